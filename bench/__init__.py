@@ -1,0 +1,1 @@
+"""Measuring Porthole from outside: real connections, real bytes."""

@@ -1,0 +1,319 @@
+"""A cheap load client: hundreds of viewers in one process.
+
+It speaks Socket.IO over WebSocket, and MJPEG over HTTP, on plain sockets and one selector, so
+that what a measurement shows is the server and not the client. A viewer acknowledges as the browser
+does, or not at all, or reads at the pace of a poor link.
+"""
+
+import base64
+import json
+import os
+import selectors
+import socket
+import struct
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+__all__ = ["Arrival", "Crowd", "MjpegViewer", "Viewer"]
+
+READ_BYTES = 256 * 1024
+
+
+@dataclass(slots=True)
+class Arrival:
+    """One frame as it came in.
+
+    Attributes:
+        seq: Its number; for MJPEG, a count.
+        at_unix: Its capture time in Unix seconds.
+        received_unix: When its last byte was read, in Unix seconds.
+        size: Of the JPEG in bytes.
+    """
+
+    seq: int
+    at_unix: float
+    received_unix: float
+    size: int
+
+    @property
+    def age_s(self) -> float:
+        """How old the picture was on arrival."""
+        return self.received_unix - self.at_unix
+
+
+@dataclass
+class _Connection:
+    """What both kinds of viewer share: a socket, a buffer, and a pace to read at."""
+
+    host: str
+    port: int
+    bytes_per_s: float | None = None
+    receive_buffer: int | None = None
+    arrivals: list[Arrival] = field(default_factory=list)
+    last_jpeg: bytes = b""
+    closed: bool = False
+
+    def connect(self) -> None:
+        self.sock = socket.socket()
+        if self.receive_buffer:
+            self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, self.receive_buffer)
+        self.sock.connect((self.host, self.port))
+        self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._buffer = bytearray()
+        self._allowance = 0.0
+        self._allowed_at = time.monotonic()
+
+    @property
+    def wants_bytes(self) -> bool:
+        """Whether its pace allows it to read now."""
+        if self.bytes_per_s is None:
+            return True
+        now = time.monotonic()
+        # A fifth of a second at a time: a poor link carries packets, not bursts of seconds.
+        self._allowance = min(
+            self._allowance + (now - self._allowed_at) * self.bytes_per_s, self.bytes_per_s / 5
+        )
+        self._allowed_at = now
+        return self._allowance >= 1
+
+    def read(self) -> None:
+        """Read what is there and the pace allows, and take it in."""
+        limit = READ_BYTES if self.bytes_per_s is None else max(1, int(self._allowance))
+        try:
+            data = self.sock.recv(limit)
+        except (BlockingIOError, TimeoutError):
+            return
+        except OSError:
+            data = b""
+        self._allowance -= len(data)
+        if not data:
+            self.closed = True
+            return
+        self._buffer += data
+        self._parse()
+
+    def _parse(self) -> None:
+        raise NotImplementedError
+
+    def close(self) -> None:
+        self.closed = True
+        self.sock.close()
+
+
+@dataclass
+class Viewer(_Connection):
+    """A Socket.IO connection that can watch cameras.
+
+    Attributes:
+        ack: ``each`` acknowledges every frame as it arrives, ``none`` never does.
+    """
+
+    ack: str = "each"
+    on_frame: Callable[[dict[str, Any], bytes], None] | None = None
+    events: list[tuple[str, Any]] = field(default_factory=list)
+
+    def connect(self) -> None:
+        """Open the connection and wait until it is a Socket.IO session."""
+        super().connect()
+        self._replies: dict[int, Any] = {}
+        self._next_id = 0
+        self._header: dict[str, Any] | None = None
+        key = base64.b64encode(os.urandom(16)).decode()
+        self.sock.sendall(
+            f"GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\n"
+            f"Host: {self.host}:{self.port}\r\n"
+            f"Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Key: {key}\r\n"
+            "Sec-WebSocket-Version: 13\r\n\r\n".encode()
+        )
+        while b"\r\n\r\n" not in self._buffer:
+            data = self.sock.recv(4096)
+            if not data:
+                raise ConnectionError(f"refused: {bytes(self._buffer[:200])!r}")
+            self._buffer += data
+        head, _, rest = bytes(self._buffer).partition(b"\r\n\r\n")
+        if b" 101 " not in head:
+            raise ConnectionError(f"refused: {head[:200]!r}")
+        self._buffer = bytearray(rest)
+        self.sid = ""
+        pace, self.bytes_per_s = self.bytes_per_s, None
+        self.send_text("40")
+        self.pump(lambda: bool(self.sid), 5)
+        self.bytes_per_s = pace
+        self.sock.setblocking(False)
+
+    def send_text(self, text: str) -> None:
+        """Send a WebSocket text message; its mask is zero, which is valid and free."""
+        payload = text.encode()
+        size = len(payload)
+        head = bytes([0x81, 0x80 | size]) if size < 126 else b"\x81\xfe" + struct.pack("!H", size)
+        self.sock.setblocking(True)
+        try:
+            self.sock.sendall(head + b"\0\0\0\0" + payload)
+        except OSError:
+            self.closed = True
+        self.sock.setblocking(False)
+
+    def emit(self, event: str, *arguments: object) -> None:
+        """Send an event that wants no reply."""
+        self.send_text("42" + json.dumps([event, *arguments]))
+
+    def ask(self, event: str, *arguments: object) -> int:
+        """Send an event that wants a reply; :meth:`reply` gives it once it is here."""
+        self._next_id += 1
+        self.send_text(f"42{self._next_id}" + json.dumps([event, *arguments]))
+        return self._next_id
+
+    def reply(self, number: int) -> Any:
+        """Return the reply to :meth:`ask`, or None if it has not come."""
+        return self._replies.get(number)
+
+    def call(self, event: str, *arguments: object, timeout_s: float = 5) -> Any:
+        """Send an event and return its reply, reading whatever else comes meanwhile."""
+        number = self.ask(event, *arguments)
+        self.pump(lambda: number in self._replies, timeout_s)
+        return self._replies.pop(number)
+
+    def pump(self, until: Callable[[], bool], timeout_s: float) -> None:
+        """Read until a condition holds.
+
+        Raises:
+            TimeoutError: If it does not within ``timeout_s``.
+            ConnectionError: If the connection ends first.
+        """
+        deadline = time.monotonic() + timeout_s
+        self.sock.setblocking(True)
+        try:
+            while not until():
+                remaining = deadline - time.monotonic()
+                if remaining <= 0:
+                    raise TimeoutError
+                if self.closed:
+                    raise ConnectionError("the server closed the connection")
+                self.sock.settimeout(min(remaining, 0.05))
+                if self.wants_bytes:
+                    self.read()
+        finally:
+            if not self.closed:
+                self.sock.setblocking(False)
+
+    def _parse(self) -> None:
+        buffer = self._buffer
+        at = 0
+        while len(buffer) - at >= 2:
+            size, head = buffer[at + 1] & 0x7F, 2
+            if size == 126:
+                head = 4
+                if len(buffer) - at < head:
+                    break
+                size = int.from_bytes(buffer[at + 2 : at + 4], "big")
+            elif size == 127:
+                head = 10
+                if len(buffer) - at < head:
+                    break
+                size = int.from_bytes(buffer[at + 2 : at + 10], "big")
+            if len(buffer) - at < head + size:
+                break
+            payload = bytes(memoryview(buffer)[at + head : at + head + size])
+            opcode = buffer[at] & 0x0F
+            at += head + size
+            if opcode == 1:
+                self._take_text(payload.decode())
+            elif opcode == 2:
+                self._take_frame(payload)
+            elif opcode == 8:
+                self.closed = True
+        if at:
+            del buffer[:at]
+
+    def _take_text(self, text: str) -> None:
+        if text.startswith("451-"):
+            self._header = json.loads(text[4:])[1]
+        elif text == "2":
+            self.send_text("3")
+        elif text.startswith("40"):
+            self.sid = json.loads(text[2:])["sid"]
+        elif text.startswith("43"):
+            number, _, arguments = text[2:].partition("[")
+            self._replies[int(number)] = json.loads("[" + arguments)[0]
+        elif text.startswith("42"):
+            name, *arguments = json.loads(text[2:])
+            self.events.append((name, arguments[0] if arguments else None))
+
+    def _take_frame(self, jpeg: bytes) -> None:
+        header, self._header = self._header, None
+        assert header is not None, "a picture came without its header"
+        self.arrivals.append(Arrival(header["seq"], header["at"], time.time(), len(jpeg)))
+        self.last_jpeg = jpeg
+        if self.on_frame:
+            self.on_frame(header, jpeg)
+        if self.ack == "each":
+            self.emit("ack", header["camera"], header["seq"])
+
+
+@dataclass
+class MjpegViewer(_Connection):
+    """An HTTP connection that reads a multipart stream."""
+
+    path: str = "/video_feed"
+
+    def connect(self) -> None:
+        """Send the request."""
+        super().connect()
+        # HTTP/1.0, so that the parts come without chunks around them.
+        self.sock.sendall(
+            f"GET {self.path} HTTP/1.0\r\nHost: {self.host}:{self.port}\r\n\r\n".encode()
+        )
+        self.sock.setblocking(False)
+
+    def _parse(self) -> None:
+        while True:
+            start = self._buffer.find(b"Content-Length: ")
+            end = self._buffer.find(b"\r\n\r\n", start)
+            if start < 0 or end < 0:
+                return
+            size = int(self._buffer[start + 16 : self._buffer.find(b"\r\n", start)])
+            if len(self._buffer) < end + 4 + size:
+                return
+            stamp = self._buffer.find(b"X-Timestamp: ", start, end)
+            at_unix = float(self._buffer[stamp + 13 : self._buffer.find(b"\r\n", stamp)])
+            self.last_jpeg = bytes(self._buffer[end + 4 : end + 4 + size])
+            self.arrivals.append(Arrival(len(self.arrivals) + 1, at_unix, time.time(), size))
+            del self._buffer[: end + 4 + size]
+
+
+class Crowd:
+    """Many viewers served by one loop."""
+
+    # How often paced viewers are looked at again.
+    TICK_S = 0.02
+
+    def __init__(self) -> None:
+        self._selector = selectors.DefaultSelector()
+        self.viewers: list[_Connection] = []
+
+    def add(self, viewer: _Connection) -> None:
+        """Take on a connected viewer."""
+        self.viewers.append(viewer)
+        if viewer.bytes_per_s is None:
+            self._selector.register(viewer.sock, selectors.EVENT_READ, viewer)
+
+    def run(self, seconds: float, until: Callable[[], bool] = lambda: False) -> None:
+        """Serve everybody for some seconds, or until a condition holds."""
+        deadline = time.monotonic() + seconds
+        paced = [viewer for viewer in self.viewers if viewer.bytes_per_s is not None]
+        while (remaining := deadline - time.monotonic()) > 0 and not until():
+            for key, _ in self._selector.select(min(remaining, self.TICK_S if paced else 0.1)):
+                key.data.read()
+                if key.data.closed:
+                    self._selector.unregister(key.fileobj)
+            for viewer in paced:
+                if not viewer.closed and viewer.wants_bytes:
+                    viewer.read()
+
+    def close(self) -> None:
+        """End all connections."""
+        for viewer in self.viewers:
+            viewer.close()
+        self._selector.close()

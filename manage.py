@@ -1,0 +1,174 @@
+#!/usr/bin/env python3
+"""Porthole's command line."""
+
+# Before anything else is imported: what is imported first keeps the blocking originals. OpenCV and
+# FFmpeg read their own settings from the environment when they are loaded.
+import os
+import warnings
+
+os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")
+os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
+os.environ.setdefault("OPENCV_VIDEOIO_V4L_SELECT_TIMEOUT", "5")
+os.environ.setdefault("EVENTLET_NO_GREENDNS", "yes")
+# eventlet says at import that it is in maintenance mode; server/hub.py is our answer to that.
+warnings.filterwarnings("ignore", message=r"\s*Eventlet is deprecated")
+
+import eventlet  # noqa: E402
+
+eventlet.monkey_patch()
+
+import signal  # noqa: E402
+import sys  # noqa: E402
+import time  # noqa: E402
+from collections.abc import Callable  # noqa: E402
+from pathlib import Path  # noqa: E402
+from typing import Any  # noqa: E402
+
+import click  # noqa: E402
+
+from server import __version__, hub  # noqa: E402
+from server.config import load_settings, server_options  # noqa: E402
+from server.errors import ConfigError, SourceError  # noqa: E402
+
+
+class OneLine(click.ClickException):
+    """A refused start: one line, exit code 2."""
+
+    exit_code = 2
+
+    def show(self, file: Any = None) -> None:
+        click.echo(f"porthole: {self.message}", err=True)
+
+
+def settings_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Add a flag for every row of the settings table."""
+    for option in reversed(server_options()):
+        default = "none" if option.default is None else option.default
+        text = f"{option.help} Accepts {option.accepts}. Default: {default}."
+        command = click.option(option.flag, option.name, metavar="VALUE", help=text)(command)
+    return command
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="porthole")
+def cli() -> None:
+    """Cameras in a browser, live, under full control."""
+
+
+@cli.command()
+@click.argument("sources", nargs=-1, metavar="[[NAME=]SOURCE]...")
+@click.option("--config", type=click.Path(path_type=Path), help="A settings file in TOML.")
+@click.option(
+    "--state",
+    type=click.Path(path_type=Path),
+    help="Folder for what is changed at run time. Default: .porthole beside the settings file.",
+)
+@click.option(
+    "--log-level",
+    type=click.Choice(["debug", "info", "warning", "error"]),
+    default="info",
+    help="What to log to standard error. Default: info.",
+)
+@settings_options
+def run(
+    sources: tuple[str, ...], config: Path | None, state: Path | None, log_level: str, **flags: str
+) -> None:
+    """Serve cameras and the dashboard.
+
+    SOURCE is test: | device:N | file:PATH | rtsp://HOST/... | http(s)://HOST/... or the path of a
+    video file. Without any, and without a settings file, the test pattern is shown.
+    """
+    given = {name: text for name, text in flags.items() if text is not None}
+    try:
+        settings = load_settings(sources, config, state, given, os.environ)
+        from server.app import configure_logging, create_app
+
+        configure_logging(log_level)
+        app = create_app(settings)
+        listener = listen(settings.server.host, settings.server.port)
+    except ConfigError as error:
+        raise OneLine(str(error)) from None
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: app.shut_down())
+    host, port = listener.getsockname()[:2]
+    shown = (
+        f"[{host}]" if ":" in host else "localhost" if host in ("127.0.0.1", "0.0.0.0") else host
+    )
+    click.echo(
+        f"Porthole {__version__} shows {len(app.cameras)} camera(s) at http://{shown}:{port}/"
+    )
+    click.echo("Ctrl-C stops it.")
+    sys.stdout.flush()
+    ended = app.run(listener)
+    sys.stdout.flush()
+    if not ended:
+        # A read that never returns must not keep the process; nobody can wait for it.
+        hub.exit_now(0)
+
+
+def listen(host: str, port: int) -> Any:
+    """Return a listening socket, or say in one line why there can be none."""
+    try:
+        return hub.listen(host, port)
+    except OverflowError as error:
+        raise ConfigError(f"port {port}: {error}") from None
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise ConfigError(
+            f"--host {host} --port {port}: cannot listen there ({reason}); "
+            "accepted: an address of this machine and a free port, such as --port 0"
+        ) from None
+
+
+@cli.command()
+@click.argument("source", required=False)
+@click.option("--timeout", default=5.0, help="Seconds a network source may take. Default: 5.")
+def probe(source: str | None, timeout: float) -> None:
+    """Say what SOURCE delivers, or why it does not; without one, list the devices."""
+    from server.capture.video import find_devices
+
+    if source is None:
+        devices = find_devices()
+        for device in devices:
+            report(f"device:{device}", timeout)
+        if not devices:
+            click.echo("No devices: there is no /dev/video* on this machine.")
+        return
+    if not report(source, timeout):
+        raise SystemExit(1)
+
+
+def report(text: str, timeout_s: float) -> bool:
+    """Print one line about a source; return whether it delivers."""
+    from server.address import parse_address
+    from server.capture.source import open_source
+
+    try:
+        address = parse_address(text, Path())
+    except ConfigError as error:
+        raise OneLine(f"source {error}") from None
+    started = time.monotonic()
+    try:
+        source = open_source(address, address.name, timeout_s)
+        try:
+            while not source.grab():
+                pass
+            image = source.retrieve()
+        finally:
+            source.close()
+    except SourceError as error:
+        click.echo(f"{address.public}: no picture: {error}")
+        return False
+    took_ms = (time.monotonic() - started) * 1000
+    height, width = image.shape[:2]
+    fps = f"{source.info.fps:g} fps" if source.info.fps else "unknown fps"
+    click.echo(
+        f"{address.public}: {width} x {height}, {fps}, {source.info.codec}, "
+        f"first frame after {took_ms:.0f} ms"
+    )
+    return True
+
+
+if __name__ == "__main__":
+    cli()

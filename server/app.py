@@ -1,0 +1,136 @@
+"""The wiring: everything that is made, and in which order it starts and stops."""
+
+import logging
+import time
+from pathlib import Path
+
+import flask
+from flask_socketio import SocketIO
+
+from server import hub
+from server.capture.camera import Camera
+from server.config import Settings
+from server.delivery.fanout import Fanout
+from server.state import StateFile
+from server.web.control import Control
+from server.web.events import Events
+from server.web.routes import create_routes
+from server.web.transport import MAX_MESSAGE_BYTES, WebSocketDriver
+
+__all__ = ["App", "configure_logging", "create_app"]
+
+log = logging.getLogger(__name__)
+
+ROOT = Path(__file__).resolve().parent.parent
+
+# Everything has this long to end, and then the process ends without it.
+SHUTDOWN_DEADLINE_S = 4.0
+
+
+class App:
+    """A whole server, made by :func:`create_app`.
+
+    Attributes:
+        flask: The Flask application, with Socket.IO in front of it.
+        cameras: By name, in the order of the settings.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.flask = flask.Flask(
+            "porthole", template_folder=str(ROOT / "templates"), static_folder=str(ROOT / "static")
+        )
+        # Browsers ask whether a file is still the same, so that an upgrade is seen at once.
+        self.flask.config["SEND_FILE_MAX_AGE_DEFAULT"] = 0
+        self._socketio = SocketIO(
+            self.flask,
+            async_mode="eventlet",
+            # Long polling wraps every frame in base64, and mixes badly with WebSocket in a room.
+            transports=["websocket"],
+            allow_upgrades=False,
+            max_http_buffer_size=MAX_MESSAGE_BYTES,
+            ping_interval=10,
+            ping_timeout=10,
+            # An unhandled error in a handler is one log line of ours, and none of theirs.
+            logger=False,
+            engineio_logger=False,
+        )
+        self._socketio.server.eio._async["websocket"] = WebSocketDriver
+
+        self.cameras = {camera.name: Camera(camera, settings.server) for camera in settings.cameras}
+        self._fanouts = {name: Fanout(camera) for name, camera in self.cameras.items()}
+        self._lag = hub.LagMeter()
+        self._stop = hub.Signal()
+        self._control = Control(
+            self.cameras,
+            StateFile(settings.state_dir),
+            notify=lambda level, message, camera: self._events.notify(level, message, camera),
+            shut_down=self.shut_down,
+        )
+        self._events = Events(
+            self._socketio, self._fanouts, self._control, settings.server.credit_frames, self._lag
+        )
+        for camera in self.cameras.values():
+            camera.on_change = self._events.announce
+            camera.on_notice = lambda camera, level, message: self._events.notify(
+                level, message, camera.name
+            )
+        self.flask.register_blueprint(create_routes(self._fanouts))
+        self._control.restore()
+
+    def shut_down(self) -> None:
+        """Ask :meth:`run` to end; returns at once, and asking twice is as good as once."""
+        self._stop.set()
+
+    def run(self, listener: object) -> bool:
+        """Serve until :meth:`shut_down`.
+
+        Returns:
+            Whether everything ended by itself; if not, something native is stuck, and the process
+            must be ended without waiting for it.
+        """
+        # Read on a native thread for capture, another for encoding, and some for the rest.
+        hub.size_native_pool(2 * len(self.cameras) + 4)
+        self._lag.start()
+        self._control.open()
+        for name, camera in self.cameras.items():
+            camera.open()
+            self._fanouts[name].open()
+        self._events.open()
+        server = hub.spawn(hub.serve, listener, self.flask.wsgi_app)
+        self._stop.wait()
+        log.info("shutting down")
+        return self._close(server)
+
+    def _close(self, server: hub.Task) -> bool:
+        deadline = time.monotonic() + SHUTDOWN_DEADLINE_S
+        server.kill()
+        for fanout in self._fanouts.values():
+            fanout.close()
+        self._control.close()
+        # All at once: each may have to wait for a read to return.
+        closing = [hub.spawn(camera.close, SHUTDOWN_DEADLINE_S) for camera in self.cameras.values()]
+        self._events.close()
+        self._lag.stop()
+        for task in closing:
+            task.join(max(0.0, deadline - time.monotonic()))
+        return all(camera.closed for camera in self.cameras.values())
+
+
+def create_app(settings: Settings) -> App:
+    """Return a server for these settings; nothing runs until :meth:`App.run`.
+
+    Raises:
+        ConfigError: If the state folder cannot be used.
+    """
+    return App(settings)
+
+
+def configure_logging(level: str) -> None:
+    """Log to standard error, one line an event."""
+    logging.basicConfig(
+        level=level.upper(), format="%(asctime)s %(levelname).1s %(name)s %(message)s"
+    )
+    # Both log a traceback or two for every malformed message a client sends.
+    for name in ("socketio", "engineio", "websockets.server"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)

@@ -1,0 +1,365 @@
+"""A named source with its capture loop and its state.
+
+One green thread per camera owns the source: it opens it when somebody watches, reads it on a
+native thread, puts what is due into the slot, and releases it when nobody has watched for a while.
+Everyone else only sets what they want (:meth:`Camera.start`, :meth:`Camera.set_fps` and so on).
+"""
+
+import logging
+import random
+import time
+from collections.abc import Callable
+from typing import Any, Literal
+
+from server import config, hub
+from server.address import Address
+from server.capture.frame import Frame, Image
+from server.capture.slot import Slot
+from server.capture.source import Source, open_source
+from server.errors import PictureError, SourceEnded, SourceError
+from server.metrics import Meter
+
+__all__ = ["Camera", "OpenSource", "State"]
+
+log = logging.getLogger(__name__)
+
+State = Literal["idle", "starting", "live", "stalled", "retrying", "ended", "stopped"]
+
+OpenSource = Callable[[Address, str, float], Source]
+
+RETRY_FIRST_S = 1.0
+RETRY_LONGEST_S = 10.0
+RETRY_GROWTH = 1.6
+
+# How long `stop` waits for the device to be free before it answers.
+RELEASE_DEADLINE_S = 3.0
+
+# How often the state is held against the clock: what stalls does so without an event.
+WATCH_PERIOD_S = 0.25
+
+
+class Camera:
+    """One camera: settings, capture loop, newest frame and state.
+
+    Args:
+        settings: Its complete settings; ``fps`` and ``quality`` can be changed later.
+        server: For the time-outs.
+        open_source: How to open an address; a parameter so that tests need no device.
+    """
+
+    def __init__(
+        self,
+        settings: config.Camera,
+        server: config.ServerSettings,
+        open_source: OpenSource = open_source,
+    ) -> None:
+        self.name = settings.name
+        self.title = settings.title
+        self.slot = Slot()
+        self.meter = Meter()
+        self.fps = settings.fps
+        self.quality = settings.quality
+        self.enabled = True
+        self.on_change: Callable[[Camera], None] = lambda camera: None
+        self.on_notice: Callable[[Camera, str, str], None] = lambda camera, level, message: None
+
+        self._address = settings.address
+        self._server = server
+        self._open_source = open_source
+        self._viewers = 0
+        self._wake = hub.Signal()
+        self._tasks: list[hub.Task] = []
+        self._closing = False
+
+        self._seq = 0
+        self._due = 0.0
+        self._source: Source | None = None
+        self._holding = False  # From before the source is opened until after it is closed.
+        self._size = (0, 0)
+        self._source_fps = 0.0
+        self._picture_at: float | None = None  # Monotonic; the last grab since open or since idle.
+        self._unwatched_since = 0.0
+        self._failure: str | None = None
+        self._ended = False
+
+        self._state: State = "idle"
+        self._reason = "nobody is watching"
+        self._since_unix = time.time()
+
+    # What others may ask and set, on the hub.
+
+    @property
+    def state(self) -> State:
+        """Its state as last announced."""
+        return self._state
+
+    @property
+    def reason(self) -> str:
+        """Why it is in its state, for people."""
+        return self._reason
+
+    @property
+    def address(self) -> str:
+        """Where its source is, without a password."""
+        return self._address.public
+
+    def describe(self) -> dict[str, Any]:
+        """Return STATE of the wire contract."""
+        return {
+            "name": self.name,
+            "title": self.title,
+            "state": self._state,
+            "reason": self._reason,
+            "since": round(self._since_unix, 3),
+            "fps": self.fps or self._source_fps or None,
+            "quality": self.quality,
+            "width": self._size[0],
+            "height": self._size[1],
+            "source_fps": self._source_fps or None,
+            "viewers": self._viewers,
+        }
+
+    def open(self) -> None:
+        """Begin to work; nothing is opened until somebody watches."""
+        self._tasks = [hub.spawn(self._run), hub.spawn(self._watch)]
+
+    def close(self, timeout_s: float) -> bool:
+        """Release the source and end; return False if it is stuck beyond ``timeout_s``."""
+        self._closing = True
+        self._wake.set()
+        if not self._tasks:
+            return True
+        self._tasks[1].kill()
+        return self._tasks[0].join(timeout_s)
+
+    @property
+    def closed(self) -> bool:
+        """Whether its capture loop has ended, or never began."""
+        return not self._tasks or self._tasks[0].done
+
+    def set_viewers(self, viewers: int) -> None:
+        """Say how many watch; the first brings the source up, the last lets it go."""
+        if self._viewers and not viewers:
+            self._unwatched_since = time.monotonic()
+            self._picture_at = None
+            self.slot.clear()
+        arrived = viewers > self._viewers
+        self._viewers = viewers
+        if arrived:
+            self.hurry()
+        self._refresh(changed=True)
+        self._wake.set()
+
+    def hurry(self) -> None:
+        """Make the source's very next picture due, for someone who has none yet."""
+        self._due = 0.0
+
+    def start(self) -> None:
+        """Let it work, from the beginning if its source had ended or failed."""
+        self.enabled = True
+        self._ended = False
+        self._failure = None
+        self._refresh(changed=True)
+        self._wake.set()
+
+    def stop(self) -> None:
+        """Release its source and keep it released; returns when the device is free.
+
+        A source in mid-read cannot be interrupted, so this may take a moment, but not for ever.
+        """
+        self.enabled = False
+        self._refresh(changed=True)
+        self._wake.set()
+        deadline = time.monotonic() + RELEASE_DEADLINE_S
+        while self._holding and not self.enabled and time.monotonic() < deadline:
+            hub.sleep(0.01)
+
+    def set_fps(self, fps: float | None) -> None:
+        """Capture at ``fps`` frames a second from the next picture on; None is the source's own."""
+        self.fps = fps
+        self.hurry()
+        self._refresh(changed=True)
+
+    def set_quality(self, quality: int) -> None:
+        """Encode at JPEG quality ``quality``, 1 to 100, from the next frame on."""
+        self.quality = quality
+        self._refresh(changed=True)
+
+    # The capture loop: only this green thread touches the source.
+
+    def _run(self) -> None:
+        attempt = 0
+        while not self._closing:
+            if not self._wanted():
+                attempt = 0
+                self._failure = None
+                self._refresh()
+                self._wake.wait()
+                continue
+            seq = self._seq
+            try:
+                self._open()
+                self._drain()
+            except SourceEnded:
+                self._ended = True
+            except SourceError as error:
+                self._fail(str(error))
+            except Exception:
+                log.exception("camera=%s capture failed", self.name)
+                self._fail("an unexpected error, which the server's log tells in full")
+            finally:
+                self._release()
+            if self._failure is not None:
+                attempt = attempt + 1 if self._seq == seq else 1
+                self._back_off(attempt)
+
+    def _wanted(self) -> bool:
+        return self.enabled and not self._ended and not self._closing and self._viewers > 0
+
+    def _lingers(self) -> bool:
+        """Whether an open source should stay so, although nobody may be watching."""
+        if not self.enabled or self._closing:
+            return False
+        if self._viewers:
+            return True
+        return time.monotonic() - self._unwatched_since < self._server.release_after
+
+    def _open(self) -> None:
+        self._picture_at = None
+        self._holding = True
+        source = hub.run_native(
+            self._open_source, self._address, self.name, self._server.read_timeout
+        )
+        self._source = source
+        self.meter.opened += 1
+        self._size = (source.info.width, source.info.height)
+        self._source_fps = round(source.info.fps, 3)
+        self._refresh(changed=True)
+
+    def _drain(self) -> None:
+        """Read until nobody wants it; raises what ends the source."""
+        source = self._source
+        assert source is not None
+        while self._lingers():
+            if not self._viewers and not source.info.live:
+                # A file loses nothing by waiting, and decoding it unseen is work for nobody.
+                self._wake.wait(WATCH_PERIOD_S)
+                continue
+            due = self._due if self._viewers else float("inf")
+            try:
+                picture = hub.run_native(_take, source, due, self._slack())
+            except PictureError:
+                self.meter.drops["broken"] += 1
+                continue
+            if picture is None:
+                continue
+            self._picture_at = time.monotonic()
+            image, at_unix = picture
+            if image is not None and self._viewers:
+                self._put(image, at_unix)
+            if self._state != "live":
+                self._refresh()
+
+    def _slack(self) -> float:
+        """How early a picture may be taken for due: half of the source's own interval."""
+        return 0.5 / self._source_fps if self._source_fps else 0.005
+
+    def _put(self, image: Image, at_unix: float) -> None:
+        now = time.monotonic()
+        if self.fps and (not self._source_fps or self.fps < self._source_fps * 0.99):
+            # On schedule, so that the average is right; but never in a burst after a gap.
+            self._due = max((self._due or now) + 1 / self.fps, now + 0.5 / self.fps)
+        else:
+            self._due = 0.0
+        self._seq += 1
+        self.meter.captured += 1
+        height, width = image.shape[:2]
+        if (width, height) != self._size:
+            self._size = (width, height)
+            self._refresh(changed=True)
+        replaced = self.slot.replaced
+        self.slot.put(Frame(image, self._seq, at_unix))
+        self.meter.drops["replaced"] += self.slot.replaced - replaced
+
+    def _fail(self, reason: str) -> None:
+        self._picture_at = None
+        if not self.enabled or self._closing:
+            return
+        first = self._failure is None
+        self._failure = reason
+        self.meter.lost += 1
+        self._refresh(changed=True)
+        if first:
+            log.warning("camera=%s lost: %s", self.name, reason)
+            self.on_notice(self, "warning", f"{self.title} is lost: {reason}")
+
+    def _release(self) -> None:
+        source, self._source = self._source, None
+        self._picture_at = None
+        self.slot.clear()
+        if source is not None:
+            hub.run_native(source.close)
+        self._holding = False
+        self._refresh()
+
+    def _back_off(self, attempt: int) -> None:
+        """Wait before the next try: longer each time, and not in step with other cameras."""
+        delay = min(RETRY_LONGEST_S, RETRY_FIRST_S * RETRY_GROWTH ** (attempt - 1))
+        until = time.monotonic() + delay * random.uniform(0.8, 1.2)
+        while self._wanted() and self._failure is not None:
+            remaining = until - time.monotonic()
+            if remaining <= 0:
+                return
+            self._wake.wait(remaining)
+
+    # The state: derived from facts, announced when it changes.
+
+    def _watch(self) -> None:
+        while True:
+            hub.sleep(WATCH_PERIOD_S)
+            self._refresh()
+
+    def _derive(self) -> tuple[State, str]:
+        if not self.enabled:
+            return "stopped", "stopped by an operator"
+        if self._ended:
+            return "ended", "the file has been played to its end"
+        if not self._viewers:
+            return "idle", "nobody is watching"
+        if self._failure is not None and self._picture_at is None:
+            return "retrying", self._failure
+        if self._picture_at is None:
+            return "starting", "waiting for the first picture"
+        age_s = time.monotonic() - self._picture_at
+        limit_s = max(self._server.stall_after, 3 / self._source_fps if self._source_fps else 0)
+        if age_s > limit_s:
+            return "stalled", f"no picture for more than {limit_s:g} s"
+        return "live", ""
+
+    def _refresh(self, changed: bool = False) -> None:
+        """Announce the state if it, or with ``changed`` anything else people see, is new."""
+        state, reason = self._derive()
+        if state == "live" and self._failure is not None:
+            self._failure = None
+            log.info("camera=%s is back", self.name)
+            self.on_notice(self, "info", f"{self.title} is back")
+        if state != self._state:
+            log.info("camera=%s state=%s reason=%s", self.name, state, reason)
+            self._since_unix = time.time()
+        if changed or (state, reason) != (self._state, self._reason):
+            self._state, self._reason = state, reason
+            self.on_change(self)
+
+
+def _take(source: Source, due: float, slack_s: float) -> tuple[Image | None, float] | None:
+    """Grab a picture, and decode it only if it is due. Runs natively.
+
+    Returns:
+        None if no picture came yet; otherwise its pixels, or None if it was not due, and its time.
+    """
+    if not source.grab():
+        return None
+    at_unix = time.time()
+    if time.monotonic() + slack_s < due:
+        return None, at_unix
+    return source.retrieve(), at_unix

@@ -1,0 +1,56 @@
+"""What a source is, and the way to open one."""
+
+from typing import Protocol
+
+from server.address import NETWORK_SCHEMES, Address
+from server.capture.frame import Image
+from server.capture.info import SourceInfo
+from server.capture.testpattern import TestPattern
+from server.capture.video import DeviceVideo, FileVideo, NetworkVideo
+
+__all__ = ["Source", "open_source"]
+
+
+class Source(Protocol):
+    """Where pictures come from. Every method blocks and is called natively, by one caller."""
+
+    info: SourceInfo
+
+    def grab(self) -> bool:
+        """Wait for the next picture; False means none yet, ask again.
+
+        Raises:
+            SourceEnded: If there will be none, and that is as it should be.
+            SourceError: If the source is lost; says why.
+        """
+
+    def retrieve(self) -> Image:
+        """Decode the picture last grabbed, which is the costly part.
+
+        Raises:
+            SourceError: If it cannot be decoded.
+        """
+
+    def close(self) -> None:
+        """Release the device, file or connection."""
+
+
+def open_source(address: Address, name: str, timeout_s: float) -> Source:
+    """Open the source at ``address``; blocks for up to about ``timeout_s`` seconds.
+
+    Args:
+        address: Where it is.
+        name: The camera's name, which the test pattern shows.
+        timeout_s: How long a network source may take to open and, later, to deliver.
+
+    Raises:
+        SourceError: If it cannot be opened; says why.
+    """
+    if address.scheme == "test":
+        return TestPattern(name, **TestPattern.read_options(address.options))
+    if address.scheme == "device":
+        return DeviceVideo(int(address.target))
+    if address.scheme == "file":
+        return FileVideo(address.target, loop=address.options.get("loop", "1") == "1")
+    assert address.scheme in NETWORK_SCHEMES
+    return NetworkVideo(address, timeout_s)

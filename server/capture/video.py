@@ -1,0 +1,250 @@
+"""Devices, files and network streams through OpenCV.
+
+The back end is always named: OpenCV's automatic choice would fall back to others, with other
+behaviour and other hazards. Time-outs are passed at open, the only moment FFmpeg's are read.
+"""
+
+import http.client
+import os
+from base64 import b64encode
+from pathlib import Path
+from typing import Any, cast
+from urllib.parse import SplitResult, unquote, urlsplit, urlunsplit
+
+import cv2
+
+from server import hub
+from server.address import Address
+from server.capture.frame import Image
+from server.capture.info import SourceInfo
+from server.capture.pacer import Pacer
+from server.errors import PictureError, SourceEnded, SourceError
+
+__all__ = ["DeviceVideo", "FileVideo", "NetworkVideo", "find_devices"]
+
+DEFAULT_PORTS = {"rtsp": 554, "rtsps": 322, "http": 80, "https": 443}
+
+# What a jump in a file's time stamps may be before it counts as damage, in seconds.
+LONGEST_FILE_GAP_S = 30.0
+
+
+class _Video:
+    """What the three kinds share: an open ``VideoCapture``, used by one native thread."""
+
+    def __init__(self, capture: cv2.VideoCapture, live: bool) -> None:
+        self._capture = capture
+        self.info = SourceInfo(
+            width=int(capture.get(cv2.CAP_PROP_FRAME_WIDTH)),
+            height=int(capture.get(cv2.CAP_PROP_FRAME_HEIGHT)),
+            fps=_sane_fps(capture.get(cv2.CAP_PROP_FPS)),
+            codec=_codec_name(int(capture.get(cv2.CAP_PROP_FOURCC))),
+            live=live,
+        )
+
+    def grab(self) -> bool:
+        """Wait for the next picture."""
+        if not self._capture.grab():
+            raise SourceError("no more pictures arrive; is it still there?")
+        return True
+
+    def retrieve(self) -> Image:
+        """Decode the picture last grabbed."""
+        decoded, image = self._capture.retrieve()
+        if not decoded or image is None or image.size == 0:
+            raise PictureError("a picture arrived that cannot be decoded")
+        pixels = cv2.cvtColor(image, cv2.COLOR_GRAY2BGR) if image.ndim == 2 else image
+        return cast(Image, pixels)
+
+    def close(self) -> None:
+        """Release it. Only the reading side may: OpenCV crashes if a read is under way."""
+        self._capture.release()
+
+
+class DeviceVideo(_Video):
+    """A camera on this machine, by V4L2.
+
+    Args:
+        index: N of ``/dev/videoN``.
+
+    Raises:
+        SourceError: If it is missing, busy, forbidden or no camera.
+    """
+
+    def __init__(self, index: int) -> None:
+        path = f"/dev/video{index}"
+        if not os.path.exists(path):
+            found = ", ".join(f"device:{known}" for known in find_devices()) or "none"
+            raise SourceError(f"{path} does not exist; devices here: {found}")
+        # MJPG first: most USB cameras reach their full size and rate only with it.
+        wanted = [cv2.CAP_PROP_FOURCC, cv2.VideoWriter.fourcc(*"MJPG"), cv2.CAP_PROP_BUFFERSIZE, 2]
+        capture = cv2.VideoCapture(index, cv2.CAP_V4L2, wanted)
+        if not capture.isOpened():
+            capture = cv2.VideoCapture(index, cv2.CAP_V4L2)
+        if not capture.isOpened():
+            raise SourceError(_why_not_device(path))
+        super().__init__(capture, live=True)
+
+
+class FileVideo(_Video):
+    """A video file, played at its own pace.
+
+    Args:
+        path: Of any file that FFmpeg reads.
+        loop: Whether to begin again at its end.
+
+    Raises:
+        SourceError: If it is missing, unreadable or no video.
+    """
+
+    def __init__(self, path: str, loop: bool) -> None:
+        self._path = path
+        self._loop = loop
+        self._pacer = Pacer()
+        self._position_s: float | None = None
+        self._grabbed = False
+        self._waiting = False
+        super().__init__(self._open(), live=False)
+
+    def _open(self) -> cv2.VideoCapture:
+        if not Path(self._path).is_file():
+            raise SourceError(f"there is no file {self._path}")
+        if not os.access(self._path, os.R_OK):
+            raise SourceError(f"the file {self._path} may not be read")
+        capture = cv2.VideoCapture(self._path, cv2.CAP_FFMPEG)
+        if not capture.isOpened():
+            raise SourceError(f"the file {self._path} holds no video that FFmpeg can read")
+        return capture
+
+    def grab(self) -> bool:
+        """Step to the next picture, then wait until its time has come."""
+        if not self._waiting:
+            self._step()
+            self._waiting = True
+        self._waiting = not self._pacer.wait()
+        return not self._waiting
+
+    def _step(self) -> None:
+        if not self._capture.grab():
+            if not self._loop and self._grabbed:
+                raise SourceEnded("the file has been played to its end")
+            self._rewind()
+        self._grabbed = True
+        position_s = self._capture.get(cv2.CAP_PROP_POS_MSEC) / 1000
+        step_s = 0.0 if self._position_s is None else position_s - self._position_s
+        if (
+            not 0 < step_s < LONGEST_FILE_GAP_S
+        ):  # The first picture, a new round, or a damaged file.
+            step_s = 1 / (self.info.fps or 25.0)
+        self._position_s = position_s
+        self._pacer.schedule(step_s)
+
+    def _rewind(self) -> None:
+        self._position_s = None
+        self._capture.set(cv2.CAP_PROP_POS_FRAMES, 0)
+        if self._capture.grab():
+            return
+        # Not every container can seek.
+        self._capture.release()
+        self._capture = self._open()
+        if not self._capture.grab():
+            raise SourceError(f"the file {self._path} holds no pictures")
+
+
+class NetworkVideo(_Video):
+    """An RTSP or HTTP stream, by FFmpeg.
+
+    Args:
+        address: With the URL; its password appears in no message.
+        timeout_s: How long opening, and then each read, may take.
+
+    Raises:
+        SourceError: If it cannot be opened; says what the network answered.
+    """
+
+    def __init__(self, address: Address, timeout_s: float) -> None:
+        self._timeout_s = timeout_s
+        timeout_ms = int(timeout_s * 1000)
+        capture = cv2.VideoCapture(
+            address.target,
+            cv2.CAP_FFMPEG,
+            [
+                cv2.CAP_PROP_OPEN_TIMEOUT_MSEC,
+                timeout_ms,
+                cv2.CAP_PROP_READ_TIMEOUT_MSEC,
+                timeout_ms,
+                # Each more would decode a picture ahead: delay, which a live stream has no use for.
+                cv2.CAP_PROP_N_THREADS,
+                1,
+            ],
+        )
+        if not capture.isOpened():
+            raise SourceError(_why_not_url(address.target, timeout_s))
+        super().__init__(capture, live=True)
+
+    def grab(self) -> bool:
+        """Wait for the next picture."""
+        if not self._capture.grab():
+            raise SourceError(f"the stream ended, or sent nothing for {self._timeout_s:g} s")
+        return True
+
+
+def find_devices() -> list[int]:
+    """Return the N of every ``/dev/videoN``."""
+    names = (path.name.removeprefix("video") for path in Path("/dev").glob("video*"))
+    return sorted(int(name) for name in names if name.isdigit())
+
+
+def _sane_fps(fps: float) -> float:
+    # FFmpeg reports the time base where it knows no rate: 90000, 1000 or NaN.
+    return fps if 0 < fps <= 240 else 0.0
+
+
+def _codec_name(code: int) -> str:
+    letters = code.to_bytes(4, "little", signed=code < 0).decode("ascii", "replace")
+    return letters.strip("\0 ") if letters.isprintable() and code > 0 else "unknown"
+
+
+def _why_not_device(path: str) -> str:
+    try:
+        os.close(os.open(path, os.O_RDWR | os.O_NONBLOCK))
+    except OSError as error:
+        return f"{path} cannot be opened ({error.strerror}); is your user in the group 'video'?"
+    return f"{path} gives no pictures; another program may be using it, or it is no camera"
+
+
+def _why_not_url(url: str, timeout_s: float) -> str:
+    """Return what the network says about a URL that FFmpeg could not open, in plain words."""
+    parts = urlsplit(url)
+    scheme, host = parts.scheme.lower(), parts.hostname or ""
+    port = parts.port or DEFAULT_PORTS[scheme]
+    socket = hub.native_socket
+    try:
+        connection = socket.create_connection((host, port), timeout_s)
+    except socket.gaierror:
+        return f"the host {host} is unknown; check the spelling"
+    except TimeoutError:
+        return f"{host}:{port} did not answer within {timeout_s:g} s"
+    except OSError as error:
+        return f"{host}:{port} cannot be reached ({error.strerror or error})"
+    with connection:
+        status = _http_status(connection, parts) if scheme == "http" else None
+    if status:
+        return f"{host}:{port} answers {status}"
+    return f"{host}:{port} answers, but sends no video that FFmpeg can read"
+
+
+def _http_status(connection: Any, parts: SplitResult) -> str | None:
+    """Return the status that a GET is refused with, or None if it is not refused."""
+    asking = http.client.HTTPConnection(parts.hostname or "", parts.port)
+    asking.sock = connection
+    path = urlunsplit(("", "", parts.path or "/", parts.query, ""))
+    headers = {}
+    if parts.username is not None:
+        person = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
+        headers["Authorization"] = "Basic " + b64encode(person.encode()).decode()
+    try:
+        asking.request("GET", path, headers=headers)
+        answer = asking.getresponse()
+    except (OSError, ValueError, http.client.HTTPException):
+        return None
+    return f"{answer.status} {answer.reason}" if answer.status >= 400 else None

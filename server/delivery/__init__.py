@@ -1,0 +1,1 @@
+"""Frames out: encode once, and send to whoever has credit."""

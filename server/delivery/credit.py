@@ -1,0 +1,133 @@
+"""What one viewer may still be sent.
+
+A viewer owes an acknowledgement for every frame it was sent; while it owes a whole *window* of
+them it gets no more. So nothing can pile up between the server and the eye: not in the kernel's
+buffers, not in a proxy, not in a phone that decodes slowly.
+
+The window is as wide as it pays. On a long link two frames in flight are too few to keep the frame
+rate, so it is widened by one and kept so only if frames then come through faster. On a narrow link
+they do not, and a wider window would only hold older pictures. This is hill climbing on the
+delivered rate, which needs no idea of the link's base delay, unlike TCP Vegas (Brakmo & Peterson,
+1995) or BBR (Cardwell et al., 2016), whose estimates a camera's steady stream would spoil.
+"""
+
+from collections import deque
+
+__all__ = ["Credit"]
+
+# However long the link, no more than this much time may be in flight.
+LONGEST_FLIGHT_S = 0.25
+
+# A frame that took this long found the link starved: one at a time is all it carries in time.
+STARVED_S = 0.6
+RECOVERED_S = 0.3
+
+# Until the first acknowledgement shows what the link is like, the second frame waits this long.
+FIRST_PATIENCE_S = 0.75
+
+# How long a window is tried before its rate is believed, and a failed one is not tried again.
+TRIAL_S = 1.0
+REST_S = 10.0
+
+# One more frame in flight should speed a long link up by 1/window; less than half of that is noise.
+WORTHWHILE = 0.5
+
+
+class Credit:
+    """One viewer's frames in flight, by ``seq``, oldest first.
+
+    Counting frames *sent* and not the distance of numbers matters: a viewer that skipped frames
+    would be locked out for ever by the gap.
+
+    Args:
+        window: Frames it may owe to begin with, and the least it gets on a healthy link.
+        now: Monotonic seconds, as everywhere here.
+    """
+
+    def __init__(self, window: int, now: float) -> None:
+        self._base = window
+        self._window = window
+        self._flight: deque[tuple[int, float]] = deque()
+        self._joined_at = now
+        self._round_trip_s: float | None = None
+        self._starved = False
+
+        self._trial_at = now
+        self._trial_acks = 0
+        self._trial_misses = 0
+        self._rate_before: float | None = None  # Set while a wider window is on trial.
+        self._rest_until = now
+
+    @property
+    def window(self) -> int:
+        """How many frames may be in flight."""
+        return 1 if self._starved else self._window
+
+    @property
+    def in_flight(self) -> int:
+        """How many frames were sent and not yet acknowledged."""
+        return len(self._flight)
+
+    @property
+    def round_trip_s(self) -> float | None:
+        """How long the newest acknowledged frame took there and back; None before the first."""
+        return self._round_trip_s
+
+    def ready(self, now: float) -> bool:
+        """Whether one more frame may be sent."""
+        if self._round_trip_s is None and self._flight:
+            return len(self._flight) < self.window and now - self._flight[0][1] >= FIRST_PATIENCE_S
+        return len(self._flight) < self.window
+
+    def spend(self, seq: int, now: float) -> None:
+        """Note that frame ``seq`` was sent."""
+        self._flight.append((seq, now))
+
+    def miss(self) -> None:
+        """Note that a frame went by because there was no credit."""
+        self._trial_misses += 1
+
+    def acknowledge(self, seq: int, now: float, fps: float) -> bool:
+        """Clear every frame up to ``seq``; return whether there were any.
+
+        Acknowledgements are cumulative, so one that repeats or comes late does no harm.
+
+        Args:
+            seq: The newest frame that the viewer has painted.
+            now: Monotonic seconds.
+            fps: The camera's frame rate, which bounds how wide the window may get.
+        """
+        cleared = 0
+        while self._flight and self._flight[0][0] <= seq:
+            _, sent_at = self._flight.popleft()
+            self._round_trip_s = now - sent_at
+            cleared += 1
+        if not cleared:
+            return False
+        assert self._round_trip_s is not None
+        if self._round_trip_s > STARVED_S:
+            self._starved = True
+        elif self._round_trip_s < RECOVERED_S:
+            self._starved = False
+        self._trial_acks += cleared
+        if now - self._trial_at >= TRIAL_S:
+            self._judge(now, fps)
+        return True
+
+    def _judge(self, now: float, fps: float) -> None:
+        """End a trial: keep, widen or narrow the window."""
+        rate = self._trial_acks / (now - self._trial_at)
+        misses = self._trial_misses
+        widest = max(self._base, int(LONGEST_FLIGHT_S * fps))
+        if self._rate_before is not None:
+            gain = rate / self._rate_before - 1
+            if gain < WORTHWHILE / (self._window - 1):
+                self._window -= 1
+                self._rest_until = now + REST_S
+            self._rate_before = None
+        elif self._starved or self._window > widest:
+            self._window = max(self._base, min(self._window, widest) - self._starved)
+        elif misses and self._window < widest and now >= self._rest_until:
+            self._rate_before = rate
+            self._window += 1
+        self._trial_at, self._trial_acks, self._trial_misses = now, 0, 0

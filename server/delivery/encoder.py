@@ -1,0 +1,96 @@
+"""Frames into JPEG, and the encoded frame in the forms that viewers are sent."""
+
+import time
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import cv2
+
+from server.capture.frame import Frame
+from server.errors import EncodeError
+from server.protocol import mjpeg_part, socket_packet
+
+__all__ = ["EncodedFrame", "encode_jpeg"]
+
+# The largest side JPEG's 16-bit fields can hold.
+MAX_SIDE = 65535
+
+
+@dataclass(frozen=True)
+class EncodedFrame:
+    """One frame as JPEG, shared by all its viewers.
+
+    The bytes for each kind of viewer are made when the first of that kind asks, and once.
+
+    Attributes:
+        camera: The camera's name.
+        rendition: Which size and quality of the frame this is.
+        seq: The frame's number.
+        at_unix: When it was captured, in Unix seconds.
+        width: In pixels.
+        height: In pixels.
+        jpeg: The picture.
+    """
+
+    camera: str
+    rendition: str
+    seq: int
+    at_unix: float
+    width: int
+    height: int
+    jpeg: bytes
+
+    @cached_property
+    def header(self) -> dict[str, Any]:
+        """HEADER of the wire contract."""
+        return {
+            "camera": self.camera,
+            "seq": self.seq,
+            "at": self.at_unix,
+            "width": self.width,
+            "height": self.height,
+            "rendition": self.rendition,
+        }
+
+    @cached_property
+    def packet(self) -> bytes:
+        """The ``frame`` event as ready WebSocket bytes."""
+        return socket_packet("frame", self.header, self.jpeg)
+
+    @cached_property
+    def part(self) -> bytes:
+        """The picture as one part of a multipart stream."""
+        return mjpeg_part(self.jpeg, self.at_unix)
+
+
+def encode_jpeg(
+    frame: Frame, camera: str, rendition: str, quality: int
+) -> tuple[EncodedFrame, float]:
+    """Return the frame as JPEG, and the seconds that took.
+
+    Blocks for some milliseconds: call it through ``hub.run_native``.
+
+    Args:
+        frame: Pixels as uint8, shape (height, width, 3), BGR order.
+        camera: The camera's name.
+        rendition: What to call the result.
+        quality: JPEG quality, 1 to 100.
+
+    Raises:
+        EncodeError: If OpenCV refuses the pixels; names the camera and shape.
+    """
+    started = time.perf_counter()
+    height, width = frame.image.shape[:2]
+    if max(height, width) > MAX_SIDE:
+        raise EncodeError(f"camera {camera!r}: {width} x {height} is too large for JPEG")
+    try:
+        done, jpeg = cv2.imencode(".jpg", frame.image, [cv2.IMWRITE_JPEG_QUALITY, quality])
+    except cv2.error as error:
+        raise EncodeError(f"camera {camera!r}: {frame.image.shape} cannot be encoded") from error
+    if not done:
+        raise EncodeError(f"camera {camera!r}: {frame.image.shape} cannot be encoded")
+    encoded = EncodedFrame(
+        camera, rendition, frame.seq, frame.at_unix, width, height, jpeg.tobytes()
+    )
+    return encoded, time.perf_counter() - started

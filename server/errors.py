@@ -1,0 +1,64 @@
+"""Every error Porthole raises on purpose.
+
+::
+
+    PortholeError
+    ├── ConfigError      a setting cannot be used; ends the start with exit code 2
+    ├── SourceError      a source cannot be opened or read; the camera tries again
+    │   ├── SourceEnded   a source has no more pictures, and that is no fault
+    │   └── PictureError  one picture cannot be decoded; the next one may be
+    ├── EncodeError      a picture cannot be made into JPEG; the frame is dropped
+    └── RequestError     a client asked for what cannot be done; answered with its code
+"""
+
+from typing import Literal
+
+__all__ = [
+    "ConfigError",
+    "EncodeError",
+    "ErrorCode",
+    "PictureError",
+    "PortholeError",
+    "RequestError",
+    "SourceEnded",
+    "SourceError",
+]
+
+ErrorCode = Literal["bad_request", "unknown_camera", "forbidden", "rate_limited", "unavailable"]
+
+
+class PortholeError(Exception):
+    """Something Porthole foresaw, with a message meant for people."""
+
+
+class ConfigError(PortholeError):
+    """A setting cannot be used; the message names key, value and what would be accepted."""
+
+
+class SourceError(PortholeError):
+    """A source cannot be opened or read; the message says why and never holds a password."""
+
+
+class SourceEnded(SourceError):
+    """A source that was asked to play once has come to its end."""
+
+
+class PictureError(SourceError):
+    """One picture cannot be decoded; it is dropped, and the source goes on."""
+
+
+class EncodeError(PortholeError):
+    """A picture cannot be made into JPEG."""
+
+
+class RequestError(PortholeError):
+    """A client's event cannot be carried out.
+
+    Args:
+        code: One of the wire contract's error codes.
+        message: What was wrong and what would be accepted, for a person.
+    """
+
+    def __init__(self, code: ErrorCode, message: str) -> None:
+        super().__init__(message)
+        self.code = code

@@ -1,0 +1,260 @@
+"""The event loop, and the only module that imports eventlet.
+
+Everything else asks here for green threads, for sleeping and waiting, for native threads and for
+serving sockets. eventlet is in maintenance mode: should it have to be replaced, this file (and the
+first lines of ``manage.py``) is what changes.
+
+Two kinds of code run in this program. *Green* code shares the one hub and must never block it;
+*native* code runs on a real thread through :func:`run_native`, may block, and must not touch green
+locks, which includes logging: it returns a value and the green side speaks.
+"""
+
+import atexit
+import errno
+import os
+import socket
+import time
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import eventlet
+from eventlet import event, greenio, greenthread, hubs, patcher, tpool, wsgi
+
+__all__ = [
+    "LagMeter",
+    "Signal",
+    "Task",
+    "answer_was_sent",
+    "exit_now",
+    "listen",
+    "native_sleep",
+    "native_socket",
+    "run_native",
+    "serve",
+    "size_native_pool",
+    "sleep",
+    "spawn",
+    "wait_readable",
+    "wait_writable",
+]
+
+T = TypeVar("T")
+
+sleep: Callable[[float], None] = eventlet.sleep
+"""Pause this green thread for some seconds; 0 lets everybody else run once."""
+
+native_sleep: Callable[[float], None] = patcher.original("time").sleep
+"""Pause this native thread; ``time.sleep`` is green here and would start a second hub."""
+
+native_socket: Any = patcher.original("socket")
+"""The ``socket`` module as it was before it was made green, for native threads."""
+
+
+class Task:
+    """A running green thread."""
+
+    def __init__(self, thread: greenthread.GreenThread) -> None:
+        self._thread = thread
+        self._done = event.Event()
+        thread.link(lambda _thread: self._done.send(None))
+
+    @property
+    def done(self) -> bool:
+        """Whether it has returned, raised or been killed."""
+        return bool(self._done.ready())
+
+    def join(self, timeout_s: float) -> bool:
+        """Wait for its end; return False if that took longer than ``timeout_s``."""
+        with eventlet.Timeout(timeout_s, False):
+            self._done.wait()
+        return self.done
+
+    def kill(self) -> None:
+        """End it at its next switch; does nothing if it has ended."""
+        self._thread.kill()
+
+
+def spawn(function: Callable[..., object], *args: object) -> Task:
+    """Run ``function`` in a green thread of its own, from the hub's next turn on."""
+    return Task(eventlet.spawn(function, *args))
+
+
+class Signal:
+    """Wakes the one green thread that waits for it; a set before the wait is not lost.
+
+    Only green code may call it: setting one from a native thread would not wake the hub.
+    """
+
+    def __init__(self) -> None:
+        self._set = False
+        self._waiter: event.Event | None = None
+
+    def set(self) -> None:
+        """Wake the waiter, or let the next wait return at once."""
+        self._set = True
+        if self._waiter is not None and not self._waiter.ready():
+            self._waiter.send(None)
+
+    def wait(self, timeout_s: float | None = None) -> bool:
+        """Wait until set, then clear; return False when ``timeout_s`` went by without."""
+        if not self._set:
+            assert self._waiter is None, "a Signal has one waiter"
+            self._waiter = event.Event()
+            try:
+                with eventlet.Timeout(timeout_s, False):
+                    self._waiter.wait()
+            finally:
+                self._waiter = None
+        was_set, self._set = self._set, False
+        return was_set
+
+
+class _Outcome:
+    """What a native call came to.
+
+    A value object, because tpool raises any returned 3-tuple whose second item is an exception,
+    and because an exception outside ``Exception`` would end its worker and leave the caller
+    waiting for ever.
+    """
+
+    __slots__ = ("error", "value")
+
+    def __init__(self, value: object, error: BaseException | None) -> None:
+        self.value = value
+        self.error = error
+
+
+def _attempt(function: Callable[..., object], args: tuple[object, ...]) -> _Outcome:
+    try:
+        return _Outcome(function(*args), None)
+    except BaseException as error:  # noqa: BLE001  every end must reach the waiting green thread
+        return _Outcome(None, error)
+
+
+def run_native(function: Callable[..., T], *args: Any) -> T:
+    """Run ``function`` on a native thread while the hub goes on; return or raise what it did.
+
+    Costs about 0.1 ms, so it pays for work over a millisecond. Must not be given work that can
+    block for ever: the pool has a fixed number of threads.
+    """
+    outcome = tpool.execute(_attempt, function, args)
+    if outcome.error is not None:
+        raise outcome.error
+    return outcome.value  # type: ignore[no-any-return]
+
+
+def size_native_pool(threads: int) -> None:
+    """Set the number of native threads; counts only before the first :func:`run_native`."""
+    tpool.set_num_threads(threads)
+    # tpool joins its workers at exit without a deadline; one stuck read would hold the process.
+    atexit.unregister(tpool.killall)
+
+
+def wait_readable(sock: socket.socket, timeout_s: float | None = None) -> bool:
+    """Wait until there is something to read or the peer has gone; False on timeout."""
+    return _wait(sock, timeout_s, read=True)
+
+
+def wait_writable(sock: socket.socket, timeout_s: float | None = None) -> bool:
+    """Wait until the kernel takes more bytes or the peer has gone; False on timeout."""
+    return _wait(sock, timeout_s, write=True)
+
+
+def _wait(sock: socket.socket, timeout_s: float | None, **direction: bool) -> bool:
+    try:
+        hubs.trampoline(sock, timeout=timeout_s, timeout_exc=TimeoutError, **direction)
+    except TimeoutError:
+        return False
+    return True
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """Return a green listening socket.
+
+    SO_REUSEPORT stays off: with it two servers would share one port and each get half the viewers.
+
+    Raises:
+        OSError: If the address cannot be bound.
+    """
+    family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+    listener: socket.socket = eventlet.listen(address, family, backlog=1024, reuse_port=False)
+    return listener
+
+
+def serve(listener: socket.socket, application: Callable[..., Any]) -> None:
+    """Serve a WSGI application on ``listener`` until this green thread is killed.
+
+    The accept loop is our own: eventlet's ends for good when the process runs out of descriptors,
+    while here the connections there are may end and free some.
+    """
+    server = wsgi.Server(
+        listener,
+        listener.getsockname(),
+        application,
+        log_output=False,
+        debug=False,  # The default sends tracebacks to clients.
+        minimum_chunk_size=1,  # The default holds parts under 4 kB back: small MJPEG frames.
+        socket_timeout=60,
+    )
+    while True:
+        try:
+            connection, address = listener.accept()
+        except OSError as error:
+            if error.errno in (errno.EBADF, errno.EINVAL):
+                return
+            sleep(0.1)
+            continue
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        connection.settimeout(server.socket_timeout)
+        eventlet.spawn_n(_converse, server, connection, address)
+
+
+def _converse(server: wsgi.Server, connection: Any, address: object) -> None:
+    try:
+        server.process_request([address, connection, wsgi.STATE_IDLE])
+    except (OSError, eventlet.Timeout):
+        pass  # The peer has gone in mid-sentence.
+    finally:
+        greenio.shutdown_safe(connection)
+        connection.close()
+
+
+def answer_was_sent() -> None:
+    """Tell the server that the running request was answered on its socket, so it sends nothing."""
+    wsgi.WSGI_LOCAL.already_handled = True
+
+
+class LagMeter:
+    """Measures how late the hub runs what is due: the drift of a 20 ms sleep."""
+
+    PERIOD_S = 0.02
+
+    def __init__(self) -> None:
+        self.worst_s = 0.0
+        """The largest lag since the last :meth:`take`, in seconds."""
+        self._task: Task | None = None
+
+    def start(self) -> None:
+        """Begin to measure."""
+        self._task = spawn(self._run)
+
+    def stop(self) -> None:
+        """Measure no more."""
+        if self._task:
+            self._task.kill()
+
+    def take(self) -> float:
+        """Return the worst lag since the last call, in seconds, and start anew."""
+        worst, self.worst_s = self.worst_s, 0.0
+        return worst
+
+    def _run(self) -> None:
+        while True:
+            before = time.monotonic()
+            sleep(self.PERIOD_S)
+            self.worst_s = max(self.worst_s, time.monotonic() - before - self.PERIOD_S)
+
+
+def exit_now(code: int) -> None:
+    """End the process without waiting for native threads."""
+    os._exit(code)

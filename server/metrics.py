@@ -1,0 +1,115 @@
+"""Counters, rates and the process's own figures.
+
+One :class:`Meter` per camera is counted into by whoever does the work, on the hub, and read once a
+second for the ``stats`` event. Counters only grow; rates are differences.
+"""
+
+import os
+import resource
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+__all__ = ["CameraStats", "Meter", "ProcessMeter"]
+
+
+@dataclass(slots=True)
+class Meter:
+    """What one camera has done since the start."""
+
+    captured: int = 0
+    """Frames captured: decoded and numbered."""
+
+    encoded: int = 0
+    """Frames encoded to JPEG."""
+
+    sent: int = 0
+    """Frames sent, counted once per viewer."""
+
+    sent_bytes: int = 0
+    """JPEG bytes sent, counted once per viewer."""
+
+    encode_s: float = 0.0
+    """Time spent encoding, in seconds."""
+
+    opened: int = 0
+    """How often the source was opened."""
+
+    lost: int = 0
+    """How often the source failed while open, or could not be opened."""
+
+    drops: Counter[str] = field(default_factory=Counter)
+    """Frames skipped on purpose, by reason."""
+
+    requests: Counter[str] = field(default_factory=Counter)
+    """Events refused, by error code."""
+
+
+class CameraStats:
+    """Turns one camera's :class:`Meter` into the rates of the ``stats`` event."""
+
+    def __init__(self, meter: Meter, clock: Callable[[], float] = time.monotonic) -> None:
+        self._meter = meter
+        self._clock = clock
+        self._before = self._now()
+
+    def _now(self) -> tuple[float, int, int, int, float, int]:
+        meter = self._meter
+        return (
+            self._clock(),
+            meter.captured,
+            meter.encoded,
+            meter.sent,
+            meter.encode_s,
+            meter.sent_bytes,
+        )
+
+    def take(self) -> dict[str, Any]:
+        """Return the rates since the last call and the drops since the start."""
+        before, self._before = self._before, self._now()
+        seconds, captured, encoded, sent, encode_s, sent_bytes = (
+            now - then for now, then in zip(self._before, before, strict=True)
+        )
+        seconds = max(seconds, 1e-6)
+        return {
+            "captured_fps": round(captured / seconds, 1),
+            "encoded_fps": round(encoded / seconds, 1),
+            "sent_fps": round(sent / seconds, 1),
+            "sent_kbps": round(sent_bytes * 8 / 1000 / seconds, 1),
+            "encode_ms": round(encode_s / encoded * 1000, 2) if encoded else None,
+            "drops": dict(self._meter.drops),
+            "captured": self._meter.captured,
+            "encoded": self._meter.encoded,
+            "sent": self._meter.sent,
+            "lost": self._meter.lost,
+        }
+
+
+class ProcessMeter:
+    """The process's CPU time, memory and age."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._started = self._at = clock()
+        self._cpu_s = time.process_time()
+
+    def take(self) -> dict[str, Any]:
+        """Return the CPU use since the last call, in percent of one core, and the memory."""
+        at, cpu_s = self._clock(), time.process_time()
+        percent = 100 * (cpu_s - self._cpu_s) / max(at - self._at, 1e-6)
+        self._at, self._cpu_s = at, cpu_s
+        return {
+            "cpu_percent": round(percent, 1),
+            "rss_bytes": _resident_bytes(),
+            "uptime_s": round(at - self._started, 1),
+        }
+
+
+def _resident_bytes() -> int:
+    try:
+        with open("/proc/self/statm", encoding="ascii") as statm:
+            return int(statm.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    except OSError:  # No /proc: the peak is the best there is.
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024

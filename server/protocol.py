@@ -1,0 +1,148 @@
+"""The wire contract: names and payloads of every event, and frames as bytes.
+
+``docs/protocol.md`` tells the same to people who write clients. Payload models are strict: text is
+no number, a boolean is no number, and NaN and infinity, which Python's JSON parser lets through,
+are refused. Unknown keys are ignored, so that newer clients can say more to older servers.
+"""
+
+import json
+import struct
+from typing import Annotated, Any, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from server.errors import RequestError
+
+__all__ = [
+    "BOUNDARY",
+    "PROTOCOL_VERSION",
+    "CameraPayload",
+    "ClockPayload",
+    "EmptyPayload",
+    "FpsPayload",
+    "Payload",
+    "QualityPayload",
+    "WatchPayload",
+    "mjpeg_part",
+    "parse_payload",
+    "room_of",
+    "socket_packet",
+    "websocket_frame",
+]
+
+PROTOCOL_VERSION = 1
+
+BOUNDARY = b"frame"
+"""Between the parts of a multipart stream."""
+
+TEXT, BINARY = 0x1, 0x2
+"""WebSocket opcodes, RFC 6455 section 5.2."""
+
+CameraName = Annotated[str, Field(min_length=1, max_length=40)]
+
+
+class Payload(BaseModel):
+    """What a client sends with an event."""
+
+    model_config = ConfigDict(strict=True, frozen=True, allow_inf_nan=False)
+
+
+class EmptyPayload(Payload):
+    """``quit``."""
+
+
+class CameraPayload(Payload):
+    """``start``, ``stop`` and ``unwatch``."""
+
+    camera: CameraName
+
+
+class WatchPayload(CameraPayload):
+    """``watch``; ``width`` is that of the tile in device pixels."""
+
+    rendition: Annotated[str, Field(min_length=1, max_length=40)] = "full"
+    width: Annotated[int, Field(ge=1, le=65535)] | None = None
+
+
+class FpsPayload(CameraPayload):
+    """``fps``."""
+
+    fps: Annotated[float, Field(ge=0.1, le=120)]
+
+
+class QualityPayload(CameraPayload):
+    """``quality``."""
+
+    quality: Annotated[int, Field(ge=1, le=100)]
+
+
+class ClockPayload(Payload):
+    """``clock``; ``t`` is the client's clock in Unix seconds, and is sent back as it came."""
+
+    t: float
+
+
+P = TypeVar("P", bound=Payload)
+
+
+def parse_payload(kind: type[P], arguments: tuple[object, ...]) -> P:
+    """Return the one payload among an event's arguments.
+
+    Raises:
+        RequestError: ``bad_request``, naming the key and what is wrong with it.
+    """
+    if len(arguments) > 1:
+        raise RequestError("bad_request", f"one payload is expected, {len(arguments)} came")
+    payload = arguments[0] if arguments else {}
+    if not isinstance(payload, dict):
+        raise RequestError("bad_request", "the payload is no object")
+    try:
+        return kind.model_validate(payload)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        key = ".".join(str(part) for part in first["loc"]) or "payload"
+        raise RequestError("bad_request", f"{key}: {first['msg']}") from None
+
+
+def room_of(camera: str) -> str:
+    """Return the Socket.IO room of a camera's viewers."""
+    return f"camera:{camera}"
+
+
+def socket_packet(event: str, header: dict[str, Any], data: bytes) -> bytes:
+    """Return a binary Socket.IO event as the WebSocket bytes a server sends, in one piece.
+
+    A binary event is two WebSocket messages: the packet with a placeholder (Socket.IO protocol
+    revision 5, type 5) inside an Engine.IO message (protocol revision 4, type 4), then the bytes.
+    Built once for all viewers and written in one call, they cost neither a second encoding nor the
+    wait that Nagle's algorithm puts between two small writes.
+    """
+    arguments = [event, header, {"_placeholder": True, "num": 0}]
+    text = "451-" + json.dumps(arguments, separators=(",", ":"))
+    return b"".join((*websocket_frame(TEXT, text.encode()), *websocket_frame(BINARY, data)))
+
+
+def websocket_frame(opcode: int, payload: bytes) -> tuple[bytes, bytes]:
+    """Return head and payload of a whole, unmasked WebSocket frame, RFC 6455 section 5.2."""
+    size = len(payload)
+    first = 0x80 | opcode
+    if size < 126:
+        head = struct.pack("!BB", first, size)
+    elif size < 65536:
+        head = struct.pack("!BBH", first, 126, size)
+    else:
+        head = struct.pack("!BBQ", first, 127, size)
+    return head, payload
+
+
+def mjpeg_part(jpeg: bytes, at_unix: float) -> bytes:
+    """Return one part of a ``multipart/x-mixed-replace`` stream, closed by the next boundary.
+
+    Browsers show a part when they see its end. Sent with the next picture instead of with this one,
+    the boundary would keep the page a whole frame behind.
+    """
+    head = (
+        f"Content-Type: image/jpeg\r\nContent-Length: {len(jpeg)}\r\n"
+        f"X-Timestamp: {at_unix:.6f}\r\n\r\n"
+    )
+    return b"".join((head.encode(), jpeg, b"\r\n--", BOUNDARY, b"\r\n"))

@@ -1,0 +1,1 @@
+"""People in: HTTP paths and Socket.IO events."""

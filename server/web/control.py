@@ -1,0 +1,155 @@
+"""What operators may do to cameras, kept over restarts and told to everybody."""
+
+import logging
+import math
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from server import hub
+from server.capture.camera import Camera
+from server.errors import RequestError
+from server.state import StateFile
+
+__all__ = ["Control"]
+
+log = logging.getLogger(__name__)
+
+
+class Control:
+    """The one way to change a camera at run time.
+
+    Args:
+        cameras: By name.
+        file: Where changes are kept.
+        notify: Tells every dashboard: level, message and camera.
+        shut_down: Ends the server; returns at once.
+    """
+
+    def __init__(
+        self,
+        cameras: Mapping[str, Camera],
+        file: StateFile,
+        notify: Callable[[str, str, str | None], None],
+        shut_down: Callable[[], None],
+    ) -> None:
+        self._cameras = cameras
+        self._file = file
+        self._notify = notify
+        self._shut_down = shut_down
+        self._kept: dict[str, dict[str, Any]] = {}
+        self._changed = hub.Signal()
+        self._saver: hub.Task | None = None
+
+    def restore(self) -> None:
+        """Apply what was kept by the last run; what no longer fits is passed over, and said."""
+        kept = self._file.load().get("cameras", {})
+        for name, values in kept.items() if isinstance(kept, dict) else ():
+            camera = self._cameras.get(name)
+            if not isinstance(values, dict):
+                continue
+            if camera is None:
+                self._kept[name] = values  # It may be in the settings again the next time.
+                continue
+            own = self._kept.setdefault(name, {})
+            if _is_number(values.get("fps"), 0.1, 120):
+                own["fps"] = values["fps"]
+                camera.fps = float(values["fps"])
+            if _is_number(values.get("quality"), 1, 100):
+                own["quality"] = int(values["quality"])
+                camera.quality = own["quality"]
+            if values.get("stopped") is True:
+                own["stopped"] = True
+                camera.enabled = False
+            if own:
+                log.info("camera=%s kept from the last run: %s", name, own)
+
+    def open(self) -> None:
+        """Begin to save."""
+        self._saver = hub.spawn(self._save)
+
+    def close(self) -> None:
+        """Write what is not yet written."""
+        if self._saver:
+            self._saver.kill()
+        self._write()
+
+    def camera(self, name: str) -> Camera:
+        """Return the camera with this name.
+
+        Raises:
+            RequestError: ``unknown_camera``.
+        """
+        camera = self._cameras.get(name)
+        if camera is None:
+            raise RequestError("unknown_camera", f"there is no camera {name[:40]!r}")
+        return camera
+
+    def start(self, who: str, camera: Camera) -> None:
+        """Let a camera work."""
+        was_stopped = not camera.enabled
+        camera.start()
+        if was_stopped:
+            self._keep(camera, "stopped", None)
+            self._tell(f"{camera.title} was started by {who}", camera)
+
+    def stop(self, who: str, camera: Camera) -> None:
+        """Release a camera's source until it is started again; returns when that is done."""
+        if camera.enabled:
+            self._keep(camera, "stopped", True)
+            self._tell(f"{camera.title} was stopped by {who}", camera)
+        camera.stop()
+
+    def set_fps(self, who: str, camera: Camera, fps: float) -> None:
+        """Change a camera's frame rate."""
+        if fps != camera.fps:
+            camera.set_fps(fps)
+            self._keep(camera, "fps", fps)
+            self._tell(f"{camera.title} set to {fps:g} fps by {who}", camera)
+
+    def set_quality(self, who: str, camera: Camera, quality: int) -> None:
+        """Change a camera's JPEG quality."""
+        if quality != camera.quality:
+            camera.set_quality(quality)
+            self._keep(camera, "quality", quality)
+            self._tell(f"{camera.title} set to quality {quality} by {who}", camera)
+
+    def quit(self, who: str) -> None:
+        """Shut the server down, once the caller has had its answer."""
+        log.info("quit by %s", who)
+        self._notify("warning", f"The server is being shut down by {who}", None)
+        self._shut_down()
+
+    def _tell(self, message: str, camera: Camera) -> None:
+        log.info("camera=%s %s", camera.name, message)
+        self._notify("info", message, camera.name)
+
+    def _keep(self, camera: Camera, key: str, value: object) -> None:
+        own = self._kept.setdefault(camera.name, {})
+        if value is None:
+            own.pop(key, None)
+        else:
+            own[key] = value
+        self._changed.set()
+
+    def _save(self) -> None:
+        """Write after every change; changes made during a write share the next one."""
+        while True:
+            self._changed.wait()
+            self._write()
+
+    def _write(self) -> None:
+        document = {"cameras": {name: dict(own) for name, own in self._kept.items() if own}}
+        try:
+            hub.run_native(self._file.save, document)
+        except OSError as error:
+            log.error("changes cannot be kept: %s", error)
+            self._notify("error", f"Changes will not survive a restart: {error.strerror}", None)
+
+
+def _is_number(value: object, low: float, high: float) -> bool:
+    return (
+        isinstance(value, int | float)
+        and not isinstance(value, bool)
+        and math.isfinite(value)
+        and low <= value <= high
+    )

@@ -1,0 +1,146 @@
+"""The HTTP paths of the contract: the dashboard, MJPEG, snapshots, and what machines ask."""
+
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import flask
+from flask import Blueprint, Response
+from werkzeug.exceptions import ServiceUnavailable
+
+from server import __version__
+from server.delivery.encoder import EncodedFrame
+from server.delivery.fanout import Fanout
+from server.delivery.mjpeg import MjpegViewer
+from server.protocol import BOUNDARY
+
+__all__ = ["create_routes"]
+
+# Longer than a camera needs to open, shorter than people wait.
+FIRST_FRAME_S = 8.0
+
+SNAPSHOT_AGE_S = 2.0
+
+# How soon a camera that cannot have a picture is noticed while one is waited for.
+STATE_CHECK_S = 0.2
+
+NO_CACHE = {
+    "Cache-Control": "no-store, no-cache, must-revalidate, max-age=0",
+    "Pragma": "no-cache",
+    "Expires": "0",
+}
+
+
+def create_routes(fanouts: Mapping[str, Fanout]) -> Blueprint:
+    """Return the HTTP side of the server.
+
+    Args:
+        fanouts: By camera name, in the order of the settings; the first one is meant where a path
+            names none.
+    """
+    routes = Blueprint("web", __name__)
+
+    @routes.get("/")
+    def dashboard() -> Response:
+        # What OctoPrint, Mainsail and Klipper ask of mjpg-streamer.
+        action = flask.request.args.get("action")
+        if action == "stream":
+            return video_feed(None)
+        if action == "snapshot":
+            return snapshot(None)
+        page = flask.make_response(flask.render_template("index.html", version=__version__))
+        page.headers["Cache-Control"] = "no-cache"
+        return page
+
+    @routes.get("/video_feed", defaults={"camera": None})
+    @routes.get("/video_feed/<camera>")
+    def video_feed(camera: str | None) -> Response:
+        fanout = find(camera)
+        content_type = f"multipart/x-mixed-replace; boundary={BOUNDARY.decode()}"
+        if flask.request.method == "HEAD":
+            return Response(iter(()), headers=NO_CACHE, content_type=content_type)
+        viewer = MjpegViewer(fanout, connection())
+        try:
+            first = first_frame(viewer, fanout, max_age_s=float("inf"))
+        except BaseException:
+            viewer.leave()
+            raise
+        feed = Response(viewer.stream(first), headers=NO_CACHE, content_type=content_type)
+        feed.call_on_close(viewer.leave)
+        return feed
+
+    @routes.get("/snapshot", defaults={"camera": None})
+    @routes.get("/snapshot/<camera>.jpg")
+    def snapshot(camera: str | None) -> Response:
+        fanout = find(camera)
+        viewer = MjpegViewer(fanout, None)
+        try:
+            frame = first_frame(viewer, fanout, SNAPSHOT_AGE_S)
+        finally:
+            viewer.leave()
+        headers = NO_CACHE | {"X-Timestamp": f"{frame.at_unix:.6f}"}
+        return Response(frame.jpeg, headers=headers, content_type="image/jpeg")
+
+    @routes.get("/api/cameras")
+    def cameras() -> Response:
+        states = [fanout.camera.describe() for fanout in fanouts.values()]
+        response = flask.jsonify(states)
+        response.headers.update(NO_CACHE)
+        return response
+
+    @routes.get("/healthz")
+    def healthz() -> Response:
+        return Response("ok\n", headers=NO_CACHE, content_type="text/plain")
+
+    @routes.get("/readyz")
+    def readyz() -> Response:
+        failing = [
+            f"{camera.name}: {camera.state}: {camera.reason}\n"
+            for camera in (fanout.camera for fanout in fanouts.values())
+            if camera.state in ("stalled", "retrying")
+        ]
+        text = "".join(failing) or "ok\n"
+        return Response(text, 503 if failing else 200, NO_CACHE, content_type="text/plain")
+
+    @routes.app_errorhandler(404)
+    def not_found(error: Exception) -> Response:
+        text = getattr(error, "description", "not found")
+        return Response(f"{text}\n", 404, NO_CACHE, content_type="text/plain")
+
+    @routes.app_errorhandler(503)
+    def no_picture(error: Exception) -> Response:
+        text = getattr(error, "description", "unavailable")
+        headers = NO_CACHE | {"Retry-After": "2"}
+        return Response(f"{text}\n", 503, headers, content_type="text/plain")
+
+    def find(name: str | None) -> Fanout:
+        fanout = next(iter(fanouts.values()), None) if name is None else fanouts.get(name)
+        if fanout is None:
+            known = ", ".join(fanouts) or "none"
+            flask.abort(404, f"there is no camera {name!r}; cameras here: {known}")
+        return fanout
+
+    return routes
+
+
+def connection() -> Any:
+    """Return the running request's green socket."""
+    source = flask.request.environ.get("eventlet.input")
+    return source.get_socket() if source is not None else None
+
+
+def first_frame(viewer: MjpegViewer, fanout: Fanout, max_age_s: float) -> EncodedFrame:
+    """Return the first frame that is fresh enough, from the camera itself if need be.
+
+    Raises:
+        ServiceUnavailable: If there is none to be had; says the camera's state and why.
+    """
+    camera = fanout.camera
+    deadline = time.monotonic() + FIRST_FRAME_S
+    while time.monotonic() < deadline:
+        frame = viewer.next(STATE_CHECK_S)
+        if frame is not None and time.time() - frame.at_unix <= max_age_s:
+            return frame
+        if camera.state in ("retrying", "ended", "stopped"):
+            break
+    raise ServiceUnavailable(f"camera {camera.name} is {camera.state}: {camera.reason}")

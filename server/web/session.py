@@ -1,0 +1,119 @@
+"""One connected dashboard: its WebSocket, and the cameras it watches."""
+
+import json
+import time
+
+from server.delivery.credit import Credit
+from server.delivery.encoder import EncodedFrame
+from server.delivery.fanout import Fanout
+from server.web.transport import Message, WebSocket
+
+__all__ = ["Session", "SocketViewer"]
+
+ACK_PREFIX = '42["ack",'
+"""How a Socket.IO event named ``ack`` without an answer begins on the wire."""
+
+
+class SocketViewer:
+    """One camera on one dashboard: a frame needs credit, and an empty line."""
+
+    def __init__(self, websocket: WebSocket, credit: Credit, last_seq: int) -> None:
+        self.last_seq = last_seq
+        self.credit = credit
+        self._websocket = websocket
+
+    @property
+    def obstacle(self) -> str | None:
+        """Why no frame can be sent now."""
+        if not self.credit.ready(time.monotonic()):
+            return "credit"
+        return "unsent" if self._websocket.busy else None
+
+    def send(self, frame: EncodedFrame) -> bool:
+        """Write the frame's packet without blocking."""
+        self.credit.spend(frame.seq, time.monotonic())
+        return self._websocket.offer(frame.packet)
+
+    def miss(self, obstacle: str) -> None:
+        """Remember that more credit might have carried more."""
+        if obstacle == "credit":
+            self.credit.miss()
+
+
+class Session:
+    """What the server knows of one connection.
+
+    Args:
+        sid: Its Socket.IO id.
+        websocket: Its transport, whose messages are seen here first.
+        who: The person or address behind it, for notices.
+        role: ``viewer`` or ``operator``.
+        credit_frames: The window to begin with.
+    """
+
+    def __init__(
+        self, sid: str, websocket: WebSocket, who: str, role: str, credit_frames: int
+    ) -> None:
+        self.sid = sid
+        self.who = who
+        self.role = role
+        self.websocket = websocket
+        self._credit_frames = credit_frames
+        self._watching: dict[str, tuple[Fanout, SocketViewer]] = {}
+        self._last_seqs: dict[str, int] = {}
+        websocket.on_message = self._on_message
+        websocket.on_drained = self._on_drained
+
+    def watch(self, fanout: Fanout) -> None:
+        """Become a viewer of a camera; watching it anew starts with fresh credit."""
+        name = fanout.camera.name
+        self.unwatch(name)
+        # A frame it has had must not come again because it looked away for a moment.
+        last_seq = self._last_seqs.get(name, 0)
+        credit = Credit(self._credit_frames, time.monotonic())
+        viewer = SocketViewer(self.websocket, credit, last_seq)
+        self._watching[name] = fanout, viewer
+        fanout.join(self.sid, viewer)
+
+    def unwatch(self, name: str) -> None:
+        """Stop being a viewer of a camera."""
+        watched = self._watching.pop(name, None)
+        if watched is not None:
+            fanout, viewer = watched
+            self._last_seqs[name] = viewer.last_seq
+            fanout.leave(self.sid)
+
+    def leave(self) -> None:
+        """Stop being a viewer of anything."""
+        for name in list(self._watching):
+            self.unwatch(name)
+
+    def acknowledge(self, name: object, seq: object) -> None:
+        """Take back the credit of frames up to ``seq``; whatever makes no sense changes nothing."""
+        watched = self._watching.get(name) if isinstance(name, str) else None
+        if watched is None or not isinstance(seq, int) or isinstance(seq, bool):
+            return
+        fanout, viewer = watched
+        waited = viewer.obstacle is not None
+        fps = fanout.camera.describe()["fps"] or 30.0
+        if viewer.credit.acknowledge(seq, time.monotonic(), fps) and waited:
+            fanout.serve(viewer)
+
+    def _on_message(self, message: Message) -> bool:
+        """Deal with acknowledgements here.
+
+        Through Flask-SocketIO each would cost a request context and a green thread, at thousands a
+        second the larger part of the server's work.
+        """
+        if not isinstance(message, str) or not message.startswith(ACK_PREFIX):
+            return False
+        try:
+            _, name, seq = json.loads(message[2:])
+        except (ValueError, RecursionError):
+            return False
+        self.acknowledge(name, seq)
+        return True
+
+    def _on_drained(self) -> None:
+        for fanout, viewer in list(self._watching.values()):
+            fanout.serve(viewer)

@@ -1,0 +1,28 @@
+/**
+ * Reads state changes aloud, but no more than one sentence every few seconds: the newest state of each
+ * camera that changed, together.
+ */
+const PAUSE_MS = 1500;
+
+export class Announcer {
+  #element;
+  #waiting = new Map();
+  #timer = 0;
+
+  /** @param {HTMLElement} element  An aria-live region. */
+  constructor(element) {
+    this.#element = element;
+  }
+
+  /** @param {string} subject @param {string} word */
+  say(subject, word) {
+    this.#waiting.set(subject, word);
+    this.#timer ||= setTimeout(() => this.#speak(), PAUSE_MS);
+  }
+
+  #speak() {
+    this.#timer = 0;
+    this.#element.textContent = [...this.#waiting].map(([subject, word]) => `${subject}: ${word}`).join('. ');
+    this.#waiting.clear();
+  }
+}

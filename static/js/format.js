@@ -1,0 +1,94 @@
+/** Numbers as people read them. Every function takes anything and answers with text; unknown is a dash. */
+
+export const UNKNOWN = '–';
+
+/** @param {number} fps */
+export function formatFps(fps) {
+  if (!Number.isFinite(fps)) return UNKNOWN;
+  return fps < 10 ? trimZero(fps.toFixed(1)) : String(Math.round(fps));
+}
+
+/** The fps someone asked for: exact, not measured. @param {number} fps */
+export function formatFpsSetting(fps) {
+  return Number.isFinite(fps) ? trimZero(fps.toFixed(2)) : UNKNOWN;
+}
+
+/** @param {number} ms */
+export function formatMs(ms) {
+  if (!Number.isFinite(ms)) return UNKNOWN;
+  if (ms >= 10000) return `${(ms / 1000).toFixed(0)} s`;
+  if (ms >= 1000) return `${(ms / 1000).toFixed(1)} s`;
+  return `${Math.abs(ms) < 10 ? trimZero(ms.toFixed(1)) : Math.round(ms)} ms`;
+}
+
+/** @param {number} count */
+export function formatCount(count) {
+  if (!Number.isFinite(count)) return UNKNOWN;
+  if (count < 10000) return String(count);
+  return count < 1e6 ? `${Math.floor(count / 1000)}k` : `${(count / 1e6).toFixed(1)}M`;
+}
+
+/** How long ago, counting up: `4 s`, `1:05 min`, `2:07 h`, `3 d`. @param {number} seconds */
+export function formatAge(seconds) {
+  if (!Number.isFinite(seconds)) return UNKNOWN;
+  const whole = Math.max(0, Math.floor(seconds));
+  if (whole < 60) return `${whole} s`;
+  if (whole < 3600) return `${Math.floor(whole / 60)}:${two(whole % 60)} min`;
+  if (whole < 86400) return `${Math.floor(whole / 3600)}:${two(Math.floor(whole / 60) % 60)} h`;
+  return `${Math.floor(whole / 86400)} d`;
+}
+
+/** @param {number} bytes */
+export function formatBytes(bytes) {
+  if (!Number.isFinite(bytes)) return UNKNOWN;
+  const units = ['B', 'kB', 'MB', 'GB'];
+  let value = bytes;
+  let unit = 0;
+  while (value >= 999.5 && unit < units.length - 1) {
+    value /= 1000;
+    unit += 1;
+  }
+  return `${value < 10 && unit > 0 ? trimZero(value.toFixed(1)) : Math.round(value)} ${units[unit]}`;
+}
+
+/** @param {number} bytesPerSecond */
+export function formatBitrate(bytesPerSecond) {
+  if (!Number.isFinite(bytesPerSecond)) return UNKNOWN;
+  const kbit = (bytesPerSecond * 8) / 1000;
+  return kbit < 1000 ? `${Math.round(kbit)} kbit/s` : `${(kbit / 1000).toFixed(1)} Mbit/s`;
+}
+
+/** @param {number} percent */
+export function formatPercent(percent) {
+  if (!Number.isFinite(percent)) return UNKNOWN;
+  return `${percent < 10 ? trimZero(percent.toFixed(1)) : Math.round(percent)} %`;
+}
+
+/** @param {number} width @param {number} height */
+export function formatSize(width, height) {
+  return width > 0 && height > 0 ? `${width} × ${height}` : UNKNOWN;
+}
+
+/** `2 viewers`, `1 viewer`. @param {number} count @param {string} noun */
+export function plural(count, noun) {
+  return `${formatCount(count)} ${noun}${count === 1 ? '' : 's'}`;
+}
+
+/**
+ * Name a picture by its camera and capture time, in UTC and without characters a file system refuses.
+ *
+ * @param {string} camera
+ * @param {number} atUnix  Seconds.
+ */
+export function snapshotName(camera, atUnix) {
+  const time = new Date(atUnix * 1000).toISOString().replaceAll('-', '').replaceAll(':', '');
+  return `${camera}-${time}.jpg`;
+}
+
+function trimZero(text) {
+  return text.includes('.') ? text.replace(/\.?0+$/, '') : text;
+}
+
+function two(number) {
+  return String(number).padStart(2, '0');
+}

@@ -1,0 +1,236 @@
+/**
+ * Wires the page together; every other module minds one thing.
+ */
+import { Announcer } from './announcer.js';
+import { Banner } from './banner.js';
+import { ClockOffset } from './clock.js';
+import { TROUBLE, WORDS } from './condition.js';
+import { Deck } from './deck.js';
+import { setUpHelp, setUpQuit } from './dialogs.js';
+import { leaveFullPage, toggleFullscreen } from './fullscreen.js';
+import { setUpKeyboard } from './keyboard.js';
+import { Mjpeg } from './mjpeg.js';
+import { Panel, isRunning } from './panel.js';
+import { Link } from './socket.js';
+import { saveSnapshot } from './snapshot.js';
+import { Statusbar } from './statusbar.js';
+import { setText } from './text.js';
+import { setUpTheme } from './theme.js';
+import { Toasts } from './toasts.js';
+import { exposeForTests } from './window.js';
+
+const REFRESH_MS = 250;
+const CLOCK_EVERY_MS = 20000;
+const CLOCK_EXCHANGES = 6;
+const CLOCK_PAUSE_MS = 60;
+const PLAIN_POLL_MS = 2000;
+
+const find = (selector) => document.querySelector(selector);
+
+const link = new Link();
+const clock = new ClockOffset();
+const deckElement = find('[data-deck]');
+const deck = new Deck(deckElement, find('#tile-template'), link, clock);
+const panel = new Panel(find('[data-panel]'), setOnCamera);
+const toasts = new Toasts(find('[data-toasts]'), find('#toast-template'));
+const banner = new Banner(find('[data-banner]'));
+const announcer = new Announcer(find('[data-announcer]'));
+const statusbar = new Statusbar(find('[data-statusbar]'));
+const mjpeg = new Mjpeg();
+const openHelp = setUpHelp(find('[data-help]'));
+const openQuit = setUpQuit(find('[data-quit]'), quitServer);
+
+let role = 'viewer';
+let quitting = false;
+let plainTimer = 0;
+
+setUpTheme(find('[data-theme-toggle]'));
+setUpKeyboard(perform);
+find('[data-open-help]').addEventListener('click', openHelp);
+find('[data-open-quit]').addEventListener('click', openQuit);
+panel.addEventListener('act', ({ detail }) => perform(detail));
+deck.addEventListener('focus', ({ detail }) => panel.show(detail.tile));
+deck.addEventListener('list', showSummary);
+deck.addEventListener('condition', ({ detail: { tile, condition } }) => {
+  announcer.say(tile.title, WORDS[condition]);
+  showSummary();
+  if (tile === deck.focused) panel.refresh();
+});
+listen();
+link.connect();
+setInterval(refresh, REFRESH_MS);
+setInterval(measureClock, CLOCK_EVERY_MS);
+exposeForTests(deck);
+
+function listen() {
+  link.addEventListener('hello', ({ detail }) => onHello(detail));
+  link.addEventListener('frame', ({ detail: { header, jpeg } }) => {
+    deck.tiles.get(header?.camera)?.viewer.onFrame(header, jpeg);
+  });
+  link.addEventListener('camera', ({ detail }) => onCamera(detail));
+  link.addEventListener('stats', ({ detail }) => {
+    panel.setStats(detail.cameras ?? {});
+    statusbar.setProcess(detail.process);
+  });
+  link.addEventListener('notice', ({ detail }) => toasts.show(detail.message, detail.level));
+  link.addEventListener('down', ({ detail }) => onDown(detail));
+  link.addEventListener('refused', ({ detail }) => banner.show('refused', detail.message));
+  link.addEventListener('blocked', onBlocked);
+}
+
+function onHello({ role: newRole, cameras }) {
+  role = newRole;
+  quitting = false;
+  leavePlain();
+  banner.hide();
+  deck.sync(cameras);
+  deck.setConnected(true);
+  showConnection('live', role === 'operator' ? 'Connected' : 'Connected, viewing only');
+  showPhase(cameras.length);
+  measureClock();
+}
+
+function onCamera(state) {
+  deck.update(state);
+  showPhase(deck.tiles.size);
+  if (deck.focused?.name === state.name) panel.refresh();
+}
+
+function onDown({ reason }) {
+  leavePlain();
+  deck.setConnected(false);
+  statusbar.setProcess(null);
+  showConnection('gone', 'Server gone');
+  if (quitting) banner.show('quit');
+  else banner.show(reason === 'unreachable' && deck.tiles.size === 0 ? 'unreachable' : 'gone');
+}
+
+/** HTTP works, WebSocket does not: pictures by MJPEG, states by asking for them. */
+async function onBlocked() {
+  banner.show('blocked');
+  showConnection('stalled', 'Without WebSocket');
+  clearTimeout(plainTimer);
+  const states = await fetchCameras();
+  if (link.connected) return;
+  if (states !== null) {
+    deck.sync(states);
+    showPhase(states.length);
+    mjpeg.show(deck.tiles);
+  }
+  plainTimer = setTimeout(onBlocked, PLAIN_POLL_MS);
+}
+
+function leavePlain() {
+  clearTimeout(plainTimer);
+  mjpeg.hide();
+}
+
+async function fetchCameras() {
+  try {
+    const response = await fetch('api/cameras', { cache: 'no-store' });
+    const body = await response.json();
+    return Array.isArray(body) ? body : (body.cameras ?? null);
+  } catch {
+    return null;
+  }
+}
+
+/** @param {import('./keymap.js').KeyAction} act  @returns {boolean} whether there was something to do */
+function perform(act) {
+  const tile = deck.target;
+  switch (act.action) {
+    case 'focus':
+      return deck.focusAt(act.index);
+    case 'move':
+      deck.move(act.by);
+      return true;
+    case 'unfocus':
+      if (leaveFullPage(tile?.element)) return true;
+      deck.focus(null);
+      return true;
+    case 'help':
+      openHelp();
+      return true;
+    case 'toggle':
+      if (deck.focused) toggleCamera(deck.focused);
+      return deck.focused !== null;
+    case 'snapshot':
+      if (tile) snapshot(tile);
+      return tile !== null;
+    case 'fullscreen':
+      if (tile) toggleFullscreen(tile.element).catch((error) => toasts.show(error.message, 'warning'));
+      return tile !== null;
+    default:
+      return false;
+  }
+}
+
+async function toggleCamera(tile) {
+  await command(isRunning(tile.state.state) ? 'stop' : 'start', { camera: tile.name });
+}
+
+function setOnCamera(event, camera, value) {
+  return command(event, { camera, [event]: value });
+}
+
+/** Send what an operator wants; show the truth that comes back, or why not. */
+async function command(event, payload) {
+  const reply = await link.request(event, payload);
+  if (!reply.ok) toasts.show(reply.message || `Refused: ${reply.error}`, 'error');
+  else if (reply.camera) onCamera(reply.camera);
+  return reply;
+}
+
+async function snapshot(tile) {
+  const name = await saveSnapshot(tile);
+  if (name === null) toasts.show(`${tile.title} has no picture to save yet.`, 'warning');
+  else toasts.show(`Saved ${name}`);
+}
+
+async function quitServer() {
+  quitting = true;
+  const reply = await command('quit', {});
+  if (!reply.ok) quitting = false;
+}
+
+async function measureClock() {
+  for (let exchange = 0; exchange < CLOCK_EXCHANGES && link.connected; exchange += 1) {
+    const times = await link.clock();
+    if (times !== null) clock.add(times);
+    await new Promise((resolve) => setTimeout(resolve, CLOCK_PAUSE_MS));
+  }
+}
+
+function refresh() {
+  deck.refresh();
+  panel.refresh();
+  const { connected } = link;
+  const viewers = [...deck.tiles.values()].map((tile) => tile.viewer);
+  statusbar.refresh({
+    bytesPerSecond: connected ? viewers.reduce((sum, viewer) => sum + viewer.bytesPerSecond, 0) : NaN,
+    roundTripS: connected ? clock.roundTrip : NaN,
+  });
+}
+
+function showPhase(cameras) {
+  deckElement.dataset.phase = cameras > 0 ? 'ready' : 'empty';
+  find('[data-empty]').hidden = cameras > 0;
+  find('[data-skeletons]').hidden = true;
+}
+
+function showConnection(state, word) {
+  const element = find('[data-link-state]');
+  element.dataset.lamp = state;
+  setText(element.querySelector('[data-link-word]'), word);
+  find('[data-open-quit]').hidden = role !== 'operator' || !link.connected;
+  panel.setAccess({ role, connected: link.connected });
+}
+
+function showSummary() {
+  const conditions = [...deck.tiles.values()].map((tile) => tile.condition);
+  const live = conditions.filter((condition) => condition === 'live').length;
+  const trouble = conditions.filter((condition) => TROUBLE.has(condition)).length;
+  const text = conditions.length === 0 ? '' : `${live} of ${conditions.length} live`;
+  setText(find('[data-summary]'), text);
+  document.title = trouble > 0 ? `(${trouble}) Porthole` : 'Porthole';
+}

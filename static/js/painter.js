@@ -1,0 +1,100 @@
+/**
+ * Puts JPEGs onto a canvas: decodes one at a time, keeps only the newest of those that wait, and paints
+ * in `requestAnimationFrame`.
+ *
+ *     offer ─► waiting (newest) ─► decode ─► decoded (newest) ─► animation frame: paint, close
+ *
+ * @typedef {{header: import('./header.js').FrameHeader, jpeg: ArrayBuffer}} Received
+ */
+export class Painter {
+  #canvas;
+  #context;
+  #onPainted;
+  #onSkipped;
+  #onFailed;
+  #waiting = null;
+  #decoding = false;
+  #decoded = null;
+  #request = 0;
+  // Raised by reset(), so that a decode which was under way then is thrown away when it ends.
+  #generation = 0;
+
+  /**
+   * @param {HTMLCanvasElement} canvas  Takes the size of the frames; scaled by CSS.
+   * @param {object} hooks
+   * @param {(frame: Received) => void} hooks.onPainted
+   * @param {(frame: Received) => void} hooks.onSkipped  A newer frame took its place before it was painted.
+   * @param {(frame: Received) => void} hooks.onFailed  The bytes are no JPEG.
+   */
+  constructor(canvas, { onPainted, onSkipped, onFailed }) {
+    this.#canvas = canvas;
+    this.#context = canvas.getContext('2d', { alpha: false });
+    this.#onPainted = onPainted;
+    this.#onSkipped = onSkipped;
+    this.#onFailed = onFailed;
+  }
+
+  /** @param {Received} frame  Must be newer than all before. */
+  offer(frame) {
+    if (this.#waiting !== null) this.#onSkipped(this.#waiting);
+    this.#waiting = frame;
+    if (!this.#decoding) this.#decodeNext();
+  }
+
+  /** Forget every frame that is not painted yet. */
+  reset() {
+    this.#generation += 1;
+    this.#waiting = null;
+    this.#replaceDecoded(null);
+    cancelAnimationFrame(this.#request);
+    this.#request = 0;
+  }
+
+  async #decodeNext() {
+    this.#decoding = true;
+    while (this.#waiting !== null) {
+      const frame = this.#waiting;
+      const generation = this.#generation;
+      this.#waiting = null;
+      const bitmap = await decode(frame.jpeg);
+      if (generation !== this.#generation) bitmap?.close();
+      else if (bitmap === null) this.#onFailed(frame);
+      else this.#schedule({ frame, bitmap });
+    }
+    this.#decoding = false;
+  }
+
+  #schedule(decoded) {
+    if (this.#decoded !== null) this.#onSkipped(this.#decoded.frame);
+    this.#replaceDecoded(decoded);
+    this.#request ||= requestAnimationFrame(() => this.#paint());
+  }
+
+  #paint() {
+    this.#request = 0;
+    const { frame, bitmap } = this.#decoded;
+    const { width, height } = frame.header;
+    // Setting the size clears the canvas, so only on a change; the picture follows in the same task.
+    if (this.#canvas.width !== width || this.#canvas.height !== height) {
+      this.#canvas.width = width;
+      this.#canvas.height = height;
+    }
+    this.#context.drawImage(bitmap, 0, 0, width, height);
+    this.#replaceDecoded(null);
+    this.#onPainted(frame);
+  }
+
+  #replaceDecoded(decoded) {
+    this.#decoded?.bitmap.close();
+    this.#decoded = decoded;
+  }
+}
+
+/** @returns {Promise<ImageBitmap | null>} */
+async function decode(jpeg) {
+  try {
+    return await createImageBitmap(new Blob([jpeg], { type: 'image/jpeg' }));
+  } catch {
+    return null;
+  }
+}

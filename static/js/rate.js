@@ -1,0 +1,84 @@
+/**
+ * Events per second over a short sliding window, honest for slow cameras too.
+ *
+ * Times are passed in, in milliseconds from any fixed start (`performance.now()`).
+ */
+export class Rate {
+  #windowMs;
+  #maxAgeMs;
+  #times = [];
+
+  /**
+   * @param {number} windowMs  Events older than this are left out, as long as two newer ones remain.
+   * @param {number} maxAgeMs  Events older than this are always left out.
+   */
+  constructor(windowMs = 2000, maxAgeMs = 30000) {
+    this.#windowMs = windowMs;
+    this.#maxAgeMs = maxAgeMs;
+  }
+
+  /** @param {number} nowMs */
+  add(nowMs) {
+    this.#times.push(nowMs);
+    this.#trim(nowMs);
+  }
+
+  clear() {
+    this.#times.length = 0;
+  }
+
+  /**
+   * @param {number} nowMs
+   * @returns {number} events per second; 0 when nothing can be said
+   */
+  perSecond(nowMs) {
+    this.#trim(nowMs);
+    const times = this.#times;
+    const gaps = times.length - 1;
+    if (gaps < 1) return 0;
+    const span = times[gaps] - times[0];
+    const silence = nowMs - times[gaps];
+    // Once the next event is overdue the silence counts as well, so that the rate sinks to 0 by itself.
+    const overdue = silence > (1.5 * span) / gaps;
+    return (1000 * gaps) / Math.max(overdue ? span + silence : span, 1);
+  }
+
+  #trim(nowMs) {
+    const times = this.#times;
+    let first = 0;
+    while (
+      (times.length - first > 2 && times[first] < nowMs - this.#windowMs) ||
+      times[first] < nowMs - this.#maxAgeMs
+    ) {
+      first += 1;
+    }
+    if (first > 0) times.splice(0, first);
+  }
+}
+
+/** Keeps the newest values and gives their median: steady enough to read, deaf to one outlier. */
+export class RecentMedian {
+  #values = [];
+  #capacity;
+
+  constructor(capacity = 30) {
+    this.#capacity = capacity;
+  }
+
+  /** @param {number} value */
+  add(value) {
+    this.#values.push(value);
+    if (this.#values.length > this.#capacity) this.#values.shift();
+  }
+
+  clear() {
+    this.#values.length = 0;
+  }
+
+  /** @returns {number} NaN while empty */
+  get value() {
+    if (this.#values.length === 0) return NaN;
+    const sorted = [...this.#values].sort((a, b) => a - b);
+    return sorted[sorted.length >> 1];
+  }
+}

@@ -1,0 +1,41 @@
+/** The button that goes through automatic, light and dark colours, and remembers the choice. */
+
+const KEY = 'porthole.theme';
+const ORDER = ['auto', 'light', 'dark'];
+const LABELS = { auto: 'Colours: automatic', light: 'Colours: light', dark: 'Colours: dark' };
+
+/** @param {HTMLButtonElement} button */
+export function setUpTheme(button) {
+  const use = button.querySelector('use');
+  const show = (theme) => {
+    if (theme === 'auto') delete document.documentElement.dataset.theme;
+    else document.documentElement.dataset.theme = theme;
+    use.setAttribute('href', `#i-theme-${theme}`);
+    button.title = LABELS[theme];
+    button.setAttribute('aria-label', LABELS[theme]);
+  };
+  let theme = remembered();
+  show(theme);
+  button.addEventListener('click', () => {
+    theme = ORDER[(ORDER.indexOf(theme) + 1) % ORDER.length];
+    show(theme);
+    remember(theme);
+  });
+}
+
+function remembered() {
+  try {
+    const theme = localStorage.getItem(KEY);
+    return ORDER.includes(theme) ? theme : 'auto';
+  } catch {
+    return 'auto';
+  }
+}
+
+function remember(theme) {
+  try {
+    localStorage.setItem(KEY, theme);
+  } catch {
+    // Storage is off: the choice lasts as long as the page.
+  }
+}

@@ -1,0 +1,190 @@
+/** One camera on the page: its picture, its state in words, and four numbers. */
+import { nowUnix } from './clock.js';
+import { WORDS, conditionOf, frameInterval } from './condition.js';
+import { formatAge, formatCount, formatFps, formatMs, plural } from './format.js';
+import { setText } from './text.js';
+import { Viewer } from './viewer.js';
+
+const DETAILS = {
+  connecting: '',
+  starting: 'Opening the source',
+  idle: 'Nobody watches; the camera rests',
+  stalled: 'No new picture',
+  retrying: 'The source failed; trying again',
+  ended: 'The source has no more pictures',
+  stopped: 'Stopped by an operator',
+  gone: 'Reconnecting by itself',
+};
+
+/**
+ * @typedef {object} CameraState  STATE of the wire contract.
+ * @property {string} name
+ * @property {string} title
+ * @property {string} state
+ * @property {string | null} reason
+ * @property {number} since
+ * @property {number | null} fps
+ * @property {number} quality
+ * @property {number} width
+ * @property {number} height
+ * @property {number | null} source_fps
+ * @property {number} viewers
+ */
+
+/** Event: `condition` when the shown state changed. */
+export class Tile extends EventTarget {
+  #element;
+  #parts;
+  #viewer;
+  #clock;
+  #state;
+  #condition = 'connecting';
+  #connected = true;
+  #fallback = null;
+
+  /**
+   * @param {HTMLTemplateElement} template
+   * @param {CameraState} state
+   * @param {import('./socket.js').Link} link
+   * @param {import('./clock.js').ClockOffset} clock
+   */
+  constructor(template, state, link, clock) {
+    super();
+    this.#element = template.content.firstElementChild.cloneNode(true);
+    const find = (selector) => this.#element.querySelector(selector);
+    this.#parts = {
+      glass: find('.glass'),
+      canvas: find('canvas'),
+      open: find('.tile-open'),
+      name: find('.tile-name'),
+      key: find('.tile-key'),
+      state: find('.tile-state'),
+      word: find('.tile-word'),
+      veilWord: find('.veil-word'),
+      veilDetail: find('.veil-detail'),
+      veilAge: find('.veil-age'),
+      fps: find('[data-readout="fps"]'),
+      latency: find('[data-readout="latency"]'),
+      dropped: find('[data-readout="dropped"]'),
+      viewers: find('[data-readout="viewers"]'),
+    };
+    this.#element.dataset.camera = state.name;
+    this.#clock = clock;
+    this.#viewer = new Viewer(link, clock, state.name, this.#parts.canvas);
+    this.#viewer.addEventListener('painted', () => this.refresh());
+    this.update(state);
+  }
+
+  get element() {
+    return this.#element;
+  }
+
+  /** The button that opens the tile; it takes the keyboard focus for the whole tile. */
+  get openButton() {
+    return this.#parts.open;
+  }
+
+  get viewer() {
+    return this.#viewer;
+  }
+
+  get name() {
+    return this.#state.name;
+  }
+
+  get title() {
+    return this.#state.title || this.#state.name;
+  }
+
+  /** The newest STATE from the server. */
+  get state() {
+    return this.#state;
+  }
+
+  /** Seconds since the server's state began; NaN while what is shown is the page's own finding. */
+  get sinceS() {
+    const ours = this.#condition !== this.#state.state || !Number.isFinite(this.#state.since);
+    return ours ? NaN : nowUnix() + this.#clock.offset - this.#state.since;
+  }
+
+  /** @returns {import('./condition.js').Condition} */
+  get condition() {
+    return this.#condition;
+  }
+
+  /** @param {CameraState} state */
+  update(state) {
+    this.#state = state;
+    this.refresh();
+  }
+
+  /** Whether the server is there. @param {boolean} connected */
+  setConnected(connected) {
+    this.#connected = connected;
+    this.refresh();
+  }
+
+  /** Show a picture element in place of the canvas, or the canvas again. @param {HTMLElement | null} image */
+  setFallback(image) {
+    this.#fallback?.remove();
+    this.#fallback = image;
+    if (image !== null) this.#parts.canvas.after(image);
+    this.refresh();
+  }
+
+  /** Digit that focuses this tile; 0 for none. @param {number} digit */
+  setKey(digit) {
+    setText(this.#parts.key, digit > 0 ? String(digit) : '');
+    if (digit > 0) this.#parts.open.setAttribute('aria-keyshortcuts', String(digit));
+    else this.#parts.open.removeAttribute('aria-keyshortcuts');
+  }
+
+  /** Show what is true now. Called several times a second. */
+  refresh() {
+    const { state } = this;
+    const viewer = this.#viewer;
+    const hasPicture = viewer.lastFrame !== null;
+    const condition = conditionOf({
+      state: state.state,
+      connected: this.#connected || this.#fallback !== null,
+      watching: viewer.watching,
+      painted: hasPicture,
+      silenceS: viewer.silenceS,
+      intervalS: frameInterval(state),
+    });
+    this.#element.dataset.state = condition;
+    this.#element.toggleAttribute('data-picture', hasPicture);
+    this.#showWords(condition, hasPicture);
+    this.#showNumbers(condition);
+    if (condition !== this.#condition) {
+      this.#condition = condition;
+      this.dispatchEvent(new CustomEvent('condition', { detail: condition }));
+    }
+  }
+
+  #showWords(condition, hasPicture) {
+    const parts = this.#parts;
+    const word = WORDS[condition];
+    setText(parts.name, this.title);
+    parts.state.dataset.lamp = condition;
+    setText(parts.word, word);
+    setText(parts.veilWord, word);
+    // What the server says about its own state; when the page itself noticed, its reason is another.
+    const reason = condition === this.state.state ? this.state.reason : '';
+    setText(parts.veilDetail, reason || DETAILS[condition] || '');
+    const age = condition === 'live' || !hasPicture ? NaN : this.#viewer.pictureAgeS;
+    setText(parts.veilAge, Number.isFinite(age) ? `Picture is ${formatAge(age)} old` : '');
+    const label = `${this.title}: ${word}`;
+    if (parts.canvas.getAttribute('aria-label') !== label) parts.canvas.setAttribute('aria-label', label);
+  }
+
+  #showNumbers(condition) {
+    const parts = this.#parts;
+    const viewer = this.#viewer;
+    const flowing = condition === 'live' && this.#fallback === null;
+    setText(parts.fps, `${formatFps(flowing ? viewer.fps : NaN)} fps`);
+    setText(parts.latency, flowing ? formatMs(viewer.latencyMs) : `${formatMs(NaN)} ms`);
+    setText(parts.dropped, `${formatCount(viewer.dropped)} dropped`);
+    setText(parts.viewers, plural(this.state.viewers ?? 0, 'viewer'));
+  }
+}

@@ -1,0 +1,46 @@
+/** Short messages that come, can be read, and go. */
+
+const MOST = 4;
+const SHOWN_MS = { info: 5000, warning: 8000, error: 10000 };
+
+export class Toasts {
+  #element;
+  #template;
+
+  /**
+   * @param {HTMLElement} element  A live region: what is added is read aloud.
+   * @param {HTMLTemplateElement} template
+   */
+  constructor(element, template) {
+    this.#element = element;
+    this.#template = template;
+  }
+
+  /**
+   * @param {string} message
+   * @param {'info' | 'warning' | 'error'} level
+   */
+  show(message, level = 'info') {
+    // The same message again replaces the old one: a flood shows as one toast, not as a wall of them.
+    for (const other of [...this.#element.children]) {
+      if (other.dataset.message === message) other.remove();
+    }
+    while (this.#element.children.length >= MOST) this.#element.firstElementChild.remove();
+    this.#element.append(this.#build(message, level in SHOWN_MS ? level : 'info'));
+  }
+
+  #build(message, level) {
+    const toast = this.#template.content.firstElementChild.cloneNode(true);
+    toast.dataset.level = level;
+    toast.dataset.message = message;
+    toast.querySelector('.toast-text').textContent = message;
+    toast.querySelector('.toast-close').addEventListener('click', () => toast.remove());
+    let timer = setTimeout(() => toast.remove(), SHOWN_MS[level]);
+    // Someone is reading it or about to close it.
+    toast.addEventListener('pointerenter', () => clearTimeout(timer));
+    toast.addEventListener('pointerleave', () => {
+      timer = setTimeout(() => toast.remove(), SHOWN_MS[level] / 2);
+    });
+    return toast;
+  }
+}
