@@ -37,7 +37,8 @@ class OneLine(click.ClickException):
     exit_code = 2
 
     def show(self, file: Any = None) -> None:
-        click.echo(f"porthole: {self.message}", err=True)
+        # What it quotes may hold line breaks; it stays one line all the same.
+        click.echo(f"porthole: {' '.join(self.message.split())}", err=True)
 
 
 def settings_options(command: Callable[..., None]) -> Callable[..., None]:

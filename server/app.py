@@ -1,5 +1,6 @@
 """The wiring: everything that is made, and in which order it starts and stops."""
 
+import functools
 import logging
 import time
 from pathlib import Path
@@ -14,6 +15,7 @@ from server.delivery.fanout import Fanout
 from server.state import StateFile
 from server.web.control import Control
 from server.web.events import Events
+from server.web.packets import Json
 from server.web.routes import create_routes
 from server.web.transport import MAX_MESSAGE_BYTES, WebSocketDriver
 
@@ -51,11 +53,11 @@ class App:
             max_http_buffer_size=MAX_MESSAGE_BYTES,
             ping_interval=10,
             ping_timeout=10,
+            json=Json,
             # An unhandled error in a handler is one log line of ours, and none of theirs.
             logger=False,
             engineio_logger=False,
         )
-        self._socketio.server.eio._async["websocket"] = WebSocketDriver
 
         self.cameras = {camera.name: Camera(camera, settings.server) for camera in settings.cameras}
         self._fanouts = {name: Fanout(camera) for name, camera in self.cameras.items()}
@@ -69,6 +71,9 @@ class App:
         )
         self._events = Events(
             self._socketio, self._fanouts, self._control, settings.server.credit_frames, self._lag
+        )
+        self._socketio.server.eio._async["websocket"] = functools.partial(
+            WebSocketDriver, on_malformed=self._events.count_malformed
         )
         for camera in self.cameras.values():
             camera.on_change = self._events.announce

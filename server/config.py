@@ -290,7 +290,7 @@ def _cameras_from_file(
         )
     cameras: dict[str, Camera] = {}
     for number, table in enumerate(tables, start=1):
-        place = f"{where}: camera {table.get('name', number)!s:.40}: "
+        place = f"{where}: camera {table.get('name', number)!r:.42}: "
         settings = _validate(CameraSettings, table, place)
         if settings.name in cameras:
             raise ConfigError(

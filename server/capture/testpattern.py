@@ -3,8 +3,8 @@
 It shows its name, a clock that a person can read and things that move at a known pace, so that
 judder, delay and loss can be seen with the naked eye. For machines the time of rendering is burned
 in as a strip of :data:`CELLS` square cells: 48 bits of Unix time in milliseconds, most significant
-first, then 8 bits of checksum, the XOR of the six bytes; white is 1 and black is 0. The side of a
-cell is ``width // 64`` and the strip starts at ``x = y = 4 * side``. :func:`read_time` reads it back.
+first, then 8 bits of checksum, the XOR of the six bytes; white is 1, black is 0. The side of a
+cell is ``width // 64``, the strip starts at ``x = y = 4 * side``, and :func:`read_time` reads it.
 """
 
 import math
@@ -28,7 +28,6 @@ TIME_BYTES = 6
 DEEP = (58, 34, 14)
 SHALLOW = (116, 84, 38)
 RING = (168, 140, 96)
-FAINT = (112, 84, 46)
 BRASS = (96, 188, 236)
 CORAL = (98, 112, 244)
 INK = (250, 244, 236)
@@ -125,13 +124,10 @@ class TestPattern:
         rows = (np.array(SHALLOW) * (1 - depth) + np.array(DEEP) * depth).astype(np.uint8)
         image: Image = np.repeat(rows[:, None], width, axis=1)
         thin = max(1, round(2 * unit))
-        for radius, colour in ((176, FAINT), (212, RING), (224, RING)):
-            cv2.circle(image, self._center, round(radius * unit), colour, thin, cv2.LINE_AA)
-        for hour in range(60):
-            inner = 190 if hour % 5 else 182
-            colour = FAINT if hour % 5 else MUTED
-            start, end = self._on_dial(hour / 60, inner), self._on_dial(hour / 60, 200)
-            cv2.line(image, start, end, colour, thin, cv2.LINE_AA)
+        cv2.circle(image, self._center, round(212 * unit), RING, thin, cv2.LINE_AA)
+        for hour in range(12):
+            start, end = self._on_dial(hour / 12, 182), self._on_dial(hour / 12, 198)
+            cv2.line(image, start, end, MUTED, thin, cv2.LINE_AA)
         side, top = width / len(SWATCHES), round(height - 36 * unit)
         for index, colour in enumerate(SWATCHES):
             left, right = round(index * side), round((index + 1) * side)

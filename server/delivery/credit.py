@@ -18,12 +18,10 @@ __all__ = ["Credit"]
 # However long the link, no more than this much time may be in flight.
 LONGEST_FLIGHT_S = 0.25
 
-# A frame that took this long found the link starved: one at a time is all it carries in time.
+# A link on which frame after frame takes this long is starved: one at a time is all it can carry in
+# time. A single late acknowledgement proves nothing; people put their phones away.
 STARVED_S = 0.6
-RECOVERED_S = 0.3
-
-# Until the first acknowledgement shows what the link is like, the second frame waits this long.
-FIRST_PATIENCE_S = 0.75
+STARVED_FRAMES = 3
 
 # How long a window is tried before its rate is believed, and a failed one is not tried again.
 TRIAL_S = 1.0
@@ -48,20 +46,17 @@ class Credit:
         self._base = window
         self._window = window
         self._flight: deque[tuple[int, float]] = deque()
-        self._joined_at = now
         self._round_trip_s: float | None = None
-        self._starved = False
+        self._slow_frames = 0
 
-        self._trial_at = now
-        self._trial_acks = 0
-        self._trial_misses = 0
+        self._begin_trial(now)
         self._rate_before: float | None = None  # Set while a wider window is on trial.
         self._rest_until = now
 
     @property
     def window(self) -> int:
         """How many frames may be in flight."""
-        return 1 if self._starved else self._window
+        return 1 if self._slow_frames >= STARVED_FRAMES else self._window
 
     @property
     def in_flight(self) -> int:
@@ -73,10 +68,9 @@ class Credit:
         """How long the newest acknowledged frame took there and back; None before the first."""
         return self._round_trip_s
 
-    def ready(self, now: float) -> bool:
+    @property
+    def ready(self) -> bool:
         """Whether one more frame may be sent."""
-        if self._round_trip_s is None and self._flight:
-            return len(self._flight) < self.window and now - self._flight[0][1] >= FIRST_PATIENCE_S
         return len(self._flight) < self.window
 
     def spend(self, seq: int, now: float) -> None:
@@ -105,13 +99,18 @@ class Credit:
         if not cleared:
             return False
         assert self._round_trip_s is not None
-        if self._round_trip_s > STARVED_S:
-            self._starved = True
-        elif self._round_trip_s < RECOVERED_S:
-            self._starved = False
         self._trial_acks += cleared
+        if self._round_trip_s > STARVED_S:
+            # Never try more on such a link: while one tries, pictures would be older still.
+            self._slow_frames += 1
+            self._window = self._base
+            self._rate_before = None
+            self._begin_trial(now)
+            return True
+        self._slow_frames = 0
         if now - self._trial_at >= TRIAL_S:
             self._judge(now, fps)
+            self._begin_trial(now)
         return True
 
     def _judge(self, now: float, fps: float) -> None:
@@ -125,9 +124,11 @@ class Credit:
                 self._window -= 1
                 self._rest_until = now + REST_S
             self._rate_before = None
-        elif self._starved or self._window > widest:
-            self._window = max(self._base, min(self._window, widest) - self._starved)
+        elif self._window > widest:
+            self._window -= 1
         elif misses and self._window < widest and now >= self._rest_until:
             self._rate_before = rate
             self._window += 1
+
+    def _begin_trial(self, now: float) -> None:
         self._trial_at, self._trial_acks, self._trial_misses = now, 0, 0

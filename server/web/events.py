@@ -103,6 +103,10 @@ class Events:
         notice = {"level": level, "message": message, "at": round(time.time(), 3)}
         self._socketio.emit("notice", notice | ({"camera": camera} if camera else {}))
 
+    def count_malformed(self) -> None:
+        """Count a message that was no event at all."""
+        self._refused["malformed"] += 1
+
     # Connections.
 
     def _on_connect(self, _auth: object = None) -> None:

@@ -1,11 +1,11 @@
 """One connected dashboard: its WebSocket, and the cameras it watches."""
 
-import json
 import time
 
 from server.delivery.credit import Credit
 from server.delivery.encoder import EncodedFrame
 from server.delivery.fanout import Fanout
+from server.web.packets import Json
 from server.web.transport import Message, WebSocket
 
 __all__ = ["Session", "SocketViewer"]
@@ -25,7 +25,7 @@ class SocketViewer:
     @property
     def obstacle(self) -> str | None:
         """Why no frame can be sent now."""
-        if not self.credit.ready(time.monotonic()):
+        if not self.credit.ready:
             return "credit"
         return "unsent" if self._websocket.busy else None
 
@@ -67,7 +67,8 @@ class Session:
     def watch(self, fanout: Fanout) -> None:
         """Become a viewer of a camera; watching it anew starts with fresh credit."""
         name = fanout.camera.name
-        self.unwatch(name)
+        if name in self._watching:
+            self._last_seqs[name] = self._watching[name][1].last_seq
         # A frame it has had must not come again because it looked away for a moment.
         last_seq = self._last_seqs.get(name, 0)
         credit = Credit(self._credit_frames, time.monotonic())
@@ -108,7 +109,7 @@ class Session:
         if not isinstance(message, str) or not message.startswith(ACK_PREFIX):
             return False
         try:
-            _, name, seq = json.loads(message[2:])
+            _, name, seq = Json.loads(message[2:])
         except (ValueError, RecursionError):
             return False
         self.acknowledge(name, seq)

@@ -19,6 +19,7 @@ from websockets.utils import accept_key
 
 from server import hub
 from server.protocol import BINARY, TEXT, websocket_frame
+from server.web.packets import Verdict, judge
 
 __all__ = ["ENVIRON_KEY", "MAX_MESSAGE_BYTES", "WebSocket", "WebSocketDriver"]
 
@@ -50,13 +51,15 @@ class WebSocket:
     Args:
         sock: A connected green socket whose handshake is done.
         idle_s: How long the peer may say nothing at all.
+        on_malformed: Called for every message that makes no sense.
     """
 
-    def __init__(self, sock: Any, idle_s: float) -> None:
+    def __init__(self, sock: Any, idle_s: float, on_malformed: Callable[[], None]) -> None:
         # The real socket: non-blocking, without green waits. Engine.IO would set a time-out on an
         # attribute named _sock or socket, and so make it block.
         self._kernel: socket.socket = sock.fd
         self._idle_s = idle_s
+        self._on_malformed = on_malformed
         self._protocol = Protocol(Side.SERVER, max_size=MAX_MESSAGE_BYTES)
         self._inbox: deque[Message] = deque()
         self._fragments: list[bytes] = []
@@ -66,7 +69,7 @@ class WebSocket:
         self._drained = hub.Signal()
         self._closed = False
         self.on_message: Callable[[Message], bool] = lambda message: False
-        """Sees every message before Engine.IO does; True means it was dealt with."""
+        """Sees every message before anyone else does; True means it was dealt with."""
         self.on_drained: Callable[[], None] = lambda: None
         """Called when everything that was accepted is out."""
 
@@ -83,11 +86,18 @@ class WebSocket:
     def wait(self) -> Message | None:
         """Return the next message, or None when the connection has ended."""
         while not self._closed:
-            while self._inbox:
-                message = self._inbox.popleft()
-                if not self.on_message(message):
-                    return message
-            self._receive()
+            if not self._inbox:
+                self._receive()
+                continue
+            message = self._inbox.popleft()
+            if self.on_message(message):
+                continue
+            verdict = judge(message)
+            if verdict is Verdict.PASS:
+                return message
+            self._on_malformed()
+            if verdict is Verdict.END:
+                self.close()
         return None
 
     def send(self, message: Message) -> None:
@@ -224,10 +234,17 @@ class WebSocketDriver:
     Args:
         handler: Engine.IO's own loop over one connection.
         server: The Engine.IO server, for its ping times.
+        on_malformed: Called for every message that makes no sense.
     """
 
-    def __init__(self, handler: Callable[[WebSocket], object], server: Any) -> None:
+    def __init__(
+        self,
+        handler: Callable[[WebSocket], object],
+        server: Any,
+        on_malformed: Callable[[], None] = lambda: None,
+    ) -> None:
         self._handler = handler
+        self._on_malformed = on_malformed
         self._idle_s = server.ping_interval + server.ping_timeout
 
     def __call__(
@@ -245,7 +262,7 @@ class WebSocketDriver:
             b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
             b"Sec-WebSocket-Accept: " + accept_key(key).encode() + b"\r\n\r\n"
         )
-        websocket = WebSocket(sock, self._idle_s)
+        websocket = WebSocket(sock, self._idle_s, self._on_malformed)
         environ[ENVIRON_KEY] = websocket
         try:
             self._handler(websocket)

@@ -5,7 +5,8 @@ const TEXTS = {
   unreachable: ['The server cannot be reached.', 'Trying again by itself.'],
   blocked: [
     'No WebSocket gets through to the server.',
-    'Pictures come as plain MJPEG instead, and the controls are off. A proxy on the way probably needs to allow WebSocket.',
+    'Pictures come as plain MJPEG instead, and the controls are off. ' +
+      'A proxy on the way probably needs to allow WebSocket.',
   ],
   refused: ['The server refused the connection.', ''],
   quit: ['Porthole was shut down.', 'Once it is started again on its machine, this page resumes by itself.'],

@@ -30,7 +30,12 @@ export class Knob {
     this.#listen();
   }
 
-  /** Take the server's value. @param {number | null} value @param {number} [max] practical end of the slider */
+  /**
+   * Take the server's value.
+   *
+   * @param {number | null} value  Null when the server does not know it either.
+   * @param {number} [max]  Practical end of the slider; the number may go beyond it.
+   */
   show(value, max) {
     this.#truth = value;
     if (max !== undefined && !this.#pointerDown && this.#slider.max !== String(max)) {
@@ -99,14 +104,15 @@ export class Knob {
   // Esc leaves the field with the old value, and is not heard by the page.
   #giveUp(event) {
     event.stopPropagation();
-    this.#number.value = this.#truth === null ? '' : String(this.#truth);
+    this.#number.value = textOf(this.#truth);
     this.#number.blur();
   }
 
   #settle() {
-    if (this.#changing || this.#truth === null) return;
-    this.#slider.value = String(this.#truth);
-    if (this.#number !== document.activeElement) this.#number.value = String(round(this.#truth));
+    if (this.#changing) return;
+    // Not known before the source has been opened once: then the number is empty, the thumb at the end.
+    this.#slider.value = String(this.#truth ?? this.#slider.max);
+    if (this.#number !== document.activeElement) this.#number.value = textOf(this.#truth);
     this.#paintTrack();
   }
 
@@ -117,6 +123,6 @@ export class Knob {
   }
 }
 
-function round(value) {
-  return Math.round(value * 100) / 100;
+function textOf(value) {
+  return value === null ? '' : String(Math.round(value * 100) / 100);
 }

@@ -48,6 +48,9 @@ setUpTheme(find('[data-theme-toggle]'));
 setUpKeyboard(perform);
 find('[data-open-help]').addEventListener('click', openHelp);
 find('[data-open-quit]').addEventListener('click', openQuit);
+deckElement.addEventListener('dblclick', (event) => {
+  if (event.target.closest('.tile[data-focused]')) perform({ action: 'fullscreen' });
+});
 panel.addEventListener('act', ({ detail }) => perform(detail));
 deck.addEventListener('focus', ({ detail }) => panel.show(detail.tile));
 deck.addEventListener('list', showSummary);

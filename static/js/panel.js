@@ -170,7 +170,8 @@ function describeDrops({ dropped, skippedHere, undecodable }) {
 
 function describeReasons(drops) {
   const counted = Object.entries(drops ?? {}).filter(([, count]) => count > 0);
-  return counted.length === 0 ? '0' : counted.map(([reason, count]) => `${reason} ${formatCount(count)}`).join(', ');
+  if (counted.length === 0) return '0';
+  return counted.map(([reason, count]) => `${reason} ${formatCount(count)}`).join(', ');
 }
 
 async function nowhere() {}

@@ -182,7 +182,7 @@ export class Tile extends EventTarget {
     const parts = this.#parts;
     const viewer = this.#viewer;
     const flowing = condition === 'live' && this.#fallback === null;
-    setText(parts.fps, `${formatFps(flowing ? viewer.fps : NaN)} fps`);
+    setText(parts.fps, this.#fallback ? 'MJPEG' : `${formatFps(flowing ? viewer.fps : NaN)} fps`);
     setText(parts.latency, flowing ? formatMs(viewer.latencyMs) : `${formatMs(NaN)} ms`);
     setText(parts.dropped, `${formatCount(viewer.dropped)} dropped`);
     setText(parts.viewers, plural(this.state.viewers ?? 0, 'viewer'));

@@ -1,7 +1,7 @@
 /** Short messages that come, can be read, and go. */
 
 const MOST = 4;
-const SHOWN_MS = { info: 5000, warning: 8000, error: 10000 };
+const SHOWN_MS = { info: 4000, warning: 8000, error: 10000 };
 
 export class Toasts {
   #element;
@@ -21,9 +21,11 @@ export class Toasts {
    * @param {'info' | 'warning' | 'error'} level
    */
   show(message, level = 'info') {
-    // The same message again replaces the old one: a flood shows as one toast, not as a wall of them.
+    // A message that says the same, or the same with another number (a slider being dragged), replaces the
+    // old one: a flood shows as one toast, not as a wall of them.
+    const kind = kindOf(message);
     for (const other of [...this.#element.children]) {
-      if (other.dataset.message === message) other.remove();
+      if (other.dataset.kind === kind) other.remove();
     }
     while (this.#element.children.length >= MOST) this.#element.firstElementChild.remove();
     this.#element.append(this.#build(message, level in SHOWN_MS ? level : 'info'));
@@ -32,7 +34,7 @@ export class Toasts {
   #build(message, level) {
     const toast = this.#template.content.firstElementChild.cloneNode(true);
     toast.dataset.level = level;
-    toast.dataset.message = message;
+    toast.dataset.kind = kindOf(message);
     toast.querySelector('.toast-text').textContent = message;
     toast.querySelector('.toast-close').addEventListener('click', () => toast.remove());
     let timer = setTimeout(() => toast.remove(), SHOWN_MS[level]);
@@ -43,4 +45,8 @@ export class Toasts {
     });
     return toast;
   }
+}
+
+function kindOf(message) {
+  return message.replaceAll(/\d+(\.\d+)?/g, '#');
 }

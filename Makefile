@@ -1,0 +1,39 @@
+# The first two are all one needs: `make run` and `make test`.
+# Each sets up what it needs, once; `make run ARGS="device:0 clip.mp4"` passes arguments on.
+
+VENV := .venv
+PY := $(VENV)/bin/python
+ARGS ?=
+.DEFAULT_GOAL := run
+.PHONY: run test check format bench vendor clean
+
+run: $(VENV)/.runtime
+	@exec $(PY) manage.py run $(ARGS)
+
+test: $(VENV)/.development
+	@$(PY) -m pytest $(ARGS)
+
+check: $(VENV)/.development
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/mypy
+
+format: $(VENV)/.development
+	$(VENV)/bin/ruff format .
+	$(VENV)/bin/ruff check --fix .
+
+bench: $(VENV)/.development
+	@$(PY) -m bench $(ARGS)
+
+# Fetches the front end's libraries anew and shows whether they are still what is checked in.
+vendor:
+	sh static/vendor/fetch.sh
+
+clean:
+	rm -rf $(VENV) .mypy_cache .ruff_cache .hypothesis
+
+$(VENV)/.runtime: requirements.txt deploy/prepare.sh
+	@sh deploy/prepare.sh runtime
+
+$(VENV)/.development: requirements.txt requirements-dev.txt deploy/prepare.sh
+	@sh deploy/prepare.sh development

@@ -1,0 +1,70 @@
+#!/bin/sh
+# Set up what Porthole needs on Debian and its kin: a virtual environment, and the libraries and
+# programs that are no Python packages. Installs the latter where it may, and otherwise says what to
+# install. Usage: prepare.sh runtime|development
+set -eu
+
+what=$1
+venv=.venv
+
+# What is missing is asked for in one go, by the names of Debian's packages.
+install_packages() {
+    if [ "$(id -u)" = 0 ]; then
+        as_root=""
+    elif command -v sudo >/dev/null && sudo -n true 2>/dev/null; then
+        as_root="sudo"
+    else
+        as_root="none"
+    fi
+    if [ "$as_root" = none ] || ! command -v apt-get >/dev/null; then
+        echo "These are missing and may not be installed from here. Please run:" >&2
+        echo "    sudo apt-get install $*" >&2
+        exit 1
+    fi
+    echo "Installing $* ..."
+    DEBIAN_FRONTEND=noninteractive
+    export DEBIAN_FRONTEND
+    $as_root apt-get update -qq
+    $as_root apt-get install -y -qq --no-install-recommends "$@" >/dev/null
+}
+
+python=""
+for candidate in python3 python3.14 python3.13 python3.12 python3.11; do
+    if command -v $candidate >/dev/null &&
+        $candidate -c 'import sys; sys.exit(sys.version_info < (3, 11))'; then
+        python=$candidate
+        break
+    fi
+done
+if [ -z "$python" ]; then
+    install_packages python3 python3-venv
+    python=python3
+fi
+
+if [ ! -x $venv/bin/pip ]; then
+    # Debian's Python comes without what makes environments.
+    $python -c 'import ensurepip, venv' 2>/dev/null || install_packages python3-venv
+    $python -m venv --clear $venv
+fi
+
+requirements=requirements.txt
+if [ "$what" = development ]; then requirements=requirements-dev.txt; fi
+echo "Installing the packages of $requirements ..."
+$venv/bin/python -m pip install --quiet --disable-pip-version-check -r $requirements
+
+# OpenCV's wheel leaves these to the system.
+$venv/bin/python -c 'import cv2' 2>/dev/null || install_packages libgl1 libglib2.0-0 libxcb1
+$venv/bin/python -c 'import cv2'
+
+if [ "$what" = development ]; then
+    missing=""
+    for program in chromium ffmpeg curl; do
+        command -v $program >/dev/null || missing="$missing $program"
+    done
+    # Without a font the browser draws boxes.
+    [ -d /usr/share/fonts/truetype/dejavu ] || missing="$missing fonts-dejavu-core"
+    # shellcheck disable=SC2086
+    [ -z "$missing" ] || install_packages $missing
+    touch $venv/.development
+fi
+touch $venv/.runtime

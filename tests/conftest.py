@@ -1,0 +1,199 @@
+"""Fakes and fixtures that several tests share; each is small enough to trust."""
+
+import queue
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import hypothesis
+import numpy as np
+import pytest
+
+from server import config, hub
+from server.address import Address, parse_address
+from server.capture.camera import Camera
+from server.capture.frame import Frame, Image
+from server.capture.info import SourceInfo
+from server.capture.source import Source
+from server.delivery.encoder import EncodedFrame
+
+# No example is too slow on a loaded machine, and no run depends on an earlier one.
+hypothesis.settings.register_profile("porthole", max_examples=50, deadline=None, database=None)
+hypothesis.settings.load_profile("porthole")
+
+UNIX_EPOCH_OF_TESTS = 1_700_000_000.0
+
+
+def until(condition: Callable[[], object], timeout_s: float = 4.0) -> None:
+    """Let green threads run until ``condition`` holds; fail when it does not in time."""
+    clock_s = 0.0
+    while not condition():
+        assert clock_s < timeout_s, f"still not true after {timeout_s:g} s"
+        hub.sleep(0.002)
+        clock_s += 0.002
+
+
+def settle(turns: int = 20) -> None:
+    """Give every green thread that can run a chance to do so, to show that nothing happens."""
+    for _ in range(turns):
+        hub.sleep(0)
+
+
+def picture(width: int = 64, height: int = 48, shade: int = 90) -> Image:
+    """Return an even picture."""
+    return np.full((height, width, 3), shade, np.uint8)
+
+
+def encoded(seq: int, jpeg: bytes = b"\xff\xd8picture\xff\xd9", at_unix: float = 1.5) -> EncodedFrame:
+    """Return a frame that looks encoded."""
+    return EncodedFrame("door", "full", seq, at_unix, 64, 48, jpeg)
+
+
+class FakeClock:
+    """A clock that goes when told to; stands in for the ``time`` module or one of its functions."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def time(self) -> float:
+        return UNIX_EPOCH_OF_TESTS + self.now
+
+    def advance(self, seconds: float) -> None:
+        self.now += seconds
+
+
+class FakeSource:
+    """A source whose pictures come, and fail, when the test says so."""
+
+    def __init__(self, fps: float = 0.0, live: bool = True, size: tuple[int, int] = (64, 48)) -> None:
+        self.info = SourceInfo(*size, fps, "raw", live)
+        self.grabs = 0
+        """How many pictures were grabbed, and each time it was asked."""
+        self.asked = 0
+        self.decoded = 0
+        self.closed = 0
+        self._coming: queue.SimpleQueue[Image | Exception] = queue.SimpleQueue()
+        self._grabbed: Image | Exception | None = None
+
+    def give(self, *pictures: Image | Exception) -> None:
+        """Have these grabbed next, in this order; an exception is raised instead."""
+        for item in pictures or (picture(*self.size),):
+            self._coming.put(item)
+
+    @property
+    def size(self) -> tuple[int, int]:
+        return self.info.width, self.info.height
+
+    def grab(self) -> bool:
+        self.asked += 1
+        try:
+            self._grabbed = self._coming.get(timeout=0.01)
+        except queue.Empty:
+            return False
+        if isinstance(self._grabbed, Exception) and not isinstance(self._grabbed, UndecodableError):
+            raise self._grabbed
+        self.grabs += 1
+        return True
+
+    def retrieve(self) -> Image:
+        self.decoded += 1
+        if isinstance(self._grabbed, UndecodableError):
+            raise self._grabbed.error
+        assert isinstance(self._grabbed, np.ndarray)
+        return self._grabbed
+
+    def close(self) -> None:
+        self.closed += 1
+
+
+class UndecodableError(Exception):
+    """Given to a :class:`FakeSource`: a picture that is grabbed well and fails to decode."""
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__()
+        self.error = error
+
+
+class FakeOpener:
+    """Opens what it was given, one after the other, and the last of it from then on."""
+
+    def __init__(self, *outcomes: Source | Exception) -> None:
+        self.outcomes = list(outcomes)
+        self.calls = 0
+
+    def __call__(self, address: Address, name: str, timeout_s: float) -> Source:
+        self.calls += 1
+        outcome = self.outcomes.pop(0) if len(self.outcomes) > 1 else self.outcomes[0]
+        if isinstance(outcome, Exception):
+            raise outcome
+        return outcome
+
+
+class RecordingViewer:
+    """A viewer that takes every frame unless it is given an obstacle."""
+
+    def __init__(self, last_seq: int = 0) -> None:
+        self.last_seq = last_seq
+        self.obstacle: str | None = None
+        self.connected = True
+        self.frames: list[EncodedFrame] = []
+        self.misses: list[str] = []
+
+    @property
+    def seqs(self) -> list[int]:
+        return [frame.seq for frame in self.frames]
+
+    def send(self, frame: EncodedFrame) -> bool:
+        self.frames.append(frame)
+        return self.connected
+
+    def miss(self, obstacle: str) -> None:
+        self.misses.append(obstacle)
+
+
+def camera_settings(
+    name: str = "door", source: str = "test:", fps: float | None = None, quality: int = 80
+) -> config.Camera:
+    """Return one camera's complete settings."""
+    address = parse_address(source, Path())
+    return config.Camera(name, name.capitalize(), address, fps, quality)
+
+
+def offline_camera(name: str = "door") -> Camera:
+    """Return a camera whose capture loop does not run: the test puts frames into its slot."""
+    return Camera(camera_settings(name), config.ServerSettings(), FakeOpener(FakeSource()))
+
+
+def put_frame(camera: Camera, seq: int, image: Image | None = None) -> None:
+    """Put a frame into a camera's slot, as its capture loop would."""
+    camera.slot.put(Frame(picture() if image is None else image, seq, float(seq)))
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    """A clock of the test's own."""
+    return FakeClock()
+
+
+@pytest.fixture
+def make_camera() -> Iterator[Callable[..., Camera]]:
+    """A function that makes and opens a camera on fake sources; all are closed at the end."""
+    cameras: list[Camera] = []
+
+    def make(
+        *outcomes: Source | Exception, fps: float | None = None, **server: float | int
+    ) -> Camera:
+        opener = FakeOpener(*outcomes)
+        camera = Camera(camera_settings(fps=fps), config.ServerSettings(**server), opener)
+        cameras.append(camera)
+        camera.open()
+        return camera
+
+    yield make
+    for camera in cameras:
+        assert camera.close(2.0), "the capture loop does not end"

@@ -1,0 +1,133 @@
+"""Real server processes for the tests that use the whole program."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bench.client import Viewer
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+
+# A loaded machine may take its time; a condition that holds is never waited for longer.
+PATIENCE_S = 15.0
+
+
+def wait_until(condition: Callable[[], Any], patience_s: float = PATIENCE_S) -> Any:
+    """Return the condition's first true value; fail if there is none in time."""
+    deadline = time.monotonic() + patience_s
+    while True:
+        value = condition()
+        if value:
+            return value
+        assert time.monotonic() < deadline, "the condition never held"
+        time.sleep(0.01)
+
+
+class PortholeServer:
+    """One ``manage.py run`` in a process of its own."""
+
+    def __init__(self, *arguments: str, state: Path, environment: dict[str, str]) -> None:
+        command = [sys.executable, "manage.py", "run", "--state", str(state), *arguments]
+        self.process = subprocess.Popen(
+            command,
+            cwd=ROOT,
+            env=os.environ | environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        self.log: list[str] = []
+        self._readers = [
+            threading.Thread(target=self._read, args=(stream,), daemon=True)
+            for stream in (self.process.stdout, self.process.stderr)
+        ]
+        for reader in self._readers:
+            reader.start()
+        wait_until(lambda: self._address() or self.process.poll() is not None)
+        address = self._address()
+        assert address, "the server did not start:\n" + "\n".join(self.log)
+        self.port = int(address[1])
+        self.url = f"http://127.0.0.1:{self.port}/"
+
+    def _read(self, stream: Any) -> None:
+        with stream:
+            for line in stream:
+                self.log.append(line.rstrip("\n"))
+
+    def _address(self) -> re.Match[str] | None:
+        return re.search(r"at http://[^:]+:(\d+)/", "\n".join(self.log))
+
+    def send_signal(self, number: int) -> None:
+        """Send the process a signal."""
+        self.process.send_signal(number)
+
+    def wait(self, timeout_s: float = 10) -> int:
+        """Return the exit code once the process has ended."""
+        code = self.process.wait(timeout_s)
+        for reader in self._readers:
+            reader.join(timeout_s)
+        return code
+
+    def stop(self) -> int:
+        """End the process as a service manager would, and return its exit code."""
+        if self.process.poll() is None:
+            self.send_signal(signal.SIGTERM)
+        return self.wait()
+
+    def kill(self) -> None:
+        """End the process without asking."""
+        self.process.kill()
+        self.wait()
+
+
+@pytest.fixture
+def start_server(tmp_path: Path) -> Iterator[Callable[..., PortholeServer]]:
+    """Start servers on free ports; each one must end with exit code 0."""
+    servers: list[PortholeServer] = []
+
+    def start(*arguments: str, **environment: str) -> PortholeServer:
+        port = () if "--port" in arguments else ("--port", "0")
+        server = PortholeServer(
+            *port, *arguments, state=tmp_path / "state", environment=environment
+        )
+        servers.append(server)
+        return server
+
+    yield start
+
+    for server in servers:
+        if server.process.poll() is None:
+            assert server.stop() == 0
+        assert not [line for line in server.log if "Traceback" in line], "\n".join(server.log)
+
+
+@pytest.fixture
+def connect() -> Iterator[Callable[..., Viewer]]:
+    """Connect Socket.IO viewers."""
+    viewers: list[Viewer] = []
+
+    def connect_one(server: PortholeServer, **options: Any) -> Viewer:
+        viewer = Viewer("127.0.0.1", server.port, **options)
+        viewers.append(viewer)
+        viewer.connect()
+        return viewer
+
+    yield connect_one
+
+    for viewer in viewers:
+        viewer.close()
+
+
+def last_event(viewer: Viewer, name: str) -> Any:
+    """Return the payload of a viewer's newest event of that name, or None."""
+    return next((data for event, data in reversed(viewer.events) if event == name), None)

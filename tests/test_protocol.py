@@ -1,0 +1,288 @@
+"""The wire contract: payloads, and frames as bytes that other implementations read back."""
+
+import json
+import math
+import re
+from email.parser import BytesParser
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from socketio import packet as socketio_packet
+from websockets.frames import Frame, Opcode
+from websockets.protocol import Protocol, Side, State
+
+from server import protocol
+from server.errors import RequestError
+from server.protocol import (
+    BINARY,
+    TEXT,
+    CameraPayload,
+    ClockPayload,
+    EmptyPayload,
+    FpsPayload,
+    Payload,
+    QualityPayload,
+    WatchPayload,
+    mjpeg_part,
+    parse_payload,
+    room_of,
+    socket_packet,
+    websocket_frame,
+)
+
+KINDS = [CameraPayload, ClockPayload, EmptyPayload, FpsPayload, QualityPayload, WatchPayload]
+
+anything_json = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3)
+    ),
+    max_leaves=6,
+)
+
+
+@pytest.mark.parametrize(
+    ("kind", "sent", "expected"),
+    [
+        (CameraPayload, {"camera": "door"}, {"camera": "door"}),
+        (CameraPayload, {"camera": "door", "colour": 1}, {"camera": "door"}),
+        (
+            WatchPayload,
+            {"camera": "door"},
+            {"camera": "door", "rendition": "full", "width": None},
+        ),
+        (
+            WatchPayload,
+            {"camera": "door", "rendition": "auto", "width": 640},
+            {"camera": "door", "rendition": "auto", "width": 640},
+        ),
+        (FpsPayload, {"camera": "door", "fps": 0.1}, {"camera": "door", "fps": 0.1}),
+        (FpsPayload, {"camera": "door", "fps": 120}, {"camera": "door", "fps": 120.0}),
+        (QualityPayload, {"camera": "door", "quality": 1}, {"camera": "door", "quality": 1}),
+        (QualityPayload, {"camera": "door", "quality": 100}, {"camera": "door", "quality": 100}),
+        (ClockPayload, {"t": 1.5}, {"t": 1.5}),
+        (EmptyPayload, {}, {}),
+        (EmptyPayload, {"anything": 1}, {}),
+    ],
+)
+def test_payload_is_read(kind: type[Payload], sent: object, expected: dict[str, Any]) -> None:
+    """What the contract allows is accepted, and keys that are not known are ignored."""
+    assert parse_payload(kind, (sent,)).model_dump() == expected
+
+
+def test_missing_payload_is_an_empty_one() -> None:
+    """``quit`` may come without any argument."""
+    assert parse_payload(EmptyPayload, ()) == EmptyPayload()
+
+
+@pytest.mark.parametrize(
+    ("kind", "arguments", "named"),
+    [
+        (CameraPayload, (), "camera"),
+        (CameraPayload, ({"camera": ""},), "camera"),
+        (CameraPayload, ({"camera": "x" * 41},), "camera"),
+        (CameraPayload, ({"camera": 1},), "camera"),
+        (CameraPayload, ({"camera": None},), "camera"),
+        (CameraPayload, ({"camera": ["door"]},), "camera"),
+        (CameraPayload, ("door",), "payload"),
+        (CameraPayload, (b"door",), "payload"),
+        (CameraPayload, (None,), "payload"),
+        (CameraPayload, ([{"camera": "door"}],), "payload"),
+        (CameraPayload, ({"camera": "door"}, {}), "2 came"),
+        (WatchPayload, ({"camera": "door", "width": 0},), "width"),
+        (WatchPayload, ({"camera": "door", "width": 65536},), "width"),
+        (WatchPayload, ({"camera": "door", "width": 1.5},), "width"),
+        (WatchPayload, ({"camera": "door", "rendition": ""},), "rendition"),
+        (FpsPayload, ({"camera": "door"},), "fps"),
+        (FpsPayload, ({"camera": "door", "fps": "5"},), "fps"),
+        (FpsPayload, ({"camera": "door", "fps": True},), "fps"),
+        (FpsPayload, ({"camera": "door", "fps": 0},), "fps"),
+        (FpsPayload, ({"camera": "door", "fps": 120.1},), "fps"),
+        (FpsPayload, ({"camera": "door", "fps": math.nan},), "fps"),
+        (FpsPayload, ({"camera": "door", "fps": math.inf},), "fps"),
+        (FpsPayload, ({"camera": "door", "fps": 10**400},), "fps"),
+        (QualityPayload, ({"camera": "door", "quality": 80.0},), "quality"),
+        (QualityPayload, ({"camera": "door", "quality": True},), "quality"),
+        (QualityPayload, ({"camera": "door", "quality": 0},), "quality"),
+        (QualityPayload, ({"camera": "door", "quality": 101},), "quality"),
+        (ClockPayload, ({"t": math.nan},), "t"),
+        (ClockPayload, ({"t": "now"},), "t"),
+    ],
+)
+def test_wrong_payload_is_refused(
+    kind: type[Payload], arguments: tuple[object, ...], named: str
+) -> None:
+    """What the contract does not allow is a bad request that names the key."""
+    with pytest.raises(RequestError) as caught:
+        parse_payload(kind, arguments)
+
+    assert caught.value.code == "bad_request"
+    assert named in str(caught.value)
+
+
+@given(st.sampled_from(KINDS), st.lists(anything_json | st.binary(max_size=4), max_size=3))
+def test_any_arguments_are_read_or_refused(kind: type[Payload], arguments: list[object]) -> None:
+    """No arguments make parsing fail in any other way than by refusing them."""
+    try:
+        payload = parse_payload(kind, tuple(arguments))
+    except RequestError as error:
+        assert error.code == "bad_request"
+        assert len(str(error)) < 500
+        return
+
+    assert isinstance(payload, kind)
+
+
+@given(st.sampled_from(KINDS), st.data())
+def test_likely_payloads_are_read_or_refused(kind: type[Payload], data: st.DataObject) -> None:
+    """Known keys with any value at all never get a value out of range through."""
+    values = data.draw(
+        st.fixed_dictionaries({}, optional=dict.fromkeys(kind.model_fields, anything_json))
+    )
+
+    try:
+        payload = parse_payload(kind, (values,)).model_dump()
+    except RequestError:
+        return
+
+    assert 0.1 <= payload.get("fps", 1) <= 120
+    assert 1 <= payload.get("quality", 1) <= 100
+    assert math.isfinite(payload.get("t", 0))
+    assert 1 <= len(payload.get("camera", "x")) <= 40
+
+
+def test_room_names_the_camera() -> None:
+    """Each camera has a room of its own."""
+    assert room_of("door") != room_of("yard")
+
+
+def read_websocket(data: bytes) -> list[Frame]:
+    """Return the frames that a browser would read; fail if it would close the connection."""
+    client = Protocol(Side.CLIENT, max_size=None)
+    client.receive_data(data)
+    assert client.state is State.OPEN, client.close_exc
+    frames = client.events_received()
+    assert all(isinstance(frame, Frame) for frame in frames)
+    return frames  # type: ignore[return-value]
+
+
+@pytest.mark.parametrize("size", [0, 1, 125, 126, 127, 65535, 65536, 70000])
+def test_websocket_frame_is_read_back(size: int) -> None:
+    """Each of the three forms of length, and its bounds, is read back by the other side."""
+    payload = bytes(size)
+
+    (frame,) = read_websocket(b"".join(websocket_frame(BINARY, payload)))
+
+    assert (frame.opcode, frame.fin) == (Opcode.BINARY, True)
+    assert frame.data == payload
+    assert not (frame.rsv1 or frame.rsv2 or frame.rsv3)
+
+
+@given(st.lists(st.tuples(st.booleans(), st.binary(max_size=300)), max_size=5))
+def test_websocket_frames_keep_apart(messages: list[tuple[bool, bytes]]) -> None:
+    """Messages written after each other are read back as they were, one by one."""
+    payloads = [data.hex().encode() if text else data for text, data in messages]
+    kinds = [TEXT if text else BINARY for text, _ in messages]
+
+    stream = b"".join(
+        part
+        for kind, payload in zip(kinds, payloads, strict=True)
+        for part in websocket_frame(kind, payload)
+    )
+
+    assert [(frame.opcode, frame.data) for frame in read_websocket(stream)] == list(
+        zip(kinds, payloads, strict=True)
+    )
+
+
+headers = st.fixed_dictionaries(
+    {
+        "camera": st.text(max_size=40),
+        "seq": st.integers(0, 2**53),
+        "at": st.floats(0, 4e9),
+        "width": st.integers(1, 65535),
+        "rendition": st.just("full"),
+    }
+)
+
+
+@given(st.text(min_size=1, max_size=10).filter(lambda text: text), headers, st.binary())
+def test_packet_is_a_socketio_event(event: str, header: dict[str, Any], data: bytes) -> None:
+    """Both WebSocket messages of a frame, in one buffer, are the event that python-socketio reads."""
+    first, second = read_websocket(socket_packet(event, header, data))
+
+    assert (first.opcode, second.opcode) == (Opcode.TEXT, Opcode.BINARY)
+    text = bytes(first.data).decode()
+    assert text[0] == "4", "an Engine.IO message"
+    packet = socketio_packet.Packet(encoded_packet=text[1:])
+    assert packet.add_attachment(bytes(second.data)), "one attachment completes it"
+    assert packet.packet_type == socketio_packet.BINARY_EVENT
+    assert packet.namespace in (None, "/")
+    assert packet.id is None
+    assert packet.data == [event, header, data]
+
+
+def test_packet_is_what_socketio_writes() -> None:
+    """The packet is, to the byte, what python-socketio would have sent in two messages."""
+    header = {"camera": "door", "seq": 7, "at": 1.25, "width": 64, "height": 48}
+    theirs = socketio_packet.Packet(
+        socketio_packet.EVENT, data=["frame", header, b"jpeg"], binary=True
+    )
+    text, attachment = theirs.encode()
+
+    first, second = read_websocket(socket_packet("frame", header, b"jpeg"))
+
+    assert bytes(first.data).decode() == "4" + text
+    assert bytes(second.data) == attachment
+
+
+def read_multipart(stream: bytes) -> list[tuple[dict[str, str], bytes]]:
+    """Return the parts between the boundaries, read by their Content-Length."""
+    assert stream.startswith(b"--frame\r\n")
+    parts = []
+    rest = stream.removeprefix(b"--frame\r\n")
+    while rest:
+        head, _, rest = rest.partition(b"\r\n\r\n")
+        fields = {k.lower(): v for k, v in BytesParser().parsebytes(head + b"\r\n\r\n").items()}
+        size = int(fields["content-length"])
+        parts.append((fields, rest[:size]))
+        assert rest[size:].startswith(b"\r\n--frame\r\n")
+        rest = rest[size:].removeprefix(b"\r\n--frame\r\n")
+    return parts
+
+
+@given(st.lists(st.tuples(st.binary(), st.floats(0, 4e9)), max_size=4))
+def test_multipart_stream_is_read_back(pictures: list[tuple[bytes, float]]) -> None:
+    """Every part has its type, length and time, and ends with the boundary of the next."""
+    stream = b"--frame\r\n" + b"".join(mjpeg_part(jpeg, at_unix) for jpeg, at_unix in pictures)
+
+    parts = read_multipart(stream)
+
+    assert [body for _, body in parts] == [jpeg for jpeg, _ in pictures]
+    for (fields, _), (_, at_unix) in zip(parts, pictures, strict=True):
+        assert fields["content-type"] == "image/jpeg"
+        assert abs(float(fields["x-timestamp"]) - at_unix) < 1e-5
+
+
+def test_part_ends_with_the_boundary() -> None:
+    """The boundary follows the picture at once; with the next one a page would be a frame behind."""
+    assert mjpeg_part(b"jpeg", 1).endswith(b"jpeg\r\n--frame\r\n")
+
+
+def test_header_is_strict_json() -> None:
+    """The text of a packet is JSON without blanks that a browser's parser takes."""
+    (first, _) = read_websocket(socket_packet("frame", {"title": 'a "b" ä'}, b""))
+
+    text = bytes(first.data).decode()
+    match = re.fullmatch(r"451-(\[.*\])", text)
+    assert match
+    assert json.loads(match[1])[2] == {"_placeholder": True, "num": 0}
+
+
+def test_every_payload_is_exported() -> None:
+    """Each payload model of the module is part of what others may use."""
+    kinds = {name for name, value in vars(protocol).items() if name.endswith("Payload")}
+
+    assert kinds <= set(protocol.__all__)
