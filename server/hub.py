@@ -6,7 +6,8 @@ first lines of ``manage.py``) is what changes.
 
 Two kinds of code run in this program. *Green* code shares the one hub and must never block it;
 *native* code runs on a real thread through :func:`run_native`, may block, and must not touch green
-locks, which includes logging: it returns a value and the green side speaks.
+locks, which includes logging: it returns a value and the green side speaks. What it needs of the
+standard library is in :mod:`server.native`.
 """
 
 import atexit
@@ -18,7 +19,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 import eventlet
-from eventlet import event, greenio, greenthread, hubs, patcher, tpool, wsgi
+from eventlet import event, greenio, greenthread, hubs, tpool, wsgi
 
 __all__ = [
     "LagMeter",
@@ -27,8 +28,6 @@ __all__ = [
     "answer_was_sent",
     "exit_now",
     "listen",
-    "native_sleep",
-    "native_socket",
     "run_native",
     "serve",
     "size_native_pool",
@@ -42,13 +41,6 @@ T = TypeVar("T")
 
 sleep: Callable[[float], None] = eventlet.sleep
 """Pause this green thread for some seconds; 0 lets everybody else run once."""
-
-native_sleep: Callable[[float], None] = patcher.original("time").sleep
-"""Pause this native thread; ``time.sleep`` is green here and would start a second hub."""
-
-native_socket: Any = patcher.original("socket")
-"""The ``socket`` module as it was before it was made green, for native threads."""
-
 
 class Task:
     """A running green thread."""

@@ -43,7 +43,9 @@ def picture(width: int = 64, height: int = 48, shade: int = 90) -> Image:
     return np.full((height, width, 3), shade, np.uint8)
 
 
-def encoded(seq: int, jpeg: bytes = b"\xff\xd8picture\xff\xd9", at_unix: float = 1.5) -> EncodedFrame:
+def encoded(
+    seq: int, jpeg: bytes = b"\xff\xd8picture\xff\xd9", at_unix: float = 1.5
+) -> EncodedFrame:
     """Return a frame that looks encoded."""
     return EncodedFrame("door", "full", seq, at_unix, 64, 48, jpeg)
 
@@ -70,7 +72,9 @@ class FakeClock:
 class FakeSource:
     """A source whose pictures come, and fail, when the test says so."""
 
-    def __init__(self, fps: float = 0.0, live: bool = True, size: tuple[int, int] = (64, 48)) -> None:
+    def __init__(
+        self, fps: float = 0.0, live: bool = True, size: tuple[int, int] = (64, 48)
+    ) -> None:
         self.info = SourceInfo(*size, fps, "raw", live)
         self.grabs = 0
         """How many pictures were grabbed, and each time it was asked."""

@@ -82,7 +82,10 @@ def test_wrong_address_is_refused(text: str, said: str) -> None:
 @pytest.mark.parametrize(
     ("text", "options"),
     [
-        ("test:?size=640x360&fps=12.5&noise=0.1", {"size": "640x360", "fps": "12.5", "noise": "0.1"}),
+        (
+            "test:?size=640x360&fps=12.5&noise=0.1",
+            {"size": "640x360", "fps": "12.5", "noise": "0.1"},
+        ),
         ("file:clip.mp4?loop=0", {"loop": "0"}),
         ("clip.mp4?loop=1", {"loop": "1"}),
         ("file:clip.mp4", {}),
@@ -148,7 +151,10 @@ def test_password_is_not_in_the_refusal(text: str) -> None:
     assert "s3cret" not in str(caught.value)
 
 
-@given(st.sampled_from(["", *(f"{scheme}:" for scheme in ("test", "file", *NETWORK_SCHEMES))]), st.text())
+@given(
+    st.sampled_from(["", *(f"{scheme}:" for scheme in ("test", "file", *NETWORK_SCHEMES))]),
+    st.text(),
+)
 def test_any_text_is_an_address_or_refused(prefix: str, text: str) -> None:
     """No text makes parsing fail in any other way than by refusing it."""
     try:

@@ -29,7 +29,9 @@ def test_nothing_given_shows_the_test_pattern() -> None:
     """Without settings there is one camera, the test pattern, on this machine only."""
     settings = load()
 
-    assert [(camera.name, camera.address.scheme) for camera in settings.cameras] == [("test", "test")]
+    assert [(camera.name, camera.address.scheme) for camera in settings.cameras] == [
+        ("test", "test")
+    ]
     assert (settings.server.host, settings.server.port) == ("127.0.0.1", 8000)
     assert (settings.cameras[0].fps, settings.cameras[0].quality) == (None, 80)
     assert settings.state_dir == Path(".porthole")
@@ -80,7 +82,12 @@ def test_later_place_wins(file: Path) -> None:
         flags={"quality": "33"},
     ).server
 
-    assert (server.quality, server.port, server.release_after, server.stall_after) == (33, 22, 11, 2)
+    assert (server.quality, server.port, server.release_after, server.stall_after) == (
+        33,
+        22,
+        11,
+        2,
+    )
 
 
 def test_sources_on_the_command_line_replace_the_files(file: Path) -> None:

@@ -2,7 +2,7 @@
 
 import time
 
-from server import hub
+from server import native
 
 __all__ = ["Pacer"]
 
@@ -30,5 +30,5 @@ class Pacer:
         """Block until the picture is due, but not for long; return whether it is."""
         remaining = self._due - time.monotonic()
         if remaining > 0:
-            hub.native_sleep(min(remaining, LONGEST_WAIT_S))
+            native.sleep(min(remaining, LONGEST_WAIT_S))
         return remaining <= LONGEST_WAIT_S

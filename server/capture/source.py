@@ -5,10 +5,11 @@ from typing import Protocol
 from server.address import NETWORK_SCHEMES, Address
 from server.capture.frame import Image
 from server.capture.info import SourceInfo
+from server.capture.isolated import IsolatedSource
 from server.capture.testpattern import TestPattern
 from server.capture.video import DeviceVideo, FileVideo, NetworkVideo
 
-__all__ = ["Source", "open_source"]
+__all__ = ["Source", "open_in_process", "open_source"]
 
 
 class Source(Protocol):
@@ -28,7 +29,8 @@ class Source(Protocol):
         """Decode the picture last grabbed, which is the costly part.
 
         Raises:
-            SourceError: If it cannot be decoded.
+            PictureError: If it cannot be decoded; the next one may be.
+            SourceError: If the source is lost.
         """
 
     def close(self) -> None:
@@ -46,6 +48,13 @@ def open_source(address: Address, name: str, timeout_s: float) -> Source:
     Raises:
         SourceError: If it cannot be opened; says why.
     """
+    # Drivers and networks can hang or crash OpenCV; a pattern and a file on disk do not.
+    isolated = address.scheme == "device" or address.scheme in NETWORK_SCHEMES
+    return (IsolatedSource if isolated else open_in_process)(address, name, timeout_s)
+
+
+def open_in_process(address: Address, name: str, timeout_s: float) -> Source:
+    """Open the source here, where it can hang; otherwise as :func:`open_source`."""
     if address.scheme == "test":
         return TestPattern(name, **TestPattern.read_options(address.options))
     if address.scheme == "device":

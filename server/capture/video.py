@@ -12,11 +12,13 @@ from typing import Any, cast
 from urllib.parse import SplitResult, unquote, urlsplit, urlunsplit
 
 import cv2
+import numpy as np
 
-from server import hub
+from server import native
 from server.address import Address
 from server.capture.frame import Image
 from server.capture.info import SourceInfo
+from server.capture.limits import check_jpeg
 from server.capture.pacer import Pacer
 from server.errors import PictureError, SourceEnded, SourceError
 
@@ -180,12 +182,42 @@ class NetworkVideo(_Video):
         if not capture.isOpened():
             raise SourceError(_why_not_url(address.target, timeout_s))
         super().__init__(capture, live=True)
+        # FFmpeg would decode every picture, wanted or not, at any size, and scale it to the first
+        # one's. Given the camera's own JPEG instead, we decode what is due, and check it before.
+        self._jpeg = self.info.codec == "MJPG" and capture.set(cv2.CAP_PROP_FORMAT, -1)
 
     def grab(self) -> bool:
         """Wait for the next picture."""
         if not self._capture.grab():
             raise SourceError(f"the stream ended, or sent nothing for {self._timeout_s:g} s")
         return True
+
+    def retrieve(self) -> Image:
+        """Decode the picture last grabbed."""
+        if not self._jpeg:
+            return super().retrieve()
+        arrived, packet = self._capture.retrieve()
+        if not arrived or packet is None:
+            raise PictureError("an empty part arrived instead of a picture")
+        return decode_jpeg(packet.tobytes())
+
+
+def decode_jpeg(data: bytes) -> Image:
+    """Return the pixels of a JPEG, uint8, shape (height, width, 3), BGR order.
+
+    Raises:
+        PictureError: If it is broken, not complete or too large, which is told before decoding.
+    """
+    check_jpeg(data)
+    try:
+        image = cv2.imdecode(
+            np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
+        )
+    except cv2.error as error:
+        raise PictureError("a JPEG picture arrived that OpenCV refuses to decode") from error
+    if image is None:
+        raise PictureError("a JPEG picture arrived that cannot be decoded")
+    return cast(Image, image)
 
 
 def find_devices() -> list[int]:
@@ -217,7 +249,7 @@ def _why_not_url(url: str, timeout_s: float) -> str:
     parts = urlsplit(url)
     scheme, host = parts.scheme.lower(), parts.hostname or ""
     port = parts.port or DEFAULT_PORTS[scheme]
-    socket = hub.native_socket
+    socket = native.socket
     try:
         connection = socket.create_connection((host, port), timeout_s)
     except socket.gaierror:

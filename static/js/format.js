@@ -5,7 +5,7 @@ export const UNKNOWN = '–';
 /** @param {number} fps */
 export function formatFps(fps) {
   if (!Number.isFinite(fps)) return UNKNOWN;
-  return fps < 10 ? trimZero(fps.toFixed(1)) : String(Math.round(fps));
+  return fps < 20 ? trimZero(fps.toFixed(1)) : String(Math.round(fps));
 }
 
 /** The fps someone asked for: exact, not measured. @param {number} fps */

@@ -11,7 +11,7 @@ from tests.conftest import FakeClock
 def paced(monkeypatch: pytest.MonkeyPatch, clock: FakeClock) -> FakeClock:
     """The pacer on a clock that its own waits advance."""
     monkeypatch.setattr(pacer, "time", clock)
-    monkeypatch.setattr(pacer.hub, "native_sleep", clock.advance)
+    monkeypatch.setattr(pacer.native, "sleep", clock.advance)
     return clock
 
 

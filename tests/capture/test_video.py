@@ -42,7 +42,7 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def paced(monkeypatch: pytest.MonkeyPatch, clock: FakeClock) -> FakeClock:
     """A pace whose waits take no time."""
     monkeypatch.setattr(pacer, "time", clock)
-    monkeypatch.setattr(pacer.hub, "native_sleep", clock.advance)
+    monkeypatch.setattr(pacer.native, "sleep", clock.advance)
     return clock
 
 
@@ -66,7 +66,13 @@ def test_file_says_what_it_is(clip: Path) -> None:
     info = source.info
     source.close()
 
-    assert (info.width, info.height, info.fps, info.codec, info.live) == (64, 48, FPS, "MJPG", False)
+    assert (info.width, info.height, info.fps, info.codec, info.live) == (
+        64,
+        48,
+        FPS,
+        "MJPG",
+        False,
+    )
 
 
 def test_file_is_played_in_order_and_ends(clip: Path, paced: FakeClock) -> None:
@@ -157,7 +163,9 @@ def test_gray_picture_becomes_colour(clip: Path, paced: FakeClock) -> None:
     assert image.shape == (48, 64, 3)
 
 
-@pytest.mark.parametrize("answer", [(False, None), (True, None), (True, np.empty((0, 0, 3), np.uint8))])
+@pytest.mark.parametrize(
+    "answer", [(False, None), (True, None), (True, np.empty((0, 0, 3), np.uint8))]
+)
 def test_undecodable_picture_is_told(clip: Path, answer: tuple[bool, Image | None]) -> None:
     """A picture that cannot be decoded is an error of that picture only."""
     source = FileVideo(str(clip), loop=True)
@@ -234,7 +242,8 @@ def test_devices_are_found(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize(
-    ("reported", "fps"), [(25.0, 25.0), (0.0, 0.0), (90000.0, 0.0), (float("nan"), 0.0), (-1.0, 0.0)]
+    ("reported", "fps"),
+    [(25.0, 25.0), (0.0, 0.0), (90000.0, 0.0), (float("nan"), 0.0), (-1.0, 0.0)],
 )
 def test_rate_that_cannot_be_is_unknown(reported: float, fps: float) -> None:
     """A time base that FFmpeg passes off as a rate is not believed."""
@@ -359,7 +368,7 @@ def test_unknown_host_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(address: tuple[str, int], timeout_s: float) -> None:
         raise socket.gaierror(-2, "Name or service not known")
 
-    monkeypatch.setattr(video.hub.native_socket, "create_connection", fail)
+    monkeypatch.setattr(video.native.socket, "create_connection", fail)
 
     assert video._why_not_url("rtsp://cam.invalid/", 1) == (
         "the host cam.invalid is unknown; check the spelling"

@@ -1,0 +1,204 @@
+"""What runs in a camera's child process: one source, served over its standard input.
+
+Started as ``python -m server.capture.child`` by :mod:`server.capture.isolated`. Without eventlet,
+and without anything else that the source does not need: it is up in a fraction of a second.
+"""
+
+import json
+import os
+import resource
+import socket
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from server.address import Address
+from server.capture.area import Writer
+from server.capture.limits import check_size, is_too_large
+from server.capture.link import BEAT, NUMBER, ORDER, SHAPE, Kind, Link, Message, Step
+from server.capture.process import die_with_parent
+from server.errors import PictureError, SourceEnded, SourceError
+
+if TYPE_CHECKING:
+    from server.capture.source import Source
+
+__all__ = ["main"]
+
+BEAT_S = 0.25
+
+# How long a grabbed picture of a live source waits for the server's word. After that the source is
+# read on: nothing may grow old in the driver because the server was busy.
+LONGEST_HOLD_S = 0.05
+
+# What decoding may take beyond what the process has after start. A belt: sizes are checked before.
+MEMORY_BYTES = 2 << 30
+
+Opener = Callable[[Address, str, float], "Source"]
+
+
+def main(open_source: Opener | None = None) -> None:
+    """Serve the source that the first message names, until the server closes the connection.
+
+    Args:
+        open_source: How to open it; a parameter so that tests can have a source that hangs.
+    """
+    die_with_parent(1)
+    link = Link(socket.socket(fileno=0))
+    child = _Child(link)
+    threading.Thread(target=child.beat, name="beat", daemon=True).start()
+    try:
+        child.serve(open_source)
+    except (EOFError, OSError):
+        pass  # The server wants no more, or is gone.
+    # Without tearing the interpreter down: threads of OpenCV may still run.
+    os._exit(0)
+
+
+class _Child:
+    def __init__(self, link: Link) -> None:
+        self._link = link
+        self._orders: deque[Message] = deque()
+        self._writer = Writer()
+        self._number = 0
+        # Written by the working thread, read by the one that beats.
+        self._step = (Step.STARTING, time.monotonic())
+
+    def beat(self) -> None:
+        """Tell again and again that this process lives, and what OpenCV is at."""
+        try:
+            while True:
+                step, since = self._step
+                self._link.offer(Kind.BEAT, BEAT.pack(step, time.monotonic() - since))
+                time.sleep(BEAT_S)
+        except OSError:
+            pass  # The server is gone, and this process will be.
+
+    def serve(self, open_source: Opener | None) -> None:
+        """Open and drain the source; tell the server of its end.
+
+        Raises:
+            EOFError: If the server wants no more.
+            OSError: If the server is gone.
+        """
+        order = self._next_order(None)
+        assert order is not None
+        assert order.kind is Kind.OPEN
+        wanted = json.loads(order.payload)
+        try:
+            source = self._open(wanted, open_source)
+            try:
+                self._drain(source)
+            finally:
+                source.close()
+        except SourceEnded as error:
+            self._link.send(Kind.ENDED, str(error).encode())
+        except SourceError as error:
+            self._link.send(Kind.LOST, str(error).encode())
+        except (EOFError, OSError):
+            raise
+        except BaseException as error:  # noqa: BLE001  its text could hold the password
+            text = f"an unexpected {type(error).__name__} in {_where(error)}"
+            self._link.send(Kind.LOST, text.encode())
+
+    def _open(self, wanted: dict[str, Any], open_source: Opener | None) -> "Source":
+        # Only now: the first beat is out, and loading OpenCV takes its time.
+        from server.capture.source import open_in_process
+
+        _limit_memory()
+        address = Address(**wanted["address"])
+        self._enter(Step.OPENING)
+        opener = open_source or open_in_process
+        source = opener(address, wanted["name"], wanted["timeout_s"])
+        try:
+            check_size(source.info.width, source.info.height)
+            self._link.send(Kind.OPENED, json.dumps(asdict(source.info)).encode())
+        except BaseException:
+            source.close()
+            raise
+        return source
+
+    def _drain(self, source: "Source") -> None:
+        # A file loses nothing by waiting; a live source does.
+        hold_s = min(LONGEST_HOLD_S, 0.5 / (source.info.fps or 25)) if source.info.live else None
+        while True:
+            self._enter(Step.READING)
+            if source.grab():
+                self._offer(source, hold_s)
+            else:
+                # Keeps what was said meanwhile, and notices that the server is gone.
+                order = self._link.receive(0.0)
+                if order:
+                    self._orders.append(order)
+
+    def _offer(self, source: "Source", hold_s: float | None) -> None:
+        """Hold the picture just grabbed until the server has said what it wants."""
+        self._enter(Step.WAITING)
+        self._number += 1
+        self._link.offer(Kind.OFFERED, NUMBER.pack(self._number))
+        deadline = None if hold_s is None else time.monotonic() + hold_s
+        while True:
+            order = self._next_order(deadline)
+            if order is None:
+                self._link.offer(Kind.WITHDRAWN, NUMBER.pack(self._number))
+                return
+            if order.kind is Kind.RETRIEVE:
+                # Of an older number if the order crossed a withdrawal; a newer picture serves too.
+                _, slot = ORDER.unpack(order.payload)
+                self._enter(Step.DECODING)
+                self._deliver(source, slot)
+                return
+            if order.kind is Kind.NEXT and NUMBER.unpack(order.payload)[0] >= self._number:
+                return
+
+    def _deliver(self, source: "Source", slot: int) -> None:
+        try:
+            image = source.retrieve()
+            height, width = image.shape[:2]
+            if is_too_large(width, height):
+                raise PictureError(f"a picture of {width} x {height} pixels is too large")
+            slot, fd = self._writer.write(image, slot)
+        except PictureError as error:
+            self._link.send(Kind.BROKEN, str(error).encode())
+            return
+        except MemoryError:
+            self._link.send(Kind.BROKEN, b"a picture takes more memory than a camera may have")
+            return
+        try:
+            self._link.send(Kind.PICTURE, SHAPE.pack(slot, height, width), fd)
+        finally:
+            if fd >= 0:
+                os.close(fd)
+
+    def _next_order(self, deadline: float | None) -> Message | None:
+        if self._orders:
+            return self._orders.popleft()
+        return self._link.receive(None if deadline is None else deadline - time.monotonic())
+
+    def _enter(self, step: Step) -> None:
+        self._step = (step, time.monotonic())
+
+
+def _limit_memory() -> None:
+    with open("/proc/self/statm", "rb") as statm:
+        used = int(statm.read().split()[0]) * resource.getpagesize()
+    _, hard = resource.getrlimit(resource.RLIMIT_AS)
+    limit = used + MEMORY_BYTES
+    resource.setrlimit(resource.RLIMIT_AS, (limit if hard < 0 else min(limit, hard), hard))
+    # A core would hold the source's password.
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
+def _where(error: BaseException) -> str:
+    trace = error.__traceback__
+    while trace and trace.tb_next:
+        trace = trace.tb_next
+    if trace is None:
+        return "its process"
+    return f"{os.path.basename(trace.tb_frame.f_code.co_filename)}, line {trace.tb_lineno}"
+
+
+if __name__ == "__main__":
+    main()

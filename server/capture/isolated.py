@@ -1,0 +1,264 @@
+"""A source in a child process, so that nothing here can hang on OpenCV or be taken down by it.
+
+The child reads without pause and offers each picture; only when :meth:`IsolatedSource.retrieve`
+asks is it decoded, into memory that both share (:mod:`server.capture.area`). What they say to each
+other stands in :mod:`server.capture.link`, what the child does in :mod:`server.capture.child`.
+"""
+
+import json
+import os
+import time
+from dataclasses import asdict
+from typing import NoReturn
+
+from server.address import Address
+from server.capture.area import Lender
+from server.capture.frame import Image
+from server.capture.info import SourceInfo
+from server.capture.limits import MAX_PIXELS, check_size
+from server.capture.link import BEAT, NO_SLOT, NUMBER, ORDER, SHAPE, Kind, Link, Message, Step
+from server.capture.process import Process
+from server.errors import PictureError, SourceEnded, SourceError
+
+__all__ = ["IsolatedSource"]
+
+# How long grab() may wait before it says "nothing yet", so that a camera can be stopped quickly.
+PATIENCE_S = 0.2
+
+# A picture that takes longer to decode is given up; if the child stays at it, so is the child.
+DECODE_DEADLINE_S = 2.0
+
+# Until its first beat a child only loads Python, which takes 0.1 s, or long on a busy machine.
+START_DEADLINE_S = 20.0
+
+# OpenCV keeps to the time-outs it is given, almost. Longer than this beyond them, and it hangs.
+GRACE_S = 1.0
+
+# So that a child can release its device or say goodbye to its camera.
+CLOSE_DEADLINE_S = 0.3
+
+# The protocols of FFmpeg that a source may use. Never file, concat or subfile: a camera's answer,
+# such as a playlist, must not name what lies on this machine.
+PROTOCOLS = {
+    "rtsp": "rtsp,rtp,udp,tcp",
+    "rtsps": "rtsp,rtsps,rtp,srtp,udp,tcp,tls",
+    "http": "http,tcp",
+    "https": "https,http,httpproxy,tls,tcp",
+}
+
+
+class IsolatedSource:
+    """Any source, in a process of its own. Every method blocks and is called natively.
+
+    Its pictures are not writable, and lie in shared memory: see :mod:`server.capture.area`.
+
+    Args:
+        address: Where the source is; goes to the child over a socket, for everybody can read a
+            command line.
+        name: The camera's name.
+        timeout_s: How long opening, and then each read, may take.
+        child: The module that the child runs.
+
+    Raises:
+        SourceEnded: If it has no pictures, and that is no fault.
+        SourceError: If it cannot be opened; says why.
+    """
+
+    def __init__(
+        self,
+        address: Address,
+        name: str,
+        timeout_s: float,
+        child: str = "server.capture.child",
+    ) -> None:
+        self._timeout_s = timeout_s
+        self._info: SourceInfo | None = None
+        self._lender: Lender | None = None
+        self._lent = NO_SLOT
+        self._asking = False
+        self._answer: Image | PictureError | None = None
+        self._offered: int | None = None
+        self._step = Step.STARTING
+        self._busy_s = 0.0  # How long the child had been in its step when it last beat.
+        self._heard_at = time.monotonic()
+
+        self._link, theirs = Link.pair()
+        try:
+            with theirs:
+                self._process = Process(child, theirs, _environment(address, timeout_s))
+        except OSError as error:
+            self._link.close()
+            raise SourceError(f"no process can be started for it ({error.strerror})") from error
+        try:
+            self.info = self._open(address, name)
+        except BaseException:
+            self.close()
+            raise
+
+    def grab(self) -> bool:
+        """Wait for the next picture, but for 0.2 s at most; False means none yet.
+
+        Raises:
+            SourceEnded: If there will be none, and that is as it should be.
+            SourceError: If the source is lost, its process has ended, or it hangs and was killed.
+        """
+        if self._offered is not None:
+            self._tell(Kind.NEXT, NUMBER.pack(self._offered))
+            self._offered = None
+        deadline = time.monotonic() + PATIENCE_S
+        # All that has been said, for of several offers only the newest counts.
+        while (left_s := deadline - time.monotonic()) > 0:
+            if not self._hear(left_s if self._offered is None else 0.0):
+                break
+        self._answer = None  # Of a question given up: too old.
+        if self._offered is None:
+            self._check()
+        return self._offered is not None
+
+    def retrieve(self) -> Image:
+        """Have the picture last grabbed decoded, and return it.
+
+        Returns:
+            Pixels as uint8, shape (height, width, 3), BGR order, not writable. Their memory is used
+            anew when nothing refers to them any more.
+
+        Raises:
+            PictureError: If it cannot be decoded; the next one may be.
+            SourceError: As for :meth:`grab`.
+        """
+        assert self._offered is not None, "grab() comes first"
+        number, self._offered = self._offered, None
+        self._lent = self._lender.lend() if self._lender else NO_SLOT
+        self._asking, self._answer = True, None
+        self._tell(Kind.RETRIEVE, ORDER.pack(number, self._lent))
+        deadline = time.monotonic() + DECODE_DEADLINE_S
+        while self._asking and (left_s := deadline - time.monotonic()) > 0:
+            self._hear(left_s)
+        answer, self._answer = self._answer, None
+        if answer is None:
+            self._check()
+            raise PictureError(f"a picture took more than {DECODE_DEADLINE_S:g} s to decode")
+        if isinstance(answer, PictureError):
+            raise answer
+        return answer
+
+    def close(self) -> None:
+        """End the child: politely, then at once. Pictures already handed out stay valid."""
+        self._link.close()
+        if not self._process.wait(CLOSE_DEADLINE_S):
+            self._process.kill()
+
+    def _open(self, address: Address, name: str) -> SourceInfo:
+        wanted = {"address": asdict(address), "name": name, "timeout_s": self._timeout_s}
+        self._tell(Kind.OPEN, json.dumps(wanted).encode())
+        while self._info is None:
+            if not self._hear(PATIENCE_S) or self._step is Step.OPENING:
+                self._check()
+        check_size(self._info.width, self._info.height)
+        return self._info
+
+    def _tell(self, kind: Kind, payload: bytes) -> None:
+        try:
+            told = self._link.offer(kind, payload)
+        except OSError:
+            # It may have left word why; that, or the end of file, raises.
+            while self._hear(PATIENCE_S):
+                pass
+            told = False
+        if not told:
+            self._lose("its process no longer listens; it was killed")
+
+    def _hear(self, timeout_s: float) -> bool:
+        """Take in one message; return whether one came within ``timeout_s``."""
+        try:
+            message = self._link.receive(timeout_s)
+        except EOFError:
+            self._process.wait(CLOSE_DEADLINE_S)
+            self._lose(f"its process {self._process.fate}")
+        except ValueError:
+            self._lose("its process talks nonsense; it was killed")
+        if message is None:
+            return False
+        self._heard_at = time.monotonic()
+        self._take_in(message)
+        return True
+
+    def _take_in(self, message: Message) -> None:
+        match message.kind:
+            case Kind.BEAT:
+                step, self._busy_s = BEAT.unpack(message.payload)
+                self._step = Step(step)
+            case Kind.OFFERED:
+                (self._offered,) = NUMBER.unpack(message.payload)
+                self._busy_s = 0.0
+            case Kind.WITHDRAWN:
+                self._offered = None
+            case Kind.PICTURE:
+                self._take_picture(message)
+            case Kind.BROKEN:
+                self._asking = False
+                self._answer = PictureError(message.payload.decode())
+                if self._lender and self._lent != NO_SLOT:
+                    self._lender.give_back(self._lent)
+            case Kind.OPENED:
+                self._info = SourceInfo(**json.loads(message.payload))
+                self._busy_s = 0.0
+            case Kind.ENDED:
+                raise SourceEnded(message.payload.decode())
+            case _:
+                raise SourceError(message.payload.decode())
+
+    def _take_picture(self, message: Message) -> None:
+        slot, height, width = SHAPE.unpack(message.payload)
+        try:
+            if message.fd >= 0:
+                self._lender = Lender(message.fd)
+                self._lender.claim(slot)
+            elif not self._lender or slot != self._lent:
+                raise ValueError("a slot that was not asked for")
+            self._answer = self._lender.hand_over(slot, height, width)
+        except (OSError, ValueError) as error:
+            self._lose(f"its process delivers no usable picture ({error}); it was killed")
+        self._asking = False
+        self._lent = NO_SLOT
+
+    def _check(self) -> None:
+        """Give the child up if it is silent, or in one step for too long."""
+        silent_s = time.monotonic() - self._heard_at
+        starting = self._step is Step.STARTING
+        if silent_s > (max(self._timeout_s, START_DEADLINE_S) if starting else self._timeout_s):
+            self._lose(f"its process has not answered for {silent_s:.0f} s; it was killed")
+        busy_s = self._busy_s + silent_s
+        if self._step is Step.OPENING:
+            # As long again, for finding out why it cannot be opened.
+            if busy_s > 2 * self._timeout_s + GRACE_S:
+                self._lose(f"OpenCV has hung for {busy_s:.0f} s opening it; it was killed")
+        elif self._step is Step.READING:
+            if busy_s > self._timeout_s + GRACE_S:
+                self._lose(
+                    f"no picture for {busy_s:.0f} s, and OpenCV hangs reading; it was killed"
+                )
+        elif self._step is Step.DECODING and busy_s > self._timeout_s:
+            self._lose(f"OpenCV has hung for {busy_s:.0f} s decoding a picture; it was killed")
+
+    def _lose(self, reason: str) -> NoReturn:
+        self._process.kill()
+        raise SourceError(reason)
+
+
+def _environment(address: Address, timeout_s: float) -> dict[str, str]:
+    """Return the settings that OpenCV, FFmpeg and numpy read from the environment."""
+    environment = {
+        "OPENCV_LOG_LEVEL": "SILENT",
+        "OPENCV_FFMPEG_LOGLEVEL": "-8",
+        "OPENCV_VIDEOIO_V4L_SELECT_TIMEOUT": str(max(1, round(timeout_s))),
+        "OPENCV_IO_MAX_IMAGE_PIXELS": str(MAX_PIXELS),
+        # Linear algebra has no use here, and its threads take memory.
+        "OPENBLAS_NUM_THREADS": "1",
+    }
+    if address.scheme in PROTOCOLS:
+        # What the user set stays, except that the allow-list is ours; the last of two counts.
+        given = os.environ.get("OPENCV_FFMPEG_CAPTURE_OPTIONS", "rtsp_transport;tcp")
+        allowed = f"protocol_whitelist;{PROTOCOLS[address.scheme]}"
+        environment["OPENCV_FFMPEG_CAPTURE_OPTIONS"] = "|".join(filter(None, (given, allowed)))
+    return environment

@@ -1,0 +1,28 @@
+"""The standard library as it was before eventlet made it green, for code on native threads.
+
+Importable without eventlet, so that a camera's child process, which has no use for it, need not
+load it. In the server's own process ``manage.py`` has loaded eventlet first, and its patcher still
+has the originals.
+"""
+
+import importlib
+import sys
+from collections.abc import Callable
+from typing import Any
+
+__all__ = ["select", "sleep", "socket"]
+
+
+def _original(name: str) -> Any:
+    patcher = sys.modules.get("eventlet.patcher")
+    return patcher.original(name) if patcher else importlib.import_module(name)
+
+
+sleep: Callable[[float], None] = _original("time").sleep
+"""Pause this native thread; ``time.sleep`` may be green and would start a second hub."""
+
+socket: Any = _original("socket")
+"""The ``socket`` module whose sockets block."""
+
+select: Any = _original("select")
+"""The ``select`` module whose ``poll`` blocks."""

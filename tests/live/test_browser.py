@@ -1,0 +1,401 @@
+"""The dashboard in a real browser, as people use it."""
+
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+from bench.client import Viewer
+from tests.live.conftest import PATIENCE_S, PortholeServer
+
+Start = Callable[..., PortholeServer]
+Connect = Callable[..., Viewer]
+
+CHROMIUM = "/usr/bin/chromium"
+FLAGS = [
+    *("--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking"),
+    "--force-prefers-reduced-motion",
+]
+
+# Reads the strip that the test pattern burns in; the layout is told in capture/testpattern.py.
+READ_TIME = """(selector) => {
+  const source = document.querySelector(selector);
+  if (!source || source.width < 128) return null;
+  const side = Math.floor(source.width / 64);
+  const canvas = document.createElement('canvas');
+  canvas.width = 56; canvas.height = 1;
+  const context = canvas.getContext('2d', { willReadFrequently: true });
+  context.imageSmoothingEnabled = false;
+  const middle = Math.floor(side / 2);
+  const start = 4 * side + middle;
+  for (let cell = 0; cell < 56; cell += 1) {
+    context.drawImage(source, start + cell * side, start, 1, 1, cell, 0, 1, 1);
+  }
+  const { data } = context.getImageData(0, 0, 56, 1);
+  const bytes = [];
+  for (let byte = 0; byte < 7; byte += 1) {
+    let value = 0;
+    for (let bit = 0; bit < 8; bit += 1) {
+      value = value * 2 + (data[(byte * 8 + bit) * 4] > 127 ? 1 : 0);
+    }
+    bytes.push(value);
+  }
+  const sum = bytes.slice(0, 6).reduce((all, byte) => all ^ byte, 0);
+  if (sum !== bytes[6]) return null;
+  return Date.now() - bytes.slice(0, 6).reduce((all, byte) => all * 256 + byte, 0);
+}"""
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    """Open pages; whatever they complain about in the console fails the test.
+
+    The page's own security policy would forbid what Playwright evaluates in it.
+    """
+    context = browser.new_context(viewport={"width": 1280, "height": 800}, bypass_csp=True)
+    context.set_default_timeout(PATIENCE_S * 1000)
+    page = context.new_page()
+    complaints: list[str] = []
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.on(
+        "console",
+        lambda message: complaints.append(message.text) if message.type == "error" else None,
+    )
+    page.complaints = complaints  # type: ignore[attr-defined]
+    yield page
+    context.close()
+    # A page whose server is gone cannot help it that the browser logs refused connections.
+    assert [text for text in complaints if "ERR_CONNECTION" not in text] == []
+
+
+def tile(page: Page, camera: str) -> Any:
+    return page.locator(f'.tile[data-camera="{camera}"]')
+
+
+def expect_state(page: Page, camera: str, state: str) -> None:
+    expect(tile(page, camera)).to_have_attribute("data-state", state, timeout=PATIENCE_S * 1000)
+
+
+def wait_for_paint(page: Page, camera: str, more: int = 3) -> int:
+    """Wait until so many more frames of a camera have been painted; return how many there are."""
+    painted = "(name) => window.porthole?.tiles.get(name)?.painted ?? 0"
+    target = page.evaluate(painted, camera) + more
+    page.wait_for_function(f"([name, target]) => ({painted})(name) >= target", arg=[camera, target])
+    return target
+
+
+def camera_state(viewer: Viewer, camera: str = "test") -> Any:
+    return viewer.call("unwatch", {"camera": camera})["camera"]
+
+
+def wait_for_camera(viewer: Viewer, camera: str, **expected: Any) -> None:
+    for _ in range(200):
+        state = camera_state(viewer, camera)
+        if all(state[key] == value for key, value in expected.items()):
+            return
+        viewer.call("clock", {"t": 0})
+        viewer.pump(lambda: bool(viewer.events), 5)
+        viewer.events.clear()
+    raise AssertionError(f"{camera} is {state}, not {expected}")
+
+
+def test_pictures_are_live_on_the_canvas(start_server: Start, page: Page) -> None:
+    """The time burned into the picture on the canvas is the present."""
+    server = start_server("test:")
+    page.goto(server.url)
+    wait_for_paint(page, "test", 10)
+
+    ages = []
+    for _ in range(30):
+        age = page.evaluate(READ_TIME, '.tile[data-camera="test"] canvas')
+        assert age is not None, "the strip could not be read"
+        ages.append(age)
+
+    # How low it gets is measured in bench/; here it must not be a backlog.
+    assert sorted(ages)[len(ages) // 2] < 500
+    assert page.evaluate("() => document.querySelector('canvas').width") == 1280
+    expect_state(page, "test", "live")
+
+
+def test_every_state_is_told_in_words(start_server: Start, connect: Connect, page: Page) -> None:
+    """Live, stopped and retrying tiles say so, with the reason."""
+    server = start_server("test:", "halted=test:", "ghost=/no/such/file.mp4")
+    operator = connect(server)
+    operator.call("stop", {"camera": "halted"})
+
+    page.goto(server.url)
+
+    expect_state(page, "test", "live")
+    expect_state(page, "halted", "stopped")
+    expect_state(page, "ghost", "retrying")
+    expect(tile(page, "test")).to_contain_text("Live")
+    expect(tile(page, "halted")).to_contain_text("Stopped")
+    expect(tile(page, "ghost")).to_contain_text("there is no file /no/such/file.mp4")
+
+
+def test_keys_focus_stop_and_start(start_server: Start, connect: Connect, page: Page) -> None:
+    """`2` focuses the second tile, space stops and starts it, Esc goes back."""
+    server = start_server("one=test:", "two=test:")
+    page.goto(server.url)
+    wait_for_paint(page, "two")
+
+    page.keyboard.press("2")
+    expect(page.locator("[data-panel]")).to_be_visible()
+    page.keyboard.press("Space")
+    expect_state(page, "two", "stopped")
+    page.keyboard.press("Space")
+    expect_state(page, "two", "live")
+    page.keyboard.press("Escape")
+
+    expect(page.locator("[data-panel]")).to_be_hidden()
+    assert camera_state(connect(server), "one")["state"] == "live"
+
+
+def test_sliders_change_the_camera(start_server: Start, connect: Connect, page: Page) -> None:
+    """The quality slider and the fps field reach the camera, and show what it says back."""
+    server = start_server("test:")
+    viewer = connect(server)
+    page.goto(server.url)
+    wait_for_paint(page, "test")
+    page.keyboard.press("1")
+
+    quality = page.locator("#quality-slider")
+    quality.focus()
+    for _ in range(5):
+        quality.press("ArrowLeft")
+    wait_for_camera(viewer, "test", quality=75)
+    fps = page.get_by_label("Frames per second")
+    fps.fill("5")
+    fps.press("Enter")
+    wait_for_camera(viewer, "test", fps=5)
+    viewer.call("quality", {"camera": "test", "quality": 42})
+
+    expect(quality).to_have_value("42")
+
+
+def test_keys_are_letters_while_typing(start_server: Start, connect: Connect, page: Page) -> None:
+    """Digits typed into a field do not move the focus to another camera."""
+    server = start_server("one=test:", "two=test:")
+    page.goto(server.url)
+    wait_for_paint(page, "one")
+    page.keyboard.press("1")
+
+    field = page.get_by_label("JPEG quality, 1 to 100")
+    field.focus()
+    field.press("2")
+
+    expect(page.locator("#panel-title")).to_have_text("one", ignore_case=True)
+
+
+def test_a_snapshot_is_the_whole_picture(start_server: Start, page: Page, tmp_path: Path) -> None:
+    """`s` saves the picture on screen in full size, under the camera's name and the time."""
+    server = start_server("front-door=test:")
+    page.goto(server.url)
+    wait_for_paint(page, "front-door")
+    page.keyboard.press("1")
+
+    with page.expect_download() as started:
+        page.keyboard.press("s")
+    download = started.value
+    download.save_as(tmp_path / "shot.jpg")
+
+    assert download.suggested_filename.startswith("front-door-2")
+    assert download.suggested_filename.endswith(".jpg")
+    assert (tmp_path / "shot.jpg").read_bytes()[:2] == b"\xff\xd8"
+
+
+def test_help_opens_with_a_question_mark(start_server: Start, page: Page) -> None:
+    """`?` shows the keys, and Esc closes them."""
+    page.goto(start_server("test:").url)
+    wait_for_paint(page, "test")
+
+    page.keyboard.press("?")
+    expect(page.locator("[data-help]")).to_be_visible()
+    page.keyboard.press("Escape")
+
+    expect(page.locator("[data-help]")).to_be_hidden()
+
+
+def test_quit_asks_first(start_server: Start, page: Page) -> None:
+    """The server is shut down from the page, but only after a second yes."""
+    server = start_server("test:")
+    page.goto(server.url)
+    wait_for_paint(page, "test")
+
+    page.locator("[data-open-quit]").click()
+    page.get_by_role("button", name="Keep running").click()
+    wait_for_paint(page, "test", 5)
+    page.locator("[data-open-quit]").click()
+    page.locator("[data-quit]").get_by_role("button", name="Shut down").click()
+
+    assert server.wait(5) == 0
+    expect(page.locator("[data-banner]")).to_be_visible()
+
+
+def test_the_page_resumes_when_the_server_is_back(start_server: Start, page: Page) -> None:
+    """A killed server is shown as gone; its successor's pictures appear without a reload."""
+    server = start_server("test:")
+    page.goto(server.url)
+    wait_for_paint(page, "test")
+
+    server.kill()
+    expect(page.locator("[data-banner]")).to_be_visible()
+    expect_state(page, "test", "gone")
+    start_server("test:", "--port", str(server.port))
+
+    wait_for_paint(page, "test", 10)
+    expect_state(page, "test", "live")
+    expect(page.locator("[data-banner]")).to_be_hidden()
+
+
+def test_what_is_off_screen_is_not_watched(
+    start_server: Start, connect: Connect, page: Page
+) -> None:
+    """Tiles below the fold cost nothing until they are scrolled to."""
+    server = start_server(*(f"cam-{number}=test:?size=320x180" for number in range(12)))
+    viewer = connect(server)
+    page.set_viewport_size({"width": 360, "height": 640})
+    page.goto(server.url)
+    wait_for_paint(page, "cam-0")
+
+    wait_for_camera(viewer, "cam-11", viewers=0, state="idle")
+    tile(page, "cam-11").scroll_into_view_if_needed()
+    wait_for_paint(page, "cam-11")
+
+    wait_for_camera(viewer, "cam-0", viewers=0)
+
+
+def test_a_hidden_tab_is_no_viewer(start_server: Start, connect: Connect, page: Page) -> None:
+    """When the page says it is hidden the room is left, and joined again when it is shown."""
+    server = start_server("test:")
+    viewer = connect(server)
+    page.goto(server.url)
+    wait_for_paint(page, "test")
+
+    # Headless Chromium never hides a tab; the page hears what a browser would tell it.
+    page.evaluate(
+        """() => {
+          const pretend = (name, value) =>
+            Object.defineProperty(document, name, { value, configurable: true });
+          pretend('visibilityState', 'hidden');
+          pretend('hidden', true);
+          document.dispatchEvent(new Event('visibilitychange'));
+        }"""
+    )
+    wait_for_camera(viewer, "test", viewers=0)
+    page.evaluate(
+        """() => {
+          delete document.visibilityState;
+          delete document.hidden;
+          document.dispatchEvent(new Event('visibilitychange'));
+        }"""
+    )
+
+    wait_for_paint(page, "test", 5)
+
+
+def test_an_undecodable_picture_stops_nothing(start_server: Start, page: Page) -> None:
+    """After bytes that are no JPEG the page acknowledges all the same, and paints the next."""
+    server = start_server("test:?size=640x360")
+    # The page cannot tell a broken picture from a whole one before it tries to decode it.
+    page.add_init_script(
+        """(() => {
+          const decode = window.createImageBitmap;
+          let count = 0;
+          window.createImageBitmap = (...all) => (
+            (count += 1) % 2 ? Promise.reject(new Error('broken')) : decode(...all)
+          );
+        })()"""
+    )
+
+    page.goto(server.url)
+
+    wait_for_paint(page, "test", 20)
+
+
+@pytest.mark.parametrize(
+    ("width", "height"), [(360, 740), (1280, 800), (2560, 1440)], ids=["phone", "laptop", "wall"]
+)
+def test_nothing_overflows(start_server: Start, page: Page, width: int, height: int) -> None:
+    """On a phone, a laptop and a wall the page scrolls one way at most: down."""
+    server = start_server("one=test:", "two=test:", "ghost=/no/such/file.mp4")
+    page.set_viewport_size({"width": width, "height": height})
+    page.goto(server.url)
+    wait_for_paint(page, "one")
+
+    for key in ("Escape", "1"):
+        page.keyboard.press(key)
+        assert page.evaluate("() => document.documentElement.scrollWidth") <= width
+
+
+def test_the_page_works_under_a_prefix(start_server: Start, page: Page) -> None:
+    """Behind a proxy that strips a prefix everything works, and nothing asks for the root."""
+    server = start_server("test:")
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.on("websocket", lambda socket: asked.append(socket.url))
+
+    with PrefixProxy(server.port, b"/cams/") as proxy:
+        page.goto(f"http://127.0.0.1:{proxy.port}/cams/")
+        wait_for_paint(page, "test", 10)
+        page.goto("about:blank")
+
+    assert len(asked) > 10
+    assert [url for url in asked if "/cams/" not in url and url != "about:blank"] == []
+
+
+class PrefixProxy:
+    """Passes connections on to a server, with a prefix taken off every request's path."""
+
+    def __init__(self, target_port: int, prefix: bytes) -> None:
+        self._target_port = target_port
+        self._prefix = prefix
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self._listener.getsockname()[1]
+
+    def __enter__(self) -> "PrefixProxy":
+        self._start(self._accept)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+
+    def _start(self, function: Callable[..., None], *arguments: object) -> None:
+        # Daemons: the browser keeps connections open for as long as it lives.
+        threading.Thread(target=function, args=arguments, daemon=True).start()
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                client, _ = self._listener.accept()
+            except OSError:
+                return
+            server = socket.create_connection(("127.0.0.1", self._target_port))
+            self._start(self._pass_on, client, server)
+            self._start(self._pass_on, server, client)
+
+    def _pass_on(self, source: socket.socket, target: socket.socket) -> None:
+        try:
+            while data := source.recv(65536):
+                target.sendall(data.replace(b"GET " + self._prefix, b"GET /"))
+        except OSError:
+            pass  # One side hung up.
+        for end in (source, target):
+            try:
+                end.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass
+        source.close()
