@@ -12,7 +12,7 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 FILES = sorted((ROOT / "server").rglob("*.py"))
 
-BASE = {"hub", "config", "address", "protocol", "errors", "metrics", "state"}
+BASE = {"hub", "native", "config", "address", "protocol", "errors", "metrics", "state"}
 LAYERS = {
     "web": {"web", "delivery", "capture"} | BASE,
     "cluster": {"cluster", "capture"} | BASE,
@@ -30,7 +30,7 @@ HOMES = {
     "socketio": ("server/web/", "server/app.py"),
     "engineio": ("server/web/", "server/app.py"),
     "werkzeug": ("server/web/", "server/app.py"),
-    "threading": (),
+    "threading": ("server/capture/child.py",),
     "click": (),
 }
 

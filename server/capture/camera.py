@@ -245,9 +245,8 @@ class Camera:
                 # A file loses nothing by waiting, and decoding it unseen is work for nobody.
                 self._wake.wait(WATCH_PERIOD_S)
                 continue
-            due = self._due if self._viewers else float("inf")
             try:
-                picture = hub.run_native(_take, source, due, self._slack())
+                picture = hub.run_native(_take, source, self._due_now, self._slack())
             except PictureError:
                 self.meter.drops["broken"] += 1
                 continue
@@ -259,6 +258,10 @@ class Camera:
                 self._put(image, at_unix)
             if self._state != "live":
                 self._refresh()
+
+    def _due_now(self) -> float:
+        """When a picture is next due; asked natively, so that a hurry counts during a read."""
+        return self._due if self._viewers else float("inf")
 
     def _slack(self) -> float:
         """How early a picture may be taken for due: half of the source's own interval."""
@@ -351,7 +354,9 @@ class Camera:
             self.on_change(self)
 
 
-def _take(source: Source, due: float, slack_s: float) -> tuple[Image | None, float] | None:
+def _take(
+    source: Source, due: Callable[[], float], slack_s: float
+) -> tuple[Image | None, float] | None:
     """Grab a picture, and decode it only if it is due. Runs natively.
 
     Returns:
@@ -360,6 +365,6 @@ def _take(source: Source, due: float, slack_s: float) -> tuple[Image | None, flo
     if not source.grab():
         return None
     at_unix = time.time()
-    if time.monotonic() + slack_s < due:
+    if time.monotonic() + slack_s < due():
         return None, at_unix
     return source.retrieve(), at_unix

@@ -219,7 +219,7 @@ def test_retries_grow_apart(
         camera._back_off(attempt)
 
     assert waits[0] == pytest.approx(1)
-    assert waits == sorted(waits)
+    assert waits[:5] == sorted(set(waits[:5]))
     assert waits[-1] == pytest.approx(camera_module.RETRY_LONGEST_S)
 
 

@@ -1,0 +1,277 @@
+"""Who may come in: users with passwords and machines with tokens, kept in the state folder.
+
+The commands of ``manage.py`` write the file; a running server only reads it, and looks every half
+second whether it is another one. Every change gives an account a new *generation*, by which logins
+and connections made under the old one are known to be over.
+"""
+
+import fcntl
+import json
+import os
+import re
+import secrets
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from server.config import CAMERA_NAME
+from server.errors import ConfigError
+from server.password import digest, hash_password, new_token, take_password
+from server.private import make_folder, write_private
+
+__all__ = ["OPEN", "Account", "People", "PeopleFile", "Person", "Role", "Stamp"]
+
+Role = Literal["viewer", "operator"]
+
+Kind = Literal["user", "token", "open", "local"]
+
+Stamp = tuple[int, int, int] | None
+"""By which a changed file is known: inode, time and size; None for no file."""
+
+# No colon, which ends the name in HTTP Basic, and nothing that needs escaping anywhere.
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,39}")
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Somebody as far as permissions are concerned.
+
+    Attributes:
+        name: As people see it; None where nobody has to say who they are.
+        role: Viewers see, operators also control.
+        cameras: Names of the only cameras this person may know of; None for all.
+        kind: A ``user`` has a password, a ``token`` is a machine; everybody is ``open`` on a
+            server without users, and ``local`` asks from the server's own machine.
+        generation: Changes with everything else about the person, and with the password.
+    """
+
+    name: str | None
+    role: Role
+    cameras: frozenset[str] | None = None
+    kind: Kind = "user"
+    generation: str = ""
+
+    def sees(self, camera: str) -> bool:
+        """Return whether this person may know of a camera."""
+        return self.cameras is None or camera in self.cameras
+
+
+OPEN = Person(None, "operator", kind="open")
+"""Everybody, on a server without users."""
+
+
+class Account(BaseModel):
+    """One record of the file; ``secret`` is an argon2 hash or a token's digest."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    role: Role
+    cameras: list[str] | None = None
+    generation: Annotated[str, Field(min_length=8, max_length=64)]
+    secret: Annotated[str, Field(min_length=32, max_length=512, repr=False)]
+
+
+class _Document(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    version: Literal[1] = 1
+    users: dict[str, Account] = Field(default_factory=dict)
+    tokens: dict[str, Account] = Field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class People:
+    """All accounts as they were at one moment.
+
+    Attributes:
+        users: By name.
+        tokens: By name.
+    """
+
+    users: Mapping[str, Account] = field(default_factory=dict)
+    tokens: Mapping[str, Account] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        names = {account.secret: name for name, account in self.tokens.items()}
+        object.__setattr__(self, "_by_digest", names)
+
+    def __bool__(self) -> bool:
+        return bool(self.users or self.tokens)
+
+    def user(self, name: str) -> Person | None:
+        """Return the user of this name."""
+        return _person(name, self.users.get(name), "user")
+
+    def hash_of(self, name: str) -> str | None:
+        """Return a user's password hash."""
+        account = self.users.get(name)
+        return account.secret if account else None
+
+    def bearer(self, token: str) -> Person | None:
+        """Return whom a token stands for."""
+        by_digest: dict[str, str] = self._by_digest  # type: ignore[attr-defined]
+        name = by_digest.get(digest(token))
+        return None if name is None else _person(name, self.tokens[name], "token")
+
+    def has(self, person: Person) -> bool:
+        """Return whether somebody is still here, and still exactly the same."""
+        accounts = self.users if person.kind == "user" else self.tokens
+        name = person.name or ""
+        return _person(name, accounts.get(name), person.kind) == person
+
+
+class PeopleFile:
+    """The file ``people.json`` of a state folder.
+
+    All methods block on the disk, and those that take a password for tens of ms more.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._path = folder / "people.json"
+
+    def stamp(self) -> Stamp:
+        """Return what differs when the file does."""
+        try:
+            status = os.stat(self._path)
+        except OSError:
+            return None
+        return status.st_ino, status.st_mtime_ns, status.st_size
+
+    def load(self) -> People:
+        """Return everybody; nobody if there is no file.
+
+        Raises:
+            ConfigError: If the file cannot be read. To go on without it would open the server.
+        """
+        document = self._read()
+        return People(document.users, document.tokens)
+
+    def add_user(
+        self, name: str, role: Role, cameras: list[str] | None, password: str
+    ) -> None:
+        """Make a user; raises ConfigError for a name that is taken or no name."""
+        secret = hash_password(take_password(password))
+        with self._changing() as document:
+            _check_free(name, document)
+            _check_cameras(cameras)
+            document.users[name] = _account(role, cameras, secret)
+
+    def change_user(
+        self, name: str, role: Role | None, cameras: list[str] | None, all_cameras: bool
+    ) -> None:
+        """Change a user's role or cameras; None keeps what is."""
+        with self._changing() as document:
+            account = _known(name, document.users, "user")
+            _check_cameras(cameras)
+            seen = None if all_cameras else cameras if cameras is not None else account.cameras
+            document.users[name] = _account(role or account.role, seen, account.secret)
+
+    def set_password(self, name: str, password: str) -> None:
+        """Change a user's password."""
+        _known(name, self._read().users, "user")
+        secret = hash_password(take_password(password))
+        with self._changing() as document:
+            account = _known(name, document.users, "user")
+            document.users[name] = _account(account.role, account.cameras, secret)
+
+    def remove_user(self, name: str) -> None:
+        """Remove a user."""
+        with self._changing() as document:
+            _known(name, document.users, "user")
+            del document.users[name]
+
+    def add_token(self, name: str, role: Role, cameras: list[str] | None) -> str:
+        """Make a token and return it; it cannot be read again."""
+        token = new_token()
+        with self._changing() as document:
+            _check_free(name, document)
+            _check_cameras(cameras)
+            document.tokens[name] = _account(role, cameras, digest(token))
+        return token
+
+    def remove_token(self, name: str) -> None:
+        """Remove a token."""
+        with self._changing() as document:
+            _known(name, document.tokens, "token")
+            del document.tokens[name]
+
+    @contextmanager
+    def _changing(self) -> Iterator[_Document]:
+        """Read, let the caller change, and write; one process at a time."""
+        make_folder(self._folder)
+        try:
+            lock = os.open(self._folder / "people.lock", os.O_RDWR | os.O_CREAT, 0o600)
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX)
+                document = self._read()
+                yield document
+                text = json.dumps(document.model_dump(mode="json"), indent=1, sort_keys=True)
+                write_private(self._path, text.encode())
+            finally:
+                os.close(lock)
+        except OSError as error:
+            raise ConfigError(
+                f"--state: {str(self._folder)!r} cannot be written to ({error.strerror}); "
+                "accepted: a folder that can be written to"
+            ) from error
+
+    def _read(self) -> _Document:
+        try:
+            return _Document.model_validate_json(self._path.read_bytes())
+        except FileNotFoundError:
+            return _Document()
+        except OSError as error:
+            reason = error.strerror
+        except ValidationError as error:
+            first = error.errors(include_url=False, include_input=False)[0]
+            reason = f"{'.'.join(map(str, first['loc']))}: {first['msg']}".lstrip(": ")
+        # Neither the value nor the cause, which may hold a hash.
+        raise ConfigError(
+            f"{self._path}: the list of users cannot be read ({reason}); "
+            "repair it, or remove it and add the users anew"
+        )
+
+
+def _person(name: str, account: Account | None, kind: Kind) -> Person | None:
+    if account is None:
+        return None
+    cameras = None if account.cameras is None else frozenset(account.cameras)
+    return Person(name, account.role, cameras, kind, account.generation)
+
+
+def _account(role: Role, cameras: list[str] | None, secret: str) -> Account:
+    seen = None if cameras is None else sorted(set(cameras))
+    return Account(role=role, cameras=seen, generation=secrets.token_hex(8), secret=secret)
+
+
+def _check_free(name: str, document: _Document) -> None:
+    if not NAME.fullmatch(name):
+        raise ConfigError(
+            f"name {name[:60]!r} cannot be used; accepted: "
+            "1 to 40 letters, digits and . _ @ -, beginning with a letter or digit"
+        )
+    # One name is one person or machine, so that notices and the audit log are unmistakable.
+    if name in document.users or name in document.tokens:
+        kind = "user" if name in document.users else "token"
+        raise ConfigError(f"name {name!r} is taken by a {kind}; accepted: a name of its own")
+
+
+def _check_cameras(cameras: list[str] | None) -> None:
+    for camera in cameras or ():
+        if not CAMERA_NAME.fullmatch(camera):
+            raise ConfigError(
+                f"--camera {camera[:60]!r} is no camera name; accepted: letters, digits and dashes"
+            )
+
+
+def _known(name: str, accounts: dict[str, Account], kind: str) -> Account:
+    account = accounts.get(name)
+    if account is None:
+        known = ", ".join(sorted(accounts)) or "none"
+        raise ConfigError(f"there is no {kind} {name[:60]!r}; known: {known}")
+    return account

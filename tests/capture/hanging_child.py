@@ -1,0 +1,50 @@
+"""A camera's child process whose OpenCV hangs, as the camera's name says where."""
+
+import ctypes
+import threading
+
+from server.address import Address
+from server.capture import child
+from server.capture.frame import Image
+from server.capture.source import Source, open_in_process
+
+
+def open_hanging(address: Address, name: str, timeout_s: float) -> Source:
+    """Open a source that hangs ``in-open``, ``in-grab``, ``in-retrieve`` or ``with-the-lock``."""
+    if name == "in-open":
+        hang()
+    source = open_in_process(address, name, timeout_s)
+    if name == "in-grab":
+        source.grab = hang  # type: ignore[method-assign]
+    if name == "in-retrieve":
+        source.retrieve = hang_image  # type: ignore[method-assign]
+    if name == "with-the-lock":
+        source.grab = hang_with_the_lock  # type: ignore[method-assign]
+    if name == "crash":
+        source.grab = crash  # type: ignore[method-assign]
+    return source
+
+
+def hang() -> bool:
+    """Wait for ever, as OpenCV does, with Python's lock released."""
+    threading.Event().wait()
+    return False
+
+
+def hang_image() -> Image:
+    """Wait for ever instead of decoding."""
+    raise AssertionError(hang())
+
+
+def hang_with_the_lock() -> bool:
+    """Wait for ever, and let no other thread run."""
+    return bool(ctypes.PyDLL(None).pause())
+
+
+def crash() -> bool:
+    """Read from address 0."""
+    return bool(ctypes.string_at(0))
+
+
+if __name__ == "__main__":
+    child.main(open_hanging)

@@ -1,0 +1,60 @@
+"""Pictures that have stopped changing."""
+
+import numpy as np
+import pytest
+
+from server.capture.frozen import STRIDE, Stillness
+from tests.conftest import picture
+
+
+def test_same_pictures_grow_still() -> None:
+    """Equal pictures in different memory count from the first of them."""
+    stillness = Stillness()
+
+    still_s = [stillness.see(picture(), now) for now in (100.0, 101.0, 111.5)]
+
+    assert still_s == [0.0, 1.0, 11.5]
+
+
+@pytest.mark.parametrize("row", [0, 7, 40, 47])
+def test_smallest_lasting_change_is_seen(row: int) -> None:
+    """One value that stays different is found wherever it is, within as many pictures as rows."""
+    stillness = Stillness()
+    stillness.see(picture(), 0.0)
+    changed = picture()
+    changed[row, 3, 1] += 1
+
+    still_s = [stillness.see(changed.copy(), 1.0 + n) for n in range(STRIDE)]
+
+    assert min(still_s[1:]) == 0.0
+
+
+def test_noise_is_never_still() -> None:
+    """A living sensor's pictures differ in every row."""
+    random = np.random.default_rng(1)
+    stillness = Stillness()
+
+    still_s = [
+        stillness.see(random.integers(0, 255, (48, 64, 3), np.uint8), float(n)) for n in range(40)
+    ]
+
+    assert max(still_s) == 0.0
+
+
+def test_new_size_is_a_change() -> None:
+    """Pictures of another size begin a new time."""
+    stillness = Stillness()
+    stillness.see(picture(), 0.0)
+
+    assert stillness.see(picture(32, 24), 5.0) == 0.0
+
+
+def test_forgetting_begins_anew() -> None:
+    """After a reconnect the same picture is not held against the camera."""
+    stillness = Stillness()
+    stillness.see(picture(), 0.0)
+
+    stillness.forget()
+
+    assert stillness.see(picture(), 50.0) == 0.0
+    assert stillness.see(picture(), 51.0) == 1.0

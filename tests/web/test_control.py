@@ -1,0 +1,189 @@
+"""What operators change: at once, for everybody, and over a restart."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from server.capture.camera import Camera
+from server.errors import RequestError
+from server.state import StateFile
+from server.web.control import Control
+from tests.conftest import offline_camera, until
+
+Notices = list[tuple[str, str, str | None]]
+
+
+@pytest.fixture
+def camera() -> Camera:
+    """The one camera."""
+    return offline_camera()
+
+
+@pytest.fixture
+def notices() -> Notices:
+    """What everybody was told."""
+    return []
+
+
+@pytest.fixture
+def make(tmp_path: Path, notices: Notices) -> Callable[..., Control]:
+    """A function that makes a control over cameras, with its file in the test's folder."""
+
+    def make(*cameras: Camera, shut_down: Callable[[], None] = lambda: None) -> Control:
+        def notify(level: str, message: str, camera: str | None) -> None:
+            notices.append((level, message, camera))
+
+        named = {camera.name: camera for camera in cameras}
+        return Control(named, StateFile(tmp_path), notify, shut_down)
+
+    return make
+
+
+def test_changes_survive_a_restart(make: Callable[..., Control], camera: Camera) -> None:
+    """Frame rate, quality and being stopped are what the next run begins with."""
+    control = make(camera)
+    control.restore()
+    control.set_fps("ann", camera, 12.5)
+    control.set_quality("ann", camera, 40)
+    control.stop("ann", camera)
+    control.close()
+
+    again = offline_camera()
+    make(again).restore()
+
+    assert (again.fps, again.quality, again.enabled) == (12.5, 40, False)
+
+
+def test_started_camera_stays_so(make: Callable[..., Control], camera: Camera) -> None:
+    """What was stopped and started again is not stopped in the next run."""
+    control = make(camera)
+    control.restore()
+    control.stop("ann", camera)
+    control.start("ann", camera)
+    control.close()
+
+    again = offline_camera()
+    make(again).restore()
+
+    assert again.enabled
+
+
+def test_changes_are_written_by_themselves(
+    make: Callable[..., Control], camera: Camera, tmp_path: Path
+) -> None:
+    """A crash loses nothing: each change is on disk a moment later."""
+    control = make(camera)
+    control.restore()
+    control.open()
+
+    control.set_quality("ann", camera, 33)
+
+    until(lambda: (tmp_path / "state.json").exists())
+    kept = json.loads((tmp_path / "state.json").read_text())
+    control.close()
+    assert kept == {"cameras": {"door": {"quality": 33}}}
+
+
+def test_changes_are_told_with_who_and_what(
+    make: Callable[..., Control], camera: Camera, notices: Notices
+) -> None:
+    """Everybody hears who changed what; a change to what already is, is none."""
+    control = make(camera)
+
+    for _ in range(2):
+        control.set_fps("ann", camera, 5)
+        control.set_quality("ann", camera, 70)
+        control.stop("ann", camera)
+    for _ in range(2):
+        control.start("ann", camera)
+
+    assert notices == [
+        ("info", "Door set to 5 fps by ann", "door"),
+        ("info", "Door set to quality 70 by ann", "door"),
+        ("info", "Door was stopped by ann", "door"),
+        ("info", "Door was started by ann", "door"),
+    ]
+
+
+def test_unknown_camera_is_refused(make: Callable[..., Control], camera: Camera) -> None:
+    """A camera that is not there is told by its code, and its long name is cut."""
+    control = make(camera)
+
+    with pytest.raises(RequestError) as caught:
+        control.camera("x" * 9999)
+
+    assert caught.value.code == "unknown_camera"
+    assert len(str(caught.value)) < 100
+    assert control.camera("door") is camera
+
+
+@pytest.mark.parametrize(
+    "kept",
+    [
+        [],
+        {"cameras": []},
+        {"cameras": {"door": 1}},
+        {"cameras": {"door": {"fps": "5", "quality": True, "stopped": 1}}},
+        {"cameras": {"door": {"fps": 0, "quality": 101, "stopped": "yes"}}},
+        {"cameras": {"door": {"fps": 1e999, "quality": None}}},
+    ],
+)
+def test_kept_nonsense_is_passed_over(
+    make: Callable[..., Control], camera: Camera, tmp_path: Path, kept: object
+) -> None:
+    """What the file should not hold does not reach the camera and does not stop the start."""
+    (tmp_path / "state.json").write_text(json.dumps(kept))
+
+    make(camera).restore()
+
+    assert (camera.fps, camera.quality, camera.enabled) == (None, 80, True)
+
+
+def test_absent_camera_is_remembered(
+    make: Callable[..., Control], camera: Camera, tmp_path: Path
+) -> None:
+    """What is kept of a camera that is not in the settings today is there tomorrow."""
+    kept = {"cameras": {"yard": {"quality": 12}}}
+    (tmp_path / "state.json").write_text(json.dumps(kept))
+    control = make(camera)
+    control.restore()
+
+    control.set_quality("ann", camera, 50)
+    control.close()
+
+    kept["cameras"]["door"] = {"quality": 50}
+    assert json.loads((tmp_path / "state.json").read_text()) == kept
+
+
+def test_disk_that_refuses_is_told(
+    make: Callable[..., Control], camera: Camera, notices: Notices, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A change that cannot be kept holds all the same, and people are told."""
+
+    def full(self: StateFile, document: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(StateFile, "save", full)
+    control = make(camera)
+    control.set_quality("ann", camera, 50)
+
+    control.close()
+
+    assert camera.quality == 50
+    assert notices[-1][0] == "error"
+    assert "No space left on device" in notices[-1][1]
+
+
+def test_quit_is_told_and_shuts_down(
+    make: Callable[..., Control], camera: Camera, notices: Notices
+) -> None:
+    """The server tells who ends it, and ends."""
+    calls: list[str] = []
+    control = make(camera, shut_down=lambda: calls.append("down"))
+
+    control.quit("ann")
+
+    assert calls == ["down"]
+    assert "ann" in notices[0][1]
