@@ -26,7 +26,7 @@ from typing import Any  # noqa: E402
 
 import click  # noqa: E402
 
-from server import __version__, hub  # noqa: E402
+from server import __version__, commands, hub  # noqa: E402
 from server.config import load_settings, server_options  # noqa: E402
 from server.errors import ConfigError, SourceError  # noqa: E402
 
@@ -50,7 +50,17 @@ def settings_options(command: Callable[..., None]) -> Callable[..., None]:
     return command
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+class Commands(click.Group):
+    """Says what cannot be used in one line, whichever command found out."""
+
+    def invoke(self, context: click.Context) -> Any:
+        try:
+            return super().invoke(context)
+        except ConfigError as error:
+            raise OneLine(str(error)) from None
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="porthole")
 def cli() -> None:
     """Cameras in a browser, live, under full control."""
@@ -170,6 +180,9 @@ def report(text: str, timeout_s: float) -> bool:
     )
     return True
 
+
+cli.add_command(commands.user)
+cli.add_command(commands.token)
 
 if __name__ == "__main__":
     cli()

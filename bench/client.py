@@ -108,11 +108,17 @@ class Viewer(_Connection):
 
     Attributes:
         ack: ``each`` acknowledges every frame as it arrives, ``none`` never does.
+        headers: Sent with the handshake, such as ``Authorization`` or ``Cookie`` and ``Origin``.
+        auth: Sent as the Socket.IO ``auth`` payload.
+        refusal: What the server said when it did not let this connection in.
     """
 
     ack: str = "each"
     on_frame: Callable[[dict[str, Any], bytes], None] | None = None
     events: list[tuple[str, Any]] = field(default_factory=list)
+    headers: dict[str, str] = field(default_factory=dict)
+    auth: Any = None
+    refusal: Any = None
 
     def connect(self) -> None:
         """Open the connection and wait until it is a Socket.IO session."""
@@ -121,11 +127,12 @@ class Viewer(_Connection):
         self._next_id = 0
         self._header: dict[str, Any] | None = None
         key = base64.b64encode(os.urandom(16)).decode()
+        more = "".join(f"{name}: {value}\r\n" for name, value in self.headers.items())
         self.sock.sendall(
             f"GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\n"
             f"Host: {self.host}:{self.port}\r\n"
             f"Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Key: {key}\r\n"
-            "Sec-WebSocket-Version: 13\r\n\r\n".encode()
+            f"Sec-WebSocket-Version: 13\r\n{more}\r\n".encode()
         )
         while b"\r\n\r\n" not in self._buffer:
             data = self.sock.recv(4096)
@@ -138,7 +145,7 @@ class Viewer(_Connection):
         self._buffer = bytearray(rest)
         self.sid = ""
         pace, self.bytes_per_s = self.bytes_per_s, None
-        self.send_text("40")
+        self.send_text("40" if self.auth is None else "40" + json.dumps(self.auth))
         self.pump(lambda: bool(self.sid), 5)
         self.bytes_per_s = pace
         self.sock.setblocking(False)
@@ -234,6 +241,9 @@ class Viewer(_Connection):
             self.send_text("3")
         elif text.startswith("40"):
             self.sid = json.loads(text[2:])["sid"]
+        elif text.startswith("44"):
+            self.refusal = json.loads(text[2:])
+            self.closed = True
         elif text.startswith("43"):
             number, _, arguments = text[2:].partition("[")
             self._replies[int(number)] = json.loads("[" + arguments)[0]

@@ -5,6 +5,7 @@ Its text holds passwords; whatever is shown to people is :attr:`Address.public`.
 """
 
 import math
+import os
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -107,7 +108,9 @@ def _parse_file(rest: str, folder: Path) -> Address:
         path, options = rest, {}
     if not path or "\0" in path:
         raise ConfigError(f"'file:{rest}' names no file; accepted: file:PATH")
-    return Address("file", str(folder / Path(path).expanduser()), f"file:{rest}", options)
+    # Unlike Path's own, this leaves the tilde of an unknown user as it is.
+    target = folder / os.path.expanduser(path)
+    return Address("file", str(target), f"file:{rest}", options)
 
 
 def _parse_url(scheme: str, text: str) -> Address:

@@ -2,6 +2,8 @@
 
 import functools
 import logging
+import resource
+import sys
 import time
 from pathlib import Path
 
@@ -13,10 +15,18 @@ from server.capture.camera import Camera
 from server.config import Settings
 from server.delivery.fanout import Fanout
 from server.state import StateFile
+from server.watchdog import Watchdog
+from server.web.auth import Auth, require_people
 from server.web.control import Control
+from server.web.door import Door, Doorkeeper
 from server.web.events import Events
+from server.web.forwarded import Forwarded
+from server.web.guard import stand_guard
+from server.web.headers import protect_pages
+from server.web.login import create_login
 from server.web.packets import Json
 from server.web.routes import create_routes
+from server.web.statistics import Statistics
 from server.web.transport import MAX_MESSAGE_BYTES, WebSocketDriver
 
 __all__ = ["App", "configure_logging", "create_app"]
@@ -24,6 +34,9 @@ __all__ = ["App", "configure_logging", "create_app"]
 log = logging.getLogger(__name__)
 
 ROOT = Path(__file__).resolve().parent.parent
+
+# Kept free for sources, files and pipes when connections take the rest.
+RESERVED_DESCRIPTORS = 64
 
 # Everything has this long to end, and then the process ends without it.
 SHUTDOWN_DEADLINE_S = 4.0
@@ -54,11 +67,15 @@ class App:
             ping_interval=10,
             ping_timeout=10,
             json=Json,
+            # The front door looks at origins; a second opinion would need a second setting.
+            cors_allowed_origins=[],
             # An unhandled error in a handler is one log line of ours, and none of theirs.
             logger=False,
             engineio_logger=False,
         )
 
+        self._auth = Auth(self.flask, settings.state_dir)
+        require_people(settings.server.host, self._auth)
         self.cameras = {camera.name: Camera(camera, settings.server) for camera in settings.cameras}
         self._fanouts = {name: Fanout(camera) for name, camera in self.cameras.items()}
         self._lag = hub.LagMeter()
@@ -69,18 +86,40 @@ class App:
             notify=lambda level, message, camera: self._events.notify(level, message, camera),
             shut_down=self.shut_down,
         )
+        self._watchdog = Watchdog(self._lag)
+        self._statistics = Statistics(
+            self._fanouts, self._lag, self._watchdog, lambda: self._events.connections
+        )
+        count = self._statistics.count_refusal
         self._events = Events(
-            self._socketio, self._fanouts, self._control, settings.server.credit_frames, self._lag
+            self._socketio,
+            self._fanouts,
+            self._control,
+            self._statistics,
+            self._auth,
+            settings.server.credit_frames,
         )
         self._socketio.server.eio._async["websocket"] = functools.partial(
-            WebSocketDriver, on_malformed=self._events.count_malformed
+            WebSocketDriver, count_refusal=count
         )
+        most = min(settings.server.max_connections, descriptor_limit() - RESERVED_DESCRIPTORS)
+        self._doorkeeper = Doorkeeper(most, settings.server.max_per_address, count)
+        self._door = Door(
+            self.flask.wsgi_app,
+            (settings.server.host, *settings.server.allowed_hosts),
+            settings.server.allowed_origins,
+            count,
+        )
+        self._front = Forwarded(self._door, settings.server.trusted_proxies)
         for camera in self.cameras.values():
             camera.on_change = self._events.announce
             camera.on_notice = lambda camera, level, message: self._events.notify(
                 level, message, camera.name
             )
-        self.flask.register_blueprint(create_routes(self._fanouts))
+        stand_guard(self.flask, self._auth)
+        protect_pages(self.flask)
+        self.flask.register_blueprint(create_routes(self._fanouts, self._statistics, self._auth))
+        self.flask.register_blueprint(create_login(self._auth))
         self._control.restore()
 
     def shut_down(self) -> None:
@@ -97,12 +136,14 @@ class App:
         # Read on a native thread for capture, another for encoding, and some for the rest.
         hub.size_native_pool(2 * len(self.cameras) + 4)
         self._lag.start()
+        self._watchdog.start()
         self._control.open()
         for name, camera in self.cameras.items():
             camera.open()
             self._fanouts[name].open()
+        self._auth.open()
         self._events.open()
-        server = hub.spawn(hub.serve, listener, self.flask.wsgi_app)
+        server = hub.spawn(hub.serve, listener, self._front, self._doorkeeper)
         self._stop.wait()
         log.info("shutting down")
         return self._close(server)
@@ -116,17 +157,27 @@ class App:
         # All at once: each may have to wait for a read to return.
         closing = [hub.spawn(camera.close, SHUTDOWN_DEADLINE_S) for camera in self.cameras.values()]
         self._events.close()
+        self._auth.close()
         self._lag.stop()
+        self._watchdog.stop()
         for task in closing:
             task.join(max(0.0, deadline - time.monotonic()))
         return all(camera.closed for camera in self.cameras.values())
+
+
+def descriptor_limit() -> int:
+    """Return how many descriptors the process may open, after raising that as far as it may."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    return hard if hard != resource.RLIM_INFINITY else sys.maxsize
 
 
 def create_app(settings: Settings) -> App:
     """Return a server for these settings; nothing runs until :meth:`App.run`.
 
     Raises:
-        ConfigError: If the state folder cannot be used.
+        ConfigError: If the state folder cannot be used, or the address needs users and there are
+            none.
     """
     return App(settings)
 

@@ -1,5 +1,6 @@
 """The commands that say who may come in: ``user`` and ``token``."""
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -59,7 +60,7 @@ def _add_user(
 ) -> None:
     """Make a user; asks for the password."""
     file = _people_file(**where)
-    file.load()  # A file that cannot be read is said before anybody types a password.
+    file.check_free(name)  # Said before anybody types a password for nothing.
     file.add_user(name, role, list(cameras) or None, _ask_password(password_stdin))
     click.echo(f"User {name} may {_describe(role, cameras)}.")
 
@@ -155,7 +156,9 @@ def _people_file(config: Path | None, state: Path | None) -> PeopleFile:
 
 def _ask_password(from_input: bool) -> str:
     if from_input:
-        text = click.get_text_stream("stdin").readline().rstrip("\r\n")
+        text = sys.stdin.readline().rstrip("\r\n")
+    elif not sys.stdin.isatty():
+        raise ConfigError("there is no terminal to ask for the password; use --password-stdin")
     else:
         text = click.prompt("Password", hide_input=True, confirmation_prompt=True)
     return take_password(text)

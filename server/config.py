@@ -10,7 +10,7 @@ import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, get_args
+from typing import Annotated, Any, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -42,6 +42,13 @@ class Accepts:
 
 Fps = Annotated[float, Field(ge=0.1, le=120), Accepts("a number from 0.1 to 120")]
 Quality = Annotated[int, Field(ge=1, le=100), Accepts("a whole number from 1 to 100")]
+
+
+Names = Annotated[
+    tuple[Annotated[str, Field(min_length=1)], ...],
+    Field(strict=False),
+    Accepts("a list of names; with commas between them outside the file"),
+]
 
 
 class _Table(BaseModel):
@@ -85,6 +92,34 @@ class ServerSettings(_Table):
     read_timeout: Annotated[float, Field(ge=1, le=120), Accepts("seconds, from 1 to 120")] = Field(
         5.0,
         description="Seconds a network source may take to open or deliver before it is reopened.",
+    )
+    frozen_after: Annotated[float, Field(ge=0, le=86400), Accepts("seconds, from 0 to 86400")] = (
+        Field(
+            10.0,
+            description="Seconds of the very same picture after which a live source counts as "
+            "stalled; 0 never, for screens and slides.",
+        )
+    )
+    allowed_hosts: Names = Field(
+        (),
+        description="Names this server is reached by, besides localhost and addresses in digits; "
+        "what a browser asks for under any other name is refused.",
+    )
+    allowed_origins: Names = Field(
+        (), description="Pages of other origins that may connect, such as https://panel.example."
+    )
+    trusted_proxies: Names = Field(
+        (),
+        description="Addresses or networks of reverse proxies that are believed when they say who "
+        "asks (X-Forwarded-For) and whether over TLS (X-Forwarded-Proto).",
+    )
+    max_connections: Annotated[
+        int, Field(ge=8, le=100_000), Accepts("a whole number from 8 to 100000")
+    ] = Field(2000, description="Open connections in all; further ones are turned away.")
+    max_per_address: Annotated[
+        int, Field(ge=1, le=100_000), Accepts("a whole number from 1 to 100000")
+    ] = Field(
+        64, description="Open connections from one address; this machine's own is not counted."
     )
 
 
@@ -255,6 +290,8 @@ def _read_text(kind: Any, text: str) -> object:
         return text
     if kind is int:
         return int(text)
+    if get_origin(kind) is tuple:
+        return tuple(filter(None, (name.strip() for name in text.split(","))))
     return float(text)
 
 

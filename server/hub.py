@@ -16,16 +16,18 @@ import os
 import socket
 import time
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import eventlet
 from eventlet import event, greenio, greenthread, hubs, tpool, wsgi
 
 __all__ = [
+    "Gatekeeper",
     "LagMeter",
     "Signal",
     "Task",
     "answer_was_sent",
+    "call_later",
     "exit_now",
     "listen",
     "run_native",
@@ -41,6 +43,7 @@ T = TypeVar("T")
 
 sleep: Callable[[float], None] = eventlet.sleep
 """Pause this green thread for some seconds; 0 lets everybody else run once."""
+
 
 class Task:
     """A running green thread."""
@@ -173,7 +176,20 @@ def listen(host: str, port: int) -> socket.socket:
     return listener
 
 
-def serve(listener: socket.socket, application: Callable[..., Any]) -> None:
+class Gatekeeper(Protocol):
+    """Decides which connections and requests :func:`serve` lets in."""
+
+    def enter(self, address: str) -> bytes | None:
+        """Count a connection in, or return the answer that turns it away."""
+
+    def leave(self, address: str) -> None:
+        """Count a connection out."""
+
+    def fault(self, version: str, headers: Any) -> bytes | None:
+        """Return the answer to a request that is refused for its framing, or None."""
+
+
+def serve(listener: socket.socket, application: Callable[..., Any], gate: Gatekeeper) -> None:
     """Serve a WSGI application on ``listener`` until this green thread is killed.
 
     The accept loop is our own: eventlet's ends for good when the process runs out of descriptors,
@@ -183,11 +199,13 @@ def serve(listener: socket.socket, application: Callable[..., Any]) -> None:
         listener,
         listener.getsockname(),
         application,
+        protocol=_StrictProtocol,
         log_output=False,
         debug=False,  # The default sends tracebacks to clients.
         minimum_chunk_size=1,  # The default holds parts under 4 kB back: small MJPEG frames.
         socket_timeout=60,
     )
+    server.gate = gate
     while True:
         try:
             connection, address = listener.accept()
@@ -196,19 +214,66 @@ def serve(listener: socket.socket, application: Callable[..., Any]) -> None:
                 return
             sleep(0.1)
             continue
+        refusal = gate.enter(address[0])
+        if refusal is not None:
+            _turn_away(connection, refusal)
+            continue
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         connection.settimeout(server.socket_timeout)
         eventlet.spawn_n(_converse, server, connection, address)
 
 
-def _converse(server: wsgi.Server, connection: Any, address: object) -> None:
+class _StrictProtocol(wsgi.HttpProtocol):  # type: ignore[misc]
+    """eventlet's HTTP, with one deadline for a request's head, and no ambiguous framing."""
+
+    HEAD_DEADLINE_S = 15.0
+    """From when a request may begin until its headers are whole; so also how long a connection
+    may idle. A byte a second outlives every time-out that counts from the last one."""
+
+    def handle_one_request(self) -> None:
+        self._deadline = eventlet.Timeout(self.HEAD_DEADLINE_S)
+        try:
+            super().handle_one_request()
+        finally:
+            self._deadline.cancel()
+
+    def parse_request(self) -> bool:
+        if not super().parse_request():
+            return False
+        self._deadline.cancel()
+        refusal = self.server.gate.fault(self.request_version, self.headers)
+        if refusal is not None:
+            self.wfile.write(refusal)
+            self.close_connection = True
+        return refusal is None
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing: what strangers send is counted, not logged."""
+
+
+def _turn_away(connection: Any, refusal: bytes) -> None:
+    try:
+        connection.fd.send(refusal)  # Without a green wait: this peer is owed no patience.
+    except OSError:
+        pass
+    greenio.shutdown_safe(connection)
+    connection.close()
+
+
+def _converse(server: wsgi.Server, connection: Any, address: tuple[str, int]) -> None:
     try:
         server.process_request([address, connection, wsgi.STATE_IDLE])
     except (OSError, eventlet.Timeout):
-        pass  # The peer has gone in mid-sentence.
+        pass  # The peer has gone, or dawdled, in mid-sentence.
     finally:
+        server.gate.leave(address[0])
         greenio.shutdown_safe(connection)
         connection.close()
+
+
+def call_later(seconds: float, function: Callable[..., object], *args: object) -> None:
+    """Run ``function`` in a green thread of its own after some seconds."""
+    eventlet.spawn_after(seconds, function, *args)
 
 
 def answer_was_sent() -> None:
@@ -224,6 +289,8 @@ class LagMeter:
     def __init__(self) -> None:
         self.worst_s = 0.0
         """The largest lag since the last :meth:`take`, in seconds."""
+        self.beat = time.monotonic()
+        """When the hub last ran, in monotonic seconds; read by the watchdog's native thread."""
         self._task: Task | None = None
 
     def start(self) -> None:
@@ -244,7 +311,8 @@ class LagMeter:
         while True:
             before = time.monotonic()
             sleep(self.PERIOD_S)
-            self.worst_s = max(self.worst_s, time.monotonic() - before - self.PERIOD_S)
+            self.beat = time.monotonic()
+            self.worst_s = max(self.worst_s, self.beat - before - self.PERIOD_S)
 
 
 def exit_now(code: int) -> None:

@@ -102,6 +102,7 @@ class ProcessMeter:
         self._at, self._cpu_s = at, cpu_s
         return {
             "cpu_percent": round(percent, 1),
+            "cpu_s": round(cpu_s, 3),
             "rss_bytes": _resident_bytes(),
             "uptime_s": round(at - self._started, 1),
         }

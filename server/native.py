@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-__all__ = ["select", "sleep", "socket"]
+__all__ = ["select", "sleep", "socket", "threading"]
 
 
 def _original(name: str) -> Any:
@@ -26,3 +26,6 @@ socket: Any = _original("socket")
 
 select: Any = _original("select")
 """The ``select`` module whose ``poll`` blocks."""
+
+threading: Any = _original("threading")
+"""The ``threading`` module whose threads are real."""

@@ -151,9 +151,11 @@ class PeopleFile:
         document = self._read()
         return People(document.users, document.tokens)
 
-    def add_user(
-        self, name: str, role: Role, cameras: list[str] | None, password: str
-    ) -> None:
+    def check_free(self, name: str) -> None:
+        """Raise ConfigError if an account of this name cannot be made."""
+        _check_free(name, self._read())
+
+    def add_user(self, name: str, role: Role, cameras: list[str] | None, password: str) -> None:
         """Make a user; raises ConfigError for a name that is taken or no name."""
         secret = hash_password(take_password(password))
         with self._changing() as document:

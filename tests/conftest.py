@@ -138,6 +138,25 @@ class FakeOpener:
         return outcome
 
 
+class OpenGate:
+    """Lets everything into the server, and counts."""
+
+    def __init__(self) -> None:
+        self.inside = 0
+        self.refusal: bytes | None = None
+        """The answer that turns new connections away, while there is one."""
+
+    def enter(self, address: str) -> bytes | None:
+        self.inside += self.refusal is None
+        return self.refusal
+
+    def leave(self, address: str) -> None:
+        self.inside -= 1
+
+    def fault(self, version: str, headers: object) -> bytes | None:
+        return None
+
+
 class RecordingViewer:
     """A viewer that takes every frame unless it is given an obstacle."""
 

@@ -24,6 +24,7 @@ FOLDER = Path("/etc/porthole")
         ("file:/media/clip.mp4", "file", "/media/clip.mp4"),
         ("clip.mp4", "file", "/etc/porthole/clip.mp4"),
         ("./odd:name.mp4", "file", "/etc/porthole/odd:name.mp4"),
+        ("file:~nobody-here/a.mp4", "file", "/etc/porthole/~nobody-here/a.mp4"),
         ("file:why?.mp4", "file", "/etc/porthole/why?.mp4"),
         ("rtsp://cam/stream", "rtsp", "rtsp://cam/stream"),
         ("RTSP://cam/stream", "rtsp", "RTSP://cam/stream"),

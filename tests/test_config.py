@@ -183,7 +183,11 @@ def test_missing_file_is_refused(tmp_path: Path) -> None:
         load(config=tmp_path / "none.toml")
 
 
-@pytest.mark.parametrize("name", [option.name for option in server_options()])
+@pytest.mark.parametrize(
+    "name",
+    # A list of names takes any text.
+    [option.name for option in server_options() if not isinstance(option.default, tuple)],
+)
 def test_wrong_text_is_refused_from_both_places(name: str) -> None:
     """The environment and the flags refuse a value by the name it goes by there."""
     (option,) = (option for option in server_options() if option.name == name)

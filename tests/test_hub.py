@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from server import hub
-from tests.conftest import until
+from tests.conftest import OpenGate, until
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -169,13 +169,11 @@ def test_wait_writable_ends_with_room_or_time(pair: tuple[socket.socket, socket.
     """A wait for room in the kernel's buffer says whether there is any."""
     left, right = pair
     with pytest.raises(BlockingIOError):
-        while True:
-            left.send(bytes(65536))
+        all(left.send(bytes(65536)) for _ in range(1000))
 
     assert not hub.wait_writable(left, 0.001)
     with pytest.raises(BlockingIOError):
-        while True:
-            right.recv(65536)
+        all(right.recv(65536) for _ in range(1000))
     assert hub.wait_writable(left, 1)
 
 
@@ -193,13 +191,19 @@ Application = Callable[[dict[str, object], Callable[..., object]], list[bytes]]
 
 
 @pytest.fixture
-def serve() -> Iterator[Callable[[Application], int]]:
+def gate() -> OpenGate:
+    """Who is let in."""
+    return OpenGate()
+
+
+@pytest.fixture
+def serve(gate: OpenGate) -> Iterator[Callable[[Application], int]]:
     """A function that serves an application and returns its port."""
     running: list[tuple[socket.socket, hub.Task]] = []
 
     def start(application: Application) -> int:
         listener = hub.listen("127.0.0.1", 0)
-        running.append((listener, hub.spawn(hub.serve, listener, application)))
+        running.append((listener, hub.spawn(hub.serve, listener, application, gate)))
         return int(listener.getsockname()[1])
 
     yield start
@@ -315,6 +319,33 @@ def test_peer_that_goes_in_mid_sentence_harms_nobody(serve: Callable[[Applicatio
         sock.send(b"GET / HT")
 
     assert b" 204 " in ask(port, b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+
+
+def test_gate_counts_who_is_inside(serve: Callable[[Application], int], gate: OpenGate) -> None:
+    """Every connection is counted in, and out when it ends."""
+    inside: list[int] = []
+
+    def application(
+        environ: dict[str, object], start_response: Callable[..., object]
+    ) -> list[bytes]:
+        inside.append(gate.inside)
+        start_response("204 No Content", [])
+        return []
+
+    ask(serve(application), b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+
+    assert inside == [1]
+    until(lambda: gate.inside == 0)
+
+
+def test_gate_turns_connections_away(serve: Callable[[Application], int], gate: OpenGate) -> None:
+    """A connection too many is told so and ended, before the application hears of it."""
+    gate.refusal = b"HTTP/1.1 503 Too Many\r\n\r\n"
+
+    answer = ask(serve(lambda environ, start_response: [b"in"]), b"")
+
+    assert answer == gate.refusal
+    assert gate.inside == 0
 
 
 def test_lag_of_a_blocked_hub_is_measured() -> None:

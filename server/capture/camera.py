@@ -9,11 +9,12 @@ import logging
 import random
 import time
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from server import config, hub
 from server.address import Address
 from server.capture.frame import Frame, Image
+from server.capture.frozen import Stillness
 from server.capture.slot import Slot
 from server.capture.source import Source, open_source
 from server.errors import PictureError, SourceEnded, SourceError
@@ -79,6 +80,8 @@ class Camera:
         self._source_fps = 0.0
         self._picture_at: float | None = None  # Monotonic; the last grab since open or since idle.
         self._unwatched_since = 0.0
+        self._stillness = Stillness()
+        self._still_s = 0.0
         self._failure: str | None = None
         self._ended = False
 
@@ -142,6 +145,8 @@ class Camera:
         if self._viewers and not viewers:
             self._unwatched_since = time.monotonic()
             self._picture_at = None
+            self._still_s = 0.0
+            self._stillness = Stillness()  # Anew: the old one may be in use on a native thread.
             self.slot.clear()
         arrived = viewers > self._viewers
         self._viewers = viewers
@@ -226,6 +231,7 @@ class Camera:
 
     def _open(self) -> None:
         self._picture_at = None
+        self._stillness.forget()
         self._holding = True
         source = hub.run_native(
             self._open_source, self._address, self.name, self._server.read_timeout
@@ -246,16 +252,18 @@ class Camera:
                 self._wake.wait(WATCH_PERIOD_S)
                 continue
             try:
-                picture = hub.run_native(_take, source, self._due_now, self._slack())
+                picture = hub.run_native(
+                    _take, source, self._due_now, self._slack(), self._stillness
+                )
             except PictureError:
                 self.meter.drops["broken"] += 1
                 continue
             if picture is None:
                 continue
             self._picture_at = time.monotonic()
-            image, at_unix = picture
-            if image is not None and self._viewers:
-                self._put(image, at_unix)
+            if picture.image is not None and self._viewers:
+                self._still_s = picture.still_s
+                self._put(picture.image, picture.at_unix)
             if self._state != "live":
                 self._refresh()
 
@@ -337,6 +345,9 @@ class Camera:
         limit_s = max(self._server.stall_after, 3 / self._source_fps if self._source_fps else 0)
         if age_s > limit_s:
             return "stalled", f"no picture for more than {limit_s:g} s"
+        frozen_s = self._server.frozen_after
+        if frozen_s and self._still_s > frozen_s:
+            return "stalled", f"the picture has not changed for more than {frozen_s:g} s"
         return "live", ""
 
     def _refresh(self, changed: bool = False) -> None:
@@ -354,17 +365,23 @@ class Camera:
             self.on_change(self)
 
 
-def _take(
-    source: Source, due: Callable[[], float], slack_s: float
-) -> tuple[Image | None, float] | None:
-    """Grab a picture, and decode it only if it is due. Runs natively.
+class _Picture(NamedTuple):
+    """What one grab brought; ``image`` is None if the picture was not due, and not decoded."""
 
-    Returns:
-        None if no picture came yet; otherwise its pixels, or None if it was not due, and its time.
-    """
+    image: Image | None
+    at_unix: float
+    still_s: float
+
+
+def _take(
+    source: Source, due: Callable[[], float], slack_s: float, stillness: Stillness
+) -> _Picture | None:
+    """Grab a picture, and decode it only if it is due; None if none came yet. Runs natively."""
     if not source.grab():
         return None
     at_unix = time.time()
     if time.monotonic() + slack_s < due():
-        return None, at_unix
-    return source.retrieve(), at_unix
+        return _Picture(None, at_unix, 0.0)
+    image = source.retrieve()
+    still_s = stillness.see(image, time.monotonic()) if source.info.live else 0.0
+    return _Picture(image, at_unix, still_s)

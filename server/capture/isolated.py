@@ -202,7 +202,8 @@ class IsolatedSource:
                     self._lender.give_back(self._lent)
             case Kind.OPENED:
                 self._info = SourceInfo(**json.loads(message.payload))
-                self._busy_s = 0.0
+                # Not left to the next beat: a child that stops before it would count as starting.
+                self._step, self._busy_s = Step.READING, 0.0
             case Kind.ENDED:
                 raise SourceEnded(message.payload.decode())
             case _:
@@ -226,8 +227,9 @@ class IsolatedSource:
         """Give the child up if it is silent, or in one step for too long."""
         silent_s = time.monotonic() - self._heard_at
         starting = self._step is Step.STARTING
-        if silent_s > (max(self._timeout_s, START_DEADLINE_S) if starting else self._timeout_s):
-            self._lose(f"its process has not answered for {silent_s:.0f} s; it was killed")
+        limit_s = max(self._timeout_s, START_DEADLINE_S) if starting else self._timeout_s
+        if silent_s > limit_s:
+            self._lose(f"its process has not answered for {limit_s:g} s; it was killed")
         busy_s = self._busy_s + silent_s
         if self._step is Step.OPENING:
             # As long again, for finding out why it cannot be opened.
@@ -255,6 +257,10 @@ def _environment(address: Address, timeout_s: float) -> dict[str, str]:
         "OPENCV_IO_MAX_IMAGE_PIXELS": str(MAX_PIXELS),
         # Linear algebra has no use here, and its threads take memory.
         "OPENBLAS_NUM_THREADS": "1",
+        # A decoded picture's memory is kept for the next one. By default glibc returns it to the
+        # kernel each time, and 1,400 page faults a picture at 720p cost 3.8 ms of CPU.
+        "MALLOC_MMAP_THRESHOLD_": str(32 << 20),
+        "MALLOC_TRIM_THRESHOLD_": str(256 << 20),
     }
     if address.scheme in PROTOCOLS:
         # What the user set stays, except that the allow-list is ours; the last of two counts.

@@ -259,14 +259,21 @@ def _why_not_url(url: str, timeout_s: float) -> str:
     except OSError as error:
         return f"{host}:{port} cannot be reached ({error.strerror or error})"
     with connection:
-        status = _http_status(connection, parts) if scheme == "http" else None
+        try:
+            status = _http_status(connection, parts) if scheme == "http" else None
+        except TimeoutError:
+            return f"{host}:{port} takes the connection, but says nothing for {timeout_s:g} s"
     if status:
         return f"{host}:{port} answers {status}"
     return f"{host}:{port} answers, but sends no video that FFmpeg can read"
 
 
 def _http_status(connection: Any, parts: SplitResult) -> str | None:
-    """Return the status that a GET is refused with, or None if it is not refused."""
+    """Return the status that a GET is refused with, or None if it is not refused.
+
+    Raises:
+        TimeoutError: If no answer comes.
+    """
     asking = http.client.HTTPConnection(parts.hostname or "", parts.port)
     asking.sock = connection
     path = urlunsplit(("", "", parts.path or "/", parts.query, ""))
@@ -277,6 +284,8 @@ def _http_status(connection: Any, parts: SplitResult) -> str | None:
     try:
         asking.request("GET", path, headers=headers)
         answer = asking.getresponse()
+    except TimeoutError:
+        raise
     except (OSError, ValueError, http.client.HTTPException):
         return None
     return f"{answer.status} {answer.reason}" if answer.status >= 400 else None

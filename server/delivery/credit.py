@@ -73,6 +73,10 @@ class Credit:
         """Whether one more frame may be sent."""
         return len(self._flight) < self.window
 
+    def waiting_s(self, now: float) -> float:
+        """Return for how long the oldest frame in flight has been; 0 if there is none."""
+        return now - self._flight[0][1] if self._flight else 0.0
+
     def spend(self, seq: int, now: float) -> None:
         """Note that frame ``seq`` was sent."""
         self._flight.append((seq, now))

@@ -20,6 +20,9 @@ UNSENT_BYTES = 1
 
 TCP_NOTSENT_LOWAT = getattr(socket, "TCP_NOTSENT_LOWAT", 25)
 
+# A peer that takes nothing of a picture for this long has gone.
+WRITE_DEADLINE_S = 12.0
+
 # How often a connection without new pictures is looked at, to see whether its peer has gone.
 PEER_CHECK_S = 1.0
 
@@ -40,6 +43,7 @@ class MjpegViewer:
         self._arrived = hub.Signal()
         self._sending = False
         if sock is not None:
+            sock.settimeout(WRITE_DEADLINE_S)
             sock.setsockopt(socket.IPPROTO_TCP, TCP_NOTSENT_LOWAT, UNSENT_BYTES)
         fanout.join(self, self)
 
@@ -80,8 +84,8 @@ class MjpegViewer:
             if frame is not None:
                 self._sending = True
                 yield frame.part
-                if self._sock is not None:
-                    hub.wait_writable(self._sock)
+                if self._sock is not None and not hub.wait_writable(self._sock, WRITE_DEADLINE_S):
+                    return
                 self._sending = False
                 if self._frame is None:
                     self._fanout.serve(self)
@@ -97,7 +101,9 @@ class MjpegViewer:
         if self._sock is None:
             return False
         try:
-            return self._sock.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT) == b""
+            # The real socket: a green one would wait for the peer to speak, whatever the flags say.
+            peeked: bytes = self._sock.fd.recv(1, socket.MSG_PEEK)  # type: ignore[attr-defined]
+            return peeked == b""
         except BlockingIOError:
             return False
         except OSError:

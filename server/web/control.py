@@ -10,7 +10,7 @@ from server.capture.camera import Camera
 from server.errors import RequestError
 from server.state import StateFile
 
-__all__ = ["Control"]
+__all__ = ["Control", "unknown_camera"]
 
 log = logging.getLogger(__name__)
 
@@ -81,7 +81,7 @@ class Control:
         """
         camera = self._cameras.get(name)
         if camera is None:
-            raise RequestError("unknown_camera", f"there is no camera {name[:40]!r}")
+            raise unknown_camera(name)
         return camera
 
     def start(self, who: str, camera: Camera) -> None:
@@ -144,6 +144,11 @@ class Control:
         except OSError as error:
             log.error("changes cannot be kept: %s", error)
             self._notify("error", f"Changes will not survive a restart: {error.strerror}", None)
+
+
+def unknown_camera(name: str) -> RequestError:
+    """Return the error for a camera that is not there, or not for the one who asks."""
+    return RequestError("unknown_camera", f"there is no camera {name[:40]!r}")
 
 
 def _is_number(value: object, low: float, high: float) -> bool:

@@ -2,20 +2,23 @@
 
 import logging
 import time
-from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 import flask
+from flask_socketio import ConnectionRefusedError as Refusal
 from flask_socketio import SocketIO
 
 from server import hub, protocol
 from server.capture.camera import Camera
 from server.delivery.fanout import FULL, Fanout
 from server.errors import RequestError
-from server.metrics import CameraStats, ProcessMeter
-from server.web.control import Control
+from server.web.auth import Auth
+from server.web.control import Control, unknown_camera
+from server.web.permit import CONTROL, may
+from server.web.presence import Credential
 from server.web.session import Session
+from server.web.statistics import Statistics
 from server.web.transport import ENVIRON_KEY
 
 __all__ = ["Events"]
@@ -27,8 +30,17 @@ ANNOUNCE_PERIOD_S = 0.05
 
 STATS_PERIOD_S = 1.0
 
+# A viewer that owes acknowledgements for so long shows nobody anything.
+EVICT_AFTER_S = 12.0
+
 # How long a shutdown waits for last words to reach the dashboards.
 FAREWELL_S = 0.5
+
+# How long a client that was refused may take to read why, and to go.
+REFUSED_S = 1.0
+
+View = frozenset[str] | None
+"""The cameras that some people may know of; None for all."""
 
 P = TypeVar("P", bound=protocol.Payload)
 
@@ -40,8 +52,9 @@ class Events:
         socketio: Where events come and go.
         fanouts: By camera name, in the order of the settings.
         control: Carries out what operators ask.
+        statistics: Told once a second; counts what is refused.
+        auth: Says who connects, and ends connections that lose the right to be.
         credit_frames: The credit window that a viewer begins with.
-        lag: Measures the hub.
     """
 
     def __init__(
@@ -49,16 +62,17 @@ class Events:
         socketio: SocketIO,
         fanouts: Mapping[str, Fanout],
         control: Control,
+        statistics: Statistics,
+        auth: Auth,
         credit_frames: int,
-        lag: hub.LagMeter,
     ) -> None:
         self._socketio = socketio
         self._fanouts = fanouts
         self._control = control
         self._credit_frames = credit_frames
-        self._lag = lag
+        self._statistics = statistics
+        self._auth = auth
         self._sessions: dict[str, Session] = {}
-        self._refused: Counter[str] = Counter()
         self._changed: dict[str, Camera] = {}
         self._announce = hub.Signal()
         self._tasks: list[hub.Task] = []
@@ -66,17 +80,14 @@ class Events:
         socketio.on_event("connect", self._on_connect)
         socketio.on_event("disconnect", self._on_disconnect)
         socketio.on_event("ack", self._on_ack)
-        socketio.on_event("watch", self._answering(protocol.WatchPayload, self._watch))
-        socketio.on_event("unwatch", self._answering(protocol.CameraPayload, self._unwatch))
-        socketio.on_event("clock", self._answering(protocol.ClockPayload, self._clock))
-        operator = self._operator_only
-        socketio.on_event("start", self._answering(protocol.CameraPayload, operator(self._start)))
-        socketio.on_event("stop", self._answering(protocol.CameraPayload, operator(self._stop)))
-        socketio.on_event("fps", self._answering(protocol.FpsPayload, operator(self._fps)))
-        socketio.on_event(
-            "quality", self._answering(protocol.QualityPayload, operator(self._quality))
-        )
-        socketio.on_event("quit", self._answering(protocol.EmptyPayload, operator(self._quit)))
+        self._answer("watch", protocol.WatchPayload, self._watch)
+        self._answer("unwatch", protocol.CameraPayload, self._unwatch)
+        self._answer("clock", protocol.ClockPayload, self._clock)
+        self._answer("start", protocol.CameraPayload, self._start)
+        self._answer("stop", protocol.CameraPayload, self._stop)
+        self._answer("fps", protocol.FpsPayload, self._fps)
+        self._answer("quality", protocol.QualityPayload, self._quality)
+        self._answer("quit", protocol.EmptyPayload, self._quit)
         socketio.on_event("*", self._on_unknown)
 
     def open(self) -> None:
@@ -94,46 +105,103 @@ class Events:
             session.websocket.close()
 
     def announce(self, camera: Camera) -> None:
-        """Have a camera's STATE told to everyone."""
+        """Have a camera's STATE told to everyone who may know of it."""
         self._changed[camera.name] = camera
         self._announce.set()
 
     def notify(self, level: str, message: str, camera: str | None) -> None:
-        """Tell everyone that something happened."""
+        """Tell everyone who may know of the camera that something happened."""
         notice = {"level": level, "message": message, "at": round(time.time(), 3)}
-        self._socketio.emit("notice", notice | ({"camera": camera} if camera else {}))
+        self._tell("notice", notice | ({"camera": camera} if camera else {}), camera)
 
-    def count_malformed(self) -> None:
-        """Count a message that was no event at all."""
-        self._refused["malformed"] += 1
+    @property
+    def connections(self) -> int:
+        """How many dashboards are connected."""
+        return len(self._sessions)
 
     # Connections.
 
-    def _on_connect(self, _auth: object = None) -> None:
-        sid = flask.request.sid  # type: ignore[attr-defined]
+    def _on_connect(self, auth: object = None) -> None:
+        """Let a client in, or raise why not.
+
+        Nothing else may escape: what this handler raises otherwise leaves the client half
+        connected, and a TypeError has it called again as if there were no ``auth``.
+        """
         environ = flask.request.environ
+        websocket = environ.get(ENVIRON_KEY)
+        try:
+            credential = self._credential(auth)
+            session = self._make_session(websocket, credential, environ.get("REMOTE_ADDR", ""))
+        except Refusal as error:
+            refusal = error
+        except Exception:
+            log.exception("connection refused")
+            refusal = Refusal("the server could not do this", {"code": "unavailable"})
+        else:
+            # In its own turn, so that it follows the acceptance that this handler's return sends.
+            hub.spawn(self._greet, session)
+            return
+        self._statistics.count_refusal(refusal.error_args["data"]["code"])
+        if websocket is not None:
+            hub.call_later(REFUSED_S, websocket.close)
+        raise refusal
+
+    def _credential(self, auth: object) -> Credential:
+        """Return the right by which a client may connect; raises Refusal if there is none."""
+        where = flask.request.remote_addr or ""
+        token = auth.get("token") if isinstance(auth, dict) else None
+        credential = self._auth.identify(token)
+        if credential is None:
+            self._auth.audit.note(None, "connect", where, "unauthorized")
+            raise Refusal("log in first", {"code": "unauthorized"})
+        # The front door has held an Origin against Host. A browser always sends one here; what
+        # has a browser's cookie and none is no browser.
+        if credential.by == "cookie" and "HTTP_ORIGIN" not in flask.request.environ:
+            self._auth.audit.note(credential.person.name, "connect", where, "forbidden")
+            raise Refusal("a cookie counts only together with an Origin", {"code": "forbidden"})
+        if not may(credential.person, "connect"):
+            raise Refusal("you may not connect", {"code": "forbidden"})
+        return credential
+
+    def _make_session(self, websocket: Any, credential: Credential, address: str) -> Session:
+        sid = flask.request.sid  # type: ignore[attr-defined]
         session = Session(
             sid,
-            environ[ENVIRON_KEY],
-            environ.get("REMOTE_ADDR", ""),
-            "operator",
+            websocket,
+            credential.person.name or address,
+            credential.person.role,
             self._credit_frames,
+            self._statistics.count_refusal,
+            credential,
         )
+        session.address = address
         self._sessions[sid] = session
-        # In its own turn, so that it follows the acceptance that this handler's return sends.
-        hub.spawn(self._greet, session)
+        self._auth.presence.enter(session, credential, websocket.close)
+        return session
 
     def _greet(self, session: Session) -> None:
+        if session.sid not in self._sessions:
+            return  # It has gone in the meantime.
+        person = session.credential.person
+        # From here on it hears what everyone with the same view hears; nothing comes before hello,
+        # as nothing here lets anyone else run.
+        self._socketio.server.enter_room(session.sid, _room_of(person.cameras))
         hello = {
             "version": protocol.PROTOCOL_VERSION,
             "role": session.role,
-            "cameras": [fanout.camera.describe() for fanout in self._fanouts.values()],
+            "user": person.name,
+            "cameras": [
+                fanout.camera.describe()
+                for name, fanout in self._fanouts.items()
+                if person.sees(name)
+            ],
         }
         self._socketio.emit("hello", hello, to=session.sid)
 
     def _on_disconnect(self, _reason: object = None) -> None:
         session = self._sessions.pop(flask.request.sid, None)  # type: ignore[attr-defined]
         if session is not None:
+            self._auth.presence.leave(session)
             session.leave()
 
     def _has_words(self, session: Session) -> bool:
@@ -146,35 +214,43 @@ class Events:
 
     # Events.
 
-    def _answering(
-        self, kind: type[P], handle: Callable[[Session, P], dict[str, Any]]
-    ) -> Callable[..., dict[str, Any]]:
-        """Return an event handler that parses, carries out and always answers."""
+    def _answer(
+        self, event: str, kind: type[P], handle: Callable[[Session, P], dict[str, Any]]
+    ) -> None:
+        """Have an event parsed, permitted, carried out, noted, and always answered."""
 
         def on_event(*arguments: object) -> dict[str, Any]:
+            session = self._sessions.get(flask.request.sid)  # type: ignore[attr-defined]
+            payload: P | None = None
             try:
-                session = self._sessions[flask.request.sid]  # type: ignore[attr-defined]
-                return {"ok": True} | handle(session, protocol.parse_payload(kind, arguments))
+                if session is None:
+                    raise RequestError("unavailable", "this connection has ended")
+                payload = protocol.parse_payload(kind, arguments)
+                _permit(session, event, payload)
+                reply = {"ok": True} | handle(session, payload)
             except RequestError as error:
-                return self._refuse(error)
+                reply = self._refuse(error)
             except Exception:
                 log.exception("event failed")
-                return self._refuse(RequestError("unavailable", "the server could not do this"))
+                reply = self._refuse(RequestError("unavailable", "the server could not do this"))
+            if event in CONTROL and session is not None:
+                self._note(session, event, payload, reply.get("error", "ok"))
+            return reply
 
-        return on_event
+        self._socketio.on_event(event, on_event)
 
-    def _operator_only(
-        self, handle: Callable[[Session, P], dict[str, Any]]
-    ) -> Callable[[Session, P], dict[str, Any]]:
-        def checked(session: Session, payload: P) -> dict[str, Any]:
-            if session.role != "operator":
-                raise RequestError("forbidden", "only operators may do this")
-            return handle(session, payload)
-
-        return checked
+    def _note(
+        self, session: Session, event: str, payload: protocol.Payload | None, result: str
+    ) -> None:
+        """Tell the audit log of a control action."""
+        more = payload.model_dump() if payload is not None else {}
+        if event in more:
+            more["value"] = more.pop(event)
+        by = session.credential.by
+        self._auth.audit.note(session.who, event, session.address, result, by=by, **more)
 
     def _refuse(self, error: RequestError) -> dict[str, Any]:
-        self._refused[error.code] += 1
+        self._statistics.count_refusal(error.code)
         return {"ok": False, "error": error.code, "message": str(error)}
 
     def _on_unknown(self, event: object, *_arguments: object) -> dict[str, Any]:
@@ -229,33 +305,59 @@ class Events:
         self._control.quit(session.who)
         return {}
 
-    # What everyone is told.
+    # What everyone is told: once for each set of cameras that people may know of, which is once in
+    # all where nobody's cameras are listed.
+
+    def _tell(self, event: str, payload: dict[str, Any], camera: str | None) -> None:
+        for view in self._views():
+            if camera is None or view is None or camera in view:
+                self._socketio.emit(event, payload, to=_room_of(view))
+
+    def _views(self) -> set[View]:
+        return {session.credential.person.cameras for session in self._sessions.values()}
 
     def _announce_changes(self) -> None:
         while True:
             self._announce.wait()
             changed, self._changed = self._changed, {}
             for camera in changed.values():
-                self._socketio.emit("camera", camera.describe())
+                self._tell("camera", camera.describe(), camera.name)
             hub.sleep(ANNOUNCE_PERIOD_S)
 
     def _tell_stats(self) -> None:
-        meters = {name: CameraStats(fanout.camera.meter) for name, fanout in self._fanouts.items()}
-        process = ProcessMeter()
         while True:
             hub.sleep(STATS_PERIOD_S)
-            stats = {
-                "at": round(time.time(), 3),
-                "cameras": {
-                    name: meter.take() | {"viewers": len(self._fanouts[name])}
-                    for name, meter in meters.items()
-                },
-                "process": process.take()
-                | {
-                    "hub_lag_ms": round(self._lag.take() * 1000, 1),
-                    "connections": len(self._sessions),
-                    "refused": dict(self._refused),
-                },
-            }
-            if self._sessions:
-                self._socketio.emit("stats", stats)
+            stats = self._statistics.take()
+            for view in self._views():
+                seen = stats if view is None else stats | {"cameras": _seen(stats["cameras"], view)}
+                self._socketio.emit("stats", seen, to=_room_of(view))
+            self._evict()
+
+    def _evict(self) -> None:
+        """End connections that have stopped to acknowledge; a live one comes back by itself."""
+        now = time.monotonic()
+        for session in list(self._sessions.values()):
+            if session.idle_s(now) > EVICT_AFTER_S:
+                self._statistics.count_refusal("evicted")
+                log.info("evicted %s: nothing acknowledged for %g s", session.who, EVICT_AFTER_S)
+                session.websocket.close()
+
+
+def _permit(session: Session, event: str, payload: protocol.Payload) -> None:
+    """Raise if a session's person may not do this."""
+    person = session.credential.person
+    if not may(person, event):
+        whose = "operators" if person.role != "operator" else "operators of every camera"
+        raise RequestError("forbidden", f"only {whose} may do this")
+    camera = getattr(payload, "camera", None)
+    if camera is not None and not may(person, event, camera):
+        raise unknown_camera(camera)
+
+
+def _room_of(view: View) -> str:
+    """Return the Socket.IO room of everyone with the same view."""
+    return "all" if view is None else "some:" + ",".join(sorted(view))
+
+
+def _seen(cameras: dict[str, Any], view: frozenset[str]) -> dict[str, Any]:
+    return {name: figures for name, figures in cameras.items() if name in view}

@@ -13,6 +13,11 @@ from server.delivery.encoder import EncodedFrame
 from server.delivery.fanout import Fanout
 from server.delivery.mjpeg import MjpegViewer
 from server.protocol import BOUNDARY
+from server.web.auth import Auth
+from server.web.exposition import CONTENT_TYPE, Exposition
+from server.web.guard import asking
+from server.web.login import csrf_token
+from server.web.statistics import Statistics
 
 __all__ = ["create_routes"]
 
@@ -20,6 +25,9 @@ __all__ = ["create_routes"]
 FIRST_FRAME_S = 8.0
 
 SNAPSHOT_AGE_S = 2.0
+
+# Beyond this the server is alive, but of no use to anyone.
+READY_LAG_MS = 1000
 
 # How soon a camera that cannot have a picture is noticed while one is waited for.
 STATE_CHECK_S = 0.2
@@ -31,14 +39,17 @@ NO_CACHE = {
 }
 
 
-def create_routes(fanouts: Mapping[str, Fanout]) -> Blueprint:
+def create_routes(fanouts: Mapping[str, Fanout], statistics: Statistics, auth: Auth) -> Blueprint:
     """Return the HTTP side of the server.
 
     Args:
         fanouts: By camera name, in the order of the settings; the first one is meant where a path
             names none.
+        statistics: For readiness and Prometheus.
+        auth: Ends feeds of those who lose the right to them.
     """
     routes = Blueprint("web", __name__)
+    exposition = Exposition(fanouts, statistics)
 
     @routes.get("/")
     def dashboard() -> Response:
@@ -48,8 +59,19 @@ def create_routes(fanouts: Mapping[str, Fanout]) -> Blueprint:
             return video_feed(None)
         if action == "snapshot":
             return snapshot(None)
-        page = flask.make_response(flask.render_template("index.html", version=__version__))
-        page.headers["Cache-Control"] = "no-cache"
+        credential = asking()
+        logged_in = credential.by == "cookie"
+        page = flask.make_response(
+            flask.render_template(
+                "index.html",
+                version=__version__,
+                user=credential.person.name if logged_in else None,
+                csrf=csrf_token() if logged_in else "",
+                limited=credential.person.cameras is not None,
+            )
+        )
+        # With a form's token in it, the page is one person's own.
+        page.headers["Cache-Control"] = "no-store" if logged_in else "no-cache"
         return page
 
     @routes.get("/video_feed", defaults={"camera": None})
@@ -60,13 +82,19 @@ def create_routes(fanouts: Mapping[str, Fanout]) -> Blueprint:
         if flask.request.method == "HEAD":
             return Response(iter(()), headers=NO_CACHE, content_type=content_type)
         viewer = MjpegViewer(fanout, connection())
+        auth.presence.enter(viewer, asking(), viewer.leave)
+
+        def leave() -> None:
+            auth.presence.leave(viewer)
+            viewer.leave()
+
         try:
             first = first_frame(viewer, fanout, max_age_s=float("inf"))
         except BaseException:
-            viewer.leave()
+            leave()
             raise
         feed = Response(viewer.stream(first), headers=NO_CACHE, content_type=content_type)
-        feed.call_on_close(viewer.leave)
+        feed.call_on_close(leave)
         return feed
 
     @routes.get("/snapshot", defaults={"camera": None})
@@ -83,7 +111,7 @@ def create_routes(fanouts: Mapping[str, Fanout]) -> Blueprint:
 
     @routes.get("/api/cameras")
     def cameras() -> Response:
-        states = [fanout.camera.describe() for fanout in fanouts.values()]
+        states = [fanout.camera.describe() for fanout in seen().values()]
         response = flask.jsonify(states)
         response.headers.update(NO_CACHE)
         return response
@@ -96,11 +124,18 @@ def create_routes(fanouts: Mapping[str, Fanout]) -> Blueprint:
     def readyz() -> Response:
         failing = [
             f"{camera.name}: {camera.state}: {camera.reason}\n"
-            for camera in (fanout.camera for fanout in fanouts.values())
+            for camera in (fanout.camera for fanout in seen().values())
             if camera.state in ("stalled", "retrying")
         ]
+        lag_ms = statistics.process.get("hub_lag_ms", 0)
+        if lag_ms > READY_LAG_MS:
+            failing.append(f"the event loop lags by {lag_ms} ms\n")
         text = "".join(failing) or "ok\n"
         return Response(text, 503 if failing else 200, NO_CACHE, content_type="text/plain")
+
+    @routes.get("/metrics")
+    def metrics() -> Response:
+        return Response(exposition.text(), headers=NO_CACHE, content_type=CONTENT_TYPE)
 
     @routes.app_errorhandler(404)
     def not_found(error: Exception) -> Response:
@@ -113,10 +148,15 @@ def create_routes(fanouts: Mapping[str, Fanout]) -> Blueprint:
         headers = NO_CACHE | {"Retry-After": "2"}
         return Response(f"{text}\n", 503, headers, content_type="text/plain")
 
+    def seen() -> dict[str, Fanout]:
+        person = asking().person
+        return {name: fanout for name, fanout in fanouts.items() if person.sees(name)}
+
     def find(name: str | None) -> Fanout:
-        fanout = next(iter(fanouts.values()), None) if name is None else fanouts.get(name)
+        here = seen()
+        fanout = next(iter(here.values()), None) if name is None else here.get(name)
         if fanout is None:
-            known = ", ".join(fanouts) or "none"
+            known = ", ".join(here) or "none"
             flask.abort(404, f"there is no camera {name!r}; cameras here: {known}")
         return fanout
 

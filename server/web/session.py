@@ -1,17 +1,35 @@
 """One connected dashboard: its WebSocket, and the cameras it watches."""
 
+import json
+import re
 import time
+from collections.abc import Callable
 
 from server.delivery.credit import Credit
 from server.delivery.encoder import EncodedFrame
 from server.delivery.fanout import Fanout
+from server.web.bucket import Bucket
 from server.web.packets import Json
+from server.web.presence import EVERYBODY, Credential
 from server.web.transport import Message, WebSocket
 
 __all__ = ["Session", "SocketViewer"]
 
 ACK_PREFIX = '42["ack",'
 """How a Socket.IO event named ``ack`` without an answer begins on the wire."""
+
+
+EVENT_ID = re.compile(r"42([0-9]{0,10})\[")
+RATE_LIMITED = json.dumps(
+    [{"ok": False, "error": "rate_limited", "message": "too many events; wait a second"}]
+)
+
+# What a hand on a slider sends is a tenth of this.
+EVENTS_PER_S = 60
+EVENT_BURST = 120
+
+# Acknowledgements of sixteen cameras at 120 fps are fewer than these; more is no dashboard.
+MESSAGES_PER_S = 3000
 
 
 class SocketViewer:
@@ -49,18 +67,34 @@ class Session:
         who: The person or address behind it, for notices.
         role: ``viewer`` or ``operator``.
         credit_frames: The window to begin with.
+        count_refusal: Called with the reason for every event refused here.
+        credential: By what right it is here.
     """
 
     def __init__(
-        self, sid: str, websocket: WebSocket, who: str, role: str, credit_frames: int
+        self,
+        sid: str,
+        websocket: WebSocket,
+        who: str,
+        role: str,
+        credit_frames: int,
+        count_refusal: Callable[[str], None] = lambda reason: None,
+        credential: Credential = EVERYBODY,
     ) -> None:
+        self._count_refusal = count_refusal
         self.sid = sid
         self.who = who
         self.role = role
+        self.credential = credential
+        self.address = ""
+        """Where it comes from."""
         self.websocket = websocket
         self._credit_frames = credit_frames
         self._watching: dict[str, tuple[Fanout, SocketViewer]] = {}
         self._last_seqs: dict[str, int] = {}
+        self._events = Bucket(EVENTS_PER_S, EVENT_BURST, time.monotonic())
+        self._messages = Bucket(MESSAGES_PER_S, MESSAGES_PER_S, time.monotonic())
+        websocket.admitted = True
         websocket.on_message = self._on_message
         websocket.on_drained = self._on_drained
 
@@ -89,6 +123,16 @@ class Session:
         for name in list(self._watching):
             self.unwatch(name)
 
+    def idle_s(self, now: float) -> float:
+        """Return for how long it has owed the acknowledgement it owes longest; 0 if it owes none.
+
+        Progress is an acknowledgement and nothing else: a peer that never reads can still send
+        pongs for as long as it likes.
+        """
+        return max(
+            (viewer.credit.waiting_s(now) for _, viewer in self._watching.values()), default=0.0
+        )
+
     def acknowledge(self, name: object, seq: object) -> None:
         """Take back the credit of frames up to ``seq``; whatever makes no sense changes nothing."""
         watched = self._watching.get(name) if isinstance(name, str) else None
@@ -106,13 +150,28 @@ class Session:
         Through Flask-SocketIO each would cost a request context and a green thread, at thousands a
         second the larger part of the server's work.
         """
+        now = time.monotonic()
+        if not self._messages.take(now):
+            self._count_refusal("flood")
+            self.websocket.close()
+            return True
         if not isinstance(message, str) or not message.startswith(ACK_PREFIX):
-            return False
+            return not self._events.take(now) and self._refuse(message)
         try:
             _, name, seq = Json.loads(message[2:])
         except (ValueError, RecursionError):
             return False
         self.acknowledge(name, seq)
+        return True
+
+    def _refuse(self, message: Message) -> bool:
+        """Answer an event that is one too many; here, where it costs next to nothing."""
+        asked = EVENT_ID.match(message) if isinstance(message, str) else None
+        if asked is None:
+            return False  # Engine.IO's own, such as a pong.
+        self._count_refusal("rate_limited")
+        if asked[1]:
+            self.websocket.say(f"43{asked[1]}{RATE_LIMITED}")
         return True
 
     def _on_drained(self) -> None:

@@ -33,6 +33,12 @@ MAX_MESSAGE_BYTES = 16 * 1024
 
 READ_BYTES = 64 * 1024
 
+# Short messages that may wait behind a frame; each answers one that the peer has sent.
+MOST_SAYINGS = 100
+
+# A connection that has not become a Socket.IO session by then never will.
+CONNECT_DEADLINE_S = 5.0
+
 # A peer that takes nothing of what is not a frame for this long has gone.
 WRITE_DEADLINE_S = 20.0
 
@@ -51,15 +57,15 @@ class WebSocket:
     Args:
         sock: A connected green socket whose handshake is done.
         idle_s: How long the peer may say nothing at all.
-        on_malformed: Called for every message that makes no sense.
+        count_refusal: Called with ``malformed`` for every message that makes no sense.
     """
 
-    def __init__(self, sock: Any, idle_s: float, on_malformed: Callable[[], None]) -> None:
+    def __init__(self, sock: Any, idle_s: float, count_refusal: Callable[[str], None]) -> None:
         # The real socket: non-blocking, without green waits. Engine.IO would set a time-out on an
         # attribute named _sock or socket, and so make it block.
         self._kernel: socket.socket = sock.fd
         self._idle_s = idle_s
-        self._on_malformed = on_malformed
+        self._count_refusal = count_refusal
         self._protocol = Protocol(Side.SERVER, max_size=MAX_MESSAGE_BYTES)
         self._inbox: deque[Message] = deque()
         self._fragments: list[bytes] = []
@@ -68,6 +74,8 @@ class WebSocket:
         self._flusher: hub.Task | None = None
         self._drained = hub.Signal()
         self._closed = False
+        self.admitted = False
+        """Whether a Socket.IO session has come of it; set by that session."""
         self.on_message: Callable[[Message], bool] = lambda message: False
         """Sees every message before anyone else does; True means it was dealt with."""
         self.on_drained: Callable[[], None] = lambda: None
@@ -95,7 +103,7 @@ class WebSocket:
             verdict = judge(message)
             if verdict is Verdict.PASS:
                 return message
-            self._on_malformed()
+            self._count_refusal("malformed")
             if verdict is Verdict.END:
                 self.close()
         return None
@@ -115,6 +123,12 @@ class WebSocket:
                 self.close()
         if self._closed:
             raise ConnectionError("the connection has ended")
+
+    def say(self, text: str) -> None:
+        """Send a short text without blocking; one who lets too many pile up is cut off."""
+        if len(self._backlog) > MOST_SAYINGS:
+            self.close()
+        self._write(b"".join(websocket_frame(TEXT, text.encode())))
 
     def offer(self, packet: bytes) -> bool:
         """Send ready bytes without blocking; what the kernel does not take follows by itself.
@@ -144,6 +158,11 @@ class WebSocket:
         except OSError:
             pass  # The peer was faster.
 
+    def close_unless_admitted(self) -> None:
+        """End a connection that nobody has claimed."""
+        if not self.admitted:
+            self.close()
+
     # Reading.
 
     def _receive(self) -> None:
@@ -164,8 +183,9 @@ class WebSocket:
         for frame in self._protocol.events_received():
             self._accept(frame)
         for answer in self._protocol.data_to_send():  # Pongs, and the reason for closing.
-            if answer and not self._closed:
-                self._write(answer)
+            if len(self._backlog) > MOST_SAYINGS:
+                self.close()
+            self._write(answer)
         if self._protocol.close_expected():
             self.close()
 
@@ -234,17 +254,17 @@ class WebSocketDriver:
     Args:
         handler: Engine.IO's own loop over one connection.
         server: The Engine.IO server, for its ping times.
-        on_malformed: Called for every message that makes no sense.
+        count_refusal: Called with ``malformed`` for every message that makes no sense.
     """
 
     def __init__(
         self,
         handler: Callable[[WebSocket], object],
         server: Any,
-        on_malformed: Callable[[], None] = lambda: None,
+        count_refusal: Callable[[str], None] = lambda reason: None,
     ) -> None:
         self._handler = handler
-        self._on_malformed = on_malformed
+        self._count_refusal = count_refusal
         self._idle_s = server.ping_interval + server.ping_timeout
 
     def __call__(
@@ -262,8 +282,9 @@ class WebSocketDriver:
             b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
             b"Sec-WebSocket-Accept: " + accept_key(key).encode() + b"\r\n\r\n"
         )
-        websocket = WebSocket(sock, self._idle_s, self._on_malformed)
+        websocket = WebSocket(sock, self._idle_s, self._count_refusal)
         environ[ENVIRON_KEY] = websocket
+        hub.call_later(CONNECT_DEADLINE_S, websocket.close_unless_admitted)
         try:
             self._handler(websocket)
         except Exception as error:  # noqa: BLE001  whatever it was, this connection is over

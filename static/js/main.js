@@ -77,7 +77,7 @@ function listen() {
   });
   link.addEventListener('notice', ({ detail }) => toasts.show(detail.message, detail.level));
   link.addEventListener('down', ({ detail }) => onDown(detail));
-  link.addEventListener('refused', ({ detail }) => banner.show('refused', detail.message));
+  link.addEventListener('refused', ({ detail }) => onRefused(detail));
   link.addEventListener('blocked', onBlocked);
 }
 
@@ -97,6 +97,12 @@ function onCamera(state) {
   deck.update(state);
   showPhase(deck.tiles.size);
   if (deck.focused?.name === state.name) panel.refresh();
+}
+
+function onRefused({ message, code }) {
+  // Logged out, here or elsewhere, or the user was changed: only logging in helps.
+  if (code === 'unauthorized') location.assign('login');
+  else banner.show('refused', message);
 }
 
 function onDown({ reason }) {

@@ -16,7 +16,7 @@ const REFUSED_RETRY_MS = 2000;
  * The connection to the server. It reconnects by itself, for ever.
  *
  * Events: `hello`, `frame` ({header, jpeg}), `camera`, `stats`, `notice`, as the server sends them;
- * `down` when the connection is lost; `refused` ({message}) when the server turns us away; `blocked`
+ * `down` when the connection is lost; `refused` ({message, code}) when the server turns us away; `blocked`
  * when the server answers HTTP but no WebSocket gets through.
  */
 export class Link extends EventTarget {
@@ -107,7 +107,7 @@ export class Link extends EventTarget {
   async #onConnectError(error) {
     if (!this.#socket.active) {
       // The WebSocket works, the server said no.
-      this.#tell('refused', { message: error.message });
+      this.#tell('refused', { message: error.message, code: error.data?.code });
       setTimeout(() => this.#socket.connect(), REFUSED_RETRY_MS);
       return;
     }

@@ -1,6 +1,7 @@
 """The capture loop and the state that people see."""
 
 import logging
+import time
 from collections.abc import Callable
 
 import pytest
@@ -305,9 +306,11 @@ def test_stop_frees_the_device(make_camera: MakeCamera) -> None:
     source = FakeSource()
     camera = make_camera(source)
     live(camera, source)
+    started = time.monotonic()
 
     camera.stop()
 
+    assert time.monotonic() - started < camera_module.RELEASE_DEADLINE_S / 2
     assert source.closed == 1
     assert camera.state == "stopped"
     assert camera.slot.frame is None

@@ -131,3 +131,9 @@ def connect() -> Iterator[Callable[..., Viewer]]:
 def last_event(viewer: Viewer, name: str) -> Any:
     """Return the payload of a viewer's newest event of that name, or None."""
     return next((data for event, data in reversed(viewer.events) if event == name), None)
+
+
+def expect_frames(viewer: Viewer, count: int) -> None:
+    """Read until so many more frames have come."""
+    target = len(viewer.arrivals) + count
+    viewer.pump(lambda: len(viewer.arrivals) >= target, 10)

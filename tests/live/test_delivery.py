@@ -10,7 +10,7 @@ import socketio
 
 from bench.client import Crowd, MjpegViewer, Viewer
 from server.capture.testpattern import read_time
-from tests.live.conftest import PortholeServer, last_event, wait_until
+from tests.live.conftest import PortholeServer, expect_frames, last_event, wait_until
 
 Start = Callable[..., PortholeServer]
 Connect = Callable[..., Viewer]
@@ -21,12 +21,6 @@ def crowd_of(*viewers: Viewer | MjpegViewer) -> Crowd:
     for viewer in viewers:
         crowd.add(viewer)
     return crowd
-
-
-def expect_frames(viewer: Viewer, count: int) -> None:
-    """Read until so many more frames have come."""
-    target = len(viewer.arrivals) + count
-    viewer.pump(lambda: len(viewer.arrivals) >= target, 10)
 
 
 def stats_of(viewer: Viewer, camera: str) -> dict[str, object]:

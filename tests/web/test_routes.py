@@ -2,20 +2,19 @@
 
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
-import flask
 import pytest
 from flask.testing import FlaskClient
 
-from server import __version__
+from server import app as app_module
+from server.app import App
 from server.capture.camera import Camera
-from server.delivery.fanout import Fanout
+from server.config import load_settings
 from server.errors import SourceError
 from server.web import routes
-from tests.conftest import FakeSource, settle, until
-
-ROOT = Path(__file__).resolve().parent.parent.parent
+from tests.conftest import FakeOpener, FakeSource, settle, until
 
 
 @pytest.fixture
@@ -25,22 +24,47 @@ def source() -> FakeSource:
 
 
 @pytest.fixture
-def camera(make_camera: Callable[..., Camera], source: FakeSource) -> Camera:
-    """The one camera."""
-    return make_camera(source)
+def make_app(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., App]]:
+    """A function that makes a server with one camera, ``door``, at work and without a socket."""
+    apps: list[App] = []
+
+    def make(outcome: FakeSource | Exception) -> App:
+        opener = FakeOpener(outcome)
+        monkeypatch.setattr(app_module, "Camera", partial(Camera, open_source=opener))
+        app = app_module.create_app(load_settings(["door=test:"], None, tmp_path, {}, {}))
+        apps.append(app)
+        app.cameras["door"].open()
+        app._fanouts["door"].open()
+        return app
+
+    yield make
+    for app in apps:
+        app._fanouts["door"].close()
+        assert app.cameras["door"].close(2.0)
 
 
 @pytest.fixture
-def client(camera: Camera) -> Iterator[FlaskClient]:
-    """A client of an application with nothing but the routes."""
-    app = flask.Flask(
-        "porthole", template_folder=str(ROOT / "templates"), static_folder=str(ROOT / "static")
-    )
-    fanout = Fanout(camera)
-    fanout.open()
-    app.register_blueprint(routes.create_routes({"door": fanout}))
-    yield app.test_client()
-    fanout.close()
+def app(make_app: Callable[..., App], source: FakeSource) -> App:
+    """A server whose camera works."""
+    return make_app(source)
+
+
+@pytest.fixture
+def lost_app(make_app: Callable[..., App]) -> App:
+    """A server whose camera cannot be opened."""
+    return make_app(SourceError("no such device"))
+
+
+@pytest.fixture
+def camera(app: App) -> Camera:
+    """The one camera."""
+    return app.cameras["door"]
+
+
+@pytest.fixture
+def client(app: App) -> FlaskClient:
+    """Asks the server for paths."""
+    return app.flask.test_client()
 
 
 @pytest.mark.parametrize("path", ["/snapshot", "/snapshot/door.jpg", "/?action=snapshot"])
@@ -68,22 +92,16 @@ def test_snapshot_leaves_nobody_behind(
     assert camera.describe()["viewers"] == 0
 
 
-def test_snapshot_of_a_lost_camera_says_why(
-    make_camera: Callable[..., Camera], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_snapshot_of_a_lost_camera_says_why(lost_app: App, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without a picture the answer is 503 with the camera's state and reason, and soon."""
     monkeypatch.setattr(routes, "STATE_CHECK_S", 0.01)
-    lost = make_camera(SourceError("no such device"))
-    app = flask.Flask("porthole")
-    fanout = Fanout(lost)
-    app.register_blueprint(routes.create_routes({"door": fanout}))
 
-    answer = app.test_client().get("/snapshot")
+    answer = lost_app.flask.test_client().get("/snapshot")
 
     assert answer.status_code == 503
     assert answer.text == "camera door is retrying: no such device\n"
     assert answer.headers["Retry-After"]
-    assert len(fanout) == 0
+    assert lost_app.cameras["door"].describe()["viewers"] == 0
 
 
 def test_snapshot_waits_no_longer_than_people_do(
@@ -148,7 +166,6 @@ def test_dashboard_is_served(client: FlaskClient) -> None:
     assert answer.headers["Cache-Control"] == "no-cache"
     assert 'src="/' not in answer.text
     assert 'href="/' not in answer.text
-    assert __version__
 
 
 def test_cameras_are_listed(client: FlaskClient, camera: Camera) -> None:
@@ -162,16 +179,14 @@ def test_health_and_readiness(client: FlaskClient) -> None:
     assert client.get("/readyz").status_code == 200
 
 
-def test_lost_camera_is_not_ready(make_camera: Callable[..., Camera]) -> None:
+def test_lost_camera_is_not_ready(lost_app: App) -> None:
     """A camera that should be live and is not makes the server not ready, with its reason."""
-    lost = make_camera(SourceError("no such device"))
-    app = flask.Flask("porthole")
-    app.register_blueprint(routes.create_routes({"door": Fanout(lost)}))
+    lost, client = lost_app.cameras["door"], lost_app.flask.test_client()
     lost.set_viewers(1)
     until(lambda: lost.state == "retrying")
 
-    answer = app.test_client().get("/readyz")
+    answer = client.get("/readyz")
 
     assert answer.status_code == 503
     assert "door: retrying: no such device" in answer.text
-    assert app.test_client().get("/healthz").status_code == 200
+    assert client.get("/healthz").status_code == 200

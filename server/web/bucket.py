@@ -1,0 +1,28 @@
+"""A token bucket: so many events a second, and a burst at once."""
+
+__all__ = ["Bucket"]
+
+
+class Bucket:
+    """Limits a rate.
+
+    Args:
+        per_s: Events a second in the long run.
+        burst: Events at once after a rest.
+        now: Monotonic seconds.
+    """
+
+    def __init__(self, per_s: float, burst: float, now: float) -> None:
+        self._per_s = per_s
+        self._burst = burst
+        self._tokens = burst
+        self._at = now
+
+    def take(self, now: float) -> bool:
+        """Count an event; return whether it is within the limit."""
+        self._tokens = min(self._burst, self._tokens + (now - self._at) * self._per_s)
+        self._at = now
+        if self._tokens < 1:
+            return False
+        self._tokens -= 1
+        return True

@@ -1,0 +1,96 @@
+"""The counters as Prometheus reads them.
+
+The same numbers as in the ``stats`` event: both read the meters, and neither keeps its own.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from server.delivery.fanout import Fanout
+from server.web.statistics import Statistics
+
+__all__ = ["CONTENT_TYPE", "Exposition"]
+
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+
+STATES = ("idle", "starting", "live", "stalled", "retrying", "ended", "stopped")
+
+
+class Exposition(Collector):
+    """Collects what there is to tell, at the moment it is asked for.
+
+    Args:
+        fanouts: By camera name.
+        statistics: For the process's figures and what was refused.
+    """
+
+    def __init__(self, fanouts: Mapping[str, Fanout], statistics: Statistics) -> None:
+        self._fanouts = fanouts
+        self._statistics = statistics
+        self._registry = CollectorRegistry()
+        self._registry.register(self)
+
+    def text(self) -> bytes:
+        """Return everything in Prometheus's text format."""
+        return generate_latest(self._registry)
+
+    def describe(self) -> Iterable[Metric]:
+        """Return nothing: the registry shall not collect once just to learn the names."""
+        return []
+
+    def collect(self) -> Iterable[Metric]:
+        """Yield every metric, labelled by camera."""
+        meters = {name: fanout.camera.meter for name, fanout in self._fanouts.items()}
+        counters: list[tuple[str, str, Callable[[Any], float]]] = [
+            ("captured_frames", "Frames captured.", lambda meter: meter.captured),
+            ("encoded_frames", "Frames encoded to JPEG.", lambda meter: meter.encoded),
+            ("encode_seconds", "Time spent encoding.", lambda meter: meter.encode_s),
+            ("sent_frames", "Frames sent, once per viewer.", lambda meter: meter.sent),
+            ("sent_bytes", "JPEG bytes sent, once per viewer.", lambda meter: meter.sent_bytes),
+            ("source_opened", "How often the source was opened.", lambda meter: meter.opened),
+            ("source_lost", "How often the source was lost.", lambda meter: meter.lost),
+        ]
+        for name, text, read in counters:
+            family = CounterMetricFamily(f"porthole_{name}", text, labels=["camera"])
+            for camera, meter in meters.items():
+                family.add_metric([camera], read(meter))
+            yield family
+
+        drops = CounterMetricFamily(
+            "porthole_dropped_frames", "Frames skipped on purpose.", labels=["camera", "reason"]
+        )
+        viewers = GaugeMetricFamily("porthole_viewers", "Viewers now.", labels=["camera"])
+        states = GaugeMetricFamily(
+            "porthole_camera_state", "1 for the state it is in.", labels=["camera", "state"]
+        )
+        for camera, fanout in self._fanouts.items():
+            for reason, count in fanout.camera.meter.drops.items():
+                drops.add_metric([camera, reason], count)
+            viewers.add_metric([camera], len(fanout))
+            for state in STATES:
+                states.add_metric([camera, state], fanout.camera.state == state)
+        yield from (drops, viewers, states)
+
+        refused = CounterMetricFamily(
+            "porthole_refused", "Events, requests and connections refused.", labels=["reason"]
+        )
+        for reason, count in self._statistics.refused.items():
+            refused.add_metric([reason], count)
+        yield refused
+
+        process = self._statistics.process
+        for key, name, text in (
+            ("hub_lag_ms", "hub_lag_milliseconds", "Worst event loop lag of the last second."),
+            ("rss_bytes", "resident_memory_bytes", "Memory in use."),
+            ("connections", "connections", "Socket.IO connections now."),
+            ("uptime_s", "uptime_seconds", "Time since the start."),
+            ("hangs", "hub_hangs", "How often the event loop stood still for too long."),
+        ):
+            yield GaugeMetricFamily(f"porthole_{name}", text, value=process.get(key, 0))
+        cpu = CounterMetricFamily("porthole_cpu_seconds", "CPU time of this process.")
+        cpu.add_metric([], process.get("cpu_s", 0))
+        yield cpu

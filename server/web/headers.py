@@ -1,0 +1,50 @@
+"""Headers that tell browsers what a page of ours may do, and who may frame it."""
+
+import flask
+from flask import Response
+
+__all__ = ["protect_pages"]
+
+POLICY = "; ".join(
+    (
+        "default-src 'none'",
+        "script-src 'self'",
+        "style-src 'self'",
+        "img-src 'self' data: blob:",
+        # Browsers before 2022 do not take 'self' to mean the WebSocket of the same host.
+        "connect-src 'self'{sockets}",
+        "form-action 'self'",
+        "base-uri 'none'",
+        "frame-ancestors {ancestors}",
+    )
+)
+
+PERMISSIONS = ", ".join(
+    f"{feature}=()"
+    for feature in ("camera", "microphone", "geolocation", "payment", "usb", "serial", "midi")
+)
+
+HOST_SIGNS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_:[]")
+
+
+def protect_pages(application: flask.Flask, ancestors: str = "'none'") -> None:
+    """Put the headers on every answer.
+
+    Args:
+        application: Whose answers.
+        ancestors: Which pages may show ours in a frame, as Content-Security-Policy says it.
+    """
+
+    @application.after_request
+    def add(response: Response) -> Response:
+        host = flask.request.environ.get("HTTP_HOST", "")
+        # Anything else could end the directive and begin another.
+        known = bool(host) and HOST_SIGNS.issuperset(host)
+        sockets = f" ws://{host} wss://{host}" if known else ""
+        policy = POLICY.format(sockets=sockets, ancestors=ancestors)
+        response.headers["Content-Security-Policy"] = policy
+        response.headers["X-Content-Type-Options"] = "nosniff"
+        # Not "no-referrer": it would have browsers send "Origin: null" with our own forms.
+        response.headers["Referrer-Policy"] = "same-origin"
+        response.headers["Permissions-Policy"] = PERMISSIONS
+        return response

@@ -1,0 +1,96 @@
+"""The pages for logging in and out."""
+
+import hmac
+import secrets
+
+import flask
+from flask import Blueprint, Response
+
+from server.web.auth import Auth
+from server.web.guard import redirect
+from server.web.guesses import TooManyGuesses
+
+__all__ = ["create_login", "csrf_token"]
+
+CSRF = "csrf"
+
+EXPIRED = "This page had been open for too long. Please try again."
+WRONG = "Name or password is wrong."
+
+
+def create_login(auth: Auth) -> Blueprint:
+    """Return the routes ``/login`` and ``/logout``."""
+    routes = Blueprint("login", __name__)
+
+    @routes.get("/login")
+    def show() -> Response:
+        if auth.identify() is not None:
+            return redirect("./")
+        return page()
+
+    @routes.post("/login")
+    def log_in() -> Response:
+        if not auth.closed:
+            return redirect("./")
+        form = flask.request.form
+        name = form.get("name", "").strip()
+        where = flask.request.remote_addr or ""
+        if not is_ours(form.get(CSRF, "")):
+            auth.audit.note(None, "login", where, "expired", tried=known(name))
+            return page(400, EXPIRED, name)
+        try:
+            person = auth.check(name, form.get("password", ""), where)
+        except TooManyGuesses as error:
+            auth.audit.note(None, "login", where, "rate_limited", tried=known(name))
+            response = page(429, too_often(error.retry_after_s), name)
+            response.headers["Retry-After"] = str(error.retry_after_s)
+            return response
+        if person is None:
+            auth.audit.note(None, "login", where, "unauthorized", tried=known(name))
+            return page(401, WRONG, name)
+        auth.log_in(person)
+        auth.audit.note(person.name, "login", where)
+        return redirect("./")
+
+    @routes.post("/logout")
+    def log_out() -> Response:
+        credential = auth.identify()
+        where = flask.request.remote_addr or ""
+        if credential is not None and credential.by == "cookie":
+            if not is_ours(flask.request.form.get(CSRF, "")):
+                auth.audit.note(credential.person.name, "logout", where, "expired")
+                return Response(EXPIRED + "\n", 400, content_type="text/plain")
+            auth.log_out(credential)
+            auth.audit.note(credential.person.name, "logout", where)
+        return redirect("./")
+
+    def known(name: str) -> str:
+        """Return what the audit log may say: passwords get typed into the wrong field."""
+        return name if name in auth.people.users else "(no user)"
+
+    return routes
+
+
+def csrf_token() -> str:
+    """Return what this browser's forms must send back to be believed."""
+    token = flask.session.get(CSRF)
+    if not isinstance(token, str):
+        token = flask.session[CSRF] = secrets.token_urlsafe(24)
+    return token
+
+
+def is_ours(token: str) -> bool:
+    own = flask.session.get(CSRF)
+    return isinstance(own, str) and hmac.compare_digest(own.encode(), token.encode())
+
+
+def page(status: int = 200, message: str = "", name: str = "") -> Response:
+    """Return the login form, with what was wrong about the last try."""
+    text = flask.render_template("login.html", csrf=csrf_token(), message=message, name=name[:80])
+    # Nobody may find it, and the token in it, in a cache.
+    return Response(text, status, {"Cache-Control": "no-store"})
+
+
+def too_often(seconds: int) -> str:
+    wait = f"{seconds} seconds" if seconds < 90 else f"{round(seconds / 60)} minutes"
+    return f"There were too many attempts. Try again in {wait}."

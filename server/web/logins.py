@@ -1,0 +1,135 @@
+"""Logins of browsers, kept on the server so that each can be ended, over restarts too."""
+
+import json
+import logging
+import secrets
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from server import hub
+from server.password import digest
+from server.people import People, Person
+from server.private import write_private
+
+__all__ = ["LIFETIME_S", "Login", "Logins"]
+
+log = logging.getLogger(__name__)
+
+LIFETIME_S = 30 * 24 * 3600
+"""After so long one has to log in again, whatever happens."""
+
+# Browsers that never log out leave theirs behind; the oldest make room.
+MOST_PER_PERSON = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Login:
+    """One browser that somebody has logged in from.
+
+    Attributes:
+        name: Of the user.
+        generation: Of the user's account at that time; another one has ended this login.
+        at_unix: When, in Unix seconds.
+    """
+
+    name: str
+    generation: str
+    at_unix: float
+
+
+class Logins:
+    """All logins, by the digest of what the browser's cookie holds.
+
+    Args:
+        path: Where they are kept; whoever reads the file cannot log in with what is in it.
+        clock: Unix seconds.
+    """
+
+    def __init__(self, path: Path, clock: Callable[[], float] = time.time) -> None:
+        self._path = path
+        self._clock = clock
+        self._logins: dict[str, Login] = {}
+        self._unsaved = False
+        self._saving = False
+
+    def load(self, people: People) -> None:
+        """Take up the logins of the last run that still hold. Blocks on the disk."""
+        try:
+            kept = json.loads(self._path.read_text(encoding="utf-8"))["logins"]
+            logins = {key: _login(*values) for key, values in kept.items()}
+        except FileNotFoundError:
+            return
+        except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+            log.warning("%s cannot be read (%s); everybody has to log in again", self._path, error)
+            return
+        self._logins = {key: login for key, login in logins.items() if self._holds(login, people)}
+
+    def open(self, person: Person) -> str:
+        """Note that somebody logged in; return what the browser shows from now on."""
+        assert person.name is not None
+        secret = secrets.token_urlsafe(32)
+        own = [key for key, login in self._logins.items() if login.name == person.name]
+        for key in own[: max(0, len(own) - MOST_PER_PERSON + 1)]:
+            del self._logins[key]
+        self._logins[digest(secret)] = Login(person.name, person.generation, self._clock())
+        self._unsaved = True
+        return secret
+
+    def find(self, secret: str, people: People) -> tuple[str, Person] | None:
+        """Return the key of a login and whose it is, if it still holds."""
+        key = digest(secret)
+        login = self._logins.get(key)
+        if login is None or not self._holds(login, people):
+            return None
+        person = people.user(login.name)
+        return None if person is None else (key, person)
+
+    def holds(self, key: str, people: People) -> bool:
+        """Return whether a login still holds."""
+        login = self._logins.get(key)
+        return login is not None and self._holds(login, people)
+
+    def close(self, key: str) -> None:
+        """End a login."""
+        if self._logins.pop(key, None) is not None:
+            self._unsaved = True
+
+    def save(self) -> None:
+        """Write what has changed, and return when it is on the disk. Never raises.
+
+        Of several who call at once, one writes for all.
+        """
+        if self._saving:
+            return
+        self._saving = True
+        try:
+            while self._unsaved:
+                self._unsaved = False
+                kept = {
+                    key: [login.name, login.generation, round(login.at_unix, 3)]
+                    for key, login in self._logins.items()
+                    if self._clock() - login.at_unix < LIFETIME_S
+                }
+                text = json.dumps({"logins": kept}, indent=1)
+                hub.run_native(write_private, self._path, text.encode())
+        except OSError as error:
+            log.error("logins cannot be kept: %s", error)
+        finally:
+            self._saving = False
+
+    def _holds(self, login: Login, people: People) -> bool:
+        account = people.users.get(login.name)
+        return (
+            account is not None
+            and account.generation == login.generation
+            and self._clock() - login.at_unix < LIFETIME_S
+        )
+
+
+def _login(name: object, generation: object, at_unix: object) -> Login:
+    """Return a login as it was kept; raises TypeError for anything else."""
+    if isinstance(name, str) and isinstance(generation, str) and isinstance(at_unix, int | float):
+        return Login(name, generation, float(at_unix))
+    raise TypeError("a login is a name, a generation and a time")

@@ -1,0 +1,256 @@
+"""Messages that no honest client sends: they harm nobody else and leave no ghost."""
+
+import json
+import threading
+import time
+import urllib.request
+from collections.abc import Callable
+from typing import Any
+
+import psutil
+import pytest
+
+from bench.client import Crowd, Viewer
+from tests.faults.hostile import BINARY, CONTINUATION, PING, TEXT, Hostile
+from tests.live.conftest import PortholeServer, expect_frames, last_event, wait_until
+
+Start = Callable[..., PortholeServer]
+Connect = Callable[..., Viewer]
+
+FORGIVEN = [
+    b"42",
+    b"42[]",
+    b"42{}",
+    b'42[{"name":1}]',
+    b'42["watch"',
+    b'42["watch",{"camera":}]',
+    b"42" + b"[" * 10_000,
+    b'42["connect",{}]',
+    b'42["disconnect"]',
+    b'42["ack"]',
+    b'42["ack","test"]',
+    b'42["ack","nowhere",1]',
+    b'42["ack","test","1"]',
+    b'42["ack","test",true]',
+    b'42["ack",{"camera":"test"},[1]]',
+    b'42["ack","test",1' + b"0" * 5000 + b"]",
+    b'42/elsewhere,["watch",{"camera":"test"}]',
+    b'42["no_such_event",{"a":"\\u0000\\u001b[31m"}]',
+]
+
+FATAL = [
+    b"x",
+    b"",
+    b"430[]",
+    b"43",
+    b"44{}",
+    b"45",
+    b'459999999999-["watch"]',
+    b'451-["watch",{"_placeholder":true,"num":0}]',
+    b"2",
+    b"5",
+    b"6",
+    b"46",
+    b"4",
+    b"\xff\xfe",
+]
+
+
+def viewers_of(server: PortholeServer) -> int:
+    with urllib.request.urlopen(server.url + "api/cameras", timeout=5) as answer:
+        return int(json.loads(answer.read())[0]["viewers"])
+
+
+def watched(server: PortholeServer, connect: Connect) -> Viewer:
+    viewer = connect(server)
+    assert viewer.call("watch", {"camera": "test"})["ok"]
+    return viewer
+
+
+def expect_undisturbed(server: PortholeServer, good: Viewer) -> None:
+    """The good viewer's pictures go on, and it is the only viewer left."""
+    expect_frames(good, 5)
+    wait_until(lambda: viewers_of(server) == 1)
+
+
+@pytest.fixture
+def server(start_server: Start) -> PortholeServer:
+    return start_server("test:?size=320x180")
+
+
+def test_malformed_events_are_forgiven(server: PortholeServer, connect: Connect) -> None:
+    """Half an event is counted and forgotten; the connection it came on lives on."""
+    good = watched(server, connect)
+    clumsy = Hostile(server.port)
+
+    for message in FORGIVEN:
+        clumsy.send(message)
+    clumsy.send(b'427["clock",{"t":5}]')
+    answer = clumsy.expect(b"437[")
+    clumsy.close()
+
+    assert b'"ok":true' in answer.replace(b" ", b"")
+    expect_undisturbed(server, good)
+    good.events.clear()
+    good.pump(lambda: bool(last_event(good, "stats")), 5)
+    assert last_event(good, "stats")["process"]["refused"]["malformed"] >= 8
+
+
+@pytest.mark.parametrize("message", FATAL, ids=lambda message: repr(message[:12]))
+def test_breaches_of_protocol_end_their_own_connection(
+    server: PortholeServer, connect: Connect, message: bytes
+) -> None:
+    """What no Socket.IO client sends ends the connection it came on, and leaves no ghost."""
+    good = watched(server, connect)
+    hostile = Hostile(server.port)
+    hostile.send(b'421["watch",{"camera":"test"}]')
+    hostile.expect(b"431[")
+
+    hostile.send(message)
+
+    assert hostile.is_closed(within_s=5)
+    hostile.close()
+    expect_undisturbed(server, good)
+
+
+def test_binary_messages_end_their_own_connection(server: PortholeServer, connect: Connect) -> None:
+    """Clients send no binary, so nothing waits for attachments."""
+    good = watched(server, connect)
+    hostile = Hostile(server.port)
+
+    hostile.send(b"\x00" * 100, opcode=BINARY)
+
+    assert hostile.is_closed(within_s=5)
+    hostile.close()
+    expect_undisturbed(server, good)
+
+
+@pytest.mark.parametrize("connected", [False, True], ids=["before login", "after"])
+def test_endless_fragments_are_cut_off(
+    server: PortholeServer, connect: Connect, connected: bool
+) -> None:
+    """60 MB of fragments are refused after a few kB: no memory, no lag, no disturbance."""
+    good = watched(server, connect)
+    process = psutil.Process(server.process.pid)
+    before = process.memory_info().rss
+    hostile = Hostile(server.port, connected=connected)
+
+    hostile.send(b"4" * 6000, opcode=TEXT, fin=False)
+    sent = hostile.send_until_cut_off(b"4" * 60_000, CONTINUATION, most_bytes=60_000_000)
+    hostile.close()
+
+    assert sent < 20_000_000
+    assert process.memory_info().rss - before < 10e6
+    expect_undisturbed(server, good)
+
+
+def test_a_flood_of_events_is_limited(server: PortholeServer, connect: Connect) -> None:
+    """500 events in a row are answered, most of them with rate_limited; the next second is free."""
+    good = watched(server, connect)
+    eager = connect(server)
+
+    numbers = [eager.ask("clock", {"t": 1}) for _ in range(500)]
+    eager.pump(lambda: all(eager.reply(number) for number in numbers), 20)
+    replies = [eager.reply(number) for number in numbers]
+
+    refused = [reply for reply in replies if not reply["ok"]]
+    assert 200 < len(refused) < 450
+    assert {reply["error"] for reply in refused} == {"rate_limited"}
+    expect_undisturbed(server, good)
+    wait_until(lambda: eager.call("clock", {"t": 1})["ok"])
+
+
+def test_a_flood_of_pings_is_cut_off(server: PortholeServer, connect: Connect) -> None:
+    """A client that pings and never reads is not answered without end."""
+    good = watched(server, connect)
+    hostile = Hostile(server.port, receive_buffer=4096)
+
+    sent = hostile.send_until_cut_off(b"p" * 125, PING, most_bytes=100_000_000)
+    hostile.close()
+
+    assert sent < 100_000_000
+    expect_undisturbed(server, good)
+
+
+def test_a_silent_connection_is_ended(server: PortholeServer) -> None:
+    """A WebSocket that never becomes a session is closed after five seconds."""
+    silent = Hostile(server.port, connected=False)
+
+    assert silent.is_closed(within_s=8)
+    silent.close()
+
+
+def test_non_readers_are_evicted(server: PortholeServer, connect: Connect) -> None:
+    """Ten viewers that never read but send pongs are gone within 15 s, and harmed nobody."""
+    good = watched(server, connect)
+    # What the first requests and frames make a process keep is no growth.
+    expect_frames(good, 90)
+    assert viewers_of(server) == 1
+    process = psutil.Process(server.process.pid)
+    before = process.memory_info().rss
+    hostiles = [Hostile(server.port, receive_buffer=4096) for _ in range(10)]
+    for hostile in hostiles:
+        hostile.send(b'42["watch",{"camera":"test"}]')
+    wait_until(lambda: viewers_of(server) == 11)
+
+    crowd = Crowd()
+    crowd.add(good)
+    stop = threading.Event()
+    spammer = threading.Thread(target=spam_pongs, args=(hostiles, stop))
+    spammer.start()
+    started = time.monotonic()
+    first = good.arrivals[-1].seq
+    crowd.run(20, until=lambda: time.monotonic() - started > 5 and viewers_of(server) == 1)
+    took_s = time.monotonic() - started
+    stop.set()
+    spammer.join()
+    for hostile in hostiles:
+        hostile.close()
+
+    assert took_s < 15
+    assert process.memory_info().rss - before < 10e6
+    got = [arrival for arrival in good.arrivals if arrival.seq > first]
+    assert len(got) > 0.8 * (got[-1].seq - first)
+
+
+def spam_pongs(hostiles: list[Hostile], stop: threading.Event) -> None:
+    while not stop.wait(0.05):
+        for hostile in hostiles:
+            try:
+                hostile.send(b"3")
+            except OSError:
+                pass  # Evicted, as it should be.
+
+
+def test_quit_twice_is_as_good_as_once(server: PortholeServer, connect: Connect) -> None:
+    """Two operators who quit at the same moment are both answered, and the server ends with 0."""
+    one, other = connect(server), connect(server)
+
+    first, second = one.ask("quit", {}), other.ask("quit", {})
+    replies: list[Any] = []
+    for viewer, number in ((one, first), (other, second)):
+        viewer.pump(lambda v=viewer, n=number: v.reply(n) is not None, 5)
+        replies.append(viewer.reply(number))
+
+    assert [reply["ok"] for reply in replies] == [True, True]
+    assert server.wait(5) == 0
+
+
+def test_ack_storms_change_nothing(server: PortholeServer, connect: Connect) -> None:
+    """Acknowledging the future, the past and everything at once buys no extra frames."""
+    good = watched(server, connect)
+    greedy = connect(server, ack="none")
+    greedy.call("watch", {"camera": "test"})
+    for _ in range(300):
+        greedy.emit("ack", "test", 10**9)
+
+    crowd = Crowd()
+    crowd.add(good)
+    crowd.add(greedy)
+    count = len(good.arrivals)
+    crowd.run(10, until=lambda: len(good.arrivals) >= count + 60)
+    seqs = [arrival.seq for arrival in greedy.arrivals]
+
+    assert seqs == sorted(set(seqs))
+    assert len(seqs) <= 302
+    expect_frames(good, 5)
