@@ -104,6 +104,7 @@ class ProcessMeter:
             "cpu_percent": round(percent, 1),
             "cpu_s": round(cpu_s, 3),
             "rss_bytes": _resident_bytes(),
+            "descriptors": _descriptors(),
             "uptime_s": round(at - self._started, 1),
         }
 
@@ -114,3 +115,12 @@ def _resident_bytes() -> int:
             return int(statm.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
     except OSError:  # No /proc: the peak is the best there is.
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
+def _descriptors() -> int:
+    """Return how many files, sockets and pipes are open."""
+    try:
+        # Linux tells since 6.2, and 0 before; to list thousands would take the hub a millisecond.
+        return os.stat("/proc/self/fd").st_size or len(os.listdir("/proc/self/fd"))
+    except OSError:  # No /proc.
+        return 0

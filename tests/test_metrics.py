@@ -77,6 +77,18 @@ def test_process_tells_its_age_and_memory(clock: FakeClock) -> None:
     assert figures["cpu_percent"] >= 0
 
 
+def test_process_tells_what_it_holds_open() -> None:
+    """Every open file counts as one descriptor, and is gone when closed."""
+    meter = ProcessMeter()
+    before = meter.take()["descriptors"]
+
+    with open("/dev/null", "rb"):
+        opened = meter.take()["descriptors"]
+
+    assert opened == before + 1
+    assert meter.take()["descriptors"] == before
+
+
 def test_cpu_use_is_since_the_last_call(clock: FakeClock) -> None:
     """CPU time spent between two calls counts for the second, in percent of a core."""
     meter = ProcessMeter(clock)

@@ -6,6 +6,7 @@ import ipaddress
 import logging
 import secrets
 import socket
+import time
 from pathlib import Path
 
 import flask
@@ -28,6 +29,9 @@ log = logging.getLogger(__name__)
 
 # A removed user must be gone within a second.
 LOOK_PERIOD_S = 0.4
+
+# How often connections are held against the clock: logins end by age, too.
+AGE_PERIOD_S = 60.0
 
 # Password hashes at a time, each a core and 19 MB; further ones wait their turn.
 MOST_HASHING = 2
@@ -130,6 +134,8 @@ class Auth:
 
     def log_in(self, person: Person) -> None:
         """Make the running request's browser that person's from now on."""
+        if isinstance(flask_login.current_user, _LoggedIn):
+            self.logins.close(flask_login.current_user.login)
         flask.session.clear()  # Nothing that somebody planted before may live on.
         secret = self.logins.open(person)
         flask.session.permanent = True
@@ -137,7 +143,7 @@ class Auth:
         assert found is not None
         flask_login.login_user(_LoggedIn(secret, *found))
         self.logins.save()
-        # The oldest login of many may have made room.
+        # The login before, and the oldest of many, have made room.
         self.presence.sweep(self.holds)
 
     def log_out(self, credential: Credential) -> None:
@@ -196,10 +202,14 @@ class Auth:
     # When that ends.
 
     def _run(self) -> None:
+        aged_at = time.monotonic()
         while True:
             hub.sleep(LOOK_PERIOD_S)
             try:
                 self._look()
+                if time.monotonic() - aged_at > AGE_PERIOD_S:
+                    aged_at = time.monotonic()
+                    self.presence.sweep(self.holds)
             except Exception:
                 log.exception("cannot look at the list of users")
 

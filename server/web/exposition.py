@@ -86,6 +86,7 @@ class Exposition(Collector):
         for key, name, text in (
             ("hub_lag_ms", "hub_lag_milliseconds", "Worst event loop lag of the last second."),
             ("rss_bytes", "resident_memory_bytes", "Memory in use."),
+            ("descriptors", "open_descriptors", "Files, sockets and pipes that are open."),
             ("connections", "connections", "Socket.IO connections now."),
             ("uptime_s", "uptime_seconds", "Time since the start."),
             ("hangs", "hub_hangs", "How often the event loop stood still for too long."),

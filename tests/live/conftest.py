@@ -7,7 +7,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -33,10 +33,23 @@ def wait_until(condition: Callable[[], Any], patience_s: float = PATIENCE_S) -> 
 
 
 class PortholeServer:
-    """One ``manage.py run`` in a process of its own."""
+    """One ``manage.py run`` in a process of its own.
 
-    def __init__(self, *arguments: str, state: Path, environment: dict[str, str]) -> None:
-        command = [sys.executable, "manage.py", "run", "--state", str(state), *arguments]
+    Args:
+        arguments: Of ``run``.
+        state: The state folder.
+        environment: Variables to add to our own.
+        program: What Python runs instead of ``manage.py``.
+    """
+
+    def __init__(
+        self,
+        *arguments: str,
+        state: Path,
+        environment: dict[str, str],
+        program: Sequence[str] = ("manage.py",),
+    ) -> None:
+        command = [sys.executable, *program, "run", "--state", str(state), *arguments]
         self.process = subprocess.Popen(
             command,
             cwd=ROOT,
@@ -95,10 +108,16 @@ def start_server(tmp_path: Path) -> Iterator[Callable[..., PortholeServer]]:
     """Start servers on free ports; each one must end with exit code 0."""
     servers: list[PortholeServer] = []
 
-    def start(*arguments: str, **environment: str) -> PortholeServer:
+    def start(
+        *arguments: str, program: Sequence[str] = ("manage.py",), **environment: str
+    ) -> PortholeServer:
         port = () if "--port" in arguments else ("--port", "0")
         server = PortholeServer(
-            *port, *arguments, state=tmp_path / "state", environment=environment
+            *port,
+            *arguments,
+            state=tmp_path / "state",
+            environment=environment,
+            program=program,
         )
         servers.append(server)
         return server

@@ -133,6 +133,24 @@ def test_logging_in_and_out(site: Site) -> None:
     assert thief.get("/").status_code == 303
 
 
+def test_logging_in_anew_ends_the_login_before(site: Site) -> None:
+    """A browser has one login; the cookie of the one before opens nothing."""
+    client = site.client()
+    name = site.flask.config["SESSION_COOKIE_NAME"]
+    log_in(client)
+    old = client.get_cookie(name)
+    assert old is not None
+    with client.session_transaction() as session:
+        token = session.setdefault("csrf", "known")
+
+    client.post("/login", data={"name": "ada", "password": PASSWORD, "csrf": token})
+
+    assert client.get("/").status_code == 200
+    thief = site.client()
+    thief.set_cookie(name, old.value)
+    assert thief.get("/").status_code == 303
+
+
 @pytest.mark.parametrize(
     ("name", "password"),
     [("ada", ""), ("ada", PASSWORD + " "), ("bob", PASSWORD), ("", PASSWORD), ("ada\0", PASSWORD)],

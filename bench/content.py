@@ -1,0 +1,124 @@
+"""What the bench shows: pictures of 1280x720, about 58 KiB each at quality 80."""
+
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from server.capture.testpattern import TestPattern
+
+__all__ = ["FPS", "QUALITY", "SIZE", "Content", "load_jpegs", "load_pixels", "prepare"]
+
+SIZE = (1280, 720)
+FPS = 30
+QUALITY = 80
+PICTURES = 30
+
+# Comes to 58 KiB a picture; without any noise the pattern has 43.
+NOISE = 0.012
+
+Pixels = np.ndarray
+
+
+@dataclass(frozen=True)
+class Content:
+    """The pictures of one run.
+
+    Attributes:
+        folder: Holds them as numbered JPEG files, for servers in other processes.
+        source: What Porthole is given where it shall encode.
+        mean_bytes: Of a picture.
+        origin: In words.
+        draw_ms: CPU time to draw one picture of the test pattern; None where nothing is drawn.
+        encode_ms: CPU time of ``cv2.imencode`` on one picture, on one thread.
+    """
+
+    folder: Path
+    source: str
+    mean_bytes: int
+    origin: str
+    draw_ms: float | None
+    encode_ms: float
+
+
+@contextmanager
+def prepare(clip: Path | None) -> Iterator[Content]:
+    """Make the pictures, and remove them at the end.
+
+    Args:
+        clip: A video to take them from, scaled; without one they are the test pattern's.
+    """
+    with tempfile.TemporaryDirectory(prefix="porthole-bench-") as name:
+        folder = Path(name)
+        draw_ms = None
+        if clip is None:
+            pictures, draw_ms = _draw()
+            source = test_source()
+            origin = f"test pattern with noise {NOISE}"
+        else:
+            pictures = _read(clip)
+            source = f"file:{_write_raw(pictures, folder / 'clip.avi')}"
+            origin = clip.name
+        started = time.thread_time()
+        jpegs = [_encode(picture) for picture in pictures]
+        encode_ms = (time.thread_time() - started) / len(pictures) * 1000
+        for number, jpeg in enumerate(jpegs):
+            (folder / f"{number:03}.jpg").write_bytes(jpeg)
+        mean = sum(map(len, jpegs)) // len(jpegs)
+        yield Content(folder, source, mean, origin, draw_ms, encode_ms)
+
+
+def test_source(fps: int = FPS) -> str:
+    """Return the test pattern's address at the size and noise of the bench."""
+    return f"test:?size={SIZE[0]}x{SIZE[1]}&fps={fps}&noise={NOISE}"
+
+
+def load_jpegs(folder: Path) -> list[bytes]:
+    """Return the prepared pictures as JPEG, in order."""
+    return [path.read_bytes() for path in sorted(folder.glob("*.jpg"))]
+
+
+def load_pixels(folder: Path) -> list[Pixels]:
+    """Return the prepared pictures as uint8, shape (720, 1280, 3), BGR."""
+    return [cv2.imdecode(np.frombuffer(jpeg, np.uint8), 1) for jpeg in load_jpegs(folder)]
+
+
+def _draw() -> tuple[list[Pixels], float]:
+    pattern = TestPattern("bench", SIZE, FPS, NOISE)
+    pattern.render(0)  # The first one loads the font.
+    started = time.thread_time()
+    # A quarter second apart, so that everything that moves is seen in many places.
+    pictures = [pattern.render(1_700_000_000 + number / 4) for number in range(PICTURES)]
+    return pictures, (time.thread_time() - started) / PICTURES * 1000
+
+
+def _read(clip: Path) -> list[Pixels]:
+    capture = cv2.VideoCapture(str(clip), cv2.CAP_FFMPEG)
+    pictures: list[Pixels] = []
+    while len(pictures) < PICTURES:
+        read, picture = capture.read()
+        if not read:
+            break
+        pictures.append(cv2.resize(picture, SIZE, interpolation=cv2.INTER_CUBIC))
+    capture.release()
+    if not pictures:
+        raise SystemExit(f"bench: {clip} holds no video that can be read")
+    return pictures
+
+
+def _write_raw(pictures: list[Pixels], path: Path) -> Path:
+    """Write an uncompressed video: a source whose decoding costs next to nothing."""
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"I420"), FPS, SIZE)
+    for picture in pictures:
+        writer.write(picture)
+    writer.release()
+    return path
+
+
+def _encode(picture: Pixels) -> bytes:
+    return bytes(cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, QUALITY])[1])

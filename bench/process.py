@@ -1,0 +1,149 @@
+"""Servers in processes of their own, and what they cost, read from /proc."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from types import TracebackType
+
+__all__ = ["ROOT", "Server", "busy_s", "cpu_s", "rss_bytes"]
+
+ROOT = Path(__file__).resolve().parent.parent
+
+TICK_S = 1 / os.sysconf("SC_CLK_TCK")
+PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
+
+START_DEADLINE_S = 30.0
+STOP_DEADLINE_S = 6.0
+
+# Both Porthole and the references say so when they listen.
+ADDRESS = re.compile(r"at http://[^:/]+:(\d+)/")
+
+
+class Server:
+    """A server under measurement; a context that ends it.
+
+    Args:
+        arguments: What follows the Python interpreter on its command line.
+
+    Attributes:
+        port: Where it listens, on loopback.
+        pid: Of the root of its process tree.
+        started: When it was, in monotonic seconds.
+        address_s: Seconds from its start to the line with its address.
+    """
+
+    def __init__(self, *arguments: str) -> None:
+        self.started = time.monotonic()
+        # A session of its own: Ctrl-C is ours, and we end it in order.
+        self._process = subprocess.Popen(
+            [sys.executable, *arguments],
+            cwd=ROOT,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+        self.pid = self._process.pid
+        self.port = 0
+        self.address_s = 0.0
+        self._lines: list[str] = []
+        self._heard = threading.Event()
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+        self._heard.wait(START_DEADLINE_S)
+        if not self.port:
+            self.stop()
+            raise SystemExit(f"bench: {arguments} did not start:\n" + "\n".join(self._lines))
+
+    def __enter__(self) -> "Server":
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+    @property
+    def log(self) -> str:
+        """The last lines it wrote."""
+        return "\n".join(self._lines[-20:])
+
+    def stop(self) -> None:
+        """End it and everything it started."""
+        if self._process.poll() is None:
+            self._process.terminate()
+            try:
+                self._process.wait(STOP_DEADLINE_S)
+            except subprocess.TimeoutExpired:
+                pass  # An unthrottled loop on eventlet never gets to its signal handler.
+        try:
+            os.killpg(self.pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+        self._process.wait()
+        self._reader.join(1)
+
+    def _read(self) -> None:
+        assert self._process.stdout is not None
+        with self._process.stdout as lines:
+            for line in lines:
+                self._lines.append(line.rstrip("\n"))
+                found = ADDRESS.search(line)
+                if found and not self.port:
+                    self.address_s = time.monotonic() - self.started
+                    self.port = int(found[1])
+                    self._heard.set()
+        self._heard.set()
+
+
+def cpu_s(pid: int) -> float:
+    """Return the CPU time of a process, its descendants, and those of them that have ended."""
+    total = 0.0
+    for one in _tree(pid):
+        try:
+            # The name in brackets may hold spaces; user, system and ended children follow it.
+            fields = Path(f"/proc/{one}/stat").read_text().rpartition(")")[2].split()
+        except OSError:
+            continue
+        total += sum(int(field) for field in fields[11:15]) * TICK_S
+    return total
+
+
+def rss_bytes(pid: int) -> int:
+    """Return the resident memory of a process and its descendants; shared pages count in each."""
+    total = 0
+    for one in _tree(pid):
+        try:
+            total += int(Path(f"/proc/{one}/statm").read_text().split()[1]) * PAGE_BYTES
+        except OSError:
+            continue
+    return total
+
+
+def busy_s() -> float:
+    """Return the CPU time that everything on this machine has used, in seconds."""
+    user, nice, system, _idle, _iowait, irq, softirq, *_ = (
+        int(field) for field in Path("/proc/stat").read_text().splitlines()[0].split()[1:]
+    )
+    return (user + nice + system + irq + softirq) * TICK_S
+
+
+def _tree(pid: int) -> list[int]:
+    """Return a process and its descendants, without the cost of looking at all processes."""
+    found = [pid]
+    for one in found:
+        for children in Path(f"/proc/{one}/task").glob("*/children"):
+            try:
+                found += map(int, children.read_text().split())
+            except OSError:
+                continue  # That thread has ended.
+    return found

@@ -1,0 +1,490 @@
+"""A long churn of viewers, cameras and faults against one server: does anything grow?
+
+``python -m bench.soak --minutes 10`` lets people come and go, read slowly or not at all, send junk
+and vanish in mid-frame, while cameras are stopped, started and changed, stall, freeze, lie, and
+have their processes killed. Every ten seconds it prints what the server holds, and at the end by how
+much each figure grew a minute. Exit code 1 says that something leaks.
+
+Two things are held against a leak. *Slopes*: a straight line through all samples after the warm-up.
+Every figure is noisy because the churn is, so a slope counts only by what it has over two standard
+errors of itself. And *rest*: when everybody has left and the cameras are released, the server must
+hold what it held at rest before, which no noise excuses.
+"""
+
+import argparse
+import json
+import math
+import os
+import random
+import signal
+import socket
+import struct
+import tempfile
+import threading
+import time
+import urllib.request
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from bench.client import MjpegViewer, Viewer
+from tests.faults.camera import BadCamera
+from tests.faults.hostile import CONTINUATION, TEXT, Hostile, ask
+from tests.live.conftest import PortholeServer
+
+__all__ = ["main"]
+
+SAMPLE_S = 1.0
+PRINT_S = 10.0
+
+# The share of the time that is warm-up, in which caches, pools and the allocator fill.
+WARM_UP = 0.25
+
+# How long the server may take to come to rest: the slowest to be noticed is a peer that reads
+# nothing, after 12 s, and half a request, after 15 s.
+REST_S = 45.0
+
+
+@dataclass(frozen=True)
+class Limit:
+    """What a figure may grow by, and why.
+
+    Attributes:
+        a_minute: While the churn lasts; for memory and lag in the unit shown.
+        at_rest: From the first rest to the last.
+        unit: What one is divided by to be shown.
+    """
+
+    a_minute: float
+    at_rest: float
+    unit: float = 1.0
+
+
+LIMITS = {
+    # A connection or a frame that is never let go takes 100 kB; there are some 200 connections and
+    # 4,000 frames a minute, so the smallest true leak is tens of megabytes. What is allowed is the
+    # allocator's: arenas that stay because one small object lives in them.
+    "rss_mb": Limit(a_minute=1.0, at_rest=30.0, unit=1e6),
+    # One leak in a hundred connections would be two a minute.
+    "descriptors": Limit(a_minute=1.0, at_rest=1.0),
+    "threads": Limit(a_minute=0.2, at_rest=0.0),
+    "greenlets": Limit(a_minute=1.0, at_rest=1.0),
+    "children": Limit(a_minute=0.2, at_rest=0.0),
+    # The worst of each second. Work that grows with time, such as walking a list that only gets
+    # longer, shows here; so does everything else that runs on this machine.
+    "lag_ms": Limit(a_minute=5.0, at_rest=math.inf),
+}
+
+
+@dataclass(frozen=True)
+class Sample:
+    """What the server held at one moment."""
+
+    at: float
+    rss_mb: float
+    descriptors: float
+    threads: float
+    greenlets: float
+    children: float
+    lag_ms: float
+
+
+class Observer:
+    """Reads the server's figures from outside, and its own from ``/metrics``."""
+
+    def __init__(self, server: PortholeServer) -> None:
+        self.server = server
+        self._process = psutil.Process(server.process.pid)
+
+    def sample(self) -> Sample:
+        """Return the figures of this moment."""
+        figures = self.metrics()
+        with self._process.oneshot():
+            rss = self._process.memory_info().rss
+            threads = self._process.num_threads()
+        return Sample(
+            at=time.monotonic(),
+            rss_mb=rss / LIMITS["rss_mb"].unit,
+            descriptors=self._process.num_fds(),
+            threads=threads,
+            greenlets=self._greenlets(),
+            children=len(self.children()),
+            lag_ms=figures.get("porthole_hub_lag_milliseconds", 0.0),
+        )
+
+    def children(self) -> list[psutil.Process]:
+        """Return the processes of its cameras."""
+        return self._process.children()
+
+    def metrics(self) -> dict[str, float]:
+        """Return ``/metrics``, by name and labels as written."""
+        lines = self.get("metrics").decode().splitlines()
+        pairs = (line.rsplit(" ", 1) for line in lines if not line.startswith("#"))
+        return {name: float(value) for name, value in pairs}
+
+    def viewers(self) -> int:
+        """Return how many viewers all cameras count."""
+        return sum(camera["viewers"] for camera in json.loads(self.get("api/cameras")))
+
+    def get(self, path: str) -> bytes:
+        """Return what a path answers."""
+        with urllib.request.urlopen(self.server.url + path, timeout=20) as answer:
+            body: bytes = answer.read()
+            return body
+
+    def _greenlets(self) -> int:
+        log = self.server.log
+        seen = len(log)
+        self.server.send_signal(signal.SIGUSR1)
+        deadline = time.monotonic() + 20
+        while time.monotonic() < deadline:
+            for line in log[seen:]:
+                if line.startswith("greenlets "):
+                    return int(line.split()[1])
+            time.sleep(0.01)
+        raise TimeoutError("the server does not answer a signal")
+
+
+class Churn:
+    """Everybody who comes and goes, each kind in threads of its own, until told to stop."""
+
+    def __init__(self, server: PortholeServer, cameras: Sequence[BadCamera], seed: int) -> None:
+        self.stopped = threading.Event()
+        self.frames = 0
+        self.visits = 0
+        self.mishaps: list[str] = []
+        self._server = server
+        self._observer = Observer(server)
+        self._cameras = cameras
+        self._names = ["test", "noise", *(f"net{number}" for number in range(len(cameras)))]
+        self._random = random.Random(seed)
+        self._threads = [
+            threading.Thread(target=self._repeat, args=(act,), daemon=True)
+            for act, count in (
+                (self._watch, 6),
+                (self._watch_mjpeg, 3),
+                (self._watch_slowly, 2),
+                (self._watch_mutely, 2),
+                (self._vanish, 3),
+                (self._attack, 3),
+                (self._operate, 1),
+                (self._break_camera, len(cameras)),
+                (self._kill_child, 1),
+            )
+            for _ in range(count)
+        ]
+
+    def start(self) -> None:
+        """Let them in."""
+        self.stopped.clear()
+        for thread in self._threads:
+            thread.start()
+
+    def stop(self) -> None:
+        """Send them away, and mend what is broken."""
+        self.stopped.set()
+        for thread in self._threads:
+            thread.join(60)
+        for camera in self._cameras:
+            camera.fault = "none"
+
+    def _repeat(self, act: Callable[[], None]) -> None:
+        while not self.stopped.is_set():
+            try:
+                act()
+            except (OSError, ConnectionError, TimeoutError):
+                pass  # Being thrown out is what some of them came for.
+            except Exception as error:  # noqa: BLE001  told at the end, and the churn goes on
+                self.mishaps.append(f"{act.__name__}: {error!r}")
+            self.visits += 1
+            self.stopped.wait(self._random.uniform(0.02, 0.3))
+
+    def _some_cameras(self) -> list[str]:
+        return self._random.sample(self._names, self._random.randint(1, 3))
+
+    def _stay(self, viewer: Any, low_s: float, high_s: float) -> None:
+        """Read for a while, then leave, one time in three without a word."""
+        until = time.monotonic() + self._random.uniform(low_s, high_s)
+        try:
+            if isinstance(viewer, Viewer):
+                over = lambda: self.stopped.is_set() or time.monotonic() >= until  # noqa: E731
+                viewer.pump(over, high_s + 5)
+            else:
+                viewer.sock.settimeout(0.1)
+                while not viewer.closed and time.monotonic() < until and not self.stopped.is_set():
+                    viewer.read()
+        finally:
+            self.frames += len(viewer.arrivals)
+            if self._random.random() < 0.33:
+                break_off(viewer.sock)
+            viewer.close()
+
+    def _connected(self, **options: Any) -> Viewer:
+        viewer = Viewer("127.0.0.1", self._server.port, **options)
+        viewer.connect()
+        return viewer
+
+    def _watch(self) -> None:
+        viewer = self._connected()
+        try:
+            for name in self._some_cameras():
+                viewer.call("watch", {"camera": name})
+            if self._random.random() < 0.3:
+                viewer.call("unwatch", {"camera": self._random.choice(self._names)})
+        except BaseException:
+            viewer.close()
+            raise
+        self._stay(viewer, 0.5, 8)
+
+    def _watch_mjpeg(self) -> None:
+        path = f"/video_feed/{self._random.choice(self._names)}"
+        viewer = MjpegViewer("127.0.0.1", self._server.port, path=path)
+        viewer.connect()
+        self._stay(viewer, 0.5, 8)
+
+    def _watch_slowly(self) -> None:
+        viewer = self._connected(bytes_per_s=50_000, receive_buffer=8192)
+        for name in self._some_cameras():
+            viewer.emit("watch", {"camera": name})
+        self._stay(viewer, 4, 10)
+
+    def _watch_mutely(self) -> None:
+        viewer = self._connected(ack="none")
+        viewer.emit("watch", {"camera": self._random.choice(self._names)})
+        self._stay(viewer, 5, 20)
+
+    def _vanish(self) -> None:
+        """Ask for something and break off before, in or after the answer."""
+        choice = self._random.randrange(4)
+        if choice == 0:
+            sock = socket.create_connection(("127.0.0.1", self._server.port), 5)
+            sock.sendall(b"GET /video_feed HTTP/1.1\r\nHost: localhost\r\n\r\n"[: choice or 60])
+        elif choice == 1:
+            sock = socket.create_connection(("127.0.0.1", self._server.port), 5)
+            sock.sendall(b"GET /snapshot HTTP/1.1\r\nHost: local")
+        else:
+            hostile = Hostile(self._server.port, connected=choice == 2, receive_buffer=4096)
+            sock = hostile.sock
+            if choice == 2:
+                hostile.send(b'42["watch",{"camera":"test"}]')
+        self.stopped.wait(self._random.uniform(0, 0.5))
+        if self._random.random() < 0.7:
+            break_off(sock)
+        sock.close()
+
+    def _attack(self) -> None:
+        choice = self._random.randrange(5)
+        if choice == 0:
+            ask(self._server.port, b"POST / HTTP/1.1\r\nContent-Length: +5\r\n\r\nabcde", 5)
+            return
+        hostile = Hostile(self._server.port, receive_buffer=4096)
+        try:
+            hostile.send(b'42["watch",{"camera":"test"}]')
+            if choice == 1:
+                hostile.send(self._random.choice((b"x", b"43", b"451-[]", b"42[", b"\xff")))
+                self.stopped.wait(0.2)
+            elif choice == 2:
+                for _ in range(200):
+                    hostile.send(b'421["fps",{"camera":"test","fps":1e999}]')
+            elif choice == 3:
+                hostile.send(b"4", TEXT, fin=False)
+                hostile.send_until_cut_off(bytes(1000), CONTINUATION, 1_000_000)
+            else:
+                until = time.monotonic() + 16
+                while time.monotonic() < until and not self.stopped.wait(0.1):
+                    hostile.send(b"3")
+        finally:
+            hostile.close()
+
+    def _operate(self) -> None:
+        """Turn every knob; what was stopped is started again soon."""
+        viewer = self._connected()
+        try:
+            name = self._random.choice(self._names)
+            viewer.call("fps", {"camera": name, "fps": self._random.choice((1, 5, 12, 30))})
+            viewer.call("quality", {"camera": name, "quality": self._random.randint(20, 95)})
+            if self._random.random() < 0.3:
+                viewer.call("stop", {"camera": name}, timeout_s=10)
+                self.stopped.wait(self._random.uniform(0.1, 2))
+            viewer.call("start", {"camera": name})
+        finally:
+            viewer.close()
+        self.stopped.wait(0.5)
+
+    def _break_camera(self) -> None:
+        camera = self._random.choice(self._cameras)
+        if self._random.random() < 0.2:
+            camera.hang_up()
+        faults = ("stall", "frozen", "truncated", "empty", "garbage", "huge", "refuse")
+        camera.fault = self._random.choice((*faults, "black hole"))  # type: ignore[assignment]
+        self.stopped.wait(self._random.uniform(0.5, 6))
+        camera.fault = "none"
+        camera.size = self._random.choice(((320, 180), (640, 360), (200, 300)))
+        self.stopped.wait(self._random.uniform(2, 6))
+
+    def _kill_child(self) -> None:
+        children = self._observer.children()
+        if children:
+            how = self._random.choice((signal.SIGSTOP, signal.SIGKILL, signal.SIGSEGV))
+            try:
+                self._random.choice(children).send_signal(how)
+            except psutil.NoSuchProcess:
+                pass  # Released in this moment.
+        self.stopped.wait(self._random.uniform(2, 6))
+
+
+def break_off(sock: socket.socket) -> None:
+    """Have closing send a reset, as a machine does whose program crashed."""
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+
+def slope_a_minute(samples: Sequence[Sample], name: str) -> tuple[float, float]:
+    """Return a figure's slope per minute by least squares, and the slope's standard error."""
+    times = [sample.at / 60 for sample in samples]
+    values = [getattr(sample, name) for sample in samples]
+    count = len(samples)
+    middle, mean = sum(times) / count, sum(values) / count
+    spread = sum((at - middle) ** 2 for at in times)
+    slope = sum((at - middle) * (value - mean) for at, value in zip(times, values, strict=True))
+    slope /= spread
+    pairs = zip(times, values, strict=True)
+    residues = [value - mean - slope * (at - middle) for at, value in pairs]
+    # Samples a second apart are no independent ones: what comes, stays for some five seconds.
+    independent = max(3.0, count / 5)
+    variance = sum(residue**2 for residue in residues) / count
+    return slope, math.sqrt(variance * count / independent / spread) if variance else 0.0
+
+
+def rest(observer: Observer) -> Sample:
+    """Wait until the server has let go of everybody, and return what it then holds.
+
+    The least of several samples: at rest nothing is held for a moment only, but by requests like
+    this one.
+    """
+    deadline = time.monotonic() + REST_S
+    while time.monotonic() < deadline:
+        figures = observer.metrics()
+        quiet = figures["porthole_connections"] == 0 and observer.viewers() == 0
+        if quiet and not observer.children():
+            break
+        time.sleep(0.25)
+    samples: list[Sample] = []
+    while time.monotonic() < deadline:
+        samples.append(observer.sample())
+        time.sleep(0.5)
+        if len(samples) > 6 and len({sample.greenlets for sample in samples[-6:]}) == 1:
+            break
+    names = [field.name for field in fields(Sample)]
+    if not samples:
+        samples = [observer.sample()]
+    return Sample(*(min(getattr(sample, name) for sample in samples) for name in names))
+
+
+def show(label: str, sample: Sample, churn: Churn) -> None:
+    print(
+        f"{label:>8}  rss {sample.rss_mb:6.1f} MB  fds {sample.descriptors:3.0f}  "
+        f"threads {sample.threads:2.0f}  greenlets {sample.greenlets:3.0f}  "
+        f"children {sample.children:1.0f}  lag {sample.lag_ms:5.1f} ms  "
+        f"visits {churn.visits:5d}  frames {churn.frames:6d}",
+        flush=True,
+    )
+
+
+def run(minutes: float, seed: int, state: Path) -> bool:
+    """Churn for some minutes; return whether nothing leaks."""
+    cameras = [BadCamera(fps=15) for _ in range(3)]
+    server = PortholeServer(
+        *("--port", "0", "--read-timeout", "2", "--release-after", "2", "--frozen-after", "3"),
+        "test=test:?size=640x360&fps=15",
+        "noise=test:?size=320x180&noise=0.05",
+        *(f"net{number}={camera.url()}" for number, camera in enumerate(cameras)),
+        state=state,
+        environment={},
+        program=("-m", "tests.faults.observed"),
+    )
+    observer = Observer(server)
+    churn = Churn(server, cameras, seed)
+    try:
+        # The first rest is one after a little of everything: pools are filled, modules are loaded.
+        warm = Churn(server, cameras, seed + 1)
+        warm.start()
+        time.sleep(min(30.0, minutes * 15))
+        warm.stop()
+        before = rest(observer)
+        show("at rest", before, warm)
+
+        samples = churn_for(minutes * 60, churn, observer)
+        after = rest(observer)
+        show("at rest", after, churn)
+        return report(samples, before, after, churn, server)
+    except Exception:
+        print("\n".join(server.log[-40:]))
+        raise
+    finally:
+        churn.stopped.set()
+        code = server.stop()
+        for camera in cameras:
+            camera.close()
+        print(f"the server ended with exit code {code}")
+
+
+def churn_for(seconds: float, churn: Churn, observer: Observer) -> list[Sample]:
+    """Let everybody in for so long; return a sample a second."""
+    samples: list[Sample] = []
+    started = printed = time.monotonic()
+    churn.start()
+    while time.monotonic() - started < seconds:
+        samples.append(observer.sample())
+        if time.monotonic() - printed >= PRINT_S:
+            printed += PRINT_S
+            show(f"{printed - started:.0f} s", samples[-1], churn)
+        time.sleep(SAMPLE_S)
+    churn.stop()
+    return samples
+
+
+def report(
+    samples: list[Sample], before: Sample, after: Sample, churn: Churn, server: PortholeServer
+) -> bool:
+    """Print the verdict; return whether it is good."""
+    steady = samples[int(len(samples) * WARM_UP) :]
+    good = True
+    print(f"\n{'figure':12}  {'mean':>8}  {'slope/min':>10}  {'+-':>6}  {'rest':>8}  {'rest':>8}")
+    for name, limit in LIMITS.items():
+        slope, error = slope_a_minute(steady, name)
+        grew = getattr(after, name) - getattr(before, name)
+        leaks = slope - 2 * error > limit.a_minute or grew > limit.at_rest
+        good = good and not leaks
+        mean = sum(getattr(sample, name) for sample in steady) / len(steady)
+        print(
+            f"{name:12}  {mean:8.1f}  {slope:+10.2f}  {2 * error:6.2f}  "
+            f"{getattr(before, name):8.1f}  {getattr(after, name):8.1f}  "
+            f"{'LEAKS' if leaks else 'holds'}"
+        )
+    tracebacks = sum("Traceback" in line for line in server.log)
+    print(
+        f"{churn.visits} visits, {churn.frames} frames seen, {tracebacks} tracebacks logged, "
+        f"worst lag {max(sample.lag_ms for sample in steady):.0f} ms"
+    )
+    for mishap in sorted(set(churn.mishaps))[:10]:
+        print(f"mishap: {mishap}")
+    return good and not tracebacks
+
+
+def main() -> None:
+    """Run from the command line."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--minutes", type=float, default=10, help="how long; default: 10")
+    parser.add_argument("--seed", type=int, default=1, help="of all chance; default: 1")
+    options = parser.parse_args()
+    os.chdir(Path(__file__).resolve().parent.parent)
+    with tempfile.TemporaryDirectory() as state:
+        good = run(options.minutes, options.seed, Path(state))
+    raise SystemExit(0 if good else 1)
+
+
+if __name__ == "__main__":
+    main()

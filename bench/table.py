@@ -1,0 +1,50 @@
+"""Tables in Markdown, ready for docs/performance.md."""
+
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+__all__ = ["Table", "quantile", "spread"]
+
+
+@dataclass
+class Table:
+    """One table with its title and what must be said about it."""
+
+    title: str
+    columns: Sequence[str]
+    rows: list[list[str]] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+    def add(self, *cells: object) -> None:
+        """Add a row; None becomes a dash."""
+        assert len(cells) == len(self.columns), cells
+        self.rows.append(["–" if cell is None else str(cell) for cell in cells])
+
+    def __str__(self) -> str:
+        lines = [f"### {self.title}", ""]
+        lines += [_row(self.columns), "|" + "---|" * len(self.columns)]
+        lines += map(_row, self.rows)
+        for note in self.notes:
+            lines += ["", note]
+        return "\n".join(lines) + "\n"
+
+
+def _row(cells: Sequence[str]) -> str:
+    return "| " + " | ".join(cells) + " |"
+
+
+def quantile(values: Sequence[float], share: float) -> float:
+    """Return the value that ``share`` of all do not exceed; 0 of none."""
+    if not values:
+        return 0.0
+    ordered = sorted(values)
+    return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
+
+
+def spread(values: Sequence[float], digits: int = 1) -> str:
+    """Return the median of repeats, with the least and the most where they differ from it."""
+    middle, low, high = (
+        f"{value:.{digits}f}" for value in (statistics.median(values), min(values), max(values))
+    )
+    return middle if low == high else f"{middle} ({low}–{high})"

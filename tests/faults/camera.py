@@ -1,0 +1,144 @@
+"""A camera on the network that misbehaves in every way a cheap one does, when it is told to."""
+
+import threading
+from functools import cache
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Literal
+
+import cv2
+import numpy as np
+
+__all__ = ["BadCamera", "Fault"]
+
+Fault = Literal[
+    "none", "stall", "frozen", "truncated", "empty", "garbage", "huge", "refuse", "black hole"
+]
+
+# A living sensor's pictures always differ; so many different ones are shown in turn.
+PICTURES = 24
+
+
+class BadCamera:
+    """MJPEG over HTTP on loopback, on a port of its own.
+
+    Args:
+        fps: Parts a second.
+        size: Width and height of its pictures, in pixels.
+    """
+
+    def __init__(self, fps: float = 25, size: tuple[int, int] = (320, 180)) -> None:
+        self.size = size
+        """Of the pictures from now on; may be changed in mid-stream."""
+        self.fault: Fault = "none"
+        """What is wrong from now on; for parts, with every one of them."""
+        self.sent = 0
+        """Good parts sent."""
+        self.authorizations: set[str | None] = set()
+        """The credentials that were shown."""
+        self._interval_s = 1 / fps
+        self._hang_ups = 0
+        self._over = threading.Event()
+        self._server: ThreadingHTTPServer | None = None
+        self._port = 0
+        self.appear()
+
+    def url(self, credentials: str = "") -> str:
+        """Return its address, with ``NAME:PASSWORD`` in it if given."""
+        return f"http://{credentials and credentials + '@'}127.0.0.1:{self._port}/live"
+
+    @property
+    def port(self) -> int:
+        """Where it listens."""
+        return self._port
+
+    def hang_up(self) -> None:
+        """End every stream there is."""
+        self._hang_ups += 1
+
+    def disappear(self) -> None:
+        """Be gone: no stream goes on, and nobody listens."""
+        self.hang_up()
+        if self._server is not None:
+            self._server.shutdown()
+            self._server.server_close()
+            self._server = None
+
+    def appear(self) -> None:
+        """Be there, on the same port as before."""
+        camera = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                camera.authorizations.add(self.headers["Authorization"])
+                try:
+                    camera._serve(self)
+                except OSError:
+                    pass  # The reader has gone.
+
+            def log_message(self, *args: object) -> None:
+                pass
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", self._port), Handler)
+        self._server.daemon_threads = True
+        self._server.block_on_close = False
+        self._port = self._server.server_port
+        threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
+
+    def close(self) -> None:
+        """End everything."""
+        self._over.set()
+        self.disappear()
+
+    def _serve(self, request: BaseHTTPRequestHandler) -> None:
+        hang_ups = self._hang_ups
+        if self.fault == "refuse":
+            request.send_error(503)
+            return
+        while self.fault == "black hole":
+            if self._pause() or self._hang_ups != hang_ups:
+                return
+        request.send_response(200)
+        request.send_header("Content-Type", "multipart/x-mixed-replace; boundary=b")
+        request.end_headers()
+        number = 0
+        while not self._pause() and self._hang_ups == hang_ups:
+            fault = self.fault
+            if fault in ("stall", "black hole"):
+                continue
+            if fault != "frozen":
+                number += 1
+            request.wfile.write(part(self._body(fault, number)))
+            self.sent += fault == "none"
+
+    def _pause(self) -> bool:
+        """Wait for the next part's time; return whether everything ends."""
+        return self._over.wait(self._interval_s)
+
+    def _body(self, fault: Fault, number: int) -> bytes:
+        good = jpeg(*self.size, number % PICTURES)
+        if fault == "truncated":
+            return good[: len(good) // 2]
+        if fault == "empty":
+            return b""
+        if fault == "garbage":
+            return bytes(range(256)) * 8
+        return huge_jpeg() if fault == "huge" else good
+
+
+def part(body: bytes) -> bytes:
+    """Return one part of the stream."""
+    head = f"--b\r\nContent-Type: image/jpeg\r\nContent-Length: {len(body)}\r\n\r\n"
+    return head.encode() + body + b"\r\n"
+
+
+@cache
+def jpeg(width: int, height: int, number: int) -> bytes:
+    """Return a picture with noise in it, another one for every number."""
+    pixels = np.random.default_rng(number).normal(90 + number, 6, (height, width, 3))
+    return cv2.imencode(".jpg", pixels.clip(0, 255).astype(np.uint8))[1].tobytes()
+
+
+@cache
+def huge_jpeg() -> bytes:
+    """Return a small file that unfolds into 12000 x 12000 pixels."""
+    return cv2.imencode(".jpg", np.zeros((12000, 12000), np.uint8))[1].tobytes()

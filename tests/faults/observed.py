@@ -1,0 +1,34 @@
+"""The server as it is, with two handles on it: ``python -m tests.faults.observed run ...``.
+
+SIGUSR1 makes it print how many green threads there are, which no figure of its own tells; SIGUSR2
+makes its hub stand still for :data:`STANDSTILL_S`, as a bug would.
+"""
+
+import manage  # First: it makes the standard library green.
+
+# isort: split
+import gc
+import signal
+
+import greenlet
+
+from server import native
+
+STANDSTILL_S = 3.0
+
+
+def tell_greenlets(*_: object) -> None:
+    """Print the number of green threads that have not ended."""
+    count = sum(isinstance(one, greenlet.greenlet) and not one.dead for one in gc.get_objects())
+    native.write(1, f"greenlets {count}\n".encode())
+
+
+def stand_still(*_: object) -> None:
+    """Hold up the hub: signals are handled on its thread."""
+    native.sleep(STANDSTILL_S)
+
+
+if __name__ == "__main__":
+    signal.signal(signal.SIGUSR1, tell_greenlets)
+    signal.signal(signal.SIGUSR2, stand_still)
+    manage.cli()
