@@ -15,7 +15,9 @@ warnings.filterwarnings("ignore", message=r"\s*Eventlet is deprecated")
 
 import eventlet  # noqa: E402
 
-eventlet.monkey_patch()
+# But not os: its green open, write and waitpid would make a second hub, with an epoll descriptor, on
+# each native thread that saves a file, and write nothing to /dev/null.
+eventlet.monkey_patch(os=False)
 
 import signal  # noqa: E402
 import sys  # noqa: E402

@@ -2,7 +2,8 @@
 
 It speaks Socket.IO over WebSocket, and MJPEG over HTTP, on plain sockets and one selector, so
 that what a measurement shows is the server and not the client. A viewer acknowledges as the browser
-does, or not at all, or reads at the pace of a poor link.
+does, or not at all, or reads at the pace of a poor link. A *light* one reads what is said about a
+picture and has the kernel throw the picture away, so that hundreds of them fit on a core.
 """
 
 import base64
@@ -19,6 +20,15 @@ from typing import Any
 __all__ = ["Arrival", "Crowd", "MjpegViewer", "Viewer"]
 
 READ_BYTES = 256 * 1024
+
+# What a light viewer reads to learn about a picture: its header fits, and little of the picture.
+HEAD_BYTES = 512
+
+# TCP copies nothing into it when it is read with MSG_TRUNC (tcp(7)); Python wants it all the same.
+NOWHERE = bytearray(1024 * 1024)
+
+# A client that acknowledges several frames at once owes it within this time (docs/protocol.md).
+ACK_DEADLINE_S = 0.05
 
 
 @dataclass(slots=True)
@@ -45,12 +55,20 @@ class Arrival:
 
 @dataclass
 class _Connection:
-    """What both kinds of viewer share: a socket, a buffer, and a pace to read at."""
+    """What both kinds of viewer share: a socket, a buffer, and a pace to read at.
+
+    Attributes:
+        bytes_per_s: The pace; None for as fast as they come.
+        receive_buffer: The kernel's, in bytes; None for its own choice.
+        light: Whether pictures are thrown away unread: ``last_jpeg`` stays empty. Has no pace.
+        last_jpeg: The newest picture.
+    """
 
     host: str
     port: int
     bytes_per_s: float | None = None
     receive_buffer: int | None = None
+    light: bool = False
     arrivals: list[Arrival] = field(default_factory=list)
     last_jpeg: bytes = b""
     closed: bool = False
@@ -62,6 +80,8 @@ class _Connection:
         self.sock.connect((self.host, self.port))
         self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._buffer = bytearray()
+        self._skip = 0  # Bytes of a picture that are still to be thrown away.
+        self._coming = Arrival(0, 0.0, 0.0, 0)  # The picture they belong to.
         self._allowance = 0.0
         self._allowed_at = time.monotonic()
 
@@ -80,6 +100,9 @@ class _Connection:
 
     def read(self) -> None:
         """Read what is there and the pace allows, and take it in."""
+        if self.light:
+            self._read_light()
+            return
         limit = READ_BYTES if self.bytes_per_s is None else max(1, int(self._allowance))
         try:
             data = self.sock.recv(limit)
@@ -94,8 +117,41 @@ class _Connection:
         self._buffer += data
         self._parse()
 
+    def _read_light(self) -> None:
+        try:
+            if not self._skip:
+                data = self.sock.recv(HEAD_BYTES)
+                if not data:
+                    self.closed = True
+                    return
+                self._buffer += data
+                self._parse()
+            if self._skip:
+                size = min(self._skip, len(NOWHERE))
+                taken = self.sock.recv_into(NOWHERE, size, socket.MSG_TRUNC)
+                if not taken:
+                    self.closed = True
+                self._skip -= taken
+                if not self._skip:
+                    self._arrive(self._coming)
+        except (BlockingIOError, TimeoutError):
+            return
+        except OSError:
+            self.closed = True
+
+    def _throw_away(self, arrival: Arrival, present: int) -> None:
+        """Skip the rest of a picture, of which ``present`` bytes are at the end of the buffer."""
+        self._coming = arrival
+        self._skip = arrival.size - present
+        self._buffer.clear()
+
     def _parse(self) -> None:
         raise NotImplementedError
+
+    def _arrive(self, arrival: Arrival) -> None:
+        """Note a picture whose last byte was just read."""
+        arrival.received_unix = time.time()
+        self.arrivals.append(arrival)
 
     def close(self) -> None:
         self.closed = True
@@ -108,12 +164,16 @@ class Viewer(_Connection):
 
     Attributes:
         ack: ``each`` acknowledges every frame as it arrives, ``none`` never does.
+        ack_every: How many frames one acknowledgement may cover; :class:`Crowd` keeps its deadline.
+        keep_events: Whether ``events`` collects what the server says besides frames and replies.
         headers: Sent with the handshake, such as ``Authorization`` or ``Cookie`` and ``Origin``.
         auth: Sent as the Socket.IO ``auth`` payload.
         refusal: What the server said when it did not let this connection in.
     """
 
     ack: str = "each"
+    ack_every: int = 1
+    keep_events: bool = True
     on_frame: Callable[[dict[str, Any], bytes], None] | None = None
     events: list[tuple[str, Any]] = field(default_factory=list)
     headers: dict[str, str] = field(default_factory=dict)
@@ -126,6 +186,9 @@ class Viewer(_Connection):
         self._replies: dict[int, Any] = {}
         self._next_id = 0
         self._header: dict[str, Any] | None = None
+        self._unacknowledged = 0
+        self._unacknowledged_since = 0.0
+        self._camera = ""
         key = base64.b64encode(os.urandom(16)).decode()
         more = "".join(f"{name}: {value}\r\n" for name, value in self.headers.items())
         self.sock.sendall(
@@ -146,6 +209,7 @@ class Viewer(_Connection):
         self.sid = ""
         pace, self.bytes_per_s = self.bytes_per_s, None
         self.send_text("40" if self.auth is None else "40" + json.dumps(self.auth))
+        self._parse()
         self.pump(lambda: bool(self.sid), 5)
         self.bytes_per_s = pace
         self.sock.setblocking(False)
@@ -155,12 +219,23 @@ class Viewer(_Connection):
         payload = text.encode()
         size = len(payload)
         head = bytes([0x81, 0x80 | size]) if size < 126 else b"\x81\xfe" + struct.pack("!H", size)
-        self.sock.setblocking(True)
+        data = head + b"\0\0\0\0" + payload
         try:
-            self.sock.sendall(head + b"\0\0\0\0" + payload)
+            data = data[self.sock.send(data) :]
+        except (BlockingIOError, TimeoutError):
+            pass
         except OSError:
             self.closed = True
-        self.sock.setblocking(False)
+            return
+        if not data:
+            return
+        timeout_s = self.sock.gettimeout()
+        self.sock.setblocking(True)
+        try:
+            self.sock.sendall(data)
+        except OSError:
+            self.closed = True
+        self.sock.settimeout(timeout_s)
 
     def emit(self, event: str, *arguments: object) -> None:
         """Send an event that wants no reply."""
@@ -221,6 +296,9 @@ class Viewer(_Connection):
                     break
                 size = int.from_bytes(buffer[at + 2 : at + 10], "big")
             if len(buffer) - at < head + size:
+                if self.light and buffer[at] & 0x0F == 2:
+                    self._throw_away(self._announced(size), len(buffer) - at - head)
+                    return
                 break
             payload = bytes(memoryview(buffer)[at + head : at + head + size])
             opcode = buffer[at] & 0x0F
@@ -247,19 +325,49 @@ class Viewer(_Connection):
         elif text.startswith("43"):
             number, _, arguments = text[2:].partition("[")
             self._replies[int(number)] = json.loads("[" + arguments)[0]
-        elif text.startswith("42"):
+        elif text.startswith("42") and self.keep_events:
             name, *arguments = json.loads(text[2:])
             self.events.append((name, arguments[0] if arguments else None))
 
     def _take_frame(self, jpeg: bytes) -> None:
+        header = self._header
+        arrival = self._announced(len(jpeg))
+        if not self.light:
+            self.last_jpeg = jpeg
+        if self.on_frame:
+            assert header is not None
+            self.on_frame(header, jpeg)
+        self._arrive(arrival)
+
+    def _announced(self, size: int) -> Arrival:
+        """Return what the header before a picture said of it."""
         header, self._header = self._header, None
         assert header is not None, "a picture came without its header"
-        self.arrivals.append(Arrival(header["seq"], header["at"], time.time(), len(jpeg)))
-        self.last_jpeg = jpeg
-        if self.on_frame:
-            self.on_frame(header, jpeg)
-        if self.ack == "each":
-            self.emit("ack", header["camera"], header["seq"])
+        self._camera = header["camera"]
+        return Arrival(header["seq"], header["at"], 0.0, size)
+
+    def _arrive(self, arrival: Arrival) -> None:
+        super()._arrive(arrival)
+        if self.ack != "each":
+            return
+        self._unacknowledged += 1
+        if self._unacknowledged == 1:
+            self._unacknowledged_since = arrival.received_unix
+        if self._unacknowledged >= self.ack_every:
+            self.acknowledge()
+
+    def acknowledge(self) -> None:
+        """Acknowledge what has arrived."""
+        self._unacknowledged = 0
+        self.emit("ack", self._camera, self.arrivals[-1].seq)
+
+    @property
+    def ack_is_due(self) -> bool:
+        """Whether frames have waited for their acknowledgement as long as they may."""
+        return (
+            self._unacknowledged > 0
+            and time.time() - self._unacknowledged_since > ACK_DEADLINE_S * 0.6
+        )
 
 
 @dataclass
@@ -284,12 +392,17 @@ class MjpegViewer(_Connection):
             if start < 0 or end < 0:
                 return
             size = int(self._buffer[start + 16 : self._buffer.find(b"\r\n", start)])
-            if len(self._buffer) < end + 4 + size:
-                return
             stamp = self._buffer.find(b"X-Timestamp: ", start, end)
             at_unix = float(self._buffer[stamp + 13 : self._buffer.find(b"\r\n", stamp)])
-            self.last_jpeg = bytes(self._buffer[end + 4 : end + 4 + size])
-            self.arrivals.append(Arrival(len(self.arrivals) + 1, at_unix, time.time(), size))
+            arrival = Arrival(len(self.arrivals) + 1, at_unix, 0.0, size)
+            present = len(self._buffer) - end - 4
+            if present < size:
+                if self.light:
+                    self._throw_away(arrival, present)
+                return
+            if not self.light:
+                self.last_jpeg = bytes(self._buffer[end + 4 : end + 4 + size])
+            self._arrive(arrival)
             del self._buffer[: end + 4 + size]
 
 
@@ -313,11 +426,19 @@ class Crowd:
         """Serve everybody for some seconds, or until a condition holds."""
         deadline = time.monotonic() + seconds
         paced = [viewer for viewer in self.viewers if viewer.bytes_per_s is not None]
+        sparing = [v for v in self.viewers if isinstance(v, Viewer) and v.ack_every > 1]
+        tick_s = self.TICK_S if paced or sparing else 0.1
+        next_look = 0.0
         while (remaining := deadline - time.monotonic()) > 0 and not until():
-            for key, _ in self._selector.select(min(remaining, self.TICK_S if paced else 0.1)):
+            for key, _ in self._selector.select(min(remaining, tick_s)):
                 key.data.read()
                 if key.data.closed:
                     self._selector.unregister(key.fileobj)
+            if sparing and time.monotonic() >= next_look:
+                next_look = time.monotonic() + self.TICK_S / 2
+                for viewer in sparing:
+                    if viewer.ack_is_due:
+                        viewer.acknowledge()
             for viewer in paced:
                 if not viewer.closed and viewer.wants_bytes:
                     viewer.read()

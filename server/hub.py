@@ -24,6 +24,7 @@ from eventlet import event, greenio, greenthread, hubs, tpool, wsgi
 __all__ = [
     "Gatekeeper",
     "LagMeter",
+    "ReadWatch",
     "Signal",
     "Task",
     "answer_was_sent",
@@ -163,6 +164,44 @@ def _wait(sock: socket.socket, timeout_s: float | None, **direction: bool) -> bo
     return True
 
 
+class ReadWatch:
+    """Calls a function on the hub whenever a socket can be read, until stopped.
+
+    No green thread is switched to, and no listener comes and goes with every message, which is
+    most of what a small message costs. The function must neither block nor log.
+
+    Args:
+        sock: A real, non-blocking socket.
+        on_readable: Called with nothing.
+    """
+
+    def __init__(self, sock: socket.socket, on_readable: Callable[[], None]) -> None:
+        self._fileno = sock.fileno()
+        self._on_readable = on_readable
+        self._listener: Any = None
+        self.start()
+
+    def start(self) -> None:
+        """Begin, or go on after :meth:`stop`."""
+        if self._listener is None:
+            loop = hubs.get_hub()
+            self._listener = loop.add(loop.READ, self._fileno, self._call, self._let_go, None)
+
+    def stop(self) -> None:
+        """Call no more; required before the socket is closed."""
+        listener, self._listener = self._listener, None
+        if listener is not None:
+            hubs.get_hub().remove(listener)
+
+    def _call(self, _fileno: int) -> None:
+        # The hub polls first and calls then: an earlier call of this round may have stopped us.
+        if self._listener is not None:
+            self._on_readable()
+
+    def _let_go(self, *_: object) -> None:
+        """Be told that the descriptor belongs to somebody else now."""
+
+
 def listen(host: str, port: int) -> socket.socket:
     """Return a green listening socket.
 
@@ -246,6 +285,14 @@ class _StrictProtocol(wsgi.HttpProtocol):  # type: ignore[misc]
             self.wfile.write(refusal)
             self.close_connection = True
         return refusal is None
+
+    def finish(self) -> None:
+        try:
+            super().finish()
+        finally:
+            # Left open where the peer broke off, it would keep the descriptor until some garbage
+            # collection, for the protocol is part of a cycle.
+            self.rfile.close()
 
     def log_message(self, *_: object) -> None:
         """Say nothing: what strangers send is counted, not logged."""

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-__all__ = ["select", "sleep", "socket", "threading", "write"]
+__all__ = ["select", "sleep", "socket", "threading"]
 
 
 def _original(name: str) -> Any:
@@ -29,6 +29,3 @@ select: Any = _original("select")
 
 threading: Any = _original("threading")
 """The ``threading`` module whose threads are real."""
-
-write: Callable[[int, bytes], int] = _original("os").write
-"""Write to a descriptor; the green ``os.write`` would start a second hub, and refuse /dev/null."""

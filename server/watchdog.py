@@ -1,6 +1,7 @@
 """Says where the hub hangs, when it does."""
 
 import faulthandler
+import os
 import time
 
 from server import hub, native
@@ -43,5 +44,5 @@ class Watchdog:
             if time.monotonic() - beat > self._limit_s and beat != dumped_for:
                 dumped_for = beat
                 self.hangs += 1
-                native.write(2, f"The hub has stood still for {self._limit_s:g} s; stacks:\n".encode())
+                os.write(2, f"The hub has stood still for {self._limit_s:g} s; stacks:\n".encode())
                 faulthandler.dump_traceback(file=2, all_threads=True)

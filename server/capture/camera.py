@@ -106,6 +106,11 @@ class Camera:
         """Where its source is, without a password."""
         return self._address.public
 
+    @property
+    def rate(self) -> float:
+        """Frames a second that it delivers at most, as far as is known."""
+        return self.fps or self._source_fps or 30.0
+
     def describe(self) -> dict[str, Any]:
         """Return STATE of the wire contract."""
         return {

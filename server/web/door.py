@@ -2,7 +2,7 @@
 
 Two parts, because eventlet parses HTTP in between. :class:`Doorkeeper` stands at the socket: it
 counts connections, and refuses requests that two servers in a row could understand differently
-(request smuggling, RFC 9112 section 11.2). :class:`Door` is a WSGI layer that looks at Host and Origin.
+(request smuggling, RFC 9112 section 11.2). :class:`Door` is a WSGI layer for Host and Origin.
 """
 
 import ipaddress

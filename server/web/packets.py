@@ -38,9 +38,9 @@ class Json:
     dumps = staticmethod(json.dumps)
 
     @staticmethod
-    def loads(text: str, **options: Any) -> Any:
+    def loads(text: str) -> Any:
         """Parse JSON; an integer beyond any use becomes a float, and is refused as out of range."""
-        return json.loads(text, parse_int=_bounded_int, **options)
+        return _DECODER.decode(text)
 
 
 def judge(message: str | bytes) -> Verdict:
@@ -64,3 +64,7 @@ def judge(message: str | bytes) -> Verdict:
 
 def _bounded_int(digits: str) -> int | float:
     return int(digits) if len(digits) <= LONGEST_INTEGER else float(digits)
+
+
+# Made once: json.loads would make one for every call that gives it an option.
+_DECODER = json.JSONDecoder(parse_int=_bounded_int)

@@ -140,8 +140,7 @@ class Session:
             return
         fanout, viewer = watched
         waited = viewer.obstacle is not None
-        fps = fanout.camera.describe()["fps"] or 30.0
-        if viewer.credit.acknowledge(seq, time.monotonic(), fps) and waited:
+        if viewer.credit.acknowledge(seq, time.monotonic(), fanout.camera.rate) and waited:
             fanout.serve(viewer)
 
     def _on_message(self, message: Message) -> bool:

@@ -8,6 +8,7 @@ import manage  # First: it makes the standard library green.
 
 # isort: split
 import gc
+import os
 import signal
 
 import greenlet
@@ -20,7 +21,7 @@ STANDSTILL_S = 3.0
 def tell_greenlets(*_: object) -> None:
     """Print the number of green threads that have not ended."""
     count = sum(isinstance(one, greenlet.greenlet) and not one.dead for one in gc.get_objects())
-    native.write(1, f"greenlets {count}\n".encode())
+    os.write(1, f"greenlets {count}\n".encode())
 
 
 def stand_still(*_: object) -> None:

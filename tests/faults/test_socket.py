@@ -180,6 +180,14 @@ def test_a_silent_connection_is_ended(server: PortholeServer) -> None:
     silent.close()
 
 
+def test_who_answers_no_ping_is_ended(server: PortholeServer) -> None:
+    """A session whose peer has vanished without a word is over after two pings."""
+    mute = Hostile(server.port)
+
+    assert mute.is_closed(within_s=30)
+    mute.close()
+
+
 def test_non_readers_are_evicted(server: PortholeServer, connect: Connect) -> None:
     """Ten viewers that never read but send pongs are gone within 15 s, and harmed nobody."""
     good = watched(server, connect)

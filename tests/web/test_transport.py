@@ -71,7 +71,7 @@ def connect() -> Iterator[Callable[..., Link]]:
     """A function that makes a connection with a small kernel buffer; returns both ends."""
     ends: list[Any] = []
 
-    def make(idle_s: float = 30.0) -> Link:
+    def make() -> Link:
         listener = hub.listen("127.0.0.1", 0)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 16384)
         client = socket.socket()
@@ -80,7 +80,7 @@ def connect() -> Iterator[Callable[..., Link]]:
         server, _ = listener.accept()
         listener.close()
         malformed: list[str] = []
-        websocket = WebSocket(server, idle_s, malformed.append)
+        websocket = WebSocket(server, malformed.append)
         websocket.malformed = malformed  # type: ignore[attr-defined]
         ends.extend([websocket, client, server])
         return websocket, Peer(client)
@@ -256,14 +256,6 @@ def test_peer_that_vanishes_ends_the_wait(link: Link) -> None:
 
     assert websocket.wait() is None
     assert websocket.closed
-
-
-def test_silent_peer_is_given_up(connect: Callable[..., Link]) -> None:
-    """A peer that says nothing for longer than two pings has gone."""
-    websocket, peer = connect(idle_s=0.01)
-
-    assert websocket.wait() is None
-    assert peer.closed()
 
 
 @pytest.mark.parametrize(

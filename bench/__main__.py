@@ -1,0 +1,101 @@
+"""``python -m bench``: measure Porthole beside its references, and print the tables."""
+
+import argparse
+import signal
+import sys
+import time
+from pathlib import Path
+
+from bench.content import prepare
+from bench.machine import describe
+from bench.quiet import Quiet
+from bench.scenarios import SCENARIOS
+from bench.stand import Stand
+
+VIEWERS = "1,10,50,100,250"
+
+
+def main() -> int:
+    """Run what the command line asks for; tables on standard output, progress beside it."""
+    arguments = _read_arguments()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    started = time.monotonic()
+    machine = describe()
+    try:
+        with prepare(arguments.clip) as content:
+            quiet = Quiet(arguments.patience)
+            stand = Stand(
+                content,
+                arguments.seconds,
+                arguments.repeats,
+                arguments.viewers,
+                arguments.ack_every,
+                quiet,
+            )
+            print(f"{machine}. Pictures: {content.origin}, {content.mean_bytes / 1024:.1f} KiB.\n")
+            for name in arguments.only or SCENARIOS:
+                for table in SCENARIOS[name](stand):
+                    print(table, flush=True)
+    except KeyboardInterrupt:
+        print("bench: stopped", file=sys.stderr)
+        return 130
+    minutes, seconds = divmod(round(time.monotonic() - started), 60)
+    print(
+        f"Median of {stand.repeats} windows of {stand.seconds:g} s, least and most in brackets. "
+        f"Took {minutes} min {seconds} s; {quiet.missed} measurements began while other programs "
+        f"used more than a quarter of a core."
+    )
+    return 0
+
+
+def _read_arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    parser.add_argument(
+        "--only",
+        action="append",
+        choices=list(SCENARIOS),
+        help="run this scenario only; can be given several times",
+    )
+    parser.add_argument(
+        "--seconds", type=float, default=1.5, help="of one window; default: 1.5", metavar="S"
+    )
+    parser.add_argument(
+        "--repeats", type=int, default=3, help="windows per measurement; default: 3", metavar="N"
+    )
+    parser.add_argument(
+        "--viewers",
+        type=_counts,
+        default=_counts(VIEWERS),
+        help=f"how many viewers to measure with; default: {VIEWERS}",
+        metavar="N,N",
+    )
+    parser.add_argument(
+        "--ack-every",
+        type=int,
+        default=1,
+        help="frames that one acknowledgement may cover; default: 1, as a browser that is behind",
+        metavar="N",
+    )
+    parser.add_argument("--clip", type=Path, help="a video to take the pictures from")
+    parser.add_argument(
+        "--patience",
+        type=float,
+        default=45.0,
+        help="seconds to wait, in all, for other programs to pause; default: 45",
+        metavar="S",
+    )
+    arguments = parser.parse_args()
+    if arguments.seconds <= 0 or arguments.repeats < 1 or arguments.ack_every < 1:
+        parser.error("--seconds, --repeats and --ack-every must be positive")
+    return arguments
+
+
+def _counts(text: str) -> tuple[int, ...]:
+    counts = tuple(sorted({int(part) for part in text.split(",")}))
+    if counts[0] < 1 or counts[-1] > 1000:
+        raise argparse.ArgumentTypeError("1 to 1000 viewers")
+    return counts
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,308 @@
+"""The load: viewers in a process of their own, and what they and the server came to.
+
+Run as ``python -m bench.load`` with a :class:`Load` as JSON on standard input; answers with the
+windows as JSON. The server's CPU time is read here, at the moments that the frames are counted.
+"""
+
+import gc
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from itertools import pairwise
+from typing import Any
+
+from bench.client import Arrival, Crowd, MjpegViewer, Viewer
+from bench.process import ROOT, busy_s, cpu_s, rss_bytes
+from bench.table import quantile
+
+__all__ = ["Crew", "CrewWindow", "Group", "Load", "Window"]
+
+
+@dataclass(frozen=True)
+class Group:
+    """Viewers of one kind.
+
+    Attributes:
+        name: What results call it.
+        count: How many.
+        kind: ``socket`` or ``mjpeg``.
+        cameras: Watched in turn: viewer number i watches camera i modulo their number.
+        bytes_per_s: The pace of a poor link; None for as fast as it comes.
+        ack_every: How many frames one acknowledgement may cover.
+    """
+
+    name: str
+    count: int
+    kind: str = "socket"
+    cameras: tuple[str, ...] = ("test",)
+    bytes_per_s: float | None = None
+    ack_every: int = 1
+
+
+@dataclass(frozen=True)
+class Load:
+    """What is done to one server.
+
+    Attributes:
+        port: Of the server, on loopback.
+        pid: Of the server, whose process tree is charged.
+        groups: Who watches.
+        settle_s: How long they watch before anything is counted.
+        windows: How many times it is counted.
+        seconds: How long each time.
+    """
+
+    port: int
+    pid: int
+    groups: tuple[Group, ...]
+    settle_s: float
+    windows: int
+    seconds: float
+
+
+@dataclass(frozen=True)
+class CrewWindow:
+    """What one group saw in one window.
+
+    Attributes:
+        frames: How many arrived, at all of them together.
+        fps_min: Frames a second at the viewer with the fewest.
+        fps_median: And in the middle.
+        distinct_median: Different pictures a second at the viewer in the middle.
+        repeated: Frames that came again, or after a newer one.
+        missing: Frames of the camera that a viewer did not get, by their numbers.
+        mean_bytes: Of a picture.
+        age_p50_ms: Age of a picture when its last byte arrived.
+        age_p99_ms: What 99 of 100 do not exceed.
+        age_max_ms: The oldest.
+        ended: Connections that have ended.
+    """
+
+    frames: int
+    fps_min: float
+    fps_median: float
+    distinct_median: float
+    repeated: int
+    missing: int
+    mean_bytes: float
+    age_p50_ms: float
+    age_p99_ms: float
+    age_max_ms: float
+    ended: int
+
+
+@dataclass(frozen=True)
+class Window:
+    """What was counted in one window.
+
+    Attributes:
+        seconds: How long it was.
+        server_cpu_s: CPU time of the server's process tree.
+        client_cpu_s: CPU time of this process.
+        other_cores: Cores kept busy by neither.
+        rss_bytes: Of the server's tree, at the end.
+        lags_ms: The hub's worst lag of each second, as its ``stats`` say.
+        stats: The last ``stats`` event, or None.
+        groups: By name.
+    """
+
+    seconds: float
+    server_cpu_s: float
+    client_cpu_s: float
+    other_cores: float
+    rss_bytes: int
+    lags_ms: list[float]
+    stats: dict[str, Any] | None
+    groups: dict[str, CrewWindow]
+
+    @property
+    def frames(self) -> int:
+        """Frames that arrived anywhere."""
+        return sum(group.frames for group in self.groups.values())
+
+    @property
+    def us_per_frame(self) -> float:
+        """The server's CPU time per delivered frame in microseconds; 0 where nothing arrived."""
+        return self.server_cpu_s / self.frames * 1e6 if self.frames else 0.0
+
+    @property
+    def server_cores(self) -> float:
+        """Cores that the server kept busy."""
+        return self.server_cpu_s / self.seconds
+
+    @property
+    def client_cores(self) -> float:
+        """Cores that the load client kept busy; near 1 it is the bottleneck."""
+        return self.client_cpu_s / self.seconds
+
+
+class Crew:
+    """The load client's process: a context that ends it. ``windows`` waits for its results."""
+
+    def __init__(self, load: Load) -> None:
+        self._patience_s = 60 + load.settle_s + load.windows * load.seconds
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "bench.load"],
+            cwd=ROOT,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+        assert self._process.stdin is not None
+        self._process.stdin.write(json.dumps(asdict(load)) + "\n")
+        self._process.stdin.flush()
+
+    def __enter__(self) -> "Crew":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._process.kill()
+        self._process.communicate()
+
+    def wait_until_watching(self) -> None:
+        """Return when all are connected and the first window is about to begin."""
+        self._read_line()
+
+    def windows(self) -> list[Window]:
+        """Return what was counted; waits until it is."""
+        windows = json.loads(self._read_line())
+        return [
+            Window(
+                **{
+                    **window,
+                    "groups": {name: CrewWindow(**one) for name, one in window["groups"].items()},
+                }
+            )
+            for window in windows
+        ]
+
+    def _read_line(self) -> str:
+        assert self._process.stdout is not None
+        while line := self._process.stdout.readline():
+            if line.startswith("load: "):
+                return line.removeprefix("load: ")
+        raise SystemExit("bench: the load client ended before its time")
+
+
+AnyViewer = Viewer | MjpegViewer
+
+
+def main() -> None:
+    """Do what standard input says."""
+    told = json.loads(sys.stdin.readline())
+    groups = tuple(Group(**group) for group in told.pop("groups"))
+    load = Load(**told, groups=groups)
+    # Lists of a million small objects that only grow: looking through them is no use.
+    gc.disable()
+    crowd = Crowd()
+    crews = {group.name: _connect(group, load.port, crowd) for group in groups}
+    try:
+        crowd.run(load.settle_s)
+        print("load: watching", flush=True)
+        windows = [_measure(load, crowd, crews) for _ in range(load.windows)]
+        print("load: " + json.dumps([asdict(window) for window in windows]), flush=True)
+    finally:
+        crowd.close()
+
+
+def _connect(group: Group, port: int, crowd: Crowd) -> list[AnyViewer]:
+    viewers: list[AnyViewer] = []
+    paced = group.bytes_per_s is not None
+    for number in range(group.count):
+        viewer: AnyViewer
+        options: dict[str, Any] = {
+            "bytes_per_s": group.bytes_per_s,
+            # A phone's, not a desktop's: else the kernel hides how slow it is for a while.
+            "receive_buffer": 32768 if paced else None,
+            "light": not paced,
+        }
+        if group.kind == "mjpeg":
+            viewer = MjpegViewer("127.0.0.1", port, **options)
+        else:
+            viewer = Viewer(
+                "127.0.0.1", port, ack_every=group.ack_every, keep_events=number == 0, **options
+            )
+        viewer.connect()
+        viewers.append(viewer)
+        crowd.add(viewer)
+        # Whoever is connected is served, so that no server waits for its first client to read.
+        crowd.run(0)
+    for number, viewer in enumerate(viewers):
+        if isinstance(viewer, Viewer):
+            viewer.ask("watch", {"camera": group.cameras[number % len(group.cameras)]})
+            crowd.run(0)
+    return viewers
+
+
+def _measure(load: Load, crowd: Crowd, crews: dict[str, list[AnyViewer]]) -> Window:
+    listener = next(
+        (viewer for crew in crews.values() for viewer in crew if isinstance(viewer, Viewer)), None
+    )
+    for crew in crews.values():
+        for viewer in crew:
+            # The last one stays, so that a repetition across the border is seen.
+            del viewer.arrivals[:-1]
+    before = {name: [len(viewer.arrivals) for viewer in crew] for name, crew in crews.items()}
+    if listener is not None:
+        listener.events.clear()
+    started, cpu, own, busy = time.monotonic(), cpu_s(load.pid), time.process_time(), busy_s()
+    crowd.run(load.seconds)
+    seconds = time.monotonic() - started
+    server_s, client_s = cpu_s(load.pid) - cpu, time.process_time() - own
+    others_s = busy_s() - busy - server_s - client_s
+    stats = [data for name, data in listener.events if name == "stats"] if listener else []
+    lags = [one["process"]["hub_lag_ms"] for one in stats if "hub_lag_ms" in one["process"]]
+    return Window(
+        seconds,
+        server_s,
+        client_s,
+        max(0.0, others_s / seconds),
+        rss_bytes(load.pid),
+        lags,
+        stats[-1] if stats else None,
+        {name: _summarize(crew, before[name], seconds) for name, crew in crews.items()},
+    )
+
+
+def _summarize(crew: Sequence[AnyViewer], before: Sequence[int], seconds: float) -> CrewWindow:
+    counts, distinct, ages, sizes = [], [], [], 0
+    repeated = missing = 0
+    for viewer, start in zip(crew, before, strict=True):
+        arrivals = viewer.arrivals
+        fresh = arrivals[start:]
+        counts.append(len(fresh) / seconds)
+        distinct.append(len({arrival.at_unix for arrival in fresh}) / seconds)
+        ages += [arrival.age_s * 1000 for arrival in fresh]
+        sizes += sum(arrival.size for arrival in fresh)
+        for earlier, later in pairwise(arrivals):
+            repeated += not _is_newer(viewer, earlier, later)
+            if isinstance(viewer, Viewer):
+                missing += max(0, later.seq - earlier.seq - 1)
+    return CrewWindow(
+        frames=len(ages),
+        fps_min=min(counts),
+        fps_median=quantile(counts, 0.5),
+        distinct_median=quantile(distinct, 0.5),
+        repeated=repeated,
+        missing=missing,
+        mean_bytes=sizes / max(1, len(ages)),
+        age_p50_ms=quantile(ages, 0.5),
+        age_p99_ms=quantile(ages, 0.99),
+        age_max_ms=max(ages, default=0.0),
+        ended=sum(viewer.closed for viewer in crew),
+    )
+
+
+def _is_newer(viewer: AnyViewer, earlier: Arrival, later: Arrival) -> bool:
+    # A multipart stream numbers nothing; its pictures have their times.
+    if isinstance(viewer, MjpegViewer):
+        return later.at_unix > earlier.at_unix
+    return later.seq > earlier.seq
+
+
+if __name__ == "__main__":
+    main()

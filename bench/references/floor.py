@@ -1,0 +1,72 @@
+"""The floor: one write per viewer and frame of the same bytes, at 30 fps, and nothing else.
+
+It says what the client wants to hear so that it takes this for a Socket.IO server, and from then on
+reads nothing. No server that sends every viewer every frame over TCP can cost less.
+"""
+
+import selectors
+import socket
+import time
+
+from bench.content import FPS, SIZE, load_jpegs
+from bench.references.listening import announce, read_arguments
+from server.protocol import TEXT, socket_packet, websocket_frame
+
+WELCOME = (
+    b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n"
+    + b"".join(websocket_frame(TEXT, b'40{"sid":"floor"}'))
+)
+
+
+def main() -> None:
+    """Serve until killed."""
+    jpegs = load_jpegs(read_arguments())
+    listener = socket.create_server(("127.0.0.1", 0), backlog=1024)
+    listener.setblocking(False)
+    announce("floor", listener.getsockname()[1])
+    selector = selectors.DefaultSelector()
+    selector.register(listener, selectors.EVENT_READ)
+    viewers: dict[socket.socket, memoryview] = {}
+    due = time.monotonic()
+    seq = 0
+    while True:
+        while (remaining := due - time.monotonic()) > 0:
+            for _ in selector.select(remaining):
+                viewers[_welcome(listener)] = memoryview(b"")
+        due += 1 / FPS
+        seq += 1
+        header = {
+            "camera": "test",
+            "seq": seq,
+            "at": time.time(),
+            "width": SIZE[0],
+            "height": SIZE[1],
+            "rendition": "full",
+        }
+        packet = socket_packet("frame", header, jpegs[seq % len(jpegs)])
+        for viewer in list(viewers):
+            _send(viewer, packet, viewers)
+
+
+def _welcome(listener: socket.socket) -> socket.socket:
+    viewer, _ = listener.accept()
+    viewer.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    viewer.recv(4096)
+    viewer.sendall(WELCOME)
+    viewer.setblocking(False)
+    return viewer
+
+
+def _send(viewer: socket.socket, packet: bytes, viewers: dict[socket.socket, memoryview]) -> None:
+    # Half a packet would spoil the stream, so what the kernel did not take goes first, and alone.
+    data = viewers[viewer] or memoryview(packet)
+    try:
+        viewers[viewer] = data[viewer.send(data) :]
+    except BlockingIOError:
+        pass  # Full to the brim: this viewer skips a frame.
+    except OSError:
+        del viewers[viewer]
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,54 @@
+"""What the references share: their command line, and a picture source that costs nothing."""
+
+import argparse
+import time
+from pathlib import Path
+
+from bench.content import FPS, Pixels, load_pixels
+
+__all__ = ["LoopingCamera", "announce", "part", "read_arguments"]
+
+
+class LoopingCamera:
+    """Pictures at 30 fps out of memory, so that a reference's cost is all its own.
+
+    ``read`` waits for the next one like ``cv2.VideoCapture.read``, for whoever calls.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._pictures: list[Pixels] = load_pixels(folder)
+        self._count = 0
+        self._due = time.monotonic()
+
+    def read(self) -> tuple[Pixels, float]:
+        """Return a picture and its time in Unix seconds."""
+        self._due = max(self._due + 1 / FPS, time.monotonic() - 1)
+        time.sleep(max(0.0, self._due - time.monotonic()))
+        self._count += 1
+        return self._pictures[self._count % len(self._pictures)], time.time()
+
+
+def read_arguments() -> Path:
+    """Return the folder of pictures that the command line names."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("pictures", type=Path)
+    folder: Path = parser.parse_args().pictures
+    return folder
+
+
+def announce(name: str, port: int) -> None:
+    """Print the line that says where this server listens."""
+    print(f"{name} at http://127.0.0.1:{port}/", flush=True)
+
+
+def part(jpeg: bytes, at_unix: float) -> bytes:
+    """Return a multipart part as the recipes write it, with the two headers that the bench reads.
+
+    The recipes send the boundary first, so that a browser shows a picture when the next one comes;
+    here a picture counts as soon as its last byte is in.
+    """
+    head = (
+        f"--frame\r\nContent-Type: image/jpeg\r\nContent-Length: {len(jpeg)}\r\n"
+        f"X-Timestamp: {at_unix:.6f}\r\n\r\n"
+    )
+    return head.encode() + jpeg + b"\r\n"

@@ -1,0 +1,30 @@
+"""What is measured: one module per question, each with ``run(stand)`` that yields tables."""
+
+from collections.abc import Callable, Iterator
+
+from bench.scenarios import (
+    browser,
+    cameras,
+    control,
+    idle,
+    memory,
+    slow,
+    startup,
+    viewers,
+)
+from bench.stand import Stand
+from bench.table import Table
+
+__all__ = ["SCENARIOS"]
+
+SCENARIOS: dict[str, Callable[[Stand], Iterator[Table]]] = {
+    "viewers": viewers.run,
+    "cameras": cameras.run,
+    "idle": idle.run,
+    "slow": slow.run,
+    "control": control.run,
+    "browser": browser.run,
+    "memory": memory.run,
+    "startup": startup.run,
+}
+"""In the order in which they run."""

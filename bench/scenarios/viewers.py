@@ -1,0 +1,126 @@
+"""One camera at 720p30 and more and more viewers: what does a delivered frame cost?"""
+
+from collections.abc import Iterator
+from statistics import median
+
+from bench.content import FPS
+from bench.load import Group, Window
+from bench.process import Server
+from bench.stand import Stand
+from bench.table import Table, spread
+
+__all__ = ["run"]
+
+COLUMNS = (
+    "server",
+    "viewers",
+    "µs per frame",
+    "× floor",
+    "fps min / median",
+    "distinct / s",
+    "missing",
+    "repeated",
+    "age ms p50 / p99",
+    "hub lag ms, worst of a second: median / max",
+    "cores: server / client / others",
+)
+
+# More would only show again that they cannot, and take minutes.
+FOR_THE_RECIPES = (10, 100)
+FOR_THE_QUESTION = (1, 10)
+
+# Above this the client may be what limits the figures of its row.
+SATURATED_CORES = 0.9
+
+
+def run(stand: Stand) -> Iterator[Table]:
+    """Measure Porthole passing through and encoding, and every reference."""
+    table = Table("Server CPU per delivered frame, one camera, 1280x720 at 30 fps", COLUMNS)
+    shares = Table(
+        "Encoding: where the CPU time of a delivered frame goes",
+        ("viewers", "µs per frame", "drawing the pattern", "JPEG encoding", "all the rest"),
+    )
+    floor: dict[int, float] = {}
+
+    def measure(name: str, server: Server, count: int, kind: str = "socket") -> list[Window]:
+        stand.say(f"{name}, {count} viewers")
+        ack_every = 1 if name == "floor" else stand.ack_every
+        windows = stand.measure(server, Group("all", count, kind, ack_every=ack_every))
+        cost = median(window.us_per_frame for window in windows)
+        floor.setdefault(count, cost)  # It is measured first.
+        table.add(*_cells(name, count, windows, cost / floor[count] if floor[count] else 0.0))
+        return windows
+
+    for count in stand.viewers:
+        with stand.reference("floor") as server:
+            measure("floor", server, count)
+    for count in stand.viewers:
+        with stand.camera() as url, stand.porthole(f"test={url}") as server:
+            measure("Porthole, passed through", server, count)
+    for count in stand.viewers:
+        with stand.porthole(stand.content.source) as server:
+            windows = measure("Porthole, encoding", server, count)
+            shares.add(count, *_shares(windows, stand.content.draw_ms))
+    for count in _among(stand.viewers, FOR_THE_RECIPES):
+        with stand.porthole(stand.content.source) as server:
+            measure("Porthole, encoding, MJPEG", server, count, "mjpeg")
+        with stand.reference("classic") as server:
+            measure("classic recipe: one encode, a thread per viewer", server, count, "mjpeg")
+        with stand.reference("stock") as server:
+            measure("stock Flask-SocketIO on eventlet", server, count)
+    for count in _among(stand.viewers, FOR_THE_QUESTION):
+        with stand.reference("question") as server:
+            measure("as asked: an encode loop per viewer, threads", server, count, "mjpeg")
+        with stand.reference("question", "--eventlet") as server:
+            measure("as asked, on eventlet", server, count, "mjpeg")
+
+    table.notes = [
+        "A frame is *missing* when the camera had it and a viewer did not get it, counted over "
+        "all viewers and windows; *repeated* when it came again, or after a newer one.",
+        "The references draw their pictures from memory; Porthole's encoding rows include the "
+        "drawing of the test pattern, and its passing rows the reading of the camera's stream.",
+    ]
+    yield table
+    if stand.content.draw_ms:
+        yield shares
+
+
+def _among(viewers: tuple[int, ...], wanted: tuple[int, ...]) -> list[int]:
+    """Return those counts that are wanted, so that their floor is known."""
+    return [count for count in viewers if count in wanted]
+
+
+def _cells(name: str, count: int, windows: list[Window], ratio: float) -> list[object]:
+    crews = [window.groups["all"] for window in windows]
+    lags = [lag for window in windows for lag in window.lags_ms]
+    client = median(window.client_cores for window in windows)
+    saturated = " **(saturated)**" if client > SATURATED_CORES else ""
+    ended = sum(crew.ended for crew in crews[-1:])
+    return [
+        name + (f" ({ended} connections ended)" if ended else ""),
+        count,
+        spread([window.us_per_frame for window in windows]),
+        f"{ratio:.2f}",
+        f"{min(crew.fps_min for crew in crews):.1f} / {median(c.fps_median for c in crews):.1f}",
+        f"{median(crew.distinct_median for crew in crews):.1f}",
+        sum(crew.missing for crew in crews),
+        sum(crew.repeated for crew in crews),
+        f"{median(c.age_p50_ms for c in crews):.1f} / {median(c.age_p99_ms for c in crews):.1f}",
+        f"{median(lags):.1f} / {max(lags):.1f}" if lags else None,
+        f"{median(window.server_cores for window in windows):.2f} / {client:.2f}{saturated} / "
+        f"{median(window.other_cores for window in windows):.2f}",
+    ]
+
+
+def _shares(windows: list[Window], draw_ms: float | None) -> list[object]:
+    """Split the cost; what a picture costs once is shared by all who were sent it."""
+    cost = median(window.us_per_frame for window in windows)
+    rate = median(window.frames / window.seconds for window in windows)
+    stats = next((window.stats for window in reversed(windows) if window.stats), None)
+    if not stats or not rate:
+        return [f"{cost:.1f}", None, None, None]
+    camera = next(iter(stats["cameras"].values()))
+    drawing = (draw_ms or 0) * 1000 * FPS / rate
+    encoding = (camera["encode_ms"] or 0) * 1000 * camera["encoded_fps"] / rate
+    rest = cost - drawing - encoding
+    return [f"{cost:.1f}", f"{drawing:.1f}", f"{encoding:.1f}", f"{rest:.1f}"]

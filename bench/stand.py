@@ -1,0 +1,111 @@
+"""The test stand: what every scenario starts servers and loads with."""
+
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from bench.client import Viewer
+from bench.content import FPS, Content
+from bench.load import Crew, Group, Load, Window
+from bench.process import Server
+from bench.quiet import Quiet
+from bench.table import quantile
+
+__all__ = ["Stand", "clock_times_ms", "p50_p99"]
+
+SETTLE_S = 1.5
+
+# Less than the 60 events a second that a connection may send.
+CLOCKS_PER_S = 40
+
+
+@dataclass(frozen=True)
+class Stand:
+    """One run of the bench.
+
+    Attributes:
+        content: The pictures.
+        seconds: How long each window is.
+        repeats: How many windows there are.
+        viewers: How many viewers, in the scenarios that ask how it grows.
+        ack_every: How many frames one acknowledgement of a viewer may cover.
+        quiet: Waited for before each measurement.
+    """
+
+    content: Content
+    seconds: float
+    repeats: int
+    viewers: tuple[int, ...]
+    ack_every: int
+    quiet: Quiet
+
+    @property
+    def all_seconds(self) -> float:
+        """How long all windows of one measurement are together."""
+        return self.seconds * self.repeats
+
+    def say(self, text: str) -> None:
+        """Show progress."""
+        print(f"bench: {text}", file=sys.stderr, flush=True)
+
+    @contextmanager
+    def porthole(self, *arguments: str) -> Iterator[Server]:
+        """Run Porthole with these sources and flags."""
+        with (
+            tempfile.TemporaryDirectory(prefix="porthole-bench-state-") as state,
+            Server(
+                "manage.py",
+                "run",
+                *("--port", "0", "--state", state, "--log-level", "error"),
+                *arguments,
+            ) as server,
+        ):
+            yield server
+
+    def reference(self, name: str, *flags: str) -> Server:
+        """Run one of :mod:`bench.references`."""
+        return Server("-m", f"bench.references.{name}", str(self.content.folder), *flags)
+
+    @contextmanager
+    def camera(self, fps: int = FPS) -> Iterator[str]:
+        """Run an MJPEG camera and give its URL."""
+        with self.reference("camera", "--fps", str(fps)) as server:
+            yield f"http://127.0.0.1:{server.port}/"
+
+    @contextmanager
+    def load(self, server: Server, *groups: Group, settle_s: float = SETTLE_S) -> Iterator[Crew]:
+        """Let viewers watch; gives their process, with the first window about to begin."""
+        self.quiet.wait(self.say)
+        load = Load(server.port, server.pid, groups, settle_s, self.repeats, self.seconds)
+        with Crew(load) as crew:
+            crew.wait_until_watching()
+            yield crew
+
+    def measure(self, server: Server, *groups: Group, settle_s: float = SETTLE_S) -> list[Window]:
+        """Let viewers watch, and return what was counted."""
+        with self.load(server, *groups, settle_s=settle_s) as crew:
+            return crew.windows()
+
+
+def clock_times_ms(server: Server, seconds: float) -> list[float]:
+    """Return how long ``clock`` took, asked again and again by someone who watches nothing."""
+    viewer = Viewer("127.0.0.1", server.port, keep_events=False)
+    viewer.connect()
+    times = []
+    deadline = time.monotonic() + seconds
+    try:
+        while (started := time.monotonic()) < deadline:
+            viewer.call("clock", {"t": time.time()}, timeout_s=10)
+            times.append((time.monotonic() - started) * 1000)
+            time.sleep(max(0.0, started + 1 / CLOCKS_PER_S - time.monotonic()))
+    finally:
+        viewer.close()
+    return times
+
+
+def p50_p99(values: list[float]) -> str:
+    """Return the two as text."""
+    return f"{quantile(values, 0.5):.1f} / {quantile(values, 0.99):.1f}"

@@ -1,0 +1,66 @@
+"""The bench as people run it, and what it reads from /proc."""
+
+import subprocess
+import sys
+
+from bench.process import ROOT, cpu_s, rss_bytes
+from bench.table import Table, quantile, spread
+
+# Burns a fifth of a second in a child that has ended, then waits to be looked at.
+PARENT_OF_A_BUSY_CHILD = """
+import subprocess, sys
+busy = "import time\\nwhile time.process_time() < 0.2: pass"
+subprocess.run([sys.executable, "-c", busy])
+print("done", flush=True)
+sys.stdin.read()
+"""
+
+
+def test_idle_is_measured_from_the_command_line() -> None:
+    """A quick look at one scenario prints its table in Markdown."""
+    done = subprocess.run(
+        [sys.executable, "-m", "bench", "--only", "idle"]
+        + ["--seconds", "0.5", "--repeats", "1", "--patience", "0"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+
+    assert "| test pattern | live, unwatched, source open |" in done.stdout
+    assert "Linux" in done.stdout.splitlines()[0]
+
+
+def test_children_are_charged() -> None:
+    """CPU time counts descendants, also those that have ended."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", PARENT_OF_A_BUSY_CHILD],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    with process:
+        assert process.stdout is not None
+        process.stdout.readline()
+
+        assert cpu_s(process.pid) > 0.19
+        assert rss_bytes(process.pid) > 1_000_000
+
+        process.kill()
+
+
+def test_a_table_is_markdown() -> None:
+    """Columns, a rule, rows and notes; what is unknown is a dash."""
+    table = Table("Costs", ("server", "µs"), notes=["A note."])
+    table.add("floor", None)
+
+    assert str(table) == "### Costs\n\n| server | µs |\n|---|---|\n| floor | – |\n\nA note.\n"
+
+
+def test_repeats_show_their_spread() -> None:
+    """The median stands first; brackets only where repeats differ."""
+    assert spread([3.0, 1.0, 2.0]) == "2.0 (1.0–3.0)"
+    assert spread([2.0, 2.0]) == "2.0"
+    assert quantile([], 0.5) == 0
+    assert quantile([1, 2, 3, 4], 0.99) == 4
