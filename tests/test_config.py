@@ -236,3 +236,12 @@ def test_every_setting_has_words() -> None:
     for option in server_options():
         assert option.help.endswith(".")
         assert option.accepts
+
+
+def test_documentation_tells_every_setting() -> None:
+    """The table in docs/configuration.md is the table in the code."""
+    text = (Path(__file__).parent.parent / "docs" / "configuration.md").read_text(encoding="utf-8")
+
+    for option in server_options():
+        assert f"| `{option.name}` | " in text
+        assert f"| {option.accepts} | {option.help} |" in text

@@ -12,33 +12,46 @@ __all__ = ["run"]
 
 FIRST_FRAME_S = 10.0
 
+# What a start and a last viewer leave to be done.
+SETTLE_S = 0.5
+
+# Kept open for the whole measurement: the default would close the source in the middle.
+KEEP_OPEN = ("--release-after", "600")
+
 
 def run(stand: Stand) -> Iterator[Table]:
-    """Measure a server that was never watched, and one whose source is still open."""
+    """Measure servers that were never watched, and then those whose source is still open.
+
+    One on the test pattern and one on a network camera, at the same time: together they are too
+    little to be in each other's way.
+    """
+    stand.say("idle")
     table = Table(
         "Idle: one camera, 1280x720 at 30 fps, nobody watches", ("source", "state", "% of a core")
     )
-    with stand.camera() as url:
-        for what, source in (
-            ("test pattern", stand.content.source),
-            ("network camera, MJPEG", f"test={url}"),
-        ):
-            stand.say(f"idle, {what}")
-            # Kept open for the whole measurement: its default would close it in the middle.
-            with stand.porthole(source, "--release-after", "600") as server:
-                stand.quiet.wait(stand.say)
-                time.sleep(0.5)
-                table.add(what, "never watched, source closed", _percent(server, stand))
-                _watch_once(server)
-                time.sleep(0.5)
-                table.add(what, "live, unwatched, source open", _percent(server, stand))
+    with (
+        stand.camera() as url,
+        stand.porthole(stand.content.source, *KEEP_OPEN) as drawn,
+        stand.porthole(f"test={url}", *KEEP_OPEN) as network,
+    ):
+        servers = {"test pattern": drawn, "network camera, MJPEG": network}
+        stand.quiet.wait(stand.say)
+        for state in ("never watched, source closed", "live, unwatched, source open"):
+            if state.startswith("live"):
+                for server in servers.values():
+                    _watch_once(server)
+            time.sleep(SETTLE_S)
+            for source, percent in _percents(servers, stand.all_seconds).items():
+                table.add(source, state, f"{percent:.2f}")
     yield table
 
 
-def _percent(server: Server, stand: Stand) -> str:
-    before, since = cpu_s(server.pid), time.monotonic()
-    time.sleep(stand.all_seconds)
-    return f"{100 * (cpu_s(server.pid) - before) / (time.monotonic() - since):.2f}"
+def _percents(servers: dict[str, Server], seconds: float) -> dict[str, float]:
+    """Return how much of a core each of them uses."""
+    before, since = {name: cpu_s(one.pid) for name, one in servers.items()}, time.monotonic()
+    time.sleep(seconds)
+    took_s = time.monotonic() - since
+    return {name: 100 * (cpu_s(one.pid) - before[name]) / took_s for name, one in servers.items()}
 
 
 def _watch_once(server: Server) -> None:

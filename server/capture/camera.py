@@ -79,6 +79,8 @@ class Camera:
         self._size = (0, 0)
         self._source_fps = 0.0
         self._picture_at: float | None = None  # Monotonic; the last grab since open or since idle.
+        self._waiting_since: float | None = None  # Monotonic; for the first one after either.
+        self._broken = ""  # What was wrong with the last picture, if it could not be decoded.
         self._unwatched_since = 0.0
         self._stillness = Stillness()
         self._still_s = 0.0
@@ -153,6 +155,8 @@ class Camera:
             self._still_s = 0.0
             self._stillness = Stillness()  # Anew: the old one may be in use on a native thread.
             self.slot.clear()
+        if viewers and not self._viewers and self._source is not None:
+            self._waiting_since = time.monotonic()
         arrived = viewers > self._viewers
         self._viewers = viewers
         if arrived:
@@ -235,7 +239,8 @@ class Camera:
         return time.monotonic() - self._unwatched_since < self._server.release_after
 
     def _open(self) -> None:
-        self._picture_at = None
+        self._picture_at = self._waiting_since = None
+        self._broken = ""
         self._stillness.forget()
         self._holding = True
         source = hub.run_native(
@@ -245,6 +250,7 @@ class Camera:
         self.meter.opened += 1
         self._size = (source.info.width, source.info.height)
         self._source_fps = round(source.info.fps, 3)
+        self._waiting_since = time.monotonic()
         self._refresh(changed=True)
 
     def _drain(self) -> None:
@@ -260,14 +266,16 @@ class Camera:
                 picture = hub.run_native(
                     _take, source, self._due_now, self._slack(), self._stillness
                 )
-            except PictureError:
+            except PictureError as error:
                 self.meter.drops["broken"] += 1
+                self._broken = str(error)
                 continue
             if picture is None:
                 continue
             self._picture_at = time.monotonic()
             if picture.image is not None and self._viewers:
                 self._still_s = picture.still_s
+                self._broken = ""
                 self._put(picture.image, picture.at_unix)
             if self._state != "live":
                 self._refresh()
@@ -311,7 +319,7 @@ class Camera:
 
     def _release(self) -> None:
         source, self._source = self._source, None
-        self._picture_at = None
+        self._picture_at = self._waiting_since = None
         self.slot.clear()
         if source is not None:
             hub.run_native(source.close)
@@ -344,12 +352,13 @@ class Camera:
             return "idle", "nobody is watching"
         if self._failure is not None and self._picture_at is None:
             return "retrying", self._failure
+        since = self._waiting_since if self._picture_at is None else self._picture_at
+        limit_s = max(self._server.stall_after, 3 / self._source_fps if self._source_fps else 0)
+        if since is not None and time.monotonic() - since > limit_s:
+            broken = f"; {self._broken}" if self._broken else ""
+            return "stalled", f"no picture for more than {limit_s:g} s{broken}"
         if self._picture_at is None:
             return "starting", "waiting for the first picture"
-        age_s = time.monotonic() - self._picture_at
-        limit_s = max(self._server.stall_after, 3 / self._source_fps if self._source_fps else 0)
-        if age_s > limit_s:
-            return "stalled", f"no picture for more than {limit_s:g} s"
         frozen_s = self._server.frozen_after
         if frozen_s and self._still_s > frozen_s:
             return "stalled", f"the picture has not changed for more than {frozen_s:g} s"

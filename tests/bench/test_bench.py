@@ -6,6 +6,8 @@ import sys
 from bench.process import ROOT, cpu_s, rss_bytes
 from bench.table import Table, quantile, spread
 
+QUICK = ("--seconds", "0.5", "--repeats", "1", "--patience", "0")
+
 # Burns a fifth of a second in a child that has ended, then waits to be looked at.
 PARENT_OF_A_BUSY_CHILD = """
 import subprocess, sys
@@ -19,8 +21,7 @@ sys.stdin.read()
 def test_idle_is_measured_from_the_command_line() -> None:
     """A quick look at one scenario prints its table in Markdown."""
     done = subprocess.run(
-        [sys.executable, "-m", "bench", "--only", "idle"]
-        + ["--seconds", "0.5", "--repeats", "1", "--patience", "0"],
+        [sys.executable, "-m", "bench", "--only", "idle", *QUICK],
         cwd=ROOT,
         capture_output=True,
         text=True,

@@ -24,9 +24,12 @@ class BadCamera:
     Args:
         fps: Parts a second.
         size: Width and height of its pictures, in pixels.
+        login: Whether it wants credentials.
     """
 
-    def __init__(self, fps: float = 25, size: tuple[int, int] = (320, 180)) -> None:
+    def __init__(
+        self, fps: float = 25, size: tuple[int, int] = (320, 180), login: bool = False
+    ) -> None:
         self.size = size
         """Of the pictures from now on; may be changed in mid-stream."""
         self.fault: Fault = "none"
@@ -35,6 +38,7 @@ class BadCamera:
         """Good parts sent."""
         self.authorizations: set[str | None] = set()
         """The credentials that were shown."""
+        self._login = login
         self._interval_s = 1 / fps
         self._hang_ups = 0
         self._over = threading.Event()
@@ -93,6 +97,11 @@ class BadCamera:
         hang_ups = self._hang_ups
         if self.fault == "refuse":
             request.send_error(503)
+            return
+        if self._login and not request.headers["Authorization"]:
+            request.send_response(401)
+            request.send_header("WWW-Authenticate", 'Basic realm="camera"')
+            request.end_headers()
             return
         while self.fault == "black hole":
             if self._pause() or self._hang_ups != hang_ups:

@@ -1,13 +1,13 @@
 """Cameras that hang, crash or lie, seen from the dashboard of a whole server."""
 
 import json
-import os
 import re
 import signal
 import subprocess
 import sys
 import time
 import urllib.request
+from base64 import b64encode
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from itertools import pairwise
@@ -17,7 +17,7 @@ from typing import Any
 import psutil
 import pytest
 
-from bench.client import Crowd, Viewer
+from bench.client import Viewer
 from tests.faults.camera import BadCamera
 from tests.live.conftest import ROOT, PortholeServer, last_event, wait_until
 
@@ -272,7 +272,7 @@ def test_a_camera_of_broken_pictures_only_is_not_starting_for_ever(
     camera.fault = "none"
     board.until_live("door")
 
-    assert shown["reason"]
+    assert "not complete" in shown["reason"]
     assert "door" in ready
 
 
@@ -382,13 +382,13 @@ def test_a_password_is_nowhere(
     start_server: Start, connect: Connect, make_camera: MakeCamera, tmp_path: Path
 ) -> None:
     """The camera is shown it; no page, event, metric, log, file or process list is."""
-    live, refusing, gone = make_camera(), make_camera(), make_camera()
+    live, refusing, gone = make_camera(login=True), make_camera(), make_camera()
     refusing.fault = "refuse"
     gone.disappear()
     config = tmp_path / "porthole.toml"
     tables = {
         "live": live.url(f"ann:{PASSWORD}"),
-        "query": live.url() + f"?token={PASSWORD}",
+        "query": live.url("ann:other") + f"?token={PASSWORD}",
         "refusing": refusing.url(f"ann:{PASSWORD}"),
         "gone": gone.url(f"ann:{PASSWORD}"),
         "file": f"{tmp_path}/nothing.mp4",
@@ -417,12 +417,10 @@ def test_a_password_is_nowhere(
     stats = board.stats()
     kept = {path: path.read_bytes() for path in (tmp_path / "state").rglob("*") if path.is_file()}
 
-    assert any(one and one.startswith("Basic ") for one in live.authorizations)
+    credentials = b64encode(f"ann:{PASSWORD}".encode()).decode()
+    assert f"Basic {credentials}" in live.authorizations
     assert not [path for path, text in shown.items() if PASSWORD in text]
     assert PASSWORD not in str(board.viewer.events) + str(stats)
     assert PASSWORD not in "\n".join(server.log)
     assert not [where for where, data in (processes | kept).items() if PASSWORD.encode() in data]
     assert kept
-    assert os.listdir("/dev/shm") == [] or not [
-        n for n in os.listdir("/dev/shm") if "porthole" in n
-    ]
