@@ -46,7 +46,7 @@ class OneLine(click.ClickException):
 def settings_options(command: Callable[..., None]) -> Callable[..., None]:
     """Add a flag for every row of the settings table."""
     for option in reversed(server_options()):
-        default = "none" if option.default is None else option.default
+        default = "none" if option.default in (None, ()) else option.default
         text = f"{option.help} Accepts {option.accepts}. Default: {default}."
         command = click.option(option.flag, option.name, metavar="VALUE", help=text)(command)
     return command

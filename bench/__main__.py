@@ -1,6 +1,7 @@
 """``python -m bench``: measure Porthole beside its references, and print the tables."""
 
 import argparse
+import os
 import signal
 import sys
 import time
@@ -8,6 +9,7 @@ from pathlib import Path
 
 from bench.content import prepare
 from bench.machine import describe
+from bench.process import stolen_s
 from bench.quiet import Quiet
 from bench.scenarios import SCENARIOS
 from bench.stand import Stand
@@ -19,7 +21,7 @@ def main() -> int:
     """Run what the command line asks for; tables on standard output, progress beside it."""
     arguments = _read_arguments()
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    started = time.monotonic()
+    started, stolen = time.monotonic(), stolen_s()
     machine = describe()
     try:
         with prepare(arguments.clip) as content:
@@ -39,11 +41,14 @@ def main() -> int:
     except KeyboardInterrupt:
         print("bench: stopped", file=sys.stderr)
         return 130
-    minutes, seconds = divmod(round(time.monotonic() - started), 60)
+    took_s = time.monotonic() - started
+    minutes, seconds = divmod(round(took_s), 60)
+    percent = 100 * (stolen_s() - stolen) / took_s / (os.cpu_count() or 1)
     print(
         f"Median of {stand.repeats} windows of {stand.seconds:g} s, least and most in brackets. "
         f"Took {minutes} min {seconds} s; {quiet.missed} measurements began while other programs "
-        f"used more than a quarter of a core."
+        f"used more than a quarter of a core, and a hypervisor kept back {percent:.1f} % of the "
+        f"machine."
     )
     return 0
 

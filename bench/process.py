@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 from types import TracebackType
 
-__all__ = ["ROOT", "Server", "busy_s", "cpu_s", "rss_bytes"]
+__all__ = ["ROOT", "Server", "busy_s", "cpu_s", "rss_bytes", "stolen_s"]
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -131,10 +131,18 @@ def rss_bytes(pid: int) -> int:
 
 def busy_s() -> float:
     """Return the CPU time that everything on this machine has used, in seconds."""
-    user, nice, system, _idle, _iowait, irq, softirq, *_ = (
-        int(field) for field in Path("/proc/stat").read_text().splitlines()[0].split()[1:]
-    )
-    return (user + nice + system + irq + softirq) * TICK_S
+    user, nice, system, _idle, _iowait, irq, softirq, *_ = _machine_s()
+    return user + nice + system + irq + softirq
+
+
+def stolen_s() -> float:
+    """Return the CPU time that a hypervisor has given to others while this machine wanted it."""
+    return _machine_s()[7]
+
+
+def _machine_s() -> list[float]:
+    fields = Path("/proc/stat").read_text().splitlines()[0].split()[1:]
+    return [int(field) * TICK_S for field in fields]
 
 
 def _tree(pid: int) -> list[int]:

@@ -10,7 +10,7 @@ from pathlib import Path
 import flask
 from flask_socketio import SocketIO
 
-from server import hub
+from server import hub, native
 from server.capture.camera import Camera
 from server.config import Settings
 from server.delivery.fanout import Fanout
@@ -40,6 +40,7 @@ RESERVED_DESCRIPTORS = 64
 
 # Everything has this long to end, and then the process ends without it.
 SHUTDOWN_DEADLINE_S = 4.0
+SHUTDOWN_LIMIT_S = 4.8
 
 
 class App:
@@ -146,6 +147,8 @@ class App:
         server = hub.spawn(hub.serve, listener, self._front, self._doorkeeper)
         self._stop.wait()
         log.info("shutting down")
+        # The belt: whatever hangs below, even the hub itself, the process ends in time.
+        native.threading.Thread(target=_exit_late, name="shutdown", daemon=True).start()
         return self._close(server)
 
     def _close(self, server: hub.Task) -> bool:
@@ -163,6 +166,11 @@ class App:
         for task in closing:
             task.join(max(0.0, deadline - time.monotonic()))
         return all(camera.closed for camera in self.cameras.values())
+
+
+def _exit_late() -> None:
+    native.sleep(SHUTDOWN_LIMIT_S)
+    hub.exit_now(0)
 
 
 def descriptor_limit() -> int:
