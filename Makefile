@@ -4,8 +4,9 @@
 VENV := .venv
 PY := $(VENV)/bin/python
 ARGS ?=
+MINUTES ?= 10
 .DEFAULT_GOAL := run
-.PHONY: run test check format bench vendor clean
+.PHONY: run test check format bench soak vendor clean
 
 run: $(VENV)/.runtime
 	@exec $(PY) manage.py run $(ARGS)
@@ -24,6 +25,10 @@ format: $(VENV)/.development
 
 bench: $(VENV)/.development
 	@$(PY) -m bench $(ARGS)
+
+# Viewers, cameras and faults churn together: does anything grow? `make soak MINUTES=10`.
+soak: $(VENV)/.development
+	@$(PY) -m bench.soak --minutes $(MINUTES) $(ARGS)
 
 # Fetches the front end's libraries anew and shows whether they are still what is checked in.
 vendor:

@@ -15,8 +15,8 @@ warnings.filterwarnings("ignore", message=r"\s*Eventlet is deprecated")
 
 import eventlet  # noqa: E402
 
-# But not os: its green open, write and waitpid would make a second hub, with an epoll descriptor, on
-# each native thread that saves a file, and write nothing to /dev/null.
+# But not os: its green open, write and waitpid would make a second hub, with a descriptor of its
+# own, on each native thread that saves a file, and cannot write to /dev/null.
 eventlet.monkey_patch(os=False)
 
 import signal  # noqa: E402
@@ -28,9 +28,12 @@ from typing import Any  # noqa: E402
 
 import click  # noqa: E402
 
-from server import __version__, commands, hub  # noqa: E402
+from server import __version__, commands, hub, native  # noqa: E402
 from server.config import load_settings, server_options  # noqa: E402
 from server.errors import ConfigError, SourceError  # noqa: E402
+
+# A service manager is told that it may take five seconds.
+SHUTDOWN_LIMIT_S = 4.8
 
 
 class OneLine(click.ClickException):
@@ -113,11 +116,24 @@ def run(
     )
     click.echo("Ctrl-C stops it.")
     sys.stdout.flush()
-    ended = app.run(listener)
+    ended = app.run(listener, on_shutdown=limit_shutdown)
     sys.stdout.flush()
     if not ended:
         # A read that never returns must not keep the process; nobody can wait for it.
         hub.exit_now(0)
+
+
+def limit_shutdown() -> None:
+    """Have the process end in time whatever hangs from here on, even the hub itself.
+
+    Here and not in the application, which does not own the process it runs in.
+    """
+
+    def exit_late() -> None:
+        native.sleep(SHUTDOWN_LIMIT_S)
+        hub.exit_now(0)
+
+    native.threading.Thread(target=exit_late, name="shutdown", daemon=True).start()
 
 
 def listen(host: str, port: int) -> Any:

@@ -12,6 +12,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from itertools import pairwise
+from math import nan
 from typing import Any
 
 from bench.client import Arrival, Crowd, MjpegViewer, Viewer
@@ -125,8 +126,8 @@ class Window:
 
     @property
     def us_per_frame(self) -> float:
-        """The server's CPU time per delivered frame in microseconds; 0 where nothing arrived."""
-        return self.server_cpu_s / self.frames * 1e6 if self.frames else 0.0
+        """The server's CPU time per delivered frame in microseconds; NaN where nothing arrived."""
+        return self.server_cpu_s / self.frames * 1e6 if self.frames else nan
 
     @property
     def server_cores(self) -> float:

@@ -425,7 +425,7 @@ def run(minutes: float, seed: int, state: Path) -> bool:
         show("at rest", after, churn)
         return report(samples, before, after, churn, server)
     except Exception:
-        print("\n".join(server.log[-40:]))
+        print("\n".join(server.log[-200:]))
         raise
     finally:
         churn.stopped.set()

@@ -3,6 +3,7 @@
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from math import isnan
 
 __all__ = ["Table", "quantile", "spread"]
 
@@ -43,8 +44,14 @@ def quantile(values: Sequence[float], share: float) -> float:
 
 
 def spread(values: Sequence[float], digits: int = 1) -> str:
-    """Return the median of repeats, with the least and the most where they differ from it."""
+    """Return the median of repeats, with the least and the most where they differ from it.
+
+    A repeat in which there was nothing to measure is NaN, and left out.
+    """
+    known = [value for value in values if not isnan(value)]
+    if not known:
+        return "nothing arrived"
     middle, low, high = (
-        f"{value:.{digits}f}" for value in (statistics.median(values), min(values), max(values))
+        f"{value:.{digits}f}" for value in (statistics.median(known), min(known), max(known))
     )
     return middle if low == high else f"{middle} ({low}–{high})"

@@ -119,6 +119,11 @@ def _parse_url(scheme: str, text: str) -> Address:
         usable = bool(parts.hostname) and parts.port != 0
     except ValueError:
         usable = False
+    if usable and "@" not in parts.netloc and "@" in text:
+        raise ConfigError(
+            f"{_hide_password(text)!r} is ambiguous; accepted: a password with / ? # @ written as "
+            "%2F %3F %23 %40, and @ elsewhere as %40"
+        )
     if not usable or re.search(r"[\s\x00-\x1f\x7f]", text):
         raise ConfigError(f"{_hide_password(text)!r} is no URL; accepted: {scheme}://HOST/...")
     return Address(scheme, text, _hide_password(text))
@@ -149,7 +154,8 @@ def _hide_password(text: str) -> str:
 
     Cameras take passwords as user information and, just as often, as a query value.
     """
-    text = re.sub(r"//[^/?#]*@", "//···@", text)
+    # Greedily: an unescaped slash in a password must not leave the rest of it in sight.
+    text = re.sub(r"//.*@", "//···@", text)
     parts = text.partition("?")
     if not parts[1]:
         return text

@@ -5,12 +5,13 @@ import logging
 import resource
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import flask
 from flask_socketio import SocketIO
 
-from server import hub, native
+from server import hub
 from server.capture.camera import Camera
 from server.config import Settings
 from server.delivery.fanout import Fanout
@@ -35,12 +36,13 @@ log = logging.getLogger(__name__)
 
 ROOT = Path(__file__).resolve().parent.parent
 
+SILENT = logging.getLogger("porthole.silent")
+
 # Kept free for sources, files and pipes when connections take the rest.
 RESERVED_DESCRIPTORS = 64
 
 # Everything has this long to end, and then the process ends without it.
 SHUTDOWN_DEADLINE_S = 4.0
-SHUTDOWN_LIMIT_S = 4.8
 
 
 class App:
@@ -70,13 +72,13 @@ class App:
             json=Json,
             # The front door looks at origins; a second opinion would need a second setting.
             cors_allowed_origins=[],
-            # An unhandled error in a handler is one log line of ours, and none of theirs.
-            logger=False,
-            engineio_logger=False,
+            # Given none, they make their own, and print what strangers send.
+            logger=SILENT,
+            engineio_logger=SILENT,
         )
 
         self._auth = Auth(self.flask, settings.state_dir)
-        require_people(settings.server.host, self._auth)
+        require_people(settings.server.host, self._auth, settings.state_dir)
         self.cameras = {camera.name: Camera(camera, settings.server) for camera in settings.cameras}
         self._fanouts = {name: Fanout(camera) for name, camera in self.cameras.items()}
         self._lag = hub.LagMeter()
@@ -127,8 +129,12 @@ class App:
         """Ask :meth:`run` to end; returns at once, and asking twice is as good as once."""
         self._stop.set()
 
-    def run(self, listener: object) -> bool:
+    def run(self, listener: object, on_shutdown: Callable[[], None] = lambda: None) -> bool:
         """Serve until :meth:`shut_down`.
+
+        Args:
+            listener: Where to serve.
+            on_shutdown: Called when the end begins.
 
         Returns:
             Whether everything ended by itself; if not, something native is stuck, and the process
@@ -147,8 +153,7 @@ class App:
         server = hub.spawn(hub.serve, listener, self._front, self._doorkeeper)
         self._stop.wait()
         log.info("shutting down")
-        # The belt: whatever hangs below, even the hub itself, the process ends in time.
-        native.threading.Thread(target=_exit_late, name="shutdown", daemon=True).start()
+        on_shutdown()
         return self._close(server)
 
     def _close(self, server: hub.Task) -> bool:
@@ -168,11 +173,6 @@ class App:
         return all(camera.closed for camera in self.cameras.values())
 
 
-def _exit_late() -> None:
-    native.sleep(SHUTDOWN_LIMIT_S)
-    hub.exit_now(0)
-
-
 def descriptor_limit() -> int:
     """Return how many descriptors the process may open, after raising that as far as it may."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -190,11 +190,21 @@ def create_app(settings: Settings) -> App:
     return App(settings)
 
 
+class _OneLine(logging.Formatter):
+    """Keeps a message on its line: what it quotes may hold line breaks and escapes."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:
+        text = record.message
+        record.message = "".join(sign if sign.isprintable() else ascii(sign)[1:-1] for sign in text)
+        return super().formatMessage(record)
+
+
 def configure_logging(level: str) -> None:
     """Log to standard error, one line an event."""
-    logging.basicConfig(
-        level=level.upper(), format="%(asctime)s %(levelname).1s %(name)s %(message)s"
-    )
+    handler = logging.StreamHandler()
+    handler.setFormatter(_OneLine("%(asctime)s %(levelname).1s %(name)s %(message)s"))
+    logging.basicConfig(level=level.upper(), handlers=[handler])
+    SILENT.setLevel(logging.CRITICAL + 1)
     # Both log a traceback or two for every malformed message a client sends.
     for name in ("socketio", "engineio", "websockets.server"):
         logging.getLogger(name).setLevel(logging.CRITICAL)

@@ -263,6 +263,8 @@ def _validate(table: type[Any], values: Mapping[str, Any], where: str) -> Any:
 
 def _show(value: object) -> str:
     text = repr(value)
+    if "://" in text:
+        return f"a {type(value).__name__}"  # A source in it may hold a password.
     return text if len(text) <= 80 else text[:77] + "..."
 
 
@@ -323,8 +325,10 @@ def _cameras_from_file(
 ) -> tuple[Camera, ...]:
     if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
         raise ConfigError(
-            f"{where}: camera = {_show(tables)} is no list; accepted: [[camera]] tables"
+            f"{where}: camera = {_show(tables)} is no list of tables; accepted: [[camera]]"
         )
+    if not tables:
+        raise ConfigError(f"{where}: camera is an empty list; accepted: [[camera]] tables")
     cameras: dict[str, Camera] = {}
     for number, table in enumerate(tables, start=1):
         place = f"{where}: camera {table.get('name', number)!r:.42}: "

@@ -257,8 +257,6 @@ def serve(listener: socket.socket, application: Callable[..., Any], gate: Gateke
         if refusal is not None:
             _turn_away(connection, refusal)
             continue
-        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        connection.settimeout(server.socket_timeout)
         eventlet.spawn_n(_converse, server, connection, address)
 
 
@@ -280,6 +278,9 @@ class _StrictProtocol(wsgi.HttpProtocol):  # type: ignore[misc]
         if not super().parse_request():
             return False
         self._deadline.cancel()
+        if self.headers.get("Content-Length", "0") != "0":
+            # The body, and with it the answer: nothing that takes a body takes long.
+            self._deadline = eventlet.Timeout(self.HEAD_DEADLINE_S)
         refusal = self.server.gate.fault(self.request_version, self.headers)
         if refusal is not None:
             self.wfile.write(refusal)
@@ -309,6 +310,8 @@ def _turn_away(connection: Any, refusal: bytes) -> None:
 
 def _converse(server: wsgi.Server, connection: Any, address: tuple[str, int]) -> None:
     try:
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        connection.settimeout(server.socket_timeout)
         server.process_request([address, connection, wsgi.STATE_IDLE])
     except (OSError, eventlet.Timeout):
         pass  # The peer has gone, or dawdled, in mid-sentence.

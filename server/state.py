@@ -48,7 +48,7 @@ class StateFile:
                 raise ValueError("not an object")
         except FileNotFoundError:
             return {}
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, RecursionError) as error:
             aside = self._path.with_suffix(".broken")
             log.warning("%s cannot be read (%s); set aside as %s", self._path, error, aside)
             try:

@@ -9,10 +9,14 @@ from server import hub, native
 __all__ = ["Watchdog"]
 
 
+# Every hang is counted, but stacks are long, and one a minute tells enough.
+DUMP_PAUSE_S = 60.0
+
+
 class Watchdog:
     """A native thread that dumps all stacks to standard error when the hub stands still.
 
-    Nothing on the hub can report that the hub is stuck. Every hang is dumped once.
+    Nothing on the hub can report that the hub is stuck. At most one dump a minute.
 
     Args:
         lag: Its beat is what is watched.
@@ -37,12 +41,15 @@ class Watchdog:
         self._stopped = True
 
     def _run(self) -> None:
-        dumped_for = 0.0
+        dumped_for, last_dump = 0.0, -DUMP_PAUSE_S
         while not self._stopped:
             native.sleep(self.PERIOD_S)
             beat = self._lag.beat
             if time.monotonic() - beat > self._limit_s and beat != dumped_for:
                 dumped_for = beat
                 self.hangs += 1
+                if beat - last_dump < DUMP_PAUSE_S:
+                    continue
+                last_dump = beat
                 os.write(2, f"The hub has stood still for {self._limit_s:g} s; stacks:\n".encode())
                 faulthandler.dump_traceback(file=2, all_threads=True)

@@ -33,7 +33,7 @@ def run(stand: Stand) -> Iterator[Table]:
             windows = crew.windows()
         lags = [lag for window in windows for lag in window.lags_ms]
         worst = f"{max(lags):.1f}" if lags else None
-        table.add(name, count, p50_p99(times), f"{max(times):.1f}", len(times), worst)
+        table.add(name, count, p50_p99(times), f"{max(times, default=0.0):.1f}", len(times), worst)
 
     for count in sorted({FEW, max(stand.viewers)}):
         with stand.camera() as url, stand.porthole(f"test={url}") as server:

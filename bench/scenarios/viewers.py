@@ -1,9 +1,10 @@
 """One camera at 720p30 and more and more viewers: what does a delivered frame cost?"""
 
 from collections.abc import Iterator
+from math import nan
 from statistics import median
 
-from bench.content import FPS
+from bench.content import Content
 from bench.load import Group, Window
 from bench.process import Server
 from bench.stand import Stand
@@ -46,9 +47,9 @@ def run(stand: Stand) -> Iterator[Table]:
         stand.say(f"{name}, {count} viewers")
         ack_every = 1 if name == "floor" else stand.ack_every
         windows = stand.measure(server, Group("all", count, kind, ack_every=ack_every))
-        cost = median(window.us_per_frame for window in windows)
+        cost = _cost(windows)
         floor.setdefault(count, cost)  # It is measured first.
-        table.add(*_cells(name, count, windows, cost / floor[count] if floor[count] else 0.0))
+        table.add(*_cells(name, count, windows, cost / floor[count]))
         return windows
 
     for count in stand.viewers:
@@ -60,7 +61,7 @@ def run(stand: Stand) -> Iterator[Table]:
     for count in stand.viewers:
         with stand.porthole(stand.content.source) as server:
             windows = measure("Porthole, encoding", server, count)
-            shares.add(count, *_shares(windows, stand.content.draw_ms))
+            shares.add(count, *_shares(windows, stand.content))
     for count in _among(stand.viewers, FOR_THE_RECIPES):
         with stand.porthole(stand.content.source) as server:
             measure("Porthole, encoding, MJPEG", server, count, "mjpeg")
@@ -81,8 +82,12 @@ def run(stand: Stand) -> Iterator[Table]:
         "drawing of the test pattern, and its passing rows the reading of the camera's stream.",
     ]
     yield table
-    if stand.content.draw_ms:
-        yield shares
+    shares.notes = [
+        f"Drawing takes {stand.content.draw_ms or 0:.1f} ms of CPU time a picture and encoding "
+        f"{stand.content.encode_ms:.1f} ms, both measured alone on one thread before the run; all "
+        "viewers share it."
+    ]
+    yield shares
 
 
 def _among(viewers: tuple[int, ...], wanted: tuple[int, ...]) -> list[int]:
@@ -112,15 +117,20 @@ def _cells(name: str, count: int, windows: list[Window], ratio: float) -> list[o
     ]
 
 
-def _shares(windows: list[Window], draw_ms: float | None) -> list[object]:
+def _cost(windows: list[Window]) -> float:
+    costs = [window.us_per_frame for window in windows if window.frames]
+    return median(costs) if costs else nan
+
+
+def _shares(windows: list[Window], content: Content) -> list[object]:
     """Split the cost; what a picture costs once is shared by all who were sent it."""
-    cost = median(window.us_per_frame for window in windows)
+    cost = _cost(windows)
     rate = median(window.frames / window.seconds for window in windows)
     stats = next((window.stats for window in reversed(windows) if window.stats), None)
     if not stats or not rate:
         return [f"{cost:.1f}", None, None, None]
     camera = next(iter(stats["cameras"].values()))
-    drawing = (draw_ms or 0) * 1000 * FPS / rate
-    encoding = (camera["encode_ms"] or 0) * 1000 * camera["encoded_fps"] / rate
+    drawing = (content.draw_ms or 0) * 1000 * camera["captured_fps"] / rate
+    encoding = content.encode_ms * 1000 * camera["encoded_fps"] / rate
     rest = cost - drawing - encoding
     return [f"{cost:.1f}", f"{drawing:.1f}", f"{encoding:.1f}", f"{rest:.1f}"]

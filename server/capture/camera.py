@@ -32,6 +32,9 @@ RETRY_FIRST_S = 1.0
 RETRY_LONGEST_S = 10.0
 RETRY_GROWTH = 1.6
 
+# A source that looks frozen is reopened after this many times the setting frozen_after.
+FROZEN_PATIENCE = 3
+
 # How long `stop` waits for the device to be free before it answers.
 RELEASE_DEADLINE_S = 3.0
 
@@ -85,6 +88,8 @@ class Camera:
         self._stillness = Stillness()
         self._still_s = 0.0
         self._failure: str | None = None
+        self._attempt = 0
+        self._retry_at = 0.0
         self._ended = False
 
         self._state: State = "idle"
@@ -202,13 +207,13 @@ class Camera:
     # The capture loop: only this green thread touches the source.
 
     def _run(self) -> None:
-        attempt = 0
         while not self._closing:
             if not self._wanted():
-                attempt = 0
-                self._failure = None
                 self._refresh()
                 self._wake.wait()
+                continue
+            if self._failure is not None and time.monotonic() < self._retry_at:
+                self._wake.wait(self._retry_at - time.monotonic())
                 continue
             seq = self._seq
             try:
@@ -224,8 +229,8 @@ class Camera:
             finally:
                 self._release()
             if self._failure is not None:
-                attempt = attempt + 1 if self._seq == seq else 1
-                self._back_off(attempt)
+                self._attempt = self._attempt + 1 if self._seq == seq else 1
+                self._back_off()
 
     def _wanted(self) -> bool:
         return self.enabled and not self._ended and not self._closing and self._viewers > 0
@@ -277,8 +282,15 @@ class Camera:
                 self._still_s = picture.still_s
                 self._broken = ""
                 self._put(picture.image, picture.at_unix)
+                self._give_up_if_frozen()
             if self._state != "live":
                 self._refresh()
+
+    def _give_up_if_frozen(self) -> None:
+        """Raise when the picture has stood still for so long that only a reopening may help."""
+        limit_s = FROZEN_PATIENCE * self._server.frozen_after
+        if limit_s and self._still_s > limit_s:
+            raise SourceError(f"the picture has not changed for {limit_s:g} s; opened anew")
 
     def _due_now(self) -> float:
         """When a picture is next due; asked natively, so that a hurry counts during a read."""
@@ -307,6 +319,7 @@ class Camera:
 
     def _fail(self, reason: str) -> None:
         self._picture_at = None
+        self._still_s = 0.0
         if not self.enabled or self._closing:
             return
         first = self._failure is None
@@ -322,19 +335,20 @@ class Camera:
         self._picture_at = self._waiting_since = None
         self.slot.clear()
         if source is not None:
-            hub.run_native(source.close)
+            try:
+                hub.run_native(source.close)
+            except Exception:
+                log.exception("camera=%s could not be released", self.name)
         self._holding = False
         self._refresh()
 
-    def _back_off(self, attempt: int) -> None:
-        """Wait before the next try: longer each time, and not in step with other cameras."""
-        delay = min(RETRY_LONGEST_S, RETRY_FIRST_S * RETRY_GROWTH ** (attempt - 1))
-        until = time.monotonic() + delay * random.uniform(0.8, 1.2)
-        while self._wanted() and self._failure is not None:
-            remaining = until - time.monotonic()
-            if remaining <= 0:
-                return
-            self._wake.wait(remaining)
+    def _back_off(self) -> None:
+        """Set when to try again: later each time, and not in step with other cameras.
+
+        Kept while nobody watches, so that viewers who come and go do not hammer a dead camera.
+        """
+        delay = min(RETRY_LONGEST_S, RETRY_FIRST_S * RETRY_GROWTH ** min(self._attempt - 1, 10))
+        self._retry_at = time.monotonic() + delay * random.uniform(0.8, 1.2)
 
     # The state: derived from facts, announced when it changes.
 
@@ -372,7 +386,9 @@ class Camera:
             log.info("camera=%s is back", self.name)
             self.on_notice(self, "info", f"{self.title} is back")
         if state != self._state:
-            log.info("camera=%s state=%s reason=%s", self.name, state, reason)
+            # Viewers come and go; what an operator of the machine wants to know is trouble.
+            level = logging.DEBUG if state in ("idle", "starting", "live") else logging.INFO
+            log.log(level, "camera=%s state=%s reason=%s", self.name, state, reason)
             self._since_unix = time.time()
         if changed or (state, reason) != (self._state, self._reason):
             self._state, self._reason = state, reason

@@ -229,7 +229,7 @@ class Auth:
         log.info("the list of users has changed; %s connections ended", ended)
 
 
-def require_people(host: str, auth: Auth) -> None:
+def require_people(host: str, auth: Auth, state_dir: Path = Path(".porthole")) -> None:
     """Refuse an address that others can reach while nobody has to say who they are.
 
     Raises:
@@ -239,7 +239,8 @@ def require_people(host: str, auth: Auth) -> None:
         return
     raise ConfigError(
         f"host {host!r}: others can reach this address, and there are no users yet; make one with "
-        "`python manage.py user add NAME --role operator`, or listen on 127.0.0.1"
+        f"`python manage.py user add NAME --role operator --state {state_dir}`, "
+        "or listen on 127.0.0.1"
     )
 
 

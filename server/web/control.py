@@ -15,6 +15,10 @@ __all__ = ["Control", "unknown_camera"]
 log = logging.getLogger(__name__)
 
 
+# A disk that takes longer must not hold up the shutdown.
+CLOSE_DEADLINE_S = 2.0
+
+
 class Control:
     """The one way to change a camera at run time.
 
@@ -39,6 +43,7 @@ class Control:
         self._kept: dict[str, dict[str, Any]] = {}
         self._changed = hub.Signal()
         self._saver: hub.Task | None = None
+        self._closing = False
 
     def restore(self) -> None:
         """Apply what was kept by the last run; what no longer fits is passed over, and said."""
@@ -69,9 +74,14 @@ class Control:
 
     def close(self) -> None:
         """Write what is not yet written."""
-        if self._saver:
-            self._saver.kill()
-        self._write()
+        if self._saver is None:
+            self._write()
+            return
+        # Not killed: its write would go on, on a native thread, and two at once spoil the file.
+        self._closing = True
+        self._changed.set()
+        if not self._saver.join(CLOSE_DEADLINE_S):
+            log.error("changes cannot be kept: the disk does not answer")
 
     def camera(self, name: str) -> Camera:
         """Return the camera with this name.
@@ -133,8 +143,10 @@ class Control:
 
     def _save(self) -> None:
         """Write after every change; changes made during a write share the next one."""
-        while True:
+        last = False
+        while not last:
             self._changed.wait()
+            last = self._closing
             self._write()
 
     def _write(self) -> None:

@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterable
 from typing import Any
 from urllib.parse import urlsplit
 
+from server.web.guesses import network_of
+
 __all__ = ["Door", "Doorkeeper", "framing_fault"]
 
 DEFAULT_PORTS = {"http": 80, "ws": 80, "https": 443, "wss": 443}
@@ -38,7 +40,8 @@ class Doorkeeper:
 
     Args:
         most: Connections in all.
-        most_per_address: From one address. Loopback is exempt: a proxy or a bench sits there.
+        most_per_address: From one address, or one IPv6 network of 64 bits.
+            Loopback is exempt: a proxy or a bench sits there.
         count: Called with the reason for every refusal.
     """
 
@@ -57,22 +60,24 @@ class Doorkeeper:
 
     def enter(self, address: str) -> bytes | None:
         """Count a connection in, or return the answer that turns it away."""
+        network = network_of(address)
         crowded = self.open >= self._most or (
-            self._per_address[address] >= self._most_per_address and not is_loopback(address)
+            self._per_address[network] >= self._most_per_address and not is_loopback(address)
         )
         if crowded:
             self._count("429")
             return refusal("429 Too Many Requests", "There are too many connections; try later.")
         self.open += 1
-        self._per_address[address] += 1
+        self._per_address[network] += 1
         return None
 
     def leave(self, address: str) -> None:
         """Count a connection out."""
         self.open -= 1
-        self._per_address[address] -= 1
-        if self._per_address[address] <= 0:
-            del self._per_address[address]
+        network = network_of(address)
+        self._per_address[network] -= 1
+        if self._per_address[network] <= 0:
+            del self._per_address[network]
 
     def fault(self, version: str, headers: Any) -> bytes | None:
         """Return the answer to a request that is refused for its framing, or None."""
@@ -150,12 +155,17 @@ class Door:
             return True
         if origin.lower() in self._origins:
             return True
-        return _place(origin) == _place("//" + environ["HTTP_HOST"])
+        place = _place(origin)
+        return place is not None and place == _place("//" + environ["HTTP_HOST"])
 
 
 def is_loopback(address: str) -> bool:
     """Whether an address in digits is this machine itself."""
-    return is_address(address) and ipaddress.ip_address(address.partition("%")[0]).is_loopback
+    try:
+        parsed = ipaddress.ip_address(address.partition("%")[0])
+    except ValueError:
+        return False
+    return (getattr(parsed, "ipv4_mapped", None) or parsed).is_loopback
 
 
 def is_address(text: str) -> bool:

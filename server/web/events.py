@@ -143,6 +143,7 @@ class Events:
             return
         self._statistics.count_refusal(refusal.error_args["data"]["code"])
         if websocket is not None:
+            websocket.on_message = lambda _message: True  # Nothing it still says is listened to.
             hub.call_later(REFUSED_S, websocket.close)
         raise refusal
 
@@ -337,7 +338,7 @@ class Events:
         """End connections that have stopped to acknowledge; a live one comes back by itself."""
         now = time.monotonic()
         for session in list(self._sessions.values()):
-            if session.idle_s(now) > EVICT_AFTER_S:
+            if session.owing_s(now) > EVICT_AFTER_S:
                 self._statistics.count_refusal("evicted")
                 log.info("evicted %s: nothing acknowledged for %g s", session.who, EVICT_AFTER_S)
                 session.websocket.close()

@@ -32,6 +32,9 @@ EVENT_BURST = 120
 MESSAGES_PER_S = 3000
 
 
+CONNECT_PREFIX = "40"
+
+
 class SocketViewer:
     """One camera on one dashboard: a frame needs credit, and an empty line."""
 
@@ -92,6 +95,7 @@ class Session:
         self._credit_frames = credit_frames
         self._watching: dict[str, tuple[Fanout, SocketViewer]] = {}
         self._last_seqs: dict[str, int] = {}
+        self._owed_before_s = 0.0  # By viewers that ended before anything was acknowledged.
         self._events = Bucket(EVENTS_PER_S, EVENT_BURST, time.monotonic())
         self._messages = Bucket(MESSAGES_PER_S, MESSAGES_PER_S, time.monotonic())
         websocket.admitted = True
@@ -101,8 +105,7 @@ class Session:
     def watch(self, fanout: Fanout) -> None:
         """Become a viewer of a camera; watching it anew starts with fresh credit."""
         name = fanout.camera.name
-        if name in self._watching:
-            self._last_seqs[name] = self._watching[name][1].last_seq
+        self._put_aside(name)
         # A frame it has had must not come again because it looked away for a moment.
         last_seq = self._last_seqs.get(name, 0)
         credit = Credit(self._credit_frames, time.monotonic())
@@ -112,26 +115,32 @@ class Session:
 
     def unwatch(self, name: str) -> None:
         """Stop being a viewer of a camera."""
+        self._put_aside(name)
         watched = self._watching.pop(name, None)
         if watched is not None:
-            fanout, viewer = watched
-            self._last_seqs[name] = viewer.last_seq
-            fanout.leave(self.sid)
+            watched[0].leave(self.sid)
 
     def leave(self) -> None:
         """Stop being a viewer of anything."""
         for name in list(self._watching):
             self.unwatch(name)
 
-    def idle_s(self, now: float) -> float:
+    def _put_aside(self, name: str) -> None:
+        """Remember of a viewer that ends what its successor must not be spared."""
+        watched = self._watching.get(name)
+        if watched is not None:
+            _, viewer = watched
+            self._last_seqs[name] = viewer.last_seq
+            self._owed_before_s += viewer.credit.waiting_s(time.monotonic())
+
+    def owing_s(self, now: float) -> float:
         """Return for how long it has owed the acknowledgement it owes longest; 0 if it owes none.
 
-        Progress is an acknowledgement and nothing else: a peer that never reads can still send
-        pongs for as long as it likes.
+        Progress is an acknowledgement and nothing else: neither pongs, which a peer that never
+        reads can send for as long as it likes, nor watching anew.
         """
-        return max(
-            (viewer.credit.waiting_s(now) for _, viewer in self._watching.values()), default=0.0
-        )
+        waiting = [viewer.credit.waiting_s(now) for _, viewer in self._watching.values()]
+        return max(waiting) + self._owed_before_s if any(waiting) else 0.0
 
     def acknowledge(self, name: object, seq: object) -> None:
         """Take back the credit of frames up to ``seq``; whatever makes no sense changes nothing."""
@@ -140,8 +149,10 @@ class Session:
             return
         fanout, viewer = watched
         waited = viewer.obstacle is not None
-        if viewer.credit.acknowledge(seq, time.monotonic(), fanout.camera.rate) and waited:
-            fanout.serve(viewer)
+        if viewer.credit.acknowledge(seq, time.monotonic(), fanout.camera.rate):
+            self._owed_before_s = 0.0
+            if waited:
+                fanout.serve(viewer)
 
     def _on_message(self, message: Message) -> bool:
         """Deal with acknowledgements here.
@@ -151,6 +162,11 @@ class Session:
         """
         now = time.monotonic()
         if not self._messages.take(now):
+            self._count_refusal("flood")
+            self.websocket.close()
+            return True
+        if isinstance(message, str) and message.startswith(CONNECT_PREFIX):
+            # It is connected. Doing so over and over is the dearest thing it could ask for.
             self._count_refusal("flood")
             self.websocket.close()
             return True

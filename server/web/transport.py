@@ -43,6 +43,9 @@ LONGEST_SHORT = 125
 # Pings and fragments in one reading; no honest client sends a tenth of that.
 MOST_FRAMES_AT_ONCE = 100
 
+# Messages of a connection that is no session yet.
+MOST_WORDS_OF_STRANGERS = 3
+
 # Messages that Engine.IO has not yet taken.
 MOST_UNREAD = 64
 
@@ -90,6 +93,7 @@ class WebSocket:
         self._closed = False
         self.admitted = False
         """Whether a Socket.IO session has come of it; set by that session."""
+        self._strangers_words = 0
         self.on_message: Callable[[Message], bool] = lambda message: False
         """Sees every message before anyone else does; True means it was dealt with."""
         self.on_drained: Callable[[], None] = lambda: None
@@ -261,6 +265,13 @@ class WebSocket:
         """Give a message to whom it is for, if it is one."""
         if self._closed or self.on_message(message):
             return
+        if not self.admitted:
+            # A client has one thing to say before it is let in, and perhaps a pong.
+            self._strangers_words += 1
+            if self._strangers_words > MOST_WORDS_OF_STRANGERS:
+                self._count_refusal("flood")
+                self.close()
+                return
         verdict = judge(message)
         if verdict is not Verdict.PASS:
             self._count_refusal("malformed")

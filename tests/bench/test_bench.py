@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from math import nan
 
 from bench.process import ROOT, cpu_s, rss_bytes
 from bench.table import Table, quantile, spread
@@ -63,5 +64,7 @@ def test_repeats_show_their_spread() -> None:
     """The median stands first; brackets only where repeats differ."""
     assert spread([3.0, 1.0, 2.0]) == "2.0 (1.0–3.0)"
     assert spread([2.0, 2.0]) == "2.0"
+    assert spread([nan, 2.0]) == "2.0"
+    assert spread([nan]) == "nothing arrived"
     assert quantile([], 0.5) == 0
     assert quantile([1, 2, 3, 4], 0.99) == 4

@@ -207,17 +207,10 @@ def test_retries_grow_apart(
     monkeypatch.setattr(camera_module, "time", clock)
     monkeypatch.setattr(camera_module.random, "uniform", lambda low, high: 1.0)
 
-    class Wake:
-        """A signal that nobody sets, on the test's clock."""
-
-        def wait(self, timeout_s: float) -> bool:
-            waits.append(timeout_s)
-            clock.advance(timeout_s)
-            return False
-
-    camera._wake = Wake()  # type: ignore[assignment]
     for attempt in range(1, 9):
-        camera._back_off(attempt)
+        camera._attempt = attempt
+        camera._back_off()
+        waits.append(camera._retry_at - clock.monotonic())
 
     assert waits[0] == pytest.approx(1)
     assert waits[:5] == sorted(set(waits[:5]))

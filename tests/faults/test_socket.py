@@ -262,3 +262,49 @@ def test_ack_storms_change_nothing(server: PortholeServer, connect: Connect) -> 
     assert seqs == sorted(set(seqs))
     assert len(seqs) <= 302
     expect_frames(good, 5)
+
+
+ODD_CONNECTS = [
+    *(b'40"x"', b"40[]", b'40{"token":["a"]}', b'40{"token":{}}', b'40{"token":1e999}'),
+    *(b'40{"token":"\\u0000"}', b"40/elsewhere,", b"40" + b'{"a":' * 3000 + b"}" * 3000),
+]
+
+
+def test_odd_ways_to_connect_are_let_in_or_closed(server: PortholeServer, connect: Connect) -> None:
+    """Nothing that stands beside CONNECT leaves a client half in: it may watch, or it is gone."""
+    good = watched(server, connect)
+    clients = [Hostile(server.port, connected=False) for _ in ODD_CONNECTS]
+    for odd, packet in zip(clients, ODD_CONNECTS, strict=True):
+        odd.send(packet)
+        try:
+            odd.send(b'421["watch",{"camera":"test"}]')
+        except OSError:
+            pass  # Closed already.
+
+    for odd in clients:
+        try:
+            odd.expect(b"431[")
+        except ConnectionError:
+            pass  # Closed, now or after the deadline for connecting.
+        odd.close()
+
+    expect_undisturbed(server, good)
+
+
+def test_junk_neither_floods_nor_colours_the_log(server: PortholeServer, connect: Connect) -> None:
+    """Hundreds of bad messages are counted, not logged; control characters never get through."""
+    good = watched(server, connect)
+    lines = len(server.log)
+    for _ in range(3):
+        junk = Hostile(server.port)
+        for message in FORGIVEN:
+            junk.send(message)
+        junk.send(b'42["\\u001b[31m\\u0007\\nforged",{}]')
+        junk.send(b"x\x1b[31m")
+        assert junk.is_closed(within_s=5)
+        junk.close()
+
+    expect_undisturbed(server, good)
+    log = server.log[lines:]
+    assert len(log) <= 12
+    assert not [line for line in log if "\x1b" in line or "\x07" in line or line == "forged"]

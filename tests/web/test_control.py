@@ -1,6 +1,7 @@
 """What operators change: at once, for everybody, and over a restart."""
 
 import json
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -187,3 +188,32 @@ def test_quit_is_told_and_shuts_down(
 
     assert calls == ["down"]
     assert "ann" in notices[0][1]
+
+
+def test_closing_during_a_write_waits_for_it(
+    make: Callable[..., Control], camera: Camera, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two writes at once would spoil the file; the last change is in it all the same."""
+    writing: list[int] = []
+    most: list[int] = []
+    save = StateFile.save
+
+    def slow(self: StateFile, document: dict[str, object]) -> None:
+        writing.append(1)
+        most.append(len(writing))
+        time.sleep(0.1)
+        save(self, document)
+        writing.pop()
+
+    monkeypatch.setattr(StateFile, "save", slow)
+    control = make(camera)
+    control.restore()
+    control.open()
+    control.set_quality("ann", camera, 20)
+    until(lambda: writing)
+    control.set_quality("ann", camera, 21)
+
+    control.close()
+
+    assert max(most) == 1
+    assert json.loads((tmp_path / "state.json").read_text())["cameras"]["door"] == {"quality": 21}
