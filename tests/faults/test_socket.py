@@ -230,6 +230,53 @@ def spam_pongs(hostiles: list[Hostile], stop: threading.Event) -> None:
                 pass  # Evicted, as it should be.
 
 
+def test_watching_anew_does_not_put_eviction_off(server: PortholeServer, connect: Connect) -> None:
+    """Who never acknowledges is gone in time, however often it begins again.
+
+    Once, every `watch` brought fresh credit and with it a clean slate.
+    """
+    good = watched(server, connect)
+    mute = connect(server, ack="none")
+    crowd = Crowd()
+    crowd.add(good)
+    crowd.add(mute)
+
+    started = time.monotonic()
+    while not mute.closed and time.monotonic() - started < 20:
+        mute.emit("watch", {"camera": "test"})
+        crowd.run(0.3)
+
+    assert mute.closed
+    expect_undisturbed(server, good)
+
+
+def test_connecting_over_and_over_ends_the_connection(
+    server: PortholeServer, connect: Connect
+) -> None:
+    """A session that asks to connect again is cut off: that is the dearest thing it could ask."""
+    good = watched(server, connect)
+    hostile = Hostile(server.port)
+
+    hostile.send(b"40")
+
+    assert hostile.is_closed(within_s=5)
+    hostile.close()
+    expect_undisturbed(server, good)
+
+
+def test_a_stranger_is_not_listened_to_for_long(server: PortholeServer, connect: Connect) -> None:
+    """A connection that is no session yet has a word or three, and then is cut off."""
+    good = watched(server, connect)
+    hostile = Hostile(server.port, connected=False)
+
+    for _ in range(10):
+        hostile.send(b'42["clock",{"t":1}]')
+
+    assert hostile.is_closed(within_s=3)
+    hostile.close()
+    expect_undisturbed(server, good)
+
+
 def test_quit_twice_is_as_good_as_once(server: PortholeServer, connect: Connect) -> None:
     """Two operators who quit at the same moment are both answered, and the server ends with 0."""
     one, other = connect(server), connect(server)
