@@ -19,6 +19,7 @@ import eventlet  # noqa: E402
 # own, on each native thread that saves a file, and cannot write to /dev/null.
 eventlet.monkey_patch(os=False)
 
+import logging  # noqa: E402
 import signal  # noqa: E402
 import sys  # noqa: E402
 import time  # noqa: E402
@@ -116,11 +117,13 @@ def run(
     )
     click.echo("Ctrl-C stops it.")
     sys.stdout.flush()
-    ended = app.run(listener, on_shutdown=limit_shutdown)
+    app.run(listener, on_shutdown=limit_shutdown)
+    logging.shutdown()
     sys.stdout.flush()
-    if not ended:
-        # A read that never returns must not keep the process; nobody can wait for it.
-        hub.exit_now(0)
+    sys.stderr.flush()
+    # Everything is closed and saved. Native threads may still be in OpenCV or in a read that never
+    # returns, and taking the interpreter down around them has been seen to abort.
+    hub.exit_now(0)
 
 
 def limit_shutdown() -> None:

@@ -396,7 +396,7 @@ def test_a_list_of_cameras_hides_the_rest(
     for camera in ("door", "yard"):
         ada.call("watch", {"camera": camera})
         ada.call("quality", {"camera": camera, "quality": 42})
-    ada.pump(lambda: len(ada.arrivals) > 20, 10)
+    ada.pump(lambda: len(ada.arrivals) > 20 and last_event(ada, "stats") is not None, 10)
     dora.pump(lambda: [name for name, _ in dora.events].count("stats") >= 2, 5)
 
     assert {reply["error"] for reply in hidden} == {"unknown_camera"}
