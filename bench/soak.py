@@ -20,6 +20,7 @@ import signal
 import socket
 import struct
 import subprocess
+import sys
 import tempfile
 import threading
 import time
@@ -489,6 +490,8 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=10, help="how long; default: 10")
     parser.add_argument("--seed", type=int, default=1, help="of all chance; default: 1")
     options = parser.parse_args()
+    # Ended from outside it still ends its server.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     os.chdir(Path(__file__).resolve().parent.parent)
     with tempfile.TemporaryDirectory() as state:
         good = run(options.minutes, options.seed, Path(state))
