@@ -129,16 +129,12 @@ class App:
         """Ask :meth:`run` to end; returns at once, and asking twice is as good as once."""
         self._stop.set()
 
-    def run(self, listener: object, on_shutdown: Callable[[], None] = lambda: None) -> bool:
+    def run(self, listener: object, on_shutdown: Callable[[], None] = lambda: None) -> None:
         """Serve until :meth:`shut_down`.
 
         Args:
             listener: Where to serve.
             on_shutdown: Called when the end begins.
-
-        Returns:
-            Whether everything ended by itself; if not, something native is stuck, and the process
-            must be ended without waiting for it.
         """
         # Read on a native thread for capture, another for encoding, and some for the rest.
         hub.size_native_pool(2 * len(self.cameras) + 4)
@@ -154,9 +150,9 @@ class App:
         self._stop.wait()
         log.info("shutting down")
         on_shutdown()
-        return self._close(server)
+        self._close(server)
 
-    def _close(self, server: hub.Task) -> bool:
+    def _close(self, server: hub.Task) -> None:
         deadline = time.monotonic() + SHUTDOWN_DEADLINE_S
         server.kill()
         for fanout in self._fanouts.values():
@@ -170,7 +166,11 @@ class App:
         self._watchdog.stop()
         for task in closing:
             task.join(max(0.0, deadline - time.monotonic()))
-        return all(camera.closed for camera in self.cameras.values())
+        for camera in self.cameras.values():
+            if not camera.closed:
+                log.warning(
+                    "camera=%s does not let go of its source; ending all the same", camera.name
+                )
 
 
 def descriptor_limit() -> int:

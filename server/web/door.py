@@ -5,14 +5,13 @@ counts connections, and refuses requests that two servers in a row could underst
 (request smuggling, RFC 9112 section 11.2). :class:`Door` is a WSGI layer for Host and Origin.
 """
 
-import ipaddress
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable
 from typing import Any
 from urllib.parse import urlsplit
 
-from server.web.guesses import network_of
+from server.web.peer import is_address, is_loopback, network_of
 
 __all__ = ["Door", "Doorkeeper", "framing_fault"]
 
@@ -157,24 +156,6 @@ class Door:
             return True
         place = _place(origin)
         return place is not None and place == _place("//" + environ["HTTP_HOST"])
-
-
-def is_loopback(address: str) -> bool:
-    """Whether an address in digits is this machine itself."""
-    try:
-        parsed = ipaddress.ip_address(address.partition("%")[0])
-    except ValueError:
-        return False
-    return (getattr(parsed, "ipv4_mapped", None) or parsed).is_loopback
-
-
-def is_address(text: str) -> bool:
-    """Whether this is an address in digits."""
-    try:
-        ipaddress.ip_address(text.partition("%")[0])
-    except ValueError:
-        return False
-    return True
 
 
 def _place(url: str) -> tuple[str, int | None] | None:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from server.errors import ConfigError
+from server.web.peer import is_loopback
 
 __all__ = ["Forwarded", "asked_from_here"]
 
@@ -69,12 +70,7 @@ class Forwarded:
 
 def asked_from_here(environ: dict[str, Any]) -> bool:
     """Return whether a program on this machine asks, and no proxy for somebody else."""
-    address = environ.get("REMOTE_ADDR", "")
-    if environ.get(FORWARDED, True) or not _is_address(address):
-        return False
-    parsed = ipaddress.ip_address(address)
-    mapped = getattr(parsed, "ipv4_mapped", None)
-    return bool((mapped or parsed).is_loopback)
+    return not environ.get(FORWARDED, True) and is_loopback(environ.get("REMOTE_ADDR", ""))
 
 
 def _network(text: str) -> Network:

@@ -1,11 +1,12 @@
 """How often passwords may be tried, per address and per name."""
 
-import ipaddress
 import time
 
 import flask
 import limits
 from flask_limiter import Limiter
+
+from server.web.peer import network_of
 
 __all__ = ["Guesses", "TooManyGuesses"]
 
@@ -59,19 +60,6 @@ class Guesses:
         if not counter.hit(limit, "password", *key):
             until = counter.get_window_stats(limit, "password", *key).reset_time
             raise TooManyGuesses(max(1, round(until - time.time() + 0.5)))
-
-
-def network_of(address: str) -> str:
-    """Return what tries are counted for: an IPv4 address, or the IPv6 network of one household."""
-    try:
-        parsed = ipaddress.ip_address(address.partition("%")[0])
-    except ValueError:
-        return address
-    if isinstance(parsed, ipaddress.IPv6Address):
-        if parsed.ipv4_mapped:
-            return str(parsed.ipv4_mapped)
-        return str(ipaddress.ip_network((parsed, 64), strict=False))
-    return str(parsed)
 
 
 def _nobody() -> str:

@@ -20,10 +20,10 @@ from server.web import guesses
 from server.web.auth import Auth, require_people
 from server.web.forwarded import Forwarded, asked_from_here
 from server.web.guard import asking, stand_guard
-from server.web.guesses import network_of
 from server.web.headers import protect_pages
 from server.web.login import create_login
 from server.web.logins import LIFETIME_S, MOST_PER_PERSON, Logins
+from server.web.peer import network_of
 from server.web.presence import Credential, Presence
 from tests.conftest import FakeClock, settle, until
 

@@ -1,0 +1,37 @@
+"""The address a connection comes from: what kind it is, and whom it is counted with."""
+
+import ipaddress
+
+__all__ = ["is_address", "is_loopback", "network_of"]
+
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+
+
+def is_address(text: str) -> bool:
+    """Whether this is an address in digits."""
+    return _parse(text) is not None
+
+
+def is_loopback(text: str) -> bool:
+    """Whether this is an address in digits, and of this machine itself."""
+    address = _parse(text)
+    return address is not None and address.is_loopback
+
+
+def network_of(text: str) -> str:
+    """Return what is counted together: an IPv4 address, or the IPv6 network of one household."""
+    address = _parse(text)
+    if address is None:
+        return text
+    if isinstance(address, ipaddress.IPv6Address):
+        return str(ipaddress.ip_network((address, 64), strict=False))
+    return str(address)
+
+
+def _parse(text: str) -> Address | None:
+    """Return the address without its zone; an IPv4 one that came over IPv6 as what it is."""
+    try:
+        address = ipaddress.ip_address(text.partition("%")[0])
+    except ValueError:
+        return None
+    return getattr(address, "ipv4_mapped", None) or address
