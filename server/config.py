@@ -68,8 +68,10 @@ class ServerSettings(_Table):
     fps: Fps | None = Field(
         None, description="Frames a second for cameras that set none; unset keeps the source's own."
     )
-    quality: Quality = Field(
-        80, description="JPEG quality for cameras that set none. Fewer saves bytes, more detail."
+    quality: Quality | None = Field(
+        None,
+        description="JPEG quality for cameras that set none; unset is 80, and hands on a source's "
+        "own JPEG as it is. Fewer saves bytes, more detail.",
     )
     credit_frames: Annotated[int, Field(ge=1, le=8), Accepts("a whole number from 1 to 8")] = Field(
         2,
@@ -147,7 +149,7 @@ class Camera:
     title: str
     address: Address
     fps: float | None
-    quality: int
+    quality: int | None
 
 
 @dataclass(frozen=True, slots=True)

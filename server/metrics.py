@@ -25,6 +25,9 @@ class Meter:
     encoded: int = 0
     """Frames encoded to JPEG."""
 
+    passed: int = 0
+    """Frames handed on as the camera encoded them."""
+
     sent: int = 0
     """Frames sent, counted once per viewer."""
 
@@ -55,12 +58,13 @@ class CameraStats:
         self._clock = clock
         self._before = self._now()
 
-    def _now(self) -> tuple[float, int, int, int, float, int]:
+    def _now(self) -> tuple[float, int, int, int, int, float, int]:
         meter = self._meter
         return (
             self._clock(),
             meter.captured,
             meter.encoded,
+            meter.passed,
             meter.sent,
             meter.encode_s,
             meter.sent_bytes,
@@ -69,19 +73,21 @@ class CameraStats:
     def take(self) -> dict[str, Any]:
         """Return the rates since the last call and the drops since the start."""
         before, self._before = self._before, self._now()
-        seconds, captured, encoded, sent, encode_s, sent_bytes = (
+        seconds, captured, encoded, passed, sent, encode_s, sent_bytes = (
             now - then for now, then in zip(self._before, before, strict=True)
         )
         seconds = max(seconds, 1e-6)
         return {
             "captured_fps": round(captured / seconds, 1),
             "encoded_fps": round(encoded / seconds, 1),
+            "passed_fps": round(passed / seconds, 1),
             "sent_fps": round(sent / seconds, 1),
             "sent_kbps": round(sent_bytes * 8 / 1000 / seconds, 1),
             "encode_ms": round(encode_s / encoded * 1000, 2) if encoded else None,
             "drops": dict(self._meter.drops),
             "captured": self._meter.captured,
             "encoded": self._meter.encoded,
+            "passed": self._meter.passed,
             "sent": self._meter.sent,
             "lost": self._meter.lost,
         }

@@ -20,7 +20,7 @@ from collections import deque
 
 import numpy as np
 
-from server.capture.frame import Image
+from server.capture.frame import Image, Jpeg, Picture
 from server.capture.limits import is_too_large
 from server.capture.link import NO_SLOT
 
@@ -43,18 +43,21 @@ class Writer:
         self._memory: mmap.mmap | None = None
         self._slot_bytes = 0
 
-    def write(self, image: Image, slot: int) -> tuple[int, int]:
+    def write(self, picture: Picture, slot: int) -> tuple[int, int]:
         """Copy the picture into ``slot``, or into a new area if it does not fit.
 
         Returns:
             The slot used, and the new area's descriptor, which the caller closes, or -1.
         """
+        data = picture.data if isinstance(picture, Jpeg) else picture.reshape(-1).data
         fd = -1
-        if self._memory is None or slot == NO_SLOT or image.nbytes > self._slot_bytes:
-            fd, slot = self._renew(image.nbytes), 0
+        if self._memory is None or slot == NO_SLOT or len(data) > self._slot_bytes:
+            # Of JPEG no two are of the same length. And pixels may be asked for next.
+            room = 3 * picture.width * picture.height if isinstance(picture, Jpeg) else 0
+            fd, slot = self._renew(max(len(data), room)), 0
         assert self._memory is not None
-        target = np.frombuffer(self._memory, np.uint8, image.nbytes, slot * self._slot_bytes)
-        np.copyto(target.reshape(image.shape), image)
+        at = slot * self._slot_bytes
+        self._memory[at : at + len(data)] = data
         return slot, fd
 
     def _renew(self, nbytes: int) -> int:
@@ -109,12 +112,10 @@ class Lender:
         Raises:
             ValueError: If no such picture fits there.
         """
-        nbytes = height * width * 3
-        if not 0 <= slot < SLOTS or not 0 < nbytes <= self._slot_bytes:
-            raise ValueError(f"no slot {slot} for {width} x {height}")
         if is_too_large(width, height):
             raise ValueError(f"{width} x {height} is too large")
-        block = (ctypes.c_uint8 * nbytes).from_buffer(self._memory, slot * self._slot_bytes)
+        nbytes = height * width * 3
+        block = (ctypes.c_uint8 * nbytes).from_buffer(self._memory, self._find(slot, nbytes))
         image: Image = np.frombuffer(memoryview(block), np.uint8).reshape(height, width, 3)
         if len(self._free) < KEPT_FREE:
             # Somebody hoards pictures: give this one memory of its own.
@@ -124,6 +125,22 @@ class Lender:
             weakref.finalize(block, self._free.append, slot).atexit = False
         image.flags.writeable = False
         return image
+
+    def copy_out(self, slot: int, nbytes: int) -> bytes:
+        """Return a copy of the data in a lent slot, which is free again at once.
+
+        Raises:
+            ValueError: If so much does not fit there.
+        """
+        at = self._find(slot, nbytes)
+        data = self._memory[at : at + nbytes]
+        self._free.append(slot)
+        return data
+
+    def _find(self, slot: int, nbytes: int) -> int:
+        if not 0 <= slot < SLOTS or not 0 < nbytes <= self._slot_bytes:
+            raise ValueError(f"no slot {slot} for {nbytes} bytes")
+        return slot * self._slot_bytes
 
     def claim(self, slot: int) -> None:
         """Lend out a slot that the child chose in an area the server had not seen."""

@@ -13,7 +13,7 @@ from typing import Any, Literal, NamedTuple
 
 from server import config, hub
 from server.address import Address
-from server.capture.frame import Frame, Image
+from server.capture.frame import Frame, Jpeg, Picture, size_of
 from server.capture.frozen import Stillness
 from server.capture.slot import Slot
 from server.capture.source import Source, open_source
@@ -27,6 +27,10 @@ log = logging.getLogger(__name__)
 State = Literal["idle", "starting", "live", "stalled", "retrying", "ended", "stopped"]
 
 OpenSource = Callable[[Address, str, float], Source]
+
+DEFAULT_QUALITY = 80
+"""Of JPEG made of pixels, where nobody has said otherwise."""
+BEST_QUALITY = 100
 
 RETRY_FIRST_S = 1.0
 RETRY_LONGEST_S = 10.0
@@ -85,6 +89,7 @@ class Camera:
         self._waiting_since: float | None = None  # Monotonic; for the first one after either.
         self._broken = ""  # What was wrong with the last picture, if it could not be decoded.
         self._unwatched_since = 0.0
+        self._jpeg_quality = 0  # Of the source's own JPEG, while that is what we hand on.
         self._stillness = Stillness()
         self._still_s = 0.0
         self._failure: str | None = None
@@ -127,10 +132,11 @@ class Camera:
             "reason": self._reason,
             "since": round(self._since_unix, 3),
             "fps": self.fps or self._source_fps or None,
-            "quality": self.quality,
+            "quality": self.quality or self._jpeg_quality or DEFAULT_QUALITY,
             "width": self._size[0],
             "height": self._size[1],
             "source_fps": self._source_fps or None,
+            "passed_through": self._jpeg_quality > 0,
             "viewers": self._viewers,
         }
 
@@ -199,8 +205,13 @@ class Camera:
         self.hurry()
         self._refresh(changed=True)
 
+    @property
+    def encoding_quality(self) -> int:
+        """The JPEG quality, 1 to 100, at which its pixels are to be encoded."""
+        return self.quality or DEFAULT_QUALITY
+
     def set_quality(self, quality: int) -> None:
-        """Encode at JPEG quality ``quality``, 1 to 100, from the next frame on."""
+        """Deliver JPEG of at most quality ``quality``, 1 to 100, from the next frame on."""
         self.quality = quality
         self._refresh(changed=True)
 
@@ -268,20 +279,25 @@ class Camera:
                 self._wake.wait(WATCH_PERIOD_S)
                 continue
             try:
-                picture = hub.run_native(
-                    _take, source, self._due_now, self._slack(), self._stillness
+                grab = hub.run_native(
+                    _take,
+                    source,
+                    self._due_now,
+                    self._slack(),
+                    self._best_jpeg,
+                    self._stillness,
                 )
             except PictureError as error:
                 self.meter.drops["broken"] += 1
                 self._broken = str(error)
                 continue
-            if picture is None:
+            if grab is None:
                 continue
             self._picture_at = time.monotonic()
-            if picture.image is not None and self._viewers:
-                self._still_s = picture.still_s
+            if grab.picture is not None and self._viewers:
+                self._still_s = grab.still_s
                 self._broken = ""
-                self._put(picture.image, picture.at_unix)
+                self._put(grab.picture, grab.at_unix)
                 self._give_up_if_frozen()
             if self._state != "live":
                 self._refresh()
@@ -300,7 +316,11 @@ class Camera:
         """How early a picture may be taken for due: half of the source's own interval."""
         return 0.5 / self._source_fps if self._source_fps else 0.005
 
-    def _put(self, image: Image, at_unix: float) -> None:
+    def _best_jpeg(self) -> int:
+        """Up to which quality the source's own JPEG will do; asked natively, as late as can be."""
+        return self.quality or BEST_QUALITY
+
+    def _put(self, picture: Picture, at_unix: float) -> None:
         now = time.monotonic()
         if self.fps and (not self._source_fps or self.fps < self._source_fps * 0.99):
             # On schedule, so that the average is right; but never in a burst after a gap.
@@ -309,12 +329,14 @@ class Camera:
             self._due = 0.0
         self._seq += 1
         self.meter.captured += 1
-        height, width = image.shape[:2]
-        if (width, height) != self._size:
-            self._size = (width, height)
+        size = size_of(picture)
+        before, self._jpeg_quality = self._jpeg_quality, _quality_of(picture)
+        # A camera that varies its quality from picture to picture would have itself announced so.
+        if size != self._size or (before > 0) != (self._jpeg_quality > 0):
+            self._size = size
             self._refresh(changed=True)
         replaced = self.slot.replaced
-        self.slot.put(Frame(image, self._seq, at_unix))
+        self.slot.put(Frame(picture, self._seq, at_unix))
         self.meter.drops["replaced"] += self.slot.replaced - replaced
 
     def _fail(self, reason: str) -> None:
@@ -332,6 +354,7 @@ class Camera:
 
     def _release(self) -> None:
         source, self._source = self._source, None
+        self._jpeg_quality = 0
         self._picture_at = self._waiting_since = None
         self.slot.clear()
         if source is not None:
@@ -395,23 +418,31 @@ class Camera:
             self.on_change(self)
 
 
-class _Picture(NamedTuple):
-    """What one grab brought; ``image`` is None if the picture was not due, and not decoded."""
+def _quality_of(picture: Picture) -> int:
+    return picture.quality if isinstance(picture, Jpeg) else 0
 
-    image: Image | None
+
+class _Grab(NamedTuple):
+    """What one grab brought; ``picture`` is None if it was not due, and not decoded."""
+
+    picture: Picture | None
     at_unix: float
     still_s: float
 
 
 def _take(
-    source: Source, due: Callable[[], float], slack_s: float, stillness: Stillness
-) -> _Picture | None:
+    source: Source,
+    due: Callable[[], float],
+    slack_s: float,
+    best_jpeg: Callable[[], int],
+    stillness: Stillness,
+) -> _Grab | None:
     """Grab a picture, and decode it only if it is due; None if none came yet. Runs natively."""
     if not source.grab():
         return None
     at_unix = time.time()
     if time.monotonic() + slack_s < due():
-        return _Picture(None, at_unix, 0.0)
-    image = source.retrieve()
-    still_s = stillness.see(image, time.monotonic()) if source.info.live else 0.0
-    return _Picture(image, at_unix, still_s)
+        return _Grab(None, at_unix, 0.0)
+    picture = source.retrieve(best_jpeg())
+    still_s = stillness.see(picture, time.monotonic()) if source.info.live else 0.0
+    return _Grab(picture, at_unix, still_s)

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from server.address import Address
 from server.capture.area import Writer
+from server.capture.frame import Jpeg, size_of
 from server.capture.limits import check_size, is_too_large
 from server.capture.link import BEAT, NUMBER, ORDER, SHAPE, Kind, Link, Message, Step
 from server.capture.process import die_with_parent
@@ -146,20 +147,20 @@ class _Child:
                 return
             if order.kind is Kind.RETRIEVE:
                 # Of an older number if the order crossed a withdrawal; a newer picture serves too.
-                _, slot = ORDER.unpack(order.payload)
+                _, slot, jpeg_up_to = ORDER.unpack(order.payload)
                 self._enter(Step.DECODING)
-                self._deliver(source, slot)
+                self._deliver(source, slot, jpeg_up_to)
                 return
             if order.kind is Kind.NEXT and NUMBER.unpack(order.payload)[0] >= self._number:
                 return
 
-    def _deliver(self, source: "Source", slot: int) -> None:
+    def _deliver(self, source: "Source", slot: int, jpeg_up_to: int) -> None:
         try:
-            image = source.retrieve()
-            height, width = image.shape[:2]
+            picture = source.retrieve(jpeg_up_to)
+            width, height = size_of(picture)
             if is_too_large(width, height):
                 raise PictureError(f"a picture of {width} x {height} pixels is too large")
-            slot, fd = self._writer.write(image, slot)
+            slot, fd = self._writer.write(picture, slot)
         except PictureError as error:
             self._link.send(Kind.BROKEN, str(error).encode())
             return
@@ -167,7 +168,8 @@ class _Child:
             self._link.send(Kind.BROKEN, b"a picture takes more memory than a camera may have")
             return
         try:
-            self._link.send(Kind.PICTURE, SHAPE.pack(slot, height, width), fd)
+            jpeg = (len(picture.data), picture.quality) if isinstance(picture, Jpeg) else (0, 0)
+            self._link.send(Kind.PICTURE, SHAPE.pack(slot, height, width, *jpeg), fd)
         finally:
             if fd >= 0:
                 os.close(fd)

@@ -13,7 +13,7 @@ from typing import NoReturn
 
 from server.address import Address
 from server.capture.area import Lender
-from server.capture.frame import Image
+from server.capture.frame import Jpeg, Picture
 from server.capture.info import SourceInfo
 from server.capture.limits import MAX_PIXELS, check_size
 from server.capture.link import BEAT, NO_SLOT, NUMBER, ORDER, SHAPE, Kind, Link, Message, Step
@@ -76,7 +76,7 @@ class IsolatedSource:
         self._lender: Lender | None = None
         self._lent = NO_SLOT
         self._asking = False
-        self._answer: Image | PictureError | None = None
+        self._answer: Picture | PictureError | None = None
         self._offered: int | None = None
         self._step = Step.STARTING
         self._busy_s = 0.0  # How long the child had been in its step when it last beat.
@@ -115,12 +115,15 @@ class IsolatedSource:
             self._check()
         return self._offered is not None
 
-    def retrieve(self) -> Image:
-        """Have the picture last grabbed decoded, and return it.
+    def retrieve(self, jpeg_up_to: int = 0) -> Picture:
+        """Return the picture last grabbed.
+
+        Args:
+            jpeg_up_to: The highest quality at which the source's own JPEG will do; 0 for pixels.
 
         Returns:
-            Pixels as uint8, shape (height, width, 3), BGR order, not writable. Their memory is used
-            anew when nothing refers to them any more.
+            JPEG, or pixels as uint8, shape (height, width, 3), BGR order, not writable, whose
+            memory is used anew when nothing refers to them any more.
 
         Raises:
             PictureError: If it cannot be decoded; the next one may be.
@@ -130,7 +133,7 @@ class IsolatedSource:
         number, self._offered = self._offered, None
         self._lent = self._lender.lend() if self._lender else NO_SLOT
         self._asking, self._answer = True, None
-        self._tell(Kind.RETRIEVE, ORDER.pack(number, self._lent))
+        self._tell(Kind.RETRIEVE, ORDER.pack(number, self._lent, jpeg_up_to))
         deadline = time.monotonic() + DECODE_DEADLINE_S
         while self._asking and (left_s := deadline - time.monotonic()) > 0:
             self._hear(left_s)
@@ -210,15 +213,19 @@ class IsolatedSource:
                 raise SourceError(message.payload.decode())
 
     def _take_picture(self, message: Message) -> None:
-        slot, height, width = SHAPE.unpack(message.payload)
+        slot, height, width, nbytes, quality = SHAPE.unpack(message.payload)
         try:
             if message.fd >= 0:
                 self._lender = Lender(message.fd)
                 self._lender.claim(slot)
             elif not self._lender or slot != self._lent:
                 raise ValueError("a slot that was not asked for")
-            self._answer = self._lender.hand_over(slot, height, width)
-        except (OSError, ValueError) as error:
+            if nbytes:
+                check_size(width, height)
+                self._answer = Jpeg(self._lender.copy_out(slot, nbytes), width, height, quality)
+            else:
+                self._answer = self._lender.hand_over(slot, height, width)
+        except (OSError, ValueError, SourceError) as error:
             self._lose(f"its process delivers no usable picture ({error}); it was killed")
         self._asking = False
         self._lent = NO_SLOT

@@ -4,7 +4,8 @@
 the server sends      which means
 ====================  =========================================================================
 ``OPEN`` json         open this source; the first message, and the only place of its password
-``RETRIEVE`` n, slot  decode the picture offered as ``n``, or a newer one, into this slot
+``RETRIEVE`` ...      put the picture offered as ``n``, or a newer one, into this slot: its own JPEG
+                      up to this quality, otherwise pixels
 ``NEXT`` n            the pictures up to ``n`` are not wanted
 (end of file)         close the source and end
 ====================  =========================================================================
@@ -15,7 +16,7 @@ the child sends       which means
 ``OPENED`` json       the source is open; what it says of itself
 ``OFFERED`` n         picture ``n`` is grabbed and held for a moment
 ``WITHDRAWN`` n       it is held no longer; a live source must be drained
-``PICTURE`` ...       the answer to ``RETRIEVE``: slot, height and width; a new area comes with it
+``PICTURE`` ...       the answer to ``RETRIEVE``: what is in which slot; a new area comes with it
 ``BROKEN`` text       the answer to ``RETRIEVE`` for a picture that cannot be decoded
 ``BEAT`` step, s      alive, and in this step for so many seconds
 ``ENDED`` text        the source has come to its end, and that is no fault
@@ -37,10 +38,10 @@ MAX_BYTES = 32768
 
 NUMBER = struct.Struct("<Q")
 """A picture's number."""
-ORDER = struct.Struct("<Qi")
-"""A picture's number, and a slot or :data:`NO_SLOT`."""
-SHAPE = struct.Struct("<iII")
-"""Slot, height, width."""
+ORDER = struct.Struct("<QiB")
+"""A picture's number, a slot or :data:`NO_SLOT`, and up to which quality its own JPEG will do."""
+SHAPE = struct.Struct("<iIIIB")
+"""Slot, height, width, and of JPEG its bytes and quality; of pixels 0 and 0."""
 BEAT = struct.Struct("<Bd")
 """Step, and seconds in it."""
 

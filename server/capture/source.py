@@ -3,7 +3,7 @@
 from typing import Protocol
 
 from server.address import NETWORK_SCHEMES, Address
-from server.capture.frame import Image
+from server.capture.frame import Picture
 from server.capture.info import SourceInfo
 from server.capture.isolated import IsolatedSource
 from server.capture.testpattern import TestPattern
@@ -25,8 +25,12 @@ class Source(Protocol):
             SourceError: If the source is lost; says why.
         """
 
-    def retrieve(self) -> Image:
-        """Decode the picture last grabbed, which is the costly part.
+    def retrieve(self, jpeg_up_to: int = 0) -> Picture:
+        """Return the picture last grabbed; to decode it is the costly part.
+
+        Args:
+            jpeg_up_to: The highest JPEG quality at which the source's own JPEG will do, from 0,
+                when pixels are needed, to 100.
 
         Raises:
             PictureError: If it cannot be decoded; the next one may be.

@@ -12,13 +12,12 @@ from typing import Any, cast
 from urllib.parse import SplitResult, unquote, urlsplit, urlunsplit
 
 import cv2
-import numpy as np
 
 from server import native
 from server.address import Address
-from server.capture.frame import Image
+from server.capture.frame import Image, Picture
 from server.capture.info import SourceInfo
-from server.capture.limits import check_jpeg
+from server.capture.jpeg import decode_jpeg, inspect_jpeg
 from server.capture.pacer import Pacer
 from server.errors import PictureError, SourceEnded, SourceError
 
@@ -26,14 +25,27 @@ __all__ = ["DeviceVideo", "FileVideo", "NetworkVideo", "find_devices"]
 
 DEFAULT_PORTS = {"rtsp": 554, "rtsps": 322, "http": 80, "https": 443}
 
+# OpenCV's documentation of VideoCaptureProperties: "fetching undecoded RAW video streams", and
+# pictures that are not converted to RGB.
+AS_SENT_BY_FFMPEG = (cv2.CAP_PROP_FORMAT, -1.0)
+AS_SENT_BY_V4L2 = (cv2.CAP_PROP_CONVERT_RGB, 0.0)
+
 # What a jump in a file's time stamps may be before it counts as damage, in seconds.
 LONGEST_FILE_GAP_S = 30.0
 
 
 class _Video:
-    """What the three kinds share: an open ``VideoCapture``, used by one native thread."""
+    """What the three kinds share: an open ``VideoCapture``, used by one native thread.
 
-    def __init__(self, capture: cv2.VideoCapture, live: bool) -> None:
+    Args:
+        capture: What to read.
+        live: See :class:`SourceInfo`.
+        as_sent: The property, and its value, by which OpenCV hands over the JPEG of a source that
+            sends JPEG. Otherwise it would decode every picture, wanted or not, at any size, and
+            scale it to the first one's.
+    """
+
+    def __init__(self, capture: cv2.VideoCapture, live: bool, as_sent: tuple[int, float]) -> None:
         self._capture = capture
         self.info = SourceInfo(
             width=int(capture.get(cv2.CAP_PROP_FRAME_WIDTH)),
@@ -42,6 +54,7 @@ class _Video:
             codec=_codec_name(int(capture.get(cv2.CAP_PROP_FOURCC))),
             live=live,
         )
+        self._jpeg = self.info.codec == "MJPG" and capture.set(*as_sent)
 
     def grab(self) -> bool:
         """Wait for the next picture."""
@@ -49,12 +62,18 @@ class _Video:
             raise SourceError("no more pictures arrive; is it still there?")
         return True
 
-    def retrieve(self) -> Image:
-        """Decode the picture last grabbed."""
-        decoded, image = self._capture.retrieve()
-        if not decoded or image is None or image.size == 0:
+    def retrieve(self, jpeg_up_to: int = 0) -> Picture:
+        """Return the picture last grabbed: as it came if that will do, otherwise decoded."""
+        arrived, data = self._capture.retrieve()
+        if self._jpeg:
+            if not arrived or data is None:
+                raise PictureError("an empty part arrived instead of a picture")
+            jpeg, shown = inspect_jpeg(data.tobytes())
+            passes = shown and 0 < jpeg.quality <= jpeg_up_to
+            return jpeg if passes else decode_jpeg(jpeg)
+        if not arrived or data is None or data.size == 0:
             raise PictureError("a picture arrived that cannot be decoded")
-        pixels = cv2.cvtColor(image, cv2.COLOR_GRAY2BGR) if image.ndim == 2 else image
+        pixels = cv2.cvtColor(data, cv2.COLOR_GRAY2BGR) if data.ndim == 2 else data
         return cast(Image, pixels)
 
     def close(self) -> None:
@@ -84,7 +103,7 @@ class DeviceVideo(_Video):
             capture = cv2.VideoCapture(index, cv2.CAP_V4L2)
         if not capture.isOpened():
             raise SourceError(_why_not_device(path))
-        super().__init__(capture, live=True)
+        super().__init__(capture, True, AS_SENT_BY_V4L2)
 
 
 class FileVideo(_Video):
@@ -105,7 +124,7 @@ class FileVideo(_Video):
         self._position_s: float | None = None
         self._grabbed = False
         self._waiting = False
-        super().__init__(self._open(), live=False)
+        super().__init__(self._open(), False, AS_SENT_BY_FFMPEG)
 
     def _open(self) -> cv2.VideoCapture:
         if not Path(self._path).is_file():
@@ -181,43 +200,13 @@ class NetworkVideo(_Video):
         )
         if not capture.isOpened():
             raise SourceError(_why_not_url(address.target, timeout_s))
-        super().__init__(capture, live=True)
-        # FFmpeg would decode every picture, wanted or not, at any size, and scale it to the first
-        # one's. Given the camera's own JPEG instead, we decode what is due, and check it before.
-        self._jpeg = self.info.codec == "MJPG" and capture.set(cv2.CAP_PROP_FORMAT, -1)
+        super().__init__(capture, True, AS_SENT_BY_FFMPEG)
 
     def grab(self) -> bool:
         """Wait for the next picture."""
         if not self._capture.grab():
             raise SourceError(f"the stream ended, or sent nothing for {self._timeout_s:g} s")
         return True
-
-    def retrieve(self) -> Image:
-        """Decode the picture last grabbed."""
-        if not self._jpeg:
-            return super().retrieve()
-        arrived, packet = self._capture.retrieve()
-        if not arrived or packet is None:
-            raise PictureError("an empty part arrived instead of a picture")
-        return decode_jpeg(packet.tobytes())
-
-
-def decode_jpeg(data: bytes) -> Image:
-    """Return the pixels of a JPEG, uint8, shape (height, width, 3), BGR order.
-
-    Raises:
-        PictureError: If it is broken, not complete or too large, which is told before decoding.
-    """
-    check_jpeg(data)
-    try:
-        image = cv2.imdecode(
-            np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
-        )
-    except cv2.error as error:
-        raise PictureError("a JPEG picture arrived that OpenCV refuses to decode") from error
-    if image is None:
-        raise PictureError("a JPEG picture arrived that cannot be decoded")
-    return cast(Image, image)
 
 
 def find_devices() -> list[int]:

@@ -7,11 +7,11 @@ from typing import Any
 
 import cv2
 
-from server.capture.frame import Frame
+from server.capture.frame import Frame, Image, Jpeg
 from server.errors import EncodeError
 from server.protocol import mjpeg_part, socket_packet
 
-__all__ = ["EncodedFrame", "encode_jpeg"]
+__all__ = ["EncodedFrame", "encode_jpeg", "pass_through"]
 
 # The largest side JPEG's 16-bit fields can hold.
 MAX_SIDE = 65535
@@ -64,15 +64,30 @@ class EncodedFrame:
         return mjpeg_part(self.jpeg, self.at_unix)
 
 
+def pass_through(frame: Frame, jpeg: Jpeg, camera: str, rendition: str) -> EncodedFrame:
+    """Return the frame as its camera encoded it: nothing is left to do.
+
+    Args:
+        frame: Whose picture it is.
+        jpeg: That picture.
+        camera: The camera's name.
+        rendition: What to call the result.
+    """
+    return EncodedFrame(
+        camera, rendition, frame.seq, frame.at_unix, jpeg.width, jpeg.height, jpeg.data
+    )
+
+
 def encode_jpeg(
-    frame: Frame, camera: str, rendition: str, quality: int
+    frame: Frame, image: Image, camera: str, rendition: str, quality: int
 ) -> tuple[EncodedFrame, float]:
     """Return the frame as JPEG, and the seconds that took.
 
     Blocks for some milliseconds: call it through ``hub.run_native``.
 
     Args:
-        frame: Pixels as uint8, shape (height, width, 3), BGR order.
+        frame: Whose picture it is.
+        image: Its pixels as uint8, shape (height, width, 3), BGR order.
         camera: The camera's name.
         rendition: What to call the result.
         quality: JPEG quality, 1 to 100.
@@ -81,15 +96,15 @@ def encode_jpeg(
         EncodeError: If OpenCV refuses the pixels; names the camera and shape.
     """
     started = time.perf_counter()
-    height, width = frame.image.shape[:2]
+    height, width = image.shape[:2]
     if max(height, width) > MAX_SIDE:
         raise EncodeError(f"camera {camera!r}: {width} x {height} is too large for JPEG")
     try:
-        done, jpeg = cv2.imencode(".jpg", frame.image, [cv2.IMWRITE_JPEG_QUALITY, quality])
+        done, jpeg = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, quality])
     except cv2.error as error:
-        raise EncodeError(f"camera {camera!r}: {frame.image.shape} cannot be encoded") from error
+        raise EncodeError(f"camera {camera!r}: {image.shape} cannot be encoded") from error
     if not done:
-        raise EncodeError(f"camera {camera!r}: {frame.image.shape} cannot be encoded")
+        raise EncodeError(f"camera {camera!r}: {image.shape} cannot be encoded")
     encoded = EncodedFrame(
         camera, rendition, frame.seq, frame.at_unix, width, height, jpeg.tobytes()
     )

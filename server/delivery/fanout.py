@@ -7,7 +7,8 @@ from typing import Protocol
 
 from server import hub
 from server.capture.camera import Camera
-from server.delivery.encoder import EncodedFrame, encode_jpeg
+from server.capture.frame import Frame, Jpeg
+from server.delivery.encoder import EncodedFrame, encode_jpeg, pass_through
 from server.errors import EncodeError
 
 __all__ = ["FULL", "Fanout", "Viewer"]
@@ -129,17 +130,24 @@ class Fanout:
                 viewer.miss(viewer.obstacle or "")
             return
         self.camera.slot.take()
-        encoded, took_s = hub.run_native(
-            encode_jpeg, frame, self.camera.name, FULL, self.camera.quality
-        )
-        self.camera.meter.encoded += 1
-        self.camera.meter.encode_s += took_s
-        self._newest = encoded
+        encoded = self._newest = self._encode(frame)
         for number, (key, viewer) in enumerate(list(self._viewers.items()), start=1):
             if self._viewers.get(key) is viewer:
                 self._send(encoded, viewer)
             if number % VIEWERS_PER_TURN == 0:
                 hub.sleep(0)
+
+    def _encode(self, frame: Frame) -> EncodedFrame:
+        meter, name, picture = self.camera.meter, self.camera.name, frame.picture
+        if isinstance(picture, Jpeg):
+            meter.passed += 1
+            return pass_through(frame, picture, name, FULL)
+        encoded, took_s = hub.run_native(
+            encode_jpeg, frame, picture, name, FULL, self.camera.encoding_quality
+        )
+        meter.encoded += 1
+        meter.encode_s += took_s
+        return encoded
 
     def _send(self, encoded: EncodedFrame, viewer: Viewer) -> None:
         """Send a frame unless the viewer has had it, or cannot take it now."""

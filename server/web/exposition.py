@@ -48,6 +48,7 @@ class Exposition(Collector):
         counters: list[tuple[str, str, Callable[[Any], float]]] = [
             ("captured_frames", "Frames captured.", lambda meter: meter.captured),
             ("encoded_frames", "Frames encoded to JPEG.", lambda meter: meter.encoded),
+            ("passed_frames", "Frames handed on as encoded.", lambda meter: meter.passed),
             ("encode_seconds", "Time spent encoding.", lambda meter: meter.encode_s),
             ("sent_frames", "Frames sent, once per viewer.", lambda meter: meter.sent),
             ("sent_bytes", "JPEG bytes sent, once per viewer.", lambda meter: meter.sent_bytes),

@@ -1,0 +1,210 @@
+"""JPEG as cameras send it: checked by its markers, and made fit to be passed on as it is.
+
+Nothing here decodes. What is read are the segments before the picture's data, ITU-T T.81 annex B: a
+few hundred bytes, whose layout tells whether browsers will be able to show it.
+"""
+
+import functools
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+
+from server.capture.frame import Image, Jpeg
+from server.capture.limits import is_too_large, too_large
+from server.errors import PictureError
+
+__all__ = ["decode_jpeg", "inspect_jpeg"]
+
+START = b"\xff\xd8"
+END = b"\xff\xd9"
+
+# How far from the end of the data the picture may end: some cameras pad. A thumbnail's end would be
+# far from it.
+PADDING = 64
+
+# Markers that begin a frame header; C4, C8 and CC in between are tables and an extension.
+FRAME_HEADERS = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
+# Baseline, extended and progressive with Huffman tables; no browser shows the others.
+SHOWN = frozenset((0xC0, 0xC1, 0xC2))
+HUFFMAN_TABLES = 0xC4
+SCAN = 0xDA
+QUANTISATION_TABLES = 0xDB
+EXIF = 0xE1
+
+COMPONENTS_SHOWN = (1, 3)
+
+BROKEN_HEADER = "a JPEG picture arrived that does not tell its size"
+
+
+class _Segment(NamedTuple):
+    """One marker and what belongs to it: ``data[start:end]``, the marker's two bytes included."""
+
+    marker: int
+    start: int
+    end: int
+
+
+def inspect_jpeg(data: bytes) -> tuple[Jpeg, bool]:
+    """Check a JPEG by its markers, and complete it where cameras leave things out.
+
+    Many cameras omit the Huffman tables (as the M-JPEG of AVI does); they are put in. EXIF is taken
+    out: by it browsers would turn the picture, and it may tell where it was taken.
+
+    Returns:
+        The picture, and whether any browser can show it as it is.
+
+    Raises:
+        PictureError: If it is broken, truncated or too large.
+    """
+    if not data.startswith(START):
+        raise PictureError("a part arrived that is no JPEG picture")
+    if END not in data[-PADDING:]:
+        raise PictureError("a JPEG picture arrived that is not complete")
+    segments = _segments(data)
+    header = next((one for one in segments if one.marker in FRAME_HEADERS), None)
+    if header is None or header.end - header.start < 10:
+        raise PictureError(BROKEN_HEADER)
+    precision = data[header.start + 4]
+    height, width = (
+        int.from_bytes(data[header.start + at : header.start + at + 2], "big") for at in (5, 7)
+    )
+    if not width or not height:
+        raise PictureError(BROKEN_HEADER)
+    if is_too_large(width, height):
+        raise PictureError(too_large(width, height))
+    shown = (
+        header.marker in SHOWN
+        and precision == 8
+        and data[header.start + 9] in COMPONENTS_SHOWN
+        and segments[-1].marker == SCAN
+    )
+    tables = [data[one.start : one.end] for one in segments if one.marker == QUANTISATION_TABLES]
+    quality = _quality(tables[0]) if tables else 0
+    return Jpeg(_complete(data, segments), width, height, quality), shown
+
+
+def decode_jpeg(jpeg: Jpeg) -> Image:
+    """Return the pixels of a checked JPEG, uint8, shape (height, width, 3), BGR order.
+
+    Raises:
+        PictureError: If its data is broken.
+    """
+    try:
+        image = cv2.imdecode(
+            np.frombuffer(jpeg.data, np.uint8), cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
+        )
+    except cv2.error as error:
+        raise PictureError("a JPEG picture arrived that OpenCV refuses to decode") from error
+    if image is None:
+        raise PictureError("a JPEG picture arrived that cannot be decoded")
+    return image  # type: ignore[return-value]
+
+
+def _segments(data: bytes) -> list[_Segment]:
+    """Return the segments up to the first scan, and it, as far as they are whole."""
+    segments = []
+    at = len(START)
+    while at + 4 <= len(data) and data[at] == 0xFF:
+        marker = data[at + 1]
+        if marker == 0xFF:  # Fill bytes may precede a marker.
+            at += 1
+            continue
+        end = at + 2 + int.from_bytes(data[at + 2 : at + 4], "big")
+        if end > len(data) or end < at + 4:
+            break
+        segments.append(_Segment(marker, at, end))
+        if marker == SCAN:
+            break
+        at = end
+    return segments
+
+
+def _complete(data: bytes, segments: list[_Segment]) -> bytes:
+    """Return the data with Huffman tables and without EXIF; the same object where both is so."""
+    bare = all(one.marker != HUFFMAN_TABLES for one in segments)
+    exif = [one for one in segments if one.marker == EXIF]
+    if not bare and not exif:
+        return data
+    parts, at = [], 0
+    for one in exif:
+        parts.append(data[at : one.start])
+        at = one.end
+    if bare and segments[-1].marker == SCAN:
+        parts += [data[at : segments[-1].start], STANDARD_HUFFMAN_TABLES]
+        at = segments[-1].start
+    return b"".join((*parts, data[at:]))
+
+
+def _table(kind: int, counts: str, values: bytes) -> bytes:
+    """Return one Huffman table as it stands in a segment: class and id, codes per length, values.
+
+    Args:
+        kind: 0x00 and 0x01 for luminance's and chrominance's DC, 0x10 and 0x11 for their AC.
+        counts: In hex, how many codes there are of 1 to 16 bits.
+        values: What the codes mean, shortest code first.
+    """
+    return bytes([kind]) + bytes.fromhex(counts) + values
+
+
+# ITU-T T.81, tables K.3 to K.6: what a decoder is to take where none are sent.
+_DC_VALUES = bytes(range(12))
+_AC_LUMINANCE = bytes.fromhex(
+    "01020300041105122131410613516107227114328191a1082342b1c11552d1f02433627282090a161718191a25262728"
+    "292a3435363738393a434445464748494a535455565758595a636465666768696a737475767778797a83848586878889"
+    "8a92939495969798999aa2a3a4a5a6a7a8a9aab2b3b4b5b6b7b8b9bac2c3c4c5c6c7c8c9cad2d3d4d5d6d7d8d9dae1e2"
+    "e3e4e5e6e7e8e9eaf1f2f3f4f5f6f7f8f9fa"
+)
+_AC_CHROMINANCE = bytes.fromhex(
+    "0001020311040521310612415107617113223281081442"
+    "91a1b1c109233352f0156272d10a162434e125f11718191a26"
+    "2728292a35363738393a434445464748494a535455565758595a636465666768696a737475767778797a828384858687"
+    "88898a92939495969798999aa2a3a4a5a6a7a8a9aab2b3b4b5b6b7b8b9bac2c3c4c5c6c7c8c9cad2d3d4d5d6d7d8d9da"
+    "e2e3e4e5e6e7e8e9eaf2f3f4f5f6f7f8f9fa"
+)
+_TABLES = b"".join(
+    (
+        _table(0x00, "00010501010101010100000000000000", _DC_VALUES),
+        _table(0x10, "0002010303020403050504040000017d", _AC_LUMINANCE),
+        _table(0x01, "00030101010101010101010000000000", _DC_VALUES),
+        _table(0x11, "00020102040403040705040400010277", _AC_CHROMINANCE),
+    )
+)
+STANDARD_HUFFMAN_TABLES = (
+    bytes([0xFF, HUFFMAN_TABLES]) + (2 + len(_TABLES)).to_bytes(2, "big") + _TABLES
+)
+
+# ITU-T T.81, table K.1: luminance's quantisation at what libjpeg calls quality 50.
+_LUMINANCE = np.array(
+    (
+        *(16, 11, 10, 16, 24, 40, 51, 61),
+        *(12, 12, 14, 19, 26, 58, 60, 55),
+        *(14, 13, 16, 24, 40, 57, 69, 56),
+        *(14, 17, 22, 29, 51, 87, 80, 62),
+        *(18, 22, 37, 56, 68, 109, 103, 77),
+        *(24, 35, 55, 64, 81, 104, 113, 92),
+        *(49, 64, 78, 87, 103, 121, 120, 101),
+        *(72, 92, 95, 98, 112, 100, 103, 99),
+    )
+)
+
+
+def _sum_at(quality: int) -> int:
+    """Return the sum of luminance's table as libjpeg scales it (``jpeg_quality_scaling``)."""
+    percent = 5000 // quality if quality < 50 else 200 - 2 * quality
+    return int(np.clip((_LUMINANCE * percent + 50) // 100, 1, 255).sum())
+
+
+_SUMS = np.array([_sum_at(quality) for quality in range(1, 101)])
+
+
+@functools.lru_cache(maxsize=64)
+def _quality(segment: bytes) -> int:
+    """Return the quality, 1 to 100, whose table is nearest in sum to the first one in a segment.
+
+    Exact for what libjpeg made, and a fair measure for other tables. A camera's tables seldom
+    change, so this is worked out once.
+    """
+    wide = segment[4] >> 4 if len(segment) > 4 else 0
+    table = np.frombuffer(segment[5 : 5 + 64 * (wide + 1)], ">u2" if wide else "u1")
+    return int(np.abs(_SUMS - int(table.sum())).argmin()) + 1
