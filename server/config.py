@@ -10,6 +10,7 @@ import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import NoneType
 from typing import Annotated, Any, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -290,6 +291,10 @@ def _override(server: ServerSettings, name: str, text: str, where: str) -> Serve
 
 
 def _read_text(kind: Any, text: str) -> object:
+    if NoneType in get_args(kind):
+        kind = next(one for one in get_args(kind) if one is not NoneType)
+    if get_origin(kind) is Annotated:
+        kind = get_args(kind)[0]
     if kind is str:
         return text
     if kind is int:

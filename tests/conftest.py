@@ -11,7 +11,7 @@ import pytest
 from server import config, hub
 from server.address import Address, parse_address
 from server.capture.camera import Camera
-from server.capture.frame import Frame, Image
+from server.capture.frame import Frame, Image, Picture
 from server.capture.info import SourceInfo
 from server.capture.source import Source
 from server.delivery.encoder import EncodedFrame
@@ -104,7 +104,7 @@ class FakeSource:
         self.grabs += 1
         return True
 
-    def retrieve(self) -> Image:
+    def retrieve(self, _jpeg_up_to: int = 0) -> Image:
         self.decoded += 1
         if isinstance(self._grabbed, UndecodableError):
             raise self._grabbed.error
@@ -171,9 +171,12 @@ class RecordingViewer:
     def seqs(self) -> list[int]:
         return [frame.seq for frame in self.frames]
 
-    def send(self, frame: EncodedFrame) -> bool:
-        self.frames.append(frame)
-        return self.connected
+    def send(self, frame: EncodedFrame, _now: float) -> str | None:
+        if not self.connected:
+            return "gone"
+        if self.obstacle is None:
+            self.frames.append(frame)
+        return self.obstacle
 
     def miss(self, obstacle: str) -> None:
         self.misses.append(obstacle)
@@ -192,9 +195,9 @@ def offline_camera(name: str = "door") -> Camera:
     return Camera(camera_settings(name), config.ServerSettings(), FakeOpener(FakeSource()))
 
 
-def put_frame(camera: Camera, seq: int, image: Image | None = None) -> None:
+def put_frame(camera: Camera, seq: int, shown: Picture | None = None) -> None:
     """Put a frame into a camera's slot, as its capture loop would."""
-    camera.slot.put(Frame(picture() if image is None else image, seq, float(seq)))
+    camera.slot.put(Frame(picture() if shown is None else shown, seq, float(seq)))
 
 
 @pytest.fixture

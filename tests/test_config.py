@@ -33,7 +33,7 @@ def test_nothing_given_shows_the_test_pattern() -> None:
         ("test", "test")
     ]
     assert (settings.server.host, settings.server.port) == ("127.0.0.1", 8000)
-    assert (settings.cameras[0].fps, settings.cameras[0].quality) == (None, 80)
+    assert (settings.cameras[0].fps, settings.cameras[0].quality) == (None, None)
     assert settings.state_dir == Path(".porthole")
 
 

@@ -46,7 +46,6 @@ class _Video:
     """
 
     def __init__(self, capture: cv2.VideoCapture, live: bool, as_sent: tuple[int, float]) -> None:
-        self._capture = capture
         self.info = SourceInfo(
             width=int(capture.get(cv2.CAP_PROP_FRAME_WIDTH)),
             height=int(capture.get(cv2.CAP_PROP_FRAME_HEIGHT)),
@@ -54,7 +53,12 @@ class _Video:
             codec=_codec_name(int(capture.get(cv2.CAP_PROP_FOURCC))),
             live=live,
         )
-        self._jpeg = self.info.codec == "MJPG" and capture.set(*as_sent)
+        self._as_sent = as_sent
+        self._use(capture)
+
+    def _use(self, capture: cv2.VideoCapture) -> None:
+        self._capture = capture
+        self._jpeg = self.info.codec == "MJPG" and capture.set(*self._as_sent)
 
     def grab(self) -> bool:
         """Wait for the next picture."""
@@ -166,7 +170,7 @@ class FileVideo(_Video):
             return
         # Not every container can seek.
         self._capture.release()
-        self._capture = self._open()
+        self._use(self._open())
         if not self._capture.grab():
             raise SourceError(f"the file {self._path} holds no pictures")
 

@@ -71,7 +71,8 @@ class Credit:
     @property
     def ready(self) -> bool:
         """Whether one more frame may be sent."""
-        return len(self._flight) < self.window
+        # Asked for every viewer and frame: `window`, written out.
+        return len(self._flight) < (1 if self._slow_frames >= STARVED_FRAMES else self._window)
 
     def waiting_s(self, now: float) -> float:
         """Return for how long the oldest frame in flight has been; 0 if there is none."""
@@ -95,16 +96,16 @@ class Credit:
             now: Monotonic seconds.
             fps: The camera's frame rate, which bounds how wide the window may get.
         """
-        cleared = 0
-        while self._flight and self._flight[0][0] <= seq:
-            _, sent_at = self._flight.popleft()
-            self._round_trip_s = now - sent_at
-            cleared += 1
-        if not cleared:
+        flight = self._flight
+        owed = len(flight)
+        sent_at = now
+        while flight and flight[0][0] <= seq:
+            _, sent_at = flight.popleft()
+        if len(flight) == owed:
             return False
-        assert self._round_trip_s is not None
-        self._trial_acks += cleared
-        if self._round_trip_s > STARVED_S:
+        self._trial_acks += owed - len(flight)
+        round_trip_s = self._round_trip_s = now - sent_at
+        if round_trip_s > STARVED_S:
             # Never try more on such a link: while one tries, pictures would be older still.
             self._slow_frames += 1
             self._window = self._base

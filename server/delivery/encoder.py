@@ -7,7 +7,7 @@ from typing import Any
 
 import cv2
 
-from server.capture.frame import Frame, Image, Jpeg
+from server.capture.frame import Frame, Jpeg
 from server.errors import EncodeError
 from server.protocol import mjpeg_part, socket_packet
 
@@ -64,30 +64,30 @@ class EncodedFrame:
         return mjpeg_part(self.jpeg, self.at_unix)
 
 
-def pass_through(frame: Frame, jpeg: Jpeg, camera: str, rendition: str) -> EncodedFrame:
+def pass_through(frame: Frame, camera: str, rendition: str) -> EncodedFrame:
     """Return the frame as its camera encoded it: nothing is left to do.
 
     Args:
-        frame: Whose picture it is.
-        jpeg: That picture.
+        frame: With its camera's own JPEG.
         camera: The camera's name.
         rendition: What to call the result.
     """
+    jpeg = frame.picture
+    assert isinstance(jpeg, Jpeg), "pixels are to be encoded"
     return EncodedFrame(
         camera, rendition, frame.seq, frame.at_unix, jpeg.width, jpeg.height, jpeg.data
     )
 
 
 def encode_jpeg(
-    frame: Frame, image: Image, camera: str, rendition: str, quality: int
+    frame: Frame, camera: str, rendition: str, quality: int
 ) -> tuple[EncodedFrame, float]:
     """Return the frame as JPEG, and the seconds that took.
 
     Blocks for some milliseconds: call it through ``hub.run_native``.
 
     Args:
-        frame: Whose picture it is.
-        image: Its pixels as uint8, shape (height, width, 3), BGR order.
+        frame: With pixels as uint8, shape (height, width, 3), BGR order.
         camera: The camera's name.
         rendition: What to call the result.
         quality: JPEG quality, 1 to 100.
@@ -96,6 +96,8 @@ def encode_jpeg(
         EncodeError: If OpenCV refuses the pixels; names the camera and shape.
     """
     started = time.perf_counter()
+    image = frame.picture
+    assert not isinstance(image, Jpeg), "nothing is left to encode"
     height, width = image.shape[:2]
     if max(height, width) > MAX_SIDE:
         raise EncodeError(f"camera {camera!r}: {width} x {height} is too large for JPEG")

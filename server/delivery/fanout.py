@@ -28,7 +28,8 @@ class Viewer(Protocol):
     Attributes:
         last_seq: The newest frame it was sent; written by the fanout only.
         obstacle: Why it cannot take a frame now (``credit``: it owes acknowledgements; ``unsent``:
-            its previous bytes are not out yet), or None when it can.
+            its previous bytes are not out yet; ``gone``: its connection has ended), or None when
+            it can.
     """
 
     last_seq: int
@@ -36,8 +37,13 @@ class Viewer(Protocol):
     @property
     def obstacle(self) -> str | None: ...
 
-    def send(self, frame: EncodedFrame) -> bool:
-        """Take the frame without blocking; False if its connection has ended."""
+    def send(self, frame: EncodedFrame, now: float) -> str | None:
+        """Take the frame without blocking; return the obstacle if there is one.
+
+        Args:
+            frame: One it has not had.
+            now: Monotonic seconds.
+        """
 
     def miss(self, obstacle: str) -> None:
         """Note that a frame went by because of ``obstacle``."""
@@ -104,7 +110,7 @@ class Fanout:
         if self._newest is None or frame.seq > self._newest.seq:
             self._wake.set()
         else:
-            self._send(self._newest, viewer)
+            self._send(self._newest, viewer, self._clock())
 
     def _run(self) -> None:
         while True:
@@ -125,40 +131,49 @@ class Fanout:
         previous = self._newest
         if frame is None or (previous is not None and frame.seq <= previous.seq):
             return
-        if all(viewer.obstacle for viewer in self._viewers.values()):
-            for viewer in self._viewers.values():
-                viewer.miss(viewer.obstacle or "")
+        obstacles = {}
+        for viewer in self._viewers.values():
+            obstacle = viewer.obstacle
+            if obstacle is None:
+                break
+            obstacles[viewer] = obstacle
+        else:
+            for viewer, obstacle in obstacles.items():
+                viewer.miss(obstacle)
             return
         self.camera.slot.take()
         encoded = self._newest = self._encode(frame)
-        for number, (key, viewer) in enumerate(list(self._viewers.items()), start=1):
-            if self._viewers.get(key) is viewer:
-                self._send(encoded, viewer)
-            if number % VIEWERS_PER_TURN == 0:
+        viewers = list(self._viewers.items())
+        for begin in range(0, len(viewers), VIEWERS_PER_TURN):
+            if begin:
                 hub.sleep(0)
+            now = self._clock()
+            for key, viewer in viewers[begin : begin + VIEWERS_PER_TURN]:
+                if self._viewers.get(key) is viewer:
+                    self._send(encoded, viewer, now)
 
     def _encode(self, frame: Frame) -> EncodedFrame:
-        meter, name, picture = self.camera.meter, self.camera.name, frame.picture
-        if isinstance(picture, Jpeg):
+        meter, name = self.camera.meter, self.camera.name
+        if isinstance(frame.picture, Jpeg):
             meter.passed += 1
-            return pass_through(frame, picture, name, FULL)
+            return pass_through(frame, name, FULL)
         encoded, took_s = hub.run_native(
-            encode_jpeg, frame, picture, name, FULL, self.camera.encoding_quality
+            encode_jpeg, frame, name, FULL, self.camera.encoding_quality
         )
         meter.encoded += 1
         meter.encode_s += took_s
         return encoded
 
-    def _send(self, encoded: EncodedFrame, viewer: Viewer) -> None:
+    def _send(self, encoded: EncodedFrame, viewer: Viewer, now: float) -> None:
         """Send a frame unless the viewer has had it, or cannot take it now."""
         if encoded.seq <= viewer.last_seq:
             return
-        obstacle = viewer.obstacle
-        if obstacle:
+        meter = self.camera.meter
+        obstacle = viewer.send(encoded, now)
+        if obstacle is None:
+            viewer.last_seq = encoded.seq
+            meter.sent += 1
+            meter.sent_bytes += len(encoded.jpeg)
+        else:
             viewer.miss(obstacle)
-            self.camera.meter.drops[obstacle] += 1
-            return
-        viewer.last_seq = encoded.seq
-        if viewer.send(encoded):
-            self.camera.meter.sent += 1
-            self.camera.meter.sent_bytes += len(encoded.jpeg)
+            meter.drops[obstacle] += 1

@@ -52,11 +52,13 @@ class MjpegViewer:
         """Why no frame can be taken now: the last one is still going out."""
         return "unsent" if self._sending or self._frame is not None else None
 
-    def send(self, frame: EncodedFrame) -> bool:
-        """Take the frame; the response picks it up."""
-        self._frame = frame
-        self._arrived.set()
-        return True
+    def send(self, frame: EncodedFrame, _now: float) -> str | None:
+        """Take the frame unless one is under way; the response picks it up."""
+        obstacle = self.obstacle
+        if obstacle is None:
+            self._frame = frame
+            self._arrived.set()
+        return obstacle
 
     def miss(self, obstacle: str) -> None:
         """Do nothing: the newest frame follows as soon as the line is free."""

@@ -15,9 +15,10 @@ from server.web.transport import Message, WebSocket
 
 __all__ = ["Session", "SocketViewer"]
 
+ACK = re.compile(r'42\["ack","([A-Za-z0-9-]{1,40})",([0-9]{1,15})\]')
+"""A Socket.IO event named ``ack`` without an answer, as every client of ours writes it."""
 ACK_PREFIX = '42["ack",'
-"""How a Socket.IO event named ``ack`` without an answer begins on the wire."""
-
+"""How any other begins."""
 
 EVENT_ID = re.compile(r"42([0-9]{0,10})\[")
 RATE_LIMITED = json.dumps(
@@ -30,7 +31,6 @@ EVENT_BURST = 120
 
 # Acknowledgements of sixteen cameras at 120 fps are fewer than these; more is no dashboard.
 MESSAGES_PER_S = 3000
-
 
 CONNECT_PREFIX = "40"
 
@@ -50,10 +50,15 @@ class SocketViewer:
             return "credit"
         return "unsent" if self._websocket.busy else None
 
-    def send(self, frame: EncodedFrame) -> bool:
+    def send(self, frame: EncodedFrame, now: float) -> str | None:
         """Write the frame's packet without blocking."""
-        self.credit.spend(frame.seq, time.monotonic())
-        return self._websocket.offer(frame.packet)
+        obstacle = self.obstacle
+        if obstacle is not None:
+            return obstacle
+        if not self._websocket.offer(frame.packet):
+            return "gone"
+        self.credit.spend(frame.seq, now)
+        return None
 
     def miss(self, obstacle: str) -> None:
         """Remember that more credit might have carried more."""
@@ -144,12 +149,16 @@ class Session:
 
     def acknowledge(self, name: object, seq: object) -> None:
         """Take back the credit of frames up to ``seq``; whatever makes no sense changes nothing."""
-        watched = self._watching.get(name) if isinstance(name, str) else None
-        if watched is None or not isinstance(seq, int) or isinstance(seq, bool):
+        if isinstance(name, str) and isinstance(seq, int) and not isinstance(seq, bool):
+            self._acknowledge(name, seq, time.monotonic())
+
+    def _acknowledge(self, name: str, seq: int, now: float) -> None:
+        watched = self._watching.get(name)
+        if watched is None:
             return
         fanout, viewer = watched
         waited = viewer.obstacle is not None
-        if viewer.credit.acknowledge(seq, time.monotonic(), fanout.camera.rate):
+        if viewer.credit.acknowledge(seq, now, fanout.camera.rate):
             self._owed_before_s = 0.0
             if waited:
                 fanout.serve(viewer)
@@ -158,12 +167,16 @@ class Session:
         """Deal with acknowledgements here.
 
         Through Flask-SocketIO each would cost a request context and a green thread, at thousands a
-        second the larger part of the server's work.
+        second the larger part of the server's work; even parsing JSON would double what they cost.
         """
         now = time.monotonic()
         if not self._messages.take(now):
             self._count_refusal("flood")
             self.websocket.close()
+            return True
+        ack = ACK.fullmatch(message) if isinstance(message, str) else None
+        if ack is not None:
+            self._acknowledge(ack[1], int(ack[2]), now)
             return True
         if isinstance(message, str) and message.startswith(CONNECT_PREFIX):
             # It is connected. Doing so over and over is the dearest thing it could ask for.

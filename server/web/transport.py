@@ -149,8 +149,18 @@ class WebSocket:
         Only for a connection that is not :attr:`busy`. Returns False if it has ended.
         """
         assert not self._backlog
-        self._write(packet)
-        return not self._closed
+        if self._closed:
+            return False
+        try:
+            sent = self._kernel.send(packet)
+        except BlockingIOError:
+            sent = 0
+        except OSError:
+            self.close()
+            return False
+        if sent < len(packet):
+            self._keep(memoryview(packet)[sent:])
+        return True
 
     def close(self) -> None:
         """End the connection at once; blocks nobody and wakes whoever waits on it."""
@@ -299,9 +309,12 @@ class WebSocket:
                 self.close()
                 return
         if rest:
-            self._backlog.append(rest)
-            if self._flusher is None:
-                self._flusher = hub.spawn(self._flush)
+            self._keep(rest)
+
+    def _keep(self, rest: memoryview) -> None:
+        self._backlog.append(rest)
+        if self._flusher is None:
+            self._flusher = hub.spawn(self._flush)
 
     def _flush(self) -> None:
         """Finish what the kernel did not take at once; :meth:`close` kills it in its wait."""

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from server.capture.frame import Jpeg
 from server.capture.frozen import STRIDE, Stillness
 from tests.conftest import picture
 
@@ -58,3 +59,24 @@ def test_forgetting_begins_anew() -> None:
 
     assert stillness.see(picture(), 50.0) == 0.0
     assert stillness.see(picture(), 51.0) == 1.0
+
+
+def test_jpeg_is_still_while_its_data_is() -> None:
+    """A time in the file's head does not make a picture move, and one other bit of data does."""
+    head, data = b"\xff\xd8\xff\xfe\x00\x04%02d", b"\xff\xda\x00\x0cdata"
+    stillness = Stillness()
+
+    still_s = [
+        stillness.see(Jpeg(head % second + data + end, 64, 48, 80), float(second))
+        for second, end in enumerate((b"0", b"0", b"0", b"1", b"1"))
+    ]
+
+    assert still_s == [0.0, 1.0, 2.0, 0.0, 1.0]
+
+
+def test_another_kind_of_picture_is_a_change() -> None:
+    """A source that is now decoded, and was not, has not stood still."""
+    stillness = Stillness()
+    stillness.see(Jpeg(b"\xff\xda", 64, 48, 80), 0.0)
+
+    assert stillness.see(picture(), 9.0) == 0.0

@@ -14,7 +14,8 @@ import pytest
 
 from server.address import parse_address
 from server.capture import pacer, video
-from server.capture.frame import Image
+from server.capture.frame import Image, Jpeg
+from server.capture.jpeg import decode_jpeg
 from server.capture.video import DeviceVideo, FileVideo, NetworkVideo, find_devices
 from server.errors import PictureError, SourceEnded, SourceError
 from tests.conftest import FakeClock
@@ -38,6 +39,17 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+@pytest.fixture(scope="module")
+def film(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A file whose pictures are no JPEG."""
+    path = tmp_path_factory.mktemp("video") / "film.mp4"
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"mp4v"), FPS, (64, 48))
+    for index in range(FRAMES):
+        writer.write(np.full((48, 64, 3), shade(index), np.uint8))
+    writer.release()
+    return path
+
+
 @pytest.fixture
 def paced(monkeypatch: pytest.MonkeyPatch, clock: FakeClock) -> FakeClock:
     """A pace whose waits take no time."""
@@ -50,7 +62,9 @@ def grab(source: FileVideo | NetworkVideo) -> Image:
     """Return the next picture, however often it takes to be asked."""
     for _ in range(1000):
         if source.grab():
-            return source.retrieve()
+            image = source.retrieve()
+            assert isinstance(image, np.ndarray)
+            return image
     raise AssertionError("no picture became due")
 
 
@@ -142,9 +156,42 @@ def test_other_containers_loop_too(suffix: str, tmp_path: Path, paced: FakeClock
     assert shapes == {(48, 64, 3)}
 
 
-def test_gray_picture_becomes_colour(clip: Path, paced: FakeClock) -> None:
-    """Whatever the source delivers, a frame has three channels."""
+def test_jpeg_is_handed_over_as_the_file_holds_it(clip: Path, paced: FakeClock) -> None:
+    """Nothing is decoded while its own quality will do, also when the file begins again."""
     source = FileVideo(str(clip), loop=True)
+    played = []
+
+    for _ in range(2 * FRAMES):
+        while not source.grab():
+            pass
+        played.append(source.retrieve(jpeg_up_to=100))
+    source.close()
+
+    held = clip.read_bytes()
+    for number, jpeg in enumerate(played):
+        assert isinstance(jpeg, Jpeg)
+        assert (jpeg.width, jpeg.height) == (64, 48)
+        assert jpeg.data in held
+        assert index_of(decode_jpeg(jpeg)) == number % FRAMES
+
+
+def test_jpeg_that_is_too_fine_is_decoded(clip: Path, paced: FakeClock) -> None:
+    """Whoever asks for a lower quality than the file's gets pixels, picture by picture."""
+    source = FileVideo(str(clip), loop=True)
+    while not source.grab():
+        pass
+    jpeg = source.retrieve(jpeg_up_to=100)
+    assert isinstance(jpeg, Jpeg)
+    while not source.grab():
+        pass
+
+    assert isinstance(source.retrieve(jpeg_up_to=jpeg.quality - 1), np.ndarray)
+    source.close()
+
+
+def test_gray_picture_becomes_colour(film: Path, paced: FakeClock) -> None:
+    """Whatever the source delivers, a frame has three channels."""
+    source = FileVideo(str(film), loop=True)
     while not source.grab():
         pass
     real = source._capture
@@ -160,15 +207,19 @@ def test_gray_picture_becomes_colour(clip: Path, paced: FakeClock) -> None:
     source._capture = real
     source.close()
 
+    assert isinstance(image, np.ndarray)
     assert image.shape == (48, 64, 3)
 
 
 @pytest.mark.parametrize(
     "answer", [(False, None), (True, None), (True, np.empty((0, 0, 3), np.uint8))]
 )
-def test_undecodable_picture_is_told(clip: Path, answer: tuple[bool, Image | None]) -> None:
+@pytest.mark.parametrize("codec", ["clip", "film"])
+def test_undecodable_picture_is_told(
+    codec: str, answer: tuple[bool, Image | None], request: pytest.FixtureRequest
+) -> None:
     """A picture that cannot be decoded is an error of that picture only."""
-    source = FileVideo(str(clip), loop=True)
+    source = FileVideo(str(request.getfixturevalue(codec)), loop=True)
     real = source._capture
 
     class Broken:

@@ -8,6 +8,7 @@ import pytest
 
 from server import hub
 from server.capture.camera import Camera
+from server.capture.frame import Jpeg
 from server.delivery import fanout as fanout_module
 from server.delivery.encoder import EncodedFrame, encode_jpeg
 from server.delivery.fanout import Fanout
@@ -322,6 +323,20 @@ def test_change_of_quality_holds_for_the_next_frame(camera: Camera, fanout: Fano
     expected, _ = encode_jpeg(camera.slot.frame, "door", "full", 10)  # type: ignore[arg-type]
     assert second == expected.jpeg
     assert len(second) < len(first)
+
+
+def test_jpeg_is_sent_as_it_came(camera: Camera, fanout: Fanout) -> None:
+    """A camera's own JPEG is not encoded again, and what viewers are told of it is right."""
+    viewer = RecordingViewer()
+    fanout.join("a", viewer)
+
+    put_frame(camera, 1, Jpeg(b"as it came", 64, 48, 90))
+    until(lambda: viewer.seqs == [1])
+
+    frame = viewer.frames[0]
+    assert frame.jpeg == b"as it came"
+    assert (frame.width, frame.height) == (64, 48)
+    assert (camera.meter.passed, camera.meter.encoded) == (1, 0)
 
 
 def test_large_room_gives_the_hub_turns(camera: Camera, fanout: Fanout) -> None:

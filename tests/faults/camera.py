@@ -8,7 +8,7 @@ from typing import Literal
 import cv2
 import numpy as np
 
-__all__ = ["BadCamera", "Fault"]
+__all__ = ["PICTURES", "BadCamera", "Fault", "jpeg"]
 
 Fault = Literal[
     "none", "stall", "frozen", "truncated", "empty", "garbage", "huge", "refuse", "black hole"

@@ -1,0 +1,94 @@
+"""A camera's own JPEG in a real server: handed on as it is, and decoded when pixels are needed."""
+
+from collections.abc import Callable, Iterator
+
+import cv2
+import numpy as np
+import pytest
+
+from bench.client import Viewer
+from server.capture.jpeg import inspect_jpeg
+from tests.faults.camera import PICTURES, BadCamera, jpeg
+from tests.live.conftest import PortholeServer, expect_frames, last_event
+from tests.live.test_control import make_clip, state_of
+
+Start = Callable[..., PortholeServer]
+Connect = Callable[..., Viewer]
+
+
+@pytest.fixture
+def camera() -> Iterator[BadCamera]:
+    """A network camera whose pictures are its own JPEG."""
+    camera = BadCamera()
+    yield camera
+    camera.close()
+
+
+def own_pictures(camera: BadCamera) -> set[bytes]:
+    """Return all the JPEG that the camera ever sends."""
+    return {jpeg(*camera.size, number) for number in range(PICTURES)}
+
+
+def test_a_cameras_jpeg_arrives_untouched(
+    start_server: Start, connect: Connect, camera: BadCamera
+) -> None:
+    """Byte for byte; nothing is encoded, and STATE and stats say so."""
+    server = start_server(f"door={camera.url()}")
+    viewer = connect(server)
+    viewer.call("watch", {"camera": "door"})
+
+    expect_frames(viewer, 30)
+    seen = viewer.last_jpeg
+    stats = last_event(viewer, "stats")["cameras"]["door"]
+
+    assert seen in own_pictures(camera)
+    state = state_of(viewer, "door")
+    assert state["passed_through"] is True
+    assert state["quality"] == inspect_jpeg(seen)[0].quality
+    assert (state["width"], state["height"]) == camera.size
+    assert stats["encoded"] == 0
+    assert stats["passed"] > 0
+
+
+def test_a_lower_quality_is_encoded_and_a_higher_one_passes_again(
+    start_server: Start, connect: Connect, camera: BadCamera
+) -> None:
+    """Pixels are decoded when an operator wants fewer bytes, and only then."""
+    server = start_server(f"door={camera.url()}")
+    viewer = connect(server)
+    viewer.call("watch", {"camera": "door"})
+    expect_frames(viewer, 3)
+    own = own_pictures(camera)
+
+    assert viewer.call("quality", {"camera": "door", "quality": 10})["camera"]["quality"] == 10
+    viewer.pump(lambda: viewer.last_jpeg not in own, 10)
+    assert inspect_jpeg(viewer.last_jpeg)[0].quality == 10
+    viewer.pump(lambda: state_of(viewer, "door")["passed_through"] is False, 10)
+    expect_frames(viewer, 3)
+    assert len(viewer.last_jpeg) < min(map(len, own))
+
+    viewer.call("quality", {"camera": "door", "quality": 100})
+    viewer.pump(lambda: viewer.last_jpeg in own, 10)
+
+
+def test_an_mjpeg_file_is_passed_through_and_any_other_is_not(
+    start_server: Start, connect: Connect, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """What is JPEG already is not encoded again, wherever it comes from."""
+    folder = tmp_path_factory.mktemp("clips")
+    path = folder / "own.avi"
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"MJPG"), 12.5, (320, 180))
+    for shade in range(20):
+        writer.write(np.full((180, 320, 3), 10 * shade, np.uint8))
+    writer.release()
+    server = start_server(f"own={path}", f"film={make_clip(folder / 'film.mp4')}")
+    viewer = connect(server)
+    for name in ("own", "film"):
+        viewer.call("watch", {"camera": name})
+
+    viewer.pump(lambda: (state_of(viewer, "own") or {}).get("passed_through"), 20)
+    expect_frames(viewer, 50)
+    stats = last_event(viewer, "stats")["cameras"]
+
+    assert stats["own"]["encoded"] == 0
+    assert stats["film"]["passed"] == 0
