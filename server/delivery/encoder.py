@@ -8,6 +8,7 @@ from typing import Any
 import cv2
 
 from server.capture.frame import Frame, Jpeg
+from server.delivery.packet import Packet
 from server.errors import EncodeError
 from server.protocol import mjpeg_part, socket_packet
 
@@ -54,9 +55,9 @@ class EncodedFrame:
         }
 
     @cached_property
-    def packet(self) -> bytes:
+    def packet(self) -> Packet:
         """The ``frame`` event as ready WebSocket bytes."""
-        return socket_packet("frame", self.header, self.jpeg)
+        return Packet(socket_packet("frame", self.header, self.jpeg))
 
     @cached_property
     def part(self) -> bytes:

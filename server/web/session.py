@@ -15,8 +15,8 @@ from server.web.transport import Message, WebSocket
 
 __all__ = ["Session", "SocketViewer"]
 
-ACK = re.compile(r'42\["ack","([A-Za-z0-9-]{1,40})",([0-9]{1,15})\]')
-"""A Socket.IO event named ``ack`` without an answer, as every client of ours writes it."""
+ACK = re.compile(r'42\["ack", ?"([A-Za-z0-9-]{1,40})", ?([0-9]{1,15})\]')
+"""A Socket.IO event named ``ack`` without an answer, as JSON writers put it."""
 ACK_PREFIX = '42["ack",'
 """How any other begins."""
 

@@ -51,6 +51,7 @@ class Statistics:
         """Return the ``stats`` payload for the time since the last call."""
         self.process = self._meter.take() | {
             "hub_lag_ms": round(self._lag.take() * 1000, 1),
+            "hub_lag_p99_ms": round(self._lag.quantile(0.99) * 1000, 1),
             "hangs": self._watchdog.hangs,
             "connections": self._connections(),
             "refused": dict(self.refused),

@@ -18,6 +18,7 @@ from websockets.protocol import Protocol, Side
 from websockets.utils import accept_key
 
 from server import hub
+from server.delivery.packet import Packet
 from server.protocol import BINARY, TEXT, websocket_frame
 from server.web.packets import Verdict, judge
 
@@ -143,7 +144,7 @@ class WebSocket:
             self.close()
         self._write(b"".join(websocket_frame(TEXT, text.encode())))
 
-    def offer(self, packet: bytes) -> bool:
+    def offer(self, packet: Packet) -> bool:
         """Send ready bytes without blocking; what the kernel does not take follows by itself.
 
         Only for a connection that is not :attr:`busy`. Returns False if it has ended.
@@ -152,14 +153,14 @@ class WebSocket:
         if self._closed:
             return False
         try:
-            sent = self._kernel.send(packet)
+            sent = packet.send(self._kernel)
         except BlockingIOError:
             sent = 0
         except OSError:
             self.close()
             return False
         if sent < len(packet):
-            self._keep(memoryview(packet)[sent:])
+            self._keep(memoryview(packet.data)[sent:])
         return True
 
     def close(self) -> None:

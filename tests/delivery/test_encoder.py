@@ -75,7 +75,7 @@ def test_packet_and_part_hold_the_jpeg() -> None:
     frame = encoded(1, b"\xff\xd8" + bytes(range(256)) * 300)
     client = Protocol(Side.CLIENT)
 
-    client.receive_data(frame.packet)
+    client.receive_data(frame.packet.data)
     _, attachment = client.events_received()
 
     assert attachment.data == frame.jpeg

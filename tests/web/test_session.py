@@ -8,6 +8,7 @@ import pytest
 
 from server.capture.camera import Camera
 from server.delivery.fanout import Fanout
+from server.delivery.packet import Packet
 from server.web.session import Session
 from tests.conftest import encoded, offline_camera, put_frame, settle, until
 
@@ -22,9 +23,9 @@ class FakeLine:
         self.on_message: Any = None
         self.on_drained: Any = None
 
-    def offer(self, packet: bytes) -> bool:
+    def offer(self, packet: Packet) -> bool:
         assert not self.busy, "offered on a busy line"
-        self.packets.append(packet)
+        self.packets.append(packet.data)
         return not self.closed
 
     @property
@@ -230,4 +231,4 @@ def test_packet_is_shared(session: Session, line: FakeLine, camera: Camera, fano
     wait_sent(other_line, 1)
 
     assert line.packets[0] is other_line.packets[0]
-    assert line.packets[0] != encoded(1).packet
+    assert line.packets[0] != encoded(1).packet.data

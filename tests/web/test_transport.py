@@ -14,6 +14,7 @@ from websockets.frames import Frame, Opcode
 from websockets.protocol import Protocol, Side
 
 from server import hub
+from server.delivery.packet import Packet
 from server.protocol import BINARY, websocket_frame
 from server.web import transport
 from server.web.transport import MAX_MESSAGE_BYTES, WebSocket, WebSocketDriver
@@ -272,9 +273,9 @@ def test_message_is_sent(link: Link, message: str | bytes, opcode: Opcode) -> No
     assert frame.data == (message.encode() if isinstance(message, str) else message)
 
 
-def packet(fill: int, size: int = 500_000) -> bytes:
+def packet(fill: int, size: int = 500_000) -> Packet:
     """Return a WebSocket message larger than the kernel takes at once."""
-    return b"".join(websocket_frame(BINARY, bytes([fill]) * size))
+    return Packet(b"".join(websocket_frame(BINARY, bytes([fill]) * size)))
 
 
 def test_offer_does_not_wait(link: Link) -> None:
@@ -332,7 +333,7 @@ def test_offer_to_an_ended_connection_is_refused(link: Link) -> None:
     websocket, _ = link
     websocket.close()
 
-    assert not websocket.offer(b"x")
+    assert not websocket.offer(packet(1, 1))
 
 
 def test_send_to_an_ended_connection_raises(link: Link) -> None:
@@ -411,7 +412,7 @@ def test_close_in_mid_packet_sends_no_garbage(link: Link) -> None:
     receive()
 
     assert received
-    assert packet(7).startswith(received)
+    assert packet(7).data.startswith(received)
 
 
 # The upgrade, by a real HTTP server.

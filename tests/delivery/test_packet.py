@@ -1,0 +1,116 @@
+"""One packet on many sockets."""
+
+import gc
+import os
+import socket
+from collections.abc import Iterator
+
+import pytest
+
+from server.delivery.packet import SHARED_FROM, Packet
+
+Pair = tuple[socket.socket, socket.socket]
+
+
+@pytest.fixture
+def pairs() -> Iterator[list[Pair]]:
+    """Connections over TCP, more than it takes to share; the sending end of each does not block."""
+    pairs = []
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        for _ in range(SHARED_FROM + 3):
+            ours = socket.create_connection(server.getsockname())
+            ours.setblocking(False)
+            pairs.append((ours, server.accept()[0]))
+    yield pairs
+    for pair in pairs:
+        for sock in pair:
+            sock.close()
+
+
+def receive(sock: socket.socket, count: int) -> bytes:
+    data = b""
+    while len(data) < count:
+        data += sock.recv(count - len(data))
+    return data
+
+
+def descriptors() -> int:
+    return len(os.listdir("/proc/self/fd"))
+
+
+def test_everybody_gets_the_same_bytes(pairs: list[Pair]) -> None:
+    """Copied for the first few and out of a file for the rest, they are the same."""
+    data = os.urandom(60_000)
+    packet = Packet(data)
+
+    sent = [packet.send(ours) for ours, _ in pairs]
+
+    assert sent == [len(data)] * len(pairs)
+    assert all(receive(theirs, len(data)) == data for _, theirs in pairs)
+
+
+def test_what_is_on_its_way_outlives_the_packet(pairs: list[Pair]) -> None:
+    """Nobody has read yet when the packet ends; it takes its file along, and not the bytes."""
+    before = descriptors()
+    data = os.urandom(60_000)
+    packet = Packet(data)
+    for ours, _ in pairs:
+        packet.send(ours)
+    assert descriptors() == before + 1
+
+    del packet
+    gc.collect()
+
+    assert descriptors() == before
+    assert all(receive(theirs, len(data)) == data for _, theirs in pairs)
+
+
+def test_a_full_socket_takes_a_part_or_nothing(pairs: list[Pair]) -> None:
+    """How much was taken is said, and what was is the beginning."""
+    data = os.urandom(8_000_000)
+    packet = Packet(data)
+    for ours, _ in pairs[:-1]:
+        packet.send(ours)
+    ours, theirs = pairs[-1]
+
+    sent = packet.send(ours)
+    taken = receive(theirs, sent)
+
+    assert 0 < sent < len(data)
+    assert taken == data[:sent]
+    while sent:
+        try:
+            sent = packet.send(ours)
+        except BlockingIOError:
+            return
+    raise AssertionError("a full socket must say so")
+
+
+def test_without_descriptors_it_is_copied(
+    pairs: list[Pair], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No file to be had is no reason not to send."""
+
+    def refuse(*_: object) -> int:
+        raise OSError(24, "Too many open files")
+
+    monkeypatch.setattr(os, "memfd_create", refuse)
+    packet = Packet(b"x" * 1000)
+
+    sent = [packet.send(ours) for ours, _ in pairs]
+
+    assert sent == [1000] * len(pairs)
+
+
+def test_a_peer_that_has_gone_is_an_error(pairs: list[Pair]) -> None:
+    """As with any send, and it spoils nothing for the others."""
+    packet = Packet(b"x" * 100_000)
+    for ours, _ in pairs[:-2]:
+        packet.send(ours)
+    gone, alive = pairs[-2][0], pairs[-1]
+    gone.shutdown(socket.SHUT_WR)
+
+    with pytest.raises(OSError):
+        packet.send(gone)
+
+    assert packet.send(alive[0]) > 0
