@@ -174,7 +174,9 @@ def probe(source: str | None, timeout: float) -> None:
 def report(text: str, timeout_s: float) -> bool:
     """Print one line about a source; return whether it delivers."""
     from server.address import parse_address
-    from server.capture.source import open_source
+    from server.capture.frame import size_of
+    from server.capture.opening import open_reader
+    from server.capture.reader import Demand
 
     try:
         address = parse_address(text, Path())
@@ -182,18 +184,19 @@ def report(text: str, timeout_s: float) -> bool:
         raise OneLine(f"source {error}") from None
     started = time.monotonic()
     try:
-        source = open_source(address, address.name, timeout_s)
+        source = open_reader(address, address.name, timeout_s)
+        picture = None
         try:
-            while not source.grab():
-                pass
-            image = source.retrieve()
+            while picture is None:
+                reading = source.read(Demand(due=lambda: 0.0, jpeg_up_to=lambda: 0))
+                picture = reading and reading.picture
         finally:
             source.close()
     except SourceError as error:
         click.echo(f"{address.public}: no picture: {error}")
         return False
     took_ms = (time.monotonic() - started) * 1000
-    height, width = image.shape[:2]
+    width, height = size_of(picture)
     fps = f"{source.info.fps:g} fps" if source.info.fps else "unknown fps"
     click.echo(
         f"{address.public}: {width} x {height}, {fps}, {source.info.codec}, "

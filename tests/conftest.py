@@ -13,6 +13,8 @@ from server.address import Address, parse_address
 from server.capture.camera import Camera
 from server.capture.frame import Frame, Image, Picture
 from server.capture.info import SourceInfo
+from server.capture.local import LocalReader
+from server.capture.reader import Reader
 from server.capture.source import Source
 from server.delivery.encoder import EncodedFrame
 
@@ -130,12 +132,12 @@ class FakeOpener:
         self.outcomes = list(outcomes)
         self.calls = 0
 
-    def __call__(self, address: Address, name: str, timeout_s: float) -> Source:
+    def __call__(self, address: Address, name: str, timeout_s: float) -> Reader:
         self.calls += 1
         outcome = self.outcomes.pop(0) if len(self.outcomes) > 1 else self.outcomes[0]
         if isinstance(outcome, Exception):
             raise outcome
-        return outcome
+        return LocalReader(outcome)
 
 
 class OpenGate:

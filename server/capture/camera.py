@@ -9,24 +9,25 @@ import logging
 import random
 import time
 from collections.abc import Callable
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 from server import config, hub
 from server.address import Address
 from server.capture.frame import Frame, Jpeg, Picture, size_of
 from server.capture.frozen import Stillness
+from server.capture.opening import open_reader
+from server.capture.reader import Demand, Reader, Reading
 from server.capture.slot import Slot
-from server.capture.source import Source, open_source
 from server.errors import PictureError, SourceEnded, SourceError
 from server.metrics import Meter
 
-__all__ = ["Camera", "OpenSource", "State"]
+__all__ = ["Camera", "OpenReader", "State"]
 
 log = logging.getLogger(__name__)
 
 State = Literal["idle", "starting", "live", "stalled", "retrying", "ended", "stopped"]
 
-OpenSource = Callable[[Address, str, float], Source]
+OpenReader = Callable[[Address, str, float], Reader]
 
 DEFAULT_QUALITY = 80
 """Of JPEG made of pixels, where nobody has said otherwise."""
@@ -52,14 +53,14 @@ class Camera:
     Args:
         settings: Its complete settings; ``fps`` and ``quality`` can be changed later.
         server: For the time-outs.
-        open_source: How to open an address; a parameter so that tests need no device.
+        open_reader: How to open an address; a parameter so that tests need no device.
     """
 
     def __init__(
         self,
         settings: config.Camera,
         server: config.ServerSettings,
-        open_source: OpenSource = open_source,
+        open_reader: OpenReader = open_reader,
     ) -> None:
         self.name = settings.name
         self.title = settings.title
@@ -73,7 +74,7 @@ class Camera:
 
         self._address = settings.address
         self._server = server
-        self._open_source = open_source
+        self._open_reader = open_reader
         self._viewers = 0
         self._wake = hub.Signal()
         self._tasks: list[hub.Task] = []
@@ -81,7 +82,8 @@ class Camera:
 
         self._seq = 0
         self._due = 0.0
-        self._source: Source | None = None
+        self._source: Reader | None = None
+        self._demand = Demand(self._due_now, self._best_jpeg)
         self._holding = False  # From before the source is opened until after it is closed.
         self._size = (0, 0)
         self._source_fps = 0.0
@@ -260,7 +262,7 @@ class Camera:
         self._stillness.forget()
         self._holding = True
         source = hub.run_native(
-            self._open_source, self._address, self.name, self._server.read_timeout
+            self._open_reader, self._address, self.name, self._server.read_timeout
         )
         self._source = source
         self.meter.opened += 1
@@ -279,25 +281,19 @@ class Camera:
                 self._wake.wait(WATCH_PERIOD_S)
                 continue
             try:
-                grab = hub.run_native(
-                    _take,
-                    source,
-                    self._due_now,
-                    self._slack(),
-                    self._best_jpeg,
-                    self._stillness,
-                )
+                taken = hub.run_native(_take, source, self._demand, self._stillness)
             except PictureError as error:
                 self.meter.drops["broken"] += 1
                 self._broken = str(error)
                 continue
-            if grab is None:
+            if taken is None:
                 continue
             self._picture_at = time.monotonic()
-            if grab.picture is not None and self._viewers:
-                self._still_s = grab.still_s
+            reading, still_s = taken
+            if reading.picture is not None and self._viewers:
+                self._still_s = still_s
                 self._broken = ""
-                self._put(grab.picture, grab.at_unix)
+                self._put(reading.picture, reading.at_unix)
                 self._give_up_if_frozen()
             if self._state != "live":
                 self._refresh()
@@ -310,11 +306,9 @@ class Camera:
 
     def _due_now(self) -> float:
         """When a picture is next due; asked natively, so that a hurry counts during a read."""
-        return self._due if self._viewers else float("inf")
-
-    def _slack(self) -> float:
-        """How early a picture may be taken for due: half of the source's own interval."""
-        return 0.5 / self._source_fps if self._source_fps else 0.005
+        # One may come early by half of the source's own interval: it is nearer than the next.
+        slack_s = 0.5 / self._source_fps if self._source_fps else 0.005
+        return self._due - slack_s if self._viewers else float("inf")
 
     def _best_jpeg(self) -> int:
         """Up to which quality the source's own JPEG will do; asked natively, as late as can be."""
@@ -422,27 +416,11 @@ def _quality_of(picture: Picture) -> int:
     return picture.quality if isinstance(picture, Jpeg) else 0
 
 
-class _Grab(NamedTuple):
-    """What one grab brought; ``picture`` is None if it was not due, and not decoded."""
-
-    picture: Picture | None
-    at_unix: float
-    still_s: float
-
-
-def _take(
-    source: Source,
-    due: Callable[[], float],
-    slack_s: float,
-    best_jpeg: Callable[[], int],
-    stillness: Stillness,
-) -> _Grab | None:
-    """Grab a picture, and decode it only if it is due; None if none came yet. Runs natively."""
-    if not source.grab():
+def _take(source: Reader, demand: Demand, stillness: Stillness) -> tuple[Reading, float] | None:
+    """Read, and say for how long nothing in the picture has changed. Runs natively."""
+    reading = source.read(demand)
+    if reading is None:
         return None
-    at_unix = time.time()
-    if time.monotonic() + slack_s < due():
-        return _Grab(None, at_unix, 0.0)
-    picture = source.retrieve(best_jpeg())
-    still_s = stillness.see(picture, time.monotonic()) if source.info.live else 0.0
-    return _Grab(picture, at_unix, still_s)
+    if reading.picture is None or not source.info.live:
+        return reading, 0.0
+    return reading, stillness.see(reading.picture, time.monotonic())

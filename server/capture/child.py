@@ -10,7 +10,6 @@ import resource
 import socket
 import threading
 import time
-from collections import deque
 from collections.abc import Callable
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
@@ -19,7 +18,7 @@ from server.address import Address
 from server.capture.area import Writer
 from server.capture.frame import Jpeg, size_of
 from server.capture.limits import check_size, is_too_large
-from server.capture.link import BEAT, NUMBER, ORDER, SHAPE, Kind, Link, Message, Step
+from server.capture.link import BEAT, SHAPE, WANT, Kind, Link, Message, Step
 from server.capture.process import die_with_parent
 from server.errors import PictureError, SourceEnded, SourceError
 
@@ -29,10 +28,6 @@ if TYPE_CHECKING:
 __all__ = ["main"]
 
 BEAT_S = 0.25
-
-# How long a grabbed picture of a live source waits for the server's word. After that the source is
-# read on: nothing may grow old in the driver because the server was busy.
-LONGEST_HOLD_S = 0.05
 
 # What decoding may take beyond what the process has after start. A belt: sizes are checked before.
 MEMORY_BYTES = 2 << 30
@@ -61,10 +56,10 @@ def main(open_source: Opener | None = None) -> None:
 class _Child:
     def __init__(self, link: Link) -> None:
         self._link = link
-        self._orders: deque[Message] = deque()
         self._writer = Writer()
-        self._number = 0
+        self._wanted: Message | None = None
         # Written by the working thread, read by the one that beats.
+        self._grabbed = 0
         self._step = (Step.STARTING, time.monotonic())
 
     def beat(self) -> None:
@@ -72,7 +67,9 @@ class _Child:
         try:
             while True:
                 step, since = self._step
-                self._link.offer(Kind.BEAT, BEAT.pack(step, time.monotonic() - since))
+                self._link.offer(
+                    Kind.BEAT, BEAT.pack(step, time.monotonic() - since, self._grabbed)
+                )
                 time.sleep(BEAT_S)
         except OSError:
             pass  # The server is gone, and this process will be.
@@ -84,7 +81,7 @@ class _Child:
             EOFError: If the server wants no more.
             OSError: If the server is gone.
         """
-        order = self._next_order(None)
+        order = self._link.receive(None)
         assert order is not None
         assert order.kind is Kind.OPEN
         wanted = json.loads(order.payload)
@@ -106,12 +103,12 @@ class _Child:
 
     def _open(self, wanted: dict[str, Any], open_source: Opener | None) -> "Source":
         # Only now: the first beat is out, and loading OpenCV takes its time.
-        from server.capture.source import open_in_process
+        from server.capture.source import open_source as open_any
 
         _limit_memory()
         address = Address(**wanted["address"])
         self._enter(Step.OPENING)
-        opener = open_source or open_in_process
+        opener = open_source or open_any
         source = opener(address, wanted["name"], wanted["timeout_s"])
         try:
             check_size(source.info.width, source.info.height)
@@ -122,39 +119,28 @@ class _Child:
         return source
 
     def _drain(self, source: "Source") -> None:
-        # A file loses nothing by waiting; a live source does.
-        hold_s = min(LONGEST_HOLD_S, 0.5 / (source.info.fps or 25)) if source.info.live else None
         while True:
+            if not source.info.live:
+                self._listen(None)  # It loses nothing by waiting.
             self._enter(Step.READING)
-            if source.grab():
-                self._offer(source, hold_s)
-            else:
-                # Keeps what was said meanwhile, and notices that the server is gone.
-                order = self._link.receive(0.0)
-                if order:
-                    self._orders.append(order)
-
-    def _offer(self, source: "Source", hold_s: float | None) -> None:
-        """Hold the picture just grabbed until the server has said what it wants."""
-        self._enter(Step.WAITING)
-        self._number += 1
-        self._link.offer(Kind.OFFERED, NUMBER.pack(self._number))
-        deadline = None if hold_s is None else time.monotonic() + hold_s
-        while True:
-            order = self._next_order(deadline)
-            if order is None:
-                self._link.offer(Kind.WITHDRAWN, NUMBER.pack(self._number))
-                return
-            if order.kind is Kind.RETRIEVE:
-                # Of an older number if the order crossed a withdrawal; a newer picture serves too.
-                _, slot, jpeg_up_to = ORDER.unpack(order.payload)
+            grabbed = source.grab()
+            at_unix = time.time()
+            self._grabbed += grabbed
+            self._listen(0.0)  # Also notices that the server is gone.
+            if grabbed and self._wanted is not None:
                 self._enter(Step.DECODING)
-                self._deliver(source, slot, jpeg_up_to)
-                return
-            if order.kind is Kind.NEXT and NUMBER.unpack(order.payload)[0] >= self._number:
-                return
+                self._deliver(source, at_unix)
 
-    def _deliver(self, source: "Source", slot: int, jpeg_up_to: int) -> None:
+    def _listen(self, timeout_s: float | None) -> None:
+        """Take in what the server has said; wait for it only while it wants nothing."""
+        while order := self._link.receive(timeout_s if self._wanted is None else 0.0):
+            if order.kind is Kind.WANT:
+                self._wanted = order
+
+    def _deliver(self, source: "Source", at_unix: float) -> None:
+        assert self._wanted is not None
+        slot, jpeg_up_to = WANT.unpack(self._wanted.payload)
+        self._wanted = None
         try:
             picture = source.retrieve(jpeg_up_to)
             width, height = size_of(picture)
@@ -169,15 +155,10 @@ class _Child:
             return
         try:
             jpeg = (len(picture.data), picture.quality) if isinstance(picture, Jpeg) else (0, 0)
-            self._link.send(Kind.PICTURE, SHAPE.pack(slot, height, width, *jpeg), fd)
+            self._link.send(Kind.PICTURE, SHAPE.pack(slot, height, width, *jpeg, at_unix), fd)
         finally:
             if fd >= 0:
                 os.close(fd)
-
-    def _next_order(self, deadline: float | None) -> Message | None:
-        if self._orders:
-            return self._orders.popleft()
-        return self._link.receive(None if deadline is None else deadline - time.monotonic())
 
     def _enter(self, step: Step) -> None:
         self._step = (step, time.monotonic())

@@ -1,8 +1,8 @@
 """A source in a child process, so that nothing here can hang on OpenCV or be taken down by it.
 
-The child reads without pause and offers each picture; only when :meth:`IsolatedSource.retrieve`
-asks is it decoded, into memory that both share (:mod:`server.capture.area`). What they say to each
-other stands in :mod:`server.capture.link`, what the child does in :mod:`server.capture.child`.
+The child reads without pause. What :meth:`IsolatedReader.read` asks for it puts, decoded or not,
+into memory that both share (:mod:`server.capture.area`); all else it passes over. What they say to
+each other stands in :mod:`server.capture.link`, what the child does in :mod:`server.capture.child`.
 """
 
 import json
@@ -16,17 +16,15 @@ from server.capture.area import Lender
 from server.capture.frame import Jpeg, Picture
 from server.capture.info import SourceInfo
 from server.capture.limits import MAX_PIXELS, check_size
-from server.capture.link import BEAT, NO_SLOT, NUMBER, ORDER, SHAPE, Kind, Link, Message, Step
+from server.capture.link import BEAT, NO_SLOT, SHAPE, WANT, Kind, Link, Message, Step
 from server.capture.process import Process
+from server.capture.reader import PATIENCE_S, Demand, Reading, is_due
 from server.errors import PictureError, SourceEnded, SourceError
 
-__all__ = ["IsolatedSource"]
+__all__ = ["IsolatedReader"]
 
-# How long grab() may wait before it says "nothing yet", so that a camera can be stopped quickly.
-PATIENCE_S = 0.2
-
-# A picture that takes longer to decode is given up; if the child stays at it, so is the child.
-DECODE_DEADLINE_S = 2.0
+# How late a picture may be asked for that became due while it was waited for.
+ATTENTION_S = 0.05
 
 # Until its first beat a child only loads Python, which takes 0.1 s, or long on a busy machine.
 START_DEADLINE_S = 20.0
@@ -47,8 +45,8 @@ PROTOCOLS = {
 }
 
 
-class IsolatedSource:
-    """Any source, in a process of its own. Every method blocks and is called natively.
+class IsolatedReader:
+    """Reads any source, in a process of its own. Every method blocks and is called natively.
 
     Its pictures are not writable, and lie in shared memory: see :mod:`server.capture.area`.
 
@@ -76,8 +74,8 @@ class IsolatedSource:
         self._lender: Lender | None = None
         self._lent = NO_SLOT
         self._asking = False
-        self._answer: Picture | PictureError | None = None
-        self._offered: int | None = None
+        self._answer: Reading | PictureError | None = None
+        self._grabbed = 0  # Pictures that came by, as of the child's last beat.
         self._step = Step.STARTING
         self._busy_s = 0.0  # How long the child had been in its step when it last beat.
         self._heard_at = time.monotonic()
@@ -95,55 +93,37 @@ class IsolatedSource:
             self.close()
             raise
 
-    def grab(self) -> bool:
-        """Wait for the next picture, but for 0.2 s at most; False means none yet.
+    def read(self, demand: Demand) -> Reading | None:
+        """Return the next picture that is due; see :class:`Reader`.
+
+        Pixels are not writable, and their memory is used anew when nothing refers to them any more.
 
         Raises:
+            PictureError: If a picture cannot be decoded; the next one may be.
             SourceEnded: If there will be none, and that is as it should be.
             SourceError: If the source is lost, its process has ended, or it hangs and was killed.
         """
-        if self._offered is not None:
-            self._tell(Kind.NEXT, NUMBER.pack(self._offered))
-            self._offered = None
+        grabbed = self._grabbed
         deadline = time.monotonic() + PATIENCE_S
-        # All that has been said, for of several offers only the newest counts.
         while (left_s := deadline - time.monotonic()) > 0:
-            if not self._hear(left_s if self._offered is None else 0.0):
-                break
-        self._answer = None  # Of a question given up: too old.
-        if self._offered is None:
-            self._check()
-        return self._offered is not None
+            if not self._asking and is_due(demand):
+                self._ask(demand.jpeg_up_to())
+            self._hear(left_s if self._asking else min(left_s, self._until_due_s(demand)))
+            answer, self._answer = self._answer, None
+            if isinstance(answer, PictureError):
+                raise answer
+            if answer is not None and _fits(answer, demand):
+                return answer
+        self._check()
+        return Reading(None, time.time()) if self._grabbed != grabbed else None
 
-    def retrieve(self, jpeg_up_to: int = 0) -> Picture:
-        """Return the picture last grabbed.
-
-        Args:
-            jpeg_up_to: The highest quality at which the source's own JPEG will do; 0 for pixels.
-
-        Returns:
-            JPEG, or pixels as uint8, shape (height, width, 3), BGR order, not writable, whose
-            memory is used anew when nothing refers to them any more.
-
-        Raises:
-            PictureError: If it cannot be decoded; the next one may be.
-            SourceError: As for :meth:`grab`.
-        """
-        assert self._offered is not None, "grab() comes first"
-        number, self._offered = self._offered, None
+    def _ask(self, jpeg_up_to: int) -> None:
         self._lent = self._lender.lend() if self._lender else NO_SLOT
-        self._asking, self._answer = True, None
-        self._tell(Kind.RETRIEVE, ORDER.pack(number, self._lent, jpeg_up_to))
-        deadline = time.monotonic() + DECODE_DEADLINE_S
-        while self._asking and (left_s := deadline - time.monotonic()) > 0:
-            self._hear(left_s)
-        answer, self._answer = self._answer, None
-        if answer is None:
-            self._check()
-            raise PictureError(f"a picture took more than {DECODE_DEADLINE_S:g} s to decode")
-        if isinstance(answer, PictureError):
-            raise answer
-        return answer
+        self._asking = True
+        self._tell(Kind.WANT, WANT.pack(self._lent, jpeg_up_to))
+
+    def _until_due_s(self, demand: Demand) -> float:
+        return min(ATTENTION_S, max(0.0, demand.due() - time.monotonic()))
 
     def close(self) -> None:
         """End the child: politely, then at once. Pictures already handed out stay valid."""
@@ -189,13 +169,8 @@ class IsolatedSource:
     def _take_in(self, message: Message) -> None:
         match message.kind:
             case Kind.BEAT:
-                step, self._busy_s = BEAT.unpack(message.payload)
+                step, self._busy_s, self._grabbed = BEAT.unpack(message.payload)
                 self._step = Step(step)
-            case Kind.OFFERED:
-                (self._offered,) = NUMBER.unpack(message.payload)
-                self._busy_s = 0.0
-            case Kind.WITHDRAWN:
-                self._offered = None
             case Kind.PICTURE:
                 self._take_picture(message)
             case Kind.BROKEN:
@@ -213,7 +188,8 @@ class IsolatedSource:
                 raise SourceError(message.payload.decode())
 
     def _take_picture(self, message: Message) -> None:
-        slot, height, width, nbytes, quality = SHAPE.unpack(message.payload)
+        slot, height, width, nbytes, quality, at_unix = SHAPE.unpack(message.payload)
+        picture: Picture
         try:
             if message.fd >= 0:
                 self._lender = Lender(message.fd)
@@ -222,13 +198,15 @@ class IsolatedSource:
                 raise ValueError("a slot that was not asked for")
             if nbytes:
                 check_size(width, height)
-                self._answer = Jpeg(self._lender.copy_out(slot, nbytes), width, height, quality)
+                picture = Jpeg(self._lender.copy_out(slot, nbytes), width, height, quality)
             else:
-                self._answer = self._lender.hand_over(slot, height, width)
+                picture = self._lender.hand_over(slot, height, width)
         except (OSError, ValueError, SourceError) as error:
             self._lose(f"its process delivers no usable picture ({error}); it was killed")
         self._asking = False
         self._lent = NO_SLOT
+        self._busy_s = 0.0
+        self._answer = Reading(picture, at_unix)
 
     def _check(self) -> None:
         """Give the child up if it is silent, or in one step for too long."""
@@ -253,6 +231,14 @@ class IsolatedSource:
     def _lose(self, reason: str) -> NoReturn:
         self._process.kill()
         raise SourceError(reason)
+
+
+def _fits(reading: Reading, demand: Demand) -> bool:
+    """Return whether a picture is still what is wanted, which may have changed since it was."""
+    picture = reading.picture
+    return is_due(demand) and not (
+        isinstance(picture, Jpeg) and picture.quality > demand.jpeg_up_to()
+    )
 
 
 def _environment(address: Address, timeout_s: float) -> dict[str, str]:

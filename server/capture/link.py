@@ -4,9 +4,7 @@
 the server sends      which means
 ====================  =========================================================================
 ``OPEN`` json         open this source; the first message, and the only place of its password
-``RETRIEVE`` ...      put the picture offered as ``n``, or a newer one, into this slot: its own JPEG
-                      up to this quality, otherwise pixels
-``NEXT`` n            the pictures up to ``n`` are not wanted
+``WANT`` slot, q      put the next picture into this slot: its own JPEG up to quality q, or pixels
 (end of file)         close the source and end
 ====================  =========================================================================
 
@@ -14,11 +12,9 @@ the server sends      which means
 the child sends       which means
 ====================  =========================================================================
 ``OPENED`` json       the source is open; what it says of itself
-``OFFERED`` n         picture ``n`` is grabbed and held for a moment
-``WITHDRAWN`` n       it is held no longer; a live source must be drained
-``PICTURE`` ...       the answer to ``RETRIEVE``: what is in which slot; a new area comes with it
-``BROKEN`` text       the answer to ``RETRIEVE`` for a picture that cannot be decoded
-``BEAT`` step, s      alive, and in this step for so many seconds
+``PICTURE`` ...       the answer to ``WANT``: what is in which slot; a new area comes with it
+``BROKEN`` text       the answer to ``WANT`` for a picture that cannot be decoded
+``BEAT`` ...          alive, in this step for so many seconds, and so many pictures came by
 ``ENDED`` text        the source has come to its end, and that is no fault
 ``LOST`` text         the source is lost; why
 ====================  =========================================================================
@@ -32,18 +28,16 @@ from typing import Any, NamedTuple
 
 from server import native
 
-__all__ = ["BEAT", "NO_SLOT", "NUMBER", "ORDER", "SHAPE", "Kind", "Link", "Message", "Step"]
+__all__ = ["BEAT", "NO_SLOT", "SHAPE", "WANT", "Kind", "Link", "Message", "Step"]
 
 MAX_BYTES = 32768
 
-NUMBER = struct.Struct("<Q")
-"""A picture's number."""
-ORDER = struct.Struct("<QiB")
-"""A picture's number, a slot or :data:`NO_SLOT`, and up to which quality its own JPEG will do."""
-SHAPE = struct.Struct("<iIIIB")
-"""Slot, height, width, and of JPEG its bytes and quality; of pixels 0 and 0."""
-BEAT = struct.Struct("<Bd")
-"""Step, and seconds in it."""
+WANT = struct.Struct("<iB")
+"""A slot or :data:`NO_SLOT`, and up to which quality the source's own JPEG will do."""
+SHAPE = struct.Struct("<iIIIBd")
+"""Slot, height, width, of JPEG its bytes and quality (of pixels 0 and 0), Unix seconds."""
+BEAT = struct.Struct("<BdQ")
+"""Step, seconds in it, pictures grabbed."""
 
 NO_SLOT = -1
 """There is no area yet; the child makes one."""
@@ -53,16 +47,13 @@ class Kind(IntEnum):
     """The first byte of a message."""
 
     OPEN = 1
-    RETRIEVE = 2
-    NEXT = 3
+    WANT = 2
     OPENED = 11
-    OFFERED = 12
-    WITHDRAWN = 13
-    PICTURE = 14
-    BROKEN = 15
-    BEAT = 16
-    ENDED = 17
-    LOST = 18
+    PICTURE = 12
+    BROKEN = 13
+    BEAT = 14
+    ENDED = 15
+    LOST = 16
 
 
 class Step(IntEnum):
@@ -114,7 +105,7 @@ class Link:
     def offer(self, kind: Kind, payload: bytes = b"") -> bool:
         """Send if there is room; return whether there was.
 
-        An offer or a beat that is dropped is no loss: the next one says more.
+        A beat that is dropped is no loss: the next one says more.
 
         Raises:
             OSError: If the other end has gone.

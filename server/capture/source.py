@@ -5,15 +5,17 @@ from typing import Protocol
 from server.address import NETWORK_SCHEMES, Address
 from server.capture.frame import Picture
 from server.capture.info import SourceInfo
-from server.capture.isolated import IsolatedSource
 from server.capture.testpattern import TestPattern
 from server.capture.video import DeviceVideo, FileVideo, NetworkVideo
 
-__all__ = ["Source", "open_in_process", "open_source"]
+__all__ = ["Source", "open_source"]
 
 
 class Source(Protocol):
-    """Where pictures come from. Every method blocks and is called natively, by one caller."""
+    """Where pictures come from. Every method blocks and is called natively, by one caller.
+
+    What is in a camera's hands is a :class:`server.capture.reader.Reader`.
+    """
 
     info: SourceInfo
 
@@ -52,13 +54,6 @@ def open_source(address: Address, name: str, timeout_s: float) -> Source:
     Raises:
         SourceError: If it cannot be opened; says why.
     """
-    # Drivers and networks can hang or crash OpenCV; a pattern and a file on disk do not.
-    isolated = address.scheme == "device" or address.scheme in NETWORK_SCHEMES
-    return (IsolatedSource if isolated else open_in_process)(address, name, timeout_s)
-
-
-def open_in_process(address: Address, name: str, timeout_s: float) -> Source:
-    """Open the source here, where it can hang; otherwise as :func:`open_source`."""
     if address.scheme == "test":
         return TestPattern(name, **TestPattern.read_options(address.options))
     if address.scheme == "device":

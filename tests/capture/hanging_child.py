@@ -6,14 +6,14 @@ import threading
 from server.address import Address
 from server.capture import child
 from server.capture.frame import Image
-from server.capture.source import Source, open_in_process
+from server.capture.source import Source, open_source
 
 
 def open_hanging(address: Address, name: str, timeout_s: float) -> Source:
     """Open a source that hangs ``in-open``, ``in-grab``, ``in-retrieve`` or ``with-the-lock``."""
     if name == "in-open":
         hang()
-    source = open_in_process(address, name, timeout_s)
+    source = open_source(address, name, timeout_s)
     if name == "in-grab":
         source.grab = hang  # type: ignore[method-assign]
     if name == "in-retrieve":

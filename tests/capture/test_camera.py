@@ -8,6 +8,7 @@ import pytest
 
 from server import hub
 from server.capture import camera as camera_module
+from server.capture import reader
 from server.capture.camera import Camera
 from server.errors import PictureError, SourceEnded, SourceError
 from tests.conftest import (
@@ -225,10 +226,10 @@ def test_viewer_leaving_ends_the_retries(make_camera: MakeCamera) -> None:
 
     camera.set_viewers(0)
     until(lambda: camera.state == "idle")
-    opened = camera._open_source.calls  # type: ignore[attr-defined]
+    opened = camera._open_reader.calls  # type: ignore[attr-defined]
     hub.sleep(0.05)
 
-    assert camera._open_source.calls == opened  # type: ignore[attr-defined]
+    assert camera._open_reader.calls == opened  # type: ignore[attr-defined]
 
 
 def test_broken_picture_is_dropped(make_camera: MakeCamera) -> None:
@@ -341,6 +342,7 @@ def test_fps_is_kept_on_average(
 ) -> None:
     """A camera at 10 fps takes a third of what a source at 30 fps delivers, and decodes no more."""
     monkeypatch.setattr(camera_module, "time", clock)
+    monkeypatch.setattr(reader, "time", clock)
     source = FakeSource(fps=30)
     camera = make_camera(source, fps=10)
     camera.set_viewers(1)

@@ -4,6 +4,7 @@ The camera is a server of the test's, on loopback, that can misbehave in every w
 """
 
 import gc
+import math
 import os
 import signal
 import socket
@@ -23,16 +24,26 @@ import pytest
 
 from server.address import parse_address
 from server.capture import child
-from server.capture.frame import Image
-from server.capture.isolated import IsolatedSource
-from server.capture.source import open_source
+from server.capture.frame import Image, Jpeg
+from server.capture.isolated import IsolatedReader
+from server.capture.opening import open_reader
+from server.capture.reader import Demand
 from server.capture.testpattern import read_time
 from server.errors import PictureError, SourceError
 
 ROOT = Path(__file__).parents[2]
 PASSWORD = "s3cret-of-the-door"
 
-Open = Callable[..., IsolatedSource]
+Open = Callable[..., IsolatedReader]
+
+NOW = Demand(due=lambda: 0.0, jpeg_up_to=lambda: 0)
+"""Any picture, and its pixels."""
+
+NEVER = Demand(due=lambda: math.inf, jpeg_up_to=lambda: 0)
+"""Nothing: nobody watches."""
+
+AS_IT_COMES = Demand(due=lambda: 0.0, jpeg_up_to=lambda: 100)
+"""Any picture, as its camera sends it."""
 
 
 @cache
@@ -98,9 +109,8 @@ class FakeCamera:
             for number in range(after):
                 yield part(jpeg(shade=number))
                 time.sleep(0.01)
-            for number in range(1000):
-                yield from parts if number == 0 else ()
-                yield part(jpeg(shade=200))
+            for sent in (*parts, *[part(jpeg(shade=200))] * 1000):
+                yield sent
                 time.sleep(0.01)
 
         self.scripts[name] = script
@@ -129,13 +139,13 @@ def camera() -> Iterator[FakeCamera]:
 @pytest.fixture
 def isolate() -> Iterator[Open]:
     """Open isolated sources that are closed at the end, and leave nothing behind."""
-    opened: list[IsolatedSource] = []
+    opened: list[IsolatedReader] = []
     descriptors = len(os.listdir("/proc/self/fd"))
 
     def isolate(
         text: str, name: str = "door", timeout_s: float = 5.0, **more: str
-    ) -> IsolatedSource:
-        source = IsolatedSource(parse_address(text, Path()), name, timeout_s, **more)
+    ) -> IsolatedReader:
+        source = IsolatedReader(parse_address(text, Path()), name, timeout_s, **more)
         opened.append(source)
         return source
 
@@ -158,22 +168,25 @@ def until(condition: Callable[[], object], timeout_s: float = 10.0) -> None:
         time.sleep(0.005)
 
 
-def picture(source: IsolatedSource, timeout_s: float = 10.0) -> Image:
+def picture(source: IsolatedReader, timeout_s: float = 10.0) -> Image:
     """Return the next picture."""
-    until(source.grab, timeout_s)
-    return source.retrieve()
+    deadline = time.monotonic() + timeout_s
+    while time.monotonic() < deadline:
+        reading = source.read(NOW)
+        if reading is not None and reading.picture is not None:
+            assert isinstance(reading.picture, np.ndarray)
+            return reading.picture
+    raise AssertionError(f"no picture within {timeout_s:g} s")
 
 
-def loss(source: IsolatedSource, timeout_s: float = 10.0) -> str:
+def loss(source: IsolatedReader, timeout_s: float = 10.0) -> str:
     """Read until the source is lost; return why."""
     deadline = time.monotonic() + timeout_s
     while time.monotonic() < deadline:
         started = time.monotonic()
         try:
-            if source.grab():
-                source.retrieve()
-            else:
-                assert time.monotonic() - started < 1, "grab must come back quickly"
+            source.read(NOW)
+            assert time.monotonic() - started < 1, "read must come back quickly"
         except PictureError:
             continue
         except SourceError as error:
@@ -244,8 +257,12 @@ def test_only_asked_pictures_are_decoded(isolate: Open) -> None:
         return int(fields[11]) + int(fields[12])
 
     before = cpu_ticks()
-    for _ in range(60):
-        until(source.grab)
+    started = time.monotonic()
+    passed = 0
+    while time.monotonic() < started + 1:
+        reading = source.read(NEVER)
+        passed += reading is not None
+    assert passed
     idle = cpu_ticks() - before
     for _ in range(60):
         picture(source)
@@ -269,6 +286,38 @@ def test_network_camera_comes_through(isolate: Open, camera: FakeCamera) -> None
     assert PASSWORD not in variables
 
 
+def test_jpeg_comes_through_as_it_was_sent(isolate: Open, camera: FakeCamera) -> None:
+    """Where its quality will do, not a byte of it changes, and where not, there are pixels."""
+    source = isolate(camera.plays("good"))
+    sent = {jpeg(shade=shade) for shade in (*range(20), 200)}
+    passed = []
+    while len(passed) < 10:
+        reading = source.read(AS_IT_COMES)
+        if reading is not None and reading.picture is not None:
+            passed.append(reading)
+
+    for reading in passed:
+        assert isinstance(reading.picture, Jpeg)
+        assert reading.picture.data in sent
+        assert (reading.picture.width, reading.picture.height) == (320, 240)
+        assert abs(reading.at_unix - time.time()) < 2
+    assert picture(source).shape == (240, 320, 3)
+
+
+def test_demand_that_changes_in_between_counts(isolate: Open, camera: FakeCamera) -> None:
+    """A picture that is no longer wanted when it comes is not handed over."""
+    source = isolate(camera.plays("good"))
+    answers = iter([100, 100, 100, 1, 1])  # Too fine for what is wanted by the time it is there.
+    fickle = Demand(due=lambda: 0.0, jpeg_up_to=lambda: next(answers, 1))
+    seen = []
+    while len(seen) < 3:
+        reading = source.read(fickle)
+        if reading is not None and reading.picture is not None:
+            seen.append(type(reading.picture))
+
+    assert seen[-1] is np.ndarray
+
+
 @pytest.mark.parametrize("scheme", ["http", "rtsp", "device"])
 def test_what_can_hang_is_isolated(scheme: str) -> None:
     """Devices and network sources are opened in a process of their own, and say why they fail."""
@@ -278,10 +327,10 @@ def test_what_can_hang_is_isolated(scheme: str) -> None:
     before = set(processes())
 
     with pytest.raises(SourceError, match=r"cannot be reached|does not exist") as caught:
-        open_source(parse_address(text, Path()), "door", 2.0)
+        open_reader(parse_address(text, Path()), "door", 2.0)
 
     assert PASSWORD not in str(caught.value)
-    assert isinstance(caught.traceback[-1].frame.f_locals.get("self"), IsolatedSource)
+    assert isinstance(caught.traceback[-1].frame.f_locals.get("self"), IsolatedReader)
     assert not [
         p for p, line in processes().items() if p not in before and "server.capture" in line
     ]
@@ -313,7 +362,7 @@ def test_end_of_a_stream_is_a_loss(isolate: Open, camera: FakeCamera) -> None:
 )
 def test_broken_part_is_skipped(fault: bytes, said: str, isolate: Open, camera: FakeCamera) -> None:
     """One bad part costs one picture: the stream goes on behind it."""
-    source = isolate(camera.plays("broken", fault, fault, fault))
+    source = isolate(camera.plays("broken", *[fault] * 20))
     broken, shade = [], 0
     deadline = time.monotonic() + 10
     while shade < 150 and time.monotonic() < deadline:
@@ -329,7 +378,7 @@ def test_broken_part_is_skipped(fault: bytes, said: str, isolate: Open, camera: 
 
 def test_huge_picture_is_refused_before_it_takes_memory(isolate: Open, camera: FakeCamera) -> None:
     """A 12000 x 12000 JPEG in mid-stream costs one picture, and no memory."""
-    source = isolate(camera.plays("huge", part(jpeg(12000, 12000))))
+    source = isolate(camera.plays("huge", *[part(jpeg(12000, 12000))] * 5))
     picture(source)
     refused = ""
     deadline = time.monotonic() + 10
@@ -401,7 +450,7 @@ def test_stopped_child_is_killed(isolate: Open) -> None:
     ("where", "said"),
     [
         ("in-grab", "no picture for 2 s, and OpenCV hangs reading; it was killed"),
-        ("in-retrieve", "OpenCV has hung for 2 s decoding a picture; it was killed"),
+        ("in-retrieve", "OpenCV has hung for 1 s decoding a picture; it was killed"),
         ("with-the-lock", "its process has not answered for 1 s; it was killed"),
         ("crash", "its process was killed by SIGSEGV"),
     ],
@@ -473,9 +522,9 @@ def test_child_ends_with_the_server() -> None:
         import os, signal, sys, time
         from pathlib import Path
         from server.address import parse_address
-        from server.capture.isolated import IsolatedSource
+        from server.capture.isolated import IsolatedReader
 
-        sources = [IsolatedSource(parse_address("test:", Path()), "door", 5.0) for _ in range(2)]
+        sources = [IsolatedReader(parse_address("test:", Path()), "door", 5.0) for _ in range(2)]
         os.kill(sources[1]._process.pid, signal.SIGSTOP)
         print(*(source._process.pid for source in sources), flush=True)
         time.sleep(60)
@@ -511,8 +560,11 @@ def test_it_works_in_the_patched_process(camera: FakeCamera) -> None:
         from pathlib import Path
         from server import hub
         from server.address import parse_address
-        from server.capture.source import open_source
+        from server.capture.opening import open_reader
+        from server.capture.reader import Demand
         from server.errors import SourceError
+
+        now = Demand(due=lambda: 0.0, jpeg_up_to=lambda: 0)
 
         def no_fork():
             raise AssertionError("forked")
@@ -531,13 +583,12 @@ def test_it_works_in_the_patched_process(camera: FakeCamera) -> None:
         address = parse_address({camera.plays("patched")!r}, Path())
 
         def read(count):
-            source = hub.run_native(open_source, address, "door", 2.0)
+            source = hub.run_native(open_reader, address, "door", 2.0)
             began = turns
             for _ in range(count):
-                while not hub.run_native(source.grab):
+                while not (reading := hub.run_native(source.read, now)) or reading.picture is None:
                     pass
-                image = hub.run_native(source.retrieve)
-            assert image.shape == (240, 320, 3)
+            assert reading.picture.shape == (240, 320, 3)
             assert turns > began, "the hub stood still"
             return source
 
@@ -548,7 +599,7 @@ def test_it_works_in_the_patched_process(camera: FakeCamera) -> None:
             try:
                 while True:
                     began = turns
-                    hub.run_native(source.grab)
+                    hub.run_native(source.read, now)
             except SourceError as error:
                 print(error)
             hub.run_native(source.close)

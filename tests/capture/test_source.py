@@ -6,14 +6,14 @@ import pytest
 
 from server.address import Address, parse_address
 from server.capture import source as source_module
-from server.capture.source import open_in_process
+from server.capture.source import open_source
 from server.capture.testpattern import TestPattern
 from server.errors import SourceError
 
 
 def test_test_address_opens_the_pattern() -> None:
     """``test:`` is the pattern, with its options."""
-    source = open_in_process(parse_address("test:?size=320x240&fps=5", Path()), "door", 1)
+    source = open_source(parse_address("test:?size=320x240&fps=5", Path()), "door", 1)
 
     assert isinstance(source, TestPattern)
     assert (source.info.width, source.info.height, source.info.fps) == (320, 240, 5)
@@ -41,7 +41,7 @@ def test_address_opens_its_kind(
         opened.extend([named] if named else [])
 
     monkeypatch.setattr(source_module, kind, record)
-    open_in_process(parse_address(text, Path()), "door", 2.5)
+    open_source(parse_address(text, Path()), "door", 2.5)
 
     assert tuple(opened) == arguments
 
@@ -49,4 +49,4 @@ def test_address_opens_its_kind(
 def test_missing_file_is_told() -> None:
     """What cannot be opened says which and why."""
     with pytest.raises(SourceError, match=r"no file /nowhere/a\.mp4"):
-        open_in_process(parse_address("file:/nowhere/a.mp4", Path()), "door", 1)
+        open_source(parse_address("file:/nowhere/a.mp4", Path()), "door", 1)

@@ -30,7 +30,7 @@ def make_app(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callab
 
     def make(outcome: FakeSource | Exception) -> App:
         opener = FakeOpener(outcome)
-        monkeypatch.setattr(app_module, "Camera", partial(Camera, open_source=opener))
+        monkeypatch.setattr(app_module, "Camera", partial(Camera, open_reader=opener))
         app = app_module.create_app(load_settings(["door=test:"], None, tmp_path, {}, {}))
         apps.append(app)
         app.cameras["door"].open()

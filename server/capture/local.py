@@ -1,0 +1,35 @@
+"""A source in this process, for what can neither hang nor crash."""
+
+import time
+
+from server.capture.reader import PATIENCE_S, Demand, Reading, is_due
+from server.capture.source import Source
+
+__all__ = ["LocalReader"]
+
+
+class LocalReader:
+    """Reads a source in the thread that asks.
+
+    Args:
+        source: Closed with this.
+    """
+
+    def __init__(self, source: Source) -> None:
+        self.info = source.info
+        self._source = source
+
+    def read(self, demand: Demand) -> Reading | None:
+        """Grab pictures until one is due, and decode only that one; see :class:`Reader`."""
+        deadline = time.monotonic() + PATIENCE_S
+        passed: Reading | None = None
+        while time.monotonic() < deadline and self._source.grab():
+            at_unix = time.time()
+            if is_due(demand):
+                return Reading(self._source.retrieve(demand.jpeg_up_to()), at_unix)
+            passed = Reading(None, at_unix)
+        return passed
+
+    def close(self) -> None:
+        """Close the source."""
+        self._source.close()
