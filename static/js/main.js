@@ -9,9 +9,10 @@ import { Deck } from './deck.js';
 import { setUpHelp, setUpQuit } from './dialogs.js';
 import { leaveFullPage, toggleFullscreen } from './fullscreen.js';
 import { setUpKeyboard } from './keyboard.js';
+import { Link } from './link.js';
 import { Mjpeg } from './mjpeg.js';
 import { Panel, isRunning } from './panel.js';
-import { Link } from './socket.js';
+import { openPlace } from './place.js';
 import { saveSnapshot } from './snapshot.js';
 import { Statusbar } from './statusbar.js';
 import { setText } from './text.js';
@@ -27,7 +28,7 @@ const PLAIN_POLL_MS = 2000;
 
 const find = (selector) => document.querySelector(selector);
 
-const link = new Link();
+const link = new Link(await openPlace());
 const clock = new ClockOffset();
 const deckElement = find('[data-deck]');
 const deck = new Deck(deckElement, find('#tile-template'), link, clock);
@@ -67,9 +68,7 @@ exposeForTests(deck);
 
 function listen() {
   link.addEventListener('hello', ({ detail }) => onHello(detail));
-  link.addEventListener('frame', ({ detail: { header, jpeg } }) => {
-    deck.tiles.get(header?.camera)?.viewer.onFrame(header, jpeg);
-  });
+  link.addEventListener('viewer', ({ detail }) => deck.tiles.get(detail.camera)?.viewer.take(detail));
   link.addEventListener('camera', ({ detail }) => onCamera(detail));
   link.addEventListener('stats', ({ detail }) => {
     panel.setStats(detail.cameras ?? {});
