@@ -7,13 +7,14 @@
  * @property {(canvas: HTMLCanvasElement) => HTMLCanvasElement | OffscreenCanvas} surfaceOf  What is painted
  *   on there so that it appears on the canvas here. Once per canvas.
  */
-import { Backstage } from './backstage.js';
 import { LocalPort } from './localport.js';
 
 /** @returns {Promise<Place>} */
 export async function openPlace() {
   const worker = await openWorker();
   if (worker !== null) return { port: worker, surfaceOf: (canvas) => canvas.transferControlToOffscreen() };
+  // Only now: a page with a worker has no use for all that is behind it.
+  const { Backstage } = await import('./backstage.js');
   const [near, far] = LocalPort.pair();
   new Backstage(far);
   return { port: near, surfaceOf: (canvas) => canvas };
@@ -35,15 +36,14 @@ async function openWorker() {
 // The worker says that it can do everything; where it cannot, or where modules are unknown to workers, it
 // ends with an error. No canvas is handed over before that, because one cannot be taken back.
 function starts(worker) {
+  const heard = new AbortController();
   return new Promise((resolve) => {
-    worker.addEventListener('message', () => resolve(true), { once: true });
-    worker.addEventListener(
-      'error',
-      (event) => {
-        event.preventDefault();
-        resolve(false);
-      },
-      { once: true },
-    );
+    const settle = (event) => {
+      // Later errors are faults of ours, and go to the console.
+      heard.abort();
+      event.preventDefault();
+      resolve(event.type === 'message');
+    };
+    for (const type of ['message', 'error']) worker.addEventListener(type, settle, { signal: heard.signal });
   });
 }

@@ -290,6 +290,21 @@ def test_no_acknowledgement_waits_for_ever(start_server: Start, page: Page) -> N
     assert page.evaluate(RUN_ACKNOWLEDGER) == 1
 
 
+def test_the_policy_allows_the_worker(start_server: Start, browser: Browser) -> None:
+    """Under the page's own security policy it paints in a worker, and nothing is refused."""
+    page = browser.new_page()
+    complaints: list[str] = []
+    page.on("console", lambda message: complaints.append(message.text))
+
+    page.goto(start_server("test:").url)
+    expect_state(page, "test", "live")
+    workers = len(page.workers)
+    page.close()
+
+    assert workers == 1
+    assert complaints == []
+
+
 def test_every_state_is_told_in_words(start_server: Start, connect: Connect, page: Page) -> None:
     """Live, stopped and retrying tiles say so, with the reason."""
     server = start_server("test:", "halted=test:", "ghost=/no/such/file.mp4")
