@@ -62,7 +62,9 @@ deck.addEventListener('condition', ({ detail: { tile, condition } }) => {
 });
 listen();
 link.connect();
-setInterval(refresh, REFRESH_MS);
+// After the page was kept busy, the reports of what was painted meanwhile are in line before this; without
+// the detour the tiles would be called stalled until they are heard.
+setInterval(() => setTimeout(refresh), REFRESH_MS);
 setInterval(measureClock, CLOCK_EVERY_MS);
 exposeForTests(deck);
 
