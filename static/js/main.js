@@ -12,7 +12,7 @@ import { setUpKeyboard } from './keyboard.js';
 import { Link } from './link.js';
 import { Mjpeg } from './mjpeg.js';
 import { Panel, isRunning } from './panel.js';
-import { openPlace } from './place.js';
+import { place } from './place.js';
 import { saveSnapshot } from './snapshot.js';
 import { Statusbar } from './statusbar.js';
 import { setText } from './text.js';
@@ -28,7 +28,7 @@ const PLAIN_POLL_MS = 2000;
 
 const find = (selector) => document.querySelector(selector);
 
-const link = new Link(await openPlace());
+const link = new Link(await place);
 const clock = new ClockOffset();
 const deckElement = find('[data-deck]');
 const deck = new Deck(deckElement, find('#tile-template'), link, clock);

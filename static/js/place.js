@@ -9,8 +9,16 @@
  */
 import { LocalPort } from './localport.js';
 
+/**
+ * Begun as soon as this module is loaded, which the page does first of all: a worker takes a while to start,
+ * and meanwhile the rest of the page is loaded.
+ *
+ * @type {Promise<Place>}
+ */
+export const place = openPlace();
+
 /** @returns {Promise<Place>} */
-export async function openPlace() {
+async function openPlace() {
   const worker = await openWorker();
   if (worker !== null) return { port: worker, surfaceOf: (canvas) => canvas.transferControlToOffscreen() };
   // Only now: a page with a worker has no use for all that is behind it.
