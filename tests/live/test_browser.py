@@ -10,10 +10,13 @@ import pytest
 from playwright.sync_api import Browser, Page, Worker, expect, sync_playwright
 
 from bench.client import Viewer
+from server.people import PeopleFile
 from tests.live.conftest import PATIENCE_S, PortholeServer, wait_until
 
 Start = Callable[..., PortholeServer]
 Connect = Callable[..., Viewer]
+
+PASSWORD = "correct horse battery"
 
 CHROMIUM = "/usr/bin/chromium"
 FLAGS = [
@@ -303,6 +306,24 @@ def test_the_policy_allows_the_worker(start_server: Start, browser: Browser) -> 
 
     assert workers == 1
     assert complaints == []
+
+
+def test_a_login_opens_the_line_of_the_worker(
+    start_server: Start, page: Page, tmp_path: Path
+) -> None:
+    """The connection that the worker opens is that of whoever is logged in on the page."""
+    people = PeopleFile(tmp_path / "state")
+    people.add_user("ada", "operator", None, PASSWORD)
+    server = start_server("test:")
+
+    page.goto(server.url)
+    page.locator("[name=name]").fill("ada")
+    page.locator("[name=password]").fill(PASSWORD)
+    page.locator("[name=password]").press("Enter")
+    wait_for_paint(page, "test")
+
+    assert len(page.workers) == 1
+    expect(page.locator("[data-link-word]")).to_have_text("Connected")
 
 
 def test_every_state_is_told_in_words(start_server: Start, connect: Connect, page: Page) -> None:
