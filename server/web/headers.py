@@ -9,6 +9,7 @@ POLICY = "; ".join(
     (
         "default-src 'none'",
         "script-src 'self'",
+        "worker-src 'self'",
         "style-src 'self'",
         "img-src 'self' data: blob:",
         # Browsers before 2022 do not take 'self' to mean the WebSocket of the same host.

@@ -30,7 +30,7 @@ export class Deck extends EventTarget {
   /**
    * @param {HTMLElement} element
    * @param {HTMLTemplateElement} template
-   * @param {import('./socket.js').Link} link
+   * @param {import('./link.js').Link} link
    * @param {import('./clock.js').ClockOffset} clock
    */
   constructor(element, template, link, clock) {
@@ -88,11 +88,7 @@ export class Deck extends EventTarget {
 
   /** @param {boolean} connected */
   setConnected(connected) {
-    for (const tile of this.#tiles.values()) {
-      if (connected) tile.viewer.onHello();
-      else tile.viewer.onDown();
-      tile.setConnected(connected);
-    }
+    for (const tile of this.#tiles.values()) tile.setConnected(connected);
   }
 
   refresh() {

@@ -9,9 +9,10 @@ import { Deck } from './deck.js';
 import { setUpHelp, setUpQuit } from './dialogs.js';
 import { leaveFullPage, toggleFullscreen } from './fullscreen.js';
 import { setUpKeyboard } from './keyboard.js';
+import { Link } from './link.js';
 import { Mjpeg } from './mjpeg.js';
 import { Panel, isRunning } from './panel.js';
-import { Link } from './socket.js';
+import { place } from './place.js';
 import { saveSnapshot } from './snapshot.js';
 import { Statusbar } from './statusbar.js';
 import { setText } from './text.js';
@@ -27,7 +28,7 @@ const PLAIN_POLL_MS = 2000;
 
 const find = (selector) => document.querySelector(selector);
 
-const link = new Link();
+const link = new Link(await place);
 const clock = new ClockOffset();
 const deckElement = find('[data-deck]');
 const deck = new Deck(deckElement, find('#tile-template'), link, clock);
@@ -61,15 +62,15 @@ deck.addEventListener('condition', ({ detail: { tile, condition } }) => {
 });
 listen();
 link.connect();
-setInterval(refresh, REFRESH_MS);
+// After the page was kept busy, the reports of what was painted meanwhile are in line before this; without
+// the detour the tiles would be called stalled until they are heard.
+setInterval(() => setTimeout(refresh), REFRESH_MS);
 setInterval(measureClock, CLOCK_EVERY_MS);
 exposeForTests(deck);
 
 function listen() {
   link.addEventListener('hello', ({ detail }) => onHello(detail));
-  link.addEventListener('frame', ({ detail: { header, jpeg } }) => {
-    deck.tiles.get(header?.camera)?.viewer.onFrame(header, jpeg);
-  });
+  link.addEventListener('viewer', ({ detail }) => deck.tiles.get(detail.camera)?.viewer.take(detail));
   link.addEventListener('camera', ({ detail }) => onCamera(detail));
   link.addEventListener('stats', ({ detail }) => {
     panel.setStats(detail.cameras ?? {});

@@ -4,7 +4,12 @@
  *
  *     offer ─► waiting (newest) ─► decode ─► decoded (newest) ─► animation frame: paint, close
  *
- * @typedef {{header: import('./header.js').FrameHeader, jpeg: ArrayBuffer}} Received
+ * Knows no document: it may run in a worker.
+ *
+ * @typedef {object} Received
+ * @property {import('./header.js').FrameHeader} header
+ * @property {ArrayBuffer} jpeg
+ * @property {number} receivedMs  When it came in, by `performance.now()` of the thread that paints.
  */
 export class Painter {
   #canvas;
@@ -20,7 +25,7 @@ export class Painter {
   #generation = 0;
 
   /**
-   * @param {HTMLCanvasElement} canvas  Takes the size of the frames; scaled by CSS.
+   * @param {HTMLCanvasElement | OffscreenCanvas} canvas  Takes the size of the frames; scaled by CSS.
    * @param {object} hooks
    * @param {(frame: Received) => void} hooks.onPainted
    * @param {(frame: Received) => void} hooks.onSkipped  A newer frame took its place before it was painted.

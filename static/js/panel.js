@@ -132,7 +132,7 @@ export class Panel extends EventTarget {
     const allowed = this.#role === 'operator' && this.#connected;
     this.#operatorFields.disabled = !allowed;
     this.#toggleButton.disabled = !allowed;
-    this.#snapshotButton.disabled = this.#tile.viewer.lastFrame === null && this.#connected;
+    this.#snapshotButton.disabled = !this.#tile.viewer.hasPicture && this.#connected;
     this.#locked.hidden = allowed;
     setText(this.#lockedText, this.#connected ? VIEWER_REASON : NO_LINK_REASON);
   }

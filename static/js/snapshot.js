@@ -9,7 +9,7 @@ import { snapshotName } from './format.js';
  * @returns {Promise<string | null>} the file's name; null when there is no picture
  */
 export async function saveSnapshot(tile) {
-  const frame = tile.viewer.lastFrame;
+  const frame = await tile.viewer.lastFrame();
   const jpeg = frame?.jpeg ?? (await fetchSnapshot(tile.name));
   if (!jpeg) return null;
   const name = snapshotName(tile.name, frame?.header.at ?? nowUnix());

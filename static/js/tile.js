@@ -2,8 +2,8 @@
 import { nowUnix } from './clock.js';
 import { WORDS, conditionOf, frameInterval } from './condition.js';
 import { formatAge, formatCount, formatFps, formatMs, plural } from './format.js';
+import { RemoteViewer } from './remote.js';
 import { setText } from './text.js';
-import { Viewer } from './viewer.js';
 
 const DETAILS = {
   connecting: '',
@@ -45,7 +45,7 @@ export class Tile extends EventTarget {
   /**
    * @param {HTMLTemplateElement} template
    * @param {CameraState} state
-   * @param {import('./socket.js').Link} link
+   * @param {import('./link.js').Link} link
    * @param {import('./clock.js').ClockOffset} clock
    */
   constructor(template, state, link, clock) {
@@ -70,7 +70,7 @@ export class Tile extends EventTarget {
     };
     this.#element.dataset.camera = state.name;
     this.#clock = clock;
-    this.#viewer = new Viewer(link, clock, state.name, this.#parts.canvas);
+    this.#viewer = new RemoteViewer(link, clock, state.name, this.#parts.canvas);
     this.#viewer.addEventListener('painted', () => this.refresh());
     this.update(state);
   }
@@ -143,7 +143,7 @@ export class Tile extends EventTarget {
   refresh() {
     const { state } = this;
     const viewer = this.#viewer;
-    const hasPicture = viewer.lastFrame !== null;
+    const hasPicture = viewer.hasPicture;
     const condition = conditionOf({
       state: state.state,
       connected: this.#connected || this.#fallback !== null,

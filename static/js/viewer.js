@@ -1,108 +1,74 @@
 /**
  * One viewer of one camera: asks for frames while they are wanted, paints and acknowledges them, and
- * keeps count.
+ * reports. Knows no document: it may run in a worker. What the page makes of it is in remote.js.
  */
+import { Acknowledger } from './acknowledger.js';
 import { nowUnix } from './clock.js';
 import { parseHeader } from './header.js';
 import { Painter } from './painter.js';
-import { RecentMedian, Rate } from './rate.js';
 import { Sequence } from './sequence.js';
 
 const RETRY_MS = 2000;
 
-/** Event: `painted` when the first picture after a `watch` is on the canvas. */
-export class Viewer extends EventTarget {
-  #link;
+/**
+ * All there is to know, every time, so that a report that comes late is only late.
+ *
+ * @typedef {object} Report
+ * @property {string} camera
+ * @property {boolean} watching      We are in the camera's room, or on the way into it.
+ * @property {number} watch          How often we went there; what is measured begins anew with each.
+ * @property {number} aliveUnix      When the last frame was painted or, if later, `watch` was sent.
+ * @property {number} received       Frames that came in since the page opened.
+ * @property {number} painted        Of these, those painted.
+ * @property {number} dropped        Frames skipped between painted ones.
+ * @property {number} skippedHere    Of the dropped ones, those that came in and made room for a newer one.
+ * @property {number} undecodable    Of the dropped ones, those whose bytes were no JPEG.
+ * @property {number} frameBytes     Size of a JPEG, averaged.
+ * @property {number} lastSeq        Of the frame painted last in this watch; -1 before the first.
+ * @property {number | null} at      Capture time of the picture on the canvas; null without one.
+ */
+
+export class Viewer {
+  #connection;
   #clock;
-  #name;
-  #canvas;
+  #camera;
+  #report;
   #painter;
+  #acknowledger;
   #sequence = new Sequence();
-  #rate = new Rate();
-  #bytes = new Rate();
-  #latency = new RecentMedian();
   #wanted = false;
+  #width = 0;
   #watching = false;
+  #watches = 0;
   // Raised by every watch and unwatch, so that a late answer to an earlier one changes nothing.
   #turn = 0;
   #retryTimer = 0;
-  #aliveMs = performance.now();
+  #aliveUnix = nowUnix();
+  #received = 0;
   #painted = 0;
-  #paintedThisWatch = 0;
   #skippedHere = 0;
   #undecodable = 0;
-  #averageBytes = NaN;
+  #frameBytes = NaN;
   #lastFrame = null;
 
   /**
-   * @param {import('./socket.js').Link} link
-   * @param {import('./clock.js').ClockOffset} clock
-   * @param {string} name
-   * @param {HTMLCanvasElement} canvas
+   * @param {import('./connection.js').Connection} connection
+   * @param {import('./clock.js').ClockOffset} clock  Knows the round trip.
+   * @param {string} camera
+   * @param {HTMLCanvasElement | OffscreenCanvas} canvas
+   * @param {(report: Report) => void} report  Called for every painted frame and change.
    */
-  constructor(link, clock, name, canvas) {
-    super();
-    this.#link = link;
+  constructor(connection, clock, camera, canvas, report) {
+    this.#connection = connection;
     this.#clock = clock;
-    this.#name = name;
-    this.#canvas = canvas;
+    this.#camera = camera;
+    this.#report = report;
+    this.#acknowledger = new Acknowledger((seq) => connection.ack(camera, seq));
     this.#painter = new Painter(canvas, {
       onPainted: (frame) => this.#onPainted(frame),
-      onSkipped: () => {
-        this.#skippedHere += 1;
-      },
+      onSkipped: () => this.#onSkipped(),
       onFailed: (frame) => this.#onFailed(frame),
     });
-  }
-
-  get name() {
-    return this.#name;
-  }
-
-  /** We are in the camera's room, or on the way into it. */
-  get watching() {
-    return this.#watching;
-  }
-
-  /** Frames painted since the page opened. */
-  get painted() {
-    return this.#painted;
-  }
-
-  /** Frames skipped between painted ones. */
-  get dropped() {
-    return this.#sequence.dropped;
-  }
-
-  /** Of the dropped ones, those that reached this page and made room for a newer one. */
-  get skippedHere() {
-    return this.#skippedHere;
-  }
-
-  /** Of the dropped ones, those whose bytes were no JPEG. */
-  get undecodable() {
-    return this.#undecodable;
-  }
-
-  get fps() {
-    return this.#watching ? this.#rate.perSecond(performance.now()) : 0;
-  }
-
-  /** Median from capture to paint of the last second or so; NaN while unknown. */
-  get latencyMs() {
-    return this.#watching ? this.#latency.value : NaN;
-  }
-
-  get lastSeq() {
-    return this.#sequence.last ?? -1;
-  }
-
-  get frameBytes() {
-    return this.#averageBytes;
-  }
-
-  get bytesPerSecond() {
-    return this.#watching ? this.#bytes.perSecond(performance.now()) * (this.#averageBytes || 0) : 0;
   }
 
   /** The last painted frame with its JPEG; null before the first. */
@@ -110,18 +76,14 @@ export class Viewer extends EventTarget {
     return this.#lastFrame;
   }
 
-  /** Seconds since the last paint or, if later, since we began to watch. */
-  get silenceS() {
-    return (performance.now() - this.#aliveMs) / 1000;
-  }
-
-  /** Age of the picture on the canvas in seconds; NaN without one. */
-  get pictureAgeS() {
-    return this.#lastFrame ? nowUnix() + this.#clock.offset - this.#lastFrame.header.at : NaN;
-  }
-
-  /** Watch while true, leave the room while false. @param {boolean} wanted */
-  want(wanted) {
+  /**
+   * Watch while true, leave the room while false.
+   *
+   * @param {boolean} wanted
+   * @param {number} width  What the tile measures in device pixels.
+   */
+  want(wanted, width) {
+    this.#width = width;
     if (wanted === this.#wanted) return;
     this.#wanted = wanted;
     if (wanted) this.#watch();
@@ -137,47 +99,45 @@ export class Viewer extends EventTarget {
   /** The server is gone: nothing of what is in flight will arrive. */
   onDown() {
     this.#forget();
+    this.#tell();
   }
 
   /** @param {unknown} rawHeader @param {unknown} jpeg */
   onFrame(rawHeader, jpeg) {
     const header = parseHeader(rawHeader);
     if (!this.#watching || header === null || !(jpeg instanceof ArrayBuffer)) return;
-    const nowMs = performance.now();
-    this.#bytes.add(nowMs);
-    this.#averageBytes = average(this.#averageBytes, jpeg.byteLength);
+    this.#received += 1;
+    this.#frameBytes = average(this.#frameBytes, jpeg.byteLength);
     if (this.#sequence.accept(header)) {
-      this.#painter.offer({ header, jpeg });
+      this.#painter.offer({ header, jpeg, receivedMs: performance.now() });
     } else {
-      // Not painted, but the server counts it as in flight until it hears of it.
-      this.#link.ack(this.#name, header.seq);
+      this.#acknowledger.refused(header.seq);
     }
   }
 
   /** Leave for good. */
   close() {
-    this.want(false);
+    this.want(false, 0);
     this.#forget();
   }
 
   async #watch() {
     clearTimeout(this.#retryTimer);
-    if (!this.#link.connected) return;
+    if (!this.#connection.connected) return;
     this.#turn += 1;
     const turn = this.#turn;
     this.#watching = true;
-    this.#aliveMs = performance.now();
-    this.#paintedThisWatch = 0;
+    this.#watches += 1;
+    this.#aliveUnix = nowUnix();
     this.#sequence.rebase();
-    this.#rate.clear();
-    this.#latency.clear();
-    const width = Math.round(this.#canvas.clientWidth * devicePixelRatio);
-    const reply = await this.#link.request('watch', { camera: this.#name, width });
+    this.#tell();
+    const reply = await this.#connection.request('watch', { camera: this.#camera, width: this.#width });
     if (turn !== this.#turn) return;
     if (reply.ok) {
       this.#sequence.settle();
     } else {
       this.#watching = false;
+      this.#tell();
       this.#retryTimer = setTimeout(() => this.#wanted && this.#watch(), RETRY_MS);
     }
   }
@@ -185,7 +145,8 @@ export class Viewer extends EventTarget {
   #unwatch() {
     const wasWatching = this.#watching;
     this.#forget();
-    if (wasWatching) this.#link.request('unwatch', { camera: this.#name });
+    this.#tell();
+    if (wasWatching) this.#connection.request('unwatch', { camera: this.#camera });
   }
 
   #forget() {
@@ -193,27 +154,50 @@ export class Viewer extends EventTarget {
     this.#watching = false;
     clearTimeout(this.#retryTimer);
     this.#painter.reset();
+    this.#acknowledger.restart();
   }
 
   #onPainted(frame) {
-    const { header } = frame;
-    // The server's credit waits for this; everything else can wait for it.
-    this.#link.ack(this.#name, header.seq);
+    const { header, receivedMs } = frame;
     const nowMs = performance.now();
-    this.#aliveMs = nowMs;
+    const gap = this.#sequence.paint(header) > 0;
+    const roundTripMs = this.#clock.roundTrip * 1000;
+    // The server's credit waits for this; everything else can wait for it.
+    const facts = { at: header.at, gap, holdMs: nowMs - receivedMs, roundTripMs };
+    this.#acknowledger.painted(header.seq, facts, nowMs);
+    this.#aliveUnix = nowUnix();
     this.#painted += 1;
-    this.#paintedThisWatch += 1;
     this.#lastFrame = frame;
-    this.#sequence.paint(header);
-    this.#rate.add(nowMs);
-    if (this.#clock.known) this.#latency.add((nowUnix() + this.#clock.offset - header.at) * 1000);
-    if (this.#paintedThisWatch === 1) this.dispatchEvent(new CustomEvent('painted'));
+    this.#tell();
+  }
+
+  #onSkipped() {
+    this.#skippedHere += 1;
+    this.#acknowledger.skipped();
   }
 
   #onFailed({ header }) {
     this.#undecodable += 1;
     // Credit for a frame that cannot be painted must come back too, or the camera would stand still.
-    this.#link.ack(this.#name, header.seq);
+    this.#acknowledger.refused(header.seq);
+    this.#tell();
+  }
+
+  #tell() {
+    this.#report({
+      camera: this.#camera,
+      watching: this.#watching,
+      watch: this.#watches,
+      aliveUnix: this.#aliveUnix,
+      received: this.#received,
+      painted: this.#painted,
+      dropped: this.#sequence.dropped,
+      skippedHere: this.#skippedHere,
+      undecodable: this.#undecodable,
+      frameBytes: this.#frameBytes,
+      lastSeq: this.#sequence.last ?? -1,
+      at: this.#lastFrame?.header.at ?? null,
+    });
   }
 }
 

@@ -7,13 +7,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, Worker, expect, sync_playwright
 
 from bench.client import Viewer
-from tests.live.conftest import PATIENCE_S, PortholeServer
+from server.people import PeopleFile
+from tests.live.conftest import PATIENCE_S, PortholeServer, wait_until
 
 Start = Callable[..., PortholeServer]
 Connect = Callable[..., Viewer]
+
+PASSWORD = "correct horse battery"
 
 CHROMIUM = "/usr/bin/chromium"
 FLAGS = [
@@ -30,11 +33,9 @@ READ_TIME = """(selector) => {
   canvas.width = 56; canvas.height = 1;
   const context = canvas.getContext('2d', { willReadFrequently: true });
   context.imageSmoothingEnabled = false;
-  const middle = Math.floor(side / 2);
-  const start = 4 * side + middle;
-  for (let cell = 0; cell < 56; cell += 1) {
-    context.drawImage(source, start + cell * side, start, 1, 1, cell, 0, 1, 1);
-  }
+  const top = 4 * side + Math.floor(side / 2);
+  // All cells at once: each time, Chromium copies the whole picture that a worker painted.
+  context.drawImage(source, 4 * side, top, 56 * side, 1, 0, 0, 56, 1);
   const { data } = context.getImageData(0, 0, 56, 1);
   const bytes = [];
   for (let byte = 0; byte < 7; byte += 1) {
@@ -47,6 +48,66 @@ READ_TIME = """(selector) => {
   const sum = bytes.slice(0, 6).reduce((all, byte) => all ^ byte, 0);
   if (sum !== bytes[6]) return null;
   return Date.now() - bytes.slice(0, 6).reduce((all, byte) => all * 256 + byte, 0);
+}"""
+
+
+# What older browsers lack, and what newer ones do when a policy on the way forbids workers.
+NO_OFFSCREEN = "delete HTMLCanvasElement.prototype.transferControlToOffscreen;"
+NO_WORKER = """window.Worker = class extends EventTarget {
+  constructor() { super(); setTimeout(() => this.dispatchEvent(new Event('error'))); }
+  terminate() {}
+};"""
+
+# Where it runs is where pictures are acknowledged: keeps [number, when in Unix ms] of each.
+KEEP_ACKS = """() => {
+  self.acks = [];
+  const send = WebSocket.prototype.send;
+  WebSocket.prototype.send = function (data) {
+    const ack = typeof data === 'string' && /^42\\["ack",".*",(\\d+)\\]$/.exec(data);
+    if (ack) self.acks.push([Number(ack[1]), performance.timeOrigin + performance.now()]);
+    return send.call(this, data);
+  };
+}"""
+
+BLOCK = """(ms) => {
+  const now = () => performance.timeOrigin + performance.now();
+  const began = now();
+  while (now() < began + ms);
+  return [began, now()];
+}"""
+
+# Shows a Thinning frames that come at a steady pace, one run after another. Of each run: after how
+# many seconds an acknowledgement might first cover more than one frame, or null.
+RUN_THINNING = """async (runs) => {
+  const { Thinning } = await import(new URL('static/js/thinning.js', document.baseURI));
+  const thinning = new Thinning();
+  let nowMs = 1000;
+  return runs.map(({ seconds, fps, hold, roundTrip, gap = false }) => {
+    const began = nowMs;
+    let thinAt = null;
+    for (let frame = 0; frame < seconds * fps; frame += 1) {
+      nowMs += 1000 / fps;
+      const facts = {
+        at: nowMs / 1000, gap: gap && frame === 0, holdMs: hold, roundTripMs: roundTrip ?? NaN,
+      };
+      if (thinning.painted(facts, nowMs) > 1) thinAt ??= (nowMs - began) / 1000;
+    }
+    return thinAt;
+  });
+}"""
+
+RUN_ACKNOWLEDGER = """async () => {
+  const { Acknowledger } = await import(new URL('static/js/acknowledger.js', document.baseURI));
+  const sent = [];
+  const acknowledger = new Acknowledger((seq) => sent.push(seq));
+  for (let seq = 1; sent.at(-1) === seq - 1 || seq === 1; seq += 1) {
+    if (seq > 1000) return null;
+    const facts = { at: seq / 30, gap: false, holdMs: 5, roundTripMs: 1 };
+    acknowledger.painted(seq, facts, (seq * 1000) / 30);
+  }
+  const before = sent.at(-1);
+  while (sent.at(-1) === before) await new Promise((resolve) => setTimeout(resolve, 5));
+  return sent.at(-1) - before;
 }"""
 
 
@@ -80,6 +141,21 @@ def page(browser: Browser) -> Iterator[Page]:
     assert [text for text in complaints if "ERR_CONNECTION" not in text] == []
 
 
+@pytest.fixture(params=["worker", "no offscreen canvas", "no worker"])
+def place(request: pytest.FixtureRequest, page: Page) -> str:
+    """Have the page paint in a worker, or be unable to, in one way or the other."""
+    name: str = request.param
+    scripts = {"no offscreen canvas": NO_OFFSCREEN, "no worker": NO_WORKER}
+    if name in scripts:
+        page.add_init_script(scripts[name])
+    return name
+
+
+def backstage(page: Page) -> Page | Worker:
+    """Return where pictures are received and painted: a worker, or the page itself."""
+    return page.workers[0] if page.workers else page
+
+
 def tile(page: Page, camera: str) -> Any:
     return page.locator(f'.tile[data-camera="{camera}"]')
 
@@ -111,11 +187,13 @@ def wait_for_camera(viewer: Viewer, camera: str, **expected: Any) -> None:
     raise AssertionError(f"{camera} is {state}, not {expected}")
 
 
-def test_pictures_are_live_on_the_canvas(start_server: Start, page: Page) -> None:
-    """The time burned into the picture on the canvas is the present."""
+def test_pictures_are_live_on_the_canvas(start_server: Start, page: Page, place: str) -> None:
+    """The time burned into the picture on the canvas is the present, wherever it was painted."""
     server = start_server("test:")
     page.goto(server.url)
     wait_for_paint(page, "test", 10)
+
+    assert len(page.workers) == (1 if place == "worker" else 0)
 
     ages = []
     for _ in range(30):
@@ -127,6 +205,125 @@ def test_pictures_are_live_on_the_canvas(start_server: Start, page: Page) -> Non
     assert sorted(ages)[len(ages) // 2] < 500
     assert page.evaluate("() => document.querySelector('canvas').width") == 1280
     expect_state(page, "test", "live")
+
+
+def test_a_busy_page_delays_no_picture(start_server: Start, page: Page) -> None:
+    """While a script keeps the page from doing anything, pictures are painted and acknowledged."""
+    server = start_server("test:?size=640x360&fps=30")
+    page.goto(server.url)
+    wait_for_paint(page, "test")
+    backstage(page).evaluate(KEEP_ACKS)
+
+    before = page.evaluate("() => window.porthole.tiles.get('test').painted")
+    began, ended = page.evaluate(BLOCK, 1500)
+    acks = backstage(page).evaluate("() => self.acks")
+
+    # Even acknowledged two by two, and on a machine that is busy as well.
+    meanwhile = [seq for seq, at in acks if began < at < ended]
+    assert len(meanwhile) >= 5
+    assert meanwhile == sorted(set(meanwhile))
+    page.wait_for_function(
+        "([target]) => window.porthole.tiles.get('test').painted >= target",
+        arg=[before + len(meanwhile)],
+    )
+    wait_until(lambda: (page.evaluate(READ_TIME, "canvas") or 9999) < 1500)
+
+
+def test_acknowledgements_thin_out(start_server: Start, page: Page) -> None:
+    """A page that keeps up acknowledges two pictures at a time."""
+    server = start_server("test:?size=320x180&fps=25")
+    page.goto(server.url)
+    wait_for_paint(page, "test")
+    backstage(page).evaluate(KEEP_ACKS)
+
+    def thinned() -> bool:
+        count = "() => self.acks.splice(0).length"
+        backstage(page).evaluate(count)
+        wait_for_paint(page, "test", 20)
+        return bool(backstage(page).evaluate(count) < 15)
+
+    # A moment's hiccup takes it back for some seconds.
+    wait_until(thinned, 3 * PATIENCE_S)
+
+
+@pytest.mark.parametrize(
+    ("fps", "hold", "round_trip", "expected"),
+    [
+        (30, 8, 1, True),
+        (60, 3, 1, True),
+        (60, 9, 1, False),
+        (30, 8, 12, False),
+        (30, 8, None, False),
+        (15, 8, 1, False),
+    ],
+    ids=["keeps up", "fast", "too fast", "long link", "link unknown", "past the deadline"],
+)
+def test_when_acknowledgements_may_thin_out(
+    start_server: Start,
+    page: Page,
+    fps: int,
+    hold: float,
+    round_trip: float | None,
+    expected: bool,
+) -> None:
+    """One may cover two pictures when that leaves time, and after two seconds of proof."""
+    page.goto(start_server("test:").url)
+
+    run = {"seconds": 5, "fps": fps, "hold": hold, "roundTrip": round_trip}
+    (thin_after_s,) = page.evaluate(RUN_THINNING, [run])
+
+    assert (thin_after_s is not None) == expected
+    assert thin_after_s is None or 2 <= thin_after_s < 3
+
+
+def test_a_gap_ends_thinning_for_longer_each_time(start_server: Start, page: Page) -> None:
+    """Where thinning costs pictures it is tried less and less often."""
+    page.goto(start_server("test:").url)
+
+    steady = {"seconds": 20, "fps": 30, "hold": 8, "roundTrip": 1}
+    after_s = page.evaluate(RUN_THINNING, [steady] + 3 * [{**steady, "gap": True}])
+
+    assert [round(seconds) for seconds in after_s] == [2, 4, 8, 16]
+
+
+def test_no_acknowledgement_waits_for_ever(start_server: Start, page: Page) -> None:
+    """When no second picture comes, the first is acknowledged all the same."""
+    page.goto(start_server("test:").url)
+
+    assert page.evaluate(RUN_ACKNOWLEDGER) == 1
+
+
+def test_the_policy_allows_the_worker(start_server: Start, browser: Browser) -> None:
+    """Under the page's own security policy it paints in a worker, and nothing is refused."""
+    page = browser.new_page()
+    complaints: list[str] = []
+    page.on("console", lambda message: complaints.append(message.text))
+
+    page.goto(start_server("test:").url)
+    expect_state(page, "test", "live")
+    workers = len(page.workers)
+    page.close()
+
+    assert workers == 1
+    assert complaints == []
+
+
+def test_a_login_opens_the_line_of_the_worker(
+    start_server: Start, page: Page, tmp_path: Path
+) -> None:
+    """The connection that the worker opens is that of whoever is logged in on the page."""
+    people = PeopleFile(tmp_path / "state")
+    people.add_user("ada", "operator", None, PASSWORD)
+    server = start_server("test:")
+
+    page.goto(server.url)
+    page.locator("[name=name]").fill("ada")
+    page.locator("[name=password]").fill(PASSWORD)
+    page.locator("[name=password]").press("Enter")
+    wait_for_paint(page, "test")
+
+    assert len(page.workers) == 1
+    expect(page.locator("[data-link-word]")).to_have_text("Connected")
 
 
 def test_every_state_is_told_in_words(start_server: Start, connect: Connect, page: Page) -> None:
@@ -199,7 +396,9 @@ def test_keys_are_letters_while_typing(start_server: Start, connect: Connect, pa
     expect(page.locator("#panel-title")).to_have_text("one", ignore_case=True)
 
 
-def test_a_snapshot_is_the_whole_picture(start_server: Start, page: Page, tmp_path: Path) -> None:
+def test_a_snapshot_is_the_whole_picture(
+    start_server: Start, page: Page, place: str, tmp_path: Path
+) -> None:
     """`s` saves the picture on screen in full size, under the camera's name and the time."""
     server = start_server("front-door=test:")
     page.goto(server.url)
@@ -306,23 +505,25 @@ def test_a_hidden_tab_is_no_viewer(start_server: Start, connect: Connect, page: 
     wait_for_paint(page, "test", 5)
 
 
-def test_an_undecodable_picture_stops_nothing(start_server: Start, page: Page) -> None:
+def test_an_undecodable_picture_stops_nothing(start_server: Start, page: Page, place: str) -> None:
     """After bytes that are no JPEG the page acknowledges all the same, and paints the next."""
     server = start_server("test:?size=640x360")
-    # The page cannot tell a broken picture from a whole one before it tries to decode it.
-    page.add_init_script(
-        """(() => {
-          const decode = window.createImageBitmap;
-          let count = 0;
-          window.createImageBitmap = (...all) => (
-            (count += 1) % 2 ? Promise.reject(new Error('broken')) : decode(...all)
-          );
-        })()"""
-    )
-
     page.goto(server.url)
+    wait_for_paint(page, "test")
 
+    # Nobody can tell a broken picture from a whole one before trying to decode it.
+    backstage(page).evaluate(
+        """() => {
+          const decode = self.createImageBitmap;
+          self.broken = 0;
+          self.createImageBitmap = (...all) => (
+            (self.broken += 1) % 2 ? Promise.reject(new Error('broken')) : decode(...all)
+          );
+        }"""
+    )
     wait_for_paint(page, "test", 20)
+
+    assert backstage(page).evaluate("() => self.broken") > 20
 
 
 @pytest.mark.parametrize(

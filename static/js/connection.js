@@ -1,5 +1,6 @@
 /**
- * The one module that talks to Socket.IO. Everything else hears its CustomEvents and calls `request`.
+ * The one module that talks to Socket.IO. Everything else hears its CustomEvents and calls `request`. Knows
+ * no document: it may run in a worker.
  */
 import { io } from '../vendor/socket.io.esm.min.js';
 import { nowUnix } from './clock.js';
@@ -19,15 +20,18 @@ const REFUSED_RETRY_MS = 2000;
  * `down` when the connection is lost; `refused` ({message, code}) when the server turns us away; `blocked`
  * when the server answers HTTP but no WebSocket gets through.
  */
-export class Link extends EventTarget {
+export class Connection extends EventTarget {
+  #base;
   #socket;
   // Attempts in a row that failed although the server answered HTTP.
   #blocked = 0;
 
-  constructor() {
+  /** @param {string} base  Address of the page; a worker has only its own. */
+  constructor(base) {
     super();
+    this.#base = base;
     // WebSocket only: the polling transport would send every JPEG as base64.
-    const { origin, pathname } = new URL('socket.io', document.baseURI);
+    const { origin, pathname } = new URL('socket.io', base);
     this.#socket = io(origin, {
       path: pathname,
       transports: ['websocket'],
@@ -111,7 +115,7 @@ export class Link extends EventTarget {
       setTimeout(() => this.#socket.connect(), REFUSED_RETRY_MS);
       return;
     }
-    if (await isServerUp()) {
+    if (await isServerUp(this.#base)) {
       this.#blocked += 1;
       if (this.#blocked >= MIN_BLOCKED && !this.#socket.connected) this.#tell('blocked', {});
     } else {
@@ -125,9 +129,10 @@ export class Link extends EventTarget {
   }
 }
 
-async function isServerUp() {
+async function isServerUp(base) {
   try {
-    const response = await fetch('healthz', { cache: 'no-store', signal: AbortSignal.timeout(3000) });
+    const signal = AbortSignal.timeout(3000);
+    const response = await fetch(new URL('healthz', base), { cache: 'no-store', signal });
     return response.ok;
   } catch {
     return false;

@@ -1,0 +1,144 @@
+/**
+ * A viewer as the page sees it: passes on what the page wants, and makes numbers of what the viewer
+ * reports. The viewer itself may be in a worker.
+ */
+import { nowUnix } from './clock.js';
+import { RecentMedian, Rate } from './rate.js';
+
+/** Event: `painted` when the first picture after a `watch` is on the canvas. */
+export class RemoteViewer extends EventTarget {
+  #link;
+  #clock;
+  #name;
+  #canvas;
+  #rate = new Rate();
+  #bytes = new Rate();
+  #latency = new RecentMedian();
+  #first = true;
+  /** @type {import('./viewer.js').Report} */
+  #report = {
+    camera: '',
+    watching: false,
+    watch: 0,
+    aliveUnix: nowUnix(),
+    received: 0,
+    painted: 0,
+    dropped: 0,
+    skippedHere: 0,
+    undecodable: 0,
+    frameBytes: NaN,
+    lastSeq: -1,
+    at: null,
+  };
+
+  /**
+   * @param {import('./link.js').Link} link
+   * @param {import('./clock.js').ClockOffset} clock
+   * @param {string} name
+   * @param {HTMLCanvasElement} canvas
+   */
+  constructor(link, clock, name, canvas) {
+    super();
+    this.#link = link;
+    this.#clock = clock;
+    this.#name = name;
+    this.#canvas = canvas;
+    link.openViewer(name, canvas);
+  }
+
+  /** We are in the camera's room, or on the way into it. */
+  get watching() {
+    return this.#report.watching;
+  }
+
+  /** Frames painted since the page opened. */
+  get painted() {
+    return this.#report.painted;
+  }
+
+  /** Frames skipped between painted ones. */
+  get dropped() {
+    return this.#report.dropped;
+  }
+
+  /** Of the dropped ones, those that reached this page and made room for a newer one. */
+  get skippedHere() {
+    return this.#report.skippedHere;
+  }
+
+  /** Of the dropped ones, those whose bytes were no JPEG. */
+  get undecodable() {
+    return this.#report.undecodable;
+  }
+
+  get fps() {
+    return this.watching ? this.#rate.perSecond(performance.now()) : 0;
+  }
+
+  /** Median from capture to paint of the last second or so; NaN while unknown. */
+  get latencyMs() {
+    return this.watching ? this.#latency.value : NaN;
+  }
+
+  get lastSeq() {
+    return this.#report.lastSeq;
+  }
+
+  get frameBytes() {
+    return this.#report.frameBytes;
+  }
+
+  get bytesPerSecond() {
+    return this.watching ? this.#bytes.perSecond(performance.now()) * (this.frameBytes || 0) : 0;
+  }
+
+  /** A picture is on the canvas. */
+  get hasPicture() {
+    return this.#report.at !== null;
+  }
+
+  /** Seconds since the last paint or, if later, since we began to watch. */
+  get silenceS() {
+    return nowUnix() - this.#report.aliveUnix;
+  }
+
+  /** Age of the picture on the canvas in seconds; NaN without one. */
+  get pictureAgeS() {
+    return this.#report.at === null ? NaN : nowUnix() + this.#clock.offset - this.#report.at;
+  }
+
+  /** The last painted frame with its JPEG, as it was received; null before the first. */
+  lastFrame() {
+    return this.#link.lastFrame(this.#name);
+  }
+
+  /** Watch while true, leave the room while false. @param {boolean} wanted */
+  want(wanted) {
+    this.#link.wantViewer(this.#name, wanted, Math.round(this.#canvas.clientWidth * devicePixelRatio));
+  }
+
+  /** Leave for good. */
+  close() {
+    this.#link.closeViewer(this.#name);
+  }
+
+  /** @param {import('./viewer.js').Report} report */
+  take(report) {
+    const before = this.#report;
+    this.#report = report;
+    if (report.watch !== before.watch) {
+      this.#rate.clear();
+      this.#bytes.clear();
+      this.#latency.clear();
+      this.#first = true;
+    }
+    // When it was painted, not when we hear of it: a busy page hears late.
+    const aliveMs = report.aliveUnix * 1000 - performance.timeOrigin;
+    for (let frame = before.received; frame < report.received; frame += 1) this.#bytes.add(aliveMs);
+    if (report.painted === before.painted) return;
+    this.#rate.add(aliveMs);
+    if (this.#clock.known) this.#latency.add((report.aliveUnix + this.#clock.offset - report.at) * 1000);
+    if (this.#first) this.dispatchEvent(new CustomEvent('painted'));
+    this.#first = false;
+  }
+}
