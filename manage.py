@@ -29,7 +29,7 @@ from typing import Any  # noqa: E402
 
 import click  # noqa: E402
 
-from server import __version__, commands, hub, native  # noqa: E402
+from server import __version__, commands, hub, memory, native  # noqa: E402
 from server.config import load_settings, server_options  # noqa: E402
 from server.errors import ConfigError, SourceError  # noqa: E402
 
@@ -95,6 +95,7 @@ def run(
     SOURCE is test: | device:N | file:PATH | rtsp://HOST/... | http(s)://HOST/... or the path of a
     video file. Without any, and without a settings file, the test pattern is shown.
     """
+    memory.keep_freed_memory()
     given = {name: text for name, text in flags.items() if text is not None}
     try:
         settings = load_settings(sources, config, state, given, os.environ)

@@ -20,6 +20,7 @@ from server.capture.link import BEAT, NO_SLOT, SHAPE, WANT, Kind, Link, Message,
 from server.capture.process import Process
 from server.capture.reader import PATIENCE_S, Demand, Reading, is_due
 from server.errors import PictureError, SourceEnded, SourceError
+from server.memory import MMAP_THRESHOLD_BYTES, TRIM_THRESHOLD_BYTES
 
 __all__ = ["IsolatedReader"]
 
@@ -250,10 +251,8 @@ def _environment(address: Address, timeout_s: float) -> dict[str, str]:
         "OPENCV_IO_MAX_IMAGE_PIXELS": str(MAX_PIXELS),
         # Linear algebra has no use here, and its threads take memory.
         "OPENBLAS_NUM_THREADS": "1",
-        # A decoded picture's memory is kept for the next one. By default glibc returns it to the
-        # kernel each time, and 1,400 page faults a picture at 720p cost 3.8 ms of CPU.
-        "MALLOC_MMAP_THRESHOLD_": str(32 << 20),
-        "MALLOC_TRIM_THRESHOLD_": str(256 << 20),
+        "MALLOC_MMAP_THRESHOLD_": str(MMAP_THRESHOLD_BYTES),
+        "MALLOC_TRIM_THRESHOLD_": str(TRIM_THRESHOLD_BYTES),
     }
     if address.scheme in PROTOCOLS:
         # What the user set stays, except that the allow-list is ours; the last of two counts.
