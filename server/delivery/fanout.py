@@ -109,7 +109,7 @@ class Fanout:
             return  # The source is gone, and what was encoded of it only grows old.
         if self._newest is None or frame.seq > self._newest.seq:
             self._wake.set()
-        else:
+        elif self._newest.seq > viewer.last_seq:
             self._send(self._newest, viewer, self._clock())
 
     def _run(self) -> None:

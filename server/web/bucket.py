@@ -18,11 +18,11 @@ class Bucket:
         self._tokens = burst
         self._at = now
 
-    def take(self, now: float) -> bool:
-        """Count an event; return whether it is within the limit."""
+    def take(self, now: float, events: int = 1) -> bool:
+        """Count events; return whether they are within the limit."""
         self._tokens = min(self._burst, self._tokens + (now - self._at) * self._per_s)
         self._at = now
-        if self._tokens < 1:
+        if self._tokens < events:
             return False
-        self._tokens -= 1
+        self._tokens -= events
         return True

@@ -258,10 +258,12 @@ class WebSocket:
         if not frame.fin:
             return
         payload, self._fragments = b"".join(self._fragments), []
+        if self._closed:
+            return
         if self._fragments_text:
             self._deliver_text(payload)
-        else:
-            self._deliver(payload)
+        elif not self.on_message(payload):
+            self._pass_on(payload)
 
     def _deliver_text(self, payload: bytes) -> None:
         try:
@@ -270,12 +272,11 @@ class WebSocket:
             self._count_refusal("malformed")
             self.close()
         else:
-            self._deliver(text)
+            if not self.on_message(text):
+                self._pass_on(text)
 
-    def _deliver(self, message: Message) -> None:
-        """Give a message to whom it is for, if it is one."""
-        if self._closed or self.on_message(message):
-            return
+    def _pass_on(self, message: Message) -> None:
+        """Give a message to Engine.IO, if it is one, and not too much."""
         if not self.admitted:
             # A client has one thing to say before it is let in, and perhaps a pong.
             self._strangers_words += 1
