@@ -81,7 +81,7 @@ class App:
         require_people(settings.server.host, self._auth, settings.state_dir)
         self.cameras = {camera.name: Camera(camera, settings.server) for camera in settings.cameras}
         self._fanouts = {name: Fanout(camera) for name, camera in self.cameras.items()}
-        self._lag = hub.LagMeter()
+        self._lag = hub.LagMeter(busy=lambda: any(map(len, self._fanouts.values())))
         self._stop = hub.Signal()
         self._control = Control(
             self.cameras,

@@ -140,6 +140,11 @@ class CameraSettings(_Table):
     source: Annotated[str, Accepts(ACCEPTED)] = Field(description="Where pictures come from.")
     fps: Fps | None = Field(None, description="Frames a second; unset keeps the source's own.")
     quality: Quality | None = Field(None, description="JPEG quality; unset takes the server's.")
+    skip_unchanged: Annotated[bool, Accepts("true or false")] = Field(
+        False,
+        description="Send a picture that shows nothing new only once a second. Saves nearly all "
+        "bytes where seldom anything moves.",
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +156,7 @@ class Camera:
     address: Address
     fps: float | None
     quality: int | None
+    skip_unchanged: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -355,5 +361,6 @@ def _cameras_from_file(
             address,
             settings.fps or server.fps,
             settings.quality or server.quality,
+            settings.skip_unchanged,
         )
     return tuple(cameras.values())

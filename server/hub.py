@@ -98,8 +98,11 @@ class Signal:
             assert self._waiter is None, "a Signal has one waiter"
             self._waiter = event.Event()
             try:
-                with eventlet.Timeout(timeout_s, False):
+                if timeout_s is None:
                     self._waiter.wait()
+                else:
+                    with eventlet.Timeout(timeout_s, False):
+                        self._waiter.wait()
             finally:
                 self._waiter = None
         was_set, self._set = self._set, False
@@ -333,14 +336,21 @@ def answer_was_sent() -> None:
 
 
 class LagMeter:
-    """Measures how late the hub runs what is due: the drift of a 20 ms timer."""
+    """Measures how late the hub runs what is due: the drift of a 20 ms timer.
+
+    Args:
+        busy: Whether anything goes on that could hold the hub up. An idle server would do little
+            else but measure, so then it does so less often.
+    """
 
     PERIOD_S = 0.02
+    IDLE_PERIOD_S = 0.2
 
     RECENT = 500
-    """How many measurements a quantile is of: ten seconds."""
+    """How many measurements a quantile is of: ten seconds of a busy server."""
 
-    def __init__(self) -> None:
+    def __init__(self, busy: Callable[[], bool] = lambda: True) -> None:
+        self._busy = busy
         self.worst_s = 0.0
         """The largest lag since the last :meth:`take`, in seconds."""
         self.beat = time.monotonic()
@@ -372,8 +382,9 @@ class LagMeter:
     def _schedule(self) -> None:
         # A timer of the hub's own: a green thread that sleeps would cost twice as much, and this
         # is most of what an idle server does.
-        self._due = self.beat + self.PERIOD_S
-        self._timer = hubs.get_hub().schedule_call_global(self.PERIOD_S, self._tick)
+        period_s = self.PERIOD_S if self._busy() else self.IDLE_PERIOD_S
+        self._due = self.beat + period_s
+        self._timer = hubs.get_hub().schedule_call_global(period_s, self._tick)
 
     def _tick(self) -> None:
         self.beat = time.monotonic()

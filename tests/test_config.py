@@ -148,6 +148,11 @@ WRONG_FILES = [
     ('[[camera]]\nname = "a"\nsource = 0', "source = 0", "device:N"),
     ('[[camera]]\nname = "a"\nsource = "test:"\nfsp = 1', "fsp", "name, title, source"),
     ('[[camera]]\nname = "a"\nsource = "test:"\ntitle = ""', "title = ''", "1 to 80"),
+    (
+        '[[camera]]\nname = "a"\nsource = "test:"\nskip_unchanged = 1',
+        "skip_unchanged = 1",
+        "true or false",
+    ),
     ('[[camera]]\nname = "a"\nsource = "test:"\nquality = 0', "quality = 0", "from 1 to 100"),
     ('[[camera]]\nname = "a"\nsource = "test:"\n' * 2, "name = 'a'", "of its own"),
     ("port = = 1", "is no TOML", "a TOML file"),

@@ -83,7 +83,7 @@ class Camera:
         self._seq = 0
         self._due = 0.0
         self._source: Reader | None = None
-        self._demand = Demand(self._due_now, self._best_jpeg)
+        self._demand = Demand(self._due_now, self._best_jpeg, settings.skip_unchanged)
         self._holding = False  # From before the source is opened until after it is closed.
         self._size = (0, 0)
         self._source_fps = 0.0

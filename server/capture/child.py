@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from server.address import Address
 from server.capture.area import Writer
+from server.capture.change import Change
 from server.capture.frame import Jpeg, size_of
 from server.capture.limits import check_size, is_too_large
 from server.capture.link import BEAT, SHAPE, WANT, Kind, Link, Message, Step
@@ -58,6 +59,7 @@ class _Child:
         self._link = link
         self._writer = Writer()
         self._wanted: Message | None = None
+        self._change = Change()
         # Written by the working thread, read by the one that beats.
         self._grabbed = 0
         self._step = (Step.STARTING, time.monotonic())
@@ -139,18 +141,22 @@ class _Child:
 
     def _deliver(self, source: "Source", at_unix: float) -> None:
         assert self._wanted is not None
-        slot, jpeg_up_to = WANT.unpack(self._wanted.payload)
-        self._wanted = None
+        slot, jpeg_up_to, changed = WANT.unpack(self._wanted.payload)
         try:
             picture = source.retrieve(jpeg_up_to)
+            if changed and not self._change.is_worth_sending(picture):
+                return
+            self._wanted = None
             width, height = size_of(picture)
             if is_too_large(width, height):
                 raise PictureError(f"a picture of {width} x {height} pixels is too large")
             slot, fd = self._writer.write(picture, slot)
         except PictureError as error:
+            self._wanted = None
             self._link.send(Kind.BROKEN, str(error).encode())
             return
         except MemoryError:
+            self._wanted = None
             self._link.send(Kind.BROKEN, b"a picture takes more memory than a camera may have")
             return
         try:

@@ -108,7 +108,7 @@ class IsolatedReader:
         deadline = time.monotonic() + PATIENCE_S
         while (left_s := deadline - time.monotonic()) > 0:
             if not self._asking and is_due(demand):
-                self._ask(demand.jpeg_up_to())
+                self._ask(demand)
             self._hear(left_s if self._asking else min(left_s, self._until_due_s(demand)))
             answer, self._answer = self._answer, None
             if isinstance(answer, PictureError):
@@ -118,10 +118,10 @@ class IsolatedReader:
         self._check()
         return Reading(None, time.time()) if self._grabbed != grabbed else None
 
-    def _ask(self, jpeg_up_to: int) -> None:
+    def _ask(self, demand: Demand) -> None:
         self._lent = self._lender.lend() if self._lender else NO_SLOT
         self._asking = True
-        self._tell(Kind.WANT, WANT.pack(self._lent, jpeg_up_to))
+        self._tell(Kind.WANT, WANT.pack(self._lent, demand.jpeg_up_to(), demand.changed))
 
     def _until_due_s(self, demand: Demand) -> float:
         return min(ATTENTION_S, max(0.0, demand.due() - time.monotonic()))

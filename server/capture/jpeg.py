@@ -29,6 +29,7 @@ FRAME_HEADERS = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 SHOWN = frozenset((0xC0, 0xC1, 0xC2))
 HUFFMAN_TABLES = 0xC4
 SCAN = 0xDA
+SCAN_MARKER = bytes([0xFF, SCAN])
 QUANTISATION_TABLES = 0xDB
 EXIF = 0xE1
 
@@ -61,27 +62,16 @@ def inspect_jpeg(data: bytes) -> tuple[Jpeg, bool]:
         raise PictureError("a part arrived that is no JPEG picture")
     if END not in data[-PADDING:]:
         raise PictureError("a JPEG picture arrived that is not complete")
-    segments = _segments(data)
-    header = next((one for one in segments if one.marker in FRAME_HEADERS), None)
-    if header is None or header.end - header.start < 10:
-        raise PictureError(BROKEN_HEADER)
-    precision = data[header.start + 4]
-    height, width = (
-        int.from_bytes(data[header.start + at : header.start + at + 2], "big") for at in (5, 7)
-    )
-    if not width or not height:
-        raise PictureError(BROKEN_HEADER)
-    if is_too_large(width, height):
-        raise PictureError(too_large(width, height))
-    shown = (
-        header.marker in SHOWN
-        and precision == 8
-        and data[header.start + 9] in COMPONENTS_SHOWN
-        and segments[-1].marker == SCAN
-    )
-    tables = [data[one.start : one.end] for one in segments if one.marker == QUANTISATION_TABLES]
-    quality = _quality(tables[0]) if tables else 0
-    return Jpeg(_complete(data, segments), width, height, quality), shown
+    # A camera's pictures all begin with the same few hundred bytes: those are looked at once.
+    head = data[: data.find(SCAN_MARKER) + 2]
+    layout = _layout(head)
+    if not layout.whole:
+        head, layout = data, _layout.__wrapped__(data)  # What looked like a scan was none.
+    if layout.fault:
+        raise PictureError(layout.fault)
+    if layout.parts:
+        data = b"".join((*layout.parts, data[layout.scan_at :]))
+    return Jpeg(data, layout.width, layout.height, layout.quality), layout.shown
 
 
 def decode_jpeg(jpeg: Jpeg) -> Image:
@@ -101,39 +91,86 @@ def decode_jpeg(jpeg: Jpeg) -> Image:
     return image  # type: ignore[return-value]
 
 
-def _segments(data: bytes) -> list[_Segment]:
-    """Return the segments up to the first scan, and it, as far as they are whole."""
-    segments = []
+class _Layout(NamedTuple):
+    """What the bytes before a picture's data say.
+
+    Attributes:
+        whole: Whether these were all the bytes before the data.
+        fault: What is wrong with the picture, or nothing.
+        parts: What its head becomes where it must be changed.
+        scan_at: Where its data begins.
+    """
+
+    whole: bool
+    fault: str = ""
+    shown: bool = False
+    width: int = 0
+    height: int = 0
+    quality: int = 0
+    parts: tuple[bytes, ...] = ()
+    scan_at: int = 0
+
+
+@functools.lru_cache(maxsize=64)
+def _layout(head: bytes) -> _Layout:
+    segments, scan_at = _segments(head)
+    whole = scan_at > 0
+    header = next((one for one in segments if one.marker in FRAME_HEADERS), None)
+    if header is None or header.end - header.start < 10:
+        return _Layout(whole, BROKEN_HEADER)
+    precision = head[header.start + 4]
+    height, width = (
+        int.from_bytes(head[header.start + at : header.start + at + 2], "big") for at in (5, 7)
+    )
+    if not width or not height:
+        return _Layout(whole, BROKEN_HEADER)
+    if is_too_large(width, height):
+        return _Layout(whole, too_large(width, height))
+    shown = (
+        whole
+        and header.marker in SHOWN
+        and precision == 8
+        and head[header.start + 9] in COMPONENTS_SHOWN
+    )
+    tables = [head[one.start : one.end] for one in segments if one.marker == QUANTISATION_TABLES]
+    quality = _quality(tables[0]) if tables else 0
+    parts = _completed(head, segments, scan_at) if whole else ()
+    return _Layout(whole, "", shown, width, height, quality, parts, scan_at)
+
+
+def _segments(head: bytes) -> tuple[list[_Segment], int]:
+    """Return the segments before the first scan, and where it begins; 0 if it is not reached."""
+    segments: list[_Segment] = []
     at = len(START)
-    while at + 4 <= len(data) and data[at] == 0xFF:
-        marker = data[at + 1]
+    while at + 2 <= len(head) and head[at] == 0xFF:
+        marker = head[at + 1]
         if marker == 0xFF:  # Fill bytes may precede a marker.
             at += 1
             continue
-        end = at + 2 + int.from_bytes(data[at + 2 : at + 4], "big")
-        if end > len(data) or end < at + 4:
+        if marker == SCAN:
+            return segments, at
+        end = at + 2 + int.from_bytes(head[at + 2 : at + 4], "big")
+        if end > len(head) or end < at + 4:
             break
         segments.append(_Segment(marker, at, end))
-        if marker == SCAN:
-            break
         at = end
-    return segments
+    return segments, 0
 
 
-def _complete(data: bytes, segments: list[_Segment]) -> bytes:
-    """Return the data with Huffman tables and without EXIF; the same object where both is so."""
+def _completed(head: bytes, segments: list[_Segment], scan_at: int) -> tuple[bytes, ...]:
+    """Return the head with Huffman tables and without EXIF; nothing where both is so already."""
     bare = all(one.marker != HUFFMAN_TABLES for one in segments)
     exif = [one for one in segments if one.marker == EXIF]
     if not bare and not exif:
-        return data
+        return ()
     parts, at = [], 0
     for one in exif:
-        parts.append(data[at : one.start])
+        parts.append(head[at : one.start])
         at = one.end
-    if bare and segments[-1].marker == SCAN:
-        parts += [data[at : segments[-1].start], STANDARD_HUFFMAN_TABLES]
-        at = segments[-1].start
-    return b"".join((*parts, data[at:]))
+    parts.append(head[at:scan_at])
+    if bare:
+        parts.append(STANDARD_HUFFMAN_TABLES)
+    return tuple(parts)
 
 
 def _table(kind: int, counts: str, values: bytes) -> bytes:

@@ -4,7 +4,8 @@
 the server sends      which means
 ====================  =========================================================================
 ``OPEN`` json         open this source; the first message, and the only place of its password
-``WANT`` slot, q      put the next picture into this slot: its own JPEG up to quality q, or pixels
+``WANT`` ...          put the next picture into this slot: its own JPEG up to a quality, or pixels;
+                      the very next, or the next that shows anything new
 (end of file)         close the source and end
 ====================  =========================================================================
 
@@ -32,8 +33,8 @@ __all__ = ["BEAT", "NO_SLOT", "SHAPE", "WANT", "Kind", "Link", "Message", "Step"
 
 MAX_BYTES = 32768
 
-WANT = struct.Struct("<iB")
-"""A slot or :data:`NO_SLOT`, and up to which quality the source's own JPEG will do."""
+WANT = struct.Struct("<iB?")
+"""A slot or :data:`NO_SLOT`, up to which quality its own JPEG will do, whether it must be new."""
 SHAPE = struct.Struct("<iIIIBd")
 """Slot, height, width, of JPEG its bytes and quality (of pixels 0 and 0), Unix seconds."""
 BEAT = struct.Struct("<BdQ")

@@ -2,6 +2,7 @@
 
 import time
 
+from server.capture.change import Change
 from server.capture.reader import PATIENCE_S, Demand, Reading, is_due
 from server.capture.source import Source
 
@@ -18,6 +19,7 @@ class LocalReader:
     def __init__(self, source: Source) -> None:
         self.info = source.info
         self._source = source
+        self._change = Change()
 
     def read(self, demand: Demand) -> Reading | None:
         """Grab pictures until one is due, and decode only that one; see :class:`Reader`."""
@@ -26,7 +28,9 @@ class LocalReader:
         while time.monotonic() < deadline and self._source.grab():
             at_unix = time.time()
             if is_due(demand):
-                return Reading(self._source.retrieve(demand.jpeg_up_to()), at_unix)
+                picture = self._source.retrieve(demand.jpeg_up_to())
+                if not demand.changed or self._change.is_worth_sending(picture):
+                    return Reading(picture, at_unix)
             passed = Reading(None, at_unix)
         return passed
 

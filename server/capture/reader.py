@@ -19,10 +19,12 @@ class Demand(NamedTuple):
     Attributes:
         due: When a picture is next wanted, in monotonic seconds; infinite while nobody watches.
         jpeg_up_to: The highest quality, 1 to 100, at which the source's own JPEG will do.
+        changed: Whether a picture that shows nothing new is wanted once a second only.
     """
 
     due: Callable[[], float]
     jpeg_up_to: Callable[[], int]
+    changed: bool = False
 
 
 class Reading(NamedTuple):

@@ -35,6 +35,9 @@ MAX_MESSAGE_BYTES = 16 * 1024
 # Little enough that a flood of tiny messages cannot hold the hub for long; the rest waits its turn.
 READ_BYTES = 8 * 1024
 
+# What is there in nearly all cases is one acknowledgement; a larger buffer costs more to get.
+FIRST_READ_BYTES = 448
+
 # The head of a short masked text message, RFC 6455 section 5.2: flags, size, and the mask.
 WHOLE_TEXT = 0x81
 MASKED = 0x80
@@ -194,7 +197,9 @@ class WebSocket:
     def _on_readable(self) -> None:
         """Take in what has come, on the hub; closes when the peer has or misbehaves."""
         try:
-            data = self._kernel.recv(READ_BYTES)
+            data = self._kernel.recv(FIRST_READ_BYTES)
+            if len(data) == FIRST_READ_BYTES:
+                data += self._more()
         except BlockingIOError:
             return
         except OSError:
@@ -203,9 +208,15 @@ class WebSocket:
             self.close()
             return
         if self._between_frames:
-            data = self._take_short_texts(self._rest + data)
+            data = self._take_short_texts(self._rest + data if self._rest else data)
         if data and not self._closed:
             self._take_strictly(data)
+
+    def _more(self) -> bytes:
+        try:
+            return self._kernel.recv(READ_BYTES)
+        except BlockingIOError:
+            return b""
 
     def _take_short_texts(self, data: bytes) -> bytes:
         """Take masked, short text messages off the front, and return what is not one.

@@ -63,7 +63,7 @@ def test_forgetting_begins_anew() -> None:
 
 def test_jpeg_is_still_while_its_data_is() -> None:
     """A time in the file's head does not make a picture move, and one other bit of data does."""
-    head, data = b"\xff\xd8\xff\xfe\x00\x04%02d", b"\xff\xda\x00\x0cdata"
+    head, data = b"\xff\xd8\xff\xfe\x00\x04%02d", b"\xff\xda\x00\x0c" + bytes(100)
     stillness = Stillness()
 
     still_s = [

@@ -1,6 +1,8 @@
 """A camera's own JPEG in a real server: handed on as it is, and decoded when pixels are needed."""
 
 from collections.abc import Callable, Iterator
+from itertools import pairwise
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -72,16 +74,15 @@ def test_a_lower_quality_is_encoded_and_a_higher_one_passes_again(
 
 
 def test_an_mjpeg_file_is_passed_through_and_any_other_is_not(
-    start_server: Start, connect: Connect, tmp_path_factory: pytest.TempPathFactory
+    start_server: Start, connect: Connect, tmp_path: Path
 ) -> None:
     """What is JPEG already is not encoded again, wherever it comes from."""
-    folder = tmp_path_factory.mktemp("clips")
-    path = folder / "own.avi"
+    path = tmp_path / "own.avi"
     writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"MJPG"), 12.5, (320, 180))
     for shade in range(20):
         writer.write(np.full((180, 320, 3), 10 * shade, np.uint8))
     writer.release()
-    server = start_server(f"own={path}", f"film={make_clip(folder / 'film.mp4')}")
+    server = start_server(f"own={path}", f"film={make_clip(tmp_path / 'film.mp4')}")
     viewer = connect(server)
     for name in ("own", "film"):
         viewer.call("watch", {"camera": name})
@@ -92,3 +93,29 @@ def test_an_mjpeg_file_is_passed_through_and_any_other_is_not(
 
     assert stats["own"]["encoded"] == 0
     assert stats["film"]["passed"] == 0
+
+
+def test_a_still_camera_sends_once_a_second_until_something_moves(
+    start_server: Start,
+    connect: Connect,
+    camera: BadCamera,
+    tmp_path: Path,
+) -> None:
+    """A camera that is told to skip what is not new stays live all the same."""
+    config = tmp_path / "porthole.toml"
+    config.write_text(
+        f'[[camera]]\nname = "door"\nsource = "{camera.url()}"\nskip_unchanged = true\n'
+    )
+    camera.fault = "frozen"
+    server = start_server("--config", str(config))
+    viewer = connect(server)
+    viewer.call("watch", {"camera": "door"})
+    viewer.pump(lambda: len(viewer.arrivals) >= 6, 20)
+
+    times = [arrival.at_unix for arrival in viewer.arrivals]
+    assert all(later - earlier > 0.9 for earlier, later in pairwise(times[1:]))
+    assert state_of(viewer, "door")["state"] == "live"
+
+    camera.fault = "none"  # Each of its pictures is a little brighter than the last.
+    seen = len(viewer.arrivals)
+    viewer.pump(lambda: len(viewer.arrivals) >= seen + 10, 8)
