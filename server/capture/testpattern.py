@@ -7,10 +7,13 @@ first, then 8 bits of checksum, the XOR of the six bytes; white is 1, black is 0
 cell is ``width // 64``, the strip starts at ``x = y = 4 * side``, and :func:`read_time` reads it.
 """
 
+import ctypes
+import itertools
 import math
 import time
+import weakref
 from collections.abc import Mapping
-from typing import TypedDict
+from typing import Any, TypedDict
 
 import cv2
 import numpy as np
@@ -23,6 +26,10 @@ __all__ = ["CELLS", "TestPattern", "read_time"]
 
 CELLS = 56
 TIME_BYTES = 6
+
+# Backdrops that differ in their noise; pictures kept of each, for those who still look at one.
+NOISES = 4
+SHEETS = 4
 
 # Colours in BGR.
 DEEP = (58, 34, 14)
@@ -72,8 +79,10 @@ class TestPattern:
         self._pacer = Pacer()
         self._face = cv2.FontFace("sans")
         self._unit = min(height / 720, width / 1280)
-        self._backdrop = self._paint_backdrop(name)
-        self._noise = _Noise(size, noise) if noise else None
+        backdrop = self._paint_backdrop(name)
+        backdrops = _with_noise(backdrop, noise) if noise else [backdrop]
+        moving = self._find_moving()
+        self._canvases = itertools.cycle([_Canvas(image, moving) for image in backdrops])
 
     @staticmethod
     def read_options(options: Mapping[str, str]) -> Options:
@@ -104,14 +113,24 @@ class TestPattern:
 
     def render(self, at_unix: float) -> Image:
         """Return the picture of the moment ``at_unix``, in Unix seconds."""
-        image = self._backdrop.copy()
+        image, shown = next(self._canvases).clean()
         self._draw_sweep(image, at_unix)
         self._draw_runner(image, at_unix)
         self._draw_clock(image, at_unix)
-        if self._noise:
-            self._noise.add_to(image)
         _burn_time(image, at_unix)
-        return image
+        return shown
+
+    def _find_moving(self) -> list[tuple[slice, slice]]:
+        """Return where anything is ever drawn, but for the burned-in time, which covers its own."""
+        width, height = self.info.width, self.info.height
+        x, y = self._center
+        reach = round(230 * self._unit) + 2
+        across = max(reach, self._width_of("00:00:00.0", 58, 600), self._width_of("M" * 28, 18))
+        top = round(height * 0.84 - 28 * self._unit) - 2
+        return [
+            np.s_[max(0, y - reach) : y + reach, max(0, x - across) : x + across],
+            np.s_[top : top + round(56 * self._unit) + 4, 0:width],
+        ]
 
     @property
     def _center(self) -> tuple[int, int]:
@@ -192,30 +211,62 @@ class TestPattern:
         weight: int = 400,
     ) -> None:
         """Write a centred line; digits are as wide as each other, so a clock does not tremble."""
-        pixels = max(8, round(size * self._unit))
-        _, _, wide, _ = cv2.getTextSize((0, 0), text, (0, 0), self._face, pixels, weight)
-        left = self.info.width // 2 - wide // 2
-        cv2.putText(image, text, (left, round(baseline)), colour, self._face, pixels, weight)
+        left = self.info.width // 2 - self._width_of(text, size, weight) // 2
+        place = left, round(baseline)
+        cv2.putText(image, text, place, colour, self._face, self._pixels(size), weight)
+
+    def _width_of(self, text: str, size: float, weight: int = 400) -> int:
+        _, _, wide, _ = cv2.getTextSize(
+            (0, 0), text, (0, 0), self._face, self._pixels(size), weight
+        )
+        return wide
+
+    def _pixels(self, size: float) -> int:
+        return max(8, round(size * self._unit))
 
 
-class _Noise:
-    """Noise that looks fresh in every picture and costs two additions."""
+class _Canvas:
+    """A backdrop to draw on; what was drawn on is wiped and used anew when nobody looks any more.
 
-    MARGIN = 64
+    A copy of the whole backdrop for each picture would cost more than all that is drawn on it.
 
-    def __init__(self, size: tuple[int, int], strength: float) -> None:
-        self._random = np.random.default_rng(1)
-        shape = (size[1] + self.MARGIN, size[0] + self.MARGIN, 3)
-        values = self._random.normal(0, 255 * strength, shape)
-        self._lighter: Image = np.clip(values, 0, 255).astype(np.uint8)
-        self._darker: Image = np.clip(-values, 0, 255).astype(np.uint8)
+    Args:
+        backdrop: uint8, shape (height, width, 3).
+        moving: The parts of it that are drawn on.
+    """
 
-    def add_to(self, image: Image) -> None:
-        height, width = image.shape[:2]
-        y, x = self._random.integers(0, self.MARGIN, 2)
-        window = np.s_[y : y + height, x : x + width]
-        cv2.add(image, self._lighter[window], dst=image)
-        cv2.subtract(image, self._darker[window], dst=image)
+    def __init__(self, backdrop: Image, moving: list[tuple[slice, slice]]) -> None:
+        self._backdrop = backdrop
+        self._moving = moving
+        self._sheets: list[tuple[Image, weakref.ref[Any]]] = []
+
+    def clean(self) -> tuple[Image, Image]:
+        """Return a picture like the backdrop twice: to draw on, and to show."""
+        free = [sheet for sheet in self._sheets if sheet[1]() is None]
+        if free:
+            self._sheets.remove(free[0])
+            image = free[0][0]
+            for part in self._moving:
+                image[part] = self._backdrop[part]
+        else:
+            image = self._backdrop.copy()
+        # Whatever is cut out of the shown picture keeps this alive, and so the picture whole.
+        block = (ctypes.c_uint8 * image.size).from_buffer(image.data)
+        shown: Image = np.frombuffer(memoryview(block), np.uint8).reshape(image.shape)
+        shown.flags.writeable = False
+        if len(self._sheets) < SHEETS:
+            self._sheets.append((image, weakref.ref(block)))
+        return image, shown
+
+
+def _with_noise(image: Image, strength: float) -> list[Image]:
+    """Return the image with other noise each time: shown in turn it looks fresh, and is free."""
+    random = np.random.default_rng(1)
+    noisy = []
+    for _ in range(NOISES):
+        noise = random.normal(0, 255 * strength, image.shape)
+        noisy.append(np.clip(image + noise, 0, 255).astype(np.uint8))
+    return noisy
 
 
 def _burn_time(image: Image, at_unix: float) -> None:

@@ -64,6 +64,29 @@ def test_pictures_of_one_moment_are_alike_and_of_two_differ() -> None:
     assert not np.array_equal(first, later)
 
 
+@pytest.mark.parametrize("size", [(640, 360), (64, 48), (200, 600), (1920, 300), (333, 217)])
+def test_nothing_is_left_of_earlier_pictures(size: tuple[int, int]) -> None:
+    """What was drawn before is wiped, whatever the shape of the picture."""
+    used = TestPattern("door", size)
+    for step in range(40):
+        used.render(AT + 0.737 * step)
+
+    assert np.array_equal(used.render(AT), TestPattern("door", size).render(AT))
+
+
+def test_pictures_kept_stay_as_they_were() -> None:
+    """Memory is used anew only when nobody looks at it, not even at a part of it."""
+    pattern = TestPattern("door", (320, 180), noise=0.1)
+    kept = []
+    for step in range(40):
+        image = pattern.render(AT + step)
+        part = image if step % 2 else image[20:160:3]
+        kept.append((part, part.copy()))
+        del image, part
+
+    assert all(np.array_equal(part, copy) for part, copy in kept)
+
+
 def test_noise_makes_jpeg_bigger() -> None:
     """Noise is there to be as hard to encode as a dim room is."""
     sizes = []
