@@ -77,8 +77,8 @@ def _read_arguments() -> argparse.Namespace:
     parser.add_argument(
         "--ack-every",
         type=int,
-        default=1,
-        help="frames that one acknowledgement may cover; default: 1, as a browser that is behind",
+        default=2,
+        help="frames that one acknowledgement may cover; default: 2, as a browser that keeps up",
         metavar="N",
     )
     parser.add_argument("--clip", type=Path, help="a video to take the pictures from")

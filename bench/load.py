@@ -19,7 +19,7 @@ from bench.client import Arrival, Crowd, MjpegViewer, Viewer
 from bench.process import ROOT, busy_s, cpu_s, rss_bytes
 from bench.table import quantile
 
-__all__ = ["Crew", "CrewWindow", "Group", "Load", "Window"]
+__all__ = ["Crew", "CrewWindow", "Group", "Load", "Window", "lag_p99_max"]
 
 
 @dataclass(frozen=True)
@@ -138,6 +138,18 @@ class Window:
     def client_cores(self) -> float:
         """Cores that the load client kept busy; near 1 it is the bottleneck."""
         return self.client_cpu_s / self.seconds
+
+
+def lag_p99_max(windows: Sequence[Window]) -> str | None:
+    """Return the hub's lag over all windows as text, in milliseconds; None where nobody says.
+
+    The p99 is that of the server's last five seconds: of windows of 1.5 s, all three.
+    """
+    stats = next((window.stats for window in reversed(windows) if window.stats), None)
+    lags = [lag for window in windows for lag in window.lags_ms]
+    if not lags or stats is None or "hub_lag_p99_ms" not in stats["process"]:
+        return None
+    return f"{stats['process']['hub_lag_p99_ms']:.1f} / {max(lags):.1f}"
 
 
 class Crew:

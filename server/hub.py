@@ -346,8 +346,8 @@ class LagMeter:
     PERIOD_S = 0.02
     IDLE_PERIOD_S = 0.2
 
-    RECENT = 500
-    """How many measurements a quantile is of: ten seconds of a busy server."""
+    RECENT = 250
+    """How many measurements a quantile is of: five seconds of a busy server."""
 
     def __init__(self, busy: Callable[[], bool] = lambda: True) -> None:
         self._busy = busy
@@ -375,7 +375,7 @@ class LagMeter:
         return worst
 
     def quantile(self, share: float) -> float:
-        """Return the lag that this share of the last ten seconds' did not exceed, in seconds."""
+        """Return the lag that this share of the last five seconds' did not exceed, in seconds."""
         ordered = sorted(self._recent)
         return ordered[min(len(ordered) - 1, int(share * len(ordered)))] if ordered else 0.0
 

@@ -5,7 +5,7 @@ from math import nan
 from statistics import median
 
 from bench.content import Content
-from bench.load import Group, Window
+from bench.load import Group, Window, lag_p99_max
 from bench.process import Server
 from bench.stand import Stand
 from bench.table import Table, spread
@@ -22,7 +22,7 @@ COLUMNS = (
     "missing",
     "repeated",
     "age ms p50 / p99",
-    "hub lag ms, worst of a second: median / max",
+    "hub lag ms p99 / max",
     "cores: server / client / others",
 )
 
@@ -97,7 +97,6 @@ def _among(viewers: tuple[int, ...], wanted: tuple[int, ...]) -> list[int]:
 
 def _cells(name: str, count: int, windows: list[Window], ratio: float) -> list[object]:
     crews = [window.groups["all"] for window in windows]
-    lags = [lag for window in windows for lag in window.lags_ms]
     client = median(window.client_cores for window in windows)
     saturated = " **(saturated)**" if client > SATURATED_CORES else ""
     ended = sum(crew.ended for crew in crews[-1:])
@@ -111,7 +110,7 @@ def _cells(name: str, count: int, windows: list[Window], ratio: float) -> list[o
         sum(crew.missing for crew in crews),
         sum(crew.repeated for crew in crews),
         f"{median(c.age_p50_ms for c in crews):.1f} / {median(c.age_p99_ms for c in crews):.1f}",
-        f"{median(lags):.1f} / {max(lags):.1f}" if lags else None,
+        lag_p99_max(windows),
         f"{median(window.server_cores for window in windows):.2f} / {client:.2f}{saturated} / "
         f"{median(window.other_cores for window in windows):.2f}",
     ]

@@ -86,7 +86,7 @@ class Exposition(Collector):
         process = self._statistics.process
         for key, name, text in (
             ("hub_lag_ms", "hub_lag_milliseconds", "Worst event loop lag of the last second."),
-            ("hub_lag_p99_ms", "hub_lag_p99_milliseconds", "99 % lagged less, of ten seconds."),
+            ("hub_lag_p99_ms", "hub_lag_p99_milliseconds", "99 % lagged less, of five seconds."),
             ("rss_bytes", "resident_memory_bytes", "Memory in use."),
             ("descriptors", "open_descriptors", "Files, sockets and pipes that are open."),
             ("connections", "connections", "Socket.IO connections now."),

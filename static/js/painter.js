@@ -1,8 +1,8 @@
 /**
  * Puts JPEGs onto a canvas: decodes one at a time, keeps only the newest of those that wait, and paints
- * in `requestAnimationFrame`.
+ * it at once, but not more often than the screen takes it.
  *
- *     offer ─► waiting (newest) ─► decode ─► decoded (newest) ─► animation frame: paint, close
+ *     offer ─► waiting (newest) ─► decode ─► decoded (newest) ─► paint, close ─► animation frame
  *
  * Knows no document: it may run in a worker.
  *
@@ -72,11 +72,15 @@ export class Painter {
   #schedule(decoded) {
     if (this.#decoded !== null) this.#onSkipped(this.#decoded.frame);
     this.#replaceDecoded(decoded);
-    this.#request ||= requestAnimationFrame(() => this.#paint());
+    if (this.#request === 0) this.#paint();
   }
 
+  // At once, for the screen takes what is there when its time comes; and then not again before it has.
   #paint() {
-    this.#request = 0;
+    this.#request = requestAnimationFrame(() => {
+      this.#request = 0;
+      if (this.#decoded !== null) this.#paint();
+    });
     const { frame, bitmap } = this.#decoded;
     const { width, height } = frame.header;
     // Setting the size clears the canvas, so only on a change; the picture follows in the same task.
