@@ -121,10 +121,9 @@ def test_a_node_that_answers_nothing_is_left_within_a_second(
     times_s = []
     with silent_port() as silent:
         nginx = start_nginx([silent, node])
-        for number in range(1, 21):
+        for _ in range(6):
             began = time.monotonic()
-            # A client's address decides which node is asked first: of 20, some begin at each.
-            status, *_ = fetch(nginx.url + "healthz", trust, source=f"127.0.0.{number}")
+            status, *_ = fetch(nginx.url + "healthz", trust)
             times_s.append(time.monotonic() - began)
             assert status == 200
 
@@ -137,8 +136,9 @@ def test_people_log_in_through_it(
     start_nodes: StartNodes, start_nginx: StartNginx, trust: ssl.SSLContext, tmp_path: Path
 ) -> None:
     """Under a path and over TLS: the cookie is Secure, and the log has the client's own address."""
-    add_user(tmp_path)
-    nginx = start_nginx(ports_of(start_nodes()))
+    add_user(tmp_path / "node-1")
+    # Without a bus, a login holds at one node only.
+    nginx = start_nginx(2 * ports_of(start_nodes())[:1])
     url = nginx.url + "porthole/"
     forged = {"X-Forwarded-For": "192.0.2.1", "X-Forwarded-Proto": "http"}
 
@@ -157,7 +157,7 @@ def test_people_log_in_through_it(
     assert "Secure" in headers["Set-Cookie"]
     cookie = headers["Set-Cookie"].partition(";")[0]
     assert fetch(url, trust, {"Cookie": cookie}, source="127.0.0.2")[0] == 200
-    audit = "".join(path.read_text() for path in tmp_path.glob("node-*/audit.log"))
+    audit = (tmp_path / "node-1" / "audit.log").read_text()
     assert '"from": "127.0.0.2"' in audit
     assert "192.0.2.1" not in audit
 
@@ -166,8 +166,9 @@ def test_floods_of_logins_end_at_nginx(
     start_nodes: StartNodes, start_nginx: StartNginx, trust: ssl.SSLContext, tmp_path: Path
 ) -> None:
     """After a burst of ten tries an address gets 429, while its pages still come."""
-    add_user(tmp_path)
-    nginx = start_nginx(ports_of(start_nodes()))
+    add_user(tmp_path / "node-1")
+    # Without a bus, a login holds at one node only.
+    nginx = start_nginx(2 * ports_of(start_nodes())[:1])
 
     answers = [fetch(nginx.url + "login", trust, data=b"name=ada")[0] for _ in range(14)]
 
@@ -194,13 +195,9 @@ def ports_of(nodes: list[PortholeServer]) -> list[int]:
     return [node.port for node in nodes]
 
 
-def add_user(folder: Path) -> None:
-    """Make one user for both nodes, kept as porthole-web@.service keeps it."""
-    command = [sys.executable, *ADD_USER, "--state", str(folder)]
+def add_user(state: Path) -> None:
+    command = [sys.executable, *ADD_USER, "--state", str(state)]
     subprocess.run(command, cwd=ROOT, input=PASSWORD.encode(), check=True, capture_output=True)
-    for number in (1, 2):
-        (folder / f"node-{number}").mkdir()
-        (folder / f"node-{number}" / "people.json").symlink_to("../people.json")
 
 
 @contextlib.contextmanager
