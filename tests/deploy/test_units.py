@@ -50,6 +50,17 @@ def test_their_commands_exist(name: str) -> None:
         assert f" {option} " in told.stdout, option
 
 
+def test_a_bus_that_is_late_does_not_keep_a_node_down() -> None:
+    """A refused start ends the one server for good, but is tried again by nodes on a bus: Redis may
+    come up after them."""
+    kept_down = {
+        name: "RestartPreventExitStatus=2" in (ROOT / "deploy" / name).read_text(encoding="utf-8")
+        for name in UNITS
+    }
+
+    assert kept_down == dict(zip(UNITS, (True, False, False), strict=True))
+
+
 @pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="systemd is not installed here")
 @pytest.mark.parametrize("name", ["porthole.service", "porthole-camera.service"])
 def test_a_camera_works_within_their_limits(
