@@ -58,9 +58,11 @@ $venv/bin/python -c 'import cv2'
 
 if [ "$what" = development ]; then
     missing=""
-    for program in chromium ffmpeg curl; do
+    for program in chromium ffmpeg curl openssl; do
         command -v $program >/dev/null || missing="$missing $program"
     done
+    # In /usr/sbin, which is not on everybody's path.
+    [ -x /usr/sbin/nginx ] || command -v nginx >/dev/null || missing="$missing nginx"
     # Without a font the browser draws boxes.
     [ -d /usr/share/fonts/truetype/dejavu ] || missing="$missing fonts-dejavu-core"
     # shellcheck disable=SC2086
