@@ -242,10 +242,10 @@ class _Canvas:
 
     def clean(self) -> tuple[Image, Image]:
         """Return a picture like the backdrop twice: to draw on, and to show."""
-        free = [sheet for sheet in self._sheets if sheet[1]() is None]
-        if free:
-            self._sheets.remove(free[0])
-            image = free[0][0]
+        free = (at for at, (_, shown) in enumerate(self._sheets) if shown() is None)
+        at = next(free, None)
+        if at is not None:
+            image, _ = self._sheets.pop(at)
             for part in self._moving:
                 image[part] = self._backdrop[part]
         else:

@@ -81,7 +81,8 @@ def test_pictures_kept_stay_as_they_were() -> None:
     for step in range(40):
         image = pattern.render(AT + step)
         part = image if step % 2 else image[20:160:3]
-        kept.append((part, part.copy()))
+        if step % 3:
+            kept.append((part, part.copy()))
         del image, part
 
     assert all(np.array_equal(part, copy) for part, copy in kept)
