@@ -261,12 +261,9 @@ class _Canvas:
 
 def _with_noise(image: Image, strength: float) -> list[Image]:
     """Return the image with other noise each time: shown in turn it looks fresh, and is free."""
-    random = np.random.default_rng(1)
-    noisy = []
-    for _ in range(NOISES):
-        noise = random.normal(0, 255 * strength, image.shape)
-        noisy.append(np.clip(image + noise, 0, 255).astype(np.uint8))
-    return noisy
+    noise = np.random.default_rng(1).normal(0, 255 * strength, image.shape).astype(np.int16)
+    shifted = (np.roll(noise, (31 * number, 97 * number), axis=(0, 1)) for number in range(NOISES))
+    return [np.clip(image + one, 0, 255).astype(np.uint8) for one in shifted]
 
 
 def _burn_time(image: Image, at_unix: float) -> None:
