@@ -291,6 +291,11 @@ class _StrictProtocol(wsgi.HttpProtocol):  # type: ignore[misc]
             self.close_connection = True
         return refusal is None
 
+    def get_environ(self) -> dict[str, Any]:
+        environ: dict[str, Any] = super().get_environ()
+        environ["SERVER_PROTOCOL"] = self.request_version  # eventlet's is always HTTP/1.0.
+        return environ
+
     def finish(self) -> None:
         try:
             super().finish()

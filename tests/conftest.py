@@ -1,6 +1,7 @@
 """Fakes and fixtures that several tests share; each is small enough to trust."""
 
 import queue
+import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -225,3 +226,16 @@ def make_camera() -> Iterator[Callable[..., Camera]]:
     yield make
     for camera in cameras:
         assert camera.close(2.0), "the capture loop does not end"
+
+
+@pytest.fixture
+def link() -> Iterator[tuple[socket.socket, socket.socket]]:
+    """A TCP connection as its server's end, which is green, and its client's."""
+    listener = hub.listen("127.0.0.1", 0)
+    client = socket.create_connection(listener.getsockname())
+    server, _ = listener.accept()
+    listener.close()
+    client.setblocking(False)
+    yield server, client
+    client.close()
+    server.close()

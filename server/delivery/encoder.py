@@ -60,9 +60,15 @@ class EncodedFrame:
         return Packet(socket_packet("frame", self.header, self.jpeg))
 
     @cached_property
-    def part(self) -> bytes:
+    def part(self) -> Packet:
         """The picture as one part of a multipart stream."""
-        return mjpeg_part(self.jpeg, self.at_unix)
+        return Packet(mjpeg_part(self.jpeg, self.at_unix))
+
+    @cached_property
+    def chunk(self) -> Packet:
+        """The part as one chunk of a chunked answer, RFC 9112 section 7.1."""
+        part = self.part.data
+        return Packet(b"%x\r\n%b\r\n" % (len(part), part))
 
 
 def pass_through(frame: Frame, camera: str, rendition: str) -> EncodedFrame:

@@ -4,7 +4,9 @@ There are no acknowledgements on this way, so the kernel's word stands in for th
 is taken when the one before has left this machine's send buffer.
 """
 
+import fcntl
 import socket
+import struct
 import time
 from collections.abc import Iterator
 
@@ -13,12 +15,16 @@ from server.delivery.encoder import EncodedFrame
 from server.delivery.fanout import Fanout
 from server.protocol import BOUNDARY
 
-__all__ = ["MjpegViewer"]
+__all__ = ["FrameWaiter", "MjpegViewer"]
 
 # Bytes not yet on the wire at which the kernel still calls a socket writable (tcp(7)).
 UNSENT_BYTES = 1
 
 TCP_NOTSENT_LOWAT = getattr(socket, "TCP_NOTSENT_LOWAT", 25)
+
+# linux/sockios.h: how many bytes of a socket are not yet on the wire.
+SIOCOUTQNSD = 0x894B
+COUNT = struct.Struct("i")
 
 # A peer that takes nothing of a picture for this long has gone.
 WRITE_DEADLINE_S = 12.0
@@ -27,33 +33,27 @@ WRITE_DEADLINE_S = 12.0
 PEER_CHECK_S = 1.0
 
 
-class MjpegViewer:
-    """One HTTP connection that watches one camera: newest frame wins, and only one is on its way.
+class FrameWaiter:
+    """Somebody who waits for a frame: a viewer that holds one until it is picked up.
 
     Args:
         fanout: Of the camera to watch.
-        sock: The connection's green socket, or None where there is none to bound.
     """
 
-    def __init__(self, fanout: Fanout, sock: socket.socket | None) -> None:
+    def __init__(self, fanout: Fanout) -> None:
         self.last_seq = 0
         self._fanout = fanout
-        self._sock = sock
         self._frame: EncodedFrame | None = None
         self._arrived = hub.Signal()
-        self._sending = False
-        if sock is not None:
-            sock.settimeout(WRITE_DEADLINE_S)
-            sock.setsockopt(socket.IPPROTO_TCP, TCP_NOTSENT_LOWAT, UNSENT_BYTES)
         fanout.join(self, self)
 
     @property
     def obstacle(self) -> str | None:
-        """Why no frame can be taken now: the last one is still going out."""
-        return "unsent" if self._sending or self._frame is not None else None
+        """Why no frame can be taken now: the last one was not picked up."""
+        return "unsent" if self._frame is not None else None
 
     def send(self, frame: EncodedFrame, _now: float) -> str | None:
-        """Take the frame unless one is under way; the response picks it up."""
+        """Take the frame unless there is one."""
         obstacle = self.obstacle
         if obstacle is None:
             self._frame = frame
@@ -61,7 +61,7 @@ class MjpegViewer:
         return obstacle
 
     def miss(self, obstacle: str) -> None:
-        """Do nothing: the newest frame follows as soon as the line is free."""
+        """Do nothing: the newest frame follows as soon as this one is picked up."""
 
     def leave(self) -> None:
         """Stop watching."""
@@ -71,41 +71,122 @@ class MjpegViewer:
     def next(self, timeout_s: float) -> EncodedFrame | None:
         """Return the next frame, or None if none came in time or this viewer has left."""
         deadline = time.monotonic() + timeout_s
-        while self._frame is None and self._here:
+        while self._frame is None and self._fanout.get(self) is self:
             remaining = deadline - time.monotonic()
             if remaining <= 0 or not self._arrived.wait(remaining):
                 break
         frame, self._frame = self._frame, None
         return frame
 
+
+class MjpegViewer:
+    """One HTTP connection that watches one camera: newest frame wins, and only one is on its way.
+
+    The WSGI server sends the head of the answer and the first picture. All others are written
+    straight to the socket, as those of a dashboard are; the connection's green thread finishes what
+    the kernel does not take at once.
+
+    Args:
+        fanout: Of the camera to watch.
+        sock: The connection's green socket.
+        chunked: Whether the answer is, as in HTTP/1.1, a chunk at a time.
+    """
+
+    def __init__(self, fanout: Fanout, sock: socket.socket, chunked: bool) -> None:
+        self.last_seq = 0
+        self._fanout = fanout
+        self._sock = sock
+        # The real socket, which never waits.
+        self._kernel: socket.socket = sock.fd  # type: ignore[attr-defined]
+        self._chunked = chunked
+        self._rest = memoryview(b"")
+        self._wake = hub.Signal()
+        sock.settimeout(WRITE_DEADLINE_S)
+        sock.setsockopt(socket.IPPROTO_TCP, TCP_NOTSENT_LOWAT, UNSENT_BYTES)
+        # Here already, so that the camera is not let go before the stream begins.
+        self._started = False
+        fanout.join(self, self)
+
+    @property
+    def obstacle(self) -> str | None:
+        """Why no frame can be taken now: the last one, or the first, is still going out."""
+        return "unsent" if self._rest or not self._started or self._unsent_bytes() else None
+
+    def send(self, frame: EncodedFrame, _now: float) -> str | None:
+        """Write the frame without blocking, unless the last one is still going out."""
+        obstacle = self.obstacle
+        if obstacle is not None:
+            return obstacle
+        packet = frame.chunk if self._chunked else frame.part
+        try:
+            sent = packet.send(self._kernel)
+        except BlockingIOError:
+            sent = 0
+        except OSError:
+            self.leave()
+            return "gone"
+        if sent < len(packet):
+            self._rest = memoryview(packet.data)[sent:]
+            self._wake.set()
+        return None
+
+    def miss(self, obstacle: str) -> None:
+        """Have the newest frame follow as soon as the line is free."""
+        self._wake.set()
+
+    def leave(self) -> None:
+        """Stop watching."""
+        self._fanout.leave(self)
+        self._wake.set()
+
     def stream(self, first: EncodedFrame) -> Iterator[bytes]:
-        """Yield multipart bytes, from ``first`` on, until the peer or the server has had enough."""
-        frame: EncodedFrame | None = first
+        """Yield the first bytes, then keep the stream going until either side has had enough."""
         yield b"--" + BOUNDARY + b"\r\n"
+        yield first.part.data
+        self.last_seq = first.seq
+        self._started = True
+        self._fanout.serve(self)
         while self._here:
-            if frame is not None:
-                self._sending = True
-                yield frame.part
-                if self._sock is not None and not hub.wait_writable(self._sock, WRITE_DEADLINE_S):
-                    return
-                self._sending = False
-                if self._frame is None:
-                    self._fanout.serve(self)
+            if self._wake.wait(PEER_CHECK_S):
+                if not self._finish():
+                    break
+                self._fanout.serve(self)
             elif self._peer_has_gone():
-                return
-            frame = self.next(PEER_CHECK_S)
+                break
+        self._fanout.leave(self)
+        if self._rest:
+            hub.answer_was_sent()  # Or the end of the answer would be written into a picture.
+
+    def _finish(self) -> bool:
+        """Write what is left and wait until it is on the wire; False if the peer takes nothing."""
+        while self._rest and self._here:
+            if not hub.wait_writable(self._sock, WRITE_DEADLINE_S):
+                return False
+            try:
+                sent = self._kernel.send(self._rest)
+            except BlockingIOError:
+                continue
+            except OSError:
+                return False
+            self._rest = self._rest[sent:]
+        return hub.wait_writable(self._sock, WRITE_DEADLINE_S)
 
     @property
     def _here(self) -> bool:
         return self._fanout.get(self) is self and self._fanout.camera.state != "stopped"
 
+    def _unsent_bytes(self) -> int:
+        try:
+            count = fcntl.ioctl(self._kernel, SIOCOUTQNSD, bytes(COUNT.size))
+        except OSError:
+            return 0  # Not TCP, or gone, which the next send finds out.
+        unsent: int = COUNT.unpack(count)[0]
+        return unsent
+
     def _peer_has_gone(self) -> bool:
-        if self._sock is None:
-            return False
         try:
             # The real socket: a green one would wait for the peer to speak, whatever the flags say.
-            peeked: bytes = self._sock.fd.recv(1, socket.MSG_PEEK)  # type: ignore[attr-defined]
-            return peeked == b""
+            return self._kernel.recv(1, socket.MSG_PEEK) == b""
         except BlockingIOError:
             return False
         except OSError:

@@ -11,7 +11,7 @@ from werkzeug.exceptions import ServiceUnavailable
 from server import __version__
 from server.delivery.encoder import EncodedFrame
 from server.delivery.fanout import Fanout
-from server.delivery.mjpeg import MjpegViewer
+from server.delivery.mjpeg import FrameWaiter, MjpegViewer
 from server.protocol import BOUNDARY
 from server.web.auth import Auth
 from server.web.exposition import CONTENT_TYPE, Exposition
@@ -81,7 +81,8 @@ def create_routes(fanouts: Mapping[str, Fanout], statistics: Statistics, auth: A
         content_type = f"multipart/x-mixed-replace; boundary={BOUNDARY.decode()}"
         if flask.request.method == "HEAD":
             return Response(iter(()), headers=NO_CACHE, content_type=content_type)
-        viewer = MjpegViewer(fanout, connection())
+        chunked = flask.request.environ["SERVER_PROTOCOL"] == "HTTP/1.1"
+        viewer = MjpegViewer(fanout, connection(), chunked)
         auth.presence.enter(viewer, asking(), viewer.leave)
 
         def leave() -> None:
@@ -89,7 +90,7 @@ def create_routes(fanouts: Mapping[str, Fanout], statistics: Statistics, auth: A
             viewer.leave()
 
         try:
-            first = first_frame(viewer, fanout, max_age_s=float("inf"))
+            first = first_frame(fanout, max_age_s=float("inf"))
         except BaseException:
             leave()
             raise
@@ -101,11 +102,7 @@ def create_routes(fanouts: Mapping[str, Fanout], statistics: Statistics, auth: A
     @routes.get("/snapshot/<camera>.jpg")
     def snapshot(camera: str | None) -> Response:
         fanout = find(camera)
-        viewer = MjpegViewer(fanout, None)
-        try:
-            frame = first_frame(viewer, fanout, SNAPSHOT_AGE_S)
-        finally:
-            viewer.leave()
+        frame = first_frame(fanout, SNAPSHOT_AGE_S)
         headers = NO_CACHE | {"X-Timestamp": f"{frame.at_unix:.6f}"}
         return Response(frame.jpeg, headers=headers, content_type="image/jpeg")
 
@@ -165,22 +162,25 @@ def create_routes(fanouts: Mapping[str, Fanout], statistics: Statistics, auth: A
 
 def connection() -> Any:
     """Return the running request's green socket."""
-    source = flask.request.environ.get("eventlet.input")
-    return source.get_socket() if source is not None else None
+    return flask.request.environ["eventlet.input"].get_socket()
 
 
-def first_frame(viewer: MjpegViewer, fanout: Fanout, max_age_s: float) -> EncodedFrame:
+def first_frame(fanout: Fanout, max_age_s: float) -> EncodedFrame:
     """Return the first frame that is fresh enough, from the camera itself if need be.
 
     Raises:
         ServiceUnavailable: If there is none to be had; says the camera's state and why.
     """
     camera = fanout.camera
+    waiter = FrameWaiter(fanout)
     deadline = time.monotonic() + FIRST_FRAME_S
-    while time.monotonic() < deadline:
-        frame = viewer.next(STATE_CHECK_S)
-        if frame is not None and time.time() - frame.at_unix <= max_age_s:
-            return frame
-        if camera.state in ("retrying", "ended", "stopped"):
-            break
-    raise ServiceUnavailable(f"camera {camera.name} is {camera.state}: {camera.reason}")
+    try:
+        while time.monotonic() < deadline:
+            frame = waiter.next(STATE_CHECK_S)
+            if frame is not None and time.time() - frame.at_unix <= max_age_s:
+                return frame
+            if camera.state in ("retrying", "ended", "stopped"):
+                break
+        raise ServiceUnavailable(f"camera {camera.name} is {camera.state}: {camera.reason}")
+    finally:
+        waiter.leave()

@@ -79,4 +79,7 @@ def test_packet_and_part_hold_the_jpeg() -> None:
     _, attachment = client.events_received()
 
     assert attachment.data == frame.jpeg
-    assert frame.jpeg in frame.part
+    assert frame.jpeg in frame.part.data
+    size, _, rest = frame.chunk.data.partition(b"\r\n")
+    assert int(size, 16) == len(frame.part)
+    assert rest == frame.part.data + b"\r\n"

@@ -1,9 +1,11 @@
 """The HTTP paths, asked through Flask's own client."""
 
+import socket
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from flask.testing import FlaskClient
@@ -116,12 +118,17 @@ def test_snapshot_waits_no_longer_than_people_do(
 
 @pytest.mark.parametrize("path", ["/video_feed", "/video_feed/door", "/?action=stream"])
 def test_feed_begins_with_a_frame(
-    client: FlaskClient, source: FakeSource, camera: Camera, path: str
+    client: FlaskClient,
+    source: FakeSource,
+    camera: Camera,
+    path: str,
+    link: tuple[socket.socket, socket.socket],
 ) -> None:
     """A feed is multipart, begins at once, and lets go of the camera when it is closed."""
     source.give()
 
-    answer = client.get(path, buffered=False)
+    connection = SimpleNamespace(get_socket=lambda: link[0])
+    answer = client.get(path, buffered=False, environ_overrides={"eventlet.input": connection})
     body = answer.iter_encoded()
     opening, part = next(body), next(body)
 
