@@ -92,6 +92,8 @@ class Fanout:
     def leave(self, key: object) -> None:
         """Remove a viewer; does nothing if there is none by that key."""
         if self._viewers.pop(key, None) is not None:
+            if not self._viewers:
+                self._newest = None  # Nobody is going to be sent it, and it may hold a descriptor.
             self.camera.set_viewers(len(self._viewers))
 
     def get(self, key: object) -> Viewer | None:

@@ -159,17 +159,20 @@ class MjpegViewer:
 
     def _finish(self) -> bool:
         """Write what is left and wait until it is on the wire; False if the peer takes nothing."""
-        while self._rest and self._here:
-            if not hub.wait_writable(self._sock, WRITE_DEADLINE_S):
-                return False
-            try:
-                sent = self._kernel.send(self._rest)
-            except BlockingIOError:
-                continue
-            except OSError:
-                return False
-            self._rest = self._rest[sent:]
-        return hub.wait_writable(self._sock, WRITE_DEADLINE_S)
+        try:
+            while self._rest and self._here:
+                if not hub.wait_writable(self._sock, WRITE_DEADLINE_S):
+                    return False
+                self._rest = self._rest[self._send_rest() :]
+            return hub.wait_writable(self._sock, WRITE_DEADLINE_S)
+        except OSError:
+            return False
+
+    def _send_rest(self) -> int:
+        try:
+            return self._kernel.send(self._rest)
+        except BlockingIOError:
+            return 0
 
     @property
     def _here(self) -> bool:

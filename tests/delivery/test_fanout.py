@@ -347,7 +347,7 @@ def test_large_room_gives_the_hub_turns(camera: Camera, fanout: Fanout) -> None:
         fanout.join(number, viewer)
 
     def observe() -> None:
-        while len(turns) < 10_000:
+        while True:
             turns.append(sum(bool(viewer.frames) for viewer in viewers))
             hub.sleep(0)
 

@@ -232,6 +232,7 @@ def test_slow_peer_is_shown_fresh_pictures(camera: Camera, fanout: Fanout, link:
     shown = [seq for seq in range(2, 40) if stamp(seq) in received]
     assert len(shown) <= 6
     assert shown[-1] == 39
+    stream.task.kill()
 
 
 def test_peer_that_takes_nothing_is_given_up(
