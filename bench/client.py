@@ -366,7 +366,7 @@ class Viewer(_Connection):
         """Whether frames have waited for their acknowledgement as long as they may."""
         return (
             self._unacknowledged > 0
-            and time.time() - self._unacknowledged_since > ACK_DEADLINE_S * 0.6
+            and time.time() - self._unacknowledged_since > ACK_DEADLINE_S * 0.8
         )
 
 
