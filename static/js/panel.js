@@ -16,7 +16,7 @@ const FACTS = [
   ['Picture', ({ state }) => formatSize(state.width, state.height)],
   ['Source rate', ({ state }) => `${formatFpsSetting(state.source_fps ?? NaN)} fps`],
   ['Captured', (_, stats) => `${formatFps(stats.captured_fps)} fps`],
-  ['Encoded', (_, stats) => `${formatFps(stats.encoded_fps)} fps`],
+  ['Encoded', (_, stats) => describeEncoding(stats)],
   ['Painted here', ({ viewer }) => `${formatFps(viewer.fps)} fps`],
   ['Sent to all', (_, stats) => `${formatFps(stats.sent_fps)} fps`],
   ['Latency', ({ viewer }) => formatMs(viewer.latencyMs)],
@@ -28,6 +28,11 @@ const FACTS = [
   ['Dropped for you', ({ viewer }) => describeDrops(viewer)],
   ['Dropped by server', (_, stats) => describeReasons(stats.drops)],
 ];
+
+/** A source's own JPEG is not encoded again. */
+function describeEncoding({ encoded_fps, passed_fps }) {
+  return passed_fps > encoded_fps ? "the source's own" : `${formatFps(encoded_fps)} fps`;
+}
 
 /** Event: `act` with {action} when a button is pressed. */
 export class Panel extends EventTarget {
