@@ -78,15 +78,15 @@ class Reception:
             least_s = float("inf")
             for message in subscription.messages():
                 backoff.reset()
-                newest = message
+                newest: bytes | None = None
                 while message is not None:
+                    if self._is_news(message[1]):
+                        self._drops["replaced"] += newest is not None
+                        newest = message[1]
                     message = subscription.more()
-                    if message is not None:
-                        self._drops["replaced"] += 1
-                        newest = message
                 if newest is None:
                     continue
-                late_s = self._take(newest[1])
+                late_s = self._take(newest)
                 if late_s is None:
                     continue
                 # Held against the least so far, because no two clocks agree.
@@ -97,19 +97,28 @@ class Reception:
         finally:
             subscription.close()
 
-    def _take(self, parcel: bytes) -> float | None:
-        """Put a frame if it is one and newer; return how old it is by our clock, in seconds."""
+    def _is_news(self, parcel: bytes) -> bool:
+        """Return whether this looks like a newer frame; what is none must not hide one that is."""
         try:
-            node, seq, at_unix = peek(parcel)
+            node, seq, _ = peek(parcel)
             if not self._accepts(node):
                 raise ParcelError("a frame of a node that does not have this camera")
-            if seq <= self._last_seq:
-                return None  # Repeated for somebody else.
+        except ParcelError as error:
+            self._refuse(error)
+            return False
+        return seq > self._last_seq  # Or it is repeated, for somebody else.
+
+    def _take(self, parcel: bytes) -> float | None:
+        """Put a frame if it can be shown; return how old it is by our clock, in seconds."""
+        try:
             frame = unpack_frame(parcel)
         except ParcelError as error:
-            self._drops["junk"] += 1
-            log.debug("channel=%s junk: %s", self._channel, error)
+            self._refuse(error)
             return None
-        self._last_seq = seq
+        self._last_seq = frame.seq
         self._put(frame)
-        return time.time() - at_unix
+        return time.time() - frame.at_unix
+
+    def _refuse(self, error: ParcelError) -> None:
+        self._drops["junk"] += 1
+        log.debug("channel=%s junk: %s", self._channel, error)
