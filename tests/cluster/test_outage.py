@@ -69,19 +69,27 @@ def test_outage_of_ten_seconds(
         assert viewer.call("watch", {"camera": "door"})["ok"]
     crowd = crowd_of(local, remote)
     crowd.run(10, until=lambda: min(len(local.arrivals), len(remote.arrivals)) > 20)
-    memory = [psutil.Process(node.process.pid).memory_info().rss for node in (camera, web)]
-    descriptors = [psutil.Process(node.process.pid).num_fds() for node in (camera, web)]
+    processes = [psutil.Process(node.process.pid) for node in (camera, web)]
+    descriptors = [process.num_fds() for process in processes]
 
     with reading(crowd):
         go_away(bus, how)
         begun = len(local.arrivals) - 1
-        time.sleep(10)
+        time.sleep(5)
+        # A process that has just begun to encode still grows, bus or no bus.
+        memory = [process.memory_info().rss for process in processes]
+        time.sleep(5)
+        grown = [
+            process.memory_info().rss - before
+            for process, before in zip(processes, memory, strict=True)
+        ]
         state = cameras_of(web)["door"]
         come_back(bus, how)
-    back = time.monotonic()
+    back, back_unix = time.monotonic(), time.time()
     ended, seen = len(local.arrivals), len(remote.arrivals)
-    crowd.run(6, until=lambda: len(remote.arrivals) > seen)
+    crowd.run(6, until=lambda: remote.arrivals[-1].at_unix > back_unix)
     took_s = time.monotonic() - back
+    print(how, took_s, memory, grown)
     crowd.run(1)
 
     seqs = [arrival.seq for arrival in local.arrivals[begun:ended]]
@@ -93,9 +101,8 @@ def test_outage_of_ten_seconds(
     assert "bus" in state["reason"]
     assert took_s < 2
     assert len(remote.arrivals) > seen + 5
-    for node, before_bytes, before in zip((camera, web), memory, descriptors, strict=True):
-        process = psutil.Process(node.process.pid)
-        assert process.memory_info().rss < before_bytes + 20_000_000
+    assert max(grown) < 5_000_000
+    for process, before in zip(processes, descriptors, strict=True):
         assert process.num_fds() <= before + 6
     remote_seqs = [arrival.seq for arrival in remote.arrivals]
     assert all(earlier < later for earlier, later in pairwise(remote_seqs))
