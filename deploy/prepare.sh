@@ -58,7 +58,7 @@ $venv/bin/python -c 'import cv2'
 
 if [ "$what" = development ]; then
     missing=""
-    for program in chromium ffmpeg curl; do
+    for program in chromium ffmpeg curl redis-server; do
         command -v $program >/dev/null || missing="$missing $program"
     done
     # Without a font the browser draws boxes.
