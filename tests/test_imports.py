@@ -93,6 +93,7 @@ def test_importing_the_app_starts_nothing() -> None:
         "import numpy, cv2\n"
         "before = len(os.listdir('/proc/self/task')), len(os.listdir('/proc/self/fd'))\n"
         "import server.app\n"
+        "assert 'server.cluster' not in sys.modules, 'what only a bus needs'\n"
         "assert len(os.listdir('/proc/self/task')) == before[0], 'a thread'\n"
         "assert len(os.listdir('/proc/self/fd')) == before[1], 'a descriptor'\n"
         "assert (socket.socket, threading.Thread.start) == real, 'patched'\n"

@@ -6,6 +6,7 @@ bus or no bus.
 """
 
 import logging
+from collections.abc import Callable
 from pathlib import Path
 
 from server import hub
@@ -37,9 +38,13 @@ class Accounts:
     Args:
         bus: Where the list is.
         folder: The state folder.
+        restore: Called as often as the list is looked at; puts back what else Redis may have lost.
     """
 
-    def __init__(self, bus: Bus, folder: Path) -> None:
+    def __init__(
+        self, bus: Bus, folder: Path, restore: Callable[[Client], None] = lambda client: None
+    ) -> None:
+        self._restore = restore
         self._bus = bus
         self._key = bus.name("people")
         self._folder = folder
@@ -84,12 +89,16 @@ class Accounts:
             while True:
                 hub.sleep(LOOK_PERIOD_S)
                 try:
+                    self._restore(client)
                     self._sync(client)
                     backoff.reset()
                 except BUS_ERRORS:
                     hub.sleep(backoff.next_s())
                 except ConfigError as error:
                     log.error("the list of users is not shared: %s", error)
+                    hub.sleep(1)
+                except Exception:
+                    log.exception("the list of users is not shared")
                     hub.sleep(1)
         finally:
             client.connection_pool.disconnect()

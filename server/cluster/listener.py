@@ -56,6 +56,9 @@ class Listener:
                 if self.connected:
                     log.warning("bus at %s is lost: it %s", self._bus.place, reason_of(error))
                 self.connected = False
+            except Exception:
+                log.exception("hearing failed")
+                self.connected = False
             hub.sleep(backoff.next_s())
 
     def _hear(self, backoff: Backoff) -> None:

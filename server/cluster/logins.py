@@ -1,7 +1,12 @@
-"""Logins of browsers, the same on every node: a hash, and a number that grows with each change."""
+"""Logins of browsers, the same on every node.
+
+On the bus they are a hash, a number that grows with every change, and an epoch. An epoch that is
+missing or new means that Redis has lost its data, and every node puts back what it knows.
+"""
 
 import json
 import logging
+import secrets
 from collections.abc import Callable, Mapping
 
 import redis
@@ -38,8 +43,10 @@ class SharedLogins:
     def __init__(self, bus: Bus) -> None:
         self._hash = bus.name("logins")
         self._number = bus.name("logins-number")
+        self._epoch = bus.name("logins-epoch")
         self._client: Client = redis.Redis(connection_pool=bus.pool(CONNECTIONS))
         self._seen: bytes | None = None
+        self._seen_epoch: bytes | None = None
         self._waiting: dict[str, Values | None] = {}
         self._task: hub.Task | None = None
 
@@ -128,16 +135,15 @@ class SharedLogins:
         on_change: Callable[[Mapping[str, Values]], None],
     ) -> None:
         self._say_waiting()
-        number = self._client.get(self._number)
-        if number is None:
-            # The first node, or Redis has lost its data: every node puts back what it knows.
-            mine = {key: json.dumps(values) for key, values in ours().items()}
-            pipeline = self._client.pipeline()
-            if mine:
-                pipeline.hset(self._hash, mapping=mine)
-            pipeline.incr(self._number)
-            pipeline.execute()
-            return
+        epoch, number = self._client.mget(self._epoch, self._number)
+        if epoch is None:
+            # By one node only; the others then see an epoch that is new to them.
+            self._client.set(self._epoch, secrets.token_hex(8), nx=True)
+            epoch = self._client.get(self._epoch)
+            self._put_back(ours())
+        elif self._seen_epoch not in (None, epoch):
+            self._put_back(ours())
+        self._seen_epoch = epoch
         if number == self._seen or self._client.hlen(self._hash) > MOST_LOGINS:
             return
         kept = self._client.hgetall(self._hash)
@@ -146,6 +152,13 @@ class SharedLogins:
         self._seen = number
         logins = {key.decode("utf-8", "replace"): _values(text) for key, text in kept.items()}
         on_change({key: values for key, values in logins.items() if values is not None})
+
+    def _put_back(self, logins: Mapping[str, Values]) -> None:
+        pipeline = self._client.pipeline()
+        for key, values in logins.items():
+            pipeline.hset(self._hash, key, json.dumps(values))
+        pipeline.incr(self._number)
+        pipeline.execute()
 
 
 def _values(text: object) -> Values | None:

@@ -21,12 +21,13 @@ __all__ = [
     "parse_message",
 ]
 
-# A node with 64 cameras says less than half of this.
-MOST_BYTES = 128 * 1024
+# A node with as many cameras as it may have says less than half of this.
+MOST_BYTES = 512 * 1024
 
 NodeId = Annotated[str, Field(pattern=r"^[0-9a-f]{16}$")]
 CameraName = Annotated[str, Field(pattern=rf"^{CAMERA_NAME.pattern}$")]
-Fps = Annotated[float, Field(gt=0, le=1000)]
+# FFmpeg calls some network sources 90,000 frames a second fast.
+Fps = Annotated[float, Field(gt=0, le=1e9)]
 Side = Annotated[int, Field(ge=0, le=65535)]
 Count = Annotated[int, Field(ge=0, le=2**53)]
 Measure = Annotated[float, Field(ge=0, le=1e15)]

@@ -18,7 +18,7 @@ from server.cluster.publisher import Room
 from server.cluster.remote import RemoteCamera
 from server.cluster.requests import Requests
 from server.cluster.roster import Roster
-from server.cluster.secret import share_secret
+from server.cluster.secret import Secret
 from server.cluster.sharing import CarryOut, Sharing
 
 __all__ = ["Common", "Node"]
@@ -38,8 +38,9 @@ class Common:
     """
 
     def __init__(self, bus: Bus, folder: Path) -> None:
-        share_secret(bus, folder)
-        self._accounts = Accounts(bus, folder)
+        secret = Secret(bus, folder)
+        secret.share()
+        self._accounts = Accounts(bus, folder, secret.restore)
         self._accounts.sync_first()
         self.logins = SharedLogins(bus)
         self.limits_url = "redis://"

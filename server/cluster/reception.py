@@ -68,6 +68,8 @@ class Reception:
                 self._hear(backoff)
             except BUS_ERRORS as error:
                 log.debug("channel=%s lost: the bus %s", self._channel, reason_of(error))
+            except Exception:
+                log.exception("channel=%s failed", self._channel)
             hub.sleep(backoff.next_s())
 
     def _hear(self, backoff: Backoff) -> None:
@@ -81,7 +83,8 @@ class Reception:
                 newest: bytes | None = None
                 while message is not None:
                     if self._is_news(message[1]):
-                        self._drops["replaced"] += newest is not None
+                        if newest is not None:
+                            self._drops["replaced"] += 1
                         newest = message[1]
                     message = subscription.more()
                 if newest is None:

@@ -216,7 +216,10 @@ class Sharing:
                 everything_at = time.monotonic() + RENEW_S
                 self._changed = set(ours)
             changed, self._changed = self._changed, set()
-            self._say([name for name in ours if name in changed])
+            try:
+                self._say([name for name in ours if name in changed])
+            except Exception:
+                log.exception("a camera's state cannot be told")
             hub.sleep(TELL_PERIOD_S)
 
     def _measure(self) -> None:
@@ -249,6 +252,9 @@ class Sharing:
                         for publisher in self._publishers.values():
                             publisher.want(False)
                     hub.sleep(backoff.next_s())
+                except Exception:
+                    log.exception("claims and demand")
+                    hub.sleep(1)
         finally:
             client.connection_pool.disconnect()
 
