@@ -19,6 +19,9 @@ log = logging.getLogger(__name__)
 # come so much later than they once did, the connection is made anew, and what waits is forgotten.
 BEHIND_S = 1.0
 
+# So many are skipped at once, and then the hub gets a turn.
+MOST_AT_ONCE = 32
+
 
 class Reception:
     """Hears one camera's channel on a connection of its own; one, however many watch.
@@ -81,12 +84,14 @@ class Reception:
             for message in subscription.messages():
                 backoff.reset()
                 newest: bytes | None = None
+                most = MOST_AT_ONCE
                 while message is not None:
+                    most -= 1
                     if self._is_news(message[1]):
                         if newest is not None:
                             self._drops["replaced"] += 1
                         newest = message[1]
-                    message = subscription.more()
+                    message = subscription.more() if most else None
                 if newest is None:
                     continue
                 late_s = self._take(newest)

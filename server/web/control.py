@@ -44,6 +44,7 @@ class Control:
         self._changed = hub.Signal()
         self._saver: hub.Task | None = None
         self._closing = False
+        self._unsaved = False
 
     def restore(self) -> None:
         """Apply what was kept by the last run; what no longer fits is passed over, and said."""
@@ -164,6 +165,7 @@ class Control:
             own.pop(key, None)
         else:
             own[key] = value
+        self._unsaved = True
         self._changed.set()
 
     def _save(self) -> None:
@@ -175,6 +177,9 @@ class Control:
             self._write()
 
     def _write(self) -> None:
+        if not self._unsaved:
+            return  # A node without cameras may share its folder with one that has some.
+        self._unsaved = False
         document = {"cameras": {name: dict(own) for name, own in self._kept.items() if own}}
         try:
             hub.run_native(self._file.save, document)

@@ -95,7 +95,8 @@ def test_outage_of_ten_seconds(
     seqs = [arrival.seq for arrival in local.arrivals[begun:ended]]
     assert len(seqs) > 150
     assert all(later == earlier + 1 for earlier, later in pairwise(seqs)), "a local frame was lost"
-    lags = [data["process"]["hub_lag_ms"] for event, data in local.events if event == "stats"]
+    told = local.events + remote.events
+    lags = [data["process"]["hub_lag_ms"] for event, data in told if event == "stats"]
     assert max(lags) < 200
     assert state["state"] == "retrying"
     assert "bus" in state["reason"]
@@ -106,6 +107,20 @@ def test_outage_of_ten_seconds(
         assert process.num_fds() <= before + 6
     remote_seqs = [arrival.seq for arrival in remote.arrivals]
     assert all(earlier < later for earlier, later in pairwise(remote_seqs))
+
+
+def test_shutdown_while_the_bus_hangs(start_node: Start, bus: RedisServer) -> None:
+    """A bus that does not answer keeps nobody from ending in good order, and in time."""
+    nodes = [start_node("run", f"door={SMALL}"), start_node("camera", f"yard={SMALL}")]
+    nodes.append(start_node("web"))
+    expect_cameras(nodes[2], "door", "yard")
+
+    bus.send_signal(signal.SIGSTOP)
+    begun = time.monotonic()
+    codes = [node.stop() for node in nodes]
+
+    assert codes == [0, 0, 0]
+    assert time.monotonic() - begun < 3 * 4
 
 
 def test_flapping_bus(start_node: Start, connect: Connect, bus: RedisServer) -> None:
