@@ -15,7 +15,7 @@ from flask_socketio import SocketIO
 from server import hub
 from server.capture.camera import Camera
 from server.capture.watchable import Watchable
-from server.config import ServerSettings, Settings
+from server.config import Settings
 from server.delivery.fanout import Fanout
 from server.state import StateFile
 from server.watchdog import Watchdog
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from server.cluster.bus import Bus
     from server.cluster.node import Common, Node
 
-__all__ = ["App", "configure_logging", "create_app", "open_bus"]
+__all__ = ["App", "configure_logging", "create_app", "native_threads", "open_bus"]
 
 log = logging.getLogger(__name__)
 
@@ -86,7 +86,7 @@ class App:
         self._own = {camera.name: Camera(camera, settings.server) for camera in settings.cameras}
         self._fanouts = {name: Fanout(camera) for name, camera in self._own.items()}
         self.cameras: dict[str, Watchable] = dict(self._own)
-        bus = open_bus(settings.server)
+        bus = open_bus(settings)
         self._common = share_common(bus, settings.state_dir) if bus else None
         self._auth = Auth(self.flask, settings.state_dir, self._common)
         require_people(settings.server.host, self._auth, settings.state_dir)
@@ -146,8 +146,7 @@ class App:
             listener: Where to serve.
             on_shutdown: Called when the end begins.
         """
-        # Read on a native thread for capture, another for encoding, and some for the rest.
-        hub.size_native_pool(2 * len(self._own) + 4)
+        hub.size_native_pool(native_threads(self.settings))
         self._lag.start()
         self._watchdog.start()
         self._control.open()
@@ -228,19 +227,26 @@ class App:
         self._events.greet_anew()
 
 
-def open_bus(server: ServerSettings) -> "Bus | None":
+def open_bus(settings: Settings) -> "Bus | None":
     """Return the bus if one is set; only then is Redis imported.
 
     Raises:
         ConfigError: If it is not there.
     """
-    if server.bus is None:
+    if settings.server.bus is None:
         return None
+    # Finding the bus is the first native work, and the pool's size counts only before that.
+    hub.size_native_pool(native_threads(settings))
     from server.cluster.bus import Bus
 
-    bus = Bus(server.bus, server.bus_prefix)
+    bus = Bus(settings.server.bus, settings.server.bus_prefix)
     bus.check()
     return bus
+
+
+def native_threads(settings: Settings) -> int:
+    """Return how many native threads there are to be: a camera reads and encodes; some more."""
+    return 2 * len(settings.cameras) + 4
 
 
 def share_common(bus: "Bus", folder: Path) -> "Common":

@@ -34,7 +34,7 @@ class Headless:
     """
 
     def __init__(self, settings: Settings) -> None:
-        bus = open_bus(settings.server)
+        bus = open_bus(settings)
         if bus is None:
             raise ConfigError("bus is not set; accepted: --bus redis://HOST, or PORTHOLE_BUS")
         self.place = bus.place
@@ -70,8 +70,6 @@ class Headless:
         Args:
             on_shutdown: Called when the end begins.
         """
-        # Read on a native thread for capture, another for encoding, and some for the rest.
-        hub.size_native_pool(2 * len(self.cameras) + 4)
         self._lag.start()
         self._watchdog.start()
         self._control.open()

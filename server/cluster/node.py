@@ -25,6 +25,9 @@ __all__ = ["Common", "Node"]
 
 log = logging.getLogger(__name__)
 
+# Passwords that are counted at the same moment; one more is counted by this process alone.
+LIMIT_CONNECTIONS = 16
+
 
 class Common:
     """What all nodes that people log in to have in common: key, users, logins and their limits.
@@ -46,7 +49,7 @@ class Common:
         self.limits_url = "redis://"
         """Where Flask-Limiter counts; the address itself is in the options."""
         self.limits_options: dict[str, Any] = {
-            "connection_pool": bus.pool(4),
+            "connection_pool": bus.pool(LIMIT_CONNECTIONS),
             "key_prefix": bus.name("limits"),
             "wrap_exceptions": True,
         }

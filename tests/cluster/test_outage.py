@@ -149,6 +149,33 @@ def test_flapping_bus(start_node: Start, connect: Connect, bus: RedisServer) -> 
     assert len(remote.arrivals) > seen + 10
 
 
+def test_node_that_fell_behind_skips_to_the_newest(
+    start_node: Start, connect: Connect, bus: RedisServer
+) -> None:
+    """A web node that stood still for seconds shows what is now, and not what it missed."""
+    start_node("camera", "door=test:?size=640x360&fps=30")
+    web = start_node("web")
+    expect_cameras(web, "door")
+    viewer = connect(web)
+    assert viewer.call("watch", {"camera": "door"})["ok"]
+    crowd = crowd_of(viewer)
+    crowd.run(10, until=lambda: len(viewer.arrivals) > 20)
+
+    web.send_signal(signal.SIGSTOP)
+    time.sleep(3)
+    web.send_signal(signal.SIGCONT)
+    back_unix = time.time()
+    crowd.run(5, until=lambda: viewer.arrivals[-1].at_unix > back_unix + 1)
+
+    late = [a for a in viewer.arrivals if a.received_unix > back_unix + 0.5]
+    assert len(late) > 5
+    assert max(arrival.age_s for arrival in late) < 0.5
+    old = [
+        a for a in viewer.arrivals if a.received_unix > back_unix and a.at_unix < back_unix - 0.5
+    ]
+    assert len(old) < 10, "it worked its way through what had piled up"
+
+
 def test_junk_on_the_channels(start_node: Start, connect: Connect, bus: RedisServer) -> None:
     """Nonsense on every channel is counted, changes nothing, and stops nothing."""
     camera = start_node("run", f"door={SMALL}")
