@@ -66,12 +66,22 @@ class Accounts:
             if shared is not None and own not in (None, shared):
                 aside = self._folder / "people.before-bus.json"
                 log.warning("the bus has another list of users; ours is set aside as %s", aside)
-                write_private(aside, own or b"")
+                self._set_aside(aside, own or b"")
             self._sync(client)
         except BUS_ERRORS as error:
             raise ConfigError(f"--bus: redis at {self._bus.place} {reason_of(error)}") from None
         finally:
             client.connection_pool.disconnect()
+
+    @staticmethod
+    def _set_aside(path: Path, text: bytes) -> None:
+        try:
+            write_private(path, text)
+        except OSError as error:
+            raise ConfigError(
+                f"--state: {str(path)!r} cannot be written ({error.strerror}); "
+                "accepted: a folder that can be written to"
+            ) from error
 
     def open(self) -> None:
         """Begin to notice changes, here and there."""

@@ -5,6 +5,7 @@ from typing import Any, cast
 
 import pytest
 
+from server import hub
 from server.capture.camera import Camera
 from server.cluster.parcel import peek
 from server.cluster.publisher import Publisher
@@ -105,9 +106,11 @@ def test_bus_that_hangs_means_no_encoding(
     """With nobody else there, nothing is encoded that could not be sent."""
     publisher.want(True)
     bus.commands.hangs = True
-    for seq in range(1, 8):
+    put_frame(camera, 1)
+    until(lambda: camera.meter.encoded == 1)
+    for seq in range(2, 8):
         put_frame(camera, seq)
-        settle()
+        hub.sleep(0.01)
 
     assert camera.meter.encoded == 1
     bus.commands.hangs = False
