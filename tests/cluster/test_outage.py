@@ -89,7 +89,6 @@ def test_outage_of_ten_seconds(
     ended, seen = len(local.arrivals), len(remote.arrivals)
     crowd.run(6, until=lambda: remote.arrivals[-1].at_unix > back_unix)
     took_s = time.monotonic() - back
-    print(how, took_s, memory, grown)
     crowd.run(1)
 
     seqs = [arrival.seq for arrival in local.arrivals[begun:ended]]
