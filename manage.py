@@ -19,6 +19,7 @@ import eventlet  # noqa: E402
 # own, on each native thread that saves a file, and cannot write to /dev/null.
 eventlet.monkey_patch(os=False)
 
+import dataclasses  # noqa: E402
 import logging  # noqa: E402
 import signal  # noqa: E402
 import sys  # noqa: E402
@@ -30,7 +31,7 @@ from typing import Any  # noqa: E402
 import click  # noqa: E402
 
 from server import __version__, commands, hub, memory, native  # noqa: E402
-from server.config import load_settings, server_options  # noqa: E402
+from server.config import Settings, load_settings, server_options  # noqa: E402
 from server.errors import ConfigError, SourceError  # noqa: E402
 
 # A service manager is told that it may take five seconds.
@@ -72,57 +73,137 @@ def cli() -> None:
     """Cameras in a browser, live, under full control."""
 
 
+def start_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Add what every command that serves something takes."""
+    config = click.option(
+        "--config", type=click.Path(path_type=Path), help="A settings file in TOML."
+    )
+    state = click.option(
+        "--state",
+        type=click.Path(path_type=Path),
+        help="Folder for what is changed at run time. Default: .porthole beside the settings file.",
+    )
+    log_level = click.option(
+        "--log-level",
+        type=click.Choice(["debug", "info", "warning", "error"]),
+        default="info",
+        help="What to log to standard error. Default: info.",
+    )
+    return config(state(log_level(settings_options(command))))
+
+
+sources_argument = click.argument("sources", nargs=-1, metavar="[[NAME=]SOURCE]...")
+
+
 @cli.command()
-@click.argument("sources", nargs=-1, metavar="[[NAME=]SOURCE]...")
-@click.option("--config", type=click.Path(path_type=Path), help="A settings file in TOML.")
-@click.option(
-    "--state",
-    type=click.Path(path_type=Path),
-    help="Folder for what is changed at run time. Default: .porthole beside the settings file.",
-)
-@click.option(
-    "--log-level",
-    type=click.Choice(["debug", "info", "warning", "error"]),
-    default="info",
-    help="What to log to standard error. Default: info.",
-)
-@settings_options
+@sources_argument
+@start_options
 def run(
     sources: tuple[str, ...], config: Path | None, state: Path | None, log_level: str, **flags: str
 ) -> None:
     """Serve cameras and the dashboard.
 
     SOURCE is test: | device:N | file:PATH | rtsp://HOST/... | http(s)://HOST/... or the path of a
-    video file. Without any, and without a settings file, the test pattern is shown.
+    video file. Without any, and without a settings file, the test pattern is shown. With --bus,
+    these cameras are shared with other nodes, and theirs are shown.
     """
+    serve(read_settings(sources, config, state, flags), log_level)
+
+
+@cli.command()
+@start_options
+def web(config: Path | None, state: Path | None, log_level: str, **flags: str) -> None:
+    """Serve the dashboard for the cameras of other nodes on the bus."""
+    settings = read_settings((), config, state, flags)
+    require_bus(settings)
+    serve(dataclasses.replace(settings, cameras=()), log_level)
+
+
+@cli.command()
+@sources_argument
+@start_options
+def camera(
+    sources: tuple[str, ...], config: Path | None, state: Path | None, log_level: str, **flags: str
+) -> None:
+    """Share cameras on the bus, for dashboards elsewhere; SOURCE is as for `run`."""
+    settings = read_settings(sources, config, state, flags)
+    require_bus(settings)
     memory.keep_freed_memory()
+    from server.app import configure_logging
+    from server.headless import Headless
+
+    configure_logging(log_level)
+    node = Headless(settings)
+    shut_down_by_signal(node.shut_down)
+    click.echo(f"Porthole {__version__} shares {len(node.cameras)} camera(s) on {node.place}")
+    click.echo("Ctrl-C stops it.")
+    sys.stdout.flush()
+    node.run(on_shutdown=limit_shutdown)
+    end()
+
+
+def read_settings(
+    sources: tuple[str, ...], config: Path | None, state: Path | None, flags: dict[str, str]
+) -> Settings:
+    """Return what file, environment and command line add up to."""
     given = {name: text for name, text in flags.items() if text is not None}
+    return load_settings(sources, config, state, given, os.environ)
+
+
+def require_bus(settings: Settings) -> None:
+    """Refuse to be one of several nodes without anything between them."""
+    if settings.server.bus is None:
+        raise ConfigError("bus is not set; accepted: --bus redis://HOST, or PORTHOLE_BUS")
+
+
+def leave_out_redis() -> None:
+    """Have Socket.IO do without the redis library, which costs 50 ms of a start.
+
+    It takes it up wherever it is installed, for something that is not used here; a node that has a
+    bus imports it for itself.
+    """
+    sys.modules["redis"] = None  # type: ignore[assignment]
     try:
-        settings = load_settings(sources, config, state, given, os.environ)
-        from server.app import configure_logging, create_app
+        import socketio  # noqa: F401
+    finally:
+        del sys.modules["redis"]
 
-        configure_logging(log_level)
-        app = create_app(settings)
-        listener = listen(settings.server.host, settings.server.port)
-    except ConfigError as error:
-        raise OneLine(str(error)) from None
 
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: app.shut_down())
+def serve(settings: Settings, log_level: str) -> None:
+    """Serve people until told to end."""
+    memory.keep_freed_memory()
+    if settings.server.bus is None:
+        leave_out_redis()
+    from server.app import configure_logging, create_app
+
+    configure_logging(log_level)
+    app = create_app(settings)
+    listener = listen(settings.server.host, settings.server.port)
+    shut_down_by_signal(app.shut_down)
     host, port = listener.getsockname()[:2]
     shown = (
         f"[{host}]" if ":" in host else "localhost" if host in ("127.0.0.1", "0.0.0.0") else host
     )
-    click.echo(
-        f"Porthole {__version__} shows {len(app.cameras)} camera(s) at http://{shown}:{port}/"
-    )
+    shows = f"{len(app.cameras)} camera(s)" if settings.cameras else "the cameras of the bus"
+    click.echo(f"Porthole {__version__} shows {shows} at http://{shown}:{port}/")
     click.echo("Ctrl-C stops it.")
     sys.stdout.flush()
     app.run(listener, on_shutdown=limit_shutdown)
+    end()
+
+
+def shut_down_by_signal(shut_down: Callable[[], None]) -> None:
+    """Have SIGTERM and SIGINT end the program in good order."""
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: shut_down())
+
+
+def end() -> None:
+    """Leave the process, everything being closed and saved."""
     logging.shutdown()
     sys.stdout.flush()
     sys.stderr.flush()
-    # Everything is closed and saved. Native threads may still be in OpenCV or in a read that never
+    # Native threads may still be in OpenCV or in a read that never
     # returns, and taking the interpreter down around them has been seen to abort.
     hub.exit_now(0)
 

@@ -58,7 +58,7 @@ $venv/bin/python -c 'import cv2'
 
 if [ "$what" = development ]; then
     missing=""
-    for program in chromium ffmpeg curl openssl; do
+    for program in chromium ffmpeg curl openssl redis-server; do
         command -v $program >/dev/null || missing="$missing $program"
     done
     # In /usr/sbin, which is not on everybody's path.

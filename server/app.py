@@ -7,12 +7,14 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import flask
 from flask_socketio import SocketIO
 
 from server import hub
 from server.capture.camera import Camera
+from server.capture.watchable import Watchable
 from server.config import Settings
 from server.delivery.fanout import Fanout
 from server.state import StateFile
@@ -30,7 +32,11 @@ from server.web.routes import create_routes
 from server.web.statistics import Statistics
 from server.web.transport import MAX_MESSAGE_BYTES, WebSocketDriver
 
-__all__ = ["App", "configure_logging", "create_app"]
+if TYPE_CHECKING:
+    from server.cluster.bus import Bus
+    from server.cluster.node import Common, Node
+
+__all__ = ["App", "configure_logging", "create_app", "native_threads", "open_bus"]
 
 log = logging.getLogger(__name__)
 
@@ -77,16 +83,19 @@ class App:
             engineio_logger=SILENT,
         )
 
-        self._auth = Auth(self.flask, settings.state_dir)
+        self._own = {camera.name: Camera(camera, settings.server) for camera in settings.cameras}
+        self._fanouts = {name: Fanout(camera) for name, camera in self._own.items()}
+        self.cameras: dict[str, Watchable] = dict(self._own)
+        bus = open_bus(settings)
+        self._common = share_common(bus, settings.state_dir) if bus else None
+        self._auth = Auth(self.flask, settings.state_dir, self._common)
         require_people(settings.server.host, self._auth, settings.state_dir)
-        self.cameras = {camera.name: Camera(camera, settings.server) for camera in settings.cameras}
-        self._fanouts = {name: Fanout(camera) for name, camera in self.cameras.items()}
         self._lag = hub.LagMeter(busy=lambda: any(map(len, self._fanouts.values())))
         self._stop = hub.Signal()
         self._control = Control(
             self.cameras,
             StateFile(settings.state_dir),
-            notify=lambda level, message, camera: self._events.notify(level, message, camera),
+            notify=self._tell,
             shut_down=self.shut_down,
         )
         self._watchdog = Watchdog(self._lag)
@@ -114,9 +123,9 @@ class App:
             count,
         )
         self._front = Forwarded(self._door, settings.server.trusted_proxies)
-        for camera in self.cameras.values():
-            camera.on_change = self._events.announce
-            camera.on_notice = lambda camera, level, message: self._events.notify(
+        for camera in self._own.values():
+            camera.on_change = self._announce
+            camera.on_notice = lambda camera, level, message: self._tell(
                 level, message, camera.name
             )
         stand_guard(self.flask, self._auth)
@@ -124,6 +133,7 @@ class App:
         self.flask.register_blueprint(create_routes(self._fanouts, self._statistics, self._auth))
         self.flask.register_blueprint(create_login(self._auth))
         self._control.restore()
+        self._node = self._join(bus) if bus else None
 
     def shut_down(self) -> None:
         """Ask :meth:`run` to end; returns at once, and asking twice is as good as once."""
@@ -136,16 +146,19 @@ class App:
             listener: Where to serve.
             on_shutdown: Called when the end begins.
         """
-        # Read on a native thread for capture, another for encoding, and some for the rest.
-        hub.size_native_pool(2 * len(self.cameras) + 4)
+        hub.size_native_pool(native_threads(self.settings))
         self._lag.start()
         self._watchdog.start()
         self._control.open()
-        for name, camera in self.cameras.items():
+        for name, camera in self._own.items():
             camera.open()
             self._fanouts[name].open()
+        if self._common:
+            self._common.open()
         self._auth.open()
         self._events.open()
+        if self._node:
+            self._node.open()
         server = hub.spawn(hub.serve, listener, self._front, self._doorkeeper)
         self._stop.wait()
         log.info("shutting down")
@@ -155,22 +168,92 @@ class App:
     def _close(self, server: hub.Task) -> None:
         deadline = time.monotonic() + SHUTDOWN_DEADLINE_S
         server.kill()
+        if self._node:
+            self._node.close()
         for fanout in self._fanouts.values():
             fanout.close()
         self._control.close()
         # All at once: each may have to wait for a read to return.
-        closing = [hub.spawn(camera.close, SHUTDOWN_DEADLINE_S) for camera in self.cameras.values()]
+        closing = [hub.spawn(camera.close, SHUTDOWN_DEADLINE_S) for camera in self._own.values()]
         self._events.close()
         self._auth.close()
+        if self._common:
+            self._common.close()
         self._lag.stop()
         self._watchdog.stop()
         for task in closing:
             task.join(max(0.0, deadline - time.monotonic()))
-        for camera in self.cameras.values():
+        for camera in self._own.values():
             if not camera.closed:
                 log.warning(
                     "camera=%s does not let go of its source; ending all the same", camera.name
                 )
+
+    # Nodes on a bus: ours are told of, theirs are shown.
+
+    def _announce(self, camera: Camera) -> None:
+        self._events.announce(camera)
+        if self._node:
+            self._node.on_change(camera.name)
+
+    def _tell(self, level: str, message: str, camera: str | None) -> None:
+        self._events.notify(level, message, camera)
+        if self._node and camera is not None:
+            self._node.notify(level, message, camera)
+
+    def _join(self, bus: "Bus") -> "Node":
+        from server.cluster.node import Node
+
+        node = Node(bus, self._own, self._fanouts, self._control.carry_out, self._events.notify)
+        node.show_others(self._take_in, self._forget, self._events.announce)
+        node.claim()
+        return node
+
+    def _take_in(self, camera: Watchable) -> None:
+        """Show a camera of another node; in order of names, so that all nodes show the same."""
+        name = camera.name
+        self.cameras[name] = camera
+        fanout = self._fanouts[name] = Fanout(camera)
+        for other in sorted(set(self.cameras) - set(self._own)):
+            self.cameras[other] = self.cameras.pop(other)
+            self._fanouts[other] = self._fanouts.pop(other)
+        fanout.open()
+        self._events.announce(camera)
+
+    def _forget(self, camera: Watchable) -> None:
+        """Show a camera no more that has stayed away for long."""
+        del self.cameras[camera.name]
+        self._fanouts.pop(camera.name).close()
+        self._events.greet_anew()
+
+
+def open_bus(settings: Settings) -> "Bus | None":
+    """Return the bus if one is set; only then is Redis imported.
+
+    Raises:
+        ConfigError: If it is not there.
+    """
+    if settings.server.bus is None:
+        return None
+    # Finding the bus is the first native work, and the pool's size counts only before that.
+    hub.size_native_pool(native_threads(settings))
+    from server.cluster.bus import Bus
+
+    bus = Bus(settings.server.bus, settings.server.bus_prefix)
+    bus.check()
+    return bus
+
+
+def native_threads(settings: Settings) -> int:
+    """Return how many native threads there are to be: a camera reads and encodes; some more."""
+    return 2 * len(settings.cameras) + 4
+
+
+def share_common(bus: "Bus", folder: Path) -> "Common":
+    """Have the key, the users and the logins in common with other nodes."""
+    from server.cluster.node import Common
+
+    return Common(bus, folder)
 
 
 def descriptor_limit() -> int:

@@ -124,6 +124,28 @@ class ServerSettings(_Table):
     ] = Field(
         64, description="Open connections from one address; this machine's own is not counted."
     )
+    bus: (
+        Annotated[
+            str,
+            Field(pattern=r"^rediss?://[^\s/?#]+[^\s]*$"),
+            Accepts("redis://[USER:PASSWORD@]HOST[:PORT][/DB], or rediss:// for TLS"),
+        ]
+        | None
+    ) = Field(
+        None,
+        repr=False,
+        description="Redis server by which several nodes share cameras, users and logins; its "
+        "password is better given in the environment.",
+    )
+    bus_prefix: Annotated[
+        str,
+        Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9-]{0,39}$"),
+        Accepts("1 to 40 letters, digits and dashes, not starting with a dash"),
+    ] = Field(
+        "porthole",
+        description="Begins every key and channel on the bus, so that two installations can share "
+        "a server.",
+    )
 
 
 class CameraSettings(_Table):
@@ -266,7 +288,7 @@ def _validate(table: type[Any], values: Mapping[str, Any], where: str) -> Any:
         accepted = _accepts(table, key)
         if first["type"] == "missing":
             raise ConfigError(f"{where}{key} is missing; accepted: {accepted}") from None
-        value = _show(values[key])
+        value = _show(values[key]) if key != "bus" else "that"
         raise ConfigError(f"{where}{key} = {value} cannot be used; accepted: {accepted}") from None
 
 
@@ -292,7 +314,8 @@ def _override(server: ServerSettings, name: str, text: str, where: str) -> Serve
         value = _read_text(ServerSettings.model_fields[name].annotation, text)
         changed = ServerSettings.model_validate(server.model_dump() | {name: value})
     except (ValueError, ValidationError):
-        raise ConfigError(f"{where}: {text!r} cannot be used; accepted: {accepted}") from None
+        shown = repr(text) if name != "bus" else "that"  # Which may hold a password.
+        raise ConfigError(f"{where}: {shown} cannot be used; accepted: {accepted}") from None
     return changed
 
 

@@ -151,6 +151,26 @@ class PeopleFile:
         document = self._read()
         return People(document.users, document.tokens)
 
+    def text(self) -> bytes | None:
+        """Return the file as it is; None if there is none that can be read."""
+        try:
+            return self._path.read_bytes()
+        except OSError:
+            return None
+
+    def replace(self, text: bytes) -> None:
+        """Replace the file by what another node has.
+
+        Raises:
+            ConfigError: If that is no list of users, or the folder cannot be written to.
+        """
+        try:
+            _Document.model_validate_json(text)
+        except ValidationError:
+            raise ConfigError("what is on the bus is no list of users") from None
+        with self._locked():
+            write_private(self._path, text)
+
     def check_free(self, name: str) -> None:
         """Raise ConfigError if an account of this name cannot be made."""
         _check_free(name, self._read())
@@ -205,15 +225,20 @@ class PeopleFile:
     @contextmanager
     def _changing(self) -> Iterator[_Document]:
         """Read, let the caller change, and write; one process at a time."""
+        with self._locked():
+            document = self._read()
+            yield document
+            text = json.dumps(document.model_dump(mode="json"), indent=1, sort_keys=True)
+            write_private(self._path, text.encode())
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
         make_folder(self._folder)
         try:
             lock = os.open(self._folder / "people.lock", os.O_RDWR | os.O_CREAT, 0o600)
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX)
-                document = self._read()
-                yield document
-                text = json.dumps(document.model_dump(mode="json"), indent=1, sort_keys=True)
-                write_private(self._path, text.encode())
+                yield
             finally:
                 os.close(lock)
         except OSError as error:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from server.errors import ConfigError
 
-__all__ = ["load_secret", "make_folder", "write_private"]
+__all__ = ["SECRET_BYTES", "load_secret", "make_folder", "write_private"]
 
 SECRET_BYTES = 32
 

@@ -9,7 +9,7 @@ import logging
 import random
 import time
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import Any
 
 from server import config, hub
 from server.address import Address
@@ -18,14 +18,13 @@ from server.capture.frozen import Stillness
 from server.capture.opening import open_reader
 from server.capture.reader import Demand, Reader, Reading
 from server.capture.slot import Slot
+from server.capture.watchable import State
 from server.errors import PictureError, SourceEnded, SourceError
 from server.metrics import Meter
 
 __all__ = ["Camera", "OpenReader", "State"]
 
 log = logging.getLogger(__name__)
-
-State = Literal["idle", "starting", "live", "stalled", "retrying", "ended", "stopped"]
 
 OpenReader = Callable[[Address, str, float], Reader]
 
@@ -55,6 +54,9 @@ class Camera:
         server: For the time-outs.
         open_reader: How to open an address; a parameter so that tests need no device.
     """
+
+    elsewhere = None
+    """It is owned by this process."""
 
     def __init__(
         self,
@@ -141,6 +143,15 @@ class Camera:
             "passed_through": self._jpeg_quality > 0,
             "viewers": self._viewers,
         }
+
+    @property
+    def seq(self) -> int:
+        """The number of its newest frame."""
+        return self._seq
+
+    def continue_from(self, seq: int) -> None:
+        """Number the next frames after ``seq``: somebody may have seen an earlier life's."""
+        self._seq = max(self._seq, seq)
 
     def open(self) -> None:
         """Begin to work; nothing is opened until somebody watches."""

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from typing import Protocol
 
 from server import hub
-from server.capture.camera import Camera
 from server.capture.frame import Frame, Jpeg
+from server.capture.watchable import Watchable
 from server.delivery.encoder import EncodedFrame, encode_jpeg, pass_through
 from server.errors import EncodeError
 
@@ -57,7 +57,7 @@ class Fanout:
         clock: Monotonic seconds.
     """
 
-    def __init__(self, camera: Camera, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, camera: Watchable, clock: Callable[[], float] = time.monotonic) -> None:
         self.camera = camera
         self._clock = clock
         self._viewers: dict[object, Viewer] = {}

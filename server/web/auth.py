@@ -7,7 +7,9 @@ import logging
 import secrets
 import socket
 import time
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any, Protocol
 
 import flask
 import flask_login
@@ -20,10 +22,10 @@ from server.people import PeopleFile, Person
 from server.private import load_secret, make_folder
 from server.web.audit import Audit
 from server.web.guesses import Guesses, TooManyGuesses
-from server.web.logins import LIFETIME_S, Logins
+from server.web.logins import LIFETIME_S, Logins, Shared
 from server.web.presence import EVERYBODY, Credential, Presence
 
-__all__ = ["Auth", "require_people"]
+__all__ = ["Auth", "Common", "require_people"]
 
 log = logging.getLogger(__name__)
 
@@ -41,6 +43,26 @@ LONGEST_TURN_S = 5.0
 MOST_PROVED = 256
 
 
+class SharedLogins(Shared, Protocol):
+    """Where logins are kept for every node, and followed."""
+
+    def open(
+        self,
+        ours: Callable[[], Mapping[str, list[object]]],
+        on_change: Callable[[Mapping[str, list[object]]], None],
+    ) -> None: ...
+
+
+class Common(Protocol):
+    """What this process has in common with other nodes; see :mod:`server.cluster.node`."""
+
+    limits_url: str
+    limits_options: dict[str, Any]
+
+    @property
+    def logins(self) -> SharedLogins: ...
+
+
 class Auth:
     """Knows people, their logins and their connections.
 
@@ -50,13 +72,15 @@ class Auth:
     Args:
         application: Where sessions and the login limit are set up.
         folder: The state folder.
-        storage: Where Flask-Limiter counts.
+        common: What other nodes know too; None where there are none.
 
     Raises:
         ConfigError: If the state folder or the list of users cannot be used.
     """
 
-    def __init__(self, application: flask.Flask, folder: Path, storage: str = "memory://") -> None:
+    def __init__(
+        self, application: flask.Flask, folder: Path, common: Common | None = None
+    ) -> None:
         make_folder(folder)
         self._file = PeopleFile(folder)
         self._stamp = self._file.stamp()
@@ -65,9 +89,13 @@ class Auth:
         """Whether one has to be known to come in."""
         self.presence = Presence()
         self.audit = Audit(folder)
-        self.logins = Logins(folder / "logins.json")
+        self._common = common
+        self.logins = Logins(folder / "logins.json", shared=common.logins if common else None)
         self.logins.load(self.people)
-        self._guesses = Guesses(application, storage)
+        if common is None:
+            self._guesses = Guesses(application)
+        else:
+            self._guesses = Guesses(application, common.limits_url, common.limits_options)
         self._hashing = 0
         # Passwords that were right, so that a client which sends its own with every request costs
         # a hash only once. The key is random and stays in memory.
@@ -80,6 +108,8 @@ class Auth:
     def open(self) -> None:
         """Begin to notice changes of the list of users."""
         self.audit.open()
+        if self._common is not None:
+            self._common.logins.open(self.logins.all, self._take_up)
         self._task = hub.spawn(self._run)
 
     def close(self) -> None:
@@ -212,6 +242,12 @@ class Auth:
                     self.presence.sweep(self.holds)
             except Exception:
                 log.exception("cannot look at the list of users")
+
+    def _take_up(self, shared: Mapping[str, list[object]]) -> None:
+        """Take up what was logged in and out on other nodes."""
+        self.logins.take_up(shared)
+        self.presence.sweep(self.holds)
+        self.logins.save()
 
     def _look(self) -> None:
         """Take up a changed list of users, and end whatever it no longer allows."""

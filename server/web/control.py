@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from server import hub
-from server.capture.camera import Camera
+from server.capture.watchable import Action, Watchable
 from server.errors import RequestError
 from server.state import StateFile
 
@@ -31,7 +31,7 @@ class Control:
 
     def __init__(
         self,
-        cameras: Mapping[str, Camera],
+        cameras: Mapping[str, Watchable],
         file: StateFile,
         notify: Callable[[str, str, str | None], None],
         shut_down: Callable[[], None],
@@ -44,6 +44,7 @@ class Control:
         self._changed = hub.Signal()
         self._saver: hub.Task | None = None
         self._closing = False
+        self._unsaved = False
 
     def restore(self) -> None:
         """Apply what was kept by the last run; what no longer fits is passed over, and said."""
@@ -83,7 +84,7 @@ class Control:
         if not self._saver.join(CLOSE_DEADLINE_S):
             log.error("changes cannot be kept: the disk does not answer")
 
-    def camera(self, name: str) -> Camera:
+    def camera(self, name: str) -> Watchable:
         """Return the camera with this name.
 
         Raises:
@@ -94,7 +95,32 @@ class Control:
             raise unknown_camera(name)
         return camera
 
-    def start(self, who: str, camera: Camera) -> None:
+    def carry_out(self, who: str, name: str, action: Action, value: float | None = None) -> None:
+        """Do to a camera what an operator wants, wherever the camera is.
+
+        Args:
+            who: Wants it.
+            name: Of the camera.
+            action: What to do.
+            value: Of ``fps`` and ``quality``.
+
+        Raises:
+            RequestError: If the camera is not there, or its node says so.
+        """
+        camera = self.camera(name)
+        if camera.elsewhere is not None:
+            # Its own node keeps what was changed, and tells everybody.
+            camera.elsewhere.ask(who, action, value)
+        elif action == "start":
+            self.start(who, camera)
+        elif action == "stop":
+            self.stop(who, camera)
+        elif value is not None and action == "fps":
+            self.set_fps(who, camera, value)
+        elif value is not None:
+            self.set_quality(who, camera, int(value))
+
+    def start(self, who: str, camera: Watchable) -> None:
         """Let a camera work."""
         was_stopped = not camera.enabled
         camera.start()
@@ -102,21 +128,21 @@ class Control:
             self._keep(camera, "stopped", None)
             self._tell(f"{camera.title} was started by {who}", camera)
 
-    def stop(self, who: str, camera: Camera) -> None:
+    def stop(self, who: str, camera: Watchable) -> None:
         """Release a camera's source until it is started again; returns when that is done."""
         if camera.enabled:
             self._keep(camera, "stopped", True)
             self._tell(f"{camera.title} was stopped by {who}", camera)
         camera.stop()
 
-    def set_fps(self, who: str, camera: Camera, fps: float) -> None:
+    def set_fps(self, who: str, camera: Watchable, fps: float) -> None:
         """Change a camera's frame rate."""
         if fps != camera.fps:
             camera.set_fps(fps)
             self._keep(camera, "fps", fps)
             self._tell(f"{camera.title} set to {fps:g} fps by {who}", camera)
 
-    def set_quality(self, who: str, camera: Camera, quality: int) -> None:
+    def set_quality(self, who: str, camera: Watchable, quality: int) -> None:
         """Change a camera's JPEG quality."""
         if quality != camera.quality:
             camera.set_quality(quality)
@@ -129,16 +155,17 @@ class Control:
         self._notify("warning", f"The server is being shut down by {who}", None)
         self._shut_down()
 
-    def _tell(self, message: str, camera: Camera) -> None:
+    def _tell(self, message: str, camera: Watchable) -> None:
         log.info("camera=%s %s", camera.name, message)
         self._notify("info", message, camera.name)
 
-    def _keep(self, camera: Camera, key: str, value: object) -> None:
+    def _keep(self, camera: Watchable, key: str, value: object) -> None:
         own = self._kept.setdefault(camera.name, {})
         if value is None:
             own.pop(key, None)
         else:
             own[key] = value
+        self._unsaved = True
         self._changed.set()
 
     def _save(self) -> None:
@@ -150,6 +177,9 @@ class Control:
             self._write()
 
     def _write(self) -> None:
+        if not self._unsaved:
+            return  # A node without cameras may share its folder with one that has some.
+        self._unsaved = False
         document = {"cameras": {name: dict(own) for name, own in self._kept.items() if own}}
         try:
             hub.run_native(self._file.save, document)

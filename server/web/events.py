@@ -10,7 +10,7 @@ from flask_socketio import ConnectionRefusedError as Refusal
 from flask_socketio import SocketIO
 
 from server import hub, protocol
-from server.capture.camera import Camera
+from server.capture.watchable import Action, Watchable
 from server.delivery.fanout import FULL, Fanout
 from server.errors import RequestError
 from server.web.auth import Auth
@@ -73,7 +73,7 @@ class Events:
         self._statistics = statistics
         self._auth = auth
         self._sessions: dict[str, Session] = {}
-        self._changed: dict[str, Camera] = {}
+        self._changed: dict[str, Watchable] = {}
         self._announce = hub.Signal()
         self._tasks: list[hub.Task] = []
 
@@ -104,10 +104,15 @@ class Events:
         for session in list(self._sessions.values()):
             session.websocket.close()
 
-    def announce(self, camera: Camera) -> None:
+    def announce(self, camera: Watchable) -> None:
         """Have a camera's STATE told to everyone who may know of it."""
         self._changed[camera.name] = camera
         self._announce.set()
+
+    def greet_anew(self) -> None:
+        """Say hello to everyone again: a camera has left the list."""
+        for session in self._sessions.values():
+            hub.spawn(self._greet, session)
 
     def notify(self, level: str, message: str, camera: str | None) -> None:
         """Tell everyone who may know of the camera that something happened."""
@@ -283,24 +288,22 @@ class Events:
         return {"t": payload.t, "server": time.time()}
 
     def _start(self, session: Session, payload: protocol.CameraPayload) -> dict[str, Any]:
-        camera = self._control.camera(payload.camera)
-        self._control.start(session.who, camera)
-        return {"camera": camera.describe()}
+        return self._do(session, payload.camera, "start")
 
     def _stop(self, session: Session, payload: protocol.CameraPayload) -> dict[str, Any]:
-        camera = self._control.camera(payload.camera)
-        self._control.stop(session.who, camera)
-        return {"camera": camera.describe()}
+        return self._do(session, payload.camera, "stop")
 
     def _fps(self, session: Session, payload: protocol.FpsPayload) -> dict[str, Any]:
-        camera = self._control.camera(payload.camera)
-        self._control.set_fps(session.who, camera, payload.fps)
-        return {"camera": camera.describe()}
+        return self._do(session, payload.camera, "fps", payload.fps)
 
     def _quality(self, session: Session, payload: protocol.QualityPayload) -> dict[str, Any]:
-        camera = self._control.camera(payload.camera)
-        self._control.set_quality(session.who, camera, payload.quality)
-        return {"camera": camera.describe()}
+        return self._do(session, payload.camera, "quality", payload.quality)
+
+    def _do(
+        self, session: Session, camera: str, action: Action, value: float | None = None
+    ) -> dict[str, Any]:
+        self._control.carry_out(session.who, camera, action, value)
+        return {"camera": self._control.camera(camera).describe()}
 
     def _quit(self, session: Session, _payload: protocol.EmptyPayload) -> dict[str, Any]:
         self._control.quit(session.who)

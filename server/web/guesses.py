@@ -1,14 +1,22 @@
 """How often passwords may be tried, per address and per name."""
 
+import logging
 import time
+from collections.abc import Mapping
+from typing import Any
 
 import flask
 import limits
+import limits.errors
+import limits.storage
+import limits.strategies
 from flask_limiter import Limiter
 
 from server.web.peer import network_of
 
 __all__ = ["Guesses", "TooManyGuesses"]
+
+log = logging.getLogger(__name__)
 
 # Every try counts, right or wrong: tries made at the same time must not all pass before the first
 # is counted. One address alone stays below what locks a name, or anybody could lock anyone out.
@@ -33,18 +41,27 @@ class Guesses:
 
     Args:
         application: Whose login it is.
-        storage: Where Flask-Limiter counts; a Redis URL lets several processes count together.
+        storage: Where Flask-Limiter counts; with Redis, several processes count together.
+        options: Of the storage.
     """
 
-    def __init__(self, application: flask.Flask, storage: str = "memory://") -> None:
+    def __init__(
+        self,
+        application: flask.Flask,
+        storage: str = "memory://",
+        options: Mapping[str, Any] | None = None,
+    ) -> None:
         # Nothing but passwords is limited here, so it need not look at every request.
         self._limiter = Limiter(
             _nobody,
             app=application,
             storage_uri=storage,
+            storage_options=dict(options or {}),
             strategy="moving-window",
             enabled=True,
         )
+        # While the storage is away this process counts alone, which is better than not at all.
+        self._alone = limits.strategies.MovingWindowRateLimiter(limits.storage.MemoryStorage())
 
     def count(self, address: str, name: str) -> None:
         """Count a try before it is made.
@@ -56,7 +73,15 @@ class Guesses:
         self._hit(PER_NAME, "name", name[:80])
 
     def _hit(self, limit: limits.RateLimitItem, *key: str) -> None:
-        counter = self._limiter.limiter
+        try:
+            self._hit_at(self._limiter.limiter, limit, *key)
+        except limits.errors.StorageError:
+            log.warning("tries are counted by this process alone: the bus is away")
+            self._hit_at(self._alone, limit, *key)
+
+    def _hit_at(
+        self, counter: limits.strategies.RateLimiter, limit: limits.RateLimitItem, *key: str
+    ) -> None:
         if not counter.hit(limit, "password", *key):
             until = counter.get_window_stats(limit, "password", *key).reset_time
             raise TooManyGuesses(max(1, round(until - time.time() + 0.5)))

@@ -4,16 +4,17 @@ import json
 import logging
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 from server import hub
 from server.password import digest
 from server.people import People, Person
 from server.private import write_private
 
-__all__ = ["LIFETIME_S", "Login", "Logins"]
+__all__ = ["LIFETIME_S", "Login", "Logins", "Shared"]
 
 log = logging.getLogger(__name__)
 
@@ -39,17 +40,31 @@ class Login:
     at_unix: float
 
 
+class Shared(Protocol):
+    """Where logins are kept for every node; see :mod:`server.cluster.logins`."""
+
+    def put(self, key: str, values: list[object]) -> None: ...
+
+    def drop(self, key: str) -> None: ...
+
+    def get(self, key: str) -> list[object] | None: ...
+
+
 class Logins:
     """All logins, by the digest of what the browser's cookie holds.
 
     Args:
         path: Where they are kept; whoever reads the file cannot log in with what is in it.
         clock: Unix seconds.
+        shared: Where other nodes keep theirs; None where there are none.
     """
 
-    def __init__(self, path: Path, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self, path: Path, clock: Callable[[], float] = time.time, shared: Shared | None = None
+    ) -> None:
         self._path = path
         self._clock = clock
+        self._shared = shared
         self._logins: dict[str, Login] = {}
         self._unsaved = False
         self._saving = False
@@ -72,15 +87,18 @@ class Logins:
         secret = secrets.token_urlsafe(32)
         own = [key for key, login in self._logins.items() if login.name == person.name]
         for key in own[: max(0, len(own) - MOST_PER_PERSON + 1)]:
-            del self._logins[key]
-        self._logins[digest(secret)] = Login(person.name, person.generation, self._clock())
+            self.close(key)
+        login = Login(person.name, person.generation, self._clock())
+        self._logins[digest(secret)] = login
         self._unsaved = True
+        if self._shared is not None:
+            self._shared.put(digest(secret), _kept(login))
         return secret
 
     def find(self, secret: str, people: People) -> tuple[str, Person] | None:
         """Return the key of a login and whose it is, if it still holds."""
         key = digest(secret)
-        login = self._logins.get(key)
+        login = self._logins.get(key) or self._made_elsewhere(key)
         if login is None or not self._holds(login, people):
             return None
         person = people.user(login.name)
@@ -95,6 +113,32 @@ class Logins:
         """End a login."""
         if self._logins.pop(key, None) is not None:
             self._unsaved = True
+            if self._shared is not None:
+                self._shared.drop(key)
+
+    def all(self) -> dict[str, list[object]]:
+        """Return every login as it is kept, for other nodes."""
+        return {key: _kept(login) for key, login in self._logins.items()}
+
+    def take_up(self, shared: Mapping[str, list[object]]) -> None:
+        """Know exactly the logins that all nodes share; what is none of them is passed over."""
+        logins = {}
+        for key, values in shared.items():
+            login = _checked(values)
+            if login is not None and self._clock() - login.at_unix < LIFETIME_S:
+                logins[key] = login
+            elif self._shared is not None:
+                self._shared.drop(key)
+        self._unsaved = self._unsaved or logins != self._logins
+        self._logins = logins
+
+    def _made_elsewhere(self, key: str) -> Login | None:
+        """Return a login that another node made so lately that this one has not heard of it."""
+        values = self._shared.get(key) if self._shared is not None else None
+        login = _checked(values) if values is not None else None
+        if login is not None:
+            self._logins[key] = login
+        return login
 
     def save(self) -> None:
         """Write what has changed, and return when it is on the disk. Never raises.
@@ -108,7 +152,7 @@ class Logins:
             while self._unsaved:
                 self._unsaved = False
                 kept = {
-                    key: [login.name, login.generation, round(login.at_unix, 3)]
+                    key: _kept(login)
                     for key, login in self._logins.items()
                     if self._clock() - login.at_unix < LIFETIME_S
                 }
@@ -126,6 +170,17 @@ class Logins:
             and account.generation == login.generation
             and self._clock() - login.at_unix < LIFETIME_S
         )
+
+
+def _kept(login: Login) -> list[object]:
+    return [login.name, login.generation, round(login.at_unix, 3)]
+
+
+def _checked(values: list[object]) -> Login | None:
+    try:
+        return _login(*values)
+    except TypeError:
+        return None
 
 
 def _login(name: object, generation: object, at_unix: object) -> Login:

@@ -122,7 +122,8 @@ def create_routes(fanouts: Mapping[str, Fanout], statistics: Statistics, auth: A
         failing = [
             f"{camera.name}: {camera.state}: {camera.reason}\n"
             for camera in (fanout.camera for fanout in seen().values())
-            if camera.state in ("stalled", "retrying")
+            # What another node has lost makes no web node worse than the next one.
+            if camera.elsewhere is None and camera.state in ("stalled", "retrying")
         ]
         lag_ms = statistics.process.get("hub_lag_ms", 0)
         if lag_ms > READY_LAG_MS:

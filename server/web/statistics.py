@@ -34,14 +34,20 @@ class Statistics:
         self._lag = lag
         self._watchdog = watchdog
         self._connections = connections
-        self._cameras = {
-            name: CameraStats(fanout.camera.meter) for name, fanout in self._fanouts.items()
-        }
+        self._cameras: dict[str, CameraStats] = {}
+        self._follow()
         self._meter = ProcessMeter()
         self.refused: Counter[str] = Counter()
         """Events, requests and connections refused since the start, by reason."""
         self.process: dict[str, Any] = {}
         """The process's figures as of the last :meth:`take`."""
+
+    def _follow(self) -> None:
+        """Have figures of exactly those cameras that are there; other nodes' come and go."""
+        self._cameras = {
+            name: self._cameras.get(name) or CameraStats(fanout.camera.meter)
+            for name, fanout in self._fanouts.items()
+        }
 
     def count_refusal(self, reason: str) -> None:
         """Count an event, request or connection that was refused."""
@@ -56,8 +62,12 @@ class Statistics:
             "connections": self._connections(),
             "refused": dict(self.refused),
         }
-        cameras = {
-            name: stats.take() | {"viewers": len(self._fanouts[name])}
-            for name, stats in self._cameras.items()
-        }
+        self._follow()
+        cameras = {}
+        for name, stats in self._cameras.items():
+            fanout = self._fanouts[name]
+            elsewhere = fanout.camera.elsewhere
+            cameras[name] = stats.take() | {"viewers": len(fanout)}
+            if elsewhere is not None:
+                cameras[name] |= elsewhere.figures
         return {"at": round(time.time(), 3), "cameras": cameras, "process": self.process}

@@ -1,9 +1,13 @@
+// No camera is faster than 120 fps; where numbers grew faster than this, somebody else counts on.
+const FASTEST_FPS = 240;
+
 /**
  * Counts what is missing between the frames that reach the canvas, and refuses to go back in time.
  */
 export class Sequence {
   #newest = null;
   #painted = null;
+  #paintedAt = 0;
   #dropped = 0;
   #counting = false;
 
@@ -52,14 +56,17 @@ export class Sequence {
   /**
    * Record a painted frame.
    *
-   * @param {{seq: number}} frame
+   * @param {{seq: number, at: number}} frame
    * @returns {number} how many frames were skipped before it
    */
-  paint({ seq }) {
+  paint({ seq, at }) {
     const follows = this.#counting && this.#painted !== null && seq > this.#painted;
-    const skipped = follows ? seq - this.#painted - 1 : 0;
+    let skipped = follows ? seq - this.#painted - 1 : 0;
+    // A shared camera whose node was started anew leaves out thousands that never were.
+    if (skipped > Math.max(at - this.#paintedAt, 1) * FASTEST_FPS) skipped = 0;
     this.#dropped += skipped;
     this.#painted = seq;
+    this.#paintedAt = at;
     return skipped;
   }
 }

@@ -33,13 +33,14 @@ def wait_until(condition: Callable[[], Any], patience_s: float = PATIENCE_S) -> 
 
 
 class PortholeServer:
-    """One ``manage.py run`` in a process of its own.
+    """One ``manage.py run``, or another command that serves, in a process of its own.
 
     Args:
-        arguments: Of ``run``.
+        arguments: Of the command.
         state: The state folder.
         environment: Variables to add to our own.
         program: What Python runs instead of ``manage.py``.
+        command: Of it. A ``camera`` listens nowhere.
     """
 
     def __init__(
@@ -48,10 +49,10 @@ class PortholeServer:
         state: Path,
         environment: dict[str, str],
         program: Sequence[str] = ("manage.py",),
+        command: str = "run",
     ) -> None:
-        command = [sys.executable, *program, "run", "--state", str(state), *arguments]
         self.process = subprocess.Popen(
-            command,
+            [sys.executable, *program, command, "--state", str(state), *arguments],
             cwd=ROOT,
             env=os.environ | environment,
             stdin=subprocess.DEVNULL,
@@ -69,7 +70,7 @@ class PortholeServer:
         wait_until(lambda: self._address() or self.process.poll() is not None)
         address = self._address()
         assert address, "the server did not start:\n" + "\n".join(self.log)
-        self.port = int(address[1])
+        self.port = int(address[1] or 0)
         self.url = f"http://127.0.0.1:{self.port}/"
 
     def _read(self, stream: Any) -> None:
@@ -78,7 +79,7 @@ class PortholeServer:
                 self.log.append(line.rstrip("\n"))
 
     def _address(self) -> re.Match[str] | None:
-        return re.search(r"at http://[^:]+:(\d+)/", "\n".join(self.log))
+        return re.search(r"at http://[^:]+:(\d+)/|shares \d+ camera()", "\n".join(self.log))
 
     def send_signal(self, number: int) -> None:
         """Send the process a signal."""

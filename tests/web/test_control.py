@@ -4,6 +4,7 @@ import json
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -217,3 +218,65 @@ def test_closing_during_a_write_waits_for_it(
 
     assert max(most) == 1
     assert json.loads((tmp_path / "state.json").read_text())["cameras"]["door"] == {"quality": 21}
+
+
+class ElsewhereOfTests:
+    """A node that notes what it is asked, or refuses."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[str, str, float | None]] = []
+        self.figures: dict[str, object] = {}
+        self.refusal: RequestError | None = None
+
+    def ask(self, who: str, action: str, value: float | None = None) -> None:
+        if self.refusal:
+            raise self.refusal
+        self.asked.append((who, action, value))
+
+
+def test_a_camera_elsewhere_is_changed_there(
+    make: Callable[..., Control],
+    camera: Camera,
+    notices: Notices,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Its own node is asked, keeps the change and tells of it; here nothing is kept or told."""
+    elsewhere = ElsewhereOfTests()
+    monkeypatch.setattr(camera, "elsewhere", elsewhere, raising=False)
+    control = make(camera)
+    control.restore()
+
+    control.carry_out("ann", "door", "fps", 5.0)
+    control.carry_out("ann", "door", "stop")
+    elsewhere.refusal = RequestError("unavailable", "it is gone")
+    with pytest.raises(RequestError, match="gone"):
+        control.carry_out("ann", "door", "start")
+    control.close()
+
+    assert elsewhere.asked == [("ann", "fps", 5.0), ("ann", "stop", None)]
+    assert notices == []
+    assert not (tmp_path / "state.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("action", "value", "attribute", "expected"),
+    [
+        ("fps", 5.0, "fps", 5.0),
+        ("quality", 33, "quality", 33),
+        ("stop", None, "enabled", False),
+        ("start", None, "enabled", True),
+    ],
+)
+def test_actions_go_to_a_camera_of_our_own(
+    make: Callable[..., Control],
+    camera: Camera,
+    action: Any,
+    value: float | None,
+    attribute: str,
+    expected: object,
+) -> None:
+    """Each action by name is the one that operators know."""
+    make(camera).carry_out("ann", "door", action, value)
+
+    assert getattr(camera, attribute) == expected

@@ -1,0 +1,82 @@
+"""A camera as those see it who deliver its frames and control it, wherever it is."""
+
+from collections.abc import Mapping
+from typing import Any, Literal, Protocol
+
+from server.capture.slot import Slot
+from server.metrics import Meter
+
+__all__ = ["Action", "Elsewhere", "State", "Watchable"]
+
+State = Literal["idle", "starting", "live", "stalled", "retrying", "ended", "stopped"]
+
+Action = Literal["start", "stop", "fps", "quality"]
+"""What operators do to a camera."""
+
+
+class Elsewhere(Protocol):
+    """The node that owns a camera, if that is another one.
+
+    Attributes:
+        figures: What it counts and measures of the camera, as in the ``stats`` event.
+    """
+
+    @property
+    def figures(self) -> Mapping[str, Any]: ...
+
+    def ask(self, who: str, action: Action, value: float | None = None) -> None:
+        """Have it carry out what an operator wants; returns when that is done.
+
+        Raises:
+            RequestError: What it says, or ``unavailable`` if it says nothing in time.
+        """
+
+
+class Watchable(Protocol):
+    """One camera: its newest frame, its state, and what can be wanted of it.
+
+    Attributes:
+        name: Used in URLs, rooms and events.
+        title: What people see.
+        slot: Holds its newest frame.
+        meter: What has been done with its frames in this process.
+        fps: Frames a second that are wanted; None for the source's own.
+        quality: JPEG quality that is wanted; None where nobody has said.
+        enabled: Whether no operator has stopped it.
+        elsewhere: The node that owns it; None for this process itself.
+    """
+
+    name: str
+    title: str
+    slot: Slot
+    meter: Meter
+    fps: float | None
+    quality: int | None
+    enabled: bool
+
+    @property
+    def elsewhere(self) -> Elsewhere | None: ...
+
+    @property
+    def state(self) -> State: ...
+
+    @property
+    def reason(self) -> str: ...
+
+    @property
+    def rate(self) -> float: ...
+
+    @property
+    def encoding_quality(self) -> int: ...
+
+    def describe(self) -> dict[str, Any]: ...
+
+    def set_viewers(self, viewers: int) -> None: ...
+
+    def start(self) -> None: ...
+
+    def stop(self) -> None: ...
+
+    def set_fps(self, fps: float | None) -> None: ...
+
+    def set_quality(self, quality: int) -> None: ...

@@ -1,0 +1,166 @@
+"""This process as a node on the bus: what it shares and shows, and what nodes have in common."""
+
+import logging
+import secrets
+import socket
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from server.capture.camera import Camera
+from server.cluster.accounts import Accounts
+from server.cluster.bus import Bus
+from server.cluster.listener import Listener, heard
+from server.cluster.logins import SharedLogins
+from server.cluster.messages import Notice, Presence, Reply, Request, Wake
+from server.cluster.outbox import Outbox
+from server.cluster.publisher import Room
+from server.cluster.remote import RemoteCamera
+from server.cluster.requests import Requests
+from server.cluster.roster import Roster
+from server.cluster.secret import Secret
+from server.cluster.sharing import CarryOut, Sharing
+
+__all__ = ["Common", "Node"]
+
+log = logging.getLogger(__name__)
+
+# Passwords that are counted at the same moment; one more is counted by this process alone.
+LIMIT_CONNECTIONS = 16
+
+
+class Common:
+    """What all nodes that people log in to have in common: key, users, logins and their limits.
+
+    Args:
+        bus: Where it is.
+        folder: The state folder, which keeps copies.
+
+    Raises:
+        ConfigError: If the bus or the folder cannot be used.
+    """
+
+    def __init__(self, bus: Bus, folder: Path) -> None:
+        secret = Secret(bus, folder)
+        secret.share()
+        self._accounts = Accounts(bus, folder, secret.restore)
+        self._accounts.sync_first()
+        self.logins = SharedLogins(bus)
+        self.limits_url = "redis://"
+        """Where Flask-Limiter counts; the address itself is in the options."""
+        self.limits_options: dict[str, Any] = {
+            "connection_pool": bus.pool(LIMIT_CONNECTIONS),
+            "key_prefix": bus.name("limits"),
+            "wrap_exceptions": True,
+        }
+
+    def open(self) -> None:
+        """Begin to follow the list of users."""
+        self._accounts.open()
+
+    def close(self) -> None:
+        """Follow no more."""
+        self._accounts.close()
+        self.logins.close()
+
+
+class Node:
+    """One process on the bus.
+
+    Args:
+        bus: The server.
+        cameras: This process's own, to be shared; by name.
+        rooms: Their fanouts; by name.
+        carry_out: Does what operators on other nodes want.
+        on_notice: Tells this node's dashboards: level, message and camera.
+    """
+
+    def __init__(
+        self,
+        bus: Bus,
+        cameras: Mapping[str, Camera],
+        rooms: Mapping[str, Room],
+        carry_out: CarryOut,
+        on_notice: Callable[[str, str, str], None],
+    ) -> None:
+        self._bus = bus
+        self._id = secrets.token_hex(8)
+        self._cameras = cameras
+        self._on_notice = on_notice
+        self._outbox = Outbox(bus)
+        self._requests = Requests(bus, self._id, self._outbox)
+        self._sharing = Sharing(
+            bus,
+            self._id,
+            socket.gethostname(),
+            cameras,
+            rooms,
+            self._outbox,
+            carry_out,
+            on_notice,
+        )
+        self._roster: Roster | None = None
+        self._listener: Listener | None = None
+
+    def claim(self) -> None:
+        """Take the names of the cameras; raises ConfigError if another node has one of them."""
+        self._sharing.claim()
+
+    def show_others(
+        self,
+        on_arrival: Callable[[RemoteCamera], None],
+        on_departure: Callable[[RemoteCamera], None],
+        on_change: Callable[[RemoteCamera], None],
+    ) -> None:
+        """Have the cameras of other nodes made ours to show; called before :meth:`open`."""
+        self._roster = Roster(
+            self._bus,
+            self._id,
+            self._cameras,
+            self._outbox,
+            self._requests,
+            lambda: self._listener is not None and self._listener.connected,
+            on_arrival,
+            on_departure,
+            on_change,
+            self._on_notice,
+        )
+
+    def open(self) -> None:
+        """Begin to share and to show."""
+        name = self._bus.name
+        handlers: dict[str, Callable[[bytes], None]] = {}
+        if self._cameras:
+            handlers[name("wake")] = heard(Wake, self._sharing.on_wake)
+            handlers[name("request", self._id)] = heard(Request, self._sharing.on_request)
+        if self._roster is not None:
+            handlers[name("presence")] = heard(Presence, self._roster.on_presence)
+            handlers[name("notice")] = heard(Notice, self._roster.on_notice)
+            handlers[name("reply", self._id)] = heard(Reply, self._requests.on_reply)
+        self._listener = Listener(self._bus, handlers, self._say_hello)
+        self._outbox.open()
+        self._listener.open()
+        self._sharing.open()
+        if self._roster is not None:
+            self._roster.open()
+
+    def close(self) -> None:
+        """Say goodbye and end."""
+        if self._listener is not None:
+            self._listener.close()
+        if self._roster is not None:
+            self._roster.close()
+        self._sharing.close()
+        self._outbox.close()
+
+    def on_change(self, camera: str) -> None:
+        """Have the STATE of one of our cameras told."""
+        self._sharing.on_change(camera)
+
+    def notify(self, level: str, message: str, camera: str) -> None:
+        """Tell the dashboards of other nodes what happened to one of our cameras."""
+        self._sharing.notify(level, message, camera)
+
+    def _say_hello(self) -> None:
+        if self._roster is not None:
+            self._outbox.say(self._bus.name("wake"), Wake())

@@ -1,0 +1,132 @@
+"""One remote camera's frames on their way in, while somebody here watches."""
+
+import logging
+import time
+from collections import Counter
+from collections.abc import Callable
+
+from server import hub
+from server.capture.frame import Frame
+from server.cluster.backoff import Backoff
+from server.cluster.bus import BUS_ERRORS, Bus, Subscription, reason_of
+from server.cluster.parcel import ParcelError, peek, unpack_frame
+
+__all__ = ["Reception"]
+
+log = logging.getLogger(__name__)
+
+# Redis does not skip for a receiver on a thin line: what it has not taken waits there. When frames
+# come so much later than they once did, the connection is made anew, and what waits is forgotten.
+BEHIND_S = 1.0
+
+# So many are skipped at once, and then the hub gets a turn.
+MOST_AT_ONCE = 32
+
+
+class Reception:
+    """Hears one camera's channel on a connection of its own; one, however many watch.
+
+    Args:
+        bus: Where frames come from.
+        channel: Of the camera and rendition.
+        accepts: Returns whether a node may send frames of it.
+        put: Called with every frame that is newer than those before.
+        on_connected: Called whenever the channel is heard from now on.
+        drops: Where frames are counted that were not put.
+    """
+
+    def __init__(
+        self,
+        bus: Bus,
+        channel: str,
+        accepts: Callable[[str], bool],
+        put: Callable[[Frame], None],
+        on_connected: Callable[[], None],
+        drops: Counter[str],
+    ) -> None:
+        self._bus = bus
+        self._channel = channel
+        self._accepts = accepts
+        self._put = put
+        self._on_connected = on_connected
+        self._drops = drops
+        self._last_seq = 0
+        self._task: hub.Task | None = None
+
+    def open(self) -> None:
+        """Begin to hear; does nothing if it already does."""
+        if self._task is None:
+            self._task = hub.spawn(self._run)
+
+    def close(self) -> None:
+        """Hear no more."""
+        task, self._task = self._task, None
+        if task is not None:
+            task.kill()
+
+    def _run(self) -> None:
+        backoff = Backoff()
+        while True:
+            try:
+                self._hear(backoff)
+            except BUS_ERRORS as error:
+                log.debug("channel=%s lost: the bus %s", self._channel, reason_of(error))
+            except Exception:
+                log.exception("channel=%s failed", self._channel)
+            hub.sleep(backoff.next_s())
+
+    def _hear(self, backoff: Backoff) -> None:
+        """Hear until the bus is lost, or so much waits that it is better to begin anew."""
+        subscription = Subscription(self._bus, self._channel)
+        try:
+            self._on_connected()
+            least_s = float("inf")
+            for message in subscription.messages():
+                backoff.reset()
+                newest: bytes | None = None
+                most = MOST_AT_ONCE
+                while message is not None:
+                    most -= 1
+                    if self._is_news(message[1]):
+                        if newest is not None:
+                            self._drops["replaced"] += 1
+                        newest = message[1]
+                    message = subscription.more() if most else None
+                if newest is None:
+                    continue
+                late_s = self._take(newest)
+                if late_s is None:
+                    continue
+                # Held against the least so far, because no two clocks agree.
+                least_s = min(least_s, late_s)
+                if late_s - least_s > BEHIND_S:
+                    self._drops["behind"] += 1
+                    return
+        finally:
+            subscription.close()
+
+    def _is_news(self, parcel: bytes) -> bool:
+        """Return whether this looks like a newer frame; what is none must not hide one that is."""
+        try:
+            node, seq, _ = peek(parcel)
+            if not self._accepts(node):
+                raise ParcelError("a frame of a node that does not have this camera")
+        except ParcelError as error:
+            self._refuse(error)
+            return False
+        return seq > self._last_seq  # Or it is repeated, for somebody else.
+
+    def _take(self, parcel: bytes) -> float | None:
+        """Put a frame if it can be shown; return how old it is by our clock, in seconds."""
+        try:
+            frame = unpack_frame(parcel)
+        except ParcelError as error:
+            self._refuse(error)
+            return None
+        self._last_seq = frame.seq
+        self._put(frame)
+        return time.time() - frame.at_unix
+
+    def _refuse(self, error: ParcelError) -> None:
+        self._drops["junk"] += 1
+        log.debug("channel=%s junk: %s", self._channel, error)

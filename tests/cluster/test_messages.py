@@ -1,0 +1,85 @@
+"""What nodes say to each other, and what is not believed."""
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from server.cluster.messages import (
+    Message,
+    MessageError,
+    Notice,
+    Presence,
+    Reply,
+    Request,
+    Status,
+    Wake,
+    parse_message,
+)
+from tests.conftest import offline_camera
+
+NODE = "0123456789abcdef"
+
+KINDS: list[type[Message]] = [Presence, Wake, Request, Reply, Notice]
+
+
+def request(**changes: Any) -> bytes:
+    said = {"id": "a", "node": NODE, "camera": "door", "action": "fps", "fps": 5, "who": "ann"}
+    return json.dumps(said | changes).encode()
+
+
+def test_every_camera_can_be_told() -> None:
+    """STATE as a camera describes itself passes, there and back."""
+    status = Status(**offline_camera().describe())
+    presence = Presence(node=NODE, host="h", cameras=[status])
+
+    assert parse_message(Presence, presence.model_dump_json().encode()) == presence
+
+
+def test_newer_nodes_may_say_more() -> None:
+    """Unknown keys are passed over."""
+    assert parse_message(Request, request(mood="good")).camera == "door"
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"node": "xyz"},
+        {"node": None},
+        {"camera": "../door"},
+        {"camera": ""},
+        {"action": "format"},
+        {"fps": "5"},
+        {"fps": True},
+        {"fps": 0},
+        {"fps": 1e9},
+        {"quality": 0},
+        {"quality": 5.5},
+        {"who": ""},
+        {"who": "x" * 81},
+        {"id": "x" * 41},
+    ],
+)
+def test_wrong_values_are_refused(changes: dict[str, Any]) -> None:
+    """Types are strict and everything has a bound."""
+    with pytest.raises(MessageError):
+        parse_message(Request, request(**changes))
+
+
+@pytest.mark.parametrize("data", [b"NaN", b"[" * 100_000, b"{}" * 400_000, b"\xff", b"null"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_is_no_message_is_refused(kind: type[Message], data: bytes) -> None:
+    """Noise, nesting and size end in MessageError."""
+    with pytest.raises(MessageError):
+        parse_message(kind, data)
+
+
+@given(st.sampled_from(KINDS), st.binary(max_size=300))
+def test_noise_is_refused_in_one_way(kind: type[Message], data: bytes) -> None:
+    """Whatever comes, nothing but MessageError does."""
+    try:
+        parse_message(kind, data)
+    except MessageError:
+        pass
