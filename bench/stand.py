@@ -52,13 +52,13 @@ class Stand:
         print(f"bench: {text}", file=sys.stderr, flush=True)
 
     @contextmanager
-    def porthole(self, *arguments: str) -> Iterator[Server]:
+    def porthole(self, *arguments: str, command: str = "run") -> Iterator[Server]:
         """Run Porthole with these sources and flags."""
         with (
             tempfile.TemporaryDirectory(prefix="porthole-bench-state-") as state,
             Server(
                 "manage.py",
-                "run",
+                command,
                 *("--port", "0", "--state", state, "--log-level", "error"),
                 *arguments,
             ) as server,

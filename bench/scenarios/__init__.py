@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from bench.scenarios import (
     browser,
     cameras,
+    cluster,
     control,
     idle,
     memory,
@@ -26,5 +27,6 @@ SCENARIOS: dict[str, Callable[[Stand], Iterator[Table]]] = {
     "browser": browser.run,
     "memory": memory.run,
     "startup": startup.run,
+    "cluster": cluster.run,
 }
 """In the order in which they run."""

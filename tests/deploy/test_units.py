@@ -44,21 +44,15 @@ def test_their_commands_exist(name: str) -> None:
     command = [sys.executable, "manage.py", started[1], "--help"]
     told = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
 
-    if "No such command" in told.stderr and started[1] != "run":
-        pytest.skip(f"there is no command {started[1]} yet")
     for option in re.findall(r"--[a-z-]+", started[2]):
         assert f" {option} " in told.stdout, option
 
 
 def test_a_bus_that_is_late_does_not_keep_a_node_down() -> None:
-    """A refused start ends the one server for good, but is tried again by nodes on a bus: Redis may
-    come up after them."""
-    kept_down = {
-        name: "RestartPreventExitStatus=2" in (ROOT / "deploy" / name).read_text(encoding="utf-8")
-        for name in UNITS
-    }
-
-    assert kept_down == dict(zip(UNITS, (True, False, False), strict=True))
+    """A refused start is tried again: Redis may come up after them."""
+    for name in UNITS:
+        text = (ROOT / "deploy" / name).read_text(encoding="utf-8")
+        assert "RestartPreventExitStatus" not in text, name
 
 
 @pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="systemd is not installed here")
