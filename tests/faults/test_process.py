@@ -243,7 +243,7 @@ def test_a_state_folder_that_vanishes_is_told_and_survived(
     board.until_live("test")
 
     assert "will not survive a restart" in last_event(board.viewer, "notice")["message"]
-    assert board.state("test")["quality"] == 44
+    board.until(lambda: board.state("test")["quality"] == 44)
     (tmp_path / "state").unlink()
     (tmp_path / "moved").rename(tmp_path / "state")
 
