@@ -50,7 +50,9 @@ export class Tile extends EventTarget {
    */
   constructor(template, state, link, clock) {
     super();
-    this.#element = template.content.firstElementChild.cloneNode(true);
+    // Into this document: a canvas that belongs to the template's own when it is handed to the worker is
+    // painted, but never comes onto the screen.
+    this.#element = document.importNode(template.content.firstElementChild, true);
     const find = (selector) => this.#element.querySelector(selector);
     this.#parts = {
       glass: find('.glass'),
@@ -115,6 +117,9 @@ export class Tile extends EventTarget {
   /** @param {CameraState} state */
   update(state) {
     this.#state = state;
+    if (state.width && state.height) {
+      this.#parts.canvas.style.setProperty('--ratio', (state.width / state.height).toFixed(4));
+    }
     this.refresh();
   }
 

@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import cv2
+import numpy as np
 import pytest
 from playwright.sync_api import Browser, Page, Worker, expect, sync_playwright
 
@@ -524,6 +526,23 @@ def test_an_undecodable_picture_stops_nothing(start_server: Start, page: Page, p
     wait_for_paint(page, "test", 20)
 
     assert backstage(page).evaluate("() => self.broken") > 20
+
+
+def test_pictures_are_on_the_screen(start_server: Start, page: Page, place: str) -> None:
+    """What is on the canvas is what people see, fitted into its glass whatever its ratio."""
+    server = start_server("wide=test:?size=640x360", "tall=test:?size=360x640")
+    page.goto(server.url)
+
+    for name in ("wide", "tall"):
+        wait_for_paint(page, name)
+        glass = page.locator(f'[data-camera="{name}"] .glass').screenshot()
+        shown = cv2.imdecode(np.frombuffer(glass, np.uint8), cv2.IMREAD_COLOR)
+        assert shown is not None
+        height, width = shown.shape[:2]
+        middle = shown[height // 3 : 2 * height // 3, 2 * width // 5 : 3 * width // 5]
+        assert middle.std() > 15, "the glass is empty"
+        edge = shown[height // 2, width // 20]
+        assert (edge.max() < 40) == (name == "tall"), edge
 
 
 @pytest.mark.parametrize(
