@@ -41,7 +41,7 @@ class Headless:
         self.cameras = {camera.name: Camera(camera, settings.server) for camera in settings.cameras}
         self._fanouts = {name: Fanout(camera) for name, camera in self.cameras.items()}
         self._stop = hub.Signal()
-        self._lag = hub.LagMeter()
+        self._lag = hub.LagMeter(busy=lambda: any(map(len, self._fanouts.values())))
         self._watchdog = Watchdog(self._lag)
         self._control = Control(
             self.cameras,

@@ -46,9 +46,6 @@ class Meter:
     drops: Counter[str] = field(default_factory=Counter)
     """Frames skipped on purpose, by reason."""
 
-    requests: Counter[str] = field(default_factory=Counter)
-    """Events refused, by error code."""
-
 
 class CameraStats:
     """Turns one camera's :class:`Meter` into the rates of the ``stats`` event."""

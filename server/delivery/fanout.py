@@ -133,15 +133,9 @@ class Fanout:
         previous = self._newest
         if frame is None or (previous is not None and frame.seq <= previous.seq):
             return
-        obstacles = {}
-        for viewer in self._viewers.values():
-            obstacle = viewer.obstacle
-            if obstacle is None:
-                break
-            obstacles[viewer] = obstacle
-        else:
-            for viewer, obstacle in obstacles.items():
-                viewer.miss(obstacle)
+        if all(viewer.obstacle for viewer in self._viewers.values()):
+            for viewer in self._viewers.values():
+                viewer.miss(viewer.obstacle or "")
             return
         self.camera.slot.take()
         encoded = self._newest = self._encode(frame)

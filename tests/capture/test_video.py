@@ -28,26 +28,25 @@ def shade(index: int) -> int:
     return 30 + 40 * index
 
 
-@pytest.fixture(scope="module")
-def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A file of five pictures, each brighter than the one before, at 10 fps."""
-    path = tmp_path_factory.mktemp("video") / "clip.avi"
-    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"MJPG"), FPS, (64, 48))
+def write_film(path: Path, codec: str) -> Path:
+    """Write five pictures, each brighter than the one before, at 10 fps."""
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*codec), FPS, (64, 48))
     for index in range(FRAMES):
         writer.write(np.full((48, 64, 3), shade(index), np.uint8))
     writer.release()
     return path
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A file whose pictures are JPEG."""
+    return write_film(tmp_path_factory.mktemp("video") / "clip.avi", "MJPG")
 
 
 @pytest.fixture(scope="module")
 def film(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A file whose pictures are no JPEG."""
-    path = tmp_path_factory.mktemp("video") / "film.mp4"
-    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"mp4v"), FPS, (64, 48))
-    for index in range(FRAMES):
-        writer.write(np.full((48, 64, 3), shade(index), np.uint8))
-    writer.release()
-    return path
+    return write_film(tmp_path_factory.mktemp("video") / "film.mp4", "mp4v")
 
 
 @pytest.fixture

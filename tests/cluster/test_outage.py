@@ -56,17 +56,25 @@ def come_back(bus: RedisServer, how: str) -> None:
         bus.send_signal(signal.SIGCONT)
 
 
-@pytest.mark.parametrize("how", ["killed", "stopped"])
-def test_outage_of_ten_seconds(
-    start_node: Start, connect: Connect, bus: RedisServer, how: str
-) -> None:
-    """Local viewers lose no frame, remote ones resume within 2 s, and nothing restarts or grows."""
+def watch_near_and_far(
+    start_node: Start, connect: Connect
+) -> tuple[PortholeServer, PortholeServer, Viewer, Viewer]:
+    """Share a camera and watch it at its own node and at another; return nodes and viewers."""
     camera = start_node("run", f"door={SMALL}")
     web = start_node("web")
     expect_cameras(web, "door")
     local, remote = connect(camera), connect(web)
     for viewer in (local, remote):
         assert viewer.call("watch", {"camera": "door"})["ok"]
+    return camera, web, local, remote
+
+
+@pytest.mark.parametrize("how", ["killed", "stopped"])
+def test_outage_of_ten_seconds(
+    start_node: Start, connect: Connect, bus: RedisServer, how: str
+) -> None:
+    """Local viewers lose no frame, remote ones resume within 2 s, and nothing restarts or grows."""
+    camera, web, local, remote = watch_near_and_far(start_node, connect)
     crowd = crowd_of(local, remote)
     crowd.run(10, until=lambda: min(len(local.arrivals), len(remote.arrivals)) > 20)
     processes = [psutil.Process(node.process.pid) for node in (camera, web)]
@@ -124,12 +132,7 @@ def test_shutdown_while_the_bus_hangs(start_node: Start, bus: RedisServer) -> No
 
 def test_flapping_bus(start_node: Start, connect: Connect, bus: RedisServer) -> None:
     """A bus that comes and goes every half second is survived, and good again when it stays."""
-    camera = start_node("run", f"door={SMALL}")
-    web = start_node("web")
-    expect_cameras(web, "door")
-    local, remote = connect(camera), connect(web)
-    for viewer in (local, remote):
-        assert viewer.call("watch", {"camera": "door"})["ok"]
+    _, _, local, remote = watch_near_and_far(start_node, connect)
     crowd = crowd_of(local, remote)
     crowd.run(10, until=lambda: min(len(local.arrivals), len(remote.arrivals)) > 5)
     begun = len(local.arrivals) - 1
