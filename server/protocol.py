@@ -77,9 +77,13 @@ class QualityPayload(CameraPayload):
 
 
 class ClockPayload(Payload):
-    """``clock``; ``t`` is the client's clock in Unix seconds, and is sent back as it came."""
+    """``clock``; ``t`` is the client's clock in Unix seconds, and is sent back as it came.
+
+    ``round_trip`` is the shortest that the client has measured so far, in seconds.
+    """
 
     t: float
+    round_trip: Annotated[float, Field(ge=0, le=60)] | None = None
 
 
 P = TypeVar("P", bound=Payload)

@@ -107,7 +107,7 @@ class FakeSource:
         self.grabs += 1
         return True
 
-    def retrieve(self, _jpeg_up_to: int = 0) -> Image:
+    def retrieve(self, _jpeg_up_to: int = 0, _pixels_from: int = 0) -> Image:
         self.decoded += 1
         if isinstance(self._grabbed, UndecodableError):
             raise self._grabbed.error

@@ -8,7 +8,7 @@ Everyone else only sets what they want (:meth:`Camera.start`, :meth:`Camera.set_
 import logging
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 from server import config, hub
@@ -17,8 +17,9 @@ from server.capture.frame import Frame, Jpeg, Picture, size_of
 from server.capture.frozen import Stillness
 from server.capture.opening import open_reader
 from server.capture.reader import Demand, Reader, Reading
+from server.capture.rendition import Rendition, ladder_of
 from server.capture.slot import Slot
-from server.capture.watchable import State
+from server.capture.watchable import State, offered
 from server.errors import PictureError, SourceEnded, SourceError
 from server.metrics import Meter
 
@@ -70,6 +71,7 @@ class Camera:
         self.meter = Meter()
         self.fps = settings.fps
         self.quality = settings.quality
+        self.ladder = ladder_of(settings.renditions)
         self.enabled = True
         self.on_change: Callable[[Camera], None] = lambda camera: None
         self.on_notice: Callable[[Camera, str, str], None] = lambda camera, level, message: None
@@ -78,6 +80,7 @@ class Camera:
         self._server = server
         self._open_reader = open_reader
         self._viewers = 0
+        self._pixels_from = 0
         self._wake = hub.Signal()
         self._tasks: list[hub.Task] = []
         self._closing = False
@@ -85,7 +88,9 @@ class Camera:
         self._seq = 0
         self._due = 0.0
         self._source: Reader | None = None
-        self._demand = Demand(self._due_now, self._best_jpeg, settings.skip_unchanged)
+        self._demand = Demand(
+            self._due_now, self._best_jpeg, lambda: self._pixels_from, settings.skip_unchanged
+        )
         self._holding = False  # From before the source is opened until after it is closed.
         self._size = (0, 0)
         self._source_fps = 0.0
@@ -127,6 +132,15 @@ class Camera:
         """Frames a second that it delivers at most, as far as is known."""
         return self.fps or self._source_fps or 30.0
 
+    @property
+    def width(self) -> int:
+        """The width of its pictures in pixels; 0 while unknown."""
+        return self._size[0]
+
+    def slot_of(self, _rendition: Rendition) -> Slot:
+        """Return where the frames come from that a rendition is made of."""
+        return self.slot
+
     def describe(self) -> dict[str, Any]:
         """Return STATE of the wire contract."""
         return {
@@ -142,6 +156,7 @@ class Camera:
             "source_fps": self._source_fps or None,
             "passed_through": self._jpeg_quality > 0,
             "viewers": self._viewers,
+            "renditions": [rendition.name for rendition in offered(self)],
         }
 
     @property
@@ -187,6 +202,10 @@ class Camera:
             self.hurry()
         self._refresh(changed=True)
         self._wake.set()
+
+    def set_renditions(self, renditions: Collection[Rendition]) -> None:
+        """Say which renditions are watched; the smaller ones need pixels, also of a JPEG."""
+        self._pixels_from = max((one.width for one in renditions if one.width), default=0)
 
     def hurry(self) -> None:
         """Make the source's very next picture due, for someone who has none yet."""
@@ -334,6 +353,7 @@ class Camera:
             self._due = 0.0
         self._seq += 1
         self.meter.captured += 1
+        self.meter.capture_s += max(0.0, time.time() - at_unix)
         size = size_of(picture)
         before, self._jpeg_quality = self._jpeg_quality, _quality_of(picture)
         # A camera that varies its quality from picture to picture would have itself announced so.

@@ -70,6 +70,10 @@ class Status(Message):
     source_fps: Fps | None
     passed_through: bool = False
     viewers: Count
+    renditions: Annotated[list[Annotated[str, Field(max_length=40)]], Field(max_length=9)] = [
+        "full"
+    ]
+    widths: Annotated[list[Annotated[int, Field(ge=16, le=8192)]], Field(max_length=8)] = []
     figures: Figures | None = None
 
 
@@ -86,6 +90,7 @@ class Wake(Message):
     """Somebody has just begun to hear a camera's frames, or with None has just come."""
 
     camera: CameraName | None = None
+    rendition: Annotated[str, Field(max_length=40)] = "full"
 
 
 class Request(Message):

@@ -11,7 +11,7 @@ from flask_socketio import SocketIO
 
 from server import hub, protocol
 from server.capture.watchable import Action, Watchable
-from server.delivery.fanout import FULL, Fanout
+from server.delivery.fanout import Fanout
 from server.errors import RequestError
 from server.web.auth import Auth
 from server.web.control import Control, unknown_camera
@@ -41,6 +41,9 @@ REFUSED_S = 1.0
 
 View = frozenset[str] | None
 """The cameras that some people may know of; None for all."""
+
+AUTO = "auto"
+"""Asked for instead of a rendition, it is whichever fits."""
 
 P = TypeVar("P", bound=protocol.Payload)
 
@@ -265,18 +268,26 @@ class Events:
     def _on_ack(self, *arguments: object) -> None:
         """Take an ``ack`` that did not come the short way, :meth:`Session.acknowledge`."""
         session = self._sessions.get(flask.request.sid)  # type: ignore[attr-defined]
-        if session is not None and len(arguments) == 2:
+        if session is not None and len(arguments) in (2, 3):
             session.acknowledge(*arguments)
 
     def _watch(self, session: Session, payload: protocol.WatchPayload) -> dict[str, Any]:
         camera = self._control.camera(payload.camera)
-        if payload.rendition not in (FULL, "auto"):
+        fanout = self._fanouts[camera.name]
+        if payload.rendition != AUTO and payload.rendition not in fanout.rooms:
+            accepted = ", ".join((AUTO, *fanout.rooms))
             raise RequestError(
-                "bad_request", f"rendition: {payload.rendition!r} is unknown; accepted: full, auto"
+                "bad_request",
+                f"rendition: {payload.rendition!r} is unknown; accepted: {accepted}",
             )
         self._socketio.server.enter_room(session.sid, protocol.room_of(camera.name))
-        session.watch(self._fanouts[camera.name])
-        return {"camera": camera.describe(), "rendition": FULL}
+        rendition, reason = payload.rendition, "fixed"
+        if rendition == AUTO:
+            choice = session.watch_what_fits(fanout, payload.width)
+            rendition, reason = choice.rendition, choice.reason
+        else:
+            session.watch(fanout, rendition)
+        return {"camera": camera.describe(), "rendition": rendition, "reason": reason}
 
     def _unwatch(self, session: Session, payload: protocol.CameraPayload) -> dict[str, Any]:
         camera = self._control.camera(payload.camera)
@@ -284,7 +295,8 @@ class Events:
         session.unwatch(camera.name)
         return {"camera": camera.describe()}
 
-    def _clock(self, _session: Session, payload: protocol.ClockPayload) -> dict[str, Any]:
+    def _clock(self, session: Session, payload: protocol.ClockPayload) -> dict[str, Any]:
+        session.bare_s = payload.round_trip or session.bare_s
         return {"t": payload.t, "server": time.time()}
 
     def _start(self, session: Session, payload: protocol.CameraPayload) -> dict[str, Any]:

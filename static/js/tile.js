@@ -1,7 +1,7 @@
 /** One camera on the page: its picture, its state in words, and four numbers. */
 import { nowUnix } from './clock.js';
 import { WORDS, conditionOf, frameInterval } from './condition.js';
-import { formatAge, formatCount, formatFps, formatMs, plural } from './format.js';
+import { UNKNOWN, formatAge, formatCount, formatFps, formatMs, formatRendition, plural } from './format.js';
 import { RemoteViewer } from './remote.js';
 import { setText } from './text.js';
 
@@ -69,6 +69,7 @@ export class Tile extends EventTarget {
       latency: find('[data-readout="latency"]'),
       dropped: find('[data-readout="dropped"]'),
       viewers: find('[data-readout="viewers"]'),
+      rendition: find('[data-readout="rendition"]'),
     };
     this.#element.dataset.camera = state.name;
     this.#clock = clock;
@@ -191,5 +192,6 @@ export class Tile extends EventTarget {
     setText(parts.latency, flowing ? formatMs(viewer.latencyMs) : `${formatMs(NaN)} ms`);
     setText(parts.dropped, `${formatCount(viewer.dropped)} dropped`);
     setText(parts.viewers, plural(this.state.viewers ?? 0, 'viewer'));
+    setText(parts.rendition, flowing ? formatRendition(viewer.rendition, viewer.renditionReason) : UNKNOWN);
   }
 }
