@@ -40,11 +40,6 @@ def figure(viewer: Viewer, name: str) -> int:
     return int(stats["cameras"]["door"][name]) if stats else 0
 
 
-def drops(after: dict[str, Any], before: dict[str, Any]) -> int:
-    """Return how many frames made room for a newer one in between: those are not encoded."""
-    return int(after["drops"].get("replaced", 0) - before["drops"].get("replaced", 0))
-
-
 def width_of(viewer: Viewer) -> int:
     """Return the width in pixels of the newest picture."""
     return inspect_jpeg(viewer.last_jpeg)[0].width
@@ -67,8 +62,8 @@ def test_thirty_viewers_of_three_renditions_cost_three_encodings(
     after = last_event(viewer, "stats")["cameras"]["door"]
 
     captured, encoded = (after[key] - stats[key] for key in ("captured", "encoded"))
-    # One that is being encoded while the figures are taken counts here or there.
-    assert 3 * captured - 6 <= encoded + 3 * drops(after, stats) <= 3 * captured + 6
+    # At most three for each, one more for what is under way, and fewer where nobody had credit.
+    assert 2 * captured < encoded <= 3 * captured + 6
     assert {name: each["viewers"] for name, each in after["renditions"].items()} == {
         "full": 10,
         "640": 10,
