@@ -91,6 +91,12 @@ export class Tile extends EventTarget {
     return this.#viewer;
   }
 
+  /** Width by height of the picture; a guess until the source has been opened once. */
+  get ratio() {
+    const { width, height } = this.#state;
+    return width > 0 && height > 0 ? width / height : 16 / 9;
+  }
+
   get name() {
     return this.#state.name;
   }
@@ -118,9 +124,7 @@ export class Tile extends EventTarget {
   /** @param {CameraState} state */
   update(state) {
     this.#state = state;
-    if (state.width && state.height) {
-      this.#parts.canvas.style.setProperty('--ratio', (state.width / state.height).toFixed(4));
-    }
+    this.#parts.canvas.style.setProperty('--ratio', this.ratio.toFixed(4));
     this.refresh();
   }
 
