@@ -17,6 +17,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from server.address import ACCEPTED, Address, parse_address
 from server.errors import ConfigError
+from server.processor import ACCEPTED as ACCEPTED_PROCESSORS
+from server.processor import Processor, parse_processors
 
 __all__ = [
     "CAMERA_NAME",
@@ -167,6 +169,11 @@ class CameraSettings(_Table):
         description="Send a picture that shows nothing new only once a second. Saves nearly all "
         "bytes where seldom anything moves.",
     )
+    process: Annotated[tuple[str, ...], Field(strict=False), Accepts(ACCEPTED_PROCESSORS)] = Field(
+        (),
+        description="What is done to each picture before it is encoded, in this order; see "
+        "[processors](processors.md).",
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,6 +186,7 @@ class Camera:
     fps: float | None
     quality: int | None
     skip_unchanged: bool = False
+    process: tuple[Processor, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -378,6 +386,10 @@ def _cameras_from_file(
             address = parse_address(settings.source, folder)
         except ConfigError as error:
             raise ConfigError(f"{place}source = {error}") from None
+        try:
+            process = parse_processors(settings.process, folder)
+        except ConfigError as error:
+            raise ConfigError(f"{place}process: {error}") from None
         cameras[settings.name] = Camera(
             settings.name,
             settings.title or settings.name,
@@ -385,5 +397,6 @@ def _cameras_from_file(
             settings.fps or server.fps,
             settings.quality or server.quality,
             settings.skip_unchanged,
+            process,
         )
     return tuple(cameras.values())

@@ -18,7 +18,7 @@ from server.capture.frozen import Stillness
 from server.capture.opening import open_reader
 from server.capture.reader import Demand, Reader, Reading
 from server.capture.slot import Slot
-from server.capture.stage import Stage
+from server.capture.stage import Host, Stage
 from server.capture.transform import Transform
 from server.capture.watchable import State
 from server.errors import PictureError, SourceEnded, SourceError
@@ -85,7 +85,18 @@ class Camera:
         self._closing = False
 
         self._seq = 0
-        self._stage = Stage(self.name, self._publish, self.meter)
+        self._stage = Stage(
+            settings.process,
+            Host(
+                self.name,
+                self.title,
+                self.meter,
+                lambda: self.rate,
+                self._publish,
+                lambda: self._refresh(changed=True),
+                lambda level, message: self.on_notice(self, level, message),
+            ),
+        )
         self._due = 0.0
         self._source: Reader | None = None
         self._demand = Demand(self._due_now, self._best_jpeg, settings.skip_unchanged)
@@ -145,6 +156,7 @@ class Camera:
             "source_fps": self._source_fps or None,
             "passed_through": self._jpeg_quality > 0,
             "viewers": self._viewers,
+            "process": self._stage.describe(),
         }
 
     @property
@@ -201,6 +213,7 @@ class Camera:
         self.enabled = True
         self._ended = False
         self._failure = None
+        self._stage.retry()
         self._refresh(changed=True)
         self._wake.set()
 
@@ -248,6 +261,7 @@ class Camera:
     def _run(self) -> None:
         while not self._closing:
             if not self._wanted():
+                self._stage.rest()
                 self._refresh()
                 self._wake.wait()
                 continue
@@ -287,6 +301,7 @@ class Camera:
         self._broken = ""
         self._stillness.forget()
         self._holding = True
+        self._stage.open()
         source = hub.run_native(
             self._open_reader, self._address, self.name, self._server.read_timeout
         )
@@ -434,6 +449,8 @@ class Camera:
             return "stalled", f"no picture for more than {limit_s:g} s{broken}"
         if self._picture_at is None:
             return "starting", "waiting for the first picture"
+        if self._stage.withheld:
+            return "stalled", self._stage.withheld
         frozen_s = self._server.frozen_after
         if frozen_s and self._still_s > frozen_s:
             return "stalled", f"the picture has not changed for more than {frozen_s:g} s"

@@ -72,6 +72,8 @@ def test_a_jpeg_that_was_already_on_its_way_is_decoded(make_camera: MakeCamera) 
     """A JPEG captured before the transform was set is turned too, not shown as it came."""
 
     camera = make_camera(FakeSource())
+    camera.set_viewers(1)
+    until(lambda: camera.meter.opened)
     camera.set_transform(Transform(rotate=90))
     data = cv2.imencode(".jpg", picture(64, 48))[1].tobytes()
 
