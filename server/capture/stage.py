@@ -24,7 +24,7 @@ from server.capture.frame import Frame, Image, Jpeg
 from server.capture.health import Health
 from server.capture.slot import Slot
 from server.capture.transform import Transform
-from server.capture.workshop import Workshop, WorkshopError
+from server.capture.workshop import STUCK_AFTER_S, Workshop, WorkshopError
 from server.metrics import Meter
 from server.processor import Processor
 
@@ -168,7 +168,9 @@ class Stage:
     def _find_workshop(self) -> Workshop | None:
         """Return where the other processors work, if that is in a process of their own."""
         if self._apart and self._workshop is None and not self._ending:
-            self._workshop = Workshop(self._others, self._host.name, self._host.title)
+            self._workshop = Workshop(
+                self._others, self._host.name, self._host.title, STUCK_AFTER_S
+            )
         return self._workshop
 
     def _stir(self) -> None:
