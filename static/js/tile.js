@@ -2,6 +2,7 @@
 import { nowUnix } from './clock.js';
 import { WORDS, conditionOf, frameInterval } from './condition.js';
 import { formatAge, formatCount, formatFps, formatMs, plural } from './format.js';
+import { ProcessingTrouble } from './processing.js';
 import { RemoteViewer } from './remote.js';
 import { setText } from './text.js';
 
@@ -29,12 +30,14 @@ const DETAILS = {
  * @property {number} height
  * @property {number | null} source_fps
  * @property {number} viewers
+ * @property {import('./processing.js').Processing[]} [process]
  */
 
 /** Event: `condition` when the shown state changed. */
 export class Tile extends EventTarget {
   #element;
   #parts;
+  #processing;
   #viewer;
   #clock;
   #state;
@@ -70,6 +73,7 @@ export class Tile extends EventTarget {
       dropped: find('[data-readout="dropped"]'),
       viewers: find('[data-readout="viewers"]'),
     };
+    this.#processing = new ProcessingTrouble(this.#parts.glass);
     this.#element.dataset.camera = state.name;
     this.#clock = clock;
     this.#viewer = new RemoteViewer(link, clock, state.name, this.#parts.canvas);
@@ -120,6 +124,7 @@ export class Tile extends EventTarget {
     if (state.width && state.height) {
       this.#parts.canvas.style.setProperty('--ratio', (state.width / state.height).toFixed(4));
     }
+    this.#processing.show(state.process);
     this.refresh();
   }
 

@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from math import ceil, floor
 
+import cv2
+
 from server.capture.chain import Info
 from server.capture.frame import Image
 
@@ -20,10 +22,9 @@ def make_mask(options: dict[str, str]) -> Callable[[Image, Info], None]:
 
     def mask(image: Image, _info: Info) -> None:
         rows, columns = image.shape[:2]
-        # Rounded outwards: a pixel that is half hidden is hidden.
-        image[
-            floor(y * rows) : ceil((y + height) * rows),
-            floor(x * columns) : ceil((x + width) * columns),
-        ] = FILL
+        # Rounded outwards: a pixel that is half hidden is hidden. OpenCV includes the far corner.
+        near = floor(x * columns), floor(y * rows)
+        far = ceil((x + width) * columns) - 1, ceil((y + height) * rows) - 1
+        cv2.rectangle(image, near, far, FILL, cv2.FILLED)
 
     return mask
