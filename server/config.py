@@ -17,6 +17,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from server.address import ACCEPTED, Address, parse_address
 from server.errors import ConfigError
+from server.processor import ACCEPTED as ACCEPTED_PROCESSORS
+from server.processor import Processor, parse_processors
 
 __all__ = [
     "CAMERA_NAME",
@@ -180,6 +182,11 @@ class CameraSettings(_Table):
         description="Send a picture that shows nothing new only once a second. Saves nearly all "
         "bytes where seldom anything moves.",
     )
+    process: Annotated[tuple[str, ...], Field(strict=False), Accepts(ACCEPTED_PROCESSORS)] = Field(
+        (),
+        description="What is done to each picture before it is encoded, in this order; see "
+        "[processors](processors.md).",
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,6 +200,7 @@ class Camera:
     quality: int | None
     skip_unchanged: bool = False
     renditions: tuple[int, ...] = DEFAULT_WIDTHS
+    process: tuple[Processor, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -392,6 +400,10 @@ def _cameras_from_file(
             address = parse_address(settings.source, folder)
         except ConfigError as error:
             raise ConfigError(f"{place}source = {error}") from None
+        try:
+            process = parse_processors(settings.process, folder)
+        except ConfigError as error:
+            raise ConfigError(f"{place}process: {error}") from None
         cameras[settings.name] = Camera(
             settings.name,
             settings.title or settings.name,
@@ -400,5 +412,6 @@ def _cameras_from_file(
             settings.quality or server.quality,
             settings.skip_unchanged,
             settings.renditions,
+            process,
         )
     return tuple(cameras.values())

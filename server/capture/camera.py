@@ -19,6 +19,8 @@ from server.capture.opening import open_reader
 from server.capture.reader import Demand, Reader, Reading
 from server.capture.rendition import Rendition, ladder_of
 from server.capture.slot import Slot
+from server.capture.stage import Host, Stage
+from server.capture.transform import Transform
 from server.capture.watchable import State, offered
 from server.errors import PictureError, SourceEnded, SourceError
 from server.metrics import Meter
@@ -86,6 +88,18 @@ class Camera:
         self._closing = False
 
         self._seq = 0
+        self._stage = Stage(
+            settings.process,
+            Host(
+                self.name,
+                self.title,
+                self.meter,
+                lambda: self.rate,
+                self._publish,
+                lambda: self._refresh(changed=True),
+                lambda level, message: self.on_notice(self, level, message),
+            ),
+        )
         self._due = 0.0
         self._source: Reader | None = None
         self._demand = Demand(
@@ -157,6 +171,7 @@ class Camera:
             "passed_through": self._jpeg_quality > 0,
             "viewers": self._viewers,
             "renditions": [rendition.name for rendition in offered(self)],
+            "process": self._stage.describe(),
         }
 
     @property
@@ -175,6 +190,7 @@ class Camera:
     def close(self, timeout_s: float) -> bool:
         """Release the source and end; return False if it is stuck beyond ``timeout_s``."""
         self._closing = True
+        self._stage.end()
         self._wake.set()
         if not self._tasks:
             return True
@@ -193,7 +209,7 @@ class Camera:
             self._picture_at = None
             self._still_s = 0.0
             self._stillness = Stillness()  # Anew: the old one may be in use on a native thread.
-            self.slot.clear()
+            self._clear()
         if viewers and not self._viewers and self._source is not None:
             self._waiting_since = time.monotonic()
         arrived = viewers > self._viewers
@@ -216,6 +232,7 @@ class Camera:
         self.enabled = True
         self._ended = False
         self._failure = None
+        self._stage.retry()
         self._refresh(changed=True)
         self._wake.set()
 
@@ -238,6 +255,17 @@ class Camera:
         self._refresh(changed=True)
 
     @property
+    def transform(self) -> Transform:
+        """How its pictures are turned, mirrored and cut."""
+        return self._stage.transform
+
+    def set_transform(self, transform: Transform) -> None:
+        """Turn, mirror and cut pictures like this from the next frame on."""
+        self._stage.transform = transform
+        self.hurry()
+        self._refresh(changed=True)
+
+    @property
     def encoding_quality(self) -> int:
         """The JPEG quality, 1 to 100, at which its pixels are to be encoded."""
         return self.quality or DEFAULT_QUALITY
@@ -252,6 +280,7 @@ class Camera:
     def _run(self) -> None:
         while not self._closing:
             if not self._wanted():
+                self._stage.rest()
                 self._refresh()
                 self._wake.wait()
                 continue
@@ -291,12 +320,13 @@ class Camera:
         self._broken = ""
         self._stillness.forget()
         self._holding = True
+        self._stage.open()
         source = hub.run_native(
             self._open_reader, self._address, self.name, self._server.read_timeout
         )
         self._source = source
         self.meter.opened += 1
-        self._size = (source.info.width, source.info.height)
+        self._size = self.transform.size_after(source.info.width, source.info.height)
         self._source_fps = round(source.info.fps, 3)
         self._waiting_since = time.monotonic()
         self._refresh(changed=True)
@@ -342,6 +372,8 @@ class Camera:
 
     def _best_jpeg(self) -> int:
         """Up to which quality the source's own JPEG will do; asked natively, as late as can be."""
+        if self._stage.needed:
+            return 0
         return self.quality or BEST_QUALITY
 
     def _put(self, picture: Picture, at_unix: float) -> None:
@@ -354,6 +386,17 @@ class Camera:
         self._seq += 1
         self.meter.captured += 1
         self.meter.capture_s += max(0.0, time.time() - at_unix)
+        frame = Frame(picture, self._seq, at_unix)
+        if self._stage.needed:
+            self._stage.put(frame)
+        else:
+            self._publish(frame)
+
+    def _publish(self, frame: Frame) -> None:
+        """Hand a frame on to be delivered, as it is to be seen."""
+        if self.slot.frame is not None and frame.seq <= self.slot.frame.seq:
+            return  # It was worked on while a later one needed no work any more.
+        picture = frame.picture
         size = size_of(picture)
         before, self._jpeg_quality = self._jpeg_quality, _quality_of(picture)
         # A camera that varies its quality from picture to picture would have itself announced so.
@@ -361,8 +404,13 @@ class Camera:
             self._size = size
             self._refresh(changed=True)
         replaced = self.slot.replaced
-        self.slot.put(Frame(picture, self._seq, at_unix))
+        self.slot.put(frame)
         self.meter.drops["replaced"] += self.slot.replaced - replaced
+
+    def _clear(self) -> None:
+        """Forget frames on their way: they would only grow old."""
+        self._stage.clear()
+        self.slot.clear()
 
     def _fail(self, reason: str) -> None:
         self._picture_at = None
@@ -381,7 +429,7 @@ class Camera:
         source, self._source = self._source, None
         self._jpeg_quality = 0
         self._picture_at = self._waiting_since = None
-        self.slot.clear()
+        self._clear()
         if source is not None:
             try:
                 hub.run_native(source.close)
@@ -421,6 +469,8 @@ class Camera:
             return "stalled", f"no picture for more than {limit_s:g} s{broken}"
         if self._picture_at is None:
             return "starting", "waiting for the first picture"
+        if self._stage.withheld:
+            return "stalled", self._stage.withheld
         frozen_s = self._server.frozen_after
         if frozen_s and self._still_s > frozen_s:
             return "stalled", f"the picture has not changed for more than {frozen_s:g} s"

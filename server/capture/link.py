@@ -58,6 +58,11 @@ class Kind(IntEnum):
     BEAT = 14
     ENDED = 15
     LOST = 16
+    # Of processors; see workshop.py.
+    PREPARE = 21
+    PROCESS = 22
+    PREPARED = 31
+    PROCESSED = 32
 
 
 class Step(IntEnum):

@@ -14,6 +14,7 @@ __all__ = [
     "MessageError",
     "Notice",
     "Presence",
+    "Processing",
     "Reply",
     "Request",
     "Status",
@@ -55,6 +56,15 @@ class Figures(Message):
     lost: Count = 0
 
 
+class Processing(Message):
+    """How one of a camera's processors does, as in STATE."""
+
+    name: Annotated[str, Field(min_length=1, max_length=80)]
+    state: Literal["ok", "slow", "failing", "skipped", "stuck"]
+    message: Text
+    ms: Measure | None
+
+
 class Status(Message):
     """STATE of the wire contract, and the figures."""
 
@@ -74,6 +84,7 @@ class Status(Message):
         "full"
     ]
     widths: Annotated[list[Annotated[int, Field(ge=16, le=8192)]], Field(max_length=8)] = []
+    process: Annotated[list[Processing], Field(max_length=64)] = []
     figures: Figures | None = None
 
 

@@ -2,6 +2,7 @@
 import { nowUnix } from './clock.js';
 import { WORDS, conditionOf, frameInterval } from './condition.js';
 import { UNKNOWN, formatAge, formatCount, formatFps, formatMs, formatRendition, plural } from './format.js';
+import { ProcessingTrouble } from './processing.js';
 import { RemoteViewer } from './remote.js';
 import { setText } from './text.js';
 
@@ -29,12 +30,14 @@ const DETAILS = {
  * @property {number} height
  * @property {number | null} source_fps
  * @property {number} viewers
+ * @property {import('./processing.js').Processing[]} [process]
  */
 
 /** Event: `condition` when the shown state changed. */
 export class Tile extends EventTarget {
   #element;
   #parts;
+  #processing;
   #viewer;
   #clock;
   #state;
@@ -71,6 +74,7 @@ export class Tile extends EventTarget {
       viewers: find('[data-readout="viewers"]'),
       rendition: find('[data-readout="rendition"]'),
     };
+    this.#processing = new ProcessingTrouble(this.#parts.glass);
     this.#element.dataset.camera = state.name;
     this.#clock = clock;
     this.#viewer = new RemoteViewer(link, clock, state.name, this.#parts.canvas);
@@ -125,6 +129,7 @@ export class Tile extends EventTarget {
   update(state) {
     this.#state = state;
     this.#parts.canvas.style.setProperty('--ratio', this.ratio.toFixed(4));
+    this.#processing.show(state.process);
     this.refresh();
   }
 
