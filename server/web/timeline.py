@@ -11,7 +11,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from operator import attrgetter
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from server import hub
 from server.private import write_private
@@ -27,10 +29,7 @@ MOST_KEPT = 2000
 MOST_TOLD = 300
 """Notices in one answer: more would take the hub over a millisecond to write down."""
 
-LEVELS = frozenset({"info", "warning", "error"})
-LATEST = 1e11  # In Unix seconds, some thousand years from now: what fits a float in any case.
 LONGEST_TEXT = 500
-LONGEST_NAME = 40
 
 # A slider being dragged tells of a dozen values a second; what follows the same within this time
 # takes its place.
@@ -74,6 +73,17 @@ class Notice:
             and (self.level, self.camera) == (other.level, other.camera)
             and kind_of(self.message) == kind_of(other.message)
         )
+
+
+class _Entry(BaseModel):
+    """A line of the file."""
+
+    model_config = ConfigDict(strict=True, frozen=True, allow_inf_nan=False)
+
+    at: Annotated[float, Field(ge=0)]
+    level: Literal["info", "warning", "error"]
+    message: str
+    camera: Annotated[str | None, Field(min_length=1, max_length=40)] = None
 
 
 class Timeline:
@@ -248,22 +258,10 @@ def _read(path: Path) -> list[bytes]:
 def _parse(line: bytes) -> Notice | None:
     """Return a line's notice; None if there is none in it, as after a power cut."""
     try:
-        entry = json.loads(line)
-    except (ValueError, RecursionError):
+        entry = _Entry.model_validate_json(line)
+    except ValidationError:
         return None
-    if not isinstance(entry, dict):
-        return None
-    at, level, message = entry.get("at"), entry.get("level"), entry.get("message")
-    camera = entry.get("camera")
-    good = (
-        type(at) in (int, float)
-        and 0 <= at < LATEST
-        and isinstance(level, str)
-        and level in LEVELS
-        and isinstance(message, str)
-        and (camera is None or (isinstance(camera, str) and 0 < len(camera) <= LONGEST_NAME))
-    )
-    return Notice(float(at), level, message[:LONGEST_TEXT], camera) if good else None
+    return Notice(entry.at, entry.level, entry.message[:LONGEST_TEXT], entry.camera)
 
 
 def _lines_of(notices: list[Notice]) -> bytes:
