@@ -26,7 +26,7 @@ KEPT_S = 24 * 3600.0
 
 MOST_KEPT = 2000
 
-MOST_TOLD = 300
+MOST_TOLD = 200
 """Notices in one answer: more would take the hub over a millisecond to write down."""
 
 LONGEST_TEXT = 500
