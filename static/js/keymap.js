@@ -9,10 +9,12 @@
  * @property {boolean} dialog    A dialog is open; it has its own keys.
  *
  * @typedef {{action: 'focus', index: number} | {action: 'move', by: 'left' | 'right' | 'up' | 'down'}
- *   | {action: 'unfocus' | 'fullscreen' | 'toggle' | 'snapshot' | 'help'}} KeyAction
+ *   | {action: 'unfocus' | 'fullscreen' | 'toggle' | 'snapshot' | 'help' | 'system' | 'timeline'}} KeyAction
  */
 
-const SIMPLE = { f: 'fullscreen', s: 'snapshot', '?': 'help', Escape: 'unfocus' };
+const SIMPLE = {
+  f: 'fullscreen', s: 'snapshot', i: 'system', t: 'timeline', '?': 'help', Escape: 'unfocus',
+};
 const ARROWS = { ArrowLeft: 'left', ArrowRight: 'right', ArrowUp: 'up', ArrowDown: 'down' };
 
 /**

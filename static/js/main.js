@@ -7,7 +7,9 @@ import { ClockOffset } from './clock.js';
 import { TROUBLE, WORDS } from './condition.js';
 import { Deck } from './deck.js';
 import { setUpHelp, setUpQuit } from './dialogs.js';
+import { closeDrawer } from './drawer.js';
 import { leaveFullPage, toggleFullscreen } from './fullscreen.js';
+import { Insight } from './insight.js';
 import { setUpKeyboard } from './keyboard.js';
 import { Link } from './link.js';
 import { Mjpeg } from './mjpeg.js';
@@ -34,6 +36,7 @@ const deckElement = find('[data-deck]');
 const deck = new Deck(deckElement, find('#tile-template'), link, clock);
 const panel = new Panel(find('[data-panel]'), setOnCamera);
 const toasts = new Toasts(find('[data-toasts]'), find('#toast-template'));
+const insight = new Insight(link, clock, deck, toasts);
 const banner = new Banner(find('[data-banner]'));
 const announcer = new Announcer(find('[data-announcer]'));
 const statusbar = new Statusbar(find('[data-statusbar]'));
@@ -76,7 +79,6 @@ function listen() {
     panel.setStats(detail.cameras ?? {});
     statusbar.setProcess(detail.process);
   });
-  link.addEventListener('notice', ({ detail }) => toasts.show(detail.message, detail.level));
   link.addEventListener('down', ({ detail }) => onDown(detail));
   link.addEventListener('refused', ({ detail }) => onRefused(detail));
   link.addEventListener('blocked', onBlocked);
@@ -155,12 +157,15 @@ function perform(act) {
       deck.move(act.by);
       return true;
     case 'unfocus':
-      if (leaveFullPage(tile?.element)) return true;
+      if (leaveFullPage(tile?.element) || closeDrawer()) return true;
       deck.focus(null);
       return true;
     case 'help':
       openHelp();
       return true;
+    case 'system':
+    case 'timeline':
+      return insight.toggle(act.action);
     case 'toggle':
       if (deck.focused) toggleCamera(deck.focused);
       return deck.focused !== null;

@@ -29,6 +29,7 @@ export class RemoteViewer extends EventTarget {
     frameBytes: NaN,
     lastSeq: -1,
     at: null,
+    spent: { transitMs: 0, decodeMs: 0, paintMs: 0 },
   };
 
   /**
@@ -54,6 +55,16 @@ export class RemoteViewer extends EventTarget {
   /** Frames painted since the page opened. */
   get painted() {
     return this.#report.painted;
+  }
+
+  /** Frames that came in since the page opened. */
+  get received() {
+    return this.#report.received;
+  }
+
+  /** Time that all painted frames together have taken on their way here. */
+  get spent() {
+    return this.#report.spent;
   }
 
   /** Frames skipped between painted ones. */

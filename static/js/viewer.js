@@ -26,6 +26,7 @@ const RETRY_MS = 2000;
  * @property {number} frameBytes     Size of a JPEG, averaged.
  * @property {number} lastSeq        Of the frame painted last in this watch; -1 before the first.
  * @property {number | null} at      Capture time of the picture on the canvas; null without one.
+ * @property {import('./latency.js').Spent} spent  Of all painted frames together.
  */
 
 export class Viewer {
@@ -50,6 +51,7 @@ export class Viewer {
   #undecodable = 0;
   #frameBytes = NaN;
   #lastFrame = null;
+  #spent = { transitMs: 0, decodeMs: 0, paintMs: 0 };
 
   /**
    * @param {import('./connection.js').Connection} connection
@@ -168,7 +170,15 @@ export class Viewer {
     this.#aliveUnix = nowUnix();
     this.#painted += 1;
     this.#lastFrame = frame;
+    this.#count(frame, nowMs);
     this.#tell();
+  }
+
+  #count({ header, receivedMs, decodedMs }, paintedMs) {
+    const spent = this.#spent;
+    spent.transitMs += performance.timeOrigin + receivedMs - header.at * 1000;
+    spent.decodeMs += decodedMs - receivedMs;
+    spent.paintMs += paintedMs - decodedMs;
   }
 
   #onSkipped() {
@@ -197,6 +207,8 @@ export class Viewer {
       frameBytes: this.#frameBytes,
       lastSeq: this.#sequence.last ?? -1,
       at: this.#lastFrame?.header.at ?? null,
+      // A copy: beside the page nothing else would make one.
+      spent: { ...this.#spent },
     });
   }
 }
