@@ -11,6 +11,7 @@ import { setText } from './text.js';
 const DESCRIBE_EVERY_MS = 5000;
 const HAIR = 1;
 const LINE = 1.75;
+const LONG_LABEL = 12;
 
 let library = null;
 const load = () => (library ??= import('../vendor/uPlot.esm.js').then((module) => module.default));
@@ -53,6 +54,7 @@ export class Plot {
     };
     this.#element.dataset.shape = chart.shape ?? 'line';
     this.#element.toggleAttribute('data-single', chart.series.length === 1);
+    this.#element.toggleAttribute('data-wide', chart.series.some(({ label }) => label.length > LONG_LABEL));
     find('.plot-title').textContent = chart.title;
     this.#parts.caption.textContent = `${chart.title}, the last ${spanText(spanS)}`;
     find('.plot-since').textContent = `${spanText(spanS)} ago`;
@@ -67,26 +69,24 @@ export class Plot {
     return this.#element;
   }
 
-  /** Whether it can be seen; what cannot costs nothing. @param {boolean} visible */
+  /** Whether it is in sight; where it is not, only what a screen reader may come to is kept up. */
   setVisible(visible) {
     this.#visible = visible;
-    this.refresh();
+    if (visible) this.refresh();
   }
 
-  /** @param {import('./ring.js').Row[]} rows  Oldest first. */
-  show(rows) {
+  /** Take what is to be shown with the next refresh. @param {import('./ring.js').Row[]} rows  Oldest first. */
+  take(rows) {
     this.#rows = rows;
-    this.refresh();
   }
 
   /** Other colours are in force. */
   repaint() {
     this.#colours = null;
-    this.refresh();
+    if (this.#visible) this.refresh();
   }
 
   refresh() {
-    if (!this.#visible) return;
     const columns = this.#columns();
     for (const [index, series] of this.#series.entries()) {
       series.shown = !this.#chart.sparse || columns[index].some((value) => value > 0);
@@ -99,7 +99,7 @@ export class Plot {
     this.#showValues(this.#figure?.cursor.idx ?? null);
     this.#showTable();
     this.#describe(false);
-    if (!none) this.#draw(columns);
+    if (this.#visible && !none) this.#draw(columns);
   }
 
   #columns() {

@@ -37,7 +37,8 @@ export class Plots {
 
   /** @param {import('./ring.js').Row[]} rows  Oldest first. */
   show(rows) {
-    this.#each((plot) => plot.show(rows));
+    this.#each((plot) => plot.take(rows));
+    this.#refresh();
   }
 
   #showAs(as) {
@@ -48,7 +49,12 @@ export class Plots {
     } catch {
       // Storage is off: the choice lasts as long as the page.
     }
-    this.#each((plot) => plot.refresh());
+    this.#refresh();
+  }
+
+  #refresh() {
+    // In a closed drawer, or a closed <details>, nobody comes to them, and they cost nothing.
+    if (this.#list.checkVisibility?.() ?? true) this.#each((plot) => plot.refresh());
   }
 
   #each(act) {
