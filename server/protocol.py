@@ -20,6 +20,7 @@ __all__ = [
     "ClockPayload",
     "EmptyPayload",
     "FpsPayload",
+    "NoticesPayload",
     "Payload",
     "QualityPayload",
     "WatchPayload",
@@ -84,6 +85,14 @@ class ClockPayload(Payload):
 
     t: float
     round_trip: Annotated[float, Field(ge=0, le=60)] | None = None
+
+
+class NoticesPayload(Payload):
+    """``notices``: those between two times, in Unix seconds, and of one camera."""
+
+    since: Annotated[float | None, Field(ge=0)] = None
+    before: Annotated[float | None, Field(ge=0)] = None
+    camera: Annotated[str | None, Field(min_length=1, max_length=40)] = None
 
 
 P = TypeVar("P", bound=Payload)

@@ -9,7 +9,7 @@ import flask
 from flask_socketio import ConnectionRefusedError as Refusal
 from flask_socketio import SocketIO
 
-from server import hub, protocol
+from server import __version__, hub, protocol
 from server.capture.watchable import Action, Watchable
 from server.delivery.fanout import Fanout
 from server.errors import RequestError
@@ -19,6 +19,7 @@ from server.web.permit import CONTROL, may
 from server.web.presence import Credential
 from server.web.session import Session
 from server.web.statistics import Statistics
+from server.web.timeline import Timeline
 from server.web.transport import ENVIRON_KEY
 
 __all__ = ["Events"]
@@ -58,6 +59,7 @@ class Events:
         statistics: Told once a second; counts what is refused.
         auth: Says who connects, and ends connections that lose the right to be.
         credit_frames: The credit window that a viewer begins with.
+        timeline: Keeps what is told, and tells it again.
     """
 
     def __init__(
@@ -68,7 +70,9 @@ class Events:
         statistics: Statistics,
         auth: Auth,
         credit_frames: int,
+        timeline: Timeline,
     ) -> None:
+        self._timeline = timeline
         self._socketio = socketio
         self._fanouts = fanouts
         self._control = control
@@ -86,6 +90,7 @@ class Events:
         self._answer("watch", protocol.WatchPayload, self._watch)
         self._answer("unwatch", protocol.CameraPayload, self._unwatch)
         self._answer("clock", protocol.ClockPayload, self._clock)
+        self._answer("notices", protocol.NoticesPayload, self._notices)
         self._answer("start", protocol.CameraPayload, self._start)
         self._answer("stop", protocol.CameraPayload, self._stop)
         self._answer("fps", protocol.FpsPayload, self._fps)
@@ -118,9 +123,8 @@ class Events:
             hub.spawn(self._greet, session)
 
     def notify(self, level: str, message: str, camera: str | None) -> None:
-        """Tell everyone who may know of the camera that something happened."""
-        notice = {"level": level, "message": message, "at": round(time.time(), 3)}
-        self._tell("notice", notice | ({"camera": camera} if camera else {}), camera)
+        """Keep that something happened, and tell everyone who may know of the camera."""
+        self._tell("notice", self._timeline.add(level, message, camera).payload(), camera)
 
     @property
     def connections(self) -> int:
@@ -197,6 +201,7 @@ class Events:
         self._socketio.server.enter_room(session.sid, _room_of(person.cameras))
         hello = {
             "version": protocol.PROTOCOL_VERSION,
+            "server": __version__,
             "role": session.role,
             "user": person.name,
             "cameras": [
@@ -298,6 +303,14 @@ class Events:
     def _clock(self, session: Session, payload: protocol.ClockPayload) -> dict[str, Any]:
         session.bare_s = payload.round_trip or session.bare_s
         return {"t": payload.t, "server": time.time()}
+
+    def _notices(self, session: Session, payload: protocol.NoticesPayload) -> dict[str, Any]:
+        if payload.camera is not None:
+            self._control.camera(payload.camera)
+        notices, more = self._timeline.newest(
+            session.credential.person.sees, payload.since, payload.before, payload.camera
+        )
+        return {"notices": [notice.payload() for notice in notices], "more": more}
 
     def _start(self, session: Session, payload: protocol.CameraPayload) -> dict[str, Any]:
         return self._do(session, payload.camera, "start")

@@ -33,6 +33,7 @@ export class RemoteViewer extends EventTarget {
     at: null,
     rendition: '',
     reason: '',
+    spent: { transitMs: 0, decodeMs: 0, paintMs: 0 },
   };
 
   /**
@@ -59,6 +60,16 @@ export class RemoteViewer extends EventTarget {
   /** Frames painted since the page opened. */
   get painted() {
     return this.#report.painted;
+  }
+
+  /** Frames that came in since the page opened. */
+  get received() {
+    return this.#report.received;
+  }
+
+  /** Time that all painted frames together have taken on their way here. */
+  get spent() {
+    return this.#report.spent;
   }
 
   /** Frames skipped between painted ones. */

@@ -30,6 +30,7 @@ const SETTLED_MS = 200;
  * @property {number | null} at      Capture time of the picture on the canvas; null without one.
  * @property {string} rendition      Of that picture; empty without one.
  * @property {string} reason         Why it is that one: `fixed`, `tile`, `network` or `decoding`.
+ * @property {import('./latency.js').Spent} spent  Of all painted frames together.
  */
 
 export class Viewer {
@@ -57,6 +58,7 @@ export class Viewer {
   #undecodable = 0;
   #frameBytes = NaN;
   #lastFrame = null;
+  #spent = { transitMs: 0, decodeMs: 0, paintMs: 0 };
 
   /**
    * @param {import('./connection.js').Connection} connection
@@ -202,7 +204,15 @@ export class Viewer {
     this.#aliveUnix = nowUnix();
     this.#painted += 1;
     this.#lastFrame = frame;
+    this.#count(frame, nowMs);
     this.#tell();
+  }
+
+  #count({ header, receivedMs, decodedMs }, paintedMs) {
+    const spent = this.#spent;
+    spent.transitMs += performance.timeOrigin + receivedMs - header.at * 1000;
+    spent.decodeMs += decodedMs - receivedMs;
+    spent.paintMs += paintedMs - decodedMs;
   }
 
   #onSkipped() {
@@ -233,6 +243,8 @@ export class Viewer {
       at: this.#lastFrame?.header.at ?? null,
       rendition: this.#lastFrame?.header.rendition ?? '',
       reason: this.#reason,
+      // A copy: beside the page nothing else would make one.
+      spent: { ...this.#spent },
     });
   }
 }
