@@ -18,6 +18,8 @@ from server.capture.frozen import Stillness
 from server.capture.opening import open_reader
 from server.capture.reader import Demand, Reader, Reading
 from server.capture.slot import Slot
+from server.capture.stage import Stage
+from server.capture.transform import Transform
 from server.capture.watchable import State
 from server.errors import PictureError, SourceEnded, SourceError
 from server.metrics import Meter
@@ -83,6 +85,7 @@ class Camera:
         self._closing = False
 
         self._seq = 0
+        self._stage = Stage(self.name, self._publish, self.meter)
         self._due = 0.0
         self._source: Reader | None = None
         self._demand = Demand(self._due_now, self._best_jpeg, settings.skip_unchanged)
@@ -160,6 +163,7 @@ class Camera:
     def close(self, timeout_s: float) -> bool:
         """Release the source and end; return False if it is stuck beyond ``timeout_s``."""
         self._closing = True
+        self._stage.end()
         self._wake.set()
         if not self._tasks:
             return True
@@ -178,7 +182,7 @@ class Camera:
             self._picture_at = None
             self._still_s = 0.0
             self._stillness = Stillness()  # Anew: the old one may be in use on a native thread.
-            self.slot.clear()
+            self._clear()
         if viewers and not self._viewers and self._source is not None:
             self._waiting_since = time.monotonic()
         arrived = viewers > self._viewers
@@ -215,6 +219,17 @@ class Camera:
     def set_fps(self, fps: float | None) -> None:
         """Capture at ``fps`` frames a second from the next picture on; None is the source's own."""
         self.fps = fps
+        self.hurry()
+        self._refresh(changed=True)
+
+    @property
+    def transform(self) -> Transform:
+        """How its pictures are turned, mirrored and cut."""
+        return self._stage.transform
+
+    def set_transform(self, transform: Transform) -> None:
+        """Turn, mirror and cut pictures like this from the next frame on."""
+        self._stage.transform = transform
         self.hurry()
         self._refresh(changed=True)
 
@@ -277,7 +292,7 @@ class Camera:
         )
         self._source = source
         self.meter.opened += 1
-        self._size = (source.info.width, source.info.height)
+        self._size = self.transform.size_after(source.info.width, source.info.height)
         self._source_fps = round(source.info.fps, 3)
         self._waiting_since = time.monotonic()
         self._refresh(changed=True)
@@ -323,6 +338,8 @@ class Camera:
 
     def _best_jpeg(self) -> int:
         """Up to which quality the source's own JPEG will do; asked natively, as late as can be."""
+        if self._stage.needed:
+            return 0
         return self.quality or BEST_QUALITY
 
     def _put(self, picture: Picture, at_unix: float) -> None:
@@ -334,6 +351,17 @@ class Camera:
             self._due = 0.0
         self._seq += 1
         self.meter.captured += 1
+        frame = Frame(picture, self._seq, at_unix)
+        if self._stage.needed:
+            self._stage.put(frame)
+        else:
+            self._publish(frame)
+
+    def _publish(self, frame: Frame) -> None:
+        """Hand a frame on to be delivered, as it is to be seen."""
+        if self.slot.frame is not None and frame.seq <= self.slot.frame.seq:
+            return  # It was worked on while a later one needed no work any more.
+        picture = frame.picture
         size = size_of(picture)
         before, self._jpeg_quality = self._jpeg_quality, _quality_of(picture)
         # A camera that varies its quality from picture to picture would have itself announced so.
@@ -341,8 +369,13 @@ class Camera:
             self._size = size
             self._refresh(changed=True)
         replaced = self.slot.replaced
-        self.slot.put(Frame(picture, self._seq, at_unix))
+        self.slot.put(frame)
         self.meter.drops["replaced"] += self.slot.replaced - replaced
+
+    def _clear(self) -> None:
+        """Forget frames on their way: they would only grow old."""
+        self._stage.clear()
+        self.slot.clear()
 
     def _fail(self, reason: str) -> None:
         self._picture_at = None
@@ -361,7 +394,7 @@ class Camera:
         source, self._source = self._source, None
         self._jpeg_quality = 0
         self._picture_at = self._waiting_since = None
-        self.slot.clear()
+        self._clear()
         if source is not None:
             try:
                 hub.run_native(source.close)
