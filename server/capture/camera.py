@@ -20,6 +20,7 @@ from server.capture.reader import Demand, Reader, Reading
 from server.capture.slot import Slot
 from server.capture.stage import Stage
 from server.capture.transform import Transform
+from server.capture.tuning import Tuning
 from server.capture.watchable import State
 from server.errors import PictureError, SourceEnded, SourceError
 from server.metrics import Meter
@@ -86,6 +87,12 @@ class Camera:
 
         self._seq = 0
         self._stage = Stage(self.name, self._publish, self.meter)
+        self.tuning = Tuning(
+            self._wake.set,
+            self.set_transform,
+            lambda: self._refresh(changed=True),
+            lambda why: self.on_notice(self, "warning", f"{self.title}: {why}"),
+        )
         self._due = 0.0
         self._source: Reader | None = None
         self._demand = Demand(self._due_now, self._best_jpeg, settings.skip_unchanged)
@@ -145,6 +152,7 @@ class Camera:
             "source_fps": self._source_fps or None,
             "passed_through": self._jpeg_quality > 0,
             "viewers": self._viewers,
+            **self.tuning.describe(),
         }
 
     @property
@@ -292,6 +300,7 @@ class Camera:
         )
         self._source = source
         self.meter.opened += 1
+        self.tuning.attach(source)
         self._size = self.transform.size_after(source.info.width, source.info.height)
         self._source_fps = round(source.info.fps, 3)
         self._waiting_since = time.monotonic()
@@ -302,6 +311,9 @@ class Camera:
         source = self._source
         assert source is not None
         while self._lingers():
+            if self.tuning.waiting:
+                self.tuning.serve(source)
+                self._source_fps = round(source.info.fps, 3)
             if not self._viewers and not source.info.live:
                 # A file loses nothing by waiting, and decoding it unseen is work for nobody.
                 self._wake.wait(WATCH_PERIOD_S)
@@ -392,6 +404,7 @@ class Camera:
 
     def _release(self) -> None:
         source, self._source = self._source, None
+        self.tuning.detach()
         self._jpeg_quality = 0
         self._picture_at = self._waiting_since = None
         self._clear()

@@ -6,13 +6,15 @@ the server sends      which means
 ``OPEN`` json         open this source; the first message, and the only place of its password
 ``WANT`` ...          put the next picture into this slot: its own JPEG up to a quality, or pixels;
                       the very next, or the next that shows anything new
+``SET`` json          set these controls between two pictures
 (end of file)         close the source and end
 ====================  =========================================================================
 
 ====================  =========================================================================
 the child sends       which means
 ====================  =========================================================================
-``OPENED`` json       the source is open; what it says of itself
+``OPENED`` json       the source is open; what it says of itself, and what can be set
+``SETTLED`` json      the answer to ``SET``: what was refused, and what holds now
 ``PICTURE`` ...       the answer to ``WANT``: what is in which slot; a new area comes with it
 ``BROKEN`` text       the answer to ``WANT`` for a picture that cannot be decoded
 ``BEAT`` ...          alive, in this step for so many seconds, and so many pictures came by
@@ -49,12 +51,14 @@ class Kind(IntEnum):
 
     OPEN = 1
     WANT = 2
+    SET = 3
     OPENED = 11
     PICTURE = 12
     BROKEN = 13
     BEAT = 14
     ENDED = 15
     LOST = 16
+    SETTLED = 17
 
 
 class Step(IntEnum):
@@ -65,6 +69,7 @@ class Step(IntEnum):
     READING = 2
     DECODING = 3
     WAITING = 4
+    SETTING = 5
 
 
 class Message(NamedTuple):
