@@ -69,7 +69,7 @@ def check_value(value: object) -> bool | float | str | tuple[float, ...]:
     raise ValueError("no value; accepted: a number, true or false, short text, or four numbers")
 
 
-ControlValue = Annotated[bool | float | str | tuple[float, ...], PlainValidator(check_value)]
+ControlValue = Annotated[Any, PlainValidator(check_value)]
 
 
 class Payload(BaseModel):

@@ -10,7 +10,7 @@ from server.cluster.messages import Reply, Request, Status
 from server.cluster.outbox import Outbox
 from server.errors import RequestError
 
-__all__ = ["Requests", "argument_of"]
+__all__ = ["Requests", "argument_of", "write_argument"]
 
 # A camera's node takes up to 3 s to release a device, and says so then.
 DEADLINE_S = 3.3
@@ -54,7 +54,7 @@ class Requests:
                 camera=camera,
                 action=action,
                 who=who[:80] or "somebody",
-                **_write(action, value),
+                **write_argument(action, value),
             )
             self._outbox.say(self._bus.name("request", owner), request)
             answered.wait(DEADLINE_S)
@@ -75,7 +75,7 @@ class Requests:
             answered.set()
 
 
-def _write(action: Action, value: Argument) -> dict[str, Any]:
+def write_argument(action: Action, value: Argument) -> dict[str, Any]:
     """Return what an action takes, as a request says it."""
     match value:
         case Setting():
@@ -95,7 +95,7 @@ def argument_of(request: Request) -> Argument:
     """
     if request.action in ("control", "reset"):
         lacks = request.action == "control" and (request.control is None or request.value is None)
-        value: Argument = Setting(request.control, request.value)  # type: ignore[arg-type]
+        value: Argument = Setting(request.control, request.value)
     elif request.action == "preset":
         lacks = request.preset is None or request.do is None
         value = PresetOrder(request.preset or "", request.do or "apply")

@@ -305,7 +305,7 @@ class Events:
         return self._do(session, payload.camera, "quality", payload.quality)
 
     def _set_control(self, session: Session, payload: protocol.ControlPayload) -> dict[str, Any]:
-        setting = Setting(payload.control, payload.value)  # type: ignore[arg-type]
+        setting = Setting(payload.control, payload.value)
         return self._do(session, payload.camera, "control", setting)
 
     def _reset(self, session: Session, payload: protocol.ResetPayload) -> dict[str, Any]:
