@@ -21,6 +21,7 @@ from server.capture.rendition import Rendition, ladder_of
 from server.capture.slot import Slot
 from server.capture.stage import Host, Stage
 from server.capture.transform import Transform
+from server.capture.tuning import Tuning
 from server.capture.watchable import State, offered
 from server.errors import PictureError, SourceEnded, SourceError
 from server.metrics import Meter
@@ -100,6 +101,12 @@ class Camera:
                 lambda level, message: self.on_notice(self, level, message),
             ),
         )
+        self.tuning = Tuning(
+            self._wake.set,
+            self.set_transform,
+            lambda: self._refresh(changed=True),
+            lambda why: self.on_notice(self, "warning", f"{self.title}: {why}"),
+        )
         self._due = 0.0
         self._source: Reader | None = None
         self._demand = Demand(
@@ -172,6 +179,7 @@ class Camera:
             "viewers": self._viewers,
             "renditions": [rendition.name for rendition in offered(self)],
             "process": self._stage.describe(),
+            **self.tuning.describe(),
         }
 
     @property
@@ -326,6 +334,7 @@ class Camera:
         )
         self._source = source
         self.meter.opened += 1
+        self.tuning.attach(source)
         self._size = self.transform.size_after(source.info.width, source.info.height)
         self._source_fps = round(source.info.fps, 3)
         self._waiting_since = time.monotonic()
@@ -336,6 +345,9 @@ class Camera:
         source = self._source
         assert source is not None
         while self._lingers():
+            if self.tuning.waiting:
+                self.tuning.serve(source)
+                self._source_fps = round(source.info.fps, 3)
             if not self._viewers and not source.info.live:
                 # A file loses nothing by waiting, and decoding it unseen is work for nobody.
                 self._wake.wait(WATCH_PERIOD_S)
@@ -427,6 +439,7 @@ class Camera:
 
     def _release(self) -> None:
         source, self._source = self._source, None
+        self.tuning.detach()
         self._jpeg_quality = 0
         self._picture_at = self._waiting_since = None
         self._clear()

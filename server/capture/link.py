@@ -7,13 +7,15 @@ the server sends      which means
 ``WANT`` ...          put the next picture into this slot: its own JPEG up to a quality, with its
                       pixels from a width on, or pixels alone; the very next, or the next that
                       shows anything new
+``SET`` json          set these controls between two pictures
 (end of file)         close the source and end
 ====================  =========================================================================
 
 ====================  =========================================================================
 the child sends       which means
 ====================  =========================================================================
-``OPENED`` json       the source is open; what it says of itself
+``OPENED`` json       the source is open; what it says of itself, and what can be set
+``SETTLED`` json      the answer to ``SET``: what was refused, and what holds now
 ``PICTURE`` ...       the answer to ``WANT``: what is in which slot; a new area comes with it
 ``BROKEN`` text       the answer to ``WANT`` for a picture that cannot be decoded
 ``BEAT`` ...          alive, in this step for so many seconds, and so many pictures came by
@@ -52,12 +54,14 @@ class Kind(IntEnum):
 
     OPEN = 1
     WANT = 2
+    SET = 3
     OPENED = 11
     PICTURE = 12
     BROKEN = 13
     BEAT = 14
     ENDED = 15
     LOST = 16
+    SETTLED = 17
     # Of processors; see workshop.py.
     PREPARE = 21
     PROCESS = 22
@@ -73,6 +77,7 @@ class Step(IntEnum):
     READING = 2
     DECODING = 3
     WAITING = 4
+    SETTING = 5
 
 
 class Message(NamedTuple):

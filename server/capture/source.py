@@ -3,6 +3,7 @@
 from typing import Protocol
 
 from server.address import NETWORK_SCHEMES, Address
+from server.capture.controls import ControlInfo, Value
 from server.capture.frame import Picture
 from server.capture.info import SourceInfo
 from server.capture.testpattern import TestPattern
@@ -38,6 +39,20 @@ class Source(Protocol):
         Raises:
             PictureError: If it cannot be decoded; the next one may be.
             SourceError: If the source is lost.
+        """
+
+    def controls(self) -> tuple[ControlInfo, ...]:
+        """Return what can be set now, in the order in which several are to be set."""
+
+    def set_control(self, name: str, value: Value) -> Value:
+        """Set a control between two pictures; return the value that holds now.
+
+        Args:
+            name: Of one of :meth:`controls`.
+            value: As :meth:`ControlInfo.fit` returns it.
+
+        Raises:
+            ControlError: If it is not taken; says what holds instead.
         """
 
     def close(self) -> None:

@@ -1,18 +1,55 @@
 """A camera as those see it who deliver its frames and control it, wherever it is."""
 
 from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
+from server.capture.controls import Value
 from server.capture.rendition import Rendition
 from server.capture.slot import Slot
+from server.capture.tuning import Tuning
 from server.metrics import Meter
 
-__all__ = ["Action", "Elsewhere", "State", "Watchable", "offered"]
+__all__ = [
+    "Action",
+    "Argument",
+    "Elsewhere",
+    "PresetOrder",
+    "Setting",
+    "State",
+    "Watchable",
+    "offered",
+]
 
 State = Literal["idle", "starting", "live", "stalled", "retrying", "ended", "stopped"]
 
-Action = Literal["start", "stop", "fps", "quality"]
+Action = Literal["start", "stop", "fps", "quality", "control", "reset", "preset"]
 """What operators do to a camera."""
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """What ``control`` and ``reset`` are about.
+
+    Attributes:
+        control: Its name; None for all, which can only be reset.
+        value: What to set it to.
+    """
+
+    control: str | None
+    value: Value | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PresetOrder:
+    """What ``preset`` is about."""
+
+    preset: str
+    do: Literal["save", "apply", "delete"]
+
+
+Argument = float | Setting | PresetOrder | None
+"""A number for ``fps`` and ``quality``, and for ``start`` and ``stop`` nothing."""
 
 
 class Elsewhere(Protocol):
@@ -25,7 +62,7 @@ class Elsewhere(Protocol):
     @property
     def figures(self) -> Mapping[str, Any]: ...
 
-    def ask(self, who: str, action: Action, value: float | None = None) -> None:
+    def ask(self, who: str, action: Action, value: Argument = None) -> None:
         """Have it carry out what an operator wants; returns when that is done.
 
         Raises:
@@ -45,6 +82,7 @@ class Watchable(Protocol):
         quality: JPEG quality that is wanted; None where nobody has said.
         ladder: Its renditions, the largest first.
         enabled: Whether no operator has stopped it.
+        tuning: What is set on it; None where another node owns it.
         elsewhere: The node that owns it; None for this process itself.
     """
 
@@ -56,6 +94,9 @@ class Watchable(Protocol):
     quality: int | None
     ladder: tuple[Rendition, ...]
     enabled: bool
+
+    @property
+    def tuning(self) -> Tuning | None: ...
 
     @property
     def elsewhere(self) -> Elsewhere | None: ...

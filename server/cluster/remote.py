@@ -8,7 +8,7 @@ from typing import Any
 from server.capture.frame import Frame
 from server.capture.rendition import FULL, Rendition, ladder_of
 from server.capture.slot import Slot
-from server.capture.watchable import Action, State
+from server.capture.watchable import Action, Argument, State
 from server.cluster.bus import Bus
 from server.cluster.messages import Status, Wake
 from server.cluster.outbox import Outbox
@@ -85,6 +85,9 @@ class RemoteCamera:
 
     # What others may ask and set.
 
+    tuning = None
+    """What is set on it is set by its node."""
+
     @property
     def elsewhere(self) -> "RemoteCamera":
         """The way to the node that owns it."""
@@ -127,7 +130,9 @@ class RemoteCamera:
     def describe(self) -> dict[str, Any]:
         """Return STATE of the wire contract; viewers are those of this node."""
         since = self._status.since if self.away is None else self._away_since_unix
-        return self._status.model_dump(exclude={"figures", "widths"}) | {
+        status = self._status
+        return status.model_dump(exclude={"figures", "widths", "controls"}) | {
+            "controls": [control.model_dump(exclude_none=True) for control in status.controls],
             "state": self.state,
             "reason": self.reason,
             "since": round(since, 3),
@@ -148,7 +153,7 @@ class RemoteCamera:
             elif reception.close():
                 self._slots[rendition].clear()
 
-    def ask(self, who: str, action: Action, value: float | None = None) -> None:
+    def ask(self, who: str, action: Action, value: Argument = None) -> None:
         """Have its node carry out what an operator wants; returns when that is done."""
         if self.away is not None:
             raise RequestError("unavailable", self.away)

@@ -7,7 +7,7 @@ from typing import Any
 
 from server import hub
 from server.capture.camera import Camera
-from server.capture.watchable import Action
+from server.capture.watchable import Action, Argument
 from server.cluster.backoff import Backoff
 from server.cluster.bus import BUS_ERRORS, Bus, Client
 from server.cluster.claims import RENEW_S, Claims
@@ -15,6 +15,7 @@ from server.cluster.messages import Figures, Notice, Presence, Reply, Request, S
 from server.cluster.outbox import Outbox
 from server.cluster.parcel import LARGEST_SEQ
 from server.cluster.publisher import Publisher, Rooms
+from server.cluster.requests import argument_of
 from server.errors import ErrorCode, RequestError
 from server.metrics import CameraStats
 
@@ -22,7 +23,7 @@ __all__ = ["CarryOut", "Sharing"]
 
 log = logging.getLogger(__name__)
 
-CarryOut = Callable[[str, str, Action, float | None], None]
+CarryOut = Callable[[str, str, Action, Argument], None]
 """Does to a camera what an operator wants: who, camera, action and value. Raises RequestError."""
 
 # How often it is asked who hears frames, besides whenever somebody says so.
@@ -35,6 +36,9 @@ DEAF_S = 1.0
 TELL_PERIOD_S = 0.05
 
 STATS_PERIOD_S = 1.0
+
+# Cameras in one message.
+MOST_AT_ONCE = 32
 
 # Requests carried out at the same time; each may wait for a device to be released.
 MOST_REQUESTS = 32
@@ -156,10 +160,7 @@ class Sharing:
             if request.camera not in self._ours():
                 self._reply(request, "unavailable", "another node has this camera now")
                 return
-            value = request.fps if request.action == "fps" else request.quality
-            if request.action in ("fps", "quality") and value is None:
-                self._reply(request, "bad_request", f"{request.action} is missing")
-                return
+            value = argument_of(request)
             self._carry_out(request.who, request.camera, request.action, value)
             self._reply(request)
         except RequestError as error:
@@ -205,13 +206,15 @@ class Sharing:
         return Status(**state, widths=widths, figures=self._figures.get(name))
 
     def _say(self, names: list[str], leaving: bool = False) -> None:
-        presence = Presence(
-            node=self._node,
-            host=self._host,
-            leaving=leaving,
-            cameras=[self._status(name) for name in names],
-        )
-        self._outbox.say(self._bus.name("presence"), presence)
+        # In parts: all controls of all cameras at once would be more than a message may be.
+        for at in range(0, max(1, len(names)), MOST_AT_ONCE):
+            presence = Presence(
+                node=self._node,
+                host=self._host,
+                leaving=leaving,
+                cameras=[self._status(name) for name in names[at : at + MOST_AT_ONCE]],
+            )
+            self._outbox.say(self._bus.name("presence"), presence)
 
     def _tell(self) -> None:
         """Say what has changed soon, and everything as often as claims are renewed."""

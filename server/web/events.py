@@ -10,7 +10,7 @@ from flask_socketio import ConnectionRefusedError as Refusal
 from flask_socketio import SocketIO
 
 from server import __version__, hub, protocol
-from server.capture.watchable import Action, Watchable
+from server.capture.watchable import Action, Argument, PresetOrder, Setting, Watchable
 from server.delivery.fanout import Fanout
 from server.errors import RequestError
 from server.web.auth import Auth
@@ -95,6 +95,9 @@ class Events:
         self._answer("stop", protocol.CameraPayload, self._stop)
         self._answer("fps", protocol.FpsPayload, self._fps)
         self._answer("quality", protocol.QualityPayload, self._quality)
+        self._answer("control", protocol.ControlPayload, self._set_control)
+        self._answer("reset", protocol.ResetPayload, self._reset)
+        self._answer("preset", protocol.PresetPayload, self._preset)
         self._answer("quit", protocol.EmptyPayload, self._quit)
         socketio.on_event("*", self._on_unknown)
 
@@ -258,8 +261,10 @@ class Events:
     ) -> None:
         """Tell the audit log of a control action."""
         more = payload.model_dump() if payload is not None else {}
-        if event in more:
+        if event in ("fps", "quality") and event in more:
             more["value"] = more.pop(event)
+        if isinstance(more.get("value"), tuple):
+            more["value"] = str(more["value"])
         by = session.credential.by
         self._auth.audit.note(session.who, event, session.address, result, by=by, **more)
 
@@ -324,8 +329,19 @@ class Events:
     def _quality(self, session: Session, payload: protocol.QualityPayload) -> dict[str, Any]:
         return self._do(session, payload.camera, "quality", payload.quality)
 
+    def _set_control(self, session: Session, payload: protocol.ControlPayload) -> dict[str, Any]:
+        setting = Setting(payload.control, payload.value)
+        return self._do(session, payload.camera, "control", setting)
+
+    def _reset(self, session: Session, payload: protocol.ResetPayload) -> dict[str, Any]:
+        return self._do(session, payload.camera, "reset", Setting(payload.control))
+
+    def _preset(self, session: Session, payload: protocol.PresetPayload) -> dict[str, Any]:
+        order = PresetOrder(payload.preset, payload.do)
+        return self._do(session, payload.camera, "preset", order)
+
     def _do(
-        self, session: Session, camera: str, action: Action, value: float | None = None
+        self, session: Session, camera: str, action: Action, value: Argument = None
     ) -> dict[str, Any]:
         self._control.carry_out(session.who, camera, action, value)
         return {"camera": self._control.camera(camera).describe()}

@@ -29,7 +29,7 @@ from server.capture.isolated import IsolatedReader
 from server.capture.opening import open_reader
 from server.capture.reader import Demand
 from server.capture.testpattern import read_time
-from server.errors import PictureError, SourceError
+from server.errors import ControlError, PictureError, SourceError
 
 ROOT = Path(__file__).parents[2]
 PASSWORD = "s3cret-of-the-door"
@@ -655,3 +655,33 @@ def test_child_loads_no_eventlet() -> None:
 
     assert child.__name__ in loaded
     assert not {"eventlet", "flask", "socketio", "server.hub", "server.config"} & set(loaded)
+
+
+def test_controls_are_set_between_two_pictures(isolate: Open) -> None:
+    """The child tells what can be set, sets it while pictures flow, and says what was refused."""
+    source = isolate("test:?size=320x180", name="refuses", child="tests.capture.hanging_child")
+    assert {one.name for one in source.controls} >= {"size", "brightness", "zoom"}
+    picture(source)
+
+    started = time.monotonic()
+    refused = source.set_controls({"brightness": 50.0, "size": "640x360", "zoom": 200.0})
+    took_s = time.monotonic() - started
+
+    assert refused == {"brightness": "Brightness: 50 was asked for, the camera keeps 0"}
+    assert took_s < 0.5
+    held = {one.name: one.value for one in source.controls}
+    assert (held["size"], held["zoom"], held["brightness"]) == ("640x360", 200, 0)
+    assert (source.info.width, source.info.height) == (640, 360)
+    until(lambda: picture(source).shape == (360, 640, 3))
+
+
+def test_child_that_hangs_setting_is_killed(isolate: Open) -> None:
+    """First it is not waited for any longer, then it is given up like any that hangs."""
+    source = isolate(
+        "test:?size=320x180", name="in-set", timeout_s=2.2, child="tests.capture.hanging_child"
+    )
+
+    with pytest.raises(ControlError, match="the camera has not answered within 2 s"):
+        source.set_controls({"brightness": 50.0})
+    with pytest.raises(SourceError, match=r"hung for . s setting a control; it was killed"):
+        until(lambda: source.read(NOW) and False)
