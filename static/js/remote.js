@@ -15,6 +15,8 @@ export class RemoteViewer extends EventTarget {
   #bytes = new Rate();
   #latency = new RecentMedian();
   #first = true;
+  #wanted = false;
+  #choice = 'auto';
   /** @type {import('./viewer.js').Report} */
   #report = {
     camera: '',
@@ -29,6 +31,9 @@ export class RemoteViewer extends EventTarget {
     frameBytes: NaN,
     lastSeq: -1,
     at: null,
+    rendition: '',
+    reason: '',
+    spent: { transitMs: 0, decodeMs: 0, paintMs: 0 },
   };
 
   /**
@@ -44,6 +49,7 @@ export class RemoteViewer extends EventTarget {
     this.#name = name;
     this.#canvas = canvas;
     link.openViewer(name, canvas);
+    new ResizeObserver(() => this.#wanted && this.want(true)).observe(canvas);
   }
 
   /** We are in the camera's room, or on the way into it. */
@@ -54,6 +60,16 @@ export class RemoteViewer extends EventTarget {
   /** Frames painted since the page opened. */
   get painted() {
     return this.#report.painted;
+  }
+
+  /** Frames that came in since the page opened. */
+  get received() {
+    return this.#report.received;
+  }
+
+  /** Time that all painted frames together have taken on their way here. */
+  get spent() {
+    return this.#report.spent;
   }
 
   /** Frames skipped between painted ones. */
@@ -107,6 +123,26 @@ export class RemoteViewer extends EventTarget {
     return this.#report.at === null ? NaN : nowUnix() + this.#clock.offset - this.#report.at;
   }
 
+  /** Which rendition the picture on the canvas is; empty without one. */
+  get rendition() {
+    return this.#report.rendition;
+  }
+
+  /** Why it is that one: `fixed`, `tile`, `network` or `decoding`. */
+  get renditionReason() {
+    return this.#report.reason;
+  }
+
+  /** The rendition that was asked for, or `auto` for what fits. */
+  get choice() {
+    return this.#choice;
+  }
+
+  set choice(rendition) {
+    this.#choice = rendition;
+    if (this.#wanted) this.want(true);
+  }
+
   /** The last painted frame with its JPEG, as it was received; null before the first. */
   lastFrame() {
     return this.#link.lastFrame(this.#name);
@@ -114,7 +150,9 @@ export class RemoteViewer extends EventTarget {
 
   /** Watch while true, leave the room while false. @param {boolean} wanted */
   want(wanted) {
-    this.#link.wantViewer(this.#name, wanted, Math.round(this.#canvas.clientWidth * devicePixelRatio));
+    this.#wanted = wanted;
+    const width = Math.round(this.#canvas.clientWidth * devicePixelRatio);
+    this.#link.wantViewer(this.#name, wanted, this.#choice, width);
   }
 
   /** Leave for good. */
