@@ -16,7 +16,8 @@ export class RemoteViewer extends EventTarget {
   #latency = new RecentMedian();
   #first = true;
   #wanted = false;
-  #choice = 'auto';
+  #choice;
+  #width = 0;
   /** @type {import('./viewer.js').Report} */
   #report = {
     camera: '',
@@ -41,15 +42,16 @@ export class RemoteViewer extends EventTarget {
    * @param {import('./clock.js').ClockOffset} clock
    * @param {string} name
    * @param {HTMLCanvasElement} canvas
+   * @param {string} choice  Which rendition is wanted, or `auto` for what fits.
    */
-  constructor(link, clock, name, canvas) {
+  constructor(link, clock, name, canvas, choice) {
     super();
     this.#link = link;
     this.#clock = clock;
     this.#name = name;
     this.#canvas = canvas;
+    this.#choice = choice;
     link.openViewer(name, canvas);
-    new ResizeObserver(() => this.#wanted && this.want(true)).observe(canvas);
   }
 
   /** We are in the camera's room, or on the way into it. */
@@ -151,8 +153,18 @@ export class RemoteViewer extends EventTarget {
   /** Watch while true, leave the room while false. @param {boolean} wanted */
   want(wanted) {
     this.#wanted = wanted;
-    const width = Math.round(this.#canvas.clientWidth * devicePixelRatio);
-    this.#link.wantViewer(this.#name, wanted, this.#choice, width);
+    this.#width = this.#measure();
+    this.#link.wantViewer(this.#name, wanted, this.#choice, this.#width);
+  }
+
+  /** Notice how large the picture is shown by now: in another layout, zoomed, on another screen. */
+  refresh() {
+    if (this.#wanted && this.#measure() !== this.#width) this.want(true);
+  }
+
+  // As it appears on the screen, in device pixels.
+  #measure() {
+    return Math.round(this.#canvas.getBoundingClientRect().width * devicePixelRatio);
   }
 
   /** Leave for good. */

@@ -4,6 +4,7 @@ import { WORDS, conditionOf, frameInterval } from './condition.js';
 import { UNKNOWN, formatAge, formatCount, formatFps, formatMs, formatRendition, plural } from './format.js';
 import { ProcessingTrouble } from './processing.js';
 import { RemoteViewer } from './remote.js';
+import { chosenSize } from './sizechoice.js';
 import { setText } from './text.js';
 
 const DETAILS = {
@@ -77,7 +78,7 @@ export class Tile extends EventTarget {
     this.#processing = new ProcessingTrouble(this.#parts.glass);
     this.#element.dataset.camera = state.name;
     this.#clock = clock;
-    this.#viewer = new RemoteViewer(link, clock, state.name, this.#parts.canvas);
+    this.#viewer = new RemoteViewer(link, clock, state.name, this.#parts.canvas, chosenSize(state.name));
     this.#viewer.addEventListener('painted', () => this.refresh());
     this.update(state);
   }
@@ -158,6 +159,7 @@ export class Tile extends EventTarget {
   refresh() {
     const { state } = this;
     const viewer = this.#viewer;
+    viewer.refresh();
     const hasPicture = viewer.hasPicture;
     const condition = conditionOf({
       state: state.state,

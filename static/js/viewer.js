@@ -158,6 +158,8 @@ export class Viewer {
       this.#reason = reply.reason;
       this.#sequence.settle();
     } else {
+      // A size that was chosen long ago may be offered no more; better another than none.
+      if (reply.error === 'bad_request') this.#rendition = 'auto';
       this.#watching = false;
       this.#tell();
       this.#retryTimer = setTimeout(() => this.#wanted && this.#watch(), RETRY_MS);
