@@ -8,6 +8,8 @@ import { setText } from './text.js';
 const SEEN_KEY = 'porthole.timeline.seen';
 const REFRESH_MS = 5000;
 const AT_ONCE = 200;
+// With fewer of what is chosen, more is asked for by itself: the server holds ten answers' worth.
+const FEW = 15;
 const SERVER = '';
 const HOUR = new Intl.DateTimeFormat(undefined, { hour: '2-digit', minute: '2-digit' });
 const DAY = new Intl.DateTimeFormat(undefined, { weekday: 'long', day: 'numeric', month: 'long' });
@@ -23,6 +25,7 @@ export class Timeline extends EventTarget {
   #titles = new Map();
   #state = 'loading';
   #more = false;
+  #asking = false;
   #limit = AT_ONCE;
   #levels = new Set(['info', 'warning', 'error']);
   #seenAt = remembered();
@@ -137,23 +140,27 @@ export class Timeline extends EventTarget {
       const name = event.target.closest('[data-camera]')?.dataset.camera;
       if (name) this.dispatchEvent(new CustomEvent('open', { detail: { camera: name } }));
     });
-    earlier.addEventListener('click', () => this.#loadEarlier());
+    earlier.addEventListener('click', () => this.#onEarlier());
     retry.addEventListener('click', () => this.load());
   }
 
-  async #loadEarlier() {
+  #onEarlier() {
     this.#limit += AT_ONCE;
-    if (this.#more && this.#notices.all.length < this.#limit) {
-      this.#parts.earlier.disabled = true;
-      const reply = await this.#link.request('notices', { before: this.#notices.all[0]?.at ?? this.nowUnix });
-      this.#parts.earlier.disabled = false;
-      if (reply.ok) {
-        this.#notices.add(reply.notices);
-        this.#more = reply.more;
-      } else {
-        this.#fail(reply.message);
-      }
+    if (this.#more) this.#loadEarlier();
+    else this.#render();
+  }
+
+  async #loadEarlier() {
+    if (this.#asking) return;
+    this.#asking = true;
+    const reply = await this.#link.request('notices', { before: this.#notices.all[0]?.at ?? this.nowUnix });
+    this.#asking = false;
+    if (!reply.ok) {
+      this.#fail(reply.message);
+      return;
     }
+    this.#notices.add(reply.notices);
+    this.#more = reply.more;
     this.#render();
   }
 
@@ -227,12 +234,14 @@ export class Timeline extends EventTarget {
     const { loading, empty, failed, earlier, list } = this.#parts;
     loading.hidden = this.#state !== 'loading';
     failed.hidden = this.#state !== 'failed';
-    empty.hidden = this.#state !== 'ready' || shown.length > 0;
+    const wanting = this.#state === 'ready' && chosen.length < FEW && this.#more;
+    empty.hidden = this.#state !== 'ready' || shown.length > 0 || wanting;
     earlier.hidden = this.#state !== 'ready' || (chosen.length <= shown.length && !this.#more);
     const key = shown.map(({ at, message }) => `${at} ${message}`).join('\n');
     if (key !== this.#shown) this.#fill(shown);
     this.#shown = key;
     refreshAgo(list, this.nowUnix);
+    if (wanting) this.#loadEarlier();
   }
 
   #fill(notices) {
