@@ -102,6 +102,7 @@ export class Deck extends EventTarget {
     before?.element.removeAttribute('data-focused');
     tile?.element.setAttribute('data-focused', '');
     this.#focused = tile;
+    this.#visibility.keep(tile?.element ?? null);
     this.#element.dataset.view = tile ? 'focus' : 'grid';
     this.#layOut();
     this.#rove(tile ?? before);

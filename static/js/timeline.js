@@ -25,6 +25,7 @@ export class Timeline extends EventTarget {
   #titles = new Map();
   #state = 'loading';
   #more = false;
+  #loaded = false;
   #asking = false;
   #limit = AT_ONCE;
   #levels = new Set(['info', 'warning', 'error']);
@@ -55,6 +56,7 @@ export class Timeline extends EventTarget {
       failed: find('[data-failed]'),
       why: find('[data-why]'),
       earlier: find('[data-earlier]'),
+      spoken: find('[data-spoken]'),
     };
     this.#listen(find('[data-retry]'));
     this.#drawer.addEventListener('open', () => this.#onOpen());
@@ -96,8 +98,9 @@ export class Timeline extends EventTarget {
 
   /** Ask for what happened before, or while we were away. */
   async load() {
-    const since = this.#notices.newestAt;
-    if (this.#notices.all.length === 0) this.#setState('loading');
+    // Before the first answer what is known is only what has come since: the day is still missing.
+    const since = this.#loaded ? this.#notices.newestAt : 0;
+    if (since === 0) this.#setState('loading');
     const reply = await this.#link.request('notices', since > 0 ? { since } : {});
     if (!reply.ok) {
       this.#fail(reply.message);
@@ -107,7 +110,8 @@ export class Timeline extends EventTarget {
     if (since > 0 && reply.more) this.#notices = new Notices();
     if (since === 0 || reply.more) this.#more = reply.more;
     const fresh = this.#notices.add(reply.notices);
-    this.#seenAt ??= this.#notices.newestAt;
+    this.#loaded = true;
+    if (this.#seenAt === null) this.#remember(this.#notices.newestAt);
     this.#note(fresh.filter(({ at }) => at > this.#seenAt));
     this.#setState('ready');
   }
@@ -120,6 +124,7 @@ export class Timeline extends EventTarget {
    */
   take(notice, seen) {
     if (this.#notices.add([notice]).length === 0) return;
+    if (!seen && this.#drawer.open) setText(this.#parts.spoken, notice.message);
     if (!seen) this.#note([notice]);
     else if (this.#unread.length === 0) this.#remember(notice.at);
     this.#render();

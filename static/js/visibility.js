@@ -9,6 +9,7 @@ const MARGIN = '120px';
 
 export class Visibility {
   #watched = new Map();
+  #kept = null;
   // Both margins: the tiles scroll inside an element, which only scrollMargin reaches into.
   #observer = new IntersectionObserver((entries) => this.#onEntries(entries), {
     rootMargin: MARGIN,
@@ -37,6 +38,22 @@ export class Visibility {
     this.#watched.delete(element);
   }
 
+  /**
+   * Take one element for visible wherever it is scrolled to: on a phone the plots of the camera in focus are
+   * far below its picture, and would show that nobody watches it.
+   *
+   * @param {Element | null} element
+   */
+  keep(element) {
+    const before = this.#watched.get(this.#kept);
+    this.#kept = element;
+    const item = this.#watched.get(element);
+    if (item) this.#tell(item);
+    if (!before || before === item) return;
+    clearTimeout(before.timer);
+    before.timer = setTimeout(() => this.#tell(before), LEAVE_DELAY_MS);
+  }
+
   #onEntries(entries) {
     for (const { target, isIntersecting } of entries) {
       const item = this.#watched.get(target);
@@ -49,7 +66,8 @@ export class Visibility {
   }
 
   #tell(item) {
-    const visible = item.onScreen && document.visibilityState === 'visible';
+    const shown = item.onScreen || item === this.#watched.get(this.#kept);
+    const visible = shown && document.visibilityState === 'visible';
     if (visible === item.visible) return;
     item.visible = visible;
     item.onChange(visible);
