@@ -55,6 +55,8 @@ AXIS_INK = """(canvas) => {
   return ink[1];
 }"""
 
+RIGHT = "(element) => element.getBoundingClientRect().right"
+
 NOTICES = """async ({ rounds, screens }) => {
   const { Notices, concerns } = await import(new URL('static/js/notices.js', document.baseURI));
   const notices = new Notices();
@@ -304,8 +306,7 @@ def test_drawers_fit(page: Page, width: int, height: int) -> None:
         expect(drawer).to_be_visible()
 
         # It slides in, if for a moment only.
-        right = "(drawer) => drawer.getBoundingClientRect().right"
-        wait_until(lambda drawer=drawer: drawer.evaluate(right) == width)  # type: ignore[misc]
+        wait_until(lambda drawer=drawer: drawer.evaluate(RIGHT) == width)  # type: ignore[misc]
         shown = drawer.evaluate("(drawer) => drawer.getBoundingClientRect().width")
         assert (shown == width) == (width < 700)
         assert page.evaluate("() => document.documentElement.scrollWidth") <= width
