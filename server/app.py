@@ -252,8 +252,10 @@ def open_bus(settings: Settings) -> "Bus | None":
 
 
 def native_threads(settings: Settings) -> int:
-    """Return how many native threads there are to be: a camera reads and encodes; some more."""
-    return 2 * len(settings.cameras) + 4
+    """Return how many native threads there are to be: a camera reads and encodes, some
+    process; some more."""
+    processing = sum(bool(camera.process) for camera in settings.cameras)
+    return 2 * len(settings.cameras) + processing + 4
 
 
 def share_common(bus: "Bus", folder: Path) -> "Common":

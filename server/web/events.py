@@ -10,8 +10,8 @@ from flask_socketio import ConnectionRefusedError as Refusal
 from flask_socketio import SocketIO
 
 from server import __version__, hub, protocol
-from server.capture.watchable import Action, Watchable
-from server.delivery.fanout import FULL, Fanout
+from server.capture.watchable import Action, Argument, PresetOrder, Setting, Watchable
+from server.delivery.fanout import Fanout
 from server.errors import RequestError
 from server.web.auth import Auth
 from server.web.control import Control, unknown_camera
@@ -42,6 +42,9 @@ REFUSED_S = 1.0
 
 View = frozenset[str] | None
 """The cameras that some people may know of; None for all."""
+
+AUTO = "auto"
+"""Asked for instead of a rendition, it is whichever fits."""
 
 P = TypeVar("P", bound=protocol.Payload)
 
@@ -92,6 +95,9 @@ class Events:
         self._answer("stop", protocol.CameraPayload, self._stop)
         self._answer("fps", protocol.FpsPayload, self._fps)
         self._answer("quality", protocol.QualityPayload, self._quality)
+        self._answer("control", protocol.ControlPayload, self._set_control)
+        self._answer("reset", protocol.ResetPayload, self._reset)
+        self._answer("preset", protocol.PresetPayload, self._preset)
         self._answer("quit", protocol.EmptyPayload, self._quit)
         socketio.on_event("*", self._on_unknown)
 
@@ -255,8 +261,10 @@ class Events:
     ) -> None:
         """Tell the audit log of a control action."""
         more = payload.model_dump() if payload is not None else {}
-        if event in more:
+        if event in ("fps", "quality") and event in more:
             more["value"] = more.pop(event)
+        if isinstance(more.get("value"), tuple):
+            more["value"] = str(more["value"])
         by = session.credential.by
         self._auth.audit.note(session.who, event, session.address, result, by=by, **more)
 
@@ -270,18 +278,26 @@ class Events:
     def _on_ack(self, *arguments: object) -> None:
         """Take an ``ack`` that did not come the short way, :meth:`Session.acknowledge`."""
         session = self._sessions.get(flask.request.sid)  # type: ignore[attr-defined]
-        if session is not None and len(arguments) == 2:
+        if session is not None and len(arguments) in (2, 3):
             session.acknowledge(*arguments)
 
     def _watch(self, session: Session, payload: protocol.WatchPayload) -> dict[str, Any]:
         camera = self._control.camera(payload.camera)
-        if payload.rendition not in (FULL, "auto"):
+        fanout = self._fanouts[camera.name]
+        if payload.rendition != AUTO and payload.rendition not in fanout.rooms:
+            accepted = ", ".join((AUTO, *fanout.rooms))
             raise RequestError(
-                "bad_request", f"rendition: {payload.rendition!r} is unknown; accepted: full, auto"
+                "bad_request",
+                f"rendition: {payload.rendition!r} is unknown; accepted: {accepted}",
             )
         self._socketio.server.enter_room(session.sid, protocol.room_of(camera.name))
-        session.watch(self._fanouts[camera.name])
-        return {"camera": camera.describe(), "rendition": FULL}
+        rendition, reason = payload.rendition, "fixed"
+        if rendition == AUTO:
+            choice = session.watch_what_fits(fanout, payload.width)
+            rendition, reason = choice.rendition, choice.reason
+        else:
+            session.watch(fanout, rendition)
+        return {"camera": camera.describe(), "rendition": rendition, "reason": reason}
 
     def _unwatch(self, session: Session, payload: protocol.CameraPayload) -> dict[str, Any]:
         camera = self._control.camera(payload.camera)
@@ -289,7 +305,8 @@ class Events:
         session.unwatch(camera.name)
         return {"camera": camera.describe()}
 
-    def _clock(self, _session: Session, payload: protocol.ClockPayload) -> dict[str, Any]:
+    def _clock(self, session: Session, payload: protocol.ClockPayload) -> dict[str, Any]:
+        session.bare_s = payload.round_trip or session.bare_s
         return {"t": payload.t, "server": time.time()}
 
     def _notices(self, session: Session, payload: protocol.NoticesPayload) -> dict[str, Any]:
@@ -312,8 +329,19 @@ class Events:
     def _quality(self, session: Session, payload: protocol.QualityPayload) -> dict[str, Any]:
         return self._do(session, payload.camera, "quality", payload.quality)
 
+    def _set_control(self, session: Session, payload: protocol.ControlPayload) -> dict[str, Any]:
+        setting = Setting(payload.control, payload.value)
+        return self._do(session, payload.camera, "control", setting)
+
+    def _reset(self, session: Session, payload: protocol.ResetPayload) -> dict[str, Any]:
+        return self._do(session, payload.camera, "reset", Setting(payload.control))
+
+    def _preset(self, session: Session, payload: protocol.PresetPayload) -> dict[str, Any]:
+        order = PresetOrder(payload.preset, payload.do)
+        return self._do(session, payload.camera, "preset", order)
+
     def _do(
-        self, session: Session, camera: str, action: Action, value: float | None = None
+        self, session: Session, camera: str, action: Action, value: Argument = None
     ) -> dict[str, Any]:
         self._control.carry_out(session.who, camera, action, value)
         return {"camera": self._control.camera(camera).describe()}

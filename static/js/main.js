@@ -2,6 +2,7 @@
  * Wires the page together; every other module minds one thing.
  */
 import { Announcer } from './announcer.js';
+import { Arrangement } from './arrangement.js';
 import { Banner } from './banner.js';
 import { ClockOffset } from './clock.js';
 import { TROUBLE, WORDS } from './condition.js';
@@ -11,6 +12,7 @@ import { closeDrawer } from './drawer.js';
 import { leaveFullPage, toggleFullscreen } from './fullscreen.js';
 import { Insight } from './insight.js';
 import { setUpKeyboard } from './keyboard.js';
+import { isKiosk, isKioskAction } from './kiosk.js';
 import { Link } from './link.js';
 import { Mjpeg } from './mjpeg.js';
 import { Panel, isRunning } from './panel.js';
@@ -20,6 +22,7 @@ import { Statusbar } from './statusbar.js';
 import { setText } from './text.js';
 import { setUpTheme } from './theme.js';
 import { Toasts } from './toasts.js';
+import { View } from './view.js';
 import { exposeForTests } from './window.js';
 
 const REFRESH_MS = 250;
@@ -33,12 +36,14 @@ const find = (selector) => document.querySelector(selector);
 const link = new Link(await place);
 const clock = new ClockOffset();
 const deckElement = find('[data-deck]');
-const deck = new Deck(deckElement, find('#tile-template'), link, clock);
+const arrangement = new Arrangement();
+const deck = new Deck(deckElement, find('#tile-template'), link, clock, arrangement);
 const panel = new Panel(find('[data-panel]'), setOnCamera);
 const toasts = new Toasts(find('[data-toasts]'), find('#toast-template'));
 const insight = new Insight(link, clock, deck, toasts);
 const banner = new Banner(find('[data-banner]'));
 const announcer = new Announcer(find('[data-announcer]'));
+const view = new View({ deck, arrangement, link, toasts, announcer });
 const statusbar = new Statusbar(find('[data-statusbar]'));
 const mjpeg = new Mjpeg();
 const openHelp = setUpHelp(find('[data-help]'));
@@ -52,11 +57,11 @@ setUpTheme(find('[data-theme-toggle]'));
 setUpKeyboard(perform);
 find('[data-open-help]').addEventListener('click', openHelp);
 find('[data-open-quit]').addEventListener('click', openQuit);
-deckElement.addEventListener('dblclick', (event) => {
-  if (event.target.closest('.tile[data-focused]')) perform({ action: 'fullscreen' });
-});
 panel.addEventListener('act', ({ detail }) => perform(detail));
-deck.addEventListener('focus', ({ detail }) => panel.show(detail.tile));
+deck.addEventListener('focus', ({ detail }) => {
+  panel.show(detail.tile);
+  showSummary();
+});
 deck.addEventListener('list', showSummary);
 deck.addEventListener('condition', ({ detail: { tile, condition } }) => {
   announcer.say(tile.title, WORDS[condition]);
@@ -104,7 +109,7 @@ function onCamera(state) {
 
 function onRefused({ message, code }) {
   // Logged out, here or elsewhere, or the user was changed: only logging in helps.
-  if (code === 'unauthorized') location.assign('login');
+  if (code === 'unauthorized') location.assign(`login${location.search}`);
   else banner.show('refused', message);
 }
 
@@ -149,12 +154,13 @@ async function fetchCameras() {
 
 /** @param {import('./keymap.js').KeyAction} act  @returns {boolean} whether there was something to do */
 function perform(act) {
-  const tile = deck.target;
+  if (isKiosk && !isKioskAction(act.action)) return false;
+  const tile = isKiosk ? { element: document.documentElement } : deck.target;
   switch (act.action) {
     case 'focus':
       return deck.focusAt(act.index);
     case 'move':
-      deck.move(act.by);
+      if (!view.perform({ action: 'pan', by: act.by })) deck.move(act.by);
       return true;
     case 'unfocus':
       if (leaveFullPage(tile?.element) || closeDrawer()) return true;
@@ -176,7 +182,7 @@ function perform(act) {
       if (tile) toggleFullscreen(tile.element).catch((error) => toasts.show(error.message, 'warning'));
       return tile !== null;
     default:
-      return false;
+      return view.perform(act);
   }
 }
 
@@ -247,5 +253,6 @@ function showSummary() {
   const trouble = conditions.filter((condition) => TROUBLE.has(condition)).length;
   const text = conditions.length === 0 ? '' : `${live} of ${conditions.length} live`;
   setText(find('[data-summary]'), text);
-  document.title = trouble > 0 ? `(${trouble}) Porthole` : 'Porthole';
+  const subject = deck.focused ? `${deck.focused.title} – Porthole` : 'Porthole';
+  document.title = trouble > 0 ? `(${trouble}) ${subject}` : subject;
 }

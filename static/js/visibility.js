@@ -9,7 +9,7 @@ const MARGIN = '120px';
 
 export class Visibility {
   #watched = new Map();
-  #kept = null;
+  #followed = null;
   // Both margins: the tiles scroll inside an element, which only scrollMargin reaches into.
   #observer = new IntersectionObserver((entries) => this.#onEntries(entries), {
     rootMargin: MARGIN,
@@ -27,7 +27,7 @@ export class Visibility {
    * @param {(visible: boolean) => void} onChange
    */
   observe(element, onChange) {
-    this.#watched.set(element, { onChange, onScreen: false, visible: false, timer: 0 });
+    this.#watched.set(element, { onChange, onScreen: false, kept: false, visible: false, timer: 0 });
     this.#observer.observe(element);
   }
 
@@ -44,14 +44,27 @@ export class Visibility {
    *
    * @param {Element | null} element
    */
-  keep(element) {
-    const before = this.#watched.get(this.#kept);
-    this.#kept = element;
+  follow(element) {
+    const before = this.#watched.get(this.#followed);
+    this.#followed = element;
     const item = this.#watched.get(element);
     if (item) this.#tell(item);
     if (!before || before === item) return;
     clearTimeout(before.timer);
     before.timer = setTimeout(() => this.#tell(before), LEAVE_DELAY_MS);
+  }
+
+  /**
+   * Let an element count as seen wherever it is: its picture is shown elsewhere too.
+   *
+   * @param {Element} element
+   * @param {boolean} kept
+   */
+  keep(element, kept) {
+    const item = this.#watched.get(element);
+    if (!item) return;
+    item.kept = kept;
+    this.#tell(item);
   }
 
   #onEntries(entries) {
@@ -66,8 +79,8 @@ export class Visibility {
   }
 
   #tell(item) {
-    const shown = item.onScreen || item === this.#watched.get(this.#kept);
-    const visible = shown && document.visibilityState === 'visible';
+    const shown = item.onScreen || item === this.#watched.get(this.#followed);
+    const visible = item.kept || (shown && document.visibilityState === 'visible');
     if (visible === item.visible) return;
     item.visible = visible;
     item.onChange(visible);

@@ -29,7 +29,7 @@ SEEING = (
     "/api",
     "/readyz",
 )
-CONTROLLING = ("start", "stop", "fps", "quality")
+CONTROLLING = ("start", "stop", "fps", "quality", "control", "reset", "preset")
 PUBLIC = ("/healthz", "/login", "/logout", "/static")
 
 
