@@ -265,6 +265,7 @@ export class Deck extends EventTarget {
       const now = this.#list.children[index];
       if (now !== element) this.#list.insertBefore(element, now ?? null);
     });
+    this.#element.style.setProperty('--ratio', (this.#focused?.ratio ?? 16 / 9).toFixed(4));
     this.#rove(there.has(this.#active) ? this.#active : (this.#focused ?? this.#visible[0]));
     this.#layOut();
     this.dispatchEvent(new CustomEvent('arranged'));
