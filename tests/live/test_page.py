@@ -264,18 +264,18 @@ def test_zoom_never_shows_an_edge(blank: Page) -> None:
         assert entry["whole"] or look["scale"] < 1.02
 
 
-def test_a_sweep_is_wide_level_and_quick(blank: Page) -> None:
+def test_a_swipe_is_wide_level_and_quick(blank: Page) -> None:
     """A finger that scrolls, rests or trembles asks for nothing."""
 
     strokes = [(-90, 10, 200), (90, -10, 200), (-90, 60, 200), (-30, 0, 100), (-90, 0, 2000)]
-    swept = in_module(
+    swiped = in_module(
         blank,
         "zoom",
-        "({ sweepOf }, strokes) => strokes.map(([dx, dy, ms]) => sweepOf({ dx, dy, ms }))",
+        "({ swipeOf }, strokes) => strokes.map(([dx, dy, ms]) => swipeOf({ dx, dy, ms }))",
         strokes,
     )
 
-    assert swept == [1, -1, 0, 0, 0]
+    assert swiped == [1, -1, 0, 0, 0]
 
 
 @pytest.mark.parametrize(
@@ -434,6 +434,39 @@ def test_looking_closer(server: PortholeServer, page: Page) -> None:
     expect(badge).to_have_count(0)
 
 
+def test_full_page_without_full_screen(server: PortholeServer, page: Page) -> None:
+    """Where a phone has no full screen the picture takes the page, zooms, and can be left."""
+    page.add_init_script("Object.defineProperty(document, 'fullscreenEnabled', { value: false });")
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.goto(server.url + "?camera=door")
+    wait_for_paint(page, "door", 1)
+
+    page.get_by_role("button", name="Fullscreen").click()
+    assert tile(page, "door").bounding_box() == {"x": 0, "y": 0, "width": 390, "height": 844}
+    tile(page, "door").locator(".glass").dblclick()
+    expect(page.locator(".zoom-badge")).to_have_text("2.0×")
+    page.get_by_role("button", name="Done").click()
+
+    expect(page.locator("[data-panel]")).to_be_visible()
+    expect(page.locator("[data-full-page]")).to_have_count(0)
+
+
+def test_full_screen_zooms_too(server: PortholeServer, page: Page) -> None:
+    """A tile that fills the screen out of the grid is looked at closer, and is whole afterwards."""
+    page.goto(server.url)
+    wait_for_paint(page, "door", 1)
+
+    tile(page, "door").locator(".tile-open").focus()
+    page.keyboard.press("f")
+    page.wait_for_function("() => document.fullscreenElement?.dataset.camera === 'door'")
+    page.keyboard.press("+")
+    expect(page.locator(".zoom-badge")).to_have_text("1.3×")
+    page.keyboard.press("f")
+
+    expect(page.locator(".zoom-badge")).to_have_count(0)
+    expect(page.locator("[data-zoomed]")).to_have_count(0)
+
+
 def covers(page: Page, camera: str) -> None:
     """The picture reaches over all edges of its glass, in any direction in which it is larger."""
     page.wait_for_function(
@@ -448,8 +481,8 @@ def covers(page: Page, camera: str) -> None:
     )
 
 
-def test_fingers_pinch_and_sweep(server: PortholeServer, browser: Browser) -> None:
-    """Two fingers zoom, one pans what is zoomed, and one that sweeps goes to the next camera."""
+def test_fingers_pinch_and_swipe(server: PortholeServer, browser: Browser) -> None:
+    """Two fingers zoom, one pans what is zoomed, and one that swipes goes to the next camera."""
     context = browser.new_context(viewport={"width": 390, "height": 844}, has_touch=True)
     page = context.new_page()
     page.goto(server.url + "?camera=door")
