@@ -1,8 +1,10 @@
 """Fakes and fixtures that several tests share; each is small enough to trust."""
 
+import dataclasses
 import queue
 import socket
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import hypothesis
@@ -12,12 +14,14 @@ import pytest
 from server import config, hub
 from server.address import Address, parse_address
 from server.capture.camera import Camera
+from server.capture.controls import ControlInfo, Value, find_control, refuse
 from server.capture.frame import Frame, Image, Picture
 from server.capture.info import SourceInfo
 from server.capture.local import LocalReader
 from server.capture.reader import Reader
 from server.capture.source import Source
 from server.delivery.encoder import EncodedFrame
+from server.processor import Processor
 
 # No example is too slow on a loaded machine, and no run depends on an earlier one.
 hypothesis.settings.register_profile("porthole", max_examples=50, deadline=None, database=None)
@@ -86,6 +90,7 @@ class FakeSource:
         self.closed = 0
         self._coming: queue.SimpleQueue[Image | Exception] = queue.SimpleQueue()
         self._grabbed: Image | Exception | None = None
+        self.offer()
 
     def give(self, *pictures: Image | Exception) -> None:
         """Have these grabbed next, in this order; an exception is raised instead."""
@@ -107,12 +112,28 @@ class FakeSource:
         self.grabs += 1
         return True
 
-    def retrieve(self, _jpeg_up_to: int = 0) -> Image:
+    def retrieve(self, _jpeg_up_to: int = 0, _pixels_from: int = 0) -> Image:
         self.decoded += 1
         if isinstance(self._grabbed, UndecodableError):
             raise self._grabbed.error
         assert isinstance(self._grabbed, np.ndarray)
         return self._grabbed
+
+    def controls(self) -> tuple[ControlInfo, ...]:
+        return tuple(replace(one, value=self.held[one.name]) for one in self.offered)
+
+    def set_control(self, name: str, value: Value) -> Value:
+        """Take a value, unless it is one of those that are refused."""
+        control = find_control(self.controls(), name)
+        if value in self.refused:
+            raise refuse(control, value, control.value)
+        self.held[name] = value
+        return value
+
+    def offer(self, *offered: ControlInfo, refused: tuple[Value, ...] = ()) -> None:
+        """Let these be set, but not to some values."""
+        self.offered, self.refused = offered, refused
+        self.held = {one.name: one.value for one in offered}
 
     def close(self) -> None:
         self.closed += 1
@@ -215,10 +236,14 @@ def make_camera() -> Iterator[Callable[..., Camera]]:
     cameras: list[Camera] = []
 
     def make(
-        *outcomes: Source | Exception, fps: float | None = None, **server: float | int
+        *outcomes: Source | Exception,
+        fps: float | None = None,
+        process: tuple[Processor, ...] = (),
+        **server: float | int,
     ) -> Camera:
         opener = FakeOpener(*outcomes)
-        camera = Camera(camera_settings(fps=fps), config.ServerSettings(**server), opener)
+        settings = dataclasses.replace(camera_settings(fps=fps), process=process)
+        camera = Camera(settings, config.ServerSettings(**server), opener)
         cameras.append(camera)
         camera.open()
         return camera

@@ -8,7 +8,7 @@ Everyone else only sets what they want (:meth:`Camera.start`, :meth:`Camera.set_
 import logging
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 from server import config, hub
@@ -17,8 +17,12 @@ from server.capture.frame import Frame, Jpeg, Picture, size_of
 from server.capture.frozen import Stillness
 from server.capture.opening import open_reader
 from server.capture.reader import Demand, Reader, Reading
+from server.capture.rendition import Rendition, ladder_of
 from server.capture.slot import Slot
-from server.capture.watchable import State
+from server.capture.stage import Host, Stage
+from server.capture.transform import Transform
+from server.capture.tuning import Tuning
+from server.capture.watchable import State, offered
 from server.errors import PictureError, SourceEnded, SourceError
 from server.metrics import Meter
 
@@ -70,6 +74,7 @@ class Camera:
         self.meter = Meter()
         self.fps = settings.fps
         self.quality = settings.quality
+        self.ladder = ladder_of(settings.renditions)
         self.enabled = True
         self.on_change: Callable[[Camera], None] = lambda camera: None
         self.on_notice: Callable[[Camera, str, str], None] = lambda camera, level, message: None
@@ -78,14 +83,35 @@ class Camera:
         self._server = server
         self._open_reader = open_reader
         self._viewers = 0
+        self._pixels_from = 0
         self._wake = hub.Signal()
         self._tasks: list[hub.Task] = []
         self._closing = False
 
         self._seq = 0
+        self._stage = Stage(
+            settings.process,
+            Host(
+                self.name,
+                self.title,
+                self.meter,
+                lambda: self.rate,
+                self._publish,
+                lambda: self._refresh(changed=True),
+                lambda level, message: self.on_notice(self, level, message),
+            ),
+        )
+        self.tuning = Tuning(
+            self._wake.set,
+            self.set_transform,
+            lambda: self._refresh(changed=True),
+            lambda why: self.on_notice(self, "warning", f"{self.title}: {why}"),
+        )
         self._due = 0.0
         self._source: Reader | None = None
-        self._demand = Demand(self._due_now, self._best_jpeg, settings.skip_unchanged)
+        self._demand = Demand(
+            self._due_now, self._best_jpeg, lambda: self._pixels_from, settings.skip_unchanged
+        )
         self._holding = False  # From before the source is opened until after it is closed.
         self._size = (0, 0)
         self._source_fps = 0.0
@@ -127,6 +153,15 @@ class Camera:
         """Frames a second that it delivers at most, as far as is known."""
         return self.fps or self._source_fps or 30.0
 
+    @property
+    def width(self) -> int:
+        """The width of its pictures in pixels; 0 while unknown."""
+        return self._size[0]
+
+    def slot_of(self, _rendition: Rendition) -> Slot:
+        """Return where the frames come from that a rendition is made of."""
+        return self.slot
+
     def describe(self) -> dict[str, Any]:
         """Return STATE of the wire contract."""
         return {
@@ -142,6 +177,9 @@ class Camera:
             "source_fps": self._source_fps or None,
             "passed_through": self._jpeg_quality > 0,
             "viewers": self._viewers,
+            "renditions": [rendition.name for rendition in offered(self)],
+            "process": self._stage.describe(),
+            **self.tuning.describe(),
         }
 
     @property
@@ -160,6 +198,7 @@ class Camera:
     def close(self, timeout_s: float) -> bool:
         """Release the source and end; return False if it is stuck beyond ``timeout_s``."""
         self._closing = True
+        self._stage.end()
         self._wake.set()
         if not self._tasks:
             return True
@@ -178,7 +217,7 @@ class Camera:
             self._picture_at = None
             self._still_s = 0.0
             self._stillness = Stillness()  # Anew: the old one may be in use on a native thread.
-            self.slot.clear()
+            self._clear()
         if viewers and not self._viewers and self._source is not None:
             self._waiting_since = time.monotonic()
         arrived = viewers > self._viewers
@@ -187,6 +226,10 @@ class Camera:
             self.hurry()
         self._refresh(changed=True)
         self._wake.set()
+
+    def set_renditions(self, renditions: Collection[Rendition]) -> None:
+        """Say which renditions are watched; the smaller ones need pixels, also of a JPEG."""
+        self._pixels_from = max((one.width for one in renditions if one.width), default=0)
 
     def hurry(self) -> None:
         """Make the source's very next picture due, for someone who has none yet."""
@@ -197,6 +240,7 @@ class Camera:
         self.enabled = True
         self._ended = False
         self._failure = None
+        self._stage.retry()
         self._refresh(changed=True)
         self._wake.set()
 
@@ -219,6 +263,17 @@ class Camera:
         self._refresh(changed=True)
 
     @property
+    def transform(self) -> Transform:
+        """How its pictures are turned, mirrored and cut."""
+        return self._stage.transform
+
+    def set_transform(self, transform: Transform) -> None:
+        """Turn, mirror and cut pictures like this from the next frame on."""
+        self._stage.transform = transform
+        self.hurry()
+        self._refresh(changed=True)
+
+    @property
     def encoding_quality(self) -> int:
         """The JPEG quality, 1 to 100, at which its pixels are to be encoded."""
         return self.quality or DEFAULT_QUALITY
@@ -233,6 +288,7 @@ class Camera:
     def _run(self) -> None:
         while not self._closing:
             if not self._wanted():
+                self._stage.rest()
                 self._refresh()
                 self._wake.wait()
                 continue
@@ -272,12 +328,14 @@ class Camera:
         self._broken = ""
         self._stillness.forget()
         self._holding = True
+        self._stage.open()
         source = hub.run_native(
             self._open_reader, self._address, self.name, self._server.read_timeout
         )
         self._source = source
         self.meter.opened += 1
-        self._size = (source.info.width, source.info.height)
+        self.tuning.attach(source)
+        self._size = self.transform.size_after(source.info.width, source.info.height)
         self._source_fps = round(source.info.fps, 3)
         self._waiting_since = time.monotonic()
         self._refresh(changed=True)
@@ -287,6 +345,9 @@ class Camera:
         source = self._source
         assert source is not None
         while self._lingers():
+            if self.tuning.waiting:
+                self.tuning.serve(source)
+                self._source_fps = round(source.info.fps, 3)
             if not self._viewers and not source.info.live:
                 # A file loses nothing by waiting, and decoding it unseen is work for nobody.
                 self._wake.wait(WATCH_PERIOD_S)
@@ -323,6 +384,8 @@ class Camera:
 
     def _best_jpeg(self) -> int:
         """Up to which quality the source's own JPEG will do; asked natively, as late as can be."""
+        if self._stage.needed:
+            return 0
         return self.quality or BEST_QUALITY
 
     def _put(self, picture: Picture, at_unix: float) -> None:
@@ -334,6 +397,18 @@ class Camera:
             self._due = 0.0
         self._seq += 1
         self.meter.captured += 1
+        self.meter.capture_s += max(0.0, time.time() - at_unix)
+        frame = Frame(picture, self._seq, at_unix)
+        if self._stage.needed:
+            self._stage.put(frame)
+        else:
+            self._publish(frame)
+
+    def _publish(self, frame: Frame) -> None:
+        """Hand a frame on to be delivered, as it is to be seen."""
+        if self.slot.frame is not None and frame.seq <= self.slot.frame.seq:
+            return  # It was worked on while a later one needed no work any more.
+        picture = frame.picture
         size = size_of(picture)
         before, self._jpeg_quality = self._jpeg_quality, _quality_of(picture)
         # A camera that varies its quality from picture to picture would have itself announced so.
@@ -341,8 +416,13 @@ class Camera:
             self._size = size
             self._refresh(changed=True)
         replaced = self.slot.replaced
-        self.slot.put(Frame(picture, self._seq, at_unix))
+        self.slot.put(frame)
         self.meter.drops["replaced"] += self.slot.replaced - replaced
+
+    def _clear(self) -> None:
+        """Forget frames on their way: they would only grow old."""
+        self._stage.clear()
+        self.slot.clear()
 
     def _fail(self, reason: str) -> None:
         self._picture_at = None
@@ -359,9 +439,10 @@ class Camera:
 
     def _release(self) -> None:
         source, self._source = self._source, None
+        self.tuning.detach()
         self._jpeg_quality = 0
         self._picture_at = self._waiting_since = None
-        self.slot.clear()
+        self._clear()
         if source is not None:
             try:
                 hub.run_native(source.close)
@@ -401,6 +482,8 @@ class Camera:
             return "stalled", f"no picture for more than {limit_s:g} s{broken}"
         if self._picture_at is None:
             return "starting", "waiting for the first picture"
+        if self._stage.withheld:
+            return "stalled", self._stage.withheld
         frozen_s = self._server.frozen_after
         if frozen_s and self._still_s > frozen_s:
             return "stalled", f"the picture has not changed for more than {frozen_s:g} s"

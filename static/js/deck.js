@@ -265,7 +265,6 @@ export class Deck extends EventTarget {
       const now = this.#list.children[index];
       if (now !== element) this.#list.insertBefore(element, now ?? null);
     });
-    this.#element.style.setProperty('--ratio', (this.#focused?.ratio ?? 16 / 9).toFixed(4));
     this.#rove(there.has(this.#active) ? this.#active : (this.#focused ?? this.#visible[0]));
     this.#layOut();
     this.dispatchEvent(new CustomEvent('arranged'));
@@ -283,6 +282,8 @@ export class Deck extends EventTarget {
   }
 
   #layOut() {
+    // Of the stage, where the page scrolls.
+    this.#element.style.setProperty('--ratio', (this.#focused?.ratio ?? 16 / 9).toFixed(4));
     if (this.#visible.length === 0) return;
     const style = getComputedStyle(this.#element);
     const listStyle = getComputedStyle(this.#list);

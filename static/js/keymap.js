@@ -13,12 +13,12 @@
  *   | {action: 'move' | 'shift' | 'pan', by: 'left' | 'right' | 'up' | 'down'}
  *   | {action: 'step', by: -1 | 1} | {action: 'zoom', by: -1 | 0 | 1}
  *   | {action: 'unfocus' | 'fullscreen' | 'toggle' | 'snapshot' | 'copy' | 'popout' | 'layout' | 'filter'
- *     | 'help'}} KeyAction
+ *     | 'help' | 'system' | 'timeline'}} KeyAction
  */
 
 const SIMPLE = {
-  c: 'copy', f: 'fullscreen', l: 'layout', p: 'popout', s: 'snapshot', '/': 'filter', '?': 'help',
-  Escape: 'unfocus',
+  c: 'copy', f: 'fullscreen', i: 'system', l: 'layout', p: 'popout', s: 'snapshot', t: 'timeline',
+  '/': 'filter', '?': 'help', Escape: 'unfocus',
 };
 const ARROWS = { ArrowLeft: 'left', ArrowRight: 'right', ArrowUp: 'up', ArrowDown: 'down' };
 const PAGES = { PageUp: -1, PageDown: 1 };

@@ -8,7 +8,9 @@ import { ClockOffset } from './clock.js';
 import { TROUBLE, WORDS } from './condition.js';
 import { Deck } from './deck.js';
 import { setUpHelp, setUpQuit } from './dialogs.js';
+import { closeDrawer } from './drawer.js';
 import { leaveFullPage, toggleFullscreen } from './fullscreen.js';
+import { Insight } from './insight.js';
 import { setUpKeyboard } from './keyboard.js';
 import { isKiosk, isKioskAction } from './kiosk.js';
 import { Link } from './link.js';
@@ -38,6 +40,7 @@ const arrangement = new Arrangement();
 const deck = new Deck(deckElement, find('#tile-template'), link, clock, arrangement);
 const panel = new Panel(find('[data-panel]'), setOnCamera);
 const toasts = new Toasts(find('[data-toasts]'), find('#toast-template'));
+const insight = new Insight(link, clock, deck, toasts);
 const banner = new Banner(find('[data-banner]'));
 const announcer = new Announcer(find('[data-announcer]'));
 const view = new View({ deck, arrangement, link, toasts, announcer });
@@ -81,7 +84,6 @@ function listen() {
     panel.setStats(detail.cameras ?? {});
     statusbar.setProcess(detail.process);
   });
-  link.addEventListener('notice', ({ detail }) => toasts.show(detail.message, detail.level));
   link.addEventListener('down', ({ detail }) => onDown(detail));
   link.addEventListener('refused', ({ detail }) => onRefused(detail));
   link.addEventListener('blocked', onBlocked);
@@ -161,12 +163,15 @@ function perform(act) {
       if (!view.perform({ action: 'pan', by: act.by })) deck.move(act.by);
       return true;
     case 'unfocus':
-      if (leaveFullPage(tile?.element)) return true;
+      if (leaveFullPage(tile?.element) || closeDrawer()) return true;
       deck.focus(null);
       return true;
     case 'help':
       openHelp();
       return true;
+    case 'system':
+    case 'timeline':
+      return insight.toggle(act.action);
     case 'toggle':
       if (deck.focused) toggleCamera(deck.focused);
       return deck.focused !== null;
