@@ -5,6 +5,7 @@ import { Announcer } from './announcer.js';
 import { Banner } from './banner.js';
 import { ClockOffset } from './clock.js';
 import { TROUBLE, WORDS } from './condition.js';
+import { Controls } from './controls.js';
 import { Deck } from './deck.js';
 import { setUpHelp, setUpQuit } from './dialogs.js';
 import { leaveFullPage, toggleFullscreen } from './fullscreen.js';
@@ -33,6 +34,7 @@ const clock = new ClockOffset();
 const deckElement = find('[data-deck]');
 const deck = new Deck(deckElement, find('#tile-template'), link, clock);
 const panel = new Panel(find('[data-panel]'), setOnCamera);
+const controls = new Controls(find('[data-controls]'), tune);
 const toasts = new Toasts(find('[data-toasts]'), find('#toast-template'));
 const banner = new Banner(find('[data-banner]'));
 const announcer = new Announcer(find('[data-announcer]'));
@@ -54,6 +56,7 @@ deckElement.addEventListener('dblclick', (event) => {
 });
 panel.addEventListener('act', ({ detail }) => perform(detail));
 deck.addEventListener('focus', ({ detail }) => panel.show(detail.tile));
+deck.addEventListener('focus', ({ detail }) => controls.show(detail.tile));
 deck.addEventListener('list', showSummary);
 deck.addEventListener('condition', ({ detail: { tile, condition } }) => {
   announcer.say(tile.title, WORDS[condition]);
@@ -76,7 +79,10 @@ function listen() {
     panel.setStats(detail.cameras ?? {});
     statusbar.setProcess(detail.process);
   });
-  link.addEventListener('notice', ({ detail }) => toasts.show(detail.message, detail.level));
+  link.addEventListener('notice', ({ detail }) => {
+    // Whoever moves a control sees what it does, and needs no notice of it laid over the controls.
+    if (!controls.isOwn(detail)) toasts.show(detail.message, detail.level);
+  });
   link.addEventListener('down', ({ detail }) => onDown(detail));
   link.addEventListener('refused', ({ detail }) => onRefused(detail));
   link.addEventListener('blocked', onBlocked);
@@ -98,6 +104,7 @@ function onCamera(state) {
   deck.update(state);
   showPhase(deck.tiles.size);
   if (deck.focused?.name === state.name) panel.refresh();
+  if (deck.focused?.name === state.name) controls.refresh();
 }
 
 function onRefused({ message, code }) {
@@ -183,6 +190,13 @@ function setOnCamera(event, camera, value) {
   return command(event, { camera, [event]: value });
 }
 
+/** Set a control; show the truth that comes back. Why not is told at the control. */
+async function tune(event, payload) {
+  const reply = await link.request(event, payload);
+  if (reply.ok) onCamera(reply.camera);
+  return reply;
+}
+
 /** Send what an operator wants; show the truth that comes back, or why not. */
 async function command(event, payload) {
   const reply = await link.request(event, payload);
@@ -234,6 +248,7 @@ function showConnection(state, word) {
   setText(element.querySelector('[data-link-word]'), word);
   find('[data-open-quit]').hidden = role !== 'operator' || !link.connected;
   panel.setAccess({ role, connected: link.connected });
+  controls.setAccess({ role, connected: link.connected });
 }
 
 function showSummary() {
