@@ -147,7 +147,18 @@ def read_settings(
 ) -> Settings:
     """Return what file, environment and command line add up to."""
     given = {name: text for name, text in flags.items() if text is not None}
-    return load_settings(sources, config, state, given, os.environ)
+    settings = load_settings(sources, config, state, given, os.environ)
+    check_processors(settings)
+    return settings
+
+
+def check_processors(settings: Settings) -> None:
+    """Refuse to start with functions that are not there, or cannot even be imported."""
+    if any(processor.module for one in settings.cameras for processor in one.process):
+        from server.capture.workshop import check_functions
+
+        for one in settings.cameras:
+            check_functions(one.process, f"camera {one.name!r}")
 
 
 def require_bus(settings: Settings) -> None:

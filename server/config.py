@@ -17,6 +17,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from server.address import ACCEPTED, Address, parse_address
 from server.errors import ConfigError
+from server.processor import ACCEPTED as ACCEPTED_PROCESSORS
+from server.processor import Processor, parse_processors
 
 __all__ = [
     "CAMERA_NAME",
@@ -44,6 +46,14 @@ class Accepts:
 Fps = Annotated[float, Field(ge=0.1, le=120), Accepts("a number from 0.1 to 120")]
 Quality = Annotated[int, Field(ge=1, le=100), Accepts("a whole number from 1 to 100")]
 
+
+DEFAULT_WIDTHS = (960, 640, 320)
+
+Widths = Annotated[
+    tuple[Annotated[int, Field(ge=16, le=8192)], ...],
+    Field(max_length=8, strict=False),
+    Accepts("a list of up to 8 widths in pixels, each from 16 to 8192"),
+]
 
 Names = Annotated[
     tuple[Annotated[str, Field(min_length=1)], ...],
@@ -162,10 +172,20 @@ class CameraSettings(_Table):
     source: Annotated[str, Accepts(ACCEPTED)] = Field(description="Where pictures come from.")
     fps: Fps | None = Field(None, description="Frames a second; unset keeps the source's own.")
     quality: Quality | None = Field(None, description="JPEG quality; unset takes the server's.")
+    renditions: Widths = Field(
+        DEFAULT_WIDTHS,
+        description="Widths in pixels in which it is offered besides its own size. A viewer takes "
+        "the one that fits its tile and its link; an empty list sends all of them the full size.",
+    )
     skip_unchanged: Annotated[bool, Accepts("true or false")] = Field(
         False,
         description="Send a picture that shows nothing new only once a second. Saves nearly all "
         "bytes where seldom anything moves.",
+    )
+    process: Annotated[tuple[str, ...], Field(strict=False), Accepts(ACCEPTED_PROCESSORS)] = Field(
+        (),
+        description="What is done to each picture before it is encoded, in this order; see "
+        "[processors](processors.md).",
     )
 
 
@@ -179,6 +199,8 @@ class Camera:
     fps: float | None
     quality: int | None
     skip_unchanged: bool = False
+    renditions: tuple[int, ...] = DEFAULT_WIDTHS
+    process: tuple[Processor, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -378,6 +400,10 @@ def _cameras_from_file(
             address = parse_address(settings.source, folder)
         except ConfigError as error:
             raise ConfigError(f"{place}source = {error}") from None
+        try:
+            process = parse_processors(settings.process, folder)
+        except ConfigError as error:
+            raise ConfigError(f"{place}process: {error}") from None
         cameras[settings.name] = Camera(
             settings.name,
             settings.title or settings.name,
@@ -385,5 +411,7 @@ def _cameras_from_file(
             settings.fps or server.fps,
             settings.quality or server.quality,
             settings.skip_unchanged,
+            settings.renditions,
+            process,
         )
     return tuple(cameras.values())

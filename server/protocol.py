@@ -23,6 +23,7 @@ __all__ = [
     "ControlValue",
     "EmptyPayload",
     "FpsPayload",
+    "NoticesPayload",
     "Payload",
     "PresetPayload",
     "QualityPayload",
@@ -128,9 +129,21 @@ class PresetPayload(CameraPayload):
 
 
 class ClockPayload(Payload):
-    """``clock``; ``t`` is the client's clock in Unix seconds, and is sent back as it came."""
+    """``clock``; ``t`` is the client's clock in Unix seconds, and is sent back as it came.
+
+    ``round_trip`` is the shortest that the client has measured so far, in seconds.
+    """
 
     t: float
+    round_trip: Annotated[float, Field(ge=0, le=60)] | None = None
+
+
+class NoticesPayload(Payload):
+    """``notices``: those between two times, in Unix seconds, and of one camera."""
+
+    since: Annotated[float | None, Field(ge=0)] = None
+    before: Annotated[float | None, Field(ge=0)] = None
+    camera: Annotated[str | None, Field(min_length=1, max_length=40)] = None
 
 
 P = TypeVar("P", bound=Payload)

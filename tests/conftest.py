@@ -1,5 +1,6 @@
 """Fakes and fixtures that several tests share; each is small enough to trust."""
 
+import dataclasses
 import queue
 import socket
 from collections.abc import Callable, Iterator
@@ -20,6 +21,7 @@ from server.capture.local import LocalReader
 from server.capture.reader import Reader
 from server.capture.source import Source
 from server.delivery.encoder import EncodedFrame
+from server.processor import Processor
 
 # No example is too slow on a loaded machine, and no run depends on an earlier one.
 hypothesis.settings.register_profile("porthole", max_examples=50, deadline=None, database=None)
@@ -110,7 +112,7 @@ class FakeSource:
         self.grabs += 1
         return True
 
-    def retrieve(self, _jpeg_up_to: int = 0) -> Image:
+    def retrieve(self, _jpeg_up_to: int = 0, _pixels_from: int = 0) -> Image:
         self.decoded += 1
         if isinstance(self._grabbed, UndecodableError):
             raise self._grabbed.error
@@ -234,10 +236,14 @@ def make_camera() -> Iterator[Callable[..., Camera]]:
     cameras: list[Camera] = []
 
     def make(
-        *outcomes: Source | Exception, fps: float | None = None, **server: float | int
+        *outcomes: Source | Exception,
+        fps: float | None = None,
+        process: tuple[Processor, ...] = (),
+        **server: float | int,
     ) -> Camera:
         opener = FakeOpener(*outcomes)
-        camera = Camera(camera_settings(fps=fps), config.ServerSettings(**server), opener)
+        settings = dataclasses.replace(camera_settings(fps=fps), process=process)
+        camera = Camera(settings, config.ServerSettings(**server), opener)
         cameras.append(camera)
         camera.open()
         return camera

@@ -8,7 +8,7 @@ Everyone else only sets what they want (:meth:`Camera.start`, :meth:`Camera.set_
 import logging
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 from server import config, hub
@@ -17,11 +17,12 @@ from server.capture.frame import Frame, Jpeg, Picture, size_of
 from server.capture.frozen import Stillness
 from server.capture.opening import open_reader
 from server.capture.reader import Demand, Reader, Reading
+from server.capture.rendition import Rendition, ladder_of
 from server.capture.slot import Slot
-from server.capture.stage import Stage
+from server.capture.stage import Host, Stage
 from server.capture.transform import Transform
 from server.capture.tuning import Tuning
-from server.capture.watchable import State
+from server.capture.watchable import State, offered
 from server.errors import PictureError, SourceEnded, SourceError
 from server.metrics import Meter
 
@@ -73,6 +74,7 @@ class Camera:
         self.meter = Meter()
         self.fps = settings.fps
         self.quality = settings.quality
+        self.ladder = ladder_of(settings.renditions)
         self.enabled = True
         self.on_change: Callable[[Camera], None] = lambda camera: None
         self.on_notice: Callable[[Camera, str, str], None] = lambda camera, level, message: None
@@ -81,12 +83,24 @@ class Camera:
         self._server = server
         self._open_reader = open_reader
         self._viewers = 0
+        self._pixels_from = 0
         self._wake = hub.Signal()
         self._tasks: list[hub.Task] = []
         self._closing = False
 
         self._seq = 0
-        self._stage = Stage(self.name, self._publish, self.meter)
+        self._stage = Stage(
+            settings.process,
+            Host(
+                self.name,
+                self.title,
+                self.meter,
+                lambda: self.rate,
+                self._publish,
+                lambda: self._refresh(changed=True),
+                lambda level, message: self.on_notice(self, level, message),
+            ),
+        )
         self.tuning = Tuning(
             self._wake.set,
             self.set_transform,
@@ -95,7 +109,9 @@ class Camera:
         )
         self._due = 0.0
         self._source: Reader | None = None
-        self._demand = Demand(self._due_now, self._best_jpeg, settings.skip_unchanged)
+        self._demand = Demand(
+            self._due_now, self._best_jpeg, lambda: self._pixels_from, settings.skip_unchanged
+        )
         self._holding = False  # From before the source is opened until after it is closed.
         self._size = (0, 0)
         self._source_fps = 0.0
@@ -137,6 +153,15 @@ class Camera:
         """Frames a second that it delivers at most, as far as is known."""
         return self.fps or self._source_fps or 30.0
 
+    @property
+    def width(self) -> int:
+        """The width of its pictures in pixels; 0 while unknown."""
+        return self._size[0]
+
+    def slot_of(self, _rendition: Rendition) -> Slot:
+        """Return where the frames come from that a rendition is made of."""
+        return self.slot
+
     def describe(self) -> dict[str, Any]:
         """Return STATE of the wire contract."""
         return {
@@ -152,6 +177,8 @@ class Camera:
             "source_fps": self._source_fps or None,
             "passed_through": self._jpeg_quality > 0,
             "viewers": self._viewers,
+            "renditions": [rendition.name for rendition in offered(self)],
+            "process": self._stage.describe(),
             **self.tuning.describe(),
         }
 
@@ -200,6 +227,10 @@ class Camera:
         self._refresh(changed=True)
         self._wake.set()
 
+    def set_renditions(self, renditions: Collection[Rendition]) -> None:
+        """Say which renditions are watched; the smaller ones need pixels, also of a JPEG."""
+        self._pixels_from = max((one.width for one in renditions if one.width), default=0)
+
     def hurry(self) -> None:
         """Make the source's very next picture due, for someone who has none yet."""
         self._due = 0.0
@@ -209,6 +240,7 @@ class Camera:
         self.enabled = True
         self._ended = False
         self._failure = None
+        self._stage.retry()
         self._refresh(changed=True)
         self._wake.set()
 
@@ -256,6 +288,7 @@ class Camera:
     def _run(self) -> None:
         while not self._closing:
             if not self._wanted():
+                self._stage.rest()
                 self._refresh()
                 self._wake.wait()
                 continue
@@ -295,6 +328,7 @@ class Camera:
         self._broken = ""
         self._stillness.forget()
         self._holding = True
+        self._stage.open()
         source = hub.run_native(
             self._open_reader, self._address, self.name, self._server.read_timeout
         )
@@ -363,6 +397,7 @@ class Camera:
             self._due = 0.0
         self._seq += 1
         self.meter.captured += 1
+        self.meter.capture_s += max(0.0, time.time() - at_unix)
         frame = Frame(picture, self._seq, at_unix)
         if self._stage.needed:
             self._stage.put(frame)
@@ -447,6 +482,8 @@ class Camera:
             return "stalled", f"no picture for more than {limit_s:g} s{broken}"
         if self._picture_at is None:
             return "starting", "waiting for the first picture"
+        if self._stage.withheld:
+            return "stalled", self._stage.withheld
         frozen_s = self._server.frozen_after
         if frozen_s and self._still_s > frozen_s:
             return "stalled", f"the picture has not changed for more than {frozen_s:g} s"

@@ -18,7 +18,7 @@ from server.address import Address
 from server.capture.area import Writer
 from server.capture.change import Change
 from server.capture.controls import read_values, set_controls, write_controls
-from server.capture.frame import Jpeg, size_of
+from server.capture.frame import Jpeg, Picture, size_of
 from server.capture.limits import check_size, is_too_large
 from server.capture.link import BEAT, SHAPE, WANT, Kind, Link, Message, Step
 from server.capture.process import die_with_parent
@@ -152,9 +152,9 @@ class _Child:
 
     def _deliver(self, source: "Source", at_unix: float) -> None:
         assert self._wanted is not None
-        slot, jpeg_up_to, changed = WANT.unpack(self._wanted.payload)
+        slot, jpeg_up_to, pixels_from, changed = WANT.unpack(self._wanted.payload)
         try:
-            picture = source.retrieve(jpeg_up_to)
+            picture = source.retrieve(jpeg_up_to, pixels_from)
             if changed and not self._change.is_worth_sending(picture):
                 return
             self._wanted = None
@@ -171,14 +171,22 @@ class _Child:
             self._link.send(Kind.BROKEN, b"a picture takes more memory than a camera may have")
             return
         try:
-            jpeg = (len(picture.data), picture.quality) if isinstance(picture, Jpeg) else (0, 0)
-            self._link.send(Kind.PICTURE, SHAPE.pack(slot, height, width, *jpeg, at_unix), fd)
+            shape = SHAPE.pack(slot, height, width, *_jpeg_shape(picture), at_unix)
+            self._link.send(Kind.PICTURE, shape, fd)
         finally:
             if fd >= 0:
                 os.close(fd)
 
     def _enter(self, step: Step) -> None:
         self._step = (step, time.monotonic())
+
+
+def _jpeg_shape(picture: Picture) -> tuple[int, int, int, int]:
+    """Return bytes and quality of a JPEG, and height and width of the pixels that come with it."""
+    if not isinstance(picture, Jpeg):
+        return 0, 0, 0, 0
+    height, width = (0, 0) if picture.pixels is None else picture.pixels.shape[:2]
+    return len(picture.data), picture.quality, height, width
 
 
 def _facts_of(source: "Source") -> dict[str, Any]:

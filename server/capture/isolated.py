@@ -144,7 +144,7 @@ class IsolatedReader:
     def _ask(self, demand: Demand) -> None:
         self._lent = self._lender.lend() if self._lender else NO_SLOT
         self._asking = True
-        self._tell(Kind.WANT, WANT.pack(self._lent, demand.jpeg_up_to(), demand.changed))
+        self._tell(Kind.WANT, _want(self._lent, demand))
 
     def _until_due_s(self, demand: Demand) -> float:
         return min(ATTENTION_S, max(0.0, demand.due() - time.monotonic()))
@@ -221,7 +221,7 @@ class IsolatedReader:
         self.controls = read_controls(told["controls"])
 
     def _take_picture(self, message: Message) -> None:
-        slot, height, width, nbytes, quality, at_unix = SHAPE.unpack(message.payload)
+        slot, height, width, nbytes, quality, high, wide, at_unix = SHAPE.unpack(message.payload)
         picture: Picture
         try:
             if message.fd >= 0:
@@ -231,7 +231,13 @@ class IsolatedReader:
                 raise ValueError("a slot that was not asked for")
             if nbytes:
                 check_size(width, height)
-                picture = Jpeg(self._lender.copy_out(slot, nbytes), width, height, quality)
+                data = self._lender.copy_out(slot, nbytes)
+                pixels = None
+                if high:
+                    pixels = self._lender.hand_over(slot, high, wide, behind=nbytes)
+                else:
+                    self._lender.give_back(slot)
+                picture = Jpeg(data, width, height, quality, pixels)
             else:
                 picture = self._lender.hand_over(slot, height, width)
         except (OSError, ValueError, SourceError) as error:
@@ -266,6 +272,10 @@ class IsolatedReader:
     def _lose(self, reason: str) -> NoReturn:
         self._process.kill()
         raise SourceError(reason)
+
+
+def _want(slot: int, demand: Demand) -> bytes:
+    return WANT.pack(slot, demand.jpeg_up_to(), demand.pixels_from(), demand.changed)
 
 
 def _fits(reading: Reading, demand: Demand) -> bool:

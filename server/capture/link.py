@@ -4,8 +4,9 @@
 the server sends      which means
 ====================  =========================================================================
 ``OPEN`` json         open this source; the first message, and the only place of its password
-``WANT`` ...          put the next picture into this slot: its own JPEG up to a quality, or pixels;
-                      the very next, or the next that shows anything new
+``WANT`` ...          put the next picture into this slot: its own JPEG up to a quality, with its
+                      pixels from a width on, or pixels alone; the very next, or the next that
+                      shows anything new
 ``SET`` json          set these controls between two pictures
 (end of file)         close the source and end
 ====================  =========================================================================
@@ -35,10 +36,12 @@ __all__ = ["BEAT", "NO_SLOT", "SHAPE", "WANT", "Kind", "Link", "Message", "Step"
 
 MAX_BYTES = 32768
 
-WANT = struct.Struct("<iB?")
-"""A slot or :data:`NO_SLOT`, up to which quality its own JPEG will do, whether it must be new."""
-SHAPE = struct.Struct("<iIIIBd")
-"""Slot, height, width, of JPEG its bytes and quality (of pixels 0 and 0), Unix seconds."""
+WANT = struct.Struct("<iBI?")
+"""A slot or :data:`NO_SLOT`, up to which quality its own JPEG will do, from which width on its
+pixels are wanted too (0 for none), whether it must be new."""
+SHAPE = struct.Struct("<iIIIBIId")
+"""Slot, height, width, of JPEG its bytes and quality (of pixels 0 and 0), height and width of the
+pixels behind a JPEG (0 and 0 without), Unix seconds."""
 BEAT = struct.Struct("<BdQ")
 """Step, seconds in it, pictures grabbed."""
 
@@ -59,6 +62,11 @@ class Kind(IntEnum):
     ENDED = 15
     LOST = 16
     SETTLED = 17
+    # Of processors; see workshop.py.
+    PREPARE = 21
+    PROCESS = 22
+    PREPARED = 31
+    PROCESSED = 32
 
 
 class Step(IntEnum):

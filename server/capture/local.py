@@ -37,7 +37,7 @@ class LocalReader:
         while time.monotonic() < deadline and self._source.grab():
             at_unix = time.time()
             if is_due(demand):
-                picture = self._source.retrieve(demand.jpeg_up_to())
+                picture = self._source.retrieve(demand.jpeg_up_to(), demand.pixels_from())
                 if not demand.changed or self._change.is_worth_sending(picture):
                     return Reading(picture, at_unix)
             passed = Reading(None, at_unix)

@@ -35,6 +35,7 @@ class Process:
         link: A socket, which becomes its standard input. Standard output is its lifeline, a pipe on
             which nothing is ever written; errors go nowhere, for FFmpeg may quote the URL there.
         environment: Variables to add to our own. Everybody may read them: no secrets.
+        heard: Whether its errors go where our own do.
 
     Raises:
         OSError: If no more processes can be started.
@@ -43,12 +44,15 @@ class Process:
     # Killed, but not yet gone: each spawn asks again, so that none stays a zombie for ever.
     _lingering: ClassVar[list["Process"]] = []
 
-    def __init__(self, module: str, link: Any, environment: dict[str, str]) -> None:
+    def __init__(
+        self, module: str, link: Any, environment: dict[str, str], heard: bool = False
+    ) -> None:
         for process in tuple(self._lingering):
             if process.wait(0.0):
                 self._lingering.remove(process)
         self._status: int | None = None
         their_end, self._lifeline = os.pipe()
+        silence = (os.POSIX_SPAWN_OPEN, 2, os.devnull, os.O_WRONLY, 0)
         path = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
         try:
             self.pid = os.posix_spawn(
@@ -59,7 +63,7 @@ class Process:
                 file_actions=[
                     (os.POSIX_SPAWN_DUP2, link.fileno(), 0),
                     (os.POSIX_SPAWN_DUP2, their_end, 1),
-                    (os.POSIX_SPAWN_OPEN, 2, os.devnull, os.O_WRONLY, 0),
+                    *(() if heard else (silence,)),
                 ],
                 # A group of its own: Ctrl-C is for the server, which then closes its sources.
                 setpgroup=0,

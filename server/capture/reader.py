@@ -20,11 +20,14 @@ class Demand(NamedTuple):
     Attributes:
         due: When a picture is next wanted, in monotonic seconds; infinite while nobody watches.
         jpeg_up_to: The highest quality, 1 to 100, at which the source's own JPEG will do.
+        pixels_from: The least width at which the pixels of such a JPEG are wanted beside it; 0
+            where they are not.
         changed: Whether a picture that shows nothing new is wanted once a second only.
     """
 
     due: Callable[[], float]
     jpeg_up_to: Callable[[], int]
+    pixels_from: Callable[[], int] = lambda: 0
     changed: bool = False
 
 

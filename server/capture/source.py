@@ -28,12 +28,13 @@ class Source(Protocol):
             SourceError: If the source is lost; says why.
         """
 
-    def retrieve(self, jpeg_up_to: int = 0) -> Picture:
+    def retrieve(self, jpeg_up_to: int = 0, pixels_from: int = 0) -> Picture:
         """Return the picture last grabbed; to decode it is the costly part.
 
         Args:
             jpeg_up_to: The highest JPEG quality at which the source's own JPEG will do, from 0,
                 when pixels are needed, to 100.
+            pixels_from: The least width at which its pixels are wanted beside it; 0 for none.
 
         Raises:
             PictureError: If it cannot be decoded; the next one may be.

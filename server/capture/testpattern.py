@@ -116,7 +116,7 @@ class TestPattern:
             self._pacer.schedule(1 / self.info.fps)
         return due
 
-    def retrieve(self, _jpeg_up_to: int = 0) -> Image:
+    def retrieve(self, _jpeg_up_to: int = 0, _pixels_from: int = 0) -> Image:
         """Render the picture of this moment."""
         return self.render(time.time())
 

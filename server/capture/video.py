@@ -19,7 +19,7 @@ from server.address import Address
 from server.capture.controls import ControlInfo, Value, find_control, refuse
 from server.capture.frame import Image, Picture
 from server.capture.info import SourceInfo
-from server.capture.jpeg import decode_jpeg, inspect_jpeg
+from server.capture.jpeg import decode_jpeg, inspect_jpeg, with_pixels
 from server.capture.pacer import Pacer
 from server.capture.v4l2 import AUTO_EXPOSURE, Driver, find_property, parse_size
 from server.errors import ControlError, PictureError, SourceEnded, SourceError
@@ -69,15 +69,16 @@ class _Video:
             raise SourceError("no more pictures arrive; is it still there?")
         return True
 
-    def retrieve(self, jpeg_up_to: int = 0) -> Picture:
+    def retrieve(self, jpeg_up_to: int = 0, pixels_from: int = 0) -> Picture:
         """Return the picture last grabbed: as it came if that will do, otherwise decoded."""
         arrived, data = self._capture.retrieve()
         if self._jpeg:
             if not arrived or data is None:
                 raise PictureError("an empty part arrived instead of a picture")
             jpeg, shown = inspect_jpeg(data.tobytes())
-            passes = shown and 0 < jpeg.quality <= jpeg_up_to
-            return jpeg if passes else decode_jpeg(jpeg)
+            if not shown or not 0 < jpeg.quality <= jpeg_up_to:
+                return decode_jpeg(jpeg)
+            return with_pixels(jpeg, pixels_from) if pixels_from else jpeg
         if not arrived or data is None or data.size == 0:
             raise PictureError("a picture arrived that cannot be decoded")
         pixels = cv2.cvtColor(data, cv2.COLOR_GRAY2BGR) if data.ndim == 2 else data

@@ -1,15 +1,25 @@
 """A camera as those see it who deliver its frames and control it, wherever it is."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
 from server.capture.controls import Value
+from server.capture.rendition import Rendition
 from server.capture.slot import Slot
 from server.capture.tuning import Tuning
 from server.metrics import Meter
 
-__all__ = ["Action", "Argument", "Elsewhere", "PresetOrder", "Setting", "State", "Watchable"]
+__all__ = [
+    "Action",
+    "Argument",
+    "Elsewhere",
+    "PresetOrder",
+    "Setting",
+    "State",
+    "Watchable",
+    "offered",
+]
 
 State = Literal["idle", "starting", "live", "stalled", "retrying", "ended", "stopped"]
 
@@ -70,6 +80,7 @@ class Watchable(Protocol):
         meter: What has been done with its frames in this process.
         fps: Frames a second that are wanted; None for the source's own.
         quality: JPEG quality that is wanted; None where nobody has said.
+        ladder: Its renditions, the largest first.
         enabled: Whether no operator has stopped it.
         tuning: What is set on it; None where another node owns it.
         elsewhere: The node that owns it; None for this process itself.
@@ -81,6 +92,7 @@ class Watchable(Protocol):
     meter: Meter
     fps: float | None
     quality: int | None
+    ladder: tuple[Rendition, ...]
     enabled: bool
 
     @property
@@ -101,9 +113,16 @@ class Watchable(Protocol):
     @property
     def encoding_quality(self) -> int: ...
 
+    @property
+    def width(self) -> int: ...
+
+    def slot_of(self, rendition: Rendition) -> Slot: ...
+
     def describe(self) -> dict[str, Any]: ...
 
     def set_viewers(self, viewers: int) -> None: ...
+
+    def set_renditions(self, renditions: Collection[Rendition]) -> None: ...
 
     def start(self) -> None: ...
 
@@ -112,3 +131,9 @@ class Watchable(Protocol):
     def set_fps(self, fps: float | None) -> None: ...
 
     def set_quality(self, quality: int) -> None: ...
+
+
+def offered(camera: Watchable) -> list[Rendition]:
+    """Return the renditions that differ: none as wide as the camera's pictures, or wider."""
+    width = camera.width
+    return [one for one in camera.ladder if not width or one.width is None or one.scales(width)]

@@ -16,6 +16,7 @@ __all__ = [
     "MessageError",
     "Notice",
     "Presence",
+    "Processing",
     "Reply",
     "Request",
     "Status",
@@ -57,6 +58,15 @@ class Figures(Message):
     lost: Count = 0
 
 
+class Processing(Message):
+    """How one of a camera's processors does, as in STATE."""
+
+    name: Annotated[str, Field(min_length=1, max_length=80)]
+    state: Literal["ok", "slow", "failing", "skipped", "stuck"]
+    message: Text
+    ms: Measure | None
+
+
 class ControlStatus(Message):
     """One control, as in STATE. Of a kind that only newer nodes know it is shown by nobody."""
 
@@ -92,6 +102,11 @@ class Status(Message):
     source_fps: Fps | None
     passed_through: bool = False
     viewers: Count
+    renditions: Annotated[list[Annotated[str, Field(max_length=40)]], Field(max_length=9)] = [
+        "full"
+    ]
+    widths: Annotated[list[Annotated[int, Field(ge=16, le=8192)]], Field(max_length=8)] = []
+    process: Annotated[list[Processing], Field(max_length=64)] = []
     controls: Annotated[list[ControlStatus], Field(max_length=64)] = []
     presets: Annotated[list[PresetName], Field(max_length=64)] = []
     preset: PresetName | None = None
@@ -111,6 +126,7 @@ class Wake(Message):
     """Somebody has just begun to hear a camera's frames, or with None has just come."""
 
     camera: CameraName | None = None
+    rendition: Annotated[str, Field(max_length=40)] = "full"
 
 
 class Request(Message):

@@ -14,7 +14,7 @@ from server.cluster.claims import RENEW_S, Claims
 from server.cluster.messages import Figures, Notice, Presence, Reply, Request, Status, Wake
 from server.cluster.outbox import Outbox
 from server.cluster.parcel import LARGEST_SEQ
-from server.cluster.publisher import Publisher, Room
+from server.cluster.publisher import Publisher, Rooms
 from server.cluster.requests import argument_of
 from server.errors import ErrorCode, RequestError
 from server.metrics import CameraStats
@@ -25,8 +25,6 @@ log = logging.getLogger(__name__)
 
 CarryOut = Callable[[str, str, Action, Argument], None]
 """Does to a camera what an operator wants: who, camera, action and value. Raises RequestError."""
-
-RENDITION = "full"
 
 # How often it is asked who hears frames, besides whenever somebody says so.
 DEMAND_PERIOD_S = 0.15
@@ -70,7 +68,7 @@ class Sharing:
         node: str,
         host: str,
         cameras: Mapping[str, Camera],
-        rooms: Mapping[str, Room],
+        rooms: Mapping[str, Rooms],
         outbox: Outbox,
         carry_out: CarryOut,
         on_notice: Callable[[str, str, str], None],
@@ -84,10 +82,16 @@ class Sharing:
         self._on_notice = on_notice
         self._claims = Claims(bus, node, self._host, tuple(cameras))
         self._publishers = {
-            name: Publisher(
-                bus, bus.name("frame", name, RENDITION), node, rooms[name], camera.meter
+            (name, rendition.name): Publisher(
+                bus,
+                bus.name("frame", name, rendition.name),
+                node,
+                rooms[name],
+                rendition.name,
+                camera.meter,
             )
             for name, camera in cameras.items()
+            for rendition in camera.ladder
         }
         self._stats = {name: CameraStats(camera.meter) for name, camera in cameras.items()}
         self._figures: dict[str, Figures] = {}
@@ -139,7 +143,9 @@ class Sharing:
         elif wake.camera in self._cameras:
             self._look_now.set()
             self._cameras[wake.camera].hurry()
-            self._publishers[wake.camera].repeat()
+            publisher = self._publishers.get((wake.camera, wake.rendition))
+            if publisher is not None:
+                publisher.repeat()
 
     def on_request(self, request: Request) -> None:
         """Carry out what an operator elsewhere wants, in a green thread of its own."""
@@ -196,7 +202,8 @@ class Sharing:
     def _status(self, name: str) -> Status:
         state = self._cameras[name].describe()
         state["reason"] = state["reason"][:400]
-        return Status(**state, figures=self._figures.get(name))
+        widths = [rendition.width for rendition in self._cameras[name].ladder if rendition.width]
+        return Status(**state, widths=widths, figures=self._figures.get(name))
 
     def _say(self, names: list[str], leaving: bool = False) -> None:
         # In parts: all controls of all cameras at once would be more than a message may be.
@@ -276,10 +283,8 @@ class Sharing:
 
     def _look(self, client: Client) -> None:
         """Publish what somebody hears, and nothing else."""
-        channels = {p.channel.encode(): name for name, p in self._publishers.items()}
-        counts = {
-            channels.get(channel): count for channel, count in client.pubsub_numsub(*channels)
-        }
+        channels = [publisher.channel.encode() for publisher in self._publishers.values()]
+        hearers = dict(client.pubsub_numsub(*channels))
         ours = self._ours()
-        for name, publisher in self._publishers.items():
-            publisher.want(name in ours and counts.get(name, 0) > 0)
+        for (name, _), publisher in self._publishers.items():
+            publisher.want(name in ours and hearers.get(publisher.channel.encode(), 0) > 0)

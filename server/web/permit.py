@@ -33,6 +33,7 @@ NEEDS: Mapping[str, Need] = {
     "watch": Need.VIEWER,
     "unwatch": Need.VIEWER,
     "clock": Need.VIEWER,
+    "notices": Need.VIEWER,
     "start": Need.OPERATOR,
     "stop": Need.OPERATOR,
     "fps": Need.OPERATOR,

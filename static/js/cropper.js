@@ -13,7 +13,10 @@ const WHOLE = [0, 0, 1, 1];
 const REST_MS = 350;
 
 // What the page must not take for a click on the tile or a gesture of its own.
-const OURS = ['pointerdown', 'pointerup', 'click', 'dblclick', 'touchstart', 'touchmove', 'touchend', 'wheel'];
+const OURS = [
+  'pointerdown', 'pointermove', 'pointerup', 'pointercancel', 'click', 'dblclick', 'touchstart', 'touchmove', 'touchend',
+  'wheel',
+];
 
 /** @typedef {(area: number[] | null, done: boolean) => Promise<unknown> | void} OnChange */
 

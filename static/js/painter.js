@@ -10,6 +10,7 @@
  * @property {import('./header.js').FrameHeader} header
  * @property {ArrayBuffer} jpeg
  * @property {number} receivedMs  When it came in, by `performance.now()` of the thread that paints.
+ * @property {number} [decodedMs]  When it was decoded, by the same clock.
  */
 export class Painter {
   #canvas;
@@ -62,6 +63,7 @@ export class Painter {
       const generation = this.#generation;
       this.#waiting = null;
       const bitmap = await decode(frame.jpeg);
+      frame.decodedMs = performance.now();
       if (generation !== this.#generation) bitmap?.close();
       else if (bitmap === null) this.#onFailed(frame);
       else this.#schedule({ frame, bitmap });

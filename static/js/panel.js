@@ -5,6 +5,8 @@ import {
   formatSize,
 } from './format.js';
 import { Knob } from './knob.js';
+import { ProcessingList } from './processing.js';
+import { SizeChoice } from './sizechoice.js';
 import { setText } from './text.js';
 
 const VIEWER_REASON = 'You are here as a viewer. An operator can change these.';
@@ -46,6 +48,8 @@ export class Panel extends EventTarget {
   #lockedText;
   #facts;
   #knobs;
+  #sizeChoice;
+  #processing;
   #set;
   #tile = null;
   #stats = {};
@@ -70,10 +74,12 @@ export class Panel extends EventTarget {
     this.#locked = element.querySelector('[data-locked]');
     this.#lockedText = element.querySelector('[data-locked-text]');
     this.#facts = buildFacts(element.querySelector('[data-facts]'));
+    this.#processing = new ProcessingList(element.querySelector('[data-processing]'));
     this.#knobs = {
       fps: new Knob(element.querySelector('[data-knob="fps"]'), nowhere),
       quality: new Knob(element.querySelector('[data-knob="quality"]'), nowhere),
     };
+    this.#sizeChoice = new SizeChoice(element.querySelector('[data-size-choice]'));
     element.addEventListener('click', (event) => {
       const action = event.target.closest('[data-action]')?.dataset.action;
       if (action) this.dispatchEvent(new CustomEvent('act', { detail: { action } }));
@@ -109,8 +115,10 @@ export class Panel extends EventTarget {
     if (tile === null) return;
     this.#showState(tile);
     this.#showAccess();
+    this.#sizeChoice.show(tile);
     this.#knobs.fps.show(tile.state.fps ?? tile.state.source_fps ?? null, practicalFps(tile.state));
     this.#knobs.quality.show(tile.state.quality ?? null);
+    this.#processing.show(tile.state.process);
     const stats = this.#stats[tile.name] ?? {};
     for (const [value, read] of this.#facts) setText(value, read(tile, stats));
   }

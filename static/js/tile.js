@@ -1,8 +1,10 @@
 /** One camera on the page: its picture, its state in words, and four numbers. */
 import { nowUnix } from './clock.js';
 import { WORDS, conditionOf, frameInterval } from './condition.js';
-import { formatAge, formatCount, formatFps, formatMs, plural } from './format.js';
+import { UNKNOWN, formatAge, formatCount, formatFps, formatMs, formatRendition, plural } from './format.js';
+import { ProcessingTrouble } from './processing.js';
 import { RemoteViewer } from './remote.js';
+import { chosenSize } from './sizechoice.js';
 import { setText } from './text.js';
 
 const DETAILS = {
@@ -29,12 +31,14 @@ const DETAILS = {
  * @property {number} height
  * @property {number | null} source_fps
  * @property {number} viewers
+ * @property {import('./processing.js').Processing[]} [process]
  */
 
 /** Event: `condition` when the shown state changed. */
 export class Tile extends EventTarget {
   #element;
   #parts;
+  #processing;
   #viewer;
   #clock;
   #state;
@@ -69,10 +73,12 @@ export class Tile extends EventTarget {
       latency: find('[data-readout="latency"]'),
       dropped: find('[data-readout="dropped"]'),
       viewers: find('[data-readout="viewers"]'),
+      rendition: find('[data-readout="rendition"]'),
     };
+    this.#processing = new ProcessingTrouble(this.#parts.glass);
     this.#element.dataset.camera = state.name;
     this.#clock = clock;
-    this.#viewer = new RemoteViewer(link, clock, state.name, this.#parts.canvas);
+    this.#viewer = new RemoteViewer(link, clock, state.name, this.#parts.canvas, chosenSize(state.name));
     this.#viewer.addEventListener('painted', () => this.refresh());
     this.update(state);
   }
@@ -88,6 +94,12 @@ export class Tile extends EventTarget {
 
   get viewer() {
     return this.#viewer;
+  }
+
+  /** Width by height of the picture; a guess until the source has been opened once. */
+  get ratio() {
+    const { width, height } = this.#state;
+    return width > 0 && height > 0 ? width / height : 16 / 9;
   }
 
   get name() {
@@ -117,9 +129,8 @@ export class Tile extends EventTarget {
   /** @param {CameraState} state */
   update(state) {
     this.#state = state;
-    if (state.width && state.height) {
-      this.#parts.canvas.style.setProperty('--ratio', (state.width / state.height).toFixed(4));
-    }
+    this.#parts.canvas.style.setProperty('--ratio', this.ratio.toFixed(4));
+    this.#processing.show(state.process);
     this.refresh();
   }
 
@@ -148,6 +159,7 @@ export class Tile extends EventTarget {
   refresh() {
     const { state } = this;
     const viewer = this.#viewer;
+    viewer.refresh();
     const hasPicture = viewer.hasPicture;
     const condition = conditionOf({
       state: state.state,
@@ -191,5 +203,6 @@ export class Tile extends EventTarget {
     setText(parts.latency, flowing ? formatMs(viewer.latencyMs) : `${formatMs(NaN)} ms`);
     setText(parts.dropped, `${formatCount(viewer.dropped)} dropped`);
     setText(parts.viewers, plural(this.state.viewers ?? 0, 'viewer'));
+    setText(parts.rendition, flowing ? formatRendition(viewer.rendition, viewer.renditionReason) : UNKNOWN);
   }
 }

@@ -26,7 +26,7 @@ export class Visibility {
    * @param {(visible: boolean) => void} onChange
    */
   observe(element, onChange) {
-    this.#watched.set(element, { onChange, onScreen: false, visible: false, timer: 0 });
+    this.#watched.set(element, { onChange, onScreen: false, kept: false, visible: false, timer: 0 });
     this.#observer.observe(element);
   }
 
@@ -35,6 +35,19 @@ export class Visibility {
     this.#observer.unobserve(element);
     clearTimeout(this.#watched.get(element)?.timer);
     this.#watched.delete(element);
+  }
+
+  /**
+   * Let an element count as seen wherever it is: its picture is shown elsewhere too.
+   *
+   * @param {Element} element
+   * @param {boolean} kept
+   */
+  keep(element, kept) {
+    const item = this.#watched.get(element);
+    if (!item) return;
+    item.kept = kept;
+    this.#tell(item);
   }
 
   #onEntries(entries) {
@@ -49,7 +62,7 @@ export class Visibility {
   }
 
   #tell(item) {
-    const visible = item.onScreen && document.visibilityState === 'visible';
+    const visible = item.kept || (item.onScreen && document.visibilityState === 'visible');
     if (visible === item.visible) return;
     item.visible = visible;
     item.onChange(visible);

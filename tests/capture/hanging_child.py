@@ -55,7 +55,7 @@ def hang() -> bool:
     return False
 
 
-def hang_image(_jpeg_up_to: int = 0) -> Image:
+def hang_image(_jpeg_up_to: int = 0, _pixels_from: int = 0) -> Image:
     """Wait for ever instead of decoding."""
     raise AssertionError(hang())
 

@@ -304,6 +304,28 @@ def test_jpeg_comes_through_as_it_was_sent(isolate: Open, camera: FakeCamera) ->
     assert picture(source).shape == (240, 320, 3)
 
 
+def test_jpeg_brings_the_pixels_that_are_wanted_beside_it(
+    isolate: Open, camera: FakeCamera
+) -> None:
+    """The child decodes no larger than is wanted, and both lie in the one slot that was lent."""
+    source = isolate(camera.plays("good"))
+    beside = AS_IT_COMES._replace(pixels_from=lambda: 160)
+
+    kept = []
+    while len(kept) < 12:
+        reading = source.read(beside)
+        if reading is not None and reading.picture is not None:
+            kept.append(reading.picture)
+
+    for shown in kept:
+        assert isinstance(shown, Jpeg)
+        assert shown.pixels is not None
+        assert shown.pixels.shape == (120, 160, 3)
+        whole = cv2.imdecode(np.frombuffer(shown.data, np.uint8), cv2.IMREAD_COLOR)
+        assert abs(float(whole.mean()) - float(shown.pixels.mean())) < 2
+    assert picture(source).shape == (240, 320, 3)
+
+
 def test_demand_that_changes_in_between_counts(isolate: Open, camera: FakeCamera) -> None:
     """A picture that is no longer wanted when it comes is not handed over."""
     source = isolate(camera.plays("good"))

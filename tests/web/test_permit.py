@@ -22,6 +22,7 @@ SEEING = (
     "watch",
     "unwatch",
     "clock",
+    "notices",
     "/",
     "/video_feed",
     "/snapshot",

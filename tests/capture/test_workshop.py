@@ -1,0 +1,153 @@
+"""Users' functions in a process of their own: what they may do, and whom it harms."""
+
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from server.capture.chain import Facts
+from server.capture.frame import Image
+from server.capture.workshop import Workshop, WorkshopError, check_functions
+from server.errors import ConfigError
+from server.processor import parse_processors
+
+FACTS = Facts(7, 1_700_000_000.5, 30.0, 1)
+MODULE = "processing_functions"
+
+Make = Callable[..., Workshop]
+
+
+@pytest.fixture
+def image() -> Image:
+    """A picture that must not be written to."""
+    made = np.random.default_rng(3).integers(0, 256, (48, 64, 3), np.uint8)
+    made.flags.writeable = False
+    return made
+
+
+@pytest.fixture
+def make() -> Iterator[Make]:
+    """Make workshops of functions; all end with the test."""
+    made: list[Workshop] = []
+
+    def one(*functions: str, stuck_after_s: float = 5.0) -> Workshop:
+        texts = [name if "?" in name else f"{MODULE}:{name}" for name in functions]
+        processors = parse_processors(texts, Path(__file__).parent)
+        made.append(Workshop(enumerate(processors), "door", "Door", stuck_after_s))
+        return made[-1]
+
+    yield one
+    for workshop in made:
+        workshop.close()
+
+
+def test_pictures_go_there_and_back(make: Make, image: Image) -> None:
+    """Drawing, returning and resizing work, in order, on a copy, for pictures of any size."""
+    workshop = make("annotate", "half", "caption?text=Hi", "black", "double")
+    before = image.copy()
+
+    drawn, outcomes = workshop.run(image, FACTS, [0])
+    halved, _ = workshop.run(image, FACTS, [1])
+    larger, _ = workshop.run(np.zeros((720, 1280, 3), np.uint8), FACTS, [3, 4])
+    again, _ = workshop.run(image, FACTS, [])
+
+    assert not any(outcome.error for outcome in outcomes)
+    assert (drawn[-1, -1] == 255).all()
+    assert (drawn != before).any(axis=2).sum() > 20
+    np.testing.assert_array_equal(halved, before[::2, ::2])
+    assert larger.shape == (1440, 2560, 3)
+    np.testing.assert_array_equal(again, before)
+    np.testing.assert_array_equal(image, before)
+
+
+def test_what_is_kept_stays_as_it_was(make: Make, image: Image) -> None:
+    """A processor may keep a picture for later; memory is not used anew under its hands."""
+    workshop = make("keep")
+    workshop.run(image, FACTS, [0])
+
+    shown, _ = workshop.run(255 - image, FACTS, [0])
+    third, _ = workshop.run(image, FACTS, [0])
+
+    np.testing.assert_array_equal(shown, image)
+    np.testing.assert_array_equal(third, 255 - image)
+
+
+def test_a_module_finds_the_library_it_knows(make: Make, image: Image) -> None:
+    """sleep, threads and standard streams are real: no eventlet, and nothing blocks on printing."""
+    workshop = make("count_threads", "green", "talk")
+
+    _, (threads, green, *_rest) = workshop.run(image, FACTS, [0, 1])
+    talked = [workshop.run(image, FACTS, [2])[1][0].error for _ in range(80)]
+
+    assert threads.error == ""
+    assert threads.ms > 190
+    assert "ValueError: real" in green.error
+    assert talked == [""] * 80
+
+
+def test_what_hangs_is_ended_and_named(make: Make, image: Image) -> None:
+    """A processor that never returns is given up, and the next picture gets a new process."""
+    workshop = make("number", "hang", stuck_after_s=1)
+
+    with pytest.raises(WorkshopError, match="has not returned for 1 s") as stuck:
+        workshop.run(image, FACTS, [0, 1])
+
+    assert (stuck.value.place, stuck.value.stuck) == (1, True)
+    assert workshop.run(image, FACTS, [0])[1][0].error == ""
+
+
+def test_what_crashes_is_named(make: Make, image: Image) -> None:
+    """A process that dies is that processor's doing, and started anew."""
+    workshop = make("number", "crash")
+
+    with pytest.raises(WorkshopError, match="killed by SIGKILL") as crash:
+        workshop.run(image, FACTS, [0, 1])
+
+    assert (crash.value.place, crash.value.stuck) == (1, False)
+    assert workshop.run(image, FACTS, [0])[1][0].error == ""
+
+
+def test_it_is_given_up_when_nobody_wants_it(make: Make, image: Image) -> None:
+    """Closing a camera does not wait for what hangs."""
+    workshop = make("hang")
+    workshop.prepare()
+    begun = time.monotonic()
+    workshop.abandon()
+
+    with pytest.raises(WorkshopError):
+        workshop.run(image, FACTS, [0])
+
+    assert time.monotonic() - begun < 2
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("nowhere:annotate", "there is no module 'nowhere'"),
+        (f"{MODULE}:nothing", "there is no function 'nothing'"),
+        (f"{MODULE}:not_a_function", "there is no function 'not_a_function'"),
+        ("broken:f", "importing it raised SyntaxError"),
+        ("needy:f", "needs the module 'nonesuch'"),
+        ("leaving:f", "importing it raised SystemExit"),
+    ],
+)
+def test_functions_are_looked_at_before_the_start(tmp_path: Path, text: str, said: str) -> None:
+    """What cannot be imported is one line that says where it is named and what is wrong."""
+    (tmp_path / "broken.py").write_text("def f(:\n")
+    (tmp_path / "needy.py").write_text("import nonesuch\n")
+    (tmp_path / "leaving.py").write_text("exit(3)\n")
+    folder = Path(__file__).parent if MODULE in text else tmp_path
+
+    with pytest.raises(ConfigError) as refused:
+        check_functions(parse_processors(["timestamp", text], folder), "camera 'door'")
+
+    assert str(refused.value).startswith(f"camera 'door': process = '{text}' cannot be used: ")
+    assert said in str(refused.value)
+
+
+def test_good_functions_pass() -> None:
+    """Where there is nothing to say, nothing is said; without functions nothing is started."""
+    check_functions(parse_processors([f"{MODULE}:annotate"], Path(__file__).parent), "camera")
+    check_functions(parse_processors(["timestamp"], Path()), "camera")
