@@ -8,9 +8,10 @@ import { Presets } from './presets.js';
 import { setText } from './text.js';
 
 const VIEWER_REASON = 'An operator can change these.';
+const NO_LINK_REASON = 'These work again once the server is connected.';
+
 // The server tells of a change when it has come to rest, a moment after it.
 const OWN_MS = 2500;
-const NO_LINK_REASON = 'These work again once the server is connected.';
 
 /**
  * @typedef {object} ControlState  One of `controls` of STATE.

@@ -70,17 +70,17 @@ export class Presets {
     const chip = document.createElement('li');
     const apply = document.createElement('button');
     const remove = document.createElement('button');
-    chip.className = 'chip';
+    chip.className = 'preset';
     chip.dataset.preset = name;
     apply.type = remove.type = 'button';
-    apply.className = 'chip-apply';
+    apply.className = 'preset-apply';
     apply.textContent = name;
     apply.setAttribute('aria-pressed', String(held));
     apply.addEventListener('click', () => {
       this.#last = name;
       this.#ask(name, 'apply');
     });
-    remove.className = 'chip-delete';
+    remove.className = 'preset-delete';
     remove.textContent = '×';
     remove.ariaLabel = remove.title = `Delete preset ${name}`;
     remove.addEventListener('click', () => this.#onCross(name, remove));
