@@ -194,8 +194,7 @@ def load_function(processor: Processor) -> Function:
         if error.name != processor.module:
             raise LoadError(f"needs the module {error.name!r}, which is not installed") from None
         raise LoadError(
-            f"there is no module {processor.module!r}; accepted: one in {processor.folder}, "
-            "or installed"
+            f"there is no module {processor.module!r}, neither in {processor.folder} nor installed"
         ) from None
     except BaseException as error:  # noqa: BLE001  a module may well call exit() when imported
         said = " ".join(str(error).split())[:MOST_TEXT]

@@ -18,6 +18,9 @@ PAUSE_GROWTH = 2.0
 # One that fails now and then keeps being called so: it would be announced with every frame.
 GOOD_FOR_S = 2.0
 
+# People read it on a tile.
+MOST_TEXT = 300
+
 # How much of each frame's time becomes the average.
 WEIGHT = 0.1
 
@@ -69,6 +72,7 @@ class Health:
 
     def fail(self, now: float, reason: str, stuck: bool = False) -> None:
         """Note a frame that it has failed on, and why."""
+        reason = reason[:MOST_TEXT]
         # On trial after a pause, one failure is enough.
         out = self.is_out
         self._failures += 1
