@@ -163,7 +163,7 @@ def _checked(made: object) -> Image:
     accepted = "accepted: uint8 (height, width, 3), or None for the picture it was given"
     if not isinstance(made, np.ndarray):
         raise _WrongResultError(f"returned {type(made).__name__}; {accepted}")
-    shape = " x ".join(map(str, made.shape)) or "a single number"
+    shape = str(made.shape)
     if made.dtype != np.uint8 or made.ndim != 3 or made.shape[2] != 3:
         raise _WrongResultError(f"returned {made.dtype} {shape}; {accepted}")
     height, width = made.shape[:2]

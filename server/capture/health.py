@@ -45,6 +45,7 @@ class Health:
         self.state: HealthState = "ok"
         self.message = ""
         self.ms: float | None = None
+        self._worked = 0
         self._failures = 0
         self._failed_at = 0.0
         self._pause_s = 0.0
@@ -61,7 +62,9 @@ class Health:
 
     def succeed(self, now: float, ms: float) -> None:
         """Note a frame that it has worked on."""
-        self.ms = ms if self.ms is None else self.ms + WEIGHT * (ms - self.ms)
+        # A plain mean at first: what the first frame took to load should not stay in it for long.
+        self._worked += 1
+        self.ms = (self.ms or 0.0) + max(WEIGHT, 1 / self._worked) * (ms - (self.ms or 0.0))
         self._failures = 0
         self._pause_s = 0.0
         if self.is_out:

@@ -286,6 +286,27 @@ def test_a_withheld_picture_is_a_state_of_the_camera(
     until(lambda: camera.state == "stalled", 30)
 
     assert camera.slot.frame is None
-    assert camera.reason.startswith("no picture: shapeless returned uint8 48 x 64;")
+    assert camera.reason.startswith("no picture: shapeless returned uint8 (48, 64);")
     (told,) = camera.describe()["process"]
     assert (told["name"], told["state"]) == ("shapeless", "failing")
+
+
+def test_nobody_watching_is_no_process(make_camera: MakeCamera) -> None:
+    """Users' code is loaded when somebody watches, and ended with the source."""
+    source = FakeSource()
+    functions = parse_processors([f"{FUNCTIONS}:annotate"], Path(__file__).parent)
+    camera = make_camera(source, process=functions, release_after=0)
+    assert camera._stage._workshop is None
+    camera.set_viewers(1)
+    source.give()
+    until(lambda: camera.slot.frame, 30)
+    workshop = camera._stage._workshop
+    assert workshop is not None
+    assert workshop._process is not None
+    place = Path(f"/proc/{workshop._process.pid}")
+    assert place.exists()
+
+    camera.set_viewers(0)
+
+    until(lambda: not place.exists(), 30)
+    assert source.closed
