@@ -36,6 +36,7 @@ class Health:
             within the last two seconds; ``skipped``, it failed again and again and is left out for
             a while; ``stuck``, the same because it did not return.
         message: What is wrong, for people; empty while nothing is.
+        errors: How many frames it has failed on.
         ms: What it takes for a frame, in milliseconds, on average; None until known.
     """
 
@@ -44,6 +45,7 @@ class Health:
         self.required = processor.required
         self.state: HealthState = "ok"
         self.message = ""
+        self.errors = 0
         self.ms: float | None = None
         self._worked = 0
         self._failures = 0
@@ -79,6 +81,7 @@ class Health:
         # On trial after a pause, one failure is enough.
         out = self.is_out
         self._failures += 1
+        self.errors += 1
         self._failed_at = now
         if stuck or out or self._failures >= PATIENCE:
             grown = self._pause_s * PAUSE_GROWTH
@@ -105,4 +108,10 @@ class Health:
     def describe(self) -> dict[str, Any]:
         """Return its entry of STATE's ``process``."""
         ms = None if self.ms is None else round(self.ms, 1)
-        return {"name": self.name, "state": self.state, "message": self.message, "ms": ms}
+        return {
+            "name": self.name,
+            "state": self.state,
+            "message": self.message,
+            "ms": ms,
+            "errors": self.errors,
+        }

@@ -63,6 +63,7 @@ class Processing(Message):
     state: Literal["ok", "slow", "failing", "skipped", "stuck"]
     message: Text
     ms: Measure | None
+    errors: Count = 0
 
 
 class Status(Message):

@@ -197,6 +197,17 @@ def test_users_code_never_sees_what_is_masked(bench: MakeBench) -> None:
     assert (image[12:] == 90).all()
 
 
+def test_what_cannot_be_decoded_is_counted_and_passed_over(bench: MakeBench) -> None:
+    """A broken JPEG is one frame lost, as anywhere; the next one is shown."""
+    mine = bench(MASK)
+
+    mine.stage.put(Frame(Jpeg(b"no picture", 64, 48, 90), 1, 1.0))
+    until(lambda: mine.meter.drops["broken"])
+    mine.seq = 1
+
+    assert mine.pass_through().shape == (48, 64, 3)
+
+
 def test_newest_wins(bench: MakeBench) -> None:
     """While a slow one works, frames come and are replaced; the newest is next, and it is said."""
     mine = bench("sleepy")

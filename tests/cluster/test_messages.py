@@ -41,6 +41,7 @@ def test_every_camera_can_be_told() -> None:
 def test_processing_is_told_and_may_be_left_out() -> None:
     """How processors do passes too; an older node says nothing of it."""
     process = [{"name": "annotate", "state": "stuck", "message": "has not returned", "ms": None}]
+    process[0]["errors"] = 3
     told = offline_camera().describe() | {"process": process}
 
     assert Status(**told).model_dump()["process"] == process
