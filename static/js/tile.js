@@ -129,7 +129,7 @@ export class Tile extends EventTarget {
   /** @param {CameraState} state */
   update(state) {
     this.#state = state;
-    this.#parts.canvas.style.setProperty('--ratio', this.ratio.toFixed(4));
+    this.#element.style.setProperty('--ratio', this.ratio.toFixed(4));
     this.#processing.show(state.process);
     this.refresh();
   }
