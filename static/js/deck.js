@@ -135,6 +135,7 @@ export class Deck extends EventTarget {
     before?.element.removeAttribute('data-focused');
     tile?.element.setAttribute('data-focused', '');
     this.#focused = tile;
+    this.#visibility.follow(tile?.element ?? null);
     this.#element.dataset.view = tile ? 'focus' : 'grid';
     if (!tile && before) this.#turnTo(before);
     this.#arrange();

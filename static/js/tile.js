@@ -190,7 +190,7 @@ export class Tile extends EventTarget {
     const reason = condition === this.state.state ? this.state.reason : '';
     setText(parts.veilDetail, reason || DETAILS[condition] || '');
     const age = condition === 'live' || !hasPicture ? NaN : this.#viewer.pictureAgeS;
-    setText(parts.veilAge, Number.isFinite(age) ? `Picture is ${formatAge(age)} old` : '');
+    setText(parts.veilAge, age >= 1 ? `Picture is ${formatAge(age)} old` : '');
     const label = `${this.title}: ${word}`;
     if (parts.canvas.getAttribute('aria-label') !== label) parts.canvas.setAttribute('aria-label', label);
   }
