@@ -135,9 +135,11 @@ class App:
         protect_pages(self.flask)
         self.flask.register_blueprint(create_routes(self._fanouts, self._statistics, self._auth))
         self.flask.register_blueprint(create_login(self._auth))
+        self._node: Node | None = None  # Restoring may announce what it changes.
         self._control.restore()
         self._timeline.restore()
-        self._node = self._join(bus) if bus else None
+        if bus:
+            self._node = self._join(bus)
 
     def shut_down(self) -> None:
         """Ask :meth:`run` to end; returns at once, and asking twice is as good as once."""

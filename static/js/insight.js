@@ -26,14 +26,17 @@ export class Insight {
   #timeline;
   #recent = find('[data-recent]');
   #recentShown = '';
+  #isOwn;
 
   /**
    * @param {import('./link.js').Link} link
    * @param {import('./clock.js').ClockOffset} clock
    * @param {import('./deck.js').Deck} deck
    * @param {import('./toasts.js').Toasts} toasts
+   * @param {(notice: import('./notices.js').Notice) => boolean} isOwn  It tells what was just done here.
    */
-  constructor(link, clock, deck, toasts) {
+  constructor(link, clock, deck, toasts, isOwn) {
+    this.#isOwn = isOwn;
     this.#clock = clock;
     this.#deck = deck;
     this.#toasts = toasts;
@@ -84,9 +87,10 @@ export class Insight {
 
   #onNotice(notice) {
     const screen = { focused: this.#deck.focused?.name ?? null, inView: (camera) => this.#isInView(camera) };
-    const toasted = concerns(notice, screen);
+    const own = this.#isOwn(notice);
+    const toasted = !own && concerns(notice, screen);
     if (toasted) this.#toasts.show(notice.message, notice.level);
-    this.#timeline.take(notice, toasted && !document.hidden);
+    this.#timeline.take(notice, own || (toasted && !document.hidden));
   }
 
   #isInView(camera) {

@@ -6,6 +6,7 @@ import { Arrangement } from './arrangement.js';
 import { Banner } from './banner.js';
 import { ClockOffset } from './clock.js';
 import { TROUBLE, WORDS } from './condition.js';
+import { Controls } from './controls.js';
 import { Deck } from './deck.js';
 import { setUpHelp, setUpQuit } from './dialogs.js';
 import { closeDrawer } from './drawer.js';
@@ -39,8 +40,10 @@ const deckElement = find('[data-deck]');
 const arrangement = new Arrangement();
 const deck = new Deck(deckElement, find('#tile-template'), link, clock, arrangement);
 const panel = new Panel(find('[data-panel]'), setOnCamera);
+const controls = new Controls(find('[data-controls]'), tune);
 const toasts = new Toasts(find('[data-toasts]'), find('#toast-template'));
-const insight = new Insight(link, clock, deck, toasts);
+// Whoever moves a control sees what it does, and needs no notice of it laid over the controls.
+const insight = new Insight(link, clock, deck, toasts, (notice) => controls.isOwn(notice));
 const banner = new Banner(find('[data-banner]'));
 const announcer = new Announcer(find('[data-announcer]'));
 const view = new View({ deck, arrangement, link, toasts, announcer });
@@ -60,6 +63,7 @@ find('[data-open-quit]').addEventListener('click', openQuit);
 panel.addEventListener('act', ({ detail }) => perform(detail));
 deck.addEventListener('focus', ({ detail }) => {
   panel.show(detail.tile);
+  controls.show(detail.tile);
   showSummary();
 });
 deck.addEventListener('list', showSummary);
@@ -105,6 +109,7 @@ function onCamera(state) {
   deck.update(state);
   showPhase(deck.tiles.size);
   if (deck.focused?.name === state.name) panel.refresh();
+  if (deck.focused?.name === state.name) controls.refresh();
 }
 
 function onRefused({ message, code }) {
@@ -194,6 +199,13 @@ function setOnCamera(event, camera, value) {
   return command(event, { camera, [event]: value });
 }
 
+/** Set a control; show the truth that comes back. Why not is told at the control. */
+async function tune(event, payload) {
+  const reply = await link.request(event, payload);
+  if (reply.ok) onCamera(reply.camera);
+  return reply;
+}
+
 /** Send what an operator wants; show the truth that comes back, or why not. */
 async function command(event, payload) {
   const reply = await link.request(event, payload);
@@ -245,6 +257,7 @@ function showConnection(state, word) {
   setText(element.querySelector('[data-link-word]'), word);
   find('[data-open-quit]').hidden = role !== 'operator' || !link.connected;
   panel.setAccess({ role, connected: link.connected });
+  controls.setAccess({ role, connected: link.connected });
 }
 
 function showSummary() {

@@ -156,10 +156,16 @@ def test_control_reaches_the_cameras_node(start_node: Start, connect: Connect) -
 
     fps = operator.call("fps", {"camera": "door", "fps": 5})
     quality = operator.call("quality", {"camera": "door", "quality": 33})
+    zoomed = operator.call("control", {"camera": "door", "control": "zoom", "value": 200})
+    beyond = operator.call("control", {"camera": "door", "control": "zoom", "value": 7})
+    saved = operator.call("preset", {"camera": "door", "preset": "Near", "do": "save"})
     stopped = operator.call("stop", {"camera": "door"})
 
     assert (fps["ok"], fps["camera"]["fps"]) == (True, 5)
     assert quality["camera"]["quality"] == 33
+    assert {c["name"]: c["value"] for c in zoomed["camera"]["controls"]}["zoom"] == 200
+    assert beyond["message"] == "Zoom: 7.0; accepted: 100 to 400"
+    assert (saved["camera"]["presets"], saved["camera"]["preset"]) == (["Near"], "Near")
     assert stopped["camera"]["state"] == "stopped"
     told = expect_state(other, "door", "stopped")
     assert (told["fps"], told["quality"]) == (5, 33)
