@@ -157,8 +157,7 @@ def check_processors(settings: Settings) -> None:
     if any(processor.module for one in settings.cameras for processor in one.process):
         from server.capture.workshop import check_functions
 
-        for one in settings.cameras:
-            check_functions(one.process, f"camera {one.name!r}")
+        check_functions({one.name: one.process for one in settings.cameras})
 
 
 def require_bus(settings: Settings) -> None:

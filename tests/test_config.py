@@ -264,3 +264,26 @@ def test_the_bus_keeps_its_password(file: Path) -> None:
     assert "hunter2" not in str(caught.value)
     assert server.bus == "rediss://user:hunter2@host:1/2"
     assert "hunter2" not in repr(server)
+
+
+def test_processing_is_read_with_its_folder(file: Path) -> None:
+    """Modules are looked for beside the file; without any, nothing is done to pictures."""
+    file.write_text(
+        '[[camera]]\nname = "door"\nsource = "test:"\nprocess = ["mine:annotate", "timestamp"]\n'
+        '[[camera]]\nname = "yard"\nsource = "test:"\n'
+    )
+
+    door, yard = load(config=file).cameras
+
+    assert [one.name for one in door.process] == ["annotate", "timestamp"]
+    assert door.process[0].folder == str(file.parent.resolve())
+    assert yard.process == ()
+
+
+@pytest.mark.parametrize("process", ['"timestamp"', "[1]", "[[]]", '["mask"]'])
+def test_processing_that_cannot_be_meant_is_refused(file: Path, process: str) -> None:
+    """The line names the camera and the key."""
+    file.write_text(f'[[camera]]\nname = "door"\nsource = "test:"\nprocess = {process}\n')
+
+    with pytest.raises(ConfigError, match=r"camera 'door': process.*accepted"):
+        load(config=file)

@@ -93,6 +93,26 @@ def test_wrong_settings_end_the_start(
     assert_refused(manage("run", *state, *arguments, **environment), *said)
 
 
+@pytest.mark.parametrize(
+    ("process", "said"),
+    [
+        ("mine:nothing", "'mine:nothing' cannot be used: there is no function 'nothing' in "),
+        ("broken:f", "importing it raised ZeroDivisionError: division by zero"),
+        ("blur-faces", "no cascade classifier"),
+    ],
+)
+def test_wrong_processing_ends_the_start(tmp_path: Path, process: str, said: str) -> None:
+    """What is to be done to pictures is looked at before anything is served."""
+    (tmp_path / "mine.py").write_text("def annotate(image, info): ...\n")
+    (tmp_path / "broken.py").write_text("1 / 0\n")
+    file = tmp_path / "porthole.toml"
+    file.write_text(
+        f'[[camera]]\nname = "door"\nsource = "test:"\nprocess = ["mine:annotate", "{process}"]\n'
+    )
+
+    assert_refused(manage("run", "--config", str(file), "--port", "0"), "'door'", "process", said)
+
+
 def test_taken_port_ends_the_start(tmp_path: Path) -> None:
     """A port that another program has is named, with what to do."""
     with socket.create_server(("127.0.0.1", 0)) as listener:

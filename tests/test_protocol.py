@@ -71,7 +71,8 @@ anything_json = st.recursive(
         (FpsPayload, {"camera": "door", "fps": 120}, {"camera": "door", "fps": 120.0}),
         (QualityPayload, {"camera": "door", "quality": 1}, {"camera": "door", "quality": 1}),
         (QualityPayload, {"camera": "door", "quality": 100}, {"camera": "door", "quality": 100}),
-        (ClockPayload, {"t": 1.5}, {"t": 1.5}),
+        (ClockPayload, {"t": 1.5}, {"t": 1.5, "round_trip": None}),
+        (ClockPayload, {"t": 1.5, "round_trip": 0.2}, {"t": 1.5, "round_trip": 0.2}),
         (NoticesPayload, {}, {"since": None, "before": None, "camera": None}),
         (
             NoticesPayload,

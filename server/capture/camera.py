@@ -268,10 +268,11 @@ class Camera:
         return self._stage.transform
 
     def set_transform(self, transform: Transform) -> None:
-        """Turn, mirror and cut pictures like this from the next frame on."""
+        """Turn, mirror and cut pictures like this from the next frame on; also when closed."""
         self._stage.transform = transform
         self.hurry()
-        self._refresh(changed=True)
+        if self._tasks:
+            self._refresh(changed=True)
 
     @property
     def encoding_quality(self) -> int:

@@ -163,7 +163,7 @@ def _checked(made: object) -> Image:
     accepted = "accepted: uint8 (height, width, 3), or None for the picture it was given"
     if not isinstance(made, np.ndarray):
         raise _WrongResultError(f"returned {type(made).__name__}; {accepted}")
-    shape = " x ".join(map(str, made.shape)) or "a single number"
+    shape = str(made.shape)
     if made.dtype != np.uint8 or made.ndim != 3 or made.shape[2] != 3:
         raise _WrongResultError(f"returned {made.dtype} {shape}; {accepted}")
     height, width = made.shape[:2]
@@ -194,8 +194,7 @@ def load_function(processor: Processor) -> Function:
         if error.name != processor.module:
             raise LoadError(f"needs the module {error.name!r}, which is not installed") from None
         raise LoadError(
-            f"there is no module {processor.module!r}; accepted: one in {processor.folder}, "
-            "or installed"
+            f"there is no module {processor.module!r}, neither in {processor.folder} nor installed"
         ) from None
     except BaseException as error:  # noqa: BLE001  a module may well call exit() when imported
         said = " ".join(str(error).split())[:MOST_TEXT]

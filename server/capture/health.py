@@ -18,6 +18,9 @@ PAUSE_GROWTH = 2.0
 # One that fails now and then keeps being called so: it would be announced with every frame.
 GOOD_FOR_S = 2.0
 
+# People read it on a tile.
+MOST_TEXT = 300
+
 # How much of each frame's time becomes the average.
 WEIGHT = 0.1
 
@@ -33,6 +36,7 @@ class Health:
             within the last two seconds; ``skipped``, it failed again and again and is left out for
             a while; ``stuck``, the same because it did not return.
         message: What is wrong, for people; empty while nothing is.
+        errors: How many frames it has failed on.
         ms: What it takes for a frame, in milliseconds, on average; None until known.
     """
 
@@ -41,7 +45,9 @@ class Health:
         self.required = processor.required
         self.state: HealthState = "ok"
         self.message = ""
+        self.errors = 0
         self.ms: float | None = None
+        self._worked = 0
         self._failures = 0
         self._failed_at = 0.0
         self._pause_s = 0.0
@@ -58,7 +64,9 @@ class Health:
 
     def succeed(self, now: float, ms: float) -> None:
         """Note a frame that it has worked on."""
-        self.ms = ms if self.ms is None else self.ms + WEIGHT * (ms - self.ms)
+        # A plain mean at first: what the first frame took to load should not stay in it for long.
+        self._worked += 1
+        self.ms = (self.ms or 0.0) + max(WEIGHT, 1 / self._worked) * (ms - (self.ms or 0.0))
         self._failures = 0
         self._pause_s = 0.0
         if self.is_out:
@@ -69,9 +77,11 @@ class Health:
 
     def fail(self, now: float, reason: str, stuck: bool = False) -> None:
         """Note a frame that it has failed on, and why."""
+        reason = reason[:MOST_TEXT]
         # On trial after a pause, one failure is enough.
         out = self.is_out
         self._failures += 1
+        self.errors += 1
         self._failed_at = now
         if stuck or out or self._failures >= PATIENCE:
             grown = self._pause_s * PAUSE_GROWTH
@@ -98,4 +108,10 @@ class Health:
     def describe(self) -> dict[str, Any]:
         """Return its entry of STATE's ``process``."""
         ms = None if self.ms is None else round(self.ms, 1)
-        return {"name": self.name, "state": self.state, "message": self.message, "ms": ms}
+        return {
+            "name": self.name,
+            "state": self.state,
+            "message": self.message,
+            "ms": ms,
+            "errors": self.errors,
+        }

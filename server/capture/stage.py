@@ -25,6 +25,7 @@ from server.capture.health import Health
 from server.capture.slot import Slot
 from server.capture.transform import Transform
 from server.capture.workshop import STUCK_AFTER_S, Workshop, WorkshopError
+from server.errors import PictureError
 from server.metrics import Meter
 from server.processor import Processor
 
@@ -97,6 +98,7 @@ class Stage:
         self._withheld_since: float | None = None
         self._withheld_for = ""
         self._busy_since: float | None = None
+        self._logged_at = float("-inf")
         self._told: list[dict[str, Any]] = [one.describe() for one in self._health]
         self._told_at = 0.0
         self._noticed_at = dict.fromkeys(range(len(self._health)), float("-inf"))
@@ -119,7 +121,7 @@ class Stage:
         return self._withheld_for
 
     def describe(self) -> list[dict[str, Any]]:
-        """Return ``process`` of STATE: each processor's name, state, message and ms."""
+        """Return ``process`` of STATE: how each processor does."""
         return [dict(one) for one in self._told]
 
     def open(self) -> None:
@@ -185,10 +187,19 @@ class Stage:
                 while self._finished:
                     hub.run_native(self._finished.pop().close)
                 self._work()
-            except Exception:
+            except PictureError:
+                self._host.meter.drops["broken"] += 1
+            except Exception:  # noqa: BLE001  it is logged, but not every time
                 # Nothing may end this: it serves everybody.
                 self._host.meter.drops["error"] += 1
-                log.exception("camera=%s stage", self._host.name)
+                self._log_fault()
+
+    def _log_fault(self) -> None:
+        """Log what nobody foresaw, but not with every frame."""
+        now = time.monotonic()
+        if now - self._logged_at > NOTICE_EVERY_S:
+            self._logged_at = now
+            log.exception("camera=%s stage", self._host.name)
 
     def _work(self) -> None:
         """Work on the newest raw frame, if there is one."""
@@ -343,7 +354,10 @@ class _Done(NamedTuple):
 
 def _differ(news: list[dict[str, Any]], told: list[dict[str, Any]]) -> bool:
     for new, old in zip(news, told, strict=True):
-        if new["message"] != old["message"] or (new["ms"] is None) != (old["ms"] is None):
+        said = ("message", "errors")
+        if [new[key] for key in said] != [old[key] for key in said] or (new["ms"] is None) != (
+            old["ms"] is None
+        ):
             return True
         if abs((new["ms"] or 0) - (old["ms"] or 0)) > max(0.5, TOLD_SHARE * (old["ms"] or 0)):
             return True
@@ -356,5 +370,5 @@ def _pixels(frame: Frame) -> Image:
         return frame.picture
     image = cv2.imdecode(np.frombuffer(frame.picture.data, np.uint8), cv2.IMREAD_COLOR)
     if image is None:
-        raise ValueError("a JPEG that cannot be decoded")
+        raise PictureError("its JPEG cannot be decoded")
     return image  # type: ignore[return-value]

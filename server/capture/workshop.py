@@ -22,7 +22,7 @@ import json
 import mmap
 import os
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any, NoReturn
 
@@ -50,6 +50,8 @@ LOAD_DEADLINE_S = 60.0
 PATIENCE_S = 0.1
 
 CLOSE_DEADLINE_S = 0.3
+
+ACCEPTED = "accepted: MODULE:FUNCTION of a function (image, info) -> image"
 
 CHILD = "server.capture.worker"
 
@@ -250,26 +252,30 @@ class Workshop:
         self._forget()
 
 
-def check_functions(processors: Sequence[Processor], place: str) -> None:
-    """Have the user's functions imported once, as a camera will; blocks until that is done.
+def check_functions(processors: Mapping[str, Sequence[Processor]]) -> None:
+    """Have users' functions imported once, as their cameras will; blocks until that is done.
+
+    All in one process, for each costs a start of Python.
 
     Args:
-        processors: A camera's.
-        place: Where they are named, for people.
+        processors: By camera.
 
     Raises:
         ConfigError: In one line, for the first that cannot be used.
     """
-    mine = [(index, one) for index, one in enumerate(processors) if one.module]
+    mine = [(name, one) for name, those in processors.items() for one in those if one.module]
     if not mine:
         return
-    workshop = Workshop(mine, "", "")
+    workshop = Workshop(enumerate(one for _, one in mine), "", "")
     try:
         workshop.prepare()
     except WorkshopError as error:
-        raise ConfigError(f"{place}: process: what it names {error}") from None
+        raise ConfigError(f"process: what the cameras name {error}; {ACCEPTED}") from None
     finally:
         workshop.close()
-    for index, reason in workshop.errors.items():
-        named = f"{processors[index].module}:{processors[index].function}"
-        raise ConfigError(f"{place}: process = {named!r} cannot be used: {reason}")
+    for place, reason in sorted(workshop.errors.items()):
+        name, one = mine[place]
+        raise ConfigError(
+            f"camera {name!r}: process = '{one.module}:{one.function}' cannot be used: {reason}; "
+            f"{ACCEPTED}"
+        )

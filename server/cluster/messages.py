@@ -65,6 +65,7 @@ class Processing(Message):
     state: Literal["ok", "slow", "failing", "skipped", "stuck"]
     message: Text
     ms: Measure | None
+    errors: Count = 0
 
 
 class ControlStatus(Message):

@@ -97,6 +97,7 @@ class Choice:
         self._starting = True
         self._cause: Reason = "network"
 
+        self._least_s = float("inf")  # The quickest that a frame has been on its way.
         self._from_seq = 0
         self._late = 0
         self._good = 0
@@ -146,6 +147,8 @@ class Choice:
         fps = self._camera.rate
         before = self._index
         transit_s = max(0.0, ack.round_trip_s - ack.hold_s)
+        self._least_s = min(self._least_s, transit_s)
+        bare_s = bare_s or self._least_s
         load_s = max(0.0, transit_s - bare_s)
         if self._starting:
             self._start(transit_s, load_s)

@@ -83,10 +83,11 @@ export class Arrangement extends EventTarget {
     if ([this.#layout, this.#page, this.#text, this.#group].join('\n') !== before) this.#tell();
   }
 
-  /** Show these cameras and no others, in this order, whatever is remembered. @param {string[]} names */
+  /** Show these cameras and no others (none: all), in this order, whatever is remembered. @param {string[]} names */
   limit(names) {
     this.#only = names.length > 0 ? names : null;
     this.#order = names;
+    this.#layout = 'auto';
     this.#tell();
   }
 

@@ -61,7 +61,7 @@ export class Deck extends EventTarget {
 
   /** The tile a key means: the one shown large, else the one under the keyboard focus, else the only one. */
   get target() {
-    return this.#focused ?? this.#active ?? (this.#tiles.size === 1 ? [...this.#tiles.values()][0] : null);
+    return this.#focused ?? this.#active ?? (this.#visible.length === 1 ? this.#visible[0] : null);
   }
 
   /** The tiles that pass the filter, in their order. @returns {readonly Tile[]} */
@@ -135,6 +135,7 @@ export class Deck extends EventTarget {
     before?.element.removeAttribute('data-focused');
     tile?.element.setAttribute('data-focused', '');
     this.#focused = tile;
+    this.#visibility.follow(tile?.element ?? null);
     this.#element.dataset.view = tile ? 'focus' : 'grid';
     if (!tile && before) this.#turnTo(before);
     this.#arrange();
@@ -282,6 +283,8 @@ export class Deck extends EventTarget {
   }
 
   #layOut() {
+    // Of the stage, where the page scrolls.
+    this.#element.style.setProperty('--ratio', (this.#focused?.ratio ?? 16 / 9).toFixed(4));
     if (this.#visible.length === 0) return;
     const style = getComputedStyle(this.#element);
     const listStyle = getComputedStyle(this.#list);

@@ -6,6 +6,15 @@
 /** @type {Drawer | null} */
 let opened = null;
 
+// Where it is a sheet, nothing behind it can be come to; drawers.css says the same width.
+const sheet = matchMedia('(max-width: 44rem)');
+const shieldBehind = () => {
+  for (const element of document.querySelectorAll('body > :is(header, main, footer, .skip-link)')) {
+    element.inert = opened !== null && sheet.matches;
+  }
+};
+sheet.addEventListener('change', shieldBehind);
+
 export class Drawer extends EventTarget {
   #element;
   #button;
@@ -42,6 +51,7 @@ export class Drawer extends EventTarget {
     this.#element.hidden = false;
     this.#button.setAttribute('aria-expanded', 'true');
     document.body.dataset.drawer = 'open';
+    shieldBehind();
     this.#element.querySelector('h2').focus({ preventScroll: true });
     this.dispatchEvent(new CustomEvent('open'));
   }
@@ -51,6 +61,7 @@ export class Drawer extends EventTarget {
     const inside = this.#element.contains(document.activeElement);
     const back = this.takeBack();
     delete document.body.dataset.drawer;
+    shieldBehind();
     if (inside) (back?.isConnected && back !== document.body ? back : this.#button).focus({ preventScroll: true });
   }
 

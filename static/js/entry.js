@@ -30,7 +30,6 @@ export function buildEntry(notice, { offsetS, opens }) {
     button.className = 'entry-open';
     button.dataset.camera = notice.camera;
     button.title = `Show ${opens}`;
-    button.setAttribute('aria-description', button.title);
     button.append(...worded(level, notice.message));
     text.append(button);
   }

@@ -11,7 +11,7 @@ import { CAMERA_S, Samples } from './samples.js';
 import { System } from './system.js';
 import { Timeline } from './timeline.js';
 
-const RECENT = 4;
+const RECENT = 3;
 const PLOTS_KEY = 'porthole.plots.open';
 
 const find = (selector) => document.querySelector(selector);

@@ -1,10 +1,10 @@
 /**
- * Looking closer: zooms and moves the picture that is shown large, and hears fingers sweep over it.
+ * Looking closer: zooms and moves the picture that is shown large, and hears fingers swipe over it.
  *
  * Two fingers or the wheel zoom, a double tap or double click zooms in and out again, dragging moves what is
- * zoomed, and a finger that sweeps over a whole picture asks for the next camera.
+ * zoomed, and a finger that swipes over a whole picture asks for the next camera.
  */
-import { WHOLE, clampLook, moveLook, scaleAbout, sweepOf } from './zoom.js';
+import { WHOLE, clampLook, moveLook, scaleAbout, swipeOf } from './zoom.js';
 
 const LARGE = '.tile:fullscreen, .tile[data-full-page], .tile[data-focused]';
 const TAP_SCALE = 2;
@@ -16,7 +16,7 @@ const WHEEL_LINE_PX = 16;
 
 export class Lens {
   #list;
-  #onSweep;
+  #onSwipe;
   /** @type {WeakMap<Element, import('./zoom.js').Look>} */
   #looks = new WeakMap();
   /** @type {Map<number, {x: number, y: number}>} */
@@ -27,11 +27,11 @@ export class Lens {
 
   /**
    * @param {HTMLElement} list  Holds the tiles.
-   * @param {(by: -1 | 1) => void} onSweep
+   * @param {(by: -1 | 1) => void} onSwipe
    */
-  constructor(list, onSweep) {
+  constructor(list, onSwipe) {
     this.#list = list;
-    this.#onSweep = onSweep;
+    this.#onSwipe = onSwipe;
     this.#badge.type = 'button';
     this.#badge.className = 'zoom-badge';
     this.#badge.addEventListener('click', () => this.reset());
@@ -143,8 +143,8 @@ export class Lens {
     this.#stroke = null;
     if (stroke === null || !ended || event.pointerType !== 'touch') return;
     const made = { dx: event.clientX - stroke.x, dy: event.clientY - stroke.y, ms: event.timeStamp - stroke.ms };
-    const by = stroke.whole ? sweepOf(made) : 0;
-    if (by !== 0) this.#onSweep(by);
+    const by = stroke.whole ? swipeOf(made) : 0;
+    if (by !== 0) this.#onSwipe(by);
     else if (Math.hypot(made.dx, made.dy) < TAP_PX && made.ms < TAP_MS) this.#onTap(event);
   }
 

@@ -1,6 +1,6 @@
 /** The pages of the grid: where one is, and the ways to the others. */
 import { setText } from './text.js';
-import { sweepOf } from './zoom.js';
+import { swipeOf } from './zoom.js';
 
 // More dots than this are no longer counted at a glance.
 const MOST_DOTS = 8;
@@ -14,7 +14,7 @@ export class Pager {
   /**
    * @param {HTMLElement} element
    * @param {import('./deck.js').Deck} deck
-   * @param {HTMLElement} surface  Where fingers sweep.
+   * @param {HTMLElement} surface  Where fingers swipe.
    */
   constructor(element, deck, surface) {
     this.#element = element;
@@ -25,7 +25,7 @@ export class Pager {
       const by = Number(event.target.closest('[data-step]')?.dataset.step);
       if (by) deck.step(by);
     });
-    this.#hearSweeps(surface);
+    this.#hearSwipes(surface);
     deck.addEventListener('arranged', () => this.refresh());
   }
 
@@ -40,7 +40,7 @@ export class Pager {
     [...this.#dots.children].forEach((dot, index) => dot.toggleAttribute('data-here', index + 1 === page));
   }
 
-  #hearSweeps(surface) {
+  #hearSwipes(surface) {
     let start = null;
     surface.addEventListener('pointerdown', (event) => {
       const one = event.pointerType === 'touch' && event.isPrimary && this.#deck.focused === null;
@@ -53,7 +53,7 @@ export class Pager {
       if (start === null || !event.isPrimary) return;
       const stroke = { dx: event.clientX - start.x, dy: event.clientY - start.y, ms: event.timeStamp - start.ms };
       start = null;
-      const by = sweepOf(stroke);
+      const by = swipeOf(stroke);
       if (by !== 0) this.#deck.step(by);
     });
   }

@@ -12,6 +12,8 @@
  * @property {number} receivedMs  When it came in, by `performance.now()` of the thread that paints.
  * @property {number} [decodedMs]  When it was decoded, by the same clock.
  */
+import { onRefresh } from './refresh.js';
+
 export class Painter {
   #canvas;
   #context;
@@ -21,7 +23,8 @@ export class Painter {
   #waiting = null;
   #decoding = false;
   #decoded = null;
-  #request = 0;
+  // Takes back the wait for the screen, while there is one.
+  #cancelRefresh = null;
   // Raised by reset(), so that a decode which was under way then is thrown away when it ends.
   #generation = 0;
 
@@ -52,8 +55,8 @@ export class Painter {
     this.#generation += 1;
     this.#waiting = null;
     this.#replaceDecoded(null);
-    cancelAnimationFrame(this.#request);
-    this.#request = 0;
+    this.#cancelRefresh?.();
+    this.#cancelRefresh = null;
   }
 
   async #decodeNext() {
@@ -74,13 +77,13 @@ export class Painter {
   #schedule(decoded) {
     if (this.#decoded !== null) this.#onSkipped(this.#decoded.frame);
     this.#replaceDecoded(decoded);
-    if (this.#request === 0) this.#paint();
+    if (this.#cancelRefresh === null) this.#paint();
   }
 
   // At once, for the screen takes what is there when its time comes; and then not again before it has.
   #paint() {
-    this.#request = requestAnimationFrame(() => {
-      this.#request = 0;
+    this.#cancelRefresh = onRefresh(() => {
+      this.#cancelRefresh = null;
       if (this.#decoded !== null) this.#paint();
     });
     const { frame, bitmap } = this.#decoded;

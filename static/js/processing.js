@@ -1,5 +1,5 @@
 /** How a camera's frame processors do: one line on its tile while something is wrong, a list in the panel. */
-import { UNKNOWN } from './format.js';
+import { UNKNOWN, plural } from './format.js';
 import { setText } from './text.js';
 
 /**
@@ -8,6 +8,7 @@ import { setText } from './text.js';
  * @property {'ok' | 'slow' | 'failing' | 'skipped' | 'stuck'} state
  * @property {string} message
  * @property {number | null} ms
+ * @property {number} [errors]
  */
 
 const WORDS = { ok: 'Working', slow: 'Slow', failing: 'Failing', skipped: 'Left out', stuck: 'Stuck' };
@@ -83,14 +84,16 @@ export class ProcessingList {
     this.#section.hidden = list.length === 0;
     while (this.#rows.length > list.length) this.#rows.pop().item.remove();
     while (this.#rows.length < list.length) this.#rows.push(this.#addRow());
-    list.forEach(({ name, state, message, ms }, at) => {
+    list.forEach(({ name, state, message, ms, errors = 0 }, at) => {
       const row = this.#rows[at];
       row.item.dataset.lamp = LAMPS[state] ?? 'idle';
       setText(row.name, name);
       setText(row.word, WORDS[state] ?? state);
       setText(row.ms, `${ms === null ? UNKNOWN : ms.toFixed(ms < 10 ? 1 : 0)} ms`);
-      setText(row.message, message);
-      row.message.hidden = !message;
+      // What is over is still worth knowing.
+      const past = errors > 0 ? `${plural(errors, 'error')} so far` : '';
+      setText(row.message, message || past);
+      row.message.hidden = !(message || past);
     });
   }
 

@@ -129,7 +129,7 @@ export class Tile extends EventTarget {
   /** @param {CameraState} state */
   update(state) {
     this.#state = state;
-    this.#parts.canvas.style.setProperty('--ratio', this.ratio.toFixed(4));
+    this.#element.style.setProperty('--ratio', this.ratio.toFixed(4));
     this.#processing.show(state.process);
     this.refresh();
   }
@@ -190,7 +190,7 @@ export class Tile extends EventTarget {
     const reason = condition === this.state.state ? this.state.reason : '';
     setText(parts.veilDetail, reason || DETAILS[condition] || '');
     const age = condition === 'live' || !hasPicture ? NaN : this.#viewer.pictureAgeS;
-    setText(parts.veilAge, Number.isFinite(age) ? `Picture is ${formatAge(age)} old` : '');
+    setText(parts.veilAge, age >= 1 ? `Picture is ${formatAge(age)} old` : '');
     const label = `${this.title}: ${word}`;
     if (parts.canvas.getAttribute('aria-label') !== label) parts.canvas.setAttribute('aria-label', label);
   }

@@ -8,6 +8,8 @@ import { setText } from './text.js';
 const SEEN_KEY = 'porthole.timeline.seen';
 const REFRESH_MS = 5000;
 const AT_ONCE = 200;
+// With fewer of what is chosen, more is asked for by itself: the server holds ten answers' worth.
+const FEW = 15;
 const SERVER = '';
 const HOUR = new Intl.DateTimeFormat(undefined, { hour: '2-digit', minute: '2-digit' });
 const DAY = new Intl.DateTimeFormat(undefined, { weekday: 'long', day: 'numeric', month: 'long' });
@@ -23,6 +25,8 @@ export class Timeline extends EventTarget {
   #titles = new Map();
   #state = 'loading';
   #more = false;
+  #loaded = false;
+  #asking = false;
   #limit = AT_ONCE;
   #levels = new Set(['info', 'warning', 'error']);
   #seenAt = remembered();
@@ -52,6 +56,7 @@ export class Timeline extends EventTarget {
       failed: find('[data-failed]'),
       why: find('[data-why]'),
       earlier: find('[data-earlier]'),
+      spoken: find('[data-spoken]'),
     };
     this.#listen(find('[data-retry]'));
     this.#drawer.addEventListener('open', () => this.#onOpen());
@@ -93,8 +98,9 @@ export class Timeline extends EventTarget {
 
   /** Ask for what happened before, or while we were away. */
   async load() {
-    const since = this.#notices.newestAt;
-    if (this.#notices.all.length === 0) this.#setState('loading');
+    // Before the first answer what is known is only what has come since: the day is still missing.
+    const since = this.#loaded ? this.#notices.newestAt : 0;
+    if (since === 0) this.#setState('loading');
     const reply = await this.#link.request('notices', since > 0 ? { since } : {});
     if (!reply.ok) {
       this.#fail(reply.message);
@@ -104,7 +110,8 @@ export class Timeline extends EventTarget {
     if (since > 0 && reply.more) this.#notices = new Notices();
     if (since === 0 || reply.more) this.#more = reply.more;
     const fresh = this.#notices.add(reply.notices);
-    this.#seenAt ??= this.#notices.newestAt;
+    this.#loaded = true;
+    if (this.#seenAt === null) this.#remember(this.#notices.newestAt);
     this.#note(fresh.filter(({ at }) => at > this.#seenAt));
     this.#setState('ready');
   }
@@ -117,6 +124,7 @@ export class Timeline extends EventTarget {
    */
   take(notice, seen) {
     if (this.#notices.add([notice]).length === 0) return;
+    if (!seen && this.#drawer.open) setText(this.#parts.spoken, notice.message);
     if (!seen) this.#note([notice]);
     else if (this.#unread.length === 0) this.#remember(notice.at);
     this.#render();
@@ -137,23 +145,27 @@ export class Timeline extends EventTarget {
       const name = event.target.closest('[data-camera]')?.dataset.camera;
       if (name) this.dispatchEvent(new CustomEvent('open', { detail: { camera: name } }));
     });
-    earlier.addEventListener('click', () => this.#loadEarlier());
+    earlier.addEventListener('click', () => this.#onEarlier());
     retry.addEventListener('click', () => this.load());
   }
 
-  async #loadEarlier() {
+  #onEarlier() {
     this.#limit += AT_ONCE;
-    if (this.#more && this.#notices.all.length < this.#limit) {
-      this.#parts.earlier.disabled = true;
-      const reply = await this.#link.request('notices', { before: this.#notices.all[0]?.at ?? this.nowUnix });
-      this.#parts.earlier.disabled = false;
-      if (reply.ok) {
-        this.#notices.add(reply.notices);
-        this.#more = reply.more;
-      } else {
-        this.#fail(reply.message);
-      }
+    if (this.#more) this.#loadEarlier();
+    else this.#render();
+  }
+
+  async #loadEarlier() {
+    if (this.#asking) return;
+    this.#asking = true;
+    const reply = await this.#link.request('notices', { before: this.#notices.all[0]?.at ?? this.nowUnix });
+    this.#asking = false;
+    if (!reply.ok) {
+      this.#fail(reply.message);
+      return;
     }
+    this.#notices.add(reply.notices);
+    this.#more = reply.more;
     this.#render();
   }
 
@@ -227,12 +239,14 @@ export class Timeline extends EventTarget {
     const { loading, empty, failed, earlier, list } = this.#parts;
     loading.hidden = this.#state !== 'loading';
     failed.hidden = this.#state !== 'failed';
-    empty.hidden = this.#state !== 'ready' || shown.length > 0;
+    const wanting = this.#state === 'ready' && chosen.length < FEW && this.#more;
+    empty.hidden = this.#state !== 'ready' || shown.length > 0 || wanting;
     earlier.hidden = this.#state !== 'ready' || (chosen.length <= shown.length && !this.#more);
     const key = shown.map(({ at, message }) => `${at} ${message}`).join('\n');
     if (key !== this.#shown) this.#fill(shown);
     this.#shown = key;
     refreshAgo(list, this.nowUnix);
+    if (wanting) this.#loadEarlier();
   }
 
   #fill(notices) {

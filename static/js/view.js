@@ -92,9 +92,9 @@ export class View {
     });
     deck.addEventListener('list', () => this.#meet());
     this.#popout.addEventListener('change', () => this.#showPopout());
-    document.addEventListener('fullscreenchange', () => {
+    document.addEventListener('fullscreenchange', ({ target }) => {
       // A tile that was large only for as long as it filled the screen.
-      if (!document.fullscreenElement && this.#large === null) this.#lens.changed(null);
+      if (!document.fullscreenElement && target.matches?.('.tile') && target !== this.#large) this.#lens.changed(target);
     });
     this.#showPopout();
   }

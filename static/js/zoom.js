@@ -54,12 +54,12 @@ export function moveLook(look, dx, dy, frame) {
 }
 
 /**
- * Which way a finger swept, if it did: mostly sideways, far enough, and not slowly.
+ * Which way a finger swiped, if it did: mostly sideways, far enough, and not slowly.
  *
  * @param {{dx: number, dy: number, ms: number}} stroke
  * @returns {-1 | 0 | 1} 1 for the next, which is to the left.
  */
-export function sweepOf({ dx, dy, ms }) {
+export function swipeOf({ dx, dy, ms }) {
   if (Math.abs(dx) < 48 || Math.abs(dx) < 2 * Math.abs(dy) || ms > 800) return 0;
   return dx < 0 ? 1 : -1;
 }

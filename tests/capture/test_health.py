@@ -26,6 +26,7 @@ def test_one_error_is_said_and_forgotten(health: Health) -> None:
         "state": "failing",
         "message": "raised ValueError: no",
         "ms": 4.0,
+        "errors": 1,
     }
 
     health.succeed(102.1, 4.0)

@@ -156,9 +156,9 @@ FACTS = Facts(7, 1.5, 30.0, 1)
     ("made", "said"),
     [
         ([1, 2], "returned list;"),
-        (np.zeros((4, 4), np.uint8), "returned uint8 4 x 4;"),
-        (np.zeros((4, 4, 4), np.uint8), "returned uint8 4 x 4 x 4;"),
-        (np.zeros((4, 4, 3), np.float64), "returned float64 4 x 4 x 3;"),
+        (np.zeros((4, 4), np.uint8), "returned uint8 (4, 4);"),
+        (np.zeros((4, 4, 4), np.uint8), "returned uint8 (4, 4, 4);"),
+        (np.zeros((4, 4, 3), np.float64), "returned float64 (4, 4, 3);"),
         (np.zeros((0, 4, 3), np.uint8), "returned an empty picture"),
         (np.lib.stride_tricks.as_strided(np.zeros(3, np.uint8), (9000, 4, 3), (0, 0, 1)), "8192"),
     ],

@@ -197,6 +197,17 @@ def test_users_code_never_sees_what_is_masked(bench: MakeBench) -> None:
     assert (image[12:] == 90).all()
 
 
+def test_what_cannot_be_decoded_is_counted_and_passed_over(bench: MakeBench) -> None:
+    """A broken JPEG is one frame lost, as anywhere; the next one is shown."""
+    mine = bench(MASK)
+
+    mine.stage.put(Frame(Jpeg(b"no picture", 64, 48, 90), 1, 1.0))
+    until(lambda: mine.meter.drops["broken"])
+    mine.seq = 1
+
+    assert mine.pass_through().shape == (48, 64, 3)
+
+
 def test_newest_wins(bench: MakeBench) -> None:
     """While a slow one works, frames come and are replaced; the newest is next, and it is said."""
     mine = bench("sleepy")
@@ -286,6 +297,27 @@ def test_a_withheld_picture_is_a_state_of_the_camera(
     until(lambda: camera.state == "stalled", 30)
 
     assert camera.slot.frame is None
-    assert camera.reason.startswith("no picture: shapeless returned uint8 48 x 64;")
+    assert camera.reason.startswith("no picture: shapeless returned uint8 (48, 64);")
     (told,) = camera.describe()["process"]
     assert (told["name"], told["state"]) == ("shapeless", "failing")
+
+
+def test_nobody_watching_is_no_process(make_camera: MakeCamera) -> None:
+    """Users' code is loaded when somebody watches, and ended with the source."""
+    source = FakeSource()
+    functions = parse_processors([f"{FUNCTIONS}:annotate"], Path(__file__).parent)
+    camera = make_camera(source, process=functions, release_after=0)
+    assert camera._stage._workshop is None
+    camera.set_viewers(1)
+    source.give()
+    until(lambda: camera.slot.frame, 30)
+    workshop = camera._stage._workshop
+    assert workshop is not None
+    assert workshop._process is not None
+    place = Path(f"/proc/{workshop._process.pid}")
+    assert place.exists()
+
+    camera.set_viewers(0)
+
+    until(lambda: not place.exists(), 30)
+    assert source.closed

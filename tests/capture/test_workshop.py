@@ -1,5 +1,6 @@
 """Users' functions in a process of their own: what they may do, and whom it harms."""
 
+import re
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -10,10 +11,12 @@ import pytest
 from server.capture.chain import Facts
 from server.capture.frame import Image
 from server.capture.workshop import Workshop, WorkshopError, check_functions
+from server.config import load_settings
 from server.errors import ConfigError
 from server.processor import parse_processors
 
 FACTS = Facts(7, 1_700_000_000.5, 30.0, 1)
+ROOT = Path(__file__).resolve().parents[2]
 MODULE = "processing_functions"
 
 Make = Callable[..., Workshop]
@@ -141,13 +144,39 @@ def test_functions_are_looked_at_before_the_start(tmp_path: Path, text: str, sai
     folder = Path(__file__).parent if MODULE in text else tmp_path
 
     with pytest.raises(ConfigError) as refused:
-        check_functions(parse_processors(["timestamp", text], folder), "camera 'door'")
+        check_functions({"hall": [], "door": parse_processors(["timestamp", text], folder)})
 
     assert str(refused.value).startswith(f"camera 'door': process = '{text}' cannot be used: ")
     assert said in str(refused.value)
 
 
+def test_the_example_in_the_docs_works(tmp_path: Path) -> None:
+    """What docs/processors.md shows is run as it stands there."""
+    text = (ROOT / "docs" / "processors.md").read_text(encoding="utf-8")
+    settings, code = (
+        re.search(rf"```{kind}\n(.*?)```", text, re.DOTALL)[1]  # type: ignore[index]
+        for kind in ("toml", "python")
+    )
+    (tmp_path / "porthole.toml").write_text(settings)
+    (tmp_path / "mymodule.py").write_text(code)
+    (camera,) = load_settings((), tmp_path / "porthole.toml", None, {}, {}).cameras
+    check_functions({camera.name: camera.process})
+    workshop = Workshop([(1, camera.process[1])], "door", "Door")
+    image = np.zeros((240, 640, 3), np.uint8)
+    image[100:, 300:] = 200
+
+    try:
+        drawn, ((place, _, error),) = workshop.run(image, FACTS, [1])
+    finally:
+        workshop.close()
+
+    assert (place, error) == (1, "")
+    assert (drawn[97:103, 320:620] == (80, 200, 255)).all(axis=2).any(axis=0).all()
+    assert (drawn[20:60, :500] == 255).any()
+    assert len([line for line in code.splitlines() if line.strip()]) <= 10
+
+
 def test_good_functions_pass() -> None:
     """Where there is nothing to say, nothing is said; without functions nothing is started."""
-    check_functions(parse_processors([f"{MODULE}:annotate"], Path(__file__).parent), "camera")
-    check_functions(parse_processors(["timestamp"], Path()), "camera")
+    check_functions({"a": parse_processors([f"{MODULE}:annotate"], Path(__file__).parent)})
+    check_functions({"a": parse_processors(["timestamp"], Path())})

@@ -44,6 +44,17 @@ def test_every_camera_can_be_told() -> None:
     assert parse_message(Presence, presence.model_dump_json().encode()) == presence
 
 
+def test_processing_is_told_and_may_be_left_out() -> None:
+    """How processors do passes too; an older node says nothing of it."""
+    process = [{"name": "annotate", "state": "stuck", "message": "has not returned", "ms": None}]
+    process[0]["errors"] = 3
+    told = offline_camera().describe() | {"process": process}
+
+    assert Status(**told).model_dump()["process"] == process
+    del told["process"]
+    assert Status(**told).model_dump()["process"] == []
+
+
 def test_newer_nodes_may_say_more() -> None:
     """Unknown keys are passed over."""
     assert parse_message(Request, request(mood="good")).camera == "door"

@@ -26,12 +26,14 @@ class Viewer:
     Attributes:
         kilobytes_per_s: What the link carries.
         bare_s: What a message takes there and back.
+        told: Whether it says what a bare message takes.
         hold_s: What decoding and painting a frame of full size takes.
         seen: When which frame was painted: time, rendition and age in seconds.
     """
 
     kilobytes_per_s: float = LAN
     bare_s: float = 0.002
+    told: bool = True
     hold_s: float = 0.002
     tile: int | None = 1280
     fps: float = 30.0
@@ -82,7 +84,7 @@ class Viewer:
         frames = self.credit.acknowledge(seq, at, self.fps)
         assert self.credit.round_trip_s is not None
         ack = Acknowledged(seq, frames, self.credit.round_trip_s, hold_s)
-        self.choice.take(ack, self._sent_seq, self.bare_s, at)
+        self.choice.take(ack, self._sent_seq, self.bare_s if self.told else 0.0, at)
 
     @property
     def rendition(self) -> str:
@@ -176,10 +178,11 @@ def test_link_in_between_is_left_in_peace(kilobytes_per_s: float) -> None:
     assert viewer.rate(60) > 20
 
 
+@pytest.mark.parametrize("told", [True, False], ids=["told", "not told"])
 @pytest.mark.parametrize("bare_s", [0.05, 0.2])
-def test_long_link_keeps_its_size(bare_s: float) -> None:
-    """A link that is long but wide costs frames at first, and never size."""
-    viewer = Viewer(bare_s=bare_s).watch(30)
+def test_long_link_keeps_its_size(bare_s: float, told: bool) -> None:
+    """A link that is long but wide costs frames at first, and never size; nobody need say so."""
+    viewer = Viewer(bare_s=bare_s, told=told).watch(30)
 
     assert viewer.rendition == "full"
     assert viewer.changes(since=1) == 0

@@ -53,7 +53,7 @@ def main() -> int:
         finally:
             stage.close()
             browser.close()
-    write_sheet(options.to, list(VIEWS))
+    write_sheet(options.to)
     if options.docs:
         publish(options.to, ROOT / "docs" / "img")
     print(f"look at {options.to / 'index.html'} or {options.to / 'sheet.jpg'}")

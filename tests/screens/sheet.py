@@ -35,18 +35,16 @@ def picture_name(view: str, size: str, scheme: str) -> str:
     return f"{view}-{size}-{scheme}.png"
 
 
-def write_sheet(folder: Path, views: list[str]) -> None:
+def write_sheet(folder: Path) -> None:
     """Write ``index.html`` and ``sheet.jpg`` of what there is in the folder."""
     rows, strips = [], []
-    for view in views:
+    for view in sorted({path.stem.rsplit("-", 2)[0] for path in folder.glob("*-*-*.png")}):
         names = [
             name
             for size in SIZES
             for scheme in SCHEMES
             if (folder / (name := picture_name(view, size.name, scheme))).exists()
         ]
-        if not names:
-            continue
         links = "".join(
             f'<a href="{name}"><img src="{name}" alt="{name}" loading="lazy"></a>' for name in names
         )

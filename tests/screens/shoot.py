@@ -36,13 +36,12 @@ def shoot(stage: Stage, view: str, sizes: Iterable[Size], folder: Path) -> list[
     for size in sizes:
         stage.begin(size)
         try:
-            page = VIEWS[view](stage)
-            if page is None:
-                return []
-            for scheme in SCHEMES:
-                path = folder / picture_name(view, size.name, scheme)
-                _take(page, scheme, path)
-                taken.append(path)
+            pages = VIEWS[view](stage)
+            for name, page in [(view, pages)] if isinstance(pages, Page) else pages or ():
+                for scheme in SCHEMES:
+                    path = folder / picture_name(name, size.name, scheme)
+                    _take(page, scheme, path)
+                    taken.append(path)
         finally:
             stage.clear()
     return taken

@@ -138,12 +138,16 @@ class Stage:
         """Return a server of this view's own, with cameras by name, title and source."""
         return self._start(self._view, cameras, *arguments, people=people)
 
-    def operator(self, server: PortholeServer) -> Viewer:
-        """Return somebody else who may do everything."""
+    @staticmethod
+    def tell(server: PortholeServer, event: str, **payload: Any) -> None:
+        """Be somebody else, who may do everything and does this."""
         viewer = Viewer("127.0.0.1", server.port)
-        viewer.connect()
-        self._view.callback(viewer.close)
-        return viewer
+        try:
+            viewer.connect()
+            reply = viewer.call(event, payload)
+            assert reply["ok"], reply
+        finally:
+            viewer.close()
 
     def keep(self, close: Callable[[], Any]) -> None:
         """Have something ended after this view."""
