@@ -189,8 +189,7 @@ class Stage:
                 self._work()
             except PictureError:
                 self._host.meter.drops["broken"] += 1
-            except Exception:
-                # Nothing may end this: it serves everybody.
+            except Exception:  # noqa: BLE001  nothing may end this: it serves everybody
                 self._host.meter.drops["error"] += 1
                 self._log_fault()
 
