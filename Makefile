@@ -6,7 +6,7 @@ PY := $(VENV)/bin/python
 ARGS ?=
 MINUTES ?= 10
 .DEFAULT_GOAL := run
-.PHONY: run test check format bench soak vendor clean
+.PHONY: run test check format bench soak screens vendor clean
 
 run: $(VENV)/.runtime
 	@exec $(PY) manage.py run $(ARGS)
@@ -29,6 +29,10 @@ bench: $(VENV)/.development
 # Viewers, cameras and faults churn together: does anything grow? `make soak MINUTES=10`.
 soak: $(VENV)/.development
 	@$(PY) -m bench.soak --minutes $(MINUTES) $(ARGS)
+
+# Pictures of every state of the page, to be looked at: phone, laptop and wall, light and dark.
+screens: $(VENV)/.development
+	@$(PY) -m tests.screens $(ARGS)
 
 # Fetches the front end's libraries anew and shows whether they are still what is checked in.
 vendor:

@@ -33,6 +33,7 @@ class Group:
         cameras: Watched in turn: viewer number i watches camera i modulo their number.
         bytes_per_s: The pace of a poor link; None for as fast as it comes.
         ack_every: How many frames one acknowledgement may cover.
+        rendition: Which one is watched over a socket.
     """
 
     name: str
@@ -41,6 +42,7 @@ class Group:
     cameras: tuple[str, ...] = ("test",)
     bytes_per_s: float | None = None
     ack_every: int = 1
+    rendition: str = "full"
 
 
 @dataclass(frozen=True)
@@ -246,7 +248,8 @@ def _connect(group: Group, port: int, crowd: Crowd) -> list[AnyViewer]:
         crowd.run(0)
     for number, viewer in enumerate(viewers):
         if isinstance(viewer, Viewer):
-            viewer.ask("watch", {"camera": group.cameras[number % len(group.cameras)]})
+            camera = group.cameras[number % len(group.cameras)]
+            viewer.ask("watch", {"camera": camera, "rendition": group.rendition})
             crowd.run(0)
     return viewers
 

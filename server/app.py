@@ -30,6 +30,7 @@ from server.web.login import create_login
 from server.web.packets import Json
 from server.web.routes import create_routes
 from server.web.statistics import Statistics
+from server.web.timeline import Timeline
 from server.web.transport import MAX_MESSAGE_BYTES, WebSocketDriver
 
 if TYPE_CHECKING:
@@ -103,6 +104,7 @@ class App:
             self._fanouts, self._lag, self._watchdog, lambda: self._events.connections
         )
         count = self._statistics.count_refusal
+        self._timeline = Timeline(settings.state_dir)
         self._events = Events(
             self._socketio,
             self._fanouts,
@@ -110,6 +112,7 @@ class App:
             self._statistics,
             self._auth,
             settings.server.credit_frames,
+            self._timeline,
         )
         self._socketio.server.eio._async["websocket"] = functools.partial(
             WebSocketDriver, count_refusal=count
@@ -132,8 +135,11 @@ class App:
         protect_pages(self.flask)
         self.flask.register_blueprint(create_routes(self._fanouts, self._statistics, self._auth))
         self.flask.register_blueprint(create_login(self._auth))
+        self._node: Node | None = None  # Restoring may announce what it changes.
         self._control.restore()
-        self._node = self._join(bus) if bus else None
+        self._timeline.restore()
+        if bus:
+            self._node = self._join(bus)
 
     def shut_down(self) -> None:
         """Ask :meth:`run` to end; returns at once, and asking twice is as good as once."""
@@ -150,6 +156,8 @@ class App:
         self._lag.start()
         self._watchdog.start()
         self._control.open()
+        self._timeline.open()
+        self._timeline.add("info", "The server was started", None)
         for name, camera in self._own.items():
             camera.open()
             self._fanouts[name].open()
@@ -173,6 +181,7 @@ class App:
         for fanout in self._fanouts.values():
             fanout.close()
         self._control.close()
+        self._timeline.close()
         # All at once: each may have to wait for a read to return.
         closing = [hub.spawn(camera.close, SHUTDOWN_DEADLINE_S) for camera in self._own.values()]
         self._events.close()

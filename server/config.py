@@ -47,6 +47,14 @@ Fps = Annotated[float, Field(ge=0.1, le=120), Accepts("a number from 0.1 to 120"
 Quality = Annotated[int, Field(ge=1, le=100), Accepts("a whole number from 1 to 100")]
 
 
+DEFAULT_WIDTHS = (960, 640, 320)
+
+Widths = Annotated[
+    tuple[Annotated[int, Field(ge=16, le=8192)], ...],
+    Field(max_length=8, strict=False),
+    Accepts("a list of up to 8 widths in pixels, each from 16 to 8192"),
+]
+
 Names = Annotated[
     tuple[Annotated[str, Field(min_length=1)], ...],
     Field(strict=False),
@@ -164,6 +172,11 @@ class CameraSettings(_Table):
     source: Annotated[str, Accepts(ACCEPTED)] = Field(description="Where pictures come from.")
     fps: Fps | None = Field(None, description="Frames a second; unset keeps the source's own.")
     quality: Quality | None = Field(None, description="JPEG quality; unset takes the server's.")
+    renditions: Widths = Field(
+        DEFAULT_WIDTHS,
+        description="Widths in pixels in which it is offered besides its own size. A viewer takes "
+        "the one that fits its tile and its link; an empty list sends all of them the full size.",
+    )
     skip_unchanged: Annotated[bool, Accepts("true or false")] = Field(
         False,
         description="Send a picture that shows nothing new only once a second. Saves nearly all "
@@ -186,6 +199,7 @@ class Camera:
     fps: float | None
     quality: int | None
     skip_unchanged: bool = False
+    renditions: tuple[int, ...] = DEFAULT_WIDTHS
     process: tuple[Processor, ...] = ()
 
 
@@ -397,6 +411,7 @@ def _cameras_from_file(
             settings.fps or server.fps,
             settings.quality or server.quality,
             settings.skip_unchanged,
+            settings.renditions,
             process,
         )
     return tuple(cameras.values())

@@ -7,6 +7,7 @@
     ├── SourceError      a source cannot be opened or read; the camera tries again
     │   ├── SourceEnded   a source has no more pictures, and that is no fault
     │   └── PictureError  one picture cannot be decoded; the next one may be
+    ├── ControlError     a source does not take a value; it keeps the one it has
     ├── EncodeError      a picture cannot be made into JPEG; the frame is dropped
     └── RequestError     a client asked for what cannot be done; answered with its code
 """
@@ -15,6 +16,7 @@ from typing import Literal
 
 __all__ = [
     "ConfigError",
+    "ControlError",
     "EncodeError",
     "ErrorCode",
     "PictureError",
@@ -45,6 +47,10 @@ class SourceEnded(SourceError):
 
 class PictureError(SourceError):
     """One picture cannot be decoded; it is dropped, and the source goes on."""
+
+
+class ControlError(PortholeError):
+    """A source does not take a value; names the control, what was asked for and what it keeps."""
 
 
 class EncodeError(PortholeError):

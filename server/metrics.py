@@ -34,8 +34,14 @@ class Meter:
     sent_bytes: int = 0
     """JPEG bytes sent, counted once per viewer."""
 
+    capture_s: float = 0.0
+    """Time from capture until the frame was in the slot, in seconds, over all captured frames."""
+
     encode_s: float = 0.0
     """Time spent encoding, in seconds."""
+
+    sent_age_s: float = 0.0
+    """How old frames were when they were sent, in seconds, over all sent ones."""
 
     opened: int = 0
     """How often the source was opened."""
@@ -55,32 +61,41 @@ class CameraStats:
         self._clock = clock
         self._before = self._now()
 
-    def _now(self) -> tuple[float, int, int, int, int, float, int]:
+    def _now(self) -> dict[str, float]:
         meter = self._meter
-        return (
-            self._clock(),
-            meter.captured,
-            meter.encoded,
-            meter.passed,
-            meter.sent,
-            meter.encode_s,
-            meter.sent_bytes,
-        )
+        return {
+            "seconds": self._clock(),
+            "captured": meter.captured,
+            "encoded": meter.encoded,
+            "passed": meter.passed,
+            "sent": meter.sent,
+            "sent_bytes": meter.sent_bytes,
+            "capture_s": meter.capture_s,
+            "encode_s": meter.encode_s,
+            "sent_age_s": meter.sent_age_s,
+        }
 
     def take(self) -> dict[str, Any]:
         """Return the rates since the last call and the drops since the start."""
         before, self._before = self._before, self._now()
-        seconds, captured, encoded, passed, sent, encode_s, sent_bytes = (
-            now - then for now, then in zip(self._before, before, strict=True)
-        )
-        seconds = max(seconds, 1e-6)
+        since = {key: now - before[key] for key, now in self._before.items()}
+        seconds = max(since["seconds"], 1e-6)
+        capture_ms = _mean_ms(since["capture_s"], since["captured"])
+        encode_ms = _mean_ms(since["encode_s"], since["encoded"])
+        sent_age_ms = _mean_ms(since["sent_age_s"], since["sent"])
+        # What is left of a frame's age when it is sent: for the encoder, for its turn, for credit.
+        wait_ms = None
+        if sent_age_ms is not None:
+            wait_ms = round(max(0.0, sent_age_ms - (capture_ms or 0) - (encode_ms or 0)), 2)
         return {
-            "captured_fps": round(captured / seconds, 1),
-            "encoded_fps": round(encoded / seconds, 1),
-            "passed_fps": round(passed / seconds, 1),
-            "sent_fps": round(sent / seconds, 1),
-            "sent_kbps": round(sent_bytes * 8 / 1000 / seconds, 1),
-            "encode_ms": round(encode_s / encoded * 1000, 2) if encoded else None,
+            "captured_fps": round(since["captured"] / seconds, 1),
+            "encoded_fps": round(since["encoded"] / seconds, 1),
+            "passed_fps": round(since["passed"] / seconds, 1),
+            "sent_fps": round(since["sent"] / seconds, 1),
+            "sent_kbps": round(since["sent_bytes"] * 8 / 1000 / seconds, 1),
+            "capture_ms": capture_ms,
+            "encode_ms": encode_ms,
+            "wait_ms": wait_ms,
             "drops": dict(self._meter.drops),
             "captured": self._meter.captured,
             "encoded": self._meter.encoded,
@@ -88,6 +103,10 @@ class CameraStats:
             "sent": self._meter.sent,
             "lost": self._meter.lost,
         }
+
+
+def _mean_ms(total_s: float, count: float) -> float | None:
+    return round(total_s / count * 1000, 2) if count else None
 
 
 class ProcessMeter:

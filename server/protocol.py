@@ -6,10 +6,11 @@ are refused. Unknown keys are ignored, so that newer clients can say more to old
 """
 
 import json
+import math
 import struct
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, PlainValidator, ValidationError
 
 from server.errors import RequestError
 
@@ -18,10 +19,15 @@ __all__ = [
     "PROTOCOL_VERSION",
     "CameraPayload",
     "ClockPayload",
+    "ControlPayload",
+    "ControlValue",
     "EmptyPayload",
     "FpsPayload",
+    "NoticesPayload",
     "Payload",
+    "PresetPayload",
     "QualityPayload",
+    "ResetPayload",
     "WatchPayload",
     "mjpeg_part",
     "parse_payload",
@@ -39,6 +45,32 @@ TEXT, BINARY = 0x1, 0x2
 """WebSocket opcodes, RFC 6455 section 5.2."""
 
 CameraName = Annotated[str, Field(min_length=1, max_length=40)]
+ControlName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_]{1,40}$")]
+PresetName = Annotated[str, Field(pattern=r"^[^\s\p{C}](?:[^\p{C}]{0,38}[^\s\p{C}])?$")]
+
+
+def _is_finite(value: object) -> bool:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    return abs(value) < 1e15 and math.isfinite(value)
+
+
+def check_value(value: object) -> bool | float | str | tuple[float, ...]:
+    """Return a control's value: what kind of one it must be only its camera knows.
+
+    Raises:
+        ValueError: If it is of no such kind.
+    """
+    if isinstance(value, bool) or (isinstance(value, str) and len(value) <= 80):
+        return value
+    if _is_finite(value):
+        return float(value)  # type: ignore[arg-type]
+    if isinstance(value, list | tuple) and len(value) == 4 and all(map(_is_finite, value)):
+        return tuple(map(float, value))
+    raise ValueError("no value; accepted: a number, true or false, short text, or four numbers")
+
+
+ControlValue = Annotated[Any, PlainValidator(check_value)]
 
 
 class Payload(BaseModel):
@@ -76,10 +108,42 @@ class QualityPayload(CameraPayload):
     quality: Annotated[int, Field(ge=1, le=100)]
 
 
+class ControlPayload(CameraPayload):
+    """``control``."""
+
+    control: ControlName
+    value: ControlValue
+
+
+class ResetPayload(CameraPayload):
+    """``reset``; without ``control`` it is about all of them."""
+
+    control: ControlName | None = None
+
+
+class PresetPayload(CameraPayload):
+    """``preset``."""
+
+    preset: PresetName
+    do: Literal["save", "apply", "delete"]
+
+
 class ClockPayload(Payload):
-    """``clock``; ``t`` is the client's clock in Unix seconds, and is sent back as it came."""
+    """``clock``; ``t`` is the client's clock in Unix seconds, and is sent back as it came.
+
+    ``round_trip`` is the shortest that the client has measured so far, in seconds.
+    """
 
     t: float
+    round_trip: Annotated[float, Field(ge=0, le=60)] | None = None
+
+
+class NoticesPayload(Payload):
+    """``notices``: those between two times, in Unix seconds, and of one camera."""
+
+    since: Annotated[float | None, Field(ge=0)] = None
+    before: Annotated[float | None, Field(ge=0)] = None
+    camera: Annotated[str | None, Field(min_length=1, max_length=40)] = None
 
 
 P = TypeVar("P", bound=Payload)

@@ -4,6 +4,7 @@ import dataclasses
 import queue
 import socket
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import hypothesis
@@ -13,6 +14,7 @@ import pytest
 from server import config, hub
 from server.address import Address, parse_address
 from server.capture.camera import Camera
+from server.capture.controls import ControlInfo, Value, find_control, refuse
 from server.capture.frame import Frame, Image, Picture
 from server.capture.info import SourceInfo
 from server.capture.local import LocalReader
@@ -88,6 +90,7 @@ class FakeSource:
         self.closed = 0
         self._coming: queue.SimpleQueue[Image | Exception] = queue.SimpleQueue()
         self._grabbed: Image | Exception | None = None
+        self.offer()
 
     def give(self, *pictures: Image | Exception) -> None:
         """Have these grabbed next, in this order; an exception is raised instead."""
@@ -109,12 +112,28 @@ class FakeSource:
         self.grabs += 1
         return True
 
-    def retrieve(self, _jpeg_up_to: int = 0) -> Image:
+    def retrieve(self, _jpeg_up_to: int = 0, _pixels_from: int = 0) -> Image:
         self.decoded += 1
         if isinstance(self._grabbed, UndecodableError):
             raise self._grabbed.error
         assert isinstance(self._grabbed, np.ndarray)
         return self._grabbed
+
+    def controls(self) -> tuple[ControlInfo, ...]:
+        return tuple(replace(one, value=self.held[one.name]) for one in self.offered)
+
+    def set_control(self, name: str, value: Value) -> Value:
+        """Take a value, unless it is one of those that are refused."""
+        control = find_control(self.controls(), name)
+        if value in self.refused:
+            raise refuse(control, value, control.value)
+        self.held[name] = value
+        return value
+
+    def offer(self, *offered: ControlInfo, refused: tuple[Value, ...] = ()) -> None:
+        """Let these be set, but not to some values."""
+        self.offered, self.refused = offered, refused
+        self.held = {one.name: one.value for one in offered}
 
     def close(self) -> None:
         self.closed += 1

@@ -22,6 +22,7 @@ from server.protocol import (
     ClockPayload,
     EmptyPayload,
     FpsPayload,
+    NoticesPayload,
     Payload,
     QualityPayload,
     WatchPayload,
@@ -32,7 +33,15 @@ from server.protocol import (
     websocket_frame,
 )
 
-KINDS = [CameraPayload, ClockPayload, EmptyPayload, FpsPayload, QualityPayload, WatchPayload]
+KINDS = [
+    CameraPayload,
+    ClockPayload,
+    EmptyPayload,
+    FpsPayload,
+    NoticesPayload,
+    QualityPayload,
+    WatchPayload,
+]
 
 anything_json = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
@@ -62,7 +71,14 @@ anything_json = st.recursive(
         (FpsPayload, {"camera": "door", "fps": 120}, {"camera": "door", "fps": 120.0}),
         (QualityPayload, {"camera": "door", "quality": 1}, {"camera": "door", "quality": 1}),
         (QualityPayload, {"camera": "door", "quality": 100}, {"camera": "door", "quality": 100}),
-        (ClockPayload, {"t": 1.5}, {"t": 1.5}),
+        (ClockPayload, {"t": 1.5}, {"t": 1.5, "round_trip": None}),
+        (ClockPayload, {"t": 1.5, "round_trip": 0.2}, {"t": 1.5, "round_trip": 0.2}),
+        (NoticesPayload, {}, {"since": None, "before": None, "camera": None}),
+        (
+            NoticesPayload,
+            {"since": 1.5, "before": 9, "camera": "door"},
+            {"since": 1.5, "before": 9.0, "camera": "door"},
+        ),
         (EmptyPayload, {}, {}),
         (EmptyPayload, {"anything": 1}, {}),
     ],
@@ -109,6 +125,12 @@ def test_missing_payload_is_an_empty_one() -> None:
         (QualityPayload, ({"camera": "door", "quality": 101},), "quality"),
         (ClockPayload, ({"t": math.nan},), "t"),
         (ClockPayload, ({"t": "now"},), "t"),
+        (NoticesPayload, ({"since": -1},), "since"),
+        (NoticesPayload, ({"since": "yesterday"},), "since"),
+        (NoticesPayload, ({"before": math.inf},), "before"),
+        (NoticesPayload, ({"before": True},), "before"),
+        (NoticesPayload, ({"camera": ""},), "camera"),
+        (NoticesPayload, ({"camera": ["door"]},), "camera"),
     ],
 )
 def test_wrong_payload_is_refused(
@@ -152,7 +174,7 @@ def test_likely_payloads_are_read_or_refused(kind: type[Payload], data: st.DataO
     assert 0.1 <= payload.get("fps", 1) <= 120
     assert 1 <= payload.get("quality", 1) <= 100
     assert math.isfinite(payload.get("t", 0))
-    assert 1 <= len(payload.get("camera", "x")) <= 40
+    assert 1 <= len(payload.get("camera") or "x") <= 40
 
 
 def test_room_names_the_camera() -> None:

@@ -9,6 +9,7 @@ from bench.scenarios import (
     control,
     idle,
     memory,
+    renditions,
     slow,
     startup,
     viewers,
@@ -21,6 +22,7 @@ __all__ = ["SCENARIOS"]
 SCENARIOS: dict[str, Callable[[Stand], Iterator[Table]]] = {
     "viewers": viewers.run,
     "cameras": cameras.run,
+    "renditions": renditions.run,
     "idle": idle.run,
     "slow": slow.run,
     "control": control.run,

@@ -49,15 +49,18 @@ class Writer:
         Returns:
             The slot used, and the new area's descriptor, which the caller closes, or -1.
         """
-        data = picture.data if isinstance(picture, Jpeg) else picture.reshape(-1).data
+        parts = _parts(picture)
+        nbytes = sum(map(len, parts))
         fd = -1
-        if self._memory is None or slot == NO_SLOT or len(data) > self._slot_bytes:
+        if self._memory is None or slot == NO_SLOT or nbytes > self._slot_bytes:
             # Of JPEG no two are of the same length. And pixels may be asked for next.
             room = 3 * picture.width * picture.height if isinstance(picture, Jpeg) else 0
-            fd, slot = self._renew(max(len(data), room)), 0
+            fd, slot = self._renew(nbytes + room), 0
         assert self._memory is not None
         at = slot * self._slot_bytes
-        self._memory[at : at + len(data)] = data
+        for part in parts:
+            self._memory[at : at + len(part)] = part
+            at += len(part)
         return slot, fd
 
     def _renew(self, nbytes: int) -> int:
@@ -100,11 +103,17 @@ class Lender:
         return self._free.pop()
 
     def give_back(self, slot: int) -> None:
-        """Take back a lent slot that holds nothing."""
+        """Take back a lent slot that holds nothing any more."""
         self._free.append(slot)
 
-    def hand_over(self, slot: int, height: int, width: int) -> Image:
+    def hand_over(self, slot: int, height: int, width: int, behind: int = 0) -> Image:
         """Return the picture in a lent slot; the slot is free when the picture is gone.
+
+        Args:
+            slot: Where it is.
+            height: In pixels.
+            width: In pixels.
+            behind: How many bytes of the slot come before it.
 
         Returns:
             Pixels as uint8, shape (height, width, 3), BGR order, not writable.
@@ -115,7 +124,8 @@ class Lender:
         if is_too_large(width, height):
             raise ValueError(f"{width} x {height} is too large")
         nbytes = height * width * 3
-        block = (ctypes.c_uint8 * nbytes).from_buffer(self._memory, self._find(slot, nbytes))
+        at = self._find(slot, behind + nbytes) + behind
+        block = (ctypes.c_uint8 * nbytes).from_buffer(self._memory, at)
         image: Image = np.frombuffer(memoryview(block), np.uint8).reshape(height, width, 3)
         if len(self._free) < KEPT_FREE:
             # Somebody hoards pictures: give this one memory of its own.
@@ -127,15 +137,13 @@ class Lender:
         return image
 
     def copy_out(self, slot: int, nbytes: int) -> bytes:
-        """Return a copy of the data in a lent slot, which is free again at once.
+        """Return a copy of the data in a lent slot, which stays lent.
 
         Raises:
             ValueError: If so much does not fit there.
         """
         at = self._find(slot, nbytes)
-        data = self._memory[at : at + nbytes]
-        self._free.append(slot)
-        return data
+        return self._memory[at : at + nbytes]
 
     def _find(self, slot: int, nbytes: int) -> int:
         if not 0 <= slot < SLOTS or not 0 < nbytes <= self._slot_bytes:
@@ -145,3 +153,11 @@ class Lender:
     def claim(self, slot: int) -> None:
         """Lend out a slot that the child chose in an area the server had not seen."""
         self._free.remove(slot)
+
+
+def _parts(picture: Picture) -> list[bytes | memoryview]:
+    """Return what a slot holds of a picture: pixels, or JPEG and behind it what pixels it has."""
+    if not isinstance(picture, Jpeg):
+        return [picture.reshape(-1).data]
+    behind = [] if picture.pixels is None else [picture.pixels.reshape(-1).data]
+    return [picture.data, *behind]

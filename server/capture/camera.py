@@ -8,7 +8,7 @@ Everyone else only sets what they want (:meth:`Camera.start`, :meth:`Camera.set_
 import logging
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 from server import config, hub
@@ -17,10 +17,12 @@ from server.capture.frame import Frame, Jpeg, Picture, size_of
 from server.capture.frozen import Stillness
 from server.capture.opening import open_reader
 from server.capture.reader import Demand, Reader, Reading
+from server.capture.rendition import Rendition, ladder_of
 from server.capture.slot import Slot
 from server.capture.stage import Host, Stage
 from server.capture.transform import Transform
-from server.capture.watchable import State
+from server.capture.tuning import Tuning
+from server.capture.watchable import State, offered
 from server.errors import PictureError, SourceEnded, SourceError
 from server.metrics import Meter
 
@@ -72,6 +74,7 @@ class Camera:
         self.meter = Meter()
         self.fps = settings.fps
         self.quality = settings.quality
+        self.ladder = ladder_of(settings.renditions)
         self.enabled = True
         self.on_change: Callable[[Camera], None] = lambda camera: None
         self.on_notice: Callable[[Camera, str, str], None] = lambda camera, level, message: None
@@ -80,6 +83,7 @@ class Camera:
         self._server = server
         self._open_reader = open_reader
         self._viewers = 0
+        self._pixels_from = 0
         self._wake = hub.Signal()
         self._tasks: list[hub.Task] = []
         self._closing = False
@@ -97,9 +101,17 @@ class Camera:
                 lambda level, message: self.on_notice(self, level, message),
             ),
         )
+        self.tuning = Tuning(
+            self._wake.set,
+            self.set_transform,
+            lambda: self._refresh(changed=True),
+            lambda why: self.on_notice(self, "warning", f"{self.title}: {why}"),
+        )
         self._due = 0.0
         self._source: Reader | None = None
-        self._demand = Demand(self._due_now, self._best_jpeg, settings.skip_unchanged)
+        self._demand = Demand(
+            self._due_now, self._best_jpeg, lambda: self._pixels_from, settings.skip_unchanged
+        )
         self._holding = False  # From before the source is opened until after it is closed.
         self._size = (0, 0)
         self._source_fps = 0.0
@@ -141,6 +153,15 @@ class Camera:
         """Frames a second that it delivers at most, as far as is known."""
         return self.fps or self._source_fps or 30.0
 
+    @property
+    def width(self) -> int:
+        """The width of its pictures in pixels; 0 while unknown."""
+        return self._size[0]
+
+    def slot_of(self, _rendition: Rendition) -> Slot:
+        """Return where the frames come from that a rendition is made of."""
+        return self.slot
+
     def describe(self) -> dict[str, Any]:
         """Return STATE of the wire contract."""
         return {
@@ -156,7 +177,9 @@ class Camera:
             "source_fps": self._source_fps or None,
             "passed_through": self._jpeg_quality > 0,
             "viewers": self._viewers,
+            "renditions": [rendition.name for rendition in offered(self)],
             "process": self._stage.describe(),
+            **self.tuning.describe(),
         }
 
     @property
@@ -203,6 +226,10 @@ class Camera:
             self.hurry()
         self._refresh(changed=True)
         self._wake.set()
+
+    def set_renditions(self, renditions: Collection[Rendition]) -> None:
+        """Say which renditions are watched; the smaller ones need pixels, also of a JPEG."""
+        self._pixels_from = max((one.width for one in renditions if one.width), default=0)
 
     def hurry(self) -> None:
         """Make the source's very next picture due, for someone who has none yet."""
@@ -308,6 +335,7 @@ class Camera:
         )
         self._source = source
         self.meter.opened += 1
+        self.tuning.attach(source)
         self._size = self.transform.size_after(source.info.width, source.info.height)
         self._source_fps = round(source.info.fps, 3)
         self._waiting_since = time.monotonic()
@@ -318,6 +346,9 @@ class Camera:
         source = self._source
         assert source is not None
         while self._lingers():
+            if self.tuning.waiting:
+                self.tuning.serve(source)
+                self._source_fps = round(source.info.fps, 3)
             if not self._viewers and not source.info.live:
                 # A file loses nothing by waiting, and decoding it unseen is work for nobody.
                 self._wake.wait(WATCH_PERIOD_S)
@@ -367,6 +398,7 @@ class Camera:
             self._due = 0.0
         self._seq += 1
         self.meter.captured += 1
+        self.meter.capture_s += max(0.0, time.time() - at_unix)
         frame = Frame(picture, self._seq, at_unix)
         if self._stage.needed:
             self._stage.put(frame)
@@ -408,6 +440,7 @@ class Camera:
 
     def _release(self) -> None:
         source, self._source = self._source, None
+        self.tuning.detach()
         self._jpeg_quality = 0
         self._picture_at = self._waiting_since = None
         self._clear()

@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Any
 from server.address import Address
 from server.capture.area import Writer
 from server.capture.change import Change
-from server.capture.frame import Jpeg, size_of
+from server.capture.controls import read_values, set_controls, write_controls
+from server.capture.frame import Jpeg, Picture, size_of
 from server.capture.limits import check_size, is_too_large
 from server.capture.link import BEAT, SHAPE, WANT, Kind, Link, Message, Step
 from server.capture.process import die_with_parent
@@ -114,7 +115,7 @@ class _Child:
         source = opener(address, wanted["name"], wanted["timeout_s"])
         try:
             check_size(source.info.width, source.info.height)
-            self._link.send(Kind.OPENED, json.dumps(asdict(source.info)).encode())
+            self._link.send(Kind.OPENED, json.dumps(_facts_of(source)).encode())
         except BaseException:
             source.close()
             raise
@@ -123,27 +124,37 @@ class _Child:
     def _drain(self, source: "Source") -> None:
         while True:
             if not source.info.live:
-                self._listen(None)  # It loses nothing by waiting.
+                self._listen(source, None)  # It loses nothing by waiting.
             self._enter(Step.READING)
             grabbed = source.grab()
             at_unix = time.time()
             self._grabbed += grabbed
-            self._listen(0.0)  # Also notices that the server is gone.
+            self._listen(source, 0.0)  # Also notices that the server is gone.
             if grabbed and self._wanted is not None:
                 self._enter(Step.DECODING)
                 self._deliver(source, at_unix)
 
-    def _listen(self, timeout_s: float | None) -> None:
+    def _listen(self, source: "Source", timeout_s: float | None) -> None:
         """Take in what the server has said; wait for it only while it wants nothing."""
         while order := self._link.receive(timeout_s if self._wanted is None else 0.0):
             if order.kind is Kind.WANT:
                 self._wanted = order
+            elif order.kind is Kind.SET:
+                self._set(source, json.loads(order.payload))
+
+    def _set(self, source: "Source", asked: dict[str, Any]) -> None:
+        self._enter(Step.SETTING)
+        refused = set_controls(source, read_values(asked["values"]))
+        check_size(source.info.width, source.info.height)
+        answer = {"id": asked["id"], "refused": refused} | _facts_of(source)
+        self._link.send(Kind.SETTLED, json.dumps(answer).encode())
+        self._enter(Step.WAITING)
 
     def _deliver(self, source: "Source", at_unix: float) -> None:
         assert self._wanted is not None
-        slot, jpeg_up_to, changed = WANT.unpack(self._wanted.payload)
+        slot, jpeg_up_to, pixels_from, changed = WANT.unpack(self._wanted.payload)
         try:
-            picture = source.retrieve(jpeg_up_to)
+            picture = source.retrieve(jpeg_up_to, pixels_from)
             if changed and not self._change.is_worth_sending(picture):
                 return
             self._wanted = None
@@ -160,14 +171,27 @@ class _Child:
             self._link.send(Kind.BROKEN, b"a picture takes more memory than a camera may have")
             return
         try:
-            jpeg = (len(picture.data), picture.quality) if isinstance(picture, Jpeg) else (0, 0)
-            self._link.send(Kind.PICTURE, SHAPE.pack(slot, height, width, *jpeg, at_unix), fd)
+            shape = SHAPE.pack(slot, height, width, *_jpeg_shape(picture), at_unix)
+            self._link.send(Kind.PICTURE, shape, fd)
         finally:
             if fd >= 0:
                 os.close(fd)
 
     def _enter(self, step: Step) -> None:
         self._step = (step, time.monotonic())
+
+
+def _jpeg_shape(picture: Picture) -> tuple[int, int, int, int]:
+    """Return bytes and quality of a JPEG, and height and width of the pixels that come with it."""
+    if not isinstance(picture, Jpeg):
+        return 0, 0, 0, 0
+    height, width = (0, 0) if picture.pixels is None else picture.pixels.shape[:2]
+    return len(picture.data), picture.quality, height, width
+
+
+def _facts_of(source: "Source") -> dict[str, Any]:
+    """Return what a source says of itself, for JSON."""
+    return {"info": asdict(source.info), "controls": write_controls(source.controls())}
 
 
 def _limit_memory() -> None:

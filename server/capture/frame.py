@@ -1,6 +1,6 @@
 """One picture with its number and time."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeAlias
 
 import numpy as np
@@ -22,12 +22,14 @@ class Jpeg:
         height: In pixels.
         quality: What its quantisation tables amount to on libjpeg's scale from 1 to 100; 0 if it
             has none.
+        pixels: The same picture decoded, perhaps smaller, where it was asked for; else None.
     """
 
     data: bytes
     width: int
     height: int
     quality: int
+    pixels: Image | None = field(default=None, compare=False, repr=False)
 
 
 Picture: TypeAlias = Image | Jpeg

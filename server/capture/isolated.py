@@ -8,18 +8,20 @@ each other stands in :mod:`server.capture.link`, what the child does in :mod:`se
 import json
 import os
 import time
+from collections.abc import Mapping
 from dataclasses import asdict
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from server.address import Address
 from server.capture.area import Lender
+from server.capture.controls import ControlInfo, Value, read_controls
 from server.capture.frame import Jpeg, Picture
 from server.capture.info import SourceInfo
 from server.capture.limits import MAX_PIXELS, check_size
 from server.capture.link import BEAT, NO_SLOT, SHAPE, WANT, Kind, Link, Message, Step
 from server.capture.process import Process
 from server.capture.reader import PATIENCE_S, Demand, Reading, is_due
-from server.errors import PictureError, SourceEnded, SourceError
+from server.errors import ControlError, PictureError, SourceEnded, SourceError
 from server.memory import MMAP_THRESHOLD_BYTES, TRIM_THRESHOLD_BYTES
 
 __all__ = ["IsolatedReader"]
@@ -32,6 +34,9 @@ START_DEADLINE_S = 20.0
 
 # OpenCV keeps to the time-outs it is given, almost. Longer than this beyond them, and it hangs.
 GRACE_S = 1.0
+
+# A source that has no picture to give may look at nothing else; pictures come first.
+SET_DEADLINE_S = 2.0
 
 # So that a child can release its device or say goodbye to its camera.
 CLOSE_DEADLINE_S = 0.3
@@ -72,6 +77,10 @@ class IsolatedReader:
     ) -> None:
         self._timeout_s = timeout_s
         self._info: SourceInfo | None = None
+        self.controls: tuple[ControlInfo, ...] = ()
+        self._orders = 0  # How often controls were set,
+        self._settled = 0  # the last of these that was answered,
+        self._refused: dict[str, str] = {}  # and what was refused then.
         self._lender: Lender | None = None
         self._lent = NO_SLOT
         self._asking = False
@@ -118,10 +127,24 @@ class IsolatedReader:
         self._check()
         return Reading(None, time.time()) if self._grabbed != grabbed else None
 
+    def set_controls(self, values: Mapping[str, Value]) -> dict[str, str]:
+        """Have the child set controls between two pictures; see :class:`Reader`."""
+        self._orders += 1
+        order = {"id": self._orders, "values": dict(values)}
+        self._tell(Kind.SET, json.dumps(order).encode())
+        deadline = time.monotonic() + SET_DEADLINE_S
+        while self._settled != self._orders:
+            left_s = deadline - time.monotonic()
+            if left_s <= 0:
+                raise ControlError(f"the camera has not answered within {SET_DEADLINE_S:g} s")
+            if not self._hear(min(left_s, PATIENCE_S)):
+                self._check()
+        return self._refused
+
     def _ask(self, demand: Demand) -> None:
         self._lent = self._lender.lend() if self._lender else NO_SLOT
         self._asking = True
-        self._tell(Kind.WANT, WANT.pack(self._lent, demand.jpeg_up_to(), demand.changed))
+        self._tell(Kind.WANT, _want(self._lent, demand))
 
     def _until_due_s(self, demand: Demand) -> float:
         return min(ATTENTION_S, max(0.0, demand.due() - time.monotonic()))
@@ -180,16 +203,25 @@ class IsolatedReader:
                 if self._lender and self._lent != NO_SLOT:
                     self._lender.give_back(self._lent)
             case Kind.OPENED:
-                self._info = SourceInfo(**json.loads(message.payload))
+                self._take_facts(json.loads(message.payload))
                 # Not left to the next beat: a child that stops before it would count as starting.
+                self._step, self._busy_s = Step.READING, 0.0
+            case Kind.SETTLED:
+                told = json.loads(message.payload)
+                self._take_facts(told)
+                self._settled, self._refused = told["id"], told["refused"]
                 self._step, self._busy_s = Step.READING, 0.0
             case Kind.ENDED:
                 raise SourceEnded(message.payload.decode())
             case _:
                 raise SourceError(message.payload.decode())
 
+    def _take_facts(self, told: dict[str, Any]) -> None:
+        self.info = self._info = SourceInfo(**told["info"])
+        self.controls = read_controls(told["controls"])
+
     def _take_picture(self, message: Message) -> None:
-        slot, height, width, nbytes, quality, at_unix = SHAPE.unpack(message.payload)
+        slot, height, width, nbytes, quality, high, wide, at_unix = SHAPE.unpack(message.payload)
         picture: Picture
         try:
             if message.fd >= 0:
@@ -199,7 +231,13 @@ class IsolatedReader:
                 raise ValueError("a slot that was not asked for")
             if nbytes:
                 check_size(width, height)
-                picture = Jpeg(self._lender.copy_out(slot, nbytes), width, height, quality)
+                data = self._lender.copy_out(slot, nbytes)
+                pixels = None
+                if high:
+                    pixels = self._lender.hand_over(slot, high, wide, behind=nbytes)
+                else:
+                    self._lender.give_back(slot)
+                picture = Jpeg(data, width, height, quality, pixels)
             else:
                 picture = self._lender.hand_over(slot, height, width)
         except (OSError, ValueError, SourceError) as error:
@@ -226,12 +264,18 @@ class IsolatedReader:
                 self._lose(
                     f"no picture for {busy_s:.0f} s, and OpenCV hangs reading; it was killed"
                 )
+        elif self._step is Step.SETTING and busy_s > self._timeout_s:
+            self._lose(f"OpenCV has hung for {busy_s:.0f} s setting a control; it was killed")
         elif self._step is Step.DECODING and busy_s > self._timeout_s:
             self._lose(f"OpenCV has hung for {busy_s:.0f} s decoding a picture; it was killed")
 
     def _lose(self, reason: str) -> NoReturn:
         self._process.kill()
         raise SourceError(reason)
+
+
+def _want(slot: int, demand: Demand) -> bytes:
+    return WANT.pack(slot, demand.jpeg_up_to(), demand.pixels_from(), demand.changed)
 
 
 def _fits(reading: Reading, demand: Demand) -> bool:

@@ -4,15 +4,18 @@
 the server sends      which means
 ====================  =========================================================================
 ``OPEN`` json         open this source; the first message, and the only place of its password
-``WANT`` ...          put the next picture into this slot: its own JPEG up to a quality, or pixels;
-                      the very next, or the next that shows anything new
+``WANT`` ...          put the next picture into this slot: its own JPEG up to a quality, with its
+                      pixels from a width on, or pixels alone; the very next, or the next that
+                      shows anything new
+``SET`` json          set these controls between two pictures
 (end of file)         close the source and end
 ====================  =========================================================================
 
 ====================  =========================================================================
 the child sends       which means
 ====================  =========================================================================
-``OPENED`` json       the source is open; what it says of itself
+``OPENED`` json       the source is open; what it says of itself, and what can be set
+``SETTLED`` json      the answer to ``SET``: what was refused, and what holds now
 ``PICTURE`` ...       the answer to ``WANT``: what is in which slot; a new area comes with it
 ``BROKEN`` text       the answer to ``WANT`` for a picture that cannot be decoded
 ``BEAT`` ...          alive, in this step for so many seconds, and so many pictures came by
@@ -33,10 +36,12 @@ __all__ = ["BEAT", "NO_SLOT", "SHAPE", "WANT", "Kind", "Link", "Message", "Step"
 
 MAX_BYTES = 32768
 
-WANT = struct.Struct("<iB?")
-"""A slot or :data:`NO_SLOT`, up to which quality its own JPEG will do, whether it must be new."""
-SHAPE = struct.Struct("<iIIIBd")
-"""Slot, height, width, of JPEG its bytes and quality (of pixels 0 and 0), Unix seconds."""
+WANT = struct.Struct("<iBI?")
+"""A slot or :data:`NO_SLOT`, up to which quality its own JPEG will do, from which width on its
+pixels are wanted too (0 for none), whether it must be new."""
+SHAPE = struct.Struct("<iIIIBIId")
+"""Slot, height, width, of JPEG its bytes and quality (of pixels 0 and 0), height and width of the
+pixels behind a JPEG (0 and 0 without), Unix seconds."""
 BEAT = struct.Struct("<BdQ")
 """Step, seconds in it, pictures grabbed."""
 
@@ -49,12 +54,14 @@ class Kind(IntEnum):
 
     OPEN = 1
     WANT = 2
+    SET = 3
     OPENED = 11
     PICTURE = 12
     BROKEN = 13
     BEAT = 14
     ENDED = 15
     LOST = 16
+    SETTLED = 17
     # Of processors; see workshop.py.
     PREPARE = 21
     PROCESS = 22
@@ -70,6 +77,7 @@ class Step(IntEnum):
     READING = 2
     DECODING = 3
     WAITING = 4
+    SETTING = 5
 
 
 class Message(NamedTuple):

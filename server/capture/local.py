@@ -1,8 +1,10 @@
 """A source in this process, for what can neither hang nor crash."""
 
 import time
+from collections.abc import Mapping
 
 from server.capture.change import Change
+from server.capture.controls import ControlInfo, Value, set_controls
 from server.capture.reader import PATIENCE_S, Demand, Reading, is_due
 from server.capture.source import Source
 
@@ -20,6 +22,13 @@ class LocalReader:
         self.info = source.info
         self._source = source
         self._change = Change()
+        self.controls: tuple[ControlInfo, ...] = source.controls()
+
+    def set_controls(self, values: Mapping[str, Value]) -> dict[str, str]:
+        """Set controls; see :class:`Reader`."""
+        refused = set_controls(self._source, values)
+        self.info, self.controls = self._source.info, self._source.controls()
+        return refused
 
     def read(self, demand: Demand) -> Reading | None:
         """Grab pictures until one is due, and decode only that one; see :class:`Reader`."""
@@ -28,7 +37,7 @@ class LocalReader:
         while time.monotonic() < deadline and self._source.grab():
             at_unix = time.time()
             if is_due(demand):
-                picture = self._source.retrieve(demand.jpeg_up_to())
+                picture = self._source.retrieve(demand.jpeg_up_to(), demand.pixels_from())
                 if not demand.changed or self._change.is_worth_sending(picture):
                     return Reading(picture, at_unix)
             passed = Reading(None, at_unix)

@@ -1,9 +1,10 @@
 """What a camera wants of its source, and how it is told what there is."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import NamedTuple, Protocol
 
+from server.capture.controls import ControlInfo, Value
 from server.capture.frame import Picture
 from server.capture.info import SourceInfo
 
@@ -19,11 +20,14 @@ class Demand(NamedTuple):
     Attributes:
         due: When a picture is next wanted, in monotonic seconds; infinite while nobody watches.
         jpeg_up_to: The highest quality, 1 to 100, at which the source's own JPEG will do.
+        pixels_from: The least width at which the pixels of such a JPEG are wanted beside it; 0
+            where they are not.
         changed: Whether a picture that shows nothing new is wanted once a second only.
     """
 
     due: Callable[[], float]
     jpeg_up_to: Callable[[], int]
+    pixels_from: Callable[[], int] = lambda: 0
     changed: bool = False
 
 
@@ -46,6 +50,22 @@ class Reader(Protocol):
     """
 
     info: SourceInfo
+
+    @property
+    def controls(self) -> tuple[ControlInfo, ...]:
+        """What the source lets one set, and what holds since it was opened or last set."""
+
+    def set_controls(self, values: Mapping[str, Value]) -> dict[str, str]:
+        """Set several controls in the right order; ``info`` and ``controls`` are new after it.
+
+        Returns:
+            By name, what the source did not take, and what it keeps instead.
+
+        Raises:
+            ControlError: If the source gives no answer; it may yet set them.
+            SourceEnded: As in :meth:`read`.
+            SourceError: As in :meth:`read`.
+        """
 
     def read(self, demand: Demand) -> Reading | None:
         """Return the next picture that is due, or what else there is to say; None for nothing.

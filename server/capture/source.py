@@ -3,6 +3,7 @@
 from typing import Protocol
 
 from server.address import NETWORK_SCHEMES, Address
+from server.capture.controls import ControlInfo, Value
 from server.capture.frame import Picture
 from server.capture.info import SourceInfo
 from server.capture.testpattern import TestPattern
@@ -27,16 +28,31 @@ class Source(Protocol):
             SourceError: If the source is lost; says why.
         """
 
-    def retrieve(self, jpeg_up_to: int = 0) -> Picture:
+    def retrieve(self, jpeg_up_to: int = 0, pixels_from: int = 0) -> Picture:
         """Return the picture last grabbed; to decode it is the costly part.
 
         Args:
             jpeg_up_to: The highest JPEG quality at which the source's own JPEG will do, from 0,
                 when pixels are needed, to 100.
+            pixels_from: The least width at which its pixels are wanted beside it; 0 for none.
 
         Raises:
             PictureError: If it cannot be decoded; the next one may be.
             SourceError: If the source is lost.
+        """
+
+    def controls(self) -> tuple[ControlInfo, ...]:
+        """Return what can be set now, in the order in which several are to be set."""
+
+    def set_control(self, name: str, value: Value) -> Value:
+        """Set a control between two pictures; return the value that holds now.
+
+        Args:
+            name: Of one of :meth:`controls`.
+            value: As :meth:`ControlInfo.fit` returns it.
+
+        Raises:
+            ControlError: If it is not taken; says what holds instead.
         """
 
     def close(self) -> None:

@@ -189,7 +189,8 @@ class Stage:
                 self._work()
             except PictureError:
                 self._host.meter.drops["broken"] += 1
-            except Exception:  # noqa: BLE001  nothing may end this: it serves everybody
+            except Exception:  # noqa: BLE001  it is logged, but not every time
+                # Nothing may end this: it serves everybody.
                 self._host.meter.drops["error"] += 1
                 self._log_fault()
 

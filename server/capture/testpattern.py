@@ -18,6 +18,8 @@ from typing import Any, TypedDict
 import cv2
 import numpy as np
 
+from server.capture.adjustment import Adjustment
+from server.capture.controls import ControlInfo, Value, find_control
 from server.capture.frame import Image
 from server.capture.info import SourceInfo
 from server.capture.pacer import Pacer
@@ -30,6 +32,9 @@ TIME_BYTES = 6
 # Backdrops that differ in their noise; pictures kept of each, for those who still look at one.
 NOISES = 4
 SHEETS = 4
+
+# What its size can be set to, besides the one it has from the start.
+SIZES = ((320, 180), (640, 360), (1280, 720), (1920, 1080))
 
 # Colours in BGR.
 DEEP = (58, 34, 14)
@@ -74,13 +79,20 @@ class TestPattern:
     def __init__(
         self, name: str, size: tuple[int, int] = (1280, 720), fps: float = 30.0, noise: float = 0.0
     ) -> None:
-        width, height = size
-        self.info = SourceInfo(width, height, fps, "raw", live=True)
+        self._name = name
+        self._noise = noise
+        self._first_size = size
         self._pacer = Pacer()
         self._face = cv2.FontFace("sans")
+        self._adjustment = Adjustment()
+        self._take_size(size, fps)
+
+    def _take_size(self, size: tuple[int, int], fps: float) -> None:
+        width, height = size
+        self.info = SourceInfo(width, height, fps, "raw", live=True)
         self._unit = min(height / 720, width / 1280)
-        backdrop = self._paint_backdrop(name)
-        backdrops = _with_noise(backdrop, noise) if noise else [backdrop]
+        backdrop = self._paint_backdrop(self._name)
+        backdrops = _with_noise(backdrop, self._noise) if self._noise else [backdrop]
         moving = self._find_moving()
         self._canvases = itertools.cycle([_Canvas(image, moving) for image in backdrops])
 
@@ -104,7 +116,7 @@ class TestPattern:
             self._pacer.schedule(1 / self.info.fps)
         return due
 
-    def retrieve(self, _jpeg_up_to: int = 0) -> Image:
+    def retrieve(self, _jpeg_up_to: int = 0, _pixels_from: int = 0) -> Image:
         """Render the picture of this moment."""
         return self.render(time.time())
 
@@ -117,8 +129,39 @@ class TestPattern:
         self._draw_sweep(image, at_unix)
         self._draw_runner(image, at_unix)
         self._draw_clock(image, at_unix)
-        _burn_time(image, at_unix)
+        if not self._adjustment.identity:
+            image = shown = self._adjustment.apply(image)
+        _burn_time(image, at_unix)  # Last: it is to be read however the picture is adjusted.
+        shown.flags.writeable = False
         return shown
+
+    def controls(self) -> tuple[ControlInfo, ...]:
+        """Return what can be set: a camera without hardware, to try everything with."""
+        sizes = sorted({*SIZES, self._first_size})
+        size = ControlInfo(
+            "size",
+            "Size",
+            "choice",
+            "Picture",
+            _show_size(self._first_size),
+            _show_size((self.info.width, self.info.height)),
+            options=tuple(map(_show_size, sizes)),
+        )
+        return (size, *self._adjustment.controls)
+
+    def set_control(self, name: str, value: Value) -> Value:
+        """Set a control from the next picture on.
+
+        Raises:
+            ControlError: If there is no such control, or not now.
+        """
+        find_control(self.controls(), name)
+        if name == "size":
+            width, _, height = str(value).partition("x")
+            self._take_size((int(width), int(height)), self.info.fps)
+        else:
+            self._adjustment = self._adjustment.with_value(name, value)
+        return value
 
     def _find_moving(self) -> list[tuple[slice, slice]]:
         """Return where anything is ever drawn, but for the burned-in time, which covers its own."""
@@ -257,6 +300,10 @@ class _Canvas:
         if len(self._sheets) < SHEETS:
             self._sheets.append((image, weakref.ref(block)))
         return image, shown
+
+
+def _show_size(size: tuple[int, int]) -> str:
+    return f"{size[0]}x{size[1]}"
 
 
 def _with_noise(image: Image, strength: float) -> list[Image]:

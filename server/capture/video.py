@@ -7,6 +7,7 @@ behaviour and other hazards. Time-outs are passed at open, the only moment FFmpe
 import http.client
 import os
 from base64 import b64encode
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 from urllib.parse import SplitResult, unquote, urlsplit, urlunsplit
@@ -15,11 +16,13 @@ import cv2
 
 from server import native
 from server.address import Address
+from server.capture.controls import ControlInfo, Value, find_control, refuse
 from server.capture.frame import Image, Picture
 from server.capture.info import SourceInfo
-from server.capture.jpeg import decode_jpeg, inspect_jpeg
+from server.capture.jpeg import decode_jpeg, inspect_jpeg, with_pixels
 from server.capture.pacer import Pacer
-from server.errors import PictureError, SourceEnded, SourceError
+from server.capture.v4l2 import AUTO_EXPOSURE, Driver, find_property, parse_size
+from server.errors import ControlError, PictureError, SourceEnded, SourceError
 
 __all__ = ["DeviceVideo", "FileVideo", "NetworkVideo", "find_devices"]
 
@@ -66,19 +69,32 @@ class _Video:
             raise SourceError("no more pictures arrive; is it still there?")
         return True
 
-    def retrieve(self, jpeg_up_to: int = 0) -> Picture:
+    def retrieve(self, jpeg_up_to: int = 0, pixels_from: int = 0) -> Picture:
         """Return the picture last grabbed: as it came if that will do, otherwise decoded."""
         arrived, data = self._capture.retrieve()
         if self._jpeg:
             if not arrived or data is None:
                 raise PictureError("an empty part arrived instead of a picture")
             jpeg, shown = inspect_jpeg(data.tobytes())
-            passes = shown and 0 < jpeg.quality <= jpeg_up_to
-            return jpeg if passes else decode_jpeg(jpeg)
+            if not shown or not 0 < jpeg.quality <= jpeg_up_to:
+                return decode_jpeg(jpeg)
+            return with_pixels(jpeg, pixels_from) if pixels_from else jpeg
         if not arrived or data is None or data.size == 0:
             raise PictureError("a picture arrived that cannot be decoded")
         pixels = cv2.cvtColor(data, cv2.COLOR_GRAY2BGR) if data.ndim == 2 else data
         return cast(Image, pixels)
+
+    def controls(self) -> tuple[ControlInfo, ...]:
+        """Return nothing: neither FFmpeg nor a file has anything to set."""
+        return ()
+
+    def set_control(self, name: str, _value: Value) -> Value:
+        """Refuse: there is nothing to set.
+
+        Raises:
+            ControlError: Always.
+        """
+        raise ControlError(f"{name}: the camera has no such control")
 
     def close(self) -> None:
         """Release it. Only the reading side may: OpenCV crashes if a read is under way."""
@@ -108,6 +124,70 @@ class DeviceVideo(_Video):
         if not capture.isOpened():
             raise SourceError(_why_not_device(path))
         super().__init__(capture, True, AS_SENT_BY_V4L2)
+        try:
+            self._driver: Driver | None = Driver(path)
+        except OSError:
+            self._driver = None  # Then there are pictures, and nothing to set.
+        self._first_size = self._size
+
+    @property
+    def _size(self) -> str:
+        return f"{self.info.width}x{self.info.height}"
+
+    def controls(self) -> tuple[ControlInfo, ...]:
+        """Return what OpenCV can set, with the limits and values that the driver tells."""
+        if self._driver is None:
+            return ()
+        sizes = self._driver.sizes(int(self._capture.get(cv2.CAP_PROP_FOURCC)))
+        offered = tuple(f"{width}x{height}" for width, height in sizes)
+        size = ControlInfo(
+            *("size", "Size", "choice", "Picture", self._first_size, self._size), options=offered
+        )
+        # A size that is not offered could not be gone back to.
+        fits = len(offered) > 1 and self._first_size in offered
+        return (*((size,) if fits else ()), *self._driver.controls())
+
+    def set_control(self, name: str, value: Value) -> Value:
+        """Set a control through OpenCV, and ask the driver what came of it.
+
+        Raises:
+            ControlError: If something else holds after it.
+        """
+        control = find_control(self.controls(), name)
+        taken = self._set_size(str(value)) if name == "size" else self._set(name, value)
+        kept = next((one.value for one in self.controls() if one.name == name), control.value)
+        near = isinstance(kept, float) and abs(kept - float(cast(float, value))) < control.step
+        if not taken or not (kept == value or near):
+            raise refuse(control, value, kept)
+        return kept
+
+    def _set(self, name: str, value: Value) -> bool:
+        what = find_property(name)
+        assert what is not None
+        assert self._driver is not None
+        number = float(cast(float, value))
+        if name == AUTO_EXPOSURE:
+            number = self._driver.mode_of(bool(value))
+        return self._capture.set(what.opencv, number)
+
+    def _set_size(self, size: str) -> bool:
+        # The second of the two opens the device's stream anew.
+        width, height = parse_size(size)
+        self._capture.set(cv2.CAP_PROP_FRAME_WIDTH, width)
+        taken = self._capture.set(cv2.CAP_PROP_FRAME_HEIGHT, height)
+        self.info = replace(
+            self.info,
+            width=int(self._capture.get(cv2.CAP_PROP_FRAME_WIDTH)),
+            height=int(self._capture.get(cv2.CAP_PROP_FRAME_HEIGHT)),
+            fps=_sane_fps(self._capture.get(cv2.CAP_PROP_FPS)),
+        )
+        return taken
+
+    def close(self) -> None:
+        """Release it."""
+        if self._driver is not None:
+            self._driver.close()
+        super().close()
 
 
 class FileVideo(_Video):

@@ -1,17 +1,55 @@
 """A camera as those see it who deliver its frames and control it, wherever it is."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
+from server.capture.controls import Value
+from server.capture.rendition import Rendition
 from server.capture.slot import Slot
+from server.capture.tuning import Tuning
 from server.metrics import Meter
 
-__all__ = ["Action", "Elsewhere", "State", "Watchable"]
+__all__ = [
+    "Action",
+    "Argument",
+    "Elsewhere",
+    "PresetOrder",
+    "Setting",
+    "State",
+    "Watchable",
+    "offered",
+]
 
 State = Literal["idle", "starting", "live", "stalled", "retrying", "ended", "stopped"]
 
-Action = Literal["start", "stop", "fps", "quality"]
+Action = Literal["start", "stop", "fps", "quality", "control", "reset", "preset"]
 """What operators do to a camera."""
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """What ``control`` and ``reset`` are about.
+
+    Attributes:
+        control: Its name; None for all, which can only be reset.
+        value: What to set it to.
+    """
+
+    control: str | None
+    value: Value | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PresetOrder:
+    """What ``preset`` is about."""
+
+    preset: str
+    do: Literal["save", "apply", "delete"]
+
+
+Argument = float | Setting | PresetOrder | None
+"""A number for ``fps`` and ``quality``, and for ``start`` and ``stop`` nothing."""
 
 
 class Elsewhere(Protocol):
@@ -24,7 +62,7 @@ class Elsewhere(Protocol):
     @property
     def figures(self) -> Mapping[str, Any]: ...
 
-    def ask(self, who: str, action: Action, value: float | None = None) -> None:
+    def ask(self, who: str, action: Action, value: Argument = None) -> None:
         """Have it carry out what an operator wants; returns when that is done.
 
         Raises:
@@ -42,7 +80,9 @@ class Watchable(Protocol):
         meter: What has been done with its frames in this process.
         fps: Frames a second that are wanted; None for the source's own.
         quality: JPEG quality that is wanted; None where nobody has said.
+        ladder: Its renditions, the largest first.
         enabled: Whether no operator has stopped it.
+        tuning: What is set on it; None where another node owns it.
         elsewhere: The node that owns it; None for this process itself.
     """
 
@@ -52,7 +92,11 @@ class Watchable(Protocol):
     meter: Meter
     fps: float | None
     quality: int | None
+    ladder: tuple[Rendition, ...]
     enabled: bool
+
+    @property
+    def tuning(self) -> Tuning | None: ...
 
     @property
     def elsewhere(self) -> Elsewhere | None: ...
@@ -69,9 +113,16 @@ class Watchable(Protocol):
     @property
     def encoding_quality(self) -> int: ...
 
+    @property
+    def width(self) -> int: ...
+
+    def slot_of(self, rendition: Rendition) -> Slot: ...
+
     def describe(self) -> dict[str, Any]: ...
 
     def set_viewers(self, viewers: int) -> None: ...
+
+    def set_renditions(self, renditions: Collection[Rendition]) -> None: ...
 
     def start(self) -> None: ...
 
@@ -80,3 +131,9 @@ class Watchable(Protocol):
     def set_fps(self, fps: float | None) -> None: ...
 
     def set_quality(self, quality: int) -> None: ...
+
+
+def offered(camera: Watchable) -> list[Rendition]:
+    """Return the renditions that differ: none as wide as the camera's pictures, or wider."""
+    width = camera.width
+    return [one for one in camera.ladder if not width or one.width is None or one.scales(width)]

@@ -7,8 +7,10 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from server.capture.watchable import Action, State
 from server.config import CAMERA_NAME
 from server.errors import ErrorCode
+from server.protocol import ControlName, ControlValue, PresetName
 
 __all__ = [
+    "ControlStatus",
     "Figures",
     "Message",
     "MessageError",
@@ -66,6 +68,26 @@ class Processing(Message):
     errors: Count = 0
 
 
+class ControlStatus(Message):
+    """One control, as in STATE. Of a kind that only newer nodes know it is shown by nobody."""
+
+    name: ControlName
+    title: Text
+    kind: Annotated[str, Field(max_length=20)]
+    group: Annotated[str, Field(max_length=40)]
+    default: ControlValue
+    value: ControlValue
+    min: float | None = None
+    max: float | None = None
+    step: float | None = None
+    unit: Annotated[str, Field(max_length=20)] | None = None
+    options: Annotated[list[Annotated[str, Field(max_length=80)]], Field(max_length=64)] | None = (
+        None
+    )
+    active: bool = True
+    note: Text | None = None
+
+
 class Status(Message):
     """STATE of the wire contract, and the figures."""
 
@@ -81,7 +103,14 @@ class Status(Message):
     source_fps: Fps | None
     passed_through: bool = False
     viewers: Count
+    renditions: Annotated[list[Annotated[str, Field(max_length=40)]], Field(max_length=9)] = [
+        "full"
+    ]
+    widths: Annotated[list[Annotated[int, Field(ge=16, le=8192)]], Field(max_length=8)] = []
     process: Annotated[list[Processing], Field(max_length=64)] = []
+    controls: Annotated[list[ControlStatus], Field(max_length=64)] = []
+    presets: Annotated[list[PresetName], Field(max_length=64)] = []
+    preset: PresetName | None = None
     figures: Figures | None = None
 
 
@@ -98,6 +127,7 @@ class Wake(Message):
     """Somebody has just begun to hear a camera's frames, or with None has just come."""
 
     camera: CameraName | None = None
+    rendition: Annotated[str, Field(max_length=40)] = "full"
 
 
 class Request(Message):
@@ -109,6 +139,10 @@ class Request(Message):
     action: Action
     fps: Annotated[float, Field(ge=0.1, le=120)] | None = None
     quality: Annotated[int, Field(ge=1, le=100)] | None = None
+    control: ControlName | None = None
+    value: ControlValue | None = None
+    preset: PresetName | None = None
+    do: Literal["save", "apply", "delete"] | None = None
     who: Annotated[str, Field(min_length=1, max_length=80)]
 
 

@@ -14,7 +14,7 @@ from server.cluster.listener import Listener, heard
 from server.cluster.logins import SharedLogins
 from server.cluster.messages import Notice, Presence, Reply, Request, Wake
 from server.cluster.outbox import Outbox
-from server.cluster.publisher import Room
+from server.cluster.publisher import Rooms
 from server.cluster.remote import RemoteCamera
 from server.cluster.requests import Requests
 from server.cluster.roster import Roster
@@ -79,7 +79,7 @@ class Node:
         self,
         bus: Bus,
         cameras: Mapping[str, Camera],
-        rooms: Mapping[str, Room],
+        rooms: Mapping[str, Rooms],
         carry_out: CarryOut,
         on_notice: Callable[[str, str, str], None],
     ) -> None:

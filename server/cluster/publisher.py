@@ -8,9 +8,10 @@ from server.cluster.backoff import Backoff
 from server.cluster.bus import BUS_ERRORS, Bus, reason_of
 from server.cluster.parcel import pack_frame
 from server.delivery.encoder import EncodedFrame
+from server.delivery.fanout import Room
 from server.metrics import Meter
 
-__all__ = ["Publisher", "Room"]
+__all__ = ["Publisher", "Rooms"]
 
 log = logging.getLogger(__name__)
 
@@ -18,10 +19,10 @@ LOST = "bus"
 """By which name frames are counted that the bus did not take."""
 
 
-class Room(Protocol):
+class Rooms(Protocol):
     """What a publisher needs of its camera's fanout."""
 
-    def join(self, key: object, viewer: "Publisher") -> None: ...
+    def join(self, key: object, viewer: "Publisher", rendition: str) -> None: ...
 
     def leave(self, key: object) -> None: ...
 
@@ -29,7 +30,7 @@ class Room(Protocol):
 
 
 class Publisher:
-    """A viewer of a camera that stands for all viewers on other nodes.
+    """A viewer of one rendition that stands for all its viewers on other nodes.
 
     It is in the room only while somebody hears the channel, so that no viewer means no work; it
     takes one frame at a time, so that a slow bus skips frames; and its connection and green thread
@@ -39,16 +40,22 @@ class Publisher:
         bus: Where to publish.
         channel: Of the camera and rendition.
         node: This node's id.
-        room: The camera's fanout.
+        rooms: The camera's fanout.
+        rendition: Its name.
         meter: The camera's, where lost frames are counted.
     """
 
-    def __init__(self, bus: Bus, channel: str, node: str, room: Room, meter: Meter) -> None:
+    room: Room
+
+    def __init__(
+        self, bus: Bus, channel: str, node: str, rooms: Rooms, rendition: str, meter: Meter
+    ) -> None:
         self.last_seq = 0
         self.channel = channel
+        self._rendition = rendition
         self._bus = bus
         self._node = node
-        self._room = room
+        self._rooms = rooms
         self._meter = meter
         self._frame: EncodedFrame | None = None
         self._newest: EncodedFrame | None = None
@@ -83,14 +90,14 @@ class Publisher:
             return
         if wanted:
             self._task = hub.spawn(self._run)
-            self._room.join(self, self)
+            self._rooms.join(self, self, self._rendition)
             return
         assert self._task is not None
         self._task.kill()
         self._task = None
         self._frame = self._newest = None
         self._sending = False
-        self._room.leave(self)
+        self._rooms.leave(self)
 
     def repeat(self) -> None:
         """Publish the newest frame once more, for a node that has just begun to hear."""
@@ -118,6 +125,6 @@ class Publisher:
                     hub.sleep(backoff.next_s())
                 self._sending = False
                 if self._frame is None:
-                    self._room.serve(self)
+                    self._rooms.serve(self)
         finally:
             client.connection_pool.disconnect()

@@ -58,11 +58,13 @@ class Reception:
         if self._task is None:
             self._task = hub.spawn(self._run)
 
-    def close(self) -> None:
-        """Hear no more."""
+    def close(self) -> bool:
+        """Hear no more; return whether it did."""
         task, self._task = self._task, None
         if task is not None:
-            task.kill()
+            # From a green thread of its own: who calls may be a callback, which must not switch.
+            hub.spawn(task.kill)
+        return task is not None
 
     def _run(self) -> None:
         backoff = Backoff()
@@ -124,7 +126,8 @@ class Reception:
             self._refuse(error)
             return None
         self._last_seq = frame.seq
-        self._put(frame)
+        if self._task is not None:  # Or it was closed a moment ago, and nobody is there.
+            self._put(frame)
         return time.time() - frame.at_unix
 
     def _refuse(self, error: ParcelError) -> None:

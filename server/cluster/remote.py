@@ -1,12 +1,14 @@
 """A camera of another node, with the interface of a local one."""
 
+import functools
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from server.capture.frame import Frame
+from server.capture.rendition import FULL, Rendition, ladder_of
 from server.capture.slot import Slot
-from server.capture.watchable import Action, State
+from server.capture.watchable import Action, Argument, State
 from server.cluster.bus import Bus
 from server.cluster.messages import Status, Wake
 from server.cluster.outbox import Outbox
@@ -16,8 +18,6 @@ from server.errors import RequestError
 from server.metrics import Meter
 
 __all__ = ["RemoteCamera"]
-
-RENDITION = "full"
 
 # States in which a source is open, and its last picture worth keeping.
 OPEN_STATES = ("live", "stalled")
@@ -48,7 +48,7 @@ class RemoteCamera:
     ) -> None:
         self.name = status.name
         self.title = status.title
-        self.slot = Slot()
+        self.ladder = ladder_of(tuple(status.widths))
         self.meter = Meter()
         self.fps = status.fps
         self.quality: int | None = status.quality
@@ -69,16 +69,24 @@ class RemoteCamera:
         self._requests = requests
         self._on_change = on_change
         self._figures: Mapping[str, Any] = {}
-        self._reception = Reception(
-            bus,
-            bus.name("frame", self.name, RENDITION),
-            lambda node: node == self.owner,
-            self._put,
-            self._wake,
-            self.meter.drops,
-        )
+        self._slots = {rendition: Slot() for rendition in self.ladder}
+        self.slot = self._slots[FULL]
+        self._receptions = {
+            rendition: Reception(
+                bus,
+                bus.name("frame", self.name, rendition.name),
+                lambda node: node == self.owner,
+                functools.partial(self._put, slot),
+                functools.partial(self._wake, rendition.name),
+                self.meter.drops,
+            )
+            for rendition, slot in self._slots.items()
+        }
 
     # What others may ask and set.
+
+    tuning = None
+    """What is set on it is set by its node."""
 
     @property
     def elsewhere(self) -> "RemoteCamera":
@@ -106,6 +114,15 @@ class RemoteCamera:
         return self._status.quality
 
     @property
+    def width(self) -> int:
+        """The width of its pictures in pixels; 0 while unknown."""
+        return self._status.width
+
+    def slot_of(self, rendition: Rendition) -> Slot:
+        """Return where the frames of a rendition come in."""
+        return self._slots[rendition]
+
+    @property
     def figures(self) -> Mapping[str, Any]:
         """What its node counts and measures."""
         return self._figures
@@ -113,7 +130,9 @@ class RemoteCamera:
     def describe(self) -> dict[str, Any]:
         """Return STATE of the wire contract; viewers are those of this node."""
         since = self._status.since if self.away is None else self._away_since_unix
-        return self._status.model_dump(exclude={"figures"}) | {
+        status = self._status
+        return status.model_dump(exclude={"figures", "widths", "controls"}) | {
+            "controls": [control.model_dump(exclude_none=True) for control in status.controls],
             "state": self.state,
             "reason": self.reason,
             "since": round(since, 3),
@@ -121,18 +140,20 @@ class RemoteCamera:
         }
 
     def set_viewers(self, viewers: int) -> None:
-        """Say how many watch here; frames come for the first, and no more after the last."""
-        if viewers == self._viewers:
-            return
-        self._viewers = viewers
-        if viewers:
-            self._reception.open()
-        else:
-            self._reception.close()
-            self.slot.clear()
-        self._on_change(self)
+        """Say how many watch here."""
+        if viewers != self._viewers:
+            self._viewers = viewers
+            self._on_change(self)
 
-    def ask(self, who: str, action: Action, value: float | None = None) -> None:
+    def set_renditions(self, renditions: Collection[Rendition]) -> None:
+        """Say which renditions are watched here: their frames come, and no others."""
+        for rendition, reception in self._receptions.items():
+            if rendition in renditions:
+                reception.open()
+            elif reception.close():
+                self._slots[rendition].clear()
+
+    def ask(self, who: str, action: Action, value: Argument = None) -> None:
         """Have its node carry out what an operator wants; returns when that is done."""
         if self.away is not None:
             raise RequestError("unavailable", self.away)
@@ -167,6 +188,11 @@ class RemoteCamera:
         self.said_goodbye = False
         self._take(status, changed=was_away is not None)
 
+    def is_other_than(self, status: Status, node: str) -> bool:
+        """Return whether its name stands for a camera with other renditions from now on."""
+        may_say_so = node == self.owner or self.away is not None
+        return may_say_so and ladder_of(tuple(status.widths)) != self.ladder
+
     def lose(self, reason: str) -> None:
         """Note that nothing is heard of it any more, and why."""
         if self.away == reason:
@@ -174,12 +200,13 @@ class RemoteCamera:
         if self.away is None:
             self._away_since_unix = time.time()
         self.away = reason
-        self.slot.clear()
+        self._clear()
         self._on_change(self)
 
     def close(self) -> None:
         """Hear no more frames."""
-        self._reception.close()
+        for reception in self._receptions.values():
+            reception.close()
 
     def _take(self, status: Status, changed: bool = False) -> None:
         if status.figures is not None:
@@ -197,15 +224,19 @@ class RemoteCamera:
         self.title, self.fps, self.quality = status.title, status.fps, status.quality
         self.enabled = status.state != "stopped"
         if status.state not in OPEN_STATES:
-            self.slot.clear()
+            self._clear()
         if changed:
             self._on_change(self)
 
-    def _put(self, frame: Frame) -> None:
+    def _put(self, slot: Slot, frame: Frame) -> None:
         if self._viewers and self.away is None:
-            replaced = self.slot.replaced
-            self.slot.put(frame)
-            self.meter.drops["replaced"] += self.slot.replaced - replaced
+            replaced = slot.replaced
+            slot.put(frame)
+            self.meter.drops["replaced"] += slot.replaced - replaced
 
-    def _wake(self) -> None:
-        self._outbox.say(self._bus.name("wake"), Wake(camera=self.name))
+    def _clear(self) -> None:
+        for slot in self._slots.values():
+            slot.clear()
+
+    def _wake(self, rendition: str) -> None:
+        self._outbox.say(self._bus.name("wake"), Wake(camera=self.name, rendition=rendition))

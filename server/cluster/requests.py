@@ -1,15 +1,16 @@
 """What is asked of other nodes, and what they answer."""
 
 import secrets
+from typing import Any
 
 from server import hub
-from server.capture.watchable import Action
+from server.capture.watchable import Action, Argument, PresetOrder, Setting
 from server.cluster.bus import Bus
 from server.cluster.messages import Reply, Request, Status
 from server.cluster.outbox import Outbox
 from server.errors import RequestError
 
-__all__ = ["Requests"]
+__all__ = ["Requests", "argument_of", "write_argument"]
 
 # A camera's node takes up to 3 s to release a device, and says so then.
 DEADLINE_S = 3.3
@@ -34,7 +35,7 @@ class Requests:
         self._replies: dict[str, Reply] = {}
 
     def ask(
-        self, owner: str, camera: str, who: str, action: Action, value: float | None
+        self, owner: str, camera: str, who: str, action: Action, value: Argument
     ) -> Status | None:
         """Ask a camera's node for something and wait; return the camera's STATE after it.
 
@@ -52,9 +53,8 @@ class Requests:
                 node=self._node,
                 camera=camera,
                 action=action,
-                fps=value if action == "fps" else None,
-                quality=int(value) if action == "quality" and value is not None else None,
                 who=who[:80] or "somebody",
+                **write_argument(action, value),
             )
             self._outbox.say(self._bus.name("request", owner), request)
             answered.wait(DEADLINE_S)
@@ -73,3 +73,37 @@ class Requests:
         if answered is not None and reply.node == owner:
             self._replies[reply.id] = reply
             answered.set()
+
+
+def write_argument(action: Action, value: Argument) -> dict[str, Any]:
+    """Return what an action takes, as a request says it."""
+    match value:
+        case Setting():
+            return {"control": value.control, "value": value.value}
+        case PresetOrder():
+            return {"preset": value.preset, "do": value.do}
+        case None:
+            return {}
+    return {"fps": value} if action == "fps" else {"quality": int(value)}
+
+
+def argument_of(request: Request) -> Argument:
+    """Return what a request's action takes.
+
+    Raises:
+        RequestError: ``bad_request`` if it is missing.
+    """
+    if request.action in ("control", "reset"):
+        lacks = request.action == "control" and (request.control is None or request.value is None)
+        value: Argument = Setting(request.control, request.value)
+    elif request.action == "preset":
+        lacks = request.preset is None or request.do is None
+        value = PresetOrder(request.preset or "", request.do or "apply")
+    elif request.action in ("fps", "quality"):
+        value = request.fps if request.action == "fps" else request.quality
+        lacks = value is None
+    else:
+        return None
+    if lacks:
+        raise RequestError("bad_request", f"{request.action}: what it takes is missing")
+    return value

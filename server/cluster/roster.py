@@ -86,6 +86,9 @@ class Roster:
             return
         for status in presence.cameras:
             camera = self._cameras.get(status.name)
+            if camera is not None and camera.is_other_than(status, presence.node):
+                self._forget(camera)
+                camera = None
             if status.name in self._local or (camera is None and self._is_full):
                 self.refused += 1
                 continue
@@ -139,11 +142,14 @@ class Roster:
                     continue
                 silent_s = now - camera.heard_at
                 if silent_s > FORGET_S:
-                    del self._cameras[camera.name]
-                    camera.close()
-                    self._on_departure(camera)
+                    self._forget(camera)
                 elif silent_s > SILENT_S:
                     self._lose(camera, self._why_silent(camera))
+
+    def _forget(self, camera: RemoteCamera) -> None:
+        del self._cameras[camera.name]
+        camera.close()
+        self._on_departure(camera)
 
     def _why_silent(self, camera: RemoteCamera) -> str:
         if camera.away is not None and camera.said_goodbye:

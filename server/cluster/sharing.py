@@ -7,14 +7,15 @@ from typing import Any
 
 from server import hub
 from server.capture.camera import Camera
-from server.capture.watchable import Action
+from server.capture.watchable import Action, Argument
 from server.cluster.backoff import Backoff
 from server.cluster.bus import BUS_ERRORS, Bus, Client
 from server.cluster.claims import RENEW_S, Claims
 from server.cluster.messages import Figures, Notice, Presence, Reply, Request, Status, Wake
 from server.cluster.outbox import Outbox
 from server.cluster.parcel import LARGEST_SEQ
-from server.cluster.publisher import Publisher, Room
+from server.cluster.publisher import Publisher, Rooms
+from server.cluster.requests import argument_of
 from server.errors import ErrorCode, RequestError
 from server.metrics import CameraStats
 
@@ -22,10 +23,8 @@ __all__ = ["CarryOut", "Sharing"]
 
 log = logging.getLogger(__name__)
 
-CarryOut = Callable[[str, str, Action, float | None], None]
+CarryOut = Callable[[str, str, Action, Argument], None]
 """Does to a camera what an operator wants: who, camera, action and value. Raises RequestError."""
-
-RENDITION = "full"
 
 # How often it is asked who hears frames, besides whenever somebody says so.
 DEMAND_PERIOD_S = 0.15
@@ -37,6 +36,9 @@ DEAF_S = 1.0
 TELL_PERIOD_S = 0.05
 
 STATS_PERIOD_S = 1.0
+
+# Cameras in one message.
+MOST_AT_ONCE = 32
 
 # Requests carried out at the same time; each may wait for a device to be released.
 MOST_REQUESTS = 32
@@ -66,7 +68,7 @@ class Sharing:
         node: str,
         host: str,
         cameras: Mapping[str, Camera],
-        rooms: Mapping[str, Room],
+        rooms: Mapping[str, Rooms],
         outbox: Outbox,
         carry_out: CarryOut,
         on_notice: Callable[[str, str, str], None],
@@ -80,10 +82,16 @@ class Sharing:
         self._on_notice = on_notice
         self._claims = Claims(bus, node, self._host, tuple(cameras))
         self._publishers = {
-            name: Publisher(
-                bus, bus.name("frame", name, RENDITION), node, rooms[name], camera.meter
+            (name, rendition.name): Publisher(
+                bus,
+                bus.name("frame", name, rendition.name),
+                node,
+                rooms[name],
+                rendition.name,
+                camera.meter,
             )
             for name, camera in cameras.items()
+            for rendition in camera.ladder
         }
         self._stats = {name: CameraStats(camera.meter) for name, camera in cameras.items()}
         self._figures: dict[str, Figures] = {}
@@ -135,7 +143,9 @@ class Sharing:
         elif wake.camera in self._cameras:
             self._look_now.set()
             self._cameras[wake.camera].hurry()
-            self._publishers[wake.camera].repeat()
+            publisher = self._publishers.get((wake.camera, wake.rendition))
+            if publisher is not None:
+                publisher.repeat()
 
     def on_request(self, request: Request) -> None:
         """Carry out what an operator elsewhere wants, in a green thread of its own."""
@@ -150,10 +160,7 @@ class Sharing:
             if request.camera not in self._ours():
                 self._reply(request, "unavailable", "another node has this camera now")
                 return
-            value = request.fps if request.action == "fps" else request.quality
-            if request.action in ("fps", "quality") and value is None:
-                self._reply(request, "bad_request", f"{request.action} is missing")
-                return
+            value = argument_of(request)
             self._carry_out(request.who, request.camera, request.action, value)
             self._reply(request)
         except RequestError as error:
@@ -195,16 +202,19 @@ class Sharing:
     def _status(self, name: str) -> Status:
         state = self._cameras[name].describe()
         state["reason"] = state["reason"][:400]
-        return Status(**state, figures=self._figures.get(name))
+        widths = [rendition.width for rendition in self._cameras[name].ladder if rendition.width]
+        return Status(**state, widths=widths, figures=self._figures.get(name))
 
     def _say(self, names: list[str], leaving: bool = False) -> None:
-        presence = Presence(
-            node=self._node,
-            host=self._host,
-            leaving=leaving,
-            cameras=[self._status(name) for name in names],
-        )
-        self._outbox.say(self._bus.name("presence"), presence)
+        # In parts: all controls of all cameras at once would be more than a message may be.
+        for at in range(0, max(1, len(names)), MOST_AT_ONCE):
+            presence = Presence(
+                node=self._node,
+                host=self._host,
+                leaving=leaving,
+                cameras=[self._status(name) for name in names[at : at + MOST_AT_ONCE]],
+            )
+            self._outbox.say(self._bus.name("presence"), presence)
 
     def _tell(self) -> None:
         """Say what has changed soon, and everything as often as claims are renewed."""
@@ -273,10 +283,8 @@ class Sharing:
 
     def _look(self, client: Client) -> None:
         """Publish what somebody hears, and nothing else."""
-        channels = {p.channel.encode(): name for name, p in self._publishers.items()}
-        counts = {
-            channels.get(channel): count for channel, count in client.pubsub_numsub(*channels)
-        }
+        channels = [publisher.channel.encode() for publisher in self._publishers.values()]
+        hearers = dict(client.pubsub_numsub(*channels))
         ours = self._ours()
-        for name, publisher in self._publishers.items():
-            publisher.want(name in ours and counts.get(name, 0) > 0)
+        for (name, _), publisher in self._publishers.items():
+            publisher.want(name in ours and hearers.get(publisher.channel.encode(), 0) > 0)

@@ -86,8 +86,8 @@ class Credit:
         """Note that a frame went by because there was no credit."""
         self._trial_misses += 1
 
-    def acknowledge(self, seq: int, now: float, fps: float) -> bool:
-        """Clear every frame up to ``seq``; return whether there were any.
+    def acknowledge(self, seq: int, now: float, fps: float) -> int:
+        """Clear every frame up to ``seq``; return how many there were.
 
         Acknowledgements are cumulative, so one that repeats or comes late does no harm.
 
@@ -101,9 +101,10 @@ class Credit:
         sent_at = now
         while flight and flight[0][0] <= seq:
             _, sent_at = flight.popleft()
-        if len(flight) == owed:
-            return False
-        self._trial_acks += owed - len(flight)
+        frames = owed - len(flight)
+        if not frames:
+            return 0
+        self._trial_acks += frames
         round_trip_s = self._round_trip_s = now - sent_at
         if round_trip_s > STARVED_S:
             # Never try more on such a link: while one tries, pictures would be older still.
@@ -111,12 +112,12 @@ class Credit:
             self._window = self._base
             self._rate_before = None
             self._begin_trial(now)
-            return True
+            return frames
         self._slow_frames = 0
         if now - self._trial_at >= TRIAL_S:
             self._judge(now, fps)
             self._begin_trial(now)
-        return True
+        return frames
 
     def _judge(self, now: float, fps: float) -> None:
         """End a trial: keep, widen or narrow the window."""

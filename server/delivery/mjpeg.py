@@ -11,8 +11,9 @@ import time
 from collections.abc import Iterator
 
 from server import hub
+from server.capture.rendition import FULL
 from server.delivery.encoder import EncodedFrame
-from server.delivery.fanout import Fanout
+from server.delivery.fanout import Fanout, Room
 from server.protocol import BOUNDARY
 
 __all__ = ["FrameWaiter", "MjpegViewer"]
@@ -38,14 +39,17 @@ class FrameWaiter:
 
     Args:
         fanout: Of the camera to watch.
+        rendition: Its name.
     """
 
-    def __init__(self, fanout: Fanout) -> None:
+    room: Room
+
+    def __init__(self, fanout: Fanout, rendition: str = FULL.name) -> None:
         self.last_seq = 0
         self._fanout = fanout
         self._frame: EncodedFrame | None = None
         self._arrived = hub.Signal()
-        fanout.join(self, self)
+        fanout.join(self, self, rendition)
 
     @property
     def obstacle(self) -> str | None:
@@ -90,9 +94,14 @@ class MjpegViewer:
         fanout: Of the camera to watch.
         sock: The connection's green socket.
         chunked: Whether the answer is, as in HTTP/1.1, a chunk at a time.
+        rendition: Its name.
     """
 
-    def __init__(self, fanout: Fanout, sock: socket.socket, chunked: bool) -> None:
+    room: Room
+
+    def __init__(
+        self, fanout: Fanout, sock: socket.socket, chunked: bool, rendition: str = FULL.name
+    ) -> None:
         self.last_seq = 0
         self._fanout = fanout
         self._sock = sock
@@ -105,7 +114,7 @@ class MjpegViewer:
         sock.setsockopt(socket.IPPROTO_TCP, TCP_NOTSENT_LOWAT, UNSENT_BYTES)
         # Here already, so that the camera is not let go before the stream begins.
         self._started = False
-        fanout.join(self, self)
+        fanout.join(self, self, rendition)
 
     @property
     def obstacle(self) -> str | None:

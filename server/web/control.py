@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from server import hub
-from server.capture.watchable import Action, Watchable
+from server.capture.tuning import Tuning
+from server.capture.watchable import Action, Argument, PresetOrder, Setting, Watchable
 from server.errors import RequestError
 from server.state import StateFile
 
@@ -14,6 +15,9 @@ __all__ = ["Control", "unknown_camera"]
 
 log = logging.getLogger(__name__)
 
+
+# A slider on its way is told of when it has come to rest.
+REST_S = 0.7
 
 # A disk that takes longer must not hold up the shutdown.
 CLOSE_DEADLINE_S = 2.0
@@ -45,6 +49,7 @@ class Control:
         self._saver: hub.Task | None = None
         self._closing = False
         self._unsaved = False
+        self._moves: dict[tuple[str, str], int] = {}
 
     def restore(self) -> None:
         """Apply what was kept by the last run; what no longer fits is passed over, and said."""
@@ -66,6 +71,9 @@ class Control:
             if values.get("stopped") is True:
                 own["stopped"] = True
                 camera.enabled = False
+            if camera.tuning is not None:
+                camera.tuning.restore(values.get("controls"), values.get("presets"))
+                own |= {key: kept for key, kept in camera.tuning.keep().items() if kept}
             if own:
                 log.info("camera=%s kept from the last run: %s", name, own)
 
@@ -95,17 +103,17 @@ class Control:
             raise unknown_camera(name)
         return camera
 
-    def carry_out(self, who: str, name: str, action: Action, value: float | None = None) -> None:
+    def carry_out(self, who: str, name: str, action: Action, value: Argument = None) -> None:
         """Do to a camera what an operator wants, wherever the camera is.
 
         Args:
             who: Wants it.
             name: Of the camera.
             action: What to do.
-            value: Of ``fps`` and ``quality``.
+            value: What it takes, if it takes anything.
 
         Raises:
-            RequestError: If the camera is not there, or its node says so.
+            RequestError: If the camera is not there, does not take it, or its node says so.
         """
         camera = self.camera(name)
         if camera.elsewhere is not None:
@@ -115,9 +123,11 @@ class Control:
             self.start(who, camera)
         elif action == "stop":
             self.stop(who, camera)
-        elif value is not None and action == "fps":
+        elif camera.tuning is not None and isinstance(value, Setting | PresetOrder):
+            self._tune(who, camera, camera.tuning, value)
+        elif isinstance(value, int | float) and action == "fps":
             self.set_fps(who, camera, value)
-        elif value is not None:
+        elif isinstance(value, int | float):
             self.set_quality(who, camera, int(value))
 
     def start(self, who: str, camera: Watchable) -> None:
@@ -148,6 +158,50 @@ class Control:
             camera.set_quality(quality)
             self._keep(camera, "quality", quality)
             self._tell(f"{camera.title} set to quality {quality} by {who}", camera)
+
+    def _tune(
+        self, who: str, camera: Watchable, tuning: Tuning, order: Setting | PresetOrder
+    ) -> None:
+        """Change what is set on a camera; what was taken is kept, also if the rest was not."""
+        try:
+            if isinstance(order, PresetOrder):
+                self._do_preset(who, camera, tuning, order)
+            elif order.control is None:
+                tuning.reset()
+                self._tell(f"{camera.title}: all controls were reset by {who}", camera)
+            elif order.value is None:
+                tuning.reset(order.control)
+                self._tell_at_rest(who, camera, tuning, order.control)
+            elif tuning.set(order.control, order.value):
+                self._tell_at_rest(who, camera, tuning, order.control)
+        finally:
+            for key, kept in tuning.keep().items():
+                self._keep(camera, key, kept or None)
+
+    def _do_preset(self, who: str, camera: Watchable, tuning: Tuning, order: PresetOrder) -> None:
+        if order.do == "save":
+            tuning.save_preset(order.preset)
+            self._tell(f"{camera.title}: preset {order.preset} was saved by {who}", camera)
+        elif order.do == "delete":
+            tuning.delete_preset(order.preset)
+            self._tell(f"{camera.title}: preset {order.preset} was deleted by {who}", camera)
+        else:
+            tuning.apply_preset(order.preset)
+            self._tell(f"{camera.title}: preset {order.preset} was applied by {who}", camera)
+
+    def _tell_at_rest(self, who: str, camera: Watchable, tuning: Tuning, name: str) -> None:
+        """Tell of a control once it has not moved for a moment: a slider sends many values."""
+        key = camera.name, name
+        move = self._moves[key] = self._moves.get(key, 0) + 1
+
+        def tell() -> None:
+            if self._moves.get(key) == move:
+                del self._moves[key]
+                control = tuning.find(name)
+                now = control.show(control.value)
+                self._tell(f"{camera.title}: {control.title} set to {now} by {who}", camera)
+
+        hub.call_later(REST_S, tell)
 
     def quit(self, who: str) -> None:
         """Shut the server down, once the caller has had its answer."""

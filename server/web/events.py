@@ -9,9 +9,9 @@ import flask
 from flask_socketio import ConnectionRefusedError as Refusal
 from flask_socketio import SocketIO
 
-from server import hub, protocol
-from server.capture.watchable import Action, Watchable
-from server.delivery.fanout import FULL, Fanout
+from server import __version__, hub, protocol
+from server.capture.watchable import Action, Argument, PresetOrder, Setting, Watchable
+from server.delivery.fanout import Fanout
 from server.errors import RequestError
 from server.web.auth import Auth
 from server.web.control import Control, unknown_camera
@@ -19,6 +19,7 @@ from server.web.permit import CONTROL, may
 from server.web.presence import Credential
 from server.web.session import Session
 from server.web.statistics import Statistics
+from server.web.timeline import Timeline
 from server.web.transport import ENVIRON_KEY
 
 __all__ = ["Events"]
@@ -42,6 +43,9 @@ REFUSED_S = 1.0
 View = frozenset[str] | None
 """The cameras that some people may know of; None for all."""
 
+AUTO = "auto"
+"""Asked for instead of a rendition, it is whichever fits."""
+
 P = TypeVar("P", bound=protocol.Payload)
 
 
@@ -55,6 +59,7 @@ class Events:
         statistics: Told once a second; counts what is refused.
         auth: Says who connects, and ends connections that lose the right to be.
         credit_frames: The credit window that a viewer begins with.
+        timeline: Keeps what is told, and tells it again.
     """
 
     def __init__(
@@ -65,7 +70,9 @@ class Events:
         statistics: Statistics,
         auth: Auth,
         credit_frames: int,
+        timeline: Timeline,
     ) -> None:
+        self._timeline = timeline
         self._socketio = socketio
         self._fanouts = fanouts
         self._control = control
@@ -83,10 +90,14 @@ class Events:
         self._answer("watch", protocol.WatchPayload, self._watch)
         self._answer("unwatch", protocol.CameraPayload, self._unwatch)
         self._answer("clock", protocol.ClockPayload, self._clock)
+        self._answer("notices", protocol.NoticesPayload, self._notices)
         self._answer("start", protocol.CameraPayload, self._start)
         self._answer("stop", protocol.CameraPayload, self._stop)
         self._answer("fps", protocol.FpsPayload, self._fps)
         self._answer("quality", protocol.QualityPayload, self._quality)
+        self._answer("control", protocol.ControlPayload, self._set_control)
+        self._answer("reset", protocol.ResetPayload, self._reset)
+        self._answer("preset", protocol.PresetPayload, self._preset)
         self._answer("quit", protocol.EmptyPayload, self._quit)
         socketio.on_event("*", self._on_unknown)
 
@@ -115,9 +126,8 @@ class Events:
             hub.spawn(self._greet, session)
 
     def notify(self, level: str, message: str, camera: str | None) -> None:
-        """Tell everyone who may know of the camera that something happened."""
-        notice = {"level": level, "message": message, "at": round(time.time(), 3)}
-        self._tell("notice", notice | ({"camera": camera} if camera else {}), camera)
+        """Keep that something happened, and tell everyone who may know of the camera."""
+        self._tell("notice", self._timeline.add(level, message, camera).payload(), camera)
 
     @property
     def connections(self) -> int:
@@ -194,6 +204,7 @@ class Events:
         self._socketio.server.enter_room(session.sid, _room_of(person.cameras))
         hello = {
             "version": protocol.PROTOCOL_VERSION,
+            "server": __version__,
             "role": session.role,
             "user": person.name,
             "cameras": [
@@ -250,8 +261,10 @@ class Events:
     ) -> None:
         """Tell the audit log of a control action."""
         more = payload.model_dump() if payload is not None else {}
-        if event in more:
+        if event in ("fps", "quality") and event in more:
             more["value"] = more.pop(event)
+        if isinstance(more.get("value"), tuple):
+            more["value"] = str(more["value"])
         by = session.credential.by
         self._auth.audit.note(session.who, event, session.address, result, by=by, **more)
 
@@ -265,18 +278,26 @@ class Events:
     def _on_ack(self, *arguments: object) -> None:
         """Take an ``ack`` that did not come the short way, :meth:`Session.acknowledge`."""
         session = self._sessions.get(flask.request.sid)  # type: ignore[attr-defined]
-        if session is not None and len(arguments) == 2:
+        if session is not None and len(arguments) in (2, 3):
             session.acknowledge(*arguments)
 
     def _watch(self, session: Session, payload: protocol.WatchPayload) -> dict[str, Any]:
         camera = self._control.camera(payload.camera)
-        if payload.rendition not in (FULL, "auto"):
+        fanout = self._fanouts[camera.name]
+        if payload.rendition != AUTO and payload.rendition not in fanout.rooms:
+            accepted = ", ".join((AUTO, *fanout.rooms))
             raise RequestError(
-                "bad_request", f"rendition: {payload.rendition!r} is unknown; accepted: full, auto"
+                "bad_request",
+                f"rendition: {payload.rendition!r} is unknown; accepted: {accepted}",
             )
         self._socketio.server.enter_room(session.sid, protocol.room_of(camera.name))
-        session.watch(self._fanouts[camera.name])
-        return {"camera": camera.describe(), "rendition": FULL}
+        rendition, reason = payload.rendition, "fixed"
+        if rendition == AUTO:
+            choice = session.watch_what_fits(fanout, payload.width)
+            rendition, reason = choice.rendition, choice.reason
+        else:
+            session.watch(fanout, rendition)
+        return {"camera": camera.describe(), "rendition": rendition, "reason": reason}
 
     def _unwatch(self, session: Session, payload: protocol.CameraPayload) -> dict[str, Any]:
         camera = self._control.camera(payload.camera)
@@ -284,8 +305,17 @@ class Events:
         session.unwatch(camera.name)
         return {"camera": camera.describe()}
 
-    def _clock(self, _session: Session, payload: protocol.ClockPayload) -> dict[str, Any]:
+    def _clock(self, session: Session, payload: protocol.ClockPayload) -> dict[str, Any]:
+        session.bare_s = payload.round_trip or session.bare_s
         return {"t": payload.t, "server": time.time()}
+
+    def _notices(self, session: Session, payload: protocol.NoticesPayload) -> dict[str, Any]:
+        if payload.camera is not None:
+            self._control.camera(payload.camera)
+        notices, more = self._timeline.newest(
+            session.credential.person.sees, payload.since, payload.before, payload.camera
+        )
+        return {"notices": [notice.payload() for notice in notices], "more": more}
 
     def _start(self, session: Session, payload: protocol.CameraPayload) -> dict[str, Any]:
         return self._do(session, payload.camera, "start")
@@ -299,8 +329,19 @@ class Events:
     def _quality(self, session: Session, payload: protocol.QualityPayload) -> dict[str, Any]:
         return self._do(session, payload.camera, "quality", payload.quality)
 
+    def _set_control(self, session: Session, payload: protocol.ControlPayload) -> dict[str, Any]:
+        setting = Setting(payload.control, payload.value)
+        return self._do(session, payload.camera, "control", setting)
+
+    def _reset(self, session: Session, payload: protocol.ResetPayload) -> dict[str, Any]:
+        return self._do(session, payload.camera, "reset", Setting(payload.control))
+
+    def _preset(self, session: Session, payload: protocol.PresetPayload) -> dict[str, Any]:
+        order = PresetOrder(payload.preset, payload.do)
+        return self._do(session, payload.camera, "preset", order)
+
     def _do(
-        self, session: Session, camera: str, action: Action, value: float | None = None
+        self, session: Session, camera: str, action: Action, value: Argument = None
     ) -> dict[str, Any]:
         self._control.carry_out(session.who, camera, action, value)
         return {"camera": self._control.camera(camera).describe()}

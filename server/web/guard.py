@@ -1,5 +1,7 @@
 """Looks at every HTTP request before a route does: who asks, and may they?"""
 
+from urllib.parse import urlencode
+
 import flask
 from flask import Response
 
@@ -10,7 +12,7 @@ from server.web.guesses import TooManyGuesses
 from server.web.permit import ASKS_FOR_BASIC, area_of, may
 from server.web.presence import Credential
 
-__all__ = ["asking", "redirect", "stand_guard"]
+__all__ = ["asked_view", "asking", "redirect", "stand_guard"]
 
 LOCAL = Credential(Person(None, "viewer", kind="local"), "local")
 """A program on this machine, which may ask how the server is."""
@@ -48,7 +50,7 @@ def stand_guard(application: flask.Flask, auth: Auth) -> None:
             auth.audit.note(person.name, area, request.remote_addr or "", "forbidden")
             return answer(403, f"{person.name} may not see this")
         if area == "/":
-            return redirect("login")
+            return redirect("login" + asked_view())
         shown = request.authorization
         if shown is not None:
             auth.audit.note(None, area, request.remote_addr or "", "unauthorized", by=shown.type)
@@ -64,6 +66,13 @@ def asking() -> Credential:
     credential = flask.g.credential
     assert isinstance(credential, Credential)
     return credential
+
+
+def asked_view() -> str:
+    """Return the query of the running request, to come back to the same view after a login."""
+    asked = [pair for pair in flask.request.args.items(multi=True) if pair[0] != "action"]
+    # Written anew: what a client sends must not get into a header or a page as it came.
+    return "?" + urlencode(asked, safe=",") if asked else ""
 
 
 def redirect(to: str) -> Response:

@@ -12,6 +12,7 @@ POLICY = "; ".join(
         "worker-src 'self'",
         "style-src 'self'",
         "img-src 'self' data: blob:",
+        "manifest-src 'self'",
         # Browsers before 2022 do not take 'self' to mean the WebSocket of the same host.
         "connect-src 'self'{sockets}",
         "form-action 'self'",

@@ -7,7 +7,7 @@ import flask
 from flask import Blueprint, Response
 
 from server.web.auth import Auth
-from server.web.guard import redirect
+from server.web.guard import asked_view, redirect
 from server.web.guesses import TooManyGuesses
 
 __all__ = ["create_login", "csrf_token"]
@@ -25,7 +25,7 @@ def create_login(auth: Auth) -> Blueprint:
     @routes.get("/login")
     def show() -> Response:
         if auth.identify() is not None:
-            return redirect("./")
+            return redirect("./" + asked_view())
         return page()
 
     @routes.post("/login")
@@ -50,7 +50,7 @@ def create_login(auth: Auth) -> Blueprint:
             return page(401, WRONG, name)
         auth.log_in(person)
         auth.audit.note(person.name, "login", where)
-        return redirect("./")
+        return redirect("./" + asked_view())
 
     @routes.post("/logout")
     def log_out() -> Response:
@@ -86,7 +86,9 @@ def is_ours(token: str) -> bool:
 
 def page(status: int = 200, message: str = "", name: str = "") -> Response:
     """Return the login form, with what was wrong about the last try."""
-    text = flask.render_template("login.html", csrf=csrf_token(), message=message, name=name[:80])
+    text = flask.render_template(
+        "login.html", csrf=csrf_token(), message=message, name=name[:80], view=asked_view()
+    )
     # Nobody may find it, and the token in it, in a cache.
     return Response(text, status, {"Cache-Control": "no-store"})
 

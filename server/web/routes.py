@@ -9,6 +9,7 @@ from flask import Blueprint, Response
 from werkzeug.exceptions import ServiceUnavailable
 
 from server import __version__
+from server.capture.rendition import FULL
 from server.delivery.encoder import EncodedFrame
 from server.delivery.fanout import Fanout
 from server.delivery.mjpeg import FrameWaiter, MjpegViewer
@@ -82,7 +83,8 @@ def create_routes(fanouts: Mapping[str, Fanout], statistics: Statistics, auth: A
         if flask.request.method == "HEAD":
             return Response(iter(()), headers=NO_CACHE, content_type=content_type)
         chunked = flask.request.environ["SERVER_PROTOCOL"] == "HTTP/1.1"
-        viewer = MjpegViewer(fanout, connection(), chunked)
+        rendition = rendition_of(fanout)
+        viewer = MjpegViewer(fanout, connection(), chunked, rendition)
         auth.presence.enter(viewer, asking(), viewer.leave)
 
         def leave() -> None:
@@ -90,7 +92,7 @@ def create_routes(fanouts: Mapping[str, Fanout], statistics: Statistics, auth: A
             viewer.leave()
 
         try:
-            first = first_frame(fanout, max_age_s=float("inf"))
+            first = first_frame(fanout, rendition, max_age_s=float("inf"))
         except BaseException:
             leave()
             raise
@@ -102,7 +104,7 @@ def create_routes(fanouts: Mapping[str, Fanout], statistics: Statistics, auth: A
     @routes.get("/snapshot/<camera>.jpg")
     def snapshot(camera: str | None) -> Response:
         fanout = find(camera)
-        frame = first_frame(fanout, SNAPSHOT_AGE_S)
+        frame = first_frame(fanout, rendition_of(fanout), SNAPSHOT_AGE_S)
         headers = NO_CACHE | {"X-Timestamp": f"{frame.at_unix:.6f}"}
         return Response(frame.jpeg, headers=headers, content_type="image/jpeg")
 
@@ -166,14 +168,23 @@ def connection() -> Any:
     return flask.request.environ["eventlet.input"].get_socket()
 
 
-def first_frame(fanout: Fanout, max_age_s: float) -> EncodedFrame:
+def rendition_of(fanout: Fanout) -> str:
+    """Return the rendition that the running request names, or the full one."""
+    name = flask.request.args.get("rendition", FULL.name)
+    if name not in fanout.rooms:
+        accepted = ", ".join(fanout.rooms)
+        flask.abort(404, f"there is no rendition {name[:40]!r}; accepted: {accepted}")
+    return name
+
+
+def first_frame(fanout: Fanout, rendition: str, max_age_s: float) -> EncodedFrame:
     """Return the first frame that is fresh enough, from the camera itself if need be.
 
     Raises:
         ServiceUnavailable: If there is none to be had; says the camera's state and why.
     """
     camera = fanout.camera
-    waiter = FrameWaiter(fanout)
+    waiter = FrameWaiter(fanout, rendition)
     deadline = time.monotonic() + FIRST_FRAME_S
     try:
         while time.monotonic() < deadline:

@@ -5,9 +5,11 @@ import re
 import time
 from collections.abc import Callable
 
+from server.capture.rendition import FULL
+from server.delivery.choice import Acknowledged, Choice
 from server.delivery.credit import Credit
 from server.delivery.encoder import EncodedFrame
-from server.delivery.fanout import Fanout
+from server.delivery.fanout import Fanout, Room
 from server.web.bucket import Bucket
 from server.web.packets import Json
 from server.web.presence import EVERYBODY, Credential
@@ -15,10 +17,13 @@ from server.web.transport import Message, WebSocket
 
 __all__ = ["Session", "SocketViewer"]
 
-ACK = re.compile(r'42\["ack", ?"([A-Za-z0-9-]{1,40})", ?([0-9]{1,15})\]')
+ACK = re.compile(r'42\["ack", ?"([A-Za-z0-9-]{1,40})", ?([0-9]{1,15})(?:, ?([0-9]{1,6}))?\]')
 """A Socket.IO event named ``ack`` without an answer, as JSON writers put it."""
 ACK_PREFIX = '42["ack",'
 """How any other begins."""
+
+# What more an acknowledgement says is no news of the link.
+LONGEST_HOLD_MS = 999_999
 
 EVENT_ID = re.compile(r"42([0-9]{0,10})\[")
 RATE_LIMITED = json.dumps(
@@ -40,9 +45,15 @@ CONNECT_PREFIX = "40"
 class SocketViewer:
     """One camera on one dashboard: a frame needs credit, and an empty line."""
 
-    def __init__(self, websocket: WebSocket, credit: Credit, last_seq: int) -> None:
+    room: Room
+
+    def __init__(
+        self, websocket: WebSocket, credit: Credit, last_seq: int, choice: Choice | None
+    ) -> None:
         self.last_seq = last_seq
         self.credit = credit
+        self.choice = choice
+        """What picks its rendition; None for one that is fixed."""
         self._websocket = websocket
 
     @property
@@ -63,9 +74,11 @@ class SocketViewer:
         return None
 
     def miss(self, obstacle: str) -> None:
-        """Remember that more credit might have carried more."""
+        """Remember that more credit, or a smaller picture, might have carried more."""
         if obstacle == "credit":
             self.credit.miss()
+        if self.choice is not None:
+            self.choice.miss()
 
 
 class Session:
@@ -102,6 +115,8 @@ class Session:
         self._credit_frames = credit_frames
         self._watching: dict[str, tuple[Fanout, SocketViewer]] = {}
         self._last_seqs: dict[str, int] = {}
+        self.bare_s = 0.0
+        """What a message takes there and back on its line, in seconds; 0 while unknown."""
         self._owed_before_s = 0.0  # By viewers that ended before anything was acknowledged.
         self._events = Bucket(EVENTS_PER_S, EVENT_BURST, time.monotonic())
         self._heard = 0
@@ -110,16 +125,35 @@ class Session:
         websocket.on_message = self._on_message
         websocket.on_drained = self._on_drained
 
-    def watch(self, fanout: Fanout) -> None:
+    def watch(self, fanout: Fanout, rendition: str = FULL.name) -> None:
         """Become a viewer of a camera; watching it anew starts with fresh credit."""
+        self._take_seat(fanout, rendition, None)
+
+    def watch_what_fits(self, fanout: Fanout, width: int | None) -> Choice:
+        """Become a viewer of a camera, of whichever rendition fits; return what picks it.
+
+        Args:
+            fanout: Of the camera.
+            width: Of the tile, in device pixels; None for one that is as wide as it can be.
+        """
+        # Watched anew because its tile changed: what is known of its link is still true.
+        _, before = self._watching.get(fanout.camera.name, (None, None))
+        choice = before.choice if before is not None else None
+        now = time.monotonic()
+        choice = choice or Choice(fanout.camera, fanout.bytes_of, now)
+        choice.aim(width, before.last_seq if before is not None else 0, now)
+        self._take_seat(fanout, choice.rendition, choice)
+        return choice
+
+    def _take_seat(self, fanout: Fanout, rendition: str, choice: Choice | None) -> None:
         name = fanout.camera.name
         self._put_aside(name)
         # A frame it has had must not come again because it looked away for a moment.
         last_seq = self._last_seqs.get(name, 0)
         credit = Credit(self._credit_frames, time.monotonic())
-        viewer = SocketViewer(self.websocket, credit, last_seq)
+        viewer = SocketViewer(self.websocket, credit, last_seq, choice)
         self._watching[name] = fanout, viewer
-        fanout.join(self.sid, viewer)
+        fanout.join(self.sid, viewer, rendition)
 
     def unwatch(self, name: str) -> None:
         """Stop being a viewer of a camera."""
@@ -150,19 +184,39 @@ class Session:
         waiting = [viewer.credit.waiting_s(now) for _, viewer in self._watching.values()]
         return max(waiting) + self._owed_before_s if any(waiting) else 0.0
 
-    def acknowledge(self, name: object, seq: object) -> None:
-        """Take back the credit of frames up to ``seq``; whatever makes no sense changes nothing."""
-        if isinstance(name, str) and isinstance(seq, int) and not isinstance(seq, bool):
-            self._acknowledge(name, seq, time.monotonic())
+    def acknowledge(self, name: object, seq: object, hold_ms: object = 0) -> None:
+        """Take back the credit of frames up to ``seq``; whatever makes no sense changes nothing.
 
-    def _acknowledge(self, name: str, seq: int, now: float) -> None:
+        Args:
+            name: Of the camera.
+            seq: The newest frame that the viewer has painted.
+            hold_ms: How long it had that one before it was painted, in milliseconds.
+        """
+        if isinstance(name, str) and isinstance(seq, int) and not isinstance(seq, bool):
+            known = isinstance(hold_ms, int | float) and 0 <= hold_ms <= LONGEST_HOLD_MS
+            self._acknowledge(name, seq, hold_ms if known else 0, time.monotonic())  # type: ignore[arg-type]
+
+    def _acknowledge(self, name: str, seq: int, hold_ms: float, now: float) -> None:
         watched = self._watching.get(name)
         if watched is None:
             return
         fanout, viewer = watched
-        if viewer.credit.acknowledge(seq, now, fanout.camera.rate):
+        frames = viewer.credit.acknowledge(seq, now, fanout.camera.rate)
+        if frames:
             self._owed_before_s = 0.0
+            if viewer.choice is not None:
+                round_trip_s = viewer.credit.round_trip_s or 0.0
+                ack = Acknowledged(seq, frames, round_trip_s, hold_ms / 1000)
+                if viewer.choice.take(ack, viewer.last_seq, self.bare_s, now):
+                    self._move(name, fanout, viewer.choice)
             fanout.serve(viewer)
+
+    def _move(self, name: str, fanout: Fanout, choice: Choice) -> None:
+        """Have it see what its choice says, and tell it so."""
+        fanout.move(self.sid, choice.rendition)
+        said = {"camera": name, "rendition": choice.rendition, "reason": choice.reason}
+        # Past Socket.IO's queue, as we may be in a callback of the hub here, which must not wait.
+        self.websocket.say("42" + json.dumps(["rendition", said]))
 
     def _on_message(self, message: Message) -> bool:
         """Deal with acknowledgements here.
@@ -178,7 +232,7 @@ class Session:
             return True
         ack = ACK.fullmatch(message) if isinstance(message, str) else None
         if ack is not None:
-            self._acknowledge(ack[1], int(ack[2]), now)
+            self._acknowledge(ack[1], int(ack[2]), int(ack[3] or 0), now)
             return True
         if isinstance(message, str) and message.startswith(CONNECT_PREFIX):
             # It is connected. Doing so over and over is the dearest thing it could ask for.
@@ -188,10 +242,12 @@ class Session:
         if not isinstance(message, str) or not message.startswith(ACK_PREFIX):
             return not self._events.take(now) and self._refuse(message)
         try:
-            _, name, seq = Json.loads(message[2:])
+            _, *arguments = Json.loads(message[2:])
         except (ValueError, RecursionError):
             return False
-        self.acknowledge(name, seq)
+        if len(arguments) not in (2, 3):
+            return False
+        self.acknowledge(*arguments)
         return True
 
     def _refuse(self, message: Message) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from server import hub
-from server.delivery.fanout import Fanout
+from server.delivery.fanout import Fanout, Room
 from server.metrics import CameraStats, ProcessMeter
 from server.watchdog import Watchdog
 
@@ -35,6 +35,7 @@ class Statistics:
         self._watchdog = watchdog
         self._connections = connections
         self._cameras: dict[str, CameraStats] = {}
+        self._rooms: dict[Room, tuple[float, int, int]] = {}
         self._follow()
         self._meter = ProcessMeter()
         self.refused: Counter[str] = Counter()
@@ -48,6 +49,9 @@ class Statistics:
             name: self._cameras.get(name) or CameraStats(fanout.camera.meter)
             for name, fanout in self._fanouts.items()
         }
+        rooms = [room for fanout in self._fanouts.values() for room in fanout.rooms.values()]
+        fresh = time.monotonic(), 0, 0
+        self._rooms = {room: self._rooms.get(room, fresh) for room in rooms}
 
     def count_refusal(self, reason: str) -> None:
         """Count an event, request or connection that was refused."""
@@ -67,7 +71,25 @@ class Statistics:
         for name, stats in self._cameras.items():
             fanout = self._fanouts[name]
             elsewhere = fanout.camera.elsewhere
-            cameras[name] = stats.take() | {"viewers": len(fanout)}
+            cameras[name] = stats.take() | {
+                "viewers": len(fanout),
+                "renditions": self._take_rooms(fanout),
+            }
             if elsewhere is not None:
                 cameras[name] |= elsewhere.figures
         return {"at": round(time.time(), 3), "cameras": cameras, "process": self.process}
+
+    def _take_rooms(self, fanout: Fanout) -> dict[str, dict[str, float]]:
+        """Return the figures since the last call of each rendition that is watched."""
+        figures = {}
+        for name, room in fanout.rooms.items():
+            before = self._rooms[room]
+            now = self._rooms[room] = time.monotonic(), room.frames, room.sent_bytes
+            seconds = max(now[0] - before[0], 1e-6)
+            if room.viewers:
+                figures[name] = {
+                    "viewers": len(room.viewers),
+                    "fps": round((now[1] - before[1]) / seconds, 1),
+                    "kbps": round((now[2] - before[2]) * 8 / 1000 / seconds, 1),
+                }
+        return figures

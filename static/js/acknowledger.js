@@ -10,6 +10,7 @@ export class Acknowledger {
   #send;
   #thinning = new Thinning();
   #seq = 0;
+  #receivedMs = 0;
   #owed = 0;
   #timer = 0;
   // Made once: it is handed to a timer many times a second.
@@ -18,10 +19,13 @@ export class Acknowledger {
     this.#timer = 0;
     if (this.#owed === 0) return;
     this.#owed = 0;
-    this.#send(this.#seq);
+    this.#send(this.#seq, performance.now() - this.#receivedMs);
   };
 
-  /** @param {(seq: number) => void} send  Tells the server that all frames up to `seq` are painted. */
+  /**
+   * @param {(seq: number, holdMs: number) => void} send  Tells the server that all frames up to `seq` are
+   *   painted, and for how long this last one was held here: the rest of its round trip is the link's.
+   */
   constructor(send) {
     this.#send = send;
   }
@@ -33,6 +37,7 @@ export class Acknowledger {
    */
   painted(seq, facts, nowMs) {
     this.#seq = seq;
+    this.#receivedMs = nowMs - facts.holdMs;
     this.#owed += 1;
     if (this.#owed >= this.#thinning.painted(facts, nowMs)) this.#pay();
     else this.#timer ||= setTimeout(this.#pay, LONGEST_WAIT_MS);
@@ -46,7 +51,7 @@ export class Acknowledger {
 
   /** A frame that is not going to be painted: the server counts it as in flight until it hears of it. */
   refused(seq) {
-    this.#send(seq);
+    this.#send(seq, 0);
   }
 
   /** Owe nothing any more. */

@@ -3,7 +3,7 @@
  * beside the page, see place.js, and touches nothing of the page but the canvases it is given. The page
  * talks to it through link.js.
  *
- * It hears messages {type, ...}: `connect` {base}; `open`, `want` {wanted, width} and `close` of a `camera`;
+ * It hears messages {type, ...}: `connect` {base}; `open`, `want` {wanted, rendition, width} and `close` of a `camera`;
  * and, to be answered by the same `id`, `request` {event, payload}, `clock`, and `frame` {camera}.
  * It says `answer` {id, answer}; `viewer` {report}; and `event` {name, detail} for what the connection tells.
  */
@@ -35,7 +35,7 @@ export class Backstage {
         this.#open(camera, more.canvas);
         break;
       case 'want':
-        this.#viewers.get(camera)?.want(more.wanted, more.width);
+        this.#viewers.get(camera)?.want(more.wanted, more.rendition, more.width);
         break;
       case 'close':
         this.#close(camera);
@@ -61,6 +61,9 @@ export class Backstage {
     connection.addEventListener('frame', ({ detail: { header, jpeg } }) => {
       this.#viewers.get(header?.camera)?.onFrame(header, jpeg);
     });
+    connection.addEventListener('rendition', ({ detail }) => {
+      this.#viewers.get(detail?.camera)?.onRendition(detail);
+    });
     for (const name of PASSED_ON) {
       connection.addEventListener(name, ({ detail }) => this.#port.postMessage({ type: 'event', name, detail }));
     }
@@ -80,7 +83,7 @@ export class Backstage {
 
   // The page reckons with the offset, the viewers with the round trip.
   async #measureClock() {
-    const times = await this.#connection.clock();
+    const times = await this.#connection.clock(this.#clock.roundTrip);
     if (times !== null) this.#clock.add(times);
     return times;
   }

@@ -73,20 +73,24 @@ export class Connection extends EventTarget {
    *
    * @param {string} camera
    * @param {number} seq
+   * @param {number} holdMs  How long that frame was here before it was painted.
    */
-  ack(camera, seq) {
+  ack(camera, seq, holdMs) {
     // While disconnected Socket.IO would keep the event for later, when it means nothing any more.
-    if (this.#socket.connected) this.#socket.emit('ack', camera, seq);
+    if (this.#socket.connected) this.#socket.emit('ack', camera, seq, Math.round(holdMs));
   }
 
   /**
    * Exchange times with the server once.
    *
+   * @param {number} roundTrip  The shortest that was measured so far, in seconds; NaN while unknown. By it
+   *   the server tells a long link from a narrow one.
    * @returns {Promise<{sent: number, received: number, server: number} | null>}
    */
-  async clock() {
+  async clock(roundTrip) {
     const sent = nowUnix();
-    const reply = await this.request('clock', { t: sent });
+    const known = Number.isFinite(roundTrip) ? { round_trip: roundTrip } : {};
+    const reply = await this.request('clock', { t: sent, ...known });
     return reply.ok ? { sent, received: nowUnix(), server: reply.server } : null;
   }
 
@@ -97,7 +101,7 @@ export class Connection extends EventTarget {
       this.#tell('hello', hello);
     });
     socket.on('frame', (header, jpeg) => this.#tell('frame', { header, jpeg }));
-    for (const event of ['camera', 'stats', 'notice']) {
+    for (const event of ['camera', 'stats', 'notice', 'rendition']) {
       socket.on(event, (payload) => this.#tell(event, payload));
     }
     socket.on('disconnect', (reason) => {

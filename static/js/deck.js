@@ -1,19 +1,16 @@
 /**
  * All tiles: keeps them equal to the server's list, lays them out, and knows which one is in focus.
  */
-import { neighbour } from './keymap.js';
-import { fitGrid } from './layout.js';
+import { neighbour, packCells, packRows } from './packing.js';
 import { Tile } from './tile.js';
 import { Visibility } from './visibility.js';
 
-// Height of what stands below a picture; --caption-height in tile.css says the same.
-const CAPTION_REM = 3.75;
-const MIN_TILE_REM = 17;
-const SKELETONS = 4;
+// Lower pictures than this would rather be scrolled to.
+const MIN_PICTURE_REM = 8.5;
 
 /**
  * Events: `focus` ({tile} or {tile: null}), `condition` ({tile, condition}) when a tile's state changed,
- * `list` when tiles came or went.
+ * `list` when tiles came or went, `arranged` when another selection, order or page of them is shown.
  */
 export class Deck extends EventTarget {
   #element;
@@ -24,23 +21,31 @@ export class Deck extends EventTarget {
   /** @type {Map<string, Tile>} */
   #tiles = new Map();
   #visibility = new Visibility();
+  #arrangement;
   #focused = null;
-  #columns = 1;
+  // Those that pass the filter, in order, and of these the ones on this page, with where they lie.
+  #shown = [];
+  #visible = [];
+  #boxes = [];
+  #pages = 1;
 
   /**
    * @param {HTMLElement} element
    * @param {HTMLTemplateElement} template
    * @param {import('./link.js').Link} link
    * @param {import('./clock.js').ClockOffset} clock
+   * @param {import('./arrangement.js').Arrangement} arrangement
    */
-  constructor(element, template, link, clock) {
+  constructor(element, template, link, clock, arrangement) {
     super();
     this.#element = element;
     this.#list = element.querySelector('[data-tiles]');
     this.#template = template;
     this.#link = link;
     this.#clock = clock;
+    this.#arrangement = arrangement;
     this.#list.addEventListener('click', (event) => this.#onClick(event));
+    arrangement.addEventListener('change', () => this.#arrange());
     new ResizeObserver(() => this.#layOut()).observe(element);
   }
 
@@ -56,7 +61,31 @@ export class Deck extends EventTarget {
 
   /** The tile a key means: the one shown large, else the one under the keyboard focus, else the only one. */
   get target() {
-    return this.#focused ?? this.#active ?? (this.#tiles.size === 1 ? this.#at(0) : null);
+    return this.#focused ?? this.#active ?? (this.#visible.length === 1 ? this.#visible[0] : null);
+  }
+
+  /** The tiles that pass the filter, in their order. @returns {readonly Tile[]} */
+  get shown() {
+    return this.#shown;
+  }
+
+  /** The tiles in the grid now. @returns {readonly Tile[]} */
+  get visible() {
+    return this.#visible;
+  }
+
+  /** Where the visible tiles lie in their list, in the same order. @returns {readonly import('./packing.js').Box[]} */
+  get boxes() {
+    return this.#boxes;
+  }
+
+  get pages() {
+    return this.#pages;
+  }
+
+  /** The page that is shown, counting from 1. */
+  get page() {
+    return Math.min(this.#pages, this.#arrangement.page);
   }
 
   /** Make the tiles equal to the list of cameras. @param {import('./tile.js').CameraState[]} states */
@@ -73,16 +102,20 @@ export class Deck extends EventTarget {
       this.#tiles.set(state.name, tile);
     }
     this.#arrange();
+    this.dispatchEvent(new CustomEvent('list'));
   }
 
   /** Take the newest STATE of one camera. @param {import('./tile.js').CameraState} state */
   update(state) {
     const tile = this.#tiles.get(state.name);
     if (tile) {
+      const { ratio } = tile;
       tile.update(state);
+      if (tile.ratio !== ratio) this.#layOut();
     } else {
       this.#tiles.set(state.name, this.#create(state));
       this.#arrange();
+      this.dispatchEvent(new CustomEvent('list'));
     }
   }
 
@@ -102,29 +135,80 @@ export class Deck extends EventTarget {
     before?.element.removeAttribute('data-focused');
     tile?.element.setAttribute('data-focused', '');
     this.#focused = tile;
+    this.#visibility.follow(tile?.element ?? null);
     this.#element.dataset.view = tile ? 'focus' : 'grid';
-    this.#layOut();
+    if (!tile && before) this.#turnTo(before);
+    this.#arrange();
     this.#rove(tile ?? before);
     (tile ?? before)?.openButton.focus({ preventScroll: tile !== null });
     this.dispatchEvent(new CustomEvent('focus', { detail: { tile } }));
   }
 
-  /** @param {number} index */
+  /** @param {number} index  Among those shown. */
   focusAt(index) {
-    const tile = this.#at(index);
+    const tile = this.#shown[index];
     if (tile) this.focus(tile);
     return Boolean(tile);
   }
 
+  /** Go to the next camera in focus, or the next page; false where there is none. @param {-1 | 1} by */
+  step(by) {
+    const count = this.#focused ? this.#shown.length : this.#pages;
+    if (count < 2) return false;
+    if (this.#focused) {
+      const index = this.#shown.indexOf(this.#focused);
+      this.focusAt((index + by + count) % count);
+    } else {
+      const inside = this.#active !== null;
+      this.#arrangement.show({ page: ((this.page - 1 + by + count) % count) + 1 });
+      // What had the keyboard focus is on the page that was left.
+      if (inside) this.#visible[0]?.openButton.focus();
+    }
+    return true;
+  }
+
   /** Move the keyboard focus to a neighbour. @param {'left' | 'right' | 'up' | 'down'} by */
   move(by) {
-    const tiles = [...this.#tiles.values()];
-    const index = tiles.indexOf(this.#active);
-    if (index < 0) return;
-    const columns = this.#focused ? tiles.length : this.#columns;
-    const tile = tiles[neighbour(index, by, { count: tiles.length, columns })];
+    const tile = this.#neighbourOf(this.#active, by);
+    if (!tile) return;
+    if (!this.#focused) this.#turnTo(tile);
     this.#rove(tile);
     tile.openButton.focus();
+  }
+
+  /**
+   * Give a tile another place.
+   *
+   * @param {Tile} tile
+   * @param {Tile | null} before  Null for the end.
+   */
+  place(tile, before) {
+    const focused = this.#active === tile;
+    this.#arrangement.move([...this.#tiles.values()], tile.name, before?.name ?? null);
+    this.#turnTo(tile);
+    // Moving an element in the document takes the keyboard focus from it.
+    if (focused) tile.openButton.focus();
+  }
+
+  /**
+   * Move the tile under the keyboard focus to where its neighbour is.
+   *
+   * @param {'left' | 'right' | 'up' | 'down'} by
+   * @returns {Tile | null} what was moved
+   */
+  shift(by) {
+    const tile = this.#focused ? null : this.#active;
+    const other = this.#neighbourOf(tile, by);
+    if (!tile || !other || tile === other) return null;
+    const to = this.#shown.indexOf(other);
+    const after = to > this.#shown.indexOf(tile);
+    this.place(tile, after ? (this.#shown[to + 1] ?? null) : other);
+    return tile;
+  }
+
+  /** Have a tile watched even while it cannot be seen. @param {Tile} tile @param {boolean} kept */
+  keepWatched(tile, kept) {
+    this.#visibility.keep(tile.element, kept);
   }
 
   get #active() {
@@ -132,14 +216,27 @@ export class Deck extends EventTarget {
     return this.#tiles.get(element?.dataset.camera) ?? null;
   }
 
-  #at(index) {
-    return [...this.#tiles.values()][index] ?? null;
+  // In focus the others are a strip; in the grid, what is past the edge of a page is on the next one.
+  #neighbourOf(tile, by) {
+    const index = this.#visible.indexOf(tile);
+    if (tile === null || (index < 0 && !this.#focused)) return null;
+    const step = { left: -1, right: 1 }[by] ?? 0;
+    if (this.#focused || step !== 0) return this.#shown[this.#shown.indexOf(tile) + (step || (by === 'up' ? -1 : 1))] ?? null;
+    return this.#visible[neighbour(this.#boxes, index, by)];
+  }
+
+  // To the page a tile is on.
+  #turnTo(tile) {
+    const index = this.#shown.indexOf(tile);
+    const { perPage } = this.#arrangement;
+    if (index >= 0) this.#arrangement.show({ page: Number.isFinite(perPage) ? Math.floor(index / perPage) + 1 : 1 });
   }
 
   #create(state) {
     const tile = new Tile(this.#template, state, this.#link, this.#clock);
     tile.addEventListener('condition', ({ detail: condition }) => {
       this.dispatchEvent(new CustomEvent('condition', { detail: { tile, condition } }));
+      if (this.#arrangement.group !== 'all') this.#arrange();
     });
     this.#visibility.observe(tile.element, (visible) => tile.viewer.want(visible));
     return tile;
@@ -154,16 +251,24 @@ export class Deck extends EventTarget {
   }
 
   #arrange() {
-    const tiles = [...this.#tiles.values()];
-    tiles.forEach((tile, index) => {
+    this.#shown = this.#arrangement.pick([...this.#tiles.values()]);
+    const { perPage } = this.#arrangement;
+    this.#pages = Math.max(1, Math.ceil(this.#shown.length / perPage));
+    const first = Number.isFinite(perPage) ? (this.page - 1) * perPage : 0;
+    this.#visible = this.#shown.slice(first, first + perPage);
+    const there = new Set(this.#focused ? [...this.#shown, this.#focused] : this.#visible);
+    for (const tile of this.#tiles.values()) {
+      tile.element.hidden = !there.has(tile);
+      const index = this.#shown.indexOf(tile);
       tile.setKey(index < 9 ? index + 1 : 0);
-      if (this.#list.children[index] !== tile.element) {
-        this.#list.insertBefore(tile.element, this.#list.children[index] ?? null);
-      }
+    }
+    [...new Set([...this.#shown, ...this.#tiles.values()])].forEach(({ element }, index) => {
+      const now = this.#list.children[index];
+      if (now !== element) this.#list.insertBefore(element, now ?? null);
     });
-    this.#rove(this.#active ?? this.#focused ?? tiles[0]);
+    this.#rove(there.has(this.#active) ? this.#active : (this.#focused ?? this.#visible[0]));
     this.#layOut();
-    this.dispatchEvent(new CustomEvent('list'));
+    this.dispatchEvent(new CustomEvent('arranged'));
   }
 
   // One tile is in the order of the Tab key; the arrow keys lead to the others.
@@ -178,19 +283,30 @@ export class Deck extends EventTarget {
   }
 
   #layOut() {
+    // Of the stage, where the page scrolls.
+    this.#element.style.setProperty('--ratio', (this.#focused?.ratio ?? 16 / 9).toFixed(4));
+    if (this.#visible.length === 0) return;
     const style = getComputedStyle(this.#element);
+    const listStyle = getComputedStyle(this.#list);
     const rem = parseFloat(getComputedStyle(document.documentElement).fontSize);
-    const { columns, tileWidth } = fitGrid({
-      // Before the first list the skeletons stand in.
-      count: this.#tiles.size || SKELETONS,
+    const { columns } = this.#arrangement;
+    const room = {
+      ratios: this.#visible.map((tile) => tile.ratio),
       width: this.#element.clientWidth - parseFloat(style.paddingLeft) - parseFloat(style.paddingRight),
       height: this.#element.clientHeight - parseFloat(style.paddingTop) - parseFloat(style.paddingBottom),
-      gap: parseFloat(style.paddingLeft),
-      chrome: CAPTION_REM * rem,
-      minWidth: MIN_TILE_REM * rem,
+      gap: parseFloat(listStyle.rowGap),
+      // In rem, as tile.css and kiosk.css write it.
+      caption: parseFloat(listStyle.getPropertyValue('--caption-height')) * rem,
+    };
+    const minHeight = MIN_PICTURE_REM * rem;
+    const rows = Math.min(columns, Math.ceil(this.#shown.length / columns));
+    const { boxes, height } = columns > 0 ? packCells({ ...room, columns, rows }) : packRows({ ...room, minHeight });
+    this.#boxes = boxes;
+    this.#list.style.setProperty('--height', `${height}px`);
+    this.#visible.forEach((tile, index) => {
+      for (const [name, value] of Object.entries(boxes[index])) {
+        tile.element.style.setProperty(`--${name}`, `${value}px`);
+      }
     });
-    this.#columns = columns;
-    this.#element.style.setProperty('--columns', String(columns));
-    this.#element.style.setProperty('--tile-width', `${tileWidth}px`);
   }
 }

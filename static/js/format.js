@@ -21,6 +21,17 @@ export function formatMs(ms) {
   return `${Math.abs(ms) < 10 ? trimZero(ms.toFixed(1)) : Math.round(ms)} ms`;
 }
 
+const REASONS = { fixed: 'fixed', tile: 'auto: tile', network: 'auto: network', decoding: 'auto: decoding' };
+
+/**
+ * @param {string} rendition  `full`, or a width in pixels.
+ * @param {string} reason
+ */
+export function formatRendition(rendition, reason) {
+  if (!rendition) return UNKNOWN;
+  return reason in REASONS ? `${rendition} · ${REASONS[reason]}` : rendition;
+}
+
 /** @param {number} count */
 export function formatCount(count) {
   if (!Number.isFinite(count)) return UNKNOWN;

@@ -10,6 +10,7 @@ export function setUpKeyboard(perform) {
     const action = actionFor({
       key: event.key,
       modified: event.ctrlKey || event.altKey || event.metaKey,
+      shifted: event.shiftKey,
       repeated: event.repeat,
       on: kindOf(event.target),
       dialog: document.querySelector('dialog[open]') !== null,

@@ -21,13 +21,14 @@ export class Knob {
   /**
    * @param {HTMLElement} element  Holds an input of type range and one of type number.
    * @param {(value: number) => Promise<unknown>} send  Must not reject.
+   * @param {AbortSignal} [signal]  Ends it, where the page outlives it.
    */
-  constructor(element, send) {
+  constructor(element, send, signal) {
     this.#slider = element.querySelector('input[type="range"]');
     this.#number = element.querySelector('input[type="number"]');
     this.#send = send;
     this.#sender = this.#newSender();
-    this.#listen();
+    this.#listen(signal);
   }
 
   /**
@@ -62,7 +63,7 @@ export class Knob {
     return new LatestSender(send, { onIdle: () => this.#settle() });
   }
 
-  #listen() {
+  #listen(signal) {
     const slider = this.#slider;
     const number = this.#number;
     slider.addEventListener('pointerdown', () => {
@@ -74,7 +75,7 @@ export class Knob {
         if (!this.#pointerDown) return;
         this.#pointerDown = false;
         this.#settle();
-      });
+      }, { signal });
     }
     slider.addEventListener('input', () => {
       this.#touch();

@@ -54,9 +54,14 @@ export class Link extends EventTarget {
     this.#port.postMessage({ type: 'open', camera, canvas: surface }, [surface]);
   }
 
-  /** @param {string} camera @param {boolean} wanted @param {number} width  Device pixels of the tile. */
-  wantViewer(camera, wanted, width) {
-    this.#port.postMessage({ type: 'want', camera, wanted, width });
+  /**
+   * @param {string} camera
+   * @param {boolean} wanted
+   * @param {string} rendition  The name of one, or `auto`.
+   * @param {number} width  Device pixels of the tile.
+   */
+  wantViewer(camera, wanted, rendition, width) {
+    this.#port.postMessage({ type: 'want', camera, wanted, rendition, width });
   }
 
   /** @param {string} camera */

@@ -2,13 +2,18 @@
  * Wires the page together; every other module minds one thing.
  */
 import { Announcer } from './announcer.js';
+import { Arrangement } from './arrangement.js';
 import { Banner } from './banner.js';
 import { ClockOffset } from './clock.js';
 import { TROUBLE, WORDS } from './condition.js';
+import { Controls } from './controls.js';
 import { Deck } from './deck.js';
 import { setUpHelp, setUpQuit } from './dialogs.js';
+import { closeDrawer } from './drawer.js';
 import { leaveFullPage, toggleFullscreen } from './fullscreen.js';
+import { Insight } from './insight.js';
 import { setUpKeyboard } from './keyboard.js';
+import { isKiosk, isKioskAction } from './kiosk.js';
 import { Link } from './link.js';
 import { Mjpeg } from './mjpeg.js';
 import { Panel, isRunning } from './panel.js';
@@ -18,6 +23,7 @@ import { Statusbar } from './statusbar.js';
 import { setText } from './text.js';
 import { setUpTheme } from './theme.js';
 import { Toasts } from './toasts.js';
+import { View } from './view.js';
 import { exposeForTests } from './window.js';
 
 const REFRESH_MS = 250;
@@ -31,11 +37,16 @@ const find = (selector) => document.querySelector(selector);
 const link = new Link(await place);
 const clock = new ClockOffset();
 const deckElement = find('[data-deck]');
-const deck = new Deck(deckElement, find('#tile-template'), link, clock);
+const arrangement = new Arrangement();
+const deck = new Deck(deckElement, find('#tile-template'), link, clock, arrangement);
 const panel = new Panel(find('[data-panel]'), setOnCamera);
+const controls = new Controls(find('[data-controls]'), tune);
 const toasts = new Toasts(find('[data-toasts]'), find('#toast-template'));
+// Whoever moves a control sees what it does, and needs no notice of it laid over the controls.
+const insight = new Insight(link, clock, deck, toasts, (notice) => controls.isOwn(notice));
 const banner = new Banner(find('[data-banner]'));
 const announcer = new Announcer(find('[data-announcer]'));
+const view = new View({ deck, arrangement, link, toasts, announcer });
 const statusbar = new Statusbar(find('[data-statusbar]'));
 const mjpeg = new Mjpeg();
 const openHelp = setUpHelp(find('[data-help]'));
@@ -49,11 +60,12 @@ setUpTheme(find('[data-theme-toggle]'));
 setUpKeyboard(perform);
 find('[data-open-help]').addEventListener('click', openHelp);
 find('[data-open-quit]').addEventListener('click', openQuit);
-deckElement.addEventListener('dblclick', (event) => {
-  if (event.target.closest('.tile[data-focused]')) perform({ action: 'fullscreen' });
-});
 panel.addEventListener('act', ({ detail }) => perform(detail));
-deck.addEventListener('focus', ({ detail }) => panel.show(detail.tile));
+deck.addEventListener('focus', ({ detail }) => {
+  panel.show(detail.tile);
+  controls.show(detail.tile);
+  showSummary();
+});
 deck.addEventListener('list', showSummary);
 deck.addEventListener('condition', ({ detail: { tile, condition } }) => {
   announcer.say(tile.title, WORDS[condition]);
@@ -76,7 +88,6 @@ function listen() {
     panel.setStats(detail.cameras ?? {});
     statusbar.setProcess(detail.process);
   });
-  link.addEventListener('notice', ({ detail }) => toasts.show(detail.message, detail.level));
   link.addEventListener('down', ({ detail }) => onDown(detail));
   link.addEventListener('refused', ({ detail }) => onRefused(detail));
   link.addEventListener('blocked', onBlocked);
@@ -98,11 +109,12 @@ function onCamera(state) {
   deck.update(state);
   showPhase(deck.tiles.size);
   if (deck.focused?.name === state.name) panel.refresh();
+  if (deck.focused?.name === state.name) controls.refresh();
 }
 
 function onRefused({ message, code }) {
   // Logged out, here or elsewhere, or the user was changed: only logging in helps.
-  if (code === 'unauthorized') location.assign('login');
+  if (code === 'unauthorized') location.assign(`login${location.search}`);
   else banner.show('refused', message);
 }
 
@@ -147,20 +159,24 @@ async function fetchCameras() {
 
 /** @param {import('./keymap.js').KeyAction} act  @returns {boolean} whether there was something to do */
 function perform(act) {
-  const tile = deck.target;
+  if (isKiosk && !isKioskAction(act.action)) return false;
+  const tile = isKiosk ? { element: document.documentElement } : deck.target;
   switch (act.action) {
     case 'focus':
       return deck.focusAt(act.index);
     case 'move':
-      deck.move(act.by);
+      if (!view.perform({ action: 'pan', by: act.by })) deck.move(act.by);
       return true;
     case 'unfocus':
-      if (leaveFullPage(tile?.element)) return true;
+      if (leaveFullPage(tile?.element) || closeDrawer()) return true;
       deck.focus(null);
       return true;
     case 'help':
       openHelp();
       return true;
+    case 'system':
+    case 'timeline':
+      return insight.toggle(act.action);
     case 'toggle':
       if (deck.focused) toggleCamera(deck.focused);
       return deck.focused !== null;
@@ -171,7 +187,7 @@ function perform(act) {
       if (tile) toggleFullscreen(tile.element).catch((error) => toasts.show(error.message, 'warning'));
       return tile !== null;
     default:
-      return false;
+      return view.perform(act);
   }
 }
 
@@ -181,6 +197,13 @@ async function toggleCamera(tile) {
 
 function setOnCamera(event, camera, value) {
   return command(event, { camera, [event]: value });
+}
+
+/** Set a control; show the truth that comes back. Why not is told at the control. */
+async function tune(event, payload) {
+  const reply = await link.request(event, payload);
+  if (reply.ok) onCamera(reply.camera);
+  return reply;
 }
 
 /** Send what an operator wants; show the truth that comes back, or why not. */
@@ -234,6 +257,7 @@ function showConnection(state, word) {
   setText(element.querySelector('[data-link-word]'), word);
   find('[data-open-quit]').hidden = role !== 'operator' || !link.connected;
   panel.setAccess({ role, connected: link.connected });
+  controls.setAccess({ role, connected: link.connected });
 }
 
 function showSummary() {
@@ -242,5 +266,6 @@ function showSummary() {
   const trouble = conditions.filter((condition) => TROUBLE.has(condition)).length;
   const text = conditions.length === 0 ? '' : `${live} of ${conditions.length} live`;
   setText(find('[data-summary]'), text);
-  document.title = trouble > 0 ? `(${trouble}) Porthole` : 'Porthole';
+  const subject = deck.focused ? `${deck.focused.title} – Porthole` : 'Porthole';
+  document.title = trouble > 0 ? `(${trouble}) ${subject}` : subject;
 }

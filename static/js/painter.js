@@ -10,7 +10,10 @@
  * @property {import('./header.js').FrameHeader} header
  * @property {ArrayBuffer} jpeg
  * @property {number} receivedMs  When it came in, by `performance.now()` of the thread that paints.
+ * @property {number} [decodedMs]  When it was decoded, by the same clock.
  */
+import { onRefresh } from './refresh.js';
+
 export class Painter {
   #canvas;
   #context;
@@ -20,7 +23,8 @@ export class Painter {
   #waiting = null;
   #decoding = false;
   #decoded = null;
-  #request = 0;
+  // Takes back the wait for the screen, while there is one.
+  #cancelRefresh = null;
   // Raised by reset(), so that a decode which was under way then is thrown away when it ends.
   #generation = 0;
 
@@ -51,8 +55,8 @@ export class Painter {
     this.#generation += 1;
     this.#waiting = null;
     this.#replaceDecoded(null);
-    cancelAnimationFrame(this.#request);
-    this.#request = 0;
+    this.#cancelRefresh?.();
+    this.#cancelRefresh = null;
   }
 
   async #decodeNext() {
@@ -62,6 +66,7 @@ export class Painter {
       const generation = this.#generation;
       this.#waiting = null;
       const bitmap = await decode(frame.jpeg);
+      frame.decodedMs = performance.now();
       if (generation !== this.#generation) bitmap?.close();
       else if (bitmap === null) this.#onFailed(frame);
       else this.#schedule({ frame, bitmap });
@@ -72,13 +77,13 @@ export class Painter {
   #schedule(decoded) {
     if (this.#decoded !== null) this.#onSkipped(this.#decoded.frame);
     this.#replaceDecoded(decoded);
-    if (this.#request === 0) this.#paint();
+    if (this.#cancelRefresh === null) this.#paint();
   }
 
   // At once, for the screen takes what is there when its time comes; and then not again before it has.
   #paint() {
-    this.#request = requestAnimationFrame(() => {
-      this.#request = 0;
+    this.#cancelRefresh = onRefresh(() => {
+      this.#cancelRefresh = null;
       if (this.#decoded !== null) this.#paint();
     });
     const { frame, bitmap } = this.#decoded;

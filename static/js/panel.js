@@ -6,6 +6,7 @@ import {
 } from './format.js';
 import { Knob } from './knob.js';
 import { ProcessingList } from './processing.js';
+import { SizeChoice } from './sizechoice.js';
 import { setText } from './text.js';
 
 const VIEWER_REASON = 'You are here as a viewer. An operator can change these.';
@@ -47,6 +48,7 @@ export class Panel extends EventTarget {
   #lockedText;
   #facts;
   #knobs;
+  #sizeChoice;
   #processing;
   #set;
   #tile = null;
@@ -77,6 +79,7 @@ export class Panel extends EventTarget {
       fps: new Knob(element.querySelector('[data-knob="fps"]'), nowhere),
       quality: new Knob(element.querySelector('[data-knob="quality"]'), nowhere),
     };
+    this.#sizeChoice = new SizeChoice(element.querySelector('[data-size-choice]'));
     element.addEventListener('click', (event) => {
       const action = event.target.closest('[data-action]')?.dataset.action;
       if (action) this.dispatchEvent(new CustomEvent('act', { detail: { action } }));
@@ -112,6 +115,7 @@ export class Panel extends EventTarget {
     if (tile === null) return;
     this.#showState(tile);
     this.#showAccess();
+    this.#sizeChoice.show(tile);
     this.#knobs.fps.show(tile.state.fps ?? tile.state.source_fps ?? null, practicalFps(tile.state));
     this.#knobs.quality.show(tile.state.quality ?? null);
     this.#processing.show(tile.state.process);

@@ -15,6 +15,9 @@ export class RemoteViewer extends EventTarget {
   #bytes = new Rate();
   #latency = new RecentMedian();
   #first = true;
+  #wanted = false;
+  #choice;
+  #width = 0;
   /** @type {import('./viewer.js').Report} */
   #report = {
     camera: '',
@@ -29,6 +32,9 @@ export class RemoteViewer extends EventTarget {
     frameBytes: NaN,
     lastSeq: -1,
     at: null,
+    rendition: '',
+    reason: '',
+    spent: { transitMs: 0, decodeMs: 0, paintMs: 0 },
   };
 
   /**
@@ -36,13 +42,15 @@ export class RemoteViewer extends EventTarget {
    * @param {import('./clock.js').ClockOffset} clock
    * @param {string} name
    * @param {HTMLCanvasElement} canvas
+   * @param {string} choice  Which rendition is wanted, or `auto` for what fits.
    */
-  constructor(link, clock, name, canvas) {
+  constructor(link, clock, name, canvas, choice) {
     super();
     this.#link = link;
     this.#clock = clock;
     this.#name = name;
     this.#canvas = canvas;
+    this.#choice = choice;
     link.openViewer(name, canvas);
   }
 
@@ -54,6 +62,16 @@ export class RemoteViewer extends EventTarget {
   /** Frames painted since the page opened. */
   get painted() {
     return this.#report.painted;
+  }
+
+  /** Frames that came in since the page opened. */
+  get received() {
+    return this.#report.received;
+  }
+
+  /** Time that all painted frames together have taken on their way here. */
+  get spent() {
+    return this.#report.spent;
   }
 
   /** Frames skipped between painted ones. */
@@ -107,6 +125,26 @@ export class RemoteViewer extends EventTarget {
     return this.#report.at === null ? NaN : nowUnix() + this.#clock.offset - this.#report.at;
   }
 
+  /** Which rendition the picture on the canvas is; empty without one. */
+  get rendition() {
+    return this.#report.rendition;
+  }
+
+  /** Why it is that one: `fixed`, `tile`, `network` or `decoding`. */
+  get renditionReason() {
+    return this.#report.reason;
+  }
+
+  /** The rendition that was asked for, or `auto` for what fits. */
+  get choice() {
+    return this.#choice;
+  }
+
+  set choice(rendition) {
+    this.#choice = rendition;
+    if (this.#wanted) this.want(true);
+  }
+
   /** The last painted frame with its JPEG, as it was received; null before the first. */
   lastFrame() {
     return this.#link.lastFrame(this.#name);
@@ -114,7 +152,19 @@ export class RemoteViewer extends EventTarget {
 
   /** Watch while true, leave the room while false. @param {boolean} wanted */
   want(wanted) {
-    this.#link.wantViewer(this.#name, wanted, Math.round(this.#canvas.clientWidth * devicePixelRatio));
+    this.#wanted = wanted;
+    this.#width = this.#measure();
+    this.#link.wantViewer(this.#name, wanted, this.#choice, this.#width);
+  }
+
+  /** Notice how large the picture is shown by now: in another layout, zoomed, on another screen. */
+  refresh() {
+    if (this.#wanted && this.#measure() !== this.#width) this.want(true);
+  }
+
+  // As it appears on the screen, in device pixels.
+  #measure() {
+    return Math.round(this.#canvas.getBoundingClientRect().width * devicePixelRatio);
   }
 
   /** Leave for good. */

@@ -9,12 +9,24 @@ import { snapshotName } from './format.js';
  * @returns {Promise<string | null>} the file's name; null when there is no picture
  */
 export async function saveSnapshot(tile) {
-  const frame = await tile.viewer.lastFrame();
-  const jpeg = frame?.jpeg ?? (await fetchSnapshot(tile.name));
-  if (!jpeg) return null;
-  const name = snapshotName(tile.name, frame?.header.at ?? nowUnix());
-  download(new Blob([jpeg], { type: 'image/jpeg' }), name);
+  const picture = await fetchJpeg(tile);
+  if (picture === null) return null;
+  const name = snapshotName(tile.name, picture.at);
+  download(new Blob([picture.jpeg], { type: 'image/jpeg' }), name);
   return name;
+}
+
+/**
+ * The JPEG that is on a tile's canvas, as it was received.
+ *
+ * @param {import('./tile.js').Tile} tile
+ * @returns {Promise<{jpeg: ArrayBuffer | Blob, at: number} | null>}  `at` is the capture time in Unix seconds.
+ */
+export async function fetchJpeg(tile) {
+  const frame = await tile.viewer.lastFrame();
+  if (frame !== null) return { jpeg: frame.jpeg, at: frame.header.at };
+  const jpeg = await fetchSnapshot(tile.name);
+  return jpeg && { jpeg, at: nowUnix() };
 }
 
 // Without a WebSocket the page holds no JPEG of its own.

@@ -30,6 +30,13 @@ export class Statusbar {
       return [value, read];
     });
     element.append(list);
+    // On a phone it scrolls sideways; by keyboard only what can have the focus does.
+    const room = new ResizeObserver(() => {
+      if (element.scrollWidth > element.clientWidth) element.tabIndex = 0;
+      else element.removeAttribute('tabindex');
+    });
+    room.observe(element);
+    room.observe(list);
     this.refresh({ bytesPerSecond: NaN, roundTripS: NaN });
   }
 

@@ -7,7 +7,13 @@ const LABELS = { auto: 'Colours: automatic', light: 'Colours: light', dark: 'Col
 /** @param {HTMLButtonElement} button */
 export function setUpTheme(button) {
   const use = button.querySelector('use');
+  // The browser's own bars, of an installed page above all, follow the choice too.
+  const bars = [...document.querySelectorAll('meta[name="theme-color"]')];
+  const barColours = bars.map((meta) => [meta.media.includes('dark') ? 'dark' : 'light', meta.content]);
   const show = (theme) => {
+    bars.forEach((meta, index) => {
+      meta.content = Object.fromEntries(barColours)[theme] ?? barColours[index][1];
+    });
     if (theme === 'auto') delete document.documentElement.dataset.theme;
     else document.documentElement.dataset.theme = theme;
     use.setAttribute('href', `#i-theme-${theme}`);

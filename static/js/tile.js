@@ -1,9 +1,10 @@
 /** One camera on the page: its picture, its state in words, and four numbers. */
 import { nowUnix } from './clock.js';
 import { WORDS, conditionOf, frameInterval } from './condition.js';
-import { formatAge, formatCount, formatFps, formatMs, plural } from './format.js';
+import { UNKNOWN, formatAge, formatCount, formatFps, formatMs, formatRendition, plural } from './format.js';
 import { ProcessingTrouble } from './processing.js';
 import { RemoteViewer } from './remote.js';
+import { chosenSize } from './sizechoice.js';
 import { setText } from './text.js';
 
 const DETAILS = {
@@ -72,11 +73,12 @@ export class Tile extends EventTarget {
       latency: find('[data-readout="latency"]'),
       dropped: find('[data-readout="dropped"]'),
       viewers: find('[data-readout="viewers"]'),
+      rendition: find('[data-readout="rendition"]'),
     };
     this.#processing = new ProcessingTrouble(this.#parts.glass);
     this.#element.dataset.camera = state.name;
     this.#clock = clock;
-    this.#viewer = new RemoteViewer(link, clock, state.name, this.#parts.canvas);
+    this.#viewer = new RemoteViewer(link, clock, state.name, this.#parts.canvas, chosenSize(state.name));
     this.#viewer.addEventListener('painted', () => this.refresh());
     this.update(state);
   }
@@ -92,6 +94,12 @@ export class Tile extends EventTarget {
 
   get viewer() {
     return this.#viewer;
+  }
+
+  /** Width by height of the picture; a guess until the source has been opened once. */
+  get ratio() {
+    const { width, height } = this.#state;
+    return width > 0 && height > 0 ? width / height : 16 / 9;
   }
 
   get name() {
@@ -121,9 +129,7 @@ export class Tile extends EventTarget {
   /** @param {CameraState} state */
   update(state) {
     this.#state = state;
-    if (state.width && state.height) {
-      this.#parts.canvas.style.setProperty('--ratio', (state.width / state.height).toFixed(4));
-    }
+    this.#element.style.setProperty('--ratio', this.ratio.toFixed(4));
     this.#processing.show(state.process);
     this.refresh();
   }
@@ -153,6 +159,7 @@ export class Tile extends EventTarget {
   refresh() {
     const { state } = this;
     const viewer = this.#viewer;
+    viewer.refresh();
     const hasPicture = viewer.hasPicture;
     const condition = conditionOf({
       state: state.state,
@@ -183,7 +190,7 @@ export class Tile extends EventTarget {
     const reason = condition === this.state.state ? this.state.reason : '';
     setText(parts.veilDetail, reason || DETAILS[condition] || '');
     const age = condition === 'live' || !hasPicture ? NaN : this.#viewer.pictureAgeS;
-    setText(parts.veilAge, Number.isFinite(age) ? `Picture is ${formatAge(age)} old` : '');
+    setText(parts.veilAge, age >= 1 ? `Picture is ${formatAge(age)} old` : '');
     const label = `${this.title}: ${word}`;
     if (parts.canvas.getAttribute('aria-label') !== label) parts.canvas.setAttribute('aria-label', label);
   }
@@ -196,5 +203,6 @@ export class Tile extends EventTarget {
     setText(parts.latency, flowing ? formatMs(viewer.latencyMs) : `${formatMs(NaN)} ms`);
     setText(parts.dropped, `${formatCount(viewer.dropped)} dropped`);
     setText(parts.viewers, plural(this.state.viewers ?? 0, 'viewer'));
+    setText(parts.rendition, flowing ? formatRendition(viewer.rendition, viewer.renditionReason) : UNKNOWN);
   }
 }

@@ -9,6 +9,8 @@ import { Painter } from './painter.js';
 import { Sequence } from './sequence.js';
 
 const RETRY_MS = 2000;
+// A window being resized passes many widths.
+const SETTLED_MS = 200;
 
 /**
  * All there is to know, every time, so that a report that comes late is only late.
@@ -26,6 +28,9 @@ const RETRY_MS = 2000;
  * @property {number} frameBytes     Size of a JPEG, averaged.
  * @property {number} lastSeq        Of the frame painted last in this watch; -1 before the first.
  * @property {number | null} at      Capture time of the picture on the canvas; null without one.
+ * @property {string} rendition      Of that picture; empty without one.
+ * @property {string} reason         Why it is that one: `fixed`, `tile`, `network` or `decoding`.
+ * @property {import('./latency.js').Spent} spent  Of all painted frames together.
  */
 
 export class Viewer {
@@ -37,7 +42,10 @@ export class Viewer {
   #acknowledger;
   #sequence = new Sequence();
   #wanted = false;
+  #rendition = 'auto';
   #width = 0;
+  #reason = '';
+  #aimTimer = 0;
   #watching = false;
   #watches = 0;
   // Raised by every watch and unwatch, so that a late answer to an earlier one changes nothing.
@@ -50,6 +58,7 @@ export class Viewer {
   #undecodable = 0;
   #frameBytes = NaN;
   #lastFrame = null;
+  #spent = { transitMs: 0, decodeMs: 0, paintMs: 0 };
 
   /**
    * @param {import('./connection.js').Connection} connection
@@ -63,7 +72,7 @@ export class Viewer {
     this.#clock = clock;
     this.#camera = camera;
     this.#report = report;
-    this.#acknowledger = new Acknowledger((seq) => connection.ack(camera, seq));
+    this.#acknowledger = new Acknowledger((seq, holdMs) => connection.ack(camera, seq, holdMs));
     this.#painter = new Painter(canvas, {
       onPainted: (frame) => this.#onPainted(frame),
       onSkipped: () => this.#onSkipped(),
@@ -80,14 +89,26 @@ export class Viewer {
    * Watch while true, leave the room while false.
    *
    * @param {boolean} wanted
+   * @param {string} rendition  The name of one, or `auto` for what fits.
    * @param {number} width  What the tile measures in device pixels.
    */
-  want(wanted, width) {
+  want(wanted, rendition, width) {
+    const other = rendition !== this.#rendition || width !== this.#width;
+    this.#rendition = rendition;
     this.#width = width;
-    if (wanted === this.#wanted) return;
-    this.#wanted = wanted;
-    if (wanted) this.#watch();
-    else this.#unwatch();
+    if (wanted !== this.#wanted) {
+      this.#wanted = wanted;
+      if (wanted) this.#watch();
+      else this.#unwatch();
+    } else if (wanted && other) {
+      clearTimeout(this.#aimTimer);
+      this.#aimTimer = setTimeout(() => this.#aim(), SETTLED_MS);
+    }
+  }
+
+  /** The server sends another rendition from now on. @param {{reason: string}} facts */
+  onRendition({ reason }) {
+    this.#reason = reason;
   }
 
   /** The server is (again) there and knows nothing of us. */
@@ -117,7 +138,7 @@ export class Viewer {
 
   /** Leave for good. */
   close() {
-    this.want(false, 0);
+    this.want(false, this.#rendition, 0);
     this.#forget();
   }
 
@@ -131,15 +152,31 @@ export class Viewer {
     this.#aliveUnix = nowUnix();
     this.#sequence.rebase();
     this.#tell();
-    const reply = await this.#connection.request('watch', { camera: this.#camera, width: this.#width });
+    const reply = await this.#ask();
     if (turn !== this.#turn) return;
     if (reply.ok) {
+      this.#reason = reply.reason;
       this.#sequence.settle();
     } else {
+      // A size that was chosen long ago may be offered no more; better another than none.
+      if (reply.error === 'bad_request') this.#rendition = 'auto';
       this.#watching = false;
       this.#tell();
       this.#retryTimer = setTimeout(() => this.#wanted && this.#watch(), RETRY_MS);
     }
+  }
+
+  /** Have the rendition fit a tile that has changed; the pictures go on meanwhile. */
+  async #aim() {
+    if (!this.#watching) return;
+    const turn = this.#turn;
+    const reply = await this.#ask();
+    if (turn === this.#turn && reply.ok) this.#reason = reply.reason;
+  }
+
+  #ask() {
+    const width = Math.max(1, this.#width);
+    return this.#connection.request('watch', { camera: this.#camera, rendition: this.#rendition, width });
   }
 
   #unwatch() {
@@ -152,6 +189,7 @@ export class Viewer {
   #forget() {
     this.#turn += 1;
     this.#watching = false;
+    clearTimeout(this.#aimTimer);
     clearTimeout(this.#retryTimer);
     this.#painter.reset();
     this.#acknowledger.restart();
@@ -168,7 +206,15 @@ export class Viewer {
     this.#aliveUnix = nowUnix();
     this.#painted += 1;
     this.#lastFrame = frame;
+    this.#count(frame, nowMs);
     this.#tell();
+  }
+
+  #count({ header, receivedMs, decodedMs }, paintedMs) {
+    const spent = this.#spent;
+    spent.transitMs += performance.timeOrigin + receivedMs - header.at * 1000;
+    spent.decodeMs += decodedMs - receivedMs;
+    spent.paintMs += paintedMs - decodedMs;
   }
 
   #onSkipped() {
@@ -197,6 +243,10 @@ export class Viewer {
       frameBytes: this.#frameBytes,
       lastSeq: this.#sequence.last ?? -1,
       at: this.#lastFrame?.header.at ?? null,
+      rendition: this.#lastFrame?.header.rendition ?? '',
+      reason: this.#reason,
+      // A copy: beside the page nothing else would make one.
+      spent: { ...this.#spent },
     });
   }
 }

@@ -9,6 +9,7 @@ const MARGIN = '120px';
 
 export class Visibility {
   #watched = new Map();
+  #followed = null;
   // Both margins: the tiles scroll inside an element, which only scrollMargin reaches into.
   #observer = new IntersectionObserver((entries) => this.#onEntries(entries), {
     rootMargin: MARGIN,
@@ -26,7 +27,7 @@ export class Visibility {
    * @param {(visible: boolean) => void} onChange
    */
   observe(element, onChange) {
-    this.#watched.set(element, { onChange, onScreen: false, visible: false, timer: 0 });
+    this.#watched.set(element, { onChange, onScreen: false, kept: false, visible: false, timer: 0 });
     this.#observer.observe(element);
   }
 
@@ -35,6 +36,35 @@ export class Visibility {
     this.#observer.unobserve(element);
     clearTimeout(this.#watched.get(element)?.timer);
     this.#watched.delete(element);
+  }
+
+  /**
+   * Take one element for visible wherever it is scrolled to: on a phone the plots of the camera in focus are
+   * far below its picture, and would show that nobody watches it.
+   *
+   * @param {Element | null} element
+   */
+  follow(element) {
+    const before = this.#watched.get(this.#followed);
+    this.#followed = element;
+    const item = this.#watched.get(element);
+    if (item) this.#tell(item);
+    if (!before || before === item) return;
+    clearTimeout(before.timer);
+    before.timer = setTimeout(() => this.#tell(before), LEAVE_DELAY_MS);
+  }
+
+  /**
+   * Let an element count as seen wherever it is: its picture is shown elsewhere too.
+   *
+   * @param {Element} element
+   * @param {boolean} kept
+   */
+  keep(element, kept) {
+    const item = this.#watched.get(element);
+    if (!item) return;
+    item.kept = kept;
+    this.#tell(item);
   }
 
   #onEntries(entries) {
@@ -49,7 +79,8 @@ export class Visibility {
   }
 
   #tell(item) {
-    const visible = item.onScreen && document.visibilityState === 'visible';
+    const shown = item.onScreen || item === this.#watched.get(this.#followed);
+    const visible = item.kept || (shown && document.visibilityState === 'visible');
     if (visible === item.visible) return;
     item.visible = visible;
     item.onChange(visible);

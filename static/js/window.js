@@ -42,5 +42,8 @@ function readingsOf(tile) {
     get lastSeq() {
       return viewer.lastSeq;
     },
+    get rendition() {
+      return viewer.rendition;
+    },
   };
 }

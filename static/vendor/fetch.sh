@@ -7,14 +7,19 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 cd "$work"
 
-# fetch PACKAGE VERSION PATH-IN-PACKAGE
+# fetch PACKAGE VERSION PATH-IN-PACKAGE...
 fetch() {
+    package=$1-$2.tgz
     npm pack --silent "$1@$2" >/dev/null
-    tar -xzf "$1-$2.tgz"
-    file=$(basename "$3")
-    cmp -s "package/$3" "$here/$file" || { cp "package/$3" "$here/$file"; echo "replaced $file"; }
-    sha256sum "$here/$file"
+    tar -xzf "$package"
+    shift 2
+    for path in "$@"; do
+        file=$(basename "$path")
+        cmp -s "package/$path" "$here/$file" || { cp "package/$path" "$here/$file"; echo "replaced $file"; }
+        sha256sum "$here/$file"
+    done
     rm -rf package
 }
 
 fetch socket.io-client 4.8.4 dist/socket.io.esm.min.js
+fetch uplot 1.6.32 dist/uPlot.esm.js dist/uPlot.min.css

@@ -2,9 +2,11 @@
 
 import ctypes
 import threading
+from collections.abc import Callable
 
 from server.address import Address
 from server.capture import child
+from server.capture.controls import Value, find_control, refuse
 from server.capture.frame import Image
 from server.capture.source import Source, open_source
 
@@ -20,9 +22,31 @@ def open_hanging(address: Address, name: str, timeout_s: float) -> Source:
         source.retrieve = hang_image  # type: ignore[method-assign]
     if name == "with-the-lock":
         source.grab = hang_with_the_lock  # type: ignore[method-assign]
+    if name == "in-set":
+        source.set_control = hang_value  # type: ignore[method-assign]
+    if name == "refuses":
+        source.set_control = refuse_bright(source)  # type: ignore[method-assign]
     if name == "crash":
         source.grab = crash  # type: ignore[method-assign]
     return source
+
+
+def hang_value(_name: str, _value: Value) -> Value:
+    """Wait for ever instead of setting anything."""
+    raise AssertionError(hang())
+
+
+def refuse_bright(source: Source) -> Callable[[str, Value], Value]:
+    """Return a ``set_control`` of a device that keeps its brightness."""
+    take = source.set_control
+
+    def set_control(name: str, value: Value) -> Value:
+        control = find_control(source.controls(), name)
+        if name == "brightness":
+            raise refuse(control, value, control.value)
+        return take(name, value)
+
+    return set_control
 
 
 def hang() -> bool:
@@ -31,7 +55,7 @@ def hang() -> bool:
     return False
 
 
-def hang_image(_jpeg_up_to: int = 0) -> Image:
+def hang_image(_jpeg_up_to: int = 0, _pixels_from: int = 0) -> Image:
     """Wait for ever instead of decoding."""
     raise AssertionError(hang())
 

@@ -70,7 +70,9 @@ def test_state_is_the_contracts() -> None:
     """STATE has the keys of the wire contract and nothing else."""
     assert set(offline_camera().describe()) == {
         *("name", "title", "state", "reason", "since", "fps"),
-        *("quality", "width", "height", "source_fps", "passed_through", "viewers", "process"),
+        *("quality", "width", "height", "source_fps", "passed_through", "viewers"),
+        *("renditions", "process"),
+        *("controls", "presets", "preset"),
     }
 
 

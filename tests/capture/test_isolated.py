@@ -29,7 +29,7 @@ from server.capture.isolated import IsolatedReader
 from server.capture.opening import open_reader
 from server.capture.reader import Demand
 from server.capture.testpattern import read_time
-from server.errors import PictureError, SourceError
+from server.errors import ControlError, PictureError, SourceError
 
 ROOT = Path(__file__).parents[2]
 PASSWORD = "s3cret-of-the-door"
@@ -301,6 +301,28 @@ def test_jpeg_comes_through_as_it_was_sent(isolate: Open, camera: FakeCamera) ->
         assert reading.picture.data in sent
         assert (reading.picture.width, reading.picture.height) == (320, 240)
         assert abs(reading.at_unix - time.time()) < 2
+    assert picture(source).shape == (240, 320, 3)
+
+
+def test_jpeg_brings_the_pixels_that_are_wanted_beside_it(
+    isolate: Open, camera: FakeCamera
+) -> None:
+    """The child decodes no larger than is wanted, and both lie in the one slot that was lent."""
+    source = isolate(camera.plays("good"))
+    beside = AS_IT_COMES._replace(pixels_from=lambda: 160)
+
+    kept = []
+    while len(kept) < 12:
+        reading = source.read(beside)
+        if reading is not None and reading.picture is not None:
+            kept.append(reading.picture)
+
+    for shown in kept:
+        assert isinstance(shown, Jpeg)
+        assert shown.pixels is not None
+        assert shown.pixels.shape == (120, 160, 3)
+        whole = cv2.imdecode(np.frombuffer(shown.data, np.uint8), cv2.IMREAD_COLOR)
+        assert abs(float(whole.mean()) - float(shown.pixels.mean())) < 2
     assert picture(source).shape == (240, 320, 3)
 
 
@@ -633,3 +655,33 @@ def test_child_loads_no_eventlet() -> None:
 
     assert child.__name__ in loaded
     assert not {"eventlet", "flask", "socketio", "server.hub", "server.config"} & set(loaded)
+
+
+def test_controls_are_set_between_two_pictures(isolate: Open) -> None:
+    """The child tells what can be set, sets it while pictures flow, and says what was refused."""
+    source = isolate("test:?size=320x180", name="refuses", child="tests.capture.hanging_child")
+    assert {one.name for one in source.controls} >= {"size", "brightness", "zoom"}
+    picture(source)
+
+    started = time.monotonic()
+    refused = source.set_controls({"brightness": 50.0, "size": "640x360", "zoom": 200.0})
+    took_s = time.monotonic() - started
+
+    assert refused == {"brightness": "Brightness: 50 was asked for, the camera keeps 0"}
+    assert took_s < 0.5
+    held = {one.name: one.value for one in source.controls}
+    assert (held["size"], held["zoom"], held["brightness"]) == ("640x360", 200, 0)
+    assert (source.info.width, source.info.height) == (640, 360)
+    until(lambda: picture(source).shape == (360, 640, 3))
+
+
+def test_child_that_hangs_setting_is_killed(isolate: Open) -> None:
+    """First it is not waited for any longer, then it is given up like any that hangs."""
+    source = isolate(
+        "test:?size=320x180", name="in-set", timeout_s=2.2, child="tests.capture.hanging_child"
+    )
+
+    with pytest.raises(ControlError, match="the camera has not answered within 2 s"):
+        source.set_controls({"brightness": 50.0})
+    with pytest.raises(SourceError, match=r"hung for . s setting a control; it was killed"):
+        until(lambda: source.read(NOW) and False)

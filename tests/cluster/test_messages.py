@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from server.capture.watchable import Argument, PresetOrder, Setting
 from server.cluster.messages import (
     Message,
     MessageError,
@@ -18,6 +19,8 @@ from server.cluster.messages import (
     Wake,
     parse_message,
 )
+from server.cluster.requests import argument_of, write_argument
+from server.errors import RequestError
 from tests.conftest import offline_camera
 
 NODE = "0123456789abcdef"
@@ -32,7 +35,10 @@ def request(**changes: Any) -> bytes:
 
 def test_every_camera_can_be_told() -> None:
     """STATE as a camera describes itself passes, there and back."""
-    status = Status(**offline_camera().describe())
+    camera = offline_camera()
+    camera.tuning.set("crop", [0.1, 0.1, 0.5, 0.5])
+    camera.tuning.save_preset("Desk")
+    status = Status(**camera.describe())
     presence = Presence(node=NODE, host="h", cameras=[status])
 
     assert parse_message(Presence, presence.model_dump_json().encode()) == presence
@@ -94,3 +100,48 @@ def test_noise_is_refused_in_one_way(kind: type[Message], data: bytes) -> None:
         parse_message(kind, data)
     except MessageError:
         pass
+
+
+def test_older_nodes_say_less() -> None:
+    """A STATE without controls and presets is one without any."""
+    told = offline_camera().describe()
+    for key in ("controls", "presets", "preset"):
+        del told[key]
+
+    status = parse_message(Status, json.dumps(told).encode())
+
+    assert (status.controls, status.presets, status.preset) == ([], [], None)
+
+
+@pytest.mark.parametrize(
+    ("action", "value"),
+    [
+        ("fps", 5.0),
+        ("quality", 40),
+        ("stop", None),
+        ("control", Setting("brightness", 12.0)),
+        ("control", Setting("mirror", "both")),
+        ("control", Setting("autofocus", False)),
+        ("control", Setting("crop", (0.0, 0.1, 0.5, 0.5))),
+        ("reset", Setting(None)),
+        ("reset", Setting("zoom")),
+        ("preset", PresetOrder("Night, 2nd", "save")),
+    ],
+)
+def test_what_is_asked_arrives(action: Any, value: Argument) -> None:
+    """What an action takes crosses the bus as it is."""
+    asked = Request(
+        id="a", node=NODE, camera="door", action=action, who="ann", **write_argument(action, value)
+    )
+
+    heard = parse_message(Request, asked.model_dump_json().encode())
+
+    assert argument_of(heard) == value
+
+
+def test_half_a_request_is_refused() -> None:
+    """A control without a value is no wish."""
+    half = parse_message(Request, request(action="control", fps=None, control="zoom"))
+
+    with pytest.raises(RequestError, match="control: what it takes is missing"):
+        argument_of(half)

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from bench.client import Crowd, MjpegViewer, Viewer
+from server.capture.jpeg import inspect_jpeg
 from tests.cluster.conftest import (
     PASSWORD,
     RedisServer,
@@ -84,6 +85,33 @@ def test_one_subscription_however_many_watch(
     assert (before, during) == (0, 1)
 
 
+def test_small_rendition_is_made_where_the_camera_is(
+    start_node: Start, connect: Connect, bus: RedisServer
+) -> None:
+    """A web node hears the channel of the size its viewers see, and never the full one for it."""
+    start_node("camera", "door=test:?size=800x600&fps=20")
+    web = start_node("web")
+    expect_cameras(web, "door")
+    viewer = connect(web)
+
+    reply = viewer.call("watch", {"camera": "door", "rendition": "320"})
+    expect_frames(viewer, 10)
+    with bus.client() as client:
+        heard = dict(client.pubsub_numsub("porthole:frame:door:full", "porthole:frame:door:320"))
+    viewer.call("watch", {"camera": "door", "rendition": "auto", "width": 800})
+    viewer.pump(lambda: inspect_jpeg(viewer.last_jpeg)[0].width == 800, 10)
+
+    assert reply["ok"]
+    assert heard == {b"porthole:frame:door:full": 0, b"porthole:frame:door:320": 1}
+    assert viewer.call("watch", {"camera": "door"})["camera"]["renditions"] == [
+        "full",
+        "640",
+        "320",
+    ]
+    seqs = [arrival.seq for arrival in viewer.arrivals]
+    assert all(earlier < later for earlier, later in pairwise(seqs))
+
+
 def test_demand_is_learned_and_forgotten_quickly(start_node: Start, connect: Connect) -> None:
     """Frames come within a moment of the first viewer; a second after the last, none is made."""
     owner = start_node("run", f"door={SMALL}")
@@ -128,10 +156,16 @@ def test_control_reaches_the_cameras_node(start_node: Start, connect: Connect) -
 
     fps = operator.call("fps", {"camera": "door", "fps": 5})
     quality = operator.call("quality", {"camera": "door", "quality": 33})
+    zoomed = operator.call("control", {"camera": "door", "control": "zoom", "value": 200})
+    beyond = operator.call("control", {"camera": "door", "control": "zoom", "value": 7})
+    saved = operator.call("preset", {"camera": "door", "preset": "Near", "do": "save"})
     stopped = operator.call("stop", {"camera": "door"})
 
     assert (fps["ok"], fps["camera"]["fps"]) == (True, 5)
     assert quality["camera"]["quality"] == 33
+    assert {c["name"]: c["value"] for c in zoomed["camera"]["controls"]}["zoom"] == 200
+    assert beyond["message"] == "Zoom: 7.0; accepted: 100 to 400"
+    assert (saved["camera"]["presets"], saved["camera"]["preset"]) == (["Near"], "Near")
     assert stopped["camera"]["state"] == "stopped"
     told = expect_state(other, "door", "stopped")
     assert (told["fps"], told["quality"]) == (5, 33)

@@ -40,7 +40,7 @@ def room(camera: Camera) -> Iterator[Fanout]:
 @pytest.fixture
 def publisher(bus: FakeBus, room: Fanout, camera: Camera) -> Iterator[Publisher]:
     """Its publisher."""
-    publisher = Publisher(cast(Any, bus), "channel", NODE, room, camera.meter)
+    publisher = Publisher(cast(Any, bus), "channel", NODE, room, "full", camera.meter)
     yield publisher
     publisher.want(False)
 

@@ -37,8 +37,8 @@ AMBIGUOUS = {
 
 
 @pytest.fixture
-def server(start_server: Start) -> PortholeServer:
-    return start_server("test:?size=320x180")
+def server(share_server: Start) -> PortholeServer:
+    return share_server("test:?size=320x180")
 
 
 @pytest.mark.parametrize("headers", AMBIGUOUS.values(), ids=AMBIGUOUS.keys())

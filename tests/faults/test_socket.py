@@ -98,9 +98,10 @@ def test_malformed_events_are_forgiven(server: PortholeServer, connect: Connect)
 
 @pytest.mark.parametrize("message", FATAL, ids=lambda message: repr(message[:12]))
 def test_breaches_of_protocol_end_their_own_connection(
-    server: PortholeServer, connect: Connect, message: bytes
+    share_server: Start, connect: Connect, message: bytes
 ) -> None:
     """What no Socket.IO client sends ends the connection it came on, and leaves no ghost."""
+    server = share_server("test:?size=320x180")
     good = watched(server, connect)
     hostile = Hostile(server.port)
     hostile.send(b'421["watch",{"camera":"test"}]')

@@ -131,6 +131,33 @@ def start_server(tmp_path: Path) -> Iterator[Callable[..., PortholeServer]]:
         assert not [line for line in server.log if "Traceback" in line], "\n".join(server.log)
 
 
+@pytest.fixture(scope="module")
+def share_server(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Callable[..., PortholeServer]]:
+    """Return a server that the tests of a module share, one for each set of arguments.
+
+    Starting one takes more than a second of a processor, which is most of what many a test takes.
+    For tests that leave it as they found it; who stops cameras or the server starts their own.
+    """
+    servers: dict[tuple[str, ...], PortholeServer] = {}
+
+    def share(*arguments: str) -> PortholeServer:
+        if arguments not in servers:
+            servers[arguments] = PortholeServer(
+                *("--port", "0", *arguments),
+                state=tmp_path_factory.mktemp("shared") / "state",
+                environment={},
+            )
+        return servers[arguments]
+
+    yield share
+
+    assert {server.stop() for server in servers.values()} <= {0}
+    log = [line for server in servers.values() for line in server.log]
+    assert not [line for line in log if "Traceback" in line], "\n".join(log)
+
+
 @pytest.fixture
 def connect() -> Iterator[Callable[..., Viewer]]:
     """Connect Socket.IO viewers."""

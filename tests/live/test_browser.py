@@ -189,9 +189,9 @@ def wait_for_camera(viewer: Viewer, camera: str, **expected: Any) -> None:
     raise AssertionError(f"{camera} is {state}, not {expected}")
 
 
-def test_pictures_are_live_on_the_canvas(start_server: Start, page: Page, place: str) -> None:
+def test_pictures_are_live_on_the_canvas(share_server: Start, page: Page, place: str) -> None:
     """The time burned into the picture on the canvas is the present, wherever it was painted."""
-    server = start_server("test:")
+    server = share_server("test:")
     page.goto(server.url)
     wait_for_paint(page, "test", 10)
 
@@ -209,9 +209,9 @@ def test_pictures_are_live_on_the_canvas(start_server: Start, page: Page, place:
     expect_state(page, "test", "live")
 
 
-def test_a_busy_page_delays_no_picture(start_server: Start, page: Page) -> None:
+def test_a_busy_page_delays_no_picture(share_server: Start, page: Page) -> None:
     """While a script keeps the page from doing anything, pictures are painted and acknowledged."""
-    server = start_server("test:?size=640x360&fps=30")
+    server = share_server("test:?size=640x360&fps=30")
     page.goto(server.url)
     wait_for_paint(page, "test")
     backstage(page).evaluate(KEEP_ACKS)
@@ -261,7 +261,7 @@ def test_acknowledgements_thin_out(start_server: Start, page: Page) -> None:
     ids=["keeps up", "fast", "too fast", "long link", "link unknown", "past the deadline"],
 )
 def test_when_acknowledgements_may_thin_out(
-    start_server: Start,
+    share_server: Start,
     page: Page,
     fps: int,
     hold: float,
@@ -269,7 +269,7 @@ def test_when_acknowledgements_may_thin_out(
     expected: bool,
 ) -> None:
     """One may cover two pictures when that leaves time, and after two seconds of proof."""
-    page.goto(start_server("test:").url)
+    page.goto(share_server("test:").url)
 
     run = {"seconds": 5, "fps": fps, "hold": hold, "roundTrip": round_trip}
     (thin_after_s,) = page.evaluate(RUN_THINNING, [run])
@@ -278,9 +278,9 @@ def test_when_acknowledgements_may_thin_out(
     assert thin_after_s is None or 2 <= thin_after_s < 3
 
 
-def test_a_gap_ends_thinning_for_longer_each_time(start_server: Start, page: Page) -> None:
+def test_a_gap_ends_thinning_for_longer_each_time(share_server: Start, page: Page) -> None:
     """Where thinning costs pictures it is tried less and less often."""
-    page.goto(start_server("test:").url)
+    page.goto(share_server("test:").url)
 
     steady = {"seconds": 20, "fps": 30, "hold": 8, "roundTrip": 1}
     after_s = page.evaluate(RUN_THINNING, [steady] + 3 * [{**steady, "gap": True}])
@@ -288,20 +288,20 @@ def test_a_gap_ends_thinning_for_longer_each_time(start_server: Start, page: Pag
     assert [round(seconds) for seconds in after_s] == [2, 4, 8, 16]
 
 
-def test_no_acknowledgement_waits_for_ever(start_server: Start, page: Page) -> None:
+def test_no_acknowledgement_waits_for_ever(share_server: Start, page: Page) -> None:
     """When no second picture comes, the first is acknowledged all the same."""
-    page.goto(start_server("test:").url)
+    page.goto(share_server("test:").url)
 
     assert page.evaluate(RUN_ACKNOWLEDGER) == 1
 
 
-def test_the_policy_allows_the_worker(start_server: Start, browser: Browser) -> None:
+def test_the_policy_allows_the_worker(share_server: Start, browser: Browser) -> None:
     """Under the page's own security policy it paints in a worker, and nothing is refused."""
     page = browser.new_page()
     complaints: list[str] = []
     page.on("console", lambda message: complaints.append(message.text))
 
-    page.goto(start_server("test:").url)
+    page.goto(share_server("test:").url)
     expect_state(page, "test", "live")
     workers = len(page.workers)
     page.close()
@@ -384,9 +384,9 @@ def test_sliders_change_the_camera(start_server: Start, connect: Connect, page: 
     expect(quality).to_have_value("42")
 
 
-def test_keys_are_letters_while_typing(start_server: Start, connect: Connect, page: Page) -> None:
+def test_keys_are_letters_while_typing(share_server: Start, connect: Connect, page: Page) -> None:
     """Digits typed into a field do not move the focus to another camera."""
-    server = start_server("one=test:", "two=test:")
+    server = share_server("one=test:", "two=test:")
     page.goto(server.url)
     wait_for_paint(page, "one")
     page.keyboard.press("1")
@@ -399,10 +399,10 @@ def test_keys_are_letters_while_typing(start_server: Start, connect: Connect, pa
 
 
 def test_a_snapshot_is_the_whole_picture(
-    start_server: Start, page: Page, place: str, tmp_path: Path
+    share_server: Start, page: Page, place: str, tmp_path: Path
 ) -> None:
     """`s` saves the picture on screen in full size, under the camera's name and the time."""
-    server = start_server("front-door=test:")
+    server = share_server("front-door=test:")
     page.goto(server.url)
     wait_for_paint(page, "front-door")
     page.keyboard.press("1")
@@ -417,9 +417,9 @@ def test_a_snapshot_is_the_whole_picture(
     assert (tmp_path / "shot.jpg").read_bytes()[:2] == b"\xff\xd8"
 
 
-def test_help_opens_with_a_question_mark(start_server: Start, page: Page) -> None:
+def test_help_opens_with_a_question_mark(share_server: Start, page: Page) -> None:
     """`?` shows the keys, and Esc closes them."""
-    page.goto(start_server("test:").url)
+    page.goto(share_server("test:").url)
     wait_for_paint(page, "test")
 
     page.keyboard.press("?")
@@ -507,9 +507,9 @@ def test_a_hidden_tab_is_no_viewer(start_server: Start, connect: Connect, page: 
     wait_for_paint(page, "test", 5)
 
 
-def test_an_undecodable_picture_stops_nothing(start_server: Start, page: Page, place: str) -> None:
+def test_an_undecodable_picture_stops_nothing(share_server: Start, page: Page, place: str) -> None:
     """After bytes that are no JPEG the page acknowledges all the same, and paints the next."""
-    server = start_server("test:?size=640x360")
+    server = share_server("test:?size=640x360")
     page.goto(server.url)
     wait_for_paint(page, "test")
 
@@ -528,10 +528,11 @@ def test_an_undecodable_picture_stops_nothing(start_server: Start, page: Page, p
     assert backstage(page).evaluate("() => self.broken") > 20
 
 
-def test_pictures_are_on_the_screen(start_server: Start, page: Page, place: str) -> None:
+def test_pictures_are_on_the_screen(share_server: Start, page: Page, place: str) -> None:
     """What is on the canvas is what people see, fitted into its glass whatever its ratio."""
-    server = start_server("wide=test:?size=640x360", "tall=test:?size=360x640")
-    page.goto(server.url)
+    server = share_server("wide=test:?size=640x360", "tall=test:?size=360x640")
+    # All glasses are equal there.
+    page.goto(server.url + "?layout=2x2")
 
     for name in ("wide", "tall"):
         wait_for_paint(page, name)
@@ -548,9 +549,9 @@ def test_pictures_are_on_the_screen(start_server: Start, page: Page, place: str)
 @pytest.mark.parametrize(
     ("width", "height"), [(360, 740), (1280, 800), (2560, 1440)], ids=["phone", "laptop", "wall"]
 )
-def test_nothing_overflows(start_server: Start, page: Page, width: int, height: int) -> None:
+def test_nothing_overflows(share_server: Start, page: Page, width: int, height: int) -> None:
     """On a phone, a laptop and a wall the page scrolls one way at most: down."""
-    server = start_server("one=test:", "two=test:", "ghost=/no/such/file.mp4")
+    server = share_server("one=test:", "two=test:", "ghost=/no/such/file.mp4")
     page.set_viewport_size({"width": width, "height": height})
     page.goto(server.url)
     wait_for_paint(page, "one")
@@ -560,9 +561,9 @@ def test_nothing_overflows(start_server: Start, page: Page, width: int, height: 
         assert page.evaluate("() => document.documentElement.scrollWidth") <= width
 
 
-def test_the_page_works_under_a_prefix(start_server: Start, page: Page) -> None:
+def test_the_page_works_under_a_prefix(share_server: Start, page: Page) -> None:
     """Behind a proxy that strips a prefix everything works, and nothing asks for the root."""
-    server = start_server("test:")
+    server = share_server("test:")
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
     page.on("websocket", lambda socket: asked.append(socket.url))

@@ -195,10 +195,10 @@ def test_malformed_payloads_are_refused_and_change_nothing(
 
 @pytest.mark.parametrize("event", ["watch", "unwatch", "start", "stop", "fps", "quality"])
 def test_unknown_cameras_are_named_as_such(
-    start_server: Start, connect: Connect, event: str
+    share_server: Start, connect: Connect, event: str
 ) -> None:
     """An event about a camera that does not exist is answered `unknown_camera`."""
-    viewer = connect(start_server("test:"))
+    viewer = connect(share_server("test:"))
     values = {"fps": {"fps": 5}, "quality": {"quality": 50}}.get(event, {})
 
     reply = viewer.call(event, {"camera": "nowhere", **values})

@@ -36,9 +36,9 @@ def picture(jpeg: bytes) -> np.ndarray:
     return cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR)
 
 
-def test_ffmpeg_reads_the_feed(start_server: Start, tmp_path: Path) -> None:
+def test_ffmpeg_reads_the_feed(share_server: Start, tmp_path: Path) -> None:
     """FFmpeg, which VLC and Home Assistant use too, decodes the feed without complaint."""
-    server = start_server("test:?size=640x360")
+    server = share_server("test:?size=640x360")
 
     read = subprocess.run(
         [
@@ -67,9 +67,9 @@ def test_ffmpeg_reads_the_feed(start_server: Start, tmp_path: Path) -> None:
     assert times == sorted(times)
 
 
-def test_opencv_reads_the_feed(start_server: Start) -> None:
+def test_opencv_reads_the_feed(share_server: Start) -> None:
     """A vision script of one's own takes the feed for a camera."""
-    server = start_server("test:?size=640x360")
+    server = share_server("test:?size=640x360")
 
     capture = cv2.VideoCapture(server.url + "video_feed/test", cv2.CAP_FFMPEG)
     try:
@@ -208,9 +208,9 @@ HEADS = ["", "video_feed", "video_feed/test", "snapshot", "api/cameras", "health
 
 
 @pytest.mark.parametrize("path", HEADS)
-def test_head_is_answered(start_server: Start, path: str) -> None:
+def test_head_is_answered(share_server: Start, path: str) -> None:
     """HEAD gives the headers and no body, and does not keep the connection busy."""
-    server = start_server("test:?size=320x180")
+    server = share_server("test:?size=320x180")
 
     status, headers, body = fetch(server.url + path, "HEAD")
 
@@ -220,9 +220,9 @@ def test_head_is_answered(start_server: Start, path: str) -> None:
 
 
 @pytest.mark.parametrize("path", ["video_feed/nowhere", "snapshot/nowhere.jpg"])
-def test_unknown_cameras_are_404_and_say_which_there_are(start_server: Start, path: str) -> None:
+def test_unknown_cameras_are_404_and_say_which_there_are(share_server: Start, path: str) -> None:
     """A wrong name is answered with the right ones."""
-    server = start_server("test:")
+    server = share_server("test:")
 
     status, _, body = fetch(server.url + path)
 
@@ -230,17 +230,17 @@ def test_unknown_cameras_are_404_and_say_which_there_are(start_server: Start, pa
     assert b"cameras here: test" in body
 
 
-def test_long_polling_is_refused(start_server: Start) -> None:
+def test_long_polling_is_refused(share_server: Start) -> None:
     """Engine.IO's other transport, which would wrap frames in base64, is not spoken."""
-    server = start_server("test:")
+    server = share_server("test:")
 
     assert fetch(server.url + "socket.io/?EIO=4&transport=polling")[0] == 400
 
 
 @pytest.mark.parametrize("version", ["", "Sec-WebSocket-Version: 8\r\n"])
-def test_other_websocket_versions_are_refused(start_server: Start, version: str) -> None:
+def test_other_websocket_versions_are_refused(share_server: Start, version: str) -> None:
     """The legacy handshake and drafts are answered with the version that is spoken."""
-    server = start_server("test:")
+    server = share_server("test:")
     with socket.create_connection(("127.0.0.1", server.port)) as connection:
         connection.sendall(
             f"GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\nHost: localhost\r\n"
@@ -254,9 +254,9 @@ def test_other_websocket_versions_are_refused(start_server: Start, version: str)
     assert b"Sec-WebSocket-Version: 13" in answer.title().replace(b"Websocket", b"WebSocket")
 
 
-def test_compression_is_never_negotiated(start_server: Start) -> None:
+def test_compression_is_never_negotiated(share_server: Start) -> None:
     """An offer of permessage-deflate is passed over: it would cost 2 ms a frame and viewer."""
-    server = start_server("test:")
+    server = share_server("test:")
     with socket.create_connection(("127.0.0.1", server.port)) as connection:
         connection.sendall(
             b"GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\nHost: localhost\r\n"

@@ -8,9 +8,13 @@ from typing import Any
 
 import pytest
 
+from server import hub
 from server.capture.camera import Camera
+from server.capture.transform import Transform
+from server.capture.watchable import PresetOrder, Setting
 from server.errors import RequestError
 from server.state import StateFile
+from server.web import control as control_module
 from server.web.control import Control
 from tests.conftest import offline_camera, until
 
@@ -280,3 +284,64 @@ def test_actions_go_to_a_camera_of_our_own(
     make(camera).carry_out("ann", "door", action, value)
 
     assert getattr(camera, attribute) == expected
+
+
+def test_controls_and_presets_survive_a_restart(
+    make: Callable[..., Control], camera: Camera, notices: Notices, tmp_path: Path
+) -> None:
+    """What is set and saved, also for a source that has not been opened yet."""
+    control = make(camera)
+    control.restore()
+    camera.tuning.restore({"gain": 5}, None)
+    control.carry_out("ann", "door", "control", Setting("rotate", "90"))
+    control.carry_out("ann", "door", "control", Setting("crop", (0.0, 0.0, 0.5, 1.0)))
+    control.carry_out("ann", "door", "preset", PresetOrder("Night", "save"))
+    control.carry_out("ann", "door", "reset", Setting("crop"))
+    control.close()
+
+    again = offline_camera()
+    make(again).restore()
+
+    assert again.transform == Transform(rotate=90)
+    assert again.tuning.keep()["controls"] == {"gain": 5, "rotate": "90"}
+    assert again.tuning.presets == ("Night",)
+    make(again).carry_out("ann", "door", "preset", PresetOrder("Night", "apply"))
+    assert again.transform == Transform(rotate=90, crop=(0.0, 0.0, 0.5, 1.0))
+    assert ("info", "Door: preset Night was saved by ann", "door") in notices
+    kept = json.loads((tmp_path / "state.json").read_text())["cameras"]["door"]
+    assert kept["presets"]["Night"]["crop"] == [0.0, 0.0, 0.5, 1.0]
+
+
+def test_a_slider_on_its_way_is_told_of_once(
+    make: Callable[..., Control],
+    camera: Camera,
+    notices: Notices,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Many values in a row make one notice: of the last."""
+    monkeypatch.setattr(control_module, "REST_S", 0.05)
+    control = make(camera)
+
+    for left in range(10):
+        setting = Setting("crop", (left / 100, 0.0, 0.5, 1.0))
+        control.carry_out("ann", "door", "control", setting)
+    control.carry_out("bob", "door", "control", Setting("rotate", "90"))
+
+    until(lambda: len(notices) == 2)
+    hub.sleep(0.1)
+    assert notices == [
+        ("info", "Door: Crop set to 50 % x 100 % at 9 %, 0 % by ann", "door"),
+        ("info", "Door: Rotate set to 90° by bob", "door"),
+    ]
+
+
+def test_what_was_refused_is_not_told(
+    make: Callable[..., Control], camera: Camera, notices: Notices
+) -> None:
+    """Nobody hears of a value that no camera took."""
+    control = make(camera)
+
+    with pytest.raises(RequestError, match="Rotate: '45'; accepted: 0, 90, 180, 270"):
+        control.carry_out("ann", "door", "control", Setting("rotate", "45"))
+
+    assert notices == []

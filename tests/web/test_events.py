@@ -216,6 +216,8 @@ def test_unwatching_ends_the_frames(dashboard: Dashboard) -> None:
         ("quality", [{"camera": "door", "quality": 101}], "bad_request"),
         ("quality", [{"camera": "door"}], "bad_request"),
         ("clock", [{"t": float("nan")}], "bad_request"),
+        ("notices", [{"since": "yesterday"}], "bad_request"),
+        ("notices", [{"camera": "yard"}], "unknown_camera"),
         ("quit", ["now"], "bad_request"),
         ("nonsense", [], "bad_request"),
         ("message", [{}], "bad_request"),
@@ -266,6 +268,24 @@ def test_clock_answers_both_times(dashboard: Dashboard) -> None:
 
     assert answer["t"] == 12.5
     assert answer["server"] > 1.6e9
+
+
+def test_notices_are_told_again(dashboard: Dashboard, connect: Callable[[], Dashboard]) -> None:
+    """Who connects later is told what happened before, as it was told then."""
+    dashboard.ask("fps", {"camera": "door", "fps": 5})
+    until(lambda: dashboard.seen("notice"))
+    (notice,) = dashboard.seen("notice")
+    late = connect()
+
+    answer = late.ask("notices", {})
+
+    assert (answer["ok"], answer["more"]) == (True, False)
+    first, *_, last = answer["notices"]
+    assert first["message"] == "The server was started"
+    assert last == notice
+    assert notice["camera"] == "door"
+    assert late.ask("notices", {"since": notice["at"]})["notices"] == []
+    assert late.ask("notices", {"camera": "door"})["notices"] == [notice]
 
 
 def test_viewer_that_vanishes_is_gone(server: Server, connect: Callable[[], Dashboard]) -> None:

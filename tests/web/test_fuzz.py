@@ -26,6 +26,7 @@ PAYLOADS = [
     protocol.CameraPayload,
     protocol.WatchPayload,
     protocol.FpsPayload,
+    protocol.NoticesPayload,
     protocol.QualityPayload,
     protocol.ClockPayload,
 ]

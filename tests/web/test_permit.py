@@ -22,13 +22,14 @@ SEEING = (
     "watch",
     "unwatch",
     "clock",
+    "notices",
     "/",
     "/video_feed",
     "/snapshot",
     "/api",
     "/readyz",
 )
-CONTROLLING = ("start", "stop", "fps", "quality")
+CONTROLLING = ("start", "stop", "fps", "quality", "control", "reset", "preset")
 PUBLIC = ("/healthz", "/login", "/logout", "/static")
 
 

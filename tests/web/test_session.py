@@ -10,7 +10,7 @@ from server.capture.camera import Camera
 from server.delivery.fanout import Fanout
 from server.delivery.packet import Packet
 from server.web.session import Session
-from tests.conftest import encoded, offline_camera, put_frame, settle, until
+from tests.conftest import encoded, offline_camera, picture, put_frame, settle, until
 
 
 class FakeLine:
@@ -20,6 +20,7 @@ class FakeLine:
         self.busy = False
         self.closed = False
         self.packets: list[bytes] = []
+        self.sayings: list[str] = []
         self.on_message: Any = None
         self.on_drained: Any = None
 
@@ -28,14 +29,21 @@ class FakeLine:
         self.packets.append(packet.data)
         return not self.closed
 
+    def say(self, text: str) -> None:
+        self.sayings.append(text)
+
     @property
-    def seqs(self) -> list[int]:
+    def headers(self) -> list[dict[str, Any]]:
         found = []
         for packet in self.packets:
             text = packet[packet.index(b"451-") + 4 :]
             (_, header, _), _ = json.JSONDecoder().raw_decode(text.decode("latin-1"))
-            found.append(header["seq"])
+            found.append(header)
         return found
+
+    @property
+    def seqs(self) -> list[int]:
+        return [header["seq"] for header in self.headers]
 
 
 @pytest.fixture
@@ -122,7 +130,7 @@ def test_acknowledgement_takes_the_short_way(
 
 @pytest.mark.parametrize(
     "message",
-    ['42["ack",', '42["ack","door"]', '42["ack","door",1,2]', '42["ack","door",' + "[" * 3000],
+    ['42["ack",', '42["ack","door"]', '42["ack","door",1,2,3]', '42["ack","door",' + "[" * 3000],
 )
 def test_malformed_acknowledgement_changes_nothing(
     session: Session, line: FakeLine, camera: Camera, fanout: Fanout, message: str
@@ -232,3 +240,55 @@ def test_packet_is_shared(session: Session, line: FakeLine, camera: Camera, fano
 
     assert line.packets[0] is other_line.packets[0]
     assert line.packets[0] != encoded(1).packet.data
+
+
+def test_what_fits_begins_small_and_grows_on_a_quick_link(
+    session: Session, line: FakeLine, camera: Camera, fanout: Fanout
+) -> None:
+    """A viewer that takes what fits is sent the smallest first, and at once what fills its tile."""
+    shown = picture(1280, 720)
+    choice = session.watch_what_fits(fanout, 900)
+    put_frame(camera, 1, shown)
+    wait_sent(line, 1)
+    assert choice.rendition == "320"
+
+    line.on_message('42["ack","door",1,4]')
+    put_frame(camera, 2, shown)
+    wait_sent(line, 1, 2)
+
+    assert line.headers[0]["rendition"] == "320"
+    assert line.headers[1]["rendition"] == "960"
+    said = '["rendition", {"camera": "door", "rendition": "960", "reason": "tile"}]'
+    assert line.sayings == [f"42{said}"]
+
+
+def test_tile_that_changes_keeps_what_is_known_of_the_link(
+    session: Session, line: FakeLine, camera: Camera, fanout: Fanout
+) -> None:
+    """Watched anew with another width, the choice is the same one, and the next frame fits."""
+    shown = picture(1280, 720)
+    choice = session.watch_what_fits(fanout, 900)
+    put_frame(camera, 1, shown)
+    wait_sent(line, 1)
+    line.on_message('42["ack","door",1,4]')
+
+    assert session.watch_what_fits(fanout, 300) is choice
+    put_frame(camera, 2, shown)
+    wait_sent(line, 1, 2)
+
+    assert line.headers[1]["rendition"] == "320"
+    assert choice.reason == "tile"
+
+
+def test_named_rendition_stays(
+    session: Session, line: FakeLine, camera: Camera, fanout: Fanout
+) -> None:
+    """A rendition that was asked for by name is what comes, whatever the link does."""
+    session.watch(fanout, "640")
+    for seq in (1, 2, 3):
+        put_frame(camera, seq, picture(1280, 720))
+        until(lambda seq=seq: len(line.packets) == seq)  # type: ignore[misc]
+        line.on_message(f'42["ack","door",{seq}]')
+
+    assert [header["rendition"] for header in line.headers] == ["640"] * 3
+    assert line.sayings == []

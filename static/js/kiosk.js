@@ -1,0 +1,75 @@
+/**
+ * A page for a screen that nobody sits at: nothing but pictures, awake for as long as it is open. What is
+ * shown is in the address, `?view=kiosk&cameras=door,yard`; kiosk-early.js hides the rest before the first
+ * paint.
+ */
+import { readLink } from './deeplink.js';
+import { setText } from './text.js';
+
+const STILL_MS = 3000;
+const KEYS = new Set(['step', 'fullscreen']);
+
+/** The page is a kiosk, for good: another address is another page. */
+export const isKiosk = readLink(location.search).kiosk;
+
+/** Whether a key does in a kiosk what it does elsewhere. @param {string} action */
+export function isKioskAction(action) {
+  return KEYS.has(action);
+}
+
+/**
+ * @param {HTMLElement} note  Says what is asked for and not there.
+ * @param {import('./deck.js').Deck} deck
+ * @param {import('./arrangement.js').Arrangement} arrangement
+ */
+export function setUpKiosk(note, deck, arrangement) {
+  const { cameras, every } = readLink(location.search);
+  arrangement.limit(cameras);
+  const tell = () => {
+    const known = [...deck.tiles.keys()];
+    const missing = cameras.filter((name) => !deck.tiles.has(name));
+    note.hidden = missing.length === 0 || known.length === 0;
+    setText(note.querySelector('[data-kiosk-missing]'), describeMissing(missing));
+    setText(note.querySelector('[data-kiosk-known]'), `Cameras here: ${known.join(', ')}.`);
+    note.toggleAttribute('data-alone', deck.shown.length === 0);
+  };
+  deck.addEventListener('list', tell);
+  // Nothing opens: there would be no way back without the bars.
+  document.querySelector('[data-tiles]').addEventListener('click', (event) => event.stopPropagation(), { capture: true });
+  hidePointer();
+  stayAwake();
+  if (every > 0) setInterval(() => deck.step(1), every * 1000);
+}
+
+function describeMissing(names) {
+  const quoted = names.map((name) => `“${name}”`);
+  if (quoted.length < 2) return `There is no camera ${quoted.join('')} here.`;
+  return `There are no cameras ${quoted.slice(0, -1).join(', ')} and ${quoted.at(-1)} here.`;
+}
+
+function hidePointer() {
+  const { documentElement: root } = document;
+  let timer = 0;
+  const seen = () => {
+    clearTimeout(timer);
+    root.removeAttribute('data-still');
+    timer = setTimeout(() => root.toggleAttribute('data-still', true), STILL_MS);
+  };
+  for (const event of ['pointermove', 'pointerdown', 'keydown']) window.addEventListener(event, seen, { passive: true });
+  seen();
+}
+
+// Browsers give the lock back whenever the page is hidden.
+function stayAwake() {
+  if (!('wakeLock' in navigator)) return;
+  const ask = async () => {
+    if (document.visibilityState !== 'visible') return;
+    try {
+      await navigator.wakeLock.request('screen');
+    } catch {
+      // A low battery, or a policy: then the screen may sleep.
+    }
+  };
+  document.addEventListener('visibilitychange', ask);
+  ask();
+}

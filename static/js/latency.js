@@ -1,0 +1,57 @@
+/**
+ * Where a frame's time goes, from capture to paint. No document.
+ *
+ * @typedef {object} Spent  Sums over frames, in ms.
+ * @property {number} transitMs  From capture, by the server's clock, until it came in, by ours.
+ * @property {number} decodeMs   From coming in until it was decoded, with the wait for the frame before it.
+ * @property {number} paintMs    From decoded to painted.
+ *
+ * @typedef {object} Split  Ms of an average frame; null while unknown.
+ * @property {number | null} capture
+ * @property {number | null} encode
+ * @property {number | null} wait
+ * @property {number | null} network
+ * @property {number | null} decode
+ * @property {number | null} paint
+ */
+
+/** The parts, in the order in which a frame passes through them. */
+export const PARTS = /** @type {const} */ (['capture', 'encode', 'wait', 'network', 'decode', 'paint']);
+
+/**
+ * Split the time of an average frame of one second.
+ *
+ * @param {{capture_ms?: number | null, encode_ms?: number | null, wait_ms?: number | null}} server
+ *   The camera's part of `stats`: averages. What is missing is unknown, and counts as network.
+ * @param {Spent} spent   What the frames painted in that second took together.
+ * @param {number} frames How many these were.
+ * @param {number} offsetS  What our clock has to be given to be the server's; NaN while unknown.
+ * @returns {Split}
+ */
+export function splitLatency(server, spent, frames, offsetS) {
+  const capture = known(server.capture_ms);
+  const encode = known(server.encode_ms);
+  const wait = known(server.wait_ms);
+  if (!(frames > 0)) return { capture, encode, wait, network: null, decode: null, paint: null };
+  const transit = spent.transitMs / frames + offsetS * 1000;
+  // The server's averages are of all viewers, and the clocks agree only so far: never below nothing.
+  const network = Math.max(0, transit - (capture ?? 0) - (encode ?? 0) - (wait ?? 0));
+  return {
+    capture,
+    encode,
+    wait,
+    network: known(network),
+    decode: known(spent.decodeMs / frames),
+    paint: known(spent.paintMs / frames),
+  };
+}
+
+/** @param {Split} split  @returns {number | null} null while the browser's part is unknown */
+export function totalOf(split) {
+  if (split.network === null || split.decode === null || split.paint === null) return null;
+  return PARTS.reduce((sum, part) => sum + (split[part] ?? 0), 0);
+}
+
+function known(value) {
+  return Number.isFinite(value) ? value : null;
+}

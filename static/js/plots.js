@@ -1,0 +1,71 @@
+/** A list of plots that are shown together, as drawings or as tables. */
+import { Plot } from './plot.js';
+import { onTheme } from './scheme.js';
+
+const KEY = 'porthole.plots';
+
+export class Plots {
+  #plots;
+  #toggle;
+  #list;
+
+  /**
+   * @param {HTMLElement} list
+   * @param {HTMLButtonElement} toggle  Between drawings and tables.
+   * @param {import('./charts.js').Chart[]} charts
+   * @param {number} spanS  Seconds shown.
+   * @param {string} group
+   */
+  constructor(list, toggle, charts, spanS, group) {
+    const template = document.querySelector('#plot-template');
+    this.#list = list;
+    this.#toggle = toggle;
+    this.#plots = new Map(charts.map((chart) => {
+      const plot = new Plot(chart, spanS, group, template);
+      return [plot.element, plot];
+    }));
+    list.append(...this.#plots.keys());
+    // Elements that are hidden, in a closed <details>, or scrolled out of the panel are not in sight.
+    const observer = new IntersectionObserver((entries) => {
+      for (const { target, isIntersecting } of entries) this.#plots.get(target).setVisible(isIntersecting);
+    });
+    for (const element of this.#plots.keys()) observer.observe(element);
+    onTheme(() => this.#each((plot) => plot.repaint()));
+    toggle.addEventListener('click', () => this.#showAs(list.dataset.as === 'table' ? 'plot' : 'table'));
+    this.#showAs(remembered());
+  }
+
+  /** @param {import('./ring.js').Row[]} rows  Oldest first. */
+  show(rows) {
+    this.#each((plot) => plot.take(rows));
+    this.#refresh();
+  }
+
+  #showAs(as) {
+    this.#list.dataset.as = as;
+    this.#toggle.setAttribute('aria-pressed', String(as === 'table'));
+    try {
+      localStorage.setItem(KEY, as);
+    } catch {
+      // Storage is off: the choice lasts as long as the page.
+    }
+    this.#refresh();
+  }
+
+  #refresh() {
+    // In a closed drawer, or a closed <details>, nobody comes to them, and they cost nothing.
+    if (this.#list.checkVisibility?.() ?? true) this.#each((plot) => plot.refresh());
+  }
+
+  #each(act) {
+    this.#plots.forEach(act);
+  }
+}
+
+function remembered() {
+  try {
+    return localStorage.getItem(KEY) === 'table' ? 'table' : 'plot';
+  } catch {
+    return 'plot';
+  }
+}

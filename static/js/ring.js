@@ -1,0 +1,61 @@
+/**
+ * The newest samples of something, one row each, and no more of them than fit. No document.
+ *
+ * @typedef {Record<string, number | null> & {at: number}} Row  `at` in Unix seconds; null is unknown.
+ */
+export class Ring {
+  #rows = [];
+  #next = 0;
+  #capacity;
+
+  /** @param {number} capacity  Rows. */
+  constructor(capacity) {
+    this.#capacity = capacity;
+  }
+
+  get size() {
+    return this.#rows.length;
+  }
+
+  /** @returns {Row | null} */
+  get newest() {
+    const { length } = this.#rows;
+    return length > 0 ? this.#rows[(this.#next + length - 1) % length] : null;
+  }
+
+  /** @param {Row} row  Later than all before; takes the place of the oldest once the ring is full. */
+  push(row) {
+    if (this.#rows.length < this.#capacity) {
+      this.#rows.push(row);
+    } else {
+      this.#rows[this.#next] = row;
+      this.#next = (this.#next + 1) % this.#capacity;
+    }
+  }
+
+  /** @returns {Row[]} oldest first */
+  rows() {
+    return [...this.#rows.slice(this.#next), ...this.#rows.slice(0, this.#next)];
+  }
+}
+
+/**
+ * What a column comes to; rows in which it is unknown do not count.
+ *
+ * @param {(number | null)[]} values  Oldest first.
+ * @returns {{now: number | null, min: number, mean: number, max: number} | null}  null when nothing is known
+ */
+export function summarise(values) {
+  let count = 0;
+  let sum = 0;
+  let min = Infinity;
+  let max = -Infinity;
+  for (const value of values) {
+    if (value === null) continue;
+    count += 1;
+    sum += value;
+    if (value < min) min = value;
+    if (value > max) max = value;
+  }
+  return count === 0 ? null : { now: values.at(-1) ?? null, min, mean: sum / count, max };
+}

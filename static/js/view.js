@@ -1,0 +1,150 @@
+/** Puts together what shows the cameras one way or another; main.js puts this into the page. */
+import { ClipboardError, copyPicture } from './clipboard.js';
+import { readLink } from './deeplink.js';
+import { Filter } from './filter.js';
+import { isKiosk, setUpKiosk } from './kiosk.js';
+import { Lens } from './lens.js';
+import { Pager } from './pager.js';
+import { Popout, canPopOut } from './popout.js';
+import { Reorder } from './reorder.js';
+import { Trail } from './trail.js';
+import { ViewMenu } from './viewmenu.js';
+
+const find = (selector) => document.querySelector(selector);
+
+export class View {
+  #deck;
+  #arrangement;
+  #toasts;
+  #announcer;
+  #lens;
+  #filter;
+  #menu;
+  #popout;
+  #trail;
+  // A camera that the address names and that the server has not told of yet.
+  #awaited = null;
+  #large = null;
+
+  /**
+   * @param {object} page
+   * @param {import('./deck.js').Deck} page.deck
+   * @param {import('./arrangement.js').Arrangement} page.arrangement
+   * @param {import('./link.js').Link} page.link
+   * @param {import('./toasts.js').Toasts} page.toasts
+   * @param {import('./announcer.js').Announcer} page.announcer
+   */
+  constructor({ deck, arrangement, link, toasts, announcer }) {
+    this.#deck = deck;
+    this.#arrangement = arrangement;
+    this.#toasts = toasts;
+    this.#announcer = announcer;
+    const list = find('[data-tiles]');
+    this.#lens = new Lens(list, (by) => deck.step(by));
+    this.#menu = new ViewMenu({ menu: find('[data-view-menu]'), bar: find('[data-layouts]') }, deck, arrangement, toasts);
+    this.#filter = new Filter(find('[data-filter]'), find('[data-nothing]'), deck, arrangement, announcer);
+    this.#popout = new Popout(deck, link);
+    this.#trail = new Trail({ read: () => this.#read(), apply: (shown) => this.#apply(shown) });
+    new Pager(find('[data-pager]'), deck, find('[data-deck]'));
+    if (isKiosk) setUpKiosk(find('[data-kiosk-note]'), deck, arrangement);
+    else new Reorder(list, deck, (tile) => this.#tellPlace(tile));
+    this.#listen();
+    this.#apply(readLink(location.search));
+  }
+
+  /** @param {import('./keymap.js').KeyAction} act @returns {boolean} whether there was something to do */
+  perform(act) {
+    const tile = this.#deck.target;
+    switch (act.action) {
+      case 'layout':
+        this.#menu.cycle();
+        return true;
+      case 'step':
+        return this.#deck.step(act.by);
+      case 'pan':
+        return this.#lens.pan(act.by);
+      case 'zoom':
+        return this.#lens.zoom(act.by);
+      case 'filter':
+        return this.#filter.open();
+      case 'shift':
+        return this.#tellPlace(this.#deck.shift(act.by));
+      case 'copy':
+        if (tile) this.#copy(tile);
+        return tile !== null;
+      case 'popout':
+        if (tile && canPopOut) this.#popout.toggle(tile).catch((error) => this.#toasts.show(error.message, 'warning'));
+        return tile !== null && canPopOut;
+      default:
+        return false;
+    }
+  }
+
+  #listen() {
+    const deck = this.#deck;
+    deck.addEventListener('arranged', () => this.#trail.note());
+    deck.addEventListener('focus', ({ detail: { tile } }) => {
+      this.#lens.changed(this.#large);
+      this.#large = tile?.element ?? null;
+      this.#awaited = null;
+      this.#showPopout();
+      this.#trail.note();
+    });
+    deck.addEventListener('list', () => this.#meet());
+    this.#popout.addEventListener('change', () => this.#showPopout());
+    document.addEventListener('fullscreenchange', ({ target }) => {
+      // A tile that was large only for as long as it filled the screen.
+      if (!document.fullscreenElement && target.matches?.('.tile') && target !== this.#large) this.#lens.changed(target);
+    });
+    this.#showPopout();
+  }
+
+  #read() {
+    const { layout, text, group } = this.#arrangement;
+    const { kiosk, cameras, every } = readLink(location.search);
+    const camera = this.#deck.focused?.name ?? this.#awaited;
+    return { kiosk, cameras, every, camera, layout, page: this.#deck.page, text, group };
+  }
+
+  #apply({ camera, layout, page, text, group }) {
+    // Its page is known when it is: until then it would be taken for one past the end.
+    this.#awaited = isKiosk ? null : camera;
+    this.#arrangement.show({ layout, page, text, group });
+    if (this.#deck.tiles.size === 0) return;
+    if (this.#awaited === null) this.#deck.focus(null);
+    else this.#meet();
+  }
+
+  #meet() {
+    const name = this.#awaited;
+    if (name === null) return;
+    const tile = this.#deck.tiles.get(name);
+    if (tile) this.#deck.focus(tile);
+    else if (this.#deck.tiles.size > 0) this.#toasts.show(`There is no camera “${name}” here.`, 'warning');
+  }
+
+  async #copy(tile) {
+    try {
+      await copyPicture(tile);
+      this.#toasts.show(`Copied the picture of ${tile.title}`);
+    } catch (error) {
+      if (!(error instanceof ClipboardError)) throw error;
+      this.#toasts.show(error.message, 'warning');
+    }
+  }
+
+  #showPopout() {
+    for (const button of document.querySelectorAll('[data-action="popout"]')) {
+      button.hidden = !canPopOut;
+      const here = this.#popout.tile !== null && this.#popout.tile === this.#deck.focused;
+      button.setAttribute('aria-pressed', String(here));
+    }
+  }
+
+  #tellPlace(tile) {
+    if (tile === null) return false;
+    const place = this.#deck.shown.indexOf(tile) + 1;
+    this.#announcer.say(tile.title, `place ${place} of ${this.#deck.shown.length}`);
+    return true;
+  }
+}

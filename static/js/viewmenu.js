@@ -1,0 +1,113 @@
+/** How the cameras are laid out, and what can be done with the view as a whole. */
+import { copyText } from './clipboard.js';
+import { LAYOUTS, writeLink } from './deeplink.js';
+
+export const LAYOUT_NAMES = { auto: 'Automatic', 1: 'One at a time', '2x2': 'Two by two', '3x3': 'Three by three' };
+
+export class ViewMenu {
+  #menu;
+  #deck;
+  #arrangement;
+  #toasts;
+  #choices;
+  #bar;
+  #reset;
+  #kiosk;
+  #install;
+  // The browser's offer to install the page, kept until somebody takes it.
+  #offer = null;
+
+  /**
+   * @param {object} parts
+   * @param {HTMLElement} parts.menu
+   * @param {HTMLElement} parts.bar  The layouts in the top bar.
+   * @param {import('./deck.js').Deck} deck
+   * @param {import('./arrangement.js').Arrangement} arrangement
+   * @param {import('./toasts.js').Toasts} toasts
+   */
+  constructor({ menu, bar }, deck, arrangement, toasts) {
+    this.#menu = menu;
+    this.#bar = bar;
+    this.#deck = deck;
+    this.#arrangement = arrangement;
+    this.#toasts = toasts;
+    this.#choices = [...bar.querySelectorAll('[data-layout]'), ...menu.querySelectorAll('[data-layout]')];
+    this.#reset = menu.querySelector('[data-view-act="reset"]');
+    this.#kiosk = menu.querySelector('[data-kiosk-link]');
+    this.#install = menu.querySelector('[data-view-act="install"]');
+    for (const choice of this.#choices) {
+      choice.addEventListener('click', () => this.#choose(choice.dataset.layout));
+    }
+    menu.addEventListener('click', (event) => this.#act(event.target.closest('[data-view-act]')?.dataset.viewAct));
+    // What the link leads to is what is shown when the menu opens.
+    menu.addEventListener('toggle', () => this.refresh());
+    window.addEventListener('beforeinstallprompt', (event) => {
+      this.#offer = event;
+      this.#install.hidden = false;
+    });
+    window.addEventListener('appinstalled', () => this.#forgetOffer());
+    deck.addEventListener('arranged', () => this.refresh());
+  }
+
+  /** The next layout, round and round. */
+  cycle() {
+    const { layout } = this.#arrangement;
+    const next = LAYOUTS[(LAYOUTS.indexOf(layout) + 1) % LAYOUTS.length];
+    this.#choose(next);
+    this.#toasts.show(`Layout: ${LAYOUT_NAMES[next]}`);
+  }
+
+  refresh() {
+    const { layout, ordered } = this.#arrangement;
+    const focused = this.#deck.focused !== null;
+    for (const choice of this.#choices) {
+      choice.setAttribute('aria-pressed', String(choice.dataset.layout === layout && !focused));
+    }
+    this.#bar.hidden = this.#deck.tiles.size < 2;
+    this.#reset.disabled = !ordered;
+    this.#kiosk.setAttribute('href', this.#kioskLink());
+  }
+
+  #choose(layout) {
+    // In focus, a layout is the way back to the grid.
+    if (this.#deck.focused !== null) this.#deck.focus(null);
+    this.#arrangement.chooseLayout(layout);
+  }
+
+  #act(action) {
+    if (action === undefined) return;
+    this.#menu.hidePopover();
+    if (action === 'copy') this.#copy(location.href, 'Copied the link to this view');
+    if (action === 'copy-kiosk') this.#copy(new URL(this.#kioskLink(), location.href).href, 'Copied the kiosk link');
+    if (action === 'install') this.#promptInstall();
+    if (action === 'reset') {
+      this.#arrangement.resetOrder();
+      this.#toasts.show('Cameras are in their own order again');
+    }
+  }
+
+  // The cameras one sees now. All of them in their own order go without names, so that new ones join.
+  #kioskLink() {
+    const { focused, shown } = this.#deck;
+    const { layout, ordered, filtered } = this.#arrangement;
+    const tiles = focused ? [focused] : ordered || filtered ? shown : [];
+    const cameras = tiles.map((tile) => tile.name);
+    return location.pathname + writeLink({ kiosk: true, cameras, layout: focused ? null : layout });
+  }
+
+  async #copy(text, done) {
+    if (await copyText(text)) this.#toasts.show(done);
+    else this.#toasts.show(`The browser does not let this page copy. The link is ${text}`, 'warning');
+  }
+
+  async #promptInstall() {
+    const offer = this.#offer;
+    this.#forgetOffer();
+    await offer?.prompt();
+  }
+
+  #forgetOffer() {
+    this.#offer = null;
+    this.#install.hidden = true;
+  }
+}

@@ -1,0 +1,29 @@
+"""A camera on the network that shows a scene, and has whatever fault it is told to have."""
+
+from pathlib import Path
+
+import cv2
+
+from tests.faults.camera import BadCamera, Fault
+from tests.screens.scenes import FPS
+
+__all__ = ["SceneCamera"]
+
+
+class SceneCamera(BadCamera):
+    """MJPEG over HTTP of a film.
+
+    Args:
+        film: Motion JPEG, as :mod:`tests.screens.scenes` writes it.
+    """
+
+    def __init__(self, film: Path) -> None:
+        video = cv2.VideoCapture(str(film))
+        self._pictures: list[bytes] = []
+        while (read := video.read())[0]:
+            self._pictures.append(cv2.imencode(".jpg", read[1])[1].tobytes())
+        video.release()
+        super().__init__(fps=FPS)
+
+    def _body(self, fault: Fault, number: int) -> bytes:
+        return self._pictures[number % len(self._pictures)]

@@ -1,0 +1,50 @@
+"""The harness that `make screens` runs, with one small view of its own."""
+
+from pathlib import Path
+
+import cv2
+import pytest
+from playwright.sync_api import Page, sync_playwright
+
+from tests.screens.scenes import SCENES
+from tests.screens.sheet import write_sheet
+from tests.screens.shoot import FLAGS, shoot
+from tests.screens.stage import SIZES, Stage, live
+from tests.screens.views import VIEWS
+
+
+def small(stage: Stage) -> Page:
+    return live(stage.open(stage.server([("one", "One", "test:?size=320x180")]).url))
+
+
+def test_a_view_becomes_pictures(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A server, a page, a picture of it in each scheme, and the sheet that shows them."""
+    monkeypatch.setitem(VIEWS, "small", small)
+    phone = SIZES[0]
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=FLAGS)
+        stage = Stage(browser, tmp_path)
+
+        taken = shoot(stage, "small", [phone], tmp_path)
+
+        stage.close()
+        browser.close()
+    write_sheet(tmp_path)
+
+    assert [path.name for path in taken] == ["small-phone-light.png", "small-phone-dark.png"]
+    light, dark = (cv2.imread(str(path)) for path in taken)
+    assert light is not None
+    assert dark is not None
+    assert light.shape == dark.shape == (844 * 2, 390 * 2, 3)
+    assert light.mean() > dark.mean() + 20
+    assert "small-phone-dark.png" in (tmp_path / "index.html").read_text(encoding="utf-8")
+
+
+def test_scenes_move() -> None:
+    """Each scene is a picture, and another one a moment later."""
+    for name, scene in SCENES.items():
+        now, later = scene(0.1), scene(0.35)
+
+        assert now.shape == (720, 1280, 3), name
+        assert now.std() > 0.03, name
+        assert abs(now - later).max() > 0.1, name

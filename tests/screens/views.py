@@ -1,0 +1,283 @@
+"""The views: every state of the page, each set up by a function that returns the page.
+
+To add one, write a function and put :func:`view` above it; for what is one key or click away from a
+page with six cameras, a line in :data:`BY_KEY` or :data:`BY_CLICK` will do. Where setting up takes
+long, the function yields one page after another, each with its name.
+"""
+
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from playwright.sync_api import Page
+
+from tests.cluster.conftest import RedisServer
+from tests.live.conftest import PortholeServer, wait_until
+from tests.screens.proxy import NoWebSocketProxy
+from tests.screens.stage import PASSWORD, Stage, live, open_focus, settle
+
+__all__ = ["VIEWS", "View"]
+
+View = Callable[[Stage], Page | Iterator[tuple[str, Page]] | None]
+
+VIEWS: dict[str, View] = {}
+"""Every view by its name; one that returns None cannot be had on this machine."""
+
+# Headless Chromium never hides a tab; the page hears what a browser would tell it.
+PRETEND_HIDDEN = """() => {
+  const pretend = (name, value) =>
+    Object.defineProperty(document, name, { value, configurable: true });
+  pretend('visibilityState', 'hidden');
+  pretend('hidden', true);
+  document.dispatchEvent(new Event('visibilitychange'));
+}"""
+
+BY_KEY: dict[str, str] = {"help": "?"}
+BY_CLICK: dict[str, str] = {"quit": "[data-open-quit]"}
+
+
+def view(name: str) -> Callable[[View], View]:
+    """Name a view; its pictures are called so."""
+
+    def take(set_up: View) -> View:
+        VIEWS[name] = set_up
+        return set_up
+
+    return take
+
+
+# Live.
+
+
+def _grid(count: int) -> View:
+    return lambda stage: live(stage.open(stage.shared(count).url))
+
+
+for _count in (1, 4, 9, 16):
+    VIEWS[f"grid-{_count}"] = _grid(_count)
+VIEWS["grid"] = _grid(6)
+
+
+@view("focus")
+def focus(stage: Stage) -> Page:
+    return live(open_focus(live(stage.open(stage.shared().url)), 2))
+
+
+@view("focus-controls")
+def focus_controls(stage: Stage) -> Page:
+    """On a phone the controls are below the picture."""
+    page = focus(stage)
+    page.locator("[data-panel]").scroll_into_view_if_needed()
+    page.locator(".details").evaluate("(details) => details.scrollIntoView({ block: 'end' })")
+    return settle(page)
+
+
+def _by_key(key: str) -> View:
+    def set_up(stage: Stage) -> Page:
+        page = live(stage.open(stage.shared().url))
+        page.keyboard.press(key)
+        return settle(page)
+
+    return set_up
+
+
+def _by_click(selector: str) -> View:
+    def set_up(stage: Stage) -> Page:
+        page = live(stage.open(stage.shared().url))
+        page.locator(selector).click()
+        return settle(page)
+
+    return set_up
+
+
+VIEWS |= {name: _by_key(key) for name, key in BY_KEY.items()}
+VIEWS |= {name: _by_click(selector) for name, selector in BY_CLICK.items()}
+
+
+@view("toasts")
+def toasts(stage: Stage) -> Page:
+    """What others did, what was lost, and what was refused."""
+    camera = stage.camera("reef")
+    server = stage.server([*stage.cameras(3), ("reef", "Reef tank", camera.url())])
+    page = live(stage.open(server.url))
+    camera.disappear()
+    page.wait_for_selector(".toast[data-level='warning']")
+    stage.tell(server, "fps", camera="harbour", fps=5)
+    stage.tell(server, "stop", camera="street")
+    page.wait_for_function("() => document.querySelectorAll('.toast').length >= 3")
+    return settle(page)
+
+
+# Who may do what.
+
+
+def _log_in(stage: Stage, name: str, password: str = PASSWORD) -> Page:
+    page = stage.open(stage.shared(people=True).url + "login")
+    page.locator("[name=name]").fill(name)
+    page.locator("[name=password]").fill(password)
+    page.locator("[name=password]").press("Enter")
+    return page
+
+
+@view("login")
+def login(stage: Stage) -> Page:
+    return settle(stage.open(stage.shared(people=True).url + "login"))
+
+
+@view("login-refused")
+def login_refused(stage: Stage) -> Page:
+    page = _log_in(stage, "ada", "not this one")
+    page.wait_for_selector(".login-message")
+    return settle(page)
+
+
+@view("viewer")
+def viewer(stage: Stage) -> Page:
+    return live(_log_in(stage, "vera"))
+
+
+@view("viewer-focus")
+def viewer_focus(stage: Stage) -> Page:
+    return live(open_focus(viewer(stage), 2))
+
+
+@view("empty-for-you")
+def empty_for_you(stage: Stage) -> Page:
+    page = _log_in(stage, "dora")
+    page.wait_for_selector("[data-empty]:not([hidden])")
+    return settle(page)
+
+
+@view("empty")
+def empty(stage: Stage) -> Page | None:
+    """A node that shows the cameras of others, and there are none."""
+    if shutil.which("redis-server") is None:
+        return None
+    folder = tempfile.TemporaryDirectory(prefix="porthole-screens-")
+    stage.keep(folder.cleanup)
+    bus = RedisServer(Path(folder.name))
+    stage.keep(bus.stop)
+    node = PortholeServer(
+        *("--port", "0"),
+        state=Path(folder.name) / "state",
+        environment={"PORTHOLE_BUS": bus.url},
+        command="web",
+    )
+    stage.keep(node.stop)
+    page = stage.open(node.url)
+    page.wait_for_selector("[data-empty]:not([hidden])")
+    return settle(page)
+
+
+# What cameras do.
+
+
+@view("states")
+def states(stage: Stage) -> Iterator[tuple[str, Page]]:
+    """Every state a camera can be in, side by side, and each of them large."""
+    page = _troubled(stage)
+    yield "states", page
+    names = ("stalled", "frozen", "lost", "missing", "starting", "stopped", "ended")
+    for number, name in enumerate(names, start=1):
+        yield f"focus-{name}", settle(open_focus(page, number), 1200)
+        page.keyboard.press("Escape")
+
+
+def _troubled(stage: Stage) -> Page:
+    stalls, freezes, goes = (stage.camera(name) for name in ("street", "reef", "seedlings"))
+    silent = stage.camera("packing")
+    silent.fault = "black hole"
+    server = stage.server(
+        [
+            *stage.cameras(1),
+            ("street", "Market Street", stalls.url()),
+            ("reef", "Reef tank", freezes.url()),
+            ("seedlings", "Seedlings", goes.url()),
+            ("dome", "Observatory", "file:/srv/clips/observatory.mp4"),
+            ("packing", "Packing line", silent.url()),
+            ("printer", "Printer 2", f"file:{stage.film('printer')}"),
+            ("rack-b", "Rack B", f"file:{stage.film('rack-b')}?loop=0"),
+        ],
+        *("--read-timeout", "120", "--frozen-after", "12"),
+    )
+    page = stage.open(server.url)
+    _expect(page, street="live", reef="live", seedlings="live", printer="live")
+    # The film is five seconds long; on a phone nobody sees that camera until it is scrolled to.
+    page.locator(".tile[data-camera='rack-b']").scroll_into_view_if_needed()
+    _expect(page, rack_b="ended")
+    page.locator(".deck").evaluate("(deck) => deck.scrollTo(0, 0)")
+    _expect(page, street="live")
+    stalls.fault, freezes.fault = "stall", "frozen"
+    goes.disappear()
+    stage.tell(server, "stop", camera="printer")
+    _expect(page, street="stalled", reef="stalled", seedlings="retrying", printer="stopped")
+    # The toasts go while the frozen picture is waited for.
+    page.locator(".deck").evaluate("(deck) => deck.scrollTo(0, 0)")
+    return settle(page)
+
+
+def _expect(page: Page, **expected: str) -> None:
+    """Wait for states, of what is on the screen."""
+    for name, state in expected.items():
+        tile = page.locator(f".tile[data-camera='{name.replace('_', '-')}']")
+        tile.scroll_into_view_if_needed()
+        tile.and_(page.locator(f"[data-state='{state}']")).wait_for()
+
+
+@view("idle")
+def idle(stage: Stage) -> Page:
+    """A page that was in the background, at the moment in which it is looked at again."""
+    server = stage.server(stage.cameras(4), "--release-after", "0")
+    page = live(stage.open(server.url))
+    page.evaluate(PRETEND_HIDDEN)
+    page.wait_for_function(
+        "() => [...document.querySelectorAll('.tile[data-camera]')]"
+        ".every((tile) => tile.dataset.state === 'idle')"
+    )
+    return settle(page)
+
+
+# What the connection does.
+
+
+@view("loading")
+def loading(stage: Stage) -> Page:
+    """Before the first word from the server: the script is still under way."""
+    # Held back, and let go when the page is closed.
+    held = lambda page: page.route("**/static/js/main.js", lambda route: None)  # noqa: E731
+    server = stage.shared()
+    page = stage.open("about:blank", held)
+    page.goto(server.url, wait_until="commit")
+    page.wait_for_selector("[data-skeletons]")
+    return settle(page)
+
+
+@view("gone")
+def gone(stage: Stage) -> Page:
+    server = stage.server(stage.cameras(4))
+    page = live(stage.open(server.url))
+    server.kill()
+    page.wait_for_selector("[data-banner]:not([hidden])")
+    page.wait_for_selector(".tile[data-state='gone']")
+    return settle(page, 3000)
+
+
+@view("shut-down")
+def shut_down(stage: Stage) -> Page:
+    server = stage.server(stage.cameras(4))
+    page = live(stage.open(server.url))
+    page.locator("[data-open-quit]").click()
+    page.locator("[data-quit]").get_by_role("button", name="Shut down").click()
+    page.wait_for_selector("[data-banner]:not([hidden])")
+    wait_until(lambda: server.process.poll() is not None)
+    return settle(page, 1500)
+
+
+@view("no-websocket")
+def no_websocket(stage: Stage) -> Page:
+    proxy = NoWebSocketProxy(stage.shared(4).port)
+    stage.keep(proxy.close)
+    page = stage.open(f"http://127.0.0.1:{proxy.port}/")
+    page.wait_for_selector(".plain:not([hidden])")
+    return settle(page, 2500)
