@@ -52,5 +52,5 @@ def test_sixteen_cameras_stay_live(start_server: Start, page: Page) -> None:
         f"{min(rates.values()):.1f} to {max(rates.values()):.1f} fps, up to {readable[-1]:.0f} ms"
     )
     assert len(readable) > 0.9 * len(ages), "the strip could not be read"
-    assert readable[-1] < MOST_AGE_MS
+    assert p95 < MOST_AGE_MS
     assert min(rates.values()) > LEAST_FPS
