@@ -12,7 +12,7 @@
  * @typedef {{action: 'focus', index: number}
  *   | {action: 'move' | 'shift' | 'pan', by: 'left' | 'right' | 'up' | 'down'}
  *   | {action: 'step', by: -1 | 1} | {action: 'zoom', by: -1 | 0 | 1}
- *   | {action: 'unfocus' | 'fullscreen' | 'toggle' | 'snapshot' | 'copy' | 'popout' | 'layout' | 'filter'
+ *   | {action: 'unfocus' | 'fullscreen' | 'toggle' | 'snapshot' | 'copy' | 'popout' | 'layout' | 'filter' | 'close'
  *     | 'help' | 'system' | 'timeline'}} KeyAction
  */
 

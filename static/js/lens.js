@@ -141,7 +141,7 @@ export class Lens {
     if (!this.#pointers.delete(event.pointerId)) return;
     const stroke = this.#stroke;
     this.#stroke = null;
-    if (stroke === null || !ended || event.pointerType !== 'touch') return;
+    if (stroke === null || !ended || event.pointerType !== 'touch' || this.#tile === null) return;
     const made = { dx: event.clientX - stroke.x, dy: event.clientY - stroke.y, ms: event.timeStamp - stroke.ms };
     const by = stroke.whole ? swipeOf(made) : 0;
     if (by !== 0) this.#onSwipe(by);

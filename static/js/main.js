@@ -170,6 +170,7 @@ function perform(act) {
       if (!view.perform({ action: 'pan', by: act.by })) deck.move(act.by);
       return true;
     case 'unfocus':
+      if (view.perform({ action: 'close' })) return true;
       if (leaveFullPage(tile?.element) || closeDrawer()) return true;
       deck.focus(null);
       return true;

@@ -51,11 +51,9 @@ export class Reorder {
   }
 
   #onDown(event) {
-    if (this.#held !== null) {
-      // A second finger: it means something else.
-      this.#letGo();
-      return;
-    }
+    this.#letGo();
+    // A second finger means something else.
+    if (!event.isPrimary) return;
     const element = event.target.closest('.tile[data-camera]');
     const tile = this.#deck.tiles.get(element?.dataset.camera);
     if (!tile || event.button !== 0 || this.#deck.focused !== null || this.#deck.visible.length < 2) return;
@@ -70,6 +68,9 @@ export class Reorder {
     this.#point = { x: event.clientX, y: event.clientY };
     if (this.#dragging) {
       this.#follow();
+    } else if (event.buttons === 0) {
+      // It was let go where we did not hear of it.
+      this.#letGo();
     } else if (Math.hypot(event.clientX - this.#held.x, event.clientY - this.#held.y) > START_PX) {
       if (this.#held.touch) this.#letGo();
       else this.#start();

@@ -41,25 +41,23 @@ export class Trail {
     }
   }
 
-  // The step before must be left as it was.
+  // The step before, which is come back to, must say what was shown then.
   #flush() {
-    if (this.#timer === 0) return;
-    clearTimeout(this.#timer);
-    this.#timer = 0;
-    history.replaceState(history.state, '', this.#address({ camera: null }));
+    this.#write({ camera: null });
   }
 
-  #write() {
+  #write(changes = {}) {
     clearTimeout(this.#timer);
     this.#timer = 0;
-    const address = this.#address();
+    const address = this.#address(changes);
     if (address !== location.pathname + location.search + location.hash) {
       history.replaceState(history.state, '', address);
     }
   }
 
+  // Without a fragment: on the way back to one, browsers move the keyboard focus to what it names.
   #address(changes = {}) {
-    return location.pathname + writeLink({ ...this.#read(), ...changes }, location.search) + location.hash;
+    return location.pathname + writeLink({ ...this.#read(), ...changes }, location.search);
   }
 
   #onPop() {

@@ -56,6 +56,8 @@ export class View {
   perform(act) {
     const tile = this.#deck.target;
     switch (act.action) {
+      case 'close':
+        return this.#menu.close();
       case 'layout':
         this.#menu.cycle();
         return true;

@@ -57,6 +57,13 @@ export class ViewMenu {
     this.#toasts.show(`Layout: ${LAYOUT_NAMES[next]}`);
   }
 
+  /** Close the menu; false if it was not open. */
+  close() {
+    if (!('popover' in this.#menu) || !this.#menu.matches(':popover-open')) return false;
+    this.#menu.hidePopover();
+    return true;
+  }
+
   refresh() {
     const { layout, ordered } = this.#arrangement;
     const focused = this.#deck.focused !== null;
@@ -76,7 +83,7 @@ export class ViewMenu {
 
   #act(action) {
     if (action === undefined) return;
-    this.#menu.hidePopover();
+    this.close();
     if (action === 'copy') this.#copy(location.href, 'Copied the link to this view');
     if (action === 'copy-kiosk') this.#copy(new URL(this.#kioskLink(), location.href).href, 'Copied the kiosk link');
     if (action === 'install') this.#promptInstall();

@@ -539,7 +539,12 @@ def test_a_kiosk_shows_only_pictures(server: PortholeServer, page: Page) -> None
 def test_the_way_to_a_kiosk(server: PortholeServer, page: Page) -> None:
     """The view menu has a link to a kiosk of what one sees, and copies it."""
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
-    page.goto(server.url + "?filter=l&layout=2x2")
+    page.goto(server.url + "?filter=l&layout=2x2&camera=door")
+    page.locator("[popovertarget]").click()
+    page.keyboard.press("Escape")
+    expect(page.locator("[data-view-menu]")).to_be_hidden()
+    expect(page.locator("[data-panel]")).to_be_visible()
+    page.keyboard.press("Escape")
     expect_names(page, "hall", "lift")
 
     page.locator("[popovertarget]").click()
