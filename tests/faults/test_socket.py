@@ -5,6 +5,7 @@ import threading
 import time
 import urllib.request
 from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 import psutil
@@ -74,8 +75,34 @@ def expect_undisturbed(server: PortholeServer, good: Viewer) -> None:
 
 
 @pytest.fixture
-def server(start_server: Start) -> PortholeServer:
+def server(share_server: Start) -> PortholeServer:
+    """A server that whoever tests with it leaves as it was: with nobody but good viewers."""
+    return share_server("test:?size=320x180")
+
+
+@pytest.fixture
+def own_server(start_server: Start) -> PortholeServer:
+    """A server whose memory, log or end is looked at."""
     return start_server("test:?size=320x180")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def endings(share_server: Start) -> dict[str, "Future[bool]"]:
+    """Whether who says nothing is ended in time: that is waited for while the other tests run."""
+    port = share_server("test:?size=320x180").port
+    waiting = ThreadPoolExecutor(2, "silence")
+
+    def ends(connected: bool, within_s: float) -> bool:
+        hostile = Hostile(port, connected=connected)
+        try:
+            return hostile.is_closed(within_s=within_s)
+        finally:
+            hostile.close()
+
+    return {
+        "silent": waiting.submit(ends, connected=False, within_s=8),
+        "mute": waiting.submit(ends, connected=True, within_s=30),
+    }
 
 
 def test_malformed_events_are_forgiven(server: PortholeServer, connect: Connect) -> None:
@@ -98,10 +125,9 @@ def test_malformed_events_are_forgiven(server: PortholeServer, connect: Connect)
 
 @pytest.mark.parametrize("message", FATAL, ids=lambda message: repr(message[:12]))
 def test_breaches_of_protocol_end_their_own_connection(
-    share_server: Start, connect: Connect, message: bytes
+    server: PortholeServer, connect: Connect, message: bytes
 ) -> None:
     """What no Socket.IO client sends ends the connection it came on, and leaves no ghost."""
-    server = share_server("test:?size=320x180")
     good = watched(server, connect)
     hostile = Hostile(server.port)
     hostile.send(b'421["watch",{"camera":"test"}]')
@@ -173,34 +199,18 @@ def test_a_flood_of_pings_is_cut_off(server: PortholeServer, connect: Connect) -
     expect_undisturbed(server, good)
 
 
-def test_a_silent_connection_is_ended(server: PortholeServer) -> None:
-    """A WebSocket that never becomes a session is closed after five seconds."""
-    silent = Hostile(server.port, connected=False)
-
-    assert silent.is_closed(within_s=8)
-    silent.close()
-
-
-def test_who_answers_no_ping_is_ended(server: PortholeServer) -> None:
-    """A session whose peer has vanished without a word is over after two pings."""
-    mute = Hostile(server.port)
-
-    assert mute.is_closed(within_s=30)
-    mute.close()
-
-
-def test_non_readers_are_evicted(server: PortholeServer, connect: Connect) -> None:
+def test_non_readers_are_evicted(own_server: PortholeServer, connect: Connect) -> None:
     """Ten viewers that never read but send pongs are gone within 15 s, and harmed nobody."""
-    good = watched(server, connect)
+    good = watched(own_server, connect)
     # What the first requests and frames make a process keep is no growth.
     expect_frames(good, 90)
-    assert viewers_of(server) == 1
-    process = psutil.Process(server.process.pid)
+    assert viewers_of(own_server) == 1
+    process = psutil.Process(own_server.process.pid)
     before = process.memory_info().rss
-    hostiles = [Hostile(server.port, receive_buffer=4096) for _ in range(10)]
+    hostiles = [Hostile(own_server.port, receive_buffer=4096) for _ in range(10)]
     for hostile in hostiles:
         hostile.send(b'42["watch",{"camera":"test"}]')
-    wait_until(lambda: viewers_of(server) == 11)
+    wait_until(lambda: viewers_of(own_server) == 11)
 
     crowd = Crowd()
     crowd.add(good)
@@ -209,7 +219,7 @@ def test_non_readers_are_evicted(server: PortholeServer, connect: Connect) -> No
     spammer.start()
     started = time.monotonic()
     first = good.arrivals[-1].seq
-    crowd.run(20, until=lambda: time.monotonic() - started > 5 and viewers_of(server) == 1)
+    crowd.run(20, until=lambda: time.monotonic() - started > 5 and viewers_of(own_server) == 1)
     took_s = time.monotonic() - started
     stop.set()
     spammer.join()
@@ -278,9 +288,9 @@ def test_a_stranger_is_not_listened_to_for_long(server: PortholeServer, connect:
     expect_undisturbed(server, good)
 
 
-def test_quit_twice_is_as_good_as_once(server: PortholeServer, connect: Connect) -> None:
+def test_quit_twice_is_as_good_as_once(own_server: PortholeServer, connect: Connect) -> None:
     """Two operators who quit at the same moment are both answered, and the server ends with 0."""
-    one, other = connect(server), connect(server)
+    one, other = connect(own_server), connect(own_server)
 
     first, second = one.ask("quit", {}), other.ask("quit", {})
     replies: list[Any] = []
@@ -289,7 +299,7 @@ def test_quit_twice_is_as_good_as_once(server: PortholeServer, connect: Connect)
         replies.append(viewer.reply(number))
 
     assert [reply["ok"] for reply in replies] == [True, True]
-    assert server.wait(5) == 0
+    assert own_server.wait(5) == 0
 
 
 def test_ack_storms_change_nothing(server: PortholeServer, connect: Connect) -> None:
@@ -339,12 +349,14 @@ def test_odd_ways_to_connect_are_let_in_or_closed(server: PortholeServer, connec
     expect_undisturbed(server, good)
 
 
-def test_junk_neither_floods_nor_colours_the_log(server: PortholeServer, connect: Connect) -> None:
+def test_junk_neither_floods_nor_colours_the_log(
+    own_server: PortholeServer, connect: Connect
+) -> None:
     """Hundreds of bad messages are counted, not logged; control characters never get through."""
-    good = watched(server, connect)
-    lines = len(server.log)
+    good = watched(own_server, connect)
+    lines = len(own_server.log)
     for _ in range(3):
-        junk = Hostile(server.port)
+        junk = Hostile(own_server.port)
         for message in FORGIVEN:
             junk.send(message)
         junk.send(b'42["\\u001b[31m\\u0007\\nforged",{}]')
@@ -352,7 +364,20 @@ def test_junk_neither_floods_nor_colours_the_log(server: PortholeServer, connect
         assert junk.is_closed(within_s=5)
         junk.close()
 
-    expect_undisturbed(server, good)
-    log = server.log[lines:]
+    expect_undisturbed(own_server, good)
+    log = own_server.log[lines:]
     assert len(log) <= 12
     assert not [line for line in log if "\x1b" in line or "\x07" in line or line == "forged"]
+
+
+# Last, for these take their time.
+
+
+def test_a_silent_connection_is_ended(endings: dict[str, "Future[bool]"]) -> None:
+    """A WebSocket that never becomes a session is closed after five seconds."""
+    assert endings["silent"].result()
+
+
+def test_who_answers_no_ping_is_ended(endings: dict[str, "Future[bool]"]) -> None:
+    """A session whose peer has vanished without a word is over after two pings."""
+    assert endings["mute"].result()
