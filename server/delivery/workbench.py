@@ -8,6 +8,10 @@ from server.delivery.encoder import EncodedFrame, pass_through, scale_and_encode
 
 __all__ = ["Workbench"]
 
+# The smallest size is for thumbnails, and for links that carry nothing else: what finer JPEG would
+# show of it is not seen on the one, and too much for the other.
+SMALLEST_QUALITY = 0.8
+
 # How the bytes of a JPEG grow with its width, as a power of it: measured between 1.2, where a
 # picture is plain, and 2.4, where it is all noise.
 GROWTH = 1.6
@@ -83,13 +87,19 @@ class Workbench:
             camera.name,
             name,
             rendition.width,
-            camera.encoding_quality,
+            self._quality_of(name),
         )
         camera.meter.encoded += 1
         camera.meter.encode_s += took_s
         if frame is self._frame:  # Everybody may have left in the meantime.
             self._pixels.append(pixels)
         return encoded
+
+    def _quality_of(self, name: str) -> int:
+        """Return the JPEG quality of a rendition, 1 to 100."""
+        quality = self._camera.encoding_quality
+        smallest = name != FULL.name and name == self._camera.ladder[-1].name
+        return max(1, round(SMALLEST_QUALITY * quality)) if smallest else quality
 
     def _next_larger(self, frame: Frame, width: int) -> Image | None:
         """Return the smallest picture that is at least so wide; for 0 the whole one."""

@@ -18,6 +18,7 @@ import { Link } from './link.js';
 import { Mjpeg } from './mjpeg.js';
 import { Panel, isRunning } from './panel.js';
 import { place } from './place.js';
+import { setUpSkipLink } from './skiplink.js';
 import { saveSnapshot } from './snapshot.js';
 import { Statusbar } from './statusbar.js';
 import { setText } from './text.js';
@@ -57,6 +58,7 @@ let quitting = false;
 let plainTimer = 0;
 
 setUpTheme(find('[data-theme-toggle]'));
+setUpSkipLink(find('.skip-link'));
 setUpKeyboard(perform);
 find('[data-open-help]').addEventListener('click', openHelp);
 find('[data-open-quit]').addEventListener('click', openQuit);

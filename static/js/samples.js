@@ -10,11 +10,12 @@ import { Ring } from './ring.js';
 export const CAMERA_S = 120;
 export const SERVER_S = 300;
 
-/** Reasons for which frames are skipped, as `stats` names them, and the two that are ours. */
+/** Reasons for which frames are skipped, as `stats` names them, and the two that are ours; all else is `other`. */
 export const DROPS = /** @type {const} */ ([
-  'replaced', 'credit', 'unsent', 'gone', 'encode', 'error', 'broken', 'bus', 'junk', 'behind', 'here',
-  'undecodable',
+  'replaced', 'credit', 'unsent', 'gone', 'encode', 'error', 'broken', 'processing', 'unprocessed', 'bus', 'junk',
+  'behind', 'here', 'undecodable',
 ]);
+const KNOWN = new Set(DROPS);
 
 // Beyond this a pause is no second any more, and what it brings is no rate of one.
 const LONGEST_PAUSE_S = 5;
@@ -127,11 +128,13 @@ function ratesOf(now, before, seconds) {
     delivered: Math.max(0, now.received - before.received) / seconds,
     painted: Math.max(0, now.painted - before.painted) / seconds,
     drops: 0,
+    'drop:other': 0,
   };
-  for (const reason of DROPS) {
+  for (const reason of DROPS) rates[`drop:${reason}`] = 0;
+  for (const [reason, count] of Object.entries(now.drops)) {
     // Totals begin anew with the server.
-    const dropped = Math.max(0, (now.drops[reason] ?? 0) - (before.drops[reason] ?? 0)) / seconds;
-    rates[`drop:${reason}`] = dropped;
+    const dropped = Math.max(0, count - (before.drops[reason] ?? 0)) / seconds;
+    rates[`drop:${KNOWN.has(reason) ? reason : 'other'}`] += dropped;
     rates.drops += dropped;
   }
   return rates;

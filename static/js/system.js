@@ -23,10 +23,16 @@ const REASONS = {
   bad_request: 'Malformed',
   unknown_camera: 'No such camera',
   forbidden: 'Not allowed',
-  rate_limited: 'Too many',
+  rate_limited: 'Too many events',
   unavailable: 'Could not be done',
   unauthorized: 'Not logged in',
   evicted: 'Acknowledged nothing',
+  flood: 'Too many messages',
+  malformed: 'No proper messages',
+  400: 'Improper requests',
+  403: 'From foreign pages',
+  421: 'For foreign hosts',
+  429: 'Too many connections',
 };
 
 export class System {

@@ -78,6 +78,20 @@ def test_small_rendition_takes_few_bytes(camera: Camera, fanout: Fanout, scene: 
     assert sizes[-1] < sizes[0] / 4
 
 
+def test_only_the_smallest_is_coarser(camera: Camera, fanout: Fanout, scene: Image) -> None:
+    """What the camera's quality says holds for every size but the thumbnails."""
+    camera.set_quality(90)
+    seated = join_all(fanout)
+
+    put_frame(camera, 1, scene)
+    until(lambda: all(room[0].frames for room in seated.values()))
+
+    qualities = {
+        name: inspect_jpeg(room[0].frames[0].jpeg)[0].quality for name, room in seated.items()
+    }
+    assert qualities == {"full": 90, "960": 90, "640": 90, "320": 72}
+
+
 def test_sizes_are_made_from_the_next_larger_one(
     camera: Camera, fanout: Fanout, scene: Image, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,4 +1,4 @@
-"""A poor link on loopback: a TCP proxy that delays what passes, and stalls as TCP does on loss."""
+"""A poor link on loopback: a TCP proxy that delays what passes, is narrow, or stalls as on loss."""
 
 import random
 import selectors
@@ -26,11 +26,18 @@ class PoorLink:
         port: Where to pass connections on to.
         delay_s: One way, in seconds.
         loss: Share of packets that are lost.
+        bits_per_s: What all connections together carry, each way; None for whatever comes.
     """
 
-    def __init__(self, port: int, delay_s: float, loss: float) -> None:
+    def __init__(
+        self, port: int, delay_s: float, loss: float, bits_per_s: float | None = None
+    ) -> None:
+        # All three may be changed while it is in use.
         self.delay_s = delay_s
         self.loss = loss
+        self.bits_per_s = bits_per_s
+        # When each direction has sent what it has: to the server, and from it.
+        self._free_at = [0.0, 0.0]
         self._target = port
         self._chance = random.Random(1)
         self._over = threading.Event()
@@ -65,10 +72,10 @@ class PoorLink:
     def _accept(self) -> None:
         near, _ = self._listener.accept()
         far = socket.create_connection(("127.0.0.1", self._target))
-        for source, sink in ((near, far), (far, near)):
+        for way, (source, sink) in enumerate(((near, far), (far, near))):
             source.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             source.setblocking(False)
-            pipe = _Pipe(source, sink)
+            pipe = _Pipe(source, sink, way)
             self._pipes.append(pipe)
             self._selector.register(source, selectors.EVENT_READ, pipe)
 
@@ -87,15 +94,21 @@ class PoorLink:
             return
         now = time.monotonic()
         for start in range(0, len(data), PACKET_BYTES):
+            packet = data[start : start + PACKET_BYTES]
             again_s = 2 * self.delay_s if self._chance.random() < self.loss else 0.0
-            pipe.put(data[start : start + PACKET_BYTES], now + self.delay_s + again_s)
+            sent_at = now
+            if self.bits_per_s is not None:
+                sent_at = max(now, self._free_at[pipe.way]) + 8 * len(packet) / self.bits_per_s
+                self._free_at[pipe.way] = sent_at
+            pipe.put(packet, sent_at + self.delay_s + again_s)
 
 
 class _Pipe:
     """One direction of one connection; what is in it comes out in order."""
 
-    def __init__(self, source: socket.socket, sink: socket.socket) -> None:
+    def __init__(self, source: socket.socket, sink: socket.socket, way: int) -> None:
         self.source = source
+        self.way = way
         self.held = 0
         self.ended = False
         self._sink = sink

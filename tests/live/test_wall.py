@@ -48,9 +48,8 @@ def test_sixteen_cameras_stay_live(start_server: Start, page: Page) -> None:
     }
 
     readable = sorted(age for age in ages if age is not None)
-    print(
-        f"{min(rates.values()):.1f} to {max(rates.values()):.1f} fps, up to {readable[-1]:.0f} ms"
-    )
+    p95 = readable[len(readable) * 95 // 100]
+    print(f"{min(rates.values()):.1f} to {max(rates.values()):.1f} fps, p95 {p95:.0f} ms")
     assert len(readable) > 0.9 * len(ages), "the strip could not be read"
-    assert readable[-1] < MOST_AGE_MS
+    assert p95 < MOST_AGE_MS
     assert min(rates.values()) > LEAST_FPS
