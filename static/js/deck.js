@@ -125,6 +125,8 @@ export class Deck extends EventTarget {
   }
 
   refresh() {
+    // All are measured before any is written to: in turns, the page would be laid out once for each.
+    for (const tile of this.#tiles.values()) tile.viewer.refresh();
     for (const tile of this.#tiles.values()) tile.refresh();
   }
 

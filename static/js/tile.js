@@ -159,7 +159,6 @@ export class Tile extends EventTarget {
   refresh() {
     const { state } = this;
     const viewer = this.#viewer;
-    viewer.refresh();
     const hasPicture = viewer.hasPicture;
     const condition = conditionOf({
       state: state.state,

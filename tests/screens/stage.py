@@ -1,7 +1,7 @@
 """What a view is set up with: cameras that show scenes, real servers, pages in a real browser."""
 
 import tempfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -133,10 +133,21 @@ class Stage:
         return self._shared[1]
 
     def server(
-        self, cameras: Iterable[tuple[str, str, str]], *arguments: str, people: bool = False
+        self,
+        cameras: Iterable[tuple[str, str, str]],
+        *arguments: str,
+        each: str = "",
+        beside: Mapping[str, str] | None = None,
     ) -> PortholeServer:
-        """Return a server of this view's own, with cameras by name, title and source."""
-        return self._start(self._view, cameras, *arguments, people=people)
+        """Return a server of this view's own.
+
+        Args:
+            cameras: By name, title and source.
+            arguments: Of the command line.
+            each: What else is in the settings of each camera.
+            beside: Files beside the settings, name to text.
+        """
+        return self._start(self._view, cameras, *arguments, each=each, beside=beside)
 
     @staticmethod
     def tell(server: PortholeServer, event: str, **payload: Any) -> None:
@@ -177,6 +188,8 @@ class Stage:
         cameras: Iterable[tuple[str, str, str]],
         *arguments: str,
         people: bool = False,
+        each: str = "",
+        beside: Mapping[str, str] | None = None,
     ) -> PortholeServer:
         state = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="porthole-screens-")))
         if people:
@@ -184,10 +197,12 @@ class Stage:
             file.add_user("ada", "operator", None, PASSWORD)
             file.add_user("vera", "viewer", None, PASSWORD)
             file.add_user("dora", "viewer", ["elsewhere"], PASSWORD)
+        for file_name, text in (beside or {}).items():
+            (state / file_name).write_text(text)
         settings = state / "porthole.toml"
         settings.write_text(
             "\n".join(
-                f'[[camera]]\nname = "{name}"\ntitle = "{title}"\nsource = "{source}"\n'
+                f'[[camera]]\nname = "{name}"\ntitle = "{title}"\nsource = "{source}"\n{each}\n'
                 for name, title, source in cameras
             )
         )

@@ -33,8 +33,29 @@ PRETEND_HIDDEN = """() => {
   document.dispatchEvent(new Event('visibilitychange'));
 }"""
 
-BY_KEY: dict[str, str] = {"help": "?"}
-BY_CLICK: dict[str, str] = {"quit": "[data-open-quit]"}
+BY_KEY: dict[str, str] = {"help": "?", "system": "i", "timeline": "t"}
+BY_CLICK: dict[str, str] = {
+    "quit": "[data-open-quit]",
+    "view-menu": "[popovertarget='view-menu']",
+}
+BY_LINK: dict[str, str] = {
+    "kiosk": "?view=kiosk",
+    "layout-2x2": "?layout=2x2",
+    "filter": "?filter=pr",
+    "filter-nothing": "?filter=lighthouse",
+}
+IN_PANEL: dict[str, str] = {
+    "focus-controls": "[data-controls]",
+    "focus-plots": "[data-plots]",
+    "focus-details": ".facts",
+    "focus-recent": ".recent",
+}
+
+# A scanner of one's own that was not finished.
+PROCESSOR = """
+def find_parts(image, info):
+    raise ValueError("template parts.png is missing")
+"""
 
 
 def view(name: str) -> Callable[[View], View]:
@@ -64,13 +85,32 @@ def focus(stage: Stage) -> Page:
     return live(open_focus(live(stage.open(stage.shared().url)), 2))
 
 
-@view("focus-controls")
-def focus_controls(stage: Stage) -> Page:
-    """On a phone the controls are below the picture."""
+@view("panel")
+def panel(stage: Stage) -> Iterator[tuple[str, Page]]:
+    """What is beside the camera in focus, on a phone below it, one part after the other."""
     page = focus(stage)
-    page.locator("[data-panel]").scroll_into_view_if_needed()
-    page.locator(".details").evaluate("(details) => details.scrollIntoView({ block: 'end' })")
-    return settle(page)
+    for group in page.locator(".control-group:not([open]) > summary").all():
+        group.click()
+    # Plots want something to plot.
+    settle(page, 5000)
+    for name, selector in IN_PANEL.items():
+        part = page.locator(selector)
+        part.evaluate("(part) => part.scrollIntoView({ block: 'start' })")
+        yield name, settle(page)
+
+
+@view("focus-processor")
+def focus_processor(stage: Stage) -> Page:
+    """A camera whose pictures go through code of people's own, which fails."""
+    server = stage.server(
+        stage.cameras(6)[-1:],
+        each='process = ["timestamp", "parts:find_parts"]',
+        beside={"parts.py": PROCESSOR},
+    )
+    page = open_focus(stage.open(server.url), 0)
+    page.wait_for_selector("[data-processing]:not([hidden])")
+    page.locator("[data-processing]").evaluate("(part) => part.scrollIntoView({ block: 'end' })")
+    return settle(page, 4000)
 
 
 def _by_key(key: str) -> View:
@@ -92,6 +132,18 @@ def _by_click(selector: str) -> View:
 
 
 VIEWS |= {name: _by_key(key) for name, key in BY_KEY.items()}
+
+
+def _by_link(link: str) -> View:
+    def set_up(stage: Stage) -> Page:
+        page = stage.open(stage.shared().url + link)
+        page.wait_for_selector("[data-deck][data-phase='ready']")
+        return settle(page, 3000)
+
+    return set_up
+
+
+VIEWS |= {name: _by_link(link) for name, link in BY_LINK.items()}
 VIEWS |= {name: _by_click(selector) for name, selector in BY_CLICK.items()}
 
 
