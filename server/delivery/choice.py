@@ -148,11 +148,11 @@ class Choice:
         before = self._index
         transit_s = max(0.0, ack.round_trip_s - ack.hold_s)
         self._least_s = min(self._least_s, transit_s)
-        bare_s = bare_s or self._least_s
-        load_s = max(0.0, transit_s - bare_s)
         if self._starting:
-            self._start(transit_s, load_s)
+            self._start(transit_s, bare_s)
         else:
+            bare_s = bare_s or self._least_s
+            load_s = max(0.0, transit_s - bare_s)
             self._acked += ack.frames
             self._loads.append(load_s)
             self._holds.append(ack.hold_s)
@@ -187,11 +187,11 @@ class Choice:
     def _is_late(transit_s: float, load_s: float, bare_s: float) -> bool:
         return transit_s > LATE_S and load_s > bare_s / 2
 
-    def _start(self, transit_s: float, load_s: float) -> None:
+    def _start(self, transit_s: float, bare_s: float) -> None:
         """Go by the first small frame: where that is quick, the whole one cannot be slow."""
         self._starting = False
-        ratio = self._ratio(self._top)
-        if transit_s + load_s * (ratio - 1) <= LATE_S / 2:
+        load_s = max(0.0, transit_s - bare_s)
+        if transit_s + load_s * (self._ratio(self._top) - 1) <= LATE_S / 2:
             self._index = self._top
 
     def _judge(self, bare_s: float, fps: float, now: float) -> None:
