@@ -6,9 +6,9 @@ to decode and paint it. What that exceeds the link's bare round trip by grows wi
 this part, the *load*, is what a smaller rendition makes shorter. So a link that is long but wide is
 left alone, and on one that is narrow frames get smaller before they get fewer.
 
-Down is fast: two late frames, or one second in which frames had to be skipped. Up is slow: a step
-at a time, after two good seconds, if the next size fits by what was measured. A step that fails is
-not tried again for a while, and for longer each time, unless the link has changed.
+Down is fast: two late frames, or one second in which frames had to be skipped. Up is slow: after
+two good seconds, one step if that size fits by what was measured, more only if it fits twice over.
+What fails is not tried again for a while, and for longer each time, unless the link has changed.
 """
 
 from collections.abc import Callable
@@ -132,7 +132,7 @@ class Choice:
         self._missed += 1
 
     def take(self, ack: Acknowledged, sent_seq: int, bare_s: float, now: float) -> bool:
-        """Take in an acknowledgement; return whether another rendition fits from now on.
+        """Take in an acknowledgement; return whether the choice is another, or has another reason.
 
         Args:
             ack: What it tells.
@@ -145,7 +145,7 @@ class Choice:
         if ack.seq <= self._from_seq:
             return False  # Sent before the last change, so it tells nothing of what is now.
         fps = self._camera.rate
-        before = self._index
+        before, reason_before = self._index, self.reason
         transit_s = max(0.0, ack.round_trip_s - ack.hold_s)
         self._least_s = min(self._least_s, transit_s)
         if self._starting:
@@ -162,10 +162,9 @@ class Choice:
             elif now - self._trial_at >= TRIAL_S and len(self._loads) >= 2:
                 self._judge(bare_s, fps, now)
                 self._begin_trial(now)
-        if self._index == before:
-            return False
-        self._restart(sent_seq, now)
-        return True
+        if self._index != before:
+            self._restart(sent_seq, now)
+        return self._index != before or self.reason != reason_before
 
     def _look_at_offer(self, sent_seq: int, now: float) -> bool:
         """See what there is and what fills the tile; return whether the rendition changed."""
@@ -214,17 +213,25 @@ class Choice:
         rest = self._rests.get(self._names[self._index - 1])
         if rest is not None and now < rest.until and load_s > LIGHTER * rest.load_s:
             return
-        expected_s = load_s * self._ratio(self._index - 1)
-        fits = expected_s * fps <= FULLEST or expected_s <= LEAST_LOAD_S
-        if fits or self._good >= PATIENT_TRIALS:
+        larger = self._largest_that_fits(load_s, fps)
+        if larger < self._index or self._good >= PATIENT_TRIALS:
             self._raised_at, self._load_before_s = now, load_s
-            self._index -= 1
+            self._index = min(larger, self._index - 1)
+
+    def _largest_that_fits(self, load_s: float, fps: float) -> int:
+        """Return how far up it may go by what is known of the link."""
+        for index in range(self._top, self._index):
+            expected_s = load_s * self._ratio(index)
+            room = FULLEST if index == self._index - 1 else FULLEST / 2
+            if expected_s * fps <= room or expected_s <= LEAST_LOAD_S:
+                return index
+        return self._index
 
     def _lower(self, cause: Reason, share: float, now: float) -> None:
         """Choose the largest rendition of no more than this share of the bytes, or the smallest."""
+        self._cause = cause
         if self._index + 1 >= len(self._names):
             return
-        self._cause = cause
         if self._raised_at is not None:
             self._raised_at = None
             before = self._rests.get(self.rendition)
