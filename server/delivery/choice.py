@@ -30,6 +30,9 @@ LATE_FRAMES = 2
 TRIAL_S = 1.0
 GOOD_TRIALS = 2
 
+# A machine that is busy for a second is not a slow one.
+HARD_TRIALS = 2
+
 # What share of the frames must have been taken, and what share makes a second a good one.
 ENOUGH = 0.8
 GOOD = 0.95
@@ -101,6 +104,7 @@ class Choice:
         self._from_seq = 0
         self._late = 0
         self._good = 0
+        self._hard = 0  # Seconds in a row in which the viewer itself could not keep up.
         self._rests: dict[str, _Rest] = {}  # Of renditions that were tried in vain.
         self._raised_at: float | None = None  # While a step up has not proved itself.
         self._load_before_s = 0.0  # Before that step.
@@ -199,11 +203,14 @@ class Choice:
         if share < ENOUGH:
             self._good = 0
             if hold_s > load_s and hold_s * fps > 0.5:
-                self._lower("decoding", share, now)
+                self._hard += 1
+                if self._hard >= HARD_TRIALS:
+                    self._lower("decoding", share, now)
             elif load_s > max(bare_s / 2, LEAST_LOAD_S):
                 self._lower("network", share, now)
             # Else the link is long, and the credit window is going to learn it.
             return
+        self._hard = 0
         self._good = self._good + 1 if share >= GOOD else 0
         if self._raised_at is not None and now - self._raised_at > PROOF_S:
             self._raised_at = None
@@ -249,7 +256,7 @@ class Choice:
 
     def _restart(self, seq: int, now: float) -> None:
         self._from_seq = seq
-        self._late = self._good = 0
+        self._late = self._good = self._hard = 0
         self._begin_trial(now)
 
     def _begin_trial(self, now: float) -> None:
