@@ -204,7 +204,7 @@ class Choice:
             self._good = 0
             if hold_s > load_s and hold_s * fps > 0.5:
                 self._hard += 1
-                if self._hard >= HARD_TRIALS:
+                if self._hard >= HARD_TRIALS or self._raised_at is not None:
                     self._lower("decoding", share, now)
             elif load_s > max(bare_s / 2, LEAST_LOAD_S):
                 self._lower("network", share, now)
