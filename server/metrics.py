@@ -34,8 +34,11 @@ class Meter:
     sent_bytes: int = 0
     """JPEG bytes sent, counted once per viewer."""
 
+    ready: int = 0
+    """Frames that came into the slot: captured, and processed where that is wanted."""
+
     capture_s: float = 0.0
-    """Time from capture until the frame was in the slot, in seconds, over all captured frames."""
+    """Time from capture until the frame was in the slot, in seconds, over all of these."""
 
     encode_s: float = 0.0
     """Time spent encoding, in seconds."""
@@ -70,6 +73,7 @@ class CameraStats:
             "passed": meter.passed,
             "sent": meter.sent,
             "sent_bytes": meter.sent_bytes,
+            "ready": meter.ready,
             "capture_s": meter.capture_s,
             "encode_s": meter.encode_s,
             "sent_age_s": meter.sent_age_s,
@@ -80,7 +84,7 @@ class CameraStats:
         before, self._before = self._before, self._now()
         since = {key: now - before[key] for key, now in self._before.items()}
         seconds = max(since["seconds"], 1e-6)
-        capture_ms = _mean_ms(since["capture_s"], since["captured"])
+        capture_ms = _mean_ms(since["capture_s"], since["ready"])
         encode_ms = _mean_ms(since["encode_s"], since["encoded"])
         sent_age_ms = _mean_ms(since["sent_age_s"], since["sent"])
         # What is left of a frame's age when it is sent: for the encoder, for its turn, for credit.

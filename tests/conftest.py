@@ -21,6 +21,7 @@ from server.capture.local import LocalReader
 from server.capture.reader import Reader
 from server.capture.source import Source
 from server.delivery.encoder import EncodedFrame
+from server.delivery.fanout import Fanout
 from server.processor import Processor
 
 # No example is too slow on a loaded machine, and no run depends on an earlier one.
@@ -228,6 +229,21 @@ def put_frame(camera: Camera, seq: int, shown: Picture | None = None) -> None:
 def clock() -> FakeClock:
     """A clock of the test's own."""
     return FakeClock()
+
+
+@pytest.fixture
+def camera() -> Camera:
+    """A camera whose frames the test puts in by hand."""
+    return offline_camera()
+
+
+@pytest.fixture
+def fanout(camera: Camera) -> Iterator[Fanout]:
+    """Its rooms, at work."""
+    rooms = Fanout(camera)
+    rooms.open()
+    yield rooms
+    rooms.close()
 
 
 @pytest.fixture

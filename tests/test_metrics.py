@@ -13,6 +13,9 @@ def test_rates_are_since_the_last_call(clock: FakeClock) -> None:
     meter.sent += 60
     meter.sent_bytes += 250_000
     meter.encode_s += 0.1
+    meter.ready += 25
+    meter.capture_s += 0.05
+    meter.sent_age_s += 0.6
     clock.advance(2)
 
     first = stats.take()
@@ -23,7 +26,8 @@ def test_rates_are_since_the_last_call(clock: FakeClock) -> None:
     assert first["encoded_fps"] == 10
     assert first["sent_fps"] == 30
     assert first["sent_kbps"] == 1000
-    assert first["encode_ms"] == 5
+    assert (first["capture_ms"], first["encode_ms"], first["wait_ms"]) == (2, 5, 3)
+    assert second["capture_ms"] is second["encode_ms"] is second["wait_ms"] is None
     assert first["captured"] == second["captured"] == 130
     assert second["captured_fps"] == second["sent_kbps"] == 0
 

@@ -398,7 +398,6 @@ class Camera:
             self._due = 0.0
         self._seq += 1
         self.meter.captured += 1
-        self.meter.capture_s += max(0.0, time.time() - at_unix)
         frame = Frame(picture, self._seq, at_unix)
         if self._stage.needed:
             self._stage.put(frame)
@@ -416,6 +415,8 @@ class Camera:
         if size != self._size or (before > 0) != (self._jpeg_quality > 0):
             self._size = size
             self._refresh(changed=True)
+        self.meter.ready += 1
+        self.meter.capture_s += max(0.0, time.time() - frame.at_unix)
         replaced = self.slot.replaced
         self.slot.put(frame)
         self.meter.drops["replaced"] += self.slot.replaced - replaced

@@ -6,9 +6,9 @@ to decode and paint it. What that exceeds the link's bare round trip by grows wi
 this part, the *load*, is what a smaller rendition makes shorter. So a link that is long but wide is
 left alone, and on one that is narrow frames get smaller before they get fewer.
 
-Down is fast: two late frames, or one second in which frames had to be skipped. Up is slow: a step
-at a time, after two good seconds, if the next size fits by what was measured. A step that fails is
-not tried again for a while, and for longer each time, unless the link has changed.
+Down is fast: two late frames, or one second in which frames had to be skipped. Up is slow: after
+two good seconds, one step if that size fits by what was measured, more only if it fits twice over.
+What fails is not tried again for a while, and for longer each time, unless the link has changed.
 """
 
 from collections.abc import Callable
@@ -29,6 +29,9 @@ LATE_FRAMES = 2
 # How long frames are watched before a verdict, and how many good verdicts lead up.
 TRIAL_S = 1.0
 GOOD_TRIALS = 2
+
+# A machine that is busy for a second is not a slow one.
+HARD_TRIALS = 2
 
 # What share of the frames must have been taken, and what share makes a second a good one.
 ENOUGH = 0.8
@@ -101,6 +104,7 @@ class Choice:
         self._from_seq = 0
         self._late = 0
         self._good = 0
+        self._hard = 0  # Seconds in a row in which the viewer itself could not keep up.
         self._rests: dict[str, _Rest] = {}  # Of renditions that were tried in vain.
         self._raised_at: float | None = None  # While a step up has not proved itself.
         self._load_before_s = 0.0  # Before that step.
@@ -132,7 +136,7 @@ class Choice:
         self._missed += 1
 
     def take(self, ack: Acknowledged, sent_seq: int, bare_s: float, now: float) -> bool:
-        """Take in an acknowledgement; return whether another rendition fits from now on.
+        """Take in an acknowledgement; return whether the choice is another, or has another reason.
 
         Args:
             ack: What it tells.
@@ -145,14 +149,14 @@ class Choice:
         if ack.seq <= self._from_seq:
             return False  # Sent before the last change, so it tells nothing of what is now.
         fps = self._camera.rate
-        before = self._index
+        before, reason_before = self._index, self.reason
         transit_s = max(0.0, ack.round_trip_s - ack.hold_s)
         self._least_s = min(self._least_s, transit_s)
-        bare_s = bare_s or self._least_s
-        load_s = max(0.0, transit_s - bare_s)
         if self._starting:
-            self._start(transit_s, load_s)
+            self._start(transit_s, bare_s)
         else:
+            bare_s = bare_s or self._least_s
+            load_s = max(0.0, transit_s - bare_s)
             self._acked += ack.frames
             self._loads.append(load_s)
             self._holds.append(ack.hold_s)
@@ -162,10 +166,9 @@ class Choice:
             elif now - self._trial_at >= TRIAL_S and len(self._loads) >= 2:
                 self._judge(bare_s, fps, now)
                 self._begin_trial(now)
-        if self._index == before:
-            return False
-        self._restart(sent_seq, now)
-        return True
+        if self._index != before:
+            self._restart(sent_seq, now)
+        return self._index != before or self.reason != reason_before
 
     def _look_at_offer(self, sent_seq: int, now: float) -> bool:
         """See what there is and what fills the tile; return whether the rendition changed."""
@@ -187,11 +190,11 @@ class Choice:
     def _is_late(transit_s: float, load_s: float, bare_s: float) -> bool:
         return transit_s > LATE_S and load_s > bare_s / 2
 
-    def _start(self, transit_s: float, load_s: float) -> None:
+    def _start(self, transit_s: float, bare_s: float) -> None:
         """Go by the first small frame: where that is quick, the whole one cannot be slow."""
         self._starting = False
-        ratio = self._ratio(self._top)
-        if transit_s + load_s * (ratio - 1) <= LATE_S / 2:
+        load_s = max(0.0, transit_s - bare_s)
+        if transit_s + load_s * (self._ratio(self._top) - 1) <= LATE_S / 2:
             self._index = self._top
 
     def _judge(self, bare_s: float, fps: float, now: float) -> None:
@@ -200,11 +203,14 @@ class Choice:
         if share < ENOUGH:
             self._good = 0
             if hold_s > load_s and hold_s * fps > 0.5:
-                self._lower("decoding", share, now)
+                self._hard += 1
+                if self._hard >= HARD_TRIALS or self._raised_at is not None:
+                    self._lower("decoding", share, now)
             elif load_s > max(bare_s / 2, LEAST_LOAD_S):
                 self._lower("network", share, now)
             # Else the link is long, and the credit window is going to learn it.
             return
+        self._hard = 0
         self._good = self._good + 1 if share >= GOOD else 0
         if self._raised_at is not None and now - self._raised_at > PROOF_S:
             self._raised_at = None
@@ -214,17 +220,25 @@ class Choice:
         rest = self._rests.get(self._names[self._index - 1])
         if rest is not None and now < rest.until and load_s > LIGHTER * rest.load_s:
             return
-        expected_s = load_s * self._ratio(self._index - 1)
-        fits = expected_s * fps <= FULLEST or expected_s <= LEAST_LOAD_S
-        if fits or self._good >= PATIENT_TRIALS:
+        larger = self._largest_that_fits(load_s, fps)
+        if larger < self._index or self._good >= PATIENT_TRIALS:
             self._raised_at, self._load_before_s = now, load_s
-            self._index -= 1
+            self._index = min(larger, self._index - 1)
+
+    def _largest_that_fits(self, load_s: float, fps: float) -> int:
+        """Return how far up it may go by what is known of the link."""
+        for index in range(self._top, self._index):
+            expected_s = load_s * self._ratio(index)
+            room = FULLEST if index == self._index - 1 else FULLEST / 2
+            if expected_s * fps <= room or expected_s <= LEAST_LOAD_S:
+                return index
+        return self._index
 
     def _lower(self, cause: Reason, share: float, now: float) -> None:
         """Choose the largest rendition of no more than this share of the bytes, or the smallest."""
+        self._cause = cause
         if self._index + 1 >= len(self._names):
             return
-        self._cause = cause
         if self._raised_at is not None:
             self._raised_at = None
             before = self._rests.get(self.rendition)
@@ -242,7 +256,7 @@ class Choice:
 
     def _restart(self, seq: int, now: float) -> None:
         self._from_seq = seq
-        self._late = self._good = 0
+        self._late = self._good = self._hard = 0
         self._begin_trial(now)
 
     def _begin_trial(self, now: float) -> None:

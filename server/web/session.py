@@ -212,7 +212,7 @@ class Session:
             fanout.serve(viewer)
 
     def _move(self, name: str, fanout: Fanout, choice: Choice) -> None:
-        """Have it see what its choice says, and tell it so."""
+        """Have it see what its choice says, and tell it what that is and why."""
         fanout.move(self.sid, choice.rendition)
         said = {"camera": name, "rendition": choice.rendition, "reason": choice.reason}
         # Past Socket.IO's queue, as we may be in a callback of the hub here, which must not wait.

@@ -2,8 +2,10 @@
 import { nowUnix } from './clock.js';
 import { snapshotName } from './format.js';
 
+const PATIENCE_MS = 3000;
+
 /**
- * Offer the picture of a tile as a download: the JPEG that is on the canvas, as it was received.
+ * Offer the picture of a tile as a download.
  *
  * @param {import('./tile.js').Tile} tile
  * @returns {Promise<string | null>} the file's name; null when there is no picture
@@ -17,23 +19,26 @@ export async function saveSnapshot(tile) {
 }
 
 /**
- * The JPEG that is on a tile's canvas, as it was received.
+ * The picture of a tile in full size: as it is on the canvas, or, where that is a smaller rendition and the
+ * camera is live, the newest one of the server.
  *
  * @param {import('./tile.js').Tile} tile
  * @returns {Promise<{jpeg: ArrayBuffer | Blob, at: number} | null>}  `at` is the capture time in Unix seconds.
  */
 export async function fetchJpeg(tile) {
   const frame = await tile.viewer.lastFrame();
-  if (frame !== null) return { jpeg: frame.jpeg, at: frame.header.at };
-  const jpeg = await fetchSnapshot(tile.name);
-  return jpeg && { jpeg, at: nowUnix() };
+  const shown = frame && { jpeg: frame.jpeg, at: frame.header.at };
+  if (shown !== null && (frame.header.rendition === 'full' || tile.condition !== 'live')) return shown;
+  return (await fetchSnapshot(tile.name)) ?? shown;
 }
 
-// Without a WebSocket the page holds no JPEG of its own.
 async function fetchSnapshot(camera) {
   try {
-    const response = await fetch(`snapshot/${encodeURIComponent(camera)}.jpg`, { cache: 'no-store' });
-    return response.ok ? await response.blob() : null;
+    const address = `snapshot/${encodeURIComponent(camera)}.jpg`;
+    const response = await fetch(address, { cache: 'no-store', signal: AbortSignal.timeout(PATIENCE_MS) });
+    if (!response.ok) return null;
+    const at = Number(response.headers.get('X-Timestamp')) || nowUnix();
+    return { jpeg: await response.blob(), at };
   } catch {
     return null;
   }

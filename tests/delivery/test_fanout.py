@@ -1,6 +1,6 @@
 """One camera's room: encode once, newest frame wins, the slow delay nobody."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -12,22 +12,7 @@ from server.capture.frame import Jpeg
 from server.delivery import fanout as fanout_module
 from server.delivery.encoder import EncodedFrame, encode_jpeg
 from server.delivery.fanout import Fanout
-from tests.conftest import RecordingViewer, offline_camera, put_frame, settle, until
-
-
-@pytest.fixture
-def camera() -> Camera:
-    """A camera whose frames the test puts in by hand."""
-    return offline_camera()
-
-
-@pytest.fixture
-def fanout(camera: Camera) -> Iterator[Fanout]:
-    """The camera's room, at work."""
-    room = Fanout(camera)
-    room.open()
-    yield room
-    room.close()
+from tests.conftest import RecordingViewer, put_frame, settle, until
 
 
 def pump(camera: Camera, seq: int) -> None:

@@ -2,7 +2,6 @@
 
 import socket
 import time
-from collections.abc import Iterator
 
 import numpy as np
 import pytest
@@ -12,23 +11,7 @@ from server.capture.camera import Camera
 from server.delivery import mjpeg
 from server.delivery.fanout import Fanout
 from server.delivery.mjpeg import FrameWaiter, MjpegViewer
-from tests.conftest import encoded, offline_camera, put_frame, settle, until
-
-
-@pytest.fixture
-def camera() -> Camera:
-    """A camera whose frames the test puts in by hand."""
-    return offline_camera()
-
-
-@pytest.fixture
-def fanout(camera: Camera) -> Iterator[Fanout]:
-    """The camera's room, at work."""
-    room = Fanout(camera)
-    room.open()
-    yield room
-    room.close()
-
+from tests.conftest import encoded, put_frame, settle, until
 
 Link = tuple[socket.socket, socket.socket]
 

@@ -1,6 +1,6 @@
 """One camera in several sizes: a room for each, one encoding for each, and none for nobody."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import cv2
@@ -14,24 +14,9 @@ from server.capture.jpeg import inspect_jpeg, with_pixels
 from server.capture.testpattern import TestPattern
 from server.delivery import encoder
 from server.delivery.fanout import Fanout
-from tests.conftest import FakeSource, RecordingViewer, offline_camera, put_frame, settle, until
+from tests.conftest import FakeSource, RecordingViewer, put_frame, settle, until
 
 SIZES = {"full": (1280, 720), "960": (960, 540), "640": (640, 360), "320": (320, 180)}
-
-
-@pytest.fixture
-def camera() -> Camera:
-    """A camera whose frames the test puts in by hand."""
-    return offline_camera()
-
-
-@pytest.fixture
-def fanout(camera: Camera) -> Iterator[Fanout]:
-    """Its rooms, at work."""
-    rooms = Fanout(camera)
-    rooms.open()
-    yield rooms
-    rooms.close()
 
 
 @pytest.fixture(scope="module")

@@ -414,7 +414,10 @@ def test_a_snapshot_is_the_whole_picture(
 
     assert download.suggested_filename.startswith("front-door-2")
     assert download.suggested_filename.endswith(".jpg")
-    assert (tmp_path / "shot.jpg").read_bytes()[:2] == b"\xff\xd8"
+    saved = cv2.imread(str(tmp_path / "shot.jpg"))
+    assert saved is not None
+    # Whatever rendition is on the screen.
+    assert saved.shape == (720, 1280, 3)
 
 
 def test_help_opens_with_a_question_mark(share_server: Start, page: Page) -> None:

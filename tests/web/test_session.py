@@ -1,7 +1,6 @@
 """One dashboard's watching and acknowledging, on real rooms; only the line is a fake."""
 
 import json
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -10,7 +9,7 @@ from server.capture.camera import Camera
 from server.delivery.fanout import Fanout
 from server.delivery.packet import Packet
 from server.web.session import Session
-from tests.conftest import encoded, offline_camera, picture, put_frame, settle, until
+from tests.conftest import encoded, picture, put_frame, settle, until
 
 
 class FakeLine:
@@ -44,21 +43,6 @@ class FakeLine:
     @property
     def seqs(self) -> list[int]:
         return [header["seq"] for header in self.headers]
-
-
-@pytest.fixture
-def camera() -> Camera:
-    """A camera whose frames the test puts in by hand."""
-    return offline_camera()
-
-
-@pytest.fixture
-def fanout(camera: Camera) -> Iterator[Fanout]:
-    """The camera's room, at work."""
-    room = Fanout(camera)
-    room.open()
-    yield room
-    room.close()
 
 
 @pytest.fixture
