@@ -89,8 +89,9 @@ def focus(stage: Stage) -> Page:
 def panel(stage: Stage) -> Iterator[tuple[str, Page]]:
     """What is beside the camera in focus, on a phone below it, one part after the other."""
     page = focus(stage)
-    for group in page.locator(".control-group:not([open]) > summary").all():
-        group.click()
+    closed = ".control-group:not([open]) > summary, [data-plots]:not([open]) > summary"
+    for part in page.locator(closed).all():
+        part.evaluate("(summary) => summary.click()")
     # Plots want something to plot.
     settle(page, 5000)
     for name, selector in IN_PANEL.items():
