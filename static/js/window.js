@@ -42,6 +42,9 @@ function readingsOf(tile) {
     get lastSeq() {
       return viewer.lastSeq;
     },
+    get ageMs() {
+      return viewer.pictureAgeS * 1000;
+    },
     get rendition() {
       return viewer.rendition;
     },
