@@ -107,6 +107,7 @@ class Choice:
         self._hard = 0  # Seconds in a row in which the viewer itself could not keep up.
         self._rests: dict[str, _Rest] = {}  # Of renditions that were tried in vain.
         self._raised_at: float | None = None  # While a step up has not proved itself.
+        self._raised_from = 0
         self._load_before_s = 0.0  # Before that step.
         self._begin_trial(now)
 
@@ -217,22 +218,26 @@ class Choice:
             self._rests.pop(self.rendition, None)
         if self._index == self._top or self._good < GOOD_TRIALS:
             return
-        rest = self._rests.get(self._names[self._index - 1])
-        if rest is not None and now < rest.until and load_s > LIGHTER * rest.load_s:
-            return
-        larger = self._largest_that_fits(load_s, fps)
-        if larger < self._index or self._good >= PATIENT_TRIALS:
-            self._raised_at, self._load_before_s = now, load_s
-            self._index = min(larger, self._index - 1)
+        larger = self._find_larger(load_s, fps, now)
+        if larger < self._index:
+            self._raised_at, self._raised_from, self._load_before_s = now, self._index, load_s
+            self._index = larger
 
-    def _largest_that_fits(self, load_s: float, fps: float) -> int:
-        """Return how far up it may go by what is known of the link."""
-        for index in range(self._top, self._index):
+    def _find_larger(self, load_s: float, fps: float, now: float) -> int:
+        """Return how far up it may go by what is known of the link, and of earlier attempts."""
+        found = self._index
+        for index in range(self._index - 1, self._top - 1, -1):
+            rest = self._rests.get(self._names[index])
+            if rest is not None and now < rest.until and load_s > LIGHTER * rest.load_s:
+                break
             expected_s = load_s * self._ratio(index)
-            room = FULLEST if index == self._index - 1 else FULLEST / 2
-            if expected_s * fps <= room or expected_s <= LEAST_LOAD_S:
-                return index
-        return self._index
+            next_one = index == self._index - 1
+            room = FULLEST if next_one else FULLEST / 2
+            fits = expected_s * fps <= room or expected_s <= LEAST_LOAD_S
+            if not fits and not (next_one and self._good >= PATIENT_TRIALS):
+                break
+            found = index
+        return found
 
     def _lower(self, cause: Reason, share: float, now: float) -> None:
         """Choose the largest rendition of no more than this share of the bytes, or the smallest."""
@@ -244,7 +249,7 @@ class Choice:
             before = self._rests.get(self.rendition)
             rest_s = min(LONGEST_REST_S, 2 * before.seconds) if before else FIRST_REST_S
             self._rests[self.rendition] = _Rest(rest_s, now + rest_s, self._load_before_s)
-            self._index += 1  # That one did well.
+            self._index = min(self._raised_from, len(self._names) - 1)  # That one did well.
             return
         smaller = range(self._index + 1, len(self._names))
         self._index = next((one for one in smaller if self._ratio(one) <= share), smaller[-1])

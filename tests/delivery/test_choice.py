@@ -197,6 +197,7 @@ def test_viewer_that_decodes_slowly_is_told_so() -> None:
     assert viewer.rendition != "full"
     assert viewer.choice.reason == "decoding"
     assert viewer.rate(5) > 20
+    assert viewer.watch(100).changes(since=60) <= 8
 
 
 def test_tile_that_grows_gets_more() -> None:
