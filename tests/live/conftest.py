@@ -67,7 +67,12 @@ class PortholeServer:
         ]
         for reader in self._readers:
             reader.start()
-        wait_until(lambda: self._address() or self.process.poll() is not None)
+        try:
+            wait_until(lambda: self._address() or self.process.poll() is not None)
+        except AssertionError:
+            # Nobody else could: there is no object yet.
+            self.process.kill()
+            raise
         address = self._address()
         assert address, "the server did not start:\n" + "\n".join(self.log)
         self.port = int(address[1] or 0)
