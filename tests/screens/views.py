@@ -89,7 +89,7 @@ def focus(stage: Stage) -> Page:
 def panel(stage: Stage) -> Iterator[tuple[str, Page]]:
     """What is beside the camera in focus, on a phone below it, one part after the other."""
     page = focus(stage)
-    for group in page.locator(".control-group:not([open]) > summary").all():
+    for group in page.locator(".panel details:not([open]) > summary").all():
         group.click()
     # Plots want something to plot.
     settle(page, 5000)
