@@ -135,7 +135,7 @@ def camera(
     configure_logging(log_level)
     node = Headless(settings)
     shut_down_by_signal(node.shut_down)
-    click.echo(f"Porthole {__version__} shares {len(node.cameras)} camera(s) on {node.place}")
+    click.echo(f"Porthole {__version__} shares {_cameras(len(node.cameras))} on {node.place}")
     click.echo("Ctrl-C stops it.")
     sys.stdout.flush()
     node.run(on_shutdown=limit_shutdown)
@@ -194,12 +194,16 @@ def serve(settings: Settings, log_level: str) -> None:
     shown = (
         f"[{host}]" if ":" in host else "localhost" if host in ("127.0.0.1", "0.0.0.0") else host
     )
-    shows = f"{len(app.cameras)} camera(s)" if settings.cameras else "the cameras of the bus"
+    shows = _cameras(len(app.cameras)) if settings.cameras else "the cameras of the bus"
     click.echo(f"Porthole {__version__} shows {shows} at http://{shown}:{port}/")
     click.echo("Ctrl-C stops it.")
     sys.stdout.flush()
     app.run(listener, on_shutdown=limit_shutdown)
     end()
+
+
+def _cameras(count: int) -> str:
+    return "1 camera" if count == 1 else f"{count} cameras"
 
 
 def shut_down_by_signal(shut_down: Callable[[], None]) -> None:

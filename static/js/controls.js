@@ -4,6 +4,7 @@
  */
 import { makeRow } from './control.js';
 import { Cropper } from './cropper.js';
+import { keepFold } from './folds.js';
 import { Presets } from './presets.js';
 import { setText } from './text.js';
 
@@ -49,8 +50,6 @@ export class Controls {
   #rows = new Map();
   /** @type {Map<string, {element: HTMLDetailsElement, changed: Element}>} */
   #shown = new Map();
-  /** Which groups a person has opened or closed, also for the next camera. @type {Map<string, boolean>} */
-  #opened = new Map();
   #gone = new AbortController();
   #sentMs = -Infinity;
 
@@ -158,11 +157,8 @@ export class Controls {
       const template = document.querySelector('#control-group-template');
       const element = document.importNode(template.content.firstElementChild, true);
       element.querySelector('[data-group-title]').textContent = title;
-      // The first is open, so that it is seen what this is about; the others say how many are changed.
-      element.open = this.#opened.get(title) ?? this.#shown.size === 0;
-      element.querySelector('summary').addEventListener('click', () => {
-        this.#opened.set(title, !element.open);
-      });
+      // Set once and then left alone, mostly: closed they say how many are changed.
+      keepFold(element, `controls.${title}`, false);
       this.#groups.append(element);
       this.#shown.set(title, { element, changed: element.querySelector('[data-group-changed]') });
     }

@@ -291,7 +291,8 @@ export class Deck extends EventTarget {
     const style = getComputedStyle(this.#element);
     const listStyle = getComputedStyle(this.#list);
     const rem = parseFloat(getComputedStyle(document.documentElement).fontSize);
-    const { columns } = this.#arrangement;
+    // Fewer than a page holds, as a search leaves them, are larger for it.
+    const columns = Math.min(this.#arrangement.columns, Math.ceil(Math.sqrt(this.#shown.length)));
     const room = {
       ratios: this.#visible.map((tile) => tile.ratio),
       width: this.#element.clientWidth - parseFloat(style.paddingLeft) - parseFloat(style.paddingRight),

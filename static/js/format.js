@@ -21,7 +21,7 @@ export function formatMs(ms) {
   return `${Math.abs(ms) < 10 ? trimZero(ms.toFixed(1)) : Math.round(ms)} ms`;
 }
 
-const REASONS = { fixed: 'fixed', tile: 'auto: tile', network: 'auto: network', decoding: 'auto: decoding' };
+const REASONS = { fixed: 'chosen', tile: 'fits tile', network: 'fits network', decoding: 'fits browser' };
 
 /**
  * @param {string} rendition  `full`, or a width in pixels.
@@ -29,7 +29,8 @@ const REASONS = { fixed: 'fixed', tile: 'auto: tile', network: 'auto: network', 
  */
 export function formatRendition(rendition, reason) {
   if (!rendition) return UNKNOWN;
-  return reason in REASONS ? `${rendition} · ${REASONS[reason]}` : rendition;
+  const size = rendition === 'full' ? 'full' : `${rendition} wide`;
+  return reason in REASONS ? `${size} · ${REASONS[reason]}` : size;
 }
 
 /** @param {number} count */

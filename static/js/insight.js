@@ -5,6 +5,7 @@
 import { CAMERA_CHARTS } from './charts.js';
 import { buildEntry, refreshAgo } from './entry.js';
 import { closeDrawer, fitDrawers } from './drawer.js';
+import { keepFold } from './folds.js';
 import { concerns } from './notices.js';
 import { Plots } from './plots.js';
 import { CAMERA_S, Samples } from './samples.js';
@@ -12,7 +13,6 @@ import { System } from './system.js';
 import { Timeline } from './timeline.js';
 
 const RECENT = 3;
-const PLOTS_KEY = 'porthole.plots.open';
 
 const find = (selector) => document.querySelector(selector);
 
@@ -45,7 +45,8 @@ export class Insight {
     this.#plots = new Plots(plots.querySelector('[data-plot-list]'), plots.querySelector('[data-as-table]'), CAMERA_CHARTS, CAMERA_S, 'camera');
     this.#system = new System(find('[data-system]'), find('[data-open-system]'), this.#samples, clock);
     this.#timeline = new Timeline(find('[data-timeline]'), find('[data-open-timeline]'), link, clock);
-    rememberOpen(plots);
+    // Where there is little room, what one came for is the picture.
+    keepFold(plots, 'plots', matchMedia('(min-width: 56.01rem)').matches);
     fitDrawers(find('[data-deck]'));
     this.#listen(link);
   }
@@ -131,16 +132,5 @@ export class Insight {
     }
     this.#recentShown = key;
     refreshAgo(this.#recent, this.#timeline.nowUnix);
-  }
-}
-
-/** Plots stay open or closed, as one left them; at first they are closed where there is little room. */
-function rememberOpen(details) {
-  try {
-    const left = localStorage.getItem(PLOTS_KEY);
-    details.open = left === null ? matchMedia('(min-width: 56.01rem)').matches : left === 'yes';
-    details.addEventListener('toggle', () => localStorage.setItem(PLOTS_KEY, details.open ? 'yes' : 'no'));
-  } catch {
-    // Storage is off: they are as the page has them.
   }
 }

@@ -10,6 +10,7 @@ import { Controls } from './controls.js';
 import { Deck } from './deck.js';
 import { setUpHelp, setUpQuit } from './dialogs.js';
 import { closeDrawer } from './drawer.js';
+import { plural } from './format.js';
 import { leaveFullPage, toggleFullscreen } from './fullscreen.js';
 import { Insight } from './insight.js';
 import { setUpKeyboard } from './keyboard.js';
@@ -265,10 +266,16 @@ function showConnection(state, word) {
 
 function showSummary() {
   const conditions = [...deck.tiles.values()].map((tile) => tile.condition);
-  const live = conditions.filter((condition) => condition === 'live').length;
   const trouble = conditions.filter((condition) => TROUBLE.has(condition)).length;
-  const text = conditions.length === 0 ? '' : `${live} of ${conditions.length} live`;
-  setText(find('[data-summary]'), text);
+  const stopped = conditions.filter((condition) => condition === 'stopped' || condition === 'ended').length;
+  setText(find('[data-summary]'), summarize(conditions.length, link.connected ? trouble : 0, stopped));
   const subject = deck.focused ? `${deck.focused.title} – Porthole` : 'Porthole';
   document.title = trouble > 0 ? `(${trouble}) ${subject}` : subject;
+}
+
+// What rests because nobody sees it here is in order, so how many are live would say little.
+function summarize(count, trouble, stopped) {
+  if (count === 0) return '';
+  if (trouble > 0) return `${trouble} of ${count} in trouble`;
+  return stopped > 0 ? `${stopped} of ${count} stopped` : plural(count, 'camera');
 }

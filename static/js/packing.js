@@ -55,7 +55,7 @@ export function packRows({ ratios, width, height, gap, caption, minHeight }) {
  * @returns {{boxes: Box[], height: number}}
  */
 export function packCells({ ratios, width, height, gap, caption, columns, rows }) {
-  const most = { width: (width - (columns - 1) * gap) / columns, height: (height - (columns - 1) * gap) / columns };
+  const most = { width: (width - (columns - 1) * gap) / columns, height: (height - (rows - 1) * gap) / rows };
   const known = ratios.map((ratio) => ratio || 16 / 9);
   const cellHeight = Math.floor(Math.min(most.height, most.width / Math.min(...known) + caption));
   const cellWidth = Math.floor(Math.min(most.width, Math.max(...known) * (cellHeight - caption)));

@@ -4,6 +4,7 @@ import {
   UNKNOWN, formatAge, formatBitrate, formatBytes, formatCount, formatFps, formatFpsSetting, formatMs,
   formatSize,
 } from './format.js';
+import { keepFold } from './folds.js';
 import { Knob } from './knob.js';
 import { ProcessingList } from './processing.js';
 import { SizeChoice } from './sizechoice.js';
@@ -74,6 +75,7 @@ export class Panel extends EventTarget {
     this.#locked = element.querySelector('[data-locked]');
     this.#lockedText = element.querySelector('[data-locked-text]');
     this.#facts = buildFacts(element.querySelector('[data-facts]'));
+    keepFold(element.querySelector('[data-details]'), 'details', false);
     this.#processing = new ProcessingList(element.querySelector('[data-processing]'));
     this.#knobs = {
       fps: new Knob(element.querySelector('[data-knob="fps"]'), nowhere),

@@ -99,7 +99,7 @@ export class System {
   #showRefused() {
     const counts = Object.entries(this.#process.refused ?? {}).sort(([, one], [, other]) => other - one);
     const text = counts.map(([reason, count]) => `${REASONS[reason] ?? reason.replaceAll('_', ' ')}: ${formatCount(count)}`);
-    setText(this.#parts.refused, text.join(', ') || (Object.keys(this.#process).length > 0 ? 'Nothing since the start' : UNKNOWN));
+    setText(this.#parts.refused, text.join(', ') || (Object.keys(this.#process).length > 0 ? 'Nothing' : UNKNOWN));
   }
 }
 

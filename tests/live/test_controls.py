@@ -110,6 +110,7 @@ def test_a_person_sets_what_a_camera_offers(
     page.wait_for_selector('.tile[data-state="live"]')
     page.keyboard.press("1")
     row = page.locator(".control").and_(page.locator("[data-control='brightness']"))
+    page.locator("summary", has_text="Picture").click()
     page.locator("summary", has_text="Colour").click()
 
     # By keyboard, on the slider; then back with the button that has come up.

@@ -441,7 +441,7 @@ def test_full_page_without_full_screen(server: PortholeServer, page: Page) -> No
     page.goto(server.url + "?camera=door")
     wait_for_paint(page, "door", 1)
 
-    page.get_by_role("button", name="Fullscreen").click()
+    page.get_by_role("button", name="Full screen").click()
     assert tile(page, "door").bounding_box() == {"x": 0, "y": 0, "width": 390, "height": 844}
     tile(page, "door").locator(".glass").dblclick()
     expect(page.locator(".zoom-badge")).to_have_text("2.0×")

@@ -89,9 +89,8 @@ def focus(stage: Stage) -> Page:
 def panel(stage: Stage) -> Iterator[tuple[str, Page]]:
     """What is beside the camera in focus, on a phone below it, one part after the other."""
     page = focus(stage)
-    closed = ".control-group:not([open]) > summary, [data-plots]:not([open]) > summary"
-    for part in page.locator(closed).all():
-        part.evaluate("(summary) => summary.click()")
+    for summary in page.locator(".panel details:not([open]) > summary").all():
+        summary.evaluate("(summary) => summary.click()")
     # Plots want something to plot.
     settle(page, 5000)
     for name, selector in IN_PANEL.items():
