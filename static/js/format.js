@@ -21,7 +21,7 @@ export function formatMs(ms) {
   return `${Math.abs(ms) < 10 ? trimZero(ms.toFixed(1)) : Math.round(ms)} ms`;
 }
 
-const REASONS = { fixed: 'chosen', tile: 'fits tile', network: 'fits network', decoding: 'fits browser' };
+const REASONS = { fixed: 'fixed', tile: 'auto: tile', network: 'auto: network', decoding: 'auto: decoding' };
 
 /**
  * @param {string} rendition  `full`, or a width in pixels.
@@ -29,8 +29,7 @@ const REASONS = { fixed: 'chosen', tile: 'fits tile', network: 'fits network', d
  */
 export function formatRendition(rendition, reason) {
   if (!rendition) return UNKNOWN;
-  const size = rendition === 'full' ? 'full' : `${rendition} wide`;
-  return reason in REASONS ? `${size} · ${REASONS[reason]}` : size;
+  return reason in REASONS ? `${rendition} · ${REASONS[reason]}` : rendition;
 }
 
 /** @param {number} count */

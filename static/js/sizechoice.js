@@ -52,6 +52,6 @@ function optionOf(name, { width, height }) {
   const option = document.createElement('option');
   option.value = name;
   const whole = width && height ? `Full, ${width} × ${height}` : 'Full';
-  option.textContent = name === AUTO ? 'What fits' : name === 'full' ? whole : `${name} wide`;
+  option.textContent = name === AUTO ? 'Auto' : name === 'full' ? whole : `${name} wide`;
   return option;
 }
