@@ -11,8 +11,9 @@ MINUTES ?= 10
 run: $(VENV)/.runtime
 	@exec $(PY) manage.py run $(ARGS)
 
+# `make test ARGS="-k credit"` passes arguments on to pytest.
 test: $(VENV)/.development
-	@$(PY) -m pytest $(ARGS)
+	@$(PY) -m $(if $(ARGS),pytest $(ARGS),tests)
 
 check: $(VENV)/.development
 	$(VENV)/bin/ruff format --check .
