@@ -13,7 +13,7 @@ from typing import TextIO
 
 WAITING = ("tests/faults", "tests/cluster", "tests/deploy")
 
-# Where pytest remembers what failed: a folder for each half, for the later would forget the other's.
+# Where pytest remembers what failed; each half has its own, or the later would hide the other's.
 CACHE = Path(".pytest_cache")
 WAITING_CACHE = CACHE / "waiting"
 LAST_FAILED = Path("v/cache/lastfailed")
