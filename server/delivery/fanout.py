@@ -138,6 +138,8 @@ class Fanout:
     def leave(self, key: object) -> None:
         """Remove a viewer; does nothing if there is none by that key."""
         if self._unseat(key):
+            if not self._seats:
+                self._workbench.clear()
             self._tell_camera()
 
     def get(self, key: object) -> Viewer | None:
@@ -179,8 +181,6 @@ class Fanout:
         del room.viewers[key]
         if not room.viewers:
             room.newest = None  # Nobody is going to be sent it, and it may hold a descriptor.
-        if not self._seats:
-            self._workbench.clear()
         return True
 
     def _watched(self) -> list[Rendition]:

@@ -140,6 +140,26 @@ def test_switch_shows_nothing_old_and_nothing_twice(
     ]
 
 
+def test_switching_to_and_fro_encodes_nothing_twice(
+    camera: Camera, fanout: Fanout, scene: Image
+) -> None:
+    """One who changes its mind between two frames, or watches anew, costs no second encoding."""
+    viewer = RecordingViewer()
+    fanout.join("viewer", viewer, "full")
+    put_frame(camera, 1, scene)
+    until(lambda: viewer.frames)
+
+    for name in ("320", "full", "320", "full"):
+        fanout.move("viewer", name)
+        settle()
+        hub.sleep(0.05)
+    fanout.join("viewer", RecordingViewer(last_seq=1), "full")
+    hub.sleep(0.05)
+
+    assert camera.meter.encoded == 2
+    assert len(viewer.frames) == 1
+
+
 def test_rendition_no_smaller_than_the_source_is_the_full_one(
     camera: Camera, fanout: Fanout
 ) -> None:
