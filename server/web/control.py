@@ -1,7 +1,6 @@
 """What operators may do to cameras, kept over restarts and told to everybody."""
 
 import logging
-import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -251,6 +250,5 @@ def _is_number(value: object, low: float, high: float) -> bool:
     return (
         isinstance(value, int | float)
         and not isinstance(value, bool)
-        and math.isfinite(value)
-        and low <= value <= high
+        and low <= value <= high  # Which neither NaN is, nor a whole number too large for a float.
     )

@@ -134,6 +134,7 @@ def test_unknown_camera_is_refused(make: Callable[..., Control], camera: Camera)
         {"cameras": {"door": {"fps": "5", "quality": True, "stopped": 1}}},
         {"cameras": {"door": {"fps": 0, "quality": 101, "stopped": "yes"}}},
         {"cameras": {"door": {"fps": 1e999, "quality": None}}},
+        {"cameras": {"door": {"fps": 10**400, "quality": -(10**400)}}},
     ],
 )
 def test_kept_nonsense_is_passed_over(
