@@ -10,7 +10,7 @@ import math
 import struct
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, PlainValidator, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, PlainValidator, TypeAdapter, ValidationError
 
 from server.errors import RequestError
 
@@ -29,6 +29,8 @@ __all__ = [
     "QualityPayload",
     "ResetPayload",
     "WatchPayload",
+    "check_value",
+    "is_preset_name",
     "mjpeg_part",
     "parse_payload",
     "room_of",
@@ -47,6 +49,7 @@ TEXT, BINARY = 0x1, 0x2
 CameraName = Annotated[str, Field(min_length=1, max_length=40)]
 ControlName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_]{1,40}$")]
 PresetName = Annotated[str, Field(pattern=r"^[^\s\p{C}](?:[^\p{C}]{0,38}[^\s\p{C}])?$")]
+PRESET_NAME = TypeAdapter(PresetName, config=ConfigDict(strict=True))
 
 
 def _is_finite(value: object) -> bool:
@@ -55,7 +58,7 @@ def _is_finite(value: object) -> bool:
     return abs(value) < 1e15 and math.isfinite(value)
 
 
-def check_value(value: object) -> bool | float | str | tuple[float, ...]:
+def check_value(value: object) -> bool | float | str | tuple[float, float, float, float]:
     """Return a control's value: what kind of one it must be only its camera knows.
 
     Raises:
@@ -66,8 +69,18 @@ def check_value(value: object) -> bool | float | str | tuple[float, ...]:
     if _is_finite(value):
         return float(value)  # type: ignore[arg-type]
     if isinstance(value, list | tuple) and len(value) == 4 and all(map(_is_finite, value)):
-        return tuple(map(float, value))
+        left, top, width, height = map(float, value)
+        return left, top, width, height
     raise ValueError("no value; accepted: a number, true or false, short text, or four numbers")
+
+
+def is_preset_name(name: object) -> bool:
+    """Return whether a preset may be called so."""
+    try:
+        PRESET_NAME.validate_python(name)
+    except ValidationError:
+        return False
+    return True
 
 
 ControlValue = Annotated[Any, PlainValidator(check_value)]

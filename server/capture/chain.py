@@ -150,7 +150,7 @@ class Chain:
         if isinstance(problem, _WrongResultError):
             return str(problem)
         where = _where(problem, getattr(self._functions[index], "__code__", None))
-        said = " ".join(str(problem).split())[:MOST_TEXT]
+        said = _words_of(problem)
         return f"raised {type(problem).__name__}{f': {said}' if said else ''}{where}"
 
 
@@ -197,13 +197,21 @@ def load_function(processor: Processor) -> Function:
             f"there is no module {processor.module!r}, neither in {processor.folder} nor installed"
         ) from None
     except BaseException as error:  # noqa: BLE001  a module may well call exit() when imported
-        said = " ".join(str(error).split())[:MOST_TEXT]
+        said = _words_of(error)
         raise LoadError(f"importing it raised {type(error).__name__}: {said}") from None
     function = getattr(module, processor.function, None)
     if not callable(function):
         where = getattr(module, "__file__", None) or processor.module
         raise LoadError(f"there is no function {processor.function!r} in {where}")
     return function  # type: ignore[no-any-return]
+
+
+def _words_of(problem: BaseException) -> str:
+    """Return what an error says, in one line; nothing if it fails at that, too."""
+    try:
+        return " ".join(str(problem).split())[:MOST_TEXT]
+    except BaseException:  # noqa: BLE001  it is users' code that is asked here
+        return ""
 
 
 def _where(problem: BaseException, code: CodeType | None) -> str:

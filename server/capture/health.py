@@ -77,7 +77,8 @@ class Health:
 
     def fail(self, now: float, reason: str, stuck: bool = False) -> None:
         """Note a frame that it has failed on, and why."""
-        reason = reason[:MOST_TEXT]
+        # It is users' code that speaks: nothing of it may paint a terminal or break UTF-8.
+        reason = "".join(sign if sign.isprintable() else "?" for sign in reason[:MOST_TEXT])
         # On trial after a pause, one failure is enough.
         out = self.is_out
         self._failures += 1

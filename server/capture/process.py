@@ -76,9 +76,9 @@ class Process:
             os.close(their_end)
 
     def kill(self) -> None:
-        """End it at once, whatever it is doing, and wait until it is gone."""
+        """End it at once with all it has started, whatever it is doing; wait until it is gone."""
         if self._status is None:
-            os.kill(self.pid, signal.SIGKILL)  # Not reaped, so the number is still its own.
+            self._kill_group()
             if not self.wait(KILL_DEADLINE_S) and self not in self._lingering:
                 self._lingering.append(self)
         self._let_go()
@@ -87,9 +87,11 @@ class Process:
         """Wait for its end; return False if that took longer than ``timeout_s``."""
         deadline = time.monotonic() + timeout_s
         while self._status is None:
-            # Never without WNOHANG: that one is green here, and would sleep on the hub.
-            pid, status = os.waitpid(self.pid, os.WNOHANG)
-            if pid:
+            if os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT):
+                # What it has started itself goes with it; before the number can be another's.
+                self._kill_group()
+                # Never without WNOHANG: that one is green here, and would sleep on the hub.
+                _, status = os.waitpid(self.pid, os.WNOHANG)
                 self._status = os.waitstatus_to_exitcode(status)
             elif time.monotonic() >= deadline:
                 return False
@@ -106,6 +108,14 @@ class Process:
         if self._status < 0:
             return f"was killed by {_signal_name(-self._status)}"
         return f"ended with exit code {self._status}"
+
+    def _kill_group(self) -> None:
+        """Kill it and its children; only while it is not reaped, so the number is its own."""
+        try:
+            os.killpg(self.pid, signal.SIGKILL)
+        except (PermissionError, ProcessLookupError):
+            pass  # What runs as another user, or has left the group, is on its own.
+        os.kill(self.pid, signal.SIGKILL)
 
     def _let_go(self) -> None:
         if self._lifeline >= 0:

@@ -16,6 +16,7 @@ from server.capture.controls import WHOLE, ControlInfo, Value
 from server.capture.reader import Reader
 from server.capture.transform import Transform
 from server.errors import ControlError, RequestError, SourceError
+from server.protocol import check_value, is_preset_name
 
 __all__ = ["MOST_PRESETS", "Tuning"]
 
@@ -25,7 +26,9 @@ MOST_PRESETS = 24
 DEADLINE_S = 2.8
 
 NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
-LONGEST_PRESET = 40
+
+# No camera has half as many controls; what more an earlier run has kept is none of them.
+MOST_VALUES = 64
 
 Values = dict[str, Value]
 
@@ -168,7 +171,7 @@ class Tuning:
             else:
                 self._wanted[name] = value
         for name, values in presets.items() if isinstance(presets, dict) else ():
-            if isinstance(name, str) and 0 < len(name) <= LONGEST_PRESET:
+            if len(self._presets) < MOST_PRESETS and is_preset_name(name):
                 self._presets[name] = _read_values(values)
 
     # What the capture loop does, between two reads.
@@ -373,10 +376,10 @@ def _read_values(told: object) -> Values:
     for name, value in told.items() if isinstance(told, dict) else ():
         if not (isinstance(name, str) and NAME.fullmatch(name)):
             continue
-        if isinstance(value, bool | str):
-            values[name] = value
-        elif isinstance(value, int | float):
-            values[name] = float(value)
-        elif isinstance(value, list) and len(value) == 4:
-            values[name] = tuple(value)
+        try:
+            values[name] = check_value(value)
+        except ValueError:
+            continue
+        if len(values) == MOST_VALUES:
+            break
     return values

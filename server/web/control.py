@@ -1,7 +1,6 @@
 """What operators may do to cameras, kept over restarts and told to everybody."""
 
 import logging
-import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -193,11 +192,11 @@ class Control:
         """Tell of a control once it has not moved for a moment: a slider sends many values."""
         key = camera.name, name
         move = self._moves[key] = self._moves.get(key, 0) + 1
+        control = tuning.find(name)  # Now: the source may be another before it is told.
 
         def tell() -> None:
             if self._moves.get(key) == move:
                 del self._moves[key]
-                control = tuning.find(name)
                 now = control.show(control.value)
                 self._tell(f"{camera.title}: {control.title} set to {now} by {who}", camera)
 
@@ -237,9 +236,12 @@ class Control:
         document = {"cameras": {name: dict(own) for name, own in self._kept.items() if own}}
         try:
             hub.run_native(self._file.save, document)
-        except OSError as error:
+        except (OSError, RecursionError) as error:
+            # Whatever an earlier run has left in the file must not end this.
+            self._unsaved = True  # Tried again with the next change, and at the end.
+            why = getattr(error, "strerror", None) or str(error)
             log.error("changes cannot be kept: %s", error)
-            self._notify("error", f"Changes will not survive a restart: {error.strerror}", None)
+            self._notify("error", f"Changes will not survive a restart: {why}", None)
 
 
 def unknown_camera(name: str) -> RequestError:
@@ -251,6 +253,5 @@ def _is_number(value: object, low: float, high: float) -> bool:
     return (
         isinstance(value, int | float)
         and not isinstance(value, bool)
-        and math.isfinite(value)
-        and low <= value <= high
+        and low <= value <= high  # Which neither NaN is, nor a whole number too large for a float.
     )

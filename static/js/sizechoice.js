@@ -7,7 +7,9 @@ const NAME = 'sizes';
 
 /** The rendition that was chosen for a camera in this browser, or `auto`. @param {string} camera */
 export function chosenSize(camera) {
-  return recallSizes()[camera] ?? AUTO;
+  const sizes = recallSizes();
+  // A camera may be called `constructor`, which every object has.
+  return Object.hasOwn(sizes, camera) ? sizes[camera] : AUTO;
 }
 
 export class SizeChoice {

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import subprocess
 import threading
 import time
 
@@ -89,3 +90,28 @@ def green(image, info):
 
 
 not_a_function = 7
+
+
+class WordlessError(Exception):
+    def __str__(self):
+        raise RuntimeError("no words")
+
+
+def wordless(image, info):
+    raise WordlessError
+
+
+def fork(image, info):
+    """Return twice for a picture."""
+    if os.fork() == 0:
+        image[:] = 255
+
+
+def leave_behind(image, info):
+    """Start a program that outlives a hang, and name it in the first pixels."""
+    started = subprocess.Popen(["sleep", "600"])
+    image[0, :4, 0] = list(started.pid.to_bytes(4, "big"))
+    info.state.setdefault("seen", 0)
+    info.state["seen"] += 1
+    while info.state["seen"] > 1:
+        time.sleep(60)

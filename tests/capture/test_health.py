@@ -100,3 +100,10 @@ def test_slowness_never_hides_an_error(health: Health) -> None:
     health.keep_pace(True, "takes 200 ms")
 
     assert (health.state, health.message) == ("failing", "raised ValueError")
+
+
+def test_what_is_said_cannot_paint_a_terminal(health: Health) -> None:
+    """Its words go to logs, pages and other nodes: no escapes, no halves of characters."""
+    health.fail(0.0, "a\x1b[31mred\ud800\u202eword\n")
+
+    assert health.message == "a?[31mred??word?"

@@ -7,6 +7,7 @@ import pytest
 from server import hub
 from server.capture.camera import Camera
 from server.capture.controls import ControlInfo
+from server.capture.tuning import MOST_PRESETS
 from server.errors import RequestError, SourceError
 from tests.conftest import FakeSource, offline_camera, until
 
@@ -225,3 +226,32 @@ def test_nonsense_in_the_state_file_is_passed_over() -> None:
         "controls": {"mirror": "both"},
         "presets": {"Night": {"gain": 5.0}, "Day": {}},
     }
+
+
+def test_numbers_no_camera_can_hold_are_passed_over() -> None:
+    """JSON has whole numbers that no float can hold, and Python reads NaN out of it."""
+    huge = 10**400
+    camera = offline_camera()
+
+    camera.tuning.restore(
+        {"gain": huge, "iris": float("nan"), "crop": [0, 0, 1, huge], "mode": "x" * 1000},
+        {"Night": {"gain": -huge, "focus": [0, huge, 1, 1], "zoom": 3}},
+    )
+
+    assert camera.transform.identity
+    assert camera.tuning.keep() == {"controls": {}, "presets": {"Night": {"zoom": 3.0}}}
+
+
+def test_what_was_kept_is_held_to_the_limits_of_what_is_asked() -> None:
+    """Else no other node would hear of the camera, nor its source be told that much at once."""
+    camera = offline_camera()
+    names = ["Night", "\u202eevil", "two\nlines", " edges ", "x" * 41]
+
+    camera.tuning.restore(
+        {f"c{number}": 1 for number in range(10_000)},
+        {name: {} for name in names} | {f"p{number}": {} for number in range(10_000)},
+    )
+
+    assert camera.tuning.presets[:2] == ("Night", "p0")
+    assert len(camera.tuning.presets) == MOST_PRESETS
+    assert len(camera.tuning.keep()["controls"]) <= 64

@@ -112,6 +112,50 @@ def test_what_crashes_is_named(make: Make, image: Image) -> None:
     assert workshop.run(image, FACTS, [0])[1][0].error == ""
 
 
+def test_an_error_without_words_is_an_error_like_any(make: Make, image: Image) -> None:
+    """What raises even when asked what is wrong costs its own drawing, and no process."""
+    workshop = make("wordless", "black")
+
+    made, outcomes = workshop.run(image, FACTS, [0, 1])
+
+    assert outcomes[0].error.startswith("raised WordlessError (processing_functions.py, line")
+    assert not made.any()
+
+
+def test_a_function_that_forks_answers_once(make: Make, image: Image) -> None:
+    """The copy of the process says nothing, so that no answer is taken for the next picture's."""
+    workshop = make("fork")
+
+    for _ in range(3):
+        made, outcomes = workshop.run(image, FACTS, [0])
+        assert not outcomes[0].error
+        assert (made == image).all()
+
+
+def test_what_a_function_has_started_ends_with_its_process(make: Make, image: Image) -> None:
+    """Else each hang would leave one more program behind."""
+    workshop = make("leave_behind", stuck_after_s=0.2)
+    made, _ = workshop.run(image, FACTS, [0])
+    pid = int.from_bytes(bytes(made[0, :4, 0]), "big")
+    assert is_running(pid)
+
+    with pytest.raises(WorkshopError, match="has not returned"):
+        workshop.run(image, FACTS, [0])
+
+    deadline = time.monotonic() + 4
+    while is_running(pid):
+        assert time.monotonic() < deadline, "it runs on"
+        time.sleep(0.01)
+
+
+def is_running(pid: int) -> bool:
+    """Return whether a process is neither gone nor waiting to be buried."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
 def test_it_is_given_up_when_nobody_wants_it(make: Make, image: Image) -> None:
     """Closing a camera does not wait for what hangs."""
     workshop = make("hang")

@@ -227,6 +227,13 @@ def test_links_say_what_is_shown(blank: Page, search: str, expected: dict[str, A
     assert kept == "?other=1"
 
 
+def test_a_camera_may_have_any_name(blank: Page) -> None:
+    """What every object in JavaScript has is no choice that somebody made."""
+    names = ["constructor", "toString", "hasOwnProperty"]
+    chosen = in_module(blank, "sizechoice", "(module, all) => all.map(module.chosenSize)", names)
+    assert chosen == ["auto"] * 3
+
+
 def test_zoom_never_shows_an_edge(blank: Page) -> None:
     """However a picture is zoomed and dragged, the frame stays filled; small is whole."""
 

@@ -134,6 +134,7 @@ def test_unknown_camera_is_refused(make: Callable[..., Control], camera: Camera)
         {"cameras": {"door": {"fps": "5", "quality": True, "stopped": 1}}},
         {"cameras": {"door": {"fps": 0, "quality": 101, "stopped": "yes"}}},
         {"cameras": {"door": {"fps": 1e999, "quality": None}}},
+        {"cameras": {"door": {"fps": 10**400, "quality": -(10**400)}}},
     ],
 )
 def test_kept_nonsense_is_passed_over(
@@ -163,13 +164,21 @@ def test_absent_camera_is_remembered(
     assert json.loads((tmp_path / "state.json").read_text()) == kept
 
 
+@pytest.mark.parametrize(
+    "error",
+    [OSError(28, "No space left on device"), RecursionError("maximum recursion depth exceeded")],
+)
 def test_disk_that_refuses_is_told(
-    make: Callable[..., Control], camera: Camera, notices: Notices, monkeypatch: pytest.MonkeyPatch
+    make: Callable[..., Control],
+    camera: Camera,
+    notices: Notices,
+    monkeypatch: pytest.MonkeyPatch,
+    error: Exception,
 ) -> None:
     """A change that cannot be kept holds all the same, and people are told."""
 
     def full(self: StateFile, document: object) -> None:
-        raise OSError(28, "No space left on device")
+        raise error
 
     monkeypatch.setattr(StateFile, "save", full)
     control = make(camera)
@@ -179,7 +188,25 @@ def test_disk_that_refuses_is_told(
 
     assert camera.quality == 50
     assert notices[-1][0] == "error"
-    assert "No space left on device" in notices[-1][1]
+    assert error.args[-1] in notices[-1][1]
+
+
+def test_what_could_not_be_kept_is_tried_again(
+    make: Callable[..., Control], camera: Camera, notices: Notices, tmp_path: Path
+) -> None:
+    """What was changed while the disk was full is kept when it is not, at the end at the latest."""
+    (tmp_path / "state.new").mkdir()  # Nothing can be written there.
+    control = make(camera)
+    control.open()
+    control.set_quality("ann", camera, 50)
+    until(lambda: notices[-1][0] == "error")
+    (tmp_path / "state.new").rmdir()
+
+    control.close()
+
+    assert json.loads((tmp_path / "state.json").read_text()) == {
+        "cameras": {"door": {"quality": 50}}
+    }
 
 
 def test_quit_is_told_and_shuts_down(
