@@ -316,9 +316,9 @@ class Stage:
         slowest = max(known, key=lambda one: one.ms or 0.0)
         was_slow = any(one.state == "slow" for one in known)
         late = taken_ms > there_is_ms * (ENOUGH if was_slow else 1)
-        alone = "" if len(known) == 1 else f" of {taken_ms:.0f}"
+        others = "" if len(known) == 1 else f", {taken_ms:.0f} with the others"
         message = (
-            f"takes {slowest.ms:.0f}{alone} ms a frame; "
+            f"takes {slowest.ms:.0f} ms a frame{others}; "
             f"{self._host.fps():g} fps leave {there_is_ms:.0f} ms"
         )
         for one in known:

@@ -38,6 +38,8 @@ const MAX_MISSED = 3;
 export function conditionOf({ state, connected, watching, painted, silenceS, intervalS }) {
   if (!connected) return 'gone';
   if (!(state in WORDS)) return 'connecting';
+  // The server has not heard of it yet, or not said so: "nobody is watching" is not for who does.
+  if (state === 'idle' && watching) return 'starting';
   if (state !== 'live' || !watching) return /** @type {Condition} */ (state);
   if (silenceS > Math.max(MIN_SILENCE_S, MAX_MISSED * intervalS)) return 'stalled';
   return painted ? 'live' : 'connecting';

@@ -8,9 +8,6 @@ import { keepFold } from './folds.js';
 import { Presets } from './presets.js';
 import { setText } from './text.js';
 
-const VIEWER_REASON = 'An operator can change these.';
-const NO_LINK_REASON = 'These work again once the server is connected.';
-
 // The server tells of a change when it has come to rest, a moment after it.
 const OWN_MS = 2500;
 
@@ -36,8 +33,6 @@ export class Controls {
   #fields;
   #groups;
   #resetAll;
-  #locked;
-  #lockedText;
   #presets;
   #cropper;
   #ask;
@@ -64,8 +59,6 @@ export class Controls {
     this.#fields = element.querySelector('[data-controls-fields]');
     this.#groups = element.querySelector('[data-control-groups]');
     this.#resetAll = element.querySelector('[data-controls-reset]');
-    this.#locked = element.querySelector('[data-controls-locked]');
-    this.#lockedText = element.querySelector('[data-controls-locked-text]');
     this.#presets = new Presets(element, (preset, todo) => this.#send('preset', { preset, do: todo }));
     this.#cropper = new Cropper(document.querySelector('#cropper-template'));
     this.#resetAll.addEventListener('click', async () => {
@@ -101,7 +94,7 @@ export class Controls {
       this.#cropper.close();
       return;
     }
-    this.#showAccess();
+    this.#fields.disabled = !this.#allowed;
     const shape = JSON.stringify(controls.map(({ value, active, note, ...fixed }) => fixed));
     if (shape !== this.#shape) {
       this.#shape = shape;
@@ -125,12 +118,6 @@ export class Controls {
   #send(event, payload) {
     this.#sentMs = performance.now();
     return this.#ask(event, { camera: this.#tile.name, ...payload });
-  }
-
-  #showAccess() {
-    this.#fields.disabled = !this.#allowed;
-    this.#locked.hidden = this.#allowed;
-    setText(this.#lockedText, this.#connected ? VIEWER_REASON : NO_LINK_REASON);
   }
 
   #build(controls) {
