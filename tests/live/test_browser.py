@@ -65,7 +65,7 @@ KEEP_ACKS = """() => {
   self.acks = [];
   const send = WebSocket.prototype.send;
   WebSocket.prototype.send = function (data) {
-    const ack = typeof data === 'string' && /^42\\["ack",".*",(\\d+)\\]$/.exec(data);
+    const ack = typeof data === 'string' && /^42\\["ack",".*",(\\d+),\\d+\\]$/.exec(data);
     if (ack) self.acks.push([Number(ack[1]), performance.timeOrigin + performance.now()]);
     return send.call(this, data);
   };
@@ -192,6 +192,8 @@ def wait_for_camera(viewer: Viewer, camera: str, **expected: Any) -> None:
 def test_pictures_are_live_on_the_canvas(share_server: Start, page: Page, place: str) -> None:
     """The time burned into the picture on the canvas is the present, wherever it was painted."""
     server = share_server("test:")
+    # To look at every picture is much for a browser without a GPU; it must not get smaller ones.
+    page.add_init_script("localStorage.setItem('porthole.sizes', '{\"test\": \"full\"}')")
     page.goto(server.url)
     wait_for_paint(page, "test", 10)
 
