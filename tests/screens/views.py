@@ -89,8 +89,8 @@ def focus(stage: Stage) -> Page:
 def panel(stage: Stage) -> Iterator[tuple[str, Page]]:
     """What is beside the camera in focus, on a phone below it, one part after the other."""
     page = focus(stage)
-    for summary in page.locator(".panel details:not([open]) > summary").all():
-        summary.evaluate("(summary) => summary.click()")
+    folded = page.locator(".panel details:not([open]) > summary")
+    folded.evaluate_all("(summaries) => summaries.forEach((summary) => summary.click())")
     # Plots want something to plot.
     settle(page, 5000)
     for name, selector in IN_PANEL.items():
@@ -151,12 +151,13 @@ VIEWS |= {name: _by_click(selector) for name, selector in BY_CLICK.items()}
 def toasts(stage: Stage) -> Page:
     """What others did, what was lost, and what was refused."""
     camera = stage.camera("reef")
-    server = stage.server([*stage.cameras(3), ("reef", "Reef tank", camera.url())])
+    # All on screen also on a phone: only what is concerns the person before it.
+    server = stage.server([("reef", "Reef tank", camera.url()), *stage.cameras(1)])
     page = live(stage.open(server.url))
     camera.disappear()
     page.wait_for_selector(".toast[data-level='warning']")
     stage.tell(server, "fps", camera="harbour", fps=5)
-    stage.tell(server, "stop", camera="street")
+    stage.tell(server, "stop", camera="harbour")
     page.wait_for_function("() => document.querySelectorAll('.toast').length >= 3")
     return settle(page)
 
