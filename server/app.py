@@ -254,8 +254,7 @@ def open_bus(settings: Settings) -> "Bus | None":
 
 
 def native_threads(settings: Settings) -> int:
-    """Return how many native threads there are to be: a camera reads and encodes, some
-    process; some more."""
+    """Return how many native threads there are to be: to read, to encode, to process, and more."""
     processing = sum(bool(camera.process) for camera in settings.cameras)
     return 2 * len(settings.cameras) + processing + 4
 

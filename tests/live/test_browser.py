@@ -1,7 +1,5 @@
 """The dashboard in a real browser, as people use it."""
 
-import socket
-import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -14,6 +12,7 @@ from playwright.sync_api import Browser, Page, Worker, expect, sync_playwright
 from bench.client import Viewer
 from server.people import PeopleFile
 from tests.live.conftest import PATIENCE_S, PortholeServer, wait_until
+from tests.live.proxy import PrefixProxy
 
 Start = Callable[..., PortholeServer]
 Connect = Callable[..., Viewer]
@@ -580,48 +579,3 @@ def test_the_page_works_under_a_prefix(share_server: Start, page: Page) -> None:
 
     assert len(asked) > 10
     assert [url for url in asked if "/cams/" not in url and url != "about:blank"] == []
-
-
-class PrefixProxy:
-    """Passes connections on to a server, with a prefix taken off every request's path."""
-
-    def __init__(self, target_port: int, prefix: bytes) -> None:
-        self._target_port = target_port
-        self._prefix = prefix
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self.port = self._listener.getsockname()[1]
-
-    def __enter__(self) -> "PrefixProxy":
-        self._start(self._accept)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._listener.shutdown(socket.SHUT_RDWR)
-        self._listener.close()
-
-    def _start(self, function: Callable[..., None], *arguments: object) -> None:
-        # Daemons: the browser keeps connections open for as long as it lives.
-        threading.Thread(target=function, args=arguments, daemon=True).start()
-
-    def _accept(self) -> None:
-        while True:
-            try:
-                client, _ = self._listener.accept()
-            except OSError:
-                return
-            server = socket.create_connection(("127.0.0.1", self._target_port))
-            self._start(self._pass_on, client, server)
-            self._start(self._pass_on, server, client)
-
-    def _pass_on(self, source: socket.socket, target: socket.socket) -> None:
-        try:
-            while data := source.recv(65536):
-                target.sendall(data.replace(b"GET " + self._prefix, b"GET /"))
-        except OSError:
-            pass  # One side hung up.
-        for end in (source, target):
-            try:
-                end.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                pass
-        source.close()

@@ -2,18 +2,19 @@
 
 import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import cv2
 import numpy as np
-import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
 from bench.client import Viewer
 from server.capture.testpattern import read_time
 from tests.live.conftest import PortholeServer, last_event
-from tests.live.test_browser import CHROMIUM, FLAGS
+from tests.live.test_browser import browser
+
+__all__ = ["browser"]
 
 Start = Callable[..., PortholeServer]
 Connect = Callable[..., Viewer]
@@ -87,15 +88,6 @@ def test_a_program_sets_what_a_camera_offers(start_server: Start, connect: Conne
     state = last_event(viewer, "camera")
     assert state["preset"] == "Tall, bright"
     assert held(state, "brightness")["value"] == 60
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """A headless Chromium."""
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield browser
-        browser.close()
 
 
 def test_a_person_sets_what_a_camera_offers(

@@ -5,18 +5,15 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Locator, Page, expect
 
 from bench.client import Viewer
 from tests.live.conftest import PATIENCE_S, PortholeServer, wait_until
+from tests.live.test_browser import browser
+
+__all__ = ["browser"]
 
 Connect = Callable[..., Viewer]
-
-CHROMIUM = "/usr/bin/chromium"
-FLAGS = [
-    *("--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking"),
-    "--force-prefers-reduced-motion",
-]
 
 CAMERAS = (
     "front=test:?size=320x180&fps=10",
@@ -75,14 +72,6 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PortholeServer]
     yield server
     assert server.stop() == 0
     assert not [line for line in server.log if "Traceback" in line], "\n".join(server.log)
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture

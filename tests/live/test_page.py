@@ -12,9 +12,9 @@ from playwright.sync_api import Browser, CDPSession, Locator, Page, expect
 
 from server.people import PeopleFile
 from tests.live.conftest import PortholeServer, wait_until
+from tests.live.proxy import PrefixProxy
 from tests.live.test_browser import (
     PASSWORD,
-    PrefixProxy,
     browser,
     expect_state,
     page,

@@ -14,7 +14,7 @@ from playwright.sync_api import Page
 
 from tests.cluster.conftest import RedisServer
 from tests.live.conftest import PortholeServer, wait_until
-from tests.screens.proxy import NoWebSocketProxy
+from tests.live.proxy import NoWebSocketProxy
 from tests.screens.stage import PASSWORD, Stage, live, open_focus, settle
 
 __all__ = ["VIEWS", "View"]

@@ -1,16 +1,20 @@
-"""A proxy as some offices have it: HTTP gets through, WebSocket does not."""
+"""Proxies between a browser and a server, as people have them."""
 
 import socket
 import threading
 from collections.abc import Callable
 
-__all__ = ["NoWebSocketProxy"]
+__all__ = ["NoWebSocketProxy", "PrefixProxy"]
 
 REFUSAL = b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
 
 
-class NoWebSocketProxy:
-    """Passes connections on to a port, but for those that ask for a WebSocket."""
+class Proxy:
+    """Passes connections on to a server.
+
+    Args:
+        target_port: Where it listens on loopback.
+    """
 
     def __init__(self, target_port: int) -> None:
         self._target_port = target_port
@@ -18,10 +22,24 @@ class NoWebSocketProxy:
         self.port: int = self._listener.getsockname()[1]
         self._start(self._accept)
 
+    def __enter__(self) -> "Proxy":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
     def close(self) -> None:
         """Take no more connections."""
         self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
+
+    def change(self, data: bytes) -> bytes:
+        """Return what is passed on instead of some data."""
+        return data
+
+    def refuse(self, head: bytes) -> bool:
+        """Return whether a connection that begins like this is turned away."""
+        return False
 
     @staticmethod
     def _start(function: Callable[..., None], *arguments: object) -> None:
@@ -40,23 +58,22 @@ class NoWebSocketProxy:
         try:
             # A browser sends a request's head in one piece.
             head = client.recv(65536)
-            if b"upgrade: websocket" in head.lower():
+            if self.refuse(head):
                 client.sendall(REFUSAL)
                 client.close()
                 return
             server = socket.create_connection(("127.0.0.1", self._target_port))
-            server.sendall(head)
+            server.sendall(self.change(head))
         except OSError:
             client.close()
             return
         self._start(self._pass_on, server, client)
         self._pass_on(client, server)
 
-    @staticmethod
-    def _pass_on(source: socket.socket, target: socket.socket) -> None:
+    def _pass_on(self, source: socket.socket, target: socket.socket) -> None:
         try:
             while data := source.recv(65536):
-                target.sendall(data)
+                target.sendall(self.change(data))
         except OSError:
             pass  # One side hung up.
         for end in (source, target):
@@ -65,3 +82,23 @@ class NoWebSocketProxy:
             except OSError:
                 pass
         source.close()
+
+
+class NoWebSocketProxy(Proxy):
+    """As some offices have it: HTTP gets through, WebSocket does not."""
+
+    def refuse(self, head: bytes) -> bool:
+        """Turn away those that ask for a WebSocket."""
+        return b"upgrade: websocket" in head.lower()
+
+
+class PrefixProxy(Proxy):
+    """Takes a prefix off every request's path."""
+
+    def __init__(self, target_port: int, prefix: bytes) -> None:
+        self._prefix = prefix
+        super().__init__(target_port)
+
+    def change(self, data: bytes) -> bytes:
+        """Take the prefix off."""
+        return data.replace(b"GET " + self._prefix, b"GET /")
