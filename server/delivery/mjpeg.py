@@ -23,6 +23,9 @@ UNSENT_BYTES = 1
 
 TCP_NOTSENT_LOWAT = getattr(socket, "TCP_NOTSENT_LOWAT", 25)
 
+# net/tcp_states.h; tcp_info, linux/tcp.h, begins with the state.
+TCP_ESTABLISHED = 1
+
 # linux/sockios.h: how many bytes of a socket are not yet on the wire.
 SIOCOUTQNSD = 0x894B
 COUNT = struct.Struct("i")
@@ -156,12 +159,13 @@ class MjpegViewer:
         self._started = True
         self._fanout.serve(self)
         while self._here:
-            if self._wake.wait(PEER_CHECK_S):
-                if not self._finish():
-                    break
-                self._fanout.serve(self)
-            elif self._peer_has_gone():
+            woken = self._wake.wait(PEER_CHECK_S)
+            # Also when woken: what was unsent when the peer reset the connection stays unsent, and
+            # would wake us with every frame, for ever.
+            if self._peer_has_gone() or (woken and not self._finish()):
                 break
+            if woken:
+                self._fanout.serve(self)
         self._fanout.leave(self)
         if self._rest:
             hub.answer_was_sent()  # Or the end of the answer would be written into a picture.
@@ -196,10 +200,9 @@ class MjpegViewer:
         return unsent
 
     def _peer_has_gone(self) -> bool:
+        # Asked of the kernel: reading would tell of what the peer sent before it went.
         try:
-            # The real socket: a green one would wait for the peer to speak, whatever the flags say.
-            return self._kernel.recv(1, socket.MSG_PEEK) == b""
-        except BlockingIOError:
-            return False
+            state = self._kernel.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0]
         except OSError:
             return True
+        return state != TCP_ESTABLISHED

@@ -1,6 +1,7 @@
 """Frames as one endless HTTP response, on real sockets."""
 
 import socket
+import struct
 import time
 
 import numpy as np
@@ -179,6 +180,38 @@ def test_stream_ends_when_the_peer_has_gone(
     stream.client.close()
 
     assert stream.task.join(1)
+    assert len(fanout) == 0
+
+
+@pytest.mark.parametrize("last_words", [b"", b"GET / HTTP/1.1\r\n\r\n"])
+def test_stream_ends_when_the_peer_resets_what_is_unsent(
+    camera: Camera, fanout: Fanout, link: Link, last_words: bytes
+) -> None:
+    """A reset leaves what was unsent unsent: pictures that go on coming must not hide it.
+
+    Each such stream held its connection, and its camera open, for as long as the server ran.
+    """
+    server, client = link
+    client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    server.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 400_000)
+    stream = Stream(fanout, link)
+    stream.read(encoded(1).part.data)
+    # Small ones: the last is more than the peer has room for, and less than the kernel takes.
+    shown = np.random.default_rng(1).integers(0, 255, (120, 160, 3), np.uint8)
+    seq = 1
+    while not stream.viewer.obstacle:
+        seq += 1
+        put_frame(camera, seq, shown)
+        until(lambda seq=seq: stream.viewer.last_seq == seq)  # type: ignore[misc]
+
+    client.send(last_words)
+    client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    client.close()
+    for later in range(1, 20):
+        put_frame(camera, seq + later, shown)
+        hub.sleep(0.01)
+
+    assert stream.task.done
     assert len(fanout) == 0
 
 
