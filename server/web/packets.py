@@ -15,7 +15,8 @@ __all__ = ["Json", "Verdict", "judge"]
 
 # Engine.IO protocol 4: 1 closes, 3 is a pong, 4 a message; inside it Socket.IO protocol 5: 0
 # connects and 1 disconnects, with or without a namespace and a JSON object; 2 is an event.
-LIFECYCLE = re.compile(r"1|3|4[01](/[^,\[\]{}]*,?)?(\{.*\})?", re.DOTALL)
+LIFECYCLE = re.compile(r"3|40(/[^,\[\]{}]*,?)?(\{.*\})?", re.DOTALL)
+GOODBYE = re.compile(r"1|41(/[^,\[\]{}]*,?)?(\{.*\})?", re.DOTALL)
 EVENT = re.compile(r"42(/[^,\[\]{}]*,)?[0-9]{0,10}(?=\[)")
 
 # Handlers by these names are the server's own, and would be run with forged data.
@@ -29,6 +30,7 @@ class Verdict(Enum):
 
     PASS = "Engine.IO may see it"
     DROP = "it is no event anyone could answer; counted, and forgotten"
+    LEAVE = "it says goodbye; the connection ends"
     END = "it breaks the protocol; the connection ends"
 
 
@@ -52,6 +54,8 @@ def judge(message: str | bytes) -> Verdict:
         # Half an event is a client's mistake; anything else is no Socket.IO client at all.
         if message.startswith("42"):
             return Verdict.DROP
+        if GOODBYE.fullmatch(message):
+            return Verdict.LEAVE
         return Verdict.PASS if LIFECYCLE.fullmatch(message) else Verdict.END
     try:
         arguments = Json.loads(message[event.end() :])

@@ -296,6 +296,10 @@ class WebSocket:
                 self.close()
                 return
         verdict = judge(message)
+        if verdict is Verdict.LEAVE:
+            # Socket.IO would only end its session, and nobody would count what stays open.
+            self.close()
+            return
         if verdict is not Verdict.PASS:
             self._count_refusal("malformed")
             if verdict is Verdict.END:
@@ -378,21 +382,25 @@ class WebSocketDriver:
             return [b"Only WebSocket version 13 is spoken here.\n"]
         # No extension is ever answered: deflate costs 2 ms a frame and viewer, to save 2 %.
         sock = environ["eventlet.input"].get_socket()
-        sock.sendall(
-            b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-            b"Sec-WebSocket-Accept: " + accept_key(key).encode() + b"\r\n\r\n"
-        )
-        websocket = WebSocket(sock, self._count_refusal)
-        environ[ENVIRON_KEY] = websocket
-        hub.call_later(CONNECT_DEADLINE_S, websocket.close_unless_admitted)
+        session: Any = self._handler.__self__  # type: ignore[attr-defined]
         try:
-            self._handler(websocket)
-        except Exception as error:  # noqa: BLE001  whatever it was, this connection is over
-            # Engine.IO lets a packet it cannot parse escape, which would leave a ghost in the room.
-            log.info("connection ended by a bad packet: %r", error)
-            session: Any = self._handler.__self__  # type: ignore[attr-defined]
-            session.close(wait=False, abort=True, reason=session.server.reason.TRANSPORT_ERROR)
+            sock.sendall(
+                b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n"
+                b"Connection: Upgrade\r\n"
+                b"Sec-WebSocket-Accept: " + accept_key(key).encode() + b"\r\n\r\n"
+            )
+            websocket = WebSocket(sock, self._count_refusal)
+            environ[ENVIRON_KEY] = websocket
+            hub.call_later(CONNECT_DEADLINE_S, websocket.close_unless_admitted)
+            try:
+                self._handler(websocket)
+            except Exception as error:  # noqa: BLE001  whatever it was, this connection is over
+                log.info("connection ended by a bad packet: %r", error)
+            finally:
+                websocket.close()
+                hub.answer_was_sent()
         finally:
-            websocket.close()
-            hub.answer_was_sent()
+            # Does nothing at an orderly end. Otherwise (a bad packet, a peer that had gone before
+            # the handshake, the HTTP server's deadline) a ghost would stay in the rooms.
+            session.close(wait=False, abort=True, reason=session.server.reason.TRANSPORT_ERROR)
         return []

@@ -140,6 +140,21 @@ def test_breaches_of_protocol_end_their_own_connection(
     expect_undisturbed(server, good)
 
 
+@pytest.mark.parametrize("goodbye", [b"41", b"41/,", b"1"])
+def test_who_says_goodbye_is_gone(server: PortholeServer, connect: Connect, goodbye: bytes) -> None:
+    """Leaving Socket.IO and then only answering pings held a connection that nobody counted."""
+    good = watched(server, connect)
+    hostile = Hostile(server.port)
+    hostile.send(b'421["watch",{"camera":"test"}]')
+    hostile.expect(b"431[")
+
+    hostile.send(goodbye)
+
+    assert hostile.is_closed(within_s=3)
+    hostile.close()
+    expect_undisturbed(server, good)
+
+
 def test_binary_messages_end_their_own_connection(server: PortholeServer, connect: Connect) -> None:
     """Clients send no binary, so nothing waits for attachments."""
     good = watched(server, connect)

@@ -12,13 +12,11 @@ from server.web.packets import Json, Verdict, judge
 @pytest.mark.parametrize(
     "message",
     [
-        "1",
         "3",
         "40",
         "40{}",
         '40{"token":"x"}',
         "40/admin,",
-        "41",
         '42["watch",{"camera":"door"}]',
         '420["watch",{"camera":"door"}]',
         '4212["quit",{}]',
@@ -29,6 +27,12 @@ from server.web.packets import Json, Verdict, judge
 def test_sound_message_passes(message: str) -> None:
     """What dashboards and standard clients send is let through."""
     assert judge(message) is Verdict.PASS
+
+
+@pytest.mark.parametrize("message", ["1", "41", "41/,", "41/admin,"])
+def test_goodbye_ends_the_connection(message: str) -> None:
+    """Engine.IO's or Socket.IO's: there is one namespace, and nothing to stay for."""
+    assert judge(message) is Verdict.LEAVE
 
 
 @pytest.mark.parametrize(

@@ -154,10 +154,10 @@ def test_first_look_belongs_to_the_session(link: Link) -> None:
     seen: list[Any] = []
     websocket.on_message = lambda message: seen.append(message) or message == "3"  # type: ignore[func-returns-value]
 
-    peer.text("3", "1")
+    peer.text("3", "40")
 
-    assert websocket.wait() == "1"
-    assert seen == ["3", "1"]
+    assert websocket.wait() == "40"
+    assert seen == ["3", "40"]
 
 
 def test_senseless_event_is_counted_and_forgotten(link: Link) -> None:
@@ -523,3 +523,17 @@ def test_handler_that_fails_leaves_no_ghost(
 
     assert peer.closed()
     assert handler.closed_with == [{"wait": False, "abort": True, "reason": "transport error"}]
+
+
+def test_deadline_of_the_http_server_leaves_no_ghost(
+    upgrade: Callable[..., tuple[bytes, Peer]],
+    handler: Handler,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """An upgrade that announces a body is given up when that does not come, session and all."""
+    monkeypatch.setattr(hub._StrictProtocol, "HEAD_DEADLINE_S", 0.05)
+
+    _, peer = upgrade(more="Content-Length: 5\r\n")
+
+    assert peer.closed()
+    until(lambda: handler.closed_with)
