@@ -6,7 +6,7 @@ from typing import Any
 
 from server import hub
 from server.cluster.bus import BUS_ERRORS, Bus, Client, reason_of
-from server.cluster.parcel import LARGEST_SEQ
+from server.cluster.numbering import largest_seq
 from server.errors import ConfigError
 
 __all__ = ["RENEW_S", "Claims"]
@@ -128,7 +128,7 @@ class Claims:
 
 def _number(text: bytes) -> int:
     """Return a kept number; 0 for anything that cannot be one."""
-    return int(text) if text.isdigit() and int(text) <= LARGEST_SEQ else 0
+    return int(text) if text.isdigit() and int(text) <= largest_seq() else 0
 
 
 def _host(text: bytes) -> str:

@@ -4,11 +4,13 @@ import logging
 import time
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 
 from server import hub
 from server.capture.frame import Frame
 from server.cluster.backoff import Backoff
 from server.cluster.bus import BUS_ERRORS, Bus, Subscription, reason_of
+from server.cluster.numbering import Numbering, largest_seq
 from server.cluster.parcel import ParcelError, peek, unpack_frame
 
 __all__ = ["Reception"]
@@ -18,6 +20,10 @@ log = logging.getLogger(__name__)
 # Redis does not skip for a receiver on a thin line: what it has not taken waits there. When frames
 # come so much later than they once did, the connection is made anew, and what waits is forgotten.
 BEHIND_S = 1.0
+
+# When every frame of the camera's node is older than one before for so long, that one was false, or
+# the node's numbers were lost: older ones count from then on.
+ANEW_AFTER_S = 2.0
 
 # So many are skipped at once, and then the hub gets a turn.
 MOST_AT_ONCE = 32
@@ -33,6 +39,7 @@ class Reception:
         put: Called with every frame that is newer than those before.
         on_connected: Called whenever the channel is heard from now on.
         drops: Where frames are counted that were not put.
+        numbering: Of the camera.
     """
 
     def __init__(
@@ -43,6 +50,7 @@ class Reception:
         put: Callable[[Frame], None],
         on_connected: Callable[[], None],
         drops: Counter[str],
+        numbering: Numbering,
     ) -> None:
         self._bus = bus
         self._channel = channel
@@ -50,12 +58,15 @@ class Reception:
         self._put = put
         self._on_connected = on_connected
         self._drops = drops
+        self._numbering = numbering
         self._last_seq = 0
+        self._older_since: float | None = None  # Monotonic seconds; None while newer ones come.
         self._task: hub.Task | None = None
 
     def open(self) -> None:
         """Begin to hear; does nothing if it already does."""
         if self._task is None:
+            self._older_since = None
             self._task = hub.spawn(self._run)
 
     def close(self) -> bool:
@@ -113,10 +124,23 @@ class Reception:
             node, seq, _ = peek(parcel)
             if not self._accepts(node):
                 raise ParcelError("a frame of a node that does not have this camera")
+            if seq > largest_seq():
+                raise ParcelError(f"a frame's number, {seq}, is far beyond the clock")
         except ParcelError as error:
             self._refuse(error)
             return False
-        return seq > self._last_seq  # Or it is repeated, for somebody else.
+        if seq == self._last_seq:
+            return False  # Repeated, for somebody else.
+        if self._follows(seq):
+            self._older_since = None
+            return True
+        now = time.monotonic()
+        if self._older_since is None:
+            self._older_since = now
+        return now - self._older_since > ANEW_AFTER_S
+
+    def _follows(self, seq: int) -> bool:
+        return seq > self._last_seq and self._numbering.number(seq) <= largest_seq()
 
     def _take(self, parcel: bytes) -> float | None:
         """Put a frame if it can be shown; return how old it is by our clock, in seconds."""
@@ -125,9 +149,12 @@ class Reception:
         except ParcelError as error:
             self._refuse(error)
             return None
-        self._last_seq = frame.seq
+        if not self._follows(frame.seq):
+            log.warning("channel=%s numbers begin anew: all were older for 2 s", self._channel)
+            self._numbering.begin_anew(frame.seq)
+        self._last_seq, self._older_since = frame.seq, None
         if self._task is not None:  # Or it was closed a moment ago, and nobody is there.
-            self._put(frame)
+            self._put(replace(frame, seq=self._numbering.give(frame.seq)))
         return time.time() - frame.at_unix
 
     def _refuse(self, error: ParcelError) -> None:

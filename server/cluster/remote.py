@@ -11,6 +11,7 @@ from server.capture.slot import Slot
 from server.capture.watchable import Action, Argument, State
 from server.cluster.bus import Bus
 from server.cluster.messages import Status, Wake
+from server.cluster.numbering import Numbering
 from server.cluster.outbox import Outbox
 from server.cluster.reception import Reception
 from server.cluster.requests import Requests
@@ -71,6 +72,7 @@ class RemoteCamera:
         self._figures: Mapping[str, Any] = {}
         self._slots = {rendition: Slot() for rendition in self.ladder}
         self.slot = self._slots[FULL]
+        numbering = Numbering()
         self._receptions = {
             rendition: Reception(
                 bus,
@@ -79,6 +81,7 @@ class RemoteCamera:
                 functools.partial(self._put, slot),
                 functools.partial(self._wake, rendition.name),
                 self.meter.drops,
+                numbering,
             )
             for rendition, slot in self._slots.items()
         }

@@ -12,8 +12,8 @@ from server.cluster.backoff import Backoff
 from server.cluster.bus import BUS_ERRORS, Bus, Client
 from server.cluster.claims import RENEW_S, Claims
 from server.cluster.messages import Figures, Notice, Presence, Reply, Request, Status, Wake
+from server.cluster.numbering import SEQ_PER_S
 from server.cluster.outbox import Outbox
-from server.cluster.parcel import LARGEST_SEQ
 from server.cluster.publisher import Publisher, Rooms
 from server.cluster.requests import argument_of
 from server.errors import ErrorCode, RequestError
@@ -42,10 +42,6 @@ MOST_AT_ONCE = 32
 
 # Requests carried out at the same time; each may wait for a device to be released.
 MOST_REQUESTS = 32
-
-# Numbers of a camera go on from the clock, in ms, so that they grow over restarts: no camera
-# delivers a thousand frames a second. What Redis remembers helps against clocks set back.
-SEQ_PER_S = 1000
 
 
 class Sharing:
@@ -110,7 +106,8 @@ class Sharing:
         reached = self._claims.take_all()
         for name, camera in self._cameras.items():
             clock = round(time.time() * SEQ_PER_S)
-            camera.continue_from(min(max(clock, reached[name] + SEQ_PER_S), LARGEST_SEQ // 2))
+            # What Redis remembers helps against clocks set back.
+            camera.continue_from(max(clock, reached[name] + SEQ_PER_S))
 
     def open(self) -> None:
         """Begin to share."""

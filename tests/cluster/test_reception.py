@@ -8,9 +8,11 @@ from typing import Any, cast
 import pytest
 import redis
 
+from server import hub
 from server.capture.frame import Frame
 from server.cluster import reception
-from server.cluster.parcel import pack_frame
+from server.cluster.numbering import MAX_AHEAD_S, SEQ_PER_S, Numbering
+from server.cluster.parcel import LARGEST_SEQ, pack_frame
 from server.cluster.reception import Reception
 from server.delivery.encoder import encode_jpeg
 from tests.cluster.fakes import FakeBus, FakeSubscription
@@ -36,6 +38,7 @@ class Ear:
             self.frames.append,
             self._on_connected,
             self.drops,
+            Numbering(),
         )
 
     def _on_connected(self) -> None:
@@ -124,3 +127,64 @@ def test_clock_of_another_machine_is_no_backlog(ear: Ear) -> None:
         until(lambda: ear.seqs[-1:] == [seq])  # noqa: B023
 
     assert ear.connected == 1
+
+
+def test_number_far_beyond_the_clock_is_refused(ear: Ear) -> None:
+    """One such frame, in the owner's name, once made all that followed older than itself."""
+    ear.subscription.give(parcel(5))
+    until(lambda: ear.seqs == [5])
+    ear.subscription.give(parcel(LARGEST_SEQ))
+    ear.subscription.give(parcel(round((time.time() + MAX_AHEAD_S + 60) * SEQ_PER_S)))
+    until(lambda: ear.drops["junk"] == 2)
+    ear.subscription.give(parcel(6))
+
+    until(lambda: ear.seqs == [5, 6])
+
+
+def test_numbers_begin_anew_when_all_are_older(ear: Ear, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A false number within bounds, or a node that lost its own, costs two seconds, no more.
+
+    What is given on goes on growing, for viewers never go back.
+    """
+    monkeypatch.setattr(reception, "ANEW_AFTER_S", 0.05)
+    false = round((time.time() + MAX_AHEAD_S / 2) * SEQ_PER_S)
+    ear.subscription.give(parcel(5), parcel(false))
+    until(lambda: ear.seqs == [false])
+    ear.subscription.give(parcel(6))
+    hub.sleep(0.1)
+    assert ear.seqs == [false]
+
+    ear.subscription.give(parcel(7))
+    until(lambda: len(ear.seqs) == 2)
+    ear.subscription.give(parcel(8))
+
+    until(lambda: ear.seqs == [false, false + 1, false + 2])
+
+
+def test_older_ones_between_newer_ones_change_nothing(
+    ear: Ear, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Only when *all* are older do numbers begin anew."""
+    monkeypatch.setattr(reception, "ANEW_AFTER_S", 0.0)
+    ear.subscription.give(parcel(9))
+    until(lambda: ear.seqs == [9])
+    for seq in range(10, 15):
+        ear.subscription.give(parcel(seq), parcel(1))
+        until(lambda: ear.seqs[-1:] == [seq])  # noqa: B023
+
+    assert ear.seqs == list(range(9, 15))
+
+
+def test_shifted_numbers_heal_like_any(ear: Ear, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A low number that was let in shifts those after it past the clock: they begin anew, too."""
+    monkeypatch.setattr(reception, "ANEW_AFTER_S", 0.05)
+    now = round(time.time() * SEQ_PER_S)
+    ear.subscription.give(parcel(now))
+    until(lambda: len(ear.seqs) == 1)
+    for count, seq in ((2, 1), (3, now + 10)):
+        ear.subscription.give(parcel(seq))
+        hub.sleep(0.1)
+        ear.subscription.give(parcel(seq + 1))
+        until(lambda: len(ear.seqs) == count)  # noqa: B023
+
+    assert ear.seqs == [now, now + 1, now + 2]
