@@ -4,6 +4,7 @@ import hashlib
 import hmac
 import ipaddress
 import logging
+import math
 import secrets
 import socket
 import time
@@ -24,6 +25,7 @@ from server.web.audit import Audit
 from server.web.guesses import Guesses, TooManyGuesses
 from server.web.logins import LIFETIME_S, Logins, Shared
 from server.web.presence import EVERYBODY, Credential, Presence
+from server.web.turns import NoTurn, Turns
 
 __all__ = ["Auth", "Common", "require_people"]
 
@@ -37,8 +39,8 @@ AGE_PERIOD_S = 60.0
 
 # Password hashes at a time, each a core and 19 MB; further ones wait their turn.
 MOST_HASHING = 2
+MAX_TURN_S = 2.0
 TURN_S = 0.01
-LONGEST_TURN_S = 5.0
 
 MOST_PROVED = 256
 
@@ -96,7 +98,7 @@ class Auth:
             self._guesses = Guesses(application)
         else:
             self._guesses = Guesses(application, common.limits_url, common.limits_options)
-        self._hashing = 0
+        self._turns = Turns(MOST_HASHING, MAX_TURN_S)
         # Passwords that were right, so that a client which sends its own with every request costs
         # a hash only once. The key is random and stays in memory.
         self._proof_key = secrets.token_bytes(32)
@@ -213,18 +215,12 @@ class Auth:
         return person
 
     def _check(self, name: str, password: str) -> Person | None:
-        waited_s = 0.0
-        while self._hashing >= MOST_HASHING:
-            hub.sleep(TURN_S)
-            waited_s += TURN_S
-            if waited_s > LONGEST_TURN_S:
-                raise TooManyGuesses(5)
-        self._hashing += 1
         try:
-            hashed = self.people.hash_of(name)
-            right = hub.run_native(check_password, hashed, password)
-        finally:
-            self._hashing -= 1
+            with self._turns.take():
+                hashed = self.people.hash_of(name)
+                right = hub.run_native(check_password, hashed, password)
+        except NoTurn:
+            raise TooManyGuesses(math.ceil(MAX_TURN_S)) from None
         # The password may have been changed meanwhile.
         same = self.people.hash_of(name) == hashed
         return self.people.user(name) if right and same else None
