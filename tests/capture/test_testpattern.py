@@ -1,5 +1,7 @@
 """The synthetic camera."""
 
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -9,6 +11,8 @@ import pytest
 
 from server.address import parse_address
 from server.capture.testpattern import CELLS, TestPattern, read_time
+
+ROOT = Path(__file__).resolve().parent.parent.parent
 
 SIZES = [(128, 72), (320, 240), (640, 360), (1280, 720), (722, 1280)]
 AT = 1_700_000_123.456
@@ -22,6 +26,44 @@ def test_time_is_read_back(size: tuple[int, int]) -> None:
     assert image.shape == (size[1], size[0], 3)
     assert image.dtype == np.uint8
     assert read_time(image) == AT
+
+
+IN_THE_SERVER = """
+import manage  # First: it makes the standard library green.
+import gc
+from greenlet import greenlet
+from server import native
+from server.capture.testpattern import TestPattern
+
+counts = []
+
+def count():
+    kinds = (one for one in gc.get_objects() if issubclass(type(one), greenlet))
+    counts.append(sum(one.parent is None for one in kinds))
+
+def open_it():
+    count()
+    TestPattern("door", (128, 72), noise=0.05)
+    count()
+
+thread = native.threading.Thread(target=open_it)
+thread.start()
+thread.join()
+assert counts[0] == counts[1], counts
+"""
+
+
+def test_opening_touches_nothing_green() -> None:
+    """It is opened on native threads, where a green lock makes a greenlet that never ends."""
+    run = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", IN_THE_SERVER],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert run.returncode == 0, run.stderr
 
 
 @pytest.mark.parametrize("quality", [30, 80])
