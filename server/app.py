@@ -28,6 +28,7 @@ from server.web.guard import stand_guard
 from server.web.headers import protect_pages
 from server.web.login import create_login
 from server.web.packets import Json
+from server.web.polling import NoPolling
 from server.web.routes import create_routes
 from server.web.statistics import Statistics
 from server.web.timeline import Timeline
@@ -120,7 +121,7 @@ class App:
         most = min(settings.server.max_connections, descriptor_limit() - RESERVED_DESCRIPTORS)
         self._doorkeeper = Doorkeeper(most, settings.server.max_per_address, count)
         self._door = Door(
-            self.flask.wsgi_app,
+            NoPolling(self.flask.wsgi_app, count),
             (settings.server.host, *settings.server.allowed_hosts),
             settings.server.allowed_origins,
             count,

@@ -1,5 +1,6 @@
 """The Socket.IO events of the wire contract."""
 
+import json
 import logging
 import time
 from collections.abc import Callable, Mapping
@@ -19,7 +20,7 @@ from server.web.permit import CONTROL, may
 from server.web.presence import Credential
 from server.web.session import Session
 from server.web.statistics import Statistics
-from server.web.timeline import Timeline
+from server.web.timeline import Notice, Timeline
 from server.web.transport import ENVIRON_KEY
 
 __all__ = ["Events"]
@@ -33,6 +34,11 @@ STATS_PERIOD_S = 1.0
 
 # A viewer that owes acknowledgements for so long shows nobody anything.
 EVICT_AFTER_S = 12.0
+
+EVICTED = (
+    f"disconnected: nothing was acknowledged for {EVICT_AFTER_S:g} s; "
+    "after each frame emit 'ack' with its camera and seq"
+)
 
 # How long a shutdown waits for last words to reach the dashboards.
 FAREWELL_S = 0.5
@@ -385,6 +391,9 @@ class Events:
             if session.owing_s(now) > EVICT_AFTER_S:
                 self._statistics.count_refusal("evicted")
                 log.info("evicted %s: nothing acknowledged for %g s", session.who, EVICT_AFTER_S)
+                reason = Notice(time.time(), "warning", EVICTED)
+                # Past Socket.IO's queue, which is lost with the connection.
+                session.websocket.say("42" + json.dumps(["notice", reason.payload()]))
                 session.websocket.close()
 
 

@@ -273,6 +273,8 @@ def test_watching_anew_does_not_put_eviction_off(server: PortholeServer, connect
         crowd.run(0.3)
 
     assert mute.closed
+    # And is told why: "transport error" is all that its library would say.
+    assert "nothing was acknowledged for 12 s" in last_event(mute, "notice")["message"]
     expect_undisturbed(server, good)
 
 

@@ -231,10 +231,20 @@ def test_unknown_cameras_are_404_and_say_which_there_are(share_server: Start, pa
 
 
 def test_long_polling_is_refused(share_server: Start) -> None:
-    """Engine.IO's other transport, which would wrap frames in base64, is not spoken."""
+    """Engine.IO's other transport, which would wrap frames in base64, is not spoken.
+
+    Clients begin with it unless told otherwise; python-socketio gives ``connect_error`` this
+    object, and socket.io-client has it in its error's ``context.responseText``.
+    """
     server = share_server("test:")
 
-    assert fetch(server.url + "socket.io/?EIO=4&transport=polling")[0] == 400
+    for query in ("EIO=4&transport=polling", "EIO=4", "EIO=3&transport=polling&sid=x"):
+        status, headers, body = fetch(f"{server.url}socket.io/?{query}")
+
+        assert status == 400
+        assert headers["Content-Type"] == "application/json"
+        message = "WebSocket only: transports: ['websocket']"
+        assert json.loads(body) == {"code": 0, "message": message}
 
 
 @pytest.mark.parametrize("version", ["", "Sec-WebSocket-Version: 8\r\n"])
