@@ -21,7 +21,7 @@ from server.state import StateFile
 from server.watchdog import Watchdog
 from server.web.auth import Auth, require_people
 from server.web.control import Control
-from server.web.door import Door, Doorkeeper
+from server.web.door import MAX_HEADS, Door, Doorkeeper
 from server.web.events import Events
 from server.web.forwarded import Forwarded
 from server.web.guard import stand_guard
@@ -118,8 +118,10 @@ class App:
         self._socketio.server.eio._async["websocket"] = functools.partial(
             WebSocketDriver, count_refusal=count
         )
-        most = min(settings.server.max_connections, descriptor_limit() - RESERVED_DESCRIPTORS)
-        self._doorkeeper = Doorkeeper(most, settings.server.max_per_address, count)
+        room = descriptor_limit() - RESERVED_DESCRIPTORS
+        heads = min(MAX_HEADS, room // 4)
+        most = min(settings.server.max_connections, room - heads)
+        self._doorkeeper = Doorkeeper(most, settings.server.max_per_address, count, heads)
         self._door = Door(
             NoPolling(self.flask.wsgi_app, count),
             (settings.server.host, *settings.server.allowed_hosts),

@@ -12,6 +12,7 @@ standard library is in :mod:`server.native`.
 
 import atexit
 import errno
+import functools
 import os
 import socket
 import time
@@ -222,11 +223,17 @@ def listen(host: str, port: int) -> socket.socket:
 class Gatekeeper(Protocol):
     """Decides which connections and requests :func:`serve` lets in."""
 
-    def enter(self, address: str) -> bytes | None:
-        """Count a connection in, or return the answer that turns it away."""
+    def enter(self, key: object, address: str, end: Callable[[], None]) -> None:
+        """Note a new connection; ``end`` is called, once at most, when it has to give way."""
 
-    def leave(self, address: str) -> None:
-        """Count a connection out."""
+    def admit(self, key: object) -> bytes | None:
+        """Note that a request's head is whole, or return the answer that turns it away."""
+
+    def await_next(self, key: object) -> None:
+        """Note that a request was answered, and the next one's head is awaited."""
+
+    def leave(self, key: object) -> None:
+        """Forget a connection that has ended."""
 
     def fault(self, version: str, headers: Any) -> bytes | None:
         """Return the answer to a request that is refused for its framing, or None."""
@@ -257,11 +264,9 @@ def serve(listener: socket.socket, application: Callable[..., Any], gate: Gateke
                 return
             sleep(0.1)
             continue
-        refusal = gate.enter(address[0])
-        if refusal is not None:
-            _turn_away(connection, refusal)
-            continue
+        gate.enter(connection, address[0], functools.partial(greenio.shutdown_safe, connection))
         eventlet.spawn_n(_converse, server, connection, address)
+        sleep(0)  # Let it read what has come, before the next one has it give way.
 
 
 class _StrictProtocol(wsgi.HttpProtocol):  # type: ignore[misc]
@@ -271,7 +276,12 @@ class _StrictProtocol(wsgi.HttpProtocol):  # type: ignore[misc]
     """From when a request may begin until its headers are whole; so also how long a connection
     may idle. A byte a second outlives every time-out that counts from the last one."""
 
+    answered = False
+
     def handle_one_request(self) -> None:
+        if self.answered:
+            self.server.gate.await_next(self.connection)
+        self.answered = True
         self._deadline = eventlet.Timeout(self.HEAD_DEADLINE_S)
         try:
             super().handle_one_request()
@@ -285,7 +295,8 @@ class _StrictProtocol(wsgi.HttpProtocol):  # type: ignore[misc]
         if self.headers.get("Content-Length", "0") != "0":
             # The body, and with it the answer: nothing that takes a body takes long.
             self._deadline = eventlet.Timeout(self.HEAD_DEADLINE_S)
-        refusal = self.server.gate.fault(self.request_version, self.headers)
+        gate = self.server.gate
+        refusal = gate.fault(self.request_version, self.headers) or gate.admit(self.connection)
         if refusal is not None:
             self.wfile.write(refusal)
             self.close_connection = True
@@ -308,15 +319,6 @@ class _StrictProtocol(wsgi.HttpProtocol):  # type: ignore[misc]
         """Say nothing: what strangers send is counted, not logged."""
 
 
-def _turn_away(connection: Any, refusal: bytes) -> None:
-    try:
-        connection.fd.send(refusal)  # Without a green wait: this peer is owed no patience.
-    except OSError:
-        pass
-    greenio.shutdown_safe(connection)
-    connection.close()
-
-
 def _converse(server: wsgi.Server, connection: Any, address: tuple[str, int]) -> None:
     try:
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -325,7 +327,7 @@ def _converse(server: wsgi.Server, connection: Any, address: tuple[str, int]) ->
     except (OSError, eventlet.Timeout):
         pass  # The peer has gone, or dawdled, in mid-sentence.
     finally:
-        server.gate.leave(address[0])
+        server.gate.leave(connection)
         greenio.shutdown_safe(connection)
         connection.close()
 

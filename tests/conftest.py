@@ -171,11 +171,16 @@ class OpenGate:
         self.refusal: bytes | None = None
         """The answer that turns new connections away, while there is one."""
 
-    def enter(self, address: str) -> bytes | None:
-        self.inside += self.refusal is None
+    def enter(self, key: object, address: str, end: Callable[[], None]) -> None:
+        self.inside += 1
+
+    def admit(self, key: object) -> bytes | None:
         return self.refusal
 
-    def leave(self, address: str) -> None:
+    def await_next(self, key: object) -> None:
+        """Do nothing."""
+
+    def leave(self, key: object) -> None:
         self.inside -= 1
 
     def fault(self, version: str, headers: object) -> bytes | None:

@@ -342,10 +342,11 @@ def test_gate_turns_connections_away(serve: Callable[[Application], int], gate: 
     """A connection too many is told so and ended, before the application hears of it."""
     gate.refusal = b"HTTP/1.1 503 Too Many\r\n\r\n"
 
-    answer = ask(serve(lambda environ, start_response: [b"in"]), b"")
+    request = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
+    answer = ask(serve(lambda environ, start_response: [b"in"]), request)
 
     assert answer == gate.refusal
-    assert gate.inside == 0
+    until(lambda: gate.inside == 0)
 
 
 def test_lag_of_a_blocked_hub_is_measured() -> None:

@@ -23,9 +23,9 @@ from server.people import PeopleFile, Person
 from server.private import load_secret, make_folder
 from server.web.audit import Audit
 from server.web.guesses import Guesses, TooManyGuesses
+from server.web.lanes import Lanes, NoLane
 from server.web.logins import LIFETIME_S, Logins, Shared
 from server.web.presence import EVERYBODY, Credential, Presence
-from server.web.turns import NoTurn, Turns
 
 __all__ = ["Auth", "Common", "require_people"]
 
@@ -98,7 +98,7 @@ class Auth:
             self._guesses = Guesses(application)
         else:
             self._guesses = Guesses(application, common.limits_url, common.limits_options)
-        self._turns = Turns(MOST_HASHING, MAX_TURN_S)
+        self._lanes = Lanes(MOST_HASHING, MAX_TURN_S)
         # Passwords that were right, so that a client which sends its own with every request costs
         # a hash only once. The key is random and stays in memory.
         self._proof_key = secrets.token_bytes(32)
@@ -216,10 +216,10 @@ class Auth:
 
     def _check(self, name: str, password: str) -> Person | None:
         try:
-            with self._turns.take():
+            with self._lanes.take():
                 hashed = self.people.hash_of(name)
                 right = hub.run_native(check_password, hashed, password)
-        except NoTurn:
+        except NoLane:
             raise TooManyGuesses(math.ceil(MAX_TURN_S)) from None
         # The password may have been changed meanwhile.
         same = self.people.hash_of(name) == hashed

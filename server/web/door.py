@@ -8,17 +8,21 @@ counts connections, and refuses requests that two servers in a row could underst
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
 from server.web.peer import is_address, is_loopback, network_of
 
-__all__ = ["Door", "Doorkeeper", "framing_fault"]
+__all__ = ["MAX_HEADS", "Door", "Doorkeeper", "framing_fault"]
 
 DEFAULT_PORTS = {"http": 80, "ws": 80, "https": 443, "wss": 443}
 
 # Nothing that is posted here is longer than a login form.
 MAX_BODY_BYTES = 64 * 1024
+
+MAX_HEADS = 256
+"""Connections that may have a request to finish, or to begin; an honest one takes a moment."""
 
 HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(?::([0-9]{1,5}))?")
 
@@ -34,14 +38,25 @@ def refusal(status: str, message: str) -> bytes:
     ).encode() + body
 
 
+@dataclass(frozen=True, slots=True)
+class _Connection:
+    network: str
+    exempt: bool
+    end: Callable[[], None]
+
+
 class Doorkeeper:
     """Counts open connections and says whether one more is welcome.
 
+    Those whose request's head is not whole count apart, so that half requests keep nobody out: of
+    too many, the oldest gives way. Loopback is exempt from what one address may have: a proxy or a
+    bench sits there.
+
     Args:
-        most: Connections in all.
-        most_per_address: From one address, or one IPv6 network of 64 bits.
-            Loopback is exempt: a proxy or a bench sits there.
+        most: Connections in all whose request's head was whole.
+        most_per_address: Of either kind, from one address or one IPv6 network of 64 bits.
         count: Called with the reason for every refusal.
+        most_heads: Connections in all whose request's head is not whole.
     """
 
     def __init__(
@@ -49,34 +64,76 @@ class Doorkeeper:
         most: int,
         most_per_address: int,
         count: Callable[[str], None] = lambda reason: None,
+        most_heads: int = MAX_HEADS,
     ) -> None:
         self._count = count
         self._most = most
         self._most_per_address = most_per_address
-        self._per_address: Counter[str] = Counter()
-        self.open = 0
-        """Connections there are now."""
+        self._most_heads = most_heads
+        self._heads: dict[object, _Connection] = {}  # The oldest first.
+        self._admitted: dict[object, _Connection] = {}
+        self._heads_of: Counter[str] = Counter()
+        self._admitted_of: Counter[str] = Counter()
 
-    def enter(self, address: str) -> bytes | None:
-        """Count a connection in, or return the answer that turns it away."""
-        network = network_of(address)
-        crowded = self.open >= self._most or (
-            self._per_address[network] >= self._most_per_address and not is_loopback(address)
+    def enter(self, key: object, address: str, end: Callable[[], None]) -> None:
+        """Note a new connection; ``end`` is called, once at most, when it has to give way."""
+        self._await_head(key, _Connection(network_of(address), is_loopback(address), end))
+
+    def admit(self, key: object) -> bytes | None:
+        """Note that a request's head is whole, or return the answer that turns it away."""
+        connection = self._take(key)
+        if connection is None:
+            return refusal("408 Request Timeout", "The request took too long to come.")
+        crowded = len(self._admitted) >= self._most or (
+            self._admitted_of[connection.network] >= self._most_per_address
+            and not connection.exempt
         )
         if crowded:
             self._count("429")
             return refusal("429 Too Many Requests", "There are too many connections; try later.")
-        self.open += 1
-        self._per_address[network] += 1
+        self._admitted[key] = connection
+        self._admitted_of[connection.network] += 1
         return None
 
-    def leave(self, address: str) -> None:
-        """Count a connection out."""
-        self.open -= 1
-        network = network_of(address)
-        self._per_address[network] -= 1
-        if self._per_address[network] <= 0:
-            del self._per_address[network]
+    def await_next(self, key: object) -> None:
+        """Note that a request was answered, and the next one's head is awaited."""
+        connection = self._take(key)
+        if connection is not None:
+            self._await_head(key, connection)
+
+    def leave(self, key: object) -> None:
+        """Forget a connection that has ended."""
+        self._take(key)
+
+    def _await_head(self, key: object, connection: "_Connection") -> None:
+        network = connection.network
+        if self._heads_of[network] >= self._most_per_address and not connection.exempt:
+            self._give_way(network)
+        elif len(self._heads) >= self._most_heads:
+            self._give_way(max(self._heads_of, key=self._heads_of.__getitem__))
+        self._heads[key] = connection
+        self._heads_of[network] += 1
+
+    def _give_way(self, network: str) -> None:
+        """End the oldest connection of a network whose head is not whole."""
+        key = next(key for key, one in self._heads.items() if one.network == network)
+        connection = self._take(key)
+        assert connection is not None
+        self._count("408")
+        connection.end()
+
+    def _take(self, key: object) -> "_Connection | None":
+        for those, per_network in (
+            (self._heads, self._heads_of),
+            (self._admitted, self._admitted_of),
+        ):
+            connection = those.pop(key, None)
+            if connection is not None:
+                per_network[connection.network] -= 1
+                if not per_network[connection.network]:
+                    del per_network[connection.network]
+                return connection
+        return None
 
     def fault(self, version: str, headers: Any) -> bytes | None:
         """Return the answer to a request that is refused for its framing, or None."""

@@ -172,6 +172,32 @@ def test_too_many_connections_are_turned_away(start_server: Start) -> None:
         hostile.close()
 
 
+def test_half_requests_keep_nobody_out(start_server: Start) -> None:
+    """2,000 half-sent requests from a proxy's address once had everybody else wait for 16 s."""
+    server = start_server("test:")
+    established = Hostile(server.port)
+    crowd = []
+    answers, took_s = [], []
+    for number in range(2000):
+        half = socket.create_connection(("127.0.0.1", server.port), 5)
+        half.sendall(b"GET / HTTP/1.1\r\nHost: local")
+        crowd.append(half)
+        if number % 200 == 199:
+            begun = time.monotonic()
+            healthy = b"GET /healthz HTTP/1.0\r\nHost: localhost\r\n\r\n"
+            answers.append(ask(server.port, healthy)[9:12])
+            took_s.append(time.monotonic() - begun)
+
+    established.send(b'421["clock",{"t":1}]')
+    established.expect(b"431[")
+    for half in crowd:
+        half.close()
+    established.close()
+
+    assert answers == [b"200"] * 10
+    assert max(took_s) < 2
+
+
 def test_running_out_of_descriptors_is_survived(tmp_path: Path) -> None:
     """With descriptors for far fewer connections than come, the server goes on serving."""
     code = (

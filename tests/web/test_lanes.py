@@ -1,4 +1,4 @@
-"""Turns at something dear."""
+"""Lanes at something dear."""
 
 import time
 from collections.abc import Iterator
@@ -6,17 +6,17 @@ from collections.abc import Iterator
 import pytest
 
 from server import hub, native
-from server.web.turns import NoTurn, Turns
+from server.web.lanes import Lanes, NoLane
 from tests.conftest import settle, until
 
 
 class Crowd:
-    """Many who want a turn at once, on a hub that is held up all the time."""
+    """Many who want one at once, on a hub that is held up all the time."""
 
-    def __init__(self, turns: Turns, work_s: float) -> None:
+    def __init__(self, lanes: Lanes, work_s: float) -> None:
         self.served: list[int] = []
         self.took_s: list[float] = []
-        self._turns = turns
+        self._lanes = lanes
         self._work_s = work_s
         self._delay = hub.spawn(self._hold_up)
         self.tasks = [hub.spawn(self._come, number) for number in range(64)]
@@ -24,10 +24,10 @@ class Crowd:
     def _come(self, number: int) -> None:
         begun = time.monotonic()
         try:
-            with self._turns.take():
+            with self._lanes.take():
                 self.served.append(number)
                 hub.sleep(self._work_s)
-        except NoTurn:
+        except NoLane:
             pass
         self.took_s.append(time.monotonic() - begun)
 
@@ -43,7 +43,7 @@ class Crowd:
 @pytest.fixture
 def crowd() -> Iterator[Crowd]:
     """64 at once, of whom two at a time take 0.1 s: all would take 3.2 s."""
-    crowd = Crowd(Turns(2, longest_s=0.5), work_s=0.1)
+    crowd = Crowd(Lanes(2, longest_s=0.5), work_s=0.1)
     yield crowd
     crowd.close()
 
@@ -57,13 +57,13 @@ def test_nobody_waits_longer_than_told(crowd: Crowd) -> None:
     assert 4 <= len(crowd.served) < 32
 
 
-def test_turns_outlive_who_waits() -> None:
-    """Who is killed while waiting, or with a turn just given, keeps it from nobody."""
-    turns = Turns(1, longest_s=5)
+def test_lanes_outlive_who_waits() -> None:
+    """Who is killed while waiting, or with a lane just given, keeps it from nobody."""
+    lanes = Lanes(1, longest_s=5)
     served: list[str] = []
 
     def come(name: str, work_s: float) -> None:
-        with turns.take():
+        with lanes.take():
             served.append(name)
             hub.sleep(work_s)
 
@@ -73,7 +73,7 @@ def test_turns_outlive_who_waits() -> None:
     last = hub.spawn(come, "last", 0)
     settle()
     killed[0].kill()
-    first.kill()  # Gives its turn to the second of the killed, which has not run yet.
+    first.kill()  # Gives its lane to the second of the killed, which has not run yet.
     killed[1].kill()
 
     assert last.join(2)

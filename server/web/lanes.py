@@ -1,4 +1,4 @@
-"""Turns at something dear: a few at a time, first come, first served."""
+"""Lanes to something dear: a few at a time, first come, first served."""
 
 from collections import deque
 from collections.abc import Iterator
@@ -6,18 +6,18 @@ from contextlib import contextmanager
 
 from server import hub
 
-__all__ = ["NoTurn", "Turns"]
+__all__ = ["Lanes", "NoLane"]
 
 
-class NoTurn(Exception):
-    """There was no turn in time."""
+class NoLane(Exception):
+    """None was free in time."""
 
 
-class Turns:
-    """Lets a few green threads work at a time, and the others wait, but not for long.
+class Lanes:
+    """As many green threads as there are lanes work at a time; others wait, but not for long.
 
     Args:
-        most: How many work at a time.
+        most: How many there are.
         longest_s: How long one waits, by the clock, in seconds.
     """
 
@@ -28,10 +28,10 @@ class Turns:
 
     @contextmanager
     def take(self) -> Iterator[None]:
-        """Wait for a turn, and have it while the block runs.
+        """Wait for a lane, and have it while the block runs.
 
         Raises:
-            NoTurn: If none came in time.
+            NoLane: If none was free in time.
         """
         if self._free:
             self._free -= 1
@@ -55,10 +55,10 @@ class Turns:
                 else:
                     self._pass_on()
         if not came:
-            raise NoTurn
+            raise NoLane
 
     def _pass_on(self) -> None:
-        """Give a turn that is over to who has waited longest."""
+        """Give a lane that is free to who has waited longest."""
         if self._waiting:
             self._waiting.popleft().set()
         else:
