@@ -216,7 +216,14 @@ class App:
     def _join(self, bus: "Bus") -> "Node":
         from server.cluster.node import Node
 
-        node = Node(bus, self._own, self._fanouts, self._control.carry_out, self._events.notify)
+        node = Node(
+            bus,
+            self._own,
+            self._fanouts,
+            self._control.carry_out,
+            self._events.notify,
+            self._auth.audit.note,
+        )
         node.show_others(self._take_in, self._forget, self._events.announce)
         node.claim()
         return node

@@ -11,8 +11,10 @@ from server.cluster.node import Node
 from server.config import Settings
 from server.delivery.fanout import Fanout
 from server.errors import ConfigError
+from server.private import make_folder
 from server.state import StateFile
 from server.watchdog import Watchdog
+from server.web.audit import Audit
 from server.web.control import Control
 
 __all__ = ["Headless"]
@@ -50,8 +52,15 @@ class Headless:
             shut_down=self.shut_down,
         )
         self._control.restore()
+        make_folder(settings.state_dir)
+        self._audit = Audit(settings.state_dir)
         self._node = Node(
-            bus, self.cameras, self._fanouts, self._control.carry_out, lambda *notice: None
+            bus,
+            self.cameras,
+            self._fanouts,
+            self._control.carry_out,
+            lambda *notice: None,
+            self._audit.note,
         )
         for camera in self.cameras.values():
             camera.on_change = lambda camera: self._node.on_change(camera.name)
@@ -73,6 +82,7 @@ class Headless:
         self._lag.start()
         self._watchdog.start()
         self._control.open()
+        self._audit.open()
         for name, camera in self.cameras.items():
             camera.open()
             self._fanouts[name].open()
@@ -88,6 +98,7 @@ class Headless:
         for fanout in self._fanouts.values():
             fanout.close()
         self._control.close()
+        self._audit.close()
         closing = [hub.spawn(camera.close, SHUTDOWN_DEADLINE_S) for camera in self.cameras.values()]
         self._lag.stop()
         self._watchdog.stop()

@@ -19,7 +19,7 @@ from server.cluster.remote import RemoteCamera
 from server.cluster.requests import Requests
 from server.cluster.roster import Roster
 from server.cluster.secret import Secret
-from server.cluster.sharing import CarryOut, Sharing
+from server.cluster.sharing import CarryOut, Note, Sharing
 
 __all__ = ["Common", "Node"]
 
@@ -73,6 +73,7 @@ class Node:
         rooms: Their fanouts; by name.
         carry_out: Does what operators on other nodes want.
         on_notice: Tells this node's dashboards: level, message and camera.
+        note: Told of every request of another node; writes the audit log.
     """
 
     def __init__(
@@ -82,6 +83,7 @@ class Node:
         rooms: Mapping[str, Rooms],
         carry_out: CarryOut,
         on_notice: Callable[[str, str, str], None],
+        note: Note,
     ) -> None:
         self._bus = bus
         self._id = secrets.token_hex(8)
@@ -98,6 +100,7 @@ class Node:
             self._outbox,
             carry_out,
             on_notice,
+            note,
         )
         self._roster: Roster | None = None
         self._listener: Listener | None = None

@@ -19,9 +19,12 @@ from server.cluster.requests import argument_of
 from server.errors import ErrorCode, RequestError
 from server.metrics import CameraStats
 
-__all__ = ["CarryOut", "Sharing"]
+__all__ = ["CarryOut", "Note", "Sharing"]
 
 log = logging.getLogger(__name__)
+
+Note = Callable[..., None]
+"""Writes down who did what, from where, with what result, and more by name."""
 
 CarryOut = Callable[[str, str, Action, Argument], None]
 """Does to a camera what an operator wants: who, camera, action and value. Raises RequestError."""
@@ -56,6 +59,7 @@ class Sharing:
         outbox: Where to say what.
         carry_out: Does what operators elsewhere want.
         on_notice: Tells this node's own dashboards: level, message and camera.
+        note: Told of every request of another node, carried out or refused.
     """
 
     def __init__(
@@ -68,7 +72,9 @@ class Sharing:
         outbox: Outbox,
         carry_out: CarryOut,
         on_notice: Callable[[str, str, str], None],
+        note: Note,
     ) -> None:
+        self._note = note
         self._bus = bus
         self._node = node
         self._host = host[:64]
@@ -169,6 +175,13 @@ class Sharing:
             self._requests -= 1
 
     def _reply(self, request: Request, error: ErrorCode | None = None, message: str = "") -> None:
+        more = request.model_dump(exclude={"id", "node", "who", "action"}, exclude_none=True)
+        if isinstance(more.get("value"), tuple):
+            more["value"] = str(more["value"])
+        if request.action in ("fps", "quality"):
+            more["value"] = more.pop(request.action, None)
+        where = f"node {request.node}"
+        self._note(request.who, request.action, where, error or "ok", by="bus", **more)
         camera = self._cameras.get(request.camera)
         status = self._status(request.camera) if camera and not error else None
         reply = Reply(
