@@ -13,7 +13,7 @@ import psutil
 import pytest
 
 from bench.client import Crowd, Viewer
-from server.cluster.parcel import HEADER, pack_frame
+from server.cluster.parcel import HEADER, LARGEST_SEQ, pack_frame
 from tests.cluster.conftest import RedisServer, cameras_of, expect_cameras, figure
 from tests.live.conftest import PortholeServer, expect_frames, wait_until
 
@@ -219,13 +219,14 @@ def test_junk_on_the_channels(start_node: Start, connect: Connect, bus: RedisSer
             assert client.publish(frame, parcel) == 1
         owners = client.get("porthole:claim:door").split()[0].decode()
         client.publish(frame, pack_frame(owners, 2**49, time.time(), b"\xff\xd8" + bytes(999)))
+        client.publish(frame, pack_frame(owners, LARGEST_SEQ, time.time(), viewer.last_jpeg))
     seen = len(viewer.arrivals)
     viewer.pump(lambda: len(viewer.arrivals) >= seen + 10, 5)
 
     assert len(heard) >= 6
     assert set(cameras_of(web)) == set(cameras_of(camera)) == {"door"}
     assert viewer.call("quality", {"camera": "door", "quality": 40})["ok"]
-    viewer.pump(lambda: (figure(viewer, "door", "drops") or {}).get("junk", 0) >= 8, 5)
+    viewer.pump(lambda: (figure(viewer, "door", "drops") or {}).get("junk", 0) >= 9, 5)
 
 
 def test_stranger_cannot_take_a_living_nodes_camera(
