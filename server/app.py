@@ -103,7 +103,7 @@ class App:
         self._statistics = Statistics(
             self._fanouts, self._lag, self._watchdog, lambda: self._events.connections
         )
-        count = self._statistics.count_refusal
+        count = self._auth.count_refusal = self._statistics.count_refusal
         self._timeline = Timeline(settings.state_dir)
         self._events = Events(
             self._socketio,

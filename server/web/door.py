@@ -39,7 +39,7 @@ class Doorkeeper:
 
     Args:
         most: Connections in all.
-        most_per_address: From one address, or one IPv6 network of 64 bits.
+        most_per_address: From one address, or one IPv6 network of 56 bits.
             Loopback is exempt: a proxy or a bench sits there.
         count: Called with the reason for every refusal.
     """

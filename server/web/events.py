@@ -13,7 +13,7 @@ from server import __version__, hub, protocol
 from server.capture.watchable import Action, Argument, PresetOrder, Setting, Watchable
 from server.delivery.fanout import Fanout
 from server.errors import RequestError
-from server.web.auth import Auth
+from server.web.auth import UNKNOWN_TOKEN, Auth, shows_token
 from server.web.control import Control, unknown_camera
 from server.web.permit import CONTROL, may
 from server.web.presence import Credential
@@ -169,7 +169,8 @@ class Events:
         credential = self._auth.identify(token)
         if credential is None:
             self._auth.audit.note(None, "connect", where, "unauthorized")
-            raise Refusal("log in first", {"code": "unauthorized"})
+            message = UNKNOWN_TOKEN if shows_token(token) else "log in first"
+            raise Refusal(message, {"code": "unauthorized"})
         # The front door has held an Origin against Host. A browser always sends one here; what
         # has a browser's cookie and none is no browser.
         if credential.by == "cookie" and "HTTP_ORIGIN" not in flask.request.environ:

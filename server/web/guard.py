@@ -6,7 +6,8 @@ import flask
 from flask import Response
 
 from server.people import Person
-from server.web.auth import Auth
+from server.web.auth import UNKNOWN_TOKEN, Auth, shows_token
+from server.web.authorization import read_authorization
 from server.web.forwarded import asked_from_here
 from server.web.guesses import TooManyGuesses
 from server.web.permit import ASKS_FOR_BASIC, area_of, may
@@ -33,7 +34,7 @@ def stand_guard(application: flask.Flask, auth: Auth) -> None:
         try:
             credential = auth.identify(basic=area in ASKS_FOR_BASIC)
         except TooManyGuesses as error:
-            auth.audit.note(None, area, request.remote_addr or "", "rate_limited")
+            auth.refuse(None, area, "rate_limited")
             return too_many(error)
         person = credential.person if credential else None
         if person is None and area in OPEN_TO_LOCAL and asked_from_here(request.environ):
@@ -47,14 +48,20 @@ def stand_guard(application: flask.Flask, auth: Auth) -> None:
     def refuse(area: str, person: Person | None) -> Response:
         request = flask.request
         if person is not None:
-            auth.audit.note(person.name, area, request.remote_addr or "", "forbidden")
+            auth.refuse(person.name, area, "forbidden")
             return answer(403, f"{person.name} may not see this")
         if area == "/":
             return redirect("login" + asked_view())
-        shown = request.authorization
+        shown = read_authorization(request.headers.get("Authorization"))
         if shown is not None:
-            auth.audit.note(None, area, request.remote_addr or "", "unauthorized", by=shown.type)
-        response = answer(401, "log in, or show a token")
+            auth.refuse(None, area, "unauthorized", by=shown.scheme)
+        if shows_token():
+            message = UNKNOWN_TOKEN
+        elif shown is not None and shown.scheme == "basic" and area in ASKS_FOR_BASIC:
+            message = "name or password is wrong"
+        else:
+            message = "log in, or show a token"
+        response = answer(401, message)
         # A script of our own page that is refused must not make the browser ask for a password.
         if area in ASKS_FOR_BASIC and request.headers.get("Sec-Fetch-Site") != "same-origin":
             response.headers["WWW-Authenticate"] = 'Basic realm="Porthole", charset="UTF-8"'

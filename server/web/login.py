@@ -36,17 +36,17 @@ def create_login(auth: Auth) -> Blueprint:
         name = form.get("name", "").strip()
         where = flask.request.remote_addr or ""
         if not is_ours(form.get(CSRF, "")):
-            auth.audit.note(None, "login", where, "expired", tried=known(name))
+            auth.refuse(None, "login", "expired", tried=known(name))
             return page(400, EXPIRED, name)
         try:
             person = auth.check(name, form.get("password", ""), where)
         except TooManyGuesses as error:
-            auth.audit.note(None, "login", where, "rate_limited", tried=known(name))
+            auth.refuse(None, "login", "rate_limited", tried=known(name))
             response = page(429, too_often(error.retry_after_s), name)
             response.headers["Retry-After"] = str(error.retry_after_s)
             return response
         if person is None:
-            auth.audit.note(None, "login", where, "unauthorized", tried=known(name))
+            auth.refuse(None, "login", "unauthorized", tried=known(name))
             return page(401, WRONG, name)
         auth.log_in(person)
         auth.audit.note(person.name, "login", where)
@@ -58,7 +58,7 @@ def create_login(auth: Auth) -> Blueprint:
         where = flask.request.remote_addr or ""
         if credential is not None and credential.by == "cookie":
             if not is_ours(flask.request.form.get(CSRF, "")):
-                auth.audit.note(credential.person.name, "logout", where, "expired")
+                auth.refuse(credential.person.name, "logout", "expired")
                 return Response(EXPIRED + "\n", 400, content_type="text/plain")
             auth.log_out(credential)
             auth.audit.note(credential.person.name, "logout", where)
@@ -66,7 +66,7 @@ def create_login(auth: Auth) -> Blueprint:
 
     def known(name: str) -> str:
         """Return what the audit log may say: passwords get typed into the wrong field."""
-        return name if name in auth.people.users else "(no user)"
+        return auth.people.name_of(name) or "(no user)"
 
     return routes
 
