@@ -4,6 +4,7 @@ import hashlib
 import hmac
 import ipaddress
 import logging
+import os
 import secrets
 import socket
 import time
@@ -39,8 +40,9 @@ LOOK_PERIOD_S = 0.4
 # How often connections are held against the clock: logins end by age, too.
 AGE_PERIOD_S = 60.0
 
-# Password hashes at a time, each a core and 19 MB; further ones wait their turn.
-MOST_HASHING = 2
+# Password hashes at a time, each a core and 19 MB; further ones wait their turn. One core is left
+# for pictures.
+MOST_HASHING = max(1, min(2, len(os.sched_getaffinity(0)) - 1))
 TURN_S = 0.01
 LONGEST_TURN_S = 5.0
 

@@ -18,7 +18,11 @@ __all__ = ["Door", "Doorkeeper", "framing_fault"]
 DEFAULT_PORTS = {"http": 80, "ws": 80, "https": 443, "wss": 443}
 
 # Nothing that is posted here is longer than a login form.
-MAX_BODY_BYTES = 64 * 1024
+MAX_BODY_BYTES = 4096
+
+# The longest that our own page asks with names some dozens of cameras.
+MAX_QUERY_BYTES = 4096
+MAX_QUERY_FIELDS = 64
 
 HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(?::([0-9]{1,5}))?")
 
@@ -88,7 +92,7 @@ class Doorkeeper:
 
 
 class Door:
-    """Lets requests in whose Host is ours and whose Origin is our own page.
+    """Lets requests in whose Host is ours, whose Origin is our own page, and whose query is short.
 
     A page from elsewhere can make a browser connect here, and by DNS rebinding even under a name of
     its own. The Host header gives that away: it then holds the other page's name, while an address
@@ -130,6 +134,13 @@ class Door:
                 start_response,
                 "403 Forbidden",
                 f"Pages of {origin!r} may not connect; the setting allowed_origins lets them.",
+            )
+        query = environ.get("QUERY_STRING", "")
+        if len(query) > MAX_QUERY_BYTES or query.count("&") >= MAX_QUERY_FIELDS:
+            return self._refuse(
+                start_response,
+                "414 URI Too Long",
+                f"A query has {MAX_QUERY_BYTES} bytes and {MAX_QUERY_FIELDS} fields at most.",
             )
         return self._application(environ, start_response)
 

@@ -13,7 +13,7 @@ from server.web.guesses import TooManyGuesses
 from server.web.permit import ASKS_FOR_BASIC, area_of, may
 from server.web.presence import Credential
 
-__all__ = ["asked_view", "asking", "redirect", "stand_guard"]
+__all__ = ["answer", "asked_view", "asking", "redirect", "stand_guard"]
 
 LOCAL = Credential(Person(None, "viewer", kind="local"), "local")
 """A program on this machine, which may ask how the server is."""

@@ -64,6 +64,28 @@ def test_nonsense_is_answered_and_survived(server: PortholeServer, request_line:
     assert ask(server.port, b"GET /healthz HTTP/1.0\r\nHost: localhost\r\n\r\n").endswith(b"ok\n")
 
 
+SHORT = {
+    ("POST /login", 4096): 303,
+    ("POST /login", 4097): 400,
+    ("GET /healthz?" + "a" * 4096, 0): 200,
+    ("GET /healthz?" + "a" * 4097, 0): 414,
+    ("GET /healthz?" + "&" * 63, 0): 200,
+    ("GET /healthz?" + "&" * 64, 0): 414,
+}
+
+
+def test_what_is_asked_is_short(server: PortholeServer) -> None:
+    """Long bodies, long queries and those of many fields are refused before anything is parsed."""
+    statuses = {}
+
+    for line, size in SHORT:
+        head = f"{line} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
+        request = f"{head}Content-Length: {size}\r\n\r\n".encode() + b"a" * size
+        statuses[line, size] = int(ask(server.port, request).split(b" ")[1])
+
+    assert statuses == SHORT
+
+
 HOSTS = {
     "localhost": 200,
     "localhost:8000": 200,

@@ -197,6 +197,24 @@ def test_a_form_without_its_token_does_nothing(site: Site, token: str) -> None:
     assert client.get("/").json == {"name": "ada", "by": "cookie"}
 
 
+@pytest.mark.parametrize(
+    ("kind", "body"),
+    [
+        ("application/x-www-form-urlencoded", "a&" * 2000),
+        ("application/x-www-form-urlencoded", "name=ada&password=x&csrf=y" + "&a=b" * 6),
+        ("application/json", '{"name": "ada"}'),
+        ("multipart/form-data; boundary=x", '--x\r\nContent-Disposition: form-data; name="a"\r\n'),
+    ],
+    ids=["many fields", "nine fields", "json", "multipart"],
+)
+def test_only_a_small_form_is_read(site: Site, kind: str, body: str) -> None:
+    """What is no login form is answered in words, and not taken apart."""
+    answer = site.client().post("/login", data=body, content_type=kind)
+
+    assert (answer.status_code, answer.mimetype) == (400, "text/plain")
+    assert "fields name, password and csrf" in answer.text
+
+
 def test_a_planted_session_does_not_live_on(site: Site) -> None:
     """Logging in begins a new session: what somebody put in the browser before is of no use."""
     client = site.client()
