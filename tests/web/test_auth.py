@@ -260,6 +260,18 @@ def test_security_headers(site: Site) -> None:
         assert "camera=()" in headers["Permissions-Policy"]
 
 
+def test_a_browser_stays_with_tls(site: Site) -> None:
+    """Who came over TLS comes back over TLS; in the clear anybody could have said so."""
+    client = site.client()
+    secure = client.get("/login", base_url="https://localhost").headers
+    plain = client.get("/login").headers
+    forged = client.get("/login", headers={"X-Forwarded-Proto": "https"}).headers
+
+    assert secure["Strict-Transport-Security"] == "max-age=31536000"
+    assert "Strict-Transport-Security" not in plain
+    assert "Strict-Transport-Security" not in forged
+
+
 def test_a_host_cannot_write_the_policy(site: Site) -> None:
     """The Host header is the client's word."""
     answer = site.client().get("/healthz", headers={"Host": "x; script-src *"})
