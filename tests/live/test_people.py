@@ -379,6 +379,33 @@ def test_viewers_see_and_do_not_control(server: PortholeServer, connect: Connect
     assert server.process.poll() is None
 
 
+def test_viewers_are_not_told_what_operators_are_called(
+    server: PortholeServer, connect: Connect
+) -> None:
+    """A viewer who knew an operator's name could guess at it, or lock it.
+
+    Neither as it happens, nor from what happened before, nor in any other event.
+    """
+    ada, vera, dora = (Visitor(server) for _ in range(3))
+    for visitor, name in ((ada, "ada"), (vera, "vera"), (dora, "dora")):
+        visitor.log_in(name)
+    operator, *viewers = (connect(server, headers=one.headers) for one in (ada, vera, dora))
+
+    operator.call("stop", {"camera": "yard"})
+    operator.call("start", {"camera": "yard"})
+    operator.call("fps", {"camera": "yard", "fps": 9})
+    for viewer in (operator, *viewers):
+        viewer.pump(lambda viewer=viewer: "9 fps" in str(viewer.events), 5)
+
+    message = "yard set to 9 fps by "
+    assert last_event(operator, "notice")["message"].lower() == message + "ada"
+    for viewer in viewers:
+        assert last_event(viewer, "notice")["message"].lower() == message + "an operator"
+        history = viewer.call("notices", {})
+        assert history["notices"][-1] == last_event(viewer, "notice")
+        assert "ada" not in str(viewer.events) + str(history)
+
+
 def test_a_list_of_cameras_hides_the_rest(
     server: PortholeServer, people: People, connect: Connect
 ) -> None:
