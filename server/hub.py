@@ -114,8 +114,8 @@ class Turns:
 
     A round runs everything that is due and readable. Were thirty-two requests of three
     milliseconds to begin in the same one, everybody else, with pictures to send, would wait for a
-    tenth of a second. For the same reason turns get a share of the time only, once they have had
-    more than a page takes that is opened.
+    tenth of a second. For the same reason turns get a share of one core only, once they have had
+    more of it than a page takes that is opened.
     """
 
     SHARE = 0.5
@@ -125,13 +125,13 @@ class Turns:
         self._taken = False
         self._line: deque[event.Event] = deque()
         self._credit_s = self.BURST_S
-        self._began = self._ended = 0.0
+        self._began_cpu_s = self._ended_s = 0.0
 
     def take(self) -> None:
         """Return when it is the caller's turn, which is at once while nobody else is here."""
         if not self._taken:
             self._taken = True
-            self._began = time.monotonic()
+            self._began_cpu_s = time.thread_time()
             hubs.get_hub().schedule_call_global(0, self._end)
             return
         turn = event.Event()
@@ -145,14 +145,14 @@ class Turns:
     def _end(self) -> None:
         """Charge a turn for its round, and give the next one when there is time for it again."""
         now = time.monotonic()
-        self._credit_s = min(self.BURST_S, self._credit_s + (now - self._ended) * self.SHARE)
-        self._credit_s -= now - self._began
-        self._ended = now
+        self._credit_s = min(self.BURST_S, self._credit_s + (now - self._ended_s) * self.SHARE)
+        self._credit_s -= time.thread_time() - self._began_cpu_s
+        self._ended_s = now
         hubs.get_hub().schedule_call_global(max(0.0, -self._credit_s / self.SHARE), self._next)
 
     def _next(self) -> None:
         if self._line:
-            self._began = time.monotonic()
+            self._began_cpu_s = time.thread_time()
             self._line.popleft().send(None)
             hubs.get_hub().schedule_call_global(0, self._end)
         else:
