@@ -18,6 +18,9 @@ __all__ = ["answer", "asked_view", "asking", "redirect", "stand_guard"]
 LOCAL = Credential(Person(None, "viewer", kind="local"), "local")
 """A program on this machine, which may ask how the server is."""
 
+# What mjpg-streamer is asked by, and why our page has gone to the login, are no part of a view.
+NO_VIEW = ("action", "why")
+
 OPEN_TO_LOCAL = ("/readyz", "/metrics")
 
 
@@ -77,7 +80,7 @@ def asking() -> Credential:
 
 def asked_view() -> str:
     """Return the query of the running request, to come back to the same view after a login."""
-    asked = [pair for pair in flask.request.args.items(multi=True) if pair[0] != "action"]
+    asked = [pair for pair in flask.request.args.items(multi=True) if pair[0] not in NO_VIEW]
     # Written anew: what a client sends must not get into a header or a page as it came.
     return "?" + urlencode(asked, safe=",") if asked else ""
 

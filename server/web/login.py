@@ -21,6 +21,15 @@ MAX_FIELDS = 8
 NO_FORM = (
     "a login form has the fields name, password and csrf, as application/x-www-form-urlencoded"
 )
+# Where Flask-Login keeps the login; one that is still there on this page holds no more.
+LOGIN = "_user_id"
+
+WHY = {
+    "ended": "Your login has ended: by logging out, a change of your user, or after 30 days.",
+    "users": "This server has users now. Log in to go on.",
+}
+"""What the login page says to whom the dashboard sends there, by ``?why=``."""
+
 EXPIRED = "This page had been open for too long. Please try again."
 WRONG = "Name or password is wrong."
 
@@ -33,7 +42,7 @@ def create_login(auth: Auth) -> Blueprint:
     def show() -> Response:
         if auth.identify() is not None:
             return redirect("./" + asked_view())
-        return page()
+        return page(message=reason())
 
     @routes.post("/login")
     def log_in() -> Response:
@@ -79,6 +88,13 @@ def create_login(auth: Auth) -> Blueprint:
         return auth.people.name_of(name) or "(no user)"
 
     return routes
+
+
+def reason() -> str:
+    """Return why somebody who was in has to log in; empty for anybody else."""
+    if LOGIN in flask.session:
+        return WHY["ended"]
+    return WHY.get(flask.request.args.get("why", ""), "")
 
 
 def read_form() -> dict[str, str] | None:

@@ -624,6 +624,39 @@ def test_an_unknown_name_takes_as_long(site: Site) -> None:
 
 
 @pytest.mark.parametrize(
+    ("why", "said"),
+    [
+        ("users", "This server has users now. Log in to go on."),
+        ("ended", "Your login has ended"),
+        ("<b>", None),
+        ("", None),
+    ],
+)
+def test_the_login_says_why_one_is_asked(site: Site, why: str, said: str | None) -> None:
+    """In our own words; and what was looked at is come back to without them."""
+    text = site.client().get(f"/login?camera=door&why={why}").text
+
+    assert ('role="alert"' in text) == (said is not None)
+    assert said is None or said in text
+    assert 'action="login?camera=door"' in text
+
+
+def test_a_login_that_ended_is_called_that(site: Site) -> None:
+    """Without a script, too: the browser still shows the login that holds no more."""
+    client = site.client()
+    log_in(client)
+
+    site.file.set_password("ada", "another horse")
+
+    until(lambda: client.get("/").status_code == 303)
+    assert "Your login has ended" in client.get("/login").text
+    assert "Name or password is wrong." in log_in(client).text
+    log_in(client, "ada", "another horse")
+    log_out(client)
+    assert "Your login has ended" not in client.get("/login").text
+
+
+@pytest.mark.parametrize(
     "change",
     [
         lambda file: file.set_password("ada", "another horse"),
