@@ -104,7 +104,7 @@ class App:
         self._statistics = Statistics(
             self._fanouts, self._lag, self._watchdog, lambda: self._events.connections
         )
-        count = self._statistics.count_refusal
+        count = self._auth.count_refusal = self._statistics.count_refusal
         self._timeline = Timeline(settings.state_dir)
         self._events = Events(
             self._socketio,
@@ -208,10 +208,10 @@ class App:
         if self._node:
             self._node.on_change(camera.name)
 
-    def _tell(self, level: str, message: str, camera: str | None) -> None:
-        self._events.notify(level, message, camera)
+    def _tell(self, level: str, message: str, camera: str | None, who: str | None = None) -> None:
+        self._events.notify(level, message, camera, who)
         if self._node and camera is not None:
-            self._node.notify(level, message, camera)
+            self._node.notify(level, message, camera, who)
 
     def _join(self, bus: "Bus") -> "Node":
         from server.cluster.node import Node

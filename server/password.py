@@ -1,6 +1,7 @@
 """Passwords as argon2id hashes, and tokens as plain digests."""
 
 import hashlib
+import re
 import secrets
 import unicodedata
 
@@ -9,7 +10,7 @@ from argon2.exceptions import InvalidHashError, VerificationError
 
 from server.errors import ConfigError
 
-__all__ = ["check_password", "digest", "hash_password", "new_token", "take_password"]
+__all__ = ["check_password", "digest", "hash_password", "is_token", "new_token", "take_password"]
 
 SHORTEST, LONGEST = 8, 256
 
@@ -26,6 +27,8 @@ NOBODYS_HASH = (
 
 TOKEN_PREFIX = "porthole_"
 """Lets people and scanners of published code see what a leaked token is."""
+
+TOKEN = re.compile(TOKEN_PREFIX + r"[A-Za-z0-9_-]{43}")
 
 
 def take_password(text: str) -> str:
@@ -65,6 +68,11 @@ def check_password(hashed: str | None, password: str) -> bool:
 def new_token() -> str:
     """Return a new token, 256 random bits."""
     return TOKEN_PREFIX + secrets.token_urlsafe(32)
+
+
+def is_token(text: str) -> bool:
+    """Return whether this is a token by its looks, known or not."""
+    return TOKEN.fullmatch(text) is not None
 
 
 def digest(token: str) -> str:

@@ -98,18 +98,25 @@ class People:
     def __post_init__(self) -> None:
         names = {account.secret: name for name, account in self.tokens.items()}
         object.__setattr__(self, "_by_digest", names)
+        object.__setattr__(self, "_folded", _folded(self.users))
 
     def __bool__(self) -> bool:
         return bool(self.users or self.tokens)
 
     def user(self, name: str) -> Person | None:
-        """Return the user of this name."""
-        return _person(name, self.users.get(name), "user")
+        """Return the user of this name, however it is capitalized."""
+        found = self.name_of(name)
+        return None if found is None else _person(found, self.users[found], "user")
 
     def hash_of(self, name: str) -> str | None:
         """Return a user's password hash."""
-        account = self.users.get(name)
-        return account.secret if account else None
+        found = self.name_of(name)
+        return None if found is None else self.users[found].secret
+
+    def name_of(self, name: str) -> str | None:
+        """Return a user's name as it was added; None if there is none."""
+        folded: dict[str, str] = self._folded  # type: ignore[attr-defined]
+        return _find(name, self.users, folded)
 
     def bearer(self, token: str) -> Person | None:
         """Return whom a token stands for."""
@@ -188,7 +195,7 @@ class PeopleFile:
     ) -> None:
         """Change a user's role or cameras; None keeps what is."""
         with self._changing() as document:
-            account = _known(name, document.users, "user")
+            name, account = _known(name, document.users, "user")
             _check_cameras(cameras)
             seen = None if all_cameras else cameras if cameras is not None else account.cameras
             document.users[name] = _account(role or account.role, seen, account.secret)
@@ -198,13 +205,13 @@ class PeopleFile:
         _known(name, self._read().users, "user")
         secret = hash_password(take_password(password))
         with self._changing() as document:
-            account = _known(name, document.users, "user")
+            name, account = _known(name, document.users, "user")
             document.users[name] = _account(account.role, account.cameras, secret)
 
     def remove_user(self, name: str) -> None:
         """Remove a user."""
         with self._changing() as document:
-            _known(name, document.users, "user")
+            name, _ = _known(name, document.users, "user")
             del document.users[name]
 
     def add_token(self, name: str, role: Role, cameras: list[str] | None) -> str:
@@ -219,7 +226,7 @@ class PeopleFile:
     def remove_token(self, name: str) -> None:
         """Remove a token."""
         with self._changing() as document:
-            _known(name, document.tokens, "token")
+            name, _ = _known(name, document.tokens, "token")
             del document.tokens[name]
 
     @contextmanager
@@ -282,10 +289,14 @@ def _check_free(name: str, document: _Document) -> None:
             f"name {name[:60]!r} cannot be used; accepted: "
             "1 to 40 letters, digits and . _ @ -, beginning with a letter or digit"
         )
-    # One name is one person or machine, so that notices and the audit log are unmistakable.
-    if name in document.users or name in document.tokens:
-        kind = "user" if name in document.users else "token"
-        raise ConfigError(f"name {name!r} is taken by a {kind}; accepted: a name of its own")
+    # One name is one person or machine, so that notices and the audit log are unmistakable; and one
+    # that differs by its capitals only would be taken for the other.
+    for kind, accounts in (("user", document.users), ("token", document.tokens)):
+        for taken in accounts:
+            if taken.casefold() == name.casefold():
+                raise ConfigError(
+                    f"name {name!r} is taken by a {kind} ({taken}); accepted: a name of its own"
+                )
 
 
 def _check_cameras(cameras: list[str] | None) -> None:
@@ -296,9 +307,26 @@ def _check_cameras(cameras: list[str] | None) -> None:
             )
 
 
-def _known(name: str, accounts: dict[str, Account], kind: str) -> Account:
-    account = accounts.get(name)
-    if account is None:
+def _known(name: str, accounts: dict[str, Account], kind: str) -> tuple[str, Account]:
+    """Return an account and its name as it was added, however it is capitalized."""
+    found = _find(name, accounts, _folded(accounts))
+    if found is None:
         known = ", ".join(sorted(accounts)) or "none"
         raise ConfigError(f"there is no {kind} {name[:60]!r}; known: {known}")
-    return account
+    return found, accounts[found]
+
+
+def _folded(accounts: Mapping[str, Account]) -> dict[str, str]:
+    """Return names by what they are compared as.
+
+    Earlier releases took names that differ by their capitals only: each of those is found as it was
+    added, and in no other way.
+    """
+    names: dict[str, list[str]] = {}
+    for name in accounts:
+        names.setdefault(name.casefold(), []).append(name)
+    return {folded: same[0] for folded, same in names.items() if len(same) == 1}
+
+
+def _find(name: str, accounts: Mapping[str, Account], folded: Mapping[str, str]) -> str | None:
+    return name if name in accounts else folded.get(name.casefold())

@@ -141,6 +141,45 @@ def test_a_name_is_one_user_or_token(file: PeopleFile) -> None:
         file.add_token("ada", "operator", None)
 
 
+def test_names_differ_by_more_than_capitals(file: PeopleFile) -> None:
+    """ "Ada" is the user "ada", for logging in and for every command."""
+    file.add_user("ada", "viewer", None, PASSWORD)
+    file.add_token("Octo", "viewer", None)
+
+    for name in ("Ada", "OCTO"):
+        with pytest.raises(ConfigError, match="taken by a"):
+            file.add_user(name, "operator", None, PASSWORD)
+        with pytest.raises(ConfigError, match="taken by a"):
+            file.add_token(name, "operator", None)
+    file.change_user("ADA", "operator", None, False)
+    file.set_password("Ada", "another horse")
+
+    people = file.load()
+    assert list(people.users) == ["ada"]
+    ada = people.user("aDa")
+    assert ada is not None
+    assert (ada.name, ada.role) == ("ada", "operator")
+    file.remove_user("ADA")
+    file.remove_token("octo")
+    assert not file.load()
+
+
+def test_a_list_with_names_that_differ_by_capitals_still_works(file: PeopleFile) -> None:
+    """Earlier releases took both; each is found as it was added, and nobody by a third way."""
+    for name in ("ada", "bob"):
+        file.add_user(name, "viewer", None, PASSWORD)
+    text = file.text()
+    assert text is not None
+    file.replace(text.replace(b'"bob"', b'"Ada"'))
+
+    people = file.load()
+    found = [people.user(name) for name in ("ada", "Ada", "ADA")]
+
+    assert [person and person.name for person in found] == ["ada", "Ada", None]
+    file.remove_user("Ada")
+    assert list(file.load().users) == ["ada"]
+
+
 @pytest.mark.parametrize("camera", ["", "a b", "../x", "-"])
 def test_unusable_cameras_are_refused(file: PeopleFile, camera: str) -> None:
     """A camera is named as in the settings."""

@@ -163,6 +163,7 @@ class Notice(Message):
     level: Literal["info", "warning", "error"]
     message: Text
     camera: CameraName
+    who: Annotated[str | None, Field(min_length=1, max_length=80)] = None
 
 
 M = TypeVar("M", bound=Message)

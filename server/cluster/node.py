@@ -72,7 +72,7 @@ class Node:
         cameras: This process's own, to be shared; by name.
         rooms: Their fanouts; by name.
         carry_out: Does what operators on other nodes want.
-        on_notice: Tells this node's dashboards: level, message and camera.
+        on_notice: Tells this node's dashboards: level, message, camera, and who did it.
         note: Told of every request of another node; writes the audit log.
     """
 
@@ -82,7 +82,7 @@ class Node:
         cameras: Mapping[str, Camera],
         rooms: Mapping[str, Rooms],
         carry_out: CarryOut,
-        on_notice: Callable[[str, str, str], None],
+        on_notice: Callable[[str, str, str, str | None], None],
         note: Note,
     ) -> None:
         self._bus = bus
@@ -160,9 +160,9 @@ class Node:
         """Have the STATE of one of our cameras told."""
         self._sharing.on_change(camera)
 
-    def notify(self, level: str, message: str, camera: str) -> None:
+    def notify(self, level: str, message: str, camera: str, who: str | None = None) -> None:
         """Tell the dashboards of other nodes what happened to one of our cameras."""
-        self._sharing.notify(level, message, camera)
+        self._sharing.notify(level, message, camera, who)
 
     def _say_hello(self) -> None:
         if self._roster is not None:

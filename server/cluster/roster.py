@@ -38,7 +38,7 @@ class Roster:
         bus_is_here: Whether anything can be heard at all.
         on_arrival: Called with a camera that is new.
         on_departure: Called with one that has left the list.
-        on_notice: Tells this node's dashboards: level, message and camera.
+        on_notice: Tells this node's dashboards: level, message, camera, and who did it.
     """
 
     def __init__(
@@ -52,7 +52,7 @@ class Roster:
         on_arrival: Callable[[RemoteCamera], None],
         on_departure: Callable[[RemoteCamera], None],
         on_change: Callable[[RemoteCamera], None],
-        on_notice: Callable[[str, str, str], None],
+        on_notice: Callable[[str, str, str, str | None], None],
     ) -> None:
         self._bus = bus
         self._node = node
@@ -119,14 +119,14 @@ class Roster:
                 continue
             if camera.away is not None:
                 log.info("camera=%s is back on node %s", status.name, _shown(presence.host))
-                self._on_notice("info", f"{camera.title} is back", camera.name)
+                self._on_notice("info", f"{camera.title} is back", camera.name, None)
             camera.hear(status, presence.node, presence.host)
 
     def on_notice(self, notice: Notice) -> None:
         """Tell this node's dashboards what happened to a camera of another."""
         camera = self._cameras.get(notice.camera)
         if camera is not None and camera.owner == notice.node:
-            self._on_notice(notice.level, notice.message, notice.camera)
+            self._on_notice(notice.level, notice.message, notice.camera, notice.who)
 
     @property
     def _is_full(self) -> bool:
@@ -161,7 +161,7 @@ class Roster:
     def _lose(self, camera: RemoteCamera, reason: str) -> None:
         if camera.away is None:
             log.warning("camera=%s lost: %s", camera.name, reason)
-            self._on_notice("warning", f"{camera.title} is lost: {reason}", camera.name)
+            self._on_notice("warning", f"{camera.title} is lost: {reason}", camera.name, None)
         camera.lose(reason)
 
 

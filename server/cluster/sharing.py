@@ -58,7 +58,7 @@ class Sharing:
         rooms: Their fanouts, by name.
         outbox: Where to say what.
         carry_out: Does what operators elsewhere want.
-        on_notice: Tells this node's own dashboards: level, message and camera.
+        on_notice: Tells this node's own dashboards: level, message, camera, and who did it.
         note: Told of every request of another node, carried out or refused.
     """
 
@@ -71,7 +71,7 @@ class Sharing:
         rooms: Mapping[str, Rooms],
         outbox: Outbox,
         carry_out: CarryOut,
-        on_notice: Callable[[str, str, str], None],
+        on_notice: Callable[[str, str, str, str | None], None],
         note: Note,
     ) -> None:
         self._note = note
@@ -196,10 +196,11 @@ class Sharing:
         self._changed.add(camera)
         self._tell_now.set()
 
-    def notify(self, level: str, message: str, camera: str) -> None:
+    def notify(self, level: str, message: str, camera: str, who: str | None = None) -> None:
         """Tell dashboards on other nodes what happened to a camera."""
         if camera in self._ours():
             notice: Any = {"level": level, "message": message[:400], "camera": camera}
+            notice["who"] = who[:80] if who else None
             self._outbox.say(self._bus.name("notice"), Notice(node=self._node, **notice))
 
     def _ours(self) -> dict[str, Camera]:
@@ -287,7 +288,7 @@ class Sharing:
                     f"{self._cameras[name].title} is not shared: a node on {host} has its name"
                 )
                 log.error("camera=%s %s", name, message)
-                self._on_notice("error", message, name)
+                self._on_notice("error", message, name, None)
         for name in before - set(self._claims.refused):
             log.info("camera=%s is shared again", name)
 

@@ -10,32 +10,42 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from server import hub
+from server.web.peer import network_of
 
 __all__ = ["Audit", "line_of"]
 
 log = logging.getLogger(__name__)
 
 LARGEST_BYTES = 5_000_000
-"""At this size the file becomes ``audit.log.1``, in place of the one before it."""
+"""At this size a file gets ``.1`` after its name, in place of the one before it."""
 
 LONGEST_TEXT = 200
 
-# What waits to be written; beyond it entries are lost, and counted.
+# What waits to be written to each file; beyond it entries are lost, and counted.
 MOST_WAITING = 2000
 
-# Somebody who is refused the same thing again and again is told of once in this time, with a count,
-# so that no guesser can push everything else out of the file.
+# A refusal that repeats is written once in this time, with a count.
 REPEAT_S = 30.0
 MOST_REPEATS = 500
 
+OTHERS = "others"
+"""Where refusals came from that no longer fit into the table of repeats."""
+
 Value = str | float | int | None
+
+Entry = dict[str, Value]
+
+# What makes a refusal the same as another one. Only the server's own words, the names of accounts
+# and networks: whatever else callers write, they could write anew each time.
+Kind = tuple[str | None, str, str, str, Value]
 
 
 class Audit:
-    """Appends one JSON object a line to the state folder's ``audit.log``.
+    """Appends one JSON object a line: what was done to ``audit.log``, refusals to ``refused.log``.
 
-    Writing happens on a native thread, later, and a disk that refuses stops nothing: what is told
-    of here has already been decided.
+    Two files, because anybody can be refused as often as they like, and must not push out of the
+    state folder what was done. Writing happens on a native thread, later, and a disk that refuses
+    stops nothing: what is told of here has already been decided.
 
     Args:
         folder: The state folder.
@@ -43,13 +53,11 @@ class Audit:
     """
 
     def __init__(self, folder: Path, clock: Callable[[], float] = time.time) -> None:
-        self._path = folder / "audit.log"
         self._clock = clock
-        self._waiting: deque[str] = deque()
-        self._repeats: dict[tuple[Value, ...], tuple[float, int, dict[str, Value]]] = {}
-        self._lost = 0
-        self._failing = False
         self._arrived = hub.Signal()
+        self._done = _Log(folder / "audit.log")
+        self._refused = _Log(folder / "refused.log")
+        self._repeats: dict[Kind, tuple[float, int, Entry]] = {}
         self._task: hub.Task | None = None
 
     def open(self) -> None:
@@ -70,43 +78,45 @@ class Audit:
 
         Args:
             who: The person; None for nobody known.
-            what: An event's name, ``login`` or ``logout``, or an HTTP path.
+            what: An event's name, ``login`` or ``logout``, or an HTTP path's area.
             where: The address it came from.
             result: ``ok``, or why it was refused.
-            more: The camera, the value, and so on.
+            more: The camera, the value, and so on; ``tried`` is the account somebody tried to use.
         """
-        entry: dict[str, Value] = {"who": who, "what": what, "from": where, "result": result}
+        entry: Entry = {"who": who, "what": what, "from": where, "result": result}
         entry |= {key: value for key, value in more.items() if value is not None}
         now = self._clock()
-        if result != "ok":
-            self._settle(now)
-            key = tuple(entry.values())
-            if key in self._repeats:
-                since, times, first = self._repeats[key]
-                self._repeats[key] = since, times + 1, first
-                return
-            if len(self._repeats) < MOST_REPEATS:
-                self._repeats[key] = now, 0, entry
-        self._take(entry, now)
-
-    def _take(self, entry: dict[str, Value], now: float) -> None:
-        if len(self._waiting) >= MOST_WAITING:
-            self._lost += 1
-            return
-        if self._lost:
-            entry = entry | {"lost_before": self._lost}
-            self._lost = 0
-        self._waiting.append(line_of(entry, now))
+        if result == "ok":
+            self._done.take(entry, now)
+        else:
+            self._refuse(entry, now, who, what, where, result)
         self._arrived.set()
+
+    def _refuse(
+        self, entry: Entry, now: float, who: str | None, what: str, where: str, result: str
+    ) -> None:
+        self._settle(now)
+        # Where nobody has a name, "who" is the address once more.
+        kind = None if who == where else who, what, network_of(where), result, entry.get("tried")
+        if kind not in self._repeats and len(self._repeats) >= MOST_REPEATS:
+            entry = {"who": None, "what": what, "from": OTHERS, "result": result}
+            kind = None, what, OTHERS, result, None
+        if kind in self._repeats:
+            since, times, first = self._repeats[kind]
+            self._repeats[kind] = since, times + 1, first
+            return
+        self._repeats[kind] = now, 0, entry
+        self._refused.take(entry, now)
 
     def _settle(self, now: float) -> None:
         """Tell how often what was refused has been refused again."""
-        for key, (since, times, entry) in list(self._repeats.items()):
+        while self._repeats:
+            kind, (since, times, entry) = next(iter(self._repeats.items()))
             if now - since < REPEAT_S:
                 break  # They are in the order of their beginning.
-            del self._repeats[key]
+            del self._repeats[kind]
             if times:
-                self._take(entry | {"repeated": times}, min(now, since + REPEAT_S))
+                self._refused.take(entry | {"repeated": times}, min(now, since + REPEAT_S))
 
     def _run(self) -> None:
         while True:
@@ -115,6 +125,29 @@ class Audit:
             self._write()
 
     def _write(self) -> None:
+        self._done.write()
+        self._refused.write()
+
+
+class _Log:
+    """One file, and the lines that wait to be appended to it."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._waiting: deque[str] = deque()
+        self._lost = 0
+        self._failing = False
+
+    def take(self, entry: Entry, now: float) -> None:
+        if len(self._waiting) >= MOST_WAITING:
+            self._lost += 1
+            return
+        if self._lost:
+            entry = entry | {"lost_before": self._lost}
+            self._lost = 0
+        self._waiting.append(line_of(entry, now))
+
+    def write(self) -> None:
         lines = list(self._waiting)
         self._waiting.clear()
         if not lines:
@@ -125,11 +158,11 @@ class Audit:
         except OSError as error:
             self._lost += len(lines)
             if not self._failing:
-                log.error("the audit log cannot be written: %s", error)
+                log.error("%s cannot be written: %s", self._path, error)
             self._failing = True
 
 
-def line_of(entry: dict[str, Value], at_unix: float) -> str:
+def line_of(entry: Entry, at_unix: float) -> str:
     """Return an entry as one line of plain ASCII, in which nothing can end the line."""
     at = datetime.fromtimestamp(at_unix, UTC).isoformat(timespec="milliseconds")
     short = {

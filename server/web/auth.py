@@ -5,6 +5,7 @@ import hmac
 import ipaddress
 import logging
 import math
+import os
 import secrets
 import socket
 import time
@@ -18,18 +19,22 @@ from flask.sessions import SecureCookieSessionInterface
 
 from server import hub
 from server.errors import ConfigError
-from server.password import check_password
+from server.password import check_password, is_token
 from server.people import PeopleFile, Person
 from server.private import load_secret, make_folder
-from server.web.audit import Audit
+from server.web.audit import Audit, Value
+from server.web.authorization import Authorization, read_authorization
 from server.web.guesses import Guesses, TooManyGuesses
 from server.web.lanes import Lanes, NoLane
-from server.web.logins import LIFETIME_S, Logins, Shared
+from server.web.logins import Logins, Shared
+from server.web.peer import network_of
 from server.web.presence import EVERYBODY, Credential, Presence
 
-__all__ = ["Auth", "Common", "require_people"]
+__all__ = ["UNKNOWN_TOKEN", "Auth", "Common", "require_people", "shows_token"]
 
 log = logging.getLogger(__name__)
+
+UNKNOWN_TOKEN = "this token is unknown, or was removed"
 
 # A removed user must be gone within a second.
 LOOK_PERIOD_S = 0.4
@@ -37,12 +42,20 @@ LOOK_PERIOD_S = 0.4
 # How often connections are held against the clock: logins end by age, too.
 AGE_PERIOD_S = 60.0
 
-# Password hashes at a time, each a core and 19 MB; further ones wait their turn.
-MOST_HASHING = 2
+# Password hashes at a time, each a core and 19 MB; further ones wait their turn. One core is left
+# for pictures.
+MOST_HASHING = max(1, min(2, len(os.sched_getaffinity(0)) - 1))
 MAX_TURN_S = 2.0
 TURN_S = 0.01
 
-MOST_PROVED = 256
+MAX_PROOFS = 256
+
+# A browser keeps being known as its owner's for so long after the last login.
+DEVICE_LIFETIME_S = 365 * 24 * 3600
+
+# What a browser's cookie holds of those who logged in from it: by name, what counts their tries.
+DEVICES = "devices"
+MAX_DEVICES = 4
 
 
 class SharedLogins(Shared, Protocol):
@@ -99,10 +112,14 @@ class Auth:
         else:
             self._guesses = Guesses(application, common.limits_url, common.limits_options)
         self._lanes = Lanes(MOST_HASHING, MAX_TURN_S)
+        self.count_refusal: Callable[[str], None] = lambda reason: None
+        """Called with the reason for every request that is refused."""
         # Passwords that were right, so that a client which sends its own with every request costs
-        # a hash only once. The key is random and stays in memory.
+        # a hash only once: by the network they came from and the name. Elsewhere they prove
+        # nothing, or somebody who may not guess any more could still learn which one is right.
+        # The key is random and stays in memory.
         self._proof_key = secrets.token_bytes(32)
-        self._proved: dict[bytes, Person] = {}
+        self._proofs: dict[tuple[str, str], tuple[bytes, Person]] = {}
         self._proving: set[bytes] = set()
         self._task: hub.Task | None = None
         _set_up_sessions(application, load_secret(folder / "secret.key"), self)
@@ -134,7 +151,8 @@ class Auth:
         """
         if not self.closed:
             return EVERYBODY
-        given = _bearer_token() or token
+        shown = _shown()
+        given = shown.token if shown and shown.scheme == "bearer" else token
         if given is not None:
             # Whoever shows a token means to be that machine, and nobody else if it is wrong.
             person = self.people.bearer(given) if isinstance(given, str) else None
@@ -142,8 +160,8 @@ class Auth:
         user = flask_login.current_user
         if isinstance(user, _LoggedIn):
             return Credential(user.person, "cookie", user.login)
-        if basic:
-            person = self._by_basic()
+        if basic and shown is not None and shown.scheme == "basic":
+            person = self._by_basic(shown.name, shown.password)
             return Credential(person, "basic") if person else None
         return None
 
@@ -155,22 +173,41 @@ class Auth:
             return False
         return self.people.has(credential.person)
 
-    def check(self, name: str, password: str, address: str) -> Person | None:
+    def refuse(self, who: str | None, what: str, why: str, **more: Value) -> None:
+        """Count that the running request is refused, and write it down."""
+        self.count_refusal(why)
+        self.audit.note(who, what, flask.request.remote_addr or "", why, **more)
+
+    def check(
+        self, name: str, password: str, address: str, known_there: bool = False
+    ) -> Person | None:
         """Return the user if the password is right. Takes as long for a name that does not exist.
+
+        Args:
+            name: However it is capitalized.
+            password: As it was typed.
+            address: Where it comes from.
+            known_there: Whether the user's password was right from that network before.
 
         Raises:
             TooManyGuesses: If passwords were tried too often.
         """
-        self._guesses.count(address, name)
+        device = self._devices().get(self.people.name_of(name) or "")
+        if device is None:
+            self._guesses.count(address, name, known_there)
+        else:
+            self._guesses.count_device(device)
         return self._check(name, password)
 
     def log_in(self, person: Person) -> None:
         """Make the running request's browser that person's from now on."""
         if isinstance(flask_login.current_user, _LoggedIn):
             self.logins.close(flask_login.current_user.login)
-        flask.session.clear()  # Nothing that somebody planted before may live on.
+        assert person.name is not None
+        devices = self._devices()
+        devices = {person.name: devices.get(person.name) or secrets.token_urlsafe(16)} | devices
+        _begin_session(devices)
         secret = self.logins.open(person)
-        flask.session.permanent = True
         found = self.logins.find(secret, self.people)
         assert found is not None
         flask_login.login_user(_LoggedIn(secret, *found))
@@ -181,37 +218,46 @@ class Auth:
     def log_out(self, credential: Credential) -> None:
         """End the running request's login, and every connection that was made by it."""
         flask_login.logout_user()
-        flask.session.clear()
+        _begin_session(self._devices())
         if credential.login is not None:
             self.logins.close(credential.login)
             self.presence.sweep(self.holds)
             self.logins.save()
 
-    def _by_basic(self) -> Person | None:
-        given = flask.request.authorization
-        if given is None or given.type != "basic":
-            return None
-        name, password = given.username or "", given.password or ""
-        text = f"{name}\0{password}".encode("utf-8", "replace")
+    def _devices(self) -> dict[str, str]:
+        """Return who has logged in from the running request's browser, the latest first."""
+        devices = flask.session.get(DEVICES)
+        return devices if isinstance(devices, dict) else {}
+
+    def _by_basic(self, name: str, password: str) -> Person | None:
+        if is_token(password):
+            return self.people.bearer(password)  # Many a player can show it in no other way.
+        address = flask.request.remote_addr or ""
+        # Before anything else: from here on no answer may tell whether the password is right.
+        self._guesses.check(address)
+        place = network_of(address), self.people.name_of(name) or name
+        text = "\0".join((*place, password)).encode("utf-8", "replace")
         proof = hmac.digest(self._proof_key, text, hashlib.sha256)
         # A page of nine pictures asks nine times at once: one check for all of them.
         waited = proof in self._proving
         while proof in self._proving:
             hub.sleep(TURN_S)
-        person = self._proved.get(proof)
-        if person is not None and self.people.has(person):
+        proved, person = self._proofs.get(place, (b"", None))
+        if person is not None and not self.people.has(person):
+            person = None
+        if person is not None and hmac.compare_digest(proved, proof):
             return person
         if waited:
             return None
         self._proving.add(proof)
         try:
-            person = self.check(name, password, flask.request.remote_addr or "")
+            person = self.check(name, password, address, person is not None)
         finally:
             self._proving.discard(proof)
         if person is not None:
-            while len(self._proved) >= MOST_PROVED:
-                self._proved.pop(next(iter(self._proved)))
-            self._proved[proof] = person
+            while len(self._proofs) >= MAX_PROOFS:
+                self._proofs.pop(next(iter(self._proofs)))
+            self._proofs[place] = proof, person
         return person
 
     def _check(self, name: str, password: str) -> Person | None:
@@ -304,7 +350,8 @@ def _set_up_sessions(application: flask.Flask, secret: bytes, auth: Auth) -> Non
         SESSION_COOKIE_HTTPONLY=True,
         SESSION_COOKIE_SAMESITE="Lax",
         SESSION_REFRESH_EACH_REQUEST=False,
-        PERMANENT_SESSION_LIFETIME=LIFETIME_S,
+        # Logins end sooner, on the server; what stays says whose browser this is.
+        PERMANENT_SESSION_LIFETIME=DEVICE_LIFETIME_S,
     )
     manager = flask_login.LoginManager(application)
     # It would look at address and browser; what holds and what does not is known here.
@@ -316,9 +363,27 @@ def _set_up_sessions(application: flask.Flask, secret: bytes, auth: Auth) -> Non
         return _LoggedIn(login, *found) if found else None
 
 
-def _bearer_token() -> str | None:
-    kind, _, token = flask.request.headers.get("Authorization", "").partition(" ")
-    return token.strip() if kind.lower() == "bearer" else None
+def shows_token(token: object = None) -> bool:
+    """Return whether the running request shows a token, known or not.
+
+    Args:
+        token: What a Socket.IO client gave as ``auth: {token}``.
+    """
+    shown = _shown()
+    return token is not None or (
+        shown is not None and (shown.scheme == "bearer" or is_token(shown.password))
+    )
+
+
+def _shown() -> Authorization | None:
+    return read_authorization(flask.request.headers.get("Authorization"))
+
+
+def _begin_session(devices: Mapping[str, str]) -> None:
+    """Have nothing in the cookie live on that somebody planted, but whose browser this is."""
+    flask.session.clear()
+    flask.session.permanent = True
+    flask.session[DEVICES] = dict(list(devices.items())[:MAX_DEVICES])
 
 
 def _is_loopback(host: str) -> bool:

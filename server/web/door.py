@@ -10,21 +10,27 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlsplit
 
+from server.errors import ConfigError
 from server.web.peer import is_address, is_loopback, network_of
 
 __all__ = ["MAX_HEADS", "Door", "Doorkeeper", "framing_fault"]
 
-DEFAULT_PORTS = {"http": 80, "ws": 80, "https": 443, "wss": 443}
+DEFAULT_PORTS = {"http": 80, "https": 443}
 
 # Nothing that is posted here is longer than a login form.
-MAX_BODY_BYTES = 64 * 1024
+MAX_BODY_BYTES = 4096
+
+# The longest that our own page asks with names some dozens of cameras.
+MAX_QUERY_BYTES = 4096
+MAX_QUERY_FIELDS = 64
 
 MAX_HEADS = 256
 """Connections that may have a request to finish, or to begin; an honest one takes a moment."""
 
 HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(?::([0-9]{1,5}))?")
+
+SCHEME = re.compile(r"[a-z][a-z0-9+.-]*")
 
 Application = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
@@ -54,7 +60,7 @@ class Doorkeeper:
 
     Args:
         most: Connections in all whose request's head was whole.
-        most_per_address: Of either kind, from one address or one IPv6 network of 64 bits.
+        most_per_address: Of either kind, from one address or one IPv6 network of 56 bits.
         count: Called with the reason for every refusal.
         most_heads: Connections in all whose request's head is not whole.
     """
@@ -145,7 +151,7 @@ class Doorkeeper:
 
 
 class Door:
-    """Lets requests in whose Host is ours and whose Origin is our own page.
+    """Lets requests in whose Host is ours, whose Origin is our own page, and whose query is short.
 
     A page from elsewhere can make a browser connect here, and by DNS rebinding even under a name of
     its own. The Host header gives that away: it then holds the other page's name, while an address
@@ -156,6 +162,9 @@ class Door:
         hosts: Names we are reached by, besides localhost and addresses in digits.
         origins: Origins of other pages that may connect, such as ``https://panel.example``.
         count: Called with the reason for every refusal.
+
+    Raises:
+        ConfigError: If one of the origins is none.
     """
 
     def __init__(
@@ -167,7 +176,7 @@ class Door:
     ) -> None:
         self._application = application
         self._hosts = {"localhost", *(host.lower() for host in hosts)}
-        self._origins = {origin.lower().rstrip("/") for origin in origins}
+        self._origins = {_allowed(origin) for origin in origins}
         self._count = count
 
     def __call__(
@@ -186,7 +195,16 @@ class Door:
             return self._refuse(
                 start_response,
                 "403 Forbidden",
-                f"Pages of {origin!r} may not connect; the setting allowed_origins lets them.",
+                f"Pages of {origin!r} may not connect: this server is asked as "
+                f"{environ['wsgi.url_scheme']}://{host}. The setting allowed_origins lets them; "
+                "where a proxy in front speaks TLS, trusted_proxies names it.",
+            )
+        query = environ.get("QUERY_STRING", "")
+        if len(query) > MAX_QUERY_BYTES or query.count("&") >= MAX_QUERY_FIELDS:
+            return self._refuse(
+                start_response,
+                "414 URI Too Long",
+                f"A query has {MAX_QUERY_BYTES} bytes and {MAX_QUERY_FIELDS} fields at most.",
             )
         return self._application(environ, start_response)
 
@@ -209,22 +227,28 @@ class Door:
         is_upgrade = "HTTP_UPGRADE" in environ
         if environ["REQUEST_METHOD"] in ("GET", "HEAD") and not is_upgrade:
             return True
-        if origin.lower() in self._origins:
-            return True
-        place = _place(origin)
-        return place is not None and place == _place("//" + environ["HTTP_HOST"])
+        place = _origin(origin)
+        ours = _origin(f"{environ['wsgi.url_scheme']}://{environ['HTTP_HOST']}")
+        return place is not None and (place == ours or place in self._origins)
 
 
-def _place(url: str) -> tuple[str, int | None] | None:
-    """Return host and port; a scheme's default port counts as none, as in a Host header."""
-    try:
-        parts = urlsplit(url)
-        port = parts.port
-    except ValueError:
+def _origin(text: str) -> tuple[str, str, int] | None:
+    """Return scheme, host and port of an Origin as browsers write it; None for anything else."""
+    scheme, _, place = text.lower().partition("://")
+    match = HOST.fullmatch(place)
+    if match is None or SCHEME.fullmatch(scheme) is None:
         return None
-    if port in (80, 443) or port == DEFAULT_PORTS.get(parts.scheme):
-        port = None
-    return ((parts.hostname or "").lower(), port) if parts.hostname else None
+    return scheme, match[1], int(match[2] or DEFAULT_PORTS.get(scheme, 0))
+
+
+def _allowed(text: str) -> tuple[str, str, int]:
+    origin = _origin(text.rstrip("/"))
+    if origin is None:
+        raise ConfigError(
+            f"allowed_origins: {text!r} cannot be used; "
+            "accepted: a scheme, a host and maybe a port, such as https://panel.example"
+        )
+    return origin
 
 
 def framing_fault(version: str, headers: Any) -> str | None:

@@ -14,7 +14,8 @@ from server import __version__, hub, protocol
 from server.capture.watchable import Action, Argument, PresetOrder, Setting, Watchable
 from server.delivery.fanout import Fanout
 from server.errors import RequestError
-from server.web.auth import Auth
+from server.people import Person
+from server.web.auth import UNKNOWN_TOKEN, Auth, shows_token
 from server.web.control import Control, unknown_camera
 from server.web.permit import CONTROL, may
 from server.web.presence import Credential
@@ -131,9 +132,21 @@ class Events:
         for session in self._sessions.values():
             hub.spawn(self._greet, session)
 
-    def notify(self, level: str, message: str, camera: str | None) -> None:
-        """Keep that something happened, and tell everyone who may know of the camera."""
-        self._tell("notice", self._timeline.add(level, message, camera).payload(), camera)
+    def notify(self, level: str, message: str, camera: str | None, who: str | None = None) -> None:
+        """Keep that something happened, and tell everyone who may know of the camera.
+
+        Args:
+            level: ``info``, ``warning`` or ``error``.
+            message: What, without who did it.
+            camera: To which camera; None for the whole server.
+            who: Did it; told to operators only.
+        """
+        notice = self._timeline.add(level, message, camera, who)
+        people = (session.credential.person for session in self._sessions.values())
+        for view, names in {(person.cameras, _knows_names(person)) for person in people}:
+            if camera is None or view is None or camera in view:
+                room = _notice_room_of(view, names)
+                self._socketio.emit("notice", notice.payload(names), to=room)
 
     @property
     def connections(self) -> int:
@@ -175,7 +188,8 @@ class Events:
         credential = self._auth.identify(token)
         if credential is None:
             self._auth.audit.note(None, "connect", where, "unauthorized")
-            raise Refusal("log in first", {"code": "unauthorized"})
+            message = UNKNOWN_TOKEN if shows_token(token) else "log in first"
+            raise Refusal(message, {"code": "unauthorized"})
         # The front door has held an Origin against Host. A browser always sends one here; what
         # has a browser's cookie and none is no browser.
         if credential.by == "cookie" and "HTTP_ORIGIN" not in flask.request.environ:
@@ -207,7 +221,11 @@ class Events:
         person = session.credential.person
         # From here on it hears what everyone with the same view hears; nothing comes before hello,
         # as nothing here lets anyone else run.
-        self._socketio.server.enter_room(session.sid, _room_of(person.cameras))
+        for room in (
+            _room_of(person.cameras),
+            _notice_room_of(person.cameras, _knows_names(person)),
+        ):
+            self._socketio.server.enter_room(session.sid, room)
         hello = {
             "version": protocol.PROTOCOL_VERSION,
             "server": __version__,
@@ -318,10 +336,12 @@ class Events:
     def _notices(self, session: Session, payload: protocol.NoticesPayload) -> dict[str, Any]:
         if payload.camera is not None:
             self._control.camera(payload.camera)
+        person = session.credential.person
         notices, more = self._timeline.newest(
-            session.credential.person.sees, payload.since, payload.before, payload.camera
+            person.sees, payload.since, payload.before, payload.camera
         )
-        return {"notices": [notice.payload() for notice in notices], "more": more}
+        names = _knows_names(person)
+        return {"notices": [notice.payload(names) for notice in notices], "more": more}
 
     def _start(self, session: Session, payload: protocol.CameraPayload) -> dict[str, Any]:
         return self._do(session, payload.camera, "start")
@@ -359,10 +379,10 @@ class Events:
     # What everyone is told: once for each set of cameras that people may know of, which is once in
     # all where nobody's cameras are listed.
 
-    def _tell(self, event: str, payload: dict[str, Any], camera: str | None) -> None:
+    def _tell(self, camera: Watchable) -> None:
         for view in self._views():
-            if camera is None or view is None or camera in view:
-                self._socketio.emit(event, payload, to=_room_of(view))
+            if view is None or camera.name in view:
+                self._socketio.emit("camera", camera.describe(), to=_room_of(view))
 
     def _views(self) -> set[View]:
         return {session.credential.person.cameras for session in self._sessions.values()}
@@ -372,7 +392,7 @@ class Events:
             self._announce.wait()
             changed, self._changed = self._changed, {}
             for camera in changed.values():
-                self._tell("camera", camera.describe(), camera.name)
+                self._tell(camera)
             hub.sleep(ANNOUNCE_PERIOD_S)
 
     def _tell_stats(self) -> None:
@@ -411,6 +431,16 @@ def _permit(session: Session, event: str, payload: protocol.Payload) -> None:
 def _room_of(view: View) -> str:
     """Return the Socket.IO room of everyone with the same view."""
     return "all" if view is None else "some:" + ",".join(sorted(view))
+
+
+def _notice_room_of(view: View, names: bool) -> str:
+    """Return the room of everyone with the same view who hears, or not, who did something."""
+    return f"{_room_of(view)} {'named' if names else 'unnamed'}"
+
+
+def _knows_names(person: Person) -> bool:
+    """Whether somebody is told what operators are called."""
+    return person.role != "viewer"
 
 
 def _seen(cameras: dict[str, Any], view: frozenset[str]) -> dict[str, Any]:

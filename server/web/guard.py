@@ -6,16 +6,20 @@ import flask
 from flask import Response
 
 from server.people import Person
-from server.web.auth import Auth
+from server.web.auth import UNKNOWN_TOKEN, Auth, shows_token
+from server.web.authorization import read_authorization
 from server.web.forwarded import asked_from_here
 from server.web.guesses import TooManyGuesses
 from server.web.permit import ASKS_FOR_BASIC, area_of, may
 from server.web.presence import Credential
 
-__all__ = ["asked_view", "asking", "redirect", "stand_guard"]
+__all__ = ["answer", "asked_view", "asking", "redirect", "stand_guard"]
 
 LOCAL = Credential(Person(None, "viewer", kind="local"), "local")
 """A program on this machine, which may ask how the server is."""
+
+# What mjpg-streamer is asked by, and why our page has gone to the login, are no part of a view.
+NO_VIEW = ("action", "why")
 
 OPEN_TO_LOCAL = ("/readyz", "/metrics")
 
@@ -33,7 +37,7 @@ def stand_guard(application: flask.Flask, auth: Auth) -> None:
         try:
             credential = auth.identify(basic=area in ASKS_FOR_BASIC)
         except TooManyGuesses as error:
-            auth.audit.note(None, area, request.remote_addr or "", "rate_limited")
+            auth.refuse(None, area, "rate_limited")
             return too_many(error)
         person = credential.person if credential else None
         if person is None and area in OPEN_TO_LOCAL and asked_from_here(request.environ):
@@ -47,14 +51,20 @@ def stand_guard(application: flask.Flask, auth: Auth) -> None:
     def refuse(area: str, person: Person | None) -> Response:
         request = flask.request
         if person is not None:
-            auth.audit.note(person.name, area, request.remote_addr or "", "forbidden")
+            auth.refuse(person.name, area, "forbidden")
             return answer(403, f"{person.name} may not see this")
         if area == "/":
             return redirect("login" + asked_view())
-        shown = request.authorization
+        shown = read_authorization(request.headers.get("Authorization"))
         if shown is not None:
-            auth.audit.note(None, area, request.remote_addr or "", "unauthorized", by=shown.type)
-        response = answer(401, "log in, or show a token")
+            auth.refuse(None, area, "unauthorized", by=shown.scheme)
+        if shows_token():
+            message = UNKNOWN_TOKEN
+        elif shown is not None and shown.scheme == "basic" and area in ASKS_FOR_BASIC:
+            message = "name or password is wrong"
+        else:
+            message = "log in, or show a token"
+        response = answer(401, message)
         # A script of our own page that is refused must not make the browser ask for a password.
         if area in ASKS_FOR_BASIC and request.headers.get("Sec-Fetch-Site") != "same-origin":
             response.headers["WWW-Authenticate"] = 'Basic realm="Porthole", charset="UTF-8"'
@@ -70,7 +80,7 @@ def asking() -> Credential:
 
 def asked_view() -> str:
     """Return the query of the running request, to come back to the same view after a login."""
-    asked = [pair for pair in flask.request.args.items(multi=True) if pair[0] != "action"]
+    asked = [pair for pair in flask.request.args.items(multi=True) if pair[0] not in NO_VIEW]
     # Written anew: what a client sends must not get into a header or a page as it came.
     return "?" + urlencode(asked, safe=",") if asked else ""
 

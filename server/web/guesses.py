@@ -23,6 +23,11 @@ log = logging.getLogger(__name__)
 PER_ADDRESS = limits.parse("10 per 5 minutes")
 PER_NAME = limits.parse("30 per 10 minutes")
 
+# A browser that has logged in before counts by itself, so that strangers who try its owner's name,
+# or share its address, do not lock it out. See OWASP's "Slow down online guessing attacks with
+# device cookies".
+PER_DEVICE = limits.parse("10 per 5 minutes")
+
 
 class TooManyGuesses(Exception):
     """Passwords were tried too often.
@@ -63,26 +68,54 @@ class Guesses:
         # While the storage is away this process counts alone, which is better than not at all.
         self._alone = limits.strategies.MovingWindowRateLimiter(limits.storage.MemoryStorage())
 
-    def count(self, address: str, name: str) -> None:
+    def count(self, address: str, name: str, known_there: bool = False) -> None:
         """Count a try before it is made.
+
+        Args:
+            address: Where it comes from.
+            name: Whose password is tried.
+            known_there: Whether the right password came from that network before. Then strangers
+                who try the name elsewhere do not count against it.
 
         Raises:
             TooManyGuesses: If it must not be made.
         """
-        self._hit(PER_ADDRESS, "address", network_of(address))
-        self._hit(PER_NAME, "name", name[:80])
+        self._spend(1, PER_ADDRESS, "address", network_of(address))
+        if not known_there:
+            self._spend(1, PER_NAME, "name", name.casefold()[:80])
 
-    def _hit(self, limit: limits.RateLimitItem, *key: str) -> None:
+    def count_device(self, device: str) -> None:
+        """Count a try of a browser that its owner has logged in from before.
+
+        Raises:
+            TooManyGuesses: If it must not be made.
+        """
+        self._spend(1, PER_DEVICE, "device", device)
+
+    def check(self, address: str) -> None:
+        """Count nothing.
+
+        Raises:
+            TooManyGuesses: If an address has no try left.
+        """
+        self._spend(0, PER_ADDRESS, "address", network_of(address))
+
+    def _spend(self, tries: int, limit: limits.RateLimitItem, *key: str) -> None:
         try:
-            self._hit_at(self._limiter.limiter, limit, *key)
+            self._spend_at(self._limiter.limiter, tries, limit, *key)
         except limits.errors.StorageError:
             log.warning("tries are counted by this process alone: the bus is away")
-            self._hit_at(self._alone, limit, *key)
+            self._spend_at(self._alone, tries, limit, *key)
 
-    def _hit_at(
-        self, counter: limits.strategies.RateLimiter, limit: limits.RateLimitItem, *key: str
+    def _spend_at(
+        self,
+        counter: limits.strategies.RateLimiter,
+        tries: int,
+        limit: limits.RateLimitItem,
+        *key: str,
     ) -> None:
-        if not counter.hit(limit, "password", *key):
+        spend = counter.hit if tries else counter.test
+        if not spend(limit, "password", *key):
             until = counter.get_window_stats(limit, "password", *key).reset_time
             raise TooManyGuesses(max(1, round(until - time.time() + 0.5)))
 

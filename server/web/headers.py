@@ -26,6 +26,9 @@ PERMISSIONS = ", ".join(
     for feature in ("camera", "microphone", "geolocation", "payment", "usb", "serial", "midi")
 )
 
+# For a year browsers come back over TLS only. Not for subdomains, which may be somebody else's.
+STAY_SECURE = "max-age=31536000"
+
 HOST_SIGNS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_:[]")
 
 
@@ -49,4 +52,6 @@ def protect_pages(application: flask.Flask, ancestors: str = "'none'") -> None:
         # Not "no-referrer": it would have browsers send "Origin: null" with our own forms.
         response.headers["Referrer-Policy"] = "same-origin"
         response.headers["Permissions-Policy"] = PERMISSIONS
+        if flask.request.is_secure:
+            response.headers["Strict-Transport-Security"] = STAY_SECURE
         return response

@@ -19,12 +19,15 @@ def is_loopback(text: str) -> bool:
 
 
 def network_of(text: str) -> str:
-    """Return what is counted together: an IPv4 address, or the IPv6 network of one household."""
+    """Return what is counted together: an IPv4 address, or the IPv6 network of one household.
+
+    Providers give a household up to 256 networks of 64 bits (RIPE-690), so these are one.
+    """
     address = _parse(text)
     if address is None:
         return text
     if isinstance(address, ipaddress.IPv6Address):
-        return str(ipaddress.ip_network((address, 64), strict=False))
+        return str(ipaddress.ip_network((address, 56), strict=False))
     return str(address)
 
 

@@ -8,7 +8,7 @@ import stat
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from operator import attrgetter
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -30,6 +30,10 @@ MOST_TOLD = 200
 """Notices in one answer: more would take the hub over a millisecond to write down."""
 
 LONGEST_TEXT = 500
+LONGEST_WHO = 80
+
+SOMEBODY = "an operator"
+"""Who did something, for viewers: an operator's name is half of what a guesser needs."""
 
 # A slider being dragged tells of a dozen values a second; what follows the same within this time
 # takes its place.
@@ -52,25 +56,33 @@ class Notice:
     Attributes:
         at: When, in Unix seconds.
         level: ``info``, ``warning`` or ``error``.
-        message: What, for people.
+        message: What, for people, without who did it.
         camera: To which camera; None if it concerns the whole server.
+        who: Did it; None if nobody did.
     """
 
     at: float
     level: str
     message: str
     camera: str | None = None
+    who: str | None = None
 
-    def payload(self) -> dict[str, Any]:
-        """Return the ``notice`` event's payload."""
-        payload = {"level": self.level, "message": self.message, "at": self.at}
+    def payload(self, names: bool = True) -> dict[str, Any]:
+        """Return the ``notice`` event's payload.
+
+        Args:
+            names: Whether it says who; otherwise that it was an operator.
+        """
+        who = self.who if names or self.who is None else SOMEBODY
+        message = f"{self.message} by {who}" if who else self.message
+        payload = {"level": self.level, "message": message, "at": self.at}
         return payload | ({"camera": self.camera} if self.camera else {})
 
     def repeats(self, other: "Notice") -> bool:
         """Return whether this says what the other one just said, but for the numbers in it."""
         return (
             abs(self.at - other.at) < SAME_WITHIN_S
-            and (self.level, self.camera) == (other.level, other.camera)
+            and (self.level, self.camera, self.who) == (other.level, other.camera, other.who)
             and kind_of(self.message) == kind_of(other.message)
         )
 
@@ -84,6 +96,7 @@ class _Entry(BaseModel):
     level: Literal["info", "warning", "error"]
     message: str
     camera: Annotated[str | None, Field(min_length=1, max_length=40)] = None
+    who: Annotated[str | None, Field(min_length=1, max_length=LONGEST_WHO)] = None
 
 
 class Timeline:
@@ -133,9 +146,10 @@ class Timeline:
             self._task.kill()
         self._write()
 
-    def add(self, level: str, message: str, camera: str | None) -> Notice:
+    def add(self, level: str, message: str, camera: str | None, who: str | None = None) -> Notice:
         """Keep a notice, and return it; returns at once."""
-        notice = Notice(round(self._clock(), 3), level, message[:LONGEST_TEXT], camera)
+        at, text = round(self._clock(), 3), message[:LONGEST_TEXT]
+        notice = Notice(at, level, text, camera, who[:LONGEST_WHO] if who else None)
         self._keep(notice)
         self._unwritten.append(notice)
         self._arrived.set()
@@ -261,11 +275,15 @@ def _parse(line: bytes) -> Notice | None:
         entry = _Entry.model_validate_json(line)
     except ValidationError:
         return None
-    return Notice(entry.at, entry.level, entry.message[:LONGEST_TEXT], entry.camera)
+    return Notice(entry.at, entry.level, entry.message[:LONGEST_TEXT], entry.camera, entry.who)
 
 
 def _lines_of(notices: list[Notice]) -> bytes:
-    return "".join(json.dumps(notice.payload()) + "\n" for notice in notices).encode("ascii")
+    entries = (
+        {key: value for key, value in asdict(notice).items() if value is not None}
+        for notice in notices
+    )
+    return "".join(json.dumps(entry) + "\n" for entry in entries).encode("ascii")
 
 
 def _append(path: Path, notices: list[Notice]) -> None:

@@ -55,6 +55,8 @@ const openHelp = setUpHelp(find('[data-help]'));
 const openQuit = setUpQuit(find('[data-quit]'), quitServer);
 
 let role = 'viewer';
+/** Whether the server knows who this is; false without users. */
+let known = false;
 let quitting = false;
 let plainTimer = 0;
 
@@ -96,8 +98,9 @@ function listen() {
   link.addEventListener('blocked', onBlocked);
 }
 
-function onHello({ role: newRole, cameras }) {
+function onHello({ role: newRole, user, cameras }) {
   role = newRole;
+  known = user !== null;
   quitting = false;
   leavePlain();
   banner.hide();
@@ -116,9 +119,12 @@ function onCamera(state) {
 }
 
 function onRefused({ message, code }) {
-  // Logged out, here or elsewhere, or the user was changed: only logging in helps.
-  if (code === 'unauthorized') location.assign(`login${location.search}`);
-  else banner.show('refused', message);
+  // Logged out, here or elsewhere, or users were changed: only logging in helps.
+  if (code === 'unauthorized') {
+    const query = new URLSearchParams(location.search);
+    query.set('why', known ? 'ended' : 'users');
+    location.assign(`login?${query}`);
+  } else banner.show('refused', message);
 }
 
 function onDown({ reason }) {

@@ -36,7 +36,7 @@ class Desk:
         self.requests = Requests(cast(Any, self.bus), US, self.outbox)
         self.cameras: dict[str, RemoteCamera] = {}
         self.changes: list[str] = []
-        self.notices: list[tuple[str, str, str]] = []
+        self.notices: list[tuple[str, str, str, str | None]] = []
         self.bus_is_here = True
         self.roster = Roster(
             cast(Any, self.bus),
@@ -107,7 +107,7 @@ def test_silence_is_a_lost_node(desk: Desk, clock: FakeClock) -> None:
     assert lost["since"] == pytest.approx(clock.time())
     assert desk.door.state == "live"
     assert desk.changes == ["door", "door"]
-    assert [level for level, _, _ in desk.notices] == ["warning", "info"]
+    assert [level for level, *_ in desk.notices] == ["warning", "info"]
 
 
 def test_silence_without_a_bus_blames_the_bus(desk: Desk, clock: FakeClock) -> None:
@@ -175,9 +175,10 @@ def test_notices_come_from_the_cameras_node(desk: Desk) -> None:
     """What a stranger says of a camera is not told."""
     desk.roster.on_presence(presence(status()))
     for node in (THEM, STRANGER):
-        desk.roster.on_notice(Notice(node=node, level="info", message=node, camera="door"))
+        notice = Notice(node=node, level="info", message=node, camera="door", who="ann")
+        desk.roster.on_notice(notice)
 
-    assert desk.notices == [("info", THEM, "door")]
+    assert desk.notices == [("info", THEM, "door", "ann")]
 
 
 def test_answer_counts_from_the_one_who_was_asked(desk: Desk) -> None:

@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 
 from bench.client import Viewer
+from server.errors import ConfigError
+from server.web.door import Door
 from tests.faults.hostile import Hostile, ask
 from tests.live.conftest import ROOT, PortholeServer, expect_frames, wait_until
 
@@ -64,6 +66,28 @@ def test_nonsense_is_answered_and_survived(server: PortholeServer, request_line:
     assert ask(server.port, b"GET /healthz HTTP/1.0\r\nHost: localhost\r\n\r\n").endswith(b"ok\n")
 
 
+SHORT = {
+    ("POST /login", 4096): 303,
+    ("POST /login", 4097): 400,
+    ("GET /healthz?" + "a" * 4096, 0): 200,
+    ("GET /healthz?" + "a" * 4097, 0): 414,
+    ("GET /healthz?" + "&" * 63, 0): 200,
+    ("GET /healthz?" + "&" * 64, 0): 414,
+}
+
+
+def test_what_is_asked_is_short(server: PortholeServer) -> None:
+    """Long bodies, long queries and those of many fields are refused before anything is parsed."""
+    statuses = {}
+
+    for line, size in SHORT:
+        head = f"{line} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
+        request = f"{head}Content-Length: {size}\r\n\r\n".encode() + b"a" * size
+        statuses[line, size] = int(ask(server.port, request).split(b" ")[1])
+
+    assert statuses == SHORT
+
+
 HOSTS = {
     "localhost": 200,
     "localhost:8000": 200,
@@ -101,8 +125,25 @@ def test_foreign_hosts_are_refused(start_server: Start) -> None:
 ORIGINS = {
     "http://localhost": 101,
     "http://LOCALHOST:80": 101,
-    "https://localhost": 101,
+    "http://localhost:80": 101,
+    "https://localhost": 403,
     "https://panel.example": 101,
+    "https://panel.example:443": 101,
+    "https://PANEL.example": 101,
+    "capacitor://localhost": 101,
+    "http://panel.example": 403,
+    "http://panel.example:443": 403,
+    "https://localhost:80": 403,
+    "http://localhost:443": 403,
+    "http://evil@localhost": 403,
+    "http://localhost@evil.example": 403,
+    "http://localhost/": 403,
+    "http://localhost/x": 403,
+    "http://localhost?x": 403,
+    "http://localhost#x": 403,
+    "ws://localhost": 403,
+    "localhost": 403,
+    "//localhost": 403,
     "http://evil.example": 403,
     "http://localhost:9999": 403,
     "http://localhost.evil.example": 403,
@@ -113,8 +154,13 @@ ORIGINS = {
 
 
 def test_foreign_pages_may_not_connect(start_server: Start) -> None:
-    """A WebSocket is opened for our own page, for those we name, and for no other's."""
-    server = start_server("test:", "--allowed-origins", "https://panel.example")
+    """A WebSocket is opened for our own page, for those we name, and for no other's.
+
+    Scheme, host and port have to be the same, and nothing else may stand there.
+    """
+    server = start_server(
+        "test:", "--allowed-origins", "https://panel.example/,capacitor://localhost"
+    )
     statuses = {}
 
     for origin in ORIGINS:
@@ -128,6 +174,42 @@ def test_foreign_pages_may_not_connect(start_server: Start) -> None:
             statuses[origin] = int(sock.recv(1000).split(b" ")[1])
 
     assert statuses == ORIGINS
+
+
+@pytest.mark.parametrize("origin", ["panel.example", "https://panel.example/x", "null", "*"])
+def test_an_origin_that_is_none_is_refused_at_the_start(origin: str) -> None:
+    """Otherwise it would allow nothing, and nobody would be told."""
+    with pytest.raises(ConfigError, match="accepted: a scheme"):
+        Door(lambda *_: [], (), (origin,))
+
+
+@pytest.mark.parametrize(
+    ("origin", "status"),
+    [
+        ("https://cams.example", 101),
+        ("https://cams.example:443", 101),
+        ("http://cams.example", 403),
+        ("http://cams.example:443", 403),
+    ],
+)
+def test_a_page_in_the_clear_may_not_connect_over_tls(
+    share_server: Start, origin: str, status: int
+) -> None:
+    """Who can change a page on its way must not get at what TLS protects."""
+    server = share_server(
+        "test:?size=320x180", "--trusted-proxies", "127.0.0.1", "--allowed-hosts", "cams.example"
+    )
+
+    with socket.create_connection(("127.0.0.1", server.port), 5) as sock:
+        sock.sendall(
+            f"GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\nHost: cams.example\r\n"
+            f"Origin: {origin}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+            "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n"
+            "X-Forwarded-Proto: https\r\n\r\n".encode()
+        )
+        answer = int(sock.recv(1000).split(b" ")[1])
+
+    assert answer == status
 
 
 def test_headers_that_drip_are_cut_off(server: PortholeServer, connect: Connect) -> None:

@@ -379,6 +379,33 @@ def test_viewers_see_and_do_not_control(server: PortholeServer, connect: Connect
     assert server.process.poll() is None
 
 
+def test_viewers_are_not_told_what_operators_are_called(
+    server: PortholeServer, connect: Connect
+) -> None:
+    """A viewer who knew an operator's name could guess at it, or lock it.
+
+    Neither as it happens, nor from what happened before, nor in any other event.
+    """
+    ada, vera, dora = (Visitor(server) for _ in range(3))
+    for visitor, name in ((ada, "ada"), (vera, "vera"), (dora, "dora")):
+        visitor.log_in(name)
+    operator, *viewers = (connect(server, headers=one.headers) for one in (ada, vera, dora))
+
+    operator.call("stop", {"camera": "yard"})
+    operator.call("start", {"camera": "yard"})
+    operator.call("fps", {"camera": "yard", "fps": 9})
+    for viewer in (operator, *viewers):
+        viewer.pump(lambda viewer=viewer: "9 fps" in str(viewer.events), 5)
+
+    message = "yard set to 9 fps by "
+    assert last_event(operator, "notice")["message"].lower() == message + "ada"
+    for viewer in viewers:
+        assert last_event(viewer, "notice")["message"].lower() == message + "an operator"
+        history = viewer.call("notices", {})
+        assert history["notices"][-1] == last_event(viewer, "notice")
+        assert "ada" not in str(viewer.events) + str(history)
+
+
 def test_a_list_of_cameras_hides_the_rest(
     server: PortholeServer, people: People, connect: Connect
 ) -> None:
@@ -555,10 +582,10 @@ def test_what_was_done_is_written_down(
     operator.call("stop", {"camera": "nowhere\n\x1b[2J"})
     viewer.call("quit", {})
     vera.ask("POST", "/logout", csrf=vera.csrf("/"))
-    path = tmp_path / "state" / "audit.log"
+    done, refused = (tmp_path / "state" / name for name in ("audit.log", "refused.log"))
 
-    wait_until(lambda: path.exists() and "logout" in path.read_text())
-    text = path.read_text()
+    wait_until(lambda: done.exists() and "logout" in done.read_text())
+    text = done.read_text() + refused.read_text()
     entries = [json.loads(line) for line in text.splitlines()]
     told = [(e["who"], e["what"], e.get("camera"), e.get("value"), e["result"]) for e in entries]
     assert ("ada", "login", None, None, "ok") in told
@@ -568,7 +595,7 @@ def test_what_was_done_is_written_down(
     assert ("vera", "logout", None, None, "ok") in told
     assert {entry["from"] for entry in entries} == {"127.0.0.1"}
     assert "\x1b" not in text
-    assert path.stat().st_mode & 0o777 == 0o600
+    assert {path.stat().st_mode & 0o777 for path in (done, refused)} == {0o600}
 
 
 def test_no_secret_is_in_any_log(server: PortholeServer, people: People, tmp_path: Path) -> None:
@@ -661,7 +688,26 @@ def test_a_removed_users_page_goes_to_the_login(
 
     people.run("user", "remove", "vera")
 
-    expect(page).to_have_url(server.url + "login", timeout=PATIENCE_S * 1000)
+    expect(page).to_have_url(server.url + "login?why=ended", timeout=PATIENCE_S * 1000)
+    expect(page.get_by_role("alert")).to_contain_text("Your login has ended")
+
+
+def test_an_open_page_is_told_of_the_first_user(
+    start_server: Start, people: People, context: BrowserContext
+) -> None:
+    """It went to a bare login page in mid-picture, and nobody knew why."""
+    server = start_server("test:?size=320x180")
+    page = context.new_page()
+    page.goto(server.url + "?camera=test")
+    expect(page.locator('.tile[data-camera="test"]')).to_have_attribute("data-state", "live")
+
+    people.add("ada", "operator")
+
+    expect(page.get_by_role("alert")).to_have_text(
+        "This server has users now. Log in to go on.", timeout=PATIENCE_S * 1000
+    )
+    log_in_by_hand(page, "ada")
+    expect(page).to_have_url(server.url + "?camera=test")
 
 
 def test_an_open_server_shows_no_account(start_server: Start, context: BrowserContext) -> None:

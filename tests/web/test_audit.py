@@ -93,10 +93,57 @@ def test_a_repeated_refusal_is_one_line_with_a_count(tmp_path: Path, clock: Fake
     audit.note(None, "login", "10.0.0.9", "unauthorized")
     audit.close()
 
-    entries = lines(tmp_path)
-    assert [entry["what"] for entry in entries].count("start") == 3
-    refusals = [entry for entry in entries if entry["what"] == "login"]
+    assert [entry["what"] for entry in lines(tmp_path)] == ["start"] * 3
+    refusals = lines(tmp_path, "refused.log")
     assert [entry.get("repeated") for entry in refusals] == [None, 499, None]
+
+
+def test_refusals_displace_nothing_that_was_done(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, clock: FakeClock
+) -> None:
+    """Whoever is refused as often as they like, from wherever, fills a file of their own.
+
+    Every login's words were part of what refusals were told apart by, so 32,000 requests left
+    nothing else in the log.
+    """
+    monkeypatch.setattr(audit_module, "LARGEST_BYTES", 20_000)
+    audit = Audit(tmp_path, clock.time)
+    audit.note("ada", "quit", "::1")
+
+    for number in range(3000):
+        audit.note(None, "/api", f"10.{number // 250}.{number % 250}.9", "unauthorized", by="other")
+        audit.note("vera", "stop", "10.0.0.7", "unknown_camera", camera=f"no{number}")
+    audit.note("ada", "start", "::1")
+    audit.close()
+
+    assert [entry["what"] for entry in lines(tmp_path)] == ["quit", "start"]
+    assert not (tmp_path / "audit.log.1").exists()
+    kept = lines(tmp_path, "refused.log.1") + lines(tmp_path, "refused.log")
+    others = [entry for entry in kept if entry["from"] == "others"]
+    assert sum(entry.get("repeated", 1) for entry in others if entry["what"] == "/api") >= 2400
+    assert (tmp_path / "refused.log").stat().st_mode & 0o777 == 0o600
+
+
+def test_what_is_refused_is_told_apart_by_our_own_words(tmp_path: Path, clock: FakeClock) -> None:
+    """Not by what a caller makes up, nor by the addresses of one household."""
+    audit = Audit(tmp_path, clock.time)
+
+    for number in range(200):
+        audit.note("vera", "stop", "10.0.0.7", "unknown_camera", camera=f"no{number}")
+        audit.note(None, "login", f"2001:db8::{number:x}", "unauthorized", tried="ada")
+        audit.note(f"2001:db8::{number:x}", "fps", f"2001:db8::{number:x}", "bad_request")
+    audit.note(None, "login", "2001:db8::1", "unauthorized", tried="bob")
+    audit.close()
+
+    refusals = lines(tmp_path, "refused.log")
+    firsts = [entry for entry in refusals if "repeated" not in entry]
+    assert [(entry["what"], entry.get("tried")) for entry in firsts] == [
+        ("stop", None),
+        ("login", "ada"),
+        ("fps", None),
+        ("login", "bob"),
+    ]
+    assert [entry["repeated"] for entry in refusals if "repeated" in entry] == [199] * 3
 
 
 def test_a_disk_that_refuses_stops_nothing(tmp_path: Path) -> None:
@@ -107,7 +154,7 @@ def test_a_disk_that_refuses_stops_nothing(tmp_path: Path) -> None:
 
     audit.note("ada", "start", "::1")
     settle()
-    until(lambda: audit._lost == 1)
+    until(lambda: audit._done._lost == 1)
     folder.mkdir()
     audit.note("ada", "stop", "::1")
     until(lambda: lines(folder))

@@ -93,8 +93,24 @@ def log_in(
     return client.post("/login", data=form)
 
 
-def basic(name: str, password: str) -> dict[str, str]:
-    return {"Authorization": "Basic " + base64.b64encode(f"{name}:{password}".encode()).decode()}
+def log_out(client: Client) -> None:
+    with client.session_transaction() as session:
+        token = session.setdefault("csrf", "known")
+    assert client.post("/logout", data={"csrf": token}).status_code == 303
+
+
+def basic(name: str, password: str, encoding: str = "utf-8") -> dict[str, str]:
+    text = f"{name}:{password}".encode(encoding)
+    return {"Authorization": "Basic " + base64.b64encode(text).decode()}
+
+
+def from_there(address: str) -> dict[str, Any]:
+    return {"environ_base": {"REMOTE_ADDR": address}}
+
+
+def written(folder: Path, name: str) -> list[Any]:
+    path = folder / name
+    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
 
 
 # Coming in.
@@ -183,6 +199,24 @@ def test_a_form_without_its_token_does_nothing(site: Site, token: str) -> None:
     assert client.get("/").json == {"name": "ada", "by": "cookie"}
 
 
+@pytest.mark.parametrize(
+    ("kind", "body"),
+    [
+        ("application/x-www-form-urlencoded", "a&" * 2000),
+        ("application/x-www-form-urlencoded", "name=ada&password=x&csrf=y" + "&a=b" * 6),
+        ("application/json", '{"name": "ada"}'),
+        ("multipart/form-data; boundary=x", '--x\r\nContent-Disposition: form-data; name="a"\r\n'),
+    ],
+    ids=["many fields", "nine fields", "json", "multipart"],
+)
+def test_only_a_small_form_is_read(site: Site, kind: str, body: str) -> None:
+    """What is no login form is answered in words, and not taken apart."""
+    answer = site.client().post("/login", data=body, content_type=kind)
+
+    assert (answer.status_code, answer.mimetype) == (400, "text/plain")
+    assert "fields name, password and csrf" in answer.text
+
+
 def test_a_planted_session_does_not_live_on(site: Site) -> None:
     """Logging in begins a new session: what somebody put in the browser before is of no use."""
     client = site.client()
@@ -226,6 +260,18 @@ def test_security_headers(site: Site) -> None:
         assert headers["X-Content-Type-Options"] == "nosniff"
         assert headers["Referrer-Policy"] == "same-origin"
         assert "camera=()" in headers["Permissions-Policy"]
+
+
+def test_a_browser_stays_with_tls(site: Site) -> None:
+    """Who came over TLS comes back over TLS; in the clear anybody could have said so."""
+    client = site.client()
+    secure = client.get("/login", base_url="https://localhost").headers
+    plain = client.get("/login").headers
+    forged = client.get("/login", headers={"X-Forwarded-Proto": "https"}).headers
+
+    assert secure["Strict-Transport-Security"] == "max-age=31536000"
+    assert "Strict-Transport-Security" not in plain
+    assert "Strict-Transport-Security" not in forged
 
 
 def test_a_host_cannot_write_the_policy(site: Site) -> None:
@@ -312,6 +358,73 @@ def test_a_proved_password_ends_with_the_old_one(site: Site) -> None:
     assert client.get("/api/cameras", headers=basic("ada", PASSWORD)).status_code == 401
 
 
+@pytest.mark.parametrize("encoding", ["utf-8", "latin-1"])
+def test_a_password_with_umlauts_is_read_in_either_encoding(site: Site, encoding: str) -> None:
+    """Browsers and curl send UTF-8 in Basic, aiohttp and requests Latin-1."""
+    site.file.add_user("bob", "viewer", None, "grüße, Jürgen")
+    until(lambda: site.auth.people.user("bob"))
+
+    answer = site.client().get("/api/cameras", headers=basic("bob", "grüße, Jürgen", encoding))
+
+    assert answer.status_code == 200
+
+
+def test_a_token_is_taken_as_basic_password(site: Site) -> None:
+    """A player can send nothing but a name and a password; the name may be any.
+
+    It was refused, and ten requests of such a player locked its whole address out.
+    """
+    token = site.file.add_token("octo", "viewer", None)
+    until(lambda: site.auth.people.tokens)
+    client = site.client()
+
+    answers = [client.get("/api/cameras", headers=basic("any", token)) for _ in range(15)]
+
+    assert answers[-1].json == {"name": "octo", "by": "basic"}
+    assert client.get("/", headers=basic("any", token)).status_code == 303
+    assert client.get("/api/cameras", headers=basic("ada", PASSWORD)).status_code == 200
+
+
+def test_a_removed_token_locks_nobody_out(site: Site) -> None:
+    """A player that goes on asking with it is told so, and costs neither hashes nor tries."""
+    client = site.client()
+    gone = basic("octo", "porthole_" + "x" * 43)
+
+    answers = [client.get("/api/cameras", headers=gone) for _ in range(15)]
+
+    assert {(answer.status_code, answer.text) for answer in answers} == {
+        (401, "this token is unknown, or was removed\n")
+    }
+    assert client.get("/api/cameras", headers=basic("ada", PASSWORD)).status_code == 200
+
+
+def test_a_refusal_says_what_was_wrong(site: Site) -> None:
+    """Who shows a token is not told to log in first."""
+    client = site.client()
+
+    said = [
+        client.get("/api/cameras", headers=headers).text
+        for headers in ({}, {"Authorization": "Bearer x"}, basic("ada", "wrong"))
+    ]
+
+    assert said == [
+        "log in, or show a token\n",
+        "this token is unknown, or was removed\n",
+        "name or password is wrong\n",
+    ]
+
+
+@pytest.mark.parametrize("name", ["Ada", "ADA", "ada"])
+def test_a_name_may_be_capitalized(site: Site, name: str) -> None:
+    """Phones begin names with a capital; who comes in is the same person all the same."""
+    client = site.client()
+    log_in(client, name)
+
+    assert client.get("/").json == {"name": "ada", "by": "cookie"}
+    by_basic = site.client().get("/api/cameras", headers=basic(name, PASSWORD))
+    assert by_basic.json == {"name": "ada", "by": "basic"}
+
+
 @pytest.mark.parametrize("text", ["Basic", "Basic !!!", "Basic YQ==", "Bearer", "x" * 5000])
 def test_rubbish_is_nobody(site: Site, text: str) -> None:
     """An Authorization header that makes no sense is answered 401 and nothing else."""
@@ -357,6 +470,107 @@ def test_guesses_are_limited_per_name(site: Site) -> None:
         assert codes == [401] * 30 + [429]
 
 
+def test_past_the_limit_no_answer_tells(site: Site) -> None:
+    """Five hundred guesses, and then the right one, look the same from the eleventh on.
+
+    Somebody had used Basic elsewhere, so the right password was known to be right, and was let in
+    at once and uncounted: a guesser learned it at a thousand guesses a second.
+    """
+    counted: list[str] = []
+    site.auth.count_refusal = counted.append
+    client = site.client()
+    mine, theirs = from_there("10.0.0.1"), from_there("10.0.0.2")
+    right = basic("ada", PASSWORD)
+    assert client.get("/api/cameras", headers=right, **mine).status_code == 200
+
+    codes = [
+        client.get("/api/cameras", headers=basic("ada", f"guess {number}"), **theirs).status_code
+        for number in range(500)
+    ]
+    there = [client.get("/api/cameras", headers=right, **theirs) for _ in range(5)]
+    here = client.get("/api/cameras", headers=right, **mine)
+    site.auth.audit.close()
+
+    assert codes == [401] * 10 + [429] * 490
+    assert [answer.status_code for answer in there] == [429] * 5
+    assert here.status_code == 200, "who proved it before goes on"
+    assert counted.count("rate_limited") == 495
+    first, last = [e for e in written(site.folder, "refused.log") if e["result"] == "rate_limited"]
+    assert (first["from"], last["repeated"]) == ("10.0.0.2", 494)
+
+
+def test_past_the_limit_a_proof_is_worth_nothing_where_it_was_made(site: Site) -> None:
+    """Beside a player, behind the same address, nobody learns the player's password either."""
+    client = site.client()
+    right = basic("ada", PASSWORD)
+    assert client.get("/api/cameras", headers=right).status_code == 200
+
+    guesses = [
+        client.get("/api/cameras", headers=basic(name, "wrong horse")).status_code
+        for name in ("ada", "bob") * 6
+    ]
+
+    assert guesses == [401] * 9 + [429] * 3
+    assert client.get("/api/cameras", headers=right).status_code == 429
+
+
+def lock_out(site: Site, name: str) -> None:
+    """Have strangers use up a name's tries, from four addresses."""
+    for number in range(31):
+        with site.flask.test_request_context():
+            try:
+                site.auth._guesses.count(f"10.9.{number % 4}.1", name)
+            except guesses.TooManyGuesses:
+                return
+    raise AssertionError("the name is not locked")
+
+
+def test_a_known_browser_is_not_locked_out(site: Site) -> None:
+    """Strangers who try a name lock its owner out of new browsers only, logged out or not."""
+    client = site.client()
+    log_in(client)
+    log_out(client)
+
+    lock_out(site, "ada")
+
+    assert log_in(site.client()).status_code == 429, "a browser nobody knows"
+    for number in range(8):
+        assert log_in(client, "Ada", f"guess {number}").status_code == 401
+    assert log_in(client).status_code == 303
+    log_out(client)
+    assert log_in(client, "ada", "guess").status_code == 401
+    assert log_in(client).status_code == 429, "its own tries are counted, too"
+
+
+def test_a_known_browser_is_known_for_its_owner_only(site: Site) -> None:
+    """A browser that one has logged in from gives no tries at anybody else's name."""
+    site.file.add_user("eve", "viewer", None, PASSWORD)
+    until(lambda: site.auth.people.user("eve"))
+    client = site.client()
+    log_in(client, "eve")
+    log_out(client)
+
+    lock_out(site, "ada")
+
+    assert log_in(client, "ada").status_code == 429
+    assert log_in(client, "eve").status_code == 303
+
+
+def test_a_known_player_is_not_locked_out(site: Site) -> None:
+    """A right password sent with every request goes on where it was right before."""
+    client, mine = site.client(), from_there("10.0.0.1")
+    right = basic("ada", PASSWORD)
+    assert client.get("/api/cameras", headers=right, **mine).status_code == 200
+
+    lock_out(site, "ada")
+
+    wrong = client.get("/api/cameras", headers=basic("ada", "wrong horse"), **mine)
+    assert wrong.status_code == 401
+    assert client.get("/api/cameras", headers=right, **mine).status_code == 200
+    elsewhere = client.get("/api/cameras", headers=right, **from_there("10.0.0.3"))
+    assert elsewhere.status_code == 429
+
+
 def test_one_address_cannot_lock_a_name() -> None:
     """What one address may try stays below what locks a name for everybody."""
     per_address, per_name = guesses.PER_ADDRESS, guesses.PER_NAME
@@ -380,8 +594,10 @@ def test_a_login_that_is_known_is_not_limited(site: Site) -> None:
     [
         ("10.1.2.3", "10.1.2.3"),
         ("::ffff:10.1.2.3", "10.1.2.3"),
-        ("2001:db8:1:2:3::4", "2001:db8:1:2::/64"),
-        ("fe80::1%eth0", "fe80::/64"),
+        ("2001:db8:1:2:3::4", "2001:db8:1::/56"),
+        ("2001:db8:1:ff:3::4", "2001:db8:1::/56"),
+        ("2001:db8:1:100::1", "2001:db8:1:100::/56"),
+        ("fe80::1%eth0", "fe80::/56"),
         ("somewhere", "somewhere"),
     ],
 )
@@ -407,6 +623,39 @@ def test_an_unknown_name_takes_as_long(site: Site) -> None:
 
 
 # The end.
+
+
+@pytest.mark.parametrize(
+    ("why", "said"),
+    [
+        ("users", "This server has users now. Log in to go on."),
+        ("ended", "Your login has ended"),
+        ("<b>", None),
+        ("", None),
+    ],
+)
+def test_the_login_says_why_one_is_asked(site: Site, why: str, said: str | None) -> None:
+    """In our own words; and what was looked at is come back to without them."""
+    text = site.client().get(f"/login?camera=door&why={why}").text
+
+    assert ('role="alert"' in text) == (said is not None)
+    assert said is None or said in text
+    assert 'action="login?camera=door"' in text
+
+
+def test_a_login_that_ended_is_called_that(site: Site) -> None:
+    """Without a script, too: the browser still shows the login that holds no more."""
+    client = site.client()
+    log_in(client)
+
+    site.file.set_password("ada", "another horse")
+
+    until(lambda: client.get("/").status_code == 303)
+    assert "Your login has ended" in client.get("/login").text
+    assert "Name or password is wrong." in log_in(client).text
+    log_in(client, "ada", "another horse")
+    log_out(client)
+    assert "Your login has ended" not in client.get("/login").text
 
 
 @pytest.mark.parametrize(
@@ -643,20 +892,19 @@ def test_logins_and_refusals_are_noted(site: Site) -> None:
     log_in(client, "ada", "wrong password")
     log_in(client, "my password by mistake")
     log_in(client)
-    client.get("/api/cameras", headers=basic("ada", "wrong"))
-    path = site.folder / "audit.log"
+    site.client().get("/api/cameras", headers=basic("ada", "wrong"))
+    site.auth.audit.close()
 
-    until(lambda: path.exists() and len(path.read_text().splitlines()) >= 3)
-    text = path.read_text()
-    entries = [json.loads(line) for line in text.splitlines()]
-    assert [(entry["who"], entry["result"]) for entry in entries[:3]] == [
-        (None, "unauthorized"),
-        (None, "unauthorized"),
-        ("ada", "ok"),
+    done, refused = written(site.folder, "audit.log"), written(site.folder, "refused.log")
+    assert [(entry["who"], entry["result"]) for entry in done] == [("ada", "ok")]
+    assert [(entry["what"], entry["result"]) for entry in refused] == [
+        ("login", "unauthorized"),
+        ("login", "unauthorized"),
+        ("/api", "unauthorized"),
     ]
-    assert [entry["tried"] for entry in entries[:2]] == ["ada", "(no user)"]
-    assert entries[0]["from"] == "127.0.0.1"
-    assert "password" not in text
+    assert [entry.get("tried") for entry in refused] == ["ada", "(no user)", None]
+    assert refused[0]["from"] == "127.0.0.1"
+    assert "password" not in json.dumps([done, refused])
 
 
 def test_logins_in_flight_are_answered_in_time(

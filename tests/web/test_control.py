@@ -38,8 +38,8 @@ def make(tmp_path: Path, notices: Notices) -> Callable[..., Control]:
     """A function that makes a control over cameras, with its file in the test's folder."""
 
     def make(*cameras: Camera, shut_down: Callable[[], None] = lambda: None) -> Control:
-        def notify(level: str, message: str, camera: str | None) -> None:
-            notices.append((level, message, camera))
+        def notify(level: str, message: str, camera: str | None, who: str | None) -> None:
+            notices.append((level, f"{message} by {who}" if who else message, camera))
 
         named = {camera.name: camera for camera in cameras}
         return Control(named, StateFile(tmp_path), notify, shut_down)

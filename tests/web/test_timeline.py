@@ -57,6 +57,21 @@ def test_a_restart_keeps_the_day(tmp_path: Path, clock: FakeClock) -> None:
     ]
 
 
+def test_who_did_it_is_kept_and_told_to_some(tmp_path: Path, clock: FakeClock) -> None:
+    """Operators read names, viewers do not, over a restart too."""
+    timeline = Timeline(tmp_path, clock.time)
+    timeline.add("info", "Door was stopped", "door", "ada")
+    timeline.add("info", "Door was stopped", "door", "bob")
+    timeline.close()
+
+    notices, _ = restarted(tmp_path, clock).newest(anybody)
+
+    told = [(notice.payload(True)["message"], notice.payload(False)) for notice in notices]
+    assert [named for named, _ in told] == ["Door was stopped by ada", "Door was stopped by bob"]
+    assert {unnamed["message"] for _, unnamed in told} == {"Door was stopped by an operator"}
+    assert "ada" not in str([unnamed for _, unnamed in told])
+
+
 def test_a_day_later_it_is_forgotten(tmp_path: Path, clock: FakeClock) -> None:
     """Notices are kept for 24 hours, in memory and over a restart."""
     timeline = Timeline(tmp_path, clock.time)
