@@ -135,6 +135,7 @@ def camera(
     configure_logging(log_level)
     node = Headless(settings)
     shut_down_by_signal(node.shut_down)
+    tell_missing(settings)
     click.echo(f"Porthole {__version__} shares {_cameras(len(node.cameras))} on {node.place}")
     click.echo("Ctrl-C stops it.")
     sys.stdout.flush()
@@ -158,6 +159,17 @@ def check_processors(settings: Settings) -> None:
         from server.capture.workshop import check_functions
 
         check_functions({one.name: one.process for one in settings.cameras})
+
+
+def tell_missing(settings: Settings) -> None:
+    """Say which local sources are not there. No reason not to start: they may come later."""
+    for one in settings.cameras:
+        if one.address.missing:
+            click.echo(
+                f"porthole: camera {one.name}: there is no {one.address.missing}; "
+                "it is looked for again while somebody watches",
+                err=True,
+            )
 
 
 def require_bus(settings: Settings) -> None:
@@ -195,6 +207,7 @@ def serve(settings: Settings, log_level: str) -> None:
         f"[{host}]" if ":" in host else "localhost" if host in ("127.0.0.1", "0.0.0.0") else host
     )
     shows = _cameras(len(app.cameras)) if settings.cameras else "the cameras of the bus"
+    tell_missing(settings)
     click.echo(f"Porthole {__version__} shows {shows} at http://{shown}:{port}/")
     click.echo("Ctrl-C stops it.")
     sys.stdout.flush()

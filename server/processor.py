@@ -11,6 +11,7 @@ from pathlib import Path
 from urllib.parse import parse_qsl
 
 from server.errors import ConfigError
+from server.nearest import suggest
 
 __all__ = ["ACCEPTED", "CORNERS", "MASK", "Processor", "parse_processors"]
 
@@ -147,7 +148,8 @@ def _parse_built_in(text: str, name: str, options: dict[str, str]) -> Processor:
     if name == "blur-faces":
         raise ConfigError(NO_CASCADE)
     if name not in BUILT_IN:
-        raise ConfigError(f"{text!r} is no processor; accepted: {ACCEPTED}")
+        hint = suggest(name, BUILT_IN)
+        raise ConfigError(f"{text!r} is no processor{hint}; accepted: {ACCEPTED}")
     known, needed = BUILT_IN[name]
     _check_options(text, options, known | REQUIRED, needed)
     if name == MASK:
@@ -164,7 +166,8 @@ def _check_options(
     for key, value in options.items():
         if key not in known:
             raise ConfigError(
-                f"option {key!r} in {text!r} is unknown; accepted options: {', '.join(known)}"
+                f"option {key!r} in {text!r} is unknown{suggest(key, known)}; "
+                f"accepted options: {', '.join(known)}"
             )
         if not known[key].accepts(value):
             raise ConfigError(

@@ -78,6 +78,7 @@ def test_wrong_file_ends_the_start(tmp_path: Path, text: str, said: tuple[str, .
     [
         (["--quality", "0"], {}, ("--quality", "'0'", "1 to 100")),
         ([], {"PORTHOLE_PORT": "-1"}, ("PORTHOLE_PORT", "'-1'", "0 to 65535")),
+        ([], {"PORTHOLE_PRT": "1"}, ("PORTHOLE_PRT is unknown (did you mean 'PORT'?)",)),
         (["webcam:0"], {}, ("webcam:0", "device:N")),
         (["a=test:", "a=test:"], {}, ("'a'",)),
         (["--config", "/nowhere/p.toml"], {}, ("/nowhere/p.toml", "cannot be read")),
