@@ -53,6 +53,11 @@ class Reception:
         self._last_seq = 0
         self._task: hub.Task | None = None
 
+    @property
+    def is_open(self) -> bool:
+        """Whether the channel is heard."""
+        return self._task is not None
+
     def open(self) -> None:
         """Begin to hear; does nothing if it already does."""
         if self._task is None:

@@ -9,7 +9,7 @@ from server.people import Person
 from server.web.auth import Auth
 from server.web.forwarded import asked_from_here
 from server.web.guesses import TooManyGuesses
-from server.web.permit import ASKS_FOR_BASIC, area_of, may
+from server.web.permit import ASKS_FOR_BASIC, NOWHERE, area_of, may
 from server.web.presence import Credential
 
 __all__ = ["asked_view", "asking", "redirect", "stand_guard"]
@@ -27,9 +27,9 @@ def stand_guard(application: flask.Flask, auth: Auth) -> None:
     def check() -> Response | None:
         request = flask.request
         flask.g.credential = None
-        if request.url_rule is None:
-            return None  # Nothing is there, and that is no secret.
         area = area_of(request.path, request.args.get("action"))
+        if request.url_rule is None or area == NOWHERE:
+            return None  # Nothing is there, and that is no secret.
         try:
             credential = auth.identify(basic=area in ASKS_FOR_BASIC)
         except TooManyGuesses as error:
