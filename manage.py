@@ -155,6 +155,10 @@ def read_settings(
 
 def check_processors(settings: Settings) -> None:
     """Refuse to start with functions that are not there, or cannot even be imported."""
+    for one in settings.cameras:
+        for processor in one.process:
+            if not processor.module and "text" in processor.options:
+                check_text(one.name, processor.options["text"])
     if any(processor.module for one in settings.cameras for processor in one.process):
         from server.capture.workshop import check_functions
 
@@ -170,6 +174,18 @@ def tell_missing(settings: Settings) -> None:
                 "it is looked for again while somebody watches",
                 err=True,
             )
+
+
+def check_text(camera: str, text: str) -> None:
+    """Refuse a caption that would be drawn otherwise than it is read."""
+    from server.capture.processors.lettering import find_unreadable
+
+    unreadable = find_unreadable(text)
+    if unreadable:
+        raise ConfigError(
+            f"camera {camera!r}: process: {unreadable!r} in the caption {text!r} cannot be drawn "
+            "as it is read; accepted: letters that are written from left to right, and no emoji"
+        )
 
 
 def require_bus(settings: Settings) -> None:

@@ -5,6 +5,7 @@ importing it can tell: :func:`server.capture.workshop.check_functions` does that
 """
 
 import math
+import unicodedata
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -123,6 +124,7 @@ def parse_processors(texts: Iterable[str], folder: Path) -> tuple[Processor, ...
         processor = _parse(text, folder)
         same = sum(other.function == processor.function for other in found)
         found.append(replace(processor, name=f"{processor.name}-{same + 1}") if same else processor)
+    _check_order(found)
     if len(found) > MOST:
         raise ConfigError(f"{len(found)} processors are too many; accepted: up to {MOST}")
     return tuple(found)
@@ -156,6 +158,9 @@ def _parse_built_in(text: str, name: str, options: dict[str, str]) -> Processor:
         # Hiding is what it is for: there is no picture without it.
         _check_mask(text, options)
         return Processor(name, name, options=options, required=True)
+    if "text" in options:
+        # One character where there is one for a letter with its marks.
+        options["text"] = unicodedata.normalize("NFC", options["text"])
     required = options.pop("required", "0") == "1"
     return Processor(name, name, options=options, required=required)
 
@@ -176,6 +181,21 @@ def _check_options(
     for key in needed:
         if key not in options:
             raise ConfigError(f"{key} is missing in {text!r}; accepted: {known[key].words}")
+
+
+def _check_order(found: list[Processor]) -> None:
+    """Refuse motion boxes around what another built-in draws anew on each picture."""
+    drawn = ""
+    for processor in found:
+        if processor.module:
+            continue
+        if processor.function == "motion" and drawn:
+            raise ConfigError(
+                f"'motion' behind {drawn!r} would mark what that draws as moving; "
+                f"accepted: 'motion' in front of {drawn!r}, and once"
+            )
+        if processor.function in ("timestamp", "motion"):
+            drawn = processor.function
 
 
 def _check_mask(text: str, options: dict[str, str]) -> None:

@@ -100,6 +100,8 @@ def test_wrong_settings_end_the_start(
         ("mine:nothing", "'mine:nothing' cannot be used: there is no function 'nothing' in "),
         ("broken:f", "importing it raised ZeroDivisionError: division by zero"),
         ("blur-faces", "no cascade classifier"),
+        ('timestamp", "motion', "'motion' behind 'timestamp' would mark"),
+        ("caption?text=שלום", "'שלום' in the caption 'שלום' cannot be drawn as it is read"),
     ],
 )
 def test_wrong_processing_ends_the_start(tmp_path: Path, process: str, said: str) -> None:
