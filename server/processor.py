@@ -192,7 +192,7 @@ def _check_order(found: list[Processor]) -> None:
         if processor.function == "motion" and drawn:
             raise ConfigError(
                 f"'motion' behind {drawn!r} would mark what that draws as moving; "
-                f"accepted: 'motion' in front of {drawn!r}, and once"
+                "accepted: 'motion' once, in front of 'timestamp'"
             )
         if processor.function in ("timestamp", "motion"):
             drawn = processor.function

@@ -95,6 +95,18 @@ def test_wrong_settings_end_the_start(
 
 
 @pytest.mark.parametrize(
+    ("arguments", "meant"),
+    [(["rum"], "'run'"), (["run", "--prt", "1"], "'--port'"), (["user", "ad"], "'add'")],
+)
+def test_a_mistyped_command_is_answered_with_the_nearest(arguments: list[str], meant: str) -> None:
+    """Commands and their options are names, too."""
+    ended = manage(*arguments)
+
+    assert ended.returncode == 2
+    assert re.search(f"Did you mean .*{meant}", ended.stderr, re.IGNORECASE)
+
+
+@pytest.mark.parametrize(
     ("process", "said"),
     [
         ("mine:nothing", "'mine:nothing' cannot be used: there is no function 'nothing' in "),

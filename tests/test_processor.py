@@ -85,6 +85,8 @@ def test_motion_does_not_mark_what_is_drawn(first: str) -> None:
     """Behind ``timestamp``, ``motion`` drew its boxes around the clock."""
     name = first.partition("?")[0]
 
-    with pytest.raises(ConfigError, match=f"'motion' behind '{name}' would mark.*; accepted: 'mo"):
+    with pytest.raises(
+        ConfigError, match=f"'motion' behind '{name}' would mark.*; accepted: 'motion' once"
+    ):
         parse_processors([first, "caption?text=a", "motion"], Path())
     parse_processors(["caption?text=a", "my:timestamp", "motion", "timestamp"], Path())
