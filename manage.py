@@ -135,6 +135,7 @@ def camera(
     configure_logging(log_level)
     node = Headless(settings)
     shut_down_by_signal(node.shut_down)
+    tell_missing(settings)
     click.echo(f"Porthole {__version__} shares {_cameras(len(node.cameras))} on {node.place}")
     click.echo("Ctrl-C stops it.")
     sys.stdout.flush()
@@ -154,10 +155,37 @@ def read_settings(
 
 def check_processors(settings: Settings) -> None:
     """Refuse to start with functions that are not there, or cannot even be imported."""
+    for one in settings.cameras:
+        for processor in one.process:
+            if not processor.module and "text" in processor.options:
+                check_text(one.name, processor.options["text"])
     if any(processor.module for one in settings.cameras for processor in one.process):
         from server.capture.workshop import check_functions
 
         check_functions({one.name: one.process for one in settings.cameras})
+
+
+def tell_missing(settings: Settings) -> None:
+    """Say which local sources are not there. No reason not to start: they may come later."""
+    for one in settings.cameras:
+        if one.address.missing:
+            click.echo(
+                f"porthole: camera {one.name}: there is no {one.address.missing}; "
+                "it is looked for again while somebody watches",
+                err=True,
+            )
+
+
+def check_text(camera: str, text: str) -> None:
+    """Refuse a caption that would be drawn otherwise than it is read."""
+    from server.capture.processors.lettering import find_unreadable
+
+    unreadable = find_unreadable(text)
+    if unreadable:
+        raise ConfigError(
+            f"camera {camera!r}: process: {unreadable!r} in the caption {text!r} cannot be drawn "
+            "as it is read; accepted: letters that are written from left to right, and no emoji"
+        )
 
 
 def require_bus(settings: Settings) -> None:
@@ -195,6 +223,7 @@ def serve(settings: Settings, log_level: str) -> None:
         f"[{host}]" if ":" in host else "localhost" if host in ("127.0.0.1", "0.0.0.0") else host
     )
     shows = _cameras(len(app.cameras)) if settings.cameras else "the cameras of the bus"
+    tell_missing(settings)
     click.echo(f"Porthole {__version__} shows {shows} at http://{shown}:{port}/")
     click.echo("Ctrl-C stops it.")
     sys.stdout.flush()

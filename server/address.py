@@ -12,6 +12,7 @@ from pathlib import Path
 from urllib.parse import parse_qsl, urlsplit, urlunsplit
 
 from server.errors import ConfigError
+from server.nearest import suggest
 
 __all__ = ["ACCEPTED", "Address", "parse_address"]
 
@@ -51,6 +52,14 @@ class Address:
             words = f"{self.scheme} {self.target}"
         return re.sub(r"[^A-Za-z0-9]+", "-", words).strip("-").lower()[:40] or self.scheme
 
+    @property
+    def missing(self) -> str:
+        """The local file or device that is not there now, for people; else empty."""
+        if self.scheme == "file" and not os.path.exists(self.target):
+            return f"file {self.target}"
+        device = f"/dev/video{self.target}"
+        return device if self.scheme == "device" and not os.path.exists(device) else ""
+
 
 def parse_address(text: str, folder: Path) -> Address:
     """Return the address that ``text`` names; a bare path means a file.
@@ -75,7 +84,8 @@ def parse_address(text: str, folder: Path) -> Address:
     if colon and scheme in NETWORK_SCHEMES:
         return _parse_url(scheme, text)
     if "://" in text or not text or (colon and re.fullmatch(r"[a-z][a-z0-9+]*", scheme)):
-        raise ConfigError(f"{_hide_password(text)!r} is no source; accepted: {ACCEPTED}")
+        hint = suggest(scheme, ("test", "device", "file", *NETWORK_SCHEMES)) if colon else ""
+        raise ConfigError(f"{_hide_password(text)!r} is no source{hint}; accepted: {ACCEPTED}")
     return _parse_file(text, folder)
 
 
@@ -136,7 +146,8 @@ def _parse_options(text: str, query: str, known: tuple[str, ...]) -> dict[str, s
     for key, _ in pairs:
         if key not in known:
             raise ConfigError(
-                f"option {key!r} in {text!r} is unknown; accepted options: {', '.join(known)}"
+                f"option {key!r} in {text!r} is unknown{suggest(key, known)}; "
+                f"accepted options: {', '.join(known)}"
             )
     return dict(pairs)
 

@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from server.address import ACCEPTED, Address, parse_address
 from server.errors import ConfigError
+from server.nearest import suggest
 from server.processor import ACCEPTED as ACCEPTED_PROCESSORS
 from server.processor import Processor, parse_processors
 
@@ -264,12 +265,16 @@ def load_settings(
     where = str(config)
     for key in document:
         if key not in ("server", "camera"):
-            raise ConfigError(f"{where}: {key!r} is unknown; accepted: [server] and [[camera]]")
+            raise ConfigError(
+                f"{where}: {key!r} is unknown{_hint_for_table(key)}; "
+                "accepted: [server] and [[camera]]"
+            )
 
     values = document.get("server", {})
     if not isinstance(values, dict):
         raise ConfigError(f"{where}: server = {values!r} is no table; accepted: [server]")
     server = _validate(ServerSettings, values, f"{where}: server.")
+    _check_variables(environment)
     for option in server_options():
         if option.variable in environment:
             text = environment[option.variable]
@@ -289,24 +294,55 @@ def load_settings(
 
 def _read_file(path: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        # Windows editors put a byte order mark in front.
+        text = path.read_text(encoding="utf-8-sig")
+        # UTF-16 without such a mark can be read as UTF-8, with a zero beside each letter.
+        if "\0" in text:
+            raise UnicodeError("zero bytes")
+        return tomllib.loads(text)
     except OSError as error:
         raise ConfigError(
             f"{path}: cannot be read ({error.strerror}); accepted: a readable TOML file"
         ) from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except UnicodeError as error:
+        raise ConfigError(
+            f"{path}: is no text in UTF-8 ({error}); accepted: a TOML file saved as UTF-8"
+        ) from error
+    except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{path}: is no TOML ({error}); accepted: a TOML file") from error
+
+
+def _hint_for_table(key: str) -> str:
+    if key in ServerSettings.model_fields:
+        return " here (it belongs under [server])"
+    return suggest(key, ("server", "camera"))
+
+
+def _check_variables(environment: Mapping[str, str]) -> None:
+    """Refuse variables that look like settings and are none: one mistyped must not be ignored."""
+    known = [option.variable for option in server_options()]
+    for name in environment:
+        if name.startswith(ENVIRONMENT_PREFIX) and name not in known:
+            # Without what all begin with, which makes everything look alike.
+            bare = [one.removeprefix(ENVIRONMENT_PREFIX) for one in known]
+            hint = suggest(name.removeprefix(ENVIRONMENT_PREFIX), bare)
+            raise ConfigError(
+                f"environment: {name} is unknown{hint}; accepted: {ENVIRONMENT_PREFIX} and one of "
+                f"{', '.join(bare)}"
+            )
 
 
 def _validate(table: type[Any], values: Mapping[str, Any], where: str) -> Any:
     try:
         return table.model_validate(dict(values))
     except ValidationError as error:
-        first = error.errors()[0]
+        # A name that is unknown may be why another is missing.
+        first = min(error.errors(), key=lambda one: one["type"] != "extra_forbidden")
         key = str(first["loc"][0])
         if first["type"] == "extra_forbidden":
             accepted = ", ".join(table.model_fields)
-            raise ConfigError(f"{where}{key} is unknown; accepted: {accepted}") from None
+            hint = suggest(key, table.model_fields)
+            raise ConfigError(f"{where}{key} is unknown{hint}; accepted: {accepted}") from None
         accepted = _accepts(table, key)
         if first["type"] == "missing":
             raise ConfigError(f"{where}{key} is missing; accepted: {accepted}") from None

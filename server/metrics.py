@@ -12,7 +12,16 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-__all__ = ["CameraStats", "Meter", "ProcessMeter"]
+__all__ = ["DROPS", "CameraStats", "Meter", "ProcessMeter"]
+
+DROPS = (
+    *("broken", "encode", "error", "replaced"),
+    *("processing", "unprocessed"),
+    *("credit", "gone", "unsent"),
+    *("behind", "bus", "junk"),
+)
+"""Why a frame may be dropped: at the source, by processors, for viewers, on the bus. Each is told
+to Prometheus from the start, which cannot see a rate in what begins to exist."""
 
 
 @dataclass(slots=True)

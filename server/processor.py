@@ -5,12 +5,14 @@ importing it can tell: :func:`server.capture.workshop.check_functions` does that
 """
 
 import math
+import unicodedata
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from urllib.parse import parse_qsl
 
 from server.errors import ConfigError
+from server.nearest import suggest
 
 __all__ = ["ACCEPTED", "CORNERS", "MASK", "Processor", "parse_processors"]
 
@@ -122,6 +124,7 @@ def parse_processors(texts: Iterable[str], folder: Path) -> tuple[Processor, ...
         processor = _parse(text, folder)
         same = sum(other.function == processor.function for other in found)
         found.append(replace(processor, name=f"{processor.name}-{same + 1}") if same else processor)
+    _check_order(found)
     if len(found) > MOST:
         raise ConfigError(f"{len(found)} processors are too many; accepted: up to {MOST}")
     return tuple(found)
@@ -147,13 +150,17 @@ def _parse_built_in(text: str, name: str, options: dict[str, str]) -> Processor:
     if name == "blur-faces":
         raise ConfigError(NO_CASCADE)
     if name not in BUILT_IN:
-        raise ConfigError(f"{text!r} is no processor; accepted: {ACCEPTED}")
+        hint = suggest(name, BUILT_IN)
+        raise ConfigError(f"{text!r} is no processor{hint}; accepted: {ACCEPTED}")
     known, needed = BUILT_IN[name]
     _check_options(text, options, known | REQUIRED, needed)
     if name == MASK:
         # Hiding is what it is for: there is no picture without it.
         _check_mask(text, options)
         return Processor(name, name, options=options, required=True)
+    if "text" in options:
+        # One character where there is one for a letter with its marks.
+        options["text"] = unicodedata.normalize("NFC", options["text"])
     required = options.pop("required", "0") == "1"
     return Processor(name, name, options=options, required=required)
 
@@ -164,7 +171,8 @@ def _check_options(
     for key, value in options.items():
         if key not in known:
             raise ConfigError(
-                f"option {key!r} in {text!r} is unknown; accepted options: {', '.join(known)}"
+                f"option {key!r} in {text!r} is unknown{suggest(key, known)}; "
+                f"accepted options: {', '.join(known)}"
             )
         if not known[key].accepts(value):
             raise ConfigError(
@@ -173,6 +181,21 @@ def _check_options(
     for key in needed:
         if key not in options:
             raise ConfigError(f"{key} is missing in {text!r}; accepted: {known[key].words}")
+
+
+def _check_order(found: list[Processor]) -> None:
+    """Refuse motion boxes around what another built-in draws anew on each picture."""
+    drawn = ""
+    for processor in found:
+        if processor.module:
+            continue
+        if processor.function == "motion" and drawn:
+            raise ConfigError(
+                f"'motion' behind {drawn!r} would mark what that draws as moving; "
+                "accepted: 'motion' once, in front of 'timestamp'"
+            )
+        if processor.function in ("timestamp", "motion"):
+            drawn = processor.function
 
 
 def _check_mask(text: str, options: dict[str, str]) -> None:

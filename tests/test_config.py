@@ -174,14 +174,6 @@ def test_wrong_file_is_refused(file: Path, text: str, found: str, accepted: str)
     assert "\n" not in said
 
 
-def test_file_that_is_no_text_is_refused(file: Path) -> None:
-    """Bytes that are no UTF-8 are refused like any other text that is no TOML."""
-    file.write_bytes(b"\xff\xfe")
-
-    with pytest.raises(ConfigError, match="is no TOML"):
-        load(config=file)
-
-
 def test_missing_file_is_refused(tmp_path: Path) -> None:
     """A file that was named and is not there ends the start."""
     with pytest.raises(ConfigError, match="cannot be read"):
@@ -231,10 +223,94 @@ def test_explicit_name_after_a_made_one_is_refused_or_kept_apart() -> None:
 
 
 def test_environment_of_others_is_ignored() -> None:
-    """Only variables of the table count."""
-    settings = load(environment={"PORT": "1", "PORTHOLE_COLOUR": "red"})
+    """Only variables with our prefix count."""
+    settings = load(environment={"PORT": "1", "MY_PORTHOLE_PORT": "2"})
 
     assert settings.server.port == 8000
+
+
+@pytest.mark.parametrize(
+    ("variable", "hint"),
+    [
+        ("PORTHOLE_PRT", " (did you mean 'PORT'?)"),
+        ("PORTHOLE_ALLOWED_HOST", " (did you mean 'ALLOWED_HOSTS'?)"),
+        ("PORTHOLE_COLOUR", ""),
+    ],
+)
+def test_an_unknown_variable_is_refused_with_the_nearest(variable: str, hint: str) -> None:
+    """PORTHOLE_PRT=1 was ignored, and the server listened on another port than was meant."""
+    with pytest.raises(ConfigError) as caught:
+        load(environment={variable: "1"})
+
+    assert str(caught.value).startswith(
+        f"environment: {variable} is unknown{hint}; accepted: PORTHOLE_ and one of HOST, PORT, "
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("[server]\nprot = 1", "server.prot is unknown (did you mean 'port'?)"),
+        ("[server]\nPORT = 1", "server.PORT is unknown (did you mean 'port'?)"),
+        ("[servr]\nport = 1", "'servr' is unknown (did you mean 'server'?)"),
+        ("[[cameras]]", "'cameras' is unknown (did you mean 'camera'?)"),
+        ("port = 1", "'port' is unknown here (it belongs under [server])"),
+        ('[[camera]]\nnmae = "a"', "camera 1: nmae is unknown (did you mean 'name'?)"),
+        (
+            '[[camera]]\nname = "a"\nsource = "test:?sise=64x64"',
+            "option 'sise' in 'test:?sise=64x64' is unknown (did you mean 'size'?)",
+        ),
+        (
+            '[[camera]]\nname = "a"\nsource = "devise:0"',
+            "'devise:0' is no source (did you mean 'device'?)",
+        ),
+        (
+            '[[camera]]\nname = "a"\nsource = "a.mp4?lop=0"',
+            "option 'lop' in 'a.mp4?lop=0' is unknown (did you mean 'loop'?)",
+        ),
+        (
+            '[[camera]]\nname = "a"\nsource = "test:"\nprocess = ["timestmp"]',
+            "'timestmp' is no processor (did you mean 'timestamp'?)",
+        ),
+        (
+            '[[camera]]\nname = "a"\nsource = "test:"\nprocess = ["timestamp?zome=utc"]',
+            "option 'zome' in 'timestamp?zome=utc' is unknown (did you mean 'zone'?)",
+        ),
+    ],
+)
+def test_a_mistyped_name_in_the_file_is_answered_with_the_nearest(
+    file: Path, text: str, said: str
+) -> None:
+    """Wherever settings have names, whoever mistypes one need not read the whole list."""
+    file.write_text(text)
+
+    with pytest.raises(ConfigError) as caught:
+        load(config=file)
+
+    assert said in str(caught.value)
+    assert "; accepted" in str(caught.value)
+
+
+@pytest.mark.parametrize("line_end", ["\n", "\r\n", "\r"])
+@pytest.mark.parametrize("mark", ["", "\ufeff"])
+def test_a_file_from_any_editor_is_read(file: Path, mark: str, line_end: str) -> None:
+    """Windows' editors put a byte order mark in front, which TOML's grammar does not know."""
+    text = ["# für alle", "[server]", "port = 9000", "[[camera]]", 'name = "a"', 'source = "test:"']
+    file.write_bytes((mark + line_end.join(text)).encode())
+
+    settings = load(config=file)
+
+    assert settings.server.port == 9000
+    assert settings.cameras[0].name == "a"
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32", "latin-1"])
+def test_a_file_in_another_encoding_is_told_so(file: Path, encoding: str) -> None:
+    """PowerShell's redirection writes UTF-16; "is no TOML" would send its user to the grammar."""
+    file.write_bytes("[server]\nport = 9000 # für alle".encode(encoding))
+
+    with pytest.raises(ConfigError, match=r"is no text in UTF-8 \(.*; accepted: .* saved as UTF-8"):
+        load(config=file)
 
 
 def test_every_setting_has_words() -> None:

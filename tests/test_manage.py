@@ -78,6 +78,7 @@ def test_wrong_file_ends_the_start(tmp_path: Path, text: str, said: tuple[str, .
     [
         (["--quality", "0"], {}, ("--quality", "'0'", "1 to 100")),
         ([], {"PORTHOLE_PORT": "-1"}, ("PORTHOLE_PORT", "'-1'", "0 to 65535")),
+        ([], {"PORTHOLE_PRT": "1"}, ("PORTHOLE_PRT is unknown (did you mean 'PORT'?)",)),
         (["webcam:0"], {}, ("webcam:0", "device:N")),
         (["a=test:", "a=test:"], {}, ("'a'",)),
         (["--config", "/nowhere/p.toml"], {}, ("/nowhere/p.toml", "cannot be read")),
@@ -94,11 +95,25 @@ def test_wrong_settings_end_the_start(
 
 
 @pytest.mark.parametrize(
+    ("arguments", "meant"),
+    [(["rum"], "'run'"), (["run", "--prt", "1"], "'--port'"), (["user", "ad"], "'add'")],
+)
+def test_a_mistyped_command_is_answered_with_the_nearest(arguments: list[str], meant: str) -> None:
+    """Commands and their options are names, too."""
+    ended = manage(*arguments)
+
+    assert ended.returncode == 2
+    assert re.search(f"Did you mean .*{meant}", ended.stderr, re.IGNORECASE)
+
+
+@pytest.mark.parametrize(
     ("process", "said"),
     [
         ("mine:nothing", "'mine:nothing' cannot be used: there is no function 'nothing' in "),
         ("broken:f", "importing it raised ZeroDivisionError: division by zero"),
         ("blur-faces", "no cascade classifier"),
+        ('timestamp", "motion', "'motion' behind 'timestamp' would mark"),
+        ("caption?text=שלום", "'שלום' in the caption 'שלום' cannot be drawn as it is read"),
     ],
 )
 def test_wrong_processing_ends_the_start(tmp_path: Path, process: str, said: str) -> None:

@@ -78,3 +78,15 @@ def test_there_is_a_bound() -> None:
     """Nobody means dozens."""
     with pytest.raises(ConfigError, match="up to 16"):
         parse_processors(["timestamp"] * 17, Path())
+
+
+@pytest.mark.parametrize("first", ["timestamp", "timestamp?corner=top-left", "motion"])
+def test_motion_does_not_mark_what_is_drawn(first: str) -> None:
+    """Behind ``timestamp``, ``motion`` drew its boxes around the clock."""
+    name = first.partition("?")[0]
+
+    with pytest.raises(
+        ConfigError, match=f"'motion' behind '{name}' would mark.*; accepted: 'motion' once"
+    ):
+        parse_processors([first, "caption?text=a", "motion"], Path())
+    parse_processors(["caption?text=a", "my:timestamp", "motion", "timestamp"], Path())

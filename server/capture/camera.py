@@ -16,7 +16,7 @@ from server.address import Address
 from server.capture.frame import Frame, Jpeg, Picture, size_of
 from server.capture.frozen import Stillness
 from server.capture.opening import open_reader
-from server.capture.reader import Demand, Reader, Reading
+from server.capture.reader import AT_ONCE, Demand, Reader, Reading
 from server.capture.rendition import Rendition, ladder_of
 from server.capture.slot import Slot
 from server.capture.stage import Host, Stage
@@ -232,8 +232,8 @@ class Camera:
         self._pixels_from = max((one.width for one in renditions if one.width), default=0)
 
     def hurry(self) -> None:
-        """Make the source's very next picture due, for someone who has none yet."""
-        self._due = 0.0
+        """Make the source's very next picture due, for someone who has none yet, or an old one."""
+        self._due = AT_ONCE
 
     def start(self) -> None:
         """Let it work, from the beginning if its source had ended or failed."""
@@ -393,7 +393,8 @@ class Camera:
         now = time.monotonic()
         if self.fps and (not self._source_fps or self.fps < self._source_fps * 0.99):
             # On schedule, so that the average is right; but never in a burst after a gap.
-            self._due = max((self._due or now) + 1 / self.fps, now + 0.5 / self.fps)
+            before = self._due if self._due > 0 else now
+            self._due = max(before + 1 / self.fps, now + 0.5 / self.fps)
         else:
             self._due = 0.0
         self._seq += 1

@@ -16,6 +16,8 @@ class SourceInfo:
         codec: Its encoding as a four-letter code, or ``raw``.
         live: Whether it goes on by itself. A live source must be read even when nobody watches,
             or its buffers grow old; any other simply waits.
+        on_request: Whether it can make a picture whenever one is wanted, also between two of its
+            own.
     """
 
     width: int
@@ -23,3 +25,4 @@ class SourceInfo:
     fps: float
     codec: str
     live: bool
+    on_request: bool = False

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 from server.capture.change import Change
 from server.capture.controls import ControlInfo, Value, set_controls
-from server.capture.reader import PATIENCE_S, Demand, Reading, is_due
+from server.capture.reader import AT_ONCE, PATIENCE_S, Demand, Reading, is_due
 from server.capture.source import Source
 
 __all__ = ["LocalReader"]
@@ -34,7 +34,7 @@ class LocalReader:
         """Grab pictures until one is due, and decode only that one; see :class:`Reader`."""
         deadline = time.monotonic() + PATIENCE_S
         passed: Reading | None = None
-        while time.monotonic() < deadline and self._source.grab():
+        while time.monotonic() < deadline and (self._source.grab() or self._is_asked(demand)):
             at_unix = time.time()
             if is_due(demand):
                 picture = self._source.retrieve(demand.jpeg_up_to(), demand.pixels_from())
@@ -42,6 +42,10 @@ class LocalReader:
                     return Reading(picture, at_unix)
             passed = Reading(None, at_unix)
         return passed
+
+    def _is_asked(self, demand: Demand) -> bool:
+        """Return whether a picture is wanted out of turn, and can be made."""
+        return self.info.on_request and demand.due() == AT_ONCE
 
     def close(self) -> None:
         """Close the source."""

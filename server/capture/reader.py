@@ -8,17 +8,20 @@ from server.capture.controls import ControlInfo, Value
 from server.capture.frame import Picture
 from server.capture.info import SourceInfo
 
-__all__ = ["PATIENCE_S", "Demand", "Reader", "Reading", "is_due"]
+__all__ = ["AT_ONCE", "PATIENCE_S", "Demand", "Reader", "Reading", "is_due"]
 
 PATIENCE_S = 0.2
 """How long :meth:`Reader.read` may take while there is nothing, so that a camera can be stopped."""
+
+AT_ONCE = float("-inf")
 
 
 class Demand(NamedTuple):
     """What a camera wants next; asked natively and anew, so that a change counts during a read.
 
     Attributes:
-        due: When a picture is next wanted, in monotonic seconds; infinite while nobody watches.
+        due: When a picture is next wanted, in monotonic seconds; infinite while nobody watches,
+            and :data:`AT_ONCE` also out of turn, where the source can make one.
         jpeg_up_to: The highest quality, 1 to 100, at which the source's own JPEG will do.
         pixels_from: The least width at which the pixels of such a JPEG are wanted beside it; 0
             where they are not.

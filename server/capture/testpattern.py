@@ -89,7 +89,7 @@ class TestPattern:
 
     def _take_size(self, size: tuple[int, int], fps: float) -> None:
         width, height = size
-        self.info = SourceInfo(width, height, fps, "raw", live=True)
+        self.info = SourceInfo(width, height, fps, "raw", live=True, on_request=True)
         self._unit = min(height / 720, width / 1280)
         backdrop = self._paint_backdrop(self._name)
         backdrops = _with_noise(backdrop, self._noise) if self._noise else [backdrop]

@@ -124,6 +124,9 @@ class Watchable(Protocol):
 
     def set_renditions(self, renditions: Collection[Rendition]) -> None: ...
 
+    def hurry(self) -> None:
+        """Have the very next picture of its source, whatever its frame rate."""
+
     def start(self) -> None: ...
 
     def stop(self) -> None: ...

@@ -63,6 +63,11 @@ class Reception:
         self._older_since: float | None = None  # Monotonic seconds; None while newer ones come.
         self._task: hub.Task | None = None
 
+    @property
+    def is_open(self) -> bool:
+        """Whether the channel is heard."""
+        return self._task is not None
+
     def open(self) -> None:
         """Begin to hear; does nothing if it already does."""
         if self._task is None:

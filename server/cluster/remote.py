@@ -156,6 +156,12 @@ class RemoteCamera:
             elif reception.close():
                 self._slots[rendition].clear()
 
+    def hurry(self) -> None:
+        """Ask its node for the very next picture of its source."""
+        for rendition, reception in self._receptions.items():
+            if reception.is_open:
+                self._wake(rendition.name)
+
     def ask(self, who: str, action: Action, value: Argument = None) -> None:
         """Have its node carry out what an operator wants; returns when that is done."""
         if self.away is not None:

@@ -8,6 +8,7 @@ from server import hub
 from server.capture.tuning import Tuning
 from server.capture.watchable import Action, Argument, PresetOrder, Setting, Watchable
 from server.errors import RequestError
+from server.nearest import suggest
 from server.state import StateFile
 
 __all__ = ["Control", "unknown_camera"]
@@ -59,6 +60,9 @@ class Control:
                 continue
             if camera is None:
                 self._kept[name] = values  # It may be in the settings again the next time.
+                if self._cameras:
+                    hint = suggest(name, self._cameras)
+                    log.info("no camera %.42r%s; what was changed on it stays kept", name, hint)
                 continue
             own = self._kept.setdefault(name, {})
             if _is_number(values.get("fps"), 0.1, 120):

@@ -11,7 +11,8 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 from server.delivery.fanout import Fanout
-from server.web.statistics import Statistics
+from server.metrics import DROPS
+from server.web.statistics import REFUSALS, Statistics
 
 __all__ = ["CONTENT_TYPE", "Exposition"]
 
@@ -69,7 +70,8 @@ class Exposition(Collector):
             "porthole_camera_state", "1 for the state it is in.", labels=["camera", "state"]
         )
         for camera, fanout in self._fanouts.items():
-            for reason, count in fanout.camera.meter.drops.items():
+            counted = dict.fromkeys(DROPS, 0) | fanout.camera.meter.drops
+            for reason, count in counted.items():
                 drops.add_metric([camera, reason], count)
             viewers.add_metric([camera], len(fanout))
             for state in STATES:
@@ -79,7 +81,7 @@ class Exposition(Collector):
         refused = CounterMetricFamily(
             "porthole_refused", "Events, requests and connections refused.", labels=["reason"]
         )
-        for reason, count in self._statistics.refused.items():
+        for reason, count in (dict.fromkeys(REFUSALS, 0) | self._statistics.refused).items():
             refused.add_metric([reason], count)
         yield refused
 

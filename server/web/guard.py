@@ -10,7 +10,7 @@ from server.web.auth import UNKNOWN_TOKEN, Auth, shows_token
 from server.web.authorization import read_authorization
 from server.web.forwarded import asked_from_here
 from server.web.guesses import TooManyGuesses
-from server.web.permit import ASKS_FOR_BASIC, area_of, may
+from server.web.permit import ASKS_FOR_BASIC, NOWHERE, area_of, may
 from server.web.presence import Credential
 
 __all__ = ["answer", "asked_view", "asking", "redirect", "stand_guard"]
@@ -31,9 +31,9 @@ def stand_guard(application: flask.Flask, auth: Auth) -> None:
     def check() -> Response | None:
         request = flask.request
         flask.g.credential = None
-        if request.url_rule is None:
-            return None  # Nothing is there, and that is no secret.
         area = area_of(request.path, request.args.get("action"))
+        if request.url_rule is None or area == NOWHERE:
+            return None  # Nothing is there, and that is no secret.
         try:
             credential = auth.identify(basic=area in ASKS_FOR_BASIC)
         except TooManyGuesses as error:

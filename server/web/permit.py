@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from enum import Enum, auto
 
 from server.people import Person
+from server.web.action import parse_action
 
-__all__ = ["ASKS_FOR_BASIC", "CONTROL", "Need", "area_of", "may"]
+__all__ = ["ASKS_FOR_BASIC", "CONTROL", "NOWHERE", "Need", "area_of", "may"]
 
 
 class Need(Enum):
@@ -60,17 +61,25 @@ CONTROL = frozenset(
 )
 """The events that change something."""
 
+NOWHERE = "/?action"
+"""The area of actions that there are not: in no table, so nobody may, whoever asks."""
+
 ASKS_FOR_BASIC = frozenset({"/video_feed", "/snapshot", "/api"})
 """Where clients that know nothing else may log in with HTTP Basic."""
 
-# The query of the root path by which mjpg-streamer is asked, and what stands for it here.
-ACTIONS = {"stream": "/video_feed", "snapshot": "/snapshot"}
-
 
 def area_of(path: str, action: str | None = None) -> str:
-    """Return the part of the table that an HTTP path belongs to."""
+    """Return the part of the table that an HTTP path belongs to, or what is in no table.
+
+    Args:
+        path: Without its query.
+        action: What the query says of it, which counts at the root only.
+    """
     first = "/" + path.lstrip("/").partition("/")[0]
-    return ACTIONS.get(action or "", first) if first == "/" else first
+    if first != "/" or action is None:
+        return first
+    asked = parse_action(action)
+    return asked.area if asked else NOWHERE
 
 
 def may(person: Person | None, what: str, camera: str | None = None) -> bool:

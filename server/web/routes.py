@@ -1,5 +1,6 @@
 """The HTTP paths of the contract: the dashboard, MJPEG, snapshots, and what machines ask."""
 
+import itertools
 import time
 from collections.abc import Mapping
 from typing import Any
@@ -14,6 +15,7 @@ from server.delivery.encoder import EncodedFrame
 from server.delivery.fanout import Fanout
 from server.delivery.mjpeg import FrameWaiter, MjpegViewer
 from server.protocol import BOUNDARY
+from server.web.action import Action, parse_action
 from server.web.auth import Auth
 from server.web.exposition import CONTENT_TYPE, Exposition
 from server.web.guard import asking
@@ -55,11 +57,9 @@ def create_routes(fanouts: Mapping[str, Fanout], statistics: Statistics, auth: A
     @routes.get("/")
     def dashboard() -> Response:
         # What OctoPrint, Mainsail and Klipper ask of mjpg-streamer.
-        action = flask.request.args.get("action")
-        if action == "stream":
-            return video_feed(None)
-        if action == "snapshot":
-            return snapshot(None)
+        text = flask.request.args.get("action")
+        if text is not None:
+            return carry_out(parse_action(text), text)
         credential = asking()
         logged_in = credential.by == "cookie"
         page = flask.make_response(
@@ -74,6 +74,14 @@ def create_routes(fanouts: Mapping[str, Fanout], statistics: Statistics, auth: A
         # With a form's token in it, the page is one person's own.
         page.headers["Cache-Control"] = "no-store" if logged_in else "no-cache"
         return page
+
+    def carry_out(action: Action | None, text: str) -> Response:
+        if action is None:
+            flask.abort(404, f"there is no action {text[:40]!r}; accepted: stream or snapshot")
+        camera = None
+        if action.index is not None:
+            camera = next(itertools.islice(seen(), action.index, None), f"number {action.index}")
+        return video_feed(camera) if action.area == "/video_feed" else snapshot(camera)
 
     @routes.get("/video_feed", defaults={"camera": None})
     @routes.get("/video_feed/<camera>")
@@ -154,6 +162,8 @@ def create_routes(fanouts: Mapping[str, Fanout], statistics: Statistics, auth: A
 
     def find(name: str | None) -> Fanout:
         here = seen()
+        if name is None:
+            name = flask.request.args.get("camera")
         fanout = next(iter(here.values()), None) if name is None else here.get(name)
         if fanout is None:
             known = ", ".join(here) or "none"
@@ -185,12 +195,16 @@ def first_frame(fanout: Fanout, rendition: str, max_age_s: float) -> EncodedFram
     """
     camera = fanout.camera
     waiter = FrameWaiter(fanout, rendition)
-    deadline = time.monotonic() + FIRST_FRAME_S
+    # A slow source is waited for as long as it takes from one picture to the next.
+    source_fps = camera.describe()["source_fps"]
+    deadline = time.monotonic() + FIRST_FRAME_S + (1 / source_fps if source_fps else 0)
     try:
         while time.monotonic() < deadline:
             frame = waiter.next(STATE_CHECK_S)
-            if frame is not None and time.time() - frame.at_unix <= max_age_s:
-                return frame
+            if frame is not None:
+                if time.time() - frame.at_unix <= max_age_s:
+                    return frame
+                camera.hurry()
             if camera.state in ("retrying", "ended", "stopped"):
                 break
         raise ServiceUnavailable(f"camera {camera.name} is {camera.state}: {camera.reason}")

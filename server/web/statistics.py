@@ -10,7 +10,15 @@ from server.delivery.fanout import Fanout, Room
 from server.metrics import CameraStats, ProcessMeter
 from server.watchdog import Watchdog
 
-__all__ = ["Statistics"]
+__all__ = ["REFUSALS", "Statistics"]
+
+REFUSALS = (
+    *("400", "403", "421", "429"),
+    *("bad_request", "forbidden", "rate_limited", "unauthorized", "unavailable", "unknown_camera"),
+    *("evicted", "flood", "malformed"),
+)
+"""Why anything may be refused; each is told to Prometheus from the start, which cannot see a rate
+in what begins to exist."""
 
 
 class Statistics:

@@ -8,6 +8,7 @@ import pytest
 
 from server.capture.chain import Chain, Facts, Info
 from server.capture.frame import Image
+from server.capture.processors.lettering import find_unreadable
 from server.capture.testpattern import TestPattern
 from server.processor import Processor, parse_processors
 
@@ -236,3 +237,28 @@ def test_state_is_kept_until_the_source_is_opened_anew(monkeypatch: pytest.Monke
         chain.run(np.zeros((4, 4, 3), np.uint8), FACTS._replace(life=life), [0, 1])
 
     assert seen == [1, 1, 2, 2, 1, 1]
+
+
+@pytest.mark.parametrize(
+    ("text", "unreadable"),
+    [
+        ("Tür 3 – 21.5 °C?", ""),
+        ("Ελληνικά, Кириллица, Tiếng Việt", ""),
+        ("日本語 中文 한국어", ""),
+        ("door שלום", "שלום"),
+        ("مرحبا", "مرحبا"),
+        ("camera 😀 on 🎥", "😀🎥"),
+        ("ไทย", "ไทย"),
+        ("x\u0331", "\u0331"),
+    ],
+)
+def test_text_that_would_be_misread_is_found(text: str, unreadable: str) -> None:
+    """Hebrew was drawn from left to right, and an emoji as a question mark."""
+    assert find_unreadable(text) == unreadable
+
+
+def test_a_letter_and_its_accent_are_one() -> None:
+    """Text from macOS comes with accents as characters of their own, which stood beside it."""
+    (caption,) = parse_processors(["caption?text=Cafe\u0301"], Path())
+
+    assert caption.options["text"] == "Café"

@@ -6,14 +6,15 @@ from typing import Any, cast
 import pytest
 
 from server import hub
-from server.cluster import remote, roster
-from server.cluster.messages import Figures, Notice, Presence, Reply, Request, Status
+from server.capture.rendition import FULL
+from server.cluster import reception, remote, roster
+from server.cluster.messages import Figures, Notice, Presence, Reply, Request, Status, Wake
 from server.cluster.outbox import Outbox
 from server.cluster.remote import RemoteCamera
 from server.cluster.requests import Requests
 from server.cluster.roster import FORGET_S, MOST_CAMERAS, SILENT_S, Roster
 from server.errors import RequestError
-from tests.cluster.fakes import FakeBus
+from tests.cluster.fakes import FakeBus, FakeSubscription
 from tests.conftest import FakeClock, offline_camera, until
 
 US, THEM, STRANGER = "0" * 16, "1" * 16, "2" * 16
@@ -216,3 +217,20 @@ def test_request_that_fails_says_why(desk: Desk, monkeypatch: pytest.MonkeyPatch
         "unavailable",
         "it is gone",
     )
+
+
+def test_a_hurry_reaches_its_node(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A snapshot of a slow camera that is watched here waited for the frame of its next turn."""
+    monkeypatch.setattr(reception, "Subscription", FakeSubscription())
+    said: list[Any] = []
+    monkeypatch.setattr(desk.outbox, "say", lambda channel, wake: said.append(wake))
+    desk.roster.on_presence(presence(status()))
+    desk.door.hurry()
+    unheard = list(said)
+    desk.door.set_renditions([FULL])
+    until(lambda: len(said) == 1)  # It says so by itself once it hears.
+    desk.door.hurry()
+    desk.door.close()
+
+    assert unheard == []
+    assert said == [Wake(camera="door", rendition="full")] * 2

@@ -41,10 +41,8 @@ def test_its_legends_name_labels_that_exist(exported: dict[str, set[str]]) -> No
     """A legend has labels of its metric only; Prometheus adds the instance."""
     for target in targets():
         for name in NAME.findall(target["expr"]):
-            known = exported[name] | {"instance"}
-            if name in ("porthole_dropped_frames_total", "porthole_refused_total"):
-                known |= {"camera", "reason"}  # No sample yet, and so no labels.
-            assert set(re.findall(r"{{(\w+)}}", target["legendFormat"])) <= known, target
+            labels = set(re.findall(r"{{(\w+)}}", target["legendFormat"]))
+            assert labels <= exported[name] | {"instance"}, target
 
 
 def test_panels_do_not_overlap() -> None:

@@ -122,6 +122,38 @@ def test_a_frame_comes_at_once_on_connecting(start_server: Start) -> None:
     assert time.monotonic() - asked < 3
 
 
+def test_a_snapshot_of_a_slow_camera_comes_at_once(start_server: Start, connect: Connect) -> None:
+    """A snapshot is the source's very next picture, also where a frame takes five seconds.
+
+    It waited for up to 4.9 s: for the turn of the source, although that can make a picture at any
+    time. The frame rate that is set is for those who watch.
+    """
+    server = start_server("limited=test:?size=320x180", "slow=test:?size=320x180&fps=0.2")
+    connect(server).call("fps", {"camera": "limited", "fps": 0.2})
+    names = ("limited", "slow")
+    for name in names:
+        assert time_snapshot(server, name) < 3  # It is opened first.
+        assert max(time_snapshot(server, name) for _ in range(3)) < 1
+    feeds = [MjpegViewer("127.0.0.1", server.port, path=f"/video_feed/{name}") for name in names]
+    for feed in feeds:
+        feed.connect()
+        wait_until(lambda feed=feed: feed.read() or feed.arrivals)
+    time.sleep(2.2)  # What they were sent is now too old for a snapshot.
+    for name in names:
+        assert time_snapshot(server, name) < 1
+    for feed in feeds:
+        feed.close()
+
+
+def time_snapshot(server: PortholeServer, name: str) -> float:
+    """Return how many seconds a snapshot takes; it has to be fresh."""
+    asked = time.monotonic()
+    status, headers, _ = fetch(f"{server.url}snapshot/{name}.jpg")
+    assert status == 200
+    assert time.time() - float(headers["X-Timestamp"]) < 2
+    return time.monotonic() - asked
+
+
 def test_a_feed_that_is_left_is_a_viewer_no_more(start_server: Start) -> None:
     """The server notices that an MJPEG client has gone, even between slow frames."""
     server = start_server("test:?size=320x180&fps=0.2")

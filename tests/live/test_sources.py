@@ -24,7 +24,10 @@ def wait_for_state(viewer: Viewer, camera: str, state: str) -> Any:
 def test_a_missing_file_comes_live_when_it_appears(
     start_server: Start, connect: Connect, tmp_path: Path
 ) -> None:
-    """A camera says why it has no picture, tries again, and is live without anyone's help."""
+    """A camera says why it has no picture, tries again, and is live without anyone's help.
+
+    That the file is not there is said at the start, too: it may be mistyped.
+    """
     clip = tmp_path / "later.mp4"
     server = start_server(f"later={clip}")
     viewer = connect(server)
@@ -37,6 +40,9 @@ def test_a_missing_file_comes_live_when_it_appears(
     assert str(clip) in retrying["reason"]
     assert live["reason"] == ""
     assert (live["width"], live["height"], live["source_fps"]) == (320, 180, 12.5)
+    assert any(
+        line.startswith(f"porthole: camera later: there is no file {clip}; ") for line in server.log
+    )
 
 
 def test_a_file_is_played_at_its_own_pace_and_loops_without_a_gap(

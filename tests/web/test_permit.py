@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from server.people import OPEN, Person
-from server.web.permit import ASKS_FOR_BASIC, CONTROL, NEEDS, area_of, may
+from server.web.permit import ASKS_FOR_BASIC, CONTROL, NEEDS, NOWHERE, area_of, may
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
@@ -75,7 +75,7 @@ def test_what_touches_every_camera_needs_every_camera() -> None:
     assert not may(DOOR_VIEWER, "/metrics")
 
 
-@pytest.mark.parametrize("what", ["", "delete", "/admin", "FPS", "watch "])
+@pytest.mark.parametrize("what", ["", NOWHERE, "delete", "/admin", "FPS", "watch "])
 def test_what_is_not_in_the_table_nobody_may(what: str) -> None:
     """Something new is closed until the table says who may."""
     assert not may(OPEN, what)
@@ -112,7 +112,13 @@ def test_control_is_what_viewers_may_not() -> None:
         ("/", None, "/"),
         ("/", "stream", "/video_feed"),
         ("/", "snapshot", "/snapshot"),
-        ("/", "other", "/"),
+        ("/", "snapshot_1", "/snapshot"),
+        ("/", "stream_0", "/video_feed"),
+        ("/", "stream_", NOWHERE),
+        ("/", "stream_\u0661", NOWHERE),
+        ("/", "snapshot\n", NOWHERE),
+        ("/", "other", NOWHERE),
+        ("/", "", NOWHERE),
         ("/video_feed/door", None, "/video_feed"),
         ("/snapshot/door.jpg", "stream", "/snapshot"),
         ("/api/cameras", None, "/api"),

@@ -2,19 +2,24 @@
 
 import socket
 import time
+from base64 import b64encode
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 
+import cv2
+import numpy as np
 import pytest
 from flask.testing import FlaskClient
 
 from server import app as app_module
+from server import hub
 from server.app import App
 from server.capture.camera import Camera
 from server.config import load_settings
 from server.errors import SourceError
+from server.people import PeopleFile
 from server.web import routes
 from tests.conftest import FakeOpener, FakeSource, settle, until
 
@@ -116,6 +121,26 @@ def test_snapshot_waits_no_longer_than_people_do(
     assert client.get("/snapshot").status_code == 503
 
 
+def test_a_slow_source_is_waited_for(
+    make_app: Callable[..., App], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What makes a picture in ten seconds was answered with 503 after eight, although all is well.
+
+    Here a picture in half a second, and people who wait for less.
+    """
+    monkeypatch.setattr(routes, "FIRST_FRAME_S", 0.05)
+    monkeypatch.setattr(routes, "STATE_CHECK_S", 0.01)
+    source = FakeSource(fps=2)
+    app = make_app(source)
+    camera, client = app.cameras["door"], app.flask.test_client()
+    camera.set_viewers(1)
+    until(lambda: camera.describe()["source_fps"] == 2)
+    camera.set_viewers(0)
+    hub.spawn(lambda: (hub.sleep(0.2), source.give()))
+
+    assert client.get("/snapshot").status_code == 200
+
+
 @pytest.mark.parametrize("path", ["/video_feed", "/video_feed/door", "/?action=stream"])
 def test_feed_begins_with_a_frame(
     client: FlaskClient,
@@ -197,3 +222,70 @@ def test_lost_camera_is_not_ready(lost_app: App) -> None:
     assert answer.status_code == 503
     assert "door: retrying: no such device" in answer.text
     assert client.get("/healthz").status_code == 200
+
+
+@pytest.fixture
+def pair(tmp_path: Path) -> Iterator[App]:
+    """A server whose cameras ``door`` and ``yard`` differ in width, with a user who may see one."""
+    people = PeopleFile(tmp_path)
+    people.add_user("ann", "viewer", None, "correct horse")
+    people.add_user("yves", "viewer", ["yard"], "correct horse")
+    cameras = ["door=test:?size=128x72", "yard=test:?size=192x108"]
+    app = app_module.create_app(load_settings(cameras, None, tmp_path, {}, {}))
+    for name, camera in app.cameras.items():
+        camera.open()
+        app._fanouts[name].open()
+    yield app
+    for name, camera in app.cameras.items():
+        app._fanouts[name].close()
+        assert camera.close(2.0)
+
+
+def width_seen(app: App, user: str, path: str) -> int:
+    """Return the width of the picture a user is answered with, or the status without one."""
+    proof = b64encode(f"{user}:correct horse".encode()).decode()
+    answer = app.flask.test_client().get(path, headers={"Authorization": f"Basic {proof}"})
+    if answer.status_code != 200 or answer.content_type != "image/jpeg":
+        return answer.status_code
+    image = cv2.imdecode(np.frombuffer(answer.data, np.uint8), cv2.IMREAD_COLOR)
+    assert image is not None
+    return image.shape[1]
+
+
+def test_mjpg_streamers_queries_name_a_camera(pair: App) -> None:
+    """``?action=snapshot&camera=yard`` and ``snapshot_1`` showed the first camera, whatever asked.
+
+    Numbers count the cameras that one may see, so that they tell nothing of others.
+    """
+    assert width_seen(pair, "ann", "/?action=snapshot") == 128
+    assert width_seen(pair, "ann", "/?action=snapshot&camera=yard") == 192
+    assert width_seen(pair, "ann", "/snapshot?camera=yard") == 192
+    assert width_seen(pair, "ann", "/?action=snapshot_0") == 128
+    assert width_seen(pair, "ann", "/?action=snapshot_1") == 192
+    assert width_seen(pair, "ann", "/?action=snapshot_2") == 404
+    assert width_seen(pair, "ann", "/?action=snapshot&camera=shed") == 404
+    assert width_seen(pair, "yves", "/?action=snapshot_0") == 192
+    assert width_seen(pair, "yves", "/?action=snapshot_1") == 404
+    assert width_seen(pair, "yves", "/?action=snapshot&camera=door") == 404
+
+
+def test_an_action_that_there_is_not_is_not_found(pair: App) -> None:
+    """``/?action=foo`` was the dashboard with 200; it is nothing, to whoever asks."""
+    answer = pair.flask.test_client().get("/?action=foo")
+
+    assert answer.status_code == 404
+    assert answer.text == "there is no action 'foo'; accepted: stream or snapshot\n"
+    assert width_seen(pair, "ann", "/?action=foo") == 404
+
+
+@pytest.mark.parametrize(
+    "action",
+    ["stream", "snapshot", "stream_1", "snapshot_1", "stream_9", "Stream", "foo", "", "stream_x"],
+)
+def test_the_permission_asked_is_that_of_what_is_done(pair: App, action: str) -> None:
+    """Whatever the query says, nobody unknown gets more of it than a refusal."""
+    answer = pair.flask.test_client().get("/", query_string={"action": action})
+
+    assert answer.status_code in (401, 404)
+    assert not answer.data.startswith((b"--frame", b"\xff\xd8", b"<!doctype"))
+    assert all(camera.meter.opened == 0 for camera in pair.cameras.values())

@@ -1,10 +1,13 @@
-"""Text on a picture: legible on any ground, and in any script."""
+"""Text on a picture: legible on any ground, in any script that OpenCV draws as it is read."""
+
+import unicodedata
 
 import cv2
+import numpy as np
 
 from server.capture.frame import Image
 
-__all__ = ["Lettering"]
+__all__ = ["Lettering", "find_unreadable"]
 
 # Of the picture's height; from the back of a room it is still read on a wall screen.
 SIZE = 1 / 30
@@ -42,3 +45,27 @@ class Lettering:
         cv2.convertScaleAbs(ground, ground, GROUND)
         baseline = (x + pad, y + pad // 2 - top)
         cv2.putText(image, text, baseline, INK, self._font, size, 500)
+
+
+def find_unreadable(text: str) -> str:
+    """Return the characters that would not be drawn as they are to be read, each once.
+
+    OpenCV draws characters one after the other from left to right: Hebrew and Arabic would be
+    reversed, and a mark would stand beside its letter. What its font lacks becomes a question mark.
+    """
+    font = cv2.FontFace("sans")
+    lacking = _draw_alone("?", font)
+    return "".join(
+        character
+        for character in dict.fromkeys(text)
+        if unicodedata.bidirectional(character) in ("R", "AL")
+        or unicodedata.category(character).startswith("M")
+        or (character != "?" and _draw_alone(character, font) == lacking)
+    )
+
+
+def _draw_alone(character: str, font: cv2.FontFace) -> bytes:
+    """Return the pixels of one character."""
+    image = np.zeros((32, 48), np.uint8)
+    cv2.putText(image, character, (8, 24), (255, 255, 255), font, 16, 500)
+    return image.tobytes()
