@@ -197,3 +197,19 @@ def test_lost_camera_is_not_ready(lost_app: App) -> None:
     assert answer.status_code == 503
     assert "door: retrying: no such device" in answer.text
     assert client.get("/healthz").status_code == 200
+
+
+def test_lost_camera_that_nobody_watches_is_told_and_not_missed(lost_app: App) -> None:
+    """Its failure holds in what machines ask, and the server is as ready as ever."""
+    lost, client = lost_app.cameras["door"], lost_app.flask.test_client()
+    lost.set_viewers(1)
+    until(lambda: lost.state == "retrying")
+    lost.set_viewers(0)
+
+    (told,) = client.get("/api/cameras").get_json()
+
+    assert (told["state"], told["reason"]) == ("retrying", "no such device")
+    assert (
+        'porthole_camera_state{camera="door",state="retrying"} 1.0' in client.get("/metrics").text
+    )
+    assert client.get("/readyz").status_code == 200
