@@ -254,8 +254,8 @@ class Camera:
         """Let it work, from the beginning if its source had ended or failed."""
         self.enabled = True
         self._ended = False
-        self._failure = None
-        self.tried_at = None
+        self._failure, self._missing = None, False
+        self.tried_at = None  # A check is due at once, if nobody watches.
         self._stage.retry()
         self._refresh(changed=True)
         self._wake.set()
@@ -392,7 +392,7 @@ class Camera:
         self._stillness.forget()
         self._holding = True
         check = self._check
-        if check is None:
+        if check is None:  # What a check brings is not processed.
             self._stage.open()
         open_reader = self._open_reader if check is None else check.open_reader
         source = hub.run_native(open_reader, self._address, self.name, self._server.read_timeout)
@@ -453,10 +453,10 @@ class Camera:
 
     def _due_now(self) -> float:
         """When a picture is next due; asked natively, so that a hurry counts during a read."""
-        # One may come early by half of the source's own interval: it is nearer than the next.
-        slack_s = 0.5 / self._source_fps if self._source_fps else 0.005
         if self._check is not None:
             return 0.0
+        # One may come early by half of the source's own interval: it is nearer than the next.
+        slack_s = 0.5 / self._source_fps if self._source_fps else 0.005
         return self._due - slack_s if self._viewers else float("inf")
 
     def _best_jpeg(self) -> int:

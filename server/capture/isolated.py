@@ -21,7 +21,7 @@ from server.capture.limits import MAX_PIXELS, check_size
 from server.capture.link import BEAT, NO_SLOT, SHAPE, WANT, Kind, Link, Message, Step
 from server.capture.process import Process
 from server.capture.reader import PATIENCE_S, Demand, Reading, is_due
-from server.capture.spare import Kept, Spare
+from server.capture.spare import CLOSE_DEADLINE_S, Kept, Spare
 from server.errors import ControlError, PictureError, SourceEnded, SourceError
 from server.memory import MMAP_THRESHOLD_BYTES, TRIM_THRESHOLD_BYTES
 
@@ -38,9 +38,6 @@ GRACE_S = 1.0
 
 # A source that has no picture to give may look at nothing else; pictures come first.
 SET_DEADLINE_S = 2.0
-
-# So that a child can release its device or say goodbye to its camera.
-CLOSE_DEADLINE_S = 0.3
 
 # The protocols of FFmpeg that a source may use. Never file, concat or subfile: a camera's answer,
 # such as a playlist, must not name what lies on this machine.
@@ -153,12 +150,11 @@ class IsolatedReader:
 
     def close(self) -> None:
         """End the child: politely, then at once. Pictures already handed out stay valid."""
+        kept = Kept(self._process, self._link, self._uses + 1)
         if self._spare is not None and self._close_source():
-            self._spare.keep(self._environment, Kept(self._process, self._link, self._uses + 1))
-            return
-        self._link.close()
-        if not self._process.wait(CLOSE_DEADLINE_S):
-            self._process.kill()
+            self._spare.keep(self._environment, kept)
+        else:
+            kept.end()
 
     def _close_source(self) -> bool:
         """Have the child close its source and stay; return whether it has."""

@@ -6,7 +6,10 @@ from typing import NamedTuple
 from server.capture.link import Link
 from server.capture.process import Process
 
-__all__ = ["Kept", "Spare"]
+__all__ = ["CLOSE_DEADLINE_S", "Kept", "Spare"]
+
+CLOSE_DEADLINE_S = 0.3
+"""So that a child can release its device or say goodbye to its camera, in seconds."""
 
 # What OpenCV and FFmpeg may leak for each source shall not add up.
 MAX_USES = 100
@@ -26,9 +29,9 @@ class Kept(NamedTuple):
     uses: int
 
     def end(self) -> None:
-        """Have it end by itself."""
+        """End it: politely, then at once."""
         self.link.close()
-        if not self.process.wait(0.3):
+        if not self.process.wait(CLOSE_DEADLINE_S):
             self.process.kill()
 
 
