@@ -14,6 +14,7 @@ from flask_socketio import SocketIO
 
 from server import hub
 from server.capture.camera import Camera
+from server.capture.check import Checker
 from server.capture.watchable import Watchable
 from server.config import Settings
 from server.delivery.fanout import Fanout
@@ -86,6 +87,7 @@ class App:
         )
 
         self._own = {camera.name: Camera(camera, settings.server) for camera in settings.cameras}
+        self._checker = Checker(self._own.values())
         self._fanouts = {name: Fanout(camera) for name, camera in self._own.items()}
         self.cameras: dict[str, Watchable] = dict(self._own)
         bus = open_bus(settings)
@@ -164,6 +166,7 @@ class App:
         for name, camera in self._own.items():
             camera.open()
             self._fanouts[name].open()
+        self._checker.open()
         if self._common:
             self._common.open()
         self._auth.open()
@@ -185,6 +188,7 @@ class App:
             fanout.close()
         self._control.close()
         self._timeline.close()
+        self._checker.close()
         # All at once: each may have to wait for a read to return.
         closing = [hub.spawn(camera.close, SHUTDOWN_DEADLINE_S) for camera in self._own.values()]
         self._events.close()

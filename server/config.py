@@ -47,6 +47,7 @@ class Accepts:
 Fps = Annotated[float, Field(ge=0.1, le=120), Accepts("a number from 0.1 to 120")]
 Quality = Annotated[int, Field(ge=1, le=100), Accepts("a whole number from 1 to 100")]
 
+Seconds = Annotated[float, Field(ge=0, le=86400), Accepts("seconds, from 0 to 86400")]
 
 DEFAULT_WIDTHS = (960, 640, 320)
 
@@ -113,6 +114,11 @@ class ServerSettings(_Table):
             description="Seconds of the very same picture after which a live source counts as "
             "stalled; 0 never, for screens and slides.",
         )
+    )
+    check_every: Seconds = Field(
+        60.0,
+        description="Seconds between two looks at a camera that nobody watches, for cameras that "
+        "set none; 0 never.",
     )
     allowed_hosts: Names = Field(
         (),
@@ -183,6 +189,12 @@ class CameraSettings(_Table):
         description="Send a picture that shows nothing new only once a second. Saves nearly all "
         "bytes where seldom anything moves.",
     )
+    check_every: Seconds | None = Field(
+        None,
+        description="Seconds between two looks at it while nobody watches; 0 never, unset takes "
+        "the server's. A network camera is opened for one picture; a device or a file is only "
+        "looked for.",
+    )
     process: Annotated[tuple[str, ...], Field(strict=False), Accepts(ACCEPTED_PROCESSORS)] = Field(
         (),
         description="What is done to each picture before it is encoded, in this order; see "
@@ -202,6 +214,7 @@ class Camera:
     skip_unchanged: bool = False
     renditions: tuple[int, ...] = DEFAULT_WIDTHS
     process: tuple[Processor, ...] = ()
+    check_every: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -405,7 +418,9 @@ def _cameras_from_arguments(named: list[str], server: ServerSettings) -> tuple[C
             raise ConfigError(f"name {name!r} is given twice; accepted: a name of its own for each")
         name = name or _free_name(address.name, cameras)
         title = name if equals and name in argument else name.replace("-", " ").capitalize()
-        cameras[name] = Camera(name, title, address, server.fps, server.quality)
+        cameras[name] = Camera(
+            name, title, address, server.fps, server.quality, check_every=server.check_every
+        )
     return tuple(cameras.values())
 
 
@@ -449,5 +464,6 @@ def _cameras_from_file(
             settings.skip_unchanged,
             settings.renditions,
             process,
+            server.check_every if settings.check_every is None else settings.check_every,
         )
     return tuple(cameras.values())

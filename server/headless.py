@@ -7,6 +7,7 @@ from collections.abc import Callable
 from server import hub
 from server.app import open_bus
 from server.capture.camera import Camera
+from server.capture.check import Checker
 from server.cluster.node import Node
 from server.config import Settings
 from server.delivery.fanout import Fanout
@@ -41,6 +42,7 @@ class Headless:
             raise ConfigError("bus is not set; accepted: --bus redis://HOST, or PORTHOLE_BUS")
         self.place = bus.place
         self.cameras = {camera.name: Camera(camera, settings.server) for camera in settings.cameras}
+        self._checker = Checker(self.cameras.values())
         self._fanouts = {name: Fanout(camera) for name, camera in self.cameras.items()}
         self._stop = hub.Signal()
         self._lag = hub.LagMeter(busy=lambda: any(map(len, self._fanouts.values())))
@@ -86,6 +88,7 @@ class Headless:
         for name, camera in self.cameras.items():
             camera.open()
             self._fanouts[name].open()
+        self._checker.open()
         self._node.open()
         self._stop.wait()
         log.info("shutting down")
@@ -99,6 +102,7 @@ class Headless:
             fanout.close()
         self._control.close()
         self._audit.close()
+        self._checker.close()
         closing = [hub.spawn(camera.close, SHUTDOWN_DEADLINE_S) for camera in self.cameras.values()]
         self._lag.stop()
         self._watchdog.stop()

@@ -2,6 +2,7 @@
 
 One green thread per camera owns the source: it opens it when somebody watches, reads it on a
 native thread, puts what is due into the slot, and releases it when nobody has watched for a while.
+Unwatched it is opened for a :meth:`Camera.check` only.
 Everyone else only sets what they want (:meth:`Camera.start`, :meth:`Camera.set_fps` and so on).
 """
 
@@ -12,13 +13,15 @@ from collections.abc import Callable, Collection
 from typing import Any
 
 from server import config, hub
-from server.address import Address
+from server.address import NETWORK_SCHEMES, Address
+from server.capture.check import Check
 from server.capture.frame import Frame, Jpeg, Picture, size_of
 from server.capture.frozen import Stillness
 from server.capture.opening import open_reader
 from server.capture.reader import AT_ONCE, Demand, Reader, Reading
 from server.capture.rendition import Rendition, ladder_of
 from server.capture.slot import Slot
+from server.capture.source import why_missing
 from server.capture.stage import Host, Stage
 from server.capture.transform import Transform
 from server.capture.tuning import Tuning
@@ -75,6 +78,9 @@ class Camera:
         self.fps = settings.fps
         self.quality = settings.quality
         self.ladder = ladder_of(settings.renditions)
+        self.check_every = settings.check_every if settings.address.scheme != "test" else 0.0
+        self.tried_at: float | None = None
+        """When it was last found out whether it works, in monotonic seconds; None for never."""
         self.enabled = True
         self.on_change: Callable[[Camera], None] = lambda camera: None
         self.on_notice: Callable[[Camera, str, str], None] = lambda camera, level, message: None
@@ -119,10 +125,13 @@ class Camera:
         self._waiting_since: float | None = None  # Monotonic; for the first one after either.
         self._broken = ""  # What was wrong with the last picture, if it could not be decoded.
         self._unwatched_since = 0.0
+        self._left_silent = ""  # That no picture came when the last viewer left, if so.
         self._jpeg_quality = 0  # Of the source's own JPEG, while that is what we hand on.
         self._stillness = Stillness()
         self._still_s = 0.0
-        self._failure: str | None = None
+        self._failure: str | None = None  # Since the last success, whether watched or not.
+        self._missing = False  # The failure is that there is no such device or file.
+        self._check: Check | None = None  # While nobody watches.
         self._attempt = 0
         self._retry_at = 0.0
         self._ended = False
@@ -192,7 +201,7 @@ class Camera:
         self._seq = max(self._seq, seq)
 
     def open(self) -> None:
-        """Begin to work; nothing is opened until somebody watches."""
+        """Begin to work; nothing is opened until somebody watches, or has it checked."""
         self._tasks = [hub.spawn(self._run), hub.spawn(self._watch)]
 
     def close(self, timeout_s: float) -> bool:
@@ -212,6 +221,8 @@ class Camera:
 
     def set_viewers(self, viewers: int) -> None:
         """Say how many watch; the first brings the source up, the last lets it go."""
+        if bool(viewers) != bool(self._viewers):
+            self._left_silent = "" if viewers else self._silence
         if self._viewers and not viewers:
             self._unwatched_since = time.monotonic()
             self._picture_at = None
@@ -222,6 +233,10 @@ class Camera:
             self._waiting_since = time.monotonic()
         arrived = viewers > self._viewers
         self._viewers = viewers
+        if viewers and self._check is not None:
+            # What it has opened, or is opening, is theirs now.
+            self._end_check()
+            self._stage.open()
         if arrived:
             self.hurry()
         self._refresh(changed=True)
@@ -239,7 +254,8 @@ class Camera:
         """Let it work, from the beginning if its source had ended or failed."""
         self.enabled = True
         self._ended = False
-        self._failure = None
+        self._failure, self._missing = None, False
+        self.tried_at = None  # A check is due at once, if nobody watches.
         self._stage.retry()
         self._refresh(changed=True)
         self._wake.set()
@@ -255,6 +271,48 @@ class Camera:
         deadline = time.monotonic() + RELEASE_DEADLINE_S
         while self._holding and not self.enabled and time.monotonic() < deadline:
             hub.sleep(0.01)
+
+    @property
+    def resting(self) -> bool:
+        """Whether its source is closed because nobody watches, and for no other reason."""
+        idle = self.enabled and not self._ended and not self._viewers
+        return idle and not self._holding and not self._closing and bool(self._tasks)
+
+    def check(self, open_reader: OpenReader | None = None) -> None:
+        """Find out whether it works while nobody watches: open it, take one picture, close it.
+
+        A device or a file is only looked for: no light goes on. Returns when that is done, or as
+        soon as somebody watches or it is stopped; does nothing if it is not resting.
+
+        Args:
+            open_reader: How to open the source, if not as usual.
+        """
+        if not self.resting:
+            return
+        if self._address.scheme not in NETWORK_SCHEMES:
+            self._look()
+            return
+        patience_s = 2 * self._server.read_timeout  # The source itself has given up by then.
+        self._check = check = Check(open_reader or self._open_reader, patience_s)
+        self._wake.set()
+        check.wait()
+
+    def _look(self) -> None:
+        missing = hub.run_native(why_missing, self._address)
+        self.tried_at = time.monotonic()
+        if not self.resting:
+            return
+        if missing:
+            self._fail(missing)
+            self._missing = True
+        elif self._missing:
+            self._recover()
+            self._refresh()
+
+    def _end_check(self) -> None:
+        check, self._check = self._check, None
+        if check is not None:
+            check.end()
 
     def set_fps(self, fps: float | None) -> None:
         """Capture at ``fps`` frames a second from the next picture on; None is the source's own."""
@@ -289,11 +347,12 @@ class Camera:
     def _run(self) -> None:
         while not self._closing:
             if not self._wanted():
+                self._end_check()
                 self._stage.rest()
                 self._refresh()
                 self._wake.wait()
                 continue
-            if self._failure is not None and time.monotonic() < self._retry_at:
+            if self._viewers and self._failure is not None and time.monotonic() < self._retry_at:
                 self._wake.wait(self._retry_at - time.monotonic())
                 continue
             seq = self._seq
@@ -309,30 +368,36 @@ class Camera:
                 self._fail("an unexpected error, which the server's log tells in full")
             finally:
                 self._release()
-            if self._failure is not None:
+            if self._check is not None:
+                self._end_check()  # Who begins to watch now need not wait because it failed.
+            elif self._failure is not None:
                 self._attempt = self._attempt + 1 if self._seq == seq else 1
                 self._back_off()
 
     def _wanted(self) -> bool:
-        return self.enabled and not self._ended and not self._closing and self._viewers > 0
+        asked_for = self._viewers > 0 or self._check is not None
+        return self.enabled and not self._ended and not self._closing and asked_for
 
     def _lingers(self) -> bool:
         """Whether an open source should stay so, although nobody may be watching."""
         if not self.enabled or self._closing:
             return False
-        if self._viewers:
+        if self._viewers or self._check is not None:
             return True
         return time.monotonic() - self._unwatched_since < self._server.release_after
 
     def _open(self) -> None:
         self._picture_at = self._waiting_since = None
-        self._broken = ""
+        self._broken = self._left_silent = ""
         self._stillness.forget()
         self._holding = True
-        self._stage.open()
-        source = hub.run_native(
-            self._open_reader, self._address, self.name, self._server.read_timeout
-        )
+        check = self._check
+        if check is None:  # What a check brings is not processed.
+            self._stage.open()
+        open_reader = self._open_reader if check is None else check.open_reader
+        source = hub.run_native(open_reader, self._address, self.name, self._server.read_timeout)
+        if check is not None:
+            check.wait_for_picture()
         self._source = source
         self.meter.opened += 1
         self.tuning.attach(source)
@@ -342,14 +407,16 @@ class Camera:
         self._refresh(changed=True)
 
     def _drain(self) -> None:
-        """Read until nobody wants it; raises what ends the source."""
+        """Read until nobody wants it, or a check has its picture; raises what ends the source."""
         source = self._source
         assert source is not None
         while self._lingers():
             if self.tuning.waiting:
                 self.tuning.serve(source)
                 self._source_fps = round(source.info.fps, 3)
-            if not self._viewers and not source.info.live:
+            if self._check is not None:
+                self._check.enforce(self._broken)
+            elif not self._viewers and not source.info.live:
                 # A file loses nothing by waiting, and decoding it unseen is work for nobody.
                 self._wake.wait(WATCH_PERIOD_S)
                 continue
@@ -361,8 +428,13 @@ class Camera:
                 continue
             if taken is None:
                 continue
-            self._picture_at = time.monotonic()
             reading, still_s = taken
+            if self._check is not None and reading.picture is None:
+                continue  # It may be one that cannot be decoded.
+            self._picture_at = time.monotonic()
+            if self._check is not None:
+                self._refresh()
+                return
             if reading.picture is not None and self._viewers:
                 self._still_s = still_s
                 self._broken = ""
@@ -370,6 +442,8 @@ class Camera:
                 self._give_up_if_frozen()
             if self._state != "live":
                 self._refresh()
+        if self._left_silent and self._picture_at is None:
+            raise SourceError(self._left_silent)
 
     def _give_up_if_frozen(self) -> None:
         """Raise when the picture has stood still for so long that only a reopening may help."""
@@ -379,6 +453,8 @@ class Camera:
 
     def _due_now(self) -> float:
         """When a picture is next due; asked natively, so that a hurry counts during a read."""
+        if self._check is not None:
+            return 0.0
         # One may come early by half of the source's own interval: it is nearer than the next.
         slack_s = 0.5 / self._source_fps if self._source_fps else 0.005
         return self._due - slack_s if self._viewers else float("inf")
@@ -433,12 +509,17 @@ class Camera:
         if not self.enabled or self._closing:
             return
         first = self._failure is None
-        self._failure = reason
+        self._failure, self._missing = reason, False
         self.meter.lost += 1
         self._refresh(changed=True)
         if first:
             log.warning("camera=%s lost: %s", self.name, reason)
             self.on_notice(self, "warning", f"{self.title} is lost: {reason}")
+
+    def _recover(self) -> None:
+        self._failure, self._missing = None, False
+        log.info("camera=%s is back", self.name)
+        self.on_notice(self, "info", f"{self.title} is back")
 
     def _release(self) -> None:
         source, self._source = self._source, None
@@ -452,6 +533,7 @@ class Camera:
             except Exception:
                 log.exception("camera=%s could not be released", self.name)
         self._holding = False
+        self.tried_at = time.monotonic()
         self._refresh()
 
     def _back_off(self) -> None:
@@ -474,15 +556,14 @@ class Camera:
             return "stopped", "stopped by an operator"
         if self._ended:
             return "ended", "the file has been played to its end"
-        if not self._viewers:
-            return "idle", "nobody is watching"
         if self._failure is not None and self._picture_at is None:
             return "retrying", self._failure
-        since = self._waiting_since if self._picture_at is None else self._picture_at
-        limit_s = max(self._server.stall_after, 3 / self._source_fps if self._source_fps else 0)
-        if since is not None and time.monotonic() - since > limit_s:
-            broken = f"; {self._broken}" if self._broken else ""
-            return "stalled", f"no picture for more than {limit_s:g} s{broken}"
+        if not self._viewers:
+            if self._left_silent and self._source is not None and self._picture_at is None:
+                return "stalled", self._left_silent
+            return "idle", "nobody is watching"
+        if silence := self._silence:
+            return "stalled", silence
         if self._picture_at is None:
             return "starting", "waiting for the first picture"
         if self._stage.withheld:
@@ -492,13 +573,21 @@ class Camera:
             return "stalled", f"the picture has not changed for more than {frozen_s:g} s"
         return "live", ""
 
+    @property
+    def _silence(self) -> str:
+        """What to say of a source that is open and brings no picture; nothing if it does."""
+        since = self._waiting_since if self._picture_at is None else self._picture_at
+        limit_s = max(self._server.stall_after, 3 / self._source_fps if self._source_fps else 0)
+        if since is None or time.monotonic() - since <= limit_s:
+            return ""
+        broken = f"; {self._broken}" if self._broken else ""
+        return f"no picture for more than {limit_s:g} s{broken}"
+
     def _refresh(self, changed: bool = False) -> None:
         """Announce the state if it, or with ``changed`` anything else people see, is new."""
         state, reason = self._derive()
-        if state == "live" and self._failure is not None:
-            self._failure = None
-            log.info("camera=%s is back", self.name)
-            self.on_notice(self, "info", f"{self.title} is back")
+        if state in ("live", "idle") and self._failure is not None:
+            self._recover()
         if state != self._state:
             # Viewers come and go; what an operator of the machine wants to know is trouble.
             level = logging.DEBUG if state in ("idle", "starting", "live") else logging.INFO

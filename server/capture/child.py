@@ -1,4 +1,4 @@
-"""What runs in a camera's child process: one source, served over its standard input.
+"""What runs in a camera's child process: one source at a time, served over its standard input.
 
 Started as ``python -m server.capture.child`` by :mod:`server.capture.isolated`. Without eventlet,
 and without anything else that the source does not need: it is up in a fraction of a second.
@@ -38,7 +38,7 @@ Opener = Callable[[Address, str, float], "Source"]
 
 
 def main(open_source: Opener | None = None) -> None:
-    """Serve the source that the first message names, until the server closes the connection.
+    """Serve the source that the server names, and the next, until it closes the connection.
 
     Args:
         open_source: How to open it; a parameter so that tests can have a source that hangs.
@@ -48,7 +48,8 @@ def main(open_source: Opener | None = None) -> None:
     child = _Child(link)
     threading.Thread(target=child.beat, name="beat", daemon=True).start()
     try:
-        child.serve(open_source)
+        while True:
+            child.serve(open_source)
     except (EOFError, OSError):
         pass  # The server wants no more, or is gone.
     # Without tearing the interpreter down: threads of OpenCV may still run.
@@ -58,17 +59,23 @@ def main(open_source: Opener | None = None) -> None:
 class _Child:
     def __init__(self, link: Link) -> None:
         self._link = link
+        self._beating = threading.Event()
+        self._begin()
+
+    def _begin(self) -> None:
+        """Begin anew, as for the first source."""
         self._writer = Writer()
         self._wanted: Message | None = None
         self._change = Change()
         # Written by the working thread, read by the one that beats.
         self._grabbed = 0
         self._step = (Step.STARTING, time.monotonic())
+        self._beating.set()
 
     def beat(self) -> None:
         """Tell again and again that this process lives, and what OpenCV is at."""
         try:
-            while True:
+            while self._beating.wait():
                 step, since = self._step
                 self._link.offer(
                     Kind.BEAT, BEAT.pack(step, time.monotonic() - since, self._grabbed)
@@ -86,7 +93,11 @@ class _Child:
         """
         order = self._link.receive(None)
         assert order is not None
-        assert order.kind is Kind.OPEN
+        if order.kind is Kind.CLOSE:
+            self._rest()
+        if order.kind is not Kind.OPEN:
+            return  # Meant for a source that was lost meanwhile.
+        self._begin()
         wanted = json.loads(order.payload)
         try:
             source = self._open(wanted, open_source)
@@ -94,6 +105,8 @@ class _Child:
                 self._drain(source)
             finally:
                 source.close()
+        except _CloseError:
+            self._rest()
         except SourceEnded as error:
             self._link.send(Kind.ENDED, str(error).encode())
         except SourceError as error:
@@ -103,6 +116,13 @@ class _Child:
         except BaseException as error:  # noqa: BLE001  its text could hold the password
             text = f"an unexpected {type(error).__name__} in {_where(error)}"
             self._link.send(Kind.LOST, text.encode())
+
+    def _rest(self) -> None:
+        """Be still until the next source: what is kept for later shall cost nothing."""
+        self._beating.clear()
+        self._enter(Step.STARTING)
+        self._writer = Writer()  # And lets the last one's memory go.
+        self._link.send(Kind.CLOSED)
 
     def _open(self, wanted: dict[str, Any], open_source: Opener | None) -> "Source":
         # Only now: the first beat is out, and loading OpenCV takes its time.
@@ -141,6 +161,8 @@ class _Child:
                 self._wanted = order
             elif order.kind is Kind.SET:
                 self._set(source, json.loads(order.payload))
+            elif order.kind is Kind.CLOSE:
+                raise _CloseError
 
     def _set(self, source: "Source", asked: dict[str, Any]) -> None:
         self._enter(Step.SETTING)
@@ -179,6 +201,10 @@ class _Child:
 
     def _enter(self, step: Step) -> None:
         self._step = (step, time.monotonic())
+
+
+class _CloseError(Exception):
+    """The server wants no more of this source."""
 
 
 def _jpeg_shape(picture: Picture) -> tuple[int, int, int, int]:

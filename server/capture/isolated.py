@@ -21,6 +21,7 @@ from server.capture.limits import MAX_PIXELS, check_size
 from server.capture.link import BEAT, NO_SLOT, SHAPE, WANT, Kind, Link, Message, Step
 from server.capture.process import Process
 from server.capture.reader import PATIENCE_S, Demand, Reading, is_due
+from server.capture.spare import CLOSE_DEADLINE_S, Kept, Spare
 from server.errors import ControlError, PictureError, SourceEnded, SourceError
 from server.memory import MMAP_THRESHOLD_BYTES, TRIM_THRESHOLD_BYTES
 
@@ -37,9 +38,6 @@ GRACE_S = 1.0
 
 # A source that has no picture to give may look at nothing else; pictures come first.
 SET_DEADLINE_S = 2.0
-
-# So that a child can release its device or say goodbye to its camera.
-CLOSE_DEADLINE_S = 0.3
 
 # The protocols of FFmpeg that a source may use. Never file, concat or subfile: a camera's answer,
 # such as a playlist, must not name what lies on this machine.
@@ -62,6 +60,7 @@ class IsolatedReader:
         name: The camera's name.
         timeout_s: How long opening, and then each read, may take.
         child: The module that the child runs.
+        spare: Where to look for a child before one is started, and where to leave it.
 
     Raises:
         SourceEnded: If it has no pictures, and that is no fault.
@@ -74,8 +73,11 @@ class IsolatedReader:
         name: str,
         timeout_s: float,
         child: str = "server.capture.child",
+        spare: Spare | None = None,
     ) -> None:
         self._timeout_s = timeout_s
+        self._spare = spare
+        self._environment = _environment(address, timeout_s)
         self._info: SourceInfo | None = None
         self.controls: tuple[ControlInfo, ...] = ()
         self._orders = 0  # How often controls were set,
@@ -90,13 +92,10 @@ class IsolatedReader:
         self._busy_s = 0.0  # How long the child had been in its step when it last beat.
         self._heard_at = time.monotonic()
 
-        self._link, theirs = Link.pair()
-        try:
-            with theirs:
-                self._process = Process(child, theirs, _environment(address, timeout_s))
-        except OSError as error:
-            self._link.close()
-            raise SourceError(f"no process can be started for it ({error.strerror})") from error
+        kept = spare.take(self._environment) if spare else None
+        if kept is None:
+            kept = _start(child, self._environment)
+        self._process, self._link, self._uses = kept
         try:
             self.info = self._open(address, name)
         except BaseException:
@@ -151,9 +150,26 @@ class IsolatedReader:
 
     def close(self) -> None:
         """End the child: politely, then at once. Pictures already handed out stay valid."""
-        self._link.close()
-        if not self._process.wait(CLOSE_DEADLINE_S):
-            self._process.kill()
+        kept = Kept(self._process, self._link, self._uses + 1)
+        if self._spare is not None and self._close_source():
+            self._spare.keep(self._environment, kept)
+        else:
+            kept.end()
+
+    def _close_source(self) -> bool:
+        """Have the child close its source and stay; return whether it has."""
+        deadline = time.monotonic() + CLOSE_DEADLINE_S
+        try:
+            asked = self._link.offer(Kind.CLOSE)
+            while asked and (left_s := deadline - time.monotonic()) > 0:
+                message = self._link.receive(left_s)
+                if message is not None and message.fd >= 0:
+                    os.close(message.fd)
+                if message is not None and message.kind is Kind.CLOSED:
+                    return True
+        except (EOFError, OSError, ValueError):
+            pass
+        return False
 
     def _open(self, address: Address, name: str) -> SourceInfo:
         wanted = {"address": asdict(address), "name": name, "timeout_s": self._timeout_s}
@@ -272,6 +288,17 @@ class IsolatedReader:
     def _lose(self, reason: str) -> NoReturn:
         self._process.kill()
         raise SourceError(reason)
+
+
+def _start(child: str, environment: Mapping[str, str]) -> Kept:
+    """Start a child; raises SourceError if the system lets no more be started."""
+    link, theirs = Link.pair()
+    try:
+        with theirs:
+            return Kept(Process(child, theirs, dict(environment)), link, 0)
+    except OSError as error:
+        link.close()
+        raise SourceError(f"no process can be started for it ({error.strerror})") from error
 
 
 def _want(slot: int, demand: Demand) -> bytes:

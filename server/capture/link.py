@@ -8,6 +8,7 @@ the server sends      which means
                       pixels from a width on, or pixels alone; the very next, or the next that
                       shows anything new
 ``SET`` json          set these controls between two pictures
+``CLOSE``             close the source, and wait for the next ``OPEN``
 (end of file)         close the source and end
 ====================  =========================================================================
 
@@ -21,6 +22,7 @@ the child sends       which means
 ``BEAT`` ...          alive, in this step for so many seconds, and so many pictures came by
 ``ENDED`` text        the source has come to its end, and that is no fault
 ``LOST`` text         the source is lost; why
+``CLOSED``            the answer to ``CLOSE``, and the last message until the next ``OPEN``
 ====================  =========================================================================
 """
 
@@ -55,6 +57,7 @@ class Kind(IntEnum):
     OPEN = 1
     WANT = 2
     SET = 3
+    CLOSE = 4
     OPENED = 11
     PICTURE = 12
     BROKEN = 13
@@ -62,6 +65,7 @@ class Kind(IntEnum):
     ENDED = 15
     LOST = 16
     SETTLED = 17
+    CLOSED = 18
     # Of processors; see workshop.py.
     PREPARE = 21
     PROCESS = 22

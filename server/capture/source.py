@@ -7,9 +7,15 @@ from server.capture.controls import ControlInfo, Value
 from server.capture.frame import Picture
 from server.capture.info import SourceInfo
 from server.capture.testpattern import TestPattern
-from server.capture.video import DeviceVideo, FileVideo, NetworkVideo
+from server.capture.video import (
+    DeviceVideo,
+    FileVideo,
+    NetworkVideo,
+    why_no_device,
+    why_no_file,
+)
 
-__all__ = ["Source", "open_source"]
+__all__ = ["Source", "open_source", "why_missing"]
 
 
 class Source(Protocol):
@@ -78,3 +84,12 @@ def open_source(address: Address, name: str, timeout_s: float) -> Source:
         return FileVideo(address.target, loop=address.options.get("loop", "1") == "1")
     assert address.scheme in NETWORK_SCHEMES
     return NetworkVideo(address, timeout_s)
+
+
+def why_missing(address: Address) -> str:
+    """Return what to say of a device or file that is not there; nothing if it is. Opens nothing."""
+    if address.scheme == "device":
+        return why_no_device(int(address.target))
+    if address.scheme == "file":
+        return why_no_file(address.target)
+    return ""

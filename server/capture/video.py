@@ -24,7 +24,14 @@ from server.capture.pacer import Pacer
 from server.capture.v4l2 import AUTO_EXPOSURE, Driver, find_property, parse_size
 from server.errors import ControlError, PictureError, SourceEnded, SourceError
 
-__all__ = ["DeviceVideo", "FileVideo", "NetworkVideo", "find_devices"]
+__all__ = [
+    "DeviceVideo",
+    "FileVideo",
+    "NetworkVideo",
+    "find_devices",
+    "why_no_device",
+    "why_no_file",
+]
 
 DEFAULT_PORTS = {"rtsp": 554, "rtsps": 322, "http": 80, "https": 443}
 
@@ -113,9 +120,8 @@ class DeviceVideo(_Video):
 
     def __init__(self, index: int) -> None:
         path = f"/dev/video{index}"
-        if not os.path.exists(path):
-            found = ", ".join(f"device:{known}" for known in find_devices()) or "none"
-            raise SourceError(f"{path} does not exist; devices here: {found}")
+        if missing := why_no_device(index):
+            raise SourceError(missing)
         # MJPG first: most USB cameras reach their full size and rate only with it.
         wanted = [cv2.CAP_PROP_FOURCC, cv2.VideoWriter.fourcc(*"MJPG"), cv2.CAP_PROP_BUFFERSIZE, 2]
         capture = cv2.VideoCapture(index, cv2.CAP_V4L2, wanted)
@@ -211,8 +217,8 @@ class FileVideo(_Video):
         super().__init__(self._open(), False, AS_SENT_BY_FFMPEG)
 
     def _open(self) -> cv2.VideoCapture:
-        if not Path(self._path).is_file():
-            raise SourceError(f"there is no file {self._path}")
+        if missing := why_no_file(self._path):
+            raise SourceError(missing)
         if not os.access(self._path, os.R_OK):
             raise SourceError(f"the file {self._path} may not be read")
         capture = cv2.VideoCapture(self._path, cv2.CAP_FFMPEG)
@@ -297,6 +303,20 @@ def find_devices() -> list[int]:
     """Return the N of every ``/dev/videoN``."""
     names = (path.name.removeprefix("video") for path in Path("/dev").glob("video*"))
     return sorted(int(name) for name in names if name.isdigit())
+
+
+def why_no_device(index: int) -> str:
+    """Return what to say of a device that is not there; nothing if it is. It stays closed."""
+    path = f"/dev/video{index}"
+    if os.path.exists(path):
+        return ""
+    found = ", ".join(f"device:{known}" for known in find_devices()) or "none"
+    return f"{path} does not exist; devices here: {found}"
+
+
+def why_no_file(path: str) -> str:
+    """Return what to say of a file that is not there; nothing if it is."""
+    return "" if Path(path).is_file() else f"there is no file {path}"
 
 
 def _sane_fps(fps: float) -> float:

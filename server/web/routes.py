@@ -129,11 +129,12 @@ def create_routes(fanouts: Mapping[str, Fanout], statistics: Statistics, auth: A
 
     @routes.get("/readyz")
     def readyz() -> Response:
+        # What another node has lost makes no web node worse than the next one.
+        own = [one.camera for one in seen().values() if one.camera.elsewhere is None]
         failing = [
-            f"{camera.name}: {camera.state}: {camera.reason}\n"
-            for camera in (fanout.camera for fanout in seen().values())
-            # What another node has lost makes no web node worse than the next one.
-            if camera.elsewhere is None and camera.state in ("stalled", "retrying")
+            f"{camera['name']}: {camera['state']}: {camera['reason']}\n"
+            for camera in (one.describe() for one in own)
+            if camera["viewers"] and camera["state"] in ("stalled", "retrying")
         ]
         lag_ms = statistics.process.get("hub_lag_ms", 0)
         if lag_ms > READY_LAG_MS:

@@ -114,6 +114,7 @@ function onHello({ role: newRole, user, cameras }) {
 function onCamera(state) {
   deck.update(state);
   showPhase(deck.tiles.size);
+  showSummary();
   if (deck.focused?.name === state.name) panel.refresh();
   if (deck.focused?.name === state.name) controls.refresh();
 }
@@ -271,17 +272,24 @@ function showConnection(state, word) {
 }
 
 function showSummary() {
-  const conditions = [...deck.tiles.values()].map((tile) => tile.condition);
-  const trouble = conditions.filter((condition) => TROUBLE.has(condition)).length;
-  const stopped = conditions.filter((condition) => condition === 'stopped' || condition === 'ended').length;
-  setText(find('[data-summary]'), summarize(conditions.length, link.connected ? trouble : 0, stopped));
+  const tiles = [...deck.tiles.values()];
+  const troubled = tiles.filter(({ condition }) => TROUBLE.has(condition));
+  const stopped = tiles.filter(({ condition }) => condition === 'stopped' || condition === 'ended').length;
+  const summary = find('[data-summary]');
+  setText(summary, summarize(tiles.length, link.connected ? troubled : [], stopped));
+  summary.title = summary.textContent;
+  const trouble = troubled.length;
   const subject = deck.focused ? `${deck.focused.title} – Porthole` : 'Porthole';
   document.title = trouble > 0 ? `(${trouble}) ${subject}` : subject;
 }
 
 // What rests because nobody sees it here is in order, so how many are live would say little.
-function summarize(count, trouble, stopped) {
+function summarize(count, troubled, stopped) {
   if (count === 0) return '';
-  if (trouble > 0) return `${trouble} of ${count} in trouble`;
+  if (troubled.length > 0) {
+    // Those on other pages too, so which and why stands here.
+    const each = troubled.map(({ title, reason }) => `${title}, ${reason}`).join('; ');
+    return `${troubled.length} of ${count} in trouble: ${each}`;
+  }
   return stopped > 0 ? `${stopped} of ${count} stopped` : plural(count, 'camera');
 }

@@ -126,6 +126,11 @@ export class Tile extends EventTarget {
     return this.#condition;
   }
 
+  /** Why it is in its condition, for people. */
+  get reason() {
+    return this.#reasonOf(this.#condition);
+  }
+
   /** @param {CameraState} state */
   update(state) {
     this.#state = state;
@@ -185,13 +190,17 @@ export class Tile extends EventTarget {
     parts.state.dataset.lamp = condition;
     setText(parts.word, word);
     setText(parts.veilWord, word);
-    // What the server says about its own state; when the page itself noticed, its reason is another.
-    const reason = condition === this.state.state ? this.state.reason : '';
-    setText(parts.veilDetail, reason || DETAILS[condition] || '');
+    setText(parts.veilDetail, this.#reasonOf(condition));
     const age = condition === 'live' || !hasPicture ? NaN : this.#viewer.pictureAgeS;
     setText(parts.veilAge, age >= 1 ? `Picture is ${formatAge(age)} old` : '');
     const label = `${this.title}: ${word}`;
     if (parts.canvas.getAttribute('aria-label') !== label) parts.canvas.setAttribute('aria-label', label);
+  }
+
+  // What the server says about its own state; when the page itself noticed, its reason is another.
+  #reasonOf(condition) {
+    const reason = condition === this.state.state ? this.state.reason : '';
+    return reason || DETAILS[condition] || '';
   }
 
   #showNumbers(condition) {

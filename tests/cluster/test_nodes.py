@@ -368,3 +368,16 @@ def test_no_bus_means_no_redis(tmp_path: Path) -> None:
     imported = {line.rpartition("|")[2].strip() for line in server.log}
     assert "server.app" in imported
     assert not {"redis.client", "server.cluster", "server.cluster.node"} & imported
+
+
+def test_dead_camera_nobody_watches_is_known_on_every_node(start_node: Start) -> None:
+    """Its own node checks it, and what that has found is told everywhere."""
+    start_node("camera", "yard=http://127.0.0.1:9/live", "--check-every", "1")
+    web = start_node("web")
+    expect_cameras(web, "yard")
+
+    wait_until(lambda: cameras_of(web)["yard"]["state"] == "retrying")
+
+    told = cameras_of(web)["yard"]
+    assert "Connection refused" in told["reason"]
+    assert told["viewers"] == 0

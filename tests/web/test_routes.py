@@ -289,3 +289,19 @@ def test_the_permission_asked_is_that_of_what_is_done(pair: App, action: str) ->
     assert answer.status_code in (401, 404)
     assert not answer.data.startswith((b"--frame", b"\xff\xd8", b"<!doctype"))
     assert all(camera.meter.opened == 0 for camera in pair.cameras.values())
+
+
+def test_lost_camera_that_nobody_watches_is_told_and_not_missed(lost_app: App) -> None:
+    """Its failure holds in what machines ask, and the server is as ready as ever."""
+    lost, client = lost_app.cameras["door"], lost_app.flask.test_client()
+    lost.set_viewers(1)
+    until(lambda: lost.state == "retrying")
+    lost.set_viewers(0)
+
+    (told,) = client.get("/api/cameras").get_json()
+
+    assert (told["state"], told["reason"]) == ("retrying", "no such device")
+    assert (
+        'porthole_camera_state{camera="door",state="retrying"} 1.0' in client.get("/metrics").text
+    )
+    assert client.get("/readyz").status_code == 200
