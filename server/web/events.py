@@ -3,7 +3,7 @@
 import logging
 import time
 from collections.abc import Callable, Mapping
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import flask
 from flask_socketio import ConnectionRefusedError as Refusal
@@ -40,8 +40,25 @@ FAREWELL_S = 0.5
 # How long a client that was refused may take to read why, and to go.
 REFUSED_S = 1.0
 
-View = frozenset[str] | None
-"""The cameras that some people may know of; None for all."""
+
+class View(NamedTuple):
+    """What some people may know of."""
+
+    cameras: frozenset[str] | None
+    """None for all."""
+    embedded: bool
+    """In somebody else's page: told states, but not who did what, nor how the server is."""
+
+    def sees(self, camera: str) -> bool:
+        """Return whether they may know of a camera."""
+        return self.cameras is None or camera in self.cameras
+
+    @property
+    def room(self) -> str:
+        """The Socket.IO room of everyone with this view."""
+        cameras = "all" if self.cameras is None else "some:" + ",".join(sorted(self.cameras))
+        return f"embedded:{cameras}" if self.embedded else cameras
+
 
 AUTO = "auto"
 """Asked for instead of a rendition, it is whichever fits."""
@@ -201,7 +218,7 @@ class Events:
         person = session.credential.person
         # From here on it hears what everyone with the same view hears; nothing comes before hello,
         # as nothing here lets anyone else run.
-        self._socketio.server.enter_room(session.sid, _room_of(person.cameras))
+        self._socketio.server.enter_room(session.sid, _view_of(session).room)
         hello = {
             "version": protocol.PROTOCOL_VERSION,
             "server": __version__,
@@ -355,11 +372,13 @@ class Events:
 
     def _tell(self, event: str, payload: dict[str, Any], camera: str | None) -> None:
         for view in self._views():
-            if camera is None or view is None or camera in view:
-                self._socketio.emit(event, payload, to=_room_of(view))
+            if view.embedded and event != "camera":
+                continue
+            if camera is None or view.sees(camera):
+                self._socketio.emit(event, payload, to=view.room)
 
     def _views(self) -> set[View]:
-        return {session.credential.person.cameras for session in self._sessions.values()}
+        return set(map(_view_of, self._sessions.values()))
 
     def _announce_changes(self) -> None:
         while True:
@@ -374,8 +393,9 @@ class Events:
             hub.sleep(STATS_PERIOD_S)
             stats = self._statistics.take()
             for view in self._views():
-                seen = stats if view is None else stats | {"cameras": _seen(stats["cameras"], view)}
-                self._socketio.emit("stats", seen, to=_room_of(view))
+                if not view.embedded:
+                    seen = {n: c for n, c in stats["cameras"].items() if view.sees(n)}
+                    self._socketio.emit("stats", stats | {"cameras": seen}, to=view.room)
             self._evict()
 
     def _evict(self) -> None:
@@ -399,10 +419,6 @@ def _permit(session: Session, event: str, payload: protocol.Payload) -> None:
         raise unknown_camera(camera)
 
 
-def _room_of(view: View) -> str:
-    """Return the Socket.IO room of everyone with the same view."""
-    return "all" if view is None else "some:" + ",".join(sorted(view))
-
-
-def _seen(cameras: dict[str, Any], view: frozenset[str]) -> dict[str, Any]:
-    return {name: figures for name, figures in cameras.items() if name in view}
+def _view_of(session: Session) -> View:
+    person = session.credential.person
+    return View(person.cameras, person.kind == "embed")

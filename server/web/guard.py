@@ -40,7 +40,7 @@ def stand_guard(application: flask.Flask, auth: Auth) -> None:
             credential = LOCAL
             person = credential.person
         flask.g.credential = credential
-        if may(person, area):
+        if may(person, request.path if area == "/api" else area):
             return None
         return refuse(area, person)
 
@@ -49,14 +49,17 @@ def stand_guard(application: flask.Flask, auth: Auth) -> None:
         if person is not None:
             auth.audit.note(person.name, area, request.remote_addr or "", "forbidden")
             return answer(403, f"{person.name} may not see this")
-        if area == "/":
+        # Who has a token has no password, and is in a frame where a login would not hold.
+        embedded = "token" in request.args
+        if area == "/" and not embedded:
             return redirect("login" + asked_view())
         shown = request.authorization
         if shown is not None:
             auth.audit.note(None, area, request.remote_addr or "", "unauthorized", by=shown.type)
         response = answer(401, "log in, or show a token")
         # A script of our own page that is refused must not make the browser ask for a password.
-        if area in ASKS_FOR_BASIC and request.headers.get("Sec-Fetch-Site") != "same-origin":
+        asks = area in ASKS_FOR_BASIC and not embedded
+        if asks and request.headers.get("Sec-Fetch-Site") != "same-origin":
             response.headers["WWW-Authenticate"] = 'Basic realm="Porthole", charset="UTF-8"'
         return response
 
@@ -70,7 +73,8 @@ def asking() -> Credential:
 
 def asked_view() -> str:
     """Return the query of the running request, to come back to the same view after a login."""
-    asked = [pair for pair in flask.request.args.items(multi=True) if pair[0] != "action"]
+    dropped = ("action", "token")
+    asked = [pair for pair in flask.request.args.items(multi=True) if pair[0] not in dropped]
     # Written anew: what a client sends must not get into a header or a page as it came.
     return "?" + urlencode(asked, safe=",") if asked else ""
 
