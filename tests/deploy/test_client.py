@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.deploy.nginx import Nginx, free_ports
+from tests.deploy.nginx import Nginx
+from tests.deploy.proxy import free_ports
 from tests.live.conftest import ROOT, PortholeServer, wait_until
 
 Start = Callable[..., PortholeServer]
