@@ -165,7 +165,7 @@ def test_plain_http_leads_to_tls(proxy: Proxy, trust: ssl.SSLContext) -> None:
     assert bare[0] in (301, 302)
     assert bare[1]["Location"].endswith("/porthole/")
     for _, headers, _ in answers:
-        assert headers["Strict-Transport-Security"] == "max-age=31536000"
+        assert headers.get_all("Strict-Transport-Security") == ["max-age=31536000"]
 
 
 def test_foreign_names_get_no_page(proxy: Proxy, trust: ssl.SSLContext) -> None:
