@@ -61,12 +61,21 @@ if [ "$what" = development ]; then
     for program in chromium ffmpeg curl openssl redis-server; do
         command -v $program >/dev/null || missing="$missing $program"
     done
-    # In /usr/sbin, which is not on everybody's path.
-    [ -x /usr/sbin/nginx ] || command -v nginx >/dev/null || missing="$missing nginx"
+    # In /usr/sbin, which is not on everybody's path. Tests run them as they need them; what Debian
+    # starts with its packages is stopped again below.
+    proxies=""
+    for program in nginx haproxy apache2 caddy; do
+        [ -x /usr/sbin/$program ] || command -v $program >/dev/null || proxies="$proxies $program"
+    done
+    missing="$missing$proxies"
     # Without a font the browser draws boxes.
     [ -d /usr/share/fonts/truetype/dejavu ] || missing="$missing fonts-dejavu-core"
     # shellcheck disable=SC2086
     [ -z "$missing" ] || install_packages $missing
+    for program in $proxies; do
+        if [ -d /run/systemd/system ]; then $as_root systemctl disable --quiet --now $program
+        else $as_root service $program stop; fi >/dev/null 2>&1 || true
+    done
     touch $venv/.development
 fi
 touch $venv/.runtime

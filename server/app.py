@@ -22,6 +22,7 @@ from server.state import StateFile
 from server.watchdog import Watchdog
 from server.web.auth import Auth, require_people
 from server.web.control import Control
+from server.web.cors import share_with
 from server.web.door import MAX_HEADS, Door, Doorkeeper
 from server.web.events import Events
 from server.web.forwarded import Forwarded
@@ -136,8 +137,9 @@ class App:
             camera.on_notice = lambda camera, level, message: self._tell(
                 level, message, camera.name
             )
+        share_with(self.flask, settings.server.allowed_origins)
         stand_guard(self.flask, self._auth)
-        protect_pages(self.flask)
+        protect_pages(self.flask, settings.server.frame_ancestors)
         self.flask.register_blueprint(create_routes(self._fanouts, self._statistics, self._auth))
         self.flask.register_blueprint(create_login(self._auth))
         self._node: Node | None = None  # Restoring may announce what it changes.

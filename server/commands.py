@@ -121,12 +121,41 @@ def token() -> None:
 
 @token.command("add")
 @click.argument("name")
-@click.option("--role", type=ROLES, required=True, help="Viewers see, operators also control.")
+@click.option("--role", type=ROLES, help="Viewers see, operators also control.")
 @_camera_option
+@click.option(
+    "--embed",
+    is_flag=True,
+    help="For other people's pages: prints addresses with the token in them, which show one "
+    "camera and nothing else.",
+)
+@click.option(
+    "--url",
+    metavar="URL",
+    default="http://localhost:8000/",
+    help="With --embed, where browsers reach the dashboard. Default: http://localhost:8000/.",
+)
 @_state_options
-def _add_token(name: str, role: Role, cameras: tuple[str, ...], **where: Any) -> None:
+def _add_token(
+    name: str, role: Role | None, cameras: tuple[str, ...], embed: bool, url: str, **where: Any
+) -> None:
     """Make a token and print it, this once."""
-    value = _people_file(**where).add_token(name, role, list(cameras) or None)
+    file = _people_file(**where)
+    if embed:
+        if not url.startswith(("http://", "https://")):
+            raise ConfigError(f"--url {url!r} is no address; accepted: http://... or https://...")
+        value = file.add_token(name, role or "viewer", list(cameras), embed=True)
+        click.echo(
+            f"Token {name} shows {cameras[0]} to whoever has one of these addresses, "
+            "until it is removed. They are shown only now:",
+            err=True,
+        )
+        for path in ("", f"video_feed/{cameras[0]}", f"snapshot/{cameras[0]}.jpg"):
+            click.echo(f"{url.rstrip('/')}/{path}?token={value}")
+        return
+    if role is None:
+        raise ConfigError("--role is missing; accepted: --role viewer, --role operator, or --embed")
+    value = file.add_token(name, role, list(cameras) or None)
     # The token alone goes to the output, so that it can be piped to where it is needed.
     click.echo(f"Token {name} may {_describe(role, cameras)}. It is shown only now:", err=True)
     click.echo(value)
@@ -167,7 +196,8 @@ def _ask_password(from_input: bool) -> str:
 def _list(accounts: Any, nothing: str) -> None:
     width = max(map(len, accounts), default=0)
     for name, account in sorted(accounts.items()):
-        click.echo(f"{name:{width}}  {account.role:8}  {_cameras(account)}")
+        role = "embed" if account.embed else account.role
+        click.echo(f"{name:{width}}  {role:8}  {_cameras(account)}")
     if not accounts:
         click.echo(nothing)
 

@@ -64,6 +64,16 @@ Names = Annotated[
 ]
 
 
+Origins = Annotated[
+    tuple[Annotated[str, Field(pattern=r"^https?://[A-Za-z0-9.-]+(:[0-9]{1,5})?$")], ...],
+    Field(strict=False),
+    Accepts(
+        "a list of origins, each SCHEME://HOST[:PORT] as in https://panel.example; "
+        "with commas between them outside the file"
+    ),
+]
+
+
 class _Table(BaseModel):
     # Coercion is for the environment and flags, whose values are text; see ``_read_text``.
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
@@ -126,7 +136,14 @@ class ServerSettings(_Table):
         "what a browser asks for under any other name is refused.",
     )
     allowed_origins: Names = Field(
-        (), description="Pages of other origins that may connect, such as https://panel.example."
+        (),
+        description="Pages of other origins that may connect, and read pictures and states by "
+        "script, such as https://panel.example.",
+    )
+    frame_ancestors: Origins = Field(
+        (),
+        description="Origins whose pages may show the dashboard and its kiosk in a frame, such as "
+        "https://panel.example.",
     )
     trusted_proxies: Names = Field(
         (),
@@ -359,13 +376,13 @@ def _validate(table: type[Any], values: Mapping[str, Any], where: str) -> Any:
         accepted = _accepts(table, key)
         if first["type"] == "missing":
             raise ConfigError(f"{where}{key} is missing; accepted: {accepted}") from None
-        value = _show(values[key]) if key != "bus" else "that"
+        value = "that" if key == "bus" else _show(values[key], key)
         raise ConfigError(f"{where}{key} = {value} cannot be used; accepted: {accepted}") from None
 
 
-def _show(value: object) -> str:
+def _show(value: object, key: str = "") -> str:
     text = repr(value)
-    if "://" in text:
+    if "://" in text and key != "frame_ancestors":
         return f"a {type(value).__name__}"  # A source in it may hold a password.
     return text if len(text) <= 80 else text[:77] + "..."
 

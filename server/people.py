@@ -27,7 +27,7 @@ __all__ = ["OPEN", "Account", "People", "PeopleFile", "Person", "Role", "Stamp"]
 
 Role = Literal["viewer", "operator"]
 
-Kind = Literal["user", "token", "open", "local"]
+Kind = Literal["user", "token", "embed", "open", "local"]
 
 Stamp = tuple[int, int, int] | None
 """By which a changed file is known: inode, time and size; None for no file."""
@@ -44,8 +44,9 @@ class Person:
         name: As people see it; None where nobody has to say who they are.
         role: Viewers see, operators also control.
         cameras: Names of the only cameras this person may know of; None for all.
-        kind: A ``user`` has a password, a ``token`` is a machine; everybody is ``open`` on a
-            server without users, and ``local`` asks from the server's own machine.
+        kind: A ``user`` has a password, a ``token`` is a machine, ``embed`` is a token that other
+            pages show one camera with; everybody is ``open`` on a server without users, and
+            ``local`` asks from the server's own machine.
         generation: Changes with everything else about the person, and with the password.
     """
 
@@ -73,6 +74,7 @@ class Account(BaseModel):
     cameras: list[str] | None = None
     generation: Annotated[str, Field(min_length=8, max_length=64)]
     secret: Annotated[str, Field(min_length=32, max_length=512, repr=False)]
+    embed: bool = False
 
 
 class _Document(BaseModel):
@@ -214,13 +216,25 @@ class PeopleFile:
             name, _ = _known(name, document.users, "user")
             del document.users[name]
 
-    def add_token(self, name: str, role: Role, cameras: list[str] | None) -> str:
-        """Make a token and return it; it cannot be read again."""
+    def add_token(
+        self, name: str, role: Role, cameras: list[str] | None, embed: bool = False
+    ) -> str:
+        """Make a token and return it; it cannot be read again.
+
+        Raises:
+            ConfigError: For a name that is taken or no name, or one to embed that is not for
+                viewing one camera.
+        """
+        if embed and (role != "viewer" or cameras is None or len(set(cameras)) != 1):
+            raise ConfigError(
+                f"--embed: token {name[:60]!r} must be for viewing one camera; "
+                "accepted: --embed with one --camera, and no --role but viewer"
+            )
         token = new_token()
         with self._changing() as document:
             _check_free(name, document)
             _check_cameras(cameras)
-            document.tokens[name] = _account(role, cameras, digest(token))
+            document.tokens[name] = _account(role, cameras, digest(token), embed)
         return token
 
     def remove_token(self, name: str) -> None:
@@ -235,7 +249,10 @@ class PeopleFile:
         with self._locked():
             document = self._read()
             yield document
-            text = json.dumps(document.model_dump(mode="json"), indent=1, sort_keys=True)
+            # Without defaults: nodes of an older version refuse a key that they do not know.
+            stored = document.model_dump(mode="json", exclude_defaults=True)
+            stored["version"] = document.version
+            text = json.dumps(stored, indent=1, sort_keys=True)
             write_private(self._path, text.encode())
 
     @contextmanager
@@ -275,12 +292,14 @@ def _person(name: str, account: Account | None, kind: Kind) -> Person | None:
     if account is None:
         return None
     cameras = None if account.cameras is None else frozenset(account.cameras)
+    kind = "embed" if account.embed else kind
     return Person(name, account.role, cameras, kind, account.generation)
 
 
-def _account(role: Role, cameras: list[str] | None, secret: str) -> Account:
+def _account(role: Role, cameras: list[str] | None, secret: str, embed: bool = False) -> Account:
     seen = None if cameras is None else sorted(set(cameras))
-    return Account(role=role, cameras=seen, generation=secrets.token_hex(8), secret=secret)
+    generation = secrets.token_hex(8)
+    return Account(role=role, cameras=seen, generation=generation, secret=secret, embed=embed)
 
 
 def _check_free(name: str, document: _Document) -> None:

@@ -152,10 +152,13 @@ class Auth:
         if not self.closed:
             return EVERYBODY
         shown = _shown()
-        given = shown.token if shown and shown.scheme == "bearer" else token
+        in_address = flask.request.args.get("token")
+        given = shown.token if shown and shown.scheme == "bearer" else token or in_address
         if given is not None:
             # Whoever shows a token means to be that machine, and nobody else if it is wrong.
             person = self.people.bearer(given) if isinstance(given, str) else None
+            if given is in_address and person is not None and person.kind != "embed":
+                person = None  # Addresses are kept and passed on: only embed tokens count there.
             return Credential(person, "bearer") if person else None
         user = flask_login.current_user
         if isinstance(user, _LoggedIn):

@@ -4,7 +4,7 @@ import json
 import logging
 import time
 from collections.abc import Callable, Mapping
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import flask
 from flask_socketio import ConnectionRefusedError as Refusal
@@ -14,7 +14,6 @@ from server import __version__, hub, protocol
 from server.capture.watchable import Action, Argument, PresetOrder, Setting, Watchable
 from server.delivery.fanout import Fanout
 from server.errors import RequestError
-from server.people import Person
 from server.web.auth import UNKNOWN_TOKEN, Auth, shows_token
 from server.web.control import Control, unknown_camera
 from server.web.permit import CONTROL, may
@@ -47,8 +46,27 @@ FAREWELL_S = 0.5
 # How long a client that was refused may take to read why, and to go.
 REFUSED_S = 1.0
 
-View = frozenset[str] | None
-"""The cameras that some people may know of; None for all."""
+
+class View(NamedTuple):
+    """What some people may know of."""
+
+    cameras: frozenset[str] | None
+    """None for all."""
+    names: bool
+    """Whether they are told what operators are called."""
+    embedded: bool
+    """In somebody else's page: told states, but not who did what, nor how the server is."""
+
+    def sees(self, camera: str) -> bool:
+        """Return whether they may know of a camera."""
+        return self.cameras is None or camera in self.cameras
+
+    @property
+    def room(self) -> str:
+        """The Socket.IO room of everyone with this view."""
+        cameras = "all" if self.cameras is None else "some:" + ",".join(sorted(self.cameras))
+        return f"{cameras} {'named' if self.names else 'unnamed'}{' embedded' * self.embedded}"
+
 
 AUTO = "auto"
 """Asked for instead of a rendition, it is whichever fits."""
@@ -142,11 +160,9 @@ class Events:
             who: Did it; told to operators only.
         """
         notice = self._timeline.add(level, message, camera, who)
-        people = (session.credential.person for session in self._sessions.values())
-        for view, names in {(person.cameras, _knows_names(person)) for person in people}:
-            if camera is None or view is None or camera in view:
-                room = _notice_room_of(view, names)
-                self._socketio.emit("notice", notice.payload(names), to=room)
+        for view in self._views():
+            if not view.embedded and (camera is None or view.sees(camera)):
+                self._socketio.emit("notice", notice.payload(view.names), to=view.room)
 
     @property
     def connections(self) -> int:
@@ -221,11 +237,7 @@ class Events:
         person = session.credential.person
         # From here on it hears what everyone with the same view hears; nothing comes before hello,
         # as nothing here lets anyone else run.
-        for room in (
-            _room_of(person.cameras),
-            _notice_room_of(person.cameras, _knows_names(person)),
-        ):
-            self._socketio.server.enter_room(session.sid, room)
+        self._socketio.server.enter_room(session.sid, _view_of(session).room)
         hello = {
             "version": protocol.PROTOCOL_VERSION,
             "server": __version__,
@@ -340,7 +352,7 @@ class Events:
         notices, more = self._timeline.newest(
             person.sees, payload.since, payload.before, payload.camera
         )
-        names = _knows_names(person)
+        names = _view_of(session).names
         return {"notices": [notice.payload(names) for notice in notices], "more": more}
 
     def _start(self, session: Session, payload: protocol.CameraPayload) -> dict[str, Any]:
@@ -381,11 +393,11 @@ class Events:
 
     def _tell(self, camera: Watchable) -> None:
         for view in self._views():
-            if view is None or camera.name in view:
-                self._socketio.emit("camera", camera.describe(), to=_room_of(view))
+            if view.sees(camera.name):
+                self._socketio.emit("camera", camera.describe(), to=view.room)
 
     def _views(self) -> set[View]:
-        return {session.credential.person.cameras for session in self._sessions.values()}
+        return set(map(_view_of, self._sessions.values()))
 
     def _announce_changes(self) -> None:
         while True:
@@ -400,8 +412,9 @@ class Events:
             hub.sleep(STATS_PERIOD_S)
             stats = self._statistics.take()
             for view in self._views():
-                seen = stats if view is None else stats | {"cameras": _seen(stats["cameras"], view)}
-                self._socketio.emit("stats", seen, to=_room_of(view))
+                if not view.embedded:
+                    seen = {n: c for n, c in stats["cameras"].items() if view.sees(n)}
+                    self._socketio.emit("stats", stats | {"cameras": seen}, to=view.room)
             self._evict()
 
     def _evict(self) -> None:
@@ -428,20 +441,6 @@ def _permit(session: Session, event: str, payload: protocol.Payload) -> None:
         raise unknown_camera(camera)
 
 
-def _room_of(view: View) -> str:
-    """Return the Socket.IO room of everyone with the same view."""
-    return "all" if view is None else "some:" + ",".join(sorted(view))
-
-
-def _notice_room_of(view: View, names: bool) -> str:
-    """Return the room of everyone with the same view who hears, or not, who did something."""
-    return f"{_room_of(view)} {'named' if names else 'unnamed'}"
-
-
-def _knows_names(person: Person) -> bool:
-    """Whether somebody is told what operators are called."""
-    return person.role != "viewer"
-
-
-def _seen(cameras: dict[str, Any], view: frozenset[str]) -> dict[str, Any]:
-    return {name: figures for name, figures in cameras.items() if name in view}
+def _view_of(session: Session) -> View:
+    person = session.credential.person
+    return View(person.cameras, person.role != "viewer", person.kind == "embed")

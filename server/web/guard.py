@@ -19,7 +19,7 @@ LOCAL = Credential(Person(None, "viewer", kind="local"), "local")
 """A program on this machine, which may ask how the server is."""
 
 # What mjpg-streamer is asked by, and why our page has gone to the login, are no part of a view.
-NO_VIEW = ("action", "why")
+NO_VIEW = ("action", "token", "why")
 
 OPEN_TO_LOCAL = ("/readyz", "/metrics")
 
@@ -44,7 +44,7 @@ def stand_guard(application: flask.Flask, auth: Auth) -> None:
             credential = LOCAL
             person = credential.person
         flask.g.credential = credential
-        if may(person, area):
+        if may(person, request.path if area == "/api" else area):
             return None
         return refuse(area, person)
 
@@ -53,7 +53,9 @@ def stand_guard(application: flask.Flask, auth: Auth) -> None:
         if person is not None:
             auth.refuse(person.name, area, "forbidden")
             return answer(403, f"{person.name} may not see this")
-        if area == "/":
+        # Who has a token has no password, and is in a frame where a login would not hold.
+        embedded = "token" in request.args
+        if area == "/" and not embedded:
             return redirect("login" + asked_view())
         shown = read_authorization(request.headers.get("Authorization"))
         if shown is not None:
@@ -66,7 +68,8 @@ def stand_guard(application: flask.Flask, auth: Auth) -> None:
             message = "log in, or show a token"
         response = answer(401, message)
         # A script of our own page that is refused must not make the browser ask for a password.
-        if area in ASKS_FOR_BASIC and request.headers.get("Sec-Fetch-Site") != "same-origin":
+        asks = area in ASKS_FOR_BASIC and not embedded
+        if asks and request.headers.get("Sec-Fetch-Site") != "same-origin":
             response.headers["WWW-Authenticate"] = 'Basic realm="Porthole", charset="UTF-8"'
         return response
 

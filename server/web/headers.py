@@ -1,5 +1,7 @@
 """Headers that tell browsers what a page of ours may do, and who may frame it."""
 
+from collections.abc import Iterable
+
 import flask
 from flask import Response
 
@@ -32,13 +34,15 @@ STAY_SECURE = "max-age=31536000"
 HOST_SIGNS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_:[]")
 
 
-def protect_pages(application: flask.Flask, ancestors: str = "'none'") -> None:
+def protect_pages(application: flask.Flask, ancestors: Iterable[str] = ()) -> None:
     """Put the headers on every answer.
 
     Args:
         application: Whose answers.
-        ancestors: Which pages may show ours in a frame, as Content-Security-Policy says it.
+        ancestors: Origins whose pages may show the dashboard in a frame. Nobody may show the login
+            page, whose form could be laid under something else.
     """
+    framed_by = " ".join(ancestors) or "'none'"
 
     @application.after_request
     def add(response: Response) -> Response:
@@ -46,11 +50,14 @@ def protect_pages(application: flask.Flask, ancestors: str = "'none'") -> None:
         # Anything else could end the directive and begin another.
         known = bool(host) and HOST_SIGNS.issuperset(host)
         sockets = f" ws://{host} wss://{host}" if known else ""
-        policy = POLICY.format(sockets=sockets, ancestors=ancestors)
+        may_frame = framed_by if flask.request.path == "/" else "'none'"
+        policy = POLICY.format(sockets=sockets, ancestors=may_frame)
         response.headers["Content-Security-Policy"] = policy
         response.headers["X-Content-Type-Options"] = "nosniff"
-        # Not "no-referrer": it would have browsers send "Origin: null" with our own forms.
-        response.headers["Referrer-Policy"] = "same-origin"
+        # "no-referrer" only where the address holds a token: it has browsers send "Origin: null"
+        # with our own forms.
+        embedded = "token" in flask.request.args
+        response.headers["Referrer-Policy"] = "no-referrer" if embedded else "same-origin"
         response.headers["Permissions-Policy"] = PERMISSIONS
         if flask.request.is_secure:
             response.headers["Strict-Transport-Security"] = STAY_SECURE

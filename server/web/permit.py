@@ -56,6 +56,14 @@ NEEDS: Mapping[str, Need] = {
     "/static": Need.NOTHING,
 }
 
+EMBEDDED = frozenset(
+    {
+        *("/", "/video_feed", "/snapshot", "/api/cameras"),
+        *("connect", "watch", "unwatch", "clock"),
+    }
+)
+"""All that embed tokens are for: pictures of one camera, and what a kiosk of it asks."""
+
 CONTROL = frozenset(
     name for name, need in NEEDS.items() if need in (Need.OPERATOR, Need.WHOLE_OPERATOR)
 )
@@ -87,13 +95,15 @@ def may(person: Person | None, what: str, camera: str | None = None) -> bool:
 
     Args:
         person: None for somebody unknown.
-        what: An event's name, or :func:`area_of` a path.
+        what: An event's name, a path, or :func:`area_of` a path.
         camera: Which camera it is about, if it is about one.
     """
-    need = NEEDS.get(what)
+    need = NEEDS.get(area_of(what) if what.startswith("/") else what)
     if need is Need.NOTHING:
         return True
     if need is None or person is None:
+        return False
+    if person.kind == "embed" and what not in EMBEDDED:
         return False
     if need in (Need.OPERATOR, Need.WHOLE_OPERATOR) and person.role != "operator":
         return False

@@ -71,8 +71,9 @@ def create_routes(fanouts: Mapping[str, Fanout], statistics: Statistics, auth: A
                 limited=credential.person.cameras is not None,
             )
         )
-        # With a form's token in it, the page is one person's own.
-        page.headers["Cache-Control"] = "no-store" if logged_in else "no-cache"
+        # With a form's token in it, or one in its address, the page is one person's own.
+        own = logged_in or credential.person.kind == "embed"
+        page.headers["Cache-Control"] = "no-store" if own else "no-cache"
         return page
 
     def carry_out(action: Action | None, text: str) -> Response:

@@ -23,6 +23,7 @@ export class Banner {
   /** @param {keyof TEXTS} kind @param {string} [detail] */
   show(kind, detail = '') {
     const [title, text] = TEXTS[kind];
+    this.#element.dataset.kind = kind;
     this.#element.dataset.lamp = kind === 'blocked' ? 'stalled' : 'gone';
     this.#element.querySelector('[data-banner-title]').textContent = title;
     this.#element.querySelector('[data-banner-text]').textContent = detail || text;

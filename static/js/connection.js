@@ -32,6 +32,7 @@ export class Connection extends EventTarget {
     this.#base = base;
     // WebSocket only: the polling transport would send every JPEG as base64.
     const { origin, pathname } = new URL('socket.io', base);
+    const token = new URL(base).searchParams.get('token');
     this.#socket = io(origin, {
       path: pathname,
       transports: ['websocket'],
@@ -39,6 +40,7 @@ export class Connection extends EventTarget {
       reconnectionDelayMax: 4000,
       timeout: 4000,
       autoConnect: false,
+      auth: token === null ? {} : { token },
     });
     this.#listen();
   }

@@ -2,7 +2,7 @@
  * What the page shows, as the query of its address, and back.
  *
  * @typedef {object} Shown
- * @property {boolean} kiosk        Only pictures.
+ * @property {boolean} kiosk        Only pictures; always so with a token, which is for nothing else.
  * @property {string[]} cameras     In a kiosk: only these, in this order; none means all.
  * @property {number} every         In a kiosk: seconds until the next page by itself; 0 for never.
  * @property {string | null} camera The one in focus.
@@ -30,7 +30,7 @@ export function readLink(search) {
   const names = (query.get('cameras') ?? '').split(',').map((name) => name.trim());
   const every = Number(query.get('every'));
   return {
-    kiosk: query.get('view') === 'kiosk',
+    kiosk: query.get('view') === 'kiosk' || query.has('token'),
     cameras: [...new Set(names.filter(Boolean))],
     every: every > 0 ? Math.min(MAX_EVERY_S, Math.max(MIN_EVERY_S, every)) : 0,
     camera: query.get('camera') || null,

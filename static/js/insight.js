@@ -6,6 +6,7 @@ import { CAMERA_CHARTS } from './charts.js';
 import { buildEntry, refreshAgo } from './entry.js';
 import { closeDrawer, fitDrawers } from './drawer.js';
 import { keepFold } from './folds.js';
+import { isKiosk } from './kiosk.js';
 import { concerns } from './notices.js';
 import { Plots } from './plots.js';
 import { CAMERA_S, Samples } from './samples.js';
@@ -63,7 +64,8 @@ export class Insight {
     const deck = this.#deck;
     link.addEventListener('hello', ({ detail }) => {
       this.#system.setVersion(detail.server ?? '');
-      this.#timeline.load();
+      // A kiosk has no place to show it.
+      if (!isKiosk) this.#timeline.load();
     });
     link.addEventListener('stats', ({ detail }) => this.#onStats(detail));
     link.addEventListener('notice', ({ detail }) => this.#onNotice(detail));

@@ -10,6 +10,7 @@ import { Controls } from './controls.js';
 import { Deck } from './deck.js';
 import { setUpHelp, setUpQuit } from './dialogs.js';
 import { closeDrawer } from './drawer.js';
+import { isEmbedded, withToken } from './embed.js';
 import { plural } from './format.js';
 import { leaveFullPage, toggleFullscreen } from './fullscreen.js';
 import { Insight } from './insight.js';
@@ -121,7 +122,7 @@ function onCamera(state) {
 
 function onRefused({ message, code }) {
   // Logged out, here or elsewhere, or users were changed: only logging in helps.
-  if (code === 'unauthorized') {
+  if (code === 'unauthorized' && !isEmbedded) {
     const query = new URLSearchParams(location.search);
     query.set('why', known ? 'ended' : 'users');
     location.assign(`login?${query}`);
@@ -159,7 +160,7 @@ function leavePlain() {
 
 async function fetchCameras() {
   try {
-    const response = await fetch('api/cameras', { cache: 'no-store' });
+    const response = await fetch(withToken('api/cameras'), { cache: 'no-store' });
     const body = await response.json();
     return Array.isArray(body) ? body : (body.cameras ?? null);
   } catch {

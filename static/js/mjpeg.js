@@ -4,6 +4,8 @@
  * A browser opens six HTTP/1.1 connections to a server and an MJPEG picture holds one for ever, so only
  * the first few tiles stream; the others show a snapshot every other second.
  */
+import { withToken } from './embed.js';
+
 const MOST_STREAMS = 3;
 const SNAPSHOT_PAUSE_MS = 2000;
 const RETRY_MS = 3000;
@@ -45,7 +47,7 @@ export class Mjpeg {
 
   #stream(name, image) {
     const open = () => {
-      image.src = `video_feed/${encodeURIComponent(name)}?t=${Date.now()}`;
+      image.src = withToken(`video_feed/${encodeURIComponent(name)}?t=${Date.now()}`);
     };
     image.addEventListener('error', () => this.#later(name, open, RETRY_MS));
     open();
@@ -53,7 +55,7 @@ export class Mjpeg {
 
   #poll(name, image) {
     const load = () => {
-      image.src = `snapshot/${encodeURIComponent(name)}.jpg?t=${Date.now()}`;
+      image.src = withToken(`snapshot/${encodeURIComponent(name)}.jpg?t=${Date.now()}`);
     };
     for (const event of ['load', 'error']) {
       image.addEventListener(event, () => this.#later(name, load, SNAPSHOT_PAUSE_MS));

@@ -68,7 +68,7 @@ def start_nginx(certificate: Path, tmp_path: Path) -> Iterator[Callable[..., Ngi
         nginx.stop()
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def trust(certificate: Path) -> ssl.SSLContext:
     """Trust the certificate that nginx shows here, and no other."""
     return ssl.create_default_context(cafile=certificate / "cert.pem")
@@ -80,7 +80,7 @@ def fetch(
     headers: dict[str, str] | None = None,
     data: bytes | None = None,
     source: str = "127.0.0.1",
-) -> tuple[int, dict[str, str], bytes]:
+) -> tuple[int, http.client.HTTPMessage, bytes]:
     """Return status, headers and body, whatever the status; asks from the address ``source``."""
     where = urlsplit(url)
     assert where.hostname
@@ -93,4 +93,4 @@ def fetch(
         path = where.path + ("?" + where.query if where.query else "")
         connection.request("POST" if data else "GET", path, data, given | (headers or {}))
         answer = connection.getresponse()
-        return answer.status, dict(answer.headers), answer.read()
+        return answer.status, answer.headers, answer.read()

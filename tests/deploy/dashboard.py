@@ -17,12 +17,13 @@ class Dashboard:
     Args:
         url: The page's address, ``https://HOST:PORT/PATH/``; also what Origin says.
         trust: Whose certificates are believed.
+        token: Shown, where one has to be known.
 
     Raises:
         websocket.WebSocketException, OSError: If there is no connection to be had, or later none.
     """
 
-    def __init__(self, url: str, trust: ssl.SSLContext) -> None:
+    def __init__(self, url: str, trust: ssl.SSLContext, token: str | None = None) -> None:
         origin = "/".join(url.split("/")[:3])
         self._socket = websocket.create_connection(
             url.replace("https://", "wss://") + "socket.io/?EIO=4&transport=websocket",
@@ -30,7 +31,7 @@ class Dashboard:
             origin=origin,
             sslopt={"context": trust},
         )
-        self._socket.send("40")
+        self._socket.send("40" if token is None else "40" + json.dumps({"token": token}))
         self._replies: dict[int, Any] = {}
         self._header: dict[str, Any] | None = None
         self.frames: list[tuple[dict[str, Any], bytes]] = []

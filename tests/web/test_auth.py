@@ -4,7 +4,7 @@ import base64
 import json
 import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from server.people import OPEN, PeopleFile, Person
 from server.web import auth as auth_module
 from server.web import guesses
 from server.web.auth import Auth, require_people
+from server.web.cors import share_with
 from server.web.forwarded import Forwarded, asked_from_here
 from server.web.guard import asking, stand_guard
 from server.web.guesses import TooManyGuesses
@@ -35,15 +36,18 @@ PASSWORD = "correct horse"
 class Site:
     """A small site behind the real guard: it says who asked."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(
+        self, folder: Path, origins: Sequence[str] = (), ancestors: Sequence[str] = ()
+    ) -> None:
         self.file = PeopleFile(folder)
         self.folder = folder
         self.flask = flask.Flask(
             "site", template_folder=str(ROOT / "templates"), static_folder=str(ROOT / "static")
         )
         self.auth = Auth(self.flask, folder)
+        share_with(self.flask, origins)
         stand_guard(self.flask, self.auth)
-        protect_pages(self.flask)
+        protect_pages(self.flask, ancestors)
         self.flask.register_blueprint(create_login(self.auth))
         for path in ("/", "/api/cameras", "/readyz", "/healthz", "/metrics"):
             self.flask.add_url_rule(path, path, self._tell)
@@ -61,10 +65,10 @@ def make_site(tmp_path: Path) -> Iterator[Callable[..., Site]]:
     """A function that makes a site; every one made has the same state folder."""
     sites: list[Site] = []
 
-    def make(*users: str) -> Site:
+    def make(*users: str, **options: Sequence[str]) -> Site:
         for name in users:
             PeopleFile(tmp_path).add_user(name, "viewer", None, PASSWORD)
-        sites.append(Site(tmp_path))
+        sites.append(Site(tmp_path, **options))
         sites[-1].auth.open()
         return sites[-1]
 
