@@ -21,7 +21,9 @@ export function formatMs(ms) {
   return `${Math.abs(ms) < 10 ? trimZero(ms.toFixed(1)) : Math.round(ms)} ms`;
 }
 
-const REASONS = { fixed: 'fixed', tile: 'auto: tile', network: 'auto: network', decoding: 'auto: decoding' };
+const REASONS = {
+  fixed: 'fixed', tile: 'auto: tile', network: 'auto: network', decoding: 'auto: browser', server: 'auto: server',
+};
 
 /**
  * @param {string} rendition  `full`, or a width in pixels.

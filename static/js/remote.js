@@ -130,7 +130,7 @@ export class RemoteViewer extends EventTarget {
     return this.#report.rendition;
   }
 
-  /** Why it is that one: `fixed`, `tile`, `network` or `decoding`. */
+  /** Why it is that one: `fixed`, `tile`, `network`, `decoding` or `server`. */
   get renditionReason() {
     return this.#report.reason;
   }
