@@ -205,10 +205,10 @@ class App:
         if self._node:
             self._node.on_change(camera.name)
 
-    def _tell(self, level: str, message: str, camera: str | None) -> None:
-        self._events.notify(level, message, camera)
+    def _tell(self, level: str, message: str, camera: str | None, by: str | None = None) -> None:
+        self._events.notify(level, message, camera, by)
         if self._node and camera is not None:
-            self._node.notify(level, message, camera)
+            self._node.notify(level, message, camera, by)
 
     def _join(self, bus: "Bus") -> "Node":
         from server.cluster.node import Node

@@ -94,6 +94,6 @@ class Headless:
         for task in closing:
             task.join(max(0.0, deadline - time.monotonic()))
 
-    def _tell(self, level: str, message: str, camera: str | None) -> None:
+    def _tell(self, level: str, message: str, camera: str | None, by: str | None = None) -> None:
         if camera is not None:
-            self._node.notify(level, message, camera)
+            self._node.notify(level, message, camera, by)

@@ -163,6 +163,7 @@ class Notice(Message):
     level: Literal["info", "warning", "error"]
     message: Text
     camera: CameraName
+    by: Text | None = None
 
 
 M = TypeVar("M", bound=Message)

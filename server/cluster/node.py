@@ -72,7 +72,7 @@ class Node:
         cameras: This process's own, to be shared; by name.
         rooms: Their fanouts; by name.
         carry_out: Does what operators on other nodes want.
-        on_notice: Tells this node's dashboards: level, message and camera.
+        on_notice: Tells this node's dashboards: level, message, camera and, if anybody, who did it.
     """
 
     def __init__(
@@ -81,7 +81,7 @@ class Node:
         cameras: Mapping[str, Camera],
         rooms: Mapping[str, Rooms],
         carry_out: CarryOut,
-        on_notice: Callable[[str, str, str], None],
+        on_notice: Callable[..., None],
     ) -> None:
         self._bus = bus
         self._id = secrets.token_hex(8)
@@ -157,9 +157,9 @@ class Node:
         """Have the STATE of one of our cameras told."""
         self._sharing.on_change(camera)
 
-    def notify(self, level: str, message: str, camera: str) -> None:
+    def notify(self, level: str, message: str, camera: str, by: str | None = None) -> None:
         """Tell the dashboards of other nodes what happened to one of our cameras."""
-        self._sharing.notify(level, message, camera)
+        self._sharing.notify(level, message, camera, by)
 
     def _say_hello(self) -> None:
         if self._roster is not None:

@@ -38,7 +38,7 @@ class Roster:
         bus_is_here: Whether anything can be heard at all.
         on_arrival: Called with a camera that is new.
         on_departure: Called with one that has left the list.
-        on_notice: Tells this node's dashboards: level, message and camera.
+        on_notice: Tells this node's dashboards: level, message, camera and, if anybody, who did it.
     """
 
     def __init__(
@@ -52,7 +52,7 @@ class Roster:
         on_arrival: Callable[[RemoteCamera], None],
         on_departure: Callable[[RemoteCamera], None],
         on_change: Callable[[RemoteCamera], None],
-        on_notice: Callable[[str, str, str], None],
+        on_notice: Callable[..., None],
     ) -> None:
         self._bus = bus
         self._node = node
@@ -126,7 +126,7 @@ class Roster:
         """Tell this node's dashboards what happened to a camera of another."""
         camera = self._cameras.get(notice.camera)
         if camera is not None and camera.owner == notice.node:
-            self._on_notice(notice.level, notice.message, notice.camera)
+            self._on_notice(notice.level, notice.message, notice.camera, notice.by)
 
     @property
     def _is_full(self) -> bool:

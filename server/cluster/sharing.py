@@ -186,10 +186,10 @@ class Sharing:
         self._changed.add(camera)
         self._tell_now.set()
 
-    def notify(self, level: str, message: str, camera: str) -> None:
+    def notify(self, level: str, message: str, camera: str, by: str | None = None) -> None:
         """Tell dashboards on other nodes what happened to a camera."""
         if camera in self._ours():
-            notice: Any = {"level": level, "message": message[:400], "camera": camera}
+            notice: Any = {"level": level, "message": message[:400], "camera": camera, "by": by}
             self._outbox.say(self._bus.name("notice"), Notice(node=self._node, **notice))
 
     def _ours(self) -> dict[str, Camera]:

@@ -28,7 +28,7 @@ class Control:
     Args:
         cameras: By name.
         file: Where changes are kept.
-        notify: Tells every dashboard: level, message and camera.
+        notify: Tells every dashboard: level, message, camera and who did it.
         shut_down: Ends the server; returns at once.
     """
 
@@ -36,7 +36,7 @@ class Control:
         self,
         cameras: Mapping[str, Watchable],
         file: StateFile,
-        notify: Callable[[str, str, str | None], None],
+        notify: Callable[[str, str, str | None, str | None], None],
         shut_down: Callable[[], None],
     ) -> None:
         self._cameras = cameras
@@ -135,13 +135,13 @@ class Control:
         camera.start()
         if was_stopped:
             self._keep(camera, "stopped", None)
-            self._tell(f"{camera.title} was started by {who}", camera)
+            self._tell(f"{camera.title} was started by {who}", camera, who)
 
     def stop(self, who: str, camera: Watchable) -> None:
         """Release a camera's source until it is started again; returns when that is done."""
         if camera.enabled:
             self._keep(camera, "stopped", True)
-            self._tell(f"{camera.title} was stopped by {who}", camera)
+            self._tell(f"{camera.title} was stopped by {who}", camera, who)
         camera.stop()
 
     def set_fps(self, who: str, camera: Watchable, fps: float) -> None:
@@ -149,14 +149,14 @@ class Control:
         if fps != camera.fps:
             camera.set_fps(fps)
             self._keep(camera, "fps", fps)
-            self._tell(f"{camera.title} set to {fps:g} fps by {who}", camera)
+            self._tell(f"{camera.title} set to {fps:g} fps by {who}", camera, who)
 
     def set_quality(self, who: str, camera: Watchable, quality: int) -> None:
         """Change a camera's JPEG quality."""
         if quality != camera.quality:
             camera.set_quality(quality)
             self._keep(camera, "quality", quality)
-            self._tell(f"{camera.title} set to quality {quality} by {who}", camera)
+            self._tell(f"{camera.title} set to quality {quality} by {who}", camera, who)
 
     def _tune(
         self, who: str, camera: Watchable, tuning: Tuning, order: Setting | PresetOrder
@@ -167,7 +167,7 @@ class Control:
                 self._do_preset(who, camera, tuning, order)
             elif order.control is None:
                 tuning.reset()
-                self._tell(f"{camera.title}: all controls were reset by {who}", camera)
+                self._tell(f"{camera.title}: all controls were reset by {who}", camera, who)
             elif order.value is None:
                 tuning.reset(order.control)
                 self._tell_at_rest(who, camera, tuning, order.control)
@@ -180,13 +180,13 @@ class Control:
     def _do_preset(self, who: str, camera: Watchable, tuning: Tuning, order: PresetOrder) -> None:
         if order.do == "save":
             tuning.save_preset(order.preset)
-            self._tell(f"{camera.title}: preset {order.preset} was saved by {who}", camera)
+            self._tell(f"{camera.title}: preset {order.preset} was saved by {who}", camera, who)
         elif order.do == "delete":
             tuning.delete_preset(order.preset)
-            self._tell(f"{camera.title}: preset {order.preset} was deleted by {who}", camera)
+            self._tell(f"{camera.title}: preset {order.preset} was deleted by {who}", camera, who)
         else:
             tuning.apply_preset(order.preset)
-            self._tell(f"{camera.title}: preset {order.preset} was applied by {who}", camera)
+            self._tell(f"{camera.title}: preset {order.preset} was applied by {who}", camera, who)
 
     def _tell_at_rest(self, who: str, camera: Watchable, tuning: Tuning, name: str) -> None:
         """Tell of a control once it has not moved for a moment: a slider sends many values."""
@@ -198,19 +198,19 @@ class Control:
             if self._moves.get(key) == move:
                 del self._moves[key]
                 now = control.show(control.value)
-                self._tell(f"{camera.title}: {control.title} set to {now} by {who}", camera)
+                self._tell(f"{camera.title}: {control.title} set to {now} by {who}", camera, who)
 
         hub.call_later(REST_S, tell)
 
     def quit(self, who: str) -> None:
         """Shut the server down, once the caller has had its answer."""
         log.info("quit by %s", who)
-        self._notify("warning", f"The server is being shut down by {who}", None)
+        self._notify("warning", f"The server is being shut down by {who}", None, who)
         self._shut_down()
 
-    def _tell(self, message: str, camera: Watchable) -> None:
+    def _tell(self, message: str, camera: Watchable, who: str) -> None:
         log.info("camera=%s %s", camera.name, message)
-        self._notify("info", message, camera.name)
+        self._notify("info", message, camera.name, who)
 
     def _keep(self, camera: Watchable, key: str, value: object) -> None:
         own = self._kept.setdefault(camera.name, {})
@@ -241,7 +241,7 @@ class Control:
             self._unsaved = True  # Tried again with the next change, and at the end.
             why = getattr(error, "strerror", None) or str(error)
             log.error("changes cannot be kept: %s", error)
-            self._notify("error", f"Changes will not survive a restart: {why}", None)
+            self._notify("error", f"Changes will not survive a restart: {why}", None, None)
 
 
 def unknown_camera(name: str) -> RequestError:

@@ -125,9 +125,9 @@ class Events:
         for session in self._sessions.values():
             hub.spawn(self._greet, session)
 
-    def notify(self, level: str, message: str, camera: str | None) -> None:
+    def notify(self, level: str, message: str, camera: str | None, by: str | None = None) -> None:
         """Keep that something happened, and tell everyone who may know of the camera."""
-        self._tell("notice", self._timeline.add(level, message, camera).payload(), camera)
+        self._tell("notice", self._timeline.add(level, message, camera, by).payload(), camera)
 
     @property
     def connections(self) -> int:

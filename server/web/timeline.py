@@ -54,17 +54,20 @@ class Notice:
         level: ``info``, ``warning`` or ``error``.
         message: What, for people.
         camera: To which camera; None if it concerns the whole server.
+        by: Who did it; None for what happened by itself.
     """
 
     at: float
     level: str
     message: str
     camera: str | None = None
+    by: str | None = None
 
     def payload(self) -> dict[str, Any]:
         """Return the ``notice`` event's payload."""
-        payload = {"level": self.level, "message": self.message, "at": self.at}
-        return payload | ({"camera": self.camera} if self.camera else {})
+        payload: dict[str, Any] = {"level": self.level, "message": self.message, "at": self.at}
+        payload |= {"camera": self.camera} if self.camera else {}
+        return payload | ({"by": self.by} if self.by else {})
 
     def repeats(self, other: "Notice") -> bool:
         """Return whether this says what the other one just said, but for the numbers in it."""
@@ -84,6 +87,7 @@ class _Entry(BaseModel):
     level: Literal["info", "warning", "error"]
     message: str
     camera: Annotated[str | None, Field(min_length=1, max_length=40)] = None
+    by: Annotated[str | None, Field(min_length=1, max_length=LONGEST_TEXT)] = None
 
 
 class Timeline:
@@ -133,9 +137,9 @@ class Timeline:
             self._task.kill()
         self._write()
 
-    def add(self, level: str, message: str, camera: str | None) -> Notice:
+    def add(self, level: str, message: str, camera: str | None, by: str | None = None) -> Notice:
         """Keep a notice, and return it; returns at once."""
-        notice = Notice(round(self._clock(), 3), level, message[:LONGEST_TEXT], camera)
+        notice = Notice(round(self._clock(), 3), level, message[:LONGEST_TEXT], camera, by)
         self._keep(notice)
         self._unwritten.append(notice)
         self._arrived.set()
@@ -261,7 +265,7 @@ def _parse(line: bytes) -> Notice | None:
         entry = _Entry.model_validate_json(line)
     except ValidationError:
         return None
-    return Notice(entry.at, entry.level, entry.message[:LONGEST_TEXT], entry.camera)
+    return Notice(entry.at, entry.level, entry.message[:LONGEST_TEXT], entry.camera, entry.by)
 
 
 def _lines_of(notices: list[Notice]) -> bytes:

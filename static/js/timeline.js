@@ -110,6 +110,12 @@ export class Timeline extends EventTarget {
     if (since > 0 && reply.more) this.#notices = new Notices();
     if (since === 0 || reply.more) this.#more = reply.more;
     const fresh = this.#notices.add(reply.notices);
+  /** Whether a notice that comes now is seen in the drawer. @param {import('./notices.js').Notice} notice */
+  lists({ camera, level }) {
+    const ofCamera = this.#camera === null || this.#camera === (camera ?? SERVER);
+    return this.#drawer.open && this.#state === 'ready' && ofCamera && (this.#level === ALL || this.#level === level);
+  }
+
     this.#loaded = true;
     if (this.#seenAt === null) this.#remember(this.#notices.newestAt);
     this.#note(fresh.filter(({ at }) => at > this.#seenAt));

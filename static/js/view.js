@@ -41,7 +41,8 @@ export class View {
     this.#announcer = announcer;
     const list = find('[data-tiles]');
     this.#lens = new Lens(list, (by) => deck.step(by));
-    this.#menu = new ViewMenu({ menu: find('[data-view-menu]'), bar: find('[data-layouts]') }, deck, arrangement, toasts);
+    const menu = { menu: find('[data-view-menu]'), bar: find('[data-layouts]') };
+    this.#menu = new ViewMenu(menu, deck, arrangement, toasts, announcer);
     this.#filter = new Filter(find('[data-filter]'), find('[data-nothing]'), deck, arrangement, announcer);
     this.#popout = new Popout(deck, link);
     this.#trail = new Trail({ read: () => this.#read(), apply: (shown) => this.#apply(shown) });

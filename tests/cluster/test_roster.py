@@ -175,9 +175,10 @@ def test_notices_come_from_the_cameras_node(desk: Desk) -> None:
     """What a stranger says of a camera is not told."""
     desk.roster.on_presence(presence(status()))
     for node in (THEM, STRANGER):
-        desk.roster.on_notice(Notice(node=node, level="info", message=node, camera="door"))
+        notice = Notice(node=node, level="info", message=node, camera="door", by="ada")
+        desk.roster.on_notice(notice)
 
-    assert desk.notices == [("info", THEM, "door")]
+    assert desk.notices == [("info", THEM, "door", "ada")]
 
 
 def test_answer_counts_from_the_one_who_was_asked(desk: Desk) -> None:

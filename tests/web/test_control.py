@@ -38,8 +38,9 @@ def make(tmp_path: Path, notices: Notices) -> Callable[..., Control]:
     """A function that makes a control over cameras, with its file in the test's folder."""
 
     def make(*cameras: Camera, shut_down: Callable[[], None] = lambda: None) -> Control:
-        def notify(level: str, message: str, camera: str | None) -> None:
+        def notify(level: str, message: str, camera: str | None, by: str | None) -> None:
             notices.append((level, message, camera))
+            assert message.endswith(f" by {by}") == (by is not None)
 
         named = {camera.name: camera for camera in cameras}
         return Control(named, StateFile(tmp_path), notify, shut_down)
