@@ -127,11 +127,10 @@ export class Insight {
     const notices = this.#timeline.newestOf(focused.name, RECENT);
     const key = notices.map(({ at }) => at).join();
     if (key !== this.#recentShown || key === '') {
-      const offsetS = this.#clock.offset;
-      this.#recent.replaceChildren(...notices.map((notice) => buildEntry(notice, { offsetS, opens: null })));
+      this.#recent.replaceChildren(...notices.map((notice) => buildEntry(notice, null)));
       find('[data-recent-none]').hidden = notices.length > 0;
     }
     this.#recentShown = key;
-    refreshAgo(this.#recent, this.#timeline.nowUnix);
+    refreshAgo(this.#recent, this.#clock.serverUnix);
   }
 }

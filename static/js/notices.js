@@ -52,14 +52,14 @@ export class Notices {
   }
 
   /**
-   * @param {{camera?: string | null, levels?: ReadonlySet<string>}} which  All cameras for null, all levels
-   *   for none; with a camera of '' what concerns the whole server.
+   * @param {{camera?: string | null, level?: string | null}} which  All for null; with a camera of '' what
+   *   concerns the whole server.
    * @returns {Notice[]} newest first
    */
-  select({ camera = null, levels } = {}) {
+  select({ camera = null, level = null } = {}) {
     return this.#known
       .filter((notice) => camera === null || (notice.camera ?? '') === camera)
-      .filter(({ level }) => levels === undefined || levels.has(level))
+      .filter((notice) => level === null || notice.level === level)
       .reverse();
   }
 }

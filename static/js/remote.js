@@ -122,7 +122,7 @@ export class RemoteViewer extends EventTarget {
 
   /** Age of the picture on the canvas in seconds; NaN without one. */
   get pictureAgeS() {
-    return this.#report.at === null ? NaN : nowUnix() + this.#clock.offset - this.#report.at;
+    return this.#report.at === null ? NaN : this.#clock.serverUnix - this.#report.at;
   }
 
   /** Which rendition the picture on the canvas is; empty without one. */

@@ -1,5 +1,4 @@
 /** One camera on the page: its picture, its state in words, and four numbers. */
-import { nowUnix } from './clock.js';
 import { WORDS, conditionOf, frameInterval } from './condition.js';
 import { UNKNOWN, formatAge, formatCount, formatFps, formatMs, formatRendition, plural } from './format.js';
 import { ProcessingTrouble } from './processing.js';
@@ -118,7 +117,7 @@ export class Tile extends EventTarget {
   /** Seconds since the server's state began; NaN while what is shown is the page's own finding. */
   get sinceS() {
     const ours = this.#condition !== this.#state.state || !Number.isFinite(this.#state.since);
-    return ours ? NaN : nowUnix() + this.#clock.offset - this.#state.since;
+    return ours ? NaN : this.#clock.serverUnix - this.#state.since;
   }
 
   /** @returns {import('./condition.js').Condition} */
