@@ -1,6 +1,7 @@
 /** Puts together what shows the cameras one way or another; main.js puts this into the page. */
 import { ClipboardError, copyPicture } from './clipboard.js';
 import { readLink } from './deeplink.js';
+import { Departed, sayGone, sayMissing } from './departed.js';
 import { Filter } from './filter.js';
 import { isKiosk, setUpKiosk } from './kiosk.js';
 import { Lens } from './lens.js';
@@ -22,7 +23,8 @@ export class View {
   #menu;
   #popout;
   #trail;
-  // A camera that the address names and that the server has not told of yet.
+  #departed;
+  // A camera that the address names, or that was in focus, and that the server has not told of yet.
   #awaited = null;
   #large = null;
 
@@ -45,9 +47,10 @@ export class View {
     this.#menu = new ViewMenu(menu, deck, arrangement, toasts, announcer);
     this.#filter = new Filter(find('[data-filter]'), find('[data-nothing]'), deck, arrangement, announcer);
     this.#popout = new Popout(deck, link);
+    this.#departed = new Departed(deck);
     this.#trail = new Trail({ read: () => this.#read(), apply: (shown) => this.#apply(shown) });
     new Pager(find('[data-pager]'), deck, find('[data-deck]'));
-    if (isKiosk) setUpKiosk(find('[data-kiosk-note]'), deck, arrangement);
+    if (isKiosk) setUpKiosk(find('[data-kiosk-note]'), deck, arrangement, this.#departed);
     else new Reorder(list, deck, (tile) => this.#tellPlace(tile));
     this.#listen();
     this.#apply(readLink(location.search));
@@ -86,15 +89,16 @@ export class View {
   #listen() {
     const deck = this.#deck;
     deck.addEventListener('arranged', () => this.#trail.note());
-    deck.addEventListener('focus', ({ detail: { tile } }) => {
+    deck.addEventListener('focus', ({ detail: { tile, lost } }) => {
       this.#lens.changed(this.#large);
       this.#large = tile?.element ?? null;
-      this.#awaited = null;
+      this.#awaited = lost;
       this.#showPopout();
       this.#trail.note();
     });
     deck.addEventListener('list', () => this.#meet());
     this.#popout.addEventListener('change', () => this.#showPopout());
+    this.#departed.addEventListener('gone', ({ detail }) => this.#onGone(detail));
     document.addEventListener('fullscreenchange', ({ target }) => {
       // A tile that was large only for as long as it filled the screen.
       if (!document.fullscreenElement && target.matches?.('.tile') && target !== this.#large) this.#lens.changed(target);
@@ -123,7 +127,16 @@ export class View {
     if (name === null) return;
     const tile = this.#deck.tiles.get(name);
     if (tile) this.#deck.focus(tile);
-    else if (this.#deck.tiles.size > 0) this.#toasts.show(`There is no camera “${name}” here.`, 'warning');
+    else this.#departed.expect(name);
+  }
+
+  // Until somebody has read it: the address, which is the only other place that named it, says so no more.
+  #onGone({ were, never }) {
+    if (were.length > 0) this.#toasts.show(sayGone(were), 'warning', { stays: true });
+    if (never.length > 0) this.#toasts.show(sayMissing(never), 'warning', { stays: true });
+    if (![...were, ...never].includes(this.#awaited)) return;
+    this.#awaited = null;
+    this.#trail.note();
   }
 
   async #copy(tile) {
