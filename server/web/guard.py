@@ -70,7 +70,8 @@ def asking() -> Credential:
 
 def asked_view() -> str:
     """Return the query of the running request, to come back to the same view after a login."""
-    asked = [pair for pair in flask.request.args.items(multi=True) if pair[0] != "action"]
+    args = flask.request.args.items(multi=True)
+    asked = [pair for pair in args if pair[0] not in ("action", "why")]
     # Written anew: what a client sends must not get into a header or a page as it came.
     return "?" + urlencode(asked, safe=",") if asked else ""
 

@@ -17,6 +17,12 @@ CSRF = "csrf"
 EXPIRED = "This page had been open for too long. Please try again."
 WRONG = "Name or password is wrong."
 
+WHY = {
+    "users": "This server has users now. Log in to go on.",
+    "ended": "Your login has ended: you were logged out, or your user was changed or removed.",
+}
+"""Why a page that was open leads here, by what it asks with."""
+
 
 def create_login(auth: Auth) -> Blueprint:
     """Return the routes ``/login`` and ``/logout``."""
@@ -26,7 +32,7 @@ def create_login(auth: Auth) -> Blueprint:
     def show() -> Response:
         if auth.identify() is not None:
             return redirect("./" + asked_view())
-        return page()
+        return page(message=WHY.get(flask.request.args.get("why", ""), ""))
 
     @routes.post("/login")
     def log_in() -> Response:
