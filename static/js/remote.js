@@ -120,7 +120,7 @@ export class RemoteViewer extends EventTarget {
     return nowUnix() - this.#report.aliveUnix;
   }
 
-  /** Age of the picture on the canvas in seconds; NaN without one. */
+  /** Age of the picture on the canvas in seconds; NaN without one, and while the server's clock is unknown. */
   get pictureAgeS() {
     return this.#report.at === null ? NaN : this.#clock.serverUnix - this.#report.at;
   }

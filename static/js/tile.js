@@ -4,7 +4,7 @@ import { UNKNOWN, formatAge, formatCount, formatFps, formatMs, formatRendition, 
 import { ProcessingTrouble } from './processing.js';
 import { RemoteViewer } from './remote.js';
 import { chosenSize } from './sizechoice.js';
-import { setText } from './text.js';
+import { setText, setTitle } from './text.js';
 
 const DETAILS = {
   connecting: '',
@@ -16,6 +16,8 @@ const DETAILS = {
   stopped: 'Stopped by an operator',
   gone: 'Reconnecting by itself',
 };
+
+let lastId = 0;
 
 /**
  * @typedef {object} CameraState  STATE of the wire contract.
@@ -76,6 +78,9 @@ export class Tile extends EventTarget {
     };
     this.#processing = new ProcessingTrouble(this.#parts.glass);
     this.#element.dataset.camera = state.name;
+    lastId += 1;
+    this.#parts.veilDetail.id = `reason-${lastId}`;
+    this.#parts.open.setAttribute('aria-describedby', this.#parts.veilDetail.id);
     this.#clock = clock;
     this.#viewer = new RemoteViewer(link, clock, state.name, this.#parts.canvas, chosenSize(state.name));
     this.#viewer.addEventListener('painted', () => this.refresh());
@@ -93,6 +98,11 @@ export class Tile extends EventTarget {
 
   get viewer() {
     return this.#viewer;
+  }
+
+  /** There is a picture of it: to save and to copy. */
+  get hasPicture() {
+    return this.#viewer.hasPicture || this.#fallback?.hidden === false;
   }
 
   /** Width by height of the picture; a guess until the source has been opened once. */
@@ -186,7 +196,10 @@ export class Tile extends EventTarget {
     setText(parts.veilWord, word);
     // What the server says about its own state; when the page itself noticed, its reason is another.
     const reason = condition === this.state.state ? this.state.reason : '';
-    setText(parts.veilDetail, reason || DETAILS[condition] || '');
+    const detail = reason || DETAILS[condition] || '';
+    setText(parts.veilDetail, detail);
+    // What there may be no room for, in whole: in the tooltip, and for screen readers.
+    setTitle(parts.open, detail && condition !== 'live' ? `${this.title}\n${word}: ${detail}` : this.title);
     const age = condition === 'live' || !hasPicture ? NaN : this.#viewer.pictureAgeS;
     setText(parts.veilAge, age >= 1 ? `Picture is ${formatAge(age)} old` : '');
     const label = `${this.title}: ${word}`;

@@ -76,11 +76,12 @@ export class View {
       case 'shift':
         return this.#tellPlace(this.#deck.shift(act.by));
       case 'copy':
-        if (tile) this.#copy(tile);
-        return tile !== null;
+        if (tile?.hasPicture) this.#copy(tile);
+        return tile?.hasPicture === true;
       case 'popout':
-        if (tile && canPopOut) this.#popout.toggle(tile).catch((error) => this.#toasts.show(error.message, 'warning'));
-        return tile !== null && canPopOut;
+        if (!this.#canPopOut(tile)) return false;
+        this.#popout.toggle(tile).catch((error) => this.#toasts.show(error.message, 'warning'));
+        return true;
       default:
         return false;
     }
@@ -97,8 +98,8 @@ export class View {
       this.#trail.note();
     });
     deck.addEventListener('list', () => this.#meet());
-    this.#popout.addEventListener('change', () => this.#showPopout());
     this.#departed.addEventListener('gone', ({ detail }) => this.#onGone(detail));
+    this.#popout.addEventListener('change', () => this.#showPopout());
     document.addEventListener('fullscreenchange', ({ target }) => {
       // A tile that was large only for as long as it filled the screen.
       if (!document.fullscreenElement && target.matches?.('.tile') && target !== this.#large) this.#lens.changed(target);
@@ -147,6 +148,11 @@ export class View {
       if (!(error instanceof ClipboardError)) throw error;
       this.#toasts.show(error.message, 'warning');
     }
+  }
+
+  // What is out can always come back.
+  #canPopOut(tile) {
+    return canPopOut && tile !== null && (tile.viewer.hasPicture || tile === this.#popout.tile);
   }
 
   #showPopout() {
