@@ -44,8 +44,8 @@ export class Departed extends EventTarget {
 /** @param {string[]} names  At least one. */
 export function sayGone(names) {
   return names.length === 1
-    ? `The camera ${quote(names)} is no longer here: it was renamed or removed.`
-    : `The cameras ${quote(names)} are no longer here: they were renamed or removed.`;
+    ? `The camera ${quote(names)} is no longer here. It may have been renamed or removed.`
+    : `The cameras ${quote(names)} are no longer here. They may have been renamed or removed.`;
 }
 
 /** @param {string[]} names  At least one. */

@@ -84,6 +84,7 @@ export class Insight {
     this.#samples.take(stats, this.#deck.tiles.values());
     this.#system.setProcess(stats.process ?? {});
     this.#showPlots();
+    this.#showRecent();
   }
 
   #onNotice(notice) {

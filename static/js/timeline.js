@@ -178,8 +178,7 @@ export class Timeline extends EventTarget {
 
   #tick() {
     this.#notices.expire(this.#clock.serverUnix);
-    if (this.#drawer.open) refreshAgo(this.#parts.list, this.#clock.serverUnix);
-    this.dispatchEvent(new CustomEvent('change'));
+    this.#render();
   }
 
   #filter() {
@@ -242,7 +241,8 @@ export class Timeline extends EventTarget {
     const wanting = this.#state === 'ready' && chosen.length < FEW && this.#more;
     empty.hidden = this.#state !== 'ready' || shown.length > 0 || wanting;
     earlier.hidden = this.#state !== 'ready' || (chosen.length <= shown.length && !this.#more);
-    const key = shown.map(({ at, message }) => `${at} ${message}`).join('\n');
+    const today = new Date(this.#clock.serverUnix * 1000).toDateString();
+    const key = [today, ...shown.map(({ at, message }) => `${at} ${message}`)].join('\n');
     if (key !== this.#shown) this.#fill(shown);
     this.#shown = key;
     refreshAgo(list, this.#clock.serverUnix);
