@@ -111,7 +111,7 @@ class Camera:
             self._wake.set,
             self.set_transform,
             lambda: self._refresh(changed=True),
-            lambda why: self.on_notice(self, "warning", f"{self.title}: {why}"),
+            lambda why: self.on_notice(self, "error", f"{self.title}: {why}"),
         )
         self._due = 0.0
         self._source: Reader | None = None

@@ -9,6 +9,9 @@ left alone, and on one that is narrow frames get smaller before they get fewer.
 Down is fast: two late frames, or one second in which frames had to be skipped. Up is slow: after
 two good seconds, one step if that size fits by what was measured, more only if it fits twice over.
 What fails is not tried again for a while, and for longer each time, unless the link has changed.
+
+A hub that is late answers late too, which looks like a narrow link. So where its own lag explains
+half of a load, the server is named as the cause. What is done about it is the same.
 """
 
 from collections.abc import Callable
@@ -19,8 +22,8 @@ from server.capture.watchable import Watchable, offered
 
 __all__ = ["Acknowledged", "Choice", "Reason"]
 
-Reason = Literal["tile", "network", "decoding"]
-"""What a choice was made by."""
+Reason = Literal["tile", "network", "decoding", "server"]
+"""What a choice was made by; ``decoding`` is the browser's part, ``server`` a hub that is late."""
 
 # A picture that takes longer than this on its way is late.
 LATE_S = 0.5
@@ -50,6 +53,13 @@ LONGEST_REST_S = 60.0
 PROOF_S = 6.0
 # A link whose load has become this much lighter is another link.
 LIGHTER = 0.6
+
+# What share of a load the hub's own lag must explain for the server to be its cause.
+OWN_SHARE = 0.5
+# Lags that this share of the measurements did not exceed are the rule, and the worst is what may
+# have held up one frame.
+AS_A_RULE = 0.9
+WORST = 1.0
 
 # Load below this cannot be told from the machines' own hurry.
 LEAST_LOAD_S = 0.02
@@ -86,11 +96,19 @@ class Choice:
         camera: What is watched; its size, and with it what is offered, may change.
         bytes_of: Returns about how many bytes a frame of a rendition has; 0 for unknown.
         now: Monotonic seconds, as everywhere here.
+        lag_s: Returns how late the hub was in the last seconds, for a share of its measurements.
     """
 
-    def __init__(self, camera: Watchable, bytes_of: Callable[[str], float], now: float) -> None:
+    def __init__(
+        self,
+        camera: Watchable,
+        bytes_of: Callable[[str], float],
+        now: float,
+        lag_s: Callable[[float], float] = lambda share: 0.0,
+    ) -> None:
         self._camera = camera
         self._bytes_of = bytes_of
+        self._lag_s = lag_s
         self._tile_width: int | None = None
         self._full_width = camera.width
         self._names = [rendition.name for rendition in offered(camera)]
@@ -163,7 +181,7 @@ class Choice:
             self._holds.append(ack.hold_s)
             self._late = self._late + 1 if self._is_late(transit_s, load_s, bare_s) else 0
             if self._late >= LATE_FRAMES or (transit_s > LATE_FRAMES * LATE_S and self._late):
-                self._lower("network", LATE_S / 2 / transit_s, now)
+                self._lower(self._cause_of(load_s, WORST), LATE_S / 2 / transit_s, now)
             elif now - self._trial_at >= TRIAL_S and len(self._loads) >= 2:
                 self._judge(bare_s, fps, now)
                 self._begin_trial(now)
@@ -197,6 +215,8 @@ class Choice:
         load_s = max(0.0, transit_s - bare_s)
         if transit_s + load_s * (self._ratio(self._top) - 1) <= LATE_S / 2:
             self._index = self._top
+        else:
+            self._cause = self._cause_of(load_s, WORST)
 
     def _judge(self, bare_s: float, fps: float, now: float) -> None:
         share = self._acked / (self._acked + self._missed)
@@ -208,7 +228,7 @@ class Choice:
                 if self._hard >= HARD_TRIALS or self._raised_at is not None:
                     self._lower("decoding", share, now)
             elif load_s > max(bare_s / 2, LEAST_LOAD_S):
-                self._lower("network", share, now)
+                self._lower(self._cause_of(load_s, AS_A_RULE), share, now)
             # Else the link is long, and the credit window is going to learn it.
             return
         self._hard = 0
@@ -222,6 +242,8 @@ class Choice:
         if larger < self._index:
             self._raised_at, self._raised_from, self._load_before_s = now, self._index, load_s
             self._index = larger
+        elif self._cause == "server" and load_s > LEAST_LOAD_S:
+            self._cause = self._cause_of(load_s, AS_A_RULE)  # It may be the link by now.
 
     def _find_larger(self, load_s: float, fps: float, now: float) -> int:
         """Return how far up it may go by what is known of the link, and of earlier attempts."""
@@ -238,6 +260,11 @@ class Choice:
                 break
             found = index
         return found
+
+    def _cause_of(self, load_s: float, share: float) -> Reason:
+        """Return whose a load is: the server's, as far as its hub was that late, or the link's."""
+        own = self._lag_s(share) >= OWN_SHARE * max(load_s, LEAST_LOAD_S)
+        return "server" if own else "network"
 
     def _lower(self, cause: Reason, share: float, now: float) -> None:
         """Choose the largest rendition of no more than this share of the bytes, or the smallest."""

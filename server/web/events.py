@@ -225,6 +225,7 @@ class Events:
             self._credit_frames,
             self._statistics.count_refusal,
             credential,
+            self._statistics.lag_s,
         )
         session.address = address
         self._sessions[sid] = session

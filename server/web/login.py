@@ -25,7 +25,8 @@ NO_FORM = (
 LOGIN = "_user_id"
 
 WHY = {
-    "ended": "Your login has ended: by logging out, a change of your user, or after 30 days.",
+    "ended": "Your login has ended: you logged out, your user was changed or removed, or 30 days "
+    "have passed.",
     "users": "This server has users now. Log in to go on.",
 }
 """What the login page says to whom the dashboard sends there, by ``?why=``."""

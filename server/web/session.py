@@ -92,6 +92,7 @@ class Session:
         credit_frames: The window to begin with.
         count_refusal: Called with the reason for every event refused here.
         credential: By what right it is here.
+        lag_s: Returns how late the hub was in the last seconds, for a share of its measurements.
     """
 
     def __init__(
@@ -103,8 +104,10 @@ class Session:
         credit_frames: int,
         count_refusal: Callable[[str], None] = lambda reason: None,
         credential: Credential = EVERYBODY,
+        lag_s: Callable[[float], float] = lambda share: 0.0,
     ) -> None:
         self._count_refusal = count_refusal
+        self._lag_s = lag_s
         self.sid = sid
         self.who = who
         self.role = role
@@ -140,7 +143,7 @@ class Session:
         _, before = self._watching.get(fanout.camera.name, (None, None))
         choice = before.choice if before is not None else None
         now = time.monotonic()
-        choice = choice or Choice(fanout.camera, fanout.bytes_of, now)
+        choice = choice or Choice(fanout.camera, fanout.bytes_of, now, self._lag_s)
         choice.aim(width, before.last_seq if before is not None else 0, now)
         self._take_seat(fanout, choice.rendition, choice)
         return choice

@@ -65,6 +65,10 @@ class Statistics:
         """Count an event, request or connection that was refused."""
         self.refused[reason] += 1
 
+    def lag_s(self, share: float) -> float:
+        """Return how late the hub was in the last seconds, for a share of the measurements."""
+        return self._lag.quantile(share)
+
     def take(self) -> dict[str, Any]:
         """Return the ``stats`` payload for the time since the last call."""
         self.process = self._meter.take() | {

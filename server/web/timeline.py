@@ -58,7 +58,7 @@ class Notice:
         level: ``info``, ``warning`` or ``error``.
         message: What, for people, without who did it.
         camera: To which camera; None if it concerns the whole server.
-        who: Did it; None if nobody did.
+        who: Did it; None for what happened by itself.
     """
 
     at: float
@@ -76,7 +76,8 @@ class Notice:
         who = self.who if names or self.who is None else SOMEBODY
         message = f"{self.message} by {who}" if who else self.message
         payload = {"level": self.level, "message": message, "at": self.at}
-        return payload | ({"camera": self.camera} if self.camera else {})
+        more = {"camera": self.camera, "by": who}
+        return payload | {key: value for key, value in more.items() if value}
 
     def repeats(self, other: "Notice") -> bool:
         """Return whether this says what the other one just said, but for the numbers in it."""

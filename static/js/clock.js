@@ -35,6 +35,11 @@ export class ClockOffset {
     return this.#best?.offset ?? 0;
   }
 
+  /** What the server's clock says now, in Unix seconds; NaN while unknown. */
+  get serverUnix() {
+    return this.known ? nowUnix() + this.offset : NaN;
+  }
+
   /** Smallest round trip seen, in seconds; NaN while unknown. */
   get roundTrip() {
     return this.#best?.roundTrip ?? NaN;

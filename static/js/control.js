@@ -39,7 +39,7 @@ export class Row {
     this.find('[data-title]').textContent = control.title;
     this.#note = this.find('[data-note]');
     this.#reset = this.find('[data-reset]');
-    this.#reset.title = this.#reset.ariaLabel = `Reset ${control.title.toLowerCase()}`;
+    this.#reset.title = this.#reset.ariaLabel = `Reset ${control.title}`;
     this.#reset.addEventListener('click', () => this.#follow(way.reset()));
     lastId += 1;
     this.id = `control-${lastId}`;

@@ -8,9 +8,6 @@ import { keepFold } from './folds.js';
 import { Presets } from './presets.js';
 import { setText } from './text.js';
 
-// The server tells of a change when it has come to rest, a moment after it.
-const OWN_MS = 2500;
-
 /**
  * @typedef {object} ControlState  One of `controls` of STATE.
  * @property {string} name
@@ -46,7 +43,6 @@ export class Controls {
   /** @type {Map<string, {element: HTMLDetailsElement, changed: Element}>} */
   #shown = new Map();
   #gone = new AbortController();
-  #sentMs = -Infinity;
 
   /**
    * @param {HTMLElement} element
@@ -106,17 +102,11 @@ export class Controls {
     this.#showChanged(controls);
   }
 
-  /** Whether a notice tells what was just done here. @param {{level: string, camera?: string}} notice */
-  isOwn({ level, camera }) {
-    return level === 'info' && camera === this.#tile?.name && performance.now() - this.#sentMs < OWN_MS;
-  }
-
   get #allowed() {
     return this.#role === 'operator' && this.#connected;
   }
 
   #send(event, payload) {
-    this.#sentMs = performance.now();
     return this.#ask(event, { camera: this.#tile.name, ...payload });
   }
 

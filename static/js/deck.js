@@ -9,7 +9,8 @@ import { Visibility } from './visibility.js';
 const MIN_PICTURE_REM = 8.5;
 
 /**
- * Events: `focus` ({tile} or {tile: null}), `condition` ({tile, condition}) when a tile's state changed,
+ * Events: `focus` ({tile, lost}; `tile` may be null, `lost` names the one in focus that went from the server, or is
+ * null), `condition` ({tile, condition}) when a tile's state changed,
  * `list` when tiles came or went, `arranged` when another selection, order or page of them is shown.
  */
 export class Deck extends EventTarget {
@@ -132,6 +133,10 @@ export class Deck extends EventTarget {
 
   /** Show one tile large, or with null all alike. @param {Tile | null} tile */
   focus(tile) {
+    this.#focus(tile, null);
+  }
+
+  #focus(tile, lost) {
     if (tile === this.#focused) return;
     const before = this.#focused;
     before?.element.removeAttribute('data-focused');
@@ -143,7 +148,7 @@ export class Deck extends EventTarget {
     this.#arrange();
     this.#rove(tile ?? before);
     (tile ?? before)?.openButton.focus({ preventScroll: tile !== null });
-    this.dispatchEvent(new CustomEvent('focus', { detail: { tile } }));
+    this.dispatchEvent(new CustomEvent('focus', { detail: { tile, lost } }));
   }
 
   /** @param {number} index  Among those shown. */
@@ -245,7 +250,7 @@ export class Deck extends EventTarget {
   }
 
   #remove(tile) {
-    if (tile === this.#focused) this.focus(null);
+    if (tile === this.#focused) this.#focus(null, tile.name);
     this.#visibility.unobserve(tile.element);
     tile.viewer.close();
     tile.element.remove();

@@ -1,18 +1,15 @@
 /** One notice as an entry of a list: its level in shape and word, its text, and when it was. */
+import { formatWhen } from './format.js';
 import { setText } from './text.js';
 
 const LEVELS = { info: '', warning: 'Warning: ', error: 'Error: ' };
-const TIME = new Intl.DateTimeFormat(undefined, { hour: '2-digit', minute: '2-digit', second: '2-digit' });
-const WHOLE = new Intl.DateTimeFormat(undefined, { dateStyle: 'full', timeStyle: 'medium' });
 
 /**
  * @param {import('./notices.js').Notice} notice
- * @param {object} more
- * @param {number} more.offsetS  How far the server's clock is ahead of ours.
- * @param {string | null} more.opens  Title of the camera that a click leads to; null for none.
+ * @param {string | null} opens  Title of the camera that a click leads to; null for none.
  * @returns {HTMLLIElement}
  */
-export function buildEntry(notice, { offsetS, opens }) {
+export function buildEntry(notice, opens) {
   const element = document.createElement('li');
   element.className = 'entry';
   const level = notice.level in LEVELS ? notice.level : 'info';
@@ -33,28 +30,38 @@ export function buildEntry(notice, { offsetS, opens }) {
     button.append(...worded(level, notice.message));
     text.append(button);
   }
-  const when = document.createElement('p');
-  when.className = 'entry-when';
+  const line = document.createElement('p');
+  line.className = 'entry-when';
   const time = document.createElement('time');
-  const local = new Date((notice.at - offsetS) * 1000);
-  time.dateTime = local.toISOString();
-  time.title = WHOLE.format(local);
-  time.textContent = TIME.format(local);
+  const when = formatWhen(notice.at);
+  time.dateTime = when.iso;
+  time.title = when.whole;
+  time.textContent = when.time;
   const ago = document.createElement('span');
   ago.className = 'entry-ago';
   ago.dataset.at = String(notice.at);
-  when.append(time, ago);
-  element.append(mark, text, when);
+  line.append(time, ago);
+  element.append(mark, text, line);
   return element;
 }
 
-/** Say anew how long ago everything in a list was. @param {Element} list @param {number} nowUnix  The server's. */
-export function refreshAgo(list, nowUnix) {
-  for (const ago of list.querySelectorAll('.entry-ago')) setText(ago, formatAgo(nowUnix - Number(ago.dataset.at)));
+/**
+ * Say anew how long ago everything in a list was.
+ *
+ * @param {Element} list
+ * @param {number} serverUnix  What the server's clock says; NaN while unknown.
+ */
+export function refreshAgo(list, serverUnix) {
+  for (const ago of list.querySelectorAll('.entry-ago')) setText(ago, formatAgo(serverUnix - Number(ago.dataset.at)));
 }
 
-/** How long ago, as one would say it: `just now`, `40 s ago`, `5 min ago`, `3 h ago`. @param {number} seconds */
+/**
+ * How long ago, as one would say it: `just now`, `40 s ago`, `5 min ago`, `3 h ago`; nothing while unknown.
+ *
+ * @param {number} seconds
+ */
 export function formatAgo(seconds) {
+  if (Number.isNaN(seconds)) return '';
   if (!(seconds >= 5)) return 'just now';
   if (seconds < 60) return `${Math.floor(seconds)} s ago`;
   if (seconds < 3600) return `${Math.floor(seconds / 60)} min ago`;

@@ -21,7 +21,9 @@ export function formatMs(ms) {
   return `${Math.abs(ms) < 10 ? trimZero(ms.toFixed(1)) : Math.round(ms)} ms`;
 }
 
-const REASONS = { fixed: 'fixed', tile: 'auto: tile', network: 'auto: network', decoding: 'auto: decoding' };
+const REASONS = {
+  fixed: 'fixed', tile: 'auto: tile', network: 'auto: network', decoding: 'auto: browser', server: 'auto: server',
+};
 
 /**
  * @param {string} rendition  `full`, or a width in pixels.
@@ -37,6 +39,41 @@ export function formatCount(count) {
   if (!Number.isFinite(count)) return UNKNOWN;
   if (count < 10000) return String(count);
   return count < 1e6 ? `${Math.floor(count / 1000)}k` : `${(count / 1e6).toFixed(1)}M`;
+}
+
+const TIME = new Intl.DateTimeFormat(undefined, { hour: '2-digit', minute: '2-digit', second: '2-digit' });
+const HOUR = new Intl.DateTimeFormat(undefined, { hour: '2-digit', minute: '2-digit' });
+const DAY = new Intl.DateTimeFormat(undefined, { weekday: 'long', day: 'numeric', month: 'long' });
+const WHOLE = new Intl.DateTimeFormat(undefined, { dateStyle: 'full', timeStyle: 'medium' });
+
+/**
+ * When something happened, for everything on the page that says so. It is the server's time, in the zone of this
+ * browser: that is also what the pictures, the files and the log say, and what everybody else is shown, however
+ * wrong the clock of this machine may be.
+ *
+ * @param {number} atUnix  Seconds, by the server's clock.
+ * @param {number} [serverUnix]  What that clock says now.
+ * @returns {{time: string, whole: string, group: string, iso: string}}  `group` is the day, if it is another one
+ *   than today, and the hour.
+ */
+export function formatWhen(atUnix, serverUnix = NaN) {
+  const date = new Date(atUnix * 1000);
+  const hour = new Date(date);
+  hour.setMinutes(0, 0, 0);
+  return {
+    time: TIME.format(date),
+    whole: WHOLE.format(date),
+    group: `${dayOf(date, serverUnix)}, from ${HOUR.format(hour)}`,
+    iso: date.toISOString(),
+  };
+}
+
+function dayOf(date, serverUnix) {
+  const day = new Date(serverUnix * 1000);
+  const name = date.toDateString();
+  if (day.toDateString() === name) return 'Today';
+  day.setDate(day.getDate() - 1);
+  return day.toDateString() === name ? 'Yesterday' : DAY.format(date);
 }
 
 /** How long ago, counting up: `4 s`, `1:05 min`, `2:07 h`, `3 d`. @param {number} seconds */

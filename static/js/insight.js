@@ -7,7 +7,7 @@ import { buildEntry, refreshAgo } from './entry.js';
 import { closeDrawer, fitDrawers } from './drawer.js';
 import { keepFold } from './folds.js';
 import { isKiosk } from './kiosk.js';
-import { concerns } from './notices.js';
+import { concerns, isOfState } from './notices.js';
 import { Plots } from './plots.js';
 import { CAMERA_S, Samples } from './samples.js';
 import { System } from './system.js';
@@ -27,17 +27,17 @@ export class Insight {
   #timeline;
   #recent = find('[data-recent]');
   #recentShown = '';
-  #isOwn;
+  #own;
 
   /**
    * @param {import('./link.js').Link} link
    * @param {import('./clock.js').ClockOffset} clock
    * @param {import('./deck.js').Deck} deck
    * @param {import('./toasts.js').Toasts} toasts
-   * @param {(notice: import('./notices.js').Notice) => boolean} isOwn  It tells what was just done here.
+   * @param {import('./ownactions.js').OwnActions} own
    */
-  constructor(link, clock, deck, toasts, isOwn) {
-    this.#isOwn = isOwn;
+  constructor(link, clock, deck, toasts, own) {
+    this.#own = own;
     this.#clock = clock;
     this.#deck = deck;
     this.#toasts = toasts;
@@ -86,14 +86,16 @@ export class Insight {
     this.#samples.take(stats, this.#deck.tiles.values());
     this.#system.setProcess(stats.process ?? {});
     this.#showPlots();
+    this.#showRecent();
   }
 
   #onNotice(notice) {
     const screen = { focused: this.#deck.focused?.name ?? null, inView: (camera) => this.#isInView(camera) };
-    const own = this.#isOwn(notice);
-    const toasted = !own && concerns(notice, screen);
-    if (toasted) this.#toasts.show(notice.message, notice.level);
-    this.#timeline.take(notice, own || (toasted && !document.hidden));
+    const own = this.#own.has(notice);
+    const listed = this.#timeline.lists(notice);
+    const inSight = concerns(notice, screen);
+    if (inSight && !own && !listed && !isOfState(notice)) this.#toasts.show(notice.message, notice.level);
+    this.#timeline.take(notice, own || (inSight && !listed && !document.hidden));
   }
 
   #isInView(camera) {
@@ -128,11 +130,10 @@ export class Insight {
     const notices = this.#timeline.newestOf(focused.name, RECENT);
     const key = notices.map(({ at }) => at).join();
     if (key !== this.#recentShown || key === '') {
-      const offsetS = this.#clock.offset;
-      this.#recent.replaceChildren(...notices.map((notice) => buildEntry(notice, { offsetS, opens: null })));
+      this.#recent.replaceChildren(...notices.map((notice) => buildEntry(notice, null)));
       find('[data-recent-none]').hidden = notices.length > 0;
     }
     this.#recentShown = key;
-    refreshAgo(this.#recent, this.#timeline.nowUnix);
+    refreshAgo(this.#recent, this.#clock.serverUnix);
   }
 }

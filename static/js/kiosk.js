@@ -4,9 +4,12 @@
  * paint.
  */
 import { readLink } from './deeplink.js';
+import { sayGone, sayMissing } from './departed.js';
 import { setText } from './text.js';
 
 const STILL_MS = 3000;
+// How long it is said of a camera that it went: the screen is there for the others.
+const GONE_MS = 10 * 60 * 1000;
 const KEYS = new Set(['step', 'fullscreen']);
 
 /** The page is a kiosk, for good: another address is another page. */
@@ -21,30 +24,37 @@ export function isKioskAction(action) {
  * @param {HTMLElement} note  Says what is asked for and not there.
  * @param {import('./deck.js').Deck} deck
  * @param {import('./arrangement.js').Arrangement} arrangement
+ * @param {import('./departed.js').Departed} departed
  */
-export function setUpKiosk(note, deck, arrangement) {
+export function setUpKiosk(note, deck, arrangement, departed) {
   const { cameras, every } = readLink(location.search);
+  let gone = [];
   arrangement.limit(cameras);
   const tell = () => {
     const known = [...deck.tiles.keys()];
     const missing = cameras.filter((name) => !deck.tiles.has(name));
-    note.hidden = missing.length === 0 || known.length === 0;
-    setText(note.querySelector('[data-kiosk-missing]'), describeMissing(missing));
+    gone = gone.filter((name) => !deck.tiles.has(name));
+    note.hidden = (missing.length === 0 && gone.length === 0) || known.length === 0;
+    const text = [missing.length > 0 && sayMissing(missing), gone.length > 0 && sayGone(gone)].filter(Boolean).join(' ');
+    setText(note.querySelector('[data-kiosk-missing]'), text);
     setText(note.querySelector('[data-kiosk-known]'), `Cameras here: ${known.join(', ')}.`);
     note.toggleAttribute('data-alone', deck.shown.length === 0);
   };
   deck.addEventListener('list', tell);
+  departed.addEventListener('gone', ({ detail: { were } }) => {
+    // Those that are asked for by name are told of anyhow, and for as long as they are missing.
+    gone.push(...were.filter((name) => !cameras.includes(name)));
+    tell();
+    setTimeout(() => {
+      gone = gone.filter((name) => !were.includes(name));
+      tell();
+    }, GONE_MS);
+  });
   // Nothing opens: there would be no way back without the bars.
   document.querySelector('[data-tiles]').addEventListener('click', (event) => event.stopPropagation(), { capture: true });
   hidePointer();
   stayAwake();
   if (every > 0) setInterval(() => deck.step(1), every * 1000);
-}
-
-function describeMissing(names) {
-  const quoted = names.map((name) => `“${name}”`);
-  if (quoted.length < 2) return `There is no camera ${quoted.join('')} here.`;
-  return `There are no cameras ${quoted.slice(0, -1).join(', ')} and ${quoted.at(-1)} here.`;
 }
 
 function hidePointer() {

@@ -18,6 +18,7 @@ import { setUpKeyboard } from './keyboard.js';
 import { isKiosk, isKioskAction } from './kiosk.js';
 import { Link } from './link.js';
 import { Mjpeg } from './mjpeg.js';
+import { OwnActions } from './ownactions.js';
 import { Panel, isRunning } from './panel.js';
 import { place } from './place.js';
 import { setUpSkipLink } from './skiplink.js';
@@ -45,8 +46,8 @@ const deck = new Deck(deckElement, find('#tile-template'), link, clock, arrangem
 const panel = new Panel(find('[data-panel]'), setOnCamera);
 const controls = new Controls(find('[data-controls]'), tune);
 const toasts = new Toasts(find('[data-toasts]'), find('#toast-template'));
-// Whoever moves a control sees what it does, and needs no notice of it laid over the controls.
-const insight = new Insight(link, clock, deck, toasts, (notice) => controls.isOwn(notice));
+const own = new OwnActions();
+const insight = new Insight(link, clock, deck, toasts, own);
 const banner = new Banner(find('[data-banner]'));
 const announcer = new Announcer(find('[data-announcer]'));
 const view = new View({ deck, arrangement, link, toasts, announcer });
@@ -56,8 +57,8 @@ const openHelp = setUpHelp(find('[data-help]'));
 const openQuit = setUpQuit(find('[data-quit]'), quitServer);
 
 let role = 'viewer';
-/** Whether the server knows who this is; false without users. */
-let known = false;
+// Whether this page is somebody's; false also where it has never been connected.
+let named = find('[data-account]') !== null;
 let quitting = false;
 let plainTimer = 0;
 
@@ -99,9 +100,10 @@ function listen() {
   link.addEventListener('blocked', onBlocked);
 }
 
-function onHello({ role: newRole, user, cameras }) {
+function onHello({ role: newRole, user = null, cameras }) {
   role = newRole;
-  known = user !== null;
+  named = user !== null;
+  own.greet(user);
   quitting = false;
   leavePlain();
   banner.hide();
@@ -121,12 +123,15 @@ function onCamera(state) {
 }
 
 function onRefused({ message, code }) {
-  // Logged out, here or elsewhere, or users were changed: only logging in helps.
-  if (code === 'unauthorized' && !isEmbedded) {
-    const query = new URLSearchParams(location.search);
-    query.set('why', known ? 'ended' : 'users');
-    location.assign(`login?${query}`);
-  } else banner.show('refused', message);
+  if (code === 'unauthorized' && !isEmbedded) goToLogin();
+  else banner.show('refused', message);
+}
+
+/** Logged out, here or elsewhere, the user was changed, or there are users now: only logging in helps. */
+function goToLogin() {
+  const query = new URLSearchParams(location.search);
+  query.set('why', named ? 'ended' : 'users');
+  location.assign(`login?${query.toString().replaceAll('%2C', ',')}`);
 }
 
 function onDown({ reason }) {
@@ -161,6 +166,7 @@ function leavePlain() {
 async function fetchCameras() {
   try {
     const response = await fetch(withToken('api/cameras'), { cache: 'no-store' });
+    if (response.status === 401 && !isEmbedded) goToLogin();
     const body = await response.json();
     return Array.isArray(body) ? body : (body.cameras ?? null);
   } catch {
@@ -193,8 +199,8 @@ function perform(act) {
       if (deck.focused) toggleCamera(deck.focused);
       return deck.focused !== null;
     case 'snapshot':
-      if (tile) snapshot(tile);
-      return tile !== null;
+      if (tile?.hasPicture) snapshot(tile);
+      return tile?.hasPicture === true;
     case 'fullscreen':
       if (tile) toggleFullscreen(tile.element).catch((error) => toasts.show(error.message, 'warning'));
       return tile !== null;
@@ -213,16 +219,23 @@ function setOnCamera(event, camera, value) {
 
 /** Set a control; show the truth that comes back. Why not is told at the control. */
 async function tune(event, payload) {
-  const reply = await link.request(event, payload);
+  const reply = await ask(event, payload);
   if (reply.ok) onCamera(reply.camera);
   return reply;
 }
 
 /** Send what an operator wants; show the truth that comes back, or why not. */
 async function command(event, payload) {
-  const reply = await link.request(event, payload);
-  if (!reply.ok) toasts.show(reply.message || `Refused: ${reply.error}`, 'error');
+  const reply = await ask(event, payload);
+  if (!reply.ok) toasts.show(`Not done: ${reply.message || reply.error}`, 'error');
   else if (reply.camera) onCamera(reply.camera);
+  return reply;
+}
+
+async function ask(event, payload) {
+  own.note(payload.camera);
+  const reply = await link.request(event, payload);
+  own.note(payload.camera);
   return reply;
 }
 

@@ -6,6 +6,7 @@
  * @property {string} message
  * @property {number} at       Unix seconds, by the server's clock.
  * @property {string} [camera] None if it concerns the whole server.
+ * @property {string} [by]     Who did it; none for what happened by itself.
  */
 
 export const KEPT_S = 24 * 3600;
@@ -51,14 +52,14 @@ export class Notices {
   }
 
   /**
-   * @param {{camera?: string | null, levels?: ReadonlySet<string>}} which  All cameras for null, all levels
-   *   for none; with a camera of '' what concerns the whole server.
+   * @param {{camera?: string | null, level?: string | null}} which  All for null; with a camera of '' what
+   *   concerns the whole server.
    * @returns {Notice[]} newest first
    */
-  select({ camera = null, levels } = {}) {
+  select({ camera = null, level = null } = {}) {
     return this.#known
       .filter((notice) => camera === null || (notice.camera ?? '') === camera)
-      .filter(({ level }) => levels === undefined || levels.has(level))
+      .filter((notice) => level === null || notice.level === level)
       .reverse();
   }
 }
@@ -72,6 +73,15 @@ export class Notices {
 export function concerns({ camera }, { focused, inView }) {
   if (camera === undefined) return true;
   return focused === null ? inView(camera) : camera === focused;
+}
+
+/**
+ * Whether the camera's state says the same, and with it the camera's tile: that it was lost, and why, or is back.
+ *
+ * @param {Notice} notice
+ */
+export function isOfState({ camera, by, level }) {
+  return camera !== undefined && by === undefined && level !== 'error';
 }
 
 function withoutRepeats(notices) {

@@ -8,7 +8,7 @@ import { keepFold } from './folds.js';
 import { Knob } from './knob.js';
 import { ProcessingList } from './processing.js';
 import { SizeChoice } from './sizechoice.js';
-import { setText } from './text.js';
+import { setText, setTitle } from './text.js';
 
 const VIEWER_REASON = 'You are here as a viewer. An operator can change these.';
 const NO_LINK_REASON = 'Controls work again once the server is connected.';
@@ -44,7 +44,8 @@ export class Panel extends EventTarget {
   #state;
   #operatorFields;
   #toggleButton;
-  #snapshotButton;
+  #pictureButtons;
+  #popoutButton;
   #locked;
   #lockedText;
   #facts;
@@ -71,7 +72,8 @@ export class Panel extends EventTarget {
     this.#state = element.querySelector('.panel-state');
     this.#operatorFields = element.querySelector('[data-operator]');
     this.#toggleButton = element.querySelector('[data-action="toggle"]');
-    this.#snapshotButton = element.querySelector('[data-action="snapshot"]');
+    this.#pictureButtons = ['snapshot', 'copy'].map((action) => element.querySelector(`[data-action="${action}"]`));
+    this.#popoutButton = element.querySelector('[data-action="popout"]');
     this.#locked = element.querySelector('[data-locked]');
     this.#lockedText = element.querySelector('[data-locked-text]');
     this.#facts = buildFacts(element.querySelector('[data-facts]'));
@@ -130,6 +132,7 @@ export class Panel extends EventTarget {
     const { title, word, since, reason, toggle } = this.#fields;
     this.#state.dataset.lamp = condition;
     setText(title, tile.title);
+    setTitle(title, tile.title);
     setText(word, WORDS[condition]);
     setText(since, Number.isFinite(tile.sinceS) ? `for ${formatAge(tile.sinceS)}` : '');
     setText(reason, state.reason ?? '');
@@ -147,7 +150,9 @@ export class Panel extends EventTarget {
     const allowed = this.#role === 'operator' && this.#connected;
     this.#operatorFields.disabled = !allowed;
     this.#toggleButton.disabled = !allowed;
-    this.#snapshotButton.disabled = !this.#tile.viewer.hasPicture && this.#connected;
+    for (const button of this.#pictureButtons) button.disabled = !this.#tile.hasPicture;
+    // What is out can always come back.
+    this.#popoutButton.disabled = !this.#tile.viewer.hasPicture && this.#popoutButton.ariaPressed !== 'true';
     this.#locked.hidden = allowed;
     setText(this.#lockedText, this.#connected ? VIEWER_REASON : NO_LINK_REASON);
   }

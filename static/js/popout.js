@@ -7,7 +7,7 @@
  * videos, the canvas is filmed.
  */
 import { WORDS } from './condition.js';
-import { setText } from './text.js';
+import { setText, setTitle } from './text.js';
 
 const WIDTH_PX = 480;
 const CAPTION_PX = 34;
@@ -40,9 +40,7 @@ export class Popout extends EventTarget {
     deck.addEventListener('condition', ({ detail }) => {
       if (detail.tile === this.#tile) this.#describe();
     });
-    deck.addEventListener('list', () => {
-      if (this.#tile && deck.tiles.get(this.#tile.name) !== this.#tile) this.#end();
-    });
+    deck.addEventListener('list', () => this.#follow());
   }
 
   /** The tile in the small window. @returns {import('./tile.js').Tile | null} */
@@ -124,13 +122,33 @@ export class Popout extends EventTarget {
     this.dispatchEvent(new CustomEvent('change'));
   }
 
+  // The camera may be gone from the server: the small window says so, as the page may not be seen, and goes on
+  // when it is back.
+  #follow() {
+    if (this.#tile === null) return;
+    const now = this.#deck.tiles.get(this.#tile.name);
+    if (now === this.#tile) return;
+    if (now) {
+      this.#tile = now;
+      this.#deck.keepWatched(now, true);
+      this.dispatchEvent(new CustomEvent('change'));
+    } else if (this.#caption === null) {
+      this.#end();
+    }
+    this.#describe();
+  }
+
   #describe() {
-    const { title, condition } = this.#tile;
     if (this.#caption === null) return;
-    this.#caption.ownerDocument.title = title;
-    this.#caption.dataset.lamp = condition;
+    const here = this.#deck.tiles.get(this.#tile.name) === this.#tile;
+    const { title, condition } = this.#tile;
+    const page = this.#caption.ownerDocument;
+    page.title = title;
+    page.body.toggleAttribute('data-gone', !here);
+    this.#caption.dataset.lamp = here ? condition : 'gone';
     setText(this.#caption.firstElementChild, title);
-    setText(this.#caption.lastElementChild, WORDS[condition]);
+    setTitle(this.#caption.firstElementChild, title);
+    setText(this.#caption.lastElementChild, here ? WORDS[condition] : 'No longer here');
   }
 
   // One at a time, and always the newest: a picture that comes meanwhile is fetched when this one is done.

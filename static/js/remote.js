@@ -120,9 +120,9 @@ export class RemoteViewer extends EventTarget {
     return nowUnix() - this.#report.aliveUnix;
   }
 
-  /** Age of the picture on the canvas in seconds; NaN without one. */
+  /** Age of the picture on the canvas in seconds; NaN without one, and while the server's clock is unknown. */
   get pictureAgeS() {
-    return this.#report.at === null ? NaN : nowUnix() + this.#clock.offset - this.#report.at;
+    return this.#report.at === null ? NaN : this.#clock.serverUnix - this.#report.at;
   }
 
   /** Which rendition the picture on the canvas is; empty without one. */
@@ -130,7 +130,7 @@ export class RemoteViewer extends EventTarget {
     return this.#report.rendition;
   }
 
-  /** Why it is that one: `fixed`, `tile`, `network` or `decoding`. */
+  /** Why it is that one: `fixed`, `tile`, `network`, `decoding` or `server`. */
   get renditionReason() {
     return this.#report.reason;
   }

@@ -8,3 +8,13 @@
 export function setText(element, text) {
   if (element.textContent !== text) element.textContent = text;
 }
+
+/**
+ * The same for what is shown on hover.
+ *
+ * @param {HTMLElement} element
+ * @param {string} text
+ */
+export function setTitle(element, text) {
+  if (element.title !== text) element.title = text;
+}

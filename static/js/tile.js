@@ -1,11 +1,10 @@
 /** One camera on the page: its picture, its state in words, and four numbers. */
-import { nowUnix } from './clock.js';
 import { WORDS, conditionOf, frameInterval } from './condition.js';
 import { UNKNOWN, formatAge, formatCount, formatFps, formatMs, formatRendition, plural } from './format.js';
 import { ProcessingTrouble } from './processing.js';
 import { RemoteViewer } from './remote.js';
 import { chosenSize } from './sizechoice.js';
-import { setText } from './text.js';
+import { setText, setTitle } from './text.js';
 
 const DETAILS = {
   connecting: '',
@@ -17,6 +16,8 @@ const DETAILS = {
   stopped: 'Stopped by an operator',
   gone: 'Reconnecting by itself',
 };
+
+let lastId = 0;
 
 /**
  * @typedef {object} CameraState  STATE of the wire contract.
@@ -77,6 +78,9 @@ export class Tile extends EventTarget {
     };
     this.#processing = new ProcessingTrouble(this.#parts.glass);
     this.#element.dataset.camera = state.name;
+    lastId += 1;
+    this.#parts.veilDetail.id = `reason-${lastId}`;
+    this.#parts.open.setAttribute('aria-describedby', this.#parts.veilDetail.id);
     this.#clock = clock;
     this.#viewer = new RemoteViewer(link, clock, state.name, this.#parts.canvas, chosenSize(state.name));
     this.#viewer.addEventListener('painted', () => this.refresh());
@@ -94,6 +98,11 @@ export class Tile extends EventTarget {
 
   get viewer() {
     return this.#viewer;
+  }
+
+  /** There is a picture of it: to save and to copy. */
+  get hasPicture() {
+    return this.#viewer.hasPicture || this.#fallback?.hidden === false;
   }
 
   /** Width by height of the picture; a guess until the source has been opened once. */
@@ -118,7 +127,7 @@ export class Tile extends EventTarget {
   /** Seconds since the server's state began; NaN while what is shown is the page's own finding. */
   get sinceS() {
     const ours = this.#condition !== this.#state.state || !Number.isFinite(this.#state.since);
-    return ours ? NaN : nowUnix() + this.#clock.offset - this.#state.since;
+    return ours ? NaN : this.#clock.serverUnix - this.#state.since;
   }
 
   /** @returns {import('./condition.js').Condition} */
@@ -190,7 +199,10 @@ export class Tile extends EventTarget {
     parts.state.dataset.lamp = condition;
     setText(parts.word, word);
     setText(parts.veilWord, word);
-    setText(parts.veilDetail, this.#reasonOf(condition));
+    const detail = this.#reasonOf(condition);
+    setText(parts.veilDetail, detail);
+    // What there may be no room for, in whole: in the tooltip, and for screen readers.
+    setTitle(parts.open, detail && condition !== 'live' ? `${this.title}\n${word}: ${detail}` : this.title);
     const age = condition === 'live' || !hasPicture ? NaN : this.#viewer.pictureAgeS;
     setText(parts.veilAge, age >= 1 ? `Picture is ${formatAge(age)} old` : '');
     const label = `${this.title}: ${word}`;

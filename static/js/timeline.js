@@ -1,7 +1,7 @@
 /** The drawer with what happened in the last day, and the dot on its button for what is new there. */
-import { nowUnix } from './clock.js';
 import { Drawer } from './drawer.js';
 import { buildEntry, refreshAgo } from './entry.js';
+import { formatWhen } from './format.js';
 import { Notices } from './notices.js';
 import { setText } from './text.js';
 
@@ -11,8 +11,7 @@ const AT_ONCE = 200;
 // With fewer of what is chosen, more is asked for by itself: the server holds ten answers' worth.
 const FEW = 15;
 const SERVER = '';
-const HOUR = new Intl.DateTimeFormat(undefined, { hour: '2-digit', minute: '2-digit' });
-const DAY = new Intl.DateTimeFormat(undefined, { weekday: 'long', day: 'numeric', month: 'long' });
+const ALL = 'all';
 
 /** Event: `open` with {camera} when somebody wants to see one; `change` when more is known. */
 export class Timeline extends EventTarget {
@@ -28,7 +27,7 @@ export class Timeline extends EventTarget {
   #loaded = false;
   #asking = false;
   #limit = AT_ONCE;
-  #levels = new Set(['info', 'warning', 'error']);
+  #level = ALL;
   #seenAt = remembered();
   /** @type {import('./notices.js').Notice[]} */
   #unread = [];
@@ -79,11 +78,6 @@ export class Timeline extends EventTarget {
     return this.#notices.select({ camera }).slice(0, count);
   }
 
-  /** What the server's clock says. */
-  get nowUnix() {
-    return nowUnix() + this.#clock.offset;
-  }
-
   /** Which cameras there are to choose from. @param {Map<string, string>} titles  By name. */
   setCameras(titles) {
     this.#titles = titles;
@@ -116,6 +110,12 @@ export class Timeline extends EventTarget {
     this.#setState('ready');
   }
 
+  /** Whether a notice that comes now is seen in the drawer. @param {import('./notices.js').Notice} notice */
+  lists({ camera, level }) {
+    const ofCamera = this.#camera === null || this.#camera === (camera ?? SERVER);
+    return this.#drawer.open && this.#state === 'ready' && ofCamera && (this.#level === ALL || this.#level === level);
+  }
+
   /**
    * Take a notice that has just come.
    *
@@ -135,9 +135,8 @@ export class Timeline extends EventTarget {
     camera.addEventListener('change', () => this.#filter());
     for (const button of levels) {
       button.addEventListener('click', () => {
-        const { filterLevel: level } = button.dataset;
-        if (!this.#levels.delete(level)) this.#levels.add(level);
-        button.setAttribute('aria-pressed', String(this.#levels.has(level)));
+        this.#level = button.dataset.filterLevel;
+        for (const other of levels) other.setAttribute('aria-pressed', String(other === button));
         this.#filter();
       });
     }
@@ -158,7 +157,8 @@ export class Timeline extends EventTarget {
   async #loadEarlier() {
     if (this.#asking) return;
     this.#asking = true;
-    const reply = await this.#link.request('notices', { before: this.#notices.all[0]?.at ?? this.nowUnix });
+    const before = this.#notices.all[0]?.at;
+    const reply = await this.#link.request('notices', before === undefined ? {} : { before });
     this.#asking = false;
     if (!reply.ok) {
       this.#fail(reply.message);
@@ -177,9 +177,8 @@ export class Timeline extends EventTarget {
   }
 
   #tick() {
-    this.#notices.expire(this.nowUnix);
-    if (this.#drawer.open) refreshAgo(this.#parts.list, this.nowUnix);
-    this.dispatchEvent(new CustomEvent('change'));
+    this.#notices.expire(this.#clock.serverUnix);
+    this.#render();
   }
 
   #filter() {
@@ -234,7 +233,7 @@ export class Timeline extends EventTarget {
   #render() {
     this.dispatchEvent(new CustomEvent('change'));
     if (!this.#drawer.open) return;
-    const chosen = this.#notices.select({ camera: this.#camera, levels: this.#levels });
+    const chosen = this.#notices.select({ camera: this.#camera, level: this.#level === ALL ? null : this.#level });
     const shown = chosen.slice(0, this.#limit);
     const { loading, empty, failed, earlier, list } = this.#parts;
     loading.hidden = this.#state !== 'loading';
@@ -242,24 +241,24 @@ export class Timeline extends EventTarget {
     const wanting = this.#state === 'ready' && chosen.length < FEW && this.#more;
     empty.hidden = this.#state !== 'ready' || shown.length > 0 || wanting;
     earlier.hidden = this.#state !== 'ready' || (chosen.length <= shown.length && !this.#more);
-    const key = shown.map(({ at, message }) => `${at} ${message}`).join('\n');
+    const today = new Date(this.#clock.serverUnix * 1000).toDateString();
+    const key = [today, ...shown.map(({ at, message }) => `${at} ${message}`)].join('\n');
     if (key !== this.#shown) this.#fill(shown);
     this.#shown = key;
-    refreshAgo(list, this.nowUnix);
+    refreshAgo(list, this.#clock.serverUnix);
     if (wanting) this.#loadEarlier();
   }
 
   #fill(notices) {
     const { list } = this.#parts;
     const focused = list.contains(document.activeElement) ? document.activeElement.closest('[data-id]')?.dataset.id : null;
-    const offsetS = this.#clock.offset;
     const groups = [];
     let last = '';
     for (const notice of notices) {
-      const title = groupOf(new Date((notice.at - offsetS) * 1000));
+      const title = formatWhen(notice.at, this.#clock.serverUnix).group;
       if (title !== last) groups.push(buildGroup(title));
       last = title;
-      const entry = buildEntry(notice, { offsetS, opens: this.#titles.get(notice.camera) ?? null });
+      const entry = buildEntry(notice, this.#titles.get(notice.camera) ?? null);
       entry.dataset.id = `${notice.at} ${notice.camera ?? ''}`;
       groups.at(-1).lastElementChild.append(entry);
     }
@@ -274,17 +273,6 @@ function buildGroup(title) {
   head.textContent = title;
   group.append(head, document.createElement('ol'));
   return group;
-}
-
-/** The day, when it is not this one, and the hour. */
-function groupOf(date) {
-  const hour = new Date(date);
-  hour.setMinutes(0, 0, 0);
-  const time = `from ${HOUR.format(hour)}`;
-  const today = new Date();
-  if (date.toDateString() === today.toDateString()) return `Today, ${time}`;
-  today.setDate(today.getDate() - 1);
-  return `${date.toDateString() === today.toDateString() ? 'Yesterday' : DAY.format(date)}, ${time}`;
 }
 
 function remembered() {

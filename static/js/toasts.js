@@ -19,8 +19,9 @@ export class Toasts {
   /**
    * @param {string} message
    * @param {'info' | 'warning' | 'error'} level
+   * @param {{stays?: boolean}} options  Whether it stays until it is dismissed.
    */
-  show(message, level = 'info') {
+  show(message, level = 'info', { stays = false } = {}) {
     // A message that says the same, or the same with another number (a slider being dragged), replaces the
     // old one: a flood shows as one toast, not as a wall of them.
     const kind = kindOf(message);
@@ -28,7 +29,10 @@ export class Toasts {
       if (other.dataset.kind === kind) other.remove();
     }
     while (this.#element.children.length >= MOST) this.#element.firstElementChild.remove();
-    this.#element.append(this.#build(message, level in SHOWN_MS ? level : 'info'));
+    const known = level in SHOWN_MS ? level : 'info';
+    const toast = this.#build(message, known);
+    if (!stays) this.#expire(toast, SHOWN_MS[known]);
+    this.#element.append(toast);
   }
 
   #build(message, level) {
@@ -37,13 +41,16 @@ export class Toasts {
     toast.dataset.kind = kindOf(message);
     toast.querySelector('.toast-text').textContent = message;
     toast.querySelector('.toast-close').addEventListener('click', () => toast.remove());
-    let timer = setTimeout(() => toast.remove(), SHOWN_MS[level]);
+    return toast;
+  }
+
+  #expire(toast, shownMs) {
+    let timer = setTimeout(() => toast.remove(), shownMs);
     // Someone is reading it or about to close it.
     toast.addEventListener('pointerenter', () => clearTimeout(timer));
     toast.addEventListener('pointerleave', () => {
-      timer = setTimeout(() => toast.remove(), SHOWN_MS[level] / 2);
+      timer = setTimeout(() => toast.remove(), shownMs / 2);
     });
-    return toast;
   }
 }
 

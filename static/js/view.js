@@ -1,6 +1,7 @@
 /** Puts together what shows the cameras one way or another; main.js puts this into the page. */
 import { ClipboardError, copyPicture } from './clipboard.js';
 import { readLink } from './deeplink.js';
+import { Departed, sayGone, sayMissing } from './departed.js';
 import { Filter } from './filter.js';
 import { isKiosk, setUpKiosk } from './kiosk.js';
 import { Lens } from './lens.js';
@@ -22,7 +23,8 @@ export class View {
   #menu;
   #popout;
   #trail;
-  // A camera that the address names and that the server has not told of yet.
+  #departed;
+  // A camera that the address names, or that was in focus, and that the server has not told of yet.
   #awaited = null;
   #large = null;
 
@@ -41,12 +43,14 @@ export class View {
     this.#announcer = announcer;
     const list = find('[data-tiles]');
     this.#lens = new Lens(list, (by) => deck.step(by));
-    this.#menu = new ViewMenu({ menu: find('[data-view-menu]'), bar: find('[data-layouts]') }, deck, arrangement, toasts);
+    const menu = { menu: find('[data-view-menu]'), bar: find('[data-layouts]') };
+    this.#menu = new ViewMenu(menu, deck, arrangement, toasts, announcer);
     this.#filter = new Filter(find('[data-filter]'), find('[data-nothing]'), deck, arrangement, announcer);
     this.#popout = new Popout(deck, link);
+    this.#departed = new Departed(deck);
     this.#trail = new Trail({ read: () => this.#read(), apply: (shown) => this.#apply(shown) });
     new Pager(find('[data-pager]'), deck, find('[data-deck]'));
-    if (isKiosk) setUpKiosk(find('[data-kiosk-note]'), deck, arrangement);
+    if (isKiosk) setUpKiosk(find('[data-kiosk-note]'), deck, arrangement, this.#departed);
     else new Reorder(list, deck, (tile) => this.#tellPlace(tile));
     this.#listen();
     this.#apply(readLink(location.search));
@@ -72,11 +76,12 @@ export class View {
       case 'shift':
         return this.#tellPlace(this.#deck.shift(act.by));
       case 'copy':
-        if (tile) this.#copy(tile);
-        return tile !== null;
+        if (tile?.hasPicture) this.#copy(tile);
+        return tile?.hasPicture === true;
       case 'popout':
-        if (tile && canPopOut) this.#popout.toggle(tile).catch((error) => this.#toasts.show(error.message, 'warning'));
-        return tile !== null && canPopOut;
+        if (!this.#canPopOut(tile)) return false;
+        this.#popout.toggle(tile).catch((error) => this.#toasts.show(error.message, 'warning'));
+        return true;
       default:
         return false;
     }
@@ -85,14 +90,15 @@ export class View {
   #listen() {
     const deck = this.#deck;
     deck.addEventListener('arranged', () => this.#trail.note());
-    deck.addEventListener('focus', ({ detail: { tile } }) => {
+    deck.addEventListener('focus', ({ detail: { tile, lost } }) => {
       this.#lens.changed(this.#large);
       this.#large = tile?.element ?? null;
-      this.#awaited = null;
+      this.#awaited = lost;
       this.#showPopout();
       this.#trail.note();
     });
     deck.addEventListener('list', () => this.#meet());
+    this.#departed.addEventListener('gone', ({ detail }) => this.#onGone(detail));
     this.#popout.addEventListener('change', () => this.#showPopout());
     document.addEventListener('fullscreenchange', ({ target }) => {
       // A tile that was large only for as long as it filled the screen.
@@ -122,7 +128,16 @@ export class View {
     if (name === null) return;
     const tile = this.#deck.tiles.get(name);
     if (tile) this.#deck.focus(tile);
-    else if (this.#deck.tiles.size > 0) this.#toasts.show(`There is no camera “${name}” here.`, 'warning');
+    else this.#departed.expect(name);
+  }
+
+  // Until somebody has read it: the address, which is the only other place that named it, says so no more.
+  #onGone({ were, never }) {
+    if (were.length > 0) this.#toasts.show(sayGone(were), 'warning', { stays: true });
+    if (never.length > 0) this.#toasts.show(sayMissing(never), 'warning', { stays: true });
+    if (![...were, ...never].includes(this.#awaited)) return;
+    this.#awaited = null;
+    this.#trail.note();
   }
 
   async #copy(tile) {
@@ -133,6 +148,11 @@ export class View {
       if (!(error instanceof ClipboardError)) throw error;
       this.#toasts.show(error.message, 'warning');
     }
+  }
+
+  // What is out can always come back.
+  #canPopOut(tile) {
+    return canPopOut && tile !== null && (tile.viewer.hasPicture || tile === this.#popout.tile);
   }
 
   #showPopout() {

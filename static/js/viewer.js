@@ -29,7 +29,7 @@ const SETTLED_MS = 200;
  * @property {number} lastSeq        Of the frame painted last in this watch; -1 before the first.
  * @property {number | null} at      Capture time of the picture on the canvas; null without one.
  * @property {string} rendition      Of that picture; empty without one.
- * @property {string} reason         Why it is that one: `fixed`, `tile`, `network` or `decoding`.
+ * @property {string} reason         Why it is that one: `fixed`, `tile`, `network`, `decoding` or `server`.
  * @property {import('./latency.js').Spent} spent  Of all painted frames together.
  */
 

@@ -9,6 +9,7 @@ export class ViewMenu {
   #deck;
   #arrangement;
   #toasts;
+  #announcer;
   #choices;
   #bar;
   #reset;
@@ -24,13 +25,15 @@ export class ViewMenu {
    * @param {import('./deck.js').Deck} deck
    * @param {import('./arrangement.js').Arrangement} arrangement
    * @param {import('./toasts.js').Toasts} toasts
+   * @param {import('./announcer.js').Announcer} announcer
    */
-  constructor({ menu, bar }, deck, arrangement, toasts) {
+  constructor({ menu, bar }, deck, arrangement, toasts, announcer) {
     this.#menu = menu;
     this.#bar = bar;
     this.#deck = deck;
     this.#arrangement = arrangement;
     this.#toasts = toasts;
+    this.#announcer = announcer;
     this.#choices = [...bar.querySelectorAll('[data-layout]'), ...menu.querySelectorAll('[data-layout]')];
     this.#reset = menu.querySelector('[data-view-act="reset"]');
     this.#kiosk = menu.querySelector('[data-kiosk-link]');
@@ -54,7 +57,7 @@ export class ViewMenu {
     const { layout } = this.#arrangement;
     const next = LAYOUTS[(LAYOUTS.indexOf(layout) + 1) % LAYOUTS.length];
     this.#choose(next);
-    this.#toasts.show(`Layout: ${LAYOUT_NAMES[next]}`);
+    this.#announcer.say('Layout', LAYOUT_NAMES[next]);
   }
 
   /** Close the menu; false if it was not open. */
@@ -89,7 +92,7 @@ export class ViewMenu {
     if (action === 'install') this.#promptInstall();
     if (action === 'reset') {
       this.#arrangement.resetOrder();
-      this.#toasts.show('Cameras are in their own order again');
+      this.#announcer.say('Order', 'the cameras’ own');
     }
   }
 

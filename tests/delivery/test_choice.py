@@ -28,6 +28,7 @@ class Viewer:
         bare_s: What a message takes there and back.
         told: Whether it says what a bare message takes.
         hold_s: What decoding and painting a frame of full size takes.
+        lag_s: How late the server's hub is, and takes acknowledgements.
         seen: When which frame was painted: time, rendition and age in seconds.
     """
 
@@ -35,6 +36,7 @@ class Viewer:
     bare_s: float = 0.002
     told: bool = True
     hold_s: float = 0.002
+    lag_s: float = 0.0
     tile: int | None = 1280
     fps: float = 30.0
     now: float = 0.0
@@ -45,7 +47,12 @@ class Viewer:
         put_frame(camera, 1, picture(1280, 720))
         self.camera = _SizedCamera(camera, self.fps)
         self.credit = Credit(2, 0.0)
-        self.choice = Choice(self.camera, lambda name: 1000.0 * KILOBYTES[name], 0.0)  # type: ignore[arg-type]
+        self.choice = Choice(
+            self.camera,  # type: ignore[arg-type]
+            lambda name: 1000.0 * KILOBYTES[name],
+            0.0,
+            lambda share: self.lag_s,
+        )
         self.choice.aim(self.tile, 0, 0.0)
         self._seq = 0
         self._sent_seq = 0
@@ -78,7 +85,8 @@ class Viewer:
         self._idle_at = painted_at = max(arrived_at, self._idle_at) + hold_s
         self.seen.append((painted_at, name, painted_at - self.now))
         held_s = painted_at - arrived_at
-        heapq.heappush(self._acks, (painted_at + self.bare_s / 2, self._seq, held_s))
+        taken_at = painted_at + self.bare_s / 2 + self.lag_s
+        heapq.heappush(self._acks, (taken_at, self._seq, held_s))
 
     def _take(self, at: float, seq: int, hold_s: float) -> None:
         frames = self.credit.acknowledge(seq, at, self.fps)
@@ -198,6 +206,45 @@ def test_viewer_that_decodes_slowly_is_told_so() -> None:
     assert viewer.choice.reason == "decoding"
     assert viewer.rate(5) > 20
     assert viewer.watch(100).changes(since=60) <= 8
+
+
+def test_busy_server_is_named_and_not_the_network() -> None:
+    """On a wide link a hub that is 100 ms late makes pictures smaller, and says that it is its own.
+
+    It used to say "network", on localhost, to somebody who then looked for a fault in the cable.
+    """
+    viewer = Viewer(lag_s=0.1).watch(10)
+
+    assert viewer.rendition != "full"
+    assert viewer.choice.reason == "server"
+
+
+def test_a_stall_of_the_server_is_no_fault_of_the_network() -> None:
+    """Frames that are late because the hub stood still are the server's, also at the start."""
+    viewer = Viewer(lag_s=0.8).watch(4)
+
+    assert viewer.rendition == "320"
+    assert viewer.choice.reason == "server"
+
+
+def test_network_is_named_when_the_server_has_recovered() -> None:
+    """The reason is that of now: a narrow link is named once the hub is quick again."""
+    viewer = Viewer(NARROW, bare_s=0.03, lag_s=1.0).watch(5)
+    assert viewer.choice.reason == "server"
+
+    viewer.lag_s = 0.001
+    viewer.watch(10)
+
+    assert viewer.rendition != "full"
+    assert viewer.choice.reason == "network"
+
+
+def test_a_little_lag_does_not_excuse_a_narrow_link() -> None:
+    """A hub that is a little late is not to blame for what a narrow link takes."""
+    viewer = Viewer(NARROW, bare_s=0.03, lag_s=0.02).watch(20)
+
+    assert viewer.rendition != "full"
+    assert viewer.choice.reason == "network"
 
 
 def test_tile_that_grows_gets_more() -> None:

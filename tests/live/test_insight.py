@@ -269,11 +269,11 @@ def test_the_timeline_tells_what_one_did_not_see(
     expect(button).not_to_have_attribute("data-unread", "")
 
     # Only warnings; then only of one camera.
-    drawer.get_by_role("button", name="Info").click()
+    drawer.get_by_role("button", name="Warnings").click()
     expect(drawer.locator('.entry:not([data-level="warning"])')).to_have_count(0)
     drawer.get_by_role("combobox").select_option(label="yard")
     expect(drawer.locator("[data-none]")).to_be_visible()
-    drawer.get_by_role("button", name="Info").click()
+    drawer.get_by_role("button", name="All").click()
     drawer.locator(".entry-open").first.click()
     expect(tile(page, "yard")).to_have_attribute("data-focused", "")
 

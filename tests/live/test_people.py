@@ -689,25 +689,29 @@ def test_a_removed_users_page_goes_to_the_login(
     people.run("user", "remove", "vera")
 
     expect(page).to_have_url(server.url + "login?why=ended", timeout=PATIENCE_S * 1000)
-    expect(page.get_by_role("alert")).to_contain_text("Your login has ended")
+    expect(page.get_by_role("alert")).to_contain_text("your user was changed or removed")
 
 
-def test_an_open_page_is_told_of_the_first_user(
+def test_the_first_users_login_page_says_why(
     start_server: Start, people: People, context: BrowserContext
 ) -> None:
-    """It went to a bare login page in mid-picture, and nobody knew why."""
-    server = start_server("test:?size=320x180")
+    """Who looked on when there were no users is told that there are, and gets back to the view.
+
+    A bare login page took the place of the pictures, without a word.
+    """
+    server = start_server("door=test:?size=320x180&fps=5", "yard=test:?size=320x180&fps=5")
     page = context.new_page()
-    page.goto(server.url + "?camera=test")
-    expect(page.locator('.tile[data-camera="test"]')).to_have_attribute("data-state", "live")
+    page.goto(server.url + "?camera=yard")
+    expect(page.locator('.tile[data-camera="yard"]')).to_have_attribute("data-state", "live")
 
     people.add("ada", "operator")
 
-    expect(page.get_by_role("alert")).to_have_text(
-        "This server has users now. Log in to go on.", timeout=PATIENCE_S * 1000
-    )
+    expect(page).to_have_url(server.url + "login?camera=yard&why=users", timeout=PATIENCE_S * 1000)
+    expect(page.get_by_role("alert")).to_have_text("This server has users now. Log in to go on.")
+    log_in_by_hand(page, "ada", "wrong password")
+    expect(page.get_by_role("alert")).to_have_text("Name or password is wrong.")
     log_in_by_hand(page, "ada")
-    expect(page).to_have_url(server.url + "?camera=test")
+    expect(page).to_have_url(server.url + "?camera=yard")
 
 
 def test_an_open_server_shows_no_account(start_server: Start, context: BrowserContext) -> None:

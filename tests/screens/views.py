@@ -149,16 +149,16 @@ VIEWS |= {name: _by_click(selector) for name, selector in BY_CLICK.items()}
 
 @view("toasts")
 def toasts(stage: Stage) -> Page:
-    """What others did, what was lost, and what was refused."""
+    """What others did; what was lost is told by its tile."""
     camera = stage.camera("reef")
     # All on screen also on a phone: only what is concerns the person before it.
     server = stage.server([("reef", "Reef tank", camera.url()), *stage.cameras(1)])
     page = live(stage.open(server.url))
     camera.disappear()
-    page.wait_for_selector(".toast[data-level='warning']")
+    page.wait_for_selector(".tile[data-camera='reef'][data-state='retrying']")
     stage.tell(server, "fps", camera="harbour", fps=5)
     stage.tell(server, "stop", camera="harbour")
-    page.wait_for_function("() => document.querySelectorAll('.toast').length >= 3")
+    page.wait_for_function("() => document.querySelectorAll('.toast').length >= 2")
     return settle(page)
 
 
@@ -265,7 +265,6 @@ def _troubled(stage: Stage) -> Page:
     goes.disappear()
     stage.tell(server, "stop", camera="printer")
     _expect(page, street="stalled", reef="stalled", seedlings="retrying", printer="stopped")
-    # The toasts go while the frozen picture is waited for.
     page.locator(".deck").evaluate("(deck) => deck.scrollTo(0, 0)")
     return settle(page)
 

@@ -35,11 +35,11 @@ def fill(timeline: Timeline, clock: FakeClock, camera: str, count: int) -> None:
 
 
 def test_a_restart_keeps_the_day(tmp_path: Path, clock: FakeClock) -> None:
-    """What happened, to which camera, when and how bad, is the same after a restart."""
+    """What happened, to which camera, by whom, when and how bad, is the same after a restart."""
     timeline = Timeline(tmp_path, clock.time)
     timeline.add("warning", "Door is lost: the cable is out", "door")
     clock.advance(2)
-    timeline.add("info", "The server has changed", None)
+    timeline.add("info", "The server is being shut down by ada", None, "ada")
     timeline.close()
 
     notices, more = restarted(tmp_path, clock).newest(anybody)
@@ -53,7 +53,12 @@ def test_a_restart_keeps_the_day(tmp_path: Path, clock: FakeClock) -> None:
             "at": at,
             "camera": "door",
         },
-        {"level": "info", "message": "The server has changed", "at": at + 2},
+        {
+            "level": "info",
+            "message": "The server is being shut down by ada",
+            "at": at + 2,
+            "by": "ada",
+        },
     ]
 
 
