@@ -11,6 +11,7 @@ from server.cluster.node import Node
 from server.config import Settings
 from server.delivery.fanout import Fanout
 from server.errors import ConfigError
+from server.folder import find_faults
 from server.state import StateFile
 from server.watchdog import Watchdog
 from server.web.control import Control
@@ -50,6 +51,7 @@ class Headless:
             shut_down=self.shut_down,
         )
         self._control.restore()
+        find_faults(settings.state_dir)  # Which are logged; no page hears of a node without one.
         self._node = Node(
             bus, self.cameras, self._fanouts, self._control.carry_out, lambda *notice: None
         )

@@ -25,7 +25,7 @@ from server.web.guesses import Guesses, TooManyGuesses
 from server.web.logins import LIFETIME_S, Logins, Shared
 from server.web.presence import EVERYBODY, Credential, Presence
 
-__all__ = ["Auth", "Common", "require_people"]
+__all__ = ["Auth", "Common", "is_loopback", "require_people"]
 
 log = logging.getLogger(__name__)
 
@@ -271,7 +271,7 @@ def require_people(host: str, auth: Auth, state_dir: Path = Path(".porthole")) -
     Raises:
         ConfigError: With the command that makes a user.
     """
-    if auth.closed or _is_loopback(host):
+    if auth.closed or is_loopback(host):
         return
     raise ConfigError(
         f"host {host!r}: others can reach this address, and there are no users yet; make one with "
@@ -325,7 +325,7 @@ def _bearer_token() -> str | None:
     return token.strip() if kind.lower() == "bearer" else None
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
     """Return whether only this machine can reach every address that a host name stands for."""
     try:
         found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
