@@ -20,8 +20,10 @@ import eventlet  # noqa: E402
 eventlet.monkey_patch(os=False)
 
 import dataclasses  # noqa: E402
+import errno  # noqa: E402
 import logging  # noqa: E402
 import signal  # noqa: E402
+import socket  # noqa: E402
 import sys  # noqa: E402
 import time  # noqa: E402
 from collections.abc import Callable  # noqa: E402
@@ -32,16 +34,24 @@ import click  # noqa: E402
 
 from server import __version__, commands, hub, memory, native  # noqa: E402
 from server.config import Settings, load_settings, server_options  # noqa: E402
-from server.errors import ConfigError, SourceError  # noqa: E402
+from server.errors import ConfigError, NotYetError, SourceError  # noqa: E402
+from server.folder import FolderLock, Use  # noqa: E402
+from server.machine import Names, own_addresses, reachable_at  # noqa: E402
 
 # A service manager is told that it may take five seconds.
 SHUTDOWN_LIMIT_S = 4.8
 
 
 class OneLine(click.ClickException):
-    """A refused start: one line, exit code 2."""
+    """A refused start: one line, and an exit code by which a service manager knows what to do.
 
-    exit_code = 2
+    The shipped units do not start again after 2: only somebody can mend that. They do after 75
+    (EX_TEMPFAIL of sysexits.h): what was missing may be there the next time.
+    """
+
+    def __init__(self, message: str, exit_code: int = 2) -> None:
+        super().__init__(message)
+        self.exit_code = exit_code
 
     def show(self, file: Any = None) -> None:
         # What it quotes may hold line breaks; it stays one line all the same.
@@ -63,6 +73,8 @@ class Commands(click.Group):
     def invoke(self, context: click.Context) -> Any:
         try:
             return super().invoke(context)
+        except NotYetError as error:
+            raise OneLine(str(error), os.EX_TEMPFAIL) from None
         except ConfigError as error:
             raise OneLine(str(error)) from None
 
@@ -107,7 +119,7 @@ def run(
     video file. Without any, and without a settings file, the test pattern is shown. With --bus,
     these cameras are shared with other nodes, and theirs are shown.
     """
-    serve(read_settings(sources, config, state, flags), log_level)
+    serve(read_settings(sources, config, state, flags), log_level, "cameras", "web")
 
 
 @cli.command()
@@ -116,7 +128,7 @@ def web(config: Path | None, state: Path | None, log_level: str, **flags: str) -
     """Serve the dashboard for the cameras of other nodes on the bus."""
     settings = read_settings((), config, state, flags)
     require_bus(settings)
-    serve(dataclasses.replace(settings, cameras=()), log_level)
+    serve(dataclasses.replace(settings, cameras=()), log_level, "web")
 
 
 @cli.command()
@@ -133,7 +145,9 @@ def camera(
     from server.headless import Headless
 
     configure_logging(log_level)
+    lock = FolderLock(settings.state_dir, "cameras")
     node = Headless(settings)
+    lock.tell(node.place)
     shut_down_by_signal(node.shut_down)
     tell_missing(settings)
     click.echo(f"Porthole {__version__} shares {_cameras(len(node.cameras))} on {node.place}")
@@ -207,7 +221,7 @@ def leave_out_redis() -> None:
         del sys.modules["redis"]
 
 
-def serve(settings: Settings, log_level: str) -> None:
+def serve(settings: Settings, log_level: str, *uses: Use) -> None:
     """Serve people until told to end."""
     memory.keep_freed_memory()
     if settings.server.bus is None:
@@ -215,20 +229,29 @@ def serve(settings: Settings, log_level: str) -> None:
     from server.app import configure_logging, create_app
 
     configure_logging(log_level)
+    lock = FolderLock(settings.state_dir, *uses)
     app = create_app(settings)
     listener = listen(settings.server.host, settings.server.port)
     shut_down_by_signal(app.shut_down)
-    host, port = listener.getsockname()[:2]
-    shown = (
-        f"[{host}]" if ":" in host else "localhost" if host in ("127.0.0.1", "0.0.0.0") else host
-    )
+    first, *others = places_of(listener, app.names)
+    lock.tell(first)
     shows = _cameras(len(app.cameras)) if settings.cameras else "the cameras of the bus"
     tell_missing(settings)
-    click.echo(f"Porthole {__version__} shows {shows} at http://{shown}:{port}/")
+    click.echo(f"Porthole {__version__} shows {shows} at {first}")
+    for place in others:
+        click.echo(f"  also at {place}")
     click.echo("Ctrl-C stops it.")
     sys.stdout.flush()
     app.run(listener, on_shutdown=limit_shutdown)
     end()
+
+
+def places_of(listener: Any, names: Names) -> list[str]:
+    """Return the URLs under which a browser reaches a listening socket."""
+    host, port = listener.getsockname()[:2]
+    takes_ipv4 = ":" not in host or not listener.getsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY)
+    hosts = reachable_at(host, takes_ipv4, own_addresses(), names)
+    return [f"http://{one}:{port}/" for one in hosts]
 
 
 def _cameras(count: int) -> str:
@@ -236,8 +259,14 @@ def _cameras(count: int) -> str:
 
 
 def shut_down_by_signal(shut_down: Callable[[], None]) -> None:
-    """Have SIGTERM and SIGINT end the program in good order."""
-    for number in (signal.SIGTERM, signal.SIGINT):
+    """Have SIGTERM, SIGINT and SIGHUP end the program in good order.
+
+    SIGHUP is a terminal that was closed. Under nohup it is ignored, and stays so.
+    """
+    numbers = [signal.SIGTERM, signal.SIGINT]
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        numbers.append(signal.SIGHUP)
+    for number in numbers:
         signal.signal(number, lambda *_: shut_down())
 
 
@@ -272,7 +301,9 @@ def listen(host: str, port: int) -> Any:
         raise ConfigError(f"port {port}: {error}") from None
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
-        raise ConfigError(
+        # At boot the network, or who knows its names, may come up later.
+        later = error.errno == errno.EADDRNOTAVAIL or error.args[0] == socket.EAI_AGAIN
+        raise (NotYetError if later else ConfigError)(
             f"--host {host} --port {port}: cannot listen there ({reason}); "
             "accepted: an address of this machine and a free port, such as --port 0"
         ) from None

@@ -18,9 +18,11 @@ from server.capture.check import Checker
 from server.capture.watchable import Watchable
 from server.config import Settings
 from server.delivery.fanout import Fanout
+from server.folder import find_faults
+from server.machine import own_names
 from server.state import StateFile
 from server.watchdog import Watchdog
-from server.web.auth import Auth, require_people
+from server.web.auth import Auth, is_loopback, require_people
 from server.web.control import Control
 from server.web.cors import share_with
 from server.web.door import MAX_HEADS, Door, Doorkeeper
@@ -61,6 +63,7 @@ class App:
     Attributes:
         flask: The Flask application, with Socket.IO in front of it.
         cameras: By name, in the order of the settings.
+        names: By which this machine is asked for, each with its addresses.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -95,6 +98,9 @@ class App:
         self._common = share_common(bus, settings.state_dir) if bus else None
         self._auth = Auth(self.flask, settings.state_dir, self._common)
         require_people(settings.server.host, self._auth, settings.state_dir)
+        # What only this machine can reach is asked for as localhost, and as nothing else: a name
+        # that a neighbour can take on a local network is none of its own.
+        self.names = {} if is_loopback(settings.server.host) else own_names()
         self._lag = hub.LagMeter(busy=lambda: any(map(len, self._fanouts.values())))
         self._stop = hub.Signal()
         self._control = Control(
@@ -127,7 +133,7 @@ class App:
         self._doorkeeper = Doorkeeper(most, settings.server.max_per_address, count, heads)
         self._door = Door(
             NoPolling(self.flask.wsgi_app, count),
-            (settings.server.host, *settings.server.allowed_hosts),
+            (settings.server.host, *self.names, *settings.server.allowed_hosts),
             settings.server.allowed_origins,
             count,
         )
@@ -165,6 +171,8 @@ class App:
         self._control.open()
         self._timeline.open()
         self._timeline.add("info", "The server was started", None)
+        for fault in find_faults(self.settings.state_dir):
+            self._timeline.add("warning", fault, None)
         for name, camera in self._own.items():
             camera.open()
             self._fanouts[name].open()

@@ -132,8 +132,9 @@ class ServerSettings(_Table):
     )
     allowed_hosts: Names = Field(
         (),
-        description="Names this server is reached by, besides localhost and addresses in digits; "
-        "what a browser asks for under any other name is refused.",
+        description="Names this server is reached by, besides localhost, addresses in digits and, "
+        "where others can reach it, the machine's own; what a browser asks for under any other "
+        "name is refused.",
     )
     allowed_origins: Names = Field(
         (),

@@ -4,6 +4,7 @@
 
     PortholeError
     ├── ConfigError      a setting cannot be used; ends the start with exit code 2
+    │   └── NotYetError   what a start needs is not there, and may be later; exit code 75
     ├── SourceError      a source cannot be opened or read; the camera tries again
     │   ├── SourceEnded   a source has no more pictures, and that is no fault
     │   └── PictureError  one picture cannot be decoded; the next one may be
@@ -19,6 +20,7 @@ __all__ = [
     "ControlError",
     "EncodeError",
     "ErrorCode",
+    "NotYetError",
     "PictureError",
     "PortholeError",
     "RequestError",
@@ -35,6 +37,10 @@ class PortholeError(Exception):
 
 class ConfigError(PortholeError):
     """A setting cannot be used; the message names key, value and what would be accepted."""
+
+
+class NotYetError(ConfigError):
+    """What a start needs is not there, and may be later: a bus, or an address of this machine."""
 
 
 class SourceError(PortholeError):

@@ -12,6 +12,7 @@ from server.cluster.node import Node
 from server.config import Settings
 from server.delivery.fanout import Fanout
 from server.errors import ConfigError
+from server.folder import find_faults
 from server.private import make_folder
 from server.state import StateFile
 from server.watchdog import Watchdog
@@ -55,6 +56,7 @@ class Headless:
         )
         self._control.restore()
         make_folder(settings.state_dir)
+        find_faults(settings.state_dir)  # Which are logged; no page hears of a node without one.
         self._audit = Audit(settings.state_dir)
         self._node = Node(
             bus,

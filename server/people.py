@@ -10,6 +10,7 @@ import json
 import os
 import re
 import secrets
+import shlex
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -21,7 +22,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from server.config import CAMERA_NAME
 from server.errors import ConfigError
 from server.password import digest, hash_password, new_token, take_password
-from server.private import make_folder, write_private
+from server.private import PrivateFile, explain, make_folder, open_private
 
 __all__ = ["OPEN", "Account", "People", "PeopleFile", "Person", "Role", "Stamp"]
 
@@ -142,6 +143,7 @@ class PeopleFile:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._path = folder / "people.json"
+        self._file = PrivateFile(self._path)
 
     def stamp(self) -> Stamp:
         """Return what differs when the file does."""
@@ -161,11 +163,15 @@ class PeopleFile:
         return People(document.users, document.tokens)
 
     def text(self) -> bytes | None:
-        """Return the file as it is; None if there is none that can be read."""
+        """Return the file as it is; None if there is none.
+
+        Raises:
+            ConfigError: If it cannot be read: another node's must not take its place then.
+        """
         try:
-            return self._path.read_bytes()
-        except OSError:
-            return None
+            return self._file.read()
+        except OSError as error:
+            raise self._unusable(explain(error, self._path)) from None
 
     def replace(self, text: bytes) -> None:
         """Replace the file by what another node has.
@@ -178,7 +184,7 @@ class PeopleFile:
         except ValidationError:
             raise ConfigError("what is on the bus is no list of users") from None
         with self._locked():
-            write_private(self._path, text)
+            self._file.replace(text)
 
     def check_free(self, name: str) -> None:
         """Raise ConfigError if an account of this name cannot be made."""
@@ -253,13 +259,13 @@ class PeopleFile:
             stored = document.model_dump(mode="json", exclude_defaults=True)
             stored["version"] = document.version
             text = json.dumps(stored, indent=1, sort_keys=True)
-            write_private(self._path, text.encode())
+            self._file.replace(text.encode())
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
         make_folder(self._folder)
         try:
-            lock = os.open(self._folder / "people.lock", os.O_RDWR | os.O_CREAT, 0o600)
+            lock = open_private(self._folder / "people.lock", os.O_RDWR)
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX)
                 yield
@@ -267,25 +273,27 @@ class PeopleFile:
                 os.close(lock)
         except OSError as error:
             raise ConfigError(
-                f"--state: {str(self._folder)!r} cannot be written to ({error.strerror}); "
+                f"--state: {str(self._folder)!r} cannot be written to "
+                f"({explain(error, Path(error.filename or self._folder))}); "
                 "accepted: a folder that can be written to"
             ) from error
 
     def _read(self) -> _Document:
         try:
-            return _Document.model_validate_json(self._path.read_bytes())
-        except FileNotFoundError:
-            return _Document()
+            text = self._file.read()
+            return _Document() if text is None else _Document.model_validate_json(text)
         except OSError as error:
-            reason = error.strerror
+            reason = explain(error, self._path)
         except ValidationError as error:
             first = error.errors(include_url=False, include_input=False)[0]
             reason = f"{'.'.join(map(str, first['loc']))}: {first['msg']}".lstrip(": ")
+            path = shlex.quote(str(self._path))
+            reason += f"; repair it, or set it aside with `mv {path} {path}.broken`"
         # Neither the value nor the cause, which may hold a hash.
-        raise ConfigError(
-            f"{self._path}: the list of users cannot be read ({reason}); "
-            "repair it, or remove it and add the users anew"
-        )
+        raise self._unusable(reason)
+
+    def _unusable(self, reason: str) -> ConfigError:
+        return ConfigError(f"{self._path}: the list of users cannot be read: {reason}")
 
 
 def _person(name: str, account: Account | None, kind: Kind) -> Person | None:

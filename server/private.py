@@ -1,24 +1,103 @@
-"""Files that only the account Porthole runs under may read, written whole or not at all."""
+"""Files of the state folder: only its owner may read them, and they are whole or not there.
 
+Everything that is written into the folder is written here, so that one rule holds for all of it:
+mode 0600, the folder's owner (also when root writes, as ``sudo manage.py user add`` does), and
+never through a link that somebody has put there.
+"""
+
+import errno
 import os
+import pwd
 import secrets
+import shlex
+import stat
 from pathlib import Path
 
 from server.errors import ConfigError
 
-__all__ = ["SECRET_BYTES", "load_secret", "make_folder", "write_private"]
+__all__ = [
+    "SECRET_BYTES",
+    "PrivateFile",
+    "explain",
+    "load_secret",
+    "make_folder",
+    "open_private",
+    "write_private",
+]
 
 SECRET_BYTES = 32
+
+
+class PrivateFile:
+    """One file of the state folder. What could not be read is never replaced.
+
+    A file that is there and cannot be read, most often because it is another account's, is not
+    broken: to begin anew in its place would lose what is in it.
+
+    Attributes:
+        path: Where it is.
+        unread: Why the last :meth:`read` found a file and could not read it; None if it could.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.unread: OSError | None = None
+
+    def read(self, newest_bytes: int = -1) -> bytes | None:
+        """Return what is in it, or None if it is not there.
+
+        Args:
+            newest_bytes: How much of its end to read; all of it if negative.
+
+        Raises:
+            OSError: If it cannot be read, or is no file.
+        """
+        self.unread = None
+        try:
+            # A pipe in its place would let us wait for ever.
+            descriptor = os.open(self.path, os.O_RDONLY | os.O_NONBLOCK)
+            with open(descriptor, "rb") as file:
+                status = os.fstat(descriptor)
+                if stat.S_ISREG(status.st_mode):
+                    if newest_bytes >= 0:
+                        file.seek(max(0, status.st_size - newest_bytes))
+                    return file.read(newest_bytes)
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            if error.errno != errno.EISDIR:
+                self.unread = error
+            raise
+        raise OSError(errno.EINVAL, "it is no regular file", str(self.path))
+
+    def replace(self, data: bytes) -> None:
+        """Replace it, as :func:`write_private` does.
+
+        Raises:
+            OSError: If the disk refuses, or if what is there could not be read.
+        """
+        if self.unread is not None:
+            reason = f"{self.path.name} could not be read and is left as it is"
+            raise PermissionError(errno.EACCES, reason, str(self.path))
+        write_private(self.path, data)
 
 
 def make_folder(folder: Path) -> None:
     """Make the state folder, for its owner only; one that is there keeps its mode.
 
+    Made by root, it belongs to whoever has the folder it is in.
+
     Raises:
         ConfigError: If it cannot be made.
     """
     try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for missing in reversed([one for one in (folder, *folder.parents) if not one.exists()]):
+            missing.mkdir(mode=0o700 if missing == folder else 0o777, exist_ok=True)
+            if os.geteuid() == 0:
+                owner = missing.parent.stat()
+                os.chown(missing, owner.st_uid, owner.st_gid, follow_symlinks=False)
+        if not folder.is_dir():
+            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
     except OSError as error:
         raise ConfigError(
             f"--state: {str(folder)!r} cannot be used ({error.strerror}); "
@@ -26,23 +105,53 @@ def make_folder(folder: Path) -> None:
         ) from error
 
 
+def open_private(path: Path, flags: int) -> int:
+    """Open a file of the state folder for writing, and make it if it is missing.
+
+    Args:
+        path: Where it is; a link is not followed.
+        flags: Of ``os.open``, such as ``os.O_WRONLY | os.O_APPEND``.
+
+    Raises:
+        OSError: If that cannot be done.
+    """
+    # A pipe that somebody put in its place is refused rather than waited for.
+    flags |= os.O_NOFOLLOW | os.O_NONBLOCK
+    while True:
+        try:
+            return os.open(path, flags)
+        except FileNotFoundError:
+            pass
+        try:
+            descriptor = os.open(path, flags | os.O_CREAT | os.O_EXCL, 0o600)
+        except FileExistsError:
+            continue  # Another process has made it meanwhile.
+        # Only what was made here changes hands: anything else may be a link to a file of root's.
+        _give_to_owner(descriptor, path.parent)
+        return descriptor
+
+
 def write_private(path: Path, data: bytes) -> None:
-    """Replace a file, mode 0600. Blocks on the disk; not for two writers at once.
+    """Replace a file of the state folder. Blocks on the disk.
 
     Written aside, flushed and renamed, so that neither a crash nor a power cut leaves half of it.
 
     Raises:
         OSError: If the disk refuses.
     """
-    aside = path.with_suffix(".new")
-    # What an earlier crash left behind may have any mode, or be a link to somewhere else.
-    aside.unlink(missing_ok=True)
+    # A name that nobody can guess, and so cannot take beforehand.
+    aside = path.with_name(f".{path.name}.{secrets.token_hex(8)}.new")
     descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
-    with open(descriptor, "wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(aside, path)
+    try:
+        with open(descriptor, "wb") as file:
+            _give_to_owner(descriptor, path.parent)
+            file.write(data)
+            file.flush()
+            os.fsync(descriptor)
+        os.replace(aside, path)
+    except OSError:
+        aside.unlink(missing_ok=True)
+        raise
     folder = os.open(path.parent, os.O_RDONLY)
     try:
         os.fsync(folder)
@@ -56,14 +165,52 @@ def load_secret(path: Path) -> bytes:
     Raises:
         ConfigError: If it can be neither read nor written.
     """
+    file = PrivateFile(path)
     try:
-        secret = path.read_bytes() if path.exists() else b""
+        secret = file.read() or b""
         if len(secret) != SECRET_BYTES:
             secret = secrets.token_bytes(SECRET_BYTES)
-            write_private(path, secret)
+            file.replace(secret)
     except OSError as error:
         raise ConfigError(
-            f"--state: {str(path)!r} cannot be used ({error.strerror}); "
+            f"--state: {str(path)!r} cannot be used ({explain(error, path)}); "
             "accepted: a folder whose files can be read and written"
         ) from error
     return secret
+
+
+def explain(error: OSError, path: Path) -> str:
+    """Return why a file of the state folder cannot be used; for want of permission, what to run."""
+    reason = error.strerror or str(error)
+    if not isinstance(error, PermissionError):
+        return reason
+    try:
+        owner, keeper = path.stat().st_uid, path.parent.stat().st_uid
+    except OSError:
+        return reason
+    us = os.geteuid()
+    if keeper != us:
+        return (
+            f"{reason}: the folder belongs to {_name_of(keeper)}, and this runs as "
+            f"{_name_of(us)}; run it as {_name_of(keeper)}"
+        )
+    if owner != us:
+        return (
+            f"{reason}: the file belongs to {_name_of(owner)}, and this runs as {_name_of(us)}; "
+            f"give it back with `sudo chown {_name_of(us)} {shlex.quote(str(path))}`"
+        )
+    return f"{reason}: run `chmod 600 {shlex.quote(str(path))}`"
+
+
+def _give_to_owner(descriptor: int, folder: Path) -> None:
+    """Give a file just made by root to whoever has its folder."""
+    if os.geteuid() == 0:
+        owner = folder.stat()
+        os.fchown(descriptor, owner.st_uid, owner.st_gid)
+
+
+def _name_of(uid: int) -> str:
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return f"user {uid}"

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from server.errors import ConfigError
+from server.private import PrivateFile, make_folder
 
 __all__ = ["StateFile"]
 
@@ -21,59 +22,46 @@ class StateFile:
     """
 
     def __init__(self, folder: Path) -> None:
-        self._path = folder / "state.json"
+        self._file = PrivateFile(folder / "state.json")
 
     def load(self) -> dict[str, Any]:
-        """Return the document; an unreadable one is set aside, and the start goes on without it.
+        """Return the document; the start goes on without one that cannot be used.
+
+        A broken one is set aside. One that cannot be read, most often because it is another
+        account's, is left as it is, and :meth:`save` refuses to replace it.
 
         Raises:
             ConfigError: If the folder cannot be made or written to.
         """
-        folder = self._path.parent
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
+        path = self._file.path
+        make_folder(path.parent)
+        if not os.access(path.parent, os.W_OK | os.X_OK):
             raise ConfigError(
-                f"--state: {str(folder)!r} cannot be used ({error.strerror}); "
-                "accepted: a folder that can be written to"
-            ) from error
-        if not os.access(folder, os.W_OK | os.X_OK):
-            raise ConfigError(
-                f"--state: {str(folder)!r} cannot be written to; "
+                f"--state: {str(path.parent)!r} cannot be written to; "
                 "accepted: a folder that can be written to"
             )
         try:
-            document = json.loads(self._path.read_text(encoding="utf-8"))
+            text = self._file.read()
+            document = json.loads(text.decode("utf-8")) if text is not None else {}
             if not isinstance(document, dict):
                 raise ValueError("not an object")
-        except FileNotFoundError:
-            return {}
         except (OSError, ValueError, RecursionError) as error:
-            aside = self._path.with_suffix(".broken")
-            log.warning("%s cannot be read (%s); set aside as %s", self._path, error, aside)
+            if self._file.unread is not None:
+                log.error("%s cannot be read (%s) and is left as it is", path, error)
+                return {}
+            aside = path.with_suffix(".broken")
+            log.warning("%s cannot be read (%s); set aside as %s", path, error, aside)
             try:
-                os.replace(self._path, aside)
-            except OSError:
-                pass
+                os.replace(path, aside)
+            except OSError as refused:
+                self._file.unread = refused  # It stays, then.
             return {}
         return document
 
     def save(self, document: dict[str, Any]) -> None:
         """Replace the document. Blocks on the disk: call it through ``hub.run_native``.
 
-        Written aside, flushed and renamed, so that neither a crash nor a power cut leaves half.
-
         Raises:
-            OSError: If the disk refuses.
+            OSError: If the disk refuses, or the document that is there could not be read.
         """
-        aside = self._path.with_suffix(".new")
-        with open(aside, "w", encoding="utf-8") as file:
-            json.dump(document, file, indent=1, sort_keys=True)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(aside, self._path)
-        folder = os.open(self._path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        self._file.replace(json.dumps(document, indent=1, sort_keys=True).encode())

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from server import hub
 from server.cluster.backoff import Backoff
-from server.cluster.bus import BUS_ERRORS, Bus, Client, reason_of
+from server.cluster.bus import BUS_ERRORS, Bus, Client
 from server.errors import ConfigError
 from server.people import PeopleFile
 from server.private import write_private
@@ -69,7 +69,7 @@ class Accounts:
                 self._set_aside(aside, own or b"")
             self._sync(client)
         except BUS_ERRORS as error:
-            raise ConfigError(f"--bus: redis at {self._bus.place} {reason_of(error)}") from None
+            raise self._bus.refusal(error) from None
         finally:
             client.connection_pool.disconnect()
 
@@ -94,7 +94,7 @@ class Accounts:
 
     def _run(self) -> None:
         client = self._bus.client()
-        backoff = Backoff()
+        backoff, said = Backoff(), ""
         try:
             while True:
                 hub.sleep(LOOK_PERIOD_S)
@@ -105,7 +105,9 @@ class Accounts:
                 except BUS_ERRORS:
                     hub.sleep(backoff.next_s())
                 except ConfigError as error:
-                    log.error("the list of users is not shared: %s", error)
+                    if str(error) != said:
+                        said = str(error)
+                        log.error("the list of users is not shared: %s", error)
                     hub.sleep(1)
                 except Exception:
                     log.exception("the list of users is not shared")

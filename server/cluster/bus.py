@@ -15,7 +15,7 @@ from redis.retry import Retry
 
 from server import hub
 from server.cluster.connection import PlainConnection, TlsConnection
-from server.errors import ConfigError
+from server.errors import ConfigError, NotYetError
 
 __all__ = ["BUS_ERRORS", "Bus", "Client", "Subscription", "reason_of"]
 
@@ -91,12 +91,17 @@ class Bus:
         try:
             client.ping()
         except BUS_ERRORS as error:
-            raise ConfigError(
-                f"--bus: redis at {self.place} {reason_of(error)}; accepted: {ACCEPTED}"
-            ) from None
+            raise self.refusal(error) from None
         finally:
             client.close()
             client.connection_pool.disconnect()
+
+    def refusal(self, error: BaseException) -> ConfigError:
+        """Return the error that ends a start for which the bus was needed."""
+        # Another password is not going to be right later; everything else may be.
+        wrong = redis.AuthenticationError, redis.exceptions.NoPermissionError
+        kind = ConfigError if isinstance(error, wrong) else NotYetError
+        return kind(f"--bus: redis at {self.place} {reason_of(error)}; accepted: {ACCEPTED}")
 
 
 class Subscription:

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from server import hub
-from server.cluster.bus import BUS_ERRORS, Bus, Client, reason_of
+from server.cluster.bus import BUS_ERRORS, Bus, Client
 from server.cluster.numbering import largest_seq
 from server.errors import ConfigError
 
@@ -88,7 +88,7 @@ class Claims:
                 hub.sleep(PATIENCE_STEP_S)
             self.give_back(client)
         except BUS_ERRORS as error:
-            raise ConfigError(f"--bus: redis at {self._bus.place} {reason_of(error)}") from None
+            raise self._bus.refusal(error) from None
         finally:
             client.connection_pool.disconnect()
         name, holder = next(iter(self.refused.items()))

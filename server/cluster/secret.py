@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from server.cluster.bus import BUS_ERRORS, Bus, Client, reason_of
+from server.cluster.bus import BUS_ERRORS, Bus, Client
 from server.errors import ConfigError
 from server.private import SECRET_BYTES, load_secret, make_folder, write_private
 
@@ -37,12 +37,13 @@ class Secret:
             self.restore(client)
             shared = client.get(self._name)
         except BUS_ERRORS as error:
-            raise ConfigError(f"--bus: redis at {self._bus.place} {reason_of(error)}") from None
+            raise self._bus.refusal(error) from None
         finally:
             client.connection_pool.disconnect()
         if not isinstance(shared, bytes) or len(shared) != SECRET_BYTES:
             raise ConfigError(
-                f"--bus: {self._name!r} at {self._bus.place} is no key of Porthole's; delete it"
+                f"--bus: {self._name!r} at {self._bus.place} is no key of Porthole's; "
+                "accepted: a bus_prefix of its own, if another program has that name"
             )
         if shared != own:
             try:

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from server import hub
+from server.private import open_private
 from server.web.peer import network_of
 
 __all__ = ["Audit", "line_of"]
@@ -174,12 +175,11 @@ def line_of(entry: Entry, at_unix: float) -> str:
 
 
 def _append(path: Path, data: bytes) -> None:
-    """Append to a file of mode 0600, moving it aside when it has grown large. Runs natively."""
+    """Append to a private file, moving it aside when it has grown large. Runs natively."""
     try:
         if os.stat(path).st_size + len(data) > LARGEST_BYTES:
             os.replace(path, path.with_name(path.name + ".1"))
     except FileNotFoundError:
         pass
-    flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW
-    with open(os.open(path, flags, 0o600), "ab") as file:
+    with open(open_private(path, os.O_WRONLY | os.O_APPEND), "ab") as file:
         file.write(data)

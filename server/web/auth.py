@@ -30,7 +30,7 @@ from server.web.logins import Logins, Shared
 from server.web.peer import network_of
 from server.web.presence import EVERYBODY, Credential, Presence
 
-__all__ = ["UNKNOWN_TOKEN", "Auth", "Common", "require_people", "shows_token"]
+__all__ = ["UNKNOWN_TOKEN", "Auth", "Common", "is_loopback", "require_people", "shows_token"]
 
 log = logging.getLogger(__name__)
 
@@ -316,7 +316,7 @@ def require_people(host: str, auth: Auth, state_dir: Path = Path(".porthole")) -
     Raises:
         ConfigError: With the command that makes a user.
     """
-    if auth.closed or _is_loopback(host):
+    if auth.closed or is_loopback(host):
         return
     raise ConfigError(
         f"host {host!r}: others can reach this address, and there are no users yet; make one with "
@@ -389,7 +389,7 @@ def _begin_session(devices: Mapping[str, str]) -> None:
     flask.session[DEVICES] = dict(list(devices.items())[:MAX_DEVICES])
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
     """Return whether only this machine can reach every address that a host name stands for."""
     try:
         found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)

@@ -5,6 +5,7 @@ counts connections, and refuses requests that two servers in a row could underst
 (request smuggling, RFC 9112 section 11.2). :class:`Door` is a WSGI layer for Host and Origin.
 """
 
+import logging
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable
@@ -15,6 +16,8 @@ from server.errors import ConfigError
 from server.web.peer import is_address, is_loopback, network_of
 
 __all__ = ["MAX_HEADS", "Door", "Doorkeeper", "framing_fault"]
+
+log = logging.getLogger(__name__)
 
 DEFAULT_PORTS = {"http": 80, "https": 443}
 
@@ -27,6 +30,12 @@ MAX_QUERY_FIELDS = 64
 
 MAX_HEADS = 256
 """Connections that may have a request to finish, or to begin; an honest one takes a moment."""
+
+# The longest name that DNS has.
+MAX_NAME = 253
+
+# Whoever asks under ever new names must not fill the log.
+MAX_LOGGED_NAMES = 50
 
 HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(?::([0-9]{1,5}))?")
 
@@ -176,6 +185,7 @@ class Door:
     ) -> None:
         self._application = application
         self._hosts = {"localhost", *(host.lower() for host in hosts)}
+        self._logged: set[str] = set()
         self._origins = {_allowed(origin) for origin in origins}
         self._count = count
 
@@ -185,11 +195,7 @@ class Door:
         """Serve the request, or answer why not."""
         host = environ.get("HTTP_HOST", "")
         if not self._is_ours(host):
-            return self._refuse(
-                start_response,
-                "421 Misdirected Request",
-                f"This server is not known as {host!r}; its setting allowed_hosts names it.",
-            )
+            return self._refuse(start_response, "421 Misdirected Request", self._tell_way(host))
         origin = environ.get("HTTP_ORIGIN")
         if origin is not None and not self._may_come_from(origin, environ):
             return self._refuse(
@@ -216,11 +222,22 @@ class Door:
         return [message.encode("ascii", "backslashreplace") + b"\n"]
 
     def _is_ours(self, host: str) -> bool:
-        match = HOST.fullmatch(host)
-        if match is None:
-            return False
-        name = match[1].strip("[]").lower()
-        return name in self._hosts or is_address(name)
+        name = _name_in(host)
+        return name is not None and (name in self._hosts or is_address(name))
+
+    def _tell_way(self, host: str) -> str:
+        """Return how somebody who runs this server has it answer to a name; log it once a name."""
+        name = _name_in(host)
+        if name is None or len(name) > MAX_NAME:
+            return f"{host[:MAX_NAME]!r} is no name of a server."
+        way = (
+            f'start it with `--allowed-hosts {name}`, or put `allowed_hosts = ["{name}"]` under '
+            "[server] in its settings file, with commas between several"
+        )
+        if name not in self._logged and len(self._logged) < MAX_LOGGED_NAMES:
+            self._logged.add(name)
+            log.warning("asked for as %s, and refused; if that is this server: %s", name, way)
+        return f"This server does not answer to {name!r}. If that is its name, {way}."
 
     def _may_come_from(self, origin: str, environ: dict[str, Any]) -> bool:
         """Whether a page of ``origin`` may do this; merely looking (GET) does no harm."""
@@ -230,6 +247,13 @@ class Door:
         place = _origin(origin)
         ours = _origin(f"{environ['wsgi.url_scheme']}://{environ['HTTP_HOST']}")
         return place is not None and (place == ours or place in self._origins)
+
+
+def _name_in(host: str) -> str | None:
+    """Return the name or address that a Host header holds, or None if it is none."""
+    match = HOST.fullmatch(host)
+    # With a full stop at its end a name is still the same one.
+    return match[1].strip("[]").lower().removesuffix(".") if match else None
 
 
 def _origin(text: str) -> tuple[str, str, int] | None:

@@ -12,7 +12,7 @@ from typing import Protocol
 from server import hub
 from server.password import digest
 from server.people import People, Person
-from server.private import write_private
+from server.private import PrivateFile
 
 __all__ = ["LIFETIME_S", "Login", "Logins", "Shared"]
 
@@ -62,7 +62,7 @@ class Logins:
     def __init__(
         self, path: Path, clock: Callable[[], float] = time.time, shared: Shared | None = None
     ) -> None:
-        self._path = path
+        self._file = PrivateFile(path)
         self._clock = clock
         self._shared = shared
         self._logins: dict[str, Login] = {}
@@ -72,12 +72,13 @@ class Logins:
     def load(self, people: People) -> None:
         """Take up the logins of the last run that still hold. Blocks on the disk."""
         try:
-            kept = json.loads(self._path.read_text(encoding="utf-8"))["logins"]
+            text = self._file.read()
+            kept = json.loads(text)["logins"] if text is not None else {}
             logins = {key: _login(*values) for key, values in kept.items()}
-        except FileNotFoundError:
-            return
         except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
-            log.warning("%s cannot be read (%s); everybody has to log in again", self._path, error)
+            log.warning(
+                "%s cannot be read (%s); everybody has to log in again", self._file.path, error
+            )
             return
         self._logins = {key: login for key, login in logins.items() if self._holds(login, people)}
 
@@ -157,7 +158,7 @@ class Logins:
                     if self._clock() - login.at_unix < LIFETIME_S
                 }
                 text = json.dumps({"logins": kept}, indent=1)
-                hub.run_native(write_private, self._path, text.encode())
+                hub.run_native(self._file.replace, text.encode())
         except OSError as error:
             log.error("logins cannot be kept: %s", error)
         finally:

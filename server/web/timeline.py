@@ -4,7 +4,6 @@ import json
 import logging
 import os
 import re
-import stat
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -16,7 +15,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from server import hub
-from server.private import write_private
+from server.private import PrivateFile, open_private
 
 __all__ = ["MOST_TOLD", "Notice", "Timeline"]
 
@@ -113,7 +112,7 @@ class Timeline:
     """
 
     def __init__(self, folder: Path, clock: Callable[[], float] = time.time) -> None:
-        self._path = folder / "timeline.jsonl"
+        self._file = PrivateFile(folder / "timeline.jsonl")
         self._clock = clock
         self._kept: dict[str | None, deque[Notice]] = {}
         self._count = 0
@@ -126,7 +125,7 @@ class Timeline:
 
     def restore(self) -> None:
         """Read what an earlier run has kept. Blocks on the disk: before anything runs."""
-        lines, damaged = _read(self._path), 0
+        lines, damaged = self._read(), 0
         for line in lines:
             notice = _parse(line)
             if notice is None:
@@ -135,7 +134,18 @@ class Timeline:
                 self._keep(notice)
         self._lines = len(lines)
         if damaged:
-            log.warning("%s: %d lines cannot be read and are left out", self._path, damaged)
+            log.warning("%s: %d lines cannot be read and are left out", self._file.path, damaged)
+
+    def _read(self) -> list[bytes]:
+        """Return the newest lines of the file; none if there is no such file that can be read."""
+        try:
+            text = self._file.read(LARGEST_BYTES) or b""
+        except OSError as error:
+            log.warning("%s cannot be read (%s); the timeline begins anew", self._file.path, error)
+            return []
+        lines = text.split(b"\n")
+        whole = len(text) < LARGEST_BYTES
+        return [line for line in lines[0 if whole else 1 :] if line]
 
     def open(self) -> None:
         """Begin to write."""
@@ -230,10 +240,10 @@ class Timeline:
             if self._failing or self._lines + len(waiting) > self._count + MOST_OUTDATED:
                 self._expire()
                 kept = sorted(self._all(), key=attrgetter("at"))
-                hub.run_native(_replace, self._path, kept)
+                hub.run_native(_replace, self._file, kept)
                 self._lines = len(kept)
             else:
-                hub.run_native(_append, self._path, waiting)
+                hub.run_native(_append, self._file.path, waiting)
                 self._lines += len(waiting)
             self._failing = False
         except OSError as error:
@@ -245,29 +255,6 @@ class Timeline:
 def kind_of(message: str) -> str:
     """Return a message without its numbers: what it says, whatever the value."""
     return re.sub(r"\d+(?:\.\d+)?", "#", message)
-
-
-# Natively, and before anything runs.
-
-
-def _read(path: Path) -> list[bytes]:
-    """Return the newest lines of the file; none if there is no such file that can be read."""
-    try:
-        # Neither through a link nor, for ever, from a pipe that somebody has put there.
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
-        with open(descriptor, "rb") as file:
-            status = os.fstat(descriptor)
-            if not stat.S_ISREG(status.st_mode):
-                raise OSError("it is no regular file")
-            cut = max(0, status.st_size - LARGEST_BYTES)
-            file.seek(cut)
-            lines = file.read(LARGEST_BYTES).split(b"\n")
-    except FileNotFoundError:
-        return []
-    except OSError as error:
-        log.warning("%s cannot be read (%s); the timeline begins anew", path, error)
-        return []
-    return [line for line in lines[1 if cut else 0 :] if line]
 
 
 def _parse(line: bytes) -> Notice | None:
@@ -288,13 +275,12 @@ def _lines_of(notices: list[Notice]) -> bytes:
 
 
 def _append(path: Path, notices: list[Notice]) -> None:
-    flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK
-    with open(os.open(path, flags, 0o600), "ab") as file:
+    with open(open_private(path, os.O_RDWR | os.O_APPEND), "ab") as file:
         size = os.fstat(file.fileno()).st_size
         # A power cut may have left half a line, to which nothing must be added.
         whole = size == 0 or os.pread(file.fileno(), 1, size - 1) == b"\n"
         file.write((b"" if whole else b"\n") + _lines_of(notices))
 
 
-def _replace(path: Path, notices: list[Notice]) -> None:
-    write_private(path, _lines_of(notices))
+def _replace(file: PrivateFile, notices: list[Notice]) -> None:
+    file.replace(_lines_of(notices))

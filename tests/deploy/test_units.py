@@ -48,11 +48,30 @@ def test_their_commands_exist(name: str) -> None:
         assert f" {option} " in told.stdout, option
 
 
-def test_a_bus_that_is_late_does_not_keep_a_node_down() -> None:
-    """A refused start is tried again: Redis may come up after them."""
+def test_only_what_may_pass_is_tried_again(tmp_path: Path) -> None:
+    """A node starts again when its Redis comes up late, and not every second for a typo.
+
+    The units once restarted after both, for both were exit code 2.
+    """
+    (tmp_path / "typo.toml").write_text("[server]\nprot = 8000\n")
+    late = ("web", "--state", str(tmp_path / "state"), "--bus", "redis://127.0.0.1:1")
+    typo = ("run", "--config", str(tmp_path / "typo.toml"))
+    late_code, typo_code = (
+        subprocess.run(
+            [sys.executable, "manage.py", *command],
+            cwd=ROOT,
+            stderr=subprocess.DEVNULL,
+            timeout=30,
+            check=False,
+        ).returncode
+        for command in (late, typo)
+    )
+
     for name in UNITS:
         text = (ROOT / "deploy" / name).read_text(encoding="utf-8")
-        assert "RestartPreventExitStatus" not in text, name
+        final = re.findall(r"^RestartPreventExitStatus=(.*)$", text, re.MULTILINE)
+        assert final == [str(typo_code)], name
+    assert late_code not in (0, typo_code)
 
 
 @pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="systemd is not installed here")

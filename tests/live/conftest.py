@@ -51,6 +51,7 @@ class PortholeServer:
         program: Sequence[str] = ("manage.py",),
         command: str = "run",
     ) -> None:
+        self.state = state
         self.process = subprocess.Popen(
             [sys.executable, *program, command, "--state", str(state), *arguments],
             cwd=ROOT,
@@ -111,17 +112,22 @@ class PortholeServer:
 
 @pytest.fixture
 def start_server(tmp_path: Path) -> Iterator[Callable[..., PortholeServer]]:
-    """Start servers on free ports; each one must end with exit code 0."""
+    """Start servers on free ports; each one must end with exit code 0.
+
+    One at a time has the folder ``state``; those beside it have their own.
+    """
     servers: list[PortholeServer] = []
 
     def start(
         *arguments: str, program: Sequence[str] = ("manage.py",), **environment: str
     ) -> PortholeServer:
         port = () if "--port" in arguments else ("--port", "0")
+        taken = [one.state for one in servers if one.process.poll() is None]
+        folders = (tmp_path / f"state{more}" for more in ("", "-2", "-3", "-4"))
         server = PortholeServer(
             *port,
             *arguments,
-            state=tmp_path / "state",
+            state=next(one for one in folders if one not in taken),
             environment=environment,
             program=program,
         )

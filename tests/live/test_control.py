@@ -269,9 +269,10 @@ def test_quit_answers_and_ends_everything(start_server: Start, connect: Connect)
     assert any("shut down" in data["message"] for name, data in other.events if name == "notice")
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_signals_end_everything(start_server: Start, connect: Connect, number: int) -> None:
-    """SIGTERM and Ctrl-C end the process with 0 although viewers of both kinds are connected."""
+    """SIGTERM, Ctrl-C and a closed terminal end the process with 0 although viewers of both kinds
+    are connected."""
     server = start_server("test:")
     viewer = connect(server)
     viewer.call("watch", {"camera": "test"})

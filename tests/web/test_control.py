@@ -195,12 +195,12 @@ def test_what_could_not_be_kept_is_tried_again(
     make: Callable[..., Control], camera: Camera, notices: Notices, tmp_path: Path
 ) -> None:
     """What was changed while the disk was full is kept when it is not, at the end at the latest."""
-    (tmp_path / "state.new").mkdir()  # Nothing can be written there.
     control = make(camera)
     control.open()
+    (tmp_path / "state.json").mkdir()  # No file can take its place.
     control.set_quality("ann", camera, 50)
     until(lambda: notices[-1][0] == "error")
-    (tmp_path / "state.new").rmdir()
+    (tmp_path / "state.json").rmdir()
 
     control.close()
 

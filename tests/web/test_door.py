@@ -1,10 +1,12 @@
-"""Who may come in, and who gives way."""
+"""The front door: names that are answered to, who may come in, and who gives way."""
 
 from collections import Counter
+from typing import Any
 
 import pytest
 
-from server.web.door import Doorkeeper
+from server.web import door as door_module
+from server.web.door import Door, Doorkeeper
 
 LOOPBACK, ONE, OTHER = "127.0.0.1", "192.0.2.1", "192.0.2.2"
 
@@ -91,3 +93,57 @@ def test_nothing_is_left_of_who_leaves(entrance: Entrance) -> None:
 
     assert not entrance.gone
     assert not entrance.refused
+
+
+def ask(door: Door, host: str) -> tuple[str, str]:
+    """Return status and text of the answer to a request for a host."""
+    statuses: list[str] = []
+    environ = {"HTTP_HOST": host, "REQUEST_METHOD": "GET"}
+    body = door(environ, lambda status, headers: statuses.append(status))
+    return statuses[0].split()[0], b"".join(body).decode()
+
+
+def inside(_environ: dict[str, Any], start_response: Any) -> list[bytes]:
+    start_response("200 OK", [])
+    return [b""]
+
+
+@pytest.mark.parametrize(
+    ("host", "status"),
+    [
+        *(("pi", "200"), ("PI:8000", "200"), ("pi.", "200"), ("pi.local:1", "200")),
+        *(("192.0.2.9", "200"), ("[fd00::9]:80", "200"), ("localhost", "200")),
+        *(("pi.evil.test", "421"), ("pi.local.evil.test", "421"), ("evil.test", "421")),
+        *(("pi..", "421"), ("", "421"), ("a b", "421"), (".", "421")),
+    ],
+)
+def test_own_names_and_addresses_are_answered_to(host: str, status: str) -> None:
+    """In any case and on any port; a name that merely begins like one of ours is foreign."""
+    assert ask(Door(inside, ["pi", "pi.local"], []), host)[0] == status
+
+
+def test_a_refused_name_is_told_the_way_in(caplog: pytest.LogCaptureFixture) -> None:
+    """The answer has the option to paste, and the log has it too, once a name."""
+    door = Door(inside, [], [])
+
+    for _ in range(3):
+        status, text = ask(door, "Cam.example:8000")
+
+    assert status == "421"
+    assert "`--allowed-hosts cam.example`" in text
+    assert 'allowed_hosts = ["cam.example"]' in text
+    assert [record.message.count("--allowed-hosts cam.example") for record in caplog.records] == [1]
+
+
+def test_ever_new_names_do_not_fill_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    """Nor does one that is no name at all, or far too long."""
+    door = Door(inside, [], [])
+
+    for number in range(3 * door_module.MAX_LOGGED_NAMES):
+        ask(door, f"{number}.example")
+    _, long = ask(door, "a" * 5000)
+    _, none = ask(door, "<script>")
+
+    assert len(caplog.records) == door_module.MAX_LOGGED_NAMES
+    assert len(long) < 400
+    assert "allowed" not in long + none
