@@ -158,7 +158,7 @@ class Control:
         camera.stop()
 
     def set_fps(self, who: str, camera: Watchable, fps: float | None) -> None:
-        """Change a camera's frame rate; None is the source's own, also where the settings differ."""
+        """Change a camera's frame rate; None is the source's own, whatever the settings say."""
         if fps != camera.fps:
             camera.set_fps(fps)
             self._keep(camera, "fps", SOURCES_OWN if fps is None else fps)

@@ -45,6 +45,8 @@ export class Tile extends EventTarget {
   #condition = 'connecting';
   #connected = true;
   #fallback = null;
+  // When the state began, by our clock, which is not set; NaN until the server's can be told from it.
+  #sinceUnix = NaN;
 
   /**
    * @param {HTMLTemplateElement} template
@@ -117,8 +119,8 @@ export class Tile extends EventTarget {
 
   /** Seconds since the server's state began; NaN while what is shown is the page's own finding. */
   get sinceS() {
-    const ours = this.#condition !== this.#state.state || !Number.isFinite(this.#state.since);
-    return ours ? NaN : nowUnix() + this.#clock.offset - this.#state.since;
+    if (Number.isNaN(this.#sinceUnix) && this.#clock.known) this.#sinceUnix = this.#state.since - this.#clock.offset;
+    return this.#condition === this.#state.state ? nowUnix() - this.#sinceUnix : NaN;
   }
 
   /** @returns {import('./condition.js').Condition} */
@@ -128,6 +130,7 @@ export class Tile extends EventTarget {
 
   /** @param {CameraState} state */
   update(state) {
+    if (state.since !== this.#state?.since) this.#sinceUnix = NaN;
     this.#state = state;
     this.#element.style.setProperty('--ratio', this.ratio.toFixed(4));
     this.#processing.show(state.process);
