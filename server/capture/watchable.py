@@ -56,7 +56,7 @@ SOURCES_OWN: SourcesOwn = "source"
 """In place of a number for ``fps`` and ``quality``: whatever the source itself has."""
 
 Argument = float | SourcesOwn | Setting | PresetOrder | None
-"""For ``fps`` and ``quality`` a number or :data:`SOURCES_OWN`, for ``start`` and ``stop`` nothing."""
+"""``fps`` and ``quality`` take a number or :data:`SOURCES_OWN`, ``start`` and ``stop`` nothing."""
 
 
 class Elsewhere(Protocol):

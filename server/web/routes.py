@@ -189,7 +189,7 @@ def first_frame(fanout: Fanout, rendition: str, max_age_s: float) -> EncodedFram
     try:
         while time.monotonic() < deadline:
             frame = waiter.next(STATE_CHECK_S)
-            # What is from before the clock was set back lies in the future, and is old all the same.
+            # From before the clock was set back, it lies in the future, and is old all the same.
             if frame is not None and abs(time.time() - frame.at_unix) <= max_age_s:
                 return frame
             if camera.state in ("retrying", "ended", "stopped"):

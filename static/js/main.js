@@ -172,8 +172,7 @@ function perform(act) {
     case 'focus':
       return deck.focusAt(act.index);
     case 'move':
-      if (!view.perform({ action: 'pan', by: act.by })) deck.move(act.by);
-      return true;
+      return view.perform({ action: 'pan', by: act.by }) || deck.move(act.by);
     case 'unfocus':
       if (view.perform({ action: 'close' })) return true;
       if (leaveFullPage(tile?.element) || closeDrawer()) return true;
