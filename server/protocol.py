@@ -49,6 +49,9 @@ TEXT, BINARY = 0x1, 0x2
 CameraName = Annotated[str, Field(min_length=1, max_length=40)]
 ControlName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_]{1,40}$")]
 PresetName = Annotated[str, Field(pattern=r"^[^\s\p{C}](?:[^\p{C}]{0,38}[^\s\p{C}])?$")]
+SourcesOwn = Literal["source"]
+Fps = Annotated[float, Field(ge=0.1, le=120)]
+Quality = Annotated[int, Field(ge=1, le=100)]
 PRESET_NAME = TypeAdapter(PresetName, config=ConfigDict(strict=True))
 
 
@@ -110,15 +113,15 @@ class WatchPayload(CameraPayload):
 
 
 class FpsPayload(CameraPayload):
-    """``fps``."""
+    """``fps``; ``source`` is the source's own."""
 
-    fps: Annotated[float, Field(ge=0.1, le=120)]
+    fps: Fps | SourcesOwn
 
 
 class QualityPayload(CameraPayload):
-    """``quality``."""
+    """``quality``; ``source`` is that of the source's own JPEG."""
 
-    quality: Annotated[int, Field(ge=1, le=100)]
+    quality: Quality | SourcesOwn
 
 
 class ControlPayload(CameraPayload):
@@ -177,7 +180,8 @@ def parse_payload(kind: type[P], arguments: tuple[object, ...]) -> P:
         return kind.model_validate(payload)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
-        key = ".".join(str(part) for part in first["loc"]) or "payload"
+        # Payloads are flat: what follows the key names one of several kinds that it may be.
+        key = first["loc"][0] if first["loc"] else "payload"
         raise RequestError("bad_request", f"{key}: {first['msg']}") from None
 
 

@@ -69,6 +69,12 @@ anything_json = st.recursive(
         ),
         (FpsPayload, {"camera": "door", "fps": 0.1}, {"camera": "door", "fps": 0.1}),
         (FpsPayload, {"camera": "door", "fps": 120}, {"camera": "door", "fps": 120.0}),
+        (FpsPayload, {"camera": "door", "fps": "source"}, {"camera": "door", "fps": "source"}),
+        (
+            QualityPayload,
+            {"camera": "door", "quality": "source"},
+            {"camera": "door", "quality": "source"},
+        ),
         (QualityPayload, {"camera": "door", "quality": 1}, {"camera": "door", "quality": 1}),
         (QualityPayload, {"camera": "door", "quality": 100}, {"camera": "door", "quality": 100}),
         (ClockPayload, {"t": 1.5}, {"t": 1.5, "round_trip": None}),

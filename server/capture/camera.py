@@ -181,6 +181,7 @@ class Camera:
             "since": round(self._since_unix, 3),
             "fps": self.fps or self._source_fps or None,
             "quality": self.quality or self._jpeg_quality or DEFAULT_QUALITY,
+            "set": {"fps": self.fps, "quality": self.quality},
             "width": self._size[0],
             "height": self._size[1],
             "source_fps": self._source_fps or None,
@@ -337,8 +338,11 @@ class Camera:
         """The JPEG quality, 1 to 100, at which its pixels are to be encoded."""
         return self.quality or DEFAULT_QUALITY
 
-    def set_quality(self, quality: int) -> None:
-        """Deliver JPEG of at most quality ``quality``, 1 to 100, from the next frame on."""
+    def set_quality(self, quality: int | None) -> None:
+        """Deliver JPEG of at most quality ``quality``, 1 to 100, from the next frame on.
+
+        None hands on the source's own JPEG, whatever its quality.
+        """
         self.quality = quality
         self._refresh(changed=True)
 

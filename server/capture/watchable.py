@@ -11,11 +11,13 @@ from server.capture.tuning import Tuning
 from server.metrics import Meter
 
 __all__ = [
+    "SOURCES_OWN",
     "Action",
     "Argument",
     "Elsewhere",
     "PresetOrder",
     "Setting",
+    "SourcesOwn",
     "State",
     "Watchable",
     "offered",
@@ -48,8 +50,13 @@ class PresetOrder:
     do: Literal["save", "apply", "delete"]
 
 
-Argument = float | Setting | PresetOrder | None
-"""A number for ``fps`` and ``quality``, and for ``start`` and ``stop`` nothing."""
+SourcesOwn = Literal["source"]
+
+SOURCES_OWN: SourcesOwn = "source"
+"""In place of a number for ``fps`` and ``quality``: whatever the source itself has."""
+
+Argument = float | SourcesOwn | Setting | PresetOrder | None
+"""``fps`` and ``quality`` take a number or :data:`SOURCES_OWN`, ``start`` and ``stop`` nothing."""
 
 
 class Elsewhere(Protocol):
@@ -133,7 +140,7 @@ class Watchable(Protocol):
 
     def set_fps(self, fps: float | None) -> None: ...
 
-    def set_quality(self, quality: int) -> None: ...
+    def set_quality(self, quality: int | None) -> None: ...
 
 
 def offered(camera: Watchable) -> list[Rendition]:

@@ -4,7 +4,7 @@ from typing import Annotated, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from server.capture.watchable import Action, State
+from server.capture.watchable import Action, SourcesOwn, State
 from server.config import CAMERA_NAME
 from server.errors import ErrorCode
 from server.protocol import ControlName, ControlValue, PresetName
@@ -88,6 +88,13 @@ class ControlStatus(Message):
     note: Text | None = None
 
 
+class Chosen(Message):
+    """What an operator has set, as in STATE; None is the source's own."""
+
+    fps: Fps | None = None
+    quality: Annotated[int, Field(ge=1, le=100)] | None = None
+
+
 class Status(Message):
     """STATE of the wire contract, and the figures."""
 
@@ -98,6 +105,7 @@ class Status(Message):
     since: Measure
     fps: Fps | None
     quality: Annotated[int, Field(ge=1, le=100)]
+    set: Chosen | None = None
     width: Side
     height: Side
     source_fps: Fps | None
@@ -137,8 +145,8 @@ class Request(Message):
     node: NodeId
     camera: CameraName
     action: Action
-    fps: Annotated[float, Field(ge=0.1, le=120)] | None = None
-    quality: Annotated[int, Field(ge=1, le=100)] | None = None
+    fps: Annotated[float, Field(ge=0.1, le=120)] | SourcesOwn | None = None
+    quality: Annotated[int, Field(ge=1, le=100)] | SourcesOwn | None = None
     control: ControlName | None = None
     value: ControlValue | None = None
     preset: PresetName | None = None

@@ -8,7 +8,7 @@ from typing import Any
 from server.capture.frame import Frame
 from server.capture.rendition import FULL, Rendition, ladder_of
 from server.capture.slot import Slot
-from server.capture.watchable import Action, Argument, State
+from server.capture.watchable import SOURCES_OWN, Action, Argument, State
 from server.cluster.bus import Bus
 from server.cluster.messages import Status, Wake
 from server.cluster.numbering import Numbering
@@ -180,12 +180,11 @@ class RemoteCamera:
 
     def set_fps(self, fps: float | None) -> None:
         """Ask its node for another frame rate."""
-        if fps is not None:
-            self.ask("somebody", "fps", fps)
+        self.ask("somebody", "fps", SOURCES_OWN if fps is None else fps)
 
-    def set_quality(self, quality: int) -> None:
+    def set_quality(self, quality: int | None) -> None:
         """Ask its node for another quality."""
-        self.ask("somebody", "quality", quality)
+        self.ask("somebody", "quality", SOURCES_OWN if quality is None else quality)
 
     # What is heard.
 

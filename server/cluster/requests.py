@@ -4,7 +4,7 @@ import secrets
 from typing import Any
 
 from server import hub
-from server.capture.watchable import Action, Argument, PresetOrder, Setting
+from server.capture.watchable import SOURCES_OWN, Action, Argument, PresetOrder, Setting
 from server.cluster.bus import Bus
 from server.cluster.messages import Reply, Request, Status
 from server.cluster.outbox import Outbox
@@ -84,7 +84,7 @@ def write_argument(action: Action, value: Argument) -> dict[str, Any]:
             return {"preset": value.preset, "do": value.do}
         case None:
             return {}
-    return {"fps": value} if action == "fps" else {"quality": int(value)}
+    return {action: int(value) if action == "quality" and value != SOURCES_OWN else value}
 
 
 def argument_of(request: Request) -> Argument:

@@ -15,7 +15,8 @@ from typing import Any, Protocol
 
 import flask
 import flask_login
-from flask.sessions import SecureCookieSessionInterface
+from flask.sessions import SecureCookieSession, SecureCookieSessionInterface
+from itsdangerous import BadSignature
 
 from server import hub
 from server.errors import ConfigError
@@ -105,7 +106,11 @@ class Auth:
         self.presence = Presence()
         self.audit = Audit(folder)
         self._common = common
-        self.logins = Logins(folder / "logins.json", shared=common.logins if common else None)
+        self.logins = Logins(
+            folder / "logins.json",
+            shared=common.logins if common else None,
+            steady=time.monotonic,
+        )
         self.logins.load(self.people)
         if common is None:
             self._guesses = Guesses(application)
@@ -339,6 +344,21 @@ class _LoggedIn(flask_login.UserMixin):  # type: ignore[misc]
 
 
 class _Sessions(SecureCookieSessionInterface):
+    def open_session(self, app: flask.Flask, request: flask.Request) -> SecureCookieSession | None:
+        """Take what we have signed, whenever that was: how long a login holds, ``Logins`` knows.
+
+        Flask's own also refuses what was signed later than it is now, which every cookie is after
+        the clock was set back.
+        """
+        serializer = self.get_signing_serializer(app)
+        cookie = request.cookies.get(self.get_cookie_name(app))
+        if serializer is None:
+            return None
+        try:
+            return self.session_class(serializer.loads(cookie) if cookie else None)
+        except BadSignature:
+            return self.session_class()
+
     def get_cookie_secure(self, app: flask.Flask) -> bool:
         """Keep the cookie off plain HTTP, where the login was made over TLS."""
         return flask.request.is_secure

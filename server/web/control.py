@@ -6,7 +6,14 @@ from typing import Any
 
 from server import hub
 from server.capture.tuning import Tuning
-from server.capture.watchable import Action, Argument, PresetOrder, Setting, Watchable
+from server.capture.watchable import (
+    SOURCES_OWN,
+    Action,
+    Argument,
+    PresetOrder,
+    Setting,
+    Watchable,
+)
 from server.errors import RequestError
 from server.nearest import suggest
 from server.state import StateFile
@@ -65,10 +72,14 @@ class Control:
                     log.info("no camera %.42r%s; what was changed on it stays kept", name, hint)
                 continue
             own = self._kept.setdefault(name, {})
-            if _is_number(values.get("fps"), 0.1, 120):
+            if values.get("fps") == SOURCES_OWN:
+                own["fps"], camera.fps = SOURCES_OWN, None
+            elif _is_number(values.get("fps"), 0.1, 120):
                 own["fps"] = values["fps"]
                 camera.fps = float(values["fps"])
-            if _is_number(values.get("quality"), 1, 100):
+            if values.get("quality") == SOURCES_OWN:
+                own["quality"], camera.quality = SOURCES_OWN, None
+            elif _is_number(values.get("quality"), 1, 100):
                 own["quality"] = int(values["quality"])
                 camera.quality = own["quality"]
             if values.get("stopped") is True:
@@ -128,10 +139,12 @@ class Control:
             self.stop(who, camera)
         elif camera.tuning is not None and isinstance(value, Setting | PresetOrder):
             self._tune(who, camera, camera.tuning, value)
-        elif isinstance(value, int | float) and action == "fps":
-            self.set_fps(who, camera, value)
-        elif isinstance(value, int | float):
-            self.set_quality(who, camera, int(value))
+        elif value == SOURCES_OWN or isinstance(value, int | float):
+            number = None if value == SOURCES_OWN else value
+            if action == "fps":
+                self.set_fps(who, camera, number)
+            else:
+                self.set_quality(who, camera, None if number is None else int(number))
 
     def start(self, who: str, camera: Watchable) -> None:
         """Let a camera work."""
@@ -148,19 +161,21 @@ class Control:
             self._tell(f"{camera.title} was stopped", camera, who)
         camera.stop()
 
-    def set_fps(self, who: str, camera: Watchable, fps: float) -> None:
-        """Change a camera's frame rate."""
+    def set_fps(self, who: str, camera: Watchable, fps: float | None) -> None:
+        """Change a camera's frame rate; None is the source's own, whatever the settings say."""
         if fps != camera.fps:
             camera.set_fps(fps)
-            self._keep(camera, "fps", fps)
-            self._tell(f"{camera.title} set to {fps:g} fps", camera, who)
+            self._keep(camera, "fps", SOURCES_OWN if fps is None else fps)
+            to = "its source's own frame rate" if fps is None else f"{fps:g} fps"
+            self._tell(f"{camera.title} set to {to}", camera, who)
 
-    def set_quality(self, who: str, camera: Watchable, quality: int) -> None:
-        """Change a camera's JPEG quality."""
+    def set_quality(self, who: str, camera: Watchable, quality: int | None) -> None:
+        """Change a camera's JPEG quality; None is the source's own."""
         if quality != camera.quality:
             camera.set_quality(quality)
-            self._keep(camera, "quality", quality)
-            self._tell(f"{camera.title} set to quality {quality}", camera, who)
+            self._keep(camera, "quality", SOURCES_OWN if quality is None else quality)
+            to = "its source's own quality" if quality is None else f"quality {quality}"
+            self._tell(f"{camera.title} set to {to}", camera, who)
 
     def _tune(
         self, who: str, camera: Watchable, tuning: Tuning, order: Setting | PresetOrder

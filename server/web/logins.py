@@ -57,13 +57,20 @@ class Logins:
         path: Where they are kept; whoever reads the file cannot log in with what is in it.
         clock: Unix seconds.
         shared: Where other nodes keep theirs; None where there are none.
+        steady: Seconds that pass evenly, whatever the clock is set to; None to trust the clock.
     """
 
     def __init__(
-        self, path: Path, clock: Callable[[], float] = time.time, shared: Shared | None = None
+        self,
+        path: Path,
+        clock: Callable[[], float] = time.time,
+        shared: Shared | None = None,
+        steady: Callable[[], float] | None = None,
     ) -> None:
         self._file = PrivateFile(path)
         self._clock = clock
+        self._steady = steady or clock
+        self._started = clock() - self._steady()
         self._shared = shared
         self._logins: dict[str, Login] = {}
         self._unsaved = False
@@ -126,7 +133,7 @@ class Logins:
         logins = {}
         for key, values in shared.items():
             login = _checked(values)
-            if login is not None and self._clock() - login.at_unix < LIFETIME_S:
+            if login is not None and self._age_s(login) < LIFETIME_S:
                 logins[key] = login
             elif self._shared is not None:
                 self._shared.drop(key)
@@ -155,7 +162,7 @@ class Logins:
                 kept = {
                     key: _kept(login)
                     for key, login in self._logins.items()
-                    if self._clock() - login.at_unix < LIFETIME_S
+                    if self._age_s(login) < LIFETIME_S
                 }
                 text = json.dumps({"logins": kept}, indent=1)
                 hub.run_native(self._file.replace, text.encode())
@@ -169,8 +176,15 @@ class Logins:
         return (
             account is not None
             and account.generation == login.generation
-            and self._clock() - login.at_unix < LIFETIME_S
+            and self._age_s(login) < LIFETIME_S
         )
+
+    def _age_s(self, login: Login) -> float:
+        """Return how old a login is; below 0 for one made before the clock was set back.
+
+        A clock that is set forward under a running server makes nobody a month older.
+        """
+        return min(self._clock(), self._started + self._steady()) - login.at_unix
 
 
 def _kept(login: Login) -> list[object]:

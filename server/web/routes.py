@@ -203,9 +203,10 @@ def first_frame(fanout: Fanout, rendition: str, max_age_s: float) -> EncodedFram
     try:
         while time.monotonic() < deadline:
             frame = waiter.next(STATE_CHECK_S)
+            # From before the clock was set back, it lies in the future, and is old all the same.
+            if frame is not None and abs(time.time() - frame.at_unix) <= max_age_s:
+                return frame
             if frame is not None:
-                if time.time() - frame.at_unix <= max_age_s:
-                    return frame
                 camera.hurry()
             if camera.state in ("retrying", "ended", "stopped"):
                 break

@@ -15,6 +15,9 @@ const STOPPED = new Set(['stopped', 'ended']);
 export class Arrangement extends EventTarget {
   #layout = recall('layout', (value) => (LAYOUTS.includes(value) ? value : null), 'auto');
   #order = recall('order', checkNames, []);
+  // What this browser remembers: an address may say otherwise.
+  #ownLayout = this.#layout;
+  #ownOrder = this.#order;
   #only = null;
   #page = 1;
   #text = '';
@@ -57,6 +60,17 @@ export class Arrangement extends EventTarget {
     return this.#order.length > 0;
   }
 
+  /** Names in their order, others after them; none where nobody moved one. @returns {readonly string[]} */
+  get order() {
+    return this.#order;
+  }
+
+  /** What an address must say for this browser to show the same again; null for what it remembers itself. */
+  get foreign() {
+    const layout = this.#layout === 'auto' && this.#ownLayout === 'auto' ? null : this.#layout;
+    return { layout, order: String(this.#order) === String(this.#ownOrder) ? null : this.#order };
+  }
+
   /** The names a kiosk is limited to; null for all. @returns {string[] | null} */
   get only() {
     return this.#only;
@@ -64,6 +78,7 @@ export class Arrangement extends EventTarget {
 
   /** @param {import('./deeplink.js').Layout} layout */
   chooseLayout(layout) {
+    this.#ownLayout = layout;
     remember('layout', layout === 'auto' ? null : layout);
     this.show({ layout, page: 1 });
   }
@@ -72,22 +87,23 @@ export class Arrangement extends EventTarget {
    * Take what an address says, without remembering it.
    *
    * @param {{layout?: import('./deeplink.js').Layout | null, page?: number, text?: string,
-   *   group?: import('./deeplink.js').Group}} shown
+   *   group?: import('./deeplink.js').Group, order?: string[] | null}} shown
    */
-  show({ layout, page, text, group }) {
-    const before = [this.#layout, this.#page, this.#text, this.#group].join('\n');
+  show({ layout, page, text, group, order }) {
+    const before = this.#all;
     if (LAYOUTS.includes(layout)) this.#layout = layout;
     if (GROUPS.includes(group)) this.#group = group;
+    if (order) this.#order = order.slice(0, MOST_NAMES);
     this.#text = text ?? this.#text;
     this.#page = Math.max(1, page ?? this.#page);
-    if ([this.#layout, this.#page, this.#text, this.#group].join('\n') !== before) this.#tell();
+    if (this.#all !== before) this.#tell();
   }
 
   /** Show these cameras and no others (none: all), in this order, whatever is remembered. @param {string[]} names */
   limit(names) {
     this.#only = names.length > 0 ? names : null;
-    this.#order = names;
-    this.#layout = 'auto';
+    this.#order = this.#ownOrder = names;
+    this.#layout = this.#ownLayout = 'auto';
     this.#tell();
   }
 
@@ -95,13 +111,14 @@ export class Arrangement extends EventTarget {
   move(cameras, name, before) {
     const names = inOrder(this.#order, cameras.map((camera) => camera.name));
     this.#order = keepAbsent(this.#order, moveBefore(names, name, before)).slice(0, MOST_NAMES);
+    this.#ownOrder = this.#order;
     remember('order', this.#order);
     this.#tell();
   }
 
   /** Back to the order in which the server tells them. */
   resetOrder() {
-    this.#order = [];
+    this.#order = this.#ownOrder = [];
     remember('order', null);
     this.#tell();
   }
@@ -124,6 +141,10 @@ export class Arrangement extends EventTarget {
   static groupOf({ condition }) {
     if (TROUBLE.has(condition)) return 'trouble';
     return STOPPED.has(condition) ? 'stopped' : 'running';
+  }
+
+  get #all() {
+    return [this.#layout, this.#page, this.#text, this.#group, this.#order].join('\n');
   }
 
   #admits(camera) {

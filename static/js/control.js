@@ -1,5 +1,6 @@
 /** One control as a row of the panel: a slider, a choice, a switch, or an area of the picture. */
 import { Knob } from './knob.js';
+import { NumberField } from './number.js';
 import { setText } from './text.js';
 
 /**
@@ -54,6 +55,12 @@ export class Row {
     return this.#pending > 0;
   }
 
+  /** Say what was wrong with a value that was not sent; empty for nothing. @param {string} fault */
+  refuse(fault) {
+    this.#refusal = fault;
+    this.#showNote();
+  }
+
   /** Send a value; what the server answers is shown in its place. */
   set(value) {
     return this.#follow(this.way.set(value));
@@ -97,14 +104,17 @@ class RangeRow extends Row {
     super(control, way);
     const { min, max, step, unit = '', title } = control;
     const slider = this.find('input[type="range"]');
-    const number = this.find('input[type="number"]');
+    const number = this.find('.number');
     slider.id = this.id;
     this.find('[data-title]').htmlFor = this.id;
-    for (const input of [slider, number]) Object.assign(input, { min, max, step });
+    Object.assign(slider, { min, max, step });
+    Object.assign(number, { ariaValueMin: min, ariaValueMax: max });
+    number.dataset.step = step;
     number.inputMode = min < 0 ? 'text' : 'decimal'; // A phone's keyboard of digits has no minus sign.
     number.ariaLabel = `${title}, ${min} to ${max} ${unit}`.trim();
     setText(this.find('[data-unit]'), unit);
-    this.#knob = new Knob(this.element, (value) => this.set(value), way.signal);
+    const options = { signal: way.signal, onFault: (fault) => this.refuse(fault) };
+    this.#knob = new Knob(this.element, (value) => this.set(value), options);
   }
 
   showValue(value) {
@@ -176,47 +186,37 @@ class SwitchRow extends Row {
 }
 
 class AreaRow extends Row {
-  #sides;
+  #fields;
   #button;
 
   constructor(control, way) {
     super(control, way);
     this.element.ariaLabel = control.title;
-    this.#sides = [...this.element.querySelectorAll('[data-side]')];
+    const sides = [...this.element.querySelectorAll('[data-side]')];
+    this.#fields = sides.map((side, index) => {
+      return new NumberField(side, (percent) => this.#onNumber(index, percent), (fault) => this.refuse(fault));
+    });
     this.#button = this.find('[data-adjust]');
     this.#button.addEventListener('click', () => {
       this.#press(way.adjust((area, done) => this.#onFrame(area, done)));
     });
-    this.find('[data-title]').htmlFor = this.#sides[0].id = this.id;
-    for (const side of this.#sides) side.addEventListener('change', () => this.#onNumber(side));
+    this.find('[data-title]').htmlFor = sides[0].id = this.id;
   }
 
   showValue(area) {
-    area.forEach((share, index) => {
-      if (this.#sides[index] !== document.activeElement) this.#write(index, share);
-    });
-  }
-
-  #write(index, share) {
-    this.#sides[index].value = String(Math.round(share * 1000) / 10);
+    area.forEach((share, index) => this.#fields[index].show(percentOf(share)));
   }
 
   /** The frame has moved: to `area`, for good once it is `done`; null when it is taken away. */
   #onFrame(area, done) {
     if (area === null) return this.#press(false);
-    area.forEach((share, index) => this.#write(index, share));
+    area.forEach((share, index) => this.#fields[index].write(percentOf(share)));
     return done ? this.set(area) : undefined;
   }
 
-  #onNumber(changed) {
-    const index = this.#sides.indexOf(changed);
+  #onNumber(index, percent) {
     const area = [...this.control.value];
-    const share = changed.valueAsNumber / 100;
-    if (!Number.isFinite(share)) {
-      this.#write(index, area[index]);
-      return;
-    }
-    area[index] = share;
+    area[index] = percent / 100;
     // A side that would reach out of the picture is moved, or made smaller, as far as that goes.
     const [place, extent] = index % 2 === 0 ? [0, 2] : [1, 3];
     if (area[place] + area[extent] > 1) {
@@ -241,6 +241,10 @@ export function makeRow(control, way) {
 
 /** Whether a kind can be shown; newer servers may have more. @param {string} kind */
 makeRow.knows = (kind) => kind in KINDS;
+
+function percentOf(share) {
+  return Math.round(share * 1000) / 10;
+}
 
 function round(share) {
   return Math.round(share * 10000) / 10000;

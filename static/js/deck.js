@@ -60,9 +60,15 @@ export class Deck extends EventTarget {
     return this.#focused;
   }
 
+  /** @returns {Tile | null} the tile under the keyboard focus */
+  get active() {
+    const element = document.activeElement?.closest('.tile[data-camera]');
+    return this.#tiles.get(element?.dataset.camera) ?? null;
+  }
+
   /** The tile a key means: the one shown large, else the one under the keyboard focus, else the only one. */
   get target() {
-    return this.#focused ?? this.#active ?? (this.#visible.length === 1 ? this.#visible[0] : null);
+    return this.#focused ?? this.active ?? (this.#visible.length === 1 ? this.#visible[0] : null);
   }
 
   /** The tiles that pass the filter, in their order. @returns {readonly Tile[]} */
@@ -166,7 +172,7 @@ export class Deck extends EventTarget {
       const index = this.#shown.indexOf(this.#focused);
       this.focusAt((index + by + count) % count);
     } else {
-      const inside = this.#active !== null;
+      const inside = this.active !== null;
       this.#arrangement.show({ page: ((this.page - 1 + by + count) % count) + 1 });
       // What had the keyboard focus is on the page that was left.
       if (inside) this.#visible[0]?.openButton.focus();
@@ -174,13 +180,20 @@ export class Deck extends EventTarget {
     return true;
   }
 
-  /** Move the keyboard focus to a neighbour. @param {'left' | 'right' | 'up' | 'down'} by */
+  /**
+   * Move the keyboard focus to a neighbour, or from outside the grid to the first tile of it.
+   *
+   * @param {'left' | 'right' | 'up' | 'down'} by
+   * @returns {boolean} whether the key meant a tile, if only one that has no neighbour
+   */
   move(by) {
-    const tile = this.#neighbourOf(this.#active, by);
-    if (!tile) return;
+    const active = this.active;
+    const tile = active || this.#focused ? this.#neighbourOf(active, by) : this.#visible[0];
+    if (!tile) return active !== null;
     if (!this.#focused) this.#turnTo(tile);
     this.#rove(tile);
     tile.openButton.focus();
+    return true;
   }
 
   /**
@@ -190,7 +203,7 @@ export class Deck extends EventTarget {
    * @param {Tile | null} before  Null for the end.
    */
   place(tile, before) {
-    const focused = this.#active === tile;
+    const focused = this.active === tile;
     this.#arrangement.move([...this.#tiles.values()], tile.name, before?.name ?? null);
     this.#turnTo(tile);
     // Moving an element in the document takes the keyboard focus from it.
@@ -204,7 +217,7 @@ export class Deck extends EventTarget {
    * @returns {Tile | null} what was moved
    */
   shift(by) {
-    const tile = this.#focused ? null : this.#active;
+    const tile = this.#focused ? null : this.active;
     const other = this.#neighbourOf(tile, by);
     if (!tile || !other || tile === other) return null;
     const to = this.#shown.indexOf(other);
@@ -213,14 +226,16 @@ export class Deck extends EventTarget {
     return tile;
   }
 
+  /** Turn to the page that a tile is on, and give it the keyboard focus. @param {Tile} tile */
+  reveal(tile) {
+    this.#turnTo(tile);
+    this.#rove(tile);
+    tile.openButton.focus();
+  }
+
   /** Have a tile watched even while it cannot be seen. @param {Tile} tile @param {boolean} kept */
   keepWatched(tile, kept) {
     this.#visibility.keep(tile.element, kept);
-  }
-
-  get #active() {
-    const element = document.activeElement?.closest('.tile[data-camera]');
-    return this.#tiles.get(element?.dataset.camera) ?? null;
   }
 
   // In focus the others are a strip; in the grid, what is past the edge of a page is on the next one.
@@ -273,7 +288,7 @@ export class Deck extends EventTarget {
       const now = this.#list.children[index];
       if (now !== element) this.#list.insertBefore(element, now ?? null);
     });
-    this.#rove(there.has(this.#active) ? this.#active : (this.#focused ?? this.#visible[0]));
+    this.#rove(there.has(this.active) ? this.active : (this.#focused ?? this.#visible[0]));
     this.#layOut();
     this.dispatchEvent(new CustomEvent('arranged'));
   }

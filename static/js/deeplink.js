@@ -10,6 +10,9 @@
  * @property {number} page          Counts from 1.
  * @property {string} text          Filter by name.
  * @property {Group} group          Filter by state.
+ * @property {string[] | null} order  Cameras in this order, others after them; none in their own order; null:
+ *   whatever this browser remembers.
+ * @property {string | null} size   The rendition of the camera in focus, or `auto`; null: what is remembered.
  *
  * @typedef {'auto' | '1' | '2x2' | '3x3'} Layout
  * @typedef {'all' | 'running' | 'trouble' | 'stopped'} Group
@@ -18,7 +21,7 @@
 export const LAYOUTS = /** @type {const} */ (['auto', '1', '2x2', '3x3']);
 export const GROUPS = /** @type {const} */ (['all', 'running', 'trouble', 'stopped']);
 
-const OURS = ['view', 'cameras', 'every', 'camera', 'layout', 'page', 'filter', 'state'];
+const OURS = ['view', 'cameras', 'every', 'camera', 'size', 'layout', 'order', 'page', 'filter', 'state'];
 const MAX_TEXT = 80;
 const MIN_EVERY_S = 2;
 const MAX_EVERY_S = 3600;
@@ -27,14 +30,16 @@ const MAX_EVERY_S = 3600;
 export function readLink(search) {
   const query = new URLSearchParams(search);
   const choice = (name, choices) => (choices.includes(query.get(name)) ? query.get(name) : null);
-  const names = (query.get('cameras') ?? '').split(',').map((name) => name.trim());
+  const names = (name) => [...new Set((query.get(name) ?? '').split(',').map((one) => one.trim()).filter(Boolean))];
   const every = Number(query.get('every'));
   return {
     kiosk: query.get('view') === 'kiosk' || query.has('token'),
-    cameras: [...new Set(names.filter(Boolean))],
+    cameras: names('cameras'),
     every: every > 0 ? Math.min(MAX_EVERY_S, Math.max(MIN_EVERY_S, every)) : 0,
     camera: query.get('camera') || null,
+    size: /^(auto|full|\d{2,5})$/.test(query.get('size') ?? '') ? query.get('size') : null,
     layout: choice('layout', LAYOUTS),
+    order: query.has('order') ? names('order') : null,
     page: /^[1-9]\d{0,3}$/.test(query.get('page') ?? '') ? Number(query.get('page')) : 1,
     text: (query.get('filter') ?? '').slice(0, MAX_TEXT),
     group: choice('state', GROUPS) ?? 'all',
@@ -44,7 +49,7 @@ export function readLink(search) {
 /**
  * Return the query for what is shown; what is usual is left out, and what others put there stays.
  *
- * @param {Partial<Shown>} shown
+ * @param {Partial<Shown>} shown  Null leaves out what a browser remembers.
  * @param {string} [search]  The query to start from.
  * @returns {string} With its question mark, or empty.
  */
@@ -55,7 +60,9 @@ export function writeLink(shown, search = '') {
   if (shown.kiosk && shown.cameras?.length > 0) query.set('cameras', shown.cameras.join(','));
   if (shown.kiosk && shown.every > 0) query.set('every', String(shown.every));
   if (shown.camera) query.set('camera', shown.camera);
-  if (shown.layout && shown.layout !== 'auto') query.set('layout', shown.layout);
+  if (shown.camera && shown.size) query.set('size', shown.size);
+  if (shown.layout) query.set('layout', shown.layout);
+  if (shown.order) query.set('order', shown.order.join(','));
   if (shown.page > 1) query.set('page', String(shown.page));
   if (shown.text) query.set('filter', shown.text);
   if (shown.group && shown.group !== 'all') query.set('state', shown.group);

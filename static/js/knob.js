@@ -5,6 +5,7 @@
  * it waits, so that the thumb is never pulled out of a hand.
  */
 import { LatestSender } from './latest.js';
+import { NumberField, showFault } from './number.js';
 
 // The arrow keys have no pointer that is down; a person counts as changing for this long after a step.
 const EDITING_MS = 600;
@@ -12,6 +13,7 @@ const EDITING_MS = 600;
 export class Knob {
   #slider;
   #number;
+  #fault;
   #send;
   #sender;
   #truth = null;
@@ -19,13 +21,20 @@ export class Knob {
   #editedMs = -Infinity;
 
   /**
-   * @param {HTMLElement} element  Holds an input of type range and one of type number.
+   * @param {HTMLElement} element  Holds a slider, a field for a number, and a note for what was wrong with it.
    * @param {(value: number) => Promise<unknown>} send  Must not reject.
-   * @param {AbortSignal} [signal]  Ends it, where the page outlives it.
+   * @param {object} [options]
+   * @param {AbortSignal} [options.signal]  Ends it, where the page outlives it.
+   * @param {(fault: string) => void} [options.onFault]  Shows what was wrong, in place of the note.
    */
-  constructor(element, send, signal) {
+  constructor(element, send, { signal, onFault } = {}) {
+    const note = element.querySelector('[data-note]');
+    this.#fault = onFault ?? ((fault) => showFault(note, fault));
     this.#slider = element.querySelector('input[type="range"]');
-    this.#number = element.querySelector('input[type="number"]');
+    const input = element.querySelector('.number');
+    this.#number = new NumberField(input, (value) => this.#enter(value), this.#fault);
+    // What was entered is shown until the answer is here.
+    input.addEventListener('blur', () => this.#settle());
     this.#send = send;
     this.#sender = this.#newSender();
     this.#listen(signal);
@@ -47,11 +56,13 @@ export class Knob {
 
   /** Another camera is meant from here on. @param {(value: number) => Promise<unknown>} send */
   retarget(send) {
+    // What was typed and not yet entered is entered by leaving: for the camera it was typed for.
+    this.#number.leave();
+    this.#fault('');
     this.#send = send;
     this.#sender = this.#newSender();
     this.#pointerDown = false;
     this.#editedMs = -Infinity;
-    if (this.#number === document.activeElement) this.#number.blur();
   }
 
   get #changing() {
@@ -65,7 +76,6 @@ export class Knob {
 
   #listen(signal) {
     const slider = this.#slider;
-    const number = this.#number;
     slider.addEventListener('pointerdown', () => {
       this.#pointerDown = true;
     });
@@ -79,22 +89,18 @@ export class Knob {
     }
     slider.addEventListener('input', () => {
       this.#touch();
-      number.value = slider.value;
+      this.#fault('');
+      this.#number.write(slider.valueAsNumber);
       this.#paintTrack();
       this.#sender.push(slider.valueAsNumber);
     });
-    number.addEventListener('change', () => {
-      // The browser's own message says what would be accepted.
-      if (!number.reportValidity()) return;
-      this.#touch();
-      slider.value = number.value;
-      this.#paintTrack();
-      this.#sender.push(number.valueAsNumber);
-    });
-    number.addEventListener('keydown', (event) => {
-      if (event.key === 'Escape') this.#giveUp(event);
-    });
-    number.addEventListener('blur', () => this.#settle());
+  }
+
+  #enter(value) {
+    this.#touch();
+    this.#slider.value = String(value);
+    this.#paintTrack();
+    this.#sender.push(value);
   }
 
   #touch() {
@@ -102,18 +108,11 @@ export class Knob {
     setTimeout(() => this.#settle(), EDITING_MS);
   }
 
-  // Esc leaves the field with the old value, and is not heard by the page.
-  #giveUp(event) {
-    event.stopPropagation();
-    this.#number.value = textOf(this.#truth);
-    this.#number.blur();
-  }
-
   #settle() {
     if (this.#changing) return;
     // Not known before the source has been opened once: then the number is empty, the thumb at the end.
     this.#slider.value = String(this.#truth ?? this.#slider.max);
-    if (this.#number !== document.activeElement) this.#number.value = textOf(this.#truth);
+    this.#number.show(this.#truth);
     this.#paintTrack();
   }
 
@@ -122,8 +121,4 @@ export class Knob {
     const share = (valueAsNumber - Number(min)) / (Number(max) - Number(min) || 1);
     this.#slider.style.setProperty('--share', String(Math.min(1, Math.max(0, share))));
   }
-}
-
-function textOf(value) {
-  return value === null ? '' : String(Math.round(value * 100) / 100);
 }

@@ -4,7 +4,7 @@
 import { Announcer } from './announcer.js';
 import { Arrangement } from './arrangement.js';
 import { Banner } from './banner.js';
-import { ClockOffset } from './clock.js';
+import { ClockOffset, SteppedClock, nowUnix } from './clock.js';
 import { TROUBLE, WORDS } from './condition.js';
 import { Controls } from './controls.js';
 import { Deck } from './deck.js';
@@ -40,6 +40,7 @@ const find = (selector) => document.querySelector(selector);
 
 const link = new Link(await place);
 const clock = new ClockOffset();
+const stepped = new SteppedClock();
 const deckElement = find('[data-deck]');
 const arrangement = new Arrangement();
 const deck = new Deck(deckElement, find('#tile-template'), link, clock, arrangement);
@@ -61,6 +62,7 @@ let role = 'viewer';
 let named = find('[data-account]') !== null;
 let quitting = false;
 let plainTimer = 0;
+let exchanges = 0;
 
 setUpTheme(find('[data-theme-toggle]'));
 setUpSkipLink(find('.skip-link'));
@@ -92,12 +94,14 @@ function listen() {
   link.addEventListener('viewer', ({ detail }) => deck.tiles.get(detail.camera)?.viewer.take(detail));
   link.addEventListener('camera', ({ detail }) => onCamera(detail));
   link.addEventListener('stats', ({ detail }) => {
+    if (stepped.take(detail.at, nowUnix(), clock)) clock.doubt();
     panel.setStats(detail.cameras ?? {});
     statusbar.setProcess(detail.process);
   });
   link.addEventListener('down', ({ detail }) => onDown(detail));
   link.addEventListener('refused', ({ detail }) => onRefused(detail));
   link.addEventListener('blocked', onBlocked);
+  clock.addEventListener('doubt', measureClock);
 }
 
 function onHello({ role: newRole, user = null, cameras }) {
@@ -182,8 +186,7 @@ function perform(act) {
     case 'focus':
       return deck.focusAt(act.index);
     case 'move':
-      if (!view.perform({ action: 'pan', by: act.by })) deck.move(act.by);
-      return true;
+      return view.perform({ action: 'pan', by: act.by }) || deck.move(act.by);
     case 'unfocus':
       if (view.perform({ action: 'close' })) return true;
       if (leaveFullPage(tile?.element) || closeDrawer()) return true;
@@ -252,11 +255,15 @@ async function quitServer() {
 }
 
 async function measureClock() {
-  for (let exchange = 0; exchange < CLOCK_EXCHANGES && link.connected; exchange += 1) {
+  const running = exchanges > 0;
+  exchanges = CLOCK_EXCHANGES;
+  if (running) return;
+  for (; exchanges > 0 && link.connected; exchanges -= 1) {
     const times = await link.clock();
     if (times !== null) clock.add(times);
     await new Promise((resolve) => setTimeout(resolve, CLOCK_PAUSE_MS));
   }
+  exchanges = 0;
 }
 
 function refresh() {

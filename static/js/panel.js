@@ -12,6 +12,7 @@ import { setText, setTitle } from './text.js';
 
 const VIEWER_REASON = 'You are here as a viewer. An operator can change these.';
 const NO_LINK_REASON = 'Controls work again once the server is connected.';
+const SOURCES_OWN = 'source';
 const RUNNING = new Set(['idle', 'starting', 'live', 'stalled', 'retrying']);
 
 /** Each fact: its label, and how it reads from the tile and the camera's part of `stats`. */
@@ -50,6 +51,7 @@ export class Panel extends EventTarget {
   #lockedText;
   #facts;
   #knobs;
+  #own;
   #sizeChoice;
   #processing;
   #set;
@@ -60,7 +62,7 @@ export class Panel extends EventTarget {
 
   /**
    * @param {HTMLElement} element
-   * @param {(event: 'fps' | 'quality', camera: string, value: number) => Promise<unknown>} set
+   * @param {(event: 'fps' | 'quality', camera: string, value: number | 'source') => Promise<unknown>} set
    */
   constructor(element, set) {
     super();
@@ -83,6 +85,11 @@ export class Panel extends EventTarget {
       fps: new Knob(element.querySelector('[data-knob="fps"]'), nowhere),
       quality: new Knob(element.querySelector('[data-knob="quality"]'), nowhere),
     };
+    this.#own = Object.fromEntries(Object.keys(this.#knobs).map((event) => {
+      const button = element.querySelector(`[data-knob="${event}"] [data-own]`);
+      button.addEventListener('click', () => this.#set(event, this.#tile.name, SOURCES_OWN));
+      return [event, button];
+    }));
     this.#sizeChoice = new SizeChoice(element.querySelector('[data-size-choice]'));
     element.addEventListener('click', (event) => {
       const action = event.target.closest('[data-action]')?.dataset.action;
@@ -122,6 +129,11 @@ export class Panel extends EventTarget {
     this.#sizeChoice.show(tile);
     this.#knobs.fps.show(tile.state.fps ?? tile.state.source_fps ?? null, practicalFps(tile.state));
     this.#knobs.quality.show(tile.state.quality ?? null);
+    for (const [event, button] of Object.entries(this.#own)) {
+      // Older nodes do not tell, and take no such wish.
+      button.hidden = !tile.state.set;
+      button.setAttribute('aria-pressed', String(tile.state.set?.[event] === null));
+    }
     this.#processing.show(tile.state.process);
     const stats = this.#stats[tile.name] ?? {};
     for (const [value, read] of this.#facts) setText(value, read(tile, stats));

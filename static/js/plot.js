@@ -13,8 +13,21 @@ const HAIR = 1;
 const LINE = 1.75;
 const LONG_LABEL = 12;
 
+// Under another address with each attempt: a module that could not be fetched once, browsers fail for good.
 let library = null;
-const load = () => (library ??= import('../vendor/uPlot.esm.js').then((module) => module.default));
+let failures = 0;
+const load = () => (library ??= fetchLibrary());
+
+async function fetchLibrary() {
+  const again = failures > 0 ? `?again=${failures}` : '';
+  try {
+    return (await import(`../vendor/uPlot.esm.js${again}`)).default;
+  } catch {
+    failures += 1;
+    library = null;
+    return null;
+  }
+}
 
 export class Plot {
   #chart;
@@ -175,6 +188,8 @@ export class Plot {
       this.#loading = true;
       const UPlot = await load();
       this.#loading = false;
+      // The server is gone; with what it sends next it is tried again.
+      if (UPlot === null) return;
       this.#figure = new UPlot(this.#options(UPlot), this.#data(this.#columns()), drawing);
       this.#fit();
       return;

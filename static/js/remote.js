@@ -2,8 +2,11 @@
  * A viewer as the page sees it: passes on what the page wants, and makes numbers of what the viewer
  * reports. The viewer itself may be in a worker.
  */
-import { nowUnix } from './clock.js';
+import { SteppedClock, nowUnix } from './clock.js';
 import { RecentMedian, Rate } from './rate.js';
+
+// Browsers round the times that they give to a page.
+const CLOCK_GRAIN_MS = 5;
 
 /** Event: `painted` when the first picture after a `watch` is on the canvas. */
 export class RemoteViewer extends EventTarget {
@@ -14,6 +17,10 @@ export class RemoteViewer extends EventTarget {
   #rate = new Rate();
   #bytes = new Rate();
   #latency = new RecentMedian();
+  #stepped = new SteppedClock();
+  #doubts = 0;
+  // When the picture on the canvas was taken, by our clock: ours is not set.
+  #takenUnix = NaN;
   #first = true;
   #wanted = false;
   #choice;
@@ -95,7 +102,10 @@ export class RemoteViewer extends EventTarget {
 
   /** Median from capture to paint of the last second or so; NaN while unknown. */
   get latencyMs() {
-    return this.watching ? this.#latency.value : NaN;
+    if (!this.watching || !this.#clock.known || this.#doubts !== this.#clock.doubts) return NaN;
+    // Somewhat below nothing is how exactly clocks can be compared; more, and they cannot.
+    const leastMs = -500 * this.#clock.roundTrip - CLOCK_GRAIN_MS;
+    return this.#latency.value < leastMs ? NaN : Math.max(0, this.#latency.value);
   }
 
   get lastSeq() {
@@ -122,7 +132,7 @@ export class RemoteViewer extends EventTarget {
 
   /** Age of the picture on the canvas in seconds; NaN without one, and while the server's clock is unknown. */
   get pictureAgeS() {
-    return this.#report.at === null ? NaN : this.#clock.serverUnix - this.#report.at;
+    return this.#report.at === null ? NaN : nowUnix() - this.#takenUnix;
   }
 
   /** Which rendition the picture on the canvas is; empty without one. */
@@ -187,8 +197,18 @@ export class RemoteViewer extends EventTarget {
     for (let frame = before.received; frame < report.received; frame += 1) this.#bytes.add(aliveMs);
     if (report.painted === before.painted) return;
     this.#rate.add(aliveMs);
-    if (this.#clock.known) this.#latency.add((report.aliveUnix + this.#clock.offset - report.at) * 1000);
+    this.#reckon(report);
     if (this.#first) this.dispatchEvent(new CustomEvent('painted'));
     this.#first = false;
+  }
+
+  #reckon({ at, aliveUnix }) {
+    const clock = this.#clock;
+    if (this.#stepped.take(at, aliveUnix, clock)) clock.doubt();
+    if (this.#doubts !== clock.doubts) this.#latency.clear();
+    this.#doubts = clock.doubts;
+    // While nothing better is known: as if it had come at once.
+    this.#takenUnix = clock.known ? at - clock.offset : aliveUnix;
+    if (clock.known) this.#latency.add((aliveUnix - this.#takenUnix) * 1000);
   }
 }

@@ -83,7 +83,7 @@ export class Samples {
   #rowOf(at, viewer, figures) {
     const { received, painted, skippedHere, undecodable, spent } = viewer;
     const drops = { ...figures.drops, here: skippedHere, undecodable };
-    const now = { at, received, painted, spent, drops };
+    const now = { at, received, painted, spent, drops, doubts: this.#clock.doubts };
     const before = this.#before.get(viewer);
     this.#before.set(viewer, now);
     const row = {
@@ -100,7 +100,8 @@ export class Samples {
 
   #latency(now, before, figures) {
     const spent = subtract(now.spent, before.spent ?? NOTHING);
-    const offsetS = this.#clock.known ? this.#clock.offset : NaN;
+    // Of frames on both sides of a clock being set, nothing can be said.
+    const offsetS = this.#clock.known && now.doubts === before.doubts ? this.#clock.offset : NaN;
     const split = splitLatency(figures, spent, now.painted - before.painted, offsetS);
     return { ...split, total: totalOf(split) };
   }

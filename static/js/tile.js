@@ -1,4 +1,5 @@
 /** One camera on the page: its picture, its state in words, and four numbers. */
+import { nowUnix } from './clock.js';
 import { WORDS, conditionOf, frameInterval } from './condition.js';
 import { UNKNOWN, formatAge, formatCount, formatFps, formatMs, formatRendition, plural } from './format.js';
 import { ProcessingTrouble } from './processing.js';
@@ -46,6 +47,8 @@ export class Tile extends EventTarget {
   #condition = 'connecting';
   #connected = true;
   #fallback = null;
+  // When the state began, by our clock, which is not set; NaN until the server's can be told from it.
+  #sinceUnix = NaN;
 
   /**
    * @param {HTMLTemplateElement} template
@@ -126,8 +129,8 @@ export class Tile extends EventTarget {
 
   /** Seconds since the server's state began; NaN while what is shown is the page's own finding. */
   get sinceS() {
-    const ours = this.#condition !== this.#state.state || !Number.isFinite(this.#state.since);
-    return ours ? NaN : this.#clock.serverUnix - this.#state.since;
+    if (Number.isNaN(this.#sinceUnix) && this.#clock.known) this.#sinceUnix = this.#state.since - this.#clock.offset;
+    return this.#condition === this.#state.state ? nowUnix() - this.#sinceUnix : NaN;
   }
 
   /** @returns {import('./condition.js').Condition} */
@@ -142,6 +145,7 @@ export class Tile extends EventTarget {
 
   /** @param {CameraState} state */
   update(state) {
+    if (state.since !== this.#state?.since) this.#sinceUnix = NaN;
     this.#state = state;
     this.#element.style.setProperty('--ratio', this.ratio.toFixed(4));
     this.#processing.show(state.process);

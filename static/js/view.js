@@ -1,6 +1,6 @@
 /** Puts together what shows the cameras one way or another; main.js puts this into the page. */
 import { ClipboardError, copyPicture } from './clipboard.js';
-import { readLink } from './deeplink.js';
+import { readLink, writeLink } from './deeplink.js';
 import { Departed, sayGone, sayMissing } from './departed.js';
 import { Filter } from './filter.js';
 import { isKiosk, setUpKiosk } from './kiosk.js';
@@ -8,6 +8,7 @@ import { Lens } from './lens.js';
 import { Pager } from './pager.js';
 import { Popout, canPopOut } from './popout.js';
 import { Reorder } from './reorder.js';
+import { chosenSize } from './sizechoice.js';
 import { Trail } from './trail.js';
 import { ViewMenu } from './viewmenu.js';
 
@@ -26,6 +27,8 @@ export class View {
   #departed;
   // A camera that the address names, or that was in focus, and that the server has not told of yet.
   #awaited = null;
+  // The size that the address names for it.
+  #size = null;
   #large = null;
 
   /**
@@ -43,7 +46,7 @@ export class View {
     this.#announcer = announcer;
     const list = find('[data-tiles]');
     this.#lens = new Lens(list, (by) => deck.step(by));
-    const menu = { menu: find('[data-view-menu]'), bar: find('[data-layouts]') };
+    const menu = { menu: find('[data-view-menu]'), bar: find('[data-layouts]'), link: () => this.#link() };
     this.#menu = new ViewMenu(menu, deck, arrangement, toasts, announcer);
     this.#filter = new Filter(find('[data-filter]'), find('[data-nothing]'), deck, arrangement, announcer);
     this.#popout = new Popout(deck, link);
@@ -108,16 +111,27 @@ export class View {
   }
 
   #read() {
-    const { layout, text, group } = this.#arrangement;
+    const { text, group, foreign } = this.#arrangement;
     const { kiosk, cameras, every } = readLink(location.search);
-    const camera = this.#deck.focused?.name ?? this.#awaited;
-    return { kiosk, cameras, every, camera, layout, page: this.#deck.page, text, group };
+    const { focused, page } = this.#deck;
+    const camera = focused?.name ?? this.#awaited;
+    const choice = focused?.viewer.choice;
+    const size = focused ? (choice === chosenSize(camera) ? null : choice) : this.#size;
+    return { kiosk, cameras, every, camera, size, ...foreign, page, text, group };
   }
 
-  #apply({ camera, layout, page, text, group }) {
+  // All of the view, also what this browser remembers: another one remembers something else.
+  #link() {
+    const { layout, order } = this.#arrangement;
+    const size = this.#deck.focused?.viewer.choice ?? null;
+    return location.origin + location.pathname + writeLink({ ...this.#read(), layout, order, size }, location.search);
+  }
+
+  #apply({ camera, size, layout, order, page, text, group }) {
     // Its page is known when it is: until then it would be taken for one past the end.
     this.#awaited = isKiosk ? null : camera;
-    this.#arrangement.show({ layout, page, text, group });
+    this.#size = size;
+    this.#arrangement.show({ layout, order: isKiosk ? null : order, page, text, group });
     if (this.#deck.tiles.size === 0) return;
     if (this.#awaited === null) this.#deck.focus(null);
     else this.#meet();
@@ -127,8 +141,10 @@ export class View {
     const name = this.#awaited;
     if (name === null) return;
     const tile = this.#deck.tiles.get(name);
-    if (tile) this.#deck.focus(tile);
-    else this.#departed.expect(name);
+    if (tile) {
+      if (this.#size !== null) tile.viewer.choice = this.#size;
+      this.#deck.focus(tile);
+    } else this.#departed.expect(name);
   }
 
   // Until somebody has read it: the address, which is the only other place that named it, says so no more.

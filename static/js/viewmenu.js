@@ -6,6 +6,7 @@ export const LAYOUT_NAMES = { auto: 'Automatic', 1: 'One at a time', '2x2': 'Two
 
 export class ViewMenu {
   #menu;
+  #link;
   #deck;
   #arrangement;
   #toasts;
@@ -22,13 +23,15 @@ export class ViewMenu {
    * @param {object} parts
    * @param {HTMLElement} parts.menu
    * @param {HTMLElement} parts.bar  The layouts in the top bar.
+   * @param {() => string} parts.link  The address of what is shown.
    * @param {import('./deck.js').Deck} deck
    * @param {import('./arrangement.js').Arrangement} arrangement
    * @param {import('./toasts.js').Toasts} toasts
    * @param {import('./announcer.js').Announcer} announcer
    */
-  constructor({ menu, bar }, deck, arrangement, toasts, announcer) {
+  constructor({ menu, bar, link }, deck, arrangement, toasts, announcer) {
     this.#menu = menu;
+    this.#link = link;
     this.#bar = bar;
     this.#deck = deck;
     this.#arrangement = arrangement;
@@ -81,13 +84,16 @@ export class ViewMenu {
   #choose(layout) {
     // In focus, a layout is the way back to the grid.
     if (this.#deck.focused !== null) this.#deck.focus(null);
+    const { active } = this.#deck;
     this.#arrangement.chooseLayout(layout);
+    // Else it would be on another page, and the keyboard focus nowhere.
+    if (active !== null) this.#deck.reveal(active);
   }
 
   #act(action) {
     if (action === undefined) return;
     this.close();
-    if (action === 'copy') this.#copy(location.href, 'Copied the link to this view');
+    if (action === 'copy') this.#copy(this.#link(), 'Copied the link to this view');
     if (action === 'copy-kiosk') this.#copy(new URL(this.#kioskLink(), location.href).href, 'Copied the kiosk link');
     if (action === 'install') this.#promptInstall();
     if (action === 'reset') {
@@ -102,7 +108,7 @@ export class ViewMenu {
     const { layout, ordered, filtered } = this.#arrangement;
     const tiles = focused ? [focused] : ordered || filtered ? shown : [];
     const cameras = tiles.map((tile) => tile.name);
-    return location.pathname + writeLink({ kiosk: true, cameras, layout: focused ? null : layout });
+    return location.pathname + writeLink({ kiosk: true, cameras, layout: focused || layout === 'auto' ? null : layout });
   }
 
   async #copy(text, done) {

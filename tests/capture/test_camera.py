@@ -71,7 +71,7 @@ def test_state_is_the_contracts() -> None:
     assert set(offline_camera().describe()) == {
         *("name", "title", "state", "reason", "since", "fps"),
         *("quality", "width", "height", "source_fps", "passed_through", "viewers"),
-        *("renditions", "process"),
+        *("renditions", "process", "set"),
         *("controls", "presets", "preset"),
     }
 

@@ -118,6 +118,8 @@ def test_older_nodes_say_less() -> None:
     [
         ("fps", 5.0),
         ("quality", 40),
+        ("fps", "source"),
+        ("quality", "source"),
         ("stop", None),
         ("control", Setting("brightness", 12.0)),
         ("control", Setting("mirror", "both")),

@@ -173,6 +173,8 @@ def test_control_reaches_the_cameras_node(start_node: Start, connect: Connect) -
     other.pump(lambda: any("stopped by" in str(data) for e, data in other.events), 5)
     assert operator.call("start", {"camera": "door"})["camera"]["state"] != "stopped"
     expect_frames(operator, 2)
+    own = operator.call("fps", {"camera": "door", "fps": "source"})["camera"]
+    assert (own["fps"], own["set"]) == (20, {"fps": None, "quality": 33})
 
 
 def test_control_of_a_hanging_node_is_unavailable(start_node: Start, connect: Connect) -> None:

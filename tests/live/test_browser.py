@@ -465,6 +465,24 @@ def test_the_page_resumes_when_the_server_is_back(start_server: Start, page: Pag
     expect(page.locator("[data-banner]")).to_be_hidden()
 
 
+def test_plots_come_when_the_server_is_back(start_server: Start, page: Page) -> None:
+    """Opened for the first time while the server was gone, plots never came: that was kept."""
+    server = start_server("test:")
+    failed: list[str] = []
+    page.on("requestfailed", lambda request: failed.append(request.url))
+    page.goto(server.url)
+    wait_for_paint(page, "test")
+    server.kill()
+    expect_state(page, "test", "gone")
+
+    page.keyboard.press("i")
+    wait_until(lambda: page.wait_for_timeout(50) or any("uPlot" in url for url in failed))
+    start_server("test:", "--port", str(server.port))
+
+    drawing = page.get_by_role("dialog", name="System").locator(".u-wrap canvas").first
+    expect(drawing).to_be_visible(timeout=PATIENCE_S * 1000)
+
+
 def test_what_is_off_screen_is_not_watched(
     start_server: Start, connect: Connect, page: Page
 ) -> None:

@@ -220,6 +220,7 @@ def test_changes_survive_a_restart(start_server: Start, connect: Connect) -> Non
 
     test, other = last_event(viewer, "hello")["cameras"]
     assert (test["fps"], test["quality"], test["state"]) == (9, 33, "idle")
+    assert test["set"] == {"fps": 9, "quality": 33}
     assert other["state"] == "stopped"
 
 

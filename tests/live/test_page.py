@@ -51,6 +51,15 @@ WITH_MODULE = """async ([name, body, argument]) => {
 }"""
 
 
+# What another browser remembers, put there before its first page.
+OTHER_BROWSER = """if (!sessionStorage.begun) {
+  sessionStorage.begun = 'yes';
+  localStorage.setItem('porthole.layout', '"2x2"');
+  localStorage.setItem('porthole.order', '["lift", "gate"]');
+  localStorage.setItem('porthole.sizes', '{"roof": "full"}');
+}"""
+
+
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PortholeServer]:
     """One server with ten cameras of three shapes, the last of them broken."""
@@ -205,6 +214,8 @@ def test_order_survives_what_comes_and_goes(blank: Page) -> None:
         ("?camera=door&layout=2x2&page=2", {"camera": "door", "layout": "2x2", "page": 2}),
         ("?view=kiosk&cameras=b,a,,b", {"kiosk": True, "cameras": ["b", "a"]}),
         ("?view=kiosk&every=0.1", {"every": 2}),
+        ("?order=b,a,b&size=640&layout=auto&camera=b", {"order": ["b", "a"], "size": "640"}),
+        ("?order=&size=huge", {"order": [], "size": None}),
         ("?filter=yard%20a&state=trouble", {"text": "yard a", "group": "trouble"}),
         ("?layout=9x9&page=-1&state=odd&every=x", {"layout": None, "page": 1, "every": 0}),
     ],
@@ -396,6 +407,48 @@ def test_links_and_the_way_back(server: PortholeServer, page: Page) -> None:
 
     page.goto(server.url + "?camera=nobody")
     expect(page.locator("[data-toasts]")).to_contain_text("There is no camera “nobody” here.")
+
+
+def test_a_copied_link_shows_the_same_in_another_browser(
+    server: PortholeServer, page: Page, browser: Browser
+) -> None:
+    """The other browser has a layout, an order and sizes of its own; the link says all of the view.
+
+    It changes nothing of what that browser remembers, and a reload shows the same again.
+    """
+    page.goto(server.url + "?filter=o&state=running")
+    expect_names(page, "door", "roof")
+    page.locator(".tile[data-camera='roof'] .tile-open").focus()
+    page.keyboard.press("Shift+ArrowLeft")
+    expect_names(page, "roof", "door")
+    page.locator("[popovertarget='view-menu']").click()
+    page.evaluate("navigator.clipboard.writeText = async (text) => { window.copied = text; }")
+    page.locator("[data-view-act='copy']").click()
+    page.wait_for_function("window.copied")
+    grid = page.evaluate("window.copied")
+    page.keyboard.press("1")
+    page.locator("#size-choice").select_option("auto")
+    page.locator("[popovertarget='view-menu']").click()
+    page.locator("[data-view-act='copy']").click()
+    page.wait_for_function("(before) => window.copied !== before", arg=grid)
+    focus = page.evaluate("window.copied")
+
+    page.goto("about:blank")  # Two pages of ten cameras are slow together.
+    context = browser.new_context(viewport={"width": 1280, "height": 800}, bypass_csp=True)
+    other = context.new_page()
+    other.add_init_script(OTHER_BROWSER)
+    for _ in range(2):
+        other.goto(grid) if other.url != grid else other.reload()
+        expect_names(other, "roof", "door")
+        expect(other.locator(".topbar [data-layout='auto']")).to_have_attribute(
+            "aria-pressed", "true"
+        )
+    other.goto(focus)
+    expect(other.locator("#panel-title")).to_have_text("roof")
+    expect(other.locator("#size-choice")).to_have_value("auto")
+    other.goto(server.url)
+    expect_names(other, "lift", "gate", "door", "yard")
+    context.close()
 
 
 def test_a_login_leads_back_to_the_view(start_server: Start, page: Page, tmp_path: Any) -> None:

@@ -777,6 +777,31 @@ def test_a_login_ends_after_a_month(tmp_path: Path, clock: FakeClock) -> None:
     assert logins.find(secret, people) is None
 
 
+@pytest.mark.parametrize("step_s", [3600, -3600, -3 * 86400, 40 * 86400])
+def test_a_login_outlives_a_clock_that_is_set(
+    tmp_path: Path, clock: FakeClock, step_s: float
+) -> None:
+    """A board without a battery learns the time after its start, forward or back: nobody is out.
+
+    Its age is counted by what passes meanwhile: a month later it ends all the same.
+    """
+    PeopleFile(tmp_path).add_user("ada", "viewer", None, PASSWORD)
+    people = PeopleFile(tmp_path).load()
+    ada = people.user("ada")
+    assert ada is not None
+    passed = FakeClock()
+    logins = Logins(tmp_path / "logins.json", clock.time, steady=passed.monotonic)
+    secret = logins.open(ada)
+
+    clock.advance(step_s)
+    after = logins.find(secret, people)
+    for one in (clock, passed):
+        one.advance(LIFETIME_S + max(0, -step_s))
+
+    assert after
+    assert logins.find(secret, people) is None
+
+
 def test_the_oldest_login_makes_room(tmp_path: Path) -> None:
     """Browsers that never log out do not pile up."""
     PeopleFile(tmp_path).add_user("ada", "viewer", None, PASSWORD)

@@ -11,7 +11,7 @@ import pytest
 from server import hub
 from server.capture.camera import Camera
 from server.capture.transform import Transform
-from server.capture.watchable import PresetOrder, Setting
+from server.capture.watchable import Argument, PresetOrder, Setting
 from server.errors import RequestError
 from server.state import StateFile
 from server.web import control as control_module
@@ -60,6 +60,26 @@ def test_changes_survive_a_restart(make: Callable[..., Control], camera: Camera)
     make(again).restore()
 
     assert (again.fps, again.quality, again.enabled) == (12.5, 40, False)
+
+
+def test_the_way_back_to_the_sources_own_survives_a_restart(
+    make: Callable[..., Control], camera: Camera
+) -> None:
+    """A rate set once is taken back, also one from the settings, and stays so in the next run."""
+    control = make(camera)
+    control.restore()
+    control.carry_out("ann", "door", "fps", 12.5)
+    control.carry_out("ann", "door", "fps", "source")
+    control.carry_out("ann", "door", "quality", "source")
+    now = (camera.fps, camera.quality)
+    control.close()
+
+    again = offline_camera()
+    again.fps, again.quality = 5.0, 70  # As its settings say.
+    make(again).restore()
+
+    assert now == (None, None)
+    assert again.describe()["set"] == {"fps": None, "quality": None}
 
 
 def test_started_camera_stays_so(make: Callable[..., Control], camera: Camera) -> None:
@@ -295,6 +315,7 @@ def test_a_camera_elsewhere_is_changed_there(
     [
         ("fps", 5.0, "fps", 5.0),
         ("quality", 33, "quality", 33),
+        ("quality", "source", "quality", None),
         ("stop", None, "enabled", False),
         ("start", None, "enabled", True),
     ],
@@ -303,7 +324,7 @@ def test_actions_go_to_a_camera_of_our_own(
     make: Callable[..., Control],
     camera: Camera,
     action: Any,
-    value: float | None,
+    value: Argument,
     attribute: str,
     expected: object,
 ) -> None:
