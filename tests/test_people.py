@@ -142,7 +142,7 @@ def test_a_name_is_one_user_or_token(file: PeopleFile) -> None:
 
 
 def test_names_differ_by_more_than_capitals(file: PeopleFile) -> None:
-    """ "Ada" is the user "ada", for logging in and for every command."""
+    """Ada is the user ada, for logging in and for every command."""
     file.add_user("ada", "viewer", None, PASSWORD)
     file.add_token("Octo", "viewer", None)
 
