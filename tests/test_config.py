@@ -329,6 +329,19 @@ def test_documentation_tells_every_setting() -> None:
         assert f"| {option.accepts} | {option.help} |" in text
 
 
+def test_checks_are_the_servers_unless_a_camera_has_its_own(file: Path) -> None:
+    """``check_every`` is a minute, the server's, or the camera's own, where 0 is one too."""
+    file.write_text(
+        '[[camera]]\nname = "a"\nsource = "http://h/"\n'
+        '[[camera]]\nname = "b"\nsource = "http://h/"\ncheck_every = 0'
+    )
+
+    assert [camera.check_every for camera in load(config=file).cameras] == [60, 0]
+    flags = {"check_every": "5"}
+    assert [camera.check_every for camera in load(config=file, flags=flags).cameras] == [5, 0]
+    assert load("http://h/", flags=flags).cameras[0].check_every == 5
+
+
 def test_the_bus_keeps_its_password(file: Path) -> None:
     """Neither an error nor a settings object that gets printed shows it."""
     file.write_text('[server]\nbus = "redis:/user:hunter2@host"')

@@ -35,6 +35,9 @@ READY_LAG_MS = 1000
 # How soon a camera that cannot have a picture is noticed while one is waited for.
 STATE_CHECK_S = 0.2
 
+# How long a camera that failed before, when nobody watched, has to find out whether it still does.
+RETRIED_S = 2.0
+
 NO_CACHE = {
     "Cache-Control": "no-store, no-cache, must-revalidate, max-age=0",
     "Pragma": "no-cache",
@@ -197,9 +200,11 @@ def first_frame(fanout: Fanout, rendition: str, max_age_s: float) -> EncodedFram
     """
     camera = fanout.camera
     waiter = FrameWaiter(fanout, rendition)
+    began = time.monotonic()
     # A slow source is waited for as long as it takes from one picture to the next.
     source_fps = camera.describe()["source_fps"]
-    deadline = time.monotonic() + FIRST_FRAME_S + (1 / source_fps if source_fps else 0)
+    deadline = began + FIRST_FRAME_S + (1 / source_fps if source_fps else 0)
+    lost = camera.meter.lost
     try:
         while time.monotonic() < deadline:
             frame = waiter.next(STATE_CHECK_S)
@@ -208,7 +213,10 @@ def first_frame(fanout: Fanout, rendition: str, max_age_s: float) -> EncodedFram
                 return frame
             if frame is not None:
                 camera.hurry()
-            if camera.state in ("retrying", "ended", "stopped"):
+            if camera.state in ("ended", "stopped"):
+                break
+            tried = camera.meter.lost != lost or time.monotonic() > began + RETRIED_S
+            if camera.state == "retrying" and tried:
                 break
         raise ServiceUnavailable(f"camera {camera.name} is {camera.state}: {camera.reason}")
     finally:

@@ -111,6 +111,19 @@ def test_snapshot_of_a_lost_camera_says_why(lost_app: App, monkeypatch: pytest.M
     assert lost_app.cameras["door"].describe()["viewers"] == 0
 
 
+def test_snapshot_of_a_camera_that_failed_before_is_tried(
+    client: FlaskClient, source: FakeSource, camera: Camera, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A failure of a while ago is no answer: the camera may be back, so it is opened first."""
+    monkeypatch.setattr(routes, "STATE_CHECK_S", 0.01)
+    camera._fail("gone an hour ago")
+    assert camera.state == "retrying"
+    hub.call_later(0.2, source.give)
+
+    assert client.get("/snapshot").status_code == 200
+    assert camera.state in ("live", "idle")
+
+
 def test_snapshot_waits_no_longer_than_people_do(
     client: FlaskClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
