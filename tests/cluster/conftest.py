@@ -5,7 +5,7 @@ import signal
 import socket
 import subprocess
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -90,7 +90,9 @@ def start_node(bus: RedisServer, tmp_path: Path) -> Iterator[Callable[..., Porth
     """
     nodes: list[PortholeServer] = []
 
-    def start(command: str, *arguments: str, state: str = "") -> PortholeServer:
+    def start(
+        command: str, *arguments: str, state: str = "", program: Sequence[str] = ()
+    ) -> PortholeServer:
         port = () if command == "camera" else ("--port", "0")
         node = PortholeServer(
             *port,
@@ -98,6 +100,7 @@ def start_node(bus: RedisServer, tmp_path: Path) -> Iterator[Callable[..., Porth
             command=command,
             state=tmp_path / (state or f"node-{len(nodes)}"),
             environment={"PORTHOLE_BUS": bus.url},
+            program=program,
         )
         nodes.append(node)
         return node

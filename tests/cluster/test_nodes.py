@@ -23,7 +23,7 @@ from tests.cluster.conftest import (
     expect_state,
     figure,
 )
-from tests.live.conftest import ROOT, PortholeServer, expect_frames, last_event, wait_until
+from tests.live.conftest import FRESH, ROOT, PortholeServer, expect_frames, last_event, wait_until
 
 Start = Callable[..., PortholeServer]
 Connect = Callable[..., Viewer]
@@ -39,9 +39,9 @@ def watch(viewer: Viewer, camera: str, frames: int = 5) -> None:
 
 def test_two_web_nodes_show_two_camera_nodes(start_node: Start, connect: Connect) -> None:
     """Both web nodes show both cameras, each frame is encoded once in all, and none goes back."""
-    start_node("camera", f"door={SMALL}")
+    start_node("camera", f"door={SMALL}", program=FRESH)
     start_node("camera", f"yard={SMALL}")
-    webs = [start_node("web"), start_node("web")]
+    webs = [start_node("web", program=FRESH), start_node("web")]
     for web in webs:
         expect_cameras(web, "door", "yard")
     viewers = [(connect(web), camera) for web in webs for camera in ("door", "yard")]
@@ -371,6 +371,7 @@ def test_no_bus_means_no_redis(tmp_path: Path) -> None:
         *("--port", "0", "test:"),
         state=tmp_path,
         environment={"PYTHONPROFILEIMPORTTIME": "1"},
+        program=FRESH,
     )
 
     assert server.stop() == 0

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from tests.deploy.nginx import Nginx
-from tests.live.conftest import PortholeServer, start_server
+from tests.live.conftest import FRESH, PortholeServer, start_server
 
 __all__ = ["start_server"]
 
@@ -44,6 +44,7 @@ def start_nodes(start_server: Start, tmp_path: Path) -> Callable[..., list[Porth
             start_server(
                 *("test:?size=640x360&fps=25", "--trusted-proxies", "127.0.0.1"),
                 *("--state", str(tmp_path / f"node-{number}"), *arguments),
+                program=FRESH,
             )
             for number in (1, 2)
         ]

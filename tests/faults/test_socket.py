@@ -13,7 +13,7 @@ import pytest
 
 from bench.client import Crowd, Viewer
 from tests.faults.hostile import BINARY, CONTINUATION, PING, TEXT, Hostile
-from tests.live.conftest import PortholeServer, expect_frames, last_event, wait_until
+from tests.live.conftest import FRESH, PortholeServer, expect_frames, last_event, wait_until
 
 Start = Callable[..., PortholeServer]
 Connect = Callable[..., Viewer]
@@ -83,7 +83,7 @@ def server(share_server: Start) -> PortholeServer:
 @pytest.fixture
 def own_server(start_server: Start) -> PortholeServer:
     """A server whose memory, log or end is looked at."""
-    return start_server("test:?size=320x180")
+    return start_server("test:?size=320x180", program=FRESH)
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -7,15 +7,21 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from bench.client import Viewer
+from tests.support.fork_server import ForkedProcess, ForkServer
 
 ROOT = Path(__file__).resolve().parent.parent.parent
+
+FORK_SERVER = ForkServer()
+
+FRESH = ("manage.py",)
+"""The program of a server that is not forked but started as people do."""
 
 # A loaded machine may take its time; a condition that holds is never waited for longer.
 PATIENCE_S = 15.0
@@ -39,7 +45,7 @@ class PortholeServer:
         arguments: Of the command.
         state: The state folder.
         environment: Variables to add to our own.
-        program: What Python runs instead of ``manage.py``.
+        program: What Python runs; empty for ``manage.py`` out of the fork server.
         command: Of it. A ``camera`` listens nowhere.
     """
 
@@ -48,18 +54,15 @@ class PortholeServer:
         *arguments: str,
         state: Path,
         environment: dict[str, str],
-        program: Sequence[str] = ("manage.py",),
+        program: Sequence[str] = (),
         command: str = "run",
     ) -> None:
         self.state = state
-        self.process = subprocess.Popen(
-            [sys.executable, *program, command, "--state", str(state), *arguments],
-            cwd=ROOT,
-            env=os.environ | environment,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
+        given = [command, "--state", str(state), *arguments]
+        self.process = (
+            start_fresh([*program, *given], environment)
+            if program
+            else FORK_SERVER.start(given, environment)
         )
         self.log: list[str] = []
         self._readers = [
@@ -110,6 +113,21 @@ class PortholeServer:
         self.wait()
 
 
+def start_fresh(
+    arguments: Sequence[str], environment: Mapping[str, str]
+) -> subprocess.Popen[str] | ForkedProcess:
+    """Run Python with these arguments, and these variables besides our own."""
+    return subprocess.Popen(
+        [sys.executable, *arguments],
+        cwd=ROOT,
+        env=os.environ | environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
 @pytest.fixture
 def start_server(tmp_path: Path) -> Iterator[Callable[..., PortholeServer]]:
     """Start servers on free ports; each one must end with exit code 0.
@@ -118,9 +136,7 @@ def start_server(tmp_path: Path) -> Iterator[Callable[..., PortholeServer]]:
     """
     servers: list[PortholeServer] = []
 
-    def start(
-        *arguments: str, program: Sequence[str] = ("manage.py",), **environment: str
-    ) -> PortholeServer:
+    def start(*arguments: str, program: Sequence[str] = (), **environment: str) -> PortholeServer:
         port = () if "--port" in arguments else ("--port", "0")
         taken = [one.state for one in servers if one.process.poll() is None]
         folders = (tmp_path / f"state{more}" for more in ("", "-2", "-3", "-4"))

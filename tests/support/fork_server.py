@@ -1,0 +1,210 @@
+"""Servers in a twentieth of a second: a process that has imported everything, and forks for each.
+
+Importing takes most of a server's start, and the tests start hundreds. The fork server imports
+what ``manage.py`` does once. It forks before it has a thread of Python's or an eventlet hub that
+runs, so that a fork is as good as a fresh start. What a fork can differ in stays with real starts:
+the command line itself, memory, deployment.
+"""
+
+import array
+import atexit
+import json
+import os
+import select
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+__all__ = ["ForkServer", "ForkedProcess"]
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+
+MAX_REQUEST_BYTES = 256 * 1024
+
+
+class ForkedProcess:
+    """A forked server, with the part of :class:`subprocess.Popen` that the tests use.
+
+    Attributes:
+        args: What a fresh start would have been given.
+        pid: Its process id.
+        returncode: Its exit code once it is known; negative for a signal.
+    """
+
+    def __init__(self, args: Sequence[str], pid: int, status: int, output: int, log: int) -> None:
+        self.args = list(args)
+        self.pid = pid
+        self.returncode: int | None = None
+        self.stdout = open(output, encoding="utf-8")  # noqa: SIM115  closed by who reads it
+        self.stderr = open(log, encoding="utf-8")  # noqa: SIM115
+        self._status = status
+
+    def poll(self) -> int | None:
+        """Return the exit code, or None while the process runs."""
+        return self._read_status(0.0)
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Return the exit code once the process has ended.
+
+        Raises:
+            subprocess.TimeoutExpired: If that takes longer than ``timeout`` seconds.
+        """
+        code = self._read_status(timeout)
+        if code is None:
+            raise subprocess.TimeoutExpired(self.args, timeout or 0.0)
+        return code
+
+    def send_signal(self, number: int) -> None:
+        """Send a signal, unless the process has ended."""
+        if self.poll() is None:
+            os.kill(self.pid, number)
+
+    def kill(self) -> None:
+        """End the process without asking."""
+        self.send_signal(signal.SIGKILL)
+
+    def _read_status(self, timeout_s: float | None) -> int | None:
+        if self.returncode is None and select.select([self._status], [], [], timeout_s)[0]:
+            text = os.read(self._status, 16)
+            os.close(self._status)
+            assert text, "the fork server has died"
+            self.returncode = int(text)
+        return self.returncode
+
+
+class ForkServer:
+    """The tests' end: the process starts when it is first needed, and ends with the tests."""
+
+    def __init__(self) -> None:
+        self._socket: socket.socket | None = None
+        self._process: subprocess.Popen[bytes] | None = None
+        self._lock = threading.Lock()
+
+    def start(self, arguments: Sequence[str], environment: Mapping[str, str]) -> ForkedProcess:
+        """Run ``manage.py`` with these arguments, and these variables besides our own."""
+        output, log, status = os.pipe(), os.pipe(), os.pipe()
+        request = json.dumps({"arguments": [*arguments], "environment": {**environment}}).encode()
+        with self._lock:
+            line = self._connect()
+            socket.send_fds(line, [request], [output[1], log[1], status[1]])
+            for pipe in (output, log, status):
+                os.close(pipe[1])
+            reply = line.recv(16)
+        assert reply, "the fork server has died"
+        args = [sys.executable, "manage.py", *arguments]
+        return ForkedProcess(args, int(reply), status[0], output[0], log[0])
+
+    def _connect(self) -> socket.socket:
+        if self._socket is None:
+            ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+            with theirs:
+                self._process = subprocess.Popen(
+                    [sys.executable, "-m", __name__, str(theirs.fileno())],
+                    cwd=ROOT,
+                    stdin=subprocess.DEVNULL,
+                    pass_fds=[theirs.fileno()],
+                )
+            self._socket = ours
+            atexit.register(self._close)
+        return self._socket
+
+    def _close(self) -> None:
+        assert self._socket
+        assert self._process
+        self._socket.close()
+        self._process.wait(10)
+
+
+def main(fileno: int) -> None:
+    """Fork a server for each request, and tell how it ended, until nobody is left to ask."""
+    # Taken before eventlet makes the standard library green.
+    line = socket.socket(fileno=fileno)
+    wait_ready = select.select
+    woken, wake = os.pipe()
+    os.set_blocking(wake, False)
+    for end in (woken, wake):
+        os.set_inheritable(end, False)
+
+    import manage
+
+    import_all()
+    signal.set_wakeup_fd(wake)
+    signal.signal(signal.SIGCHLD, lambda *_: None)
+    statuses: dict[int, int] = {}
+    while True:
+        if woken in wait_ready([line, woken], [], [])[0]:
+            os.read(woken, 4096)
+            report_ended(statuses)
+            continue
+        received, ancillary, _, _ = line.recvmsg(MAX_REQUEST_BYTES, socket.CMSG_SPACE(3 * 4))
+        if not received:
+            break
+        output, log, status = array.array("i", ancillary[0][2])
+        pid = os.fork()
+        if pid == 0:
+            become_server(manage.cli, json.loads(received), output, log)
+        statuses[pid] = status
+        os.close(output)
+        os.close(log)
+        line.send(str(pid).encode())
+    for pid in statuses:
+        os.kill(pid, signal.SIGKILL)  # Its tests are gone.
+
+
+def import_all() -> None:
+    """Import what the commands that serve import late."""
+    import gc
+
+    import manage
+
+    manage.leave_out_redis()
+    import server.app
+    import server.cluster.node
+    import server.headless  # noqa: F401
+
+    gc.collect()
+    gc.freeze()  # Forks share what is never looked at again.
+
+
+def report_ended(statuses: dict[int, int]) -> None:
+    """Write the exit code of each process that has ended to whoever waits for it."""
+    for pid in list(statuses):
+        ended, status = os.waitpid(pid, os.WNOHANG)
+        if ended:
+            os.write(statuses[pid], str(os.waitstatus_to_exitcode(status)).encode())
+            os.close(statuses.pop(pid))
+
+
+def become_server(cli: object, request: dict[str, object], output: int, log: int) -> None:
+    """Be as ``manage.py`` would be, freshly started; never returns."""
+    import traceback
+
+    from eventlet import hubs
+
+    code = 1
+    try:
+        signal.set_wakeup_fd(-1)
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        os.dup2(output, 1)
+        os.dup2(log, 2)
+        os.closerange(3, max(map(int, os.listdir("/proc/self/fd"))) + 1)
+        os.environ.update(request["environment"])  # type: ignore[call-overload]
+        sys.argv = ["manage.py", *request["arguments"]]  # type: ignore[misc]
+        hubs.use_hub()  # Patching has made one, whose epoll has just been closed.
+        cli()  # type: ignore[operator]
+    except SystemExit as end:
+        code = end.code if isinstance(end.code, int) else int(end.code is not None)
+    except BaseException:  # noqa: BLE001  a fork must never go on as the fork server
+        traceback.print_exc()
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]))
