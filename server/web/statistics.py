@@ -13,9 +13,9 @@ from server.watchdog import Watchdog
 __all__ = ["REFUSALS", "Statistics"]
 
 REFUSALS = (
-    *("400", "403", "421", "429"),
+    *("400", "403", "408", "414", "421", "429"),
     *("bad_request", "forbidden", "rate_limited", "unauthorized", "unavailable", "unknown_camera"),
-    *("evicted", "flood", "malformed"),
+    *("evicted", "expired", "flood", "malformed"),
 )
 """Why anything may be refused; each is told to Prometheus from the start, which cannot see a rate
 in what begins to exist."""

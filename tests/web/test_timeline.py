@@ -39,7 +39,7 @@ def test_a_restart_keeps_the_day(tmp_path: Path, clock: FakeClock) -> None:
     timeline = Timeline(tmp_path, clock.time)
     timeline.add("warning", "Door is lost: the cable is out", "door")
     clock.advance(2)
-    timeline.add("info", "The server is being shut down by ada", None, "ada")
+    timeline.add("info", "The server is being shut down", None, "ada")
     timeline.close()
 
     notices, more = restarted(tmp_path, clock).newest(anybody)
