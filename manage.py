@@ -10,7 +10,7 @@ os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")
 os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
 os.environ.setdefault("OPENCV_VIDEOIO_V4L_SELECT_TIMEOUT", "5")
 os.environ.setdefault("EVENTLET_NO_GREENDNS", "yes")
-# eventlet says at import that it is in maintenance mode; server/hub.py is our answer to that.
+# eventlet says at import that it is in maintenance mode; server/loop/hub.py is our answer to that.
 warnings.filterwarnings("ignore", message=r"\s*Eventlet is deprecated")
 
 import eventlet  # noqa: E402
@@ -32,11 +32,13 @@ from typing import Any  # noqa: E402
 
 import click  # noqa: E402
 
-from server import __version__, commands, hub, memory, native  # noqa: E402
-from server.config import Settings, load_settings, server_options  # noqa: E402
+from server import __version__  # noqa: E402
+from server import cli as commands  # noqa: E402
+from server.config.models import Settings, load_settings, server_options  # noqa: E402
 from server.errors import ConfigError, NotYetError, SourceError  # noqa: E402
-from server.folder import FolderLock, Use  # noqa: E402
-from server.machine import Names, own_addresses, reachable_at  # noqa: E402
+from server.loop import hub, memory, native  # noqa: E402
+from server.users.folder import FolderLock, Use  # noqa: E402
+from server.web.edge.machine import Names, own_addresses, reachable_at  # noqa: E402
 
 # A service manager is told that it may take five seconds.
 SHUTDOWN_LIMIT_S = 4.8
@@ -174,7 +176,7 @@ def check_processors(settings: Settings) -> None:
             if not processor.module and "text" in processor.options:
                 check_text(one.name, processor.options["text"])
     if any(processor.module for one in settings.cameras for processor in one.process):
-        from server.capture.workshop import check_functions
+        from server.capture.processing.sandbox import check_functions
 
         check_functions({one.name: one.process for one in settings.cameras})
 
@@ -192,7 +194,7 @@ def tell_missing(settings: Settings) -> None:
 
 def check_text(camera: str, text: str) -> None:
     """Refuse a caption that would be drawn otherwise than it is read."""
-    from server.capture.processors.lettering import find_unreadable
+    from server.capture.processing.builtin.lettering import find_unreadable
 
     unreadable = find_unreadable(text)
     if unreadable:
@@ -314,7 +316,7 @@ def listen(host: str, port: int) -> Any:
 @click.option("--timeout", default=5.0, help="Seconds a network source may take. Default: 5.")
 def probe(source: str | None, timeout: float) -> None:
     """Say what SOURCE delivers, or why it does not; without one, list the devices."""
-    from server.capture.video import find_devices
+    from server.capture.devices.opencv import find_devices
 
     if source is None:
         devices = find_devices()
@@ -329,10 +331,10 @@ def probe(source: str | None, timeout: float) -> None:
 
 def report(text: str, timeout_s: float) -> bool:
     """Print one line about a source; return whether it delivers."""
-    from server.address import parse_address
-    from server.capture.frame import size_of
+    from server.capture.frames.frame import size_of
     from server.capture.opening import open_reader
-    from server.capture.reader import Demand
+    from server.capture.sources.reader import Demand
+    from server.config.address import parse_address
 
     try:
         address = parse_address(text, Path())

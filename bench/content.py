@@ -10,7 +10,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from server.capture.testpattern import TestPattern
+from server.capture.sources.testpattern import TestPattern
 
 __all__ = ["FPS", "QUALITY", "SIZE", "Content", "load_jpegs", "load_pixels", "prepare"]
 

@@ -15,9 +15,9 @@ from itertools import pairwise
 from math import nan
 from typing import Any
 
-from bench.client import Arrival, Crowd, MjpegViewer, Viewer
 from bench.process import ROOT, busy_s, cpu_s, rss_bytes
 from bench.table import quantile
+from tests.support.client import Arrival, Crowd, MjpegViewer, Viewer
 
 __all__ = ["Crew", "CrewWindow", "Group", "Load", "Window", "lag_p99_max"]
 

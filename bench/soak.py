@@ -32,10 +32,10 @@ from typing import Any
 
 import psutil
 
-from bench.client import MjpegViewer, Viewer
-from tests.faults.camera import BadCamera
-from tests.faults.hostile import CONTINUATION, TEXT, Hostile, ask
-from tests.live.conftest import PortholeServer
+from tests.support.bad_camera import BadCamera
+from tests.support.client import MjpegViewer, Viewer
+from tests.support.hostile import CONTINUATION, TEXT, Hostile, ask
+from tests.support.server import PortholeServer
 
 __all__ = ["main"]
 
@@ -409,7 +409,7 @@ def run(minutes: float, seed: int, state: Path) -> bool:
         *(f"net{number}={camera.url()}" for number, camera in enumerate(cameras)),
         state=state,
         environment={},
-        program=("-m", "tests.faults.observed"),
+        program=("-m", "tests.support.observed"),
     )
     observer = Observer(server)
     churn = Churn(server, cameras, seed)

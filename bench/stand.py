@@ -7,12 +7,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from bench.client import Viewer
 from bench.content import FPS, Content
 from bench.load import Crew, Group, Load, Window
 from bench.process import Server
 from bench.quiet import Quiet
 from bench.table import quantile
+from tests.support.client import Viewer
 
 __all__ = ["Stand", "clock_times_ms", "p50_p99"]
 

@@ -12,34 +12,34 @@ from typing import TYPE_CHECKING
 import flask
 from flask_socketio import SocketIO
 
-from server import hub
 from server.capture.camera import Camera
-from server.capture.check import Checker
-from server.capture.watchable import Watchable
-from server.config import Settings
+from server.capture.checker import Checker
+from server.capture.interface import CameraInterface
+from server.config.models import Settings
+from server.control.control import Control
+from server.control.timeline import Timeline
 from server.delivery.fanout import Fanout
-from server.folder import find_faults
-from server.machine import own_names
+from server.loop import hub
+from server.loop.watchdog import Watchdog
 from server.state import StateFile
-from server.watchdog import Watchdog
-from server.web.auth import Auth, is_loopback, require_people
-from server.web.control import Control
-from server.web.cors import share_with
-from server.web.door import MAX_HEADS, Door, Doorkeeper
-from server.web.events import Events
-from server.web.forwarded import Forwarded
-from server.web.guard import stand_guard
-from server.web.headers import protect_pages
-from server.web.login import create_login
-from server.web.packets import Json
-from server.web.polling import NoPolling
-from server.web.routes import create_routes
+from server.users.folder import find_faults
+from server.web.auth.auth import Auth, is_loopback, require_users
+from server.web.auth.guard import guard_requests
+from server.web.edge.door import MAX_HEADS, ConnectionLimiter, OriginCheck
+from server.web.edge.forwarded import Forwarded
+from server.web.edge.machine import own_names
+from server.web.http.cors import share_with
+from server.web.http.headers import protect_pages
+from server.web.http.login import create_login
+from server.web.http.routes import create_routes
+from server.web.socket.events import Events
+from server.web.socket.polling import NoPolling
+from server.web.socket.validation import Json
+from server.web.socket.websocket import MAX_MESSAGE_BYTES, WebSocketDriver
 from server.web.statistics import Statistics
-from server.web.timeline import Timeline
-from server.web.transport import MAX_MESSAGE_BYTES, WebSocketDriver
 
 if TYPE_CHECKING:
-    from server.cluster.bus import Bus
+    from server.cluster.bus.bus import Bus
     from server.cluster.node import Common, Node
 
 __all__ = ["App", "configure_logging", "create_app", "native_threads", "open_bus"]
@@ -93,11 +93,11 @@ class App:
         self._own = {camera.name: Camera(camera, settings.server) for camera in settings.cameras}
         self._checker = Checker(self._own.values())
         self._fanouts = {name: Fanout(camera) for name, camera in self._own.items()}
-        self.cameras: dict[str, Watchable] = dict(self._own)
+        self.cameras: dict[str, CameraInterface] = dict(self._own)
         bus = open_bus(settings)
         self._common = share_common(bus, settings.state_dir) if bus else None
         self._auth = Auth(self.flask, settings.state_dir, self._common)
-        require_people(settings.server.host, self._auth, settings.state_dir)
+        require_users(settings.server.host, self._auth, settings.state_dir)
         # What only this machine can reach is asked for as localhost, and as nothing else: a name
         # that a neighbour can take on a local network is none of its own.
         self.names = {} if is_loopback(settings.server.host) else own_names()
@@ -130,21 +130,21 @@ class App:
         room = descriptor_limit() - RESERVED_DESCRIPTORS
         heads = min(MAX_HEADS, room // 4)
         most = min(settings.server.max_connections, room - heads)
-        self._doorkeeper = Doorkeeper(most, settings.server.max_per_address, count, heads)
-        self._door = Door(
+        self._limiter = ConnectionLimiter(most, settings.server.max_per_address, count, heads)
+        self._origin_check = OriginCheck(
             NoPolling(self.flask.wsgi_app, count),
             (settings.server.host, *self.names, *settings.server.allowed_hosts),
             settings.server.allowed_origins,
             count,
         )
-        self._front = Forwarded(self._door, settings.server.trusted_proxies)
+        self._front = Forwarded(self._origin_check, settings.server.trusted_proxies)
         for camera in self._own.values():
             camera.on_change = self._announce
             camera.on_notice = lambda camera, level, message: self._tell(
                 level, message, camera.name
             )
         share_with(self.flask, settings.server.allowed_origins)
-        stand_guard(self.flask, self._auth)
+        guard_requests(self.flask, self._auth)
         protect_pages(self.flask, settings.server.frame_ancestors)
         self.flask.register_blueprint(create_routes(self._fanouts, self._statistics, self._auth))
         self.flask.register_blueprint(create_login(self._auth))
@@ -183,7 +183,7 @@ class App:
         self._events.open()
         if self._node:
             self._node.open()
-        server = hub.spawn(hub.serve, listener, self._front, self._doorkeeper)
+        server = hub.spawn(hub.serve, listener, self._front, self._limiter)
         self._stop.wait()
         log.info("shutting down")
         on_shutdown()
@@ -242,7 +242,7 @@ class App:
         node.claim()
         return node
 
-    def _take_in(self, camera: Watchable) -> None:
+    def _take_in(self, camera: CameraInterface) -> None:
         """Show a camera of another node; in order of names, so that all nodes show the same."""
         name = camera.name
         self.cameras[name] = camera
@@ -253,7 +253,7 @@ class App:
         fanout.open()
         self._events.announce(camera)
 
-    def _forget(self, camera: Watchable) -> None:
+    def _forget(self, camera: CameraInterface) -> None:
         """Show a camera no more that has stayed away for long."""
         del self.cameras[camera.name]
         self._fanouts.pop(camera.name).close()
@@ -270,7 +270,7 @@ def open_bus(settings: Settings) -> "Bus | None":
         return None
     # Finding the bus is the first native work, and the pool's size counts only before that.
     hub.size_native_pool(native_threads(settings))
-    from server.cluster.bus import Bus
+    from server.cluster.bus.bus import Bus
 
     bus = Bus(settings.server.bus, settings.server.bus_prefix)
     bus.check()

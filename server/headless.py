@@ -4,20 +4,20 @@ import logging
 import time
 from collections.abc import Callable
 
-from server import hub
 from server.app import open_bus
 from server.capture.camera import Camera
-from server.capture.check import Checker
+from server.capture.checker import Checker
 from server.cluster.node import Node
-from server.config import Settings
+from server.config.models import Settings
+from server.control.control import Control
 from server.delivery.fanout import Fanout
 from server.errors import ConfigError
-from server.folder import find_faults
-from server.private import make_folder
+from server.loop import hub
+from server.loop.watchdog import Watchdog
 from server.state import StateFile
-from server.watchdog import Watchdog
-from server.web.audit import Audit
-from server.web.control import Control
+from server.users.folder import find_faults
+from server.users.private import make_folder
+from server.web.auth.audit import Audit
 
 __all__ = ["Headless"]
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from server.errors import ConfigError
-from server.private import PrivateFile, make_folder
+from server.users.private import PrivateFile, make_folder
 
 __all__ = ["StateFile"]
 

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TextIO
 
-WAITING = ("tests/faults", "tests/cluster", "tests/deploy")
+WAITING = ("tests/system/faults", "tests/system/cluster", "tests/system/deploy")
 
 # Where pytest remembers what failed; each half has its own, or the later would hide the other's.
 CACHE = Path(".pytest_cache")

@@ -12,7 +12,7 @@ FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-ne
 
 WARM_UP_MS = 3000
 
-# Reads the strip that server/capture/testpattern.py tells of off a canvas; a picture counts once.
+# Reads the time that server/capture/sources/testpattern.py burns in; a picture counts once.
 LOOK = """
 (() => {
   const ages = [];

@@ -3,10 +3,10 @@
 import time
 from collections.abc import Iterator
 
-from bench.client import Viewer
 from bench.process import Server, cpu_s
 from bench.stand import Stand
 from bench.table import Table
+from tests.support.client import Viewer
 
 __all__ = ["run"]
 

@@ -3,9 +3,9 @@
 import time
 from collections.abc import Iterator
 
-from bench.client import Viewer
 from bench.stand import Stand
 from bench.table import Table, spread
+from tests.support.client import Viewer
 
 __all__ = ["run"]
 

@@ -12,28 +12,27 @@ import time
 from collections.abc import Callable, Collection
 from typing import Any
 
-from server import config, hub
-from server.address import NETWORK_SCHEMES, Address
 from server.capture.check import Check
-from server.capture.frame import Frame, Jpeg, Picture, size_of
-from server.capture.frozen import Stillness
-from server.capture.opening import open_reader
-from server.capture.reader import AT_ONCE, Demand, Reader, Reading
-from server.capture.rendition import Rendition, ladder_of
-from server.capture.slot import Slot
-from server.capture.source import why_missing
-from server.capture.stage import Host, Stage
-from server.capture.transform import Transform
+from server.capture.frames.frame import Frame, Jpeg, Picture, size_of
+from server.capture.frames.freeze import FreezeDetector
+from server.capture.frames.rendition import Rendition, ladder_of
+from server.capture.frames.slot import Slot
+from server.capture.interface import State, offered
+from server.capture.opening import OpenReader, open_reader
+from server.capture.processing.pipeline import Host, ProcessingPipeline
+from server.capture.processing.transform import Transform
+from server.capture.sources.reader import AT_ONCE, Demand, Reader, Reading
+from server.capture.sources.source import why_missing
 from server.capture.tuning import Tuning
-from server.capture.watchable import State, offered
+from server.config import models as config
+from server.config.address import NETWORK_SCHEMES
 from server.errors import PictureError, SourceEnded, SourceError
+from server.loop import hub
 from server.metrics import Meter
 
-__all__ = ["Camera", "OpenReader", "State"]
+__all__ = ["Camera", "State"]
 
 log = logging.getLogger(__name__)
-
-OpenReader = Callable[[Address, str, float], Reader]
 
 DEFAULT_QUALITY = 80
 """Of JPEG made of pixels, where nobody has said otherwise."""
@@ -95,7 +94,7 @@ class Camera:
         self._closing = False
 
         self._seq = 0
-        self._stage = Stage(
+        self._pipeline = ProcessingPipeline(
             settings.process,
             Host(
                 self.name,
@@ -127,7 +126,7 @@ class Camera:
         self._unwatched_since = 0.0
         self._left_silent = ""  # That no picture came when the last viewer left, if so.
         self._jpeg_quality = 0  # Of the source's own JPEG, while that is what we hand on.
-        self._stillness = Stillness()
+        self._stillness = FreezeDetector()
         self._still_s = 0.0
         self._failure: str | None = None  # Since the last success, whether watched or not.
         self._missing = False  # The failure is that there is no such device or file.
@@ -188,7 +187,7 @@ class Camera:
             "passed_through": self._jpeg_quality > 0,
             "viewers": self._viewers,
             "renditions": [rendition.name for rendition in offered(self)],
-            "process": self._stage.describe(),
+            "process": self._pipeline.describe(),
             **self.tuning.describe(),
         }
 
@@ -208,7 +207,7 @@ class Camera:
     def close(self, timeout_s: float) -> bool:
         """Release the source and end; return False if it is stuck beyond ``timeout_s``."""
         self._closing = True
-        self._stage.end()
+        self._pipeline.end()
         self._wake.set()
         if not self._tasks:
             return True
@@ -228,7 +227,9 @@ class Camera:
             self._unwatched_since = time.monotonic()
             self._picture_at = None
             self._still_s = 0.0
-            self._stillness = Stillness()  # Anew: the old one may be in use on a native thread.
+            self._stillness = (
+                FreezeDetector()
+            )  # Anew: the old one may be in use on a native thread.
             self._clear()
         if viewers and not self._viewers and self._source is not None:
             self._waiting_since = time.monotonic()
@@ -237,9 +238,9 @@ class Camera:
         if viewers and self._check is not None:
             # What it has opened, or is opening, is theirs now.
             self._end_check()
-            self._stage.open()
+            self._pipeline.open()
         if arrived:
-            self.hurry()
+            self.request_frame()
         self._refresh(changed=True)
         self._wake.set()
 
@@ -247,7 +248,7 @@ class Camera:
         """Say which renditions are watched; the smaller ones need pixels, also of a JPEG."""
         self._pixels_from = max((one.width for one in renditions if one.width), default=0)
 
-    def hurry(self) -> None:
+    def request_frame(self) -> None:
         """Make the source's very next picture due, for someone who has none yet, or an old one."""
         self._due = AT_ONCE
 
@@ -257,7 +258,7 @@ class Camera:
         self._ended = False
         self._failure, self._missing = None, False
         self.tried_at = None  # A check is due at once, if nobody watches.
-        self._stage.retry()
+        self._pipeline.retry()
         self._refresh(changed=True)
         self._wake.set()
 
@@ -318,18 +319,18 @@ class Camera:
     def set_fps(self, fps: float | None) -> None:
         """Capture at ``fps`` frames a second from the next picture on; None is the source's own."""
         self.fps = fps
-        self.hurry()
+        self.request_frame()
         self._refresh(changed=True)
 
     @property
     def transform(self) -> Transform:
         """How its pictures are turned, mirrored and cut."""
-        return self._stage.transform
+        return self._pipeline.transform
 
     def set_transform(self, transform: Transform) -> None:
         """Turn, mirror and cut pictures like this from the next frame on; also when closed."""
-        self._stage.transform = transform
-        self.hurry()
+        self._pipeline.transform = transform
+        self.request_frame()
         if self._tasks:
             self._refresh(changed=True)
 
@@ -352,7 +353,7 @@ class Camera:
         while not self._closing:
             if not self._wanted():
                 self._end_check()
-                self._stage.rest()
+                self._pipeline.rest()
                 self._refresh()
                 self._wake.wait()
                 continue
@@ -397,7 +398,7 @@ class Camera:
         self._holding = True
         check = self._check
         if check is None:  # What a check brings is not processed.
-            self._stage.open()
+            self._pipeline.open()
         open_reader = self._open_reader if check is None else check.open_reader
         source = hub.run_native(open_reader, self._address, self.name, self._server.read_timeout)
         if check is not None:
@@ -456,7 +457,7 @@ class Camera:
             raise SourceError(f"the picture has not changed for {limit_s:g} s; opened anew")
 
     def _due_now(self) -> float:
-        """When a picture is next due; asked natively, so that a hurry counts during a read."""
+        """When a picture is next due; asked natively, so that a request counts during a read."""
         if self._check is not None:
             return 0.0
         # One may come early by half of the source's own interval: it is nearer than the next.
@@ -465,7 +466,7 @@ class Camera:
 
     def _best_jpeg(self) -> int:
         """Up to which quality the source's own JPEG will do; asked natively, as late as can be."""
-        if self._stage.needed:
+        if self._pipeline.needed:
             return 0
         return self.quality or BEST_QUALITY
 
@@ -480,8 +481,8 @@ class Camera:
         self._seq += 1
         self.meter.captured += 1
         frame = Frame(picture, self._seq, at_unix)
-        if self._stage.needed:
-            self._stage.put(frame)
+        if self._pipeline.needed:
+            self._pipeline.put(frame)
         else:
             self._publish(frame)
 
@@ -504,7 +505,7 @@ class Camera:
 
     def _clear(self) -> None:
         """Forget frames on their way: they would only grow old."""
-        self._stage.clear()
+        self._pipeline.clear()
         self.slot.clear()
 
     def _fail(self, reason: str) -> None:
@@ -570,8 +571,8 @@ class Camera:
             return "stalled", silence
         if self._picture_at is None:
             return "starting", "waiting for the first picture"
-        if self._stage.withheld:
-            return "stalled", self._stage.withheld
+        if self._pipeline.withheld:
+            return "stalled", self._pipeline.withheld
         frozen_s = self._server.frozen_after
         if frozen_s and self._still_s > frozen_s:
             return "stalled", f"the picture has not changed for more than {frozen_s:g} s"
@@ -606,7 +607,9 @@ def _quality_of(picture: Picture) -> int:
     return picture.quality if isinstance(picture, Jpeg) else 0
 
 
-def _take(source: Reader, demand: Demand, stillness: Stillness) -> tuple[Reading, float] | None:
+def _take(
+    source: Reader, demand: Demand, stillness: FreezeDetector
+) -> tuple[Reading, float] | None:
     """Read, and say for how long nothing in the picture has changed. Runs natively."""
     reading = source.read(demand)
     if reading is None:

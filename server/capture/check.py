@@ -1,32 +1,12 @@
-"""Looking after cameras that nobody watches: one at a time, now and then, each for one picture."""
+"""One look at a camera that nobody watches: open it, take one picture, close it."""
 
-import functools
-import logging
 import time
-from collections.abc import Iterable
-from typing import TYPE_CHECKING
 
-from server import hub
-from server.capture.opening import open_reader
-from server.capture.spare import Spare
+from server.capture.opening import OpenReader
 from server.errors import SourceError
+from server.loop import hub
 
-if TYPE_CHECKING:
-    from server.capture.camera import Camera, OpenReader
-
-__all__ = ["Check", "Checker"]
-
-log = logging.getLogger(__name__)
-
-# When the first check is due after the start, and within how long all cameras have theirs.
-FIRST_S = 2.0
-SPREAD_S = 10.0
-
-# Between two checks, so that those of many cameras are no burst.
-PAUSE_S = 0.1
-
-# How late a change of who is to be checked is noticed.
-PERIOD_S = 1.0
+__all__ = ["Check"]
 
 
 class Check:
@@ -37,7 +17,7 @@ class Check:
         patience_s: How long the first picture may take once the source is open.
     """
 
-    def __init__(self, open_reader: "OpenReader", patience_s: float) -> None:
+    def __init__(self, open_reader: OpenReader, patience_s: float) -> None:
         self.open_reader = open_reader
         self._patience_s = patience_s
         self._deadline = float("inf")
@@ -64,52 +44,3 @@ class Check:
     def wait(self) -> None:
         """Wait until it is over."""
         self._over.wait()
-
-
-class Checker:
-    """Has each camera checked that has not been watched for its ``check_every`` seconds.
-
-    One check at a time in the whole process: cameras that are dead take their time-outs one after
-    the other, and cameras that are well cost the same moment of a processor at different times.
-    """
-
-    def __init__(self, cameras: Iterable["Camera"]) -> None:
-        self._cameras = [camera for camera in cameras if camera.check_every]
-        self._spare = Spare()
-        self._open_reader = functools.partial(open_reader, spare=self._spare)
-        self._first: dict[str, float] = {}
-        self._task: hub.Task | None = None
-
-    def open(self) -> None:
-        """Begin; the first checks come soon, and spread out."""
-        now = time.monotonic()
-        for index, camera in enumerate(self._cameras):
-            spread_s = min(SPREAD_S, camera.check_every) * index / len(self._cameras)
-            self._first[camera.name] = now + FIRST_S + spread_s
-        if self._cameras:
-            self._task = hub.spawn(self._run)
-
-    def close(self) -> None:
-        """Check no more."""
-        if self._task is not None:
-            self._task.kill()
-            hub.run_native(self._spare.close)
-
-    def _run(self) -> None:
-        while True:
-            resting = [camera for camera in self._cameras if camera.resting]
-            camera = min(resting, key=self._due, default=None)
-            left_s = PERIOD_S if camera is None else self._due(camera) - time.monotonic()
-            if camera is None or left_s > 0:
-                hub.sleep(min(left_s, PERIOD_S))
-                continue
-            try:
-                camera.check(self._open_reader)
-            except Exception:
-                log.exception("camera=%s check failed", camera.name)
-            hub.sleep(PAUSE_S)
-
-    def _due(self, camera: "Camera") -> float:
-        if camera.tried_at is None:
-            return self._first[camera.name]
-        return max(self._first[camera.name], camera.tried_at + camera.check_every)

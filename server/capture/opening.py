@@ -1,13 +1,18 @@
 """Opening a source for its camera: here, or where it can do no harm."""
 
-from server.address import NETWORK_SCHEMES, Address
-from server.capture.isolated import IsolatedReader
-from server.capture.local import LocalReader
-from server.capture.reader import Reader
-from server.capture.source import open_source
-from server.capture.spare import Spare
+from collections.abc import Callable
 
-__all__ = ["open_reader"]
+from server.capture.isolation.reader import IsolatedReader
+from server.capture.isolation.spare import Spare
+from server.capture.sources.local import LocalReader
+from server.capture.sources.reader import Reader
+from server.capture.sources.source import open_source
+from server.config.address import NETWORK_SCHEMES, Address
+
+__all__ = ["OpenReader", "open_reader"]
+
+OpenReader = Callable[[Address, str, float], Reader]
+"""Opens a source by its address, the camera's name and a time-out in seconds."""
 
 
 def open_reader(

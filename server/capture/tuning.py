@@ -11,16 +11,16 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from server import hub
-from server.capture.controls import WHOLE, ControlInfo, Value
-from server.capture.reader import Reader
-from server.capture.transform import Transform
+from server.capture.devices.controls import WHOLE, ControlInfo, Value
+from server.capture.processing.transform import Transform
+from server.capture.sources.reader import Reader
 from server.errors import ControlError, RequestError, SourceError
+from server.loop import hub
 from server.protocol import check_value, is_preset_name
 
-__all__ = ["MOST_PRESETS", "Tuning"]
+__all__ = ["MAX_PRESETS", "Tuning"]
 
-MOST_PRESETS = 24
+MAX_PRESETS = 24
 
 # A source takes values between two pictures, or says within two seconds why it does not.
 DEADLINE_S = 2.8
@@ -28,7 +28,7 @@ DEADLINE_S = 2.8
 NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
 
 # No camera has half as many controls; what more an earlier run has kept is none of them.
-MOST_VALUES = 64
+MAX_VALUES = 64
 
 Values = dict[str, Value]
 
@@ -121,9 +121,9 @@ class Tuning:
 
     def save_preset(self, name: str) -> None:
         """Keep what holds now under a name, in place of what was kept under it."""
-        if name not in self._presets and len(self._presets) >= MOST_PRESETS:
+        if name not in self._presets and len(self._presets) >= MAX_PRESETS:
             raise RequestError(
-                "bad_request", f"there are {MOST_PRESETS} presets, which is all; delete one first"
+                "bad_request", f"there are {MAX_PRESETS} presets, which is all; delete one first"
             )
         # What an automatic holds is the automatic's, and could not be set.
         self._presets[name] = {
@@ -171,7 +171,7 @@ class Tuning:
             else:
                 self._wanted[name] = value
         for name, values in presets.items() if isinstance(presets, dict) else ():
-            if len(self._presets) < MOST_PRESETS and is_preset_name(name):
+            if len(self._presets) < MAX_PRESETS and is_preset_name(name):
                 self._presets[name] = _read_values(values)
 
     # What the capture loop does, between two reads.
@@ -380,6 +380,6 @@ def _read_values(told: object) -> Values:
             values[name] = check_value(value)
         except ValueError:
             continue
-        if len(values) == MOST_VALUES:
+        if len(values) == MAX_VALUES:
             break
     return values

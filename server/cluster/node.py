@@ -8,18 +8,18 @@ from pathlib import Path
 from typing import Any
 
 from server.capture.camera import Camera
-from server.cluster.accounts import Accounts
-from server.cluster.bus import Bus
-from server.cluster.listener import Listener, heard
-from server.cluster.logins import SharedLogins
-from server.cluster.messages import Notice, Presence, Reply, Request, Wake
-from server.cluster.outbox import Outbox
-from server.cluster.publisher import Rooms
-from server.cluster.remote import RemoteCamera
-from server.cluster.requests import Requests
-from server.cluster.roster import Roster
-from server.cluster.secret import Secret
-from server.cluster.sharing import CarryOut, Note, Sharing
+from server.cluster.bus.bus import Bus
+from server.cluster.bus.listener import Listener, handler_of
+from server.cluster.bus.messages import Notice, Presence, Reply, Request, Wake
+from server.cluster.bus.outbox import Outbox
+from server.cluster.incoming.directory import Directory
+from server.cluster.incoming.remote import RemoteCamera
+from server.cluster.incoming.rpc import Requests
+from server.cluster.outgoing.exporter import CarryOut, Exporter, Note
+from server.cluster.outgoing.publisher import Rooms
+from server.cluster.shared.logins import SharedLogins
+from server.cluster.shared.secret import Secret
+from server.cluster.shared.users import SharedUsers
 
 __all__ = ["Common", "Node"]
 
@@ -43,8 +43,8 @@ class Common:
     def __init__(self, bus: Bus, folder: Path) -> None:
         secret = Secret(bus, folder)
         secret.share()
-        self._accounts = Accounts(bus, folder, secret.restore)
-        self._accounts.sync_first()
+        self._users = SharedUsers(bus, folder, secret.restore)
+        self._users.sync_first()
         self.logins = SharedLogins(bus)
         self.limits_url = "redis://"
         """Where Flask-Limiter counts; the address itself is in the options."""
@@ -56,11 +56,11 @@ class Common:
 
     def open(self) -> None:
         """Begin to follow the list of users."""
-        self._accounts.open()
+        self._users.open()
 
     def close(self) -> None:
         """Follow no more."""
-        self._accounts.close()
+        self._users.close()
         self.logins.close()
 
 
@@ -91,7 +91,7 @@ class Node:
         self._on_notice = on_notice
         self._outbox = Outbox(bus)
         self._requests = Requests(bus, self._id, self._outbox)
-        self._sharing = Sharing(
+        self._exporter = Exporter(
             bus,
             self._id,
             socket.gethostname(),
@@ -102,12 +102,12 @@ class Node:
             on_notice,
             note,
         )
-        self._roster: Roster | None = None
+        self._directory: Directory | None = None
         self._listener: Listener | None = None
 
     def claim(self) -> None:
         """Take the names of the cameras; raises ConfigError if another node has one of them."""
-        self._sharing.claim()
+        self._exporter.claim()
 
     def show_others(
         self,
@@ -116,7 +116,7 @@ class Node:
         on_change: Callable[[RemoteCamera], None],
     ) -> None:
         """Have the cameras of other nodes made ours to show; called before :meth:`open`."""
-        self._roster = Roster(
+        self._directory = Directory(
             self._bus,
             self._id,
             self._cameras,
@@ -134,36 +134,36 @@ class Node:
         name = self._bus.name
         handlers: dict[str, Callable[[bytes], None]] = {}
         if self._cameras:
-            handlers[name("wake")] = heard(Wake, self._sharing.on_wake)
-            handlers[name("request", self._id)] = heard(Request, self._sharing.on_request)
-        if self._roster is not None:
-            handlers[name("presence")] = heard(Presence, self._roster.on_presence)
-            handlers[name("notice")] = heard(Notice, self._roster.on_notice)
-            handlers[name("reply", self._id)] = heard(Reply, self._requests.on_reply)
+            handlers[name("wake")] = handler_of(Wake, self._exporter.on_wake)
+            handlers[name("request", self._id)] = handler_of(Request, self._exporter.on_request)
+        if self._directory is not None:
+            handlers[name("presence")] = handler_of(Presence, self._directory.on_presence)
+            handlers[name("notice")] = handler_of(Notice, self._directory.on_notice)
+            handlers[name("reply", self._id)] = handler_of(Reply, self._requests.on_reply)
         self._listener = Listener(self._bus, handlers, self._say_hello)
         self._outbox.open()
         self._listener.open()
-        self._sharing.open()
-        if self._roster is not None:
-            self._roster.open()
+        self._exporter.open()
+        if self._directory is not None:
+            self._directory.open()
 
     def close(self) -> None:
         """Say goodbye and end."""
         if self._listener is not None:
             self._listener.close()
-        if self._roster is not None:
-            self._roster.close()
-        self._sharing.close()
+        if self._directory is not None:
+            self._directory.close()
+        self._exporter.close()
         self._outbox.close()
 
     def on_change(self, camera: str) -> None:
         """Have the STATE of one of our cameras told."""
-        self._sharing.on_change(camera)
+        self._exporter.on_change(camera)
 
     def notify(self, level: str, message: str, camera: str, who: str | None = None) -> None:
         """Tell the dashboards of other nodes what happened to one of our cameras."""
-        self._sharing.notify(level, message, camera, who)
+        self._exporter.notify(level, message, camera, who)
 
     def _say_hello(self) -> None:
-        if self._roster is not None:
-            self._outbox.say(self._bus.name("wake"), Wake())
+        if self._directory is not None:
+            self._outbox.send(self._bus.name("wake"), Wake())

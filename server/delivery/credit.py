@@ -16,7 +16,7 @@ from collections import deque
 __all__ = ["Credit"]
 
 # However long the link, no more than this much time may be in flight.
-LONGEST_FLIGHT_S = 0.25
+MAX_FLIGHT_S = 0.25
 
 # A link on which frame after frame takes this long is starved: one at a time is all it can carry in
 # time. A single late acknowledgement proves nothing; people put their phones away.
@@ -123,7 +123,7 @@ class Credit:
         """End a trial: keep, widen or narrow the window."""
         rate = self._trial_acks / (now - self._trial_at)
         misses = self._trial_misses
-        widest = max(self._base, int(LONGEST_FLIGHT_S * fps))
+        widest = max(self._base, int(MAX_FLIGHT_S * fps))
         if self._rate_before is not None:
             gain = rate / self._rate_before - 1
             if gain < WORTHWHILE / (self._window - 1):

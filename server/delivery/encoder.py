@@ -7,7 +7,7 @@ from typing import Any, cast
 
 import cv2
 
-from server.capture.frame import Frame, Image, Jpeg
+from server.capture.frames.frame import Frame, Image, Jpeg
 from server.delivery.packet import Packet
 from server.errors import EncodeError
 from server.protocol import mjpeg_part, socket_packet

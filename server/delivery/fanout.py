@@ -9,14 +9,14 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Protocol
 
-from server import hub
-from server.capture.frame import Frame
-from server.capture.rendition import FULL, Rendition
-from server.capture.slot import Slot
-from server.capture.watchable import Watchable
+from server.capture.frames.frame import Frame
+from server.capture.frames.rendition import FULL, Rendition
+from server.capture.frames.slot import Slot
+from server.capture.interface import CameraInterface
 from server.delivery.encoder import EncodedFrame
-from server.delivery.workbench import Workbench
+from server.delivery.renditions import RenditionEncoder
 from server.errors import EncodeError
+from server.loop import hub
 
 __all__ = ["Fanout", "Room", "Viewer"]
 
@@ -92,13 +92,15 @@ class Fanout:
         clock: Monotonic seconds.
     """
 
-    def __init__(self, camera: Watchable, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, camera: CameraInterface, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self.camera = camera
         self.rooms = {one.name: Room(one, camera.slot_of(one)) for one in camera.ladder}
         """By rendition's name, the largest first."""
         self._clock = clock
         self._seats: dict[object, Viewer] = {}
-        self._workbench = Workbench(camera)
+        self._encoder = RenditionEncoder(camera)
         self._wake = hub.Signal()
         self._task: hub.Task | None = None
         for slot in {room.slot for room in self.rooms.values()}:
@@ -139,7 +141,7 @@ class Fanout:
         """Remove a viewer; does nothing if there is none by that key."""
         if self._unseat(key):
             if not self._seats:
-                self._workbench.clear()
+                self._encoder.clear()
             self._tell_camera()
 
     def get(self, key: object) -> Viewer | None:
@@ -148,7 +150,7 @@ class Fanout:
 
     def bytes_of(self, rendition: str) -> float:
         """Return about how many bytes a frame of a rendition has; 0 while nothing is known."""
-        return self._workbench.bytes_of(self.rooms[rendition].rendition)
+        return self._encoder.bytes_of(self.rooms[rendition].rendition)
 
     def serve(self, viewer: Viewer) -> None:
         """Serve a viewer that has become ready between two frames.
@@ -213,7 +215,7 @@ class Fanout:
             self._pass_by(room, frame)
             return
         room.slot.take()
-        encoded = self._workbench.encode(frame, room.rendition)
+        encoded = self._encoder.encode(frame, room.rendition)
         if encoded is None:
             return  # A JPEG without the pixels that a smaller rendition takes; the next has them.
         room.newest = encoded

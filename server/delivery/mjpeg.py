@@ -10,10 +10,10 @@ import struct
 import time
 from collections.abc import Iterator
 
-from server import hub
-from server.capture.rendition import FULL
+from server.capture.frames.rendition import FULL
 from server.delivery.encoder import EncodedFrame
 from server.delivery.fanout import Fanout, Room
+from server.loop import hub
 from server.protocol import BOUNDARY
 
 __all__ = ["FrameWaiter", "MjpegViewer"]

@@ -1,1 +1,1 @@
-"""People in: HTTP paths and Socket.IO events."""
+"""Users in: HTTP paths and Socket.IO events."""

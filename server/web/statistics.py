@@ -5,10 +5,10 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from server import hub
 from server.delivery.fanout import Fanout, Room
+from server.loop import hub
+from server.loop.watchdog import Watchdog
 from server.metrics import CameraStats, ProcessMeter
-from server.watchdog import Watchdog
 
 __all__ = ["REFUSALS", "Statistics"]
 

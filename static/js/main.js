@@ -1,34 +1,34 @@
 /**
  * Wires the page together; every other module minds one thing.
  */
-import { Announcer } from './announcer.js';
-import { Arrangement } from './arrangement.js';
-import { Banner } from './banner.js';
-import { ClockOffset, SteppedClock, nowUnix } from './clock.js';
-import { TROUBLE, WORDS } from './condition.js';
-import { Controls } from './controls.js';
-import { Deck } from './deck.js';
-import { setUpHelp, setUpQuit } from './dialogs.js';
-import { closeDrawer } from './drawer.js';
-import { isEmbedded, withToken } from './embed.js';
-import { plural } from './format.js';
-import { leaveFullPage, toggleFullscreen } from './fullscreen.js';
-import { Insight } from './insight.js';
-import { setUpKeyboard } from './keyboard.js';
-import { isKiosk, isKioskAction } from './kiosk.js';
-import { Link } from './link.js';
-import { Mjpeg } from './mjpeg.js';
-import { OwnActions } from './ownactions.js';
-import { Panel, isRunning } from './panel.js';
-import { place } from './place.js';
-import { setUpSkipLink } from './skiplink.js';
-import { saveSnapshot } from './snapshot.js';
-import { Statusbar } from './statusbar.js';
-import { setText } from './text.js';
-import { setUpTheme } from './theme.js';
-import { Toasts } from './toasts.js';
-import { View } from './view.js';
-import { exposeForTests } from './window.js';
+import { Announcer } from './ui/announcer.js';
+import { Arrangement } from './grid/arrangement.js';
+import { Banner } from './ui/banner.js';
+import { ClockOffset, SteppedClock, nowUnix } from './stream/clock.js';
+import { TROUBLE, WORDS } from './camera/condition.js';
+import { Controls } from './camera/controls.js';
+import { Grid } from './grid/grid.js';
+import { setUpHelp, setUpQuit } from './ui/dialogs.js';
+import { closeDrawer } from './ui/drawer.js';
+import { isEmbedded, withToken } from './ui/embed.js';
+import { plural } from './ui/format.js';
+import { leaveFullPage, toggleFullscreen } from './ui/fullscreen.js';
+import { Insight } from './insight/insight.js';
+import { setUpKeyboard } from './page/keyboard.js';
+import { isKiosk, isKioskAction } from './page/kiosk.js';
+import { Link } from './bridge/client.js';
+import { Mjpeg } from './grid/mjpeg.js';
+import { OwnActions } from './insight/own-actions.js';
+import { Panel, isRunning } from './camera/panel.js';
+import { place } from './bridge/start.js';
+import { setUpSkipLink } from './ui/skiplink.js';
+import { saveSnapshot } from './camera/snapshot.js';
+import { Statusbar } from './page/statusbar.js';
+import { setText } from './ui/text.js';
+import { setUpTheme } from './page/theme.js';
+import { Toasts } from './ui/toasts.js';
+import { View } from './page/view.js';
+import { exposeForTests } from './page/test-hooks.js';
 
 const REFRESH_MS = 250;
 const CLOCK_EVERY_MS = 20000;
@@ -43,7 +43,7 @@ const clock = new ClockOffset();
 const stepped = new SteppedClock();
 const deckElement = find('[data-deck]');
 const arrangement = new Arrangement();
-const deck = new Deck(deckElement, find('#tile-template'), link, clock, arrangement);
+const deck = new Grid(deckElement, find('#tile-template'), link, clock, arrangement);
 const panel = new Panel(find('[data-panel]'), setOnCamera);
 const controls = new Controls(find('[data-controls]'), tune);
 const toasts = new Toasts(find('[data-toasts]'), find('#toast-template'));
@@ -178,7 +178,7 @@ async function fetchCameras() {
   }
 }
 
-/** @param {import('./keymap.js').KeyAction} act  @returns {boolean} whether there was something to do */
+/** @param {import('./page/keymap.js').KeyAction} act  @returns {boolean} whether there was something to do */
 function perform(act) {
   if (isKiosk && !isKioskAction(act.action)) return false;
   const tile = isKiosk ? { element: document.documentElement } : deck.target;

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import cv2
 
-from tests.faults.camera import BadCamera, Fault
 from tests.screens.scenes import FPS
+from tests.support.bad_camera import BadCamera, Fault
 
 __all__ = ["SceneCamera"]
 

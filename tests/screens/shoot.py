@@ -27,7 +27,7 @@ PUBLISHED = (
     ("phone", "grid", "phone", "light", 390),
     ("phone-focus", "focus", "phone", "dark", 390),
 )
-MOST_BYTES = 250_000
+MAX_BYTES = 250_000
 
 
 def shoot(stage: Stage, view: str, sizes: Iterable[Size], folder: Path) -> list[Path]:
@@ -57,7 +57,7 @@ def _take(page: Page, scheme: str, path: Path) -> None:
 
 
 def publish(folder: Path, target: Path) -> None:
-    """Write the pictures of the documentation, as good as ``MOST_BYTES`` allow."""
+    """Write the pictures of the documentation, as good as ``MAX_BYTES`` allow."""
     for name, view, size, scheme, width in PUBLISHED:
         picture = cv2.imread(str(folder / picture_name(view, size, scheme)))
         assert picture is not None, f"there is no picture of {view}"
@@ -70,6 +70,6 @@ def publish(folder: Path, target: Path) -> None:
 def _compress(picture: np.ndarray) -> bytes:
     for quality in range(94, 60, -4):
         data = cv2.imencode(".webp", picture, [cv2.IMWRITE_WEBP_QUALITY, quality])[1].tobytes()
-        if len(data) <= MOST_BYTES:
+        if len(data) <= MAX_BYTES:
             break
     return data

@@ -9,11 +9,11 @@ from typing import Any
 
 from playwright.sync_api import Browser, Page
 
-from bench.client import Viewer
-from server.people import PeopleFile
-from tests.live.conftest import PortholeServer
+from server.users.users import UsersFile
 from tests.screens.camera import SceneCamera
 from tests.screens.scenes import film
+from tests.support.client import Viewer
+from tests.support.server import PortholeServer
 
 __all__ = ["CAMERAS", "PASSWORD", "SIZES", "Size", "Stage", "live", "open_focus", "settle"]
 
@@ -193,7 +193,7 @@ class Stage:
     ) -> PortholeServer:
         state = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="porthole-screens-")))
         if people:
-            file = PeopleFile(state)
+            file = UsersFile(state)
             file.add_user("ada", "operator", None, PASSWORD)
             file.add_user("vera", "viewer", None, PASSWORD)
             file.add_user("dora", "viewer", ["elsewhere"], PASSWORD)

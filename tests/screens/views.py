@@ -12,10 +12,10 @@ from pathlib import Path
 
 from playwright.sync_api import Page
 
-from tests.cluster.conftest import RedisServer
-from tests.live.conftest import PortholeServer, wait_until
-from tests.live.proxy import NoWebSocketProxy
 from tests.screens.stage import PASSWORD, Stage, live, open_focus, settle
+from tests.support.proxies import NoWebSocketProxy
+from tests.support.server import PortholeServer, wait_until
+from tests.system.cluster.conftest import RedisServer
 
 __all__ = ["VIEWS", "View"]
 

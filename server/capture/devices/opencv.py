@@ -1,0 +1,215 @@
+"""What OpenCV reads: any open ``VideoCapture``, and devices by V4L2.
+
+The back end is always named: OpenCV's automatic choice would fall back to others, with other
+behaviour and other hazards.
+"""
+
+import os
+from dataclasses import replace
+from pathlib import Path
+from typing import cast
+
+import cv2
+
+from server.capture.devices.controls import ControlInfo, Value, find_control, refuse
+from server.capture.devices.v4l2 import AUTO_EXPOSURE, Driver, find_property, parse_size
+from server.capture.frames.frame import Image, Picture
+from server.capture.frames.info import SourceInfo
+from server.capture.frames.jpeg import decode_jpeg, inspect_jpeg, with_pixels
+from server.errors import ControlError, PictureError, SourceError
+
+__all__ = [
+    "DeviceVideo",
+    "Video",
+    "find_devices",
+    "why_no_device",
+]
+
+# OpenCV's documentation of VideoCaptureProperties: "fetching undecoded RAW video streams", and
+# pictures that are not converted to RGB.
+AS_SENT_BY_V4L2 = (cv2.CAP_PROP_CONVERT_RGB, 0.0)
+
+
+class Video:
+    """An open ``VideoCapture``, used by one native thread.
+
+    Args:
+        capture: What to read.
+        live: See :class:`SourceInfo`.
+        as_sent: The property, and its value, by which OpenCV hands over the JPEG of a source that
+            sends JPEG. Otherwise it would decode every picture, wanted or not, at any size, and
+            scale it to the first one's.
+    """
+
+    def __init__(self, capture: cv2.VideoCapture, live: bool, as_sent: tuple[int, float]) -> None:
+        self.info = SourceInfo(
+            width=int(capture.get(cv2.CAP_PROP_FRAME_WIDTH)),
+            height=int(capture.get(cv2.CAP_PROP_FRAME_HEIGHT)),
+            fps=_sane_fps(capture.get(cv2.CAP_PROP_FPS)),
+            codec=_codec_name(int(capture.get(cv2.CAP_PROP_FOURCC))),
+            live=live,
+        )
+        self._as_sent = as_sent
+        self._use(capture)
+
+    def _use(self, capture: cv2.VideoCapture) -> None:
+        self._capture = capture
+        self._jpeg = self.info.codec == "MJPG" and capture.set(*self._as_sent)
+
+    def grab(self) -> bool:
+        """Wait for the next picture."""
+        if not self._capture.grab():
+            raise SourceError("no more pictures arrive; is it still there?")
+        return True
+
+    def retrieve(self, jpeg_up_to: int = 0, pixels_from: int = 0) -> Picture:
+        """Return the picture last grabbed: as it came if that will do, otherwise decoded."""
+        arrived, data = self._capture.retrieve()
+        if self._jpeg:
+            if not arrived or data is None:
+                raise PictureError("an empty part arrived instead of a picture")
+            jpeg, shown = inspect_jpeg(data.tobytes())
+            if not shown or not 0 < jpeg.quality <= jpeg_up_to:
+                return decode_jpeg(jpeg)
+            return with_pixels(jpeg, pixels_from) if pixels_from else jpeg
+        if not arrived or data is None or data.size == 0:
+            raise PictureError("a picture arrived that cannot be decoded")
+        pixels = cv2.cvtColor(data, cv2.COLOR_GRAY2BGR) if data.ndim == 2 else data
+        return cast(Image, pixels)
+
+    def controls(self) -> tuple[ControlInfo, ...]:
+        """Return nothing: neither FFmpeg nor a file has anything to set."""
+        return ()
+
+    def set_control(self, name: str, _value: Value) -> Value:
+        """Refuse: there is nothing to set.
+
+        Raises:
+            ControlError: Always.
+        """
+        raise ControlError(f"{name}: the camera has no such control")
+
+    def close(self) -> None:
+        """Release it. Only the reading side may: OpenCV crashes if a read is under way."""
+        self._capture.release()
+
+
+class DeviceVideo(Video):
+    """A camera on this machine, by V4L2.
+
+    Args:
+        index: N of ``/dev/videoN``.
+
+    Raises:
+        SourceError: If it is missing, busy, forbidden or no camera.
+    """
+
+    def __init__(self, index: int) -> None:
+        path = f"/dev/video{index}"
+        if missing := why_no_device(index):
+            raise SourceError(missing)
+        # MJPG first: most USB cameras reach their full size and rate only with it.
+        wanted = [cv2.CAP_PROP_FOURCC, cv2.VideoWriter.fourcc(*"MJPG"), cv2.CAP_PROP_BUFFERSIZE, 2]
+        capture = cv2.VideoCapture(index, cv2.CAP_V4L2, wanted)
+        if not capture.isOpened():
+            capture = cv2.VideoCapture(index, cv2.CAP_V4L2)
+        if not capture.isOpened():
+            raise SourceError(_why_not_device(path))
+        super().__init__(capture, True, AS_SENT_BY_V4L2)
+        try:
+            self._driver: Driver | None = Driver(path)
+        except OSError:
+            self._driver = None  # Then there are pictures, and nothing to set.
+        self._first_size = self._size
+
+    @property
+    def _size(self) -> str:
+        return f"{self.info.width}x{self.info.height}"
+
+    def controls(self) -> tuple[ControlInfo, ...]:
+        """Return what OpenCV can set, with the limits and values that the driver tells."""
+        if self._driver is None:
+            return ()
+        sizes = self._driver.sizes(int(self._capture.get(cv2.CAP_PROP_FOURCC)))
+        offered = tuple(f"{width}x{height}" for width, height in sizes)
+        size = ControlInfo(
+            *("size", "Size", "choice", "Picture", self._first_size, self._size), options=offered
+        )
+        # A size that is not offered could not be gone back to.
+        fits = len(offered) > 1 and self._first_size in offered
+        return (*((size,) if fits else ()), *self._driver.controls())
+
+    def set_control(self, name: str, value: Value) -> Value:
+        """Set a control through OpenCV, and ask the driver what came of it.
+
+        Raises:
+            ControlError: If something else holds after it.
+        """
+        control = find_control(self.controls(), name)
+        taken = self._set_size(str(value)) if name == "size" else self._set(name, value)
+        kept = next((one.value for one in self.controls() if one.name == name), control.value)
+        near = isinstance(kept, float) and abs(kept - float(cast(float, value))) < control.step
+        if not taken or not (kept == value or near):
+            raise refuse(control, value, kept)
+        return kept
+
+    def _set(self, name: str, value: Value) -> bool:
+        what = find_property(name)
+        assert what is not None
+        assert self._driver is not None
+        number = float(cast(float, value))
+        if name == AUTO_EXPOSURE:
+            number = self._driver.mode_of(bool(value))
+        return self._capture.set(what.opencv, number)
+
+    def _set_size(self, size: str) -> bool:
+        # The second of the two opens the device's stream anew.
+        width, height = parse_size(size)
+        self._capture.set(cv2.CAP_PROP_FRAME_WIDTH, width)
+        taken = self._capture.set(cv2.CAP_PROP_FRAME_HEIGHT, height)
+        self.info = replace(
+            self.info,
+            width=int(self._capture.get(cv2.CAP_PROP_FRAME_WIDTH)),
+            height=int(self._capture.get(cv2.CAP_PROP_FRAME_HEIGHT)),
+            fps=_sane_fps(self._capture.get(cv2.CAP_PROP_FPS)),
+        )
+        return taken
+
+    def close(self) -> None:
+        """Release it."""
+        if self._driver is not None:
+            self._driver.close()
+        super().close()
+
+
+def find_devices() -> list[int]:
+    """Return the N of every ``/dev/videoN``."""
+    names = (path.name.removeprefix("video") for path in Path("/dev").glob("video*"))
+    return sorted(int(name) for name in names if name.isdigit())
+
+
+def why_no_device(index: int) -> str:
+    """Return what to say of a device that is not there; nothing if it is. It stays closed."""
+    path = f"/dev/video{index}"
+    if os.path.exists(path):
+        return ""
+    found = ", ".join(f"device:{known}" for known in find_devices()) or "none"
+    return f"{path} does not exist; devices here: {found}"
+
+
+def _sane_fps(fps: float) -> float:
+    # FFmpeg reports the time base where it knows no rate: 90000, 1000 or NaN.
+    return fps if 0 < fps <= 240 else 0.0
+
+
+def _codec_name(code: int) -> str:
+    letters = code.to_bytes(4, "little", signed=code < 0).decode("ascii", "replace")
+    return letters.strip("\0 ") if letters.isprintable() and code > 0 else "unknown"
+
+
+def _why_not_device(path: str) -> str:
+    try:
+        os.close(os.open(path, os.O_RDWR | os.O_NONBLOCK))
+    except OSError as error:
+        return f"{path} cannot be opened ({error.strerror}); is your user in the group 'video'?"
+    return f"{path} gives no pictures; another program may be using it, or it is no camera"

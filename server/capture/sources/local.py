@@ -1,0 +1,52 @@
+"""A source in this process, for what can neither hang nor crash."""
+
+import time
+from collections.abc import Mapping
+
+from server.capture.devices.controls import ControlInfo, Value, set_controls
+from server.capture.frames.change import Change
+from server.capture.sources.reader import AT_ONCE, PATIENCE_S, Demand, Reading, is_due
+from server.capture.sources.source import Source
+
+__all__ = ["LocalReader"]
+
+
+class LocalReader:
+    """Reads a source in the thread that asks.
+
+    Args:
+        source: Closed with this.
+    """
+
+    def __init__(self, source: Source) -> None:
+        self.info = source.info
+        self._source = source
+        self._change = Change()
+        self.controls: tuple[ControlInfo, ...] = source.controls()
+
+    def set_controls(self, values: Mapping[str, Value]) -> dict[str, str]:
+        """Set controls; see :class:`Reader`."""
+        refused = set_controls(self._source, values)
+        self.info, self.controls = self._source.info, self._source.controls()
+        return refused
+
+    def read(self, demand: Demand) -> Reading | None:
+        """Grab pictures until one is due, and decode only that one; see :class:`Reader`."""
+        deadline = time.monotonic() + PATIENCE_S
+        passed: Reading | None = None
+        while time.monotonic() < deadline and (self._source.grab() or self._is_asked(demand)):
+            at_unix = time.time()
+            if is_due(demand):
+                picture = self._source.retrieve(demand.jpeg_up_to(), demand.pixels_from())
+                if not demand.changed or self._change.is_worth_sending(picture):
+                    return Reading(picture, at_unix)
+            passed = Reading(None, at_unix)
+        return passed
+
+    def _is_asked(self, demand: Demand) -> bool:
+        """Return whether a picture is wanted out of turn, and can be made."""
+        return self.info.on_request and demand.due() == AT_ONCE
+
+    def close(self) -> None:
+        """Close the source."""
+        self._source.close()

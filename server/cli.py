@@ -1,0 +1,220 @@
+"""The commands that say who may come in: ``user`` and ``token``."""
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from server.config.models import load_settings
+from server.errors import ConfigError
+from server.users.password import take_password
+from server.users.users import Account, Role, UsersFile
+
+__all__ = ["token", "user"]
+
+ROLES = click.Choice(["viewer", "operator"])
+
+
+def _state_options(command: Callable[..., None]) -> Callable[..., None]:
+    config = click.option(
+        "--config", type=click.Path(path_type=Path), help="The settings file that `run` is given."
+    )
+    state = click.option(
+        "--state",
+        type=click.Path(path_type=Path),
+        help="The state folder that `run` is given. Default: .porthole beside the settings file.",
+    )
+    return config(state(command))
+
+
+def _camera_option(command: Callable[..., None]) -> Callable[..., None]:
+    return click.option(
+        "--camera",
+        "cameras",
+        multiple=True,
+        metavar="NAME",
+        help="May know of this camera only; can be given several times. Default: of all cameras.",
+    )(command)
+
+
+_password_option = click.option(
+    "--password-stdin", is_flag=True, help="Read the password from the first line of the input."
+)
+
+
+@click.group()
+def user() -> None:
+    """Say who may come in, and what they may do."""
+
+
+@user.command("add")
+@click.argument("name")
+@click.option("--role", type=ROLES, required=True, help="Viewers see, operators also control.")
+@_camera_option
+@_password_option
+@_state_options
+def _add_user(
+    name: str, role: Role, cameras: tuple[str, ...], password_stdin: bool, **where: Any
+) -> None:
+    """Make a user; asks for the password."""
+    file = _people_file(**where)
+    file.check_free(name)  # Said before anybody types a password for nothing.
+    file.add_user(name, role, list(cameras) or None, _ask_password(password_stdin))
+    click.echo(f"User {name} may {_describe(role, cameras)}.")
+
+
+@user.command("change")
+@click.argument("name")
+@click.option("--role", type=ROLES, help="Viewers see, operators also control.")
+@_camera_option
+@click.option("--all-cameras", is_flag=True, help="May know of every camera again.")
+@_state_options
+def _change_user(
+    name: str, role: Role | None, cameras: tuple[str, ...], all_cameras: bool, **where: Any
+) -> None:
+    """Change a user's role or cameras; ends what the user has open."""
+    if not (role or cameras or all_cameras):
+        raise ConfigError("nothing to change; accepted: --role, --camera or --all-cameras")
+    file = _people_file(**where)
+    file.change_user(name, role, list(cameras) or None, all_cameras)
+    account = file.load().users[name]
+    click.echo(f"User {name} may {_describe(account.role, account.cameras or ())}.")
+
+
+@user.command("list")
+@_state_options
+def _list_users(**where: Any) -> None:
+    """List the users."""
+    _list(_people_file(**where).load().users, "No users.")
+
+
+@user.command("passwd")
+@click.argument("name")
+@_password_option
+@_state_options
+def _set_password(name: str, password_stdin: bool, **where: Any) -> None:
+    """Change a user's password; ends what the user has open."""
+    file = _people_file(**where)
+    if name not in file.load().users:
+        file.set_password(name, "")  # Raises, and says who there is.
+    file.set_password(name, _ask_password(password_stdin))
+    click.echo(f"User {name} has a new password.")
+
+
+@user.command("remove")
+@click.argument("name")
+@_state_options
+def _remove_user(name: str, **where: Any) -> None:
+    """Remove a user; ends what the user has open."""
+    file = _people_file(**where)
+    file.remove_user(name)
+    click.echo(f"User {name} is removed.")
+    _warn_if_empty(file)
+
+
+@click.group()
+def token() -> None:
+    """Say which machines may come in: scripts, printers, recorders."""
+
+
+@token.command("add")
+@click.argument("name")
+@click.option("--role", type=ROLES, help="Viewers see, operators also control.")
+@_camera_option
+@click.option(
+    "--embed",
+    is_flag=True,
+    help="For other people's pages: prints addresses with the token in them, which show one "
+    "camera and nothing else.",
+)
+@click.option(
+    "--url",
+    metavar="URL",
+    default="http://localhost:8000/",
+    help="With --embed, where browsers reach the dashboard. Default: http://localhost:8000/.",
+)
+@_state_options
+def _add_token(
+    name: str, role: Role | None, cameras: tuple[str, ...], embed: bool, url: str, **where: Any
+) -> None:
+    """Make a token and print it, this once."""
+    file = _people_file(**where)
+    if embed:
+        if not url.startswith(("http://", "https://")):
+            raise ConfigError(f"--url {url!r} is no address; accepted: http://... or https://...")
+        value = file.add_token(name, role or "viewer", list(cameras), embed=True)
+        click.echo(
+            f"Token {name} shows {cameras[0]} to whoever has one of these addresses, "
+            "until it is removed. They are shown only now:",
+            err=True,
+        )
+        for path in ("", f"video_feed/{cameras[0]}", f"snapshot/{cameras[0]}.jpg"):
+            click.echo(f"{url.rstrip('/')}/{path}?token={value}")
+        return
+    if role is None:
+        raise ConfigError("--role is missing; accepted: --role viewer, --role operator, or --embed")
+    value = file.add_token(name, role, list(cameras) or None)
+    # The token alone goes to the output, so that it can be piped to where it is needed.
+    click.echo(f"Token {name} may {_describe(role, cameras)}. It is shown only now:", err=True)
+    click.echo(value)
+
+
+@token.command("list")
+@_state_options
+def _list_tokens(**where: Any) -> None:
+    """List the tokens by name."""
+    _list(_people_file(**where).load().tokens, "No tokens.")
+
+
+@token.command("remove")
+@click.argument("name")
+@_state_options
+def _remove_token(name: str, **where: Any) -> None:
+    """Remove a token; ends what it has open."""
+    file = _people_file(**where)
+    file.remove_token(name)
+    click.echo(f"Token {name} is removed.")
+    _warn_if_empty(file)
+
+
+def _people_file(config: Path | None, state: Path | None) -> UsersFile:
+    return UsersFile(load_settings((), config, state, {}, {}).state_dir)
+
+
+def _ask_password(from_input: bool) -> str:
+    if from_input:
+        text = sys.stdin.readline().rstrip("\r\n")
+    elif not sys.stdin.isatty():
+        raise ConfigError("there is no terminal to ask for the password; use --password-stdin")
+    else:
+        text = click.prompt("Password", hide_input=True, confirmation_prompt=True)
+    return take_password(text)
+
+
+def _list(accounts: Any, nothing: str) -> None:
+    width = max(map(len, accounts), default=0)
+    for name, account in sorted(accounts.items()):
+        role = "embed" if account.embed else account.role
+        click.echo(f"{name:{width}}  {role:8}  {_cameras(account)}")
+    if not accounts:
+        click.echo(nothing)
+
+
+def _cameras(account: Account) -> str:
+    return "all cameras" if account.cameras is None else ", ".join(account.cameras)
+
+
+def _describe(role: str, cameras: tuple[str, ...] | list[str]) -> str:
+    verb = "see and control" if role == "operator" else "see"
+    return f"{verb} {', '.join(cameras) or 'all cameras'}"
+
+
+def _warn_if_empty(file: UsersFile) -> None:
+    if not file.load():
+        click.echo(
+            "Nobody is left: once it is started anew, Porthole listens on this machine only, "
+            "and is open to everybody on it.",
+            err=True,
+        )

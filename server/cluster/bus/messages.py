@@ -1,0 +1,191 @@
+"""What nodes say to each other besides frames: JSON, checked like anything from strangers."""
+
+from typing import Annotated, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from server.capture.interface import Action, SourcesOwn, State
+from server.config.models import CAMERA_NAME
+from server.errors import ErrorCode
+from server.protocol import ControlName, ControlValue, PresetName
+
+__all__ = [
+    "ControlStatus",
+    "Figures",
+    "Message",
+    "MessageError",
+    "Notice",
+    "Presence",
+    "Processing",
+    "Reply",
+    "Request",
+    "Status",
+    "Wake",
+    "parse_message",
+]
+
+# A node with as many cameras as it may have says less than half of this.
+MAX_BYTES = 512 * 1024
+
+NodeId = Annotated[str, Field(pattern=r"^[0-9a-f]{16}$")]
+CameraName = Annotated[str, Field(pattern=rf"^{CAMERA_NAME.pattern}$")]
+# FFmpeg calls some network sources 90,000 frames a second fast.
+Fps = Annotated[float, Field(gt=0, le=1e9)]
+Side = Annotated[int, Field(ge=0, le=65535)]
+Count = Annotated[int, Field(ge=0, le=2**53)]
+Measure = Annotated[float, Field(ge=0, le=1e15)]
+Text = Annotated[str, Field(max_length=400)]
+
+
+class MessageError(Exception):
+    """What came is no message."""
+
+
+class Message(BaseModel):
+    """Anything a node says. Unknown keys are ignored, so that newer nodes can say more."""
+
+    model_config = ConfigDict(strict=True, frozen=True, allow_inf_nan=False)
+
+
+class Figures(Message):
+    """What a camera's node counts and measures of it, as in the ``stats`` event."""
+
+    captured_fps: Measure = 0.0
+    encoded_fps: Measure = 0.0
+    encode_ms: Measure | None = None
+    captured: Count = 0
+    encoded: Count = 0
+    lost: Count = 0
+
+
+class Processing(Message):
+    """How one of a camera's processors does, as in STATE."""
+
+    name: Annotated[str, Field(min_length=1, max_length=80)]
+    state: Literal["ok", "slow", "failing", "skipped", "stuck"]
+    message: Text
+    ms: Measure | None
+    errors: Count = 0
+
+
+class ControlStatus(Message):
+    """One control, as in STATE. Of a kind that only newer nodes know it is shown by nobody."""
+
+    name: ControlName
+    title: Text
+    kind: Annotated[str, Field(max_length=20)]
+    group: Annotated[str, Field(max_length=40)]
+    default: ControlValue
+    value: ControlValue
+    min: float | None = None
+    max: float | None = None
+    step: float | None = None
+    unit: Annotated[str, Field(max_length=20)] | None = None
+    options: Annotated[list[Annotated[str, Field(max_length=80)]], Field(max_length=64)] | None = (
+        None
+    )
+    active: bool = True
+    note: Text | None = None
+
+
+class Chosen(Message):
+    """What an operator has set, as in STATE; None is the source's own."""
+
+    fps: Fps | None = None
+    quality: Annotated[int, Field(ge=1, le=100)] | None = None
+
+
+class Status(Message):
+    """STATE of the wire contract, and the figures."""
+
+    name: CameraName
+    title: Annotated[str, Field(min_length=1, max_length=80)]
+    state: State
+    reason: Text
+    since: Measure
+    fps: Fps | None
+    quality: Annotated[int, Field(ge=1, le=100)]
+    set: Chosen | None = None
+    width: Side
+    height: Side
+    source_fps: Fps | None
+    passed_through: bool = False
+    viewers: Count
+    renditions: Annotated[list[Annotated[str, Field(max_length=40)]], Field(max_length=9)] = [
+        "full"
+    ]
+    widths: Annotated[list[Annotated[int, Field(ge=16, le=8192)]], Field(max_length=8)] = []
+    process: Annotated[list[Processing], Field(max_length=64)] = []
+    controls: Annotated[list[ControlStatus], Field(max_length=64)] = []
+    presets: Annotated[list[PresetName], Field(max_length=64)] = []
+    preset: PresetName | None = None
+    figures: Figures | None = None
+
+
+class Presence(Message):
+    """A node is here, with these cameras; or it is about to go."""
+
+    node: NodeId
+    host: Annotated[str, Field(max_length=64)]
+    leaving: bool = False
+    cameras: Annotated[list[Status], Field(max_length=256)]
+
+
+class Wake(Message):
+    """Somebody has just begun to hear a camera's frames, or with None has just come."""
+
+    camera: CameraName | None = None
+    rendition: Annotated[str, Field(max_length=40)] = "full"
+
+
+class Request(Message):
+    """An operator wants something of a camera."""
+
+    id: Annotated[str, Field(min_length=1, max_length=40)]
+    node: NodeId
+    camera: CameraName
+    action: Action
+    fps: Annotated[float, Field(ge=0.1, le=120)] | SourcesOwn | None = None
+    quality: Annotated[int, Field(ge=1, le=100)] | SourcesOwn | None = None
+    control: ControlName | None = None
+    value: ControlValue | None = None
+    preset: PresetName | None = None
+    do: Literal["save", "apply", "delete"] | None = None
+    who: Annotated[str, Field(min_length=1, max_length=80)]
+
+
+class Reply(Message):
+    """What came of a request."""
+
+    id: Annotated[str, Field(min_length=1, max_length=40)]
+    node: NodeId
+    error: ErrorCode | None = None
+    message: Text = ""
+    camera: Status | None = None
+
+
+class Notice(Message):
+    """Something happened to a camera, for people."""
+
+    node: NodeId
+    level: Literal["info", "warning", "error"]
+    message: Text
+    camera: CameraName
+    who: Annotated[str | None, Field(min_length=1, max_length=80)] = None
+
+
+M = TypeVar("M", bound=Message)
+
+
+def parse_message(kind: type[M], data: bytes) -> M:
+    """Return a message.
+
+    Raises:
+        MessageError: If it is none of this kind.
+    """
+    if len(data) > MAX_BYTES:
+        raise MessageError(f"{len(data)} bytes are too many")
+    try:
+        return kind.model_validate_json(data)
+    except (ValidationError, RecursionError):
+        raise MessageError(f"no {kind.__name__.lower()}") from None

@@ -1,0 +1,169 @@
+"""The cameras of other nodes, as they come and go."""
+
+import logging
+import time
+from collections.abc import Callable, Container
+
+from server.cluster.bus.bus import Bus
+from server.cluster.bus.messages import Notice, Presence
+from server.cluster.bus.outbox import Outbox
+from server.cluster.incoming.remote import RemoteCamera
+from server.cluster.incoming.rpc import Requests
+from server.loop import hub
+
+__all__ = ["Directory"]
+
+log = logging.getLogger(__name__)
+
+# Nothing heard of a camera for so long, which is three times as long as its node keeps silent: its
+# node has died, hangs, or is cut off.
+SILENT_S = 2.1
+
+# A camera that stays away so long leaves the list.
+FORGET_S = 600.0
+
+WATCH_PERIOD_S = 0.2
+
+# More than these are no cameras but somebody who makes names up.
+MAX_CAMERAS = 256
+
+
+class Directory:
+    """Makes a camera of everything other nodes say they have, and keeps it true.
+
+    Args:
+        node: This node's id.
+        local: Names of this process's own cameras, which others cannot take.
+        make: Makes the camera.
+        bus_is_here: Whether anything can be heard at all.
+        on_arrival: Called with a camera that is new.
+        on_departure: Called with one that has left the list.
+        on_notice: Tells this node's dashboards: level, message, camera, and who did it.
+    """
+
+    def __init__(
+        self,
+        bus: Bus,
+        node: str,
+        local: Container[str],
+        outbox: Outbox,
+        requests: Requests,
+        bus_is_here: Callable[[], bool],
+        on_arrival: Callable[[RemoteCamera], None],
+        on_departure: Callable[[RemoteCamera], None],
+        on_change: Callable[[RemoteCamera], None],
+        on_notice: Callable[[str, str, str, str | None], None],
+    ) -> None:
+        self._bus = bus
+        self._node = node
+        self._local = local
+        self._outbox = outbox
+        self._requests = requests
+        self._bus_is_here = bus_is_here
+        self._on_arrival = on_arrival
+        self._on_departure = on_departure
+        self._on_change = on_change
+        self._on_notice = on_notice
+        self._cameras: dict[str, RemoteCamera] = {}
+        self._task: hub.Task | None = None
+        self.refused = 0
+        """How often a camera was passed over because there are too many or its name is ours."""
+
+    def open(self) -> None:
+        """Begin to notice who has gone."""
+        self._task = hub.spawn(self._watch)
+
+    def close(self) -> None:
+        """Let all cameras go."""
+        if self._task:
+            self._task.kill()
+        for camera in self._cameras.values():
+            camera.close()
+
+    def on_presence(self, presence: Presence) -> None:
+        """Take what a node says of its cameras."""
+        if presence.node == self._node:
+            return
+        for status in presence.cameras:
+            camera = self._cameras.get(status.name)
+            if camera is not None and camera.is_other_than(status, presence.node):
+                self._forget(camera)
+                camera = None
+            if status.name in self._local or (camera is None and self._is_full):
+                self.refused += 1
+                continue
+            if camera is None:
+                if presence.leaving:
+                    continue
+                camera = RemoteCamera(
+                    status,
+                    presence.node,
+                    presence.host,
+                    self._bus,
+                    self._outbox,
+                    self._requests,
+                    self._on_change,
+                )
+                self._cameras[status.name] = camera
+                log.info("camera=%s is on node %s", status.name, _shown(presence.host))
+                self._on_arrival(camera)
+            elif presence.node != camera.owner and camera.away is None:
+                # Claims let nobody have a name that a living node has; who says so, lies.
+                self.refused += 1
+                continue
+            if presence.leaving:
+                self._lose(
+                    camera, f"its node {_shown(camera.host)} is unavailable: it was shut down"
+                )
+                camera.said_goodbye = True
+                continue
+            if camera.away is not None:
+                log.info("camera=%s is back on node %s", status.name, _shown(presence.host))
+                self._on_notice("info", f"{camera.title} is back", camera.name, None)
+            camera.receive(status, presence.node, presence.host)
+
+    def on_notice(self, notice: Notice) -> None:
+        """Tell this node's dashboards what happened to a camera of another."""
+        camera = self._cameras.get(notice.camera)
+        if camera is not None and camera.owner == notice.node:
+            self._on_notice(notice.level, notice.message, notice.camera, notice.who)
+
+    @property
+    def _is_full(self) -> bool:
+        return len(self._cameras) >= MAX_CAMERAS
+
+    def _watch(self) -> None:
+        while True:
+            hub.sleep(WATCH_PERIOD_S)
+            now = time.monotonic()
+            for camera in list(self._cameras.values()):
+                if camera.away is not None and not self._bus_is_here():
+                    camera.heard_at = now  # Nothing can be heard, which says nothing of its node.
+                    continue
+                silent_s = now - camera.heard_at
+                if silent_s > FORGET_S:
+                    self._forget(camera)
+                elif silent_s > SILENT_S:
+                    self._lose(camera, self._why_silent(camera))
+
+    def _forget(self, camera: RemoteCamera) -> None:
+        del self._cameras[camera.name]
+        camera.close()
+        self._on_departure(camera)
+
+    def _why_silent(self, camera: RemoteCamera) -> str:
+        if camera.away is not None and camera.said_goodbye:
+            return camera.away
+        if self._bus_is_here():
+            return f"its node {_shown(camera.host)} is unavailable"
+        return "the bus between the nodes is unavailable"
+
+    def _lose(self, camera: RemoteCamera, reason: str) -> None:
+        if camera.away is None:
+            log.warning("camera=%s lost: %s", camera.name, reason)
+            self._on_notice("warning", f"{camera.title} is lost: {reason}", camera.name, None)
+        camera.lose(reason)
+
+
+def _shown(host: str) -> str:
+    return "".join(sign for sign in host if sign.isprintable()) or "without a name"

@@ -1,0 +1,250 @@
+"""A camera of another node, with the interface of a local one."""
+
+import functools
+import time
+from collections.abc import Callable, Collection, Mapping
+from typing import Any
+
+from server.capture.frames.frame import Frame
+from server.capture.frames.rendition import FULL, Rendition, ladder_of
+from server.capture.frames.slot import Slot
+from server.capture.interface import SOURCES_OWN, Action, Argument, State
+from server.cluster.bus.bus import Bus
+from server.cluster.bus.messages import Status, Wake
+from server.cluster.bus.numbering import Numbering
+from server.cluster.bus.outbox import Outbox
+from server.cluster.incoming.rpc import Requests
+from server.cluster.incoming.subscriber import Subscriber
+from server.errors import RequestError
+from server.metrics import Meter
+
+__all__ = ["RemoteCamera"]
+
+# States in which a source is open, and its last picture worth keeping.
+OPEN_STATES = ("live", "stalled")
+
+
+class RemoteCamera:
+    """What a camera's node says of it, and its frames while somebody here watches.
+
+    Args:
+        status: The first that was heard of it.
+        owner: The node that has it.
+        host: The name of that node's machine.
+        bus: Where frames come from.
+        outbox: Where to say that they are wanted.
+        requests: Asks the owner.
+        on_change: Called whenever something people see has changed.
+    """
+
+    def __init__(
+        self,
+        status: Status,
+        owner: str,
+        host: str,
+        bus: Bus,
+        outbox: Outbox,
+        requests: Requests,
+        on_change: Callable[["RemoteCamera"], None],
+    ) -> None:
+        self.name = status.name
+        self.title = status.title
+        self.ladder = ladder_of(tuple(status.widths))
+        self.meter = Meter()
+        self.fps = status.fps
+        self.quality: int | None = status.quality
+        self.enabled = True
+        self.owner = owner
+        self.host = host
+        self.heard_at = time.monotonic()
+        """When its node last said anything of it, in monotonic seconds."""
+        self.away: str | None = None
+        """Why nothing is heard of it; None while something is."""
+        self.said_goodbye = False
+        """Whether its node has gone on purpose."""
+        self._status = status
+        self._away_since_unix = 0.0
+        self._viewers = 0
+        self._bus = bus
+        self._outbox = outbox
+        self._requests = requests
+        self._on_change = on_change
+        self._figures: Mapping[str, Any] = {}
+        self._slots = {rendition: Slot() for rendition in self.ladder}
+        self.slot = self._slots[FULL]
+        numbering = Numbering()
+        self._subscribers = {
+            rendition: Subscriber(
+                bus,
+                bus.name("frame", self.name, rendition.name),
+                lambda node: node == self.owner,
+                functools.partial(self._put, slot),
+                functools.partial(self._wake, rendition.name),
+                self.meter.drops,
+                numbering,
+            )
+            for rendition, slot in self._slots.items()
+        }
+
+    # What others may ask and set.
+
+    tuning = None
+    """What is set on it is set by its node."""
+
+    @property
+    def elsewhere(self) -> "RemoteCamera":
+        """The way to the node that owns it."""
+        return self
+
+    @property
+    def state(self) -> State:
+        """Its state as last heard."""
+        return "retrying" if self.away is not None else self._status.state
+
+    @property
+    def reason(self) -> str:
+        """Why it is in its state, for people."""
+        return self.away if self.away is not None else self._status.reason
+
+    @property
+    def rate(self) -> float:
+        """Frames a second that it delivers at most, as far as is known."""
+        return self._status.fps or self._status.source_fps or 30.0
+
+    @property
+    def encoding_quality(self) -> int:
+        """The JPEG quality at which its node encodes."""
+        return self._status.quality
+
+    @property
+    def width(self) -> int:
+        """The width of its pictures in pixels; 0 while unknown."""
+        return self._status.width
+
+    def slot_of(self, rendition: Rendition) -> Slot:
+        """Return where the frames of a rendition come in."""
+        return self._slots[rendition]
+
+    @property
+    def figures(self) -> Mapping[str, Any]:
+        """What its node counts and measures."""
+        return self._figures
+
+    def describe(self) -> dict[str, Any]:
+        """Return STATE of the wire contract; viewers are those of this node."""
+        since = self._status.since if self.away is None else self._away_since_unix
+        status = self._status
+        return status.model_dump(exclude={"figures", "widths", "controls"}) | {
+            "controls": [control.model_dump(exclude_none=True) for control in status.controls],
+            "state": self.state,
+            "reason": self.reason,
+            "since": round(since, 3),
+            "viewers": self._viewers,
+        }
+
+    def set_viewers(self, viewers: int) -> None:
+        """Say how many watch here."""
+        if viewers != self._viewers:
+            self._viewers = viewers
+            self._on_change(self)
+
+    def set_renditions(self, renditions: Collection[Rendition]) -> None:
+        """Say which renditions are watched here: their frames come, and no others."""
+        for rendition, subscriber in self._subscribers.items():
+            if rendition in renditions:
+                subscriber.open()
+            elif subscriber.close():
+                self._slots[rendition].clear()
+
+    def request_frame(self) -> None:
+        """Ask its node for the very next picture of its source."""
+        for rendition, subscriber in self._subscribers.items():
+            if subscriber.is_open:
+                self._wake(rendition.name)
+
+    def ask(self, who: str, action: Action, value: Argument = None) -> None:
+        """Have its node carry out what an operator wants; returns when that is done."""
+        if self.away is not None:
+            raise RequestError("unavailable", self.away)
+        status = self._requests.ask(self.owner, self.name, who, action, value)
+        if status is not None and status.name == self.name:
+            self._take(status)
+
+    def start(self) -> None:
+        """Ask its node to let it work."""
+        self.ask("somebody", "start")
+
+    def stop(self) -> None:
+        """Ask its node to release its source."""
+        self.ask("somebody", "stop")
+
+    def set_fps(self, fps: float | None) -> None:
+        """Ask its node for another frame rate."""
+        self.ask("somebody", "fps", SOURCES_OWN if fps is None else fps)
+
+    def set_quality(self, quality: int | None) -> None:
+        """Ask its node for another quality."""
+        self.ask("somebody", "quality", SOURCES_OWN if quality is None else quality)
+
+    # What is heard.
+
+    def receive(self, status: Status, owner: str, host: str) -> None:
+        """Take what its node says of it."""
+        self.owner, self.host = owner, host
+        self.heard_at = time.monotonic()
+        was_away, self.away = self.away, None
+        self.said_goodbye = False
+        self._take(status, changed=was_away is not None)
+
+    def is_other_than(self, status: Status, node: str) -> bool:
+        """Return whether its name stands for a camera with other renditions from now on."""
+        may_say_so = node == self.owner or self.away is not None
+        return may_say_so and ladder_of(tuple(status.widths)) != self.ladder
+
+    def lose(self, reason: str) -> None:
+        """Note that nothing is heard of it any more, and why."""
+        if self.away == reason:
+            return
+        if self.away is None:
+            self._away_since_unix = time.time()
+        self.away = reason
+        self._clear()
+        self._on_change(self)
+
+    def close(self) -> None:
+        """Hear no more frames."""
+        for subscriber in self._subscribers.values():
+            subscriber.close()
+
+    def _take(self, status: Status, changed: bool = False) -> None:
+        if status.figures is not None:
+            self._figures = status.figures.model_dump()
+            # /metrics reads meters. What its node has counted since its start only grows until the
+            # node is started anew, which Prometheus knows how to take.
+            self.meter.captured = status.figures.captured
+            self.meter.encoded = status.figures.encoded
+            self.meter.lost = status.figures.lost
+        seen = {"figures", "viewers"}
+        changed = changed or status.model_dump(exclude=seen) != self._status.model_dump(
+            exclude=seen
+        )
+        self._status = status
+        self.title, self.fps, self.quality = status.title, status.fps, status.quality
+        self.enabled = status.state != "stopped"
+        if status.state not in OPEN_STATES:
+            self._clear()
+        if changed:
+            self._on_change(self)
+
+    def _put(self, slot: Slot, frame: Frame) -> None:
+        if self._viewers and self.away is None:
+            replaced = slot.replaced
+            slot.put(frame)
+            self.meter.drops["replaced"] += slot.replaced - replaced
+
+    def _clear(self) -> None:
+        for slot in self._slots.values():
+            slot.clear()
+
+    def _wake(self, rendition: str) -> None:
+        self._outbox.send(self._bus.name("wake"), Wake(camera=self.name, rendition=rendition))

@@ -1,0 +1,301 @@
+"""This node's own cameras, for others: claims, demand, frames, states, and what others ask."""
+
+import logging
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from server.backoff import Backoff
+from server.capture.camera import Camera
+from server.capture.interface import Action, Argument
+from server.cluster.bus.bus import BUS_ERRORS, Bus, Client
+from server.cluster.bus.messages import Figures, Notice, Presence, Reply, Request, Status, Wake
+from server.cluster.bus.numbering import SEQ_PER_S
+from server.cluster.bus.outbox import Outbox
+from server.cluster.incoming.rpc import argument_of
+from server.cluster.outgoing.claims import RENEW_S, Claims
+from server.cluster.outgoing.publisher import Publisher, Rooms
+from server.errors import ErrorCode, RequestError
+from server.loop import hub
+from server.metrics import CameraStats
+
+__all__ = ["CarryOut", "Exporter", "Note"]
+
+log = logging.getLogger(__name__)
+
+Note = Callable[..., None]
+"""Writes down who did what, from where, with what result, and more by name."""
+
+CarryOut = Callable[[str, str, Action, Argument], None]
+"""Does to a camera what an operator wants: who, camera, action and value. Raises RequestError."""
+
+# How often it is asked who hears frames, besides whenever somebody says so.
+DEMAND_PERIOD_S = 0.15
+
+# Nobody can be heard of for so long: then nobody is served.
+DEAF_S = 1.0
+
+# States that follow each other within this time are told at once.
+TELL_PERIOD_S = 0.05
+
+STATS_PERIOD_S = 1.0
+
+# Cameras in one message.
+MAX_PER_MESSAGE = 32
+
+# Requests carried out at the same time; each may wait for a device to be released.
+MAX_REQUESTS = 32
+
+
+class Exporter:
+    """Shares cameras with every node on the bus.
+
+    Args:
+        bus: The server.
+        node: This node's id.
+        host: The name of its machine, for people.
+        cameras: By name; this process's own.
+        rooms: Their fanouts, by name.
+        outbox: Where to say what.
+        carry_out: Does what operators elsewhere want.
+        on_notice: Tells this node's own dashboards: level, message, camera, and who did it.
+        note: Told of every request of another node, carried out or refused.
+    """
+
+    def __init__(
+        self,
+        bus: Bus,
+        node: str,
+        host: str,
+        cameras: Mapping[str, Camera],
+        rooms: Mapping[str, Rooms],
+        outbox: Outbox,
+        carry_out: CarryOut,
+        on_notice: Callable[[str, str, str, str | None], None],
+        note: Note,
+    ) -> None:
+        self._note = note
+        self._bus = bus
+        self._node = node
+        self._host = host[:64]
+        self._cameras = cameras
+        self._outbox = outbox
+        self._carry_out = carry_out
+        self._on_notice = on_notice
+        self._claims = Claims(bus, node, self._host, tuple(cameras))
+        self._publishers = {
+            (name, rendition.name): Publisher(
+                bus,
+                bus.name("frame", name, rendition.name),
+                node,
+                rooms[name],
+                rendition.name,
+                camera.meter,
+            )
+            for name, camera in cameras.items()
+            for rendition in camera.ladder
+        }
+        self._stats = {name: CameraStats(camera.meter) for name, camera in cameras.items()}
+        self._figures: dict[str, Figures] = {}
+        self._changed: set[str] = set()
+        self._tell_now = hub.Signal()
+        self._look_now = hub.Signal()
+        self._requests = 0
+        self._tasks: list[hub.Task] = []
+
+    def claim(self) -> None:
+        """Take the names of all cameras, and have their numbers go on where they ended.
+
+        Raises:
+            ConfigError: If another node has one of them.
+        """
+        reached = self._claims.take_all()
+        for name, camera in self._cameras.items():
+            clock = round(time.time() * SEQ_PER_S)
+            # What Redis remembers helps against clocks set back.
+            camera.continue_from(max(clock, reached[name] + SEQ_PER_S))
+
+    def open(self) -> None:
+        """Begin to share."""
+        if self._cameras:
+            self._tasks = [hub.spawn(self._keep), hub.spawn(self._tell), hub.spawn(self._measure)]
+
+    def close(self) -> None:
+        """Say goodbye and give the names back; ``outbox`` is closed after this."""
+        for task in self._tasks:
+            task.kill()
+        for publisher in self._publishers.values():
+            publisher.want(False)
+        if self._cameras:
+            self._say(list(self._ours()), leaving=True)
+            client = self._bus.client()
+            try:
+                self._claims.give_back(client)
+            except BUS_ERRORS:
+                pass  # They end by themselves.
+            finally:
+                client.connection_pool.disconnect()
+
+    # What others say.
+
+    def on_wake(self, wake: Wake) -> None:
+        """Somebody has come, or has begun to hear a camera."""
+        if wake.camera is None:
+            self._changed.update(self._cameras)
+            self._tell_now.set()
+        elif wake.camera in self._cameras:
+            self._look_now.set()
+            self._cameras[wake.camera].request_frame()
+            publisher = self._publishers.get((wake.camera, wake.rendition))
+            if publisher is not None:
+                publisher.repeat()
+
+    def on_request(self, request: Request) -> None:
+        """Carry out what an operator elsewhere wants, in a green thread of its own."""
+        if self._requests >= MAX_REQUESTS:
+            self._reply(request, "rate_limited", "too many requests; wait a second")
+            return
+        self._requests += 1
+        hub.spawn(self._answer, request)
+
+    def _answer(self, request: Request) -> None:
+        try:
+            if request.camera not in self._ours():
+                self._reply(request, "unavailable", "another node has this camera now")
+                return
+            value = argument_of(request)
+            self._carry_out(request.who, request.camera, request.action, value)
+            self._reply(request)
+        except RequestError as error:
+            self._reply(request, error.code, str(error))
+        except Exception:
+            log.exception("camera=%s request failed", request.camera)
+            self._reply(request, "unavailable", "the camera's node could not do this")
+        finally:
+            self._requests -= 1
+
+    def _reply(self, request: Request, error: ErrorCode | None = None, message: str = "") -> None:
+        more = request.model_dump(exclude={"id", "node", "who", "action"}, exclude_none=True)
+        if isinstance(more.get("value"), tuple):
+            more["value"] = str(more["value"])
+        if request.action in ("fps", "quality"):
+            more["value"] = more.pop(request.action, None)
+        where = f"node {request.node}"
+        self._note(request.who, request.action, where, error or "ok", by="bus", **more)
+        camera = self._cameras.get(request.camera)
+        status = self._status(request.camera) if camera and not error else None
+        reply = Reply(
+            id=request.id, node=self._node, error=error, message=message[:400], camera=status
+        )
+        self._outbox.send(self._bus.name("reply", request.node), reply)
+
+    # What others are told.
+
+    def on_change(self, camera: str) -> None:
+        """Have a camera's STATE told."""
+        self._changed.add(camera)
+        self._tell_now.set()
+
+    def notify(self, level: str, message: str, camera: str, who: str | None = None) -> None:
+        """Tell dashboards on other nodes what happened to a camera."""
+        if camera in self._ours():
+            notice: Any = {"level": level, "message": message[:400], "camera": camera}
+            notice["who"] = who[:80] if who else None
+            self._outbox.send(self._bus.name("notice"), Notice(node=self._node, **notice))
+
+    def _ours(self) -> dict[str, Camera]:
+        return {
+            name: camera
+            for name, camera in self._cameras.items()
+            if name not in self._claims.refused
+        }
+
+    def _status(self, name: str) -> Status:
+        state = self._cameras[name].describe()
+        state["reason"] = state["reason"][:400]
+        widths = [rendition.width for rendition in self._cameras[name].ladder if rendition.width]
+        return Status(**state, widths=widths, figures=self._figures.get(name))
+
+    def _say(self, names: list[str], leaving: bool = False) -> None:
+        # In parts: all controls of all cameras at once would be more than a message may be.
+        for at in range(0, max(1, len(names)), MAX_PER_MESSAGE):
+            presence = Presence(
+                node=self._node,
+                host=self._host,
+                leaving=leaving,
+                cameras=[self._status(name) for name in names[at : at + MAX_PER_MESSAGE]],
+            )
+            self._outbox.send(self._bus.name("presence"), presence)
+
+    def _tell(self) -> None:
+        """Say what has changed soon, and everything as often as claims are renewed."""
+        everything_at = 0.0
+        while True:
+            self._tell_now.wait(max(0.0, everything_at - time.monotonic()))
+            ours = self._ours()
+            if time.monotonic() >= everything_at:
+                everything_at = time.monotonic() + RENEW_S
+                self._changed = set(ours)
+            changed, self._changed = self._changed, set()
+            try:
+                self._say([name for name in ours if name in changed])
+            except Exception:
+                log.exception("a camera's state cannot be told")
+            hub.sleep(TELL_PERIOD_S)
+
+    def _measure(self) -> None:
+        while True:
+            hub.sleep(STATS_PERIOD_S)
+            for name, stats in self._stats.items():
+                taken = stats.take()
+                self._figures[name] = Figures(**{key: taken[key] for key in Figures.model_fields})
+
+    # Claims and demand, on one connection.
+
+    def _keep(self) -> None:
+        client = self._bus.client()
+        backoff = Backoff()
+        renew_at = heard_at = 0.0
+        try:
+            while True:
+                try:
+                    if time.monotonic() >= renew_at:
+                        renew_at = time.monotonic() + RENEW_S
+                        self._renew(client)
+                    self._look(client)
+                    heard_at = time.monotonic()
+                    backoff.reset()
+                    self._look_now.wait(DEMAND_PERIOD_S)
+                except BUS_ERRORS as error:
+                    log.debug("no demand known: %s", type(error).__name__)
+                    renew_at = 0.0
+                    if time.monotonic() - heard_at > DEAF_S:
+                        for publisher in self._publishers.values():
+                            publisher.want(False)
+                    hub.sleep(backoff.next_s())
+                except Exception:
+                    log.exception("claims and demand")
+                    hub.sleep(1)
+        finally:
+            client.connection_pool.disconnect()
+
+    def _renew(self, client: Client) -> None:
+        before = set(self._claims.refused)
+        self._claims.renew(client, {name: camera.seq for name, camera in self._cameras.items()})
+        for name, host in self._claims.refused.items():
+            if name not in before:
+                message = (
+                    f"{self._cameras[name].title} is not shared: a node on {host} has its name"
+                )
+                log.error("camera=%s %s", name, message)
+                self._on_notice("error", message, name, None)
+        for name in before - set(self._claims.refused):
+            log.info("camera=%s is shared again", name)
+
+    def _look(self, client: Client) -> None:
+        """Publish what somebody hears, and nothing else."""
+        channels = [publisher.channel.encode() for publisher in self._publishers.values()]
+        hearers = dict(client.pubsub_numsub(*channels))
+        ours = self._ours()
+        for (name, _), publisher in self._publishers.items():
+            publisher.want(name in ours and hearers.get(publisher.channel.encode(), 0) > 0)

@@ -1,0 +1,55 @@
+"""Says where the hub hangs, when it does."""
+
+import faulthandler
+import os
+import time
+
+from server.loop import hub, native
+
+__all__ = ["Watchdog"]
+
+
+# Every hang is counted, but stacks are long, and one a minute tells enough.
+DUMP_PAUSE_S = 60.0
+
+
+class Watchdog:
+    """A native thread that dumps all stacks to standard error when the hub stands still.
+
+    Nothing on the hub can report that the hub is stuck. At most one dump a minute.
+
+    Args:
+        lag: Its beat is what is watched.
+        limit_s: How long the hub may stand still.
+    """
+
+    PERIOD_S = 0.25
+
+    def __init__(self, lag: hub.LagMeter, limit_s: float = 2.0) -> None:
+        self._lag = lag
+        self._limit_s = limit_s
+        self._stopped = False
+        self.hangs = 0
+        """How often the hub stood still for too long. Written by the watchdog's thread only."""
+
+    def start(self) -> None:
+        """Begin to watch."""
+        native.threading.Thread(target=self._run, name="watchdog", daemon=True).start()
+
+    def stop(self) -> None:
+        """Watch no more; takes effect within a period."""
+        self._stopped = True
+
+    def _run(self) -> None:
+        dumped_for, last_dump = 0.0, -DUMP_PAUSE_S
+        while not self._stopped:
+            native.sleep(self.PERIOD_S)
+            beat = self._lag.beat
+            if time.monotonic() - beat > self._limit_s and beat != dumped_for:
+                dumped_for = beat
+                self.hangs += 1
+                if beat - last_dump < DUMP_PAUSE_S:
+                    continue
+                last_dump = beat
+                os.write(2, f"The hub has stood still for {self._limit_s:g} s; stacks:\n".encode())
+                faulthandler.dump_traceback(file=2, all_threads=True)

@@ -1,0 +1,359 @@
+"""Who may come in: users with passwords and machines with tokens, kept in the state folder.
+
+The commands of ``manage.py`` write the file; a running server only reads it, and looks every half
+second whether it is another one. Every change gives an account a new *generation*, by which logins
+and connections made under the old one are known to be over.
+"""
+
+import fcntl
+import json
+import os
+import re
+import secrets
+import shlex
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from server.config.models import CAMERA_NAME
+from server.errors import ConfigError
+from server.users.password import digest, hash_password, new_token, take_password
+from server.users.private import PrivateFile, explain, make_folder, open_private
+
+__all__ = ["OPEN", "Account", "Person", "Role", "Stamp", "Users", "UsersFile"]
+
+Role = Literal["viewer", "operator"]
+
+Kind = Literal["user", "token", "embed", "open", "local"]
+
+Stamp = tuple[int, int, int] | None
+"""By which a changed file is known: inode, time and size; None for no file."""
+
+# No colon, which ends the name in HTTP Basic, and nothing that needs escaping anywhere.
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,39}")
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Somebody as far as permissions are concerned.
+
+    Attributes:
+        name: As people see it; None where nobody has to say who they are.
+        role: Viewers see, operators also control.
+        cameras: Names of the only cameras this person may know of; None for all.
+        kind: A ``user`` has a password, a ``token`` is a machine, ``embed`` is a token that other
+            pages show one camera with; everybody is ``open`` on a server without users, and
+            ``local`` asks from the server's own machine.
+        generation: Changes with everything else about the person, and with the password.
+    """
+
+    name: str | None
+    role: Role
+    cameras: frozenset[str] | None = None
+    kind: Kind = "user"
+    generation: str = ""
+
+    def sees(self, camera: str) -> bool:
+        """Return whether this person may know of a camera."""
+        return self.cameras is None or camera in self.cameras
+
+
+OPEN = Person(None, "operator", kind="open")
+"""Everybody, on a server without users."""
+
+
+class Account(BaseModel):
+    """One record of the file; ``secret`` is an argon2 hash or a token's digest."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    role: Role
+    cameras: list[str] | None = None
+    generation: Annotated[str, Field(min_length=8, max_length=64)]
+    secret: Annotated[str, Field(min_length=32, max_length=512, repr=False)]
+    embed: bool = False
+
+
+class _Document(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    version: Literal[1] = 1
+    users: dict[str, Account] = Field(default_factory=dict)
+    tokens: dict[str, Account] = Field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Users:
+    """All accounts as they were at one moment.
+
+    Attributes:
+        users: By name.
+        tokens: By name.
+    """
+
+    users: Mapping[str, Account] = field(default_factory=dict)
+    tokens: Mapping[str, Account] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        names = {account.secret: name for name, account in self.tokens.items()}
+        object.__setattr__(self, "_by_digest", names)
+        object.__setattr__(self, "_folded", _folded(self.users))
+
+    def __bool__(self) -> bool:
+        return bool(self.users or self.tokens)
+
+    def user(self, name: str) -> Person | None:
+        """Return the user of this name, however it is capitalized."""
+        found = self.name_of(name)
+        return None if found is None else _person(found, self.users[found], "user")
+
+    def hash_of(self, name: str) -> str | None:
+        """Return a user's password hash."""
+        found = self.name_of(name)
+        return None if found is None else self.users[found].secret
+
+    def name_of(self, name: str) -> str | None:
+        """Return a user's name as it was added; None if there is none."""
+        folded: dict[str, str] = self._folded  # type: ignore[attr-defined]
+        return _find(name, self.users, folded)
+
+    def bearer(self, token: str) -> Person | None:
+        """Return whom a token stands for."""
+        by_digest: dict[str, str] = self._by_digest  # type: ignore[attr-defined]
+        name = by_digest.get(digest(token))
+        return None if name is None else _person(name, self.tokens[name], "token")
+
+    def has(self, person: Person) -> bool:
+        """Return whether somebody is still here, and still exactly the same."""
+        accounts = self.users if person.kind == "user" else self.tokens
+        name = person.name or ""
+        return _person(name, accounts.get(name), person.kind) == person
+
+
+class UsersFile:
+    """The file ``people.json`` of a state folder.
+
+    All methods block on the disk, and those that take a password for tens of ms more.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._path = folder / "people.json"
+        self._file = PrivateFile(self._path)
+
+    def stamp(self) -> Stamp:
+        """Return what differs when the file does."""
+        try:
+            status = os.stat(self._path)
+        except OSError:
+            return None
+        return status.st_ino, status.st_mtime_ns, status.st_size
+
+    def load(self) -> Users:
+        """Return everybody; nobody if there is no file.
+
+        Raises:
+            ConfigError: If the file cannot be read. To go on without it would open the server.
+        """
+        document = self._read()
+        return Users(document.users, document.tokens)
+
+    def text(self) -> bytes | None:
+        """Return the file as it is; None if there is none.
+
+        Raises:
+            ConfigError: If it cannot be read: another node's must not take its place then.
+        """
+        try:
+            return self._file.read()
+        except OSError as error:
+            raise self._unusable(explain(error, self._path)) from None
+
+    def replace(self, text: bytes) -> None:
+        """Replace the file by what another node has.
+
+        Raises:
+            ConfigError: If that is no list of users, or the folder cannot be written to.
+        """
+        try:
+            _Document.model_validate_json(text)
+        except ValidationError:
+            raise ConfigError("what is on the bus is no list of users") from None
+        with self._locked():
+            self._file.replace(text)
+
+    def check_free(self, name: str) -> None:
+        """Raise ConfigError if an account of this name cannot be made."""
+        _check_free(name, self._read())
+
+    def add_user(self, name: str, role: Role, cameras: list[str] | None, password: str) -> None:
+        """Make a user; raises ConfigError for a name that is taken or no name."""
+        secret = hash_password(take_password(password))
+        with self._changing() as document:
+            _check_free(name, document)
+            _check_cameras(cameras)
+            document.users[name] = _account(role, cameras, secret)
+
+    def change_user(
+        self, name: str, role: Role | None, cameras: list[str] | None, all_cameras: bool
+    ) -> None:
+        """Change a user's role or cameras; None keeps what is."""
+        with self._changing() as document:
+            name, account = _known(name, document.users, "user")
+            _check_cameras(cameras)
+            seen = None if all_cameras else cameras if cameras is not None else account.cameras
+            document.users[name] = _account(role or account.role, seen, account.secret)
+
+    def set_password(self, name: str, password: str) -> None:
+        """Change a user's password."""
+        _known(name, self._read().users, "user")
+        secret = hash_password(take_password(password))
+        with self._changing() as document:
+            name, account = _known(name, document.users, "user")
+            document.users[name] = _account(account.role, account.cameras, secret)
+
+    def remove_user(self, name: str) -> None:
+        """Remove a user."""
+        with self._changing() as document:
+            name, _ = _known(name, document.users, "user")
+            del document.users[name]
+
+    def add_token(
+        self, name: str, role: Role, cameras: list[str] | None, embed: bool = False
+    ) -> str:
+        """Make a token and return it; it cannot be read again.
+
+        Raises:
+            ConfigError: For a name that is taken or no name, or one to embed that is not for
+                viewing one camera.
+        """
+        if embed and (role != "viewer" or cameras is None or len(set(cameras)) != 1):
+            raise ConfigError(
+                f"--embed: token {name[:60]!r} must be for viewing one camera; "
+                "accepted: --embed with one --camera, and no --role but viewer"
+            )
+        token = new_token()
+        with self._changing() as document:
+            _check_free(name, document)
+            _check_cameras(cameras)
+            document.tokens[name] = _account(role, cameras, digest(token), embed)
+        return token
+
+    def remove_token(self, name: str) -> None:
+        """Remove a token."""
+        with self._changing() as document:
+            name, _ = _known(name, document.tokens, "token")
+            del document.tokens[name]
+
+    @contextmanager
+    def _changing(self) -> Iterator[_Document]:
+        """Read, let the caller change, and write; one process at a time."""
+        with self._locked():
+            document = self._read()
+            yield document
+            # Without defaults: nodes of an older version refuse a key that they do not know.
+            stored = document.model_dump(mode="json", exclude_defaults=True)
+            stored["version"] = document.version
+            text = json.dumps(stored, indent=1, sort_keys=True)
+            self._file.replace(text.encode())
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        make_folder(self._folder)
+        try:
+            lock = open_private(self._folder / "people.lock", os.O_RDWR)
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX)
+                yield
+            finally:
+                os.close(lock)
+        except OSError as error:
+            raise ConfigError(
+                f"--state: {str(self._folder)!r} cannot be written to "
+                f"({explain(error, Path(error.filename or self._folder))}); "
+                "accepted: a folder that can be written to"
+            ) from error
+
+    def _read(self) -> _Document:
+        try:
+            text = self._file.read()
+            return _Document() if text is None else _Document.model_validate_json(text)
+        except OSError as error:
+            reason = explain(error, self._path)
+        except ValidationError as error:
+            first = error.errors(include_url=False, include_input=False)[0]
+            reason = f"{'.'.join(map(str, first['loc']))}: {first['msg']}".lstrip(": ")
+            path = shlex.quote(str(self._path))
+            reason += f"; repair it, or set it aside with `mv {path} {path}.broken`"
+        # Neither the value nor the cause, which may hold a hash.
+        raise self._unusable(reason)
+
+    def _unusable(self, reason: str) -> ConfigError:
+        return ConfigError(f"{self._path}: the list of users cannot be read: {reason}")
+
+
+def _person(name: str, account: Account | None, kind: Kind) -> Person | None:
+    if account is None:
+        return None
+    cameras = None if account.cameras is None else frozenset(account.cameras)
+    kind = "embed" if account.embed else kind
+    return Person(name, account.role, cameras, kind, account.generation)
+
+
+def _account(role: Role, cameras: list[str] | None, secret: str, embed: bool = False) -> Account:
+    seen = None if cameras is None else sorted(set(cameras))
+    generation = secrets.token_hex(8)
+    return Account(role=role, cameras=seen, generation=generation, secret=secret, embed=embed)
+
+
+def _check_free(name: str, document: _Document) -> None:
+    if not NAME.fullmatch(name):
+        raise ConfigError(
+            f"name {name[:60]!r} cannot be used; accepted: "
+            "1 to 40 letters, digits and . _ @ -, beginning with a letter or digit"
+        )
+    # One name is one person or machine, so that notices and the audit log are unmistakable; and one
+    # that differs by its capitals only would be taken for the other.
+    for kind, accounts in (("user", document.users), ("token", document.tokens)):
+        for taken in accounts:
+            if taken.casefold() == name.casefold():
+                raise ConfigError(
+                    f"name {name!r} is taken by a {kind} ({taken}); accepted: a name of its own"
+                )
+
+
+def _check_cameras(cameras: list[str] | None) -> None:
+    for camera in cameras or ():
+        if not CAMERA_NAME.fullmatch(camera):
+            raise ConfigError(
+                f"--camera {camera[:60]!r} is no camera name; accepted: letters, digits and dashes"
+            )
+
+
+def _known(name: str, accounts: dict[str, Account], kind: str) -> tuple[str, Account]:
+    """Return an account and its name as it was added, however it is capitalized."""
+    found = _find(name, accounts, _folded(accounts))
+    if found is None:
+        known = ", ".join(sorted(accounts)) or "none"
+        raise ConfigError(f"there is no {kind} {name[:60]!r}; known: {known}")
+    return found, accounts[found]
+
+
+def _folded(accounts: Mapping[str, Account]) -> dict[str, str]:
+    """Return names by what they are compared as.
+
+    Earlier releases took names that differ by their capitals only: each of those is found as it was
+    added, and in no other way.
+    """
+    names: dict[str, list[str]] = {}
+    for name in accounts:
+        names.setdefault(name.casefold(), []).append(name)
+    return {folded: same[0] for folded, same in names.items() if len(same) == 1}
+
+
+def _find(name: str, accounts: Mapping[str, Account], folded: Mapping[str, str]) -> str | None:
+    return name if name in accounts else folded.get(name.casefold())

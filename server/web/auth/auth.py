@@ -1,0 +1,420 @@
+"""Who is asking: from a cookie, a token or a password to a person, and when that ends."""
+
+import hashlib
+import hmac
+import ipaddress
+import logging
+import math
+import os
+import secrets
+import socket
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Protocol
+
+import flask
+import flask_login
+from flask.sessions import SecureCookieSession, SecureCookieSessionInterface
+from itsdangerous import BadSignature
+
+from server.errors import ConfigError
+from server.loop import hub
+from server.users.password import check_password, is_token
+from server.users.private import load_secret, make_folder
+from server.users.users import Person, UsersFile
+from server.web.auth.audit import Audit, Value
+from server.web.auth.authorization import Authorization, read_authorization
+from server.web.auth.connections import EVERYBODY, Connections, Credential
+from server.web.auth.lanes import Lanes, NoLane
+from server.web.auth.logins import Logins, Shared
+from server.web.auth.throttle import LoginThrottle, TooManyAttempts
+from server.web.edge.addresses import network_of
+
+__all__ = ["UNKNOWN_TOKEN", "Auth", "Common", "is_loopback", "require_users", "shows_token"]
+
+log = logging.getLogger(__name__)
+
+UNKNOWN_TOKEN = "this token is unknown, or was removed"
+
+# A removed user must be gone within a second.
+LOOK_PERIOD_S = 0.4
+
+# How often connections are held against the clock: logins end by age, too.
+AGE_PERIOD_S = 60.0
+
+# Password hashes at a time, each a core and 19 MB; further ones wait their turn. One core is left
+# for pictures.
+MAX_HASHING = max(1, min(2, len(os.sched_getaffinity(0)) - 1))
+MAX_TURN_S = 2.0
+TURN_S = 0.01
+
+MAX_PROOFS = 256
+
+# A browser keeps being known as its owner's for so long after the last login.
+DEVICE_LIFETIME_S = 365 * 24 * 3600
+
+# What a browser's cookie holds of those who logged in from it: by name, what counts their tries.
+DEVICES = "devices"
+MAX_DEVICES = 4
+
+
+class SharedLogins(Shared, Protocol):
+    """Where logins are kept for every node, and followed."""
+
+    def open(
+        self,
+        ours: Callable[[], Mapping[str, list[object]]],
+        on_change: Callable[[Mapping[str, list[object]]], None],
+    ) -> None: ...
+
+
+class Common(Protocol):
+    """What this process has in common with other nodes; see :mod:`server.cluster.node`."""
+
+    limits_url: str
+    limits_options: dict[str, Any]
+
+    @property
+    def logins(self) -> SharedLogins: ...
+
+
+class Auth:
+    """Knows people, their logins and their connections.
+
+    Once there has been anybody, the server stays closed until it is started anew: taking away the
+    last user must not let everybody in.
+
+    Args:
+        application: Where sessions and the login limit are set up.
+        folder: The state folder.
+        common: What other nodes know too; None where there are none.
+
+    Raises:
+        ConfigError: If the state folder or the list of users cannot be used.
+    """
+
+    def __init__(
+        self, application: flask.Flask, folder: Path, common: Common | None = None
+    ) -> None:
+        make_folder(folder)
+        self._file = UsersFile(folder)
+        self._stamp = self._file.stamp()
+        self.people = self._file.load()
+        self.closed = bool(self.people)
+        """Whether one has to be known to come in."""
+        self.connections = Connections()
+        self.audit = Audit(folder)
+        self._common = common
+        self.logins = Logins(
+            folder / "logins.json",
+            shared=common.logins if common else None,
+            steady=time.monotonic,
+        )
+        self.logins.load(self.people)
+        if common is None:
+            self._throttle = LoginThrottle(application)
+        else:
+            self._throttle = LoginThrottle(application, common.limits_url, common.limits_options)
+        self._lanes = Lanes(MAX_HASHING, MAX_TURN_S)
+        self.count_refusal: Callable[[str], None] = lambda reason: None
+        """Called with the reason for every request that is refused."""
+        # Passwords that were right, so that a client which sends its own with every request costs
+        # a hash only once: by the network they came from and the name. Owner they prove
+        # nothing, or somebody who may not guess any more could still learn which one is right.
+        # The key is random and stays in memory.
+        self._proof_key = secrets.token_bytes(32)
+        self._proofs: dict[tuple[str, str], tuple[bytes, Person]] = {}
+        self._proving: set[bytes] = set()
+        self._task: hub.Task | None = None
+        _set_up_sessions(application, load_secret(folder / "secret.key"), self)
+
+    def open(self) -> None:
+        """Begin to notice changes of the list of users."""
+        self.audit.open()
+        if self._common is not None:
+            self._common.logins.open(self.logins.all, self._take_up)
+        self._task = hub.spawn(self._run)
+
+    def close(self) -> None:
+        """Notice no more."""
+        if self._task:
+            self._task.kill()
+        self.audit.close()
+
+    # Who asks.
+
+    def identify(self, token: object = None, basic: bool = False) -> Credential | None:
+        """Return who makes the running request, or None for nobody known.
+
+        Args:
+            token: What a Socket.IO client gave as ``auth: {token}``.
+            basic: Whether a password may come with the request. Then it may take a while.
+
+        Raises:
+            TooManyAttempts: If passwords were tried too often.
+        """
+        if not self.closed:
+            return EVERYBODY
+        shown = _shown()
+        in_address = flask.request.args.get("token")
+        given = shown.token if shown and shown.scheme == "bearer" else token or in_address
+        if given is not None:
+            # Whoever shows a token means to be that machine, and nobody else if it is wrong.
+            person = self.people.bearer(given) if isinstance(given, str) else None
+            if given is in_address and person is not None and person.kind != "embed":
+                person = None  # Addresses are kept and passed on: only embed tokens count there.
+            return Credential(person, "bearer") if person else None
+        user = flask_login.current_user
+        if isinstance(user, _LoggedIn):
+            return Credential(user.person, "cookie", user.login)
+        if basic and shown is not None and shown.scheme == "basic":
+            person = self._by_basic(shown.name, shown.password)
+            return Credential(person, "basic") if person else None
+        return None
+
+    def holds(self, credential: Credential) -> bool:
+        """Return whether a credential would still be accepted."""
+        if credential.by in ("open", "local"):
+            return credential.by == "local" or not self.closed
+        if credential.login is not None and not self.logins.holds(credential.login, self.people):
+            return False
+        return self.people.has(credential.person)
+
+    def refuse(self, who: str | None, what: str, why: str, **more: Value) -> None:
+        """Count that the running request is refused, and write it down."""
+        self.count_refusal(why)
+        self.audit.note(who, what, flask.request.remote_addr or "", why, **more)
+
+    def check(
+        self, name: str, password: str, address: str, known_there: bool = False
+    ) -> Person | None:
+        """Return the user if the password is right. Takes as long for a name that does not exist.
+
+        Args:
+            name: However it is capitalized.
+            password: As it was typed.
+            address: Where it comes from.
+            known_there: Whether the user's password was right from that network before.
+
+        Raises:
+            TooManyAttempts: If passwords were tried too often.
+        """
+        device = self._devices().get(self.people.name_of(name) or "")
+        if device is None:
+            self._throttle.count(address, name, known_there)
+        else:
+            self._throttle.count_device(device)
+        return self._check(name, password)
+
+    def log_in(self, person: Person) -> None:
+        """Make the running request's browser that person's from now on."""
+        if isinstance(flask_login.current_user, _LoggedIn):
+            self.logins.close(flask_login.current_user.login)
+        assert person.name is not None
+        devices = self._devices()
+        devices = {person.name: devices.get(person.name) or secrets.token_urlsafe(16)} | devices
+        _begin_session(devices)
+        secret = self.logins.open(person)
+        found = self.logins.find(secret, self.people)
+        assert found is not None
+        flask_login.login_user(_LoggedIn(secret, *found))
+        self.logins.save()
+        # The login before, and the oldest of many, have made room.
+        self.connections.sweep(self.holds)
+
+    def log_out(self, credential: Credential) -> None:
+        """End the running request's login, and every connection that was made by it."""
+        flask_login.logout_user()
+        _begin_session(self._devices())
+        if credential.login is not None:
+            self.logins.close(credential.login)
+            self.connections.sweep(self.holds)
+            self.logins.save()
+
+    def _devices(self) -> dict[str, str]:
+        """Return who has logged in from the running request's browser, the latest first."""
+        devices = flask.session.get(DEVICES)
+        return devices if isinstance(devices, dict) else {}
+
+    def _by_basic(self, name: str, password: str) -> Person | None:
+        if is_token(password):
+            return self.people.bearer(password)  # Many a player can show it in no other way.
+        address = flask.request.remote_addr or ""
+        # Before anything else: from here on no answer may tell whether the password is right.
+        self._throttle.check(address)
+        place = network_of(address), self.people.name_of(name) or name
+        text = "\0".join((*place, password)).encode("utf-8", "replace")
+        proof = hmac.digest(self._proof_key, text, hashlib.sha256)
+        # A page of nine pictures asks nine times at once: one check for all of them.
+        waited = proof in self._proving
+        while proof in self._proving:
+            hub.sleep(TURN_S)
+        proved, person = self._proofs.get(place, (b"", None))
+        if person is not None and not self.people.has(person):
+            person = None
+        if person is not None and hmac.compare_digest(proved, proof):
+            return person
+        if waited:
+            return None
+        self._proving.add(proof)
+        try:
+            person = self.check(name, password, address, person is not None)
+        finally:
+            self._proving.discard(proof)
+        if person is not None:
+            while len(self._proofs) >= MAX_PROOFS:
+                self._proofs.pop(next(iter(self._proofs)))
+            self._proofs[place] = proof, person
+        return person
+
+    def _check(self, name: str, password: str) -> Person | None:
+        try:
+            with self._lanes.take():
+                hashed = self.people.hash_of(name)
+                right = hub.run_native(check_password, hashed, password)
+        except NoLane:
+            raise TooManyAttempts(math.ceil(MAX_TURN_S)) from None
+        # The password may have been changed meanwhile.
+        same = self.people.hash_of(name) == hashed
+        return self.people.user(name) if right and same else None
+
+    # When that ends.
+
+    def _run(self) -> None:
+        aged_at = time.monotonic()
+        while True:
+            hub.sleep(LOOK_PERIOD_S)
+            try:
+                self._look()
+                if time.monotonic() - aged_at > AGE_PERIOD_S:
+                    aged_at = time.monotonic()
+                    self.connections.sweep(self.holds)
+            except Exception:
+                log.exception("cannot look at the list of users")
+
+    def _take_up(self, shared: Mapping[str, list[object]]) -> None:
+        """Take up what was logged in and out on other nodes."""
+        self.logins.take_up(shared)
+        self.connections.sweep(self.holds)
+        self.logins.save()
+
+    def _look(self) -> None:
+        """Take up a changed list of users, and end whatever it no longer allows."""
+        stamp = hub.run_native(self._file.stamp)
+        if stamp == self._stamp:
+            return
+        self._stamp = stamp
+        try:
+            self.people = hub.run_native(self._file.load)
+        except ConfigError as error:
+            log.error("%s; those known so far stay", error)
+            return
+        self.closed = self.closed or bool(self.people)
+        ended = self.connections.sweep(self.holds)
+        log.info("the list of users has changed; %s connections ended", ended)
+
+
+def require_users(host: str, auth: Auth, state_dir: Path = Path(".porthole")) -> None:
+    """Refuse an address that others can reach while nobody has to say who they are.
+
+    Raises:
+        ConfigError: With the command that makes a user.
+    """
+    if auth.closed or is_loopback(host):
+        return
+    raise ConfigError(
+        f"host {host!r}: others can reach this address, and there are no users yet; make one with "
+        f"`python manage.py user add NAME --role operator --state {state_dir}`, "
+        "or listen on 127.0.0.1"
+    )
+
+
+class _LoggedIn(flask_login.UserMixin):  # type: ignore[misc]
+    """A user as Flask-Login knows one: by the login, so that logins can end one by one."""
+
+    def __init__(self, secret: str, login: str, person: Person) -> None:
+        self._secret = secret
+        self.login = login
+        self.person = person
+
+    def get_id(self) -> str:
+        """Return what the cookie holds."""
+        return self._secret
+
+
+class _Sessions(SecureCookieSessionInterface):
+    def open_session(self, app: flask.Flask, request: flask.Request) -> SecureCookieSession | None:
+        """Take what we have signed, whenever that was: how long a login holds, ``Logins`` knows.
+
+        Flask's own also refuses what was signed later than it is now, which every cookie is after
+        the clock was set back.
+        """
+        serializer = self.get_signing_serializer(app)
+        cookie = request.cookies.get(self.get_cookie_name(app))
+        if serializer is None:
+            return None
+        try:
+            return self.session_class(serializer.loads(cookie) if cookie else None)
+        except BadSignature:
+            return self.session_class()
+
+    def get_cookie_secure(self, app: flask.Flask) -> bool:
+        """Keep the cookie off plain HTTP, where the login was made over TLS."""
+        return flask.request.is_secure
+
+
+def _set_up_sessions(application: flask.Flask, secret: bytes, auth: Auth) -> None:
+    application.secret_key = secret
+    application.session_interface = _Sessions()
+    application.config.update(
+        # Cookies know no ports: two servers on one machine need names of their own.
+        SESSION_COOKIE_NAME="porthole_" + hashlib.sha256(secret).hexdigest()[:8],
+        SESSION_COOKIE_HTTPONLY=True,
+        SESSION_COOKIE_SAMESITE="Lax",
+        SESSION_REFRESH_EACH_REQUEST=False,
+        # Logins end sooner, on the server; what stays says whose browser this is.
+        PERMANENT_SESSION_LIFETIME=DEVICE_LIFETIME_S,
+    )
+    manager = flask_login.LoginManager(application)
+    # It would look at address and browser; what holds and what does not is known here.
+    manager.session_protection = None
+
+    @manager.user_loader  # type: ignore[untyped-decorator]
+    def load(login: str) -> _LoggedIn | None:
+        found = auth.logins.find(login, auth.people)
+        return _LoggedIn(login, *found) if found else None
+
+
+def shows_token(token: object = None) -> bool:
+    """Return whether the running request shows a token, known or not.
+
+    Args:
+        token: What a Socket.IO client gave as ``auth: {token}``.
+    """
+    shown = _shown()
+    return token is not None or (
+        shown is not None and (shown.scheme == "bearer" or is_token(shown.password))
+    )
+
+
+def _shown() -> Authorization | None:
+    return read_authorization(flask.request.headers.get("Authorization"))
+
+
+def _begin_session(devices: Mapping[str, str]) -> None:
+    """Have nothing in the cookie live on that somebody planted, but whose browser this is."""
+    flask.session.clear()
+    flask.session.permanent = True
+    flask.session[DEVICES] = dict(list(devices.items())[:MAX_DEVICES])
+
+
+def is_loopback(host: str) -> bool:
+    """Return whether only this machine can reach every address that a host name stands for."""
+    try:
+        found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+    except OSError:
+        return True  # Nothing can be bound there, which is said when it is tried.
+    return all(
+        ipaddress.ip_address(str(address[0]).partition("%")[0]).is_loopback for *_, address in found
+    )

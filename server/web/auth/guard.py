@@ -1,0 +1,105 @@
+"""Looks at every HTTP request before a route does: who asks, and may they?"""
+
+from urllib.parse import urlencode
+
+import flask
+from flask import Response
+
+from server.users.users import Person
+from server.web.auth.auth import UNKNOWN_TOKEN, Auth, shows_token
+from server.web.auth.authorization import read_authorization
+from server.web.auth.connections import Credential
+from server.web.auth.permissions import ASKS_FOR_BASIC, NOWHERE, area_of, may
+from server.web.auth.throttle import TooManyAttempts
+from server.web.edge.forwarded import asked_from_here
+
+__all__ = ["answer", "asked_view", "asking", "guard_requests", "redirect"]
+
+LOCAL = Credential(Person(None, "viewer", kind="local"), "local")
+"""A program on this machine, which may ask how the server is."""
+
+# What mjpg-streamer is asked by, and why our page has gone to the login, are no part of a view.
+NO_VIEW = ("action", "token", "why")
+
+OPEN_TO_LOCAL = ("/readyz", "/metrics")
+
+
+def guard_requests(application: flask.Flask, auth: Auth) -> None:
+    """Have every request checked; what a route finds in :func:`asking` may use that route."""
+
+    @application.before_request
+    def check() -> Response | None:
+        request = flask.request
+        flask.g.credential = None
+        area = area_of(request.path, request.args.get("action"))
+        if request.url_rule is None or area == NOWHERE:
+            return None  # Nothing is there, and that is no secret.
+        try:
+            credential = auth.identify(basic=area in ASKS_FOR_BASIC)
+        except TooManyAttempts as error:
+            auth.refuse(None, area, "rate_limited")
+            return too_many(error)
+        person = credential.person if credential else None
+        if person is None and area in OPEN_TO_LOCAL and asked_from_here(request.environ):
+            credential = LOCAL
+            person = credential.person
+        flask.g.credential = credential
+        if may(person, request.path if area == "/api" else area):
+            return None
+        return refuse(area, person)
+
+    def refuse(area: str, person: Person | None) -> Response:
+        request = flask.request
+        if person is not None:
+            auth.refuse(person.name, area, "forbidden")
+            return answer(403, f"{person.name} may not see this")
+        # Who has a token has no password, and is in a frame where a login would not hold.
+        embedded = "token" in request.args
+        if area == "/" and not embedded:
+            return redirect("login" + asked_view())
+        shown = read_authorization(request.headers.get("Authorization"))
+        if shown is not None:
+            auth.refuse(None, area, "unauthorized", by=shown.scheme)
+        if shows_token():
+            message = UNKNOWN_TOKEN
+        elif shown is not None and shown.scheme == "basic" and area in ASKS_FOR_BASIC:
+            message = "name or password is wrong"
+        else:
+            message = "log in, or show a token"
+        response = answer(401, message)
+        # A script of our own page that is refused must not make the browser ask for a password.
+        asks = area in ASKS_FOR_BASIC and not embedded
+        if asks and request.headers.get("Sec-Fetch-Site") != "same-origin":
+            response.headers["WWW-Authenticate"] = 'Basic realm="Porthole", charset="UTF-8"'
+        return response
+
+
+def asking() -> Credential:
+    """Return who makes the running request; only for routes that need somebody known."""
+    credential = flask.g.credential
+    assert isinstance(credential, Credential)
+    return credential
+
+
+def asked_view() -> str:
+    """Return the query of the running request, to come back to the same view after a login."""
+    asked = [pair for pair in flask.request.args.items(multi=True) if pair[0] not in NO_VIEW]
+    # Written anew: what a client sends must not get into a header or a page as it came.
+    return "?" + urlencode(asked, safe=",") if asked else ""
+
+
+def redirect(to: str) -> Response:
+    """Return the answer that leads elsewhere; relative, so that it holds behind a path prefix."""
+    return Response("", 303, {"Location": to, "Cache-Control": "no-store"})
+
+
+def too_many(error: TooManyAttempts) -> Response:
+    response = answer(429, str(error))
+    response.headers["Retry-After"] = str(error.retry_after_s)
+    return response
+
+
+def answer(status: int, message: str) -> Response:
+    return Response(
+        message + "\n", status, {"Cache-Control": "no-store"}, content_type="text/plain"
+    )

@@ -1,0 +1,112 @@
+"""Who may do what: one table, one function."""
+
+from collections.abc import Mapping
+from enum import Enum, auto
+
+from server.users.users import Person
+from server.web.edge.action import parse_action
+
+__all__ = ["ASKS_FOR_BASIC", "CONTROL", "NOWHERE", "Need", "area_of", "may"]
+
+
+class Need(Enum):
+    """What a request needs."""
+
+    NOTHING = auto()
+    """Nobody has to say who they are."""
+
+    VIEWER = auto()
+    """Anybody who is known."""
+
+    OPERATOR = auto()
+    """The role of an operator."""
+
+    WHOLE_VIEWER = auto()
+    """Anybody who is known and may know of every camera: what is told names them all."""
+
+    WHOLE_OPERATOR = auto()
+    """An operator of every camera: what is done touches them all."""
+
+
+# Events by name and HTTP paths by their first part. What is not here nobody may.
+NEEDS: Mapping[str, Need] = {
+    "connect": Need.VIEWER,
+    "watch": Need.VIEWER,
+    "unwatch": Need.VIEWER,
+    "clock": Need.VIEWER,
+    "notices": Need.VIEWER,
+    "start": Need.OPERATOR,
+    "stop": Need.OPERATOR,
+    "fps": Need.OPERATOR,
+    "quality": Need.OPERATOR,
+    "control": Need.OPERATOR,
+    "reset": Need.OPERATOR,
+    "preset": Need.OPERATOR,
+    "quit": Need.WHOLE_OPERATOR,
+    "/": Need.VIEWER,
+    "/video_feed": Need.VIEWER,
+    "/snapshot": Need.VIEWER,
+    "/api": Need.VIEWER,
+    "/readyz": Need.VIEWER,
+    "/metrics": Need.WHOLE_VIEWER,
+    "/healthz": Need.NOTHING,
+    "/login": Need.NOTHING,
+    "/logout": Need.NOTHING,
+    # Style sheets and scripts, which the login page needs too; they tell nothing.
+    "/static": Need.NOTHING,
+}
+
+EMBEDDED = frozenset(
+    {
+        *("/", "/video_feed", "/snapshot", "/api/cameras"),
+        *("connect", "watch", "unwatch", "clock"),
+    }
+)
+"""All that embed tokens are for: pictures of one camera, and what a kiosk of it asks."""
+
+CONTROL = frozenset(
+    name for name, need in NEEDS.items() if need in (Need.OPERATOR, Need.WHOLE_OPERATOR)
+)
+"""The events that change something."""
+
+NOWHERE = "/?action"
+"""The area of actions that there are not: in no table, so nobody may, whoever asks."""
+
+ASKS_FOR_BASIC = frozenset({"/video_feed", "/snapshot", "/api"})
+"""Where clients that know nothing else may log in with HTTP Basic."""
+
+
+def area_of(path: str, action: str | None = None) -> str:
+    """Return the part of the table that an HTTP path belongs to, or what is in no table.
+
+    Args:
+        path: Without its query.
+        action: What the query says of it, which counts at the root only.
+    """
+    first = "/" + path.lstrip("/").partition("/")[0]
+    if first != "/" or action is None:
+        return first
+    asked = parse_action(action)
+    return asked.area if asked else NOWHERE
+
+
+def may(person: Person | None, what: str, camera: str | None = None) -> bool:
+    """Return whether a person may do something.
+
+    Args:
+        person: None for somebody unknown.
+        what: An event's name, a path, or :func:`area_of` a path.
+        camera: Which camera it is about, if it is about one.
+    """
+    need = NEEDS.get(area_of(what) if what.startswith("/") else what)
+    if need is Need.NOTHING:
+        return True
+    if need is None or person is None:
+        return False
+    if person.kind == "embed" and what not in EMBEDDED:
+        return False
+    if need in (Need.OPERATOR, Need.WHOLE_OPERATOR) and person.role != "operator":
+        return False
+    if need in (Need.WHOLE_VIEWER, Need.WHOLE_OPERATOR) and person.cameras is not None:
+        return False
+    return camera is None or person.sees(camera)

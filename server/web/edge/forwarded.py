@@ -1,0 +1,91 @@
+"""What a reverse proxy says of the client behind it, believed only from proxies one trusts."""
+
+import ipaddress
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from server.errors import ConfigError
+from server.web.edge.addresses import is_loopback
+
+__all__ = ["Forwarded", "asked_from_here"]
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+Application = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
+
+# Any of these says that a proxy stands between the client and us.
+TRACES = ("HTTP_X_FORWARDED_FOR", "HTTP_FORWARDED", "HTTP_X_REAL_IP", "HTTP_VIA")
+
+FORWARDED = "porthole.forwarded"
+"""Set in a request's environment when a proxy passed it on, trusted or not."""
+
+
+class Forwarded:
+    """A WSGI layer that puts the client's address and scheme where a direct client's would be.
+
+    Everything behind it reads ``REMOTE_ADDR`` and ``wsgi.url_scheme`` and need not know of proxies.
+    X-Forwarded-Host is never believed: a proxy can pass Host on, and be named in allowed_hosts.
+
+    Args:
+        application: What is behind it.
+        proxies: Addresses and networks of trusted proxies.
+
+    Raises:
+        ConfigError: If one of them is neither.
+    """
+
+    def __init__(self, application: Application, proxies: Iterable[str]) -> None:
+        self._application = application
+        self._networks = [_network(text) for text in proxies]
+
+    def __call__(
+        self, environ: dict[str, Any], start_response: Callable[..., Any]
+    ) -> Iterable[bytes]:
+        """Serve the request."""
+        environ[FORWARDED] = any(trace in environ for trace in TRACES)
+        if self._networks and self._trusts(environ.get("REMOTE_ADDR", "")):
+            self._believe(environ)
+        return self._application(environ, start_response)
+
+    def _believe(self, environ: dict[str, Any]) -> None:
+        # Each proxy appends whom it heard from, so the client is the last one that is no proxy of
+        # ours; what stands before it the client may have written itself.
+        for hop in reversed(environ.get("HTTP_X_FORWARDED_FOR", "").split(",")):
+            address = hop.strip()
+            if not _is_address(address):
+                break
+            environ["REMOTE_ADDR"] = address
+            if not self._trusts(address):
+                break
+        scheme = environ.get("HTTP_X_FORWARDED_PROTO", "").rpartition(",")[2].strip().lower()
+        if scheme in ("http", "https"):
+            environ["wsgi.url_scheme"] = scheme
+
+    def _trusts(self, address: str) -> bool:
+        if not _is_address(address):
+            return False
+        parsed = ipaddress.ip_address(address)
+        return any(parsed in network for network in self._networks)
+
+
+def asked_from_here(environ: dict[str, Any]) -> bool:
+    """Return whether a program on this machine asks, and no proxy for somebody else."""
+    return not environ.get(FORWARDED, True) and is_loopback(environ.get("REMOTE_ADDR", ""))
+
+
+def _network(text: str) -> Network:
+    try:
+        return ipaddress.ip_network(text, strict=False)
+    except ValueError:
+        raise ConfigError(
+            f"trusted_proxies: {text!r} cannot be used; "
+            "accepted: addresses and networks such as 127.0.0.1 or 10.0.0.0/8"
+        ) from None
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True

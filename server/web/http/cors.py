@@ -1,0 +1,60 @@
+"""What scripts of other pages may read: CORS for pictures and states, never with a cookie."""
+
+from collections.abc import Iterable
+
+import flask
+from flask import Response
+
+from server.web.auth.permissions import area_of
+
+__all__ = ["share_with"]
+
+SHARED = frozenset({"/video_feed", "/snapshot", "/api"})
+
+# Seconds for which a browser need not ask again whether it may ask.
+PREFLIGHT_AGE_S = 600
+
+
+def share_with(application: flask.Flask, origins: Iterable[str]) -> None:
+    """Let pages of these origins read pictures and states.
+
+    Access-Control-Allow-Credentials is never sent, so a browser hides every answer that was asked
+    for with a cookie: a script shows a token, in its own name, or reads what is open to everybody.
+
+    Must be called before ``guard_requests``: browsers ask whether they may show a
+    token (the preflight) without showing it.
+
+    Args:
+        application: Whose answers.
+        origins: As the setting ``allowed_origins`` has them.
+    """
+    allowed = {origin.lower().rstrip("/") for origin in origins}
+    if not allowed:
+        return
+
+    def is_shared() -> bool:
+        request = flask.request
+        return area_of(request.path, request.args.get("action")) in SHARED
+
+    def asks_from_allowed() -> bool:
+        return flask.request.headers.get("Origin", "").lower() in allowed
+
+    @application.before_request
+    def answer_preflight() -> Response | None:
+        if flask.request.method != "OPTIONS" or not is_shared() or not asks_from_allowed():
+            return None
+        response = Response(status=204)
+        response.headers["Access-Control-Allow-Methods"] = "GET, HEAD"
+        response.headers["Access-Control-Allow-Headers"] = "Authorization"
+        response.headers["Access-Control-Max-Age"] = str(PREFLIGHT_AGE_S)
+        return response
+
+    @application.after_request
+    def add(response: Response) -> Response:
+        if is_shared():
+            response.vary.add("Origin")
+            if asks_from_allowed():
+                origin = flask.request.headers["Origin"]
+                response.headers["Access-Control-Allow-Origin"] = origin
+                response.headers["Access-Control-Expose-Headers"] = "X-Timestamp, Retry-After"
+        return response

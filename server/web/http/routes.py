@@ -1,0 +1,223 @@
+"""The HTTP paths of the contract: the dashboard, MJPEG, snapshots, and what machines ask."""
+
+import itertools
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import flask
+from flask import Blueprint, Response
+from werkzeug.exceptions import ServiceUnavailable
+
+from server import __version__
+from server.capture.frames.rendition import FULL
+from server.delivery.encoder import EncodedFrame
+from server.delivery.fanout import Fanout
+from server.delivery.mjpeg import FrameWaiter, MjpegViewer
+from server.protocol import BOUNDARY
+from server.web.auth.auth import Auth
+from server.web.auth.guard import asking
+from server.web.edge.action import Action, parse_action
+from server.web.http.login import csrf_token
+from server.web.http.prometheus import CONTENT_TYPE, Exposition
+from server.web.statistics import Statistics
+
+__all__ = ["create_routes"]
+
+# Longer than a camera needs to open, shorter than people wait.
+FIRST_FRAME_S = 8.0
+
+SNAPSHOT_AGE_S = 2.0
+
+# Beyond this the server is alive, but of no use to anyone.
+READY_LAG_MS = 1000
+
+# How soon a camera that cannot have a picture is noticed while one is waited for.
+STATE_CHECK_S = 0.2
+
+# How long a camera that failed before, when nobody watched, has to find out whether it still does.
+RETRIED_S = 2.0
+
+NO_CACHE = {
+    "Cache-Control": "no-store, no-cache, must-revalidate, max-age=0",
+    "Pragma": "no-cache",
+    "Expires": "0",
+}
+
+
+def create_routes(fanouts: Mapping[str, Fanout], statistics: Statistics, auth: Auth) -> Blueprint:
+    """Return the HTTP side of the server.
+
+    Args:
+        fanouts: By camera name, in the order of the settings; the first one is meant where a path
+            names none.
+        statistics: For readiness and Prometheus.
+        auth: Ends feeds of those who lose the right to them.
+    """
+    routes = Blueprint("web", __name__)
+    exposition = Exposition(fanouts, statistics)
+
+    @routes.get("/")
+    def dashboard() -> Response:
+        # What OctoPrint, Mainsail and Klipper ask of mjpg-streamer.
+        text = flask.request.args.get("action")
+        if text is not None:
+            return carry_out(parse_action(text), text)
+        credential = asking()
+        logged_in = credential.by == "cookie"
+        page = flask.make_response(
+            flask.render_template(
+                "index.html",
+                version=__version__,
+                user=credential.person.name if logged_in else None,
+                csrf=csrf_token() if logged_in else "",
+                limited=credential.person.cameras is not None,
+            )
+        )
+        # With a form's token in it, or one in its address, the page is one person's own.
+        own = logged_in or credential.person.kind == "embed"
+        page.headers["Cache-Control"] = "no-store" if own else "no-cache"
+        return page
+
+    def carry_out(action: Action | None, text: str) -> Response:
+        if action is None:
+            flask.abort(404, f"there is no action {text[:40]!r}; accepted: stream or snapshot")
+        camera = None
+        if action.index is not None:
+            camera = next(itertools.islice(seen(), action.index, None), f"number {action.index}")
+        return video_feed(camera) if action.area == "/video_feed" else snapshot(camera)
+
+    @routes.get("/video_feed", defaults={"camera": None})
+    @routes.get("/video_feed/<camera>")
+    def video_feed(camera: str | None) -> Response:
+        fanout = find(camera)
+        content_type = f"multipart/x-mixed-replace; boundary={BOUNDARY.decode()}"
+        if flask.request.method == "HEAD":
+            return Response(iter(()), headers=NO_CACHE, content_type=content_type)
+        chunked = flask.request.environ["SERVER_PROTOCOL"] == "HTTP/1.1"
+        rendition = rendition_of(fanout)
+        viewer = MjpegViewer(fanout, connection(), chunked, rendition)
+        auth.connections.enter(viewer, asking(), viewer.leave)
+
+        def leave() -> None:
+            auth.connections.leave(viewer)
+            viewer.leave()
+
+        try:
+            first = first_frame(fanout, rendition, max_age_s=float("inf"))
+        except BaseException:
+            leave()
+            raise
+        feed = Response(viewer.stream(first), headers=NO_CACHE, content_type=content_type)
+        feed.call_on_close(leave)
+        return feed
+
+    @routes.get("/snapshot", defaults={"camera": None})
+    @routes.get("/snapshot/<camera>.jpg")
+    def snapshot(camera: str | None) -> Response:
+        fanout = find(camera)
+        frame = first_frame(fanout, rendition_of(fanout), SNAPSHOT_AGE_S)
+        headers = NO_CACHE | {"X-Timestamp": f"{frame.at_unix:.6f}"}
+        return Response(frame.jpeg, headers=headers, content_type="image/jpeg")
+
+    @routes.get("/api/cameras")
+    def cameras() -> Response:
+        states = [fanout.camera.describe() for fanout in seen().values()]
+        response = flask.jsonify(states)
+        response.headers.update(NO_CACHE)
+        return response
+
+    @routes.get("/healthz")
+    def healthz() -> Response:
+        return Response("ok\n", headers=NO_CACHE, content_type="text/plain")
+
+    @routes.get("/readyz")
+    def readyz() -> Response:
+        # What another node has lost makes no web node worse than the next one.
+        own = [one.camera for one in seen().values() if one.camera.elsewhere is None]
+        failing = [
+            f"{camera['name']}: {camera['state']}: {camera['reason']}\n"
+            for camera in (one.describe() for one in own)
+            if camera["viewers"] and camera["state"] in ("stalled", "retrying")
+        ]
+        lag_ms = statistics.process.get("hub_lag_ms", 0)
+        if lag_ms > READY_LAG_MS:
+            failing.append(f"the event loop lags by {lag_ms} ms\n")
+        text = "".join(failing) or "ok\n"
+        return Response(text, 503 if failing else 200, NO_CACHE, content_type="text/plain")
+
+    @routes.get("/metrics")
+    def metrics() -> Response:
+        return Response(exposition.text(), headers=NO_CACHE, content_type=CONTENT_TYPE)
+
+    @routes.app_errorhandler(404)
+    def not_found(error: Exception) -> Response:
+        text = getattr(error, "description", "not found")
+        return Response(f"{text}\n", 404, NO_CACHE, content_type="text/plain")
+
+    @routes.app_errorhandler(503)
+    def no_picture(error: Exception) -> Response:
+        text = getattr(error, "description", "unavailable")
+        headers = NO_CACHE | {"Retry-After": "2"}
+        return Response(f"{text}\n", 503, headers, content_type="text/plain")
+
+    def seen() -> dict[str, Fanout]:
+        person = asking().person
+        return {name: fanout for name, fanout in fanouts.items() if person.sees(name)}
+
+    def find(name: str | None) -> Fanout:
+        here = seen()
+        if name is None:
+            name = flask.request.args.get("camera")
+        fanout = next(iter(here.values()), None) if name is None else here.get(name)
+        if fanout is None:
+            known = ", ".join(here) or "none"
+            flask.abort(404, f"there is no camera {name!r}; cameras here: {known}")
+        return fanout
+
+    return routes
+
+
+def connection() -> Any:
+    """Return the running request's green socket."""
+    return flask.request.environ["eventlet.input"].get_socket()
+
+
+def rendition_of(fanout: Fanout) -> str:
+    """Return the rendition that the running request names, or the full one."""
+    name = flask.request.args.get("rendition", FULL.name)
+    if name not in fanout.rooms:
+        accepted = ", ".join(fanout.rooms)
+        flask.abort(404, f"there is no rendition {name[:40]!r}; accepted: {accepted}")
+    return name
+
+
+def first_frame(fanout: Fanout, rendition: str, max_age_s: float) -> EncodedFrame:
+    """Return the first frame that is fresh enough, from the camera itself if need be.
+
+    Raises:
+        ServiceUnavailable: If there is none to be had; says the camera's state and why.
+    """
+    camera = fanout.camera
+    waiter = FrameWaiter(fanout, rendition)
+    began = time.monotonic()
+    # A slow source is waited for as long as it takes from one picture to the next.
+    source_fps = camera.describe()["source_fps"]
+    deadline = began + FIRST_FRAME_S + (1 / source_fps if source_fps else 0)
+    lost = camera.meter.lost
+    try:
+        while time.monotonic() < deadline:
+            frame = waiter.next(STATE_CHECK_S)
+            # From before the clock was set back, it lies in the future, and is old all the same.
+            if frame is not None and abs(time.time() - frame.at_unix) <= max_age_s:
+                return frame
+            if frame is not None:
+                camera.request_frame()
+            if camera.state in ("ended", "stopped"):
+                break
+            tried = camera.meter.lost != lost or time.monotonic() > began + RETRIED_S
+            if camera.state == "retrying" and tried:
+                break
+        raise ServiceUnavailable(f"camera {camera.name} is {camera.state}: {camera.reason}")
+    finally:
+        waiter.leave()

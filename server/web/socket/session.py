@@ -1,0 +1,268 @@
+"""One connected dashboard: its WebSocket, and the cameras it watches."""
+
+import json
+import re
+import time
+from collections.abc import Callable
+
+from server.capture.frames.rendition import FULL
+from server.delivery.adaptation import Acknowledged, RenditionSelector
+from server.delivery.credit import Credit
+from server.delivery.encoder import EncodedFrame
+from server.delivery.fanout import Fanout, Room
+from server.web.auth.connections import EVERYBODY, Credential
+from server.web.edge.bucket import Bucket
+from server.web.socket.validation import Json
+from server.web.socket.websocket import Message, WebSocket
+
+__all__ = ["Session", "SocketViewer"]
+
+ACK = re.compile(r'42\["ack", ?"([A-Za-z0-9-]{1,40})", ?([0-9]{1,15})(?:, ?([0-9]{1,6}))?\]')
+"""A Socket.IO event named ``ack`` without an answer, as JSON writers put it."""
+ACK_PREFIX = '42["ack",'
+"""How any other begins."""
+
+# What more an acknowledgement says is no news of the link.
+MAX_HOLD_MS = 999_999
+
+EVENT_ID = re.compile(r"42([0-9]{0,10})\[")
+RATE_LIMITED = json.dumps(
+    [{"ok": False, "error": "rate_limited", "message": "too many events; wait a second"}]
+)
+
+# What a hand on a slider sends is a tenth of this.
+EVENTS_PER_S = 60
+EVENT_BURST = 120
+
+# Acknowledgements of sixteen cameras at 120 fps are fewer than these; more is no dashboard.
+MESSAGES_PER_S = 3000
+MESSAGES_AT_ONCE = 32
+"""How many messages are counted at a time: there are thousands a second."""
+
+CONNECT_PREFIX = "40"
+
+
+class SocketViewer:
+    """One camera on one dashboard: a frame needs credit, and an empty line."""
+
+    room: Room
+
+    def __init__(
+        self, websocket: WebSocket, credit: Credit, last_seq: int, choice: RenditionSelector | None
+    ) -> None:
+        self.last_seq = last_seq
+        self.credit = credit
+        self.choice = choice
+        """What picks its rendition; None for one that is fixed."""
+        self._websocket = websocket
+
+    @property
+    def obstacle(self) -> str | None:
+        """Why no frame can be sent now."""
+        if not self.credit.ready:
+            return "credit"
+        return "unsent" if self._websocket.busy else None
+
+    def send(self, frame: EncodedFrame, now: float) -> str | None:
+        """Write the frame's packet without blocking."""
+        obstacle = self.obstacle
+        if obstacle is not None:
+            return obstacle
+        if not self._websocket.offer(frame.packet):
+            return "gone"
+        self.credit.spend(frame.seq, now)
+        return None
+
+    def miss(self, obstacle: str) -> None:
+        """Remember that more credit, or a smaller picture, might have carried more."""
+        if obstacle == "credit":
+            self.credit.miss()
+        if self.choice is not None:
+            self.choice.miss()
+
+
+class Session:
+    """What the server knows of one connection.
+
+    Args:
+        sid: Its Socket.IO id.
+        websocket: Its transport, whose messages are seen here first.
+        who: The person or address behind it, for notices.
+        role: ``viewer`` or ``operator``.
+        credit_frames: The window to begin with.
+        count_refusal: Called with the reason for every event refused here.
+        credential: By what right it is here.
+        lag_s: Returns how late the hub was in the last seconds, for a share of its measurements.
+    """
+
+    def __init__(
+        self,
+        sid: str,
+        websocket: WebSocket,
+        who: str,
+        role: str,
+        credit_frames: int,
+        count_refusal: Callable[[str], None] = lambda reason: None,
+        credential: Credential = EVERYBODY,
+        lag_s: Callable[[float], float] = lambda share: 0.0,
+    ) -> None:
+        self._count_refusal = count_refusal
+        self._lag_s = lag_s
+        self.sid = sid
+        self.who = who
+        self.role = role
+        self.credential = credential
+        self.address = ""
+        """Where it comes from."""
+        self.websocket = websocket
+        self._credit_frames = credit_frames
+        self._watching: dict[str, tuple[Fanout, SocketViewer]] = {}
+        self._last_seqs: dict[str, int] = {}
+        self.bare_s = 0.0
+        """What a message takes there and back on its line, in seconds; 0 while unknown."""
+        self._owed_before_s = 0.0  # By viewers that ended before anything was acknowledged.
+        self._events = Bucket(EVENTS_PER_S, EVENT_BURST, time.monotonic())
+        self._heard = 0
+        self._messages = Bucket(MESSAGES_PER_S, MESSAGES_PER_S, time.monotonic())
+        websocket.admitted = True
+        websocket.on_message = self._on_message
+        websocket.on_drained = self._on_drained
+
+    def watch(self, fanout: Fanout, rendition: str = FULL.name) -> None:
+        """Become a viewer of a camera; watching it anew starts with fresh credit."""
+        self._take_seat(fanout, rendition, None)
+
+    def watch_what_fits(self, fanout: Fanout, width: int | None) -> RenditionSelector:
+        """Become a viewer of a camera, of whichever rendition fits; return what picks it.
+
+        Args:
+            fanout: Of the camera.
+            width: Of the tile, in device pixels; None for one that is as wide as it can be.
+        """
+        # Watched anew because its tile changed: what is known of its link is still true.
+        _, before = self._watching.get(fanout.camera.name, (None, None))
+        choice = before.choice if before is not None else None
+        now = time.monotonic()
+        choice = choice or RenditionSelector(fanout.camera, fanout.bytes_of, now, self._lag_s)
+        choice.aim(width, before.last_seq if before is not None else 0, now)
+        self._take_seat(fanout, choice.rendition, choice)
+        return choice
+
+    def _take_seat(self, fanout: Fanout, rendition: str, choice: RenditionSelector | None) -> None:
+        name = fanout.camera.name
+        self._put_aside(name)
+        # A frame it has had must not come again because it looked away for a moment.
+        last_seq = self._last_seqs.get(name, 0)
+        credit = Credit(self._credit_frames, time.monotonic())
+        viewer = SocketViewer(self.websocket, credit, last_seq, choice)
+        self._watching[name] = fanout, viewer
+        fanout.join(self.sid, viewer, rendition)
+
+    def unwatch(self, name: str) -> None:
+        """Stop being a viewer of a camera."""
+        self._put_aside(name)
+        watched = self._watching.pop(name, None)
+        if watched is not None:
+            watched[0].leave(self.sid)
+
+    def leave(self) -> None:
+        """Stop being a viewer of anything."""
+        for name in list(self._watching):
+            self.unwatch(name)
+
+    def _put_aside(self, name: str) -> None:
+        """Remember of a viewer that ends what its successor must not be spared."""
+        watched = self._watching.get(name)
+        if watched is not None:
+            _, viewer = watched
+            self._last_seqs[name] = viewer.last_seq
+            self._owed_before_s += viewer.credit.waiting_s(time.monotonic())
+
+    def owing_s(self, now: float) -> float:
+        """Return for how long it has owed the acknowledgement it owes longest; 0 if it owes none.
+
+        Progress is an acknowledgement and nothing else: neither pongs, which a peer that never
+        reads can send for as long as it likes, nor watching anew.
+        """
+        waiting = [viewer.credit.waiting_s(now) for _, viewer in self._watching.values()]
+        return max(waiting) + self._owed_before_s if any(waiting) else 0.0
+
+    def acknowledge(self, name: object, seq: object, hold_ms: object = 0) -> None:
+        """Take back the credit of frames up to ``seq``; whatever makes no sense changes nothing.
+
+        Args:
+            name: Of the camera.
+            seq: The newest frame that the viewer has painted.
+            hold_ms: How long it had that one before it was painted, in milliseconds.
+        """
+        if isinstance(name, str) and isinstance(seq, int) and not isinstance(seq, bool):
+            known = isinstance(hold_ms, int | float) and 0 <= hold_ms <= MAX_HOLD_MS
+            self._acknowledge(name, seq, hold_ms if known else 0, time.monotonic())  # type: ignore[arg-type]
+
+    def _acknowledge(self, name: str, seq: int, hold_ms: float, now: float) -> None:
+        watched = self._watching.get(name)
+        if watched is None:
+            return
+        fanout, viewer = watched
+        frames = viewer.credit.acknowledge(seq, now, fanout.camera.rate)
+        if frames:
+            self._owed_before_s = 0.0
+            if viewer.choice is not None:
+                round_trip_s = viewer.credit.round_trip_s or 0.0
+                ack = Acknowledged(seq, frames, round_trip_s, hold_ms / 1000)
+                if viewer.choice.take(ack, viewer.last_seq, self.bare_s, now):
+                    self._move(name, fanout, viewer.choice)
+            fanout.serve(viewer)
+
+    def _move(self, name: str, fanout: Fanout, choice: RenditionSelector) -> None:
+        """Have it see what its choice says, and tell it what that is and why."""
+        fanout.move(self.sid, choice.rendition)
+        said = {"camera": name, "rendition": choice.rendition, "reason": choice.reason}
+        # Past Socket.IO's queue, as we may be in a callback of the hub here, which must not wait.
+        self.websocket.say("42" + json.dumps(["rendition", said]))
+
+    def _on_message(self, message: Message) -> bool:
+        """Deal with acknowledgements here.
+
+        Through Flask-SocketIO each would cost a request context and a green thread, at thousands a
+        second the larger part of the server's work; even parsing JSON would double what they cost.
+        """
+        now = time.monotonic()
+        self._heard += 1
+        if self._heard % MESSAGES_AT_ONCE == 0 and not self._messages.take(now, MESSAGES_AT_ONCE):
+            self._count_refusal("flood")
+            self.websocket.close()
+            return True
+        ack = ACK.fullmatch(message) if isinstance(message, str) else None
+        if ack is not None:
+            self._acknowledge(ack[1], int(ack[2]), int(ack[3] or 0), now)
+            return True
+        if isinstance(message, str) and message.startswith(CONNECT_PREFIX):
+            # It is connected. Doing so over and over is the dearest thing it could ask for.
+            self._count_refusal("flood")
+            self.websocket.close()
+            return True
+        if not isinstance(message, str) or not message.startswith(ACK_PREFIX):
+            return not self._events.take(now) and self._refuse(message)
+        try:
+            _, *arguments = Json.loads(message[2:])
+        except (ValueError, RecursionError):
+            return False
+        if len(arguments) not in (2, 3):
+            return False
+        self.acknowledge(*arguments)
+        return True
+
+    def _refuse(self, message: Message) -> bool:
+        """Answer an event that is one too many; here, where it costs next to nothing."""
+        asked = EVENT_ID.match(message) if isinstance(message, str) else None
+        if asked is None:
+            return False  # Engine.IO's own, such as a pong.
+        self._count_refusal("rate_limited")
+        if asked[1]:
+            self.websocket.say(f"43{asked[1]}{RATE_LIMITED}")
+        return True
+
+    def _on_drained(self) -> None:
+        for fanout, viewer in list(self._watching.values()):
+            fanout.serve(viewer)

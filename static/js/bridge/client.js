@@ -1,0 +1,107 @@
+/**
+ * The page's end of the line to the backstage, and through it to the server and the viewers.
+ *
+ * Events: `hello`, `camera`, `stats`, `notice`, `down`, `refused` and `blocked`, as connection.js tells them;
+ * `viewer` with what viewer.js reports.
+ */
+export class Link extends EventTarget {
+  #port;
+  #surfaceOf;
+  #connected = false;
+  #lastId = 0;
+  /** @type {Map<number, (answer: any) => void>} */
+  #asked = new Map();
+
+  /** @param {import('./start.js').Place} place */
+  constructor({ port, surfaceOf }) {
+    super();
+    this.#port = port;
+    this.#surfaceOf = surfaceOf;
+    port.addEventListener('message', ({ data }) => this.#onMessage(data));
+  }
+
+  connect() {
+    this.#port.postMessage({ type: 'connect', base: document.baseURI });
+  }
+
+  get connected() {
+    return this.#connected;
+  }
+
+  /**
+   * Send an event to the server and wait for its answer. Never rejects.
+   *
+   * @param {string} event
+   * @param {object} payload
+   * @returns {Promise<import('../stream/connection.js').Reply>}
+   */
+  request(event, payload = {}) {
+    return this.#ask({ type: 'request', event, payload });
+  }
+
+  /**
+   * Exchange times with the server once.
+   *
+   * @returns {Promise<{sent: number, received: number, server: number} | null>}
+   */
+  clock() {
+    return this.#ask({ type: 'clock' });
+  }
+
+  /** Have a camera painted, once it is wanted. @param {string} camera @param {HTMLCanvasElement} canvas */
+  openViewer(camera, canvas) {
+    const surface = this.#surfaceOf(canvas);
+    this.#port.postMessage({ type: 'open', camera, canvas: surface }, [surface]);
+  }
+
+  /**
+   * @param {string} camera
+   * @param {boolean} wanted
+   * @param {string} rendition  The name of one, or `auto`.
+   * @param {number} width  Device pixels of the tile.
+   */
+  wantViewer(camera, wanted, rendition, width) {
+    this.#port.postMessage({ type: 'want', camera, wanted, rendition, width });
+  }
+
+  /** @param {string} camera */
+  closeViewer(camera) {
+    this.#port.postMessage({ type: 'close', camera });
+  }
+
+  /**
+   * The last painted frame with its JPEG; null before the first.
+   *
+   * @param {string} camera
+   * @returns {Promise<import('../stream/painter.js').Received | null>}
+   */
+  lastFrame(camera) {
+    return this.#ask({ type: 'frame', camera });
+  }
+
+  #ask(message) {
+    this.#lastId += 1;
+    const id = this.#lastId;
+    return new Promise((resolve) => {
+      this.#asked.set(id, resolve);
+      this.#port.postMessage({ ...message, id });
+    });
+  }
+
+  #onMessage({ type, id, answer, name, detail, report }) {
+    if (type === 'viewer') {
+      this.#tell('viewer', report);
+    } else if (type === 'answer') {
+      this.#asked.get(id)?.(answer);
+      this.#asked.delete(id);
+    } else if (type === 'event') {
+      if (name === 'hello') this.#connected = true;
+      if (name === 'down') this.#connected = false;
+      this.#tell(name, detail);
+    }
+  }
+
+  #tell(name, detail) {
+    this.dispatchEvent(new CustomEvent(name, { detail }));
+  }
+}

@@ -1,0 +1,214 @@
+/**
+ * A viewer as the page sees it: passes on what the page wants, and makes numbers of what the viewer
+ * reports. The viewer itself may be in a worker.
+ */
+import { SteppedClock, nowUnix } from '../stream/clock.js';
+import { RecentMedian, Rate } from '../stream/rate.js';
+
+// Browsers round the times that they give to a page.
+const CLOCK_GRAIN_MS = 5;
+
+/** Event: `painted` when the first picture after a `watch` is on the canvas. */
+export class ViewerProxy extends EventTarget {
+  #link;
+  #clock;
+  #name;
+  #canvas;
+  #rate = new Rate();
+  #bytes = new Rate();
+  #latency = new RecentMedian();
+  #stepped = new SteppedClock();
+  #doubts = 0;
+  // When the picture on the canvas was taken, by our clock: ours is not set.
+  #takenUnix = NaN;
+  #first = true;
+  #wanted = false;
+  #choice;
+  #width = 0;
+  /** @type {import('../stream/viewer.js').Report} */
+  #report = {
+    camera: '',
+    watching: false,
+    watch: 0,
+    aliveUnix: nowUnix(),
+    received: 0,
+    painted: 0,
+    dropped: 0,
+    skippedHere: 0,
+    undecodable: 0,
+    frameBytes: NaN,
+    lastSeq: -1,
+    at: null,
+    rendition: '',
+    reason: '',
+    spent: { transitMs: 0, decodeMs: 0, paintMs: 0 },
+  };
+
+  /**
+   * @param {import('./client.js').Link} link
+   * @param {import('../stream/clock.js').ClockOffset} clock
+   * @param {string} name
+   * @param {HTMLCanvasElement} canvas
+   * @param {string} choice  Which rendition is wanted, or `auto` for what fits.
+   */
+  constructor(link, clock, name, canvas, choice) {
+    super();
+    this.#link = link;
+    this.#clock = clock;
+    this.#name = name;
+    this.#canvas = canvas;
+    this.#choice = choice;
+    link.openViewer(name, canvas);
+  }
+
+  /** We are in the camera's room, or on the way into it. */
+  get watching() {
+    return this.#report.watching;
+  }
+
+  /** Frames painted since the page opened. */
+  get painted() {
+    return this.#report.painted;
+  }
+
+  /** Frames that came in since the page opened. */
+  get received() {
+    return this.#report.received;
+  }
+
+  /** Time that all painted frames together have taken on their way here. */
+  get spent() {
+    return this.#report.spent;
+  }
+
+  /** Frames skipped between painted ones. */
+  get dropped() {
+    return this.#report.dropped;
+  }
+
+  /** Of the dropped ones, those that reached this page and made room for a newer one. */
+  get skippedHere() {
+    return this.#report.skippedHere;
+  }
+
+  /** Of the dropped ones, those whose bytes were no JPEG. */
+  get undecodable() {
+    return this.#report.undecodable;
+  }
+
+  get fps() {
+    return this.watching ? this.#rate.perSecond(performance.now()) : 0;
+  }
+
+  /** Median from capture to paint of the last second or so; NaN while unknown. */
+  get latencyMs() {
+    if (!this.watching || !this.#clock.known || this.#doubts !== this.#clock.doubts) return NaN;
+    // Somewhat below nothing is how exactly clocks can be compared; more, and they cannot.
+    const leastMs = -500 * this.#clock.roundTrip - CLOCK_GRAIN_MS;
+    return this.#latency.value < leastMs ? NaN : Math.max(0, this.#latency.value);
+  }
+
+  get lastSeq() {
+    return this.#report.lastSeq;
+  }
+
+  get frameBytes() {
+    return this.#report.frameBytes;
+  }
+
+  get bytesPerSecond() {
+    return this.watching ? this.#bytes.perSecond(performance.now()) * (this.frameBytes || 0) : 0;
+  }
+
+  /** A picture is on the canvas. */
+  get hasPicture() {
+    return this.#report.at !== null;
+  }
+
+  /** Seconds since the last paint or, if later, since we began to watch. */
+  get silenceS() {
+    return nowUnix() - this.#report.aliveUnix;
+  }
+
+  /** Age of the picture on the canvas in seconds; NaN without one, and while the server's clock is unknown. */
+  get pictureAgeS() {
+    return this.#report.at === null ? NaN : nowUnix() - this.#takenUnix;
+  }
+
+  /** Which rendition the picture on the canvas is; empty without one. */
+  get rendition() {
+    return this.#report.rendition;
+  }
+
+  /** Why it is that one: `fixed`, `tile`, `network`, `decoding` or `server`. */
+  get renditionReason() {
+    return this.#report.reason;
+  }
+
+  /** The rendition that was asked for, or `auto` for what fits. */
+  get choice() {
+    return this.#choice;
+  }
+
+  set choice(rendition) {
+    this.#choice = rendition;
+    if (this.#wanted) this.want(true);
+  }
+
+  /** The last painted frame with its JPEG, as it was received; null before the first. */
+  lastFrame() {
+    return this.#link.lastFrame(this.#name);
+  }
+
+  /** Watch while true, leave the room while false. @param {boolean} wanted */
+  want(wanted) {
+    this.#wanted = wanted;
+    this.#width = this.#measure();
+    this.#link.wantViewer(this.#name, wanted, this.#choice, this.#width);
+  }
+
+  /** Notice how large the picture is shown by now: in another layout, zoomed, on another screen. */
+  refresh() {
+    if (this.#wanted && this.#measure() !== this.#width) this.want(true);
+  }
+
+  // As it appears on the screen, in device pixels.
+  #measure() {
+    return Math.round(this.#canvas.getBoundingClientRect().width * devicePixelRatio);
+  }
+
+  /** Leave for good. */
+  close() {
+    this.#link.closeViewer(this.#name);
+  }
+
+  /** @param {import('../stream/viewer.js').Report} report */
+  take(report) {
+    const before = this.#report;
+    this.#report = report;
+    if (report.watch !== before.watch) {
+      this.#rate.clear();
+      this.#bytes.clear();
+      this.#latency.clear();
+      this.#first = true;
+    }
+    // When it was painted, not when we hear of it: a busy page hears late.
+    const aliveMs = report.aliveUnix * 1000 - performance.timeOrigin;
+    for (let frame = before.received; frame < report.received; frame += 1) this.#bytes.add(aliveMs);
+    if (report.painted === before.painted) return;
+    this.#rate.add(aliveMs);
+    this.#reckon(report);
+    if (this.#first) this.dispatchEvent(new CustomEvent('painted'));
+    this.#first = false;
+  }
+
+  #reckon({ at, aliveUnix }) {
+    const clock = this.#clock;
+    if (this.#stepped.take(at, aliveUnix, clock)) clock.doubt();
+    if (this.#doubts !== clock.doubts) this.#latency.clear();
+    this.#doubts = clock.doubts;
+    // While nothing better is known: as if it had come at once.
+    this.#takenUnix = clock.known ? at - clock.offset : aliveUnix;
+    if (clock.known) this.#latency.add((aliveUnix - this.#takenUnix) * 1000);
+  }
+}

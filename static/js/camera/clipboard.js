@@ -1,0 +1,79 @@
+/** Putting pictures and addresses onto the clipboard. */
+import { fetchJpeg } from './snapshot.js';
+
+/** Why there is nothing on the clipboard, in words for people. */
+export class ClipboardError extends Error {}
+
+/**
+ * Copy the picture of a tile, as PNG: it is what browsers take.
+ *
+ * @param {import('../grid/tile.js').Tile} tile
+ * @throws {ClipboardError} When the browser does not do it, or there is no picture.
+ */
+export async function copyPicture(tile) {
+  if (!navigator.clipboard?.write || typeof ClipboardItem === 'undefined') {
+    throw new ClipboardError(
+      window.isSecureContext
+        ? 'This browser cannot copy pictures. “s” saves the picture as a file.'
+        : 'Browsers copy pictures only from pages on https or localhost. “s” saves the picture as a file.',
+    );
+  }
+  const png = readPng(tile);
+  // What went wrong with the picture matters more than that the browser was given none.
+  let fault = null;
+  png.catch((error) => {
+    fault = error;
+  });
+  try {
+    // At once, with the picture to follow: some browsers only take it while the key or click is fresh.
+    await navigator.clipboard.write([new ClipboardItem({ 'image/png': png })]);
+  } catch {
+    throw fault instanceof ClipboardError
+      ? fault
+      : new ClipboardError('The browser refused to copy the picture. “s” saves it as a file.');
+  }
+}
+
+/**
+ * @param {string} text
+ * @returns {Promise<boolean>}
+ */
+export async function copyText(text) {
+  try {
+    await navigator.clipboard.writeText(text);
+    return true;
+  } catch {
+    return copySelected(text);
+  }
+}
+
+async function readPng(tile) {
+  const { jpeg } = (await fetchJpeg(tile)) ?? {};
+  if (!jpeg) throw new ClipboardError(`${tile.title} has no picture to copy yet.`);
+  const bitmap = await createImageBitmap(new Blob([jpeg], { type: 'image/jpeg' }));
+  const { width, height } = bitmap;
+  const canvas = makeCanvas(width, height);
+  canvas.getContext('2d').drawImage(bitmap, 0, 0);
+  bitmap.close();
+  if (canvas.convertToBlob) return canvas.convertToBlob({ type: 'image/png' });
+  return new Promise((resolve) => canvas.toBlob(resolve, 'image/png'));
+}
+
+function makeCanvas(width, height) {
+  if (typeof OffscreenCanvas === 'function') return new OffscreenCanvas(width, height);
+  return Object.assign(document.createElement('canvas'), { width, height });
+}
+
+// On plain http there is no other way.
+function copySelected(text) {
+  const area = document.createElement('textarea');
+  area.className = 'visually-hidden';
+  area.value = text;
+  document.body.append(area);
+  const focused = document.activeElement;
+  area.select();
+  const copied = document.execCommand('copy');
+  area.remove();
+  focused?.focus();
+  return copied;
+}

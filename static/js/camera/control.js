@@ -1,0 +1,251 @@
+/** One control as a row of the panel: a slider, a choice, a switch, or an area of the picture. */
+import { Knob } from './knob.js';
+import { NumberField } from '../ui/number.js';
+import { setText } from '../ui/text.js';
+
+/**
+ * @typedef {import('./controls.js').ControlState} ControlState
+ * @typedef {import('../stream/connection.js').Reply} Reply
+ *
+ * @typedef {object} Way  How a row reaches its camera.
+ * @property {(value: ControlState['value']) => Promise<Reply>} set
+ * @property {() => Promise<Reply>} reset
+ * @property {(onChange: (area: number[] | null, done: boolean) => Promise<unknown> | void) => boolean} adjust
+ *   Puts a frame over the picture, or takes it away; says whether there is one now.
+ * @property {AbortSignal} signal  The row is gone.
+ */
+
+/** Most options that stand side by side; more are a list. */
+const MAX_SEGMENTS = 4;
+
+let lastId = 0;
+
+/** What all kinds share: title, reset, and words of refusal. */
+export class Row {
+  #note;
+  #reset;
+  #refusal = '';
+  #pending = 0;
+  /** @type {ControlState} */
+  control;
+  element;
+
+  /** @param {ControlState} control @param {Way} way */
+  constructor(control, way) {
+    this.control = control;
+    this.way = way;
+    const template = document.querySelector(`#control-${control.kind}-template`);
+    this.element = document.importNode(template.content.firstElementChild, true);
+    this.element.dataset.control = control.name;
+    this.find('[data-title]').textContent = control.title;
+    this.#note = this.find('[data-note]');
+    this.#reset = this.find('[data-reset]');
+    this.#reset.title = this.#reset.ariaLabel = `Reset ${control.title}`;
+    this.#reset.addEventListener('click', () => this.#follow(way.reset()));
+    lastId += 1;
+    this.id = `control-${lastId}`;
+  }
+
+  find(selector) {
+    return this.element.querySelector(selector);
+  }
+
+  /** A person has changed it, and the answer is not yet here. */
+  get pending() {
+    return this.#pending > 0;
+  }
+
+  /** Say what was wrong with a value that was not sent; empty for nothing. @param {string} fault */
+  refuse(fault) {
+    this.#refusal = fault;
+    this.#showNote();
+  }
+
+  /** Send a value; what the server answers is shown in its place. */
+  set(value) {
+    return this.#follow(this.way.set(value));
+  }
+
+  /** Take what holds now. @param {ControlState} control */
+  show(control) {
+    this.control = control;
+    const changed = JSON.stringify(control.value) !== JSON.stringify(control.default);
+    this.#reset.hidden = !changed || !control.active;
+    this.element.toggleAttribute('data-inactive', !control.active);
+    for (const input of this.element.querySelectorAll('input, select, [data-adjust]')) {
+      input.disabled = !control.active;
+    }
+    this.#showNote();
+    if (!this.pending) this.showValue(control.value);
+  }
+
+  async #follow(asked) {
+    this.#pending += 1;
+    const reply = await asked;
+    this.#pending -= 1;
+    this.#refusal = reply.ok ? '' : reply.message || `Refused: ${reply.error}`;
+    this.#showNote();
+    if (!this.pending) this.showValue(this.control.value);
+    return reply;
+  }
+
+  #showNote() {
+    const text = this.#refusal || this.control.note || '';
+    setText(this.#note, text);
+    this.#note.hidden = text === '';
+    this.#note.toggleAttribute('data-refused', this.#refusal !== '' || this.control.active);
+  }
+}
+
+class RangeRow extends Row {
+  #knob;
+
+  constructor(control, way) {
+    super(control, way);
+    const { min, max, step, unit = '', title } = control;
+    const slider = this.find('input[type="range"]');
+    const number = this.find('.number');
+    slider.id = this.id;
+    this.find('[data-title]').htmlFor = this.id;
+    Object.assign(slider, { min, max, step });
+    Object.assign(number, { ariaValueMin: min, ariaValueMax: max });
+    number.dataset.step = step;
+    number.inputMode = min < 0 ? 'text' : 'decimal'; // A phone's keyboard of digits has no minus sign.
+    number.ariaLabel = `${title}, ${min} to ${max} ${unit}`.trim();
+    setText(this.find('[data-unit]'), unit);
+    const options = { signal: way.signal, onFault: (fault) => this.refuse(fault) };
+    this.#knob = new Knob(this.element, (value) => this.set(value), options);
+  }
+
+  showValue(value) {
+    this.#knob.show(value);
+  }
+}
+
+class ChoiceRow extends Row {
+  #select;
+  #radios = [];
+
+  constructor(control, way) {
+    super(control, way);
+    const segments = this.find('[data-segments]');
+    this.#select = this.find('[data-select]');
+    if (control.options.length <= MAX_SEGMENTS && control.options.join('').length < 28) {
+      this.#select.remove();
+      segments.ariaLabel = control.title;
+      this.#radios = control.options.map((option) => this.#makeRadio(segments, option));
+    } else {
+      segments.remove();
+      this.#select.id = this.id;
+      this.find('[data-title]').htmlFor = this.id;
+      this.#select.append(...control.options.map((option) => new Option(this.#word(option), option)));
+      this.#select.addEventListener('change', () => this.set(this.#select.value));
+    }
+  }
+
+  showValue(value) {
+    for (const radio of this.#radios) radio.checked = radio.value === value;
+    this.#select.value = value;
+  }
+
+  #makeRadio(segments, option) {
+    const label = document.createElement('label');
+    const radio = document.createElement('input');
+    const word = document.createElement('span');
+    Object.assign(radio, { type: 'radio', name: this.id, value: option });
+    radio.addEventListener('change', () => this.set(option));
+    word.textContent = this.#word(option);
+    label.className = 'segment';
+    label.append(radio, word);
+    segments.append(label);
+    return radio;
+  }
+
+  #word(option) {
+    const { unit = '' } = this.control;
+    const text = option.replace(/^(\d+)x(\d+)$/, '$1 × $2');
+    const word = text.charAt(0).toUpperCase() + text.slice(1);
+    return unit === '°' ? `${word}°` : `${word} ${unit}`.trim();
+  }
+}
+
+class SwitchRow extends Row {
+  #box;
+
+  constructor(control, way) {
+    super(control, way);
+    this.#box = this.find('input');
+    this.#box.id = this.id;
+    this.find('[data-title]').htmlFor = this.id;
+    this.#box.addEventListener('change', () => this.set(this.#box.checked));
+  }
+
+  showValue(value) {
+    this.#box.checked = value;
+  }
+}
+
+class AreaRow extends Row {
+  #fields;
+  #button;
+
+  constructor(control, way) {
+    super(control, way);
+    this.element.ariaLabel = control.title;
+    const sides = [...this.element.querySelectorAll('[data-side]')];
+    this.#fields = sides.map((side, index) => {
+      return new NumberField(side, (percent) => this.#onNumber(index, percent), (fault) => this.refuse(fault));
+    });
+    this.#button = this.find('[data-adjust]');
+    this.#button.addEventListener('click', () => {
+      this.#press(way.adjust((area, done) => this.#onFrame(area, done)));
+    });
+    this.find('[data-title]').htmlFor = sides[0].id = this.id;
+  }
+
+  showValue(area) {
+    area.forEach((share, index) => this.#fields[index].show(percentOf(share)));
+  }
+
+  /** The frame has moved: to `area`, for good once it is `done`; null when it is taken away. */
+  #onFrame(area, done) {
+    if (area === null) return this.#press(false);
+    area.forEach((share, index) => this.#fields[index].write(percentOf(share)));
+    return done ? this.set(area) : undefined;
+  }
+
+  #onNumber(index, percent) {
+    const area = [...this.control.value];
+    area[index] = percent / 100;
+    // A side that would reach out of the picture is moved, or made smaller, as far as that goes.
+    const [place, extent] = index % 2 === 0 ? [0, 2] : [1, 3];
+    if (area[place] + area[extent] > 1) {
+      if (index === place) area[extent] = round(1 - area[place]);
+      else area[place] = round(Math.max(0, 1 - area[extent]));
+    }
+    this.set(area);
+  }
+
+  #press(pressed) {
+    this.#button.setAttribute('aria-pressed', String(pressed));
+    setText(this.find('[data-adjust-word]'), pressed ? 'Done' : 'Adjust');
+  }
+}
+
+const KINDS = { range: RangeRow, choice: ChoiceRow, switch: SwitchRow, area: AreaRow };
+
+/** @param {ControlState} control @param {Way} way @returns {Row} */
+export function makeRow(control, way) {
+  return new KINDS[control.kind](control, way);
+}
+
+/** Whether a kind can be shown; newer servers may have more. @param {string} kind */
+makeRow.knows = (kind) => kind in KINDS;
+
+function percentOf(share) {
+  return Math.round(share * 1000) / 10;
+}
+
+function round(share) {
+  return Math.round(share * 10000) / 10000;
+}

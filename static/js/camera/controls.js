@@ -1,0 +1,159 @@
+/**
+ * What can be set on the camera in focus: its own controls in groups, and presets of them. Everything shown
+ * comes from STATE; what a person changes is shown at once, and replaced by what the server answers.
+ */
+import { makeRow } from './control.js';
+import { Cropper } from './cropper.js';
+import { keepFold } from '../ui/folds.js';
+import { Presets } from './presets.js';
+import { setText } from '../ui/text.js';
+
+/**
+ * @typedef {object} ControlState  One of `controls` of STATE.
+ * @property {string} name
+ * @property {string} title
+ * @property {'range' | 'choice' | 'switch' | 'area'} kind
+ * @property {string} group
+ * @property {boolean | number | string | number[]} value
+ * @property {boolean | number | string | number[]} default
+ * @property {number} [min]
+ * @property {number} [max]
+ * @property {number} [step]
+ * @property {string} [unit]
+ * @property {string[]} [options]
+ * @property {boolean} active
+ * @property {string} [note]  Why it cannot be set now, or what the camera did not take.
+ */
+
+export class Controls {
+  #element;
+  #fields;
+  #groups;
+  #resetAll;
+  #presets;
+  #cropper;
+  #ask;
+  #tile = null;
+  #role = 'viewer';
+  #connected = false;
+  /** What the rows were made for: they are made anew when that changes. */
+  #shape = '';
+  /** @type {Map<string, import('./control.js').Row>} */
+  #rows = new Map();
+  /** @type {Map<string, {element: HTMLDetailsElement, changed: Element}>} */
+  #shown = new Map();
+  #gone = new AbortController();
+
+  /**
+   * @param {HTMLElement} element
+   * @param {(event: string, payload: object) => Promise<import('../stream/connection.js').Reply>} ask  Shows the STATE
+   *   that is answered, and leaves words of refusal to us.
+   */
+  constructor(element, ask) {
+    this.#element = element;
+    this.#ask = ask;
+    this.#fields = element.querySelector('[data-controls-fields]');
+    this.#groups = element.querySelector('[data-control-groups]');
+    this.#resetAll = element.querySelector('[data-controls-reset]');
+    this.#presets = new Presets(element, (preset, todo) => this.#send('preset', { preset, do: todo }));
+    this.#cropper = new Cropper(document.querySelector('#cropper-template'));
+    this.#resetAll.addEventListener('click', async () => {
+      const reply = await this.#send('reset', {});
+      this.#presets.say(reply.ok ? '' : reply.message);
+    });
+  }
+
+  /** Show one tile's controls; with null, nothing. @param {import('../grid/tile.js').Tile | null} tile */
+  show(tile) {
+    if (tile !== this.#tile) {
+      this.#cropper.close();
+      this.#presets.forget();
+      this.#shape = '';
+    }
+    this.#tile = tile;
+    this.refresh();
+  }
+
+  /** @param {{role: string, connected: boolean}} access */
+  setAccess({ role, connected }) {
+    this.#role = role;
+    this.#connected = connected;
+    this.refresh();
+  }
+
+  /** Show what STATE says now. */
+  refresh() {
+    const state = this.#tile?.state;
+    const controls = (state?.controls ?? []).filter(({ kind }) => makeRow.knows(kind));
+    this.#element.hidden = controls.length === 0;
+    if (this.#element.hidden) {
+      this.#cropper.close();
+      return;
+    }
+    this.#fields.disabled = !this.#allowed;
+    const shape = JSON.stringify(controls.map(({ value, active, note, ...fixed }) => fixed));
+    if (shape !== this.#shape) {
+      this.#shape = shape;
+      this.#build(controls);
+    }
+    for (const control of controls) this.#rows.get(control.name).show(control);
+    this.#presets.show(state.presets ?? [], state.preset ?? null);
+    this.#cropper.refresh(state, this.#allowed);
+    this.#showChanged(controls);
+  }
+
+  get #allowed() {
+    return this.#role === 'operator' && this.#connected;
+  }
+
+  #send(event, payload) {
+    return this.#ask(event, { camera: this.#tile.name, ...payload });
+  }
+
+  #build(controls) {
+    this.#gone.abort();
+    this.#gone = new AbortController();
+    this.#cropper.close();
+    this.#rows.clear();
+    this.#shown.clear();
+    this.#groups.replaceChildren();
+    for (const control of controls) {
+      const row = makeRow(control, {
+        set: (value) => this.#send('control', { control: control.name, value }),
+        reset: () => this.#send('reset', { control: control.name }),
+        adjust: (onChange) => this.#cropper.toggle(this.#tile, onChange),
+        signal: this.#gone.signal,
+      });
+      this.#rows.set(control.name, row);
+      this.#rowsOf(control.group).append(row.element);
+    }
+  }
+
+  #rowsOf(title) {
+    if (!this.#shown.has(title)) {
+      const template = document.querySelector('#control-group-template');
+      const element = document.importNode(template.content.firstElementChild, true);
+      element.querySelector('[data-group-title]').textContent = title;
+      // Set once and then left alone, mostly: closed they say how many are changed.
+      keepFold(element, `controls.${title}`, false);
+      this.#groups.append(element);
+      this.#shown.set(title, { element, changed: element.querySelector('[data-group-changed]') });
+    }
+    return this.#shown.get(title).element.querySelector('[data-group-rows]');
+  }
+
+  #showChanged(controls) {
+    const changed = controls.filter((control) => control.active && !isDefault(control));
+    for (const [title, { changed: place }] of this.#shown) {
+      const count = changed.filter(({ group }) => group === title).length;
+      setText(place, count > 0 ? `${count} changed` : '');
+    }
+    this.#resetAll.hidden = changed.length === 0;
+    this.#resetAll.disabled = !this.#allowed;
+  }
+}
+
+/** @param {ControlState} control */
+export function isDefault(control) {
+  return JSON.stringify(control.value) === JSON.stringify(control.default);
+}

@@ -1,0 +1,209 @@
+/** The controls and details of the camera in focus. */
+import { WORDS } from './condition.js';
+import {
+  UNKNOWN, formatAge, formatBitrate, formatBytes, formatCount, formatFps, formatFpsSetting, formatMs,
+  formatSize,
+} from '../ui/format.js';
+import { keepFold } from '../ui/folds.js';
+import { Knob } from './knob.js';
+import { ProcessingList } from './processing.js';
+import { SizeChoice } from './sizechoice.js';
+import { setText, setTitle } from '../ui/text.js';
+
+const VIEWER_REASON = 'You are here as a viewer. An operator can change these.';
+const NO_LINK_REASON = 'Controls work again once the server is connected.';
+const SOURCES_OWN = 'source';
+const RUNNING = new Set(['idle', 'starting', 'live', 'stalled', 'retrying']);
+
+/** Each fact: its label, and how it reads from the tile and the camera's part of `stats`. */
+const FACTS = [
+  ['Picture', ({ state }) => formatSize(state.width, state.height)],
+  ['Source rate', ({ state }) => `${formatFpsSetting(state.source_fps ?? NaN)} fps`],
+  ['Captured', (_, stats) => `${formatFps(stats.captured_fps)} fps`],
+  ['Encoded', (_, stats) => describeEncoding(stats)],
+  ['Painted here', ({ viewer }) => `${formatFps(viewer.fps)} fps`],
+  ['Sent to all', (_, stats) => `${formatFps(stats.sent_fps)} fps`],
+  ['Latency', ({ viewer }) => formatMs(viewer.latencyMs)],
+  ['Encoding', (_, stats) => formatMs(stats.encode_ms)],
+  ['Frame', ({ viewer }) => formatBytes(viewer.frameBytes)],
+  ['Receiving', ({ viewer }) => formatBitrate(viewer.bytesPerSecond)],
+  ['Viewers', ({ state }) => formatCount(state.viewers)],
+  ['Frame number', ({ viewer }) => (viewer.lastSeq < 0 ? UNKNOWN : String(viewer.lastSeq))],
+  ['Dropped for you', ({ viewer }) => describeDrops(viewer)],
+  ['Dropped by server', (_, stats) => describeReasons(stats.drops)],
+];
+
+/** A source's own JPEG is not encoded again. */
+function describeEncoding({ encoded_fps, passed_fps }) {
+  return passed_fps > encoded_fps ? "the source's own" : `${formatFps(encoded_fps)} fps`;
+}
+
+/** Event: `act` with {action} when a button is pressed. */
+export class Panel extends EventTarget {
+  #element;
+  #fields;
+  #state;
+  #operatorFields;
+  #toggleButton;
+  #pictureButtons;
+  #popoutButton;
+  #locked;
+  #lockedText;
+  #facts;
+  #knobs;
+  #own;
+  #sizeChoice;
+  #processing;
+  #set;
+  #tile = null;
+  #stats = {};
+  #role = 'viewer';
+  #connected = false;
+
+  /**
+   * @param {HTMLElement} element
+   * @param {(event: 'fps' | 'quality', camera: string, value: number | 'source') => Promise<unknown>} set
+   */
+  constructor(element, set) {
+    super();
+    this.#element = element;
+    this.#set = set;
+    this.#fields = Object.fromEntries(
+      [...element.querySelectorAll('[data-field]')].map((field) => [field.dataset.field, field]),
+    );
+    this.#state = element.querySelector('.panel-state');
+    this.#operatorFields = element.querySelector('[data-operator]');
+    this.#toggleButton = element.querySelector('[data-action="toggle"]');
+    this.#pictureButtons = ['snapshot', 'copy'].map((action) => element.querySelector(`[data-action="${action}"]`));
+    this.#popoutButton = element.querySelector('[data-action="popout"]');
+    this.#locked = element.querySelector('[data-locked]');
+    this.#lockedText = element.querySelector('[data-locked-text]');
+    this.#facts = buildFacts(element.querySelector('[data-facts]'));
+    keepFold(element.querySelector('[data-details]'), 'details', false);
+    this.#processing = new ProcessingList(element.querySelector('[data-processing]'));
+    this.#knobs = {
+      fps: new Knob(element.querySelector('[data-knob="fps"]'), nowhere),
+      quality: new Knob(element.querySelector('[data-knob="quality"]'), nowhere),
+    };
+    this.#own = Object.fromEntries(Object.keys(this.#knobs).map((event) => {
+      const button = element.querySelector(`[data-knob="${event}"] [data-own]`);
+      button.addEventListener('click', () => this.#set(event, this.#tile.name, SOURCES_OWN));
+      return [event, button];
+    }));
+    this.#sizeChoice = new SizeChoice(element.querySelector('[data-size-choice]'));
+    element.addEventListener('click', (event) => {
+      const action = event.target.closest('[data-action]')?.dataset.action;
+      if (action) this.dispatchEvent(new CustomEvent('act', { detail: { action } }));
+    });
+    element.querySelector('[data-knobs]').addEventListener('submit', (event) => event.preventDefault());
+  }
+
+  /** Show one tile's controls; with null, nothing. @param {import('../grid/tile.js').Tile | null} tile */
+  show(tile) {
+    this.#tile = tile;
+    this.#element.hidden = tile === null;
+    if (tile === null) return;
+    for (const [event, knob] of Object.entries(this.#knobs)) {
+      knob.retarget((value) => this.#set(event, tile.name, value));
+    }
+    this.refresh();
+  }
+
+  /** @param {{role: string, connected: boolean}} access */
+  setAccess({ role, connected }) {
+    this.#role = role;
+    this.#connected = connected;
+    this.refresh();
+  }
+
+  /** @param {Record<string, object>} stats  Per camera. */
+  setStats(stats) {
+    this.#stats = stats;
+  }
+
+  refresh() {
+    const tile = this.#tile;
+    if (tile === null) return;
+    this.#showState(tile);
+    this.#showAccess();
+    this.#sizeChoice.show(tile);
+    this.#knobs.fps.show(tile.state.fps ?? tile.state.source_fps ?? null, practicalFps(tile.state));
+    this.#knobs.quality.show(tile.state.quality ?? null);
+    for (const [event, button] of Object.entries(this.#own)) {
+      // Older nodes do not tell, and take no such wish.
+      button.hidden = !tile.state.set;
+      button.setAttribute('aria-pressed', String(tile.state.set?.[event] === null));
+    }
+    this.#processing.show(tile.state.process);
+    const stats = this.#stats[tile.name] ?? {};
+    for (const [value, read] of this.#facts) setText(value, read(tile, stats));
+  }
+
+  #showState(tile) {
+    const { condition, state } = tile;
+    const { title, word, since, reason, toggle } = this.#fields;
+    this.#state.dataset.lamp = condition;
+    setText(title, tile.title);
+    setTitle(title, tile.title);
+    setText(word, WORDS[condition]);
+    setText(since, Number.isFinite(tile.sinceS) ? `for ${formatAge(tile.sinceS)}` : '');
+    setText(reason, state.reason ?? '');
+    reason.hidden = !state.reason;
+    const running = RUNNING.has(state.state);
+    setText(toggle, running ? 'Stop' : 'Start');
+    // Starting is what one wants of a camera that stands still; stopping should not shout.
+    this.#toggleButton.classList.toggle('button-accent', !running);
+    const href = running ? '#i-stop' : '#i-play';
+    const use = this.#toggleButton.querySelector('use');
+    if (use.getAttribute('href') !== href) use.setAttribute('href', href);
+  }
+
+  #showAccess() {
+    const allowed = this.#role === 'operator' && this.#connected;
+    this.#operatorFields.disabled = !allowed;
+    this.#toggleButton.disabled = !allowed;
+    for (const button of this.#pictureButtons) button.disabled = !this.#tile.hasPicture;
+    // What is out can always come back.
+    this.#popoutButton.disabled = !this.#tile.viewer.hasPicture && this.#popoutButton.ariaPressed !== 'true';
+    this.#locked.hidden = allowed;
+    setText(this.#lockedText, this.#connected ? VIEWER_REASON : NO_LINK_REASON);
+  }
+}
+
+/** Whether the camera would be stopped (rather than started) by its button. @param {string} state */
+export function isRunning(state) {
+  return RUNNING.has(state);
+}
+
+// A slider to 120 would be useless for a camera of 15 fps; the number beside it still takes any value.
+function practicalFps({ source_fps: sourceFps, fps }) {
+  const most = sourceFps > 0 ? sourceFps : Math.max(30, fps ?? 0);
+  return Math.min(120, Math.max(2, Math.ceil(most)));
+}
+
+function buildFacts(list) {
+  return FACTS.map(([label, read]) => {
+    const row = document.createElement('div');
+    const term = document.createElement('dt');
+    const value = document.createElement('dd');
+    term.textContent = label;
+    row.append(term, value);
+    list.append(row);
+    return [value, read];
+  });
+}
+
+function describeDrops({ dropped, skippedHere, undecodable }) {
+  const parts = [];
+  if (skippedHere > 0) parts.push(`${formatCount(skippedHere)} in this browser`);
+  if (undecodable > 0) parts.push(`${formatCount(undecodable)} undecodable`);
+  return parts.length > 0 ? `${formatCount(dropped)} (${parts.join(', ')})` : formatCount(dropped);
+}
+
+function describeReasons(drops) {
+  const counted = Object.entries(drops ?? {}).filter(([, count]) => count > 0);
+  if (counted.length === 0) return '0';
+  return counted.map(([reason, count]) => `${reason} ${formatCount(count)}`).join(', ');
+}
+
+async function nowhere() {}

@@ -1,0 +1,120 @@
+/** How a camera's frame processors do: one line on its tile while something is wrong, a list in the panel. */
+import { UNKNOWN, plural } from '../ui/format.js';
+import { setText } from '../ui/text.js';
+
+/**
+ * @typedef {object} Processing  An entry of STATE's `process`.
+ * @property {string} name
+ * @property {'ok' | 'slow' | 'failing' | 'skipped' | 'stuck'} state
+ * @property {string} message
+ * @property {number | null} ms
+ * @property {number} [errors]
+ */
+
+const WORDS = { ok: 'Working', slow: 'Slow', failing: 'Failing', skipped: 'Left out', stuck: 'Stuck' };
+
+/** The lamp of each, in the colours of the cameras' own states. */
+const LAMPS = { ok: 'live', slow: 'stalled', failing: 'retrying', skipped: 'retrying', stuck: 'gone' };
+
+const WORST_FIRST = ['stuck', 'skipped', 'failing', 'slow'];
+
+/** @param {Processing} processing */
+function describe({ name, state, message }) {
+  return `${name}: ${message || WORDS[state]}`;
+}
+
+/** The line on a tile. It is there only while there is something to say. */
+export class ProcessingTrouble {
+  #glass;
+  #line = null;
+
+  /** @param {HTMLElement} glass  What the picture lies on. */
+  constructor(glass) {
+    this.#glass = glass;
+  }
+
+  /** @param {Processing[] | undefined} list */
+  show(list) {
+    const wrong = (list ?? []).filter(({ state }) => WORST_FIRST.includes(state));
+    wrong.sort((one, other) => WORST_FIRST.indexOf(one.state) - WORST_FIRST.indexOf(other.state));
+    if (wrong.length === 0) {
+      this.#line?.remove();
+      this.#line = null;
+      return;
+    }
+    this.#line ??= this.#add();
+    const more = wrong.length > 1 ? ` (and ${wrong.length - 1} more)` : '';
+    setText(this.#line.querySelector('.processing-text'), describe(wrong[0]) + more);
+    this.#line.dataset.processing = wrong[0].state;
+    const all = wrong.map(describe).join('\n');
+    if (this.#line.title !== all) this.#line.title = all;
+  }
+
+  #add() {
+    const line = document.createElement('p');
+    line.className = 'processing-trouble';
+    const icon = document.createElementNS('http://www.w3.org/2000/svg', 'svg');
+    icon.setAttribute('class', 'icon');
+    icon.setAttribute('aria-hidden', 'true');
+    const use = document.createElementNS('http://www.w3.org/2000/svg', 'use');
+    use.setAttribute('href', '#i-warning');
+    icon.append(use);
+    const text = document.createElement('span');
+    text.className = 'processing-text';
+    line.append(icon, text);
+    this.#glass.append(line);
+    return line;
+  }
+}
+
+/** The list in the panel: every processor with its state and what it takes. */
+export class ProcessingList {
+  #section;
+  #list;
+  #rows = [];
+
+  /** @param {HTMLElement} section */
+  constructor(section) {
+    this.#section = section;
+    this.#list = section.querySelector('ol');
+  }
+
+  /** @param {Processing[] | undefined} list */
+  show(list = []) {
+    this.#section.hidden = list.length === 0;
+    while (this.#rows.length > list.length) this.#rows.pop().item.remove();
+    while (this.#rows.length < list.length) this.#rows.push(this.#addRow());
+    list.forEach(({ name, state, message, ms, errors = 0 }, at) => {
+      const row = this.#rows[at];
+      row.item.dataset.lamp = LAMPS[state] ?? 'idle';
+      setText(row.name, name);
+      setText(row.word, WORDS[state] ?? state);
+      setText(row.ms, `${ms === null ? UNKNOWN : ms.toFixed(ms < 10 ? 1 : 0)} ms`);
+      // What is over is still worth knowing.
+      const past = errors > 0 ? `${plural(errors, 'error')} so far` : '';
+      setText(row.message, message || past);
+      row.message.hidden = !(message || past);
+    });
+  }
+
+  #addRow() {
+    const item = document.createElement('li');
+    const row = { item };
+    const head = document.createElement('div');
+    head.className = 'processing-head';
+    const lamp = document.createElement('span');
+    lamp.className = 'lamp';
+    lamp.setAttribute('aria-hidden', 'true');
+    head.append(lamp);
+    for (const part of ['name', 'word', 'ms']) {
+      row[part] = document.createElement('span');
+      row[part].className = `processing-${part}`;
+      head.append(row[part]);
+    }
+    row.message = document.createElement('p');
+    row.message.className = 'processing-message';
+    item.append(head, row.message);
+    this.#list.append(item);
+    return row;
+  }
+}

@@ -1,0 +1,59 @@
+/** In which size a person wants the pictures of the camera in focus: what fits, or always the same. */
+import { recall, remember } from '../ui/preferences.js';
+
+export const AUTO = 'auto';
+
+const NAME = 'sizes';
+
+/** The rendition that was chosen for a camera in this browser, or `auto`. @param {string} camera */
+export function chosenSize(camera) {
+  const sizes = recallSizes();
+  // A camera may be called `constructor`, which every object has.
+  return Object.hasOwn(sizes, camera) ? sizes[camera] : AUTO;
+}
+
+export class SizeChoice {
+  #select;
+  #tile = null;
+  #offered = '';
+
+  /** @param {HTMLSelectElement} select */
+  constructor(select) {
+    this.#select = select;
+    select.addEventListener('change', () => this.#choose(select.value));
+  }
+
+  /** @param {import('../grid/tile.js').Tile} tile */
+  show(tile) {
+    this.#tile = tile;
+    const { renditions = ['full'], width, height } = tile.state;
+    const offered = JSON.stringify([renditions, width, height]);
+    if (offered !== this.#offered) {
+      this.#offered = offered;
+      this.#select.replaceChildren(...[AUTO, ...renditions].map((name) => optionOf(name, tile.state)));
+    }
+    // Chosen once, and offered no more: then it is what fits that comes.
+    const choice = renditions.includes(tile.viewer.choice) ? tile.viewer.choice : AUTO;
+    if (this.#select.value !== choice) this.#select.value = choice;
+  }
+
+  #choose(rendition) {
+    this.#tile.viewer.choice = rendition;
+    const { [this.#tile.name]: _, ...others } = recallSizes();
+    const sizes = rendition === AUTO ? others : { ...others, [this.#tile.name]: rendition };
+    remember(NAME, Object.keys(sizes).length > 0 ? sizes : null);
+  }
+}
+
+function recallSizes() {
+  const isObject = (value) => typeof value === 'object' && value !== null && !Array.isArray(value);
+  return recall(NAME, (value) => (isObject(value) ? value : null), {});
+}
+
+function optionOf(name, { width, height }) {
+  const option = document.createElement('option');
+  option.value = name;
+  const whole = width && height ? `Full, ${width} × ${height}` : 'Full';
+  option.textContent = name === AUTO ? 'Auto' : name === 'full' ? whole : `${name} wide`;
+  return option;
+}

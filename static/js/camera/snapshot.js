@@ -1,0 +1,54 @@
+/** Saving the picture of a camera as a file. */
+import { nowUnix } from '../stream/clock.js';
+import { snapshotName } from '../ui/format.js';
+
+const PATIENCE_MS = 3000;
+
+/**
+ * Offer the picture of a tile as a download.
+ *
+ * @param {import('../grid/tile.js').Tile} tile
+ * @returns {Promise<string | null>} the file's name; null when there is no picture
+ */
+export async function saveSnapshot(tile) {
+  const picture = await fetchJpeg(tile);
+  if (picture === null) return null;
+  const name = snapshotName(tile.name, picture.at);
+  download(new Blob([picture.jpeg], { type: 'image/jpeg' }), name);
+  return name;
+}
+
+/**
+ * The picture of a tile in full size: as it is on the canvas, or, where that is a smaller rendition and the
+ * camera is live, the newest one of the server.
+ *
+ * @param {import('../grid/tile.js').Tile} tile
+ * @returns {Promise<{jpeg: ArrayBuffer | Blob, at: number} | null>}  `at` is the capture time in Unix seconds.
+ */
+export async function fetchJpeg(tile) {
+  const frame = await tile.viewer.lastFrame();
+  const shown = frame && { jpeg: frame.jpeg, at: frame.header.at };
+  if (shown !== null && (frame.header.rendition === 'full' || tile.condition !== 'live')) return shown;
+  return (await fetchSnapshot(tile.name)) ?? shown;
+}
+
+async function fetchSnapshot(camera) {
+  try {
+    const address = `snapshot/${encodeURIComponent(camera)}.jpg`;
+    const response = await fetch(address, { cache: 'no-store', signal: AbortSignal.timeout(PATIENCE_MS) });
+    if (!response.ok) return null;
+    const at = Number(response.headers.get('X-Timestamp')) || nowUnix();
+    return { jpeg: await response.blob(), at };
+  } catch {
+    return null;
+  }
+}
+
+function download(blob, name) {
+  const link = document.createElement('a');
+  link.href = URL.createObjectURL(blob);
+  link.download = name;
+  link.click();
+  // Not at once: some browsers read the blob only after the click is over.
+  setTimeout(() => URL.revokeObjectURL(link.href), 10000);
+}

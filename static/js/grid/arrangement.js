@@ -1,0 +1,170 @@
+/**
+ * Which cameras are shown, in which order, and how many at a time. Knows no document.
+ *
+ * @typedef {{name: string, title: string, condition: import('../camera/condition.js').Condition}} Named
+ * @typedef {'auto' | '1' | '2x2' | '3x3'} Layout
+ * @typedef {'all' | 'running' | 'trouble' | 'stopped'} Group
+ */
+import { TROUBLE } from '../camera/condition.js';
+import { inOrder, keepAbsent, moveBefore } from './order.js';
+import { recall, remember } from '../ui/preferences.js';
+
+export const LAYOUTS = /** @type {const} */ (['auto', '1', '2x2', '3x3']);
+export const GROUPS = /** @type {const} */ (['all', 'running', 'trouble', 'stopped']);
+
+const MAX_NAMES = 1000;
+const STOPPED = new Set(['stopped', 'ended']);
+
+/** Event: `change` when anything of it did. */
+export class Arrangement extends EventTarget {
+  #layout = recall('layout', (value) => (LAYOUTS.includes(value) ? value : null), 'auto');
+  #order = recall('order', checkNames, []);
+  // What this browser remembers: an address may say otherwise.
+  #ownLayout = this.#layout;
+  #ownOrder = this.#order;
+  #only = null;
+  #page = 1;
+  #text = '';
+  #group = 'all';
+
+  /** @returns {Layout} */
+  get layout() {
+    return this.#layout;
+  }
+
+  /** Columns, and rows, of a page; 0 where tiles are packed by their pictures. */
+  get columns() {
+    return { auto: 0, 1: 1, '2x2': 2, '3x3': 3 }[this.#layout];
+  }
+
+  get perPage() {
+    return this.columns ** 2 || Infinity;
+  }
+
+  /** Counts from 1; may be past the last one. */
+  get page() {
+    return this.#page;
+  }
+
+  get text() {
+    return this.#text;
+  }
+
+  /** @returns {Group} */
+  get group() {
+    return this.#group;
+  }
+
+  get filtered() {
+    return this.#text !== '' || this.#group !== 'all';
+  }
+
+  /** Somebody moved a camera. */
+  get ordered() {
+    return this.#order.length > 0;
+  }
+
+  /** Names in their order, others after them; none where nobody moved one. @returns {readonly string[]} */
+  get order() {
+    return this.#order;
+  }
+
+  /** What an address must say for this browser to show the same again; null for what it remembers itself. */
+  get foreign() {
+    const layout = this.#layout === 'auto' && this.#ownLayout === 'auto' ? null : this.#layout;
+    return { layout, order: String(this.#order) === String(this.#ownOrder) ? null : this.#order };
+  }
+
+  /** The names a kiosk is limited to; null for all. @returns {string[] | null} */
+  get only() {
+    return this.#only;
+  }
+
+  /** @param {Layout} layout */
+  chooseLayout(layout) {
+    this.#ownLayout = layout;
+    remember('layout', layout === 'auto' ? null : layout);
+    this.show({ layout, page: 1 });
+  }
+
+  /**
+   * Take what an address says, without remembering it.
+   *
+   * @param {{layout?: Layout | null, page?: number, text?: string,
+   *   group?: Group, order?: string[] | null}} shown
+   */
+  show({ layout, page, text, group, order }) {
+    const before = this.#all;
+    if (LAYOUTS.includes(layout)) this.#layout = layout;
+    if (GROUPS.includes(group)) this.#group = group;
+    if (order) this.#order = order.slice(0, MAX_NAMES);
+    this.#text = text ?? this.#text;
+    this.#page = Math.max(1, page ?? this.#page);
+    if (this.#all !== before) this.#tell();
+  }
+
+  /** Show these cameras and no others (none: all), in this order, whatever is remembered. @param {string[]} names */
+  limit(names) {
+    this.#only = names.length > 0 ? names : null;
+    this.#order = this.#ownOrder = names;
+    this.#layout = this.#ownLayout = 'auto';
+    this.#tell();
+  }
+
+  /** @param {Named[]} cameras  All there are. @param {string} name @param {string | null} before */
+  move(cameras, name, before) {
+    const names = inOrder(this.#order, cameras.map((camera) => camera.name));
+    this.#order = keepAbsent(this.#order, moveBefore(names, name, before)).slice(0, MAX_NAMES);
+    this.#ownOrder = this.#order;
+    remember('order', this.#order);
+    this.#tell();
+  }
+
+  /** Back to the order in which the server tells them. */
+  resetOrder() {
+    this.#order = this.#ownOrder = [];
+    remember('order', null);
+    this.#tell();
+  }
+
+  /**
+   * Those that are shown, in their order, over all pages.
+   *
+   * @template {Named} T
+   * @param {T[]} cameras
+   * @returns {T[]}
+   */
+  pick(cameras) {
+    const byName = new Map(cameras.map((camera) => [camera.name, camera]));
+    return inOrder(this.#order, [...byName.keys()])
+      .map((name) => byName.get(name))
+      .filter((camera) => this.#admits(camera));
+  }
+
+  /** @param {Named} camera @returns {Group} other than `all` */
+  static groupOf({ condition }) {
+    if (TROUBLE.has(condition)) return 'trouble';
+    return STOPPED.has(condition) ? 'stopped' : 'running';
+  }
+
+  get #all() {
+    return [this.#layout, this.#page, this.#text, this.#group, this.#order].join('\n');
+  }
+
+  #admits(camera) {
+    if (this.#only !== null && !this.#only.includes(camera.name)) return false;
+    if (this.#group !== 'all' && Arrangement.groupOf(camera) !== this.#group) return false;
+    const words = this.#text.toLocaleLowerCase().split(/\s+/).filter(Boolean);
+    const called = `${camera.title}\n${camera.name}`.toLocaleLowerCase();
+    return words.every((word) => called.includes(word));
+  }
+
+  #tell() {
+    this.dispatchEvent(new CustomEvent('change'));
+  }
+}
+
+function checkNames(value) {
+  const valid = Array.isArray(value) && value.every((name) => typeof name === 'string');
+  return valid ? value.slice(0, MAX_NAMES) : null;
+}

@@ -1,0 +1,227 @@
+/**
+ * Where the tiles lie in the deck, so that their pictures are as large as can be. All in CSS pixels.
+ *
+ * @typedef {{x: number, y: number, width: number, height: number}} Box
+ *
+ * @typedef {object} Room
+ * @property {number[]} ratios   Width by height of each picture, in order.
+ * @property {number} width      Space for all tiles.
+ * @property {number} height
+ * @property {number} gap        Between tiles.
+ * @property {number} caption    Height of a tile beside its picture.
+ */
+
+// A picture narrower or wider than this is shown between bars, so that it does not starve its row.
+const MIN_RATIO = 9 / 16;
+const MAX_RATIO = 3;
+
+// Rows that differ by less look like a mistake: they become equal.
+const LEAST_DIFFERENCE = 1.15;
+
+// How much taller than the lowest row another may be where the page scrolls.
+const MAX_DIFFERENCE = 1.35;
+
+// Where the page scrolls anyway, tiles need not be as small as they can be.
+const COMFORT = 1.2;
+
+/**
+ * Place tiles in justified rows: in a row all pictures are equally high and as wide as their ratio asks.
+ *
+ * Of all numbers of rows the one is chosen that shows the pictures largest without scrolling. Where some
+ * would be lower than `minHeight`, the page scrolls.
+ *
+ * @param {Room & {minHeight: number}} room  `minHeight` is that of a picture.
+ * @returns {{boxes: Box[], height: number}}  `height` is that of all, at least the room's.
+ */
+export function packRows({ ratios, width, height, gap, caption, minHeight }) {
+  const pictures = ratios.map((ratio) => Math.min(MAX_RATIO, Math.max(MIN_RATIO, ratio || 16 / 9)));
+  const room = { pictures, width, height, gap, caption };
+  const mostRows = Math.floor((height + gap) / (minHeight + caption + gap));
+  let best = null;
+  for (const rows of partitions(room, Math.min(pictures.length, mostRows))) {
+    const heights = fillHeight(rows, room);
+    if (Math.min(...heights) < minHeight && rows.length < mostRows) continue;
+    const score = rows.reduce((sum, row, index) => sum + row.weight * heights[index], 0);
+    if (best === null || score > best.score) best = { rows, heights, score };
+  }
+  if (best === null || Math.min(...best.heights) < minHeight) best = scrolling(room, minHeight);
+  return place(best, room);
+}
+
+/**
+ * Place tiles in a grid of equal cells, as many columns as rows, no larger than the pictures need.
+ *
+ * @param {Room & {columns: number, rows: number}} room  Rows that are kept free for tiles.
+ * @returns {{boxes: Box[], height: number}}
+ */
+export function packCells({ ratios, width, height, gap, caption, columns, rows }) {
+  const most = { width: (width - (columns - 1) * gap) / columns, height: (height - (rows - 1) * gap) / rows };
+  const known = ratios.map((ratio) => ratio || 16 / 9);
+  const cellHeight = Math.floor(Math.min(most.height, most.width / Math.min(...known) + caption));
+  const cellWidth = Math.floor(Math.min(most.width, Math.max(...known) * (cellHeight - caption)));
+  const left = Math.max(0, (width - columns * cellWidth - (columns - 1) * gap) / 2);
+  const top = Math.max(0, (height - rows * cellHeight - (rows - 1) * gap) / 2);
+  const boxes = ratios.map((_, index) => ({
+    x: Math.round(left + (index % columns) * (cellWidth + gap)),
+    y: Math.round(top + Math.floor(index / columns) * (cellHeight + gap)),
+    width: cellWidth,
+    height: cellHeight,
+  }));
+  return { boxes, height };
+}
+
+/**
+ * Index of the box an arrow key leads to: left and right by order, up and down to what lies there.
+ *
+ * @param {Box[]} boxes
+ * @param {number} index
+ * @param {'left' | 'right' | 'up' | 'down'} by
+ * @returns {number} The same index where there is nothing.
+ */
+export function neighbour(boxes, index, by) {
+  if (by === 'left') return Math.max(0, index - 1);
+  if (by === 'right') return Math.min(boxes.length - 1, index + 1);
+  const from = boxes[index];
+  const distance = (box) => Math.hypot((middle(box).y - middle(from).y) * 4, middle(box).x - middle(from).x);
+  const there = boxes
+    .map((box, other) => ({ box, other }))
+    .filter(({ box }) => (by === 'up' ? box.y + box.height <= from.y : box.y >= from.y + from.height));
+  there.sort((a, b) => distance(a.box) - distance(b.box));
+  return there[0]?.other ?? index;
+}
+
+/**
+ * Where something dropped at a point goes among the boxes.
+ *
+ * @param {Box[]} boxes
+ * @param {{x: number, y: number}} point
+ * @returns {{index: number, after: boolean, upright: boolean}}  Next to which box, on which side of it, and
+ *   whether they lie side by side there; a box alone in its row has others above and below.
+ */
+export function dropPlace(boxes, point) {
+  const away = (from, length, at) => Math.max(from - at, 0, at - from - length);
+  const distances = boxes.map((box) => Math.hypot(away(box.x, box.width, point.x), away(box.y, box.height, point.y)));
+  const index = distances.indexOf(Math.min(...distances));
+  const box = boxes[index];
+  const upright = boxes.some((other) => other !== box && other.y < box.y + box.height && box.y < other.y + other.height);
+  return { index, after: upright ? point.x > middle(box).x : point.y > middle(box).y, upright };
+}
+
+function middle({ x, y, width, height }) {
+  return { x: x + width / 2, y: y + height / 2 };
+}
+
+/**
+ * For each number of rows up to the most, the most even way to fill them in order.
+ *
+ * A row is {first, count, sum (of ratios), most (its height where it is as wide as the room), weight}.
+ */
+function partitions(room, most) {
+  const { pictures } = room;
+  const count = pictures.length;
+  // cost[tiles] of placing the first so many in the rows so far, and where the last row of them begins.
+  let cost = [0, ...Array(count).fill(Infinity)];
+  const begins = [];
+  const all = [];
+  for (let rows = 1; rows <= most; rows += 1) {
+    const next = Array(count + 1).fill(Infinity);
+    const begin = Array(count + 1).fill(0);
+    for (let end = rows; end <= count; end += 1) {
+      let sum = 0;
+      // From the end, so that of equals the one with the shorter last row is found first.
+      for (let first = end - 1; first >= rows - 1; first -= 1) {
+        sum += pictures[first];
+        const rowCost = cost[first] + lowness(room, end - first, sum) ** 4;
+        if (rowCost < next[end] * (1 - 1e-9)) {
+          next[end] = rowCost;
+          begin[end] = first;
+        }
+      }
+    }
+    begins.push(begin);
+    cost = next;
+    if (Number.isFinite(cost[count])) all.push(rowsFrom(begins, room));
+  }
+  return all;
+}
+
+// The lower a row has to be to fit in width, the higher this.
+function lowness({ width, gap }, count, sum) {
+  return sum / Math.max(1, width - (count - 1) * gap);
+}
+
+function rowsFrom(begins, room) {
+  const rows = [];
+  let end = room.pictures.length;
+  for (let row = begins.length - 1; row >= 0; row -= 1) {
+    const first = begins[row][end];
+    const ratios = room.pictures.slice(first, end);
+    const sum = ratios.reduce((all, ratio) => all + ratio, 0);
+    rows.unshift({
+      first,
+      count: ratios.length,
+      sum,
+      most: 1 / lowness(room, ratios.length, sum),
+      weight: ratios.reduce((all, ratio) => all + Math.sqrt(ratio), 0),
+    });
+    end = first;
+  }
+  return rows;
+}
+
+// All rows are equally high, but for those that would be too wide: what they leave goes to the others.
+function fillHeight(rows, { height, gap, caption }) {
+  let free = height - (rows.length - 1) * gap - rows.length * caption;
+  let level = 0;
+  [...rows]
+    .sort((a, b) => a.most - b.most)
+    .forEach((row, index) => {
+      level = Math.min(row.most, free / (rows.length - index));
+      free -= level;
+    });
+  const heights = rows.map((row) => Math.max(1, Math.min(row.most, level)));
+  const lowest = Math.min(...heights);
+  return Math.max(...heights) < lowest * LEAST_DIFFERENCE ? heights.map(() => lowest) : heights;
+}
+
+function scrolling(room, minHeight) {
+  const { pictures, height, caption } = room;
+  const target = minHeight * COMFORT;
+  let rows = 1;
+  let sum = 0;
+  let count = 0;
+  for (const ratio of pictures) {
+    sum += ratio;
+    count += 1;
+    if (count > 1 && 1 / lowness(room, count, sum) < target) {
+      rows += 1;
+      sum = ratio;
+      count = 1;
+    }
+  }
+  const best = partitions(room, rows).at(-1) ?? [];
+  const lowest = Math.min(...best.map((row) => row.most));
+  const highest = Math.min(lowest * MAX_DIFFERENCE, Math.max(minHeight, height * 0.85 - caption));
+  return { rows: best, heights: best.map((row) => Math.min(row.most, highest)) };
+}
+
+function place({ rows, heights }, { pictures, width, height, gap, caption }) {
+  const whole = heights.map((one) => Math.floor(one) + caption);
+  const total = whole.reduce((sum, one) => sum + one, 0) + (rows.length - 1) * gap;
+  const boxes = [];
+  let y = Math.max(0, (height - total) / 2);
+  rows.forEach((row, index) => {
+    const picture = Math.floor(heights[index]);
+    const widths = pictures.slice(row.first, row.first + row.count).map((ratio) => ratio * picture);
+    const used = widths.reduce((sum, one) => sum + one, 0) + (row.count - 1) * gap;
+    let x = Math.max(0, (width - used) / 2);
+    for (const one of widths) {
+      // Edges are rounded, not widths, so that the gaps stay equal.
+      const left = Math.round(x);
+      boxes.push({ x: left, y: Math.round(y), width: Math.round(x + one) - left, height: whole[index] });
+      x += one + gap;
+    }
+    y += whole[index] + gap;
+  });
+  return { boxes, height: Math.max(height, total) };
+}

@@ -1,0 +1,232 @@
+/** One camera on the page: its picture, its state in words, and four numbers. */
+import { nowUnix } from '../stream/clock.js';
+import { WORDS, conditionOf, frameInterval } from '../camera/condition.js';
+import { UNKNOWN, formatAge, formatCount, formatFps, formatMs, formatRendition, plural } from '../ui/format.js';
+import { ProcessingTrouble } from '../camera/processing.js';
+import { ViewerProxy } from '../bridge/viewer-proxy.js';
+import { chosenSize } from '../camera/sizechoice.js';
+import { setText, setTitle } from '../ui/text.js';
+
+const DETAILS = {
+  connecting: '',
+  starting: 'Opening the source',
+  idle: 'Nobody watches; the camera rests',
+  stalled: 'No new picture',
+  retrying: 'The source failed; trying again',
+  ended: 'The source has no more pictures',
+  stopped: 'Stopped by an operator',
+  gone: 'Reconnecting by itself',
+};
+
+let lastId = 0;
+
+/**
+ * @typedef {object} CameraState  STATE of the wire contract.
+ * @property {string} name
+ * @property {string} title
+ * @property {string} state
+ * @property {string | null} reason
+ * @property {number} since
+ * @property {number | null} fps
+ * @property {number} quality
+ * @property {number} width
+ * @property {number} height
+ * @property {number | null} source_fps
+ * @property {number} viewers
+ * @property {import('../camera/processing.js').Processing[]} [process]
+ */
+
+/** Event: `condition` when the shown state changed. */
+export class Tile extends EventTarget {
+  #element;
+  #parts;
+  #processing;
+  #viewer;
+  #clock;
+  #state;
+  #condition = 'connecting';
+  #connected = true;
+  #fallback = null;
+  // When the state began, by our clock, which is not set; NaN until the server's can be told from it.
+  #sinceUnix = NaN;
+
+  /**
+   * @param {HTMLTemplateElement} template
+   * @param {CameraState} state
+   * @param {import('../bridge/client.js').Link} link
+   * @param {import('../stream/clock.js').ClockOffset} clock
+   */
+  constructor(template, state, link, clock) {
+    super();
+    // Into this document: a canvas that belongs to the template's own when it is handed to the worker is
+    // painted, but never comes onto the screen.
+    this.#element = document.importNode(template.content.firstElementChild, true);
+    const find = (selector) => this.#element.querySelector(selector);
+    this.#parts = {
+      glass: find('.glass'),
+      canvas: find('canvas'),
+      open: find('.tile-open'),
+      name: find('.tile-name'),
+      key: find('.tile-key'),
+      state: find('.tile-state'),
+      word: find('.tile-word'),
+      veilWord: find('.veil-word'),
+      veilDetail: find('.veil-detail'),
+      veilAge: find('.veil-age'),
+      fps: find('[data-readout="fps"]'),
+      latency: find('[data-readout="latency"]'),
+      dropped: find('[data-readout="dropped"]'),
+      viewers: find('[data-readout="viewers"]'),
+      rendition: find('[data-readout="rendition"]'),
+    };
+    this.#processing = new ProcessingTrouble(this.#parts.glass);
+    this.#element.dataset.camera = state.name;
+    lastId += 1;
+    this.#parts.veilDetail.id = `reason-${lastId}`;
+    this.#parts.open.setAttribute('aria-describedby', this.#parts.veilDetail.id);
+    this.#clock = clock;
+    this.#viewer = new ViewerProxy(link, clock, state.name, this.#parts.canvas, chosenSize(state.name));
+    this.#viewer.addEventListener('painted', () => this.refresh());
+    this.update(state);
+  }
+
+  get element() {
+    return this.#element;
+  }
+
+  /** The button that opens the tile; it takes the keyboard focus for the whole tile. */
+  get openButton() {
+    return this.#parts.open;
+  }
+
+  get viewer() {
+    return this.#viewer;
+  }
+
+  /** There is a picture of it: to save and to copy. */
+  get hasPicture() {
+    return this.#viewer.hasPicture || this.#fallback?.hidden === false;
+  }
+
+  /** Width by height of the picture; a guess until the source has been opened once. */
+  get ratio() {
+    const { width, height } = this.#state;
+    return width > 0 && height > 0 ? width / height : 16 / 9;
+  }
+
+  get name() {
+    return this.#state.name;
+  }
+
+  get title() {
+    return this.#state.title || this.#state.name;
+  }
+
+  /** The newest STATE from the server. */
+  get state() {
+    return this.#state;
+  }
+
+  /** Seconds since the server's state began; NaN while what is shown is the page's own finding. */
+  get sinceS() {
+    if (Number.isNaN(this.#sinceUnix) && this.#clock.known) this.#sinceUnix = this.#state.since - this.#clock.offset;
+    return this.#condition === this.#state.state ? nowUnix() - this.#sinceUnix : NaN;
+  }
+
+  /** @returns {import('../camera/condition.js').Condition} */
+  get condition() {
+    return this.#condition;
+  }
+
+  /** Why it is in its condition, for people. */
+  get reason() {
+    return this.#reasonOf(this.#condition);
+  }
+
+  /** @param {CameraState} state */
+  update(state) {
+    if (state.since !== this.#state?.since) this.#sinceUnix = NaN;
+    this.#state = state;
+    this.#element.style.setProperty('--ratio', this.ratio.toFixed(4));
+    this.#processing.show(state.process);
+    this.refresh();
+  }
+
+  /** Whether the server is there. @param {boolean} connected */
+  setConnected(connected) {
+    this.#connected = connected;
+    this.refresh();
+  }
+
+  /** Show a picture element in place of the canvas, or the canvas again. @param {HTMLElement | null} image */
+  setFallback(image) {
+    this.#fallback?.remove();
+    this.#fallback = image;
+    if (image !== null) this.#parts.canvas.after(image);
+    this.refresh();
+  }
+
+  /** Digit that focuses this tile; 0 for none. @param {number} digit */
+  setKey(digit) {
+    setText(this.#parts.key, digit > 0 ? String(digit) : '');
+    if (digit > 0) this.#parts.open.setAttribute('aria-keyshortcuts', String(digit));
+    else this.#parts.open.removeAttribute('aria-keyshortcuts');
+  }
+
+  /** Show what is true now. Called several times a second. */
+  refresh() {
+    const { state } = this;
+    const viewer = this.#viewer;
+    const hasPicture = viewer.hasPicture;
+    const condition = conditionOf({
+      state: state.state,
+      connected: this.#connected || this.#fallback !== null,
+      watching: viewer.watching,
+      painted: hasPicture,
+      silenceS: viewer.silenceS,
+      intervalS: frameInterval(state),
+    });
+    this.#element.dataset.state = condition;
+    this.#element.toggleAttribute('data-picture', hasPicture);
+    this.#showWords(condition, hasPicture);
+    this.#showNumbers(condition);
+    if (condition !== this.#condition) {
+      this.#condition = condition;
+      this.dispatchEvent(new CustomEvent('condition', { detail: condition }));
+    }
+  }
+
+  #showWords(condition, hasPicture) {
+    const parts = this.#parts;
+    const word = WORDS[condition];
+    setText(parts.name, this.title);
+    parts.state.dataset.lamp = condition;
+    setText(parts.word, word);
+    setText(parts.veilWord, word);
+    const detail = this.#reasonOf(condition);
+    setText(parts.veilDetail, detail);
+    // What there may be no room for, in whole: in the tooltip, and for screen readers.
+    setTitle(parts.open, detail && condition !== 'live' ? `${this.title}\n${word}: ${detail}` : this.title);
+    const age = condition === 'live' || !hasPicture ? NaN : this.#viewer.pictureAgeS;
+    setText(parts.veilAge, age >= 1 ? `Picture is ${formatAge(age)} old` : '');
+    const label = `${this.title}: ${word}`;
+    if (parts.canvas.getAttribute('aria-label') !== label) parts.canvas.setAttribute('aria-label', label);
+  }
+
+  // What the server says about its own state; when the page itself noticed, its reason is another.
+  #reasonOf(condition) {
+    const reason = condition === this.state.state ? this.state.reason : '';
+    return reason || DETAILS[condition] || '';
+  }
+
+  #showNumbers(condition) {
+    const parts = this.#parts;
+    const viewer = this.#viewer;
+    const flowing = condition === 'live' && this.#fallback === null;
+    setText(parts.fps, this.#fallback ? 'MJPEG' : `${formatFps(flowing ? viewer.fps : NaN)} fps`);
+    setText(parts.latency, flowing ? formatMs(viewer.latencyMs) : `${formatMs(NaN)} ms`);
+    setText(parts.dropped, `${formatCount(viewer.dropped)} dropped`);
+    setText(parts.viewers, plural(this.state.viewers ?? 0, 'viewer'));
+    setText(parts.rendition, flowing ? formatRendition(viewer.rendition, viewer.renditionReason) : UNKNOWN);
+  }
+}

@@ -1,0 +1,115 @@
+/** The drawer that shows how the server is doing. */
+import { SERVER_CHARTS } from './charts.js';
+import { Drawer } from '../ui/drawer.js';
+import { UNKNOWN, formatAge, formatBitrate, formatBytes, formatCount, formatMs, formatPercent } from '../ui/format.js';
+import { Plots } from './plots.js';
+import { SERVER_S } from './samples.js';
+import { setText } from '../ui/text.js';
+
+/** Each figure: its label, what it means, and how it reads. */
+const FIGURES = [
+  ['CPU', 'Of one core', ({ process }) => formatPercent(process.cpu_percent)],
+  ['Hub lag', 'How late the event loop was at worst, in the last second', ({ process }) => formatMs(process.hub_lag_ms)],
+  ['Memory', 'Resident', ({ process }) => formatBytes(process.rss_bytes)],
+  ['Connections', 'Dashboards and other clients', ({ process }) => formatCount(process.connections)],
+  ['Descriptors', 'Open files, sockets and pipes', ({ process }) => formatCount(process.descriptors)],
+  ['Stood still', 'How often the event loop did not move for over 2 s', ({ process }) => formatCount(process.hangs)],
+  ['Round trip', 'From this page to the server and back', ({ roundTripS }) => formatMs(roundTripS * 1000)],
+  ['Receiving', 'All cameras on this page', ({ kbps }) => formatBitrate((kbps * 1000) / 8)],
+];
+
+/** Reasons as `stats` names them, in words. */
+const REASONS = {
+  bad_request: 'Malformed',
+  unknown_camera: 'No such camera',
+  forbidden: 'Not allowed',
+  rate_limited: 'Too many events',
+  unavailable: 'Could not be done',
+  unauthorized: 'Not logged in',
+  evicted: 'Acknowledged nothing',
+  flood: 'Too many messages',
+  malformed: 'No proper messages',
+  400: 'Improper requests',
+  403: 'From foreign pages',
+  421: 'For foreign hosts',
+  429: 'Too many connections',
+};
+
+export class System {
+  #drawer;
+  #clock;
+  #samples;
+  #parts;
+  #figures;
+  #plots;
+  #process = {};
+  #version = '';
+  #connected = false;
+
+  /**
+   * @param {HTMLElement} element
+   * @param {HTMLButtonElement} button
+   * @param {import('./samples.js').Samples} samples
+   * @param {import('../stream/clock.js').ClockOffset} clock
+   */
+  constructor(element, button, samples, clock) {
+    this.#samples = samples;
+    this.#clock = clock;
+    this.#drawer = new Drawer(element, button);
+    const find = (selector) => element.querySelector(selector);
+    this.#parts = { about: find('[data-about]'), refused: find('[data-refused]') };
+    this.#figures = FIGURES.map(([label, meaning, read]) => [addFigure(find('[data-figures]'), label, meaning), read]);
+    this.#plots = new Plots(find('[data-plot-list]'), find('[data-as-table]'), SERVER_CHARTS, SERVER_S, 'server');
+    this.#drawer.addEventListener('open', () => this.refresh());
+  }
+
+  toggle() {
+    this.#drawer.toggle();
+  }
+
+  /** @param {string} version  Of the server. */
+  setVersion(version) {
+    this.#version = version;
+    this.#connected = true;
+  }
+
+  /** @param {object | null} process  The `process` part of `stats`; null when the server is gone. */
+  setProcess(process) {
+    this.#connected = process !== null;
+    // What was last known is better than nothing, as long as it is said that it is old.
+    this.#process = process ?? this.#process;
+    this.refresh();
+  }
+
+  refresh() {
+    if (!this.#drawer.open) return;
+    const facts = {
+      process: this.#process,
+      roundTripS: this.#clock.roundTrip,
+      kbps: this.#samples.server.newest?.kbps ?? NaN,
+    };
+    for (const [value, read] of this.#figures) setText(value, read(facts));
+    const age = formatAge(this.#process.uptime_s);
+    const version = this.#version ? `Porthole ${this.#version}` : 'Porthole';
+    setText(this.#parts.about, this.#connected ? `${version}, up for ${age}` : `${version}. The server is gone: these are its last figures.`);
+    this.#showRefused();
+    this.#plots.show(this.#samples.server.rows());
+  }
+
+  #showRefused() {
+    const counts = Object.entries(this.#process.refused ?? {}).sort(([, one], [, other]) => other - one);
+    const text = counts.map(([reason, count]) => `${REASONS[reason] ?? reason.replaceAll('_', ' ')}: ${formatCount(count)}`);
+    setText(this.#parts.refused, text.join(', ') || (Object.keys(this.#process).length > 0 ? 'Nothing' : UNKNOWN));
+  }
+}
+
+function addFigure(list, label, meaning) {
+  const item = document.createElement('div');
+  const term = document.createElement('dt');
+  const value = document.createElement('dd');
+  item.title = meaning;
+  term.textContent = label;
+  item.append(term, value);
+  list.append(item);
+  return value;
+}

@@ -1,0 +1,67 @@
+/**
+ * What the page shows, as the query of its address, and back.
+ *
+ * @typedef {object} Shown
+ * @property {boolean} kiosk        Only pictures; always so with a token, which is for nothing else.
+ * @property {string[]} cameras     In a kiosk: only these, in this order; none means all.
+ * @property {number} every         In a kiosk: seconds until the next page by itself; 0 for never.
+ * @property {string | null} camera The one in focus.
+ * @property {import('../grid/arrangement.js').Layout | null} layout Null: whatever this browser remembers.
+ * @property {number} page          Counts from 1.
+ * @property {string} text          Filter by name.
+ * @property {import('../grid/arrangement.js').Group} group          Filter by state.
+ * @property {string[] | null} order  Cameras in this order, others after them; none in their own order; null:
+ *   whatever this browser remembers.
+ * @property {string | null} size   The rendition of the camera in focus, or `auto`; null: what is remembered.
+ */
+import { GROUPS, LAYOUTS } from '../grid/arrangement.js';
+
+const OURS = ['view', 'cameras', 'every', 'camera', 'size', 'layout', 'order', 'page', 'filter', 'state'];
+const MAX_TEXT = 80;
+const MIN_EVERY_S = 2;
+const MAX_EVERY_S = 3600;
+
+/** Whatever makes no sense is as if it were not there. @param {string} search @returns {Shown} */
+export function readLink(search) {
+  const query = new URLSearchParams(search);
+  const choice = (name, choices) => (choices.includes(query.get(name)) ? query.get(name) : null);
+  const names = (name) => [...new Set((query.get(name) ?? '').split(',').map((one) => one.trim()).filter(Boolean))];
+  const every = Number(query.get('every'));
+  return {
+    kiosk: query.get('view') === 'kiosk' || query.has('token'),
+    cameras: names('cameras'),
+    every: every > 0 ? Math.min(MAX_EVERY_S, Math.max(MIN_EVERY_S, every)) : 0,
+    camera: query.get('camera') || null,
+    size: /^(auto|full|\d{2,5})$/.test(query.get('size') ?? '') ? query.get('size') : null,
+    layout: choice('layout', LAYOUTS),
+    order: query.has('order') ? names('order') : null,
+    page: /^[1-9]\d{0,3}$/.test(query.get('page') ?? '') ? Number(query.get('page')) : 1,
+    text: (query.get('filter') ?? '').slice(0, MAX_TEXT),
+    group: choice('state', GROUPS) ?? 'all',
+  };
+}
+
+/**
+ * Return the query for what is shown; what is usual is left out, and what others put there stays.
+ *
+ * @param {Partial<Shown>} shown  Null leaves out what a browser remembers.
+ * @param {string} [search]  The query to start from.
+ * @returns {string} With its question mark, or empty.
+ */
+export function writeLink(shown, search = '') {
+  const query = new URLSearchParams(search);
+  for (const name of OURS) query.delete(name);
+  if (shown.kiosk) query.set('view', 'kiosk');
+  if (shown.kiosk && shown.cameras?.length > 0) query.set('cameras', shown.cameras.join(','));
+  if (shown.kiosk && shown.every > 0) query.set('every', String(shown.every));
+  if (shown.camera) query.set('camera', shown.camera);
+  if (shown.camera && shown.size) query.set('size', shown.size);
+  if (shown.layout) query.set('layout', shown.layout);
+  if (shown.order) query.set('order', shown.order.join(','));
+  if (shown.page > 1) query.set('page', String(shown.page));
+  if (shown.text) query.set('filter', shown.text);
+  if (shown.group && shown.group !== 'all') query.set('state', shown.group);
+  // A comma may stand in a query as it is, and is easier to read and to type.
+  const text = query.toString().replaceAll('%2C', ',');
+  return text && `?${text}`;
+}

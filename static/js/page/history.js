@@ -1,0 +1,73 @@
+/**
+ * Keeps the address of the page equal to what it shows, and the page to the address when people go back.
+ * Going into focus is a step that Back undoes; everything else only changes the address.
+ */
+import { readLink, writeLink } from './deeplink.js';
+
+const FOCUS = 'focus';
+// Browsers refuse to have the address changed more than some hundred times in half a minute.
+const PAUSE_MS = 250;
+
+export class History {
+  #read;
+  #apply;
+  #timer = 0;
+  #goingBack = false;
+
+  /**
+   * @param {object} page
+   * @param {() => Partial<import('./deeplink.js').Shown>} page.read    What is shown.
+   * @param {(shown: import('./deeplink.js').Shown) => void} page.apply  Show this instead.
+   */
+  constructor({ read, apply }) {
+    this.#read = read;
+    this.#apply = apply;
+    window.addEventListener('popstate', () => this.#onPop());
+  }
+
+  /** Something else is shown. */
+  note() {
+    const inFocus = Boolean(this.#read().camera);
+    const stepped = history.state?.porthole === FOCUS;
+    if (this.#goingBack) return;
+    if (inFocus && !stepped && !readLink(location.search).camera) {
+      this.#flush();
+      history.pushState({ porthole: FOCUS }, '', this.#address());
+    } else if (!inFocus && stepped) {
+      this.#goingBack = true;
+      history.back();
+    } else {
+      this.#timer ||= setTimeout(() => this.#write(), PAUSE_MS);
+    }
+  }
+
+  // The step before, which is come back to, must say what was shown then.
+  #flush() {
+    this.#write({ camera: null });
+  }
+
+  #write(changes = {}) {
+    clearTimeout(this.#timer);
+    this.#timer = 0;
+    const address = this.#address(changes);
+    if (address !== location.pathname + location.search + location.hash) {
+      history.replaceState(history.state, '', address);
+    }
+  }
+
+  // Without a fragment: on the way back to one, browsers move the keyboard focus to what it names.
+  #address(changes = {}) {
+    return location.pathname + writeLink({ ...this.#read(), ...changes }, location.search);
+  }
+
+  #onPop() {
+    if (this.#goingBack) {
+      // We are where we asked to go; meanwhile more may have happened.
+      this.#goingBack = false;
+      if (this.#read().camera) this.note();
+      else this.#write();
+      return;
+    }
+    this.#apply(readLink(location.search));
+  }
+}

@@ -1,0 +1,130 @@
+/** How the cameras are laid out, and what can be done with the view as a whole. */
+import { copyText } from '../camera/clipboard.js';
+import { LAYOUTS } from '../grid/arrangement.js';
+import { writeLink } from './deeplink.js';
+
+export const LAYOUT_NAMES = { auto: 'Automatic', 1: 'One at a time', '2x2': 'Two by two', '3x3': 'Three by three' };
+
+export class ViewMenu {
+  #menu;
+  #link;
+  #deck;
+  #arrangement;
+  #toasts;
+  #announcer;
+  #choices;
+  #bar;
+  #reset;
+  #kiosk;
+  #install;
+  // The browser's offer to install the page, kept until somebody takes it.
+  #offer = null;
+
+  /**
+   * @param {object} parts
+   * @param {HTMLElement} parts.menu
+   * @param {HTMLElement} parts.bar  The layouts in the top bar.
+   * @param {() => string} parts.link  The address of what is shown.
+   * @param {import('../grid/grid.js').Grid} deck
+   * @param {import('../grid/arrangement.js').Arrangement} arrangement
+   * @param {import('../ui/toasts.js').Toasts} toasts
+   * @param {import('../ui/announcer.js').Announcer} announcer
+   */
+  constructor({ menu, bar, link }, deck, arrangement, toasts, announcer) {
+    this.#menu = menu;
+    this.#link = link;
+    this.#bar = bar;
+    this.#deck = deck;
+    this.#arrangement = arrangement;
+    this.#toasts = toasts;
+    this.#announcer = announcer;
+    this.#choices = [...bar.querySelectorAll('[data-layout]'), ...menu.querySelectorAll('[data-layout]')];
+    this.#reset = menu.querySelector('[data-view-act="reset"]');
+    this.#kiosk = menu.querySelector('[data-kiosk-link]');
+    this.#install = menu.querySelector('[data-view-act="install"]');
+    for (const choice of this.#choices) {
+      choice.addEventListener('click', () => this.#choose(choice.dataset.layout));
+    }
+    menu.addEventListener('click', (event) => this.#act(event.target.closest('[data-view-act]')?.dataset.viewAct));
+    // What the link leads to is what is shown when the menu opens.
+    menu.addEventListener('toggle', () => this.refresh());
+    window.addEventListener('beforeinstallprompt', (event) => {
+      this.#offer = event;
+      this.#install.hidden = false;
+    });
+    window.addEventListener('appinstalled', () => this.#forgetOffer());
+    deck.addEventListener('arranged', () => this.refresh());
+  }
+
+  /** The next layout, round and round. */
+  cycle() {
+    const { layout } = this.#arrangement;
+    const next = LAYOUTS[(LAYOUTS.indexOf(layout) + 1) % LAYOUTS.length];
+    this.#choose(next);
+    this.#announcer.say('Layout', LAYOUT_NAMES[next]);
+  }
+
+  /** Close the menu; false if it was not open. */
+  close() {
+    if (!('popover' in this.#menu) || !this.#menu.matches(':popover-open')) return false;
+    this.#menu.hidePopover();
+    return true;
+  }
+
+  refresh() {
+    const { layout, ordered } = this.#arrangement;
+    const focused = this.#deck.focused !== null;
+    for (const choice of this.#choices) {
+      choice.setAttribute('aria-pressed', String(choice.dataset.layout === layout && !focused));
+    }
+    this.#bar.hidden = this.#deck.tiles.size < 2;
+    this.#reset.disabled = !ordered;
+    this.#kiosk.setAttribute('href', this.#kioskLink());
+  }
+
+  #choose(layout) {
+    // In focus, a layout is the way back to the grid.
+    if (this.#deck.focused !== null) this.#deck.focus(null);
+    const { active } = this.#deck;
+    this.#arrangement.chooseLayout(layout);
+    // Else it would be on another page, and the keyboard focus nowhere.
+    if (active !== null) this.#deck.reveal(active);
+  }
+
+  #act(action) {
+    if (action === undefined) return;
+    this.close();
+    if (action === 'copy') this.#copy(this.#link(), 'Copied the link to this view');
+    if (action === 'copy-kiosk') this.#copy(new URL(this.#kioskLink(), location.href).href, 'Copied the kiosk link');
+    if (action === 'install') this.#promptInstall();
+    if (action === 'reset') {
+      this.#arrangement.resetOrder();
+      this.#announcer.say('Order', 'the cameras’ own');
+    }
+  }
+
+  // The cameras one sees now. All of them in their own order go without names, so that new ones join.
+  #kioskLink() {
+    const { focused, shown } = this.#deck;
+    const { layout, ordered, filtered } = this.#arrangement;
+    const tiles = focused ? [focused] : ordered || filtered ? shown : [];
+    const cameras = tiles.map((tile) => tile.name);
+    return location.pathname + writeLink({ kiosk: true, cameras, layout: focused || layout === 'auto' ? null : layout });
+  }
+
+  async #copy(text, done) {
+    if (await copyText(text)) this.#toasts.show(done);
+    else this.#toasts.show(`The browser does not let this page copy. The link is ${text}`, 'warning');
+  }
+
+  async #promptInstall() {
+    const offer = this.#offer;
+    this.#forgetOffer();
+    await offer?.prompt();
+  }
+
+  #forgetOffer() {
+    this.#offer = null;
+    this.#install.hidden = true;
+  }
+}

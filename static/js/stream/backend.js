@@ -1,0 +1,94 @@
+/**
+ * What goes on behind the page: the connection to the server and one viewer per tile. Runs in a worker or
+ * beside the page, see place.js, and touches nothing of the page but the canvases it is given. The page
+ * talks to it through link.js.
+ *
+ * It hears messages {type, ...}: `connect` {base}; `open`, `want` {wanted, rendition, width} and `close` of a `camera`;
+ * and, to be answered by the same `id`, `request` {event, payload}, `clock`, and `frame` {camera}.
+ * It says `answer` {id, answer}; `viewer` {report}; and `event` {name, detail} for what the connection tells.
+ */
+import { ClockOffset } from './clock.js';
+import { Connection } from './connection.js';
+import { Viewer } from './viewer.js';
+
+const PASSED_ON = ['hello', 'camera', 'stats', 'notice', 'down', 'refused', 'blocked'];
+
+export class Backend {
+  #port;
+  #connection;
+  #clock = new ClockOffset();
+  /** @type {Map<string, Viewer>} */
+  #viewers = new Map();
+
+  /** @param {{postMessage: (message: object) => void} & EventTarget} port */
+  constructor(port) {
+    this.#port = port;
+    port.addEventListener('message', ({ data }) => this.#onMessage(data));
+  }
+
+  #onMessage({ type, id, camera, ...more }) {
+    switch (type) {
+      case 'connect':
+        this.#connect(more.base);
+        break;
+      case 'open':
+        this.#open(camera, more.canvas);
+        break;
+      case 'want':
+        this.#viewers.get(camera)?.want(more.wanted, more.rendition, more.width);
+        break;
+      case 'close':
+        this.#close(camera);
+        break;
+      case 'request':
+        this.#answer(id, this.#connection.request(more.event, more.payload));
+        break;
+      case 'clock':
+        this.#answer(id, this.#measureClock());
+        break;
+      case 'frame':
+        this.#answer(id, this.#viewers.get(camera)?.lastFrame ?? null);
+        break;
+    }
+  }
+
+  #connect(base) {
+    const connection = new Connection(base);
+    this.#connection = connection;
+    // The viewers first: what they ask for is on its way before the page has drawn a line.
+    connection.addEventListener('hello', () => this.#viewers.forEach((viewer) => viewer.onHello()));
+    connection.addEventListener('down', () => this.#viewers.forEach((viewer) => viewer.onDown()));
+    connection.addEventListener('frame', ({ detail: { header, jpeg } }) => {
+      this.#viewers.get(header?.camera)?.onFrame(header, jpeg);
+    });
+    connection.addEventListener('rendition', ({ detail }) => {
+      this.#viewers.get(detail?.camera)?.onRendition(detail);
+    });
+    for (const name of PASSED_ON) {
+      connection.addEventListener(name, ({ detail }) => this.#port.postMessage({ type: 'event', name, detail }));
+    }
+    connection.connect();
+  }
+
+  #open(camera, canvas) {
+    this.#close(camera);
+    const report = (facts) => this.#port.postMessage({ type: 'viewer', report: facts });
+    this.#viewers.set(camera, new Viewer(this.#connection, this.#clock, camera, canvas, report));
+  }
+
+  #close(camera) {
+    this.#viewers.get(camera)?.close();
+    this.#viewers.delete(camera);
+  }
+
+  // The page reckons with the offset, the viewers with the round trip.
+  async #measureClock() {
+    const times = await this.#connection.clock(this.#clock.roundTrip);
+    if (times !== null) this.#clock.add(times);
+    return times;
+  }
+
+  async #answer(id, answer) {
+    this.#port.postMessage({ type: 'answer', id, answer: await answer });
+  }
+}

@@ -1,0 +1,44 @@
+"""The dashboard of a web node in a real browser, over cameras of other nodes."""
+
+from collections.abc import Callable
+
+from playwright.sync_api import Page, expect
+
+from tests.browser.test_browser import (
+    READ_TIME,
+    browser,
+    expect_state,
+    page,
+    tile,
+    wait_for_paint,
+)
+from tests.support.server import PortholeServer
+from tests.system.cluster.conftest import expect_cameras
+
+__all__ = ["browser", "page"]
+
+Start = Callable[..., PortholeServer]
+
+DROPPED = "() => window.porthole.tiles.get('door').dropped"
+
+
+def test_cameras_elsewhere_look_like_our_own(start_node: Start, page: Page) -> None:
+    """A tile comes with its camera, is live, says when the node is gone, and goes on with it."""
+    web = start_node("web")
+    page.goto(web.url)
+    camera = start_node("camera", "door=test:?size=640x360&fps=15", state="camera")
+    expect_cameras(web, "door")
+    wait_for_paint(page, "door", 10)
+    age_ms = page.evaluate(READ_TIME, '.tile[data-camera="door"] canvas')
+    expect_state(page, "door", "live")
+
+    camera.kill()
+    expect_state(page, "door", "retrying")
+    expect(tile(page, "door")).to_contain_text("unavailable")
+    start_node("camera", "door=test:?size=640x360&fps=15", state="camera")
+    expect_state(page, "door", "live")
+    wait_for_paint(page, "door", 10)
+
+    assert age_ms < 1000
+    # What was never captured is no drop.
+    assert page.evaluate(DROPPED) < 200

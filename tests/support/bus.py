@@ -1,0 +1,81 @@
+"""A bus that does what the test says."""
+
+import queue
+from collections.abc import Iterator
+
+import redis
+
+from server.loop import hub
+
+
+class FakeClient:
+    """Takes what is published, fails, or hangs."""
+
+    def __init__(self) -> None:
+        self.published: list[tuple[str, bytes]] = []
+        self.fails = False
+        self.hangs = False
+        self.connection_pool = self
+
+    def publish(self, channel: str, data: bytes) -> int:
+        while self.hangs:
+            hub.sleep(0.001)
+        if self.fails:
+            raise redis.ConnectionError("gone")
+        self.published.append((channel, data))
+        return 1
+
+    def disconnect(self) -> None:
+        """Do nothing."""
+
+
+class FakeBus:
+    """One client for everybody."""
+
+    place = "nowhere:6379"
+
+    def __init__(self) -> None:
+        self.commands = FakeClient()
+
+    def client(self) -> FakeClient:
+        return self.commands
+
+    def name(self, *parts: str) -> str:
+        return ":".join(("test", *parts))
+
+
+class FakeSubscription:
+    """Hears what it is given; stands in for ``Subscription`` by being called like it."""
+
+    def __init__(self) -> None:
+        self.connected = 0
+        self.closed = 0
+        self._coming: queue.SimpleQueue[bytes | Exception] = queue.SimpleQueue()
+
+    def __call__(self, _bus: object, channel: str) -> "FakeSubscription":
+        self.connected += 1
+        self.channel = channel
+        return self
+
+    def give(self, *items: bytes | Exception) -> None:
+        """Have these heard, all at once; an exception is raised instead."""
+        for item in items:
+            self._coming.put(item)
+
+    def messages(self) -> Iterator[tuple[str, bytes] | None]:
+        while True:
+            message = self.more()
+            if message is not None:
+                yield message
+            hub.sleep(0.001)
+
+    def more(self) -> tuple[str, bytes] | None:
+        if self._coming.empty():
+            return None
+        item = self._coming.get()
+        if isinstance(item, Exception):
+            raise item
+        return self.channel, item
+
+    def close(self) -> None:
+        self.closed += 1

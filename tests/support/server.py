@@ -1,0 +1,213 @@
+"""Real server processes for the tests that use the whole program."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.client import Viewer
+from tests.support.fork_server import ForkedProcess, ForkServer
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+
+FORK_SERVER = ForkServer()
+
+FRESH = ("manage.py",)
+"""The program of a server that is not forked but started as people do."""
+
+# A loaded machine may take its time; a condition that holds is never waited for longer.
+PATIENCE_S = 15.0
+
+
+def wait_until(condition: Callable[[], Any], patience_s: float = PATIENCE_S) -> Any:
+    """Return the condition's first true value; fail if there is none in time."""
+    deadline = time.monotonic() + patience_s
+    while True:
+        value = condition()
+        if value:
+            return value
+        assert time.monotonic() < deadline, "the condition never held"
+        time.sleep(0.01)
+
+
+class PortholeServer:
+    """One ``manage.py run``, or another command that serves, in a process of its own.
+
+    Args:
+        arguments: Of the command.
+        state: The state folder.
+        environment: Variables to add to our own.
+        program: What Python runs; empty for ``manage.py`` out of the fork server.
+        command: Of it. A ``camera`` listens nowhere.
+    """
+
+    def __init__(
+        self,
+        *arguments: str,
+        state: Path,
+        environment: dict[str, str],
+        program: Sequence[str] = (),
+        command: str = "run",
+    ) -> None:
+        self.state = state
+        given = [command, "--state", str(state), *arguments]
+        self.process = (
+            start_fresh([*program, *given], environment)
+            if program
+            else FORK_SERVER.start(given, environment)
+        )
+        self.log: list[str] = []
+        self._readers = [
+            threading.Thread(target=self._read, args=(stream,), daemon=True)
+            for stream in (self.process.stdout, self.process.stderr)
+        ]
+        for reader in self._readers:
+            reader.start()
+        try:
+            wait_until(lambda: self._address() or self.process.poll() is not None)
+        except AssertionError:
+            # Nobody else could: there is no object yet.
+            self.process.kill()
+            raise
+        address = self._address()
+        assert address, "the server did not start:\n" + "\n".join(self.log)
+        self.port = int(address[1] or 0)
+        self.url = f"http://127.0.0.1:{self.port}/"
+
+    def _read(self, stream: Any) -> None:
+        with stream:
+            for line in stream:
+                self.log.append(line.rstrip("\n"))
+
+    def _address(self) -> re.Match[str] | None:
+        return re.search(r"at http://[^:]+:(\d+)/|shares \d+ camera()", "\n".join(self.log))
+
+    def send_signal(self, number: int) -> None:
+        """Send the process a signal."""
+        self.process.send_signal(number)
+
+    def wait(self, timeout_s: float = 10) -> int:
+        """Return the exit code once the process has ended."""
+        code = self.process.wait(timeout_s)
+        for reader in self._readers:
+            reader.join(timeout_s)
+        return code
+
+    def stop(self) -> int:
+        """End the process as a service manager would, and return its exit code."""
+        if self.process.poll() is None:
+            self.send_signal(signal.SIGTERM)
+        return self.wait()
+
+    def kill(self) -> None:
+        """End the process without asking."""
+        self.process.kill()
+        self.wait()
+
+
+def start_fresh(
+    arguments: Sequence[str], environment: Mapping[str, str]
+) -> subprocess.Popen[str] | ForkedProcess:
+    """Run Python with these arguments, and these variables besides our own."""
+    return subprocess.Popen(
+        [sys.executable, *arguments],
+        cwd=ROOT,
+        env=os.environ | environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+@pytest.fixture
+def start_server(tmp_path: Path) -> Iterator[Callable[..., PortholeServer]]:
+    """Start servers on free ports; each one must end with exit code 0.
+
+    One at a time has the folder ``state``; those beside it have their own.
+    """
+    servers: list[PortholeServer] = []
+
+    def start(*arguments: str, program: Sequence[str] = (), **environment: str) -> PortholeServer:
+        port = () if "--port" in arguments else ("--port", "0")
+        taken = [one.state for one in servers if one.process.poll() is None]
+        folders = (tmp_path / f"state{more}" for more in ("", "-2", "-3", "-4"))
+        server = PortholeServer(
+            *port,
+            *arguments,
+            state=next(one for one in folders if one not in taken),
+            environment=environment,
+            program=program,
+        )
+        servers.append(server)
+        return server
+
+    yield start
+
+    for server in servers:
+        if server.process.poll() is None:
+            assert server.stop() == 0
+        assert not [line for line in server.log if "Traceback" in line], "\n".join(server.log)
+
+
+@pytest.fixture(scope="module")
+def share_server(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Callable[..., PortholeServer]]:
+    """Return a server that the tests of a module share, one for each set of arguments.
+
+    Starting one takes more than a second of a processor, which is most of what many a test takes.
+    For tests that leave it as they found it; who stops cameras or the server starts their own.
+    """
+    servers: dict[tuple[str, ...], PortholeServer] = {}
+
+    def share(*arguments: str) -> PortholeServer:
+        if arguments not in servers:
+            servers[arguments] = PortholeServer(
+                *("--port", "0", *arguments),
+                state=tmp_path_factory.mktemp("shared") / "state",
+                environment={},
+            )
+        return servers[arguments]
+
+    yield share
+
+    assert {server.stop() for server in servers.values()} <= {0}
+    log = [line for server in servers.values() for line in server.log]
+    assert not [line for line in log if "Traceback" in line], "\n".join(log)
+
+
+@pytest.fixture
+def connect() -> Iterator[Callable[..., Viewer]]:
+    """Connect Socket.IO viewers."""
+    viewers: list[Viewer] = []
+
+    def connect_one(server: PortholeServer, **options: Any) -> Viewer:
+        viewer = Viewer("127.0.0.1", server.port, **options)
+        viewers.append(viewer)
+        viewer.connect()
+        return viewer
+
+    yield connect_one
+
+    for viewer in viewers:
+        viewer.close()
+
+
+def last_event(viewer: Viewer, name: str) -> Any:
+    """Return the payload of a viewer's newest event of that name, or None."""
+    return next((data for event, data in reversed(viewer.events) if event == name), None)
+
+
+def expect_frames(viewer: Viewer, count: int) -> None:
+    """Read until so many more frames have come."""
+    target = len(viewer.arrivals) + count
+    viewer.pump(lambda: len(viewer.arrivals) >= target, 10)

@@ -1,0 +1,142 @@
+"""A real Redis and real nodes around it."""
+
+import json
+import signal
+import socket
+import subprocess
+import urllib.request
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+import redis
+
+from tests.support.client import Viewer
+from tests.support.server import PortholeServer, connect, last_event, wait_until
+
+__all__ = ["connect"]
+
+PASSWORD = "sesame-9c1"
+
+Clients = Callable[..., Viewer]
+
+
+class RedisServer:
+    """Debian's redis-server on a port of its own, keeping nothing on disk."""
+
+    def __init__(self, folder: Path) -> None:
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.port = free.getsockname()[1]
+        self.url = f"redis://:{PASSWORD}@127.0.0.1:{self.port}/0"
+        self._folder = folder
+        self.start()
+
+    def start(self) -> None:
+        """Start it, with nothing in it."""
+        self.process = subprocess.Popen(
+            [
+                *("redis-server", "--port", str(self.port), "--bind", "127.0.0.1"),
+                *("--save", "", "--appendonly", "no", "--requirepass", PASSWORD),
+                *("--dir", str(self._folder), "--daemonize", "no"),
+            ],
+            stdout=subprocess.DEVNULL,
+        )
+        with self.client() as client:
+            wait_until(lambda: self._answers(client))
+
+    def client(self) -> Any:
+        """Return a client that waits as long as it takes."""
+        return redis.Redis.from_url(self.url)
+
+    def send_signal(self, number: int) -> None:
+        """Send the process a signal."""
+        self.process.send_signal(number)
+
+    def kill(self) -> None:
+        """End it without asking."""
+        self.process.kill()
+        self.process.wait(10)
+
+    def stop(self) -> None:
+        """End it at the end of a test, in whatever state it is."""
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGCONT)
+            self.kill()
+
+    @staticmethod
+    def _answers(client: Any) -> bool:
+        try:
+            return bool(client.ping())
+        except redis.RedisError:
+            return False
+
+
+@pytest.fixture
+def bus(tmp_path: Path) -> Iterator[RedisServer]:
+    """A Redis of the test's own."""
+    server = RedisServer(tmp_path)
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def start_node(bus: RedisServer, tmp_path: Path) -> Iterator[Callable[..., PortholeServer]]:
+    """Start nodes on the bus, each with a state folder of its own unless one is named.
+
+    Every one that is still there must end with exit code 0, have met nothing unforeseen, and have
+    kept the password to itself.
+    """
+    nodes: list[PortholeServer] = []
+
+    def start(
+        command: str, *arguments: str, state: str = "", program: Sequence[str] = ()
+    ) -> PortholeServer:
+        port = () if command == "camera" else ("--port", "0")
+        node = PortholeServer(
+            *port,
+            *arguments,
+            command=command,
+            state=tmp_path / (state or f"node-{len(nodes)}"),
+            environment={"PORTHOLE_BUS": bus.url},
+            program=program,
+        )
+        nodes.append(node)
+        return node
+
+    yield start
+
+    ended = [node.stop() for node in nodes if node.process.poll() is None]
+    logs = ["\n".join(node.log) for node in nodes]
+    assert set(ended) <= {0}
+    assert not [log for log in logs if "Traceback" in log], "\n\n".join(logs)
+    assert not [log for log in logs if PASSWORD in log]
+
+
+def cameras_of(node: PortholeServer) -> dict[str, Any]:
+    """Return every STATE that a node serves, by camera."""
+    with urllib.request.urlopen(f"{node.url}api/cameras", timeout=5) as response:
+        return {state["name"]: state for state in json.load(response)}
+
+
+def figure(viewer: Viewer, camera: str, name: str) -> Any:
+    """Return one of a camera's figures in the newest ``stats`` a viewer was told."""
+    stats = last_event(viewer, "stats")
+    return stats["cameras"].get(camera, {}).get(name) if stats else None
+
+
+def expect_cameras(node: PortholeServer, *names: str) -> None:
+    """Wait until a node shows exactly these cameras."""
+    wait_until(lambda: set(cameras_of(node)) == set(names), 5)
+
+
+def expect_state(viewer: Viewer, camera: str, state: str, timeout_s: float = 5) -> Any:
+    """Read until a viewer was told that a camera is in a state; return STATE."""
+
+    def newest() -> Any:
+        told = [data for event, data in viewer.events if event == "camera"]
+        return next((data for data in reversed(told) if data["name"] == camera), None)
+
+    viewer.pump(lambda: (newest() or {}).get("state") == state, timeout_s)
+    return newest()

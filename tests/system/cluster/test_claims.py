@@ -1,0 +1,77 @@
+"""One name, one node; against a real Redis."""
+
+import time
+
+import pytest
+
+from server.cluster.bus.bus import Bus
+from server.cluster.outgoing.claims import LIFETIME_S, Claims
+from server.errors import ConfigError
+from tests.system.cluster.conftest import RedisServer
+
+
+@pytest.fixture
+def place(bus: RedisServer) -> Bus:
+    """The bus as nodes know it."""
+    return Bus(bus.url, "test")
+
+
+def test_second_claim_is_refused_and_says_where(place: Bus) -> None:
+    """Who comes second is told on which machine the name is, and gets none of the names."""
+    Claims(place, "0" * 16, "attic", ("door",)).take_all()
+    place.client().persist("test:claim:door")  # As good as renewed for ever.
+
+    with pytest.raises(ConfigError) as caught:
+        Claims(place, "1" * 16, "cellar", ("yard", "door")).take_all()
+
+    assert "'door'" in str(caught.value)
+    assert "on attic" in str(caught.value)
+    assert place.client().get("test:claim:yard") is None
+
+
+def test_claim_of_a_dead_node_is_waited_for(place: Bus) -> None:
+    """A node that was killed is started anew without complaint, once its claim has run out."""
+    Claims(place, "0" * 16, "attic", ("door",)).take_all()
+
+    begun = time.monotonic()
+    Claims(place, "1" * 16, "attic", ("door",)).take_all()
+
+    assert time.monotonic() - begun < LIFETIME_S + 0.5
+
+
+def test_names_given_back_are_free_at_once(place: Bus) -> None:
+    """A node that ends in good order lets go of its names, and of nobody else's."""
+    client = place.client()
+    mine = Claims(place, "0" * 16, "attic", ("door",))
+    mine.take_all()
+    Claims(place, "1" * 16, "cellar", ("yard",)).take_all()
+
+    mine.give_back(client)
+    Claims(place, "0" * 16, "attic", ("yard",)).give_back(client)
+
+    begun = time.monotonic()
+    Claims(place, "2" * 16, "roof", ("door",)).take_all()
+    assert time.monotonic() - begun < 0.15
+    assert Claims(place, "2" * 16, "roof", ("yard",)).renew(client, {}) == {}
+
+
+def test_newest_number_is_remembered(place: Bus) -> None:
+    """The next node to have a camera is told how far its frames were numbered."""
+    client = place.client()
+    first = Claims(place, "0" * 16, "attic", ("door", "yard"))
+    first.take_all()
+    first.renew(client, {"door": 812})
+    first.renew(client, {})
+    first.give_back(client)
+
+    reached = Claims(place, "1" * 16, "cellar", ("door", "yard")).take_all()
+
+    assert reached == {"door": 812, "yard": 0}
+
+
+@pytest.mark.parametrize("junk", ["-1", "x", "9" * 40, "9" * 15, ""])
+def test_junk_is_no_number(place: Bus, junk: str) -> None:
+    """What somebody else left there counts for nothing."""
+    place.client().set("test:seq:door", junk)
+
+    assert Claims(place, "0" * 16, "attic", ("door",)).take_all() == {"door": 0}

@@ -1,0 +1,106 @@
+"""Logins that all nodes share, against a real Redis."""
+
+from collections.abc import Callable, Mapping
+
+import pytest
+
+from server.cluster.bus.bus import Bus
+from server.cluster.shared import logins as shared_logins
+from server.cluster.shared.logins import SharedLogins, Values
+from server.loop import hub
+from tests.support.fakes import until
+from tests.system.cluster.conftest import RedisServer
+
+
+class NodeOfTests:
+    """What one node knows of logins."""
+
+    def __init__(self, place: Bus) -> None:
+        self.known: dict[str, Values] = {}
+        self.shared = SharedLogins(place)
+
+    def open(self) -> None:
+        self.shared.open(lambda: self.known, self._take_up)
+
+    def log_in(self, key: str) -> None:
+        self.known[key] = [key, "generation", 1.0]
+        self.shared.put(key, self.known[key])
+
+    def log_out(self, key: str) -> None:
+        del self.known[key]
+        self.shared.drop(key)
+
+    def _take_up(self, logins: Mapping[str, Values]) -> None:
+        self.known = dict(logins)
+
+
+@pytest.fixture
+def make(bus: RedisServer, monkeypatch: pytest.MonkeyPatch) -> Callable[[], NodeOfTests]:
+    """A function that makes nodes; they are not yet open."""
+    monkeypatch.setattr(shared_logins, "LOOK_PERIOD_S", 0.01)
+    place = Bus(bus.url, "test")
+    return lambda: NodeOfTests(place)
+
+
+def test_logins_and_logouts_are_heard_of(make: Callable[[], NodeOfTests]) -> None:
+    """What one node does the other knows a moment later, and at once if it asks."""
+    one, two = make(), make()
+    one.open()
+    two.open()
+
+    one.log_in("ann")
+    asked = two.shared.get("ann")
+    until(lambda: set(two.known) == {"ann"})
+    two.log_out("ann")
+    until(lambda: not one.known)
+
+    assert asked == ["ann", "generation", 1.0]
+    assert two.shared.get("ann") is None
+
+
+def test_lost_data_is_put_back(make: Callable[[], NodeOfTests], bus: RedisServer) -> None:
+    """Redis has lost everything, and the first to look is a node that knows nothing."""
+    one, two = make(), make()
+    one.open()
+    one.log_in("ann")
+    until(lambda: one.shared._seen_epoch)  # It has looked, and knows the epoch.
+    one.shared._task.kill()  # type: ignore[union-attr]
+    with bus.client() as client:
+        client.flushall()
+    two.open()
+    until(lambda: two.shared._seen_epoch)
+
+    one.open()
+
+    until(lambda: set(two.known) == {"ann"})
+    assert set(one.known) == {"ann"}
+
+
+def test_a_node_that_was_off_learns_what_ended(make: Callable[[], NodeOfTests]) -> None:
+    """A login that it still had in its folder, and that was ended meanwhile, does not come back."""
+    one, late = make(), make()
+    one.open()
+    one.log_in("ann")
+    late.known = {"bob": ["bob", "generation", 1.0]}
+    until(lambda: one.shared._seen_epoch)
+
+    late.open()
+
+    until(lambda: set(late.known) == {"ann"})
+    hub.sleep(0.05)
+    assert set(one.known) == {"ann"}
+
+
+@pytest.mark.parametrize("junk", [b"x", b"[1]", b"{}", b"null", b"[" * 1000, b"1" * 500])
+def test_junk_is_no_login(make: Callable[[], NodeOfTests], bus: RedisServer, junk: bytes) -> None:
+    """What somebody else left there is passed over."""
+    one = make()
+    with bus.client() as client:
+        client.hset("test:logins", "eve", junk)
+    one.open()
+    one.log_in("ann")
+
+    until(lambda: one.shared._seen is not None)
+
+    assert one.shared.get("eve") is None
+    assert set(one.known) == {"ann"}

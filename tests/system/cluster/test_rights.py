@@ -1,0 +1,101 @@
+"""What each role may do on the bus, by the very commands that the documentation gives."""
+
+import json
+import shlex
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import redis
+
+from server.users.users import UsersFile
+from tests.browser.test_people import Visitor
+from tests.support.client import Viewer
+from tests.support.server import ROOT, PortholeServer, wait_until
+from tests.system.cluster.conftest import PASSWORD, RedisServer
+
+Start = Callable[..., PortholeServer]
+Connect = Callable[..., Viewer]
+
+USERS_PASSWORD = "correct horse"
+
+
+def documented_users() -> list[list[str]]:
+    """Return the commands of docs/scaling.md that make users, as words."""
+    text = (ROOT / "docs" / "scaling.md").read_text().replace("\\\n", " ")
+    lines = [line for line in text.splitlines() if line.startswith("ACL SETUSER ")]
+    return [shlex.split(line.replace(">PASSWORD", f"'>{PASSWORD}'")) for line in lines]
+
+
+@pytest.fixture
+def urls(bus: RedisServer) -> dict[str, str]:
+    """The bus's address for each role, whose users are made as documented."""
+    with bus.client() as client:
+        for words in documented_users():
+            assert client.execute_command(*words)
+    return {
+        role: f"redis://porthole-{role}:{PASSWORD}@127.0.0.1:{bus.port}/0"
+        for role in ("camera", "web")
+    }
+
+
+def test_documented_rights_are_enough_and_no_more(
+    urls: dict[str, str],
+    bus: RedisServer,
+    start_node: Start,
+    connect: Connect,
+    tmp_path: Path,
+) -> None:
+    """Nodes do all they do, and nothing was denied; the camera node's user sees no people.
+
+    What an operator asks is in the audit log where the camera is.
+    """
+    UsersFile(tmp_path / "web").add_user("ada", "operator", None, USERS_PASSWORD)
+    token = UsersFile(tmp_path / "web").add_token("desk", "operator", None)
+    camera = start_node("camera", "door=test:?fps=10", "--bus", urls["camera"], state="camera")
+    web = start_node("web", "--bus", urls["web"], state="web")
+    viewer = wait_until(lambda: connect(web, auth={"token": token}))
+    assert viewer.call("watch", {"camera": "door"})["ok"]
+    viewer.pump(lambda: len(viewer.arrivals) > 5, 10)
+    assert viewer.call("quality", {"camera": "door", "quality": 40})["ok"]
+    visitor = Visitor(web)
+    assert visitor.log_in("ada", "wrong")[0] == 401
+    assert visitor.log_in("ada", USERS_PASSWORD)[0] == 303
+    assert camera.stop() == 0
+
+    with bus.client() as client:
+        assert client.acl_log() == []
+        assert client.keys("porthole:limits*"), "tries of passwords are not counted on the bus"
+        assert client.get("porthole:seq:door")
+    audit = (tmp_path / "camera" / "audit.log").read_text().splitlines()
+    entry = json.loads(audit[-1])
+    assert entry.pop("at")
+    assert entry.pop("from").startswith("node ")
+    assert entry == {
+        "who": "desk",
+        "what": "quality",
+        "result": "ok",
+        "by": "bus",
+        "camera": "door",
+        "value": 40,
+    }
+
+
+def test_camera_nodes_may_not_see_people(urls: dict[str, str]) -> None:
+    """Whoever gets hold of a camera node's password makes no users and signs no logins."""
+    with redis.Redis.from_url(urls["camera"]) as client:
+        for key in ("people", "secret", "logins", "logins-number", "logins-epoch", "limits:x"):
+            with pytest.raises(redis.exceptions.NoPermissionError):
+                client.get(f"porthole:{key}")
+            with pytest.raises(redis.exceptions.NoPermissionError):
+                client.set(f"porthole:{key}", "x")
+        with pytest.raises(redis.exceptions.NoPermissionError):
+            client.eval("return redis.call('GET', KEYS[1])", 1, "porthole:people")
+        with pytest.raises(redis.exceptions.NoPermissionError):
+            client.keys("*")
+    with redis.Redis.from_url(urls["web"]) as client:
+        for key in ("claim:door", "seq:door", "elsewhere"):
+            with pytest.raises(redis.exceptions.NoPermissionError):
+                client.set(f"porthole:{key}", "x")
+        with pytest.raises(redis.exceptions.NoPermissionError):
+            client.flushall()

@@ -1,0 +1,116 @@
+"""One list of users for all nodes, against a real Redis."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from server.cluster.bus.bus import Bus
+from server.cluster.shared import users as accounts
+from server.cluster.shared.users import SharedUsers
+from server.users.users import UsersFile
+from tests.support.fakes import until
+from tests.system.cluster.conftest import RedisServer
+
+PASSWORD = "correct horse"
+
+
+class NodeOfTests:
+    """One node's copy."""
+
+    def __init__(self, place: Bus, folder: Path) -> None:
+        self.file = UsersFile(folder)
+        self.accounts = SharedUsers(place, folder)
+        self.folder = folder
+
+    @property
+    def names(self) -> set[str]:
+        return set(self.file.load().users)
+
+    def add(self, name: str) -> None:
+        self.file.add_user(name, "viewer", None, PASSWORD)
+
+    def start(self) -> None:
+        self.accounts.sync_first()
+        self.accounts.open()
+
+
+@pytest.fixture
+def make(
+    bus: RedisServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Callable[[str], NodeOfTests]]:
+    """A function that makes nodes, by the name of their folder."""
+    monkeypatch.setattr(accounts, "LOOK_PERIOD_S", 0.01)
+    place = Bus(bus.url, "test")
+    nodes: list[NodeOfTests] = []
+
+    def make_one(name: str) -> NodeOfTests:
+        nodes.append(NodeOfTests(place, tmp_path / name))
+        return nodes[-1]
+
+    yield make_one
+    for node in nodes:
+        node.accounts.close()
+
+
+def test_a_change_on_any_node_is_one_on_all(make: Callable[[str], NodeOfTests]) -> None:
+    """The first node's users become everybody's, and so does every later change."""
+    one, two = make("one"), make("two")
+    one.add("ann")
+    one.start()
+    two.start()
+    first = two.names
+
+    two.add("bob")
+    until(lambda: one.names == {"ann", "bob"})
+    one.file.remove_user("ann")
+    until(lambda: two.names == {"bob"})
+
+    assert first == {"ann"}
+
+
+def test_lost_data_is_put_back(make: Callable[[str], NodeOfTests], bus: RedisServer) -> None:
+    """After Redis has lost everything, the nodes' copies are the list."""
+    one = make("one")
+    one.add("ann")
+    one.start()
+    with bus.client() as client:
+        client.flushall()
+        until(lambda: client.get("test:people"))
+    two = make("two")
+    two.start()
+
+    assert one.names == two.names == {"ann"}
+
+
+def test_a_node_that_was_off_brings_nobody_back(make: Callable[[str], NodeOfTests]) -> None:
+    """Users that were removed while a node was off are gone there too, once it is back."""
+    one, late = make("one"), make("late")
+    late.add("mallory")
+    one.add("ann")
+    one.start()
+
+    late.start()
+
+    assert one.names == late.names == {"ann"}
+    assert "mallory" in (late.folder / "people.before-bus.json").read_text()
+
+
+@pytest.mark.parametrize("junk", [b"x", b"{}x", b'{"users": {"eve": {}}}', b"[]"])
+def test_junk_is_no_list(
+    make: Callable[[str], NodeOfTests],
+    bus: RedisServer,
+    junk: bytes,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """What somebody puts there that is no list changes nobody's, and is said once."""
+    one = make("one")
+    one.add("ann")
+    one.start()
+    with bus.client() as client:
+        client.set("test:people", junk)
+    until(lambda: "no list of users" in caplog.text)
+
+    assert one.names == {"ann"}
+    one.add("bob")  # Which mends nothing by itself: whoever put it there has to remove it.
+    assert one.names == {"ann", "bob"}

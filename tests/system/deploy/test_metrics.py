@@ -1,0 +1,78 @@
+"""The dashboard and the scrape settings, held against what a server really exports."""
+
+import json
+import re
+import urllib.request
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+import yaml
+from prometheus_client.parser import text_string_to_metric_families
+
+from tests.support.server import ROOT, PortholeServer
+
+NAME = re.compile(r"\bporthole_\w+")
+
+
+@pytest.fixture
+def exported(start_server: Callable[..., PortholeServer]) -> dict[str, set[str]]:
+    """Ask a server for its metrics: the labels of each, by the name that a query uses."""
+    server = start_server("test:?size=320x180")
+    with urllib.request.urlopen(server.url + "snapshot", timeout=15):
+        pass  # So that something has happened.
+    with urllib.request.urlopen(server.url + "metrics", timeout=15) as answer:
+        text = answer.read().decode()
+    labels: dict[str, set[str]] = {}
+    for family in text_string_to_metric_families(text):
+        name = family.name + ("_total" if family.type == "counter" else "")
+        labels[name] = {label for sample in family.samples for label in sample.labels}
+    return labels
+
+
+def test_the_dashboard_shows_what_is_exported(exported: dict[str, set[str]]) -> None:
+    """Every name in a query is exported, and every metric is on the dashboard."""
+    dashboard = (ROOT / "deploy" / "grafana.json").read_text(encoding="utf-8")
+
+    assert set(NAME.findall(dashboard)) == set(exported)
+
+
+def test_its_legends_name_labels_that_exist(exported: dict[str, set[str]]) -> None:
+    """A legend has labels of its metric only; Prometheus adds the instance."""
+    for target in targets():
+        for name in NAME.findall(target["expr"]):
+            labels = set(re.findall(r"{{(\w+)}}", target["legendFormat"]))
+            assert labels <= exported[name] | {"instance"}, target
+
+
+def test_panels_do_not_overlap() -> None:
+    """Each panel has a number and a place of its own, within the width of 24."""
+    panels = json.loads((ROOT / "deploy" / "grafana.json").read_text(encoding="utf-8"))["panels"]
+    places = [panel["gridPos"] for panel in panels]
+    cells = [
+        (x, y)
+        for place in places
+        for x in range(place["x"], place["x"] + place["w"])
+        for y in range(place["y"], place["y"] + place["h"])
+    ]
+
+    assert len({panel["id"] for panel in panels}) == len(panels)
+    assert len(set(cells)) == len(cells)
+    assert max(x for x, _ in cells) < 24
+
+
+def test_prometheus_asks_the_path_that_answers() -> None:
+    """The nodes of nginx.conf are asked, each by itself."""
+    settings = yaml.safe_load((ROOT / "deploy" / "prometheus.yml").read_text(encoding="utf-8"))
+    nginx = (ROOT / "deploy" / "nginx.conf").read_text(encoding="utf-8")
+
+    (job,) = settings["scrape_configs"]
+
+    assert job["metrics_path"] == "/metrics"
+    assert job["static_configs"][0]["targets"] == re.findall(r"^    server ([\d.:]+) ", nginx, re.M)
+
+
+def targets() -> Iterator[dict[str, Any]]:
+    dashboard = json.loads((ROOT / "deploy" / "grafana.json").read_text(encoding="utf-8"))
+    for panel in dashboard["panels"]:
+        yield from panel["targets"]

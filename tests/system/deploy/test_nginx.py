@@ -1,0 +1,114 @@
+"""The shipped nginx.conf, run by nginx over TLS in front of two real servers."""
+
+import contextlib
+import json
+import socket
+import ssl
+import time
+import urllib.parse
+import urllib.request
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import pytest
+import websocket
+
+from server.users.users import UsersFile
+from tests.support.dashboard import Dashboard
+from tests.support.nginx import Nginx
+from tests.support.server import PortholeServer, wait_until
+from tests.system.deploy.conftest import fetch
+
+StartNodes = Callable[..., list[PortholeServer]]
+StartNginx = Callable[[Sequence[int]], Nginx]
+
+# What must be back within, once the node it was on is gone.
+RESUMED_S = 5.0
+
+
+def test_a_client_is_live_again_when_its_node_is_killed(
+    start_nodes: StartNodes, start_nginx: StartNginx, trust: ssl.SSLContext
+) -> None:
+    """kill -9 of the node a dashboard is on: it reconnects, and has pictures within 5 s."""
+    nodes = start_nodes()
+    nginx = start_nginx(ports_of(nodes))
+    with Dashboard(nginx.url, trust) as dashboard:
+        dashboard.ask("watch", {"camera": "test"})
+        dashboard.expect_frames(5)
+        here = wait_until(lambda: next((node for node in nodes if viewers_at(node)), None))
+
+        here.kill()
+        killed_at = time.monotonic()
+        with pytest.raises((OSError, websocket.WebSocketException)):
+            dashboard.expect_frames(1000, timeout_s=RESUMED_S)
+    while True:
+        try:
+            with Dashboard(nginx.url, trust) as again:
+                again.ask("watch", {"camera": "test"})
+                again.expect_frames(2)
+            break
+        except (OSError, websocket.WebSocketException):
+            assert time.monotonic() - killed_at < RESUMED_S
+            time.sleep(0.25)  # As the page does.
+    took_s = time.monotonic() - killed_at
+
+    assert took_s < RESUMED_S
+    assert fetch(nginx.url, trust)[0] == 200
+
+
+def test_a_node_that_answers_nothing_is_left_within_a_second(
+    start_nodes: StartNodes, start_nginx: StartNginx, trust: ssl.SSLContext
+) -> None:
+    """A node whose machine is gone, so that nobody even refuses, holds a page up for a second."""
+    node = start_nodes()[0].port
+    times_s = []
+    with silent_port() as silent:
+        nginx = start_nginx([silent, node])
+        for _ in range(6):
+            began = time.monotonic()
+            status, *_ = fetch(nginx.url + "healthz", trust)
+            times_s.append(time.monotonic() - began)
+            assert status == 200
+
+    *again, first = sorted(times_s)
+    assert 0.8 < first < 1.5, times_s
+    assert max(again) < 0.5, "once left, a node is not asked again at once"
+
+
+def test_floods_of_logins_end_at_nginx(
+    start_nodes: StartNodes, start_nginx: StartNginx, trust: ssl.SSLContext, tmp_path: Path
+) -> None:
+    """After a burst of ten tries an address gets 429, while its pages still come."""
+    UsersFile(tmp_path / "node-1").add_user("ada", "operator", None, "correct horse battery")
+    # Without a bus, a login holds at one node only.
+    nginx = start_nginx(2 * ports_of(start_nodes())[:1])
+
+    answers = [fetch(nginx.url + "login", trust, data=b"name=ada")[0] for _ in range(14)]
+
+    assert answers[:11] == [400] * 11
+    assert 429 in answers[11:]
+    assert fetch(nginx.url + "login", trust)[0] == 200
+
+
+def ports_of(nodes: list[PortholeServer]) -> list[int]:
+    return [node.port for node in nodes]
+
+
+@contextlib.contextmanager
+def silent_port() -> Iterator[int]:
+    """Give a port where nobody accepts, and whose queue is full: what connects hears nothing."""
+    with contextlib.ExitStack() as stack:
+        listener = stack.enter_context(socket.socket())
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(0)
+        for _ in range(4):
+            one = stack.enter_context(socket.socket())
+            one.setblocking(False)
+            one.connect_ex(listener.getsockname())
+        yield listener.getsockname()[1]
+
+
+def viewers_at(node: PortholeServer) -> int:
+    """Ask a node itself how many watch there."""
+    with urllib.request.urlopen(node.url + "api/cameras", timeout=10) as answer:
+        return sum(state["viewers"] for state in json.load(answer))

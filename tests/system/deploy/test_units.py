@@ -1,0 +1,124 @@
+"""The systemd units: that systemd understands them, and that the server lives with their limits."""
+
+import re
+import shutil
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.support.bad_camera import BadCamera
+from tests.support.server import ROOT, PortholeServer
+
+UNITS = ("porthole.service", "porthole-camera.service", "porthole-web@.service")
+
+
+@pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="systemd is not installed here")
+@pytest.mark.parametrize("name", UNITS)
+def test_systemd_understands_them(name: str, tmp_path: Path) -> None:
+    """systemd-analyze has nothing to say against a unit, once its paths exist."""
+    text = (ROOT / "deploy" / name).read_text(encoding="utf-8")
+    text = text.replace("/opt/porthole/.venv/bin/python", sys.executable)
+    text = text.replace("/opt/porthole", str(ROOT))
+    unit = tmp_path / name.replace("@", "@8001")
+    unit.write_text(text, encoding="utf-8")
+
+    command = ["systemd-analyze", "verify", "--man=no", str(unit)]
+    checked = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+
+    assert checked.returncode == 0, checked.stderr
+    assert name.partition(".")[0].strip("@") not in checked.stderr, checked.stderr
+
+
+@pytest.mark.parametrize("name", UNITS)
+def test_their_commands_exist(name: str) -> None:
+    """What a unit starts is a command of manage.py, with options that it takes."""
+    text = (ROOT / "deploy" / name).read_text(encoding="utf-8")
+    started = re.search(r"^ExecStart=\S+ manage.py (\w+) (.*)$", text, re.MULTILINE)
+    assert started
+
+    command = [sys.executable, "manage.py", started[1], "--help"]
+    told = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+
+    for option in re.findall(r"--[a-z-]+", started[2]):
+        assert f" {option} " in told.stdout, option
+
+
+def test_only_what_may_pass_is_tried_again(tmp_path: Path) -> None:
+    """A node starts again when its Redis comes up late, and not every second for a typo.
+
+    The units once restarted after both, for both were exit code 2.
+    """
+    (tmp_path / "typo.toml").write_text("[server]\nprot = 8000\n")
+    late = ("web", "--state", str(tmp_path / "state"), "--bus", "redis://127.0.0.1:1")
+    typo = ("run", "--config", str(tmp_path / "typo.toml"))
+    late_code, typo_code = (
+        subprocess.run(
+            [sys.executable, "manage.py", *command],
+            cwd=ROOT,
+            stderr=subprocess.DEVNULL,
+            timeout=30,
+            check=False,
+        ).returncode
+        for command in (late, typo)
+    )
+
+    for name in UNITS:
+        text = (ROOT / "deploy" / name).read_text(encoding="utf-8")
+        final = re.findall(r"^RestartPreventExitStatus=(.*)$", text, re.MULTILINE)
+        assert final == [str(typo_code)], name
+    assert late_code not in (0, typo_code)
+
+
+@pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="systemd is not installed here")
+@pytest.mark.parametrize("name", ["porthole.service", "porthole-camera.service"])
+def test_a_camera_works_within_their_limits(
+    name: str, start_server: Callable[..., PortholeServer]
+) -> None:
+    """Under a unit's system calls, a camera in a process of its own shows pictures: memory is
+    shared, limits are set, and kill -9 of the server ends that process too."""
+    unit = str(ROOT / "deploy" / name)
+    camera = BadCamera()
+    try:
+        server = start_server(
+            f"yard={camera.url()}",
+            "test:?size=320x180",
+            program=("-m", "tests.support.confined", unit, sys.executable, "manage.py"),
+        )
+        for path in ("snapshot/yard.jpg", "snapshot/test.jpg"):
+            with urllib.request.urlopen(server.url + path, timeout=15) as answer:
+                assert answer.read(2) == b"\xff\xd8"
+        status = Path(f"/proc/{server.process.pid}/status").read_text(encoding="ascii")
+        children = psutil.Process(server.process.pid).children(recursive=True)
+
+        server.kill()
+
+        assert re.search(r"^Seccomp:\s*2$", status, re.MULTILINE)
+        assert children
+        assert not psutil.wait_procs(children, timeout=5)[1]
+    finally:
+        camera.disappear()
+
+
+@pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="systemd is not installed here")
+def test_the_limits_are_limits() -> None:
+    """What a unit does not allow is refused, so that the test above shows something."""
+    unit = str(ROOT / "deploy" / "porthole.service")
+    tries = (
+        "import socket, os, mmap\n"
+        "for what in (lambda: socket.socket(socket.AF_NETLINK), lambda: os.chroot('/'),\n"
+        "             lambda: mmap.mmap(-1, 4096, prot=7)):\n"
+        "    try:\n"
+        "        what()\n"
+        "    except OSError:\n"
+        "        print('refused')\n"
+    )
+
+    command = [sys.executable, "-m", "tests.support.confined", unit, sys.executable, "-c", tries]
+    told = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+
+    assert told.stdout == 3 * "refused\n", told.stderr

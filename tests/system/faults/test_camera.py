@@ -1,0 +1,427 @@
+"""Cameras that hang, crash or lie, seen from the dashboard of a whole server."""
+
+import json
+import re
+import signal
+import subprocess
+import sys
+import time
+import urllib.request
+from base64 import b64encode
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from tests.support.bad_camera import BadCamera
+from tests.support.client import Viewer
+from tests.support.server import ROOT, PortholeServer, last_event, wait_until
+
+Start = Callable[..., PortholeServer]
+Connect = Callable[..., Viewer]
+MakeCamera = Callable[..., BadCamera]
+
+READ_TIMEOUT_S = 2.0
+OPTIONS = ("--read-timeout", str(READ_TIMEOUT_S), "--stall-after", "1", "--frozen-after", "2")
+
+# What is allowed beyond two read time-outs: from a state to its telling, on a loaded machine.
+TELLING_S = 1.0
+
+PASSWORD = "s3cret-of-the-yard"
+
+
+class Dashboard:
+    """One connection that watches cameras, and keeps of each its states and arrivals."""
+
+    def __init__(self, viewer: Viewer, *cameras: str) -> None:
+        self.viewer = viewer
+        self.arrivals: dict[str, list[tuple[int, float]]] = defaultdict(list)
+        viewer.on_frame = lambda header, _jpeg: self.arrivals[header["camera"]].append(
+            (header["seq"], time.monotonic())
+        )
+        self._states: dict[str, Any] = {}
+        self._read = 0
+        for camera in cameras:
+            self._states[camera] = viewer.call("watch", {"camera": camera})["camera"]
+
+    def state(self, camera: str) -> Any:
+        """Return a camera's newest STATE."""
+        events = self.viewer.events
+        for name, data in events[self._read :]:
+            if name == "camera":
+                self._states[data["name"]] = data
+        self._read = len(events)
+        return self._states[camera]
+
+    def until(self, condition: Callable[[], object], timeout_s: float = 25) -> None:
+        """Read until a condition holds."""
+        self.viewer.pump(lambda: bool(condition()), timeout_s)
+
+    def until_state(self, camera: str, *states: str, timeout_s: float = 25) -> Any:
+        """Read until a camera is in one of these states; return its STATE."""
+        self.until(lambda: self.state(camera)["state"] in states, timeout_s)
+        return self.state(camera)
+
+    def until_live(self, *cameras: str) -> None:
+        """Read until cameras are live and have sent a new picture each."""
+        counts = {camera: len(self.arrivals[camera]) for camera in cameras}
+        self.until(
+            lambda: all(
+                self.state(camera)["state"] == "live" and len(self.arrivals[camera]) > count
+                for camera, count in counts.items()
+            )
+        )
+
+    def stats(self) -> Any:
+        """Return the next ``stats``."""
+        count = len(self.viewer.events)
+        self.until(lambda: any(name == "stats" for name, _ in self.viewer.events[count:]), 5)
+        return last_event(self.viewer, "stats")
+
+
+@pytest.fixture
+def make_camera() -> Iterator[MakeCamera]:
+    """Make cameras that are closed at the end."""
+    cameras: list[BadCamera] = []
+
+    def make(**options: Any) -> BadCamera:
+        cameras.append(BadCamera(**options))
+        return cameras[-1]
+
+    yield make
+    for camera in cameras:
+        camera.close()
+
+
+def children_of(server: PortholeServer) -> list[psutil.Process]:
+    """Return the processes of a server's cameras."""
+    return psutil.Process(server.process.pid).children()
+
+
+def child_for(server: PortholeServer, camera: BadCamera) -> psutil.Process | None:
+    """Return the process that reads a camera."""
+    for child in children_of(server):
+        try:
+            connections = child.net_connections()
+        except psutil.Error:
+            continue  # It has just ended.
+        if any(one.raddr and one.raddr.port == camera.port for one in connections):
+            return child
+    return None
+
+
+def get(server: PortholeServer, path: str) -> str:
+    """Return what a path answers, whatever the status."""
+    try:
+        with urllib.request.urlopen(server.url + path, timeout=10) as answer:
+            body: bytes = answer.read()
+    except urllib.error.HTTPError as error:
+        body = error.read()
+    return body.decode(errors="replace")
+
+
+def test_a_frozen_and_a_killed_process_disturb_no_other(
+    start_server: Start, connect: Connect, make_camera: MakeCamera
+) -> None:
+    """SIGSTOP and SIGKILL in mid-stream hit one camera each: the others lose no frame.
+
+    Those two are shown stalled or retrying within two read time-outs, and come back by themselves.
+    """
+    stopped, killed, steady = make_camera(), make_camera(), make_camera()
+    server = start_server(
+        *(f"stopped={stopped.url()}", f"killed={killed.url()}", f"steady={steady.url()}"),
+        "test:?size=320x180",
+        *OPTIONS,
+    )
+    names = ("stopped", "killed", "steady", "test")
+    board = Dashboard(connect(server), *names)
+    board.until_live(*names)
+    others = ("steady", "test")
+    before, at_start = board.stats()["cameras"], {name: board.arrivals[name][-1] for name in others}
+
+    victims = child_for(server, stopped), child_for(server, killed)
+    assert victims[0]
+    assert victims[1]
+    victims[0].send_signal(signal.SIGSTOP)
+    victims[1].send_signal(signal.SIGKILL)
+    hit = time.monotonic()
+    shown = [board.until_state(name, "stalled", "retrying") for name in ("stopped", "killed")]
+    took_s = time.monotonic() - hit
+    board.until_live("stopped", "killed")
+    after = board.stats()["cameras"]
+
+    assert took_s < 2 * READ_TIMEOUT_S + TELLING_S
+    assert all(state["reason"] for state in shown)
+    assert wait_until(lambda: not victims[0].is_running() and not victims[1].is_running())
+    for name in others:
+        arrivals = [
+            (seq, at) for seq, at in board.arrivals[name] if seq > at_start[name][0] and at >= hit
+        ]
+        captured = after[name]["captured"] - before[name]["captured"]
+        # Every frame there was came through, and none waited for what hung elsewhere.
+        assert len(board.arrivals[name]) > 0
+        assert arrivals[-1][0] - arrivals[0][0] + 1 <= captured + 5
+        assert len(arrivals) > 0.95 * (arrivals[-1][0] - arrivals[0][0])
+        assert max(later - earlier for (_, earlier), (_, later) in pairwise(arrivals)) < 1.0
+        assert after[name]["lost"] == 0
+
+
+def test_every_loss_has_its_name_and_its_end(
+    start_server: Start, connect: Connect, make_camera: MakeCamera
+) -> None:
+    """However a camera is lost, the reason says so, and it is live again once it is mended."""
+    said = {
+        "stalls": r"no picture|sent nothing",
+        "hangs-up": r"stream ended|cannot be reached|answers 503",
+        "refuses": r"503",
+        "vanishes": r"Connection refused",
+        "says-nothing": r"says nothing|did not answer|hung|answers, but sends no video",
+    }
+    cameras = {name: make_camera() for name in said}
+    server = start_server(*(f"{name}={one.url()}" for name, one in cameras.items()), *OPTIONS)
+    board = Dashboard(connect(server), *said)
+    board.until_live(*said)
+
+    cameras["stalls"].fault = "stall"
+    for name in ("hangs-up", "refuses"):
+        cameras[name].fault = "refuse"
+        cameras[name].hang_up()
+    cameras["vanishes"].disappear()
+    cameras["says-nothing"].fault = "black hole"
+    cameras["says-nothing"].hang_up()
+    seen: dict[str, set[str]] = defaultdict(set)
+
+    def all_said() -> bool:
+        for name in said:
+            state = board.state(name)
+            if state["state"] in ("stalled", "retrying"):
+                seen[name].add(state["reason"])
+        return all(re.search(said[name], " ".join(seen[name])) for name in said)
+
+    board.until(all_said, 30)
+    ready = get(server, "readyz")
+    cameras["vanishes"].appear()
+    for camera in cameras.values():
+        camera.fault = "none"
+    board.until_live(*said)
+
+    assert all(name in ready for name in said)
+    wait_until(lambda: get(server, "readyz") == "ok\n")
+
+
+def test_a_black_hole_is_given_up_and_reached_later(
+    start_server: Start, connect: Connect, make_camera: MakeCamera
+) -> None:
+    """A host that takes the connection and never answers is not waited for without end."""
+    camera = make_camera()
+    camera.fault = "black hole"
+    server = start_server(f"hole={camera.url()}", *OPTIONS)
+    board = Dashboard(connect(server), "hole")
+
+    retrying = board.until_state("hole", "retrying")
+    camera.fault = "none"
+    board.until_live("hole")
+
+    assert "127.0.0.1" in retrying["reason"]
+
+
+def test_broken_pictures_are_counted_and_passed_over(
+    start_server: Start, connect: Connect, make_camera: MakeCamera
+) -> None:
+    """Truncated, empty, garbage and huge parts cost themselves; memory stays, and so does the rest.
+
+    A camera that sends nothing else is stalled, and live with its first good picture.
+    """
+    faults = ("truncated", "empty", "garbage", "huge")
+    cameras = {fault: make_camera() for fault in faults}
+    server = start_server(*(f"{name}={one.url()}" for name, one in cameras.items()), *OPTIONS)
+    board = Dashboard(connect(server), *faults)
+    board.until_live(*faults)
+
+    for fault, camera in cameras.items():
+        camera.fault = fault
+    for fault in faults:
+        board.until_state(fault, "stalled", "retrying")
+    board.until(lambda: board.stats()["cameras"]["huge"]["drops"].get("broken", 0) >= 3, 30)
+    stats = board.stats()["cameras"]
+    sizes = [child.memory_info().rss for child in children_of(server)]
+    for camera in cameras.values():
+        camera.fault = "none"
+    board.until_live(*faults)
+
+    # FFmpeg skips an empty part itself, and may end a stream of garbage.
+    assert all(stats[name]["drops"].get("broken", 0) for name in ("truncated", "huge"))
+    assert all(size < 300e6 for size in sizes)
+
+
+def test_a_camera_of_broken_pictures_only_is_not_starting_for_ever(
+    start_server: Start, connect: Connect, make_camera: MakeCamera
+) -> None:
+    """Opened well and never a picture that can be shown: that is stalled, and not ready."""
+    camera = make_camera()
+    server = start_server(f"door={camera.url()}", *OPTIONS)
+    camera.fault = "truncated"
+    board = Dashboard(connect(server), "door")
+
+    shown = board.until_state("door", "stalled", "retrying")
+    ready = get(server, "readyz")
+    camera.fault = "none"
+    board.until_live("door")
+
+    assert "not complete" in shown["reason"]
+    assert "door" in ready
+
+
+def test_a_frozen_picture_is_shown_stalled(
+    start_server: Start, connect: Connect, make_camera: MakeCamera
+) -> None:
+    """The very same picture again and again is no live camera; a new one makes it live again."""
+    frozen, living = make_camera(), make_camera()
+    server = start_server(f"frozen={frozen.url()}", f"living={living.url()}", *OPTIONS)
+    board = Dashboard(connect(server), "frozen", "living")
+    board.until_live("frozen", "living")
+
+    frozen.fault = "frozen"
+    stalled = board.until_state("frozen", "stalled", "retrying")
+    ready = get(server, "readyz")
+    living_meanwhile = board.state("living")["state"]
+    frozen.fault = "none"
+    board.until_live("frozen")
+
+    assert "has not changed for more than 2 s" in stalled["reason"]
+    assert "frozen: " in ready
+    assert living_meanwhile == "live"
+
+
+def test_a_size_that_changes_is_shown(
+    start_server: Start, connect: Connect, make_camera: MakeCamera
+) -> None:
+    """Larger or smaller in mid-stream: the STATE tells, and pictures are not scaled to the old."""
+    camera = make_camera()
+    server = start_server(f"door={camera.url()}", *OPTIONS)
+    board = Dashboard(connect(server), "door")
+    board.until_live("door")
+
+    for size in ((640, 480), (160, 120), (320, 180)):
+        camera.size = size
+        board.until(
+            lambda size=size: (board.state("door")["width"], board.state("door")["height"]) == size
+        )
+        board.until_live("door")
+
+    assert board.stats()["cameras"]["door"]["lost"] == 0
+
+
+def test_all_sources_stuck_at_once_leave_the_server_quick(
+    start_server: Start, connect: Connect, make_camera: MakeCamera
+) -> None:
+    """With every process stopped and every stream silent, pages and knobs answer at once.
+
+    Stop, start and fps during a stuck read are answered too, and all cameras come back.
+    """
+    names = [f"cam{number}" for number in range(5)]
+    cameras = {name: make_camera(fps=10) for name in names}
+    server = start_server(*(f"{name}={one.url()}" for name, one in cameras.items()), *OPTIONS)
+    board = Dashboard(connect(server), *names)
+    board.until_live(*names)
+
+    for camera in cameras.values():
+        camera.fault = "stall"
+    for child in children_of(server):
+        child.send_signal(signal.SIGSTOP)
+    took_s: list[float] = []
+    for name in names:
+        for event, more in (("fps", {"fps": 12}), ("stop", {}), ("start", {}), ("fps", {"fps": 9})):
+            asked = time.monotonic()
+            reply = board.viewer.call(event, {"camera": name} | more, timeout_s=10)
+            took_s.append(time.monotonic() - asked)
+            assert reply["ok"]
+    asked = time.monotonic()
+    assert json.loads(get(server, "api/cameras"))
+    took_s.append(time.monotonic() - asked)
+    for camera in cameras.values():
+        camera.fault = "none"
+    board.until_live(*names)
+
+    # A stop waits for its device, which a process that was stopped has for half a second more.
+    assert sorted(took_s)[len(took_s) // 2] < 0.5
+    assert max(took_s) < 4
+    assert {board.state(name)["fps"] for name in names} == {9}
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        *("device:-1", "device:64", "device:true", "device:0x1", "device:"),
+        *("concat:a.mp4|b.mp4", "subfile:,,start,0,end,9,,:/etc/passwd", "ftp://127.0.0.1/a.mp4"),
+        *("data:text/plain,x", "pipe:0", "gopher://127.0.0.1/", "udp://127.0.0.1:5000", "http://"),
+    ],
+)
+def test_forbidden_sources_end_the_start(source: str, tmp_path: Path) -> None:
+    """An index that crashes OpenCV and a scheme of FFmpeg's own are refused in one line."""
+    ended = subprocess.run(
+        [sys.executable, "manage.py", "run", "--port", "0", "--state", str(tmp_path), source],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+
+    assert ended.returncode == 2
+    assert ended.stdout == ""
+    assert len(ended.stderr.splitlines()) == 1
+    assert "accepted: " in ended.stderr
+
+
+def test_a_password_is_nowhere(
+    start_server: Start, connect: Connect, make_camera: MakeCamera, tmp_path: Path
+) -> None:
+    """The camera is shown it; no page, event, metric, log, file or process list is."""
+    live, refusing, gone = make_camera(login=True), make_camera(), make_camera()
+    refusing.fault = "refuse"
+    gone.disappear()
+    config = tmp_path / "porthole.toml"
+    tables = {
+        "live": live.url(f"ann:{PASSWORD}"),
+        "query": live.url("ann:other") + f"?token={PASSWORD}",
+        "refusing": refusing.url(f"ann:{PASSWORD}"),
+        "gone": gone.url(f"ann:{PASSWORD}"),
+        "file": f"{tmp_path}/nothing.mp4",
+    }
+    config.write_text(
+        "".join(f'[[camera]]\nname = "{name}"\nsource = "{url}"\n' for name, url in tables.items())
+    )
+    server = start_server("--config", str(config), "--log-level", "debug", *OPTIONS)
+    board = Dashboard(connect(server), *tables)
+    board.until_live("live", "query")
+    for name in ("refusing", "gone"):
+        board.until_state(name, "retrying")
+    child = child_for(server, live)
+    assert child
+    board.viewer.call("quality", {"camera": "live", "quality": 55})
+    child.kill()
+    # Both read the same camera: it may have been the process of either.
+    board.until(lambda: "retrying" in {board.state(name)["state"] for name in ("live", "query")})
+    board.until_live("live", "query")
+
+    paths = ("", "api/cameras", "metrics", "readyz", "video_feed/gone", "snapshot/refusing.jpg")
+    shown = {path: get(server, path) for path in paths}
+    processes = {}
+    for process in (psutil.Process(), psutil.Process(server.process.pid), *children_of(server)):
+        for file in ("cmdline", "environ"):
+            processes[process.pid, file] = Path(f"/proc/{process.pid}/{file}").read_bytes()
+    stats = board.stats()
+    kept = {path: path.read_bytes() for path in (tmp_path / "state").rglob("*") if path.is_file()}
+
+    credentials = b64encode(f"ann:{PASSWORD}".encode()).decode()
+    assert f"Basic {credentials}" in live.authorizations
+    assert not [path for path, text in shown.items() if PASSWORD in text]
+    assert PASSWORD not in str(board.viewer.events) + str(stats)
+    assert PASSWORD not in "\n".join(server.log)
+    assert not [where for where, data in (processes | kept).items() if PASSWORD.encode() in data]
+    assert kept

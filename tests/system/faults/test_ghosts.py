@@ -1,0 +1,157 @@
+"""However connections end, nothing of them stays: no viewer, no descriptor, no green thread."""
+
+import json
+import os
+import signal
+import socket
+import struct
+import time
+import urllib.request
+from collections.abc import Callable
+from typing import Any
+
+import psutil
+
+from tests.support.client import MjpegViewer, Viewer
+from tests.support.hostile import Hostile
+from tests.support.server import PortholeServer, wait_until
+from tests.system.faults.test_camera import MakeCamera, children_of, make_camera
+
+__all__ = ["make_camera"]
+
+Start = Callable[..., PortholeServer]
+
+# The slowest to be noticed: half a request after 15 s, a viewer that reads nothing after 12 s.
+PATIENCE_S = 40.0
+
+
+def states_of(server: PortholeServer) -> list[Any]:
+    with urllib.request.urlopen(server.url + "api/cameras", timeout=10) as answer:
+        states: list[Any] = json.loads(answer.read())
+        return states
+
+
+def greenlets_of(server: PortholeServer) -> int:
+    """Return how many green threads the server has."""
+    seen = len(server.log)
+    server.send_signal(signal.SIGUSR1)
+    line: str = wait_until(
+        lambda: next((line for line in server.log[seen:] if line.startswith("greenlets ")), None)
+    )
+    return int(line.split()[1])
+
+
+def descriptors_of(server: PortholeServer) -> int:
+    return len(os.listdir(f"/proc/{server.process.pid}/fd"))
+
+
+def at_rest(server: PortholeServer) -> bool:
+    """Whether nobody watches, nobody is connected, and no camera is held."""
+    nobody = not any(state["viewers"] for state in states_of(server))
+    connections = [
+        one
+        for one in psutil.Process(server.process.pid).net_connections()
+        if one.status == psutil.CONN_ESTABLISHED and one.laddr.port == server.port
+    ]
+    # The request for the states just now may still be on its way out.
+    return nobody and len(connections) <= 1 and not children_of(server)
+
+
+def reset(sock: socket.socket) -> None:
+    """End a connection as a machine does whose program crashed: with RST."""
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    sock.close()
+
+
+def hang_up(sock: socket.socket) -> None:
+    sock.close()
+
+
+def churn(server: PortholeServer, end: Callable[[socket.socket], None]) -> None:
+    """Come in every way there is, and end each connection the same way."""
+    port = server.port
+    for camera in ("test", "door"):
+        reading = Viewer("127.0.0.1", port)
+        reading.connect()
+        reading.call("watch", {"camera": camera})
+        reading.pump(lambda viewer=reading: len(viewer.arrivals) >= 2, 20)
+        end(reading.sock)
+
+        # In the middle of a frame: a small buffer takes a part of it.
+        mid = Hostile(port, receive_buffer=2048)
+        mid.send(f'42["watch",{{"camera":"{camera}"}}]'.encode())
+        mid.sock.recv(500)
+        end(mid.sock)
+
+        feed = MjpegViewer("127.0.0.1", port, path=f"/video_feed/{camera}")
+        feed.connect()
+        feed.sock.settimeout(20)
+        feed.read()
+        end(feed.sock)
+
+        # Before there is an answer.
+        for request in (
+            f"GET /snapshot/{camera}.jpg HTTP/1.1\r\nHost: localhost\r\n\r\n",
+            f"GET /video_feed/{camera} HTTP/1.1\r\nHost: localhost\r\n\r\n",
+            "GET /video_feed HTTP/1.1\r\nHo",
+        ):
+            asking = socket.create_connection(("127.0.0.1", port), 5)
+            asking.sendall(request.encode())
+            end(asking)
+    for payload in (b'42["watch",{"camera":"test"}]', b"x", b'421["stop"', b"41", b"43"):
+        hostile = Hostile(port)
+        hostile.send(b'42["watch",{"camera":"test"}]')
+        hostile.send(payload)
+        end(hostile.sock)
+    # In the middle of a message of its own, and before a session has come of it.
+    half = Hostile(port)
+    half.sock.sendall(b"\x81\xfe\x40\x00\0\0\0\0" + b"4" * 100)
+    end(half.sock)
+    end(Hostile(port, connected=False).sock)
+
+
+def test_nothing_is_left_of_those_who_are_gone(
+    start_server: Start, make_camera: MakeCamera
+) -> None:
+    """After hang-ups, resets and silence of every kind the server holds what it held before."""
+    camera = make_camera()
+    server = start_server(
+        *("test:?size=320x180", f"door={camera.url()}", "--release-after", "0.5"),
+        program=("-m", "tests.support.observed"),
+    )
+    for end in (hang_up, reset):
+        churn(server, end)
+    wait_until(lambda: at_rest(server), PATIENCE_S)
+    greenlets = wait_until(lambda: settled(greenlets_of, server))
+    descriptors = descriptors_of(server)
+
+    for _ in range(4):
+        for end in (hang_up, reset):
+            churn(server, end)
+    # Some stay and say nothing: half open as far as anybody can tell.
+    silent = [Hostile(server.port, receive_buffer=2048) for _ in range(5)]
+    for hostile in silent:
+        hostile.send(b'42["watch",{"camera":"test"}]')
+    feeds = [
+        MjpegViewer("127.0.0.1", server.port, path="/video_feed/test", receive_buffer=2048)
+        for _ in range(3)
+    ]
+    for feed in feeds:
+        feed.connect()
+    wait_until(lambda: states_of(server)[0]["viewers"] >= 8)
+
+    wait_until(lambda: at_rest(server), PATIENCE_S)
+    for connection in (*silent, *feeds):
+        connection.close()
+
+    wait_until(lambda: greenlets_of(server) <= greenlets, PATIENCE_S)
+    wait_until(lambda: descriptors_of(server) <= descriptors, PATIENCE_S)
+
+
+def settled(read: Callable[[PortholeServer], int], server: PortholeServer) -> int | None:
+    """Return a figure once it stays the same for a second, else None."""
+    figures = {read(server)}
+    for _ in range(4):
+        time.sleep(0.25)
+        figures.add(read(server))
+    return figures.pop() if len(figures) == 1 else None

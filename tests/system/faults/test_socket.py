@@ -1,0 +1,406 @@
+"""Messages that no honest client sends: they harm nobody else and leave no ghost."""
+
+import json
+import threading
+import time
+import urllib.request
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
+
+import psutil
+import pytest
+
+from tests.support.client import Crowd, Viewer
+from tests.support.hostile import BINARY, CONTINUATION, PING, TEXT, Hostile
+from tests.support.server import FRESH, PortholeServer, expect_frames, last_event, wait_until
+
+Start = Callable[..., PortholeServer]
+Connect = Callable[..., Viewer]
+
+FORGIVEN = [
+    b"42",
+    b"42[]",
+    b"42{}",
+    b'42[{"name":1}]',
+    b'42["watch"',
+    b'42["watch",{"camera":}]',
+    b"42" + b"[" * 10_000,
+    b'42["connect",{}]',
+    b'42["disconnect"]',
+    b'42["ack"]',
+    b'42["ack","test"]',
+    b'42["ack","nowhere",1]',
+    b'42["ack","test","1"]',
+    b'42["ack","test",true]',
+    b'42["ack",{"camera":"test"},[1]]',
+    b'42["ack","test",1' + b"0" * 5000 + b"]",
+    b'42/elsewhere,["watch",{"camera":"test"}]',
+    b'42["no_such_event",{"a":"\\u0000\\u001b[31m"}]',
+]
+
+FATAL = [
+    b"x",
+    b"",
+    b"430[]",
+    b"43",
+    b"44{}",
+    b"45",
+    b'459999999999-["watch"]',
+    b'451-["watch",{"_placeholder":true,"num":0}]',
+    b"2",
+    b"5",
+    b"6",
+    b"46",
+    b"4",
+    b"\xff\xfe",
+]
+
+
+def viewers_of(server: PortholeServer) -> int:
+    with urllib.request.urlopen(server.url + "api/cameras", timeout=5) as answer:
+        return int(json.loads(answer.read())[0]["viewers"])
+
+
+def watched(server: PortholeServer, connect: Connect) -> Viewer:
+    viewer = connect(server)
+    assert viewer.call("watch", {"camera": "test"})["ok"]
+    return viewer
+
+
+def expect_undisturbed(server: PortholeServer, good: Viewer) -> None:
+    """The good viewer's pictures go on, and it is the only viewer left."""
+    expect_frames(good, 5)
+    wait_until(lambda: viewers_of(server) == 1)
+
+
+@pytest.fixture
+def server(share_server: Start) -> PortholeServer:
+    """A server that whoever tests with it leaves as it was: with nobody but good viewers."""
+    return share_server("test:?size=320x180")
+
+
+@pytest.fixture
+def own_server(start_server: Start) -> PortholeServer:
+    """A server whose memory, log or end is looked at."""
+    return start_server("test:?size=320x180", program=FRESH)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def endings(share_server: Start) -> dict[str, "Future[bool]"]:
+    """Whether who says nothing is ended in time: that is waited for while the other tests run."""
+    port = share_server("test:?size=320x180").port
+    waiting = ThreadPoolExecutor(2, "silence")
+
+    def ends(connected: bool, within_s: float) -> bool:
+        hostile = Hostile(port, connected=connected)
+        try:
+            return hostile.is_closed(within_s=within_s)
+        finally:
+            hostile.close()
+
+    return {
+        "silent": waiting.submit(ends, connected=False, within_s=8),
+        "mute": waiting.submit(ends, connected=True, within_s=30),
+    }
+
+
+def test_malformed_events_are_forgiven(server: PortholeServer, connect: Connect) -> None:
+    """Half an event is counted and forgotten; the connection it came on lives on."""
+    good = watched(server, connect)
+    clumsy = Hostile(server.port)
+
+    for message in FORGIVEN:
+        clumsy.send(message)
+    clumsy.send(b'427["clock",{"t":5}]')
+    answer = clumsy.expect(b"437[")
+    clumsy.close()
+
+    assert b'"ok":true' in answer.replace(b" ", b"")
+    expect_undisturbed(server, good)
+    good.events.clear()
+    good.pump(lambda: bool(last_event(good, "stats")), 5)
+    assert last_event(good, "stats")["process"]["refused"]["malformed"] >= 8
+
+
+@pytest.mark.parametrize("message", FATAL, ids=lambda message: repr(message[:12]))
+def test_breaches_of_protocol_end_their_own_connection(
+    server: PortholeServer, connect: Connect, message: bytes
+) -> None:
+    """What no Socket.IO client sends ends the connection it came on, and leaves no ghost."""
+    good = watched(server, connect)
+    hostile = Hostile(server.port)
+    hostile.send(b'421["watch",{"camera":"test"}]')
+    hostile.expect(b"431[")
+
+    hostile.send(message)
+
+    assert hostile.is_closed(within_s=5)
+    hostile.close()
+    expect_undisturbed(server, good)
+
+
+@pytest.mark.parametrize("goodbye", [b"41", b"41/,", b"1"])
+def test_who_says_goodbye_is_gone(server: PortholeServer, connect: Connect, goodbye: bytes) -> None:
+    """Leaving Socket.IO and then only answering pings held a connection that nobody counted."""
+    good = watched(server, connect)
+    hostile = Hostile(server.port)
+    hostile.send(b'421["watch",{"camera":"test"}]')
+    hostile.expect(b"431[")
+
+    hostile.send(goodbye)
+
+    assert hostile.is_closed(within_s=3)
+    hostile.close()
+    expect_undisturbed(server, good)
+
+
+def test_binary_messages_end_their_own_connection(server: PortholeServer, connect: Connect) -> None:
+    """Clients send no binary, so nothing waits for attachments."""
+    good = watched(server, connect)
+    hostile = Hostile(server.port)
+
+    hostile.send(b"\x00" * 100, opcode=BINARY)
+
+    assert hostile.is_closed(within_s=5)
+    hostile.close()
+    expect_undisturbed(server, good)
+
+
+@pytest.mark.parametrize("connected", [False, True], ids=["before login", "after"])
+def test_endless_fragments_are_cut_off(
+    server: PortholeServer, connect: Connect, connected: bool
+) -> None:
+    """60 MB of fragments are refused after a few kB: no memory, no lag, no disturbance."""
+    good = watched(server, connect)
+    process = psutil.Process(server.process.pid)
+    before = process.memory_info().rss
+    hostile = Hostile(server.port, connected=connected)
+
+    hostile.send(b"4" * 6000, opcode=TEXT, fin=False)
+    sent = hostile.send_until_cut_off(b"4" * 60_000, CONTINUATION, most_bytes=60_000_000)
+    hostile.close()
+
+    assert sent < 20_000_000
+    assert process.memory_info().rss - before < 10e6
+    expect_undisturbed(server, good)
+
+
+def test_a_flood_of_events_is_limited(server: PortholeServer, connect: Connect) -> None:
+    """500 events in a row are answered, most of them with rate_limited; the next second is free."""
+    good = watched(server, connect)
+    eager = connect(server)
+
+    numbers = [eager.ask("clock", {"t": 1}) for _ in range(500)]
+    eager.pump(lambda: all(eager.reply(number) for number in numbers), 20)
+    replies = [eager.reply(number) for number in numbers]
+
+    refused = [reply for reply in replies if not reply["ok"]]
+    assert 200 < len(refused) < 450
+    assert {reply["error"] for reply in refused} == {"rate_limited"}
+    expect_undisturbed(server, good)
+    wait_until(lambda: eager.call("clock", {"t": 1})["ok"])
+
+
+def test_a_flood_of_pings_is_cut_off(server: PortholeServer, connect: Connect) -> None:
+    """A client that pings and never reads is not answered without end."""
+    good = watched(server, connect)
+    hostile = Hostile(server.port, receive_buffer=4096)
+
+    sent = hostile.send_until_cut_off(b"p" * 125, PING, most_bytes=100_000_000)
+    hostile.close()
+
+    assert sent < 100_000_000
+    expect_undisturbed(server, good)
+
+
+def test_non_readers_are_evicted(own_server: PortholeServer, connect: Connect) -> None:
+    """Ten viewers that never read but send pongs are gone within 15 s, and harmed nobody."""
+    good = watched(own_server, connect)
+    # What the first requests and frames make a process keep is no growth.
+    expect_frames(good, 90)
+    assert viewers_of(own_server) == 1
+    process = psutil.Process(own_server.process.pid)
+    before = process.memory_info().rss
+    hostiles = [Hostile(own_server.port, receive_buffer=4096) for _ in range(10)]
+    for hostile in hostiles:
+        hostile.send(b'42["watch",{"camera":"test"}]')
+    wait_until(lambda: viewers_of(own_server) == 11)
+
+    crowd = Crowd()
+    crowd.add(good)
+    stop = threading.Event()
+    spammer = threading.Thread(target=spam_pongs, args=(hostiles, stop))
+    spammer.start()
+    started = time.monotonic()
+    first = good.arrivals[-1].seq
+    taken: list[int] = []
+
+    def gone() -> bool:
+        taken.append(process.memory_info().rss - before)
+        return time.monotonic() - started > 5 and viewers_of(own_server) == 1
+
+    crowd.run(20, until=gone)
+    took_s = time.monotonic() - started
+    stop.set()
+    spammer.join()
+    for hostile in hostiles:
+        hostile.close()
+
+    assert took_s < 15
+    assert max(taken) < 10e6
+    got = [arrival for arrival in good.arrivals if arrival.seq > first]
+    assert len(got) > 0.8 * (got[-1].seq - first)
+
+
+def spam_pongs(hostiles: list[Hostile], stop: threading.Event) -> None:
+    while not stop.wait(0.05):
+        for hostile in hostiles:
+            try:
+                hostile.send(b"3")
+            except OSError:
+                pass  # Evicted, as it should be.
+
+
+def test_watching_anew_does_not_put_eviction_off(server: PortholeServer, connect: Connect) -> None:
+    """Who never acknowledges is gone in time, however often it begins again.
+
+    Once, every `watch` brought fresh credit and with it a clean slate.
+    """
+    good = watched(server, connect)
+    mute = connect(server, ack="none")
+    crowd = Crowd()
+    crowd.add(good)
+    crowd.add(mute)
+
+    started = time.monotonic()
+    while not mute.closed and time.monotonic() - started < 20:
+        mute.emit("watch", {"camera": "test"})
+        crowd.run(0.3)
+
+    assert mute.closed
+    # And is told why: "transport error" is all that its library would say.
+    assert "nothing was acknowledged for 12 s" in last_event(mute, "notice")["message"]
+    expect_undisturbed(server, good)
+
+
+def test_connecting_over_and_over_ends_the_connection(
+    server: PortholeServer, connect: Connect
+) -> None:
+    """A session that asks to connect again is cut off: that is the dearest thing it could ask."""
+    good = watched(server, connect)
+    hostile = Hostile(server.port)
+
+    hostile.send(b"40")
+
+    assert hostile.is_closed(within_s=5)
+    hostile.close()
+    expect_undisturbed(server, good)
+
+
+def test_a_stranger_is_not_listened_to_for_long(server: PortholeServer, connect: Connect) -> None:
+    """A connection that is no session yet has a word or three, and then is cut off."""
+    good = watched(server, connect)
+    hostile = Hostile(server.port, connected=False)
+
+    for _ in range(10):
+        hostile.send(b'42["clock",{"t":1}]')
+
+    assert hostile.is_closed(within_s=3)
+    hostile.close()
+    expect_undisturbed(server, good)
+
+
+def test_quit_twice_is_as_good_as_once(own_server: PortholeServer, connect: Connect) -> None:
+    """Two operators who quit at the same moment are both answered, and the server ends with 0."""
+    one, other = connect(own_server), connect(own_server)
+
+    first, second = one.ask("quit", {}), other.ask("quit", {})
+    replies: list[Any] = []
+    for viewer, number in ((one, first), (other, second)):
+        viewer.pump(lambda v=viewer, n=number: v.reply(n) is not None, 5)
+        replies.append(viewer.reply(number))
+
+    assert [reply["ok"] for reply in replies] == [True, True]
+    assert own_server.wait(5) == 0
+
+
+def test_ack_storms_change_nothing(server: PortholeServer, connect: Connect) -> None:
+    """Acknowledging the future, the past and everything at once buys no extra frames."""
+    good = watched(server, connect)
+    greedy = connect(server, ack="none")
+    greedy.call("watch", {"camera": "test"})
+    for _ in range(300):
+        greedy.emit("ack", "test", 10**9)
+
+    crowd = Crowd()
+    crowd.add(good)
+    crowd.add(greedy)
+    count = len(good.arrivals)
+    crowd.run(10, until=lambda: len(good.arrivals) >= count + 60)
+    seqs = [arrival.seq for arrival in greedy.arrivals]
+
+    assert seqs == sorted(set(seqs))
+    assert len(seqs) <= 302
+    expect_frames(good, 5)
+
+
+ODD_CONNECTS = [
+    *(b'40"x"', b"40[]", b'40{"token":["a"]}', b'40{"token":{}}', b'40{"token":1e999}'),
+    *(b'40{"token":"\\u0000"}', b"40/elsewhere,", b"40" + b'{"a":' * 3000 + b"}" * 3000),
+]
+
+
+def test_odd_ways_to_connect_are_let_in_or_closed(server: PortholeServer, connect: Connect) -> None:
+    """Nothing that stands beside CONNECT leaves a client half in: it may watch, or it is gone."""
+    good = watched(server, connect)
+    clients = [Hostile(server.port, connected=False) for _ in ODD_CONNECTS]
+    for odd, packet in zip(clients, ODD_CONNECTS, strict=True):
+        odd.send(packet)
+        try:
+            odd.send(b'421["watch",{"camera":"test"}]')
+        except OSError:
+            pass  # Closed already.
+
+    for odd in clients:
+        try:
+            odd.expect(b"431[")
+        except ConnectionError:
+            pass  # Closed, now or after the deadline for connecting.
+        odd.close()
+
+    expect_undisturbed(server, good)
+
+
+def test_junk_neither_floods_nor_colours_the_log(
+    own_server: PortholeServer, connect: Connect
+) -> None:
+    """Hundreds of bad messages are counted, not logged; control characters never get through."""
+    good = watched(own_server, connect)
+    lines = len(own_server.log)
+    for _ in range(3):
+        junk = Hostile(own_server.port)
+        for message in FORGIVEN:
+            junk.send(message)
+        junk.send(b'42["\\u001b[31m\\u0007\\nforged",{}]')
+        junk.send(b"x\x1b[31m")
+        assert junk.is_closed(within_s=5)
+        junk.close()
+
+    expect_undisturbed(own_server, good)
+    log = own_server.log[lines:]
+    assert len(log) <= 12
+    assert not [line for line in log if "\x1b" in line or "\x07" in line or line == "forged"]
+
+
+# Last, for these take their time.
+
+
+def test_a_silent_connection_is_ended(endings: dict[str, "Future[bool]"]) -> None:
+    """A WebSocket that never becomes a session is closed after five seconds."""
+    assert endings["silent"].result()
+
+
+def test_who_answers_no_ping_is_ended(endings: dict[str, "Future[bool]"]) -> None:
+    """A session whose peer has vanished without a word is over after two pings."""
+    assert endings["mute"].result()

@@ -1,0 +1,99 @@
+"""The lines to paste of docs/clients.md, run as they stand there but for names and addresses."""
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import cv2
+import pytest
+
+from server.users.users import UsersFile
+from tests.support.server import ROOT, PortholeServer
+
+PASSWORD = "correct-horse"
+
+SIZE = (360, 640, 3)
+
+
+class Clients:
+    """A server with one camera, and programs told of it by the documentation."""
+
+    def __init__(self, server: PortholeServer, token: str) -> None:
+        self._text = (ROOT / "docs" / "clients.md").read_text(encoding="utf-8")
+        self._changes = {
+            "https://": "http://",
+            "cameras.example": f"127.0.0.1:{server.port}",
+            "PASSWORD": PASSWORD,
+            "TOKEN": token,
+        }
+
+    def lines(self, title: str) -> str:
+        """Return the first block of code under a title."""
+        found = re.search(rf"^## {title}\n.*?```\w*\n(.*?)```", self._text, re.S | re.M)
+        assert found, title
+        text = found[1]
+        for there, here in self._changes.items():
+            text = text.replace(there, here)
+        return text
+
+
+@pytest.fixture(scope="module")
+def clients(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Clients]:
+    """Start a server with the user ada and a token."""
+    state = tmp_path_factory.mktemp("clients")
+    UsersFile(state).add_user("ada", "viewer", None, PASSWORD)
+    token = UsersFile(state).add_token("octo", "viewer", ["door"])
+    server = PortholeServer(
+        *("door=test:?size=640x360&fps=10", "--port", "0"), state=state, environment={}
+    )
+    yield Clients(server, token)
+    assert server.stop() == 0
+
+
+def run(command: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        command,
+        cwd=folder,
+        env=os.environ | {"OPENCV_FFMPEG_LOGLEVEL": "-8"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def test_curl_gets_pictures(clients: Clients, tmp_path: Path) -> None:
+    """By a password, and by a token."""
+    for line in clients.lines("curl").splitlines():
+        done = run(["sh", "-c", line], tmp_path)
+        assert done.returncode == 0, done.stderr
+        assert cv2.imread(str(tmp_path / "door.jpg")).shape == SIZE
+        (tmp_path / "door.jpg").unlink()
+
+
+def test_ffmpeg_looks_and_records(clients: Clients, tmp_path: Path) -> None:
+    """By a password, and by a token; what is recorded has the time that it took."""
+    look, record = clients.lines("ffmpeg").splitlines()
+
+    looked = run(["sh", "-c", look], tmp_path)
+    assert "640x360" in looked.stderr, looked.stderr
+    recorded = run(["sh", "-c", record], tmp_path)
+    assert recorded.returncode == 0, recorded.stderr
+    pictures = cv2.VideoCapture(str(tmp_path / "door.mkv"), cv2.CAP_FFMPEG)
+    count = 0
+    while pictures.read()[0]:
+        count += 1
+    assert 10 <= count <= 25, "two seconds of ten pictures"
+
+
+def test_opencv_reads_pictures(clients: Clients, tmp_path: Path) -> None:
+    """The program as it stands, ended after five pictures."""
+    program = clients.lines("OpenCV") + "    print(picture.shape)\n"
+    program = program.replace("while True:", "for _ in range(5):")
+
+    done = run([sys.executable, "-c", program], tmp_path)
+
+    assert done.stdout == f"{SIZE}\n" * 5, done.stderr

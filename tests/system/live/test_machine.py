@@ -1,0 +1,98 @@
+"""On a bare machine: its addresses in a browser, and a state folder that is not as it should be."""
+
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, expect, sync_playwright
+
+from server.users.users import UsersFile
+from server.web.edge.machine import own_addresses, own_names
+from tests.browser.test_browser import CHROMIUM, FLAGS
+from tests.browser.test_people import PASSWORD, log_in_by_hand
+from tests.support.server import PATIENCE_S, PortholeServer, wait_until
+
+NOBODY = 65534
+
+# Runs manage.py without the right to read and write everything (CAP_DAC_*), as any other account.
+AS_ANYBODY = (
+    "-c",
+    "import ctypes, os, sys\n"
+    "for right in (1, 2): assert ctypes.CDLL(None).prctl(24, right, 0, 0, 0) == 0\n"
+    "os.execv(sys.executable, [sys.executable, 'manage.py', *sys.argv[1:]])",
+)
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[PortholeServer]:
+    """One user, open to the network; settings of another account, in a folder anybody may write."""
+    state = Path(tempfile.mkdtemp(prefix="porthole-test-"))
+    state.chmod(0o777)
+    UsersFile(state).add_user("ada", "operator", None, PASSWORD)
+    (state / "state.json").write_text('{"cameras": {"test": {"fps": 7}}}')
+    (state / "state.json").chmod(0o600)
+    os.chown(state / "state.json", NOBODY, NOBODY)
+    started = PortholeServer(
+        *("--host", "0.0.0.0", "--port", "0", "test:?size=320x180"),
+        state=state,
+        environment={},
+        program=AS_ANYBODY,
+    )
+    wait_until(lambda: any("Ctrl-C" in line for line in started.log))
+    yield started
+    assert started.stop() == 0
+    kept = (state / "state.json").read_text()
+    shutil.rmtree(state)
+    assert "7" in kept
+    assert "Traceback" not in "\n".join(started.log)
+
+
+@pytest.fixture(scope="module")
+def page() -> Iterator[Page]:
+    """A browser that resolves names as this machine does."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield browser.new_page()
+        browser.close()
+
+
+pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root can be two accounts")
+
+
+def test_every_printed_address_opens_in_a_browser(server: PortholeServer, page: Page) -> None:
+    """By number and by name: asked for by the machine's own name, a server once answered 421."""
+    places = re.findall(r"at (http://\S+)$", "\n".join(server.log), re.MULTILINE)
+
+    hosts = [re.sub(r"^http://|:\d+/$", "", place) for place in places]
+    resolvable = {name for name, found in own_names().items() if found}
+    expected = {"localhost", *(one for one in own_addresses() if "." in one), *resolvable}
+    assert set(hosts) == expected
+    for place in places:
+        page.goto(place)
+        log_in_by_hand(page, "ada")
+        tile = page.locator('.tile[data-camera="test"]')
+        expect(tile).to_have_attribute("data-state", "live", timeout=PATIENCE_S * 1000)
+
+
+def test_what_is_wrong_with_the_folder_is_said_on_the_page(
+    server: PortholeServer, page: Page
+) -> None:
+    """Settings that could not be read are neither used nor lost, and people hear of both faults."""
+    page.goto(server.url)
+    log_in_by_hand(page, "ada")
+    page.wait_for_selector('.tile[data-state="live"]')
+    page.locator("[data-open-timeline]").click()
+
+    timeline = page.get_by_role("dialog", name="Timeline")
+    expect(timeline).to_contain_text(
+        "state.json cannot be used: what is changed at run time will not survive a restart",
+        timeout=PATIENCE_S * 1000,
+    )
+    expect(timeline).to_contain_text("open to other accounts of this machine")
+    log = "\n".join(server.log)
+    assert "sudo chown root" in log
+    assert "run `chmod 700" in log

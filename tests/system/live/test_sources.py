@@ -1,0 +1,207 @@
+"""Sources that come, go, loop and end, in a real server."""
+
+import time
+from collections.abc import Callable
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.client import Crowd, Viewer
+from tests.support.server import PortholeServer, last_event
+from tests.system.live.test_control import make_clip, state_of
+
+Start = Callable[..., PortholeServer]
+Connect = Callable[..., Viewer]
+
+
+def wait_for_state(viewer: Viewer, camera: str, state: str) -> Any:
+    viewer.pump(lambda: (state_of(viewer, camera) or {}).get("state") == state, 20)
+    return state_of(viewer, camera)
+
+
+def test_a_missing_file_comes_live_when_it_appears(
+    start_server: Start, connect: Connect, tmp_path: Path
+) -> None:
+    """A camera says why it has no picture, tries again, and is live without anyone's help.
+
+    That the file is not there is said at the start, too: it may be mistyped.
+    """
+    clip = tmp_path / "later.mp4"
+    server = start_server(f"later={clip}")
+    viewer = connect(server)
+    viewer.call("watch", {"camera": "later"})
+
+    retrying = wait_for_state(viewer, "later", "retrying")
+    make_clip(tmp_path / "made.mp4").rename(clip)
+    live = wait_for_state(viewer, "later", "live")
+
+    assert str(clip) in retrying["reason"]
+    assert live["reason"] == ""
+    assert (live["width"], live["height"], live["source_fps"]) == (320, 180, 12.5)
+    assert any(
+        line.startswith(f"porthole: camera later: there is no file {clip}; ") for line in server.log
+    )
+
+
+def test_a_file_is_played_at_its_own_pace_and_loops_without_a_gap(
+    start_server: Start, connect: Connect, tmp_path: Path
+) -> None:
+    """At 12.5 fps a frame comes every 80 ms, also where the end meets the beginning."""
+    server = start_server(f"clip={make_clip(tmp_path / 'clip.mp4', seconds=1.6)}")
+    viewer = connect(server)
+    viewer.call("watch", {"camera": "clip"})
+
+    viewer.pump(lambda: len(viewer.arrivals) >= 60, 30)
+
+    times = [arrival.at_unix for arrival in viewer.arrivals]
+    assert 59 / (times[-1] - times[0]) == pytest.approx(12.5, rel=0.1)
+    gaps = sorted(later - earlier for earlier, later in pairwise(times))
+    assert gaps[len(gaps) // 2] == pytest.approx(0.08, abs=0.02)
+
+
+def test_a_file_that_does_not_loop_ends_and_can_be_started_again(
+    start_server: Start, connect: Connect, tmp_path: Path
+) -> None:
+    """`?loop=0` plays once; `start` plays it once more, and numbers go on growing."""
+    clip = make_clip(tmp_path / "clip.mp4", seconds=1)
+    server = start_server(f"clip=file:{clip}?loop=0")
+    viewer = connect(server)
+    viewer.call("watch", {"camera": "clip"})
+
+    ended = wait_for_state(viewer, "clip", "ended")
+    first_round = [arrival.seq for arrival in viewer.arrivals]
+    viewer.events.clear()
+    viewer.call("start", {"camera": "clip"})
+    wait_for_state(viewer, "clip", "live")
+    wait_for_state(viewer, "clip", "ended")
+    second_round = [arrival.seq for arrival in viewer.arrivals[len(first_round) :]]
+
+    assert "played to its end" in ended["reason"]
+    assert len(first_round) >= 10
+    assert min(second_round) > max(first_round)
+
+
+def test_a_lost_stream_comes_back_with_growing_numbers(
+    start_server: Start, connect: Connect
+) -> None:
+    """An HTTP camera that dies is shown as lost, and is back by itself when it returns."""
+    origin = start_server("test:?size=320x180")
+    port = str(origin.port)
+    server = start_server(f"remote=http://127.0.0.1:{port}/video_feed", "--read-timeout", "2")
+    viewer = connect(server)
+    viewer.call("watch", {"camera": "remote"})
+    wait_for_state(viewer, "remote", "live")
+
+    origin.kill()
+    retrying = wait_for_state(viewer, "remote", "retrying")
+    before = viewer.arrivals[-1].seq
+    viewer.events.clear()
+    start_server("test:?size=320x180", "--port", port)
+    wait_for_state(viewer, "remote", "live")
+    count = len(viewer.arrivals)
+    viewer.pump(lambda: len(viewer.arrivals) > count, 10)
+
+    assert retrying["reason"]
+    seqs = [arrival.seq for arrival in viewer.arrivals]
+    assert seqs == sorted(set(seqs))
+    assert seqs[-1] > before
+    messages = [data["message"] for name, data in viewer.events if name == "notice"]
+    assert any("is back" in message for message in messages)
+
+
+def test_one_lost_camera_disturbs_no_other(
+    start_server: Start, connect: Connect, tmp_path: Path
+) -> None:
+    """Beside a missing file and a rejected stream, the test pattern keeps its pace."""
+    server = start_server(
+        "test:?size=320x180", f"gone={tmp_path / 'gone.mp4'}", "dead=http://127.0.0.1:9/feed"
+    )
+    viewer = connect(server)
+    for camera in ("test", "gone", "dead"):
+        viewer.call("watch", {"camera": camera})
+
+    viewer.pump(lambda: len(viewer.arrivals) >= 90, 20)
+
+    seqs = [arrival.seq for arrival in viewer.arrivals]
+    assert len(seqs) > 0.8 * (seqs[-1] - seqs[0])
+    assert wait_for_state(viewer, "gone", "retrying")["reason"]
+    assert "Connection refused" in wait_for_state(viewer, "dead", "retrying")["reason"]
+
+
+def test_a_password_is_shown_nowhere(start_server: Start, connect: Connect) -> None:
+    """Neither states, notices, stats nor the log hold the password of a source's URL."""
+    server = start_server(
+        "one=http://admin:hunter2@127.0.0.1:9/feed", "two=http://127.0.0.1:9/feed?pw=hunter2"
+    )
+    viewer = connect(server)
+    for camera in ("one", "two"):
+        viewer.call("watch", {"camera": camera})
+        wait_for_state(viewer, camera, "retrying")
+    viewer.pump(lambda: bool(last_event(viewer, "stats")), 5)
+
+    assert "hunter2" not in str(viewer.events)
+    assert "hunter2" not in "\n".join(server.log)
+
+
+def test_several_cameras_run_side_by_side(start_server: Start, connect: Connect) -> None:
+    """Four cameras on one connection each keep their own numbers and pace."""
+    names = ["one", "two", "three", "four"]
+    server = start_server(*(f"{name}=test:?size=320x180&fps=10" for name in names))
+    viewer = connect(server)
+    seen: dict[str, list[int]] = {name: [] for name in names}
+    viewer.on_frame = lambda header, _jpeg: seen[header["camera"]].append(header["seq"])
+    for name in names:
+        viewer.call("watch", {"camera": name})
+
+    crowd = Crowd()
+    crowd.add(viewer)
+    crowd.run(20, until=lambda: all(len(seqs) >= 20 for seqs in seen.values()))
+
+    for seqs in seen.values():
+        assert len(seqs) >= 20
+        assert seqs == sorted(set(seqs))
+
+
+def test_a_stalled_source_is_said_to_be(start_server: Start, connect: Connect) -> None:
+    """A stream that stays connected and sends nothing is stalled first, and retried then."""
+    origin = start_server("test:?size=320x180")
+    server = start_server(
+        f"remote=http://127.0.0.1:{origin.port}/video_feed",
+        *("--stall-after", "1", "--read-timeout", "3"),
+    )
+    viewer = connect(server)
+    viewer.call("watch", {"camera": "remote"})
+    wait_for_state(viewer, "remote", "live")
+    helper = connect(origin)
+
+    # The origin keeps the connection and sends a picture every ten seconds from now on.
+    helper.call("fps", {"camera": "test", "fps": 0.1})
+    stalled = wait_for_state(viewer, "remote", "stalled")
+    helper.call("fps", {"camera": "test", "fps": 30})
+    wait_for_state(viewer, "remote", "live")
+
+    assert "no picture for more than 1 s" in stalled["reason"]
+
+
+def test_the_first_pictures_of_a_restarted_camera_are_new(
+    start_server: Start, connect: Connect
+) -> None:
+    """After stop and start nobody is greeted with a picture from before."""
+    server = start_server("test:?size=320x180")
+    viewer = connect(server)
+    viewer.call("watch", {"camera": "test"})
+    viewer.pump(lambda: len(viewer.arrivals) >= 5, 10)
+    viewer.call("stop", {"camera": "test"})
+    count = len(viewer.arrivals)
+    stopped_unix = time.time()
+    late = connect(server)
+    late.call("watch", {"camera": "test"})
+
+    viewer.call("start", {"camera": "test"})
+    late.pump(lambda: bool(late.arrivals), 10)
+    viewer.pump(lambda: len(viewer.arrivals) > count, 10)
+
+    assert late.arrivals[0].at_unix > stopped_unix
+    assert viewer.arrivals[count].at_unix > stopped_unix

@@ -1,0 +1,160 @@
+"""The command line, run as people run it."""
+
+import os
+import re
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from server import __version__
+from server.config.models import server_options
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def manage(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run ``manage.py`` to its end."""
+    clean = {key: value for key, value in os.environ.items() if not key.startswith("PORTHOLE_")}
+    return subprocess.run(
+        [sys.executable, str(ROOT / "manage.py"), *arguments],
+        env=clean | environment,
+        capture_output=True,
+        text=True,
+        timeout=20,
+    )
+
+
+def test_help_names_every_setting() -> None:
+    """Each row of the settings table is a flag, with its range and default."""
+    ended = manage("run", "--help")
+    text = re.sub(r"\s+", " ", ended.stdout)
+
+    assert ended.returncode == 0
+    for option in server_options():
+        assert option.flag in text
+        assert re.sub(r"\s+", " ", f"Accepts {option.accepts}. Default:") in text
+    for flag in ("--config", "--state", "--log-level"):
+        assert flag in text
+
+
+def test_version_is_told() -> None:
+    """``--version`` is one line."""
+    assert manage("--version").stdout == f"porthole, version {__version__}\n"
+
+
+def assert_refused(ended: subprocess.CompletedProcess[str], *said: str) -> None:
+    """Check for exit code 2 and one line that holds all of ``said``."""
+    assert ended.returncode == 2, ended.stderr
+    assert ended.stdout == ""
+    lines = ended.stderr.splitlines()
+    assert len(lines) == 1, ended.stderr
+    for text in said:
+        assert text in lines[0]
+    assert "accepted" in lines[0]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('[server]\nport = "x"\n', ("server.port", "'x'", "0 to 65535")),
+        ("[server]\nprot = 1\n", ("prot", "port")),
+        ('[[camera]]\nname = "a\\nb"\nsource = "test:"\n', ("name", "a\\nb", "letters")),
+        ("][", ("is no TOML",)),
+    ],
+)
+def test_wrong_file_ends_the_start(tmp_path: Path, text: str, said: tuple[str, ...]) -> None:
+    """A wrong settings file is one line and exit code 2, without a traceback."""
+    file = tmp_path / "porthole.toml"
+    file.write_text(text)
+
+    assert_refused(manage("run", "--config", str(file)), str(file), *said)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "environment", "said"),
+    [
+        (["--quality", "0"], {}, ("--quality", "'0'", "1 to 100")),
+        ([], {"PORTHOLE_PORT": "-1"}, ("PORTHOLE_PORT", "'-1'", "0 to 65535")),
+        ([], {"PORTHOLE_PRT": "1"}, ("PORTHOLE_PRT is unknown (did you mean 'PORT'?)",)),
+        (["webcam:0"], {}, ("webcam:0", "device:N")),
+        (["a=test:", "a=test:"], {}, ("'a'",)),
+        (["--config", "/nowhere/p.toml"], {}, ("/nowhere/p.toml", "cannot be read")),
+        (["--state", "/dev/null/x"], {}, ("--state", "/dev/null/x")),
+    ],
+)
+def test_wrong_settings_end_the_start(
+    tmp_path: Path, arguments: list[str], environment: dict[str, str], said: tuple[str, ...]
+) -> None:
+    """Wrong flags, variables and sources are refused the same way."""
+    state = [] if "--state" in arguments else ["--state", str(tmp_path)]
+
+    assert_refused(manage("run", *state, *arguments, **environment), *said)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "meant"),
+    [(["rum"], "'run'"), (["run", "--prt", "1"], "'--port'"), (["user", "ad"], "'add'")],
+)
+def test_a_mistyped_command_is_answered_with_the_nearest(arguments: list[str], meant: str) -> None:
+    """Commands and their options are names, too."""
+    ended = manage(*arguments)
+
+    assert ended.returncode == 2
+    assert re.search(f"Did you mean .*{meant}", ended.stderr, re.IGNORECASE)
+
+
+@pytest.mark.parametrize(
+    ("process", "said"),
+    [
+        ("mine:nothing", "'mine:nothing' cannot be used: there is no function 'nothing' in "),
+        ("broken:f", "importing it raised ZeroDivisionError: division by zero"),
+        ("blur-faces", "no cascade classifier"),
+        ('timestamp", "motion', "'motion' behind 'timestamp' would mark"),
+        ("caption?text=שלום", "'שלום' in the caption 'שלום' cannot be drawn as it is read"),
+    ],
+)
+def test_wrong_processing_ends_the_start(tmp_path: Path, process: str, said: str) -> None:
+    """What is to be done to pictures is looked at before anything is served."""
+    (tmp_path / "mine.py").write_text("def annotate(image, info): ...\n")
+    (tmp_path / "broken.py").write_text("1 / 0\n")
+    file = tmp_path / "porthole.toml"
+    file.write_text(
+        f'[[camera]]\nname = "door"\nsource = "test:"\nprocess = ["mine:annotate", "{process}"]\n'
+    )
+
+    assert_refused(manage("run", "--config", str(file), "--port", "0"), "'door'", "process", said)
+
+
+def test_taken_port_ends_the_start(tmp_path: Path) -> None:
+    """A port that another program has is named, with what to do."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = str(listener.getsockname()[1])
+        ended = manage("run", "--state", str(tmp_path), "--port", port)
+
+    assert_refused(ended, f"--port {port}", "in use")
+
+
+def test_probe_tells_what_a_source_delivers() -> None:
+    """A source that works is one line with size, rate and delay."""
+    ended = manage("probe", "test:?size=320x240&fps=25")
+
+    assert ended.returncode == 0
+    assert re.search(r": 320 x 240, 25 fps, raw, first frame after \d+ ms\n$", ended.stdout)
+    assert ended.stderr == ""
+
+
+def test_probe_tells_why_there_is_nothing(tmp_path: Path) -> None:
+    """A source that does not work is one line with the reason, and exit code 1."""
+    ended = manage("probe", str(tmp_path / "none.mp4"))
+
+    assert ended.returncode == 1
+    assert "no picture: there is no file" in ended.stdout
+    assert ended.stderr == ""
+
+
+def test_probe_refuses_what_is_no_source() -> None:
+    """What can be no source is a wrong use, exit code 2."""
+    assert_refused(manage("probe", "webcam:0"), "webcam:0")

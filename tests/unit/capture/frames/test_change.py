@@ -1,0 +1,123 @@
+"""Pictures that show nothing new."""
+
+from collections.abc import Callable
+
+import cv2
+import numpy as np
+import pytest
+
+from server.capture.frames import change as change_module
+from server.capture.frames.change import KEEP_ALIVE_S, Change
+from server.capture.frames.frame import Image, Jpeg, Picture
+from server.capture.frames.jpeg import inspect_jpeg
+from server.capture.sources.local import LocalReader
+from server.capture.sources.reader import Demand
+from tests.support.fakes import FakeClock, FakeSource, picture
+
+Make = Callable[[Image], Picture]
+
+
+def as_jpeg(image: Image) -> Jpeg:
+    return inspect_jpeg(cv2.imencode(".jpg", image)[1].tobytes())[0]
+
+
+@pytest.fixture(params=[lambda image: image, as_jpeg], ids=["pixels", "jpeg"])
+def make(request: pytest.FixtureRequest) -> Make:
+    """Make a picture of either kind."""
+    made: Make = request.param
+    return made
+
+
+@pytest.fixture(autouse=True)
+def paced(monkeypatch: pytest.MonkeyPatch, clock: FakeClock) -> FakeClock:
+    """A time that passes when the test says so."""
+    monkeypatch.setattr(change_module, "time", clock)
+    return clock
+
+
+def room(seed: int, sigma: float = 6.0) -> Image:
+    """Return the same dim room with other noise."""
+    noise = np.random.default_rng(seed).normal(60, sigma, (360, 640, 3))
+    return noise.clip(0, 255).astype(np.uint8)
+
+
+def test_noise_is_nothing_new(make: Make, clock: FakeClock) -> None:
+    """A sensor's noise makes every picture another one, and none worth sending."""
+    change = Change()
+
+    sent = []
+    for seed in range(20):
+        sent.append(change.is_worth_sending(make(room(seed))))
+        clock.advance(KEEP_ALIVE_S / 30)
+
+    assert sent == [True] + [False] * 19
+
+
+@pytest.mark.parametrize("corner", [(0, 0), (100, 300), (340, 620)])
+def test_a_small_thing_is_new(make: Make, corner: tuple[int, int]) -> None:
+    """A thing of 16 pixels that was not there is seen at once, wherever it is."""
+    change = Change()
+    change.is_worth_sending(make(room(1)))
+    y, x = corner
+    changed = room(2)
+    changed[y : y + 16, x : x + 16] += 60
+
+    assert change.is_worth_sending(make(changed))
+    assert not change.is_worth_sending(make(changed))
+
+
+def test_dusk_is_noticed(make: Make, clock: FakeClock) -> None:
+    """What changes too slowly to see from one picture to the next adds up."""
+    change = Change()
+
+    sent = []
+    for step in range(40):
+        sent.append(change.is_worth_sending(make(np.full((360, 640, 3), 90 - step, np.uint8))))
+        clock.advance(KEEP_ALIVE_S / 1000)
+
+    assert 3 <= sum(sent) <= 8
+
+
+def test_a_still_picture_is_sent_once_a_second(make: Make, clock: FakeClock) -> None:
+    """So that viewers see that the camera is live."""
+    change = Change()
+    still = make(room(1))
+
+    sent = []
+    for _ in range(100):
+        sent.append(change.is_worth_sending(still))
+        clock.advance(0.1)
+
+    assert sum(sent) == 10
+
+
+def test_another_size_is_new() -> None:
+    """Pictures that cannot be compared differ."""
+    change = Change()
+    change.is_worth_sending(picture(64, 48))
+
+    assert change.is_worth_sending(picture(32, 24))
+
+
+def test_what_cannot_be_decoded_is_passed() -> None:
+    """It is for others to say what is wrong with it."""
+    change = Change()
+
+    assert change.is_worth_sending(Jpeg(b"\xff\xd8\xff\xd9", 64, 48, 80))
+    assert change.is_worth_sending(Jpeg(b"\xff\xd8\xff\xd9", 64, 48, 80))
+
+
+def test_a_reader_passes_over_what_is_not_new() -> None:
+    """They count as pictures that came, and are not handed over."""
+    source = FakeSource()
+    source.give(picture(), picture(), picture())
+    reader = LocalReader(source)
+    demand = Demand(due=lambda: 0.0, jpeg_up_to=lambda: 0, changed=True)
+
+    first, second = reader.read(demand), reader.read(demand)
+
+    assert first is not None
+    assert first.picture is not None
+    assert second is not None
+    assert second.picture is None
+    assert source.decoded == 3

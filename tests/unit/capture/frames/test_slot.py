@@ -1,0 +1,66 @@
+"""The place for the newest frame."""
+
+from server.capture.frames.frame import Frame
+from server.capture.frames.slot import Slot
+from tests.support.fakes import picture
+
+
+def frame(seq: int) -> Frame:
+    return Frame(picture(), seq, float(seq))
+
+
+def test_newest_frame_wins() -> None:
+    """A frame put on top of another takes its place."""
+    slot = Slot()
+
+    slot.put(frame(1))
+    slot.put(frame(2))
+
+    assert slot.frame is not None
+    assert slot.frame.seq == 2
+
+
+def test_frame_replaced_before_anyone_took_it_is_counted() -> None:
+    """Only a frame that nobody was ready for counts as replaced."""
+    slot = Slot()
+
+    slot.put(frame(1))
+    slot.take()
+    slot.put(frame(2))
+    assert slot.replaced == 0
+    slot.put(frame(3))
+
+    assert slot.replaced == 1
+
+
+def test_taken_frame_stays() -> None:
+    """Taking marks a frame as used and leaves it for other takers."""
+    slot = Slot()
+    slot.put(frame(1))
+
+    assert slot.take() is slot.take() is slot.frame
+
+
+def test_cleared_slot_is_empty() -> None:
+    """What was cleared is gone, and was not replaced."""
+    slot = Slot()
+    slot.put(frame(1))
+
+    slot.clear()
+    slot.put(frame(2))
+
+    assert slot.replaced == 0
+    slot.clear()
+    assert slot.take() is None
+
+
+def test_every_listener_is_woken_after_the_frame_is_there() -> None:
+    """A listener finds the new frame already in its place."""
+    slot = Slot()
+    seen: list[tuple[str, int]] = []
+    for name in "ab":
+        slot.listen(lambda name=name: seen.append((name, slot.frame.seq)))  # type: ignore[misc, union-attr]
+
+    slot.put(frame(7))
+
+    assert seen == [("a", 7), ("b", 7)]

@@ -1,0 +1,109 @@
+"""When a processor is called slow, failing, skipped or stuck."""
+
+import pytest
+
+from server.capture.processing.health import Health
+from server.config.processors import Processor
+
+
+@pytest.fixture
+def health() -> Health:
+    """Of a processor named ``annotate``."""
+    return Health(Processor("annotate", "annotate", "mine"))
+
+
+def fail(health: Health, times: int, now: float = 0.0) -> None:
+    for _ in range(times):
+        health.fail(now, "raised ValueError")
+
+
+def test_one_error_is_said_and_forgotten(health: Health) -> None:
+    """An error is said for two seconds after it, not just until the next frame."""
+    health.fail(100.0, "raised ValueError: no")
+    health.succeed(100.1, 4.0)
+    assert health.describe() == {
+        "name": "annotate",
+        "state": "failing",
+        "message": "raised ValueError: no",
+        "ms": 4.0,
+        "errors": 1,
+    }
+
+    health.succeed(102.1, 4.0)
+
+    assert (health.state, health.message) == ("ok", "")
+
+
+def test_five_failures_in_a_row_and_it_is_left_out(health: Health) -> None:
+    """Then it gets a frame again after ten seconds."""
+    fail(health, 4)
+    health.succeed(0, 1)
+    fail(health, 4)
+    assert health.may_run(0)
+
+    fail(health, 1)
+
+    assert health.state == "skipped"
+    assert health.message == "raised ValueError; left out for 10 s"
+    assert not health.may_run(9.9)
+    assert health.may_run(10)
+
+
+def test_each_pause_is_longer_up_to_five_minutes(health: Health) -> None:
+    """One failure on trial is enough for the next pause."""
+    now, pauses = 0.0, []
+    fail(health, 5)
+    for _ in range(7):
+        begun = now
+        while not health.may_run(now):
+            now += 1
+        pauses.append(now - begun)
+        health.fail(now, "again")
+
+    assert pauses == [10, 20, 40, 80, 160, 300, 300]
+
+
+def test_success_after_a_pause_begins_anew(health: Health) -> None:
+    """One that works again has all its patience back."""
+    fail(health, 5)
+    health.succeed(10, 1)
+    fail(health, 4, now=11)
+
+    assert health.state == "failing"
+    fail(health, 1, now=11)
+    assert health.message.endswith("left out for 10 s")
+
+
+def test_stuck_is_left_out_at_once(health: Health) -> None:
+    """What never returned is not asked again for a while, and says so."""
+    health.fail(0, "has not returned for 5 s", stuck=True)
+
+    assert health.state == "stuck"
+    assert not health.may_run(1)
+
+
+def test_start_forgives(health: Health) -> None:
+    """An operator's start lets it try at once."""
+    fail(health, 5)
+
+    health.forgive()
+
+    assert health.may_run(0)
+    assert (health.state, health.message) == ("ok", "")
+
+
+def test_slowness_never_hides_an_error(health: Health) -> None:
+    """Slow is said of what works otherwise."""
+    health.keep_pace(True, "takes 200 ms")
+    assert health.state == "slow"
+    health.fail(0, "raised ValueError")
+    health.keep_pace(True, "takes 200 ms")
+
+    assert (health.state, health.message) == ("failing", "raised ValueError")
+
+
+def test_what_is_said_cannot_paint_a_terminal(health: Health) -> None:
+    """Its words go to logs, pages and other nodes: no escapes, no halves of characters."""
+    health.fail(0.0, "a\x1b[31mred\ud800\u202eword\n")
+
+    assert health.message == "a?[31mred??word?"

@@ -1,0 +1,323 @@
+"""What happens to a frame between capture and delivery."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+
+from server.capture.camera import Camera
+from server.capture.frames.frame import Frame, Jpeg
+from server.capture.processing import pipeline as stage_module
+from server.capture.processing.pipeline import Host, ProcessingPipeline
+from server.capture.processing.transform import Transform
+from server.config.processors import parse_processors
+from server.metrics import Meter
+from tests.support.fakes import FakeSource, picture, until
+
+MakeCamera = Callable[..., Camera]
+
+
+def shown(camera: Camera) -> Frame:
+    """Return the frame that viewers are sent."""
+    assert camera.slot.frame is not None
+    return camera.slot.frame
+
+
+def test_without_anything_to_do_frames_pass_untouched(make_camera: MakeCamera) -> None:
+    """A camera with neither transform nor processors hands on the very picture it captured."""
+    source = FakeSource()
+    camera = make_camera(source)
+    camera.set_viewers(1)
+    mine = picture()
+
+    source.give(mine)
+    until(lambda: camera.slot.frame)
+
+    assert shown(camera).picture is mine
+
+
+def test_a_transform_counts_from_the_next_frame(make_camera: MakeCamera) -> None:
+    """A camera turned at run time shows its pictures so, and says its new size; and back again."""
+    source = FakeSource(size=(64, 48))
+    camera = make_camera(source)
+    camera.set_viewers(1)
+    told: list[tuple[int, int]] = []
+    camera.on_change = lambda one: told.append((one.describe()["width"], one.describe()["height"]))
+    source.give()
+    until(lambda: camera.slot.frame)
+
+    camera.set_transform(Transform(rotate=90, crop=(0, 0, 1, 0.5)))
+    source.give()
+    until(lambda: shown(camera).seq == 2)
+    turned = shown(camera).picture
+    camera.set_transform(Transform())
+    source.give()
+    until(lambda: shown(camera).seq == 3)
+
+    assert isinstance(turned, np.ndarray)
+    assert turned.shape == (32, 48, 3)
+    assert (48, 32) in told
+    assert told[-1] == (64, 48)
+
+
+def test_a_turned_camera_needs_pixels(make_camera: MakeCamera) -> None:
+    """The source's own JPEG will not do while there is something to be done to the picture."""
+    source = FakeSource()
+    camera = make_camera(source)
+
+    camera.set_transform(Transform(rotate=180))
+
+    assert camera._best_jpeg() == 0
+    camera.set_transform(Transform())
+    assert camera._best_jpeg() == 80
+
+
+def test_a_jpeg_that_was_already_on_its_way_is_decoded(make_camera: MakeCamera) -> None:
+    """A JPEG captured before the transform was set is turned too, not shown as it came."""
+
+    camera = make_camera(FakeSource())
+    camera.set_viewers(1)
+    until(lambda: camera.meter.opened)
+    camera.set_transform(Transform(rotate=90))
+    data = cv2.imencode(".jpg", picture(64, 48))[1].tobytes()
+
+    camera._put(Jpeg(data, 64, 48, 90), 1.0)
+    until(lambda: camera.slot.frame)
+
+    assert shown(camera).picture.shape == (64, 48, 3)  # type: ignore[union-attr]
+
+
+MASK = "mask?x=0&y=0&width=0.5&height=0.5"
+FUNCTIONS = "processing_functions"
+
+
+class Bench:
+    """A stage whose frames the test puts in and takes out."""
+
+    def __init__(self, *texts: str, fps: float = 30.0) -> None:
+        texts = tuple(text if "?" in text else f"{FUNCTIONS}:{text}" for text in texts)
+        self.meter = Meter()
+        self.seen: list[Frame] = []
+        self.changes: list[list[dict[str, Any]]] = []
+        self.notices: list[str] = []
+        self.stage = ProcessingPipeline(
+            parse_processors(texts, Path(__file__).parent),
+            Host(
+                "door",
+                "Door",
+                self.meter,
+                lambda: fps,
+                self.seen.append,
+                lambda: self.changes.append(self.stage.describe()),
+                lambda level, message: self.notices.append(message),
+            ),
+        )
+        self.seq = 0
+
+    def put(self, shade: int = 90) -> None:
+        """Put one frame in."""
+        self.seq += 1
+        image = picture(shade=shade)
+        image.flags.writeable = False
+        self.stage.put(Frame(image, self.seq, 1.5))
+
+    def pass_through(self) -> np.ndarray[Any, np.dtype[np.uint8]]:
+        """Put one frame in and return the picture that comes out."""
+        count = len(self.seen)
+        self.put()
+        until(lambda: len(self.seen) > count, 30)
+        image = self.seen[-1].picture
+        assert isinstance(image, np.ndarray)
+        return image
+
+    def lose(self) -> None:
+        """Put one frame in that is not to come out."""
+        lost = self.meter.drops["unprocessed"]
+        self.put()
+        until(lambda: self.meter.drops["unprocessed"] > lost, 30)
+
+    @property
+    def states(self) -> list[str]:
+        return [one["state"] for one in self.stage.describe()]
+
+
+@pytest.fixture
+def bench() -> Iterator[Callable[..., Bench]]:
+    """Make stages; all end with the test."""
+    made: list[Bench] = []
+
+    def one(*texts: str, fps: float = 30.0) -> Bench:
+        made.append(Bench(*texts, fps=fps))
+        made[-1].stage.open()
+        return made[-1]
+
+    yield one
+    for one_made in made:
+        one_made.stage.end()
+        until(lambda task=one_made.stage._task: task is None or task.done)
+
+
+MakeBench = Callable[..., Bench]
+
+
+def test_frames_keep_their_number_and_time(bench: MakeBench) -> None:
+    """What is drawn on is a copy; the frame that comes out is the one that went in otherwise."""
+    mine = bench("caption?text=Hello")
+
+    image = mine.pass_through()
+
+    assert (mine.seen[0].seq, mine.seen[0].at_unix) == (1, 1.5)
+    assert (image != 90).any()
+
+
+def test_a_mask_is_of_the_source_however_it_is_turned(bench: MakeBench) -> None:
+    """Turning the camera turns the mask with it: what was hidden stays hidden."""
+    mine = bench(MASK)
+    mine.stage.transform = Transform(rotate=90)
+
+    image = mine.pass_through()
+
+    assert image.shape == (64, 48, 3)
+    assert (image[:32, 24:] != 90).all()
+    assert (image[32:] == 90).all()
+    assert (image[:, :24] == 90).all()
+
+
+def test_users_code_never_sees_what_is_masked(bench: MakeBench) -> None:
+    """Masks come first, wherever the settings name them, and stay when the rest fails."""
+    mine = bench("raising", "half", MASK)
+
+    image = mine.pass_through()
+
+    assert image.shape == (24, 32, 3)
+    assert (image[:12, :16] != 90).all()
+    assert (image[12:] == 90).all()
+
+
+def test_what_cannot_be_decoded_is_counted_and_passed_over(bench: MakeBench) -> None:
+    """A broken JPEG is one frame lost, as anywhere; the next one is shown."""
+    mine = bench(MASK)
+
+    mine.stage.put(Frame(Jpeg(b"no picture", 64, 48, 90), 1, 1.0))
+    until(lambda: mine.meter.drops["broken"])
+    mine.seq = 1
+
+    assert mine.pass_through().shape == (48, 64, 3)
+
+
+def test_newest_wins(bench: MakeBench) -> None:
+    """While a slow one works, frames come and are replaced; the newest is next, and it is said."""
+    mine = bench("sleepy")
+    mine.pass_through()
+
+    for _ in range(5):
+        mine.put()
+    until(lambda: mine.seen[-1].seq == mine.seq, 30)
+
+    assert mine.meter.drops["processing"] == 4
+    assert len(mine.seen) == 2
+    assert mine.states == ["slow"]
+    assert "30 fps leave 33 ms" in mine.stage.describe()[0]["message"]
+
+
+def test_a_failing_one_is_said_once_and_then_left_out(bench: MakeBench) -> None:
+    """Its errors are shown and announced, not with every frame, and pictures go on without it."""
+    mine = bench("raising", "black")
+
+    for _ in range(7):
+        assert not mine.pass_through().any()
+
+    raising, black = mine.stage.describe()
+    assert (raising["state"], black["state"]) == ("skipped", "ok")
+    assert raising["message"].startswith("raised ValueError: no such luck (processing_functions.py")
+    assert len(mine.notices) == 1
+    assert mine.notices[0].startswith("Door: raising raised ValueError: no such luck")
+    assert len(mine.changes) <= 3
+
+
+def test_without_what_is_required_there_is_no_picture(
+    bench: MakeBench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where one that is required fails, nothing is shown, and the camera says why."""
+    monkeypatch.setattr(stage_module, "WITHHELD_S", 0.0)
+    mine = bench(f"{FUNCTIONS}:raising?required=1")
+
+    for _ in range(6):
+        mine.lose()
+
+    assert not mine.seen
+    assert mine.states == ["skipped"]
+    assert mine.stage.withheld.startswith("no picture: raising raised ValueError: no such luck")
+
+
+def test_start_lets_it_try_again(bench: MakeBench) -> None:
+    """What was left out is tried at once when an operator starts the camera."""
+    mine = bench("raising")
+    for _ in range(5):
+        mine.pass_through()
+    assert mine.states == ["skipped"]
+
+    mine.stage.retry()
+
+    assert mine.states == ["ok"]
+    mine.pass_through()
+    assert mine.states == ["failing"]
+
+
+def test_what_hangs_costs_its_own_frames_only(
+    bench: MakeBench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that never returns is left out, and the camera goes on without it."""
+    monkeypatch.setattr(stage_module, "STUCK_AFTER_S", 1.0)
+    mine = bench("hang", "black")
+
+    mine.lose()
+    image = mine.pass_through()
+
+    assert mine.states == ["stuck", "ok"]
+    assert "has not returned for 1 s; its process was ended" in mine.notices[0]
+    assert not image.any()
+
+
+def test_a_withheld_picture_is_a_state_of_the_camera(
+    make_camera: MakeCamera, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A camera whose required processing fails is stalled, and STATE says which and why."""
+    monkeypatch.setattr(stage_module, "WITHHELD_S", 0.0)
+    source = FakeSource()
+    folder = Path(__file__).parent
+    required = parse_processors([f"{FUNCTIONS}:shapeless?required=1"], folder)
+    camera = make_camera(source, process=required)
+    camera.set_viewers(1)
+
+    source.give()
+    until(lambda: camera.state == "stalled", 30)
+
+    assert camera.slot.frame is None
+    assert camera.reason.startswith("no picture: shapeless returned uint8 (48, 64);")
+    (told,) = camera.describe()["process"]
+    assert (told["name"], told["state"]) == ("shapeless", "failing")
+
+
+def test_nobody_watching_is_no_process(make_camera: MakeCamera) -> None:
+    """Users' code is loaded when somebody watches, and ended with the source."""
+    source = FakeSource()
+    functions = parse_processors([f"{FUNCTIONS}:annotate"], Path(__file__).parent)
+    camera = make_camera(source, process=functions, release_after=0)
+    assert camera._stage._sandbox is None
+    camera.set_viewers(1)
+    source.give()
+    until(lambda: camera.slot.frame, 30)
+    sandbox = camera._stage._sandbox
+    assert sandbox is not None
+    assert sandbox._process is not None
+    place = Path(f"/proc/{sandbox._process.pid}")
+    assert place.exists()
+
+    camera.set_viewers(0)
+
+    until(lambda: not place.exists(), 30)
+    assert source.closed

@@ -1,0 +1,52 @@
+"""From an address to the source it names."""
+
+from pathlib import Path
+
+import pytest
+
+from server.capture.sources import source as source_module
+from server.capture.sources.source import open_source
+from server.capture.sources.testpattern import TestPattern
+from server.config.address import Address, parse_address
+from server.errors import SourceError
+
+
+def test_test_address_opens_the_pattern() -> None:
+    """``test:`` is the pattern, with its options."""
+    source = open_source(parse_address("test:?size=320x240&fps=5", Path()), "door", 1)
+
+    assert isinstance(source, TestPattern)
+    assert (source.info.width, source.info.height, source.info.fps) == (320, 240, 5)
+    assert source.info.live
+
+
+@pytest.mark.parametrize(
+    ("text", "kind", "arguments"),
+    [
+        ("device:3", "DeviceVideo", (3,)),
+        ("file:/a.mp4", "FileVideo", ("/a.mp4", {"loop": True})),
+        ("file:/a.mp4?loop=0", "FileVideo", ("/a.mp4", {"loop": False})),
+        ("rtsp://cam/", "NetworkVideo", ("rtsp://cam/", 2.5)),
+        ("https://cam/", "NetworkVideo", ("https://cam/", 2.5)),
+    ],
+)
+def test_address_opens_its_kind(
+    text: str, kind: str, arguments: tuple[object, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each scheme opens its kind of source, with what the address says."""
+    opened: list[object] = []
+
+    def record(*args: object, **named: object) -> None:
+        opened.extend(arg.target if isinstance(arg, Address) else arg for arg in args)
+        opened.extend([named] if named else [])
+
+    monkeypatch.setattr(source_module, kind, record)
+    open_source(parse_address(text, Path()), "door", 2.5)
+
+    assert tuple(opened) == arguments
+
+
+def test_missing_file_is_told() -> None:
+    """What cannot be opened says which and why."""
+    with pytest.raises(SourceError, match=r"no file /nowhere/a\.mp4"):
+        open_source(parse_address("file:/nowhere/a.mp4", Path()), "door", 1)

@@ -1,0 +1,487 @@
+"""The capture loop and the state that people see."""
+
+import logging
+import time
+from collections.abc import Callable
+
+import pytest
+
+from server.capture import camera as camera_module
+from server.capture.camera import Camera
+from server.capture.sources import reader
+from server.errors import PictureError, SourceEnded, SourceError
+from server.loop import hub
+from tests.support.fakes import (
+    FakeClock,
+    FakeOpener,
+    FakeSource,
+    UndecodableError,
+    offline_camera,
+    picture,
+    settle,
+    until,
+)
+
+MakeCamera = Callable[..., Camera]
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Retries and the watch on the clock without long waits."""
+    monkeypatch.setattr(camera_module, "RETRY_FIRST_S", 0.01)
+    monkeypatch.setattr(camera_module, "WATCH_PERIOD_S", 0.005)
+
+
+def live(camera: Camera, source: FakeSource) -> None:
+    """Bring a camera up: one viewer, one picture."""
+    camera.set_viewers(1)
+    source.give()
+    until(lambda: camera.state == "live")
+
+
+def test_nothing_is_opened_until_somebody_watches(make_camera: MakeCamera) -> None:
+    """A camera that nobody watches is idle and leaves its device alone."""
+    camera = make_camera(FakeSource())
+    settle()
+
+    assert camera.state == "idle"
+    assert camera.meter.opened == 0
+
+
+def test_first_viewer_brings_it_up(make_camera: MakeCamera) -> None:
+    """With a viewer the source is opened, and with a picture the camera is live."""
+    source = FakeSource(fps=25, size=(64, 48))
+    camera = make_camera(source)
+
+    camera.set_viewers(1)
+    until(lambda: camera.meter.opened)
+    assert camera.state == "starting"
+    source.give()
+    until(lambda: camera.state == "live")
+
+    told = camera.describe()
+    assert (told["width"], told["height"], told["source_fps"], told["fps"]) == (64, 48, 25, 25)
+    assert told["reason"] == ""
+    assert camera.slot.frame is not None
+    assert camera.slot.frame.seq == 1
+
+
+def test_state_is_the_contracts() -> None:
+    """STATE has the keys of the wire contract and nothing else."""
+    assert set(offline_camera().describe()) == {
+        *("name", "title", "state", "reason", "since", "fps"),
+        *("quality", "width", "height", "source_fps", "passed_through", "viewers"),
+        *("renditions", "process", "set"),
+        *("controls", "presets", "preset"),
+    }
+
+
+def test_unwatched_source_is_released(make_camera: MakeCamera) -> None:
+    """After the last viewer, and a while, the device is free again."""
+    source = FakeSource()
+    camera = make_camera(source, release_after=0)
+    live(camera, source)
+
+    camera.set_viewers(0)
+
+    until(lambda: source.closed)
+    assert camera.state == "idle"
+    assert camera.slot.frame is None
+
+
+def test_source_stays_for_a_while(
+    make_camera: MakeCamera, monkeypatch: pytest.MonkeyPatch, clock: FakeClock
+) -> None:
+    """Looking away for a moment does not close the device; ten seconds later it is closed."""
+    monkeypatch.setattr(camera_module, "time", clock)
+    source = FakeSource()
+    camera = make_camera(source)
+    live(camera, source)
+
+    camera.set_viewers(0)
+    asked = source.asked
+    until(lambda: source.asked > asked + 3)
+    assert source.closed == 0
+    clock.advance(10.1)
+
+    until(lambda: source.closed)
+
+
+def test_live_source_is_drained_unseen_and_not_decoded(make_camera: MakeCamera) -> None:
+    """While a live source lingers it is read, or its buffers grow old, but nothing is decoded."""
+    source = FakeSource()
+    camera = make_camera(source)
+    live(camera, source)
+    decoded = source.decoded
+
+    camera.set_viewers(0)
+    hub.sleep(0.02)  # A read that was under way may still have been wanted.
+    source.give(*[picture()] * 5)
+
+    until(lambda: source.grabs == 6)
+    assert source.decoded == decoded
+
+
+def test_file_waits_while_nobody_watches(make_camera: MakeCamera) -> None:
+    """A file loses nothing by waiting, so it is not played unseen."""
+    source = FakeSource(live=False)
+    camera = make_camera(source)
+    live(camera, source)
+    camera.set_viewers(0)
+    hub.sleep(0.03)  # The read that was under way.
+
+    asked = source.asked
+    hub.sleep(0.03)
+
+    assert source.asked == asked
+    assert source.closed == 0
+
+
+def test_frames_are_numbered_across_a_reconnect(make_camera: MakeCamera) -> None:
+    """Numbers only grow, also when the source was lost in between."""
+    first, second = FakeSource(), FakeSource()
+    camera = make_camera(first, second)
+    seqs: list[int] = []
+    camera.slot.listen(lambda: seqs.append(camera.slot.frame.seq))  # type: ignore[union-attr]
+    camera.set_viewers(1)
+
+    first.give(picture(), picture(), SourceError("unplugged"))
+    second.give(picture())
+    until(lambda: len(seqs) == 3)
+
+    assert seqs == [1, 2, 3]
+    assert first.closed == 1
+    assert camera.meter.opened == 2
+
+
+def test_loss_and_return_are_told_once(
+    make_camera: MakeCamera, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A lost camera is one notice, however often it is retried, and its return is another."""
+    source = FakeSource()
+    error = SourceError("no such device")
+    camera = make_camera(error, error, error, source)
+    notices: list[tuple[str, str]] = []
+    camera.on_notice = lambda _, level, message: notices.append((level, message))
+    source.give()
+
+    with caplog.at_level(logging.WARNING):
+        camera.set_viewers(1)
+        until(lambda: camera.state == "live")
+
+    assert notices == [("warning", "Door is lost: no such device"), ("info", "Door is back")]
+    assert camera.meter.lost == 3
+    assert len(caplog.records) == 1
+
+
+def test_retrying_says_why(make_camera: MakeCamera) -> None:
+    """While a camera is retried its reason is the source's."""
+    camera = make_camera(SourceError("no such device"))
+
+    camera.set_viewers(1)
+    until(lambda: camera.state == "retrying")
+
+    assert camera.reason == "no such device"
+
+
+def test_unexpected_error_is_retried_and_logged(
+    make_camera: MakeCamera, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A fault nobody foresaw does not end the camera for ever."""
+    source = FakeSource()
+    source.give()
+    camera = make_camera(ZeroDivisionError("bug"), source)
+
+    camera.set_viewers(1)
+    until(lambda: camera.state == "live")
+
+    assert "ZeroDivisionError" in caplog.text
+
+
+def test_retries_grow_apart(
+    make_camera: MakeCamera, monkeypatch: pytest.MonkeyPatch, clock: FakeClock
+) -> None:
+    """Each fruitless try waits longer than the one before, up to a bound."""
+    waits: list[float] = []
+    camera = offline_camera()
+    camera.set_viewers(1)
+    camera._failure = "gone"
+    monkeypatch.setattr(camera_module, "RETRY_FIRST_S", 1.0)
+    monkeypatch.setattr(camera_module, "time", clock)
+    monkeypatch.setattr(camera_module.random, "uniform", lambda low, high: 1.0)
+
+    for attempt in range(1, 9):
+        camera._attempt = attempt
+        camera._back_off()
+        waits.append(camera._retry_at - clock.monotonic())
+
+    assert waits[0] == pytest.approx(1)
+    assert waits[:5] == sorted(set(waits[:5]))
+    assert waits[-1] == pytest.approx(camera_module.RETRY_LONGEST_S)
+
+
+def test_viewer_leaving_ends_the_retries(make_camera: MakeCamera) -> None:
+    """Nobody watching: nothing is retried, and the camera goes on saying that it has failed."""
+    camera = make_camera(SourceError("gone"))
+    camera.set_viewers(1)
+    until(lambda: camera.state == "retrying")
+
+    camera.set_viewers(0)
+    hub.sleep(0.01)  # A try that was under way.
+    opened = camera._open_reader.calls  # type: ignore[attr-defined]
+    hub.sleep(0.05)
+
+    assert camera._open_reader.calls == opened  # type: ignore[attr-defined]
+    assert (camera.state, camera.reason) == ("retrying", "gone")
+
+
+def test_broken_picture_is_dropped(make_camera: MakeCamera) -> None:
+    """One picture that cannot be decoded is counted, and the source goes on."""
+    source = FakeSource()
+    camera = make_camera(source)
+    camera.set_viewers(1)
+
+    source.give(UndecodableError(PictureError("torn")), picture())
+    until(lambda: camera.state == "live")
+
+    assert camera.meter.drops["broken"] == 1
+    assert camera.meter.opened == 1
+    assert camera.meter.lost == 0
+
+
+def test_stall_is_noticed_and_ends(
+    make_camera: MakeCamera, monkeypatch: pytest.MonkeyPatch, clock: FakeClock
+) -> None:
+    """A source that goes silent is stalled, and live again with its next picture."""
+    monkeypatch.setattr(camera_module, "time", clock)
+    source = FakeSource()
+    camera = make_camera(source, stall_after=2.0)
+    live(camera, source)
+
+    clock.advance(1.9)
+    hub.sleep(0.02)
+    assert camera.state == "live"
+    clock.advance(0.2)
+    until(lambda: camera.state == "stalled")
+    source.give()
+
+    until(lambda: camera.state == "live")
+
+
+def test_slow_source_is_not_stalled_between_two_pictures(
+    make_camera: MakeCamera, monkeypatch: pytest.MonkeyPatch, clock: FakeClock
+) -> None:
+    """At one picture in ten seconds, ten seconds without one are no stall."""
+    monkeypatch.setattr(camera_module, "time", clock)
+    source = FakeSource(fps=0.1)
+    camera = make_camera(source, stall_after=2.0)
+    live(camera, source)
+
+    clock.advance(15)
+    hub.sleep(0.02)
+
+    assert camera.state == "live"
+
+
+def test_played_file_has_ended_until_it_is_started(make_camera: MakeCamera) -> None:
+    """The end of a file is no loss; starting the camera plays it anew."""
+    first, second = FakeSource(live=False), FakeSource(live=False)
+    camera = make_camera(first, second)
+    camera.set_viewers(1)
+    first.give(picture(), SourceEnded("over"))
+    until(lambda: camera.state == "ended")
+    assert camera.meter.lost == 0
+
+    camera.start()
+    second.give()
+
+    until(lambda: camera.state == "live")
+
+
+def test_stop_frees_the_device(make_camera: MakeCamera) -> None:
+    """When stop returns the source is closed, and it stays so although somebody watches."""
+    source = FakeSource()
+    camera = make_camera(source)
+    live(camera, source)
+    started = time.monotonic()
+
+    camera.stop()
+
+    assert time.monotonic() - started < camera_module.RELEASE_DEADLINE_S / 2
+    assert source.closed == 1
+    assert camera.state == "stopped"
+    assert camera.slot.frame is None
+
+
+def test_stopped_camera_is_started(make_camera: MakeCamera) -> None:
+    """Start opens the source again for those who watch."""
+    source = FakeSource()
+    camera = make_camera(source)
+    live(camera, source)
+    camera.stop()
+
+    camera.start()
+    source.give()
+
+    until(lambda: camera.state == "live")
+    assert camera.meter.opened == 2
+
+
+def test_stop_does_not_wait_for_ever(
+    make_camera: MakeCamera, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A source stuck in a read cannot hold the one who stops it."""
+    monkeypatch.setattr(camera_module, "RELEASE_DEADLINE_S", 0.03)
+    camera = offline_camera()
+    camera._holding = True  # As a loop that is stuck in a read leaves it.
+
+    camera.stop()
+
+    assert camera.state == "stopped"
+
+
+def test_fps_is_kept_on_average(
+    make_camera: MakeCamera, monkeypatch: pytest.MonkeyPatch, clock: FakeClock
+) -> None:
+    """A camera at 10 fps takes a third of what a source at 30 fps delivers, and decodes no more."""
+    monkeypatch.setattr(camera_module, "time", clock)
+    monkeypatch.setattr(reader, "time", clock)
+    source = FakeSource(fps=30)
+    camera = make_camera(source, fps=10)
+    camera.set_viewers(1)
+
+    for number in range(1, 91):
+        source.give()
+        until(lambda number=number: source.grabs == number)  # type: ignore[misc]
+        hub.sleep(0)
+        clock.advance(1 / 30)
+    until(lambda: camera.meter.captured >= 29)
+
+    assert 29 <= camera.meter.captured <= 32
+    assert source.decoded == camera.meter.captured
+
+
+def test_fps_above_the_sources_takes_every_picture(make_camera: MakeCamera) -> None:
+    """More than the source delivers is all of it."""
+    source = FakeSource(fps=30)
+    camera = make_camera(source, fps=60)
+    camera.set_viewers(1)
+
+    source.give(*[picture()] * 20)
+
+    until(lambda: camera.meter.captured == 20)
+
+
+def test_change_of_fps_holds_for_the_next_picture(make_camera: MakeCamera) -> None:
+    """A camera at 0.1 fps that is set to 100 does not wait out its ten seconds."""
+    source = FakeSource()
+    camera = make_camera(source, fps=0.1)
+    live(camera, source)
+    source.give()
+    until(lambda: source.grabs == 2)
+    assert camera.meter.captured == 1
+
+    camera.set_fps(100)
+    source.give()
+
+    until(lambda: camera.meter.captured == 2)
+
+
+def test_new_viewer_does_not_wait_for_a_slow_camera(make_camera: MakeCamera) -> None:
+    """Someone who arrives is shown the source's very next picture."""
+    source = FakeSource()
+    camera = make_camera(source, fps=0.1)
+    live(camera, source)
+
+    camera.set_viewers(2)
+    source.give()
+
+    until(lambda: camera.meter.captured == 2)
+
+
+def test_replaced_frame_is_counted(make_camera: MakeCamera) -> None:
+    """A frame that nobody took in time is a drop with its reason."""
+    source = FakeSource()
+    camera = make_camera(source)
+    camera.set_viewers(1)
+
+    source.give(picture(), picture(), picture())
+    until(lambda: camera.meter.captured == 3)
+
+    assert camera.meter.drops["replaced"] == 2
+
+
+def test_change_of_size_is_told(make_camera: MakeCamera) -> None:
+    """A source that changes its size in mid-stream changes the STATE."""
+    source = FakeSource(size=(64, 48))
+    camera = make_camera(source)
+    live(camera, source)
+    told: list[tuple[int, int]] = []
+    camera.on_change = lambda camera: told.append(
+        (camera.describe()["width"], camera.describe()["height"])
+    )
+
+    source.give(picture(32, 24))
+    until(lambda: camera.meter.captured == 2)
+
+    assert told == [(32, 24)]
+
+
+def test_changes_are_told(make_camera: MakeCamera) -> None:
+    """Whatever STATE shows is announced when it changes."""
+    camera = make_camera(FakeSource())
+    told: list[dict[str, object]] = []
+    camera.on_change = lambda camera: told.append(camera.describe())
+
+    camera.set_fps(5)
+    camera.set_quality(40)
+    camera.stop()
+
+    assert told[0]["fps"] == 5
+    assert told[1]["quality"] == 40
+    assert told[-1]["state"] == "stopped"
+
+
+def test_steady_camera_announces_nothing(make_camera: MakeCamera) -> None:
+    """Frames alone are no change of STATE."""
+    source = FakeSource()
+    camera = make_camera(source)
+    live(camera, source)
+    told: list[Camera] = []
+    camera.on_change = told.append
+
+    source.give(*[picture()] * 5)
+    until(lambda: camera.meter.captured == 6)
+    hub.sleep(0.02)
+
+    assert told == []
+
+
+def test_close_releases_the_source(make_camera: MakeCamera) -> None:
+    """A closed camera has let go of its device, and its loop has ended."""
+    source = FakeSource()
+    camera = make_camera(source)
+    live(camera, source)
+
+    assert camera.close(2)
+
+    assert source.closed == 1
+    assert camera.closed
+
+
+def test_camera_that_was_never_opened_closes() -> None:
+    """Closing before the start is no fault."""
+    camera = offline_camera()
+
+    assert camera.closed
+    assert camera.close(0)
+
+
+def test_password_is_in_nothing_people_see(make_camera: MakeCamera) -> None:
+    """STATE and address show the source without its password."""
+    from tests.support.fakes import camera_settings
+
+    settings = camera_settings(source="rtsp://ann:s3cret@cam/live")
+    camera = Camera(settings, camera_module.config.ServerSettings(), FakeOpener(FakeSource()))
+
+    assert "s3cret" not in repr(camera.describe()) + camera.address

@@ -1,0 +1,257 @@
+"""What operators have set on a camera: at once, at the next opening, and when it is refused."""
+
+from collections.abc import Callable
+
+import pytest
+
+from server.capture.camera import Camera
+from server.capture.devices.controls import ControlInfo
+from server.capture.tuning import MAX_PRESETS
+from server.errors import RequestError, SourceError
+from server.loop import hub
+from tests.support.fakes import FakeSource, offline_camera, until
+
+MakeCamera = Callable[..., Camera]
+
+GAIN = ControlInfo("gain", "Gain", "range", "Exposure", 10.0, 10.0, max=100.0)
+LAMP = ControlInfo("lamp", "Lamp", "switch", "ZoomGestures", False, False)
+
+
+@pytest.fixture
+def source() -> FakeSource:
+    """A source with two controls, whose gain cannot be 66."""
+    source = FakeSource()
+    source.offer(GAIN, LAMP, refused=(66.0,))
+    return source
+
+
+def bring_up(camera: Camera, source: FakeSource) -> None:
+    camera.set_viewers(1)
+    source.give()
+    until(lambda: camera.state == "live")
+
+
+def held(camera: Camera, name: str = "gain") -> object:
+    return camera.tuning.find(name).value
+
+
+def test_set_reaches_the_source(make_camera: MakeCamera, source: FakeSource) -> None:
+    """While pictures are awaited a value is set, and the answer says whether it changed."""
+    camera = make_camera(source)
+    bring_up(camera, source)
+
+    assert camera.tuning.set("gain", 40)
+    assert not camera.tuning.set("gain", 40)
+
+    assert source.held["gain"] == 40
+    assert camera.state == "live"
+    assert held(camera) == 40
+
+
+def test_refusal_names_control_value_and_what_is_kept(
+    make_camera: MakeCamera, source: FakeSource
+) -> None:
+    """What the source does not take is said, and is not kept for the next time."""
+    camera = make_camera(source)
+    bring_up(camera, source)
+
+    with pytest.raises(RequestError, match="Gain: 66 was asked for, the camera keeps 10") as said:
+        camera.tuning.set("gain", 66)
+    with pytest.raises(RequestError, match="Gain: 101; accepted: 0 to 100") as beyond:
+        camera.tuning.set("gain", 101)
+    with pytest.raises(RequestError, match=r"no control 'zoom' here; accepted: rotate, .*lamp"):
+        camera.tuning.set("zoom", 1)
+
+    assert (said.value.code, beyond.value.code) == ("unavailable", "bad_request")
+    assert held(camera) == 10
+    assert camera.tuning.keep()["controls"] == {}
+
+
+def test_what_is_set_while_closed_waits_for_the_source(
+    make_camera: MakeCamera, source: FakeSource
+) -> None:
+    """A value that an earlier run kept, or that is set at rest, holds after each opening."""
+    camera = make_camera(source, release_after=0)
+    camera.tuning.restore({"gain": 30}, None)
+    bring_up(camera, source)
+    assert source.held["gain"] == 30
+
+    camera.set_viewers(0)
+    until(lambda: source.closed)
+    camera.tuning.set("gain", 50)
+    assert held(camera) == 50
+    source.offer(GAIN, LAMP)  # It was pulled out and in, and has forgotten everything.
+    bring_up(camera, source)
+
+    assert source.held["gain"] == 50
+
+
+def test_kept_value_that_is_refused_is_said_once(
+    make_camera: MakeCamera, source: FakeSource
+) -> None:
+    """A camera comes up all the same, and its control tells what it did not take."""
+    camera = make_camera(source, release_after=0)
+    notices: list[str] = []
+    camera.on_notice = lambda camera, level, message: notices.append(message)
+    camera.tuning.restore({"gain": 66, "lamp": True, "iris": 3}, None)
+
+    bring_up(camera, source)
+    camera.set_viewers(0)
+    until(lambda: source.closed)
+    bring_up(camera, source)
+
+    assert sorted(notices) == [
+        "Door: Gain: 66 was asked for, the camera keeps 10",
+        "Door: iris: the camera has no such control",
+    ]
+    gain, lamp = camera.describe()["controls"][-2:]
+    assert gain["value"] == 10
+    assert gain["note"] == "Gain: 66 was asked for, the camera keeps 10"
+    assert (lamp["value"], "note" in lamp) == (True, False)
+    camera.tuning.set("gain", 20)
+    assert "note" not in camera.describe()["controls"][-2]
+
+
+def test_value_that_loses_the_source_is_not_tried_again(
+    make_camera: MakeCamera, source: FakeSource, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A driver that dies of a value must not die of it at every opening."""
+    monkeypatch.setattr("server.capture.camera.RETRY_FIRST_S", 0.01)
+    take = source.set_control
+
+    def die(name: str, value: object) -> object:
+        if value in (13, 14):
+            raise SourceError("the device is gone")
+        return take(name, value)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(source, "set_control", die)
+    camera = make_camera(source)
+    bring_up(camera, source)
+
+    with pytest.raises(RequestError, match="the camera was lost over it"):
+        camera.tuning.set("gain", 13)
+    until(lambda: camera.meter.opened == 2)
+    source.give()
+    until(lambda: camera.state == "live")
+    camera.tuning.restore({"gain": 14}, None)
+    source.give(SourceError("pulled out"))
+    until(lambda: camera.meter.opened >= 4)
+    source.give()
+    until(lambda: camera.state == "live")
+
+    assert held(camera) == 10
+
+
+def test_source_that_does_not_look_up_is_not_waited_for(
+    make_camera: MakeCamera, source: FakeSource, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An order that nobody takes up is answered, and taken back."""
+    monkeypatch.setattr("server.capture.tuning.DEADLINE_S", 0.05)
+    camera = make_camera(source)
+    bring_up(camera, source)
+    monkeypatch.setattr(camera.tuning, "serve", lambda reader: hub.sleep(0.01))
+
+    with pytest.raises(RequestError, match="has not taken it for"):
+        camera.tuning.set("gain", 20)
+
+    assert not camera.tuning.waiting
+
+
+def test_picture_controls_are_for_every_camera() -> None:
+    """Turning, mirroring and cutting needs no source, and can be reset."""
+    camera = offline_camera()
+
+    camera.tuning.set("rotate", "90")
+    camera.tuning.set("mirror", "both")
+    camera.tuning.set("crop", [0.25, 0, 0.5, 1])
+
+    now = camera.transform
+    assert (now.rotate, now.mirror, now.crop) == (90, "both", (0.25, 0, 0.5, 1))
+    camera.tuning.reset("rotate")
+    assert (camera.transform.rotate, camera.transform.mirror) == (0, "both")
+    camera.tuning.reset()
+    assert camera.transform.identity
+
+
+def test_preset_holds_until_something_moves(make_camera: MakeCamera, source: FakeSource) -> None:
+    """STATE names the preset whose values all hold, and none as soon as one does not."""
+    camera = make_camera(source)
+    bring_up(camera, source)
+    tuning = camera.tuning
+
+    tuning.set("gain", 80)
+    tuning.set("rotate", "180")
+    tuning.save_preset("Night")
+    tuning.reset()
+    tuning.save_preset("Day")
+    assert camera.describe()["presets"] == ["Night", "Day"]
+    assert camera.describe()["preset"] == "Day"
+    tuning.apply_preset("Night")
+    assert (source.held["gain"], camera.transform.rotate) == (80, 180)
+    assert camera.describe()["preset"] == "Night"
+    tuning.set("lamp", True)
+    assert camera.describe()["preset"] is None
+    tuning.delete_preset("Night")
+
+    assert tuning.presets == ("Day",)
+    with pytest.raises(RequestError, match="there is no preset 'Night'; accepted: Day"):
+        tuning.apply_preset("Night")
+
+
+def test_preset_is_applied_as_far_as_it_goes(make_camera: MakeCamera, source: FakeSource) -> None:
+    """One value that is refused keeps no other back, and is said."""
+    camera = make_camera(source)
+    bring_up(camera, source)
+    camera.tuning.restore(None, {"Bad": {"gain": 66, "lamp": True, "mirror": "vertical"}})
+
+    with pytest.raises(RequestError, match="Gain: 66 was asked for, the camera keeps 10"):
+        camera.tuning.apply_preset("Bad")
+
+    assert source.held["lamp"] is True
+    assert camera.transform.mirror == "vertical"
+
+
+def test_nonsense_in_the_state_file_is_passed_over() -> None:
+    """Whatever stands there, the camera begins."""
+    camera = offline_camera()
+
+    camera.tuning.restore(
+        {"rotate": "45", "crop": [1, 2], "Bad name": 1, "mirror": "both", "gain": None},
+        {"": {}, "Night": {"gain": 5, "x": {}}, "Day": 7},
+    )
+
+    assert camera.transform.rotate == 0
+    assert camera.transform.mirror == "both"
+    assert camera.tuning.keep() == {
+        "controls": {"mirror": "both"},
+        "presets": {"Night": {"gain": 5.0}, "Day": {}},
+    }
+
+
+def test_numbers_no_camera_can_hold_are_passed_over() -> None:
+    """JSON has whole numbers that no float can hold, and Python reads NaN out of it."""
+    huge = 10**400
+    camera = offline_camera()
+
+    camera.tuning.restore(
+        {"gain": huge, "iris": float("nan"), "crop": [0, 0, 1, huge], "mode": "x" * 1000},
+        {"Night": {"gain": -huge, "focus": [0, huge, 1, 1], "zoom": 3}},
+    )
+
+    assert camera.transform.identity
+    assert camera.tuning.keep() == {"controls": {}, "presets": {"Night": {"zoom": 3.0}}}
+
+
+def test_what_was_kept_is_held_to_the_limits_of_what_is_asked() -> None:
+    """Else no other node would hear of the camera, nor its source be told that much at once."""
+    camera = offline_camera()
+    names = ["Night", "\u202eevil", "two\nlines", " edges ", "x" * 41]
+
+    camera.tuning.restore(
+        {f"c{number}": 1 for number in range(10_000)},
+        {name: {} for name in names} | {f"p{number}": {} for number in range(10_000)},
+    )
+
+    assert camera.tuning.presets[:2] == ("Night", "p0")
+    assert len(camera.tuning.presets) == MAX_PRESETS
+    assert len(camera.tuning.keep()["controls"]) <= 64

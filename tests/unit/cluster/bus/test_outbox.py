@@ -1,0 +1,59 @@
+"""Small messages on their way out."""
+
+from typing import Any, cast
+
+from server.cluster.bus.messages import Wake
+from server.cluster.bus.outbox import FRESH_S, MAX_PENDING, Outbox
+from tests.support.bus import FakeBus
+from tests.support.fakes import FakeClock, settle, until
+
+
+def names(bus: FakeBus) -> list[str]:
+    return [channel for channel, _ in bus.commands.published]
+
+
+def test_messages_go_out_in_order(clock: FakeClock) -> None:
+    """What is said first is sent first, and all of it before the end."""
+    bus = FakeBus()
+    outbox = Outbox(cast(Any, bus), clock)
+    outbox.open()
+
+    for name in "abc":
+        outbox.send(name, Wake(camera="door"))
+    outbox.close()
+
+    assert names(bus) == ["a", "b", "c"]
+    assert bus.commands.published[0][1] == b'{"camera":"door","rendition":"full"}'
+
+
+def test_old_news_is_dropped(clock: FakeClock) -> None:
+    """What could not be said in time is not said late."""
+    bus = FakeBus()
+    outbox = Outbox(cast(Any, bus), clock)
+    bus.commands.hangs = True
+    outbox.open()
+    outbox.send("a", Wake())
+    settle()
+    outbox.send("b", Wake())
+    clock.advance(FRESH_S + 0.1)
+    outbox.send("c", Wake())
+    bus.commands.hangs = False
+
+    until(lambda: names(bus) == ["a", "c"])
+    assert outbox.dropped == 1
+    outbox.close()
+
+
+def test_nothing_grows_while_the_bus_hangs(clock: FakeClock) -> None:
+    """There is room for so many, and the oldest go."""
+    bus = FakeBus()
+    outbox = Outbox(cast(Any, bus), clock)
+
+    for number in range(3 * MAX_PENDING):
+        outbox.send(str(number), Wake())
+    outbox.open()
+    until(lambda: len(names(bus)) == MAX_PENDING)
+
+    assert outbox.dropped == 2 * MAX_PENDING
+    assert names(bus)[-1] == str(3 * MAX_PENDING - 1)
+    outbox.close()

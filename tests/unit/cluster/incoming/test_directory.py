@@ -1,0 +1,238 @@
+"""Cameras of other nodes: how they come, stay true, and go."""
+
+from collections.abc import Iterator
+from typing import Any, cast
+
+import pytest
+
+from server.capture.frames.rendition import FULL
+from server.cluster.bus.messages import Figures, Notice, Presence, Reply, Request, Status, Wake
+from server.cluster.bus.outbox import Outbox
+from server.cluster.incoming import directory as roster
+from server.cluster.incoming import remote
+from server.cluster.incoming import subscriber as reception
+from server.cluster.incoming.directory import FORGET_S, MAX_CAMERAS, SILENT_S, Directory
+from server.cluster.incoming.remote import RemoteCamera
+from server.cluster.incoming.rpc import Requests
+from server.errors import RequestError
+from server.loop import hub
+from tests.support.bus import FakeBus, FakeSubscription
+from tests.support.fakes import FakeClock, offline_camera, until
+
+US, THEM, STRANGER = "0" * 16, "1" * 16, "2" * 16
+
+
+def status(name: str = "door", **changes: Any) -> Status:
+    return Status(**(offline_camera(name).describe() | {"since": 5.0} | changes))
+
+
+def presence(*cameras: Status, node: str = THEM, leaving: bool = False) -> Presence:
+    return Presence(node=node, host="attic", leaving=leaving, cameras=list(cameras))
+
+
+class Desk:
+    """A roster and everything it told."""
+
+    def __init__(self) -> None:
+        self.bus = FakeBus()
+        self.outbox = Outbox(cast(Any, self.bus))
+        self.requests = Requests(cast(Any, self.bus), US, self.outbox)
+        self.cameras: dict[str, RemoteCamera] = {}
+        self.changes: list[str] = []
+        self.notices: list[tuple[str, str, str, str | None]] = []
+        self.bus_is_here = True
+        self.roster = Directory(
+            cast(Any, self.bus),
+            US,
+            {"ours"},
+            self.outbox,
+            self.requests,
+            lambda: self.bus_is_here,
+            self._arrive,
+            lambda camera: self.cameras.pop(camera.name),
+            lambda camera: self.changes.append(camera.name),
+            lambda *notice: self.notices.append(notice),
+        )
+
+    def _arrive(self, camera: RemoteCamera) -> None:
+        self.cameras[camera.name] = camera
+
+    @property
+    def door(self) -> RemoteCamera:
+        return self.cameras["door"]
+
+
+@pytest.fixture
+def desk(monkeypatch: pytest.MonkeyPatch, clock: FakeClock) -> Iterator[Desk]:
+    """A roster whose clock goes when told to."""
+    monkeypatch.setattr(roster, "time", clock)
+    monkeypatch.setattr(remote, "time", clock)
+    monkeypatch.setattr(roster, "WATCH_PERIOD_S", 0.001)
+    desk = Desk()
+    desk.roster.open()
+    yield desk
+    desk.roster.close()
+
+
+def test_camera_is_told_like_a_local_one(desk: Desk) -> None:
+    """STATE has the same keys, and what its node says, but for the viewers, which are ours."""
+    desk.roster.on_presence(presence(status(state="live", viewers=7, title="The door")))
+
+    told = desk.door.describe()
+
+    assert told.keys() == offline_camera().describe().keys()
+    assert (told["state"], told["title"], told["viewers"]) == ("live", "The door", 0)
+    assert desk.door.elsewhere is desk.door
+
+
+def test_only_changes_are_announced(desk: Desk) -> None:
+    """News that is none wakes nobody; figures are no change."""
+    desk.roster.on_presence(presence(status()))
+    desk.roster.on_presence(presence(status()))
+    desk.roster.on_presence(presence(status(figures=Figures(captured=812))))
+    before = len(desk.changes)
+    desk.roster.on_presence(presence(status(state="stopped", reason="stopped by an operator")))
+
+    assert (before, desk.changes) == (0, ["door"])
+    assert not desk.door.enabled
+    assert desk.door.figures["captured"] == desk.door.meter.captured == 812
+
+
+def test_silence_is_a_lost_node(desk: Desk, clock: FakeClock) -> None:
+    """Nothing heard for three rounds: the camera says why, is announced, and comes back."""
+    desk.roster.on_presence(presence(status(state="live", reason="")))
+    clock.advance(SILENT_S + 0.1)
+    until(lambda: desk.door.state == "retrying")
+    lost = desk.door.describe()
+    desk.roster.on_presence(presence(status(state="live", reason="")))
+
+    assert lost["reason"] == "its node attic is unavailable"
+    assert lost["since"] == pytest.approx(clock.time())
+    assert desk.door.state == "live"
+    assert desk.changes == ["door", "door"]
+    assert [level for level, *_ in desk.notices] == ["warning", "info"]
+
+
+def test_silence_without_a_bus_blames_the_bus(desk: Desk, clock: FakeClock) -> None:
+    """While nothing can be heard no node is blamed, and no camera forgotten however long."""
+    desk.roster.on_presence(presence(status()))
+    desk.bus_is_here = False
+    clock.advance(SILENT_S + 0.1)
+    until(lambda: desk.door.state == "retrying")
+    reason = desk.door.reason
+    clock.advance(FORGET_S * 2)
+    until(lambda: desk.door.heard_at == clock.now)
+    desk.bus_is_here = True
+    clock.advance(SILENT_S + 0.1)
+
+    until(lambda: "attic" in desk.door.reason)
+    assert reason == "the bus between the nodes is unavailable"
+
+
+def test_goodbye_is_believed_at_once(desk: Desk, clock: FakeClock) -> None:
+    """A node that is shut down says so, and that stays the reason."""
+    desk.roster.on_presence(presence(status()))
+    desk.roster.on_presence(presence(status(), leaving=True))
+    said = desk.door.reason
+    clock.advance(SILENT_S + 0.1)
+    hub.sleep(0.01)  # It has looked several times by then.
+
+    assert desk.door.reason == said == "its node attic is unavailable: it was shut down"
+
+
+def test_camera_that_stays_away_is_forgotten(desk: Desk, clock: FakeClock) -> None:
+    """After long it leaves the list, and may come anew."""
+    desk.roster.on_presence(presence(status()))
+    clock.advance(FORGET_S + 1)
+    until(lambda: not desk.cameras)
+    desk.roster.on_presence(presence(status()))
+
+    assert set(desk.cameras) == {"door"}
+
+
+def test_another_node_takes_over(desk: Desk, clock: FakeClock) -> None:
+    """A name is another's once its node is gone, and not before."""
+    desk.roster.on_presence(presence(status(title="First")))
+    desk.roster.on_presence(presence(status(title="Thief"), node=STRANGER))
+    before = desk.door.title
+    clock.advance(SILENT_S + 0.1)
+    until(lambda: desk.door.state == "retrying")
+    desk.roster.on_presence(presence(status(title="Heir"), node=STRANGER))
+
+    assert (before, desk.door.title, desk.door.owner) == ("First", "Heir", STRANGER)
+
+
+def test_our_own_names_and_too_many_are_passed_over(desk: Desk) -> None:
+    """Nobody brings a camera of ours, nor more than there can be."""
+    desk.roster.on_presence(presence(status("ours")))
+    desk.roster.on_presence(presence(status("mirror"), node=US))
+    for number in range(MAX_CAMERAS + 5):
+        desk.roster.on_presence(presence(status(f"c{number}")))
+
+    assert len(desk.cameras) == MAX_CAMERAS
+    assert not {"ours", "mirror"} & set(desk.cameras)
+    assert desk.roster.refused == 6
+
+
+def test_notices_come_from_the_cameras_node(desk: Desk) -> None:
+    """What a stranger says of a camera is not told."""
+    desk.roster.on_presence(presence(status()))
+    for node in (THEM, STRANGER):
+        notice = Notice(node=node, level="info", message=node, camera="door", who="ann")
+        desk.roster.on_notice(notice)
+
+    assert desk.notices == [("info", THEM, "door", "ann")]
+
+
+def test_answer_counts_from_the_one_who_was_asked(desk: Desk) -> None:
+    """A request goes to the owner; a stranger's answer is none, the owner's STATE is taken."""
+    desk.roster.on_presence(presence(status()))
+    done: list[object] = []
+    hub.spawn(lambda: done.append(desk.door.ask("ann", "fps", 5.0)))
+    desk.outbox.open()
+    until(lambda: desk.bus.commands.published)
+    channel, data = desk.bus.commands.published[0]
+    asked = Request.model_validate_json(data)
+    desk.requests.on_reply(Reply(id=asked.id, node=STRANGER, camera=status(fps=99.0)))
+    desk.requests.on_reply(Reply(id=asked.id, node=THEM, camera=status(fps=5.0)))
+    until(lambda: done)
+    desk.outbox.close()
+
+    assert channel == f"test:request:{THEM}"
+    assert (asked.node, asked.who, asked.action, asked.fps) == (US, "ann", "fps", 5.0)
+    assert desk.door.describe()["fps"] == 5.0
+
+
+def test_request_that_fails_says_why(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The owner's refusal is passed on; no answer, and no owner, are unavailable."""
+    desk.roster.on_presence(presence(status()))
+    monkeypatch.setattr("server.cluster.incoming.rpc.DEADLINE_S", 0.02)
+
+    with pytest.raises(RequestError) as silent:
+        desk.door.ask("ann", "stop")
+    desk.door.lose("it is gone")
+    with pytest.raises(RequestError) as gone:
+        desk.door.ask("ann", "stop")
+
+    assert (silent.value.code, gone.value.code, str(gone.value)) == (
+        "unavailable",
+        "unavailable",
+        "it is gone",
+    )
+
+
+def test_a_hurry_reaches_its_node(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A snapshot of a slow camera that is watched here waited for the frame of its next turn."""
+    monkeypatch.setattr(reception, "Subscription", FakeSubscription())
+    said: list[Any] = []
+    monkeypatch.setattr(desk.outbox, "say", lambda channel, wake: said.append(wake))
+    desk.roster.on_presence(presence(status()))
+    desk.door.request_frame()
+    unheard = list(said)
+    desk.door.set_renditions([FULL])
+    until(lambda: len(said) == 1)  # It says so by itself once it hears.
+    desk.door.request_frame()
+    desk.door.close()
+
+    assert unheard == []
+    assert said == [Wake(camera="door", rendition="full")] * 2

@@ -1,0 +1,155 @@
+"""A camera's frames on their way out."""
+
+from collections.abc import Iterator
+from typing import Any, cast
+
+import pytest
+
+from server.capture.camera import Camera
+from server.cluster.bus.frame_message import peek
+from server.cluster.outgoing.publisher import Publisher
+from server.delivery.fanout import Fanout
+from server.loop import hub
+from tests.support.bus import FakeBus
+from tests.support.fakes import RecordingViewer, offline_camera, put_frame, settle, until
+
+NODE = "0123456789abcdef"
+
+
+@pytest.fixture
+def camera() -> Camera:
+    """The one camera."""
+    return offline_camera()
+
+
+@pytest.fixture
+def bus() -> FakeBus:
+    """Where it is shared."""
+    return FakeBus()
+
+
+@pytest.fixture
+def room(camera: Camera) -> Iterator[Fanout]:
+    """The camera's fanout, which pumps."""
+    fanout = Fanout(camera)
+    fanout.open()
+    yield fanout
+    fanout.close()
+
+
+@pytest.fixture
+def publisher(bus: FakeBus, room: Fanout, camera: Camera) -> Iterator[Publisher]:
+    """Its publisher."""
+    publisher = Publisher(cast(Any, bus), "channel", NODE, room, "full", camera.meter)
+    yield publisher
+    publisher.want(False)
+
+
+def seqs(bus: FakeBus) -> list[int]:
+    return [peek(data)[1] for _, data in bus.commands.published]
+
+
+def test_nobody_hears_means_no_work(
+    publisher: Publisher, room: Fanout, camera: Camera, bus: FakeBus
+) -> None:
+    """It is in the room only while it is wanted; before and after, nothing is encoded."""
+    put_frame(camera, 1)
+    settle()
+    publisher.want(True)
+    until(lambda: seqs(bus) == [1])
+    publisher.want(False)
+    put_frame(camera, 2)
+    settle()
+
+    assert len(room) == 0
+    assert camera.meter.encoded == 1
+    assert seqs(bus) == [1]
+
+
+def test_frame_is_encoded_once_for_both(
+    publisher: Publisher, room: Fanout, camera: Camera, bus: FakeBus
+) -> None:
+    """Local viewers and all other nodes share one encoding."""
+    viewer = RecordingViewer()
+    room.join("viewer", viewer)
+    publisher.want(True)
+
+    for seq in (1, 2, 3):
+        put_frame(camera, seq)
+        until(lambda: seqs(bus)[-1:] == [seq])  # noqa: B023
+
+    assert viewer.seqs == [1, 2, 3]
+    assert camera.meter.encoded == 3
+
+
+def test_bus_that_hangs_delays_nobody(
+    publisher: Publisher, room: Fanout, camera: Camera, bus: FakeBus
+) -> None:
+    """While a publish hangs, others get every frame; then the newest goes out, and none between."""
+    viewer = RecordingViewer()
+    room.join("viewer", viewer)
+    publisher.want(True)
+    bus.commands.hangs = True
+
+    for seq in range(1, 8):
+        put_frame(camera, seq)
+        until(lambda: viewer.seqs[-1:] == [seq])  # noqa: B023
+    bus.commands.hangs = False
+    until(lambda: seqs(bus) == [1, 7])
+
+    assert viewer.seqs == [1, 2, 3, 4, 5, 6, 7]
+
+
+def test_bus_that_hangs_means_no_encoding(
+    publisher: Publisher, camera: Camera, bus: FakeBus
+) -> None:
+    """With nobody else there, nothing is encoded that could not be sent."""
+    publisher.want(True)
+    bus.commands.hangs = True
+    put_frame(camera, 1)
+    until(lambda: camera.meter.encoded == 1)
+    for seq in range(2, 8):
+        put_frame(camera, seq)
+        hub.sleep(0.01)
+
+    assert camera.meter.encoded == 1
+    bus.commands.hangs = False
+
+
+def test_lost_frames_are_counted(publisher: Publisher, camera: Camera, bus: FakeBus) -> None:
+    """What the bus does not take is a drop with a name, and the next one follows."""
+    publisher.want(True)
+    bus.commands.fails = True
+    put_frame(camera, 1)
+    until(lambda: camera.meter.drops["bus"] == 1)
+    bus.commands.fails = False
+    put_frame(camera, 2)
+
+    until(lambda: seqs(bus) == [2])
+
+
+def test_newest_is_repeated_for_who_comes_late(
+    publisher: Publisher, camera: Camera, bus: FakeBus
+) -> None:
+    """A node that begins to hear gets the newest picture without waiting for the next."""
+    publisher.want(True)
+    put_frame(camera, 5)
+    until(lambda: seqs(bus) == [5])
+
+    publisher.repeat()
+
+    until(lambda: seqs(bus) == [5, 5])
+
+
+def test_wanting_anew_begins_anew(publisher: Publisher, camera: Camera, bus: FakeBus) -> None:
+    """Ended in the middle of a hanging publish, it works again when it is wanted again."""
+    publisher.want(True)
+    bus.commands.hangs = True
+    put_frame(camera, 1)
+    settle()
+    publisher.want(False)
+    bus.commands.hangs = False
+    publisher.want(True)
+    put_frame(camera, 2)
+
+    until(lambda: seqs(bus)[-1:] == [2])

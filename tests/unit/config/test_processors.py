@@ -1,0 +1,92 @@
+"""What settings may say of processing, and with which words the rest is refused."""
+
+from pathlib import Path
+
+import pytest
+
+from server.config.processors import parse_processors
+from server.errors import ConfigError
+
+
+def test_a_function_and_built_ins_are_told_apart(tmp_path: Path) -> None:
+    """What has a colon is a user's, looked for beside the settings; all else is built in."""
+    annotate, caption, mask = parse_processors(
+        ["my.module:annotate", "caption?text=Front+door&corner=top-right", MASK], tmp_path
+    )
+
+    assert (annotate.name, annotate.module, annotate.function) == (
+        "annotate",
+        "my.module",
+        "annotate",
+    )
+    assert annotate.folder == str(tmp_path.resolve())
+    assert caption.options == {"text": "Front door", "corner": "top-right"}
+    assert [one.required for one in (annotate, caption, mask)] == [False, False, True]
+    assert [one.is_mask for one in (annotate, caption, mask)] == [False, False, True]
+
+
+def test_names_are_told_apart() -> None:
+    """Two of a kind have different names, by which people know them."""
+    named = parse_processors([MASK, MASK, "timestamp", MASK], Path())
+
+    assert [one.name for one in named] == ["mask", "mask-2", "timestamp", "mask-3"]
+
+
+def test_anything_can_be_required() -> None:
+    """Without what is required there is to be no picture."""
+    assert all(
+        one.required for one in parse_processors(["m:f?required=1", "motion?required=1"], Path())
+    )
+
+
+MASK = "mask?x=0.1&y=0.1&width=0.2&height=0.3"
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("", "is no processor"),
+        ("clock", "is no processor"),
+        ("module:", "is no processor"),
+        (":function", "is no processor"),
+        ("mod-ule:function", "is no processor"),
+        ("../m:f", "is no processor"),
+        ("m:f?colour=red", "option 'colour'"),
+        ("m:f?required=yes", "0 or 1"),
+        ("timestamp?corner=middle", "top-left or"),
+        ("timestamp?nonsense", "option 'nonsense'"),
+        ("timestamp?&", "is no option"),
+        ("caption", "text is missing"),
+        ("caption?text=", "1 to 80 characters"),
+        ("motion?min_area=nan", "a number from 0.01 to 100"),
+        ("mask?x=0.1&y=0.1&width=0.2", "height is missing"),
+        ("mask?x=0.9&y=0.1&width=0.2&height=0.1", "reaches out"),
+        ("mask?x=0.9&y=0.1&width=0&height=0.1", "hides nothing"),
+        ("blur-faces", "no cascade classifier"),
+    ],
+)
+def test_what_cannot_be_meant_is_refused(text: str, named: str) -> None:
+    """The message names what is wrong and what would be accepted."""
+    with pytest.raises(ConfigError, match="accepted") as refused:
+        parse_processors([text], Path())
+
+    assert named in str(refused.value)
+    assert "\n" not in str(refused.value)
+
+
+def test_there_is_a_bound() -> None:
+    """Nobody means dozens."""
+    with pytest.raises(ConfigError, match="up to 16"):
+        parse_processors(["timestamp"] * 17, Path())
+
+
+@pytest.mark.parametrize("first", ["timestamp", "timestamp?corner=top-left", "motion"])
+def test_motion_does_not_mark_what_is_drawn(first: str) -> None:
+    """Behind ``timestamp``, ``motion`` drew its boxes around the clock."""
+    name = first.partition("?")[0]
+
+    with pytest.raises(
+        ConfigError, match=f"'motion' behind '{name}' would mark.*; accepted: 'motion' once"
+    ):
+        parse_processors([first, "caption?text=a", "motion"], Path())
+    parse_processors(["caption?text=a", "my:timestamp", "motion", "timestamp"], Path())

@@ -1,0 +1,266 @@
+"""Which rendition fits: a viewer on links of all kinds, with the credit that a real one has."""
+
+import heapq
+import itertools
+from dataclasses import dataclass, field
+
+import pytest
+
+from server.capture.camera import Camera
+from server.delivery.adaptation import Acknowledged, RenditionSelector
+from server.delivery.credit import Credit
+from tests.support.fakes import offline_camera, picture, put_frame
+
+KILOBYTES = {"full": 44, "960": 30, "640": 18, "320": 8}
+"""What a frame of the test pattern at 720p has in each rendition."""
+
+LAN = 100_000.0
+NARROW = 62.5
+"""500 kbit/s, in kB/s."""
+
+
+@dataclass
+class Viewer:
+    """A viewer at the end of a link, in a time of its own.
+
+    Attributes:
+        kilobytes_per_s: What the link carries.
+        bare_s: What a message takes there and back.
+        told: Whether it says what a bare message takes.
+        hold_s: What decoding and painting a frame of full size takes.
+        lag_s: How late the server's hub is, and takes acknowledgements.
+        seen: When which frame was painted: time, rendition and age in seconds.
+    """
+
+    kilobytes_per_s: float = LAN
+    bare_s: float = 0.002
+    told: bool = True
+    hold_s: float = 0.002
+    lag_s: float = 0.0
+    tile: int | None = 1280
+    fps: float = 30.0
+    now: float = 0.0
+    seen: list[tuple[float, str, float]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        camera = offline_camera()
+        put_frame(camera, 1, picture(1280, 720))
+        self.camera = _SizedCamera(camera, self.fps)
+        self.credit = Credit(2, 0.0)
+        self.choice = RenditionSelector(
+            self.camera,  # type: ignore[arg-type]
+            lambda name: 1000.0 * KILOBYTES[name],
+            0.0,
+            lambda share: self.lag_s,
+        )
+        self.choice.aim(self.tile, 0, 0.0)
+        self._seq = 0
+        self._sent_seq = 0
+        self._free_at = 0.0  # The link, and the decoder.
+        self._idle_at = 0.0
+        self._acks: list[tuple[float, int, float]] = []
+
+    def watch(self, seconds: float) -> "Viewer":
+        """Let so much time pass."""
+        until = self.now + seconds
+        while self.now < until:
+            self.now += 1 / self.fps
+            while self._acks and self._acks[0][0] <= self.now:
+                self._take(*heapq.heappop(self._acks))
+            self._seq += 1
+            if self.credit.ready:
+                self._send()
+            else:
+                self.credit.miss()
+                self.choice.miss()
+        return self
+
+    def _send(self) -> None:
+        name = self.choice.rendition
+        self.credit.spend(self._seq, self.now)
+        self._sent_seq = self._seq
+        self._free_at = max(self.now, self._free_at) + KILOBYTES[name] / self.kilobytes_per_s
+        hold_s = self.hold_s * KILOBYTES[name] / KILOBYTES["full"]
+        arrived_at = self._free_at + self.bare_s / 2
+        self._idle_at = painted_at = max(arrived_at, self._idle_at) + hold_s
+        self.seen.append((painted_at, name, painted_at - self.now))
+        held_s = painted_at - arrived_at
+        taken_at = painted_at + self.bare_s / 2 + self.lag_s
+        heapq.heappush(self._acks, (taken_at, self._seq, held_s))
+
+    def _take(self, at: float, seq: int, hold_s: float) -> None:
+        frames = self.credit.acknowledge(seq, at, self.fps)
+        assert self.credit.round_trip_s is not None
+        ack = Acknowledged(seq, frames, self.credit.round_trip_s, hold_s)
+        self.choice.take(ack, self._sent_seq, self.bare_s if self.told else 0.0, at)
+
+    @property
+    def rendition(self) -> str:
+        return self.choice.rendition
+
+    def changes(self, since: float) -> int:
+        """Return how often the rendition changed since a time."""
+        names = [name for at, name, _ in self.seen if at >= since]
+        return sum(one != other for one, other in itertools.pairwise(names))
+
+    def rate(self, seconds: float) -> float:
+        """Return the frames a second of the last seconds."""
+        return sum(at > self.now - seconds for at, _, _ in self.seen) / seconds
+
+    def ages(self, since: float) -> list[float]:
+        """Return how old pictures became before the next one took their place, sorted."""
+        ages = [
+            age + (following - at)
+            for (at, _, age), (following, _, _) in itertools.pairwise(self.seen)
+            if at >= since
+        ]
+        return sorted(ages)
+
+
+class _SizedCamera:
+    """A camera of 1280 pixels, as far as a choice looks at it."""
+
+    def __init__(self, camera: Camera, fps: float) -> None:
+        self.ladder = camera.ladder
+        self.rate = fps
+        self.width = 1280
+
+
+@pytest.mark.parametrize(
+    ("tile", "rendition"),
+    [
+        *((None, "full"), (5000, "full"), (1280, "full"), (961, "full")),
+        *((960, "960"), (641, "960"), (640, "640"), (320, "320"), (100, "320")),
+    ],
+)
+def test_tile_sets_the_most(tile: int | None, rendition: str) -> None:
+    """On a good link a tile has the smallest rendition that fills it, and soon."""
+    viewer = Viewer(tile=tile).watch(1)
+
+    assert viewer.rendition == rendition
+    assert viewer.choice.reason == "tile"
+    assert viewer.rate(0.5) > 28
+
+
+@pytest.mark.parametrize("told", [True, False], ids=["told", "not told"])
+@pytest.mark.parametrize("bare_s", [0.002, 0.2])
+def test_narrow_link_gets_small_fresh_pictures(bare_s: float, told: bool) -> None:
+    """At 500 kbit/s pictures are small, several a second, and never old, from the first one on."""
+    viewer = Viewer(NARROW, bare_s=bare_s, told=told).watch(60)
+
+    ages = viewer.ages(since=0)
+    assert viewer.rendition == "320"
+    assert viewer.choice.reason == "network"
+    assert viewer.rate(10) >= 5
+    assert ages[-1] < 1
+    assert viewer.changes(since=0) <= 4
+
+
+def test_link_that_becomes_narrow_is_noticed_within_two_frames() -> None:
+    """Down is fast: no more than what is on its way is sent in the old size."""
+    viewer = Viewer().watch(10)
+    viewer.kilobytes_per_s, viewer.bare_s = NARROW, 0.2
+
+    viewer.watch(4)
+
+    large = [at for at, name, _ in viewer.seen if at > 10 and KILOBYTES[name] > 18]
+    assert viewer.rendition == "320"
+    assert len(large) <= 6
+
+
+def test_link_that_recovers_is_used_within_ten_seconds() -> None:
+    """Up is slow, but not slower than that."""
+    viewer = Viewer(NARROW, bare_s=0.2).watch(30)
+    viewer.kilobytes_per_s, viewer.bare_s = LAN, 0.002
+
+    viewer.watch(10)
+
+    assert viewer.rendition == "full"
+    assert viewer.choice.reason == "tile"
+
+
+@pytest.mark.parametrize("kilobytes_per_s", [300, 400, 500, 600, 800, 1000, 1200])
+def test_link_in_between_is_left_in_peace(kilobytes_per_s: float) -> None:
+    """On a link that carries one rendition and not the next there is no flapping."""
+    viewer = Viewer(kilobytes_per_s, bare_s=0.03).watch(120)
+
+    assert viewer.changes(since=30) <= 6
+    assert viewer.rate(60) > 20
+
+
+@pytest.mark.parametrize(("told", "changes"), [(True, 0), (False, 1)], ids=["told", "not told"])
+@pytest.mark.parametrize("bare_s", [0.05, 0.2])
+def test_long_link_keeps_its_size(bare_s: float, told: bool, changes: int) -> None:
+    """A link that is long but wide costs frames at first, and no size where it is known as long."""
+    viewer = Viewer(bare_s=bare_s, told=told).watch(30)
+
+    assert viewer.rendition == "full"
+    assert viewer.changes(since=1) == changes
+
+
+def test_viewer_that_decodes_slowly_is_told_so() -> None:
+    """A phone that takes 100 ms for a full picture gets smaller ones, and the reason is its own."""
+    viewer = Viewer(hold_s=0.1).watch(20)
+
+    assert viewer.rendition != "full"
+    assert viewer.choice.reason == "decoding"
+    assert viewer.rate(5) > 20
+    assert viewer.watch(100).changes(since=60) <= 8
+
+
+def test_busy_server_is_named_and_not_the_network() -> None:
+    """On a wide link a hub that is 100 ms late makes pictures smaller, and says that it is its own.
+
+    It used to say "network", on localhost, to somebody who then looked for a fault in the cable.
+    """
+    viewer = Viewer(lag_s=0.1).watch(10)
+
+    assert viewer.rendition != "full"
+    assert viewer.choice.reason == "server"
+
+
+def test_a_stall_of_the_server_is_no_fault_of_the_network() -> None:
+    """Frames that are late because the hub stood still are the server's, also at the start."""
+    viewer = Viewer(lag_s=0.8).watch(4)
+
+    assert viewer.rendition == "320"
+    assert viewer.choice.reason == "server"
+
+
+def test_network_is_named_when_the_server_has_recovered() -> None:
+    """The reason is that of now: a narrow link is named once the hub is quick again."""
+    viewer = Viewer(NARROW, bare_s=0.03, lag_s=1.0).watch(5)
+    assert viewer.choice.reason == "server"
+
+    viewer.lag_s = 0.001
+    viewer.watch(10)
+
+    assert viewer.rendition != "full"
+    assert viewer.choice.reason == "network"
+
+
+def test_a_little_lag_does_not_excuse_a_narrow_link() -> None:
+    """A hub that is a little late is not to blame for what a narrow link takes."""
+    viewer = Viewer(NARROW, bare_s=0.03, lag_s=0.02).watch(20)
+
+    assert viewer.rendition != "full"
+    assert viewer.choice.reason == "network"
+
+
+def test_tile_that_grows_gets_more() -> None:
+    """A tile that is shown large has what fills it, at once where the link was good."""
+    viewer = Viewer(tile=300).watch(5)
+
+    viewer.choice.aim(1280, viewer._sent_seq, viewer.now)
+
+    assert viewer.rendition == "full"
+
+
+def test_size_that_becomes_known_ends_what_is_no_smaller() -> None:
+    """Once a camera turns out to be 640 wide, nothing wider than that is offered or chosen."""
+    viewer = Viewer(tile=700)
+    viewer.camera.width = 640
+
+    viewer.watch(2)
+
+    assert viewer.rendition == "full"

@@ -1,0 +1,329 @@
+"""What a viewer may be sent, on simulated links of every kind."""
+
+import heapq
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from server.delivery.credit import MAX_FLIGHT_S, Credit
+
+WINDOW = 2
+FPS = 30.0
+
+
+@dataclass
+class Link:
+    """A viewer behind a link, and the pump that sends it the newest frame when there is credit.
+
+    Bytes queue up without bound, as in the worst of kernels and proxies; nothing here is bounded
+    but by credit.
+    """
+
+    bytes_per_s: float
+    delay_s: float = 0.0
+    """One way, each way."""
+    frame_bytes: int = 50_000
+    fps: float = FPS
+    window: int = WINDOW
+    paint_s: float = 0.002
+    acknowledges: bool = True
+
+    now: float = 1000.0
+    shown: list[tuple[float, float]] = field(default_factory=list)
+    """When a picture was painted, and when it had been captured."""
+    widest: int = 0
+
+    def __post_init__(self) -> None:
+        self.credit = Credit(self.window, self.now)
+        self._free_at = self.now
+        self._painted_at = self.now
+        self._events: list[tuple[float, int, Callable[[], None]]] = []
+        self._count = 0
+        self._newest = (0, 0.0)
+        self._sent = 0
+        self._at(0, self._capture)
+
+    def run(self, seconds: float) -> None:
+        """Let the simulation go on for so long."""
+        end = self.now + seconds
+        while self._events and self._events[0][0] <= end:
+            self.now, _, act = heapq.heappop(self._events)
+            act()
+            assert self.credit.in_flight <= max(WINDOW, self.window, self.widest_allowed)
+            self.widest = max(self.widest, self.credit.window)
+        self.now = end
+
+    @property
+    def widest_allowed(self) -> int:
+        return max(self.window, int(MAX_FLIGHT_S * self.fps))
+
+    def rate(self, seconds: float) -> float:
+        """Return the pictures painted per second over the last ``seconds``."""
+        return sum(at > self.now - seconds for at, _ in self.shown) / seconds
+
+    def oldest_shown(self) -> float:
+        """Return the greatest age of a picture on the screen, at any time since the first."""
+        replaced = [at for at, _ in self.shown[1:]] + [self.now]
+        return max(
+            gone - captured for gone, (_, captured) in zip(replaced, self.shown, strict=True)
+        )
+
+    def _at(self, delay_s: float, act: Callable[[], None]) -> None:
+        self._count += 1
+        heapq.heappush(self._events, (self.now + delay_s, self._count, act))
+
+    def _capture(self) -> None:
+        self._newest = (self._newest[0] + 1, self.now)
+        if self.credit.ready:
+            self._send()
+        else:
+            self.credit.miss()
+        self._at(1 / self.fps, self._capture)
+
+    def _send(self) -> None:
+        seq, captured = self._newest
+        assert seq > self._sent, "never twice, never back"
+        self._sent = seq
+        self.credit.spend(seq, self.now)
+        assert self.credit.in_flight <= self.credit.window
+        self._free_at = max(self._free_at, self.now) + self.frame_bytes / self.bytes_per_s
+        self._at(self._free_at + self.delay_s - self.now, lambda: self._arrive(seq, captured))
+
+    def _arrive(self, seq: int, captured: float) -> None:
+        self._painted_at = max(self._painted_at, self.now) + self.paint_s
+
+        def paint() -> None:
+            self.shown.append((self.now, captured))
+            if self.acknowledges:
+                self._at(self.delay_s, lambda: self._acknowledge(seq))
+
+        self._at(self._painted_at - self.now, paint)
+
+    def _acknowledge(self, seq: int) -> None:
+        waited = not self.credit.ready
+        self.credit.acknowledge(seq, self.now, self.fps)
+        if waited and self._newest[0] > self._sent and self.credit.ready:
+            self._send()
+
+
+def test_fast_link_has_every_frame_and_the_narrow_window() -> None:
+    """On a local network nothing is missed, and the window has no reason to widen."""
+    link = Link(bytes_per_s=50e6, delay_s=0.001)
+
+    link.run(30)
+
+    assert link.rate(10) >= 29.5
+    assert link.widest == WINDOW
+    assert link.oldest_shown() < 0.1
+
+
+def test_long_link_gets_a_wider_window_and_its_frame_rate() -> None:
+    """A round trip of 150 ms needs more than two frames in flight, and gets them."""
+    link = Link(bytes_per_s=50e6, delay_s=0.075)
+
+    link.run(20)
+    assert link.rate(5) >= 25
+    link.run(60)
+
+    assert link.rate(40) >= 25
+    assert link.credit.window > WINDOW
+    assert link.oldest_shown() < 0.5
+
+
+def test_narrow_link_shows_fresh_pictures() -> None:
+    """At one frame a second no picture on the screen is ever older than three seconds."""
+    link = Link(bytes_per_s=50_000)
+
+    link.run(120)
+
+    assert link.oldest_shown() <= 3.01  # Three transfers of a second, and the painting.
+    assert link.rate(60) >= 0.8
+    assert link.widest == WINDOW
+
+
+@pytest.mark.parametrize("delay_s", [0.0, 0.02, 0.1, 0.25])
+@pytest.mark.parametrize("bytes_per_s", [50e3, 150e3, 500e3, 2e6, 50e6])
+def test_any_link_stays_fresh_and_does_not_starve(bytes_per_s: float, delay_s: float) -> None:
+    """Whatever the link, pictures go on coming, and none is old on the screen."""
+    link = Link(bytes_per_s=bytes_per_s, delay_s=delay_s)
+
+    link.run(60)
+
+    each_s = link.frame_bytes / bytes_per_s
+    assert link.oldest_shown() <= 3 * each_s + 4 * delay_s + 0.5
+    # Half of what two frames in flight, or the link itself, allow.
+    assert link.rate(30) >= 0.45 * min(FPS, 1 / each_s, WINDOW / (2 * delay_s + each_s + 0.002))
+
+
+def test_starved_link_carries_one_frame_at_a_time() -> None:
+    """Once a link is known to be narrow a second frame in flight would only be older."""
+    link = Link(bytes_per_s=50_000)
+    link.run(20)
+
+    link.shown = link.shown[-1:]
+    link.run(30)
+
+    assert link.credit.window == 1
+    assert link.oldest_shown() <= 2.1
+    assert link.rate(20) >= 0.9
+
+
+def test_link_that_becomes_narrow_is_noticed() -> None:
+    """A phone that walks out of the Wi-Fi sees fresh pictures again after a few of them."""
+    link = Link(bytes_per_s=50e6, delay_s=0.05)
+    link.run(30)
+    link.bytes_per_s = 50_000
+
+    link.run(20)
+    link.shown = link.shown[-3:]
+
+    assert link.oldest_shown() <= 3
+
+
+def test_link_that_becomes_wide_is_noticed() -> None:
+    """After a narrow place the full rate comes back."""
+    link = Link(bytes_per_s=50_000)
+    link.run(30)
+    link.bytes_per_s = 50e6
+
+    link.run(30)
+
+    assert link.rate(5) >= 28
+
+
+def test_viewer_without_acknowledgements_gets_exactly_the_window() -> None:
+    """Who never acknowledges is sent two frames, and not one more, for ever."""
+    link = Link(bytes_per_s=50e6, acknowledges=False)
+
+    link.run(600)
+
+    assert len(link.shown) == WINDOW
+
+
+@pytest.mark.parametrize("window", [1, 2, 5, 8])
+def test_first_window_can_be_set(window: int) -> None:
+    """The window begins as the settings say, and is all a silent viewer gets."""
+    link = Link(bytes_per_s=50e6, acknowledges=False, window=window)
+
+    link.run(60)
+
+    assert len(link.shown) == window
+
+
+@given(
+    bytes_per_s=st.floats(20e3, 50e6),
+    delay_s=st.floats(0, 0.5),
+    fps=st.floats(0.5, 120),
+    window=st.integers(1, 8),
+)
+def test_window_is_bounded_on_every_link(
+    bytes_per_s: float, delay_s: float, fps: float, window: int
+) -> None:
+    """No more than a quarter of a second is ever in flight, unless the settings say more."""
+    link = Link(bytes_per_s=bytes_per_s, delay_s=delay_s, fps=fps, window=window)
+
+    link.run(20)
+
+    assert 1 <= link.widest <= max(window, MAX_FLIGHT_S * fps)
+
+
+def spent(*seqs: int) -> Credit:
+    """Return a credit with these frames in flight, the last one sent at second 0."""
+    credit = Credit(len(seqs), 0.0)
+    for seq in seqs:
+        credit.spend(seq, 0.0)
+    return credit
+
+
+def test_acknowledgement_is_cumulative() -> None:
+    """An acknowledgement clears every frame up to its number."""
+    credit = spent(1, 2, 3)
+
+    assert credit.acknowledge(2, 0.1, FPS)
+
+    assert credit.in_flight == 1
+
+
+def test_frames_sent_count_and_not_the_distance_of_numbers() -> None:
+    """A viewer that skipped a thousand frames owes what it was sent, and is not locked out."""
+    credit = spent(1, 1001)
+    assert not credit.ready
+
+    credit.acknowledge(1, 0.1, FPS)
+
+    assert credit.in_flight == 1
+    assert credit.ready
+
+
+@pytest.mark.parametrize("seq", [0, -1, 4, -(2**70)])
+def test_old_acknowledgement_changes_nothing(seq: int) -> None:
+    """A number below what is in flight clears nothing."""
+    credit = spent(5, 6)
+
+    assert not credit.acknowledge(seq, 0.1, FPS)
+
+    assert credit.in_flight == 2
+    assert credit.round_trip_s is None
+
+
+def test_repeated_acknowledgement_changes_nothing() -> None:
+    """The same acknowledgement twice is as good as once."""
+    credit = spent(5, 6)
+
+    assert credit.acknowledge(5, 0.1, FPS)
+    assert not credit.acknowledge(5, 0.2, FPS)
+
+    assert credit.in_flight == 1
+    assert credit.round_trip_s == pytest.approx(0.1)
+
+
+def test_huge_acknowledgement_clears_what_was_sent_and_no_more() -> None:
+    """A number from the future gives no credit for frames that are still to be sent."""
+    credit = spent(5, 6)
+
+    assert credit.acknowledge(2**70, 0.1, FPS)
+    credit.spend(7, 0.2)
+    credit.spend(8, 0.2)
+
+    assert credit.in_flight == 2
+    assert not credit.ready
+
+
+def test_reordered_acknowledgements_end_alike() -> None:
+    """An acknowledgement that was overtaken by a later one is harmless."""
+    credit = spent(1, 2)
+
+    assert credit.acknowledge(2, 0.1, FPS)
+    assert not credit.acknowledge(1, 0.1, FPS)
+
+    assert credit.in_flight == 0
+
+
+@given(
+    st.lists(
+        st.tuples(st.sampled_from(["capture", "ack", "wait"]), st.integers(-3, 300)), max_size=200
+    )
+)
+def test_any_client_stays_within_its_window(steps: list[tuple[str, int]]) -> None:
+    """No sequence of acknowledgements, sound or not, gets more in flight than the window."""
+    credit, now, seq = Credit(2, 0.0), 0.0, 0
+
+    for kind, number in steps:
+        now += 0.03
+        if kind == "ack":
+            credit.acknowledge(number, now, FPS)
+        elif kind == "wait":
+            now += abs(number) / 100
+        else:
+            seq += 1
+            if credit.ready:
+                credit.spend(seq, now)
+                assert credit.in_flight <= credit.window
+            else:
+                credit.miss()
+
+        assert 0 <= credit.in_flight <= max(2, MAX_FLIGHT_S * FPS)
+        assert 1 <= credit.window <= max(2, MAX_FLIGHT_S * FPS)

@@ -1,0 +1,271 @@
+"""Frames as one endless HTTP response, on real sockets."""
+
+import socket
+import struct
+import time
+
+import numpy as np
+import pytest
+
+from server.capture.camera import Camera
+from server.delivery import mjpeg
+from server.delivery.fanout import Fanout
+from server.delivery.mjpeg import FrameWaiter, MjpegViewer
+from server.loop import hub
+from tests.support.fakes import encoded, put_frame, settle, until
+
+Link = tuple[socket.socket, socket.socket]
+
+
+class Stream:
+    """A viewer's stream, written as the WSGI server does it, and what its client reads."""
+
+    def __init__(self, fanout: Fanout, link: Link, chunked: bool = False) -> None:
+        server, self.client = link
+        self.viewer = MjpegViewer(fanout, server, chunked)
+        self.received = b""
+        self.task = hub.spawn(self._write, server)
+
+    def _write(self, server: socket.socket) -> None:
+        for data in self.viewer.stream(encoded(1)):
+            server.sendall(data)
+
+    def read(self, wanted: bytes) -> bytes:
+        """Read until ``wanted`` has come, and return all that has."""
+
+        def come() -> bool:
+            try:
+                self.received += self.client.recv(1 << 20)
+            except BlockingIOError:
+                pass
+            return wanted in self.received
+
+        until(come)
+        return self.received
+
+
+def stamp(seq: int) -> bytes:
+    """Return what the part of a frame says of its time; see ``put_frame``."""
+    return b"X-Timestamp: %d.000000" % seq
+
+
+def test_waiter_joins_the_room(fanout: Fanout) -> None:
+    """Making one is to watch; leaving is to stop."""
+    waiter = FrameWaiter(fanout)
+    assert len(fanout) == 1
+
+    waiter.leave()
+
+    assert len(fanout) == 0
+
+
+def test_next_returns_the_frame(camera: Camera, fanout: Fanout) -> None:
+    """A frame that the room sends is the next one, with the time of its capture."""
+    waiter = FrameWaiter(fanout)
+    put_frame(camera, 9)
+
+    frame = waiter.next(2)
+
+    assert frame is not None
+    assert frame.seq == 9
+    assert frame.at_unix == 9.0 < time.time()
+
+
+def test_next_gives_up_in_time(fanout: Fanout) -> None:
+    """Without a frame there is an answer all the same."""
+    assert FrameWaiter(fanout).next(0.001) is None
+
+
+def test_next_ends_when_the_waiter_leaves(fanout: Fanout) -> None:
+    """One who is made to leave does not wait for its time-out."""
+    waiter = FrameWaiter(fanout)
+    task = hub.spawn(waiter.next, 60)
+    hub.sleep(0)
+
+    waiter.leave()
+
+    assert task.join(1)
+
+
+def test_only_one_frame_waits(camera: Camera, fanout: Fanout) -> None:
+    """While a frame is not picked up, no other is taken; then it is the newest."""
+    waiter = FrameWaiter(fanout)
+    for seq in (1, 2, 3):
+        put_frame(camera, seq)
+        settle()
+        until(lambda: waiter.obstacle == "unsent")
+
+    first = waiter.next(1)
+    fanout.serve(waiter)
+    second = waiter.next(1)
+
+    assert first is not None
+    assert second is not None
+    assert (first.seq, second.seq) == (1, 3)
+
+
+def test_viewer_is_there_before_its_stream_begins(
+    camera: Camera, fanout: Fanout, link: Link
+) -> None:
+    """So that the camera is not let go; but no picture is written into the head of the answer."""
+    viewer = MjpegViewer(fanout, link[0], False)
+    assert len(fanout) == 1
+
+    put_frame(camera, 1)
+    settle()
+
+    assert viewer.obstacle == "unsent"
+    with pytest.raises(BlockingIOError):
+        link[1].recv(1)
+
+
+@pytest.mark.parametrize("chunked", [False, True])
+def test_pictures_follow_in_order(
+    camera: Camera, fanout: Fanout, link: Link, chunked: bool
+) -> None:
+    """An opening boundary, and then a part a frame, each in a chunk of its own where that is it."""
+    stream = Stream(fanout, link, chunked)
+    stream.read(encoded(1).part.data)
+    for seq in (2, 3, 4):
+        put_frame(camera, seq)
+        stream.read(stamp(seq))
+
+    received = stream.received
+    assert received.startswith(b"--frame\r\n" + encoded(1).part.data)
+    assert [received.count(stamp(seq)) for seq in (2, 3, 4)] == [1, 1, 1]
+    assert sorted(map(received.index, map(stamp, (2, 3, 4)))) == list(
+        map(received.index, map(stamp, (2, 3, 4)))
+    )
+    rest = received[len(b"--frame\r\n" + encoded(1).part.data) :]
+    if chunked:
+        size, _, chunk = rest.partition(b"\r\n")
+        assert chunk[: int(size, 16)].endswith(b"\r\n--frame\r\n")
+        assert chunk[int(size, 16) :].startswith(b"\r\n")
+    else:
+        assert rest.startswith(b"Content-Type: image/jpeg\r\n")
+
+
+def test_stream_ends_when_the_viewer_leaves(fanout: Fanout, link: Link) -> None:
+    """A viewer that left is streamed no more."""
+    stream = Stream(fanout, link)
+    stream.read(encoded(1).part.data)
+
+    stream.viewer.leave()
+
+    assert stream.task.join(1)
+    assert len(fanout) == 0
+
+
+def test_stream_ends_when_the_camera_is_stopped(
+    camera: Camera, fanout: Fanout, link: Link, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A stopped camera ends its streams, instead of showing a still picture for ever."""
+    monkeypatch.setattr(mjpeg, "PEER_CHECK_S", 0.01)
+    stream = Stream(fanout, link)
+    stream.read(encoded(1).part.data)
+
+    camera.stop()
+
+    assert stream.task.join(1)
+
+
+def test_stream_ends_when_the_peer_has_gone(
+    fanout: Fanout, link: Link, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A browser that went away is noticed even when no pictures come."""
+    monkeypatch.setattr(mjpeg, "PEER_CHECK_S", 0.01)
+    stream = Stream(fanout, link)
+    stream.read(encoded(1).part.data)
+
+    stream.client.close()
+
+    assert stream.task.join(1)
+    assert len(fanout) == 0
+
+
+@pytest.mark.parametrize("last_words", [b"", b"GET / HTTP/1.1\r\n\r\n"])
+def test_stream_ends_when_the_peer_resets_what_is_unsent(
+    camera: Camera, fanout: Fanout, link: Link, last_words: bytes
+) -> None:
+    """A reset leaves what was unsent unsent: pictures that go on coming must not hide it.
+
+    Each such stream held its connection, and its camera open, for as long as the server ran.
+    """
+    server, client = link
+    client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    server.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 400_000)
+    stream = Stream(fanout, link)
+    stream.read(encoded(1).part.data)
+    # Small ones: the last is more than the peer has room for, and less than the kernel takes.
+    shown = np.random.default_rng(1).integers(0, 255, (120, 160, 3), np.uint8)
+    seq = 1
+    while not stream.viewer.obstacle:
+        seq += 1
+        put_frame(camera, seq, shown)
+        until(lambda seq=seq: stream.viewer.last_seq == seq)  # type: ignore[misc]
+
+    client.send(last_words)
+    client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    client.close()
+    for later in range(1, 20):
+        put_frame(camera, seq + later, shown)
+        hub.sleep(0.01)
+
+    assert stream.task.done
+    assert len(fanout) == 0
+
+
+def test_stream_goes_on_while_the_peer_is_there(
+    camera: Camera, fanout: Fanout, link: Link, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A pause in the pictures does not end the stream."""
+    monkeypatch.setattr(mjpeg, "PEER_CHECK_S", 0.001)
+    stream = Stream(fanout, link)
+    stream.read(encoded(1).part.data)
+    hub.sleep(0.05)
+    assert not stream.task.done
+
+    put_frame(camera, 2)
+
+    stream.read(stamp(2))
+
+
+def test_slow_peer_is_shown_fresh_pictures(camera: Camera, fanout: Fanout, link: Link) -> None:
+    """What waits for a peer that does not read is a picture or two, and then the newest."""
+    server, client = link
+    server.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4_000_000)
+    client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8192)
+    stream = Stream(fanout, link)
+    stream.read(encoded(1).part.data)
+    large = np.random.default_rng(1).integers(0, 255, (480, 640, 3), np.uint8)
+    for seq in range(2, 40):
+        put_frame(camera, seq, large)
+        settle()
+        until(lambda seq=seq: fanout.camera.meter.encoded >= 1)  # type: ignore[misc]
+
+    received = stream.read(stamp(39))
+
+    shown = [seq for seq in range(2, 40) if stamp(seq) in received]
+    assert len(shown) <= 6
+    assert shown[-1] == 39
+    stream.task.kill()
+
+
+def test_peer_that_takes_nothing_is_given_up(
+    camera: Camera, fanout: Fanout, link: Link, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Half a picture is no end of an answer: the connection is to be closed."""
+    closed: list[bool] = []
+    monkeypatch.setattr(mjpeg, "WRITE_DEADLINE_S", 0.05)
+    monkeypatch.setattr(hub, "answer_was_sent", lambda: closed.append(True))
+    server, client = link
+    client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    server.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+    stream = Stream(fanout, link)
+    stream.read(encoded(1).part.data)
+
+    put_frame(camera, 2, np.random.default_rng(1).integers(0, 255, (1080, 1920, 3), np.uint8))
+
+    assert stream.task.join(10)
+    assert closed == [True]
+    assert len(fanout) == 0

@@ -1,0 +1,212 @@
+"""The house: imports point one way and never in a circle, rooms are small, and some libraries
+are imported in one place only."""
+
+import ast
+import graphlib
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+PYTHON = sorted((ROOT / "server").rglob("*.py"))
+SCRIPTS = sorted((ROOT / "static" / "js").rglob("*.js"))
+
+MAX_FILES = 15
+MAX_LINES = 450
+
+# Each room of the server, and the rooms that it may use.
+SERVER = {
+    "loop": set(),
+    "config": {"errors"},
+    "users": {"config", "errors"},
+    "capture": {"config", "errors", "loop", "metrics", "protocol"},
+    "control": {"capture", "config", "errors", "loop", "state", "users"},
+    "delivery": {"capture", "errors", "loop", "protocol"},
+    "cluster": {
+        *("backoff", "capture", "config", "delivery", "errors", "loop", "metrics", "protocol"),
+        "users",
+    },
+    "web": {
+        *("capture", "control", "delivery", "errors", "loop", "metrics", "protocol", "users"),
+    },
+}
+
+# The rooms within a room, the most basic first; what wires them lies beside them.
+INNER = {
+    "capture": ("frames", "devices", "sources", "isolation", "processing"),
+    "cluster": ("bus", "incoming", "outgoing", "shared"),
+    "web": ("edge", "auth", "http", "socket"),
+}
+
+# Each room of the page, and the rooms that it may use; main.js knows them all.
+PAGE = {
+    "stream": set(),
+    "ui": set(),
+    "bridge": {"stream", "ui"},
+    "camera": {"bridge", "stream", "ui"},
+    "grid": {"bridge", "camera", "stream", "ui"},
+    "insight": {"bridge", "camera", "grid", "stream", "ui"},
+    "page": {"bridge", "camera", "grid", "insight", "stream", "ui"},
+}
+
+# Library: where it may be imported.
+HOMES = {
+    "eventlet": ("server/loop/hub.py", "server/loop/http_server.py", "server/loop/lag.py"),
+    "greenlet": ("server/loop/hub.py",),
+    "cv2": ("server/capture/", "server/delivery/encoder.py"),
+    "flask": ("server/web/", "server/app.py"),
+    "flask_socketio": ("server/web/", "server/app.py"),
+    "socketio": ("server/web/", "server/app.py"),
+    "engineio": ("server/web/", "server/app.py"),
+    "werkzeug": ("server/web/", "server/app.py"),
+    "threading": ("server/capture/isolation/child.py",),
+    "click": ("server/cli.py",),
+    "redis": ("server/cluster/",),
+}
+
+# An import statement of a script: static, for its effect, or at run time.
+IMPORT = re.compile(
+    r"^(?:import|export)\b[^;]*?'([^']+\.js)'|^(?!\s*/?\*).*\bimport\('([^']+)'\)(?!\.[A-Z])", re.M
+)
+
+
+def shown(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
+
+
+def names_imported(path: Path) -> Iterator[str]:
+    """Yield the full name of everything that a file imports, inside functions too."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative import"
+            assert node.module
+            yield node.module
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def modules_imported(path: Path) -> set[Path]:
+    """Return the files of the server that a file imports."""
+    files = (ROOT / name.replace(".", "/") for name in names_imported(path))
+    return {one.with_suffix(".py") for one in files} & set(PYTHON)
+
+
+def scripts_imported(path: Path) -> set[Path]:
+    """Return the scripts of ours that a script imports."""
+    found = IMPORT.findall(path.read_text(encoding="utf-8"))
+    return {(path.parent / (one or other)).resolve() for one, other in found} & set(SCRIPTS)
+
+
+def room_of(path: Path, base: str) -> str:
+    """Return the first part of a file's path below a folder; of a file there, its name."""
+    return path.relative_to(ROOT / base).parts[0].removesuffix(".py")
+
+
+def in_order(graph: Mapping[Path, set[Path]]) -> list[Path]:
+    """Return files so that each follows what it imports; raises CycleError with a circle."""
+    return list(graphlib.TopologicalSorter(graph).static_order())
+
+
+@pytest.mark.parametrize("room", SERVER)
+def test_rooms_of_the_server_use_those_below(room: str) -> None:
+    """Only ``app``, ``runtime``, ``headless`` and ``cli`` know rooms that are not listed."""
+    for path in (ROOT / "server" / room).rglob("*.py"):
+        used = {room_of(one, "server") for one in modules_imported(path)} - {room, "__init__"}
+        assert used <= SERVER[room], shown(path)
+
+
+@pytest.mark.parametrize("room", INNER)
+def test_inner_rooms_use_those_before(room: str) -> None:
+    """Within a room, too, imports point one way; none imports the files that wire them."""
+    order = INNER[room]
+    for at, inner in enumerate(order):
+        for path in (ROOT / "server" / room / inner).rglob("*.py"):
+            within = [one for one in modules_imported(path) if room_of(one, "server") == room]
+            used = {room_of(one, f"server/{room}") for one in within}
+            assert used <= {*order[: at + 1], "statistics"}, shown(path)
+
+
+@pytest.mark.parametrize("room", PAGE)
+def test_rooms_of_the_page_use_those_below(room: str) -> None:
+    """``stream`` runs in a worker and knows nothing of the page."""
+    for path in (ROOT / "static" / "js" / room).rglob("*.js"):
+        used = {room_of(one, "static/js") for one in scripts_imported(path)} - {room}
+        assert used <= PAGE[room], shown(path)
+
+
+def test_no_circle() -> None:
+    """Neither in Python nor in the page: every file can be read after those that it uses."""
+    assert len(in_order({path: modules_imported(path) for path in PYTHON})) == len(PYTHON)
+    assert len(in_order({path: scripts_imported(path) for path in SCRIPTS})) == len(SCRIPTS)
+
+
+def test_a_circle_would_be_seen() -> None:
+    """The rules above are held against something."""
+    app, hub = ROOT / "server" / "app.py", ROOT / "server" / "loop" / "hub.py"
+
+    assert hub in modules_imported(app)
+    assert ROOT / "static/js/page/view.js" in scripts_imported(ROOT / "static/js/main.js")
+    assert ROOT / "static/js/stream/backend.js" in scripts_imported(
+        ROOT / "static/js/bridge/start.js"
+    )
+    with pytest.raises(graphlib.CycleError):
+        in_order({app: {hub}, hub: {app}})
+
+
+@pytest.mark.parametrize("base", ["server", "static/js", "static/css"])
+def test_rooms_are_small(base: str) -> None:
+    """A room has fifteen files at most, and a file 450 lines."""
+    folders = [ROOT / base, *(one for one in (ROOT / base).rglob("*") if one.is_dir())]
+    for folder in folders:
+        files = [one for one in folder.iterdir() if one.suffix in (".py", ".js", ".css")]
+        assert len(files) <= MAX_FILES, shown(folder)
+        for file in files:
+            lines = file.read_text(encoding="utf-8").count("\n")
+            assert lines <= MAX_LINES, f"{shown(file)}: {lines} lines"
+
+
+@pytest.mark.parametrize("library", HOMES)
+def test_library_is_imported_at_home_only(library: str) -> None:
+    """What would have to be replaced, or is dangerous, is in one place."""
+    users = {
+        shown(path)
+        for path in PYTHON
+        if library in {name.split(".")[0] for name in names_imported(path)}
+    }
+
+    assert {user for user in users if not user.startswith(HOMES[library])} == set()
+
+
+def test_importing_the_app_starts_nothing() -> None:
+    """Importing makes no threads, opens no sockets, and patches nothing."""
+    run(
+        "import os, threading, socket, sys\n"
+        "real = socket.socket, threading.Thread.start\n"
+        "import numpy, cv2\n"
+        "before = len(os.listdir('/proc/self/task')), len(os.listdir('/proc/self/fd'))\n"
+        "import server.app\n"
+        "assert 'server.cluster' not in sys.modules, 'what only a bus needs'\n"
+        "assert len(os.listdir('/proc/self/task')) == before[0], 'a thread'\n"
+        "assert len(os.listdir('/proc/self/fd')) == before[1], 'a descriptor'\n"
+        "assert (socket.socket, threading.Thread.start) == real, 'patched'\n"
+    )
+
+
+def run(code: str) -> None:
+    """Run code in a Python of its own; fail with what it says if it fails."""
+    ended = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", code],
+        cwd=ROOT,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=20,
+    )
+
+    assert ended.returncode == 0, ended.stderr

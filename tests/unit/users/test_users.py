@@ -1,0 +1,303 @@
+"""The list of users and tokens."""
+
+import json
+import multiprocessing
+import stat
+from pathlib import Path
+
+import pytest
+
+from server.errors import ConfigError
+from server.users import password
+from server.users.password import HASHER, NOBODYS_HASH, check_password, hash_password, take_password
+from server.users.private import load_secret
+from server.users.users import UsersFile
+
+PASSWORD = "correct horse"
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> UsersFile:
+    """An empty list in a folder that does not exist yet."""
+    return UsersFile(tmp_path / "state")
+
+
+def mode(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+def test_nobody_at_first(file: UsersFile) -> None:
+    """Without a file there is nobody, and nothing is made by looking."""
+    assert not file.load()
+    assert file.stamp() is None
+
+
+def test_a_user_comes_back_as_made(file: UsersFile) -> None:
+    """Name, role, cameras and password survive the file."""
+    file.add_user("ada", "operator", ["yard", "door", "door"], PASSWORD)
+
+    people = file.load()
+    ada = people.user("ada")
+    assert ada is not None
+    assert (ada.name, ada.role, ada.kind) == ("ada", "operator", "user")
+    assert ada.cameras == {"door", "yard"}
+    assert check_password(people.hash_of("ada"), PASSWORD)
+    assert not check_password(people.hash_of("ada"), PASSWORD + "s")
+    assert people.user("bob") is None
+
+
+def test_files_are_private(file: UsersFile, tmp_path: Path) -> None:
+    """The folder is 0700, every file in it 0600, and no password is in any."""
+    token = file.add_token("octo", "viewer", None)
+    file.add_user("ada", "operator", None, PASSWORD)
+
+    folder = tmp_path / "state"
+    assert mode(folder) == 0o700
+    for path in folder.iterdir():
+        assert mode(path) == 0o600
+        assert PASSWORD not in path.read_text()
+        assert token not in path.read_text()
+    assert "$argon2id$" in (folder / "people.json").read_text()
+
+
+def test_a_token_stands_for_somebody(file: UsersFile) -> None:
+    """A token is known by itself; a wrong one, or a user's name, is nobody."""
+    token = file.add_token("octo", "viewer", ["door"])
+
+    people = file.load()
+    octo = people.bearer(token)
+    assert octo is not None
+    assert (octo.name, octo.role, octo.cameras, octo.kind) == ("octo", "viewer", {"door"}, "token")
+    assert people.bearer(token[:-1]) is None
+    assert people.bearer("") is None
+    assert people.bearer("\ud800") is None
+
+
+def test_tokens_differ(file: UsersFile) -> None:
+    """Each is 256 random bits behind a prefix that says what it is."""
+    tokens = {file.add_token(f"t{number}", "viewer", None) for number in range(20)}
+
+    assert len(tokens) == 20
+    assert all(token.startswith("porthole_") and len(token) == 9 + 43 for token in tokens)
+
+
+def test_every_change_is_another_person(file: UsersFile) -> None:
+    """Password, role, cameras, removal and making anew: each ends what was open before."""
+    file.add_user("ada", "viewer", None, PASSWORD)
+    changes = [
+        lambda: file.set_password("ada", PASSWORD),
+        lambda: file.change_user("ada", "operator", None, False),
+        lambda: file.change_user("ada", None, ["door"], False),
+        lambda: file.change_user("ada", None, None, True),
+        lambda: file.remove_user("ada"),
+        lambda: file.add_user("ada", "viewer", None, PASSWORD),
+    ]
+    seen = [file.load().user("ada")]
+    for change in changes:
+        change()
+        people = file.load()
+        assert not any(people.has(before) for before in seen if before)
+        seen.append(people.user("ada"))
+
+    assert sum(person is None for person in seen) == 1
+
+
+def test_a_change_of_another_leaves_one_alone(file: UsersFile) -> None:
+    """Who is not touched stays the same person."""
+    file.add_user("ada", "viewer", None, PASSWORD)
+    ada = file.load().user("ada")
+    assert ada is not None
+
+    file.add_token("octo", "viewer", None)
+    file.remove_token("octo")
+
+    assert file.load().has(ada)
+
+
+def test_the_stamp_changes_with_the_file(file: UsersFile) -> None:
+    """A server that looks at the stamp notices every change."""
+    stamps = [file.stamp()]
+    for number in range(5):
+        file.add_token(f"t{number}", "viewer", None)
+        stamps.append(file.stamp())
+
+    assert len(set(stamps)) == 6
+
+
+@pytest.mark.parametrize("name", ["", "a b", "a:b", "../ada", "ä", "a" * 41, "-a", "a\n", "a\x1b"])
+def test_unusable_names_are_refused(file: UsersFile, name: str) -> None:
+    """A name is what can stand in a header, a log and a notice."""
+    with pytest.raises(ConfigError, match="accepted: 1 to 40"):
+        file.add_user(name, "viewer", None, PASSWORD)
+
+
+def test_a_name_is_one_user_or_token(file: UsersFile) -> None:
+    """Notices and the audit log name people and machines by it."""
+    file.add_user("ada", "viewer", None, PASSWORD)
+
+    with pytest.raises(ConfigError, match="taken by a user"):
+        file.add_user("ada", "operator", None, PASSWORD)
+    with pytest.raises(ConfigError, match="taken by a user"):
+        file.add_token("ada", "operator", None)
+
+
+def test_names_differ_by_more_than_capitals(file: UsersFile) -> None:
+    """Ada is the user ada, for logging in and for every command."""
+    file.add_user("ada", "viewer", None, PASSWORD)
+    file.add_token("Octo", "viewer", None)
+
+    for name in ("Ada", "OCTO"):
+        with pytest.raises(ConfigError, match="taken by a"):
+            file.add_user(name, "operator", None, PASSWORD)
+        with pytest.raises(ConfigError, match="taken by a"):
+            file.add_token(name, "operator", None)
+    file.change_user("ADA", "operator", None, False)
+    file.set_password("Ada", "another horse")
+
+    people = file.load()
+    assert list(people.users) == ["ada"]
+    ada = people.user("aDa")
+    assert ada is not None
+    assert (ada.name, ada.role) == ("ada", "operator")
+    file.remove_user("ADA")
+    file.remove_token("octo")
+    assert not file.load()
+
+
+def test_a_list_with_names_that_differ_by_capitals_still_works(file: UsersFile) -> None:
+    """Earlier releases took both; each is found as it was added, and nobody by a third way."""
+    for name in ("ada", "bob"):
+        file.add_user(name, "viewer", None, PASSWORD)
+    text = file.text()
+    assert text is not None
+    file.replace(text.replace(b'"bob"', b'"Ada"'))
+
+    people = file.load()
+    found = [people.user(name) for name in ("ada", "Ada", "ADA")]
+
+    assert [person and person.name for person in found] == ["ada", "Ada", None]
+    file.remove_user("Ada")
+    assert list(file.load().users) == ["ada"]
+
+
+@pytest.mark.parametrize("camera", ["", "a b", "../x", "-"])
+def test_unusable_cameras_are_refused(file: UsersFile, camera: str) -> None:
+    """A camera is named as in the settings."""
+    with pytest.raises(ConfigError, match="is no camera name"):
+        file.add_token("octo", "viewer", [camera])
+
+
+@pytest.mark.parametrize("text", ["", "seven77", "x" * 257])
+def test_short_and_endless_passwords_are_refused(text: str) -> None:
+    """The message says how long it is, never what it is."""
+    with pytest.raises(ConfigError) as caught:
+        take_password(text)
+
+    assert "accepted: 8 to 256" in str(caught.value)
+    assert not text or text not in str(caught.value)
+
+
+def test_a_password_is_the_same_however_typed() -> None:
+    """An umlaut is one character or two, depending on the keyboard."""
+    hashed = hash_password("Gr\u00fc\u00dfe an alle")
+
+    assert check_password(hashed, "Gru\u0308\u00dfe an alle")
+
+
+def test_an_unknown_name_costs_the_same_hash() -> None:
+    """The hash held against for nobody has the parameters of every other."""
+    assert not HASHER.check_needs_rehash(NOBODYS_HASH)
+    assert not HASHER.check_needs_rehash(hash_password(PASSWORD))
+    assert not check_password(None, PASSWORD)
+
+
+def test_an_endless_password_is_not_hashed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is longer than any password costs no more than one."""
+    seen: list[str] = []
+    monkeypatch.setattr(
+        password, "HASHER", type("H", (), {"verify": lambda self, h, text: seen.append(text)})()
+    )
+
+    check_password("x", "y" * 10_000)
+
+    assert seen == [""]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "{",
+        "[]",
+        '{"users": {"ada": {}}}',
+        '{"users": {"ada": {"role": "root", "generation": "12345678", "secret": "x"}}}',
+        '{"version": 2}',
+        "\udcff",
+    ],
+)
+def test_a_broken_list_lets_nobody_in(file: UsersFile, tmp_path: Path, text: str) -> None:
+    """It is refused, not set aside: without it, a server would be open to everybody."""
+    file.add_user("ada", "viewer", None, PASSWORD)
+    path = tmp_path / "state" / "people.json"
+    path.write_bytes(text.encode("utf-8", "surrogateescape"))
+
+    with pytest.raises(ConfigError, match=r"people\.json: the list of users cannot be read"):
+        file.load()
+    with pytest.raises(ConfigError):
+        file.add_user("bob", "viewer", None, PASSWORD)
+    assert path.read_bytes() == text.encode("utf-8", "surrogateescape")
+
+
+def test_a_broken_list_is_not_quoted(file: UsersFile, tmp_path: Path) -> None:
+    """The message may end up in a log; the hash must not."""
+    file.add_user("ada", "viewer", None, PASSWORD)
+    path = tmp_path / "state" / "people.json"
+    document = json.loads(path.read_text())
+    secret = document["users"]["ada"]["secret"]
+    document["users"]["ada"]["secret"] = [secret]
+    path.write_text(json.dumps(document))
+
+    with pytest.raises(ConfigError) as caught:
+        file.load()
+
+    assert "argon2" not in str(caught.value)
+    assert caught.value.__cause__ is None
+
+
+def _add_tokens(folder: Path, prefix: str) -> None:
+    for number in range(10):
+        UsersFile(folder).add_token(f"{prefix}{number}", "viewer", None)
+
+
+def test_two_commands_at_once_lose_nothing(tmp_path: Path) -> None:
+    """Each reads what the other wrote, however they overlap."""
+    context = multiprocessing.get_context("spawn")
+    workers = [context.Process(target=_add_tokens, args=(tmp_path, name)) for name in "abc"]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join(30)
+
+    assert len(UsersFile(tmp_path).load().tokens) == 30
+
+
+def test_hashes_do_not_print(file: UsersFile) -> None:
+    """What a traceback or a log shows of people has no hash in it."""
+    file.add_user("ada", "viewer", None, PASSWORD)
+
+    people = file.load()
+
+    assert "ada" in repr(people)
+    assert "argon2" not in repr(people)
+
+
+def test_the_secret_key_is_kept_and_private(tmp_path: Path) -> None:
+    """It is made once; a damaged one is replaced, which only ends logins."""
+    path = tmp_path / "secret.key"
+    first = load_secret(path)
+
+    assert len(first) == 32
+    assert load_secret(path) == first
+    assert mode(path) == 0o600
+    path.write_bytes(b"short")
+    assert len(load_secret(path)) == 32

@@ -1,0 +1,81 @@
+"""Lanes at something dear."""
+
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from server.loop import hub, native
+from server.web.auth.lanes import Lanes, NoLane
+from tests.support.fakes import settle, until
+
+
+class Crowd:
+    """Many who want one at once, on a hub that is held up all the time."""
+
+    def __init__(self, lanes: Lanes, work_s: float) -> None:
+        self.served: list[int] = []
+        self.took_s: list[float] = []
+        self._lanes = lanes
+        self._work_s = work_s
+        self._delay = hub.spawn(self._hold_up)
+        self.tasks = [hub.spawn(self._come, number) for number in range(64)]
+
+    def _come(self, number: int) -> None:
+        begun = time.monotonic()
+        try:
+            with self._lanes.take():
+                self.served.append(number)
+                hub.sleep(self._work_s)
+        except NoLane:
+            pass
+        self.took_s.append(time.monotonic() - begun)
+
+    def _hold_up(self) -> None:
+        while True:
+            hub.sleep(0)
+            native.sleep(0.02)
+
+    def close(self) -> None:
+        self._delay.kill()
+
+
+@pytest.fixture
+def crowd() -> Iterator[Crowd]:
+    """64 at once, of whom two at a time take 0.1 s: all would take 3.2 s."""
+    crowd = Crowd(Lanes(2, longest_s=0.5), work_s=0.1)
+    yield crowd
+    crowd.close()
+
+
+def test_nobody_waits_longer_than_told(crowd: Crowd) -> None:
+    """The bound holds by the clock, however late the hub is: once it counted its own sleeps."""
+    until(lambda: len(crowd.took_s) == 64)
+
+    assert max(crowd.took_s) < 0.5 + 0.1 + 0.2
+    assert crowd.served == sorted(crowd.served)
+    assert 4 <= len(crowd.served) < 32
+
+
+def test_lanes_outlive_who_waits() -> None:
+    """Who is killed while waiting, or with a lane just given, keeps it from nobody."""
+    lanes = Lanes(1, longest_s=5)
+    served: list[str] = []
+
+    def come(name: str, work_s: float) -> None:
+        with lanes.take():
+            served.append(name)
+            hub.sleep(work_s)
+
+    first = hub.spawn(come, "first", 60)
+    settle()
+    killed = [hub.spawn(come, "killed", 60) for _ in range(2)]
+    last = hub.spawn(come, "last", 0)
+    settle()
+    killed[0].kill()
+    first.kill()  # Gives its lane to the second of the killed, which has not run yet.
+    killed[1].kill()
+
+    assert last.join(2)
+    assert served[0] == "first"
+    assert served[-1] == "last"

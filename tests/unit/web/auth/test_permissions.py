@@ -1,0 +1,136 @@
+"""Who may do what."""
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+from server.users.users import OPEN, Person
+from server.web.auth.permissions import ASKS_FOR_BASIC, CONTROL, NEEDS, NOWHERE, area_of, may
+
+ROOT = Path(__file__).resolve().parents[4]
+
+VIEWER = Person("vera", "viewer")
+OPERATOR = Person("otto", "operator")
+DOOR_VIEWER = Person("dora", "viewer", frozenset({"door"}))
+DOOR_OPERATOR = Person("dan", "operator", frozenset({"door"}))
+BLIND = Person("ben", "operator", frozenset())
+
+SEEING = (
+    "connect",
+    "watch",
+    "unwatch",
+    "clock",
+    "notices",
+    "/",
+    "/video_feed",
+    "/snapshot",
+    "/api",
+    "/readyz",
+)
+CONTROLLING = ("start", "stop", "fps", "quality", "control", "reset", "preset")
+PUBLIC = ("/healthz", "/login", "/logout", "/static")
+
+
+@pytest.mark.parametrize("what", SEEING)
+def test_everybody_known_may_see(what: str) -> None:
+    """Viewers and operators see; who is not known does not."""
+    assert may(VIEWER, what)
+    assert may(OPERATOR, what)
+    assert may(OPEN, what)
+    assert not may(None, what)
+
+
+@pytest.mark.parametrize("what", CONTROLLING)
+def test_only_operators_control(what: str) -> None:
+    """A viewer controls nothing, an operator everything, as does everybody on an open server."""
+    assert not may(VIEWER, what, "door")
+    assert may(OPERATOR, what, "door")
+    assert may(OPEN, what, "door")
+    assert not may(None, what, "door")
+
+
+@pytest.mark.parametrize("what", PUBLIC)
+def test_some_paths_are_for_everybody(what: str) -> None:
+    """What a login page needs, and whether the server is alive, may be asked by anyone."""
+    assert may(None, what)
+    assert may(BLIND, what)
+
+
+@pytest.mark.parametrize("what", [*SEEING[1:3], *CONTROLLING, "/video_feed", "/snapshot"])
+def test_a_list_of_cameras_hides_the_others(what: str) -> None:
+    """An operator of one camera may do nothing about another."""
+    assert may(DOOR_OPERATOR, what, "door")
+    assert not may(DOOR_OPERATOR, what, "yard")
+    assert not may(BLIND, what, "door")
+
+
+def test_what_touches_every_camera_needs_every_camera() -> None:
+    """Shutting down, and the figures of all cameras, are not for those who know only some."""
+    assert may(OPERATOR, "quit")
+    assert not may(DOOR_OPERATOR, "quit")
+    assert not may(VIEWER, "quit")
+    assert may(VIEWER, "/metrics")
+    assert not may(DOOR_VIEWER, "/metrics")
+
+
+@pytest.mark.parametrize("what", ["", NOWHERE, "delete", "/admin", "FPS", "watch "])
+def test_what_is_not_in_the_table_nobody_may(what: str) -> None:
+    """Something new is closed until the table says who may."""
+    assert not may(OPEN, what)
+    assert not may(OPERATOR, what)
+
+
+def test_the_table_has_every_event_and_route() -> None:
+    """Every event the server answers and every path it serves has a row."""
+    events = (ROOT / "server/web/socket/events.py").read_text(encoding="utf-8")
+    answered = re.findall(r'self\._answer\(\s*"(\w+)"', events)
+    routes = []
+    for name in ("routes.py", "login.py"):
+        tree = ast.parse((ROOT / "server/web" / name).read_text(encoding="utf-8"))
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Call) and ast.unparse(node.func) in (
+                "routes.get",
+                "routes.post",
+            ):
+                routes.append(ast.literal_eval(node.args[0]))
+
+    assert {"watch", "quit"} <= set(answered)
+    assert {"/", "/login", "/video_feed/<camera>"} <= set(routes)
+    assert {*answered, *map(area_of, routes)} <= set(NEEDS)
+
+
+def test_control_is_what_viewers_may_not() -> None:
+    """The audit log is told of exactly the events that need an operator."""
+    assert {*CONTROLLING, "quit"} == CONTROL
+
+
+@pytest.mark.parametrize(
+    ("path", "action", "area"),
+    [
+        ("/", None, "/"),
+        ("/", "stream", "/video_feed"),
+        ("/", "snapshot", "/snapshot"),
+        ("/", "snapshot_1", "/snapshot"),
+        ("/", "stream_0", "/video_feed"),
+        ("/", "stream_", NOWHERE),
+        ("/", "stream_\u0661", NOWHERE),
+        ("/", "snapshot\n", NOWHERE),
+        ("/", "other", NOWHERE),
+        ("/", "", NOWHERE),
+        ("/video_feed/door", None, "/video_feed"),
+        ("/snapshot/door.jpg", "stream", "/snapshot"),
+        ("/api/cameras", None, "/api"),
+        ("//api/cameras", None, "/api"),
+        ("/static/css/page.css", None, "/static"),
+    ],
+)
+def test_area_of_a_path(path: str, action: str | None, area: str) -> None:
+    """A path belongs to its first part; mjpg-streamer's queries to what they stand for."""
+    assert area_of(path, action) == area
+
+
+def test_basic_is_asked_for_by_machine_paths_only() -> None:
+    """No browser is asked for a password by the dashboard's own page."""
+    assert {"/video_feed", "/snapshot", "/api"} == ASKS_FOR_BASIC

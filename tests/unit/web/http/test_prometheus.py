@@ -1,0 +1,85 @@
+"""What Prometheus is told."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+from typing import get_args
+
+from prometheus_client.parser import text_string_to_metric_families
+
+from server import app as app_module
+from server.config.models import load_settings
+from server.errors import ErrorCode
+from server.metrics import DROPS
+from server.web.statistics import REFUSALS
+
+ROOT = Path(__file__).resolve().parents[4]
+
+
+def test_every_reason_is_told_before_it_first_counts(tmp_path: Path) -> None:
+    """A counter that begins to exist with its first event has no rate: the panel stayed empty."""
+    app = app_module.create_app(load_settings(["door=test:"], None, tmp_path, {}, {}))
+
+    text = app.flask.test_client().get("/metrics").text
+
+    told: dict[str, set[str]] = {}
+    for family in text_string_to_metric_families(text):
+        for sample in family.samples:
+            assert sample.labels.get("camera", "door") == "door"
+            if "reason" in sample.labels:
+                assert sample.value == 0
+                told.setdefault(sample.name, set()).add(sample.labels["reason"])
+    assert told == {
+        "porthole_refused_total": set(REFUSALS),
+        "porthole_dropped_frames_total": set(DROPS),
+    }
+
+
+def test_every_reason_that_is_counted_is_listed() -> None:
+    """Whoever counts something new has to say so where Prometheus is told from the start."""
+    refused, dropped = set(get_args(ErrorCode)), set()
+    for file in (ROOT / "server").rglob("*.py"):
+        tree = ast.parse(file.read_text(encoding="utf-8"))
+        refused |= set(refusals_in(tree))
+        dropped |= set(drops_in(tree))
+
+    assert {"evicted", "malformed", "429", "421", "unauthorized"} <= refused
+    assert {"processing", "replaced", "broken"} <= dropped
+    assert refused == set(REFUSALS)
+    # These are counted by the obstacle that a viewer names, and by a constant.
+    assert dropped | {"bus", "credit", "gone", "unsent"} == set(DROPS)
+
+
+def refusals_in(tree: ast.AST) -> Iterator[str]:
+    for node in ast.walk(tree):
+        match node:
+            case ast.Call(
+                func=ast.Attribute(attr="count_refusal" | "_count_refusal" | "_count"),
+                args=[ast.Constant(value=str(reason))],
+            ):
+                yield reason
+            case ast.Call(
+                func=ast.Attribute(attr="refuse"), args=[_, _, ast.Constant(value=str(reason))]
+            ):
+                yield reason
+            # The door counts by the number of the status that it answers with.
+            case ast.Call(
+                func=ast.Attribute(attr="_refuse"), args=[_, ast.Constant(value=str(s)), _]
+            ):
+                yield s.split()[0]
+            case ast.Dict(
+                keys=[ast.Constant(value="code")], values=[ast.Constant(value=str(code))]
+            ):
+                yield code
+
+
+def drops_in(tree: ast.AST) -> Iterator[str]:
+    for node in ast.walk(tree):
+        match node:
+            case ast.AugAssign(
+                target=ast.Subscript(
+                    value=ast.Attribute(attr="drops" | "_drops"),
+                    slice=ast.Constant(value=str(reason)),
+                )
+            ):
+                yield reason

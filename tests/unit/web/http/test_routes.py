@@ -1,0 +1,320 @@
+"""The HTTP paths, asked through Flask's own client."""
+
+import socket
+import time
+from base64 import b64encode
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+from types import SimpleNamespace
+
+import cv2
+import numpy as np
+import pytest
+from flask.testing import FlaskClient
+
+from server import app as app_module
+from server.app import App
+from server.capture.camera import Camera
+from server.config.models import load_settings
+from server.errors import SourceError
+from server.loop import hub
+from server.users.users import UsersFile
+from server.web.http import routes
+from tests.support.fakes import FakeOpener, FakeSource, settle, until
+
+
+@pytest.fixture
+def source() -> FakeSource:
+    """What the camera is opened on."""
+    return FakeSource(fps=10)
+
+
+@pytest.fixture
+def make_app(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., App]]:
+    """A function that makes a server with one camera, ``door``, at work and without a socket."""
+    apps: list[App] = []
+
+    def make(outcome: FakeSource | Exception) -> App:
+        opener = FakeOpener(outcome)
+        monkeypatch.setattr(app_module, "Camera", partial(Camera, open_reader=opener))
+        app = app_module.create_app(load_settings(["door=test:"], None, tmp_path, {}, {}))
+        apps.append(app)
+        app.cameras["door"].open()
+        app._fanouts["door"].open()
+        return app
+
+    yield make
+    for app in apps:
+        app._fanouts["door"].close()
+        assert app.cameras["door"].close(2.0)
+
+
+@pytest.fixture
+def app(make_app: Callable[..., App], source: FakeSource) -> App:
+    """A server whose camera works."""
+    return make_app(source)
+
+
+@pytest.fixture
+def lost_app(make_app: Callable[..., App]) -> App:
+    """A server whose camera cannot be opened."""
+    return make_app(SourceError("no such device"))
+
+
+@pytest.fixture
+def camera(app: App) -> Camera:
+    """The one camera."""
+    return app.cameras["door"]
+
+
+@pytest.fixture
+def client(app: App) -> FlaskClient:
+    """Asks the server for paths."""
+    return app.flask.test_client()
+
+
+@pytest.mark.parametrize("path", ["/snapshot", "/snapshot/door.jpg", "/?action=snapshot"])
+def test_snapshot_is_one_fresh_jpeg(client: FlaskClient, source: FakeSource, path: str) -> None:
+    """A snapshot brings the camera up by itself and is not kept by caches."""
+    source.give()
+
+    answer = client.get(path)
+
+    assert answer.status_code == 200
+    assert answer.content_type == "image/jpeg"
+    assert answer.data.startswith(b"\xff\xd8")
+    assert abs(float(answer.headers["X-Timestamp"]) - time.time()) < 2
+    assert "no-store" in answer.headers["Cache-Control"]
+
+
+def test_snapshot_leaves_nobody_behind(
+    client: FlaskClient, source: FakeSource, camera: Camera
+) -> None:
+    """After a snapshot nobody is counted as watching."""
+    source.give()
+
+    client.get("/snapshot")
+
+    assert camera.describe()["viewers"] == 0
+
+
+def test_snapshot_of_a_lost_camera_says_why(lost_app: App, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a picture the answer is 503 with the camera's state and reason, and soon."""
+    monkeypatch.setattr(routes, "STATE_CHECK_S", 0.01)
+
+    answer = lost_app.flask.test_client().get("/snapshot")
+
+    assert answer.status_code == 503
+    assert answer.text == "camera door is retrying: no such device\n"
+    assert answer.headers["Retry-After"]
+    assert lost_app.cameras["door"].describe()["viewers"] == 0
+
+
+def test_snapshot_of_a_camera_that_failed_before_is_tried(
+    client: FlaskClient, source: FakeSource, camera: Camera, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A failure of a while ago is no answer: the camera may be back, so it is opened first."""
+    monkeypatch.setattr(routes, "STATE_CHECK_S", 0.01)
+    camera._fail("gone an hour ago")
+    assert camera.state == "retrying"
+    hub.call_later(0.2, source.give)
+
+    assert client.get("/snapshot").status_code == 200
+    assert camera.state in ("live", "idle")
+
+
+def test_snapshot_waits_no_longer_than_people_do(
+    client: FlaskClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A source that delivers nothing is answered with 503 when the time is up."""
+    monkeypatch.setattr(routes, "FIRST_FRAME_S", 0.02)
+    monkeypatch.setattr(routes, "STATE_CHECK_S", 0.01)
+
+    assert client.get("/snapshot").status_code == 503
+
+
+def test_a_slow_source_is_waited_for(
+    make_app: Callable[..., App], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What makes a picture in ten seconds was answered with 503 after eight, although all is well.
+
+    Here a picture in half a second, and people who wait for less.
+    """
+    monkeypatch.setattr(routes, "FIRST_FRAME_S", 0.05)
+    monkeypatch.setattr(routes, "STATE_CHECK_S", 0.01)
+    source = FakeSource(fps=2)
+    app = make_app(source)
+    camera, client = app.cameras["door"], app.flask.test_client()
+    camera.set_viewers(1)
+    until(lambda: camera.describe()["source_fps"] == 2)
+    camera.set_viewers(0)
+    hub.spawn(lambda: (hub.sleep(0.2), source.give()))
+
+    assert client.get("/snapshot").status_code == 200
+
+
+@pytest.mark.parametrize("path", ["/video_feed", "/video_feed/door", "/?action=stream"])
+def test_feed_begins_with_a_frame(
+    client: FlaskClient,
+    source: FakeSource,
+    camera: Camera,
+    path: str,
+    link: tuple[socket.socket, socket.socket],
+) -> None:
+    """A feed is multipart, begins at once, and lets go of the camera when it is closed."""
+    source.give()
+
+    connection = SimpleNamespace(get_socket=lambda: link[0])
+    answer = client.get(path, buffered=False, environ_overrides={"eventlet.input": connection})
+    body = answer.iter_encoded()
+    opening, part = next(body), next(body)
+
+    assert answer.content_type == "multipart/x-mixed-replace; boundary=frame"
+    assert opening == b"--frame\r\n"
+    assert part.startswith(b"Content-Type: image/jpeg\r\nContent-Length: ")
+    assert camera.describe()["viewers"] == 1
+    answer.close()
+    assert camera.describe()["viewers"] == 0
+
+
+def test_head_of_a_feed_opens_nothing(client: FlaskClient, camera: Camera) -> None:
+    """Asking for the head only does not bring the camera up."""
+    answer = client.head("/video_feed")
+    settle()
+
+    assert answer.status_code == 200
+    assert answer.content_type.startswith("multipart/x-mixed-replace")
+    assert camera.meter.opened == 0
+
+
+@pytest.mark.parametrize("path", ["/video_feed/yard", "/snapshot/yard.jpg", "/snapshot/door", "/x"])
+def test_unknown_path_is_not_found(client: FlaskClient, path: str) -> None:
+    """What is not there is answered in one line of text."""
+    answer = client.get(path)
+
+    assert answer.status_code == 404
+    assert answer.content_type.startswith("text/plain")
+
+
+def test_unknown_camera_names_those_there_are(client: FlaskClient) -> None:
+    """A mistyped camera is answered with the names there are."""
+    assert "cameras here: door" in client.get("/video_feed/yard").text
+
+
+def test_dashboard_is_served(client: FlaskClient) -> None:
+    """The page comes, asks to be revalidated, and names no absolute address of ours."""
+    answer = client.get("/")
+
+    assert answer.status_code == 200
+    assert "<title>Porthole</title>" in answer.text
+    assert answer.headers["Cache-Control"] == "no-cache"
+    assert 'src="/' not in answer.text
+    assert 'href="/' not in answer.text
+
+
+def test_cameras_are_listed(client: FlaskClient, camera: Camera) -> None:
+    """The list holds each camera's STATE."""
+    assert client.get("/api/cameras").json == [camera.describe()]
+
+
+def test_health_and_readiness(client: FlaskClient) -> None:
+    """A server whose cameras are idle is alive and ready."""
+    assert client.get("/healthz").status_code == 200
+    assert client.get("/readyz").status_code == 200
+
+
+def test_lost_camera_is_not_ready(lost_app: App) -> None:
+    """A camera that should be live and is not makes the server not ready, with its reason."""
+    lost, client = lost_app.cameras["door"], lost_app.flask.test_client()
+    lost.set_viewers(1)
+    until(lambda: lost.state == "retrying")
+
+    answer = client.get("/readyz")
+
+    assert answer.status_code == 503
+    assert "door: retrying: no such device" in answer.text
+    assert client.get("/healthz").status_code == 200
+
+
+@pytest.fixture
+def pair(tmp_path: Path) -> Iterator[App]:
+    """A server whose cameras ``door`` and ``yard`` differ in width, with a user who may see one."""
+    people = UsersFile(tmp_path)
+    people.add_user("ann", "viewer", None, "correct horse")
+    people.add_user("yves", "viewer", ["yard"], "correct horse")
+    cameras = ["door=test:?size=128x72", "yard=test:?size=192x108"]
+    app = app_module.create_app(load_settings(cameras, None, tmp_path, {}, {}))
+    for name, camera in app.cameras.items():
+        camera.open()
+        app._fanouts[name].open()
+    yield app
+    for name, camera in app.cameras.items():
+        app._fanouts[name].close()
+        assert camera.close(2.0)
+
+
+def width_seen(app: App, user: str, path: str) -> int:
+    """Return the width of the picture a user is answered with, or the status without one."""
+    proof = b64encode(f"{user}:correct horse".encode()).decode()
+    answer = app.flask.test_client().get(path, headers={"Authorization": f"Basic {proof}"})
+    if answer.status_code != 200 or answer.content_type != "image/jpeg":
+        return answer.status_code
+    image = cv2.imdecode(np.frombuffer(answer.data, np.uint8), cv2.IMREAD_COLOR)
+    assert image is not None
+    return image.shape[1]
+
+
+def test_mjpg_streamers_queries_name_a_camera(pair: App) -> None:
+    """``?action=snapshot&camera=yard`` and ``snapshot_1`` showed the first camera, whatever asked.
+
+    Numbers count the cameras that one may see, so that they tell nothing of others.
+    """
+    assert width_seen(pair, "ann", "/?action=snapshot") == 128
+    assert width_seen(pair, "ann", "/?action=snapshot&camera=yard") == 192
+    assert width_seen(pair, "ann", "/snapshot?camera=yard") == 192
+    assert width_seen(pair, "ann", "/?action=snapshot_0") == 128
+    assert width_seen(pair, "ann", "/?action=snapshot_1") == 192
+    assert width_seen(pair, "ann", "/?action=snapshot_2") == 404
+    assert width_seen(pair, "ann", "/?action=snapshot&camera=shed") == 404
+    assert width_seen(pair, "yves", "/?action=snapshot_0") == 192
+    assert width_seen(pair, "yves", "/?action=snapshot_1") == 404
+    assert width_seen(pair, "yves", "/?action=snapshot&camera=door") == 404
+
+
+def test_an_action_that_there_is_not_is_not_found(pair: App) -> None:
+    """``/?action=foo`` was the dashboard with 200; it is nothing, to whoever asks."""
+    answer = pair.flask.test_client().get("/?action=foo")
+
+    assert answer.status_code == 404
+    assert answer.text == "there is no action 'foo'; accepted: stream or snapshot\n"
+    assert width_seen(pair, "ann", "/?action=foo") == 404
+
+
+@pytest.mark.parametrize(
+    "action",
+    ["stream", "snapshot", "stream_1", "snapshot_1", "stream_9", "Stream", "foo", "", "stream_x"],
+)
+def test_the_permission_asked_is_that_of_what_is_done(pair: App, action: str) -> None:
+    """Whatever the query says, nobody unknown gets more of it than a refusal."""
+    answer = pair.flask.test_client().get("/", query_string={"action": action})
+
+    assert answer.status_code in (401, 404)
+    assert not answer.data.startswith((b"--frame", b"\xff\xd8", b"<!doctype"))
+    assert all(camera.meter.opened == 0 for camera in pair.cameras.values())
+
+
+def test_lost_camera_that_nobody_watches_is_told_and_not_missed(lost_app: App) -> None:
+    """Its failure holds in what machines ask, and the server is as ready as ever."""
+    lost, client = lost_app.cameras["door"], lost_app.flask.test_client()
+    lost.set_viewers(1)
+    until(lambda: lost.state == "retrying")
+    lost.set_viewers(0)
+
+    (told,) = client.get("/api/cameras").get_json()
+
+    assert (told["state"], told["reason"]) == ("retrying", "no such device")
+    assert (
+        'porthole_camera_state{camera="door",state="retrying"} 1.0' in client.get("/metrics").text
+    )
+    assert client.get("/readyz").status_code == 200

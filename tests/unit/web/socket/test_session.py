@@ -1,0 +1,278 @@
+"""One dashboard's watching and acknowledging, on real rooms; only the line is a fake."""
+
+import json
+from typing import Any
+
+import pytest
+
+from server.capture.camera import Camera
+from server.delivery.fanout import Fanout
+from server.delivery.packet import Packet
+from server.web.socket.session import Session
+from tests.support.fakes import encoded, picture, put_frame, settle, until
+
+
+class FakeLine:
+    """A WebSocket that writes down what it is offered."""
+
+    def __init__(self) -> None:
+        self.busy = False
+        self.closed = False
+        self.packets: list[bytes] = []
+        self.sayings: list[str] = []
+        self.on_message: Any = None
+        self.on_drained: Any = None
+
+    def offer(self, packet: Packet) -> bool:
+        assert not self.busy, "offered on a busy line"
+        self.packets.append(packet.data)
+        return not self.closed
+
+    def say(self, text: str) -> None:
+        self.sayings.append(text)
+
+    @property
+    def headers(self) -> list[dict[str, Any]]:
+        found = []
+        for packet in self.packets:
+            text = packet[packet.index(b"451-") + 4 :]
+            (_, header, _), _ = json.JSONDecoder().raw_decode(text.decode("latin-1"))
+            found.append(header)
+        return found
+
+    @property
+    def seqs(self) -> list[int]:
+        return [header["seq"] for header in self.headers]
+
+
+@pytest.fixture
+def line() -> FakeLine:
+    """Where frames go."""
+    return FakeLine()
+
+
+@pytest.fixture
+def session(line: FakeLine) -> Session:
+    """One connection."""
+    return Session("sid", line, "127.0.0.1", "operator", 2)  # type: ignore[arg-type]
+
+
+def wait_sent(line: FakeLine, *seqs: int) -> None:
+    until(lambda: line.seqs == list(seqs))
+
+
+def test_silent_viewer_gets_exactly_the_window(
+    session: Session, line: FakeLine, camera: Camera, fanout: Fanout
+) -> None:
+    """Without an acknowledgement two frames are sent and not one more."""
+    session.watch(fanout)
+
+    for seq in (1, 2):
+        put_frame(camera, seq)
+        until(lambda seq=seq: len(line.packets) == seq)  # type: ignore[misc]
+    for seq in range(3, 20):
+        put_frame(camera, seq)
+        settle()
+
+    assert line.seqs == [1, 2]
+    assert camera.meter.encoded == 2
+
+
+def test_acknowledgement_brings_the_newest(
+    session: Session, line: FakeLine, camera: Camera, fanout: Fanout
+) -> None:
+    """Credit that comes back is spent on the newest frame, and what was missed stays missed."""
+    session.watch(fanout)
+    for seq in (1, 2):
+        put_frame(camera, seq)
+        until(lambda seq=seq: len(line.packets) == seq)  # type: ignore[misc]
+    put_frame(camera, 3)
+    put_frame(camera, 9)
+    settle()
+
+    session.acknowledge("door", 1)
+
+    wait_sent(line, 1, 2, 9)
+
+
+def test_acknowledgement_takes_the_short_way(
+    session: Session, line: FakeLine, camera: Camera, fanout: Fanout
+) -> None:
+    """An ``ack`` is dealt with before Engine.IO, without a Flask context; the rest goes on."""
+    session.watch(fanout)
+    put_frame(camera, 1)
+    wait_sent(line, 1)
+
+    assert line.on_message('42["ack","door",1]') is True
+    assert line.on_message('42["watch",{"camera":"door"}]') is False
+    assert line.on_message("3") is False
+    assert line.on_message(b'42["ack","door",1]') is False
+
+    viewer: Any = fanout.get("sid")
+    assert viewer.credit.in_flight == 0
+
+
+@pytest.mark.parametrize(
+    "message",
+    ['42["ack",', '42["ack","door"]', '42["ack","door",1,2,3]', '42["ack","door",' + "[" * 3000],
+)
+def test_malformed_acknowledgement_changes_nothing(
+    session: Session, line: FakeLine, camera: Camera, fanout: Fanout, message: str
+) -> None:
+    """Half an ``ack`` is left to those who judge messages, and gives no credit."""
+    session.watch(fanout)
+    put_frame(camera, 1)
+    wait_sent(line, 1)
+
+    line.on_message(message)
+
+    viewer: Any = fanout.get("sid")
+    assert viewer.credit.in_flight == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "seq"),
+    [
+        ("yard", 1),
+        (None, 1),
+        (["door"], 1),
+        ("door", "1"),
+        ("door", True),
+        ("door", 1.0),
+        ("door", None),
+        ({}, {}),
+    ],
+)
+def test_senseless_acknowledgement_changes_nothing(
+    session: Session, line: FakeLine, camera: Camera, fanout: Fanout, name: object, seq: object
+) -> None:
+    """An acknowledgement of nothing, or with wrong types, gives no credit and raises nothing."""
+    session.watch(fanout)
+    put_frame(camera, 1)
+    wait_sent(line, 1)
+
+    session.acknowledge(name, seq)
+
+    viewer: Any = fanout.get("sid")
+    assert viewer.credit.in_flight == 1
+
+
+def test_busy_line_is_offered_nothing(
+    session: Session, line: FakeLine, camera: Camera, fanout: Fanout
+) -> None:
+    """While earlier bytes wait nothing follows them; when they are out the newest frame does."""
+    session.watch(fanout)
+    put_frame(camera, 1)
+    wait_sent(line, 1)
+    line.busy = True
+    put_frame(camera, 2)
+    put_frame(camera, 3)
+    settle()
+    assert line.seqs == [1]
+
+    line.busy = False
+    line.on_drained()
+
+    wait_sent(line, 1, 3)
+
+
+def test_watching_anew_brings_no_frame_twice(
+    session: Session, line: FakeLine, camera: Camera, fanout: Fanout
+) -> None:
+    """Looking away for a moment does not bring back what was seen."""
+    session.watch(fanout)
+    put_frame(camera, 1)
+    wait_sent(line, 1)
+    session.unwatch("door")
+
+    session.watch(fanout)
+    put_frame(camera, 1)
+    settle()
+    put_frame(camera, 2)
+
+    wait_sent(line, 1, 2)
+
+
+def test_watching_twice_is_one_viewer(session: Session, fanout: Fanout) -> None:
+    """A repeated watch replaces the first."""
+    session.watch(fanout)
+    session.watch(fanout)
+
+    assert len(fanout) == 1
+
+
+def test_leaving_ends_all_watching(session: Session, fanout: Fanout) -> None:
+    """A connection that ends leaves every room; leaving again is harmless."""
+    session.watch(fanout)
+
+    session.leave()
+    session.leave()
+    session.unwatch("nowhere")
+
+    assert len(fanout) == 0
+
+
+def test_packet_is_shared(session: Session, line: FakeLine, camera: Camera, fanout: Fanout) -> None:
+    """Two connections are offered the very same bytes."""
+    other_line = FakeLine()
+    other = Session("other", other_line, "127.0.0.1", "viewer", 2)  # type: ignore[arg-type]
+    session.watch(fanout)
+    other.watch(fanout)
+
+    put_frame(camera, 1)
+    wait_sent(other_line, 1)
+
+    assert line.packets[0] is other_line.packets[0]
+    assert line.packets[0] != encoded(1).packet.data
+
+
+def test_what_fits_begins_small_and_grows_on_a_quick_link(
+    session: Session, line: FakeLine, camera: Camera, fanout: Fanout
+) -> None:
+    """A viewer that takes what fits is sent the smallest first, and at once what fills its tile."""
+    shown = picture(1280, 720)
+    choice = session.watch_what_fits(fanout, 900)
+    put_frame(camera, 1, shown)
+    wait_sent(line, 1)
+    assert choice.rendition == "320"
+
+    line.on_message('42["ack","door",1,4]')
+    put_frame(camera, 2, shown)
+    wait_sent(line, 1, 2)
+
+    assert line.headers[0]["rendition"] == "320"
+    assert line.headers[1]["rendition"] == "960"
+    said = '["rendition", {"camera": "door", "rendition": "960", "reason": "tile"}]'
+    assert line.sayings == [f"42{said}"]
+
+
+def test_tile_that_changes_keeps_what_is_known_of_the_link(
+    session: Session, line: FakeLine, camera: Camera, fanout: Fanout
+) -> None:
+    """Watched anew with another width, the choice is the same one, and the next frame fits."""
+    shown = picture(1280, 720)
+    choice = session.watch_what_fits(fanout, 900)
+    put_frame(camera, 1, shown)
+    wait_sent(line, 1)
+    line.on_message('42["ack","door",1,4]')
+
+    assert session.watch_what_fits(fanout, 300) is choice
+    put_frame(camera, 2, shown)
+    wait_sent(line, 1, 2)
+
+    assert line.headers[1]["rendition"] == "320"
+    assert choice.reason == "tile"
+
+
+def test_named_rendition_stays(
+    session: Session, line: FakeLine, camera: Camera, fanout: Fanout
+) -> None:
+    """A rendition that was asked for by name is what comes, whatever the link does."""
+    session.watch(fanout, "640")
+    for seq in (1, 2, 3):
+        put_frame(camera, seq, picture(1280, 720))
+        until(lambda seq=seq: len(line.packets) == seq)  # type: ignore[misc]
+        line.on_message(f'42["ack","door",{seq}]')
+
+    assert [header["rendition"] for header in line.headers] == ["640"] * 3
+    assert line.sayings == []

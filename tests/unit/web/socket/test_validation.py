@@ -1,0 +1,83 @@
+"""Which client messages Engine.IO may see."""
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from server.web.socket.validation import Json, Verdict, judge
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "3",
+        "40",
+        "40{}",
+        '40{"token":"x"}',
+        "40/admin,",
+        '42["watch",{"camera":"door"}]',
+        '420["watch",{"camera":"door"}]',
+        '4212["quit",{}]',
+        '42["nonsense"]',
+        '42/admin,3["watch",{}]',
+    ],
+)
+def test_sound_message_passes(message: str) -> None:
+    """What dashboards and standard clients send is let through."""
+    assert judge(message) is Verdict.PASS
+
+
+@pytest.mark.parametrize("message", ["1", "41", "41/,", "41/admin,"])
+def test_goodbye_ends_the_connection(message: str) -> None:
+    """Engine.IO's or Socket.IO's: there is one namespace, and nothing to stay for."""
+    assert judge(message) is Verdict.LEAVE
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "42",
+        "42[",
+        '42{"a":1}',
+        "42[]",
+        "42[1]",
+        "42[null,2]",
+        "42" + "[" * 5000,
+        '42["connect"]',
+        '42["disconnect","x"]',
+        '42["connect_error"]',
+    ],
+)
+def test_senseless_event_is_dropped(message: str) -> None:
+    """Half an event, or one with a name of the server's own, is forgotten."""
+    assert judge(message) is Verdict.DROP
+
+
+@pytest.mark.parametrize(
+    "message",
+    ["", "0", "5", "6", "x", "4", "43[]", "430[1]", "44", '451-["a",{}]', "46", b"", b"\x00x"],
+)
+def test_message_against_the_protocol_ends_the_connection(message: str | bytes) -> None:
+    """What no client of ours sends ends its connection: binary, acknowledgements, attachments."""
+    assert judge(message) is Verdict.END
+
+
+@given(st.text() | st.binary() | st.text().map(lambda text: "42" + text))
+def test_any_message_is_judged(message: str | bytes) -> None:
+    """No message makes judging fail."""
+    assert judge(message) in Verdict
+
+
+def test_endless_integer_is_no_integer() -> None:
+    """A number of thousands of digits costs nothing and is out of every range."""
+    assert Json.loads('{"fps":' + "9" * 6000 + "}") == {"fps": float("inf")}
+    assert judge('42["fps",' + "9" * 6000 + "]") is Verdict.PASS
+    assert Json.loads("[1,2.5]") == [1, 2.5]
+
+
+@given(st.recursive(st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.text(), st.lists))
+def test_json_is_the_standard_one(value: object) -> None:
+    """Ordinary values go there and back."""
+    assert Json.loads(Json.dumps(value)) == json.loads(json.dumps(value)) == value

@@ -1,0 +1,539 @@
+"""The WebSocket, between a real green socket and another implementation of the protocol."""
+
+import base64
+import socket
+from collections.abc import Callable, Iterator
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from websockets.extensions.permessage_deflate import ClientPerMessageDeflateFactory
+from websockets.frames import Frame, Opcode
+from websockets.protocol import Protocol, Side
+
+from server.delivery.packet import Packet
+from server.loop import hub
+from server.protocol import BINARY, websocket_frame
+from server.web.socket import websocket as transport
+from server.web.socket.websocket import MAX_MESSAGE_BYTES, WebSocket, WebSocketDriver
+from tests.support.fakes import OpenGate, settle, until
+
+
+class Peer:
+    """The browser's end: the client side of the ``websockets`` library on a real socket."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self.sock = sock
+        sock.setblocking(False)
+        self.protocol = Protocol(Side.CLIENT, max_size=None)
+
+    def text(self, *messages: str) -> None:
+        for message in messages:
+            self.protocol.send_text(message.encode())
+        self.flush()
+
+    def flush(self) -> None:
+        self.raw(b"".join(self.protocol.data_to_send()))
+
+    def raw(self, data: bytes) -> None:
+        self.sock.sendall(data)
+
+    def frames(self, count: int = 1) -> list[Frame]:
+        """Return the next ``count`` frames that arrive."""
+        found: list[Any] = []
+        while len(found) < count:
+            assert hub.wait_readable(self.sock, 3), f"only {found} came"
+            data = self.sock.recv(1 << 20)
+            assert data, f"closed after {found}"
+            self.protocol.receive_data(data)
+            found += self.protocol.events_received()
+        return found
+
+    def closed(self) -> bool:
+        """Read to the end; return whether there is one."""
+        while hub.wait_readable(self.sock, 3):
+            try:
+                data = self.sock.recv(1 << 20)
+            except ConnectionError:
+                return True
+            if not data:
+                return True
+            self.protocol.receive_data(data)
+        return False
+
+
+Link = tuple[WebSocket, Peer]
+
+
+@pytest.fixture
+def connect() -> Iterator[Callable[..., Link]]:
+    """A function that makes a connection with a small kernel buffer; returns both ends."""
+    ends: list[Any] = []
+
+    def make() -> Link:
+        listener = hub.listen("127.0.0.1", 0)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 16384)
+        client = socket.socket()
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8192)
+        client.connect(listener.getsockname())
+        server, _ = listener.accept()
+        listener.close()
+        malformed: list[str] = []
+        websocket = WebSocket(server, malformed.append)
+        websocket.malformed = malformed  # type: ignore[attr-defined]
+        ends.extend([websocket, client, server])
+        return websocket, Peer(client)
+
+    yield make
+    for end in ends:
+        end.close()
+        settle(3)  # Whoever waits on it is woken before its descriptor is gone.
+
+
+@pytest.fixture
+def link(connect: Callable[..., Link]) -> Link:
+    """One connection."""
+    return connect()
+
+
+def read(websocket: WebSocket) -> list[Any]:
+    """Read in a green thread, as Engine.IO does; the list grows, and ends with None."""
+    got: list[Any] = []
+
+    def run() -> None:
+        while not got or got[-1] is not None:
+            got.append(websocket.wait())
+
+    hub.spawn(run)
+    return got
+
+
+def test_message_is_received(link: Link) -> None:
+    """Text that the peer sends is returned, one message at a time."""
+    websocket, peer = link
+
+    peer.text("3", '42["watch",{}]')
+
+    assert websocket.wait() == "3"
+    assert websocket.wait() == '42["watch",{}]'
+
+
+def test_message_in_pieces_is_received(link: Link) -> None:
+    """Bytes may arrive one by one, and a message in fragments."""
+    websocket, peer = link
+    got = read(websocket)
+    peer.protocol.send_text(b'42["wa', fin=False)
+    peer.protocol.send_continuation(b'tch"', fin=False)
+    peer.protocol.send_continuation(b"]", fin=True)
+
+    for byte in b"".join(peer.protocol.data_to_send()):
+        peer.raw(bytes([byte]))
+        hub.sleep(0)
+
+    until(lambda: got == ['42["watch"]'])
+
+
+def test_ping_is_answered(link: Link) -> None:
+    """A ping, also between the fragments of a message, is answered with its own bytes."""
+    websocket, peer = link
+    read(websocket)
+    peer.protocol.send_text(b"4", fin=False)
+    peer.protocol.send_ping(b"hello")
+    peer.flush()
+
+    (frame,) = peer.frames()
+
+    assert (frame.opcode, frame.data) == (Opcode.PONG, b"hello")
+
+
+def test_first_look_belongs_to_the_session(link: Link) -> None:
+    """A message that is dealt with at once is not seen by Engine.IO."""
+    websocket, peer = link
+    seen: list[Any] = []
+    websocket.on_message = lambda message: seen.append(message) or message == "3"  # type: ignore[func-returns-value]
+
+    peer.text("3", "40")
+
+    assert websocket.wait() == "40"
+    assert seen == ["3", "40"]
+
+
+def test_senseless_event_is_counted_and_forgotten(link: Link) -> None:
+    """A malformed event costs its sender nothing but the event."""
+    websocket, peer = link
+
+    peer.text("42[", "3")
+
+    assert websocket.wait() == "3"
+    assert websocket.malformed == ["malformed"]  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"\x81\x01x",  # Not masked.
+        b"\xc1\x80\0\0\0\0",  # Compressed, which was never agreed upon.
+        b"\x83\x80\0\0\0\0",  # A reserved kind.
+        b"\x80\x80\0\0\0\0",  # A fragment of nothing.
+        b"\x81\x81\0\0\0\0\xff",  # No UTF-8.
+        b"\x82\x81\0\0\0\0x",  # Binary, which no dashboard sends.
+        b"\x81\xff\x7f" + b"\xff" * 7 + b"\0\0\0\0",  # Endless.
+        b"\x89\xfe\x00\x7e\0\0\0\0" + bytes(126),  # A ping too long for one.
+        b"GET / HTTP/1.1\r\n\r\n",
+    ],
+)
+def test_bytes_against_the_protocol_end_the_connection(link: Link, data: bytes) -> None:
+    """What breaks RFC 6455 or the contract ends this connection, and only this."""
+    websocket, peer = link
+    got = read(websocket)
+
+    peer.raw(data)
+
+    assert peer.closed()
+    until(lambda: got == [None])
+    assert websocket.closed
+
+
+def test_message_too_long_ends_the_connection(link: Link) -> None:
+    """Nobody can make the server hold more than a small message."""
+    websocket, peer = link
+    got = read(websocket)
+
+    peer.text("4" * (MAX_MESSAGE_BYTES + 1))
+
+    until(lambda: got == [None])
+
+
+def test_fragments_without_end_end_the_connection(link: Link) -> None:
+    """The bound holds for all fragments of a message together."""
+    websocket, peer = link
+    got = read(websocket)
+    peer.protocol.send_text(b"4", fin=False)
+    for _ in range(40):
+        peer.protocol.send_continuation(bytes(1000), fin=False)
+
+    try:
+        peer.flush()
+    except OSError:
+        pass  # It was ended before all was sent.
+
+    until(lambda: got == [None])
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=30)
+@given(data=st.binary(max_size=200))
+def test_any_bytes_do_no_harm(connect: Callable[..., Link], data: bytes) -> None:
+    """Whatever bytes come, reading ends or goes on; it never raises."""
+    websocket, peer = connect()
+    got = read(websocket)
+
+    peer.raw(data)
+    peer.sock.close()
+
+    until(lambda: got and got[-1] is None)
+    assert all(isinstance(message, str) for message in got[:-1])
+
+
+def test_peer_that_closes_is_answered(link: Link) -> None:
+    """A closing handshake is completed."""
+    websocket, peer = link
+    got = read(websocket)
+    peer.protocol.send_close(1000)
+    peer.flush()
+
+    (frame,) = peer.frames()
+
+    assert frame.opcode is Opcode.CLOSE
+    until(lambda: got == [None])
+
+
+def test_peer_that_vanishes_ends_the_wait(link: Link) -> None:
+    """A connection that breaks off is noticed."""
+    websocket, peer = link
+
+    peer.sock.close()
+
+    assert websocket.wait() is None
+    assert websocket.closed
+
+
+@pytest.mark.parametrize(
+    ("message", "opcode"), [("2", Opcode.TEXT), ("ä" * 200, Opcode.TEXT), (b"x", Opcode.BINARY)]
+)
+def test_message_is_sent(link: Link, message: str | bytes, opcode: Opcode) -> None:
+    """Text and bytes arrive as such."""
+    websocket, peer = link
+
+    websocket.send(message)
+
+    (frame,) = peer.frames()
+    assert frame.opcode is opcode
+    assert frame.data == (message.encode() if isinstance(message, str) else message)
+
+
+def packet(fill: int, size: int = 500_000) -> Packet:
+    """Return a WebSocket message larger than the kernel takes at once."""
+    return Packet(b"".join(websocket_frame(BINARY, bytes([fill]) * size)))
+
+
+def test_offer_does_not_wait(link: Link) -> None:
+    """What the kernel does not take follows by itself, while the caller goes on."""
+    websocket, peer = link
+    drained: list[bool] = []
+    websocket.on_drained = lambda: drained.append(websocket.busy)
+
+    assert websocket.offer(packet(7))
+
+    assert websocket.busy
+    assert drained == []
+    (frame,) = peer.frames()
+    assert bytes(frame.data) == b"\x07" * 500_000
+    until(lambda: drained == [False])
+
+
+def test_small_packet_is_out_at_once(link: Link) -> None:
+    """A packet that the kernel takes leaves the line free."""
+    websocket, _ = link
+
+    assert websocket.offer(packet(1, 100))
+
+    assert not websocket.busy
+
+
+def test_messages_do_not_mix(link: Link) -> None:
+    """A message sent while a packet is still going out follows after it, whole."""
+    websocket, peer = link
+    websocket.offer(packet(7))
+    task = hub.spawn(websocket.send, "2" * 20)
+    settle()
+    assert not task.done
+
+    frames = peer.frames(2)
+
+    assert [bytes(frame.data) for frame in frames] == [b"\x07" * 500_000, b"2" * 20]
+    assert task.join(1)
+
+
+def test_slow_peer_holds_one_packet(link: Link) -> None:
+    """A viewer that does not read has one packet waiting; the line says that it is busy."""
+    websocket, _ = link
+
+    websocket.offer(packet(1))
+    settle()
+
+    assert websocket.busy
+    with pytest.raises(AssertionError):
+        websocket.offer(packet(2))
+
+
+def test_offer_to_an_ended_connection_is_refused(link: Link) -> None:
+    """Offering to who has gone says so, and does not raise."""
+    websocket, _ = link
+    websocket.close()
+
+    assert not websocket.offer(packet(1, 1))
+
+
+def test_send_to_an_ended_connection_raises(link: Link) -> None:
+    """Engine.IO's writer learns that the connection has ended by an exception."""
+    websocket, _ = link
+    websocket.close()
+
+    with pytest.raises(ConnectionError):
+        websocket.send("2")
+
+
+def test_send_to_a_peer_that_takes_nothing_gives_up(
+    link: Link, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A writer does not wait for ever for a peer that never reads."""
+    monkeypatch.setattr(transport, "WRITE_DEADLINE_S", 0.01)
+    websocket, _ = link
+    websocket.offer(packet(1))
+
+    with pytest.raises(ConnectionError):
+        websocket.send("2")
+
+    assert websocket.closed
+
+
+def test_peer_that_vanishes_frees_the_writer(link: Link) -> None:
+    """A writer in the middle of a packet is woken when the peer has gone."""
+    websocket, peer = link
+    websocket.offer(packet(1))
+    errors: list[Exception] = []
+
+    def send() -> None:
+        try:
+            websocket.send("2")
+        except ConnectionError as error:
+            errors.append(error)
+
+    task = hub.spawn(send)
+    settle()
+    peer.sock.close()
+
+    assert task.join(3)
+    assert len(errors) == 1
+
+
+def test_close_says_good_bye_and_wakes_the_reader(link: Link) -> None:
+    """Closing tells the peer that the server is going away, and ends the wait."""
+    websocket, peer = link
+    got = read(websocket)
+    settle()
+
+    websocket.close()
+    websocket.close()
+
+    (frame,) = peer.frames()
+    assert frame.opcode is Opcode.CLOSE
+    assert frame.data == (1001).to_bytes(2, "big")
+    until(lambda: got == [None])
+
+
+def test_close_in_mid_packet_sends_no_garbage(link: Link) -> None:
+    """After half a packet no close frame is sent: it would be read as part of the picture."""
+    websocket, peer = link
+    websocket.offer(packet(7))
+    received = b""
+
+    def receive() -> None:
+        nonlocal received
+        while data := peer.sock.recv(1 << 20):
+            received += data
+
+    with pytest.raises(BlockingIOError):
+        receive()  # So that the kernel has room for a close frame.
+    websocket.close()
+    assert hub.wait_readable(peer.sock, 3)
+    receive()
+
+    assert received
+    assert packet(7).data.startswith(received)
+
+
+# The upgrade, by a real HTTP server.
+
+
+class Handler:
+    """Stands where Engine.IO's connection loop does."""
+
+    def __init__(self) -> None:
+        self.fail: Exception | None = None
+        self.closed_with: list[dict[str, Any]] = []
+        self.websockets: list[WebSocket] = []
+        self.server = SimpleNamespace(reason=SimpleNamespace(TRANSPORT_ERROR="transport error"))
+
+    def run(self, websocket: WebSocket) -> None:
+        self.websockets.append(websocket)
+        if self.fail:
+            raise self.fail
+        while (message := websocket.wait()) is not None:
+            websocket.send(message)
+
+    def close(self, **how: Any) -> None:
+        self.closed_with.append(how)
+
+
+@pytest.fixture
+def handler() -> Handler:
+    """Echoes what comes."""
+    return Handler()
+
+
+@pytest.fixture
+def upgrade(handler: Handler) -> Iterator[Callable[..., tuple[bytes, Peer]]]:
+    """A function that asks a server for a WebSocket; returns the answer's head and the peer."""
+    listener = hub.listen("127.0.0.1", 0)
+    engine = SimpleNamespace(ping_interval=10, ping_timeout=10)
+    application = WebSocketDriver(handler.run, engine)
+    task = hub.spawn(hub.serve, listener, application, OpenGate())
+    socks: list[socket.socket] = []
+
+    def ask(version: str = "13", key: str | None = None, more: str = "") -> tuple[bytes, Peer]:
+        sock = socket.create_connection(listener.getsockname())
+        socks.append(sock)
+        key = base64.b64encode(bytes(16)).decode() if key is None else key
+        request = (
+            "GET /socket.io/ HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+            f"Sec-WebSocket-Version: {version}\r\nSec-WebSocket-Key: {key}\r\n{more}\r\n"
+        )
+        sock.sendall(request.encode())
+        peer = Peer(sock)
+        head = b""
+        while b"\r\n\r\n" not in head:
+            assert hub.wait_readable(sock, 3)
+            data = sock.recv(65536)
+            assert data, head
+            head += data
+        return head, peer
+
+    yield ask
+    for sock in socks:
+        sock.close()
+    until(lambda: all(websocket.closed for websocket in handler.websockets))
+    settle()
+    task.kill()
+    listener.close()
+
+
+def test_upgrade_opens_a_websocket(upgrade: Callable[..., tuple[bytes, Peer]]) -> None:
+    """The handshake is answered as RFC 6455 wants it, and messages flow."""
+    head, peer = upgrade()
+
+    peer.text("3")
+
+    assert head.startswith(b"HTTP/1.1 101 ")
+    assert b"Sec-WebSocket-Accept: ICX+Yqv66kxgM0FcWaLWlFLwTAI=\r\n" in head
+    assert peer.frames()[0].data == b"3"
+
+
+def test_compression_is_never_agreed_to(upgrade: Callable[..., tuple[bytes, Peer]]) -> None:
+    """A browser's offer of permessage-deflate is not taken: it would squeeze every JPEG again."""
+    offer = ClientPerMessageDeflateFactory().get_request_params()
+    offered = "; ".join(["permessage-deflate", *(name for name, _ in offer)])
+
+    head, _ = upgrade(more=f"Sec-WebSocket-Extensions: {offered}\r\n")
+
+    assert head.startswith(b"HTTP/1.1 101 ")
+    assert b"extensions" not in head.lower()
+
+
+@pytest.mark.parametrize(("version", "key"), [("8", None), ("", None), ("13", "")])
+def test_other_versions_are_told_which_is_spoken(
+    upgrade: Callable[..., tuple[bytes, Peer]], version: str, key: str | None
+) -> None:
+    """A request that is no WebSocket of version 13 gets an answer that says so."""
+    head, _ = upgrade(version=version, key=key)
+
+    assert head.startswith(b"HTTP/1.1 426 ")
+    assert b"sec-websocket-version: 13\r\n" in head.lower()
+
+
+def test_handler_that_fails_leaves_no_ghost(
+    upgrade: Callable[..., tuple[bytes, Peer]], handler: Handler
+) -> None:
+    """If Engine.IO raises, its session is closed, and so is the connection."""
+    handler.fail = ValueError("bad packet")
+
+    _, peer = upgrade()
+
+    assert peer.closed()
+    assert handler.closed_with == [{"wait": False, "abort": True, "reason": "transport error"}]
+
+
+def test_deadline_of_the_http_server_leaves_no_ghost(
+    upgrade: Callable[..., tuple[bytes, Peer]],
+    handler: Handler,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """An upgrade that announces a body is given up when that does not come, session and all."""
+    monkeypatch.setattr(hub._StrictProtocol, "HEAD_DEADLINE_S", 0.05)
+
+    _, peer = upgrade(more="Content-Length: 5\r\n")
+
+    assert peer.closed()
+    until(lambda: handler.closed_with)
