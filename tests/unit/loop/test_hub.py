@@ -457,7 +457,7 @@ def test_stuck_native_call_does_not_keep_the_process() -> None:
     """A read that never returns cannot hold the process at its end."""
     code = (
         "import threading\n"
-        "from server import hub\n"
+        "from server.loop import hub\n"
         "hub.size_native_pool(2)\n"
         "task = hub.spawn(hub.run_native, threading.Event().wait)\n"
         "hub.sleep(0.05)\n"

@@ -17,6 +17,7 @@ from server.capture.devices.opencv import DeviceVideo, find_devices
 from server.capture.frames.frame import Image, Jpeg
 from server.capture.frames.jpeg import decode_jpeg
 from server.capture.sources import pacer
+from server.capture.sources import video as network
 from server.capture.sources.video import FileVideo, NetworkVideo
 from server.config.address import parse_address
 from server.errors import PictureError, SourceEnded, SourceError
@@ -419,8 +420,8 @@ def test_unknown_host_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(address: tuple[str, int], timeout_s: float) -> None:
         raise socket.gaierror(-2, "Name or service not known")
 
-    monkeypatch.setattr(video.native.socket, "create_connection", fail)
+    monkeypatch.setattr(network.native.socket, "create_connection", fail)
 
-    assert video._why_not_url("rtsp://cam.invalid/", 1) == (
+    assert network._why_not_url("rtsp://cam.invalid/", 1) == (
         "the host cam.invalid is unknown; check the spelling"
     )

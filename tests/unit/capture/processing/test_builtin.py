@@ -219,7 +219,7 @@ def test_an_error_names_its_line_and_ends_nothing(monkeypatch: pytest.MonkeyPatc
     done, outcomes = chain.run(np.zeros((48, 64, 3), np.uint8), FACTS, [0, 1, 2])
 
     first, second, third = (outcome.error for outcome in outcomes)
-    assert first.startswith("raised ValueError: no such luck (test_processors.py, line ")
+    assert first.startswith("raised ValueError: no such luck (test_builtin.py, line ")
     assert second.startswith("raised SystemExit: 3")
     assert third == ""
     assert done.min() == 1

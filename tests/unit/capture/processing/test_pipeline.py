@@ -307,11 +307,11 @@ def test_nobody_watching_is_no_process(make_camera: MakeCamera) -> None:
     source = FakeSource()
     functions = parse_processors([f"{FUNCTIONS}:annotate"], Path(__file__).parent)
     camera = make_camera(source, process=functions, release_after=0)
-    assert camera._stage._sandbox is None
+    assert camera._pipeline._sandbox is None
     camera.set_viewers(1)
     source.give()
     until(lambda: camera.slot.frame, 30)
-    sandbox = camera._stage._sandbox
+    sandbox = camera._pipeline._sandbox
     assert sandbox is not None
     assert sandbox._process is not None
     place = Path(f"/proc/{sandbox._process.pid}")

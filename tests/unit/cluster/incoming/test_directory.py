@@ -225,7 +225,7 @@ def test_a_hurry_reaches_its_node(desk: Desk, monkeypatch: pytest.MonkeyPatch) -
     """A snapshot of a slow camera that is watched here waited for the frame of its next turn."""
     monkeypatch.setattr(reception, "Subscription", FakeSubscription())
     said: list[Any] = []
-    monkeypatch.setattr(desk.outbox, "say", lambda channel, wake: said.append(wake))
+    monkeypatch.setattr(desk.outbox, "send", lambda channel, wake: said.append(wake))
     desk.roster.on_presence(presence(status()))
     desk.door.request_frame()
     unheard = list(said)

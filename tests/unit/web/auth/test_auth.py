@@ -467,7 +467,7 @@ def test_guesses_are_limited_per_name(site: Site) -> None:
         for number in range(31):
             with site.flask.test_request_context():
                 try:
-                    site.auth._guesses.count(f"10.0.{number}.1", name)
+                    site.auth._throttle.count(f"10.0.{number}.1", name)
                     codes.append(401)
                 except guesses.TooManyAttempts:
                     codes.append(429)
@@ -523,7 +523,7 @@ def lock_out(site: Site, name: str) -> None:
     for number in range(31):
         with site.flask.test_request_context():
             try:
-                site.auth._guesses.count(f"10.9.{number % 4}.1", name)
+                site.auth._throttle.count(f"10.9.{number % 4}.1", name)
             except guesses.TooManyAttempts:
                 return
     raise AssertionError("the name is not locked")
