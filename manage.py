@@ -185,8 +185,9 @@ def tell_missing(settings: Settings) -> None:
     """Say which local sources are not there. No reason not to start: they may come later."""
     for one in settings.cameras:
         if one.address.missing:
+            what = " ".join(one.address.missing.split())
             click.echo(
-                f"porthole: camera {one.name}: there is no {one.address.missing}; "
+                f"porthole: camera {one.name}: there is no {what}; "
                 "it is looked for again while somebody watches",
                 err=True,
             )
@@ -200,7 +201,8 @@ def check_text(camera: str, text: str) -> None:
     if unreadable:
         raise ConfigError(
             f"camera {camera!r}: process: {unreadable!r} in the caption {text!r} cannot be drawn "
-            "as it is read; accepted: letters that are written from left to right, and no emoji"
+            "as it is read; accepted: letters that OpenCV's font has and that stand one after the "
+            "other from left to right, and no emoji"
         )
 
 

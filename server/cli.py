@@ -79,7 +79,7 @@ def _change_user(
         raise ConfigError("nothing to change; accepted: --role, --camera or --all-cameras")
     file = _people_file(**where)
     file.change_user(name, role, list(cameras) or None, all_cameras)
-    account = file.load().users[name]
+    name, account = file.find_user(name)
     click.echo(f"User {name} may {_describe(account.role, account.cameras or ())}.")
 
 
@@ -97,8 +97,7 @@ def _list_users(**where: Any) -> None:
 def _set_password(name: str, password_stdin: bool, **where: Any) -> None:
     """Change a user's password; ends what the user has open."""
     file = _people_file(**where)
-    if name not in file.load().users:
-        file.set_password(name, "")  # Raises, and says who there is.
+    name, _ = file.find_user(name)  # Before anybody types a password for nothing.
     file.set_password(name, _ask_password(password_stdin))
     click.echo(f"User {name} has a new password.")
 
@@ -185,7 +184,7 @@ def _people_file(config: Path | None, state: Path | None) -> UsersFile:
 
 def _ask_password(from_input: bool) -> str:
     if from_input:
-        text = sys.stdin.readline().rstrip("\r\n")
+        text = sys.stdin.readline().removeprefix("\ufeff").rstrip("\r\n")
     elif not sys.stdin.isatty():
         raise ConfigError("there is no terminal to ask for the password; use --password-stdin")
     else:

@@ -5,6 +5,7 @@ mode 0600, the folder's owner (also when root writes, as ``sudo manage.py user a
 never through a link that somebody has put there.
 """
 
+import codecs
 import errno
 import os
 import pwd
@@ -61,7 +62,8 @@ class PrivateFile:
                 if stat.S_ISREG(status.st_mode):
                     if newest_bytes >= 0:
                         file.seek(max(0, status.st_size - newest_bytes))
-                    return file.read(newest_bytes)
+                    # Editors on Windows put a byte order mark in front of UTF-8.
+                    return file.read(newest_bytes).removeprefix(codecs.BOM_UTF8)
         except FileNotFoundError:
             return None
         except OSError as error:

@@ -208,9 +208,17 @@ class UsersFile:
             seen = None if all_cameras else cameras if cameras is not None else account.cameras
             document.users[name] = _account(role or account.role, seen, account.secret)
 
+    def find_user(self, name: str) -> tuple[str, Account]:
+        """Return a user's name as it was added, however it is capitalized, and the account.
+
+        Raises:
+            ConfigError: If there is no such user; says who there is.
+        """
+        return _known(name, self._read().users, "user")
+
     def set_password(self, name: str, password: str) -> None:
         """Change a user's password."""
-        _known(name, self._read().users, "user")
+        self.find_user(name)
         secret = hash_password(take_password(password))
         with self._changing() as document:
             name, account = _known(name, document.users, "user")

@@ -11,6 +11,8 @@ import pytest
 
 from server import __version__
 from server.config.models import server_options
+from server.users.password import check_password
+from server.users.users import UsersFile
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -158,3 +160,27 @@ def test_probe_tells_why_there_is_nothing(tmp_path: Path) -> None:
 def test_probe_refuses_what_is_no_source() -> None:
     """What can be no source is a wrong use, exit code 2."""
     assert_refused(manage("probe", "webcam:0"), "webcam:0")
+
+
+def test_users_are_named_in_any_capitals(tmp_path: Path) -> None:
+    """``user change ada`` for Ada ended in a traceback, and ``user passwd`` spoke of no characters.
+
+    A byte order mark that a pipe puts in front is no part of the password.
+    """
+
+    def run(*arguments: str, given: str = "") -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "manage.py", "user", *arguments, "--state", str(tmp_path)]
+        return subprocess.run(
+            command, cwd=ROOT, input=given, capture_output=True, text=True, timeout=20
+        )
+
+    password = "\ufeffcorrect horse\r\n"
+    added = run("add", "Ada", "--role", "viewer", "--password-stdin", given=password)
+    changed = run("change", "ada", "--role", "operator")
+    set_anew = run("passwd", "ADA", "--password-stdin", given=password)
+
+    assert added.returncode == changed.returncode == set_anew.returncode == 0
+    assert changed.stdout == "User Ada may see and control all cameras.\n"
+    assert set_anew.stdout == "User Ada has a new password.\n"
+    hashed = UsersFile(tmp_path).load().hash_of("ada")
+    assert check_password(hashed, "correct horse")

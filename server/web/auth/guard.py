@@ -60,7 +60,9 @@ def guard_requests(application: flask.Flask, auth: Auth) -> None:
         shown = read_authorization(request.headers.get("Authorization"))
         if shown is not None:
             auth.refuse(None, area, "unauthorized", by=shown.scheme)
-        if shows_token():
+        if embedded and auth.people.bearer(request.args["token"]) is not None:
+            message = "this token does not count in an address; send it as a Bearer token"
+        elif embedded or shows_token():
             message = UNKNOWN_TOKEN
         elif shown is not None and shown.scheme == "basic" and area in ASKS_FOR_BASIC:
             message = "name or password is wrong"

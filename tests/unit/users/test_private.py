@@ -262,3 +262,15 @@ def test_the_end_of_a_file_can_be_read(tmp_path: Path) -> None:
     assert PrivateFile(tmp_path / "x").read(4) == b"6789"
     assert PrivateFile(tmp_path / "x").read(40) == b"0123456789"
     assert PrivateFile(tmp_path / "y").read(4) is None
+
+
+def test_a_byte_order_mark_is_no_content(tmp_path: Path) -> None:
+    """An editor's byte order mark had the settings set aside, and the users stop the start."""
+    state, users = tmp_path / "state.json", tmp_path / "people.json"
+    StateFile(tmp_path).save({"cameras": {"door": {"fps": 5}}})
+    UsersFile(tmp_path).add_user("ada", "operator", None, "correct horse")
+    for path in (state, users):
+        path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
+
+    assert StateFile(tmp_path).load() == {"cameras": {"door": {"fps": 5}}}
+    assert UsersFile(tmp_path).load().user("ada") is not None

@@ -1,6 +1,7 @@
 """Text on a picture: legible on any ground, in any script that OpenCV draws as it is read."""
 
 import unicodedata
+from collections.abc import Sequence
 
 import cv2
 import numpy as np
@@ -31,13 +32,16 @@ class Lettering:
         self._font = cv2.FontFace("sans")
 
     def write(self, image: Image, text: str) -> None:
-        """Write in place; about 0.2 ms."""
+        """Write in place; about 0.2 ms. A line that is too long is smaller, then shortened."""
         height, width = image.shape[:2]
         size = max(SMALLEST_PX, round(height * SIZE))
+        text_width = self._extent(text, size)[2]
+        if text_width + 2 * size > width:
+            size = max(SMALLEST_PX, size * (width - 2 * size) // text_width)
+        while len(text) > 1 and self._extent(text, size)[2] + 2 * size > width:
+            text = text.rstrip("…")[:-1].rstrip() + "…"
         pad = size // 2
-        _, top, text_width, text_height = cv2.getTextSize(
-            (width, height), text, (0, 0), self._font, size, 500
-        )
+        _, top, text_width, text_height = self._extent(text, size)
         box_width, box_height = text_width + 2 * pad, text_height + pad
         x = max(0, width - box_width - pad) if self._right else min(pad, width)
         y = max(0, height - box_height - pad) if self._bottom else min(pad, height)
@@ -45,6 +49,10 @@ class Lettering:
         cv2.convertScaleAbs(ground, ground, GROUND)
         baseline = (x + pad, y + pad // 2 - top)
         cv2.putText(image, text, baseline, INK, self._font, size, 500)
+
+    def _extent(self, text: str, size: int) -> Sequence[int]:
+        """Return left, top, width and height in pixels, from the start of the baseline."""
+        return cv2.getTextSize((0, 0), text, (0, 0), self._font, size, 500)
 
 
 def find_unreadable(text: str) -> str:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from server.capture.frames.frame import Image
-from server.capture.processing.builtin.lettering import find_unreadable
+from server.capture.processing.builtin.lettering import Lettering, find_unreadable
 from server.capture.processing.info import Info
 from server.capture.processing.runner import Facts, ProcessorRunner
 from server.capture.sources.testpattern import TestPattern
@@ -256,6 +256,19 @@ def test_state_is_kept_until_the_source_is_opened_anew(monkeypatch: pytest.Monke
 def test_text_that_would_be_misread_is_found(text: str, unreadable: str) -> None:
     """Hebrew was drawn from left to right, and an emoji as a question mark."""
     assert find_unreadable(text) == unreadable
+
+
+@pytest.mark.parametrize("corner", ["top-left", "bottom-right"])
+@pytest.mark.parametrize("length", [3, 40, 80])
+def test_a_long_line_is_not_cut_by_the_edge(corner: str, length: int) -> None:
+    """It ran off a small picture in mid-word; it gets smaller, and then ends with an ellipsis."""
+    image = np.full((240, 320, 3), 80, np.uint8)
+
+    Lettering(corner).write(image, "W" * length)
+
+    written = (image != 80).any(axis=(0, 2))
+    assert written.any()
+    assert not written[[0, -1]].any(), "it touches an edge"
 
 
 def test_a_letter_and_its_accent_are_one() -> None:

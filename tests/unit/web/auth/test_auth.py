@@ -403,8 +403,10 @@ def test_a_removed_token_locks_nobody_out(site: Site) -> None:
 
 
 def test_a_refusal_says_what_was_wrong(site: Site) -> None:
-    """Who shows a token is not told to log in first."""
+    """Who shows a token is not told to log in first, wherever the token stands."""
     client = site.client()
+    token = site.file.add_token("octo", "viewer", None)
+    until(lambda: site.auth.people.tokens)
 
     said = [
         client.get("/api/cameras", headers=headers).text
@@ -416,6 +418,8 @@ def test_a_refusal_says_what_was_wrong(site: Site) -> None:
         "this token is unknown, or was removed\n",
         "name or password is wrong\n",
     ]
+    assert client.get("/api/cameras?token=x").text == "this token is unknown, or was removed\n"
+    assert "does not count in an address" in client.get(f"/api/cameras?token={token}").text
 
 
 @pytest.mark.parametrize("name", ["Ada", "ADA", "ada"])
