@@ -23,6 +23,8 @@ from typing import Any, Protocol, TypeVar
 import eventlet
 from eventlet import event, greenio, greenthread, hubs, tpool, wsgi
 
+from server.loop.turns import Turns
+
 __all__ = [
     "Admission",
     "LagMeter",
@@ -108,56 +110,6 @@ class Signal:
                 self._waiter = None
         was_set, self._set = self._set, False
         return was_set
-
-
-class Turns:
-    """Lets one green thread begin something in each round of the hub; the others wait in line.
-
-    A round runs everything that is due and readable. Were thirty-two requests of three
-    milliseconds to begin in the same one, everybody else, with pictures to send, would wait for a
-    tenth of a second. For the same reason turns get a share of one core only, once they have had
-    more of it than a page takes that is opened.
-    """
-
-    SHARE = 0.5
-    BURST_S = 0.25
-
-    def __init__(self) -> None:
-        self._taken = False
-        self._line: deque[event.Event] = deque()
-        self._credit_s = self.BURST_S
-        self._began_cpu_s = self._ended_s = 0.0
-
-    def take(self) -> None:
-        """Return when it is the caller's turn, which is at once while nobody else is here."""
-        if not self._taken:
-            self._taken = True
-            self._began_cpu_s = time.thread_time()
-            hubs.get_hub().schedule_call_global(0, self._end)
-            return
-        turn = event.Event()
-        self._line.append(turn)
-        try:
-            turn.wait()
-        finally:
-            if not turn.ready():
-                self._line.remove(turn)  # A deadline was up.
-
-    def _end(self) -> None:
-        """Charge a turn for its round, and give the next one when there is time for it again."""
-        now = time.monotonic()
-        self._credit_s = min(self.BURST_S, self._credit_s + (now - self._ended_s) * self.SHARE)
-        self._credit_s -= time.thread_time() - self._began_cpu_s
-        self._ended_s = now
-        hubs.get_hub().schedule_call_global(max(0.0, -self._credit_s / self.SHARE), self._next)
-
-    def _next(self) -> None:
-        if self._line:
-            self._began_cpu_s = time.thread_time()
-            self._line.popleft().send(None)
-            hubs.get_hub().schedule_call_global(0, self._end)
-        else:
-            self._taken = False
 
 
 class _Outcome:
@@ -340,6 +292,7 @@ class _StrictProtocol(wsgi.HttpProtocol):  # type: ignore[misc]
             super().handle_one_request()
         finally:
             self._deadline.cancel()
+            self.server.turns.give()
 
     def parse_request(self) -> bool:
         # Whoever sends the next request as soon as it has an answer would never be waited for, and

@@ -56,8 +56,8 @@ PAGE = {
 
 # Library: where it may be imported.
 HOMES = {
-    "eventlet": ("server/loop/hub.py", "server/loop/http_server.py", "server/loop/lag.py"),
-    "greenlet": ("server/loop/hub.py",),
+    "eventlet": ("server/loop/",),
+    "greenlet": ("server/loop/",),
     "cv2": ("server/capture/", "server/delivery/encoder.py"),
     "flask": ("server/web/", "server/app.py"),
     "flask_socketio": ("server/web/", "server/app.py"),

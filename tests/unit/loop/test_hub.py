@@ -1,12 +1,12 @@
 """The hub: signals, tasks, native calls, waiting on sockets and serving."""
 
-import itertools
 import os
 import socket
 import subprocess
 import sys
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -245,7 +245,7 @@ def test_application_is_served(serve: Callable[[Application], int]) -> None:
 def test_requests_without_a_pause_leave_the_hub_to_others(
     serve: Callable[[Application], int],
 ) -> None:
-    """Who has the next request ready before the answer is out gets a turn like everybody else.
+    """Who has the next request ready before the answer is out waits for a turn like everybody else.
 
     Its green thread never waited, and so kept the hub for as long as the client was quick.
     """
@@ -256,6 +256,9 @@ def test_requests_without_a_pause_leave_the_hub_to_others(
         environ: dict[str, object], start_response: Callable[..., object]
     ) -> list[bytes]:
         seen.append(rounds)
+        began = time.thread_time()
+        while time.thread_time() - began < 0.001:
+            pass
         start_response("200 OK", [("Content-Length", "0")])
         return []
 
@@ -270,64 +273,7 @@ def test_requests_without_a_pause_leave_the_hub_to_others(
     hub.spawn(count_rounds)
     ask(port, requests + b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
 
-    assert all(later > earlier for earlier, later in itertools.pairwise(seen))
-
-
-def test_one_turn_a_round() -> None:
-    """Those who come at the same time begin one after the other, in the order they came."""
-    turns = hub.Turns()
-    order: list[str] = []
-
-    def begin(name: str) -> None:
-        turns.take()
-        order.append(name)
-
-    def count_rounds() -> None:
-        while len([one for one in order if one != "round"]) < 5:
-            order.append("round")
-            hub.sleep(0)
-
-    for name in "abcde":
-        hub.spawn(begin, name)
-    hub.spawn(count_rounds)
-    until(lambda: "e" in order)
-
-    assert [name for name in order if name != "round"] == list("abcde")
-    positions = [order.index(name) for name in "abcde"]
-    assert all("round" in order[a:b] for a, b in itertools.pairwise(positions))
-
-
-def test_turns_take_half_of_a_core() -> None:
-    """After a burst the hub has as much time for pictures as for requests."""
-    turns = hub.Turns()
-    turns.BURST_S = 0.05
-    started = time.monotonic()
-    spent_s = 0.0
-
-    while spent_s < 0.25:
-        turns.take()
-        began = time.thread_time()
-        while time.thread_time() - began < 0.01:
-            pass
-        spent_s += time.thread_time() - began
-
-    # The last one is not charged any more.
-    assert time.monotonic() - started >= 0.9 * (0.25 - 0.05 - 0.02) / turns.SHARE
-
-
-def test_a_turn_that_is_given_up_holds_nobody_up() -> None:
-    """A deadline may end the wait for a turn; the next in line is not forgotten."""
-    turns = hub.Turns()
-    began: list[str] = []
-    turns.take()
-    given_up = hub.spawn(turns.take)
-    waiting = hub.spawn(lambda: (turns.take(), began.append("here")))
-    hub.sleep(0)
-
-    given_up.kill()
-
-    assert waiting.join(1)
-    assert began == ["here"]
+    assert max(Counter(seen).values()) <= 4, "in one round"
 
 
 def test_traceback_is_not_sent_to_clients(

@@ -1,0 +1,96 @@
+"""Turns for green threads, so that many small jobs at once leave room for everybody else."""
+
+import time
+from collections import deque
+
+import greenlet  # type: ignore[import-untyped]
+from eventlet import event, hubs
+
+__all__ = ["Turns"]
+
+
+class Turns:
+    """Limits how much of the hub its users take together; the rest wait in line.
+
+    A round of the hub runs everything that is due or readable. Were thirty-two requests of three
+    milliseconds to begin in the same one, viewers would wait for their pictures for a tenth of a
+    second. So only as much begins in a round as takes about :data:`ROUND_S`. For the same reason
+    turns get a share of one core only, once they have had more of it than opening a page takes.
+    """
+
+    SHARE = 0.5
+    BURST_S = 0.25
+    ROUND_S = 0.003
+
+    MAX_SHARED_S = 0.005
+    """What is charged at most where others may have run as well: pictures that are sent in the same
+    round are not the requests' doing, and on a busy server would starve them."""
+
+    def __init__(self) -> None:
+        self._line: deque[event.Event] = deque()
+        self._credit_s = self.BURST_S
+        self._refilled_at = 0.0
+        self._average_s = self.ROUND_S  # Of a turn.
+        self._spent_s = 0.0
+        self._holder: object = None
+        self._began_cpu_s = 0.0
+        self._scheduled = False
+
+    def take(self) -> None:
+        """Return when it is the caller's turn, which is at once while few others are here."""
+        self._charge()
+        if self._line or self._spent_s >= self.ROUND_S or not self._has_credit():
+            turn = event.Event()
+            self._line.append(turn)
+            self._schedule(0)
+            try:
+                turn.wait()
+            finally:
+                if not turn.ready():
+                    self._line.remove(turn)  # A deadline was up.
+            self._charge()
+        self._holder = greenlet.getcurrent()
+        self._began_cpu_s = time.thread_time()
+        self._schedule(0)
+
+    def give(self) -> None:
+        """End the caller's turn, if it still has one; without this it ends with the round."""
+        if self._holder is greenlet.getcurrent():
+            self._charge()
+
+    def _charge(self) -> None:
+        """Take what the last turn has cost off the credit."""
+        if self._holder is None:
+            return
+        cost_s = time.thread_time() - self._began_cpu_s
+        if self._holder is not greenlet.getcurrent():
+            cost_s = min(self.MAX_SHARED_S, cost_s)
+        self._holder = None
+        self._average_s += (cost_s - self._average_s) / 8
+        self._spent_s += cost_s
+        self._credit_s -= cost_s
+
+    def _has_credit(self) -> bool:
+        now = time.monotonic()
+        gained_s = (now - self._refilled_at) * self.SHARE
+        self._credit_s = min(self.BURST_S, self._credit_s + gained_s)
+        self._refilled_at = now
+        return self._credit_s > 0
+
+    def _schedule(self, delay_s: float) -> None:
+        if not self._scheduled:
+            self._scheduled = True
+            hubs.get_hub().schedule_call_global(delay_s, self._begin_round)
+
+    def _begin_round(self) -> None:
+        self._scheduled = False
+        self._charge()
+        self._spent_s = 0.0
+        if not self._line:
+            return
+        if self._has_credit():
+            for _ in range(max(1, min(len(self._line), int(self.ROUND_S / self._average_s)))):
+                self._line.popleft().send(None)
+            self._schedule(0)
+        else:
+            self._schedule(-self._credit_s / self.SHARE)

@@ -1,0 +1,116 @@
+"""How much begins at the same time."""
+
+import time
+from collections import Counter
+
+import pytest
+
+from server.loop import hub
+from server.loop.turns import Turns
+from tests.support.fakes import until
+
+
+def burn(seconds: float) -> None:
+    """Use up some of the processor."""
+    began = time.thread_time()
+    while time.thread_time() - began < seconds:
+        pass
+
+
+class Rounds:
+    """Counts the rounds of the hub, while there are fewer of something than there are to be."""
+
+    def __init__(self, began: list[tuple[str, int]], until_there_are: int) -> None:
+        self.count = 0
+        self._began = began
+        self._until = until_there_are
+        hub.spawn(self._run)
+
+    def _run(self) -> None:
+        while len(self._began) < self._until:
+            self.count += 1
+            hub.sleep(0)
+
+
+@pytest.mark.parametrize(("cost_s", "most"), [(0.004, 1), (0.001, 4), (0.0001, 40)])
+def test_a_round_has_room_for_what_takes_little(cost_s: float, most: int) -> None:
+    """Those who come at the same time begin in their order, as many in a round as are quick.
+
+    One in a round, however quick, starved pages on a server whose rounds were long.
+    """
+    turns = Turns()
+    began: list[tuple[str, int]] = []
+    names = [str(number) for number in range(40)]
+    rounds = Rounds(began, len(names))
+
+    def begin(name: str) -> None:
+        turns.take()
+        began.append((name, rounds.count))
+        burn(cost_s)
+        turns.give()
+
+    for name in names:
+        hub.spawn(begin, name)
+    until(lambda: len(began) == len(names))
+
+    in_a_round = Counter(count for _, count in began)
+    assert [name for name, _ in began] == names
+    assert max(in_a_round.values()) <= most
+    assert len(in_a_round) <= 2 * len(names) * cost_s / Turns.ROUND_S + 4
+
+
+def test_turns_take_half_of_a_core() -> None:
+    """After a burst the hub has as much time for pictures as for requests."""
+    turns = Turns()
+    turns.BURST_S = 0.05  # type: ignore[misc]
+    started = time.monotonic()
+    spent_s = 0.0
+
+    while spent_s < 0.25:
+        turns.take()
+        began = time.thread_time()
+        burn(0.01)
+        spent_s += time.thread_time() - began
+        turns.give()
+
+    assert time.monotonic() - started >= 0.9 * (0.25 - 0.05 - 0.02) / turns.SHARE
+
+
+def test_what_others_do_is_not_charged() -> None:
+    """Pictures that are sent in the same round are not the requests' doing.
+
+    Charged for all of it, requests on a busy server waited until their clients gave up.
+    """
+    turns = Turns()
+    turns.BURST_S = 0.001  # type: ignore[misc]
+    taken = 0
+
+    def send_pictures() -> None:
+        while taken < 20:
+            burn(0.02)
+            hub.sleep(0)
+
+    hub.spawn(send_pictures)
+    started = time.thread_time()
+    while taken < 20:
+        turns.take()
+        taken += 1
+        hub.sleep(0)  # Its turn ends with the round.
+
+    assert time.thread_time() - started < 20 * 0.02 * 2
+
+
+def test_a_turn_that_is_given_up_holds_nobody_up() -> None:
+    """A deadline may end the wait for a turn; the next in line is not forgotten."""
+    turns = Turns()
+    began: list[str] = []
+    turns.take()
+    burn(turns.ROUND_S)
+    given_up = hub.spawn(turns.take)
+    waiting = hub.spawn(lambda: (turns.take(), began.append("here")))
+    hub.sleep(0)
+
+    given_up.kill()
+
+    assert waiting.join(1)
+    assert began == ["here"]
