@@ -181,5 +181,5 @@ class Sessions:
                     )
                     reason = Notice(time.time(), "warning", EVICTED)
                     # Not through Socket.IO's queue, which is lost with the connection.
-                    session.websocket.say("42" + json.dumps(["notice", reason.payload()]))
+                    session.websocket.send_text("42" + json.dumps(["notice", reason.payload()]))
                     session.websocket.close()

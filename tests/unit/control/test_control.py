@@ -1,12 +1,16 @@
 """What operators change: at once, for everybody, and over a restart."""
 
 import json
+import re
 import time
 from collections.abc import Callable
+from functools import singledispatchmethod
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from server import commands
 from server.capture.camera import Camera
 from server.capture.processing.transform import Transform
 from server.commands import (
@@ -28,6 +32,8 @@ from server.errors import RequestError
 from server.loop import hub
 from server.state import StateFile
 from tests.support.fakes import offline_camera, until
+
+ROOT = Path(__file__).resolve().parents[3]
 
 Notices = list[tuple[str, str, str | None]]
 
@@ -422,3 +428,26 @@ def test_what_was_refused_is_not_told(
         control.execute("ann", SetControl(camera="door", control="rotate", value="45"))
 
     assert notices == []
+
+
+def test_the_new_command_of_the_docs_works(
+    make: Callable[..., Control],
+    camera: Camera,
+    notices: Notices,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """``docs/architecture.md`` shows how to add a command; that is all there is to do."""
+    text = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    names: dict[str, Any] = vars(commands) | {"_handle": singledispatchmethod(lambda *_: None)}
+    for example in re.findall(r"^```python\n(.*?)^```$", text, re.M | re.S):
+        exec(example, names)
+    monkeypatch.setattr(Control, "_handle", names["_handle"])
+    control = make(camera)
+
+    turns = []
+    for _ in range(2):
+        control.execute("ann", names["Flip"](camera="door"))
+        turns.append(camera.transform.rotate)
+
+    assert turns == [180, 0]
+    assert notices == [("info", "Door was flipped by ann", "door")] * 2
