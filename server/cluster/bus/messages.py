@@ -141,9 +141,9 @@ class Wake(Message):
 
 
 class Request(Message):
-    """A command for a camera of another node: ``action`` is its event, its fields stand beside.
+    """A command for a camera of another node: ``action`` is its event, beside it are its fields.
 
-    What is none of its fields is ignored; earlier versions send those of all commands, as null.
+    Other fields are ignored: earlier versions send those of all commands, as null.
     """
 
     model_config = ConfigDict(extra="allow")
@@ -161,29 +161,21 @@ class Request(Message):
         Raises:
             RequestError: ``bad_request`` if a field is missing.
         """
-        kind, given = self._kind, self._given
+        kind = COMMANDS.get(self.action)
+        if kind is None or not issubclass(kind, CameraCommand):
+            raise ValueError("not a command for a camera")
+        sent = (self.model_extra or {}) | {"camera": self.camera}
+        given = {name: sent[name] for name in kind.model_fields if sent.get(name) is not None}
         if any(one.is_required() and name not in given for name, one in kind.model_fields.items()):
             raise RequestError("bad_request", f"{self.action}: what it takes is missing")
         return kind.model_validate(given)
 
     def details(self) -> dict[str, Any]:
-        """Return the command's fields for the audit log."""
+        """Return the command's fields for the audit log; of an incomplete one, its camera."""
         try:
             return self.command.details()
         except RequestError:
-            return self._given
-
-    @property
-    def _kind(self) -> type[CameraCommand]:
-        kind = COMMANDS.get(self.action)
-        if kind is None or not issubclass(kind, CameraCommand):
-            raise ValueError("not a command for a camera")
-        return kind
-
-    @property
-    def _given(self) -> dict[str, Any]:
-        """The command's fields that were sent."""
-        return self.model_dump(include=set(self._kind.model_fields), exclude_none=True)
+            return {"camera": self.camera}
 
     @model_validator(mode="after")
     def _reject_wrong_fields(self) -> Self:
