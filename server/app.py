@@ -234,7 +234,7 @@ class App:
             bus,
             self._own,
             self._fanouts,
-            self._control.carry_out,
+            self._control.execute,
             self._events.notify,
             self._auth.audit.note,
         )

@@ -62,7 +62,7 @@ class Headless:
             bus,
             self.cameras,
             self._fanouts,
-            self._control.carry_out,
+            self._control.execute,
             lambda *notice: None,
             self._audit.note,
         )

@@ -1,8 +1,9 @@
 """The wire contract: names and payloads of every event, and frames as bytes.
 
-``docs/protocol.md`` tells the same to people who write clients. Payload models are strict: text is
-no number, a boolean is no number, and NaN and infinity, which Python's JSON parser lets through,
-are refused. Unknown keys are ignored, so that newer clients can say more to older servers.
+``docs/protocol.md`` describes it for people who write clients; what operators can do is in
+:mod:`server.commands`. Payload models are strict: neither text nor a boolean is a number, and NaN
+and infinity, which Python's JSON parser accepts, are rejected. Unknown keys are ignored, so that
+newer clients can send more to older servers.
 """
 
 import json
@@ -16,18 +17,23 @@ from server.errors import RequestError
 
 __all__ = [
     "BOUNDARY",
+    "MAX_FPS",
+    "MAX_QUALITY",
+    "MIN_FPS",
+    "MIN_QUALITY",
     "PROTOCOL_VERSION",
+    "SOURCES_OWN",
+    "CameraName",
     "CameraPayload",
     "ClockPayload",
-    "ControlPayload",
+    "ControlName",
     "ControlValue",
-    "EmptyPayload",
-    "FpsPayload",
+    "Fps",
     "NoticesPayload",
     "Payload",
-    "PresetPayload",
-    "QualityPayload",
-    "ResetPayload",
+    "PresetName",
+    "Quality",
+    "SourcesOwn",
     "WatchPayload",
     "check_value",
     "is_preset_name",
@@ -41,7 +47,7 @@ __all__ = [
 PROTOCOL_VERSION = 1
 
 BOUNDARY = b"frame"
-"""Between the parts of a multipart stream."""
+"""Separates the parts of a multipart stream."""
 
 TEXT, BINARY = 0x1, 0x2
 """WebSocket opcodes, RFC 6455 section 5.2."""
@@ -49,9 +55,17 @@ TEXT, BINARY = 0x1, 0x2
 CameraName = Annotated[str, Field(min_length=1, max_length=40)]
 ControlName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_]{1,40}$")]
 PresetName = Annotated[str, Field(pattern=r"^[^\s\p{C}](?:[^\p{C}]{0,38}[^\s\p{C}])?$")]
+
+MIN_FPS, MAX_FPS = 0.1, 120
+MIN_QUALITY, MAX_QUALITY = 1, 100
+
+Fps = Annotated[float, Field(ge=MIN_FPS, le=MAX_FPS)]
+Quality = Annotated[int, Field(ge=MIN_QUALITY, le=MAX_QUALITY)]
 SourcesOwn = Literal["source"]
-Fps = Annotated[float, Field(ge=0.1, le=120)]
-Quality = Annotated[int, Field(ge=1, le=100)]
+
+SOURCES_OWN: SourcesOwn = "source"
+"""In place of a number for fps and quality: whatever the source itself has."""
+
 PRESET_NAME = TypeAdapter(PresetName, config=ConfigDict(strict=True))
 
 
@@ -62,10 +76,10 @@ def _is_finite(value: object) -> bool:
 
 
 def check_value(value: object) -> bool | float | str | tuple[float, float, float, float]:
-    """Return a control's value: what kind of one it must be only its camera knows.
+    """Return a value that some control could take; only the camera knows whether its own does.
 
     Raises:
-        ValueError: If it is of no such kind.
+        ValueError: If no control takes such a value.
     """
     if isinstance(value, bool) or (isinstance(value, str) and len(value) <= 80):
         return value
@@ -74,11 +88,11 @@ def check_value(value: object) -> bool | float | str | tuple[float, float, float
     if isinstance(value, list | tuple) and len(value) == 4 and all(map(_is_finite, value)):
         left, top, width, height = map(float, value)
         return left, top, width, height
-    raise ValueError("no value; accepted: a number, true or false, short text, or four numbers")
+    raise ValueError("not a value; accepted: a number, true or false, short text, or four numbers")
 
 
 def is_preset_name(name: object) -> bool:
-    """Return whether a preset may be called so."""
+    """Return whether a preset may have this name."""
     try:
         PRESET_NAME.validate_python(name)
     except ValidationError:
@@ -90,64 +104,28 @@ ControlValue = Annotated[Any, PlainValidator(check_value)]
 
 
 class Payload(BaseModel):
-    """What a client sends with an event."""
+    """The data a client sends with an event."""
 
     model_config = ConfigDict(strict=True, frozen=True, allow_inf_nan=False)
 
 
-class EmptyPayload(Payload):
-    """``quit``."""
-
-
 class CameraPayload(Payload):
-    """``start``, ``stop`` and ``unwatch``."""
+    """``unwatch``."""
 
     camera: CameraName
 
 
 class WatchPayload(CameraPayload):
-    """``watch``; ``width`` is that of the tile in device pixels."""
+    """``watch``; ``width`` is the tile's, in device pixels."""
 
     rendition: Annotated[str, Field(min_length=1, max_length=40)] = "full"
     width: Annotated[int, Field(ge=1, le=65535)] | None = None
 
 
-class FpsPayload(CameraPayload):
-    """``fps``; ``source`` is the source's own."""
-
-    fps: Fps | SourcesOwn
-
-
-class QualityPayload(CameraPayload):
-    """``quality``; ``source`` is that of the source's own JPEG."""
-
-    quality: Quality | SourcesOwn
-
-
-class ControlPayload(CameraPayload):
-    """``control``."""
-
-    control: ControlName
-    value: ControlValue
-
-
-class ResetPayload(CameraPayload):
-    """``reset``; without ``control`` it is about all of them."""
-
-    control: ControlName | None = None
-
-
-class PresetPayload(CameraPayload):
-    """``preset``."""
-
-    preset: PresetName
-    do: Literal["save", "apply", "delete"]
-
-
 class ClockPayload(Payload):
-    """``clock``; ``t`` is the client's clock in Unix seconds, and is sent back as it came.
+    """``clock``; ``t`` is the client's clock in Unix seconds, and is sent back unchanged.
 
-    ``round_trip`` is the shortest that the client has measured so far, in seconds.
+    ``round_trip`` is the shortest the client has measured so far, in seconds.
     """
 
     t: float
@@ -155,7 +133,7 @@ class ClockPayload(Payload):
 
 
 class NoticesPayload(Payload):
-    """``notices``: those between two times, in Unix seconds, and of one camera."""
+    """``notices``: between two times, in Unix seconds, or of one camera."""
 
     since: Annotated[float | None, Field(ge=0)] = None
     before: Annotated[float | None, Field(ge=0)] = None
@@ -166,21 +144,21 @@ P = TypeVar("P", bound=Payload)
 
 
 def parse_payload(kind: type[P], arguments: tuple[object, ...]) -> P:
-    """Return the one payload among an event's arguments.
+    """Return the payload in an event's arguments.
 
     Raises:
-        RequestError: ``bad_request``, naming the key and what is wrong with it.
+        RequestError: ``bad_request``, with the key and what is wrong with it.
     """
     if len(arguments) > 1:
         raise RequestError("bad_request", f"one payload is expected, {len(arguments)} came")
     payload = arguments[0] if arguments else {}
     if not isinstance(payload, dict):
-        raise RequestError("bad_request", "the payload is no object")
+        raise RequestError("bad_request", "the payload is not an object")
     try:
         return kind.model_validate(payload)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
-        # Payloads are flat: what follows the key names one of several kinds that it may be.
+        # Payloads are flat: anything after the key is the member of a union.
         key = first["loc"][0] if first["loc"] else "payload"
         raise RequestError("bad_request", f"{key}: {first['msg']}") from None
 
@@ -191,12 +169,12 @@ def room_of(camera: str) -> str:
 
 
 def socket_packet(event: str, header: dict[str, Any], data: bytes) -> bytes:
-    """Return a binary Socket.IO event as the WebSocket bytes a server sends, in one piece.
+    """Return a binary Socket.IO event as one piece of WebSocket bytes, ready to be sent.
 
     A binary event is two WebSocket messages: the packet with a placeholder (Socket.IO protocol
     revision 5, type 5) inside an Engine.IO message (protocol revision 4, type 4), then the bytes.
-    Built once for all viewers and written in one call, they cost neither a second encoding nor the
-    wait that Nagle's algorithm puts between two small writes.
+    Built once for all viewers and written in one call, it avoids a second encoding and the delay
+    that Nagle's algorithm puts between two small writes.
     """
     arguments = [event, header, {"_placeholder": True, "num": 0}]
     text = "451-" + json.dumps(arguments, separators=(",", ":"))
@@ -204,7 +182,7 @@ def socket_packet(event: str, header: dict[str, Any], data: bytes) -> bytes:
 
 
 def websocket_frame(opcode: int, payload: bytes) -> tuple[bytes, bytes]:
-    """Return head and payload of a whole, unmasked WebSocket frame, RFC 6455 section 5.2."""
+    """Return head and payload of a complete, unmasked WebSocket frame, RFC 6455 section 5.2."""
     size = len(payload)
     first = 0x80 | opcode
     if size < 126:
@@ -219,8 +197,8 @@ def websocket_frame(opcode: int, payload: bytes) -> tuple[bytes, bytes]:
 def mjpeg_part(jpeg: bytes, at_unix: float) -> bytes:
     """Return one part of a ``multipart/x-mixed-replace`` stream, closed by the next boundary.
 
-    Browsers show a part when they see its end. Sent with the next picture instead of with this one,
-    the boundary would keep the page a whole frame behind.
+    Browsers show a part once they see its end. If the boundary were sent with the next picture, the
+    page would be a whole frame behind.
     """
     head = (
         f"Content-Type: image/jpeg\r\nContent-Length: {len(jpeg)}\r\n"

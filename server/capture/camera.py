@@ -61,8 +61,8 @@ class Camera:
         open_reader: How to open an address; a parameter so that tests need no device.
     """
 
-    elsewhere = None
-    """It is owned by this process."""
+    owner = None
+    """No other node: this process owns it."""
 
     def __init__(
         self,

@@ -15,7 +15,7 @@ from server.cluster.bus.outbox import Outbox
 from server.cluster.incoming.directory import Directory
 from server.cluster.incoming.remote import RemoteCamera
 from server.cluster.incoming.rpc import Requests
-from server.cluster.outgoing.exporter import CarryOut, Exporter, Note
+from server.cluster.outgoing.exporter import Execute, Exporter, Note
 from server.cluster.outgoing.publisher import Rooms
 from server.cluster.shared.logins import SharedLogins
 from server.cluster.shared.secret import Secret
@@ -71,7 +71,7 @@ class Node:
         bus: The server.
         cameras: This process's own, to be shared; by name.
         rooms: Their fanouts; by name.
-        carry_out: Does what operators on other nodes want.
+        execute: Carries out the commands of operators on other nodes.
         on_notice: Tells this node's dashboards: level, message, camera, and who did it.
         note: Told of every request of another node; writes the audit log.
     """
@@ -81,7 +81,7 @@ class Node:
         bus: Bus,
         cameras: Mapping[str, Camera],
         rooms: Mapping[str, Rooms],
-        carry_out: CarryOut,
+        execute: Execute,
         on_notice: Callable[[str, str, str, str | None], None],
         note: Note,
     ) -> None:
@@ -98,7 +98,7 @@ class Node:
             cameras,
             rooms,
             self._outbox,
-            carry_out,
+            execute,
             on_notice,
             note,
         )

@@ -13,6 +13,7 @@ from urllib.parse import parse_qsl, urlsplit, urlunsplit
 
 from server.config.nearest import suggest
 from server.errors import ConfigError
+from server.protocol import MAX_FPS, MIN_FPS
 
 __all__ = ["ACCEPTED", "Address", "parse_address"]
 
@@ -98,7 +99,7 @@ def _parse_test(text: str, rest: str) -> Address:
                 f"size={options['size']!r} in {text!r} is no size; "
                 "accepted: WIDTHxHEIGHT from 128x72 to 7680x4320"
             )
-    for key, low, high in (("fps", 0.1, 120.0), ("noise", 0.0, 1.0)):
+    for key, low, high in (("fps", MIN_FPS, MAX_FPS), ("noise", 0.0, 1.0)):
         if key in options and not _in_range(options[key], low, high):
             raise ConfigError(
                 f"{key}={options[key]!r} in {text!r} is out of range; "

@@ -15,11 +15,13 @@ from typing import Annotated, Any, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from server import protocol
 from server.config.address import ACCEPTED, Address, parse_address
 from server.config.nearest import suggest
 from server.config.processors import ACCEPTED as ACCEPTED_PROCESSORS
 from server.config.processors import Processor, parse_processors
 from server.errors import ConfigError
+from server.protocol import MAX_FPS, MAX_QUALITY, MIN_FPS, MIN_QUALITY
 
 __all__ = [
     "CAMERA_NAME",
@@ -44,8 +46,10 @@ class Accepts:
     words: str
 
 
-Fps = Annotated[float, Field(ge=0.1, le=120), Accepts("a number from 0.1 to 120")]
-Quality = Annotated[int, Field(ge=1, le=100), Accepts("a whole number from 1 to 100")]
+Fps = Annotated[protocol.Fps, Accepts(f"a number from {MIN_FPS:g} to {MAX_FPS:g}")]
+Quality = Annotated[
+    protocol.Quality, Accepts(f"a whole number from {MIN_QUALITY} to {MAX_QUALITY}")
+]
 
 Seconds = Annotated[float, Field(ge=0, le=86400), Accepts("seconds, from 0 to 86400")]
 

@@ -1,21 +1,32 @@
-"""What operators may do to cameras, kept over restarts and told to everybody."""
+"""Carries out operators' commands, keeps what they change over restarts, and tells everybody."""
 
 import logging
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from functools import singledispatchmethod
+from typing import Any, TypeVar
 
-from server.capture.interface import (
-    SOURCES_OWN,
-    Action,
-    Argument,
-    CameraInterface,
-    PresetOrder,
-    Setting,
-)
+from pydantic import ConfigDict, TypeAdapter, ValidationError
+
+from server.capture.camera import Camera
+from server.capture.interface import CameraInterface
 from server.capture.tuning import Tuning
+from server.commands import (
+    CameraCommand,
+    Command,
+    Preset,
+    Quit,
+    Reset,
+    SetControl,
+    SetFps,
+    SetQuality,
+    Start,
+    Stop,
+)
 from server.config.nearest import suggest
 from server.errors import RequestError
 from server.loop import hub
+from server.protocol import SOURCES_OWN, Fps, Quality, SourcesOwn
 from server.state import StateFile
 
 __all__ = ["Control", "unknown_camera"]
@@ -23,15 +34,23 @@ __all__ = ["Control", "unknown_camera"]
 log = logging.getLogger(__name__)
 
 
-# A slider on its way is told of when it has come to rest.
+# A control that is being dragged is announced once it has been still for this long.
 REST_S = 0.7
 
-# A disk that takes longer must not hold up the shutdown.
+# A slow disk must not hold up the shutdown for longer.
 CLOSE_DEADLINE_S = 2.0
+
+T = TypeVar("T")
+
+STRICT = ConfigDict(strict=True, allow_inf_nan=False)
+KEPT_FPS: TypeAdapter[float | SourcesOwn] = TypeAdapter(Fps | SourcesOwn, config=STRICT)
+KEPT_QUALITY: TypeAdapter[int | SourcesOwn] = TypeAdapter(Quality | SourcesOwn, config=STRICT)
 
 
 class Control:
     """The one way to change a camera at run time.
+
+    A new command is a class in :mod:`server.commands` and a handler here.
 
     Args:
         cameras: By name.
@@ -59,48 +78,46 @@ class Control:
         self._moves: dict[tuple[str, str], int] = {}
 
     def restore(self) -> None:
-        """Apply what was kept by the last run; what no longer fits is passed over, and said."""
+        """Apply what the last run kept; invalid entries are skipped."""
         kept = self._file.load().get("cameras", {})
         for name, values in kept.items() if isinstance(kept, dict) else ():
             camera = self._cameras.get(name)
             if not isinstance(values, dict):
                 continue
-            if camera is None:
-                self._kept[name] = values  # It may be in the settings again the next time.
-                if self._cameras:
-                    hint = suggest(name, self._cameras)
-                    log.info("no camera %.42r%s; what was changed on it stays kept", name, hint)
+            if isinstance(camera, Camera):
+                self._restore(camera, values)
                 continue
-            own = self._kept.setdefault(name, {})
-            if values.get("fps") == SOURCES_OWN:
-                own["fps"], camera.fps = SOURCES_OWN, None
-            elif _is_number(values.get("fps"), 0.1, 120):
-                own["fps"] = values["fps"]
-                camera.fps = float(values["fps"])
-            if values.get("quality") == SOURCES_OWN:
-                own["quality"], camera.quality = SOURCES_OWN, None
-            elif _is_number(values.get("quality"), 1, 100):
-                own["quality"] = int(values["quality"])
-                camera.quality = own["quality"]
-            if values.get("stopped") is True:
-                own["stopped"] = True
-                camera.enabled = False
-            if camera.tuning is not None:
-                camera.tuning.restore(values.get("controls"), values.get("presets"))
-                own |= {key: kept for key, kept in camera.tuning.keep().items() if kept}
-            if own:
-                log.info("camera=%s kept from the last run: %s", name, own)
+            self._kept[name] = values  # The camera may be in the settings again next time.
+            if self._cameras:
+                hint = suggest(name, self._cameras)
+                log.info("no camera %.42r%s; its changes are kept for later", name, hint)
+
+    def _restore(self, camera: Camera, values: dict[str, Any]) -> None:
+        own = self._kept.setdefault(camera.name, {})
+        if (fps := _read(KEPT_FPS, values.get("fps"))) is not None:
+            own["fps"] = fps
+            camera.fps = None if fps == SOURCES_OWN else fps
+        if (quality := _read(KEPT_QUALITY, values.get("quality"))) is not None:
+            own["quality"] = quality
+            camera.quality = None if quality == SOURCES_OWN else quality
+        if values.get("stopped") is True:
+            own["stopped"] = True
+            camera.enabled = False
+        camera.tuning.restore(values.get("controls"), values.get("presets"))
+        own |= {key: kept for key, kept in camera.tuning.keep().items() if kept}
+        if own:
+            log.info("camera=%s kept from the last run: %s", camera.name, own)
 
     def open(self) -> None:
-        """Begin to save."""
+        """Start saving changes."""
         self._saver = hub.spawn(self._save)
 
     def close(self) -> None:
-        """Write what is not yet written."""
+        """Write the changes that are not yet on disk."""
         if self._saver is None:
             self._write()
             return
-        # Not killed: its write would go on, on a native thread, and two at once spoil the file.
+        # Not killed: its write would go on, on a native thread, and a second would spoil the file.
         self._closing = True
         self._changed.set()
         if not self._saver.join(CLOSE_DEADLINE_S):
@@ -117,103 +134,126 @@ class Control:
             raise unknown_camera(name)
         return camera
 
-    def carry_out(self, who: str, name: str, action: Action, value: Argument = None) -> None:
-        """Do to a camera what an operator wants, wherever the camera is.
+    def execute(self, who: str, command: Command) -> None:
+        """Carry out a command, here or on the node that owns its camera; returns when it is done.
 
         Args:
-            who: Wants it.
-            name: Of the camera.
-            action: What to do.
-            value: What it takes, if it takes anything.
+            who: The operator.
+            command: What they want.
 
         Raises:
-            RequestError: If the camera is not there, does not take it, or its node says so.
+            RequestError: If there is no such camera, or the camera or its node rejects it.
         """
-        camera = self.camera(name)
-        if camera.elsewhere is not None:
-            # Its own node keeps what was changed, and tells everybody.
-            camera.elsewhere.ask(who, action, value)
-        elif action == "start":
-            self.start(who, camera)
-        elif action == "stop":
-            self.stop(who, camera)
-        elif camera.tuning is not None and isinstance(value, Setting | PresetOrder):
-            self._tune(who, camera, camera.tuning, value)
-        elif value == SOURCES_OWN or isinstance(value, int | float):
-            number = None if value == SOURCES_OWN else value
-            if action == "fps":
-                self.set_fps(who, camera, number)
-            else:
-                self.set_quality(who, camera, None if number is None else int(number))
+        if isinstance(command, CameraCommand):
+            owner = self.camera(command.camera).owner
+            if owner is not None:
+                # The owner also keeps the change, and tells everybody.
+                owner.execute(who, command)
+                return
+        self._handle(command, who)
 
-    def start(self, who: str, camera: CameraInterface) -> None:
-        """Let a camera work."""
+    # One handler for each command.
+
+    @singledispatchmethod
+    def _handle(self, command: Command, who: str) -> None:
+        raise NotImplementedError(f"{type(command).__name__} has no handler")
+
+    @_handle.register
+    def _start(self, command: Start, who: str) -> None:
+        camera = self._own(command)
         was_stopped = not camera.enabled
         camera.start()
         if was_stopped:
             self._keep(camera, "stopped", None)
             self._tell(f"{camera.title} was started", camera, who)
 
-    def stop(self, who: str, camera: CameraInterface) -> None:
-        """Release a camera's source until it is started again; returns when that is done."""
+    @_handle.register
+    def _stop(self, command: Stop, who: str) -> None:
+        camera = self._own(command)
         if camera.enabled:
             self._keep(camera, "stopped", True)
             self._tell(f"{camera.title} was stopped", camera, who)
         camera.stop()
 
-    def set_fps(self, who: str, camera: CameraInterface, fps: float | None) -> None:
-        """Change a camera's frame rate; None is the source's own, whatever the settings say."""
+    @_handle.register
+    def _set_fps(self, command: SetFps, who: str) -> None:
+        camera = self._own(command)
+        fps = None if command.fps == SOURCES_OWN else command.fps
         if fps != camera.fps:
             camera.set_fps(fps)
-            self._keep(camera, "fps", SOURCES_OWN if fps is None else fps)
+            self._keep(camera, "fps", command.fps)
             to = "its source's own frame rate" if fps is None else f"{fps:g} fps"
             self._tell(f"{camera.title} set to {to}", camera, who)
 
-    def set_quality(self, who: str, camera: CameraInterface, quality: int | None) -> None:
-        """Change a camera's JPEG quality; None is the source's own."""
+    @_handle.register
+    def _set_quality(self, command: SetQuality, who: str) -> None:
+        camera = self._own(command)
+        quality = None if command.quality == SOURCES_OWN else command.quality
         if quality != camera.quality:
             camera.set_quality(quality)
-            self._keep(camera, "quality", SOURCES_OWN if quality is None else quality)
+            self._keep(camera, "quality", command.quality)
             to = "its source's own quality" if quality is None else f"quality {quality}"
             self._tell(f"{camera.title} set to {to}", camera, who)
 
-    def _tune(
-        self, who: str, camera: CameraInterface, tuning: Tuning, order: Setting | PresetOrder
-    ) -> None:
-        """Change what is set on a camera; what was taken is kept, also if the rest was not."""
-        try:
-            if isinstance(order, PresetOrder):
-                self._do_preset(who, camera, tuning, order)
-            elif order.control is None:
-                tuning.reset()
+    @_handle.register
+    def _set_control(self, command: SetControl, who: str) -> None:
+        camera = self._own(command)
+        with self._tuning(camera) as tuning:
+            if tuning.set(command.control, command.value):
+                self._tell_at_rest(who, camera, tuning, command.control)
+
+    @_handle.register
+    def _reset(self, command: Reset, who: str) -> None:
+        camera = self._own(command)
+        with self._tuning(camera) as tuning:
+            tuning.reset(command.control)
+            if command.control is None:
                 self._tell(f"{camera.title}: all controls were reset", camera, who)
-            elif order.value is None:
-                tuning.reset(order.control)
-                self._tell_at_rest(who, camera, tuning, order.control)
-            elif tuning.set(order.control, order.value):
-                self._tell_at_rest(who, camera, tuning, order.control)
+            else:
+                self._tell_at_rest(who, camera, tuning, command.control)
+
+    @_handle.register
+    def _preset(self, command: Preset, who: str) -> None:
+        camera = self._own(command)
+        with self._tuning(camera) as tuning:
+            if command.do == "save":
+                tuning.save_preset(command.preset)
+                done = "saved"
+            elif command.do == "delete":
+                tuning.delete_preset(command.preset)
+                done = "deleted"
+            else:
+                tuning.apply_preset(command.preset)
+                done = "applied"
+            self._tell(f"{camera.title}: preset {command.preset} was {done}", camera, who)
+
+    @_handle.register
+    def _quit(self, command: Quit, who: str) -> None:
+        log.info("quit by %s", who)
+        self._notify("warning", "The server is being shut down", None, who)
+        self._shut_down()
+
+    # What handlers share.
+
+    def _own(self, command: CameraCommand) -> Camera:
+        camera = self.camera(command.camera)
+        assert isinstance(camera, Camera), "other nodes carry out commands for their cameras"
+        return camera
+
+    @contextmanager
+    def _tuning(self, camera: Camera) -> Iterator[Tuning]:
+        """Yield a camera's controls and presets; keep what it accepted, even if it rejects some."""
+        try:
+            yield camera.tuning
         finally:
-            for key, kept in tuning.keep().items():
+            for key, kept in camera.tuning.keep().items():
                 self._keep(camera, key, kept or None)
 
-    def _do_preset(
-        self, who: str, camera: CameraInterface, tuning: Tuning, order: PresetOrder
-    ) -> None:
-        if order.do == "save":
-            tuning.save_preset(order.preset)
-            self._tell(f"{camera.title}: preset {order.preset} was saved", camera, who)
-        elif order.do == "delete":
-            tuning.delete_preset(order.preset)
-            self._tell(f"{camera.title}: preset {order.preset} was deleted", camera, who)
-        else:
-            tuning.apply_preset(order.preset)
-            self._tell(f"{camera.title}: preset {order.preset} was applied", camera, who)
-
-    def _tell_at_rest(self, who: str, camera: CameraInterface, tuning: Tuning, name: str) -> None:
-        """Tell of a control once it has not moved for a moment: a slider sends many values."""
+    def _tell_at_rest(self, who: str, camera: Camera, tuning: Tuning, name: str) -> None:
+        """Announce a control once it has been still for a moment: a slider sends many values."""
         key = camera.name, name
         move = self._moves[key] = self._moves.get(key, 0) + 1
-        control = tuning.find(name)  # Now: the source may be another before it is told.
+        control = tuning.find(name)  # Now, because the source may be another one by then.
 
         def tell() -> None:
             if self._moves.get(key) == move:
@@ -223,17 +263,13 @@ class Control:
 
         hub.call_later(REST_S, tell)
 
-    def quit(self, who: str) -> None:
-        """Shut the server down, once the caller has had its answer."""
-        log.info("quit by %s", who)
-        self._notify("warning", "The server is being shut down", None, who)
-        self._shut_down()
-
-    def _tell(self, message: str, camera: CameraInterface, who: str) -> None:
+    def _tell(self, message: str, camera: Camera, who: str) -> None:
         log.info("camera=%s %s by %s", camera.name, message, who)
         self._notify("info", message, camera.name, who)
 
-    def _keep(self, camera: CameraInterface, key: str, value: object) -> None:
+    # The state file.
+
+    def _keep(self, camera: Camera, key: str, value: object) -> None:
         own = self._kept.setdefault(camera.name, {})
         if value is None:
             own.pop(key, None)
@@ -258,7 +294,7 @@ class Control:
         try:
             hub.run_native(self._file.save, document)
         except (OSError, RecursionError) as error:
-            # Whatever an earlier run has left in the file must not end this.
+            # RecursionError: an earlier file may have held deeply nested values.
             self._unsaved = True  # Tried again with the next change, and at the end.
             why = getattr(error, "strerror", None) or str(error)
             log.error("changes cannot be kept: %s", error)
@@ -266,13 +302,13 @@ class Control:
 
 
 def unknown_camera(name: str) -> RequestError:
-    """Return the error for a camera that is not there, or not for the one who asks."""
+    """Return the error for a camera that does not exist, or that the client may not see."""
     return RequestError("unknown_camera", f"there is no camera {name[:40]!r}")
 
 
-def _is_number(value: object, low: float, high: float) -> bool:
-    return (
-        isinstance(value, int | float)
-        and not isinstance(value, bool)
-        and low <= value <= high  # Which neither NaN is, nor a whole number too large for a float.
-    )
+def _read(kind: TypeAdapter[T], value: object) -> T | None:
+    """Return a kept value, or None if it is invalid."""
+    try:
+        return kind.validate_python(value)
+    except ValidationError:
+        return None

@@ -1,4 +1,4 @@
-"""What has happened in the last day: every notice, kept on disk so that a restart keeps it."""
+"""The notices of the last day, on disk so that they survive a restart."""
 
 import json
 import logging
@@ -26,25 +26,25 @@ KEPT_S = 24 * 3600.0
 MAX_KEPT = 2000
 
 MAX_SENT = 200
-"""Notices in one answer: more would take the hub over a millisecond to write down."""
+"""Notices in one answer: encoding more would hold up the hub for over a millisecond."""
 
 MAX_TEXT = 500
 MAX_WHO = 80
 
 SOMEBODY = "an operator"
-"""Who did something, for viewers: an operator's name is half of what a guesser needs."""
+"""Who did something, for viewers: an operator's name is half of a login."""
 
-# A slider being dragged tells of a dozen values a second; what follows the same within this time
-# takes its place.
+# A slider that is dragged causes a dozen notices a second. A notice that says the same as the one
+# before it, within this time, replaces it.
 SAME_WITHIN_S = 5.0
 
-# The file is appended to until it has so many lines more than are kept, and then written anew.
+# The file is rewritten once it has this many lines more than are kept.
 MAX_OUTDATED = 2000
 
-# What is read at the start, at most: room for every line that may be there, at its longest.
+# Most that is read at the start: room for every line at its longest.
 MAX_BYTES = 8_000_000
 
-# When the disk has refused, the file is tried again with the next notice after this time.
+# After a disk error, the next notice is written this much later at the earliest.
 RETRY_S = 5.0
 
 
@@ -55,9 +55,9 @@ class Notice:
     Attributes:
         at: When, in Unix seconds.
         level: ``info``, ``warning`` or ``error``.
-        message: What, for people, without who did it.
-        camera: To which camera; None if it concerns the whole server.
-        who: Did it; None for what happened by itself.
+        message: What happened, for people, without who did it.
+        camera: To which camera it happened; None if it concerns the whole server.
+        who: Who did it; None if it happened by itself.
     """
 
     at: float
@@ -70,7 +70,7 @@ class Notice:
         """Return the ``notice`` event's payload.
 
         Args:
-            names: Whether it says who; otherwise that it was an operator.
+            names: Whether to say who; otherwise it says "an operator".
         """
         who = self.who if names or self.who is None else SOMEBODY
         message = f"{self.message} by {who}" if who else self.message
@@ -79,7 +79,7 @@ class Notice:
         return payload | {key: value for key, value in more.items() if value}
 
     def repeats(self, other: "Notice") -> bool:
-        """Return whether this says what the other one just said, but for the numbers in it."""
+        """Return whether the other one just said the same, apart from numbers."""
         return (
             abs(self.at - other.at) < SAME_WITHIN_S
             and (self.level, self.camera, self.who) == (other.level, other.camera, other.who)
@@ -102,9 +102,9 @@ class _Entry(BaseModel):
 class Timeline:
     """Keeps the notices of the last 24 hours, and appends them to ``timeline.jsonl``.
 
-    Where there are more than fit, the camera with the most loses its oldest, so that one which
-    comes and goes all day hides nothing of the others. Writing happens on a native thread, later; a
-    disk that refuses, or a file that cannot be read, stops nothing.
+    When it is full, the camera with the most notices loses its oldest, so that a camera which comes
+    and goes all day does not push out the others' notices. Writing happens later, on a native
+    thread; neither a disk error nor an unreadable file stops the server.
 
     Args:
         folder: The state folder.
@@ -117,48 +117,48 @@ class Timeline:
         self._kept: dict[str | None, deque[Notice]] = {}
         self._count = 0
         self._lines = 0
-        """Of the file."""
+        """How many lines the file has."""
         self._unwritten: deque[Notice] = deque(maxlen=MAX_KEPT)
         self._failing = False
         self._arrived = hub.Signal()
         self._task: hub.Task | None = None
 
     def restore(self) -> None:
-        """Read what an earlier run has kept. Blocks on the disk: before anything runs."""
+        """Read the notices of earlier runs. Blocks on the disk: call it before anything runs."""
         lines, damaged = self._read(), 0
         for line in lines:
             notice = _parse(line)
             if notice is None:
                 damaged += 1
-            elif notice.at <= self._clock():  # A clock that was wrong once must not fill the list.
+            elif notice.at <= self._clock():  # Skip times of a clock that was once wrong.
                 self._keep(notice)
         self._lines = len(lines)
         if damaged:
-            log.warning("%s: %d lines cannot be read and are left out", self._file.path, damaged)
+            log.warning("%s: %d lines cannot be read and are skipped", self._file.path, damaged)
 
     def _read(self) -> list[bytes]:
-        """Return the newest lines of the file; none if there is no such file that can be read."""
+        """Return the newest lines of the file, or none if it cannot be read."""
         try:
             text = self._file.read(MAX_BYTES) or b""
         except OSError as error:
-            log.warning("%s cannot be read (%s); the timeline begins anew", self._file.path, error)
+            log.warning("%s cannot be read (%s); the timeline starts empty", self._file.path, error)
             return []
         lines = text.split(b"\n")
         whole = len(text) < MAX_BYTES
         return [line for line in lines[0 if whole else 1 :] if line]
 
     def open(self) -> None:
-        """Begin to write."""
+        """Start writing."""
         self._task = hub.spawn(self._run)
 
     def close(self) -> None:
-        """Write what waits, and end."""
+        """Write what is waiting, and stop."""
         if self._task:
             self._task.kill()
         self._write()
 
     def add(self, level: str, message: str, camera: str | None, who: str | None = None) -> Notice:
-        """Keep a notice, and return it; returns at once."""
+        """Keep a notice and return it, at once."""
         at, text = round(self._clock(), 3), message[:MAX_TEXT]
         notice = Notice(at, level, text, camera, who[:MAX_WHO] if who else None)
         self._keep(notice)
@@ -176,10 +176,10 @@ class Timeline:
         """Return the newest notices, oldest first, and whether there are earlier ones.
 
         Args:
-            sees: Whether whoever asks may know of a camera.
+            sees: Whether the client may see a camera.
             since: Only those later than this, in Unix seconds.
             before: Only those earlier than this.
-            camera: Only those of this camera; None for all, and for what concerns the server.
+            camera: Only those of this camera; None for all, and those of the whole server.
         """
         self._expire()
         earliest = since if since is not None else 0.0
@@ -236,7 +236,7 @@ class Timeline:
         waiting = list(self._unwritten)
         self._unwritten.clear()
         try:
-            # What could not be written is kept all the same, and comes with the next new file.
+            # After a failure, rewrite the file from memory: it has what could not be appended.
             if self._failing or self._lines + len(waiting) > self._count + MAX_OUTDATED:
                 self._expire()
                 kept = sorted(self._all(), key=attrgetter("at"))
@@ -253,12 +253,12 @@ class Timeline:
 
 
 def kind_of(message: str) -> str:
-    """Return a message without its numbers: what it says, whatever the value."""
+    """Return a message without its numbers."""
     return re.sub(r"\d+(?:\.\d+)?", "#", message)
 
 
 def _parse(line: bytes) -> Notice | None:
-    """Return a line's notice; None if there is none in it, as after a power cut."""
+    """Return a line's notice, or None if it is damaged, as after a power cut."""
     try:
         entry = _Entry.model_validate_json(line)
     except ValidationError:
@@ -277,7 +277,7 @@ def _lines_of(notices: list[Notice]) -> bytes:
 def _append(path: Path, notices: list[Notice]) -> None:
     with open(open_private(path, os.O_RDWR | os.O_APPEND), "ab") as file:
         size = os.fstat(file.fileno()).st_size
-        # A power cut may have left half a line, to which nothing must be added.
+        # A power cut may have left half a line: start a new one.
         whole = size == 0 or os.pread(file.fileno(), 1, size - 1) == b"\n"
         file.write((b"" if whole else b"\n") + _lines_of(notices))
 

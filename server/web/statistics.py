@@ -82,13 +82,13 @@ class Statistics:
         cameras = {}
         for name, stats in self._cameras.items():
             fanout = self._fanouts[name]
-            elsewhere = fanout.camera.elsewhere
+            owner = fanout.camera.owner
             cameras[name] = stats.take() | {
                 "viewers": len(fanout),
                 "renditions": self._take_rooms(fanout),
             }
-            if elsewhere is not None:
-                cameras[name] |= elsewhere.figures
+            if owner is not None:
+                cameras[name] |= owner.figures
         return {"at": round(time.time(), 3), "cameras": cameras, "process": self.process}
 
     def _take_rooms(self, fanout: Fanout) -> dict[str, dict[str, float]]:

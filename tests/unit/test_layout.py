@@ -22,17 +22,20 @@ MAX_LINES = 450
 # Each room of the server, and the rooms that it may use.
 SERVER = {
     "loop": set(),
-    "config": {"errors"},
+    "config": {"errors", "protocol"},
     "users": {"config", "errors"},
-    "capture": {"config", "errors", "loop", "metrics", "protocol"},
-    "control": {"capture", "config", "errors", "loop", "state", "users"},
+    "capture": {"commands", "config", "errors", "loop", "metrics", "protocol"},
+    "control": {
+        *("capture", "commands", "config", "errors", "loop", "protocol", "state", "users"),
+    },
     "delivery": {"capture", "errors", "loop", "protocol"},
     "cluster": {
-        *("backoff", "capture", "config", "delivery", "errors", "loop", "metrics", "protocol"),
-        "users",
+        *("backoff", "capture", "commands", "config", "delivery", "errors", "loop", "metrics"),
+        *("protocol", "users"),
     },
     "web": {
-        *("capture", "control", "delivery", "errors", "loop", "metrics", "protocol", "users"),
+        *("capture", "commands", "control", "delivery", "errors", "loop", "metrics", "protocol"),
+        "users",
     },
 }
 

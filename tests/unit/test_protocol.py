@@ -14,17 +14,15 @@ from websockets.frames import Frame, Opcode
 from websockets.protocol import Protocol, Side, State
 
 from server import protocol
+from server.commands import COMMANDS, Quit, SetFps, SetQuality
 from server.errors import RequestError
 from server.protocol import (
     BINARY,
     TEXT,
     CameraPayload,
     ClockPayload,
-    EmptyPayload,
-    FpsPayload,
     NoticesPayload,
     Payload,
-    QualityPayload,
     WatchPayload,
     mjpeg_part,
     parse_payload,
@@ -33,15 +31,7 @@ from server.protocol import (
     websocket_frame,
 )
 
-KINDS = [
-    CameraPayload,
-    ClockPayload,
-    EmptyPayload,
-    FpsPayload,
-    NoticesPayload,
-    QualityPayload,
-    WatchPayload,
-]
+KINDS = [CameraPayload, ClockPayload, NoticesPayload, WatchPayload, *COMMANDS.values()]
 
 anything_json = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
@@ -67,16 +57,16 @@ anything_json = st.recursive(
             {"camera": "door", "rendition": "auto", "width": 640},
             {"camera": "door", "rendition": "auto", "width": 640},
         ),
-        (FpsPayload, {"camera": "door", "fps": 0.1}, {"camera": "door", "fps": 0.1}),
-        (FpsPayload, {"camera": "door", "fps": 120}, {"camera": "door", "fps": 120.0}),
-        (FpsPayload, {"camera": "door", "fps": "source"}, {"camera": "door", "fps": "source"}),
+        (SetFps, {"camera": "door", "fps": 0.1}, {"camera": "door", "fps": 0.1}),
+        (SetFps, {"camera": "door", "fps": 120}, {"camera": "door", "fps": 120.0}),
+        (SetFps, {"camera": "door", "fps": "source"}, {"camera": "door", "fps": "source"}),
         (
-            QualityPayload,
+            SetQuality,
             {"camera": "door", "quality": "source"},
             {"camera": "door", "quality": "source"},
         ),
-        (QualityPayload, {"camera": "door", "quality": 1}, {"camera": "door", "quality": 1}),
-        (QualityPayload, {"camera": "door", "quality": 100}, {"camera": "door", "quality": 100}),
+        (SetQuality, {"camera": "door", "quality": 1}, {"camera": "door", "quality": 1}),
+        (SetQuality, {"camera": "door", "quality": 100}, {"camera": "door", "quality": 100}),
         (ClockPayload, {"t": 1.5}, {"t": 1.5, "round_trip": None}),
         (ClockPayload, {"t": 1.5, "round_trip": 0.2}, {"t": 1.5, "round_trip": 0.2}),
         (NoticesPayload, {}, {"since": None, "before": None, "camera": None}),
@@ -85,8 +75,8 @@ anything_json = st.recursive(
             {"since": 1.5, "before": 9, "camera": "door"},
             {"since": 1.5, "before": 9.0, "camera": "door"},
         ),
-        (EmptyPayload, {}, {}),
-        (EmptyPayload, {"anything": 1}, {}),
+        (Quit, {}, {}),
+        (Quit, {"anything": 1}, {}),
     ],
 )
 def test_payload_is_read(kind: type[Payload], sent: object, expected: dict[str, Any]) -> None:
@@ -96,7 +86,7 @@ def test_payload_is_read(kind: type[Payload], sent: object, expected: dict[str, 
 
 def test_missing_payload_is_an_empty_one() -> None:
     """``quit`` may come without any argument."""
-    assert parse_payload(EmptyPayload, ()) == EmptyPayload()
+    assert parse_payload(Quit, ()) == Quit()
 
 
 @pytest.mark.parametrize(
@@ -117,18 +107,18 @@ def test_missing_payload_is_an_empty_one() -> None:
         (WatchPayload, ({"camera": "door", "width": 65536},), "width"),
         (WatchPayload, ({"camera": "door", "width": 1.5},), "width"),
         (WatchPayload, ({"camera": "door", "rendition": ""},), "rendition"),
-        (FpsPayload, ({"camera": "door"},), "fps"),
-        (FpsPayload, ({"camera": "door", "fps": "5"},), "fps"),
-        (FpsPayload, ({"camera": "door", "fps": True},), "fps"),
-        (FpsPayload, ({"camera": "door", "fps": 0},), "fps"),
-        (FpsPayload, ({"camera": "door", "fps": 120.1},), "fps"),
-        (FpsPayload, ({"camera": "door", "fps": math.nan},), "fps"),
-        (FpsPayload, ({"camera": "door", "fps": math.inf},), "fps"),
-        (FpsPayload, ({"camera": "door", "fps": 10**400},), "fps"),
-        (QualityPayload, ({"camera": "door", "quality": 80.0},), "quality"),
-        (QualityPayload, ({"camera": "door", "quality": True},), "quality"),
-        (QualityPayload, ({"camera": "door", "quality": 0},), "quality"),
-        (QualityPayload, ({"camera": "door", "quality": 101},), "quality"),
+        (SetFps, ({"camera": "door"},), "fps"),
+        (SetFps, ({"camera": "door", "fps": "5"},), "fps"),
+        (SetFps, ({"camera": "door", "fps": True},), "fps"),
+        (SetFps, ({"camera": "door", "fps": 0},), "fps"),
+        (SetFps, ({"camera": "door", "fps": 120.1},), "fps"),
+        (SetFps, ({"camera": "door", "fps": math.nan},), "fps"),
+        (SetFps, ({"camera": "door", "fps": math.inf},), "fps"),
+        (SetFps, ({"camera": "door", "fps": 10**400},), "fps"),
+        (SetQuality, ({"camera": "door", "quality": 80.0},), "quality"),
+        (SetQuality, ({"camera": "door", "quality": True},), "quality"),
+        (SetQuality, ({"camera": "door", "quality": 0},), "quality"),
+        (SetQuality, ({"camera": "door", "quality": 101},), "quality"),
         (ClockPayload, ({"t": math.nan},), "t"),
         (ClockPayload, ({"t": "now"},), "t"),
         (NoticesPayload, ({"since": -1},), "since"),

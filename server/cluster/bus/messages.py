@@ -1,13 +1,14 @@
 """What nodes say to each other besides frames: JSON, checked like anything from strangers."""
 
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, Any, Literal, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from server.capture.interface import Action, SourcesOwn, State
+from server.capture.interface import State
+from server.commands import COMMANDS, CameraCommand
 from server.config.models import CAMERA_NAME
-from server.errors import ErrorCode
-from server.protocol import ControlName, ControlValue, PresetName
+from server.errors import ErrorCode, RequestError
+from server.protocol import ControlName, ControlValue, PresetName, Quality
 
 __all__ = [
     "ControlStatus",
@@ -22,6 +23,7 @@ __all__ = [
     "Status",
     "Wake",
     "parse_message",
+    "request_of",
 ]
 
 # A node with as many cameras as it may have says less than half of this.
@@ -92,7 +94,7 @@ class Chosen(Message):
     """What an operator has set, as in STATE; None is the source's own."""
 
     fps: Fps | None = None
-    quality: Annotated[int, Field(ge=1, le=100)] | None = None
+    quality: Quality | None = None
 
 
 class Status(Message):
@@ -104,7 +106,7 @@ class Status(Message):
     reason: Text
     since: Measure
     fps: Fps | None
-    quality: Annotated[int, Field(ge=1, le=100)]
+    quality: Quality
     set: Chosen | None = None
     width: Side
     height: Side
@@ -139,19 +141,50 @@ class Wake(Message):
 
 
 class Request(Message):
-    """An operator wants something of a camera."""
+    """A command for a camera of another node: ``action`` is its event, beside it are its fields.
+
+    Other fields are ignored: earlier versions send those of all commands, as null.
+    """
+
+    model_config = ConfigDict(extra="allow")
 
     id: Annotated[str, Field(min_length=1, max_length=40)]
     node: NodeId
     camera: CameraName
-    action: Action
-    fps: Annotated[float, Field(ge=0.1, le=120)] | SourcesOwn | None = None
-    quality: Annotated[int, Field(ge=1, le=100)] | SourcesOwn | None = None
-    control: ControlName | None = None
-    value: ControlValue | None = None
-    preset: PresetName | None = None
-    do: Literal["save", "apply", "delete"] | None = None
+    action: str
     who: Annotated[str, Field(min_length=1, max_length=80)]
+
+    @property
+    def command(self) -> CameraCommand:
+        """What the operator wants.
+
+        Raises:
+            RequestError: ``bad_request`` if a field is missing.
+        """
+        kind = COMMANDS.get(self.action)
+        if kind is None or not issubclass(kind, CameraCommand):
+            raise ValueError("not a command for a camera")
+        sent = (self.model_extra or {}) | {"camera": self.camera}
+        given = {name: sent[name] for name in kind.model_fields if sent.get(name) is not None}
+        if any(one.is_required() and name not in given for name, one in kind.model_fields.items()):
+            raise RequestError("bad_request", f"{self.action}: what it takes is missing")
+        return kind.model_validate(given)
+
+    def details(self) -> dict[str, Any]:
+        """Return the command's fields for the audit log; of an incomplete one, its camera."""
+        try:
+            return self.command.details()
+        except RequestError:
+            return {"camera": self.camera}
+
+    @model_validator(mode="after")
+    def _reject_wrong_fields(self) -> Self:
+        """Fail for an unknown command or a value out of range."""
+        try:
+            self.command  # noqa: B018
+        except RequestError:
+            pass  # Only incomplete, which the sender is told.
+        return self
 
 
 class Reply(Message):
@@ -172,6 +205,11 @@ class Notice(Message):
     message: Text
     camera: CameraName
     who: Annotated[str | None, Field(min_length=1, max_length=80)] = None
+
+
+def request_of(command: CameraCommand, **sender: Any) -> Request:
+    """Return a command as a request; ``sender`` is its ``id``, ``node`` and ``who``."""
+    return Request(action=command.event, **command.model_dump(), **sender)
 
 
 M = TypeVar("M", bound=Message)

@@ -107,7 +107,7 @@ class Directory:
                 self._cameras[status.name] = camera
                 log.info("camera=%s is on node %s", status.name, _shown(presence.host))
                 self._on_arrival(camera)
-            elif presence.node != camera.owner and camera.away is None:
+            elif presence.node != camera.owner_id and camera.away is None:
                 # Claims let nobody have a name that a living node has; who says so, lies.
                 self.refused += 1
                 continue
@@ -125,7 +125,7 @@ class Directory:
     def on_notice(self, notice: Notice) -> None:
         """Tell this node's dashboards what happened to a camera of another."""
         camera = self._cameras.get(notice.camera)
-        if camera is not None and camera.owner == notice.node:
+        if camera is not None and camera.owner_id == notice.node:
             self._on_notice(notice.level, notice.message, notice.camera, notice.who)
 
     @property

@@ -8,13 +8,14 @@ from typing import Any
 from server.capture.frames.frame import Frame
 from server.capture.frames.rendition import FULL, Rendition, ladder_of
 from server.capture.frames.slot import Slot
-from server.capture.interface import SOURCES_OWN, Action, Argument, State
+from server.capture.interface import State
 from server.cluster.bus.bus import Bus
 from server.cluster.bus.messages import Status, Wake
 from server.cluster.bus.numbering import Numbering
 from server.cluster.bus.outbox import Outbox
 from server.cluster.incoming.rpc import Requests
 from server.cluster.incoming.subscriber import Subscriber
+from server.commands import CameraCommand
 from server.errors import RequestError
 from server.metrics import Meter
 
@@ -29,7 +30,7 @@ class RemoteCamera:
 
     Args:
         status: The first that was heard of it.
-        owner: The node that has it.
+        owner_id: The node that has it.
         host: The name of that node's machine.
         bus: Where frames come from.
         outbox: Where to say that they are wanted.
@@ -40,7 +41,7 @@ class RemoteCamera:
     def __init__(
         self,
         status: Status,
-        owner: str,
+        owner_id: str,
         host: str,
         bus: Bus,
         outbox: Outbox,
@@ -51,10 +52,7 @@ class RemoteCamera:
         self.title = status.title
         self.ladder = ladder_of(tuple(status.widths))
         self.meter = Meter()
-        self.fps = status.fps
-        self.quality: int | None = status.quality
-        self.enabled = True
-        self.owner = owner
+        self.owner_id = owner_id
         self.host = host
         self.heard_at = time.monotonic()
         """When its node last said anything of it, in monotonic seconds."""
@@ -77,7 +75,7 @@ class RemoteCamera:
             rendition: Subscriber(
                 bus,
                 bus.name("frame", self.name, rendition.name),
-                lambda node: node == self.owner,
+                lambda node: node == self.owner_id,
                 functools.partial(self._put, slot),
                 functools.partial(self._wake, rendition.name),
                 self.meter.drops,
@@ -88,11 +86,8 @@ class RemoteCamera:
 
     # What others may ask and set.
 
-    tuning = None
-    """What is set on it is set by its node."""
-
     @property
-    def elsewhere(self) -> "RemoteCamera":
+    def owner(self) -> "RemoteCamera":
         """The way to the node that owns it."""
         return self
 
@@ -162,35 +157,19 @@ class RemoteCamera:
             if subscriber.is_open:
                 self._wake(rendition.name)
 
-    def ask(self, who: str, action: Action, value: Argument = None) -> None:
-        """Have its node carry out what an operator wants; returns when that is done."""
+    def execute(self, who: str, command: CameraCommand) -> None:
+        """Have its node carry out an operator's command; returns when that is done."""
         if self.away is not None:
             raise RequestError("unavailable", self.away)
-        status = self._requests.ask(self.owner, self.name, who, action, value)
+        status = self._requests.ask(self.owner_id, who, command)
         if status is not None and status.name == self.name:
             self._take(status)
 
-    def start(self) -> None:
-        """Ask its node to let it work."""
-        self.ask("somebody", "start")
-
-    def stop(self) -> None:
-        """Ask its node to release its source."""
-        self.ask("somebody", "stop")
-
-    def set_fps(self, fps: float | None) -> None:
-        """Ask its node for another frame rate."""
-        self.ask("somebody", "fps", SOURCES_OWN if fps is None else fps)
-
-    def set_quality(self, quality: int | None) -> None:
-        """Ask its node for another quality."""
-        self.ask("somebody", "quality", SOURCES_OWN if quality is None else quality)
-
     # What is heard.
 
-    def receive(self, status: Status, owner: str, host: str) -> None:
+    def receive(self, status: Status, owner_id: str, host: str) -> None:
         """Take what its node says of it."""
-        self.owner, self.host = owner, host
+        self.owner_id, self.host = owner_id, host
         self.heard_at = time.monotonic()
         was_away, self.away = self.away, None
         self.said_goodbye = False
@@ -198,7 +177,7 @@ class RemoteCamera:
 
     def is_other_than(self, status: Status, node: str) -> bool:
         """Return whether its name stands for a camera with other renditions from now on."""
-        may_say_so = node == self.owner or self.away is not None
+        may_say_so = node == self.owner_id or self.away is not None
         return may_say_so and ladder_of(tuple(status.widths)) != self.ladder
 
     def lose(self, reason: str) -> None:
@@ -229,8 +208,7 @@ class RemoteCamera:
             exclude=seen
         )
         self._status = status
-        self.title, self.fps, self.quality = status.title, status.fps, status.quality
-        self.enabled = status.state != "stopped"
+        self.title = status.title
         if status.state not in OPEN_STATES:
             self._clear()
         if changed:

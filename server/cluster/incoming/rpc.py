@@ -1,30 +1,29 @@
-"""What is asked of other nodes, and what they answer."""
+"""Commands sent to other nodes, and their answers."""
 
 import secrets
-from typing import Any
 
-from server.capture.interface import SOURCES_OWN, Action, Argument, PresetOrder, Setting
 from server.cluster.bus.bus import Bus
-from server.cluster.bus.messages import Reply, Request, Status
+from server.cluster.bus.messages import Reply, Status, request_of
 from server.cluster.bus.outbox import Outbox
+from server.commands import CameraCommand
 from server.errors import RequestError
 from server.loop import hub
 
-__all__ = ["Requests", "argument_of", "write_argument"]
+__all__ = ["Requests"]
 
-# A camera's node takes up to 3 s to release a device, and says so then.
+# A camera's node may take 3 s to release a device before it answers.
 DEADLINE_S = 3.3
 
 MAX_PENDING = 256
 
 
 class Requests:
-    """Asks nodes, and gives each answer to the one who asked.
+    """Sends commands to nodes and waits for their answers.
 
     Args:
         bus: For the names of channels.
         node: This node's id.
-        outbox: Where to ask.
+        outbox: Sends the requests.
     """
 
     def __init__(self, bus: Bus, node: str, outbox: Outbox) -> None:
@@ -34,29 +33,20 @@ class Requests:
         self._waiting: dict[str, tuple[str, hub.Signal]] = {}
         self._replies: dict[str, Reply] = {}
 
-    def ask(
-        self, owner: str, camera: str, who: str, action: Action, value: Argument
-    ) -> Status | None:
-        """Ask a camera's node for something and wait; return the camera's STATE after it.
+    def ask(self, owner_id: str, who: str, command: CameraCommand) -> Status | None:
+        """Send a command to a camera's node and wait; return the camera's STATE after it.
 
         Raises:
-            RequestError: What the node says, or ``unavailable`` if it says nothing in time.
+            RequestError: The node's error, or ``unavailable`` if it does not answer in time.
         """
         if len(self._waiting) >= MAX_PENDING:
             raise RequestError("rate_limited", "too many requests; wait a second")
         key = secrets.token_hex(8)
         answered = hub.Signal()
-        self._waiting[key] = owner, answered
+        self._waiting[key] = owner_id, answered
         try:
-            request = Request(
-                id=key,
-                node=self._node,
-                camera=camera,
-                action=action,
-                who=who[:80] or "somebody",
-                **write_argument(action, value),
-            )
-            self._outbox.send(self._bus.name("request", owner), request)
+            request = request_of(command, id=key, node=self._node, who=who[:80] or "somebody")
+            self._outbox.send(self._bus.name("request", owner_id), request)
             answered.wait(DEADLINE_S)
             reply = self._replies.pop(key, None)
         finally:
@@ -68,42 +58,8 @@ class Requests:
         return reply.camera
 
     def on_reply(self, reply: Reply) -> None:
-        """Give an answer to the one who waits for it, if it comes from the one who was asked."""
-        owner, answered = self._waiting.get(reply.id, ("", None))
-        if answered is not None and reply.node == owner:
+        """Hand an answer to whoever waits for it, if it is from the node that was asked."""
+        owner_id, answered = self._waiting.get(reply.id, ("", None))
+        if answered is not None and reply.node == owner_id:
             self._replies[reply.id] = reply
             answered.set()
-
-
-def write_argument(action: Action, value: Argument) -> dict[str, Any]:
-    """Return what an action takes, as a request says it."""
-    match value:
-        case Setting():
-            return {"control": value.control, "value": value.value}
-        case PresetOrder():
-            return {"preset": value.preset, "do": value.do}
-        case None:
-            return {}
-    return {action: int(value) if action == "quality" and value != SOURCES_OWN else value}
-
-
-def argument_of(request: Request) -> Argument:
-    """Return what a request's action takes.
-
-    Raises:
-        RequestError: ``bad_request`` if it is missing.
-    """
-    if request.action in ("control", "reset"):
-        lacks = request.action == "control" and (request.control is None or request.value is None)
-        value: Argument = Setting(request.control, request.value)
-    elif request.action == "preset":
-        lacks = request.preset is None or request.do is None
-        value = PresetOrder(request.preset or "", request.do or "apply")
-    elif request.action in ("fps", "quality"):
-        value = request.fps if request.action == "fps" else request.quality
-        lacks = value is None
-    else:
-        return None
-    if lacks:
-        raise RequestError("bad_request", f"{request.action}: what it takes is missing")
-    return value

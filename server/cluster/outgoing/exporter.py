@@ -7,27 +7,26 @@ from typing import Any
 
 from server.backoff import Backoff
 from server.capture.camera import Camera
-from server.capture.interface import Action, Argument
 from server.cluster.bus.bus import BUS_ERRORS, Bus, Client
 from server.cluster.bus.messages import Figures, Notice, Presence, Reply, Request, Status, Wake
 from server.cluster.bus.numbering import SEQ_PER_S
 from server.cluster.bus.outbox import Outbox
-from server.cluster.incoming.rpc import argument_of
 from server.cluster.outgoing.claims import RENEW_S, Claims
 from server.cluster.outgoing.publisher import Publisher, Rooms
+from server.commands import CameraCommand
 from server.errors import ErrorCode, RequestError
 from server.loop import hub
 from server.metrics import CameraStats
 
-__all__ = ["CarryOut", "Exporter", "Note"]
+__all__ = ["Execute", "Exporter", "Note"]
 
 log = logging.getLogger(__name__)
 
 Note = Callable[..., None]
 """Writes down who did what, from where, with what result, and more by name."""
 
-CarryOut = Callable[[str, str, Action, Argument], None]
-"""Does to a camera what an operator wants: who, camera, action and value. Raises RequestError."""
+Execute = Callable[[str, CameraCommand], None]
+"""Carries out an operator's command: who, and what. Raises RequestError."""
 
 # How often it is asked who hears frames, besides whenever somebody says so.
 DEMAND_PERIOD_S = 0.15
@@ -57,7 +56,7 @@ class Exporter:
         cameras: By name; this process's own.
         rooms: Their fanouts, by name.
         outbox: Where to say what.
-        carry_out: Does what operators elsewhere want.
+        execute: Carries out the commands of operators on other nodes.
         on_notice: Tells this node's own dashboards: level, message, camera, and who did it.
         note: Told of every request of another node, carried out or refused.
     """
@@ -70,7 +69,7 @@ class Exporter:
         cameras: Mapping[str, Camera],
         rooms: Mapping[str, Rooms],
         outbox: Outbox,
-        carry_out: CarryOut,
+        execute: Execute,
         on_notice: Callable[[str, str, str, str | None], None],
         note: Note,
     ) -> None:
@@ -80,7 +79,7 @@ class Exporter:
         self._host = host[:64]
         self._cameras = cameras
         self._outbox = outbox
-        self._carry_out = carry_out
+        self._execute = execute
         self._on_notice = on_notice
         self._claims = Claims(bus, node, self._host, tuple(cameras))
         self._publishers = {
@@ -151,7 +150,7 @@ class Exporter:
                 publisher.repeat()
 
     def on_request(self, request: Request) -> None:
-        """Carry out what an operator elsewhere wants, in a green thread of its own."""
+        """Carry out the command of an operator on another node, in a green thread of its own."""
         if self._requests >= MAX_REQUESTS:
             self._reply(request, "rate_limited", "too many requests; wait a second")
             return
@@ -163,8 +162,7 @@ class Exporter:
             if request.camera not in self._ours():
                 self._reply(request, "unavailable", "another node has this camera now")
                 return
-            value = argument_of(request)
-            self._carry_out(request.who, request.camera, request.action, value)
+            self._execute(request.who, request.command)
             self._reply(request)
         except RequestError as error:
             self._reply(request, error.code, str(error))
@@ -175,13 +173,9 @@ class Exporter:
             self._requests -= 1
 
     def _reply(self, request: Request, error: ErrorCode | None = None, message: str = "") -> None:
-        more = request.model_dump(exclude={"id", "node", "who", "action"}, exclude_none=True)
-        if isinstance(more.get("value"), tuple):
-            more["value"] = str(more["value"])
-        if request.action in ("fps", "quality"):
-            more["value"] = more.pop(request.action, None)
         where = f"node {request.node}"
-        self._note(request.who, request.action, where, error or "ok", by="bus", **more)
+        details = request.details()
+        self._note(request.who, request.action, where, error or "ok", by="bus", **details)
         camera = self._cameras.get(request.camera)
         status = self._status(request.camera) if camera and not error else None
         reply = Reply(

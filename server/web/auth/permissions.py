@@ -1,48 +1,23 @@
 """Who may do what: one table, one function."""
 
 from collections.abc import Mapping
-from enum import Enum, auto
 
+from server.commands import COMMANDS
+from server.users.needs import Need
 from server.users.users import Person
 from server.web.edge.action import parse_action
 
-__all__ = ["ASKS_FOR_BASIC", "CONTROL", "NOWHERE", "Need", "area_of", "may"]
+__all__ = ["ASKS_FOR_BASIC", "NOWHERE", "area_of", "may"]
 
 
-class Need(Enum):
-    """What a request needs."""
-
-    NOTHING = auto()
-    """Nobody has to say who they are."""
-
-    VIEWER = auto()
-    """Anybody who is known."""
-
-    OPERATOR = auto()
-    """The role of an operator."""
-
-    WHOLE_VIEWER = auto()
-    """Anybody who is known and may know of every camera: what is told names them all."""
-
-    WHOLE_OPERATOR = auto()
-    """An operator of every camera: what is done touches them all."""
-
-
-# Events by name and HTTP paths by their first part. What is not here nobody may.
+# Events by name and HTTP paths by their first part. Anything unlisted is denied.
 NEEDS: Mapping[str, Need] = {
     "connect": Need.VIEWER,
     "watch": Need.VIEWER,
     "unwatch": Need.VIEWER,
     "clock": Need.VIEWER,
     "notices": Need.VIEWER,
-    "start": Need.OPERATOR,
-    "stop": Need.OPERATOR,
-    "fps": Need.OPERATOR,
-    "quality": Need.OPERATOR,
-    "control": Need.OPERATOR,
-    "reset": Need.OPERATOR,
-    "preset": Need.OPERATOR,
-    "quit": Need.WHOLE_OPERATOR,
+    **{event: command.needs for event, command in COMMANDS.items()},
     "/": Need.VIEWER,
     "/video_feed": Need.VIEWER,
     "/snapshot": Need.VIEWER,
@@ -62,18 +37,13 @@ EMBEDDED = frozenset(
         *("connect", "watch", "unwatch", "clock"),
     }
 )
-"""All that embed tokens are for: pictures of one camera, and what a kiosk of it asks."""
-
-CONTROL = frozenset(
-    name for name, need in NEEDS.items() if need in (Need.OPERATOR, Need.WHOLE_OPERATOR)
-)
-"""The events that change something."""
+"""All that embed tokens allow: pictures of one camera, and what a kiosk of it asks."""
 
 NOWHERE = "/?action"
-"""The area of actions that there are not: in no table, so nobody may, whoever asks."""
+"""The area of unknown actions: it is not in the table, so it is denied to everybody."""
 
 ASKS_FOR_BASIC = frozenset({"/video_feed", "/snapshot", "/api"})
-"""Where clients that know nothing else may log in with HTTP Basic."""
+"""Where clients that know no other way may log in with HTTP Basic."""
 
 
 def area_of(path: str, action: str | None = None) -> str:

@@ -134,7 +134,7 @@ def create_routes(fanouts: Mapping[str, Fanout], statistics: Statistics, auth: A
     @routes.get("/readyz")
     def readyz() -> Response:
         # What another node has lost makes no web node worse than the next one.
-        own = [one.camera for one in seen().values() if one.camera.elsewhere is None]
+        own = [one.camera for one in seen().values() if one.camera.owner is None]
         failing = [
             f"{camera['name']}: {camera['state']}: {camera['reason']}\n"
             for camera in (one.describe() for one in own)

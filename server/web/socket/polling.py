@@ -1,4 +1,4 @@
-"""The answer to clients that begin with long polling, as Socket.IO's do unless told otherwise."""
+"""The answer to clients that start with long polling, as Socket.IO's do by default."""
 
 import json
 from collections.abc import Callable, Iterable
@@ -9,17 +9,17 @@ __all__ = ["NoPolling"]
 
 PATH = "/socket.io/"
 
-# As Socket.IO servers put an error, so that clients show its message.
+# The form of a Socket.IO error, so that clients show its message.
 BODY = json.dumps({"code": 0, "message": "WebSocket only: transports: ['websocket']"}).encode()
 
 Application = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
 
 class NoPolling:
-    """Tells who asks for another transport which one is spoken; lets all else through.
+    """Rejects transports other than WebSocket, and says so; passes all else on.
 
     Args:
-        application: What serves the rest.
+        application: Serves the rest.
         count: Called with the reason for every refusal.
     """
 
@@ -32,7 +32,7 @@ class NoPolling:
     def __call__(
         self, environ: dict[str, Any], start_response: Callable[..., Any]
     ) -> Iterable[bytes]:
-        """Serve the request, or say why not."""
+        """Serve the request, or answer why not."""
         if environ.get("PATH_INFO", "").startswith(PATH):
             query = parse_qs(environ.get("QUERY_STRING", ""))
             if query.get("transport", ["polling"])[0] != "websocket":

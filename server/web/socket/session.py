@@ -18,11 +18,11 @@ from server.web.socket.websocket import Message, WebSocket
 __all__ = ["Session", "SocketViewer"]
 
 ACK = re.compile(r'42\["ack", ?"([A-Za-z0-9-]{1,40})", ?([0-9]{1,15})(?:, ?([0-9]{1,6}))?\]')
-"""A Socket.IO event named ``ack`` without an answer, as JSON writers put it."""
+"""A Socket.IO event named ``ack`` without an answer, as JSON encoders write it."""
 ACK_PREFIX = '42["ack",'
-"""How any other begins."""
+"""How an ``ack`` in any other form begins."""
 
-# What more an acknowledgement says is no news of the link.
+# A longer hold says nothing about the link.
 MAX_HOLD_MS = 999_999
 
 EVENT_ID = re.compile(r"42([0-9]{0,10})\[")
@@ -30,20 +30,20 @@ RATE_LIMITED = json.dumps(
     [{"ok": False, "error": "rate_limited", "message": "too many events; wait a second"}]
 )
 
-# What a hand on a slider sends is a tenth of this.
+# Dragging a slider sends a tenth of this.
 EVENTS_PER_S = 60
 EVENT_BURST = 120
 
-# Acknowledgements of sixteen cameras at 120 fps are fewer than these; more is no dashboard.
+# Sixteen cameras at 120 fps need fewer acknowledgements; more does not come from a dashboard.
 MESSAGES_PER_S = 3000
 MESSAGES_AT_ONCE = 32
-"""How many messages are counted at a time: there are thousands a second."""
+"""Messages are counted this many at a time, as there are thousands a second."""
 
 CONNECT_PREFIX = "40"
 
 
 class SocketViewer:
-    """One camera on one dashboard: a frame needs credit, and an empty line."""
+    """One camera on one dashboard: a frame needs credit, and nothing unsent before it."""
 
     room: Room
 
@@ -53,18 +53,18 @@ class SocketViewer:
         self.last_seq = last_seq
         self.credit = credit
         self.choice = choice
-        """What picks its rendition; None for one that is fixed."""
+        """Picks its rendition; None if that is fixed."""
         self._websocket = websocket
 
     @property
     def obstacle(self) -> str | None:
-        """Why no frame can be sent now."""
+        """Why no frame can be sent now; None if one can."""
         if not self.credit.ready:
             return "credit"
         return "unsent" if self._websocket.busy else None
 
     def send(self, frame: EncodedFrame, now: float) -> str | None:
-        """Write the frame's packet without blocking."""
+        """Write the frame's packet without blocking; return the obstacle if it was not sent."""
         obstacle = self.obstacle
         if obstacle is not None:
             return obstacle
@@ -74,7 +74,7 @@ class SocketViewer:
         return None
 
     def miss(self, obstacle: str) -> None:
-        """Remember that more credit, or a smaller picture, might have carried more."""
+        """Note a missed frame, which more credit or a smaller picture might have carried."""
         if obstacle == "credit":
             self.credit.miss()
         if self.choice is not None:
@@ -82,17 +82,17 @@ class SocketViewer:
 
 
 class Session:
-    """What the server knows of one connection.
+    """One connected dashboard and what it watches.
 
     Args:
         sid: Its Socket.IO id.
         websocket: Its transport, whose messages are seen here first.
-        who: The person or address behind it, for notices.
+        who: The person or address, for notices.
         role: ``viewer`` or ``operator``.
-        credit_frames: The window to begin with.
+        credit_frames: The initial credit window.
         count_refusal: Called with the reason for every event refused here.
-        credential: By what right it is here.
-        lag_s: Returns how late the hub was in the last seconds, for a share of its measurements.
+        credential: The right by which it is connected.
+        lag_s: Returns a quantile of the hub's recent delay, in seconds.
     """
 
     def __init__(
@@ -113,45 +113,47 @@ class Session:
         self.role = role
         self.credential = credential
         self.address = ""
-        """Where it comes from."""
+        """The address it connects from."""
         self.websocket = websocket
         self._credit_frames = credit_frames
         self._watching: dict[str, tuple[Fanout, SocketViewer]] = {}
         self._last_seqs: dict[str, int] = {}
         self.bare_s = 0.0
-        """What a message takes there and back on its line, in seconds; 0 while unknown."""
+        """The round trip of a message on its link without load, in seconds; 0 while unknown."""
         self._owed_before_s = 0.0  # By viewers that ended before anything was acknowledged.
         self._events = Bucket(EVENTS_PER_S, EVENT_BURST, time.monotonic())
-        self._heard = 0
+        self._received = 0
         self._messages = Bucket(MESSAGES_PER_S, MESSAGES_PER_S, time.monotonic())
         websocket.admitted = True
         websocket.on_message = self._on_message
         websocket.on_drained = self._on_drained
 
     def watch(self, fanout: Fanout, rendition: str = FULL.name) -> None:
-        """Become a viewer of a camera; watching it anew starts with fresh credit."""
-        self._take_seat(fanout, rendition, None)
+        """Become a viewer of a camera; watching it again starts with fresh credit."""
+        self._start_watching(fanout, rendition, None)
 
     def watch_what_fits(self, fanout: Fanout, width: int | None) -> RenditionSelector:
-        """Become a viewer of a camera, of whichever rendition fits; return what picks it.
+        """Become a viewer of a camera in the rendition that fits; return what picks it.
 
         Args:
             fanout: Of the camera.
-            width: Of the tile, in device pixels; None for one that is as wide as it can be.
+            width: Of the tile, in device pixels; None for the widest rendition.
         """
-        # Watched anew because its tile changed: what is known of its link is still true.
+        # Watched again because its tile changed: what is known of its link still holds.
         _, before = self._watching.get(fanout.camera.name, (None, None))
         choice = before.choice if before is not None else None
         now = time.monotonic()
         choice = choice or RenditionSelector(fanout.camera, fanout.bytes_of, now, self._lag_s)
         choice.aim(width, before.last_seq if before is not None else 0, now)
-        self._take_seat(fanout, choice.rendition, choice)
+        self._start_watching(fanout, choice.rendition, choice)
         return choice
 
-    def _take_seat(self, fanout: Fanout, rendition: str, choice: RenditionSelector | None) -> None:
+    def _start_watching(
+        self, fanout: Fanout, rendition: str, choice: RenditionSelector | None
+    ) -> None:
         name = fanout.camera.name
-        self._put_aside(name)
-        # A frame it has had must not come again because it looked away for a moment.
+        self._carry_over(name)
+        # A frame it has had must not be sent again after a short break.
         last_seq = self._last_seqs.get(name, 0)
         credit = Credit(self._credit_frames, time.monotonic())
         viewer = SocketViewer(self.websocket, credit, last_seq, choice)
@@ -160,7 +162,7 @@ class Session:
 
     def unwatch(self, name: str) -> None:
         """Stop being a viewer of a camera."""
-        self._put_aside(name)
+        self._carry_over(name)
         watched = self._watching.pop(name, None)
         if watched is not None:
             watched[0].leave(self.sid)
@@ -170,8 +172,8 @@ class Session:
         for name in list(self._watching):
             self.unwatch(name)
 
-    def _put_aside(self, name: str) -> None:
-        """Remember of a viewer that ends what its successor must not be spared."""
+    def _carry_over(self, name: str) -> None:
+        """Carry the sequence number and the debt over to the next viewer."""
         watched = self._watching.get(name)
         if watched is not None:
             _, viewer = watched
@@ -179,21 +181,21 @@ class Session:
             self._owed_before_s += viewer.credit.waiting_s(time.monotonic())
 
     def owing_s(self, now: float) -> float:
-        """Return for how long it has owed the acknowledgement it owes longest; 0 if it owes none.
+        """Return how long its oldest missing acknowledgement has been due; 0 if none is.
 
-        Progress is an acknowledgement and nothing else: neither pongs, which a peer that never
-        reads can send for as long as it likes, nor watching anew.
+        Only an acknowledgement is progress: a peer that never reads can still send pongs, or watch
+        again, for as long as it likes.
         """
         waiting = [viewer.credit.waiting_s(now) for _, viewer in self._watching.values()]
         return max(waiting) + self._owed_before_s if any(waiting) else 0.0
 
     def acknowledge(self, name: object, seq: object, hold_ms: object = 0) -> None:
-        """Take back the credit of frames up to ``seq``; whatever makes no sense changes nothing.
+        """Return the credit of frames up to ``seq``; invalid values are ignored.
 
         Args:
             name: Of the camera.
             seq: The newest frame that the viewer has painted.
-            hold_ms: How long it had that one before it was painted, in milliseconds.
+            hold_ms: Time from its arrival to its painting, in milliseconds.
         """
         if isinstance(name, str) and isinstance(seq, int) and not isinstance(seq, bool):
             known = isinstance(hold_ms, int | float) and 0 <= hold_ms <= MAX_HOLD_MS
@@ -215,21 +217,23 @@ class Session:
             fanout.serve(viewer)
 
     def _move(self, name: str, fanout: Fanout, choice: RenditionSelector) -> None:
-        """Have it see what its choice says, and tell it what that is and why."""
+        """Switch it to the rendition that was picked, and tell it which and why."""
         fanout.move(self.sid, choice.rendition)
         said = {"camera": name, "rendition": choice.rendition, "reason": choice.reason}
-        # Past Socket.IO's queue, as we may be in a callback of the hub here, which must not wait.
-        self.websocket.say("42" + json.dumps(["rendition", said]))
+        # Not through Socket.IO's queue: this may be a callback of the hub, which must not wait.
+        self.websocket.send_text("42" + json.dumps(["rendition", said]))
 
     def _on_message(self, message: Message) -> bool:
-        """Deal with acknowledgements here.
+        """Handle acknowledgements here; return whether the message was handled.
 
-        Through Flask-SocketIO each would cost a request context and a green thread, at thousands a
-        second the larger part of the server's work; even parsing JSON would double what they cost.
+        Through Flask-SocketIO each would cost a request context and a green thread. At thousands a
+        second, that would be most of the server's work; even parsing JSON would double their cost.
         """
         now = time.monotonic()
-        self._heard += 1
-        if self._heard % MESSAGES_AT_ONCE == 0 and not self._messages.take(now, MESSAGES_AT_ONCE):
+        self._received += 1
+        if self._received % MESSAGES_AT_ONCE == 0 and not self._messages.take(
+            now, MESSAGES_AT_ONCE
+        ):
             self._count_refusal("flood")
             self.websocket.close()
             return True
@@ -238,7 +242,7 @@ class Session:
             self._acknowledge(ack[1], int(ack[2]), int(ack[3] or 0), now)
             return True
         if isinstance(message, str) and message.startswith(CONNECT_PREFIX):
-            # It is connected. Doing so over and over is the dearest thing it could ask for.
+            # It is connected already, and connecting is the most expensive event there is.
             self._count_refusal("flood")
             self.websocket.close()
             return True
@@ -254,13 +258,13 @@ class Session:
         return True
 
     def _refuse(self, message: Message) -> bool:
-        """Answer an event that is one too many; here, where it costs next to nothing."""
+        """Reject an event over the rate limit; here, where that costs next to nothing."""
         asked = EVENT_ID.match(message) if isinstance(message, str) else None
         if asked is None:
             return False  # Engine.IO's own, such as a pong.
         self._count_refusal("rate_limited")
         if asked[1]:
-            self.websocket.say(f"43{asked[1]}{RATE_LIMITED}")
+            self.websocket.send_text(f"43{asked[1]}{RATE_LIMITED}")
         return True
 
     def _on_drained(self) -> None:

@@ -1,9 +1,9 @@
-"""What a client's messages may look like, judged before Engine.IO sees them.
+"""Checks clients' messages before Engine.IO sees them.
 
-Engine.IO and Socket.IO speak more than dashboards need, and what they do not expect makes them
-raise in places that leave a ghost in the rooms: a first byte that is no packet type, an
-acknowledgement of nothing, a binary event that announces attachments without end, an event that
-calls itself ``connect``. Clients here send a few kinds of text and nothing else.
+Engine.IO and Socket.IO allow more than dashboards need, and unexpected input makes them raise where
+it leaves a dead session in the rooms: an unknown packet type, an acknowledgement of nothing, a
+binary event with endless attachments, an event named ``connect``. Clients here send a few kinds of
+text and nothing else.
 """
 
 import json
@@ -19,39 +19,39 @@ LIFECYCLE = re.compile(r"3|40(/[^,\[\]{}]*,?)?(\{.*\})?", re.DOTALL)
 GOODBYE = re.compile(r"1|41(/[^,\[\]{}]*,?)?(\{.*\})?", re.DOTALL)
 EVENT = re.compile(r"42(/[^,\[\]{}]*,)?[0-9]{0,10}(?=\[)")
 
-# Handlers by these names are the server's own, and would be run with forged data.
+# The server's own handlers have these names; an event would call them with forged data.
 RESERVED = ("connect", "disconnect", "connect_error")
 
 MAX_INTEGER_DIGITS = 20
 
 
 class Verdict(Enum):
-    """What becomes of a message."""
+    """What to do with a message."""
 
     PASS = "Engine.IO may see it"
-    DROP = "it is no event anyone could answer; counted, and forgotten"
-    LEAVE = "it says goodbye; the connection ends"
-    END = "it breaks the protocol; the connection ends"
+    DROP = "not an event that could be answered; it is counted and ignored"
+    LEAVE = "a disconnect; the connection ends"
+    END = "a protocol error; the connection ends"
 
 
 class Json:
-    """The JSON that Socket.IO is given: the standard one, with an end to the length of numbers."""
+    """The JSON codec for Socket.IO: the standard one, with a limit on the length of numbers."""
 
     dumps = staticmethod(json.dumps)
 
     @staticmethod
     def loads(text: str) -> Any:
-        """Parse JSON; an integer beyond any use becomes a float, and is refused as out of range."""
+        """Parse JSON; a huge integer becomes a float, which is rejected later as out of range."""
         return _DECODER.decode(text)
 
 
 def judge(message: str | bytes) -> Verdict:
-    """Return what becomes of a client's message."""
+    """Return what to do with a client's message."""
     if isinstance(message, bytes):
         return Verdict.END
     event = EVENT.match(message)
     if event is None:
-        # Half an event is a client's mistake; anything else is no Socket.IO client at all.
+        # Half an event is a client's mistake; anything else is not a Socket.IO client at all.
         if message.startswith("42"):
             return Verdict.DROP
         if GOODBYE.fullmatch(message):
@@ -70,5 +70,5 @@ def _bounded_int(digits: str) -> int | float:
     return int(digits) if len(digits) <= MAX_INTEGER_DIGITS else float(digits)
 
 
-# Made once: json.loads would make one for every call that gives it an option.
+# Made once: json.loads with an option would make one for every call.
 _DECODER = json.JSONDecoder(parse_int=_bounded_int)

@@ -1,10 +1,10 @@
-"""The WebSocket under Engine.IO: strict in what it reads, bounded in what it holds.
+"""The WebSocket under Engine.IO: strict parsing, bounded buffers.
 
 Engine.IO asks its driver for a class with ``wait``, ``send`` and ``close``. eventlet's own would
 accept ``permessage-deflate`` and compress every JPEG for every viewer on the hub, unmask in pure
-Python, and hoard fragments without end. This one parses with the sans-I/O protocol of the
-``websockets`` library and has a writing side of its own, on which a frame is one non-blocking write
-of bytes that all viewers share.
+Python, and buffer fragments without limit. This one parses with the sans-I/O protocol of the
+``websockets`` library and writes by itself: a frame is one non-blocking write of bytes that all
+viewers share.
 """
 
 import logging
@@ -32,34 +32,34 @@ ENVIRON_KEY = "porthole.websocket"
 MAX_MESSAGE_BYTES = 16 * 1024
 """The longest message a client may send, in all its fragments; control events are far shorter."""
 
-# Little enough that a flood of tiny messages cannot hold the hub for long; the rest waits its turn.
+# Small enough that a flood of tiny messages cannot hold up the hub for long.
 READ_BYTES = 8 * 1024
 
-# What is there in nearly all cases is one acknowledgement; a larger buffer costs more to get.
+# Nearly every read is one acknowledgement, and a larger buffer costs more to allocate.
 FIRST_READ_BYTES = 448
 
-# The head of a short masked text message, RFC 6455 section 5.2: flags, size, and the mask.
+# The header of a short masked text message, RFC 6455 section 5.2: flags, size, and the mask.
 WHOLE_TEXT = 0x81
 MASKED = 0x80
 SHORT_HEAD_BYTES = 6
 MAX_SHORT = 125
 
-# Pings and fragments in one reading; no honest client sends a tenth of that.
+# Pings and fragments in one read; no honest client sends a tenth of that.
 MAX_FRAMES_AT_ONCE = 100
 
-# Messages of a connection that is no session yet.
-MAX_MESSAGE_BYTES_BEFORE_CONNECT = 3
+# Messages of a connection that is not a session yet.
+MAX_MESSAGES_BEFORE_CONNECT = 3
 
-# Messages that Engine.IO has not yet taken.
+# Messages that wait for Engine.IO.
 MAX_UNREAD = 64
 
-# Short messages that may wait behind a frame; each answers one that the peer has sent.
+# Short messages that may wait behind a frame; each answers a message of the peer.
 MAX_PENDING_MESSAGES = 100
 
-# A connection that has not become a Socket.IO session by then never will.
+# A connection must become a Socket.IO session within this time.
 CONNECT_DEADLINE_S = 5.0
 
-# A peer that takes nothing of what is not a frame for this long has gone.
+# A peer that reads no control message for this long has gone.
 WRITE_DEADLINE_S = 20.0
 
 # A close frame with the code 1001, RFC 6455 section 7.4.1.
@@ -76,17 +76,17 @@ class WebSocket:
 
     Args:
         sock: A connected green socket whose handshake is done.
-        count_refusal: Called with ``malformed`` for every message that makes no sense.
+        count_refusal: Called with the reason for every message that is rejected.
     """
 
     def __init__(self, sock: Any, count_refusal: Callable[[str], None]) -> None:
-        # The real socket: non-blocking, without green waits. Engine.IO would set a time-out on an
-        # attribute named _sock or socket, and so make it block.
+        # The real socket: non-blocking, without green waits. Not named _sock or socket, because
+        # Engine.IO would set a timeout on it, which makes it block.
         self._kernel: socket.socket = sock.fd
         self._count_refusal = count_refusal
         self._protocol = Protocol(Side.SERVER, max_size=MAX_MESSAGE_BYTES)
         self._between_frames = True
-        self._rest = b""  # The beginning of a short message.
+        self._rest = b""  # The start of a short message that is incomplete.
         self._inbox: deque[Message] = deque()
         self._arrived = hub.Signal()
         self._fragments: list[bytes] = []
@@ -96,12 +96,12 @@ class WebSocket:
         self._drained = hub.Signal()
         self._closed = False
         self.admitted = False
-        """Whether a Socket.IO session has come of it; set by that session."""
-        self._strangers_words = 0
+        """Whether it has become a Socket.IO session; set by that session."""
+        self._messages_before_connect = 0
         self.on_message: Callable[[Message], bool] = lambda message: False
-        """Sees every message before anyone else does; True means it was dealt with."""
+        """Called first with every message; returns whether it handled the message."""
         self.on_drained: Callable[[], None] = lambda: None
-        """Called when everything that was accepted is out."""
+        """Called when everything accepted has been sent."""
         self._watch = hub.ReadWatch(self._kernel, self._on_readable)
 
     @property
@@ -111,7 +111,7 @@ class WebSocket:
 
     @property
     def busy(self) -> bool:
-        """Whether bytes of an earlier message still wait for the kernel to take them."""
+        """Whether bytes of an earlier message still wait for the kernel."""
         return bool(self._backlog)
 
     def wait(self) -> Message | None:
@@ -126,10 +126,10 @@ class WebSocket:
         return None
 
     def send(self, message: Message) -> None:
-        """Send a message, and return when the kernel has taken all of it.
+        """Send a message; return when the kernel has all of it.
 
         Raises:
-            ConnectionError: If the connection has ended, or takes nothing for too long.
+            ConnectionError: If the connection has ended, or the peer reads nothing for too long.
         """
         opcode, payload = (
             (TEXT, message.encode()) if isinstance(message, str) else (BINARY, message)
@@ -141,14 +141,14 @@ class WebSocket:
         if self._closed:
             raise ConnectionError("the connection has ended")
 
-    def say(self, text: str) -> None:
-        """Send a short text without blocking; one who lets too many pile up is cut off."""
+    def send_text(self, text: str) -> None:
+        """Send a short text without blocking; close the connection if too many are waiting."""
         if len(self._backlog) > MAX_PENDING_MESSAGES:
             self.close()
         self._write(b"".join(websocket_frame(TEXT, text.encode())))
 
     def offer(self, packet: Packet) -> bool:
-        """Send ready bytes without blocking; what the kernel does not take follows by itself.
+        """Send a packet without blocking; what the kernel does not take at once is sent later.
 
         Only for a connection that is not :attr:`busy`. Returns False if it has ended.
         """
@@ -167,7 +167,7 @@ class WebSocket:
         return True
 
     def close(self) -> None:
-        """End the connection at once; blocks nobody and wakes whoever waits on it."""
+        """End the connection at once, without blocking, and wake whoever waits on it."""
         if self._closed:
             return
         self._closed = True
@@ -177,7 +177,7 @@ class WebSocket:
             try:
                 self._kernel.send(GOING_AWAY)
             except OSError:
-                pass  # The peer was faster, or is full to the brim.
+                pass  # The peer was faster, or its buffer is full.
         self._backlog.clear()
         self._drained.set()
         if self._flusher is not None:
@@ -188,14 +188,14 @@ class WebSocket:
             pass  # The peer was faster.
 
     def close_unless_admitted(self) -> None:
-        """End a connection that nobody has claimed."""
+        """End a connection that has not become a session."""
         if not self.admitted:
             self.close()
 
     # Reading.
 
     def _on_readable(self) -> None:
-        """Take in what has come, on the hub; closes when the peer has or misbehaves."""
+        """Read what has arrived, on the hub; close if the peer has, or misbehaves."""
         try:
             data = self._kernel.recv(FIRST_READ_BYTES)
             if len(data) == FIRST_READ_BYTES:
@@ -219,10 +219,10 @@ class WebSocket:
             return b""
 
     def _take_short_texts(self, data: bytes) -> bytes:
-        """Take masked, short text messages off the front, and return what is not one.
+        """Handle short masked text messages at the start of the data; return the rest.
 
-        Acknowledgements are all like that, thousands a second. Here one costs a tenth of what it
-        does in the parser, which gets everything else. One that is not whole yet is kept.
+        Acknowledgements are like that, thousands a second. One costs a tenth here of what it does
+        in the parser, which gets everything else. An incomplete one is kept for the next read.
         """
         at, end = 0, len(data)
         while at < end and data[at] == WHOLE_TEXT and not self._closed:
@@ -287,17 +287,17 @@ class WebSocket:
                 self._pass_on(text)
 
     def _pass_on(self, message: Message) -> None:
-        """Give a message to Engine.IO, if it is one, and not too much."""
+        """Hand a message to Engine.IO, if it is valid and not one too many."""
         if not self.admitted:
-            # A client has one thing to say before it is let in, and perhaps a pong.
-            self._strangers_words += 1
-            if self._strangers_words > MAX_MESSAGE_BYTES_BEFORE_CONNECT:
+            # Before it is connected a client sends one message, and perhaps a pong.
+            self._messages_before_connect += 1
+            if self._messages_before_connect > MAX_MESSAGES_BEFORE_CONNECT:
                 self._count_refusal("flood")
                 self.close()
                 return
         verdict = judge(message)
         if verdict is Verdict.LEAVE:
-            # Socket.IO would only end its session, and nobody would count what stays open.
+            # Socket.IO would only end its session and leave the connection open, uncounted.
             self.close()
             return
         if verdict is not Verdict.PASS:
@@ -307,13 +307,13 @@ class WebSocket:
             return
         self._inbox.append(message)
         if len(self._inbox) >= MAX_UNREAD:
-            self._watch.stop()  # Until Engine.IO has caught up; TCP holds the peer back meanwhile.
+            self._watch.stop()  # Until Engine.IO has caught up; meanwhile TCP slows the peer down.
         self._arrived.set()
 
     # Writing.
 
     def _write(self, data: bytes) -> None:
-        """Give bytes to the kernel, and what it does not take to the flusher."""
+        """Hand bytes to the kernel, and what it does not take to the flusher."""
         if self._closed:
             return
         rest = memoryview(data)
@@ -334,7 +334,7 @@ class WebSocket:
             self._flusher = hub.spawn(self._flush)
 
     def _flush(self) -> None:
-        """Finish what the kernel did not take at once; :meth:`close` kills it in its wait."""
+        """Send what the kernel did not take at once; :meth:`close` kills it while it waits."""
         while self._backlog:
             hub.wait_writable(self._kernel)
             try:
@@ -354,12 +354,12 @@ class WebSocket:
 
 
 class WebSocketDriver:
-    """What Engine.IO calls to turn an HTTP request into a WebSocket.
+    """Turns an HTTP request into a WebSocket, for Engine.IO.
 
     Args:
         handler: Engine.IO's own loop over one connection.
         server: The Engine.IO server; it ends connections that no longer answer its pings.
-        count_refusal: Called with ``malformed`` for every message that makes no sense.
+        count_refusal: Called with the reason for every message that is rejected.
     """
 
     def __init__(
@@ -380,7 +380,7 @@ class WebSocketDriver:
             headers = [("Sec-WebSocket-Version", "13"), ("Content-Type", "text/plain")]
             start_response("426 Upgrade Required", headers)
             return [b"Only WebSocket version 13 is spoken here.\n"]
-        # No extension is ever answered: deflate costs 2 ms a frame and viewer, to save 2 %.
+        # No extension is ever accepted: deflate costs 2 ms a frame and viewer, to save 2 %.
         sock = environ["eventlet.input"].get_socket()
         session: Any = self._handler.__self__  # type: ignore[attr-defined]
         try:
@@ -400,7 +400,7 @@ class WebSocketDriver:
                 websocket.close()
                 hub.answer_was_sent()
         finally:
-            # Does nothing at an orderly end. Otherwise (a bad packet, a peer that had gone before
-            # the handshake, the HTTP server's deadline) a ghost would stay in the rooms.
+            # Does nothing after an orderly end. Otherwise (a bad packet, a peer gone before the
+            # handshake, the HTTP server's deadline) a dead session would stay in the rooms.
             session.close(wait=False, abort=True, reason=session.server.reason.TRANSPORT_ERROR)
         return []

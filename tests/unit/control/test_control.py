@@ -1,22 +1,39 @@
 """What operators change: at once, for everybody, and over a restart."""
 
 import json
+import re
 import time
 from collections.abc import Callable
+from functools import singledispatchmethod
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from server import commands
 from server.capture.camera import Camera
-from server.capture.interface import Argument, PresetOrder, Setting
 from server.capture.processing.transform import Transform
+from server.commands import (
+    COMMANDS,
+    CameraCommand,
+    Command,
+    Preset,
+    Quit,
+    Reset,
+    SetControl,
+    SetFps,
+    SetQuality,
+    Start,
+    Stop,
+)
 from server.control import control as control_module
 from server.control.control import Control
 from server.errors import RequestError
 from server.loop import hub
 from server.state import StateFile
 from tests.support.fakes import offline_camera, until
+
+ROOT = Path(__file__).resolve().parents[3]
 
 Notices = list[tuple[str, str, str | None]]
 
@@ -51,9 +68,9 @@ def test_changes_survive_a_restart(make: Callable[..., Control], camera: Camera)
     """Frame rate, quality and being stopped are what the next run begins with."""
     control = make(camera)
     control.restore()
-    control.set_fps("ann", camera, 12.5)
-    control.set_quality("ann", camera, 40)
-    control.stop("ann", camera)
+    control.execute("ann", SetFps(camera="door", fps=12.5))
+    control.execute("ann", SetQuality(camera="door", quality=40))
+    control.execute("ann", Stop(camera="door"))
     control.close()
 
     again = offline_camera()
@@ -68,9 +85,9 @@ def test_the_way_back_to_the_sources_own_survives_a_restart(
     """A rate set once is taken back, also one from the settings, and stays so in the next run."""
     control = make(camera)
     control.restore()
-    control.carry_out("ann", "door", "fps", 12.5)
-    control.carry_out("ann", "door", "fps", "source")
-    control.carry_out("ann", "door", "quality", "source")
+    control.execute("ann", SetFps(camera="door", fps=12.5))
+    control.execute("ann", SetFps(camera="door", fps="source"))
+    control.execute("ann", SetQuality(camera="door", quality="source"))
     now = (camera.fps, camera.quality)
     control.close()
 
@@ -86,8 +103,8 @@ def test_started_camera_stays_so(make: Callable[..., Control], camera: Camera) -
     """What was stopped and started again is not stopped in the next run."""
     control = make(camera)
     control.restore()
-    control.stop("ann", camera)
-    control.start("ann", camera)
+    control.execute("ann", Stop(camera="door"))
+    control.execute("ann", Start(camera="door"))
     control.close()
 
     again = offline_camera()
@@ -104,7 +121,7 @@ def test_changes_are_written_by_themselves(
     control.restore()
     control.open()
 
-    control.set_quality("ann", camera, 33)
+    control.execute("ann", SetQuality(camera="door", quality=33))
 
     until(lambda: (tmp_path / "state.json").exists())
     kept = json.loads((tmp_path / "state.json").read_text())
@@ -119,11 +136,11 @@ def test_changes_are_told_with_who_and_what(
     control = make(camera)
 
     for _ in range(2):
-        control.set_fps("ann", camera, 5)
-        control.set_quality("ann", camera, 70)
-        control.stop("ann", camera)
+        control.execute("ann", SetFps(camera="door", fps=5))
+        control.execute("ann", SetQuality(camera="door", quality=70))
+        control.execute("ann", Stop(camera="door"))
     for _ in range(2):
-        control.start("ann", camera)
+        control.execute("ann", Start(camera="door"))
 
     assert notices == [
         ("info", "Door set to 5 fps by ann", "door"),
@@ -177,7 +194,7 @@ def test_absent_camera_is_remembered(
     control = make(camera)
     control.restore()
 
-    control.set_quality("ann", camera, 50)
+    control.execute("ann", SetQuality(camera="door", quality=50))
     control.close()
 
     kept["cameras"]["door"] = {"quality": 50}
@@ -202,7 +219,7 @@ def test_disk_that_refuses_is_told(
 
     monkeypatch.setattr(StateFile, "save", full)
     control = make(camera)
-    control.set_quality("ann", camera, 50)
+    control.execute("ann", SetQuality(camera="door", quality=50))
 
     control.close()
 
@@ -218,7 +235,7 @@ def test_what_could_not_be_kept_is_tried_again(
     control = make(camera)
     control.open()
     (tmp_path / "state.json").mkdir()  # No file can take its place.
-    control.set_quality("ann", camera, 50)
+    control.execute("ann", SetQuality(camera="door", quality=50))
     until(lambda: notices[-1][0] == "error")
     (tmp_path / "state.json").rmdir()
 
@@ -236,7 +253,7 @@ def test_quit_is_told_and_shuts_down(
     calls: list[str] = []
     control = make(camera, shut_down=lambda: calls.append("down"))
 
-    control.quit("ann")
+    control.execute("ann", Quit())
 
     assert calls == ["down"]
     assert "ann" in notices[0][1]
@@ -261,9 +278,9 @@ def test_closing_during_a_write_waits_for_it(
     control = make(camera)
     control.restore()
     control.open()
-    control.set_quality("ann", camera, 20)
+    control.execute("ann", SetQuality(camera="door", quality=20))
     until(lambda: writing)
-    control.set_quality("ann", camera, 21)
+    control.execute("ann", SetQuality(camera="door", quality=21))
 
     control.close()
 
@@ -271,21 +288,21 @@ def test_closing_during_a_write_waits_for_it(
     assert json.loads((tmp_path / "state.json").read_text())["cameras"]["door"] == {"quality": 21}
 
 
-class ElsewhereOfTests:
-    """A node that notes what it is asked, or refuses."""
+class FakeOwner:
+    """A node that notes the commands it is sent, or refuses them."""
 
     def __init__(self) -> None:
-        self.asked: list[tuple[str, str, float | None]] = []
+        self.asked: list[tuple[str, CameraCommand]] = []
         self.figures: dict[str, object] = {}
         self.refusal: RequestError | None = None
 
-    def ask(self, who: str, action: str, value: float | None = None) -> None:
+    def execute(self, who: str, command: CameraCommand) -> None:
         if self.refusal:
             raise self.refusal
-        self.asked.append((who, action, value))
+        self.asked.append((who, command))
 
 
-def test_a_camera_elsewhere_is_changed_there(
+def test_a_camera_of_another_node_is_changed_there(
     make: Callable[..., Control],
     camera: Camera,
     notices: Notices,
@@ -293,45 +310,63 @@ def test_a_camera_elsewhere_is_changed_there(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Its own node is asked, keeps the change and tells of it; here nothing is kept or told."""
-    elsewhere = ElsewhereOfTests()
-    monkeypatch.setattr(camera, "elsewhere", elsewhere, raising=False)
+    owner = FakeOwner()
+    monkeypatch.setattr(camera, "owner", owner)
     control = make(camera)
     control.restore()
 
-    control.carry_out("ann", "door", "fps", 5.0)
-    control.carry_out("ann", "door", "stop")
-    elsewhere.refusal = RequestError("unavailable", "it is gone")
+    control.execute("ann", SetFps(camera="door", fps=5.0))
+    control.execute("ann", Stop(camera="door"))
+    owner.refusal = RequestError("unavailable", "it is gone")
     with pytest.raises(RequestError, match="gone"):
-        control.carry_out("ann", "door", "start")
+        control.execute("ann", Start(camera="door"))
     control.close()
 
-    assert elsewhere.asked == [("ann", "fps", 5.0), ("ann", "stop", None)]
+    assert owner.asked == [
+        ("ann", SetFps(camera="door", fps=5.0)),
+        ("ann", Stop(camera="door")),
+    ]
     assert notices == []
     assert not (tmp_path / "state.json").exists()
 
 
 @pytest.mark.parametrize(
-    ("action", "value", "attribute", "expected"),
+    ("command", "attribute", "expected"),
     [
-        ("fps", 5.0, "fps", 5.0),
-        ("quality", 33, "quality", 33),
-        ("quality", "source", "quality", None),
-        ("stop", None, "enabled", False),
-        ("start", None, "enabled", True),
+        (SetFps(camera="door", fps=5.0), "fps", 5.0),
+        (SetQuality(camera="door", quality=33), "quality", 33),
+        (SetQuality(camera="door", quality="source"), "quality", None),
+        (Stop(camera="door"), "enabled", False),
+        (Start(camera="door"), "enabled", True),
     ],
 )
-def test_actions_go_to_a_camera_of_our_own(
+def test_commands_go_to_a_camera_of_our_own(
     make: Callable[..., Control],
     camera: Camera,
-    action: Any,
-    value: Argument,
+    command: Command,
     attribute: str,
     expected: object,
 ) -> None:
-    """Each action by name is the one that operators know."""
-    make(camera).carry_out("ann", "door", action, value)
+    """Each command does what its name says."""
+    make(camera).execute("ann", command)
 
     assert getattr(camera, attribute) == expected
+
+
+def test_a_command_without_a_handler_is_an_error(
+    make: Callable[..., Control], camera: Camera
+) -> None:
+    """It once succeeded, and did nothing. Every command that there is has a handler."""
+
+    class Paint(CameraCommand):
+        event = "paint"
+
+    with pytest.raises(NotImplementedError, match="Paint has no handler"):
+        make(camera).execute("ann", Paint(camera="door"))
+
+    handlers = vars(Control)["_handle"].dispatcher
+    missing = handlers.dispatch(Paint)
+    assert all(handlers.dispatch(kind) is not missing for kind in COMMANDS.values())
 
 
 def test_controls_and_presets_survive_a_restart(
@@ -341,10 +376,10 @@ def test_controls_and_presets_survive_a_restart(
     control = make(camera)
     control.restore()
     camera.tuning.restore({"gain": 5}, None)
-    control.carry_out("ann", "door", "control", Setting("rotate", "90"))
-    control.carry_out("ann", "door", "control", Setting("crop", (0.0, 0.0, 0.5, 1.0)))
-    control.carry_out("ann", "door", "preset", PresetOrder("Night", "save"))
-    control.carry_out("ann", "door", "reset", Setting("crop"))
+    control.execute("ann", SetControl(camera="door", control="rotate", value="90"))
+    control.execute("ann", SetControl(camera="door", control="crop", value=(0.0, 0.0, 0.5, 1.0)))
+    control.execute("ann", Preset(camera="door", preset="Night", do="save"))
+    control.execute("ann", Reset(camera="door", control="crop"))
     control.close()
 
     again = offline_camera()
@@ -353,7 +388,7 @@ def test_controls_and_presets_survive_a_restart(
     assert again.transform == Transform(rotate=90)
     assert again.tuning.keep()["controls"] == {"gain": 5, "rotate": "90"}
     assert again.tuning.presets == ("Night",)
-    make(again).carry_out("ann", "door", "preset", PresetOrder("Night", "apply"))
+    make(again).execute("ann", Preset(camera="door", preset="Night", do="apply"))
     assert again.transform == Transform(rotate=90, crop=(0.0, 0.0, 0.5, 1.0))
     assert ("info", "Door: preset Night was saved by ann", "door") in notices
     kept = json.loads((tmp_path / "state.json").read_text())["cameras"]["door"]
@@ -371,9 +406,9 @@ def test_a_slider_on_its_way_is_told_of_once(
     control = make(camera)
 
     for left in range(10):
-        setting = Setting("crop", (left / 100, 0.0, 0.5, 1.0))
-        control.carry_out("ann", "door", "control", setting)
-    control.carry_out("bob", "door", "control", Setting("rotate", "90"))
+        area = (left / 100, 0.0, 0.5, 1.0)
+        control.execute("ann", SetControl(camera="door", control="crop", value=area))
+    control.execute("bob", SetControl(camera="door", control="rotate", value="90"))
 
     until(lambda: len(notices) == 2)
     hub.sleep(0.1)
@@ -390,6 +425,29 @@ def test_what_was_refused_is_not_told(
     control = make(camera)
 
     with pytest.raises(RequestError, match="Rotate: '45'; accepted: 0, 90, 180, 270"):
-        control.carry_out("ann", "door", "control", Setting("rotate", "45"))
+        control.execute("ann", SetControl(camera="door", control="rotate", value="45"))
 
     assert notices == []
+
+
+def test_the_new_command_of_the_docs_works(
+    make: Callable[..., Control],
+    camera: Camera,
+    notices: Notices,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """``docs/architecture.md`` shows how to add a command; that is all there is to do."""
+    text = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    names: dict[str, Any] = vars(commands) | {"_handle": singledispatchmethod(lambda *_: None)}
+    for example in re.findall(r"^```python\n(.*?)^```$", text, re.M | re.S):
+        exec(example, names)
+    monkeypatch.setattr(Control, "_handle", names["_handle"])
+    control = make(camera)
+
+    turns = []
+    for _ in range(2):
+        control.execute("ann", names["Flip"](camera="door"))
+        turns.append(camera.transform.rotate)
+
+    assert turns == [180, 0]
+    assert notices == [("info", "Door was flipped by ann", "door")] * 2

@@ -14,6 +14,7 @@ from server.cluster.incoming import subscriber as reception
 from server.cluster.incoming.directory import FORGET_S, MAX_CAMERAS, SILENT_S, Directory
 from server.cluster.incoming.remote import RemoteCamera
 from server.cluster.incoming.rpc import Requests
+from server.commands import SetFps, Stop
 from server.errors import RequestError
 from server.loop import hub
 from tests.support.bus import FakeBus, FakeSubscription
@@ -82,7 +83,7 @@ def test_camera_is_told_like_a_local_one(desk: Desk) -> None:
 
     assert told.keys() == offline_camera().describe().keys()
     assert (told["state"], told["title"], told["viewers"]) == ("live", "The door", 0)
-    assert desk.door.elsewhere is desk.door
+    assert desk.door.owner is desk.door
 
 
 def test_only_changes_are_announced(desk: Desk) -> None:
@@ -94,7 +95,7 @@ def test_only_changes_are_announced(desk: Desk) -> None:
     desk.roster.on_presence(presence(status(state="stopped", reason="stopped by an operator")))
 
     assert (before, desk.changes) == (0, ["door"])
-    assert not desk.door.enabled
+    assert desk.door.state == "stopped"
     assert desk.door.figures["captured"] == desk.door.meter.captured == 812
 
 
@@ -159,7 +160,7 @@ def test_another_node_takes_over(desk: Desk, clock: FakeClock) -> None:
     until(lambda: desk.door.state == "retrying")
     desk.roster.on_presence(presence(status(title="Heir"), node=STRANGER))
 
-    assert (before, desk.door.title, desk.door.owner) == ("First", "Heir", STRANGER)
+    assert (before, desk.door.title, desk.door.owner_id) == ("First", "Heir", STRANGER)
 
 
 def test_our_own_names_and_too_many_are_passed_over(desk: Desk) -> None:
@@ -188,7 +189,7 @@ def test_answer_counts_from_the_one_who_was_asked(desk: Desk) -> None:
     """A request goes to the owner; a stranger's answer is none, the owner's STATE is taken."""
     desk.roster.on_presence(presence(status()))
     done: list[object] = []
-    hub.spawn(lambda: done.append(desk.door.ask("ann", "fps", 5.0)))
+    hub.spawn(lambda: done.append(desk.door.execute("ann", SetFps(camera="door", fps=5))))
     desk.outbox.open()
     until(lambda: desk.bus.commands.published)
     channel, data = desk.bus.commands.published[0]
@@ -199,7 +200,7 @@ def test_answer_counts_from_the_one_who_was_asked(desk: Desk) -> None:
     desk.outbox.close()
 
     assert channel == f"test:request:{THEM}"
-    assert (asked.node, asked.who, asked.action, asked.fps) == (US, "ann", "fps", 5.0)
+    assert (asked.node, asked.who, asked.command) == (US, "ann", SetFps(camera="door", fps=5))
     assert desk.door.describe()["fps"] == 5.0
 
 
@@ -209,10 +210,10 @@ def test_request_that_fails_says_why(desk: Desk, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr("server.cluster.incoming.rpc.DEADLINE_S", 0.02)
 
     with pytest.raises(RequestError) as silent:
-        desk.door.ask("ann", "stop")
+        desk.door.execute("ann", Stop(camera="door"))
     desk.door.lose("it is gone")
     with pytest.raises(RequestError) as gone:
-        desk.door.ask("ann", "stop")
+        desk.door.execute("ann", Stop(camera="door"))
 
     assert (silent.value.code, gone.value.code, str(gone.value)) == (
         "unavailable",

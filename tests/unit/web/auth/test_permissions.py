@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from server.commands import COMMANDS
+from server.users.needs import Need
 from server.users.users import OPEN, Person
-from server.web.auth.permissions import ASKS_FOR_BASIC, CONTROL, NEEDS, NOWHERE, area_of, may
+from server.web.auth.permissions import ASKS_FOR_BASIC, NEEDS, NOWHERE, area_of, may
 
 ROOT = Path(__file__).resolve().parents[4]
 
@@ -85,10 +87,10 @@ def test_what_is_not_in_the_table_nobody_may(what: str) -> None:
 def test_the_table_has_every_event_and_route() -> None:
     """Every event the server answers and every path it serves has a row."""
     events = (ROOT / "server/web/socket/events.py").read_text(encoding="utf-8")
-    answered = re.findall(r'self\._answer\(\s*"(\w+)"', events)
+    answered = [*re.findall(r'self\._answer\(\s*"(\w+)"', events), *COMMANDS]
     routes = []
     for name in ("routes.py", "login.py"):
-        tree = ast.parse((ROOT / "server/web" / name).read_text(encoding="utf-8"))
+        tree = ast.parse((ROOT / "server/web/http" / name).read_text(encoding="utf-8"))
         for node in ast.walk(tree):
             if isinstance(node, ast.Call) and ast.unparse(node.func) in (
                 "routes.get",
@@ -103,7 +105,11 @@ def test_the_table_has_every_event_and_route() -> None:
 
 def test_control_is_what_viewers_may_not() -> None:
     """The audit log is told of exactly the events that need an operator."""
-    assert {*CONTROLLING, "quit"} == CONTROL
+    operators = {
+        what for what, need in NEEDS.items() if need in (Need.OPERATOR, Need.WHOLE_OPERATOR)
+    }
+
+    assert {*CONTROLLING, "quit"} == set(COMMANDS) == operators
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from server import protocol
+from server.commands import COMMANDS
 from server.delivery.fanout import Fanout
 from server.errors import RequestError
 from server.loop import hub
@@ -23,13 +24,11 @@ from tests.support.fakes import offline_camera, settle, until
 FUZZ = settings(max_examples=150, derandomize=True)
 
 PAYLOADS = [
-    protocol.EmptyPayload,
     protocol.CameraPayload,
     protocol.WatchPayload,
-    protocol.FpsPayload,
     protocol.NoticesPayload,
-    protocol.QualityPayload,
     protocol.ClockPayload,
+    *COMMANDS.values(),
 ]
 
 MESSAGES = [

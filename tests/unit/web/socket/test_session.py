@@ -28,7 +28,7 @@ class FakeLine:
         self.packets.append(packet.data)
         return not self.closed
 
-    def say(self, text: str) -> None:
+    def send_text(self, text: str) -> None:
         self.sayings.append(text)
 
     @property

@@ -1,0 +1,138 @@
+"""What operators can do: one class for each command.
+
+The class says everything about it: the event's name and payload with their ranges, who may send it,
+and what the audit log says. On the bus a command is the same fields, flat, with the event's name as
+``action``. Its handler is in :class:`server.control.control.Control`.
+"""
+
+from collections.abc import Mapping
+from typing import Any, ClassVar, Literal
+
+from server.protocol import (
+    CameraName,
+    ControlName,
+    ControlValue,
+    Fps,
+    Payload,
+    PresetName,
+    Quality,
+    SourcesOwn,
+)
+from server.users.needs import Need
+
+__all__ = [
+    "COMMANDS",
+    "CameraCommand",
+    "Command",
+    "Preset",
+    "Quit",
+    "Reset",
+    "SetControl",
+    "SetFps",
+    "SetQuality",
+    "Start",
+    "Stop",
+]
+
+
+class Command(Payload):
+    """Something an operator wants.
+
+    Attributes:
+        event: Its name on the wire and, as ``action``, on the bus.
+        needs: Who may send it.
+    """
+
+    event: ClassVar[str]
+    needs: ClassVar[Need]
+
+    def details(self) -> dict[str, Any]:
+        """Return its fields for the audit log."""
+        return {key: str(value) if isinstance(value, tuple) else value for key, value in self}
+
+
+class CameraCommand(Command):
+    """A command for one camera. Other nodes can send it over the bus.
+
+    Its fields must not be called ``id``, ``node``, ``action`` or ``who``, as a request's are.
+    """
+
+    needs = Need.OPERATOR
+
+    camera: CameraName
+
+
+class Start(CameraCommand):
+    """Let a stopped camera work again."""
+
+    event = "start"
+
+
+class Stop(CameraCommand):
+    """Release a camera's source until it is started again."""
+
+    event = "stop"
+
+
+class SetFps(CameraCommand):
+    """Set a camera's frame rate; ``source`` is the source's own, whatever the settings say."""
+
+    event = "fps"
+
+    fps: Fps | SourcesOwn
+
+    def details(self) -> dict[str, Any]:
+        """Return its fields for the audit log."""
+        return {"camera": self.camera, "value": self.fps}
+
+
+class SetQuality(CameraCommand):
+    """Set a camera's JPEG quality; ``source`` is that of the source's own JPEG."""
+
+    event = "quality"
+
+    quality: Quality | SourcesOwn
+
+    def details(self) -> dict[str, Any]:
+        """Return its fields for the audit log."""
+        return {"camera": self.camera, "value": self.quality}
+
+
+class SetControl(CameraCommand):
+    """Set one control of a camera, such as its brightness or rotation."""
+
+    event = "control"
+
+    control: ControlName
+    value: ControlValue
+
+
+class Reset(CameraCommand):
+    """Set one control of a camera to its default; without ``control``, all of them."""
+
+    event = "reset"
+
+    control: ControlName | None = None
+
+
+class Preset(CameraCommand):
+    """Save, apply or delete all controls of a camera under a name."""
+
+    event = "preset"
+
+    preset: PresetName
+    do: Literal["save", "apply", "delete"]
+
+
+class Quit(Command):
+    """Shut this server down."""
+
+    event = "quit"
+    needs = Need.WHOLE_OPERATOR
+
+
+COMMANDS: Mapping[str, type[Command]] = {
+    command.event: command
+    for command in (Start, Stop, SetFps, SetQuality, SetControl, Reset, Preset, Quit)
+}
+"""Every command, by event."""

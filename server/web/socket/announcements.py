@@ -1,0 +1,157 @@
+"""What dashboards are told without asking: hello, changed cameras, notices and statistics.
+
+Everything is sent once for each set of cameras that people may see, which is once in all if nobody
+is limited to some cameras.
+"""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from flask_socketio import SocketIO
+
+from server import __version__
+from server.capture.interface import CameraInterface
+from server.control.timeline import Timeline
+from server.delivery.fanout import Fanout
+from server.loop import hub
+from server.protocol import PROTOCOL_VERSION
+from server.web.socket.session import Session
+from server.web.statistics import Statistics
+
+__all__ = ["Announcements", "View", "view_of"]
+
+# Viewers coming and going change STATE; changes within this time are announced together.
+ANNOUNCE_PERIOD_S = 0.05
+
+STATS_PERIOD_S = 1.0
+
+
+class View(NamedTuple):
+    """What some people may see."""
+
+    cameras: frozenset[str] | None
+    """None for all."""
+    names: bool
+    """Whether they are told the names of operators."""
+    embedded: bool
+    """In another site's page: told states, but neither notices nor statistics."""
+
+    def sees(self, camera: str) -> bool:
+        """Return whether they may know of a camera."""
+        return self.cameras is None or camera in self.cameras
+
+    @property
+    def room(self) -> str:
+        """The Socket.IO room of everyone with this view."""
+        cameras = "all" if self.cameras is None else "some:" + ",".join(sorted(self.cameras))
+        return f"{cameras} {'named' if self.names else 'unnamed'}{' embedded' * self.embedded}"
+
+
+def view_of(session: Session) -> View:
+    """Return what a session's person may see."""
+    person = session.credential.person
+    return View(person.cameras, person.role != "viewer", person.kind == "embed")
+
+
+class Announcements:
+    """Tells dashboards what happens.
+
+    Args:
+        socketio: Sends events.
+        fanouts: By camera name, in the order of the settings.
+        sessions: Of the connected dashboards, by Socket.IO id.
+        statistics: Sent once a second.
+        timeline: Keeps the notices.
+    """
+
+    def __init__(
+        self,
+        socketio: SocketIO,
+        fanouts: Mapping[str, Fanout],
+        sessions: Mapping[str, Session],
+        statistics: Statistics,
+        timeline: Timeline,
+    ) -> None:
+        self._socketio = socketio
+        self._fanouts = fanouts
+        self._sessions = sessions
+        self._statistics = statistics
+        self._timeline = timeline
+        self._changed: dict[str, CameraInterface] = {}
+        self._announce = hub.Signal()
+        self._tasks: list[hub.Task] = []
+
+    def open(self) -> None:
+        """Start announcing changes and statistics."""
+        self._tasks = [hub.spawn(self._send_changes), hub.spawn(self._send_stats)]
+
+    def close(self) -> None:
+        """Stop announcing."""
+        for task in self._tasks:
+            task.kill()
+
+    def announce(self, camera: CameraInterface) -> None:
+        """Send a camera's STATE to everyone who may see it; returns at once."""
+        self._changed[camera.name] = camera
+        self._announce.set()
+
+    def notify(self, level: str, message: str, camera: str | None, who: str | None = None) -> None:
+        """Keep a notice, and send it to everyone who may see the camera.
+
+        Args:
+            level: ``info``, ``warning`` or ``error``.
+            message: What happened, without who did it.
+            camera: To which camera; None for the whole server.
+            who: Did it; sent to operators only.
+        """
+        notice = self._timeline.add(level, message, camera, who)
+        for view in self._views():
+            if not view.embedded and (camera is None or view.sees(camera)):
+                self._socketio.emit("notice", notice.payload(view.names), to=view.room)
+
+    def greet(self, session: Session) -> None:
+        """Send a session hello, and from then on whatever its view is sent."""
+        if session.sid not in self._sessions:
+            return  # It has disconnected in the meantime.
+        person = session.credential.person
+        # Nothing can be sent to the room before hello, as nothing here lets anyone else run.
+        self._socketio.server.enter_room(session.sid, view_of(session).room)
+        hello = {
+            "version": PROTOCOL_VERSION,
+            "server": __version__,
+            "role": session.role,
+            "user": person.name,
+            "cameras": [
+                fanout.camera.describe()
+                for name, fanout in self._fanouts.items()
+                if person.sees(name)
+            ],
+        }
+        self._socketio.emit("hello", hello, to=session.sid)
+
+    def greet_all(self) -> None:
+        """Send everyone hello again, because a camera has left the list."""
+        for session in self._sessions.values():
+            hub.spawn(self.greet, session)
+
+    def _views(self) -> set[View]:
+        return set(map(view_of, self._sessions.values()))
+
+    def _send_changes(self) -> None:
+        while True:
+            self._announce.wait()
+            changed, self._changed = self._changed, {}
+            for camera in changed.values():
+                for view in self._views():
+                    if view.sees(camera.name):
+                        self._socketio.emit("camera", camera.describe(), to=view.room)
+            hub.sleep(ANNOUNCE_PERIOD_S)
+
+    def _send_stats(self) -> None:
+        while True:
+            hub.sleep(STATS_PERIOD_S)
+            stats = self._statistics.take()
+            for view in self._views():
+                if not view.embedded:
+                    seen = {n: c for n, c in stats["cameras"].items() if view.sees(n)}
+                    self._socketio.emit("stats", stats | {"cameras": seen}, to=view.room)
