@@ -143,16 +143,17 @@ def camera(
     settings = read_settings(sources, config, state, flags)
     require_bus(settings)
     memory.keep_freed_memory()
-    from server.app import configure_logging
-    from server.headless import Headless
+    from server.log import configure_logging
+    from server.runtime import create_node
 
     configure_logging(log_level)
     lock = FolderLock(settings.state_dir, "cameras")
-    node = Headless(settings)
-    lock.tell(node.place)
+    node = create_node(settings)
+    assert node.bus
+    lock.tell(node.bus.place)
     shut_down_by_signal(node.shut_down)
     tell_missing(settings)
-    click.echo(f"Porthole {__version__} shares {_cameras(len(node.cameras))} on {node.place}")
+    click.echo(f"Porthole {__version__} shares {_cameras(len(node.cameras))} on {node.bus.place}")
     click.echo("Ctrl-C stops it.")
     sys.stdout.flush()
     node.run(on_shutdown=limit_shutdown)
@@ -228,7 +229,8 @@ def serve(settings: Settings, log_level: str, *uses: Use) -> None:
     memory.keep_freed_memory()
     if settings.server.bus is None:
         leave_out_redis()
-    from server.app import configure_logging, create_app
+    from server.app import create_app
+    from server.log import configure_logging
 
     configure_logging(log_level)
     lock = FolderLock(settings.state_dir, *uses)

@@ -424,12 +424,12 @@ class LagMeter:
         self._due = 0.0
         self._timer: Any = None
 
-    def start(self) -> None:
+    def open(self) -> None:
         """Begin to measure."""
         self.beat = time.monotonic()
         self._schedule()
 
-    def stop(self) -> None:
+    def close(self) -> None:
         """Measure no more."""
         if self._timer is not None:
             self._timer.cancel()

@@ -25,14 +25,15 @@ SERVER = {
     "config": {"errors"},
     "users": {"config", "errors"},
     "capture": {"config", "errors", "loop", "metrics", "protocol"},
-    "control": {"capture", "config", "errors", "loop", "state", "users"},
+    "control": {"addresses", "capture", "config", "errors", "loop", "state", "users"},
     "delivery": {"capture", "errors", "loop", "protocol"},
     "cluster": {
         *("backoff", "capture", "config", "delivery", "errors", "loop", "metrics", "protocol"),
         "users",
     },
     "web": {
-        *("capture", "control", "delivery", "errors", "loop", "metrics", "protocol", "users"),
+        *("addresses", "capture", "control", "delivery", "errors", "loop", "metrics", "protocol"),
+        "users",
     },
 }
 
@@ -115,7 +116,7 @@ def in_order(graph: Mapping[Path, set[Path]]) -> list[Path]:
 
 @pytest.mark.parametrize("room", SERVER)
 def test_rooms_of_the_server_use_those_below(room: str) -> None:
-    """Only ``app``, ``runtime``, ``headless`` and ``cli`` know rooms that are not listed."""
+    """Only ``app``, ``runtime`` and ``cli`` know rooms that are not listed."""
     for path in (ROOT / "server" / room).rglob("*.py"):
         used = {room_of(one, "server") for one in modules_imported(path)} - {room, "__init__"}
         assert used <= SERVER[room], shown(path)
@@ -196,6 +197,31 @@ def test_importing_the_app_starts_nothing() -> None:
         "assert len(os.listdir('/proc/self/fd')) == before[1], 'a descriptor'\n"
         "assert (socket.socket, threading.Thread.start) == real, 'patched'\n"
     )
+
+
+def test_a_camera_node_does_without_people() -> None:
+    """What ``manage.py camera`` imports holds neither Flask nor Socket.IO, nor anything of ours
+    that serves people."""
+    imports = [
+        "import sys, manage\n",
+        *(f"import {name}\n" for name in sorted(names_of_command("camera"))),
+        "import server.cluster.node\n",
+    ]
+    run(
+        "".join(imports) + "assert 'server.runtime' in sys.modules\n"
+        "libraries = {'flask', 'flask_login', 'flask_socketio', 'socketio', 'engineio'}\n"
+        "assert not libraries & sys.modules.keys(), libraries & sys.modules.keys()\n"
+        "ours = {name for name in sys.modules if name.startswith(('server.app', 'server.web.'))}\n"
+        "assert ours <= {'server.web.edge', 'server.web.edge.machine'}, ours\n"
+    )
+
+
+def names_of_command(command: str) -> set[str]:
+    """Return the modules that a command of ``manage.py`` imports when it is run."""
+    tree = ast.parse((ROOT / "manage.py").read_text(encoding="utf-8"))
+    functions = (node for node in tree.body if isinstance(node, ast.FunctionDef))
+    body = next(node for node in functions if node.name == command)
+    return {node.module for node in ast.walk(body) if isinstance(node, ast.ImportFrom)} - {None}
 
 
 def run(code: str) -> None:

@@ -12,8 +12,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from server.addresses import is_address, is_loopback, network_of
 from server.errors import ConfigError
-from server.web.edge.addresses import is_address, is_loopback, network_of
 
 __all__ = ["MAX_HEADS", "ConnectionLimiter", "OriginCheck", "framing_fault"]
 

@@ -4,8 +4,8 @@ import ipaddress
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from server.addresses import is_loopback
 from server.errors import ConfigError
-from server.web.edge.addresses import is_loopback
 
 __all__ = ["Forwarded", "asked_from_here"]
 

@@ -412,7 +412,7 @@ class Events:
     def _tell_stats(self) -> None:
         while True:
             hub.sleep(STATS_PERIOD_S)
-            stats = self._statistics.take()
+            stats = self._statistics.take(self.connections)
             for view in self._views():
                 if not view.embedded:
                     seen = {n: c for n, c in stats["cameras"].items() if view.sees(n)}

@@ -441,13 +441,13 @@ def test_gate_turns_connections_away(serve: Callable[[Application], int], gate: 
 def test_lag_of_a_blocked_hub_is_measured() -> None:
     """What holds the hub up shows as its lag, and is told once."""
     meter = hub.LagMeter()
-    meter.start()
+    meter.open()
     hub.sleep(meter.PERIOD_S / 4)
 
     time.sleep(meter.PERIOD_S + 0.05)  # The fault itself: green code that blocks.
     until(lambda: meter.worst_s > 0)
     lag_s = meter.take()
-    meter.stop()
+    meter.close()
 
     assert lag_s >= 0.04
     assert meter.worst_s == 0
