@@ -16,6 +16,7 @@ from server.control.timeline import Timeline
 from server.delivery.fanout import Fanout
 from server.log import SILENT
 from server.loop import hub
+from server.loop.http_server import serve
 from server.runtime import Runtime
 from server.web.auth.auth import Auth, is_loopback, require_users
 from server.web.auth.guard import guard_requests
@@ -158,7 +159,7 @@ class _HttpServer:
         self._task: hub.Task | None = None
 
     def open(self) -> None:
-        self._task = hub.spawn(hub.serve, *self._serving)
+        self._task = hub.spawn(serve, *self._serving)
 
     def close(self) -> None:
         if self._task:

@@ -16,6 +16,7 @@ from server.control.audit import Audit
 from server.control.control import Control
 from server.delivery.fanout import Fanout
 from server.loop import hub
+from server.loop.lag import LagMeter
 from server.loop.watchdog import Watchdog
 from server.state import StateFile
 from server.users.folder import find_faults
@@ -78,7 +79,7 @@ class Runtime:
             camera.on_notice = lambda camera, level, message: self.notify(
                 level, message, camera.name
             )
-        self.lag = hub.LagMeter(busy=lambda: any(map(len, self.fanouts.values())))
+        self.lag = LagMeter(busy=lambda: any(map(len, self.fanouts.values())))
         self.watchdog = Watchdog(self.lag)
         self.audit = Audit(settings.state_dir)
         self.sources = Sources(self.own.values())

@@ -4,7 +4,8 @@ import faulthandler
 import os
 import time
 
-from server.loop import hub, native
+from server.loop import native
+from server.loop.lag import LagMeter
 
 __all__ = ["Watchdog"]
 
@@ -25,7 +26,7 @@ class Watchdog:
 
     PERIOD_S = 0.25
 
-    def __init__(self, lag: hub.LagMeter, limit_s: float = 2.0) -> None:
+    def __init__(self, lag: LagMeter, limit_s: float = 2.0) -> None:
         self._lag = lag
         self._limit_s = limit_s
         self._closed = False

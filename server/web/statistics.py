@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from server.delivery.fanout import Fanout, Room
-from server.loop import hub
+from server.loop.lag import LagMeter
 from server.loop.watchdog import Watchdog
 from server.metrics import CameraStats, ProcessMeter
 
@@ -33,7 +33,7 @@ class Statistics:
     def __init__(
         self,
         fanouts: Mapping[str, Fanout],
-        lag: hub.LagMeter,
+        lag: LagMeter,
         watchdog: Watchdog,
     ) -> None:
         self._fanouts = fanouts
