@@ -9,7 +9,7 @@ import pytest
 
 from server.loop import http_server, hub
 from server.loop.http_server import Admission
-from server.web.edge.door import ConnectionLimiter
+from server.web.edge.admission import ConnectionLimiter
 from tests.support.fakes import OpenGate, until
 
 Application = Callable[[dict[str, object], Callable[..., object]], list[bytes]]
