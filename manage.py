@@ -34,7 +34,8 @@ import click  # noqa: E402
 
 from server import __version__  # noqa: E402
 from server import cli as commands  # noqa: E402
-from server.config.models import Settings, load_settings, server_options  # noqa: E402
+from server.config.load import load_settings  # noqa: E402
+from server.config.models import Settings, server_options  # noqa: E402
 from server.errors import ConfigError, NotYetError, SourceError  # noqa: E402
 from server.loop import hub, memory, native  # noqa: E402
 from server.users.folder import FolderLock, Use  # noqa: E402

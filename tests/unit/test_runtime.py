@@ -7,7 +7,7 @@ import pytest
 
 from server import runtime as runtime_module
 from server.capture.camera import Camera
-from server.config.models import load_settings
+from server.config.load import load_settings
 from server.loop import hub
 from server.runtime import Runtime
 

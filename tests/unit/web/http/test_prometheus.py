@@ -8,7 +8,7 @@ from typing import get_args
 from prometheus_client.parser import text_string_to_metric_families
 
 from server.app import create_app
-from server.config.models import load_settings
+from server.config.load import load_settings
 from server.errors import ErrorCode
 from server.metrics import DROPS
 from server.web.statistics import REFUSALS

@@ -16,7 +16,7 @@ from flask.testing import FlaskClient
 from server import runtime
 from server.app import App, create_app
 from server.capture.camera import Camera
-from server.config.models import load_settings
+from server.config.load import load_settings
 from server.errors import SourceError
 from server.loop import hub
 from server.users.users import UsersFile
