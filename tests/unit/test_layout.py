@@ -184,6 +184,28 @@ def test_library_is_imported_at_home_only(library: str) -> None:
     assert {user for user in users if not user.startswith(HOMES[library])} == set()
 
 
+def test_every_error_is_listed() -> None:
+    """Those that are not defined in ``errors.py`` stand in its docstring, with their file."""
+    errors = {"Exception", "BaseException", "OSError", "ValueError", "RuntimeError", "LookupError"}
+    tree = ast.parse((ROOT / "server" / "errors.py").read_text(encoding="utf-8"))
+    listed = ast.get_docstring(tree) or ""
+    classes = {
+        node.name: (path, {ast.unparse(base).split(".")[-1] for base in node.bases})
+        for path in PYTHON
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.ClassDef)
+    }
+    while found := {n for n, (_, bases) in classes.items() if bases & errors and n not in errors}:
+        errors |= found
+    ours = {name: path for name, (path, _) in classes.items() if name in errors}
+
+    assert {"ConfigError", "SandboxError", "TooManyAttempts"} <= ours.keys()
+    for name, path in ours.items():
+        assert f" {name} " in listed or name == "PortholeError", name
+        file = path.relative_to(ROOT / "server").as_posix()
+        assert file == "errors.py" or file in listed, file
+
+
 def test_importing_the_app_starts_nothing() -> None:
     """Importing makes no threads, opens no sockets, and patches nothing."""
     run(
