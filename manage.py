@@ -34,7 +34,8 @@ import click  # noqa: E402
 
 from server import __version__  # noqa: E402
 from server import cli as commands  # noqa: E402
-from server.config.models import Settings, load_settings, server_options  # noqa: E402
+from server.config.load import load_settings  # noqa: E402
+from server.config.models import Settings, server_options  # noqa: E402
 from server.errors import ConfigError, NotYetError, SourceError  # noqa: E402
 from server.loop import hub, memory, native  # noqa: E402
 from server.users.folder import FolderLock, Use  # noqa: E402
@@ -143,16 +144,17 @@ def camera(
     settings = read_settings(sources, config, state, flags)
     require_bus(settings)
     memory.keep_freed_memory()
-    from server.app import configure_logging
-    from server.headless import Headless
+    from server.log import configure_logging
+    from server.runtime import create_node
 
     configure_logging(log_level)
     lock = FolderLock(settings.state_dir, "cameras")
-    node = Headless(settings)
-    lock.tell(node.place)
+    node = create_node(settings)
+    assert node.bus
+    lock.tell(node.bus.place)
     shut_down_by_signal(node.shut_down)
     tell_missing(settings)
-    click.echo(f"Porthole {__version__} shares {_cameras(len(node.cameras))} on {node.place}")
+    click.echo(f"Porthole {__version__} shares {_cameras(len(node.cameras))} on {node.bus.place}")
     click.echo("Ctrl-C stops it.")
     sys.stdout.flush()
     node.run(on_shutdown=limit_shutdown)
@@ -230,7 +232,8 @@ def serve(settings: Settings, log_level: str, *uses: Use) -> None:
     memory.keep_freed_memory()
     if settings.server.bus is None:
         leave_out_redis()
-    from server.app import configure_logging, create_app
+    from server.app import create_app
+    from server.log import configure_logging
 
     configure_logging(log_level)
     lock = FolderLock(settings.state_dir, *uses)

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from server.config.models import load_settings
+from server.config.load import load_settings
 from server.errors import ConfigError
 from server.users.password import take_password
 from server.users.users import Account, Role, UsersFile

@@ -1,16 +1,27 @@
-"""Every error Porthole raises on purpose.
+"""The errors that one room raises for another, and where to find the rest.
 
 ::
 
     PortholeError
-    ├── ConfigError      a setting cannot be used; ends the start with exit code 2
+    ├── ConfigError       a setting cannot be used; ends the start with exit code 2
     │   └── NotYetError   what a start needs is not there, and may be later; exit code 75
-    ├── SourceError      a source cannot be opened or read; the camera tries again
+    ├── SourceError       a source cannot be opened or read; the camera tries again
     │   ├── SourceEnded   a source has no more pictures, and that is no fault
     │   └── PictureError  one picture cannot be decoded; the next one may be
-    ├── ControlError     a source does not take a value; it keeps the one it has
-    ├── EncodeError      a picture cannot be made into JPEG; the frame is dropped
-    └── RequestError     a client asked for what cannot be done; answered with its code
+    ├── ControlError      a source does not take a value; it keeps the one it has
+    ├── EncodeError       a picture cannot be made into JPEG; the frame is dropped
+    └── RequestError      a client asked for what cannot be done; answered with its code
+
+An error that is raised and caught within one room is defined where it is raised::
+
+    capture/isolation/child.py         _CloseError         the server is done with the source
+    capture/processing/runner.py       LoadError           a processor cannot be imported
+                                       _WrongResultError   a processor returned no picture
+    capture/processing/sandbox.py      SandboxError        a picture was lost with its process
+    cluster/bus/messages.py            MessageError        bytes that are no message
+    cluster/bus/frame_message.py       FrameMessageError   bytes that are no frame
+    web/auth/lanes.py                  NoLane              too many passwords at a time
+    web/auth/throttle.py               TooManyAttempts     passwords were tried too often
 """
 
 from typing import Literal

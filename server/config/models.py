@@ -1,36 +1,32 @@
-"""Settings: what may be set, its range and default, and how file, environment and flags add up.
+"""Settings: what may be set, its range and default.
 
 :class:`ServerSettings` and :class:`CameraSettings` are the one table: the file's keys, the
 ``PORTHOLE_*`` environment, the command line's flags, ``--help`` and ``docs/configuration.md`` all
-come from their fields. Later wins: default < file < environment < command line.
+come from their fields. :mod:`server.config.load` reads them.
 """
 
 import re
-import tomllib
-from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from types import NoneType
-from typing import Annotated, Any, get_args, get_origin
+from typing import Annotated, Any, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from server import protocol
-from server.config.address import ACCEPTED, Address, parse_address
-from server.config.nearest import suggest
+from server.config.address import ACCEPTED, Address
 from server.config.processors import ACCEPTED as ACCEPTED_PROCESSORS
-from server.config.processors import Processor, parse_processors
-from server.errors import ConfigError
+from server.config.processors import Processor
 from server.protocol import MAX_FPS, MAX_QUALITY, MIN_FPS, MIN_QUALITY
 
 __all__ = [
     "CAMERA_NAME",
+    "ENVIRONMENT_PREFIX",
     "Camera",
     "CameraSettings",
     "Option",
     "ServerSettings",
     "Settings",
-    "load_settings",
+    "accepted_by",
     "server_options",
 ]
 
@@ -271,221 +267,15 @@ class Option:
 def server_options() -> list[Option]:
     """Return the ``[server]`` table, a row a setting."""
     return [
-        Option(name, info.default, _accepts(ServerSettings, name), info.description or "")
+        Option(name, info.default, accepted_by(ServerSettings, name), info.description or "")
         for name, info in ServerSettings.model_fields.items()
     ]
 
 
-def load_settings(
-    sources: Iterable[str],
-    config: Path | None,
-    state_dir: Path | None,
-    flags: Mapping[str, str],
-    environment: Mapping[str, str],
-) -> Settings:
-    """Return the settings that a file, the environment and the command line add up to.
-
-    Args:
-        sources: ``[NAME=]SOURCE`` from the command line; with any, the file's cameras are not used.
-        config: The settings file, if one was named.
-        state_dir: Where run-time changes are kept; ``.porthole`` beside the file if None.
-        flags: ``[server]`` settings from the command line, name to text.
-        environment: The process's environment; only ``PORTHOLE_*`` is read.
-
-    Raises:
-        ConfigError: In one line that names the key, the value and what would be accepted.
-    """
-    document = _read_file(config) if config else {}
-    folder = config.parent if config else Path()
-    where = str(config)
-    for key in document:
-        if key not in ("server", "camera"):
-            raise ConfigError(
-                f"{where}: {key!r} is unknown{_hint_for_table(key)}; "
-                "accepted: [server] and [[camera]]"
-            )
-
-    values = document.get("server", {})
-    if not isinstance(values, dict):
-        raise ConfigError(f"{where}: server = {values!r} is no table; accepted: [server]")
-    server = _validate(ServerSettings, values, f"{where}: server.")
-    _check_variables(environment)
-    for option in server_options():
-        if option.variable in environment:
-            text = environment[option.variable]
-            server = _override(server, option.name, text, f"environment: {option.variable}")
-        if option.name in flags:
-            server = _override(server, option.name, flags[option.name], option.flag)
-
-    named = list(sources)
-    if named:
-        cameras = _cameras_from_arguments(named, server)
-    elif "camera" in document:
-        cameras = _cameras_from_file(document["camera"], server, folder, where)
-    else:
-        cameras = _cameras_from_arguments(["test:"], server)
-    return Settings(server, cameras, state_dir or folder / ".porthole")
-
-
-def _read_file(path: Path) -> dict[str, Any]:
-    try:
-        # Windows editors put a byte order mark in front.
-        text = path.read_text(encoding="utf-8-sig")
-        # UTF-16 without such a mark can be read as UTF-8, with a zero beside each letter.
-        if "\0" in text:
-            raise UnicodeError("zero bytes")
-        return tomllib.loads(text)
-    except OSError as error:
-        raise ConfigError(
-            f"{path}: cannot be read ({error.strerror}); accepted: a readable TOML file"
-        ) from error
-    except UnicodeError as error:
-        raise ConfigError(
-            f"{path}: is no text in UTF-8 ({error}); accepted: a TOML file saved as UTF-8"
-        ) from error
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"{path}: is no TOML ({error}); accepted: a TOML file") from error
-
-
-def _hint_for_table(key: str) -> str:
-    if key in ServerSettings.model_fields:
-        return " here (it belongs under [server])"
-    return suggest(key, ("server", "camera"))
-
-
-def _check_variables(environment: Mapping[str, str]) -> None:
-    """Refuse variables that look like settings and are none: one mistyped must not be ignored."""
-    known = [option.variable for option in server_options()]
-    for name in environment:
-        if name.startswith(ENVIRONMENT_PREFIX) and name not in known:
-            # Without what all begin with, which makes everything look alike.
-            bare = [one.removeprefix(ENVIRONMENT_PREFIX) for one in known]
-            hint = suggest(name.removeprefix(ENVIRONMENT_PREFIX), bare)
-            raise ConfigError(
-                f"environment: {name} is unknown{hint}; accepted: {ENVIRONMENT_PREFIX} and one of "
-                f"{', '.join(bare)}"
-            )
-
-
-def _validate(table: type[Any], values: Mapping[str, Any], where: str) -> Any:
-    try:
-        return table.model_validate(dict(values))
-    except ValidationError as error:
-        # A name that is unknown may be why another is missing.
-        first = min(error.errors(), key=lambda one: one["type"] != "extra_forbidden")
-        key = str(first["loc"][0])
-        if first["type"] == "extra_forbidden":
-            accepted = ", ".join(table.model_fields)
-            hint = suggest(key, table.model_fields)
-            raise ConfigError(f"{where}{key} is unknown{hint}; accepted: {accepted}") from None
-        accepted = _accepts(table, key)
-        if first["type"] == "missing":
-            raise ConfigError(f"{where}{key} is missing; accepted: {accepted}") from None
-        value = "that" if key == "bus" else _show(values[key], key)
-        raise ConfigError(f"{where}{key} = {value} cannot be used; accepted: {accepted}") from None
-
-
-def _show(value: object, key: str = "") -> str:
-    text = repr(value)
-    if "://" in text and key != "frame_ancestors":
-        return f"a {type(value).__name__}"  # A source in it may hold a password.
-    return text if len(text) <= 80 else text[:77] + "..."
-
-
-def _accepts(table: type[BaseModel], key: str) -> str:
+def accepted_by(table: type[BaseModel], key: str) -> str:
     """Return what a field accepts; the words sit in the annotation or one level inside it."""
     info = table.model_fields[key]
     found = list(info.metadata)
     for part in get_args(info.annotation):
         found.extend(getattr(part, "__metadata__", ()))
     return next(item.words for item in found if isinstance(item, Accepts))
-
-
-def _override(server: ServerSettings, name: str, text: str, where: str) -> ServerSettings:
-    accepted = _accepts(ServerSettings, name)
-    try:
-        value = _read_text(ServerSettings.model_fields[name].annotation, text)
-        changed = ServerSettings.model_validate(server.model_dump() | {name: value})
-    except (ValueError, ValidationError):
-        shown = repr(text) if name != "bus" else "that"  # Which may hold a password.
-        raise ConfigError(f"{where}: {shown} cannot be used; accepted: {accepted}") from None
-    return changed
-
-
-def _read_text(kind: Any, text: str) -> object:
-    if NoneType in get_args(kind):
-        kind = next(one for one in get_args(kind) if one is not NoneType)
-    if get_origin(kind) is Annotated:
-        kind = get_args(kind)[0]
-    if kind is str:
-        return text
-    if kind is int:
-        return int(text)
-    if get_origin(kind) is tuple:
-        return tuple(filter(None, (name.strip() for name in text.split(","))))
-    return float(text)
-
-
-def _cameras_from_arguments(named: list[str], server: ServerSettings) -> tuple[Camera, ...]:
-    cameras: dict[str, Camera] = {}
-    for argument in named:
-        name, equals, source = argument.partition("=")
-        if not equals or not CAMERA_NAME.fullmatch(name):
-            name, source = "", argument
-        try:
-            address = parse_address(source, Path())
-        except ConfigError as error:
-            raise ConfigError(f"source {error}") from None
-        if name in cameras:
-            raise ConfigError(f"name {name!r} is given twice; accepted: a name of its own for each")
-        name = name or _free_name(address.name, cameras)
-        title = name if equals and name in argument else name.replace("-", " ").capitalize()
-        cameras[name] = Camera(
-            name, title, address, server.fps, server.quality, check_every=server.check_every
-        )
-    return tuple(cameras.values())
-
-
-def _free_name(name: str, taken: Mapping[str, object]) -> str:
-    candidates = [name, *(f"{name}-{number}" for number in range(2, len(taken) + 3))]
-    return next(candidate for candidate in candidates if candidate not in taken)
-
-
-def _cameras_from_file(
-    tables: object, server: ServerSettings, folder: Path, where: str
-) -> tuple[Camera, ...]:
-    if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
-        raise ConfigError(
-            f"{where}: camera = {_show(tables)} is no list of tables; accepted: [[camera]]"
-        )
-    if not tables:
-        raise ConfigError(f"{where}: camera is an empty list; accepted: [[camera]] tables")
-    cameras: dict[str, Camera] = {}
-    for number, table in enumerate(tables, start=1):
-        place = f"{where}: camera {table.get('name', number)!r:.42}: "
-        settings = _validate(CameraSettings, table, place)
-        if settings.name in cameras:
-            raise ConfigError(
-                f"{where}: camera {number}: name = {settings.name!r} is taken by another camera; "
-                "accepted: a name of its own for each"
-            )
-        try:
-            address = parse_address(settings.source, folder)
-        except ConfigError as error:
-            raise ConfigError(f"{place}source = {error}") from None
-        try:
-            process = parse_processors(settings.process, folder)
-        except ConfigError as error:
-            raise ConfigError(f"{place}process: {error}") from None
-        cameras[settings.name] = Camera(
-            settings.name,
-            settings.title or settings.name,
-            address,
-            settings.fps or server.fps,
-            settings.quality or server.quality,
-            settings.skip_unchanged,
-            settings.renditions,
-            process,
-            server.check_every if settings.check_every is None else settings.check_every,
-        )
-    return tuple(cameras.values())

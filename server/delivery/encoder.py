@@ -12,7 +12,7 @@ from server.delivery.packet import Packet
 from server.errors import EncodeError
 from server.protocol import mjpeg_part, socket_packet
 
-__all__ = ["EncodedFrame", "encode_jpeg", "pass_through", "scale_and_encode"]
+__all__ = ["EncodedFrame", "encode_jpeg", "pass_through"]
 
 # The largest side JPEG's 16-bit fields can hold.
 MAX_SIDE = 65535
@@ -86,8 +86,8 @@ def pass_through(frame: Frame, camera: str, rendition: str) -> EncodedFrame:
     )
 
 
-def scale_and_encode(
-    frame: Frame, camera: str, rendition: str, width: int | None, quality: int
+def encode_jpeg(
+    frame: Frame, camera: str, rendition: str, quality: int, width: int | None = None
 ) -> tuple[EncodedFrame, Image, float]:
     """Return the frame as JPEG of at most a width, its pixels in that size, and the seconds taken.
 
@@ -98,35 +98,8 @@ def scale_and_encode(
         frame: With pixels as uint8, shape (height, width, 3), BGR order.
         camera: The camera's name.
         rendition: What to call the result.
+        quality: JPEG quality, 1 to 100.
         width: In pixels; None, or more than the picture has, leaves it as it is.
-        quality: JPEG quality, 1 to 100.
-
-    Raises:
-        EncodeError: If OpenCV refuses the pixels; names the camera and shape.
-    """
-    started = time.perf_counter()
-    image = frame.picture
-    assert not isinstance(image, Jpeg), "pixels are needed"
-    if width is not None and width < image.shape[1]:
-        size = width, max(1, round(image.shape[0] * width / image.shape[1]))
-        image = cast(Image, cv2.resize(image, size, interpolation=cv2.INTER_AREA))
-        frame = Frame(image, frame.seq, frame.at_unix)
-    encoded, _ = encode_jpeg(frame, camera, rendition, quality)
-    return encoded, image, time.perf_counter() - started
-
-
-def encode_jpeg(
-    frame: Frame, camera: str, rendition: str, quality: int
-) -> tuple[EncodedFrame, float]:
-    """Return the frame as JPEG, and the seconds that took.
-
-    Blocks for some milliseconds: call it through ``hub.run_native``.
-
-    Args:
-        frame: With pixels as uint8, shape (height, width, 3), BGR order.
-        camera: The camera's name.
-        rendition: What to call the result.
-        quality: JPEG quality, 1 to 100.
 
     Raises:
         EncodeError: If OpenCV refuses the pixels; names the camera and shape.
@@ -134,6 +107,9 @@ def encode_jpeg(
     started = time.perf_counter()
     image = frame.picture
     assert not isinstance(image, Jpeg), "nothing is left to encode"
+    if width is not None and width < image.shape[1]:
+        size = width, max(1, round(image.shape[0] * width / image.shape[1]))
+        image = cast(Image, cv2.resize(image, size, interpolation=cv2.INTER_AREA))
     height, width = image.shape[:2]
     if max(height, width) > MAX_SIDE:
         raise EncodeError(f"camera {camera!r}: {width} x {height} is too large for JPEG")
@@ -146,4 +122,4 @@ def encode_jpeg(
     encoded = EncodedFrame(
         camera, rendition, frame.seq, frame.at_unix, width, height, jpeg.tobytes()
     )
-    return encoded, time.perf_counter() - started
+    return encoded, image, time.perf_counter() - started

@@ -14,6 +14,7 @@ from server.capture.frames.rendition import FULL
 from server.delivery.encoder import EncodedFrame
 from server.delivery.fanout import Fanout, Room
 from server.loop import hub
+from server.loop.http_server import answer_was_sent
 from server.protocol import BOUNDARY
 
 __all__ = ["FrameWaiter", "MjpegViewer"]
@@ -168,7 +169,7 @@ class MjpegViewer:
                 self._fanout.serve(self)
         self._fanout.leave(self)
         if self._rest:
-            hub.answer_was_sent()  # Or the end of the answer would be written into a picture.
+            answer_was_sent()  # Or the end of the answer would be written into a picture.
 
     def _finish(self) -> bool:
         """Write what is left and wait until it is on the wire; False if the peer takes nothing."""

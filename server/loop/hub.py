@@ -1,8 +1,8 @@
-"""The event loop, and the only module that imports eventlet.
+"""The event loop: green threads, native calls, and waiting on sockets.
 
 Everything else asks here for green threads, for sleeping and waiting, for native threads and for
-serving sockets. eventlet is in maintenance mode: should it have to be replaced, this file (and the
-first lines of ``manage.py``) is what changes.
+listening. eventlet is in maintenance mode: should it have to be replaced, this file, its neighbours
+``http_server.py`` and ``lag.py``, and the first lines of ``manage.py`` are what changes.
 
 Two kinds of code run in this program. *Green* code shares the one hub and must never block it;
 *native* code runs on a real thread through :func:`run_native`, may block, and must not touch green
@@ -11,32 +11,22 @@ standard library is in :mod:`server.loop.native`.
 """
 
 import atexit
-import errno
-import functools
 import os
 import socket
-import time
-from collections import deque
 from collections.abc import Callable
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 import eventlet
-from eventlet import event, greenio, greenthread, hubs, tpool, wsgi
-
-from server.loop.turns import Turns
+from eventlet import event, greenthread, hubs, tpool
 
 __all__ = [
-    "Admission",
-    "LagMeter",
     "ReadWatch",
     "Signal",
     "Task",
-    "answer_was_sent",
     "call_later",
     "exit_now",
     "listen",
     "run_native",
-    "serve",
     "size_native_pool",
     "sleep",
     "spawn",
@@ -222,194 +212,9 @@ def listen(host: str, port: int) -> socket.socket:
     return listener
 
 
-class Admission(Protocol):
-    """Decides which connections and requests :func:`serve` lets in."""
-
-    def enter(self, key: object, address: str, end: Callable[[], None]) -> None:
-        """Note a new connection; ``end`` is called, once at most, when it has to give way."""
-
-    def admit(self, key: object) -> bytes | None:
-        """Note that a request's head is whole, or return the answer that turns it away."""
-
-    def await_next(self, key: object) -> None:
-        """Note that a request was answered, and the next one's head is awaited."""
-
-    def leave(self, key: object) -> None:
-        """Forget a connection that has ended."""
-
-    def fault(self, version: str, headers: Any) -> bytes | None:
-        """Return the answer to a request that is refused for its framing, or None."""
-
-
-def serve(listener: socket.socket, application: Callable[..., Any], gate: Admission) -> None:
-    """Serve a WSGI application on ``listener`` until this green thread is killed.
-
-    The accept loop is our own: eventlet's ends for good when the process runs out of descriptors,
-    while here the connections there are may end and free some.
-    """
-    server = wsgi.Server(
-        listener,
-        listener.getsockname(),
-        application,
-        protocol=_StrictProtocol,
-        log_output=False,
-        debug=False,  # The default sends tracebacks to clients.
-        minimum_chunk_size=1,  # The default holds parts under 4 kB back: small MJPEG frames.
-        socket_timeout=60,
-    )
-    server.gate = gate
-    server.turns = Turns()
-    while True:
-        # Connections that wait are accepted without a pause, and strangers can always have more.
-        sleep(0)
-        try:
-            connection, address = listener.accept()
-        except OSError as error:
-            if error.errno in (errno.EBADF, errno.EINVAL):
-                return
-            sleep(0.1)
-            continue
-        gate.enter(connection, address[0], functools.partial(greenio.shutdown_safe, connection))
-        eventlet.spawn_n(_converse, server, connection, address)
-        sleep(0)  # Let it read what has come, before the next one has it give way.
-
-
-class _StrictProtocol(wsgi.HttpProtocol):  # type: ignore[misc]
-    """eventlet's HTTP, with one deadline for a request's head, and no ambiguous framing."""
-
-    HEAD_DEADLINE_S = 15.0
-    """From when a request may begin until its headers are whole; so also how long a connection
-    may idle. A byte a second outlives every time-out that counts from the last one."""
-
-    answered = False
-
-    def handle_one_request(self) -> None:
-        if self.answered:
-            self.server.gate.await_next(self.connection)
-        self.answered = True
-        self._deadline = eventlet.Timeout(self.HEAD_DEADLINE_S)
-        try:
-            super().handle_one_request()
-        finally:
-            self._deadline.cancel()
-            self.server.turns.give()
-
-    def parse_request(self) -> bool:
-        # Whoever sends the next request as soon as it has an answer would never be waited for, and
-        # so keep the hub to itself.
-        self.server.turns.take()
-        if not super().parse_request():
-            return False
-        self._deadline.cancel()
-        if self.headers.get("Content-Length", "0") != "0":
-            # The body, and with it the answer: nothing that takes a body takes long.
-            self._deadline = eventlet.Timeout(self.HEAD_DEADLINE_S)
-        gate = self.server.gate
-        refusal = gate.fault(self.request_version, self.headers) or gate.admit(self.connection)
-        if refusal is not None:
-            self.wfile.write(refusal)
-            self.close_connection = True
-            return False
-        self.server.turns.take()  # Parsing was one turn, and answering is another.
-        return True
-
-    def get_environ(self) -> dict[str, Any]:
-        environ: dict[str, Any] = super().get_environ()
-        environ["SERVER_PROTOCOL"] = self.request_version  # eventlet's is always HTTP/1.0.
-        return environ
-
-    def finish(self) -> None:
-        try:
-            super().finish()
-        finally:
-            # Left open where the peer broke off, it would keep the descriptor until some garbage
-            # collection, for the protocol is part of a cycle.
-            self.rfile.close()
-
-    def log_message(self, *_: object) -> None:
-        """Say nothing: what strangers send is counted, not logged."""
-
-
-def _converse(server: wsgi.Server, connection: Any, address: tuple[str, int]) -> None:
-    try:
-        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        connection.settimeout(server.socket_timeout)
-        server.process_request([address, connection, wsgi.STATE_IDLE])
-    except (OSError, eventlet.Timeout):
-        pass  # The peer has gone, or dawdled, in mid-sentence.
-    finally:
-        server.gate.leave(connection)
-        greenio.shutdown_safe(connection)
-        connection.close()
-
-
 def call_later(seconds: float, function: Callable[..., object], *args: object) -> None:
     """Run ``function`` in a green thread of its own after some seconds."""
     eventlet.spawn_after(seconds, function, *args)
-
-
-def answer_was_sent() -> None:
-    """Tell the server that the running request was answered on its socket, so it sends nothing."""
-    wsgi.WSGI_LOCAL.already_handled = True
-
-
-class LagMeter:
-    """Measures how late the hub runs what is due: the drift of a 20 ms timer.
-
-    Args:
-        busy: Whether anything goes on that could hold the hub up. An idle server would do little
-            else but measure, so then it does so less often.
-    """
-
-    PERIOD_S = 0.02
-    IDLE_PERIOD_S = 0.2
-
-    RECENT = 250
-    """How many measurements a quantile is of: five seconds of a busy server."""
-
-    def __init__(self, busy: Callable[[], bool] = lambda: True) -> None:
-        self._busy = busy
-        self.worst_s = 0.0
-        """The largest lag since the last :meth:`take`, in seconds."""
-        self.beat = time.monotonic()
-        """When the hub last ran, in monotonic seconds; read by the watchdog's native thread."""
-        self._recent: deque[float] = deque(maxlen=self.RECENT)
-        self._due = 0.0
-        self._timer: Any = None
-
-    def start(self) -> None:
-        """Begin to measure."""
-        self.beat = time.monotonic()
-        self._schedule()
-
-    def stop(self) -> None:
-        """Measure no more."""
-        if self._timer is not None:
-            self._timer.cancel()
-
-    def take(self) -> float:
-        """Return the worst lag since the last call, in seconds, and start anew."""
-        worst, self.worst_s = self.worst_s, 0.0
-        return worst
-
-    def quantile(self, share: float) -> float:
-        """Return the lag that this share of the last five seconds' did not exceed, in seconds."""
-        ordered = sorted(self._recent)
-        return ordered[min(len(ordered) - 1, int(share * len(ordered)))] if ordered else 0.0
-
-    def _schedule(self) -> None:
-        # A timer of the hub's own: a green thread that sleeps would cost twice as much, and this
-        # is most of what an idle server does.
-        period_s = self.PERIOD_S if self._busy() else self.IDLE_PERIOD_S
-        self._due = self.beat + period_s
-        self._timer = hubs.get_hub().schedule_call_global(period_s, self._tick)
-
-    def _tick(self) -> None:
-        self.beat = time.monotonic()
-        lag_s = max(0.0, self.beat - self._due)
-        self.worst_s = max(self.worst_s, lag_s)
-        self._recent.append(lag_s)
-        self._schedule()
 
 
 def exit_now(code: int) -> None:

@@ -4,7 +4,8 @@ import faulthandler
 import os
 import time
 
-from server.loop import hub, native
+from server.loop import native
+from server.loop.lag import LagMeter
 
 __all__ = ["Watchdog"]
 
@@ -25,24 +26,24 @@ class Watchdog:
 
     PERIOD_S = 0.25
 
-    def __init__(self, lag: hub.LagMeter, limit_s: float = 2.0) -> None:
+    def __init__(self, lag: LagMeter, limit_s: float = 2.0) -> None:
         self._lag = lag
         self._limit_s = limit_s
-        self._stopped = False
+        self._closed = False
         self.hangs = 0
         """How often the hub stood still for too long. Written by the watchdog's thread only."""
 
-    def start(self) -> None:
+    def open(self) -> None:
         """Begin to watch."""
         native.threading.Thread(target=self._run, name="watchdog", daemon=True).start()
 
-    def stop(self) -> None:
+    def close(self) -> None:
         """Watch no more; takes effect within a period."""
-        self._stopped = True
+        self._closed = True
 
     def _run(self) -> None:
         dumped_for, last_dump = 0.0, -DUMP_PAUSE_S
-        while not self._stopped:
+        while not self._closed:
             native.sleep(self.PERIOD_S)
             beat = self._lag.beat
             if time.monotonic() - beat > self._limit_s and beat != dumped_for:

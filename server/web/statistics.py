@@ -2,11 +2,11 @@
 
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from server.delivery.fanout import Fanout, Room
-from server.loop import hub
+from server.loop.lag import LagMeter
 from server.loop.watchdog import Watchdog
 from server.metrics import CameraStats, ProcessMeter
 
@@ -28,20 +28,17 @@ class Statistics:
         fanouts: By camera name.
         lag: Measures the hub.
         watchdog: Counts its hangs.
-        connections: Returns how many dashboards are connected.
     """
 
     def __init__(
         self,
         fanouts: Mapping[str, Fanout],
-        lag: hub.LagMeter,
+        lag: LagMeter,
         watchdog: Watchdog,
-        connections: Callable[[], int],
     ) -> None:
         self._fanouts = fanouts
         self._lag = lag
         self._watchdog = watchdog
-        self._connections = connections
         self._cameras: dict[str, CameraStats] = {}
         self._rooms: dict[Room, tuple[float, int, int]] = {}
         self._follow()
@@ -69,13 +66,17 @@ class Statistics:
         """Return how late the hub was in the last seconds, for a share of the measurements."""
         return self._lag.quantile(share)
 
-    def take(self) -> dict[str, Any]:
-        """Return the ``stats`` payload for the time since the last call."""
+    def take(self, connections: int) -> dict[str, Any]:
+        """Return the ``stats`` payload for the time since the last call.
+
+        Args:
+            connections: How many dashboards are connected.
+        """
         self.process = self._meter.take() | {
             "hub_lag_ms": round(self._lag.take() * 1000, 1),
             "hub_lag_p99_ms": round(self._lag.quantile(0.99) * 1000, 1),
             "hangs": self._watchdog.hangs,
-            "connections": self._connections(),
+            "connections": connections,
             "refused": dict(self.refused),
         }
         self._follow()

@@ -164,7 +164,7 @@ def import_all() -> None:
     manage.leave_out_redis()
     import server.app
     import server.cluster.node
-    import server.headless  # noqa: F401
+    import server.runtime  # noqa: F401
 
     gc.collect()
     gc.freeze()  # Forks share what is never looked at again.

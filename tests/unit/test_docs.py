@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from server.app import App, create_app
-from server.config.models import load_settings, server_options
+from server.config.load import load_settings
+from server.config.models import server_options
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]

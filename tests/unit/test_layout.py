@@ -26,7 +26,8 @@ SERVER = {
     "users": {"config", "errors"},
     "capture": {"commands", "config", "errors", "loop", "metrics", "protocol"},
     "control": {
-        *("capture", "commands", "config", "errors", "loop", "protocol", "state", "users"),
+        *("addresses", "capture", "commands", "config", "errors", "loop", "protocol", "state"),
+        "users",
     },
     "delivery": {"capture", "errors", "loop", "protocol"},
     "cluster": {
@@ -34,7 +35,8 @@ SERVER = {
         *("protocol", "users"),
     },
     "web": {
-        *("capture", "commands", "control", "delivery", "errors", "loop", "metrics", "protocol"),
+        *("addresses", "capture", "commands", "control", "delivery", "errors", "loop", "metrics"),
+        "protocol",
         "users",
     },
 }
@@ -118,7 +120,7 @@ def in_order(graph: Mapping[Path, set[Path]]) -> list[Path]:
 
 @pytest.mark.parametrize("room", SERVER)
 def test_rooms_of_the_server_use_those_below(room: str) -> None:
-    """Only ``app``, ``runtime``, ``headless`` and ``cli`` know rooms that are not listed."""
+    """Only ``app``, ``runtime`` and ``cli`` know rooms that are not listed."""
     for path in (ROOT / "server" / room).rglob("*.py"):
         used = {room_of(one, "server") for one in modules_imported(path)} - {room, "__init__"}
         assert used <= SERVER[room], shown(path)
@@ -186,6 +188,28 @@ def test_library_is_imported_at_home_only(library: str) -> None:
     assert {user for user in users if not user.startswith(HOMES[library])} == set()
 
 
+def test_every_error_is_listed() -> None:
+    """Those that are not defined in ``errors.py`` stand in its docstring, with their file."""
+    errors = {"Exception", "BaseException", "OSError", "ValueError", "RuntimeError", "LookupError"}
+    tree = ast.parse((ROOT / "server" / "errors.py").read_text(encoding="utf-8"))
+    listed = ast.get_docstring(tree) or ""
+    classes = {
+        node.name: (path, {ast.unparse(base).split(".")[-1] for base in node.bases})
+        for path in PYTHON
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.ClassDef)
+    }
+    while found := {n for n, (_, bases) in classes.items() if bases & errors and n not in errors}:
+        errors |= found
+    ours = {name: path for name, (path, _) in classes.items() if name in errors}
+
+    assert {"ConfigError", "SandboxError", "TooManyAttempts"} <= ours.keys()
+    for name, path in ours.items():
+        assert f" {name} " in listed or name == "PortholeError", name
+        file = path.relative_to(ROOT / "server").as_posix()
+        assert file == "errors.py" or file in listed, file
+
+
 def test_importing_the_app_starts_nothing() -> None:
     """Importing makes no threads, opens no sockets, and patches nothing."""
     run(
@@ -199,6 +223,31 @@ def test_importing_the_app_starts_nothing() -> None:
         "assert len(os.listdir('/proc/self/fd')) == before[1], 'a descriptor'\n"
         "assert (socket.socket, threading.Thread.start) == real, 'patched'\n"
     )
+
+
+def test_a_camera_node_does_without_people() -> None:
+    """What ``manage.py camera`` imports holds neither Flask nor Socket.IO, nor anything of ours
+    that serves people."""
+    imports = [
+        "import sys, manage\n",
+        *(f"import {name}\n" for name in sorted(names_of_command("camera"))),
+        "import server.cluster.node\n",
+    ]
+    run(
+        "".join(imports) + "assert 'server.runtime' in sys.modules\n"
+        "libraries = {'flask', 'flask_login', 'flask_socketio', 'socketio', 'engineio'}\n"
+        "assert not libraries & sys.modules.keys(), libraries & sys.modules.keys()\n"
+        "ours = {name for name in sys.modules if name.startswith(('server.app', 'server.web.'))}\n"
+        "assert ours <= {'server.web.edge', 'server.web.edge.machine'}, ours\n"
+    )
+
+
+def names_of_command(command: str) -> set[str]:
+    """Return the modules that a command of ``manage.py`` imports when it is run."""
+    tree = ast.parse((ROOT / "manage.py").read_text(encoding="utf-8"))
+    functions = (node for node in tree.body if isinstance(node, ast.FunctionDef))
+    body = next(node for node in functions if node.name == command)
+    return {node.module for node in ast.walk(body) if isinstance(node, ast.ImportFrom)} - {None}
 
 
 def run(code: str) -> None:

@@ -6,9 +6,10 @@ from typing import NamedTuple, Protocol
 
 from server.capture.devices.controls import ControlInfo, Value
 from server.capture.frames.frame import Picture
+from server.capture.frames.freeze import FreezeDetector
 from server.capture.frames.info import SourceInfo
 
-__all__ = ["AT_ONCE", "PATIENCE_S", "Demand", "Reader", "Reading", "is_due"]
+__all__ = ["AT_ONCE", "PATIENCE_S", "Demand", "Reader", "Reading", "is_due", "read_and_compare"]
 
 PATIENCE_S = 0.2
 """How long :meth:`Reader.read` may take while there is nothing, so that a camera can be stopped."""
@@ -86,3 +87,15 @@ class Reader(Protocol):
 def is_due(demand: Demand) -> bool:
     """Return whether a picture that is there now is wanted."""
     return time.monotonic() >= demand.due()
+
+
+def read_and_compare(
+    reader: Reader, demand: Demand, stillness: FreezeDetector
+) -> tuple[Reading, float] | None:
+    """Read, and say for how many seconds nothing in the picture has changed; None for nothing."""
+    reading = reader.read(demand)
+    if reading is None:
+        return None
+    if reading.picture is None or not reader.info.live:
+        return reading, 0.0
+    return reading, stillness.see(reading.picture, time.monotonic())

@@ -18,18 +18,18 @@ import flask_login
 from flask.sessions import SecureCookieSession, SecureCookieSessionInterface
 from itsdangerous import BadSignature
 
+from server.addresses import network_of
+from server.control.audit import Audit, Value
 from server.errors import ConfigError
 from server.loop import hub
 from server.users.password import check_password, is_token
 from server.users.private import load_secret, make_folder
 from server.users.users import Person, UsersFile
-from server.web.auth.audit import Audit, Value
 from server.web.auth.authorization import Authorization, read_authorization
 from server.web.auth.connections import EVERYBODY, Connections, Credential
 from server.web.auth.lanes import Lanes, NoLane
 from server.web.auth.logins import Logins, Shared
 from server.web.auth.throttle import LoginThrottle, TooManyAttempts
-from server.web.edge.addresses import network_of
 
 __all__ = ["UNKNOWN_TOKEN", "Auth", "Common", "is_loopback", "require_users", "shows_token"]
 
@@ -88,6 +88,7 @@ class Auth:
     Args:
         application: Where sessions and the login limit are set up.
         folder: The state folder.
+        audit: Where logins and what is rejected are written down; opened by whoever made it.
         common: What other nodes know too; None where there are none.
 
     Raises:
@@ -95,7 +96,7 @@ class Auth:
     """
 
     def __init__(
-        self, application: flask.Flask, folder: Path, common: Common | None = None
+        self, application: flask.Flask, folder: Path, audit: Audit, common: Common | None = None
     ) -> None:
         make_folder(folder)
         self._file = UsersFile(folder)
@@ -104,7 +105,7 @@ class Auth:
         self.closed = bool(self.people)
         """Whether one has to be known to come in."""
         self.connections = Connections()
-        self.audit = Audit(folder)
+        self.audit = audit
         self._common = common
         self.logins = Logins(
             folder / "logins.json",
@@ -131,7 +132,6 @@ class Auth:
 
     def open(self) -> None:
         """Begin to notice changes of the list of users."""
-        self.audit.open()
         if self._common is not None:
             self._common.logins.open(self.logins.all, self._take_up)
         self._task = hub.spawn(self._run)
@@ -140,7 +140,6 @@ class Auth:
         """Notice no more."""
         if self._task:
             self._task.kill()
-        self.audit.close()
 
     # Who asks.
 

@@ -12,7 +12,7 @@ import limits.storage
 import limits.strategies
 from flask_limiter import Limiter
 
-from server.web.edge.addresses import network_of
+from server.addresses import network_of
 
 __all__ = ["LoginThrottle", "TooManyAttempts"]
 

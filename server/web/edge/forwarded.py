@@ -4,8 +4,8 @@ import ipaddress
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from server.addresses import is_address, is_loopback, parse_address
 from server.errors import ConfigError
-from server.web.edge.addresses import is_loopback
 
 __all__ = ["Forwarded", "asked_from_here"]
 
@@ -15,6 +15,9 @@ Application = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
 # Any of these says that a proxy stands between the client and us.
 TRACES = ("HTTP_X_FORWARDED_FOR", "HTTP_FORWARDED", "HTTP_X_REAL_IP", "HTTP_VIA")
+
+# What stands before an IPv4 address that is written as one of IPv6.
+MAPPED_BITS = 96
 
 FORWARDED = "porthole.forwarded"
 """Set in a request's environment when a proxy passed it on, trusted or not."""
@@ -52,7 +55,7 @@ class Forwarded:
         # ours; what stands before it the client may have written itself.
         for hop in reversed(environ.get("HTTP_X_FORWARDED_FOR", "").split(",")):
             address = hop.strip()
-            if not _is_address(address):
+            if not is_address(address):
                 break
             environ["REMOTE_ADDR"] = address
             if not self._trusts(address):
@@ -62,10 +65,8 @@ class Forwarded:
             environ["wsgi.url_scheme"] = scheme
 
     def _trusts(self, address: str) -> bool:
-        if not _is_address(address):
-            return False
-        parsed = ipaddress.ip_address(address)
-        return any(parsed in network for network in self._networks)
+        parsed = parse_address(address)
+        return parsed is not None and any(parsed in network for network in self._networks)
 
 
 def asked_from_here(environ: dict[str, Any]) -> bool:
@@ -75,17 +76,13 @@ def asked_from_here(environ: dict[str, Any]) -> bool:
 
 def _network(text: str) -> Network:
     try:
-        return ipaddress.ip_network(text, strict=False)
+        network = ipaddress.ip_network(text, strict=False)
     except ValueError:
         raise ConfigError(
             f"trusted_proxies: {text!r} cannot be used; "
             "accepted: addresses and networks such as 127.0.0.1 or 10.0.0.0/8"
         ) from None
-
-
-def _is_address(text: str) -> bool:
-    try:
-        ipaddress.ip_address(text)
-    except ValueError:
-        return False
-    return True
+    mapped = getattr(network.network_address, "ipv4_mapped", None)
+    if mapped is not None and network.prefixlen >= MAPPED_BITS:
+        return ipaddress.ip_network((mapped, network.prefixlen - MAPPED_BITS))
+    return network

@@ -150,7 +150,7 @@ class Announcements:
     def _send_stats(self) -> None:
         while True:
             hub.sleep(STATS_PERIOD_S)
-            stats = self._statistics.take()
+            stats = self._statistics.take(len(self._sessions))
             for view in self._views():
                 if not view.embedded:
                     seen = {n: c for n, c in stats["cameras"].items() if view.sees(n)}

@@ -87,11 +87,6 @@ class Events:
         self._told.close()
         self._sessions.close()
 
-    @property
-    def connections(self) -> int:
-        """How many dashboards are connected."""
-        return len(self._sessions.by_id)
-
     def _answer(
         self, event: str, kind: type[P], handle: Callable[[Session, P], dict[str, Any]]
     ) -> None:

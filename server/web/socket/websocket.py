@@ -19,6 +19,7 @@ from websockets.utils import accept_key
 
 from server.delivery.packet import Packet
 from server.loop import hub
+from server.loop.http_server import answer_was_sent
 from server.protocol import BINARY, TEXT, websocket_frame
 from server.web.socket.validation import Verdict, judge
 
@@ -398,7 +399,7 @@ class WebSocketDriver:
                 log.info("connection ended by a bad packet: %r", error)
             finally:
                 websocket.close()
-                hub.answer_was_sent()
+                answer_was_sent()
         finally:
             # Does nothing after an orderly end. Otherwise (a bad packet, a peer gone before the
             # handshake, the HTTP server's deadline) a dead session would stay in the rooms.

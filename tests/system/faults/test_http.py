@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from server.errors import ConfigError
-from server.web.edge.door import Door
+from server.web.edge.origin import OriginCheck
 from tests.support.client import Viewer
 from tests.support.hostile import Hostile, ask
 from tests.support.server import ROOT, PortholeServer, expect_frames, wait_until
@@ -180,7 +180,7 @@ def test_foreign_pages_may_not_connect(start_server: Start) -> None:
 def test_an_origin_that_is_none_is_refused_at_the_start(origin: str) -> None:
     """Otherwise it would allow nothing, and nobody would be told."""
     with pytest.raises(ConfigError, match="accepted: a scheme"):
-        Door(lambda *_: [], (), (origin,))
+        OriginCheck(lambda *_: [], (), (origin,))
 
 
 @pytest.mark.parametrize(

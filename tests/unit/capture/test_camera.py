@@ -7,6 +7,8 @@ from collections.abc import Callable
 import pytest
 
 from server.capture import camera as camera_module
+from server.capture import schedule as schedule_module
+from server.capture import state as state_module
 from server.capture.camera import Camera
 from server.capture.sources import reader
 from server.errors import PictureError, SourceEnded, SourceError
@@ -28,7 +30,7 @@ MakeCamera = Callable[..., Camera]
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Retries and the watch on the clock without long waits."""
-    monkeypatch.setattr(camera_module, "RETRY_FIRST_S", 0.01)
+    monkeypatch.setattr(state_module, "RETRY_FIRST_S", 0.01)
     monkeypatch.setattr(camera_module, "WATCH_PERIOD_S", 0.005)
 
 
@@ -93,7 +95,8 @@ def test_source_stays_for_a_while(
     make_camera: MakeCamera, monkeypatch: pytest.MonkeyPatch, clock: FakeClock
 ) -> None:
     """Looking away for a moment does not close the device; ten seconds later it is closed."""
-    monkeypatch.setattr(camera_module, "time", clock)
+    for module in (camera_module, schedule_module, state_module):
+        monkeypatch.setattr(module, "time", clock)
     source = FakeSource()
     camera = make_camera(source)
     live(camera, source)
@@ -198,28 +201,6 @@ def test_unexpected_error_is_retried_and_logged(
     assert "ZeroDivisionError" in caplog.text
 
 
-def test_retries_grow_apart(
-    make_camera: MakeCamera, monkeypatch: pytest.MonkeyPatch, clock: FakeClock
-) -> None:
-    """Each fruitless try waits longer than the one before, up to a bound."""
-    waits: list[float] = []
-    camera = offline_camera()
-    camera.set_viewers(1)
-    camera._failure = "gone"
-    monkeypatch.setattr(camera_module, "RETRY_FIRST_S", 1.0)
-    monkeypatch.setattr(camera_module, "time", clock)
-    monkeypatch.setattr(camera_module.random, "uniform", lambda low, high: 1.0)
-
-    for attempt in range(1, 9):
-        camera._attempt = attempt
-        camera._back_off()
-        waits.append(camera._retry_at - clock.monotonic())
-
-    assert waits[0] == pytest.approx(1)
-    assert waits[:5] == sorted(set(waits[:5]))
-    assert waits[-1] == pytest.approx(camera_module.RETRY_LONGEST_S)
-
-
 def test_viewer_leaving_ends_the_retries(make_camera: MakeCamera) -> None:
     """Nobody watching: nothing is retried, and the camera goes on saying that it has failed."""
     camera = make_camera(SourceError("gone"))
@@ -253,7 +234,8 @@ def test_stall_is_noticed_and_ends(
     make_camera: MakeCamera, monkeypatch: pytest.MonkeyPatch, clock: FakeClock
 ) -> None:
     """A source that goes silent is stalled, and live again with its next picture."""
-    monkeypatch.setattr(camera_module, "time", clock)
+    for module in (camera_module, schedule_module, state_module):
+        monkeypatch.setattr(module, "time", clock)
     source = FakeSource()
     camera = make_camera(source, stall_after=2.0)
     live(camera, source)
@@ -272,7 +254,8 @@ def test_slow_source_is_not_stalled_between_two_pictures(
     make_camera: MakeCamera, monkeypatch: pytest.MonkeyPatch, clock: FakeClock
 ) -> None:
     """At one picture in ten seconds, ten seconds without one are no stall."""
-    monkeypatch.setattr(camera_module, "time", clock)
+    for module in (camera_module, schedule_module, state_module):
+        monkeypatch.setattr(module, "time", clock)
     source = FakeSource(fps=0.1)
     camera = make_camera(source, stall_after=2.0)
     live(camera, source)
@@ -344,7 +327,8 @@ def test_fps_is_kept_on_average(
     make_camera: MakeCamera, monkeypatch: pytest.MonkeyPatch, clock: FakeClock
 ) -> None:
     """A camera at 10 fps takes a third of what a source at 30 fps delivers, and decodes no more."""
-    monkeypatch.setattr(camera_module, "time", clock)
+    for module in (camera_module, schedule_module, state_module):
+        monkeypatch.setattr(module, "time", clock)
     monkeypatch.setattr(reader, "time", clock)
     source = FakeSource(fps=30)
     camera = make_camera(source, fps=10)

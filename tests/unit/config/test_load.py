@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from server.config.models import Settings, load_settings, server_options
+from server.config.load import load_settings
+from server.config.models import Settings, server_options
 from server.errors import ConfigError
 
 

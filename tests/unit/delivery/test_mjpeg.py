@@ -257,7 +257,7 @@ def test_peer_that_takes_nothing_is_given_up(
     """Half a picture is no end of an answer: the connection is to be closed."""
     closed: list[bool] = []
     monkeypatch.setattr(mjpeg, "WRITE_DEADLINE_S", 0.05)
-    monkeypatch.setattr(hub, "answer_was_sent", lambda: closed.append(True))
+    monkeypatch.setattr(mjpeg, "answer_was_sent", lambda: closed.append(True))
     server, client = link
     client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
     server.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)

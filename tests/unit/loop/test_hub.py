@@ -1,19 +1,16 @@
-"""The hub: signals, tasks, native calls, waiting on sockets and serving."""
+"""The hub: signals, tasks, native calls and waiting on sockets."""
 
 import os
 import socket
 import subprocess
 import sys
 import threading
-import time
-from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from server.loop import hub
-from tests.support.fakes import OpenGate, until
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -186,217 +183,6 @@ def test_taken_port_is_refused() -> None:
             hub.listen("127.0.0.1", listener.getsockname()[1])
     finally:
         listener.close()
-
-
-Application = Callable[[dict[str, object], Callable[..., object]], list[bytes]]
-
-
-@pytest.fixture
-def gate() -> OpenGate:
-    """Who is let in."""
-    return OpenGate()
-
-
-@pytest.fixture
-def serve(gate: OpenGate) -> Iterator[Callable[[Application], int]]:
-    """A function that serves an application and returns its port."""
-    running: list[tuple[socket.socket, hub.Task]] = []
-
-    def start(application: Application) -> int:
-        listener = hub.listen("127.0.0.1", 0)
-        running.append((listener, hub.spawn(hub.serve, listener, application, gate)))
-        return int(listener.getsockname()[1])
-
-    yield start
-    for listener, task in running:
-        task.kill()
-        listener.close()
-
-
-def ask(port: int, text: bytes) -> bytes:
-    """Send bytes over a new connection and return all that comes back."""
-    with socket.create_connection(("127.0.0.1", port)) as sock:
-        sock.setblocking(False)
-        sock.send(text)
-        received = b""
-        while hub.wait_readable(sock, 2):
-            data = sock.recv(65536)
-            if not data:
-                return received
-            received += data
-    raise AssertionError(f"the server does not end the connection; so far {received!r}")
-
-
-def test_application_is_served(serve: Callable[[Application], int]) -> None:
-    """A WSGI application answers a request."""
-
-    def application(
-        environ: dict[str, object], start_response: Callable[..., object]
-    ) -> list[bytes]:
-        start_response("200 OK", [("Content-Type", "text/plain")])
-        return [str(environ["PATH_INFO"]).encode()]
-
-    answer = ask(serve(application), b"GET /here HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
-
-    assert answer.startswith(b"HTTP/1.1 200 OK\r\n")
-    assert answer.rstrip().endswith(b"/here") or b"/here" in answer
-
-
-def test_requests_without_a_pause_leave_the_hub_to_others(
-    serve: Callable[[Application], int],
-) -> None:
-    """Who has the next request ready before the answer is out waits for a turn like everybody else.
-
-    Its green thread never waited, and so kept the hub for as long as the client was quick.
-    """
-    rounds = 0
-    seen: list[int] = []
-
-    def application(
-        environ: dict[str, object], start_response: Callable[..., object]
-    ) -> list[bytes]:
-        seen.append(rounds)
-        began = time.thread_time()
-        while time.thread_time() - began < 0.001:
-            pass
-        start_response("200 OK", [("Content-Length", "0")])
-        return []
-
-    def count_rounds() -> None:
-        nonlocal rounds
-        while len(seen) < 100:
-            rounds += 1
-            hub.sleep(0)
-
-    port = serve(application)
-    requests = 99 * b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
-    hub.spawn(count_rounds)
-    ask(port, requests + b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
-
-    assert max(Counter(seen).values()) <= 4, "in one round"
-
-
-def test_traceback_is_not_sent_to_clients(
-    serve: Callable[[Application], int], capfd: pytest.CaptureFixture[str]
-) -> None:
-    """An application that fails answers 500 and keeps its inside to itself."""
-
-    def application(
-        environ: dict[str, object], start_response: Callable[..., object]
-    ) -> list[bytes]:
-        raise ValueError("secret detail")
-
-    answer = ask(serve(application), b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
-
-    assert b" 500 " in answer
-    assert b"secret detail" not in answer
-    assert b"Traceback" not in answer
-
-
-def test_small_chunk_is_sent_at_once(serve: Callable[[Application], int]) -> None:
-    """A few bytes do not wait for more; a small MJPEG frame would be held back."""
-    release = hub.Signal()
-
-    def application(environ: dict[str, object], start_response: Callable[..., object]) -> object:
-        start_response("200 OK", [("Content-Type", "text/plain")])
-
-        def body() -> Iterator[bytes]:
-            yield b"first"
-            release.wait(5)
-            yield b"second"
-
-        return body()
-
-    with socket.create_connection(("127.0.0.1", serve(application))) as sock:  # type: ignore[arg-type]
-        sock.setblocking(False)
-        sock.send(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
-        received = b""
-        while b"first" not in received:
-            assert hub.wait_readable(sock, 2)
-            received += sock.recv(65536)
-        early = received
-        release.set()
-        while hub.wait_readable(sock, 2) and (data := sock.recv(65536)):
-            received += data
-
-    assert b"second" not in early
-    assert b"second" in received
-
-
-def test_accepted_connections_do_not_wait_for_nagle(serve: Callable[[Application], int]) -> None:
-    """Each accepted socket has TCP_NODELAY, or small writes would wait for acknowledgements."""
-    found: list[int] = []
-
-    def application(
-        environ: dict[str, object], start_response: Callable[..., object]
-    ) -> list[bytes]:
-        sock = environ["eventlet.input"].get_socket()  # type: ignore[attr-defined]
-        found.append(sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
-        start_response("200 OK", [])
-        return []
-
-    ask(serve(application), b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
-
-    assert found == [1]
-
-
-def test_peer_that_goes_in_mid_sentence_harms_nobody(serve: Callable[[Application], int]) -> None:
-    """After a connection that breaks off, the next one is served."""
-
-    def application(
-        environ: dict[str, object], start_response: Callable[..., object]
-    ) -> list[bytes]:
-        start_response("204 No Content", [])
-        return []
-
-    port = serve(application)
-    with socket.create_connection(("127.0.0.1", port)) as sock:
-        sock.send(b"GET / HT")
-
-    assert b" 204 " in ask(port, b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
-
-
-def test_gate_counts_who_is_inside(serve: Callable[[Application], int], gate: OpenGate) -> None:
-    """Every connection is counted in, and out when it ends."""
-    inside: list[int] = []
-
-    def application(
-        environ: dict[str, object], start_response: Callable[..., object]
-    ) -> list[bytes]:
-        inside.append(gate.inside)
-        start_response("204 No Content", [])
-        return []
-
-    ask(serve(application), b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
-
-    assert inside == [1]
-    until(lambda: gate.inside == 0)
-
-
-def test_gate_turns_connections_away(serve: Callable[[Application], int], gate: OpenGate) -> None:
-    """A connection too many is told so and ended, before the application hears of it."""
-    gate.refusal = b"HTTP/1.1 503 Too Many\r\n\r\n"
-
-    request = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
-    answer = ask(serve(lambda environ, start_response: [b"in"]), request)
-
-    assert answer == gate.refusal
-    until(lambda: gate.inside == 0)
-
-
-def test_lag_of_a_blocked_hub_is_measured() -> None:
-    """What holds the hub up shows as its lag, and is told once."""
-    meter = hub.LagMeter()
-    meter.start()
-    hub.sleep(meter.PERIOD_S / 4)
-
-    time.sleep(meter.PERIOD_S + 0.05)  # The fault itself: green code that blocks.
-    until(lambda: meter.worst_s > 0)
-    lag_s = meter.take()
-    meter.stop()
-
-    assert lag_s >= 0.04
-    assert meter.worst_s == 0
 
 
 def test_stuck_native_call_does_not_keep_the_process() -> None:

@@ -15,13 +15,13 @@ import pytest
 
 from server.cluster.bus.bus import Bus
 from server.cluster.shared.users import SharedUsers
+from server.control.audit import Audit
 from server.control.timeline import Timeline
 from server.errors import ConfigError
 from server.state import StateFile
 from server.users.folder import find_faults
 from server.users.private import PrivateFile, load_secret, open_private, write_private
 from server.users.users import UsersFile
-from server.web.auth.audit import Audit
 from server.web.auth.logins import Logins
 from tests.support.fakes import FakeClock
 

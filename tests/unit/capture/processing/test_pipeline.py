@@ -84,7 +84,7 @@ def test_a_jpeg_that_was_already_on_its_way_is_decoded(make_camera: MakeCamera) 
     camera.set_transform(Transform(rotate=90))
     data = cv2.imencode(".jpg", picture(64, 48))[1].tobytes()
 
-    camera._put(Jpeg(data, 64, 48, 90), 1.0)
+    camera._output.put(Jpeg(data, 64, 48, 90), 1.0)
     until(lambda: camera.slot.frame)
 
     assert shown(camera).picture.shape == (64, 48, 3)  # type: ignore[union-attr]

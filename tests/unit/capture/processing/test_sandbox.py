@@ -11,7 +11,7 @@ import pytest
 from server.capture.frames.frame import Image
 from server.capture.processing.runner import Facts
 from server.capture.processing.sandbox import ProcessorSandbox, SandboxError, check_functions
-from server.config.models import load_settings
+from server.config.load import load_settings
 from server.config.processors import parse_processors
 from server.errors import ConfigError
 

@@ -12,7 +12,9 @@ import flask
 import pytest
 from werkzeug.test import Client, TestResponse
 
+from server.addresses import network_of
 from server.app import ROOT
+from server.control.audit import Audit
 from server.errors import ConfigError
 from server.loop import hub, native
 from server.users.users import OPEN, Person, UsersFile
@@ -23,7 +25,6 @@ from server.web.auth.connections import Connections, Credential
 from server.web.auth.guard import asking, guard_requests
 from server.web.auth.logins import LIFETIME_S, MAX_PER_PERSON, Logins
 from server.web.auth.throttle import TooManyAttempts
-from server.web.edge.addresses import network_of
 from server.web.edge.forwarded import Forwarded, asked_from_here
 from server.web.http.cors import share_with
 from server.web.http.headers import protect_pages
@@ -44,7 +45,7 @@ class Site:
         self.flask = flask.Flask(
             "site", template_folder=str(ROOT / "templates"), static_folder=str(ROOT / "static")
         )
-        self.auth = Auth(self.flask, folder)
+        self.auth = Auth(self.flask, folder, Audit(folder))
         share_with(self.flask, origins)
         guard_requests(self.flask, self.auth)
         protect_pages(self.flask, ancestors)

@@ -7,7 +7,7 @@ import pytest
 from click.testing import CliRunner
 
 from server.cli import token as token_command
-from server.config.models import load_settings
+from server.config.load import load_settings
 from server.errors import ConfigError
 from server.users.users import Person, UsersFile
 from server.web.auth.permissions import EMBEDDED, NEEDS, Need, may

@@ -7,8 +7,8 @@ from typing import get_args
 
 from prometheus_client.parser import text_string_to_metric_families
 
-from server import app as app_module
-from server.config.models import load_settings
+from server.app import create_app
+from server.config.load import load_settings
 from server.errors import ErrorCode
 from server.metrics import DROPS
 from server.web.statistics import REFUSALS
@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parents[4]
 
 def test_every_reason_is_told_before_it_first_counts(tmp_path: Path) -> None:
     """A counter that begins to exist with its first event has no rate: the panel stayed empty."""
-    app = app_module.create_app(load_settings(["door=test:"], None, tmp_path, {}, {}))
+    app = create_app(load_settings(["door=test:"], None, tmp_path, {}, {}))
 
     text = app.flask.test_client().get("/metrics").text
 

@@ -13,10 +13,10 @@ import numpy as np
 import pytest
 from flask.testing import FlaskClient
 
-from server import app as app_module
-from server.app import App
+from server import runtime
+from server.app import App, create_app
 from server.capture.camera import Camera
-from server.config.models import load_settings
+from server.config.load import load_settings
 from server.errors import SourceError
 from server.loop import hub
 from server.users.users import UsersFile
@@ -37,16 +37,16 @@ def make_app(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callab
 
     def make(outcome: FakeSource | Exception) -> App:
         opener = FakeOpener(outcome)
-        monkeypatch.setattr(app_module, "Camera", partial(Camera, open_reader=opener))
-        app = app_module.create_app(load_settings(["door=test:"], None, tmp_path, {}, {}))
+        monkeypatch.setattr(runtime, "Camera", partial(Camera, open_reader=opener))
+        app = create_app(load_settings(["door=test:"], None, tmp_path, {}, {}))
         apps.append(app)
         app.cameras["door"].open()
-        app._fanouts["door"].open()
+        app.runtime.fanouts["door"].open()
         return app
 
     yield make
     for app in apps:
-        app._fanouts["door"].close()
+        app.runtime.fanouts["door"].close()
         assert app.cameras["door"].close(2.0)
 
 
@@ -244,13 +244,13 @@ def pair(tmp_path: Path) -> Iterator[App]:
     people.add_user("ann", "viewer", None, "correct horse")
     people.add_user("yves", "viewer", ["yard"], "correct horse")
     cameras = ["door=test:?size=128x72", "yard=test:?size=192x108"]
-    app = app_module.create_app(load_settings(cameras, None, tmp_path, {}, {}))
+    app = create_app(load_settings(cameras, None, tmp_path, {}, {}))
     for name, camera in app.cameras.items():
         camera.open()
-        app._fanouts[name].open()
+        app.runtime.fanouts[name].open()
     yield app
     for name, camera in app.cameras.items():
-        app._fanouts[name].close()
+        app.runtime.fanouts[name].close()
         assert camera.close(2.0)
 
 

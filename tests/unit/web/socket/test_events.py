@@ -12,7 +12,7 @@ from websockets.frames import Opcode
 from websockets.protocol import Protocol, Side
 
 from server.app import App, create_app
-from server.config.models import load_settings
+from server.config.load import load_settings
 from server.loop import hub
 from tests.support.fakes import settle, until
 

@@ -14,7 +14,8 @@ from websockets.frames import Frame, Opcode
 from websockets.protocol import Protocol, Side
 
 from server.delivery.packet import Packet
-from server.loop import hub
+from server.loop import http_server, hub
+from server.loop.http_server import serve
 from server.protocol import BINARY, websocket_frame
 from server.web.socket import websocket as transport
 from server.web.socket.websocket import MAX_MESSAGE_BYTES, WebSocket, WebSocketDriver
@@ -450,7 +451,7 @@ def upgrade(handler: Handler) -> Iterator[Callable[..., tuple[bytes, Peer]]]:
     listener = hub.listen("127.0.0.1", 0)
     engine = SimpleNamespace(ping_interval=10, ping_timeout=10)
     application = WebSocketDriver(handler.run, engine)
-    task = hub.spawn(hub.serve, listener, application, OpenGate())
+    task = hub.spawn(serve, listener, application, OpenGate())
     socks: list[socket.socket] = []
 
     def ask(version: str = "13", key: str | None = None, more: str = "") -> tuple[bytes, Peer]:
@@ -531,7 +532,7 @@ def test_deadline_of_the_http_server_leaves_no_ghost(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """An upgrade that announces a body is given up when that does not come, session and all."""
-    monkeypatch.setattr(hub._StrictProtocol, "HEAD_DEADLINE_S", 0.05)
+    monkeypatch.setattr(http_server._StrictProtocol, "HEAD_DEADLINE_S", 0.05)
 
     _, peer = upgrade(more="Content-Length: 5\r\n")
 

@@ -2,19 +2,31 @@
 
 import ipaddress
 
-__all__ = ["is_address", "is_loopback", "network_of"]
+__all__ = ["is_address", "is_loopback", "network_of", "parse_address"]
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
+def parse_address(text: str) -> Address | None:
+    """Return an address in digits without its zone, and one of IPv4 within IPv6 as what it is.
+
+    None for anything else.
+    """
+    try:
+        address = ipaddress.ip_address(text.partition("%")[0])
+    except ValueError:
+        return None
+    return getattr(address, "ipv4_mapped", None) or address
+
+
 def is_address(text: str) -> bool:
     """Whether this is an address in digits."""
-    return _parse(text) is not None
+    return parse_address(text) is not None
 
 
 def is_loopback(text: str) -> bool:
     """Whether this is an address in digits, and of this machine itself."""
-    address = _parse(text)
+    address = parse_address(text)
     return address is not None and address.is_loopback
 
 
@@ -23,18 +35,9 @@ def network_of(text: str) -> str:
 
     Providers give a household up to 256 networks of 64 bits (RIPE-690), so these are one.
     """
-    address = _parse(text)
+    address = parse_address(text)
     if address is None:
         return text
     if isinstance(address, ipaddress.IPv6Address):
         return str(ipaddress.ip_network((address, 56), strict=False))
     return str(address)
-
-
-def _parse(text: str) -> Address | None:
-    """Return the address without its zone; an IPv4 one that came over IPv6 as what it is."""
-    try:
-        address = ipaddress.ip_address(text.partition("%")[0])
-    except ValueError:
-        return None
-    return getattr(address, "ipv4_mapped", None) or address

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from server.web.auth import audit as audit_module
-from server.web.auth.audit import Audit, line_of
+from server.control import audit as audit_module
+from server.control.audit import Audit, line_of
 from tests.support.fakes import FakeClock, settle, until
 
 

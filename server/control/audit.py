@@ -9,9 +9,9 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
+from server.addresses import network_of
 from server.loop import hub
 from server.users.private import open_private
-from server.web.edge.addresses import network_of
 
 __all__ = ["Audit", "line_of"]
 

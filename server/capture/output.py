@@ -1,0 +1,84 @@
+"""Where a camera's pictures go: numbered, processed, and into the slot."""
+
+import time
+from collections.abc import Callable
+
+from server.capture.frames.frame import Frame, Jpeg, Picture, size_of
+from server.capture.frames.slot import Slot
+from server.capture.processing.pipeline import Host, ProcessingPipeline
+from server.config.processors import Processor
+from server.metrics import Meter
+
+__all__ = ["Output"]
+
+
+class Output:
+    """Makes frames of a camera's pictures, and publishes them.
+
+    Args:
+        name: The camera's name.
+        title: What people see.
+        processors: What is done to each picture.
+        meter: Counts frames.
+        fps: Returns the frames a second that are to be delivered.
+        on_change: Called when there is news for people, such as another size.
+        on_notice: Told of trouble and its end: level and message.
+
+    Attributes:
+        pipeline: Turns, cuts and processes.
+        slot: Holds the newest frame, as it is to be seen.
+        seq: The number of the newest frame; never goes back.
+        size: Width and height in pixels; 0 while unknown.
+        jpeg_quality: Of the source's own JPEG, while that is what is handed on; else 0.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        title: str,
+        processors: tuple[Processor, ...],
+        meter: Meter,
+        fps: Callable[[], float],
+        on_change: Callable[[], None],
+        on_notice: Callable[[str, str], None],
+    ) -> None:
+        self._meter = meter
+        self._on_change = on_change
+        host = Host(name, title, meter, fps, self._publish, on_change, on_notice)
+        self.pipeline = ProcessingPipeline(processors, host)
+        self.slot = Slot()
+        self.seq = 0
+        self.size = (0, 0)
+        self.jpeg_quality = 0
+
+    def put(self, picture: Picture, at_unix: float) -> None:
+        """Take a captured picture; it is published at once, or when it has been processed."""
+        self.seq += 1
+        self._meter.captured += 1
+        frame = Frame(picture, self.seq, at_unix)
+        if self.pipeline.needed:
+            self.pipeline.put(frame)
+        else:
+            self._publish(frame)
+
+    def clear(self) -> None:
+        """Forget frames on their way: they would only grow old."""
+        self.pipeline.clear()
+        self.slot.clear()
+
+    def _publish(self, frame: Frame) -> None:
+        if self.slot.frame is not None and frame.seq <= self.slot.frame.seq:
+            return  # It was worked on while a later one needed no work any more.
+        picture = frame.picture
+        size = size_of(picture)
+        before = self.jpeg_quality
+        self.jpeg_quality = picture.quality if isinstance(picture, Jpeg) else 0
+        # A camera that varies its quality from picture to picture would have itself announced so.
+        if size != self.size or (before > 0) != (self.jpeg_quality > 0):
+            self.size = size
+            self._on_change()
+        self._meter.ready += 1
+        self._meter.capture_s += max(0.0, time.time() - frame.at_unix)
+        replaced = self.slot.replaced
+        self.slot.put(frame)
+        self._meter.drops["replaced"] += self.slot.replaced - replaced

@@ -1,0 +1,259 @@
+"""What every kind of node has: its cameras, what serves and watches them, and the bus.
+
+By itself a runtime is a camera node, ``manage.py camera``; :mod:`server.app` adds people.
+"""
+
+import logging
+import time
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Protocol
+
+from server.capture.camera import Camera
+from server.capture.checker import Checker
+from server.capture.interface import CameraInterface
+from server.config.models import Settings
+from server.control.audit import Audit
+from server.control.control import Control
+from server.delivery.fanout import Fanout
+from server.loop import hub
+from server.loop.lag import LagMeter
+from server.loop.watchdog import Watchdog
+from server.state import StateFile
+from server.users.folder import find_faults
+
+if TYPE_CHECKING:
+    from server.cluster.bus.bus import Bus
+    from server.cluster.node import Node
+
+__all__ = ["Part", "Runtime", "create_node"]
+
+log = logging.getLogger(__name__)
+
+SHUTDOWN_DEADLINE_S = 4.0
+"""Everything together has this long to close; then the process ends without it."""
+
+
+class Part(Protocol):
+    """Something that runs from the start to the shutdown."""
+
+    def open(self) -> None:
+        """Begin to work."""
+
+    def close(self) -> None:
+        """End in good order; may wait, but not for ever."""
+
+
+class Runtime:
+    """The parts of a node, opened in order and closed in reverse.
+
+    Attributes:
+        bus: Where other nodes are; None without one.
+        node: This process on the bus; None without one.
+        own: The cameras of this process by name, in the order of the settings.
+        cameras: Those, and after them other nodes' that are shown here.
+        fanouts: Of all cameras, by name.
+        on_change: Called with each of our cameras whose STATE has changed.
+        on_notice: Called with level, message, camera and who, of what happened to a camera here
+            or on another node, or to this server.
+
+    Args:
+        settings: Whatever the file, the environment and the command line say.
+
+    Raises:
+        ConfigError: If the bus is not there.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        # Before anything runs natively, as finding the bus does.
+        hub.size_native_pool(native_threads(settings))
+        self.settings = settings
+        self.bus = open_bus(settings)
+        self.on_change: Callable[[Camera], None] = lambda camera: None
+        self.on_notice: Callable[[str, str, str | None, str | None], None] = lambda *notice: None
+
+        self.own = {camera.name: Camera(camera, settings.server) for camera in settings.cameras}
+        self.cameras: dict[str, CameraInterface] = dict(self.own)
+        self.fanouts = {name: Fanout(camera) for name, camera in self.own.items()}
+        for camera in self.own.values():
+            camera.on_change = self._announce
+            camera.on_notice = lambda camera, level, message: self.notify(
+                level, message, camera.name
+            )
+        self.lag = LagMeter(busy=lambda: any(map(len, self.fanouts.values())))
+        self.watchdog = Watchdog(self.lag)
+        self.audit = Audit(settings.state_dir)
+        self.sources = Sources(self.own.values())
+        self.control = Control(
+            self.cameras,
+            StateFile(settings.state_dir),
+            notify=self.notify,
+            shut_down=self.shut_down,
+        )
+        self.node = self._make_node(self.bus) if self.bus else None
+        self._stop = hub.Signal()
+        self._parts: list[Part] = [
+            self.lag,
+            self.watchdog,
+            self.audit,
+            self.sources,
+            Checker(self.own.values()),
+            self.control,
+            _Fanouts(self.fanouts),
+        ]
+        if self.node:
+            self._parts.append(self.node)
+
+    def add(self, *parts: Part, before: Part | None = None) -> None:
+        """Have more parts opened, in this order, before another one or last."""
+        at = self._parts.index(before) if before is not None else len(self._parts)
+        self._parts[at:at] = parts
+
+    def prepare(self) -> None:
+        """Restore what was changed at run time, and claim the cameras' names on the bus.
+
+        Raises:
+            ConfigError: If the state folder cannot be used, or another node has one of the cameras.
+        """
+        self.control.restore()
+        if self.node:
+            self.node.claim()
+
+    def run(self, on_shutdown: Callable[[], None] = lambda: None) -> None:
+        """Work until :meth:`shut_down`.
+
+        Args:
+            on_shutdown: Called when the shutdown begins.
+        """
+        self.notify("info", "The server was started", None)
+        for fault in find_faults(self.settings.state_dir):
+            self.notify("warning", fault, None)
+        for part in self._parts:
+            part.open()
+        self._stop.wait()
+        log.info("shutting down")
+        on_shutdown()
+        self._close()
+
+    def shut_down(self) -> None:
+        """Ask :meth:`run` to end; returns at once, and asking twice is as good as once."""
+        self._stop.set()
+
+    def notify(self, level: str, message: str, camera: str | None, who: str | None = None) -> None:
+        """Tell people, here and on other nodes, what happened to one of our cameras.
+
+        Args:
+            level: ``info``, ``warning`` or ``error``.
+            message: What, without who did it.
+            camera: Its name; None for the whole server, which other nodes are not told of.
+            who: Did it, if anybody.
+        """
+        self.on_notice(level, message, camera, who)
+        if self.node and camera is not None:
+            self.node.notify(level, message, camera, who)
+
+    def _announce(self, camera: Camera) -> None:
+        self.on_change(camera)
+        if self.node:
+            self.node.on_change(camera.name)
+
+    def _make_node(self, bus: "Bus") -> "Node":
+        from server.cluster.node import Node
+
+        return Node(
+            bus,
+            self.own,
+            self.fanouts,
+            self.control.execute,
+            lambda *notice: self.on_notice(*notice),
+            self.audit.note,
+        )
+
+    def _close(self) -> None:
+        deadline = time.monotonic() + SHUTDOWN_DEADLINE_S
+        # In a green thread of its own, so that one part which hangs holds up no more than the rest.
+        closing = hub.spawn(self._close_parts)
+        if not closing.join(SHUTDOWN_DEADLINE_S):
+            log.error("not everything could be closed in time; ending all the same")
+        self.sources.join(deadline)
+
+    def _close_parts(self) -> None:
+        for part in reversed(self._parts):
+            try:
+                part.close()
+            except Exception:
+                log.exception("%s could not be closed", type(part).__name__)
+
+
+class Sources:
+    """The cameras of this process as one part."""
+
+    def __init__(self, cameras: Iterable[Camera]) -> None:
+        self._cameras = list(cameras)
+        self._closing: list[hub.Task] = []
+
+    def open(self) -> None:
+        """Begin to work; a source is opened when somebody watches."""
+        for camera in self._cameras:
+            camera.open()
+
+    def close(self) -> None:
+        """Have all sources released at once, for each may have to wait for a read to return."""
+        self._closing = [hub.spawn(one.close, SHUTDOWN_DEADLINE_S) for one in self._cameras]
+
+    def join(self, deadline: float) -> None:
+        """Wait until they are released, at most until a monotonic time; log which are not."""
+        for task in self._closing:
+            task.join(max(0.0, deadline - time.monotonic()))
+        for camera in self._cameras:
+            if not camera.closed:
+                log.warning(
+                    "camera=%s does not let go of its source; ending all the same", camera.name
+                )
+
+
+class _Fanouts:
+    """All fanouts as one part; those of other nodes' cameras come and go in between."""
+
+    def __init__(self, fanouts: dict[str, Fanout]) -> None:
+        self._fanouts = fanouts
+
+    def open(self) -> None:
+        for fanout in self._fanouts.values():
+            fanout.open()
+
+    def close(self) -> None:
+        for fanout in self._fanouts.values():
+            fanout.close()
+
+
+def create_node(settings: Settings) -> Runtime:
+    """Return a camera node for these settings; nothing runs until :meth:`Runtime.run`.
+
+    Raises:
+        ConfigError: If the bus or the state folder cannot be used, or another node has one of the
+            cameras.
+    """
+    node = Runtime(settings)
+    node.prepare()
+    return node
+
+
+def open_bus(settings: Settings) -> "Bus | None":
+    """Return the bus if one is set; only then is Redis imported.
+
+    Raises:
+        ConfigError: If it is not there.
+    """
+    if settings.server.bus is None:
+        return None
+    from server.cluster.bus.bus import Bus
+
+    bus = Bus(settings.server.bus, settings.server.bus_prefix)
+    bus.check()
+    return bus
+
+
+def native_threads(settings: Settings) -> int:
+    """Return how many native threads there are to be: to read, to encode, to process, and more."""
+    processing = sum(bool(camera.process) for camera in settings.cameras)
+    return 2 * len(settings.cameras) + processing + 4

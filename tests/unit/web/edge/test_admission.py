@@ -1,0 +1,95 @@
+"""Who may come in, and who gives way."""
+
+from collections import Counter
+
+import pytest
+
+from server.web.edge.admission import ConnectionLimiter
+
+LOOPBACK, ONE, OTHER = "127.0.0.1", "192.0.2.1", "192.0.2.2"
+
+
+class Entrance:
+    """A limiter with room for four half requests, and who gave way."""
+
+    def __init__(self) -> None:
+        self.refused: Counter[str] = Counter()
+        self.gone: list[str] = []
+        self.limiter = ConnectionLimiter(
+            3, 2, lambda reason: self.refused.update([reason]), most_heads=4
+        )
+
+    def come(self, *names: str, address: str = LOOPBACK) -> None:
+        for name in names:
+            self.limiter.enter(name, address, lambda name=name: self.gone.append(name))  # type: ignore[misc]
+
+
+@pytest.fixture
+def entrance() -> Entrance:
+    """Nobody is there."""
+    return Entrance()
+
+
+def test_oldest_half_request_gives_way(entrance: Entrance) -> None:
+    """A proxy's address has no bound of its own, but the oldest half request there ends."""
+    entrance.come("a", "b", "c", "d", "e")
+
+    assert entrance.gone == ["a"]
+    assert entrance.refused == {"408": 1}
+    assert (entrance.limiter.admit("a") or b"").startswith(b"HTTP/1.1 408 ")
+    assert entrance.limiter.admit("b") is None
+
+
+def test_whole_requests_make_no_room_for_half_ones(entrance: Entrance) -> None:
+    """Whoever is in stays in, however many half requests come."""
+    entrance.come("a", "b")
+    assert entrance.limiter.admit("a") is None
+
+    entrance.come("c", "d", "e", "f")
+
+    assert entrance.gone == ["b"]
+
+
+def test_most_crowded_network_gives_way(entrance: Entrance) -> None:
+    """Who opens many ends others of its own, not somebody else's."""
+    entrance.come("a", address=ONE)
+    entrance.come("b", "c", "d")
+
+    entrance.come("e", address=OTHER)
+
+    assert entrance.gone == ["b"]
+
+
+def test_one_address_has_a_bound(entrance: Entrance) -> None:
+    """Of half requests as of whole ones."""
+    entrance.come("a", "b", "c", address=ONE)
+    assert entrance.gone == ["a"]
+    assert entrance.limiter.admit("b") is None
+    assert entrance.limiter.admit("c") is None
+    entrance.come("d", address=ONE)
+
+    assert (entrance.limiter.admit("d") or b"").startswith(b"HTTP/1.1 429 ")
+
+
+def test_who_awaits_the_next_request_is_the_newest(entrance: Entrance) -> None:
+    """A connection that is kept alive gives way like one that has sent nothing, but last."""
+    entrance.come("a")
+    assert entrance.limiter.admit("a") is None
+    entrance.come("b", "c", "d")
+    entrance.limiter.await_next("a")
+
+    entrance.come("e")
+
+    assert entrance.gone == ["b"]
+
+
+def test_nothing_is_left_of_who_leaves(entrance: Entrance) -> None:
+    """Counts go back, whichever they were."""
+    for _ in range(10):
+        entrance.come("a", "b", address=ONE)
+        assert entrance.limiter.admit("a") is None
+        entrance.limiter.leave("a")
+        entrance.limiter.leave("b")
+
+    assert not entrance.gone
+    assert not entrance.refused

@@ -1,0 +1,62 @@
+"""Names that are answered to, and what is said to those who ask for another."""
+
+from typing import Any
+
+import pytest
+
+from server.web.edge import origin
+from server.web.edge.origin import OriginCheck
+
+
+def ask(check: OriginCheck, host: str) -> tuple[str, str]:
+    """Return status and text of the answer to a request for a host."""
+    statuses: list[str] = []
+    environ = {"HTTP_HOST": host, "REQUEST_METHOD": "GET"}
+    body = check(environ, lambda status, headers: statuses.append(status))
+    return statuses[0].split()[0], b"".join(body).decode()
+
+
+def inside(_environ: dict[str, Any], start_response: Any) -> list[bytes]:
+    start_response("200 OK", [])
+    return [b""]
+
+
+@pytest.mark.parametrize(
+    ("host", "status"),
+    [
+        *(("pi", "200"), ("PI:8000", "200"), ("pi.", "200"), ("pi.local:1", "200")),
+        *(("192.0.2.9", "200"), ("[fd00::9]:80", "200"), ("localhost", "200")),
+        *(("pi.evil.test", "421"), ("pi.local.evil.test", "421"), ("evil.test", "421")),
+        *(("pi..", "421"), ("", "421"), ("a b", "421"), (".", "421")),
+    ],
+)
+def test_own_names_and_addresses_are_answered_to(host: str, status: str) -> None:
+    """In any case and on any port; a name that merely begins like one of ours is foreign."""
+    assert ask(OriginCheck(inside, ["pi", "pi.local"], []), host)[0] == status
+
+
+def test_a_refused_name_is_told_the_way_in(caplog: pytest.LogCaptureFixture) -> None:
+    """The answer has the option to paste, and the log has it too, once a name."""
+    check = OriginCheck(inside, [], [])
+
+    for _ in range(3):
+        status, text = ask(check, "Cam.example:8000")
+
+    assert status == "421"
+    assert "`--allowed-hosts cam.example`" in text
+    assert 'allowed_hosts = ["cam.example"]' in text
+    assert [record.message.count("--allowed-hosts cam.example") for record in caplog.records] == [1]
+
+
+def test_ever_new_names_do_not_fill_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    """Nor does one that is no name at all, or far too long."""
+    check = OriginCheck(inside, [], [])
+
+    for number in range(3 * origin.MAX_LOGGED_NAMES):
+        ask(check, f"{number}.example")
+    _, long = ask(check, "a" * 5000)
+    _, none = ask(check, "<script>")
+
+    assert len(caplog.records) == origin.MAX_LOGGED_NAMES
+    assert len(long) < 400
+    assert "allowed" not in long + none
