@@ -141,6 +141,15 @@ def size_native_pool(threads: int) -> None:
     tpool.set_num_threads(threads)
     # tpool joins its workers at exit without a deadline; one stuck read would hold the process.
     atexit.unregister(tpool.killall)
+    atexit.unregister(_close_pool)
+    atexit.register(_close_pool)
+
+
+def _close_pool() -> None:
+    """Close the sockets by which native threads wake the hub, and leave the threads alone."""
+    for end in (tpool._rsock, tpool._wsock):
+        if end is not None:
+            end.close()
 
 
 def wait_readable(sock: socket.socket, timeout_s: float | None = None) -> bool:
