@@ -327,7 +327,7 @@ def test_jpeg_is_sent_as_it_came(camera: Camera, fanout: Fanout) -> None:
 def test_large_room_gives_the_hub_turns(camera: Camera, fanout: Fanout) -> None:
     """Serving a large room lets others run in between."""
     turns: list[int] = []
-    viewers = [RecordingViewer() for _ in range(4 * fanout_module.VIEWERS_PER_TURN)]
+    viewers = [RecordingViewer() for _ in range(4 * fanout_module.BATCH_SIZE)]
     for number, viewer in enumerate(viewers):
         fanout.join(number, viewer)
 
