@@ -12,7 +12,7 @@ from server.delivery.packet import Packet
 from server.errors import EncodeError
 from server.protocol import mjpeg_part, socket_packet
 
-__all__ = ["EncodedFrame", "encode_jpeg", "pass_through", "scale_and_encode"]
+__all__ = ["EncodedFrame", "encode_jpeg", "pass_through"]
 
 # The longest side that JPEG's 16-bit fields can hold.
 MAX_SIDE = 65535
@@ -86,47 +86,20 @@ def pass_through(frame: Frame, camera: str, rendition: str) -> EncodedFrame:
     )
 
 
-def scale_and_encode(
-    frame: Frame, camera: str, rendition: str, width: int | None, quality: int
-) -> tuple[EncodedFrame, Image, float]:
-    """Scale the frame down to ``width`` and encode it; return it, its pixels and the seconds taken.
-
-    Blocks for some milliseconds: call it through ``hub.run_native``. Areas are averaged
-    (``INTER_AREA``), which neither blurs nor leaves moiré.
-
-    Args:
-        frame: Pixels as uint8, shape (height, width, 3), BGR order.
-        camera: The camera's name.
-        rendition: The rendition's name.
-        width: In pixels; None, or more than the picture has, keeps its size.
-        quality: JPEG quality, 1 to 100.
-
-    Raises:
-        EncodeError: If OpenCV refuses the pixels; names the camera and shape.
-    """
-    started = time.perf_counter()
-    image = frame.picture
-    assert not isinstance(image, Jpeg), "scaling needs pixels"
-    if width is not None and width < image.shape[1]:
-        size = width, max(1, round(image.shape[0] * width / image.shape[1]))
-        image = cast(Image, cv2.resize(image, size, interpolation=cv2.INTER_AREA))
-        frame = Frame(image, frame.seq, frame.at_unix)
-    encoded, _ = encode_jpeg(frame, camera, rendition, quality)
-    return encoded, image, time.perf_counter() - started
-
-
 def encode_jpeg(
-    frame: Frame, camera: str, rendition: str, quality: int
-) -> tuple[EncodedFrame, float]:
-    """Return the frame as JPEG, and the seconds that took.
+    frame: Frame, camera: str, rendition: str, quality: int, width: int | None = None
+) -> tuple[EncodedFrame, Image, float]:
+    """Return the frame as JPEG, the pixels in that size, and the seconds taken.
 
-    Blocks for some milliseconds: call it through ``hub.run_native``.
+    Blocks for some milliseconds: call it through ``hub.run_native``. To scale down, areas are
+    averaged (``INTER_AREA``), which neither blurs nor leaves moiré.
 
     Args:
         frame: Pixels as uint8, shape (height, width, 3), BGR order.
         camera: The camera's name.
         rendition: The rendition's name.
         quality: JPEG quality, 1 to 100.
+        width: In pixels; None, or more than the picture has, keeps its size.
 
     Raises:
         EncodeError: If OpenCV refuses the pixels; names the camera and shape.
@@ -134,16 +107,17 @@ def encode_jpeg(
     started = time.perf_counter()
     image = frame.picture
     assert not isinstance(image, Jpeg), "it is JPEG already"
-    height, width = image.shape[:2]
-    if max(height, width) > MAX_SIDE:
-        raise EncodeError(f"camera {camera!r}: {width} x {height} is too large for JPEG")
+    if width is not None and width < image.shape[1]:
+        size = width, max(1, round(image.shape[0] * width / image.shape[1]))
+        image = cast(Image, cv2.resize(image, size, interpolation=cv2.INTER_AREA))
+    high, wide = image.shape[:2]
+    if max(high, wide) > MAX_SIDE:
+        raise EncodeError(f"camera {camera!r}: {wide} x {high} is too large for JPEG")
     try:
         done, jpeg = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, quality])
     except cv2.error as error:
         raise EncodeError(f"camera {camera!r}: {image.shape} cannot be encoded") from error
     if not done:
         raise EncodeError(f"camera {camera!r}: {image.shape} cannot be encoded")
-    encoded = EncodedFrame(
-        camera, rendition, frame.seq, frame.at_unix, width, height, jpeg.tobytes()
-    )
-    return encoded, time.perf_counter() - started
+    encoded = EncodedFrame(camera, rendition, frame.seq, frame.at_unix, wide, high, jpeg.tobytes())
+    return encoded, image, time.perf_counter() - started

@@ -3,7 +3,7 @@
 from server.capture.frames.frame import Frame, Image, Jpeg, size_of
 from server.capture.frames.rendition import FULL, Rendition
 from server.capture.interface import CameraInterface
-from server.delivery.encoder import EncodedFrame, pass_through, scale_and_encode
+from server.delivery.encoder import EncodedFrame, encode_jpeg, pass_through
 from server.loop import hub
 
 __all__ = ["RenditionEncoder"]
@@ -82,12 +82,12 @@ class RenditionEncoder:
         if image is None:
             return None
         encoded, pixels, took_s = hub.run_native(
-            scale_and_encode,
+            encode_jpeg,
             Frame(image, frame.seq, frame.at_unix),
             camera.name,
             name,
-            rendition.width,
             self._quality_of(name),
+            rendition.width,
         )
         camera.meter.encoded += 1
         camera.meter.encode_s += took_s

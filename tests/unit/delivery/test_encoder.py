@@ -16,7 +16,7 @@ def test_jpeg_holds_the_picture() -> None:
     """The JPEG decodes to the same size and, nearly, the same pixels."""
     image = TestPattern("door", (320, 240)).render(1.7e9)
 
-    frame, took_s = encode_jpeg(Frame(image, 3, 9.5), "door", "full", 95)
+    frame, _, took_s = encode_jpeg(Frame(image, 3, 9.5), "door", "full", 95)
 
     decoded = cv2.imdecode(np.frombuffer(frame.jpeg, np.uint8), cv2.IMREAD_COLOR)
     assert decoded.shape == image.shape
@@ -26,7 +26,7 @@ def test_jpeg_holds_the_picture() -> None:
 
 def test_header_says_what_it_is() -> None:
     """The header has the fields of the wire contract and nothing else."""
-    frame, _ = encode_jpeg(Frame(picture(64, 48), 3, 9.5), "door", "full", 80)
+    frame, *_ = encode_jpeg(Frame(picture(64, 48), 3, 9.5), "door", "full", 80)
 
     assert frame.header == {
         "camera": "door",
