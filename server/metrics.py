@@ -15,13 +15,25 @@ from typing import Any
 __all__ = ["DROPS", "CameraStats", "Meter", "ProcessMeter"]
 
 DROPS = (
-    *("broken", "encode", "error", "replaced"),
-    *("processing", "unprocessed"),
-    *("credit", "gone", "unsent"),
-    *("behind", "bus", "junk"),
+    # At the source.
+    "broken",
+    "encode",
+    "error",
+    "replaced",
+    # By processors.
+    "processing",
+    "unprocessed",
+    # For viewers.
+    "credit",
+    "gone",
+    "unsent",
+    # On the bus.
+    "behind",
+    "bus",
+    "junk",
 )
-"""Why frames are dropped: at the source, by processors, for viewers, on the bus. Prometheus gets
-each of them from the start, as it cannot compute a rate for a counter that appears later."""
+"""Why frames are dropped. Prometheus gets each of them from the start, because it cannot compute a
+rate for a counter that appears later."""
 
 
 @dataclass(slots=True)

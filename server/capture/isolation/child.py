@@ -15,7 +15,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from server.capture.devices.controls import read_values, set_controls, write_controls
-from server.capture.frames.change import Change
+from server.capture.frames.change import ChangeDetector
 from server.capture.frames.frame import Jpeg, Picture, size_of
 from server.capture.frames.limits import check_size, is_too_large
 from server.capture.isolation.channel import BEAT, SHAPE, WANT, Kind, Link, Message, Step
@@ -66,7 +66,7 @@ class _Child:
         """Begin anew, as for the first source."""
         self._writer = Writer()
         self._wanted: Message | None = None
-        self._change = Change()
+        self._change = ChangeDetector()
         # Written by the working thread, read by the one that beats.
         self._grabbed = 0
         self._step = (Step.STARTING, time.monotonic())

@@ -281,7 +281,7 @@ def test_device_that_is_no_camera_is_told(tmp_path: Path) -> None:
     other = tmp_path / "video0"
     other.write_text("")
 
-    assert "no camera" in video._why_not_device(str(other))
+    assert "not a camera" in video._why_not_device(str(other))
     assert "cannot be opened" in video._why_not_device(str(tmp_path / "none"))
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from server.capture.frames import change as change_module
-from server.capture.frames.change import KEEP_ALIVE_S, Change
+from server.capture.frames.change import KEEP_ALIVE_S, ChangeDetector
 from server.capture.frames.frame import Image, Jpeg, Picture
 from server.capture.frames.jpeg import inspect_jpeg
 from server.capture.sources.local import LocalReader
@@ -43,7 +43,7 @@ def room(seed: int, sigma: float = 6.0) -> Image:
 
 def test_noise_is_nothing_new(make: Make, clock: FakeClock) -> None:
     """A sensor's noise makes every picture another one, and none worth sending."""
-    change = Change()
+    change = ChangeDetector()
 
     sent = []
     for seed in range(20):
@@ -56,7 +56,7 @@ def test_noise_is_nothing_new(make: Make, clock: FakeClock) -> None:
 @pytest.mark.parametrize("corner", [(0, 0), (100, 300), (340, 620)])
 def test_a_small_thing_is_new(make: Make, corner: tuple[int, int]) -> None:
     """A thing of 16 pixels that was not there is seen at once, wherever it is."""
-    change = Change()
+    change = ChangeDetector()
     change.is_worth_sending(make(room(1)))
     y, x = corner
     changed = room(2)
@@ -68,7 +68,7 @@ def test_a_small_thing_is_new(make: Make, corner: tuple[int, int]) -> None:
 
 def test_dusk_is_noticed(make: Make, clock: FakeClock) -> None:
     """What changes too slowly to see from one picture to the next adds up."""
-    change = Change()
+    change = ChangeDetector()
 
     sent = []
     for step in range(40):
@@ -80,7 +80,7 @@ def test_dusk_is_noticed(make: Make, clock: FakeClock) -> None:
 
 def test_a_still_picture_is_sent_once_a_second(make: Make, clock: FakeClock) -> None:
     """So that viewers see that the camera is live."""
-    change = Change()
+    change = ChangeDetector()
     still = make(room(1))
 
     sent = []
@@ -93,7 +93,7 @@ def test_a_still_picture_is_sent_once_a_second(make: Make, clock: FakeClock) -> 
 
 def test_another_size_is_new() -> None:
     """Pictures that cannot be compared differ."""
-    change = Change()
+    change = ChangeDetector()
     change.is_worth_sending(picture(64, 48))
 
     assert change.is_worth_sending(picture(32, 24))
@@ -101,7 +101,7 @@ def test_another_size_is_new() -> None:
 
 def test_what_cannot_be_decoded_is_passed() -> None:
     """It is for others to say what is wrong with it."""
-    change = Change()
+    change = ChangeDetector()
 
     assert change.is_worth_sending(Jpeg(b"\xff\xd8\xff\xd9", 64, 48, 80))
     assert change.is_worth_sending(Jpeg(b"\xff\xd8\xff\xd9", 64, 48, 80))

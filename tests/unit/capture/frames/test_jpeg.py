@@ -119,8 +119,8 @@ def test_untidy_jpeg_is_accepted() -> None:
 @pytest.mark.parametrize(
     ("data", "said"),
     [
-        (b"", "no JPEG"),
-        (b"hello", "no JPEG"),
+        (b"", "not a JPEG"),
+        (b"hello", "not a JPEG"),
         (b"\xff\xd8", "not complete"),
         (jpeg(64, 48)[:-40], "not complete"),
         (b"\xff\xd8\xff\xd9", "size"),

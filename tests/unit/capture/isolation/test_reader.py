@@ -376,7 +376,7 @@ def test_end_of_a_stream_is_a_loss(isolate: Open, camera: FakeCamera) -> None:
     [
         (part(jpeg()[:-100]), "not complete"),
         (part(b""), "empty"),
-        (part(bytes(range(256)) * 20), "no JPEG"),
+        (part(bytes(range(256)) * 20), "not a JPEG"),
         (part(jpeg()[:300] + b"\xff\xd9"), "JPEG"),
     ],
     ids=["truncated", "empty", "garbage", "hollow"],
