@@ -1,9 +1,9 @@
 """A named source with its capture loop and its state.
 
 One green thread per camera owns the source: it opens it when somebody watches, reads it on a
-native thread, puts what is due into the slot, and releases it when nobody has watched for a while.
-Unwatched it is opened for a :meth:`Camera.check` only.
-Everyone else only sets what they want (:meth:`Camera.start`, :meth:`Camera.set_fps` and so on).
+native thread, puts due frames into the slot, and closes the source when nobody has watched for a
+while. Unwatched it is opened for a :meth:`Camera.check` only.
+All others only set what they want (:meth:`Camera.start`, :meth:`Camera.set_fps` and so on).
 """
 
 import logging
@@ -35,7 +35,7 @@ __all__ = ["Camera", "State"]
 log = logging.getLogger(__name__)
 
 DEFAULT_QUALITY = 80
-"""Of JPEG made of pixels, where nobody has said otherwise."""
+"""The JPEG quality for pixels, if none was set."""
 BEST_QUALITY = 100
 
 RETRY_FIRST_S = 1.0
@@ -45,10 +45,10 @@ RETRY_GROWTH = 1.6
 # A source that looks frozen is reopened after this many times the setting frozen_after.
 FROZEN_PATIENCE = 3
 
-# How long `stop` waits for the device to be free before it answers.
+# How long `stop` waits for the device to be released.
 RELEASE_DEADLINE_S = 3.0
 
-# How often the state is held against the clock: what stalls does so without an event.
+# How often the state is checked against the clock: a stall comes without an event.
 WATCH_PERIOD_S = 0.25
 
 
@@ -57,8 +57,8 @@ class Camera:
 
     Args:
         settings: Its complete settings; ``fps`` and ``quality`` can be changed later.
-        server: For the time-outs.
-        open_reader: How to open an address; a parameter so that tests need no device.
+        server: The server's settings, for the time-outs.
+        open_reader: Opens an address; a parameter so that tests need no device.
     """
 
     elsewhere = None
@@ -79,7 +79,7 @@ class Camera:
         self.ladder = ladder_of(settings.renditions)
         self.check_every = settings.check_every if settings.address.scheme != "test" else 0.0
         self.tried_at: float | None = None
-        """When it was last found out whether it works, in monotonic seconds; None for never."""
+        """When it was last opened or checked, in monotonic seconds; None for never."""
         self.enabled = True
         self.on_change: Callable[[Camera], None] = lambda camera: None
         self.on_notice: Callable[[Camera, str, str], None] = lambda camera, level, message: None
@@ -122,14 +122,14 @@ class Camera:
         self._source_fps = 0.0
         self._picture_at: float | None = None  # Monotonic; the last grab since open or since idle.
         self._waiting_since: float | None = None  # Monotonic; for the first one after either.
-        self._broken = ""  # What was wrong with the last picture, if it could not be decoded.
+        self._broken = ""  # Why the last picture could not be decoded, if so.
         self._unwatched_since = 0.0
-        self._left_silent = ""  # That no picture came when the last viewer left, if so.
-        self._jpeg_quality = 0  # Of the source's own JPEG, while that is what we hand on.
+        self._left_silent = ""  # The stall that lasted when the last viewer left, if so.
+        self._jpeg_quality = 0  # Of the source's own JPEG, while it is passed through.
         self._stillness = FreezeDetector()
         self._still_s = 0.0
         self._failure: str | None = None  # Since the last success, whether watched or not.
-        self._missing = False  # The failure is that there is no such device or file.
+        self._missing = False  # The failure is a missing device or file.
         self._check: Check | None = None  # While nobody watches.
         self._attempt = 0
         self._retry_at = 0.0
@@ -139,26 +139,26 @@ class Camera:
         self._reason = "nobody is watching"
         self._since_unix = time.time()
 
-    # What others may ask and set, on the hub.
+    # For others, on the hub.
 
     @property
     def state(self) -> State:
-        """Its state as last announced."""
+        """Its state, as last announced."""
         return self._state
 
     @property
     def reason(self) -> str:
-        """Why it is in its state, for people."""
+        """Why it is in this state, for people."""
         return self._reason
 
     @property
     def address(self) -> str:
-        """Where its source is, without a password."""
+        """The address of its source, without the password."""
         return self._address.public
 
     @property
     def rate(self) -> float:
-        """Frames a second that it delivers at most, as far as is known."""
+        """The most frames a second that it delivers, as far as known."""
         return self.fps or self._source_fps or 30.0
 
     @property
@@ -167,11 +167,11 @@ class Camera:
         return self._size[0]
 
     def slot_of(self, _rendition: Rendition) -> Slot:
-        """Return where the frames come from that a rendition is made of."""
+        """Return the slot with the frames that a rendition is made from."""
         return self.slot
 
     def describe(self) -> dict[str, Any]:
-        """Return STATE of the wire contract."""
+        """Return STATE of the wire protocol."""
         return {
             "name": self.name,
             "title": self.title,
@@ -197,15 +197,15 @@ class Camera:
         return self._seq
 
     def continue_from(self, seq: int) -> None:
-        """Number the next frames after ``seq``: somebody may have seen an earlier life's."""
+        """Number the next frames after ``seq``, which viewers may have seen in an earlier run."""
         self._seq = max(self._seq, seq)
 
     def open(self) -> None:
-        """Begin to work; nothing is opened until somebody watches, or has it checked."""
+        """Start the capture loop; the source is opened when somebody watches, or for a check."""
         self._tasks = [hub.spawn(self._run), hub.spawn(self._watch)]
 
     def close(self, timeout_s: float) -> bool:
-        """Release the source and end; return False if it is stuck beyond ``timeout_s``."""
+        """Close the source and end; return False if that takes longer than ``timeout_s``."""
         self._closing = True
         self._pipeline.end()
         self._wake.set()
@@ -216,11 +216,11 @@ class Camera:
 
     @property
     def closed(self) -> bool:
-        """Whether its capture loop has ended, or never began."""
+        """Whether its capture loop has ended, or was never started."""
         return not self._tasks or self._tasks[0].done
 
     def set_viewers(self, viewers: int) -> None:
-        """Say how many watch; the first brings the source up, the last lets it go."""
+        """Set how many watch; the first opens the source, the last lets it close."""
         if bool(viewers) != bool(self._viewers):
             self._left_silent = "" if viewers else self._silence
         if self._viewers and not viewers:
@@ -236,7 +236,7 @@ class Camera:
         arrived = viewers > self._viewers
         self._viewers = viewers
         if viewers and self._check is not None:
-            # What it has opened, or is opening, is theirs now.
+            # The viewers take over the source that the check has opened, or is opening.
             self._end_check()
             self._pipeline.open()
         if arrived:
@@ -245,15 +245,15 @@ class Camera:
         self._wake.set()
 
     def set_renditions(self, renditions: Collection[Rendition]) -> None:
-        """Say which renditions are watched; the smaller ones need pixels, also of a JPEG."""
+        """Set which renditions are watched; smaller ones need pixels, even of a JPEG source."""
         self._pixels_from = max((one.width for one in renditions if one.width), default=0)
 
     def request_frame(self) -> None:
-        """Make the source's very next picture due, for someone who has none yet, or an old one."""
+        """Make the source's very next picture due, for a viewer with none yet, or an old one."""
         self._due = AT_ONCE
 
     def start(self) -> None:
-        """Let it work, from the beginning if its source had ended or failed."""
+        """Enable it; start over if its source had ended or failed."""
         self.enabled = True
         self._ended = False
         self._failure, self._missing = None, False
@@ -263,9 +263,9 @@ class Camera:
         self._wake.set()
 
     def stop(self) -> None:
-        """Release its source and keep it released; returns when the device is free.
+        """Close its source and keep it closed; return when the device is free.
 
-        A source in mid-read cannot be interrupted, so this may take a moment, but not for ever.
+        A read cannot be interrupted, so this may take a moment, up to a deadline.
         """
         self.enabled = False
         self._refresh(changed=True)
@@ -276,18 +276,19 @@ class Camera:
 
     @property
     def resting(self) -> bool:
-        """Whether its source is closed because nobody watches, and for no other reason."""
+        """Whether its source is closed only because nobody watches."""
         idle = self.enabled and not self._ended and not self._viewers
         return idle and not self._holding and not self._closing and bool(self._tasks)
 
     def check(self, open_reader: OpenReader | None = None) -> None:
         """Find out whether it works while nobody watches: open it, take one picture, close it.
 
-        A device or a file is only looked for: no light goes on. Returns when that is done, or as
-        soon as somebody watches or it is stopped; does nothing if it is not resting.
+        For a device or a file this only checks that it exists, so no camera light goes on. Returns
+        when that is done, or as soon as somebody watches or it is stopped; does nothing if it is
+        not resting.
 
         Args:
-            open_reader: How to open the source, if not as usual.
+            open_reader: Opens the source, if not as usual.
         """
         if not self.resting:
             return
@@ -324,11 +325,11 @@ class Camera:
 
     @property
     def transform(self) -> Transform:
-        """How its pictures are turned, mirrored and cut."""
+        """How its pictures are rotated, mirrored and cropped."""
         return self._pipeline.transform
 
     def set_transform(self, transform: Transform) -> None:
-        """Turn, mirror and cut pictures like this from the next frame on; also when closed."""
+        """Rotate, mirror and crop pictures like this from the next frame on; also when closed."""
         self._pipeline.transform = transform
         self.request_frame()
         if self._tasks:
@@ -336,13 +337,13 @@ class Camera:
 
     @property
     def encoding_quality(self) -> int:
-        """The JPEG quality, 1 to 100, at which its pixels are to be encoded."""
+        """The JPEG quality, 1 to 100, at which its pixels are encoded."""
         return self.quality or DEFAULT_QUALITY
 
     def set_quality(self, quality: int | None) -> None:
         """Deliver JPEG of at most quality ``quality``, 1 to 100, from the next frame on.
 
-        None hands on the source's own JPEG, whatever its quality.
+        None passes the source's own JPEG through, whatever its quality.
         """
         self.quality = quality
         self._refresh(changed=True)
@@ -374,7 +375,7 @@ class Camera:
             finally:
                 self._release()
             if self._check is not None:
-                self._end_check()  # Who begins to watch now need not wait because it failed.
+                self._end_check()  # A failed check must not delay the first viewer's attempt.
             elif self._failure is not None:
                 self._attempt = self._attempt + 1 if self._seq == seq else 1
                 self._back_off()
@@ -384,7 +385,7 @@ class Camera:
         return self.enabled and not self._ended and not self._closing and asked_for
 
     def _lingers(self) -> bool:
-        """Whether an open source should stay so, although nobody may be watching."""
+        """Return whether the open source should stay open, watched or not."""
         if not self.enabled or self._closing:
             return False
         if self._viewers or self._check is not None:
@@ -397,7 +398,7 @@ class Camera:
         self._stillness.forget()
         self._holding = True
         check = self._check
-        if check is None:  # What a check brings is not processed.
+        if check is None:  # A check's picture is not processed.
             self._pipeline.open()
         open_reader = self._open_reader if check is None else check.open_reader
         source = hub.run_native(open_reader, self._address, self.name, self._server.read_timeout)
@@ -412,7 +413,7 @@ class Camera:
         self._refresh(changed=True)
 
     def _drain(self) -> None:
-        """Read until nobody wants it, or a check has its picture; raises what ends the source."""
+        """Read until the source is not needed, or a check has its picture; raise what ends it."""
         source = self._source
         assert source is not None
         while self._lingers():
@@ -422,7 +423,7 @@ class Camera:
             if self._check is not None:
                 self._check.enforce(self._broken)
             elif not self._viewers and not source.info.live:
-                # A file loses nothing by waiting, and decoding it unseen is work for nobody.
+                # A file loses nothing by waiting, and decoding it unseen is wasted work.
                 self._wake.wait(WATCH_PERIOD_S)
                 continue
             try:
@@ -435,7 +436,7 @@ class Camera:
                 continue
             reading, still_s = taken
             if self._check is not None and reading.picture is None:
-                continue  # It may be one that cannot be decoded.
+                continue  # A check needs a picture that can be decoded.
             self._picture_at = time.monotonic()
             if self._check is not None:
                 self._refresh()
@@ -451,21 +452,21 @@ class Camera:
             raise SourceError(self._left_silent)
 
     def _give_up_if_frozen(self) -> None:
-        """Raise when the picture has stood still for so long that only a reopening may help."""
+        """Raise SourceError if the picture has been frozen so long that only reopening may help."""
         limit_s = FROZEN_PATIENCE * self._server.frozen_after
         if limit_s and self._still_s > limit_s:
             raise SourceError(f"the picture has not changed for {limit_s:g} s; opened anew")
 
     def _due_now(self) -> float:
-        """When a picture is next due; asked natively, so that a request counts during a read."""
+        """Return when a picture is next due; called natively, so requests count during a read."""
         if self._check is not None:
             return 0.0
-        # One may come early by half of the source's own interval: it is nearer than the next.
+        # Accept a picture half an interval early: it is nearer to the due time than the next one.
         slack_s = 0.5 / self._source_fps if self._source_fps else 0.005
         return self._due - slack_s if self._viewers else float("inf")
 
     def _best_jpeg(self) -> int:
-        """Up to which quality the source's own JPEG will do; asked natively, as late as can be."""
+        """Return the highest accepted quality of the source's JPEG; called natively."""
         if self._pipeline.needed:
             return 0
         return self.quality or BEST_QUALITY
@@ -473,7 +474,7 @@ class Camera:
     def _put(self, picture: Picture, at_unix: float) -> None:
         now = time.monotonic()
         if self.fps and (not self._source_fps or self.fps < self._source_fps * 0.99):
-            # On schedule, so that the average is right; but never in a burst after a gap.
+            # Keep to the schedule, so that the average is right, but do not burst after a gap.
             before = self._due if self._due > 0 else now
             self._due = max(before + 1 / self.fps, now + 0.5 / self.fps)
         else:
@@ -487,13 +488,13 @@ class Camera:
             self._publish(frame)
 
     def _publish(self, frame: Frame) -> None:
-        """Hand a frame on to be delivered, as it is to be seen."""
+        """Hand a finished frame to delivery."""
         if self.slot.frame is not None and frame.seq <= self.slot.frame.seq:
-            return  # It was worked on while a later one needed no work any more.
+            return  # It was still being processed when a later one needed no processing.
         picture = frame.picture
         size = size_of(picture)
         before, self._jpeg_quality = self._jpeg_quality, _quality_of(picture)
-        # A camera that varies its quality from picture to picture would have itself announced so.
+        # Not on each change of quality: some cameras vary it from picture to picture.
         if size != self._size or (before > 0) != (self._jpeg_quality > 0):
             self._size = size
             self._refresh(changed=True)
@@ -504,7 +505,7 @@ class Camera:
         self.meter.drops["replaced"] += self.slot.replaced - replaced
 
     def _clear(self) -> None:
-        """Forget frames on their way: they would only grow old."""
+        """Discard frames in progress: they would only grow old."""
         self._pipeline.clear()
         self.slot.clear()
 
@@ -542,14 +543,14 @@ class Camera:
         self._refresh()
 
     def _back_off(self) -> None:
-        """Set when to try again: later each time, and not in step with other cameras.
+        """Set when to retry: later each time, with jitter.
 
         Kept while nobody watches, so that viewers who come and go do not hammer a dead camera.
         """
         delay = min(RETRY_LONGEST_S, RETRY_FIRST_S * RETRY_GROWTH ** min(self._attempt - 1, 10))
         self._retry_at = time.monotonic() + delay * random.uniform(0.8, 1.2)
 
-    # The state: derived from facts, announced when it changes.
+    # The state: derived, and announced when it changes.
 
     def _watch(self) -> None:
         while True:
@@ -580,7 +581,7 @@ class Camera:
 
     @property
     def _silence(self) -> str:
-        """What to say of a source that is open and brings no picture; nothing if it does."""
+        """The reason if the source is open but no picture arrives; else empty."""
         since = self._waiting_since if self._picture_at is None else self._picture_at
         limit_s = max(self._server.stall_after, 3 / self._source_fps if self._source_fps else 0)
         if since is None or time.monotonic() - since <= limit_s:
@@ -589,12 +590,12 @@ class Camera:
         return f"no picture for more than {limit_s:g} s{broken}"
 
     def _refresh(self, changed: bool = False) -> None:
-        """Announce the state if it, or with ``changed`` anything else people see, is new."""
+        """Announce the state if it changed, or if ``changed`` says that something else did."""
         state, reason = self._derive()
         if state in ("live", "idle") and self._failure is not None:
             self._recover()
         if state != self._state:
-            # Viewers come and go; what an operator of the machine wants to know is trouble.
+            # Viewers come and go all the time; only problems are logged above DEBUG.
             level = logging.DEBUG if state in ("idle", "starting", "live") else logging.INFO
             log.log(level, "camera=%s state=%s reason=%s", self.name, state, reason)
             self._since_unix = time.time()
@@ -610,7 +611,7 @@ def _quality_of(picture: Picture) -> int:
 def _take(
     source: Reader, demand: Demand, stillness: FreezeDetector
 ) -> tuple[Reading, float] | None:
-    """Read, and say for how long nothing in the picture has changed. Runs natively."""
+    """Read, and return for how long the picture has not changed. Runs natively."""
     reading = source.read(demand)
     if reading is None:
         return None

@@ -1,4 +1,4 @@
-"""A camera as those see it who deliver its frames and control it, wherever it is."""
+"""The interface of a camera for delivery and control, on this node or another."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -26,16 +26,16 @@ __all__ = [
 State = Literal["idle", "starting", "live", "stalled", "retrying", "ended", "stopped"]
 
 Action = Literal["start", "stop", "fps", "quality", "control", "reset", "preset"]
-"""What operators do to a camera."""
+"""What operators can do to a camera."""
 
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """What ``control`` and ``reset`` are about.
+    """The argument of ``control`` and ``reset``.
 
     Attributes:
-        control: Its name; None for all, which can only be reset.
-        value: What to set it to.
+        control: The control's name; None, for ``reset`` only, means all of them.
+        value: The value to set.
     """
 
     control: str | None
@@ -44,7 +44,7 @@ class Setting:
 
 @dataclass(frozen=True, slots=True)
 class PresetOrder:
-    """What ``preset`` is about."""
+    """The argument of ``preset``."""
 
     preset: str
     do: Literal["save", "apply", "delete"]
@@ -53,44 +53,44 @@ class PresetOrder:
 SourcesOwn = Literal["source"]
 
 SOURCES_OWN: SourcesOwn = "source"
-"""In place of a number for ``fps`` and ``quality``: whatever the source itself has."""
+"""In place of a number for ``fps`` and ``quality``: use the source's own."""
 
 Argument = float | SourcesOwn | Setting | PresetOrder | None
 """``fps`` and ``quality`` take a number or :data:`SOURCES_OWN`, ``start`` and ``stop`` nothing."""
 
 
 class Owner(Protocol):
-    """The node that owns a camera, if that is another one.
+    """The node that owns a camera, if it is not this one.
 
     Attributes:
-        figures: What it counts and measures of the camera, as in the ``stats`` event.
+        figures: The camera's statistics there, as in the ``stats`` event.
     """
 
     @property
     def figures(self) -> Mapping[str, Any]: ...
 
     def ask(self, who: str, action: Action, value: Argument = None) -> None:
-        """Have it carry out what an operator wants; returns when that is done.
+        """Have it carry out an operator's request; return when that is done.
 
         Raises:
-            RequestError: What it says, or ``unavailable`` if it says nothing in time.
+            RequestError: Its error, or ``unavailable`` if it does not answer in time.
         """
 
 
 class CameraInterface(Protocol):
-    """One camera: its newest frame, its state, and what can be wanted of it.
+    """One camera: its newest frame, its state and its settings.
 
     Attributes:
         name: Used in URLs, rooms and events.
-        title: What people see.
+        title: Shown to people.
         slot: Holds its newest frame.
-        meter: What has been done with its frames in this process.
-        fps: Frames a second that are wanted; None for the source's own.
-        quality: JPEG quality that is wanted; None where nobody has said.
+        meter: Counts its frames in this process.
+        fps: The wanted frames a second; None for the source's own.
+        quality: The wanted JPEG quality; None if none was set.
         ladder: Its renditions, the largest first.
-        enabled: Whether no operator has stopped it.
-        tuning: What is set on it; None where another node owns it.
-        elsewhere: The node that owns it; None for this process itself.
+        enabled: False after an operator stopped it.
+        tuning: Its controls and presets; None if another node owns it.
+        elsewhere: The node that owns it; None for this process.
     """
 
     name: str
@@ -132,7 +132,7 @@ class CameraInterface(Protocol):
     def set_renditions(self, renditions: Collection[Rendition]) -> None: ...
 
     def request_frame(self) -> None:
-        """Have the very next picture of its source, whatever its frame rate."""
+        """Request the source's very next picture, whatever the frame rate."""
 
     def start(self) -> None: ...
 
@@ -144,6 +144,6 @@ class CameraInterface(Protocol):
 
 
 def offered(camera: CameraInterface) -> list[Rendition]:
-    """Return the renditions that differ: none as wide as the camera's pictures, or wider."""
+    """Return the full rendition and those narrower than the camera's pictures."""
     width = camera.width
     return [one for one in camera.ladder if not width or one.width is None or one.scales(width)]

@@ -59,7 +59,7 @@ class Control:
         self._moves: dict[tuple[str, str], int] = {}
 
     def restore(self) -> None:
-        """Apply what was kept by the last run; what no longer fits is passed over, and said."""
+        """Restore what the last run kept; what no longer fits is skipped and logged."""
         kept = self._file.load().get("cameras", {})
         for name, values in kept.items() if isinstance(kept, dict) else ():
             camera = self._cameras.get(name)

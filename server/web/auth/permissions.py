@@ -28,7 +28,7 @@ class Need(Enum):
     """An operator of every camera: what is done touches them all."""
 
 
-# Events by name and HTTP paths by their first part. What is not here nobody may.
+# Events by name and HTTP paths by their first part. Anything unlisted is denied.
 NEEDS: Mapping[str, Need] = {
     "connect": Need.VIEWER,
     "watch": Need.VIEWER,

@@ -142,7 +142,7 @@ class Events:
             session.websocket.close()
 
     def announce(self, camera: CameraInterface) -> None:
-        """Have a camera's STATE told to everyone who may know of it."""
+        """Announce a camera's STATE to everyone who may see it."""
         self._changed[camera.name] = camera
         self._announce.set()
 

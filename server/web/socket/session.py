@@ -171,7 +171,7 @@ class Session:
             self.unwatch(name)
 
     def _put_aside(self, name: str) -> None:
-        """Remember of a viewer that ends what its successor must not be spared."""
+        """Carry the sequence number and the debt over to the next viewer."""
         watched = self._watching.get(name)
         if watched is not None:
             _, viewer = watched
