@@ -1,4 +1,4 @@
-"""Frames into JPEG."""
+"""Encoding frames to JPEG."""
 
 import cv2
 import numpy as np
@@ -25,7 +25,7 @@ def test_jpeg_holds_the_picture() -> None:
 
 
 def test_header_says_what_it_is() -> None:
-    """The header has the fields of the wire contract and nothing else."""
+    """The header has the fields of the wire protocol and no others."""
     frame, *_ = encode_jpeg(Frame(picture(64, 48), 3, 9.5), "door", "full", 80)
 
     assert frame.header == {
@@ -39,7 +39,7 @@ def test_header_says_what_it_is() -> None:
 
 
 def test_quality_counts() -> None:
-    """A lower quality makes fewer bytes."""
+    """A lower quality gives fewer bytes."""
     frame = Frame(TestPattern("door", (320, 240), noise=0.1).render(1.7e9), 1, 0.0)
 
     low, high = (len(encode_jpeg(frame, "door", "full", quality)[0].jpeg) for quality in (20, 90))
@@ -57,7 +57,7 @@ def test_quality_counts() -> None:
     ids=["too wide for JPEG", "empty", "two channels"],
 )
 def test_pixels_that_cannot_be_encoded_are_told(image: np.ndarray) -> None:
-    """What OpenCV refuses becomes an error that names the camera."""
+    """If OpenCV refuses the pixels, the error names the camera."""
     with pytest.raises(EncodeError, match="camera 'door'"):
         encode_jpeg(Frame(image, 1, 0.0), "door", "full", 80)
 
