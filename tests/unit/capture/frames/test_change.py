@@ -30,19 +30,19 @@ def make(request: pytest.FixtureRequest) -> Make:
 
 @pytest.fixture(autouse=True)
 def paced(monkeypatch: pytest.MonkeyPatch, clock: FakeClock) -> FakeClock:
-    """A time that passes when the test says so."""
+    """A clock that the test advances."""
     monkeypatch.setattr(change_module, "time", clock)
     return clock
 
 
 def room(seed: int, sigma: float = 6.0) -> Image:
-    """Return the same dim room with other noise."""
+    """Return the same dim room with different noise."""
     noise = np.random.default_rng(seed).normal(60, sigma, (360, 640, 3))
     return noise.clip(0, 255).astype(np.uint8)
 
 
 def test_noise_is_nothing_new(make: Make, clock: FakeClock) -> None:
-    """A sensor's noise makes every picture another one, and none worth sending."""
+    """A sensor's noise makes every picture different, but none worth sending."""
     change = ChangeDetector()
 
     sent = []
@@ -55,7 +55,7 @@ def test_noise_is_nothing_new(make: Make, clock: FakeClock) -> None:
 
 @pytest.mark.parametrize("corner", [(0, 0), (100, 300), (340, 620)])
 def test_a_small_thing_is_new(make: Make, corner: tuple[int, int]) -> None:
-    """A thing of 16 pixels that was not there is seen at once, wherever it is."""
+    """A new thing of 16 pixels is seen at once, wherever it is."""
     change = ChangeDetector()
     change.is_worth_sending(make(room(1)))
     y, x = corner
@@ -67,7 +67,7 @@ def test_a_small_thing_is_new(make: Make, corner: tuple[int, int]) -> None:
 
 
 def test_dusk_is_noticed(make: Make, clock: FakeClock) -> None:
-    """What changes too slowly to see from one picture to the next adds up."""
+    """Changes too slow to see from one picture to the next add up."""
     change = ChangeDetector()
 
     sent = []
@@ -79,7 +79,7 @@ def test_dusk_is_noticed(make: Make, clock: FakeClock) -> None:
 
 
 def test_a_still_picture_is_sent_once_a_second(make: Make, clock: FakeClock) -> None:
-    """So that viewers see that the camera is live."""
+    """An unchanged picture is sent once a second, so that viewers see that the camera is live."""
     change = ChangeDetector()
     still = make(room(1))
 
@@ -92,7 +92,7 @@ def test_a_still_picture_is_sent_once_a_second(make: Make, clock: FakeClock) -> 
 
 
 def test_another_size_is_new() -> None:
-    """Pictures that cannot be compared differ."""
+    """Pictures that cannot be compared count as different."""
     change = ChangeDetector()
     change.is_worth_sending(picture(64, 48))
 
@@ -100,7 +100,7 @@ def test_another_size_is_new() -> None:
 
 
 def test_what_cannot_be_decoded_is_passed() -> None:
-    """It is for others to say what is wrong with it."""
+    """A picture that cannot be decoded is sent; others report what is wrong with it."""
     change = ChangeDetector()
 
     assert change.is_worth_sending(Jpeg(b"\xff\xd8\xff\xd9", 64, 48, 80))
@@ -108,7 +108,7 @@ def test_what_cannot_be_decoded_is_passed() -> None:
 
 
 def test_a_reader_passes_over_what_is_not_new() -> None:
-    """They count as pictures that came, and are not handed over."""
+    """Unchanged pictures count as arrived, but are not returned."""
     source = FakeSource()
     source.give(picture(), picture(), picture())
     reader = LocalReader(source)

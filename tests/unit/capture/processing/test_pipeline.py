@@ -1,4 +1,4 @@
-"""What happens to a frame between capture and delivery."""
+"""Processing frames between capture and delivery."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -27,7 +27,7 @@ def shown(camera: Camera) -> Frame:
 
 
 def test_without_anything_to_do_frames_pass_untouched(make_camera: MakeCamera) -> None:
-    """A camera with neither transform nor processors hands on the very picture it captured."""
+    """Without a transform or processors a camera publishes the very picture that it captured."""
     source = FakeSource()
     camera = make_camera(source)
     camera.set_viewers(1)
@@ -40,7 +40,7 @@ def test_without_anything_to_do_frames_pass_untouched(make_camera: MakeCamera) -
 
 
 def test_a_transform_counts_from_the_next_frame(make_camera: MakeCamera) -> None:
-    """A camera turned at run time shows its pictures so, and says its new size; and back again."""
+    """A camera rotated at run time delivers rotated pictures and reports its new size; and back."""
     source = FakeSource(size=(64, 48))
     camera = make_camera(source)
     camera.set_viewers(1)
@@ -64,7 +64,7 @@ def test_a_transform_counts_from_the_next_frame(make_camera: MakeCamera) -> None
 
 
 def test_a_turned_camera_needs_pixels(make_camera: MakeCamera) -> None:
-    """The source's own JPEG will not do while there is something to be done to the picture."""
+    """The source's own JPEG is not accepted while pictures must be processed."""
     source = FakeSource()
     camera = make_camera(source)
 
@@ -76,7 +76,7 @@ def test_a_turned_camera_needs_pixels(make_camera: MakeCamera) -> None:
 
 
 def test_a_jpeg_that_was_already_on_its_way_is_decoded(make_camera: MakeCamera) -> None:
-    """A JPEG captured before the transform was set is turned too, not shown as it came."""
+    """A JPEG captured before the transform was set is transformed too."""
 
     camera = make_camera(FakeSource())
     camera.set_viewers(1)
@@ -95,7 +95,7 @@ FUNCTIONS = "processing_functions"
 
 
 class Bench:
-    """A stage whose frames the test puts in and takes out."""
+    """A pipeline whose frames the test puts in and takes out."""
 
     def __init__(self, *texts: str, fps: float = 30.0) -> None:
         texts = tuple(text if "?" in text else f"{FUNCTIONS}:{text}" for text in texts)
@@ -134,7 +134,7 @@ class Bench:
         return image
 
     def lose(self) -> None:
-        """Put one frame in that is not to come out."""
+        """Put in one frame that must not come out."""
         lost = self.meter.drops["unprocessed"]
         self.put()
         until(lambda: self.meter.drops["unprocessed"] > lost, 30)
@@ -146,7 +146,7 @@ class Bench:
 
 @pytest.fixture
 def bench() -> Iterator[Callable[..., Bench]]:
-    """Make stages; all end with the test."""
+    """Create pipelines, which all end with the test."""
     made: list[Bench] = []
 
     def one(*texts: str, fps: float = 30.0) -> Bench:
@@ -164,7 +164,7 @@ MakeBench = Callable[..., Bench]
 
 
 def test_frames_keep_their_number_and_time(bench: MakeBench) -> None:
-    """What is drawn on is a copy; the frame that comes out is the one that went in otherwise."""
+    """Processors draw on a copy; number and time of the frame stay the same."""
     mine = bench("caption?text=Hello")
 
     image = mine.pass_through()
@@ -174,7 +174,7 @@ def test_frames_keep_their_number_and_time(bench: MakeBench) -> None:
 
 
 def test_a_mask_is_of_the_source_however_it_is_turned(bench: MakeBench) -> None:
-    """Turning the camera turns the mask with it: what was hidden stays hidden."""
+    """Rotating the camera rotates the mask with it: what was hidden stays hidden."""
     mine = bench(MASK)
     mine.stage.transform = Transform(rotate=90)
 
@@ -187,7 +187,7 @@ def test_a_mask_is_of_the_source_however_it_is_turned(bench: MakeBench) -> None:
 
 
 def test_users_code_never_sees_what_is_masked(bench: MakeBench) -> None:
-    """Masks come first, wherever the settings name them, and stay when the rest fails."""
+    """Masks come first, wherever they are in the settings, and stay when the rest fails."""
     mine = bench("raising", "half", MASK)
 
     image = mine.pass_through()
@@ -198,7 +198,7 @@ def test_users_code_never_sees_what_is_masked(bench: MakeBench) -> None:
 
 
 def test_what_cannot_be_decoded_is_counted_and_passed_over(bench: MakeBench) -> None:
-    """A broken JPEG is one frame lost, as anywhere; the next one is shown."""
+    """A broken JPEG costs one frame; the next one is shown."""
     mine = bench(MASK)
 
     mine.stage.put(Frame(Jpeg(b"no picture", 64, 48, 90), 1, 1.0))
@@ -209,7 +209,7 @@ def test_what_cannot_be_decoded_is_counted_and_passed_over(bench: MakeBench) -> 
 
 
 def test_newest_wins(bench: MakeBench) -> None:
-    """While a slow one works, frames come and are replaced; the newest is next, and it is said."""
+    """While a slow processor runs, frames are replaced; the newest is next."""
     mine = bench("sleepy")
     mine.pass_through()
 
@@ -224,7 +224,7 @@ def test_newest_wins(bench: MakeBench) -> None:
 
 
 def test_a_failing_one_is_said_once_and_then_left_out(bench: MakeBench) -> None:
-    """Its errors are shown and announced, not with every frame, and pictures go on without it."""
+    """Its errors are shown and announced, not with every frame; pictures continue without it."""
     mine = bench("raising", "black")
 
     for _ in range(7):
@@ -241,7 +241,7 @@ def test_a_failing_one_is_said_once_and_then_left_out(bench: MakeBench) -> None:
 def test_without_what_is_required_there_is_no_picture(
     bench: MakeBench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Where one that is required fails, nothing is shown, and the camera says why."""
+    """If a required processor fails, nothing is shown, and the camera says why."""
     monkeypatch.setattr(stage_module, "WITHHELD_S", 0.0)
     mine = bench(f"{FUNCTIONS}:raising?required=1")
 
@@ -254,7 +254,7 @@ def test_without_what_is_required_there_is_no_picture(
 
 
 def test_start_lets_it_try_again(bench: MakeBench) -> None:
-    """What was left out is tried at once when an operator starts the camera."""
+    """A skipped processor runs again at once when an operator starts the camera."""
     mine = bench("raising")
     for _ in range(5):
         mine.pass_through()
@@ -270,7 +270,7 @@ def test_start_lets_it_try_again(bench: MakeBench) -> None:
 def test_what_hangs_costs_its_own_frames_only(
     bench: MakeBench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """One that never returns is left out, and the camera goes on without it."""
+    """A processor that never returns is left out, and pictures continue without it."""
     monkeypatch.setattr(stage_module, "STUCK_AFTER_S", 1.0)
     mine = bench("hang", "black")
 
@@ -285,7 +285,7 @@ def test_what_hangs_costs_its_own_frames_only(
 def test_a_withheld_picture_is_a_state_of_the_camera(
     make_camera: MakeCamera, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A camera whose required processing fails is stalled, and STATE says which and why."""
+    """If a required processor fails, the camera is stalled, and STATE says which and why."""
     monkeypatch.setattr(stage_module, "WITHHELD_S", 0.0)
     source = FakeSource()
     folder = Path(__file__).parent
@@ -303,7 +303,7 @@ def test_a_withheld_picture_is_a_state_of_the_camera(
 
 
 def test_nobody_watching_is_no_process(make_camera: MakeCamera) -> None:
-    """Users' code is loaded when somebody watches, and ended with the source."""
+    """Users' code is loaded when somebody watches, and its process ends with the source."""
     source = FakeSource()
     functions = parse_processors([f"{FUNCTIONS}:annotate"], Path(__file__).parent)
     camera = make_camera(source, process=functions, release_after=0)
