@@ -24,7 +24,7 @@ from server.capture.frames.frame import Image, Jpeg, Picture
 from server.capture.frames.limits import is_too_large
 from server.capture.isolation.channel import NO_SLOT
 
-__all__ = ["SLOTS", "FramePool", "Writer"]
+__all__ = ["SLOTS", "FramePool", "Writer", "create_area"]
 
 # The newest frame, one being encoded, one being replaced, the reference of the freeze detector, one
 # being decoded, and one spare. Unused slots take no memory.
@@ -34,6 +34,14 @@ SLOTS = 6
 MIN_FREE = 1
 
 ALIGNMENT = mmap.PAGESIZE
+
+
+def create_area(nbytes: int) -> int:
+    """Return the descriptor of new memory, sealed so that it cannot shrink while it is in use."""
+    fd = os.memfd_create("porthole-pictures", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+    os.ftruncate(fd, nbytes)
+    fcntl.fcntl(fd, fcntl.F_ADD_SEALS, fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW)
+    return fd
 
 
 class Writer:
@@ -65,10 +73,7 @@ class Writer:
 
     def _renew(self, nbytes: int) -> int:
         self._slot_bytes = -(-nbytes // ALIGNMENT) * ALIGNMENT
-        fd = os.memfd_create("porthole-pictures", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
-        os.ftruncate(fd, SLOTS * self._slot_bytes)
-        # Sealed, so that the memory cannot shrink while the server uses it.
-        fcntl.fcntl(fd, fcntl.F_ADD_SEALS, fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW)
+        fd = create_area(SLOTS * self._slot_bytes)
         self._memory = mmap.mmap(fd, SLOTS * self._slot_bytes)
         return fd
 

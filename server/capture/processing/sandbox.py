@@ -17,7 +17,6 @@ the server sends       meaning
 the second. :mod:`server.capture.processing.sandbox_child` is the other end.
 """
 
-import fcntl
 import json
 import mmap
 import os
@@ -32,7 +31,7 @@ from server.capture.frames.frame import Image
 from server.capture.frames.limits import check_size
 from server.capture.isolation.channel import NO_SLOT, Kind, Link, Message
 from server.capture.isolation.process import Process
-from server.capture.isolation.shared_memory import FramePool
+from server.capture.isolation.shared_memory import FramePool, create_area
 from server.capture.processing.runner import Facts, Outcome
 from server.config.processors import Processor
 from server.errors import ConfigError, SourceError
@@ -176,9 +175,7 @@ class ProcessorSandbox:
         fd = -1
         if self._input is None or len(self._input) < HEAD_BYTES + image.nbytes:
             size = HEAD_BYTES + -(-image.nbytes // mmap.PAGESIZE) * mmap.PAGESIZE
-            fd = os.memfd_create("porthole-picture", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
-            os.ftruncate(fd, size)
-            fcntl.fcntl(fd, fcntl.F_ADD_SEALS, fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW)
+            fd = create_area(size)
             self._input = mmap.mmap(fd, size)
         self._input[0] = 0
         there = np.frombuffer(self._input, np.uint8, image.nbytes, HEAD_BYTES)

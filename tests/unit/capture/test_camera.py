@@ -411,7 +411,7 @@ def test_replaced_frame_is_counted(make_camera: MakeCamera) -> None:
     assert camera.meter.drops["replaced"] == 2
 
 
-def test_change_of_size_is_told(make_camera: MakeCamera) -> None:
+def test_change_of_size_is_reported(make_camera: MakeCamera) -> None:
     """If the source changes its size while streaming, STATE changes too."""
     source = FakeSource(size=(64, 48))
     camera = make_camera(source)
@@ -427,7 +427,7 @@ def test_change_of_size_is_told(make_camera: MakeCamera) -> None:
     assert told == [(32, 24)]
 
 
-def test_changes_are_told(make_camera: MakeCamera) -> None:
+def test_changes_are_reported(make_camera: MakeCamera) -> None:
     """Every change of STATE is announced."""
     camera = make_camera(FakeSource())
     told: list[dict[str, object]] = []

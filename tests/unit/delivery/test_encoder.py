@@ -56,7 +56,7 @@ def test_quality_counts() -> None:
     ],
     ids=["too wide for JPEG", "empty", "two channels"],
 )
-def test_pixels_that_cannot_be_encoded_are_told(image: np.ndarray) -> None:
+def test_pixels_that_cannot_be_encoded_are_reported(image: np.ndarray) -> None:
     """If OpenCV refuses the pixels, the error names the camera."""
     with pytest.raises(EncodeError, match="camera 'door'"):
         encode_jpeg(Frame(image, 1, 0.0), "door", "full", 80)

@@ -124,10 +124,9 @@ def test_no_frame_comes_twice_or_back(camera: Camera, fanout: Fanout) -> None:
     assert other.seqs == [4, 5, 6]
 
 
-def test_newest_frame_wins_during_an_encode(
-    camera: Camera, fanout: Fanout, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Frames that arrive during encoding replace each other; the pump continues with the last."""
+@pytest.fixture
+def gate(monkeypatch: pytest.MonkeyPatch) -> hub.Signal:
+    """Holds up each encoding until it is set."""
     gate = hub.Signal()
 
     def slow_native(function: Callable[..., Any], *args: Any) -> Any:
@@ -135,6 +134,13 @@ def test_newest_frame_wins_during_an_encode(
         return function(*args)
 
     monkeypatch.setattr(fanout_module.hub, "run_native", slow_native)
+    return gate
+
+
+def test_newest_frame_wins_during_an_encode(
+    camera: Camera, fanout: Fanout, gate: hub.Signal
+) -> None:
+    """Frames that arrive during encoding replace each other; the pump continues with the last."""
     viewer = RecordingViewer()
     fanout.join("a", viewer)
     put_frame(camera, 1)
@@ -152,16 +158,9 @@ def test_newest_frame_wins_during_an_encode(
 
 
 def test_viewer_that_leaves_during_an_encode_is_sent_nothing(
-    camera: Camera, fanout: Fanout, monkeypatch: pytest.MonkeyPatch
+    camera: Camera, fanout: Fanout, gate: hub.Signal
 ) -> None:
     """Leaving takes effect at once, even for a frame that is being encoded."""
-    gate = hub.Signal()
-
-    def slow_native(function: Callable[..., Any], *args: Any) -> Any:
-        gate.wait(5)
-        return function(*args)
-
-    monkeypatch.setattr(fanout_module.hub, "run_native", slow_native)
     viewer, stays = RecordingViewer(), RecordingViewer()
     fanout.join("a", viewer)
     fanout.join("b", stays)

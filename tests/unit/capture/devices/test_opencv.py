@@ -217,7 +217,7 @@ def test_gray_picture_becomes_colour(film: Path, paced: FakeClock) -> None:
     "answer", [(False, None), (True, None), (True, np.empty((0, 0, 3), np.uint8))]
 )
 @pytest.mark.parametrize("codec", ["clip", "film"])
-def test_undecodable_picture_is_told(
+def test_undecodable_picture_is_reported(
     codec: str, answer: tuple[bool, Image | None], request: pytest.FixtureRequest
 ) -> None:
     """A picture that cannot be decoded does not affect the next one."""
@@ -237,7 +237,7 @@ def test_undecodable_picture_is_told(
     source.close()
 
 
-def test_missing_file_is_told(tmp_path: Path) -> None:
+def test_missing_file_is_reported(tmp_path: Path) -> None:
     """A file that is not there is named."""
     with pytest.raises(SourceError, match="there is no file"):
         FileVideo(str(tmp_path / "none.mp4"), loop=True)
@@ -250,7 +250,7 @@ def test_folder_is_no_file(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("content", [b"", b"just text\n" * 50])
-def test_file_without_video_is_told(content: bytes, tmp_path: Path) -> None:
+def test_file_without_video_is_reported(content: bytes, tmp_path: Path) -> None:
     """The error says so if FFmpeg cannot read a file, whatever is in it."""
     path = tmp_path / "notes.mp4"
     path.write_bytes(content)
@@ -259,7 +259,7 @@ def test_file_without_video_is_told(content: bytes, tmp_path: Path) -> None:
         FileVideo(str(path), loop=True)
 
 
-def test_file_that_may_not_be_read_is_told(clip: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_file_that_may_not_be_read_is_reported(clip: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The error says so if a file may not be read."""
     monkeypatch.setattr(video.os, "access", lambda path, mode: False)  # Root may read anything.
 
@@ -276,7 +276,7 @@ def test_missing_device_names_those_there_are(monkeypatch: pytest.MonkeyPatch) -
         DeviceVideo(9)
 
 
-def test_device_that_is_no_camera_is_told(tmp_path: Path) -> None:
+def test_device_that_is_no_camera_is_reported(tmp_path: Path) -> None:
     """The error tells a device that is not a camera from one that may not be opened."""
     other = tmp_path / "video0"
     other.write_text("")
@@ -402,7 +402,7 @@ def test_refusal_is_told_in_words(
 
 
 @pytest.mark.parametrize("scheme", ["http", "rtsp"])
-def test_nobody_listening_is_told(scheme: str) -> None:
+def test_nobody_listening_is_reported(scheme: str) -> None:
     """The error for a port where nothing listens says so, at once."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
@@ -414,7 +414,7 @@ def test_nobody_listening_is_told(scheme: str) -> None:
     assert time.monotonic() - started < 2
 
 
-def test_unknown_host_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unknown_host_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     """The error for an unknown host suggests checking the spelling."""
 
     def fail(address: tuple[str, int], timeout_s: float) -> None:

@@ -26,10 +26,10 @@ def pattern() -> Image:
 
 def run(text: str, *images: Image, at: float = 1_700_000_000.25) -> tuple[Image, list[str]]:
     """Run a built-in processor on some pictures; return the last result and the errors."""
-    chain = ProcessorRunner(enumerate(parse_processors([text], Path())), "door", "Front door")
+    runner = ProcessorRunner(enumerate(parse_processors([text], Path())), "door", "Front door")
     errors = []
     for seq, image in enumerate(images):
-        done, outcomes = chain.run(image, Facts(seq, at + seq / 30, 30.0, 1), [0])
+        done, outcomes = runner.run(image, Facts(seq, at + seq / 30, 30.0, 1), [0])
         errors += [outcome.error for outcome in outcomes if outcome.error]
     return done, errors
 
@@ -141,7 +141,7 @@ def test_noise_is_no_motion() -> None:
 Function = Callable[[Image, Info], object]
 
 
-def chain_of(monkeypatch: pytest.MonkeyPatch, *functions: Function) -> ProcessorRunner:
+def runner_of(monkeypatch: pytest.MonkeyPatch, *functions: Function) -> ProcessorRunner:
     """Return a runner of functions that were not imported."""
     monkeypatch.setattr(
         "server.capture.processing.runner.load_function", lambda one: functions[int(one.function)]
@@ -169,10 +169,10 @@ def test_what_is_no_picture_is_refused(
     monkeypatch: pytest.MonkeyPatch, made: object, said: str
 ) -> None:
     """A wrong result is an error that names its type; the picture continues unchanged."""
-    chain = chain_of(monkeypatch, lambda image, info: made)
+    runner = runner_of(monkeypatch, lambda image, info: made)
     image = np.zeros((48, 64, 3), np.uint8)
 
-    done, (outcome,) = chain.run(image, FACTS, [0])
+    done, (outcome,) = runner.run(image, FACTS, [0])
 
     assert said in outcome.error
     assert done is image
@@ -196,9 +196,9 @@ def test_a_user_may_draw_or_return(monkeypatch: pytest.MonkeyPatch) -> None:
     def again(image: Image, info: Info) -> None:
         image[2] = info.width
 
-    chain = chain_of(monkeypatch, draw, same, smaller, again)
+    runner = runner_of(monkeypatch, draw, same, smaller, again)
 
-    done, outcomes = chain.run(np.zeros((48, 64, 3), np.uint8), FACTS, [0, 1, 2, 3])
+    done, outcomes = runner.run(np.zeros((48, 64, 3), np.uint8), FACTS, [0, 1, 2, 3])
 
     assert not any(outcome.error for outcome in outcomes)
     assert done.shape == (32, 64, 3)
@@ -214,9 +214,9 @@ def test_an_error_names_its_line_and_ends_nothing(monkeypatch: pytest.MonkeyPatc
     def leave(image: Image, info: Info) -> None:
         raise SystemExit(3)
 
-    chain = chain_of(monkeypatch, wrong, leave, lambda image, info: image + 1)
+    runner = runner_of(monkeypatch, wrong, leave, lambda image, info: image + 1)
 
-    done, outcomes = chain.run(np.zeros((48, 64, 3), np.uint8), FACTS, [0, 1, 2])
+    done, outcomes = runner.run(np.zeros((48, 64, 3), np.uint8), FACTS, [0, 1, 2])
 
     first, second, third = (outcome.error for outcome in outcomes)
     assert first.startswith("raised ValueError: no such luck (test_builtin.py, line ")
@@ -233,9 +233,9 @@ def test_state_is_kept_until_the_source_is_opened_anew(monkeypatch: pytest.Monke
         info.state["n"] = info.state.get("n", 0) + 1
         seen.append(info.state["n"])
 
-    chain = chain_of(monkeypatch, count, count)
+    runner = runner_of(monkeypatch, count, count)
     for life in (1, 1, 2):
-        chain.run(np.zeros((4, 4, 3), np.uint8), FACTS._replace(life=life), [0, 1])
+        runner.run(np.zeros((4, 4, 3), np.uint8), FACTS._replace(life=life), [0, 1])
 
     assert seen == [1, 1, 2, 2, 1, 1]
 

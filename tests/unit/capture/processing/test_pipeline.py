@@ -103,7 +103,7 @@ class Bench:
         self.seen: list[Frame] = []
         self.changes: list[list[dict[str, Any]]] = []
         self.notices: list[str] = []
-        self.stage = ProcessingPipeline(
+        self.pipeline = ProcessingPipeline(
             parse_processors(texts, Path(__file__).parent),
             Host(
                 "door",
@@ -111,7 +111,7 @@ class Bench:
                 self.meter,
                 lambda: fps,
                 self.seen.append,
-                lambda: self.changes.append(self.stage.describe()),
+                lambda: self.changes.append(self.pipeline.describe()),
                 lambda level, message: self.notices.append(message),
             ),
         )
@@ -122,7 +122,7 @@ class Bench:
         self.seq += 1
         image = picture(shade=shade)
         image.flags.writeable = False
-        self.stage.put(Frame(image, self.seq, 1.5))
+        self.pipeline.put(Frame(image, self.seq, 1.5))
 
     def pass_through(self) -> np.ndarray[Any, np.dtype[np.uint8]]:
         """Put one frame in and return the picture that comes out."""
@@ -141,7 +141,7 @@ class Bench:
 
     @property
     def states(self) -> list[str]:
-        return [one["state"] for one in self.stage.describe()]
+        return [one["state"] for one in self.pipeline.describe()]
 
 
 @pytest.fixture
@@ -151,13 +151,13 @@ def bench() -> Iterator[Callable[..., Bench]]:
 
     def one(*texts: str, fps: float = 30.0) -> Bench:
         made.append(Bench(*texts, fps=fps))
-        made[-1].stage.open()
+        made[-1].pipeline.open()
         return made[-1]
 
     yield one
     for one_made in made:
-        one_made.stage.end()
-        until(lambda task=one_made.stage._task: task is None or task.done)
+        one_made.pipeline.end()
+        until(lambda task=one_made.pipeline._task: task is None or task.done)
 
 
 MakeBench = Callable[..., Bench]
@@ -176,7 +176,7 @@ def test_frames_keep_their_number_and_time(bench: MakeBench) -> None:
 def test_a_mask_is_of_the_source_however_it_is_turned(bench: MakeBench) -> None:
     """Rotating the camera rotates the mask with it: what was hidden stays hidden."""
     mine = bench(MASK)
-    mine.stage.transform = Transform(rotate=90)
+    mine.pipeline.transform = Transform(rotate=90)
 
     image = mine.pass_through()
 
@@ -201,7 +201,7 @@ def test_what_cannot_be_decoded_is_counted_and_passed_over(bench: MakeBench) -> 
     """A broken JPEG costs one frame; the next one is shown."""
     mine = bench(MASK)
 
-    mine.stage.put(Frame(Jpeg(b"no picture", 64, 48, 90), 1, 1.0))
+    mine.pipeline.put(Frame(Jpeg(b"no picture", 64, 48, 90), 1, 1.0))
     until(lambda: mine.meter.drops["broken"])
     mine.seq = 1
 
@@ -220,7 +220,7 @@ def test_newest_wins(bench: MakeBench) -> None:
     assert mine.meter.drops["processing"] == 4
     assert len(mine.seen) == 2
     assert mine.states == ["slow"]
-    assert "30 fps leave 33 ms" in mine.stage.describe()[0]["message"]
+    assert "30 fps leave 33 ms" in mine.pipeline.describe()[0]["message"]
 
 
 def test_a_failing_one_is_said_once_and_then_left_out(bench: MakeBench) -> None:
@@ -230,7 +230,7 @@ def test_a_failing_one_is_said_once_and_then_left_out(bench: MakeBench) -> None:
     for _ in range(7):
         assert not mine.pass_through().any()
 
-    raising, black = mine.stage.describe()
+    raising, black = mine.pipeline.describe()
     assert (raising["state"], black["state"]) == ("skipped", "ok")
     assert raising["message"].startswith("raised ValueError: no such luck (processing_functions.py")
     assert len(mine.notices) == 1
@@ -250,7 +250,7 @@ def test_without_what_is_required_there_is_no_picture(
 
     assert not mine.seen
     assert mine.states == ["skipped"]
-    assert mine.stage.withheld.startswith("no picture: raising raised ValueError: no such luck")
+    assert mine.pipeline.withheld.startswith("no picture: raising raised ValueError: no such luck")
 
 
 def test_start_lets_it_try_again(bench: MakeBench) -> None:
@@ -260,7 +260,7 @@ def test_start_lets_it_try_again(bench: MakeBench) -> None:
         mine.pass_through()
     assert mine.states == ["skipped"]
 
-    mine.stage.retry()
+    mine.pipeline.retry()
 
     assert mine.states == ["ok"]
     mine.pass_through()

@@ -46,7 +46,7 @@ def test_address_opens_its_kind(
     assert tuple(opened) == arguments
 
 
-def test_missing_file_is_told() -> None:
+def test_missing_file_is_reported() -> None:
     """The error says which source cannot be opened and why."""
     with pytest.raises(SourceError, match=r"no file /nowhere/a\.mp4"):
         open_source(parse_address("file:/nowhere/a.mp4", Path()), "door", 1)
