@@ -1,4 +1,4 @@
-"""When to try again."""
+"""Delays between retries."""
 
 import random
 
@@ -10,16 +10,16 @@ GROWTH = 2.0
 
 
 class Backoff:
-    """Waits that grow with every failure and never exceed a second, out of step with others'."""
+    """Delays that grow with every failure, stay below a second, and are jittered."""
 
     def __init__(self) -> None:
         self._next_s = FIRST_S
 
     def next_s(self) -> float:
-        """Return for how long to wait now, in seconds."""
+        """Return how long to wait before the next attempt, in seconds."""
         wait_s, self._next_s = self._next_s, min(MAX_DELAY_S, self._next_s * GROWTH)
         return wait_s * random.uniform(0.7, 1.3)
 
     def reset(self) -> None:
-        """Begin anew: it works."""
+        """Start over after a success."""
         self._next_s = FIRST_S

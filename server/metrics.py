@@ -1,7 +1,7 @@
-"""Counters, rates and the process's own figures.
+"""Counters and rates of cameras, and figures of the process.
 
-One :class:`Meter` per camera is counted into by whoever does the work, on the hub, and read once a
-second for the ``stats`` event. Counters only grow; rates are differences.
+Each camera has one :class:`Meter`. Whoever does the work counts into it, on the hub; the ``stats``
+event reads it once a second. Counters only grow; rates are differences.
 """
 
 import os
@@ -15,18 +15,30 @@ from typing import Any
 __all__ = ["DROPS", "CameraStats", "Meter", "ProcessMeter"]
 
 DROPS = (
-    *("broken", "encode", "error", "replaced"),
-    *("processing", "unprocessed"),
-    *("credit", "gone", "unsent"),
-    *("behind", "bus", "junk"),
+    # At the source.
+    "broken",
+    "encode",
+    "error",
+    "replaced",
+    # By processors.
+    "processing",
+    "unprocessed",
+    # For viewers.
+    "credit",
+    "gone",
+    "unsent",
+    # On the bus.
+    "behind",
+    "bus",
+    "junk",
 )
-"""Why a frame may be dropped: at the source, by processors, for viewers, on the bus. Each is told
-to Prometheus from the start, which cannot see a rate in what begins to exist."""
+"""Why frames are dropped. Prometheus gets each of them from the start, because it cannot compute a
+rate for a counter that appears later."""
 
 
 @dataclass(slots=True)
 class Meter:
-    """What one camera has done since the start."""
+    """Counts what one camera has done since the start."""
 
     captured: int = 0
     """Frames captured: decoded and numbered."""
@@ -35,7 +47,7 @@ class Meter:
     """Frames encoded to JPEG."""
 
     passed: int = 0
-    """Frames handed on as the camera encoded them."""
+    """Frames passed through as the camera encoded them."""
 
     sent: int = 0
     """Frames sent, counted once per viewer."""
@@ -44,16 +56,16 @@ class Meter:
     """JPEG bytes sent, counted once per viewer."""
 
     ready: int = 0
-    """Frames that came into the slot: captured, and processed where that is wanted."""
+    """Frames put into the slot: captured, and processed if the camera has processors."""
 
     capture_s: float = 0.0
-    """Time from capture until the frame was in the slot, in seconds, over all of these."""
+    """Time from capture until the frame was in the slot, in seconds, summed over ``ready``."""
 
     encode_s: float = 0.0
     """Time spent encoding, in seconds."""
 
     sent_age_s: float = 0.0
-    """How old frames were when they were sent, in seconds, over all sent ones."""
+    """Age of frames when they were sent, in seconds, summed over ``sent``."""
 
     opened: int = 0
     """How often the source was opened."""
@@ -96,7 +108,7 @@ class CameraStats:
         capture_ms = _mean_ms(since["capture_s"], since["ready"])
         encode_ms = _mean_ms(since["encode_s"], since["encoded"])
         sent_age_ms = _mean_ms(since["sent_age_s"], since["sent"])
-        # What is left of a frame's age when it is sent: for the encoder, for its turn, for credit.
+        # The rest of a frame's age when it is sent: waiting for the encoder, the pump or credit.
         wait_ms = None
         if sent_age_ms is not None:
             wait_ms = round(max(0.0, sent_age_ms - (capture_ms or 0) - (encode_ms or 0)), 2)
@@ -148,14 +160,14 @@ def _resident_bytes() -> int:
     try:
         with open("/proc/self/statm", encoding="ascii") as statm:
             return int(statm.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
-    except OSError:  # No /proc: the peak is the best there is.
+    except OSError:  # No /proc: the peak is the best available.
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
 def _descriptors() -> int:
     """Return how many files, sockets and pipes are open."""
     try:
-        # Linux tells since 6.2, and 0 before; to list thousands would take the hub a millisecond.
+        # The size is the count since Linux 6.2, 0 before. Listing thousands takes a millisecond.
         return os.stat("/proc/self/fd").st_size or len(os.listdir("/proc/self/fd"))
     except OSError:  # No /proc.
         return 0

@@ -1,4 +1,4 @@
-"""What operators changed at run time, kept on disk so that a restart keeps it."""
+"""Keeps on disk what operators changed at run time, so that it survives a restart."""
 
 import json
 import logging
@@ -15,20 +15,20 @@ log = logging.getLogger(__name__)
 
 
 class StateFile:
-    """A small JSON document that is always whole: it is replaced, never written into.
+    """A small JSON document that is replaced as a whole, so that it is never half written.
 
     Args:
-        folder: Made if missing; the document is its ``state.json``.
+        folder: Created if missing; the document is ``state.json`` in it.
     """
 
     def __init__(self, folder: Path) -> None:
         self._file = PrivateFile(folder / "state.json")
 
     def load(self) -> dict[str, Any]:
-        """Return the document; the start goes on without one that cannot be used.
+        """Return the document, or an empty one if it cannot be used.
 
-        A broken one is set aside. One that cannot be read, most often because it is another
-        account's, is left as it is, and :meth:`save` refuses to replace it.
+        An invalid file is renamed and kept. A file that cannot be read, usually because it belongs
+        to another account, is left as it is, and :meth:`save` refuses to replace it.
 
         Raises:
             ConfigError: If the folder cannot be made or written to.
@@ -54,7 +54,7 @@ class StateFile:
             try:
                 os.replace(path, aside)
             except OSError as refused:
-                self._file.unread = refused  # It stays, then.
+                self._file.unread = refused  # So it is left in place.
             return {}
         return document
 
@@ -62,6 +62,6 @@ class StateFile:
         """Replace the document. Blocks on the disk: call it through ``hub.run_native``.
 
         Raises:
-            OSError: If the disk refuses, or the document that is there could not be read.
+            OSError: If it cannot be written, or the existing document could not be read.
         """
         self._file.replace(json.dumps(document, indent=1, sort_keys=True).encode())

@@ -1,1 +1,1 @@
-"""Cameras in: sources, and the capture loop that owns each of them."""
+"""Frames in: sources, and the capture loop that owns each of them."""

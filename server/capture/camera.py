@@ -1,9 +1,9 @@
 """A named source with its capture loop and its state.
 
 One green thread per camera owns the source: it opens it when somebody watches, reads it on a
-native thread, puts what is due into the slot, and releases it when nobody has watched for a while.
-Unwatched it is opened for a :meth:`Camera.check` only.
-Everyone else only sets what they want (:meth:`Camera.start`, :meth:`Camera.set_fps` and so on).
+native thread, puts due frames into the slot, and closes the source when nobody has watched for a
+while. Unwatched it is opened for a :meth:`Camera.check` only.
+All others only set what they want (:meth:`Camera.start`, :meth:`Camera.set_fps` and so on).
 """
 
 import logging
@@ -35,13 +35,13 @@ __all__ = ["Camera", "State"]
 log = logging.getLogger(__name__)
 
 DEFAULT_QUALITY = 80
-"""Of JPEG made of pixels, where nobody has said otherwise."""
+"""The JPEG quality for pixels, if none was set."""
 BEST_QUALITY = 100
 
 # How long `stop` waits for the device to be free before it answers.
 RELEASE_DEADLINE_S = 3.0
 
-# How often the state is held against the clock: what stalls does so without an event.
+# How often the state is checked against the clock: a stall comes without an event.
 WATCH_PERIOD_S = 0.25
 
 
@@ -50,8 +50,8 @@ class Camera:
 
     Args:
         settings: Its complete settings; ``fps`` and ``quality`` can be changed later.
-        server: For the time-outs.
-        open_reader: How to open an address; a parameter so that tests need no device.
+        server: The server's settings, for the time-outs.
+        open_reader: Opens an address; a parameter so that tests need no device.
     """
 
     owner = None
@@ -118,7 +118,7 @@ class Camera:
         self._stillness = FreezeDetector()
         self._check: Check | None = None  # While nobody watches.
 
-    # What others may ask and set, on the hub.
+    # For others, on the hub.
 
     @property
     def state(self) -> State:
@@ -141,7 +141,7 @@ class Camera:
 
     @property
     def address(self) -> str:
-        """Where its source is, without a password."""
+        """The address of its source, without the password."""
         return self._address.public
 
     @property
@@ -155,7 +155,7 @@ class Camera:
         return self._output.size[0]
 
     def slot_of(self, _rendition: Rendition) -> Slot:
-        """Return where the frames come from that a rendition is made of."""
+        """Return the slot with the frames that a rendition is made from."""
         return self.slot
 
     def describe(self) -> dict[str, Any]:
@@ -192,11 +192,11 @@ class Camera:
         self._output.seq = max(self.seq, seq)
 
     def open(self) -> None:
-        """Begin to work; nothing is opened until somebody watches, or has it checked."""
+        """Start the capture loop; the source is opened when somebody watches, or for a check."""
         self._tasks = [hub.spawn(self._run), hub.spawn(self._watch)]
 
     def close(self, timeout_s: float) -> bool:
-        """Release the source and end; return False if it is stuck beyond ``timeout_s``."""
+        """Close the source and end; return False if that takes longer than ``timeout_s``."""
         self._closing = True
         self._pipeline.end()
         self._wake.set()
@@ -207,7 +207,7 @@ class Camera:
 
     @property
     def closed(self) -> bool:
-        """Whether its capture loop has ended, or never began."""
+        """Whether its capture loop has ended, or was never started."""
         return not self._tasks or self._tasks[0].done
 
     def set_viewers(self, viewers: int) -> None:
@@ -219,7 +219,7 @@ class Camera:
             self._stillness = FreezeDetector()
             self._output.clear()
         if viewers and self._check is not None:
-            # What it has opened, or is opening, is theirs now.
+            # The viewers take over the source that the check has opened, or is opening.
             self._end_check()
             self._pipeline.open()
         if viewers > before:
@@ -228,7 +228,7 @@ class Camera:
         self._wake.set()
 
     def set_renditions(self, renditions: Collection[Rendition]) -> None:
-        """Say which renditions are watched; the smaller ones need pixels, also of a JPEG."""
+        """Set which renditions are watched; smaller ones need pixels, even of a JPEG source."""
         self._pixels_from = max((one.width for one in renditions if one.width), default=0)
 
     def request_frame(self) -> None:
@@ -236,7 +236,7 @@ class Camera:
         self._schedule.request()
 
     def start(self) -> None:
-        """Let it work, from the beginning if its source had ended or failed."""
+        """Enable it; start over if its source had ended or failed."""
         self.enabled = True
         self._state.ended = False
         self._state.forgive()
@@ -246,9 +246,9 @@ class Camera:
         self._wake.set()
 
     def stop(self) -> None:
-        """Release its source and keep it released; returns when the device is free.
+        """Close its source and keep it closed; return when the device is free.
 
-        A source in mid-read cannot be interrupted, so this may take a moment, but not for ever.
+        A read cannot be interrupted, so this may take a moment, up to a deadline.
         """
         self.enabled = False
         self._state.refresh(changed=True)
@@ -266,11 +266,12 @@ class Camera:
     def check(self, open_reader: OpenReader | None = None) -> None:
         """Find out whether it works while nobody watches: open it, take one picture, close it.
 
-        A device or a file is only looked for: no light goes on. Returns when that is done, or as
-        soon as somebody watches or it is stopped; does nothing if it is not resting.
+        For a device or a file this only checks that it exists, so no camera light goes on. Returns
+        when that is done, or as soon as somebody watches or it is stopped; does nothing if it is
+        not resting.
 
         Args:
-            open_reader: How to open the source, if not as usual.
+            open_reader: Opens the source, if not as usual.
         """
         if not self.resting:
             return
@@ -306,11 +307,11 @@ class Camera:
 
     @property
     def transform(self) -> Transform:
-        """How its pictures are turned, mirrored and cut."""
+        """How its pictures are rotated, mirrored and cropped."""
         return self._pipeline.transform
 
     def set_transform(self, transform: Transform) -> None:
-        """Turn, mirror and cut pictures like this from the next frame on; also when closed."""
+        """Rotate, mirror and crop pictures like this from the next frame on; also when closed."""
         self._pipeline.transform = transform
         self.request_frame()
         if self._tasks:
@@ -318,7 +319,7 @@ class Camera:
 
     @property
     def encoding_quality(self) -> int:
-        """The JPEG quality, 1 to 100, at which its pixels are to be encoded."""
+        """The JPEG quality, 1 to 100, at which its pixels are encoded."""
         return self.quality or DEFAULT_QUALITY
 
     def set_quality(self, quality: int | None) -> None:
@@ -361,7 +362,7 @@ class Camera:
         self._stillness.forget()
         self._holding = True
         check = self._check
-        if check is None:  # What a check brings is not processed.
+        if check is None:  # A check's picture is not processed.
             self._pipeline.open()
         open_reader = self._open_reader if check is None else check.open_reader
         source = hub.run_native(open_reader, self._address, self.name, self._server.read_timeout)
@@ -413,7 +414,7 @@ class Camera:
         self._state.give_up_if_silent()
 
     def _due_now(self) -> float:
-        """When a picture is next due; asked natively, so that a request counts during a read."""
+        """Return when a picture is next due; called natively, so requests count during a read."""
         if self._check is not None:
             return 0.0
         return self._schedule.due if self._state.viewers else float("inf")

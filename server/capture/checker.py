@@ -1,4 +1,4 @@
-"""Looking after cameras that nobody watches: one at a time, now and then, each for one picture."""
+"""Checks cameras that nobody watches: now and then, one at a time, for one picture each."""
 
 import functools
 import logging
@@ -14,22 +14,22 @@ __all__ = ["Checker"]
 
 log = logging.getLogger(__name__)
 
-# When the first check is due after the start, and within how long all cameras have theirs.
+# When the first check is due after the start, and the time over which first checks are spread.
 FIRST_S = 2.0
 SPREAD_S = 10.0
 
-# Between two checks, so that those of many cameras are no burst.
+# Between two checks, so that many cameras are not checked in a burst.
 PAUSE_S = 0.1
 
-# How late a change of who is to be checked is noticed.
+# The longest sleep, so that changes of what is due are noticed.
 PERIOD_S = 1.0
 
 
 class Checker:
-    """Has each camera checked that has not been watched for its ``check_every`` seconds.
+    """Checks each camera that was neither watched nor checked for its ``check_every`` seconds.
 
-    One check at a time in the whole process: cameras that are dead take their time-outs one after
-    the other, and cameras that are well cost the same moment of a processor at different times.
+    Only one check runs at a time in the whole process, so that the time-outs of dead cameras and
+    the CPU time of healthy ones do not add up.
     """
 
     def __init__(self, cameras: Iterable[Camera]) -> None:
@@ -40,7 +40,7 @@ class Checker:
         self._task: hub.Task | None = None
 
     def open(self) -> None:
-        """Begin; the first checks come soon, and spread out."""
+        """Start checking; the first checks come soon, spread out over time."""
         now = time.monotonic()
         for index, camera in enumerate(self._cameras):
             spread_s = min(SPREAD_S, camera.check_every) * index / len(self._cameras)
@@ -49,7 +49,7 @@ class Checker:
             self._task = hub.spawn(self._run)
 
     def close(self) -> None:
-        """Check no more."""
+        """Stop checking."""
         if self._task is not None:
             self._task.kill()
             hub.run_native(self._spare.close)

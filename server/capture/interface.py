@@ -36,7 +36,7 @@ class CameraInterface(Protocol):
 
     Attributes:
         name: Used in URLs, rooms and events.
-        title: What people see.
+        title: Shown to people.
         slot: Holds its newest frame.
         meter: Counts its frames in this process.
         ladder: Its renditions, the largest first.

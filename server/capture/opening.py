@@ -1,4 +1,4 @@
-"""Opening a source for its camera: here, or where it can do no harm."""
+"""Opens a source for its camera, in this process or in an isolated one."""
 
 from collections.abc import Callable
 
@@ -12,18 +12,18 @@ from server.config.address import NETWORK_SCHEMES, Address
 __all__ = ["OpenReader", "open_reader"]
 
 OpenReader = Callable[[Address, str, float], Reader]
-"""Opens a source by its address, the camera's name and a time-out in seconds."""
+"""Opens a source, given its address, the camera's name and a time-out in seconds."""
 
 
 def open_reader(
     address: Address, name: str, timeout_s: float, spare: Spare | None = None
 ) -> Reader:
-    """Open the source at ``address``; arguments and errors as :func:`open_source`.
+    """Open the source at ``address``; arguments and errors as for :func:`open_source`.
 
     Args:
-        spare: Has a child process for it, perhaps, and is to get it back.
+        spare: May provide an idle child process, and gets it back.
     """
-    # Drivers and networks can hang or crash OpenCV; a pattern and a file on disk do not.
+    # Drivers and networks can hang or crash OpenCV; the test pattern and files do not.
     if address.scheme == "device" or address.scheme in NETWORK_SCHEMES:
         return IsolatedReader(address, name, timeout_s, spare=spare)
     return LocalReader(open_source(address, name, timeout_s))

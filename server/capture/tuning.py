@@ -1,9 +1,9 @@
-"""What operators have set on one camera: its source's controls, how its picture hangs, presets.
+"""The settings of one camera at run time: its source's controls, the picture transform, presets.
 
-Lives on the hub. What the source lets one set is set by the camera's capture loop, which alone
-touches the source: it calls :meth:`Tuning.attach`, :meth:`Tuning.serve` and :meth:`Tuning.detach`.
-While no source is open, values wait for the next one. Turning, mirroring and cutting is ours, for
-every source, and takes effect at once.
+Runs on the hub. Only the camera's capture loop touches the source, so it sets the controls: it
+calls :meth:`Tuning.attach`, :meth:`Tuning.serve` and :meth:`Tuning.detach`. While no source is
+open, values wait for the next one. Rotate, mirror and crop are done here, for every source, and
+take effect at once.
 """
 
 import re
@@ -22,25 +22,25 @@ __all__ = ["MAX_PRESETS", "Tuning"]
 
 MAX_PRESETS = 24
 
-# A source takes values between two pictures, or says within two seconds why it does not.
+# A source accepts values between two pictures, or rejects them within two seconds.
 DEADLINE_S = 2.8
 
 NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
 
-# No camera has half as many controls; what more an earlier run has kept is none of them.
+# No camera has half as many controls; further values in the state file cannot be controls.
 MAX_VALUES = 64
 
 Values = dict[str, Value]
 
 
 class Tuning:
-    """Holds what is wanted of a camera's controls, and tells what holds.
+    """Holds the wanted values of a camera's controls, and their actual values.
 
     Args:
-        wake: Has the capture loop look for orders.
-        set_transform: Has the camera hang its picture anew.
-        on_change: Called when anything told by :meth:`describe` has changed.
-        on_refusal: Called with what a newly opened source did not take of what was kept.
+        wake: Wakes the capture loop to serve requests.
+        set_transform: Rotates, mirrors and crops the camera's pictures from now on.
+        on_change: Called when the result of :meth:`describe` has changed.
+        on_refusal: Called with the reason when a newly opened source rejects a kept value.
     """
 
     def __init__(
@@ -55,39 +55,41 @@ class Tuning:
         self._on_change = on_change
         self._on_refusal = on_refusal
         self._transform = Transform()
-        self._offered: tuple[ControlInfo, ...] = ()  # By the source, as last heard of it.
+        self._offered: tuple[ControlInfo, ...] = ()  # The source's, as last known.
         self._wanted: Values = {}
-        self._refused: dict[str, tuple[Value, str]] = {}  # What was kept and not taken, and why.
+        self._refused: dict[
+            str, tuple[Value, str]
+        ] = {}  # Kept values that the source rejected, and why.
         self._presets: dict[str, Values] = {}
         self._last_preset: str | None = None
         self._attached = False
-        self._orders: list[_Order] = []
+        self._requests: list[_Request] = []
 
-    # What operators ask. Every method raises RequestError for what cannot be done.
+    # For operators. Every method raises RequestError if the request cannot be carried out.
 
     @property
     def controls(self) -> tuple[ControlInfo, ...]:
-        """Everything that can be set, with what holds now."""
-        return (*_picture_controls(self._transform), *map(self._as_it_is, self._offered))
+        """All controls with their current values."""
+        return (*_picture_controls(self._transform), *map(self._with_pending, self._offered))
 
     @property
     def presets(self) -> tuple[str, ...]:
-        """The names of the presets, in the order of their making."""
+        """The names of the presets, oldest first."""
         return tuple(self._presets)
 
     @property
     def preset(self) -> str | None:
-        """The preset whose values all hold now: the last one applied, if it is one of several."""
-        now = {control.name: control.value for control in self.controls} | self._unoffered
-        held = [
+        """The preset whose values are all in effect; if there are several, the last one applied."""
+        now = {control.name: control.value for control in self.controls} | self._pending
+        matching = [
             name
             for name, values in self._presets.items()
             if values and values.items() <= now.items()
         ]
-        return self._last_preset if self._last_preset in held else next(iter(held), None)
+        return self._last_preset if self._last_preset in matching else next(iter(matching), None)
 
     def find(self, name: str) -> ControlInfo:
-        """Return one control."""
+        """Return the control with this name."""
         for control in self.controls:
             if control.name == name:
                 return control
@@ -98,34 +100,34 @@ class Tuning:
         )
 
     def set(self, name: str, value: object) -> bool:
-        """Set one control, and return when it holds; return whether anything changed."""
+        """Set one control and wait until that is done; return whether its value changed."""
         control = self.find(name)
-        fitted = _fit(control, value)
+        fitted = _validate(control, value)
         if not control.active:
             raise RequestError("unavailable", f"{control.title} cannot be set now: {control.note}")
         before = control.value
-        self._raise(self._carry_out({name: fitted}))
+        self._raise_refused(self._apply({name: fitted}))
         return self.find(name).value != before
 
     def reset(self, name: str | None = None) -> None:
-        """Set one control, or all, back to the default."""
+        """Reset one control, or all of them, to the default."""
         controls = self.controls if name is None else (self.find(name),)
         defaults = {control.name: control.default for control in controls if control.active}
-        refused = self._carry_out(defaults)
+        refused = self._apply(defaults)
         for control in controls:
-            # A device keeps what it was set to; where that is the default, nobody need ask again.
+            # The device now has its default and keeps it, so it need not be set again.
             if self._attached and control.name not in refused:
                 self._wanted.pop(control.name, None)
         self._on_change()
-        self._raise(refused)
+        self._raise_refused(refused)
 
     def save_preset(self, name: str) -> None:
-        """Keep what holds now under a name, in place of what was kept under it."""
+        """Save the current values as a preset, replacing one with the same name."""
         if name not in self._presets and len(self._presets) >= MAX_PRESETS:
             raise RequestError(
-                "bad_request", f"there are {MAX_PRESETS} presets, which is all; delete one first"
+                "bad_request", f"there are {MAX_PRESETS} presets, the maximum; delete one first"
             )
-        # What an automatic holds is the automatic's, and could not be set.
+        # Inactive controls are driven by an automatic mode, and could not be set.
         self._presets[name] = {
             control.name: control.value for control in self.controls if control.active
         }
@@ -133,13 +135,13 @@ class Tuning:
         self._on_change()
 
     def apply_preset(self, name: str) -> None:
-        """Set everything as it is kept under a name."""
+        """Set all values of a preset."""
         values = self._find_preset(name)
         self._last_preset = name
-        self._raise(self._carry_out(values))
+        self._raise_refused(self._apply(values))
 
     def delete_preset(self, name: str) -> None:
-        """Forget what is kept under a name."""
+        """Delete a preset."""
         self._find_preset(name)
         del self._presets[name]
         self._on_change()
@@ -152,10 +154,10 @@ class Tuning:
             "preset": self.preset,
         }
 
-    # Over a restart.
+    # For a restart.
 
     def keep(self) -> dict[str, Any]:
-        """Return what a later run needs, for JSON; :meth:`restore` takes it."""
+        """Return what the next run needs, as JSON data for :meth:`restore`."""
         ours = {c.name: c.value for c in _picture_controls(self._transform) if c.value != c.default}
         return {
             "controls": self._wanted | ours,
@@ -163,34 +165,33 @@ class Tuning:
         }
 
     def restore(self, controls: object, presets: object) -> None:
-        """Take what an earlier run kept; what makes no sense is passed over."""
+        """Restore the values of an earlier run; invalid entries are skipped."""
         ours = {control.name: control for control in _picture_controls(self._transform)}
         for name, value in _read_values(controls).items():
             if name in ours:
-                self._set_ours({name: value})
+                self._set_picture({name: value})
             else:
                 self._wanted[name] = value
         for name, values in presets.items() if isinstance(presets, dict) else ():
             if len(self._presets) < MAX_PRESETS and is_preset_name(name):
                 self._presets[name] = _read_values(values)
 
-    # What the capture loop does, between two reads.
+    # For the capture loop, between two reads.
 
     @property
     def waiting(self) -> bool:
-        """Whether there are orders to serve."""
-        return bool(self._orders)
+        """Whether there are requests to serve."""
+        return bool(self._requests)
 
     def attach(self, reader: Reader) -> None:
-        """Take over a source that has just been opened: what it offers, and give it what is wanted.
+        """Take over the controls of a newly opened source, and set the wanted values.
 
         Raises:
-            SourceError: If it is lost over that.
+            SourceError: If the source fails while they are set.
         """
-        self._attached = True  # From here on an order waits for its turn.
+        self._attached = True  # From here on, requests wait for their turn.
         self._offered = reader.controls
-        # What it would not take it is not asked again: a size that ends its stream would do so
-        # again and again.
+        # Do not retry rejected values: a size that ends the stream would do so again and again.
         wanted = {
             name: value
             for name, value in self._wanted.items()
@@ -198,50 +199,50 @@ class Tuning:
         }
         differing = _differing(self._offered, wanted)
         if differing:
-            for name, why in self._settle(reader, differing).items():
+            for name, why in self._set_on_source(reader, differing).items():
                 self._refused[name] = wanted[name], why
                 self._on_refusal(why)
         self._on_change()
 
     def serve(self, reader: Reader) -> None:
-        """Carry out what was ordered.
+        """Serve the pending requests.
 
         Raises:
-            SourceError: If the source is lost over that.
+            SourceError: If the source fails while they are served.
         """
-        while self._orders:
-            order = self._orders.pop(0)
+        while self._requests:
+            request = self._requests.pop(0)
             try:
-                order.refused = self._settle(reader, order.values)
+                request.refused = self._set_on_source(reader, request.values)
             finally:
-                order.done.set()
+                request.done.set()
         self._on_change()
 
     def detach(self) -> None:
-        """Note that the source is closed; what was ordered of it waits for the next one."""
+        """Record that the source is closed; pending values wait for the next one."""
         self._attached = False
-        for order in self._orders:
-            order.refused = {}
-            order.done.set()
-        self._orders.clear()
+        for request in self._requests:
+            request.refused = {}
+            request.done.set()
+        self._requests.clear()
 
-    def _settle(self, reader: Reader, values: Values) -> dict[str, str]:
+    def _set_on_source(self, reader: Reader, values: Values) -> dict[str, str]:
         try:
             refused = hub.run_native(reader.set_controls, values)
         except ControlError as error:
             refused = dict.fromkeys(values, str(error))
         except SourceError as error:
-            # Never again by itself: it would be lost each time it is opened.
+            # Do not set it again: the source would fail each time it is opened.
             for name in values:
-                self._refused[name] = values[name], f"the camera was lost over it: {error}"
+                self._refused[name] = values[name], f"the camera failed while setting it: {error}"
             raise
         self._offered = reader.controls
         return refused
 
-    # One value after the other.
+    # Applying values.
 
-    def _carry_out(self, values: Mapping[str, Value]) -> dict[str, str]:
-        """Set values and return, by name, what was not taken and why."""
+    def _apply(self, values: Mapping[str, Value]) -> dict[str, str]:
+        """Set values; return, by name, why some were rejected."""
         refused = {}
         fitting: Values = {}
         known = {control.name: control for control in self.controls}
@@ -253,42 +254,44 @@ class Tuning:
                 fitting[name] = known[name].fit(value) if name in known else value
             except ValueError as error:
                 refused[name] = f"{known[name].title}: {error}"
-        self._set_ours(fitting)
+        self._set_picture(fitting)
         ours = {control.name for control in _picture_controls(self._transform)}
-        theirs = {name: value for name, value in fitting.items() if name not in ours}
-        if theirs:
-            refused |= self._order(theirs)
-            for name in theirs.keys() - refused.keys():
-                self._wanted[name] = theirs[name]
+        for_source = {name: value for name, value in fitting.items() if name not in ours}
+        if for_source:
+            refused |= self._send_request(for_source)
+            for name in for_source.keys() - refused.keys():
+                self._wanted[name] = for_source[name]
                 self._refused.pop(name, None)
-            # What an automatic has taken over is nobody's wish any more.
+            # Controls that an automatic mode has taken over are no longer wanted values.
             for control in self._offered if self._attached else ():
                 if not control.active:
                     self._wanted.pop(control.name, None)
         self._on_change()
         return refused
 
-    def _order(self, values: Values) -> dict[str, str]:
-        """Have the capture loop set values; return what was not taken."""
+    def _send_request(self, values: Values) -> dict[str, str]:
+        """Have the capture loop set values; return why some were rejected."""
         if not self._attached:
             return {}
-        order = _Order(values)
-        self._orders.append(order)
+        request = _Request(values)
+        self._requests.append(request)
         self._wake()
-        if not order.done.wait(DEADLINE_S):
-            if order in self._orders:
-                self._orders.remove(order)
-            raise RequestError("unavailable", f"the camera has not taken it for {DEADLINE_S:g} s")
-        return order.refused
+        if not request.done.wait(DEADLINE_S):
+            if request in self._requests:
+                self._requests.remove(request)
+            raise RequestError(
+                "unavailable", f"the camera has not accepted it within {DEADLINE_S:g} s"
+            )
+        return request.refused
 
-    def _set_ours(self, values: Mapping[str, Value]) -> None:
-        """Hang the picture anew, if any of the values says so."""
+    def _set_picture(self, values: Mapping[str, Value]) -> None:
+        """Rotate, mirror and crop the picture as these values say."""
         now = self._transform
         for control in _picture_controls(now):
             try:
                 value = control.fit(values[control.name])
             except (KeyError, ValueError):
-                continue  # Not asked for; or kept by an earlier run, and nonsense.
+                continue  # Not among the values, or an invalid one from an earlier run.
             if control.name == "rotate":
                 now = replace(now, rotate=int(str(value)))
             elif control.name == "mirror":
@@ -299,8 +302,8 @@ class Tuning:
             self._transform = now
             self._set_transform(now)
 
-    def _as_it_is(self, control: ControlInfo) -> ControlInfo:
-        """Return a source's control with what waits for it, and with what it did not take."""
+    def _with_pending(self, control: ControlInfo) -> ControlInfo:
+        """Return a source's control with its pending value, or the reason of a rejection."""
         name = control.name
         if not self._attached and name in self._wanted and name not in self._refused:
             control = replace(control, value=self._wanted[name])
@@ -309,8 +312,8 @@ class Tuning:
         return control
 
     @property
-    def _unoffered(self) -> Values:
-        """What waits for a source of which nothing is known yet."""
+    def _pending(self) -> Values:
+        """The values for a source whose controls are not known yet."""
         return {} if self._offered else self._wanted
 
     def _find_preset(self, name: str) -> Values:
@@ -321,43 +324,60 @@ class Tuning:
             )
         return self._presets[name]
 
-    def _raise(self, refused: Mapping[str, str]) -> None:
+    def _raise_refused(self, refused: Mapping[str, str]) -> None:
         if refused:
             raise RequestError("unavailable", "; ".join(refused.values()))
 
 
-class _Order:
-    """Values on their way to the source.
+class _Request:
+    """Values to be set on the source.
 
     Attributes:
         values: By name.
-        done: Set when they have been there.
-        refused: By name, what was not taken.
+        done: Set when they have been served.
+        refused: By name, why a value was rejected.
     """
 
     def __init__(self, values: Values) -> None:
         self.values = values
         self.done = hub.Signal()
-        self.refused = dict.fromkeys(values, "the camera was lost over it")
+        self.refused = dict.fromkeys(values, "the camera failed while setting it")
 
 
 def _picture_controls(now: Transform) -> tuple[ControlInfo, ...]:
-    """Return what is ours to do with any picture."""
+    """Return the controls of the transform, which every camera has."""
     return (
         ControlInfo(
-            *("rotate", "Rotate", "choice", "Picture", "0", str(now.rotate)),
+            name="rotate",
+            title="Rotate",
+            kind="choice",
+            group="Picture",
+            default="0",
+            value=str(now.rotate),
             unit="°",
             options=("0", "90", "180", "270"),
         ),
         ControlInfo(
-            *("mirror", "Mirror", "choice", "Picture", "none", now.mirror),
+            name="mirror",
+            title="Mirror",
+            kind="choice",
+            group="Picture",
+            default="none",
+            value=now.mirror,
             options=("none", "horizontal", "vertical", "both"),
         ),
-        ControlInfo("crop", "Crop", "area", "Picture", WHOLE, now.crop),
+        ControlInfo(
+            name="crop",
+            title="Crop",
+            kind="area",
+            group="Picture",
+            default=WHOLE,
+            value=now.crop,
+        ),
     )
 
 
-def _fit(control: ControlInfo, value: object) -> Value:
+def _validate(control: ControlInfo, value: object) -> Value:
     try:
         return control.fit(value)
     except ValueError as error:
@@ -365,15 +385,15 @@ def _fit(control: ControlInfo, value: object) -> Value:
 
 
 def _differing(offered: tuple[ControlInfo, ...], wanted: Values) -> Values:
-    """Return what is wanted and does not hold already."""
+    """Return the wanted values that differ from the current ones."""
     now = {control.name: control.value for control in offered}
     return {name: value for name, value in wanted.items() if now.get(name) != value}
 
 
-def _read_values(told: object) -> Values:
-    """Return values that went through JSON; what is none is passed over."""
+def _read_values(data: object) -> Values:
+    """Return values from JSON; invalid entries are skipped."""
     values: Values = {}
-    for name, value in told.items() if isinstance(told, dict) else ():
+    for name, value in data.items() if isinstance(data, dict) else ():
         if not (isinstance(name, str) and NAME.fullmatch(name)):
             continue
         try:

@@ -1,1 +1,1 @@
-"""Frames out: encode once, and send to whoever has credit."""
+"""Frames out: encode once, send to every viewer with credit."""

@@ -1,13 +1,13 @@
-"""What one viewer may still be sent.
+"""How many frames one viewer may still be sent.
 
-A viewer owes an acknowledgement for every frame it was sent; while it owes a whole *window* of
-them it gets no more. So nothing can pile up between the server and the eye: not in the kernel's
-buffers, not in a proxy, not in a phone that decodes slowly.
+A viewer owes an acknowledgement for every frame it was sent, and gets no more while it owes a whole
+*window* of them. So frames cannot pile up on the way: not in the kernel's buffers, not in a proxy,
+not in a phone that decodes slowly.
 
-The window is as wide as it pays. On a long link two frames in flight are too few to keep the frame
-rate, so it is widened by one and kept so only if frames then come through faster. On a narrow link
-they do not, and a wider window would only hold older pictures. This is hill climbing on the
-delivered rate, which needs no idea of the link's base delay, unlike TCP Vegas (Brakmo & Peterson,
+The window widens only while that pays. On a link with a long round trip two frames in flight cannot
+sustain the frame rate, so one more is tried, and kept if frames then arrive faster. On a narrow
+link they do not: a wider window would only hold older pictures. This is hill climbing on the
+delivered rate. It needs no estimate of the link's base delay, unlike TCP Vegas (Brakmo & Peterson,
 1995) or BBR (Cardwell et al., 2016), whose estimates a camera's steady stream would spoil.
 """
 
@@ -15,31 +15,31 @@ from collections import deque
 
 __all__ = ["Credit"]
 
-# However long the link, no more than this much time may be in flight.
+# Upper limit of the frames in flight, as a duration.
 MAX_FLIGHT_S = 0.25
 
-# A link on which frame after frame takes this long is starved: one at a time is all it can carry in
-# time. A single late acknowledgement proves nothing; people put their phones away.
+# A link on which several frames in a row take this long is starved: it carries only one frame at a
+# time. A single late acknowledgement proves nothing: people put their phones away.
 STARVED_S = 0.6
 STARVED_FRAMES = 3
 
-# How long a window is tried before its rate is believed, and a failed one is not tried again.
+# How long a window is measured before its rate counts, and the pause after a failed attempt.
 TRIAL_S = 1.0
-REST_S = 10.0
+PAUSE_S = 10.0
 
 # One more frame in flight should speed a long link up by 1/window; less than half of that is noise.
-WORTHWHILE = 0.5
+MIN_GAIN = 0.5
 
 
 class Credit:
     """One viewer's frames in flight, by ``seq``, oldest first.
 
-    Counting frames *sent* and not the distance of numbers matters: a viewer that skipped frames
-    would be locked out for ever by the gap.
+    It counts frames *sent*, not the distance between sequence numbers: after a gap a viewer that
+    skipped frames would never get credit again.
 
     Args:
-        window: Frames it may owe to begin with, and the least it gets on a healthy link.
-        now: Monotonic seconds, as everywhere here.
+        window: Frames that may be in flight at first, and the minimum on a healthy link.
+        now: Monotonic seconds.
     """
 
     def __init__(self, window: int, now: float) -> None:
@@ -50,8 +50,8 @@ class Credit:
         self._slow_frames = 0
 
         self._begin_trial(now)
-        self._rate_before: float | None = None  # Set while a wider window is on trial.
-        self._rest_until = now
+        self._rate_before: float | None = None  # Set while a wider window is tried.
+        self._paused_until = now
 
     @property
     def window(self) -> int:
@@ -60,36 +60,36 @@ class Credit:
 
     @property
     def in_flight(self) -> int:
-        """How many frames were sent and not yet acknowledged."""
+        """How many frames were sent but not yet acknowledged."""
         return len(self._flight)
 
     @property
     def round_trip_s(self) -> float | None:
-        """How long the newest acknowledged frame took there and back; None before the first."""
+        """The round trip of the newest acknowledged frame; None before the first."""
         return self._round_trip_s
 
     @property
     def ready(self) -> bool:
         """Whether one more frame may be sent."""
-        # Asked for every viewer and frame: `window`, written out.
+        # Runs for every viewer and frame, so `window` is inlined.
         return len(self._flight) < (1 if self._slow_frames >= STARVED_FRAMES else self._window)
 
     def waiting_s(self, now: float) -> float:
-        """Return for how long the oldest frame in flight has been; 0 if there is none."""
+        """Return how long ago the oldest frame in flight was sent; 0 if there is none."""
         return now - self._flight[0][1] if self._flight else 0.0
 
     def spend(self, seq: int, now: float) -> None:
-        """Note that frame ``seq`` was sent."""
+        """Record that frame ``seq`` was sent."""
         self._flight.append((seq, now))
 
     def miss(self) -> None:
-        """Note that a frame went by because there was no credit."""
+        """Record that a frame was skipped for lack of credit."""
         self._trial_misses += 1
 
     def acknowledge(self, seq: int, now: float, fps: float) -> int:
         """Clear every frame up to ``seq``; return how many there were.
 
-        Acknowledgements are cumulative, so one that repeats or comes late does no harm.
+        Acknowledgements are cumulative, so a repeated or late one does no harm.
 
         Args:
             seq: The newest frame that the viewer has painted.
@@ -107,7 +107,7 @@ class Credit:
         self._trial_acks += frames
         round_trip_s = self._round_trip_s = now - sent_at
         if round_trip_s > STARVED_S:
-            # Never try more on such a link: while one tries, pictures would be older still.
+            # Do not try a wider window on such a link: it would only make pictures older.
             self._slow_frames += 1
             self._window = self._base
             self._rate_before = None
@@ -115,24 +115,24 @@ class Credit:
             return frames
         self._slow_frames = 0
         if now - self._trial_at >= TRIAL_S:
-            self._judge(now, fps)
+            self._evaluate(now, fps)
             self._begin_trial(now)
         return frames
 
-    def _judge(self, now: float, fps: float) -> None:
+    def _evaluate(self, now: float, fps: float) -> None:
         """End a trial: keep, widen or narrow the window."""
         rate = self._trial_acks / (now - self._trial_at)
         misses = self._trial_misses
         widest = max(self._base, int(MAX_FLIGHT_S * fps))
         if self._rate_before is not None:
             gain = rate / self._rate_before - 1
-            if gain < WORTHWHILE / (self._window - 1):
+            if gain < MIN_GAIN / (self._window - 1):
                 self._window -= 1
-                self._rest_until = now + REST_S
+                self._paused_until = now + PAUSE_S
             self._rate_before = None
         elif self._window > widest:
             self._window -= 1
-        elif misses and self._window < widest and now >= self._rest_until:
+        elif misses and self._window < widest and now >= self._paused_until:
             self._rate_before = rate
             self._window += 1
 

@@ -1,4 +1,4 @@
-"""Frames into JPEG, and the encoded frame in the forms that viewers are sent."""
+"""Encodes frames to JPEG, and builds the bytes that viewers are sent."""
 
 import time
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from server.protocol import mjpeg_part, socket_packet
 
 __all__ = ["EncodedFrame", "encode_jpeg", "pass_through"]
 
-# The largest side JPEG's 16-bit fields can hold.
+# The longest side that JPEG's 16-bit fields can hold.
 MAX_SIDE = 65535
 
 
@@ -22,7 +22,7 @@ MAX_SIDE = 65535
 class EncodedFrame:
     """One frame as JPEG, shared by all its viewers.
 
-    The bytes for each kind of viewer are made when the first of that kind asks, and once.
+    The bytes for each kind of viewer are built once, when the first viewer of that kind needs them.
 
     Attributes:
         camera: The camera's name.
@@ -44,7 +44,7 @@ class EncodedFrame:
 
     @cached_property
     def header(self) -> dict[str, Any]:
-        """HEADER of the wire contract."""
+        """HEADER of the wire protocol."""
         return {
             "camera": self.camera,
             "seq": self.seq,
@@ -66,21 +66,21 @@ class EncodedFrame:
 
     @cached_property
     def chunk(self) -> Packet:
-        """The part as one chunk of a chunked answer, RFC 9112 section 7.1."""
+        """The part as one chunk of a chunked response, RFC 9112 section 7.1."""
         part = self.part.data
         return Packet(b"%x\r\n%b\r\n" % (len(part), part))
 
 
 def pass_through(frame: Frame, camera: str, rendition: str) -> EncodedFrame:
-    """Return the frame as its camera encoded it: nothing is left to do.
+    """Return the frame as its camera encoded it.
 
     Args:
-        frame: With its camera's own JPEG.
+        frame: A frame with its camera's own JPEG.
         camera: The camera's name.
-        rendition: What to call the result.
+        rendition: The rendition's name.
     """
     jpeg = frame.picture
-    assert isinstance(jpeg, Jpeg), "pixels are to be encoded"
+    assert isinstance(jpeg, Jpeg), "pixels must be encoded"
     return EncodedFrame(
         camera, rendition, frame.seq, frame.at_unix, jpeg.width, jpeg.height, jpeg.data
     )
@@ -89,13 +89,13 @@ def pass_through(frame: Frame, camera: str, rendition: str) -> EncodedFrame:
 def encode_jpeg(
     frame: Frame, camera: str, rendition: str, quality: int, width: int | None = None
 ) -> tuple[EncodedFrame, Image, float]:
-    """Return the frame as JPEG of at most a width, its pixels in that size, and the seconds taken.
+    """Return the frame as JPEG, the pixels in that size, and the seconds taken.
 
-    Blocks for some milliseconds: call it through ``hub.run_native``. Areas are averaged
-    (``INTER_AREA``), which neither blurs nor leaves moiré when a picture is made smaller.
+    Blocks for some milliseconds: call it through ``hub.run_native``. To scale down, areas are
+    averaged (``INTER_AREA``), which neither blurs nor leaves moiré.
 
     Args:
-        frame: With pixels as uint8, shape (height, width, 3), BGR order.
+        frame: Pixels as uint8, shape (height, width, 3), BGR order.
         camera: The camera's name.
         rendition: What to call the result.
         quality: JPEG quality, 1 to 100.

@@ -1,7 +1,7 @@
-"""The same encoded frames as one endless multipart HTTP response.
+"""Sends the encoded frames as one endless multipart HTTP response.
 
-There are no acknowledgements on this way, so the kernel's word stands in for them: the next picture
-is taken when the one before has left this machine's send buffer.
+HTTP has no acknowledgements, so the kernel stands in for them: the next picture is taken once the
+previous one has left this machine's send buffer.
 """
 
 import fcntl
@@ -31,15 +31,15 @@ TCP_ESTABLISHED = 1
 SIOCOUTQNSD = 0x894B
 COUNT = struct.Struct("i")
 
-# A peer that takes nothing of a picture for this long has gone.
+# A peer that accepts nothing for this long is considered gone.
 WRITE_DEADLINE_S = 12.0
 
-# How often a connection without new pictures is looked at, to see whether its peer has gone.
+# How often a connection without new pictures is checked for a peer that has gone.
 PEER_CHECK_S = 1.0
 
 
 class FrameWaiter:
-    """Somebody who waits for a frame: a viewer that holds one until it is picked up.
+    """A viewer that holds one frame until :meth:`next` picks it up.
 
     Args:
         fanout: Of the camera to watch.
@@ -57,11 +57,11 @@ class FrameWaiter:
 
     @property
     def obstacle(self) -> str | None:
-        """Why no frame can be taken now: the last one was not picked up."""
+        """Why it takes no frame now: the last one was not picked up yet."""
         return "unsent" if self._frame is not None else None
 
     def send(self, frame: EncodedFrame, _now: float) -> str | None:
-        """Take the frame unless there is one."""
+        """Store the frame, unless one is waiting."""
         obstacle = self.obstacle
         if obstacle is None:
             self._frame = frame
@@ -88,16 +88,16 @@ class FrameWaiter:
 
 
 class MjpegViewer:
-    """One HTTP connection that watches one camera: newest frame wins, and only one is on its way.
+    """One HTTP connection that watches one camera: newest frame wins, one in flight at a time.
 
-    The WSGI server sends the head of the answer and the first picture. All others are written
-    straight to the socket, as those of a dashboard are; the connection's green thread finishes what
-    the kernel does not take at once.
+    The WSGI server sends the response head and the first picture. All others are written straight
+    to the socket, like a dashboard's; the connection's green thread sends what the kernel did not
+    accept at once.
 
     Args:
         fanout: Of the camera to watch.
         sock: The connection's green socket.
-        chunked: Whether the answer is, as in HTTP/1.1, a chunk at a time.
+        chunked: Whether the response uses the chunked encoding of HTTP/1.1.
         rendition: Its name.
     """
 
@@ -109,24 +109,24 @@ class MjpegViewer:
         self.last_seq = 0
         self._fanout = fanout
         self._sock = sock
-        # The real socket, which never waits.
+        # The underlying socket, which does not block.
         self._kernel: socket.socket = sock.fd  # type: ignore[attr-defined]
         self._chunked = chunked
-        self._rest = memoryview(b"")
+        self._unsent = memoryview(b"")
         self._wake = hub.Signal()
         sock.settimeout(WRITE_DEADLINE_S)
         sock.setsockopt(socket.IPPROTO_TCP, TCP_NOTSENT_LOWAT, UNSENT_BYTES)
-        # Here already, so that the camera is not let go before the stream begins.
+        # Joins now, so that the camera is not released before the stream begins.
         self._started = False
         fanout.join(self, self, rendition)
 
     @property
     def obstacle(self) -> str | None:
-        """Why no frame can be taken now: the last one, or the first, is still going out."""
-        return "unsent" if self._rest or not self._started or self._unsent_bytes() else None
+        """Why it takes no frame now: the first or the previous one is still going out."""
+        return "unsent" if self._unsent or not self._started or self._unsent_bytes() else None
 
     def send(self, frame: EncodedFrame, _now: float) -> str | None:
-        """Write the frame without blocking, unless the last one is still going out."""
+        """Write the frame without blocking, unless the previous one is still going out."""
         obstacle = self.obstacle
         if obstacle is not None:
             return obstacle
@@ -139,12 +139,12 @@ class MjpegViewer:
             self.leave()
             return "gone"
         if sent < len(packet):
-            self._rest = memoryview(packet.data)[sent:]
+            self._unsent = memoryview(packet.data)[sent:]
             self._wake.set()
         return None
 
     def miss(self, obstacle: str) -> None:
-        """Have the newest frame follow as soon as the line is free."""
+        """Send the newest frame as soon as the connection is free."""
         self._wake.set()
 
     def leave(self) -> None:
@@ -153,55 +153,55 @@ class MjpegViewer:
         self._wake.set()
 
     def stream(self, first: EncodedFrame) -> Iterator[bytes]:
-        """Yield the first bytes, then keep the stream going until either side has had enough."""
+        """Yield the first bytes, then keep the stream going until either side ends it."""
         yield b"--" + BOUNDARY + b"\r\n"
         yield first.part.data
         self.last_seq = first.seq
         self._started = True
         self._fanout.serve(self)
-        while self._here:
+        while self._watching:
             woken = self._wake.wait(PEER_CHECK_S)
-            # Also when woken: what was unsent when the peer reset the connection stays unsent, and
-            # would wake us with every frame, for ever.
-            if self._peer_has_gone() or (woken and not self._finish()):
+            # Checked even after a wake-up: after a reset, unsent bytes stay unsent, and every frame
+            # would wake us again.
+            if self._peer_has_gone() or (woken and not self._flush()):
                 break
             if woken:
                 self._fanout.serve(self)
         self._fanout.leave(self)
-        if self._rest:
-            answer_was_sent()  # Or the end of the answer would be written into a picture.
+        if self._unsent:
+            answer_was_sent()  # Or the closing chunk would end up inside a picture.
 
-    def _finish(self) -> bool:
-        """Write what is left and wait until it is on the wire; False if the peer takes nothing."""
+    def _flush(self) -> bool:
+        """Write the remaining bytes, wait until they are sent; False if the peer accepts none."""
         try:
-            while self._rest and self._here:
+            while self._unsent and self._watching:
                 if not hub.wait_writable(self._sock, WRITE_DEADLINE_S):
                     return False
-                self._rest = self._rest[self._send_rest() :]
+                self._unsent = self._unsent[self._send_unsent() :]
             return hub.wait_writable(self._sock, WRITE_DEADLINE_S)
         except OSError:
             return False
 
-    def _send_rest(self) -> int:
+    def _send_unsent(self) -> int:
         try:
-            return self._kernel.send(self._rest)
+            return self._kernel.send(self._unsent)
         except BlockingIOError:
             return 0
 
     @property
-    def _here(self) -> bool:
+    def _watching(self) -> bool:
         return self._fanout.get(self) is self and self._fanout.camera.state != "stopped"
 
     def _unsent_bytes(self) -> int:
         try:
             count = fcntl.ioctl(self._kernel, SIOCOUTQNSD, bytes(COUNT.size))
         except OSError:
-            return 0  # Not TCP, or gone, which the next send finds out.
+            return 0  # Not TCP, or gone; the next send will tell.
         unsent: int = COUNT.unpack(count)[0]
         return unsent
 
     def _peer_has_gone(self) -> bool:
-        # Asked of the kernel: reading would tell of what the peer sent before it went.
+        # From the kernel: a read would return what the peer sent before it went.
         try:
             state = self._kernel.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0]
         except OSError:

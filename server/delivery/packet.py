@@ -1,4 +1,4 @@
-"""Bytes that many connections are sent, in memory that the kernel sends from without a copy."""
+"""Bytes for many connections, which the kernel can send without copying them."""
 
 import os
 import socket
@@ -6,14 +6,14 @@ import weakref
 
 __all__ = ["Packet"]
 
-# A send copies what it is given: 58 KiB for each viewer of a picture. Out of a file the kernel
-# sends without a copy (sendfile(2)), a quarter cheaper; but to make the file costs what four
+# A send copies its bytes into the kernel: 58 KiB for each viewer of a picture. sendfile(2) sends
+# from a file in memory without a copy, which is a quarter cheaper; making that file costs what four
 # viewers save.
 SHARED_FROM = 5
 
 
 class Packet:
-    """Ready bytes for many sockets.
+    """Bytes to be sent to many sockets.
 
     Args:
         data: The bytes.
@@ -30,10 +30,10 @@ class Packet:
         return len(self.data)
 
     def send(self, sock: socket.socket) -> int:
-        """Send what a non-blocking socket takes at once; return how many bytes that were.
+        """Send what a non-blocking socket accepts at once; return the number of bytes.
 
         Raises:
-            BlockingIOError: If it takes none.
+            BlockingIOError: If it accepts none.
             OSError: If its peer has gone.
         """
         self._sent += 1
@@ -44,15 +44,15 @@ class Packet:
         return os.sendfile(sock.fileno(), self._fd, 0, len(self.data))
 
     def _share(self) -> None:
-        """Put the bytes into a file without a name; what is on its way outlives it."""
+        """Write the bytes to an anonymous file; bytes still being sent outlive it."""
         try:
             fd = os.memfd_create("porthole-packet", os.MFD_CLOEXEC)
         except OSError:
-            return  # Out of descriptors: then it is copied.
+            return  # Out of descriptors: keep copying.
         weakref.finalize(self, os.close, fd).atexit = False
         try:
-            whole = os.write(fd, self.data) == len(self.data)
+            complete = os.write(fd, self.data) == len(self.data)
         except OSError:
-            whole = False
-        if whole:
+            complete = False
+        if complete:
             self._fd = fd

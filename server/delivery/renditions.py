@@ -1,4 +1,4 @@
-"""One frame into all its renditions: each size is made once, and each is encoded once."""
+"""Makes the renditions of a frame: each size is scaled once and encoded once."""
 
 from server.capture.frames.frame import Frame, Image, Jpeg, size_of
 from server.capture.frames.rendition import FULL, Rendition
@@ -8,30 +8,30 @@ from server.loop import hub
 
 __all__ = ["RenditionEncoder"]
 
-# The smallest size is for thumbnails, and for links that carry nothing else: what finer JPEG would
-# show of it is not seen on the one, and too much for the other.
-SMALLEST_QUALITY = 0.8
+# The smallest size is for thumbnails, where finer JPEG would not show, and for links that carry
+# nothing larger. Its quality is this share of the camera's.
+THUMBNAIL_QUALITY = 0.8
 
-# How the bytes of a JPEG grow with its width, as a power of it: measured between 1.2, where a
-# picture is plain, and 2.4, where it is all noise.
+# A JPEG's size grows with this power of its width: measured from 1.2 for plain pictures to 2.4 for
+# pure noise.
 GROWTH = 1.6
 
 
 class RenditionEncoder:
     """Makes renditions of a camera's newest frame.
 
-    A smaller size is made from the next larger one that there is: that takes a fraction of what the
-    whole picture would, and as areas are averaged at each step it looks the same.
+    Each size is scaled from the next larger one available. That takes a fraction of the time, and
+    looks the same because areas are averaged at each step.
 
     Args:
-        camera: Whose frames these are.
+        camera: The camera.
     """
 
     def __init__(self, camera: CameraInterface) -> None:
         self._camera = camera
         self._frame: Frame | None = None
-        self._pixels: list[Image] = []  # Of this frame, the sizes made so far.
-        self._encoded: dict[str, EncodedFrame] = {}  # Likewise, by name.
+        self._pixels: list[Image] = []  # The sizes of this frame made so far.
+        self._encoded: dict[str, EncodedFrame] = {}  # Of this frame, by rendition.
         self._bytes: dict[str, int] = {}
 
     def clear(self) -> None:
@@ -40,10 +40,10 @@ class RenditionEncoder:
         self._pixels, self._encoded = [], {}
 
     def encode(self, frame: Frame, rendition: Rendition) -> EncodedFrame | None:
-        """Return a rendition of a frame; None of a JPEG that came without the pixels this takes.
+        """Return a rendition of a frame; None if it needs pixels and the JPEG came without any.
 
-        Where the camera's pictures are no wider than the rendition it is the full one. Called by
-        the fanout's pump and nobody else, so nothing is ever made twice.
+        If the camera's pictures are no wider than the rendition, it is the full one. Only the
+        fanout's pump calls this, so nothing is made twice.
 
         Raises:
             EncodeError: If OpenCV refuses the pixels.
@@ -59,7 +59,7 @@ class RenditionEncoder:
         return encoded
 
     def bytes_of(self, rendition: Rendition) -> float:
-        """Return about how many bytes a frame of a rendition has; 0 while nothing is known."""
+        """Return the approximate size of a rendition's frame in bytes; 0 if unknown."""
         full = self._camera.width
         widths = {one.name: one.width or full for one in self._camera.ladder}
         name = self._name_of(rendition, full)
@@ -70,7 +70,7 @@ class RenditionEncoder:
         return self._bytes[known] * growth
 
     def _name_of(self, rendition: Rendition, width: int) -> str:
-        """Return what a rendition of pictures of this width is called."""
+        """Return the name of the rendition that pictures of this width get."""
         return rendition.name if rendition.scales(self._camera.width or width) else FULL.name
 
     def _make(self, frame: Frame, rendition: Rendition, name: str) -> EncodedFrame | None:
@@ -91,7 +91,7 @@ class RenditionEncoder:
         )
         camera.meter.encoded += 1
         camera.meter.encode_s += took_s
-        if frame is self._frame:  # Everybody may have left in the meantime.
+        if frame is self._frame:  # All viewers may have left meanwhile.
             self._pixels.append(pixels)
         return encoded
 
@@ -99,12 +99,12 @@ class RenditionEncoder:
         """Return the JPEG quality of a rendition, 1 to 100."""
         quality = self._camera.encoding_quality
         smallest = name != FULL.name and name == self._camera.ladder[-1].name
-        return max(1, round(SMALLEST_QUALITY * quality)) if smallest else quality
+        return max(1, round(THUMBNAIL_QUALITY * quality)) if smallest else quality
 
     def _next_larger(self, frame: Frame, width: int) -> Image | None:
-        """Return the smallest picture that is at least so wide; for 0 the whole one."""
-        whole = frame.picture.pixels if isinstance(frame.picture, Jpeg) else frame.picture
-        if whole is None or not width:
-            return whole
-        wide = (image for image in (whole, *self._pixels) if image.shape[1] >= width)
+        """Return the smallest picture at least this wide; for 0 the full one."""
+        full_size = frame.picture.pixels if isinstance(frame.picture, Jpeg) else frame.picture
+        if full_size is None or not width:
+            return full_size
+        wide = (image for image in (full_size, *self._pixels) if image.shape[1] >= width)
         return min(wide, key=lambda image: image.shape[1], default=None)

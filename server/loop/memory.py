@@ -1,16 +1,16 @@
-"""How the C library keeps memory between pictures."""
+"""Keeps the C library from returning memory between pictures."""
 
 import ctypes
 
 __all__ = ["MMAP_THRESHOLD_BYTES", "TRIM_THRESHOLD_BYTES", "keep_freed_memory"]
 
-# By default glibc gives a freed picture back to the kernel and takes it anew for the next one:
-# 1,400 page faults a picture at 720p, which can cost more than encoding it.
+# By default glibc returns a freed picture to the kernel and allocates the next one anew: 1,400 page
+# faults per picture at 720p, which can cost more than encoding it.
 MMAP_THRESHOLD_BYTES = 32 << 20
 TRIM_THRESHOLD_BYTES = 256 << 20
 
-# Each native thread would keep pictures of its own. With two pools they share, and memory stays
-# flat however many cameras come and go.
+# By default each native thread keeps freed pictures to itself. With two shared arenas memory stays
+# flat, however many cameras come and go.
 ARENAS = 2
 
 # malloc.h
@@ -20,10 +20,10 @@ M_ARENA_MAX = -8
 
 
 def keep_freed_memory() -> None:
-    """Have the C library keep what is freed for the next picture; does nothing without glibc.
+    """Have the C library keep freed memory for the next picture; do nothing without glibc.
 
-    Before any native thread runs. A process that is started can be told by ``MALLOC_*`` in its
-    environment, mallopt(3).
+    Call it before any native thread runs. Child processes get the same settings from ``MALLOC_*``
+    in their environment, mallopt(3).
     """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is not None:

@@ -1,8 +1,7 @@
-"""The standard library as it was before eventlet made it green, for code on native threads.
+"""The standard library as it was before eventlet patched it, for code on native threads.
 
-Importable without eventlet, so that a camera's child process, which has no use for it, need not
-load it. In the server's own process ``manage.py`` has loaded eventlet first, and its patcher still
-has the originals.
+Works without eventlet too, so a camera's child process need not load it. In the server's process
+``manage.py`` has loaded eventlet first, and its patcher still has the originals.
 """
 
 import importlib

@@ -1,4 +1,4 @@
-"""Says where the hub hangs, when it does."""
+"""Reports where the hub hangs."""
 
 import faulthandler
 import os
@@ -10,17 +10,17 @@ from server.loop.lag import LagMeter
 __all__ = ["Watchdog"]
 
 
-# Every hang is counted, but stacks are long, and one a minute tells enough.
+# Every hang is counted, but stacks are long, and one dump a minute is enough.
 DUMP_PAUSE_S = 60.0
 
 
 class Watchdog:
     """A native thread that dumps all stacks to standard error when the hub stands still.
 
-    Nothing on the hub can report that the hub is stuck. At most one dump a minute.
+    Nothing on the hub can report that the hub is stuck.
 
     Args:
-        lag: Its beat is what is watched.
+        lag: Its ``beat`` shows that the hub is running.
         limit_s: How long the hub may stand still.
     """
 

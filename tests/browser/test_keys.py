@@ -179,7 +179,7 @@ def test_cyrillic_and_french_keyboards_work(server: PortholeServer, browser: Bro
 
 
 def test_numbers_are_read_as_people_write_them(server: PortholeServer, page: Page) -> None:
-    """A comma is a point; what is none, or out of the limits, is named with what is accepted."""
+    """A comma is a decimal point; an invalid or excessive number is named with what is accepted."""
     page.goto(server.url)
     texts = [
         "7,5",

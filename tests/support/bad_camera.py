@@ -1,4 +1,4 @@
-"""A camera on the network that misbehaves in every way a cheap one does, when it is told to."""
+"""A network camera that can misbehave in all the ways of cheap ones."""
 
 import threading
 from functools import cache
@@ -14,17 +14,17 @@ Fault = Literal[
     "none", "stall", "frozen", "truncated", "empty", "garbage", "huge", "refuse", "black hole"
 ]
 
-# A living sensor's pictures always differ; so many different ones are shown in turn.
+# A working sensor's pictures always differ; this many different ones are sent in turn.
 PICTURES = 24
 
 
 class BadCamera:
-    """MJPEG over HTTP on loopback, on a port of its own.
+    """MJPEG over HTTP on loopback, on its own port.
 
     Args:
         fps: Parts a second.
         size: Width and height of its pictures, in pixels.
-        login: Whether it wants credentials.
+        login: Whether it requires credentials.
     """
 
     def __init__(
@@ -52,15 +52,15 @@ class BadCamera:
 
     @property
     def port(self) -> int:
-        """Where it listens."""
+        """The port it listens on."""
         return self._port
 
     def hang_up(self) -> None:
-        """End every stream there is."""
+        """End all streams."""
         self._hang_ups += 1
 
     def disappear(self) -> None:
-        """Be gone: no stream goes on, and nobody listens."""
+        """Go offline: end all streams and stop listening."""
         self.hang_up()
         if self._server is not None:
             self._server.shutdown()
@@ -68,7 +68,7 @@ class BadCamera:
             self._server = None
 
     def appear(self) -> None:
-        """Be there, on the same port as before."""
+        """Come back online on the same port."""
         camera = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -77,7 +77,7 @@ class BadCamera:
                 try:
                     camera._serve(self)
                 except OSError:
-                    pass  # The reader has gone.
+                    pass  # The reader is gone.
 
             def log_message(self, *args: object) -> None:
                 pass
@@ -89,7 +89,7 @@ class BadCamera:
         threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
 
     def close(self) -> None:
-        """End everything."""
+        """Stop for good."""
         self._over.set()
         self.disappear()
 
@@ -120,7 +120,7 @@ class BadCamera:
             self.sent += fault == "none"
 
     def _pause(self) -> bool:
-        """Wait for the next part's time; return whether everything ends."""
+        """Wait until the next part is due; return whether the camera is stopping."""
         return self._over.wait(self._interval_s)
 
     def _body(self, fault: Fault, number: int) -> bytes:
@@ -142,12 +142,12 @@ def part(body: bytes) -> bytes:
 
 @cache
 def jpeg(width: int, height: int, number: int) -> bytes:
-    """Return a picture with noise in it, another one for every number."""
+    """Return a noisy picture, a different one for every number."""
     pixels = np.random.default_rng(number).normal(90 + number, 6, (height, width, 3))
     return cv2.imencode(".jpg", pixels.clip(0, 255).astype(np.uint8))[1].tobytes()
 
 
 @cache
 def huge_jpeg() -> bytes:
-    """Return a small file that unfolds into 12000 x 12000 pixels."""
+    """Return a small JPEG that decodes to 12000 x 12000 pixels."""
     return cv2.imencode(".jpg", np.zeros((12000, 12000), np.uint8))[1].tobytes()

@@ -1,4 +1,4 @@
-"""A bus that does what the test says."""
+"""A fake bus that the test controls."""
 
 import queue
 from collections.abc import Iterator
@@ -9,7 +9,7 @@ from server.loop import hub
 
 
 class FakeClient:
-    """Takes what is published, fails, or hangs."""
+    """Records what is published, fails, or hangs."""
 
     def __init__(self) -> None:
         self.published: list[tuple[str, bytes]] = []
@@ -30,7 +30,7 @@ class FakeClient:
 
 
 class FakeBus:
-    """One client for everybody."""
+    """Hands out one shared client."""
 
     place = "nowhere:6379"
 
@@ -45,7 +45,7 @@ class FakeBus:
 
 
 class FakeSubscription:
-    """Hears what it is given; stands in for ``Subscription`` by being called like it."""
+    """Receives what the test gives it; called in place of ``Subscription``."""
 
     def __init__(self) -> None:
         self.connected = 0
@@ -58,7 +58,7 @@ class FakeSubscription:
         return self
 
     def give(self, *items: bytes | Exception) -> None:
-        """Have these heard, all at once; an exception is raised instead."""
+        """Deliver these messages at once; an exception is raised instead."""
         for item in items:
             self._coming.put(item)
 

@@ -1,9 +1,9 @@
 """A server whose hub is busy once it is watched: ``python -m tests.support.busy``.
 
-What a full processor does to it now and then, it has here for as long as somebody watches.
+This simulates an overloaded CPU for as long as somebody watches.
 """
 
-import manage  # First: it makes the standard library green.
+import manage  # Must be first: it patches the standard library.
 
 # isort: split
 import time
@@ -19,7 +19,7 @@ run = App.run
 
 
 def hold_up(app: App) -> None:
-    """Keep the hub from everything else, most of the time."""
+    """Block the hub most of the time."""
     while not any(camera.describe()["viewers"] for camera in app.cameras.values()):
         hub.sleep(0.1)
     hub.sleep(1)
@@ -31,7 +31,7 @@ def hold_up(app: App) -> None:
 
 
 def run_busily(self: App, *arguments: Any, **options: Any) -> None:
-    """Serve, and be held up."""
+    """Serve with a busy hub."""
     hub.spawn(hold_up, self)
     run(self, *arguments, **options)
 

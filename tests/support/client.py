@@ -1,9 +1,9 @@
 """A cheap load client: hundreds of viewers in one process.
 
-It speaks Socket.IO over WebSocket, and MJPEG over HTTP, on plain sockets and one selector, so
-that what a measurement shows is the server and not the client. A viewer acknowledges as the browser
-does, or not at all, or reads at the pace of a poor link. A *light* one reads what is said about a
-picture and has the kernel throw the picture away, so that hundreds of them fit on a core.
+It speaks Socket.IO over WebSocket and MJPEG over HTTP, on plain sockets and one selector, so that
+measurements show the server and not the client. A viewer acknowledges as the browser does, or not
+at all, or reads at the rate of a poor link. A *light* viewer reads only a picture's header and lets
+the kernel discard the picture, so that hundreds of them fit on a core.
 """
 
 import base64
@@ -21,25 +21,25 @@ __all__ = ["Arrival", "Crowd", "MjpegViewer", "Viewer"]
 
 READ_BYTES = 256 * 1024
 
-# What a light viewer reads to learn about a picture: its header fits, and little of the picture.
+# What a light viewer reads of a message: enough for the header, and little of the picture.
 HEAD_BYTES = 512
 
-# TCP copies nothing into it when it is read with MSG_TRUNC (tcp(7)); Python wants it all the same.
+# With MSG_TRUNC TCP copies nothing into it (tcp(7)), but Python requires a buffer.
 NOWHERE = bytearray(1024 * 1024)
 
-# A client that acknowledges several frames at once owes it within this time (docs/protocol.md).
+# A client that acknowledges several frames at once must do so within this time (docs/protocol.md).
 ACK_DEADLINE_S = 0.05
 
 
 @dataclass(slots=True)
 class Arrival:
-    """One frame as it came in.
+    """One received frame.
 
     Attributes:
         seq: Its number; for MJPEG, a count.
         at_unix: Its capture time in Unix seconds.
         received_unix: When its last byte was read, in Unix seconds.
-        size: Of the JPEG in bytes.
+        size: Of the JPEG, in bytes.
     """
 
     seq: int
@@ -55,12 +55,12 @@ class Arrival:
 
 @dataclass
 class _Connection:
-    """What both kinds of viewer share: a socket, a buffer, and a pace to read at.
+    """The common part of both kinds of viewer: a socket, a buffer and a rate to read at.
 
     Attributes:
-        bytes_per_s: The pace; None for as fast as they come.
-        receive_buffer: The kernel's, in bytes; None for its own choice.
-        light: Whether pictures are thrown away unread: ``last_jpeg`` stays empty. Has no pace.
+        bytes_per_s: The rate; None for no limit.
+        receive_buffer: The kernel's buffer, in bytes; None for its default.
+        light: Whether pictures are discarded unread: ``last_jpeg`` stays empty. Ignores the rate.
         last_jpeg: The newest picture.
     """
 
@@ -80,18 +80,18 @@ class _Connection:
         self.sock.connect((self.host, self.port))
         self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._buffer = bytearray()
-        self._skip = 0  # Bytes of a picture that are still to be thrown away.
-        self._coming = Arrival(0, 0.0, 0.0, 0)  # The picture they belong to.
+        self._skip = 0  # Bytes of a picture still to be discarded.
+        self._coming = Arrival(0, 0.0, 0.0, 0)  # The frame that they belong to.
         self._allowance = 0.0
         self._allowed_at = time.monotonic()
 
     @property
     def wants_bytes(self) -> bool:
-        """Whether its pace allows it to read now."""
+        """Whether its rate allows a read now."""
         if self.bytes_per_s is None:
             return True
         now = time.monotonic()
-        # A fifth of a second at a time: a poor link carries packets, not bursts of seconds.
+        # A fifth of a second at a time: a poor link carries packets, not long bursts.
         self._allowance = min(
             self._allowance + (now - self._allowed_at) * self.bytes_per_s, self.bytes_per_s / 5
         )
@@ -99,7 +99,7 @@ class _Connection:
         return self._allowance >= 1
 
     def read(self) -> None:
-        """Read what is there and the pace allows, and take it in."""
+        """Read and handle what is available, as far as the rate allows."""
         if self.light:
             self._read_light()
             return
@@ -140,7 +140,7 @@ class _Connection:
             self.closed = True
 
     def _throw_away(self, arrival: Arrival, present: int) -> None:
-        """Skip the rest of a picture, of which ``present`` bytes are at the end of the buffer."""
+        """Discard the rest of a picture, of which the buffer ends with ``present`` bytes."""
         self._coming = arrival
         self._skip = arrival.size - present
         self._buffer.clear()
@@ -149,7 +149,7 @@ class _Connection:
         raise NotImplementedError
 
     def _arrive(self, arrival: Arrival) -> None:
-        """Note a picture whose last byte was just read."""
+        """Record a picture whose last byte was just read."""
         arrival.received_unix = time.time()
         self.arrivals.append(arrival)
 
@@ -165,10 +165,10 @@ class Viewer(_Connection):
     Attributes:
         ack: ``each`` acknowledges every frame as it arrives, ``none`` never does.
         ack_every: How many frames one acknowledgement may cover; :class:`Crowd` keeps its deadline.
-        keep_events: Whether ``events`` collects what the server says besides frames and replies.
+        keep_events: Whether ``events`` collects the server's other events.
         headers: Sent with the handshake, such as ``Authorization`` or ``Cookie`` and ``Origin``.
         auth: Sent as the Socket.IO ``auth`` payload.
-        refusal: What the server said when it did not let this connection in.
+        refusal: The server's reason for rejecting this connection.
     """
 
     ack: str = "each"
@@ -215,7 +215,7 @@ class Viewer(_Connection):
         self.sock.setblocking(False)
 
     def send_text(self, text: str) -> None:
-        """Send a WebSocket text message; its mask is zero, which is valid and free."""
+        """Send a WebSocket text message, with a mask of zero, which is valid and costs nothing."""
         payload = text.encode()
         size = len(payload)
         head = bytes([0x81, 0x80 | size]) if size < 126 else b"\x81\xfe" + struct.pack("!H", size)
@@ -238,21 +238,21 @@ class Viewer(_Connection):
         self.sock.settimeout(timeout_s)
 
     def emit(self, event: str, *arguments: object) -> None:
-        """Send an event that wants no reply."""
+        """Send an event without asking for a reply."""
         self.send_text("42" + json.dumps([event, *arguments]))
 
     def ask(self, event: str, *arguments: object) -> int:
-        """Send an event that wants a reply; :meth:`reply` gives it once it is here."""
+        """Send an event and ask for a reply, which :meth:`reply` returns once it has arrived."""
         self._next_id += 1
         self.send_text(f"42{self._next_id}" + json.dumps([event, *arguments]))
         return self._next_id
 
     def reply(self, number: int) -> Any:
-        """Return the reply to :meth:`ask`, or None if it has not come."""
+        """Return the reply to :meth:`ask`, or None if it has not arrived."""
         return self._replies.get(number)
 
     def call(self, event: str, *arguments: object, timeout_s: float = 5) -> Any:
-        """Send an event and return its reply, reading whatever else comes meanwhile."""
+        """Send an event and return its reply, handling other messages meanwhile."""
         number = self.ask(event, *arguments)
         self.pump(lambda: number in self._replies, timeout_s)
         return self._replies.pop(number)
@@ -340,7 +340,7 @@ class Viewer(_Connection):
         self._arrive(arrival)
 
     def _announced(self, size: int) -> Arrival:
-        """Return what the header before a picture said of it."""
+        """Return the header that came before a picture."""
         header, self._header = self._header, None
         assert header is not None, "a picture came without its header"
         self._camera = header["camera"]
@@ -363,7 +363,7 @@ class Viewer(_Connection):
 
     @property
     def ack_is_due(self) -> bool:
-        """Whether frames have waited for their acknowledgement as long as they may."""
+        """Whether an acknowledgement is due."""
         return (
             self._unacknowledged > 0
             and time.time() - self._unacknowledged_since > ACK_DEADLINE_S * 0.8
@@ -379,7 +379,7 @@ class MjpegViewer(_Connection):
     def connect(self) -> None:
         """Send the request."""
         super().connect()
-        # HTTP/1.0, so that the parts come without chunks around them.
+        # HTTP/1.0, so that parts are not chunked.
         self.sock.sendall(
             f"GET {self.path} HTTP/1.0\r\nHost: {self.host}:{self.port}\r\n\r\n".encode()
         )
@@ -409,7 +409,7 @@ class MjpegViewer(_Connection):
 class Crowd:
     """Many viewers served by one loop."""
 
-    # How often paced viewers are looked at again.
+    # How often viewers with a rate are polled.
     TICK_S = 0.02
 
     def __init__(self) -> None:
@@ -417,13 +417,13 @@ class Crowd:
         self.viewers: list[_Connection] = []
 
     def add(self, viewer: _Connection) -> None:
-        """Take on a connected viewer."""
+        """Add a connected viewer."""
         self.viewers.append(viewer)
         if viewer.bytes_per_s is None:
             self._selector.register(viewer.sock, selectors.EVENT_READ, viewer)
 
     def run(self, seconds: float, until: Callable[[], bool] = lambda: False) -> None:
-        """Serve everybody for some seconds, or until a condition holds."""
+        """Serve all viewers for some seconds, or until a condition holds."""
         deadline = time.monotonic() + seconds
         paced = [viewer for viewer in self.viewers if viewer.bytes_per_s is not None]
         sparing = [v for v in self.viewers if isinstance(v, Viewer) and v.ack_every > 1]

@@ -1,8 +1,8 @@
-"""Runs a program as a systemd unit of ours would, as far as that goes without systemd.
+"""Runs a program with the restrictions of our systemd units, as far as possible without systemd.
 
-``python -m tests.support.confined UNIT PROGRAM [ARGUMENT]...`` takes from the unit's file what the
-kernel can be told by any process: its system calls, its families of sockets, memory that is never
-both written and run, and no new privileges. Calls are refused as the unit says, with EPERM.
+``python -m tests.support.confined UNIT PROGRAM [ARGUMENT]...`` applies the
+restrictions in a unit's file that any process can set for itself: system calls, socket families, no
+memory that is both writable and executable, no new privileges. Calls are refused with EPERM.
 """
 
 import ctypes
@@ -33,17 +33,17 @@ class Comparison(ctypes.Structure):
 
 
 def values_of(unit: str, key: str) -> list[str]:
-    """Return what a unit says of a key, a line each."""
+    """Return a unit's values for a key, one for each line."""
     return re.findall(rf"^{key}=(.*)$", unit, re.MULTILINE)
 
 
 def system_calls(unit: str) -> set[str]:
-    """Return the names that the unit's SystemCallFilter lines come to, groups resolved."""
+    """Return the system calls in the unit's SystemCallFilter lines, with groups expanded."""
     allowed: set[str] = set()
     for line in values_of(unit, "SystemCallFilter"):
         named = set().union(*(_resolve(word) for word in line.lstrip("~").split()))
         allowed = allowed - named if line.startswith("~") else allowed | named
-    # systemd allows these always: without them nothing could be started.
+    # systemd always allows these: without them nothing could be started.
     return allowed | _resolve("@default") | {"execve"}
 
 
@@ -58,7 +58,7 @@ def _resolve(word: str) -> set[str]:
 
 
 def confine(unit: str) -> None:
-    """Confine this process, and all that it starts, for good."""
+    """Confine this process and its descendants for good."""
     libc = ctypes.CDLL(None, use_errno=True)
     seccomp = ctypes.CDLL("libseccomp.so.2")
     seccomp.seccomp_init.restype = ctypes.c_void_p
@@ -71,7 +71,7 @@ def confine(unit: str) -> None:
     rules = seccomp.seccomp_init(SCMP_ACT_EPERM)
     for name in system_calls(unit) - {"socket"}:
         number = seccomp.seccomp_syscall_resolve_name(name.encode())
-        if number >= 0:  # Others are of other processors.
+        if number >= 0:  # Other names belong to other architectures.
             assert seccomp.seccomp_rule_add_array(rules, SCMP_ACT_ALLOW, number, 0, None) == 0, name
     number = seccomp.seccomp_syscall_resolve_name(b"socket")
     for family in values_of(unit, "RestrictAddressFamilies")[0].split():
@@ -81,7 +81,7 @@ def confine(unit: str) -> None:
     assert values_of(unit, "NoNewPrivileges") == ["yes"]
     assert libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0
     if values_of(unit, "MemoryDenyWriteExecute") == ["yes"]:
-        # Linux before 6.3 does not know it; there systemd would use a filter of system calls.
+        # Linux before 6.3 lacks it; there systemd would use a system call filter.
         libc.prctl(PR_SET_MDWE, 1, 0, 0, 0)
     assert seccomp.seccomp_load(rules) == 0
 

@@ -1,4 +1,4 @@
-"""A dashboard as far as a proxy sees it: Socket.IO over a TLS WebSocket, on any path."""
+"""A dashboard as a proxy sees it: Socket.IO over a TLS WebSocket, on any path."""
 
 import json
 import ssl
@@ -12,15 +12,15 @@ __all__ = ["Dashboard"]
 
 
 class Dashboard:
-    """Watches one camera, acknowledges what comes, and can ask.
+    """Watches one camera, acknowledges frames, and can send requests.
 
     Args:
-        url: The page's address, ``https://HOST:PORT/PATH/``; also what Origin says.
-        trust: Whose certificates are believed.
-        token: Shown, where one has to be known.
+        url: The page's address, ``https://HOST:PORT/PATH/``; also sent as Origin.
+        trust: The trusted certificates.
+        token: Sent if the server requires one.
 
     Raises:
-        websocket.WebSocketException, OSError: If there is no connection to be had, or later none.
+        websocket.WebSocketException, OSError: If it cannot connect, or the connection ends.
     """
 
     def __init__(self, url: str, trust: ssl.SSLContext, token: str | None = None) -> None:
@@ -54,7 +54,7 @@ class Dashboard:
         return self._replies[number]
 
     def expect_frames(self, count: int, timeout_s: float = 10) -> None:
-        """Read until so many more frames have come."""
+        """Read until this many more frames have arrived."""
         target = len(self.frames) + count
         deadline = time.monotonic() + timeout_s
         while len(self.frames) < target:

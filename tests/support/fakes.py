@@ -33,7 +33,7 @@ UNIX_EPOCH_OF_TESTS = 1_700_000_000.0
 
 
 def until(condition: Callable[[], object], timeout_s: float = 4.0) -> None:
-    """Let green threads run until ``condition`` holds; fail when it does not in time."""
+    """Let green threads run until ``condition`` holds; fail if it does not in time."""
     clock_s = 0.0
     while not condition():
         assert clock_s < timeout_s, f"still not true after {timeout_s:g} s"
@@ -42,13 +42,13 @@ def until(condition: Callable[[], object], timeout_s: float = 4.0) -> None:
 
 
 def settle(turns: int = 20) -> None:
-    """Give every green thread that can run a chance to do so, to show that nothing happens."""
+    """Let every green thread run that can, to show that nothing happens."""
     for _ in range(turns):
         hub.sleep(0)
 
 
 def picture(width: int = 64, height: int = 48, shade: int = 90) -> Image:
-    """Return an even picture."""
+    """Return a plain picture."""
     return np.full((height, width, 3), shade, np.uint8)
 
 
@@ -60,7 +60,7 @@ def encoded(
 
 
 class FakeClock:
-    """A clock that goes when told to; stands in for the ``time`` module or one of its functions."""
+    """A clock that the test advances; replaces the ``time`` module or one of its functions."""
 
     def __init__(self) -> None:
         self.now = 1000.0
@@ -79,7 +79,7 @@ class FakeClock:
 
 
 class FakeSource:
-    """A source whose pictures come, and fail, when the test says so."""
+    """A source that delivers and fails when the test says so."""
 
     def __init__(
         self, fps: float = 0.0, live: bool = True, size: tuple[int, int] = (64, 48)
@@ -95,7 +95,7 @@ class FakeSource:
         self.offer()
 
     def give(self, *pictures: Image | Exception) -> None:
-        """Have these grabbed next, in this order; an exception is raised instead."""
+        """Deliver these next, in this order; an exception is raised instead."""
         for item in pictures or (picture(*self.size),):
             self._coming.put(item)
 
@@ -125,7 +125,7 @@ class FakeSource:
         return tuple(replace(one, value=self.held[one.name]) for one in self.offered)
 
     def set_control(self, name: str, value: Value) -> Value:
-        """Take a value, unless it is one of those that are refused."""
+        """Accept a value, unless it is to be rejected."""
         control = find_control(self.controls(), name)
         if value in self.refused:
             raise refuse(control, value, control.value)
@@ -133,7 +133,7 @@ class FakeSource:
         return value
 
     def offer(self, *offered: ControlInfo, refused: tuple[Value, ...] = ()) -> None:
-        """Let these be set, but not to some values."""
+        """Offer these controls, but reject some values."""
         self.offered, self.refused = offered, refused
         self.held = {one.name: one.value for one in offered}
 
@@ -142,7 +142,7 @@ class FakeSource:
 
 
 class UndecodableError(Exception):
-    """Given to a :class:`FakeSource`: a picture that is grabbed well and fails to decode."""
+    """For a :class:`FakeSource`: a picture that can be grabbed but not decoded."""
 
     def __init__(self, error: Exception) -> None:
         super().__init__()
@@ -150,7 +150,7 @@ class UndecodableError(Exception):
 
 
 class FakeOpener:
-    """Opens what it was given, one after the other, and the last of it from then on."""
+    """Opens the given sources one after the other, and then the last one again and again."""
 
     def __init__(self, *outcomes: Source | Exception) -> None:
         self.outcomes = list(outcomes)
@@ -165,7 +165,7 @@ class FakeOpener:
 
 
 class OpenGate:
-    """Lets everything into the server, and counts."""
+    """Admits every connection, and counts them."""
 
     def __init__(self) -> None:
         self.inside = 0
@@ -189,7 +189,7 @@ class OpenGate:
 
 
 class RecordingViewer:
-    """A viewer that takes every frame unless it is given an obstacle."""
+    """A viewer that takes every frame unless it has an obstacle."""
 
     def __init__(self, last_seq: int = 0) -> None:
         self.last_seq = last_seq
@@ -233,19 +233,19 @@ def put_frame(camera: Camera, seq: int, shown: Picture | None = None) -> None:
 
 @pytest.fixture
 def clock() -> FakeClock:
-    """A clock of the test's own."""
+    """A clock that the test advances."""
     return FakeClock()
 
 
 @pytest.fixture
 def camera() -> Camera:
-    """A camera whose frames the test puts in by hand."""
+    """A camera whose frames the test puts in."""
     return offline_camera()
 
 
 @pytest.fixture
 def fanout(camera: Camera) -> Iterator[Fanout]:
-    """Its rooms, at work."""
+    """The camera's fanout, running."""
     rooms = Fanout(camera)
     rooms.open()
     yield rooms
@@ -254,7 +254,7 @@ def fanout(camera: Camera) -> Iterator[Fanout]:
 
 @pytest.fixture
 def make_camera() -> Iterator[Callable[..., Camera]]:
-    """A function that makes and opens a camera on fake sources; all are closed at the end."""
+    """A function that creates and opens a camera on fake sources; all are closed at the end."""
     cameras: list[Camera] = []
 
     def make(
@@ -277,7 +277,7 @@ def make_camera() -> Iterator[Callable[..., Camera]]:
 
 @pytest.fixture
 def link() -> Iterator[tuple[socket.socket, socket.socket]]:
-    """A TCP connection as its server's end, which is green, and its client's."""
+    """A TCP connection: the server's end, which is green, and the client's."""
     listener = hub.listen("127.0.0.1", 0)
     client = socket.create_connection(listener.getsockname())
     server, _ = listener.accept()

@@ -1,9 +1,9 @@
-"""Servers in a twentieth of a second: a process that has imported everything, and forks for each.
+"""Starts servers in a twentieth of a second, by forking a process that has imported everything.
 
 Importing takes most of a server's start, and the tests start hundreds. The fork server imports
-what ``manage.py`` does once. It forks before it has a thread of Python's or an eventlet hub that
-runs, so that a fork is as good as a fresh start. What a fork can differ in stays with real starts:
-the command line itself, memory, deployment.
+what ``manage.py`` does once. It forks before it has a Python thread or a
+running eventlet hub, so a fork is as good as a fresh start. Tests of what a fork may change use
+real starts: the command line itself, memory, deployment.
 """
 
 import array
@@ -30,9 +30,9 @@ class ForkedProcess:
     """A forked server, with the part of :class:`subprocess.Popen` that the tests use.
 
     Attributes:
-        args: What a fresh start would have been given.
+        args: The arguments of a fresh start.
         pid: Its process id.
-        returncode: Its exit code once it is known; negative for a signal.
+        returncode: Its exit code once known; negative for a signal.
     """
 
     def __init__(self, args: Sequence[str], pid: int, status: int, output: int, log: int) -> None:
@@ -64,7 +64,7 @@ class ForkedProcess:
             os.kill(self.pid, number)
 
     def kill(self) -> None:
-        """End the process without asking."""
+        """Kill the process."""
         self.send_signal(signal.SIGKILL)
 
     def _read_status(self, timeout_s: float | None) -> int | None:
@@ -77,7 +77,7 @@ class ForkedProcess:
 
 
 class ForkServer:
-    """The tests' end: the process starts when it is first needed, and ends with the tests."""
+    """The tests' side: starts the process when it is first needed, and ends it with the tests."""
 
     def __init__(self) -> None:
         self._socket: socket.socket | None = None
@@ -85,7 +85,7 @@ class ForkServer:
         self._lock = threading.Lock()
 
     def start(self, arguments: Sequence[str], environment: Mapping[str, str]) -> ForkedProcess:
-        """Run ``manage.py`` with these arguments, and these variables besides our own."""
+        """Run ``manage.py`` with these arguments and additional variables."""
         output, log, status = os.pipe(), os.pipe(), os.pipe()
         request = json.dumps({"arguments": [*arguments], "environment": {**environment}}).encode()
         with self._lock:
@@ -120,8 +120,8 @@ class ForkServer:
 
 
 def main(fileno: int) -> None:
-    """Fork a server for each request, and tell how it ended, until nobody is left to ask."""
-    # Taken before eventlet makes the standard library green.
+    """Fork a server for each request and report its exit code, until the tests end."""
+    # Taken before eventlet patches the standard library.
     line = socket.socket(fileno=fileno)
     wait_ready = select.select
     woken, wake = os.pipe()
@@ -152,11 +152,11 @@ def main(fileno: int) -> None:
         os.close(log)
         line.send(str(pid).encode())
     for pid in statuses:
-        os.kill(pid, signal.SIGKILL)  # Its tests are gone.
+        os.kill(pid, signal.SIGKILL)  # The tests have ended.
 
 
 def import_all() -> None:
-    """Import what the commands that serve import late."""
+    """Import what the serving commands import late."""
     import gc
 
     import manage
@@ -167,11 +167,11 @@ def import_all() -> None:
     import server.runtime  # noqa: F401
 
     gc.collect()
-    gc.freeze()  # Forks share what is never looked at again.
+    gc.freeze()  # Frozen objects stay shared with the forks.
 
 
 def report_ended(statuses: dict[int, int]) -> None:
-    """Write the exit code of each process that has ended to whoever waits for it."""
+    """Send the exit code of each process that has ended to whoever waits for it."""
     for pid in list(statuses):
         ended, status = os.waitpid(pid, os.WNOHANG)
         if ended:
@@ -180,7 +180,7 @@ def report_ended(statuses: dict[int, int]) -> None:
 
 
 def become_server(cli: object, request: dict[str, object], output: int, log: int) -> None:
-    """Be as ``manage.py`` would be, freshly started; never returns."""
+    """Become a freshly started ``manage.py``; never return."""
     import traceback
 
     from eventlet import hubs
@@ -194,7 +194,7 @@ def become_server(cli: object, request: dict[str, object], output: int, log: int
         os.closerange(3, max(map(int, os.listdir("/proc/self/fd"))) + 1)
         os.environ.update(request["environment"])  # type: ignore[call-overload]
         sys.argv = ["manage.py", *request["arguments"]]  # type: ignore[misc]
-        hubs.use_hub()  # Patching has made one, whose epoll has just been closed.
+        hubs.use_hub()  # Patching has created a hub, whose epoll has just been closed.
         cli()  # type: ignore[operator]
     except SystemExit as end:
         code = end.code if isinstance(end.code, int) else int(end.code is not None)

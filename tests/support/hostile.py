@@ -1,4 +1,4 @@
-"""A client that does whatever it likes: bytes on a socket, and no manners."""
+"""A client that breaks the rules: raw bytes on a socket."""
 
 import os
 import socket
@@ -12,7 +12,7 @@ TEXT, BINARY, CONTINUATION, PING = 0x1, 0x2, 0x0, 0x9
 
 
 class Hostile:
-    """A raw connection, upgraded to a WebSocket and connected to Socket.IO if so wished."""
+    """A raw connection, upgraded to a WebSocket and connected to Socket.IO if wanted."""
 
     def __init__(
         self, port: int, connected: bool = True, receive_buffer: int | None = None
@@ -46,7 +46,7 @@ class Hostile:
         self.sock.sendall(head + b"\0\0\0\0" + payload)
 
     def expect(self, what: bytes) -> bytes:
-        """Read until some bytes have come."""
+        """Read until these bytes have arrived."""
         data = b""
         while what not in data:
             more = self.sock.recv(65536)
@@ -56,7 +56,7 @@ class Hostile:
         return data
 
     def is_closed(self, within_s: float) -> bool:
-        """Whether the server ends the connection in time; what it sends meanwhile is dropped."""
+        """Return whether the server ends the connection in time; ignore what it sends meanwhile."""
         deadline = time.monotonic() + within_s
         while (remaining := deadline - time.monotonic()) > 0:
             self.sock.settimeout(remaining)
@@ -70,7 +70,7 @@ class Hostile:
         return False
 
     def send_until_cut_off(self, payload: bytes, opcode: int, most_bytes: int) -> int:
-        """Send frames that are never the last of their message; return the bytes until cut off."""
+        """Send fragments of an endless message; return how many bytes until the cut-off."""
         sent = 0
         while sent < most_bytes:
             try:
@@ -86,7 +86,7 @@ class Hostile:
 
 
 def ask(port: int, request: bytes, timeout_s: float = 10) -> bytes:
-    """Return all that is answered to raw HTTP bytes, until the server closes or time is up."""
+    """Send raw HTTP bytes; return the response until the server closes or time is up."""
     with socket.create_connection(("127.0.0.1", port), timeout_s) as sock:
         sock.sendall(request)
         answer = b""

@@ -1,4 +1,4 @@
-"""The shipped nginx.conf on other ports, and an nginx of one's own that runs it."""
+"""Runs nginx with the shipped nginx.conf on other ports."""
 
 import os
 from collections.abc import Sequence
@@ -8,7 +8,7 @@ from tests.support.reverse_proxy import Proxy, find_program
 
 __all__ = ["Nginx"]
 
-# What a distribution's own nginx.conf would say around it; nothing outside of one folder.
+# The surrounding settings of a distribution's nginx.conf, with everything in one folder.
 AROUND = """
 daemon off;
 pid {folder}/pid;
@@ -30,7 +30,7 @@ http {{
 
 
 class Nginx(Proxy):
-    """One nginx, in front of two Porthole servers or twice the same one."""
+    """An nginx in front of two Porthole servers, or of the same one twice."""
 
     shipped = "nginx.conf"
 
@@ -46,7 +46,7 @@ class Nginx(Proxy):
             ("/etc/porthole/tls", str(certificate)),
             ("/var/log/nginx/porthole.log", str(self.access_log)),
         )
-        # Started by root, workers would be nobody, who may not enter a test's folder.
+        # If root starts it, workers would run as nobody, who cannot enter a test's folder.
         user = "user root;" if os.geteuid() == 0 else ""
         around = AROUND.format(folder=self.folder, user=user)
         (self.folder / "porthole.conf").write_text(text, encoding="utf-8")

@@ -1,10 +1,10 @@
-"""The server as it is, with two handles on it: ``python -m tests.support.observed run ...``.
+"""The server with two test hooks: ``python -m tests.support.observed run ...``.
 
-SIGUSR1 makes it print how many green threads there are, which no figure of its own tells; SIGUSR2
-makes its hub stand still for :data:`STANDSTILL_S`, as a bug would.
+SIGUSR1 makes it print the number of green threads, which none of its metrics shows; SIGUSR2 blocks
+its hub for :data:`STANDSTILL_S`, as a bug would.
 """
 
-import manage  # First: it makes the standard library green.
+import manage  # Must be first: it patches the standard library.
 
 # isort: split
 import gc
@@ -20,14 +20,14 @@ STANDSTILL_S = 3.0
 
 def tell_greenlets(*_: object) -> None:
     """Print the number of green threads that have not ended."""
-    # By type: isinstance asks the object, and a proxy of something gone raises.
+    # By type: isinstance asks the object, and a proxy of a dead object raises.
     kinds = (one for one in gc.get_objects() if issubclass(type(one), greenlet.greenlet))
     count = sum(not one.dead for one in kinds)
     os.write(1, f"greenlets {count}\n".encode())
 
 
 def stand_still(*_: object) -> None:
-    """Hold up the hub: signals are handled on its thread."""
+    """Block the hub: signals are handled on its thread."""
     native.sleep(STANDSTILL_S)
 
 

@@ -1,4 +1,4 @@
-"""A poor link on loopback: a TCP proxy that delays what passes, is narrow, or stalls as on loss."""
+"""A poor link on loopback: a TCP proxy with delay, a limited rate, or stalls as from loss."""
 
 import random
 import selectors
@@ -9,34 +9,34 @@ from collections import deque
 
 __all__ = ["PoorLink"]
 
-# What one packet carries; loss is by packet.
+# The size of a packet; loss is per packet.
 PACKET_BYTES = 1448
 
-# Bytes under way in one direction beyond which no more is taken: the bottleneck's buffer.
+# The bottleneck's buffer: with this many bytes in flight in one direction no more are read.
 MAX_BYTES = 512 * 1024
 
 
 class PoorLink:
     """Passes TCP connections on to a port, each direction ``delay_s`` late.
 
-    A lost packet is sent again after a round trip, and everything behind it waits for it: that is
-    what an application sees of loss under TCP.
+    A lost packet is sent again after a round trip, and everything behind it waits: that is what an
+    application sees of loss under TCP.
 
     Args:
         port: Where to pass connections on to.
         delay_s: One way, in seconds.
-        loss: Share of packets that are lost.
-        bits_per_s: What all connections together carry, each way; None for whatever comes.
+        loss: Share of lost packets.
+        bits_per_s: The rate of all connections together, each way; None for no limit.
     """
 
     def __init__(
         self, port: int, delay_s: float, loss: float, bits_per_s: float | None = None
     ) -> None:
-        # All three may be changed while it is in use.
+        # All three may be changed during use.
         self.delay_s = delay_s
         self.loss = loss
         self.bits_per_s = bits_per_s
-        # When each direction has sent what it has: to the server, and from it.
+        # When each direction will have sent its bytes: to the server, and from it.
         self._free_at = [0.0, 0.0]
         self._target = port
         self._chance = random.Random(1)
@@ -104,7 +104,7 @@ class PoorLink:
 
 
 class _Pipe:
-    """One direction of one connection; what is in it comes out in order."""
+    """One direction of one connection; bytes stay in order."""
 
     def __init__(self, source: socket.socket, sink: socket.socket, way: int) -> None:
         self.source = source

@@ -10,10 +10,10 @@ REFUSAL = b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\nConnection: close\r\n
 
 
 class Proxy:
-    """Passes connections on to a server.
+    """Forwards connections to a server.
 
     Args:
-        target_port: Where it listens on loopback.
+        target_port: The server's port on loopback.
     """
 
     def __init__(self, target_port: int) -> None:
@@ -29,21 +29,21 @@ class Proxy:
         self.close()
 
     def close(self) -> None:
-        """Take no more connections."""
+        """Stop accepting connections."""
         self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
 
     def change(self, data: bytes) -> bytes:
-        """Return what is passed on instead of some data."""
+        """Return the data to forward instead of ``data``."""
         return data
 
     def refuse(self, head: bytes) -> bool:
-        """Return whether a connection that begins like this is turned away."""
+        """Return whether to reject a connection that begins with this."""
         return False
 
     @staticmethod
     def _start(function: Callable[..., None], *arguments: object) -> None:
-        # Daemons: the browser keeps connections open for as long as it lives.
+        # Daemons: the browser keeps connections open as long as it runs.
         threading.Thread(target=function, args=arguments, daemon=True).start()
 
     def _accept(self) -> None:
@@ -85,20 +85,20 @@ class Proxy:
 
 
 class NoWebSocketProxy(Proxy):
-    """As some offices have it: HTTP gets through, WebSocket does not."""
+    """A proxy as in some offices: it forwards HTTP but not WebSocket."""
 
     def refuse(self, head: bytes) -> bool:
-        """Turn away those that ask for a WebSocket."""
+        """Reject requests for a WebSocket."""
         return b"upgrade: websocket" in head.lower()
 
 
 class PrefixProxy(Proxy):
-    """Takes a prefix off every request's path."""
+    """Removes a prefix from every request's path."""
 
     def __init__(self, target_port: int, prefix: bytes) -> None:
         self._prefix = prefix
         super().__init__(target_port)
 
     def change(self, data: bytes) -> bytes:
-        """Take the prefix off."""
+        """Remove the prefix."""
         return data.replace(b"GET " + self._prefix, b"GET /")

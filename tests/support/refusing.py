@@ -1,9 +1,9 @@
-"""The server as it is, with a camera that keeps its contrast: ``python -m tests.support.refusing``.
+"""The server with a camera that rejects a contrast: ``python -m tests.support.refusing``.
 
-A device refuses a value now and then; the test pattern, which stands in for one, never does.
+Real devices sometimes reject a value; the test pattern never does.
 """
 
-import manage  # First: it makes the standard library green.
+import manage  # Must be first: it patches the standard library.
 
 # isort: split
 from server.capture.devices.controls import Value, find_control, refuse
@@ -13,7 +13,7 @@ take = TestPattern.set_control
 
 
 def set_control(self: TestPattern, name: str, value: Value) -> Value:
-    """Take everything but a contrast."""
+    """Accept every value except a contrast."""
     if name == "contrast":
         control = find_control(self.controls(), name)
         raise refuse(control, value, control.value)

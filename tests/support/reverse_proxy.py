@@ -1,4 +1,4 @@
-"""The proxies that Porthole ships a configuration for, each run with that file on other ports."""
+"""Runs each proxy that Porthole ships a configuration for, with that file on other ports."""
 
 import os
 import shutil
@@ -17,7 +17,7 @@ class Proxy(ABC):
     """One proxy in front of a server, with the file that Porthole ships.
 
     Args:
-        folder: For all that it writes.
+        folder: Where it writes its files.
         certificate: A folder with cert.pem and key.pem.
         nodes: The ports of Porthole servers; all but nginx use the first.
     """
@@ -36,14 +36,14 @@ class Proxy(ABC):
 
     @abstractmethod
     def _set_up(self, certificate: Path, nodes: Sequence[int]) -> None:
-        """Write the configuration, with what differs here put in."""
+        """Write the configuration, adapted to the test."""
 
     @abstractmethod
     def _command(self, check: bool) -> list[str]:
-        """Return what runs it, or has it check its configuration."""
+        """Return the command that runs it, or checks its configuration."""
 
     def _read(self, *changes: tuple[str, str]) -> str:
-        """Return the shipped file with some of its text changed."""
+        """Return the shipped file with some text replaced."""
         text = (ROOT / "deploy" / self.shipped).read_text(encoding="utf-8")
         for shipped, here in changes:
             assert shipped in text, f"{shipped!r} in {self.shipped}"
@@ -51,7 +51,7 @@ class Proxy(ABC):
         return text
 
     def check(self) -> subprocess.CompletedProcess[str]:
-        """Have it read the configuration and say what it thinks of it."""
+        """Let it check the configuration; return its verdict."""
         return subprocess.run(
             self._command(check=True),
             env=self._environment(),
@@ -62,7 +62,7 @@ class Proxy(ABC):
         )
 
     def start(self) -> None:
-        """Start it, and return when it accepts connections."""
+        """Start it and wait until it accepts connections."""
         with (self.folder / "output").open("wb") as output:
             self._process = subprocess.Popen(
                 self._command(check=False),
@@ -97,7 +97,7 @@ class Proxy(ABC):
 
 
 class Caddy(Proxy):
-    """Caddy, with its administration off and no authority of its own."""
+    """Caddy, without its admin endpoint and its own certificate authority."""
 
     shipped = "Caddyfile"
 
@@ -117,13 +117,13 @@ class Caddy(Proxy):
         return [find_program("caddy"), what, "--config", str(self.folder / "Caddyfile")]
 
     def _environment(self) -> dict[str, str]:
-        # It keeps things there.
+        # Caddy stores its data there.
         home = {name: str(self.folder) for name in ("HOME", "XDG_DATA_HOME", "XDG_CONFIG_HOME")}
         return super()._environment() | home
 
 
 class Haproxy(Proxy):
-    """HAProxy, which logs to its output instead of the system's log."""
+    """HAProxy, logging to its output instead of the system log."""
 
     shipped = "haproxy.cfg"
 
@@ -146,7 +146,7 @@ class Haproxy(Proxy):
 
 
 class Apache(Proxy):
-    """Apache, with the modules that its file names and what Debian's own files say around it."""
+    """Apache, with the modules in its file and the surrounding settings of Debian."""
 
     shipped = "apache.conf"
 
@@ -194,7 +194,7 @@ Include {folder}/porthole.conf
 
 
 def find_program(name: str) -> str:
-    """Return a program's path; /usr/sbin is not on everybody's."""
+    """Return a program's path; /usr/sbin is not always on PATH."""
     found = shutil.which(name, path=os.environ.get("PATH", "") + ":/usr/sbin:/usr/local/sbin")
     assert found, f"there is no {name}; deploy/prepare.sh development installs it"
     return found

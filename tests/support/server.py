@@ -23,12 +23,12 @@ FORK_SERVER = ForkServer()
 FRESH = ("manage.py",)
 """The program of a server that is not forked but started as people do."""
 
-# A loaded machine may take its time; a condition that holds is never waited for longer.
+# Generous, for a busy machine; the wait ends as soon as the condition holds.
 PATIENCE_S = 15.0
 
 
 def wait_until(condition: Callable[[], Any], patience_s: float = PATIENCE_S) -> Any:
-    """Return the condition's first true value; fail if there is none in time."""
+    """Return the condition's first true value; fail if none comes in time."""
     deadline = time.monotonic() + patience_s
     while True:
         value = condition()
@@ -42,11 +42,11 @@ class PortholeServer:
     """One ``manage.py run``, or another command that serves, in a process of its own.
 
     Args:
-        arguments: Of the command.
+        arguments: The command's arguments.
         state: The state folder.
-        environment: Variables to add to our own.
-        program: What Python runs; empty for ``manage.py`` out of the fork server.
-        command: Of it. A ``camera`` listens nowhere.
+        environment: Additional variables.
+        program: What Python runs; empty for ``manage.py`` from the fork server.
+        command: The command. A ``camera`` node does not listen.
     """
 
     def __init__(
@@ -74,7 +74,7 @@ class PortholeServer:
         try:
             wait_until(lambda: self._address() or self.process.poll() is not None)
         except AssertionError:
-            # Nobody else could: there is no object yet.
+            # Nobody else could stop it: there is no object yet.
             self.process.kill()
             raise
         address = self._address()
@@ -95,20 +95,20 @@ class PortholeServer:
         self.process.send_signal(number)
 
     def wait(self, timeout_s: float = 10) -> int:
-        """Return the exit code once the process has ended."""
+        """Wait until the process has ended; return its exit code."""
         code = self.process.wait(timeout_s)
         for reader in self._readers:
             reader.join(timeout_s)
         return code
 
     def stop(self) -> int:
-        """End the process as a service manager would, and return its exit code."""
+        """Stop the process as a service manager would; return its exit code."""
         if self.process.poll() is None:
             self.send_signal(signal.SIGTERM)
         return self.wait()
 
     def kill(self) -> None:
-        """End the process without asking."""
+        """Kill the process."""
         self.process.kill()
         self.wait()
 
@@ -116,7 +116,7 @@ class PortholeServer:
 def start_fresh(
     arguments: Sequence[str], environment: Mapping[str, str]
 ) -> subprocess.Popen[str] | ForkedProcess:
-    """Run Python with these arguments, and these variables besides our own."""
+    """Run Python with these arguments and additional variables."""
     return subprocess.Popen(
         [sys.executable, *arguments],
         cwd=ROOT,
@@ -132,7 +132,7 @@ def start_fresh(
 def start_server(tmp_path: Path) -> Iterator[Callable[..., PortholeServer]]:
     """Start servers on free ports; each one must end with exit code 0.
 
-    One at a time has the folder ``state``; those beside it have their own.
+    Only one at a time has the folder ``state``; others have their own.
     """
     servers: list[PortholeServer] = []
 
@@ -162,10 +162,10 @@ def start_server(tmp_path: Path) -> Iterator[Callable[..., PortholeServer]]:
 def share_server(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Callable[..., PortholeServer]]:
-    """Return a server that the tests of a module share, one for each set of arguments.
+    """Return a server shared by the tests of a module, one for each set of arguments.
 
-    Starting one takes more than a second of a processor, which is most of what many a test takes.
-    For tests that leave it as they found it; who stops cameras or the server starts their own.
+    Starting one takes more than a second of CPU time, the largest part of many tests. Only for
+    tests that leave it unchanged; tests that stop cameras or the server start their own.
     """
     servers: dict[tuple[str, ...], PortholeServer] = {}
 
@@ -203,11 +203,11 @@ def connect() -> Iterator[Callable[..., Viewer]]:
 
 
 def last_event(viewer: Viewer, name: str) -> Any:
-    """Return the payload of a viewer's newest event of that name, or None."""
+    """Return the payload of a viewer's newest event with that name, or None."""
     return next((data for event, data in reversed(viewer.events) if event == name), None)
 
 
 def expect_frames(viewer: Viewer, count: int) -> None:
-    """Read until so many more frames have come."""
+    """Read until this many more frames have arrived."""
     target = len(viewer.arrivals) + count
     viewer.pump(lambda: len(viewer.arrivals) >= target, 10)

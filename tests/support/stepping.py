@@ -1,6 +1,6 @@
-"""The server as it is, by a clock that can be set: ``python -m tests.support.stepping``.
+"""The server with an adjustable clock: ``python -m tests.support.stepping``.
 
-The file that ``STEP_FILE`` names holds by how many seconds the clock is wrong.
+``STEP_FILE`` names a file with the number of seconds by which the clock is wrong.
 """
 
 import os
@@ -12,11 +12,11 @@ step_file = Path(os.environ["STEP_FILE"])
 
 
 def wrong() -> float:
-    """Return what a clock says that somebody has set."""
+    """Return the adjusted time."""
     return right() + float(step_file.read_text())
 
 
-# Before anything else takes hold of it.
+# Before anything else imports it.
 time.time = wrong
 
 import manage  # noqa: E402

@@ -1,8 +1,8 @@
-"""What can be set on an open source, and how each value is checked and told.
+"""The controls of an open source: how their values are validated, shown and sent.
 
-A source says with :class:`ControlInfo` what it lets one set and what holds now; limits are the
-device's own where there is one. Setting goes by name, and what the source does not take is a
-:class:`ControlError` that says what was asked for and what it keeps.
+A source lists its controls and their current values as :class:`ControlInfo`; the limits are the
+device's own if there is a device. Controls are set by name. If the source does not accept a value,
+a :class:`ControlError` says what was requested and what the source keeps.
 """
 
 import math
@@ -32,33 +32,33 @@ Kind = Literal["range", "choice", "switch", "area"]
 Area: TypeAlias = tuple[float, float, float, float]
 
 Value: TypeAlias = bool | float | str | Area
-"""Of a switch, a range, a choice, and an area: x, y, width and height as shares of the picture."""
+"""Of a switch, range, choice or area: x, y, width and height as shares of the picture."""
 
 WHOLE: Area = (0.0, 0.0, 1.0, 1.0)
-"""The area that is all of a picture."""
+"""The area that covers the whole picture."""
 
-SMALLEST_SHARE = 0.05
-"""Of a side of the picture, that an area has at least."""
+MIN_SHARE = 0.05
+"""The shortest side of an area, as a share of the picture's."""
 
 
 @dataclass(frozen=True, slots=True)
 class ControlInfo:
-    """One thing that can be set.
+    """One control.
 
     Attributes:
         name: Letters, digits and underscores.
-        title: What people see.
-        kind: What its values are.
-        group: The title that it stands under.
-        default: What a reset sets.
-        value: What holds now.
+        title: The name that people see.
+        kind: The kind of its values.
+        group: The heading under which it is shown.
+        default: The value a reset sets.
+        value: The current value.
         min: Of a range.
         max: Of a range.
         step: Between two values of a range.
         unit: Of a range or choice, for people.
         options: Of a choice, in order.
         active: Whether it can be set now.
-        note: Why not, or what the camera did not take; for people.
+        note: Why it cannot be set, or which value the camera rejected; for people.
     """
 
     name: str
@@ -76,10 +76,10 @@ class ControlInfo:
     note: str = ""
 
     def fit(self, value: object) -> Value:
-        """Return a value as it can be set: that of a range on the nearest step.
+        """Return a valid value; one of a range is rounded to the nearest step.
 
         Raises:
-            ValueError: If it is none; says what is accepted.
+            ValueError: If the value is invalid; says what is accepted.
         """
         if self.kind == "switch":
             if not isinstance(value, bool):
@@ -92,7 +92,7 @@ class ControlInfo:
         return self._fit_area(value) if self.kind == "area" else self._fit_range(value)
 
     def show(self, value: Value) -> str:
-        """Return a value for people."""
+        """Format a value for people."""
         if isinstance(value, bool):
             return "on" if value else "off"
         if isinstance(value, tuple):
@@ -101,32 +101,36 @@ class ControlInfo:
             left, top, width, height = (f"{100 * share:.3g} %" for share in value)
             return f"{width} x {height} at {left}, {top}"
         text = f"{value:g}" if isinstance(value, int | float) else value
-        # A degree sign follows its number without a gap, other units do not.
+        # A degree sign follows its number without a space; other units take one.
         return f"{text}{'' if self.unit in ('', '°') else ' '}{self.unit}"
 
     def describe(self) -> dict[str, Any]:
-        """Return it for the wire: what would say nothing is left out."""
-        told: dict[str, Any] = {"name": self.name, "title": self.title, "kind": self.kind}
-        told |= {"group": self.group, "default": _plain(self.default), "value": _plain(self.value)}
+        """Return its wire form, without empty fields."""
+        fields: dict[str, Any] = {"name": self.name, "title": self.title, "kind": self.kind}
+        fields |= {
+            "group": self.group,
+            "default": _plain(self.default),
+            "value": _plain(self.value),
+        }
         if self.kind == "range":
-            told |= {"min": self.min, "max": self.max, "step": self.step}
+            fields |= {"min": self.min, "max": self.max, "step": self.step}
         if self.kind == "choice":
-            told["options"] = list(self.options)
-        told |= {key: text for key in ("unit", "note") if (text := getattr(self, key))}
-        return told | {"active": self.active}
+            fields["options"] = list(self.options)
+        fields |= {key: text for key in ("unit", "note") if (text := getattr(self, key))}
+        return fields | {"active": self.active}
 
     def _fit_range(self, value: object) -> float:
         if not _is_number(value) or not self.min <= value <= self.max:
             raise ValueError(f"{_quote(value)}; accepted: {self.min:g} to {self.max:g}")
         step = self.step or 1.0
-        # The last step of a device may be shorter than the others, and past its end.
+        # A device's last step may be shorter than the others, and reach past its end.
         steps = min(round((value - self.min) / step), math.floor((self.max - self.min) / step))
         return round(self.min + steps * step, 6)
 
     def _fit_area(self, value: object) -> Area:
         accepted = (
             "accepted: [x, y, width, height] as shares from 0 to 1 that lie within the picture, "
-            f"each side at least {SMALLEST_SHARE:g}"
+            f"each side at least {MIN_SHARE:g}"
         )
         if not isinstance(value, list | tuple) or len(value) != 4:
             raise ValueError(f"{_quote(value)}; {accepted}")
@@ -136,16 +140,16 @@ class ControlInfo:
         if not (
             left >= 0
             and top >= 0
-            and min(width, height) >= SMALLEST_SHARE
+            and min(width, height) >= MIN_SHARE
             and max(left + width, top + height) <= 1.0005
         ):
             raise ValueError(f"{_quote(value)}; {accepted}")
-        # Rounding may have pushed it over the edge by a hair.
+        # Rounding may have pushed it just over the edge.
         return left, top, min(width, round(1 - left, 4)), min(height, round(1 - top, 4))
 
 
 class Controllable(Protocol):
-    """What :func:`set_controls` needs of a source."""
+    """The part of a source that :func:`set_controls` uses."""
 
     def controls(self) -> tuple[ControlInfo, ...]: ...
 
@@ -155,14 +159,16 @@ class Controllable(Protocol):
 def set_controls(source: Controllable, values: Mapping[str, Value]) -> dict[str, str]:
     """Set all values. Runs natively.
 
-    An automatic is switched off before what it held is set, and on after it.
+    An automatic mode is switched off before the control that it drives is set, and on after it.
 
     Returns:
-        By name, what the source did not take, in words that name the control.
+        By name, why the source rejected a value; the text names the control.
     """
     refused = {}
     known = [control.name for control in source.controls()]
-    for name in sorted(filter(values.__contains__, known), key=lambda name: _turn(values[name])):
+    for name in sorted(
+        filter(values.__contains__, known), key=lambda name: _priority(values[name])
+    ):
         try:
             source.set_control(name, values[name])
         except ControlError as error:
@@ -171,7 +177,7 @@ def set_controls(source: Controllable, values: Mapping[str, Value]) -> dict[str,
     return refused | {name: f"{name}: the camera has no such control" for name in unknown}
 
 
-def _turn(value: Value) -> int:
+def _priority(value: Value) -> int:
     return {False: 0, True: 2}[value] if isinstance(value, bool) else 1
 
 
@@ -190,25 +196,25 @@ def find_control(controls: tuple[ControlInfo, ...], name: str) -> ControlInfo:
 
 
 def refuse(control: ControlInfo, value: Value, kept: Value) -> ControlError:
-    """Return the error for a value that the camera did not take."""
+    """Return the error for a value that the camera did not accept."""
     return ControlError(
         f"{control.title}: {control.show(value)} was asked for, "
         f"the camera keeps {control.show(kept)}"
     )
 
 
-def read_controls(told: list[dict[str, Any]]) -> tuple[ControlInfo, ...]:
-    """Return controls that went through JSON as :func:`dataclasses.asdict` made them."""
-    return tuple(ControlInfo(**read_values(one)) for one in told)
+def read_controls(data: list[dict[str, Any]]) -> tuple[ControlInfo, ...]:
+    """Return controls from the JSON of :func:`write_controls`."""
+    return tuple(ControlInfo(**read_values(one)) for one in data)
 
 
-def read_values(told: Mapping[str, Any]) -> dict[str, Any]:
-    """Return values that went through JSON, which knows no tuples."""
-    return {key: tuple(one) if isinstance(one, list) else one for key, one in told.items()}
+def read_values(data: Mapping[str, Any]) -> dict[str, Any]:
+    """Return values from JSON, which turned tuples into lists."""
+    return {key: tuple(one) if isinstance(one, list) else one for key, one in data.items()}
 
 
 def write_controls(controls: tuple[ControlInfo, ...]) -> list[dict[str, Any]]:
-    """Return controls for JSON; :func:`read_controls` takes them."""
+    """Return controls as JSON data, for :func:`read_controls`."""
     return [asdict(control) for control in controls]
 
 

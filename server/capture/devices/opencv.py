@@ -1,7 +1,7 @@
-"""What OpenCV reads: any open ``VideoCapture``, and devices by V4L2.
+"""Sources read by OpenCV: any open ``VideoCapture``, and devices through V4L2.
 
-The back end is always named: OpenCV's automatic choice would fall back to others, with other
-behaviour and other hazards.
+The back end is always named: OpenCV's automatic choice would fall back to others, which behave and
+fail differently.
 """
 
 import os
@@ -25,8 +25,8 @@ __all__ = [
     "why_no_device",
 ]
 
-# OpenCV's documentation of VideoCaptureProperties: "fetching undecoded RAW video streams", and
-# pictures that are not converted to RGB.
+# VideoCaptureProperties in OpenCV's documentation: the V4L2 back end hands over undecoded data when
+# pictures are not converted to RGB.
 AS_SENT_BY_V4L2 = (cv2.CAP_PROP_CONVERT_RGB, 0.0)
 
 
@@ -34,11 +34,11 @@ class Video:
     """An open ``VideoCapture``, used by one native thread.
 
     Args:
-        capture: What to read.
+        capture: The capture to read.
         live: See :class:`SourceInfo`.
-        as_sent: The property, and its value, by which OpenCV hands over the JPEG of a source that
-            sends JPEG. Otherwise it would decode every picture, wanted or not, at any size, and
-            scale it to the first one's.
+        as_sent: The property and value that make OpenCV hand over a source's JPEG undecoded.
+            Otherwise it would decode every picture, needed or not, and scale it to the size of
+            the first.
     """
 
     def __init__(self, capture: cv2.VideoCapture, live: bool, as_sent: tuple[int, float]) -> None:
@@ -63,7 +63,7 @@ class Video:
         return True
 
     def retrieve(self, jpeg_up_to: int = 0, pixels_from: int = 0) -> Picture:
-        """Return the picture last grabbed: as it came if that will do, otherwise decoded."""
+        """Return the last grabbed picture: as it arrived if that will do, otherwise decoded."""
         arrived, data = self._capture.retrieve()
         if self._jpeg:
             if not arrived or data is None:
@@ -78,11 +78,11 @@ class Video:
         return cast(Image, pixels)
 
     def controls(self) -> tuple[ControlInfo, ...]:
-        """Return nothing: neither FFmpeg nor a file has anything to set."""
+        """Return nothing: files and FFmpeg's streams have no controls."""
         return ()
 
     def set_control(self, name: str, _value: Value) -> Value:
-        """Refuse: there is nothing to set.
+        """Reject every value: there are no controls.
 
         Raises:
             ControlError: Always.
@@ -90,25 +90,25 @@ class Video:
         raise ControlError(f"{name}: the camera has no such control")
 
     def close(self) -> None:
-        """Release it. Only the reading side may: OpenCV crashes if a read is under way."""
+        """Release it. Only the reading thread may: OpenCV crashes if a read is in progress."""
         self._capture.release()
 
 
 class DeviceVideo(Video):
-    """A camera on this machine, by V4L2.
+    """A camera on this machine, read through V4L2.
 
     Args:
         index: N of ``/dev/videoN``.
 
     Raises:
-        SourceError: If it is missing, busy, forbidden or no camera.
+        SourceError: If it is missing, busy, not permitted or not a camera.
     """
 
     def __init__(self, index: int) -> None:
         path = f"/dev/video{index}"
         if missing := why_no_device(index):
             raise SourceError(missing)
-        # MJPG first: most USB cameras reach their full size and rate only with it.
+        # Try MJPG first: most USB cameras reach their full size and rate only with it.
         wanted = [cv2.CAP_PROP_FOURCC, cv2.VideoWriter.fourcc(*"MJPG"), cv2.CAP_PROP_BUFFERSIZE, 2]
         capture = cv2.VideoCapture(index, cv2.CAP_V4L2, wanted)
         if not capture.isOpened():
@@ -119,7 +119,7 @@ class DeviceVideo(Video):
         try:
             self._driver: Driver | None = Driver(path)
         except OSError:
-            self._driver = None  # Then there are pictures, and nothing to set.
+            self._driver = None  # Then there are pictures, but no controls.
         self._first_size = self._size
 
     @property
@@ -127,23 +127,29 @@ class DeviceVideo(Video):
         return f"{self.info.width}x{self.info.height}"
 
     def controls(self) -> tuple[ControlInfo, ...]:
-        """Return what OpenCV can set, with the limits and values that the driver tells."""
+        """Return the controls that OpenCV can set, with limits and values from the driver."""
         if self._driver is None:
             return ()
         sizes = self._driver.sizes(int(self._capture.get(cv2.CAP_PROP_FOURCC)))
         offered = tuple(f"{width}x{height}" for width, height in sizes)
         size = ControlInfo(
-            *("size", "Size", "choice", "Picture", self._first_size, self._size), options=offered
+            name="size",
+            title="Size",
+            kind="choice",
+            group="Picture",
+            default=self._first_size,
+            value=self._size,
+            options=offered,
         )
-        # A size that is not offered could not be gone back to.
+        # If the driver does not list the first size, there would be no way back to it.
         fits = len(offered) > 1 and self._first_size in offered
         return (*((size,) if fits else ()), *self._driver.controls())
 
     def set_control(self, name: str, value: Value) -> Value:
-        """Set a control through OpenCV, and ask the driver what came of it.
+        """Set a control through OpenCV, then read the result from the driver.
 
         Raises:
-            ControlError: If something else holds after it.
+            ControlError: If the driver reports another value.
         """
         control = find_control(self.controls(), name)
         taken = self._set_size(str(value)) if name == "size" else self._set(name, value)
@@ -163,7 +169,7 @@ class DeviceVideo(Video):
         return self._capture.set(what.opencv, number)
 
     def _set_size(self, size: str) -> bool:
-        # The second of the two opens the device's stream anew.
+        # The second of the two calls restarts the device's stream.
         width, height = parse_size(size)
         self._capture.set(cv2.CAP_PROP_FRAME_WIDTH, width)
         taken = self._capture.set(cv2.CAP_PROP_FRAME_HEIGHT, height)
@@ -189,7 +195,7 @@ def find_devices() -> list[int]:
 
 
 def why_no_device(index: int) -> str:
-    """Return what to say of a device that is not there; nothing if it is. It stays closed."""
+    """Return the error message if a device is missing, else nothing. Does not open it."""
     path = f"/dev/video{index}"
     if os.path.exists(path):
         return ""
@@ -198,7 +204,7 @@ def why_no_device(index: int) -> str:
 
 
 def _sane_fps(fps: float) -> float:
-    # FFmpeg reports the time base where it knows no rate: 90000, 1000 or NaN.
+    # If FFmpeg does not know the rate, it reports the time base: 90000, 1000 or NaN.
     return fps if 0 < fps <= 240 else 0.0
 
 
@@ -212,4 +218,4 @@ def _why_not_device(path: str) -> str:
         os.close(os.open(path, os.O_RDWR | os.O_NONBLOCK))
     except OSError as error:
         return f"{path} cannot be opened ({error.strerror}); is your user in the group 'video'?"
-    return f"{path} gives no pictures; another program may be using it, or it is no camera"
+    return f"{path} gives no pictures; another program may be using it, or it is not a camera"

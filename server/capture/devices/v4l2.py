@@ -1,15 +1,15 @@
-"""What a device on this machine lets one set, asked of its driver.
+"""Reads a local device's controls and sizes from its driver.
 
-OpenCV sets values but does not know their limits, so these come from Video4Linux itself: the
-requests and structures of ``linux/videodev2.h``, on a descriptor of our own, which the driver
-allows beside the one that OpenCV reads pictures from. Only what OpenCV can set is told of.
+OpenCV sets values but does not know their limits, so the limits come from Video4Linux itself, with
+the requests and structures of ``linux/videodev2.h``, on a file descriptor of our own: the driver
+allows several. Only controls that OpenCV can set are listed.
 """
 
 import fcntl
 import os
 import struct
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 
@@ -33,12 +33,22 @@ DISABLED, GRABBED, READ_ONLY, INACTIVE, WRITE_ONLY = 0x1, 0x2, 0x4, 0x10, 0x40
 DISCRETE = 1
 
 MANUAL = 1
-"""Of the menu of automatic exposure; everything else in it leaves something to the camera."""
+"""The manual entry in the menu of exposure modes; all others are at least partly automatic."""
 
-# Offered where a device takes any size within limits.
+# Offered if a device accepts any size within limits.
 COMMON_SIZES = (
-    *((160, 120), (320, 240), (640, 360), (640, 480), (800, 600), (1024, 768), (1280, 720)),
-    *((1280, 960), (1600, 1200), (1920, 1080), (2560, 1440), (3840, 2160)),
+    (160, 120),
+    (320, 240),
+    (640, 360),
+    (640, 480),
+    (800, 600),
+    (1024, 768),
+    (1280, 720),
+    (1280, 960),
+    (1600, 1200),
+    (1920, 1080),
+    (2560, 1440),
+    (3840, 2160),
 )
 MAX_SIZES = 40
 
@@ -47,16 +57,16 @@ Ioctl = Callable[[int, int, bytearray], object]
 
 @dataclass(frozen=True, slots=True)
 class Property:
-    """What OpenCV and the driver call the same thing.
+    """One control by its names in OpenCV and in the driver.
 
     Attributes:
-        name: Ours.
+        name: Our name.
         title: For people.
         group: For people.
-        id: The driver's.
-        opencv: OpenCV's.
+        id: The driver's id.
+        opencv: OpenCV's property.
         unit: For people.
-        held_by: The name of the automatic that takes it over.
+        driven_by: The name of the automatic mode that drives it.
     """
 
     name: str
@@ -65,10 +75,10 @@ class Property:
     id: int
     opencv: int
     unit: str = ""
-    held_by: str = ""
+    driven_by: str = ""
 
 
-# In the order of setting: an automatic before what it holds.
+# In the order in which they are set: an automatic mode before the controls that it drives.
 PROPERTIES = (
     Property("brightness", "Brightness", "Colour", 0x980900, cv2.CAP_PROP_BRIGHTNESS),
     Property("contrast", "Contrast", "Colour", 0x980901, cv2.CAP_PROP_CONTRAST),
@@ -77,42 +87,78 @@ PROPERTIES = (
     Property("gamma", "Gamma", "Colour", 0x980910, cv2.CAP_PROP_GAMMA),
     Property("sharpness", "Sharpness", "Colour", 0x98091B, cv2.CAP_PROP_SHARPNESS),
     Property(
-        "auto_white_balance", "Automatic white balance", "Colour", 0x98090C, cv2.CAP_PROP_AUTO_WB
+        name="auto_white_balance",
+        title="Automatic white balance",
+        group="Colour",
+        id=0x98090C,
+        opencv=cv2.CAP_PROP_AUTO_WB,
     ),
     Property(
-        *("white_balance", "White balance", "Colour", 0x98091A, cv2.CAP_PROP_WB_TEMPERATURE),
+        name="white_balance",
+        title="White balance",
+        group="Colour",
+        id=0x98091A,
+        opencv=cv2.CAP_PROP_WB_TEMPERATURE,
         unit="K",
-        held_by="auto_white_balance",
+        driven_by="auto_white_balance",
     ),
     Property(
-        *("red_balance", "Red balance", "Colour", 0x98090E, cv2.CAP_PROP_WHITE_BALANCE_RED_V),
-        held_by="auto_white_balance",
+        name="red_balance",
+        title="Red balance",
+        group="Colour",
+        id=0x98090E,
+        opencv=cv2.CAP_PROP_WHITE_BALANCE_RED_V,
+        driven_by="auto_white_balance",
     ),
     Property(
-        *("blue_balance", "Blue balance", "Colour", 0x98090F, cv2.CAP_PROP_WHITE_BALANCE_BLUE_U),
-        held_by="auto_white_balance",
+        name="blue_balance",
+        title="Blue balance",
+        group="Colour",
+        id=0x98090F,
+        opencv=cv2.CAP_PROP_WHITE_BALANCE_BLUE_U,
+        driven_by="auto_white_balance",
     ),
     Property(
-        "auto_exposure", "Automatic exposure", "Exposure", 0x9A0901, cv2.CAP_PROP_AUTO_EXPOSURE
+        name="auto_exposure",
+        title="Automatic exposure",
+        group="Exposure",
+        id=0x9A0901,
+        opencv=cv2.CAP_PROP_AUTO_EXPOSURE,
     ),
     Property(
-        *("exposure", "Exposure time", "Exposure", 0x9A0902, cv2.CAP_PROP_EXPOSURE),
+        name="exposure",
+        title="Exposure time",
+        group="Exposure",
+        id=0x9A0902,
+        opencv=cv2.CAP_PROP_EXPOSURE,
         unit="× 100 µs",
-        held_by="auto_exposure",
+        driven_by="auto_exposure",
     ),
     Property(
-        *("gain", "Gain", "Exposure", 0x980913, cv2.CAP_PROP_GAIN),
-        held_by="auto_exposure",
+        name="gain",
+        title="Gain",
+        group="Exposure",
+        id=0x980913,
+        opencv=cv2.CAP_PROP_GAIN,
+        driven_by="auto_exposure",
     ),
     Property(
-        *("iris", "Iris", "Exposure", 0x9A0911, cv2.CAP_PROP_IRIS),
-        held_by="auto_exposure",
+        name="iris",
+        title="Iris",
+        group="Exposure",
+        id=0x9A0911,
+        opencv=cv2.CAP_PROP_IRIS,
+        driven_by="auto_exposure",
     ),
     Property("backlight", "Backlight compensation", "Exposure", 0x98091C, cv2.CAP_PROP_BACKLIGHT),
     Property("autofocus", "Autofocus", "Lens", 0x9A090C, cv2.CAP_PROP_AUTOFOCUS),
     Property(
-        *("focus", "Focus", "Lens", 0x9A090A, cv2.CAP_PROP_FOCUS),
-        held_by="autofocus",
+        name="focus",
+        title="Focus",
+        group="Lens",
+        id=0x9A090A,
+        opencv=cv2.CAP_PROP_FOCUS,
+        driven_by="autofocus",
     ),
     Property("zoom", "Zoom", "Lens", 0x9A090D, cv2.CAP_PROP_ZOOM),
     Property("pan", "Pan", "Lens", 0x9A0908, cv2.CAP_PROP_PAN),
@@ -120,27 +166,27 @@ PROPERTIES = (
 )
 TITLES = {one.name: one.title for one in PROPERTIES}
 
-# What OpenCV sets as one of several modes, and people as on or off.
+# OpenCV sets it to one of several modes; people see a switch.
 AUTO_EXPOSURE = "auto_exposure"
 
 
 def find_property(name: str) -> Property | None:
-    """Return what a control of ours is to OpenCV and the driver, or None."""
+    """Return the property with this name, or None."""
     return next((one for one in PROPERTIES if one.name == name), None)
 
 
 def parse_size(text: str) -> tuple[int, int]:
-    """Return width and height of an option of ``size``."""
+    """Return the width and height in an option of ``size``."""
     width, _, height = text.partition("x")
     return int(width), int(height)
 
 
 class Driver:
-    """Asks a device's driver. Native; used by one thread.
+    """Queries a device's driver. Native; used by one thread.
 
     Args:
-        path: Of the device.
-        ioctl: How to ask; a parameter so that tests can answer with structures of their own.
+        path: The device's path.
+        ioctl: Performs a request; a parameter so that tests can supply the answers.
 
     Raises:
         OSError: If it cannot be opened.
@@ -151,12 +197,12 @@ class Driver:
         self._ioctl = ioctl or fcntl.ioctl
 
     def close(self) -> None:
-        """Let go of the device."""
+        """Close our descriptor of the device."""
         os.close(self._fd)
 
     def controls(self) -> tuple[ControlInfo, ...]:
-        """Return what can be set but the size, with the device's own limits and present values."""
-        return tuple(filter(None, map(self._ask, PROPERTIES)))
+        """Return all controls except the size, with the device's limits and current values."""
+        return tuple(filter(None, map(self._query_control, PROPERTIES)))
 
     def sizes(self, pixel_format: int) -> tuple[tuple[int, int], ...]:
         """Return the sizes that the device offers in a format, smallest first.
@@ -174,7 +220,7 @@ class Driver:
         return tuple(sorted(found, key=lambda size: (size[0] * size[1], size)))[-MAX_SIZES:]
 
     def mode_of(self, automatic: bool) -> int:
-        """Return the exposure mode that being automatic, or not, stands for."""
+        """Return the device's exposure mode for automatic, or for manual."""
         if not automatic:
             return MANUAL
         answer = self._query(find_id(AUTO_EXPOSURE))
@@ -183,7 +229,7 @@ class Driver:
         automatics = [mode for mode in modes if mode != MANUAL]
         return default if default in automatics else (automatics or [MANUAL])[0]
 
-    def _ask(self, what: Property) -> ControlInfo | None:
+    def _query_control(self, what: Property) -> ControlInfo | None:
         answer = self._query(what.id)
         if answer is None or answer.flags & (DISABLED | READ_ONLY | WRITE_ONLY):
             return None
@@ -191,22 +237,28 @@ class Driver:
         if value is None:
             return None
         active = not answer.flags & (INACTIVE | GRABBED)
-        note = "" if active else _why_inactive(what)
-        told = {"active": active, "note": note, "group": what.group, "title": what.title}
+        switch = ControlInfo(
+            name=what.name,
+            title=what.title,
+            kind="switch",
+            group=what.group,
+            default=bool(answer.default),
+            value=bool(value),
+            active=active,
+            note="" if active else _why_inactive(what),
+        )
         if what.name == AUTO_EXPOSURE and answer.type == MENU:
             if len(self._modes(answer)) < 2:
-                return None  # There is nothing to choose.
-            switch = {"default": answer.default != MANUAL, "value": value != MANUAL}
-            return ControlInfo(what.name, kind="switch", **switch, **told)  # type: ignore[arg-type]
+                return None  # There is nothing to choose from.
+            return replace(switch, default=answer.default != MANUAL, value=value != MANUAL)
         if answer.type == BOOLEAN or (
             answer.type == INTEGER and (answer.min, answer.max) == (0, 1)
         ):
-            switch = {"default": bool(answer.default), "value": bool(value)}
-            return ControlInfo(what.name, kind="switch", **switch, **told)  # type: ignore[arg-type]
+            return switch
         if answer.type != INTEGER or answer.max <= answer.min:
             return None
-        return ControlInfo(
-            what.name,
+        return replace(
+            switch,
             kind="range",
             default=float(answer.default),
             value=float(value),
@@ -214,7 +266,6 @@ class Driver:
             max=float(answer.max),
             step=float(max(1, answer.step)),
             unit=what.unit,
-            **told,  # type: ignore[arg-type]
         )
 
     def _query(self, what: int) -> "_Query | None":
@@ -226,7 +277,7 @@ class Driver:
         return _Query(what, kind, low, high, step, default, flags)
 
     def _modes(self, answer: "_Query") -> list[int]:
-        """Return the entries of a menu that the device has; there may be gaps."""
+        """Return the entries of a menu that the device supports; there may be gaps."""
         modes = []
         for index in range(max(0, answer.min), min(answer.max, 63) + 1):
             data = bytearray(QUERYMENU_LAYOUT.size)
@@ -251,13 +302,13 @@ class Driver:
         try:
             self._ioctl(self._fd, request, data)
         except OSError:
-            return False  # EINVAL: there is no such thing. Whatever else: it cannot be offered.
+            return False  # EINVAL: the device lacks it. After any other error it cannot be offered.
         return True
 
 
 @dataclass(frozen=True, slots=True)
 class _Query:
-    """``struct v4l2_queryctrl``, as far as it is of use."""
+    """The parts of ``struct v4l2_queryctrl`` that are used here."""
 
     id: int
     type: int
@@ -269,12 +320,12 @@ class _Query:
 
 
 def find_id(name: str) -> int:
-    """Return the driver's number of a control of ours."""
+    """Return the driver's id of a control."""
     return next(one.id for one in PROPERTIES if one.name == name)
 
 
 def _takes(limits: list[int], width: int, height: int) -> bool:
-    """Whether a size lies within min, max and step of width and height."""
+    """Return whether a size fits min, max and step of width and height."""
     low_x, high_x, step_x, low_y, high_y, step_y = limits
     return (
         low_x <= width <= high_x
@@ -285,6 +336,6 @@ def _takes(limits: list[int], width: int, height: int) -> bool:
 
 
 def _why_inactive(what: Property) -> str:
-    if what.held_by:
-        return f"{TITLES[what.held_by]} is on"
-    return "The camera does not let it be changed now"
+    if what.driven_by:
+        return f"{TITLES[what.driven_by]} is on"
+    return "The camera does not allow changes to it now"

@@ -1,4 +1,4 @@
-"""Finds pictures that show nothing new, for cameras that look at what seldom moves."""
+"""Finds pictures that show nothing new, for cameras whose view seldom changes."""
 
 import time
 
@@ -8,23 +8,23 @@ from numpy.typing import NDArray
 
 from server.capture.frames.frame import Jpeg, Picture
 
-__all__ = ["Change"]
+__all__ = ["ChangeDetector"]
 
-# Each grey value of the small copy is the mean of 8 x 8 pixels: a sensor's noise is an eighth
-# there, and a change of a few pixels still shows. JPEG is decoded to this size at little cost.
+# Each grey value of the small copy is the mean of 8 x 8 pixels: that cuts a sensor's noise to an
+# eighth, while a change of a few pixels still shows. JPEG is cheap to decode at this size.
 SCALE = 8
 
-# How far apart a place must be, of 255, to count. Noise of a dim room stays below.
+# The difference of a grey value, of 255, that counts. The noise of a dim room stays below.
 THRESHOLD = 8
 
 KEEP_ALIVE_S = 1.0
-"""How often an unchanged picture is sent all the same, so that viewers see that it is live."""
+"""How often an unchanged picture is sent anyway, so that viewers see that the camera is live."""
 
 
-class Change:
-    """Says which pictures are worth sending: those that differ from the last one that was.
+class ChangeDetector:
+    """Decides which pictures are worth sending: those that differ from the last one sent.
 
-    Held against the last one sent and not the last one seen, so that dusk is noticed too.
+    Compared with the last picture sent, not the last one seen, so that dusk is noticed too.
     """
 
     def __init__(self) -> None:
@@ -32,25 +32,25 @@ class Change:
         self._sent_at = 0.0
 
     def is_worth_sending(self, picture: Picture) -> bool:
-        """Return whether the picture is to be sent; then it is what the next ones are held against.
+        """Return whether to send the picture; if so, the next ones are compared with it.
 
-        One that cannot be made sense of is.
+        A picture that cannot be decoded is sent.
         """
         now = time.monotonic()
         small = _shrink(picture)
-        if small is not None and now - self._sent_at < KEEP_ALIVE_S and self._is_near(small):
+        if small is not None and now - self._sent_at < KEEP_ALIVE_S and self._is_similar(small):
             return False
         self._sent, self._sent_at = small, now
         return True
 
-    def _is_near(self, small: NDArray[np.uint8]) -> bool:
+    def _is_similar(self, small: NDArray[np.uint8]) -> bool:
         if self._sent is None or self._sent.shape != small.shape:
             return False
         return int(cv2.absdiff(self._sent, small).max()) < THRESHOLD
 
 
 def _shrink(picture: Picture) -> NDArray[np.uint8] | None:
-    """Return a small grey copy, uint8, shape (height / 8, width / 8); None if there is none."""
+    """Return a grey copy, uint8, shape (height / 8, width / 8); None if it cannot be decoded."""
     if isinstance(picture, Jpeg):
         data = np.frombuffer(picture.data, np.uint8)
         return cv2.imdecode(data, cv2.IMREAD_REDUCED_GRAYSCALE_8)  # type: ignore[return-value]

@@ -14,15 +14,15 @@ Image: TypeAlias = NDArray[np.uint8]
 
 @dataclass(frozen=True, slots=True)
 class Jpeg:
-    """A picture as its camera encoded it: checked, and fit to be sent as it is.
+    """A picture as its camera encoded it: validated, and ready to be sent as it is.
 
     Attributes:
-        data: The file.
+        data: The JPEG file's bytes.
         width: In pixels.
         height: In pixels.
-        quality: What its quantisation tables amount to on libjpeg's scale from 1 to 100; 0 if it
-            has none.
-        pixels: The same picture decoded, perhaps smaller, where it was asked for; else None.
+        quality: The equivalent of its quantisation tables on libjpeg's scale from 1 to 100; 0 if
+            it has none.
+        pixels: The same picture decoded, perhaps smaller, if that was requested; else None.
     """
 
     data: bytes
@@ -45,11 +45,11 @@ def size_of(picture: Picture) -> tuple[int, int]:
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """One captured picture; shared by reference, so nobody may write to its pixels.
+    """One captured picture; shared by reference, so its pixels must not be written to.
 
     Attributes:
         picture: The pixels, or the camera's own JPEG.
-        seq: Its number; counts the camera's captured frames and only grows.
+        seq: Its sequence number, counted per camera; it only grows.
         at_unix: When it was captured, in Unix seconds.
     """
 

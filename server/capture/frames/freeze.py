@@ -1,4 +1,4 @@
-"""Finds pictures that have stopped changing: a camera that hangs may well go on sending."""
+"""Detects frozen pictures: a camera that hangs may well go on sending."""
 
 import numpy as np
 
@@ -6,25 +6,25 @@ from server.capture.frames.frame import Jpeg, Picture
 
 __all__ = ["FreezeDetector"]
 
-# One row in so many is compared, each time others: the whole picture within as many pictures.
-# At 720p that reads 170 kB twice and takes about 0.02 ms.
+# One row in 16 is compared, a different set each time, so 16 pictures cover all rows. At 720p each
+# comparison reads 170 kB twice and takes about 0.02 ms.
 STRIDE = 16
 
-# The marker before a picture's data, ITU-T T.81 annex B.
+# The marker that precedes a picture's data, ITU-T T.81 annex B.
 SCAN = b"\xff\xda"
 
 TAIL = 64
 
 
 class FreezeDetector:
-    """Says for how long a camera's pictures have been exactly the same.
+    """Measures how long a camera's pictures have been exactly the same.
 
-    A living sensor has noise, so that its pictures always differ. Screens, drawings and slides do
-    not: they may rightly stand still. Used by one thread at a time.
+    A working sensor has noise, so its pictures always differ. Screens, drawings and slides have
+    none, and may legitimately stand still. Used by one thread at a time.
 
-    The first picture of a still time is kept, by reference, to hold the others against. A change
-    counts when its rows are compared, so one that lasts is seen after at most 16 pictures. Of JPEG
-    the data is compared, all of it: two pictures of a sensor have not one run of it in common.
+    Keeps a reference to the first of a run of equal pictures and compares the others with it. A
+    change is seen when its rows are compared, so a lasting one is seen within 16 pictures. For JPEG
+    all the data is compared: two pictures of a sensor share no part of it.
     """
 
     def __init__(self) -> None:
@@ -33,10 +33,10 @@ class FreezeDetector:
         self._row = 0
 
     def see(self, picture: Picture, now: float) -> float:
-        """Take the next picture, and return for how many seconds nothing has changed.
+        """Compare the next picture; return for how many seconds nothing has changed.
 
         Args:
-            picture: Pixels, not to be written to afterwards, or JPEG.
+            picture: Pixels, which must not be written to afterwards, or JPEG.
             now: Monotonic seconds.
         """
         self._row = (self._row + 1) % STRIDE
@@ -46,15 +46,15 @@ class FreezeDetector:
         return now - self._since
 
     def forget(self) -> None:
-        """Begin anew: the source was closed, or nobody asked for pictures for a while."""
+        """Start over: the source was closed, or no pictures were requested for a while."""
         self._reference = None
 
     def _differs(self, reference: Picture, picture: Picture) -> bool:
         if reference is picture:
             return False
         if isinstance(reference, Jpeg) and isinstance(picture, Jpeg):
-            # The end tells nearly all there are apart, without a copy. A comment or a time in the
-            # file's head is no change of the picture.
+            # The last bytes nearly always differ, and comparing them takes no copy. A comment or a
+            # time in the file's header is not a change of the picture.
             return reference.data[-TAIL:] != picture.data[-TAIL:] or (
                 _scan(reference) != _scan(picture)
             )
@@ -64,5 +64,5 @@ class FreezeDetector:
 
 
 def _scan(jpeg: Jpeg) -> bytes:
-    """Return a JPEG's data from its first scan on."""
+    """Return a JPEG's data, starting at its first scan."""
     return jpeg.data[jpeg.data.find(SCAN) :]

@@ -1,4 +1,4 @@
-"""What an open source says of itself."""
+"""Properties of an open source."""
 
 from dataclasses import dataclass
 
@@ -7,17 +7,16 @@ __all__ = ["SourceInfo"]
 
 @dataclass(frozen=True, slots=True)
 class SourceInfo:
-    """Size, pace and kind of an open source.
+    """Size, rate and kind of an open source.
 
     Attributes:
         width: Of its pictures, in pixels.
         height: Of its pictures, in pixels.
-        fps: Pictures a second; 0 if it does not say.
+        fps: Pictures a second; 0 if unknown.
         codec: Its encoding as a four-letter code, or ``raw``.
-        live: Whether it goes on by itself. A live source must be read even when nobody watches,
-            or its buffers grow old; any other simply waits.
-        on_request: Whether it can make a picture whenever one is wanted, also between two of its
-            own.
+        live: Whether it runs on its own clock. A live source must be read even when nobody
+            watches, or its buffers fill with old pictures; any other simply waits.
+        on_request: Whether it can produce a picture at any time, even between two regular ones.
     """
 
     width: int

@@ -1,7 +1,7 @@
-"""JPEG as cameras send it: checked by its markers, and made fit to be passed on as it is.
+"""Validates JPEG from cameras by its markers, and completes it so that it can be passed through.
 
-Nothing here decodes. What is read are the segments before the picture's data, ITU-T T.81 annex B: a
-few hundred bytes, whose layout tells whether browsers will be able to show it.
+Inspection does not decode. It reads the segments before the picture's data, ITU-T T.81 annex B: a
+few hundred bytes whose layout tells whether browsers can show the picture.
 """
 
 import functools
@@ -20,13 +20,13 @@ __all__ = ["decode_jpeg", "inspect_jpeg", "with_pixels"]
 START = b"\xff\xd8"
 END = b"\xff\xd9"
 
-# How far from the end of the data the picture may end: some cameras pad. A thumbnail's end would be
-# far from it.
+# How far from the end of the data the picture's end may be: some cameras add padding. The end of an
+# embedded thumbnail would be much further away.
 PADDING = 64
 
 # Markers that begin a frame header; C4, C8 and CC in between are tables and an extension.
 FRAME_HEADERS = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
-# Baseline, extended and progressive with Huffman tables; no browser shows the others.
+# Baseline, extended and progressive with Huffman tables; no browser shows the other kinds.
 SHOWN = frozenset((0xC0, 0xC1, 0xC2))
 HUFFMAN_TABLES = 0xC4
 SCAN = 0xDA
@@ -36,18 +36,18 @@ EXIF = 0xE1
 
 COMPONENTS_SHOWN = (1, 3)
 
-# How OpenCV is told to decode at a part of the size, largest reduction first.
+# OpenCV's flags for decoding at a reduced size, largest reduction first.
 REDUCED = {
     8: cv2.IMREAD_REDUCED_COLOR_8,
     4: cv2.IMREAD_REDUCED_COLOR_4,
     2: cv2.IMREAD_REDUCED_COLOR_2,
 }
 
-BROKEN_HEADER = "a JPEG picture arrived that does not tell its size"
+BROKEN_HEADER = "a JPEG picture arrived without its size"
 
 
 class _Segment(NamedTuple):
-    """One marker and what belongs to it: ``data[start:end]``, the marker's two bytes included."""
+    """One marker and its contents: ``data[start:end]``, including the marker's two bytes."""
 
     marker: int
     start: int
@@ -55,26 +55,26 @@ class _Segment(NamedTuple):
 
 
 def inspect_jpeg(data: bytes) -> tuple[Jpeg, bool]:
-    """Check a JPEG by its markers, and complete it where cameras leave things out.
+    """Validate a JPEG by its markers, and add what cameras leave out.
 
-    Many cameras omit the Huffman tables (as the M-JPEG of AVI does); they are put in. EXIF is taken
-    out: by it browsers would turn the picture, and it may tell where it was taken.
+    Many cameras omit the Huffman tables (as the M-JPEG of AVI does); they are added. EXIF is
+    removed: browsers would rotate the picture by it, and it may contain a location.
 
     Returns:
-        The picture, and whether any browser can show it as it is.
+        The picture, and whether browsers can show it as it is.
 
     Raises:
         PictureError: If it is broken, truncated or too large.
     """
     if not data.startswith(START):
-        raise PictureError("a part arrived that is no JPEG picture")
+        raise PictureError("a part arrived that is not a JPEG picture")
     if END not in data[-PADDING:]:
         raise PictureError("a JPEG picture arrived that is not complete")
-    # A camera's pictures all begin with the same few hundred bytes: those are looked at once.
+    # A camera's pictures all begin with the same few hundred bytes, so their layout is cached.
     head = data[: data.find(SCAN_MARKER) + 2]
     layout = _layout(head)
-    if not layout.whole:
-        head, layout = data, _layout.__wrapped__(data)  # What looked like a scan was none.
+    if not layout.complete:
+        head, layout = data, _layout.__wrapped__(data)  # What looked like a scan was not one.
     if layout.fault:
         raise PictureError(layout.fault)
     if layout.parts:
@@ -83,7 +83,7 @@ def inspect_jpeg(data: bytes) -> tuple[Jpeg, bool]:
 
 
 def with_pixels(jpeg: Jpeg, width: int) -> Jpeg:
-    """Return a checked JPEG with its pixels, decoded at ``width`` or as little above as is cheap.
+    """Add pixels to a validated JPEG, decoded at ``width`` or the next larger cheap size.
 
     Raises:
         PictureError: If its data is broken.
@@ -92,13 +92,12 @@ def with_pixels(jpeg: Jpeg, width: int) -> Jpeg:
 
 
 def decode_jpeg(jpeg: Jpeg, width: int = MAX_SIDE) -> Image:
-    """Return the pixels of a checked JPEG, uint8, shape (height, width, 3), BGR order.
+    """Return the pixels of a validated JPEG, uint8, shape (height, width, 3), BGR order.
 
     Args:
         jpeg: The picture.
-        width: How wide it is needed. A JPEG is decoded at a half, a quarter or an eighth of its
-            size for a fraction of the work; the result is never narrower than this, unless the
-            picture is.
+        width: The width needed. Decoding a JPEG at a half, a quarter or an eighth of its size takes
+            a fraction of the work; the result is never narrower than this, unless the picture is.
 
     Raises:
         PictureError: If its data is broken.
@@ -115,16 +114,16 @@ def decode_jpeg(jpeg: Jpeg, width: int = MAX_SIDE) -> Image:
 
 
 class _Layout(NamedTuple):
-    """What the bytes before a picture's data say.
+    """The layout of the bytes before a picture's data.
 
     Attributes:
-        whole: Whether these were all the bytes before the data.
-        fault: What is wrong with the picture, or nothing.
-        parts: What its head becomes where it must be changed.
+        complete: Whether these were all the bytes before the data.
+        fault: What is wrong with the picture; empty if nothing is.
+        parts: Its new head, if it must be changed.
         scan_at: Where its data begins.
     """
 
-    whole: bool
+    complete: bool
     fault: str = ""
     shown: bool = False
     width: int = 0
@@ -137,32 +136,32 @@ class _Layout(NamedTuple):
 @functools.lru_cache(maxsize=64)
 def _layout(head: bytes) -> _Layout:
     segments, scan_at = _segments(head)
-    whole = scan_at > 0
+    complete = scan_at > 0
     header = next((one for one in segments if one.marker in FRAME_HEADERS), None)
     if header is None or header.end - header.start < 10:
-        return _Layout(whole, BROKEN_HEADER)
+        return _Layout(complete, BROKEN_HEADER)
     precision = head[header.start + 4]
     height, width = (
         int.from_bytes(head[header.start + at : header.start + at + 2], "big") for at in (5, 7)
     )
     if not width or not height:
-        return _Layout(whole, BROKEN_HEADER)
+        return _Layout(complete, BROKEN_HEADER)
     if is_too_large(width, height):
-        return _Layout(whole, too_large(width, height))
+        return _Layout(complete, too_large(width, height))
     shown = (
-        whole
+        complete
         and header.marker in SHOWN
         and precision == 8
         and head[header.start + 9] in COMPONENTS_SHOWN
     )
     tables = [head[one.start : one.end] for one in segments if one.marker == QUANTISATION_TABLES]
     quality = _quality(tables[0]) if tables else 0
-    parts = _completed(head, segments, scan_at) if whole else ()
-    return _Layout(whole, "", shown, width, height, quality, parts, scan_at)
+    parts = _completed(head, segments, scan_at) if complete else ()
+    return _Layout(complete, "", shown, width, height, quality, parts, scan_at)
 
 
 def _segments(head: bytes) -> tuple[list[_Segment], int]:
-    """Return the segments before the first scan, and where it begins; 0 if it is not reached."""
+    """Return the segments before the first scan and its position; 0 if there is none."""
     segments: list[_Segment] = []
     at = len(START)
     while at + 2 <= len(head) and head[at] == 0xFF:
@@ -181,33 +180,33 @@ def _segments(head: bytes) -> tuple[list[_Segment], int]:
 
 
 def _completed(head: bytes, segments: list[_Segment], scan_at: int) -> tuple[bytes, ...]:
-    """Return the head with Huffman tables and without EXIF; nothing where both is so already."""
-    bare = all(one.marker != HUFFMAN_TABLES for one in segments)
+    """Return the head with Huffman tables and without EXIF; empty if it needs no change."""
+    lacks_tables = all(one.marker != HUFFMAN_TABLES for one in segments)
     exif = [one for one in segments if one.marker == EXIF]
-    if not bare and not exif:
+    if not lacks_tables and not exif:
         return ()
     parts, at = [], 0
     for one in exif:
         parts.append(head[at : one.start])
         at = one.end
     parts.append(head[at:scan_at])
-    if bare:
+    if lacks_tables:
         parts.append(STANDARD_HUFFMAN_TABLES)
     return tuple(parts)
 
 
 def _table(kind: int, counts: str, values: bytes) -> bytes:
-    """Return one Huffman table as it stands in a segment: class and id, codes per length, values.
+    """Return one Huffman table in a segment's format: class and id, codes per length, values.
 
     Args:
-        kind: 0x00 and 0x01 for luminance's and chrominance's DC, 0x10 and 0x11 for their AC.
-        counts: In hex, how many codes there are of 1 to 16 bits.
-        values: What the codes mean, shortest code first.
+        kind: 0x00 and 0x01 for the DC tables of luminance and chrominance, 0x10 and 0x11 for AC.
+        counts: In hex, the number of codes of each length from 1 to 16 bits.
+        values: The values of the codes, shortest code first.
     """
     return bytes([kind]) + bytes.fromhex(counts) + values
 
 
-# ITU-T T.81, tables K.3 to K.6: what a decoder is to take where none are sent.
+# ITU-T T.81, tables K.3 to K.6: the defaults where a stream sends none.
 _DC_VALUES = bytes(range(12))
 _AC_LUMINANCE = bytes.fromhex(
     "01020300041105122131410613516107227114328191a1082342b1c11552d1f02433627282090a161718191a25262728"
@@ -234,23 +233,23 @@ STANDARD_HUFFMAN_TABLES = (
     bytes([0xFF, HUFFMAN_TABLES]) + (2 + len(_TABLES)).to_bytes(2, "big") + _TABLES
 )
 
-# ITU-T T.81, table K.1: luminance's quantisation at what libjpeg calls quality 50.
+# ITU-T T.81, table K.1: luminance quantisation, libjpeg's quality 50.
 _LUMINANCE = np.array(
-    (
-        *(16, 11, 10, 16, 24, 40, 51, 61),
-        *(12, 12, 14, 19, 26, 58, 60, 55),
-        *(14, 13, 16, 24, 40, 57, 69, 56),
-        *(14, 17, 22, 29, 51, 87, 80, 62),
-        *(18, 22, 37, 56, 68, 109, 103, 77),
-        *(24, 35, 55, 64, 81, 104, 113, 92),
-        *(49, 64, 78, 87, 103, 121, 120, 101),
-        *(72, 92, 95, 98, 112, 100, 103, 99),
-    )
+    [
+        [16, 11, 10, 16, 24, 40, 51, 61],
+        [12, 12, 14, 19, 26, 58, 60, 55],
+        [14, 13, 16, 24, 40, 57, 69, 56],
+        [14, 17, 22, 29, 51, 87, 80, 62],
+        [18, 22, 37, 56, 68, 109, 103, 77],
+        [24, 35, 55, 64, 81, 104, 113, 92],
+        [49, 64, 78, 87, 103, 121, 120, 101],
+        [72, 92, 95, 98, 112, 100, 103, 99],
+    ]
 )
 
 
 def _sum_at(quality: int) -> int:
-    """Return the sum of luminance's table as libjpeg scales it (``jpeg_quality_scaling``)."""
+    """Return the sum of the luminance table as libjpeg scales it (``jpeg_quality_scaling``)."""
     percent = 5000 // quality if quality < 50 else 200 - 2 * quality
     return int(np.clip((_LUMINANCE * percent + 50) // 100, 1, 255).sum())
 
@@ -260,10 +259,10 @@ _SUMS = np.array([_sum_at(quality) for quality in range(1, 101)])
 
 @functools.lru_cache(maxsize=64)
 def _quality(segment: bytes) -> int:
-    """Return the quality, 1 to 100, whose table is nearest in sum to the first one in a segment.
+    """Return the quality, 1 to 100, whose table has the sum nearest to a segment's first one.
 
-    Exact for what libjpeg made, and a fair measure for other tables. A camera's tables seldom
-    change, so this is worked out once.
+    Exact for libjpeg's tables, and a fair estimate for others. Cached, because a camera's tables
+    seldom change.
     """
     wide = segment[4] >> 4 if len(segment) > 4 else 0
     table = np.frombuffer(segment[5 : 5 + 64 * (wide + 1)], ">u2" if wide else "u1")

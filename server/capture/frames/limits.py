@@ -1,10 +1,10 @@
-"""How large a picture may be: what is beyond is refused before it takes memory."""
+"""The largest size of a picture; larger ones are rejected before they take memory."""
 
 from server.errors import SourceError
 
 __all__ = ["MAX_PIXELS", "MAX_SIDE", "check_size", "is_too_large", "too_large"]
 
-# A JPEG of 1.7 MB can unfold into 12000 x 12000 pixels and a gigabyte of memory.
+# A JPEG of 1.7 MB can decode to 12000 x 12000 pixels and a gigabyte of memory.
 MAX_SIDE = 8192
 """The longest side of a picture, in pixels."""
 MAX_PIXELS = 40_000_000
@@ -12,12 +12,12 @@ MAX_PIXELS = 40_000_000
 
 
 def is_too_large(width: int, height: int) -> bool:
-    """Return whether a picture of this size, in pixels, is beyond what is accepted."""
+    """Return whether a picture of this size, in pixels, exceeds the limits."""
     return max(width, height) > MAX_SIDE or width * height > MAX_PIXELS
 
 
 def check_size(width: int, height: int) -> None:
-    """Refuse a source by the size it announces.
+    """Check the size that a source announces.
 
     Raises:
         SourceError: If its pictures are too large; says what is accepted.
@@ -27,7 +27,7 @@ def check_size(width: int, height: int) -> None:
 
 
 def too_large(width: int, height: int) -> str:
-    """Return what is wrong with a picture of this size, and what is accepted."""
+    """Return the error message for a picture of this size."""
     return (
         f"its pictures have {width} x {height} pixels; accepted: up to {MAX_SIDE} a side "
         f"and {MAX_PIXELS // 1_000_000} megapixels"

@@ -1,4 +1,4 @@
-"""The sizes that a camera is offered in."""
+"""The sizes in which a camera is offered."""
 
 from dataclasses import dataclass
 
@@ -10,15 +10,15 @@ class Rendition:
     """One size of a camera's frames.
 
     Attributes:
-        name: What viewers ask for, and what is in a frame's header.
-        width: In pixels at most; None for the camera's own, whatever it is.
+        name: As viewers request it, and as in a frame's header.
+        width: The maximum in pixels; None for the camera's own.
     """
 
     name: str
     width: int | None
 
     def scales(self, width: int) -> bool:
-        """Return whether pictures of this width have to be made smaller for it."""
+        """Return whether pictures of this width must be scaled down for it."""
         return self.width is not None and self.width < width
 
 

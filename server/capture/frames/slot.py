@@ -1,4 +1,4 @@
-"""The hand-over between capture and delivery: it holds the newest frame and nothing else."""
+"""The hand-over from capture to delivery: it holds the newest frame and nothing else."""
 
 from collections.abc import Callable
 
@@ -8,22 +8,22 @@ __all__ = ["Slot"]
 
 
 class Slot:
-    """Holds a camera's newest frame. Only green code touches it.
+    """Holds a camera's newest frame. Used by green threads only.
 
-    A queue here would let a slow encoder make everybody's picture old. With one place, a frame
-    nobody was ready for is replaced, and counted.
+    With a queue here, a slow encoder would delay every viewer's picture. With a single place, a
+    frame that nobody was ready for is replaced and counted.
     """
 
     def __init__(self) -> None:
         self.frame: Frame | None = None
-        """The newest frame, or None before the first and after the source was released."""
+        """The newest frame; None before the first one and after the source was closed."""
         self.replaced = 0
         """How many frames were replaced before anyone took them."""
         self._taken = True
         self._listeners: list[Callable[[], None]] = []
 
     def listen(self, on_frame: Callable[[], None]) -> None:
-        """Have ``on_frame`` called, quickly and without blocking, after every :meth:`put`."""
+        """Call ``on_frame``, which must not block, after every :meth:`put`."""
         self._listeners.append(on_frame)
 
     def put(self, frame: Frame) -> None:
@@ -35,10 +35,10 @@ class Slot:
             on_frame()
 
     def take(self) -> Frame | None:
-        """Return the newest frame, which stays here for other takers too."""
+        """Return the newest frame, which stays available to others."""
         self._taken = True
         return self.frame
 
     def clear(self) -> None:
-        """Forget the frame: its source is gone, and it would only grow old."""
+        """Drop the frame: its source is closed, so it is outdated."""
         self.frame, self._taken = None, True

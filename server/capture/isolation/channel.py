@@ -1,27 +1,27 @@
-"""What a camera's child process and the server say to each other, and the socket it goes over.
+"""The messages between the server and a camera's child process, and the socket that carries them.
 
 ====================  =========================================================================
-the server sends      which means
+the server sends      meaning
 ====================  =========================================================================
-``OPEN`` json         open this source; the first message, and the only place of its password
-``WANT`` ...          put the next picture into this slot: its own JPEG up to a quality, with its
-                      pixels from a width on, or pixels alone; the very next, or the next that
-                      shows anything new
+``OPEN`` json         open this source; the first message, and the only one with its password
+``WANT`` ...          put the next picture into this slot: the source's JPEG if its quality is
+                      accepted, with pixels if a width is given, otherwise pixels alone; the very
+                      next picture, or the next that shows anything new
 ``SET`` json          set these controls between two pictures
 ``CLOSE``             close the source, and wait for the next ``OPEN``
 (end of file)         close the source and end
 ====================  =========================================================================
 
 ====================  =========================================================================
-the child sends       which means
+the child sends       meaning
 ====================  =========================================================================
-``OPENED`` json       the source is open; what it says of itself, and what can be set
-``SETTLED`` json      the answer to ``SET``: what was refused, and what holds now
-``PICTURE`` ...       the answer to ``WANT``: what is in which slot; a new area comes with it
-``BROKEN`` text       the answer to ``WANT`` for a picture that cannot be decoded
-``BEAT`` ...          alive, in this step for so many seconds, and so many pictures came by
-``ENDED`` text        the source has come to its end, and that is no fault
-``LOST`` text         the source is lost; why
+``OPENED`` json       the source is open; its properties and controls
+``SETTLED`` json      the answer to ``SET``: rejected values, and the source's new properties
+``PICTURE`` ...       the answer to ``WANT``: slot and shape; carries a new area if there is one
+``BROKEN`` text       the answer to ``WANT`` if the picture cannot be decoded
+``BEAT`` ...          alive; the current step, seconds in it, pictures grabbed so far
+``ENDED`` text        the source ended normally
+``LOST`` text         the source failed; why
 ``CLOSED``            the answer to ``CLOSE``, and the last message until the next ``OPEN``
 ====================  =========================================================================
 """
@@ -39,16 +39,16 @@ __all__ = ["BEAT", "NO_SLOT", "SHAPE", "WANT", "Kind", "Link", "Message", "Step"
 MAX_BYTES = 32768
 
 WANT = struct.Struct("<iBI?")
-"""A slot or :data:`NO_SLOT`, up to which quality its own JPEG will do, from which width on its
-pixels are wanted too (0 for none), whether it must be new."""
+"""A slot or :data:`NO_SLOT`, the highest accepted quality of the source's JPEG, the minimum width
+of its pixels (0 for none), whether the picture must show anything new."""
 SHAPE = struct.Struct("<iIIIBIId")
-"""Slot, height, width, of JPEG its bytes and quality (of pixels 0 and 0), height and width of the
-pixels behind a JPEG (0 and 0 without), Unix seconds."""
+"""Slot, height, width, bytes and quality of a JPEG (0 and 0 for pixels), height and width of the
+pixels after the JPEG (0 and 0 for none), Unix seconds."""
 BEAT = struct.Struct("<BdQ")
 """Step, seconds in it, pictures grabbed."""
 
 NO_SLOT = -1
-"""There is no area yet; the child makes one."""
+"""There is no area yet; the child creates one."""
 
 
 class Kind(IntEnum):
@@ -66,7 +66,7 @@ class Kind(IntEnum):
     LOST = 16
     SETTLED = 17
     CLOSED = 18
-    # Of processors; see sandbox.py.
+    # For processors; see sandbox.py.
     PREPARE = 21
     PROCESS = 22
     PREPARED = 31
@@ -74,7 +74,7 @@ class Kind(IntEnum):
 
 
 class Step(IntEnum):
-    """What the child's one working thread is doing."""
+    """What the child's working thread is doing."""
 
     STARTING = 0
     OPENING = 1
@@ -85,7 +85,7 @@ class Step(IntEnum):
 
 
 class Message(NamedTuple):
-    """One message; ``fd`` is a new area's descriptor, which the receiver owns, or -1."""
+    """One message; ``fd`` is the descriptor of a new area, owned by the receiver, or -1."""
 
     kind: Kind
     payload: bytes
@@ -93,9 +93,9 @@ class Message(NamedTuple):
 
 
 class Link:
-    """One end of a pair of sockets that keep messages whole.
+    """One end of a pair of sockets that preserve message boundaries.
 
-    Native. Any thread may send, for a message goes in one piece; one thread receives.
+    Native. Any thread may send, because each message goes in one piece; one thread receives.
 
     Args:
         sock: A blocking ``AF_UNIX``, ``SOCK_SEQPACKET`` socket.
@@ -108,12 +108,12 @@ class Link:
 
     @staticmethod
     def pair() -> tuple["Link", Any]:
-        """Return this end, and a socket for the other."""
+        """Return our end, and a socket for the other end."""
         ours, theirs = native.socket.socketpair(native.socket.AF_UNIX, native.socket.SOCK_SEQPACKET)
         return Link(ours), theirs
 
     def send(self, kind: Kind, payload: bytes = b"", fd: int = -1) -> None:
-        """Send and wait until there is room.
+        """Send, blocking until there is room.
 
         Raises:
             OSError: If the other end has gone.
@@ -123,7 +123,7 @@ class Link:
     def offer(self, kind: Kind, payload: bytes = b"") -> bool:
         """Send if there is room; return whether there was.
 
-        A beat that is dropped is no loss: the next one says more.
+        Dropping a beat does no harm: the next one supersedes it.
 
         Raises:
             OSError: If the other end has gone.
@@ -139,9 +139,9 @@ class Link:
 
         Raises:
             EOFError: If the other end has gone.
-            ValueError: If the message is of no known kind.
+            ValueError: If the message is of an unknown kind.
         """
-        # poll() rounds up to whole milliseconds, so a wait is never cut short into a busy loop.
+        # poll() rounds up to whole milliseconds, so short waits do not become a busy loop.
         timeout_ms = None if timeout_s is None else max(0.0, timeout_s) * 1000
         if not self._poll.poll(timeout_ms):
             return None

@@ -1,7 +1,7 @@
-"""What runs in a camera's child process: one source at a time, served over its standard input.
+"""A camera's child process: serves one source at a time over its standard input.
 
 :mod:`server.capture.isolation.reader` starts it as ``python -m server.capture.isolation.child``.
-It loads neither eventlet nor anything else that the source does not need, so it starts fast.
+It loads only what the source needs, and no eventlet, so that it starts fast.
 """
 
 import json
@@ -15,7 +15,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from server.capture.devices.controls import read_values, set_controls, write_controls
-from server.capture.frames.change import Change
+from server.capture.frames.change import ChangeDetector
 from server.capture.frames.frame import Jpeg, Picture, size_of
 from server.capture.frames.limits import check_size, is_too_large
 from server.capture.isolation.channel import BEAT, SHAPE, WANT, Kind, Link, Message, Step
@@ -31,17 +31,17 @@ __all__ = ["main"]
 
 BEAT_S = 0.25
 
-# What decoding may take beyond what the process has after start. A belt: sizes are checked before.
+# The memory that decoding may take on top of the process's own. Sizes are checked before, too.
 MEMORY_BYTES = 2 << 30
 
 Opener = Callable[[Address, str, float], "Source"]
 
 
 def main(open_source: Opener | None = None) -> None:
-    """Serve the source that the server names, and the next, until it closes the connection.
+    """Serve one source after the other, until the server closes the connection.
 
     Args:
-        open_source: How to open it; a parameter so that tests can have a source that hangs.
+        open_source: Opens a source; a parameter so that tests can supply one that hangs.
     """
     die_with_parent(1)
     link = Link(socket.socket(fileno=0))
@@ -51,8 +51,8 @@ def main(open_source: Opener | None = None) -> None:
         while True:
             child.serve(open_source)
     except (EOFError, OSError):
-        pass  # The server wants no more, or is gone.
-    # Without tearing the interpreter down: threads of OpenCV may still run.
+        pass  # The server closed the connection, or is gone.
+    # Skip the interpreter's shutdown: threads of OpenCV may still run.
     os._exit(0)
 
 
@@ -60,20 +60,20 @@ class _Child:
     def __init__(self, link: Link) -> None:
         self._link = link
         self._beating = threading.Event()
-        self._begin()
+        self._reset()
 
-    def _begin(self) -> None:
-        """Begin anew, as for the first source."""
+    def _reset(self) -> None:
+        """Prepare for a new source."""
         self._writer = Writer()
         self._wanted: Message | None = None
-        self._change = Change()
-        # Written by the working thread, read by the one that beats.
+        self._change = ChangeDetector()
+        # Written by the working thread, read by the beating thread.
         self._grabbed = 0
         self._step = (Step.STARTING, time.monotonic())
         self._beating.set()
 
     def beat(self) -> None:
-        """Tell again and again that this process lives, and what OpenCV is at."""
+        """Report regularly that this process is alive, and what OpenCV is doing."""
         try:
             while self._beating.wait():
                 step, since = self._step
@@ -82,23 +82,23 @@ class _Child:
                 )
                 time.sleep(BEAT_S)
         except OSError:
-            pass  # The server is gone, and this process will be.
+            pass  # The server is gone, so this process will end too.
 
     def serve(self, open_source: Opener | None) -> None:
-        """Open and drain the source; tell the server of its end.
+        """Open a source and read it until it ends or the server closes it.
 
         Raises:
-            EOFError: If the server wants no more.
+            EOFError: If the server closed the connection.
             OSError: If the server is gone.
         """
-        order = self._link.receive(None)
-        assert order is not None
-        if order.kind is Kind.CLOSE:
-            self._rest()
-        if order.kind is not Kind.OPEN:
-            return  # Meant for a source that was lost meanwhile.
-        self._begin()
-        wanted = json.loads(order.payload)
+        message = self._link.receive(None)
+        assert message is not None
+        if message.kind is Kind.CLOSE:
+            self._go_idle()
+        if message.kind is not Kind.OPEN:
+            return  # Meant for a source that has failed meanwhile.
+        self._reset()
+        wanted = json.loads(message.payload)
         try:
             source = self._open(wanted, open_source)
             try:
@@ -106,36 +106,36 @@ class _Child:
             finally:
                 source.close()
         except _CloseError:
-            self._rest()
+            self._go_idle()
         except SourceEnded as error:
             self._link.send(Kind.ENDED, str(error).encode())
         except SourceError as error:
             self._link.send(Kind.LOST, str(error).encode())
         except (EOFError, OSError):
             raise
-        except BaseException as error:  # noqa: BLE001  its text could hold the password
+        except BaseException as error:  # noqa: BLE001  its text could contain the password
             text = f"an unexpected {type(error).__name__} in {_where(error)}"
             self._link.send(Kind.LOST, text.encode())
 
-    def _rest(self) -> None:
-        """Be still until the next source: what is kept for later shall cost nothing."""
+    def _go_idle(self) -> None:
+        """Go idle until the next source: send no beats, free the memory."""
         self._beating.clear()
-        self._enter(Step.STARTING)
-        self._writer = Writer()  # And lets the last one's memory go.
+        self._set_step(Step.STARTING)
+        self._writer = Writer()  # Frees the last source's memory.
         self._link.send(Kind.CLOSED)
 
     def _open(self, wanted: dict[str, Any], open_source: Opener | None) -> "Source":
-        # Only now: the first beat is out, and loading OpenCV takes its time.
+        # Imported here, after the first beat, because loading OpenCV takes a while.
         from server.capture.sources.source import open_source as open_any
 
         _limit_memory()
         address = Address(**wanted["address"])
-        self._enter(Step.OPENING)
+        self._set_step(Step.OPENING)
         opener = open_source or open_any
         source = opener(address, wanted["name"], wanted["timeout_s"])
         try:
             check_size(source.info.width, source.info.height)
-            self._link.send(Kind.OPENED, json.dumps(_facts_of(source)).encode())
+            self._link.send(Kind.OPENED, json.dumps(_properties_of(source)).encode())
         except BaseException:
             source.close()
             raise
@@ -144,33 +144,33 @@ class _Child:
     def _drain(self, source: "Source") -> None:
         while True:
             if not source.info.live:
-                self._listen(source, None)  # It loses nothing by waiting.
-            self._enter(Step.READING)
+                self._handle_messages(source, None)  # A file loses nothing by waiting.
+            self._set_step(Step.READING)
             grabbed = source.grab()
             at_unix = time.time()
             self._grabbed += grabbed
-            self._listen(source, 0.0)  # Also notices that the server is gone.
+            self._handle_messages(source, 0.0)  # Also detects that the server is gone.
             if grabbed and self._wanted is not None:
-                self._enter(Step.DECODING)
+                self._set_step(Step.DECODING)
                 self._deliver(source, at_unix)
 
-    def _listen(self, source: "Source", timeout_s: float | None) -> None:
-        """Take in what the server has said; wait for it only while it wants nothing."""
-        while order := self._link.receive(timeout_s if self._wanted is None else 0.0):
-            if order.kind is Kind.WANT:
-                self._wanted = order
-            elif order.kind is Kind.SET:
-                self._set(source, json.loads(order.payload))
-            elif order.kind is Kind.CLOSE:
+    def _handle_messages(self, source: "Source", timeout_s: float | None) -> None:
+        """Handle the server's messages; wait for one only while no picture is requested."""
+        while message := self._link.receive(timeout_s if self._wanted is None else 0.0):
+            if message.kind is Kind.WANT:
+                self._wanted = message
+            elif message.kind is Kind.SET:
+                self._set(source, json.loads(message.payload))
+            elif message.kind is Kind.CLOSE:
                 raise _CloseError
 
-    def _set(self, source: "Source", asked: dict[str, Any]) -> None:
-        self._enter(Step.SETTING)
-        refused = set_controls(source, read_values(asked["values"]))
+    def _set(self, source: "Source", request: dict[str, Any]) -> None:
+        self._set_step(Step.SETTING)
+        refused = set_controls(source, read_values(request["values"]))
         check_size(source.info.width, source.info.height)
-        answer = {"id": asked["id"], "refused": refused} | _facts_of(source)
+        answer = {"id": request["id"], "refused": refused} | _properties_of(source)
         self._link.send(Kind.SETTLED, json.dumps(answer).encode())
-        self._enter(Step.WAITING)
+        self._set_step(Step.WAITING)
 
     def _deliver(self, source: "Source", at_unix: float) -> None:
         assert self._wanted is not None
@@ -199,24 +199,24 @@ class _Child:
             if fd >= 0:
                 os.close(fd)
 
-    def _enter(self, step: Step) -> None:
+    def _set_step(self, step: Step) -> None:
         self._step = (step, time.monotonic())
 
 
 class _CloseError(Exception):
-    """The server wants no more of this source."""
+    """The server closes this source."""
 
 
 def _jpeg_shape(picture: Picture) -> tuple[int, int, int, int]:
-    """Return bytes and quality of a JPEG, and height and width of the pixels that come with it."""
+    """Return a JPEG's bytes and quality, and the height and width of its pixels."""
     if not isinstance(picture, Jpeg):
         return 0, 0, 0, 0
     height, width = (0, 0) if picture.pixels is None else picture.pixels.shape[:2]
     return len(picture.data), picture.quality, height, width
 
 
-def _facts_of(source: "Source") -> dict[str, Any]:
-    """Return what a source says of itself, for JSON."""
+def _properties_of(source: "Source") -> dict[str, Any]:
+    """Return a source's properties and controls as JSON data."""
     return {"info": asdict(source.info), "controls": write_controls(source.controls())}
 
 
@@ -226,7 +226,7 @@ def _limit_memory() -> None:
     _, hard = resource.getrlimit(resource.RLIMIT_AS)
     limit = used + MEMORY_BYTES
     resource.setrlimit(resource.RLIMIT_AS, (limit if hard < 0 else min(limit, hard), hard))
-    # A core would hold the source's password.
+    # A core dump would contain the source's password.
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 

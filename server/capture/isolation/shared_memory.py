@@ -1,14 +1,14 @@
-"""Pictures in memory that two processes share, without a copy in the one that shows them.
+"""Pictures in memory shared by two processes, which the server uses without copying.
 
-An area is cut into :data:`SLOTS` equal slots. Whose a slot is, is simple to prove: all are the
-server's. It names one free slot with each request; the child writes that slot only, only between
-the request and its answer; and no other request names it until the picture in it is gone. A picture
-is gone when nothing in the server can reach its memory: every array, view and buffer over it keeps
-one small object alive, and the end of that object frees the slot.
+An area is divided into :data:`SLOTS` equal slots, all owned by the server. Each request names one
+free slot. The child writes only to that slot, and only between the request and its answer. No other
+request names the slot until the picture in it is gone, that is, until nothing in the server can
+reach its memory: every array, view and buffer over it keeps one small object alive, and when that
+object is freed, so is the slot.
 
-The child makes the areas, since it alone knows how large a picture became. A larger picture comes
-with a new area; pictures in the old one live on until they are dropped, and so does its memory. The
-memory has no name, so nothing is left behind however a process ends.
+The child creates the areas, because only it knows the size of a picture. A larger picture comes
+with a new area; the old one stays in memory until its last picture is dropped. The memory has no
+name, so nothing is left decoded, however a process ends.
 """
 
 import ctypes
@@ -24,20 +24,28 @@ from server.capture.frames.frame import Image, Jpeg, Picture
 from server.capture.frames.limits import is_too_large
 from server.capture.isolation.channel import NO_SLOT
 
-__all__ = ["SLOTS", "FramePool", "Writer"]
+__all__ = ["SLOTS", "FramePool", "Writer", "create_area"]
 
-# The newest frame, one being encoded, one being replaced, the reference of the stillness check, one
-# being decoded, and one so that there is one left. Slots never used take no memory.
+# The newest frame, one being encoded, one being replaced, the reference of the freeze detector, one
+# being decoded, and one spare. Unused slots take no memory.
 SLOTS = 6
 
-# Fewer free slots than this, and a picture is copied out, so that one is always free.
-KEPT_FREE = 1
+# With fewer free slots than this a picture is copied out, so that one is always free.
+MIN_FREE = 1
 
 ALIGNMENT = mmap.PAGESIZE
 
 
+def create_area(nbytes: int) -> int:
+    """Return the descriptor of new memory, sealed so that it cannot shrink while it is in use."""
+    fd = os.memfd_create("porthole-pictures", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+    os.ftruncate(fd, nbytes)
+    fcntl.fcntl(fd, fcntl.F_ADD_SEALS, fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW)
+    return fd
+
+
 class Writer:
-    """The child's side: makes areas and fills slots."""
+    """The child's side: creates areas and fills slots."""
 
     def __init__(self) -> None:
         self._memory: mmap.mmap | None = None
@@ -53,7 +61,7 @@ class Writer:
         nbytes = sum(map(len, parts))
         fd = -1
         if self._memory is None or slot == NO_SLOT or nbytes > self._slot_bytes:
-            # Of JPEG no two are of the same length. And pixels may be asked for next.
+            # JPEG sizes vary, and pixels may be requested next: allow for the pixels' size.
             room = 3 * picture.width * picture.height if isinstance(picture, Jpeg) else 0
             fd, slot = self._renew(nbytes + room), 0
         assert self._memory is not None
@@ -65,22 +73,19 @@ class Writer:
 
     def _renew(self, nbytes: int) -> int:
         self._slot_bytes = -(-nbytes // ALIGNMENT) * ALIGNMENT
-        fd = os.memfd_create("porthole-pictures", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
-        os.ftruncate(fd, SLOTS * self._slot_bytes)
-        # The server need not fear that its memory shrinks under it.
-        fcntl.fcntl(fd, fcntl.F_ADD_SEALS, fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW)
+        fd = create_area(SLOTS * self._slot_bytes)
         self._memory = mmap.mmap(fd, SLOTS * self._slot_bytes)
         return fd
 
 
 class FramePool:
-    """The server's side of one area: lends slots out and hands pictures over.
+    """The server's side of one area: manages its slots and returns the pictures in them.
 
     Args:
         fd: The area's descriptor; closed here.
 
     Raises:
-        ValueError: If it is no area; a child gone mad is not to be believed.
+        ValueError: If it is not a valid area; a broken child is not trusted.
     """
 
     def __init__(self, fd: int) -> None:
@@ -94,41 +99,41 @@ class FramePool:
         finally:
             os.close(fd)
         self._slot_bytes = size // SLOTS
-        # The slot freed last is used first: it is still in the caches. Appended to from whatever
-        # thread drops a picture, which is why this is no more than one atomic operation.
+        # The slot freed last is used first, as it is still in the CPU's caches. Any thread may drop
+        # a picture and so append here, which must be one atomic operation.
         self._free: deque[int] = deque(range(SLOTS))
 
-    def lend(self) -> int:
-        """Return a free slot; there always is one. The caller writes to no other."""
+    def acquire(self) -> int:
+        """Return a free slot, which always exists. The child may write to it alone."""
         return self._free.pop()
 
-    def give_back(self, slot: int) -> None:
-        """Take back a lent slot that holds nothing any more."""
+    def release(self, slot: int) -> None:
+        """Free an acquired slot that holds no picture."""
         self._free.append(slot)
 
-    def hand_over(self, slot: int, height: int, width: int, behind: int = 0) -> Image:
-        """Return the picture in a lent slot; the slot is free when the picture is gone.
+    def view(self, slot: int, height: int, width: int, offset: int = 0) -> Image:
+        """Return the picture in an acquired slot; the slot is freed with the picture.
 
         Args:
-            slot: Where it is.
+            slot: The slot.
             height: In pixels.
             width: In pixels.
-            behind: How many bytes of the slot come before it.
+            offset: Where in the slot the picture begins, in bytes.
 
         Returns:
             Pixels as uint8, shape (height, width, 3), BGR order, not writable.
 
         Raises:
-            ValueError: If no such picture fits there.
+            ValueError: If a picture of this size does not fit.
         """
         if is_too_large(width, height):
             raise ValueError(f"{width} x {height} is too large")
         nbytes = height * width * 3
-        at = self._find(slot, behind + nbytes) + behind
+        at = self._find(slot, offset + nbytes) + offset
         block = (ctypes.c_uint8 * nbytes).from_buffer(self._memory, at)
         image: Image = np.frombuffer(memoryview(block), np.uint8).reshape(height, width, 3)
-        if len(self._free) < KEPT_FREE:
-            # Somebody hoards pictures: give this one memory of its own.
+        if len(self._free) < MIN_FREE:
+            # Somebody keeps many pictures: give this one memory of its own.
             image = image.copy()
             self._free.append(slot)
         else:
@@ -137,10 +142,10 @@ class FramePool:
         return image
 
     def copy_out(self, slot: int, nbytes: int) -> bytes:
-        """Return a copy of the data in a lent slot, which stays lent.
+        """Return a copy of the data in an acquired slot, which stays acquired.
 
         Raises:
-            ValueError: If so much does not fit there.
+            ValueError: If the slot is not that large.
         """
         at = self._find(slot, nbytes)
         return self._memory[at : at + nbytes]
@@ -151,13 +156,13 @@ class FramePool:
         return slot * self._slot_bytes
 
     def claim(self, slot: int) -> None:
-        """Lend out a slot that the child chose in an area the server had not seen."""
+        """Acquire the slot that the child chose in a new area."""
         self._free.remove(slot)
 
 
 def _parts(picture: Picture) -> list[bytes | memoryview]:
-    """Return what a slot holds of a picture: pixels, or JPEG and behind it what pixels it has."""
+    """Return a picture's contents for a slot: pixels, or a JPEG followed by its pixels, if any."""
     if not isinstance(picture, Jpeg):
         return [picture.reshape(-1).data]
-    behind = [] if picture.pixels is None else [picture.pixels.reshape(-1).data]
-    return [picture.data, *behind]
+    decoded = [] if picture.pixels is None else [picture.pixels.reshape(-1).data]
+    return [picture.data, *decoded]

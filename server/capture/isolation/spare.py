@@ -1,4 +1,4 @@
-"""Child processes between two sources: starting one costs more than a check."""
+"""Keeps idle child processes for the next source: starting one costs more than a check."""
 
 from collections.abc import Mapping
 from typing import NamedTuple
@@ -6,21 +6,21 @@ from typing import NamedTuple
 from server.capture.isolation.channel import Link
 from server.capture.isolation.process import Process
 
-__all__ = ["CLOSE_DEADLINE_S", "Kept", "Spare"]
+__all__ = ["CLOSE_DEADLINE_S", "IdleChild", "Spare"]
 
 CLOSE_DEADLINE_S = 0.3
-"""So that a child can release its device or say goodbye to its camera, in seconds."""
+"""How long a child may take to release its device or close its connection, in seconds."""
 
-# What OpenCV and FFmpeg may leak for each source shall not add up.
+# Limits what leaks of OpenCV and FFmpeg can add up to.
 MAX_USES = 100
 
 
-class Kept(NamedTuple):
-    """A child that has no source now.
+class IdleChild(NamedTuple):
+    """A child without a source.
 
     Attributes:
-        process: Itself.
-        link: To speak to it.
+        process: Its process.
+        link: Our end of its connection.
         uses: How many sources it has had.
     """
 
@@ -29,7 +29,7 @@ class Kept(NamedTuple):
     uses: int
 
     def end(self) -> None:
-        """End it: politely, then at once."""
+        """Close its connection, then kill it if it does not end."""
         self.link.close()
         if not self.process.wait(CLOSE_DEADLINE_S):
             self.process.kill()
@@ -38,29 +38,29 @@ class Kept(NamedTuple):
 class Spare:
     """Keeps a child for the next source, one for each environment.
 
-    Native; any thread may ask, for each change here is one step of a dictionary.
+    Native. Any thread may call it: each change is one atomic operation on a dictionary.
     """
 
     def __init__(self) -> None:
-        self._kept: dict[frozenset[tuple[str, str]], Kept] = {}
+        self._idle: dict[frozenset[tuple[str, str]], IdleChild] = {}
         self._closed = False
 
-    def take(self, environment: Mapping[str, str]) -> Kept | None:
-        """Return a child that was started with ``environment``, if there is one."""
-        kept = self._kept.pop(frozenset(environment.items()), None)
-        if kept is not None and kept.process.wait(0.0):
-            kept.end()  # It has died meanwhile, for want of memory say.
+    def take(self, environment: Mapping[str, str]) -> IdleChild | None:
+        """Return a child that was started with ``environment``, or None."""
+        child = self._idle.pop(frozenset(environment.items()), None)
+        if child is not None and child.process.wait(0.0):
+            child.end()  # It has died meanwhile, for example for lack of memory.
             return None
-        return kept
+        return child
 
-    def keep(self, environment: Mapping[str, str], kept: Kept) -> None:
+    def keep(self, environment: Mapping[str, str], child: IdleChild) -> None:
         """Keep a child for the next source, or end it if there is one already."""
         key = frozenset(environment.items())
-        if self._closed or kept.uses >= MAX_USES or self._kept.setdefault(key, kept) is not kept:
-            kept.end()
+        if self._closed or child.uses >= MAX_USES or self._idle.setdefault(key, child) is not child:
+            child.end()
 
     def close(self) -> None:
-        """End them all, and keep none any more."""
+        """End all children, and keep no more."""
         self._closed = True
-        while self._kept:
-            self._kept.popitem()[1].end()
+        while self._idle:
+            self._idle.popitem()[1].end()

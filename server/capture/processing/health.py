@@ -1,4 +1,4 @@
-"""How one processor does, what people are told of it, and when it is left alone."""
+"""Tracks the health of one processor: its state, its message, and when it is skipped."""
 
 from typing import Any, Literal, TypeAlias
 
@@ -8,36 +8,37 @@ __all__ = ["Health", "HealthState"]
 
 HealthState: TypeAlias = Literal["ok", "slow", "failing", "skipped", "stuck"]
 
-# After so many failures in a row it is skipped.
-PATIENCE = 5
+# After this many failures in a row it is skipped.
+MAX_FAILURES = 5
 
-PAUSE_FIRST_S = 10.0
-PAUSE_LONGEST_S = 300.0
+FIRST_PAUSE_S = 10.0
+MAX_PAUSE_S = 300.0
 PAUSE_GROWTH = 2.0
 
-# One that fails now and then keeps being called so: it would be announced with every frame.
+# A failing processor must work for this long to be ok again; otherwise one that fails now and then
+# would be announced with every frame.
 GOOD_FOR_S = 2.0
 
-# Users read it on a tile.
+# The message is shown on a tile.
 MAX_TEXT = 300
 
-# How much of each frame's time becomes the average.
+# The weight of each frame's time in the moving average.
 WEIGHT = 0.1
 
 
 class Health:
-    """Judges one processor by what comes of it, frame by frame. Time is passed in, monotonic.
+    """Rates one processor by its outcome on each frame. Times are passed in, monotonic seconds.
 
     Args:
-        processor: Which.
+        processor: The processor.
 
     Attributes:
-        state: ``ok``; ``slow``, it takes most of more time than there is; ``failing``, it failed
-            within the last two seconds; ``skipped``, it failed again and again and is left out for
-            a while; ``stuck``, the same because it did not return.
+        state: ``ok``; ``slow``, it is the slowest while all together are too slow for the frame
+            rate; ``failing``, it failed within the last two seconds; ``skipped``, it failed
+            repeatedly and is left out for a while; ``stuck``, likewise because it did not return.
         message: What is wrong, for people; empty while nothing is.
         errors: How many frames it has failed on.
-        ms: What it takes for a frame, in milliseconds, on average; None until known.
+        ms: Its average time for a frame, in milliseconds; None until known.
     """
 
     def __init__(self, processor: Processor) -> None:
@@ -51,60 +52,60 @@ class Health:
         self._failures = 0
         self._failed_at = 0.0
         self._pause_s = 0.0
-        self._again_at = 0.0
+        self._retry_at = 0.0
 
     def may_run(self, now: float) -> bool:
-        """Return whether it is to be given the next frame."""
-        return self.state not in ("skipped", "stuck") or now >= self._again_at
+        """Return whether it may process the next frame."""
+        return self.state not in ("skipped", "stuck") or now >= self._retry_at
 
     @property
     def is_out(self) -> bool:
-        """Whether it is left out at present."""
+        """Whether it is currently left out."""
         return self.state in ("skipped", "stuck")
 
     def succeed(self, now: float, ms: float) -> None:
-        """Note a frame that it has worked on."""
-        # A plain mean at first: what the first frame took to load should not stay in it for long.
+        """Record a frame that it has processed."""
+        # A plain mean at first, so that the slow first frame does not stay in it for long.
         self._worked += 1
         self.ms = (self.ms or 0.0) + max(WEIGHT, 1 / self._worked) * (ms - (self.ms or 0.0))
         self._failures = 0
         self._pause_s = 0.0
         if self.is_out:
-            self.state = "failing"  # Until it has been good for a while.
+            self.state = "failing"  # Until it has worked for a while.
             self._failed_at = now
         if self.state == "failing" and now - self._failed_at > GOOD_FOR_S:
             self.state, self.message = "ok", ""
 
     def fail(self, now: float, reason: str, stuck: bool = False) -> None:
-        """Note a frame that it has failed on, and why."""
-        # It is users' code that speaks: nothing of it may paint a terminal or break UTF-8.
-        reason = "".join(sign if sign.isprintable() else "?" for sign in reason[:MAX_TEXT])
-        # On trial after a pause, one failure is enough.
+        """Record a frame that it has failed on, and why."""
+        # The text may come from users' code: no control characters, no broken UTF-8.
+        reason = "".join(char if char.isprintable() else "?" for char in reason[:MAX_TEXT])
+        # After a pause it is on trial, and one failure is enough.
         out = self.is_out
         self._failures += 1
         self.errors += 1
         self._failed_at = now
-        if stuck or out or self._failures >= PATIENCE:
+        if stuck or out or self._failures >= MAX_FAILURES:
             grown = self._pause_s * PAUSE_GROWTH
-            self._pause_s = min(PAUSE_LONGEST_S, max(PAUSE_FIRST_S, grown))
-            self._again_at = now + self._pause_s
+            self._pause_s = min(MAX_PAUSE_S, max(FIRST_PAUSE_S, grown))
+            self._retry_at = now + self._pause_s
             self.state = "stuck" if stuck else "skipped"
             self.message = f"{reason}; left out for {self._pause_s:g} s"
         else:
             self.state, self.message = "failing", reason
 
     def keep_pace(self, too_slow: bool, message: str) -> None:
-        """Say whether it is what makes the camera late, and in which words."""
+        """Set whether it is too slow for the frame rate, and the message to show."""
         if too_slow and self.state in ("ok", "slow"):
             self.state, self.message = "slow", message
         elif not too_slow and self.state == "slow":
             self.state, self.message = "ok", ""
 
     def forgive(self) -> None:
-        """Let it try anew at once."""
+        """Let it run again at once, without its history of failures."""
         self.state, self.message = "ok", ""
         self._failures = 0
-        self._pause_s = self._again_at = 0.0
+        self._pause_s = self._retry_at = 0.0
 
     def describe(self) -> dict[str, Any]:
         """Return its entry of STATE's ``process``."""

@@ -1,4 +1,4 @@
-"""What a processor is told of a picture."""
+"""The information that a processor gets with a picture."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -8,18 +8,18 @@ __all__ = ["Info"]
 
 @dataclass(frozen=True, slots=True)
 class Info:
-    """What a processor is told of a picture.
+    """The information that a processor gets with a picture.
 
     Attributes:
         camera: The camera's name.
-        title: What people see instead.
-        seq: The picture's number; only grows.
+        title: Its title, for people.
+        seq: The picture's sequence number; only grows.
         at: When it was captured, in Unix seconds.
         width: In pixels, as the processor gets it.
         height: In pixels, as the processor gets it.
-        fps: Pictures a second that the camera is to deliver.
-        state: The processor's own, for what it wants to keep from picture to picture; emptied when
-            the source is opened anew.
+        fps: The camera's target rate in pictures a second.
+        state: The processor's own, to keep data from picture to picture; emptied when the source is
+            reopened.
     """
 
     camera: str

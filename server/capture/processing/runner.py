@@ -1,6 +1,6 @@
-"""Runs a camera's processors on one picture, one after the other, and says what came of each.
+"""Runs a camera's processors on a picture, one after the other, and reports the outcomes.
 
-The same code runs in the server, for what is built in, and in a process of its own, for what is not
+The same code runs built-in processors in the server, and users' in a process of their own
 (:mod:`server.capture.processing.sandbox`).
 """
 
@@ -27,7 +27,7 @@ Function = Callable[[Image, "Info"], object]
 
 
 class Facts(NamedTuple):
-    """What :class:`Info` says that is the same for all processors; ``life`` numbers openings."""
+    """The fields of :class:`Info` shared by all processors; ``life`` counts openings."""
 
     seq: int
     at: float
@@ -36,12 +36,12 @@ class Facts(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """What came of one processor on one picture.
+    """The outcome of one processor on one picture.
 
     Attributes:
         place: Which of the camera's processors.
-        ms: What it took, in milliseconds.
-        error: What was wrong, for people, in one line; empty if nothing was.
+        ms: The time taken, in milliseconds.
+        error: What went wrong, in one line, for people; empty if nothing did.
     """
 
     place: int
@@ -57,12 +57,12 @@ class ProcessorRunner:
     """Some of a camera's processors, loaded.
 
     Args:
-        processors: With their place among all of the camera's.
+        processors: Each with its place among all of the camera's.
         camera: Its name.
         title: Its title.
 
     Attributes:
-        errors: Why one cannot be loaded, by its place; running it fails with that.
+        errors: Why processors could not be loaded, by place; running one fails with this error.
     """
 
     def __init__(
@@ -86,15 +86,15 @@ class ProcessorRunner:
         places: Sequence[int],
         on_step: Callable[[int], None] = lambda index: None,
     ) -> tuple[Image, list[Outcome]]:
-        """Return what the processors at these places make of a picture, and what came of each.
+        """Run the processors at these places on a picture; return it and their outcomes.
 
-        One that fails changes nothing but what it has already drawn; the others go on.
+        If one fails, its drawing so far remains and the others still run.
 
         Args:
-            image: Pixels, uint8, shape (height, width, 3); the caller's to be drawn on.
-            facts: Of the picture.
+            image: Pixels, uint8, shape (height, width, 3); may be drawn on.
+            facts: About the picture.
             places: Which processors, in order.
-            on_step: Told before each.
+            on_step: Called with each place before its processor runs.
         """
         if facts.life != self._life:
             self._states.clear()
@@ -107,8 +107,8 @@ class ProcessorRunner:
             if not error:
                 try:
                     image = self._apply(index, image, facts)
-                except BaseException as problem:  # noqa: BLE001  SystemExit is no way out either
-                    error = self._tell(index, problem)
+                except BaseException as problem:  # noqa: BLE001  SystemExit must not end us either
+                    error = self._describe_error(index, problem)
             outcomes.append(Outcome(index, (time.perf_counter() - begun) * 1000, error))
         return image, outcomes
 
@@ -121,12 +121,12 @@ class ProcessorRunner:
             return image
         return _checked(made)
 
-    def _tell(self, index: int, problem: BaseException) -> str:
+    def _describe_error(self, index: int, problem: BaseException) -> str:
         if isinstance(problem, _WrongResultError):
             return str(problem)
         where = _where(problem, getattr(self._functions[index], "__code__", None))
-        said = _words_of(problem)
-        return f"raised {type(problem).__name__}{f': {said}' if said else ''}{where}"
+        text = _message_of(problem)
+        return f"raised {type(problem).__name__}{f': {text}' if text else ''}{where}"
 
 
 class _WrongResultError(Exception):
@@ -134,7 +134,7 @@ class _WrongResultError(Exception):
 
 
 def _checked(made: object) -> Image:
-    """Return what a processor returned, if it is a picture, as one that can be drawn on."""
+    """Return a processor's result as a picture that can be drawn on, if it is a picture."""
     accepted = "accepted: uint8 (height, width, 3), or None for the picture it was given"
     if not isinstance(made, np.ndarray):
         raise _WrongResultError(f"returned {type(made).__name__}; {accepted}")
@@ -145,17 +145,17 @@ def _checked(made: object) -> Image:
     if not (height and width):
         raise _WrongResultError(f"returned an empty picture, {shape}; {accepted}")
     if is_too_large(width, height):
-        said = too_large(width, height).removeprefix("its pictures have ")
-        raise _WrongResultError(f"returned {said}")
-    # The next one may draw on it, which OpenCV does only where pixels lie in one piece.
+        text = too_large(width, height).removeprefix("its pictures have ")
+        raise _WrongResultError(f"returned {text}")
+    # The next processor may draw on it; for OpenCV its memory must be contiguous.
     return np.require(made, requirements=["C", "W"])
 
 
 def load_function(processor: Processor) -> Function:
-    """Return the function that a processor names; runs the user's module.
+    """Import a processor's function, which runs the user's module.
 
     Raises:
-        LoadError: If there is none.
+        LoadError: If it cannot be imported.
     """
     if not processor.module:
         return BUILT_IN[processor.function](processor.options)
@@ -169,9 +169,9 @@ def load_function(processor: Processor) -> Function:
         raise LoadError(
             f"there is no module {processor.module!r}, neither in {processor.folder} nor installed"
         ) from None
-    except BaseException as error:  # noqa: BLE001  a module may well call exit() when imported
-        said = _words_of(error)
-        raise LoadError(f"importing it raised {type(error).__name__}: {said}") from None
+    except BaseException as error:  # noqa: BLE001  a module may call exit() on import
+        text = _message_of(error)
+        raise LoadError(f"importing it raised {type(error).__name__}: {text}") from None
     function = getattr(module, processor.function, None)
     if not callable(function):
         where = getattr(module, "__file__", None) or processor.module
@@ -179,22 +179,22 @@ def load_function(processor: Processor) -> Function:
     return function  # type: ignore[no-any-return]
 
 
-def _words_of(problem: BaseException) -> str:
-    """Return what an error says, in one line; nothing if it fails at that, too."""
+def _message_of(problem: BaseException) -> str:
+    """Return an error's message in one line; empty if that fails too."""
     try:
         return " ".join(str(problem).split())[:MAX_TEXT]
-    except BaseException:  # noqa: BLE001  it is users' code that is asked here
+    except BaseException:  # noqa: BLE001  __str__ may be users' code
         return ""
 
 
 def _where(problem: BaseException, code: CodeType | None) -> str:
-    """Return the place of an error in the user's own file, or the innermost there is."""
+    """Return an error's place in the user's file, or else the innermost place."""
     trace = problem.__traceback__
     place = ""
-    mine = code.co_filename if code else None
+    user_file = code.co_filename if code else None
     while trace:
         file = trace.tb_frame.f_code.co_filename
-        if mine is None or file == mine:
+        if user_file is None or file == user_file:
             place = f" ({file.rpartition('/')[2]}, line {trace.tb_lineno})"
         trace = trace.tb_next
     return place

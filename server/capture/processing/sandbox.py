@@ -1,23 +1,22 @@
-"""A camera's processors in a process of their own, so that they harm nobody but themselves.
+"""Runs a camera's processors in a process of their own, so that they cannot harm the server.
 
-Users' code may burn the processor in pure Python, sleep, hang, crash or eat memory. On a thread of
-the server it would hold the interpreter's lock: measured with one such thread, half of all control
-events took over 18 ms, one in a hundred 89 ms, and a healthy camera fell from 30 to 21 frames a
-second. Here it has a lock of its own, eventlet never was, and what hangs can be ended.
+Users' code may spin in pure Python, sleep, hang, crash or use up memory. On a thread of the server
+it would hold the interpreter lock: measured with one such thread, half of all control events took
+over 18 ms, one in a hundred took 89 ms, and a healthy camera fell from 30 to 21 frames a second.
+Its own process has its own lock, no eventlet, and can be killed if it hangs.
 
 =====================  ========================================================================
-the server sends       which means
+the server sends       meaning
 =====================  ========================================================================
 ``PREPARE`` json       load these processors; the first message
-``PROCESS`` json       work on the picture in the shared memory, a new one of which may come along
+``PROCESS`` json       process the picture in shared memory; may carry a new area of memory
 (end of file)          end
 =====================  ========================================================================
 
-``PREPARED`` json answers the first, with what could not be loaded, and ``PROCESSED`` json the
-second. What is done there stands in :mod:`server.capture.processing.sandbox_child`.
+``PREPARED`` json answers the first and lists what could not be loaded; ``PROCESSED`` json answers
+the second. :mod:`server.capture.processing.sandbox_child` is the other end.
 """
 
-import fcntl
 import json
 import mmap
 import os
@@ -32,7 +31,7 @@ from server.capture.frames.frame import Image
 from server.capture.frames.limits import check_size
 from server.capture.isolation.channel import NO_SLOT, Kind, Link, Message
 from server.capture.isolation.process import Process
-from server.capture.isolation.shared_memory import FramePool
+from server.capture.isolation.shared_memory import FramePool, create_area
 from server.capture.processing.runner import Facts, Outcome
 from server.config.processors import Processor
 from server.errors import ConfigError, SourceError
@@ -41,12 +40,12 @@ from server.loop.memory import MMAP_THRESHOLD_BYTES, TRIM_THRESHOLD_BYTES
 __all__ = ["STUCK_AFTER_S", "ProcessorSandbox", "SandboxError", "check_functions"]
 
 STUCK_AFTER_S = 5.0
-"""How long one processor may take for one picture before its process is ended."""
+"""How long one processor may take for one picture before its process is killed."""
 
-# Loading Python takes 0.2 s; what users import may take much longer, and a busy machine too.
+# Loading Python takes 0.2 s; users' imports or a busy machine may take much longer.
 LOAD_DEADLINE_S = 60.0
 
-# How often a native thread looks whether it is still wanted.
+# How often the waiting native thread checks whether the sandbox was abandoned.
 PATIENCE_S = 0.1
 
 CLOSE_DEADLINE_S = 0.3
@@ -61,16 +60,16 @@ ENVIRONMENT = {
 }
 
 HEAD_BYTES = mmap.PAGESIZE
-"""Before the picture in the shared memory: its first byte names the processor at work, from 1."""
+"""Precedes the picture in shared memory; its first byte is the running processor's place + 1."""
 
 
 class SandboxError(Exception):
-    """A picture is lost, with the process that worked on it.
+    """A picture is lost together with the process that worked on it.
 
     Args:
         message: Why, for people.
-        place: Which processor did it, if that is known.
-        stuck: Whether it just never returned.
+        place: Which processor caused it, if known.
+        stuck: Whether it did not return.
     """
 
     def __init__(self, message: str, place: int | None = None, stuck: bool = False) -> None:
@@ -80,10 +79,10 @@ class SandboxError(Exception):
 
 
 class ProcessorSandbox:
-    """Works on pictures elsewhere. Every method but :meth:`abandon` is native, with one caller.
+    """Processes pictures in a child. Every method but :meth:`abandon` is native, with one caller.
 
     Args:
-        processors: With their place among all of the camera's.
+        processors: Each with its place among all of the camera's.
         camera: Its name.
         title: Its title.
         stuck_after_s: How long one processor may take for one picture.
@@ -96,7 +95,7 @@ class ProcessorSandbox:
         title: str,
         stuck_after_s: float = STUCK_AFTER_S,
     ) -> None:
-        self._order = {
+        self._setup = {
             "processors": [[index, asdict(processor)] for index, processor in processors],
             "camera": camera,
             "title": title,
@@ -105,17 +104,17 @@ class ProcessorSandbox:
         self._process: Process | None = None
         self._link: Link | None = None
         self._input: mmap.mmap | None = None
-        self._lender: FramePool | None = None
+        self._pool: FramePool | None = None
         self._abandoned = False
         self.errors: dict[int, str] = {}
-        """What could not be loaded, by its place."""
+        """Why processors could not be loaded, by place."""
 
     def abandon(self) -> None:
-        """Give up whatever is under way, soon; from any thread, and without waiting."""
+        """Make the current call give up soon; from any thread, without waiting."""
         self._abandoned = True
 
     def prepare(self) -> None:
-        """Start the process, unless it runs, and wait until all is loaded.
+        """Start the process unless it is running, and wait until all processors are loaded.
 
         Raises:
             SandboxError: If that fails.
@@ -125,40 +124,40 @@ class ProcessorSandbox:
         self._link, theirs = Link.pair()
         try:
             with theirs:
-                self._process = Process(CHILD, theirs, ENVIRONMENT, heard=True)
+                self._process = Process(CHILD, theirs, ENVIRONMENT, show_errors=True)
         except OSError as error:
             self.close()
             raise SandboxError(f"no process can be started ({error.strerror})") from error
-        self._tell(Kind.PREPARE, self._order)
-        message = self._await(Kind.PREPARED, LOAD_DEADLINE_S, "is not loaded")
+        self._send(Kind.PREPARE, self._setup)
+        message = self._receive(Kind.PREPARED, LOAD_DEADLINE_S, "is not loaded")
         self.errors = dict(json.loads(message.payload))
 
     def run(self, image: Image, facts: Facts, places: Sequence[int]) -> tuple[Image, list[Outcome]]:
-        """Return what the processors at these places make of a picture, and what came of each.
+        """Run the processors at these places on a picture; return it and their outcomes.
 
         Args:
             image: Pixels, uint8, shape (height, width, 3); not written to.
-            facts: Of the picture.
+            facts: About the picture.
             places: Which processors, in order.
 
         Raises:
-            SandboxError: If the picture is lost. The next call starts the process anew.
+            SandboxError: If the picture is lost. The next call starts a new process.
         """
         self.prepare()
         height, width = image.shape[:2]
-        fd = self._lay_out(image)
-        lent = self._lender.lend() if self._lender else NO_SLOT
+        fd = self._write_input(image)
+        slot = self._pool.acquire() if self._pool else NO_SLOT
         try:
-            self._tell(
+            self._send(
                 Kind.PROCESS,
-                {"height": height, "width": width, "facts": facts, "places": places, "slot": lent},
+                {"height": height, "width": width, "facts": facts, "places": places, "slot": slot},
                 fd,
             )
         finally:
             if fd >= 0:
                 os.close(fd)
-        message = self._await(Kind.PROCESSED, self._stuck_after_s, "has not returned")
-        return self._take(message, lent)
+        message = self._receive(Kind.PROCESSED, self._stuck_after_s, "has not returned")
+        return self._read_answer(message, slot)
 
     def close(self) -> None:
         """End the process."""
@@ -169,80 +168,78 @@ class ProcessorSandbox:
         self._forget()
 
     def _forget(self) -> None:
-        self._process = self._link = self._input = self._lender = None
+        self._process = self._link = self._input = self._pool = None
 
-    def _lay_out(self, image: Image) -> int:
-        """Put a picture where the process finds it; return the descriptor of new memory, or -1."""
+    def _write_input(self, image: Image) -> int:
+        """Copy a picture into shared memory; return the descriptor of a new area, or -1."""
         fd = -1
         if self._input is None or len(self._input) < HEAD_BYTES + image.nbytes:
             size = HEAD_BYTES + -(-image.nbytes // mmap.PAGESIZE) * mmap.PAGESIZE
-            fd = os.memfd_create("porthole-picture", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
-            os.ftruncate(fd, size)
-            fcntl.fcntl(fd, fcntl.F_ADD_SEALS, fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW)
+            fd = create_area(size)
             self._input = mmap.mmap(fd, size)
         self._input[0] = 0
         there = np.frombuffer(self._input, np.uint8, image.nbytes, HEAD_BYTES)
         np.copyto(there.reshape(image.shape), image)
         return fd
 
-    def _tell(self, kind: Kind, content: dict[str, Any], fd: int = -1) -> None:
+    def _send(self, kind: Kind, content: dict[str, Any], fd: int = -1) -> None:
         assert self._link is not None
         try:
             self._link.send(kind, json.dumps(content).encode(), fd)
         except OSError:
-            self._lose()
+            self._report_death()
 
-    def _await(self, kind: Kind, limit_s: float, what: str) -> Message:
-        """Return the answer; give the process up when one processor takes too long."""
+    def _receive(self, kind: Kind, limit_s: float, what: str) -> Message:
+        """Return the answer; kill the process when one processor takes too long."""
         assert self._link is not None
-        at, since = self._at_work(), time.monotonic()
+        at, since = self._running(), time.monotonic()
         while True:
             try:
                 message = self._link.receive(PATIENCE_S)
             except (EOFError, ValueError):
-                self._lose()
+                self._report_death()
             if message is not None:
                 if message.kind is not kind:
-                    self._lose()
+                    self._report_death()
                 return message
             if self._abandoned:
                 self._kill()
-                raise SandboxError("is not wanted any more")
-            now_at, now = self._at_work(), time.monotonic()
+                raise SandboxError("was abandoned")
+            now_at, now = self._running(), time.monotonic()
             if now_at != at:
                 at, since = now_at, now
             elif now - since > limit_s:
                 self._kill()
                 raise SandboxError(f"{what} for {limit_s:g} s; its process was ended", at, True)
 
-    def _take(self, message: Message, lent: int) -> tuple[Image, list[Outcome]]:
-        said = json.loads(message.payload)
-        slot, height, width = said["slot"], said["height"], said["width"]
+    def _read_answer(self, message: Message, requested: int) -> tuple[Image, list[Outcome]]:
+        answer = json.loads(message.payload)
+        slot, height, width = answer["slot"], answer["height"], answer["width"]
         try:
             if message.fd >= 0:
-                self._lender = FramePool(message.fd)
-                self._lender.claim(slot)
-            elif self._lender is None or slot != lent:
-                raise ValueError("a place that was not asked for")
+                self._pool = FramePool(message.fd)
+                self._pool.claim(slot)
+            elif self._pool is None or slot != requested:
+                raise ValueError("a slot that was not requested")
             check_size(width, height)
-            image = self._lender.hand_over(slot, height, width)
+            image = self._pool.view(slot, height, width)
         except (OSError, ValueError, SourceError) as error:
             self._kill()
             raise SandboxError(f"delivers no usable picture ({error})") from error
-        return image, [Outcome(*outcome) for outcome in said["outcomes"]]
+        return image, [Outcome(*outcome) for outcome in answer["outcomes"]]
 
-    def _at_work(self) -> int | None:
-        """Return which processor is at work."""
+    def _running(self) -> int | None:
+        """Return the place of the running processor, or None."""
         return self._input[0] - 1 if self._input is not None and self._input[0] else None
 
-    def _lose(self) -> NoReturn:
-        """Raise, as the process has gone by itself."""
-        at = self._at_work()
+    def _report_death(self) -> NoReturn:
+        """Raise SandboxError for a process that ended by itself."""
+        at = self._running()
         assert self._process is not None
         self._process.wait(CLOSE_DEADLINE_S)
-        fate = self._process.fate
+        exit_reason = self._process.exit_reason
         self._kill()
-        raise SandboxError(f"took its process down, which {fate}", at)
+        raise SandboxError(f"took its process down, which {exit_reason}", at)
 
     def _kill(self) -> None:
         if self._link is not None:
@@ -253,15 +250,15 @@ class ProcessorSandbox:
 
 
 def check_functions(processors: Mapping[str, Sequence[Processor]]) -> None:
-    """Have users' functions imported once, as their cameras will; blocks until that is done.
+    """Import users' functions once, as their cameras will; block until that is done.
 
-    All in one process, for each costs a start of Python.
+    All in one process, because each process costs a start of Python.
 
     Args:
         processors: By camera.
 
     Raises:
-        ConfigError: In one line, for the first that cannot be used.
+        ConfigError: If one cannot be used; one line about the first of them.
     """
     mine = [(name, one) for name, those in processors.items() for one in those if one.module]
     if not mine:

@@ -1,7 +1,7 @@
-"""What runs in the process of a camera's processors, served over its standard input.
+"""The process of a camera's processors, controlled over its standard input.
 
-``sandbox.py`` starts it as ``python -m server.capture.processing.sandbox_child``, without eventlet:
-``time.sleep``, threads and sockets are those that a user's module expects.
+``sandbox.py`` starts it as ``python -m server.capture.processing.sandbox_child``. It runs without
+eventlet: ``time.sleep``, threads and sockets behave as a user's module expects.
 """
 
 import json
@@ -23,30 +23,30 @@ from server.config.processors import Processor
 
 __all__ = ["main"]
 
-# The server and its cameras come first when there is not enough for all.
+# On a busy machine the server and its cameras take precedence.
 NICENESS = 10
 
 
 def main() -> None:
-    """Load what the first message names, and work on pictures until the server wants no more."""
+    """Load the processors in the first message, then process pictures until the server is done."""
     link = _take_over_streams()
     try:
         os.nice(NICENESS)
     except OSError:
-        pass  # Where a service manager forbids it, all are equal.
+        pass  # A service manager may forbid it.
     try:
-        order = link.receive(None)
-        assert order is not None
-        assert order.kind is Kind.PREPARE
-        _Worker(link, json.loads(order.payload)).serve()
+        message = link.receive(None)
+        assert message is not None
+        assert message.kind is Kind.PREPARE
+        _Worker(link, json.loads(message.payload)).serve()
     except (EOFError, OSError):
-        pass  # The server wants no more, or is gone.
-    # Without waiting for threads of the user's.
+        pass  # The server closed the connection, or is gone.
+    # Do not wait for users' threads.
     os._exit(0)
 
 
 def _take_over_streams() -> Link:
-    """Free the standard streams, which carry the link and the lifeline, for what users print."""
+    """Move link and lifeline off the standard streams, so that users' code can print."""
     link, lifeline = os.dup(0), os.dup(1)
     nothing = os.open(os.devnull, os.O_RDONLY)
     os.dup2(nothing, 0)
@@ -58,54 +58,54 @@ def _take_over_streams() -> Link:
 
 
 class _Worker:
-    def __init__(self, link: Link, order: dict[str, Any]) -> None:
+    def __init__(self, link: Link, setup: dict[str, Any]) -> None:
         self._link = link
         self._input: mmap.mmap | None = None
         self._writer = Writer()
         self._pid = os.getpid()
-        processors = [(index, Processor(**fields)) for index, fields in order["processors"]]
-        self._chain = ProcessorRunner(processors, order["camera"], order["title"])
+        processors = [(index, Processor(**fields)) for index, fields in setup["processors"]]
+        self._runner = ProcessorRunner(processors, setup["camera"], setup["title"])
 
     def serve(self) -> None:
-        """Work until the server closes the connection, which raises."""
-        self._link.send(Kind.PREPARED, json.dumps(list(self._chain.errors.items())).encode())
+        """Process pictures until the server closes the connection, which raises."""
+        self._link.send(Kind.PREPARED, json.dumps(list(self._runner.errors.items())).encode())
         while True:
             message = self._link.receive(None)
             assert message is not None
-            self._work(message)
+            self._process(message)
 
-    def _work(self, message: Message) -> None:
+    def _process(self, message: Message) -> None:
         if message.fd >= 0:
             self._input = mmap.mmap(message.fd, os.fstat(message.fd).st_size)
             os.close(message.fd)
-        wanted = json.loads(message.payload)
-        image, outcomes = self._chain.run(
-            self._copy(wanted["height"], wanted["width"]),
-            Facts(*wanted["facts"]),
-            wanted["places"],
-            self._enter,
+        request = json.loads(message.payload)
+        image, outcomes = self._runner.run(
+            self._copy(request["height"], request["width"]),
+            Facts(*request["facts"]),
+            request["places"],
+            self._mark_running,
         )
         if os.getpid() != self._pid:
-            # A function has forked, and returned twice: one answer a picture, and from here none.
+            # A function has forked and returned in both processes; only the parent answers.
             os._exit(0)
-        self._enter(-1)
+        self._mark_running(-1)
         height, width = image.shape[:2]
-        slot, fd = self._writer.write(image, wanted["slot"])
-        said = {"slot": slot, "height": height, "width": width, "outcomes": outcomes}
+        slot, fd = self._writer.write(image, request["slot"])
+        answer = {"slot": slot, "height": height, "width": width, "outcomes": outcomes}
         try:
-            self._link.send(Kind.PROCESSED, json.dumps(said).encode(), fd)
+            self._link.send(Kind.PROCESSED, json.dumps(answer).encode(), fd)
         finally:
             if fd >= 0:
                 os.close(fd)
 
     def _copy(self, height: int, width: int) -> Image:
-        """Return the picture as one that may be drawn on, and kept: it is used for no other."""
+        """Return a copy of the picture, which processors may draw on and keep."""
         assert self._input is not None
         there = np.frombuffer(self._input, np.uint8, height * width * 3, HEAD_BYTES)
         return there.reshape(height, width, 3).copy()
 
-    def _enter(self, index: int) -> None:
-        """Have the server see which processor is at work."""
+    def _mark_running(self, index: int) -> None:
+        """Show the server which processor is running."""
         assert self._input is not None
         self._input[0] = index + 1
 

@@ -1,4 +1,4 @@
-"""How a camera hangs: its picture turned, mirrored and cut to what matters."""
+"""Rotates, mirrors and crops a camera's pictures."""
 
 from dataclasses import dataclass
 from typing import Literal, TypeAlias, get_args
@@ -17,11 +17,11 @@ Crop: TypeAlias = tuple[float, float, float, float]
 """Left edge, top edge, width and height, as shares of the picture."""
 
 MIN_SIDE = 16
-"""What a crop leaves at least of each side, in pixels, where there is so much."""
+"""The shortest side that a crop leaves, in pixels, unless the picture itself is smaller."""
 
 WHOLE: Crop = (0.0, 0.0, 1.0, 1.0)
 
-# What shares may add up to beyond 1: they come as decimals, over JSON.
+# By how much shares may exceed 1 in sum: they are decimals from JSON.
 ROUNDING = 1e-6
 
 ROTATIONS = {
@@ -34,15 +34,15 @@ FLIPS: dict[str, int] = {"horizontal": 1, "vertical": 0, "both": -1}
 
 @dataclass(frozen=True, slots=True)
 class Transform:
-    """Turns a picture, then mirrors it, then cuts it.
+    """Rotates a picture, then mirrors it, then crops it.
 
     Attributes:
         rotate: Clockwise, in degrees: 0, 90, 180 or 270.
-        mirror: What is swapped after rotating.
-        crop: What remains, as shares of the picture after rotating and mirroring.
+        mirror: Applied after rotating.
+        crop: The part to keep, as shares of the picture after rotating and mirroring.
 
     Raises:
-        ValueError: If a value is none of these, or the crop reaches out of the picture.
+        ValueError: If a value is invalid, or the crop extends beyond the picture.
     """
 
     rotate: int = 0
@@ -61,35 +61,35 @@ class Transform:
 
     @property
     def identity(self) -> bool:
-        """Whether it leaves every picture as it is."""
+        """Whether it leaves pictures unchanged."""
         return self.rotate == 0 and self.mirror == "none" and self.crop == WHOLE
 
     def size_after(self, width: int, height: int) -> tuple[int, int]:
-        """Return width and height, in pixels, of what becomes of a picture of this size."""
-        left, top, right, bottom = self._cut(width, height)
+        """Return the width and height of the result for a picture of this size, in pixels."""
+        left, top, right, bottom = self._crop_box(width, height)
         return right - left, bottom - top
 
     def apply(self, image: Image) -> Image:
-        """Return the picture as it is to be shown; blocks for about a millisecond at 720p.
+        """Return the transformed picture; blocks for about a millisecond at 720p.
 
         Args:
             image: Pixels as uint8, shape (height, width, 3); not written to.
 
         Returns:
-            Contiguous pixels: new ones, or the given ones if nothing was to be done.
+            Contiguous pixels: new ones, or the given ones if there is nothing to do.
         """
         if self.identity:
             return np.ascontiguousarray(image)
-        # Cut first, as that leaves less to turn.
-        image = self._cut_out(image)
+        # Crop first, which leaves less to rotate.
+        image = self._crop_original(image)
         if self.rotate:
             image = cv2.rotate(image, ROTATIONS[self.rotate])  # type: ignore[assignment]
         if self.mirror != "none":
             image = cv2.flip(image, FLIPS[self.mirror])  # type: ignore[assignment]
         return np.ascontiguousarray(image)
 
-    def _cut(self, width: int, height: int) -> tuple[int, int, int, int]:
-        """Return left, top, right and bottom of the crop in a turned picture, in pixels."""
+    def _crop_box(self, width: int, height: int) -> tuple[int, int, int, int]:
+        """Return left, top, right and bottom of the crop in the rotated picture, in pixels."""
         if self.rotate in (90, 270):
             width, height = height, width
         x, y, share_x, share_y = self.crop
@@ -97,17 +97,17 @@ class Transform:
         top, bottom = _span(y, share_y, height)
         return left, top, right, bottom
 
-    def _cut_out(self, image: Image) -> Image:
-        """Return the part of the untouched picture that turning and mirroring makes the crop."""
+    def _crop_original(self, image: Image) -> Image:
+        """Return the part of the original that becomes the crop after rotating and mirroring."""
         height, width = image.shape[:2]
-        left, top, right, bottom = self._cut(width, height)
-        turned_width, turned_height = (
+        left, top, right, bottom = self._crop_box(width, height)
+        rotated_width, rotated_height = (
             (height, width) if self.rotate in (90, 270) else (width, height)
         )
         if self.mirror in ("horizontal", "both"):
-            left, right = turned_width - right, turned_width - left
+            left, right = rotated_width - right, rotated_width - left
         if self.mirror in ("vertical", "both"):
-            top, bottom = turned_height - bottom, turned_height - top
+            top, bottom = rotated_height - bottom, rotated_height - top
         if self.rotate == 90:
             left, top, right, bottom = top, height - right, bottom, height - left
         elif self.rotate == 180:
@@ -118,7 +118,7 @@ class Transform:
 
 
 def _span(start: float, share: float, side: int) -> tuple[int, int]:
-    """Return begin and end, in pixels, of a share of a side; never less than is useful."""
+    """Return start and end of a share of a side, in pixels, at least :data:`MIN_SIDE` long."""
     low = round(start * side)
     high = min(side, round((start + share) * side))
     least = min(MIN_SIDE, side)

@@ -1,4 +1,4 @@
-"""What the test pattern does to its picture, as the electronics and the lens of a camera would."""
+"""The test pattern's picture controls, which imitate a camera's electronics and lens."""
 
 from dataclasses import dataclass, replace
 
@@ -12,20 +12,20 @@ from server.capture.frames.frame import Image
 __all__ = ["Adjustment"]
 
 DAYLIGHT_K = 6500.0
-"""The light that the pattern is painted in."""
+"""The colour temperature at which the pattern is neutral."""
 
 AUTO_IS_ON = "Automatic white balance is on"
 
 
 @dataclass(frozen=True, slots=True)
 class Adjustment:
-    """Values of the pattern's controls; as they are, they change nothing and cost nothing.
+    """Values of the pattern's controls. The defaults change nothing and cost nothing.
 
     Attributes:
         brightness: -100 to 100.
         contrast: 0 to 200, in percent.
-        auto_white_balance: Whether the colours come out as they were painted.
-        white_balance: Which light is taken for white while that is off, in kelvin.
+        auto_white_balance: Whether colours stay as painted.
+        white_balance: The light taken as white while that is off, in kelvin.
         zoom: 100 to 400, in percent.
     """
 
@@ -37,25 +37,44 @@ class Adjustment:
 
     @property
     def controls(self) -> tuple[ControlInfo, ...]:
-        """What can be set, and what holds."""
+        """The controls with their current values."""
         auto = self.auto_white_balance
         return (
             ControlInfo(
-                *("brightness", "Brightness", "range", "Colour", 0.0, self.brightness),
+                name="brightness",
+                title="Brightness",
+                kind="range",
+                group="Colour",
+                default=0.0,
+                value=self.brightness,
                 min=-100.0,
                 max=100.0,
             ),
             ControlInfo(
-                *("contrast", "Contrast", "range", "Colour", 100.0, self.contrast),
+                name="contrast",
+                title="Contrast",
+                kind="range",
+                group="Colour",
+                default=100.0,
+                value=self.contrast,
                 max=200.0,
                 unit="%",
             ),
             ControlInfo(
-                "auto_white_balance", "Automatic white balance", "switch", "Colour", True, auto
+                name="auto_white_balance",
+                title="Automatic white balance",
+                kind="switch",
+                group="Colour",
+                default=True,
+                value=auto,
             ),
             ControlInfo(
-                *("white_balance", "White balance", "range", "Colour"),
-                *(DAYLIGHT_K, self.white_balance),
+                name="white_balance",
+                title="White balance",
+                kind="range",
+                group="Colour",
+                default=DAYLIGHT_K,
+                value=self.white_balance,
                 min=2500.0,
                 max=10500.0,
                 step=100.0,
@@ -64,7 +83,12 @@ class Adjustment:
                 note=AUTO_IS_ON if auto else "",
             ),
             ControlInfo(
-                *("zoom", "Zoom", "range", "Lens", 100.0, self.zoom),
+                name="zoom",
+                title="Zoom",
+                kind="range",
+                group="Lens",
+                default=100.0,
+                value=self.zoom,
                 min=100.0,
                 max=400.0,
                 step=5.0,
@@ -79,7 +103,7 @@ class Adjustment:
         return (self.brightness, self.contrast, self.zoom, neutral) == (0, 100, 100, True)
 
     def with_value(self, name: str, value: Value) -> "Adjustment":
-        """Return it with one value changed; the caller knows that the value fits."""
+        """Return a copy with one value changed; the caller has validated it."""
         return replace(self, **{name: value})  # type: ignore[arg-type]
 
     def apply(self, image: Image) -> Image:
@@ -94,7 +118,7 @@ class Adjustment:
         return cv2.LUT(image, self._table())  # type: ignore[return-value]
 
     def _table(self) -> NDArray[np.uint8]:
-        """Return what becomes of each value of blue, green and red; shape (1, 256, 3)."""
+        """Return the new value of each value of blue, green and red; shape (1, 256, 3)."""
         levels = np.arange(256.0)[:, None]
         warmth = 0.0 if self.auto_white_balance else (self.white_balance - DAYLIGHT_K) / 8000
         levels = levels * np.array([1 - warmth, 1.0, 1 + warmth])

@@ -1,10 +1,10 @@
-"""A source in this process, for what can neither hang nor crash."""
+"""Reads a source in this process; for sources that can neither hang nor crash."""
 
 import time
 from collections.abc import Mapping
 
 from server.capture.devices.controls import ControlInfo, Value, set_controls
-from server.capture.frames.change import Change
+from server.capture.frames.change import ChangeDetector
 from server.capture.sources.reader import AT_ONCE, PATIENCE_S, Demand, Reading, is_due
 from server.capture.sources.source import Source
 
@@ -12,16 +12,16 @@ __all__ = ["LocalReader"]
 
 
 class LocalReader:
-    """Reads a source in the thread that asks.
+    """Reads a source in the caller's thread.
 
     Args:
-        source: Closed with this.
+        source: The source; :meth:`close` closes it too.
     """
 
     def __init__(self, source: Source) -> None:
         self.info = source.info
         self._source = source
-        self._change = Change()
+        self._change = ChangeDetector()
         self.controls: tuple[ControlInfo, ...] = source.controls()
 
     def set_controls(self, values: Mapping[str, Value]) -> dict[str, str]:
@@ -33,18 +33,18 @@ class LocalReader:
     def read(self, demand: Demand) -> Reading | None:
         """Grab pictures until one is due, and decode only that one; see :class:`Reader`."""
         deadline = time.monotonic() + PATIENCE_S
-        passed: Reading | None = None
-        while time.monotonic() < deadline and (self._source.grab() or self._is_asked(demand)):
+        skipped: Reading | None = None
+        while time.monotonic() < deadline and (self._source.grab() or self._is_requested(demand)):
             at_unix = time.time()
             if is_due(demand):
                 picture = self._source.retrieve(demand.jpeg_up_to(), demand.pixels_from())
                 if not demand.changed or self._change.is_worth_sending(picture):
                     return Reading(picture, at_unix)
-            passed = Reading(None, at_unix)
-        return passed
+            skipped = Reading(None, at_unix)
+        return skipped
 
-    def _is_asked(self, demand: Demand) -> bool:
-        """Return whether a picture is wanted out of turn, and can be made."""
+    def _is_requested(self, demand: Demand) -> bool:
+        """Return whether a picture is requested out of turn, and can be made."""
         return self.info.on_request and demand.due() == AT_ONCE
 
     def close(self) -> None:

@@ -1,4 +1,4 @@
-"""What a camera wants of its source, and how it is told what there is."""
+"""The interface between a camera and its source: what it requests and what it gets."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -12,21 +12,20 @@ from server.capture.frames.info import SourceInfo
 __all__ = ["AT_ONCE", "PATIENCE_S", "Demand", "Reader", "Reading", "is_due", "read_and_compare"]
 
 PATIENCE_S = 0.2
-"""How long :meth:`Reader.read` may take while there is nothing, so that a camera can be stopped."""
+"""How long :meth:`Reader.read` waits for a picture, so that a camera can be stopped."""
 
 AT_ONCE = float("-inf")
 
 
 class Demand(NamedTuple):
-    """What a camera wants next; asked natively and anew, so that a change counts during a read.
+    """What a camera wants next. Called natively for each picture, so changes apply during a read.
 
     Attributes:
-        due: When a picture is next wanted, in monotonic seconds; infinite while nobody watches,
-            and :data:`AT_ONCE` also out of turn, where the source can make one.
-        jpeg_up_to: The highest quality, 1 to 100, at which the source's own JPEG will do.
-        pixels_from: The least width at which the pixels of such a JPEG are wanted beside it; 0
-            where they are not.
-        changed: Whether a picture that shows nothing new is wanted once a second only.
+        due: When the next picture is wanted, in monotonic seconds; infinite while nobody watches,
+            and :data:`AT_ONCE` for a picture out of turn, if the source can make one.
+        jpeg_up_to: The highest quality, 1 to 100, at which the source's own JPEG is accepted.
+        pixels_from: The minimum width at which a JPEG's pixels are wanted too; 0 for no pixels.
+        changed: Whether to skip pictures that show nothing new, except one each second.
     """
 
     due: Callable[[], float]
@@ -36,10 +35,10 @@ class Demand(NamedTuple):
 
 
 class Reading(NamedTuple):
-    """What a source brought.
+    """The result of a read.
 
     Attributes:
-        picture: The newest; None if there were pictures, but none was due, and none was decoded.
+        picture: The newest; None if pictures arrived but none was due, so none was decoded.
         at_unix: When it was captured, in Unix seconds.
     """
 
@@ -50,33 +49,34 @@ class Reading(NamedTuple):
 class Reader(Protocol):
     """A source as its camera reads it. Every method blocks and is called natively, by one caller.
 
-    A live source is read on at its own pace, whatever is wanted: nothing may grow old in a driver.
+    A live source is read at its own rate, even if no picture is wanted, so that no picture grows
+    old in a driver.
     """
 
     info: SourceInfo
 
     @property
     def controls(self) -> tuple[ControlInfo, ...]:
-        """What the source lets one set, and what holds since it was opened or last set."""
+        """The source's controls, with the values since it was opened or last set."""
 
     def set_controls(self, values: Mapping[str, Value]) -> dict[str, str]:
-        """Set several controls in the right order; ``info`` and ``controls`` are new after it.
+        """Set several controls in the right order; this updates ``info`` and ``controls``.
 
         Returns:
-            By name, what the source did not take, and what it keeps instead.
+            By name, why the source rejected a value and what it keeps instead.
 
         Raises:
-            ControlError: If the source gives no answer; it may yet set them.
+            ControlError: If the source does not answer in time; it may still set them.
             SourceEnded: As in :meth:`read`.
             SourceError: As in :meth:`read`.
         """
 
     def read(self, demand: Demand) -> Reading | None:
-        """Return the next picture that is due, or what else there is to say; None for nothing.
+        """Return the next picture that is due; None if nothing arrived.
 
         Raises:
             PictureError: If a picture cannot be decoded; the next one may be.
-            SourceEnded: If there will be none, and that is as it should be.
+            SourceEnded: If the source ended normally.
             SourceError: If the source is lost; says why.
         """
 
@@ -85,7 +85,7 @@ class Reader(Protocol):
 
 
 def is_due(demand: Demand) -> bool:
-    """Return whether a picture that is there now is wanted."""
+    """Return whether a picture that arrives now is wanted."""
     return time.monotonic() >= demand.due()
 
 

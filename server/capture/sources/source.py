@@ -1,4 +1,4 @@
-"""What a source is, and the way to open one."""
+"""The interface of a source, and the function that opens one."""
 
 from typing import Protocol
 
@@ -16,26 +16,26 @@ __all__ = ["Source", "open_source", "why_missing"]
 class Source(Protocol):
     """Where pictures come from. Every method blocks and is called natively, by one caller.
 
-    What is in a camera's hands is a :class:`server.capture.sources.reader.Reader`.
+    Cameras use sources through a :class:`server.capture.sources.reader.Reader`.
     """
 
     info: SourceInfo
 
     def grab(self) -> bool:
-        """Wait for the next picture; False means none yet, ask again.
+        """Wait for the next picture; return False if there is none yet.
 
         Raises:
-            SourceEnded: If there will be none, and that is as it should be.
+            SourceEnded: If the source ended normally.
             SourceError: If the source is lost; says why.
         """
 
     def retrieve(self, jpeg_up_to: int = 0, pixels_from: int = 0) -> Picture:
-        """Return the picture last grabbed; to decode it is the costly part.
+        """Return the last grabbed picture; decoding is the costly part.
 
         Args:
-            jpeg_up_to: The highest JPEG quality at which the source's own JPEG will do, from 0,
-                when pixels are needed, to 100.
-            pixels_from: The least width at which its pixels are wanted beside it; 0 for none.
+            jpeg_up_to: The highest quality at which the source's own JPEG is accepted, 1 to 100; 0
+                if pixels are needed.
+            pixels_from: The minimum width at which a JPEG's pixels are wanted too; 0 for none.
 
         Raises:
             PictureError: If it cannot be decoded; the next one may be.
@@ -43,17 +43,17 @@ class Source(Protocol):
         """
 
     def controls(self) -> tuple[ControlInfo, ...]:
-        """Return what can be set now, in the order in which several are to be set."""
+        """Return the controls, in the order in which several must be set."""
 
     def set_control(self, name: str, value: Value) -> Value:
-        """Set a control between two pictures; return the value that holds now.
+        """Set a control between two pictures; return its new value.
 
         Args:
-            name: Of one of :meth:`controls`.
+            name: The name of one of :meth:`controls`.
             value: As :meth:`ControlInfo.fit` returns it.
 
         Raises:
-            ControlError: If it is not taken; says what holds instead.
+            ControlError: If the value is rejected; says which value the source keeps.
         """
 
     def close(self) -> None:
@@ -64,7 +64,7 @@ def open_source(address: Address, name: str, timeout_s: float) -> Source:
     """Open the source at ``address``; blocks for up to about ``timeout_s`` seconds.
 
     Args:
-        address: Where it is.
+        address: The source's address.
         name: The camera's name, which the test pattern shows.
         timeout_s: How long a network source may take to open and, later, to deliver.
 
@@ -82,7 +82,7 @@ def open_source(address: Address, name: str, timeout_s: float) -> Source:
 
 
 def why_missing(address: Address) -> str:
-    """Return what to say of a device or file that is not there; nothing if it is. Opens nothing."""
+    """Return the error message if a device or file is missing, else nothing. Opens nothing."""
     if address.scheme == "device":
         return why_no_device(int(address.target))
     if address.scheme == "file":

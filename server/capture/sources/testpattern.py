@@ -1,10 +1,10 @@
 """A synthetic camera: pleasant to look at, and readable by machines.
 
-It shows its name, a clock that a person can read and things that move at a known pace, so that
-judder, delay and loss can be seen with the naked eye. For machines the time of rendering is burned
-in as a strip of :data:`CELLS` square cells: 48 bits of Unix time in milliseconds, most significant
-first, then 8 bits of checksum, the XOR of the six bytes; white is 1, black is 0. The side of a
-cell is ``width // 64``, the strip starts at ``x = y = 4 * side``, and :func:`read_time` reads it.
+It shows its name, a clock and shapes that move at a known speed, so that people can see judder,
+delay and loss. For machines the time of rendering is burned in as a strip of :data:`CELLS` square
+cells: 48 bits of Unix time in milliseconds, most significant first, then 8 bits of checksum, the
+XOR of the six bytes; white is 1, black is 0. The side of a cell is ``width // 64``, the strip
+starts at ``x = y = 4 * side``, and :func:`read_time` reads it.
 """
 
 import ctypes
@@ -29,11 +29,11 @@ __all__ = ["CELLS", "TestPattern", "read_time"]
 CELLS = 56
 TIME_BYTES = 6
 
-# Backdrops that differ in their noise; pictures kept of each, for those who still look at one.
+# The number of backdrops, which differ in their noise, and of reusable pictures kept for each.
 NOISES = 4
 SHEETS = 4
 
-# What its size can be set to, besides the one it has from the start.
+# The sizes it can be set to, besides its initial one.
 SIZES = ((320, 180), (640, 360), (1280, 720), (1920, 1080))
 
 # Colours in BGR.
@@ -56,7 +56,7 @@ SWATCHES = (
 
 
 class Options(TypedDict, total=False):
-    """What can follow ``test:?``."""
+    """The options after ``test:?``."""
 
     size: tuple[int, int]
     fps: float
@@ -74,7 +74,7 @@ class TestPattern:
             Noise makes JPEG bigger, as a dim room does.
     """
 
-    __test__ = False  # The name begins like a test class's; pytest shall not collect it.
+    __test__ = False  # The name looks like a test class; pytest must not collect it.
 
     def __init__(
         self, name: str, size: tuple[int, int] = (1280, 720), fps: float = 30.0, noise: float = 0.0
@@ -98,7 +98,7 @@ class TestPattern:
 
     @staticmethod
     def read_options(options: Mapping[str, str]) -> Options:
-        """Return the constructor's arguments for options that ``config/address.py`` checked."""
+        """Return the constructor's arguments for options validated by ``config/address.py``."""
         read: Options = {}
         if "size" in options:
             width, _, height = options["size"].partition("x")
@@ -117,34 +117,34 @@ class TestPattern:
         return due
 
     def retrieve(self, _jpeg_up_to: int = 0, _pixels_from: int = 0) -> Image:
-        """Render the picture of this moment."""
+        """Render the picture for the current time."""
         return self.render(time.time())
 
     def close(self) -> None:
         """Do nothing: there is nothing to release."""
 
     def render(self, at_unix: float) -> Image:
-        """Return the picture of the moment ``at_unix``, in Unix seconds."""
+        """Return the picture for the time ``at_unix``, in Unix seconds."""
         image, shown = next(self._canvases).clean()
         self._draw_sweep(image, at_unix)
         self._draw_runner(image, at_unix)
         self._draw_clock(image, at_unix)
         if not self._adjustment.identity:
             image = shown = self._adjustment.apply(image)
-        _burn_time(image, at_unix)  # Last: it is to be read however the picture is adjusted.
+        _burn_time(image, at_unix)  # Last, so that no adjustment makes it unreadable.
         shown.flags.writeable = False
         return shown
 
     def controls(self) -> tuple[ControlInfo, ...]:
-        """Return what can be set: a camera without hardware, to try everything with."""
+        """Return the controls, which let people try everything without hardware."""
         sizes = sorted({*SIZES, self._first_size})
         size = ControlInfo(
-            "size",
-            "Size",
-            "choice",
-            "Picture",
-            _show_size(self._first_size),
-            _show_size((self.info.width, self.info.height)),
+            name="size",
+            title="Size",
+            kind="choice",
+            group="Picture",
+            default=_show_size(self._first_size),
+            value=_show_size((self.info.width, self.info.height)),
             options=tuple(map(_show_size, sizes)),
         )
         return (size, *self._adjustment.controls)
@@ -153,7 +153,7 @@ class TestPattern:
         """Set a control from the next picture on.
 
         Raises:
-            ControlError: If there is no such control, or not now.
+            ControlError: If there is no such control, or it cannot be set now.
         """
         find_control(self.controls(), name)
         if name == "size":
@@ -164,7 +164,7 @@ class TestPattern:
         return value
 
     def _find_moving(self) -> list[tuple[slice, slice]]:
-        """Return where anything is ever drawn, but for the burned-in time, which covers its own."""
+        """Return the areas drawn on; not the burned-in time, which covers its own area."""
         width, height = self.info.width, self.info.height
         x, y = self._center
         reach = round(230 * self._unit) + 2
@@ -180,7 +180,7 @@ class TestPattern:
         return self.info.width // 2, int(self.info.height * 0.49)
 
     def _paint_backdrop(self, name: str) -> Image:
-        """Paint what never moves: water, ring, swatches and the name."""
+        """Paint the static parts: water, ring, swatches and the name."""
         width, height, unit = self.info.width, self.info.height, self._unit
         depth = np.linspace(0, 1, height)[:, None]
         rows = (np.array(SHALLOW) * (1 - depth) + np.array(DEEP) * depth).astype(np.uint8)
@@ -253,7 +253,7 @@ class TestPattern:
         colour: tuple[int, int, int],
         weight: int = 400,
     ) -> None:
-        """Write a centred line; digits are as wide as each other, so a clock does not tremble."""
+        """Write a centred line; all digits have the same width, so a clock does not jitter."""
         left = self.info.width // 2 - self._width_of(text, size, weight) // 2
         place = left, round(baseline)
         cv2.putText(image, text, place, colour, self._face, self._pixels(size), weight)
@@ -269,13 +269,13 @@ class TestPattern:
 
 
 class _Canvas:
-    """A backdrop to draw on; what was drawn on is wiped and used anew when nobody looks any more.
+    """A backdrop to draw on; pictures are wiped and reused when nothing refers to them any more.
 
-    A copy of the whole backdrop for each picture would cost more than all that is drawn on it.
+    Copying the whole backdrop for each picture would cost more than all the drawing.
 
     Args:
         backdrop: uint8, shape (height, width, 3).
-        moving: The parts of it that are drawn on.
+        moving: The areas that are drawn on.
     """
 
     def __init__(self, backdrop: Image, moving: list[tuple[slice, slice]]) -> None:
@@ -284,7 +284,7 @@ class _Canvas:
         self._sheets: list[tuple[Image, weakref.ref[Any]]] = []
 
     def clean(self) -> tuple[Image, Image]:
-        """Return a picture like the backdrop twice: to draw on, and to show."""
+        """Return a clean copy of the backdrop as two views: one to draw on, one to show."""
         free = (at for at, (_, shown) in enumerate(self._sheets) if shown() is None)
         at = next(free, None)
         if at is not None:
@@ -293,7 +293,7 @@ class _Canvas:
                 image[part] = self._backdrop[part]
         else:
             image = self._backdrop.copy()
-        # Whatever is cut out of the shown picture keeps this alive, and so the picture whole.
+        # Any slice of the shown picture keeps this block alive, so the picture is not reused.
         block = (ctypes.c_uint8 * image.size).from_buffer(image.data)
         shown: Image = np.frombuffer(memoryview(block), np.uint8).reshape(image.shape)
         shown.flags.writeable = False
@@ -307,8 +307,8 @@ def _show_size(size: tuple[int, int]) -> str:
 
 
 def _with_noise(image: Image, strength: float) -> list[Image]:
-    """Return the image with other noise each time: shown in turn it looks fresh, and is free."""
-    # Not numpy's: its generators take a lock that is green here, on a native thread.
+    """Return copies of the image with different noise; cycling through them looks random."""
+    # Not numpy's: its generators take a lock, which would be green on this native thread.
     cv2.setRNGSeed(1)
     noise = np.empty((image.shape[0], image[0].size), np.int16)
     cv2.randn(noise, 0.0, 255 * strength)  # type: ignore[call-overload]
@@ -327,7 +327,7 @@ def _burn_time(image: Image, at_unix: float) -> None:
 
 
 def read_time(image: Image) -> float | None:
-    """Return the burned-in time in Unix seconds, or None if there is none to be read."""
+    """Return the burned-in time in Unix seconds, or None if it cannot be read."""
     height, width = image.shape[:2]
     side = width // 64
     center = 4 * side + side // 2

@@ -1,6 +1,6 @@
 """Files and network streams, read by FFmpeg through OpenCV.
 
-Time-outs are passed at open, the only moment FFmpeg's are read.
+Time-outs are passed when opening, because FFmpeg ignores later changes.
 """
 
 import http.client
@@ -25,19 +25,19 @@ DEFAULT_PORTS = {"rtsp": 554, "rtsps": 322, "http": 80, "https": 443}
 # OpenCV's documentation of VideoCaptureProperties: "fetching undecoded RAW video streams".
 AS_SENT_BY_FFMPEG = (cv2.CAP_PROP_FORMAT, -1.0)
 
-# What a jump in a file's time stamps may be before it counts as damage, in seconds.
-LONGEST_FILE_GAP_S = 30.0
+# A longer jump between a file's time stamps counts as damage.
+MAX_FILE_GAP_S = 30.0
 
 
 class FileVideo(Video):
-    """A video file, played at its own pace.
+    """A video file, played at its own rate.
 
     Args:
-        path: Of any file that FFmpeg reads.
-        loop: Whether to begin again at its end.
+        path: Any file that FFmpeg can read.
+        loop: Whether to start over at its end.
 
     Raises:
-        SourceError: If it is missing, unreadable or no video.
+        SourceError: If it is missing, unreadable or not a video.
     """
 
     def __init__(self, path: str, loop: bool) -> None:
@@ -60,7 +60,7 @@ class FileVideo(Video):
         return capture
 
     def grab(self) -> bool:
-        """Step to the next picture, then wait until its time has come."""
+        """Step to the next picture, then wait until it is due."""
         if not self._waiting:
             self._step()
             self._waiting = True
@@ -75,9 +75,8 @@ class FileVideo(Video):
         self._grabbed = True
         position_s = self._capture.get(cv2.CAP_PROP_POS_MSEC) / 1000
         step_s = 0.0 if self._position_s is None else position_s - self._position_s
-        if (
-            not 0 < step_s < LONGEST_FILE_GAP_S
-        ):  # The first picture, a new round, or a damaged file.
+        # Out of this range it is the first picture, a new round or a damaged file.
+        if not 0 < step_s < MAX_FILE_GAP_S:
             step_s = 1 / (self.info.fps or 25.0)
         self._position_s = position_s
         self._pacer.schedule(step_s)
@@ -95,14 +94,14 @@ class FileVideo(Video):
 
 
 class NetworkVideo(Video):
-    """An RTSP or HTTP stream, by FFmpeg.
+    """An RTSP or HTTP stream, read by FFmpeg.
 
     Args:
-        address: With the URL; its password appears in no message.
+        address: Holds the URL; no message contains its password.
         timeout_s: How long opening, and then each read, may take.
 
     Raises:
-        SourceError: If it cannot be opened; says what the network answered.
+        SourceError: If it cannot be opened; says how the host answered.
     """
 
     def __init__(self, address: Address, timeout_s: float) -> None:
@@ -116,7 +115,7 @@ class NetworkVideo(Video):
                 timeout_ms,
                 cv2.CAP_PROP_READ_TIMEOUT_MSEC,
                 timeout_ms,
-                # Each more would decode a picture ahead: delay, which a live stream has no use for.
+                # Each further thread decodes one picture ahead, which only adds delay.
                 cv2.CAP_PROP_N_THREADS,
                 1,
             ],
@@ -133,12 +132,12 @@ class NetworkVideo(Video):
 
 
 def why_no_file(path: str) -> str:
-    """Return what to say of a file that is not there; nothing if it is."""
+    """Return the error message if a file is missing, else nothing."""
     return "" if Path(path).is_file() else f"there is no file {path}"
 
 
 def _why_not_url(url: str, timeout_s: float) -> str:
-    """Return what the network says about a URL that FFmpeg could not open, in plain words."""
+    """Return the reason why FFmpeg could not open a URL, found by connecting to its host."""
     parts = urlsplit(url)
     scheme, host = parts.scheme.lower(), parts.hostname or ""
     port = parts.port or DEFAULT_PORTS[scheme]
@@ -155,28 +154,28 @@ def _why_not_url(url: str, timeout_s: float) -> str:
         try:
             status = _http_status(connection, parts) if scheme == "http" else None
         except TimeoutError:
-            return f"{host}:{port} takes the connection, but says nothing for {timeout_s:g} s"
+            return f"{host}:{port} accepts the connection, but sends nothing for {timeout_s:g} s"
     if status:
         return f"{host}:{port} answers {status}"
     return f"{host}:{port} answers, but sends no video that FFmpeg can read"
 
 
 def _http_status(connection: Any, parts: SplitResult) -> str | None:
-    """Return the status that a GET is refused with, or None if it is not refused.
+    """Return the error status that a GET receives, or None.
 
     Raises:
-        TimeoutError: If no answer comes.
+        TimeoutError: If there is no response.
     """
-    asking = http.client.HTTPConnection(parts.hostname or "", parts.port)
-    asking.sock = connection
+    request = http.client.HTTPConnection(parts.hostname or "", parts.port)
+    request.sock = connection
     path = urlunsplit(("", "", parts.path or "/", parts.query, ""))
     headers = {}
     if parts.username is not None:
         person = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
         headers["Authorization"] = "Basic " + b64encode(person.encode()).decode()
     try:
-        asking.request("GET", path, headers=headers)
-        answer = asking.getresponse()
+        request.request("GET", path, headers=headers)
+        answer = request.getresponse()
     except TimeoutError:
         raise
     except (OSError, ValueError, http.client.HTTPException):

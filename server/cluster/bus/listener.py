@@ -84,7 +84,7 @@ class Listener:
             self.junk[channel] += 1
             log.debug("channel=%s junk: %s", channel, error)
         except Exception:
-            # Nothing that is heard may end the hearing.
+            # A bad message must not stop the listener.
             self.junk[channel] += 1
             log.exception("channel=%s failed", channel)
 

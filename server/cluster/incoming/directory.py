@@ -67,7 +67,7 @@ class Directory:
         self._cameras: dict[str, RemoteCamera] = {}
         self._task: hub.Task | None = None
         self.refused = 0
-        """How often a camera was passed over because there are too many or its name is ours."""
+        """How often a camera was skipped because there are too many or its name is ours."""
 
     def open(self) -> None:
         """Begin to notice who has gone."""

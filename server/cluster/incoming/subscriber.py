@@ -124,7 +124,7 @@ class Subscriber:
             subscription.close()
 
     def _is_news(self, parcel: bytes) -> bool:
-        """Return whether this looks like a newer frame; what is none must not hide one that is."""
+        """Return whether this is a newer frame; a bad message must not hide a good one."""
         try:
             node, seq, _ = peek(parcel)
             if not self._accepts(node):

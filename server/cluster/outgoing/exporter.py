@@ -186,7 +186,7 @@ class Exporter:
     # What others are told.
 
     def on_change(self, camera: str) -> None:
-        """Have a camera's STATE told."""
+        """Publish a camera's STATE."""
         self._changed.add(camera)
         self._tell_now.set()
 

@@ -129,7 +129,7 @@ class Logins:
         return {key: _kept(login) for key, login in self._logins.items()}
 
     def take_up(self, shared: Mapping[str, list[object]]) -> None:
-        """Know exactly the logins that all nodes share; what is none of them is passed over."""
+        """Replace the logins by those that all nodes share; invalid entries are skipped."""
         logins = {}
         for key, values in shared.items():
             login = _checked(values)

@@ -93,7 +93,7 @@ def test_a_node_that_was_off_learns_what_ended(make: Callable[[], NodeOfTests]) 
 
 @pytest.mark.parametrize("junk", [b"x", b"[1]", b"{}", b"null", b"[" * 1000, b"1" * 500])
 def test_junk_is_no_login(make: Callable[[], NodeOfTests], bus: RedisServer, junk: bytes) -> None:
-    """What somebody else left there is passed over."""
+    """Entries of somebody else are skipped."""
     one = make()
     with bus.client() as client:
         client.hset("test:logins", "eve", junk)

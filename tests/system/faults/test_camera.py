@@ -179,7 +179,7 @@ def test_every_loss_has_its_name_and_its_end(
         "hangs-up": r"stream ended|cannot be reached|answers 503",
         "refuses": r"503",
         "vanishes": r"Connection refused",
-        "says-nothing": r"says nothing|did not answer|hung|answers, but sends no video",
+        "says-nothing": r"sends nothing|did not answer|hung|answers, but sends no video",
     }
     cameras = {name: make_camera() for name in said}
     server = start_server(*(f"{name}={one.url()}" for name, one in cameras.items()), *OPTIONS)

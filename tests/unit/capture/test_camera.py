@@ -35,14 +35,14 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def live(camera: Camera, source: FakeSource) -> None:
-    """Bring a camera up: one viewer, one picture."""
+    """Open a camera: one viewer, one picture."""
     camera.set_viewers(1)
     source.give()
     until(lambda: camera.state == "live")
 
 
 def test_nothing_is_opened_until_somebody_watches(make_camera: MakeCamera) -> None:
-    """A camera that nobody watches is idle and leaves its device alone."""
+    """A camera that nobody watches is idle and does not open its device."""
     camera = make_camera(FakeSource())
     settle()
 
@@ -69,7 +69,7 @@ def test_first_viewer_brings_it_up(make_camera: MakeCamera) -> None:
 
 
 def test_state_is_the_contracts() -> None:
-    """STATE has the keys of the wire contract and nothing else."""
+    """STATE has the keys of the wire protocol and no others."""
     assert set(offline_camera().describe()) == {
         *("name", "title", "state", "reason", "since", "fps"),
         *("quality", "width", "height", "source_fps", "passed_through", "viewers"),
@@ -79,7 +79,7 @@ def test_state_is_the_contracts() -> None:
 
 
 def test_unwatched_source_is_released(make_camera: MakeCamera) -> None:
-    """After the last viewer, and a while, the device is free again."""
+    """A while after the last viewer has left, the device is released."""
     source = FakeSource()
     camera = make_camera(source, release_after=0)
     live(camera, source)
@@ -111,14 +111,14 @@ def test_source_stays_for_a_while(
 
 
 def test_live_source_is_drained_unseen_and_not_decoded(make_camera: MakeCamera) -> None:
-    """While a live source lingers it is read, or its buffers grow old, but nothing is decoded."""
+    """A live source kept open without viewers is read, to empty its buffers, but not decoded."""
     source = FakeSource()
     camera = make_camera(source)
     live(camera, source)
     decoded = source.decoded
 
     camera.set_viewers(0)
-    hub.sleep(0.02)  # A read that was under way may still have been wanted.
+    hub.sleep(0.02)  # A read in progress may still have been wanted.
     source.give(*[picture()] * 5)
 
     until(lambda: source.grabs == 6)
@@ -126,12 +126,12 @@ def test_live_source_is_drained_unseen_and_not_decoded(make_camera: MakeCamera) 
 
 
 def test_file_waits_while_nobody_watches(make_camera: MakeCamera) -> None:
-    """A file loses nothing by waiting, so it is not played unseen."""
+    """A file is not played while nobody watches: it loses nothing by waiting."""
     source = FakeSource(live=False)
     camera = make_camera(source)
     live(camera, source)
     camera.set_viewers(0)
-    hub.sleep(0.03)  # The read that was under way.
+    hub.sleep(0.03)  # The read in progress.
 
     asked = source.asked
     hub.sleep(0.03)
@@ -141,7 +141,7 @@ def test_file_waits_while_nobody_watches(make_camera: MakeCamera) -> None:
 
 
 def test_frames_are_numbered_across_a_reconnect(make_camera: MakeCamera) -> None:
-    """Numbers only grow, also when the source was lost in between."""
+    """Sequence numbers only grow, even across a failure of the source."""
     first, second = FakeSource(), FakeSource()
     camera = make_camera(first, second)
     seqs: list[int] = []
@@ -160,7 +160,7 @@ def test_frames_are_numbered_across_a_reconnect(make_camera: MakeCamera) -> None
 def test_loss_and_return_are_told_once(
     make_camera: MakeCamera, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A lost camera is one notice, however often it is retried, and its return is another."""
+    """A failed camera gives one notice, however often it is retried, and its return another."""
     source = FakeSource()
     error = SourceError("no such device")
     camera = make_camera(error, error, error, source)
@@ -178,7 +178,7 @@ def test_loss_and_return_are_told_once(
 
 
 def test_retrying_says_why(make_camera: MakeCamera) -> None:
-    """While a camera is retried its reason is the source's."""
+    """While a camera is retried, its reason is the source's error."""
     camera = make_camera(SourceError("no such device"))
 
     camera.set_viewers(1)
@@ -190,7 +190,7 @@ def test_retrying_says_why(make_camera: MakeCamera) -> None:
 def test_unexpected_error_is_retried_and_logged(
     make_camera: MakeCamera, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A fault nobody foresaw does not end the camera for ever."""
+    """An unexpected error does not stop the camera for ever."""
     source = FakeSource()
     source.give()
     camera = make_camera(ZeroDivisionError("bug"), source)
@@ -202,13 +202,13 @@ def test_unexpected_error_is_retried_and_logged(
 
 
 def test_viewer_leaving_ends_the_retries(make_camera: MakeCamera) -> None:
-    """Nobody watching: nothing is retried, and the camera goes on saying that it has failed."""
+    """While nobody watches nothing is retried, and the state keeps showing the failure."""
     camera = make_camera(SourceError("gone"))
     camera.set_viewers(1)
     until(lambda: camera.state == "retrying")
 
     camera.set_viewers(0)
-    hub.sleep(0.01)  # A try that was under way.
+    hub.sleep(0.01)  # An attempt in progress.
     opened = camera._open_reader.calls  # type: ignore[attr-defined]
     hub.sleep(0.05)
 
@@ -267,7 +267,7 @@ def test_slow_source_is_not_stalled_between_two_pictures(
 
 
 def test_played_file_has_ended_until_it_is_started(make_camera: MakeCamera) -> None:
-    """The end of a file is no loss; starting the camera plays it anew."""
+    """The end of a file is not a failure; starting the camera plays it again."""
     first, second = FakeSource(live=False), FakeSource(live=False)
     camera = make_camera(first, second)
     camera.set_viewers(1)
@@ -282,7 +282,7 @@ def test_played_file_has_ended_until_it_is_started(make_camera: MakeCamera) -> N
 
 
 def test_stop_frees_the_device(make_camera: MakeCamera) -> None:
-    """When stop returns the source is closed, and it stays so although somebody watches."""
+    """When stop returns the source is closed, and stays closed although somebody watches."""
     source = FakeSource()
     camera = make_camera(source)
     live(camera, source)
@@ -297,7 +297,7 @@ def test_stop_frees_the_device(make_camera: MakeCamera) -> None:
 
 
 def test_stopped_camera_is_started(make_camera: MakeCamera) -> None:
-    """Start opens the source again for those who watch."""
+    """Start reopens the source if somebody watches."""
     source = FakeSource()
     camera = make_camera(source)
     live(camera, source)
@@ -313,10 +313,10 @@ def test_stopped_camera_is_started(make_camera: MakeCamera) -> None:
 def test_stop_does_not_wait_for_ever(
     make_camera: MakeCamera, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A source stuck in a read cannot hold the one who stops it."""
+    """A source stuck in a read does not block stop for ever."""
     monkeypatch.setattr(camera_module, "RELEASE_DEADLINE_S", 0.03)
     camera = offline_camera()
-    camera._holding = True  # As a loop that is stuck in a read leaves it.
+    camera._holding = True  # As a loop stuck in a read leaves it.
 
     camera.stop()
 
@@ -346,7 +346,7 @@ def test_fps_is_kept_on_average(
 
 
 def test_fps_above_the_sources_takes_every_picture(make_camera: MakeCamera) -> None:
-    """More than the source delivers is all of it."""
+    """A rate above the source's delivers all of its pictures."""
     source = FakeSource(fps=30)
     camera = make_camera(source, fps=60)
     camera.set_viewers(1)
@@ -372,7 +372,7 @@ def test_change_of_fps_holds_for_the_next_picture(make_camera: MakeCamera) -> No
 
 
 def test_new_viewer_does_not_wait_for_a_slow_camera(make_camera: MakeCamera) -> None:
-    """Someone who arrives is shown the source's very next picture."""
+    """A new viewer gets the source's very next picture."""
     source = FakeSource()
     camera = make_camera(source, fps=0.1)
     live(camera, source)
@@ -384,7 +384,7 @@ def test_new_viewer_does_not_wait_for_a_slow_camera(make_camera: MakeCamera) -> 
 
 
 def test_replaced_frame_is_counted(make_camera: MakeCamera) -> None:
-    """A frame that nobody took in time is a drop with its reason."""
+    """A frame that nobody took in time counts as a drop, with its reason."""
     source = FakeSource()
     camera = make_camera(source)
     camera.set_viewers(1)
@@ -395,8 +395,8 @@ def test_replaced_frame_is_counted(make_camera: MakeCamera) -> None:
     assert camera.meter.drops["replaced"] == 2
 
 
-def test_change_of_size_is_told(make_camera: MakeCamera) -> None:
-    """A source that changes its size in mid-stream changes the STATE."""
+def test_change_of_size_is_reported(make_camera: MakeCamera) -> None:
+    """If the source changes its size while streaming, STATE changes too."""
     source = FakeSource(size=(64, 48))
     camera = make_camera(source)
     live(camera, source)
@@ -411,8 +411,8 @@ def test_change_of_size_is_told(make_camera: MakeCamera) -> None:
     assert told == [(32, 24)]
 
 
-def test_changes_are_told(make_camera: MakeCamera) -> None:
-    """Whatever STATE shows is announced when it changes."""
+def test_changes_are_reported(make_camera: MakeCamera) -> None:
+    """Every change of STATE is announced."""
     camera = make_camera(FakeSource())
     told: list[dict[str, object]] = []
     camera.on_change = lambda camera: told.append(camera.describe())
@@ -427,7 +427,7 @@ def test_changes_are_told(make_camera: MakeCamera) -> None:
 
 
 def test_steady_camera_announces_nothing(make_camera: MakeCamera) -> None:
-    """Frames alone are no change of STATE."""
+    """Frames alone do not change STATE."""
     source = FakeSource()
     camera = make_camera(source)
     live(camera, source)
@@ -442,7 +442,7 @@ def test_steady_camera_announces_nothing(make_camera: MakeCamera) -> None:
 
 
 def test_close_releases_the_source(make_camera: MakeCamera) -> None:
-    """A closed camera has let go of its device, and its loop has ended."""
+    """A closed camera has released its device, and its loop has ended."""
     source = FakeSource()
     camera = make_camera(source)
     live(camera, source)
@@ -454,7 +454,7 @@ def test_close_releases_the_source(make_camera: MakeCamera) -> None:
 
 
 def test_camera_that_was_never_opened_closes() -> None:
-    """Closing before the start is no fault."""
+    """Closing before the start is not an error."""
     camera = offline_camera()
 
     assert camera.closed

@@ -1,4 +1,4 @@
-"""Cameras that nobody watches: their failures hold, and they are looked after."""
+"""Cameras that nobody watches: their failures hold, and they are checked."""
 
 import dataclasses
 import os
@@ -46,7 +46,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def make() -> Iterator[Make]:
-    """A function that makes and opens a camera at an address; all are closed at the end."""
+    """A function that creates and opens a camera at an address; all are closed at the end."""
     cameras: list[Camera] = []
 
     def make_one(
@@ -69,7 +69,7 @@ def make() -> Iterator[Make]:
 
 @pytest.fixture
 def check(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Checker]]:
-    """Have cameras checked, each by its own way to open a source."""
+    """Check cameras, each with its own way of opening a source."""
     checkers: list[Checker] = []
 
     def begin(*cameras: Camera) -> Checker:
@@ -85,14 +85,14 @@ def check(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Checker]]:
 
 
 def notices_of(camera: Camera) -> list[str]:
-    """Return a list that grows with the camera's notices."""
+    """Return a list that collects the camera's notices."""
     notices: list[str] = []
     camera.on_notice = lambda _, level, message: notices.append(f"{level}: {message}")
     return notices
 
 
 def test_check_takes_one_picture_and_closes(make: Make) -> None:
-    """A camera that works is opened for one picture, and nobody is told of anything."""
+    """A working camera is opened for one picture, without any notice."""
     source = FakeSource()
     camera = make(FakeOpener(source))
     notices = notices_of(camera)
@@ -106,7 +106,7 @@ def test_check_takes_one_picture_and_closes(make: Make) -> None:
 
 
 def test_failure_holds_until_a_check_has_a_picture(make: Make) -> None:
-    """A dead camera says so at every check, tells it once, and tells its return."""
+    """A dead camera fails every check, with one notice for the failure and one for its return."""
     error, source = SourceError("no route to it"), FakeSource()
     camera = make(FakeOpener(error, error, error, source))
     notices = notices_of(camera)
@@ -123,7 +123,7 @@ def test_failure_holds_until_a_check_has_a_picture(make: Make) -> None:
 
 
 def test_viewer_takes_over_what_a_check_has_opened(make: Make) -> None:
-    """Who begins to watch in mid-check gets its source: no second connection, and no wait."""
+    """A viewer that arrives during a check takes over its source, without a second connection."""
     source = FakeSource()
     opener = FakeOpener(source)
     camera = make(opener)
@@ -153,7 +153,7 @@ def test_viewer_need_not_wait_because_a_check_failed(make: Make) -> None:
 
 
 def test_check_of_a_camera_that_sends_nothing_ends(make: Make) -> None:
-    """Open and silent, or broken in every picture: after two read time-outs it has failed."""
+    """A camera that sends nothing, or only broken pictures, fails after two read time-outs."""
     source = FakeSource()
     camera = make(FakeOpener(source), read_timeout=1.0)
     source.give(UndecodableError(PictureError("torn")))
@@ -168,7 +168,7 @@ def test_check_of_a_camera_that_sends_nothing_ends(make: Make) -> None:
 
 
 def test_stopped_and_watched_cameras_are_not_checked(make: Make) -> None:
-    """A check is for cameras that rest; stopping one ends a check that is under way."""
+    """Only resting cameras are checked; stopping one ends a check in progress."""
     source = FakeSource()
     camera = make(FakeOpener(source))
     checking = hub.spawn(camera.check)
@@ -182,7 +182,7 @@ def test_stopped_and_watched_cameras_are_not_checked(make: Make) -> None:
 
 
 def test_silence_is_no_health_when_the_viewer_leaves(make: Make) -> None:
-    """A camera left while it is stalled is lost when its source is closed without a picture."""
+    """A camera left while stalled has failed if its source closes without another picture."""
     source = FakeSource()
     camera = make(FakeOpener(source), release_after=0.05, stall_after=0.5)
     camera.set_viewers(1)
@@ -197,7 +197,7 @@ def test_silence_is_no_health_when_the_viewer_leaves(make: Make) -> None:
 
 
 def test_file_is_looked_for_and_not_opened(make: Make, tmp_path: Path) -> None:
-    """Whether a file is there is seen without opening it; so it is with a device."""
+    """A file or device is checked without opening it."""
     clip = tmp_path / "clip.mp4"
     opener = FakeOpener(FakeSource())
     camera = make(opener, f"file:{clip}")
@@ -214,7 +214,7 @@ def test_file_is_looked_for_and_not_opened(make: Make, tmp_path: Path) -> None:
 
 
 def test_device_that_is_missing_is_told_without_opening_one(make: Make) -> None:
-    """The light of a device stays off: only its path is looked at."""
+    """A device's light stays off: only its path is checked."""
     opener = FakeOpener(FakeSource())
     camera = make(opener, "device:63")
 
@@ -226,7 +226,7 @@ def test_device_that_is_missing_is_told_without_opening_one(make: Make) -> None:
 
 
 def test_failure_of_another_kind_is_not_mended_by_a_look(make: Make, tmp_path: Path) -> None:
-    """That a file is there does not make it one that can be played."""
+    """An existing file that could not be played keeps its failure."""
     clip = tmp_path / "clip.mp4"
     clip.touch()
     camera = make(FakeOpener(SourceError("holds no video")), f"file:{clip}")
@@ -240,7 +240,7 @@ def test_failure_of_another_kind_is_not_mended_by_a_look(make: Make, tmp_path: P
 
 
 def test_one_camera_is_checked_at_a_time(make: Make, check: Callable[..., Checker]) -> None:
-    """Of several cameras no two are open at once, and each has its turn again and again."""
+    """No two cameras are open at once, and each is checked again and again."""
     sources = {f"cam-{number}": FakeSource() for number in range(4)}
     inside: set[str] = set()
     most = 0
@@ -310,7 +310,7 @@ def take_picture(reader: IsolatedReader) -> object:
 
 
 def test_process_of_a_check_serves_the_next_one() -> None:
-    """One child serves source after source, and delivers of each; the end ends it."""
+    """One child serves several sources in turn; closing the checker ends it."""
     spare = Spare()
     pids = set()
     for _ in range(3):
@@ -326,7 +326,7 @@ def test_process_of_a_check_serves_the_next_one() -> None:
 
 
 def test_process_that_died_meanwhile_costs_no_camera_a_failure() -> None:
-    """A child killed between two checks is replaced, and no camera is blamed for it."""
+    """A child killed between two checks is replaced, and no camera fails because of it."""
     spare = Spare()
     first = open_with(spare)
     first.close()

@@ -1,4 +1,4 @@
-"""What operators have set on a camera: at once, at the next opening, and when it is refused."""
+"""Setting controls: at once, at the next opening, and when values are rejected."""
 
 from collections.abc import Callable
 
@@ -36,7 +36,7 @@ def held(camera: Camera, name: str = "gain") -> object:
 
 
 def test_set_reaches_the_source(make_camera: MakeCamera, source: FakeSource) -> None:
-    """While pictures are awaited a value is set, and the answer says whether it changed."""
+    """A value is set while the camera waits for pictures; the result says whether it changed."""
     camera = make_camera(source)
     bring_up(camera, source)
 
@@ -51,7 +51,7 @@ def test_set_reaches_the_source(make_camera: MakeCamera, source: FakeSource) -> 
 def test_refusal_names_control_value_and_what_is_kept(
     make_camera: MakeCamera, source: FakeSource
 ) -> None:
-    """What the source does not take is said, and is not kept for the next time."""
+    """A rejected value is reported, and not kept for the next opening."""
     camera = make_camera(source)
     bring_up(camera, source)
 
@@ -70,7 +70,7 @@ def test_refusal_names_control_value_and_what_is_kept(
 def test_what_is_set_while_closed_waits_for_the_source(
     make_camera: MakeCamera, source: FakeSource
 ) -> None:
-    """A value that an earlier run kept, or that is set at rest, holds after each opening."""
+    """A value kept by an earlier run, or set while closed, is set at each opening."""
     camera = make_camera(source, release_after=0)
     camera.tuning.restore({"gain": 30}, None)
     bring_up(camera, source)
@@ -80,7 +80,7 @@ def test_what_is_set_while_closed_waits_for_the_source(
     until(lambda: source.closed)
     camera.tuning.set("gain", 50)
     assert held(camera) == 50
-    source.offer(GAIN, LAMP)  # It was pulled out and in, and has forgotten everything.
+    source.offer(GAIN, LAMP)  # It was unplugged and has lost its settings.
     bring_up(camera, source)
 
     assert source.held["gain"] == 50
@@ -89,7 +89,7 @@ def test_what_is_set_while_closed_waits_for_the_source(
 def test_kept_value_that_is_refused_is_said_once(
     make_camera: MakeCamera, source: FakeSource
 ) -> None:
-    """A camera comes up all the same, and its control tells what it did not take."""
+    """The camera opens anyway, and its control shows the rejected value."""
     camera = make_camera(source, release_after=0)
     notices: list[str] = []
     camera.on_notice = lambda camera, level, message: notices.append(message)
@@ -128,7 +128,7 @@ def test_value_that_loses_the_source_is_not_tried_again(
     camera = make_camera(source)
     bring_up(camera, source)
 
-    with pytest.raises(RequestError, match="the camera was lost over it"):
+    with pytest.raises(RequestError, match="the camera failed while setting it"):
         camera.tuning.set("gain", 13)
     until(lambda: camera.meter.opened == 2)
     source.give()
@@ -145,20 +145,20 @@ def test_value_that_loses_the_source_is_not_tried_again(
 def test_source_that_does_not_look_up_is_not_waited_for(
     make_camera: MakeCamera, source: FakeSource, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """An order that nobody takes up is answered, and taken back."""
+    """A request that is not served in time fails, and is withdrawn."""
     monkeypatch.setattr("server.capture.tuning.DEADLINE_S", 0.05)
     camera = make_camera(source)
     bring_up(camera, source)
     monkeypatch.setattr(camera.tuning, "serve", lambda reader: hub.sleep(0.01))
 
-    with pytest.raises(RequestError, match="has not taken it for"):
+    with pytest.raises(RequestError, match="has not accepted it within"):
         camera.tuning.set("gain", 20)
 
     assert not camera.tuning.waiting
 
 
 def test_picture_controls_are_for_every_camera() -> None:
-    """Turning, mirroring and cutting needs no source, and can be reset."""
+    """Rotate, mirror and crop need no source, and can be reset."""
     camera = offline_camera()
 
     camera.tuning.set("rotate", "90")
@@ -174,7 +174,7 @@ def test_picture_controls_are_for_every_camera() -> None:
 
 
 def test_preset_holds_until_something_moves(make_camera: MakeCamera, source: FakeSource) -> None:
-    """STATE names the preset whose values all hold, and none as soon as one does not."""
+    """STATE names the preset whose values are all in effect, until one of them changes."""
     camera = make_camera(source)
     bring_up(camera, source)
     tuning = camera.tuning
@@ -199,7 +199,7 @@ def test_preset_holds_until_something_moves(make_camera: MakeCamera, source: Fak
 
 
 def test_preset_is_applied_as_far_as_it_goes(make_camera: MakeCamera, source: FakeSource) -> None:
-    """One value that is refused keeps no other back, and is said."""
+    """One rejected value is reported, and does not prevent the others."""
     camera = make_camera(source)
     bring_up(camera, source)
     camera.tuning.restore(None, {"Bad": {"gain": 66, "lamp": True, "mirror": "vertical"}})
@@ -212,7 +212,7 @@ def test_preset_is_applied_as_far_as_it_goes(make_camera: MakeCamera, source: Fa
 
 
 def test_nonsense_in_the_state_file_is_passed_over() -> None:
-    """Whatever stands there, the camera begins."""
+    """The camera starts whatever the state file contains."""
     camera = offline_camera()
 
     camera.tuning.restore(
@@ -229,7 +229,7 @@ def test_nonsense_in_the_state_file_is_passed_over() -> None:
 
 
 def test_numbers_no_camera_can_hold_are_passed_over() -> None:
-    """JSON has whole numbers that no float can hold, and Python reads NaN out of it."""
+    """JSON may contain integers too large for a float, and Python reads NaN from it."""
     huge = 10**400
     camera = offline_camera()
 
@@ -243,7 +243,7 @@ def test_numbers_no_camera_can_hold_are_passed_over() -> None:
 
 
 def test_what_was_kept_is_held_to_the_limits_of_what_is_asked() -> None:
-    """Else no other node would hear of the camera, nor its source be told that much at once."""
+    """Kept values are limited, or other nodes and the source could not receive them."""
     camera = offline_camera()
     names = ["Night", "\u202eevil", "two\nlines", " edges ", "x" * 41]
 

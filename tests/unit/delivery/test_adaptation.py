@@ -1,4 +1,4 @@
-"""Which rendition fits: a viewer on links of all kinds, with the credit that a real one has."""
+"""The choice of rendition, for a viewer with real credit on links of all kinds."""
 
 import heapq
 import itertools
@@ -21,15 +21,15 @@ NARROW = 62.5
 
 @dataclass
 class Viewer:
-    """A viewer at the end of a link, in a time of its own.
+    """A viewer at the end of a link, in simulated time.
 
     Attributes:
-        kilobytes_per_s: What the link carries.
-        bare_s: What a message takes there and back.
-        told: Whether it says what a bare message takes.
-        hold_s: What decoding and painting a frame of full size takes.
-        lag_s: How late the server's hub is, and takes acknowledgements.
-        seen: When which frame was painted: time, rendition and age in seconds.
+        kilobytes_per_s: The link's rate.
+        bare_s: The round trip of a message.
+        told: Whether the selector is given ``bare_s``.
+        hold_s: The time to decode and paint a frame of full size.
+        lag_s: How late the server's hub runs, and handles acknowledgements.
+        seen: The painted frames: time, rendition and age in seconds.
     """
 
     kilobytes_per_s: float = LAN
@@ -61,7 +61,7 @@ class Viewer:
         self._acks: list[tuple[float, int, float]] = []
 
     def watch(self, seconds: float) -> "Viewer":
-        """Let so much time pass."""
+        """Advance the simulation by some seconds."""
         until = self.now + seconds
         while self.now < until:
             self.now += 1 / self.fps
@@ -104,11 +104,11 @@ class Viewer:
         return sum(one != other for one, other in itertools.pairwise(names))
 
     def rate(self, seconds: float) -> float:
-        """Return the frames a second of the last seconds."""
+        """Return the frames painted per second over the last seconds."""
         return sum(at > self.now - seconds for at, _, _ in self.seen) / seconds
 
     def ages(self, since: float) -> list[float]:
-        """Return how old pictures became before the next one took their place, sorted."""
+        """Return how old each picture was when the next replaced it, sorted."""
         ages = [
             age + (following - at)
             for (at, _, age), (following, _, _) in itertools.pairwise(self.seen)
@@ -118,7 +118,7 @@ class Viewer:
 
 
 class _SizedCamera:
-    """A camera of 1280 pixels, as far as a choice looks at it."""
+    """The parts of a camera of 1280 pixels that a selector uses."""
 
     def __init__(self, camera: Camera, fps: float) -> None:
         self.ladder = camera.ladder
@@ -134,7 +134,7 @@ class _SizedCamera:
     ],
 )
 def test_tile_sets_the_most(tile: int | None, rendition: str) -> None:
-    """On a good link a tile has the smallest rendition that fills it, and soon."""
+    """On a good link a tile soon gets the smallest rendition that fills it."""
     viewer = Viewer(tile=tile).watch(1)
 
     assert viewer.rendition == rendition
@@ -145,7 +145,7 @@ def test_tile_sets_the_most(tile: int | None, rendition: str) -> None:
 @pytest.mark.parametrize("told", [True, False], ids=["told", "not told"])
 @pytest.mark.parametrize("bare_s", [0.002, 0.2])
 def test_narrow_link_gets_small_fresh_pictures(bare_s: float, told: bool) -> None:
-    """At 500 kbit/s pictures are small, several a second, and never old, from the first one on."""
+    """At 500 kbit/s, from the first one on, pictures are small, several a second and never old."""
     viewer = Viewer(NARROW, bare_s=bare_s, told=told).watch(60)
 
     ages = viewer.ages(since=0)
@@ -157,7 +157,7 @@ def test_narrow_link_gets_small_fresh_pictures(bare_s: float, told: bool) -> Non
 
 
 def test_link_that_becomes_narrow_is_noticed_within_two_frames() -> None:
-    """Down is fast: no more than what is on its way is sent in the old size."""
+    """Stepping down is fast: only frames already in flight arrive in the old size."""
     viewer = Viewer().watch(10)
     viewer.kilobytes_per_s, viewer.bare_s = NARROW, 0.2
 
@@ -169,7 +169,7 @@ def test_link_that_becomes_narrow_is_noticed_within_two_frames() -> None:
 
 
 def test_link_that_recovers_is_used_within_ten_seconds() -> None:
-    """Up is slow, but not slower than that."""
+    """Stepping up is slow, but not slower than that."""
     viewer = Viewer(NARROW, bare_s=0.2).watch(30)
     viewer.kilobytes_per_s, viewer.bare_s = LAN, 0.002
 
@@ -181,7 +181,7 @@ def test_link_that_recovers_is_used_within_ten_seconds() -> None:
 
 @pytest.mark.parametrize("kilobytes_per_s", [300, 400, 500, 600, 800, 1000, 1200])
 def test_link_in_between_is_left_in_peace(kilobytes_per_s: float) -> None:
-    """On a link that carries one rendition and not the next there is no flapping."""
+    """A link that carries one rendition but not the next causes no flapping."""
     viewer = Viewer(kilobytes_per_s, bare_s=0.03).watch(120)
 
     assert viewer.changes(since=30) <= 6
@@ -191,7 +191,7 @@ def test_link_in_between_is_left_in_peace(kilobytes_per_s: float) -> None:
 @pytest.mark.parametrize(("told", "changes"), [(True, 0), (False, 1)], ids=["told", "not told"])
 @pytest.mark.parametrize("bare_s", [0.05, 0.2])
 def test_long_link_keeps_its_size(bare_s: float, told: bool, changes: int) -> None:
-    """A link that is long but wide costs frames at first, and no size where it is known as long."""
+    """A long but wide link costs frames at first, but no size once its round trip is known."""
     viewer = Viewer(bare_s=bare_s, told=told).watch(30)
 
     assert viewer.rendition == "full"
@@ -199,7 +199,7 @@ def test_long_link_keeps_its_size(bare_s: float, told: bool, changes: int) -> No
 
 
 def test_viewer_that_decodes_slowly_is_told_so() -> None:
-    """A phone that takes 100 ms for a full picture gets smaller ones, and the reason is its own."""
+    """A phone that takes 100 ms for a full picture gets smaller ones, for ``decoding``."""
     viewer = Viewer(hold_s=0.1).watch(20)
 
     assert viewer.rendition != "full"
@@ -209,7 +209,7 @@ def test_viewer_that_decodes_slowly_is_told_so() -> None:
 
 
 def test_busy_server_is_named_and_not_the_network() -> None:
-    """On a wide link a hub that is 100 ms late makes pictures smaller, and says that it is its own.
+    """On a wide link a hub that runs 100 ms late gets smaller pictures, for ``server``.
 
     It used to say "network", on localhost, to somebody who then looked for a fault in the cable.
     """
@@ -220,7 +220,7 @@ def test_busy_server_is_named_and_not_the_network() -> None:
 
 
 def test_a_stall_of_the_server_is_no_fault_of_the_network() -> None:
-    """Frames that are late because the hub stood still are the server's, also at the start."""
+    """If frames are late because the hub hung, the server is the reason, even at the start."""
     viewer = Viewer(lag_s=0.8).watch(4)
 
     assert viewer.rendition == "320"
@@ -228,7 +228,7 @@ def test_a_stall_of_the_server_is_no_fault_of_the_network() -> None:
 
 
 def test_network_is_named_when_the_server_has_recovered() -> None:
-    """The reason is that of now: a narrow link is named once the hub is quick again."""
+    """The reason is the current one: a narrow link is named once the hub is fast again."""
     viewer = Viewer(NARROW, bare_s=0.03, lag_s=1.0).watch(5)
     assert viewer.choice.reason == "server"
 
@@ -240,7 +240,7 @@ def test_network_is_named_when_the_server_has_recovered() -> None:
 
 
 def test_a_little_lag_does_not_excuse_a_narrow_link() -> None:
-    """A hub that is a little late is not to blame for what a narrow link takes."""
+    """A slightly late hub is not named as the reason on a narrow link."""
     viewer = Viewer(NARROW, bare_s=0.03, lag_s=0.02).watch(20)
 
     assert viewer.rendition != "full"
@@ -248,7 +248,7 @@ def test_a_little_lag_does_not_excuse_a_narrow_link() -> None:
 
 
 def test_tile_that_grows_gets_more() -> None:
-    """A tile that is shown large has what fills it, at once where the link was good."""
+    """An enlarged tile gets the rendition that fills it, at once if the link was good."""
     viewer = Viewer(tile=300).watch(5)
 
     viewer.choice.aim(1280, viewer._sent_seq, viewer.now)
@@ -257,7 +257,7 @@ def test_tile_that_grows_gets_more() -> None:
 
 
 def test_size_that_becomes_known_ends_what_is_no_smaller() -> None:
-    """Once a camera turns out to be 640 wide, nothing wider than that is offered or chosen."""
+    """Once a camera turns out to be 640 pixels wide, nothing wider is offered or selected."""
     viewer = Viewer(tile=700)
     viewer.camera.width = 640
 

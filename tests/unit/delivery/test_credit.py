@@ -1,4 +1,4 @@
-"""What a viewer may be sent, on simulated links of every kind."""
+"""A viewer's credit, on simulated links of all kinds."""
 
 import heapq
 from collections.abc import Callable
@@ -18,8 +18,7 @@ FPS = 30.0
 class Link:
     """A viewer behind a link, and the pump that sends it the newest frame when there is credit.
 
-    Bytes queue up without bound, as in the worst of kernels and proxies; nothing here is bounded
-    but by credit.
+    Bytes queue up without limit, as in the worst of kernels and proxies; only credit limits them.
     """
 
     bytes_per_s: float
@@ -47,7 +46,7 @@ class Link:
         self._at(0, self._capture)
 
     def run(self, seconds: float) -> None:
-        """Let the simulation go on for so long."""
+        """Advance the simulation by some seconds."""
         end = self.now + seconds
         while self._events and self._events[0][0] <= end:
             self.now, _, act = heapq.heappop(self._events)
@@ -65,7 +64,7 @@ class Link:
         return sum(at > self.now - seconds for at, _ in self.shown) / seconds
 
     def oldest_shown(self) -> float:
-        """Return the greatest age of a picture on the screen, at any time since the first."""
+        """Return the greatest age that any picture on the screen reached."""
         replaced = [at for at, _ in self.shown[1:]] + [self.now]
         return max(
             gone - captured for gone, (_, captured) in zip(replaced, self.shown, strict=True)
@@ -110,7 +109,7 @@ class Link:
 
 
 def test_fast_link_has_every_frame_and_the_narrow_window() -> None:
-    """On a local network nothing is missed, and the window has no reason to widen."""
+    """On a local network no frame is missed, so the window does not widen."""
     link = Link(bytes_per_s=50e6, delay_s=0.001)
 
     link.run(30)
@@ -121,7 +120,7 @@ def test_fast_link_has_every_frame_and_the_narrow_window() -> None:
 
 
 def test_long_link_gets_a_wider_window_and_its_frame_rate() -> None:
-    """A round trip of 150 ms needs more than two frames in flight, and gets them."""
+    """With a round trip of 150 ms the window widens beyond two frames."""
     link = Link(bytes_per_s=50e6, delay_s=0.075)
 
     link.run(20)
@@ -147,19 +146,19 @@ def test_narrow_link_shows_fresh_pictures() -> None:
 @pytest.mark.parametrize("delay_s", [0.0, 0.02, 0.1, 0.25])
 @pytest.mark.parametrize("bytes_per_s", [50e3, 150e3, 500e3, 2e6, 50e6])
 def test_any_link_stays_fresh_and_does_not_starve(bytes_per_s: float, delay_s: float) -> None:
-    """Whatever the link, pictures go on coming, and none is old on the screen."""
+    """On any link pictures keep coming, and none on the screen is old."""
     link = Link(bytes_per_s=bytes_per_s, delay_s=delay_s)
 
     link.run(60)
 
     each_s = link.frame_bytes / bytes_per_s
     assert link.oldest_shown() <= 3 * each_s + 4 * delay_s + 0.5
-    # Half of what two frames in flight, or the link itself, allow.
+    # Half of what two frames in flight or the link allow.
     assert link.rate(30) >= 0.45 * min(FPS, 1 / each_s, WINDOW / (2 * delay_s + each_s + 0.002))
 
 
 def test_starved_link_carries_one_frame_at_a_time() -> None:
-    """Once a link is known to be narrow a second frame in flight would only be older."""
+    """On a link known to be narrow only one frame is in flight: a second would only be older."""
     link = Link(bytes_per_s=50_000)
     link.run(20)
 
@@ -172,7 +171,7 @@ def test_starved_link_carries_one_frame_at_a_time() -> None:
 
 
 def test_link_that_becomes_narrow_is_noticed() -> None:
-    """A phone that walks out of the Wi-Fi sees fresh pictures again after a few of them."""
+    """A phone that leaves the Wi-Fi gets fresh pictures again after a few old ones."""
     link = Link(bytes_per_s=50e6, delay_s=0.05)
     link.run(30)
     link.bytes_per_s = 50_000
@@ -184,7 +183,7 @@ def test_link_that_becomes_narrow_is_noticed() -> None:
 
 
 def test_link_that_becomes_wide_is_noticed() -> None:
-    """After a narrow place the full rate comes back."""
+    """After a narrow stretch the full rate returns."""
     link = Link(bytes_per_s=50_000)
     link.run(30)
     link.bytes_per_s = 50e6
@@ -195,7 +194,7 @@ def test_link_that_becomes_wide_is_noticed() -> None:
 
 
 def test_viewer_without_acknowledgements_gets_exactly_the_window() -> None:
-    """Who never acknowledges is sent two frames, and not one more, for ever."""
+    """A viewer that never acknowledges is sent two frames and no more."""
     link = Link(bytes_per_s=50e6, acknowledges=False)
 
     link.run(600)
@@ -205,7 +204,7 @@ def test_viewer_without_acknowledgements_gets_exactly_the_window() -> None:
 
 @pytest.mark.parametrize("window", [1, 2, 5, 8])
 def test_first_window_can_be_set(window: int) -> None:
-    """The window begins as the settings say, and is all a silent viewer gets."""
+    """The initial window comes from the settings, and is all that a silent viewer gets."""
     link = Link(bytes_per_s=50e6, acknowledges=False, window=window)
 
     link.run(60)
@@ -222,7 +221,7 @@ def test_first_window_can_be_set(window: int) -> None:
 def test_window_is_bounded_on_every_link(
     bytes_per_s: float, delay_s: float, fps: float, window: int
 ) -> None:
-    """No more than a quarter of a second is ever in flight, unless the settings say more."""
+    """At most a quarter of a second is in flight, unless the settings allow more."""
     link = Link(bytes_per_s=bytes_per_s, delay_s=delay_s, fps=fps, window=window)
 
     link.run(20)
@@ -248,7 +247,7 @@ def test_acknowledgement_is_cumulative() -> None:
 
 
 def test_frames_sent_count_and_not_the_distance_of_numbers() -> None:
-    """A viewer that skipped a thousand frames owes what it was sent, and is not locked out."""
+    """A viewer that skipped a thousand frames owes only what it was sent, and gets more."""
     credit = spent(1, 1001)
     assert not credit.ready
 
@@ -260,7 +259,7 @@ def test_frames_sent_count_and_not_the_distance_of_numbers() -> None:
 
 @pytest.mark.parametrize("seq", [0, -1, 4, -(2**70)])
 def test_old_acknowledgement_changes_nothing(seq: int) -> None:
-    """A number below what is in flight clears nothing."""
+    """A number below those in flight clears nothing."""
     credit = spent(5, 6)
 
     assert not credit.acknowledge(seq, 0.1, FPS)
@@ -270,7 +269,7 @@ def test_old_acknowledgement_changes_nothing(seq: int) -> None:
 
 
 def test_repeated_acknowledgement_changes_nothing() -> None:
-    """The same acknowledgement twice is as good as once."""
+    """A repeated acknowledgement changes nothing."""
     credit = spent(5, 6)
 
     assert credit.acknowledge(5, 0.1, FPS)
@@ -281,7 +280,7 @@ def test_repeated_acknowledgement_changes_nothing() -> None:
 
 
 def test_huge_acknowledgement_clears_what_was_sent_and_no_more() -> None:
-    """A number from the future gives no credit for frames that are still to be sent."""
+    """A number from the future gives no credit for frames not yet sent."""
     credit = spent(5, 6)
 
     assert credit.acknowledge(2**70, 0.1, FPS)
@@ -308,7 +307,7 @@ def test_reordered_acknowledgements_end_alike() -> None:
     )
 )
 def test_any_client_stays_within_its_window(steps: list[tuple[str, int]]) -> None:
-    """No sequence of acknowledgements, sound or not, gets more in flight than the window."""
+    """No sequence of acknowledgements, valid or not, gets more in flight than the window."""
     credit, now, seq = Credit(2, 0.0), 0.0, 0
 
     for kind, number in steps:

@@ -1,4 +1,4 @@
-"""Frames into JPEG."""
+"""Encoding frames to JPEG."""
 
 import cv2
 import numpy as np
@@ -39,7 +39,7 @@ def test_header_says_what_it_is() -> None:
 
 
 def test_quality_counts() -> None:
-    """A lower quality makes fewer bytes."""
+    """A lower quality gives fewer bytes."""
     frame = Frame(TestPattern("door", (320, 240), noise=0.1).render(1.7e9), 1, 0.0)
 
     low, high = (len(encode_jpeg(frame, "door", "full", quality)[0].jpeg) for quality in (20, 90))
@@ -56,8 +56,8 @@ def test_quality_counts() -> None:
     ],
     ids=["too wide for JPEG", "empty", "two channels"],
 )
-def test_pixels_that_cannot_be_encoded_are_told(image: np.ndarray) -> None:
-    """What OpenCV refuses becomes an error that names the camera."""
+def test_pixels_that_cannot_be_encoded_are_reported(image: np.ndarray) -> None:
+    """If OpenCV refuses the pixels, the error names the camera."""
     with pytest.raises(EncodeError, match="camera 'door'"):
         encode_jpeg(Frame(image, 1, 0.0), "door", "full", 80)
 

@@ -1,4 +1,4 @@
-"""One camera's room: encode once, newest frame wins, the slow delay nobody."""
+"""One camera's room: encode once, newest frame wins, slow viewers delay nobody."""
 
 from collections.abc import Callable
 from typing import Any
@@ -16,7 +16,7 @@ from tests.support.fakes import RecordingViewer, put_frame, settle, until
 
 
 def pump(camera: Camera, seq: int) -> None:
-    """Put a frame in and wait until the pump has dealt with it."""
+    """Put a frame in and wait until the pump has handled it."""
     before = camera.meter.encoded
     put_frame(camera, seq)
     until(lambda: camera.meter.encoded > before)
@@ -24,7 +24,7 @@ def pump(camera: Camera, seq: int) -> None:
 
 
 def test_every_viewer_gets_the_same_encoded_frame(camera: Camera, fanout: Fanout) -> None:
-    """However many watch, a frame is encoded once, and all are given that one object."""
+    """However many watch, a frame is encoded once, and all viewers get the same object."""
     viewers = [RecordingViewer() for _ in range(100)]
     for number, viewer in enumerate(viewers):
         fanout.join(number, viewer)
@@ -39,7 +39,7 @@ def test_every_viewer_gets_the_same_encoded_frame(camera: Camera, fanout: Fanout
 
 
 def test_nobody_there_means_no_encoding(camera: Camera, fanout: Fanout) -> None:
-    """A frame that nobody watches is not encoded; this also is the guard for an empty room."""
+    """A frame that nobody watches is not encoded."""
     put_frame(camera, 1)
     settle()
 
@@ -48,7 +48,7 @@ def test_nobody_there_means_no_encoding(camera: Camera, fanout: Fanout) -> None:
 
 
 def test_nobody_ready_means_no_encoding(camera: Camera, fanout: Fanout) -> None:
-    """A frame that nobody can take is not encoded, and each viewer is told why it missed it."""
+    """A frame that nobody can take is not encoded, and each viewer records why it missed it."""
     viewer = RecordingViewer()
     viewer.obstacle = "credit"
     fanout.join("a", viewer)
@@ -61,7 +61,7 @@ def test_nobody_ready_means_no_encoding(camera: Camera, fanout: Fanout) -> None:
 
 
 def test_slow_viewer_delays_nobody(camera: Camera, fanout: Fanout) -> None:
-    """Who has no credit skips frames; the others get each of them, and the skip is counted."""
+    """A viewer without credit skips frames, which is counted; the others get all of them."""
     fast, slow = RecordingViewer(), RecordingViewer()
     fanout.join("fast", fast)
     fanout.join("slow", slow)
@@ -76,7 +76,7 @@ def test_slow_viewer_delays_nobody(camera: Camera, fanout: Fanout) -> None:
 
 
 def test_viewer_that_becomes_ready_gets_the_newest_at_once(camera: Camera, fanout: Fanout) -> None:
-    """Credit that comes back late is answered with the newest frame, without encoding it again."""
+    """When credit returns late, the newest frame is sent without encoding it again."""
     fast, slow = RecordingViewer(), RecordingViewer()
     fanout.join("fast", fast)
     fanout.join("slow", slow)
@@ -95,7 +95,7 @@ def test_viewer_that_becomes_ready_gets_the_newest_at_once(camera: Camera, fanou
 def test_viewer_that_becomes_ready_has_a_waiting_frame_encoded(
     camera: Camera, fanout: Fanout
 ) -> None:
-    """A frame nobody could take when it came is encoded as soon as somebody can."""
+    """A frame that nobody could take is encoded as soon as somebody can."""
     viewer = RecordingViewer()
     viewer.obstacle = "credit"
     fanout.join("a", viewer)
@@ -109,7 +109,7 @@ def test_viewer_that_becomes_ready_has_a_waiting_frame_encoded(
 
 
 def test_no_frame_comes_twice_or_back(camera: Camera, fanout: Fanout) -> None:
-    """Frames a viewer has had, or is past, are not sent to it."""
+    """A viewer is not sent frames that it has had, or older ones."""
     viewer = RecordingViewer(last_seq=5)
     other = RecordingViewer()
     fanout.join("a", viewer)
@@ -124,10 +124,9 @@ def test_no_frame_comes_twice_or_back(camera: Camera, fanout: Fanout) -> None:
     assert other.seqs == [4, 5, 6]
 
 
-def test_newest_frame_wins_during_an_encode(
-    camera: Camera, fanout: Fanout, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Frames that come while one is encoded replace each other; the pump goes on with the last."""
+@pytest.fixture
+def gate(monkeypatch: pytest.MonkeyPatch) -> hub.Signal:
+    """Holds up each encoding until it is set."""
     gate = hub.Signal()
 
     def slow_native(function: Callable[..., Any], *args: Any) -> Any:
@@ -135,6 +134,13 @@ def test_newest_frame_wins_during_an_encode(
         return function(*args)
 
     monkeypatch.setattr(fanout_module.hub, "run_native", slow_native)
+    return gate
+
+
+def test_newest_frame_wins_during_an_encode(
+    camera: Camera, fanout: Fanout, gate: hub.Signal
+) -> None:
+    """Frames that arrive during encoding replace each other; the pump continues with the last."""
     viewer = RecordingViewer()
     fanout.join("a", viewer)
     put_frame(camera, 1)
@@ -152,16 +158,9 @@ def test_newest_frame_wins_during_an_encode(
 
 
 def test_viewer_that_leaves_during_an_encode_is_sent_nothing(
-    camera: Camera, fanout: Fanout, monkeypatch: pytest.MonkeyPatch
+    camera: Camera, fanout: Fanout, gate: hub.Signal
 ) -> None:
-    """Leaving counts at once, also for a frame that is being encoded."""
-    gate = hub.Signal()
-
-    def slow_native(function: Callable[..., Any], *args: Any) -> Any:
-        gate.wait(5)
-        return function(*args)
-
-    monkeypatch.setattr(fanout_module.hub, "run_native", slow_native)
+    """Leaving takes effect at once, even for a frame that is being encoded."""
     viewer, stays = RecordingViewer(), RecordingViewer()
     fanout.join("a", viewer)
     fanout.join("b", stays)
@@ -176,7 +175,7 @@ def test_viewer_that_leaves_during_an_encode_is_sent_nothing(
 
 
 def test_room_counts_its_viewers_for_the_camera(camera: Camera, fanout: Fanout) -> None:
-    """The camera is told how many watch; leaving twice, or without joining, changes nothing."""
+    """The camera knows how many watch; leaving twice, or without joining, changes nothing."""
     fanout.join("a", RecordingViewer())
     fanout.join("b", RecordingViewer())
     assert camera.describe()["viewers"] == len(fanout) == 2
@@ -189,7 +188,7 @@ def test_room_counts_its_viewers_for_the_camera(camera: Camera, fanout: Fanout) 
 
 
 def test_joining_anew_replaces(camera: Camera, fanout: Fanout) -> None:
-    """One key is one viewer."""
+    """Joining again with the same key replaces the viewer."""
     old, new = RecordingViewer(), RecordingViewer()
     fanout.join("a", old)
     fanout.join("a", new)
@@ -213,7 +212,7 @@ def test_late_joiner_gets_what_there_is(camera: Camera, fanout: Fanout) -> None:
 
 
 def test_first_viewer_is_not_greeted_with_an_old_picture(camera: Camera, fanout: Fanout) -> None:
-    """What was encoded for viewers long gone is not what a new one sees first."""
+    """A new viewer is not sent a frame that was encoded for viewers long gone."""
     fanout.join("a", RecordingViewer())
     pump(camera, 1)
     fanout.leave("a")
@@ -226,7 +225,7 @@ def test_first_viewer_is_not_greeted_with_an_old_picture(camera: Camera, fanout:
 
 
 def test_nothing_is_served_of_a_source_that_is_gone(camera: Camera, fanout: Fanout) -> None:
-    """When the slot is empty the last encoded frame only grows old, and is not sent."""
+    """When the slot is empty, the last encoded frame is outdated and is not sent."""
     viewer, late = RecordingViewer(), RecordingViewer()
     fanout.join("a", viewer)
     pump(camera, 1)
@@ -238,7 +237,7 @@ def test_nothing_is_served_of_a_source_that_is_gone(camera: Camera, fanout: Fano
 
 
 def test_frame_that_cannot_be_encoded_is_counted(camera: Camera, fanout: Fanout) -> None:
-    """A frame that JPEG cannot hold is dropped with its reason, and the next one is sent."""
+    """A frame too large for JPEG is counted as a drop, and the next one is sent."""
     viewer = RecordingViewer()
     fanout.join("a", viewer)
     put_frame(camera, 1, np.zeros((4, 4, 2), np.uint8))
@@ -250,7 +249,7 @@ def test_frame_that_cannot_be_encoded_is_counted(camera: Camera, fanout: Fanout)
 
 
 def test_viewer_that_fails_does_not_end_the_pump(camera: Camera, fanout: Fanout) -> None:
-    """Whatever one viewer does, the next frame is pumped."""
+    """An error in one viewer does not stop the pump."""
 
     class Broken(RecordingViewer):
         """A viewer whose send raises."""
@@ -273,7 +272,7 @@ def test_viewer_that_fails_does_not_end_the_pump(camera: Camera, fanout: Fanout)
 def test_viewer_whose_connection_ended_is_not_counted_as_served(
     camera: Camera, fanout: Fanout
 ) -> None:
-    """A frame that went nowhere was not sent."""
+    """A frame that reached nobody does not count as sent."""
     gone = RecordingViewer()
     gone.connected = False
     fanout.join("a", gone)
@@ -284,7 +283,7 @@ def test_viewer_whose_connection_ended_is_not_counted_as_served(
 
 
 def test_encode_time_is_counted(camera: Camera, fanout: Fanout) -> None:
-    """What encoding took is measured where it is done."""
+    """The time for encoding is measured where it happens."""
     fanout.join("a", RecordingViewer())
 
     pump(camera, 1)
@@ -293,7 +292,7 @@ def test_encode_time_is_counted(camera: Camera, fanout: Fanout) -> None:
 
 
 def test_change_of_quality_holds_for_the_next_frame(camera: Camera, fanout: Fanout) -> None:
-    """The quality an operator sets is that of the very next frame."""
+    """The quality that an operator sets applies to the very next frame."""
     viewer = RecordingViewer()
     fanout.join("a", viewer)
     noise = np.random.default_rng(1).integers(0, 255, (48, 64, 3), np.uint8)
@@ -311,7 +310,7 @@ def test_change_of_quality_holds_for_the_next_frame(camera: Camera, fanout: Fano
 
 
 def test_jpeg_is_sent_as_it_came(camera: Camera, fanout: Fanout) -> None:
-    """A camera's own JPEG is not encoded again, and what viewers are told of it is right."""
+    """A camera's own JPEG is not encoded again, and its header is right."""
     viewer = RecordingViewer()
     fanout.join("a", viewer)
 
@@ -325,9 +324,9 @@ def test_jpeg_is_sent_as_it_came(camera: Camera, fanout: Fanout) -> None:
 
 
 def test_large_room_gives_the_hub_turns(camera: Camera, fanout: Fanout) -> None:
-    """Serving a large room lets others run in between."""
+    """Serving a large room yields to other green threads in between."""
     turns: list[int] = []
-    viewers = [RecordingViewer() for _ in range(4 * fanout_module.VIEWERS_PER_TURN)]
+    viewers = [RecordingViewer() for _ in range(4 * fanout_module.BATCH_SIZE)]
     for number, viewer in enumerate(viewers):
         fanout.join(number, viewer)
 
@@ -345,7 +344,7 @@ def test_large_room_gives_the_hub_turns(camera: Camera, fanout: Fanout) -> None:
 
 
 def test_close_lets_all_viewers_go(camera: Camera, fanout: Fanout) -> None:
-    """A closed room is empty, and its camera knows."""
+    """A closed fanout has no viewers, and its camera knows."""
     fanout.join("a", RecordingViewer())
 
     fanout.close()

@@ -18,7 +18,7 @@ Link = tuple[socket.socket, socket.socket]
 
 
 class Stream:
-    """A viewer's stream, written as the WSGI server does it, and what its client reads."""
+    """A viewer's stream, written as by the WSGI server, and its client."""
 
     def __init__(self, fanout: Fanout, link: Link, chunked: bool = False) -> None:
         server, self.client = link
@@ -31,7 +31,7 @@ class Stream:
             server.sendall(data)
 
     def read(self, wanted: bytes) -> bytes:
-        """Read until ``wanted`` has come, and return all that has."""
+        """Read until ``wanted`` has arrived; return everything read."""
 
         def come() -> bool:
             try:
@@ -45,12 +45,12 @@ class Stream:
 
 
 def stamp(seq: int) -> bytes:
-    """Return what the part of a frame says of its time; see ``put_frame``."""
+    """Return the part's time header for a frame; see ``put_frame``."""
     return b"X-Timestamp: %d.000000" % seq
 
 
 def test_waiter_joins_the_room(fanout: Fanout) -> None:
-    """Making one is to watch; leaving is to stop."""
+    """Creating a waiter joins the room; leaving ends that."""
     waiter = FrameWaiter(fanout)
     assert len(fanout) == 1
 
@@ -60,7 +60,7 @@ def test_waiter_joins_the_room(fanout: Fanout) -> None:
 
 
 def test_next_returns_the_frame(camera: Camera, fanout: Fanout) -> None:
-    """A frame that the room sends is the next one, with the time of its capture."""
+    """The next frame is the one that the room sends, with its time of capture."""
     waiter = FrameWaiter(fanout)
     put_frame(camera, 9)
 
@@ -72,12 +72,12 @@ def test_next_returns_the_frame(camera: Camera, fanout: Fanout) -> None:
 
 
 def test_next_gives_up_in_time(fanout: Fanout) -> None:
-    """Without a frame there is an answer all the same."""
+    """Without a frame it returns None after the time-out."""
     assert FrameWaiter(fanout).next(0.001) is None
 
 
 def test_next_ends_when_the_waiter_leaves(fanout: Fanout) -> None:
-    """One who is made to leave does not wait for its time-out."""
+    """A waiter that is removed does not wait for its time-out."""
     waiter = FrameWaiter(fanout)
     task = hub.spawn(waiter.next, 60)
     hub.sleep(0)
@@ -88,7 +88,7 @@ def test_next_ends_when_the_waiter_leaves(fanout: Fanout) -> None:
 
 
 def test_only_one_frame_waits(camera: Camera, fanout: Fanout) -> None:
-    """While a frame is not picked up, no other is taken; then it is the newest."""
+    """While a frame is waiting no other is taken; after that the newest is."""
     waiter = FrameWaiter(fanout)
     for seq in (1, 2, 3):
         put_frame(camera, seq)
@@ -107,7 +107,7 @@ def test_only_one_frame_waits(camera: Camera, fanout: Fanout) -> None:
 def test_viewer_is_there_before_its_stream_begins(
     camera: Camera, fanout: Fanout, link: Link
 ) -> None:
-    """So that the camera is not let go; but no picture is written into the head of the answer."""
+    """A viewer joins at once, but no picture is written into the response head."""
     viewer = MjpegViewer(fanout, link[0], False)
     assert len(fanout) == 1
 
@@ -123,7 +123,7 @@ def test_viewer_is_there_before_its_stream_begins(
 def test_pictures_follow_in_order(
     camera: Camera, fanout: Fanout, link: Link, chunked: bool
 ) -> None:
-    """An opening boundary, and then a part a frame, each in a chunk of its own where that is it."""
+    """An opening boundary, then one part a frame, in its own chunk if chunked."""
     stream = Stream(fanout, link, chunked)
     stream.read(encoded(1).part.data)
     for seq in (2, 3, 4):
@@ -146,7 +146,7 @@ def test_pictures_follow_in_order(
 
 
 def test_stream_ends_when_the_viewer_leaves(fanout: Fanout, link: Link) -> None:
-    """A viewer that left is streamed no more."""
+    """The stream of a viewer that left ends."""
     stream = Stream(fanout, link)
     stream.read(encoded(1).part.data)
 
@@ -159,7 +159,7 @@ def test_stream_ends_when_the_viewer_leaves(fanout: Fanout, link: Link) -> None:
 def test_stream_ends_when_the_camera_is_stopped(
     camera: Camera, fanout: Fanout, link: Link, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A stopped camera ends its streams, instead of showing a still picture for ever."""
+    """A stopped camera ends its streams instead of showing a frozen picture."""
     monkeypatch.setattr(mjpeg, "PEER_CHECK_S", 0.01)
     stream = Stream(fanout, link)
     stream.read(encoded(1).part.data)
@@ -172,7 +172,7 @@ def test_stream_ends_when_the_camera_is_stopped(
 def test_stream_ends_when_the_peer_has_gone(
     fanout: Fanout, link: Link, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A browser that went away is noticed even when no pictures come."""
+    """A browser that went away is detected even when no pictures come."""
     monkeypatch.setattr(mjpeg, "PEER_CHECK_S", 0.01)
     stream = Stream(fanout, link)
     stream.read(encoded(1).part.data)
@@ -187,16 +187,16 @@ def test_stream_ends_when_the_peer_has_gone(
 def test_stream_ends_when_the_peer_resets_what_is_unsent(
     camera: Camera, fanout: Fanout, link: Link, last_words: bytes
 ) -> None:
-    """A reset leaves what was unsent unsent: pictures that go on coming must not hide it.
+    """A reset leaves bytes unsent for ever, and must be detected although pictures keep coming.
 
-    Each such stream held its connection, and its camera open, for as long as the server ran.
+    Each such stream kept its connection and its camera open as long as the server ran.
     """
     server, client = link
     client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
     server.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 400_000)
     stream = Stream(fanout, link)
     stream.read(encoded(1).part.data)
-    # Small ones: the last is more than the peer has room for, and less than the kernel takes.
+    # Small frames: the last exceeds the peer's buffer, but fits into the kernel's.
     shown = np.random.default_rng(1).integers(0, 255, (120, 160, 3), np.uint8)
     seq = 1
     while not stream.viewer.obstacle:
@@ -231,7 +231,7 @@ def test_stream_goes_on_while_the_peer_is_there(
 
 
 def test_slow_peer_is_shown_fresh_pictures(camera: Camera, fanout: Fanout, link: Link) -> None:
-    """What waits for a peer that does not read is a picture or two, and then the newest."""
+    """A peer that does not read has a picture or two waiting, and then gets the newest."""
     server, client = link
     server.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4_000_000)
     client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8192)
@@ -254,7 +254,7 @@ def test_slow_peer_is_shown_fresh_pictures(camera: Camera, fanout: Fanout, link:
 def test_peer_that_takes_nothing_is_given_up(
     camera: Camera, fanout: Fanout, link: Link, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Half a picture is no end of an answer: the connection is to be closed."""
+    """After half a picture the response cannot end properly, so the connection is closed."""
     closed: list[bool] = []
     monkeypatch.setattr(mjpeg, "WRITE_DEADLINE_S", 0.05)
     monkeypatch.setattr(mjpeg, "answer_was_sent", lambda: closed.append(True))

@@ -14,7 +14,7 @@ Pair = tuple[socket.socket, socket.socket]
 
 @pytest.fixture
 def pairs() -> Iterator[list[Pair]]:
-    """Connections over TCP, more than it takes to share; the sending end of each does not block."""
+    """More TCP connections than sharing requires, each with a non-blocking sending end."""
     pairs = []
     with socket.create_server(("127.0.0.1", 0)) as server:
         for _ in range(SHARED_FROM + 3):
@@ -39,7 +39,7 @@ def descriptors() -> int:
 
 
 def test_everybody_gets_the_same_bytes(pairs: list[Pair]) -> None:
-    """Copied for the first few and out of a file for the rest, they are the same."""
+    """The first few get a copy, the rest the file: the bytes are the same."""
     data = os.urandom(60_000)
     packet = Packet(data)
 
@@ -50,8 +50,8 @@ def test_everybody_gets_the_same_bytes(pairs: list[Pair]) -> None:
 
 
 def test_what_is_on_its_way_outlives_the_packet(pairs: list[Pair]) -> None:
-    """Nobody has read yet when the packet ends; it takes its file along, and not the bytes."""
-    gc.collect()  # What earlier tests left is none of this one's.
+    """When the packet is freed before anyone has read, its file is closed but no bytes are lost."""
+    gc.collect()  # Collect what earlier tests left.
     before = descriptors()
     data = os.urandom(60_000)
     packet = Packet(data)
@@ -67,7 +67,7 @@ def test_what_is_on_its_way_outlives_the_packet(pairs: list[Pair]) -> None:
 
 
 def test_a_full_socket_takes_a_part_or_nothing(pairs: list[Pair]) -> None:
-    """How much was taken is said, and what was is the beginning."""
+    """It returns how many bytes were accepted, and these are the first ones."""
     data = os.urandom(8_000_000)
     packet = Packet(data)
     for ours, _ in pairs[:-1]:
@@ -90,7 +90,7 @@ def test_a_full_socket_takes_a_part_or_nothing(pairs: list[Pair]) -> None:
 def test_without_descriptors_it_is_copied(
     pairs: list[Pair], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """No file to be had is no reason not to send."""
+    """Without a file the bytes are copied."""
 
     def refuse(*_: object) -> int:
         raise OSError(24, "Too many open files")
@@ -104,7 +104,7 @@ def test_without_descriptors_it_is_copied(
 
 
 def test_a_peer_that_has_gone_is_an_error(pairs: list[Pair]) -> None:
-    """As with any send, and it spoils nothing for the others."""
+    """It raises as any send would, and does not affect the others."""
     packet = Packet(b"x" * 100_000)
     for ours, _ in pairs[:-2]:
         packet.send(ours)

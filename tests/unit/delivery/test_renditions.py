@@ -1,4 +1,4 @@
-"""One camera in several sizes: a room for each, one encoding for each, and none for nobody."""
+"""One camera in several sizes: one room and one encoding for each that is watched."""
 
 from collections.abc import Callable
 from typing import Any
@@ -21,12 +21,12 @@ SIZES = {"full": (1280, 720), "960": (960, 540), "640": (640, 360), "320": (320,
 
 @pytest.fixture(scope="module")
 def scene() -> Image:
-    """A picture as a camera of 720p might take it."""
+    """A picture as from a 720p camera."""
     return TestPattern("door", (1280, 720), noise=0.02).render(1.7e9)
 
 
 def join_all(fanout: Fanout, viewers: int = 1) -> dict[str, list[RecordingViewer]]:
-    """Have every rendition watched by so many."""
+    """Let this many viewers watch each rendition."""
     seated: dict[str, list[RecordingViewer]] = {}
     for name in SIZES:
         seated[name] = [RecordingViewer() for _ in range(viewers)]
@@ -52,7 +52,7 @@ def test_each_rendition_is_encoded_once(camera: Camera, fanout: Fanout, scene: I
 
 
 def test_small_rendition_takes_few_bytes(camera: Camera, fanout: Fanout, scene: Image) -> None:
-    """A tile of 320 pixels of a 720p camera takes under a quarter of what the full picture does."""
+    """For a 720p camera, 320 pixels take less than a quarter of the full picture's bytes."""
     seated = join_all(fanout)
 
     put_frame(camera, 1, scene)
@@ -64,7 +64,7 @@ def test_small_rendition_takes_few_bytes(camera: Camera, fanout: Fanout, scene: 
 
 
 def test_only_the_smallest_is_coarser(camera: Camera, fanout: Fanout, scene: Image) -> None:
-    """What the camera's quality says holds for every size but the thumbnails."""
+    """The camera's quality applies to every size except the thumbnails."""
     camera.set_quality(90)
     seated = join_all(fanout)
 
@@ -80,7 +80,7 @@ def test_only_the_smallest_is_coarser(camera: Camera, fanout: Fanout, scene: Ima
 def test_sizes_are_made_from_the_next_larger_one(
     camera: Camera, fanout: Fanout, scene: Image, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What is made smaller is the next larger size that there is, with areas averaged."""
+    """Each size is scaled from the next larger one available, with areas averaged."""
     steps = []
     resize: Any = cv2.resize
 
@@ -99,7 +99,7 @@ def test_sizes_are_made_from_the_next_larger_one(
 
 
 def test_unwatched_rendition_costs_nothing(camera: Camera, fanout: Fanout, scene: Image) -> None:
-    """Only what somebody watches and can take is made, also after somebody left."""
+    """Only sizes that somebody watches and can take are made, even after somebody left."""
     seated = join_all(fanout)
     fanout.leave(seated["640"][0])
     seated["full"][0].obstacle = "credit"
@@ -116,7 +116,7 @@ def test_unwatched_rendition_costs_nothing(camera: Camera, fanout: Fanout, scene
 def test_switch_shows_nothing_old_and_nothing_twice(
     camera: Camera, fanout: Fanout, scene: Image
 ) -> None:
-    """One who is moved sees newer frames only, in the new size, whoever else is where."""
+    """A viewer that is moved sees only newer frames, in the new size."""
     viewer, other = RecordingViewer(), RecordingViewer()
     fanout.join("viewer", viewer, "full")
     fanout.join("other", other, "320")
@@ -143,7 +143,7 @@ def test_switch_shows_nothing_old_and_nothing_twice(
 def test_switching_to_and_fro_encodes_nothing_twice(
     camera: Camera, fanout: Fanout, scene: Image
 ) -> None:
-    """One who changes its mind between two frames, or watches anew, costs no second encoding."""
+    """Moving to and fro between two frames, or joining again, costs no second encoding."""
     viewer = RecordingViewer()
     fanout.join("viewer", viewer, "full")
     put_frame(camera, 1, scene)
@@ -163,7 +163,7 @@ def test_switching_to_and_fro_encodes_nothing_twice(
 def test_rendition_no_smaller_than_the_source_is_the_full_one(
     camera: Camera, fanout: Fanout
 ) -> None:
-    """A camera of 640 pixels is never made larger, and its picture is not encoded twice."""
+    """A camera of 640 pixels is never enlarged, and its picture is not encoded twice."""
     full, wide, same = RecordingViewer(), RecordingViewer(), RecordingViewer()
     for viewer, name in ((full, "full"), (wide, "960"), (same, "640")):
         fanout.join(viewer, viewer, name)
@@ -177,7 +177,7 @@ def test_rendition_no_smaller_than_the_source_is_the_full_one(
 
 
 def test_misses_are_counted_once_a_frame(camera: Camera, fanout: Fanout, scene: Image) -> None:
-    """However often the pump wakes for others, who cannot take a frame misses it once."""
+    """However often the pump wakes for others, a frame is missed only once."""
     slow, fast = RecordingViewer(), RecordingViewer()
     fanout.join("slow", slow, "full")
     fanout.join("fast", fast, "320")
@@ -193,7 +193,7 @@ def test_misses_are_counted_once_a_frame(camera: Camera, fanout: Fanout, scene: 
 
 
 def jpeg_of(scene: Image, pixels_from: int = 0) -> Jpeg:
-    """Return a picture as a camera that sends JPEG does, with what pixels were asked for."""
+    """Return a JPEG camera's picture, with pixels if they are requested."""
     jpeg, _ = inspect_jpeg(cv2.imencode(".jpg", scene)[1].tobytes())
     return with_pixels(jpeg, pixels_from) if pixels_from else jpeg
 
@@ -204,7 +204,7 @@ def jpeg_of(scene: Image, pixels_from: int = 0) -> Jpeg:
 def test_jpeg_is_decoded_no_larger_than_needed(
     scene: Image, pixels_from: int, decoded: int
 ) -> None:
-    """A JPEG is decoded at a half or a quarter where that is enough."""
+    """A JPEG is decoded at half or a quarter of its size if that is enough."""
     jpeg = jpeg_of(scene, pixels_from)
 
     assert jpeg.pixels is not None
@@ -214,7 +214,7 @@ def test_jpeg_is_decoded_no_larger_than_needed(
 def test_jpeg_is_passed_through_beside_its_smaller_renditions(
     camera: Camera, fanout: Fanout, scene: Image
 ) -> None:
-    """The full size stays as it came; the smaller ones are made from the pixels beside it."""
+    """The full size is passed through; smaller ones are made from the JPEG's pixels."""
     full, small = RecordingViewer(), RecordingViewer()
     fanout.join("full", full, "full")
     fanout.join("small", small, "320")
@@ -231,7 +231,7 @@ def test_jpeg_is_passed_through_beside_its_smaller_renditions(
 def test_jpeg_without_the_pixels_is_waited_out(
     camera: Camera, fanout: Fanout, scene: Image
 ) -> None:
-    """A JPEG that came before its pixels were asked for is passed over; the next has them."""
+    """A JPEG that came before its pixels were requested is skipped; the next has them."""
     small = RecordingViewer()
     fanout.join("small", small, "640")
 
@@ -247,7 +247,7 @@ def test_jpeg_without_the_pixels_is_waited_out(
 def test_pixels_are_asked_for_while_they_are_needed(
     make_camera: Callable[..., Camera],
 ) -> None:
-    """The source is told to decode as large as the largest of the smaller renditions watched."""
+    """The source decodes at the width of the largest of the smaller renditions watched."""
     source = _Asked()
     camera = make_camera(source)
     fanout = Fanout(camera)
@@ -267,7 +267,7 @@ def test_pixels_are_asked_for_while_they_are_needed(
 
 
 class _Asked(FakeSource):
-    """A source that writes down what pixels it is asked for."""
+    """A source that records which pixels are requested."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -278,7 +278,7 @@ class _Asked(FakeSource):
         return super().retrieve(jpeg_up_to)
 
     def wait_asked(self, width: int) -> None:
-        """Give pictures until the newest was asked for with pixels of this width."""
+        """Put pictures in until one is requested with pixels of this width."""
         self.pixels_from.clear()
         self.give()
         until(lambda: self.pixels_from)

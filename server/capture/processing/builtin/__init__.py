@@ -1,4 +1,4 @@
-"""What can be done to pictures without writing any code: one file each."""
+"""The built-in processors, which need no code from users: one file each."""
 
 from server.capture.processing.builtin.caption import make_caption
 from server.capture.processing.builtin.mask import make_mask
@@ -13,4 +13,4 @@ BUILT_IN = {
     "motion": make_motion,
     "timestamp": make_timestamp,
 }
-"""By name: what makes the function, from the options that the settings give it."""
+"""By name: the factory that makes the processor from its options in the settings."""

@@ -1,4 +1,4 @@
-"""A line of text in a corner, the same on every picture."""
+"""Writes a fixed line of text into a corner of every picture."""
 
 from collections.abc import Callable
 

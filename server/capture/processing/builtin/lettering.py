@@ -1,4 +1,4 @@
-"""Text on a picture: legible on any ground, in any script that OpenCV draws as it is read."""
+"""Text on a picture, legible on any background, in any script that OpenCV draws correctly."""
 
 import unicodedata
 from collections.abc import Sequence
@@ -10,17 +10,17 @@ from server.capture.frames.frame import Image
 
 __all__ = ["Lettering", "find_unreadable"]
 
-# Of the picture's height; from the back of a room it is still read on a wall screen.
+# A share of the picture's height: legible on a wall screen from the back of a room.
 SIZE = 1 / 30
-SMALLEST_PX = 12
+MIN_PX = 12
 
 INK = (246, 243, 240)  # BGR.
-# How much of what is behind the text remains, so that white on white is still read.
-GROUND = 0.35
+# How much of the background's brightness remains, so that white on white stays legible.
+BACKGROUND = 0.35
 
 
 class Lettering:
-    """Writes one line into a corner of a picture, on a ground darkened for it.
+    """Writes one line into a corner of a picture, on a darkened background.
 
     Args:
         corner: One of :data:`server.config.processors.CORNERS`.
@@ -28,16 +28,16 @@ class Lettering:
 
     def __init__(self, corner: str) -> None:
         self._bottom, self._right = corner.startswith("bottom"), corner.endswith("right")
-        # OpenCV's own font, which has Greek, Cyrillic and accents too; not shared between threads.
+        # OpenCV's own font, which also has Greek, Cyrillic and accents; not thread-safe.
         self._font = cv2.FontFace("sans")
 
     def write(self, image: Image, text: str) -> None:
         """Write in place; about 0.2 ms. A line that is too long is smaller, then shortened."""
         height, width = image.shape[:2]
-        size = max(SMALLEST_PX, round(height * SIZE))
+        size = max(MIN_PX, round(height * SIZE))
         text_width = self._extent(text, size)[2]
         if text_width + 2 * size > width:
-            size = max(SMALLEST_PX, size * (width - 2 * size) // text_width)
+            size = max(MIN_PX, size * (width - 2 * size) // text_width)
         while len(text) > 1 and self._extent(text, size)[2] + 2 * size > width:
             text = text.rstrip("…")[:-1].rstrip() + "…"
         pad = size // 2
@@ -45,8 +45,8 @@ class Lettering:
         box_width, box_height = text_width + 2 * pad, text_height + pad
         x = max(0, width - box_width - pad) if self._right else min(pad, width)
         y = max(0, height - box_height - pad) if self._bottom else min(pad, height)
-        ground = image[y : y + box_height, x : x + box_width]
-        cv2.convertScaleAbs(ground, ground, GROUND)
+        background = image[y : y + box_height, x : x + box_width]
+        cv2.convertScaleAbs(background, background, BACKGROUND)
         baseline = (x + pad, y + pad // 2 - top)
         cv2.putText(image, text, baseline, INK, self._font, size, 500)
 
@@ -56,19 +56,20 @@ class Lettering:
 
 
 def find_unreadable(text: str) -> str:
-    """Return the characters that would not be drawn as they are to be read, each once.
+    """Return the characters that would be drawn wrongly, each once.
 
     OpenCV draws characters one after the other from left to right: Hebrew and Arabic would be
-    reversed, and a mark would stand beside its letter. What its font lacks becomes a question mark.
+    reversed, and a combining mark would stand beside its letter. Characters that its font lacks
+    become question marks.
     """
     font = cv2.FontFace("sans")
-    lacking = _draw_alone("?", font)
+    missing = _draw_alone("?", font)
     return "".join(
         character
         for character in dict.fromkeys(text)
         if unicodedata.bidirectional(character) in ("R", "AL")
         or unicodedata.category(character).startswith("M")
-        or (character != "?" and _draw_alone(character, font) == lacking)
+        or (character != "?" and _draw_alone(character, font) == missing)
     )
 
 

@@ -1,4 +1,4 @@
-"""A part of the picture that nobody is to see."""
+"""Hides a part of the picture."""
 
 from collections.abc import Callable
 from math import ceil, floor
@@ -10,19 +10,19 @@ from server.capture.processing.info import Info
 
 __all__ = ["make_mask"]
 
-FILL = (38, 31, 27)  # BGR; not black, which would look like a part that is merely dark.
+FILL = (38, 31, 27)  # BGR; not black, which would look like a merely dark part.
 
 
 def make_mask(options: dict[str, str]) -> Callable[[Image, Info], None]:
     """Return a processor that fills a part of the picture, given in shares of it.
 
-    Nothing of what was there remains: what is only blurred has been made legible again.
+    Nothing of the original remains: blurred text, for example, can be reconstructed.
     """
     x, y, width, height = (float(options[key]) for key in ("x", "y", "width", "height"))
 
     def mask(image: Image, _info: Info) -> None:
         rows, columns = image.shape[:2]
-        # Rounded outwards: a pixel that is half hidden is hidden. OpenCV includes the far corner.
+        # Rounded outwards, so partly hidden pixels are hidden. OpenCV includes the far corner.
         near = floor(x * columns), floor(y * rows)
         far = ceil((x + width) * columns) - 1, ceil((y + height) * rows) - 1
         cv2.rectangle(image, near, far, FILL, cv2.FILLED)

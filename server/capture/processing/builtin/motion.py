@@ -1,4 +1,4 @@
-"""Boxes around what moves."""
+"""Draws boxes around moving things."""
 
 from collections.abc import Callable
 
@@ -11,37 +11,37 @@ from server.capture.processing.info import Info
 
 __all__ = ["make_motion"]
 
-# Looked at in this width: noise is averaged away, and it takes a fraction of the time.
+# Motion is sought at this width: that averages noise away and takes a fraction of the time.
 WIDTH = 320
 
-# How far a place must be, of 255, from what is usual there.
+# The difference from the background, of 255, that counts as motion.
 THRESHOLD = 18
-# How much of each picture becomes what is usual: what stands still for some seconds is.
+# The weight of each picture in the background: what stands still for seconds becomes part of it.
 LEARNING = 0.05
-# What lies nearer than this, in small pixels, is one thing.
+# Motion within this distance, in small pixels, is merged into one box.
 REACH = np.ones((9, 9), np.uint8)
 
-COLOUR = (68, 165, 220)  # BGR; brass, as the page's own marks.
+COLOUR = (68, 165, 220)  # BGR; brass, like the page's own marks.
 
 MIN_AREA = 0.5
 
 
 def make_motion(options: dict[str, str]) -> Callable[[Image, Info], None]:
-    """Return a processor that draws boxes around what moves.
+    """Return a processor that draws boxes around moving things.
 
-    Its option ``min_area`` is how much of the picture a box covers at least, in percent.
+    Its option ``min_area`` is the minimum area of a box, in percent of the picture.
     """
-    least = float(options.get("min_area", MIN_AREA)) / 100
+    min_area = float(options.get("min_area", MIN_AREA)) / 100
 
     def motion(image: Image, info: Info) -> None:
         small = _shrink(image)
-        usual: NDArray[np.float32] | None = info.state.get("usual")
-        if usual is None or usual.shape != small.shape:
-            info.state["usual"] = small.astype(np.float32)
+        background: NDArray[np.float32] | None = info.state.get("background")
+        if background is None or background.shape != small.shape:
+            info.state["background"] = small.astype(np.float32)
             return
-        for x, y, width, height in _find(small, usual, least * small.size):
+        for x, y, width, height in _find(small, background, min_area * small.size):
             _draw(image, x / small.shape[1], y / small.shape[0], width, height, small.shape[1])
-        cv2.accumulateWeighted(small, usual, LEARNING)
+        cv2.accumulateWeighted(small, background, LEARNING)
 
     return motion
 
@@ -55,15 +55,15 @@ def _shrink(image: Image) -> NDArray[np.uint8]:
 
 
 def _find(
-    small: NDArray[np.uint8], usual: NDArray[np.float32], least: float
+    small: NDArray[np.uint8], background: NDArray[np.float32], min_area: float
 ) -> list[tuple[int, int, int, int]]:
-    """Return left, top, width and height of what moves, in small pixels."""
-    far = cv2.absdiff(small, cv2.convertScaleAbs(usual))
+    """Return left, top, width and height of moving things, in small pixels."""
+    far = cv2.absdiff(small, cv2.convertScaleAbs(background))
     _, moving = cv2.threshold(far, THRESHOLD, 255, cv2.THRESH_BINARY)
     moving = cv2.dilate(moving, REACH)
     outlines, _ = cv2.findContours(moving, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
     boxes = [cv2.boundingRect(outline) for outline in outlines]
-    return [(x, y, w, h) for x, y, w, h in boxes if w * h >= least]
+    return [(x, y, w, h) for x, y, w, h in boxes if w * h >= min_area]
 
 
 def _draw(

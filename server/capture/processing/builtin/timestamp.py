@@ -1,4 +1,4 @@
-"""When the picture was captured, to the tenth of a second, in a corner of it."""
+"""Writes the time of capture, to the tenth of a second, into a corner of the picture."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -11,7 +11,7 @@ __all__ = ["make_timestamp"]
 
 
 def make_timestamp(options: dict[str, str]) -> Callable[[Image, Info], None]:
-    """Return a processor that writes the time of ``zone``, local or utc, into ``corner``."""
+    """Return a processor that writes the time in ``zone``, local or utc, into ``corner``."""
     zone = UTC if options.get("zone") == "utc" else None
     ending = " UTC" if zone else ""
     lettering = Lettering(options.get("corner", "bottom-right"))

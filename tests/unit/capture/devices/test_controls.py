@@ -1,4 +1,4 @@
-"""What can be set on a source: limits, order, and the test pattern, which has everything."""
+"""Controls: limits, order, and the test pattern, which has all kinds."""
 
 from typing import Any
 
@@ -35,7 +35,7 @@ AREA = ControlInfo("crop", "Crop", "area", "Picture", WHOLE, WHOLE)
     ],
 )
 def test_value_that_fits(control: ControlInfo, value: object, fitted: object) -> None:
-    """A value within the limits is taken, on the nearest step."""
+    """A value within the limits is accepted, rounded to the nearest step."""
     assert control.fit(value) == fitted
 
 
@@ -50,20 +50,20 @@ def test_value_that_fits(control: ControlInfo, value: object, fitted: object) ->
     ],
 )
 def test_value_that_does_not(control: ControlInfo, value: object) -> None:
-    """What is out of bounds or of another kind is refused, and what is accepted is said."""
+    """A value out of bounds or of another kind is rejected; the error says what is accepted."""
     with pytest.raises(ValueError, match="accepted: "):
         control.fit(value)
 
 
 def test_controls_cross_the_link() -> None:
-    """What the child writes the server reads."""
+    """The server reads what the child writes."""
     told = (RANGE, CHOICE, SWITCH, AREA)
 
     assert read_controls(write_controls(told)) == told
 
 
 def test_an_automatic_goes_off_first_and_on_last() -> None:
-    """A batch may hold an automatic and what it takes over, whichever way it is switched."""
+    """A batch may contain an automatic mode and its control, whichever way it is switched."""
     pattern = TestPattern("door")
 
     off = set_controls(pattern, {"white_balance": 4000.0, "auto_white_balance": False})
@@ -105,7 +105,7 @@ def test_pattern_does_what_its_controls_say() -> None:
 
 
 def test_pattern_changes_its_size() -> None:
-    """A size takes effect with the next picture, and can be gone back from."""
+    """A size takes effect with the next picture, and can be reset."""
     pattern = TestPattern("door", (500, 300))
 
     set_controls(pattern, {"size": "640x360"})
@@ -118,6 +118,6 @@ def test_pattern_changes_its_size() -> None:
 
 
 def test_what_an_automatic_holds_cannot_be_set() -> None:
-    """The pattern says why, as a device does."""
+    """The pattern says why, like a device."""
     with pytest.raises(ControlError, match=r"White balance cannot be set now: Automatic .* is on"):
         TestPattern("door").set_control("white_balance", 4000.0)

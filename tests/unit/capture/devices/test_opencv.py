@@ -48,20 +48,20 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def film(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A file whose pictures are no JPEG."""
+    """A file whose pictures are not JPEG."""
     return write_film(tmp_path_factory.mktemp("video") / "film.mp4", "mp4v")
 
 
 @pytest.fixture
 def paced(monkeypatch: pytest.MonkeyPatch, clock: FakeClock) -> FakeClock:
-    """A pace whose waits take no time."""
+    """A pacer whose waits take no time."""
     monkeypatch.setattr(pacer, "time", clock)
     monkeypatch.setattr(pacer.native, "sleep", clock.advance)
     return clock
 
 
 def grab(source: FileVideo | NetworkVideo) -> Image:
-    """Return the next picture, however often it takes to be asked."""
+    """Return the next picture, calling grab as often as necessary."""
     for _ in range(1000):
         if source.grab():
             image = source.retrieve()
@@ -92,7 +92,7 @@ def test_file_says_what_it_is(clip: Path) -> None:
 
 
 def test_file_is_played_in_order_and_ends(clip: Path, paced: FakeClock) -> None:
-    """Without loop every picture comes once, and then the end, which is no failure."""
+    """Without loop every picture comes once, and then the normal end."""
     source = FileVideo(str(clip), loop=False)
 
     played = [index_of(grab(source)) for _ in range(FRAMES)]
@@ -114,7 +114,7 @@ def test_file_begins_again(clip: Path, paced: FakeClock) -> None:
 
 
 def test_file_is_played_at_its_own_pace(clip: Path, paced: FakeClock) -> None:
-    """Pictures come at the file's rate, also over the seam of a new round."""
+    """Pictures come at the file's rate, even when it starts over."""
     source = FileVideo(str(clip), loop=True)
     grab(source)
     started = paced.now
@@ -127,7 +127,7 @@ def test_file_is_played_at_its_own_pace(clip: Path, paced: FakeClock) -> None:
 
 
 def test_grab_returns_before_a_far_picture_is_due(clip: Path, paced: FakeClock) -> None:
-    """A picture that is not due yet is not skipped by asking again."""
+    """Calling grab again does not skip a picture that is not due yet."""
     source = FileVideo(str(clip), loop=True)
     source.info = type(source.info)(64, 48, 0.5, "MJPG", False)
     first = index_of(grab(source))
@@ -159,7 +159,7 @@ def test_other_containers_loop_too(suffix: str, tmp_path: Path, paced: FakeClock
 
 
 def test_jpeg_is_handed_over_as_the_file_holds_it(clip: Path, paced: FakeClock) -> None:
-    """Nothing is decoded while its own quality will do, also when the file begins again."""
+    """Nothing is decoded while the file's quality is accepted, even after it starts over."""
     source = FileVideo(str(clip), loop=True)
     played = []
 
@@ -178,7 +178,7 @@ def test_jpeg_is_handed_over_as_the_file_holds_it(clip: Path, paced: FakeClock) 
 
 
 def test_jpeg_that_is_too_fine_is_decoded(clip: Path, paced: FakeClock) -> None:
-    """Whoever asks for a lower quality than the file's gets pixels, picture by picture."""
+    """If the accepted quality is lower than the file's, pixels are returned, picture by picture."""
     source = FileVideo(str(clip), loop=True)
     while not source.grab():
         pass
@@ -192,7 +192,7 @@ def test_jpeg_that_is_too_fine_is_decoded(clip: Path, paced: FakeClock) -> None:
 
 
 def test_gray_picture_becomes_colour(film: Path, paced: FakeClock) -> None:
-    """Whatever the source delivers, a frame has three channels."""
+    """A frame always has three channels."""
     source = FileVideo(str(film), loop=True)
     while not source.grab():
         pass
@@ -217,10 +217,10 @@ def test_gray_picture_becomes_colour(film: Path, paced: FakeClock) -> None:
     "answer", [(False, None), (True, None), (True, np.empty((0, 0, 3), np.uint8))]
 )
 @pytest.mark.parametrize("codec", ["clip", "film"])
-def test_undecodable_picture_is_told(
+def test_undecodable_picture_is_reported(
     codec: str, answer: tuple[bool, Image | None], request: pytest.FixtureRequest
 ) -> None:
-    """A picture that cannot be decoded is an error of that picture only."""
+    """A picture that cannot be decoded does not affect the next one."""
     source = FileVideo(str(request.getfixturevalue(codec)), loop=True)
     real = source._capture
 
@@ -237,21 +237,21 @@ def test_undecodable_picture_is_told(
     source.close()
 
 
-def test_missing_file_is_told(tmp_path: Path) -> None:
+def test_missing_file_is_reported(tmp_path: Path) -> None:
     """A file that is not there is named."""
     with pytest.raises(SourceError, match="there is no file"):
         FileVideo(str(tmp_path / "none.mp4"), loop=True)
 
 
 def test_folder_is_no_file(tmp_path: Path) -> None:
-    """A folder is no video."""
+    """A folder is not a video."""
     with pytest.raises(SourceError, match="there is no file"):
         FileVideo(str(tmp_path), loop=True)
 
 
 @pytest.mark.parametrize("content", [b"", b"just text\n" * 50])
-def test_file_without_video_is_told(content: bytes, tmp_path: Path) -> None:
-    """A file that FFmpeg cannot read is told so, whatever is in it."""
+def test_file_without_video_is_reported(content: bytes, tmp_path: Path) -> None:
+    """The error says so if FFmpeg cannot read a file, whatever is in it."""
     path = tmp_path / "notes.mp4"
     path.write_bytes(content)
 
@@ -259,8 +259,8 @@ def test_file_without_video_is_told(content: bytes, tmp_path: Path) -> None:
         FileVideo(str(path), loop=True)
 
 
-def test_file_that_may_not_be_read_is_told(clip: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A file without the right to read it is told so."""
+def test_file_that_may_not_be_read_is_reported(clip: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The error says so if a file may not be read."""
     monkeypatch.setattr(video.os, "access", lambda path, mode: False)  # Root may read anything.
 
     with pytest.raises(SourceError, match="may not be read"):
@@ -268,7 +268,7 @@ def test_file_that_may_not_be_read_is_told(clip: Path, monkeypatch: pytest.Monke
 
 
 def test_missing_device_names_those_there_are(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A device that is not there is answered with the ones that are."""
+    """The error for a missing device lists the existing ones."""
     monkeypatch.setattr(video, "find_devices", lambda: [2, 4])
     monkeypatch.setattr(video.os.path, "exists", lambda path: False)
 
@@ -276,17 +276,17 @@ def test_missing_device_names_those_there_are(monkeypatch: pytest.MonkeyPatch) -
         DeviceVideo(9)
 
 
-def test_device_that_is_no_camera_is_told(tmp_path: Path) -> None:
-    """A device that opens and is no camera is told apart from one that may not be opened."""
+def test_device_that_is_no_camera_is_reported(tmp_path: Path) -> None:
+    """The error tells a device that is not a camera from one that may not be opened."""
     other = tmp_path / "video0"
     other.write_text("")
 
-    assert "no camera" in video._why_not_device(str(other))
+    assert "not a camera" in video._why_not_device(str(other))
     assert "cannot be opened" in video._why_not_device(str(tmp_path / "none"))
 
 
 def test_devices_are_found(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Devices are listed by number, not by letters, and nothing else is one."""
+    """Devices are sorted by number, and other files are ignored."""
     for name in ("video10", "video2", "video-codec", "null"):
         (tmp_path / name).touch()
     monkeypatch.setattr(video, "Path", lambda _: tmp_path)
@@ -299,7 +299,7 @@ def test_devices_are_found(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> N
     [(25.0, 25.0), (0.0, 0.0), (90000.0, 0.0), (float("nan"), 0.0), (-1.0, 0.0)],
 )
 def test_rate_that_cannot_be_is_unknown(reported: float, fps: float) -> None:
-    """A time base that FFmpeg passes off as a rate is not believed."""
+    """A time base that FFmpeg reports as a rate is ignored."""
     assert video._sane_fps(reported) == fps
 
 
@@ -317,7 +317,7 @@ def test_codec_is_named(code: int, name: str) -> None:
 
 @pytest.fixture
 def answer_with() -> Iterator[Callable[[bytes], int]]:
-    """A function that starts a server which answers every connection alike; returns its port."""
+    """A function that starts a server with one response for all; returns its port."""
     listeners: list[socket.socket] = []
     threads: list[threading.Thread] = []
 
@@ -356,7 +356,7 @@ def open_url(url: str) -> NetworkVideo:
 
 
 def multipart(*shades: int) -> bytes:
-    """Return an MJPEG stream over HTTP of even pictures."""
+    """Return an MJPEG stream over HTTP of plain pictures."""
     parts = [b"HTTP/1.0 200 OK\r\nContent-Type: multipart/x-mixed-replace; boundary=b\r\n\r\n"]
     for value in shades:
         jpeg = cv2.imencode(".jpg", np.full((48, 64, 3), value, np.uint8))[1].tobytes()
@@ -366,7 +366,7 @@ def multipart(*shades: int) -> bytes:
 
 
 def test_http_stream_is_read_to_its_end(answer_with: Callable[[bytes], int]) -> None:
-    """An MJPEG stream is read picture by picture, and its end is a loss."""
+    """An MJPEG stream is read picture by picture, and its end is a failure."""
     port = answer_with(multipart(*[90] * 30))
     source = open_url(f"http://127.0.0.1:{port}/stream")
 
@@ -391,7 +391,7 @@ def test_http_stream_is_read_to_its_end(answer_with: Callable[[bytes], int]) -> 
 def test_refusal_is_told_in_words(
     answer: bytes, said: str, answer_with: Callable[[bytes], int]
 ) -> None:
-    """What a server answers instead of video is told, and no password with it."""
+    """The error says how a server responded instead of sending video, without the password."""
     port = answer_with(answer)
 
     with pytest.raises(SourceError) as caught:
@@ -402,8 +402,8 @@ def test_refusal_is_told_in_words(
 
 
 @pytest.mark.parametrize("scheme", ["http", "rtsp"])
-def test_nobody_listening_is_told(scheme: str) -> None:
-    """A port where nothing listens is told as such, and at once."""
+def test_nobody_listening_is_reported(scheme: str) -> None:
+    """The error for a port where nothing listens says so, at once."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
     started = time.monotonic()
@@ -414,8 +414,8 @@ def test_nobody_listening_is_told(scheme: str) -> None:
     assert time.monotonic() - started < 2
 
 
-def test_unknown_host_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A name that does not resolve is told as a matter of spelling."""
+def test_unknown_host_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The error for an unknown host suggests checking the spelling."""
 
     def fail(address: tuple[str, int], timeout_s: float) -> None:
         raise socket.gaierror(-2, "Name or service not known")

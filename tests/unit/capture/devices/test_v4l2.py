@@ -1,4 +1,4 @@
-"""What a driver says, from answers in the layout of ``linux/videodev2.h``.
+"""Reading a driver's answers in the layout of ``linux/videodev2.h``.
 
 There is no device on the machines that run these tests. The answers are bytes as the kernel's
 documentation lays them out, and request numbers were compared with the header's own.
@@ -23,7 +23,7 @@ MJPG = cv2.VideoWriter.fourcc(*"MJPG")
 
 
 class FakeDriver:
-    """A UVC camera's driver: brightness, white balance and exposure, each with its automatic."""
+    """A UVC camera's driver: brightness, and white balance and exposure with automatic modes."""
 
     def __init__(self) -> None:
         # Id: type, minimum, maximum, step, default and flags.
@@ -60,7 +60,7 @@ class FakeDriver:
 
 
 class FakeCapture:
-    """OpenCV's side of the same camera; ``obeys`` says what becomes of a value."""
+    """OpenCV's side of the same camera; ``obeys`` maps a set value to the resulting one."""
 
     def __init__(self, driver: FakeDriver, obeys: Callable[[int], int] = lambda value: value):
         self.driver = driver
@@ -91,7 +91,7 @@ def answers() -> FakeDriver:
 
 
 def device(answers: FakeDriver, **capture: Any) -> DeviceVideo:
-    """Return a device on these answers; only opening it is left out."""
+    """Return a device with these answers, without opening it."""
     made = object.__new__(DeviceVideo)
     made.info = SourceInfo(640, 480, 30.0, "MJPG", True)
     made._driver = Driver("/dev/null", answers)
@@ -101,7 +101,7 @@ def device(answers: FakeDriver, **capture: Any) -> DeviceVideo:
 
 
 def test_limits_are_the_devices_own(answers: FakeDriver) -> None:
-    """Minimum, maximum, step, default and present value come as the driver tells them."""
+    """Minimum, maximum, step, default and current value come from the driver."""
     driver = Driver("/dev/null", answers)
     controls = {control.name: control for control in driver.controls()}
     driver.close()
@@ -121,7 +121,7 @@ def test_limits_are_the_devices_own(answers: FakeDriver) -> None:
 
 
 def test_what_is_disabled_or_no_range_is_not_offered(answers: FakeDriver) -> None:
-    """A control that is switched off, read-only or without extent is left out."""
+    """A disabled or read-only control, or one with an empty range, is left out."""
     answers.known[BRIGHTNESS] = (1, -64, 64, 1, 0, 0x1)
     answers.known[WB] = (1, 2800, 6500, 10, 4600, 0x4)
     answers.known[EXPOSURE] = (1, 5, 5, 1, 5, 0)
@@ -134,7 +134,7 @@ def test_what_is_disabled_or_no_range_is_not_offered(answers: FakeDriver) -> Non
 
 
 def test_sizes_are_the_devices_own(answers: FakeDriver) -> None:
-    """Listed sizes are offered; of a continuous range those that people know."""
+    """Listed sizes are offered; for a continuous range, the common ones."""
     driver = Driver("/dev/null", answers)
     listed = driver.sizes(MJPG)
     answers.sizes = [(3, 320, 1280, 16, 240, 720, 8)]
@@ -148,7 +148,7 @@ def test_sizes_are_the_devices_own(answers: FakeDriver) -> None:
 
 
 def test_setting_is_read_back(answers: FakeDriver) -> None:
-    """A value is set through OpenCV; an automatic exposure's mode is one the camera has."""
+    """A value is set through OpenCV; automatic exposure uses a mode that the camera has."""
     video = device(answers)
 
     assert video.set_control("brightness", 12.0) == 12.0
@@ -162,7 +162,7 @@ def test_setting_is_read_back(answers: FakeDriver) -> None:
 
 
 def test_a_camera_that_keeps_its_value_is_heard(answers: FakeDriver) -> None:
-    """What comes back different is a refusal with control, value and what is kept."""
+    """If another value results, the error names the control, the value and the kept one."""
     video = device(answers, obeys=lambda _value: 20)
 
     with pytest.raises(ControlError, match="Brightness: 50 was asked for, the camera keeps 20"):

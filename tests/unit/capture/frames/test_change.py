@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from server.capture.frames import change as change_module
-from server.capture.frames.change import KEEP_ALIVE_S, Change
+from server.capture.frames.change import KEEP_ALIVE_S, ChangeDetector
 from server.capture.frames.frame import Image, Jpeg, Picture
 from server.capture.frames.jpeg import inspect_jpeg
 from server.capture.sources.local import LocalReader
@@ -30,20 +30,20 @@ def make(request: pytest.FixtureRequest) -> Make:
 
 @pytest.fixture(autouse=True)
 def paced(monkeypatch: pytest.MonkeyPatch, clock: FakeClock) -> FakeClock:
-    """A time that passes when the test says so."""
+    """A clock that the test advances."""
     monkeypatch.setattr(change_module, "time", clock)
     return clock
 
 
 def room(seed: int, sigma: float = 6.0) -> Image:
-    """Return the same dim room with other noise."""
+    """Return the same dim room with different noise."""
     noise = np.random.default_rng(seed).normal(60, sigma, (360, 640, 3))
     return noise.clip(0, 255).astype(np.uint8)
 
 
 def test_noise_is_nothing_new(make: Make, clock: FakeClock) -> None:
-    """A sensor's noise makes every picture another one, and none worth sending."""
-    change = Change()
+    """A sensor's noise makes every picture different, but none worth sending."""
+    change = ChangeDetector()
 
     sent = []
     for seed in range(20):
@@ -55,8 +55,8 @@ def test_noise_is_nothing_new(make: Make, clock: FakeClock) -> None:
 
 @pytest.mark.parametrize("corner", [(0, 0), (100, 300), (340, 620)])
 def test_a_small_thing_is_new(make: Make, corner: tuple[int, int]) -> None:
-    """A thing of 16 pixels that was not there is seen at once, wherever it is."""
-    change = Change()
+    """A new thing of 16 pixels is seen at once, wherever it is."""
+    change = ChangeDetector()
     change.is_worth_sending(make(room(1)))
     y, x = corner
     changed = room(2)
@@ -67,8 +67,8 @@ def test_a_small_thing_is_new(make: Make, corner: tuple[int, int]) -> None:
 
 
 def test_dusk_is_noticed(make: Make, clock: FakeClock) -> None:
-    """What changes too slowly to see from one picture to the next adds up."""
-    change = Change()
+    """Changes too slow to see from one picture to the next add up."""
+    change = ChangeDetector()
 
     sent = []
     for step in range(40):
@@ -79,8 +79,8 @@ def test_dusk_is_noticed(make: Make, clock: FakeClock) -> None:
 
 
 def test_a_still_picture_is_sent_once_a_second(make: Make, clock: FakeClock) -> None:
-    """So that viewers see that the camera is live."""
-    change = Change()
+    """An unchanged picture is sent once a second, so that viewers see that the camera is live."""
+    change = ChangeDetector()
     still = make(room(1))
 
     sent = []
@@ -92,23 +92,23 @@ def test_a_still_picture_is_sent_once_a_second(make: Make, clock: FakeClock) -> 
 
 
 def test_another_size_is_new() -> None:
-    """Pictures that cannot be compared differ."""
-    change = Change()
+    """Pictures that cannot be compared count as different."""
+    change = ChangeDetector()
     change.is_worth_sending(picture(64, 48))
 
     assert change.is_worth_sending(picture(32, 24))
 
 
 def test_what_cannot_be_decoded_is_passed() -> None:
-    """It is for others to say what is wrong with it."""
-    change = Change()
+    """A picture that cannot be decoded is sent; others report what is wrong with it."""
+    change = ChangeDetector()
 
     assert change.is_worth_sending(Jpeg(b"\xff\xd8\xff\xd9", 64, 48, 80))
     assert change.is_worth_sending(Jpeg(b"\xff\xd8\xff\xd9", 64, 48, 80))
 
 
 def test_a_reader_passes_over_what_is_not_new() -> None:
-    """They count as pictures that came, and are not handed over."""
+    """Unchanged pictures count as arrived, but are not returned."""
     source = FakeSource()
     source.give(picture(), picture(), picture())
     reader = LocalReader(source)

@@ -1,4 +1,4 @@
-"""Pictures that have stopped changing."""
+"""Frozen pictures."""
 
 import numpy as np
 import pytest
@@ -9,7 +9,7 @@ from tests.support.fakes import picture
 
 
 def test_same_pictures_grow_still() -> None:
-    """Equal pictures in different memory count from the first of them."""
+    """Equal pictures in different memory are timed from the first of them."""
     stillness = FreezeDetector()
 
     still_s = [stillness.see(picture(), now) for now in (100.0, 101.0, 111.5)]
@@ -19,7 +19,7 @@ def test_same_pictures_grow_still() -> None:
 
 @pytest.mark.parametrize("row", [0, 7, 40, 47])
 def test_smallest_lasting_change_is_seen(row: int) -> None:
-    """One value that stays different is found wherever it is, within as many pictures as rows."""
+    """A single value that stays different is found anywhere, within 16 pictures."""
     stillness = FreezeDetector()
     stillness.see(picture(), 0.0)
     changed = picture()
@@ -31,7 +31,7 @@ def test_smallest_lasting_change_is_seen(row: int) -> None:
 
 
 def test_noise_is_never_still() -> None:
-    """A living sensor's pictures differ in every row."""
+    """A working sensor's pictures differ in every row."""
     random = np.random.default_rng(1)
     stillness = FreezeDetector()
 
@@ -43,7 +43,7 @@ def test_noise_is_never_still() -> None:
 
 
 def test_new_size_is_a_change() -> None:
-    """Pictures of another size begin a new time."""
+    """A picture of another size counts as a change."""
     stillness = FreezeDetector()
     stillness.see(picture(), 0.0)
 
@@ -51,7 +51,7 @@ def test_new_size_is_a_change() -> None:
 
 
 def test_forgetting_begins_anew() -> None:
-    """After a reconnect the same picture is not held against the camera."""
+    """After a reconnect the same picture does not count as frozen."""
     stillness = FreezeDetector()
     stillness.see(picture(), 0.0)
 
@@ -62,7 +62,7 @@ def test_forgetting_begins_anew() -> None:
 
 
 def test_jpeg_is_still_while_its_data_is() -> None:
-    """A time in the file's head does not make a picture move, and one other bit of data does."""
+    """A time in the file's header is no change of the picture; one other bit of data is."""
     head, data = b"\xff\xd8\xff\xfe\x00\x04%02d", b"\xff\xda\x00\x0c" + bytes(100)
     stillness = FreezeDetector()
 
@@ -75,7 +75,7 @@ def test_jpeg_is_still_while_its_data_is() -> None:
 
 
 def test_another_kind_of_picture_is_a_change() -> None:
-    """A source that is now decoded, and was not, has not stood still."""
+    """A switch between JPEG and pixels counts as a change."""
     stillness = FreezeDetector()
     stillness.see(Jpeg(b"\xff\xda", 64, 48, 80), 0.0)
 

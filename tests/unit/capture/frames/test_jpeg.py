@@ -1,4 +1,4 @@
-"""JPEG of cameras: checked by its markers, completed, and passed on."""
+"""JPEG from cameras: validated by its markers, completed, and passed through."""
 
 import struct
 
@@ -15,13 +15,13 @@ EXIF_TURNED = (
 
 
 def jpeg(width: int, height: int, quality: int = 95) -> bytes:
-    """Return an even picture."""
+    """Return a plain picture."""
     image = np.full((height, width, 3), 90, np.uint8)
     return cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, quality])[1].tobytes()
 
 
 def noise(more: tuple[int, ...] = ()) -> bytes:
-    """Return a picture that needs every code there is."""
+    """Return a picture that uses all Huffman codes."""
     image = np.random.default_rng(1).integers(0, 255, (48, 64, 3), np.uint8)
     return cv2.imencode(".jpg", image, more)[1].tobytes()
 
@@ -41,7 +41,7 @@ def pixels(data: bytes) -> np.ndarray:
 
 
 def test_whole_jpeg_is_passed_untouched() -> None:
-    """Not a byte differs, and nothing is copied."""
+    """A complete JPEG is returned unchanged, without a copy."""
     data = noise()
 
     found, shown = inspect_jpeg(data)
@@ -53,7 +53,7 @@ def test_whole_jpeg_is_passed_untouched() -> None:
 
 @pytest.mark.parametrize("quality", [1, 10, 49, 50, 51, 75, 80, 95, 100])
 def test_quality_is_read_off_the_tables(quality: int) -> None:
-    """What libjpeg was asked for is what is found."""
+    """The quality that libjpeg was given is recognised."""
     found, _ = inspect_jpeg(jpeg(64, 48, quality))
 
     assert found.quality == quality
@@ -74,7 +74,7 @@ def test_missing_huffman_tables_are_put_in() -> None:
 
 @pytest.mark.parametrize("bare", [False, True])
 def test_exif_is_taken_out(bare: bool) -> None:
-    """By it browsers would turn the picture; with or without tables, the rest stays whole."""
+    """Browsers would rotate the picture by EXIF; the rest stays intact, with or without tables."""
     data = without_tables(noise()) if bare else noise()
     turned = data[:2] + EXIF_TURNED + data[2:]
 
@@ -86,7 +86,7 @@ def test_exif_is_taken_out(bare: bool) -> None:
 
 
 def test_progressive_is_shown() -> None:
-    """Browsers show it, so it is passed on."""
+    """Browsers show it, so it is passed through."""
     _, shown = inspect_jpeg(noise((cv2.IMWRITE_JPEG_PROGRESSIVE, 1)))
 
     assert shown
@@ -98,7 +98,7 @@ def test_progressive_is_shown() -> None:
     ids=["lossless", "arithmetic", "12 bits", "CMYK"],
 )
 def test_what_no_browser_shows_is_not_passed(at: int, value: int) -> None:
-    """Then it is for the decoder to say what it makes of it."""
+    """Whether it can be decoded is up to the decoder."""
     data = bytearray(noise())
     header = data.index(b"\xff\xc0")
     data[header + at] = value
@@ -109,7 +109,7 @@ def test_what_no_browser_shows_is_not_passed(at: int, value: int) -> None:
 
 
 def test_untidy_jpeg_is_accepted() -> None:
-    """With fill bytes and padding, as some cameras send them."""
+    """Fill bytes and padding, as some cameras send them, are accepted."""
     data = jpeg(64, 48)
 
     inspect_jpeg(data + b"\0" * 8)
@@ -119,8 +119,8 @@ def test_untidy_jpeg_is_accepted() -> None:
 @pytest.mark.parametrize(
     ("data", "said"),
     [
-        (b"", "no JPEG"),
-        (b"hello", "no JPEG"),
+        (b"", "not a JPEG"),
+        (b"hello", "not a JPEG"),
         (b"\xff\xd8", "not complete"),
         (jpeg(64, 48)[:-40], "not complete"),
         (b"\xff\xd8\xff\xd9", "size"),
@@ -129,13 +129,13 @@ def test_untidy_jpeg_is_accepted() -> None:
     ],
 )
 def test_unfit_jpeg_is_refused_without_decoding(data: bytes, said: str) -> None:
-    """What is no JPEG, not whole, or too large."""
+    """Data that is not a JPEG, incomplete or too large is rejected."""
     with pytest.raises(PictureError, match=said):
         inspect_jpeg(data)
 
 
 def test_any_bytes_are_judged() -> None:
-    """No input makes the reader fail otherwise, or run for ever."""
+    """Any input gives a result or a PictureError, in finite time."""
     random = np.random.default_rng(1)
     for _ in range(500):
         data = b"\xff\xd8" + random.choice([0, 0xFF, 0xC0, 0xDA, 2], 60).astype(np.uint8).tobytes()

@@ -1,4 +1,4 @@
-"""How large a picture may be."""
+"""The limits of a picture's size."""
 
 import pytest
 

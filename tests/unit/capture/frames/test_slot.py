@@ -10,7 +10,7 @@ def frame(seq: int) -> Frame:
 
 
 def test_newest_frame_wins() -> None:
-    """A frame put on top of another takes its place."""
+    """A new frame replaces the old one."""
     slot = Slot()
 
     slot.put(frame(1))
@@ -21,7 +21,7 @@ def test_newest_frame_wins() -> None:
 
 
 def test_frame_replaced_before_anyone_took_it_is_counted() -> None:
-    """Only a frame that nobody was ready for counts as replaced."""
+    """Only a frame that nobody took counts as replaced."""
     slot = Slot()
 
     slot.put(frame(1))
@@ -34,7 +34,7 @@ def test_frame_replaced_before_anyone_took_it_is_counted() -> None:
 
 
 def test_taken_frame_stays() -> None:
-    """Taking marks a frame as used and leaves it for other takers."""
+    """Taking a frame marks it as used but leaves it available."""
     slot = Slot()
     slot.put(frame(1))
 
@@ -42,7 +42,7 @@ def test_taken_frame_stays() -> None:
 
 
 def test_cleared_slot_is_empty() -> None:
-    """What was cleared is gone, and was not replaced."""
+    """A cleared frame is gone, and does not count as replaced."""
     slot = Slot()
     slot.put(frame(1))
 

@@ -1,4 +1,4 @@
-"""A camera's child process whose OpenCV hangs, as the camera's name says where."""
+"""A camera's child process whose OpenCV hangs; the camera's name says where."""
 
 import ctypes
 import threading
@@ -37,7 +37,7 @@ def hang_value(_name: str, _value: Value) -> Value:
 
 
 def refuse_bright(source: Source) -> Callable[[str, Value], Value]:
-    """Return a ``set_control`` of a device that keeps its brightness."""
+    """Return the ``set_control`` of a device that rejects every brightness."""
     take = source.set_control
 
     def set_control(name: str, value: Value) -> Value:
@@ -61,7 +61,7 @@ def hang_image(_jpeg_up_to: int = 0, _pixels_from: int = 0) -> Image:
 
 
 def hang_with_the_lock() -> bool:
-    """Wait for ever, and let no other thread run."""
+    """Wait for ever without letting any other thread run."""
     return bool(ctypes.PyDLL(None).pause())
 
 

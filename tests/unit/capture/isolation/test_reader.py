@@ -1,6 +1,6 @@
 """Sources in processes of their own, with real processes and a real camera on the network.
 
-The camera is a server of the test's, on loopback, that can misbehave in every way a cheap one does.
+The camera is a test server on loopback that can misbehave in all the ways of cheap cameras.
 """
 
 import gc
@@ -49,7 +49,7 @@ AS_IT_COMES = Demand(due=lambda: 0.0, jpeg_up_to=lambda: 100)
 
 @cache
 def jpeg(width: int = 320, height: int = 240, shade: int = 90) -> bytes:
-    """Return an even picture."""
+    """Return a plain picture."""
     return cv2.imencode(".jpg", np.full((height, width, 3), shade, np.uint8))[1].tobytes()
 
 
@@ -139,7 +139,7 @@ def camera() -> Iterator[FakeCamera]:
 
 @pytest.fixture
 def isolate() -> Iterator[Open]:
-    """Open isolated sources that are closed at the end, and leave nothing behind."""
+    """Open isolated sources, which are closed at the end and must leave nothing behind."""
     opened: list[IsolatedReader] = []
     descriptors = len(os.listdir("/proc/self/fd"))
 
@@ -156,13 +156,13 @@ def isolate() -> Iterator[Open]:
         assert not Path(f"/proc/{source._process.pid}").exists()
     if opened:
         opened.clear()
-        del source  # And with it the shared memory it holds.
+        del source  # And with it its shared memory.
     gc.collect()
     until(lambda: len(os.listdir("/proc/self/fd")) <= descriptors)
 
 
 def until(condition: Callable[[], object], timeout_s: float = 10.0) -> None:
-    """Wait until ``condition`` holds; fail when it does not in time."""
+    """Wait until ``condition`` holds; fail if it does not in time."""
     deadline = time.monotonic() + timeout_s
     while not condition():
         assert time.monotonic() < deadline, f"still not true after {timeout_s:g} s"
@@ -181,7 +181,7 @@ def picture(source: IsolatedReader, timeout_s: float = 10.0) -> Image:
 
 
 def loss(source: IsolatedReader, timeout_s: float = 10.0) -> str:
-    """Read until the source is lost; return why."""
+    """Read until the source fails; return why."""
     deadline = time.monotonic() + timeout_s
     while time.monotonic() < deadline:
         started = time.monotonic()
@@ -208,7 +208,7 @@ def processes() -> dict[int, str]:
 
 
 def test_pattern_comes_through_whole(isolate: Open) -> None:
-    """Pictures pass through the shared memory as they were drawn, and fresh."""
+    """Pictures arrive through shared memory unchanged and fresh."""
     source = isolate("test:?size=640x360&fps=60")
 
     times = []
@@ -226,12 +226,12 @@ def test_pattern_comes_through_whole(isolate: Open) -> None:
 
 
 def test_pictures_kept_stay_as_they_were(isolate: Open) -> None:
-    """However many pictures are kept, none is overwritten by a later one."""
+    """No kept picture is overwritten by a later one, however many are kept."""
     source = isolate("test:?size=320x180&fps=120")
     kept = [(image := picture(source), image.copy()) for _ in range(20)]
 
     assert all((image == copy).all() for image, copy in kept)
-    # A loaded machine may render two in the same millisecond, which are the same then.
+    # A busy machine may render two in the same millisecond, which are then equal.
     assert len({copy.tobytes() for _, copy in kept}) > 10
 
 
@@ -249,7 +249,7 @@ def test_live_source_is_drained_while_nobody_asks(isolate: Open) -> None:
 
 
 def test_only_asked_pictures_are_decoded(isolate: Open) -> None:
-    """Grabbing alone decodes nothing: the pattern is drawn no more often than it is asked for."""
+    """Grabbing alone decodes nothing: the pattern is drawn only when requested."""
     source = isolate("test:?size=1280x720&fps=60")
     picture(source)
 
@@ -288,7 +288,7 @@ def test_network_camera_comes_through(isolate: Open, camera: FakeCamera) -> None
 
 
 def test_jpeg_comes_through_as_it_was_sent(isolate: Open, camera: FakeCamera) -> None:
-    """Where its quality will do, not a byte of it changes, and where not, there are pixels."""
+    """If its quality is accepted, the JPEG is unchanged; otherwise there are pixels."""
     source = isolate(camera.plays("good"))
     sent = {jpeg(shade=shade) for shade in (*range(20), 200)}
     passed = []
@@ -308,7 +308,7 @@ def test_jpeg_comes_through_as_it_was_sent(isolate: Open, camera: FakeCamera) ->
 def test_jpeg_brings_the_pixels_that_are_wanted_beside_it(
     isolate: Open, camera: FakeCamera
 ) -> None:
-    """The child decodes no larger than is wanted, and both lie in the one slot that was lent."""
+    """The child decodes no larger than necessary; JPEG and pixels share one slot."""
     source = isolate(camera.plays("good"))
     beside = AS_IT_COMES._replace(pixels_from=lambda: 160)
 
@@ -328,9 +328,11 @@ def test_jpeg_brings_the_pixels_that_are_wanted_beside_it(
 
 
 def test_demand_that_changes_in_between_counts(isolate: Open, camera: FakeCamera) -> None:
-    """A picture that is no longer wanted when it comes is not handed over."""
+    """A picture that is no longer wanted when it arrives is not returned."""
     source = isolate(camera.plays("good"))
-    answers = iter([100, 100, 100, 1, 1])  # Too fine for what is wanted by the time it is there.
+    answers = iter(
+        [100, 100, 100, 1, 1]
+    )  # Its quality is too high for the demand by the time it arrives.
     fickle = Demand(due=lambda: 0.0, jpeg_up_to=lambda: next(answers, 1))
     seen = []
     while len(seen) < 3:
@@ -358,14 +360,14 @@ def test_what_can_hang_is_isolated(scheme: str) -> None:
 
 
 def test_stalling_camera_is_lost(isolate: Open, camera: FakeCamera) -> None:
-    """A camera that sends nothing more is lost after the time-out, and that is what is said."""
+    """A camera that sends nothing more fails after the time-out, and the error says so."""
     source = isolate(camera.stalls("stall"), timeout_s=1.0)
 
     assert "sent nothing for 1 s" in loss(source)
 
 
 def test_end_of_a_stream_is_a_loss(isolate: Open, camera: FakeCamera) -> None:
-    """A camera that hangs up is lost at once."""
+    """A camera that closes the connection fails at once."""
     source = isolate(camera.plays("end", None))
 
     assert "the stream ended" in loss(source)
@@ -376,13 +378,13 @@ def test_end_of_a_stream_is_a_loss(isolate: Open, camera: FakeCamera) -> None:
     [
         (part(jpeg()[:-100]), "not complete"),
         (part(b""), "empty"),
-        (part(bytes(range(256)) * 20), "no JPEG"),
+        (part(bytes(range(256)) * 20), "not a JPEG"),
         (part(jpeg()[:300] + b"\xff\xd9"), "JPEG"),
     ],
     ids=["truncated", "empty", "garbage", "hollow"],
 )
 def test_broken_part_is_skipped(fault: bytes, said: str, isolate: Open, camera: FakeCamera) -> None:
-    """One bad part costs one picture: the stream goes on behind it."""
+    """One bad part costs one picture: the stream goes on after it."""
     source = isolate(camera.plays("broken", *[fault] * 20))
     broken, shade = [], 0
     deadline = time.monotonic() + 10
@@ -398,7 +400,7 @@ def test_broken_part_is_skipped(fault: bytes, said: str, isolate: Open, camera: 
 
 
 def test_huge_picture_is_refused_before_it_takes_memory(isolate: Open, camera: FakeCamera) -> None:
-    """A 12000 x 12000 JPEG in mid-stream costs one picture, and no memory."""
+    """A 12000 x 12000 JPEG in a stream costs one picture but no memory."""
     source = isolate(camera.plays("huge", *[part(jpeg(12000, 12000))] * 5))
     picture(source)
     refused, shade = "", 0
@@ -426,7 +428,7 @@ def test_source_of_huge_pictures_is_refused(isolate: Open, camera: FakeCamera) -
 
 
 def test_size_may_change_in_mid_stream(isolate: Open, camera: FakeCamera) -> None:
-    """Pictures come in their own size, larger or smaller, and those kept stay as they were."""
+    """Pictures may change size in a stream; those kept stay unchanged."""
     larger, smaller = part(jpeg(1280, 720, 50)), part(jpeg(160, 120, 60))
     source = isolate(camera.plays("sizes", *[larger] * 30, *[smaller] * 30))
     first = picture(source)
@@ -444,7 +446,7 @@ def test_size_may_change_in_mid_stream(isolate: Open, camera: FakeCamera) -> Non
 
 
 def test_killed_child_is_named(isolate: Open) -> None:
-    """A child that is killed is told with the signal, at once; pictures in hand stay valid."""
+    """A killed child is reported at once with the signal; pictures already returned stay valid."""
     source = isolate("test:?size=320x180&fps=60")
     image = picture(source)
     before = image.copy()
@@ -456,7 +458,7 @@ def test_killed_child_is_named(isolate: Open) -> None:
 
 
 def test_stopped_child_is_killed(isolate: Open) -> None:
-    """A child that answers no more is killed after the time-out, even if it is stopped."""
+    """A child that stops answering is killed after the time-out, even if it is suspended."""
     source = isolate("test:?size=320x180&fps=60", timeout_s=1.0)
     picture(source)
 
@@ -477,7 +479,7 @@ def test_stopped_child_is_killed(isolate: Open) -> None:
     ],
 )
 def test_hanging_opencv_is_killed(where: str, said: str, isolate: Open) -> None:
-    """OpenCV that never comes back, or crashes, is ended, and told from a silent camera."""
+    """If OpenCV hangs or crashes, the child ends, and the error says which happened."""
     source = isolate(
         "test:?size=320x180",
         name=where,
@@ -490,7 +492,7 @@ def test_hanging_opencv_is_killed(where: str, said: str, isolate: Open) -> None:
 
 
 def test_hanging_open_is_killed(isolate: Open) -> None:
-    """Opening that never ends is ended, within its time-out and as much again."""
+    """If opening hangs, the child is killed within twice the time-out."""
     started = time.monotonic()
 
     with pytest.raises(SourceError, match="has hung for 3 s opening it"):
@@ -505,10 +507,10 @@ def test_hanging_open_is_killed(isolate: Open) -> None:
 
 
 def test_black_hole_is_given_up(isolate: Open) -> None:
-    """A host that takes the connection and never answers is given up, and leaves no process."""
+    """A host that accepts the connection but never answers times out, and leaves no process."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         started = time.monotonic()
-        with pytest.raises(SourceError, match="says nothing"):
+        with pytest.raises(SourceError, match="sends nothing"):
             isolate(f"http://127.0.0.1:{listener.getsockname()[1]}/", timeout_s=1.0)
 
     assert time.monotonic() - started < 4
@@ -518,7 +520,7 @@ def test_black_hole_is_given_up(isolate: Open) -> None:
 def test_playlist_cannot_name_local_files(
     target: str, isolate: Open, camera: FakeCamera, tmp_path: Path
 ) -> None:
-    """What a camera answers must not make us read what lies on this machine."""
+    """A camera's response must not make us read files on this machine."""
     film = tmp_path / "film.avi"
     writer = cv2.VideoWriter(str(film), cv2.VideoWriter.fourcc(*"MJPG"), 10, (320, 240))
     for shade in range(20):
@@ -534,7 +536,7 @@ def test_playlist_cannot_name_local_files(
 
 
 def test_closing_twice_and_late_is_harmless(isolate: Open) -> None:
-    """A source can be closed again, and pictures outlive it."""
+    """A source can be closed twice, and pictures outlive it."""
     source = isolate("test:?size=320x180&fps=60")
     image = picture(source)
     before = image.copy()
@@ -546,7 +548,7 @@ def test_closing_twice_and_late_is_harmless(isolate: Open) -> None:
 
 
 def test_child_ends_with_the_server() -> None:
-    """A server killed with SIGKILL leaves no child, not even a stopped one."""
+    """A server killed with SIGKILL leaves no child, not even a suspended one."""
     code = """
         import os, signal, sys, time
         from pathlib import Path
@@ -579,7 +581,7 @@ def _runs(pid: str) -> bool:
 
 
 def test_it_works_in_the_patched_process(camera: FakeCamera) -> None:
-    """Under eventlet, on a native thread: no fork, the hub goes on, the end is clean."""
+    """Under eventlet, on a native thread: no fork, the hub keeps running, and the end is clean."""
     code = f"""
         import os, warnings
         warnings.filterwarnings("ignore")
@@ -654,7 +656,7 @@ def test_it_works_in_the_patched_process(camera: FakeCamera) -> None:
 
 
 def test_child_loads_no_eventlet() -> None:
-    """What runs in the child does without the hub, so that it starts fast and cannot tangle."""
+    """The child runs without the hub, so that it starts fast and cannot deadlock."""
     code = (
         "import server.capture.isolation.child, server.capture.sources.source, sys;"
         "print(*sys.modules)"
@@ -670,7 +672,7 @@ def test_child_loads_no_eventlet() -> None:
 
 
 def test_controls_are_set_between_two_pictures(isolate: Open) -> None:
-    """The child tells what can be set, sets it while pictures flow, and says what was refused."""
+    """The child lists its controls, sets them while pictures flow, and reports rejected values."""
     source = isolate(
         "test:?size=320x180", name="refuses", child="tests.unit.capture.isolation.hanging_child"
     )
@@ -690,7 +692,7 @@ def test_controls_are_set_between_two_pictures(isolate: Open) -> None:
 
 
 def test_child_that_hangs_setting_is_killed(isolate: Open) -> None:
-    """First it is not waited for any longer, then it is given up like any that hangs."""
+    """A set that hangs first times out; then the child is killed like any that hangs."""
     source = isolate(
         "test:?size=320x180",
         name="in-set",

@@ -1,4 +1,4 @@
-"""Pictures in shared memory: who may write to which slot, and when."""
+"""Pictures in shared memory, and the ownership of slots."""
 
 import gc
 import os
@@ -12,22 +12,22 @@ from tests.support.fakes import picture
 
 
 def pair() -> tuple[Writer, FramePool]:
-    """Return both sides of one area, with every slot free."""
+    """Return both sides of one area, with all slots free."""
     writer = Writer()
     slot, fd = writer.write(picture(), NO_SLOT)
-    lender = FramePool(fd)
-    lender.claim(slot)
-    lender.give_back(slot)
-    return writer, lender
+    pool = FramePool(fd)
+    pool.claim(slot)
+    pool.release(slot)
+    return writer, pool
 
 
 def test_picture_arrives_without_a_copy() -> None:
-    """What is written into a slot is what the picture shows, and it cannot be written to."""
-    writer, lender = pair()
-    slot = lender.lend()
+    """The picture shows what was written into its slot, and is read-only."""
+    writer, pool = pair()
+    slot = pool.acquire()
     assert writer.write(picture(shade=7), slot) == (slot, -1)
 
-    image = lender.hand_over(slot, 48, 64)
+    image = pool.view(slot, 48, 64)
 
     assert (image == 7).all()
     assert not image.flags.writeable
@@ -35,63 +35,63 @@ def test_picture_arrives_without_a_copy() -> None:
 
 
 def test_slot_is_free_only_when_nothing_refers_to_it() -> None:
-    """Views and buffers over a picture keep its slot, and its end frees it."""
-    _, lender = pair()
-    image = lender.hand_over(lender.lend(), 48, 64)
+    """Views and buffers over a picture keep its slot; the slot is freed with the last of them."""
+    _, pool = pair()
+    image = pool.view(pool.acquire(), 48, 64)
     view = image[::2, ::2].reshape(-1)[5:]
     buffer = memoryview(image)
 
-    counts = [len(lender._free)]
+    counts = [len(pool._free)]
     del image
-    counts.append(len(lender._free))
+    counts.append(len(pool._free))
     del view
-    counts.append(len(lender._free))
+    counts.append(len(pool._free))
     del buffer
     gc.collect()
-    counts.append(len(lender._free))
+    counts.append(len(pool._free))
 
     assert counts == [SLOTS - 1] * 3 + [SLOTS]
 
 
 def test_pictures_kept_are_never_overwritten() -> None:
-    """Whoever hoards pictures keeps every one of them as it was, and there is always a slot."""
-    writer, lender = pair()
+    """However many pictures are kept, all stay unchanged, and there is always a free slot."""
+    writer, pool = pair()
     kept = []
     for shade in range(3 * SLOTS):
-        slot = lender.lend()
+        slot = pool.acquire()
         writer.write(picture(shade=shade), slot)
-        kept.append(lender.hand_over(slot, 48, 64))
+        kept.append(pool.view(slot, 48, 64))
 
     assert [int(image.max()) for image in kept] == list(range(3 * SLOTS))
     assert [int(image.min()) for image in kept] == list(range(3 * SLOTS))
 
 
 def test_random_lives_never_collide() -> None:
-    """Pictures dropped in any order: each shows its own shade as long as it lives."""
+    """With pictures dropped in any order, each keeps its own shade as long as it exists."""
     random = np.random.default_rng(3)
-    writer, lender = pair()
+    writer, pool = pair()
     alive: dict[int, np.ndarray] = {}
     for shade in range(200):
-        slot = lender.lend()
+        slot = pool.acquire()
         writer.write(picture(shade=shade), slot)
-        alive[shade] = lender.hand_over(slot, 48, 64)
+        alive[shade] = pool.view(slot, 48, 64)
         while len(alive) > random.integers(0, 9):
             del alive[int(random.choice(list(alive)))]
         assert all((image == shade).all() for shade, image in alive.items())
 
 
 def test_larger_picture_brings_a_new_area() -> None:
-    """A picture that does not fit comes with an area that it fits; those in the old one live on."""
-    writer, lender = pair()
-    old_slot = lender.lend()
+    """A picture that does not fit comes with a larger area; those in the old one stay valid."""
+    writer, pool = pair()
+    old_slot = pool.acquire()
     writer.write(picture(shade=5), old_slot)
-    old = lender.hand_over(old_slot, 48, 64)
+    old = pool.view(old_slot, 48, 64)
 
-    slot, fd = writer.write(picture(640, 480, shade=9), lender.lend())
+    slot, fd = writer.write(picture(640, 480, shade=9), pool.acquire())
     renewed = FramePool(fd)
     renewed.claim(slot)
-    image = renewed.hand_over(slot, 480, 640)
-    del lender
+    image = renewed.view(slot, 480, 640)
+    del pool
 
     assert (old == 5).all()
     assert (image == 9).all()
@@ -101,15 +101,15 @@ def test_larger_picture_brings_a_new_area() -> None:
     ("slot", "height", "width"), [(0, 4800, 64), (SLOTS, 48, 64), (-1, 48, 64), (0, 0, 64)]
 )
 def test_nonsense_of_the_child_is_refused(slot: int, height: int, width: int) -> None:
-    """A child gone mad cannot make the server read beyond the memory."""
-    _, lender = pair()
+    """A broken child cannot make the server read beyond the memory."""
+    _, pool = pair()
 
     with pytest.raises(ValueError):
-        lender.hand_over(slot, height, width)
+        pool.view(slot, height, width)
 
 
 def test_memory_that_may_shrink_is_refused() -> None:
-    """Reading memory that was cut off would end the server."""
+    """Memory that could shrink is rejected: reading beyond its end would crash the server."""
     fd = os.memfd_create("test", os.MFD_ALLOW_SEALING)
     os.ftruncate(fd, 1 << 20)
 

@@ -1,4 +1,4 @@
-"""What users might write, well and badly; used by tests of processing."""
+"""Good and bad processors, as users might write them; used by the tests of processing."""
 
 import os
 import signal
@@ -34,7 +34,7 @@ def double(image, info):
 
 
 def keep(image, info):
-    """Show the picture before: an array that is kept must stay as it was."""
+    """Return the previous picture: an array that is kept must not change."""
     before = info.state.get("before", image)
     info.state["before"] = image
     return before.copy()
@@ -68,7 +68,7 @@ def talk(image, info):
 
 
 def count_threads(image, info):
-    """Sleep on a thread, which must be one of the kernel's."""
+    """Sleep on a thread, which must be a native one."""
     begun = time.monotonic()
     found = []
 
@@ -108,7 +108,7 @@ def fork(image, info):
 
 
 def leave_behind(image, info):
-    """Start a program that outlives a hang, and name it in the first pixels."""
+    """Start a program that outlives a hang, and write its process id into the first pixels."""
     started = subprocess.Popen(["sleep", "600"])
     image[0, :4, 0] = list(started.pid.to_bytes(4, "big"))
     info.state.setdefault("seen", 0)

@@ -1,4 +1,4 @@
-"""The built-in processors, on real pictures, and the chain that runs them."""
+"""The built-in processors on real pictures, and the runner."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -25,17 +25,17 @@ def pattern() -> Image:
 
 
 def run(text: str, *images: Image, at: float = 1_700_000_000.25) -> tuple[Image, list[str]]:
-    """Have a built-in work on some pictures, and return the last, and what was wrong."""
-    chain = ProcessorRunner(enumerate(parse_processors([text], Path())), "door", "Front door")
+    """Run a built-in processor on some pictures; return the last result and the errors."""
+    runner = ProcessorRunner(enumerate(parse_processors([text], Path())), "door", "Front door")
     errors = []
     for seq, image in enumerate(images):
-        done, outcomes = chain.run(image, Facts(seq, at + seq / 30, 30.0, 1), [0])
+        done, outcomes = runner.run(image, Facts(seq, at + seq / 30, 30.0, 1), [0])
         errors += [outcome.error for outcome in outcomes if outcome.error]
     return done, errors
 
 
 def changed(before: Image, after: Image) -> tuple[float, float, float, float]:
-    """Return the part of the picture, in shares, that was drawn on."""
+    """Return the area that was drawn on, in shares of the picture."""
     rows, columns = np.nonzero((before != after).any(axis=2))
     height, width = before.shape[:2]
     return (
@@ -49,7 +49,7 @@ def changed(before: Image, after: Image) -> tuple[float, float, float, float]:
 @pytest.mark.parametrize("corner", ["top-left", "top-right", "bottom-left", "bottom-right"])
 @pytest.mark.parametrize("text", ["timestamp?corner={}", "caption?text=Tür+3&corner={}"])
 def test_text_stands_in_its_corner(pattern: Image, text: str, corner: str) -> None:
-    """Text is drawn where it was asked for, and leaves the rest of the picture alone."""
+    """Text is drawn in its corner, and nowhere else."""
     done, errors = run(text.format(corner), pattern.copy())
 
     left, top, right, bottom = changed(pattern, done)
@@ -59,7 +59,7 @@ def test_text_stands_in_its_corner(pattern: Image, text: str, corner: str) -> No
 
 
 def test_text_says_when(pattern: Image) -> None:
-    """The time is the picture's own, not that of drawing it."""
+    """The time is that of capture, not that of drawing."""
     one, _ = run("timestamp?zone=utc", pattern.copy(), at=1_700_000_000.0)
     same, _ = run("timestamp?zone=utc", pattern.copy(), at=1_700_000_000.04)
     later, _ = run("timestamp?zone=utc", pattern.copy(), at=1_700_000_000.14)
@@ -79,7 +79,7 @@ def test_text_says_when(pattern: Image) -> None:
     ],
 )
 def test_every_size_will_do(text: str, size: tuple[int, int]) -> None:
-    """From the smallest picture that can be to the largest that is usual."""
+    """From the smallest possible picture to the largest usual one."""
     image = np.full((*size, 3), 128, np.uint8)
 
     done, errors = run(text, image, image)
@@ -89,7 +89,7 @@ def test_every_size_will_do(text: str, size: tuple[int, int]) -> None:
 
 
 def test_a_mask_leaves_nothing_of_what_it_hides(pattern: Image) -> None:
-    """Two different pictures are the same where they are masked, edges included."""
+    """Two different pictures are equal where they are masked, including the edges."""
     mask = "mask?x=0.101&y=0.203&width=0.3&height=0.4"
     one, _ = run(mask, pattern.copy())
     other, _ = run(mask, 255 - pattern)
@@ -112,7 +112,7 @@ def still(seed: int, box: tuple[int, int] | None = None) -> Image:
 
 
 def test_motion_is_boxed() -> None:
-    """A box is drawn around what has come into the picture, and nowhere else."""
+    """A box is drawn around a new thing in the picture, and nowhere else."""
     after = still(9, (600, 300))
     done, errors = run("motion", *(still(n) for n in range(5)), after.copy())
 
@@ -125,7 +125,7 @@ def test_motion_is_boxed() -> None:
 
 
 def test_noise_is_no_motion() -> None:
-    """A sensor's noise, and what is smaller than asked for, are left alone."""
+    """A sensor's noise and things below the minimum area get no box."""
     quiet, speck = still(9), still(9, (600, 300))
 
     np.testing.assert_array_equal(
@@ -136,13 +136,13 @@ def test_noise_is_no_motion() -> None:
     )
 
 
-# The chain, with functions of a user's.
+# The runner, with users' functions.
 
 Function = Callable[[Image, Info], object]
 
 
-def chain_of(monkeypatch: pytest.MonkeyPatch, *functions: Function) -> ProcessorRunner:
-    """Return a chain of functions that were not imported."""
+def runner_of(monkeypatch: pytest.MonkeyPatch, *functions: Function) -> ProcessorRunner:
+    """Return a runner of functions that were not imported."""
     monkeypatch.setattr(
         "server.capture.processing.runner.load_function", lambda one: functions[int(one.function)]
     )
@@ -168,11 +168,11 @@ FACTS = Facts(7, 1.5, 30.0, 1)
 def test_what_is_no_picture_is_refused(
     monkeypatch: pytest.MonkeyPatch, made: object, said: str
 ) -> None:
-    """A wrong result is an error that names what came; the picture goes on as it was."""
-    chain = chain_of(monkeypatch, lambda image, info: made)
+    """A wrong result is an error that names its type; the picture continues unchanged."""
+    runner = runner_of(monkeypatch, lambda image, info: made)
     image = np.zeros((48, 64, 3), np.uint8)
 
-    done, (outcome,) = chain.run(image, FACTS, [0])
+    done, (outcome,) = runner.run(image, FACTS, [0])
 
     assert said in outcome.error
     assert done is image
@@ -196,9 +196,9 @@ def test_a_user_may_draw_or_return(monkeypatch: pytest.MonkeyPatch) -> None:
     def again(image: Image, info: Info) -> None:
         image[2] = info.width
 
-    chain = chain_of(monkeypatch, draw, same, smaller, again)
+    runner = runner_of(monkeypatch, draw, same, smaller, again)
 
-    done, outcomes = chain.run(np.zeros((48, 64, 3), np.uint8), FACTS, [0, 1, 2, 3])
+    done, outcomes = runner.run(np.zeros((48, 64, 3), np.uint8), FACTS, [0, 1, 2, 3])
 
     assert not any(outcome.error for outcome in outcomes)
     assert done.shape == (32, 64, 3)
@@ -206,7 +206,7 @@ def test_a_user_may_draw_or_return(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_an_error_names_its_line_and_ends_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Errors, and even exit(), are that processor's own; the others work on."""
+    """Errors, and even exit(), affect only that processor; the others still run."""
 
     def wrong(image: Image, info: Info) -> None:
         raise ValueError("no such\nluck")
@@ -214,9 +214,9 @@ def test_an_error_names_its_line_and_ends_nothing(monkeypatch: pytest.MonkeyPatc
     def leave(image: Image, info: Info) -> None:
         raise SystemExit(3)
 
-    chain = chain_of(monkeypatch, wrong, leave, lambda image, info: image + 1)
+    runner = runner_of(monkeypatch, wrong, leave, lambda image, info: image + 1)
 
-    done, outcomes = chain.run(np.zeros((48, 64, 3), np.uint8), FACTS, [0, 1, 2])
+    done, outcomes = runner.run(np.zeros((48, 64, 3), np.uint8), FACTS, [0, 1, 2])
 
     first, second, third = (outcome.error for outcome in outcomes)
     assert first.startswith("raised ValueError: no such luck (test_builtin.py, line ")
@@ -233,9 +233,9 @@ def test_state_is_kept_until_the_source_is_opened_anew(monkeypatch: pytest.Monke
         info.state["n"] = info.state.get("n", 0) + 1
         seen.append(info.state["n"])
 
-    chain = chain_of(monkeypatch, count, count)
+    runner = runner_of(monkeypatch, count, count)
     for life in (1, 1, 2):
-        chain.run(np.zeros((4, 4, 3), np.uint8), FACTS._replace(life=life), [0, 1])
+        runner.run(np.zeros((4, 4, 3), np.uint8), FACTS._replace(life=life), [0, 1])
 
     assert seen == [1, 1, 2, 2, 1, 1]
 
@@ -254,7 +254,7 @@ def test_state_is_kept_until_the_source_is_opened_anew(monkeypatch: pytest.Monke
     ],
 )
 def test_text_that_would_be_misread_is_found(text: str, unreadable: str) -> None:
-    """Hebrew was drawn from left to right, and an emoji as a question mark."""
+    """Characters drawn wrongly are found: Hebrew reversed, an emoji as a question mark."""
     assert find_unreadable(text) == unreadable
 
 
@@ -272,7 +272,7 @@ def test_a_long_line_is_not_cut_by_the_edge(corner: str, length: int) -> None:
 
 
 def test_a_letter_and_its_accent_are_one() -> None:
-    """Text from macOS comes with accents as characters of their own, which stood beside it."""
+    """Accents as separate characters, as in text from macOS, are combined with their letters."""
     (caption,) = parse_processors(["caption?text=Cafe\u0301"], Path())
 
     assert caption.options["text"] == "Café"

@@ -1,4 +1,4 @@
-"""When a processor is called slow, failing, skipped or stuck."""
+"""When a processor is slow, failing, skipped or stuck."""
 
 import pytest
 
@@ -8,7 +8,7 @@ from server.config.processors import Processor
 
 @pytest.fixture
 def health() -> Health:
-    """Of a processor named ``annotate``."""
+    """The health of a processor named ``annotate``."""
     return Health(Processor("annotate", "annotate", "mine"))
 
 
@@ -18,7 +18,7 @@ def fail(health: Health, times: int, now: float = 0.0) -> None:
 
 
 def test_one_error_is_said_and_forgotten(health: Health) -> None:
-    """An error is said for two seconds after it, not just until the next frame."""
+    """An error stays shown for two seconds, not just until the next frame."""
     health.fail(100.0, "raised ValueError: no")
     health.succeed(100.1, 4.0)
     assert health.describe() == {
@@ -35,7 +35,7 @@ def test_one_error_is_said_and_forgotten(health: Health) -> None:
 
 
 def test_five_failures_in_a_row_and_it_is_left_out(health: Health) -> None:
-    """Then it gets a frame again after ten seconds."""
+    """After five failures it is skipped, and gets a frame again after ten seconds."""
     fail(health, 4)
     health.succeed(0, 1)
     fail(health, 4)
@@ -50,7 +50,7 @@ def test_five_failures_in_a_row_and_it_is_left_out(health: Health) -> None:
 
 
 def test_each_pause_is_longer_up_to_five_minutes(health: Health) -> None:
-    """One failure on trial is enough for the next pause."""
+    """On trial after a pause, one failure is enough for the next pause."""
     now, pauses = 0.0, []
     fail(health, 5)
     for _ in range(7):
@@ -64,7 +64,7 @@ def test_each_pause_is_longer_up_to_five_minutes(health: Health) -> None:
 
 
 def test_success_after_a_pause_begins_anew(health: Health) -> None:
-    """One that works again has all its patience back."""
+    """After a success, it again takes five failures to be skipped."""
     fail(health, 5)
     health.succeed(10, 1)
     fail(health, 4, now=11)
@@ -75,7 +75,7 @@ def test_success_after_a_pause_begins_anew(health: Health) -> None:
 
 
 def test_stuck_is_left_out_at_once(health: Health) -> None:
-    """What never returned is not asked again for a while, and says so."""
+    """A processor that did not return is left out for a while, and its message says so."""
     health.fail(0, "has not returned for 5 s", stuck=True)
 
     assert health.state == "stuck"
@@ -83,7 +83,7 @@ def test_stuck_is_left_out_at_once(health: Health) -> None:
 
 
 def test_start_forgives(health: Health) -> None:
-    """An operator's start lets it try at once."""
+    """An operator's start lets it run at once."""
     fail(health, 5)
 
     health.forgive()
@@ -93,7 +93,7 @@ def test_start_forgives(health: Health) -> None:
 
 
 def test_slowness_never_hides_an_error(health: Health) -> None:
-    """Slow is said of what works otherwise."""
+    """Only a processor that works otherwise is called slow."""
     health.keep_pace(True, "takes 200 ms")
     assert health.state == "slow"
     health.fail(0, "raised ValueError")
@@ -103,7 +103,7 @@ def test_slowness_never_hides_an_error(health: Health) -> None:
 
 
 def test_what_is_said_cannot_paint_a_terminal(health: Health) -> None:
-    """Its words go to logs, pages and other nodes: no escapes, no halves of characters."""
+    """Messages contain no escapes or lone surrogates: they go to logs, pages and other nodes."""
     health.fail(0.0, "a\x1b[31mred\ud800\u202eword\n")
 
     assert health.message == "a?[31mred??word?"

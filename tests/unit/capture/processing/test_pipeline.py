@@ -1,4 +1,4 @@
-"""What happens to a frame between capture and delivery."""
+"""Processing frames between capture and delivery."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -27,7 +27,7 @@ def shown(camera: Camera) -> Frame:
 
 
 def test_without_anything_to_do_frames_pass_untouched(make_camera: MakeCamera) -> None:
-    """A camera with neither transform nor processors hands on the very picture it captured."""
+    """Without a transform or processors a camera publishes the very picture that it captured."""
     source = FakeSource()
     camera = make_camera(source)
     camera.set_viewers(1)
@@ -40,7 +40,7 @@ def test_without_anything_to_do_frames_pass_untouched(make_camera: MakeCamera) -
 
 
 def test_a_transform_counts_from_the_next_frame(make_camera: MakeCamera) -> None:
-    """A camera turned at run time shows its pictures so, and says its new size; and back again."""
+    """A camera rotated at run time delivers rotated pictures and reports its new size; and back."""
     source = FakeSource(size=(64, 48))
     camera = make_camera(source)
     camera.set_viewers(1)
@@ -64,7 +64,7 @@ def test_a_transform_counts_from_the_next_frame(make_camera: MakeCamera) -> None
 
 
 def test_a_turned_camera_needs_pixels(make_camera: MakeCamera) -> None:
-    """The source's own JPEG will not do while there is something to be done to the picture."""
+    """The source's own JPEG is not accepted while pictures must be processed."""
     source = FakeSource()
     camera = make_camera(source)
 
@@ -76,7 +76,7 @@ def test_a_turned_camera_needs_pixels(make_camera: MakeCamera) -> None:
 
 
 def test_a_jpeg_that_was_already_on_its_way_is_decoded(make_camera: MakeCamera) -> None:
-    """A JPEG captured before the transform was set is turned too, not shown as it came."""
+    """A JPEG captured before the transform was set is transformed too."""
 
     camera = make_camera(FakeSource())
     camera.set_viewers(1)
@@ -95,7 +95,7 @@ FUNCTIONS = "processing_functions"
 
 
 class Bench:
-    """A stage whose frames the test puts in and takes out."""
+    """A pipeline whose frames the test puts in and takes out."""
 
     def __init__(self, *texts: str, fps: float = 30.0) -> None:
         texts = tuple(text if "?" in text else f"{FUNCTIONS}:{text}" for text in texts)
@@ -103,7 +103,7 @@ class Bench:
         self.seen: list[Frame] = []
         self.changes: list[list[dict[str, Any]]] = []
         self.notices: list[str] = []
-        self.stage = ProcessingPipeline(
+        self.pipeline = ProcessingPipeline(
             parse_processors(texts, Path(__file__).parent),
             Host(
                 "door",
@@ -111,7 +111,7 @@ class Bench:
                 self.meter,
                 lambda: fps,
                 self.seen.append,
-                lambda: self.changes.append(self.stage.describe()),
+                lambda: self.changes.append(self.pipeline.describe()),
                 lambda level, message: self.notices.append(message),
             ),
         )
@@ -122,7 +122,7 @@ class Bench:
         self.seq += 1
         image = picture(shade=shade)
         image.flags.writeable = False
-        self.stage.put(Frame(image, self.seq, 1.5))
+        self.pipeline.put(Frame(image, self.seq, 1.5))
 
     def pass_through(self) -> np.ndarray[Any, np.dtype[np.uint8]]:
         """Put one frame in and return the picture that comes out."""
@@ -134,37 +134,37 @@ class Bench:
         return image
 
     def lose(self) -> None:
-        """Put one frame in that is not to come out."""
+        """Put in one frame that must not come out."""
         lost = self.meter.drops["unprocessed"]
         self.put()
         until(lambda: self.meter.drops["unprocessed"] > lost, 30)
 
     @property
     def states(self) -> list[str]:
-        return [one["state"] for one in self.stage.describe()]
+        return [one["state"] for one in self.pipeline.describe()]
 
 
 @pytest.fixture
 def bench() -> Iterator[Callable[..., Bench]]:
-    """Make stages; all end with the test."""
+    """Create pipelines, which all end with the test."""
     made: list[Bench] = []
 
     def one(*texts: str, fps: float = 30.0) -> Bench:
         made.append(Bench(*texts, fps=fps))
-        made[-1].stage.open()
+        made[-1].pipeline.open()
         return made[-1]
 
     yield one
     for one_made in made:
-        one_made.stage.end()
-        until(lambda task=one_made.stage._task: task is None or task.done)
+        one_made.pipeline.end()
+        until(lambda task=one_made.pipeline._task: task is None or task.done)
 
 
 MakeBench = Callable[..., Bench]
 
 
 def test_frames_keep_their_number_and_time(bench: MakeBench) -> None:
-    """What is drawn on is a copy; the frame that comes out is the one that went in otherwise."""
+    """Processors draw on a copy; number and time of the frame stay the same."""
     mine = bench("caption?text=Hello")
 
     image = mine.pass_through()
@@ -174,9 +174,9 @@ def test_frames_keep_their_number_and_time(bench: MakeBench) -> None:
 
 
 def test_a_mask_is_of_the_source_however_it_is_turned(bench: MakeBench) -> None:
-    """Turning the camera turns the mask with it: what was hidden stays hidden."""
+    """Rotating the camera rotates the mask with it: what was hidden stays hidden."""
     mine = bench(MASK)
-    mine.stage.transform = Transform(rotate=90)
+    mine.pipeline.transform = Transform(rotate=90)
 
     image = mine.pass_through()
 
@@ -187,7 +187,7 @@ def test_a_mask_is_of_the_source_however_it_is_turned(bench: MakeBench) -> None:
 
 
 def test_users_code_never_sees_what_is_masked(bench: MakeBench) -> None:
-    """Masks come first, wherever the settings name them, and stay when the rest fails."""
+    """Masks come first, wherever they are in the settings, and stay when the rest fails."""
     mine = bench("raising", "half", MASK)
 
     image = mine.pass_through()
@@ -198,10 +198,10 @@ def test_users_code_never_sees_what_is_masked(bench: MakeBench) -> None:
 
 
 def test_what_cannot_be_decoded_is_counted_and_passed_over(bench: MakeBench) -> None:
-    """A broken JPEG is one frame lost, as anywhere; the next one is shown."""
+    """A broken JPEG costs one frame; the next one is shown."""
     mine = bench(MASK)
 
-    mine.stage.put(Frame(Jpeg(b"no picture", 64, 48, 90), 1, 1.0))
+    mine.pipeline.put(Frame(Jpeg(b"no picture", 64, 48, 90), 1, 1.0))
     until(lambda: mine.meter.drops["broken"])
     mine.seq = 1
 
@@ -209,7 +209,7 @@ def test_what_cannot_be_decoded_is_counted_and_passed_over(bench: MakeBench) -> 
 
 
 def test_newest_wins(bench: MakeBench) -> None:
-    """While a slow one works, frames come and are replaced; the newest is next, and it is said."""
+    """While a slow processor runs, frames are replaced; the newest is next."""
     mine = bench("sleepy")
     mine.pass_through()
 
@@ -220,17 +220,17 @@ def test_newest_wins(bench: MakeBench) -> None:
     assert mine.meter.drops["processing"] == 4
     assert len(mine.seen) == 2
     assert mine.states == ["slow"]
-    assert "30 fps leave 33 ms" in mine.stage.describe()[0]["message"]
+    assert "30 fps leave 33 ms" in mine.pipeline.describe()[0]["message"]
 
 
 def test_a_failing_one_is_said_once_and_then_left_out(bench: MakeBench) -> None:
-    """Its errors are shown and announced, not with every frame, and pictures go on without it."""
+    """Its errors are shown and announced, not with every frame; pictures continue without it."""
     mine = bench("raising", "black")
 
     for _ in range(7):
         assert not mine.pass_through().any()
 
-    raising, black = mine.stage.describe()
+    raising, black = mine.pipeline.describe()
     assert (raising["state"], black["state"]) == ("skipped", "ok")
     assert raising["message"].startswith("raised ValueError: no such luck (processing_functions.py")
     assert len(mine.notices) == 1
@@ -241,7 +241,7 @@ def test_a_failing_one_is_said_once_and_then_left_out(bench: MakeBench) -> None:
 def test_without_what_is_required_there_is_no_picture(
     bench: MakeBench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Where one that is required fails, nothing is shown, and the camera says why."""
+    """If a required processor fails, nothing is shown, and the camera says why."""
     monkeypatch.setattr(stage_module, "WITHHELD_S", 0.0)
     mine = bench(f"{FUNCTIONS}:raising?required=1")
 
@@ -250,17 +250,17 @@ def test_without_what_is_required_there_is_no_picture(
 
     assert not mine.seen
     assert mine.states == ["skipped"]
-    assert mine.stage.withheld.startswith("no picture: raising raised ValueError: no such luck")
+    assert mine.pipeline.withheld.startswith("no picture: raising raised ValueError: no such luck")
 
 
 def test_start_lets_it_try_again(bench: MakeBench) -> None:
-    """What was left out is tried at once when an operator starts the camera."""
+    """A skipped processor runs again at once when an operator starts the camera."""
     mine = bench("raising")
     for _ in range(5):
         mine.pass_through()
     assert mine.states == ["skipped"]
 
-    mine.stage.retry()
+    mine.pipeline.retry()
 
     assert mine.states == ["ok"]
     mine.pass_through()
@@ -270,7 +270,7 @@ def test_start_lets_it_try_again(bench: MakeBench) -> None:
 def test_what_hangs_costs_its_own_frames_only(
     bench: MakeBench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """One that never returns is left out, and the camera goes on without it."""
+    """A processor that never returns is left out, and pictures continue without it."""
     monkeypatch.setattr(stage_module, "STUCK_AFTER_S", 1.0)
     mine = bench("hang", "black")
 
@@ -285,7 +285,7 @@ def test_what_hangs_costs_its_own_frames_only(
 def test_a_withheld_picture_is_a_state_of_the_camera(
     make_camera: MakeCamera, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A camera whose required processing fails is stalled, and STATE says which and why."""
+    """If a required processor fails, the camera is stalled, and STATE says which and why."""
     monkeypatch.setattr(stage_module, "WITHHELD_S", 0.0)
     source = FakeSource()
     folder = Path(__file__).parent
@@ -303,7 +303,7 @@ def test_a_withheld_picture_is_a_state_of_the_camera(
 
 
 def test_nobody_watching_is_no_process(make_camera: MakeCamera) -> None:
-    """Users' code is loaded when somebody watches, and ended with the source."""
+    """Users' code is loaded when somebody watches, and its process ends with the source."""
     source = FakeSource()
     functions = parse_processors([f"{FUNCTIONS}:annotate"], Path(__file__).parent)
     camera = make_camera(source, process=functions, release_after=0)

@@ -1,4 +1,4 @@
-"""Users' functions in a process of their own: what they may do, and whom it harms."""
+"""Users' functions in a process of their own: what they may do, and what their failures cost."""
 
 import re
 import time
@@ -24,7 +24,7 @@ Make = Callable[..., ProcessorSandbox]
 
 @pytest.fixture
 def image() -> Image:
-    """A picture that must not be written to."""
+    """A read-only picture."""
     made = np.random.default_rng(3).integers(0, 256, (48, 64, 3), np.uint8)
     made.flags.writeable = False
     return made
@@ -32,7 +32,7 @@ def image() -> Image:
 
 @pytest.fixture
 def make() -> Iterator[Make]:
-    """Make workshops of functions; all end with the test."""
+    """Create sandboxes of functions, which all end with the test."""
     made: list[ProcessorSandbox] = []
 
     def one(*functions: str, stuck_after_s: float = 5.0) -> ProcessorSandbox:
@@ -66,7 +66,7 @@ def test_pictures_go_there_and_back(make: Make, image: Image) -> None:
 
 
 def test_what_is_kept_stays_as_it_was(make: Make, image: Image) -> None:
-    """A processor may keep a picture for later; memory is not used anew under its hands."""
+    """A processor may keep a picture for later; its memory is not reused."""
     sandbox = make("keep")
     sandbox.run(image, FACTS, [0])
 
@@ -91,7 +91,7 @@ def test_a_module_finds_the_library_it_knows(make: Make, image: Image) -> None:
 
 
 def test_what_hangs_is_ended_and_named(make: Make, image: Image) -> None:
-    """A processor that never returns is given up, and the next picture gets a new process."""
+    """A processor that never returns is killed, and the next picture gets a new process."""
     sandbox = make("number", "hang", stuck_after_s=1)
 
     with pytest.raises(SandboxError, match="has not returned for 1 s") as stuck:
@@ -102,7 +102,7 @@ def test_what_hangs_is_ended_and_named(make: Make, image: Image) -> None:
 
 
 def test_what_crashes_is_named(make: Make, image: Image) -> None:
-    """A process that dies is that processor's doing, and started anew."""
+    """If the process dies, the running processor is named, and a new process starts."""
     sandbox = make("number", "crash")
 
     with pytest.raises(SandboxError, match="killed by SIGKILL") as crash:
@@ -113,7 +113,7 @@ def test_what_crashes_is_named(make: Make, image: Image) -> None:
 
 
 def test_an_error_without_words_is_an_error_like_any(make: Make, image: Image) -> None:
-    """What raises even when asked what is wrong costs its own drawing, and no process."""
+    """An exception whose message raises too costs its processor's drawing, but no process."""
     sandbox = make("wordless", "black")
 
     made, outcomes = sandbox.run(image, FACTS, [0, 1])
@@ -123,7 +123,7 @@ def test_an_error_without_words_is_an_error_like_any(make: Make, image: Image) -
 
 
 def test_a_function_that_forks_answers_once(make: Make, image: Image) -> None:
-    """The copy of the process says nothing, so that no answer is taken for the next picture's."""
+    """A forked copy of the process sends no answer, which would count for the next picture."""
     sandbox = make("fork")
 
     for _ in range(3):
@@ -133,7 +133,7 @@ def test_a_function_that_forks_answers_once(make: Make, image: Image) -> None:
 
 
 def test_what_a_function_has_started_ends_with_its_process(make: Make, image: Image) -> None:
-    """Else each hang would leave one more program behind."""
+    """Programs that users' code started are killed too, or each hang would leave one behind."""
     sandbox = make("leave_behind", stuck_after_s=0.2)
     made, _ = sandbox.run(image, FACTS, [0])
     pid = int.from_bytes(bytes(made[0, :4, 0]), "big")
@@ -149,7 +149,7 @@ def test_what_a_function_has_started_ends_with_its_process(make: Make, image: Im
 
 
 def is_running(pid: int) -> bool:
-    """Return whether a process is neither gone nor waiting to be buried."""
+    """Return whether a process exists and is not a zombie."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except FileNotFoundError:
@@ -157,7 +157,7 @@ def is_running(pid: int) -> bool:
 
 
 def test_it_is_given_up_when_nobody_wants_it(make: Make, image: Image) -> None:
-    """Closing a camera does not wait for what hangs."""
+    """Closing a camera does not wait for a hanging processor."""
     sandbox = make("hang")
     sandbox.prepare()
     begun = time.monotonic()
@@ -181,7 +181,7 @@ def test_it_is_given_up_when_nobody_wants_it(make: Make, image: Image) -> None:
     ],
 )
 def test_functions_are_looked_at_before_the_start(tmp_path: Path, text: str, said: str) -> None:
-    """What cannot be imported is one line that says where it is named and what is wrong."""
+    """The error for a failed import is one line, with the setting and what is wrong."""
     (tmp_path / "broken.py").write_text("def f(:\n")
     (tmp_path / "needy.py").write_text("import nonesuch\n")
     (tmp_path / "leaving.py").write_text("exit(3)\n")
@@ -195,7 +195,7 @@ def test_functions_are_looked_at_before_the_start(tmp_path: Path, text: str, sai
 
 
 def test_the_example_in_the_docs_works(tmp_path: Path) -> None:
-    """What docs/processors.md shows is run as it stands there."""
+    """The example in docs/processors.md runs as shown."""
     text = (ROOT / "docs" / "processors.md").read_text(encoding="utf-8")
     settings, code = (
         re.search(rf"```{kind}\n(.*?)```", text, re.DOTALL)[1]  # type: ignore[index]
@@ -221,6 +221,6 @@ def test_the_example_in_the_docs_works(tmp_path: Path) -> None:
 
 
 def test_good_functions_pass() -> None:
-    """Where there is nothing to say, nothing is said; without functions nothing is started."""
+    """Valid functions pass the check; without functions no process is started."""
     check_functions({"a": parse_processors([f"{MODULE}:annotate"], Path(__file__).parent)})
     check_functions({"a": parse_processors(["timestamp"], Path())})

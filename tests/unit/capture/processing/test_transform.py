@@ -1,4 +1,4 @@
-"""Turning, mirroring and cutting pictures."""
+"""Rotating, mirroring and cropping pictures."""
 
 import itertools
 
@@ -14,12 +14,12 @@ MIRRORS: list[Mirror] = ["none", "horizontal", "vertical", "both"]
 
 @pytest.fixture
 def image() -> Image:
-    """A picture of which every pixel is another."""
+    """A picture in which every pixel is different."""
     return np.random.default_rng(7).integers(0, 256, (60, 100, 3), np.uint8)
 
 
 def plainly(image: Image, transform: Transform) -> Image:
-    """Return what is wanted, in the words of the definition and without haste."""
+    """Return the expected picture, straight from the definition."""
     image = np.rot90(image, -transform.rotate // 90)
     if transform.mirror in ("horizontal", "both"):
         image = image[:, ::-1]
@@ -39,7 +39,7 @@ def plainly(image: Image, transform: Transform) -> Image:
 def test_turned_then_mirrored_then_cut(
     image: Image, rotate: int, mirror: Mirror, crop: tuple[float, float, float, float]
 ) -> None:
-    """Whatever the order of work, the result is that of rotate, mirror, crop, in this order."""
+    """The result is always that of rotate, mirror, crop, in this order."""
     transform = Transform(rotate, mirror, crop)
     before = image.copy()
 
@@ -52,7 +52,7 @@ def test_turned_then_mirrored_then_cut(
 
 
 def test_identity_costs_nothing(image: Image) -> None:
-    """What is to be left as it is, is not even copied."""
+    """Without a change the picture is not even copied."""
     assert Transform().identity
     assert Transform().apply(image) is image
     assert not Transform(rotate=90).identity
@@ -68,7 +68,7 @@ def test_a_crop_leaves_something_to_see(image: Image, corner: tuple[float, float
 
 
 def test_a_tiny_picture_is_not_cut(image: Image) -> None:
-    """A picture smaller than the least a crop leaves stays whole."""
+    """A picture smaller than the minimum crop is not cropped."""
     assert Transform(crop=(0.5, 0.5, 0.5, 0.5)).apply(image[:8, :8]).shape == (8, 8, 3)
 
 
@@ -84,6 +84,6 @@ def test_a_tiny_picture_is_not_cut(image: Image) -> None:
     ],
 )
 def test_nonsense_is_refused(values: dict[str, object], named: str) -> None:
-    """A value that is none of the accepted ones is an error that names it."""
+    """An invalid value is an error that names it."""
     with pytest.raises(ValueError, match=named):
         Transform(**values)  # type: ignore[arg-type]

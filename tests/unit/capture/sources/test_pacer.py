@@ -1,4 +1,4 @@
-"""The pace of sources that could run ahead."""
+"""Pacing sources that could run ahead."""
 
 import pytest
 
@@ -16,7 +16,7 @@ def paced(monkeypatch: pytest.MonkeyPatch, clock: FakeClock) -> FakeClock:
 
 
 def test_first_picture_is_due_at_once(paced: FakeClock) -> None:
-    """Nobody waits for the first picture."""
+    """The first picture is due at once."""
     started = paced.now
 
     assert Pacer().wait()
@@ -54,7 +54,7 @@ def test_long_wait_is_taken_in_pieces(paced: FakeClock) -> None:
 
 
 def test_small_delay_is_caught_up(paced: FakeClock) -> None:
-    """A picture that took a little long shortens the next wait, so that the average is right."""
+    """A slightly late picture shortens the next wait, so that the average is right."""
     pacer_ = Pacer()
     pacer_.wait()
     pacer_.schedule(0.1)
@@ -69,7 +69,7 @@ def test_small_delay_is_caught_up(paced: FakeClock) -> None:
 
 
 def test_long_delay_is_forgotten(paced: FakeClock) -> None:
-    """After a pause the pictures go on at their interval, not in a burst."""
+    """After a pause pictures continue at their interval, not in a burst."""
     pacer_ = Pacer()
     pacer_.wait()
     pacer_.schedule(0.1)

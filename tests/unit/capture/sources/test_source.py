@@ -1,4 +1,4 @@
-"""From an address to the source it names."""
+"""Opening the source at an address."""
 
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from server.errors import SourceError
 
 
 def test_test_address_opens_the_pattern() -> None:
-    """``test:`` is the pattern, with its options."""
+    """``test:`` opens the pattern with its options."""
     source = open_source(parse_address("test:?size=320x240&fps=5", Path()), "door", 1)
 
     assert isinstance(source, TestPattern)
@@ -33,7 +33,7 @@ def test_test_address_opens_the_pattern() -> None:
 def test_address_opens_its_kind(
     text: str, kind: str, arguments: tuple[object, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Each scheme opens its kind of source, with what the address says."""
+    """Each scheme opens its kind of source with the address's options."""
     opened: list[object] = []
 
     def record(*args: object, **named: object) -> None:
@@ -46,7 +46,7 @@ def test_address_opens_its_kind(
     assert tuple(opened) == arguments
 
 
-def test_missing_file_is_told() -> None:
-    """What cannot be opened says which and why."""
+def test_missing_file_is_reported() -> None:
+    """The error says which source cannot be opened and why."""
     with pytest.raises(SourceError, match=r"no file /nowhere/a\.mp4"):
         open_source(parse_address("file:/nowhere/a.mp4", Path()), "door", 1)

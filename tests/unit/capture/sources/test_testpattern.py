@@ -20,7 +20,7 @@ AT = 1_700_000_123.456
 
 @pytest.mark.parametrize("size", SIZES)
 def test_time_is_read_back(size: tuple[int, int]) -> None:
-    """The time of a picture, to the millisecond, is in its pixels."""
+    """A picture's pixels contain its time, to the millisecond."""
     image = TestPattern("door", size).render(AT)
 
     assert image.shape == (size[1], size[0], 3)
@@ -54,7 +54,7 @@ assert counts[0] == counts[1], counts
 
 
 def test_opening_touches_nothing_green() -> None:
-    """It is opened on native threads, where a green lock makes a greenlet that never ends."""
+    """It is opened on native threads, where a green lock would leave a greenlet behind."""
     run = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", IN_THE_SERVER],
         cwd=ROOT,
@@ -69,7 +69,7 @@ def test_opening_touches_nothing_green() -> None:
 @pytest.mark.parametrize("quality", [30, 80])
 @pytest.mark.parametrize("size", [(320, 240), (1280, 720)])
 def test_time_survives_jpeg(size: tuple[int, int], quality: int) -> None:
-    """What a viewer receives still tells when it was captured."""
+    """The time can still be read from the JPEG that a viewer receives."""
     image = TestPattern("door", size, noise=0.05).render(AT)
 
     _, jpeg = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, quality])
@@ -97,7 +97,7 @@ def test_picture_too_small_for_a_time_has_none(shape: tuple[int, int, int]) -> N
 
 
 def test_pictures_of_one_moment_are_alike_and_of_two_differ() -> None:
-    """The picture follows from its time alone."""
+    """The picture depends on its time alone."""
     pattern = TestPattern("door", (320, 240))
 
     first, again, later = pattern.render(AT), pattern.render(AT), pattern.render(AT + 0.1)
@@ -108,7 +108,7 @@ def test_pictures_of_one_moment_are_alike_and_of_two_differ() -> None:
 
 @pytest.mark.parametrize("size", [(640, 360), (64, 48), (200, 600), (1920, 300), (333, 217)])
 def test_nothing_is_left_of_earlier_pictures(size: tuple[int, int]) -> None:
-    """What was drawn before is wiped, whatever the shape of the picture."""
+    """Earlier drawings are wiped, whatever the shape of the picture."""
     used = TestPattern("door", size)
     for step in range(40):
         used.render(AT + 0.737 * step)
@@ -117,7 +117,7 @@ def test_nothing_is_left_of_earlier_pictures(size: tuple[int, int]) -> None:
 
 
 def test_pictures_kept_stay_as_they_were() -> None:
-    """Memory is used anew only when nobody looks at it, not even at a part of it."""
+    """Memory is reused only when nothing refers to it, not even to a part of it."""
     pattern = TestPattern("door", (320, 180), noise=0.1)
     kept = []
     for step in range(40):
@@ -131,7 +131,7 @@ def test_pictures_kept_stay_as_they_were() -> None:
 
 
 def test_noise_makes_jpeg_bigger() -> None:
-    """Noise is there to be as hard to encode as a dim room is."""
+    """Noise makes the picture as hard to encode as a dim room."""
     sizes = []
     for noise in (0.0, 0.1):
         image = TestPattern("door", (640, 360), noise=noise).render(AT)
@@ -141,7 +141,7 @@ def test_noise_makes_jpeg_bigger() -> None:
 
 
 def test_options_reach_the_pattern() -> None:
-    """What stands behind ``test:?`` is what the pattern is made with."""
+    """The pattern is created with the options after ``test:?``."""
     address = parse_address("test:?size=640x360&fps=12.5&noise=0.25", Path())
 
     options = TestPattern.read_options(address.options)
@@ -151,7 +151,7 @@ def test_options_reach_the_pattern() -> None:
 
 
 def test_grabbing_keeps_the_pace() -> None:
-    """Pictures become due at the pattern's rate, each with the time it was rendered at."""
+    """Pictures become due at the pattern's rate, each with its time of rendering."""
     pattern = TestPattern("door", (128, 72), fps=120)
     started = time.monotonic()
 

@@ -65,7 +65,7 @@ def test_processing_is_told_and_may_be_left_out() -> None:
 
 
 def test_newer_nodes_may_say_more() -> None:
-    """Unknown keys are passed over."""
+    """Unknown keys are skipped."""
     assert parse_message(Request, request(mood="good")).camera == "door"
 
 

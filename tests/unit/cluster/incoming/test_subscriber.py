@@ -73,7 +73,7 @@ def test_newest_wins(ear: Ear) -> None:
 
 
 def test_nothing_comes_twice_or_back(ear: Ear) -> None:
-    """A frame that is repeated for somebody else, or late, is passed over."""
+    """A frame that is repeated for somebody else, or late, is skipped."""
     ear.subscription.give(parcel(5))
     until(lambda: ear.seqs == [5])
     ear.subscription.give(parcel(5), parcel(4))
