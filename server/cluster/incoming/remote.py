@@ -25,15 +25,15 @@ OPEN_STATES = ("live", "stalled")
 
 
 class RemoteCamera:
-    """What a camera's node says of it, and its frames while somebody here watches.
+    """A camera as its node announces it, with its frames while somebody here watches.
 
     Args:
-        status: The first that was heard of it.
-        owner: The node that has it.
+        status: The first status received.
+        owner: The node that has the camera.
         host: The name of that node's machine.
         bus: Where frames come from.
-        outbox: Where to say that they are wanted.
-        requests: Asks the owner.
+        outbox: Tells the node that frames are wanted.
+        requests: Sends commands to the owner.
         on_change: Called whenever something people see has changed.
     """
 
@@ -57,11 +57,11 @@ class RemoteCamera:
         self.owner = owner
         self.host = host
         self.heard_at = time.monotonic()
-        """When its node last said anything of it, in monotonic seconds."""
+        """When its node last announced it, in monotonic seconds."""
         self.away: str | None = None
-        """Why nothing is heard of it; None while something is."""
+        """Why it is unavailable; None while its node announces it."""
         self.said_goodbye = False
-        """Whether its node has gone on purpose."""
+        """Whether its node was shut down on purpose."""
         self._status = status
         self._away_since_unix = 0.0
         self._viewers = 0
@@ -86,19 +86,19 @@ class RemoteCamera:
             for rendition, slot in self._slots.items()
         }
 
-    # What others may ask and set.
+    # What other parts of this node read and set.
 
     tuning = None
-    """What is set on it is set by its node."""
+    """None: its node applies the settings."""
 
     @property
     def elsewhere(self) -> "RemoteCamera":
-        """The way to the node that owns it."""
+        """Itself, because commands go to the node that owns it."""
         return self
 
     @property
     def state(self) -> State:
-        """Its state as last heard."""
+        """Its last known state."""
         return "retrying" if self.away is not None else self._status.state
 
     @property
@@ -108,7 +108,7 @@ class RemoteCamera:
 
     @property
     def rate(self) -> float:
-        """Frames a second that it delivers at most, as far as is known."""
+        """The highest frame rate it delivers, as far as is known."""
         return self._status.fps or self._status.source_fps or 30.0
 
     @property
@@ -118,16 +118,16 @@ class RemoteCamera:
 
     @property
     def width(self) -> int:
-        """The width of its pictures in pixels; 0 while unknown."""
+        """The width of its pictures in pixels; 0 if unknown."""
         return self._status.width
 
     def slot_of(self, rendition: Rendition) -> Slot:
-        """Return where the frames of a rendition come in."""
+        """Return the slot that receives a rendition's frames."""
         return self._slots[rendition]
 
     @property
     def figures(self) -> Mapping[str, Any]:
-        """What its node counts and measures."""
+        """Its node's counters and measurements."""
         return self._figures
 
     def describe(self) -> dict[str, Any]:
@@ -143,13 +143,13 @@ class RemoteCamera:
         }
 
     def set_viewers(self, viewers: int) -> None:
-        """Say how many watch here."""
+        """Set how many viewers watch on this node."""
         if viewers != self._viewers:
             self._viewers = viewers
             self._on_change(self)
 
     def set_renditions(self, renditions: Collection[Rendition]) -> None:
-        """Say which renditions are watched here: their frames come, and no others."""
+        """Set which renditions are watched on this node; only their frames are received."""
         for rendition, subscriber in self._subscribers.items():
             if rendition in renditions:
                 subscriber.open()
@@ -157,13 +157,13 @@ class RemoteCamera:
                 self._slots[rendition].clear()
 
     def request_frame(self) -> None:
-        """Ask its node for the very next picture of its source."""
+        """Ask its node for the source's next picture."""
         for rendition, subscriber in self._subscribers.items():
             if subscriber.is_open:
                 self._wake(rendition.name)
 
     def ask(self, who: str, action: Action, value: Argument = None) -> None:
-        """Have its node carry out what an operator wants; returns when that is done."""
+        """Have its node execute an operator's command; return when that is done."""
         if self.away is not None:
             raise RequestError("unavailable", self.away)
         status = self._requests.ask(self.owner, self.name, who, action, value)
@@ -171,7 +171,7 @@ class RemoteCamera:
             self._take(status)
 
     def start(self) -> None:
-        """Ask its node to let it work."""
+        """Ask its node to start it."""
         self.ask("somebody", "start")
 
     def stop(self) -> None:
@@ -186,10 +186,10 @@ class RemoteCamera:
         """Ask its node for another quality."""
         self.ask("somebody", "quality", SOURCES_OWN if quality is None else quality)
 
-    # What is heard.
+    # What its node sends.
 
     def receive(self, status: Status, owner: str, host: str) -> None:
-        """Take what its node says of it."""
+        """Apply what its node announces."""
         self.owner, self.host = owner, host
         self.heard_at = time.monotonic()
         was_away, self.away = self.away, None
@@ -197,12 +197,12 @@ class RemoteCamera:
         self._take(status, changed=was_away is not None)
 
     def is_other_than(self, status: Status, node: str) -> bool:
-        """Return whether its name stands for a camera with other renditions from now on."""
+        """Return whether its name now means a camera with other renditions."""
         may_say_so = node == self.owner or self.away is not None
         return may_say_so and ladder_of(tuple(status.widths)) != self.ladder
 
     def lose(self, reason: str) -> None:
-        """Note that nothing is heard of it any more, and why."""
+        """Mark it as unavailable, and why."""
         if self.away == reason:
             return
         if self.away is None:
@@ -212,15 +212,15 @@ class RemoteCamera:
         self._on_change(self)
 
     def close(self) -> None:
-        """Hear no more frames."""
+        """Stop receiving frames."""
         for subscriber in self._subscribers.values():
             subscriber.close()
 
     def _take(self, status: Status, changed: bool = False) -> None:
         if status.figures is not None:
             self._figures = status.figures.model_dump()
-            # /metrics reads meters. What its node has counted since its start only grows until the
-            # node is started anew, which Prometheus knows how to take.
+            # /metrics reads meters. The node's counters only grow until the node restarts, and
+            # Prometheus handles counter resets.
             self.meter.captured = status.figures.captured
             self.meter.encoded = status.figures.encoded
             self.meter.lost = status.figures.lost

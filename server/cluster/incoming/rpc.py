@@ -1,4 +1,4 @@
-"""What is asked of other nodes, and what they answer."""
+"""Requests to other nodes, and their replies."""
 
 import secrets
 from typing import Any
@@ -12,19 +12,19 @@ from server.loop import hub
 
 __all__ = ["Requests", "argument_of", "write_argument"]
 
-# A camera's node takes up to 3 s to release a device, and says so then.
+# A camera's node takes up to 3 s to release a device, and replies then.
 DEADLINE_S = 3.3
 
 MAX_PENDING = 256
 
 
 class Requests:
-    """Asks nodes, and gives each answer to the one who asked.
+    """Sends requests to nodes, and returns each reply to its caller.
 
     Args:
-        bus: For the names of channels.
+        bus: Names the channels.
         node: This node's id.
-        outbox: Where to ask.
+        outbox: Sends the requests.
     """
 
     def __init__(self, bus: Bus, node: str, outbox: Outbox) -> None:
@@ -37,10 +37,10 @@ class Requests:
     def ask(
         self, owner: str, camera: str, who: str, action: Action, value: Argument
     ) -> Status | None:
-        """Ask a camera's node for something and wait; return the camera's STATE after it.
+        """Send a request to a camera's node and wait; return the camera's STATE afterwards.
 
         Raises:
-            RequestError: What the node says, or ``unavailable`` if it says nothing in time.
+            RequestError: The node's error, or ``unavailable`` if it does not reply in time.
         """
         if len(self._waiting) >= MAX_PENDING:
             raise RequestError("rate_limited", "too many requests; wait a second")
@@ -68,7 +68,7 @@ class Requests:
         return reply.camera
 
     def on_reply(self, reply: Reply) -> None:
-        """Give an answer to the one who waits for it, if it comes from the one who was asked."""
+        """Hand a reply to the caller waiting for it, if it comes from the node that was asked."""
         owner, answered = self._waiting.get(reply.id, ("", None))
         if answered is not None and reply.node == owner:
             self._replies[reply.id] = reply
@@ -76,7 +76,7 @@ class Requests:
 
 
 def write_argument(action: Action, value: Argument) -> dict[str, Any]:
-    """Return what an action takes, as a request says it."""
+    """Return an action's argument as the fields of a request."""
     match value:
         case Setting():
             return {"control": value.control, "value": value.value}
@@ -88,7 +88,7 @@ def write_argument(action: Action, value: Argument) -> dict[str, Any]:
 
 
 def argument_of(request: Request) -> Argument:
-    """Return what a request's action takes.
+    """Return the argument of a request's action.
 
     Raises:
         RequestError: ``bad_request`` if it is missing.
