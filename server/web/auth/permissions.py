@@ -1,4 +1,4 @@
-"""Who may do what: one table, one function."""
+"""Who may do what: a table and a function."""
 
 from collections.abc import Mapping
 from enum import Enum, auto
@@ -13,22 +13,22 @@ class Need(Enum):
     """What a request needs."""
 
     NOTHING = auto()
-    """Nobody has to say who they are."""
+    """No login or token."""
 
     VIEWER = auto()
-    """Anybody who is known."""
+    """Anybody with a login or token."""
 
     OPERATOR = auto()
     """The role of an operator."""
 
     WHOLE_VIEWER = auto()
-    """Anybody who is known and may know of every camera: what is told names them all."""
+    """Anybody who may see every camera: the answer names them all."""
 
     WHOLE_OPERATOR = auto()
-    """An operator of every camera: what is done touches them all."""
+    """An operator of every camera: the command affects them all."""
 
 
-# Events by name and HTTP paths by their first part. What is not here nobody may.
+# Events by name and HTTP paths by their first part. Anything unlisted is denied.
 NEEDS: Mapping[str, Need] = {
     "connect": Need.VIEWER,
     "watch": Need.VIEWER,
@@ -52,7 +52,7 @@ NEEDS: Mapping[str, Need] = {
     "/healthz": Need.NOTHING,
     "/login": Need.NOTHING,
     "/logout": Need.NOTHING,
-    # Style sheets and scripts, which the login page needs too; they tell nothing.
+    # Style sheets and scripts. The login page needs them too, and they contain no secrets.
     "/static": Need.NOTHING,
 }
 
@@ -62,7 +62,7 @@ EMBEDDED = frozenset(
         *("connect", "watch", "unwatch", "clock"),
     }
 )
-"""All that embed tokens are for: pictures of one camera, and what a kiosk of it asks."""
+"""All that embed tokens permit: pictures of one camera, and what its kiosk page requests."""
 
 CONTROL = frozenset(
     name for name, need in NEEDS.items() if need in (Need.OPERATOR, Need.WHOLE_OPERATOR)
@@ -70,18 +70,18 @@ CONTROL = frozenset(
 """The events that change something."""
 
 NOWHERE = "/?action"
-"""The area of actions that there are not: in no table, so nobody may, whoever asks."""
+"""The area of unknown actions: it is in no table, so it is denied to everybody."""
 
 ASKS_FOR_BASIC = frozenset({"/video_feed", "/snapshot", "/api"})
-"""Where clients that know nothing else may log in with HTTP Basic."""
+"""Areas that accept HTTP Basic, for clients that support nothing else."""
 
 
 def area_of(path: str, action: str | None = None) -> str:
-    """Return the part of the table that an HTTP path belongs to, or what is in no table.
+    """Return the key in the table that an HTTP path belongs to, or one that is not in the table.
 
     Args:
         path: Without its query.
-        action: What the query says of it, which counts at the root only.
+        action: The query's ``action``, which matters at the root path only.
     """
     first = "/" + path.lstrip("/").partition("/")[0]
     if first != "/" or action is None:
@@ -94,9 +94,9 @@ def may(person: Person | None, what: str, camera: str | None = None) -> bool:
     """Return whether a person may do something.
 
     Args:
-        person: None for somebody unknown.
-        what: An event's name, a path, or :func:`area_of` a path.
-        camera: Which camera it is about, if it is about one.
+        person: None if unknown.
+        what: An event's name, a path, or a path's :func:`area_of`.
+        camera: The camera's name, if it concerns one.
     """
     need = NEEDS.get(area_of(what) if what.startswith("/") else what)
     if need is Need.NOTHING:

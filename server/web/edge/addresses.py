@@ -1,4 +1,4 @@
-"""The address a connection comes from: what kind it is, and whom it is counted with."""
+"""Client addresses: what kind an address is, and which ones are counted together."""
 
 import ipaddress
 
@@ -8,20 +8,20 @@ Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
 def is_address(text: str) -> bool:
-    """Whether this is an address in digits."""
+    """Return whether the text is an IP address."""
     return _parse(text) is not None
 
 
 def is_loopback(text: str) -> bool:
-    """Whether this is an address in digits, and of this machine itself."""
+    """Return whether the text is a loopback address."""
     address = _parse(text)
     return address is not None and address.is_loopback
 
 
 def network_of(text: str) -> str:
-    """Return what is counted together: an IPv4 address, or the IPv6 network of one household.
+    """Return the network that limits apply to: an IPv4 address, or the /56 of an IPv6 address.
 
-    Providers give a household up to 256 networks of 64 bits (RIPE-690), so these are one.
+    Providers give a household up to 256 networks of 64 bits (RIPE-690); they count as one.
     """
     address = _parse(text)
     if address is None:
@@ -32,7 +32,7 @@ def network_of(text: str) -> str:
 
 
 def _parse(text: str) -> Address | None:
-    """Return the address without its zone; an IPv4 one that came over IPv6 as what it is."""
+    """Return the address without its zone; an IPv4 address mapped to IPv6 becomes IPv4 again."""
     try:
         address = ipaddress.ip_address(text.partition("%")[0])
     except ValueError:

@@ -1,8 +1,9 @@
-"""What a connection must look like before Flask or Engine.IO see it.
+"""Checks connections and requests before Flask or Engine.IO see them.
 
 Two parts, because eventlet parses HTTP in between. :class:`ConnectionLimiter` works at the socket:
 it counts connections, and rejects requests that two servers in a row could read differently
-(request smuggling, RFC 9112 section 11.2). :class:`OriginCheck` is a WSGI layer for Host and Origin.
+(request smuggling, RFC 9112 section 11.2). :class:`OriginCheck` is a WSGI layer that checks Host
+and Origin.
 """
 
 import logging
@@ -21,20 +22,20 @@ log = logging.getLogger(__name__)
 
 DEFAULT_PORTS = {"http": 80, "https": 443}
 
-# Nothing that is posted here is longer than a login form.
+# The longest body that is ever posted is a login form.
 MAX_BODY_BYTES = 4096
 
-# The longest that our own page asks with names some dozens of cameras.
+# Our own page's longest query names some dozens of cameras.
 MAX_QUERY_BYTES = 4096
 MAX_QUERY_FIELDS = 64
 
 MAX_HEADS = 256
-"""Connections that may have a request to finish, or to begin; an honest one takes a moment."""
+"""Most connections whose request is incomplete; a genuine client completes it in a moment."""
 
-# The longest name that DNS has.
+# The longest name in DNS.
 MAX_NAME = 253
 
-# Whoever asks under ever new names must not fill the log.
+# Requests under ever new names must not fill the log.
 MAX_LOGGED_NAMES = 50
 
 HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(?::([0-9]{1,5}))?")
@@ -45,7 +46,7 @@ Application = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
 
 def refusal(status: str, message: str) -> bytes:
-    """Return a whole HTTP answer that ends the connection."""
+    """Return a complete HTTP response that closes the connection."""
     body = message.encode() + b"\n"
     return (
         f"HTTP/1.1 {status}\r\nContent-Type: text/plain\r\nContent-Length: {len(body)}\r\n"
@@ -61,17 +62,17 @@ class _Connection:
 
 
 class ConnectionLimiter:
-    """Counts open connections and says whether one more is welcome.
+    """Counts open connections and decides whether to admit another one.
 
-    Those whose request's head is not whole count apart, so that half requests keep nobody out: of
-    too many, the oldest gives way. Loopback is exempt from what one address may have: a proxy or a
-    bench sits there.
+    Connections whose request head is incomplete are counted separately, so that half requests keep
+    nobody out: when there are too many, the oldest is closed. Loopback is exempt from the limit per
+    address, because proxies and benchmarks connect from there.
 
     Args:
-        most: Connections in all whose request's head was whole.
-        most_per_address: Of either kind, from one address or one IPv6 network of 56 bits.
-        count: Called with the reason for every refusal.
-        most_heads: Connections in all whose request's head is not whole.
+        most: Limit of connections with a complete request head.
+        most_per_address: Limit of either kind, per address or IPv6 network of 56 bits.
+        count: Called with the reason of every refusal.
+        most_heads: Limit of connections with an incomplete request head.
     """
 
     def __init__(
@@ -91,11 +92,11 @@ class ConnectionLimiter:
         self._admitted_of: Counter[str] = Counter()
 
     def enter(self, key: object, address: str, end: Callable[[], None]) -> None:
-        """Note a new connection; ``end`` is called, once at most, when it has to give way."""
+        """Add a new connection; ``end`` is called at most once, to close it for a newer one."""
         self._await_head(key, _Connection(network_of(address), is_loopback(address), end))
 
     def admit(self, key: object) -> bytes | None:
-        """Note that a request's head is whole, or return the answer that turns it away."""
+        """Admit a connection whose request head is complete, or return the refusing response."""
         connection = self._take(key)
         if connection is None:
             return refusal("408 Request Timeout", "The request took too long to come.")
@@ -111,13 +112,13 @@ class ConnectionLimiter:
         return None
 
     def await_next(self, key: object) -> None:
-        """Note that a request was answered, and the next one's head is awaited."""
+        """Note that a request was answered and the next head is awaited."""
         connection = self._take(key)
         if connection is not None:
             self._await_head(key, connection)
 
     def leave(self, key: object) -> None:
-        """Forget a connection that has ended."""
+        """Remove a connection that has ended."""
         self._take(key)
 
     def _await_head(self, key: object, connection: "_Connection") -> None:
@@ -130,7 +131,7 @@ class ConnectionLimiter:
         self._heads_of[network] += 1
 
     def _give_way(self, network: str) -> None:
-        """End the oldest connection of a network whose head is not whole."""
+        """Close a network's oldest connection with an incomplete head."""
         key = next(key for key, one in self._heads.items() if one.network == network)
         connection = self._take(key)
         assert connection is not None
@@ -151,7 +152,7 @@ class ConnectionLimiter:
         return None
 
     def fault(self, version: str, headers: Any) -> bytes | None:
-        """Return the answer to a request that is refused for its framing, or None."""
+        """Return the response to a request with invalid framing, or None if it is valid."""
         found = framing_fault(version, headers)
         if found is None:
             return None
@@ -160,20 +161,20 @@ class ConnectionLimiter:
 
 
 class OriginCheck:
-    """Lets requests in whose Host is ours, whose Origin is our own page, and whose query is short.
+    """Admits requests whose Host is ours, whose Origin is our own page, and whose query is short.
 
-    A page from elsewhere can make a browser connect here, and by DNS rebinding even under a name of
-    its own. The Host header gives that away: it then holds the other page's name, while an address
-    in digits, or one of our names, cannot be had by rebinding.
+    Another site's page can make a browser connect here, and with DNS rebinding even under the
+    site's own name. The Host header reveals that: it then holds the site's name, while an IP
+    address or one of our names cannot be rebound.
 
     Args:
-        application: What is behind the door.
-        hosts: Names we are reached by, besides localhost and addresses in digits.
+        application: The WSGI application to protect.
+        hosts: Names this server is reached by, besides localhost and IP addresses.
         origins: Origins of other pages that may connect, such as ``https://panel.example``.
-        count: Called with the reason for every refusal.
+        count: Called with the reason of every refusal.
 
     Raises:
-        ConfigError: If one of the origins is none.
+        ConfigError: If one of the origins is not valid.
     """
 
     def __init__(
@@ -192,7 +193,7 @@ class OriginCheck:
     def __call__(
         self, environ: dict[str, Any], start_response: Callable[..., Any]
     ) -> Iterable[bytes]:
-        """Serve the request, or answer why not."""
+        """Serve the request, or refuse it with the reason."""
         host = environ.get("HTTP_HOST", "")
         if not self._is_ours(host):
             return self._refuse(start_response, "421 Misdirected Request", self._tell_way(host))
@@ -226,7 +227,7 @@ class OriginCheck:
         return name is not None and (name in self._hosts or is_address(name))
 
     def _tell_way(self, host: str) -> str:
-        """Return how somebody who runs this server has it answer to a name; log it once a name."""
+        """Return how to make this server answer to a name; log that once per name."""
         name = _name_in(host)
         if name is None or len(name) > MAX_NAME:
             return f"{host[:MAX_NAME]!r} is no name of a server."
@@ -240,7 +241,7 @@ class OriginCheck:
         return f"This server does not answer to {name!r}. If that is its name, {way}."
 
     def _may_come_from(self, origin: str, environ: dict[str, Any]) -> bool:
-        """Whether a page of ``origin`` may do this; merely looking (GET) does no harm."""
+        """Return whether a page of ``origin`` may make this request; a plain GET is harmless."""
         is_upgrade = "HTTP_UPGRADE" in environ
         if environ["REQUEST_METHOD"] in ("GET", "HEAD") and not is_upgrade:
             return True
@@ -250,14 +251,14 @@ class OriginCheck:
 
 
 def _name_in(host: str) -> str | None:
-    """Return the name or address that a Host header holds, or None if it is none."""
+    """Return the name or address in a Host header, or None if it is not valid."""
     match = HOST.fullmatch(host)
-    # With a full stop at its end a name is still the same one.
+    # A trailing dot does not change a name.
     return match[1].strip("[]").lower().removesuffix(".") if match else None
 
 
 def _origin(text: str) -> tuple[str, str, int] | None:
-    """Return scheme, host and port of an Origin as browsers write it; None for anything else."""
+    """Return the scheme, host and port of an Origin header; None if it is not valid."""
     scheme, _, place = text.lower().partition("://")
     match = HOST.fullmatch(place)
     if match is None or SCHEME.fullmatch(scheme) is None:
@@ -276,7 +277,7 @@ def _allowed(text: str) -> tuple[str, str, int]:
 
 
 def framing_fault(version: str, headers: Any) -> str | None:
-    """Return what is ambiguous or useless about a request's framing, or None.
+    """Return what is ambiguous or invalid about a request's framing, or None.
 
     Args:
         version: The request line's version, such as ``HTTP/1.1``.

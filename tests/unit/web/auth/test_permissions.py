@@ -88,7 +88,7 @@ def test_the_table_has_every_event_and_route() -> None:
     answered = re.findall(r'self\._answer\(\s*"(\w+)"', events)
     routes = []
     for name in ("routes.py", "login.py"):
-        tree = ast.parse((ROOT / "server/web" / name).read_text(encoding="utf-8"))
+        tree = ast.parse((ROOT / "server/web/http" / name).read_text(encoding="utf-8"))
         for node in ast.walk(tree):
             if isinstance(node, ast.Call) and ast.unparse(node.func) in (
                 "routes.get",
