@@ -1,8 +1,9 @@
-"""Settings: what may be set, its range and default, and how file, environment and flags add up.
+"""Settings: their ranges and defaults, and how file, environment and flags combine.
 
-:class:`ServerSettings` and :class:`CameraSettings` are the one table: the file's keys, the
-``PORTHOLE_*`` environment, the command line's flags, ``--help`` and ``docs/configuration.md`` all
-come from their fields. Later wins: default < file < environment < command line.
+:class:`ServerSettings` and :class:`CameraSettings` are the only tables of settings: the file's
+keys, the ``PORTHOLE_*`` environment, the command line's flags, ``--help`` and
+``docs/configuration.md`` all come from their fields. Later ones win: default < file < environment <
+command line.
 """
 
 import re
@@ -39,7 +40,7 @@ ENVIRONMENT_PREFIX = "PORTHOLE_"
 
 @dataclass(frozen=True, slots=True)
 class Accepts:
-    """What a setting accepts, in words for an error message and for the table."""
+    """What a setting accepts, in words, for error messages and the documentation."""
 
     words: str
 
@@ -75,7 +76,7 @@ Origins = Annotated[
 
 
 class _Table(BaseModel):
-    # Coercion is for the environment and flags, whose values are text; see ``_read_text``.
+    # No coercion: only the environment and flags are text, and ``_read_text`` converts them.
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
 
@@ -93,8 +94,8 @@ class ServerSettings(_Table):
     )
     quality: Quality | None = Field(
         None,
-        description="JPEG quality for cameras that set none; unset is 80, and hands on a source's "
-        "own JPEG as it is. Fewer saves bytes, more detail.",
+        description="JPEG quality for cameras that set none; unset means 80, and a source's own "
+        "JPEG is passed through unchanged. Lower saves bytes, higher keeps detail.",
     )
     credit_frames: Annotated[int, Field(ge=1, le=8), Accepts("a whole number from 1 to 8")] = Field(
         2,
@@ -121,25 +122,24 @@ class ServerSettings(_Table):
     frozen_after: Annotated[float, Field(ge=0, le=86400), Accepts("seconds, from 0 to 86400")] = (
         Field(
             10.0,
-            description="Seconds of the very same picture after which a live source counts as "
-            "stalled; 0 never, for screens and slides.",
+            description="Seconds with an identical picture after which a live source counts as "
+            "stalled; 0 for never, as screens and slides need.",
         )
     )
     check_every: Seconds = Field(
         60.0,
-        description="Seconds between two looks at a camera that nobody watches, for cameras that "
-        "set none; 0 never.",
+        description="Seconds between checks of a camera that nobody watches, for cameras that set "
+        "none; 0 for no checks.",
     )
     allowed_hosts: Names = Field(
         (),
-        description="Names this server is reached by, besides localhost, addresses in digits and, "
-        "where others can reach it, the machine's own; what a browser asks for under any other "
-        "name is refused.",
+        description="Names this server answers to, besides localhost, IP addresses and, where "
+        "others can reach it, the machine's own names; requests under any other name are refused.",
     )
     allowed_origins: Names = Field(
         (),
-        description="Pages of other origins that may connect, and read pictures and states by "
-        "script, such as https://panel.example.",
+        description="Origins whose pages may connect, and read pictures and states by script, such "
+        "as https://panel.example.",
     )
     frame_ancestors: Origins = Field(
         (),
@@ -148,16 +148,16 @@ class ServerSettings(_Table):
     )
     trusted_proxies: Names = Field(
         (),
-        description="Addresses or networks of reverse proxies that are believed when they say who "
-        "asks (X-Forwarded-For) and whether over TLS (X-Forwarded-Proto).",
+        description="Addresses or networks of reverse proxies whose X-Forwarded-For (the client's "
+        "address) and X-Forwarded-Proto (whether it uses TLS) are trusted.",
     )
     max_connections: Annotated[
         int, Field(ge=8, le=100_000), Accepts("a whole number from 8 to 100000")
-    ] = Field(2000, description="Open connections in all; further ones are turned away.")
+    ] = Field(2000, description="Most open connections in all; any more are refused.")
     max_per_address: Annotated[
         int, Field(ge=1, le=100_000), Accepts("a whole number from 1 to 100000")
     ] = Field(
-        64, description="Open connections from one address; this machine's own is not counted."
+        64, description="Most open connections from one address; this machine's own are exempt."
     )
     bus: (
         Annotated[
@@ -169,8 +169,8 @@ class ServerSettings(_Table):
     ) = Field(
         None,
         repr=False,
-        description="Redis server by which several nodes share cameras, users and logins; its "
-        "password is better given in the environment.",
+        description="Redis server through which several nodes share cameras, users and logins; "
+        "set it in the environment if it contains a password.",
     )
     bus_prefix: Annotated[
         str,
@@ -178,8 +178,8 @@ class ServerSettings(_Table):
         Accepts("1 to 40 letters, digits and dashes, not starting with a dash"),
     ] = Field(
         "porthole",
-        description="Begins every key and channel on the bus, so that two installations can share "
-        "a server.",
+        description="Prefix of every key and channel on the bus, so that two installations can "
+        "share a server.",
     )
 
 
@@ -199,30 +199,30 @@ class CameraSettings(_Table):
     quality: Quality | None = Field(None, description="JPEG quality; unset takes the server's.")
     renditions: Widths = Field(
         DEFAULT_WIDTHS,
-        description="Widths in pixels in which it is offered besides its own size. A viewer takes "
-        "the one that fits its tile and its link; an empty list sends all of them the full size.",
+        description="Widths in pixels that are offered besides the source's own size. A viewer "
+        "gets the one that fits its tile and its link; with an empty list all get the full size.",
     )
     skip_unchanged: Annotated[bool, Accepts("true or false")] = Field(
         False,
-        description="Send a picture that shows nothing new only once a second. Saves nearly all "
-        "bytes where seldom anything moves.",
+        description="Send pictures that show nothing new only once a second. Saves nearly all "
+        "bytes where little moves.",
     )
     check_every: Seconds | None = Field(
         None,
-        description="Seconds between two looks at it while nobody watches; 0 never, unset takes "
-        "the server's. A network camera is opened for one picture; a device or a file is only "
-        "looked for.",
+        description="Seconds between checks while nobody watches; 0 for no checks, unset takes the "
+        "server's. A network camera is opened for one picture; a device or a file only has to "
+        "exist.",
     )
     process: Annotated[tuple[str, ...], Field(strict=False), Accepts(ACCEPTED_PROCESSORS)] = Field(
         (),
-        description="What is done to each picture before it is encoded, in this order; see "
+        description="Processors that each picture passes before it is encoded, in this order; see "
         "[processors](processors.md).",
     )
 
 
 @dataclass(frozen=True, slots=True)
 class Camera:
-    """One camera's settings, complete: nothing is left to a default."""
+    """One camera's complete settings, with all defaults filled in."""
 
     name: str
     title: str
@@ -255,17 +255,17 @@ class Option:
 
     @property
     def flag(self) -> str:
-        """The command line's spelling."""
+        """The name of the command-line flag."""
         return "--" + self.name.replace("_", "-")
 
     @property
     def variable(self) -> str:
-        """The environment's spelling."""
+        """The name of the environment variable."""
         return ENVIRONMENT_PREFIX + self.name.upper()
 
 
 def server_options() -> list[Option]:
-    """Return the ``[server]`` table, a row a setting."""
+    """Return the ``[server]`` table, one row per setting."""
     return [
         Option(name, info.default, _accepts(ServerSettings, name), info.description or "")
         for name, info in ServerSettings.model_fields.items()
@@ -279,17 +279,17 @@ def load_settings(
     flags: Mapping[str, str],
     environment: Mapping[str, str],
 ) -> Settings:
-    """Return the settings that a file, the environment and the command line add up to.
+    """Return the settings from a file, the environment and the command line combined.
 
     Args:
-        sources: ``[NAME=]SOURCE`` from the command line; with any, the file's cameras are not used.
+        sources: ``[NAME=]SOURCE`` from the command line; if any, the file's cameras are ignored.
         config: The settings file, if one was named.
-        state_dir: Where run-time changes are kept; ``.porthole`` beside the file if None.
+        state_dir: Where run-time changes are stored; ``.porthole`` beside the file if None.
         flags: ``[server]`` settings from the command line, name to text.
         environment: The process's environment; only ``PORTHOLE_*`` is read.
 
     Raises:
-        ConfigError: In one line that names the key, the value and what would be accepted.
+        ConfigError: One line with the key, the value and what would be accepted.
     """
     document = _read_file(config) if config else {}
     folder = config.parent if config else Path()
@@ -325,9 +325,9 @@ def load_settings(
 
 def _read_file(path: Path) -> dict[str, Any]:
     try:
-        # Windows editors put a byte order mark in front.
+        # Windows editors write a byte order mark.
         text = path.read_text(encoding="utf-8-sig")
-        # UTF-16 without such a mark can be read as UTF-8, with a zero beside each letter.
+        # UTF-16 without such a mark decodes as UTF-8, with a zero beside each letter.
         if "\0" in text:
             raise UnicodeError("zero bytes")
         return tomllib.loads(text)
@@ -350,11 +350,11 @@ def _hint_for_table(key: str) -> str:
 
 
 def _check_variables(environment: Mapping[str, str]) -> None:
-    """Refuse variables that look like settings and are none: one mistyped must not be ignored."""
+    """Reject unknown ``PORTHOLE_*`` variables, so that no mistyped setting is silently ignored."""
     known = [option.variable for option in server_options()]
     for name in environment:
         if name.startswith(ENVIRONMENT_PREFIX) and name not in known:
-            # Without what all begin with, which makes everything look alike.
+            # Without the common prefix, which makes all names look similar.
             bare = [one.removeprefix(ENVIRONMENT_PREFIX) for one in known]
             hint = suggest(name.removeprefix(ENVIRONMENT_PREFIX), bare)
             raise ConfigError(
@@ -367,7 +367,7 @@ def _validate(table: type[Any], values: Mapping[str, Any], where: str) -> Any:
     try:
         return table.model_validate(dict(values))
     except ValidationError as error:
-        # A name that is unknown may be why another is missing.
+        # Report an unknown key first: it may be the reason why another one is missing.
         first = min(error.errors(), key=lambda one: one["type"] != "extra_forbidden")
         key = str(first["loc"][0])
         if first["type"] == "extra_forbidden":
@@ -384,12 +384,12 @@ def _validate(table: type[Any], values: Mapping[str, Any], where: str) -> Any:
 def _show(value: object, key: str = "") -> str:
     text = repr(value)
     if "://" in text and key != "frame_ancestors":
-        return f"a {type(value).__name__}"  # A source in it may hold a password.
+        return f"a {type(value).__name__}"  # It may contain a source with a password.
     return text if len(text) <= 80 else text[:77] + "..."
 
 
 def _accepts(table: type[BaseModel], key: str) -> str:
-    """Return what a field accepts; the words sit in the annotation or one level inside it."""
+    """Return what a field accepts; found in the annotation or one level inside it."""
     info = table.model_fields[key]
     found = list(info.metadata)
     for part in get_args(info.annotation):
@@ -403,7 +403,7 @@ def _override(server: ServerSettings, name: str, text: str, where: str) -> Serve
         value = _read_text(ServerSettings.model_fields[name].annotation, text)
         changed = ServerSettings.model_validate(server.model_dump() | {name: value})
     except (ValueError, ValidationError):
-        shown = repr(text) if name != "bus" else "that"  # Which may hold a password.
+        shown = repr(text) if name != "bus" else "that"  # The bus's URL may contain a password.
         raise ConfigError(f"{where}: {shown} cannot be used; accepted: {accepted}") from None
     return changed
 
