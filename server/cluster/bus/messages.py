@@ -24,7 +24,7 @@ __all__ = [
     "parse_message",
 ]
 
-# Twice what a node with the largest allowed number of cameras sends.
+# More than twice what a node with the largest allowed number of cameras sends.
 MAX_BYTES = 512 * 1024
 
 NodeId = Annotated[str, Field(pattern=r"^[0-9a-f]{16}$")]
