@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Porthole's command line."""
 
-# Before anything else is imported: what is imported first keeps the blocking originals. OpenCV and
-# FFmpeg read their own settings from the environment when they are loaded.
+# Before any other import: modules imported earlier keep the blocking originals. OpenCV and FFmpeg
+# read their own settings from the environment when they are loaded.
 import os
 import warnings
 
@@ -10,13 +10,14 @@ os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")
 os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
 os.environ.setdefault("OPENCV_VIDEOIO_V4L_SELECT_TIMEOUT", "5")
 os.environ.setdefault("EVENTLET_NO_GREENDNS", "yes")
-# eventlet says at import that it is in maintenance mode; server/loop/hub.py is our answer to that.
+# eventlet warns at import that it is in maintenance mode. That is why only server/loop/hub.py uses
+# it.
 warnings.filterwarnings("ignore", message=r"\s*Eventlet is deprecated")
 
 import eventlet  # noqa: E402
 
-# But not os: its green open, write and waitpid would make a second hub, with a descriptor of its
-# own, on each native thread that saves a file, and cannot write to /dev/null.
+# Except os: its green open, write and waitpid would create a second hub, with its own descriptor,
+# on each native thread that saves a file, and cannot write to /dev/null.
 eventlet.monkey_patch(os=False)
 
 import dataclasses  # noqa: E402
@@ -41,15 +42,15 @@ from server.loop import hub, memory, native  # noqa: E402
 from server.users.folder import FolderLock, Use  # noqa: E402
 from server.web.edge.machine import Names, own_addresses, reachable_at  # noqa: E402
 
-# A service manager is told that it may take five seconds.
+# The shipped units allow five seconds.
 SHUTDOWN_LIMIT_S = 4.8
 
 
 class OneLine(click.ClickException):
-    """A refused start: one line, and an exit code by which a service manager knows what to do.
+    """A refused start: one line, and an exit code that tells a service manager what to do.
 
-    The shipped units do not start again after 2: only somebody can mend that. They do after 75
-    (EX_TEMPFAIL of sysexits.h): what was missing may be there the next time.
+    The shipped units do not restart after exit code 2, which needs somebody to fix it. They do
+    after 75 (EX_TEMPFAIL of sysexits.h): what was missing may be available the next time.
     """
 
     def __init__(self, message: str, exit_code: int = 2) -> None:
@@ -57,7 +58,7 @@ class OneLine(click.ClickException):
         self.exit_code = exit_code
 
     def show(self, file: Any = None) -> None:
-        # What it quotes may hold line breaks; it stays one line all the same.
+        # Quoted values may contain line breaks; print one line anyway.
         click.echo(f"porthole: {' '.join(self.message.split())}", err=True)
 
 
@@ -71,7 +72,7 @@ def settings_options(command: Callable[..., None]) -> Callable[..., None]:
 
 
 class Commands(click.Group):
-    """Says what cannot be used in one line, whichever command found out."""
+    """Prints errors of any command as one line."""
 
     def invoke(self, context: click.Context) -> Any:
         try:
@@ -89,14 +90,14 @@ def cli() -> None:
 
 
 def start_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Add what every command that serves something takes."""
+    """Add the options that all serving commands have."""
     config = click.option(
         "--config", type=click.Path(path_type=Path), help="A settings file in TOML."
     )
     state = click.option(
         "--state",
         type=click.Path(path_type=Path),
-        help="Folder for what is changed at run time. Default: .porthole beside the settings file.",
+        help="Folder for run-time changes. Default: .porthole beside the settings file.",
     )
     log_level = click.option(
         "--log-level",
@@ -119,8 +120,8 @@ def run(
     """Serve cameras and the dashboard.
 
     SOURCE is test: | device:N | file:PATH | rtsp://HOST/... | http(s)://HOST/... or the path of a
-    video file. Without any, and without a settings file, the test pattern is shown. With --bus,
-    these cameras are shared with other nodes, and theirs are shown.
+    video file. Without a source and a settings file, it shows the test pattern. With --bus, it
+    shares these cameras with other nodes, and shows theirs.
     """
     serve(read_settings(sources, config, state, flags), log_level, "cameras", "web")
 
@@ -140,7 +141,7 @@ def web(config: Path | None, state: Path | None, log_level: str, **flags: str) -
 def camera(
     sources: tuple[str, ...], config: Path | None, state: Path | None, log_level: str, **flags: str
 ) -> None:
-    """Share cameras on the bus, for dashboards elsewhere; SOURCE is as for `run`."""
+    """Share cameras on the bus, for other nodes' dashboards; SOURCE is as for `run`."""
     settings = read_settings(sources, config, state, flags)
     require_bus(settings)
     memory.keep_freed_memory()
@@ -164,7 +165,7 @@ def camera(
 def read_settings(
     sources: tuple[str, ...], config: Path | None, state: Path | None, flags: dict[str, str]
 ) -> Settings:
-    """Return what file, environment and command line add up to."""
+    """Return the settings from file, environment and command line combined."""
     given = {name: text for name, text in flags.items() if text is not None}
     settings = load_settings(sources, config, state, given, os.environ)
     check_processors(settings)
@@ -172,7 +173,7 @@ def read_settings(
 
 
 def check_processors(settings: Settings) -> None:
-    """Refuse to start with functions that are not there, or cannot even be imported."""
+    """Reject processors whose function does not exist or cannot be imported."""
     for one in settings.cameras:
         for processor in one.process:
             if not processor.module and "text" in processor.options:
@@ -184,7 +185,7 @@ def check_processors(settings: Settings) -> None:
 
 
 def tell_missing(settings: Settings) -> None:
-    """Say which local sources are not there. No reason not to start: they may come later."""
+    """Print which local sources are missing. The start goes on: they may appear later."""
     for one in settings.cameras:
         if one.address.missing:
             what = " ".join(one.address.missing.split())
@@ -196,7 +197,7 @@ def tell_missing(settings: Settings) -> None:
 
 
 def check_text(camera: str, text: str) -> None:
-    """Refuse a caption that would be drawn otherwise than it is read."""
+    """Reject a caption that cannot be drawn correctly."""
     from server.capture.processing.builtin.lettering import find_unreadable
 
     unreadable = find_unreadable(text)
@@ -209,16 +210,16 @@ def check_text(camera: str, text: str) -> None:
 
 
 def require_bus(settings: Settings) -> None:
-    """Refuse to be one of several nodes without anything between them."""
+    """Reject settings without a bus, for nodes that need one."""
     if settings.server.bus is None:
         raise ConfigError("bus is not set; accepted: --bus redis://HOST, or PORTHOLE_BUS")
 
 
 def leave_out_redis() -> None:
-    """Have Socket.IO do without the redis library, which costs 50 ms of a start.
+    """Keep Socket.IO from importing the redis library, which takes 50 ms at the start.
 
-    It takes it up wherever it is installed, for something that is not used here; a node that has a
-    bus imports it for itself.
+    Socket.IO imports it wherever it is installed, for a feature that is not used here; a node with
+    a bus imports it by itself.
     """
     sys.modules["redis"] = None  # type: ignore[assignment]
     try:
@@ -228,7 +229,7 @@ def leave_out_redis() -> None:
 
 
 def serve(settings: Settings, log_level: str, *uses: Use) -> None:
-    """Serve people until told to end."""
+    """Serve cameras and dashboards until a signal or an operator ends it."""
     memory.keep_freed_memory()
     if settings.server.bus is None:
         leave_out_redis()
@@ -254,7 +255,7 @@ def serve(settings: Settings, log_level: str, *uses: Use) -> None:
 
 
 def places_of(listener: Any, names: Names) -> list[str]:
-    """Return the URLs under which a browser reaches a listening socket."""
+    """Return the URLs at which a browser reaches a listening socket."""
     host, port = listener.getsockname()[:2]
     takes_ipv4 = ":" not in host or not listener.getsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY)
     hosts = reachable_at(host, takes_ipv4, own_addresses(), names)
@@ -266,9 +267,9 @@ def _cameras(count: int) -> str:
 
 
 def shut_down_by_signal(shut_down: Callable[[], None]) -> None:
-    """Have SIGTERM, SIGINT and SIGHUP end the program in good order.
+    """Shut down cleanly on SIGTERM, SIGINT and SIGHUP.
 
-    SIGHUP is a terminal that was closed. Under nohup it is ignored, and stays so.
+    SIGHUP means that the terminal was closed. Under nohup it is ignored, and stays ignored.
     """
     numbers = [signal.SIGTERM, signal.SIGINT]
     if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
@@ -278,19 +279,19 @@ def shut_down_by_signal(shut_down: Callable[[], None]) -> None:
 
 
 def end() -> None:
-    """Leave the process, everything being closed and saved."""
+    """Exit the process; everything must be closed and saved already."""
     logging.shutdown()
     sys.stdout.flush()
     sys.stderr.flush()
-    # Native threads may still be in OpenCV or in a read that never
-    # returns, and taking the interpreter down around them has been seen to abort.
+    # Native threads may still be in OpenCV or in a read that never returns. Shutting the
+    # interpreter down around them has been seen to abort.
     hub.exit_now(0)
 
 
 def limit_shutdown() -> None:
-    """Have the process end in time whatever hangs from here on, even the hub itself.
+    """Exit the process in time whatever hangs from here on, even the hub itself.
 
-    Here and not in the application, which does not own the process it runs in.
+    This is not in the application, because that does not own the process it runs in.
     """
 
     def exit_late() -> None:
@@ -301,14 +302,14 @@ def limit_shutdown() -> None:
 
 
 def listen(host: str, port: int) -> Any:
-    """Return a listening socket, or say in one line why there can be none."""
+    """Return a listening socket; raise ConfigError if the address cannot be used."""
     try:
         return hub.listen(host, port)
     except OverflowError as error:
         raise ConfigError(f"port {port}: {error}") from None
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
-        # At boot the network, or who knows its names, may come up later.
+        # At boot, the network or its name server may come up later.
         later = error.errno == errno.EADDRNOTAVAIL or error.args[0] == socket.EAI_AGAIN
         raise (NotYetError if later else ConfigError)(
             f"--host {host} --port {port}: cannot listen there ({reason}); "
@@ -320,7 +321,7 @@ def listen(host: str, port: int) -> Any:
 @click.argument("source", required=False)
 @click.option("--timeout", default=5.0, help="Seconds a network source may take. Default: 5.")
 def probe(source: str | None, timeout: float) -> None:
-    """Say what SOURCE delivers, or why it does not; without one, list the devices."""
+    """Show what SOURCE delivers, or why it does not; without a source, list the devices."""
     from server.capture.devices.opencv import find_devices
 
     if source is None:

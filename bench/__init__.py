@@ -1,1 +1,1 @@
-"""Measuring Porthole from outside: real connections, real bytes."""
+"""Measures Porthole from outside, with real connections and real bytes."""

@@ -1,4 +1,4 @@
-"""What the bench shows: pictures of 1280x720, about 58 KiB each at quality 80."""
+"""The benchmark's pictures: 1280x720, about 58 KiB each at quality 80."""
 
 import tempfile
 import time
@@ -19,7 +19,7 @@ FPS = 30
 QUALITY = 80
 PICTURES = 30
 
-# Comes to 58 KiB a picture; without any noise the pattern has 43.
+# Makes 58 KiB a picture; without noise the pattern has 43.
 NOISE = 0.0115
 
 Pixels = np.ndarray
@@ -30,11 +30,11 @@ class Content:
     """The pictures of one run.
 
     Attributes:
-        folder: Holds them as numbered JPEG files, for servers in other processes.
-        source: What Porthole is given where it shall encode.
-        mean_bytes: Of a picture.
-        origin: In words.
-        draw_ms: CPU time to draw one picture of the test pattern; None where nothing is drawn.
+        folder: Has them as numbered JPEG files, for servers in other processes.
+        source: Porthole's source when it has to encode.
+        mean_bytes: Mean size of a picture.
+        origin: Where they come from, in words.
+        draw_ms: CPU time to draw one picture of the test pattern; None if nothing is drawn.
         encode_ms: CPU time of ``cv2.imencode`` on one picture, on one thread.
     """
 
@@ -48,10 +48,10 @@ class Content:
 
 @contextmanager
 def prepare(clip: Path | None) -> Iterator[Content]:
-    """Make the pictures, and remove them at the end.
+    """Create the pictures, and remove them at the end.
 
     Args:
-        clip: A video to take them from, scaled; without one they are the test pattern's.
+        clip: A video to take them from, scaled; None for the test pattern.
     """
     with tempfile.TemporaryDirectory(prefix="porthole-bench-") as name:
         folder = Path(name)
@@ -90,9 +90,9 @@ def load_pixels(folder: Path) -> list[Pixels]:
 
 def _draw() -> tuple[list[Pixels], float]:
     pattern = TestPattern("bench", SIZE, FPS, NOISE)
-    pattern.render(0)  # The first one loads the font.
+    pattern.render(0)  # The first call loads the font.
     started = time.thread_time()
-    # A quarter second apart, so that everything that moves is seen in many places.
+    # A quarter of a second apart, so that everything that moves appears in many places.
     pictures = [pattern.render(1_700_000_000 + number / 4) for number in range(PICTURES)]
     return pictures, (time.thread_time() - started) / PICTURES * 1000
 
@@ -107,12 +107,12 @@ def _read(clip: Path) -> list[Pixels]:
         pictures.append(cv2.resize(picture, SIZE, interpolation=cv2.INTER_CUBIC))
     capture.release()
     if not pictures:
-        raise SystemExit(f"bench: {clip} holds no video that can be read")
+        raise SystemExit(f"bench: {clip} contains no readable video")
     return pictures
 
 
 def _write_raw(pictures: list[Pixels], path: Path) -> Path:
-    """Write an uncompressed video: a source whose decoding costs next to nothing."""
+    """Write an uncompressed video, which costs almost nothing to decode."""
     writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"I420"), FPS, SIZE)
     for picture in pictures:
         writer.write(picture)

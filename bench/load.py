@@ -1,7 +1,7 @@
-"""The load: viewers in a process of their own, and what they and the server came to.
+"""The load client: a process with all viewers, which counts frames and the server's CPU time.
 
-Run as ``python -m bench.load`` with a :class:`Load` as JSON on standard input; answers with the
-windows as JSON. The server's CPU time is read here, at the moments that the frames are counted.
+Run as ``python -m bench.load`` with a :class:`Load` as JSON on standard input; it prints the
+windows as JSON. It reads the server's CPU time itself, at the moments when it counts the frames.
 """
 
 import gc
@@ -27,13 +27,13 @@ class Group:
     """Viewers of one kind.
 
     Attributes:
-        name: What results call it.
-        count: How many.
+        name: Its name in the results.
+        count: How many viewers there are.
         kind: ``socket`` or ``mjpeg``.
-        cameras: Watched in turn: viewer number i watches camera i modulo their number.
-        bytes_per_s: The pace of a poor link; None for as fast as it comes.
+        cameras: The cameras to watch: viewer i watches camera i modulo their number.
+        bytes_per_s: The speed of a slow link; None for no limit.
         ack_every: How many frames one acknowledgement may cover.
-        rendition: Which one is watched over a socket.
+        rendition: The rendition that is watched over a socket.
     """
 
     name: str
@@ -47,15 +47,15 @@ class Group:
 
 @dataclass(frozen=True)
 class Load:
-    """What is done to one server.
+    """The load on one server.
 
     Attributes:
-        port: Of the server, on loopback.
-        pid: Of the server, whose process tree is charged.
-        groups: Who watches.
+        port: The server's port, on loopback.
+        pid: The root of the server's process tree, which is measured.
+        groups: The viewers.
         settle_s: How long they watch before anything is counted.
-        windows: How many times it is counted.
-        seconds: How long each time.
+        windows: How many windows are counted.
+        seconds: The length of each window.
     """
 
     port: int
@@ -68,19 +68,19 @@ class Load:
 
 @dataclass(frozen=True)
 class CrewWindow:
-    """What one group saw in one window.
+    """What one group received in one window.
 
     Attributes:
-        frames: How many arrived, at all of them together.
-        fps_min: Frames a second at the viewer with the fewest.
-        fps_median: And in the middle.
-        distinct_median: Different pictures a second at the viewer in the middle.
-        repeated: Frames that came again, or after a newer one.
-        missing: Frames of the camera that a viewer did not get, by their numbers.
-        mean_bytes: Of a picture.
-        age_p50_ms: Age of a picture when its last byte arrived.
-        age_p99_ms: What 99 of 100 do not exceed.
-        age_max_ms: The oldest.
+        frames: Frames that arrived, over all viewers.
+        fps_min: Frames a second of the viewer with the fewest.
+        fps_median: The median viewer's frames a second.
+        distinct_median: The median viewer's different pictures a second.
+        repeated: Frames that arrived again, or after a newer one.
+        missing: Frames that a viewer did not get, by their numbers.
+        mean_bytes: Mean size of a picture.
+        age_p50_ms: Median age of a picture when its last byte arrived.
+        age_p99_ms: The age that 99 of 100 do not exceed.
+        age_max_ms: The largest age.
         ended: Connections that have ended.
     """
 
@@ -106,8 +106,8 @@ class Window:
         server_cpu_s: CPU time of the server's process tree.
         client_cpu_s: CPU time of this process.
         other_cores: Cores kept busy by neither.
-        rss_bytes: Of the server's tree, at the end.
-        lags_ms: The hub's worst lag of each second, as its ``stats`` say.
+        rss_bytes: Memory of the server's process tree, at the end.
+        lags_ms: The worst event-loop delay of each second, from ``stats``.
         stats: The last ``stats`` event, or None.
         groups: By name.
     """
@@ -123,12 +123,12 @@ class Window:
 
     @property
     def frames(self) -> int:
-        """Frames that arrived anywhere."""
+        """Frames that arrived, over all groups."""
         return sum(group.frames for group in self.groups.values())
 
     @property
     def us_per_frame(self) -> float:
-        """The server's CPU time per delivered frame in microseconds; NaN where nothing arrived."""
+        """The server's CPU time per delivered frame in microseconds; NaN if nothing arrived."""
         return self.server_cpu_s / self.frames * 1e6 if self.frames else nan
 
     @property
@@ -143,9 +143,9 @@ class Window:
 
 
 def lag_p99_max(windows: Sequence[Window]) -> str | None:
-    """Return the hub's lag over all windows as text, in milliseconds; None where nobody says.
+    """Return the event-loop delay over all windows as text, in milliseconds; None if unknown.
 
-    The p99 is that of the server's last five seconds: of windows of 1.5 s, all three.
+    The p99 is over the server's last five seconds, which covers three windows of 1.5 s.
     """
     stats = next((window.stats for window in reversed(windows) if window.stats), None)
     lags = [lag for window in windows for lag in window.lags_ms]
@@ -155,10 +155,9 @@ def lag_p99_max(windows: Sequence[Window]) -> str | None:
 
 
 class Crew:
-    """The load client's process: a context that ends it. ``windows`` waits for its results."""
+    """The load client's process; a context manager that ends it."""
 
     def __init__(self, load: Load) -> None:
-        self._patience_s = 60 + load.settle_s + load.windows * load.seconds
         self._process = subprocess.Popen(
             [sys.executable, "-m", "bench.load"],
             cwd=ROOT,
@@ -179,11 +178,11 @@ class Crew:
         self._process.communicate()
 
     def wait_until_watching(self) -> None:
-        """Return when all are connected and the first window is about to begin."""
+        """Return when all viewers are connected and the first window is about to begin."""
         self._read_line()
 
     def windows(self) -> list[Window]:
-        """Return what was counted; waits until it is."""
+        """Wait for the results and return them."""
         windows = json.loads(self._read_line())
         return [
             Window(
@@ -200,18 +199,18 @@ class Crew:
         while line := self._process.stdout.readline():
             if line.startswith("load: "):
                 return line.removeprefix("load: ")
-        raise SystemExit("bench: the load client ended before its time")
+        raise SystemExit("bench: the load client ended too early")
 
 
 AnyViewer = Viewer | MjpegViewer
 
 
 def main() -> None:
-    """Do what standard input says."""
-    told = json.loads(sys.stdin.readline())
-    groups = tuple(Group(**group) for group in told.pop("groups"))
-    load = Load(**told, groups=groups)
-    # Lists of a million small objects that only grow: looking through them is no use.
+    """Run the load that standard input describes."""
+    fields = json.loads(sys.stdin.readline())
+    groups = tuple(Group(**group) for group in fields.pop("groups"))
+    load = Load(**fields, groups=groups)
+    # The lists of a million small objects only grow: collecting garbage would find none.
     gc.disable()
     crowd = Crowd()
     crews = {group.name: _connect(group, load.port, crowd) for group in groups}
@@ -231,7 +230,7 @@ def _connect(group: Group, port: int, crowd: Crowd) -> list[AnyViewer]:
         viewer: AnyViewer
         options: dict[str, Any] = {
             "bytes_per_s": group.bytes_per_s,
-            # A phone's, not a desktop's: else the kernel hides how slow it is for a while.
+            # As small as a phone's, because a large one hides for a while how slow the link is.
             "receive_buffer": 32768 if paced else None,
             "light": not paced,
         }
@@ -244,7 +243,7 @@ def _connect(group: Group, port: int, crowd: Crowd) -> list[AnyViewer]:
         viewer.connect()
         viewers.append(viewer)
         crowd.add(viewer)
-        # Whoever is connected is served, so that no server waits for its first client to read.
+        # Read from all connected viewers, so that no server waits for its first client.
         crowd.run(0)
     for number, viewer in enumerate(viewers):
         if isinstance(viewer, Viewer):
@@ -260,7 +259,7 @@ def _measure(load: Load, crowd: Crowd, crews: dict[str, list[AnyViewer]]) -> Win
     )
     for crew in crews.values():
         for viewer in crew:
-            # The last one stays, so that a repetition across the border is seen.
+            # Keep the last one, to detect a repetition across two windows.
             del viewer.arrivals[:-1]
     before = {name: [len(viewer.arrivals) for viewer in crew] for name, crew in crews.items()}
     if listener is not None:
@@ -314,7 +313,7 @@ def _summarize(crew: Sequence[AnyViewer], before: Sequence[int], seconds: float)
 
 
 def _is_newer(viewer: AnyViewer, earlier: Arrival, later: Arrival) -> bool:
-    # A multipart stream numbers nothing; its pictures have their times.
+    # A multipart stream has no sequence numbers, but times.
     if isinstance(viewer, MjpegViewer):
         return later.at_unix > earlier.at_unix
     return later.seq > earlier.seq

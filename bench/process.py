@@ -1,4 +1,4 @@
-"""Servers in processes of their own, and what they cost, read from /proc."""
+"""Server processes, and their CPU time and memory, read from /proc."""
 
 import os
 import re
@@ -20,26 +20,26 @@ PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 START_DEADLINE_S = 30.0
 STOP_DEADLINE_S = 6.0
 
-# Both Porthole and the references say so when they listen.
+# Porthole and the references print this when they listen.
 ADDRESS = re.compile(r"at http://[^:/]+:(\d+)/")
 
 
 class Server:
-    """A server under measurement; a context that ends it.
+    """A server under measurement; a context manager that stops it.
 
     Args:
-        arguments: What follows the Python interpreter on its command line.
+        arguments: Arguments for the Python interpreter.
 
     Attributes:
-        port: Where it listens, on loopback.
-        pid: Of the root of its process tree.
-        started: When it was, in monotonic seconds.
+        port: The port it listens on, on loopback.
+        pid: The root of its process tree.
+        started: When it was started, in monotonic seconds.
         address_s: Seconds from its start to the line with its address.
     """
 
     def __init__(self, *arguments: str) -> None:
         self.started = time.monotonic()
-        # A session of its own: Ctrl-C is ours, and we end it in order.
+        # In its own session, so that Ctrl-C only reaches us, and we stop the server cleanly.
         self._process = subprocess.Popen(
             [sys.executable, *arguments],
             cwd=ROOT,
@@ -53,10 +53,10 @@ class Server:
         self.port = 0
         self.address_s = 0.0
         self._lines: list[str] = []
-        self._heard = threading.Event()
+        self._listening = threading.Event()
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
-        self._heard.wait(START_DEADLINE_S)
+        self._listening.wait(START_DEADLINE_S)
         if not self.port:
             self.stop()
             raise SystemExit(f"bench: {arguments} did not start:\n" + "\n".join(self._lines))
@@ -74,11 +74,11 @@ class Server:
 
     @property
     def log(self) -> str:
-        """The last lines it wrote."""
+        """The last lines of its output."""
         return "\n".join(self._lines[-20:])
 
     def stop(self) -> None:
-        """End it and everything it started."""
+        """Stop it and everything it started."""
         if self._process.poll() is None:
             self._process.terminate()
             try:
@@ -101,16 +101,16 @@ class Server:
                 if found and not self.port:
                     self.address_s = time.monotonic() - self.started
                     self.port = int(found[1])
-                    self._heard.set()
-        self._heard.set()
+                    self._listening.set()
+        self._listening.set()
 
 
 def cpu_s(pid: int) -> float:
-    """Return the CPU time of a process, its descendants, and those of them that have ended."""
+    """Return the CPU time of a process and its descendants, including those that have ended."""
     total = 0.0
     for one in _tree(pid):
         try:
-            # The name in brackets may hold spaces; user, system and ended children follow it.
+            # The name in brackets may contain spaces; user, system and ended children follow it.
             fields = Path(f"/proc/{one}/stat").read_text().rpartition(")")[2].split()
         except OSError:
             continue
@@ -130,13 +130,13 @@ def rss_bytes(pid: int) -> int:
 
 
 def busy_s() -> float:
-    """Return the CPU time that everything on this machine has used, in seconds."""
+    """Return the CPU time used by everything on this machine, in seconds."""
     user, nice, system, _idle, _iowait, irq, softirq, *_ = _machine_s()
     return user + nice + system + irq + softirq
 
 
 def stolen_s() -> float:
-    """Return the CPU time that a hypervisor has given to others while this machine wanted it."""
+    """Return the CPU time that the hypervisor gave to others while this machine needed it."""
     return _machine_s()[7]
 
 
@@ -146,7 +146,7 @@ def _machine_s() -> list[float]:
 
 
 def _tree(pid: int) -> list[int]:
-    """Return a process and its descendants, without the cost of looking at all processes."""
+    """Return a process and its descendants, without scanning all processes."""
     found = [pid]
     for one in found:
         for children in Path(f"/proc/{one}/task").glob("*/children"):

@@ -1,40 +1,34 @@
 """A long churn of viewers, cameras and faults against one server: does anything grow?
 
-``python -m bench.soak --minutes 10`` lets people come and go, read slowly or not at all, send
-junk and vanish in mid-frame, while cameras are stopped, started and changed, stall, freeze, lie,
-and have their processes killed. Every ten seconds it prints what the server holds, and at the end
-by how much each figure grew a minute. Exit code 1 says that something leaks.
+In ``python -m bench.soak --minutes 10`` viewers come and go, read slowly or not at all, send junk
+and vanish in mid-frame, while cameras are stopped, started and changed, stall, freeze, send broken
+pictures, and have their processes killed. Every ten seconds it prints the server's figures, and at
+the end how much each grew per minute. Exit code 1 means that something leaks.
 
-Two things are held against a leak. *Slopes*: a straight line through all samples after the warm-up.
-Every figure is noisy because the churn is, so a slope counts only by what it has over two standard
-errors of itself. And *rest*: when everybody has left and the cameras are released, the server must
-hold what it held at rest before, which no noise excuses.
+There are two checks. *Slopes*: a straight line through all samples after the warm-up. Every figure
+is as noisy as the churn, so only the part of a slope above two standard errors counts. And *rest*:
+when all viewers have left and the cameras are released, the server's figures must be what they were
+at rest before; here noise is no excuse.
 """
 
 import argparse
 import json
 import math
 import os
-import random
 import signal
-import socket
-import struct
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 import urllib.request
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
 
 import psutil
 
+from bench.churn import Churn
 from tests.support.bad_camera import BadCamera
-from tests.support.client import MjpegViewer, Viewer
-from tests.support.hostile import CONTINUATION, TEXT, Hostile, ask
 from tests.support.server import PortholeServer
 
 __all__ = ["main"]
@@ -42,22 +36,22 @@ __all__ = ["main"]
 SAMPLE_S = 1.0
 PRINT_S = 10.0
 
-# The share of the time that is warm-up, in which caches, pools and the allocator fill.
+# The first part of the run is warm-up, in which caches, pools and the allocator fill.
 WARM_UP = 0.25
 
-# How long the server may take to come to rest: the slowest to be noticed is a peer that reads
-# nothing, after 12 s, and half a request, after 15 s.
+# How long the server may take to come to rest: a client that reads nothing is noticed after 12 s,
+# half a request after 15 s.
 REST_S = 45.0
 
 
 @dataclass(frozen=True)
 class Limit:
-    """What a figure may grow by, and why.
+    """How much a figure may grow.
 
     Attributes:
-        a_minute: While the churn lasts; for memory and lag in the unit shown.
-        at_rest: From the first rest to the last.
-        unit: What one is divided by to be shown.
+        a_minute: Growth per minute during the churn, in the unit shown.
+        at_rest: Growth from the first rest to the last.
+        unit: The figure is divided by this to be shown.
     """
 
     a_minute: float
@@ -66,24 +60,24 @@ class Limit:
 
 
 LIMITS = {
-    # A connection or a frame that is never let go takes 100 kB; there are some 200 connections and
-    # 4,000 frames a minute, so the smallest true leak is tens of megabytes. What is allowed is the
-    # allocator's: arenas that stay because one small object lives in them.
+    # A leaked connection or frame takes 100 kB; there are about 200 connections and 4,000 frames a
+    # minute, so the smallest real leak is tens of megabytes. The rest is allowed for the allocator,
+    # whose arenas stay as long as they contain one small object.
     "rss_mb": Limit(a_minute=1.0, at_rest=30.0, unit=1e6),
-    # One leak in a hundred connections would be two a minute.
+    # A leak in one of a hundred connections would be two per minute.
     "descriptors": Limit(a_minute=1.0, at_rest=1.0),
     "threads": Limit(a_minute=0.2, at_rest=0.0),
     "greenlets": Limit(a_minute=1.0, at_rest=1.0),
     "children": Limit(a_minute=0.2, at_rest=0.0),
-    # The worst of each second. Work that grows with time, such as walking a list that only gets
-    # longer, shows here; so does everything else that runs on this machine.
+    # The worst of each second. It shows work that grows with time, such as walking a list that only
+    # gets longer, but also everything else that runs on this machine.
     "lag_ms": Limit(a_minute=5.0, at_rest=math.inf),
 }
 
 
 @dataclass(frozen=True)
 class Sample:
-    """What the server held at one moment."""
+    """The server's figures at one moment."""
 
     at: float
     rss_mb: float
@@ -95,14 +89,14 @@ class Sample:
 
 
 class Observer:
-    """Reads the server's figures from outside, and its own from ``/metrics``."""
+    """Reads the server's figures from the operating system and from ``/metrics``."""
 
     def __init__(self, server: PortholeServer) -> None:
         self.server = server
         self._process = psutil.Process(server.process.pid)
 
     def sample(self) -> Sample:
-        """Return the figures of this moment."""
+        """Return the current figures."""
         figures = self.metrics()
         with self._process.oneshot():
             rss = self._process.memory_info().rss
@@ -118,21 +112,21 @@ class Observer:
         )
 
     def children(self) -> list[psutil.Process]:
-        """Return the processes of its cameras."""
+        """Return the server's camera processes."""
         return self._process.children()
 
     def metrics(self) -> dict[str, float]:
-        """Return ``/metrics``, by name and labels as written."""
+        """Return the values of ``/metrics``, by name and labels as printed."""
         lines = self.get("metrics").decode().splitlines()
         pairs = (line.rsplit(" ", 1) for line in lines if not line.startswith("#"))
         return {name: float(value) for name, value in pairs}
 
     def viewers(self) -> int:
-        """Return how many viewers all cameras count."""
+        """Return the number of viewers of all cameras."""
         return sum(camera["viewers"] for camera in json.loads(self.get("api/cameras")))
 
     def get(self, path: str) -> bytes:
-        """Return what a path answers."""
+        """Return the response to a path."""
         with urllib.request.urlopen(self.server.url + path, timeout=20) as answer:
             body: bytes = answer.read()
             return body
@@ -150,202 +144,6 @@ class Observer:
         raise TimeoutError("the server does not answer a signal")
 
 
-class Churn:
-    """Everybody who comes and goes, each kind in threads of its own, until told to stop."""
-
-    def __init__(self, server: PortholeServer, cameras: Sequence[BadCamera], seed: int) -> None:
-        self.stopped = threading.Event()
-        self.frames = 0
-        self.visits = 0
-        self.mishaps: list[str] = []
-        self._server = server
-        self._observer = Observer(server)
-        self._cameras = cameras
-        self._names = ["test", "noise", *(f"net{number}" for number in range(len(cameras)))]
-        self._random = random.Random(seed)
-        self._threads = [
-            threading.Thread(target=self._repeat, args=(act,), daemon=True)
-            for act, count in (
-                (self._watch, 6),
-                (self._watch_mjpeg, 3),
-                (self._watch_slowly, 2),
-                (self._watch_mutely, 2),
-                (self._vanish, 3),
-                (self._attack, 3),
-                (self._operate, 1),
-                (self._break_camera, len(cameras)),
-                (self._kill_child, 1),
-            )
-            for _ in range(count)
-        ]
-
-    def start(self) -> None:
-        """Let them in."""
-        self.stopped.clear()
-        for thread in self._threads:
-            thread.start()
-
-    def stop(self) -> None:
-        """Send them away, and mend what is broken."""
-        self.stopped.set()
-        for thread in self._threads:
-            thread.join(60)
-        for camera in self._cameras:
-            camera.fault = "none"
-
-    def _repeat(self, act: Callable[[], None]) -> None:
-        while not self.stopped.is_set():
-            try:
-                act()
-            except (OSError, ConnectionError, TimeoutError):
-                pass  # Being thrown out is what some of them came for.
-            except Exception as error:  # noqa: BLE001  told at the end, and the churn goes on
-                self.mishaps.append(f"{act.__name__}: {error!r}")
-            self.visits += 1
-            self.stopped.wait(self._random.uniform(0.02, 0.3))
-
-    def _some_cameras(self) -> list[str]:
-        return self._random.sample(self._names, self._random.randint(1, 3))
-
-    def _stay(self, viewer: Any, low_s: float, high_s: float) -> None:
-        """Read for a while, then leave, one time in three without a word."""
-        until = time.monotonic() + self._random.uniform(low_s, high_s)
-        try:
-            if isinstance(viewer, Viewer):
-                over = lambda: self.stopped.is_set() or time.monotonic() >= until  # noqa: E731
-                viewer.pump(over, high_s + 5)
-            else:
-                viewer.sock.settimeout(0.1)
-                while not viewer.closed and time.monotonic() < until and not self.stopped.is_set():
-                    viewer.read()
-        finally:
-            self.frames += len(viewer.arrivals)
-            if self._random.random() < 0.33:
-                break_off(viewer.sock)
-            viewer.close()
-
-    def _connected(self, **options: Any) -> Viewer:
-        viewer = Viewer("127.0.0.1", self._server.port, **options)
-        viewer.connect()
-        return viewer
-
-    def _watch(self) -> None:
-        viewer = self._connected()
-        try:
-            for name in self._some_cameras():
-                viewer.call("watch", {"camera": name})
-            if self._random.random() < 0.3:
-                viewer.call("unwatch", {"camera": self._random.choice(self._names)})
-        except BaseException:
-            viewer.close()
-            raise
-        self._stay(viewer, 0.5, 8)
-
-    def _watch_mjpeg(self) -> None:
-        path = f"/video_feed/{self._random.choice(self._names)}"
-        viewer = MjpegViewer("127.0.0.1", self._server.port, path=path)
-        viewer.connect()
-        try:
-            self._stay(viewer, 0.5, 8)
-        except ValueError:
-            pass  # No picture is to be had: the answer was 503, and no stream.
-
-    def _watch_slowly(self) -> None:
-        viewer = self._connected(bytes_per_s=50_000, receive_buffer=8192)
-        for name in self._some_cameras():
-            viewer.emit("watch", {"camera": name})
-        self._stay(viewer, 4, 10)
-
-    def _watch_mutely(self) -> None:
-        viewer = self._connected(ack="none")
-        viewer.emit("watch", {"camera": self._random.choice(self._names)})
-        self._stay(viewer, 5, 20)
-
-    def _vanish(self) -> None:
-        """Ask for something and break off before, in or after the answer."""
-        choice = self._random.randrange(4)
-        if choice == 0:
-            sock = socket.create_connection(("127.0.0.1", self._server.port), 5)
-            sock.sendall(b"GET /video_feed HTTP/1.1\r\nHost: localhost\r\n\r\n"[: choice or 60])
-        elif choice == 1:
-            sock = socket.create_connection(("127.0.0.1", self._server.port), 5)
-            sock.sendall(b"GET /snapshot HTTP/1.1\r\nHost: local")
-        else:
-            hostile = Hostile(self._server.port, connected=choice == 2, receive_buffer=4096)
-            sock = hostile.sock
-            if choice == 2:
-                hostile.send(b'42["watch",{"camera":"test"}]')
-        self.stopped.wait(self._random.uniform(0, 0.5))
-        if self._random.random() < 0.7:
-            break_off(sock)
-        sock.close()
-
-    def _attack(self) -> None:
-        choice = self._random.randrange(5)
-        if choice == 0:
-            ask(self._server.port, b"POST / HTTP/1.1\r\nContent-Length: +5\r\n\r\nabcde", 5)
-            return
-        hostile = Hostile(self._server.port, receive_buffer=4096)
-        try:
-            hostile.send(b'42["watch",{"camera":"test"}]')
-            if choice == 1:
-                hostile.send(self._random.choice((b"x", b"43", b"451-[]", b"42[", b"\xff")))
-                self.stopped.wait(0.2)
-            elif choice == 2:
-                for _ in range(200):
-                    hostile.send(b'421["fps",{"camera":"test","fps":1e999}]')
-            elif choice == 3:
-                hostile.send(b"4", TEXT, fin=False)
-                hostile.send_until_cut_off(bytes(1000), CONTINUATION, 1_000_000)
-            else:
-                until = time.monotonic() + 16
-                while time.monotonic() < until and not self.stopped.wait(0.1):
-                    hostile.send(b"3")
-        finally:
-            hostile.close()
-
-    def _operate(self) -> None:
-        """Turn every knob; what was stopped is started again soon."""
-        viewer = self._connected()
-        try:
-            name = self._random.choice(self._names)
-            viewer.call("fps", {"camera": name, "fps": self._random.choice((1, 5, 12, 30))})
-            viewer.call("quality", {"camera": name, "quality": self._random.randint(20, 95)})
-            if self._random.random() < 0.3:
-                viewer.call("stop", {"camera": name}, timeout_s=10)
-                self.stopped.wait(self._random.uniform(0.1, 2))
-            viewer.call("start", {"camera": name})
-        finally:
-            viewer.close()
-        self.stopped.wait(0.5)
-
-    def _break_camera(self) -> None:
-        camera = self._random.choice(self._cameras)
-        if self._random.random() < 0.2:
-            camera.hang_up()
-        faults = ("stall", "frozen", "truncated", "empty", "garbage", "huge", "refuse")
-        camera.fault = self._random.choice((*faults, "black hole"))  # type: ignore[assignment]
-        self.stopped.wait(self._random.uniform(0.5, 6))
-        camera.fault = "none"
-        camera.size = self._random.choice(((320, 180), (640, 360), (200, 300)))
-        self.stopped.wait(self._random.uniform(2, 6))
-
-    def _kill_child(self) -> None:
-        children = self._observer.children()
-        if children:
-            how = self._random.choice((signal.SIGSTOP, signal.SIGKILL, signal.SIGSEGV))
-            try:
-                self._random.choice(children).send_signal(how)
-            except psutil.NoSuchProcess:
-                pass  # Released in this moment.
-        self.stopped.wait(self._random.uniform(2, 6))
-
-
-def break_off(sock: socket.socket) -> None:
-    """Have closing send a reset, as a machine does whose program crashed."""
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-
-
 def slope_a_minute(samples: Sequence[Sample], name: str) -> tuple[float, float]:
     """Return a figure's slope per minute by least squares, and the slope's standard error."""
     times = [sample.at / 60 for sample in samples]
@@ -357,17 +155,17 @@ def slope_a_minute(samples: Sequence[Sample], name: str) -> tuple[float, float]:
     slope /= spread
     pairs = zip(times, values, strict=True)
     residues = [value - mean - slope * (at - middle) for at, value in pairs]
-    # Samples a second apart are no independent ones: what comes, stays for some five seconds.
+    # Samples a second apart are not independent: a change lasts for about five seconds.
     independent = max(3.0, count / 5)
     variance = sum(residue**2 for residue in residues) / count
     return slope, math.sqrt(variance * count / independent / spread) if variance else 0.0
 
 
 def rest(observer: Observer) -> Sample:
-    """Wait until the server has let go of everybody, and return what it then holds.
+    """Wait until the server has released all viewers, and return its figures.
 
-    The least of several samples: at rest nothing is held for a moment only, but by requests like
-    this one.
+    Takes the minimum of several samples: at rest, only requests such as this one hold anything
+    temporarily.
     """
     deadline = time.monotonic() + REST_S
     while time.monotonic() < deadline:
@@ -399,11 +197,11 @@ def show(label: str, sample: Sample, churn: Churn) -> None:
 
 
 def run(minutes: float, seed: int, state: Path) -> bool:
-    """Churn for some minutes; return whether nothing leaks."""
+    """Run the churn for some minutes; return whether nothing leaks."""
     cameras = [BadCamera(fps=15) for _ in range(3)]
     server = PortholeServer(
         *("--port", "0", "--read-timeout", "2", "--release-after", "2", "--frozen-after", "3"),
-        *("--check-every", "0"),  # A check keeps its process, and at rest there are to be none.
+        *("--check-every", "0"),  # Checks keep their process, but at rest there must be none.
         "test=test:?size=640x360&fps=15",
         "noise=test:?size=320x180&noise=0.05",
         *(f"net{number}={camera.url()}" for number, camera in enumerate(cameras)),
@@ -412,10 +210,10 @@ def run(minutes: float, seed: int, state: Path) -> bool:
         program=("-m", "tests.support.observed"),
     )
     observer = Observer(server)
-    churn = Churn(server, cameras, seed)
+    churn = Churn(server, cameras, seed, observer.children)
     try:
-        # The first rest is one after a little of everything: pools are filled, modules are loaded.
-        warm = Churn(server, cameras, seed + 1)
+        # Before the first rest, run a little of everything, to fill pools and load modules.
+        warm = Churn(server, cameras, seed + 1, observer.children)
         warm.start()
         time.sleep(min(30.0, minutes * 15))
         warm.stop()
@@ -443,7 +241,7 @@ def run(minutes: float, seed: int, state: Path) -> bool:
 
 
 def churn_for(seconds: float, churn: Churn, observer: Observer) -> list[Sample]:
-    """Let everybody in for so long; return a sample a second."""
+    """Run the churn for this long; return a sample per second."""
     samples: list[Sample] = []
     started = printed = time.monotonic()
     churn.start()
@@ -489,9 +287,9 @@ def main() -> None:
     """Run from the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--minutes", type=float, default=10, help="how long; default: 10")
-    parser.add_argument("--seed", type=int, default=1, help="of all chance; default: 1")
+    parser.add_argument("--seed", type=int, default=1, help="of the random choices; default: 1")
     options = parser.parse_args()
-    # Ended from outside it still ends its server.
+    # Stop the server even when this is ended from outside.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     os.chdir(Path(__file__).resolve().parent.parent)
     with tempfile.TemporaryDirectory() as state:

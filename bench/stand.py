@@ -1,4 +1,4 @@
-"""The test stand: what every scenario starts servers and loads with."""
+"""The test stand: starts servers and loads for every scenario."""
 
 import sys
 import tempfile
@@ -30,9 +30,9 @@ class Stand:
         content: The pictures.
         seconds: How long each window is.
         repeats: How many windows there are.
-        viewers: How many viewers, in the scenarios that ask how it grows.
+        viewers: Numbers of viewers, for the scenarios that measure growth.
         ack_every: How many frames one acknowledgement of a viewer may cover.
-        quiet: Waited for before each measurement.
+        quiet: Delays each measurement until the machine is quiet.
     """
 
     content: Content
@@ -44,11 +44,11 @@ class Stand:
 
     @property
     def all_seconds(self) -> float:
-        """How long all windows of one measurement are together."""
+        """The total length of one measurement's windows."""
         return self.seconds * self.repeats
 
     def say(self, text: str) -> None:
-        """Show progress."""
+        """Print progress."""
         print(f"bench: {text}", file=sys.stderr, flush=True)
 
     @contextmanager
@@ -71,13 +71,13 @@ class Stand:
 
     @contextmanager
     def camera(self, fps: int = FPS) -> Iterator[str]:
-        """Run an MJPEG camera and give its URL."""
+        """Run an MJPEG camera and yield its URL."""
         with self.reference("camera", "--fps", str(fps)) as server:
             yield f"http://127.0.0.1:{server.port}/"
 
     @contextmanager
     def load(self, server: Server, *groups: Group, settle_s: float = SETTLE_S) -> Iterator[Crew]:
-        """Let viewers watch; gives their process, with the first window about to begin."""
+        """Start viewers; yield their process when the first window is about to begin."""
         self.quiet.wait(self.say)
         load = Load(server.port, server.pid, groups, settle_s, self.repeats, self.seconds)
         with Crew(load) as crew:
@@ -85,13 +85,13 @@ class Stand:
             yield crew
 
     def measure(self, server: Server, *groups: Group, settle_s: float = SETTLE_S) -> list[Window]:
-        """Let viewers watch, and return what was counted."""
+        """Start viewers, and return what was counted."""
         with self.load(server, *groups, settle_s=settle_s) as crew:
             return crew.windows()
 
 
 def clock_times_ms(server: Server, seconds: float) -> list[float]:
-    """Return how long ``clock`` took, asked again and again by someone who watches nothing."""
+    """Return how long each ``clock`` took, for a client that watches nothing."""
     viewer = Viewer("127.0.0.1", server.port, keep_events=False)
     viewer.connect()
     times = []
@@ -107,5 +107,5 @@ def clock_times_ms(server: Server, seconds: float) -> list[float]:
 
 
 def p50_p99(values: list[float]) -> str:
-    """Return the two as text."""
+    """Return both quantiles as text."""
     return f"{quantile(values, 0.5):.1f} / {quantile(values, 0.99):.1f}"

@@ -10,7 +10,7 @@ __all__ = ["Table", "quantile", "spread"]
 
 @dataclass
 class Table:
-    """One table with its title and what must be said about it."""
+    """One table with its title and notes."""
 
     title: str
     columns: Sequence[str]
@@ -36,7 +36,7 @@ def _row(cells: Sequence[str]) -> str:
 
 
 def quantile(values: Sequence[float], share: float) -> float:
-    """Return the value that ``share`` of all do not exceed; 0 of none."""
+    """Return the value that ``share`` of all do not exceed; 0 without values."""
     if not values:
         return 0.0
     ordered = sorted(values)
@@ -44,9 +44,9 @@ def quantile(values: Sequence[float], share: float) -> float:
 
 
 def spread(values: Sequence[float], digits: int = 1) -> str:
-    """Return the median of repeats, with the least and the most where they differ from it.
+    """Return the median of repeats, with the minimum and maximum if they differ.
 
-    A repeat in which there was nothing to measure is NaN, and left out.
+    A repeat in which there was nothing to measure is NaN, and skipped.
     """
     known = [value for value in values if not isnan(value)]
     if not known:

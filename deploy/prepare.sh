@@ -1,13 +1,13 @@
 #!/bin/sh
-# Set up what Porthole needs on Debian and its kin: a virtual environment, and the libraries and
-# programs that are no Python packages. Installs the latter where it may, and otherwise says what to
+# Set up what Porthole needs on Debian and its derivatives: a virtual environment, and the libraries and
+# programs that are not Python packages. Installs the latter if it may, and otherwise prints what to
 # install. Usage: prepare.sh runtime|development
 set -eu
 
 what=$1
 venv=.venv
 
-# What is missing is asked for in one go, by the names of Debian's packages.
+# Collect everything that is missing, by the names of Debian's packages, and install it at once.
 install_packages() {
     if [ "$(id -u)" = 0 ]; then
         as_root=""
@@ -42,7 +42,7 @@ if [ -z "$python" ]; then
 fi
 
 if [ ! -x $venv/bin/pip ]; then
-    # Debian's Python comes without what makes environments.
+    # Debian's Python comes without venv.
     $python -c 'import ensurepip, venv' 2>/dev/null || install_packages python3-venv
     $python -m venv --clear $venv
 fi
@@ -61,14 +61,14 @@ if [ "$what" = development ]; then
     for program in chromium ffmpeg curl openssl redis-server; do
         command -v $program >/dev/null || missing="$missing $program"
     done
-    # In /usr/sbin, which is not on everybody's path. Tests run them as they need them; what Debian
-    # starts with its packages is stopped again below.
+    # In /usr/sbin, which is not in every PATH. Tests start them when needed; the services that Debian
+    # starts with these packages are stopped again below.
     proxies=""
     for program in nginx haproxy apache2 caddy; do
         [ -x /usr/sbin/$program ] || command -v $program >/dev/null || proxies="$proxies $program"
     done
     missing="$missing$proxies"
-    # Without a font the browser draws boxes.
+    # Without a font the browser draws boxes instead of letters.
     [ -d /usr/share/fonts/truetype/dejavu ] || missing="$missing fonts-dejavu-core"
     # shellcheck disable=SC2086
     [ -z "$missing" ] || install_packages $missing

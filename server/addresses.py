@@ -1,4 +1,4 @@
-"""The address a connection comes from: what kind it is, and whom it is counted with."""
+"""Client addresses: what kind an address is, and which ones are counted together."""
 
 import ipaddress
 
@@ -31,9 +31,9 @@ def is_loopback(text: str) -> bool:
 
 
 def network_of(text: str) -> str:
-    """Return what is counted together: an IPv4 address, or the IPv6 network of one household.
+    """Return the network that limits apply to: an IPv4 address, or the /56 of an IPv6 address.
 
-    Providers give a household up to 256 networks of 64 bits (RIPE-690), so these are one.
+    Providers give a household up to 256 networks of 64 bits (RIPE-690); they count as one.
     """
     address = parse_address(text)
     if address is None:

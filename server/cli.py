@@ -1,4 +1,4 @@
-"""The commands that say who may come in: ``user`` and ``token``."""
+"""The commands that manage accounts: ``user`` and ``token``."""
 
 import sys
 from collections.abc import Callable
@@ -35,18 +35,18 @@ def _camera_option(command: Callable[..., None]) -> Callable[..., None]:
         "cameras",
         multiple=True,
         metavar="NAME",
-        help="May know of this camera only; can be given several times. Default: of all cameras.",
+        help="A camera this account may see; can be given several times. Default: all cameras.",
     )(command)
 
 
 _password_option = click.option(
-    "--password-stdin", is_flag=True, help="Read the password from the first line of the input."
+    "--password-stdin", is_flag=True, help="Read the password from the first line of stdin."
 )
 
 
 @click.group()
 def user() -> None:
-    """Say who may come in, and what they may do."""
+    """Manage users: who may log in, and what they may do."""
 
 
 @user.command("add")
@@ -58,9 +58,9 @@ def user() -> None:
 def _add_user(
     name: str, role: Role, cameras: tuple[str, ...], password_stdin: bool, **where: Any
 ) -> None:
-    """Make a user; asks for the password."""
+    """Add a user; asks for the password."""
     file = _people_file(**where)
-    file.check_free(name)  # Said before anybody types a password for nothing.
+    file.check_free(name)  # Before anybody types a password in vain.
     file.add_user(name, role, list(cameras) or None, _ask_password(password_stdin))
     click.echo(f"User {name} may {_describe(role, cameras)}.")
 
@@ -69,12 +69,12 @@ def _add_user(
 @click.argument("name")
 @click.option("--role", type=ROLES, help="Viewers see, operators also control.")
 @_camera_option
-@click.option("--all-cameras", is_flag=True, help="May know of every camera again.")
+@click.option("--all-cameras", is_flag=True, help="May see all cameras again.")
 @_state_options
 def _change_user(
     name: str, role: Role | None, cameras: tuple[str, ...], all_cameras: bool, **where: Any
 ) -> None:
-    """Change a user's role or cameras; ends what the user has open."""
+    """Change a user's role or cameras; closes the user's connections."""
     if not (role or cameras or all_cameras):
         raise ConfigError("nothing to change; accepted: --role, --camera or --all-cameras")
     file = _people_file(**where)
@@ -95,7 +95,7 @@ def _list_users(**where: Any) -> None:
 @_password_option
 @_state_options
 def _set_password(name: str, password_stdin: bool, **where: Any) -> None:
-    """Change a user's password; ends what the user has open."""
+    """Change a user's password; closes the user's connections."""
     file = _people_file(**where)
     name, _ = file.find_user(name)  # Before anybody types a password for nothing.
     file.set_password(name, _ask_password(password_stdin))
@@ -106,7 +106,7 @@ def _set_password(name: str, password_stdin: bool, **where: Any) -> None:
 @click.argument("name")
 @_state_options
 def _remove_user(name: str, **where: Any) -> None:
-    """Remove a user; ends what the user has open."""
+    """Remove a user; closes the user's connections."""
     file = _people_file(**where)
     file.remove_user(name)
     click.echo(f"User {name} is removed.")
@@ -115,7 +115,7 @@ def _remove_user(name: str, **where: Any) -> None:
 
 @click.group()
 def token() -> None:
-    """Say which machines may come in: scripts, printers, recorders."""
+    """Manage tokens, for machines: scripts, printers, recorders."""
 
 
 @token.command("add")
@@ -125,24 +125,24 @@ def token() -> None:
 @click.option(
     "--embed",
     is_flag=True,
-    help="For other people's pages: prints addresses with the token in them, which show one "
-    "camera and nothing else.",
+    help="For other websites: prints URLs that contain the token, and show one camera and nothing "
+    "else.",
 )
 @click.option(
     "--url",
     metavar="URL",
     default="http://localhost:8000/",
-    help="With --embed, where browsers reach the dashboard. Default: http://localhost:8000/.",
+    help="With --embed, the dashboard's URL for browsers. Default: http://localhost:8000/.",
 )
 @_state_options
 def _add_token(
     name: str, role: Role | None, cameras: tuple[str, ...], embed: bool, url: str, **where: Any
 ) -> None:
-    """Make a token and print it, this once."""
+    """Add a token and print it; it cannot be shown again."""
     file = _people_file(**where)
     if embed:
         if not url.startswith(("http://", "https://")):
-            raise ConfigError(f"--url {url!r} is no address; accepted: http://... or https://...")
+            raise ConfigError(f"--url {url!r} is not a URL; accepted: http://... or https://...")
         value = file.add_token(name, role or "viewer", list(cameras), embed=True)
         click.echo(
             f"Token {name} shows {cameras[0]} to whoever has one of these addresses, "
@@ -155,7 +155,7 @@ def _add_token(
     if role is None:
         raise ConfigError("--role is missing; accepted: --role viewer, --role operator, or --embed")
     value = file.add_token(name, role, list(cameras) or None)
-    # The token alone goes to the output, so that it can be piped to where it is needed.
+    # Only the token goes to standard output, so that it can be piped.
     click.echo(f"Token {name} may {_describe(role, cameras)}. It is shown only now:", err=True)
     click.echo(value)
 
@@ -171,7 +171,7 @@ def _list_tokens(**where: Any) -> None:
 @click.argument("name")
 @_state_options
 def _remove_token(name: str, **where: Any) -> None:
-    """Remove a token; ends what it has open."""
+    """Remove a token; closes its connections."""
     file = _people_file(**where)
     file.remove_token(name)
     click.echo(f"Token {name} is removed.")
@@ -213,7 +213,7 @@ def _describe(role: str, cameras: tuple[str, ...] | list[str]) -> str:
 def _warn_if_empty(file: UsersFile) -> None:
     if not file.load():
         click.echo(
-            "Nobody is left: once it is started anew, Porthole listens on this machine only, "
+            "No accounts are left: after its next start, Porthole listens on this machine only, "
             "and is open to everybody on it.",
             err=True,
         )

@@ -1,1 +1,1 @@
-"""Servers that Porthole is measured beside: the floor, and the ways this is usually done."""
+"""Servers to compare Porthole with: the floor, and the usual ways to do this."""

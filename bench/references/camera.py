@@ -1,7 +1,7 @@
-"""A network camera: MJPEG over HTTP, of prepared pictures, to any number of readers.
+"""A network camera: sends prepared pictures as MJPEG over HTTP to any number of readers.
 
-Not a reference but what Porthole passes through; its own cost is not counted. Every reader has a
-thread and a clock of its own, so that sixteen cameras do not all deliver at the same moment.
+It is not a reference, but a source for Porthole; its own cost is not counted. Every reader has its
+own thread and clock, so that sixteen cameras do not all deliver at the same moment.
 """
 
 import argparse
@@ -34,7 +34,7 @@ def main() -> None:
 
 
 def _part(jpeg: bytes) -> bytes:
-    # With the boundary that ends it: a reader knows that a picture is whole without the next one.
+    # Includes the closing boundary, so that a reader does not have to wait for the next picture.
     head = f"Content-Type: image/jpeg\r\nContent-Length: {len(jpeg)}\r\n\r\n".encode()
     return head + jpeg + b"\r\n--frame\r\n"
 
@@ -53,7 +53,7 @@ def _serve(reader: socket.socket, parts: list[bytes], fps: float) -> None:
                 due += 1 / fps
                 time.sleep(max(0.0, due - time.monotonic()))
         except OSError:
-            return  # The reader has had enough.
+            return  # The reader has left.
 
 
 if __name__ == "__main__":

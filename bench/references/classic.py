@@ -1,4 +1,4 @@
-"""The classic recipe done well: one shared encode, and a thread per viewer that waits for it."""
+"""The classic recipe, done well: one shared encode, and a thread per viewer that waits for it."""
 
 import logging
 import threading
@@ -13,7 +13,7 @@ from bench.references.listening import LoopingCamera, announce, part, read_argum
 
 
 class SharedFrame:
-    """The newest part, and a condition that wakes all who wait for it."""
+    """The newest part, and a condition that wakes all viewers waiting for it."""
 
     def __init__(self, camera: LoopingCamera) -> None:
         self._camera = camera

@@ -1,7 +1,7 @@
-"""The floor: one write per viewer and frame of the same bytes, at 30 fps, and nothing else.
+"""The floor: one write of the same bytes per viewer and frame, at 30 fps, and nothing else.
 
-It says what the client wants to hear so that it takes this for a Socket.IO server, and from then on
-reads nothing. No server that sends every viewer every frame over TCP can cost less.
+It sends what a client expects from a Socket.IO server, and from then on reads nothing. No server
+that sends every frame to every viewer over TCP can cost less.
 """
 
 import selectors
@@ -58,12 +58,12 @@ def _welcome(listener: socket.socket) -> socket.socket:
 
 
 def _send(viewer: socket.socket, packet: bytes, viewers: dict[socket.socket, memoryview]) -> None:
-    # Half a packet would spoil the stream, so what the kernel did not take goes first, and alone.
+    # Half a packet would break the stream, so finish the last one before sending another.
     data = viewers[viewer] or memoryview(packet)
     try:
         viewers[viewer] = data[viewer.send(data) :]
     except BlockingIOError:
-        pass  # Full to the brim: this viewer skips a frame.
+        pass  # The buffer is full: this viewer skips a frame.
     except OSError:
         del viewers[viewer]
 

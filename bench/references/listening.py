@@ -1,4 +1,4 @@
-"""What the references share: their command line, and a picture source that costs nothing."""
+"""Shared by the references: their command line, and a picture source that costs nothing."""
 
 import argparse
 import time
@@ -10,9 +10,9 @@ __all__ = ["LoopingCamera", "announce", "part", "read_arguments"]
 
 
 class LoopingCamera:
-    """Pictures at 30 fps out of memory, so that a reference's cost is all its own.
+    """Pictures from memory at 30 fps, so that only the reference's own cost is measured.
 
-    ``read`` waits for the next one like ``cv2.VideoCapture.read``, for whoever calls.
+    ``read`` blocks until the next one, like ``cv2.VideoCapture.read``.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -29,7 +29,7 @@ class LoopingCamera:
 
 
 def read_arguments() -> Path:
-    """Return the folder of pictures that the command line names."""
+    """Return the folder of pictures from the command line."""
     parser = argparse.ArgumentParser()
     parser.add_argument("pictures", type=Path)
     folder: Path = parser.parse_args().pictures
@@ -37,7 +37,7 @@ def read_arguments() -> Path:
 
 
 def announce(name: str, port: int) -> None:
-    """Print the line that says where this server listens."""
+    """Print the line with this server's address."""
     print(f"{name} at http://127.0.0.1:{port}/", flush=True)
 
 

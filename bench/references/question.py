@@ -1,8 +1,8 @@
-"""The question that started this project, as it was asked: `while True: read, encode, yield`.
+"""The question that started this project, unchanged: `while True: read, encode, yield`.
 
-One thread reads the camera. Every request runs a loop of its own that encodes the newest picture as
-fast as it can: once per viewer, and the same picture again and again. On threads it eats the
-machine; on eventlet the first feed never gives the others, nor the camera, a turn.
+One thread reads the camera. Every request runs its own loop, which encodes the newest picture as
+fast as it can: once per viewer, and the same picture again and again. On threads it uses the whole
+machine; on eventlet the first feed never yields to the others or to the camera.
 """
 
 import sys

@@ -1,4 +1,4 @@
-"""What is measured: one module per question, each with ``run(stand)`` that yields tables."""
+"""The scenarios: one module per question, each with a ``run(stand)`` that yields tables."""
 
 from collections.abc import Callable, Iterator
 
@@ -31,4 +31,4 @@ SCENARIOS: dict[str, Callable[[Stand], Iterator[Table]]] = {
     "startup": startup.run,
     "cluster": cluster.run,
 }
-"""In the order in which they run."""
+"""The scenarios by name, in the order in which they run."""

@@ -100,7 +100,7 @@ def run(stand: Stand) -> Iterator[Table]:
                     ("the worker that paints", worker, WATCH_PAINTING),
                     ("a script of the page", page, WATCH_PAGE),
                 ):
-                    # One after the other: the page's looking takes time from all.
+                    # One after the other, because reading the canvas in the page slows everything.
                     place.evaluate(script)
                     stand.quiet.wait(stand.say)
                     page.wait_for_timeout(WARM_UP_MS)

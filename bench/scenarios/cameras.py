@@ -38,7 +38,7 @@ def run(stand: Stand) -> Iterator[Table]:
             with ExitStack() as stack:
                 source = stack.enter_context(stand.camera(FPS)) if passing else pattern_source(FPS)
                 server = stack.enter_context(stand.porthole(*(f"{n}={source}" for n in names)))
-                # Sixteen sources take their time to open.
+                # Sixteen sources take a while to open.
                 group = Group("all", count, cameras=names, ack_every=stand.ack_every)
                 windows = stand.measure(server, group, settle_s=2 + count / 4)
             crews = [window.groups["all"] for window in windows]

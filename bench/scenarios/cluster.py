@@ -26,7 +26,7 @@ START_DEADLINE_S = 5.0
 
 
 def run(stand: Stand) -> Iterator[Table]:
-    """Measure viewers at the camera's own node and at another one, and what is between them."""
+    """Measure viewers at the camera's own node and at another one, and Redis between them."""
     table = Table(
         "One camera passed through at 1280x720 and 30 fps, over the bus and without",
         (
@@ -73,8 +73,8 @@ def run(stand: Stand) -> Iterator[Table]:
         between = f"{cores[0]:.2f} / {cores[1]:.2f}"
         table.add(*_cells("a web node", count, windows, cost / alone[count]), between)
     table.notes = [
-        "The camera's node is a `run --bus` whose only viewer is the bus. It does here what one "
-        "process does for its camera itself; the web node receives from Redis."
+        "The camera's node is a `run --bus` whose only viewer is the bus. It does the part of one "
+        "process that concerns the camera; the web node receives from Redis."
     ]
     yield table
 
@@ -94,7 +94,7 @@ def _cells(where: str, count: int, windows: list[Window], ratio: float) -> list[
 
 @contextmanager
 def _redis() -> Iterator[tuple[int, str]]:
-    """Run a Redis that keeps nothing; gives its process and its URL."""
+    """Run a Redis without persistence; yield its process and its URL."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     with tempfile.TemporaryDirectory(prefix="porthole-bench-redis-") as folder:

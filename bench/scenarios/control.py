@@ -13,7 +13,7 @@ FEW = 20
 
 
 def run(stand: Stand) -> Iterator[Table]:
-    """Measure ``clock`` beside twenty viewers and beside as many as there shall be."""
+    """Measure ``clock`` beside twenty viewers, and beside the largest number of viewers."""
     table = Table(
         "Control latency: `clock`, asked 40 times a second while others watch 720p30",
         (

@@ -1,4 +1,4 @@
-"""Nobody watches: what does it cost to be there?"""
+"""Nobody watches: what does an idle server cost?"""
 
 import time
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ __all__ = ["run"]
 
 FIRST_FRAME_S = 10.0
 
-# What a start and a last viewer leave to be done.
+# Time to finish what a start or a last viewer leaves to be done.
 SETTLE_S = 0.5
 
 # Kept open for the whole measurement: the default would close the source in the middle.
@@ -20,10 +20,10 @@ KEEP_OPEN = ("--release-after", "600")
 
 
 def run(stand: Stand) -> Iterator[Table]:
-    """Measure servers that were never watched, and then those whose source is still open.
+    """Measure servers that were never watched, and then servers whose source is still open.
 
-    One on the test pattern and one on a network camera, at the same time: together they are too
-    little to be in each other's way.
+    One uses the test pattern and one a network camera, at the same time: they use too little to
+    disturb each other.
     """
     stand.say("idle")
     table = Table(
@@ -55,7 +55,7 @@ def _percents(servers: dict[str, Server], seconds: float) -> dict[str, float]:
 
 
 def _watch_once(server: Server) -> None:
-    """Watch until a frame has come, and go."""
+    """Watch until a frame has arrived, and leave."""
     viewer = Viewer("127.0.0.1", server.port, light=True)
     viewer.connect()
     try:

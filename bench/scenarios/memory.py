@@ -1,4 +1,4 @@
-"""What a viewer weighs."""
+"""How much memory does a viewer take?"""
 
 from collections.abc import Iterator
 

@@ -64,7 +64,7 @@ def _cells(windows: list[Window]) -> list[object]:
 
 
 def _kilobytes(cameras: list[dict[str, object]], rendition: str) -> str:
-    """Return what a frame has, from the rates of those who were sent it."""
+    """Return the size of a frame, from the rates of the viewers it was sent to."""
     sizes = []
     for camera in cameras:
         room = camera["renditions"].get(rendition)  # type: ignore[attr-defined]

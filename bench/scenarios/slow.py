@@ -1,4 +1,4 @@
-"""Ten viewers on poor links among ten on good ones."""
+"""Ten viewers on slow links among ten on fast ones."""
 
 from collections.abc import Iterator
 from statistics import median
@@ -13,7 +13,7 @@ __all__ = ["run"]
 COUNT = 10
 BYTES_PER_S = 50_000
 
-# Long enough for whoever queues to have fallen behind for everyone to see.
+# Long enough for a server that queues to fall visibly behind.
 SETTLE_S = 8.0
 
 

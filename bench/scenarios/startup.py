@@ -1,4 +1,4 @@
-"""From the command to the address, and to the first picture."""
+"""How long from the command to the address, and to the first picture?"""
 
 import time
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ FIRST_FRAME_S = 10.0
 
 
 def run(stand: Stand) -> Iterator[Table]:
-    """Start a server anew as often as anything is repeated."""
+    """Start a server once per repetition."""
     address, first, watch = [], [], []
     stand.say("start-up")
     for _ in range(stand.repeats):

@@ -1,4 +1,4 @@
-"""One camera at 720p30 and more and more viewers: what does a delivered frame cost?"""
+"""One camera at 720p30 with a growing number of viewers: what does a delivered frame cost?"""
 
 from collections.abc import Iterator
 from math import nan
@@ -26,11 +26,11 @@ COLUMNS = (
     "cores: server / client / others",
 )
 
-# More would only show again that they cannot, and take minutes.
+# More viewers would only show again that the recipes cannot serve them, and take minutes.
 FOR_THE_RECIPES = (10, 100)
 FOR_THE_QUESTION = (1, 10)
 
-# Above this the client may be what limits the figures of its row.
+# Above this the client itself may limit the figures of its row.
 SATURATED_CORES = 0.9
 
 
@@ -91,7 +91,7 @@ def run(stand: Stand) -> Iterator[Table]:
 
 
 def _among(viewers: tuple[int, ...], wanted: tuple[int, ...]) -> list[int]:
-    """Return those counts that are wanted, so that their floor is known."""
+    """Return the counts that are also measured for the floor."""
     return [count for count in viewers if count in wanted]
 
 
@@ -122,7 +122,7 @@ def _cost(windows: list[Window]) -> float:
 
 
 def _shares(windows: list[Window], content: Content) -> list[object]:
-    """Split the cost; what a picture costs once is shared by all who were sent it."""
+    """Split the cost of a delivered frame; the cost of a picture is shared by all its viewers."""
     cost = _cost(windows)
     rate = median(window.frames / window.seconds for window in windows)
     stats = next((window.stats for window in reversed(windows) if window.stats), None)

@@ -1,1 +1,1 @@
-"""Past one process: cameras and viewers on different nodes, with Redis between them."""
+"""More than one process: cameras and viewers on different nodes, connected by Redis."""

@@ -1,4 +1,4 @@
-"""This process as a node on the bus: what it shares and shows, and what nodes have in common."""
+"""This process as a node on the bus: the cameras it shares and shows, and the state nodes share."""
 
 import logging
 import secrets
@@ -25,15 +25,15 @@ __all__ = ["Common", "Node"]
 
 log = logging.getLogger(__name__)
 
-# Passwords that are counted at the same moment; one more is counted by this process alone.
-LIMIT_CONNECTIONS = 16
+# Login attempts counted on the bus at the same moment; any more are counted by this process alone.
+MAX_LIMIT_CONNECTIONS = 16
 
 
 class Common:
-    """What all nodes that people log in to have in common: key, users, logins and their limits.
+    """State shared by all nodes that people log in to: key, users, logins and login limits.
 
     Args:
-        bus: Where it is.
+        bus: Holds the shared state.
         folder: The state folder, which keeps copies.
 
     Raises:
@@ -47,19 +47,19 @@ class Common:
         self._users.sync_first()
         self.logins = SharedLogins(bus)
         self.limits_url = "redis://"
-        """Where Flask-Limiter counts; the address itself is in the options."""
+        """The storage Flask-Limiter counts in; the address itself is in the options."""
         self.limits_options: dict[str, Any] = {
-            "connection_pool": bus.pool(LIMIT_CONNECTIONS),
+            "connection_pool": bus.pool(MAX_LIMIT_CONNECTIONS),
             "key_prefix": bus.name("limits"),
             "wrap_exceptions": True,
         }
 
     def open(self) -> None:
-        """Begin to follow the list of users."""
+        """Start following changes of the user list."""
         self._users.open()
 
     def close(self) -> None:
-        """Follow no more."""
+        """Stop following changes."""
         self._users.close()
         self.logins.close()
 
@@ -106,7 +106,7 @@ class Node:
         self._listener: Listener | None = None
 
     def claim(self) -> None:
-        """Take the names of the cameras; raises ConfigError if another node has one of them."""
+        """Claim the cameras' names; raise ConfigError if another node has one of them."""
         self._exporter.claim()
 
     def show_others(
@@ -115,7 +115,7 @@ class Node:
         on_departure: Callable[[RemoteCamera], None],
         on_change: Callable[[RemoteCamera], None],
     ) -> None:
-        """Have the cameras of other nodes made ours to show; called before :meth:`open`."""
+        """Show the cameras of other nodes on this one; call before :meth:`open`."""
         self._directory = Directory(
             self._bus,
             self._id,
@@ -130,7 +130,7 @@ class Node:
         )
 
     def open(self) -> None:
-        """Begin to share and to show."""
+        """Start sharing and showing cameras."""
         name = self._bus.name
         handlers: dict[str, Callable[[bytes], None]] = {}
         if self._cameras:
@@ -140,7 +140,7 @@ class Node:
             handlers[name("presence")] = handler_of(Presence, self._directory.on_presence)
             handlers[name("notice")] = handler_of(Notice, self._directory.on_notice)
             handlers[name("reply", self._id)] = handler_of(Reply, self._requests.on_reply)
-        self._listener = Listener(self._bus, handlers, self._say_hello)
+        self._listener = Listener(self._bus, handlers, self._announce_arrival)
         self._outbox.open()
         self._listener.open()
         self._exporter.open()
@@ -148,7 +148,7 @@ class Node:
             self._directory.open()
 
     def close(self) -> None:
-        """Say goodbye and end."""
+        """Announce that this node is leaving, and stop."""
         if self._listener is not None:
             self._listener.close()
         if self._directory is not None:
@@ -157,13 +157,13 @@ class Node:
         self._outbox.close()
 
     def on_change(self, camera: str) -> None:
-        """Have the STATE of one of our cameras told."""
+        """Announce the new STATE of one of our cameras."""
         self._exporter.on_change(camera)
 
     def notify(self, level: str, message: str, camera: str, who: str | None = None) -> None:
-        """Tell the dashboards of other nodes what happened to one of our cameras."""
+        """Send a notice about one of our cameras to the dashboards of other nodes."""
         self._exporter.notify(level, message, camera, who)
 
-    def _say_hello(self) -> None:
+    def _announce_arrival(self) -> None:
         if self._directory is not None:
             self._outbox.send(self._bus.name("wake"), Wake())

@@ -1,7 +1,7 @@
-"""Where a source is: ``test:``, ``device:N``, ``file:PATH``, ``rtsp://...`` or ``http(s)://...``.
+"""Source addresses: ``test:``, ``device:N``, ``file:PATH``, ``rtsp://...`` or ``http(s)://...``.
 
-An address is parsed once, at start, so that a wrong one stops the start and not a camera later on.
-Its text holds passwords; whatever is shown to people is :attr:`Address.public`.
+An address is parsed once, at start, so that a wrong one stops the start instead of a camera later
+on. Its text may contain a password; people are only shown :attr:`Address.public`.
 """
 
 import math
@@ -27,14 +27,13 @@ MAX_DEVICE = 63
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """A source's place, checked.
+    """A source's parsed address.
 
     Attributes:
         scheme: ``test``, ``device``, ``file``, ``rtsp``, ``rtsps``, ``http`` or ``https``.
-        target: What the scheme points at: nothing, the index, the path, or the whole URL with
-            its password.
-        public: The address as people may see it, without a password.
-        options: What follows ``?`` for ``test:`` and ``file:``.
+        target: Nothing, the device's index, the file's path, or the whole URL with its password.
+        public: The address without its password, to show to people.
+        options: The options after ``?`` of ``test:`` and ``file:``.
     """
 
     scheme: str
@@ -55,7 +54,7 @@ class Address:
 
     @property
     def missing(self) -> str:
-        """The local file or device that is not there now, for people; else empty."""
+        """The local file or device that does not exist now, for people; else empty."""
         if self.scheme == "file" and not os.path.exists(self.target):
             return f"file {self.target}"
         device = f"/dev/video{self.target}"
@@ -78,7 +77,9 @@ def parse_address(text: str, folder: Path) -> Address:
         return _parse_test(text, rest)
     if colon and scheme == "device":
         if not (rest.isascii() and rest.isdigit() and int(rest) <= MAX_DEVICE):
-            raise ConfigError(f"{text!r} is no device; accepted: device:0 to device:{MAX_DEVICE}")
+            raise ConfigError(
+                f"{text!r} is not a device; accepted: device:0 to device:{MAX_DEVICE}"
+            )
         return Address("device", str(int(rest)), f"device:{int(rest)}")
     if colon and scheme == "file":
         return _parse_file(rest, folder)
@@ -86,7 +87,7 @@ def parse_address(text: str, folder: Path) -> Address:
         return _parse_url(scheme, text)
     if "://" in text or not text or (colon and re.fullmatch(r"[a-z][a-z0-9+]*", scheme)):
         hint = suggest(scheme, ("test", "device", "file", *NETWORK_SCHEMES)) if colon else ""
-        raise ConfigError(f"{_hide_password(text)!r} is no source{hint}; accepted: {ACCEPTED}")
+        raise ConfigError(f"{_hide_password(text)!r} is not a source{hint}; accepted: {ACCEPTED}")
     return _parse_file(text, folder)
 
 
@@ -96,7 +97,7 @@ def _parse_test(text: str, rest: str) -> Address:
         match = re.fullmatch(r"(\d{2,4})x(\d{2,4})", options["size"])
         if not match or not (128 <= int(match[1]) <= 7680 and 72 <= int(match[2]) <= 4320):
             raise ConfigError(
-                f"size={options['size']!r} in {text!r} is no size; "
+                f"size={options['size']!r} in {text!r} is not a size; "
                 "accepted: WIDTHxHEIGHT from 128x72 to 7680x4320"
             )
     for key, low, high in (("fps", MIN_FPS, MAX_FPS), ("noise", 0.0, 1.0)):
@@ -110,7 +111,7 @@ def _parse_test(text: str, rest: str) -> Address:
 
 def _parse_file(rest: str, folder: Path) -> Address:
     path, mark, query = rest.rpartition("?")
-    # A question mark is allowed in a file name; options are what looks like options.
+    # A file name may contain a question mark; options are what looks like NAME=VALUE.
     if mark and re.fullmatch(r"\w+=.*", query):
         options = _parse_options(rest, query, ("loop",))
         if options.get("loop", "1") not in ("0", "1"):
@@ -119,7 +120,7 @@ def _parse_file(rest: str, folder: Path) -> Address:
         path, options = rest, {}
     if not path or "\0" in path:
         raise ConfigError(f"'file:{rest}' names no file; accepted: file:PATH")
-    # Unlike Path's own, this leaves the tilde of an unknown user as it is.
+    # Unlike Path.expanduser, this leaves the tilde of an unknown user unchanged.
     target = folder / os.path.expanduser(path)
     return Address("file", str(target), f"file:{rest}", options)
 
@@ -136,14 +137,14 @@ def _parse_url(scheme: str, text: str) -> Address:
             "%2F %3F %23 %40, and @ elsewhere as %40"
         )
     if not usable or re.search(r"[\s\x00-\x1f\x7f]", text):
-        raise ConfigError(f"{_hide_password(text)!r} is no URL; accepted: {scheme}://HOST/...")
+        raise ConfigError(f"{_hide_password(text)!r} is not a URL; accepted: {scheme}://HOST/...")
     return Address(scheme, text, _hide_password(text))
 
 
 def _parse_options(text: str, query: str, known: tuple[str, ...]) -> dict[str, str]:
     pairs = parse_qsl(query, keep_blank_values=True)
     if query and not pairs:
-        raise ConfigError(f"{text!r} is no source; accepted options: {', '.join(known)}")
+        raise ConfigError(f"{text!r} is not a source; accepted options: {', '.join(known)}")
     for key, _ in pairs:
         if key not in known:
             raise ConfigError(
@@ -162,11 +163,11 @@ def _in_range(text: str, low: float, high: float) -> bool:
 
 
 def _hide_password(text: str) -> str:
-    """Return a URL with everything secret in it replaced by dots.
+    """Return a URL with all possible secrets replaced by dots.
 
-    Cameras take passwords as user information and, just as often, as a query value.
+    Cameras take passwords in the user information and, just as often, in the query.
     """
-    # Greedily: an unescaped slash in a password must not leave the rest of it in sight.
+    # Greedy, so that an unescaped slash in a password does not leave the rest of it visible.
     text = re.sub(r"//.*@", "//···@", text)
     parts = text.partition("?")
     if not parts[1]:

@@ -37,7 +37,7 @@ ENVIRONMENT_PREFIX = "PORTHOLE_"
 
 @dataclass(frozen=True, slots=True)
 class Accepts:
-    """What a setting accepts, in words for an error message and for the table."""
+    """What a setting accepts, in words, for error messages and the documentation."""
 
     words: str
 
@@ -75,7 +75,7 @@ Origins = Annotated[
 
 
 class _Table(BaseModel):
-    # Coercion is for the environment and flags, whose values are text; see ``_read_text``.
+    # No coercion: only the environment and flags are text, and ``_read_text`` converts them.
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
 
@@ -93,8 +93,8 @@ class ServerSettings(_Table):
     )
     quality: Quality | None = Field(
         None,
-        description="JPEG quality for cameras that set none; unset is 80, and hands on a source's "
-        "own JPEG as it is. Fewer saves bytes, more detail.",
+        description="JPEG quality for cameras that set none; unset means 80, and a source's own "
+        "JPEG is passed through unchanged. Lower saves bytes, higher keeps detail.",
     )
     credit_frames: Annotated[int, Field(ge=1, le=8), Accepts("a whole number from 1 to 8")] = Field(
         2,
@@ -121,25 +121,24 @@ class ServerSettings(_Table):
     frozen_after: Annotated[float, Field(ge=0, le=86400), Accepts("seconds, from 0 to 86400")] = (
         Field(
             10.0,
-            description="Seconds of the very same picture after which a live source counts as "
-            "stalled; 0 never, for screens and slides.",
+            description="Seconds with an identical picture after which a live source counts as "
+            "stalled; 0 for never, as screens and slides need.",
         )
     )
     check_every: Seconds = Field(
         60.0,
-        description="Seconds between two looks at a camera that nobody watches, for cameras that "
-        "set none; 0 never.",
+        description="Seconds between checks of a camera that nobody watches, for cameras that set "
+        "none; 0 for no checks.",
     )
     allowed_hosts: Names = Field(
         (),
-        description="Names this server is reached by, besides localhost, addresses in digits and, "
-        "where others can reach it, the machine's own; what a browser asks for under any other "
-        "name is refused.",
+        description="Names this server answers to, besides localhost, IP addresses and, where "
+        "others can reach it, the machine's own names; requests under any other name are refused.",
     )
     allowed_origins: Names = Field(
         (),
-        description="Pages of other origins that may connect, and read pictures and states by "
-        "script, such as https://panel.example.",
+        description="Origins whose pages may connect, and read pictures and states by script, such "
+        "as https://panel.example.",
     )
     frame_ancestors: Origins = Field(
         (),
@@ -148,16 +147,16 @@ class ServerSettings(_Table):
     )
     trusted_proxies: Names = Field(
         (),
-        description="Addresses or networks of reverse proxies that are believed when they say who "
-        "asks (X-Forwarded-For) and whether over TLS (X-Forwarded-Proto).",
+        description="Addresses or networks of reverse proxies whose X-Forwarded-For (the client's "
+        "address) and X-Forwarded-Proto (whether it uses TLS) are trusted.",
     )
     max_connections: Annotated[
         int, Field(ge=8, le=100_000), Accepts("a whole number from 8 to 100000")
-    ] = Field(2000, description="Open connections in all; further ones are turned away.")
+    ] = Field(2000, description="Most open connections in all; any more are refused.")
     max_per_address: Annotated[
         int, Field(ge=1, le=100_000), Accepts("a whole number from 1 to 100000")
     ] = Field(
-        64, description="Open connections from one address; this machine's own is not counted."
+        64, description="Most open connections from one address; this machine's own are exempt."
     )
     bus: (
         Annotated[
@@ -169,8 +168,8 @@ class ServerSettings(_Table):
     ) = Field(
         None,
         repr=False,
-        description="Redis server by which several nodes share cameras, users and logins; its "
-        "password is better given in the environment.",
+        description="Redis server through which several nodes share cameras, users and logins; "
+        "set it in the environment if it contains a password.",
     )
     bus_prefix: Annotated[
         str,
@@ -178,8 +177,8 @@ class ServerSettings(_Table):
         Accepts("1 to 40 letters, digits and dashes, not starting with a dash"),
     ] = Field(
         "porthole",
-        description="Begins every key and channel on the bus, so that two installations can share "
-        "a server.",
+        description="Prefix of every key and channel on the bus, so that two installations can "
+        "share a server.",
     )
 
 
@@ -199,30 +198,30 @@ class CameraSettings(_Table):
     quality: Quality | None = Field(None, description="JPEG quality; unset takes the server's.")
     renditions: Widths = Field(
         DEFAULT_WIDTHS,
-        description="Widths in pixels in which it is offered besides its own size. A viewer takes "
-        "the one that fits its tile and its link; an empty list sends all of them the full size.",
+        description="Widths in pixels that are offered besides the source's own size. A viewer "
+        "gets the one that fits its tile and its link; with an empty list all get the full size.",
     )
     skip_unchanged: Annotated[bool, Accepts("true or false")] = Field(
         False,
-        description="Send a picture that shows nothing new only once a second. Saves nearly all "
-        "bytes where seldom anything moves.",
+        description="Send pictures that show nothing new only once a second. Saves nearly all "
+        "bytes where little moves.",
     )
     check_every: Seconds | None = Field(
         None,
-        description="Seconds between two looks at it while nobody watches; 0 never, unset takes "
-        "the server's. A network camera is opened for one picture; a device or a file is only "
-        "looked for.",
+        description="Seconds between checks while nobody watches; 0 for no checks, unset takes the "
+        "server's. A network camera is opened for one picture; a device or a file only has to "
+        "exist.",
     )
     process: Annotated[tuple[str, ...], Field(strict=False), Accepts(ACCEPTED_PROCESSORS)] = Field(
         (),
-        description="What is done to each picture before it is encoded, in this order; see "
+        description="Processors that each picture passes before it is encoded, in this order; see "
         "[processors](processors.md).",
     )
 
 
 @dataclass(frozen=True, slots=True)
 class Camera:
-    """One camera's settings, complete: nothing is left to a default."""
+    """One camera's complete settings, with all defaults filled in."""
 
     name: str
     title: str
@@ -255,17 +254,17 @@ class Option:
 
     @property
     def flag(self) -> str:
-        """The command line's spelling."""
+        """The name of the command-line flag."""
         return "--" + self.name.replace("_", "-")
 
     @property
     def variable(self) -> str:
-        """The environment's spelling."""
+        """The name of the environment variable."""
         return ENVIRONMENT_PREFIX + self.name.upper()
 
 
 def server_options() -> list[Option]:
-    """Return the ``[server]`` table, a row a setting."""
+    """Return the ``[server]`` table, one row per setting."""
     return [
         Option(name, info.default, accepted_by(ServerSettings, name), info.description or "")
         for name, info in ServerSettings.model_fields.items()

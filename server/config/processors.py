@@ -1,7 +1,7 @@
-"""What is done to a camera's pictures, as settings name it: ``mymodule:annotate``, ``timestamp``.
+"""Processors as settings name them, such as ``mymodule:annotate`` and ``timestamp``.
 
-Checked once, at start, like a source's address. That a module is there and has the function only
-importing it can tell: :func:`server.capture.processing.sandbox.check_functions` does that.
+They are checked once, at start, like a source's address. Whether a module exists and has the
+function is checked by importing it, in :func:`server.capture.processing.sandbox.check_functions`.
 """
 
 import math
@@ -17,14 +17,14 @@ from server.errors import ConfigError
 __all__ = ["ACCEPTED", "CORNERS", "MASK", "Processor", "parse_processors"]
 
 CORNERS = ("top-left", "top-right", "bottom-left", "bottom-right")
-"""Where text may stand."""
+"""Positions for text."""
 
 ZONES = ("local", "utc")
 
 MASK = "mask"
 
-# More would be a program, and belongs into a function.
-MOST = 16
+# More than this is a program, and belongs in a function.
+MAX_PROCESSORS = 16
 
 MAX_TEXT = 80
 
@@ -38,7 +38,7 @@ NO_CASCADE = (
 
 @dataclass(frozen=True, slots=True)
 class Option:
-    """What follows an equals sign: the check, and in words what passes it."""
+    """An option's value: its check, and what passes it, in words."""
 
     accepts: Callable[[str], bool]
     words: str
@@ -62,7 +62,7 @@ def _number(low: float, high: float) -> Option:
 SHARE = _number(0, 1)
 REQUIRED = {"required": _one_of("0", "1")}
 
-# By built-in: its options, and which of them have to be there.
+# By built-in: its options, and which of them are required.
 BUILT_IN: dict[str, tuple[dict[str, Option], tuple[str, ...]]] = {
     "timestamp": ({"corner": _one_of(*CORNERS), "zone": _one_of(*ZONES)}, ()),
     "caption": (
@@ -85,15 +85,15 @@ BUILT_IN: dict[str, tuple[dict[str, Option], tuple[str, ...]]] = {
 
 @dataclass(frozen=True, slots=True)
 class Processor:
-    """One thing that is done to each picture, checked as far as its text goes.
+    """One processor of a camera; its text was checked, its module was not.
 
     Attributes:
-        name: What people see; no two of a camera have the same.
+        name: The name people see; unique within the camera.
         function: The built-in's name, or the user's function.
-        module: Where the user's function is; empty for a built-in.
+        module: The module with the user's function; empty for a built-in.
         folder: Where that module is looked for first.
-        options: What follows ``?``.
-        required: Whether a picture that could not be worked on is not to be seen at all.
+        options: The options after ``?``.
+        required: Whether a picture is withheld when this processor fails on it.
     """
 
     name: str
@@ -105,7 +105,7 @@ class Processor:
 
     @property
     def is_mask(self) -> bool:
-        """Whether it hides what nobody is to see."""
+        """Whether it is a privacy mask."""
         return self.function == MASK and not self.module
 
 
@@ -117,7 +117,7 @@ def parse_processors(texts: Iterable[str], folder: Path) -> tuple[Processor, ...
         folder: Where modules are looked for first.
 
     Raises:
-        ConfigError: In one line that names what is wrong and what would be accepted.
+        ConfigError: One line with what is wrong and what would be accepted.
     """
     found: list[Processor] = []
     for text in texts:
@@ -125,8 +125,8 @@ def parse_processors(texts: Iterable[str], folder: Path) -> tuple[Processor, ...
         same = sum(other.function == processor.function for other in found)
         found.append(replace(processor, name=f"{processor.name}-{same + 1}") if same else processor)
     _check_order(found)
-    if len(found) > MOST:
-        raise ConfigError(f"{len(found)} processors are too many; accepted: up to {MOST}")
+    if len(found) > MAX_PROCESSORS:
+        raise ConfigError(f"{len(found)} processors are too many; accepted: up to {MAX_PROCESSORS}")
     return tuple(found)
 
 
@@ -134,13 +134,13 @@ def _parse(text: str, folder: Path) -> Processor:
     head, _, query = text.partition("?")
     options = dict(parse_qsl(query, keep_blank_values=True))
     if query and not options:
-        raise ConfigError(f"{query!r} in {text!r} is no option; accepted: NAME=VALUE")
+        raise ConfigError(f"{query!r} in {text!r} is not an option; accepted: NAME=VALUE")
     module, colon, function = head.partition(":")
     if not colon:
         return _parse_built_in(text, head, options)
     dotted = all(part.isidentifier() for part in module.split("."))
     if not dotted or not function.isidentifier():
-        raise ConfigError(f"{text!r} is no processor; accepted: {ACCEPTED}")
+        raise ConfigError(f"{text!r} is not a processor; accepted: {ACCEPTED}")
     _check_options(text, options, REQUIRED, ())
     required = options.get("required") == "1"
     return Processor(function, function, module, str(folder.resolve()), {}, required)
@@ -151,15 +151,15 @@ def _parse_built_in(text: str, name: str, options: dict[str, str]) -> Processor:
         raise ConfigError(NO_CASCADE)
     if name not in BUILT_IN:
         hint = suggest(name, BUILT_IN)
-        raise ConfigError(f"{text!r} is no processor{hint}; accepted: {ACCEPTED}")
+        raise ConfigError(f"{text!r} is not a processor{hint}; accepted: {ACCEPTED}")
     known, needed = BUILT_IN[name]
     _check_options(text, options, known | REQUIRED, needed)
     if name == MASK:
-        # Hiding is what it is for: there is no picture without it.
+        # It exists to hide something, so no picture is shown without it.
         _check_mask(text, options)
         return Processor(name, name, options=options, required=True)
     if "text" in options:
-        # One character where there is one for a letter with its marks.
+        # Compose letters with their marks: fonts draw the composed characters.
         options["text"] = unicodedata.normalize("NFC", options["text"])
     required = options.pop("required", "0") == "1"
     return Processor(name, name, options=options, required=required)
@@ -184,15 +184,15 @@ def _check_options(
 
 
 def _check_order(found: list[Processor]) -> None:
-    """Refuse motion boxes around what another built-in draws anew on each picture."""
+    """Reject motion detection after a built-in whose drawing changes with each picture."""
     drawn = ""
     for processor in found:
         if processor.module:
             continue
         if processor.function == "motion" and drawn:
             raise ConfigError(
-                f"'motion' behind {drawn!r} would mark what that draws as moving; "
-                "accepted: 'motion' once, in front of 'timestamp'"
+                f"'motion' after {drawn!r} would mark what that draws as moving; "
+                "accepted: 'motion' once, before 'timestamp'"
             )
         if processor.function in ("timestamp", "motion"):
             drawn = processor.function
@@ -203,4 +203,4 @@ def _check_mask(text: str, options: dict[str, str]) -> None:
     if not (width and height):
         raise ConfigError(f"{text!r} hides nothing; accepted: a width and height above 0")
     if x + width > 1 + 1e-6 or y + height > 1 + 1e-6:
-        raise ConfigError(f"{text!r} reaches out of the picture; accepted: x + width up to 1")
+        raise ConfigError(f"{text!r} extends beyond the picture; accepted: x + width up to 1")

@@ -1,4 +1,4 @@
-"""The audit log: who did what, from where, when, and whether it was let happen."""
+"""The audit log: who did what, from where, when, and whether it was allowed."""
 
 import json
 import logging
@@ -18,35 +18,35 @@ __all__ = ["Audit", "line_of"]
 log = logging.getLogger(__name__)
 
 MAX_BYTES = 5_000_000
-"""At this size a file gets ``.1`` after its name, in place of the one before it."""
+"""At this size a file is renamed to end in ``.1``, replacing the previous one."""
 
 MAX_TEXT = 200
 
-# What waits to be written to each file; beyond it entries are lost, and counted.
+# Entries that wait to be written to each file; any more are dropped and counted.
 MAX_PENDING = 2000
 
-# A refusal that repeats is written once in this time, with a count.
+# A repeated refusal is written once in this time, with a count.
 REPEAT_S = 30.0
 MAX_REPEATS = 500
 
 OTHERS = "others"
-"""Where refusals came from that no longer fit into the table of repeats."""
+"""Stands for the address of refusals that do not fit into the table of repeats."""
 
 Value = str | float | int | None
 
 Entry = dict[str, Value]
 
-# What makes a refusal the same as another one. Only the server's own words, the names of accounts
-# and networks: whatever else callers write, they could write anew each time.
+# Refusals with the same key count as repeats. It has only the server's own words, account names and
+# networks: anything else a caller sends could be different each time.
 Kind = tuple[str | None, str, str, str, Value]
 
 
 class Audit:
-    """Appends one JSON object a line: what was done to ``audit.log``, refusals to ``refused.log``.
+    """Appends JSON lines: actions to ``audit.log``, refusals to ``refused.log``.
 
-    Two files, because anybody can be refused as often as they like, and must not push out of the
-    state folder what was done. Writing happens on a native thread, later, and a disk that refuses
-    stops nothing: what is told of here has already been decided.
+    They are two files, because anybody can cause any number of refusals, and those must not push
+    actions out of the log. Entries are written later, on a native thread. A disk that cannot be
+    written to stops nothing: everything logged here has already been decided.
 
     Args:
         folder: The state folder.
@@ -62,11 +62,11 @@ class Audit:
         self._task: hub.Task | None = None
 
     def open(self) -> None:
-        """Begin to write."""
+        """Start writing."""
         self._task = hub.spawn(self._run)
 
     def close(self) -> None:
-        """Write what waits, and end."""
+        """Write what is pending, and stop."""
         if self._task:
             self._task.kill()
         self._settle(float("inf"))
@@ -75,20 +75,21 @@ class Audit:
     def note(
         self, who: str | None, what: str, where: str, result: str = "ok", **more: Value
     ) -> None:
-        """Take an entry; returns at once.
+        """Log an entry; returns at once.
 
         Args:
-            who: The person; None for nobody known.
+            who: The person's name; None if unknown.
             what: An event's name, ``login`` or ``logout``, or an HTTP path's area.
-            where: The address it came from.
+            where: The client's address.
             result: ``ok``, or why it was refused.
-            more: The camera, the value, and so on; ``tried`` is the account somebody tried to use.
+            more: Further fields, such as the camera and the value; ``tried`` is the account that
+                somebody tried to log in to.
         """
         entry: Entry = {"who": who, "what": what, "from": where, "result": result}
         entry |= {key: value for key, value in more.items() if value is not None}
         now = self._clock()
         if result == "ok":
-            self._done.take(entry, now)
+            self._done.add(entry, now)
         else:
             self._refuse(entry, now, who, what, where, result)
         self._arrived.set()
@@ -97,7 +98,7 @@ class Audit:
         self, entry: Entry, now: float, who: str | None, what: str, where: str, result: str
     ) -> None:
         self._settle(now)
-        # Where nobody has a name, "who" is the address once more.
+        # Without users, "who" is the address again.
         kind = None if who == where else who, what, network_of(where), result, entry.get("tried")
         if kind not in self._repeats and len(self._repeats) >= MAX_REPEATS:
             entry = {"who": None, "what": what, "from": OTHERS, "result": result}
@@ -107,17 +108,17 @@ class Audit:
             self._repeats[kind] = since, times + 1, first
             return
         self._repeats[kind] = now, 0, entry
-        self._refused.take(entry, now)
+        self._refused.add(entry, now)
 
     def _settle(self, now: float) -> None:
-        """Tell how often what was refused has been refused again."""
+        """Log how often each refusal was repeated, once its time is over."""
         while self._repeats:
             kind, (since, times, entry) = next(iter(self._repeats.items()))
             if now - since < REPEAT_S:
-                break  # They are in the order of their beginning.
+                break  # They are ordered by their first time.
             del self._repeats[kind]
             if times:
-                self._refused.take(entry | {"repeated": times}, min(now, since + REPEAT_S))
+                self._refused.add(entry | {"repeated": times}, min(now, since + REPEAT_S))
 
     def _run(self) -> None:
         while True:
@@ -131,7 +132,7 @@ class Audit:
 
 
 class _Log:
-    """One file, and the lines that wait to be appended to it."""
+    """One file, and the lines waiting to be appended to it."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -139,7 +140,7 @@ class _Log:
         self._lost = 0
         self._failing = False
 
-    def take(self, entry: Entry, now: float) -> None:
+    def add(self, entry: Entry, now: float) -> None:
         if len(self._waiting) >= MAX_PENDING:
             self._lost += 1
             return
@@ -164,17 +165,17 @@ class _Log:
 
 
 def line_of(entry: Entry, at_unix: float) -> str:
-    """Return an entry as one line of plain ASCII, in which nothing can end the line."""
+    """Return an entry as one line of plain ASCII, with all line breaks and controls escaped."""
     at = datetime.fromtimestamp(at_unix, UTC).isoformat(timespec="milliseconds")
     short = {
         key: value[:MAX_TEXT] if isinstance(value, str) else value for key, value in entry.items()
     }
-    # JSON escapes all control characters but one.
+    # JSON escapes every control character except DEL.
     return json.dumps({"at": at} | short).replace("\x7f", "\\u007f") + "\n"
 
 
 def _append(path: Path, data: bytes) -> None:
-    """Append to a private file, moving it aside when it has grown large. Runs natively."""
+    """Append to a private file, rotating it when it has grown too large. Runs natively."""
     try:
         if os.stat(path).st_size + len(data) > MAX_BYTES:
             os.replace(path, path.with_name(path.name + ".1"))

@@ -1,4 +1,4 @@
-"""The state folder as a whole: who has it, and whether others could get at what is in it."""
+"""The state folder as a whole: its lock, and protection of its files from other accounts."""
 
 import errno
 import fcntl
@@ -19,9 +19,9 @@ __all__ = ["FolderLock", "Use", "find_faults"]
 log = logging.getLogger(__name__)
 
 Use = Literal["cameras", "web"]
-"""What a process keeps in a folder: a `camera` node the one, a `web` node the other, `run` both."""
+"""What a process stores in the folder: `camera` nodes cameras, `web` nodes web, `run` both."""
 
-# What is not kept over a restart when a file cannot be used.
+# What will not survive a restart when a file cannot be used.
 KEPT = {
     "state.json": "what is changed at run time",
     "logins.json": "logins",
@@ -33,28 +33,28 @@ SECRET = ("secret.key", "people.json", "logins.json")
 
 
 class FolderLock:
-    """Keeps other servers off a state folder for as long as this process lives.
+    """Locks a state folder against other servers for as long as this process lives.
 
-    Two would each write over what the other one has kept. The lock is the kernel's, so that none
-    is left behind by a process that was killed.
+    Two servers would overwrite each other's files. The kernel holds the lock, so a killed process
+    leaves none behind.
 
     Args:
-        folder: Made if missing.
-        uses: What this process keeps there.
+        folder: Created if missing.
+        uses: What this process stores there.
 
     Raises:
-        ConfigError: If another server has the folder; says which.
+        ConfigError: If another server has the folder; the message names it.
     """
 
     def __init__(self, folder: Path, *uses: Use) -> None:
         self._folder = folder
         make_folder(folder)
-        # Open until the process ends, and inherited by nobody.
+        # Open until the process ends; child processes do not inherit them.
         self._locks = [self._take(use) for use in uses]
         self.tell("")
 
     def tell(self, place: str) -> None:
-        """Note where this server is reached, for whoever wants the folder, too."""
+        """Write this server's address into the lock, for the error message of a second server."""
         for lock in self._locks:
             os.ftruncate(lock, 0)
             os.pwrite(lock, f"{os.getpid()} {socket.gethostname()} {place}\n".encode(), 0)
@@ -80,7 +80,7 @@ class FolderLock:
 
 
 def _holder(text: bytes) -> str:
-    """Return who has a folder, as far as that can be read from its lock."""
+    """Return who holds the lock, for a message; empty if the lock does not say."""
     found = re.match(rb"(\d+) ([\w.-]+) ([\x21-\x7e]*)\n", text)
     if found is None:
         return ""
@@ -89,9 +89,9 @@ def _holder(text: bytes) -> str:
 
 
 def find_faults(folder: Path) -> list[str]:
-    """Return what is wrong with a state folder and is not in the way of a start, for people.
+    """Return problems of a state folder that do not prevent a start, as text for people.
 
-    The log gets the same with paths, and what to run.
+    Logs them too, with paths and the command that fixes each.
     """
     faults = []
     for name, what in KEPT.items():
@@ -112,5 +112,5 @@ def find_faults(folder: Path) -> list[str]:
 
 
 def _is_open_to_others(path: Path) -> bool:
-    """Whether other accounts can change something, or read a secret."""
+    """Return whether other accounts can change the file, or read it if it is secret."""
     return bool(path.stat().st_mode & (0o077 if path.name in SECRET else 0o022))

@@ -1,8 +1,8 @@
-"""Files of the state folder: only its owner may read them, and they are whole or not there.
+"""Files of the state folder: readable by its owner only, and written completely or not at all.
 
-Everything that is written into the folder is written here, so that one rule holds for all of it:
-mode 0600, the folder's owner (also when root writes, as ``sudo manage.py user add`` does), and
-never through a link that somebody has put there.
+Everything in the folder is written here, so that one rule holds for all of it: mode 0600, owned by
+the folder's owner (even when root writes, as ``sudo manage.py user add`` does), and never through a
+symbolic link.
 """
 
 import codecs
@@ -30,14 +30,14 @@ SECRET_BYTES = 32
 
 
 class PrivateFile:
-    """One file of the state folder. What could not be read is never replaced.
+    """One file of the state folder. A file that could not be read is never replaced.
 
-    A file that is there and cannot be read, most often because it is another account's, is not
-    broken: to begin anew in its place would lose what is in it.
+    An existing file that cannot be read, usually because another account owns it, is not broken:
+    replacing it would lose its content.
 
     Attributes:
-        path: Where it is.
-        unread: Why the last :meth:`read` found a file and could not read it; None if it could.
+        path: The file's path.
+        unread: Why the last :meth:`read` could not read an existing file; None if it could.
     """
 
     def __init__(self, path: Path) -> None:
@@ -45,17 +45,17 @@ class PrivateFile:
         self.unread: OSError | None = None
 
     def read(self, newest_bytes: int = -1) -> bytes | None:
-        """Return what is in it, or None if it is not there.
+        """Return the file's content, or None if there is no file.
 
         Args:
-            newest_bytes: How much of its end to read; all of it if negative.
+            newest_bytes: How much to read from its end; everything if negative.
 
         Raises:
-            OSError: If it cannot be read, or is no file.
+            OSError: If it cannot be read, or is not a regular file.
         """
         self.unread = None
         try:
-            # A pipe in its place would let us wait for ever.
+            # Non-blocking, because opening a pipe in its place would block for ever.
             descriptor = os.open(self.path, os.O_RDONLY | os.O_NONBLOCK)
             with open(descriptor, "rb") as file:
                 status = os.fstat(descriptor)
@@ -70,13 +70,13 @@ class PrivateFile:
             if error.errno != errno.EISDIR:
                 self.unread = error
             raise
-        raise OSError(errno.EINVAL, "it is no regular file", str(self.path))
+        raise OSError(errno.EINVAL, "it is not a regular file", str(self.path))
 
     def replace(self, data: bytes) -> None:
-        """Replace it, as :func:`write_private` does.
+        """Replace the file, as :func:`write_private` does.
 
         Raises:
-            OSError: If the disk refuses, or if what is there could not be read.
+            OSError: If it cannot be written, or if the existing file could not be read.
         """
         if self.unread is not None:
             reason = f"{self.path.name} could not be read and is left as it is"
@@ -85,12 +85,12 @@ class PrivateFile:
 
 
 def make_folder(folder: Path) -> None:
-    """Make the state folder, for its owner only; one that is there keeps its mode.
+    """Create the state folder, for its owner only; an existing folder keeps its mode.
 
-    Made by root, it belongs to whoever has the folder it is in.
+    When root creates it, it belongs to the owner of its parent folder.
 
     Raises:
-        ConfigError: If it cannot be made.
+        ConfigError: If it cannot be created.
     """
     try:
         for missing in reversed([one for one in (folder, *folder.parents) if not one.exists()]):
@@ -108,16 +108,16 @@ def make_folder(folder: Path) -> None:
 
 
 def open_private(path: Path, flags: int) -> int:
-    """Open a file of the state folder for writing, and make it if it is missing.
+    """Open a file of the state folder for writing; create it if it is missing.
 
     Args:
-        path: Where it is; a link is not followed.
-        flags: Of ``os.open``, such as ``os.O_WRONLY | os.O_APPEND``.
+        path: The file's path; a symbolic link is not followed.
+        flags: For ``os.open``, such as ``os.O_WRONLY | os.O_APPEND``.
 
     Raises:
-        OSError: If that cannot be done.
+        OSError: If it cannot be opened.
     """
-    # A pipe that somebody put in its place is refused rather than waited for.
+    # Non-blocking, so that a pipe in its place is an error instead of a hang.
     flags |= os.O_NOFOLLOW | os.O_NONBLOCK
     while True:
         try:
@@ -127,8 +127,8 @@ def open_private(path: Path, flags: int) -> int:
         try:
             descriptor = os.open(path, flags | os.O_CREAT | os.O_EXCL, 0o600)
         except FileExistsError:
-            continue  # Another process has made it meanwhile.
-        # Only what was made here changes hands: anything else may be a link to a file of root's.
+            continue  # Another process has created it meanwhile.
+        # Change the owner of new files only: an existing one may be a hard link to a file of root.
         _give_to_owner(descriptor, path.parent)
         return descriptor
 
@@ -136,12 +136,13 @@ def open_private(path: Path, flags: int) -> int:
 def write_private(path: Path, data: bytes) -> None:
     """Replace a file of the state folder. Blocks on the disk.
 
-    Written aside, flushed and renamed, so that neither a crash nor a power cut leaves half of it.
+    Writes a temporary file, flushes and renames it, so that neither a crash nor a power cut leaves
+    half a file.
 
     Raises:
-        OSError: If the disk refuses.
+        OSError: If it cannot be written.
     """
-    # A name that nobody can guess, and so cannot take beforehand.
+    # A random name, so that nobody can create the file beforehand.
     aside = path.with_name(f".{path.name}.{secrets.token_hex(8)}.new")
     descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
     try:
@@ -162,10 +163,10 @@ def write_private(path: Path, data: bytes) -> None:
 
 
 def load_secret(path: Path) -> bytes:
-    """Return the random key kept in a file; make one if there is none that can be used.
+    """Return the random key stored in a file; create one if there is no valid key.
 
     Raises:
-        ConfigError: If it can be neither read nor written.
+        ConfigError: If the file cannot be read or written.
     """
     file = PrivateFile(path)
     try:
@@ -182,7 +183,7 @@ def load_secret(path: Path) -> bytes:
 
 
 def explain(error: OSError, path: Path) -> str:
-    """Return why a file of the state folder cannot be used; for want of permission, what to run."""
+    """Return why a file of the state folder cannot be used, and the command that permits it."""
     reason = error.strerror or str(error)
     if not isinstance(error, PermissionError):
         return reason
@@ -205,7 +206,7 @@ def explain(error: OSError, path: Path) -> str:
 
 
 def _give_to_owner(descriptor: int, folder: Path) -> None:
-    """Give a file just made by root to whoever has its folder."""
+    """Give a file that root has just created to the owner of its folder."""
     if os.geteuid() == 0:
         owner = folder.stat()
         os.fchown(descriptor, owner.st_uid, owner.st_gid)

@@ -1,8 +1,8 @@
-"""Who may come in: users with passwords and machines with tokens, kept in the state folder.
+"""Accounts: users with passwords and machines with tokens, stored in the state folder.
 
-The commands of ``manage.py`` write the file; a running server only reads it, and looks every half
-second whether it is another one. Every change gives an account a new *generation*, by which logins
-and connections made under the old one are known to be over.
+The commands of ``manage.py`` write the file; a running server only reads it, and checks every half
+second whether it has changed. Every change gives an account a new *generation*, which invalidates
+the logins and connections of the old one.
 """
 
 import fcntl
@@ -31,23 +31,23 @@ Role = Literal["viewer", "operator"]
 Kind = Literal["user", "token", "embed", "open", "local"]
 
 Stamp = tuple[int, int, int] | None
-"""By which a changed file is known: inode, time and size; None for no file."""
+"""Identifies a version of the file: inode, time and size; None if there is no file."""
 
-# No colon, which ends the name in HTTP Basic, and nothing that needs escaping anywhere.
+# No colon, which ends the name in HTTP Basic, and nothing that ever needs escaping.
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,39}")
 
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """Somebody as far as permissions are concerned.
+    """A user or machine, as far as permissions are concerned.
 
     Attributes:
-        name: As people see it; None where nobody has to say who they are.
+        name: The name people see; None if no login is needed.
         role: Viewers see, operators also control.
         cameras: Names of the only cameras this person may know of; None for all.
-        kind: A ``user`` has a password, a ``token`` is a machine, ``embed`` is a token that other
-            pages show one camera with; everybody is ``open`` on a server without users, and
-            ``local`` asks from the server's own machine.
+        kind: A ``user`` has a password, a ``token`` is a machine, ``embed`` is a token with which
+            other pages show one camera; on a server without users everybody is ``open``, and
+            ``local`` is a program on the server's own machine.
         generation: Changes with everything else about the person, and with the password.
     """
 
@@ -67,7 +67,7 @@ OPEN = Person(None, "operator", kind="open")
 
 
 class Account(BaseModel):
-    """One record of the file; ``secret`` is an argon2 hash or a token's digest."""
+    """One account in the file; ``secret`` is an argon2 hash or a token's digest."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
@@ -88,7 +88,7 @@ class _Document(BaseModel):
 
 @dataclass(frozen=True)
 class Users:
-    """All accounts as they were at one moment.
+    """A snapshot of all accounts.
 
     Attributes:
         users: By name.
@@ -107,7 +107,7 @@ class Users:
         return bool(self.users or self.tokens)
 
     def user(self, name: str) -> Person | None:
-        """Return the user of this name, however it is capitalized."""
+        """Return the user with this name, whatever its capitalization."""
         found = self.name_of(name)
         return None if found is None else _person(found, self.users[found], "user")
 
@@ -122,13 +122,13 @@ class Users:
         return _find(name, self.users, folded)
 
     def bearer(self, token: str) -> Person | None:
-        """Return whom a token stands for."""
+        """Return the machine that a token belongs to."""
         by_digest: dict[str, str] = self._by_digest  # type: ignore[attr-defined]
         name = by_digest.get(digest(token))
         return None if name is None else _person(name, self.tokens[name], "token")
 
     def has(self, person: Person) -> bool:
-        """Return whether somebody is still here, and still exactly the same."""
+        """Return whether an account still exists, unchanged."""
         accounts = self.users if person.kind == "user" else self.tokens
         name = person.name or ""
         return _person(name, accounts.get(name), person.kind) == person
@@ -137,7 +137,7 @@ class Users:
 class UsersFile:
     """The file ``people.json`` of a state folder.
 
-    All methods block on the disk, and those that take a password for tens of ms more.
+    All methods block on the disk, and those with a password for tens of ms more.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -146,7 +146,7 @@ class UsersFile:
         self._file = PrivateFile(self._path)
 
     def stamp(self) -> Stamp:
-        """Return what differs when the file does."""
+        """Return a value that changes when the file does."""
         try:
             status = os.stat(self._path)
         except OSError:
@@ -154,19 +154,19 @@ class UsersFile:
         return status.st_ino, status.st_mtime_ns, status.st_size
 
     def load(self) -> Users:
-        """Return everybody; nobody if there is no file.
+        """Return all accounts; none if there is no file.
 
         Raises:
-            ConfigError: If the file cannot be read. To go on without it would open the server.
+            ConfigError: If the file cannot be read. Without it the server would be open.
         """
         document = self._read()
         return Users(document.users, document.tokens)
 
     def text(self) -> bytes | None:
-        """Return the file as it is; None if there is none.
+        """Return the file's bytes; None if there is no file.
 
         Raises:
-            ConfigError: If it cannot be read: another node's must not take its place then.
+            ConfigError: If it cannot be read; it must not be replaced by another node's then.
         """
         try:
             return self._file.read()
@@ -174,10 +174,10 @@ class UsersFile:
             raise self._unusable(explain(error, self._path)) from None
 
     def replace(self, text: bytes) -> None:
-        """Replace the file by what another node has.
+        """Replace the file with another node's.
 
         Raises:
-            ConfigError: If that is no list of users, or the folder cannot be written to.
+            ConfigError: If that is not a valid list of users, or the folder cannot be written to.
         """
         try:
             _Document.model_validate_json(text)
@@ -187,11 +187,11 @@ class UsersFile:
             self._file.replace(text)
 
     def check_free(self, name: str) -> None:
-        """Raise ConfigError if an account of this name cannot be made."""
+        """Raise ConfigError if no account with this name can be added."""
         _check_free(name, self._read())
 
     def add_user(self, name: str, role: Role, cameras: list[str] | None, password: str) -> None:
-        """Make a user; raises ConfigError for a name that is taken or no name."""
+        """Add a user; raise ConfigError if the name is taken or invalid."""
         secret = hash_password(take_password(password))
         with self._changing() as document:
             _check_free(name, document)
@@ -201,7 +201,7 @@ class UsersFile:
     def change_user(
         self, name: str, role: Role | None, cameras: list[str] | None, all_cameras: bool
     ) -> None:
-        """Change a user's role or cameras; None keeps what is."""
+        """Change a user's role or cameras; None leaves them unchanged."""
         with self._changing() as document:
             name, account = _known(name, document.users, "user")
             _check_cameras(cameras)
@@ -233,11 +233,11 @@ class UsersFile:
     def add_token(
         self, name: str, role: Role, cameras: list[str] | None, embed: bool = False
     ) -> str:
-        """Make a token and return it; it cannot be read again.
+        """Add a token and return it; it cannot be shown again.
 
         Raises:
-            ConfigError: For a name that is taken or no name, or one to embed that is not for
-                viewing one camera.
+            ConfigError: If the name is taken or invalid, or an embed token is not for viewing
+                exactly one camera.
         """
         if embed and (role != "viewer" or cameras is None or len(set(cameras)) != 1):
             raise ConfigError(
@@ -259,11 +259,11 @@ class UsersFile:
 
     @contextmanager
     def _changing(self) -> Iterator[_Document]:
-        """Read, let the caller change, and write; one process at a time."""
+        """Read the file, let the caller change it, and write it; one process at a time."""
         with self._locked():
             document = self._read()
             yield document
-            # Without defaults: nodes of an older version refuse a key that they do not know.
+            # Without defaults: nodes of an older version reject keys they do not know.
             stored = document.model_dump(mode="json", exclude_defaults=True)
             stored["version"] = document.version
             text = json.dumps(stored, indent=1, sort_keys=True)
@@ -297,7 +297,7 @@ class UsersFile:
             reason = f"{'.'.join(map(str, first['loc']))}: {first['msg']}".lstrip(": ")
             path = shlex.quote(str(self._path))
             reason += f"; repair it, or set it aside with `mv {path} {path}.broken`"
-        # Neither the value nor the cause, which may hold a hash.
+        # Quote neither the value nor the cause: they may contain a hash.
         raise self._unusable(reason)
 
     def _unusable(self, reason: str) -> ConfigError:
@@ -324,8 +324,8 @@ def _check_free(name: str, document: _Document) -> None:
             f"name {name[:60]!r} cannot be used; accepted: "
             "1 to 40 letters, digits and . _ @ -, beginning with a letter or digit"
         )
-    # One name is one person or machine, so that notices and the audit log are unmistakable; and one
-    # that differs by its capitals only would be taken for the other.
+    # A name identifies one user or machine, so that notices and the audit log are unambiguous.
+    # Names that differ only in capitals would be confused.
     for kind, accounts in (("user", document.users), ("token", document.tokens)):
         for taken in accounts:
             if taken.casefold() == name.casefold():
@@ -338,12 +338,13 @@ def _check_cameras(cameras: list[str] | None) -> None:
     for camera in cameras or ():
         if not CAMERA_NAME.fullmatch(camera):
             raise ConfigError(
-                f"--camera {camera[:60]!r} is no camera name; accepted: letters, digits and dashes"
+                f"--camera {camera[:60]!r} is not a camera name; "
+                "accepted: letters, digits and dashes"
             )
 
 
 def _known(name: str, accounts: dict[str, Account], kind: str) -> tuple[str, Account]:
-    """Return an account and its name as it was added, however it is capitalized."""
+    """Return an account and its name as it was added, whatever the capitalization of ``name``."""
     found = _find(name, accounts, _folded(accounts))
     if found is None:
         known = ", ".join(sorted(accounts)) or "none"
@@ -352,10 +353,10 @@ def _known(name: str, accounts: dict[str, Account], kind: str) -> tuple[str, Acc
 
 
 def _folded(accounts: Mapping[str, Account]) -> dict[str, str]:
-    """Return names by what they are compared as.
+    """Return the names by their case-folded form.
 
-    Earlier releases took names that differ by their capitals only: each of those is found as it was
-    added, and in no other way.
+    Earlier releases accepted names that differ only in capitals: each of those is found by its
+    exact spelling only.
     """
     names: dict[str, list[str]] = {}
     for name in accounts:

@@ -1,4 +1,4 @@
-"""What the server tells of itself once a second, for the ``stats`` event and for Prometheus."""
+"""The server's figures, once a second, for the ``stats`` event and for Prometheus."""
 
 import time
 from collections import Counter
@@ -17,8 +17,8 @@ REFUSALS = (
     *("bad_request", "forbidden", "rate_limited", "unauthorized", "unavailable", "unknown_camera"),
     *("evicted", "expired", "flood", "malformed"),
 )
-"""Why anything may be refused; each is told to Prometheus from the start, which cannot see a rate
-in what begins to exist."""
+"""All reasons for a refusal. Prometheus gets each from the start, because it computes no rate for
+the first increase of a series that did not exist before."""
 
 
 class Statistics:
@@ -46,10 +46,10 @@ class Statistics:
         self.refused: Counter[str] = Counter()
         """Events, requests and connections refused since the start, by reason."""
         self.process: dict[str, Any] = {}
-        """The process's figures as of the last :meth:`take`."""
+        """The process's figures at the last :meth:`take`."""
 
     def _follow(self) -> None:
-        """Have figures of exactly those cameras that are there; other nodes' come and go."""
+        """Update the set of cameras; those of other nodes come and go."""
         self._cameras = {
             name: self._cameras.get(name) or CameraStats(fanout.camera.meter)
             for name, fanout in self._fanouts.items()
@@ -63,7 +63,7 @@ class Statistics:
         self.refused[reason] += 1
 
     def lag_s(self, share: float) -> float:
-        """Return how late the hub was in the last seconds, for a share of the measurements."""
+        """Return a quantile of the event-loop delay of the last seconds."""
         return self._lag.quantile(share)
 
     def take(self, connections: int) -> dict[str, Any]:
@@ -93,7 +93,7 @@ class Statistics:
         return {"at": round(time.time(), 3), "cameras": cameras, "process": self.process}
 
     def _take_rooms(self, fanout: Fanout) -> dict[str, dict[str, float]]:
-        """Return the figures since the last call of each rendition that is watched."""
+        """Return each watched rendition's figures since the last call."""
         figures = {}
         for name, room in fanout.rooms.items():
             before = self._rooms[room]

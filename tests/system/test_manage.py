@@ -114,7 +114,7 @@ def test_a_mistyped_command_is_answered_with_the_nearest(arguments: list[str], m
         ("mine:nothing", "'mine:nothing' cannot be used: there is no function 'nothing' in "),
         ("broken:f", "importing it raised ZeroDivisionError: division by zero"),
         ("blur-faces", "no cascade classifier"),
-        ('timestamp", "motion', "'motion' behind 'timestamp' would mark"),
+        ('timestamp", "motion', "'motion' after 'timestamp' would mark"),
         ("caption?text=שלום", "'שלום' in the caption 'שלום' cannot be drawn as it is read"),
     ],
 )

@@ -215,7 +215,7 @@ def test_it_is_no_package() -> None:
 
     assert "\n[project]" not in text
     assert "[build-system]" not in text
-    assert "no\npackage for `pip install`" in DOCS[0].read_text(encoding="utf-8")
+    assert "not a package for `pip install`" in DOCS[0].read_text(encoding="utf-8")
 
 
 @cache

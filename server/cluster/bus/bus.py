@@ -1,8 +1,8 @@
-"""Redis as Porthole uses it: where it is, what its keys and channels are called, and patience.
+"""Redis as Porthole uses it: its address, the names of keys and channels, and timeouts.
 
-Every green thread that talks to it has a connection of its own: redis-py's are not to be shared by
-two that wait at the same time. All methods may wait up to a second or two, so nothing on the way of
-a frame to a local viewer calls them.
+Every green thread that talks to Redis has its own connection, because two threads must not wait on
+one redis-py connection at the same time. All methods may block for a second or two, so nothing on
+the path of a frame to a local viewer calls them.
 """
 
 from collections.abc import Iterator
@@ -20,18 +20,17 @@ from server.loop import hub
 __all__ = ["BUS_ERRORS", "Bus", "Client", "Subscription", "reason_of"]
 
 Client: TypeAlias = Any
-"""A ``redis.Redis``. Its types are those of its asynchronous twin too, which checks nothing."""
+"""A ``redis.Redis``. Its type hints also cover the asynchronous client, so they check nothing."""
 
 BUS_ERRORS = (redis.RedisError, OSError)
-"""What comes of a bus that is not there, hangs, or refuses."""
+"""Raised when the bus is unreachable, hangs, or refuses a command."""
 
 ACCEPTED = "redis://[USER:PASSWORD@]HOST[:PORT][/DB], or rediss:// for TLS"
 
-# A server in the same house answers within a millisecond; one that needs this long is as good as
-# gone, and whoever waits has better things to do.
+# A server on the same network answers within a millisecond; one this slow is treated as gone.
 TIMEOUT_S = 1.0
 
-# After so many messages the hub gets a turn, so that a flood delays nobody.
+# Yield to the hub after this many messages, so that a flood does not delay other green threads.
 MESSAGES_PER_TURN = 32
 
 
@@ -39,8 +38,8 @@ class Bus:
     """One Redis server and this installation's part of it.
 
     Args:
-        url: With user and password if need be; neither is ever shown.
-        prefix: Begins every key and channel, so that installations can share a server.
+        url: May hold a user and password; neither is ever shown.
+        prefix: Starts every key and channel, so that installations can share a server.
 
     Raises:
         ConfigError: If the URL cannot be used.
@@ -57,7 +56,7 @@ class Bus:
         self._options: dict[str, Any] = options | {
             "socket_timeout": TIMEOUT_S,
             "socket_connect_timeout": TIMEOUT_S,
-            # Who calls knows better whether to try again, and when.
+            # Callers decide whether and when to retry.
             "retry": Retry(NoBackoff(), 0),
             "driver_info": None,
             "protocol": 2,
@@ -65,27 +64,27 @@ class Bus:
         }
         self.url = url
         self.place = f"{options.get('host', 'localhost')}:{options.get('port', 6379)}"
-        """Where it is, for people."""
+        """Host and port, for messages."""
 
     def name(self, *parts: str) -> str:
         """Return a key or channel of this installation."""
         return ":".join((self._prefix, *parts))
 
     def pool(self, connections: int = 1) -> redis.ConnectionPool:
-        """Return connections that are made when they are needed."""
+        """Return a pool whose connections are opened on first use."""
         return redis.ConnectionPool(
             connection_class=self._kind, max_connections=connections, **self._options
         )
 
     def client(self) -> Client:
-        """Return a client for one green thread; it has one connection, made anew after a fault."""
+        """Return a client for one green thread; its one connection is reopened after a fault."""
         return redis.Redis(connection_pool=self.pool())
 
     def check(self) -> None:
-        """Return if the server is there and lets us in.
+        """Check that the server can be reached and accepts our credentials.
 
         Raises:
-            ConfigError: In one line that says what is wrong and holds no password.
+            ConfigError: If not; one line that says what is wrong and contains no password.
         """
         client = self.client()
         try:
@@ -97,26 +96,26 @@ class Bus:
             client.connection_pool.disconnect()
 
     def refusal(self, error: BaseException) -> ConfigError:
-        """Return the error that ends a start for which the bus was needed."""
-        # Another password is not going to be right later; everything else may be.
+        """Return the error to abort a start with when the bus cannot be used."""
+        # A wrong password stays wrong; anything else may work later.
         wrong = redis.AuthenticationError, redis.exceptions.NoPermissionError
         kind = ConfigError if isinstance(error, wrong) else NotYetError
         return kind(f"--bus: redis at {self.place} {reason_of(error)}; accepted: {ACCEPTED}")
 
 
 class Subscription:
-    """One connection that hears channels. Used by one green thread; close it at the end.
+    """One connection subscribed to channels. Used by one green thread, which must close it.
 
     Args:
-        bus: The server.
-        channels: What to hear; heard from when the constructor returns.
+        bus: The Redis server.
+        channels: What to subscribe to; in effect when the constructor returns.
 
     Raises:
-        RedisError, OSError: If the bus is not there.
+        RedisError, OSError: If the bus is unavailable.
     """
 
     def __init__(self, bus: Bus, *channels: str) -> None:
-        # Of any type: half of its methods are without types.
+        # Cast to Any: half of its methods have no type hints.
         self._connection = cast(Any, bus.pool().make_connection())
         try:
             self._connection.connect()
@@ -128,38 +127,38 @@ class Subscription:
             raise
 
     def close(self) -> None:
-        """Hear no more."""
+        """Close the connection."""
         self._connection.disconnect()
 
     def messages(self) -> Iterator[tuple[str, bytes] | None]:
-        """Yield channel and data of what comes, and None for every second without.
+        """Yield the channel and data of each message, and None for every second without one.
 
-        A server that hangs says nothing, like one that has nothing to say: so in silence it is
-        asked, and must answer.
+        A server that hangs is as silent as one with nothing to send, so after a second without
+        messages it is pinged and must answer.
 
         Raises:
             RedisError, OSError: When the bus is lost.
         """
-        asked = False
-        heard = 0
+        pinged = False
+        received = 0
         while True:
             if not self._connection.can_read(timeout=TIMEOUT_S):
-                if asked:
+                if pinged:
                     raise redis.TimeoutError("no answer")
-                asked = True
+                pinged = True
                 self._connection.send_command("PING")
                 yield None
                 continue
-            asked = False
-            heard += 1
-            if heard % MESSAGES_PER_TURN == 0:
-                hub.sleep(0)  # Reading what is already there never waits, and lets nobody else run.
+            pinged = False
+            received += 1
+            if received % MESSAGES_PER_TURN == 0:
+                hub.sleep(0)  # Reading buffered data never blocks, so it would never yield either.
             message = self._read()
             if message is not None:
                 yield message
 
     def more(self) -> tuple[str, bytes] | None:
-        """Return what has already come after the last message, if there is any."""
+        """Return the next message if it has already arrived, else None."""
         while self._connection.can_read(timeout=0):
             message = self._read()
             if message is not None:
@@ -168,7 +167,7 @@ class Subscription:
 
     def _read(self) -> tuple[str, bytes] | None:
         response = self._connection.read_response()
-        # A pong, or the confirmation of a subscription, is no message.
+        # Pongs and subscription confirmations are not messages.
         if not isinstance(response, list) or len(response) != 3 or response[0] != b"message":
             return None
         _, channel, data = response
@@ -178,7 +177,7 @@ class Subscription:
 
 
 def reason_of(error: BaseException) -> str:
-    """Return what is wrong, for people. Says nothing of what Redis said, which may quote."""
+    """Return what is wrong, for people. Never quotes Redis, whose text may contain credentials."""
     if isinstance(error, redis.AuthenticationError):
         return "refuses the user or password"
     if isinstance(error, redis.exceptions.NoPermissionError):

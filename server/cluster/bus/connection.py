@@ -1,4 +1,4 @@
-"""Connections to Redis that never make the hub wait."""
+"""Connections to Redis that never block the hub."""
 
 import ipaddress
 import socket
@@ -14,11 +14,11 @@ LOOK_UP_TIMEOUT_S = 1.0
 
 
 class Names:
-    """Finds addresses by name, one native thread at a time for each name.
+    """Resolves host names, on at most one native thread per name.
 
-    The resolver blocks, for as long as half a minute when its own server is away. On the hub that
-    would stop everything; on a native thread for each connection it would take those that cameras
-    need. What was found the last time is as good as anything until there is an answer.
+    The resolver blocks, for up to half a minute when its name server is away. On the hub that would
+    stop everything; on a native thread per connection it would use up those that cameras need.
+    Until there is an answer, the last known addresses are used.
     """
 
     def __init__(self) -> None:
@@ -26,10 +26,10 @@ class Names:
         self._looking: dict[str, hub.Task] = {}
 
     def addresses_of(self, name: str) -> list[str]:
-        """Return a name's addresses, the best first; digits are one already.
+        """Return a name's addresses, the best first; an IP address is returned as it is.
 
         Raises:
-            OSError: If it was never found, and is not found within a second.
+            OSError: If it was never resolved, and is not resolved within a second.
         """
         try:
             return [str(ipaddress.ip_address(name))]
@@ -47,15 +47,15 @@ class Names:
         try:
             self._found[name] = hub.run_native(_resolve, name)
         except OSError:
-            pass  # The one found before may still be right.
+            pass  # The addresses found before may still be right.
 
 
 NAMES = Names()
-"""Of this process: connections come and go, and shall share what is known."""
+"""One per process: connections come and go, and share what was resolved."""
 
 
 class PlainConnection(Connection):
-    """Looks names up without blocking. The rest is green: ``manage.py`` has patched sockets."""
+    """Resolves names without blocking. Sockets are already green, patched by ``manage.py``."""
 
     def _connect(self) -> Any:
         name = self.host
@@ -65,10 +65,10 @@ class PlainConnection(Connection):
                 try:
                     return self._connect_to(address)
                 except OSError:
-                    pass  # Such as ::1, where the server listens on 127.0.0.1 only.
+                    pass  # For example ::1, when the server listens on 127.0.0.1 only.
             return self._connect_to(last)
         finally:
-            self.host = name  # By which TLS knows the peer.
+            self.host = name  # TLS verifies the peer by its name.
 
     def _connect_to(self, address: str) -> Any:
         self.host = address
@@ -76,7 +76,7 @@ class PlainConnection(Connection):
 
 
 class TlsConnection(SSLConnection, PlainConnection):
-    """The same over TLS."""
+    """A :class:`PlainConnection` over TLS."""
 
 
 def _resolve(name: str) -> list[str]:

@@ -1,9 +1,9 @@
-"""A frame as it travels: a small binary header, then the JPEG as it is.
+"""A frame on the bus: a small binary header, then the JPEG unchanged.
 
 ::
 
     "PF"  version  node       seq        at_unix    JPEG
-    2     1        8 bytes    uint64     float64    the rest, big endian
+    2     1        8 bytes    uint64     float64    the rest; numbers are big endian
 """
 
 import math
@@ -19,7 +19,7 @@ HEADER = struct.Struct("!2sB8sQd")
 MAGIC = b"PF"
 VERSION = 1
 
-# Larger than any camera's picture: 50 megapixels at the best quality.
+# Larger than any camera's JPEG: 50 megapixels at the best quality.
 MAX_BYTES = 32 * 1024 * 1024
 
 MAX_SEQ = 999_999_999_999_999
@@ -27,14 +27,14 @@ MAX_SEQ = 999_999_999_999_999
 
 
 class FrameMessageError(Exception):
-    """What came is no frame."""
+    """A message is not a valid frame."""
 
 
 def pack_frame(node: str, seq: int, at_unix: float, jpeg: bytes) -> bytes:
     """Return a frame as bytes.
 
     Args:
-        node: Of the camera: 16 hexadecimal digits.
+        node: Id of the camera's node, 16 hexadecimal digits.
         seq: The frame's number.
         at_unix: When it was captured, in Unix seconds.
         jpeg: The picture.
@@ -42,33 +42,33 @@ def pack_frame(node: str, seq: int, at_unix: float, jpeg: bytes) -> bytes:
     return HEADER.pack(MAGIC, VERSION, bytes.fromhex(node), seq, at_unix) + jpeg
 
 
-def peek(parcel: bytes) -> tuple[str, int, float]:
-    """Return node, number and time of a frame without looking at its picture.
+def peek(message: bytes) -> tuple[str, int, float]:
+    """Return a frame's node, sequence number and time without looking at its picture.
 
     Raises:
-        FrameMessageError: If it is none.
+        FrameMessageError: If the message is not a valid frame.
     """
-    if not HEADER.size < len(parcel) <= MAX_BYTES:
-        raise FrameMessageError(f"{len(parcel)} bytes are no frame")
-    magic, version, node, seq, at_unix = HEADER.unpack_from(parcel)
+    if not HEADER.size < len(message) <= MAX_BYTES:
+        raise FrameMessageError(f"not a frame: {len(message)} bytes")
+    magic, version, node, seq, at_unix = HEADER.unpack_from(message)
     if magic != MAGIC or version != VERSION:
-        raise FrameMessageError("no frame, or one of another version")
+        raise FrameMessageError("not a frame, or a frame of another version")
     if not 0 < seq <= MAX_SEQ or not math.isfinite(at_unix):
-        raise FrameMessageError("a frame with an impossible number or time")
+        raise FrameMessageError("a frame with an impossible sequence number or time")
     return node.hex(), seq, at_unix
 
 
-def unpack_frame(parcel: bytes) -> Frame:
-    """Return the frame, its picture checked by its markers.
+def unpack_frame(message: bytes) -> Frame:
+    """Return the frame; its JPEG markers are checked.
 
     Raises:
-        FrameMessageError: If anything about it is wrong.
+        FrameMessageError: If the message is not a valid frame.
     """
-    _, seq, at_unix = peek(parcel)
+    _, seq, at_unix = peek(message)
     try:
-        jpeg, shown = inspect_jpeg(parcel[HEADER.size :])
+        jpeg, shown = inspect_jpeg(message[HEADER.size :])
     except PictureError as error:
         raise FrameMessageError(str(error)) from None
     if not shown:
-        raise FrameMessageError("a JPEG picture that browsers do not show")
+        raise FrameMessageError("a JPEG that browsers do not show")
     return Frame(jpeg, seq, at_unix)

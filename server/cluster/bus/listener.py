@@ -1,4 +1,4 @@
-"""What a node hears: a connection for all small messages, kept up by a green thread of its own."""
+"""Receives a node's small messages, all on one connection that is reopened when it is lost."""
 
 import logging
 from collections import Counter
@@ -15,12 +15,12 @@ log = logging.getLogger(__name__)
 
 
 class Listener:
-    """Hears channels for as long as it is open, and says once when the bus is lost and back.
+    """Receives messages while it is open, and logs once when the bus is lost and when it is back.
 
     Args:
-        bus: What to hear.
-        handlers: By channel; what they raise for junk is counted and goes no further.
-        on_connected: Called whenever the channels are heard from now on.
+        bus: The Redis server.
+        handlers: One per channel; whatever they raise is counted and stops there.
+        on_connected: Called after every successful subscription.
     """
 
     def __init__(
@@ -34,16 +34,16 @@ class Listener:
         self._on_connected = on_connected
         self._task: hub.Task | None = None
         self.connected = False
-        """Whether the bus is there."""
+        """Whether the bus is connected."""
         self.junk: Counter[str] = Counter()
-        """Messages that were none, by channel."""
+        """Invalid messages, by channel."""
 
     def open(self) -> None:
-        """Begin to hear."""
+        """Start receiving."""
         self._task = hub.spawn(self._run)
 
     def close(self) -> None:
-        """Hear no more."""
+        """Stop receiving."""
         if self._task:
             self._task.kill()
 
@@ -57,24 +57,24 @@ class Listener:
                     log.warning("bus at %s is lost: it %s", self._bus.place, reason_of(error))
                 self.connected = False
             except Exception:
-                log.exception("hearing failed")
+                log.exception("the bus listener failed")
                 self.connected = False
             hub.sleep(backoff.next_s())
 
     def _receive(self, backoff: Backoff) -> None:
         subscription = Subscription(self._bus, *self._handlers)
         try:
-            log.info("bus at %s is here", self._bus.place)
+            log.info("connected to the bus at %s", self._bus.place)
             self.connected = True
             self._on_connected()
             for message in subscription.messages():
                 backoff.reset()
                 if message is not None:
-                    self._take(*message)
+                    self._handle(*message)
         finally:
             subscription.close()
 
-    def _take(self, channel: str, data: bytes) -> None:
+    def _handle(self, channel: str, data: bytes) -> None:
         handle = self._handlers.get(channel)
         if handle is None:
             return
@@ -90,5 +90,5 @@ class Listener:
 
 
 def handler_of(kind: type[Message], handle: Callable[..., None]) -> Callable[[bytes], None]:
-    """Return a handler that checks first; ``handle`` must be quick and must not wait."""
+    """Return a handler that validates a message first; ``handle`` must be quick and not block."""
     return lambda data: handle(parse_message(kind, data))

@@ -1,4 +1,4 @@
-"""What nodes say to each other besides frames: JSON, checked like anything from strangers."""
+"""The messages nodes exchange besides frames: JSON, validated like any untrusted input."""
 
 from typing import Annotated, Any, Literal, Self, TypeVar
 
@@ -26,12 +26,12 @@ __all__ = [
     "request_of",
 ]
 
-# A node with as many cameras as it may have says less than half of this.
+# More than twice what a node with the largest allowed number of cameras sends.
 MAX_BYTES = 512 * 1024
 
 NodeId = Annotated[str, Field(pattern=r"^[0-9a-f]{16}$")]
 CameraName = Annotated[str, Field(pattern=rf"^{CAMERA_NAME.pattern}$")]
-# FFmpeg calls some network sources 90,000 frames a second fast.
+# FFmpeg reports 90,000 frames a second for some network sources.
 Fps = Annotated[float, Field(gt=0, le=1e9)]
 Side = Annotated[int, Field(ge=0, le=65535)]
 Count = Annotated[int, Field(ge=0, le=2**53)]
@@ -40,17 +40,17 @@ Text = Annotated[str, Field(max_length=400)]
 
 
 class MessageError(Exception):
-    """What came is no message."""
+    """A message is not valid."""
 
 
 class Message(BaseModel):
-    """Anything a node says. Unknown keys are ignored, so that newer nodes can say more."""
+    """Anything a node sends. Unknown keys are ignored, so that newer nodes can add some."""
 
     model_config = ConfigDict(strict=True, frozen=True, allow_inf_nan=False)
 
 
 class Figures(Message):
-    """What a camera's node counts and measures of it, as in the ``stats`` event."""
+    """A camera's counters and measurements on its node, as in the ``stats`` event."""
 
     captured_fps: Measure = 0.0
     encoded_fps: Measure = 0.0
@@ -61,7 +61,7 @@ class Figures(Message):
 
 
 class Processing(Message):
-    """How one of a camera's processors does, as in STATE."""
+    """The status of one of a camera's processors, as in STATE."""
 
     name: Annotated[str, Field(min_length=1, max_length=80)]
     state: Literal["ok", "slow", "failing", "skipped", "stuck"]
@@ -71,7 +71,7 @@ class Processing(Message):
 
 
 class ControlStatus(Message):
-    """One control, as in STATE. Of a kind that only newer nodes know it is shown by nobody."""
+    """One control, as in STATE. A kind this version does not know is not shown."""
 
     name: ControlName
     title: Text
@@ -91,14 +91,14 @@ class ControlStatus(Message):
 
 
 class Chosen(Message):
-    """What an operator has set, as in STATE; None is the source's own."""
+    """What an operator has set, as in STATE; None means the source's own."""
 
     fps: Fps | None = None
     quality: Quality | None = None
 
 
 class Status(Message):
-    """STATE of the wire contract, and the figures."""
+    """A camera's STATE, as in the wire contract, and its figures."""
 
     name: CameraName
     title: Annotated[str, Field(min_length=1, max_length=80)]
@@ -125,7 +125,7 @@ class Status(Message):
 
 
 class Presence(Message):
-    """A node is here, with these cameras; or it is about to go."""
+    """A node announces its cameras, or that it is leaving."""
 
     node: NodeId
     host: Annotated[str, Field(max_length=64)]
@@ -134,7 +134,7 @@ class Presence(Message):
 
 
 class Wake(Message):
-    """Somebody has just begun to hear a camera's frames, or with None has just come."""
+    """A node has just subscribed to a camera's frames, or, with None, has just joined the bus."""
 
     camera: CameraName | None = None
     rendition: Annotated[str, Field(max_length=40)] = "full"
@@ -188,7 +188,7 @@ class Request(Message):
 
 
 class Reply(Message):
-    """What came of a request."""
+    """The result of a request."""
 
     id: Annotated[str, Field(min_length=1, max_length=40)]
     node: NodeId
@@ -198,7 +198,7 @@ class Reply(Message):
 
 
 class Notice(Message):
-    """Something happened to a camera, for people."""
+    """An event of a camera, as text for people."""
 
     node: NodeId
     level: Literal["info", "warning", "error"]
@@ -216,14 +216,14 @@ M = TypeVar("M", bound=Message)
 
 
 def parse_message(kind: type[M], data: bytes) -> M:
-    """Return a message.
+    """Return the message.
 
     Raises:
-        MessageError: If it is none of this kind.
+        MessageError: If the data is not a valid message of this kind.
     """
     if len(data) > MAX_BYTES:
-        raise MessageError(f"{len(data)} bytes are too many")
+        raise MessageError(f"too long: {len(data)} bytes")
     try:
         return kind.model_validate_json(data)
     except (ValidationError, RecursionError):
-        raise MessageError(f"no {kind.__name__.lower()}") from None
+        raise MessageError(f"not a valid {kind.__name__.lower()}") from None

@@ -1,4 +1,4 @@
-"""The numbers of a remote camera's frames, as this node gives them on."""
+"""Sequence numbers for a remote camera's frames on this node."""
 
 import time
 
@@ -7,22 +7,22 @@ from server.cluster.bus.frame_message import MAX_SEQ
 __all__ = ["MAX_AHEAD_S", "SEQ_PER_S", "Numbering", "largest_seq"]
 
 SEQ_PER_S = 1000
-"""A camera's numbers go on from the clock, in ms, so that they grow over restarts: no camera
-delivers a thousand frames a second."""
+"""A shared camera's numbers start from the clock in ms, so that they keep growing over restarts:
+no camera delivers a thousand frames a second."""
 
 MAX_AHEAD_S = 24 * 3600.0
-"""How far a number may be beyond our clock, in seconds; no two clocks of machines agree."""
+"""How far a number may be ahead of our clock, in seconds; the clocks of two machines differ."""
 
 
 def largest_seq() -> int:
-    """Return the largest number that a frame can honestly have by now."""
+    """Return the largest number that a genuine frame can have by now."""
     return min(round((time.time() + MAX_AHEAD_S) * SEQ_PER_S), MAX_SEQ)
 
 
 class Numbering:
-    """Gives numbers that never go back, also when those of the camera's node do.
+    """Maps a node's numbers to numbers that never go back, even when the node's do.
 
-    One for all renditions of a camera, because viewers move between them.
+    All renditions of a camera share one, because viewers move between renditions.
     """
 
     def __init__(self) -> None:
@@ -30,15 +30,15 @@ class Numbering:
         self._highest = 0
 
     def number(self, seq: int) -> int:
-        """Return what a frame is numbered here; does not give it out yet."""
+        """Return a frame's number on this node, without using it yet."""
         return seq + self._shift
 
-    def give(self, seq: int) -> int:
-        """Return what a frame is numbered here, which is given out with this."""
+    def assign(self, seq: int) -> int:
+        """Return a frame's number on this node, and record it as used."""
         number = seq + self._shift
         self._highest = max(self._highest, number)
         return number
 
-    def begin_anew(self, seq: int) -> None:
-        """Have the frame ``seq`` follow the highest number that was given out."""
+    def restart(self, seq: int) -> None:
+        """Number the frame ``seq`` one above the highest number used so far."""
         self._shift = self._highest + 1 - seq

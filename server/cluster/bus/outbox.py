@@ -1,4 +1,4 @@
-"""What a node says: small messages, sent one after the other by a green thread of its own."""
+"""Sends a node's small messages in order, from one green thread."""
 
 import logging
 import time
@@ -14,73 +14,73 @@ __all__ = ["Outbox"]
 
 log = logging.getLogger(__name__)
 
-# Full, the oldest makes room, and is counted: while the bus is away nothing may grow.
+# When full, the oldest message is dropped and counted, so that nothing grows while the bus is away.
 MAX_PENDING = 256
 
-# What could not be said in this time is no longer true, or nobody waits for it any more.
-FRESH_S = 1.5
+# An older message is dropped: it is no longer true, or nobody waits for it any more.
+MAX_AGE_S = 1.5
 
-FAREWELL_S = 0.5
+CLOSE_TIMEOUT_S = 0.5
 
 
 class Outbox:
-    """Sends messages in order, drops what has grown old, and never makes anyone wait.
+    """Sends messages in order, drops those that are too old, and never blocks the sender.
 
     Args:
-        bus: Where to send.
+        bus: The Redis server.
         clock: Monotonic seconds.
     """
 
     def __init__(self, bus: Bus, clock: Callable[[], float] = time.monotonic) -> None:
         self._bus = bus
         self._clock = clock
-        self._waiting: deque[tuple[float, str, bytes]] = deque()
+        self._pending: deque[tuple[float, str, bytes]] = deque()
         self._arrived = hub.Signal()
         self._task: hub.Task | None = None
         self._closing = False
         self.dropped = 0
-        """How many messages were never sent."""
+        """The number of messages that were never sent."""
 
     def open(self) -> None:
-        """Begin to send."""
+        """Start sending."""
         self._task = hub.spawn(self._run)
 
     def close(self) -> None:
-        """Send what waits, if that can be done at once, and end."""
+        """Send what is pending, if that takes no more than a moment, and stop."""
         self._closing = True
         self._arrived.set()
-        if self._task and not self._task.join(FAREWELL_S):
+        if self._task and not self._task.join(CLOSE_TIMEOUT_S):
             self._task.kill()
 
     def send(self, channel: str, message: Message) -> None:
-        """Have a message sent; returns at once."""
-        if len(self._waiting) >= MAX_PENDING:
-            self._waiting.popleft()
+        """Queue a message; returns at once."""
+        if len(self._pending) >= MAX_PENDING:
+            self._pending.popleft()
             self.dropped += 1
         data = message.model_dump_json(exclude_none=False).encode()
-        self._waiting.append((self._clock(), channel, data))
+        self._pending.append((self._clock(), channel, data))
         self._arrived.set()
 
     def _run(self) -> None:
         client = self._bus.client()
         backoff = Backoff()
         while True:
-            if not self._waiting:
+            if not self._pending:
                 if self._closing:
                     return
                 self._arrived.wait()
                 continue
-            since, channel, data = self._waiting.popleft()
-            if self._clock() - since > FRESH_S:
+            since, channel, data = self._pending.popleft()
+            if self._clock() - since > MAX_AGE_S:
                 self.dropped += 1
                 continue
             try:
                 client.publish(channel, data)
                 backoff.reset()
             except BUS_ERRORS as error:
-                # Whether it was heard is not known; said twice would be worse for a request.
+                # It may have arrived all the same. Do not retry: a command must not run twice.
                 self.dropped += 1
-                log.debug("not said: %s", type(error).__name__)
+                log.debug("message dropped: %s", type(error).__name__)
                 if self._closing:
                     return
                 hub.sleep(backoff.next_s())

@@ -1,4 +1,4 @@
-"""The cameras of other nodes, as they come and go."""
+"""The cameras of other nodes, added and removed as nodes come and go."""
 
 import logging
 import time
@@ -15,30 +15,33 @@ __all__ = ["Directory"]
 
 log = logging.getLogger(__name__)
 
-# Nothing heard of a camera for so long, which is three times as long as its node keeps silent: its
-# node has died, hangs, or is cut off.
+# Nodes announce their cameras every 0.7 s. After three missed announcements the node has died,
+# hangs, or is cut off.
 SILENT_S = 2.1
 
-# A camera that stays away so long leaves the list.
+# A camera that has been away this long is removed from the list.
 FORGET_S = 600.0
 
 WATCH_PERIOD_S = 0.2
 
-# More than these are no cameras but somebody who makes names up.
+# No installation has more; beyond this somebody is inventing names.
 MAX_CAMERAS = 256
 
 
 class Directory:
-    """Makes a camera of everything other nodes say they have, and keeps it true.
+    """Keeps a :class:`RemoteCamera` for every camera that other nodes announce.
 
     Args:
+        bus: The Redis server.
         node: This node's id.
-        local: Names of this process's own cameras, which others cannot take.
-        make: Makes the camera.
-        bus_is_here: Whether anything can be heard at all.
-        on_arrival: Called with a camera that is new.
-        on_departure: Called with one that has left the list.
-        on_notice: Tells this node's dashboards: level, message, camera, and who did it.
+        local: Names of this process's own cameras, which other nodes cannot take.
+        outbox: Sends messages to other nodes.
+        requests: Sends requests to other nodes.
+        bus_is_here: Returns whether the bus is connected.
+        on_arrival: Called with a new camera.
+        on_departure: Called with a camera that was removed from the list.
+        on_change: Called with a camera when something people see has changed.
+        on_notice: Shows a notice on this node's dashboards: level, message, camera, and who did it.
     """
 
     def __init__(
@@ -70,24 +73,24 @@ class Directory:
         """How often a camera was skipped because there are too many or its name is ours."""
 
     def open(self) -> None:
-        """Begin to notice who has gone."""
+        """Start watching for nodes that fall silent."""
         self._task = hub.spawn(self._watch)
 
     def close(self) -> None:
-        """Let all cameras go."""
+        """Close all cameras."""
         if self._task:
             self._task.kill()
         for camera in self._cameras.values():
             camera.close()
 
     def on_presence(self, presence: Presence) -> None:
-        """Take what a node says of its cameras."""
+        """Update the cameras that a node announces."""
         if presence.node == self._node:
             return
         for status in presence.cameras:
             camera = self._cameras.get(status.name)
             if camera is not None and camera.is_other_than(status, presence.node):
-                self._forget(camera)
+                self._remove(camera)
                 camera = None
             if status.name in self._local or (camera is None and self._is_full):
                 self.refused += 1
@@ -123,7 +126,7 @@ class Directory:
             camera.receive(status, presence.node, presence.host)
 
     def on_notice(self, notice: Notice) -> None:
-        """Tell this node's dashboards what happened to a camera of another."""
+        """Show another node's notice on this node's dashboards."""
         camera = self._cameras.get(notice.camera)
         if camera is not None and camera.owner_id == notice.node:
             self._on_notice(notice.level, notice.message, notice.camera, notice.who)
@@ -138,15 +141,15 @@ class Directory:
             now = time.monotonic()
             for camera in list(self._cameras.values()):
                 if camera.away is not None and not self._bus_is_here():
-                    camera.heard_at = now  # Nothing can be heard, which says nothing of its node.
+                    camera.heard_at = now  # Without the bus, silence says nothing about the node.
                     continue
                 silent_s = now - camera.heard_at
                 if silent_s > FORGET_S:
-                    self._forget(camera)
+                    self._remove(camera)
                 elif silent_s > SILENT_S:
                     self._lose(camera, self._why_silent(camera))
 
-    def _forget(self, camera: RemoteCamera) -> None:
+    def _remove(self, camera: RemoteCamera) -> None:
         del self._cameras[camera.name]
         camera.close()
         self._on_departure(camera)

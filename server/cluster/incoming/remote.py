@@ -26,15 +26,15 @@ OPEN_STATES = ("live", "stalled")
 
 
 class RemoteCamera:
-    """What a camera's node says of it, and its frames while somebody here watches.
+    """A camera as its node announces it, with its frames while somebody here watches.
 
     Args:
         status: The first that was heard of it.
         owner_id: The node that has it.
         host: The name of that node's machine.
         bus: Where frames come from.
-        outbox: Where to say that they are wanted.
-        requests: Asks the owner.
+        outbox: Tells the node that frames are wanted.
+        requests: Sends commands to the owner.
         on_change: Called whenever something people see has changed.
     """
 
@@ -55,11 +55,11 @@ class RemoteCamera:
         self.owner_id = owner_id
         self.host = host
         self.heard_at = time.monotonic()
-        """When its node last said anything of it, in monotonic seconds."""
+        """When its node last announced it, in monotonic seconds."""
         self.away: str | None = None
-        """Why nothing is heard of it; None while something is."""
+        """Why it is unavailable; None while its node announces it."""
         self.said_goodbye = False
-        """Whether its node has gone on purpose."""
+        """Whether its node was shut down on purpose."""
         self._status = status
         self._away_since_unix = 0.0
         self._viewers = 0
@@ -84,7 +84,7 @@ class RemoteCamera:
             for rendition, slot in self._slots.items()
         }
 
-    # What others may ask and set.
+    # What other parts of this node read and set.
 
     @property
     def owner(self) -> "RemoteCamera":
@@ -93,7 +93,7 @@ class RemoteCamera:
 
     @property
     def state(self) -> State:
-        """Its state as last heard."""
+        """Its last known state."""
         return "retrying" if self.away is not None else self._status.state
 
     @property
@@ -103,7 +103,7 @@ class RemoteCamera:
 
     @property
     def rate(self) -> float:
-        """Frames a second that it delivers at most, as far as is known."""
+        """The highest frame rate it delivers, as far as is known."""
         return self._status.fps or self._status.source_fps or 30.0
 
     @property
@@ -113,16 +113,16 @@ class RemoteCamera:
 
     @property
     def width(self) -> int:
-        """The width of its pictures in pixels; 0 while unknown."""
+        """The width of its pictures in pixels; 0 if unknown."""
         return self._status.width
 
     def slot_of(self, rendition: Rendition) -> Slot:
-        """Return where the frames of a rendition come in."""
+        """Return the slot that receives a rendition's frames."""
         return self._slots[rendition]
 
     @property
     def figures(self) -> Mapping[str, Any]:
-        """What its node counts and measures."""
+        """Its node's counters and measurements."""
         return self._figures
 
     def describe(self) -> dict[str, Any]:
@@ -138,13 +138,13 @@ class RemoteCamera:
         }
 
     def set_viewers(self, viewers: int) -> None:
-        """Say how many watch here."""
+        """Set how many viewers watch on this node."""
         if viewers != self._viewers:
             self._viewers = viewers
             self._on_change(self)
 
     def set_renditions(self, renditions: Collection[Rendition]) -> None:
-        """Say which renditions are watched here: their frames come, and no others."""
+        """Set which renditions are watched on this node; only their frames are received."""
         for rendition, subscriber in self._subscribers.items():
             if rendition in renditions:
                 subscriber.open()
@@ -152,7 +152,7 @@ class RemoteCamera:
                 self._slots[rendition].clear()
 
     def request_frame(self) -> None:
-        """Ask its node for the very next picture of its source."""
+        """Ask its node for the source's next picture."""
         for rendition, subscriber in self._subscribers.items():
             if subscriber.is_open:
                 self._wake(rendition.name)
@@ -181,7 +181,7 @@ class RemoteCamera:
         return may_say_so and ladder_of(tuple(status.widths)) != self.ladder
 
     def lose(self, reason: str) -> None:
-        """Note that nothing is heard of it any more, and why."""
+        """Mark it as unavailable, and why."""
         if self.away == reason:
             return
         if self.away is None:
@@ -191,15 +191,15 @@ class RemoteCamera:
         self._on_change(self)
 
     def close(self) -> None:
-        """Hear no more frames."""
+        """Stop receiving frames."""
         for subscriber in self._subscribers.values():
             subscriber.close()
 
     def _take(self, status: Status, changed: bool = False) -> None:
         if status.figures is not None:
             self._figures = status.figures.model_dump()
-            # /metrics reads meters. What its node has counted since its start only grows until the
-            # node is started anew, which Prometheus knows how to take.
+            # /metrics reads meters. The node's counters only grow until the node restarts, and
+            # Prometheus handles counter resets.
             self.meter.captured = status.figures.captured
             self.meter.encoded = status.figures.encoded
             self.meter.lost = status.figures.lost

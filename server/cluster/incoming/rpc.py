@@ -21,7 +21,7 @@ class Requests:
     """Sends commands to nodes and waits for their answers.
 
     Args:
-        bus: For the names of channels.
+        bus: Names the channels.
         node: This node's id.
         outbox: Sends the requests.
     """

@@ -1,4 +1,4 @@
-"""One remote camera's frames on their way in, while somebody here watches."""
+"""Receives the frames of one rendition of a remote camera while somebody here watches."""
 
 import logging
 import time
@@ -17,29 +17,29 @@ __all__ = ["Subscriber"]
 
 log = logging.getLogger(__name__)
 
-# Redis does not skip for a receiver on a thin line: what it has not taken waits there. When frames
-# come so much later than they once did, the connection is made anew, and what waits is forgotten.
+# Redis queues frames for a slow receiver instead of skipping them. When frames arrive this much
+# later than the fastest did, the connection is reopened, which discards the queue.
 BEHIND_S = 1.0
 
-# When every frame of the camera's node is older than one before for so long, that one was false, or
-# the node's numbers were lost: older ones count from then on.
-ANEW_AFTER_S = 2.0
+# When every frame has had a number below the last one for this long, the last one was false, or
+# the node has lost its numbers: numbering restarts from the lower ones.
+RESTART_AFTER_S = 2.0
 
-# So many are skipped at once, and then the hub gets a turn.
-MAX_PER_MESSAGE = 32
+# Skip at most this many frames at once, then yield to the hub.
+MAX_BATCH = 32
 
 
 class Subscriber:
-    """Hears one camera's channel on a connection of its own; one, however many watch.
+    """Receives one channel on a connection of its own, one for any number of viewers.
 
     Args:
         bus: Where frames come from.
-        channel: Of the camera and rendition.
-        accepts: Returns whether a node may send frames of it.
+        channel: The channel of the camera and rendition.
+        accepts: Returns whether a node may send frames of this camera.
         put: Called with every frame that is newer than those before.
-        on_connected: Called whenever the channel is heard from now on.
-        drops: Where frames are counted that were not put.
-        numbering: Of the camera.
+        on_connected: Called after every successful subscription.
+        drops: Counts the frames that were not put, by reason.
+        numbering: The camera's.
     """
 
     def __init__(
@@ -60,25 +60,25 @@ class Subscriber:
         self._drops = drops
         self._numbering = numbering
         self._last_seq = 0
-        self._older_since: float | None = None  # Monotonic seconds; None while newer ones come.
+        self._older_since: float | None = None  # Monotonic seconds; None while numbers grow.
         self._task: hub.Task | None = None
 
     @property
     def is_open(self) -> bool:
-        """Whether the channel is heard."""
+        """Whether it receives."""
         return self._task is not None
 
     def open(self) -> None:
-        """Begin to hear; does nothing if it already does."""
+        """Start receiving, if it does not already."""
         if self._task is None:
             self._older_since = None
             self._task = hub.spawn(self._run)
 
     def close(self) -> bool:
-        """Hear no more; return whether it did."""
+        """Stop receiving; return whether it was."""
         task, self._task = self._task, None
         if task is not None:
-            # From a green thread of its own: who calls may be a callback, which must not switch.
+            # In another green thread: the caller may be a hub callback, which must not switch.
             hub.spawn(task.kill)
         return task is not None
 
@@ -94,7 +94,7 @@ class Subscriber:
             hub.sleep(backoff.next_s())
 
     def _receive(self, backoff: Backoff) -> None:
-        """Hear until the bus is lost, or so much waits that it is better to begin anew."""
+        """Receive until the bus is lost, or so much is queued that reconnecting is better."""
         subscription = Subscription(self._bus, self._channel)
         try:
             self._on_connected()
@@ -102,20 +102,20 @@ class Subscriber:
             for message in subscription.messages():
                 backoff.reset()
                 newest: bytes | None = None
-                most = MAX_PER_MESSAGE
+                remaining = MAX_BATCH
                 while message is not None:
-                    most -= 1
-                    if self._is_news(message[1]):
+                    remaining -= 1
+                    if self._is_newer(message[1]):
                         if newest is not None:
                             self._drops["replaced"] += 1
                         newest = message[1]
-                    message = subscription.more() if most else None
+                    message = subscription.more() if remaining else None
                 if newest is None:
                     continue
-                late_s = self._take(newest)
+                late_s = self._put_frame(newest)
                 if late_s is None:
                     continue
-                # Held against the least so far, because no two clocks agree.
+                # Compared with the smallest delay so far, because the two clocks may differ.
                 least_s = min(least_s, late_s)
                 if late_s - least_s > BEHIND_S:
                     self._drops["behind"] += 1
@@ -123,45 +123,45 @@ class Subscriber:
         finally:
             subscription.close()
 
-    def _is_news(self, parcel: bytes) -> bool:
-        """Return whether this is a newer frame; a bad message must not hide a good one."""
+    def _is_newer(self, message: bytes) -> bool:
+        """Return whether this is a newer frame; invalid messages must not displace valid ones."""
         try:
-            node, seq, _ = peek(parcel)
+            node, seq, _ = peek(message)
             if not self._accepts(node):
-                raise FrameMessageError("a frame of a node that does not have this camera")
+                raise FrameMessageError("a frame from a node that does not have this camera")
             if seq > largest_seq():
-                raise FrameMessageError(f"a frame's number, {seq}, is far beyond the clock")
+                raise FrameMessageError(f"sequence number {seq} is far ahead of the clock")
         except FrameMessageError as error:
-            self._refuse(error)
+            self._reject(error)
             return False
         if seq == self._last_seq:
-            return False  # Repeated, for somebody else.
+            return False  # Repeated for another subscriber.
         if self._follows(seq):
             self._older_since = None
             return True
         now = time.monotonic()
         if self._older_since is None:
             self._older_since = now
-        return now - self._older_since > ANEW_AFTER_S
+        return now - self._older_since > RESTART_AFTER_S
 
     def _follows(self, seq: int) -> bool:
         return seq > self._last_seq and self._numbering.number(seq) <= largest_seq()
 
-    def _take(self, parcel: bytes) -> float | None:
-        """Put a frame if it can be shown; return how old it is by our clock, in seconds."""
+    def _put_frame(self, message: bytes) -> float | None:
+        """Put a frame if it can be shown; return its age by our clock, in seconds."""
         try:
-            frame = unpack_frame(parcel)
+            frame = unpack_frame(message)
         except FrameMessageError as error:
-            self._refuse(error)
+            self._reject(error)
             return None
         if not self._follows(frame.seq):
-            log.warning("channel=%s numbers begin anew: all were older for 2 s", self._channel)
-            self._numbering.begin_anew(frame.seq)
+            log.warning("channel=%s numbering restarts: all were lower for 2 s", self._channel)
+            self._numbering.restart(frame.seq)
         self._last_seq, self._older_since = frame.seq, None
-        if self._task is not None:  # Or it was closed a moment ago, and nobody is there.
-            self._put(replace(frame, seq=self._numbering.give(frame.seq)))
+        if self._task is not None:  # It may have been closed a moment ago.
+            self._put(replace(frame, seq=self._numbering.assign(frame.seq)))
         return time.time() - frame.at_unix
 
-    def _refuse(self, error: FrameMessageError) -> None:
+    def _reject(self, error: FrameMessageError) -> None:
         self._drops["junk"] += 1
         log.debug("channel=%s junk: %s", self._channel, error)

@@ -1,4 +1,4 @@
-"""Which node owns which camera: one claim a name, which dies with its node."""
+"""Which node owns which camera: one claim per name, which expires when its node dies."""
 
 import time
 from collections.abc import Mapping
@@ -12,20 +12,20 @@ from server.loop import hub
 __all__ = ["RENEW_S", "Claims"]
 
 RENEW_S = 0.7
-"""How often claims are renewed and presence is told."""
+"""How often claims are renewed and cameras are announced."""
 
-# A claim outlives two renewals that were lost.
+# A claim survives two lost renewals.
 LIFETIME_S = 2.1
 
-# How long a start waits for the claims of an earlier life that was killed.
-PATIENCE_S = LIFETIME_S + 0.6
-PATIENCE_STEP_S = 0.2
+# How long a start waits for the claims of a previous process that was killed.
+CLAIM_TIMEOUT_S = LIFETIME_S + 0.6
+RETRY_PERIOD_S = 0.2
 
-# The newest number of a camera is remembered for so long after its node has gone.
+# How long a camera's last sequence number is kept after its node has gone.
 SEQ_LIFETIME_S = 30 * 24 * 3600
 
-# Takes each claim that is free or ours, and keeps each camera's newest number beside it. Answers
-# for each with 1 and the number, or with 0 and the one who has it.
+# Takes each claim that is free or ours, and stores the camera's last sequence number beside it.
+# Returns for each claim 1 and that number, or 0 and the holder.
 TAKE = """
 local answers = {}
 local count = #KEYS / 2
@@ -44,7 +44,7 @@ end
 return answers
 """
 
-GIVE_BACK = """
+RELEASE = """
 for i = 1, #KEYS do
     if redis.call('GET', KEYS[i]) == ARGV[1] then redis.call('DEL', KEYS[i]) end
 end
@@ -52,13 +52,13 @@ end
 
 
 class Claims:
-    """This node's claims. Every method may wait for the bus.
+    """This node's claims. Every method may block on the bus.
 
     Args:
-        bus: Where they are.
+        bus: Where the claims are.
         node: This node's id.
         host: The name of its machine, for people.
-        names: Of its cameras.
+        names: The names of its cameras.
     """
 
     def __init__(self, bus: Bus, node: str, host: str, names: tuple[str, ...]) -> None:
@@ -68,15 +68,15 @@ class Claims:
         self._keys = [bus.name("claim", name) for name in names]
         self._keys += [bus.name("seq", name) for name in names]
         self.refused: dict[str, str] = {}
-        """Who has what is not ours, by camera."""
+        """The hosts that hold claims we want, by camera."""
 
     def take_all(self) -> dict[str, int]:
-        """Take every claim; return the newest number that each camera is known to have reached.
+        """Take every claim; return the last known sequence number of each camera.
 
         Raises:
-            ConfigError: If another node has one and is alive, or the bus is not there.
+            ConfigError: If a living node holds one of them, or the bus is unavailable.
         """
-        deadline = time.monotonic() + PATIENCE_S
+        deadline = time.monotonic() + CLAIM_TIMEOUT_S
         client = self._bus.client()
         try:
             while True:
@@ -85,8 +85,8 @@ class Claims:
                     return reached
                 if time.monotonic() > deadline:
                     break
-                hub.sleep(PATIENCE_STEP_S)
-            self.give_back(client)
+                hub.sleep(RETRY_PERIOD_S)
+            self.release(client)
         except BUS_ERRORS as error:
             raise self._bus.refusal(error) from None
         finally:
@@ -98,11 +98,11 @@ class Claims:
         )
 
     def renew(self, client: Client, seqs: Mapping[str, int]) -> dict[str, int]:
-        """Take or keep the claims; return the newest known number of each camera that is ours.
+        """Take or keep the claims; return the last known sequence number of each camera we hold.
 
         Args:
-            client: Of the calling green thread.
-            seqs: The newest number of each camera now, if there is one.
+            client: The calling green thread's.
+            seqs: Each camera's current sequence number, if it has one.
         """
         if not self._names:
             return {}
@@ -119,15 +119,15 @@ class Claims:
         self.refused = refused
         return reached
 
-    def give_back(self, client: Client) -> None:
-        """Let others have the names at once."""
+    def release(self, client: Client) -> None:
+        """Release the claims, so that other nodes can take the names at once."""
         if self._names:
             count = len(self._names)
-            client.eval(GIVE_BACK, count, *self._keys[:count], self._holder)
+            client.eval(RELEASE, count, *self._keys[:count], self._holder)
 
 
 def _number(text: bytes) -> int:
-    """Return a kept number; 0 for anything that cannot be one."""
+    """Return a stored sequence number; 0 if it is not valid."""
     return int(text) if text.isdigit() and int(text) <= largest_seq() else 0
 
 

@@ -1,4 +1,4 @@
-"""This node's own cameras, for others: claims, demand, frames, states, and what others ask."""
+"""Shares this node's cameras: claims, demand, frames, states, and requests from other nodes."""
 
 import logging
 import time
@@ -23,26 +23,26 @@ __all__ = ["Execute", "Exporter", "Note"]
 log = logging.getLogger(__name__)
 
 Note = Callable[..., None]
-"""Writes down who did what, from where, with what result, and more by name."""
+"""Logs who did what, from where, with what result, and further fields by name."""
 
 Execute = Callable[[str, CameraCommand], None]
 """Carries out an operator's command: who, and what. Raises RequestError."""
 
-# How often it is asked who hears frames, besides whenever somebody says so.
+# How often Redis is asked which channels have subscribers, besides after every wake message.
 DEMAND_PERIOD_S = 0.15
 
-# Nobody can be heard of for so long: then nobody is served.
-DEAF_S = 1.0
+# When demand has been unknown for this long, publishing stops.
+MAX_OUTAGE_S = 1.0
 
-# States that follow each other within this time are told at once.
-TELL_PERIOD_S = 0.05
+# State changes within this time are announced together.
+ANNOUNCE_PERIOD_S = 0.05
 
 STATS_PERIOD_S = 1.0
 
-# Cameras in one message.
+# Cameras per message.
 MAX_PER_MESSAGE = 32
 
-# Requests carried out at the same time; each may wait for a device to be released.
+# Requests executed at the same time; each may wait for a device to be released.
 MAX_REQUESTS = 32
 
 
@@ -50,10 +50,10 @@ class Exporter:
     """Shares cameras with every node on the bus.
 
     Args:
-        bus: The server.
+        bus: The Redis server.
         node: This node's id.
         host: The name of its machine, for people.
-        cameras: By name; this process's own.
+        cameras: This process's own, by name.
         rooms: Their fanouts, by name.
         outbox: Where to say what.
         execute: Carries out the commands of operators on other nodes.
@@ -97,13 +97,13 @@ class Exporter:
         self._stats = {name: CameraStats(camera.meter) for name, camera in cameras.items()}
         self._figures: dict[str, Figures] = {}
         self._changed: set[str] = set()
-        self._tell_now = hub.Signal()
-        self._look_now = hub.Signal()
+        self._announce_now = hub.Signal()
+        self._demand_now = hub.Signal()
         self._requests = 0
         self._tasks: list[hub.Task] = []
 
     def claim(self) -> None:
-        """Take the names of all cameras, and have their numbers go on where they ended.
+        """Claim the names of all cameras, and continue their sequence numbers.
 
         Raises:
             ConfigError: If another node has one of them.
@@ -111,39 +111,40 @@ class Exporter:
         reached = self._claims.take_all()
         for name, camera in self._cameras.items():
             clock = round(time.time() * SEQ_PER_S)
-            # What Redis remembers helps against clocks set back.
+            # The number kept in Redis covers a clock that was set back.
             camera.continue_from(max(clock, reached[name] + SEQ_PER_S))
 
     def open(self) -> None:
-        """Begin to share."""
+        """Start sharing."""
         if self._cameras:
-            self._tasks = [hub.spawn(self._keep), hub.spawn(self._tell), hub.spawn(self._measure)]
+            loops = (self._maintain, self._announce_changes, self._measure)
+            self._tasks = [hub.spawn(loop) for loop in loops]
 
     def close(self) -> None:
-        """Say goodbye and give the names back; ``outbox`` is closed after this."""
+        """Announce that this node is leaving and release the names; close ``outbox`` after this."""
         for task in self._tasks:
             task.kill()
         for publisher in self._publishers.values():
             publisher.want(False)
         if self._cameras:
-            self._say(list(self._ours()), leaving=True)
+            self._announce(list(self._ours()), leaving=True)
             client = self._bus.client()
             try:
-                self._claims.give_back(client)
+                self._claims.release(client)
             except BUS_ERRORS:
-                pass  # They end by themselves.
+                pass  # The claims expire by themselves.
             finally:
                 client.connection_pool.disconnect()
 
-    # What others say.
+    # Messages from other nodes.
 
     def on_wake(self, wake: Wake) -> None:
-        """Somebody has come, or has begun to hear a camera."""
+        """Announce all cameras to a new node, or start serving a new subscriber of one."""
         if wake.camera is None:
             self._changed.update(self._cameras)
-            self._tell_now.set()
+            self._announce_now.set()
         elif wake.camera in self._cameras:
-            self._look_now.set()
+            self._demand_now.set()
             self._cameras[wake.camera].request_frame()
             publisher = self._publishers.get((wake.camera, wake.rendition))
             if publisher is not None:
@@ -183,15 +184,15 @@ class Exporter:
         )
         self._outbox.send(self._bus.name("reply", request.node), reply)
 
-    # What others are told.
+    # Messages to other nodes.
 
     def on_change(self, camera: str) -> None:
         """Publish a camera's STATE."""
         self._changed.add(camera)
-        self._tell_now.set()
+        self._announce_now.set()
 
     def notify(self, level: str, message: str, camera: str, who: str | None = None) -> None:
-        """Tell dashboards on other nodes what happened to a camera."""
+        """Send a notice about a camera to the dashboards of other nodes."""
         if camera in self._ours():
             notice: Any = {"level": level, "message": message[:400], "camera": camera}
             notice["who"] = who[:80] if who else None
@@ -210,8 +211,8 @@ class Exporter:
         widths = [rendition.width for rendition in self._cameras[name].ladder if rendition.width]
         return Status(**state, widths=widths, figures=self._figures.get(name))
 
-    def _say(self, names: list[str], leaving: bool = False) -> None:
-        # In parts: all controls of all cameras at once would be more than a message may be.
+    def _announce(self, names: list[str], leaving: bool = False) -> None:
+        # Split up: the controls of all cameras would exceed the size limit of one message.
         for at in range(0, max(1, len(names)), MAX_PER_MESSAGE):
             presence = Presence(
                 node=self._node,
@@ -221,21 +222,21 @@ class Exporter:
             )
             self._outbox.send(self._bus.name("presence"), presence)
 
-    def _tell(self) -> None:
-        """Say what has changed soon, and everything as often as claims are renewed."""
-        everything_at = 0.0
+    def _announce_changes(self) -> None:
+        """Announce changed cameras soon, and all of them as often as claims are renewed."""
+        all_at = 0.0
         while True:
-            self._tell_now.wait(max(0.0, everything_at - time.monotonic()))
+            self._announce_now.wait(max(0.0, all_at - time.monotonic()))
             ours = self._ours()
-            if time.monotonic() >= everything_at:
-                everything_at = time.monotonic() + RENEW_S
+            if time.monotonic() >= all_at:
+                all_at = time.monotonic() + RENEW_S
                 self._changed = set(ours)
             changed, self._changed = self._changed, set()
             try:
-                self._say([name for name in ours if name in changed])
+                self._announce([name for name in ours if name in changed])
             except Exception:
-                log.exception("a camera's state cannot be told")
-            hub.sleep(TELL_PERIOD_S)
+                log.exception("cannot announce a camera's state")
+            hub.sleep(ANNOUNCE_PERIOD_S)
 
     def _measure(self) -> None:
         while True:
@@ -244,31 +245,32 @@ class Exporter:
                 taken = stats.take()
                 self._figures[name] = Figures(**{key: taken[key] for key in Figures.model_fields})
 
-    # Claims and demand, on one connection.
+    # Claims and demand share one connection.
 
-    def _keep(self) -> None:
+    def _maintain(self) -> None:
+        """Renew the claims, and publish the renditions that have subscribers."""
         client = self._bus.client()
         backoff = Backoff()
-        renew_at = heard_at = 0.0
+        renew_at = known_at = 0.0
         try:
             while True:
                 try:
                     if time.monotonic() >= renew_at:
                         renew_at = time.monotonic() + RENEW_S
                         self._renew(client)
-                    self._look(client)
-                    heard_at = time.monotonic()
+                    self._update_demand(client)
+                    known_at = time.monotonic()
                     backoff.reset()
-                    self._look_now.wait(DEMAND_PERIOD_S)
+                    self._demand_now.wait(DEMAND_PERIOD_S)
                 except BUS_ERRORS as error:
-                    log.debug("no demand known: %s", type(error).__name__)
+                    log.debug("demand unknown: %s", type(error).__name__)
                     renew_at = 0.0
-                    if time.monotonic() - heard_at > DEAF_S:
+                    if time.monotonic() - known_at > MAX_OUTAGE_S:
                         for publisher in self._publishers.values():
                             publisher.want(False)
                     hub.sleep(backoff.next_s())
                 except Exception:
-                    log.exception("claims and demand")
+                    log.exception("cannot update claims and demand")
                     hub.sleep(1)
         finally:
             client.connection_pool.disconnect()
@@ -286,10 +288,10 @@ class Exporter:
         for name in before - set(self._claims.refused):
             log.info("camera=%s is shared again", name)
 
-    def _look(self, client: Client) -> None:
-        """Publish what somebody hears, and nothing else."""
+    def _update_demand(self, client: Client) -> None:
+        """Publish the renditions that have subscribers, and no others."""
         channels = [publisher.channel.encode() for publisher in self._publishers.values()]
-        hearers = dict(client.pubsub_numsub(*channels))
+        subscribers = dict(client.pubsub_numsub(*channels))
         ours = self._ours()
         for (name, _), publisher in self._publishers.items():
-            publisher.want(name in ours and hearers.get(publisher.channel.encode(), 0) > 0)
+            publisher.want(name in ours and subscribers.get(publisher.channel.encode(), 0) > 0)

@@ -1,4 +1,4 @@
-"""One shared camera's frames on their way to other nodes."""
+"""Publishes the frames of one rendition of a shared camera to other nodes."""
 
 import logging
 from typing import Protocol
@@ -16,11 +16,11 @@ __all__ = ["Publisher", "Rooms"]
 log = logging.getLogger(__name__)
 
 LOST = "bus"
-"""By which name frames are counted that the bus did not take."""
+"""The drop reason for frames that could not be published."""
 
 
 class Rooms(Protocol):
-    """What a publisher needs of its camera's fanout."""
+    """The part of a camera's fanout that a publisher uses."""
 
     def join(self, key: object, viewer: "Publisher", rendition: str) -> None: ...
 
@@ -30,19 +30,19 @@ class Rooms(Protocol):
 
 
 class Publisher:
-    """A viewer of one rendition that stands for all its viewers on other nodes.
+    """A viewer of one rendition, on behalf of all its viewers on other nodes.
 
-    It is in the room only while somebody hears the channel, so that no viewer means no work; it
-    takes one frame at a time, so that a slow bus skips frames; and its connection and green thread
-    are its own, so that it delays nobody.
+    It is in the room only while the channel has subscribers, so that no viewer means no work. It
+    takes one frame at a time, so that a slow bus skips frames. It has its own connection and green
+    thread, so that it delays nobody else.
 
     Args:
         bus: Where to publish.
-        channel: Of the camera and rendition.
+        channel: The channel of the camera and rendition.
         node: This node's id.
         rooms: The camera's fanout.
-        rendition: Its name.
-        meter: The camera's, where lost frames are counted.
+        rendition: The rendition's name.
+        meter: The camera's; counts lost frames.
     """
 
     room: Room
@@ -65,16 +65,16 @@ class Publisher:
 
     @property
     def wanted(self) -> bool:
-        """Whether somebody hears the channel, as far as is known."""
+        """Whether the channel has subscribers, as far as is known."""
         return self._task is not None
 
     @property
     def obstacle(self) -> str | None:
-        """Why no frame can be taken now: the last one has not been taken off our hands."""
+        """Why no frame can be taken now: the last one has not been sent yet."""
         return "unsent" if self._sending or self._frame is not None else None
 
     def send(self, frame: EncodedFrame, _now: float) -> str | None:
-        """Take the frame unless one is under way."""
+        """Take the frame unless another one is being sent."""
         obstacle = self.obstacle
         if obstacle is None:
             self._frame = self._newest = frame
@@ -82,10 +82,10 @@ class Publisher:
         return obstacle
 
     def miss(self, obstacle: str) -> None:
-        """Do nothing: the newest frame follows as soon as the line is free."""
+        """Do nothing: the newest frame is sent as soon as the last one is through."""
 
     def want(self, wanted: bool) -> None:
-        """Begin or end to publish."""
+        """Start or stop publishing."""
         if wanted == self.wanted:
             return
         if wanted:
@@ -100,7 +100,7 @@ class Publisher:
         self._rooms.leave(self)
 
     def repeat(self) -> None:
-        """Publish the newest frame once more, for a node that has just begun to hear."""
+        """Publish the newest frame again, for a node that has just subscribed."""
         if self.wanted and self.obstacle is None and self._newest is not None:
             self._frame = self._newest
             self._arrived.set()
@@ -115,13 +115,13 @@ class Publisher:
                     continue
                 frame, self._frame = self._frame, None
                 self._sending = True
-                parcel = pack_frame(self._node, frame.seq, frame.at_unix, frame.jpeg)
+                message = pack_frame(self._node, frame.seq, frame.at_unix, frame.jpeg)
                 try:
-                    client.publish(self.channel, parcel)
+                    client.publish(self.channel, message)
                     backoff.reset()
                 except BUS_ERRORS as error:
                     self._meter.drops[LOST] += 1
-                    log.debug("channel=%s frame lost: it %s", self.channel, reason_of(error))
+                    log.debug("channel=%s frame lost: the bus %s", self.channel, reason_of(error))
                     hub.sleep(backoff.next_s())
                 self._sending = False
                 if self._frame is None:

@@ -10,10 +10,10 @@ __all__ = ["Secret"]
 
 
 class Secret:
-    """The state folder's key, made the one that all nodes use; the first node's becomes that.
+    """The state folder's key, kept equal on all nodes; the first node's key becomes the shared one.
 
     Args:
-        bus: Where it is.
+        bus: Where the shared key is.
         folder: The state folder, which keeps a copy.
     """
 
@@ -27,7 +27,7 @@ class Secret:
         """Take the key from the bus, or put our own there if there is none.
 
         Raises:
-            ConfigError: If the bus or the folder cannot be used, or what is on the bus is no key.
+            ConfigError: If the bus or the folder cannot be used, or the bus has no valid key.
         """
         make_folder(self._folder)
         path = self._folder / "secret.key"
@@ -56,5 +56,5 @@ class Secret:
         self._key = shared
 
     def restore(self, client: Client) -> None:
-        """Put the key back should Redis have lost it, before a new node brings another one."""
+        """Put the key back if Redis has lost it, before a new node adds a different one."""
         client.set(self._name, self._key, nx=True)

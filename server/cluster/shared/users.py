@@ -1,16 +1,16 @@
 """The list of users and tokens, the same on every node.
 
-Redis has the list, and every state folder a copy. Whoever changes a copy with ``manage.py user``
-has that node put it on the bus, and the others take it from there; each then reads its own file,
-bus or no bus.
+Redis has the list, and every state folder has a copy. When ``manage.py user`` changes a copy, its
+node puts it on the bus, and the other nodes take it from there. Every node reads its own file, so
+that it works without the bus too.
 """
 
 import logging
 from collections.abc import Callable
 from pathlib import Path
 
-from server.backoff import Backoff
 from server.cluster.bus.bus import BUS_ERRORS, Bus, Client
+from server.cluster.shared.poll import poll
 from server.errors import ConfigError
 from server.loop import hub
 from server.users.private import write_private
@@ -20,11 +20,10 @@ __all__ = ["SharedUsers"]
 
 log = logging.getLogger(__name__)
 
-LOOK_PERIOD_S = 0.3
 
 MAX_BYTES = 4 * 1024 * 1024
 
-# Replaces the list if it is still the one that was changed. An empty text stands for no list.
+# Replaces the list if it is still the one the change was based on. Empty text means no list.
 REPLACE = """
 if (redis.call('GET', KEYS[1]) or '') ~= ARGV[1] then return 0 end
 redis.call('SET', KEYS[1], ARGV[2])
@@ -38,7 +37,7 @@ class SharedUsers:
     Args:
         bus: Where the list is.
         folder: The state folder.
-        restore: Called as often as the list is looked at; puts back what else Redis may have lost.
+        restore: Called at every poll; restores what else Redis may have lost.
     """
 
     def __init__(
@@ -65,7 +64,7 @@ class SharedUsers:
             shared = self._shared(client)
             if shared is not None and own not in (None, shared):
                 aside = self._folder / "people.before-bus.json"
-                log.warning("the bus has another list of users; ours is set aside as %s", aside)
+                log.warning("the bus has another list of users; ours was moved to %s", aside)
                 self._set_aside(aside, own or b"")
             self._sync(client)
         except BUS_ERRORS as error:
@@ -84,34 +83,23 @@ class SharedUsers:
             ) from error
 
     def open(self) -> None:
-        """Begin to notice changes, here and there."""
+        """Start following changes on the bus and in the folder."""
         self._task = hub.spawn(self._run)
 
     def close(self) -> None:
-        """Notice no more."""
+        """Stop following changes."""
         if self._task:
             self._task.kill()
 
     def _run(self) -> None:
         client = self._bus.client()
-        backoff, said = Backoff(), ""
+
+        def step() -> None:
+            self._restore(client)
+            self._sync(client)
+
         try:
-            while True:
-                hub.sleep(LOOK_PERIOD_S)
-                try:
-                    self._restore(client)
-                    self._sync(client)
-                    backoff.reset()
-                except BUS_ERRORS:
-                    hub.sleep(backoff.next_s())
-                except ConfigError as error:
-                    if str(error) != said:
-                        said = str(error)
-                        log.error("the list of users is not shared: %s", error)
-                    hub.sleep(1)
-                except Exception:
-                    log.exception("the list of users is not shared")
-                    hub.sleep(1)
+            poll(step, "the list of users is not shared")
         finally:
             client.connection_pool.disconnect()
 
@@ -121,7 +109,7 @@ class SharedUsers:
         if own == shared:
             self._synced = own
         elif own is not None and shared in (None, self._synced):
-            # Changed here; or Redis has lost its data, and every copy will do.
+            # It was changed here; or Redis has lost its data, and any copy will do.
             if client.eval(REPLACE, 1, self._key, shared or b"", own):
                 self._synced = own
         elif shared is not None and shared != self._unusable:
@@ -130,7 +118,7 @@ class SharedUsers:
             try:
                 hub.run_native(self._file.replace, shared)
             except ConfigError:
-                self._unusable = shared  # Said once.
+                self._unusable = shared  # Report it once.
                 raise
             self._synced = shared
 

@@ -1,4 +1,4 @@
-"""Who is asking: from a cookie, a token or a password to a person, and when that ends."""
+"""Authentication: identifies a person by cookie, token or password, and ends what is revoked."""
 
 import hashlib
 import hmac
@@ -37,30 +37,31 @@ log = logging.getLogger(__name__)
 
 UNKNOWN_TOKEN = "this token is unknown, or was removed"
 
-# A removed user must be gone within a second.
-LOOK_PERIOD_S = 0.4
+# A removed user must lose access within a second.
+POLL_PERIOD_S = 0.4
 
-# How often connections are held against the clock: logins end by age, too.
+# How often connections are checked for logins that have expired.
 AGE_PERIOD_S = 60.0
 
-# Password hashes at a time, each a core and 19 MB; further ones wait their turn. One core is left
-# for pictures.
+# Passwords hashed at a time, each using a core and 19 MB; others wait. One core is left for
+# pictures.
 MAX_HASHING = max(1, min(2, len(os.sched_getaffinity(0)) - 1))
 MAX_TURN_S = 2.0
 TURN_S = 0.01
 
 MAX_PROOFS = 256
 
-# A browser keeps being known as its owner's for so long after the last login.
+# How long after the last login a browser is recognized as a user's device.
 DEVICE_LIFETIME_S = 365 * 24 * 3600
 
-# What a browser's cookie holds of those who logged in from it: by name, what counts their tries.
+# The session key for the users who have logged in from a browser: a device id by user name, under
+# which that user's attempts are counted.
 DEVICES = "devices"
 MAX_DEVICES = 4
 
 
 class SharedLogins(Shared, Protocol):
-    """Where logins are kept for every node, and followed."""
+    """The store that shares logins between nodes, and reports changes."""
 
     def open(
         self,
@@ -70,7 +71,7 @@ class SharedLogins(Shared, Protocol):
 
 
 class Common(Protocol):
-    """What this process has in common with other nodes; see :mod:`server.cluster.node`."""
+    """State shared with other nodes; see :mod:`server.cluster.node`."""
 
     limits_url: str
     limits_options: dict[str, Any]
@@ -80,13 +81,13 @@ class Common(Protocol):
 
 
 class Auth:
-    """Knows people, their logins and their connections.
+    """The people who may use this server, their logins and their connections.
 
-    Once there has been anybody, the server stays closed until it is started anew: taking away the
-    last user must not let everybody in.
+    Once there has been an account, the server stays closed until it restarts: removing the last
+    user must not let everybody in.
 
     Args:
-        application: Where sessions and the login limit are set up.
+        application: The Flask application; sessions and the login limit are set up on it.
         folder: The state folder.
         audit: Where logins and what is rejected are written down; opened by whoever made it.
         common: What other nodes know too; None where there are none.
@@ -103,7 +104,7 @@ class Auth:
         self._stamp = self._file.stamp()
         self.people = self._file.load()
         self.closed = bool(self.people)
-        """Whether one has to be known to come in."""
+        """Whether a login or token is needed."""
         self.connections = Connections()
         self.audit = audit
         self._common = common
@@ -119,11 +120,11 @@ class Auth:
             self._throttle = LoginThrottle(application, common.limits_url, common.limits_options)
         self._lanes = Lanes(MAX_HASHING, MAX_TURN_S)
         self.count_refusal: Callable[[str], None] = lambda reason: None
-        """Called with the reason for every request that is refused."""
-        # Passwords that were right, so that a client which sends its own with every request costs
-        # a hash only once: by the network they came from and the name. Owner they prove
-        # nothing, or somebody who may not guess any more could still learn which one is right.
-        # The key is random and stays in memory.
+        """Called with the reason of every refused request."""
+        # Passwords that were correct, by network and name, so that a client that sends its password
+        # with every request costs only one hash. From another network they prove nothing, or
+        # somebody past the limit could still find out which password is correct. The key is random
+        # and stays in memory.
         self._proof_key = secrets.token_bytes(32)
         self._proofs: dict[tuple[str, str], tuple[bytes, Person]] = {}
         self._proving: set[bytes] = set()
@@ -133,47 +134,47 @@ class Auth:
     def open(self) -> None:
         """Begin to notice changes of the list of users."""
         if self._common is not None:
-            self._common.logins.open(self.logins.all, self._take_up)
+            self._common.logins.open(self.logins.all, self._update_logins)
         self._task = hub.spawn(self._run)
 
     def close(self) -> None:
-        """Notice no more."""
+        """Stop following changes."""
         if self._task:
             self._task.kill()
 
-    # Who asks.
+    # Who is asking.
 
     def identify(self, token: object = None, basic: bool = False) -> Credential | None:
-        """Return who makes the running request, or None for nobody known.
+        """Return who makes the current request, or None if that is unknown.
 
         Args:
-            token: What a Socket.IO client gave as ``auth: {token}``.
-            basic: Whether a password may come with the request. Then it may take a while.
+            token: The ``auth: {token}`` of a Socket.IO client.
+            basic: Whether HTTP Basic is accepted; checking a password may take a while.
 
         Raises:
             TooManyAttempts: If passwords were tried too often.
         """
         if not self.closed:
             return EVERYBODY
-        shown = _shown()
+        header = _authorization()
         in_address = flask.request.args.get("token")
-        given = shown.token if shown and shown.scheme == "bearer" else token or in_address
+        given = header.token if header and header.scheme == "bearer" else token or in_address
         if given is not None:
-            # Whoever shows a token means to be that machine, and nobody else if it is wrong.
+            # A wrong token is refused, even if the request also has a valid cookie.
             person = self.people.bearer(given) if isinstance(given, str) else None
             if given is in_address and person is not None and person.kind != "embed":
-                person = None  # Addresses are kept and passed on: only embed tokens count there.
+                person = None  # URLs get stored and shared: only embed tokens are accepted there.
             return Credential(person, "bearer") if person else None
         user = flask_login.current_user
         if isinstance(user, _LoggedIn):
             return Credential(user.person, "cookie", user.login)
-        if basic and shown is not None and shown.scheme == "basic":
-            person = self._by_basic(shown.name, shown.password)
+        if basic and header is not None and header.scheme == "basic":
+            person = self._by_basic(header.name, header.password)
             return Credential(person, "basic") if person else None
         return None
 
     def holds(self, credential: Credential) -> bool:
-        """Return whether a credential would still be accepted."""
+        """Return whether a credential is still valid."""
         if credential.by in ("open", "local"):
             return credential.by == "local" or not self.closed
         if credential.login is not None and not self.logins.holds(credential.login, self.people):
@@ -181,20 +182,20 @@ class Auth:
         return self.people.has(credential.person)
 
     def refuse(self, who: str | None, what: str, why: str, **more: Value) -> None:
-        """Count that the running request is refused, and write it down."""
+        """Count and log that the current request is refused."""
         self.count_refusal(why)
         self.audit.note(who, what, flask.request.remote_addr or "", why, **more)
 
     def check(
         self, name: str, password: str, address: str, known_there: bool = False
     ) -> Person | None:
-        """Return the user if the password is right. Takes as long for a name that does not exist.
+        """Return the user if the password is correct. Takes equally long for unknown names.
 
         Args:
-            name: However it is capitalized.
+            name: In any capitalization.
             password: As it was typed.
-            address: Where it comes from.
-            known_there: Whether the user's password was right from that network before.
+            address: The client's address.
+            known_there: Whether that network has sent the user's correct password before.
 
         Raises:
             TooManyAttempts: If passwords were tried too often.
@@ -207,7 +208,7 @@ class Auth:
         return self._check(name, password)
 
     def log_in(self, person: Person) -> None:
-        """Make the running request's browser that person's from now on."""
+        """Log the current request's browser in as that person."""
         if isinstance(flask_login.current_user, _LoggedIn):
             self.logins.close(flask_login.current_user.login)
         assert person.name is not None
@@ -219,11 +220,11 @@ class Auth:
         assert found is not None
         flask_login.login_user(_LoggedIn(secret, *found))
         self.logins.save()
-        # The login before, and the oldest of many, have made room.
+        # The browser's previous login has ended, and maybe the user's oldest one.
         self.connections.sweep(self.holds)
 
     def log_out(self, credential: Credential) -> None:
-        """End the running request's login, and every connection that was made by it."""
+        """End the current request's login, and every connection that was made with it."""
         flask_login.logout_user()
         _begin_session(self._devices())
         if credential.login is not None:
@@ -232,20 +233,20 @@ class Auth:
             self.logins.save()
 
     def _devices(self) -> dict[str, str]:
-        """Return who has logged in from the running request's browser, the latest first."""
+        """Return the device ids of users who have logged in from this browser, the latest first."""
         devices = flask.session.get(DEVICES)
         return devices if isinstance(devices, dict) else {}
 
     def _by_basic(self, name: str, password: str) -> Person | None:
         if is_token(password):
-            return self.people.bearer(password)  # Many a player can show it in no other way.
+            return self.people.bearer(password)  # Many players can send a token in no other way.
         address = flask.request.remote_addr or ""
-        # Before anything else: from here on no answer may tell whether the password is right.
+        # Checked first: past the limit, no answer may reveal whether the password is correct.
         self._throttle.check(address)
         place = network_of(address), self.people.name_of(name) or name
         text = "\0".join((*place, password)).encode("utf-8", "replace")
         proof = hmac.digest(self._proof_key, text, hashlib.sha256)
-        # A page of nine pictures asks nine times at once: one check for all of them.
+        # A page with nine pictures sends nine requests at once: one check serves all of them.
         waited = proof in self._proving
         while proof in self._proving:
             hub.sleep(TURN_S)
@@ -278,28 +279,28 @@ class Auth:
         same = self.people.hash_of(name) == hashed
         return self.people.user(name) if right and same else None
 
-    # When that ends.
+    # When that access ends.
 
     def _run(self) -> None:
         aged_at = time.monotonic()
         while True:
-            hub.sleep(LOOK_PERIOD_S)
+            hub.sleep(POLL_PERIOD_S)
             try:
-                self._look()
+                self._reload()
                 if time.monotonic() - aged_at > AGE_PERIOD_S:
                     aged_at = time.monotonic()
                     self.connections.sweep(self.holds)
             except Exception:
-                log.exception("cannot look at the list of users")
+                log.exception("cannot check the list of users")
 
-    def _take_up(self, shared: Mapping[str, list[object]]) -> None:
-        """Take up what was logged in and out on other nodes."""
-        self.logins.take_up(shared)
+    def _update_logins(self, shared: Mapping[str, list[object]]) -> None:
+        """Apply logins and logouts of other nodes."""
+        self.logins.replace(shared)
         self.connections.sweep(self.holds)
         self.logins.save()
 
-    def _look(self) -> None:
-        """Take up a changed list of users, and end whatever it no longer allows."""
+    def _reload(self) -> None:
+        """Load the list of users if it has changed, and end whatever it no longer allows."""
         stamp = hub.run_native(self._file.stamp)
         if stamp == self._stamp:
             return
@@ -307,7 +308,7 @@ class Auth:
         try:
             self.people = hub.run_native(self._file.load)
         except ConfigError as error:
-            log.error("%s; those known so far stay", error)
+            log.error("%s; the users loaded before still apply", error)
             return
         self.closed = self.closed or bool(self.people)
         ended = self.connections.sweep(self.holds)
@@ -315,10 +316,10 @@ class Auth:
 
 
 def require_users(host: str, auth: Auth, state_dir: Path = Path(".porthole")) -> None:
-    """Refuse an address that others can reach while nobody has to say who they are.
+    """Refuse to listen where others can reach this server while it has no users.
 
     Raises:
-        ConfigError: With the command that makes a user.
+        ConfigError: With the command that adds a user.
     """
     if auth.closed or is_loopback(host):
         return
@@ -330,7 +331,7 @@ def require_users(host: str, auth: Auth, state_dir: Path = Path(".porthole")) ->
 
 
 class _LoggedIn(flask_login.UserMixin):  # type: ignore[misc]
-    """A user as Flask-Login knows one: by the login, so that logins can end one by one."""
+    """A user for Flask-Login, identified by the login, so that each login can end by itself."""
 
     def __init__(self, secret: str, login: str, person: Person) -> None:
         self._secret = secret
@@ -338,16 +339,16 @@ class _LoggedIn(flask_login.UserMixin):  # type: ignore[misc]
         self.person = person
 
     def get_id(self) -> str:
-        """Return what the cookie holds."""
+        """Return the value stored in the cookie."""
         return self._secret
 
 
 class _Sessions(SecureCookieSessionInterface):
     def open_session(self, app: flask.Flask, request: flask.Request) -> SecureCookieSession | None:
-        """Take what we have signed, whenever that was: how long a login holds, ``Logins`` knows.
+        """Accept any cookie we have signed, whatever its age: ``Logins`` limits a login's lifetime.
 
-        Flask's own also refuses what was signed later than it is now, which every cookie is after
-        the clock was set back.
+        Flask's own method also rejects cookies signed in the future, which includes all of them
+        after the clock was set back.
         """
         serializer = self.get_signing_serializer(app)
         cookie = request.cookies.get(self.get_cookie_name(app))
@@ -359,7 +360,7 @@ class _Sessions(SecureCookieSessionInterface):
             return self.session_class()
 
     def get_cookie_secure(self, app: flask.Flask) -> bool:
-        """Keep the cookie off plain HTTP, where the login was made over TLS."""
+        """Return whether the cookie is for TLS only: if the login was made over TLS."""
         return flask.request.is_secure
 
 
@@ -372,11 +373,11 @@ def _set_up_sessions(application: flask.Flask, secret: bytes, auth: Auth) -> Non
         SESSION_COOKIE_HTTPONLY=True,
         SESSION_COOKIE_SAMESITE="Lax",
         SESSION_REFRESH_EACH_REQUEST=False,
-        # Logins end sooner, on the server; what stays says whose browser this is.
+        # Logins end sooner, on the server; the device ids stay.
         PERMANENT_SESSION_LIFETIME=DEVICE_LIFETIME_S,
     )
     manager = flask_login.LoginManager(application)
-    # It would look at address and browser; what holds and what does not is known here.
+    # It would end logins whose address or browser changes; the server decides that by itself.
     manager.session_protection = None
 
     @manager.user_loader  # type: ignore[untyped-decorator]
@@ -386,34 +387,34 @@ def _set_up_sessions(application: flask.Flask, secret: bytes, auth: Auth) -> Non
 
 
 def shows_token(token: object = None) -> bool:
-    """Return whether the running request shows a token, known or not.
+    """Return whether the current request has a token, known or not.
 
     Args:
-        token: What a Socket.IO client gave as ``auth: {token}``.
+        token: The ``auth: {token}`` of a Socket.IO client.
     """
-    shown = _shown()
+    header = _authorization()
     return token is not None or (
-        shown is not None and (shown.scheme == "bearer" or is_token(shown.password))
+        header is not None and (header.scheme == "bearer" or is_token(header.password))
     )
 
 
-def _shown() -> Authorization | None:
+def _authorization() -> Authorization | None:
     return read_authorization(flask.request.headers.get("Authorization"))
 
 
 def _begin_session(devices: Mapping[str, str]) -> None:
-    """Have nothing in the cookie live on that somebody planted, but whose browser this is."""
+    """Start a new session that keeps only the device ids, so that no planted value survives."""
     flask.session.clear()
     flask.session.permanent = True
     flask.session[DEVICES] = dict(list(devices.items())[:MAX_DEVICES])
 
 
 def is_loopback(host: str) -> bool:
-    """Return whether only this machine can reach every address that a host name stands for."""
+    """Return whether a host name resolves to loopback addresses only."""
     try:
         found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
     except OSError:
-        return True  # Nothing can be bound there, which is said when it is tried.
+        return True  # Listening there will fail, with a message of its own.
     return all(
         ipaddress.ip_address(str(address[0]).partition("%")[0]).is_loopback for *_, address in found
     )

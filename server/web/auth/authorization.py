@@ -1,4 +1,4 @@
-"""What an Authorization header holds, read once for all who judge it."""
+"""Parses the Authorization header."""
 
 import base64
 import binascii
@@ -10,13 +10,13 @@ __all__ = ["Authorization", "read_authorization"]
 
 @dataclass(frozen=True, slots=True)
 class Authorization:
-    """A credential as it was shown, not yet believed.
+    """A credential as it was sent, not yet verified.
 
     Attributes:
-        scheme: In our own words, because a log must not repeat what a stranger made up.
-        token: Shown as ``bearer``.
-        name: Shown as ``basic``.
-        password: Shown as ``basic``; a token may stand here as well.
+        scheme: One of our own words, because the log must not repeat text that a client made up.
+        token: For ``bearer``.
+        name: For ``basic``.
+        password: For ``basic``; may be a token as well.
     """
 
     scheme: Literal["basic", "bearer", "other"]
@@ -26,7 +26,7 @@ class Authorization:
 
 
 def read_authorization(header: str | None) -> Authorization | None:
-    """Return what was shown; None if nothing was."""
+    """Return the header's credential; None if there is none."""
     if not header:
         return None
     scheme, _, text = header.strip().partition(" ")
@@ -39,7 +39,7 @@ def read_authorization(header: str | None) -> Authorization | None:
 
 
 def _decode(text: str) -> str:
-    """Return the text in Base64; empty if there is none."""
+    """Return the text that is encoded in Base64; empty if it is not valid."""
     try:
         data = base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError):
@@ -47,6 +47,6 @@ def _decode(text: str) -> str:
     try:
         return data.decode()
     except UnicodeDecodeError:
-        # RFC 7617 lets a server ask for UTF-8, and we do; aiohttp and requests send Latin-1
-        # all the same.
+        # RFC 7617 lets a server ask for UTF-8, and we do, but aiohttp and requests send Latin-1
+        # regardless.
         return data.decode("latin-1")

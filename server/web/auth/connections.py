@@ -1,4 +1,4 @@
-"""Who is connected right now, so that whoever loses the right to be is sent away."""
+"""Open connections and their credentials, so that they can be closed when access is revoked."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,12 +11,12 @@ __all__ = ["EVERYBODY", "Connections", "Credential"]
 
 @dataclass(frozen=True, slots=True)
 class Credential:
-    """Who asks, and by what right.
+    """Who makes a request, and how that was proved.
 
     Attributes:
-        person: As the person was when the right was checked.
-        by: How it was shown.
-        login: Which login, if by cookie.
+        person: The person, as of when the credential was checked.
+        by: How the person was identified.
+        login: The key of the login, if by cookie.
     """
 
     person: Person
@@ -25,27 +25,27 @@ class Credential:
 
 
 EVERYBODY = Credential(OPEN, "open")
-"""Whoever asks a server without users."""
+"""Anybody, on a server without users."""
 
 
 class Connections:
-    """Every open connection, with the right it was opened by."""
+    """All open connections, with their credentials."""
 
     def __init__(self) -> None:
-        self._here: dict[object, tuple[Credential, Callable[[], None]]] = {}
+        self._open: dict[object, tuple[Credential, Callable[[], None]]] = {}
 
     def enter(self, key: object, credential: Credential, end: Callable[[], None]) -> None:
-        """Note a connection; ``end`` is called, once and without waiting, to be rid of it."""
-        self._here[key] = credential, end
+        """Add a connection; ``end`` is called at most once to close it, and must not block."""
+        self._open[key] = credential, end
 
     def leave(self, key: object) -> None:
-        """Forget a connection that has ended by itself."""
-        self._here.pop(key, None)
+        """Remove a connection that has ended by itself."""
+        self._open.pop(key, None)
 
     def sweep(self, holds: Callable[[Credential], bool]) -> int:
-        """End every connection whose right no longer holds; return how many."""
-        gone = [key for key, (credential, _) in self._here.items() if not holds(credential)]
-        for key in gone:
-            _, end = self._here.pop(key)
+        """Close every connection whose credential is no longer valid; return how many."""
+        revoked = [key for key, (credential, _) in self._open.items() if not holds(credential)]
+        for key in revoked:
+            _, end = self._open.pop(key)
             end()
-        return len(gone)
+        return len(revoked)

@@ -1,4 +1,4 @@
-"""Looks at every HTTP request before a route does: who asks, and may they?"""
+"""Checks every HTTP request before its route runs: who makes it, and is that allowed?"""
 
 from urllib.parse import urlencode
 
@@ -16,16 +16,17 @@ from server.web.edge.forwarded import asked_from_here
 __all__ = ["answer", "asked_view", "asking", "guard_requests", "redirect"]
 
 LOCAL = Credential(Person(None, "viewer", kind="local"), "local")
-"""A program on this machine, which may ask how the server is."""
+"""A program on this machine, which may check the server's health."""
 
-# What mjpg-streamer is asked by, and why our page has gone to the login, are no part of a view.
+# Query fields that do not describe a view: mjpg-streamer's action, a token, and why our page has
+# gone to the login.
 NO_VIEW = ("action", "token", "why")
 
 OPEN_TO_LOCAL = ("/readyz", "/metrics")
 
 
 def guard_requests(application: flask.Flask, auth: Auth) -> None:
-    """Have every request checked; what a route finds in :func:`asking` may use that route."""
+    """Check every request; a route runs only if the person in :func:`asking` may use it."""
 
     @application.before_request
     def check() -> Response | None:
@@ -33,7 +34,7 @@ def guard_requests(application: flask.Flask, auth: Auth) -> None:
         flask.g.credential = None
         area = area_of(request.path, request.args.get("action"))
         if request.url_rule is None or area == NOWHERE:
-            return None  # Nothing is there, and that is no secret.
+            return None  # There is no such route, which is not a secret.
         try:
             credential = auth.identify(basic=area in ASKS_FOR_BASIC)
         except TooManyAttempts as error:
@@ -53,23 +54,23 @@ def guard_requests(application: flask.Flask, auth: Auth) -> None:
         if person is not None:
             auth.refuse(person.name, area, "forbidden")
             return answer(403, f"{person.name} may not see this")
-        # Who has a token has no password, and is in a frame where a login would not hold.
+        # Somebody with a token has no password, and a login would not work inside a frame.
         embedded = "token" in request.args
         if area == "/" and not embedded:
             return redirect("login" + asked_view())
-        shown = read_authorization(request.headers.get("Authorization"))
-        if shown is not None:
-            auth.refuse(None, area, "unauthorized", by=shown.scheme)
+        header = read_authorization(request.headers.get("Authorization"))
+        if header is not None:
+            auth.refuse(None, area, "unauthorized", by=header.scheme)
         if embedded and auth.people.bearer(request.args["token"]) is not None:
             message = "this token does not count in an address; send it as a Bearer token"
         elif embedded or shows_token():
             message = UNKNOWN_TOKEN
-        elif shown is not None and shown.scheme == "basic" and area in ASKS_FOR_BASIC:
+        elif header is not None and header.scheme == "basic" and area in ASKS_FOR_BASIC:
             message = "name or password is wrong"
         else:
             message = "log in, or show a token"
         response = answer(401, message)
-        # A script of our own page that is refused must not make the browser ask for a password.
+        # When a script of our own page is refused, the browser must not ask for a password.
         asks = area in ASKS_FOR_BASIC and not embedded
         if asks and request.headers.get("Sec-Fetch-Site") != "same-origin":
             response.headers["WWW-Authenticate"] = 'Basic realm="Porthole", charset="UTF-8"'
@@ -77,21 +78,21 @@ def guard_requests(application: flask.Flask, auth: Auth) -> None:
 
 
 def asking() -> Credential:
-    """Return who makes the running request; only for routes that need somebody known."""
+    """Return who makes the current request; only for routes that need a login or token."""
     credential = flask.g.credential
     assert isinstance(credential, Credential)
     return credential
 
 
 def asked_view() -> str:
-    """Return the query of the running request, to come back to the same view after a login."""
+    """Return the current request's query, to return to the same view after a login."""
     asked = [pair for pair in flask.request.args.items(multi=True) if pair[0] not in NO_VIEW]
-    # Written anew: what a client sends must not get into a header or a page as it came.
+    # Encoded again: nothing a client sends may get into a header or a page unchanged.
     return "?" + urlencode(asked, safe=",") if asked else ""
 
 
 def redirect(to: str) -> Response:
-    """Return the answer that leads elsewhere; relative, so that it holds behind a path prefix."""
+    """Return a redirect; relative, so that it works behind a path prefix."""
     return Response("", 303, {"Location": to, "Cache-Control": "no-store"})
 
 

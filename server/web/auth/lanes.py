@@ -1,4 +1,4 @@
-"""Lanes to something dear: a few at a time, first come, first served."""
+"""Lanes for expensive work: a few at a time, first come, first served."""
 
 from collections import deque
 from collections.abc import Iterator
@@ -10,25 +10,25 @@ __all__ = ["Lanes", "NoLane"]
 
 
 class NoLane(Exception):
-    """None was free in time."""
+    """No lane was free in time."""
 
 
 class Lanes:
-    """As many green threads as there are lanes work at a time; others wait, but not for long.
+    """Limits how many green threads work at a time; others wait in order, up to a limit.
 
     Args:
-        most: How many there are.
-        longest_s: How long one waits, by the clock, in seconds.
+        lanes: How many may work at a time.
+        max_wait_s: Longest wait for a lane, in seconds.
     """
 
-    def __init__(self, most: int, longest_s: float) -> None:
-        self._free = most
-        self._longest_s = longest_s
+    def __init__(self, lanes: int, max_wait_s: float) -> None:
+        self._free = lanes
+        self._max_wait_s = max_wait_s
         self._waiting: deque[hub.Signal] = deque()
 
     @contextmanager
     def take(self) -> Iterator[None]:
-        """Wait for a lane, and have it while the block runs.
+        """Wait for a lane, and hold it while the block runs.
 
         Raises:
             NoLane: If none was free in time.
@@ -45,20 +45,20 @@ class Lanes:
     def _wait(self) -> None:
         turn = hub.Signal()
         self._waiting.append(turn)
-        came = False
+        granted = False
         try:
-            came = turn.wait(self._longest_s)
+            granted = turn.wait(self._max_wait_s)
         finally:
-            if not came:  # Also when this green thread was killed.
+            if not granted:  # Also when this green thread was killed.
                 if turn in self._waiting:
                     self._waiting.remove(turn)
                 else:
                     self._pass_on()
-        if not came:
+        if not granted:
             raise NoLane
 
     def _pass_on(self) -> None:
-        """Give a lane that is free to who has waited longest."""
+        """Give the lane to the green thread that has waited longest."""
         if self._waiting:
             self._waiting.popleft().set()
         else:

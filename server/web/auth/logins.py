@@ -1,4 +1,4 @@
-"""Logins of browsers, kept on the server so that each can be ended, over restarts too."""
+"""Browser logins, stored on the server so that each can be ended, and kept over restarts."""
 
 import json
 import logging
@@ -19,9 +19,9 @@ __all__ = ["LIFETIME_S", "Login", "Logins", "Shared"]
 log = logging.getLogger(__name__)
 
 LIFETIME_S = 30 * 24 * 3600
-"""After so long one has to log in again, whatever happens."""
+"""After this time a login ends in any case."""
 
-# Browsers that never log out leave theirs behind; the oldest make room.
+# Browsers that never log out leave their logins behind; the oldest are removed.
 MAX_PER_PERSON = 20
 
 
@@ -30,9 +30,9 @@ class Login:
     """One browser that somebody has logged in from.
 
     Attributes:
-        name: Of the user.
-        generation: Of the user's account at that time; another one has ended this login.
-        at_unix: When, in Unix seconds.
+        name: The user's name.
+        generation: The account's generation at that time; once it changes, this login is over.
+        at_unix: When it was made, in Unix seconds.
     """
 
     name: str
@@ -41,7 +41,7 @@ class Login:
 
 
 class Shared(Protocol):
-    """Where logins are kept for every node; see :mod:`server.cluster.shared.logins`."""
+    """The store that shares logins between nodes; see :mod:`server.cluster.shared.logins`."""
 
     def put(self, key: str, values: list[object]) -> None: ...
 
@@ -51,13 +51,13 @@ class Shared(Protocol):
 
 
 class Logins:
-    """All logins, by the digest of what the browser's cookie holds.
+    """All logins, by the digest of the secret in the browser's cookie.
 
     Args:
-        path: Where they are kept; whoever reads the file cannot log in with what is in it.
+        path: The file; its content is not enough to log in.
         clock: Unix seconds.
-        shared: Where other nodes keep theirs; None where there are none.
-        steady: Seconds that pass evenly, whatever the clock is set to; None to trust the clock.
+        shared: The store shared with other nodes; None without a bus.
+        steady: Monotonic seconds, unaffected by changes of the clock; None to trust the clock.
     """
 
     def __init__(
@@ -77,7 +77,7 @@ class Logins:
         self._saving = False
 
     def load(self, people: Users) -> None:
-        """Take up the logins of the last run that still hold. Blocks on the disk."""
+        """Load the logins of the last run that are still valid. Blocks on the disk."""
         try:
             text = self._file.read()
             kept = json.loads(text)["logins"] if text is not None else {}
@@ -90,7 +90,7 @@ class Logins:
         self._logins = {key: login for key, login in logins.items() if self._holds(login, people)}
 
     def open(self, person: Person) -> str:
-        """Note that somebody logged in; return what the browser shows from now on."""
+        """Add a login; return the secret for the browser's cookie."""
         assert person.name is not None
         secret = secrets.token_urlsafe(32)
         own = [key for key, login in self._logins.items() if login.name == person.name]
@@ -100,20 +100,20 @@ class Logins:
         self._logins[digest(secret)] = login
         self._unsaved = True
         if self._shared is not None:
-            self._shared.put(digest(secret), _kept(login))
+            self._shared.put(digest(secret), _stored(login))
         return secret
 
     def find(self, secret: str, people: Users) -> tuple[str, Person] | None:
-        """Return the key of a login and whose it is, if it still holds."""
+        """Return a login's key and its person, if it is still valid."""
         key = digest(secret)
-        login = self._logins.get(key) or self._made_elsewhere(key)
+        login = self._logins.get(key) or self._fetch(key)
         if login is None or not self._holds(login, people):
             return None
         person = people.user(login.name)
         return None if person is None else (key, person)
 
     def holds(self, key: str, people: Users) -> bool:
-        """Return whether a login still holds."""
+        """Return whether a login is still valid."""
         login = self._logins.get(key)
         return login is not None and self._holds(login, people)
 
@@ -125,11 +125,11 @@ class Logins:
                 self._shared.drop(key)
 
     def all(self) -> dict[str, list[object]]:
-        """Return every login as it is kept, for other nodes."""
-        return {key: _kept(login) for key, login in self._logins.items()}
+        """Return every login in its stored form, for other nodes."""
+        return {key: _stored(login) for key, login in self._logins.items()}
 
-    def take_up(self, shared: Mapping[str, list[object]]) -> None:
-        """Replace the logins by those that all nodes share; invalid entries are skipped."""
+    def replace(self, shared: Mapping[str, list[object]]) -> None:
+        """Replace all logins with the shared ones; invalid entries are skipped and removed."""
         logins = {}
         for key, values in shared.items():
             login = _checked(values)
@@ -140,8 +140,8 @@ class Logins:
         self._unsaved = self._unsaved or logins != self._logins
         self._logins = logins
 
-    def _made_elsewhere(self, key: str) -> Login | None:
-        """Return a login that another node made so lately that this one has not heard of it."""
+    def _fetch(self, key: str) -> Login | None:
+        """Return a login that another node has just made, and that is not known here yet."""
         values = self._shared.get(key) if self._shared is not None else None
         login = _checked(values) if values is not None else None
         if login is not None:
@@ -149,9 +149,9 @@ class Logins:
         return login
 
     def save(self) -> None:
-        """Write what has changed, and return when it is on the disk. Never raises.
+        """Write changes to the disk; returns when they are written. Never raises.
 
-        Of several who call at once, one writes for all.
+        When several callers overlap, the first one writes for all.
         """
         if self._saving:
             return
@@ -160,14 +160,14 @@ class Logins:
             while self._unsaved:
                 self._unsaved = False
                 kept = {
-                    key: _kept(login)
+                    key: _stored(login)
                     for key, login in self._logins.items()
                     if self._age_s(login) < LIFETIME_S
                 }
                 text = json.dumps({"logins": kept}, indent=1)
                 hub.run_native(self._file.replace, text.encode())
         except OSError as error:
-            log.error("logins cannot be kept: %s", error)
+            log.error("cannot save logins: %s", error)
         finally:
             self._saving = False
 
@@ -180,14 +180,14 @@ class Logins:
         )
 
     def _age_s(self, login: Login) -> float:
-        """Return how old a login is; below 0 for one made before the clock was set back.
+        """Return a login's age; negative if it was made before the clock was set back.
 
-        A clock that is set forward under a running server makes nobody a month older.
+        Setting the clock forward while the server runs does not age logins.
         """
         return min(self._clock(), self._started + self._steady()) - login.at_unix
 
 
-def _kept(login: Login) -> list[object]:
+def _stored(login: Login) -> list[object]:
     return [login.name, login.generation, round(login.at_unix, 3)]
 
 
@@ -199,7 +199,7 @@ def _checked(values: list[object]) -> Login | None:
 
 
 def _login(name: object, generation: object, at_unix: object) -> Login:
-    """Return a login as it was kept; raises TypeError for anything else."""
+    """Return a login from its stored form; raise TypeError if it is not valid."""
     if isinstance(name, str) and isinstance(generation, str) and isinstance(at_unix, int | float):
         return Login(name, generation, float(at_unix))
     raise TypeError("a login is a name, a generation and a time")

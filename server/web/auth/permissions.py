@@ -1,4 +1,4 @@
-"""Who may do what: one table, one function."""
+"""Who may do what: a table and a function."""
 
 from collections.abc import Mapping
 
@@ -27,7 +27,7 @@ NEEDS: Mapping[str, Need] = {
     "/healthz": Need.NOTHING,
     "/login": Need.NOTHING,
     "/logout": Need.NOTHING,
-    # Style sheets and scripts, which the login page needs too; they tell nothing.
+    # Style sheets and scripts. The login page needs them too, and they contain no secrets.
     "/static": Need.NOTHING,
 }
 
@@ -47,11 +47,11 @@ ASKS_FOR_BASIC = frozenset({"/video_feed", "/snapshot", "/api"})
 
 
 def area_of(path: str, action: str | None = None) -> str:
-    """Return the part of the table that an HTTP path belongs to, or what is in no table.
+    """Return the key in the table that an HTTP path belongs to, or one that is not in the table.
 
     Args:
         path: Without its query.
-        action: What the query says of it, which counts at the root only.
+        action: The query's ``action``, which matters at the root path only.
     """
     first = "/" + path.lstrip("/").partition("/")[0]
     if first != "/" or action is None:
@@ -64,9 +64,9 @@ def may(person: Person | None, what: str, camera: str | None = None) -> bool:
     """Return whether a person may do something.
 
     Args:
-        person: None for somebody unknown.
-        what: An event's name, a path, or :func:`area_of` a path.
-        camera: Which camera it is about, if it is about one.
+        person: None if unknown.
+        what: An event's name, a path, or a path's :func:`area_of`.
+        camera: The camera's name, if it concerns one.
     """
     need = NEEDS.get(area_of(what) if what.startswith("/") else what)
     if need is Need.NOTHING:

@@ -1,4 +1,4 @@
-"""How often passwords may be tried, per address and per name."""
+"""Limits how often passwords may be tried, per address, per name and per device."""
 
 import logging
 import time
@@ -18,14 +18,15 @@ __all__ = ["LoginThrottle", "TooManyAttempts"]
 
 log = logging.getLogger(__name__)
 
-# Every try counts, right or wrong: tries made at the same time must not all pass before the first
-# is counted. One address alone stays below what locks a name, or anybody could lock anyone out.
+# Every attempt counts, right or wrong: attempts made at the same time must not all pass before the
+# first is counted. The limit of one address is below that of a name, so that one address alone
+# cannot lock a user out.
 PER_ADDRESS = limits.parse("10 per 5 minutes")
 PER_NAME = limits.parse("30 per 10 minutes")
 
-# A browser that has logged in before counts by itself, so that strangers who try its owner's name,
-# or share its address, do not lock it out. See OWASP's "Slow down online guessing attacks with
-# device cookies".
+# A browser that has logged in before is counted by itself, so that attempts by others under its
+# user's name, or from its address, do not lock it out. See OWASP's "Slow down online guessing
+# attacks with device cookies".
 PER_DEVICE = limits.parse("10 per 5 minutes")
 
 
@@ -33,7 +34,7 @@ class TooManyAttempts(Exception):
     """Passwords were tried too often.
 
     Attributes:
-        retry_after_s: In so many seconds it may be tried again.
+        retry_after_s: Seconds until the next attempt is allowed.
     """
 
     def __init__(self, retry_after_s: int) -> None:
@@ -42,12 +43,12 @@ class TooManyAttempts(Exception):
 
 
 class LoginThrottle:
-    """The budget of tries, for the login form and HTTP Basic together.
+    """The limits on attempts, for the login form and HTTP Basic together.
 
     Args:
-        application: Whose login it is.
+        application: The Flask application.
         storage: Where Flask-Limiter counts; with Redis, several processes count together.
-        options: Of the storage.
+        options: For the storage.
     """
 
     def __init__(
@@ -56,7 +57,7 @@ class LoginThrottle:
         storage: str = "memory://",
         options: Mapping[str, Any] | None = None,
     ) -> None:
-        # Nothing but passwords is limited here, so it need not look at every request.
+        # Only passwords are limited, so it need not check every request.
         self._limiter = Limiter(
             _nobody,
             app=application,
@@ -65,38 +66,38 @@ class LoginThrottle:
             strategy="moving-window",
             enabled=True,
         )
-        # While the storage is away this process counts alone, which is better than not at all.
-        self._alone = limits.strategies.MovingWindowRateLimiter(limits.storage.MemoryStorage())
+        # While the storage is away, this process counts by itself.
+        self._local = limits.strategies.MovingWindowRateLimiter(limits.storage.MemoryStorage())
 
     def count(self, address: str, name: str, known_there: bool = False) -> None:
-        """Count a try before it is made.
+        """Count an attempt before it is made.
 
         Args:
-            address: Where it comes from.
-            name: Whose password is tried.
-            known_there: Whether the right password came from that network before. Then strangers
-                who try the name elsewhere do not count against it.
+            address: The client's address.
+            name: The user whose password is tried.
+            known_there: Whether that network has sent the correct password before. Then attempts
+                under the same name from elsewhere do not count against it.
 
         Raises:
-            TooManyAttempts: If it must not be made.
+            TooManyAttempts: If the attempt is not allowed.
         """
         self._spend(1, PER_ADDRESS, "address", network_of(address))
         if not known_there:
             self._spend(1, PER_NAME, "name", name.casefold()[:80])
 
     def count_device(self, device: str) -> None:
-        """Count a try of a browser that its owner has logged in from before.
+        """Count an attempt from a browser in which the user has logged in before.
 
         Raises:
-            TooManyAttempts: If it must not be made.
+            TooManyAttempts: If the attempt is not allowed.
         """
         self._spend(1, PER_DEVICE, "device", device)
 
     def check(self, address: str) -> None:
-        """Count nothing.
+        """Check an address without counting an attempt.
 
         Raises:
-            TooManyAttempts: If an address has no try left.
+            TooManyAttempts: If the address has no attempts left.
         """
         self._spend(0, PER_ADDRESS, "address", network_of(address))
 
@@ -104,8 +105,8 @@ class LoginThrottle:
         try:
             self._spend_at(self._limiter.limiter, tries, limit, *key)
         except limits.errors.StorageError:
-            log.warning("tries are counted by this process alone: the bus is away")
-            self._spend_at(self._alone, tries, limit, *key)
+            log.warning("login attempts are counted by this process alone: the bus is away")
+            self._spend_at(self._local, tries, limit, *key)
 
     def _spend_at(
         self,

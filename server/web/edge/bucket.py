@@ -7,8 +7,8 @@ class Bucket:
     """Limits a rate.
 
     Args:
-        per_s: Events a second in the long run.
-        burst: Events at once after a rest.
+        per_s: Average events a second.
+        burst: Most events at once, after a pause.
         now: Monotonic seconds.
     """
 

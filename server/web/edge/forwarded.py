@@ -1,4 +1,4 @@
-"""What a reverse proxy says of the client behind it, believed only from proxies one trusts."""
+"""Client addresses and schemes as reverse proxies report them, taken from trusted proxies only."""
 
 import ipaddress
 from collections.abc import Callable, Iterable
@@ -13,28 +13,28 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 Application = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
-# Any of these says that a proxy stands between the client and us.
+# Any of these headers shows that a proxy passed the request on.
 TRACES = ("HTTP_X_FORWARDED_FOR", "HTTP_FORWARDED", "HTTP_X_REAL_IP", "HTTP_VIA")
 
 # What stands before an IPv4 address that is written as one of IPv6.
 MAPPED_BITS = 96
 
 FORWARDED = "porthole.forwarded"
-"""Set in a request's environment when a proxy passed it on, trusted or not."""
+"""Key in a request's environment: whether any proxy passed it on, trusted or not."""
 
 
 class Forwarded:
-    """A WSGI layer that puts the client's address and scheme where a direct client's would be.
+    """A WSGI layer that sets the client's address and scheme from a trusted proxy's headers.
 
     Everything behind it reads ``REMOTE_ADDR`` and ``wsgi.url_scheme`` and need not know of proxies.
-    X-Forwarded-Host is never believed: a proxy can pass Host on, and be named in allowed_hosts.
+    X-Forwarded-Host is ignored: a proxy can pass Host on, and its name can go into allowed_hosts.
 
     Args:
-        application: What is behind it.
+        application: The WSGI application behind this layer.
         proxies: Addresses and networks of trusted proxies.
 
     Raises:
-        ConfigError: If one of them is neither.
+        ConfigError: If one of them is not a valid address or network.
     """
 
     def __init__(self, application: Application, proxies: Iterable[str]) -> None:
@@ -51,8 +51,8 @@ class Forwarded:
         return self._application(environ, start_response)
 
     def _believe(self, environ: dict[str, Any]) -> None:
-        # Each proxy appends whom it heard from, so the client is the last one that is no proxy of
-        # ours; what stands before it the client may have written itself.
+        # Each proxy appends its peer's address, so the client is the last address that is not a
+        # trusted proxy. The client may have made up everything before it.
         for hop in reversed(environ.get("HTTP_X_FORWARDED_FOR", "").split(",")):
             address = hop.strip()
             if not is_address(address):
@@ -70,7 +70,7 @@ class Forwarded:
 
 
 def asked_from_here(environ: dict[str, Any]) -> bool:
-    """Return whether a program on this machine asks, and no proxy for somebody else."""
+    """Return whether the request comes from this machine, and not through a proxy."""
     return not environ.get(FORWARDED, True) and is_loopback(environ.get("REMOTE_ADDR", ""))
 
 

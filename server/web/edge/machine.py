@@ -1,4 +1,4 @@
-"""This machine on its networks: its names and addresses, for the front door and the start line."""
+"""This machine's names and addresses, for the Host check and the addresses printed at the start."""
 
 import array
 import fcntl
@@ -13,25 +13,25 @@ from server.loop.native import socket, threading
 __all__ = ["Names", "own_addresses", "own_names", "reachable_at"]
 
 Names = Mapping[str, frozenset[str]]
-"""Names of this machine, in lower case, each with the addresses it stands for."""
+"""Names of this machine in lower case, each with the addresses it resolves to."""
 
-# A name server that does not answer must not hold up the start.
+# A name server that does not answer must not delay the start.
 LOOKUP_S = 2.0
 
-# Linux's list of all IPv4 addresses. Netlink has it too, but the shipped units do not allow that.
+# Lists all IPv4 addresses on Linux. Netlink would too, but the shipped units do not allow it.
 SIOCGIFCONF = 0x8912
 IFREQ_BYTES = 40 if sys.maxsize > 2**32 else 32
 MAX_IPV4 = 256
 
 IF_INET6 = Path("/proc/net/if_inet6")
-# Flags of linux/if_addr.h: made for a day to hide behind, or not (or no longer) in use.
+# Flags of linux/if_addr.h: temporary (privacy) addresses, and those not or no longer in use.
 UNUSABLE = 0x01 | 0x08 | 0x20 | 0x40
 
 
 def own_names() -> Names:
-    """Return the host name, short and in full, and that of mDNS.
+    """Return the host name, short and in full, and the mDNS name.
 
-    What a name stands for is unknown, and so empty, where that takes too long to find out.
+    A name that takes too long to resolve has no addresses.
     """
     found: dict[str, frozenset[str]] = {}
 
@@ -43,11 +43,11 @@ def own_names() -> Names:
             full = socket.getaddrinfo(host, None, flags=socket.AI_CANONNAME)[0][3]
             found.update(dict.fromkeys(_usable(full), frozenset()))
         except (OSError, UnicodeError):
-            pass  # It has no other name, then.
+            pass  # Then it has no other name.
         for name in list(found):
             found[name] = _addresses_of(name)
 
-    # There is no other way to end a look-up than to leave it alone.
+    # A look-up cannot be cancelled, only abandoned.
     thread = threading.Thread(target=look_up, name="look-up", daemon=True)
     thread.start()
     thread.join(LOOKUP_S)
@@ -55,18 +55,18 @@ def own_names() -> Names:
 
 
 def own_addresses() -> list[str]:
-    """Return the addresses of this machine's interfaces, without loopback and link-local ones."""
+    """Return this machine's addresses, without loopback and link-local ones."""
     return list(dict.fromkeys([*_ipv4_addresses(), *_ipv6_addresses()]))
 
 
 def reachable_at(bound: str, takes_ipv4: bool, addresses: Iterable[str], names: Names) -> list[str]:
-    """Return the hosts, as in a URL, under which a browser reaches a listening socket.
+    """Return the hosts, as written in a URL, at which a browser reaches a listening socket.
 
     Args:
         bound: The address it is bound to.
-        takes_ipv4: Whether IPv4 reaches it; where it is bound to ``::``, that depends.
-        addresses: Of this machine.
-        names: Of this machine. One that leads elsewhere too, or only elsewhere, is left out.
+        takes_ipv4: Whether it accepts IPv4; a socket bound to ``::`` may or may not.
+        addresses: This machine's addresses.
+        names: This machine's names. A name that also, or only, leads elsewhere is left out.
     """
     here = ipaddress.ip_address(bound.partition("%")[0])
 
@@ -76,7 +76,7 @@ def reachable_at(bound: str, takes_ipv4: bool, addresses: Iterable[str], names: 
         return address == bound
 
     def leads_here(found: Iterable[str]) -> bool:
-        # Browsers go on to the next address when one does not answer.
+        # Browsers try the next address when one does not answer.
         return any(map(takes, found)) and all(
             one in ours or ipaddress.ip_address(one).is_loopback for one in found
         )
@@ -91,13 +91,13 @@ def reachable_at(bound: str, takes_ipv4: bool, addresses: Iterable[str], names: 
 
 
 def _usable(*names: str) -> list[str]:
-    """Return those that name this machine, which without a name of its own is called localhost."""
+    """Return the names that identify this machine; one without a name is called localhost."""
     plain = [name.lower().rstrip(".") for name in names]
     return [name for name in plain if name and not name.startswith(("localhost", "."))]
 
 
 def _addresses_of(name: str) -> frozenset[str]:
-    """Return what a name stands for, without link-local addresses, which no URL can hold."""
+    """Return a name's addresses, without link-local ones, which no URL can contain."""
     try:
         found = socket.getaddrinfo(name, None, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError):
@@ -116,7 +116,7 @@ def _ipv4_addresses() -> list[str]:
             return []  # Not Linux.
     used, _ = struct.unpack("iP", answer)
     rows = space.tobytes()
-    # Each is a name of 16 bytes and a sockaddr_in, whose address is 4 bytes behind its beginning.
+    # Each row is a name of 16 bytes and a sockaddr_in, which has the address at offset 4.
     found = [socket.inet_ntoa(rows[at + 20 : at + 24]) for at in range(0, used, IFREQ_BYTES)]
     return [one for one in found if not one.startswith(("127.", "169.254."))]
 

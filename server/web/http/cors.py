@@ -1,4 +1,4 @@
-"""What scripts of other pages may read: CORS for pictures and states, never with a cookie."""
+"""CORS: lets scripts of other pages read pictures and states, but never with a cookie."""
 
 from collections.abc import Iterable
 
@@ -11,22 +11,22 @@ __all__ = ["share_with"]
 
 SHARED = frozenset({"/video_feed", "/snapshot", "/api"})
 
-# Seconds for which a browser need not ask again whether it may ask.
+# Seconds for which browsers cache the answer to a preflight request.
 PREFLIGHT_AGE_S = 600
 
 
 def share_with(application: flask.Flask, origins: Iterable[str]) -> None:
-    """Let pages of these origins read pictures and states.
+    """Let scripts of these origins read pictures and states.
 
-    Access-Control-Allow-Credentials is never sent, so a browser hides every answer that was asked
-    for with a cookie: a script shows a token, in its own name, or reads what is open to everybody.
+    Access-Control-Allow-Credentials is never sent, so browsers hide every response to a request
+    with a cookie: a script must send a token of its own, or read what is open to everybody.
 
-    Must be called before ``guard_requests``: browsers ask whether they may show a
-    token (the preflight) without showing it.
+    Must be called before ``guard_requests``, because browsers send the preflight request, which
+    asks whether a token may be sent, without the token.
 
     Args:
-        application: Whose answers.
-        origins: As the setting ``allowed_origins`` has them.
+        application: The Flask application.
+        origins: The setting ``allowed_origins``.
     """
     allowed = {origin.lower().rstrip("/") for origin in origins}
     if not allowed:

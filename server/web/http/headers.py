@@ -1,4 +1,4 @@
-"""Headers that tell browsers what a page of ours may do, and who may frame it."""
+"""Response headers that restrict what our pages may do, and who may show them in a frame."""
 
 from collections.abc import Iterable
 
@@ -15,7 +15,7 @@ POLICY = "; ".join(
         "style-src 'self'",
         "img-src 'self' data: blob:",
         "manifest-src 'self'",
-        # Browsers before 2022 do not take 'self' to mean the WebSocket of the same host.
+        # In browsers before 2022, 'self' does not include WebSockets to the same host.
         "connect-src 'self'{sockets}",
         "form-action 'self'",
         "base-uri 'none'",
@@ -28,34 +28,34 @@ PERMISSIONS = ", ".join(
     for feature in ("camera", "microphone", "geolocation", "payment", "usb", "serial", "midi")
 )
 
-# For a year browsers come back over TLS only. Not for subdomains, which may be somebody else's.
+# For a year, browsers use TLS only. Not for subdomains, which may belong to somebody else.
 STAY_SECURE = "max-age=31536000"
 
 HOST_SIGNS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_:[]")
 
 
 def protect_pages(application: flask.Flask, ancestors: Iterable[str] = ()) -> None:
-    """Put the headers on every answer.
+    """Add the headers to every response.
 
     Args:
-        application: Whose answers.
-        ancestors: Origins whose pages may show the dashboard in a frame. Nobody may show the login
-            page, whose form could be laid under something else.
+        application: The Flask application.
+        ancestors: Origins whose pages may show the dashboard in a frame. No page may frame the
+            login page, which would permit clickjacking.
     """
     framed_by = " ".join(ancestors) or "'none'"
 
     @application.after_request
     def add(response: Response) -> Response:
         host = flask.request.environ.get("HTTP_HOST", "")
-        # Anything else could end the directive and begin another.
+        # Any other character could end the directive and start another one.
         known = bool(host) and HOST_SIGNS.issuperset(host)
         sockets = f" ws://{host} wss://{host}" if known else ""
         may_frame = framed_by if flask.request.path == "/" else "'none'"
         policy = POLICY.format(sockets=sockets, ancestors=may_frame)
         response.headers["Content-Security-Policy"] = policy
         response.headers["X-Content-Type-Options"] = "nosniff"
-        # "no-referrer" only where the address holds a token: it has browsers send "Origin: null"
-        # with our own forms.
+        # "no-referrer" only if the URL contains a token: it makes browsers send "Origin: null" with
+        # our own forms.
         embedded = "token" in flask.request.args
         response.headers["Referrer-Policy"] = "no-referrer" if embedded else "same-origin"
         response.headers["Permissions-Policy"] = PERMISSIONS

@@ -15,13 +15,14 @@ __all__ = ["create_login", "csrf_token"]
 
 CSRF = "csrf"
 
-# A login form has three.
+# A login form has three fields.
 MAX_FIELDS = 8
 
 NO_FORM = (
     "a login form has the fields name, password and csrf, as application/x-www-form-urlencoded"
 )
-# Where Flask-Login keeps the login; one that is still there on this page holds no more.
+# The session key of Flask-Login; if it is still set when the login page is shown, that login has
+# ended.
 LOGIN = "_user_id"
 
 WHY = {
@@ -29,7 +30,7 @@ WHY = {
     "have passed.",
     "users": "This server has users now. Log in to go on.",
 }
-"""What the login page says to whom the dashboard sends there, by ``?why=``."""
+"""What the login page says when the dashboard redirects to it, by ``?why=``."""
 
 EXPIRED = "This page had been open for too long. Please try again."
 WRONG = "Name or password is wrong."
@@ -85,23 +86,24 @@ def create_login(auth: Auth) -> Blueprint:
         return redirect("./")
 
     def known(name: str) -> str:
-        """Return what the audit log may say: passwords get typed into the wrong field."""
+        """Return the name for the audit log if it is known: people type passwords here, too."""
         return auth.people.name_of(name) or "(no user)"
 
     return routes
 
 
 def reason() -> str:
-    """Return why somebody who was in has to log in; empty for anybody else."""
+    """Return why somebody who was logged in has to log in again; empty for anybody else."""
     if LOGIN in flask.session:
         return WHY["ended"]
     return WHY.get(flask.request.args.get("why", ""), "")
 
 
 def read_form() -> dict[str, str] | None:
-    """Return the running request's form; None if it is none of ours.
+    """Return the current request's form; None if it is not a login form.
 
-    Not Flask's: that takes files and fields without end, and time for each.
+    Flask's own parser is not used: it accepts files and any number of fields, and spends time on
+    each.
     """
     if flask.request.mimetype != "application/x-www-form-urlencoded":
         return None
@@ -113,7 +115,7 @@ def read_form() -> dict[str, str] | None:
 
 
 def csrf_token() -> str:
-    """Return what this browser's forms must send back to be believed."""
+    """Return the token that this browser's forms must send back."""
     token = flask.session.get(CSRF)
     if not isinstance(token, str):
         token = flask.session[CSRF] = secrets.token_urlsafe(24)
@@ -126,11 +128,11 @@ def is_ours(token: str) -> bool:
 
 
 def page(status: int = 200, message: str = "", name: str = "") -> Response:
-    """Return the login form, with what was wrong about the last try."""
+    """Return the login form, with what was wrong about the last attempt."""
     text = flask.render_template(
         "login.html", csrf=csrf_token(), message=message, name=name[:80], view=asked_view()
     )
-    # Nobody may find it, and the token in it, in a cache.
+    # The page contains a CSRF token, so it must not be cached.
     return Response(text, status, {"Cache-Control": "no-store"})
 
 

@@ -1,6 +1,6 @@
-"""The counters as Prometheus reads them.
+"""The metrics in Prometheus's format.
 
-The same numbers as in the ``stats`` event: both read the meters, and neither keeps its own.
+They are the same numbers as in the ``stats`` event: both read the meters.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -22,11 +22,11 @@ STATES = ("idle", "starting", "live", "stalled", "retrying", "ended", "stopped")
 
 
 class Exposition(Collector):
-    """Collects what there is to tell, at the moment it is asked for.
+    """Collects all metrics when they are requested.
 
     Args:
         fanouts: By camera name.
-        statistics: For the process's figures and what was refused.
+        statistics: Has the process's figures and the refusals.
     """
 
     def __init__(self, fanouts: Mapping[str, Fanout], statistics: Statistics) -> None:
@@ -36,11 +36,11 @@ class Exposition(Collector):
         self._registry.register(self)
 
     def text(self) -> bytes:
-        """Return everything in Prometheus's text format."""
+        """Return all metrics in Prometheus's text format."""
         return generate_latest(self._registry)
 
     def describe(self) -> Iterable[Metric]:
-        """Return nothing: the registry shall not collect once just to learn the names."""
+        """Return nothing, so that the registry does not collect just to learn the names."""
         return []
 
     def collect(self) -> Iterable[Metric]:

@@ -1,4 +1,4 @@
-"""The HTTP paths of the contract: the dashboard, MJPEG, snapshots, and what machines ask."""
+"""The HTTP paths of the contract: the dashboard, MJPEG, snapshots, and those for machines."""
 
 import itertools
 import time
@@ -24,18 +24,18 @@ from server.web.statistics import Statistics
 
 __all__ = ["create_routes"]
 
-# Longer than a camera needs to open, shorter than people wait.
+# Longer than a camera takes to open, shorter than people are willing to wait.
 FIRST_FRAME_S = 8.0
 
 SNAPSHOT_AGE_S = 2.0
 
-# Beyond this the server is alive, but of no use to anyone.
+# With a longer delay the server is alive, but not usable.
 READY_LAG_MS = 1000
 
-# How soon a camera that cannot have a picture is noticed while one is waited for.
+# How often the camera's state is checked while waiting for a picture.
 STATE_CHECK_S = 0.2
 
-# How long a camera that failed before, when nobody watched, has to find out whether it still does.
+# How long a camera that failed while nobody watched has to try again.
 RETRIED_S = 2.0
 
 NO_CACHE = {
@@ -49,17 +49,16 @@ def create_routes(fanouts: Mapping[str, Fanout], statistics: Statistics, auth: A
     """Return the HTTP side of the server.
 
     Args:
-        fanouts: By camera name, in the order of the settings; the first one is meant where a path
-            names none.
+        fanouts: By camera name, in the order of the settings; paths without a name mean the first.
         statistics: For readiness and Prometheus.
-        auth: Ends feeds of those who lose the right to them.
+        auth: Closes the feeds of people whose access is revoked.
     """
     routes = Blueprint("web", __name__)
     exposition = Exposition(fanouts, statistics)
 
     @routes.get("/")
     def dashboard() -> Response:
-        # What OctoPrint, Mainsail and Klipper ask of mjpg-streamer.
+        # Requests that OctoPrint, Mainsail and Klipper make to mjpg-streamer.
         text = flask.request.args.get("action")
         if text is not None:
             return carry_out(parse_action(text), text)
@@ -74,9 +73,9 @@ def create_routes(fanouts: Mapping[str, Fanout], statistics: Statistics, auth: A
                 limited=credential.person.cameras is not None,
             )
         )
-        # With a form's token in it, or one in its address, the page is one person's own.
-        own = logged_in or credential.person.kind == "embed"
-        page.headers["Cache-Control"] = "no-store" if own else "no-cache"
+        # A page with a CSRF token in it, or a token in its URL, is for one person only.
+        private = logged_in or credential.person.kind == "embed"
+        page.headers["Cache-Control"] = "no-store" if private else "no-cache"
         return page
 
     def carry_out(action: Action | None, text: str) -> Response:
@@ -179,12 +178,12 @@ def create_routes(fanouts: Mapping[str, Fanout], statistics: Statistics, auth: A
 
 
 def connection() -> Any:
-    """Return the running request's green socket."""
+    """Return the current request's green socket."""
     return flask.request.environ["eventlet.input"].get_socket()
 
 
 def rendition_of(fanout: Fanout) -> str:
-    """Return the rendition that the running request names, or the full one."""
+    """Return the rendition that the current request names, or the full one."""
     name = flask.request.args.get("rendition", FULL.name)
     if name not in fanout.rooms:
         accepted = ", ".join(fanout.rooms)
@@ -193,22 +192,22 @@ def rendition_of(fanout: Fanout) -> str:
 
 
 def first_frame(fanout: Fanout, rendition: str, max_age_s: float) -> EncodedFrame:
-    """Return the first frame that is fresh enough, from the camera itself if need be.
+    """Return the first frame that is fresh enough, requesting one from the camera if needed.
 
     Raises:
-        ServiceUnavailable: If there is none to be had; says the camera's state and why.
+        ServiceUnavailable: If there is none; the message has the camera's state and the reason.
     """
     camera = fanout.camera
     waiter = FrameWaiter(fanout, rendition)
     began = time.monotonic()
-    # A slow source is waited for as long as it takes from one picture to the next.
+    # For a slow source, add the time from one picture to the next.
     source_fps = camera.describe()["source_fps"]
     deadline = began + FIRST_FRAME_S + (1 / source_fps if source_fps else 0)
     lost = camera.meter.lost
     try:
         while time.monotonic() < deadline:
             frame = waiter.next(STATE_CHECK_S)
-            # From before the clock was set back, it lies in the future, and is old all the same.
+            # A frame from before the clock was set back has a time in the future, and is old too.
             if frame is not None and abs(time.time() - frame.at_unix) <= max_age_s:
                 return frame
             if frame is not None:

@@ -46,8 +46,8 @@ def test_names_given_back_are_free_at_once(place: Bus) -> None:
     mine.take_all()
     Claims(place, "1" * 16, "cellar", ("yard",)).take_all()
 
-    mine.give_back(client)
-    Claims(place, "0" * 16, "attic", ("yard",)).give_back(client)
+    mine.release(client)
+    Claims(place, "0" * 16, "attic", ("yard",)).release(client)
 
     begun = time.monotonic()
     Claims(place, "2" * 16, "roof", ("door",)).take_all()
@@ -62,7 +62,7 @@ def test_newest_number_is_remembered(place: Bus) -> None:
     first.take_all()
     first.renew(client, {"door": 812})
     first.renew(client, {})
-    first.give_back(client)
+    first.release(client)
 
     reached = Claims(place, "1" * 16, "cellar", ("door", "yard")).take_all()
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 import pytest
 
 from server.cluster.bus.bus import Bus
-from server.cluster.shared import logins as shared_logins
+from server.cluster.shared import poll
 from server.cluster.shared.logins import SharedLogins, Values
 from server.loop import hub
 from tests.support.fakes import until
@@ -37,7 +37,7 @@ class NodeOfTests:
 @pytest.fixture
 def make(bus: RedisServer, monkeypatch: pytest.MonkeyPatch) -> Callable[[], NodeOfTests]:
     """A function that makes nodes; they are not yet open."""
-    monkeypatch.setattr(shared_logins, "LOOK_PERIOD_S", 0.01)
+    monkeypatch.setattr(poll, "PERIOD_S", 0.01)
     place = Bus(bus.url, "test")
     return lambda: NodeOfTests(place)
 

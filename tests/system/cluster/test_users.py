@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from server.cluster.bus.bus import Bus
-from server.cluster.shared import users as accounts
+from server.cluster.shared import poll
 from server.cluster.shared.users import SharedUsers
 from server.users.users import UsersFile
 from tests.support.fakes import until
@@ -40,7 +40,7 @@ def make(
     bus: RedisServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Callable[[str], NodeOfTests]]:
     """A function that makes nodes, by the name of their folder."""
-    monkeypatch.setattr(accounts, "LOOK_PERIOD_S", 0.01)
+    monkeypatch.setattr(poll, "PERIOD_S", 0.01)
     place = Bus(bus.url, "test")
     nodes: list[NodeOfTests] = []
 

@@ -263,7 +263,7 @@ def test_an_unknown_variable_is_refused_with_the_nearest(variable: str, hint: st
         ),
         (
             '[[camera]]\nname = "a"\nsource = "devise:0"',
-            "'devise:0' is no source (did you mean 'device'?)",
+            "'devise:0' is not a source (did you mean 'device'?)",
         ),
         (
             '[[camera]]\nname = "a"\nsource = "a.mp4?lop=0"',
@@ -271,7 +271,7 @@ def test_an_unknown_variable_is_refused_with_the_nearest(variable: str, hint: st
         ),
         (
             '[[camera]]\nname = "a"\nsource = "test:"\nprocess = ["timestmp"]',
-            "'timestmp' is no processor (did you mean 'timestamp'?)",
+            "'timestmp' is not a processor (did you mean 'timestamp'?)",
         ),
         (
             '[[camera]]\nname = "a"\nsource = "test:"\nprocess = ["timestamp?zome=utc"]',

@@ -45,22 +45,22 @@ MASK = "mask?x=0.1&y=0.1&width=0.2&height=0.3"
 @pytest.mark.parametrize(
     ("text", "named"),
     [
-        ("", "is no processor"),
-        ("clock", "is no processor"),
-        ("module:", "is no processor"),
-        (":function", "is no processor"),
-        ("mod-ule:function", "is no processor"),
-        ("../m:f", "is no processor"),
+        ("", "is not a processor"),
+        ("clock", "is not a processor"),
+        ("module:", "is not a processor"),
+        (":function", "is not a processor"),
+        ("mod-ule:function", "is not a processor"),
+        ("../m:f", "is not a processor"),
         ("m:f?colour=red", "option 'colour'"),
         ("m:f?required=yes", "0 or 1"),
         ("timestamp?corner=middle", "top-left or"),
         ("timestamp?nonsense", "option 'nonsense'"),
-        ("timestamp?&", "is no option"),
+        ("timestamp?&", "is not an option"),
         ("caption", "text is missing"),
         ("caption?text=", "1 to 80 characters"),
         ("motion?min_area=nan", "a number from 0.01 to 100"),
         ("mask?x=0.1&y=0.1&width=0.2", "height is missing"),
-        ("mask?x=0.9&y=0.1&width=0.2&height=0.1", "reaches out"),
+        ("mask?x=0.9&y=0.1&width=0.2&height=0.1", "extends beyond"),
         ("mask?x=0.9&y=0.1&width=0&height=0.1", "hides nothing"),
         ("blur-faces", "no cascade classifier"),
     ],
@@ -86,7 +86,7 @@ def test_motion_does_not_mark_what_is_drawn(first: str) -> None:
     name = first.partition("?")[0]
 
     with pytest.raises(
-        ConfigError, match=f"'motion' behind '{name}' would mark.*; accepted: 'motion' once"
+        ConfigError, match=f"'motion' after '{name}' would mark.*; accepted: 'motion' once"
     ):
         parse_processors([first, "caption?text=a", "motion"], Path())
     parse_processors(["caption?text=a", "my:timestamp", "motion", "timestamp"], Path())

@@ -240,7 +240,7 @@ def test_no_pipe_is_waited_for(tmp_path: Path) -> None:
     """A pipe in a file's place is refused at once."""
     os.mkfifo(tmp_path / "people.json")
 
-    with pytest.raises(ConfigError, match="no regular file"):
+    with pytest.raises(ConfigError, match="not a regular file"):
         UsersFile(tmp_path).load()
 
 

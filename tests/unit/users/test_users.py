@@ -183,7 +183,7 @@ def test_a_list_with_names_that_differ_by_capitals_still_works(file: UsersFile) 
 @pytest.mark.parametrize("camera", ["", "a b", "../x", "-"])
 def test_unusable_cameras_are_refused(file: UsersFile, camera: str) -> None:
     """A camera is named as in the settings."""
-    with pytest.raises(ConfigError, match="is no camera name"):
+    with pytest.raises(ConfigError, match="is not a camera name"):
         file.add_token("octo", "viewer", [camera])
 
 

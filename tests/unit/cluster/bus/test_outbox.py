@@ -3,7 +3,7 @@
 from typing import Any, cast
 
 from server.cluster.bus.messages import Wake
-from server.cluster.bus.outbox import FRESH_S, MAX_PENDING, Outbox
+from server.cluster.bus.outbox import MAX_AGE_S, MAX_PENDING, Outbox
 from tests.support.bus import FakeBus
 from tests.support.fakes import FakeClock, settle, until
 
@@ -35,7 +35,7 @@ def test_old_news_is_dropped(clock: FakeClock) -> None:
     outbox.send("a", Wake())
     settle()
     outbox.send("b", Wake())
-    clock.advance(FRESH_S + 0.1)
+    clock.advance(MAX_AGE_S + 0.1)
     outbox.send("c", Wake())
     bus.commands.hangs = False
 

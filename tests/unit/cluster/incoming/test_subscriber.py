@@ -146,7 +146,7 @@ def test_numbers_begin_anew_when_all_are_older(ear: Ear, monkeypatch: pytest.Mon
 
     What is given on goes on growing, for viewers never go back.
     """
-    monkeypatch.setattr(reception, "ANEW_AFTER_S", 0.05)
+    monkeypatch.setattr(reception, "RESTART_AFTER_S", 0.05)
     false = round((time.time() + MAX_AHEAD_S / 2) * SEQ_PER_S)
     ear.subscription.give(parcel(5), parcel(false))
     until(lambda: ear.seqs == [false])
@@ -165,7 +165,7 @@ def test_older_ones_between_newer_ones_change_nothing(
     ear: Ear, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Only when *all* are older do numbers begin anew."""
-    monkeypatch.setattr(reception, "ANEW_AFTER_S", 0.0)
+    monkeypatch.setattr(reception, "RESTART_AFTER_S", 0.0)
     ear.subscription.give(parcel(9))
     until(lambda: ear.seqs == [9])
     for seq in range(10, 15):
@@ -177,7 +177,7 @@ def test_older_ones_between_newer_ones_change_nothing(
 
 def test_shifted_numbers_heal_like_any(ear: Ear, monkeypatch: pytest.MonkeyPatch) -> None:
     """A low number that was let in shifts those after it past the clock: they begin anew, too."""
-    monkeypatch.setattr(reception, "ANEW_AFTER_S", 0.05)
+    monkeypatch.setattr(reception, "RESTART_AFTER_S", 0.05)
     now = round(time.time() * SEQ_PER_S)
     ear.subscription.give(parcel(now))
     until(lambda: len(ear.seqs) == 1)

@@ -43,7 +43,7 @@ class Crowd:
 @pytest.fixture
 def crowd() -> Iterator[Crowd]:
     """64 at once, of whom two at a time take 0.1 s: all would take 3.2 s."""
-    crowd = Crowd(Lanes(2, longest_s=0.5), work_s=0.1)
+    crowd = Crowd(Lanes(2, max_wait_s=0.5), work_s=0.1)
     yield crowd
     crowd.close()
 
@@ -59,7 +59,7 @@ def test_nobody_waits_longer_than_told(crowd: Crowd) -> None:
 
 def test_lanes_outlive_who_waits() -> None:
     """Who is killed while waiting, or with a lane just given, keeps it from nobody."""
-    lanes = Lanes(1, longest_s=5)
+    lanes = Lanes(1, max_wait_s=5)
     served: list[str] = []
 
     def come(name: str, work_s: float) -> None:

@@ -1,0 +1,45 @@
+"""Polls shared state on the bus for as long as a node runs."""
+
+import logging
+from collections.abc import Callable
+from typing import NoReturn
+
+from server.backoff import Backoff
+from server.cluster.bus.bus import BUS_ERRORS
+from server.errors import ConfigError
+from server.loop import hub
+
+__all__ = ["poll"]
+
+log = logging.getLogger(__name__)
+
+PERIOD_S = 0.3
+RETRY_S = 1.0
+
+
+def poll(step: Callable[[], None], failure: str) -> NoReturn:
+    """Call ``step`` again and again; runs in a green thread of its own until it is killed.
+
+    While the bus is away it waits longer each time, in silence: the listener logs the outage.
+
+    Args:
+        step: Compares this node's copy with the bus; may raise anything.
+        failure: What it means when ``step`` fails, for the log.
+    """
+    backoff = Backoff()
+    logged = ""
+    while True:
+        try:
+            step()
+            backoff.reset()
+            hub.sleep(PERIOD_S)
+        except BUS_ERRORS:
+            hub.sleep(backoff.next_s())
+        except ConfigError as error:
+            if str(error) != logged:
+                logged = str(error)
+                log.error("%s: %s", failure, error)
+            hub.sleep(RETRY_S)
+        except Exception:
+            log.exception("%s", failure)
+            hub.sleep(RETRY_S)
