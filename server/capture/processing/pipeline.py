@@ -156,7 +156,7 @@ class ProcessingPipeline:
         """Run failed processors again at once, with their current code."""
         if any(one.state in ("failing", "skipped", "stuck") for one in self._health):
             for one in self._health:
-                one.forgive()
+                one.reset()
             self.rest()
             self.open()
             self._announce(time.monotonic())
