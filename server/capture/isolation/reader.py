@@ -20,7 +20,7 @@ from server.capture.isolation.channel import BEAT, NO_SLOT, SHAPE, WANT, Kind, L
 from server.capture.isolation.process import Process
 from server.capture.isolation.shared_memory import FramePool
 from server.capture.isolation.spare import CLOSE_DEADLINE_S, IdleChild, Spare
-from server.capture.sources.reader import PATIENCE_S, Demand, Reading, is_due
+from server.capture.sources.reader import MAX_READ_S, Demand, Reading, is_due
 from server.config.address import Address
 from server.errors import ControlError, PictureError, SourceEnded, SourceError
 from server.loop.memory import MMAP_THRESHOLD_BYTES, TRIM_THRESHOLD_BYTES
@@ -113,7 +113,7 @@ class IsolatedReader:
             SourceError: If the source failed, its process ended, or it hung and was killed.
         """
         grabbed = self._grabbed
-        deadline = time.monotonic() + PATIENCE_S
+        deadline = time.monotonic() + MAX_READ_S
         while (left_s := deadline - time.monotonic()) > 0:
             if not self._requested and is_due(demand):
                 self._request(demand)
@@ -136,7 +136,7 @@ class IsolatedReader:
             left_s = deadline - time.monotonic()
             if left_s <= 0:
                 raise ControlError(f"the camera has not answered within {SET_DEADLINE_S:g} s")
-            if not self._receive(min(left_s, PATIENCE_S)):
+            if not self._receive(min(left_s, MAX_READ_S)):
                 self._check()
         return self._refused
 
@@ -175,7 +175,7 @@ class IsolatedReader:
         wanted = {"address": asdict(address), "name": name, "timeout_s": self._timeout_s}
         self._send(Kind.OPEN, json.dumps(wanted).encode())
         while self._info is None:
-            if not self._receive(PATIENCE_S) or self._step is Step.OPENING:
+            if not self._receive(MAX_READ_S) or self._step is Step.OPENING:
                 self._check()
         check_size(self._info.width, self._info.height)
         return self._info
@@ -185,7 +185,7 @@ class IsolatedReader:
             sent = self._link.offer(kind, payload)
         except OSError:
             # It may have sent a reason; handling that, or the end of file, raises.
-            while self._receive(PATIENCE_S):
+            while self._receive(MAX_READ_S):
                 pass
             sent = False
         if not sent:

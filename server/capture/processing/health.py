@@ -101,7 +101,7 @@ class Health:
         elif not too_slow and self.state == "slow":
             self.state, self.message = "ok", ""
 
-    def forgive(self) -> None:
+    def reset(self) -> None:
         """Let it run again at once, without its history of failures."""
         self.state, self.message = "ok", ""
         self._failures = 0

@@ -114,7 +114,7 @@ class ProcessingPipeline:
         """Why no picture is shown, if that has lasted for a while; else empty."""
         busy = self._busy_since
         if busy is not None and time.monotonic() - busy > BUSY_S:
-            return f"no picture: it has been worked on for more than {BUSY_S:g} s"
+            return f"no picture: processing has taken more than {BUSY_S:g} s"
         since = self._withheld_since
         if since is None or time.monotonic() - since < WITHHELD_S:
             return ""
@@ -156,7 +156,7 @@ class ProcessingPipeline:
         """Run failed processors again at once, with their current code."""
         if any(one.state in ("failing", "skipped", "stuck") for one in self._health):
             for one in self._health:
-                one.forgive()
+                one.reset()
             self.rest()
             self.open()
             self._announce(time.monotonic())
@@ -259,12 +259,12 @@ class ProcessingPipeline:
         if not places:
             return _Result(image, outcomes)
         if sandbox is not None:
-            made, more = sandbox.run(image, facts, places)
+            image, more = sandbox.run(image, facts, places)
         else:
             if image is frame.picture:
                 image = image.copy()
-            made, more = self._load_runner().run(image, facts, places)
-        return _Result(made, outcomes + more)
+            image, more = self._load_runner().run(image, facts, places)
+        return _Result(image, outcomes + more)
 
     def _load_runner(self) -> ProcessorRunner:
         """Return the runner for this process; loaded late, as a camera may never be watched."""
@@ -301,7 +301,7 @@ class ProcessingPipeline:
             self._withheld_since = time.monotonic()
         required = [one for one in self._health if one.required and one.message]
         causes = required or [one for one in self._health if one.message]
-        self._withheld_reason = "no picture without its processing"
+        self._withheld_reason = "no picture: its processing failed"
         if causes:
             self._withheld_reason = f"no picture: {causes[0].name} {causes[0].message}"
 

@@ -46,7 +46,7 @@ STUCK_AFTER_S = 5.0
 LOAD_DEADLINE_S = 60.0
 
 # How often the waiting native thread checks whether the sandbox was abandoned.
-PATIENCE_S = 0.1
+POLL_S = 0.1
 
 CLOSE_DEADLINE_S = 0.3
 
@@ -195,7 +195,7 @@ class ProcessorSandbox:
         at, since = self._running(), time.monotonic()
         while True:
             try:
-                message = self._link.receive(PATIENCE_S)
+                message = self._link.receive(POLL_S)
             except (EOFError, ValueError):
                 self._report_death()
             if message is not None:

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 from server.capture.devices.controls import ControlInfo, Value, set_controls
 from server.capture.frames.change import ChangeDetector
-from server.capture.sources.reader import AT_ONCE, PATIENCE_S, Demand, Reading, is_due
+from server.capture.sources.reader import AT_ONCE, MAX_READ_S, Demand, Reading, is_due
 from server.capture.sources.source import Source
 
 __all__ = ["LocalReader"]
@@ -32,7 +32,7 @@ class LocalReader:
 
     def read(self, demand: Demand) -> Reading | None:
         """Grab pictures until one is due, and decode only that one; see :class:`Reader`."""
-        deadline = time.monotonic() + PATIENCE_S
+        deadline = time.monotonic() + MAX_READ_S
         skipped: Reading | None = None
         while time.monotonic() < deadline and (self._source.grab() or self._is_requested(demand)):
             at_unix = time.time()

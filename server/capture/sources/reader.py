@@ -9,9 +9,9 @@ from server.capture.frames.frame import Picture
 from server.capture.frames.freeze import FreezeDetector
 from server.capture.frames.info import SourceInfo
 
-__all__ = ["AT_ONCE", "PATIENCE_S", "Demand", "Reader", "Reading", "is_due", "read_and_compare"]
+__all__ = ["AT_ONCE", "MAX_READ_S", "Demand", "Reader", "Reading", "is_due", "read_and_compare"]
 
-PATIENCE_S = 0.2
+MAX_READ_S = 0.2
 """How long :meth:`Reader.read` waits for a picture, so that a camera can be stopped."""
 
 AT_ONCE = float("-inf")

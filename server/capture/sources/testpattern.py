@@ -85,9 +85,9 @@ class TestPattern:
         self._pacer = Pacer()
         self._face = cv2.FontFace("sans")
         self._adjustment = Adjustment()
-        self._take_size(size, fps)
+        self._apply_size(size, fps)
 
-    def _take_size(self, size: tuple[int, int], fps: float) -> None:
+    def _apply_size(self, size: tuple[int, int], fps: float) -> None:
         width, height = size
         self.info = SourceInfo(width, height, fps, "raw", live=True, on_request=True)
         self._unit = min(height / 720, width / 1280)
@@ -158,7 +158,7 @@ class TestPattern:
         find_control(self.controls(), name)
         if name == "size":
             width, _, height = str(value).partition("x")
-            self._take_size((int(width), int(height)), self.info.fps)
+            self._apply_size((int(width), int(height)), self.info.fps)
         else:
             self._adjustment = self._adjustment.with_value(name, value)
         return value

@@ -86,7 +86,7 @@ def test_start_forgives(health: Health) -> None:
     """An operator's start lets it run at once."""
     fail(health, 5)
 
-    health.forgive()
+    health.reset()
 
     assert health.may_run(0)
     assert (health.state, health.message) == ("ok", "")
