@@ -519,12 +519,12 @@ class Camera:
         self._refresh(changed=True)
         if first:
             log.warning("camera=%s lost: %s", self.name, reason)
-            self.on_notice(self, "warning", f"{self.title} is lost: {reason}")
+            self.on_notice(self, "warning", f"{self.title} went offline: {reason}")
 
     def _recover(self) -> None:
         self._failure, self._missing = None, False
         log.info("camera=%s is back", self.name)
-        self.on_notice(self, "info", f"{self.title} is back")
+        self.on_notice(self, "info", f"{self.title} is back online")
 
     def _release(self) -> None:
         source, self._source = self._source, None
