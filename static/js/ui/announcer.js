@@ -1,6 +1,6 @@
 /**
- * Reads state changes aloud, but no more than one sentence every few seconds: the newest state of each
- * camera that changed, together.
+ * Announces state changes to screen readers, at most once every few seconds: the newest state of each camera
+ * that changed, together.
  */
 const PAUSE_MS = 1500;
 
@@ -15,7 +15,7 @@ export class Announcer {
   }
 
   /** @param {string} subject @param {string} word */
-  say(subject, word) {
+  announce(subject, word) {
     this.#waiting.set(subject, word);
     this.#timer ||= setTimeout(() => this.#speak(), PAUSE_MS);
   }
