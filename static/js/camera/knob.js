@@ -13,7 +13,6 @@ export class Knob {
   #slider;
   #number;
   #showFault;
-  #send;
   #sender;
   #value = null;
   #pointerDown = false;
@@ -34,8 +33,7 @@ export class Knob {
     this.#number = new NumberField(input, (value) => this.#enter(value), this.#showFault);
     // The entered value stays until the server answers.
     input.addEventListener('blur', () => this.#settle());
-    this.#send = send;
-    this.#sender = this.#newSender();
+    this.#sender = this.#newSender(send);
     this.#listen(signal);
   }
 
@@ -58,8 +56,7 @@ export class Knob {
     // Leaving the field enters what was typed: for the camera it was typed for.
     this.#number.leave();
     this.#showFault('');
-    this.#send = send;
-    this.#sender = this.#newSender();
+    this.#sender = this.#newSender(send);
     this.#pointerDown = false;
     this.#editedMs = -Infinity;
   }
@@ -68,8 +65,7 @@ export class Knob {
     return this.#pointerDown || this.#sender.busy || performance.now() - this.#editedMs < EDITING_MS;
   }
 
-  #newSender() {
-    const send = this.#send;
+  #newSender(send) {
     return new LatestSender(send, { onIdle: () => this.#settle() });
   }
 

@@ -148,7 +148,7 @@ export class Popout extends EventTarget {
     this.#caption.dataset.lamp = here ? condition : 'gone';
     setText(this.#caption.firstElementChild, title);
     setTitle(this.#caption.firstElementChild, title);
-    setText(this.#caption.lastElementChild, here ? WORDS[condition] : 'Removed');
+    setText(this.#caption.lastElementChild, here ? WORDS[condition] : 'No longer here');
   }
 
   // One at a time, and always the newest: a picture that arrives meanwhile is fetched afterwards.

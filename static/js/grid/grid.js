@@ -243,7 +243,10 @@ export class Grid extends EventTarget {
     const index = this.#visible.indexOf(tile);
     if (tile === null || (index < 0 && !this.#focused)) return null;
     const step = { left: -1, right: 1 }[by] ?? 0;
-    if (this.#focused || step !== 0) return this.#shown[this.#shown.indexOf(tile) + (step || (by === 'up' ? -1 : 1))] ?? null;
+    if (this.#focused || step !== 0) {
+      const next = step || (by === 'up' ? -1 : 1);
+      return this.#shown[this.#shown.indexOf(tile) + next] ?? null;
+    }
     return this.#visible[neighbour(this.#boxes, index, by)];
   }
 

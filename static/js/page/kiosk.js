@@ -34,8 +34,10 @@ export function setUpKiosk(note, grid, arrangement, departed) {
     const missing = cameras.filter((name) => !grid.tiles.has(name));
     gone = gone.filter((name) => !grid.tiles.has(name));
     note.hidden = (missing.length === 0 && gone.length === 0) || known.length === 0;
-    const text = [missing.length > 0 && describeMissing(missing), gone.length > 0 && describeGone(gone)].filter(Boolean).join(' ');
-    setText(note.querySelector('[data-kiosk-missing]'), text);
+    const texts = [];
+    if (missing.length > 0) texts.push(describeMissing(missing));
+    if (gone.length > 0) texts.push(describeGone(gone));
+    setText(note.querySelector('[data-kiosk-missing]'), texts.join(' '));
     setText(note.querySelector('[data-kiosk-known]'), `Available: ${known.join(', ')}.`);
     note.toggleAttribute('data-alone', grid.shown.length === 0);
   };

@@ -99,8 +99,7 @@ export class ViewMenu {
     if (action === 'install') this.#promptInstall();
     if (action === 'reset') {
       this.#arrangement.resetOrder();
-      this.#announcer.announce('Order', 'reset');
-      this.#toasts.show('Order reset');
+      this.#announcer.announce('Order reset');
     }
   }
 

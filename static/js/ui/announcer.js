@@ -14,15 +14,16 @@ export class Announcer {
     this.#element = element;
   }
 
-  /** @param {string} subject @param {string} word */
-  announce(subject, word) {
+  /** @param {string} subject @param {string} [word]  What is new about it. */
+  announce(subject, word = '') {
     this.#waiting.set(subject, word);
     this.#timer ||= setTimeout(() => this.#speak(), PAUSE_MS);
   }
 
   #speak() {
     this.#timer = 0;
-    this.#element.textContent = [...this.#waiting].map(([subject, word]) => `${subject}: ${word}`).join('. ');
+    const sentences = [...this.#waiting].map(([subject, word]) => (word ? `${subject}: ${word}` : subject));
+    this.#element.textContent = sentences.join('. ');
     this.#waiting.clear();
   }
 }
