@@ -133,7 +133,7 @@ def test_a_person_sets_what_a_camera_offers(
 
     # A preset, and a turned picture.
     page.get_by_role("button", name="Save as preset").click()
-    page.get_by_label("Name of the preset").fill("Lamp light")
+    page.get_by_label("Preset name").fill("Lamp light")
     page.keyboard.press("Enter")
     chip = page.get_by_role("button", name="Lamp light", exact=True)
     expect(chip).to_have_attribute("aria-pressed", "true")
