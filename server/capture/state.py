@@ -142,7 +142,7 @@ class CameraState:
         self.refresh(changed=True)
         if first:
             log.warning("camera=%s lost: %s", self._name, reason)
-            self._on_notice("warning", f"{self._title} is lost: {reason}")
+            self._on_notice("warning", f"{self._title} went offline: {reason}")
 
     def lose_picture(self) -> None:
         """Note that what was seen last does not count any more."""
@@ -152,8 +152,8 @@ class CameraState:
     def recover(self) -> None:
         """Note that it works again."""
         self.forgive()
-        log.info("camera=%s is back", self._name)
-        self._on_notice("info", f"{self._title} is back")
+        log.info("camera=%s is back online", self._name)
+        self._on_notice("info", f"{self._title} is back online")
 
     def forgive(self) -> None:
         """Forget a failure."""

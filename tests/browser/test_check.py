@@ -67,7 +67,7 @@ def test_a_camera_nobody_watches_dies_and_returns(
     viewer.pump(lambda: "back" in (last_event(viewer, "notice") or {}).get("message", ""), 5)
 
     notices = [data["message"] for name, data in viewer.events if name == "notice"]
-    assert notices[-2:] == [f"yard is lost: {dead['reason']}", "yard is back"]
+    assert notices[-2:] == [f"yard went offline: {dead['reason']}", "yard is back online"]
     assert sum("yard is" in message for message in notices) == 2
     assert state_of(viewer, "halted")["state"] == "stopped"
     assert 'porthole_source_opened_total{camera="halted"} 0.0' in get(server, "metrics")
@@ -84,7 +84,9 @@ def test_a_dead_camera_on_another_page_is_in_the_top_bar(
     summary = page.locator("[data-summary]")
 
     page.goto(server.url + "?layout=3x3")
-    expect(summary).to_have_text(f"1 of 10 in trouble: yard, {refused}", timeout=PATIENCE_S * 1000)
+    expect(summary).to_have_text(
+        f"1 of 10 with problems: yard, {refused}", timeout=PATIENCE_S * 1000
+    )
     expect(page.locator("[data-group=trouble] [data-count]")).to_have_text("1")
     expect(tile(page, "yard")).to_be_hidden()
 

@@ -133,7 +133,7 @@ def test_a_person_sets_what_a_camera_offers(
 
     # A preset, and a turned picture.
     page.get_by_role("button", name="Save as preset").click()
-    page.get_by_label("Name of the preset").fill("Lamp light")
+    page.get_by_label("Preset name").fill("Lamp light")
     page.keyboard.press("Enter")
     chip = page.get_by_role("button", name="Lamp light", exact=True)
     expect(chip).to_have_attribute("aria-pressed", "true")
@@ -161,7 +161,7 @@ def test_a_person_sets_what_a_camera_offers(
     expect(page.locator("[data-side='0']")).to_have_value(re.compile(r"^1(\.\d)?$"))
     page.keyboard.press("Escape")
     expect(page.locator(".cropper")).to_have_count(0)
-    expect(page.locator("[data-deck]")).to_have_attribute("data-view", "focus")
+    expect(page.locator("[data-grid]")).to_have_attribute("data-view", "focus")
     page.get_by_role("button", name="Reset all").click()
     expect(page.get_by_role("button", name="Reset all")).to_be_hidden()
     program.pump(lambda: last_event(program, "camera")["width"] == 320, 5)

@@ -152,7 +152,7 @@ def test_what_is_known_of_the_day(page: Page) -> None:
             {"camera": camera} if camera else {}
         )
 
-    lost, back = notice(10, "Yard is lost", "yard"), notice(12, "Yard is back", "yard")
+    lost, back = notice(10, "Yard went offline", "yard"), notice(12, "Yard is back online", "yard")
     dragged = [notice(20 + n, f"ada set Door to {n} fps", "door") for n in (1, 2.5, 4)]
     rounds = [[back, notice(30, "Shutting down")], [lost, back, *dragged], [None, {"at": 1}]]
     screens = [{"focused": "yard", "inView": ["door"]}, {"focused": None, "inView": ["door"]}]
@@ -161,7 +161,7 @@ def test_what_is_known_of_the_day(page: Page) -> None:
 
     assert known["fresh"] == [2, 4, 0]
     assert known["known"] == [
-        *("Yard is lost", "Yard is back"),
+        *("Yard went offline", "Yard is back online"),
         *("ada set Door to 4 fps", "Shutting down"),
     ]
     assert known["toasted"] == [[True, True, False, True], [False, False, True, True]]
@@ -233,7 +233,7 @@ def test_the_system_is_in_a_drawer(page: Page) -> None:
     expect(drawer.locator("[data-about]")).to_have_text(re.compile(r"^Porthole \d+\.\d+.* up for "))
     expect(plot(drawer, "CPU").locator("canvas")).to_be_visible()
     expect(plot(drawer, "Memory").locator(".plot-value")).to_have_text(re.compile(r"^\d+ MB$"))
-    expect(plot(drawer, "Refused")).to_contain_text("none in these 5 minutes")
+    expect(plot(drawer, "Rejected requests")).to_contain_text("none in the last 5 minutes")
 
     page.keyboard.press("Escape")
     expect(drawer).to_be_hidden()
@@ -258,13 +258,13 @@ def test_the_timeline_tells_what_one_did_not_see(
     # Of another one: no toast.
     assert operator.call("quality", {"camera": "yard", "quality": 72})["ok"]
     expect(button).to_have_attribute("data-unread", "")
-    expect(button).to_have_attribute("aria-label", "Timeline, 1 new")
+    expect(button).to_have_attribute("aria-label", "Activity, 1 new")
     expect(page.locator(".toast-text", has_text="72")).to_have_count(0)
 
     page.keyboard.press("t")
-    drawer = page.get_by_role("dialog", name="Timeline")
+    drawer = page.get_by_role("dialog", name="Activity")
     expect(drawer.locator(".entry").first).to_contain_text("72")
-    expect(drawer).to_contain_text("ghost is lost")
+    expect(drawer).to_contain_text("ghost went offline")
     expect(drawer).to_contain_text("The server was started")
     expect(button).not_to_have_attribute("data-unread", "")
 
@@ -289,7 +289,7 @@ def test_the_timeline_tells_what_one_did_not_see(
 def test_drawers_fit(page: Page, width: int, height: int) -> None:
     """On a phone they are sheets over the whole screen; nothing is wider than its place."""
     page.set_viewport_size({"width": width, "height": height})
-    for key, name in (("t", "Timeline"), ("i", "System")):
+    for key, name in (("t", "Activity"), ("i", "System")):
         page.keyboard.press(key)
         drawer = page.get_by_role("dialog", name=name)
         expect(drawer).to_be_visible()

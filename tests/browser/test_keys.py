@@ -306,14 +306,14 @@ def test_a_tour_by_keys_alone(server: PortholeServer, page: Page, connect: Conne
     # Layouts, help, and the drawers: each gives back the focus where it was.
     for word in ("One at a time", "Two by two", "Three by three", "Automatic"):
         press("l")
-        expect(page.locator("[data-toasts]")).to_contain_text(f"Layout: {word}")
+        expect(page.locator("[data-announcer]")).to_contain_text(f"Layout: {word}")
     press("?")
     expect(page.locator("[data-help]")).to_be_visible()
     press("2")
     press("Escape")
     expect(page.locator("[data-help]")).to_be_hidden()
     expect(panel).to_be_hidden()
-    for key, name in (("t", "Timeline"), ("i", "System")):
+    for key, name in (("t", "Activity"), ("i", "System")):
         press(key)
         drawer = page.get_by_role("dialog", name=name)
         expect(drawer).to_be_visible()
@@ -338,10 +338,10 @@ def test_a_tour_by_keys_alone(server: PortholeServer, page: Page, connect: Conne
     press("+")
     press("+")
     expect(tile(page, "two")).to_have_attribute("data-zoomed", "")
-    lens = tile(page, "two").locator(".lens")
-    before = lens.get_attribute("style")
+    layer = tile(page, "two").locator(".zoom-layer")
+    before = layer.get_attribute("style")
     press("ArrowRight")
-    assert lens.get_attribute("style") != before
+    assert layer.get_attribute("style") != before
     press("0")
     expect(tile(page, "two")).not_to_have_attribute("data-zoomed", "")
     press("Space")

@@ -75,17 +75,17 @@ CUT = """() => {
   return cut;
 }"""
 
-# A deck whose cameras come and go; the moment after which it is said who went is when we say.
+# A grid whose cameras come and go; the moment after which it is said who went is when we say.
 DEPARTED = """async () => {
   const { Departed } = await import(new URL('static/js/grid/departed.js', document.baseURI));
   const waiting = [];
   window.setTimeout = (act) => waiting.push(act);
-  const deck = Object.assign(new EventTarget(), { tiles: new Map() });
+  const grid = Object.assign(new EventTarget(), { tiles: new Map() });
   const list = (...names) => {
-    deck.tiles = new Map(names.map((name) => [name, {}]));
-    deck.dispatchEvent(new CustomEvent('list'));
+    grid.tiles = new Map(names.map((name) => [name, {}]));
+    grid.dispatchEvent(new CustomEvent('list'));
   };
-  const departed = new Departed(deck);
+  const departed = new Departed(grid);
   const gone = [];
   departed.addEventListener('gone', ({ detail }) => gone.push(detail));
   list('door', 'hall', 'yard');
@@ -152,7 +152,7 @@ def test_nothing_is_told_twice_or_covered(
     wait_for_paint(page, "door")
     expect_state(page, "dead", "retrying")
     page.keyboard.press("t")
-    expect(page.locator("[data-entries]")).to_contain_text("dead is lost: ")
+    expect(page.locator("[data-entries]")).to_contain_text("dead went offline: ")
     page.keyboard.press("t")
     expect(toasts(page)).to_have_count(0)
 
@@ -213,7 +213,7 @@ def test_long_reasons_are_not_cut(server: PortholeServer, page: Page) -> None:
     reason = tile(page, "void").locator(".veil-detail").text_content()
     assert reason is not None
     assert DEAD in reason
-    expect(opener).to_have_attribute("title", f"{LONG}\nRetrying: {reason}")
+    expect(opener).to_have_attribute("title", f"{LONG}\nOffline, retrying: {reason}")
     expect(opener).to_have_accessible_description(reason)
 
 
@@ -246,7 +246,7 @@ def test_what_needs_a_picture_is_off_without_one(server: PortholeServer, page: P
     for key in ("c", "s", "p"):
         page.keyboard.press(key)
     page.keyboard.press("t")
-    expect(page.locator("[data-entries]")).to_contain_text("dead is lost")
+    expect(page.locator("[data-entries]")).to_contain_text("dead went offline")
 
     assert [url for url in asked if "/snapshot/" in url] == []
     expect(toasts(page)).to_have_count(0)
@@ -292,7 +292,7 @@ def test_chips_of_the_timeline_select(server: PortholeServer, page: Page) -> Non
     page.goto(server.url)
     expect_state(page, "dead", "retrying")
     page.keyboard.press("t")
-    drawer = page.get_by_role("dialog", name="Timeline")
+    drawer = page.get_by_role("dialog", name="Activity")
     expect(drawer).to_contain_text("The server was started")
 
     drawer.get_by_role("button", name="Warnings").click()

@@ -123,7 +123,7 @@ def test_rows_are_justified(
     room = {"ratios": ratios, "width": width, "height": height, "gap": 12, "caption": 60}
 
     packed = in_module(
-        blank, "packing", "({ packRows }, room) => packRows(room)", room | {"minHeight": 136}
+        blank, "grid/layout", "({ packRows }, room) => packRows(room)", room | {"minHeight": 136}
     )
 
     boxes = packed["boxes"]
@@ -163,7 +163,7 @@ def test_neighbours_and_drops(blank: Page) -> None:
 
     moves = in_module(
         blank,
-        "packing",
+        "grid/layout",
         "({ neighbour }, boxes) => [[0, 'down'], [1, 'down'], [3, 'up'], [4, 'up'], [2, 'right'],"
         " [0, 'left'], [5, 'down'], [4, 'right'], [5, 'up']]"
         ".map(([index, by]) => neighbour(boxes, index, by))",
@@ -171,7 +171,7 @@ def test_neighbours_and_drops(blank: Page) -> None:
     )
     drops = in_module(
         blank,
-        "packing",
+        "grid/layout",
         "({ dropPlace }, boxes) => [[5, 40], [140, 40], [150, 140], [500, 140], [10, 280]]"
         ".map(([x, y]) => dropPlace(boxes, { x, y })).map((drop) => Object.values(drop))",
         boxes,
@@ -193,7 +193,7 @@ def test_order_survives_what_comes_and_goes(blank: Page) -> None:
 
     results = in_module(
         blank,
-        "order",
+        "grid/order",
         """({ inOrder, moveBefore, keepAbsent }) => [
           inOrder(['c', 'gone', 'a'], ['a', 'b', 'c', 'd']),
           moveBefore(['a', 'b', 'c'], 'c', 'a'),
@@ -225,7 +225,7 @@ def test_links_say_what_is_shown(blank: Page, search: str, expected: dict[str, A
 
     shown, again, kept = in_module(
         blank,
-        "deeplink",
+        "page/deeplink",
         """({ readLink, writeLink }, search) => {
           const shown = readLink(search);
           return [shown, readLink(writeLink(shown)), writeLink({}, search + '&other=1')];
@@ -241,7 +241,9 @@ def test_links_say_what_is_shown(blank: Page, search: str, expected: dict[str, A
 def test_a_camera_may_have_any_name(blank: Page) -> None:
     """What every object in JavaScript has is no choice that somebody made."""
     names = ["constructor", "toString", "hasOwnProperty"]
-    chosen = in_module(blank, "sizechoice", "(module, all) => all.map(module.chosenSize)", names)
+    chosen = in_module(
+        blank, "camera/sizechoice", "(module, all) => all.map(module.chosenSize)", names
+    )
     assert chosen == ["auto"] * 3
 
 
@@ -250,7 +252,7 @@ def test_zoom_never_shows_an_edge(blank: Page) -> None:
 
     looks = in_module(
         blank,
-        "zoom",
+        "camera/zoom",
         """({ WHOLE, scaleAbout, moveLook }) => {
           const looks = [];
           const frames = [[800, 400, 1], [300, 500, 2]]
@@ -288,7 +290,7 @@ def test_a_swipe_is_wide_level_and_quick(blank: Page) -> None:
     strokes = [(-90, 10, 200), (90, -10, 200), (-90, 60, 200), (-30, 0, 100), (-90, 0, 2000)]
     swiped = in_module(
         blank,
-        "zoom",
+        "camera/zoom",
         "({ swipeOf }, strokes) => strokes.map(([dx, dy, ms]) => swipeOf({ dx, dy, ms }))",
         strokes,
     )
@@ -351,13 +353,13 @@ def test_cameras_are_dragged_into_order(server: PortholeServer, page: Page) -> N
     page.mouse.move(box["x"] + 10, box["y"] + 50, steps=2)
     page.mouse.up()
     expect_names(page, "hall", "door", "yard", *list(CAMERAS)[3:])
-    expect(page.locator("[data-deck]")).to_have_attribute("data-view", "grid")
+    expect(page.locator("[data-grid]")).to_have_attribute("data-view", "grid")
 
     tile(page, "yard").locator(".tile-open").focus()
     page.keyboard.press("Shift+ArrowLeft")
     expect_names(page, "hall", "yard", "door", *list(CAMERAS)[3:])
     expect(tile(page, "yard").locator(".tile-open")).to_be_focused()
-    expect(page.locator("[data-announcer]")).to_contain_text("yard: place 2 of 10")
+    expect(page.locator("[data-announcer]")).to_contain_text("yard: position 2 of 10")
     page.reload()
     expect_names(page, "hall", "yard", "door", *list(CAMERAS)[3:])
 
@@ -589,7 +591,7 @@ def test_a_kiosk_shows_only_pictures(server: PortholeServer, page: Page) -> None
     expect(page.locator("[data-kiosk-note]")).to_contain_text("There is no camera “nope” here.")
     tile(page, "door").click()
     page.keyboard.press("1")
-    expect(page.locator("[data-deck]")).to_have_attribute("data-view", "grid")
+    expect(page.locator("[data-grid]")).to_have_attribute("data-view", "grid")
     expect(page.locator("html[data-still]")).to_have_count(1)
     assert (
         page.evaluate("() => getComputedStyle(document.querySelector('.glass')).cursor") == "none"
@@ -627,11 +629,11 @@ def test_the_filter(server: PortholeServer, page: Page) -> None:
     expect_names(page, "roof")
     expect(page.locator("[data-filter-count]")).to_have_text("1 of 10")
     page.keyboard.type("xyz")
-    expect(page.get_by_role("heading", name="No camera like that")).to_be_visible()
-    expect(page.locator("[data-announcer]")).to_contain_text("no camera")
+    expect(page.get_by_role("heading", name="No matching cameras")).to_be_visible()
+    expect(page.locator("[data-announcer]")).to_contain_text("no matching cameras")
     page.get_by_role("button", name="Show all cameras").click()
     expect_names(page, *CAMERAS)
-    page.get_by_role("button", name="In trouble").click()
+    page.get_by_role("button", name="Problems").click()
 
     expect_names(page, "ghost")
     page.wait_for_url("**/?state=trouble")

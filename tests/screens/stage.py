@@ -238,5 +238,5 @@ def settle(page: Page, milliseconds: int = 400) -> Page:
 def open_focus(page: Page, number: int) -> Page:
     """Show a camera large, as a person does who has no keyboard."""
     page.locator(".tile[data-camera] .tile-open").nth(number).click()
-    page.wait_for_selector(".deck[data-view='focus']")
+    page.wait_for_selector(".grid[data-view='focus']")
     return page

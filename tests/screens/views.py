@@ -137,7 +137,7 @@ VIEWS |= {name: _by_key(key) for name, key in BY_KEY.items()}
 def _by_link(link: str) -> View:
     def set_up(stage: Stage) -> Page:
         page = stage.open(stage.shared().url + link)
-        page.wait_for_selector("[data-deck][data-phase='ready']")
+        page.wait_for_selector("[data-grid][data-phase='ready']")
         return settle(page, 3000)
 
     return set_up
@@ -259,13 +259,13 @@ def _troubled(stage: Stage) -> Page:
     # The film is five seconds long; on a phone nobody sees that camera until it is scrolled to.
     page.locator(".tile[data-camera='rack-b']").scroll_into_view_if_needed()
     _expect(page, rack_b="ended")
-    page.locator(".deck").evaluate("(deck) => deck.scrollTo(0, 0)")
+    page.locator(".grid").evaluate("(grid) => grid.scrollTo(0, 0)")
     _expect(page, street="live")
     stalls.fault, freezes.fault = "stall", "frozen"
     goes.disappear()
     stage.tell(server, "stop", camera="printer")
     _expect(page, street="stalled", reef="stalled", seedlings="retrying", printer="stopped")
-    page.locator(".deck").evaluate("(deck) => deck.scrollTo(0, 0)")
+    page.locator(".grid").evaluate("(grid) => grid.scrollTo(0, 0)")
     return settle(page)
 
 

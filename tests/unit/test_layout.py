@@ -76,7 +76,7 @@ HOMES = {
 
 # An import statement of a script: static, for its effect, or at run time.
 IMPORT = re.compile(
-    r"^(?:import|export)\b[^;]*?'([^']+\.js)'|^(?!\s*/?\*).*\bimport\('([^']+)'\)(?!\.[A-Z])", re.M
+    r"^(?:import|export)\b[^;'(]*'([^']+\.js)'|^(?!\s*/?\*).*\bimport\('([^']+)'\)(?!\.[A-Z])", re.M
 )
 
 

@@ -122,7 +122,7 @@ class Directory:
                 continue
             if camera.away is not None:
                 log.info("camera=%s is back on node %s", status.name, _shown(presence.host))
-                self._on_notice("info", f"{camera.title} is back", camera.name, None)
+                self._on_notice("info", f"{camera.title} is back online", camera.name, None)
             camera.receive(status, presence.node, presence.host)
 
     def on_notice(self, notice: Notice) -> None:
@@ -164,7 +164,7 @@ class Directory:
     def _lose(self, camera: RemoteCamera, reason: str) -> None:
         if camera.away is None:
             log.warning("camera=%s lost: %s", camera.name, reason)
-            self._on_notice("warning", f"{camera.title} is lost: {reason}", camera.name, None)
+            self._on_notice("warning", f"{camera.title} went offline: {reason}", camera.name, None)
         camera.lose(reason)
 
 

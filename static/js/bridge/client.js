@@ -1,18 +1,18 @@
 /**
- * The page's end of the line to the backstage, and through it to the server and the viewers.
+ * The page's side of the channel to the backend, and through it to the server and the viewers.
  *
- * Events: `hello`, `camera`, `stats`, `notice`, `down`, `refused` and `blocked`, as connection.js tells them;
- * `viewer` with what viewer.js reports.
+ * Events: `hello`, `camera`, `stats`, `notice`, `down`, `refused` and `blocked`, as connection.js emits them;
+ * `viewer` with a report of viewer.js.
  */
-export class Link extends EventTarget {
+export class BackendClient extends EventTarget {
   #port;
   #surfaceOf;
   #connected = false;
   #lastId = 0;
   /** @type {Map<number, (answer: any) => void>} */
-  #asked = new Map();
+  #pending = new Map();
 
-  /** @param {import('./start.js').Place} place */
+  /** @param {import('./start.js').Channel} place */
   constructor({ port, surfaceOf }) {
     super();
     this.#port = port;
@@ -36,7 +36,7 @@ export class Link extends EventTarget {
    * @returns {Promise<import('../stream/connection.js').Reply>}
    */
   request(event, payload = {}) {
-    return this.#ask({ type: 'request', event, payload });
+    return this.#send({ type: 'request', event, payload });
   }
 
   /**
@@ -45,10 +45,10 @@ export class Link extends EventTarget {
    * @returns {Promise<{sent: number, received: number, server: number} | null>}
    */
   clock() {
-    return this.#ask({ type: 'clock' });
+    return this.#send({ type: 'clock' });
   }
 
-  /** Have a camera painted, once it is wanted. @param {string} camera @param {HTMLCanvasElement} canvas */
+  /** Let the backend paint a camera, as soon as it is wanted. @param {string} camera @param {HTMLCanvasElement} canvas */
   openViewer(camera, canvas) {
     const surface = this.#surfaceOf(canvas);
     this.#port.postMessage({ type: 'open', camera, canvas: surface }, [surface]);
@@ -76,32 +76,32 @@ export class Link extends EventTarget {
    * @returns {Promise<import('../stream/painter.js').Received | null>}
    */
   lastFrame(camera) {
-    return this.#ask({ type: 'frame', camera });
+    return this.#send({ type: 'frame', camera });
   }
 
-  #ask(message) {
+  #send(message) {
     this.#lastId += 1;
     const id = this.#lastId;
     return new Promise((resolve) => {
-      this.#asked.set(id, resolve);
+      this.#pending.set(id, resolve);
       this.#port.postMessage({ ...message, id });
     });
   }
 
   #onMessage({ type, id, answer, name, detail, report }) {
     if (type === 'viewer') {
-      this.#tell('viewer', report);
+      this.#emit('viewer', report);
     } else if (type === 'answer') {
-      this.#asked.get(id)?.(answer);
-      this.#asked.delete(id);
+      this.#pending.get(id)?.(answer);
+      this.#pending.delete(id);
     } else if (type === 'event') {
       if (name === 'hello') this.#connected = true;
       if (name === 'down') this.#connected = false;
-      this.#tell(name, detail);
+      this.#emit(name, detail);
     }
   }
 
-  #tell(name, detail) {
+  #emit(name, detail) {
     this.dispatchEvent(new CustomEvent(name, { detail }));
   }
 }

@@ -1,27 +1,27 @@
 /**
- * Where pictures are received, decoded and painted: in a worker where the browser can, so that a busy page
- * does not delay them, else on the page's own thread. Either way `backstage.js` does it.
+ * Starts the backend, which receives, decodes and paints the pictures: in a worker where the browser can, so
+ * that a busy page does not delay them, else on the page's own thread. Either way it is `stream/backend.js`.
  *
- * @typedef {object} Place
- * @property {Worker | LocalPort} port  Leads to the backstage.
- * @property {(canvas: HTMLCanvasElement) => HTMLCanvasElement | OffscreenCanvas} surfaceOf  What is painted
- *   on there so that it appears on the canvas here. Once per canvas.
+ * @typedef {object} Channel
+ * @property {Worker | LocalPort} port  Leads to the backend.
+ * @property {(canvas: HTMLCanvasElement) => HTMLCanvasElement | OffscreenCanvas} surfaceOf  Returns what the
+ *   backend paints on so that it appears on the canvas here. Once per canvas.
  */
 import { LocalPort } from './localport.js';
 
 /**
- * Begun as soon as this module is loaded, which the page does first of all: a worker takes a while to start,
- * and meanwhile the rest of the page is loaded.
+ * Opened as soon as this module is loaded, which is the first thing the page does: a worker takes a while to
+ * start, and the rest of the page is loaded meanwhile.
  *
- * @type {Promise<Place>}
+ * @type {Promise<Channel>}
  */
-export const place = openPlace();
+export const channel = openChannel();
 
-/** @returns {Promise<Place>} */
-async function openPlace() {
+/** @returns {Promise<Channel>} */
+async function openChannel() {
   const worker = await openWorker();
   if (worker !== null) return { port: worker, surfaceOf: (canvas) => canvas.transferControlToOffscreen() };
-  // Only now: a page with a worker has no use for all that is behind it.
+  // Loaded only now: a page with a worker has no use for it.
   const { Backend } = await import('../stream/backend.js');
   const [near, far] = LocalPort.pair();
   new Backend(far);
@@ -32,26 +32,26 @@ async function openPlace() {
 async function openWorker() {
   if (!('transferControlToOffscreen' in HTMLCanvasElement.prototype)) return null;
   try {
-    const worker = new Worker(new URL('../stream/worker.js', import.meta.url), { type: 'module', name: 'backstage' });
+    const worker = new Worker(new URL('../stream/worker.js', import.meta.url), { type: 'module', name: 'backend' });
     if (await starts(worker)) return worker;
     worker.terminate();
   } catch {
-    // Some browsers throw where others send an error event: a policy on the way forbids workers.
+    // A policy forbids workers, and this browser throws where others send an error event.
   }
   return null;
 }
 
-// The worker says that it can do everything; where it cannot, or where modules are unknown to workers, it
-// ends with an error. No canvas is handed over before that, because one cannot be taken back.
+// The worker sends a message if it can do everything; if it cannot, or if the browser knows no modules in
+// workers, it ends with an error. No canvas is transferred before that, because it cannot be taken back.
 function starts(worker) {
-  const heard = new AbortController();
+  const settled = new AbortController();
   return new Promise((resolve) => {
     const settle = (event) => {
-      // Later errors are faults of ours, and go to the console.
-      heard.abort();
+      // Later errors are bugs of ours, and go to the console.
+      settled.abort();
       event.preventDefault();
       resolve(event.type === 'message');
     };
-    for (const type of ['message', 'error']) worker.addEventListener(type, settle, { signal: heard.signal });
+    for (const type of ['message', 'error']) worker.addEventListener(type, settle, { signal: settled.signal });
   });
 }

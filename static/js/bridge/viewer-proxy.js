@@ -1,16 +1,16 @@
 /**
- * A viewer as the page sees it: passes on what the page wants, and makes numbers of what the viewer
- * reports. The viewer itself may be in a worker.
+ * A viewer as the page sees it: passes on what the page wants, and turns the viewer's reports into numbers.
+ * The viewer itself may be in a worker.
  */
 import { SteppedClock, nowUnix } from '../stream/clock.js';
 import { RecentMedian, Rate } from '../stream/rate.js';
 
-// Browsers round the times that they give to a page.
+// Browsers round the times that they give a page.
 const CLOCK_GRAIN_MS = 5;
 
 /** Event: `painted` when the first picture after a `watch` is on the canvas. */
 export class ViewerProxy extends EventTarget {
-  #link;
+  #backend;
   #clock;
   #name;
   #canvas;
@@ -19,7 +19,7 @@ export class ViewerProxy extends EventTarget {
   #latency = new RecentMedian();
   #stepped = new SteppedClock();
   #doubts = 0;
-  // When the picture on the canvas was taken, by our clock: ours is not set.
+  // When the picture on the canvas was taken, by our clock, which does not jump.
   #takenUnix = NaN;
   #first = true;
   #wanted = false;
@@ -45,23 +45,23 @@ export class ViewerProxy extends EventTarget {
   };
 
   /**
-   * @param {import('./client.js').Link} link
+   * @param {import('./client.js').BackendClient} backend
    * @param {import('../stream/clock.js').ClockOffset} clock
    * @param {string} name
    * @param {HTMLCanvasElement} canvas
-   * @param {string} choice  Which rendition is wanted, or `auto` for what fits.
+   * @param {string} choice  The requested rendition, or `auto` for what fits.
    */
-  constructor(link, clock, name, canvas, choice) {
+  constructor(backend, clock, name, canvas, choice) {
     super();
-    this.#link = link;
+    this.#backend = backend;
     this.#clock = clock;
     this.#name = name;
     this.#canvas = canvas;
     this.#choice = choice;
-    link.openViewer(name, canvas);
+    backend.openViewer(name, canvas);
   }
 
-  /** We are in the camera's room, or on the way into it. */
+  /** We have joined the camera's room, or are about to. */
   get watching() {
     return this.#report.watching;
   }
@@ -71,12 +71,12 @@ export class ViewerProxy extends EventTarget {
     return this.#report.painted;
   }
 
-  /** Frames that came in since the page opened. */
+  /** Frames received since the page opened. */
   get received() {
     return this.#report.received;
   }
 
-  /** Time that all painted frames together have taken on their way here. */
+  /** How long all painted frames together took to get here. */
   get spent() {
     return this.#report.spent;
   }
@@ -103,9 +103,9 @@ export class ViewerProxy extends EventTarget {
   /** Median from capture to paint of the last second or so; NaN while unknown. */
   get latencyMs() {
     if (!this.watching || !this.#clock.known || this.#doubts !== this.#clock.doubts) return NaN;
-    // Somewhat below nothing is how exactly clocks can be compared; more, and they cannot.
-    const leastMs = -500 * this.#clock.roundTrip - CLOCK_GRAIN_MS;
-    return this.#latency.value < leastMs ? NaN : Math.max(0, this.#latency.value);
+    // Slightly below zero is how precisely clocks can be compared; more than that, and they cannot be.
+    const minMs = -500 * this.#clock.roundTrip - CLOCK_GRAIN_MS;
+    return this.#latency.value < minMs ? NaN : Math.max(0, this.#latency.value);
   }
 
   get lastSeq() {
@@ -135,7 +135,7 @@ export class ViewerProxy extends EventTarget {
     return this.#report.at === null ? NaN : nowUnix() - this.#takenUnix;
   }
 
-  /** Which rendition the picture on the canvas is; empty without one. */
+  /** The rendition of the picture on the canvas; empty without one. */
   get rendition() {
     return this.#report.rendition;
   }
@@ -145,7 +145,7 @@ export class ViewerProxy extends EventTarget {
     return this.#report.reason;
   }
 
-  /** The rendition that was asked for, or `auto` for what fits. */
+  /** The requested rendition, or `auto` for what fits. */
   get choice() {
     return this.#choice;
   }
@@ -157,29 +157,29 @@ export class ViewerProxy extends EventTarget {
 
   /** The last painted frame with its JPEG, as it was received; null before the first. */
   lastFrame() {
-    return this.#link.lastFrame(this.#name);
+    return this.#backend.lastFrame(this.#name);
   }
 
   /** Watch while true, leave the room while false. @param {boolean} wanted */
   want(wanted) {
     this.#wanted = wanted;
     this.#width = this.#measure();
-    this.#link.wantViewer(this.#name, wanted, this.#choice, this.#width);
+    this.#backend.wantViewer(this.#name, wanted, this.#choice, this.#width);
   }
 
-  /** Notice how large the picture is shown by now: in another layout, zoomed, on another screen. */
+  /** Check how large the picture is shown now: another layout, zoom or screen changes that. */
   refresh() {
     if (this.#wanted && this.#measure() !== this.#width) this.want(true);
   }
 
-  // As it appears on the screen, in device pixels.
+  // On the screen, in device pixels.
   #measure() {
     return Math.round(this.#canvas.getBoundingClientRect().width * devicePixelRatio);
   }
 
   /** Leave for good. */
   close() {
-    this.#link.closeViewer(this.#name);
+    this.#backend.closeViewer(this.#name);
   }
 
   /** @param {import('../stream/viewer.js').Report} report */
@@ -192,22 +192,22 @@ export class ViewerProxy extends EventTarget {
       this.#latency.clear();
       this.#first = true;
     }
-    // When it was painted, not when we hear of it: a busy page hears late.
+    // When it was painted, not when we receive the report: a busy page receives it late.
     const aliveMs = report.aliveUnix * 1000 - performance.timeOrigin;
     for (let frame = before.received; frame < report.received; frame += 1) this.#bytes.add(aliveMs);
     if (report.painted === before.painted) return;
     this.#rate.add(aliveMs);
-    this.#reckon(report);
+    this.#updateLatency(report);
     if (this.#first) this.dispatchEvent(new CustomEvent('painted'));
     this.#first = false;
   }
 
-  #reckon({ at, aliveUnix }) {
+  #updateLatency({ at, aliveUnix }) {
     const clock = this.#clock;
     if (this.#stepped.take(at, aliveUnix, clock)) clock.doubt();
     if (this.#doubts !== clock.doubts) this.#latency.clear();
     this.#doubts = clock.doubts;
-    // While nothing better is known: as if it had come at once.
+    // Until the clocks are compared: as if it had arrived at once.
     this.#takenUnix = clock.known ? at - clock.offset : aliveUnix;
     if (clock.known) this.#latency.add((aliveUnix - this.#takenUnix) * 1000);
   }

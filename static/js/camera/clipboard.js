@@ -1,14 +1,15 @@
-/** Putting pictures and addresses onto the clipboard. */
+/** Copies pictures and addresses to the clipboard. */
+import { decodeJpeg } from '../stream/jpeg.js';
 import { fetchJpeg } from './snapshot.js';
 
-/** Why there is nothing on the clipboard, in words for people. */
+/** Why nothing was copied, in words for people. */
 export class ClipboardError extends Error {}
 
 /**
- * Copy the picture of a tile, as PNG: it is what browsers take.
+ * Copy the picture of a tile, as PNG, because browsers accept nothing else.
  *
  * @param {import('../grid/tile.js').Tile} tile
- * @throws {ClipboardError} When the browser does not do it, or there is no picture.
+ * @throws {ClipboardError} If the browser cannot do it, or there is no picture.
  */
 export async function copyPicture(tile) {
   if (!navigator.clipboard?.write || typeof ClipboardItem === 'undefined') {
@@ -19,18 +20,18 @@ export async function copyPicture(tile) {
     );
   }
   const png = readPng(tile);
-  // What went wrong with the picture matters more than that the browser was given none.
+  // Why there is no picture matters more than that the browser got none.
   let fault = null;
   png.catch((error) => {
     fault = error;
   });
   try {
-    // At once, with the picture to follow: some browsers only take it while the key or click is fresh.
+    // At once, while the picture is still loading: some browsers allow it only right after a key or click.
     await navigator.clipboard.write([new ClipboardItem({ 'image/png': png })]);
   } catch {
     throw fault instanceof ClipboardError
       ? fault
-      : new ClipboardError('The browser refused to copy the picture. “s” saves it as a file.');
+      : new ClipboardError('The browser did not copy the picture. “s” saves it as a file.');
   }
 }
 
@@ -50,7 +51,7 @@ export async function copyText(text) {
 async function readPng(tile) {
   const { jpeg } = (await fetchJpeg(tile)) ?? {};
   if (!jpeg) throw new ClipboardError(`${tile.title} has no picture to copy yet.`);
-  const bitmap = await createImageBitmap(new Blob([jpeg], { type: 'image/jpeg' }));
+  const bitmap = await decodeJpeg(jpeg);
   const { width, height } = bitmap;
   const canvas = makeCanvas(width, height);
   canvas.getContext('2d').drawImage(bitmap, 0, 0);
@@ -64,7 +65,7 @@ function makeCanvas(width, height) {
   return Object.assign(document.createElement('canvas'), { width, height });
 }
 
-// On plain http there is no other way.
+// The only way on plain http.
 function copySelected(text) {
   const area = document.createElement('textarea');
   area.className = 'visually-hidden';

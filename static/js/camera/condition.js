@@ -1,35 +1,37 @@
 /**
- * What a tile says about its camera: the server's word, corrected by what this page can see for itself.
+ * The condition of a camera: the server's state, corrected by what this page observes.
  *
  * @typedef {'connecting' | 'idle' | 'starting' | 'live' | 'stalled' | 'retrying' | 'ended' | 'stopped'
  *   | 'gone'} Condition
  */
 
-/** The words for each condition, as shown and as read aloud. */
+/** The words for each condition, shown and read aloud. */
 export const WORDS = {
   connecting: 'Connecting',
   idle: 'Idle',
   starting: 'Starting',
   live: 'Live',
   stalled: 'Stalled',
-  retrying: 'Retrying',
+  retrying: 'Offline, retrying',
   ended: 'Ended',
   stopped: 'Stopped',
-  gone: 'Server gone',
+  gone: 'Disconnected',
 };
 
-/** Conditions in which a person may want to look at the camera. */
+/** Conditions that are problems. */
 export const TROUBLE = new Set(['stalled', 'retrying', 'gone']);
 
-// Below this a gap is jitter, whatever the frame rate.
+const RUNNING = new Set(['idle', 'starting', 'live', 'stalled', 'retrying']);
+
+// A shorter gap is jitter, whatever the frame rate.
 const MIN_SILENCE_S = 2;
 const MAX_MISSED = 3;
 
 /**
  * @param {object} facts
- * @param {string} facts.state          STATE.state as the server last said.
- * @param {boolean} facts.connected     The server is there.
- * @param {boolean} facts.watching      We asked for frames.
+ * @param {string} facts.state          STATE.state as last received.
+ * @param {boolean} facts.connected     The server is connected.
+ * @param {boolean} facts.watching      We requested frames.
  * @param {boolean} facts.painted       A picture is on the canvas.
  * @param {number} facts.silenceS       Seconds since the last paint or, if later, since `watch`.
  * @param {number} facts.intervalS      Expected seconds between frames.
@@ -38,11 +40,16 @@ const MAX_MISSED = 3;
 export function conditionOf({ state, connected, watching, painted, silenceS, intervalS }) {
   if (!connected) return 'gone';
   if (!(state in WORDS)) return 'connecting';
-  // The server has not heard of it yet, or not said so: "nobody is watching" is not for who does.
+  // We are watching, even if the server does not know or say so yet.
   if (state === 'idle' && watching) return 'starting';
   if (state !== 'live' || !watching) return /** @type {Condition} */ (state);
   if (silenceS > Math.max(MIN_SILENCE_S, MAX_MISSED * intervalS)) return 'stalled';
   return painted ? 'live' : 'connecting';
+}
+
+/** Whether a camera can be stopped, rather than started. @param {string} state  Of the server. */
+export function isRunning(state) {
+  return RUNNING.has(state);
 }
 
 /**

@@ -1,39 +1,40 @@
-/** One control as a row of the panel: a slider, a choice, a switch, or an area of the picture. */
+/** One control, as a row of the panel: a slider, a choice, a switch, or an area of the picture. */
 import { Knob } from './knob.js';
 import { NumberField } from '../ui/number.js';
-import { setText } from '../ui/text.js';
+import { make, setText } from '../ui/dom.js';
+import { formatRejection } from '../ui/format.js';
 
 /**
  * @typedef {import('./controls.js').ControlState} ControlState
  * @typedef {import('../stream/connection.js').Reply} Reply
  *
- * @typedef {object} Way  How a row reaches its camera.
+ * @typedef {object} Target  How a row reaches its camera.
  * @property {(value: ControlState['value']) => Promise<Reply>} set
  * @property {() => Promise<Reply>} reset
  * @property {(onChange: (area: number[] | null, done: boolean) => Promise<unknown> | void) => boolean} adjust
- *   Puts a frame over the picture, or takes it away; says whether there is one now.
- * @property {AbortSignal} signal  The row is gone.
+ *   Puts a frame over the picture, or removes it; returns whether there is one now.
+ * @property {AbortSignal} signal  Aborted when the row is removed.
  */
 
-/** Most options that stand side by side; more are a list. */
+// More options than this are a list.
 const MAX_SEGMENTS = 4;
 
 let lastId = 0;
 
-/** What all kinds share: title, reset, and words of refusal. */
+/** What all kinds share: the title, the reset button, and a note. */
 export class Row {
   #note;
   #reset;
-  #refusal = '';
+  #rejection = '';
   #pending = 0;
   /** @type {ControlState} */
   control;
   element;
 
-  /** @param {ControlState} control @param {Way} way */
-  constructor(control, way) {
+  /** @param {ControlState} control @param {Target} way */
+  constructor(control, target) {
     this.control = control;
-    this.way = way;
+    this.target = target;
     const template = document.querySelector(`#control-${control.kind}-template`);
     this.element = document.importNode(template.content.firstElementChild, true);
     this.element.dataset.control = control.name;
@@ -41,7 +42,7 @@ export class Row {
     this.#note = this.find('[data-note]');
     this.#reset = this.find('[data-reset]');
     this.#reset.title = this.#reset.ariaLabel = `Reset ${control.title}`;
-    this.#reset.addEventListener('click', () => this.#follow(way.reset()));
+    this.#reset.addEventListener('click', () => this.#follow(target.reset()));
     lastId += 1;
     this.id = `control-${lastId}`;
   }
@@ -50,27 +51,26 @@ export class Row {
     return this.element.querySelector(selector);
   }
 
-  /** A person has changed it, and the answer is not yet here. */
+  /** Whether a change has not been answered yet. */
   get pending() {
     return this.#pending > 0;
   }
 
-  /** Say what was wrong with a value that was not sent; empty for nothing. @param {string} fault */
-  refuse(fault) {
-    this.#refusal = fault;
+  /** Show why a value was not sent; empty if nothing was wrong. @param {string} fault */
+  showFault(fault) {
+    this.#rejection = fault;
     this.#showNote();
   }
 
-  /** Send a value; what the server answers is shown in its place. */
+  /** Send a value, then show what the server answers. */
   set(value) {
-    return this.#follow(this.way.set(value));
+    return this.#follow(this.target.set(value));
   }
 
-  /** Take what holds now. @param {ControlState} control */
+  /** Show the control's current state. @param {ControlState} control */
   show(control) {
     this.control = control;
-    const changed = JSON.stringify(control.value) !== JSON.stringify(control.default);
-    this.#reset.hidden = !changed || !control.active;
+    this.#reset.hidden = isDefault(control) || !control.active;
     this.element.toggleAttribute('data-inactive', !control.active);
     for (const input of this.element.querySelectorAll('input, select, [data-adjust]')) {
       input.disabled = !control.active;
@@ -79,29 +79,29 @@ export class Row {
     if (!this.pending) this.showValue(control.value);
   }
 
-  async #follow(asked) {
+  async #follow(request) {
     this.#pending += 1;
-    const reply = await asked;
+    const reply = await request;
     this.#pending -= 1;
-    this.#refusal = reply.ok ? '' : reply.message || `Refused: ${reply.error}`;
+    this.#rejection = reply.ok ? '' : formatRejection(reply);
     this.#showNote();
     if (!this.pending) this.showValue(this.control.value);
     return reply;
   }
 
   #showNote() {
-    const text = this.#refusal || this.control.note || '';
+    const text = this.#rejection || this.control.note || '';
     setText(this.#note, text);
     this.#note.hidden = text === '';
-    this.#note.toggleAttribute('data-refused', this.#refusal !== '' || this.control.active);
+    this.#note.toggleAttribute('data-refused', this.#rejection !== '' || this.control.active);
   }
 }
 
 class RangeRow extends Row {
   #knob;
 
-  constructor(control, way) {
-    super(control, way);
+  constructor(control, target) {
+    super(control, target);
     const { min, max, step, unit = '', title } = control;
     const slider = this.find('input[type="range"]');
     const number = this.find('.number');
@@ -110,10 +110,10 @@ class RangeRow extends Row {
     Object.assign(slider, { min, max, step });
     Object.assign(number, { ariaValueMin: min, ariaValueMax: max });
     number.dataset.step = step;
-    number.inputMode = min < 0 ? 'text' : 'decimal'; // A phone's keyboard of digits has no minus sign.
+    number.inputMode = min < 0 ? 'text' : 'decimal'; // A phone's number pad has no minus sign.
     number.ariaLabel = `${title}, ${min} to ${max} ${unit}`.trim();
     setText(this.find('[data-unit]'), unit);
-    const options = { signal: way.signal, onFault: (fault) => this.refuse(fault) };
+    const options = { signal: target.signal, onFault: (fault) => this.showFault(fault) };
     this.#knob = new Knob(this.element, (value) => this.set(value), options);
   }
 
@@ -126,8 +126,8 @@ class ChoiceRow extends Row {
   #select;
   #radios = [];
 
-  constructor(control, way) {
-    super(control, way);
+  constructor(control, target) {
+    super(control, target);
     const segments = this.find('[data-segments]');
     this.#select = this.find('[data-select]');
     if (control.options.length <= MAX_SEGMENTS && control.options.join('').length < 28) {
@@ -149,14 +149,11 @@ class ChoiceRow extends Row {
   }
 
   #makeRadio(segments, option) {
-    const label = document.createElement('label');
-    const radio = document.createElement('input');
-    const word = document.createElement('span');
+    const label = make('label', 'segment');
+    const radio = make('input');
     Object.assign(radio, { type: 'radio', name: this.id, value: option });
     radio.addEventListener('change', () => this.set(option));
-    word.textContent = this.#word(option);
-    label.className = 'segment';
-    label.append(radio, word);
+    label.append(radio, make('span', '', this.#word(option)));
     segments.append(label);
     return radio;
   }
@@ -172,8 +169,8 @@ class ChoiceRow extends Row {
 class SwitchRow extends Row {
   #box;
 
-  constructor(control, way) {
-    super(control, way);
+  constructor(control, target) {
+    super(control, target);
     this.#box = this.find('input');
     this.#box.id = this.id;
     this.find('[data-title]').htmlFor = this.id;
@@ -189,16 +186,16 @@ class AreaRow extends Row {
   #fields;
   #button;
 
-  constructor(control, way) {
-    super(control, way);
+  constructor(control, target) {
+    super(control, target);
     this.element.ariaLabel = control.title;
     const sides = [...this.element.querySelectorAll('[data-side]')];
     this.#fields = sides.map((side, index) => {
-      return new NumberField(side, (percent) => this.#onNumber(index, percent), (fault) => this.refuse(fault));
+      return new NumberField(side, (percent) => this.#onNumber(index, percent), (fault) => this.showFault(fault));
     });
     this.#button = this.find('[data-adjust]');
     this.#button.addEventListener('click', () => {
-      this.#press(way.adjust((area, done) => this.#onFrame(area, done)));
+      this.#press(target.adjust((area, done) => this.#onFrame(area, done)));
     });
     this.find('[data-title]').htmlFor = sides[0].id = this.id;
   }
@@ -207,7 +204,7 @@ class AreaRow extends Row {
     area.forEach((share, index) => this.#fields[index].show(percentOf(share)));
   }
 
-  /** The frame has moved: to `area`, for good once it is `done`; null when it is taken away. */
+  /** The frame moved to `area`, for good if it is `done`; null if it was removed. */
   #onFrame(area, done) {
     if (area === null) return this.#press(false);
     area.forEach((share, index) => this.#fields[index].write(percentOf(share)));
@@ -217,11 +214,11 @@ class AreaRow extends Row {
   #onNumber(index, percent) {
     const area = [...this.control.value];
     area[index] = percent / 100;
-    // A side that would reach out of the picture is moved, or made smaller, as far as that goes.
-    const [place, extent] = index % 2 === 0 ? [0, 2] : [1, 3];
-    if (area[place] + area[extent] > 1) {
-      if (index === place) area[extent] = round(1 - area[place]);
-      else area[place] = round(Math.max(0, 1 - area[extent]));
+    // An area that would reach beyond the picture is made smaller, or moved.
+    const [start, extent] = index % 2 === 0 ? [0, 2] : [1, 3];
+    if (area[start] + area[extent] > 1) {
+      if (index === start) area[extent] = round(1 - area[start]);
+      else area[start] = round(Math.max(0, 1 - area[extent]));
     }
     this.set(area);
   }
@@ -234,13 +231,18 @@ class AreaRow extends Row {
 
 const KINDS = { range: RangeRow, choice: ChoiceRow, switch: SwitchRow, area: AreaRow };
 
-/** @param {ControlState} control @param {Way} way @returns {Row} */
-export function makeRow(control, way) {
-  return new KINDS[control.kind](control, way);
+/** @param {ControlState} control @param {Target} way @returns {Row} */
+export function makeRow(control, target) {
+  return new KINDS[control.kind](control, target);
 }
 
-/** Whether a kind can be shown; newer servers may have more. @param {string} kind */
+/** Whether a kind can be shown; newer servers may have others. @param {string} kind */
 makeRow.knows = (kind) => kind in KINDS;
+
+/** @param {ControlState} control */
+export function isDefault(control) {
+  return JSON.stringify(control.value) === JSON.stringify(control.default);
+}
 
 function percentOf(share) {
   return Math.round(share * 1000) / 10;

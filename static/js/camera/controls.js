@@ -1,12 +1,12 @@
 /**
- * What can be set on the camera in focus: its own controls in groups, and presets of them. Everything shown
- * comes from STATE; what a person changes is shown at once, and replaced by what the server answers.
+ * The controls of the camera in focus, in groups, and its presets. Everything shown comes from STATE; a change
+ * is shown at once, and replaced by what the server answers.
  */
-import { makeRow } from './control.js';
+import { isDefault, makeRow } from './control.js';
 import { Cropper } from './cropper.js';
 import { keepFold } from '../ui/folds.js';
 import { Presets } from './presets.js';
-import { setText } from '../ui/text.js';
+import { setText } from '../ui/dom.js';
 
 /**
  * @typedef {object} ControlState  One of `controls` of STATE.
@@ -22,7 +22,7 @@ import { setText } from '../ui/text.js';
  * @property {string} [unit]
  * @property {string[]} [options]
  * @property {boolean} active
- * @property {string} [note]  Why it cannot be set now, or what the camera did not take.
+ * @property {string} [note]  Why it cannot be set now, or which value the camera did not accept.
  */
 
 export class Controls {
@@ -32,26 +32,26 @@ export class Controls {
   #resetAll;
   #presets;
   #cropper;
-  #ask;
+  #request;
   #tile = null;
   #role = 'viewer';
   #connected = false;
-  /** What the rows were made for: they are made anew when that changes. */
+  /** Describes the controls that the rows were built for; they are rebuilt when it changes. */
   #shape = '';
   /** @type {Map<string, import('./control.js').Row>} */
   #rows = new Map();
   /** @type {Map<string, {element: HTMLDetailsElement, changed: Element}>} */
   #shown = new Map();
-  #gone = new AbortController();
+  #removed = new AbortController();
 
   /**
    * @param {HTMLElement} element
-   * @param {(event: string, payload: object) => Promise<import('../stream/connection.js').Reply>} ask  Shows the STATE
-   *   that is answered, and leaves words of refusal to us.
+   * @param {(event: string, payload: object) => Promise<import('../stream/connection.js').Reply>} request  Shows
+   *   the STATE in the answer; we show why it failed.
    */
-  constructor(element, ask) {
+  constructor(element, request) {
     this.#element = element;
-    this.#ask = ask;
+    this.#request = request;
     this.#fields = element.querySelector('[data-controls-fields]');
     this.#groups = element.querySelector('[data-control-groups]');
     this.#resetAll = element.querySelector('[data-controls-reset]');
@@ -59,7 +59,7 @@ export class Controls {
     this.#cropper = new Cropper(document.querySelector('#cropper-template'));
     this.#resetAll.addEventListener('click', async () => {
       const reply = await this.#send('reset', {});
-      this.#presets.say(reply.ok ? '' : reply.message);
+      this.#presets.showRejection(reply.ok ? '' : reply.message);
     });
   }
 
@@ -67,7 +67,7 @@ export class Controls {
   show(tile) {
     if (tile !== this.#tile) {
       this.#cropper.close();
-      this.#presets.forget();
+      this.#presets.reset();
       this.#shape = '';
     }
     this.#tile = tile;
@@ -81,7 +81,7 @@ export class Controls {
     this.refresh();
   }
 
-  /** Show what STATE says now. */
+  /** Show the current STATE. */
   refresh() {
     const state = this.#tile?.state;
     const controls = (state?.controls ?? []).filter(({ kind }) => makeRow.knows(kind));
@@ -91,7 +91,7 @@ export class Controls {
       return;
     }
     this.#fields.disabled = !this.#allowed;
-    const shape = JSON.stringify(controls.map(({ value, active, note, ...fixed }) => fixed));
+    const shape = JSON.stringify(controls.map(({ value: _value, active: _active, note: _note, ...fixed }) => fixed));
     if (shape !== this.#shape) {
       this.#shape = shape;
       this.#build(controls);
@@ -107,12 +107,12 @@ export class Controls {
   }
 
   #send(event, payload) {
-    return this.#ask(event, { camera: this.#tile.name, ...payload });
+    return this.#request(event, { camera: this.#tile.name, ...payload });
   }
 
   #build(controls) {
-    this.#gone.abort();
-    this.#gone = new AbortController();
+    this.#removed.abort();
+    this.#removed = new AbortController();
     this.#cropper.close();
     this.#rows.clear();
     this.#shown.clear();
@@ -122,7 +122,7 @@ export class Controls {
         set: (value) => this.#send('control', { control: control.name, value }),
         reset: () => this.#send('reset', { control: control.name }),
         adjust: (onChange) => this.#cropper.toggle(this.#tile, onChange),
-        signal: this.#gone.signal,
+        signal: this.#removed.signal,
       });
       this.#rows.set(control.name, row);
       this.#rowsOf(control.group).append(row.element);
@@ -134,7 +134,7 @@ export class Controls {
       const template = document.querySelector('#control-group-template');
       const element = document.importNode(template.content.firstElementChild, true);
       element.querySelector('[data-group-title]').textContent = title;
-      // Set once and then left alone, mostly: closed they say how many are changed.
+      // Closed, because most are set once; a closed group shows how many are changed.
       keepFold(element, `controls.${title}`, false);
       this.#groups.append(element);
       this.#shown.set(title, { element, changed: element.querySelector('[data-group-changed]') });
@@ -144,16 +144,11 @@ export class Controls {
 
   #showChanged(controls) {
     const changed = controls.filter((control) => control.active && !isDefault(control));
-    for (const [title, { changed: place }] of this.#shown) {
+    for (const [title, { changed: element }] of this.#shown) {
       const count = changed.filter(({ group }) => group === title).length;
-      setText(place, count > 0 ? `${count} changed` : '');
+      setText(element, count > 0 ? `${count} changed` : '');
     }
     this.#resetAll.hidden = changed.length === 0;
     this.#resetAll.disabled = !this.#allowed;
   }
-}
-
-/** @param {ControlState} control */
-export function isDefault(control) {
-  return JSON.stringify(control.value) === JSON.stringify(control.default);
 }

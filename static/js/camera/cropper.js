@@ -1,19 +1,19 @@
 /**
- * A frame over the picture that one drags to say what of it is to be seen.
+ * A frame over the picture, which is dragged to crop it.
  *
- * What is cut away is not sent, so it cannot be shown: the picture lies at its place within the whole, and
- * the frame can be drawn out beyond it.
+ * Whatever is cropped is not sent, so it cannot be shown: the picture lies at its position within the whole
+ * one, and the frame can be dragged beyond it.
  */
 
-const SMALLEST = 0.05;
+const MIN_SIDE = 0.05;
 const STEP = 0.01;
 const WHOLE = [0, 0, 1, 1];
 
-// Keys come one by one; the camera is asked once they rest.
-const REST_MS = 350;
+// The change is sent after a pause between key presses.
+const PAUSE_MS = 350;
 
-// What the page must not take for a click on the tile or a gesture of its own.
-const OURS = [
+// Events that the page must not take for clicks on the tile or its own gestures.
+const STOPPED = [
   'pointerdown', 'pointermove', 'pointerup', 'pointercancel', 'click', 'dblclick', 'touchstart', 'touchmove', 'touchend',
   'wheel',
 ];
@@ -33,25 +33,25 @@ export class Cropper {
   #drag = null;
   #busy = 0;
   #timer = 0;
-  #before = '';
+  #pictureKey = '';
 
   /** @param {HTMLTemplateElement} template */
   constructor(template) {
     this.#template = template;
   }
 
-  /** Put the frame over a tile, or take it away. @param {OnChange} onChange @returns {boolean} it is there */
+  /** Put the frame over a tile, or remove it. @param {OnChange} onChange @returns {boolean} whether it is there now */
   toggle(tile, onChange) {
     if (this.#element !== null) this.close();
     else this.#open(tile, onChange);
     return this.#element !== null;
   }
 
-  /** Take what STATE says. @param {object} state @param {boolean} allowed  Whether it may be changed. */
+  /** Show the current STATE. @param {object} state @param {boolean} allowed  Whether it may be changed. */
   refresh(state, allowed) {
     if (this.#element === null) return;
-    // Turned or of another size, it is another picture; and what cannot be changed needs no frame.
-    if (!allowed || turnOf(state) !== this.#before) this.close();
+    // Rotated or resized it is another picture; and without permission there is nothing to adjust.
+    if (!allowed || pictureKeyOf(state) !== this.#pictureKey) this.close();
     else this.#place(cropOf(state));
   }
 
@@ -71,7 +71,7 @@ export class Cropper {
     this.#tile = tile;
     this.#onChange = onChange;
     this.#busy = 0;
-    this.#before = turnOf(tile.state);
+    this.#pictureKey = pictureKeyOf(tile.state);
     this.#glass = tile.element.querySelector('.glass');
     this.#element = document.importNode(this.#template.content.firstElementChild, true);
     this.#stage = this.#element.querySelector('.cropper-stage');
@@ -89,7 +89,7 @@ export class Cropper {
   }
 
   #listen() {
-    for (const type of OURS) {
+    for (const type of STOPPED) {
       this.#element.addEventListener(type, (event) => event.stopPropagation(), { passive: true });
     }
     this.#element.querySelector('[data-cropper-done]').addEventListener('click', () => this.close());
@@ -105,7 +105,7 @@ export class Cropper {
     }
   }
 
-  /** Lay the picture where it is within the whole, and the frame around it unless it is in a hand. */
+  /** Show the picture at its position within the whole one, and the frame around it unless it is being changed. */
   #place(crop) {
     ['x', 'y', 'width', 'height'].forEach((name, index) => {
       this.#glass.style.setProperty(`--crop-${name}`, crop[index].toFixed(4));
@@ -121,7 +121,7 @@ export class Cropper {
       return `${word} ${Math.round(this.#area[index] * 100)} %`;
     });
     this.#frame.ariaLabel =
-      `${words.join(', ')}. Arrow keys move it, with Shift they change its size, Enter ends.`;
+      `${words.join(', ')}. Arrow keys move it, with Shift they resize it, Enter finishes.`;
   }
 
   #onDown(event) {
@@ -149,7 +149,7 @@ export class Cropper {
   }
 
   #onKey(event) {
-    // The page's own keys rest: an arrow would go to another camera, Escape back to all of them.
+    // Without the page's own keys: an arrow would go to another camera, Esc back to the grid.
     event.stopPropagation();
     if (event.key === 'Escape' || (event.key === 'Enter' && event.target === this.#frame)) {
       event.preventDefault();
@@ -163,7 +163,7 @@ export class Cropper {
     this.#draw(move(this.#area, event.shiftKey ? 'se' : '', ...step[event.key]));
     this.#onChange(this.#area, false);
     clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => this.#commit(), REST_MS);
+    this.#timer = setTimeout(() => this.#commit(), PAUSE_MS);
   }
 
   async #commit() {
@@ -176,16 +176,16 @@ export class Cropper {
   }
 }
 
-/** Move an area, or with edges only these; it stays within the picture and does not vanish. */
+/** Move an area, or only some of its edges; it stays within the picture and keeps a minimum size. */
 function move([x, y, width, height], edges, across, down) {
   if (edges === '') {
     return [clamp(x + across, 0, 1 - width), clamp(y + down, 0, 1 - height), width, height];
   }
   let [left, top, right, bottom] = [x, y, x + width, y + height];
-  if (edges.includes('w')) left = clamp(left + across, 0, right - SMALLEST);
-  if (edges.includes('e')) right = clamp(right + across, left + SMALLEST, 1);
-  if (edges.includes('n')) top = clamp(top + down, 0, bottom - SMALLEST);
-  if (edges.includes('s')) bottom = clamp(bottom + down, top + SMALLEST, 1);
+  if (edges.includes('w')) left = clamp(left + across, 0, right - MIN_SIDE);
+  if (edges.includes('e')) right = clamp(right + across, left + MIN_SIDE, 1);
+  if (edges.includes('n')) top = clamp(top + down, 0, bottom - MIN_SIDE);
+  if (edges.includes('s')) bottom = clamp(bottom + down, top + MIN_SIDE, 1);
   return [left, top, right - left, bottom - top];
 }
 
@@ -197,8 +197,8 @@ function cropOf(state) {
   return state.controls?.find(({ name }) => name === 'crop')?.value ?? WHOLE;
 }
 
-/** What makes another picture of it: not the crop. */
-function turnOf(state) {
+/** Describes what changes the whole picture: not the crop. */
+function pictureKeyOf(state) {
   const named = (state.controls ?? []).filter(({ name }) => ['rotate', 'mirror', 'size'].includes(name));
   return JSON.stringify(named.map(({ value }) => value));
 }

@@ -1,66 +1,62 @@
 /**
- * A slider and a number that set one value of a camera.
+ * A slider and a number field that set one value of a camera.
  *
- * The server's value is the truth. It is shown whenever nobody is changing the value; while someone is,
- * it waits, so that the thumb is never pulled out of a hand.
+ * They show the server's value, except while somebody is changing it, so that the thumb never jumps away.
  */
 import { LatestSender } from './latest.js';
 import { NumberField, showFault } from '../ui/number.js';
 
-// The arrow keys have no pointer that is down; a person counts as changing for this long after a step.
+// Keys hold no pointer down; for this long after a step, somebody counts as changing the value.
 const EDITING_MS = 600;
 
 export class Knob {
   #slider;
   #number;
-  #fault;
-  #send;
+  #showFault;
   #sender;
-  #truth = null;
+  #value = null;
   #pointerDown = false;
   #editedMs = -Infinity;
 
   /**
-   * @param {HTMLElement} element  Holds a slider, a field for a number, and a note for what was wrong with it.
+   * @param {HTMLElement} element  Contains a slider, a number field, and a note for what was wrong.
    * @param {(value: number) => Promise<unknown>} send  Must not reject.
    * @param {object} [options]
-   * @param {AbortSignal} [options.signal]  Ends it, where the page outlives it.
-   * @param {(fault: string) => void} [options.onFault]  Shows what was wrong, in place of the note.
+   * @param {AbortSignal} [options.signal]  Removes its listeners from the window.
+   * @param {(fault: string) => void} [options.onFault]  Shows what was wrong, instead of the note.
    */
   constructor(element, send, { signal, onFault } = {}) {
     const note = element.querySelector('[data-note]');
-    this.#fault = onFault ?? ((fault) => showFault(note, fault));
+    this.#showFault = onFault ?? ((fault) => showFault(note, fault));
     this.#slider = element.querySelector('input[type="range"]');
     const input = element.querySelector('.number');
-    this.#number = new NumberField(input, (value) => this.#enter(value), this.#fault);
-    // What was entered is shown until the answer is here.
+    this.#number = new NumberField(input, (value) => this.#enter(value), this.#showFault);
+    // The entered value stays until the server answers.
     input.addEventListener('blur', () => this.#settle());
-    this.#send = send;
-    this.#sender = this.#newSender();
+    this.#sender = this.#newSender(send);
     this.#listen(signal);
   }
 
   /**
-   * Take the server's value.
+   * Show the server's value.
    *
-   * @param {number | null} value  Null when the server does not know it either.
-   * @param {number} [max]  Practical end of the slider; the number may go beyond it.
+   * @param {number | null} value  Null while the server does not know it.
+   * @param {number} [max]  End of the slider; the number may be higher.
    */
   show(value, max) {
-    this.#truth = value;
+    this.#value = value;
     if (max !== undefined && !this.#pointerDown && this.#slider.max !== String(max)) {
       this.#slider.max = String(max);
     }
     this.#settle();
   }
 
-  /** Another camera is meant from here on. @param {(value: number) => Promise<unknown>} send */
+  /** Switch to another camera. @param {(value: number) => Promise<unknown>} send */
   retarget(send) {
-    // What was typed and not yet entered is entered by leaving: for the camera it was typed for.
+    // Leaving the field enters what was typed: for the camera it was typed for.
     this.#number.leave();
-    this.#fault('');
-    this.#send = send;
-    this.#sender = this.#newSender();
+    this.#showFault('');
+    this.#sender = this.#newSender(send);
     this.#pointerDown = false;
     this.#editedMs = -Infinity;
   }
@@ -69,8 +65,7 @@ export class Knob {
     return this.#pointerDown || this.#sender.busy || performance.now() - this.#editedMs < EDITING_MS;
   }
 
-  #newSender() {
-    const send = this.#send;
+  #newSender(send) {
     return new LatestSender(send, { onIdle: () => this.#settle() });
   }
 
@@ -80,7 +75,7 @@ export class Knob {
       this.#pointerDown = true;
     });
     for (const end of ['pointerup', 'pointercancel']) {
-      // On the window: the pointer may be let go anywhere.
+      // On the window: the pointer may be released anywhere.
       window.addEventListener(end, () => {
         if (!this.#pointerDown) return;
         this.#pointerDown = false;
@@ -89,7 +84,7 @@ export class Knob {
     }
     slider.addEventListener('input', () => {
       this.#touch();
-      this.#fault('');
+      this.#showFault('');
       this.#number.write(slider.valueAsNumber);
       this.#paintTrack();
       this.#sender.push(slider.valueAsNumber);
@@ -110,9 +105,9 @@ export class Knob {
 
   #settle() {
     if (this.#changing) return;
-    // Not known before the source has been opened once: then the number is empty, the thumb at the end.
-    this.#slider.value = String(this.#truth ?? this.#slider.max);
-    this.#number.show(this.#truth);
+    // Unknown until the source was opened once: then the field is empty and the thumb at the end.
+    this.#slider.value = String(this.#value ?? this.#slider.max);
+    this.#number.show(this.#value);
     this.#paintTrack();
   }
 

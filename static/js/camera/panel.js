@@ -1,5 +1,5 @@
 /** The controls and details of the camera in focus. */
-import { WORDS } from './condition.js';
+import { WORDS, isRunning } from './condition.js';
 import {
   UNKNOWN, formatAge, formatBitrate, formatBytes, formatCount, formatFps, formatFpsSetting, formatMs,
   formatSize,
@@ -8,14 +8,13 @@ import { keepFold } from '../ui/folds.js';
 import { Knob } from './knob.js';
 import { ProcessingList } from './processing.js';
 import { SizeChoice } from './sizechoice.js';
-import { setText, setTitle } from '../ui/text.js';
+import { addTerm, setText, setTitle } from '../ui/dom.js';
 
-const VIEWER_REASON = 'You are here as a viewer. An operator can change these.';
-const NO_LINK_REASON = 'Controls work again once the server is connected.';
-const SOURCES_OWN = 'source';
-const RUNNING = new Set(['idle', 'starting', 'live', 'stalled', 'retrying']);
+const VIEWER_REASON = 'You are a viewer. Only operators can change these settings.';
+const DISCONNECTED_REASON = 'Controls work again once the server is connected.';
+const SOURCE = 'source';
 
-/** Each fact: its label, and how it reads from the tile and the camera's part of `stats`. */
+/** Each fact: its label, and its text, from the tile and the camera's part of `stats`. */
 const FACTS = [
   ['Picture', ({ state }) => formatSize(state.width, state.height)],
   ['Source rate', ({ state }) => `${formatFpsSetting(state.source_fps ?? NaN)} fps`],
@@ -30,10 +29,10 @@ const FACTS = [
   ['Viewers', ({ state }) => formatCount(state.viewers)],
   ['Frame number', ({ viewer }) => (viewer.lastSeq < 0 ? UNKNOWN : String(viewer.lastSeq))],
   ['Dropped for you', ({ viewer }) => describeDrops(viewer)],
-  ['Dropped by server', (_, stats) => describeReasons(stats.drops)],
+  ['Dropped by the server', (_, stats) => describeReasons(stats.drops)],
 ];
 
-/** A source's own JPEG is not encoded again. */
+/** A JPEG from the source is not encoded again. */
 function describeEncoding({ encoded_fps, passed_fps }) {
   return passed_fps > encoded_fps ? "the source's own" : `${formatFps(encoded_fps)} fps`;
 }
@@ -78,16 +77,17 @@ export class Panel extends EventTarget {
     this.#popoutButton = element.querySelector('[data-action="popout"]');
     this.#locked = element.querySelector('[data-locked]');
     this.#lockedText = element.querySelector('[data-locked-text]');
-    this.#facts = buildFacts(element.querySelector('[data-facts]'));
+    const facts = element.querySelector('[data-facts]');
+    this.#facts = FACTS.map(([label, read]) => [addTerm(facts, label), read]);
     keepFold(element.querySelector('[data-details]'), 'details', false);
     this.#processing = new ProcessingList(element.querySelector('[data-processing]'));
     this.#knobs = {
-      fps: new Knob(element.querySelector('[data-knob="fps"]'), nowhere),
-      quality: new Knob(element.querySelector('[data-knob="quality"]'), nowhere),
+      fps: new Knob(element.querySelector('[data-knob="fps"]'), ignore),
+      quality: new Knob(element.querySelector('[data-knob="quality"]'), ignore),
     };
     this.#own = Object.fromEntries(Object.keys(this.#knobs).map((event) => {
       const button = element.querySelector(`[data-knob="${event}"] [data-own]`);
-      button.addEventListener('click', () => this.#set(event, this.#tile.name, SOURCES_OWN));
+      button.addEventListener('click', () => this.#set(event, this.#tile.name, SOURCE));
       return [event, button];
     }));
     this.#sizeChoice = new SizeChoice(element.querySelector('[data-size-choice]'));
@@ -130,7 +130,7 @@ export class Panel extends EventTarget {
     this.#knobs.fps.show(tile.state.fps ?? tile.state.source_fps ?? null, practicalFps(tile.state));
     this.#knobs.quality.show(tile.state.quality ?? null);
     for (const [event, button] of Object.entries(this.#own)) {
-      // Older nodes do not tell, and take no such wish.
+      // Older nodes have no such setting.
       button.hidden = !tile.state.set;
       button.setAttribute('aria-pressed', String(tile.state.set?.[event] === null));
     }
@@ -147,11 +147,11 @@ export class Panel extends EventTarget {
     setTitle(title, tile.title);
     setText(word, WORDS[condition]);
     setText(since, Number.isFinite(tile.sinceS) ? `for ${formatAge(tile.sinceS)}` : '');
-    setText(reason, state.reason ?? '');
-    reason.hidden = !state.reason;
-    const running = RUNNING.has(state.state);
+    setText(reason, tile.stateReason);
+    reason.hidden = tile.stateReason === '';
+    const running = isRunning(state.state);
     setText(toggle, running ? 'Stop' : 'Start');
-    // Starting is what one wants of a camera that stands still; stopping should not shout.
+    // Start is what a stopped camera needs; Stop should not stand out.
     this.#toggleButton.classList.toggle('button-accent', !running);
     const href = running ? '#i-stop' : '#i-play';
     const use = this.#toggleButton.querySelector('use');
@@ -163,34 +163,17 @@ export class Panel extends EventTarget {
     this.#operatorFields.disabled = !allowed;
     this.#toggleButton.disabled = !allowed;
     for (const button of this.#pictureButtons) button.disabled = !this.#tile.hasPicture;
-    // What is out can always come back.
+    // A camera that is popped out can always come back.
     this.#popoutButton.disabled = !this.#tile.viewer.hasPicture && this.#popoutButton.ariaPressed !== 'true';
     this.#locked.hidden = allowed;
-    setText(this.#lockedText, this.#connected ? VIEWER_REASON : NO_LINK_REASON);
+    setText(this.#lockedText, this.#connected ? VIEWER_REASON : DISCONNECTED_REASON);
   }
 }
 
-/** Whether the camera would be stopped (rather than started) by its button. @param {string} state */
-export function isRunning(state) {
-  return RUNNING.has(state);
-}
-
-// A slider to 120 would be useless for a camera of 15 fps; the number beside it still takes any value.
+// A slider up to 120 is useless for a camera with 15 fps; the field beside it still accepts any value.
 function practicalFps({ source_fps: sourceFps, fps }) {
   const most = sourceFps > 0 ? sourceFps : Math.max(30, fps ?? 0);
   return Math.min(120, Math.max(2, Math.ceil(most)));
-}
-
-function buildFacts(list) {
-  return FACTS.map(([label, read]) => {
-    const row = document.createElement('div');
-    const term = document.createElement('dt');
-    const value = document.createElement('dd');
-    term.textContent = label;
-    row.append(term, value);
-    list.append(row);
-    return [value, read];
-  });
 }
 
 function describeDrops({ dropped, skippedHere, undecodable }) {
@@ -206,4 +189,4 @@ function describeReasons(drops) {
   return counted.map(([reason, count]) => `${reason} ${formatCount(count)}`).join(', ');
 }
 
-async function nowhere() {}
+async function ignore() {}

@@ -1,27 +1,27 @@
 /**
- * One camera in a small window that stays above all others: picture in picture.
+ * One camera in a small window that stays above all others: picture-in-picture.
  *
- * The tile's canvas cannot go there, and what a worker paints on it stands still while the page is hidden,
- * which is just when the small window is wanted. So that window has a canvas of its own, painted with the
- * same JPEGs, one for every picture that the viewer reports. Where the browser gives small windows only to
- * videos, the canvas is filmed.
+ * The tile's canvas cannot move there, and a canvas painted by a worker stands still while the page is hidden,
+ * which is when the small window is needed. So the window has a canvas of its own, painted with the same
+ * JPEGs. If the browser allows small windows only for videos, the canvas is captured as one.
  */
+import { decodeJpeg } from '../stream/jpeg.js';
 import { WORDS } from './condition.js';
-import { setText, setTitle } from '../ui/text.js';
+import { setText, setTitle } from '../ui/dom.js';
 
 const WIDTH_PX = 480;
 const CAPTION_PX = 34;
-const FILM_FPS = 15;
+const VIDEO_FPS = 15;
 
-/** The browser has some way to do it. */
+/** Whether the browser can do it. */
 export const canPopOut =
   'documentPictureInPicture' in window ||
   (document.pictureInPictureEnabled === true && 'captureStream' in HTMLCanvasElement.prototype);
 
-/** Event: `change` when a tile went into the small window or came back. */
+/** Event: `change` when a tile moved into the small window or back. */
 export class Popout extends EventTarget {
-  #deck;
-  #link;
+  #grid;
+  #backend;
   #tile = null;
   #canvas = null;
   #close = () => {};
@@ -29,18 +29,18 @@ export class Popout extends EventTarget {
   #busy = false;
   #again = false;
 
-  /** @param {import('../grid/grid.js').Grid} deck @param {import('../bridge/client.js').Link} link */
-  constructor(deck, link) {
+  /** @param {import('../grid/grid.js').Grid} grid @param {import('../bridge/client.js').BackendClient} backend */
+  constructor(grid, backend) {
     super();
-    this.#deck = deck;
-    this.#link = link;
-    link.addEventListener('viewer', ({ detail }) => {
+    this.#grid = grid;
+    this.#backend = backend;
+    backend.addEventListener('viewer', ({ detail }) => {
       if (detail.camera === this.#tile?.name) this.#repaint();
     });
-    deck.addEventListener('condition', ({ detail }) => {
+    grid.addEventListener('condition', ({ detail }) => {
       if (detail.tile === this.#tile) this.#describe();
     });
-    deck.addEventListener('list', () => this.#follow());
+    grid.addEventListener('list', () => this.#follow());
   }
 
   /** The tile in the small window. @returns {import('../grid/tile.js').Tile | null} */
@@ -49,10 +49,10 @@ export class Popout extends EventTarget {
   }
 
   /**
-   * Put a tile into the small window; the one that is there comes back.
+   * Move a tile into the small window; if it is there, move it back.
    *
    * @param {import('../grid/tile.js').Tile} tile
-   * @returns {Promise<void>} Rejects where the browser refuses.
+   * @returns {Promise<void>} Rejects if the browser does not allow it.
    */
   async toggle(tile) {
     const there = this.#tile;
@@ -61,8 +61,8 @@ export class Popout extends EventTarget {
     if ('documentPictureInPicture' in window) await this.#openWindow(tile);
     else await this.#openVideo(tile);
     this.#tile = tile;
-    // The page may be hidden: that is what this is for.
-    this.#deck.keepWatched(tile, true);
+    // Even while the page is hidden: that is the purpose.
+    this.#grid.keepWatched(tile, true);
     this.#describe();
     this.#repaint();
     this.dispatchEvent(new CustomEvent('change'));
@@ -74,7 +74,7 @@ export class Popout extends EventTarget {
       height: Math.round(WIDTH_PX / tile.ratio) + CAPTION_PX,
     });
     const { document: page } = small;
-    for (const name of ['tokens', 'popout']) {
+    for (const name of ['base/tokens', 'popout']) {
       const sheet = page.createElement('link');
       sheet.rel = 'stylesheet';
       sheet.href = new URL(`static/css/${name}.css`, document.baseURI).href;
@@ -85,8 +85,8 @@ export class Popout extends EventTarget {
     this.#caption = page.createElement('p');
     this.#caption.append(page.createElement('strong'), page.createElement('span'));
     page.body.append(this.#canvas, this.#caption);
-    const over = () => this.#canvas?.ownerDocument === page && this.#end();
-    small.addEventListener('pagehide', over);
+    const onClosed = () => this.#canvas?.ownerDocument === page && this.#end();
+    small.addEventListener('pagehide', onClosed);
     this.#close = () => small.close();
   }
 
@@ -94,11 +94,11 @@ export class Popout extends EventTarget {
     const canvas = document.createElement('canvas');
     canvas.width = tile.state.width || 16;
     canvas.height = tile.state.height || 9;
-    // Filming a canvas that was never painted on gives no stream.
+    // A canvas that was never painted on gives no stream.
     canvas.getContext('2d').fillRect(0, 0, 1, 1);
     const video = document.createElement('video');
     video.muted = true;
-    video.srcObject = canvas.captureStream(FILM_FPS);
+    video.srcObject = canvas.captureStream(VIDEO_FPS);
     await video.play();
     await video.requestPictureInPicture();
     this.#canvas = canvas;
@@ -118,19 +118,19 @@ export class Popout extends EventTarget {
     this.#close = () => {};
     close();
     if (tile === null) return;
-    this.#deck.keepWatched(tile, false);
+    this.#grid.keepWatched(tile, false);
     this.dispatchEvent(new CustomEvent('change'));
   }
 
-  // The camera may be gone from the server: the small window says so, as the page may not be seen, and goes on
-  // when it is back.
+  // The camera may disappear from the server: the small window says so, because the page may be hidden, and
+  // continues when the camera is back.
   #follow() {
     if (this.#tile === null) return;
-    const now = this.#deck.tiles.get(this.#tile.name);
+    const now = this.#grid.tiles.get(this.#tile.name);
     if (now === this.#tile) return;
     if (now) {
       this.#tile = now;
-      this.#deck.keepWatched(now, true);
+      this.#grid.keepWatched(now, true);
       this.dispatchEvent(new CustomEvent('change'));
     } else if (this.#caption === null) {
       this.#end();
@@ -140,7 +140,7 @@ export class Popout extends EventTarget {
 
   #describe() {
     if (this.#caption === null) return;
-    const here = this.#deck.tiles.get(this.#tile.name) === this.#tile;
+    const here = this.#grid.tiles.get(this.#tile.name) === this.#tile;
     const { title, condition } = this.#tile;
     const page = this.#caption.ownerDocument;
     page.title = title;
@@ -151,14 +151,14 @@ export class Popout extends EventTarget {
     setText(this.#caption.lastElementChild, here ? WORDS[condition] : 'No longer here');
   }
 
-  // One at a time, and always the newest: a picture that comes meanwhile is fetched when this one is done.
+  // One at a time, and always the newest: a picture that arrives meanwhile is fetched afterwards.
   async #repaint() {
     this.#again = true;
     if (this.#busy) return;
     this.#busy = true;
     while (this.#again && this.#tile !== null) {
       this.#again = false;
-      await this.#paint(this.#canvas, await this.#link.lastFrame(this.#tile.name));
+      await this.#paint(this.#canvas, await this.#backend.lastFrame(this.#tile.name));
     }
     this.#busy = false;
   }
@@ -166,13 +166,13 @@ export class Popout extends EventTarget {
   async #paint(canvas, frame) {
     if (frame === null) return;
     try {
-      const bitmap = await createImageBitmap(new Blob([frame.jpeg], { type: 'image/jpeg' }));
+      const bitmap = await decodeJpeg(frame.jpeg);
       const { width, height } = bitmap;
       if (canvas.width !== width || canvas.height !== height) Object.assign(canvas, { width, height });
       canvas.getContext('2d', { alpha: false }).drawImage(bitmap, 0, 0);
       bitmap.close();
     } catch {
-      // No JPEG; the next one will be.
+      // Not a JPEG; the next one will be.
     }
   }
 }

@@ -1,7 +1,9 @@
-/** The presets of the camera in focus, as chips: one touch applies, the cross deletes, a name saves. */
-import { setText } from '../ui/text.js';
+/** The presets of the camera in focus, as chips: a click applies one, the cross deletes it. */
+import { make } from '../ui/dom.js';
+import { formatRejection } from '../ui/format.js';
+import { showFault } from '../ui/number.js';
 
-// How long the cross asks whether it is meant.
+// How long the cross asks for confirmation.
 const CONFIRM_MS = 4000;
 
 export class Presets {
@@ -39,15 +41,15 @@ export class Presets {
     });
   }
 
-  /** Another camera is meant from here on. */
-  forget() {
+  /** Switch to another camera. */
+  reset() {
     this.#form.hidden = true;
     this.#create.hidden = false;
     this.#last = '';
-    this.say('');
+    this.showRejection('');
   }
 
-  /** @param {string[]} names @param {string | null} held  The one whose values hold now. */
+  /** @param {string[]} names @param {string | null} held  The one that is in effect. */
   show(names, held) {
     const shown = JSON.stringify([names, held]);
     if (shown === this.#shown) return;
@@ -55,33 +57,26 @@ export class Presets {
     if (held !== null) this.#last = held;
     const focused = document.activeElement?.closest('[data-preset]')?.dataset.preset;
     this.#list.replaceChildren(...names.map((name) => this.#makeChip(name, name === held)));
-    // What had the keyboard focus is a new element now.
+    // The element that had the keyboard focus was replaced.
     if (focused) this.#list.querySelector(`[data-preset="${CSS.escape(focused)}"] button`)?.focus();
   }
 
-  /** Say what was refused; an empty text says nothing any more. @param {string} text */
-  say(text) {
-    setText(this.#note, text);
-    this.#note.hidden = text === '';
-    this.#note.setAttribute('data-refused', '');
+  /** Show why something was rejected; empty hides it. @param {string} text */
+  showRejection(text) {
+    showFault(this.#note, text);
   }
 
   #makeChip(name, held) {
-    const chip = document.createElement('li');
-    const apply = document.createElement('button');
-    const remove = document.createElement('button');
-    chip.className = 'preset';
+    const chip = make('li', 'preset');
+    const apply = make('button', 'preset-apply', name);
+    const remove = make('button', 'preset-delete', '×');
     chip.dataset.preset = name;
     apply.type = remove.type = 'button';
-    apply.className = 'preset-apply';
-    apply.textContent = name;
     apply.setAttribute('aria-pressed', String(held));
     apply.addEventListener('click', () => {
       this.#last = name;
-      this.#ask(name, 'apply');
+      this.#request(name, 'apply');
     });
-    remove.className = 'preset-delete';
-    remove.textContent = '×';
     remove.ariaLabel = remove.title = `Delete preset ${name}`;
     remove.addEventListener('click', () => this.#onCross(name, remove));
     chip.append(apply, remove);
@@ -90,7 +85,7 @@ export class Presets {
 
   #onCross(name, button) {
     if (button.dataset.asked !== undefined) {
-      this.#ask(name, 'delete');
+      this.#request(name, 'delete');
       return;
     }
     button.dataset.asked = '';
@@ -104,7 +99,7 @@ export class Presets {
   #openForm() {
     this.#form.hidden = false;
     this.#create.hidden = true;
-    // Saving under a name there is replaces it: mostly it is the one that was just made better.
+    // Saving under an existing name replaces it; usually that is the preset just improved.
     this.#name.value = this.#last;
     this.#name.focus();
     this.#name.select();
@@ -119,12 +114,12 @@ export class Presets {
   async #save() {
     const name = this.#name.value.trim();
     if (name === '') return;
-    if ((await this.#ask(name, 'save')).ok) this.#closeForm();
+    if ((await this.#request(name, 'save')).ok) this.#closeForm();
   }
 
-  async #ask(name, todo) {
+  async #request(name, todo) {
     const reply = await this.#send(name, todo);
-    this.say(reply.ok ? '' : reply.message || `Refused: ${reply.error}`);
+    this.showRejection(reply.ok ? '' : formatRejection(reply));
     return reply;
   }
 }

@@ -1,6 +1,6 @@
-/** How a camera's frame processors do: one line on its tile while something is wrong, a list in the panel. */
+/** The state of a camera's frame processors: a line on its tile while something is wrong, a list in the panel. */
 import { UNKNOWN, plural } from '../ui/format.js';
-import { setText } from '../ui/text.js';
+import { make, setText, setTitle } from '../ui/dom.js';
 
 /**
  * @typedef {object} Processing  An entry of STATE's `process`.
@@ -11,9 +11,9 @@ import { setText } from '../ui/text.js';
  * @property {number} [errors]
  */
 
-const WORDS = { ok: 'Working', slow: 'Slow', failing: 'Failing', skipped: 'Left out', stuck: 'Stuck' };
+const WORDS = { ok: 'Working', slow: 'Slow', failing: 'Failing', skipped: 'Skipped', stuck: 'Stuck' };
 
-/** The lamp of each, in the colours of the cameras' own states. */
+/** The lamp of each, in the colours of the cameras' states. */
 const LAMPS = { ok: 'live', slow: 'stalled', failing: 'retrying', skipped: 'retrying', stuck: 'gone' };
 
 const WORST_FIRST = ['stuck', 'skipped', 'failing', 'slow'];
@@ -23,12 +23,12 @@ function describe({ name, state, message }) {
   return `${name}: ${message || WORDS[state]}`;
 }
 
-/** The line on a tile. It is there only while there is something to say. */
+/** The line on a tile, shown only while something is wrong. */
 export class ProcessingTrouble {
   #glass;
   #line = null;
 
-  /** @param {HTMLElement} glass  What the picture lies on. */
+  /** @param {HTMLElement} glass  Contains the picture. */
   constructor(glass) {
     this.#glass = glass;
   }
@@ -46,28 +46,24 @@ export class ProcessingTrouble {
     const more = wrong.length > 1 ? ` (and ${wrong.length - 1} more)` : '';
     setText(this.#line.querySelector('.processing-text'), describe(wrong[0]) + more);
     this.#line.dataset.processing = wrong[0].state;
-    const all = wrong.map(describe).join('\n');
-    if (this.#line.title !== all) this.#line.title = all;
+    setTitle(this.#line, wrong.map(describe).join('\n'));
   }
 
   #add() {
-    const line = document.createElement('p');
-    line.className = 'processing-trouble';
+    const line = make('p', 'processing-trouble');
     const icon = document.createElementNS('http://www.w3.org/2000/svg', 'svg');
     icon.setAttribute('class', 'icon');
     icon.setAttribute('aria-hidden', 'true');
     const use = document.createElementNS('http://www.w3.org/2000/svg', 'use');
     use.setAttribute('href', '#i-warning');
     icon.append(use);
-    const text = document.createElement('span');
-    text.className = 'processing-text';
-    line.append(icon, text);
+    line.append(icon, make('span', 'processing-text'));
     this.#glass.append(line);
     return line;
   }
 }
 
-/** The list in the panel: every processor with its state and what it takes. */
+/** The list in the panel: every processor with its state and duration. */
 export class ProcessingList {
   #section;
   #list;
@@ -90,7 +86,7 @@ export class ProcessingList {
       setText(row.name, name);
       setText(row.word, WORDS[state] ?? state);
       setText(row.ms, `${ms === null ? UNKNOWN : ms.toFixed(ms < 10 ? 1 : 0)} ms`);
-      // What is over is still worth knowing.
+      // Past errors are still worth knowing.
       const past = errors > 0 ? `${plural(errors, 'error')} so far` : '';
       setText(row.message, message || past);
       row.message.hidden = !(message || past);
@@ -98,21 +94,17 @@ export class ProcessingList {
   }
 
   #addRow() {
-    const item = document.createElement('li');
+    const item = make('li');
     const row = { item };
-    const head = document.createElement('div');
-    head.className = 'processing-head';
-    const lamp = document.createElement('span');
-    lamp.className = 'lamp';
+    const head = make('div', 'processing-head');
+    const lamp = make('span', 'lamp');
     lamp.setAttribute('aria-hidden', 'true');
     head.append(lamp);
     for (const part of ['name', 'word', 'ms']) {
-      row[part] = document.createElement('span');
-      row[part].className = `processing-${part}`;
+      row[part] = make('span', `processing-${part}`);
       head.append(row[part]);
     }
-    row.message = document.createElement('p');
-    row.message.className = 'processing-message';
+    row.message = make('p', 'processing-message');
     item.append(head, row.message);
     this.#list.append(item);
     return row;

@@ -1,14 +1,14 @@
-/** In which size a person wants the pictures of the camera in focus: what fits, or always the same. */
+/** The resolution of the camera in focus: whatever fits, or a fixed one. */
 import { recall, remember } from '../ui/preferences.js';
 
 export const AUTO = 'auto';
 
 const NAME = 'sizes';
 
-/** The rendition that was chosen for a camera in this browser, or `auto`. @param {string} camera */
+/** The rendition chosen for a camera in this browser, or `auto`. @param {string} camera */
 export function chosenSize(camera) {
   const sizes = recallSizes();
-  // A camera may be called `constructor`, which every object has.
+  // A camera may be named `constructor`, which every object has.
   return Object.hasOwn(sizes, camera) ? sizes[camera] : AUTO;
 }
 
@@ -32,7 +32,7 @@ export class SizeChoice {
       this.#offered = offered;
       this.#select.replaceChildren(...[AUTO, ...renditions].map((name) => optionOf(name, tile.state)));
     }
-    // Chosen once, and offered no more: then it is what fits that comes.
+    // A chosen rendition that no longer exists counts as automatic.
     const choice = renditions.includes(tile.viewer.choice) ? tile.viewer.choice : AUTO;
     if (this.#select.value !== choice) this.#select.value = choice;
   }
@@ -51,9 +51,7 @@ function recallSizes() {
 }
 
 function optionOf(name, { width, height }) {
-  const option = document.createElement('option');
-  option.value = name;
   const whole = width && height ? `Full, ${width} × ${height}` : 'Full';
-  option.textContent = name === AUTO ? 'Auto' : name === 'full' ? whole : `${name} wide`;
-  return option;
+  const text = name === AUTO ? 'Auto' : name === 'full' ? whole : `${name} wide`;
+  return new Option(text, name);
 }

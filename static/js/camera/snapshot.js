@@ -1,14 +1,14 @@
-/** Saving the picture of a camera as a file. */
+/** Saves the picture of a camera as a file. */
 import { nowUnix } from '../stream/clock.js';
 import { snapshotName } from '../ui/format.js';
 
-const PATIENCE_MS = 3000;
+const TIMEOUT_MS = 3000;
 
 /**
  * Offer the picture of a tile as a download.
  *
  * @param {import('../grid/tile.js').Tile} tile
- * @returns {Promise<string | null>} the file's name; null when there is no picture
+ * @returns {Promise<string | null>} the file's name; null if there is no picture
  */
 export async function saveSnapshot(tile) {
   const picture = await fetchJpeg(tile);
@@ -19,8 +19,8 @@ export async function saveSnapshot(tile) {
 }
 
 /**
- * The picture of a tile in full size: as it is on the canvas, or, where that is a smaller rendition and the
- * camera is live, the newest one of the server.
+ * Return the picture of a tile in full size: the one on the canvas or, if that is a smaller rendition and the
+ * camera is live, the server's newest one.
  *
  * @param {import('../grid/tile.js').Tile} tile
  * @returns {Promise<{jpeg: ArrayBuffer | Blob, at: number} | null>}  `at` is the capture time in Unix seconds.
@@ -35,7 +35,7 @@ export async function fetchJpeg(tile) {
 async function fetchSnapshot(camera) {
   try {
     const address = `snapshot/${encodeURIComponent(camera)}.jpg`;
-    const response = await fetch(address, { cache: 'no-store', signal: AbortSignal.timeout(PATIENCE_MS) });
+    const response = await fetch(address, { cache: 'no-store', signal: AbortSignal.timeout(TIMEOUT_MS) });
     if (!response.ok) return null;
     const at = Number(response.headers.get('X-Timestamp')) || nowUnix();
     return { jpeg: await response.blob(), at };
@@ -45,10 +45,10 @@ async function fetchSnapshot(camera) {
 }
 
 function download(blob, name) {
-  const link = document.createElement('a');
-  link.href = URL.createObjectURL(blob);
-  link.download = name;
-  link.click();
-  // Not at once: some browsers read the blob only after the click is over.
-  setTimeout(() => URL.revokeObjectURL(link.href), 10000);
+  const anchor = document.createElement('a');
+  anchor.href = URL.createObjectURL(blob);
+  anchor.download = name;
+  anchor.click();
+  // Not at once: some browsers read the blob only after the click.
+  setTimeout(() => URL.revokeObjectURL(anchor.href), 10000);
 }

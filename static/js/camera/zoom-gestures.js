@@ -1,5 +1,5 @@
 /**
- * Looking closer: zooms and moves the picture that is shown large, and hears fingers swipe over it.
+ * Zooms and pans the picture in focus, and detects swipes over it.
  *
  * Two fingers or the wheel zoom, a double tap or double click zooms in and out again, dragging moves what is
  * zoomed, and a finger that swipes over a whole picture asks for the next camera.
@@ -41,19 +41,19 @@ export class ZoomGestures {
     list.addEventListener('pointercancel', (event) => this.#onUp(event, false));
     list.addEventListener('dblclick', (event) => this.#onDoubleClick(event));
     list.addEventListener('wheel', (event) => this.#onWheel(event), { passive: false });
-    // Two fingers are ours, wherever they go first; one may still scroll the page.
+    // Two fingers zoom, whichever way they move first; one may still scroll the page.
     list.addEventListener('touchstart', (event) => {
       if (event.touches.length > 1 && this.#glassOf(event)) event.preventDefault();
     }, { passive: false });
     for (const event of ['resize', 'fullscreenchange']) window.addEventListener(event, () => this.#fit());
   }
 
-  /** What is shown large is zoomed. */
+  /** Whether the picture in focus is zoomed. */
   get zoomed() {
     return this.#look !== WHOLE;
   }
 
-  /** By keys: in, out, or 0 for the whole picture. @param {-1 | 0 | 1} by @returns {boolean} */
+  /** Zoom in, out, or with 0 to the whole picture. @param {-1 | 0 | 1} by @returns {boolean} */
   zoom(by) {
     if (this.#tile === null) return false;
     if (by === 0) this.#show(WHOLE, true);
@@ -61,7 +61,7 @@ export class ZoomGestures {
     return true;
   }
 
-  /** @param {'left' | 'right' | 'up' | 'down'} by  Where to look. @returns {boolean} */
+  /** @param {'left' | 'right' | 'up' | 'down'} by  Direction. @returns {boolean} */
   pan(by) {
     if (!this.zoomed) return false;
     const { width, height } = this.#frame;
@@ -71,12 +71,12 @@ export class ZoomGestures {
     return true;
   }
 
-  /** The whole picture again. */
+  /** Show the whole picture. */
   reset() {
     this.#show(WHOLE, true);
   }
 
-  /** Another tile is shown large, or none. @param {Element | null} before  The tile that was. */
+  /** Another tile is in focus, or none. @param {Element | null} before  The previous one. */
   changed(before) {
     if (before !== null) this.#paint(before, WHOLE, false);
     this.#badge.remove();
@@ -104,7 +104,7 @@ export class ZoomGestures {
     return glass !== null && glass.closest('.tile') === this.#tile ? glass : null;
   }
 
-  // From the middle of the glass, which is where looks are reckoned from.
+  // Relative to the middle of the glass, as all looks are.
   #pointOf(event) {
     const { left, top, width, height } = this.#tile.querySelector('.glass').getBoundingClientRect();
     return { x: event.clientX - left - width / 2, y: event.clientY - top - height / 2 };
@@ -148,7 +148,7 @@ export class ZoomGestures {
     else if (Math.hypot(made.dx, made.dy) < TAP_PX && made.ms < TAP_MS) this.#onTap(event);
   }
 
-  // Not every browser makes a double click of two taps.
+  // Not every browser turns two taps into a double click.
   #onTap(event) {
     const last = this.#lastTap;
     const near = last && Math.hypot(event.clientX - last.x, event.clientY - last.y) < 2 * TAP_PX;
@@ -171,17 +171,17 @@ export class ZoomGestures {
   #onWheel(event) {
     if (this.#glassOf(event) === null) return;
     const scroller = this.#list.parentElement;
-    // Where the page scrolls, the wheel over a whole picture scrolls it; with Ctrl, or pinched, it zooms.
+    // If the page scrolls, the wheel over a whole picture scrolls it; with Ctrl, or a pinch, it zooms.
     const scrolls = scroller.scrollHeight > scroller.clientHeight + 1 && !document.fullscreenElement;
     if (scrolls && !event.ctrlKey && !event.metaKey && !this.zoomed) return;
     event.preventDefault();
     const pixels = event.deltaY * (event.deltaMode === 1 ? WHEEL_LINE_PX : 1);
-    // A pinch on a touchpad comes as a wheel with Ctrl and small steps.
+    // A pinch on a touchpad arrives as a wheel with Ctrl and small steps.
     const by = Math.exp(-Math.max(-200, Math.min(200, pixels)) * (event.ctrlKey ? 0.01 : 0.002));
     this.#show(scaleAbout(this.#look, this.#look.scale * by, this.#pointOf(event), this.#frame), false);
   }
 
-  // The frame has another size.
+  // The frame was resized.
   #fit() {
     if (this.#tile !== null) this.#show(clampLook(this.#look, this.#frame), false);
   }
@@ -193,13 +193,13 @@ export class ZoomGestures {
 
   #paint(tile, look, eased) {
     const zoomed = look !== WHOLE;
-    const lens = tile.querySelector('.lens');
+    const layer = tile.querySelector('.zoom-layer');
     this.#looks.set(tile, look);
-    lens.toggleAttribute('data-eased', eased);
-    lens.style.transform = zoomed ? `translate(${look.x}px, ${look.y}px) scale(${look.scale})` : '';
+    layer.toggleAttribute('data-eased', eased);
+    layer.style.transform = zoomed ? `translate(${look.x}px, ${look.y}px) scale(${look.scale})` : '';
     tile.toggleAttribute('data-zoomed', zoomed);
     if (!zoomed) {
-      // With the keyboard focus on it, that would be lost.
+      // Removing it would lose the keyboard focus.
       if (this.#badge === document.activeElement) tile.querySelector('.tile-open').focus();
       this.#badge.remove();
       return;

@@ -1,21 +1,21 @@
 /**
- * The arithmetic of looking closer at a picture. A look is drawn as `translate(x, y) scale(scale)` about the
- * middle of the frame; lengths are CSS pixels from there.
+ * The arithmetic of zooming. A look is drawn as `translate(x, y) scale(scale)` about the middle of the frame;
+ * lengths are CSS pixels from there.
  *
  * @typedef {{scale: number, x: number, y: number}} Look
  * @typedef {object} Frame
  * @property {number} width   Of the frame.
  * @property {number} height
- * @property {number} ratio   Width by height of the picture, which is fitted into the frame.
+ * @property {number} ratio   Width by height of the picture, which fits into the frame.
  */
 
 export const WHOLE = Object.freeze({ scale: 1, x: 0, y: 0 });
 export const MAX_SCALE = 8;
 
-// Closer to the whole picture than this is the whole picture: fingers are not exact.
+// A smaller scale becomes the whole picture: fingers are not precise.
 const SNAP = 1.03;
 
-/** Keep the picture over the frame: none of its edges comes inside. @param {Look} look @param {Frame} frame @returns {Look} */
+/** Keep the edges of the picture outside the frame. @param {Look} look @param {Frame} frame @returns {Look} */
 export function clampLook(look, frame) {
   const scale = Math.min(MAX_SCALE, Math.max(1, look.scale));
   if (scale <= 1) return WHOLE;
@@ -29,7 +29,7 @@ export function clampLook(look, frame) {
 }
 
 /**
- * Scale about a point, which stays where it is on screen as far as the edges allow.
+ * Scale about a point, which stays in place on the screen as far as the edges allow.
  *
  * @param {Look} look
  * @param {number} scale
@@ -39,7 +39,7 @@ export function clampLook(look, frame) {
  */
 export function scaleAbout(look, scale, point, frame) {
   const to = Math.min(MAX_SCALE, Math.max(1, scale));
-  // Only on the way out: the way in begins with steps as small as this.
+  // Only when zooming out: zooming in starts with steps this small.
   if (to < look.scale && to < SNAP) return WHOLE;
   const by = to / look.scale;
   return clampLook(
@@ -54,7 +54,7 @@ export function moveLook(look, dx, dy, frame) {
 }
 
 /**
- * Which way a finger swiped, if it did: mostly sideways, far enough, and not slowly.
+ * Return which way a finger swiped: mostly sideways, far enough, and not slowly; 0 if it did not.
  *
  * @param {{dx: number, dy: number, ms: number}} stroke
  * @returns {-1 | 0 | 1} 1 for the next, which is to the left.
@@ -64,7 +64,7 @@ export function swipeOf({ dx, dy, ms }) {
   return dx < 0 ? 1 : -1;
 }
 
-// Smaller than the frame: in the middle.
+// Smaller than the frame: centred.
 function within(value, most) {
   if (most <= 0) return 0;
   return Math.min(most, Math.max(-most, value));

@@ -1,5 +1,5 @@
 /**
- * Which cameras are shown, in which order, and how many at a time. Knows no document.
+ * Which cameras are shown, in which order, and how many at a time. Uses no document.
  *
  * @typedef {{name: string, title: string, condition: import('../camera/condition.js').Condition}} Named
  * @typedef {'auto' | '1' | '2x2' | '3x3'} Layout
@@ -15,11 +15,11 @@ export const GROUPS = /** @type {const} */ (['all', 'running', 'trouble', 'stopp
 const MAX_NAMES = 1000;
 const STOPPED = new Set(['stopped', 'ended']);
 
-/** Event: `change` when anything of it did. */
+/** Event: `change` after any change. */
 export class Arrangement extends EventTarget {
   #layout = recall('layout', (value) => (LAYOUTS.includes(value) ? value : null), 'auto');
   #order = recall('order', checkNames, []);
-  // What this browser remembers: an address may say otherwise.
+  // What this browser remembers; an address may override it.
   #ownLayout = this.#layout;
   #ownOrder = this.#order;
   #only = null;
@@ -32,7 +32,7 @@ export class Arrangement extends EventTarget {
     return this.#layout;
   }
 
-  /** Columns, and rows, of a page; 0 where tiles are packed by their pictures. */
+  /** Columns, and rows, of a page; 0 if tiles are packed by their pictures. */
   get columns() {
     return { auto: 0, 1: 1, '2x2': 2, '3x3': 3 }[this.#layout];
   }
@@ -41,7 +41,7 @@ export class Arrangement extends EventTarget {
     return this.columns ** 2 || Infinity;
   }
 
-  /** Counts from 1; may be past the last one. */
+  /** Counts from 1; may be past the last page. */
   get page() {
     return this.#page;
   }
@@ -59,17 +59,17 @@ export class Arrangement extends EventTarget {
     return this.#text !== '' || this.#group !== 'all';
   }
 
-  /** Somebody moved a camera. */
+  /** Whether somebody moved a camera. */
   get ordered() {
     return this.#order.length > 0;
   }
 
-  /** Names in their order, others after them; none where nobody moved one. @returns {readonly string[]} */
+  /** Names in their order, others after them; empty if nobody moved one. @returns {readonly string[]} */
   get order() {
     return this.#order;
   }
 
-  /** What an address must say for this browser to show the same again; null for what it remembers itself. */
+  /** What an address must say to show the same in this browser; null for what it remembers anyway. */
   get foreign() {
     const layout = this.#layout === 'auto' && this.#ownLayout === 'auto' ? null : this.#layout;
     return { layout, order: String(this.#order) === String(this.#ownOrder) ? null : this.#order };
@@ -88,7 +88,7 @@ export class Arrangement extends EventTarget {
   }
 
   /**
-   * Take what an address says, without remembering it.
+   * Apply what an address says, without remembering it.
    *
    * @param {{layout?: Layout | null, page?: number, text?: string,
    *   group?: Group, order?: string[] | null}} shown
@@ -100,35 +100,35 @@ export class Arrangement extends EventTarget {
     if (order) this.#order = order.slice(0, MAX_NAMES);
     this.#text = text ?? this.#text;
     this.#page = Math.max(1, page ?? this.#page);
-    if (this.#all !== before) this.#tell();
+    if (this.#all !== before) this.#emitChange();
   }
 
-  /** Show these cameras and no others (none: all), in this order, whatever is remembered. @param {string[]} names */
+  /** Show only these cameras (empty: all) in this order, whatever is remembered. @param {string[]} names */
   limit(names) {
     this.#only = names.length > 0 ? names : null;
     this.#order = this.#ownOrder = names;
     this.#layout = this.#ownLayout = 'auto';
-    this.#tell();
+    this.#emitChange();
   }
 
-  /** @param {Named[]} cameras  All there are. @param {string} name @param {string | null} before */
+  /** @param {Named[]} cameras  All of them. @param {string} name @param {string | null} before */
   move(cameras, name, before) {
     const names = inOrder(this.#order, cameras.map((camera) => camera.name));
     this.#order = keepAbsent(this.#order, moveBefore(names, name, before)).slice(0, MAX_NAMES);
     this.#ownOrder = this.#order;
     remember('order', this.#order);
-    this.#tell();
+    this.#emitChange();
   }
 
-  /** Back to the order in which the server tells them. */
+  /** Return to the order of the server. */
   resetOrder() {
     this.#order = this.#ownOrder = [];
     remember('order', null);
-    this.#tell();
+    this.#emitChange();
   }
 
   /**
-   * Those that are shown, in their order, over all pages.
+   * Return the cameras that are shown, in their order, over all pages.
    *
    * @template {Named} T
    * @param {T[]} cameras
@@ -138,7 +138,7 @@ export class Arrangement extends EventTarget {
     const byName = new Map(cameras.map((camera) => [camera.name, camera]));
     return inOrder(this.#order, [...byName.keys()])
       .map((name) => byName.get(name))
-      .filter((camera) => this.#admits(camera));
+      .filter((camera) => this.#passes(camera));
   }
 
   /** @param {Named} camera @returns {Group} other than `all` */
@@ -151,15 +151,15 @@ export class Arrangement extends EventTarget {
     return [this.#layout, this.#page, this.#text, this.#group, this.#order].join('\n');
   }
 
-  #admits(camera) {
+  #passes(camera) {
     if (this.#only !== null && !this.#only.includes(camera.name)) return false;
     if (this.#group !== 'all' && Arrangement.groupOf(camera) !== this.#group) return false;
     const words = this.#text.toLocaleLowerCase().split(/\s+/).filter(Boolean);
-    const called = `${camera.title}\n${camera.name}`.toLocaleLowerCase();
-    return words.every((word) => called.includes(word));
+    const searched = `${camera.title}\n${camera.name}`.toLocaleLowerCase();
+    return words.every((word) => searched.includes(word));
   }
 
-  #tell() {
+  #emitChange() {
     this.dispatchEvent(new CustomEvent('change'));
   }
 }

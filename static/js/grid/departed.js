@@ -1,36 +1,37 @@
 /**
- * Notices when cameras that were here, or that the address asks for, are not on the server: renamed or removed in
- * its settings, mostly. After a moment, because cameras of other nodes come one by one when a server has started.
+ * Detects cameras that disappeared from the server, or that the address names but that do not exist: mostly
+ * renamed or removed in its settings. Waits a moment, because cameras of other nodes appear one by one after a
+ * server starts.
  */
-const PATIENCE_MS = 3000;
+const WAIT_MS = 3000;
 
-/** Event: `gone` with {were, never}, names of those that were here before and of those that never were. */
+/** Event: `gone` with {were, never}: names of cameras that disappeared, and of those that never existed. */
 export class Departed extends EventTarget {
-  #deck;
+  #grid;
   #known = new Set();
   #missing = new Set();
   #timer = 0;
 
-  /** @param {import('./grid.js').Grid} deck */
-  constructor(deck) {
+  /** @param {import('./grid.js').Grid} grid */
+  constructor(grid) {
     super();
-    this.#deck = deck;
-    deck.addEventListener('list', () => {
+    this.#grid = grid;
+    grid.addEventListener('list', () => {
       for (const name of this.#known) this.expect(name);
-      for (const name of deck.tiles.keys()) this.#known.add(name);
+      for (const name of grid.tiles.keys()) this.#known.add(name);
     });
   }
 
-  /** A camera is asked for, and may be missing. @param {string} name */
+  /** A camera is requested, and may be missing. @param {string} name */
   expect(name) {
-    if (this.#deck.tiles.has(name)) return;
+    if (this.#grid.tiles.has(name)) return;
     this.#missing.add(name);
-    this.#timer ||= setTimeout(() => this.#tell(), PATIENCE_MS);
+    this.#timer ||= setTimeout(() => this.#report(), WAIT_MS);
   }
 
-  #tell() {
+  #report() {
     this.#timer = 0;
-    const names = [...this.#missing].filter((name) => !this.#deck.tiles.has(name));
+    const names = [...this.#missing].filter((name) => !this.#grid.tiles.has(name));
     this.#missing.clear();
     const detail = {
       were: names.filter((name) => this.#known.has(name)),
@@ -42,14 +43,14 @@ export class Departed extends EventTarget {
 }
 
 /** @param {string[]} names  At least one. */
-export function sayGone(names) {
+export function describeGone(names) {
   return names.length === 1
     ? `The camera ${quote(names)} is no longer here. It may have been renamed or removed.`
     : `The cameras ${quote(names)} are no longer here. They may have been renamed or removed.`;
 }
 
 /** @param {string[]} names  At least one. */
-export function sayMissing(names) {
+export function describeMissing(names) {
   return names.length === 1 ? `There is no camera ${quote(names)} here.` : `There are no cameras ${quote(names)} here.`;
 }
 

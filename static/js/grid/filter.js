@@ -1,12 +1,12 @@
-/** The search field and the chips by state; there once there are more cameras than keys. */
+/** The search field and the chips by state; shown if there are more cameras than number keys. */
 import { Arrangement } from './arrangement.js';
-import { setText } from '../ui/text.js';
+import { setText } from '../ui/dom.js';
 
-const FROM = 10;
+const MIN_CAMERAS = 10;
 
 export class Filter {
   #element;
-  #deck;
+  #grid;
   #arrangement;
   #announcer;
   #field;
@@ -16,15 +16,15 @@ export class Filter {
 
   /**
    * @param {HTMLElement} element
-   * @param {HTMLElement} nothing  Shown where no camera passes.
-   * @param {import('./grid.js').Grid} deck
+   * @param {HTMLElement} nothing  Shown if no camera matches.
+   * @param {import('./grid.js').Grid} grid
    * @param {Arrangement} arrangement
    * @param {import('../ui/announcer.js').Announcer} announcer
    */
-  constructor(element, nothing, deck, arrangement, announcer) {
+  constructor(element, nothing, grid, arrangement, announcer) {
     this.#element = element;
     this.#nothing = nothing;
-    this.#deck = deck;
+    this.#grid = grid;
     this.#arrangement = arrangement;
     this.#announcer = announcer;
     this.#field = element.querySelector('input');
@@ -41,10 +41,10 @@ export class Filter {
       this.#change({ text: '', group: 'all' });
       this.#field.focus();
     });
-    for (const event of ['arranged', 'condition']) deck.addEventListener(event, () => this.refresh());
+    for (const event of ['arranged', 'condition']) grid.addEventListener(event, () => this.refresh());
   }
 
-  /** Go to the search field; false if there is none. */
+  /** Focus the search field; false if it is hidden. */
   open() {
     if (this.#element.hidden) return false;
     this.#field.focus();
@@ -53,11 +53,11 @@ export class Filter {
   }
 
   refresh() {
-    const all = [...this.#deck.tiles.values()];
+    const all = [...this.#grid.tiles.values()];
     const { text, group, filtered, only } = this.#arrangement;
-    // A filter that came with the address can be taken off whatever the number of cameras.
-    const needed = only === null && (all.length >= FROM || filtered);
-    this.#element.hidden = !needed || this.#deck.focused !== null;
+    // A filter that came with the address can be removed, however few cameras there are.
+    const needed = only === null && (all.length >= MIN_CAMERAS || filtered);
+    this.#element.hidden = !needed || this.#grid.focused !== null;
     if (document.activeElement !== this.#field) this.#field.value = text;
     for (const chip of this.#chips) {
       const own = chip.dataset.group;
@@ -66,19 +66,19 @@ export class Filter {
       chip.setAttribute('aria-pressed', String(own === group));
       chip.toggleAttribute('data-none', count === 0);
     }
-    const shown = this.#deck.shown.length;
+    const shown = this.#grid.shown.length;
     setText(this.#count, filtered ? `${shown} of ${all.length}` : '');
-    this.#nothing.hidden = !filtered || shown > 0 || all.length === 0 || this.#deck.focused !== null;
+    this.#nothing.hidden = !filtered || shown > 0 || all.length === 0 || this.#grid.focused !== null;
   }
 
   #change(change) {
     this.#arrangement.show({ ...change, page: 1 });
-    const { length } = this.#deck.shown;
-    const found = length === 0 ? 'no camera' : `${length} of ${this.#deck.tiles.size}`;
-    this.#announcer.say('Shown', found);
+    const { length } = this.#grid.shown;
+    const found = length === 0 ? 'no matching cameras' : `${length} of ${this.#grid.tiles.size}`;
+    this.#announcer.announce('Shown', found);
   }
 
-  // The first Esc empties the field, the next one leaves it; Enter and the arrow go to what was found.
+  // The first Esc clears the field, the next one leaves it; Enter and the arrow go to the first match.
   #onKey(event) {
     if (event.key === 'Escape') {
       event.stopPropagation();
@@ -87,7 +87,7 @@ export class Filter {
       this.#change({ text: '' });
     } else if (event.key === 'Enter' || event.key === 'ArrowDown') {
       event.preventDefault();
-      this.#deck.visible[0]?.openButton.focus();
+      this.#grid.visible[0]?.openButton.focus();
     }
   }
 }

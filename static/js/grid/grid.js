@@ -1,30 +1,30 @@
 /**
- * All tiles: keeps them equal to the server's list, lays them out, and knows which one is in focus.
+ * All tiles: keeps them in step with the server's list, lays them out, and knows which one is in focus.
  */
 import { neighbour, packCells, packRows } from './layout.js';
 import { Tile } from './tile.js';
 import { Visibility } from './visibility.js';
 
-// Lower pictures than this would rather be scrolled to.
+// Rather than make pictures lower than this, the page scrolls.
 const MIN_PICTURE_REM = 8.5;
 
 /**
- * Events: `focus` ({tile, lost}; `tile` may be null, `lost` names the one in focus that went from the server, or is
- * null), `condition` ({tile, condition}) when a tile's state changed,
- * `list` when tiles came or went, `arranged` when another selection, order or page of them is shown.
+ * Events: `focus` ({tile, lost}: `tile` may be null; `lost` names the camera in focus if it disappeared from the
+ * server, else null), `condition` ({tile, condition}) when a tile's state changed, `list` when tiles were added
+ * or removed, `arranged` when another selection, order or page of them is shown.
  */
 export class Grid extends EventTarget {
   #element;
   #list;
   #template;
-  #link;
+  #backend;
   #clock;
   /** @type {Map<string, Tile>} */
   #tiles = new Map();
   #visibility = new Visibility();
   #arrangement;
   #focused = null;
-  // Those that pass the filter, in order, and of these the ones on this page, with where they lie.
+  // Tiles that pass the filter, in order; of these the ones on this page, and where they lie.
   #shown = [];
   #visible = [];
   #boxes = [];
@@ -33,16 +33,16 @@ export class Grid extends EventTarget {
   /**
    * @param {HTMLElement} element
    * @param {HTMLTemplateElement} template
-   * @param {import('../bridge/client.js').Link} link
+   * @param {import('../bridge/client.js').BackendClient} backend
    * @param {import('../stream/clock.js').ClockOffset} clock
    * @param {import('./arrangement.js').Arrangement} arrangement
    */
-  constructor(element, template, link, clock, arrangement) {
+  constructor(element, template, backend, clock, arrangement) {
     super();
     this.#element = element;
     this.#list = element.querySelector('[data-tiles]');
     this.#template = template;
-    this.#link = link;
+    this.#backend = backend;
     this.#clock = clock;
     this.#arrangement = arrangement;
     this.#list.addEventListener('click', (event) => this.#onClick(event));
@@ -55,18 +55,18 @@ export class Grid extends EventTarget {
     return this.#tiles;
   }
 
-  /** @returns {Tile | null} the tile shown large */
+  /** @returns {Tile | null} the tile in focus */
   get focused() {
     return this.#focused;
   }
 
-  /** @returns {Tile | null} the tile under the keyboard focus */
+  /** @returns {Tile | null} the tile with the keyboard focus */
   get active() {
     const element = document.activeElement?.closest('.tile[data-camera]');
     return this.#tiles.get(element?.dataset.camera) ?? null;
   }
 
-  /** The tile a key means: the one shown large, else the one under the keyboard focus, else the only one. */
+  /** The tile that keys act on: the one in focus, else the one with the keyboard focus, else the only one. */
   get target() {
     return this.#focused ?? this.active ?? (this.#visible.length === 1 ? this.#visible[0] : null);
   }
@@ -76,12 +76,12 @@ export class Grid extends EventTarget {
     return this.#shown;
   }
 
-  /** The tiles in the grid now. @returns {readonly Tile[]} */
+  /** The tiles on the current page. @returns {readonly Tile[]} */
   get visible() {
     return this.#visible;
   }
 
-  /** Where the visible tiles lie in their list, in the same order. @returns {readonly import('./layout.js').Box[]} */
+  /** Where the visible tiles lie, in the same order. @returns {readonly import('./layout.js').Box[]} */
   get boxes() {
     return this.#boxes;
   }
@@ -90,12 +90,12 @@ export class Grid extends EventTarget {
     return this.#pages;
   }
 
-  /** The page that is shown, counting from 1. */
+  /** The current page, counting from 1. */
   get page() {
     return Math.min(this.#pages, this.#arrangement.page);
   }
 
-  /** Make the tiles equal to the list of cameras. @param {import('./tile.js').CameraState[]} states */
+  /** Add and remove tiles to match the list of cameras. @param {import('./tile.js').CameraState[]} states */
   sync(states) {
     const names = new Set(states.map((state) => state.name));
     for (const tile of [...this.#tiles.values()]) {
@@ -112,7 +112,7 @@ export class Grid extends EventTarget {
     this.dispatchEvent(new CustomEvent('list'));
   }
 
-  /** Take the newest STATE of one camera. @param {import('./tile.js').CameraState} state */
+  /** Show the newest STATE of one camera. @param {import('./tile.js').CameraState} state */
   update(state) {
     const tile = this.#tiles.get(state.name);
     if (tile) {
@@ -132,12 +132,12 @@ export class Grid extends EventTarget {
   }
 
   refresh() {
-    // All are measured before any is written to: in turns, the page would be laid out once for each.
+    // First measure all, then write to them: alternating would lay the page out once for each.
     for (const tile of this.#tiles.values()) tile.viewer.refresh();
     for (const tile of this.#tiles.values()) tile.refresh();
   }
 
-  /** Show one tile large, or with null all alike. @param {Tile | null} tile */
+  /** Put a tile in focus; null returns to the grid. @param {Tile | null} tile */
   focus(tile) {
     this.#focus(tile, null);
   }
@@ -152,7 +152,7 @@ export class Grid extends EventTarget {
     this.#element.dataset.view = tile ? 'focus' : 'grid';
     if (!tile && before) this.#turnTo(before);
     this.#arrange();
-    this.#rove(tile ?? before);
+    this.#setTabStop(tile ?? before);
     (tile ?? before)?.openButton.focus({ preventScroll: tile !== null });
     this.dispatchEvent(new CustomEvent('focus', { detail: { tile, lost } }));
   }
@@ -164,7 +164,7 @@ export class Grid extends EventTarget {
     return Boolean(tile);
   }
 
-  /** Go to the next camera in focus, or the next page; false where there is none. @param {-1 | 1} by */
+  /** Go to the next camera in focus, or the next page; false if there is none. @param {-1 | 1} by */
   step(by) {
     const count = this.#focused ? this.#shown.length : this.#pages;
     if (count < 2) return false;
@@ -174,30 +174,30 @@ export class Grid extends EventTarget {
     } else {
       const inside = this.active !== null;
       this.#arrangement.show({ page: ((this.page - 1 + by + count) % count) + 1 });
-      // What had the keyboard focus is on the page that was left.
+      // The tile that had the keyboard focus is on another page now.
       if (inside) this.#visible[0]?.openButton.focus();
     }
     return true;
   }
 
   /**
-   * Move the keyboard focus to a neighbour, or from outside the grid to the first tile of it.
+   * Move the keyboard focus to a neighbour, or from outside the grid to its first tile.
    *
    * @param {'left' | 'right' | 'up' | 'down'} by
-   * @returns {boolean} whether the key meant a tile, if only one that has no neighbour
+   * @returns {boolean} whether a tile had or got the keyboard focus
    */
   move(by) {
     const active = this.active;
     const tile = active || this.#focused ? this.#neighbourOf(active, by) : this.#visible[0];
     if (!tile) return active !== null;
     if (!this.#focused) this.#turnTo(tile);
-    this.#rove(tile);
+    this.#setTabStop(tile);
     tile.openButton.focus();
     return true;
   }
 
   /**
-   * Give a tile another place.
+   * Move a tile to another position.
    *
    * @param {Tile} tile
    * @param {Tile | null} before  Null for the end.
@@ -206,15 +206,15 @@ export class Grid extends EventTarget {
     const focused = this.active === tile;
     this.#arrangement.move([...this.#tiles.values()], tile.name, before?.name ?? null);
     this.#turnTo(tile);
-    // Moving an element in the document takes the keyboard focus from it.
+    // An element that is moved in the document loses the keyboard focus.
     if (focused) tile.openButton.focus();
   }
 
   /**
-   * Move the tile under the keyboard focus to where its neighbour is.
+   * Move the tile with the keyboard focus to the position of its neighbour.
    *
    * @param {'left' | 'right' | 'up' | 'down'} by
-   * @returns {Tile | null} what was moved
+   * @returns {Tile | null} the tile that was moved
    */
   shift(by) {
     const tile = this.#focused ? null : this.active;
@@ -226,28 +226,30 @@ export class Grid extends EventTarget {
     return tile;
   }
 
-  /** Turn to the page that a tile is on, and give it the keyboard focus. @param {Tile} tile */
+  /** Turn to a tile's page, and give the tile the keyboard focus. @param {Tile} tile */
   reveal(tile) {
     this.#turnTo(tile);
-    this.#rove(tile);
+    this.#setTabStop(tile);
     tile.openButton.focus();
   }
 
-  /** Have a tile watched even while it cannot be seen. @param {Tile} tile @param {boolean} kept */
+  /** Keep watching a tile even while it is out of sight. @param {Tile} tile @param {boolean} kept */
   keepWatched(tile, kept) {
     this.#visibility.keep(tile.element, kept);
   }
 
-  // In focus the others are a strip; in the grid, what is past the edge of a page is on the next one.
+  // In focus the others form a strip; in the grid, the next tile may be on the next page.
   #neighbourOf(tile, by) {
     const index = this.#visible.indexOf(tile);
     if (tile === null || (index < 0 && !this.#focused)) return null;
     const step = { left: -1, right: 1 }[by] ?? 0;
-    if (this.#focused || step !== 0) return this.#shown[this.#shown.indexOf(tile) + (step || (by === 'up' ? -1 : 1))] ?? null;
+    if (this.#focused || step !== 0) {
+      const next = step || (by === 'up' ? -1 : 1);
+      return this.#shown[this.#shown.indexOf(tile) + next] ?? null;
+    }
     return this.#visible[neighbour(this.#boxes, index, by)];
   }
 
-  // To the page a tile is on.
   #turnTo(tile) {
     const index = this.#shown.indexOf(tile);
     const { perPage } = this.#arrangement;
@@ -255,7 +257,7 @@ export class Grid extends EventTarget {
   }
 
   #create(state) {
-    const tile = new Tile(this.#template, state, this.#link, this.#clock);
+    const tile = new Tile(this.#template, state, this.#backend, this.#clock);
     tile.addEventListener('condition', ({ detail: condition }) => {
       this.dispatchEvent(new CustomEvent('condition', { detail: { tile, condition } }));
       if (this.#arrangement.group !== 'all') this.#arrange();
@@ -288,13 +290,13 @@ export class Grid extends EventTarget {
       const now = this.#list.children[index];
       if (now !== element) this.#list.insertBefore(element, now ?? null);
     });
-    this.#rove(there.has(this.active) ? this.active : (this.#focused ?? this.#visible[0]));
+    this.#setTabStop(there.has(this.active) ? this.active : (this.#focused ?? this.#visible[0]));
     this.#layOut();
     this.dispatchEvent(new CustomEvent('arranged'));
   }
 
-  // One tile is in the order of the Tab key; the arrow keys lead to the others.
-  #rove(target) {
+  // The Tab key reaches one tile; the arrow keys lead to the others.
+  #setTabStop(target) {
     for (const tile of this.#tiles.values()) tile.openButton.tabIndex = tile === target ? 0 : -1;
   }
 
@@ -305,20 +307,20 @@ export class Grid extends EventTarget {
   }
 
   #layOut() {
-    // Of the stage, where the page scrolls.
+    // Sets the height of the stage where the page scrolls.
     this.#element.style.setProperty('--ratio', (this.#focused?.ratio ?? 16 / 9).toFixed(4));
     if (this.#visible.length === 0) return;
     const style = getComputedStyle(this.#element);
     const listStyle = getComputedStyle(this.#list);
     const rem = parseFloat(getComputedStyle(document.documentElement).fontSize);
-    // Fewer than a page holds, as a search leaves them, are larger for it.
+    // If a search leaves fewer tiles than a page holds, they are larger.
     const columns = Math.min(this.#arrangement.columns, Math.ceil(Math.sqrt(this.#shown.length)));
     const room = {
       ratios: this.#visible.map((tile) => tile.ratio),
       width: this.#element.clientWidth - parseFloat(style.paddingLeft) - parseFloat(style.paddingRight),
       height: this.#element.clientHeight - parseFloat(style.paddingTop) - parseFloat(style.paddingBottom),
       gap: parseFloat(listStyle.rowGap),
-      // In rem, as tile.css and kiosk.css write it.
+      // In rem, as grid.css and kiosk.css have it.
       caption: parseFloat(listStyle.getPropertyValue('--caption-height')) * rem,
     };
     const minHeight = MIN_PICTURE_REM * rem;

@@ -1,5 +1,5 @@
 /**
- * Where the tiles lie in the deck, so that their pictures are as large as can be. All in CSS pixels.
+ * Where the tiles lie in the grid, so that their pictures are as large as possible. All in CSS pixels.
  *
  * @typedef {{x: number, y: number, width: number, height: number}} Box
  *
@@ -11,27 +11,28 @@
  * @property {number} caption    Height of a tile beside its picture.
  */
 
-// A picture narrower or wider than this is shown between bars, so that it does not starve its row.
+// A picture narrower or wider than this gets bars, so that it does not shrink the others in its row.
 const MIN_RATIO = 9 / 16;
 const MAX_RATIO = 3;
 
-// Rows that differ by less look like a mistake: they become equal.
-const LEAST_DIFFERENCE = 1.15;
+// A smaller difference between rows looks like a mistake: they become equal.
+const MIN_DIFFERENCE = 1.15;
 
-// How much taller than the lowest row another may be where the page scrolls.
+// How much taller than the lowest row another row may be if the page scrolls.
 const MAX_DIFFERENCE = 1.35;
 
-// Where the page scrolls anyway, tiles need not be as small as they can be.
+// If the page scrolls anyway, tiles may be larger than the minimum.
 const COMFORT = 1.2;
 
 /**
- * Place tiles in justified rows: in a row all pictures are equally high and as wide as their ratio asks.
+ * Place tiles in justified rows: within a row all pictures have the same height, and the width that their
+ * ratio asks for.
  *
- * Of all numbers of rows the one is chosen that shows the pictures largest without scrolling. Where some
- * would be lower than `minHeight`, the page scrolls.
+ * Chooses the number of rows that shows the pictures largest without scrolling. If some would be lower than
+ * `minHeight`, the page scrolls.
  *
  * @param {Room & {minHeight: number}} room  `minHeight` is that of a picture.
- * @returns {{boxes: Box[], height: number}}  `height` is that of all, at least the room's.
+ * @returns {{boxes: Box[], height: number}}  `height` is that of all tiles, at least the room's.
  */
 export function packRows({ ratios, width, height, gap, caption, minHeight }) {
   const pictures = ratios.map((ratio) => Math.min(MAX_RATIO, Math.max(MIN_RATIO, ratio || 16 / 9)));
@@ -49,9 +50,9 @@ export function packRows({ ratios, width, height, gap, caption, minHeight }) {
 }
 
 /**
- * Place tiles in a grid of equal cells, as many columns as rows, no larger than the pictures need.
+ * Place tiles in a grid of equal cells, no larger than the pictures need.
  *
- * @param {Room & {columns: number, rows: number}} room  Rows that are kept free for tiles.
+ * @param {Room & {columns: number, rows: number}} room  Rows of a page, even if some are empty.
  * @returns {{boxes: Box[], height: number}}
  */
 export function packCells({ ratios, width, height, gap, caption, columns, rows }) {
@@ -71,12 +72,12 @@ export function packCells({ ratios, width, height, gap, caption, columns, rows }
 }
 
 /**
- * Index of the box an arrow key leads to: left and right by order, up and down to what lies there.
+ * Return the index of the box an arrow key leads to: left and right by order, up and down by position.
  *
  * @param {Box[]} boxes
  * @param {number} index
  * @param {'left' | 'right' | 'up' | 'down'} by
- * @returns {number} The same index where there is nothing.
+ * @returns {number} The same index if there is none.
  */
 export function neighbour(boxes, index, by) {
   if (by === 'left') return Math.max(0, index - 1);
@@ -91,12 +92,12 @@ export function neighbour(boxes, index, by) {
 }
 
 /**
- * Where something dropped at a point goes among the boxes.
+ * Return where a tile dropped at a point goes among the boxes.
  *
  * @param {Box[]} boxes
  * @param {{x: number, y: number}} point
- * @returns {{index: number, after: boolean, upright: boolean}}  Next to which box, on which side of it, and
- *   whether they lie side by side there; a box alone in its row has others above and below.
+ * @returns {{index: number, after: boolean, upright: boolean}}  Next to which box, on which side of
+ *   it, and whether boxes lie side by side there; a box alone in its row has others above and below.
  */
 export function dropPlace(boxes, point) {
   const away = (from, length, at) => Math.max(from - at, 0, at - from - length);
@@ -112,14 +113,14 @@ function middle({ x, y, width, height }) {
 }
 
 /**
- * For each number of rows up to the most, the most even way to fill them in order.
+ * Return the most even way to fill each number of rows, up to `most`, in order.
  *
- * A row is {first, count, sum (of ratios), most (its height where it is as wide as the room), weight}.
+ * A row is {first, count, sum (of ratios), most (its height if it is as wide as the room), weight}.
  */
 function partitions(room, most) {
   const { pictures } = room;
   const count = pictures.length;
-  // cost[tiles] of placing the first so many in the rows so far, and where the last row of them begins.
+  // cost[n]: of placing the first n tiles in the rows so far; begins: where their last row starts.
   let cost = [0, ...Array(count).fill(Infinity)];
   const begins = [];
   const all = [];
@@ -128,7 +129,7 @@ function partitions(room, most) {
     const begin = Array(count + 1).fill(0);
     for (let end = rows; end <= count; end += 1) {
       let sum = 0;
-      // From the end, so that of equals the one with the shorter last row is found first.
+      // Backwards, so that among equals the shorter last row is found first.
       for (let first = end - 1; first >= rows - 1; first -= 1) {
         sum += pictures[first];
         const rowCost = cost[first] + lowness(room, end - first, sum) ** 4;
@@ -145,7 +146,7 @@ function partitions(room, most) {
   return all;
 }
 
-// The lower a row has to be to fit in width, the higher this.
+// The lower a row must be to fit the width, the higher this is.
 function lowness({ width, gap }, count, sum) {
   return sum / Math.max(1, width - (count - 1) * gap);
 }
@@ -169,7 +170,7 @@ function rowsFrom(begins, room) {
   return rows;
 }
 
-// All rows are equally high, but for those that would be too wide: what they leave goes to the others.
+// All rows have the same height, except those that would be too wide: their space goes to the others.
 function fillHeight(rows, { height, gap, caption }) {
   let free = height - (rows.length - 1) * gap - rows.length * caption;
   let level = 0;
@@ -181,7 +182,7 @@ function fillHeight(rows, { height, gap, caption }) {
     });
   const heights = rows.map((row) => Math.max(1, Math.min(row.most, level)));
   const lowest = Math.min(...heights);
-  return Math.max(...heights) < lowest * LEAST_DIFFERENCE ? heights.map(() => lowest) : heights;
+  return Math.max(...heights) < lowest * MIN_DIFFERENCE ? heights.map(() => lowest) : heights;
 }
 
 function scrolling(room, minHeight) {

@@ -1,8 +1,8 @@
 /**
- * Pictures without a WebSocket: `<img>` elements fed with MJPEG over plain HTTP.
+ * Pictures without a WebSocket: `<img>` elements that show MJPEG over plain HTTP.
  *
- * A browser opens six HTTP/1.1 connections to a server and an MJPEG picture holds one for ever, so only
- * the first few tiles stream; the others show a snapshot every other second.
+ * A browser opens six HTTP/1.1 connections to a server, and an MJPEG stream occupies one forever. So only the
+ * first few tiles stream; the others show a snapshot every other second.
  */
 import { withToken } from '../ui/embed.js';
 
@@ -38,7 +38,7 @@ export class Mjpeg {
     for (const timer of this.#timers.values()) clearTimeout(timer);
     this.#timers.clear();
     for (const { image, tile } of this.#images.values()) {
-      // Without this the browser keeps the stream open after the element is gone.
+      // Otherwise the browser keeps the stream open after the element is removed.
       image.removeAttribute('src');
       tile.setFallback(null);
     }
@@ -49,7 +49,7 @@ export class Mjpeg {
     const open = () => {
       image.src = withToken(`video_feed/${encodeURIComponent(name)}?t=${Date.now()}`);
     };
-    image.addEventListener('error', () => this.#later(name, open, RETRY_MS));
+    image.addEventListener('error', () => this.#schedule(name, open, RETRY_MS));
     open();
   }
 
@@ -58,12 +58,12 @@ export class Mjpeg {
       image.src = withToken(`snapshot/${encodeURIComponent(name)}.jpg?t=${Date.now()}`);
     };
     for (const event of ['load', 'error']) {
-      image.addEventListener(event, () => this.#later(name, load, SNAPSHOT_PAUSE_MS));
+      image.addEventListener(event, () => this.#schedule(name, load, SNAPSHOT_PAUSE_MS));
     }
     load();
   }
 
-  #later(name, act, delayMs) {
+  #schedule(name, act, delayMs) {
     if (!this.#images.has(name)) return;
     clearTimeout(this.#timers.get(name));
     this.#timers.set(name, setTimeout(act, delayMs));

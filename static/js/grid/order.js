@@ -1,21 +1,21 @@
-/** The order a person gives to the cameras. */
+/** The order in which a person wants the cameras. */
 
 /**
- * Put names into the remembered order. Names that were not known then follow in their own order.
+ * Put names into the remembered order. Names that are not in it follow in their own order.
  *
  * @param {string[]} remembered
  * @param {string[]} names
  * @returns {string[]}
  */
 export function inOrder(remembered, names) {
-  const place = new Map(remembered.map((name, index) => [name, index]));
-  const placeOf = (name) => place.get(name) ?? Infinity;
+  const positions = new Map(remembered.map((name, index) => [name, index]));
+  const positionOf = (name) => positions.get(name) ?? Infinity;
   // Sorting is stable; two unknown ones must compare as equal, and Infinity - Infinity does not.
-  return [...names].sort((a, b) => (placeOf(a) === placeOf(b) ? 0 : placeOf(a) - placeOf(b)));
+  return [...names].sort((a, b) => (positionOf(a) === positionOf(b) ? 0 : positionOf(a) - positionOf(b)));
 }
 
 /**
- * Move one name to just before another, or with null to the end.
+ * Move a name before another one, or with null to the end.
  *
  * @param {string[]} names
  * @param {string} name
@@ -31,11 +31,11 @@ export function moveBefore(names, name, before) {
 }
 
 /**
- * What to remember: the names as they are now, with those that are remembered but not here (a camera that
- * is away for a while) kept behind the name they stood behind.
+ * Return what to remember: the names in their new order, with the remembered ones that are missing (a camera
+ * that is away for a while) kept after the name they followed.
  *
  * @param {string[]} remembered
- * @param {string[]} names  All that are here, in their new order.
+ * @param {string[]} names  All that exist, in their new order.
  * @returns {string[]}
  */
 export function keepAbsent(remembered, names) {

@@ -1,36 +1,36 @@
-/** The pages of the grid: where one is, and the ways to the others. */
-import { setText } from '../ui/text.js';
+/** The pages of the grid: shows the current one, and switches to others. */
+import { setText } from '../ui/dom.js';
 import { swipeOf } from '../camera/zoom.js';
 
-// More dots than this are no longer counted at a glance.
+// More dots than this cannot be counted at a glance.
 const MAX_DOTS = 8;
 
 export class Pager {
   #element;
-  #deck;
+  #grid;
   #dots;
   #count;
 
   /**
    * @param {HTMLElement} element
-   * @param {import('./grid.js').Grid} deck
-   * @param {HTMLElement} surface  Where fingers swipe.
+   * @param {import('./grid.js').Grid} grid
+   * @param {HTMLElement} surface  What fingers swipe over.
    */
-  constructor(element, deck, surface) {
+  constructor(element, grid, surface) {
     this.#element = element;
-    this.#deck = deck;
+    this.#grid = grid;
     this.#dots = element.querySelector('[data-pager-dots]');
     this.#count = element.querySelector('[data-pager-count]');
     element.addEventListener('click', (event) => {
       const by = Number(event.target.closest('[data-step]')?.dataset.step);
-      if (by) deck.step(by);
+      if (by) grid.step(by);
     });
-    this.#hearSwipes(surface);
-    deck.addEventListener('arranged', () => this.refresh());
+    this.#listenForSwipes(surface);
+    grid.addEventListener('arranged', () => this.refresh());
   }
 
   refresh() {
-    const { page, pages, focused } = this.#deck;
+    const { page, pages, focused } = this.#grid;
     this.#element.hidden = pages < 2 || focused !== null;
     setText(this.#count, `${page} / ${pages}`);
     this.#count.setAttribute('aria-label', `Page ${page} of ${pages}`);
@@ -40,10 +40,10 @@ export class Pager {
     [...this.#dots.children].forEach((dot, index) => dot.toggleAttribute('data-here', index + 1 === page));
   }
 
-  #hearSwipes(surface) {
+  #listenForSwipes(surface) {
     let start = null;
     surface.addEventListener('pointerdown', (event) => {
-      const one = event.pointerType === 'touch' && event.isPrimary && this.#deck.focused === null;
+      const one = event.pointerType === 'touch' && event.isPrimary && this.#grid.focused === null;
       start = one ? { x: event.clientX, y: event.clientY, ms: event.timeStamp } : null;
     });
     surface.addEventListener('pointercancel', () => {
@@ -54,7 +54,7 @@ export class Pager {
       const stroke = { dx: event.clientX - start.x, dy: event.clientY - start.y, ms: event.timeStamp - start.ms };
       start = null;
       const by = swipeOf(stroke);
-      if (by !== 0) this.#deck.step(by);
+      if (by !== 0) this.#grid.step(by);
     });
   }
 }

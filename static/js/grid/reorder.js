@@ -1,6 +1,6 @@
 /**
- * Taking a tile by mouse, pen or finger and putting it somewhere else in the grid. A finger has to rest on
- * it first, because a finger that moves at once means to scroll.
+ * Drags a tile to another position by mouse, pen or finger. A finger must rest on it first, because a finger
+ * that moves at once scrolls.
  */
 import { dropPlace } from './layout.js';
 
@@ -12,7 +12,7 @@ const SCROLL_PX = 12;
 
 export class Reorder {
   #list;
-  #deck;
+  #grid;
   #onMoved;
   #mark = document.createElement('li');
   /** @type {{tile: import('./tile.js').Tile, id: number, x: number, y: number, touch: boolean} | null} */
@@ -25,38 +25,38 @@ export class Reorder {
 
   /**
    * @param {HTMLElement} list  Holds the tiles.
-   * @param {import('./grid.js').Grid} deck
+   * @param {import('./grid.js').Grid} grid
    * @param {(tile: import('./tile.js').Tile) => void} onMoved
    */
-  constructor(list, deck, onMoved) {
+  constructor(list, grid, onMoved) {
     this.#list = list;
-    this.#deck = deck;
+    this.#grid = grid;
     this.#onMoved = onMoved;
     this.#mark.className = 'drop-mark';
     this.#mark.setAttribute('aria-hidden', 'true');
     list.addEventListener('pointerdown', (event) => this.#onDown(event));
     list.addEventListener('pointermove', (event) => this.#onMove(event));
     list.addEventListener('pointerup', (event) => event.pointerId === this.#held?.id && this.#drop());
-    list.addEventListener('pointercancel', () => this.#letGo());
-    list.addEventListener('lostpointercapture', () => this.#letGo());
-    // Once it is taken, the finger that moves it must not scroll, nor open a menu.
+    list.addEventListener('pointercancel', () => this.#release());
+    list.addEventListener('lostpointercapture', () => this.#release());
+    // While it drags a tile, a finger must neither scroll nor open a menu.
     list.addEventListener('touchmove', (event) => this.#dragging && event.preventDefault(), { passive: false });
     list.addEventListener('contextmenu', (event) => this.#held?.touch && event.preventDefault());
-    // Before the page hears it as the way out of the focus view.
+    // Before the page takes Esc as leaving the focus view.
     window.addEventListener('keydown', (event) => {
       if (event.key !== 'Escape' || !this.#dragging) return;
       event.stopPropagation();
-      this.#letGo();
+      this.#release();
     }, { capture: true });
   }
 
   #onDown(event) {
-    this.#letGo();
-    // A second finger means something else.
+    this.#release();
+    // A second finger is another gesture.
     if (!event.isPrimary) return;
     const element = event.target.closest('.tile[data-camera]');
-    const tile = this.#deck.tiles.get(element?.dataset.camera);
-    if (!tile || event.button !== 0 || this.#deck.focused !== null || this.#deck.visible.length < 2) return;
+    const tile = this.#grid.tiles.get(element?.dataset.camera);
+    if (!tile || event.button !== 0 || this.#grid.focused !== null || this.#grid.visible.length < 2) return;
     const touch = event.pointerType === 'touch';
     this.#held = { tile, id: event.pointerId, x: event.clientX, y: event.clientY, touch };
     this.#point = { x: event.clientX, y: event.clientY };
@@ -69,10 +69,10 @@ export class Reorder {
     if (this.#dragging) {
       this.#follow();
     } else if (event.buttons === 0) {
-      // It was let go where we did not hear of it.
-      this.#letGo();
+      // It was released where we got no event.
+      this.#release();
     } else if (Math.hypot(event.clientX - this.#held.x, event.clientY - this.#held.y) > START_PX) {
-      if (this.#held.touch) this.#letGo();
+      if (this.#held.touch) this.#release();
       else this.#start();
     }
   }
@@ -90,7 +90,7 @@ export class Reorder {
     this.#request = requestAnimationFrame(() => this.#scroll());
   }
 
-  // The tile follows the pointer, also over what is scrolled by meanwhile.
+  // The tile follows the pointer, even if the page scrolled meanwhile.
   #follow() {
     const { tile, x, y } = this.#held;
     const scrolled = this.#scrolledFrom - this.#list.getBoundingClientRect().top;
@@ -101,11 +101,11 @@ export class Reorder {
 
   #target() {
     const { left, top } = this.#list.getBoundingClientRect();
-    const { boxes, visible } = this.#deck;
+    const { boxes, visible } = this.#grid;
     const drop = dropPlace([...boxes], { x: this.#point.x - left, y: this.#point.y - top });
     const own = visible.indexOf(this.#held.tile);
     const index = drop.index + (drop.after ? 1 : 0);
-    // On either side of where it is already: it stays.
+    // Dropped next to where it is: it stays.
     return index === own || index === own + 1 ? null : { ...drop, insert: index };
   }
 
@@ -113,7 +113,7 @@ export class Reorder {
     const target = this.#target();
     this.#mark.hidden = target === null;
     if (target === null) return;
-    const box = this.#deck.boxes[target.index];
+    const box = this.#grid.boxes[target.index];
     const gap = parseFloat(getComputedStyle(this.#list).rowGap) / 2;
     const values = target.upright
       ? { x: target.after ? box.x + box.width + gap : box.x - gap, y: box.y, width: 0, height: box.height }
@@ -135,27 +135,27 @@ export class Reorder {
 
   #drop() {
     if (!this.#dragging) {
-      this.#letGo();
+      this.#release();
       return;
     }
     const { tile } = this.#held;
-    const { shown, visible } = this.#deck;
+    const { shown, visible } = this.#grid;
     const target = this.#target();
-    // The click that ends a drag would open the tile.
+    // The click at the end of a drag would open the tile.
     const swallow = (event) => {
       event.stopPropagation();
       event.preventDefault();
     };
     window.addEventListener('click', swallow, { capture: true, once: true });
     setTimeout(() => window.removeEventListener('click', swallow, { capture: true }));
-    this.#letGo();
+    this.#release();
     if (target === null) return;
     const first = shown.indexOf(visible[0]);
-    this.#deck.place(tile, shown[first + target.insert] ?? null);
+    this.#grid.place(tile, shown[first + target.insert] ?? null);
     this.#onMoved(tile);
   }
 
-  #letGo() {
+  #release() {
     clearTimeout(this.#timer);
     const held = this.#held;
     this.#held = null;
@@ -165,7 +165,7 @@ export class Reorder {
     this.#mark.remove();
     held.tile.element.removeAttribute('data-dragged');
     this.#list.removeAttribute('data-dragging');
-    // While this is set, tiles glide to their places.
+    // While this is set, tiles glide into place.
     this.#list.toggleAttribute('data-settling', true);
     setTimeout(() => this.#list.removeAttribute('data-settling'), SETTLE_MS);
     if (this.#list.hasPointerCapture(held.id)) this.#list.releasePointerCapture(held.id);

@@ -5,17 +5,17 @@ import { UNKNOWN, formatAge, formatCount, formatFps, formatMs, formatRendition, 
 import { ProcessingTrouble } from '../camera/processing.js';
 import { ViewerProxy } from '../bridge/viewer-proxy.js';
 import { chosenSize } from '../camera/sizechoice.js';
-import { setText, setTitle } from '../ui/text.js';
+import { setText, setTitle } from '../ui/dom.js';
 
 const DETAILS = {
   connecting: '',
   starting: 'Opening the source',
-  idle: 'Nobody watches; the camera rests',
+  idle: 'Nobody is watching',
   stalled: 'No new picture',
-  retrying: 'The source failed; trying again',
+  retrying: 'The source failed',
   ended: 'The source has no more pictures',
   stopped: 'Stopped by an operator',
-  gone: 'Reconnecting by itself',
+  gone: 'Reconnecting',
 };
 
 let lastId = 0;
@@ -47,19 +47,21 @@ export class Tile extends EventTarget {
   #condition = 'connecting';
   #connected = true;
   #fallback = null;
-  // When the state began, by our clock, which is not set; NaN until the server's can be told from it.
+  // Whether this page stopped it.
+  #stoppedHere = false;
+  // When the state began, by our clock, which does not jump; NaN while the server's clock is unknown.
   #sinceUnix = NaN;
 
   /**
    * @param {HTMLTemplateElement} template
    * @param {CameraState} state
-   * @param {import('../bridge/client.js').Link} link
+   * @param {import('../bridge/client.js').BackendClient} backend
    * @param {import('../stream/clock.js').ClockOffset} clock
    */
-  constructor(template, state, link, clock) {
+  constructor(template, state, backend, clock) {
     super();
-    // Into this document: a canvas that belongs to the template's own when it is handed to the worker is
-    // painted, but never comes onto the screen.
+    // Imported: a canvas that belongs to the template's document when it is transferred to the worker is
+    // painted, but never shown.
     this.#element = document.importNode(template.content.firstElementChild, true);
     const find = (selector) => this.#element.querySelector(selector);
     this.#parts = {
@@ -85,7 +87,7 @@ export class Tile extends EventTarget {
     this.#parts.veilDetail.id = `reason-${lastId}`;
     this.#parts.open.setAttribute('aria-describedby', this.#parts.veilDetail.id);
     this.#clock = clock;
-    this.#viewer = new ViewerProxy(link, clock, state.name, this.#parts.canvas, chosenSize(state.name));
+    this.#viewer = new ViewerProxy(backend, clock, state.name, this.#parts.canvas, chosenSize(state.name));
     this.#viewer.addEventListener('painted', () => this.refresh());
     this.update(state);
   }
@@ -103,7 +105,7 @@ export class Tile extends EventTarget {
     return this.#viewer;
   }
 
-  /** There is a picture of it: to save and to copy. */
+  /** Whether there is a picture to save and to copy. */
   get hasPicture() {
     return this.#viewer.hasPicture || this.#fallback?.hidden === false;
   }
@@ -127,7 +129,7 @@ export class Tile extends EventTarget {
     return this.#state;
   }
 
-  /** Seconds since the server's state began; NaN while what is shown is the page's own finding. */
+  /** Seconds since the server's state began; NaN if the page itself found the condition. */
   get sinceS() {
     if (Number.isNaN(this.#sinceUnix) && this.#clock.known) this.#sinceUnix = this.#state.since - this.#clock.offset;
     return this.#condition === this.#state.state ? nowUnix() - this.#sinceUnix : NaN;
@@ -138,7 +140,12 @@ export class Tile extends EventTarget {
     return this.#condition;
   }
 
-  /** Why it is in its condition, for people. */
+  /** Why the camera is in the server's state; empty if there is no reason. */
+  get stateReason() {
+    return this.#stoppedHere ? 'stopped by you' : (this.#state.reason ?? '');
+  }
+
+  /** Why it is in its condition, in words. */
   get reason() {
     return this.#reasonOf(this.#condition);
   }
@@ -146,19 +153,26 @@ export class Tile extends EventTarget {
   /** @param {CameraState} state */
   update(state) {
     if (state.since !== this.#state?.since) this.#sinceUnix = NaN;
+    if (state.state !== 'stopped') this.#stoppedHere = false;
     this.#state = state;
     this.#element.style.setProperty('--ratio', this.ratio.toFixed(4));
     this.#processing.show(state.process);
     this.refresh();
   }
 
-  /** Whether the server is there. @param {boolean} connected */
+  /** Whether the server is connected. @param {boolean} connected */
   setConnected(connected) {
     this.#connected = connected;
     this.refresh();
   }
 
-  /** Show a picture element in place of the canvas, or the canvas again. @param {HTMLElement | null} image */
+  /** This page stopped it: say so, as long as it is stopped. */
+  setStoppedHere() {
+    this.#stoppedHere = this.#state.state === 'stopped';
+    this.refresh();
+  }
+
+  /** Show a picture element in place of the canvas; null shows the canvas again. @param {HTMLElement | null} image */
   setFallback(image) {
     this.#fallback?.remove();
     this.#fallback = image;
@@ -173,7 +187,7 @@ export class Tile extends EventTarget {
     else this.#parts.open.removeAttribute('aria-keyshortcuts');
   }
 
-  /** Show what is true now. Called several times a second. */
+  /** Show the current condition and numbers. Called several times a second. */
   refresh() {
     const { state } = this;
     const viewer = this.#viewer;
@@ -205,7 +219,7 @@ export class Tile extends EventTarget {
     setText(parts.veilWord, word);
     const detail = this.#reasonOf(condition);
     setText(parts.veilDetail, detail);
-    // What there may be no room for, in whole: in the tooltip, and for screen readers.
+    // In full, because the tile may have no room for it: in the tooltip, and for screen readers.
     setTitle(parts.open, detail && condition !== 'live' ? `${this.title}\n${word}: ${detail}` : this.title);
     const age = condition === 'live' || !hasPicture ? NaN : this.#viewer.pictureAgeS;
     setText(parts.veilAge, age >= 1 ? `Picture is ${formatAge(age)} old` : '');
@@ -213,9 +227,9 @@ export class Tile extends EventTarget {
     if (parts.canvas.getAttribute('aria-label') !== label) parts.canvas.setAttribute('aria-label', label);
   }
 
-  // What the server says about its own state; when the page itself noticed, its reason is another.
+  // The server's reason is for its own state; a condition that the page found has another one.
   #reasonOf(condition) {
-    const reason = condition === this.state.state ? this.state.reason : '';
+    const reason = condition === this.state.state ? this.stateReason : '';
     return reason || DETAILS[condition] || '';
   }
 

@@ -1,8 +1,9 @@
 /**
- * Tells which elements can be seen: on screen, in a tab that is shown.
+ * Reports which elements are visible: on screen, in a visible tab.
  *
- * Appearing is told at once. Leaving the screen is told after a pause, so that scrolling past does not
- * make the server open and close cameras; hiding the tab is told at once, because nothing is painted then.
+ * An element that appears is reported at once. One that leaves the screen is reported after a pause, so that
+ * scrolling past does not make the server open and close cameras; hiding the tab is reported at once, because
+ * nothing is painted then.
  */
 const LEAVE_DELAY_MS = 600;
 const MARGIN = '120px';
@@ -10,7 +11,7 @@ const MARGIN = '120px';
 export class Visibility {
   #watched = new Map();
   #followed = null;
-  // Both margins: the tiles scroll inside an element, which only scrollMargin reaches into.
+  // Both margins: the tiles scroll inside an element, to which only scrollMargin applies.
   #observer = new IntersectionObserver((entries) => this.#onEntries(entries), {
     rootMargin: MARGIN,
     scrollMargin: MARGIN,
@@ -18,7 +19,7 @@ export class Visibility {
 
   constructor() {
     document.addEventListener('visibilitychange', () => {
-      for (const item of this.#watched.values()) this.#tell(item);
+      for (const item of this.#watched.values()) this.#update(item);
     });
   }
 
@@ -39,8 +40,8 @@ export class Visibility {
   }
 
   /**
-   * Take one element for visible wherever it is scrolled to: on a phone the plots of the camera in focus are
-   * far below its picture, and would show that nobody watches it.
+   * Count one element as visible wherever it is scrolled to: on a phone the plots of the camera in focus are
+   * far below its picture, and would show that nobody is watching.
    *
    * @param {Element | null} element
    */
@@ -48,14 +49,14 @@ export class Visibility {
     const before = this.#watched.get(this.#followed);
     this.#followed = element;
     const item = this.#watched.get(element);
-    if (item) this.#tell(item);
+    if (item) this.#update(item);
     if (!before || before === item) return;
     clearTimeout(before.timer);
-    before.timer = setTimeout(() => this.#tell(before), LEAVE_DELAY_MS);
+    before.timer = setTimeout(() => this.#update(before), LEAVE_DELAY_MS);
   }
 
   /**
-   * Let an element count as seen wherever it is: its picture is shown elsewhere too.
+   * Count an element as visible wherever it is, because its picture is also shown elsewhere.
    *
    * @param {Element} element
    * @param {boolean} kept
@@ -64,7 +65,7 @@ export class Visibility {
     const item = this.#watched.get(element);
     if (!item) return;
     item.kept = kept;
-    this.#tell(item);
+    this.#update(item);
   }
 
   #onEntries(entries) {
@@ -73,12 +74,12 @@ export class Visibility {
       if (!item) continue;
       clearTimeout(item.timer);
       item.onScreen = isIntersecting;
-      if (isIntersecting) this.#tell(item);
-      else item.timer = setTimeout(() => this.#tell(item), LEAVE_DELAY_MS);
+      if (isIntersecting) this.#update(item);
+      else item.timer = setTimeout(() => this.#update(item), LEAVE_DELAY_MS);
     }
   }
 
-  #tell(item) {
+  #update(item) {
     const shown = item.onScreen || item === this.#watched.get(this.#followed);
     const visible = item.kept || (shown && document.visibilityState === 'visible');
     if (visible === item.visible) return;

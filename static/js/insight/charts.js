@@ -1,4 +1,4 @@
-/** Which plots there are, of a camera and of the server: what they show, in which order and how it reads. */
+/** The plots of a camera and of the server: what they show, in which order and format. */
 import { formatBitrate, formatBytes, formatCount, formatFps, formatMs, formatPercent } from '../ui/format.js';
 
 /**
@@ -7,21 +7,21 @@ import { formatBitrate, formatBytes, formatCount, formatFps, formatMs, formatPer
  * @property {string} label
  * @property {string} [meaning]
  * @property {number} tone    Which of the plot colours.
- * @property {number[]} [dash]  What tells it apart without colour; a solid line where missing.
+ * @property {number[]} [dash]  Distinguishes it without colour; a solid line if missing.
  * @property {number} [width]
- * @property {boolean} [soft]   In a paler shade, under the others.
+ * @property {boolean} [soft]   In a paler shade, below the others.
  *
  * @typedef {object} Chart
  * @property {string} title
  * @property {(value: number) => string} format
  * @property {(value: number) => string} [axis]  Shorter, for the scale.
  * @property {Series[]} series
- * @property {string} head      Key of the value in the title line.
- * @property {string} [of]      What that value is, after it.
+ * @property {string} head      Key of the value in the title.
+ * @property {string} [of]      Words after that value.
  * @property {'line' | 'stack' | 'step'} [shape]
- * @property {number} leastTop  The scale never ends below this: noise must not look like a mountain.
- * @property {boolean} [sparse]  Show only what is not always nothing.
- * @property {string} [none]    What to say when that is everything.
+ * @property {number} leastTop  The scale ends here or higher, so that noise does not look large.
+ * @property {boolean} [sparse]  Show only series that are not always zero.
+ * @property {string} [none]    Text if all of them are.
  */
 
 const LONG = [9, 4];
@@ -43,9 +43,9 @@ export const CAMERA_CHARTS = [
     of: 'fps painted',
     leastTop: 4,
     series: [
-      // They mostly lie on one another, so each leaves the one below it to be seen.
-      { key: 'captured', label: 'Captured', meaning: 'Pictures taken from the source', tone: 1, width: 5, soft: true },
-      { key: 'encoded', label: 'Encoded', meaning: "As JPEG, or passed on as the source's own", tone: 2, width: 2.5, dash: LONG },
+      // The lines mostly coincide, so each leaves the one below it visible.
+      { key: 'captured', label: 'Captured', meaning: 'Frames read from the source', tone: 1, width: 5, soft: true },
+      { key: 'encoded', label: 'Encoded', meaning: "As JPEG, or the source's own JPEG", tone: 2, width: 2.5, dash: LONG },
       { key: 'delivered', label: 'Delivered', meaning: 'Received by this page', tone: 3, width: 2.5, dash: SHORT },
       { key: 'painted', label: 'Painted', meaning: 'On this screen', tone: 4, width: 1.5 },
     ],
@@ -58,12 +58,12 @@ export const CAMERA_CHARTS = [
     shape: 'stack',
     leastTop: 20,
     series: [
-      { key: 'capture', label: 'Capture', meaning: 'From the source until the frame is there to be sent', tone: 1 },
-      { key: 'encode', label: 'Encode', meaning: 'Making the JPEG', tone: 2, dash: SHORT },
-      { key: 'wait', label: 'Wait', meaning: 'In the server, until it was this frame’s turn', tone: 5, dash: DOTS },
-      { key: 'network', label: 'Network', meaning: 'Sent until received', tone: 3, dash: LONG },
-      { key: 'decode', label: 'Decode', meaning: 'In this browser, until it was a picture', tone: 6, dash: MIXED },
-      { key: 'paint', label: 'Paint', meaning: 'Until it was on the canvas', tone: 4, dash: PAIRS },
+      { key: 'capture', label: 'Capture', meaning: 'From the source until the frame is ready', tone: 1 },
+      { key: 'encode', label: 'Encode', meaning: 'Encoding the JPEG', tone: 2, dash: SHORT },
+      { key: 'wait', label: 'Wait', meaning: 'In the server, until the frame was sent', tone: 5, dash: DOTS },
+      { key: 'network', label: 'Network', meaning: 'From sent to received', tone: 3, dash: LONG },
+      { key: 'decode', label: 'Decode', meaning: 'Decoding in this browser', tone: 6, dash: MIXED },
+      { key: 'paint', label: 'Paint', meaning: 'Until painted on the canvas', tone: 4, dash: PAIRS },
     ],
   },
   {
@@ -83,23 +83,23 @@ export const CAMERA_CHARTS = [
     of: 'for all viewers',
     leastTop: 2,
     sparse: true,
-    none: 'none in these 2 minutes',
+    none: 'none in the last 2 minutes',
     series: [
-      { key: 'drop:replaced', label: 'Replaced', meaning: 'A newer one came before anybody was ready', tone: 1 },
-      { key: 'drop:credit', label: 'Credit', meaning: 'A viewer still owed acknowledgements', tone: 2, dash: LONG },
-      { key: 'drop:unsent', label: 'Unsent', meaning: 'Earlier bytes had not left for a viewer yet', tone: 3, dash: SHORT },
-      { key: 'drop:here', label: 'Here', meaning: 'Made room for a newer one in this browser', tone: 4, dash: DOTS },
+      { key: 'drop:replaced', label: 'Replaced', meaning: 'A newer frame came before any viewer was ready', tone: 1 },
+      { key: 'drop:credit', label: 'Credit', meaning: 'A viewer had not acknowledged earlier frames', tone: 2, dash: LONG },
+      { key: 'drop:unsent', label: 'Unsent', meaning: 'Earlier data for a viewer was still being sent', tone: 3, dash: SHORT },
+      { key: 'drop:here', label: 'Here', meaning: 'Replaced by a newer frame in this browser', tone: 4, dash: DOTS },
       { key: 'drop:gone', label: 'Gone', meaning: 'A viewer had just left', tone: 5, dash: MIXED },
-      { key: 'drop:bus', label: 'Bus', meaning: 'The bus between nodes did not take it', tone: 6, dash: PAIRS },
-      { key: 'drop:processing', label: 'Processing', meaning: 'A newer one came while a processor was busy', tone: 6, dash: SHORT },
-      { key: 'drop:unprocessed', label: 'Unprocessed', meaning: 'A processor failed, and none is shown without it', tone: 5, dash: LONG },
+      { key: 'drop:bus', label: 'Bus', meaning: 'The bus between nodes did not accept it', tone: 6, dash: PAIRS },
+      { key: 'drop:processing', label: 'Processing', meaning: 'A newer frame came while a processor was busy', tone: 6, dash: SHORT },
+      { key: 'drop:unprocessed', label: 'Unprocessed', meaning: 'A processor failed, and frames are not shown without it', tone: 5, dash: LONG },
       { key: 'drop:other', label: 'Other', tone: 6 },
-      { key: 'drop:broken', label: 'Broken', meaning: 'Arrived undecodable from the source', tone: 2 },
-      { key: 'drop:encode', label: 'Encoding', meaning: 'Could not be encoded', tone: 3, dash: LONG },
-      { key: 'drop:error', label: 'Fault', meaning: 'Met a fault that the log tells', tone: 4, dash: SHORT },
-      { key: 'drop:junk', label: 'Junk', meaning: 'Came over the bus and was no frame', tone: 5, dash: DOTS },
-      { key: 'drop:behind', label: 'Behind', meaning: 'Left out to catch up with another node', tone: 6, dash: LONG },
-      { key: 'drop:undecodable', label: 'Undecodable', meaning: 'Was no JPEG to this browser', tone: 1, dash: SHORT },
+      { key: 'drop:broken', label: 'Broken', meaning: 'The source sent bytes that cannot be decoded', tone: 2 },
+      { key: 'drop:encode', label: 'Encoding', meaning: 'Encoding failed', tone: 3, dash: LONG },
+      { key: 'drop:error', label: 'Error', meaning: 'An error; see the log', tone: 4, dash: SHORT },
+      { key: 'drop:junk', label: 'Junk', meaning: 'Received over the bus, but not a frame', tone: 5, dash: DOTS },
+      { key: 'drop:behind', label: 'Behind', meaning: 'Skipped to catch up with another node', tone: 6, dash: LONG },
+      { key: 'drop:undecodable', label: 'Undecodable', meaning: 'This browser could not decode it', tone: 1, dash: SHORT },
     ],
   },
   {
@@ -124,14 +124,14 @@ export const SERVER_CHARTS = [
     series: [{ key: 'cpu', label: 'CPU', tone: 1 }],
   },
   {
-    title: 'Hub lag',
+    title: 'Event-loop delay',
     format: formatMs,
     head: 'lag',
-    of: 'at worst',
+    of: 'worst',
     leastTop: 4,
     series: [
-      { key: 'lag', label: 'Worst', meaning: 'Of one second', tone: 2, width: 2 },
-      { key: 'lagP99', label: '99th percentile', meaning: 'Of five seconds', tone: 3, width: 2, dash: SHORT },
+      { key: 'lag', label: 'Worst', meaning: 'In one second', tone: 2, width: 2 },
+      { key: 'lagP99', label: '99th percentile', meaning: 'In five seconds', tone: 3, width: 2, dash: SHORT },
     ],
   },
   {
@@ -152,10 +152,10 @@ export const SERVER_CHARTS = [
     series: [{ key: 'connections', label: 'Dashboards', tone: 1 }],
   },
   {
-    title: 'Descriptors',
+    title: 'Open files',
     format: formatCount,
     head: 'descriptors',
-    of: 'open files, sockets and pipes',
+    of: 'files, sockets and pipes',
     shape: 'step',
     leastTop: 20,
     series: [{ key: 'descriptors', label: 'Open', tone: 5 }],
@@ -170,14 +170,14 @@ export const SERVER_CHARTS = [
     series: [{ key: 'kbps', label: 'Received', tone: 3 }],
   },
   {
-    title: 'Refused',
+    title: 'Rejected requests',
     format: formatRate,
     axis: formatFps,
     head: 'refused',
     of: 'events, requests, connections',
     leastTop: 2,
     sparse: true,
-    none: 'none in these 5 minutes',
-    series: [{ key: 'refused', label: 'Refused', tone: 4 }],
+    none: 'none in the last 5 minutes',
+    series: [{ key: 'refused', label: 'Rejected', tone: 4 }],
   },
 ];

@@ -1,62 +1,60 @@
-/** One notice as an entry of a list: its level in shape and word, its text, and when it was. */
+/** One notice as an entry of a list: its level, its text, and its time. */
 import { formatWhen } from '../ui/format.js';
-import { setText } from '../ui/text.js';
+import { make, setText } from '../ui/dom.js';
 
 const LEVELS = { info: '', warning: 'Warning: ', error: 'Error: ' };
 
 /**
  * @param {import('./notices.js').Notice} notice
- * @param {string | null} opens  Title of the camera that a click leads to; null for none.
+ * @param {string | null} opens  Title of the camera that a click opens; null for none.
  * @returns {HTMLLIElement}
  */
 export function buildEntry(notice, opens) {
-  const element = document.createElement('li');
-  element.className = 'entry';
+  const element = make('li', 'entry');
   const level = notice.level in LEVELS ? notice.level : 'info';
   element.dataset.level = level;
-  const mark = document.createElement('span');
-  mark.className = 'entry-mark';
+  const mark = make('span', 'entry-mark');
   mark.setAttribute('aria-hidden', 'true');
-  const text = document.createElement('p');
-  text.className = 'entry-text';
+  const text = make('p', 'entry-text');
+  const words = withLevel(level, notice.message);
   if (opens === null) {
-    text.append(...worded(level, notice.message));
+    text.append(...words);
   } else {
-    const button = document.createElement('button');
+    const button = make('button', 'entry-open');
     button.type = 'button';
-    button.className = 'entry-open';
     button.dataset.camera = notice.camera;
     button.title = `Show ${opens}`;
-    button.append(...worded(level, notice.message));
+    button.append(...words);
     text.append(button);
   }
-  const line = document.createElement('p');
-  line.className = 'entry-when';
-  const time = document.createElement('time');
-  const when = formatWhen(notice.at);
-  time.dateTime = when.iso;
-  time.title = when.whole;
-  time.textContent = when.time;
-  const ago = document.createElement('span');
-  ago.className = 'entry-ago';
-  ago.dataset.at = String(notice.at);
-  line.append(time, ago);
-  element.append(mark, text, line);
+  element.append(mark, text, buildTime(notice.at));
   return element;
 }
 
+function buildTime(at) {
+  const line = make('p', 'entry-when');
+  const when = formatWhen(at);
+  const time = make('time', '', when.time);
+  time.dateTime = when.iso;
+  time.title = when.whole;
+  const ago = make('span', 'entry-ago');
+  ago.dataset.at = String(at);
+  line.append(time, ago);
+  return line;
+}
+
 /**
- * Say anew how long ago everything in a list was.
+ * Update how long ago everything in a list was.
  *
  * @param {Element} list
- * @param {number} serverUnix  What the server's clock says; NaN while unknown.
+ * @param {number} serverUnix  The server's time; NaN while unknown.
  */
 export function refreshAgo(list, serverUnix) {
   for (const ago of list.querySelectorAll('.entry-ago')) setText(ago, formatAgo(serverUnix - Number(ago.dataset.at)));
 }
 
 /**
- * How long ago, as one would say it: `just now`, `40 s ago`, `5 min ago`, `3 h ago`; nothing while unknown.
+ * How long ago, in words: `just now`, `40 s ago`, `5 min ago`, `3 h ago`; empty while unknown.
  *
  * @param {number} seconds
  */
@@ -68,10 +66,7 @@ export function formatAgo(seconds) {
   return `${Math.floor(seconds / 3600)} h ago`;
 }
 
-function worded(level, message) {
-  if (LEVELS[level] === '') return [message];
-  const word = document.createElement('span');
-  word.className = 'visually-hidden';
-  word.textContent = LEVELS[level];
-  return [word, message];
+// The mark shows the level; screen readers need a word.
+function withLevel(level, message) {
+  return LEVELS[level] === '' ? [message] : [make('span', 'visually-hidden', LEVELS[level]), message];
 }

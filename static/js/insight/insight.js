@@ -1,12 +1,11 @@
 /**
- * Seeing what goes on: samples of everything, the plots of the camera in focus, the system drawer, the
- * timeline, and which notices are worth a toast.
+ * What goes on: samples of everything, the plots of the camera in focus, the system drawer, the activity
+ * drawer, and which notices become a toast.
  */
 import { CAMERA_CHARTS } from './charts.js';
 import { buildEntry, refreshAgo } from './entry.js';
 import { closeDrawer, fitDrawers } from '../ui/drawer.js';
 import { keepFold } from '../ui/folds.js';
-import { isKiosk } from '../page/kiosk.js';
 import { concerns, isOfState } from './notices.js';
 import { Plots } from './plots.js';
 import { CAMERA_S, Samples } from './samples.js';
@@ -19,7 +18,7 @@ const find = (selector) => document.querySelector(selector);
 
 export class Insight {
   #clock;
-  #deck;
+  #grid;
   #toasts;
   #samples;
   #plots;
@@ -30,29 +29,32 @@ export class Insight {
   #own;
 
   /**
-   * @param {import('../bridge/client.js').Link} link
-   * @param {import('../stream/clock.js').ClockOffset} clock
-   * @param {import('../grid/grid.js').Grid} deck
-   * @param {import('../ui/toasts.js').Toasts} toasts
-   * @param {import('./own-actions.js').OwnActions} own
+   * @param {object} page
+   * @param {import('../bridge/client.js').BackendClient} page.backend
+   * @param {import('../stream/clock.js').ClockOffset} page.clock
+   * @param {import('../grid/grid.js').Grid} page.grid
+   * @param {import('../ui/toasts.js').Toasts} page.toasts
+   * @param {import('./own-actions.js').OwnActions} page.own
+   * @param {boolean} page.isKiosk  There is no place to show what happened before.
    */
-  constructor(link, clock, deck, toasts, own) {
+  constructor({ backend, clock, grid, toasts, own, isKiosk }) {
     this.#own = own;
     this.#clock = clock;
-    this.#deck = deck;
+    this.#grid = grid;
     this.#toasts = toasts;
     this.#samples = new Samples(clock);
     const plots = find('[data-plots]');
-    this.#plots = new Plots(plots.querySelector('[data-plot-list]'), plots.querySelector('[data-as-table]'), CAMERA_CHARTS, CAMERA_S, 'camera');
+    const list = plots.querySelector('[data-plot-list]');
+    this.#plots = new Plots(list, plots.querySelector('[data-as-table]'), CAMERA_CHARTS, CAMERA_S, 'camera');
     this.#system = new System(find('[data-system]'), find('[data-open-system]'), this.#samples, clock);
-    this.#timeline = new Timeline(find('[data-timeline]'), find('[data-open-timeline]'), link, clock);
-    // Where there is little room, what one came for is the picture.
+    this.#timeline = new Timeline(find('[data-timeline]'), find('[data-open-timeline]'), backend, clock);
+    // Closed on small screens, where the picture comes first.
     keepFold(plots, 'plots', matchMedia('(min-width: 56.01rem)').matches);
-    fitDrawers(find('[data-deck]'));
-    this.#listen(link);
+    fitDrawers(find('[data-grid]'));
+    this.#listen(backend, isKiosk);
   }
 
-  /** @param {string} name @returns {boolean} whether it is one of our panels that was asked for */
+  /** @param {string} name @returns {boolean} whether there is such a drawer */
   toggle(name) {
     if (name === 'system') this.#system.toggle();
     else if (name === 'timeline') this.#timeline.toggle();
@@ -60,57 +62,56 @@ export class Insight {
     return true;
   }
 
-  #listen(link) {
-    const deck = this.#deck;
-    link.addEventListener('hello', ({ detail }) => {
+  #listen(backend, isKiosk) {
+    const grid = this.#grid;
+    backend.addEventListener('hello', ({ detail }) => {
       this.#system.setVersion(detail.server ?? '');
-      // A kiosk has no place to show it.
       if (!isKiosk) this.#timeline.load();
     });
-    link.addEventListener('stats', ({ detail }) => this.#onStats(detail));
-    link.addEventListener('notice', ({ detail }) => this.#onNotice(detail));
-    link.addEventListener('down', () => {
+    backend.addEventListener('stats', ({ detail }) => this.#onStats(detail));
+    backend.addEventListener('notice', ({ detail }) => this.#onNotice(detail));
+    backend.addEventListener('down', () => {
       this.#samples.interrupt();
       this.#system.setProcess(null);
     });
-    deck.addEventListener('list', () => {
-      this.#timeline.setCameras(new Map([...deck.tiles.values()].map((tile) => [tile.name, tile.title])));
+    grid.addEventListener('list', () => {
+      this.#timeline.setCameras(new Map([...grid.tiles.values()].map((tile) => [tile.name, tile.title])));
     });
-    deck.addEventListener('focus', () => this.#showCamera());
+    grid.addEventListener('focus', () => this.#showCamera());
     this.#timeline.addEventListener('change', () => this.#showRecent());
     this.#timeline.addEventListener('open', ({ detail }) => this.#openCamera(detail.camera));
-    find('[data-recent-all]').addEventListener('click', () => this.#timeline.showOnly(deck.focused.name));
+    find('[data-recent-all]').addEventListener('click', () => this.#timeline.showOnly(grid.focused.name));
   }
 
   #onStats(stats) {
-    this.#samples.take(stats, this.#deck.tiles.values());
+    this.#samples.take(stats, this.#grid.tiles.values());
     this.#system.setProcess(stats.process ?? {});
     this.#showPlots();
     this.#showRecent();
   }
 
   #onNotice(notice) {
-    const screen = { focused: this.#deck.focused?.name ?? null, inView: (camera) => this.#isInView(camera) };
+    const screen = { focused: this.#grid.focused?.name ?? null, inView: (camera) => this.#isInView(camera) };
     const own = this.#own.has(notice);
-    const listed = this.#timeline.lists(notice);
-    const inSight = concerns(notice, screen);
-    if (inSight && !own && !listed && !isOfState(notice)) this.#toasts.show(notice.message, notice.level);
-    this.#timeline.take(notice, own || (inSight && !listed && !document.hidden));
+    const isListed = this.#timeline.lists(notice);
+    const isInSight = concerns(notice, screen);
+    if (isInSight && !own && !isListed && !isOfState(notice)) this.#toasts.show(notice.message, notice.level);
+    this.#timeline.take(notice, own || (isInSight && !isListed && !document.hidden));
   }
 
   #isInView(camera) {
-    const tile = this.#deck.tiles.get(camera)?.element.getBoundingClientRect();
+    const tile = this.#grid.tiles.get(camera)?.element.getBoundingClientRect();
     if (!tile || tile.width === 0) return false;
-    const deck = find('[data-deck]').getBoundingClientRect();
-    return tile.bottom > deck.top && tile.top < deck.bottom && tile.right > deck.left && tile.left < deck.right;
+    const grid = find('[data-grid]').getBoundingClientRect();
+    return tile.bottom > grid.top && tile.top < grid.bottom && tile.right > grid.left && tile.left < grid.right;
   }
 
   #openCamera(name) {
-    const tile = this.#deck.tiles.get(name);
+    const tile = this.#grid.tiles.get(name);
     if (!tile) return;
-    // Where the drawer lies over the cameras it would hide what was asked for.
+    // A drawer that covers the cameras would hide this one.
     if (matchMedia('(max-width: 63.99rem)').matches) closeDrawer();
-    this.#deck.focus(tile);
+    this.#grid.focus(tile);
   }
 
   #showCamera() {
@@ -120,12 +121,12 @@ export class Insight {
   }
 
   #showPlots() {
-    const { focused } = this.#deck;
+    const { focused } = this.#grid;
     if (focused !== null) this.#plots.show(this.#samples.camera(focused.name)?.rows() ?? []);
   }
 
   #showRecent() {
-    const { focused } = this.#deck;
+    const { focused } = this.#grid;
     if (focused === null) return;
     const notices = this.#timeline.newestOf(focused.name, RECENT);
     const key = notices.map(({ at }) => at).join();

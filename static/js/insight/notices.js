@@ -1,18 +1,19 @@
 /**
- * What the page knows of the notices of the last day: what the server has kept, and what it tells. No document.
+ * The notices of the last day: those the server kept, and those it sends. Uses no document.
  *
  * @typedef {object} Notice  As the server sends it.
  * @property {'info' | 'warning' | 'error'} level
  * @property {string} message
  * @property {number} at       Unix seconds, by the server's clock.
  * @property {string} [camera] None if it concerns the whole server.
- * @property {string} [by]     Who did it; none for what happened by itself.
+ * @property {string} [by]     Who did it; none if it happened by itself.
  */
+import { withoutNumbers } from '../ui/format.js';
 
-export const KEPT_S = 24 * 3600;
-const MOST = 2000;
+const KEPT_S = 24 * 3600;
+const MAX_NOTICES = 2000;
 
-// As the server does it: what says the same but for its numbers, right after, takes the other's place.
+// As on the server: a notice that soon follows an equal one, except for its numbers, replaces it.
 const SAME_WITHIN_S = 5;
 
 export class Notices {
@@ -29,22 +30,22 @@ export class Notices {
   }
 
   /**
-   * Take notices that may be known already, as from an answer that crossed with a live one.
+   * Add notices, some of which may be known: an answer can cross with a live notice.
    *
    * @param {unknown[]} notices
-   * @returns {Notice[]} those that were new
+   * @returns {Notice[]} the new ones
    */
   add(notices) {
     const seen = new Set(this.#known.map(identityOf));
     const fresh = notices.filter((notice) => isNotice(notice) && !seen.has(identityOf(notice)));
     if (fresh.length === 0) return [];
-    // Live ones come in order; the sort is for what was asked for.
+    // Live ones arrive in order; those that were requested do not.
     const sorted = [...this.#known, ...fresh].sort((one, other) => one.at - other.at);
-    this.#known = withoutRepeats(sorted).slice(-MOST);
+    this.#known = withoutRepeats(sorted).slice(-MAX_NOTICES);
     return fresh;
   }
 
-  /** Forget what is older than a day. @param {number} nowUnix  By the server's clock. */
+  /** Remove notices older than a day. @param {number} nowUnix  By the server's clock. */
   expire(nowUnix) {
     if (this.#known.length > 0 && this.#known[0].at < nowUnix - KEPT_S) {
       this.#known = this.#known.filter(({ at }) => at >= nowUnix - KEPT_S);
@@ -52,8 +53,8 @@ export class Notices {
   }
 
   /**
-   * @param {{camera?: string | null, level?: string | null}} which  All for null; with a camera of '' what
-   *   concerns the whole server.
+   * @param {{camera?: string | null, level?: string | null}} which  Null selects all; the camera ''
+   *   selects what concerns the whole server.
    * @returns {Notice[]} newest first
    */
   select({ camera = null, level = null } = {}) {
@@ -65,7 +66,7 @@ export class Notices {
 }
 
 /**
- * Whether a notice concerns what is on screen.
+ * Whether a notice is about something on the screen.
  *
  * @param {Notice} notice
  * @param {{focused: string | null, inView: (camera: string) => boolean}} screen
@@ -76,7 +77,7 @@ export function concerns({ camera }, { focused, inView }) {
 }
 
 /**
- * Whether the camera's state says the same, and with it the camera's tile: that it was lost, and why, or is back.
+ * Whether the camera's tile says the same: that it went offline, and why, or is back online.
  *
  * @param {Notice} notice
  */
@@ -97,7 +98,7 @@ function withoutRepeats(notices) {
 }
 
 function kindOf({ level, message }) {
-  return `${level} ${message.replaceAll(/\d+(\.\d+)?/g, '#')}`;
+  return `${level} ${withoutNumbers(message)}`;
 }
 
 function identityOf({ at, camera, message }) {

@@ -1,27 +1,27 @@
-/** What was just done on this page: it shows that already, and needs no notice of it. */
+/** What was just done on this page: it shows that already, and needs no notice. */
 
-// The server tells of a change when it has come to rest, a moment after it.
+// The server sends the notice a moment after the last of several changes.
 const OWN_MS = 2500;
 const SERVER = '';
 
 export class OwnActions {
   #user = null;
-  /** @type {Map<string, number>} When something was last asked for, by camera. */
-  #askedMs = new Map();
+  /** @type {Map<string, number>} When a command was last sent, by camera. */
+  #sentMs = new Map();
 
-  /** @param {string | null} user  Who this page is for, by the server's word; null where nobody has a name. */
-  greet(user) {
+  /** @param {string | null} user  Who is logged in here; null without a login. */
+  setUser(user) {
     this.#user = user;
   }
 
-  /** Something was asked for, or answered. @param {string} [camera]  None for the whole server. */
+  /** A command was sent, or answered. @param {string} [camera]  None for the whole server. */
   note(camera = SERVER) {
-    this.#askedMs.set(camera, performance.now());
+    this.#sentMs.set(camera, performance.now());
   }
 
-  /** Whether a notice tells what was done here. @param {import('./notices.js').Notice} notice */
+  /** Whether a notice is about something done here. @param {import('./notices.js').Notice} notice */
   has({ camera = SERVER, by }) {
     if (by === undefined || (this.#user !== null && by !== this.#user)) return false;
-    return performance.now() - (this.#askedMs.get(camera) ?? -Infinity) < OWN_MS;
+    return performance.now() - (this.#sentMs.get(camera) ?? -Infinity) < OWN_MS;
   }
 }

@@ -1,19 +1,19 @@
 /**
- * One plot: title, newest value, the drawing, a legend with values, and the same as a table. Draws with uPlot,
- * which is loaded when the first plot comes into sight, and only while it is in sight.
+ * One plot: title, newest value, the drawing, a legend with values, and the same as a table. It is drawn with
+ * uPlot, which is loaded when the first plot becomes visible, and only while it is visible.
  */
 import { UNKNOWN } from '../ui/format.js';
 import { summarise } from './ring.js';
 import { roundTop } from './scale.js';
-import { setText } from '../ui/text.js';
+import { make, setText } from '../ui/dom.js';
 
-// How often the description for screen readers is renewed: a reader that is on it would begin anew each time.
+// How often the description for screen readers changes: they start reading again each time.
 const DESCRIBE_EVERY_MS = 5000;
-const HAIR = 1;
-const LINE = 1.75;
-const LONG_LABEL = 12;
+const GRID_WIDTH = 1;
+const LINE_WIDTH = 1.75;
+const MAX_LABEL = 12;
 
-// Under another address with each attempt: a module that could not be fetched once, browsers fail for good.
+// Each attempt uses another address: browsers never retry a module that failed to load.
 let library = null;
 let failures = 0;
 const load = () => (library ??= fetchLibrary());
@@ -21,7 +21,7 @@ const load = () => (library ??= fetchLibrary());
 async function fetchLibrary() {
   const again = failures > 0 ? `?again=${failures}` : '';
   try {
-    return (await import(`../vendor/uPlot.esm.js${again}`)).default;
+    return (await import(`../../vendor/uPlot.esm.js${again}`)).default;
   } catch {
     failures += 1;
     library = null;
@@ -36,7 +36,7 @@ export class Plot {
   #parts;
   #series;
   #element;
-  #figure = null;
+  #uplot = null;
   #loading = false;
   /** @type {import('./ring.js').Row[]} */
   #rows = [];
@@ -67,14 +67,14 @@ export class Plot {
     };
     this.#element.dataset.shape = chart.shape ?? 'line';
     this.#element.toggleAttribute('data-single', chart.series.length === 1);
-    this.#element.toggleAttribute('data-wide', chart.series.some(({ label }) => label.length > LONG_LABEL));
+    this.#element.toggleAttribute('data-wide', chart.series.some(({ label }) => label.length > MAX_LABEL));
     find('.plot-title').textContent = chart.title;
     this.#parts.caption.textContent = `${chart.title}, the last ${spanText(spanS)}`;
     find('.plot-since').textContent = `${spanText(spanS)} ago`;
     this.#series = chart.series.map((series) => this.#build(series));
     this.#parts.drawing.addEventListener('keydown', (event) => this.#onKey(event));
     this.#parts.drawing.addEventListener('focus', () => this.#describe(true));
-    this.#parts.drawing.addEventListener('blur', () => this.#point(null));
+    this.#parts.drawing.addEventListener('blur', () => this.#select(null));
     new ResizeObserver(() => this.#fit()).observe(this.#parts.drawing);
   }
 
@@ -82,18 +82,18 @@ export class Plot {
     return this.#element;
   }
 
-  /** Whether it is in sight; where it is not, only what a screen reader may come to is kept up. */
+  /** Set whether it is visible; if not, only what screen readers can reach is kept up to date. */
   setVisible(visible) {
     this.#visible = visible;
     if (visible) this.refresh();
   }
 
-  /** Take what is to be shown with the next refresh. @param {import('./ring.js').Row[]} rows  Oldest first. */
-  take(rows) {
+  /** Set what the next refresh shows. @param {import('./ring.js').Row[]} rows  Oldest first. */
+  setRows(rows) {
     this.#rows = rows;
   }
 
-  /** Other colours are in force. */
+  /** The colours changed. */
   repaint() {
     this.#colours = null;
     if (this.#visible) this.refresh();
@@ -109,7 +109,7 @@ export class Plot {
     }
     const none = this.#chart.sparse === true && !this.#series.some(({ shown }) => shown);
     this.#element.toggleAttribute('data-none', none);
-    this.#showValues(this.#figure?.cursor.idx ?? null);
+    this.#showValues(this.#uplot?.cursor.idx ?? null);
     this.#showTable();
     this.#describe(false);
     if (this.#visible && !none) this.#draw(columns);
@@ -122,24 +122,22 @@ export class Plot {
   // The legend and the table.
 
   #build({ label, meaning, tone, dash, soft }) {
-    const item = document.createElement('li');
-    const value = document.createElement('span');
-    value.className = 'plot-now';
+    const item = make('li');
+    const value = make('span', 'plot-now');
     item.append(swatch(tone, dash, soft), document.createTextNode(label), value);
     if (meaning) item.title = meaning;
     this.#parts.legend.append(item);
-    const row = document.createElement('tr');
-    const head = document.createElement('th');
+    const row = make('tr');
+    const head = make('th', '', label);
     head.scope = 'row';
-    head.textContent = label;
     if (meaning) head.title = meaning;
-    const cells = ['now', 'min', 'mean', 'max'].map(() => document.createElement('td'));
+    const cells = ['now', 'min', 'mean', 'max'].map(() => make('td'));
     row.append(head, ...cells);
     this.#parts.rows.append(row);
     return { label, item, row, cells, value, swatch: item.firstElementChild, shown: true, summary: null };
   }
 
-  /** @param {number | null} index  Of the moment that is pointed at; null for the newest. */
+  /** @param {number | null} index  Of the selected moment; null for the newest. */
   #showValues(index) {
     const { format, head, of = '', none = '' } = this.#chart;
     const row = this.#rows.at(index ?? -1) ?? {};
@@ -152,7 +150,7 @@ export class Plot {
   }
 
   #showTable() {
-    // Asked of the layout and not remembered: one style sheet decides what is in sight.
+    // The style sheet decides whether the table is visible, so ask the layout.
     if (this.#parts.rows.offsetParent === null) return;
     const { format } = this.#chart;
     for (const { cells, summary } of this.#series) {
@@ -174,7 +172,7 @@ export class Plot {
         const last = newest === null ? 'unknown now' : `now ${format(newest)}`;
         return `${label} ${last}, from ${format(min)} to ${format(max)}`;
       });
-    const text = `${title}, the last ${spanText(this.#spanS)}. ${parts.join('; ') || 'Nothing is known yet'}.`;
+    const text = `${title}, the last ${spanText(this.#spanS)}. ${parts.join('; ') || 'No data yet'}.`;
     this.#parts.drawing.setAttribute('aria-label', text);
   }
 
@@ -183,28 +181,28 @@ export class Plot {
   async #draw(columns) {
     const { drawing } = this.#parts;
     if (this.#rows.length === 0 || drawing.clientWidth === 0) return;
-    if (this.#figure === null) {
+    if (this.#uplot === null) {
       if (this.#loading) return;
       this.#loading = true;
       const UPlot = await load();
       this.#loading = false;
-      // The server is gone; with what it sends next it is tried again.
+      // Disconnected; the next sample tries again.
       if (UPlot === null) return;
-      this.#figure = new UPlot(this.#options(UPlot), this.#data(this.#columns()), drawing);
+      this.#uplot = new UPlot(this.#options(UPlot), this.#data(this.#columns()), drawing);
       this.#fit();
       return;
     }
-    const figure = this.#figure;
-    figure.batch(() => {
+    const uplot = this.#uplot;
+    uplot.batch(() => {
       this.#order().forEach((index, place) => {
         const { shown } = this.#series[index];
-        if (figure.series[place + 1].show !== shown) figure.setSeries(place + 1, { show: shown });
+        if (uplot.series[place + 1].show !== shown) uplot.setSeries(place + 1, { show: shown });
       });
-      figure.setData(this.#data(columns));
+      uplot.setData(this.#data(columns));
     });
   }
 
-  // A stack is drawn from its top, each area over the one above it.
+  // A stack is drawn from the top, each area over the one above it.
   #order() {
     const order = this.#chart.series.map((_, index) => index);
     return this.#chart.shape === 'stack' ? order.reverse() : order;
@@ -218,11 +216,11 @@ export class Plot {
   #options(UPlot) {
     const { drawing } = this.#parts;
     const rem = parseFloat(getComputedStyle(document.documentElement).fontSize);
-    // Whole pixels: uPlot reads no others.
+    // Whole pixels: uPlot accepts no others.
     const font = `${Math.round(0.6875 * rem)}px ${getComputedStyle(drawing).fontFamily}`;
     const { leastTop, format, axis = format } = this.#chart;
     const quarters = (from, to) => [0, 1, 2, 3, 4].map((step) => from + (step * (to - from)) / 4);
-    const grid = { stroke: () => this.#palette().grid, width: HAIR };
+    const grid = { stroke: () => this.#palette().grid, width: GRID_WIDTH };
     return {
       width: drawing.clientWidth,
       height: drawing.clientHeight,
@@ -257,7 +255,7 @@ export class Plot {
   }
 
   #line(index, UPlot) {
-    const { dash, soft, width = LINE } = this.#chart.series[index];
+    const { dash, soft, width = LINE_WIDTH } = this.#chart.series[index];
     const { shape } = this.#chart;
     return {
       stroke: () => this.#palette()[soft ? 'areas' : 'lines'][index],
@@ -269,7 +267,7 @@ export class Plot {
     };
   }
 
-  // What the style sheet makes of the swatches, in words that a canvas understands.
+  // The colours that the style sheet gives the swatches, as a canvas needs them.
   #palette() {
     if (this.#colours === null) {
       const drawing = getComputedStyle(this.#parts.drawing);
@@ -286,26 +284,26 @@ export class Plot {
 
   #fit() {
     const { clientWidth: width, clientHeight: height } = this.#parts.drawing;
-    if (this.#figure !== null && width > 0) this.#figure.setSize({ width, height });
+    if (this.#uplot !== null && width > 0) this.#uplot.setSize({ width, height });
     else if (width > 0) this.refresh();
   }
 
-  // Pointing at a moment, by keyboard as by mouse.
+  // Selecting a moment, by keyboard or mouse.
 
   #onKey(event) {
     const by = { ArrowLeft: -1, ArrowRight: 1, PageUp: -10, PageDown: 10, Home: -Infinity, End: Infinity }[event.key];
-    const pointed = this.#figure?.cursor.idx ?? null;
-    if (event.key === 'Escape' && pointed !== null) this.#point(null);
-    else if (by !== undefined && this.#figure !== null) this.#step(pointed, by);
+    const selected = this.#uplot?.cursor.idx ?? null;
+    if (event.key === 'Escape' && selected !== null) this.#select(null);
+    else if (by !== undefined && this.#uplot !== null) this.#step(selected, by);
     else return;
     event.preventDefault();
     event.stopPropagation();
   }
 
-  #step(pointed, by) {
+  #step(selected, by) {
     const last = this.#rows.length - 1;
-    const index = Math.min(last, Math.max(0, (pointed ?? last) + by));
-    this.#point(index);
+    const index = Math.min(last, Math.max(0, (selected ?? last) + by));
+    this.#select(index);
     const row = this.#rows[index];
     const values = this.#chart.series
       .filter((_, i) => this.#series[i].shown)
@@ -314,17 +312,17 @@ export class Plot {
     setText(this.#parts.spoken, `${ago} s ago: ${values.join(', ')}`);
   }
 
-  #point(index) {
-    const figure = this.#figure;
-    if (figure === null) return;
-    const left = index === null ? -10 : figure.valToPos(this.#rows[index].at, 'x');
-    figure.setCursor({ left, top: index === null ? -10 : 1 });
+  #select(index) {
+    const uplot = this.#uplot;
+    if (uplot === null) return;
+    const left = index === null ? -10 : uplot.valToPos(this.#rows[index].at, 'x');
+    uplot.setCursor({ left, top: index === null ? -10 : 1 });
   }
 }
 
 /**
- * Pile columns up: each holds itself and all before it. Where the last is unknown the whole moment is; another
- * unknown one counts as nothing.
+ * Add up columns: each becomes the sum of itself and all before it. If the last one is unknown, so is the whole
+ * moment; any other unknown value counts as zero.
  */
 function stack(columns) {
   const last = columns.at(-1);

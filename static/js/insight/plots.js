@@ -1,8 +1,9 @@
-/** A list of plots that are shown together, as drawings or as tables. */
+/** A list of plots shown together, as drawings or as tables. */
+import { recall, remember } from '../ui/preferences.js';
 import { Plot } from './plot.js';
 import { onTheme } from './scheme.js';
 
-const KEY = 'porthole.plots';
+const NAME = 'plots';
 
 export class Plots {
   #plots;
@@ -11,7 +12,7 @@ export class Plots {
 
   /**
    * @param {HTMLElement} list
-   * @param {HTMLButtonElement} toggle  Between drawings and tables.
+   * @param {HTMLButtonElement} toggle  Switches between drawings and tables.
    * @param {import('./charts.js').Chart[]} charts
    * @param {number} spanS  Seconds shown.
    * @param {string} group
@@ -25,47 +26,37 @@ export class Plots {
       return [plot.element, plot];
     }));
     list.append(...this.#plots.keys());
-    // Elements that are hidden, in a closed <details>, or scrolled out of the panel are not in sight.
+    // Elements that are hidden, in a closed <details>, or scrolled away do not intersect.
     const observer = new IntersectionObserver((entries) => {
       for (const { target, isIntersecting } of entries) this.#plots.get(target).setVisible(isIntersecting);
     });
     for (const element of this.#plots.keys()) observer.observe(element);
     onTheme(() => this.#each((plot) => plot.repaint()));
-    toggle.addEventListener('click', () => this.#showAs(list.dataset.as === 'table' ? 'plot' : 'table'));
-    this.#showAs(remembered());
+    toggle.addEventListener('click', () => {
+      this.#showAs(list.dataset.as === 'table' ? 'plot' : 'table');
+      remember(NAME, list.dataset.as);
+    });
+    this.#showAs(recall(NAME, (value) => (value === 'table' ? value : null), 'plot'));
   }
 
   /** @param {import('./ring.js').Row[]} rows  Oldest first. */
   show(rows) {
-    this.#each((plot) => plot.take(rows));
+    this.#each((plot) => plot.setRows(rows));
     this.#refresh();
   }
 
   #showAs(as) {
     this.#list.dataset.as = as;
     this.#toggle.setAttribute('aria-pressed', String(as === 'table'));
-    try {
-      localStorage.setItem(KEY, as);
-    } catch {
-      // Storage is off: the choice lasts as long as the page.
-    }
     this.#refresh();
   }
 
   #refresh() {
-    // In a closed drawer, or a closed <details>, nobody comes to them, and they cost nothing.
+    // In a closed drawer or <details> nobody sees them, and they should cost nothing.
     if (this.#list.checkVisibility?.() ?? true) this.#each((plot) => plot.refresh());
   }
 
   #each(act) {
     this.#plots.forEach(act);
-  }
-}
-
-function remembered() {
-  try {
-    return localStorage.getItem(KEY) === 'table' ? 'table' : 'plot';
-  } catch {
-    return 'plot';
   }
 }

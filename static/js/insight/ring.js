@@ -1,5 +1,5 @@
 /**
- * The newest samples of something, one row each, and no more of them than fit. No document.
+ * The newest samples, one row each, up to a fixed number. Uses no document.
  *
  * @typedef {Record<string, number | null> & {at: number}} Row  `at` in Unix seconds; null is unknown.
  */
@@ -13,17 +13,13 @@ export class Ring {
     this.#capacity = capacity;
   }
 
-  get size() {
-    return this.#rows.length;
-  }
-
   /** @returns {Row | null} */
   get newest() {
     const { length } = this.#rows;
     return length > 0 ? this.#rows[(this.#next + length - 1) % length] : null;
   }
 
-  /** @param {Row} row  Later than all before; takes the place of the oldest once the ring is full. */
+  /** @param {Row} row  Later than all before; replaces the oldest if the ring is full. */
   push(row) {
     if (this.#rows.length < this.#capacity) {
       this.#rows.push(row);
@@ -40,10 +36,10 @@ export class Ring {
 }
 
 /**
- * What a column comes to; rows in which it is unknown do not count.
+ * Summarise a column; unknown values do not count.
  *
  * @param {(number | null)[]} values  Oldest first.
- * @returns {{now: number | null, min: number, mean: number, max: number} | null}  null when nothing is known
+ * @returns {{now: number | null, min: number, mean: number, max: number} | null}  null if no value is known
  */
 export function summarise(values) {
   let count = 0;

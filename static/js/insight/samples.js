@@ -1,33 +1,33 @@
 /**
- * What is plotted of every camera and of the server: a sample with each `stats`, kept for some minutes
- * whether anybody looks or not, so that a plot is full when it is opened.
+ * What the plots show: a sample of every camera and of the server with each `stats`, kept for some minutes even
+ * if nobody looks, so that a plot is full when it is opened.
  */
 import { nowUnix } from '../stream/clock.js';
-import { splitLatency, totalOf } from '../stream/latency.js';
+import { known, splitLatency, totalOf } from '../stream/latency.js';
 import { Ring } from './ring.js';
 
-/** How much is kept of a camera, and of the server. */
+/** How many seconds are kept of a camera, and of the server. */
 export const CAMERA_S = 120;
 export const SERVER_S = 300;
 
-/** Reasons for which frames are skipped, as `stats` names them, and the two that are ours; all else is `other`. */
-export const DROPS = /** @type {const} */ ([
+// Why frames are dropped, as `stats` names it, and two reasons of our own; all others count as `other`.
+const DROPS = /** @type {const} */ ([
   'replaced', 'credit', 'unsent', 'gone', 'encode', 'error', 'broken', 'processing', 'unprocessed', 'bus', 'junk',
   'behind', 'here', 'undecodable',
 ]);
 const KNOWN = new Set(DROPS);
 
-// Beyond this a pause is no second any more, and what it brings is no rate of one.
+// After a longer pause, differences are not rates per second.
 const MAX_PAUSE_S = 5;
 
-const NOTHING = { transitMs: 0, decodeMs: 0, paintMs: 0 };
+const ZERO = { transitMs: 0, decodeMs: 0, paintMs: 0 };
 
 export class Samples {
   #clock;
   /** @type {Map<string, Ring>} */
   #cameras = new Map();
   #server = new Ring(SERVER_S);
-  // By viewer and not by name: a camera that went and came back is counted from the start.
+  // By viewer, not by name: a camera that disappeared and came back is counted from zero.
   #before = new WeakMap();
   #refused = null;
 
@@ -65,11 +65,11 @@ export class Samples {
     if (stats.process) this.#server.push(this.#serverRow(at, stats.process, bytesPerSecond));
   }
 
-  /** The server is gone: leave a gap, over which no line is drawn. */
+  /** Disconnected: leave a gap, over which no line is drawn. */
   interrupt() {
     const gap = { at: nowUnix() };
     for (const ring of [...this.#cameras.values(), this.#server]) {
-      // One gap is enough, however often we fail to come back.
+      // One gap is enough, however often reconnecting fails.
       if (ring.newest !== null && Object.keys(ring.newest).length > 1) ring.push(gap);
     }
     this.#refused = null;
@@ -88,10 +88,10 @@ export class Samples {
     this.#before.set(viewer, now);
     const row = {
       at,
-      captured: number(figures.captured_fps),
+      captured: known(figures.captured_fps),
       encoded: sum(figures.encoded_fps, figures.passed_fps),
       kbps: (viewer.bytesPerSecond * 8) / 1000,
-      viewers: number(figures.viewers),
+      viewers: known(figures.viewers),
     };
     const seconds = before ? at - before.at : Infinity;
     if (seconds > MAX_PAUSE_S) return row;
@@ -99,8 +99,8 @@ export class Samples {
   }
 
   #latency(now, before, figures) {
-    const spent = subtract(now.spent, before.spent ?? NOTHING);
-    // Of frames on both sides of a clock being set, nothing can be said.
+    const spent = subtract(now.spent, before.spent ?? ZERO);
+    // If a clock was set in between, the times cannot be compared.
     const offsetS = this.#clock.known && now.doubts === before.doubts ? this.#clock.offset : NaN;
     const split = splitLatency(figures, spent, now.painted - before.painted, offsetS);
     return { ...split, total: totalOf(split) };
@@ -112,12 +112,12 @@ export class Samples {
     this.#refused = refused;
     return {
       at,
-      cpu: number(process.cpu_percent),
-      lag: number(process.hub_lag_ms),
-      lagP99: number(process.hub_lag_p99_ms),
-      memory: number(process.rss_bytes),
-      connections: number(process.connections),
-      descriptors: number(process.descriptors),
+      cpu: known(process.cpu_percent),
+      lag: known(process.hub_lag_ms),
+      lagP99: known(process.hub_lag_p99_ms),
+      memory: known(process.rss_bytes),
+      connections: known(process.connections),
+      descriptors: known(process.descriptors),
       refused: Math.max(0, refused - before),
       kbps: (bytesPerSecond * 8) / 1000,
     };
@@ -133,7 +133,7 @@ function ratesOf(now, before, seconds) {
   };
   for (const reason of DROPS) rates[`drop:${reason}`] = 0;
   for (const [reason, count] of Object.entries(now.drops)) {
-    // Totals begin anew with the server.
+    // Totals start again with the server.
     const dropped = Math.max(0, count - (before.drops[reason] ?? 0)) / seconds;
     rates[`drop:${KNOWN.has(reason) ? reason : 'other'}`] += dropped;
     rates.drops += dropped;
@@ -147,10 +147,6 @@ function subtract(now, before) {
     decodeMs: now.decodeMs - before.decodeMs,
     paintMs: now.paintMs - before.paintMs,
   };
-}
-
-function number(value) {
-  return Number.isFinite(value) ? value : null;
 }
 
 function sum(...values) {

@@ -1,19 +1,19 @@
-/** The drawer that shows how the server is doing. */
+/** The drawer that shows the state of the server. */
 import { SERVER_CHARTS } from './charts.js';
 import { Drawer } from '../ui/drawer.js';
 import { UNKNOWN, formatAge, formatBitrate, formatBytes, formatCount, formatMs, formatPercent } from '../ui/format.js';
 import { Plots } from './plots.js';
 import { SERVER_S } from './samples.js';
-import { setText } from '../ui/text.js';
+import { addTerm, setText } from '../ui/dom.js';
 
-/** Each figure: its label, what it means, and how it reads. */
+/** Each figure: its label, what it means, and its text. */
 const FIGURES = [
-  ['CPU', 'Of one core', ({ process }) => formatPercent(process.cpu_percent)],
-  ['Hub lag', 'How late the event loop was at worst, in the last second', ({ process }) => formatMs(process.hub_lag_ms)],
+  ['CPU', 'In percent of one core', ({ process }) => formatPercent(process.cpu_percent)],
+  ['Event-loop delay', 'Worst delay of the event loop in the last second', ({ process }) => formatMs(process.hub_lag_ms)],
   ['Memory', 'Resident', ({ process }) => formatBytes(process.rss_bytes)],
   ['Connections', 'Dashboards and other clients', ({ process }) => formatCount(process.connections)],
-  ['Descriptors', 'Open files, sockets and pipes', ({ process }) => formatCount(process.descriptors)],
-  ['Stood still', 'How often the event loop did not move for over 2 s', ({ process }) => formatCount(process.hangs)],
+  ['Open files', 'Files, sockets and pipes', ({ process }) => formatCount(process.descriptors)],
+  ['Stalls', 'Times the event loop stalled for more than 2 s', ({ process }) => formatCount(process.hangs)],
   ['Round trip', 'From this page to the server and back', ({ roundTripS }) => formatMs(roundTripS * 1000)],
   ['Receiving', 'All cameras on this page', ({ kbps }) => formatBitrate((kbps * 1000) / 8)],
 ];
@@ -24,14 +24,14 @@ const REASONS = {
   unknown_camera: 'No such camera',
   forbidden: 'Not allowed',
   rate_limited: 'Too many events',
-  unavailable: 'Could not be done',
+  unavailable: 'Not possible',
   unauthorized: 'Not logged in',
-  evicted: 'Acknowledged nothing',
+  evicted: 'No acknowledgements',
   flood: 'Too many messages',
-  malformed: 'No proper messages',
-  400: 'Improper requests',
-  403: 'From foreign pages',
-  421: 'For foreign hosts',
+  malformed: 'Malformed messages',
+  400: 'Malformed requests',
+  403: 'From other sites',
+  421: 'For other hosts',
   429: 'Too many connections',
 };
 
@@ -58,7 +58,7 @@ export class System {
     this.#drawer = new Drawer(element, button);
     const find = (selector) => element.querySelector(selector);
     this.#parts = { about: find('[data-about]'), refused: find('[data-refused]') };
-    this.#figures = FIGURES.map(([label, meaning, read]) => [addFigure(find('[data-figures]'), label, meaning), read]);
+    this.#figures = FIGURES.map(([label, meaning, read]) => [addTerm(find('[data-figures]'), label, meaning), read]);
     this.#plots = new Plots(find('[data-plot-list]'), find('[data-as-table]'), SERVER_CHARTS, SERVER_S, 'server');
     this.#drawer.addEventListener('open', () => this.refresh());
   }
@@ -73,10 +73,10 @@ export class System {
     this.#connected = true;
   }
 
-  /** @param {object | null} process  The `process` part of `stats`; null when the server is gone. */
+  /** @param {object | null} process  The `process` part of `stats`; null while disconnected. */
   setProcess(process) {
     this.#connected = process !== null;
-    // What was last known is better than nothing, as long as it is said that it is old.
+    // The last figures are better than none, if they are labelled as such.
     this.#process = process ?? this.#process;
     this.refresh();
   }
@@ -91,25 +91,15 @@ export class System {
     for (const [value, read] of this.#figures) setText(value, read(facts));
     const age = formatAge(this.#process.uptime_s);
     const version = this.#version ? `Porthole ${this.#version}` : 'Porthole';
-    setText(this.#parts.about, this.#connected ? `${version}, up for ${age}` : `${version}. The server is gone: these are its last figures.`);
-    this.#showRefused();
+    const about = this.#connected ? `${version}, up for ${age}` : `${version}. Disconnected; these are the last figures.`;
+    setText(this.#parts.about, about);
+    this.#showRejected();
     this.#plots.show(this.#samples.server.rows());
   }
 
-  #showRefused() {
+  #showRejected() {
     const counts = Object.entries(this.#process.refused ?? {}).sort(([, one], [, other]) => other - one);
     const text = counts.map(([reason, count]) => `${REASONS[reason] ?? reason.replaceAll('_', ' ')}: ${formatCount(count)}`);
-    setText(this.#parts.refused, text.join(', ') || (Object.keys(this.#process).length > 0 ? 'Nothing' : UNKNOWN));
+    setText(this.#parts.refused, text.join(', ') || (Object.keys(this.#process).length > 0 ? 'none' : UNKNOWN));
   }
-}
-
-function addFigure(list, label, meaning) {
-  const item = document.createElement('div');
-  const term = document.createElement('dt');
-  const value = document.createElement('dd');
-  item.title = meaning;
-  term.textContent = label;
-  item.append(term, value);
-  list.append(item);
-  return value;
 }

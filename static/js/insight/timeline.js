@@ -1,21 +1,22 @@
-/** The drawer with what happened in the last day, and the dot on its button for what is new there. */
+/** The drawer with the activity of the last day, and the dot on its button for new notices. */
 import { Drawer } from '../ui/drawer.js';
 import { buildEntry, refreshAgo } from './entry.js';
 import { formatWhen } from '../ui/format.js';
 import { Notices } from './notices.js';
-import { setText } from '../ui/text.js';
+import { make, setText } from '../ui/dom.js';
+import { recall, remember } from '../ui/preferences.js';
 
-const SEEN_KEY = 'porthole.timeline.seen';
+const SEEN = 'timeline.seen';
 const REFRESH_MS = 5000;
-const AT_ONCE = 200;
-// With fewer of what is chosen, more is asked for by itself: the server holds ten answers' worth.
-const FEW = 15;
+const PAGE_SIZE = 200;
+// If fewer match the filter, earlier ones are loaded: the server holds ten answers' worth.
+const MIN_SHOWN = 15;
 const SERVER = '';
 const ALL = 'all';
 
-/** Event: `open` with {camera} when somebody wants to see one; `change` when more is known. */
+/** Events: `open` with {camera} when somebody wants to see one; `change` when there are new notices. */
 export class Timeline extends EventTarget {
-  #link;
+  #backend;
   #clock;
   #drawer;
   #button;
@@ -25,10 +26,10 @@ export class Timeline extends EventTarget {
   #state = 'loading';
   #more = false;
   #loaded = false;
-  #asking = false;
-  #limit = AT_ONCE;
+  #loadingEarlier = false;
+  #limit = PAGE_SIZE;
   #level = ALL;
-  #seenAt = remembered();
+  #seenAt = recall(SEEN, (value) => (Number.isFinite(value) ? value : null), null);
   /** @type {import('./notices.js').Notice[]} */
   #unread = [];
   #shown = '';
@@ -36,12 +37,12 @@ export class Timeline extends EventTarget {
   /**
    * @param {HTMLElement} element
    * @param {HTMLButtonElement} button
-   * @param {import('../bridge/client.js').Link} link
+   * @param {import('../bridge/client.js').BackendClient} backend
    * @param {import('../stream/clock.js').ClockOffset} clock
    */
-  constructor(element, button, link, clock) {
+  constructor(element, button, backend, clock) {
     super();
-    this.#link = link;
+    this.#backend = backend;
     this.#clock = clock;
     this.#button = button;
     this.#drawer = new Drawer(element, button);
@@ -66,7 +67,7 @@ export class Timeline extends EventTarget {
     this.#drawer.toggle();
   }
 
-  /** Show what happened to one camera. @param {string} camera */
+  /** Show the notices of one camera. @param {string} camera */
   showOnly(camera) {
     this.#parts.camera.value = `camera:${camera}`;
     this.#drawer.show();
@@ -78,55 +79,56 @@ export class Timeline extends EventTarget {
     return this.#notices.select({ camera }).slice(0, count);
   }
 
-  /** Which cameras there are to choose from. @param {Map<string, string>} titles  By name. */
+  /** Set the cameras to choose from. @param {Map<string, string>} titles  By name. */
   setCameras(titles) {
     this.#titles = titles;
     const { camera } = this.#parts;
     const chosen = camera.value;
-    const options = [['*', 'Everything'], [SERVER, 'The server'], ...[...titles].map(([name, title]) => [`camera:${name}`, title])];
+    const cameras = [...titles].map(([name, title]) => [`camera:${name}`, title]);
+    const options = [['*', 'Everything'], [SERVER, 'The server'], ...cameras];
     camera.replaceChildren(...options.map(([value, text]) => new Option(text, value)));
     camera.value = options.some(([value]) => value === chosen) ? chosen : '*';
     this.#shown = '';
     this.#render();
   }
 
-  /** Ask for what happened before, or while we were away. */
+  /** Request what happened before, or while we were disconnected. */
   async load() {
-    // Before the first answer what is known is only what has come since: the day is still missing.
+    // Before the first answer only live notices are known; the rest of the day is missing.
     const since = this.#loaded ? this.#notices.newestAt : 0;
     if (since === 0) this.#setState('loading');
-    const reply = await this.#link.request('notices', since > 0 ? { since } : {});
+    const reply = await this.#backend.request('notices', since > 0 ? { since } : {});
     if (!reply.ok) {
       this.#fail(reply.message);
       return;
     }
-    // More has happened than one answer holds: what we knew would have a hole behind it.
+    // More happened than one answer holds: there would be a gap after what we knew.
     if (since > 0 && reply.more) this.#notices = new Notices();
     if (since === 0 || reply.more) this.#more = reply.more;
     const fresh = this.#notices.add(reply.notices);
     this.#loaded = true;
-    if (this.#seenAt === null) this.#remember(this.#notices.newestAt);
-    this.#note(fresh.filter(({ at }) => at > this.#seenAt));
+    if (this.#seenAt === null) this.#markSeen(this.#notices.newestAt);
+    this.#addUnread(fresh.filter(({ at }) => at > this.#seenAt));
     this.#setState('ready');
   }
 
-  /** Whether a notice that comes now is seen in the drawer. @param {import('./notices.js').Notice} notice */
+  /** Whether a new notice is visible in the drawer. @param {import('./notices.js').Notice} notice */
   lists({ camera, level }) {
     const ofCamera = this.#camera === null || this.#camera === (camera ?? SERVER);
     return this.#drawer.open && this.#state === 'ready' && ofCamera && (this.#level === ALL || this.#level === level);
   }
 
   /**
-   * Take a notice that has just come.
+   * Add a notice that has just arrived.
    *
    * @param {import('./notices.js').Notice} notice
-   * @param {boolean} seen  It is shown in another way as well.
+   * @param {boolean} seen  It is also visible elsewhere.
    */
   take(notice, seen) {
     if (this.#notices.add([notice]).length === 0) return;
     if (!seen && this.#drawer.open) setText(this.#parts.spoken, notice.message);
-    if (!seen) this.#note([notice]);
-    else if (this.#unread.length === 0) this.#remember(notice.at);
+    if (!seen) this.#addUnread([notice]);
+    else if (this.#unread.length === 0) this.#markSeen(notice.at);
     this.#render();
   }
 
@@ -144,22 +146,22 @@ export class Timeline extends EventTarget {
       const name = event.target.closest('[data-camera]')?.dataset.camera;
       if (name) this.dispatchEvent(new CustomEvent('open', { detail: { camera: name } }));
     });
-    earlier.addEventListener('click', () => this.#onEarlier());
+    earlier.addEventListener('click', () => this.#showEarlier());
     retry.addEventListener('click', () => this.load());
   }
 
-  #onEarlier() {
-    this.#limit += AT_ONCE;
+  #showEarlier() {
+    this.#limit += PAGE_SIZE;
     if (this.#more) this.#loadEarlier();
     else this.#render();
   }
 
   async #loadEarlier() {
-    if (this.#asking) return;
-    this.#asking = true;
+    if (this.#loadingEarlier) return;
+    this.#loadingEarlier = true;
     const before = this.#notices.all[0]?.at;
-    const reply = await this.#link.request('notices', before === undefined ? {} : { before });
-    this.#asking = false;
+    const reply = await this.#backend.request('notices', before === undefined ? {} : { before });
+    this.#loadingEarlier = false;
     if (!reply.ok) {
       this.#fail(reply.message);
       return;
@@ -170,8 +172,8 @@ export class Timeline extends EventTarget {
   }
 
   #onOpen() {
-    this.#remember(this.#notices.newestAt);
-    this.#limit = AT_ONCE;
+    this.#markSeen(this.#notices.newestAt);
+    this.#limit = PAGE_SIZE;
     this.#render();
     this.#showUnread();
   }
@@ -182,7 +184,7 @@ export class Timeline extends EventTarget {
   }
 
   #filter() {
-    this.#limit = AT_ONCE;
+    this.#limit = PAGE_SIZE;
     this.#render();
   }
 
@@ -196,22 +198,18 @@ export class Timeline extends EventTarget {
     this.#render();
   }
 
-  // What is new.
+  // New notices.
 
-  #note(notices) {
-    if (this.#drawer.open && !document.hidden) this.#remember(this.#notices.newestAt);
+  #addUnread(notices) {
+    if (this.#drawer.open && !document.hidden) this.#markSeen(this.#notices.newestAt);
     else this.#unread.push(...notices);
     this.#showUnread();
   }
 
-  #remember(at) {
+  #markSeen(at) {
     this.#unread = [];
     this.#seenAt = Math.max(at, this.#seenAt ?? 0);
-    try {
-      localStorage.setItem(SEEN_KEY, String(this.#seenAt));
-    } catch {
-      // Storage is off: it is remembered as long as the page.
-    }
+    remember(SEEN, this.#seenAt);
   }
 
   #showUnread() {
@@ -219,10 +217,10 @@ export class Timeline extends EventTarget {
     const worst = ['error', 'warning', 'info'].find((level) => this.#unread.some((notice) => notice.level === level));
     this.#button.toggleAttribute('data-unread', count > 0);
     this.#button.dataset.level = worst ?? '';
-    this.#button.setAttribute('aria-label', count > 0 ? `Timeline, ${count} new` : 'Timeline');
+    this.#button.setAttribute('aria-label', count > 0 ? `Activity, ${count} new` : 'Activity');
   }
 
-  // What is shown.
+  // The list.
 
   get #camera() {
     const { value } = this.#parts.camera;
@@ -233,25 +231,26 @@ export class Timeline extends EventTarget {
   #render() {
     this.dispatchEvent(new CustomEvent('change'));
     if (!this.#drawer.open) return;
-    const chosen = this.#notices.select({ camera: this.#camera, level: this.#level === ALL ? null : this.#level });
-    const shown = chosen.slice(0, this.#limit);
+    const matching = this.#notices.select({ camera: this.#camera, level: this.#level === ALL ? null : this.#level });
+    const shown = matching.slice(0, this.#limit);
     const { loading, empty, failed, earlier, list } = this.#parts;
     loading.hidden = this.#state !== 'loading';
     failed.hidden = this.#state !== 'failed';
-    const wanting = this.#state === 'ready' && chosen.length < FEW && this.#more;
-    empty.hidden = this.#state !== 'ready' || shown.length > 0 || wanting;
-    earlier.hidden = this.#state !== 'ready' || (chosen.length <= shown.length && !this.#more);
+    const needsMore = this.#state === 'ready' && matching.length < MIN_SHOWN && this.#more;
+    empty.hidden = this.#state !== 'ready' || shown.length > 0 || needsMore;
+    earlier.hidden = this.#state !== 'ready' || (matching.length <= shown.length && !this.#more);
     const today = new Date(this.#clock.serverUnix * 1000).toDateString();
     const key = [today, ...shown.map(({ at, message }) => `${at} ${message}`)].join('\n');
     if (key !== this.#shown) this.#fill(shown);
     this.#shown = key;
     refreshAgo(list, this.#clock.serverUnix);
-    if (wanting) this.#loadEarlier();
+    if (needsMore) this.#loadEarlier();
   }
 
   #fill(notices) {
     const { list } = this.#parts;
-    const focused = list.contains(document.activeElement) ? document.activeElement.closest('[data-id]')?.dataset.id : null;
+    const active = document.activeElement;
+    const focused = list.contains(active) ? active.closest('[data-id]')?.dataset.id : null;
     const groups = [];
     let last = '';
     for (const notice of notices) {
@@ -268,18 +267,7 @@ export class Timeline extends EventTarget {
 }
 
 function buildGroup(title) {
-  const group = document.createElement('section');
-  const head = document.createElement('h3');
-  head.textContent = title;
-  group.append(head, document.createElement('ol'));
+  const group = make('section');
+  group.append(make('h3', '', title), make('ol'));
   return group;
-}
-
-function remembered() {
-  try {
-    const at = Number.parseFloat(localStorage.getItem(SEEN_KEY));
-    return Number.isFinite(at) ? at : null;
-  } catch {
-    return null;
-  }
 }

@@ -1,27 +1,27 @@
 /**
- * What the page shows, as the query of its address, and back.
+ * Converts between what the page shows and the query of its address.
  *
  * @typedef {object} Shown
- * @property {boolean} kiosk        Only pictures; always so with a token, which is for nothing else.
+ * @property {boolean} kiosk        Only pictures; always true with a token, which is for nothing else.
  * @property {string[]} cameras     In a kiosk: only these, in this order; none means all.
- * @property {number} every         In a kiosk: seconds until the next page by itself; 0 for never.
+ * @property {number} every         In a kiosk: seconds until it turns to the next page; 0 for never.
  * @property {string | null} camera The one in focus.
- * @property {import('../grid/arrangement.js').Layout | null} layout Null: whatever this browser remembers.
+ * @property {import('../grid/arrangement.js').Layout | null} layout Null: what this browser remembers.
  * @property {number} page          Counts from 1.
  * @property {string} text          Filter by name.
  * @property {import('../grid/arrangement.js').Group} group          Filter by state.
- * @property {string[] | null} order  Cameras in this order, others after them; none in their own order; null:
- *   whatever this browser remembers.
- * @property {string | null} size   The rendition of the camera in focus, or `auto`; null: what is remembered.
+ * @property {string[] | null} order  Cameras in this order, others after them; empty for the server's order;
+ *   null: what this browser remembers.
+ * @property {string | null} size   The rendition of the camera in focus, or `auto`; null: what this browser remembers.
  */
 import { GROUPS, LAYOUTS } from '../grid/arrangement.js';
 
-const OURS = ['view', 'cameras', 'every', 'camera', 'size', 'layout', 'order', 'page', 'filter', 'state'];
-const MAX_TEXT = 80;
+const PARAMETERS = ['view', 'cameras', 'every', 'camera', 'size', 'layout', 'order', 'page', 'filter', 'state'];
+const MAX_TEXT_LENGTH = 80;
 const MIN_EVERY_S = 2;
 const MAX_EVERY_S = 3600;
 
-/** Whatever makes no sense is as if it were not there. @param {string} search @returns {Shown} */
+/** Ignores what is invalid. @param {string} search @returns {Shown} */
 export function readLink(search) {
   const query = new URLSearchParams(search);
   const choice = (name, choices) => (choices.includes(query.get(name)) ? query.get(name) : null);
@@ -36,21 +36,21 @@ export function readLink(search) {
     layout: choice('layout', LAYOUTS),
     order: query.has('order') ? names('order') : null,
     page: /^[1-9]\d{0,3}$/.test(query.get('page') ?? '') ? Number(query.get('page')) : 1,
-    text: (query.get('filter') ?? '').slice(0, MAX_TEXT),
+    text: (query.get('filter') ?? '').slice(0, MAX_TEXT_LENGTH),
     group: choice('state', GROUPS) ?? 'all',
   };
 }
 
 /**
- * Return the query for what is shown; what is usual is left out, and what others put there stays.
+ * Return the query for what is shown. Defaults are left out; parameters that are not ours stay.
  *
- * @param {Partial<Shown>} shown  Null leaves out what a browser remembers.
+ * @param {Partial<Shown>} shown  Null leaves a part out.
  * @param {string} [search]  The query to start from.
  * @returns {string} With its question mark, or empty.
  */
 export function writeLink(shown, search = '') {
   const query = new URLSearchParams(search);
-  for (const name of OURS) query.delete(name);
+  for (const name of PARAMETERS) query.delete(name);
   if (shown.kiosk) query.set('view', 'kiosk');
   if (shown.kiosk && shown.cameras?.length > 0) query.set('cameras', shown.cameras.join(','));
   if (shown.kiosk && shown.every > 0) query.set('every', String(shown.every));
@@ -61,7 +61,7 @@ export function writeLink(shown, search = '') {
   if (shown.page > 1) query.set('page', String(shown.page));
   if (shown.text) query.set('filter', shown.text);
   if (shown.group && shown.group !== 'all') query.set('state', shown.group);
-  // A comma may stand in a query as it is, and is easier to read and to type.
+  // A comma is allowed in a query, and is easier to read and to type.
   const text = query.toString().replaceAll('%2C', ',');
   return text && `?${text}`;
 }

@@ -1,11 +1,11 @@
 /**
- * Keeps the address of the page equal to what it shows, and the page to the address when people go back.
- * Going into focus is a step that Back undoes; everything else only changes the address.
+ * Keeps the address in step with what the page shows, and the page with the address when people go back.
+ * Focusing a camera is a step that Back undoes; everything else only changes the address.
  */
 import { readLink, writeLink } from './deeplink.js';
 
 const FOCUS = 'focus';
-// Browsers refuse to have the address changed more than some hundred times in half a minute.
+// Browsers allow only some hundred changes of the address in half a minute.
 const PAUSE_MS = 250;
 
 export class History {
@@ -25,8 +25,8 @@ export class History {
     window.addEventListener('popstate', () => this.#onPop());
   }
 
-  /** Something else is shown. */
-  note() {
+  /** Something else is shown now. */
+  update() {
     const inFocus = Boolean(this.#read().camera);
     const stepped = history.state?.porthole === FOCUS;
     if (this.#goingBack) return;
@@ -41,7 +41,7 @@ export class History {
     }
   }
 
-  // The step before, which is come back to, must say what was shown then.
+  // The step that Back returns to must say what was shown then.
   #flush() {
     this.#write({ camera: null });
   }
@@ -55,16 +55,16 @@ export class History {
     }
   }
 
-  // Without a fragment: on the way back to one, browsers move the keyboard focus to what it names.
+  // Without a fragment: going back to one, browsers move the keyboard focus to its target.
   #address(changes = {}) {
     return location.pathname + writeLink({ ...this.#read(), ...changes }, location.search);
   }
 
   #onPop() {
     if (this.#goingBack) {
-      // We are where we asked to go; meanwhile more may have happened.
+      // We are back where we wanted to go; more may have changed meanwhile.
       this.#goingBack = false;
-      if (this.#read().camera) this.note();
+      if (this.#read().camera) this.update();
       else this.#write();
       return;
     }

@@ -1,22 +1,22 @@
-/** Hears the keys of the whole page and hands each one's action on. */
+/** Listens to the keys of the whole page and performs their actions. */
 import { actionFor } from './keymap.js';
 
-// What keys are typed into; all other inputs are moved or switched by them.
+// What is typed into; all other inputs are moved or switched by keys.
 const FIELDS = 'input, textarea, select, [contenteditable]:not([contenteditable="false"])';
 const SLIDERS = 'input:is([type="range"], [type="checkbox"], [type="radio"])';
 const BUTTONS = 'button, a[href], summary, input:is([type="button"], [type="submit"], [type="reset"])';
 
 /**
  * @param {(action: import('./keymap.js').KeyAction) => boolean} perform
- *   Returns false when there is nothing to act on; then the browser keeps the key.
+ *   Returns false if there is nothing to do; then the browser handles the key.
  */
 export function setUpKeyboard(perform) {
   document.addEventListener('keydown', (event) => {
-    // What has the keyboard focus comes first.
+    // Whatever has the keyboard focus comes first.
     if (event.defaultPrevented || event.isComposing) return;
     const on = kindOf(event.target);
     if (on === 'field' && event.key === 'Escape') {
-      // Out of the field first, then out of where it is.
+      // The first Esc leaves the field, the next one leaves the focus view.
       event.target.blur();
       return;
     }
@@ -40,6 +40,6 @@ function kindOf(element) {
   if (element.matches(`:is(${FIELDS}):not(${BUTTONS})`) || element.isContentEditable) return 'field';
   if (element.matches('.tile-open')) return element.closest('[data-focused]') ? 'large' : 'tile';
   if (element.closest('[popover]')) return 'menu';
-  // A drawer is scrolled by keys, whatever in it has the focus.
+  // Keys scroll a drawer, whatever in it has the focus.
   return element.matches(BUTTONS) && !element.closest('.drawer') ? 'button' : 'other';
 }

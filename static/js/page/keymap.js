@@ -1,29 +1,29 @@
-/** What the keys do. The help dialog lists them in words; this is the one place that decides. */
+/** Which key does what. The help dialog describes it; only this module decides it. */
 
 /**
- * What has the keyboard focus, by the keys that it has a use for itself:
+ * What has the keyboard focus, with the keys that it handles itself:
  *
  * | | |
  * |---|---|
- * | `field` | text and lists: all |
- * | `menu` | what is in an open menu: all but Esc |
- * | `slider` | also switches and radio buttons: digits, signs, arrows, pages, the space bar |
+ * | `field` | text and lists: all keys |
+ * | `menu` | anything in an open menu: all but Esc |
+ * | `slider` | also switches and radio buttons: digits, signs, arrows, Page keys, the space bar |
  * | `button` | the space bar |
- * | `tile` | one of the tiles in the grid, or in the strip beside the large one: the space bar opens it |
- * | `large` | the tile that is shown large: none |
- * | `page` | nothing in particular: none |
- * | `other` | what is scrolled, or has arrows of its own: arrows, pages, the space bar |
+ * | `tile` | a tile in the grid or the strip: the space bar opens it |
+ * | `large` | the tile in focus: none |
+ * | `page` | nothing specific: none |
+ * | `other` | anything that scrolls or uses arrows: arrows, Page keys, the space bar |
  *
  * @typedef {'field' | 'menu' | 'slider' | 'button' | 'tile' | 'large' | 'page' | 'other'} Focus
  *
  * @typedef {object} Press
  * @property {string} key
- * @property {string} code       Where the key is, as if the keyboard were an American one.
- * @property {boolean} modified  Ctrl, Alt or Meta is held: the browser's, not ours.
+ * @property {string} code       The physical key, named as on a US keyboard.
+ * @property {boolean} modified  Ctrl, Alt or Meta is held: such keys are the browser's.
  * @property {boolean} shifted
  * @property {boolean} repeated  The key is held down.
  * @property {Focus} on          What has the keyboard focus.
- * @property {boolean} dialog    A dialog is open; it has its own keys.
+ * @property {boolean} dialog    A dialog is open; it handles keys itself.
  *
  * @typedef {{action: 'focus', index: number}
  *   | {action: 'move' | 'shift' | 'pan', by: 'left' | 'right' | 'up' | 'down'}
@@ -55,13 +55,13 @@ export function actionFor({ key: pressed, code, modified, shifted, repeated, on,
   if (key in ZOOMS) return { action: 'zoom', by: ZOOMS[key] };
   if (repeated) return null;
   if (/^[1-9]$/.test(key)) return { action: 'focus', index: Number(key) - 1 };
-  // What stops a camera for everybody is not pressed in passing.
+  // It stops a camera for everybody, so it must not be pressed by accident.
   if (key === ' ') return on === 'page' || on === 'large' ? { action: 'toggle' } : null;
   return Object.hasOwn(SIMPLE, key) ? { action: SIMPLE[key] } : null;
 }
 
-// On a tile they lead to others, and from nowhere in particular to the first one; what looks at a zoomed
-// picture is asked first in main.js.
+// On a tile they move to another one, from anywhere else to the first. actions.js first tries to pan a
+// zoomed picture.
 function arrowFor(by, shifted, on) {
   if (on === 'tile' || on === 'large') return { action: shifted ? 'shift' : 'move', by };
   if (on === 'page') return { action: 'move', by };
@@ -69,8 +69,8 @@ function arrowFor(by, shifted, on) {
 }
 
 /**
- * The key as the map above knows it: a letter where the keyboard has others, and a digit where it wants
- * Shift for them, as the French one does, is what an American keyboard has in that place.
+ * Return the key as named in the map above. Where a keyboard has other letters, or needs Shift for digits as
+ * a French one does, this is what a US keyboard has in the same place.
  */
 function keyOf(key, code, shifted) {
   if (key.length > 1) return key;
@@ -78,7 +78,7 @@ function keyOf(key, code, shifted) {
   if (digit !== undefined && !shifted) return digit;
   const latin = key.toLowerCase();
   if (/[a-z0-9]/.test(latin) || Object.hasOwn(SIMPLE, latin) || latin in ZOOMS) return latin;
-  // Where the minus sign shares a key with a digit, its own place has another sign.
+  // Some layouts have the minus sign on a digit key, and another sign in its place.
   if (code === 'Minus' && !shifted && !/\p{L}/u.test(key)) return '-';
   return /^Key([A-Z])$/.exec(code)?.[1].toLowerCase() ?? latin;
 }

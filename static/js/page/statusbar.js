@@ -1,11 +1,11 @@
 /** The line at the foot of the page: how the server and the connection are doing. */
 import { formatAge, formatBitrate, formatBytes, formatMs, formatPercent } from '../ui/format.js';
-import { setText } from '../ui/text.js';
+import { addTerm, make, setText } from '../ui/dom.js';
 
 /** Each item: its label, what it means, and how it reads. */
 const ITEMS = [
-  ['CPU', 'Server process, of one core', ({ process }) => formatPercent(process.cpu_percent)],
-  ['Hub lag', 'How late the event loop is', ({ process }) => formatMs(process.hub_lag_ms)],
+  ['CPU', 'Server process, in percent of one core', ({ process }) => formatPercent(process.cpu_percent)],
+  ['Event-loop delay', 'How late the event loop is', ({ process }) => formatMs(process.hub_lag_ms)],
   ['Memory', 'Server process', ({ process }) => formatBytes(process.rss_bytes)],
   ['Up', 'Since the server started', ({ process }) => formatAge(process.uptime_s)],
   ['Receiving', 'All cameras on this page', ({ bytesPerSecond }) => formatBitrate(bytesPerSecond)],
@@ -18,29 +18,20 @@ export class Statusbar {
 
   /** @param {HTMLElement} element */
   constructor(element) {
-    const list = document.createElement('dl');
-    this.#values = ITEMS.map(([label, meaning, read]) => {
-      const item = document.createElement('div');
-      const term = document.createElement('dt');
-      const value = document.createElement('dd');
-      item.title = meaning;
-      term.textContent = label;
-      item.append(term, value);
-      list.append(item);
-      return [value, read];
-    });
+    const list = make('dl');
+    this.#values = ITEMS.map(([label, meaning, read]) => [addTerm(list, label, meaning), read]);
     element.append(list);
-    // On a phone it scrolls sideways; by keyboard only what can have the focus does.
-    const room = new ResizeObserver(() => {
+    // On a phone it scrolls sideways; the keyboard can scroll only what can have the focus.
+    const observer = new ResizeObserver(() => {
       if (element.scrollWidth > element.clientWidth) element.tabIndex = 0;
       else element.removeAttribute('tabindex');
     });
-    room.observe(element);
-    room.observe(list);
+    observer.observe(element);
+    observer.observe(list);
     this.refresh({ bytesPerSecond: NaN, roundTripS: NaN });
   }
 
-  /** @param {object | null} process  The `process` part of `stats`; null when the server is gone. */
+  /** @param {object | null} process  The `process` part of `stats`; null while disconnected. */
   setProcess(process) {
     this.#process = process ?? {};
   }

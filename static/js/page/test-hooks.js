@@ -1,29 +1,29 @@
 /**
- * The only global of the page: `window.porthole`, numbers for tests to read.
+ * Define the page's only global, `window.porthole`: numbers for tests to read.
  *
- * @param {import('../grid/grid.js').Grid} deck
+ * @param {import('../grid/grid.js').Grid} grid
  */
-export function exposeForTests(deck) {
+export function exposeForTests(grid) {
   const view = (name) => {
-    const tile = deck.tiles.get(name);
+    const tile = grid.tiles.get(name);
     return tile && Object.freeze(readingsOf(tile));
   };
   const tiles = Object.freeze({
     get: view,
-    has: (name) => deck.tiles.has(name),
-    keys: () => deck.tiles.keys(),
+    has: (name) => grid.tiles.has(name),
+    keys: () => grid.tiles.keys(),
     get size() {
-      return deck.tiles.size;
+      return grid.tiles.size;
     },
-    forEach: (visit) => [...deck.tiles.keys()].forEach((name) => visit(view(name), name)),
+    forEach: (visit) => [...grid.tiles.keys()].forEach((name) => visit(view(name), name)),
     *[Symbol.iterator]() {
-      for (const name of deck.tiles.keys()) yield [name, view(name)];
+      for (const name of grid.tiles.keys()) yield [name, view(name)];
     },
   });
   Object.defineProperty(window, 'porthole', { value: Object.freeze({ tiles }) });
 }
 
-// Getters, so that a test may keep the object; enumerable, so that it may carry a copy out of the page.
+// Getters, so that a test can keep the object; enumerable, so that it can copy it out of the page.
 function readingsOf(tile) {
   const { viewer } = tile;
   return {

@@ -1,13 +1,14 @@
-/** The button that goes through automatic, light and dark colours, and remembers the choice. */
+/** The button that switches between automatic, light and dark colours, and remembers the choice. */
+import { recall, remember } from '../ui/preferences.js';
 
-const KEY = 'porthole.theme';
-const ORDER = ['auto', 'light', 'dark'];
+const NAME = 'theme';
+const THEMES = ['auto', 'light', 'dark'];
 const LABELS = { auto: 'Colours: automatic', light: 'Colours: light', dark: 'Colours: dark' };
 
 /** @param {HTMLButtonElement} button */
 export function setUpTheme(button) {
   const use = button.querySelector('use');
-  // The browser's own bars, of an installed page above all, follow the choice too.
+  // The browser's own bars follow the choice too, above all those of an installed page.
   const bars = [...document.querySelectorAll('meta[name="theme-color"]')];
   const barColours = bars.map((meta) => [meta.media.includes('dark') ? 'dark' : 'light', meta.content]);
   const show = (theme) => {
@@ -20,28 +21,11 @@ export function setUpTheme(button) {
     button.title = LABELS[theme];
     button.setAttribute('aria-label', LABELS[theme]);
   };
-  let theme = remembered();
+  let theme = recall(NAME, (value) => (THEMES.includes(value) ? value : null), 'auto');
   show(theme);
   button.addEventListener('click', () => {
-    theme = ORDER[(ORDER.indexOf(theme) + 1) % ORDER.length];
+    theme = THEMES[(THEMES.indexOf(theme) + 1) % THEMES.length];
     show(theme);
-    remember(theme);
+    remember(NAME, theme);
   });
-}
-
-function remembered() {
-  try {
-    const theme = localStorage.getItem(KEY);
-    return ORDER.includes(theme) ? theme : 'auto';
-  } catch {
-    return 'auto';
-  }
-}
-
-function remember(theme) {
-  try {
-    localStorage.setItem(KEY, theme);
-  } catch {
-    // Storage is off: the choice lasts as long as the page.
-  }
 }

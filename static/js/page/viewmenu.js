@@ -1,4 +1,4 @@
-/** How the cameras are laid out, and what can be done with the view as a whole. */
+/** The view menu: layouts, links to this view, the order, installing the page. */
 import { copyText } from '../camera/clipboard.js';
 import { LAYOUTS } from '../grid/arrangement.js';
 import { writeLink } from './deeplink.js';
@@ -7,8 +7,8 @@ export const LAYOUT_NAMES = { auto: 'Automatic', 1: 'One at a time', '2x2': 'Two
 
 export class ViewMenu {
   #menu;
-  #link;
-  #deck;
+  #address;
+  #grid;
   #arrangement;
   #toasts;
   #announcer;
@@ -17,24 +17,24 @@ export class ViewMenu {
   #reset;
   #kiosk;
   #install;
-  // The browser's offer to install the page, kept until somebody takes it.
+  // The browser's offer to install the page, kept until somebody accepts it.
   #offer = null;
 
   /**
    * @param {object} parts
    * @param {HTMLElement} parts.menu
    * @param {HTMLElement} parts.bar  The layouts in the top bar.
-   * @param {() => string} parts.link  The address of what is shown.
-   * @param {import('../grid/grid.js').Grid} deck
+   * @param {() => string} parts.address  Returns the address of what is shown.
+   * @param {import('../grid/grid.js').Grid} grid
    * @param {import('../grid/arrangement.js').Arrangement} arrangement
    * @param {import('../ui/toasts.js').Toasts} toasts
    * @param {import('../ui/announcer.js').Announcer} announcer
    */
-  constructor({ menu, bar, link }, deck, arrangement, toasts, announcer) {
+  constructor({ menu, bar, address }, grid, arrangement, toasts, announcer) {
     this.#menu = menu;
-    this.#link = link;
+    this.#address = address;
     this.#bar = bar;
-    this.#deck = deck;
+    this.#grid = grid;
     this.#arrangement = arrangement;
     this.#toasts = toasts;
     this.#announcer = announcer;
@@ -46,22 +46,22 @@ export class ViewMenu {
       choice.addEventListener('click', () => this.#choose(choice.dataset.layout));
     }
     menu.addEventListener('click', (event) => this.#act(event.target.closest('[data-view-act]')?.dataset.viewAct));
-    // What the link leads to is what is shown when the menu opens.
+    // The link leads to what is shown when the menu opens.
     menu.addEventListener('toggle', () => this.refresh());
     window.addEventListener('beforeinstallprompt', (event) => {
       this.#offer = event;
       this.#install.hidden = false;
     });
     window.addEventListener('appinstalled', () => this.#forgetOffer());
-    deck.addEventListener('arranged', () => this.refresh());
+    grid.addEventListener('arranged', () => this.refresh());
   }
 
-  /** The next layout, round and round. */
+  /** Switch to the next layout; after the last comes the first. */
   cycle() {
     const { layout } = this.#arrangement;
     const next = LAYOUTS[(LAYOUTS.indexOf(layout) + 1) % LAYOUTS.length];
     this.#choose(next);
-    this.#announcer.say('Layout', LAYOUT_NAMES[next]);
+    this.#announcer.announce('Layout', LAYOUT_NAMES[next]);
   }
 
   /** Close the menu; false if it was not open. */
@@ -73,39 +73,39 @@ export class ViewMenu {
 
   refresh() {
     const { layout, ordered } = this.#arrangement;
-    const focused = this.#deck.focused !== null;
+    const focused = this.#grid.focused !== null;
     for (const choice of this.#choices) {
       choice.setAttribute('aria-pressed', String(choice.dataset.layout === layout && !focused));
     }
-    this.#bar.hidden = this.#deck.tiles.size < 2;
+    this.#bar.hidden = this.#grid.tiles.size < 2;
     this.#reset.disabled = !ordered;
     this.#kiosk.setAttribute('href', this.#kioskLink());
   }
 
   #choose(layout) {
-    // In focus, a layout is the way back to the grid.
-    if (this.#deck.focused !== null) this.#deck.focus(null);
-    const { active } = this.#deck;
+    // Choosing a layout leaves the focus view.
+    if (this.#grid.focused !== null) this.#grid.focus(null);
+    const { active } = this.#grid;
     this.#arrangement.chooseLayout(layout);
-    // Else it would be on another page, and the keyboard focus nowhere.
-    if (active !== null) this.#deck.reveal(active);
+    // Otherwise it could be on another page, and the keyboard focus would be lost.
+    if (active !== null) this.#grid.reveal(active);
   }
 
   #act(action) {
     if (action === undefined) return;
     this.close();
-    if (action === 'copy') this.#copy(this.#link(), 'Copied the link to this view');
+    if (action === 'copy') this.#copy(this.#address(), 'Copied the link to this view');
     if (action === 'copy-kiosk') this.#copy(new URL(this.#kioskLink(), location.href).href, 'Copied the kiosk link');
     if (action === 'install') this.#promptInstall();
     if (action === 'reset') {
       this.#arrangement.resetOrder();
-      this.#announcer.say('Order', 'the cameras’ own');
+      this.#announcer.announce('Order reset');
     }
   }
 
-  // The cameras one sees now. All of them in their own order go without names, so that new ones join.
+  // The cameras that are shown now. All of them in the server's order go unnamed, so that new ones join.
   #kioskLink() {
-    const { focused, shown } = this.#deck;
+    const { focused, shown } = this.#grid;
     const { layout, ordered, filtered } = this.#arrangement;
     const tiles = focused ? [focused] : ordered || filtered ? shown : [];
     const cameras = tiles.map((tile) => tile.name);

@@ -1,9 +1,9 @@
 /**
- * Acknowledges painted frames to the server: each one, or two with one message when thinning.js allows it.
+ * Acknowledges painted frames to the server: one by one, or two at once if thinning.js allows it.
  */
 import { Thinning } from './thinning.js';
 
-// Owed within 50 ms of painting; timers are late.
+// Due within 50 ms of painting; timers are late.
 const MAX_WAIT_MS = 45;
 
 export class Acknowledger {
@@ -11,20 +11,20 @@ export class Acknowledger {
   #thinning = new Thinning();
   #seq = 0;
   #receivedMs = 0;
-  #owed = 0;
+  #unacknowledged = 0;
   #timer = 0;
-  // Made once: it is handed to a timer many times a second.
-  #pay = () => {
+  // Created once: it is passed to a timer many times a second.
+  #flush = () => {
     clearTimeout(this.#timer);
     this.#timer = 0;
-    if (this.#owed === 0) return;
-    this.#owed = 0;
+    if (this.#unacknowledged === 0) return;
+    this.#unacknowledged = 0;
     this.#send(this.#seq, performance.now() - this.#receivedMs);
   };
 
   /**
    * @param {(seq: number, holdMs: number) => void} send  Tells the server that all frames up to `seq` are
-   *   painted, and for how long this last one was held here: the rest of its round trip is the link's.
+   *   painted, and how long the last one was held here: the rest of its round trip was the network's.
    */
   constructor(send) {
     this.#send = send;
@@ -38,26 +38,26 @@ export class Acknowledger {
   painted(seq, facts, nowMs) {
     this.#seq = seq;
     this.#receivedMs = nowMs - facts.holdMs;
-    this.#owed += 1;
-    if (this.#owed >= this.#thinning.painted(facts, nowMs)) this.#pay();
-    else this.#timer ||= setTimeout(this.#pay, MAX_WAIT_MS);
+    this.#unacknowledged += 1;
+    if (this.#unacknowledged >= this.#thinning.painted(facts, nowMs)) this.#flush();
+    else this.#timer ||= setTimeout(this.#flush, MAX_WAIT_MS);
   }
 
-  /** A frame made room for a newer one, whose acknowledgement will cover it. */
+  /** A newer frame replaced one, and its acknowledgement will cover both. */
   skipped() {
     this.#thinning.miss();
-    this.#pay();
+    this.#flush();
   }
 
-  /** A frame that is not going to be painted: the server counts it as in flight until it hears of it. */
-  refused(seq) {
+  /** A frame will not be painted: until it is acknowledged, the server counts it as in flight. */
+  rejected(seq) {
     this.#send(seq, 0);
   }
 
-  /** Owe nothing any more. */
+  /** Forget what is not acknowledged yet. */
   restart() {
-    this.#owed = 0;
-    this.#pay();
+    this.#unacknowledged = 0;
+    this.#flush();
     this.#thinning.restart();
   }
 }

@@ -1,17 +1,17 @@
 /**
- * What goes on behind the page: the connection to the server and one viewer per tile. Runs in a worker or
- * beside the page, see place.js, and touches nothing of the page but the canvases it is given. The page
- * talks to it through link.js.
+ * The connection to the server and one viewer per tile. Runs in a worker or on the page's thread, see
+ * bridge/start.js, and touches nothing of the page but the canvases it is given. The page talks to it through
+ * bridge/client.js.
  *
- * It hears messages {type, ...}: `connect` {base}; `open`, `want` {wanted, rendition, width} and `close` of a `camera`;
- * and, to be answered by the same `id`, `request` {event, payload}, `clock`, and `frame` {camera}.
- * It says `answer` {id, answer}; `viewer` {report}; and `event` {name, detail} for what the connection tells.
+ * It receives messages {type, ...}: `connect` {base}; `open`, `want` {wanted, rendition, width} and `close` of
+ * a `camera`; and, answered with the same `id`, `request` {event, payload}, `clock`, and `frame` {camera}.
+ * It sends `answer` {id, answer}; `viewer` {report}; and `event` {name, detail} for events of the connection.
  */
 import { ClockOffset } from './clock.js';
 import { Connection } from './connection.js';
 import { Viewer } from './viewer.js';
 
-const PASSED_ON = ['hello', 'camera', 'stats', 'notice', 'down', 'refused', 'blocked'];
+const FORWARDED = ['hello', 'camera', 'stats', 'notice', 'down', 'refused', 'blocked'];
 
 export class Backend {
   #port;
@@ -55,7 +55,7 @@ export class Backend {
   #connect(base) {
     const connection = new Connection(base);
     this.#connection = connection;
-    // The viewers first: what they ask for is on its way before the page has drawn a line.
+    // The viewers first: their requests are sent before the page starts to draw.
     connection.addEventListener('hello', () => this.#viewers.forEach((viewer) => viewer.onHello()));
     connection.addEventListener('down', () => this.#viewers.forEach((viewer) => viewer.onDown()));
     connection.addEventListener('frame', ({ detail: { header, jpeg } }) => {
@@ -64,7 +64,7 @@ export class Backend {
     connection.addEventListener('rendition', ({ detail }) => {
       this.#viewers.get(detail?.camera)?.onRendition(detail);
     });
-    for (const name of PASSED_ON) {
+    for (const name of FORWARDED) {
       connection.addEventListener(name, ({ detail }) => this.#port.postMessage({ type: 'event', name, detail }));
     }
     connection.connect();
@@ -81,7 +81,7 @@ export class Backend {
     this.#viewers.delete(camera);
   }
 
-  // The page reckons with the offset, the viewers with the round trip.
+  // The page uses the offset, the viewers use the round trip.
   async #measureClock() {
     const times = await this.#connection.clock(this.#clock.roundTrip);
     if (times !== null) this.#clock.add(times);

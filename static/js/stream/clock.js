@@ -1,13 +1,13 @@
-// Less may be the measuring.
+// Less may be an error of measurement.
 const MIN_AHEAD_S = 0.5;
-// Nothing is on its way for so long, so that what follows it would seem to leap.
+// No message travels for this long, so a longer leap is not a delay.
 const MIN_LEAP_S = 10;
 
 /**
  * Estimates how far the server's clock is ahead of ours, from answered `clock` events.
  *
  * The true offset of one exchange lies within half its round trip around the estimate, so the exchange
- * with the smallest round trip is believed. Times are Unix seconds.
+ * with the smallest round trip is used. Times are Unix seconds.
  *
  * Event: `doubt` when a clock was set. The offset is unknown from there to the next exchange.
  */
@@ -17,7 +17,7 @@ export class ClockOffset extends EventTarget {
   #doubtedAt = -Infinity;
   #doubts = 0;
 
-  /** @param {number} capacity  How many exchanges to choose from; a few rounds' worth. */
+  /** @param {number} capacity  How many exchanges to choose from; a few rounds. */
   constructor(capacity = 18) {
     super();
     this.#capacity = capacity;
@@ -29,24 +29,24 @@ export class ClockOffset extends EventTarget {
   add({ sent, received, server }) {
     const roundTrip = received - sent;
     if (!(roundTrip >= 0) || !Number.isFinite(server)) return;
-    // Asked before the clock was set, it may have been answered before, too.
+    // Sent before the clock was set, it may also have been answered before.
     if (sent < this.#doubtedAt) return;
     this.#doubtedAt = -Infinity;
     const sample = { roundTrip, offset: server - (sent + received) / 2 };
-    // Estimates that exclude each other mean that a clock was set: the older ones are about another time.
+    // Estimates that contradict each other mean that a clock was set: drop the older ones.
     this.#samples = this.#samples.filter((other) => agree(other, sample));
     this.#samples.push(sample);
     if (this.#samples.length > this.#capacity) this.#samples.shift();
   }
 
-  /** Take the newest exchanges for outdated. */
+  /** Treat all exchanges so far as outdated. */
   doubt() {
     this.#doubtedAt = nowUnix();
     this.#doubts += 1;
     this.dispatchEvent(new CustomEvent('doubt'));
   }
 
-  /** How often it was doubted: what was reckoned with another count is about another time. */
+  /** How often it was doubted: values computed at another count used another clock. */
   get doubts() {
     return this.#doubts;
   }
@@ -60,7 +60,7 @@ export class ClockOffset extends EventTarget {
     return this.#best?.offset ?? 0;
   }
 
-  /** What the server's clock says now, in Unix seconds; NaN while unknown. */
+  /** The server's time now, in Unix seconds; NaN while unknown. */
   get serverUnix() {
     return this.known ? nowUnix() + this.offset : NaN;
   }
@@ -78,26 +78,26 @@ export class ClockOffset extends EventTarget {
   }
 }
 
-/** Notices from the times that a clock tells, one after another, that it was set. */
+/** Detects from the times in successive messages that their sender's clock was set. */
 export class SteppedClock {
-  #told = NaN;
-  #heard = NaN;
+  #sent = NaN;
+  #received = NaN;
   #ahead = false;
 
   /**
-   * @param {number} told   What it said.
-   * @param {number} heard  When that was heard, by our clock.
+   * @param {number} sent      The time in the message.
+   * @param {number} received  When it was received, by our clock.
    * @param {ClockOffset} clock
-   * @returns {boolean} whether it was set since the time before
+   * @returns {boolean} whether the clock was set since the previous message
    */
-  take(told, heard, clock) {
-    const leap = told - this.#told - (heard - this.#heard);
-    // Nothing arrives before it is sent. What is ahead all along, as the clock of another node may be, was
-    // not set just now.
-    const ahead = clock.known ? told > heard + clock.offset + MIN_AHEAD_S : this.#ahead;
-    const stepped = told < this.#told || leap > MIN_LEAP_S || (ahead && !this.#ahead);
-    this.#told = told;
-    this.#heard = heard;
+  take(sent, received, clock) {
+    const leap = sent - this.#sent - (received - this.#received);
+    // Nothing arrives before it is sent. A clock that is always ahead, as another node's may be, was not set
+    // just now.
+    const ahead = clock.known ? sent > received + clock.offset + MIN_AHEAD_S : this.#ahead;
+    const stepped = sent < this.#sent || leap > MIN_LEAP_S || (ahead && !this.#ahead);
+    this.#sent = sent;
+    this.#received = received;
     this.#ahead = ahead;
     return stepped;
   }
@@ -108,7 +108,7 @@ export function nowUnix() {
   return (performance.timeOrigin + performance.now()) / 1000;
 }
 
-// A millisecond of tolerance: browsers round the clock they give to a page.
+// A millisecond of tolerance: browsers round the times that they give a page.
 function agree(a, b) {
   return Math.abs(a.offset - b.offset) <= (a.roundTrip + b.roundTrip) / 2 + 0.001;
 }

@@ -1,24 +1,24 @@
 /**
- * The one module that talks to Socket.IO. Everything else hears its CustomEvents and calls `request`. Knows
- * no document: it may run in a worker.
+ * The only module that uses Socket.IO. Everything else listens to its events and calls `request`. Uses no
+ * document: it may run in a worker.
  */
 import { io } from '../../vendor/socket.io.esm.min.js';
 import { nowUnix } from './clock.js';
 
 const REPLY_TIMEOUT_MS = 5000;
 const MIN_BLOCKED = 2;
-const REFUSED_RETRY_MS = 2000;
+const REJECTED_RETRY_MS = 2000;
 
 /**
  * @typedef {{ok: true, [key: string]: any} | {ok: false, error: string, message: string}} Reply
  */
 
 /**
- * The connection to the server. It reconnects by itself, for ever.
+ * The connection to the server. It reconnects forever.
  *
  * Events: `hello`, `frame` ({header, jpeg}), `camera`, `stats`, `notice`, as the server sends them;
- * `down` when the connection is lost; `refused` ({message, code}) when the server turns us away; `blocked`
- * when the server answers HTTP but no WebSocket gets through.
+ * `down` when the connection is lost; `refused` ({message, code}) when the server rejects us; `blocked` when
+ * the server answers HTTP but no WebSocket gets through.
  */
 export class Connection extends EventTarget {
   #base;
@@ -26,7 +26,7 @@ export class Connection extends EventTarget {
   // Attempts in a row that failed although the server answered HTTP.
   #blocked = 0;
 
-  /** @param {string} base  Address of the page; a worker has only its own. */
+  /** @param {string} base  Address of the page; a worker's own address differs. */
   constructor(base) {
     super();
     this.#base = base;
@@ -54,7 +54,7 @@ export class Connection extends EventTarget {
   }
 
   /**
-   * Send an event and wait for its answer. Never rejects: no answer is an answer of our own.
+   * Send an event and wait for its answer. Never rejects: without an answer it returns an error of its own.
    *
    * @param {string} event
    * @param {object} payload
@@ -64,7 +64,7 @@ export class Connection extends EventTarget {
     if (!this.#socket.connected) return unavailable('The server cannot be reached.');
     try {
       const reply = await this.#socket.timeout(REPLY_TIMEOUT_MS).emitWithAck(event, payload);
-      return reply && typeof reply === 'object' ? reply : unavailable('The server sent no proper answer.');
+      return reply && typeof reply === 'object' ? reply : unavailable('The server sent an invalid answer.');
     } catch {
       return unavailable('The server did not answer in time.');
     }
@@ -75,18 +75,18 @@ export class Connection extends EventTarget {
    *
    * @param {string} camera
    * @param {number} seq
-   * @param {number} holdMs  How long that frame was here before it was painted.
+   * @param {number} holdMs  How long that frame was held here before it was painted.
    */
   ack(camera, seq, holdMs) {
-    // While disconnected Socket.IO would keep the event for later, when it means nothing any more.
+    // While disconnected, Socket.IO would queue the event until it is meaningless.
     if (this.#socket.connected) this.#socket.emit('ack', camera, seq, Math.round(holdMs));
   }
 
   /**
    * Exchange times with the server once.
    *
-   * @param {number} roundTrip  The shortest that was measured so far, in seconds; NaN while unknown. By it
-   *   the server tells a long link from a narrow one.
+   * @param {number} roundTrip  The shortest measured so far, in seconds; NaN while unknown. It lets the
+   *   server tell a long link from a narrow one.
    * @returns {Promise<{sent: number, received: number, server: number} | null>}
    */
   async clock(roundTrip) {
@@ -100,37 +100,37 @@ export class Connection extends EventTarget {
     const socket = this.#socket;
     socket.on('hello', (hello) => {
       this.#blocked = 0;
-      this.#tell('hello', hello);
+      this.#emit('hello', hello);
     });
-    socket.on('frame', (header, jpeg) => this.#tell('frame', { header, jpeg }));
+    socket.on('frame', (header, jpeg) => this.#emit('frame', { header, jpeg }));
     for (const event of ['camera', 'stats', 'notice', 'rendition']) {
-      socket.on(event, (payload) => this.#tell(event, payload));
+      socket.on(event, (payload) => this.#emit(event, payload));
     }
     socket.on('disconnect', (reason) => {
-      this.#tell('down', { reason });
-      // A server that closed on purpose is not called back by Socket.IO itself; it may be restarting.
-      if (!socket.active) setTimeout(() => socket.connect(), REFUSED_RETRY_MS);
+      this.#emit('down', { reason });
+      // Socket.IO does not reconnect when the server closed on purpose; it may be restarting.
+      if (!socket.active) setTimeout(() => socket.connect(), REJECTED_RETRY_MS);
     });
     socket.on('connect_error', (error) => this.#onConnectError(error));
   }
 
   async #onConnectError(error) {
     if (!this.#socket.active) {
-      // The WebSocket works, the server said no.
-      this.#tell('refused', { message: error.message, code: error.data?.code });
-      setTimeout(() => this.#socket.connect(), REFUSED_RETRY_MS);
+      // The WebSocket works, but the server rejected us.
+      this.#emit('refused', { message: error.message, code: error.data?.code });
+      setTimeout(() => this.#socket.connect(), REJECTED_RETRY_MS);
       return;
     }
     if (await isServerUp(this.#base)) {
       this.#blocked += 1;
-      if (this.#blocked >= MIN_BLOCKED && !this.#socket.connected) this.#tell('blocked', {});
+      if (this.#blocked >= MIN_BLOCKED && !this.#socket.connected) this.#emit('blocked', {});
     } else {
       this.#blocked = 0;
-      this.#tell('down', { reason: 'unreachable' });
+      this.#emit('down', { reason: 'unreachable' });
     }
   }
 
-  #tell(name, detail) {
+  #emit(name, detail) {
     this.dispatchEvent(new CustomEvent(name, { detail }));
   }
 }

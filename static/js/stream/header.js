@@ -1,20 +1,20 @@
 /**
- * The header that travels before the JPEG of every `frame` event.
+ * The header that comes before the JPEG of every `frame` event.
  *
  * @typedef {object} FrameHeader
  * @property {string} camera
- * @property {number} seq      Capture number; only grows.
+ * @property {number} seq      Capture number; only increases.
  * @property {number} at       Capture time, Unix seconds on the server's clock.
  * @property {number} width    Pixels of the JPEG that follows.
  * @property {number} height
  * @property {string} rendition
  */
 
-// A canvas larger than this is refused by some browsers; a header that asks for one is wrong anyway.
+// Some browsers reject a larger canvas; a header with such a size is wrong anyway.
 const MAX_SIDE = 16384;
 
 /**
- * Return the header if it can be painted by, or null: a malformed one must not reach a canvas.
+ * Return the header, or null if it is malformed: that must not reach a canvas.
  *
  * @param {unknown} raw
  * @returns {FrameHeader | null}

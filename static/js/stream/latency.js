@@ -1,9 +1,9 @@
 /**
- * Where a frame's time goes, from capture to paint. No document.
+ * Where a frame's time goes, from capture to paint. Uses no document.
  *
  * @typedef {object} Spent  Sums over frames, in ms.
- * @property {number} transitMs  From capture, by the server's clock, until it came in, by ours.
- * @property {number} decodeMs   From coming in until it was decoded, with the wait for the frame before it.
+ * @property {number} transitMs  From capture, by the server's clock, until received, by ours.
+ * @property {number} decodeMs   From received to decoded, including the wait for the previous frame.
  * @property {number} paintMs    From decoded to painted.
  *
  * @typedef {object} Split  Ms of an average frame; null while unknown.
@@ -19,13 +19,13 @@
 export const PARTS = /** @type {const} */ (['capture', 'encode', 'wait', 'network', 'decode', 'paint']);
 
 /**
- * Split the time of an average frame of one second.
+ * Split the latency of an average frame of one second.
  *
  * @param {{capture_ms?: number | null, encode_ms?: number | null, wait_ms?: number | null}} server
- *   The camera's part of `stats`: averages. What is missing is unknown, and counts as network.
- * @param {Spent} spent   What the frames painted in that second took together.
- * @param {number} frames How many these were.
- * @param {number} offsetS  What our clock has to be given to be the server's; NaN while unknown.
+ *   The camera's part of `stats`: averages. Whatever is missing is unknown, and counts as network.
+ * @param {Spent} spent   Sums over the frames painted in that second.
+ * @param {number} frames How many there were.
+ * @param {number} offsetS  What to add to our time to get the server's; NaN while unknown.
  * @returns {Split}
  */
 export function splitLatency(server, spent, frames, offsetS) {
@@ -34,7 +34,7 @@ export function splitLatency(server, spent, frames, offsetS) {
   const wait = known(server.wait_ms);
   if (!(frames > 0)) return { capture, encode, wait, network: null, decode: null, paint: null };
   const transit = spent.transitMs / frames + offsetS * 1000;
-  // The server's averages are of all viewers, and the clocks agree only so far: never below nothing.
+  // The server averages over all viewers, and clocks are compared with an error: never below zero.
   const network = Math.max(0, transit - (capture ?? 0) - (encode ?? 0) - (wait ?? 0));
   return {
     capture,
@@ -52,6 +52,7 @@ export function totalOf(split) {
   return PARTS.reduce((sum, part) => sum + (split[part] ?? 0), 0);
 }
 
-function known(value) {
+/** @param {unknown} value  @returns {number | null} null unless it is a number */
+export function known(value) {
   return Number.isFinite(value) ? value : null;
 }

@@ -1,17 +1,18 @@
 /**
- * Puts JPEGs onto a canvas: decodes one at a time, keeps only the newest of those that wait, and paints
- * it at once, but not more often than the screen takes it.
+ * Paints JPEGs onto a canvas: decodes one at a time, keeps only the newest of those that wait, and paints at
+ * once, but not more often than the screen is refreshed.
  *
  *     offer ─► waiting (newest) ─► decode ─► decoded (newest) ─► paint, close ─► animation frame
  *
- * Knows no document: it may run in a worker.
+ * Uses no document: it may run in a worker.
  *
  * @typedef {object} Received
  * @property {import('./header.js').FrameHeader} header
  * @property {ArrayBuffer} jpeg
- * @property {number} receivedMs  When it came in, by `performance.now()` of the thread that paints.
+ * @property {number} receivedMs  When it was received, by `performance.now()` of the thread that paints.
  * @property {number} [decodedMs]  When it was decoded, by the same clock.
  */
+import { decodeJpeg } from './jpeg.js';
 import { onRefresh } from './refresh.js';
 
 export class Painter {
@@ -23,17 +24,17 @@ export class Painter {
   #waiting = null;
   #decoding = false;
   #decoded = null;
-  // Takes back the wait for the screen, while there is one.
+  // Cancels the wait for the screen, while there is one.
   #cancelRefresh = null;
-  // Raised by reset(), so that a decode which was under way then is thrown away when it ends.
+  // Incremented by reset(), so that the result of a decode in progress is discarded.
   #generation = 0;
 
   /**
-   * @param {HTMLCanvasElement | OffscreenCanvas} canvas  Takes the size of the frames; scaled by CSS.
+   * @param {HTMLCanvasElement | OffscreenCanvas} canvas  Gets the size of the frames; CSS scales it.
    * @param {object} hooks
    * @param {(frame: Received) => void} hooks.onPainted
-   * @param {(frame: Received) => void} hooks.onSkipped  A newer frame took its place before it was painted.
-   * @param {(frame: Received) => void} hooks.onFailed  The bytes are no JPEG.
+   * @param {(frame: Received) => void} hooks.onSkipped  A newer frame replaced it before it was painted.
+   * @param {(frame: Received) => void} hooks.onFailed  The bytes are not a JPEG.
    */
   constructor(canvas, { onPainted, onSkipped, onFailed }) {
     this.#canvas = canvas;
@@ -80,7 +81,7 @@ export class Painter {
     if (this.#cancelRefresh === null) this.#paint();
   }
 
-  // At once, for the screen takes what is there when its time comes; and then not again before it has.
+  // At once, because the screen shows whatever is there at its next refresh; then not again before that.
   #paint() {
     this.#cancelRefresh = onRefresh(() => {
       this.#cancelRefresh = null;
@@ -107,7 +108,7 @@ export class Painter {
 /** @returns {Promise<ImageBitmap | null>} */
 async function decode(jpeg) {
   try {
-    return await createImageBitmap(new Blob([jpeg], { type: 'image/jpeg' }));
+    return await decodeJpeg(jpeg);
   } catch {
     return null;
   }

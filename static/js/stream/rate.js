@@ -1,5 +1,10 @@
+/** Running average that forgets old values; starts with the first one. @param {number} before @param {number} value */
+export function smoothed(before, value) {
+  return Number.isFinite(before) ? before + 0.1 * (value - before) : value;
+}
+
 /**
- * Events per second over a short sliding window, honest for slow cameras too.
+ * Events per second over a short sliding window, correct for slow cameras too.
  *
  * Times are passed in, in milliseconds from any fixed start (`performance.now()`).
  */
@@ -9,8 +14,8 @@ export class Rate {
   #times = [];
 
   /**
-   * @param {number} windowMs  Events older than this are left out, as long as two newer ones remain.
-   * @param {number} maxAgeMs  Events older than this are always left out.
+   * @param {number} windowMs  Older events are left out, as long as two newer ones remain.
+   * @param {number} maxAgeMs  Older events are always left out.
    */
   constructor(windowMs = 2000, maxAgeMs = 30000) {
     this.#windowMs = windowMs;
@@ -29,7 +34,7 @@ export class Rate {
 
   /**
    * @param {number} nowMs
-   * @returns {number} events per second; 0 when nothing can be said
+   * @returns {number} events per second; 0 if there are too few events
    */
   perSecond(nowMs) {
     this.#trim(nowMs);
@@ -38,7 +43,7 @@ export class Rate {
     if (gaps < 1) return 0;
     const span = times[gaps] - times[0];
     const silence = nowMs - times[gaps];
-    // Once the next event is overdue the silence counts as well, so that the rate sinks to 0 by itself.
+    // Once the next event is overdue the silence counts as well, so that the rate falls to 0.
     const overdue = silence > (1.5 * span) / gaps;
     return (1000 * gaps) / Math.max(overdue ? span + silence : span, 1);
   }
@@ -56,7 +61,7 @@ export class Rate {
   }
 }
 
-/** Keeps the newest values and gives their median: steady enough to read, deaf to one outlier. */
+/** The median of the newest values: steady enough to read, and outliers do not matter. */
 export class RecentMedian {
   #values = [];
   #capacity;

@@ -1,11 +1,11 @@
-// Longer than the slowest screen takes, short enough for a picture that moves.
+// Longer than the refresh interval of the slowest screen, short enough for smooth motion.
 const HIDDEN_MS = 70;
 
 /**
- * Call back once when the screen is refreshed next. A page that is hidden is not refreshed at all, but its
- * picture may be in a small window of its own (popout.js): then soon all the same.
+ * Call back once at the next refresh of the screen, or soon if there is none: a hidden page is not refreshed,
+ * but its picture may be in a small window of its own (popout.js).
  *
- * Knows no document: it may run in a worker.
+ * Uses no document: it may run in a worker.
  *
  * @param {() => void} callback
  * @returns {() => void} cancels it

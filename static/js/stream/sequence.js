@@ -1,8 +1,8 @@
-// No camera is faster than 120 fps; where numbers grew faster than this, somebody else counts on.
-const FASTEST_FPS = 240;
+// No camera is faster than 120 fps; if numbers grew faster than this, another node numbers the frames now.
+const MAX_FPS = 240;
 
 /**
- * Counts what is missing between the frames that reach the canvas, and refuses to go back in time.
+ * Counts the frames missing between those painted, and rejects frames older than the newest.
  */
 export class Sequence {
   #newest = null;
@@ -22,7 +22,7 @@ export class Sequence {
   }
 
   /**
-   * Forget the baseline. Called on every `watch`: what was captured while nobody looked is no drop.
+   * Forget the baseline. Called on every `watch`: frames captured while nobody watched are not drops.
    */
   rebase() {
     this.#newest = null;
@@ -31,20 +31,20 @@ export class Sequence {
   }
 
   /**
-   * Start to count gaps. Called when the `watch` is answered: frames that were still in flight from an
-   * earlier watch arrive before the answer, and the gap behind them is no drop either.
+   * Start counting gaps. Called when the `watch` is answered: frames still in flight from an earlier watch
+   * arrive before the answer, and the gap after them is not a drop either.
    */
   settle() {
     this.#counting = true;
   }
 
   /**
-   * Say whether an arrived frame is newer than all before it, and remember it if so.
+   * Return whether a received frame is newer than all before it, and remember it if so.
    *
    * @param {{seq: number, at: number}} frame
    */
   accept({ seq, at }) {
-    // Numbers only grow, unless the server itself began anew: then the number is smaller, the time later.
+    // Numbers only increase, unless the server restarted: then the number is smaller and the time later.
     const newer = this.#newest === null || seq > this.#newest.seq || at > this.#newest.at;
     if (newer && seq !== this.#newest?.seq) {
       this.#newest = { seq, at };
@@ -62,8 +62,8 @@ export class Sequence {
   paint({ seq, at }) {
     const follows = this.#counting && this.#painted !== null && seq > this.#painted;
     let skipped = follows ? seq - this.#painted - 1 : 0;
-    // A shared camera whose node was started anew leaves out thousands that never were.
-    if (skipped > Math.max(at - this.#paintedAt, 1) * FASTEST_FPS) skipped = 0;
+    // A shared camera whose node restarted skips thousands of numbers that never existed.
+    if (skipped > Math.max(at - this.#paintedAt, 1) * MAX_FPS) skipped = 0;
     this.#dropped += skipped;
     this.#painted = seq;
     this.#paintedAt = at;

@@ -1,33 +1,34 @@
+import { smoothed } from './rate.js';
+
 /**
- * Decides how many frames one acknowledgement may cover. Each costs the server more than its few bytes
+ * Decides how many frames one acknowledgement may cover. Each one costs the server more than its few bytes
  * suggest, and a viewer that keeps up loses nothing by sending half as many.
  *
- * The server lets two frames be in flight. With one acknowledgement for both, the third frame can leave on
- * time only if the second is received, painted and acknowledged within a frame interval. So: only if that
- * takes well under half of it, and only after a while in which no frame was missed. Whatever is missed
- * takes it back at once, and each time the next attempt waits longer, so that where thinning itself is what
- * costs frames it costs next to none.
+ * The server allows two frames in flight. With one acknowledgement for both, the third frame can be sent on
+ * time only if the second is received, painted and acknowledged within a frame interval. So two share one only
+ * if that takes well under half an interval, and only after a while without a missed frame. A missed frame ends
+ * it at once, and each time the next attempt waits longer, so that it costs almost no frames where it is the
+ * cause.
  *
  * Times are passed in, in milliseconds.
  */
-const MOST = 2;
-const PROOF_MS = 2000;
-const MAX_REST_MS = 300000;
-const ROOM = 0.5;
-// The first of two frames waits a whole interval for its acknowledgement, which is owed within 50 ms.
+const MAX_FRAMES = 2;
+const MIN_WAIT_MS = 2000;
+const MAX_WAIT_MS = 300000;
+const MAX_SHARE = 0.5;
+// The first of two frames waits a whole interval for its acknowledgement, which is due within 50 ms.
 const MAX_INTERVAL_MS = 42;
-const WEIGHT = 0.1;
 
 export class Thinning {
   #thin = false;
   #goodSinceMs = NaN;
-  #restMs = PROOF_MS;
+  #waitMs = MIN_WAIT_MS;
   #lastAt = NaN;
   #intervalMs = NaN;
   #holdMs = NaN;
 
   /**
-   * Take note of a painted frame.
+   * Record a painted frame.
    *
    * @param {object} facts
    * @param {number} facts.at            Its capture time in seconds.
@@ -41,28 +42,28 @@ export class Thinning {
     if (gap) {
       this.miss();
     } else {
-      // Never an interval with a gap in it: it would look as if there was time.
-      this.#intervalMs = average(this.#intervalMs, (at - this.#lastAt) * 1000);
-      this.#holdMs = average(this.#holdMs, holdMs);
+      // Not an interval with a gap in it, which would look as if there were time.
+      this.#intervalMs = smoothed(this.#intervalMs, (at - this.#lastAt) * 1000);
+      this.#holdMs = smoothed(this.#holdMs, holdMs);
     }
     this.#lastAt = at;
     const inTime =
-      this.#intervalMs < MAX_INTERVAL_MS && roundTripMs + this.#holdMs < ROOM * this.#intervalMs;
+      this.#intervalMs < MAX_INTERVAL_MS && roundTripMs + this.#holdMs < MAX_SHARE * this.#intervalMs;
     if (!inTime || gap) this.#goodSinceMs = NaN;
     else if (Number.isNaN(this.#goodSinceMs)) this.#goodSinceMs = nowMs;
-    // Not a number as long as it is not good.
-    this.#thin = nowMs - this.#goodSinceMs >= this.#restMs;
-    return this.#thin ? MOST : 1;
+    // False while #goodSinceMs is NaN.
+    this.#thin = nowMs - this.#goodSinceMs >= this.#waitMs;
+    return this.#thin ? MAX_FRAMES : 1;
   }
 
-  /** A frame was missed, or made room for a newer one. */
+  /** A frame was missed, or replaced by a newer one. */
   miss() {
-    if (this.#thin) this.#restMs = Math.min(2 * this.#restMs, MAX_REST_MS);
+    if (this.#thin) this.#waitMs = Math.min(2 * this.#waitMs, MAX_WAIT_MS);
     this.#thin = false;
     this.#goodSinceMs = NaN;
   }
 
-  /** Frames begin anew; what was learned about the rest stays. */
+  /** The frames start again; what was learned about the wait stays. */
   restart() {
     this.#thin = false;
     this.#goodSinceMs = NaN;
@@ -70,8 +71,4 @@ export class Thinning {
     this.#intervalMs = NaN;
     this.#holdMs = NaN;
   }
-}
-
-function average(before, value) {
-  return Number.isFinite(before) ? before + WEIGHT * (value - before) : value;
 }

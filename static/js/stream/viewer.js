@@ -1,32 +1,33 @@
 /**
- * One viewer of one camera: asks for frames while they are wanted, paints and acknowledges them, and
- * reports. Knows no document: it may run in a worker. What the page makes of it is in remote.js.
+ * One viewer of one camera: requests frames while they are wanted, paints and acknowledges them, and reports.
+ * Uses no document: it may run in a worker. The page sees it through bridge/viewer-proxy.js.
  */
 import { Acknowledger } from './acknowledger.js';
 import { nowUnix } from './clock.js';
 import { parseHeader } from './header.js';
 import { Painter } from './painter.js';
+import { smoothed } from './rate.js';
 import { Sequence } from './sequence.js';
 
 const RETRY_MS = 2000;
-// A window being resized passes many widths.
+// While a window is resized its width changes often.
 const SETTLED_MS = 200;
 
 /**
- * All there is to know, every time, so that a report that comes late is only late.
+ * Every report is complete, so that a late one is merely late.
  *
  * @typedef {object} Report
  * @property {string} camera
- * @property {boolean} watching      We are in the camera's room, or on the way into it.
- * @property {number} watch          How often we went there; what is measured begins anew with each.
+ * @property {boolean} watching      We have joined the camera's room, or are about to.
+ * @property {number} watch          How often we joined it; measurements start again each time.
  * @property {number} aliveUnix      When the last frame was painted or, if later, `watch` was sent.
- * @property {number} received       Frames that came in since the page opened.
+ * @property {number} received       Frames received since the page opened.
  * @property {number} painted        Of these, those painted.
  * @property {number} dropped        Frames skipped between painted ones.
- * @property {number} skippedHere    Of the dropped ones, those that came in and made room for a newer one.
- * @property {number} undecodable    Of the dropped ones, those whose bytes were no JPEG.
- * @property {number} frameBytes     Size of a JPEG, averaged.
- * @property {number} lastSeq        Of the frame painted last in this watch; -1 before the first.
+ * @property {number} skippedHere    Of the dropped ones, those received and replaced by a newer one.
+ * @property {number} undecodable    Of the dropped ones, those that were not a JPEG.
+ * @property {number} frameBytes     Average size of a JPEG.
+ * @property {number} lastSeq        Of the last frame painted in this watch; -1 before the first.
  * @property {number | null} at      Capture time of the picture on the canvas; null without one.
  * @property {string} rendition      Of that picture; empty without one.
  * @property {string} reason         Why it is that one: `fixed`, `tile`, `network`, `decoding` or `server`.
@@ -45,10 +46,10 @@ export class Viewer {
   #rendition = 'auto';
   #width = 0;
   #reason = '';
-  #aimTimer = 0;
+  #adjustTimer = 0;
   #watching = false;
   #watches = 0;
-  // Raised by every watch and unwatch, so that a late answer to an earlier one changes nothing.
+  // Incremented by every watch and unwatch, so that a late answer to an earlier one is ignored.
   #turn = 0;
   #retryTimer = 0;
   #aliveUnix = nowUnix();
@@ -90,7 +91,7 @@ export class Viewer {
    *
    * @param {boolean} wanted
    * @param {string} rendition  The name of one, or `auto` for what fits.
-   * @param {number} width  What the tile measures in device pixels.
+   * @param {number} width  Of the tile, in device pixels.
    */
   want(wanted, rendition, width) {
     const other = rendition !== this.#rendition || width !== this.#width;
@@ -101,26 +102,26 @@ export class Viewer {
       if (wanted) this.#watch();
       else this.#unwatch();
     } else if (wanted && other) {
-      clearTimeout(this.#aimTimer);
-      this.#aimTimer = setTimeout(() => this.#aim(), SETTLED_MS);
+      clearTimeout(this.#adjustTimer);
+      this.#adjustTimer = setTimeout(() => this.#adjust(), SETTLED_MS);
     }
   }
 
-  /** The server sends another rendition from now on. @param {{reason: string}} facts */
+  /** The server switched to another rendition. @param {{reason: string}} facts */
   onRendition({ reason }) {
     this.#reason = reason;
   }
 
-  /** The server is (again) there and knows nothing of us. */
+  /** Connected: the server knows nothing of us yet. */
   onHello() {
     this.#forget();
     if (this.#wanted) this.#watch();
   }
 
-  /** The server is gone: nothing of what is in flight will arrive. */
+  /** Disconnected: nothing that is in flight will arrive. */
   onDown() {
     this.#forget();
-    this.#tell();
+    this.#sendReport();
   }
 
   /** @param {unknown} rawHeader @param {unknown} jpeg */
@@ -128,11 +129,11 @@ export class Viewer {
     const header = parseHeader(rawHeader);
     if (!this.#watching || header === null || !(jpeg instanceof ArrayBuffer)) return;
     this.#received += 1;
-    this.#frameBytes = average(this.#frameBytes, jpeg.byteLength);
+    this.#frameBytes = smoothed(this.#frameBytes, jpeg.byteLength);
     if (this.#sequence.accept(header)) {
       this.#painter.offer({ header, jpeg, receivedMs: performance.now() });
     } else {
-      this.#acknowledger.refused(header.seq);
+      this.#acknowledger.rejected(header.seq);
     }
   }
 
@@ -151,23 +152,23 @@ export class Viewer {
     this.#watches += 1;
     this.#aliveUnix = nowUnix();
     this.#sequence.rebase();
-    this.#tell();
+    this.#sendReport();
     const reply = await this.#ask();
     if (turn !== this.#turn) return;
     if (reply.ok) {
       this.#reason = reply.reason;
       this.#sequence.settle();
     } else {
-      // A size that was chosen long ago may be offered no more; better another than none.
+      // A resolution that was chosen long ago may no longer exist; any other is better than none.
       if (reply.error === 'bad_request') this.#rendition = 'auto';
       this.#watching = false;
-      this.#tell();
+      this.#sendReport();
       this.#retryTimer = setTimeout(() => this.#wanted && this.#watch(), RETRY_MS);
     }
   }
 
-  /** Have the rendition fit a tile that has changed; the pictures go on meanwhile. */
-  async #aim() {
+  /** Request the rendition that fits a changed tile; frames keep coming meanwhile. */
+  async #adjust() {
     if (!this.#watching) return;
     const turn = this.#turn;
     const reply = await this.#ask();
@@ -182,14 +183,14 @@ export class Viewer {
   #unwatch() {
     const wasWatching = this.#watching;
     this.#forget();
-    this.#tell();
+    this.#sendReport();
     if (wasWatching) this.#connection.request('unwatch', { camera: this.#camera });
   }
 
   #forget() {
     this.#turn += 1;
     this.#watching = false;
-    clearTimeout(this.#aimTimer);
+    clearTimeout(this.#adjustTimer);
     clearTimeout(this.#retryTimer);
     this.#painter.reset();
     this.#acknowledger.restart();
@@ -200,14 +201,14 @@ export class Viewer {
     const nowMs = performance.now();
     const gap = this.#sequence.paint(header) > 0;
     const roundTripMs = this.#clock.roundTrip * 1000;
-    // The server's credit waits for this; everything else can wait for it.
+    // First of all: the server's credit waits for it.
     const facts = { at: header.at, gap, holdMs: nowMs - receivedMs, roundTripMs };
     this.#acknowledger.painted(header.seq, facts, nowMs);
     this.#aliveUnix = nowUnix();
     this.#painted += 1;
     this.#lastFrame = frame;
     this.#count(frame, nowMs);
-    this.#tell();
+    this.#sendReport();
   }
 
   #count({ header, receivedMs, decodedMs }, paintedMs) {
@@ -224,12 +225,12 @@ export class Viewer {
 
   #onFailed({ header }) {
     this.#undecodable += 1;
-    // Credit for a frame that cannot be painted must come back too, or the camera would stand still.
-    this.#acknowledger.refused(header.seq);
-    this.#tell();
+    // A frame that cannot be painted must be acknowledged too, or the server would stop sending.
+    this.#acknowledger.rejected(header.seq);
+    this.#sendReport();
   }
 
-  #tell() {
+  #sendReport() {
     this.#report({
       camera: this.#camera,
       watching: this.#watching,
@@ -245,12 +246,8 @@ export class Viewer {
       at: this.#lastFrame?.header.at ?? null,
       rendition: this.#lastFrame?.header.rendition ?? '',
       reason: this.#reason,
-      // A copy: beside the page nothing else would make one.
+      // A copy: on the page's own thread, messages are not cloned.
       spent: { ...this.#spent },
     });
   }
-}
-
-function average(before, value) {
-  return Number.isFinite(before) ? before + 0.1 * (value - before) : value;
 }

@@ -1,4 +1,4 @@
-/** The worker's own module: the backstage, if everything it needs is here. See place.js. */
+/** The worker's entry point: starts the backend if the browser has what it needs. See bridge/start.js. */
 import { Backend } from './backend.js';
 
 const able =

@@ -1,6 +1,6 @@
 /**
- * Reads state changes aloud, but no more than one sentence every few seconds: the newest state of each
- * camera that changed, together.
+ * Announces state changes to screen readers, at most once every few seconds: the newest state of each camera
+ * that changed, together.
  */
 const PAUSE_MS = 1500;
 
@@ -14,15 +14,16 @@ export class Announcer {
     this.#element = element;
   }
 
-  /** @param {string} subject @param {string} word */
-  say(subject, word) {
+  /** @param {string} subject @param {string} [word]  What is new about it. */
+  announce(subject, word = '') {
     this.#waiting.set(subject, word);
     this.#timer ||= setTimeout(() => this.#speak(), PAUSE_MS);
   }
 
   #speak() {
     this.#timer = 0;
-    this.#element.textContent = [...this.#waiting].map(([subject, word]) => `${subject}: ${word}`).join('. ');
+    const sentences = [...this.#waiting].map(([subject, word]) => (word ? `${subject}: ${word}` : subject));
+    this.#element.textContent = sentences.join('. ');
     this.#waiting.clear();
   }
 }

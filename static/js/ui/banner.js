@@ -1,15 +1,15 @@
-/** What is wrong with the connection, in one line over the tiles. */
+/** What is wrong with the connection, in one line above the cameras. */
 
 const TEXTS = {
-  gone: ['Server gone.', 'The pictures below are the last ones received. Reconnecting by itself.'],
-  unreachable: ['The server cannot be reached.', 'Trying again by itself.'],
+  gone: ['Disconnected.', 'The pictures below are the last ones received. Reconnecting.'],
+  unreachable: ['The server cannot be reached.', 'Retrying.'],
   blocked: [
-    'No WebSocket gets through to the server.',
-    'Pictures come as plain MJPEG instead, and the controls are off. ' +
-      'A proxy on the way probably needs to allow WebSocket.',
+    'The WebSocket connection is blocked.',
+    'Pictures come as plain MJPEG instead, and controls are disabled. ' +
+      'A proxy in between probably needs to allow WebSocket.',
   ],
-  refused: ['The server refused the connection.', ''],
-  quit: ['Porthole was shut down.', 'Once it is started again on its machine, this page resumes by itself.'],
+  refused: ['The server rejected the connection.', ''],
+  quit: ['Porthole was shut down.', 'This page reconnects once it is started again on its machine.'],
 };
 
 export class Banner {

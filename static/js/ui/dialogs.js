@@ -1,4 +1,4 @@
-/** The two dialogs: help, and the question before the server is shut down. */
+/** The two dialogs: help, and the confirmation before the server is shut down. */
 
 /**
  * @param {HTMLDialogElement} dialog
@@ -22,7 +22,7 @@ export function setUpQuit(dialog, onConfirmed) {
     if (dialog.returnValue === 'quit') onConfirmed();
   });
   return () => {
-    // Esc leaves the value of the last time in place; it must never read as a confirmation.
+    // Esc keeps the value of the last time, which must not count as a confirmation.
     dialog.returnValue = '';
     dialog.showModal();
   };

@@ -1,19 +1,19 @@
 /**
- * A drawer at the side of the page, which leaves the rest in use; on a phone a sheet over all of it. One at a
- * time is open. Events: `open` and `close`.
+ * A drawer at the side of the page, beside which the rest stays usable; on a phone it covers the whole page.
+ * Only one is open at a time. Events: `open` and `close`.
  */
 
 /** @type {Drawer | null} */
 let opened = null;
 
-// Where it is a sheet, nothing behind it can be come to; drawers.css says the same width.
+// Where it covers the page, nothing behind it can be reached. insight.css has the same width.
 const sheet = matchMedia('(max-width: 44rem)');
-const shieldBehind = () => {
+const setInert = () => {
   for (const element of document.querySelectorAll('body > :is(header, main, footer, .skip-link)')) {
     element.inert = opened !== null && sheet.matches;
   }
 };
-sheet.addEventListener('change', shieldBehind);
+sheet.addEventListener('change', setInert);
 
 export class Drawer extends EventTarget {
   #element;
@@ -45,13 +45,13 @@ export class Drawer extends EventTarget {
 
   show() {
     if (this.open) return;
-    // What it was opened from gets the keyboard focus back, also when one drawer takes the other's place.
+    // Whatever had the keyboard focus gets it back, even if one drawer replaces the other.
     this.#back = opened?.takeBack() ?? document.activeElement;
     opened = this;
     this.#element.hidden = false;
     this.#button.setAttribute('aria-expanded', 'true');
     document.body.dataset.drawer = 'open';
-    shieldBehind();
+    setInert();
     this.#element.querySelector('h2').focus({ preventScroll: true });
     this.dispatchEvent(new CustomEvent('open'));
   }
@@ -61,11 +61,11 @@ export class Drawer extends EventTarget {
     const inside = this.#element.contains(document.activeElement);
     const back = this.takeBack();
     delete document.body.dataset.drawer;
-    shieldBehind();
+    setInert();
     if (inside) (back?.isConnected && back !== document.body ? back : this.#button).focus({ preventScroll: true });
   }
 
-  /** Close without a word to the keyboard focus, and return what had it before. */
+  /** Close without moving the keyboard focus, and return what had it before. */
   takeBack() {
     opened = null;
     this.#element.hidden = true;
@@ -82,7 +82,7 @@ export function closeDrawer() {
   return was !== null;
 }
 
-/** Keep the drawers between the bars, wherever these are. @param {HTMLElement} between */
+/** Keep the drawers between the bars. @param {HTMLElement} between  What lies between them. */
 export function fitDrawers(between) {
   const fit = () => {
     const { top, bottom } = between.getBoundingClientRect();

@@ -1,6 +1,6 @@
 /**
- * Being a picture in somebody else's page. A browser sends no cookie there, so the token in the page's address
- * goes along with whatever is asked for.
+ * Being embedded in another page. A browser sends no cookie there, so every request carries the token from the
+ * page's address.
  */
 
 /** @type {string | null} */

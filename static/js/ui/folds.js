@@ -1,5 +1,5 @@
 /**
- * Which parts of the panel a person has opened or closed: the same for every camera, and kept in this browser.
+ * Which parts of the panel are open: the same for every camera, and remembered in this browser.
  */
 import { recall, remember } from './preferences.js';
 
@@ -9,15 +9,15 @@ const NAME = 'folds';
 const folds = recall(NAME, (value) => (isFolds(value) ? value : null), {});
 
 /**
- * Open or close a part as one left it, and note what is done to it from now on.
+ * Open or close a part as it was left, and remember when that changes.
  *
  * @param {HTMLDetailsElement} details
  * @param {string} name
- * @param {boolean} open  At first.
+ * @param {boolean} open  Until it is changed.
  */
 export function keepFold(details, name, open) {
   details.open = folds[name] ?? open;
-  // Not `toggle`, which also tells of the line above. A click is what the keyboard makes too.
+  // Not `toggle`, which the line above fires too. The keyboard also makes a click.
   details.querySelector('summary').addEventListener('click', () => {
     folds[name] = !details.open;
     remember(NAME, folds);

@@ -1,4 +1,4 @@
-/** Numbers as people read them. Every function takes anything and answers with text; unknown is a dash. */
+/** Formats numbers for people. Every function accepts anything and returns text; unknown is a dash. */
 
 export const UNKNOWN = '–';
 
@@ -8,7 +8,7 @@ export function formatFps(fps) {
   return fps < 20 ? trimZero(fps.toFixed(1)) : String(Math.round(fps));
 }
 
-/** The fps someone asked for: exact, not measured. @param {number} fps */
+/** The frame rate that was set: exact, not measured. @param {number} fps */
 export function formatFpsSetting(fps) {
   return Number.isFinite(fps) ? trimZero(fps.toFixed(2)) : UNKNOWN;
 }
@@ -47,14 +47,12 @@ const DAY = new Intl.DateTimeFormat(undefined, { weekday: 'long', day: 'numeric'
 const WHOLE = new Intl.DateTimeFormat(undefined, { dateStyle: 'full', timeStyle: 'medium' });
 
 /**
- * When something happened, for everything on the page that says so. It is the server's time, in the zone of this
- * browser: that is also what the pictures, the files and the log say, and what everybody else is shown, however
- * wrong the clock of this machine may be.
+ * When something happened, by the server's clock, in this browser's time zone. Pictures, files and the log use
+ * the same clock, so everybody sees the same time, however wrong the clock of this machine may be.
  *
  * @param {number} atUnix  Seconds, by the server's clock.
- * @param {number} [serverUnix]  What that clock says now.
- * @returns {{time: string, whole: string, group: string, iso: string}}  `group` is the day, if it is another one
- *   than today, and the hour.
+ * @param {number} [serverUnix]  What that clock shows now.
+ * @returns {{time: string, whole: string, group: string, iso: string}}  `group` is the day and the hour.
  */
 export function formatWhen(atUnix, serverUnix = NaN) {
   const date = new Date(atUnix * 1000);
@@ -76,7 +74,7 @@ function dayOf(date, serverUnix) {
   return day.toDateString() === name ? 'Yesterday' : DAY.format(date);
 }
 
-/** How long ago, counting up: `4 s`, `1:05 min`, `2:07 h`, `3 d`. @param {number} seconds */
+/** An age: `4 s`, `1:05 min`, `2:07 h`, `3 d`. @param {number} seconds */
 export function formatAge(seconds) {
   if (!Number.isFinite(seconds)) return UNKNOWN;
   const whole = Math.max(0, Math.floor(seconds));
@@ -123,7 +121,7 @@ export function plural(count, noun) {
 }
 
 /**
- * Name a picture by its camera and capture time, in UTC and without characters a file system refuses.
+ * Name a picture by its camera and capture time, in UTC and without characters that file systems reject.
  *
  * @param {string} camera
  * @param {number} atUnix  Seconds.
@@ -131,6 +129,16 @@ export function plural(count, noun) {
 export function snapshotName(camera, atUnix) {
   const time = new Date(atUnix * 1000).toISOString().replaceAll('-', '').replaceAll(':', '');
   return `${camera}-${time}.jpg`;
+}
+
+/** Make messages that differ only in their numbers equal. @param {string} message */
+export function withoutNumbers(message) {
+  return message.replaceAll(/\d+(\.\d+)?/g, '#');
+}
+
+/** Why the server rejected something. @param {{message?: string, error: string}} reply */
+export function formatRejection({ message, error }) {
+  return message || `Rejected: ${error}`;
 }
 
 function trimZero(text) {

@@ -1,7 +1,7 @@
 /**
- * Show an element on the whole screen, or go back.
+ * Show an element in full screen, or leave it.
  *
- * Phones that give full screen only to <video> get the element over the whole page instead.
+ * On phones that allow full screen only for <video>, the element covers the whole page instead.
  *
  * @param {HTMLElement} element
  */
@@ -14,11 +14,11 @@ export async function toggleFullscreen(element) {
     element.toggleAttribute('data-full-page', true);
     element.append(leaveButton(element));
   }
-  // Whatever fits itself into the element has another size to fit into.
+  // Whatever is fitted into the element has a new size to fit.
   window.dispatchEvent(new Event('resize'));
 }
 
-/** Leave the full page; true if it was shown. @param {HTMLElement | undefined} element */
+/** Stop covering the page; returns whether the element did. @param {HTMLElement | undefined} element */
 export function leaveFullPage(element) {
   const shown = element?.hasAttribute('data-full-page') ?? false;
   element?.removeAttribute('data-full-page');
@@ -26,7 +26,7 @@ export function leaveFullPage(element) {
   return shown;
 }
 
-// The controls are under the page that is full, and a phone has no Esc key.
+// The element covers the controls, and a phone has no Esc key.
 function leaveButton(element) {
   const button = document.createElement('button');
   button.type = 'button';

@@ -1,8 +1,8 @@
 /**
- * A field for a number as people write one, with a comma or a point. Not an input of type number: where the
- * page's language has no comma in numbers, browsers drop it, and 7,5 is 75.
+ * A field for a number, with a decimal comma or point. Not an input of type number: if the page's language has
+ * no decimal comma, browsers drop it, and 7,5 becomes 75.
  */
-import { setText } from './text.js';
+import { setText } from './dom.js';
 
 const FORM = /^[+\-−]?(\d+([.,]\d*)?|[.,]\d+)$/;
 
@@ -12,10 +12,10 @@ export class NumberField {
   #shown = null;
 
   /**
-   * @param {HTMLInputElement} input  A text field with the role of a spin button; its limits are
+   * @param {HTMLInputElement} input  A text field with the role `spinbutton`; its limits are
    *   `aria-valuemin`, `aria-valuemax` and `data-step`.
-   * @param {(value: number) => void} onNumber  A person has entered one within the limits.
-   * @param {(fault: string) => void} onFault  What was wrong with what was entered; empty once nothing is.
+   * @param {(value: number) => void} onNumber  A valid number was entered.
+   * @param {(fault: string) => void} onFault  What is wrong with what was entered; empty if nothing is.
    */
   constructor(input, onNumber, onFault) {
     this.#input = input;
@@ -31,7 +31,7 @@ export class NumberField {
       if (input.ariaInvalid === 'true') this.write(this.#shown);
     });
     input.addEventListener('keydown', (event) => {
-      if (event.key === 'Escape') this.#giveUp(event, onFault);
+      if (event.key === 'Escape') this.#cancel(event, onFault);
       else if (!event.ctrlKey && !event.altKey && !event.metaKey) this.#step(event);
     });
   }
@@ -40,13 +40,13 @@ export class NumberField {
     return this.#input === document.activeElement;
   }
 
-  /** Show what holds, unless somebody is typing. @param {number | null} value  Null while it is unknown. */
+  /** Show the current value, unless somebody is typing. @param {number | null} value  Null while unknown. */
   show(value) {
     this.#shown = value;
     if (!this.editing) this.write(value);
   }
 
-  /** Show a value whatever is in the field. @param {number | null} value */
+  /** Show a value, even if somebody is typing. @param {number | null} value */
   write(value) {
     const text = value === null ? '' : String(Math.round(value * 100) / 100);
     if (this.#input.value !== text) this.#input.value = text;
@@ -63,8 +63,8 @@ export class NumberField {
     this.#input.ariaInvalid = fault === '' ? null : 'true';
   }
 
-  // Esc leaves the field with the old value, and is not heard by the page.
-  #giveUp(event, onFault) {
+  // Esc leaves the field with the old value; the page must not see it.
+  #cancel(event, onFault) {
     event.stopPropagation();
     this.write(this.#shown);
     onFault('');
@@ -85,8 +85,8 @@ export class NumberField {
 
 /**
  * @param {string} text
- * @param {{min: number, max: number, step: number}} limits  `step` is NaN where any number will do.
- * @returns {{value: number, fault: string}} the fault names what was entered and what is accepted
+ * @param {{min: number, max: number, step: number}} limits  `step` is NaN if any number is accepted.
+ * @returns {{value: number, fault: string}} the fault says what was entered and what is accepted
  */
 export function readNumber(text, { min, max, step }) {
   const entered = text.trim();
@@ -99,7 +99,7 @@ export function readNumber(text, { min, max, step }) {
   return { value, fault: `“${entered}” cannot be taken; accepted: ${kind} from ${min} to ${max}${pace}` };
 }
 
-/** Show a fault, or hide that there is none. @param {HTMLElement} note @param {string} fault */
+/** Show a fault, or hide the note if there is none. @param {HTMLElement} note @param {string} fault */
 export function showFault(note, fault) {
   setText(note, fault);
   note.hidden = fault === '';

@@ -1,6 +1,6 @@
 /**
- * What this browser remembers of its person's choices. Storage that is switched off, full, or holds garbage
- * only means that nothing is remembered.
+ * What this browser remembers of a person's choices. If storage is off or full, or holds garbage, nothing
+ * is remembered.
  */
 
 const PREFIX = 'porthole.';
@@ -8,14 +8,14 @@ const PREFIX = 'porthole.';
 /**
  * @template T
  * @param {string} name
- * @param {(value: unknown) => T | null} check  Makes a value of what was found, or null of garbage.
+ * @param {(value: unknown) => T | null} check  Returns a valid value, or null if what was found is not one.
  * @param {T} otherwise
  * @returns {T}
  */
 export function recall(name, check, otherwise) {
   try {
     const text = localStorage.getItem(PREFIX + name);
-    return text === null ? otherwise : (check(JSON.parse(text)) ?? otherwise);
+    return text === null ? otherwise : (check(parse(text)) ?? otherwise);
   } catch {
     return otherwise;
   }
@@ -27,6 +27,15 @@ export function remember(name, value) {
     if (value === null) localStorage.removeItem(PREFIX + name);
     else localStorage.setItem(PREFIX + name, JSON.stringify(value));
   } catch {
-    // The choice lasts as long as the page.
+    // The choice lasts until the page is closed.
+  }
+}
+
+// Earlier versions stored some choices as plain text.
+function parse(text) {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return text;
   }
 }

@@ -1,6 +1,6 @@
 /**
- * The link past what stands above the cameras. Not left to the browser, because the address would keep the
- * fragment, and whenever history is gone back (Esc does) the keyboard focus would be taken there again.
+ * The link that skips to the cameras. Not left to the browser: the address would keep the fragment, and every
+ * step back in the history (Esc makes one) would move the keyboard focus there again.
  *
  * @param {HTMLAnchorElement} link
  */

@@ -87,7 +87,7 @@ def test_what_is_wrong_with_the_folder_is_said_on_the_page(
     page.wait_for_selector('.tile[data-state="live"]')
     page.locator("[data-open-timeline]").click()
 
-    timeline = page.get_by_role("dialog", name="Timeline")
+    timeline = page.get_by_role("dialog", name="Activity")
     expect(timeline).to_contain_text(
         "state.json cannot be used: what is changed at run time will not survive a restart",
         timeout=PATIENCE_S * 1000,

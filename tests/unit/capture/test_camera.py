@@ -172,7 +172,10 @@ def test_loss_and_return_are_told_once(
         camera.set_viewers(1)
         until(lambda: camera.state == "live")
 
-    assert notices == [("warning", "Door is lost: no such device"), ("info", "Door is back")]
+    assert notices == [
+        ("warning", "Door went offline: no such device"),
+        ("info", "Door is back online"),
+    ]
     assert camera.meter.lost == 3
     assert len(caplog.records) == 1
 

@@ -118,7 +118,7 @@ def test_failure_holds_until_a_check_has_a_picture(make: Make) -> None:
     camera.check()
 
     assert camera.state == "idle"
-    assert notices == ["warning: Door is lost: no route to it", "info: Door is back"]
+    assert notices == ["warning: Door went offline: no route to it", "info: Door is back online"]
     assert camera.meter.lost == 3
 
 
@@ -209,7 +209,10 @@ def test_file_is_looked_for_and_not_opened(make: Make, tmp_path: Path) -> None:
     camera.check()
 
     assert camera.state == "idle"
-    assert notices == [f"warning: Door is lost: there is no file {clip}", "info: Door is back"]
+    assert notices == [
+        f"warning: Door went offline: there is no file {clip}",
+        "info: Door is back online",
+    ]
     assert opener.calls == 0
 
 

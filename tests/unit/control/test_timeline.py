@@ -37,7 +37,7 @@ def fill(timeline: Timeline, clock: FakeClock, camera: str, count: int) -> None:
 def test_a_restart_keeps_the_day(tmp_path: Path, clock: FakeClock) -> None:
     """What happened, to which camera, by whom, when and how bad, is the same after a restart."""
     timeline = Timeline(tmp_path, clock.time)
-    timeline.add("warning", "Door is lost: the cable is out", "door")
+    timeline.add("warning", "Door went offline: the cable is out", "door")
     clock.advance(2)
     timeline.add("info", "The server is being shut down", None, "ada")
     timeline.close()
@@ -49,7 +49,7 @@ def test_a_restart_keeps_the_day(tmp_path: Path, clock: FakeClock) -> None:
     assert [notice.payload() for notice in notices] == [
         {
             "level": "warning",
-            "message": "Door is lost: the cable is out",
+            "message": "Door went offline: the cable is out",
             "at": at,
             "camera": "door",
         },

@@ -1,0 +1,78 @@
+/** Decides what each key and button does. */
+import { saveSnapshot } from '../camera/snapshot.js';
+import { closeDrawer } from '../ui/drawer.js';
+import { leaveFullPage, toggleFullscreen } from '../ui/fullscreen.js';
+import { isKiosk, isKioskAction } from './kiosk.js';
+
+export class Actions {
+  #grid;
+  #view;
+  #insight;
+  #commands;
+  #toasts;
+  #openHelp;
+
+  /**
+   * @param {object} page
+   * @param {import('../grid/grid.js').Grid} page.grid
+   * @param {import('./view.js').View} page.view
+   * @param {import('../insight/insight.js').Insight} page.insight
+   * @param {import('./commands.js').Commands} page.commands
+   * @param {import('../ui/toasts.js').Toasts} page.toasts
+   * @param {() => void} page.openHelp
+   */
+  constructor({ grid, view, insight, commands, toasts, openHelp }) {
+    this.#grid = grid;
+    this.#view = view;
+    this.#insight = insight;
+    this.#commands = commands;
+    this.#toasts = toasts;
+    this.#openHelp = openHelp;
+  }
+
+  /** @param {import('./keymap.js').KeyAction} act  @returns {boolean} whether there was something to do */
+  perform(act) {
+    if (isKiosk && !isKioskAction(act.action)) return false;
+    const grid = this.#grid;
+    const tile = isKiosk ? { element: document.documentElement } : grid.target;
+    switch (act.action) {
+      case 'focus':
+        return grid.focusAt(act.index);
+      case 'move':
+        return this.#view.perform({ action: 'pan', by: act.by }) || grid.move(act.by);
+      case 'unfocus':
+        this.#leave(tile);
+        return true;
+      case 'help':
+        this.#openHelp();
+        return true;
+      case 'system':
+      case 'timeline':
+        return this.#insight.toggle(act.action);
+      case 'toggle':
+        if (grid.focused) this.#commands.toggle(grid.focused);
+        return grid.focused !== null;
+      case 'snapshot':
+        if (tile?.hasPicture) this.#save(tile);
+        return tile?.hasPicture === true;
+      case 'fullscreen':
+        if (tile) toggleFullscreen(tile.element).catch((error) => this.#toasts.show(error.message, 'warning'));
+        return tile !== null;
+      default:
+        return this.#view.perform(act);
+    }
+  }
+
+  // Closes what is on top, one thing at a time.
+  #leave(tile) {
+    if (this.#view.perform({ action: 'close' })) return;
+    if (leaveFullPage(tile?.element) || closeDrawer()) return;
+    this.#grid.focus(null);
+  }
+
+  async #save(tile) {
+    const name = await saveSnapshot(tile);
+    if (name === null) this.#toasts.show(`${tile.title} has no picture to save yet.`, 'warning');
+    else this.#toasts.show(`Saved ${name}`);
+  }
+}

@@ -1,0 +1,45 @@
+/** What a person asks of the server: sends it, and shows what comes of it. */
+import { isRunning } from '../camera/condition.js';
+
+export class Commands {
+  #backend;
+  #own;
+  #toasts;
+  #onCamera;
+
+  /**
+   * @param {import('../bridge/client.js').BackendClient} backend
+   * @param {import('../insight/own-actions.js').OwnActions} own
+   * @param {import('../ui/toasts.js').Toasts} toasts
+   * @param {(state: import('../grid/tile.js').CameraState) => void} onCamera  Shows the STATE in an answer.
+   */
+  constructor(backend, own, toasts, onCamera) {
+    this.#backend = backend;
+    this.#own = own;
+    this.#toasts = toasts;
+    this.#onCamera = onCamera;
+  }
+
+  /** Send a command; if it fails, show why. @param {string} event @param {{camera?: string}} payload */
+  async send(event, payload) {
+    const reply = await this.tune(event, payload);
+    if (!reply.ok) this.#toasts.show(`Not done: ${reply.message || reply.error}`, 'error');
+    return reply;
+  }
+
+  /** Send a command; whoever asks shows why it failed. @param {string} event @param {{camera?: string}} payload */
+  async tune(event, payload) {
+    this.#own.note(payload.camera);
+    const reply = await this.#backend.request(event, payload);
+    this.#own.note(payload.camera);
+    if (reply.ok && reply.camera) this.#onCamera(reply.camera);
+    return reply;
+  }
+
+  /** Stop a camera, or start it. @param {import('../grid/tile.js').Tile} tile */
+  async toggle(tile) {
+    const event = isRunning(tile.state.state) ? 'stop' : 'start';
+    const reply = await this.send(event, { camera: tile.name });
+    if (reply.ok && event === 'stop') tile.setStoppedHere();
+  }
+}

@@ -1,0 +1,49 @@
+/** Building elements and writing into them. */
+
+/**
+ * Write text into an element only when it differs: most readouts are refreshed several times a second and
+ * rarely change, and every write costs layout and may be read aloud.
+ *
+ * @param {Element} element
+ * @param {string} text
+ */
+export function setText(element, text) {
+  if (element.textContent !== text) element.textContent = text;
+}
+
+/** Set a tooltip only when it differs. @param {HTMLElement} element @param {string} text */
+export function setTitle(element, text) {
+  if (element.title !== text) element.title = text;
+}
+
+/**
+ * Make an element with a class and text, either of which may be empty.
+ *
+ * @param {string} tag
+ * @param {string} [className]
+ * @param {string} [text]
+ * @returns {HTMLElement}
+ */
+export function make(tag, className = '', text = '') {
+  const element = document.createElement(tag);
+  if (className) element.className = className;
+  if (text) element.textContent = text;
+  return element;
+}
+
+/**
+ * Add an entry to a list of terms.
+ *
+ * @param {HTMLDListElement} list
+ * @param {string} label
+ * @param {string} [meaning]  Shown on hover.
+ * @returns {HTMLElement} where its value is written
+ */
+export function addTerm(list, label, meaning = '') {
+  const item = make('div');
+  const value = make('dd');
+  if (meaning) item.title = meaning;
+  item.append(make('dt', '', label), value);
+  list.append(item);
+  return value;
+}
