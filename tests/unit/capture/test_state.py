@@ -77,7 +77,7 @@ def test_a_failure_is_said_once_and_so_is_its_end(told: Told) -> None:
     state.refresh()
 
     assert state.current == "live"
-    assert told.notices == [("warning", "Door is lost: gone"), ("info", "Door is back")]
+    assert told.notices == [("warning", "Door went offline: gone"), ("info", "Door is back online")]
 
 
 def test_retries_grow_apart(told: Told, monkeypatch: pytest.MonkeyPatch, clock: FakeClock) -> None:
