@@ -8,8 +8,8 @@ from server.cluster.bus.bus import Bus
 from server.cluster.shared import logins as shared_logins
 from server.cluster.shared.logins import SharedLogins, Values
 from server.loop import hub
+from tests.support.cluster import RedisServer
 from tests.support.fakes import until
-from tests.system.cluster.conftest import RedisServer
 
 
 class NodeOfTests:

@@ -15,8 +15,7 @@ import pytest
 
 from server.capture.frames.jpeg import inspect_jpeg
 from tests.support.client import Crowd, MjpegViewer, Viewer
-from tests.support.server import FRESH, ROOT, PortholeServer, expect_frames, last_event, wait_until
-from tests.system.cluster.conftest import (
+from tests.support.cluster import (
     PASSWORD,
     RedisServer,
     cameras_of,
@@ -24,6 +23,7 @@ from tests.system.cluster.conftest import (
     expect_state,
     figure,
 )
+from tests.support.server import FRESH, ROOT, PortholeServer, expect_frames, last_event, wait_until
 
 Start = Callable[..., PortholeServer]
 Connect = Callable[..., Viewer]

@@ -14,8 +14,8 @@ import pytest
 
 from server.cluster.bus.frame_message import HEADER, MAX_SEQ, pack_frame
 from tests.support.client import Crowd, Viewer
+from tests.support.cluster import RedisServer, cameras_of, expect_cameras, figure
 from tests.support.server import PortholeServer, expect_frames, wait_until
-from tests.system.cluster.conftest import RedisServer, cameras_of, expect_cameras, figure
 
 Start = Callable[..., PortholeServer]
 Connect = Callable[..., Viewer]

@@ -13,9 +13,7 @@ import pytest
 import redis
 
 from tests.support.client import Viewer
-from tests.support.server import PortholeServer, connect, last_event, wait_until
-
-__all__ = ["connect"]
+from tests.support.server import PortholeServer, last_event, wait_until
 
 PASSWORD = "sesame-9c1"
 
