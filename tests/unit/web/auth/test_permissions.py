@@ -87,7 +87,7 @@ def test_the_table_has_every_event_and_route() -> None:
     events = (ROOT / "server/web/socket/events.py").read_text(encoding="utf-8")
     answered = re.findall(r'self\._answer\(\s*"(\w+)"', events)
     routes = []
-    for name in ("routes.py", "login.py"):
+    for name in ("http/routes.py", "http/login.py"):
         tree = ast.parse((ROOT / "server/web" / name).read_text(encoding="utf-8"))
         for node in ast.walk(tree):
             if isinstance(node, ast.Call) and ast.unparse(node.func) in (
