@@ -48,6 +48,9 @@ def test_a_camera_nobody_watches_dies_and_returns(
     viewer.pump(lambda: (state_of(viewer, "yard") or {}).get("width") == 320, 20)  # Checked once.
     assert state_of(viewer, "yard")["state"] == "idle"
 
+    # Cut off in the middle of a check, it would give another reason.
+    wait_until(lambda: camera.streams)
+    wait_until(lambda: not camera.streams)
     camera.disappear()
     dead = until_state("retrying")
     lost = 'porthole_source_lost_total{camera="yard"} '

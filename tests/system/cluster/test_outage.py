@@ -20,6 +20,9 @@ from tests.support.server import PortholeServer, expect_frames, wait_until
 Start = Callable[..., PortholeServer]
 Connect = Callable[..., Viewer]
 
+# Each does to Redis what the other tests' must not suffer.
+pytestmark = pytest.mark.usefixtures("own_redis")
+
 SMALL = "test:?size=320x180&fps=20"
 
 

@@ -17,6 +17,9 @@ from tests.support.visitor import Visitor
 Start = Callable[..., PortholeServer]
 Connect = Callable[..., Viewer]
 
+# Users that are made in Redis stay.
+pytestmark = pytest.mark.usefixtures("own_redis")
+
 USERS_PASSWORD = "correct horse"
 
 
