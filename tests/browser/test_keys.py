@@ -296,7 +296,7 @@ def test_a_tour_by_keys_alone(server: PortholeServer, page: Page, connect: Conne
     # Layouts, help, and the drawers: each gives back the focus where it was.
     for word in ("One at a time", "Two by two", "Three by three", "Automatic"):
         press("l")
-        expect(page.locator("[data-toasts]")).to_contain_text(f"Layout: {word}")
+        expect(page.locator("[data-announcer]")).to_contain_text(f"Layout: {word}")
     press("?")
     expect(page.locator("[data-help]")).to_be_visible()
     press("2")
