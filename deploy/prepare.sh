@@ -58,21 +58,23 @@ $venv/bin/python -c 'import cv2'
 
 if [ "$what" = development ]; then
     missing=""
-    for program in chromium ffmpeg curl openssl redis-server; do
+    for program in chromium ffmpeg curl git openssl; do
         command -v $program >/dev/null || missing="$missing $program"
     done
-    # In /usr/sbin, which is not in every PATH. Tests start them when needed; the services that Debian
-    # starts with these packages are stopped again below.
-    proxies=""
-    for program in nginx haproxy apache2 caddy; do
-        [ -x /usr/sbin/$program ] || command -v $program >/dev/null || proxies="$proxies $program"
+    # Tests of the units in deploy/ use it; it works without a running systemd too.
+    command -v systemd-analyze >/dev/null || missing="$missing systemd"
+    # Some are in /usr/sbin, which is not in every PATH. Tests start them when needed; the services that
+    # Debian starts with these packages are stopped again below.
+    services=""
+    for program in redis-server nginx haproxy apache2 caddy; do
+        [ -x /usr/sbin/$program ] || command -v $program >/dev/null || services="$services $program"
     done
-    missing="$missing$proxies"
+    missing="$missing$services"
     # Without a font the browser draws boxes instead of letters.
     [ -d /usr/share/fonts/truetype/dejavu ] || missing="$missing fonts-dejavu-core"
     # shellcheck disable=SC2086
     [ -z "$missing" ] || install_packages $missing
-    for program in $proxies; do
+    for program in $services; do
         if [ -d /run/systemd/system ]; then $as_root systemctl disable --quiet --now $program
         else $as_root service $program stop; fi >/dev/null 2>&1 || true
     done

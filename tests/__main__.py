@@ -1,54 +1,99 @@
-"""The whole suite, as ``make test`` runs it: in two halves side by side.
+"""The whole suite, as ``make test`` runs it: in groups, two of them side by side.
 
-What needs real faults, nodes and proxies mostly waits for them, while all else mostly computes.
+Tests in a browser mostly compute, those of faults, clusters and proxies mostly wait, so the first
+group computes while those after it wait. A group begins as soon as one before it has ended.
 """
 
 import json
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+import time
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TextIO
+from xml.etree import ElementTree
 
-WAITING = ("tests/system/faults", "tests/system/cluster", "tests/system/deploy")
+GROUPS = {
+    "browser": ("tests/browser", "tests/screens"),
+    "faults": ("tests/system/faults",),
+    "cluster": ("tests/system/cluster",),
+    "deployment": ("tests/system/deploy",),
+    "live": ("tests/system/live",),
+}
+"""Folders by name, the longest group first. All other tests are the last group."""
 
-# Where pytest remembers what failed; each half has its own, or the later would hide the other's.
+AT_ONCE = 2
+
+SLOWEST = 10
+
+# Where pytest keeps what failed; each group has its own, or a later one would replace it.
 CACHE = Path(".pytest_cache")
-WAITING_CACHE = CACHE / "waiting"
 LAST_FAILED = Path("v/cache/lastfailed")
 
 
 def main() -> int:
-    """Run both halves, print one after the other, and return 0 if nothing in them has failed."""
-    computing = ["tests", *(f"--ignore={folder}" for folder in WAITING)]
-    waiting = [*WAITING, "-o", f"cache_dir={WAITING_CACHE}"]
-    with tempfile.TemporaryFile("w+") as heard, _pytest(waiting, heard) as beside:
-        with _pytest(computing) as first:
-            code = first.wait()
-        beside.wait()
-        heard.seek(0)
-        print(heard.read(), end="", flush=True)
-    _remember_together()
-    return code or beside.returncode
+    """Run all groups, print each when it has ended, and return 0 if nothing has failed."""
+    named = [folder for folders in GROUPS.values() for folder in folders]
+    others = ["tests", *(f"--ignore={folder}" for folder in named)]
+    groups: dict[str, Sequence[str]] = {**GROUPS, "everything else": others}
+    with (
+        tempfile.TemporaryDirectory() as reports,
+        ThreadPoolExecutor(AT_ONCE) as pool,
+    ):
+        codes = list(pool.map(lambda name: run_group(name, groups[name], Path(reports)), groups))
+        print_slowest(Path(reports))
+    merge_failed(groups)
+    return max(codes)
 
 
-def _pytest(arguments: Sequence[str], output: TextIO | None = None) -> subprocess.Popen[bytes]:
-    command = [sys.executable, "-m", "pytest", *arguments]
-    return subprocess.Popen(command, stdout=output, stderr=output)
+def run_group(name: str, arguments: Sequence[str], reports: Path) -> int:
+    """Run a group, print what pytest says, and return its exit code."""
+    began = time.monotonic()
+    done = subprocess.run(
+        [
+            *(sys.executable, "-m", "pytest", *arguments),
+            *("-o", f"cache_dir={cache_of(name)}", f"--junit-xml={reports / name}.xml"),
+        ],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    seconds = time.monotonic() - began
+    print(f"{done.stdout}\n{name}: exit code {done.returncode}, {seconds:.0f} s\n", flush=True)
+    # A signal that ended pytest is a negative number.
+    return abs(done.returncode)
 
 
-def _remember_together() -> None:
-    """Have ``--last-failed`` find what failed in either half."""
+def print_slowest(reports: Path) -> None:
+    """Print which tests of all groups took longest."""
+    tests = [
+        (float(test.get("time", 0)), f"{test.get('classname')}::{test.get('name')}")
+        for report in reports.glob("*.xml")
+        for test in ElementTree.parse(report).iter("testcase")
+    ]
+    print(f"The {SLOWEST} slowest tests, with what they set up:")
+    for seconds, name in sorted(tests, reverse=True)[:SLOWEST]:
+        print(f"{seconds:7.1f} s  {name}")
+    print(flush=True)
+
+
+def merge_failed(groups: Iterable[str]) -> None:
+    """Have ``--last-failed`` find what failed in any group."""
     failed: dict[str, bool] = {}
-    for folder in (CACHE, WAITING_CACHE):
+    for name in groups:
         try:
-            failed |= json.loads((folder / LAST_FAILED).read_text())
+            failed |= json.loads((cache_of(name) / LAST_FAILED).read_text())
         except OSError:
             pass  # Nothing has failed there, ever.
-    if failed:
-        (CACHE / LAST_FAILED).parent.mkdir(parents=True, exist_ok=True)
-        (CACHE / LAST_FAILED).write_text(json.dumps(failed))
+    (CACHE / LAST_FAILED).parent.mkdir(parents=True, exist_ok=True)
+    (CACHE / LAST_FAILED).write_text(json.dumps(failed, indent=2))
+
+
+def cache_of(name: str) -> Path:
+    return CACHE / name.replace(" ", "-")
 
 
 if __name__ == "__main__":

@@ -8,16 +8,9 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from server.users.users import UsersFile
-from tests.browser.test_browser import (
-    PASSWORD,
-    browser,
-    expect_state,
-    page,
-    wait_for_paint,
-)
+from tests.support.browser import expect_state, wait_for_paint
 from tests.support.server import ROOT, PortholeServer
-
-__all__ = ["browser", "page"]
+from tests.support.visitor import PASSWORD
 
 AXE = ROOT / "tests" / "vendor" / "axe.min.js"
 SERIOUS = ("serious", "critical")

@@ -1,63 +1,27 @@
 """The dashboard in a real browser, as people use it."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
 import pytest
-from playwright.sync_api import Browser, Page, Worker, expect, sync_playwright
+from playwright.sync_api import BrowserContext, Page, Worker, expect
 
 from server.users.users import UsersFile
+from tests.support.browser import NO_WORKER, READ_TIME, expect_state, tile, wait_for_paint
 from tests.support.client import Viewer
 from tests.support.proxies import PrefixProxy
 from tests.support.server import PATIENCE_S, PortholeServer, wait_until
+from tests.support.states import camera_state, wait_for_camera
+from tests.support.visitor import PASSWORD
 
 Start = Callable[..., PortholeServer]
 Connect = Callable[..., Viewer]
+NewContext = Callable[..., BrowserContext]
 
-PASSWORD = "correct horse battery"
-
-CHROMIUM = "/usr/bin/chromium"
-FLAGS = [
-    *("--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking"),
-    "--force-prefers-reduced-motion",
-]
-
-# Reads the strip that the test pattern burns in; capture/sources/testpattern.py tells its layout.
-READ_TIME = """(selector) => {
-  const source = document.querySelector(selector);
-  if (!source || source.width < 128) return null;
-  const side = Math.floor(source.width / 64);
-  const canvas = document.createElement('canvas');
-  canvas.width = 56; canvas.height = 1;
-  const context = canvas.getContext('2d', { willReadFrequently: true });
-  context.imageSmoothingEnabled = false;
-  const top = 4 * side + Math.floor(side / 2);
-  // All cells at once: each time, Chromium copies the whole picture that a worker painted.
-  context.drawImage(source, 4 * side, top, 56 * side, 1, 0, 0, 56, 1);
-  const { data } = context.getImageData(0, 0, 56, 1);
-  const bytes = [];
-  for (let byte = 0; byte < 7; byte += 1) {
-    let value = 0;
-    for (let bit = 0; bit < 8; bit += 1) {
-      value = value * 2 + (data[(byte * 8 + bit) * 4] > 127 ? 1 : 0);
-    }
-    bytes.push(value);
-  }
-  const sum = bytes.slice(0, 6).reduce((all, byte) => all ^ byte, 0);
-  if (sum !== bytes[6]) return null;
-  return Date.now() - bytes.slice(0, 6).reduce((all, byte) => all * 256 + byte, 0);
-}"""
-
-
-# What older browsers lack, and what newer ones do when a policy on the way forbids workers.
+# What older browsers lack.
 NO_OFFSCREEN = "delete HTMLCanvasElement.prototype.transferControlToOffscreen;"
-NO_WORKER = """window.Worker = class extends EventTarget {
-  constructor() { super(); setTimeout(() => this.dispatchEvent(new Event('error'))); }
-  terminate() {}
-};"""
 
 # Where it runs is where pictures are acknowledged: keeps [number, when in Unix ms] of each.
 KEEP_ACKS = """() => {
@@ -98,7 +62,8 @@ RUN_THINNING = """async (runs) => {
 }"""
 
 RUN_ACKNOWLEDGER = """async () => {
-  const { Acknowledger } = await import(new URL('static/js/stream/acknowledger.js', document.baseURI));
+  const module = new URL('static/js/stream/acknowledger.js', document.baseURI);
+  const { Acknowledger } = await import(module);
   const sent = [];
   const acknowledger = new Acknowledger((seq) => sent.push(seq));
   for (let seq = 1; sent.at(-1) === seq - 1 || seq === 1; seq += 1) {
@@ -110,36 +75,6 @@ RUN_ACKNOWLEDGER = """async () => {
   while (sent.at(-1) === before) await new Promise((resolve) => setTimeout(resolve, 5));
   return sent.at(-1) - before;
 }"""
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield browser
-        browser.close()
-
-
-@pytest.fixture
-def page(browser: Browser) -> Iterator[Page]:
-    """Open pages; whatever they complain about in the console fails the test.
-
-    The page's own security policy would forbid what Playwright evaluates in it.
-    """
-    context = browser.new_context(viewport={"width": 1280, "height": 800}, bypass_csp=True)
-    context.set_default_timeout(PATIENCE_S * 1000)
-    page = context.new_page()
-    complaints: list[str] = []
-    page.on("pageerror", lambda error: complaints.append(str(error)))
-    page.on(
-        "console",
-        lambda message: complaints.append(message.text) if message.type == "error" else None,
-    )
-    page.complaints = complaints  # type: ignore[attr-defined]
-    yield page
-    context.close()
-    # A page whose server is gone cannot help it that the browser logs refused connections.
-    assert [text for text in complaints if "ERR_CONNECTION" not in text] == []
 
 
 @pytest.fixture(params=["worker", "no offscreen canvas", "no worker"])
@@ -155,37 +90,6 @@ def place(request: pytest.FixtureRequest, page: Page) -> str:
 def backstage(page: Page) -> Page | Worker:
     """Return where pictures are received and painted: a worker, or the page itself."""
     return page.workers[0] if page.workers else page
-
-
-def tile(page: Page, camera: str) -> Any:
-    return page.locator(f'.tile[data-camera="{camera}"]')
-
-
-def expect_state(page: Page, camera: str, state: str) -> None:
-    expect(tile(page, camera)).to_have_attribute("data-state", state, timeout=PATIENCE_S * 1000)
-
-
-def wait_for_paint(page: Page, camera: str, more: int = 3) -> int:
-    """Wait until so many more frames of a camera have been painted; return how many there are."""
-    painted = "(name) => window.porthole?.tiles.get(name)?.painted ?? 0"
-    target = page.evaluate(painted, camera) + more
-    page.wait_for_function(f"([name, target]) => ({painted})(name) >= target", arg=[camera, target])
-    return target
-
-
-def camera_state(viewer: Viewer, camera: str = "test") -> Any:
-    return viewer.call("unwatch", {"camera": camera})["camera"]
-
-
-def wait_for_camera(viewer: Viewer, camera: str, **expected: Any) -> None:
-    for _ in range(200):
-        state = camera_state(viewer, camera)
-        if all(state[key] == value for key, value in expected.items()):
-            return
-        viewer.call("clock", {"t": 0})
-        viewer.pump(lambda: bool(viewer.events), 5)
-        viewer.events.clear()
-    raise AssertionError(f"{camera} is {state}, not {expected}")
 
 
 def test_pictures_are_live_on_the_canvas(share_server: Start, page: Page, place: str) -> None:
@@ -296,18 +200,16 @@ def test_no_acknowledgement_waits_for_ever(share_server: Start, page: Page) -> N
     assert page.evaluate(RUN_ACKNOWLEDGER) == 1
 
 
-def test_the_policy_allows_the_worker(share_server: Start, browser: Browser) -> None:
+def test_the_policy_allows_the_worker(share_server: Start, new_context: NewContext) -> None:
     """Under the page's own security policy it paints in a worker, and nothing is refused."""
-    page = browser.new_page()
+    page = new_context().new_page()
     complaints: list[str] = []
     page.on("console", lambda message: complaints.append(message.text))
 
     page.goto(share_server("test:").url)
     expect_state(page, "test", "live")
-    workers = len(page.workers)
-    page.close()
 
-    assert workers == 1
+    assert len(page.workers) == 1
     assert complaints == []
 
 

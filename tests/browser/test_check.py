@@ -8,13 +8,11 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.test_browser import browser, expect_state, page, tile
 from tests.support.bad_camera import BadCamera
+from tests.support.browser import expect_state, tile
 from tests.support.client import Viewer
 from tests.support.server import PATIENCE_S, PortholeServer, last_event, wait_until
-from tests.system.live.test_control import state_of
-
-__all__ = ["browser", "page"]
+from tests.support.states import state_of
 
 Start = Callable[..., PortholeServer]
 Connect = Callable[..., Viewer]
@@ -50,6 +48,9 @@ def test_a_camera_nobody_watches_dies_and_returns(
     viewer.pump(lambda: (state_of(viewer, "yard") or {}).get("width") == 320, 20)  # Checked once.
     assert state_of(viewer, "yard")["state"] == "idle"
 
+    # Cut off in the middle of a check, it would give another reason.
+    wait_until(lambda: camera.streams)
+    wait_until(lambda: not camera.streams)
     camera.disappear()
     dead = until_state("retrying")
     lost = 'porthole_source_lost_total{camera="yard"} '

@@ -8,10 +8,9 @@ from pathlib import Path
 from playwright.sync_api import Page, expect
 
 from server.users.users import UsersFile
-from tests.browser.test_browser import PASSWORD, browser, page, wait_for_paint
+from tests.support.browser import wait_for_paint
 from tests.support.server import PortholeServer
-
-__all__ = ["browser", "page"]
+from tests.support.visitor import PASSWORD
 
 Start = Callable[..., PortholeServer]
 

@@ -4,18 +4,9 @@ from collections.abc import Callable
 
 from playwright.sync_api import Page, expect
 
-from tests.browser.test_browser import (
-    READ_TIME,
-    browser,
-    expect_state,
-    page,
-    tile,
-    wait_for_paint,
-)
+from tests.support.browser import READ_TIME, expect_state, tile, wait_for_paint
+from tests.support.cluster import expect_cameras
 from tests.support.server import PortholeServer
-from tests.system.cluster.conftest import expect_cameras
-
-__all__ = ["browser", "page"]
 
 Start = Callable[..., PortholeServer]
 

@@ -7,17 +7,15 @@ from typing import Any
 
 import cv2
 import numpy as np
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import BrowserContext, expect
 
 from server.capture.sources.testpattern import read_time
-from tests.browser.test_browser import browser
 from tests.support.client import Viewer
 from tests.support.server import PortholeServer, last_event
 
-__all__ = ["browser"]
-
 Start = Callable[..., PortholeServer]
 Connect = Callable[..., Viewer]
+NewContext = Callable[..., BrowserContext]
 
 
 def held(state: Any, name: str) -> Any:
@@ -91,11 +89,11 @@ def test_a_program_sets_what_a_camera_offers(start_server: Start, connect: Conne
 
 
 def test_a_person_sets_what_a_camera_offers(
-    start_server: Start, connect: Connect, browser: Browser
+    start_server: Start, connect: Connect, new_context: NewContext
 ) -> None:
     """Slider, switch, choice, crop frame and presets; what is refused is said at the control."""
     server = start_server("test:?size=320x180&fps=15", program=("-m", "tests.support.refusing"))
-    page: Page = browser.new_page(viewport={"width": 1280, "height": 800})
+    page = new_context(viewport={"width": 1280, "height": 800}).new_page()
     faults: list[str] = []
     page.on("pageerror", lambda error: faults.append(str(error)))
     page.goto(server.url)
@@ -171,4 +169,3 @@ def test_a_person_sets_what_a_camera_offers(
     expect(page.get_by_role("slider", name="Brightness", exact=True)).to_be_disabled()
     expect(page.locator("[data-locked]")).to_contain_text("once the server is connected")
     assert faults == []
-    page.close()

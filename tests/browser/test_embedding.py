@@ -13,16 +13,13 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import BrowserContext, Page, expect
 
 from server.users.users import UsersFile
-from tests.browser.test_browser import browser
-from tests.browser.test_people import GONE_S, PASSWORD, basic, is_gone
 from tests.support.client import Viewer
 from tests.support.proxies import NoWebSocketProxy
 from tests.support.server import ROOT, PortholeServer, wait_until
-
-__all__ = ["browser"]
+from tests.support.visitor import GONE_S, PASSWORD, basic, is_gone
 
 CAMERAS = ("door=test:?size=320x180&fps=10", "yard=test:?size=320x180&fps=10")
 
@@ -117,11 +114,9 @@ def watching_door(server: PortholeServer) -> int:
 
 
 @pytest.fixture
-def page(browser: Browser) -> Iterator[Page]:
+def page(new_context: Callable[..., BrowserContext]) -> Page:
     """Open pages under their own security policies."""
-    context = browser.new_context()
-    yield context.new_page()
-    context.close()
+    return new_context().new_page()
 
 
 def test_another_page_shows_one_camera(

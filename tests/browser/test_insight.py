@@ -5,13 +5,11 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Locator, Page, expect
+from playwright.sync_api import Locator, Page, expect
 
-from tests.browser.test_browser import browser
+from tests.support.browser import expect_state, tile
 from tests.support.client import Viewer
 from tests.support.server import PATIENCE_S, PortholeServer, wait_until
-
-__all__ = ["browser"]
 
 Connect = Callable[..., Viewer]
 
@@ -22,7 +20,8 @@ CAMERAS = (
 )
 
 SPLIT = """async (cases) => {
-  const { splitLatency, totalOf } = await import(new URL('static/js/stream/latency.js', document.baseURI));
+  const module = new URL('static/js/stream/latency.js', document.baseURI);
+  const { splitLatency, totalOf } = await import(module);
   return cases.map(({ server, spent, frames, offset }) => {
     const split = splitLatency(server, spent, frames, offset);
     return { ...split, total: totalOf(split) };
@@ -55,7 +54,8 @@ AXIS_INK = """(canvas) => {
 RIGHT = "(element) => element.getBoundingClientRect().right"
 
 NOTICES = """async ({ rounds, screens }) => {
-  const { Notices, concerns } = await import(new URL('static/js/insight/notices.js', document.baseURI));
+  const module = new URL('static/js/insight/notices.js', document.baseURI);
+  const { Notices, concerns } = await import(module);
   const notices = new Notices();
   const fresh = rounds.map((round) => notices.add(round).length);
   const known = notices.all;
@@ -75,26 +75,17 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PortholeServer]
 
 
 @pytest.fixture
-def page(browser: Browser, server: PortholeServer) -> Iterator[Page]:
-    """The dashboard under its real security policy; whatever it complains of fails the test."""
-    context = browser.new_context(viewport={"width": 1280, "height": 800}, color_scheme="light")
-    context.set_default_timeout(PATIENCE_S * 1000)
-    page = context.new_page()
-    complaints: list[str] = []
-    page.on("pageerror", lambda error: complaints.append(str(error)))
-    page.on(
-        "console",
-        lambda message: complaints.append(message.text) if message.type == "error" else None,
-    )
+def context_options() -> dict[str, Any]:
+    """The dashboard under its real security policy."""
+    return {"viewport": {"width": 1280, "height": 800}, "color_scheme": "light"}
+
+
+@pytest.fixture
+def page(page: Page, server: PortholeServer) -> Page:
+    """The dashboard, live."""
     page.goto(server.url)
-    expect(tile(page, "front")).to_have_attribute("data-state", "live", timeout=PATIENCE_S * 1000)
-    yield page
-    context.close()
-    assert complaints == []
-
-
-def tile(page: Page, camera: str) -> Locator:
-    return page.locator(f'.tile[data-camera="{camera}"]')
+    expect_state(page, "front", "live")
+    return page
 
 
 def plot(area: Locator, title: str) -> Locator:

@@ -4,20 +4,12 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Page, expect
 
-from tests.browser.test_browser import (
-    browser,
-    camera_state,
-    expect_state,
-    page,
-    tile,
-    wait_for_paint,
-)
+from tests.support.browser import expect_state, tile, wait_for_paint
 from tests.support.client import Viewer
 from tests.support.server import PortholeServer, wait_until
-
-__all__ = ["browser", "page"]
+from tests.support.states import camera_state
 
 Connect = Callable[..., Viewer]
 
@@ -159,9 +151,8 @@ def test_other_keyboards_have_the_same_keys(server: PortholeServer, page: Page) 
         assert action == expected, press
 
 
-def test_cyrillic_and_french_keyboards_work(server: PortholeServer, browser: Browser) -> None:
+def test_cyrillic_and_french_keyboards_work(server: PortholeServer, page: Page) -> None:
     """As the browser tells of them: i and t open their drawers, digits lead to cameras."""
-    page = browser.new_page(bypass_csp=True)
     open_page(page, server)
     keys = page.context.new_cdp_session(page)
 
@@ -175,7 +166,6 @@ def test_cyrillic_and_french_keyboards_work(server: PortholeServer, browser: Bro
     expect(page.get_by_role("dialog", name="System")).to_be_visible()
     press("?", "Digit7")
     expect(page.locator("[data-help]")).to_contain_text("On a keyboard with other letters")
-    page.close()
 
 
 def test_numbers_are_read_as_people_write_them(server: PortholeServer, page: Page) -> None:

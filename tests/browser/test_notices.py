@@ -7,18 +7,9 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from tests.browser.test_browser import (
-    NO_WORKER,
-    browser,
-    expect_state,
-    page,
-    tile,
-    wait_for_paint,
-)
+from tests.support.browser import NO_WORKER, expect_state, tile, wait_for_paint
 from tests.support.client import Viewer
 from tests.support.server import PATIENCE_S, PortholeServer, last_event, wait_until
-
-__all__ = ["browser", "page"]
 
 Start = Callable[..., PortholeServer]
 Connect = Callable[..., Viewer]

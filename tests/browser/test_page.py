@@ -8,23 +8,16 @@ from typing import Any
 from urllib.request import urlopen
 
 import pytest
-from playwright.sync_api import Browser, CDPSession, Locator, Page, expect
+from playwright.sync_api import Browser, BrowserContext, CDPSession, Locator, Page, expect
 
 from server.users.users import UsersFile
-from tests.browser.test_browser import (
-    PASSWORD,
-    browser,
-    expect_state,
-    page,
-    tile,
-    wait_for_paint,
-)
+from tests.support.browser import expect_state, tile, wait_for_paint
 from tests.support.proxies import PrefixProxy
 from tests.support.server import PortholeServer, wait_until
-
-__all__ = ["browser", "page"]
+from tests.support.visitor import PASSWORD
 
 Start = Callable[..., PortholeServer]
+NewContext = Callable[..., BrowserContext]
 
 WIDE, PLAIN, TALL = (f"test:?size={size}&fps=5" for size in ("320x180", "320x240", "240x320"))
 
@@ -368,9 +361,9 @@ def test_cameras_are_dragged_into_order(server: PortholeServer, page: Page) -> N
     expect_names(page, *CAMERAS)
 
 
-def test_a_finger_drags_after_a_rest(server: PortholeServer, browser: Browser) -> None:
+def test_a_finger_drags_after_a_rest(server: PortholeServer, new_context: NewContext) -> None:
     """Held, a tile comes along; a tap opens it."""
-    context = browser.new_context(viewport={"width": 900, "height": 700}, has_touch=True)
+    context = new_context(viewport={"width": 900, "height": 700}, has_touch=True)
     page = context.new_page()
     page.goto(server.url)
     wait_for_paint(page, "door", 1)
@@ -385,7 +378,6 @@ def test_a_finger_drags_after_a_rest(server: PortholeServer, browser: Browser) -
     page.touchscreen.tap(*middle(tile(page, "door")))
 
     expect(page.locator("#panel-title")).to_have_text("door")
-    context.close()
 
 
 def test_links_and_the_way_back(server: PortholeServer, page: Page) -> None:
@@ -412,7 +404,7 @@ def test_links_and_the_way_back(server: PortholeServer, page: Page) -> None:
 
 
 def test_a_copied_link_shows_the_same_in_another_browser(
-    server: PortholeServer, page: Page, browser: Browser
+    server: PortholeServer, page: Page, new_context: NewContext
 ) -> None:
     """The other browser has a layout, an order and sizes of its own; the link says all of the view.
 
@@ -436,7 +428,7 @@ def test_a_copied_link_shows_the_same_in_another_browser(
     focus = page.evaluate("window.copied")
 
     page.goto("about:blank")  # Two pages of ten cameras are slow together.
-    context = browser.new_context(viewport={"width": 1280, "height": 800}, bypass_csp=True)
+    context = new_context(viewport={"width": 1280, "height": 800}, bypass_csp=True)
     other = context.new_page()
     other.add_init_script(OTHER_BROWSER)
     for _ in range(2):
@@ -450,7 +442,6 @@ def test_a_copied_link_shows_the_same_in_another_browser(
     expect(other.locator("#size-choice")).to_have_value("auto")
     other.goto(server.url)
     expect_names(other, "lift", "gate", "door", "yard")
-    context.close()
 
 
 def test_a_login_leads_back_to_the_view(start_server: Start, page: Page, tmp_path: Any) -> None:
@@ -543,9 +534,9 @@ def covers(page: Page, camera: str) -> None:
     )
 
 
-def test_fingers_pinch_and_swipe(server: PortholeServer, browser: Browser) -> None:
+def test_fingers_pinch_and_swipe(server: PortholeServer, new_context: NewContext) -> None:
     """Two fingers zoom, one pans what is zoomed, and one that swipes goes to the next camera."""
-    context = browser.new_context(viewport={"width": 390, "height": 844}, has_touch=True)
+    context = new_context(viewport={"width": 390, "height": 844}, has_touch=True)
     page = context.new_page()
     page.goto(server.url + "?camera=door")
     wait_for_paint(page, "door", 1)
@@ -570,7 +561,6 @@ def test_fingers_pinch_and_swipe(server: PortholeServer, browser: Browser) -> No
     touch(fingers, "touchEnd")
 
     expect(page.locator("#panel-title")).to_have_text("yard")
-    context.close()
 
 
 def touch(fingers: CDPSession, kind: str, *points: tuple[float, float]) -> None:
@@ -701,9 +691,9 @@ def test_a_camera_pops_out(server: PortholeServer, page: Page, own_window: bool)
     page.wait_for_function("() => window.porthole.tiles.get('yard').fps === 0")
 
 
-def test_the_page_can_be_installed(server: PortholeServer, browser: Browser) -> None:
+def test_the_page_can_be_installed(server: PortholeServer, new_context: NewContext) -> None:
     """Chromium would install it, under a path prefix too: manifest, icons, scope."""
-    page = browser.new_page()
+    page = new_context().new_page()
     with PrefixProxy(server.port, b"/cams/") as proxy:
         base = f"http://127.0.0.1:{proxy.port}/cams/"
         page.goto(base + "?camera=door")
@@ -713,7 +703,6 @@ def test_the_page_can_be_installed(server: PortholeServer, browser: Browser) -> 
         errors = devtools.send("Page.getInstallabilityErrors")["installabilityErrors"]
         with urlopen(base + "static/manifest.webmanifest") as answer:
             content_type = answer.headers["Content-Type"]
-        page.close()
 
     assert content_type.startswith("application/manifest+json")
     assert told["errors"] == []

@@ -1,33 +1,34 @@
 """Users, roles and tokens, against real servers that listen on every address."""
 
-import base64
 import json
-import re
 import subprocess
 import sys
 import time
-import urllib.parse
 from collections.abc import Callable, Iterator
-from http.client import HTTPConnection, HTTPMessage
 from pathlib import Path
-from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+from playwright.sync_api import BrowserContext, expect
 
 from server.users.users import Role, UsersFile
+from tests.support.browser import log_in_by_hand
 from tests.support.client import MjpegViewer, Viewer
 from tests.support.server import PATIENCE_S, ROOT, PortholeServer, last_event, wait_until
+from tests.support.visitor import (
+    GONE_S,
+    PASSWORD,
+    Visitor,
+    basic,
+    bearer,
+    hello_of,
+    is_gone,
+    refused,
+)
 
 Start = Callable[..., PortholeServer]
 Connect = Callable[..., Viewer]
 
 CAMERAS = ("door=test:?size=320x180", "yard=test:?size=320x180")
-
-PASSWORD = "correct horse"
-
-# A second to be gone, and some for a loaded machine.
-GONE_S = 2.0
 
 
 class Users:
@@ -68,82 +69,6 @@ def server(start_server: Start, people: Users) -> PortholeServer:
     people.add("vera", "viewer")
     people.add("dora", "viewer", "yard")
     return start_server(*CAMERAS, "--host", "0.0.0.0")
-
-
-class Visitor:
-    """A browser without a screen: keeps cookies, and sends an Origin."""
-
-    def __init__(self, server: PortholeServer) -> None:
-        self.server = server
-        self.cookie = ""
-        self.origin = f"http://127.0.0.1:{server.port}"
-
-    def ask(
-        self, method: str, path: str, headers: dict[str, str] | None = None, **form: str
-    ) -> tuple[int, HTTPMessage, str]:
-        connection = HTTPConnection("127.0.0.1", self.server.port, timeout=10)
-        sent = {"Cookie": self.cookie} if self.cookie else {}
-        body = None
-        if method == "POST":
-            body = urllib.parse.urlencode(form)
-            sent |= {"Content-Type": "application/x-www-form-urlencoded", "Origin": self.origin}
-        try:
-            connection.request(method, path, body, sent | (headers or {}))
-            answer = connection.getresponse()
-            text = answer.read().decode(errors="replace")
-        finally:
-            connection.close()
-        for cookie in answer.headers.get_all("Set-Cookie", []):
-            self.cookie = cookie.partition(";")[0]
-        return answer.status, answer.headers, text
-
-    def csrf(self, path: str = "/login") -> str:
-        _, _, text = self.ask("GET", path)
-        found = re.search(r'name="csrf" value="([^"]+)"', text)
-        assert found, text
-        return found[1]
-
-    def log_in(self, name: str, password: str = PASSWORD) -> tuple[int, HTTPMessage, str]:
-        return self.ask("POST", "/login", name=name, password=password, csrf=self.csrf())
-
-    @property
-    def headers(self) -> dict[str, str]:
-        """What its page's WebSocket is opened with."""
-        return {"Cookie": self.cookie, "Origin": self.origin}
-
-
-def bearer(token: str) -> dict[str, str]:
-    return {"Authorization": f"Bearer {token}"}
-
-
-def basic(name: str, password: str = PASSWORD) -> dict[str, str]:
-    return {"Authorization": "Basic " + base64.b64encode(f"{name}:{password}".encode()).decode()}
-
-
-def refused(connect: Connect, server: PortholeServer, **how: Any) -> Any:
-    """Connect, expect to be turned away, and return what was said."""
-    seen: list[Viewer] = []
-    viewer = Viewer("127.0.0.1", server.port, **how)
-    seen.append(viewer)
-    with pytest.raises(ConnectionError):
-        viewer.connect()
-    viewer.close()
-    return viewer.refusal
-
-
-def hello_of(viewer: Viewer) -> Any:
-    viewer.pump(lambda: bool(last_event(viewer, "hello")), 5)
-    return last_event(viewer, "hello")
-
-
-def is_gone(viewer: Viewer, within_s: float = GONE_S) -> bool:
-    try:
-        viewer.pump(lambda: False, within_s)
-    except ConnectionError:
-        return True
-    except TimeoutError:
-        return False
-    return False
 
 
 # Starting.
@@ -618,32 +543,15 @@ def test_no_secret_is_in_any_log(server: PortholeServer, people: Users, tmp_path
 # In a browser.
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """One Chromium for the module."""
-    flags = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking"]
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=flags)
-        yield browser
-        browser.close()
-
-
 @pytest.fixture
-def context(browser: Browser) -> Iterator[BrowserContext]:
+def context(new_context: Callable[..., BrowserContext]) -> Iterator[BrowserContext]:
     """A browser's window whose pages may not break their own policy."""
-    context = browser.new_context(viewport={"width": 1280, "height": 800})
-    context.set_default_timeout(PATIENCE_S * 1000)
+    context = new_context(viewport={"width": 1280, "height": 800})
     complaints: list[str] = []
     context.on("console", lambda message: complaints.append(message.text))
     yield context
     context.close()
     assert [text for text in complaints if "Content Security Policy" in text] == []
-
-
-def log_in_by_hand(page: Page, name: str, password: str = PASSWORD) -> None:
-    page.get_by_label("Name").fill(name)
-    page.get_by_label("Password").fill(password)
-    page.get_by_role("button", name="Log in").click()
 
 
 def test_logging_in_by_hand(server: PortholeServer, context: BrowserContext) -> None:

@@ -9,9 +9,8 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
-from playwright.sync_api import expect, sync_playwright
+from playwright.sync_api import Page, expect
 
-from tests.browser.test_browser import CHROMIUM, FLAGS
 from tests.support.client import Crowd, Viewer
 from tests.support.server import PATIENCE_S, PortholeServer
 
@@ -143,27 +142,23 @@ def test_bad_code_harms_nobody_else(server: PortholeServer, connect: Connect, cr
         assert is_green == (name == "annotate")
 
 
-def test_the_tile_says_what_is_wrong(server: PortholeServer) -> None:
+def test_the_tile_says_what_is_wrong(server: PortholeServer, page: Page) -> None:
     """A person sees on the tile which code fails, and how; and in the panel how all of it does."""
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        page = browser.new_page()
-        page.set_default_timeout(PAGE_MS)
-        page.goto(server.url)
+    page.set_default_timeout(PAGE_MS)
+    page.goto(server.url)
 
-        said = page.locator('.tile[data-camera="raising"] .processing-trouble')
-        healthy = page.locator('.tile[data-camera="annotate"]')
-        row = page.locator("[data-panel] .processing li")
-        expect(said).to_contain_text(
-            "raising: raised ValueError: no such luck (mine.py, line", timeout=PAGE_MS
-        )
-        expect(said).to_be_visible(timeout=PAGE_MS)
-        expect(healthy.locator("canvas")).to_be_visible(timeout=PAGE_MS)
-        expect(healthy.locator(".processing-trouble")).to_have_count(0, timeout=PAGE_MS)
-        healthy.locator(".tile-open").click()
-        expect(row).to_contain_text("annotate", timeout=PAGE_MS)
-        expect(row).to_contain_text("Working", timeout=PAGE_MS)
-        expect(row.locator(".processing-ms")).to_have_text(
-            re.compile(r"^\d+(\.\d)? ms$"), timeout=PAGE_MS
-        )
-        browser.close()
+    said = page.locator('.tile[data-camera="raising"] .processing-trouble')
+    healthy = page.locator('.tile[data-camera="annotate"]')
+    row = page.locator("[data-panel] .processing li")
+    expect(said).to_contain_text(
+        "raising: raised ValueError: no such luck (mine.py, line", timeout=PAGE_MS
+    )
+    expect(said).to_be_visible(timeout=PAGE_MS)
+    expect(healthy.locator("canvas")).to_be_visible(timeout=PAGE_MS)
+    expect(healthy.locator(".processing-trouble")).to_have_count(0, timeout=PAGE_MS)
+    healthy.locator(".tile-open").click()
+    expect(row).to_contain_text("annotate", timeout=PAGE_MS)
+    expect(row).to_contain_text("Working", timeout=PAGE_MS)
+    expect(row.locator(".processing-ms")).to_have_text(
+        re.compile(r"^\d+(\.\d)? ms$"), timeout=PAGE_MS
+    )

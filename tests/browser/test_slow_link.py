@@ -11,11 +11,9 @@ from collections.abc import Callable, Iterator
 import pytest
 from playwright.sync_api import Page
 
-from tests.browser.test_browser import READ_TIME, browser, page, wait_for_paint
+from tests.support.browser import READ_TIME, wait_for_paint
 from tests.support.poor_link import PoorLink
 from tests.support.server import PortholeServer
-
-__all__ = ["browser", "page"]
 
 Start = Callable[..., PortholeServer]
 

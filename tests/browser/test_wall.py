@@ -4,10 +4,8 @@ from collections.abc import Callable
 
 from playwright.sync_api import Page
 
-from tests.browser.test_browser import READ_TIME, browser, page
+from tests.support.browser import READ_TIME
 from tests.support.server import PortholeServer
-
-__all__ = ["browser", "page"]
 
 Start = Callable[..., PortholeServer]
 

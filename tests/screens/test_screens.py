@@ -1,14 +1,15 @@
 """The harness that `make screens` runs, with one small view of its own."""
 
+from contextlib import closing
 from pathlib import Path
 
 import cv2
 import pytest
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Browser, Page
 
 from tests.screens.scenes import SCENES
 from tests.screens.sheet import write_sheet
-from tests.screens.shoot import FLAGS, shoot
+from tests.screens.shoot import shoot
 from tests.screens.stage import SIZES, Stage, live
 from tests.screens.views import VIEWS
 
@@ -17,18 +18,14 @@ def small(stage: Stage) -> Page:
     return live(stage.open(stage.server([("one", "One", "test:?size=320x180")]).url))
 
 
-def test_a_view_becomes_pictures(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_view_becomes_pictures(
+    browser: Browser, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     """A server, a page, a picture of it in each scheme, and the sheet that shows them."""
     monkeypatch.setitem(VIEWS, "small", small)
     phone = SIZES[0]
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=FLAGS)
-        stage = Stage(browser, tmp_path)
-
+    with closing(Stage(browser, tmp_path)) as stage:
         taken = shoot(stage, "small", [phone], tmp_path)
-
-        stage.close()
-        browser.close()
     write_sheet(tmp_path)
 
     assert [path.name for path in taken] == ["small-phone-light.png", "small-phone-dark.png"]

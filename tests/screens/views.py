@@ -13,9 +13,9 @@ from pathlib import Path
 from playwright.sync_api import Page
 
 from tests.screens.stage import PASSWORD, Stage, live, open_focus, settle
+from tests.support.cluster import RedisServer
 from tests.support.proxies import NoWebSocketProxy
 from tests.support.server import PortholeServer, wait_until
-from tests.system.cluster.conftest import RedisServer
 
 __all__ = ["VIEWS", "View"]
 

@@ -36,12 +36,15 @@ class BadCamera:
         """What is wrong from now on; for parts, with every one of them."""
         self.sent = 0
         """Good parts sent."""
+        self.streams = 0
+        """That go on at this moment."""
         self.authorizations: set[str | None] = set()
         """The credentials that were shown."""
         self._login = login
         self._interval_s = 1 / fps
         self._hang_ups = 0
         self._over = threading.Event()
+        self._lock = threading.Lock()
         self._server: ThreadingHTTPServer | None = None
         self._port = 0
         self.appear()
@@ -74,10 +77,15 @@ class BadCamera:
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
                 camera.authorizations.add(self.headers["Authorization"])
+                with camera._lock:
+                    camera.streams += 1
                 try:
                     camera._serve(self)
                 except OSError:
                     pass  # The reader is gone.
+                finally:
+                    with camera._lock:
+                        camera.streams -= 1
 
             def log_message(self, *args: object) -> None:
                 pass

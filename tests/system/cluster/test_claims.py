@@ -7,7 +7,7 @@ import pytest
 from server.cluster.bus.bus import Bus
 from server.cluster.outgoing.claims import LIFETIME_S, Claims
 from server.errors import ConfigError
-from tests.system.cluster.conftest import RedisServer
+from tests.support.cluster import RedisServer
 
 
 @pytest.fixture

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 from server.users.users import UsersFile
-from tests.browser.test_people import PASSWORD, Visitor, is_gone, refused
 from tests.support.client import Viewer
+from tests.support.cluster import PASSWORD as BUS_PASSWORD
+from tests.support.cluster import RedisServer, cameras_of, expect_cameras
 from tests.support.server import PortholeServer, last_event, wait_until
-from tests.system.cluster.conftest import PASSWORD as BUS_PASSWORD
-from tests.system.cluster.conftest import RedisServer, cameras_of, expect_cameras
+from tests.support.visitor import PASSWORD, Visitor, is_gone, refused
 
 Start = Callable[..., PortholeServer]
 Connect = Callable[..., Viewer]
@@ -84,6 +84,7 @@ def test_tries_are_counted_together(webs: tuple[PortholeServer, PortholeServer])
     assert tries[10:] == [429] * 2
 
 
+@pytest.mark.usefixtures("own_redis")
 def test_logins_hold_and_are_limited_without_the_bus(
     webs: tuple[PortholeServer, PortholeServer], bus: RedisServer
 ) -> None:
@@ -118,6 +119,7 @@ def test_new_node_takes_the_users_of_the_bus(
     assert "mallory" in (tmp_path / "three" / "people.before-bus.json").read_text()
 
 
+@pytest.mark.usefixtures("own_redis")
 def test_bus_over_tls(tmp_path: Path, bus: RedisServer) -> None:
     """A bus with a certificate, a user and a password works; a certificate unknown is refused."""
     bus.stop()

@@ -8,8 +8,8 @@ from server.cluster.bus.bus import Bus
 from server.cluster.shared import poll
 from server.cluster.shared.logins import SharedLogins, Values
 from server.loop import hub
+from tests.support.cluster import RedisServer
 from tests.support.fakes import until
-from tests.system.cluster.conftest import RedisServer
 
 
 class NodeOfTests:
@@ -34,11 +34,12 @@ class NodeOfTests:
         self.known = dict(logins)
 
 
+# Nodes that are not closed would go on in the Redis of other tests.
 @pytest.fixture
-def make(bus: RedisServer, monkeypatch: pytest.MonkeyPatch) -> Callable[[], NodeOfTests]:
+def make(own_redis: RedisServer, monkeypatch: pytest.MonkeyPatch) -> Callable[[], NodeOfTests]:
     """A function that makes nodes; they are not yet open."""
     monkeypatch.setattr(poll, "PERIOD_S", 0.01)
-    place = Bus(bus.url, "test")
+    place = Bus(own_redis.url, "test")
     return lambda: NodeOfTests(place)
 
 

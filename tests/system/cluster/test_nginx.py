@@ -3,23 +3,23 @@
 import json
 import ssl
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 from typing import Any
 
 import pytest
 import websocket
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Page, expect
 
-from tests.browser.test_browser import CHROMIUM, FLAGS, expect_state, page, tile, wait_for_paint
+from tests.support.browser import expect_state, tile, wait_for_paint
+from tests.support.cluster import expect_cameras
 from tests.support.dashboard import Dashboard
 from tests.support.nginx import Nginx
 from tests.support.server import PortholeServer, wait_until
-from tests.system.cluster.conftest import expect_cameras
 from tests.system.deploy.conftest import certificate, start_nginx, trust
 from tests.system.deploy.test_nginx import RESUMED_S, ports_of, viewers_at
 
-__all__ = ["certificate", "page", "start_nginx", "trust"]
+__all__ = ["certificate", "start_nginx", "trust"]
 
 Start = Callable[..., PortholeServer]
 StartNginx = Callable[[Sequence[int]], Nginx]
@@ -100,15 +100,10 @@ def cluster(start_node: Start, start_nginx: StartNginx) -> Cluster:
     return Cluster(start_node, start_nginx)
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
+@pytest.fixture
+def context_options(context_options: dict[str, Any]) -> dict[str, Any]:
     """A browser that does not mind who signed the certificate."""
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=CHROMIUM, args=[*FLAGS, "--ignore-certificate-errors"]
-        )
-        yield browser
-        browser.close()
+    return {**context_options, "ignore_https_errors": True}
 
 
 def test_pictures_and_control_pass_through(cluster: Cluster, trust: ssl.SSLContext) -> None:

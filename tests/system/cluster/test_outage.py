@@ -14,11 +14,14 @@ import pytest
 
 from server.cluster.bus.frame_message import HEADER, MAX_SEQ, pack_frame
 from tests.support.client import Crowd, Viewer
+from tests.support.cluster import RedisServer, cameras_of, expect_cameras, figure
 from tests.support.server import PortholeServer, expect_frames, wait_until
-from tests.system.cluster.conftest import RedisServer, cameras_of, expect_cameras, figure
 
 Start = Callable[..., PortholeServer]
 Connect = Callable[..., Viewer]
+
+# Each does to Redis what the other tests' must not suffer.
+pytestmark = pytest.mark.usefixtures("own_redis")
 
 SMALL = "test:?size=320x180&fps=20"
 

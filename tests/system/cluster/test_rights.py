@@ -9,13 +9,16 @@ import pytest
 import redis
 
 from server.users.users import UsersFile
-from tests.browser.test_people import Visitor
 from tests.support.client import Viewer
+from tests.support.cluster import PASSWORD, RedisServer
 from tests.support.server import ROOT, PortholeServer, wait_until
-from tests.system.cluster.conftest import PASSWORD, RedisServer
+from tests.support.visitor import Visitor
 
 Start = Callable[..., PortholeServer]
 Connect = Callable[..., Viewer]
+
+# Users that are made in Redis stay.
+pytestmark = pytest.mark.usefixtures("own_redis")
 
 USERS_PASSWORD = "correct horse"
 

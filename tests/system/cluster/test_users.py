@@ -9,8 +9,8 @@ from server.cluster.bus.bus import Bus
 from server.cluster.shared import poll
 from server.cluster.shared.users import SharedUsers
 from server.users.users import UsersFile
+from tests.support.cluster import RedisServer
 from tests.support.fakes import until
-from tests.system.cluster.conftest import RedisServer
 
 PASSWORD = "correct horse"
 

@@ -31,6 +31,8 @@ OPTIONS = ("--read-timeout", str(READ_TIMEOUT_S), "--stall-after", "1", "--froze
 # What is allowed beyond two read time-outs: from a state to its telling, on a loaded machine.
 TELLING_S = 1.0
 
+ATTEMPTS = 3
+
 PASSWORD = "s3cret-of-the-yard"
 
 
@@ -140,6 +142,21 @@ def test_a_frozen_and_a_killed_process_disturb_no_other(
     names = ("stopped", "killed", "steady", "test")
     board = Dashboard(connect(server), *names)
     board.until_live(*names)
+    # A busy machine has delays of its own; what a fault costs others it costs each time.
+    for attempt in range(ATTEMPTS):
+        try:
+            _hit_two_and_expect_nothing_of_others(server, board, stopped, killed)
+        except AssertionError:
+            if attempt == ATTEMPTS - 1:
+                raise
+            board.until_live(*names)
+        else:
+            break
+
+
+def _hit_two_and_expect_nothing_of_others(
+    server: PortholeServer, board: Dashboard, stopped: BadCamera, killed: BadCamera
+) -> None:
     others = ("steady", "test")
     before, at_start = board.stats()["cameras"], {name: board.arrivals[name][-1] for name in others}
 

@@ -8,26 +8,16 @@ import sys
 from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from tests.support.client import Viewer
+from tests.support.clip import make_clip
 from tests.support.server import ROOT, PortholeServer, last_event, wait_until
+from tests.support.states import state_of
 
 Start = Callable[..., PortholeServer]
 Connect = Callable[..., Viewer]
-
-
-def state_of(viewer: Viewer, camera: str) -> Any:
-    return next(
-        (
-            data
-            for event, data in reversed(viewer.events)
-            if event == "camera" and data["name"] == camera
-        ),
-        None,
-    )
 
 
 def test_hello_comes_once_and_first(start_server: Start, connect: Connect) -> None:
@@ -314,27 +304,3 @@ def held_files(server: PortholeServer) -> set[str]:
         except OSError:
             pass  # Closed between listing and reading.
     return files
-
-
-def make_clip(path: Path, seconds: float = 2, rate: float = 12.5) -> Path:
-    """Write a small H.264 file with FFmpeg's own test picture."""
-    subprocess.run(
-        [
-            "ffmpeg",
-            "-v",
-            "error",
-            "-f",
-            "lavfi",
-            "-i",
-            f"testsrc=size=320x180:rate={rate}",
-            "-t",
-            str(seconds),
-            "-pix_fmt",
-            "yuv420p",
-            "-y",
-            str(path),
-        ],
-        check=True,
-        timeout=60,
-    )
-    return path

@@ -8,13 +8,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
 from server.users.users import UsersFile
 from server.web.edge.machine import own_addresses, own_names
-from tests.browser.test_browser import CHROMIUM, FLAGS
-from tests.browser.test_people import PASSWORD, log_in_by_hand
+from tests.support.browser import log_in_by_hand
 from tests.support.server import PATIENCE_S, PortholeServer, wait_until
+from tests.support.visitor import PASSWORD
 
 NOBODY = 65534
 
@@ -52,12 +52,11 @@ def server() -> Iterator[PortholeServer]:
 
 
 @pytest.fixture(scope="module")
-def page() -> Iterator[Page]:
+def page(browser: Browser) -> Iterator[Page]:
     """A browser that resolves names as this machine does."""
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield browser.new_page()
-        browser.close()
+    page = browser.new_page()
+    yield page
+    page.close()
 
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root can be two accounts")

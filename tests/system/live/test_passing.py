@@ -11,8 +11,9 @@ import pytest
 from server.capture.frames.jpeg import inspect_jpeg
 from tests.support.bad_camera import PICTURES, BadCamera, jpeg
 from tests.support.client import Viewer
+from tests.support.clip import make_clip
 from tests.support.server import PortholeServer, expect_frames, last_event
-from tests.system.live.test_control import make_clip, state_of
+from tests.support.states import state_of
 
 Start = Callable[..., PortholeServer]
 Connect = Callable[..., Viewer]

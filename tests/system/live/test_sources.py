@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from tests.support.client import Crowd, Viewer
+from tests.support.clip import make_clip
 from tests.support.server import PortholeServer, last_event
-from tests.system.live.test_control import make_clip, state_of
+from tests.support.states import state_of
 
 Start = Callable[..., PortholeServer]
 Connect = Callable[..., Viewer]

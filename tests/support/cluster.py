@@ -1,4 +1,4 @@
-"""A real Redis and real nodes around it."""
+"""A real Redis, real nodes around it, and what they say."""
 
 import json
 import signal
@@ -13,9 +13,7 @@ import pytest
 import redis
 
 from tests.support.client import Viewer
-from tests.support.server import PortholeServer, connect, last_event, wait_until
-
-__all__ = ["connect"]
+from tests.support.server import PortholeServer, last_event, wait_until
 
 PASSWORD = "sesame-9c1"
 
@@ -73,12 +71,32 @@ class RedisServer:
             return False
 
 
+@pytest.fixture(scope="session")
+def shared_redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
+    """Start one Redis for all tests that leave it running."""
+    server = RedisServer(tmp_path_factory.mktemp("redis"))
+    yield server
+    server.stop()
+
+
 @pytest.fixture
-def bus(tmp_path: Path) -> Iterator[RedisServer]:
-    """A Redis of the test's own."""
+def own_redis(tmp_path: Path) -> Iterator[RedisServer]:
+    """Start a Redis that the test may kill, stop or give users; ``bus`` is this one then."""
     server = RedisServer(tmp_path)
     yield server
     server.stop()
+
+
+@pytest.fixture
+def bus(request: pytest.FixtureRequest) -> RedisServer:
+    """A Redis with nothing in it."""
+    if "own_redis" in request.fixturenames:
+        own: RedisServer = request.getfixturevalue("own_redis")
+        return own
+    shared: RedisServer = request.getfixturevalue("shared_redis")
+    with shared.client() as client:
+        client.flushall()
+    return shared
 
 
 @pytest.fixture

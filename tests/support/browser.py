@@ -1,0 +1,130 @@
+"""One Chromium for the whole run, and what tests do with the page in it."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect, sync_playwright
+
+from tests.support.server import PATIENCE_S
+from tests.support.visitor import PASSWORD
+
+CHROMIUM = "/usr/bin/chromium"
+FLAGS = [
+    *("--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking"),
+    "--force-prefers-reduced-motion",
+]
+
+# Reads the strip that the test pattern burns in; capture/sources/testpattern.py tells its layout.
+READ_TIME = """(selector) => {
+  const source = document.querySelector(selector);
+  if (!source || source.width < 128) return null;
+  const side = Math.floor(source.width / 64);
+  const canvas = document.createElement('canvas');
+  canvas.width = 56; canvas.height = 1;
+  const context = canvas.getContext('2d', { willReadFrequently: true });
+  context.imageSmoothingEnabled = false;
+  const top = 4 * side + Math.floor(side / 2);
+  // All cells at once: each time, Chromium copies the whole picture that a worker painted.
+  context.drawImage(source, 4 * side, top, 56 * side, 1, 0, 0, 56, 1);
+  const { data } = context.getImageData(0, 0, 56, 1);
+  const bytes = [];
+  for (let byte = 0; byte < 7; byte += 1) {
+    let value = 0;
+    for (let bit = 0; bit < 8; bit += 1) {
+      value = value * 2 + (data[(byte * 8 + bit) * 4] > 127 ? 1 : 0);
+    }
+    bytes.push(value);
+  }
+  const sum = bytes.slice(0, 6).reduce((all, byte) => all ^ byte, 0);
+  if (sum !== bytes[6]) return null;
+  return Date.now() - bytes.slice(0, 6).reduce((all, byte) => all * 256 + byte, 0);
+}"""
+
+# What newer browsers do when a policy on the way forbids workers.
+NO_WORKER = """window.Worker = class extends EventTarget {
+  constructor() { super(); setTimeout(() => this.dispatchEvent(new Event('error'))); }
+  terminate() {}
+};"""
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """Start Chromium once: Playwright allows a thread only one instance, and starting takes time.
+
+    Pages of one test would cost the next ones time: open them with ``new_context`` or ``page``.
+    """
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def new_context(browser: Browser) -> Iterator[Callable[..., BrowserContext]]:
+    """Open browsers that remember nothing; each is closed after the test, however that ends."""
+    contexts: list[BrowserContext] = []
+
+    def open_context(**options: Any) -> BrowserContext:
+        context = browser.new_context(**options)
+        context.set_default_timeout(PATIENCE_S * 1000)
+        contexts.append(context)
+        return context
+
+    yield open_context
+    for context in contexts:
+        context.close()
+
+
+@pytest.fixture
+def context_options() -> dict[str, Any]:
+    """What ``page`` is opened with; a module may have its own.
+
+    The page's own security policy would forbid what Playwright evaluates in it.
+    """
+    return {"viewport": {"width": 1280, "height": 800}, "bypass_csp": True}
+
+
+@pytest.fixture
+def page(
+    new_context: Callable[..., BrowserContext], context_options: dict[str, Any]
+) -> Iterator[Page]:
+    """Open a page; whatever it complains about in the console fails the test."""
+    context = new_context(**context_options)
+    page = context.new_page()
+    complaints: list[str] = []
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.on(
+        "console",
+        lambda message: complaints.append(message.text) if message.type == "error" else None,
+    )
+    page.complaints = complaints  # type: ignore[attr-defined]
+    yield page
+    context.close()
+    # A page whose server is gone cannot help it that the browser logs refused connections.
+    assert [text for text in complaints if "ERR_CONNECTION" not in text] == []
+
+
+def tile(page: Page, camera: str) -> Locator:
+    """Return a camera's tile."""
+    return page.locator(f'.tile[data-camera="{camera}"]')
+
+
+def expect_state(page: Page, camera: str, state: str) -> None:
+    """Wait until a camera's tile is in a state."""
+    expect(tile(page, camera)).to_have_attribute("data-state", state, timeout=PATIENCE_S * 1000)
+
+
+def wait_for_paint(page: Page, camera: str, more: int = 3) -> int:
+    """Wait until so many more frames of a camera have been painted; return how many there are."""
+    painted = "(name) => window.porthole?.tiles.get(name)?.painted ?? 0"
+    target = page.evaluate(painted, camera) + more
+    page.wait_for_function(f"([name, target]) => ({painted})(name) >= target", arg=[camera, target])
+    return target
+
+
+def log_in_by_hand(page: Page, name: str, password: str = PASSWORD) -> None:
+    """Fill in the login page, and send it."""
+    page.get_by_label("Name").fill(name)
+    page.get_by_label("Password").fill(password)
+    page.get_by_role("button", name="Log in").click()
