@@ -23,6 +23,7 @@ eventlet.monkey_patch(os=False)
 import dataclasses  # noqa: E402
 import errno  # noqa: E402
 import logging  # noqa: E402
+import re  # noqa: E402
 import signal  # noqa: E402
 import socket  # noqa: E402
 import sys  # noqa: E402
@@ -188,12 +189,19 @@ def tell_missing(settings: Settings) -> None:
     """Print which local sources are missing. The start goes on: they may appear later."""
     for one in settings.cameras:
         if one.address.missing:
-            what = " ".join(one.address.missing.split())
+            what = " ".join(one.address.missing.split()) + likely_source(one.address.target)
             click.echo(
                 f"porthole: camera {one.name}: there is no {what}; "
                 "it is looked for again while somebody watches",
                 err=True,
             )
+
+
+def likely_source(path: str) -> str:
+    """Return a hint where the path of a file that is not there looks like another source."""
+    kinds = {"test": "test:", "device": "device:0", "rtsp": "rtsp://HOST", "http": "http://HOST"}
+    found = re.match(r"(test|device|rtsp|http)s?\d*(?=$|[:/])", path)
+    return f" (did you mean {kinds[found[1]]}?)" if found else ""
 
 
 def check_text(camera: str, text: str) -> None:

@@ -3,6 +3,7 @@
 Later wins: default < file < environment < command line.
 """
 
+import re
 import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -27,6 +28,9 @@ from server.config.processors import parse_processors
 from server.errors import ConfigError
 
 __all__ = ["load_settings"]
+
+# What a source begins with, unless it is the path of a file.
+SCHEME = re.compile(r"(test|device|file|rtsps?|https?):", re.IGNORECASE)
 
 
 def load_settings(
@@ -64,8 +68,8 @@ def load_settings(
     server = _validate(ServerSettings, values, f"{where}: server.")
     _check_variables(environment)
     for option in server_options():
-        if option.variable in environment:
-            text = environment[option.variable]
+        # Compose files give variables that are unset as empty ones.
+        if text := environment.get(option.variable):
             server = _override(server, option.name, text, f"environment: {option.variable}")
         if option.name in flags:
             server = _override(server, option.name, flags[option.name], option.flag)
@@ -113,7 +117,10 @@ def _check_variables(environment: Mapping[str, str]) -> None:
         if name.startswith(ENVIRONMENT_PREFIX) and name not in known:
             # Without what all begin with, which makes everything look alike.
             bare = [one.removeprefix(ENVIRONMENT_PREFIX) for one in known]
-            hint = suggest(name.removeprefix(ENVIRONMENT_PREFIX), bare)
+            own = name.removeprefix(ENVIRONMENT_PREFIX)
+            only_flag = own in ("CONFIG", "STATE", "LOG_LEVEL")
+            flag = "--" + own.lower().replace("_", "-")
+            hint = f" (give it as {flag})" if only_flag else suggest(own, bare)
             raise ConfigError(
                 f"environment: {name} is unknown{hint}; accepted: {ENVIRONMENT_PREFIX} and one of "
                 f"{', '.join(bare)}"
@@ -175,6 +182,11 @@ def _cameras_from_arguments(named: list[str], server: ServerSettings) -> tuple[C
     for argument in named:
         name, equals, source = argument.partition("=")
         if not equals or not CAMERA_NAME.fullmatch(name):
+            if equals and re.fullmatch(r"[^:/]+", name) and SCHEME.match(source):
+                raise ConfigError(
+                    f"name {name!r} cannot be used; "
+                    "accepted: 1 to 40 letters, digits and dashes, not starting with a dash"
+                )
             name, source = "", argument
         try:
             address = parse_address(source, Path())

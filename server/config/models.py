@@ -57,6 +57,16 @@ Widths = Annotated[
     Accepts("a list of up to 8 widths in pixels, each from 16 to 8192"),
 ]
 
+HostNames = Annotated[
+    tuple[
+        Annotated[str, Field(pattern=r"^([A-Za-z0-9_][A-Za-z0-9._-]*|\[?[0-9A-Fa-f:.]+\]?)$")], ...
+    ],
+    Field(strict=False),
+    Accepts(
+        "a list of host names, without scheme, port or *; with commas between them outside the file"
+    ),
+]
+
 Names = Annotated[
     tuple[Annotated[str, Field(min_length=1)], ...],
     Field(strict=False),
@@ -130,7 +140,7 @@ class ServerSettings(_Table):
         description="Seconds between checks of a camera that nobody watches, for cameras that set "
         "none; 0 for no checks.",
     )
-    allowed_hosts: Names = Field(
+    allowed_hosts: HostNames = Field(
         (),
         description="Names this server answers to, besides localhost, IP addresses and, where "
         "others can reach it, the machine's own names; requests under any other name are refused.",

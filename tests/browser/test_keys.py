@@ -178,6 +178,8 @@ def test_numbers_are_read_as_people_write_them(server: PortholeServer, page: Pag
         ",5",
         "7,5,1",
         "1.000,5",
+        "1,000",
+        "1.000",
         "abc",
         "1e9",
         "",

@@ -9,6 +9,8 @@ const WAIT_MS = 3000;
 export class Departed extends EventTarget {
   #grid;
   #known = new Set();
+  /** @type {Map<string, string>} Of all cameras that were here, by name: people know no other. */
+  #titles = new Map();
   #missing = new Set();
   #timer = 0;
 
@@ -18,7 +20,10 @@ export class Departed extends EventTarget {
     this.#grid = grid;
     grid.addEventListener('list', () => {
       for (const name of this.#known) this.expect(name);
-      for (const name of grid.tiles.keys()) this.#known.add(name);
+      for (const { name, title } of grid.tiles.values()) {
+        this.#known.add(name);
+        this.#titles.set(name, title);
+      }
     });
   }
 
@@ -27,6 +32,11 @@ export class Departed extends EventTarget {
     if (this.#grid.tiles.has(name)) return;
     this.#missing.add(name);
     this.#timer ||= setTimeout(() => this.#report(), WAIT_MS);
+  }
+
+  /** @param {string} name @returns {string} what people saw */
+  titleOf(name) {
+    return this.#titles.get(name) ?? name;
   }
 
   #report() {
@@ -42,11 +52,11 @@ export class Departed extends EventTarget {
   }
 }
 
-/** @param {string[]} names  At least one. */
-export function describeGone(names) {
-  return names.length === 1
-    ? `The camera ${quote(names)} is no longer here. It may have been renamed or removed.`
-    : `The cameras ${quote(names)} are no longer here. They may have been renamed or removed.`;
+/** @param {string[]} titles  At least one. */
+export function describeGone(titles) {
+  return titles.length === 1
+    ? `The camera ${quote(titles)} is no longer here. It may have been renamed or removed.`
+    : `The cameras ${quote(titles)} are no longer here. They may have been renamed or removed.`;
 }
 
 /** @param {string[]} names  At least one. */

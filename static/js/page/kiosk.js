@@ -36,7 +36,7 @@ export function setUpKiosk(note, grid, arrangement, departed) {
     note.hidden = (missing.length === 0 && gone.length === 0) || known.length === 0;
     const texts = [];
     if (missing.length > 0) texts.push(describeMissing(missing));
-    if (gone.length > 0) texts.push(describeGone(gone));
+    if (gone.length > 0) texts.push(describeGone(gone.map((name) => departed.titleOf(name))));
     setText(note.querySelector('[data-kiosk-missing]'), texts.join(' '));
     setText(note.querySelector('[data-kiosk-known]'), `Available: ${known.join(', ')}.`);
     note.toggleAttribute('data-alone', grid.shown.length === 0);

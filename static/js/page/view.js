@@ -149,7 +149,7 @@ export class View {
 
   // The toasts stay until somebody has read them: the address no longer names the camera then.
   #onGone({ were, never }) {
-    if (were.length > 0) this.#toasts.show(describeGone(were), 'warning', { stays: true });
+    if (were.length > 0) this.#toasts.show(describeGone(were.map((name) => this.#departed.titleOf(name))), 'warning', { stays: true });
     if (never.length > 0) this.#toasts.show(describeMissing(never), 'warning', { stays: true });
     if (![...were, ...never].includes(this.#awaited)) return;
     this.#awaited = null;

@@ -5,6 +5,8 @@
 import { setText } from './dom.js';
 
 const FORM = /^[+\-−]?(\d+([.,]\d*)?|[.,]\d+)$/;
+// 1,000 is a thousand to some and one to others.
+const AMBIGUOUS = /^[+\-−]?[1-9]\d{0,2}[.,]\d{3}$/;
 
 export class NumberField {
   #input;
@@ -90,7 +92,7 @@ export class NumberField {
  */
 export function readNumber(text, { min, max, step }) {
   const entered = text.trim();
-  const value = FORM.test(entered) ? Number(entered.replace(',', '.').replace('−', '-')) : NaN;
+  const value = FORM.test(entered) && !AMBIGUOUS.test(entered) ? Number(entered.replace(',', '.').replace('−', '-')) : NaN;
   const steps = (value - min) / step;
   const fits = value >= min && value <= max && !(Math.abs(steps - Math.round(steps)) > 1e-6);
   if (fits) return { value, fault: '' };

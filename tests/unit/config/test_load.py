@@ -183,13 +183,17 @@ def test_missing_file_is_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    # A list of names takes any text.
-    [option.name for option in server_options() if not isinstance(option.default, tuple)],
+    # A list of names takes any text, and so does the name of a host.
+    [
+        option.name
+        for option in server_options()
+        if not isinstance(option.default, tuple) and option.name != "host"
+    ],
 )
 def test_wrong_text_is_refused_from_both_places(name: str) -> None:
     """The environment and the flags refuse a value by the name it goes by there."""
     (option,) = (option for option in server_options() if option.name == name)
-    wrong = {"host": "", "bus_prefix": "two words"}.get(name, "many")
+    wrong = {"bus_prefix": "two words"}.get(name, "many")
 
     with pytest.raises(ConfigError) as from_environment:
         load(environment={option.variable: wrong})
@@ -202,6 +206,30 @@ def test_wrong_text_is_refused_from_both_places(name: str) -> None:
         # What was meant for the bus may hold its password.
         assert (repr(wrong) in said) == (name != "bus")
         assert f"accepted: {option.accepts}" in said
+
+
+def test_an_empty_variable_counts_as_unset() -> None:
+    """Compose files give the variables that nobody set as empty ones."""
+    assert load(environment={"PORTHOLE_PORT": "", "PORTHOLE_BUS": ""}) == load()
+
+
+def test_an_empty_host_is_refused() -> None:
+    """As a flag it was meant."""
+    with pytest.raises(ConfigError, match="--host"):
+        load(flags={"host": ""})
+
+
+@pytest.mark.parametrize("name", ["http://x.example", "x.example:8000", "*.example", "a b"])
+def test_a_host_that_could_never_match_is_refused(name: str) -> None:
+    """It started without a word, and the name got 421."""
+    with pytest.raises(ConfigError, match="without scheme, port"):
+        load(flags={"allowed_hosts": name})
+
+
+def test_a_wrong_name_of_a_camera_is_no_path() -> None:
+    """``cam 1=test:`` became a camera for a file of that name."""
+    with pytest.raises(ConfigError, match=r"name 'cam 1' cannot be used"):
+        load("cam 1=test:")
 
 
 @pytest.mark.parametrize("text", ["nan", "inf", "1e9", "-1", "0"])
