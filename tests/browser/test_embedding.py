@@ -99,7 +99,8 @@ def status_of(address: str) -> int:
     connection = http.client.HTTPConnection("127.0.0.1", where.port, timeout=15)
     try:
         connection.request("GET", f"{where.path}?{where.query}")
-        return connection.getresponse().status
+        with connection.getresponse() as answer:
+            return answer.status
     finally:
         connection.close()
 

@@ -122,7 +122,8 @@ def get(server: PortholeServer, path: str) -> str:
         with urllib.request.urlopen(server.url + path, timeout=10) as answer:
             body: bytes = answer.read()
     except urllib.error.HTTPError as error:
-        body = error.read()
+        with error:
+            body = error.read()
     return body.decode(errors="replace")
 
 

@@ -40,7 +40,8 @@ def status_of(server: PortholeServer, path: str) -> tuple[int, str]:
         with urllib.request.urlopen(server.url + path, timeout=10) as answer:
             return answer.status, answer.read().decode()
     except urllib.error.HTTPError as error:
-        return error.code, error.read().decode()
+        with error:
+            return error.code, error.read().decode()
 
 
 def figures_of(server: PortholeServer) -> dict[tuple[str, str], float]:

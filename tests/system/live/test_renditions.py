@@ -164,6 +164,7 @@ def test_mjpeg_has_renditions(start_server: Start) -> None:
         urllib.request.urlopen(server.url + "video_feed/door?rendition=huge", timeout=10),
     ):
         pass
+    refused.value.close()
 
     assert shown.width == 320
     assert refused.value.code == 404
