@@ -258,8 +258,10 @@ class Control:
         def tell() -> None:
             if self._moves.get(key) == move:
                 del self._moves[key]
-                now = control.show(control.value)
-                self._tell(f"{camera.title}: {control.title} set to {now}", camera, who)
+                # Four numbers tell nobody where a crop is; the picture shows it.
+                cropped = control.kind == "area" and control.value != control.default
+                change = "changed" if cropped else f"set to {control.show(control.value)}"
+                self._tell(f"{camera.title}: {control.title} {change}", camera, who)
 
         hub.call_later(REST_S, tell)
 

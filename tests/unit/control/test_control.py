@@ -413,7 +413,7 @@ def test_a_slider_on_its_way_is_told_of_once(
     until(lambda: len(notices) == 2)
     hub.sleep(0.1)
     assert notices == [
-        ("info", "Door: Crop set to 50 % x 100 % at 9 %, 0 % by ann", "door"),
+        ("info", "Door: Crop changed by ann", "door"),
         ("info", "Door: Rotate set to 90° by bob", "door"),
     ]
 
