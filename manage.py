@@ -10,8 +10,7 @@ os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")
 os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
 os.environ.setdefault("OPENCV_VIDEOIO_V4L_SELECT_TIMEOUT", "5")
 os.environ.setdefault("EVENTLET_NO_GREENDNS", "yes")
-# eventlet warns at import that it is in maintenance mode. That is why only server/loop/hub.py uses
-# it.
+# eventlet warns at import that it is in maintenance mode. That is why only server/loop/ uses it.
 warnings.filterwarnings("ignore", message=r"\s*Eventlet is deprecated")
 
 import eventlet  # noqa: E402
@@ -34,8 +33,7 @@ from typing import Any  # noqa: E402
 
 import click  # noqa: E402
 
-from server import __version__  # noqa: E402
-from server import cli as commands  # noqa: E402
+from server import __version__, account_commands  # noqa: E402
 from server.config.load import load_settings  # noqa: E402
 from server.config.models import Settings, server_options  # noqa: E402
 from server.errors import ConfigError, NotYetError, SourceError  # noqa: E402
@@ -377,8 +375,8 @@ def report(text: str, timeout_s: float) -> bool:
     return True
 
 
-cli.add_command(commands.user)
-cli.add_command(commands.token)
+cli.add_command(account_commands.user)
+cli.add_command(account_commands.token)
 
 if __name__ == "__main__":
     cli()

@@ -78,7 +78,7 @@ class RequestError(PortholeError):
     """A client's event cannot be carried out.
 
     Args:
-        code: One of the wire contract's error codes.
+        code: One of the wire protocol's error codes.
         message: What was wrong and what would be accepted, for a person.
     """
 

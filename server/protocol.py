@@ -1,4 +1,4 @@
-"""The wire contract: names and payloads of every event, and frames as bytes.
+"""The wire protocol: names and payloads of every event, and frames as bytes.
 
 ``docs/protocol.md`` describes it for people who write clients; what operators can do is in
 :mod:`server.commands`. Payload models are strict: neither text nor a boolean is a number, and NaN

@@ -159,7 +159,7 @@ class Camera:
         return self.slot
 
     def describe(self) -> dict[str, Any]:
-        """Return STATE of the wire contract."""
+        """Return STATE of the wire protocol."""
         source_fps = self._schedule.source_fps or None
         jpeg_quality = self._output.jpeg_quality
         width, height = self._output.size
@@ -188,7 +188,7 @@ class Camera:
         return self._output.seq
 
     def continue_from(self, seq: int) -> None:
-        """Number the next frames after ``seq``: somebody may have seen an earlier life's."""
+        """Number the next frames after ``seq``: clients may remember those before a restart."""
         self._output.seq = max(self.seq, seq)
 
     def open(self) -> None:
@@ -211,7 +211,7 @@ class Camera:
         return not self._tasks or self._tasks[0].done
 
     def set_viewers(self, viewers: int) -> None:
-        """Say how many watch; the first brings the source up, the last lets it go."""
+        """Set how many watch; the source is opened for the first and released after the last."""
         before = self._state.viewers
         self._state.watched_by(viewers)
         if before and not viewers:
@@ -239,7 +239,7 @@ class Camera:
         """Enable it; start over if its source had ended or failed."""
         self.enabled = True
         self._state.ended = False
-        self._state.forgive()
+        self._state.clear_failure()
         self.tried_at = None  # A check is due at once, if nobody watches.
         self._pipeline.retry()
         self._state.refresh(changed=True)
@@ -349,7 +349,7 @@ class Camera:
                 self._fail(str(error))
             except Exception:
                 log.exception("camera=%s capture failed", self.name)
-                self._fail("an unexpected error, which the server's log tells in full")
+                self._fail("unexpected error; see the server's log")
             finally:
                 self._release()
             if self._check is not None:
@@ -420,7 +420,7 @@ class Camera:
         return self._schedule.due if self._state.viewers else float("inf")
 
     def _best_jpeg(self) -> int:
-        """Up to which quality the source's own JPEG will do; asked natively, as late as can be."""
+        """Return the highest quality that the source's JPEG may have; called natively."""
         return 0 if self._pipeline.needed else self.quality or BEST_QUALITY
 
     def _fail(self, reason: str, missing: bool = False) -> None:

@@ -43,7 +43,7 @@ class CameraState:
         failure: Why it failed, since the last success, whether watched or not.
         missing: Whether the failure is that there is no such device or file.
         broken: What was wrong with the last picture, if it could not be decoded.
-        left_silent: That no picture came when the last viewer left, if so.
+        left_silent: What was wrong when the last viewer left, if no picture was coming; else empty.
         current: The state as last announced.
         reason: Why it is in that state, for people.
         since_unix: Since when, in Unix seconds.
@@ -86,7 +86,7 @@ class CameraState:
         self.reason = "nobody is watching"
         self.since_unix = time.time()
 
-    # What the camera tells.
+    # Called by the camera.
 
     def watched_by(self, viewers: int) -> None:
         """Note how many watch."""
@@ -136,7 +136,7 @@ class CameraState:
         self._picture_at = self._waiting_since = None
 
     def fail(self, reason: str, missing: bool = False) -> None:
-        """Note that it does not work; said when it worked before."""
+        """Record a failure; log and announce it only if the camera worked before."""
         first = self.failure is None
         self.failure, self.missing = reason, missing
         self.refresh(changed=True)
@@ -145,18 +145,18 @@ class CameraState:
             self._on_notice("warning", f"{self._title} went offline: {reason}")
 
     def lose_picture(self) -> None:
-        """Note that what was seen last does not count any more."""
+        """Forget when the last picture came, and whether it was frozen."""
         self._picture_at = None
         self._still_s = 0.0
 
     def recover(self) -> None:
-        """Note that it works again."""
-        self.forgive()
+        """Clear the failure, and announce that the camera works again."""
+        self.clear_failure()
         log.info("camera=%s is back online", self._name)
         self._on_notice("info", f"{self._title} is back online")
 
-    def forgive(self) -> None:
-        """Forget a failure."""
+    def clear_failure(self) -> None:
+        """Clear the failure without announcing it."""
         self.failure, self.missing = None, False
 
     # Whether the source is to be open, and when to try again.
@@ -190,7 +190,7 @@ class CameraState:
             return 0.0
         return max(0.0, self._retry_at - time.monotonic())
 
-    # What follows.
+    # The state that follows.
 
     def refresh(self, changed: bool = False) -> None:
         """Announce the state if it, or with ``changed`` anything else people see, is new."""

@@ -1,7 +1,7 @@
 """HTTP over the hub: accept, read one request at a time, and hand it to a WSGI application.
 
-This is eventlet's server with three differences: ambiguous framing is rejected, the head of a
-request has one deadline, and requests take turns, so that a flood leaves the hub to others.
+This is eventlet's server with differences: connections are admitted, ambiguous framing is rejected,
+heads and bodies have a deadline, and requests take turns, so that a flood leaves the hub to others.
 """
 
 import errno
@@ -42,8 +42,8 @@ class Admission(Protocol):
 def serve(listener: socket.socket, application: Callable[..., Any], gate: Admission) -> None:
     """Serve a WSGI application on ``listener`` until this green thread is killed.
 
-    The accept loop is our own: eventlet's ends for good when the process runs out of descriptors,
-    while here the connections there are may end and free some.
+    The accept loop is our own: eventlet's exits when the process runs out of descriptors; ours
+    waits until connections close.
     """
     server = wsgi.Server(
         listener,
@@ -58,7 +58,7 @@ def serve(listener: socket.socket, application: Callable[..., Any], gate: Admiss
     server.gate = gate
     server.turns = Turns()
     while True:
-        # Connections that wait are accepted without a pause, and strangers can always have more.
+        # accept() does not block while connections are queued, so a flood would hold the hub.
         hub.sleep(0)
         try:
             connection, address = listener.accept()
@@ -81,8 +81,8 @@ class _StrictProtocol(wsgi.HttpProtocol):  # type: ignore[misc]
     """eventlet's HTTP, with one deadline for a request's head, and no ambiguous framing."""
 
     HEAD_DEADLINE_S = 15.0
-    """From when a request may begin until its headers are whole; so also how long a connection
-    may idle. A byte a second outlives every time-out that counts from the last one."""
+    """From when a request may begin until its headers are complete, and so how long a connection
+    may idle. An idle time-out would not stop a client that sends a byte a second."""
 
     answered = False
 
@@ -98,15 +98,15 @@ class _StrictProtocol(wsgi.HttpProtocol):  # type: ignore[misc]
             self.server.turns.give()
 
     def parse_request(self) -> bool:
-        # Read first: a whole request that waits for its turn must not count as half a one.
+        # Read first: a request must not count as incomplete while it waits for its turn.
         head = self._read_head()
         self._deadline.cancel()
         gate = self.server.gate
         refusal = gate.admit(self.connection)
         if refusal is not None:
             return self._refuse(refusal)
-        # Whoever sends the next request as soon as it has an answer would never be waited for, and
-        # so keep the hub to itself.
+        # A client that sends its next request at once never makes this green thread wait, and so
+        # would keep the hub to itself.
         self.server.turns.take()
         self.rfile = head
         if not super().parse_request():
@@ -159,7 +159,7 @@ def _converse(server: wsgi.Server, connection: Any, address: tuple[str, int]) ->
         connection.settimeout(server.socket_timeout)
         server.process_request([address, connection, wsgi.STATE_IDLE])
     except (OSError, eventlet.Timeout):
-        pass  # The peer has gone, or dawdled, in mid-sentence.
+        pass  # The peer disconnected or timed out during a request.
     finally:
         server.gate.leave(connection)
         greenio.shutdown_safe(connection)

@@ -1,8 +1,8 @@
 """The event loop: green threads, native calls, and waiting on sockets.
 
 Everything else asks here for green threads, for sleeping and waiting, for native threads and for
-listening. eventlet is in maintenance mode: should it have to be replaced, this file, its neighbours
-``http_server.py`` and ``lag.py``, and the first lines of ``manage.py`` are what changes.
+listening. eventlet is in maintenance mode: should it have to be replaced, this room and the first
+lines of ``manage.py`` are what changes.
 
 Two kinds of code run in this program. *Green* code shares the one hub and must never block it;
 *native* code runs on a real thread through :func:`run_native`, may block, and must not touch green

@@ -12,10 +12,10 @@ __all__ = ["Turns"]
 class Turns:
     """Limits how much of the hub its users take together; the rest wait in line.
 
-    A round of the hub runs everything that is due or readable. Were thirty-two requests of three
-    milliseconds to begin in the same one, viewers would wait for their pictures for a tenth of a
-    second. So only as much begins in a round as takes about :data:`ROUND_S`. For the same reason
-    turns get a share of one core only, once they have had more of it than opening a page takes.
+    A round of the hub runs everything that is due or readable. If 32 requests of 3 ms began in one
+    round, viewers would wait 0.1 s for a picture. So only as much begins in a round as takes about
+    :data:`ROUND_S`, and after a burst (:data:`BURST_S`, about one page load) turns are limited to
+    :data:`SHARE` of a core.
     """
 
     SHARE = 0.5

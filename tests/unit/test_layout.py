@@ -70,7 +70,7 @@ HOMES = {
     "engineio": ("server/web/", "server/app.py"),
     "werkzeug": ("server/web/", "server/app.py"),
     "threading": ("server/capture/isolation/child.py",),
-    "click": ("server/cli.py",),
+    "click": ("server/account_commands.py",),
     "redis": ("server/cluster/",),
 }
 
@@ -120,7 +120,7 @@ def in_order(graph: Mapping[Path, set[Path]]) -> list[Path]:
 
 @pytest.mark.parametrize("room", SERVER)
 def test_rooms_of_the_server_use_those_below(room: str) -> None:
-    """Only ``app``, ``runtime`` and ``cli`` know rooms that are not listed."""
+    """Only ``app``, ``runtime`` and ``account_commands`` know rooms that are not listed."""
     for path in (ROOT / "server" / room).rglob("*.py"):
         used = {room_of(one, "server") for one in modules_imported(path)} - {room, "__init__"}
         assert used <= SERVER[room], shown(path)

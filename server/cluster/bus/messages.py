@@ -98,7 +98,7 @@ class Chosen(Message):
 
 
 class Status(Message):
-    """A camera's STATE, as in the wire contract, and its figures."""
+    """A camera's STATE, as in the wire protocol, and its figures."""
 
     name: CameraName
     title: Annotated[str, Field(min_length=1, max_length=80)]

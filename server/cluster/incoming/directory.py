@@ -24,7 +24,7 @@ FORGET_S = 600.0
 
 WATCH_PERIOD_S = 0.2
 
-# No installation has more; beyond this somebody is inventing names.
+# A limit against made-up names from a faulty or hostile node.
 MAX_CAMERAS = 256
 
 
@@ -111,7 +111,7 @@ class Directory:
                 log.info("camera=%s is on node %s", status.name, _shown(presence.host))
                 self._on_arrival(camera)
             elif presence.node != camera.owner_id and camera.away is None:
-                # Claims let nobody have a name that a living node has; who says so, lies.
+                # Claims keep names unique, so others are ignored while the owner is alive.
                 self.refused += 1
                 continue
             if presence.leaving:
@@ -141,7 +141,7 @@ class Directory:
             now = time.monotonic()
             for camera in list(self._cameras.values()):
                 if camera.away is not None and not self._bus_is_here():
-                    camera.heard_at = now  # Without the bus, silence says nothing about the node.
+                    camera.heard_at = now  # Without the bus, nothing can be heard of any node.
                     continue
                 silent_s = now - camera.heard_at
                 if silent_s > FORGET_S:

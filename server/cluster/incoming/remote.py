@@ -126,7 +126,7 @@ class RemoteCamera:
         return self._figures
 
     def describe(self) -> dict[str, Any]:
-        """Return STATE of the wire contract; viewers are those of this node."""
+        """Return STATE of the wire protocol; viewers are those of this node."""
         since = self._status.since if self.away is None else self._away_since_unix
         status = self._status
         return status.model_dump(exclude={"figures", "widths", "controls"}) | {

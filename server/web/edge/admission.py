@@ -16,7 +16,7 @@ __all__ = ["MAX_HEADS", "ConnectionLimiter", "framing_fault"]
 MAX_BODY_BYTES = 4096
 
 MAX_HEADS = 256
-"""Connections that may have a request to finish, or to begin; an honest one takes a moment."""
+"""Connections without a complete request head; a normal client completes it at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,14 +27,14 @@ class _Connection:
 
 
 class ConnectionLimiter:
-    """Counts open connections and says whether one more is welcome.
+    """Counts open connections and decides whether another is accepted.
 
     Rejects, too, requests that two servers in a row could read differently (request smuggling,
     RFC 9112 section 11.2).
 
-    Those whose request's head is not whole count apart, so that half requests keep nobody out: of
-    too many, the oldest gives way. Loopback is exempt from what one address may have: a proxy or a
-    bench sits there.
+    Connections with an incomplete request head are counted separately, so they cannot use up the
+    limit; when there are too many, the oldest is closed. Loopback is exempt from the per-address
+    limit, because proxies and benchmarks connect from it.
 
     Args:
         most: Connections in all whose request's head was whole.

@@ -1,4 +1,4 @@
-/** One camera on the page: its picture, its state in words, and four numbers. */
+/** One camera on the page: its picture, its state in words, and its figures. */
 import { nowUnix } from '../stream/clock.js';
 import { WORDS, conditionOf, frameInterval } from '../camera/condition.js';
 import { UNKNOWN, formatAge, formatCount, formatFps, formatMs, formatRendition, plural } from '../ui/format.js';
@@ -21,7 +21,7 @@ const DETAILS = {
 let lastId = 0;
 
 /**
- * @typedef {object} CameraState  STATE of the wire contract.
+ * @typedef {object} CameraState  STATE of the wire protocol.
  * @property {string} name
  * @property {string} title
  * @property {string} state

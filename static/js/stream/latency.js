@@ -1,5 +1,6 @@
 /**
- * Where a frame's time goes, from capture to paint. Uses no document.
+ * Splits a frame's time from capture to paint into its parts, for the plots. The latency on a tile is computed in
+ * bridge/viewer-proxy.js. Uses no document.
  *
  * @typedef {object} Spent  Sums over frames, in ms.
  * @property {number} transitMs  From capture, by the server's clock, until received, by ours.
