@@ -20,7 +20,7 @@ export class Departed extends EventTarget {
     this.#grid = grid;
     grid.addEventListener('list', () => {
       for (const name of this.#known) this.expect(name);
-      for (const { name, title } of grid.tiles.values()) {
+      for (const [name, { title }] of grid.tiles) {
         this.#known.add(name);
         this.#titles.set(name, title);
       }
