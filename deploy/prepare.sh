@@ -70,6 +70,10 @@ if [ "$what" = development ]; then
         [ -x /usr/sbin/$program ] || command -v $program >/dev/null || services="$services $program"
     done
     missing="$missing$services"
+    # An RTSP server for the tests, which Debian's own Python drives.
+    [ -e /usr/lib/*/girepository-1.0/GstRtspServer-1.0.typelib ] || missing="$missing \
+        gir1.2-gst-rtsp-server-1.0 python3-gi gstreamer1.0-plugins-base gstreamer1.0-plugins-good \
+        gstreamer1.0-plugins-bad gstreamer1.0-plugins-ugly gstreamer1.0-libav"
     # Without a font the browser draws boxes instead of letters.
     [ -d /usr/share/fonts/truetype/dejavu ] || missing="$missing fonts-dejavu-core"
     # shellcheck disable=SC2086

@@ -7,6 +7,7 @@
     │   └── NotYetError   what a start needs is not there, and may be later; exit code 75
     ├── SourceError       a source cannot be opened or read; the camera tries again
     │   ├── SourceEnded   a source has no more pictures, and that is no fault
+    │   ├── LoginRefused  a source refuses its user name or password; it is tried rarely
     │   └── PictureError  one picture cannot be decoded; the next one may be
     ├── ControlError      a source does not take a value; it keeps the one it has
     ├── EncodeError       a picture cannot be made into JPEG; the frame is dropped
@@ -31,6 +32,7 @@ __all__ = [
     "ControlError",
     "EncodeError",
     "ErrorCode",
+    "LoginRefused",
     "NotYetError",
     "PictureError",
     "PortholeError",
@@ -60,6 +62,10 @@ class SourceError(PortholeError):
 
 class SourceEnded(SourceError):
     """A source that was asked to play once has come to its end."""
+
+
+class LoginRefused(SourceError):
+    """A source refuses its user name or password; trying again soon could lock the account."""
 
 
 class PictureError(SourceError):

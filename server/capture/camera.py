@@ -54,8 +54,7 @@ class Camera:
         open_reader: Opens an address; a parameter so that tests need no device.
     """
 
-    owner = None
-    """No other node: this process owns it."""
+    owner = None  # No other node: this process owns it.
 
     def __init__(
         self,
@@ -386,7 +385,8 @@ class Camera:
             if self._check is not None:
                 self._check.enforce(self._state.broken)
             elif not self._state.viewers and not source.info.live:
-                # A file loses nothing by waiting, and decoding it unseen is work for nobody.
+                # A file loses nothing by waiting; decoding it unseen would be wasted.
+                hub.run_native(source.pause)
                 self._wake.wait(WATCH_PERIOD_S)
                 continue
             try:

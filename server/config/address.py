@@ -9,13 +9,14 @@ import os
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 from urllib.parse import parse_qsl, urlsplit, urlunsplit
 
 from server.config.nearest import suggest
 from server.errors import ConfigError
 from server.protocol import MAX_FPS, MIN_FPS
 
-__all__ = ["ACCEPTED", "Address", "parse_address"]
+__all__ = ["ACCEPTED", "Address", "Transport", "parse_address"]
 
 ACCEPTED = "test: | device:N | file:PATH | rtsp://HOST/... | http(s)://HOST/..."
 
@@ -25,21 +26,30 @@ NETWORK_SCHEMES = ("rtsp", "rtsps", "http", "https")
 MAX_DEVICE = 63
 
 
+Transport = Literal["auto", "tcp", "udp"]
+
+
 @dataclass(frozen=True, slots=True)
 class Address:
     """A source's parsed address.
 
     Attributes:
-        scheme: ``test``, ``device``, ``file``, ``rtsp``, ``rtsps``, ``http`` or ``https``.
-        target: Nothing, the device's index, the file's path, or the whole URL with its password.
+        scheme: ``test``, ``device``, ``file``, ``exec``, ``rtsp``, ``rtsps``, ``http`` or
+            ``https``.
+        target: Nothing, the device's index or path, the file's path, the command, or the whole URL
+            with its password.
         public: The address without its password, to show to people.
         options: The options after ``?`` of ``test:`` and ``file:``.
+        transport: How RTSP carries its packets; ``auto`` tries TCP, then UDP.
+        verify: Whether a TLS certificate must be valid; None only where the host is not private.
     """
 
     scheme: str
     target: str
     public: str
     options: dict[str, str] = field(default_factory=dict)
+    transport: Transport = "auto"
+    verify: bool | None = None
 
     @property
     def name(self) -> str:

@@ -6,6 +6,7 @@ Later wins: default < file < environment < command line.
 import re
 import tomllib
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from types import NoneType
 from typing import Annotated, Any, get_args, get_origin
@@ -229,6 +230,7 @@ def _cameras_from_file(
             address = parse_address(settings.source, folder)
         except ConfigError as error:
             raise ConfigError(f"{place}source = {error}") from None
+        address = replace(address, transport=settings.transport, verify=settings.verify)
         try:
             process = parse_processors(settings.process, folder)
         except ConfigError as error:

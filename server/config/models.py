@@ -13,7 +13,7 @@ from typing import Annotated, Any, get_args
 from pydantic import BaseModel, ConfigDict, Field
 
 from server import protocol
-from server.config.address import ACCEPTED, Address
+from server.config.address import ACCEPTED, Address, Transport
 from server.config.processors import ACCEPTED as ACCEPTED_PROCESSORS
 from server.config.processors import Processor
 from server.protocol import MAX_FPS, MAX_QUALITY, MIN_FPS, MIN_QUALITY
@@ -221,6 +221,16 @@ class CameraSettings(_Table):
         description="Seconds between checks while nobody watches; 0 for no checks, unset takes the "
         "server's. A network camera is opened for one picture; a device or a file only has to "
         "exist.",
+    )
+    transport: Annotated[Transport, Accepts('"auto", "tcp" or "udp"')] = Field(
+        "auto",
+        description="How an RTSP camera sends its packets. By default TCP, and UDP if the camera "
+        "refuses that.",
+    )
+    verify: Annotated[bool, Accepts("true or false")] | None = Field(
+        None,
+        description="Whether the TLS certificate of a network camera must be valid. Unset, it need "
+        "not be if the camera's address is private, because such cameras sign their own.",
     )
     process: Annotated[tuple[str, ...], Field(strict=False), Accepts(ACCEPTED_PROCESSORS)] = Field(
         (),

@@ -13,6 +13,7 @@ import pytest
 
 from server.capture.camera import Camera
 from server.capture.devices.controls import ControlInfo, Value, find_control, refuse
+from server.capture.frames.arrivals import Arrivals
 from server.capture.frames.frame import Frame, Image, Picture
 from server.capture.frames.info import SourceInfo
 from server.capture.sources.local import LocalReader
@@ -85,6 +86,7 @@ class FakeSource:
         self, fps: float = 0.0, live: bool = True, size: tuple[int, int] = (64, 48)
     ) -> None:
         self.info = SourceInfo(*size, fps, "raw", live)
+        self.arrivals = Arrivals()
         self.grabs = 0
         """How many pictures were grabbed, and each time it was asked."""
         self.asked = 0
@@ -112,6 +114,7 @@ class FakeSource:
         if isinstance(self._grabbed, Exception) and not isinstance(self._grabbed, UndecodableError):
             raise self._grabbed
         self.grabs += 1
+        self.arrivals.add()
         return True
 
     def retrieve(self, _jpeg_up_to: int = 0, _pixels_from: int = 0) -> Image:

@@ -43,7 +43,7 @@ SERVER = {
 
 # The rooms within a room, the most basic first; what wires them lies beside them.
 INNER = {
-    "capture": ("frames", "devices", "sources", "isolation", "processing"),
+    "capture": ("frames", "devices", "streams", "sources", "isolation", "processing"),
     "cluster": ("bus", "incoming", "outgoing", "shared"),
     "web": ("edge", "auth", "http", "socket"),
 }
@@ -69,6 +69,9 @@ HOMES = {
     "socketio": ("server/web/", "server/app.py"),
     "engineio": ("server/web/", "server/app.py"),
     "werkzeug": ("server/web/", "server/app.py"),
+    # It can crash and hang, as any decoder can: in child processes only.
+    "av": ("server/capture/streams/",),
+    "requests": ("server/capture/sources/",),
     "threading": ("server/capture/isolation/child.py",),
     "click": ("server/account_commands.py",),
     "redis": ("server/cluster/",),

@@ -13,6 +13,7 @@ import cv2
 
 from server.capture.devices.controls import ControlInfo, Value, find_control, refuse
 from server.capture.devices.v4l2 import AUTO_EXPOSURE, Driver, find_property, parse_size
+from server.capture.frames.arrivals import Arrivals
 from server.capture.frames.frame import Image, Picture
 from server.capture.frames.info import SourceInfo
 from server.capture.frames.jpeg import decode_jpeg, inspect_jpeg, with_pixels
@@ -50,6 +51,7 @@ class Video:
             live=live,
         )
         self._as_sent = as_sent
+        self.arrivals = Arrivals()
         self._use(capture)
 
     def _use(self, capture: cv2.VideoCapture) -> None:
@@ -60,6 +62,7 @@ class Video:
         """Wait for the next picture."""
         if not self._capture.grab():
             raise SourceError("no more pictures arrive; is it still there?")
+        self.arrivals.add()
         return True
 
     def retrieve(self, jpeg_up_to: int = 0, pixels_from: int = 0) -> Picture:

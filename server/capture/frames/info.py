@@ -12,11 +12,15 @@ class SourceInfo:
     Attributes:
         width: Of its pictures, in pixels.
         height: Of its pictures, in pixels.
-        fps: Pictures a second; 0 if unknown.
-        codec: Its encoding as a four-letter code, or ``raw``.
+        fps: Pictures a second that it promises; 0 if it promises none. What really arrives is
+            measured, see :class:`server.capture.frames.arrivals.Arrivals`.
+        codec: Its encoding by the name that FFmpeg gives it, such as ``h264`` or ``mjpeg``, or
+            ``raw``.
         live: Whether it runs on its own clock. A live source must be read even when nobody
-            watches, or its buffers fill with old pictures; any other simply waits.
+            watches, or its buffers fill with old pictures; any other can be paused.
         on_request: Whether it can produce a picture at any time, even between two regular ones.
+        polled: Whether each picture is fetched only when it is wanted, as from a URL that answers
+            with one JPEG.
     """
 
     width: int
@@ -25,3 +29,4 @@ class SourceInfo:
     codec: str
     live: bool
     on_request: bool = False
+    polled: bool = False

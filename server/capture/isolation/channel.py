@@ -7,6 +7,7 @@ the server sends      meaning
 ``WANT`` ...          put the next picture into this slot: the source's JPEG if its quality is
                       accepted, with pixels if a width is given, otherwise pixels alone; the very
                       next picture, or the next that shows anything new
+``PAUSE``             stand still until the next ``WANT``, unless the source is live
 ``SET`` json          set these controls between two pictures
 ``CLOSE``             close the source, and wait for the next ``OPEN``
 (end of file)         close the source and end
@@ -19,9 +20,11 @@ the child sends       meaning
 ``SETTLED`` json      the answer to ``SET``: rejected values, and the source's new properties
 ``PICTURE`` ...       the answer to ``WANT``: slot and shape; carries a new area if there is one
 ``BROKEN`` text       the answer to ``WANT`` if the picture cannot be decoded
-``BEAT`` ...          alive; the current step, seconds in it, pictures grabbed so far
+``BEAT`` ...          alive; the current step, seconds in it, pictures grabbed so far, and what is
+                      measured and waited for
 ``ENDED`` text        the source ended normally
 ``LOST`` text         the source failed; why
+``REFUSED`` text      the source refuses the user name or password
 ``CLOSED``            the answer to ``CLOSE``, and the last message until the next ``OPEN``
 ====================  =========================================================================
 """
@@ -44,8 +47,9 @@ of its pixels (0 for none), whether the picture must show anything new."""
 SHAPE = struct.Struct("<iIIIBIId")
 """Slot, height, width, bytes and quality of a JPEG (0 and 0 for pixels), height and width of the
 pixels after the JPEG (0 and 0 for none), Unix seconds."""
-BEAT = struct.Struct("<BdQ")
-"""Step, seconds in it, pictures grabbed."""
+BEAT = struct.Struct("<BdQffI")
+"""Step, seconds in it, pictures grabbed; pictures and kilobits a second, pictures in a group. What
+is waited for follows as text."""
 
 NO_SLOT = -1
 """There is no area yet; the child creates one."""
@@ -58,6 +62,7 @@ class Kind(IntEnum):
     WANT = 2
     SET = 3
     CLOSE = 4
+    PAUSE = 5
     OPENED = 11
     PICTURE = 12
     BROKEN = 13
@@ -66,6 +71,7 @@ class Kind(IntEnum):
     LOST = 16
     SETTLED = 17
     CLOSED = 18
+    REFUSED = 19
     # For processors; see sandbox.py.
     PREPARE = 21
     PROCESS = 22

@@ -15,6 +15,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from server.capture.devices.controls import read_values, set_controls, write_controls
+from server.capture.frames.arrivals import Arrivals
 from server.capture.frames.change import ChangeDetector
 from server.capture.frames.frame import Jpeg, Picture, size_of
 from server.capture.frames.limits import check_size, is_too_large
@@ -22,7 +23,7 @@ from server.capture.isolation.channel import BEAT, SHAPE, WANT, Kind, Link, Mess
 from server.capture.isolation.process import die_with_parent
 from server.capture.isolation.shared_memory import Writer
 from server.config.address import Address
-from server.errors import PictureError, SourceEnded, SourceError
+from server.errors import LoginRefused, PictureError, SourceEnded, SourceError
 
 if TYPE_CHECKING:
     from server.capture.sources.source import Source
@@ -67,6 +68,8 @@ class _Child:
         self._writer = Writer()
         self._wanted: Message | None = None
         self._change = ChangeDetector()
+        self._paused = True  # Until the first picture is wanted.
+        self._arrivals = Arrivals()
         # Written by the working thread, read by the beating thread.
         self._grabbed = 0
         self._step = (Step.STARTING, time.monotonic())
@@ -77,9 +80,10 @@ class _Child:
         try:
             while self._beating.wait():
                 step, since = self._step
-                self._link.offer(
-                    Kind.BEAT, BEAT.pack(step, time.monotonic() - since, self._grabbed)
-                )
+                *figures, waiting_for = self._arrivals.figures
+                busy_s = time.monotonic() - since
+                beat = BEAT.pack(step, busy_s, self._grabbed, *figures) + waiting_for.encode()
+                self._link.offer(Kind.BEAT, beat)
                 time.sleep(BEAT_S)
         except OSError:
             pass  # The server is gone, so this process will end too.
@@ -109,6 +113,8 @@ class _Child:
             self._go_idle()
         except SourceEnded as error:
             self._link.send(Kind.ENDED, str(error).encode())
+        except LoginRefused as error:
+            self._link.send(Kind.REFUSED, str(error).encode())
         except SourceError as error:
             self._link.send(Kind.LOST, str(error).encode())
         except (EOFError, OSError):
@@ -133,6 +139,7 @@ class _Child:
         self._set_step(Step.OPENING)
         opener = open_source or open_any
         source = opener(address, wanted["name"], wanted["timeout_s"])
+        self._arrivals = source.arrivals
         try:
             check_size(source.info.width, source.info.height)
             self._link.send(Kind.OPENED, json.dumps(_properties_of(source)).encode())
@@ -143,8 +150,8 @@ class _Child:
 
     def _drain(self, source: "Source") -> None:
         while True:
-            if not source.info.live:
-                self._handle_messages(source, None)  # A file loses nothing by waiting.
+            if source.info.polled or (self._paused and not source.info.live):
+                self._handle_messages(source, None)
             self._set_step(Step.READING)
             grabbed = source.grab()
             at_unix = time.time()
@@ -158,7 +165,10 @@ class _Child:
         """Handle the server's messages; wait for one only while no picture is requested."""
         while message := self._link.receive(timeout_s if self._wanted is None else 0.0):
             if message.kind is Kind.WANT:
-                self._wanted = message
+                self._wanted, self._paused = message, False
+            elif message.kind is Kind.PAUSE:
+                self._paused = True
+                source.arrivals.pause()
             elif message.kind is Kind.SET:
                 self._set(source, json.loads(message.payload))
             elif message.kind is Kind.CLOSE:
@@ -177,7 +187,7 @@ class _Child:
         slot, jpeg_up_to, pixels_from, changed = WANT.unpack(self._wanted.payload)
         try:
             picture = source.retrieve(jpeg_up_to, pixels_from)
-            if changed and not self._change.is_worth_sending(picture):
+            if picture is None or (changed and not self._change.is_worth_sending(picture)):
                 return
             self._wanted = None
             width, height = size_of(picture)

@@ -13,6 +13,7 @@ from dataclasses import asdict
 from typing import Any, NoReturn
 
 from server.capture.devices.controls import ControlInfo, Value, read_controls
+from server.capture.frames.arrivals import Figures
 from server.capture.frames.frame import Jpeg, Picture
 from server.capture.frames.info import SourceInfo
 from server.capture.frames.limits import MAX_PIXELS, check_size
@@ -22,7 +23,7 @@ from server.capture.isolation.shared_memory import FramePool
 from server.capture.isolation.spare import CLOSE_DEADLINE_S, IdleChild, Spare
 from server.capture.sources.reader import MAX_READ_S, Demand, Reading, is_due
 from server.config.address import Address
-from server.errors import ControlError, PictureError, SourceEnded, SourceError
+from server.errors import ControlError, LoginRefused, PictureError, SourceEnded, SourceError
 from server.loop.memory import MMAP_THRESHOLD_BYTES, TRIM_THRESHOLD_BYTES
 
 __all__ = ["IsolatedReader"]
@@ -80,6 +81,7 @@ class IsolatedReader:
         self._environment = _environment(address, timeout_s)
         self._info: SourceInfo | None = None
         self.controls: tuple[ControlInfo, ...] = ()
+        self.figures = Figures()
         self._sets_sent = 0  # How often controls were set.
         self._sets_answered = 0  # The last of these that was answered.
         self._refused: dict[str, str] = {}  # What that answer rejected.
@@ -148,6 +150,10 @@ class IsolatedReader:
     def _until_due_s(self, demand: Demand) -> float:
         return min(MAX_REQUEST_DELAY_S, max(0.0, demand.due() - time.monotonic()))
 
+    def pause(self) -> None:
+        """Have the child stand still until the next picture is wanted; see :class:`Reader`."""
+        self._send(Kind.PAUSE)
+
     def close(self) -> None:
         """Close the source and keep or end its child. Pictures already returned stay valid."""
         idle = IdleChild(self._process, self._link, self._uses + 1)
@@ -180,7 +186,7 @@ class IsolatedReader:
         check_size(self._info.width, self._info.height)
         return self._info
 
-    def _send(self, kind: Kind, payload: bytes) -> None:
+    def _send(self, kind: Kind, payload: bytes = b"") -> None:
         try:
             sent = self._link.offer(kind, payload)
         except OSError:
@@ -209,8 +215,10 @@ class IsolatedReader:
     def _handle(self, message: Message) -> None:
         match message.kind:
             case Kind.BEAT:
-                step, self._busy_s, self._grabbed = BEAT.unpack(message.payload)
+                beat = BEAT.unpack_from(message.payload)
+                step, self._busy_s, self._grabbed, fps, kbps, group = beat
                 self._step = Step(step)
+                self.figures = Figures(fps, kbps, group, message.payload[BEAT.size :].decode())
             case Kind.PICTURE:
                 self._take_picture(message)
             case Kind.BROKEN:
@@ -227,6 +235,8 @@ class IsolatedReader:
                 self._set_properties(answer)
                 self._sets_answered, self._refused = answer["id"], answer["refused"]
                 self._step, self._busy_s = Step.READING, 0.0
+            case Kind.REFUSED:
+                raise LoginRefused(message.payload.decode())
             case Kind.ENDED:
                 raise SourceEnded(message.payload.decode())
             case _:

@@ -21,6 +21,7 @@ class LocalReader:
     def __init__(self, source: Source) -> None:
         self.info = source.info
         self._source = source
+        self.figures = source.arrivals.figures
         self._change = ChangeDetector()
         self.controls: tuple[ControlInfo, ...] = source.controls()
 
@@ -36,8 +37,11 @@ class LocalReader:
         skipped: Reading | None = None
         while time.monotonic() < deadline and (self._source.grab() or self._is_requested(demand)):
             at_unix = time.time()
+            self.figures = self._source.arrivals.figures
             if is_due(demand):
                 picture = self._source.retrieve(demand.jpeg_up_to(), demand.pixels_from())
+                if picture is None:
+                    continue
                 if not demand.changed or self._change.is_worth_sending(picture):
                     return Reading(picture, at_unix)
             skipped = Reading(None, at_unix)
@@ -46,6 +50,10 @@ class LocalReader:
     def _is_requested(self, demand: Demand) -> bool:
         """Return whether a picture is requested out of turn, and can be made."""
         return self.info.on_request and demand.due() == AT_ONCE
+
+    def pause(self) -> None:
+        """Do nothing more: a source in this process stands still between two reads."""
+        self._source.arrivals.pause()
 
     def close(self) -> None:
         """Close the source."""

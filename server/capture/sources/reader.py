@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from typing import NamedTuple, Protocol
 
 from server.capture.devices.controls import ControlInfo, Value
+from server.capture.frames.arrivals import Figures
 from server.capture.frames.frame import Picture
 from server.capture.frames.freeze import FreezeDetector
 from server.capture.frames.info import SourceInfo
@@ -54,6 +55,8 @@ class Reader(Protocol):
     """
 
     info: SourceInfo
+    figures: Figures
+    """What was last measured of its arrivals."""
 
     @property
     def controls(self) -> tuple[ControlInfo, ...]:
@@ -77,8 +80,12 @@ class Reader(Protocol):
         Raises:
             PictureError: If a picture cannot be decoded; the next one may be.
             SourceEnded: If the source ended normally.
-            SourceError: If the source is lost; says why.
+            LoginRefused: If it refuses the user name or password.
+        SourceError: If the source is lost; says why.
         """
+
+    def pause(self) -> None:
+        """Let a source that is not live stand still until the next read."""
 
     def close(self) -> None:
         """Release the device, file or connection."""

@@ -4,6 +4,7 @@ from typing import Protocol
 
 from server.capture.devices.controls import ControlInfo, Value
 from server.capture.devices.opencv import DeviceVideo, why_no_device
+from server.capture.frames.arrivals import Arrivals
 from server.capture.frames.frame import Picture
 from server.capture.frames.info import SourceInfo
 from server.capture.sources.testpattern import TestPattern
@@ -20,6 +21,8 @@ class Source(Protocol):
     """
 
     info: SourceInfo
+    arrivals: Arrivals
+    """Its measurements; the source itself adds each picture that it grabs."""
 
     def grab(self) -> bool:
         """Wait for the next picture; return False if there is none yet.
@@ -29,8 +32,10 @@ class Source(Protocol):
             SourceError: If the source is lost; says why.
         """
 
-    def retrieve(self, jpeg_up_to: int = 0, pixels_from: int = 0) -> Picture:
+    def retrieve(self, jpeg_up_to: int = 0, pixels_from: int = 0) -> Picture | None:
         """Return the last grabbed picture; decoding is the costly part.
+
+        None means that there is none yet, for example before the first key frame.
 
         Args:
             jpeg_up_to: The highest quality at which the source's own JPEG is accepted, 1 to 100; 0

@@ -19,6 +19,7 @@ import cv2
 import numpy as np
 
 from server.capture.devices.controls import ControlInfo, Value, find_control
+from server.capture.frames.arrivals import Arrivals
 from server.capture.frames.frame import Image
 from server.capture.frames.info import SourceInfo
 from server.capture.sources.adjustment import Adjustment
@@ -83,6 +84,7 @@ class TestPattern:
         self._noise = noise
         self._first_size = size
         self._pacer = Pacer()
+        self.arrivals = Arrivals()
         self._face = cv2.FontFace("sans")
         self._adjustment = Adjustment()
         self._apply_size(size, fps)
@@ -113,6 +115,7 @@ class TestPattern:
         """Wait until the next picture is due."""
         due = self._pacer.wait()
         if due:
+            self.arrivals.add()
             self._pacer.schedule(1 / self.info.fps)
         return due
 

@@ -65,6 +65,8 @@ class FileVideo(Video):
             self._step()
             self._waiting = True
         self._waiting = not self._pacer.wait()
+        if not self._waiting:
+            self.arrivals.add()
         return not self._waiting
 
     def _step(self) -> None:
@@ -128,6 +130,7 @@ class NetworkVideo(Video):
         """Wait for the next picture."""
         if not self._capture.grab():
             raise SourceError(f"the stream ended, or sent nothing for {self._timeout_s:g} s")
+        self.arrivals.add()
         return True
 
 
