@@ -20,7 +20,7 @@ from server.loop.http_server import serve
 from server.runtime import Runtime
 from server.web.auth.auth import Auth, is_loopback, require_users
 from server.web.auth.guard import guard_requests
-from server.web.edge.admission import MAX_HEADS, ConnectionLimiter
+from server.web.edge.connection_limiter import MAX_HEADS, ConnectionLimiter
 from server.web.edge.forwarded import Forwarded
 from server.web.edge.machine import own_names
 from server.web.edge.origin import OriginCheck

@@ -17,10 +17,10 @@ from eventlet import greenio, wsgi
 from server.loop import hub
 from server.loop.turns import Turns
 
-__all__ = ["Admission", "answer_was_sent", "serve"]
+__all__ = ["Limiter", "answer_was_sent", "serve"]
 
 
-class Admission(Protocol):
+class Limiter(Protocol):
     """Decides which connections and requests :func:`serve` lets in."""
 
     def enter(self, key: object, address: str, end: Callable[[], None]) -> None:
@@ -39,7 +39,7 @@ class Admission(Protocol):
         """Return the answer to a request that is refused for its framing, or None."""
 
 
-def serve(listener: socket.socket, application: Callable[..., Any], gate: Admission) -> None:
+def serve(listener: socket.socket, application: Callable[..., Any], limiter: Limiter) -> None:
     """Serve a WSGI application on ``listener`` until this green thread is killed.
 
     The accept loop is our own: eventlet's exits when the process runs out of descriptors; ours
@@ -55,7 +55,7 @@ def serve(listener: socket.socket, application: Callable[..., Any], gate: Admiss
         minimum_chunk_size=1,  # The default holds parts under 4 kB back: small MJPEG frames.
         socket_timeout=60,
     )
-    server.gate = gate
+    server.limiter = limiter
     server.turns = Turns()
     while True:
         # accept() does not block while connections are queued, so a flood would hold the hub.
@@ -67,7 +67,7 @@ def serve(listener: socket.socket, application: Callable[..., Any], gate: Admiss
                 return
             hub.sleep(0.1)
             continue
-        gate.enter(connection, address[0], functools.partial(greenio.shutdown_safe, connection))
+        limiter.enter(connection, address[0], functools.partial(greenio.shutdown_safe, connection))
         eventlet.spawn_n(_converse, server, connection, address)
         hub.sleep(0)  # Let it read what has come, before the next one has it give way.
 
@@ -88,7 +88,7 @@ class _StrictProtocol(wsgi.HttpProtocol):  # type: ignore[misc]
 
     def handle_one_request(self) -> None:
         if self.answered:
-            self.server.gate.await_next(self.connection)
+            self.server.limiter.await_next(self.connection)
         self.answered = True
         self._deadline = eventlet.Timeout(self.HEAD_DEADLINE_S)
         try:
@@ -101,8 +101,8 @@ class _StrictProtocol(wsgi.HttpProtocol):  # type: ignore[misc]
         # Read first: a request must not count as incomplete while it waits for its turn.
         head = self._read_head()
         self._deadline.cancel()
-        gate = self.server.gate
-        refusal = gate.admit(self.connection)
+        limiter = self.server.limiter
+        refusal = limiter.admit(self.connection)
         if refusal is not None:
             return self._refuse(refusal)
         # A client that sends its next request at once never makes this green thread wait, and so
@@ -111,7 +111,7 @@ class _StrictProtocol(wsgi.HttpProtocol):  # type: ignore[misc]
         self.rfile = head
         if not super().parse_request():
             return False
-        refusal = gate.fault(self.request_version, self.headers)
+        refusal = limiter.fault(self.request_version, self.headers)
         if refusal is not None:
             return self._refuse(refusal)
         if self.headers.get("Content-Length", "0") != "0":
@@ -161,6 +161,6 @@ def _converse(server: wsgi.Server, connection: Any, address: tuple[str, int]) ->
     except (OSError, eventlet.Timeout):
         pass  # The peer disconnected or timed out during a request.
     finally:
-        server.gate.leave(connection)
+        server.limiter.leave(connection)
         greenio.shutdown_safe(connection)
         connection.close()

@@ -95,7 +95,7 @@ function listenToServer() {
   backend.addEventListener('viewer', ({ detail }) => grid.tiles.get(detail.camera)?.viewer.take(detail));
   backend.addEventListener('camera', ({ detail }) => onCamera(detail));
   backend.addEventListener('stats', ({ detail }) => {
-    if (steppedClock.take(detail.at, nowUnix(), clock)) clock.doubt();
+    if (steppedClock.take(detail.at, nowUnix(), clock)) clock.invalidate();
     panel.setStats(detail.cameras ?? {});
     statusbar.setProcess(detail.process);
   });
@@ -196,7 +196,7 @@ function showPhase(cameras) {
 function showConnection(state, word) {
   const { connected } = backend;
   const element = find('[data-link-state]');
-  element.dataset.lamp = state;
+  element.dataset.status = state;
   setText(element.querySelector('[data-link-word]'), word);
   find('[data-open-quit]').hidden = role !== 'operator' || !connected;
   panel.setAccess({ role, connected });

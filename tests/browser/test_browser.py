@@ -460,7 +460,7 @@ def test_pictures_are_on_the_screen(share_server: Start, page: Page, place: str)
 
     for name in ("wide", "tall"):
         wait_for_paint(page, name)
-        glass = page.locator(f'[data-camera="{name}"] .glass').screenshot()
+        glass = page.locator(f'[data-camera="{name}"] .viewport').screenshot()
         shown = cv2.imdecode(np.frombuffer(glass, np.uint8), cv2.IMREAD_COLOR)
         assert shown is not None
         height, width = shown.shape[:2]

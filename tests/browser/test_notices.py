@@ -50,9 +50,9 @@ BEHIND = (
 # Words on a tile that do not lie wholly within it, or end in the middle of a line: [camera, text].
 CUT = """() => {
   const cut = [];
-  for (const glass of document.querySelectorAll('.tile[data-camera]:not([hidden]) .glass')) {
+  for (const glass of document.querySelectorAll('.tile[data-camera]:not([hidden]) .viewport')) {
     const room = glass.getBoundingClientRect();
-    for (const words of glass.querySelectorAll('.veil > p')) {
+    for (const words of glass.querySelectorAll('.overlay > p')) {
       const box = words.getBoundingClientRect();
       if (box.height === 0 || room.height === 0) continue;
       const lines = box.height / parseFloat(getComputedStyle(words).lineHeight);
@@ -92,7 +92,7 @@ DEPARTED = """async () => {
 # Words of tiles that a toast lies on.
 COVERED = """() => {
   const toast = document.querySelector('.toast').getBoundingClientRect();
-  return [...document.querySelectorAll('.tile:not([hidden]) :is(.caption, .veil > p)')]
+  return [...document.querySelectorAll('.tile:not([hidden]) :is(.caption, .overlay > p)')]
     .filter((words) => {
       const box = words.getBoundingClientRect();
       return box.height > 0 && box.bottom > toast.top && box.top < toast.bottom
@@ -201,7 +201,7 @@ def test_long_reasons_are_not_cut(server: PortholeServer, page: Page) -> None:
             assert page.evaluate(CUT) == [], (view, width)
 
     opener = tile(page, "void").locator(".tile-open")
-    reason = tile(page, "void").locator(".veil-detail").text_content()
+    reason = tile(page, "void").locator(".overlay-detail").text_content()
     assert reason is not None
     assert DEAD in reason
     expect(opener).to_have_attribute("title", f"{LONG}\nOffline, retrying: {reason}")

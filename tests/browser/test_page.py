@@ -462,7 +462,7 @@ def test_looking_closer(server: PortholeServer, page: Page) -> None:
     """A double click, the wheel and keys zoom; dragging pans as far as the edge; 0 is whole."""
     page.goto(server.url + "?camera=door")
     wait_for_paint(page, "door", 1)
-    glass = tile(page, "door").locator(".glass")
+    glass = tile(page, "door").locator(".viewport")
     badge = page.locator(".zoom-badge")
 
     glass.dblclick(position={"x": 40, "y": 200})
@@ -496,7 +496,7 @@ def test_full_page_without_full_screen(server: PortholeServer, page: Page) -> No
 
     page.get_by_role("button", name="Full screen").click()
     assert tile(page, "door").bounding_box() == {"x": 0, "y": 0, "width": 390, "height": 844}
-    tile(page, "door").locator(".glass").dblclick()
+    tile(page, "door").locator(".viewport").dblclick()
     expect(page.locator(".zoom-badge")).to_have_text("2.0×")
     page.get_by_role("button", name="Done").click()
 
@@ -525,7 +525,7 @@ def covers(page: Page, camera: str) -> None:
     page.wait_for_function(
         """(camera) => {
           const tile = document.querySelector(`[data-camera="${camera}"]`);
-          const [glass, canvas] = ['.glass', 'canvas']
+          const [glass, canvas] = ['.viewport', 'canvas']
             .map((part) => tile.querySelector(part).getBoundingClientRect());
           return canvas.left <= glass.left + 1 && canvas.right >= glass.right - 1
             && canvas.top <= glass.top + 1 && canvas.bottom >= glass.bottom - 1;
@@ -541,7 +541,7 @@ def test_fingers_pinch_and_swipe(server: PortholeServer, new_context: NewContext
     page.goto(server.url + "?camera=door")
     wait_for_paint(page, "door", 1)
     fingers = context.new_cdp_session(page)
-    x, y = middle(tile(page, "door").locator(".glass"))
+    x, y = middle(tile(page, "door").locator(".viewport"))
     badge = page.locator(".zoom-badge")
 
     touch(fingers, "touchStart", (x - 20, y), (x + 20, y))
@@ -584,7 +584,8 @@ def test_a_kiosk_shows_only_pictures(server: PortholeServer, page: Page) -> None
     expect(page.locator("[data-grid]")).to_have_attribute("data-view", "grid")
     expect(page.locator("html[data-still]")).to_have_count(1)
     assert (
-        page.evaluate("() => getComputedStyle(document.querySelector('.glass')).cursor") == "none"
+        page.evaluate("() => getComputedStyle(document.querySelector('.viewport')).cursor")
+        == "none"
     )
 
 

@@ -167,7 +167,7 @@ class FakeOpener:
         return LocalReader(outcome)
 
 
-class OpenGate:
+class OpenLimiter:
     """Admits every connection, and counts them."""
 
     def __init__(self) -> None:

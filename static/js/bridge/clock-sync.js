@@ -15,7 +15,7 @@ export class ClockSync {
   constructor(backend, clock) {
     this.#backend = backend;
     this.#clock = clock;
-    clock.addEventListener('doubt', () => this.measure());
+    clock.addEventListener('invalidated', () => this.measure());
     setInterval(() => this.measure(), EVERY_MS);
   }
 

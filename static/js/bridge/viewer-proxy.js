@@ -18,7 +18,7 @@ export class ViewerProxy extends EventTarget {
   #bytes = new Rate();
   #latency = new RecentMedian();
   #stepped = new SteppedClock();
-  #doubts = 0;
+  #epoch = 0;
   // When the picture on the canvas was taken, by our clock, which does not jump.
   #takenUnix = NaN;
   #first = true;
@@ -102,7 +102,7 @@ export class ViewerProxy extends EventTarget {
 
   /** Median from capture to paint of the last second or so; NaN while unknown. */
   get latencyMs() {
-    if (!this.watching || !this.#clock.known || this.#doubts !== this.#clock.doubts) return NaN;
+    if (!this.watching || !this.#clock.known || this.#epoch !== this.#clock.epoch) return NaN;
     // Slightly below zero is how precisely clocks can be compared; more than that, and they cannot be.
     const minMs = -500 * this.#clock.roundTrip - CLOCK_GRAIN_MS;
     return this.#latency.value < minMs ? NaN : Math.max(0, this.#latency.value);
@@ -204,9 +204,9 @@ export class ViewerProxy extends EventTarget {
 
   #updateLatency({ at, aliveUnix }) {
     const clock = this.#clock;
-    if (this.#stepped.take(at, aliveUnix, clock)) clock.doubt();
-    if (this.#doubts !== clock.doubts) this.#latency.clear();
-    this.#doubts = clock.doubts;
+    if (this.#stepped.take(at, aliveUnix, clock)) clock.invalidate();
+    if (this.#epoch !== clock.epoch) this.#latency.clear();
+    this.#epoch = clock.epoch;
     // Until the clocks are compared: as if it had arrived at once.
     this.#takenUnix = clock.known ? at - clock.offset : aliveUnix;
     if (clock.known) this.#latency.add((aliveUnix - this.#takenUnix) * 1000);

@@ -26,7 +26,7 @@ export class Cropper {
   #stage;
   #frame;
   #tile;
-  #glass;
+  #viewport;
   /** @type {OnChange} */
   #onChange;
   #area = WHOLE;
@@ -72,18 +72,18 @@ export class Cropper {
     this.#onChange = onChange;
     this.#busy = 0;
     this.#pictureKey = pictureKeyOf(tile.state);
-    this.#glass = tile.element.querySelector('.glass');
+    this.#viewport = tile.element.querySelector('.viewport');
     this.#element = document.importNode(this.#template.content.firstElementChild, true);
     this.#stage = this.#element.querySelector('.cropper-stage');
     this.#frame = this.#element.querySelector('[data-frame]');
     const { width, height } = tile.state;
     const [, , across, down] = cropOf(tile.state);
     const ratio = width && height ? (width / across) / (height / down) : 16 / 9;
-    this.#glass.style.setProperty('--whole-ratio', ratio.toFixed(4));
+    this.#viewport.style.setProperty('--whole-ratio', ratio.toFixed(4));
     this.#listen();
     this.#place(cropOf(tile.state));
     tile.element.setAttribute('data-adjusting', '');
-    this.#glass.append(this.#element);
+    this.#viewport.append(this.#element);
     tile.element.scrollIntoView({ block: 'nearest' });
     this.#frame.focus({ preventScroll: true });
   }
@@ -108,7 +108,7 @@ export class Cropper {
   /** Show the picture at its position within the whole one, and the frame around it unless it is being changed. */
   #place(crop) {
     ['x', 'y', 'width', 'height'].forEach((name, index) => {
-      this.#glass.style.setProperty(`--crop-${name}`, crop[index].toFixed(4));
+      this.#viewport.style.setProperty(`--crop-${name}`, crop[index].toFixed(4));
     });
     if (this.#drag === null && this.#busy === 0 && this.#timer === 0) this.#draw(crop);
   }

@@ -142,7 +142,7 @@ export class Panel extends EventTarget {
   #showState(tile) {
     const { condition, state } = tile;
     const { title, word, since, reason, toggle } = this.#fields;
-    this.#state.dataset.lamp = condition;
+    this.#state.dataset.status = condition;
     setText(title, tile.title);
     setTitle(title, tile.title);
     setText(word, WORDS[condition]);

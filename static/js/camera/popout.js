@@ -145,7 +145,7 @@ export class Popout extends EventTarget {
     const page = this.#caption.ownerDocument;
     page.title = title;
     page.body.toggleAttribute('data-gone', !here);
-    this.#caption.dataset.lamp = here ? condition : 'gone';
+    this.#caption.dataset.status = here ? condition : 'gone';
     setText(this.#caption.firstElementChild, title);
     setTitle(this.#caption.firstElementChild, title);
     setText(this.#caption.lastElementChild, here ? WORDS[condition] : 'No longer here');

@@ -13,8 +13,8 @@ import { make, setText, setTitle } from '../ui/dom.js';
 
 const WORDS = { ok: 'Working', slow: 'Slow', failing: 'Failing', skipped: 'Skipped', stuck: 'Stuck' };
 
-/** The lamp of each, in the colours of the cameras' states. */
-const LAMPS = { ok: 'live', slow: 'stalled', failing: 'retrying', skipped: 'retrying', stuck: 'gone' };
+/** The status dot of each, in the colours of the cameras' states. */
+const STATUSES = { ok: 'live', slow: 'stalled', failing: 'retrying', skipped: 'retrying', stuck: 'gone' };
 
 const WORST_FIRST = ['stuck', 'skipped', 'failing', 'slow'];
 
@@ -25,12 +25,12 @@ function describe({ name, state, message }) {
 
 /** The line on a tile, shown only while something is wrong. */
 export class ProcessingTrouble {
-  #glass;
+  #viewport;
   #line = null;
 
-  /** @param {HTMLElement} glass  Contains the picture. */
-  constructor(glass) {
-    this.#glass = glass;
+  /** @param {HTMLElement} viewport  Contains the picture. */
+  constructor(viewport) {
+    this.#viewport = viewport;
   }
 
   /** @param {Processing[] | undefined} list */
@@ -58,7 +58,7 @@ export class ProcessingTrouble {
     use.setAttribute('href', '#i-warning');
     icon.append(use);
     line.append(icon, make('span', 'processing-text'));
-    this.#glass.append(line);
+    this.#viewport.append(line);
     return line;
   }
 }
@@ -82,7 +82,7 @@ export class ProcessingList {
     while (this.#rows.length < list.length) this.#rows.push(this.#addRow());
     list.forEach(({ name, state, message, ms, errors = 0 }, at) => {
       const row = this.#rows[at];
-      row.item.dataset.lamp = LAMPS[state] ?? 'idle';
+      row.item.dataset.status = STATUSES[state] ?? 'idle';
       setText(row.name, name);
       setText(row.word, WORDS[state] ?? state);
       setText(row.ms, `${ms === null ? UNKNOWN : ms.toFixed(ms < 10 ? 1 : 0)} ms`);
@@ -97,9 +97,9 @@ export class ProcessingList {
     const item = make('li');
     const row = { item };
     const head = make('div', 'processing-head');
-    const lamp = make('span', 'lamp');
-    lamp.setAttribute('aria-hidden', 'true');
-    head.append(lamp);
+    const dot = make('span', 'status-dot');
+    dot.setAttribute('aria-hidden', 'true');
+    head.append(dot);
     for (const part of ['name', 'word', 'ms']) {
       row[part] = make('span', `processing-${part}`);
       head.append(row[part]);

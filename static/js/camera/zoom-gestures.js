@@ -43,7 +43,7 @@ export class ZoomGestures {
     list.addEventListener('wheel', (event) => this.#onWheel(event), { passive: false });
     // Two fingers zoom, whichever way they move first; one may still scroll the page.
     list.addEventListener('touchstart', (event) => {
-      if (event.touches.length > 1 && this.#glassOf(event)) event.preventDefault();
+      if (event.touches.length > 1 && this.#viewportOf(event)) event.preventDefault();
     }, { passive: false });
     for (const event of ['resize', 'fullscreenchange']) window.addEventListener(event, () => this.#fit());
   }
@@ -94,28 +94,28 @@ export class ZoomGestures {
   }
 
   get #frame() {
-    const glass = this.#tile.querySelector('.glass');
-    const { width, height } = glass.querySelector('canvas').getBoundingClientRect();
-    return { width: glass.clientWidth, height: glass.clientHeight, ratio: width / height || 16 / 9 };
+    const viewport = this.#tile.querySelector('.viewport');
+    const { width, height } = viewport.querySelector('canvas').getBoundingClientRect();
+    return { width: viewport.clientWidth, height: viewport.clientHeight, ratio: width / height || 16 / 9 };
   }
 
-  #glassOf(event) {
-    const glass = event.target.closest?.('.glass') ?? null;
-    return glass !== null && glass.closest('.tile') === this.#tile ? glass : null;
+  #viewportOf(event) {
+    const viewport = event.target.closest?.('.viewport') ?? null;
+    return viewport !== null && viewport.closest('.tile') === this.#tile ? viewport : null;
   }
 
-  // Relative to the middle of the glass, as all looks are.
+  // Relative to the middle of the viewport, as all looks are.
   #pointOf(event) {
-    const { left, top, width, height } = this.#tile.querySelector('.glass').getBoundingClientRect();
+    const { left, top, width, height } = this.#tile.querySelector('.viewport').getBoundingClientRect();
     return { x: event.clientX - left - width / 2, y: event.clientY - top - height / 2 };
   }
 
   #onDown(event) {
-    const glass = this.#glassOf(event);
-    if (glass === null || event.button !== 0 || event.target === this.#badge) return;
+    const viewport = this.#viewportOf(event);
+    if (viewport === null || event.button !== 0 || event.target === this.#badge) return;
     if (this.#pointers.size > 1) return;
     this.#pointers.set(event.pointerId, this.#pointOf(event));
-    glass.setPointerCapture(event.pointerId);
+    viewport.setPointerCapture(event.pointerId);
     const alone = this.#pointers.size === 1;
     this.#stroke = alone ? { x: event.clientX, y: event.clientY, ms: event.timeStamp, whole: !this.zoomed } : null;
   }
@@ -159,7 +159,7 @@ export class ZoomGestures {
 
   #onDoubleClick(event) {
     const tapped = this.#lastTap !== null && event.timeStamp - this.#lastTap.ms < 2 * TAP_MS;
-    const ours = this.#glassOf(event) !== null && event.target !== this.#badge;
+    const ours = this.#viewportOf(event) !== null && event.target !== this.#badge;
     if (ours && !tapped && event.sourceCapabilities?.firesTouchEvents !== true) this.#toggle(event);
   }
 
@@ -169,7 +169,7 @@ export class ZoomGestures {
   }
 
   #onWheel(event) {
-    if (this.#glassOf(event) === null) return;
+    if (this.#viewportOf(event) === null) return;
     const scroller = this.#list.parentElement;
     // If the page scrolls, the wheel over a whole picture scrolls it; with Ctrl, or a pinch, it zooms.
     const scrolls = scroller.scrollHeight > scroller.clientHeight + 1 && !document.fullscreenElement;
@@ -210,8 +210,8 @@ export class ZoomGestures {
       this.#badge.setAttribute('aria-label', `Zoomed ${look.scale.toFixed(1)} times. Show the whole picture`);
       this.#badge.title = 'Show the whole picture  0';
     }
-    const glass = tile.querySelector('.glass');
-    if (this.#badge.parentElement !== glass) glass.append(this.#badge);
+    const viewport = tile.querySelector('.viewport');
+    if (this.#badge.parentElement !== viewport) viewport.append(this.#badge);
   }
 }
 

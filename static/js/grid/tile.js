@@ -65,27 +65,27 @@ export class Tile extends EventTarget {
     this.#element = document.importNode(template.content.firstElementChild, true);
     const find = (selector) => this.#element.querySelector(selector);
     this.#parts = {
-      glass: find('.glass'),
+      viewport: find('.viewport'),
       canvas: find('canvas'),
       open: find('.tile-open'),
       name: find('.tile-name'),
       key: find('.tile-key'),
       state: find('.tile-state'),
       word: find('.tile-word'),
-      veilWord: find('.veil-word'),
-      veilDetail: find('.veil-detail'),
-      veilAge: find('.veil-age'),
+      overlayWord: find('.overlay-word'),
+      overlayDetail: find('.overlay-detail'),
+      overlayAge: find('.overlay-age'),
       fps: find('[data-readout="fps"]'),
       latency: find('[data-readout="latency"]'),
       dropped: find('[data-readout="dropped"]'),
       viewers: find('[data-readout="viewers"]'),
       rendition: find('[data-readout="rendition"]'),
     };
-    this.#processing = new ProcessingTrouble(this.#parts.glass);
+    this.#processing = new ProcessingTrouble(this.#parts.viewport);
     this.#element.dataset.camera = state.name;
     lastId += 1;
-    this.#parts.veilDetail.id = `reason-${lastId}`;
-    this.#parts.open.setAttribute('aria-describedby', this.#parts.veilDetail.id);
+    this.#parts.overlayDetail.id = `reason-${lastId}`;
+    this.#parts.open.setAttribute('aria-describedby', this.#parts.overlayDetail.id);
     this.#clock = clock;
     this.#viewer = new ViewerProxy(backend, clock, state.name, this.#parts.canvas, chosenSize(state.name));
     this.#viewer.addEventListener('painted', () => this.refresh());
@@ -214,15 +214,15 @@ export class Tile extends EventTarget {
     const parts = this.#parts;
     const word = WORDS[condition];
     setText(parts.name, this.title);
-    parts.state.dataset.lamp = condition;
+    parts.state.dataset.status = condition;
     setText(parts.word, word);
-    setText(parts.veilWord, word);
+    setText(parts.overlayWord, word);
     const detail = this.#reasonOf(condition);
-    setText(parts.veilDetail, detail);
+    setText(parts.overlayDetail, detail);
     // In full, because the tile may have no room for it: in the tooltip, and for screen readers.
     setTitle(parts.open, detail && condition !== 'live' ? `${this.title}\n${word}: ${detail}` : this.title);
     const age = condition === 'live' || !hasPicture ? NaN : this.#viewer.pictureAgeS;
-    setText(parts.veilAge, age >= 1 ? `Picture is ${formatAge(age)} old` : '');
+    setText(parts.overlayAge, age >= 1 ? `Picture is ${formatAge(age)} old` : '');
     const label = `${this.title}: ${word}`;
     if (parts.canvas.getAttribute('aria-label') !== label) parts.canvas.setAttribute('aria-label', label);
   }

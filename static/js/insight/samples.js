@@ -83,7 +83,7 @@ export class Samples {
   #rowOf(at, viewer, figures) {
     const { received, painted, skippedHere, undecodable, spent } = viewer;
     const drops = { ...figures.drops, here: skippedHere, undecodable };
-    const now = { at, received, painted, spent, drops, doubts: this.#clock.doubts };
+    const now = { at, received, painted, spent, drops, epoch: this.#clock.epoch };
     const before = this.#before.get(viewer);
     this.#before.set(viewer, now);
     const row = {
@@ -101,7 +101,7 @@ export class Samples {
   #latency(now, before, figures) {
     const spent = subtract(now.spent, before.spent ?? ZERO);
     // If a clock was set in between, the times cannot be compared.
-    const offsetS = this.#clock.known && now.doubts === before.doubts ? this.#clock.offset : NaN;
+    const offsetS = this.#clock.known && now.epoch === before.epoch ? this.#clock.offset : NaN;
     const split = splitLatency(figures, spent, now.painted - before.painted, offsetS);
     return { ...split, total: totalOf(split) };
   }

@@ -9,13 +9,13 @@ const MIN_LEAP_S = 10;
  * The true offset of one exchange lies within half its round trip around the estimate, so the exchange
  * with the smallest round trip is used. Times are Unix seconds.
  *
- * Event: `doubt` when a clock was set. The offset is unknown from there to the next exchange.
+ * Event: `invalidated` when a clock was set. The offset is unknown from there to the next exchange.
  */
 export class ClockOffset extends EventTarget {
   #samples = [];
   #capacity;
-  #doubtedAt = -Infinity;
-  #doubts = 0;
+  #invalidSince = -Infinity;
+  #epoch = 0;
 
   /** @param {number} capacity  How many exchanges to choose from; a few rounds. */
   constructor(capacity = 18) {
@@ -30,8 +30,8 @@ export class ClockOffset extends EventTarget {
     const roundTrip = received - sent;
     if (!(roundTrip >= 0) || !Number.isFinite(server)) return;
     // Sent before the clock was set, it may also have been answered before.
-    if (sent < this.#doubtedAt) return;
-    this.#doubtedAt = -Infinity;
+    if (sent < this.#invalidSince) return;
+    this.#invalidSince = -Infinity;
     const sample = { roundTrip, offset: server - (sent + received) / 2 };
     // Estimates that contradict each other mean that a clock was set: drop the older ones.
     this.#samples = this.#samples.filter((other) => agree(other, sample));
@@ -40,19 +40,19 @@ export class ClockOffset extends EventTarget {
   }
 
   /** Treat all exchanges so far as outdated. */
-  doubt() {
-    this.#doubtedAt = nowUnix();
-    this.#doubts += 1;
-    this.dispatchEvent(new CustomEvent('doubt'));
+  invalidate() {
+    this.#invalidSince = nowUnix();
+    this.#epoch += 1;
+    this.dispatchEvent(new CustomEvent('invalidated'));
   }
 
-  /** How often it was doubted: values computed at another count used another clock. */
-  get doubts() {
-    return this.#doubts;
+  /** How often it was invalidated: values computed at another count used another clock. */
+  get epoch() {
+    return this.#epoch;
   }
 
   get known() {
-    return this.#samples.length > 0 && this.#doubtedAt === -Infinity;
+    return this.#samples.length > 0 && this.#invalidSince === -Infinity;
   }
 
   /** Seconds to add to our time to get the server's; 0 while unknown. */

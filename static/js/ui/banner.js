@@ -24,7 +24,7 @@ export class Banner {
   show(kind, detail = '') {
     const [title, text] = TEXTS[kind];
     this.#element.dataset.kind = kind;
-    this.#element.dataset.lamp = kind === 'blocked' ? 'stalled' : 'gone';
+    this.#element.dataset.status = kind === 'blocked' ? 'stalled' : 'gone';
     this.#element.querySelector('[data-banner-title]').textContent = title;
     this.#element.querySelector('[data-banner-text]').textContent = detail || text;
     this.#element.hidden = false;

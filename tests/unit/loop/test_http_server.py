@@ -8,35 +8,35 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from server.loop import http_server, hub
-from server.loop.http_server import Admission
-from server.web.edge.admission import ConnectionLimiter
-from tests.support.fakes import OpenGate, until
+from server.loop.http_server import Limiter
+from server.web.edge.connection_limiter import ConnectionLimiter
+from tests.support.fakes import OpenLimiter, until
 
 Application = Callable[[dict[str, object], Callable[..., object]], list[bytes]]
 
 
 @pytest.fixture
-def gate() -> OpenGate:
+def limiter() -> OpenLimiter:
     """Who is let in."""
-    return OpenGate()
+    return OpenLimiter()
 
 
 @pytest.fixture
 def serve(
-    gate: OpenGate, serve_behind: Callable[[Application, Admission], int]
+    limiter: OpenLimiter, serve_with: Callable[[Application, Limiter], int]
 ) -> Callable[[Application], int]:
     """A function that serves an application and returns its port."""
-    return lambda application: serve_behind(application, gate)
+    return lambda application: serve_with(application, limiter)
 
 
 @pytest.fixture
-def serve_behind() -> Iterator[Callable[[Application, Admission], int]]:
-    """A function that serves an application behind a gate and returns its port."""
+def serve_with() -> Iterator[Callable[[Application, Limiter], int]]:
+    """A function that serves an application with a limiter and returns its port."""
     running: list[tuple[socket.socket, hub.Task]] = []
 
-    def start(application: Application, gate: Admission) -> int:
+    def start(application: Application, limiter: Limiter) -> int:
         listener = hub.listen("127.0.0.1", 0)
-        running.append((listener, hub.spawn(http_server.serve, listener, application, gate)))
+        running.append((listener, hub.spawn(http_server.serve, listener, application, limiter)))
         return int(listener.getsockname()[1])
 
     yield start
@@ -109,7 +109,7 @@ def test_requests_without_a_pause_leave_the_hub_to_others(
 
 
 def test_whole_requests_that_wait_are_no_half_ones(
-    serve_behind: Callable[[Application, Admission], int],
+    serve_with: Callable[[Application, Limiter], int],
 ) -> None:
     """A flood of them ended the oldest connections, as if those had never finished their heads."""
 
@@ -122,7 +122,7 @@ def test_whole_requests_that_wait_are_no_half_ones(
         start_response("200 OK", [("Content-Length", "0")])
         return []
 
-    port = serve_behind(application, ConnectionLimiter(100, 100, most_heads=2))
+    port = serve_with(application, ConnectionLimiter(100, 100, most_heads=2))
     answers: list[bytes] = []
     request = b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
     for _ in range(12):
@@ -212,29 +212,33 @@ def test_peer_that_goes_in_mid_sentence_harms_nobody(serve: Callable[[Applicatio
     assert b" 204 " in ask(port, b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
 
 
-def test_gate_counts_who_is_inside(serve: Callable[[Application], int], gate: OpenGate) -> None:
+def test_gate_counts_who_is_inside(
+    serve: Callable[[Application], int], limiter: OpenLimiter
+) -> None:
     """Every connection is counted in, and out when it ends."""
     inside: list[int] = []
 
     def application(
         environ: dict[str, object], start_response: Callable[..., object]
     ) -> list[bytes]:
-        inside.append(gate.inside)
+        inside.append(limiter.inside)
         start_response("204 No Content", [])
         return []
 
     ask(serve(application), b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
 
     assert inside == [1]
-    until(lambda: gate.inside == 0)
+    until(lambda: limiter.inside == 0)
 
 
-def test_gate_turns_connections_away(serve: Callable[[Application], int], gate: OpenGate) -> None:
+def test_gate_turns_connections_away(
+    serve: Callable[[Application], int], limiter: OpenLimiter
+) -> None:
     """A connection too many is told so and ended, before the application hears of it."""
-    gate.refusal = b"HTTP/1.1 503 Too Many\r\n\r\n"
+    limiter.refusal = b"HTTP/1.1 503 Too Many\r\n\r\n"
 
     request = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
     answer = ask(serve(lambda environ, start_response: [b"in"]), request)
 
-    assert answer == gate.refusal
-    until(lambda: gate.inside == 0)
+    assert answer == limiter.refusal
+    until(lambda: limiter.inside == 0)

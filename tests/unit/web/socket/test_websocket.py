@@ -19,7 +19,7 @@ from server.loop.http_server import serve
 from server.protocol import BINARY, websocket_frame
 from server.web.socket import websocket as transport
 from server.web.socket.websocket import MAX_MESSAGE_BYTES, WebSocket, WebSocketDriver
-from tests.support.fakes import OpenGate, settle, until
+from tests.support.fakes import OpenLimiter, settle, until
 
 
 class Peer:
@@ -451,7 +451,7 @@ def upgrade(handler: Handler) -> Iterator[Callable[..., tuple[bytes, Peer]]]:
     listener = hub.listen("127.0.0.1", 0)
     engine = SimpleNamespace(ping_interval=10, ping_timeout=10)
     application = WebSocketDriver(handler.run, engine)
-    task = hub.spawn(serve, listener, application, OpenGate())
+    task = hub.spawn(serve, listener, application, OpenLimiter())
     socks: list[socket.socket] = []
 
     def ask(version: str = "13", key: str | None = None, more: str = "") -> tuple[bytes, Peer]:

@@ -4,7 +4,7 @@ from collections import Counter
 
 import pytest
 
-from server.web.edge.admission import ConnectionLimiter
+from server.web.edge.connection_limiter import ConnectionLimiter
 
 LOOPBACK, ONE, OTHER = "127.0.0.1", "192.0.2.1", "192.0.2.2"
 
