@@ -14,7 +14,7 @@ from server.users.users import Account, Role, UsersFile
 
 __all__ = ["token", "user"]
 
-ROLES = click.Choice(["viewer", "operator"])
+ROLES = click.Choice(["viewer", "operator", "admin"])
 
 
 def _state_options(command: Callable[..., None]) -> Callable[..., None]:
@@ -51,7 +51,12 @@ def user() -> None:
 
 @user.command("add")
 @click.argument("name")
-@click.option("--role", type=ROLES, required=True, help="Viewers see, operators also control.")
+@click.option(
+    "--role",
+    type=ROLES,
+    required=True,
+    help="Viewers see, operators also control, admins also change cameras and users.",
+)
 @_camera_option
 @_password_option
 @_state_options
@@ -67,7 +72,11 @@ def _add_user(
 
 @user.command("change")
 @click.argument("name")
-@click.option("--role", type=ROLES, help="Viewers see, operators also control.")
+@click.option(
+    "--role",
+    type=ROLES,
+    help="Viewers see, operators also control, admins also change cameras and users.",
+)
 @_camera_option
 @click.option("--all-cameras", is_flag=True, help="May see all cameras again.")
 @_state_options
@@ -120,7 +129,11 @@ def token() -> None:
 
 @token.command("add")
 @click.argument("name")
-@click.option("--role", type=ROLES, help="Viewers see, operators also control.")
+@click.option(
+    "--role",
+    type=ROLES,
+    help="Viewers see, operators also control, admins also change cameras and users.",
+)
 @_camera_option
 @click.option(
     "--embed",
@@ -206,7 +219,7 @@ def _cameras(account: Account) -> str:
 
 
 def _describe(role: str, cameras: tuple[str, ...] | list[str]) -> str:
-    verb = "see and control" if role == "operator" else "see"
+    verb = "see" if role == "viewer" else "see and control"
     return f"{verb} {', '.join(cameras) or 'all cameras'}"
 
 

@@ -22,3 +22,6 @@ class Need(Enum):
 
     WHOLE_OPERATOR = auto()
     """An operator of every camera, because the command affects them all."""
+
+    ADMIN = auto()
+    """Who may change the cameras, the users and the settings themselves."""

@@ -26,7 +26,7 @@ from server.users.private import PrivateFile, explain, make_folder, open_private
 
 __all__ = ["OPEN", "Account", "Person", "Role", "Stamp", "Users", "UsersFile"]
 
-Role = Literal["viewer", "operator"]
+Role = Literal["viewer", "operator", "admin"]
 
 Kind = Literal["user", "token", "embed", "open", "local"]
 
@@ -43,7 +43,7 @@ class Person:
 
     Attributes:
         name: The name people see; None if no login is needed.
-        role: Viewers see, operators also control.
+        role: Viewers see, operators also control, admins also change cameras and users.
         cameras: Names of the only cameras this person may know of; None for all.
         kind: A ``user`` has a password, a ``token`` is a machine, ``embed`` is a token with which
             other pages show one camera; on a server without users everybody is ``open``, and
@@ -56,6 +56,16 @@ class Person:
     cameras: frozenset[str] | None = None
     kind: Kind = "user"
     generation: str = ""
+
+    @property
+    def operates(self) -> bool:
+        """Whether this person may control the cameras that they see."""
+        return self.role != "viewer"
+
+    @property
+    def administers(self) -> bool:
+        """Whether this person may change cameras and users: everybody on a server without users."""
+        return (self.role == "admin" and self.cameras is None) or self.kind == "open"
 
     def sees(self, camera: str) -> bool:
         """Return whether this person may know of a camera."""

@@ -117,7 +117,7 @@ function onHello({ role: newRole, user = null, cameras }) {
   banner.hide();
   grid.sync(cameras);
   grid.setConnected(true);
-  showConnection('live', role === 'operator' ? 'Connected' : 'Connected, viewing only');
+  showConnection('live', role !== 'viewer' ? 'Connected' : 'Connected, viewing only');
   showPhase(cameras.length);
   clockSync.measure();
 }
@@ -198,7 +198,7 @@ function showConnection(state, word) {
   const element = find('[data-link-state]');
   element.dataset.status = state;
   setText(element.querySelector('[data-link-word]'), word);
-  find('[data-open-quit]').hidden = role !== 'operator' || !connected;
+  find('[data-open-quit]').hidden = role === 'viewer' || !connected;
   panel.setAccess({ role, connected });
   controls.setAccess({ role, connected });
 }

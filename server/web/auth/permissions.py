@@ -75,7 +75,9 @@ def may(person: Person | None, what: str, camera: str | None = None) -> bool:
         return False
     if person.kind == "embed" and what not in EMBEDDED:
         return False
-    if need in (Need.OPERATOR, Need.WHOLE_OPERATOR) and person.role != "operator":
+    if need in (Need.OPERATOR, Need.WHOLE_OPERATOR) and not person.operates:
+        return False
+    if need is Need.ADMIN and not person.administers:
         return False
     if need in (Need.WHOLE_VIEWER, Need.WHOLE_OPERATOR) and person.cameras is not None:
         return False

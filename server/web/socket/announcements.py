@@ -50,7 +50,7 @@ class View(NamedTuple):
 def view_of(session: Session) -> View:
     """Return what a session's person may see."""
     person = session.credential.person
-    return View(person.cameras, person.role != "viewer", person.kind == "embed")
+    return View(person.cameras, person.operates, person.kind == "embed")
 
 
 class Announcements:
@@ -120,6 +120,7 @@ class Announcements:
             "version": PROTOCOL_VERSION,
             "server": __version__,
             "role": session.role,
+            "admin": person.administers,
             "user": person.name,
             "cameras": [
                 fanout.camera.describe()

@@ -179,7 +179,7 @@ def _permit(session: Session, event: str, payload: protocol.Payload) -> None:
     """Raise RequestError if a session's person may not do this."""
     person = session.credential.person
     if not may(person, event):
-        whose = "operators" if person.role != "operator" else "operators of every camera"
+        whose = "operators" if not person.operates else "operators of every camera"
         raise RequestError("forbidden", f"only {whose} may do this")
     camera = getattr(payload, "camera", None)
     if camera is not None and not may(person, event, camera):

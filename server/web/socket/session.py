@@ -88,7 +88,7 @@ class Session:
         sid: Its Socket.IO id.
         websocket: Its transport, whose messages are seen here first.
         who: The person or address, for notices.
-        role: ``viewer`` or ``operator``.
+        role: ``viewer``, ``operator`` or ``admin``.
         credit_frames: The initial credit window.
         count_refusal: Called with the reason for every event refused here.
         credential: The right by which it is connected.

@@ -103,7 +103,7 @@ export class Controls {
   }
 
   get #allowed() {
-    return this.#role === 'operator' && this.#connected;
+    return this.#role !== 'viewer' && this.#connected;
   }
 
   #send(event, payload) {

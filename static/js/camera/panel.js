@@ -159,7 +159,7 @@ export class Panel extends EventTarget {
   }
 
   #showAccess() {
-    const allowed = this.#role === 'operator' && this.#connected;
+    const allowed = this.#role !== 'viewer' && this.#connected;
     this.#operatorFields.disabled = !allowed;
     this.#toggleButton.disabled = !allowed;
     for (const button of this.#pictureButtons) button.disabled = !this.#tile.hasPicture;
