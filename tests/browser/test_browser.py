@@ -166,38 +166,27 @@ def test_acknowledgements_thin_out(start_server: Start, page: Page) -> None:
     ids=["keeps up", "fast", "too fast", "long link", "link unknown", "past the deadline"],
 )
 def test_when_acknowledgements_may_thin_out(
-    share_server: Start,
-    page: Page,
-    fps: int,
-    hold: float,
-    round_trip: float | None,
-    expected: bool,
+    blank: Page, fps: int, hold: float, round_trip: float | None, expected: bool
 ) -> None:
     """One may cover two pictures when that leaves time, and after two seconds of proof."""
-    page.goto(share_server("test:").url)
-
     run = {"seconds": 5, "fps": fps, "hold": hold, "roundTrip": round_trip}
-    (thin_after_s,) = page.evaluate(RUN_THINNING, [run])
+    (thin_after_s,) = blank.evaluate(RUN_THINNING, [run])
 
     assert (thin_after_s is not None) == expected
     assert thin_after_s is None or 2 <= thin_after_s < 3
 
 
-def test_a_gap_ends_thinning_for_longer_each_time(share_server: Start, page: Page) -> None:
+def test_a_gap_ends_thinning_for_longer_each_time(blank: Page) -> None:
     """Where thinning costs pictures it is tried less and less often."""
-    page.goto(share_server("test:").url)
-
     steady = {"seconds": 20, "fps": 30, "hold": 8, "roundTrip": 1}
-    after_s = page.evaluate(RUN_THINNING, [steady] + 3 * [{**steady, "gap": True}])
+    after_s = blank.evaluate(RUN_THINNING, [steady] + 3 * [{**steady, "gap": True}])
 
     assert [round(seconds) for seconds in after_s] == [2, 4, 8, 16]
 
 
-def test_no_acknowledgement_waits_for_ever(share_server: Start, page: Page) -> None:
+def test_no_acknowledgement_waits_for_ever(blank: Page) -> None:
     """When no second picture comes, the first is acknowledged all the same."""
-    page.goto(share_server("test:").url)
-
-    assert page.evaluate(RUN_ACKNOWLEDGER) == 1
+    assert blank.evaluate(RUN_ACKNOWLEDGER) == 1
 
 
 def test_the_policy_allows_the_worker(share_server: Start, new_context: NewContext) -> None:

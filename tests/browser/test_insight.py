@@ -92,13 +92,13 @@ def plot(area: Locator, title: str) -> Locator:
     return area.locator(".plot", has=area.page.get_by_text(title, exact=True))
 
 
-def test_where_the_time_goes(page: Page) -> None:
+def test_where_the_time_goes(blank: Page) -> None:
     """The parts add up to the whole, what is unknown says so, and nothing is less than nothing."""
     server = {"capture_ms": 4, "encode_ms": 6, "wait_ms": 1}
     # Ten frames that took 41 ms to come in by a clock which is 10 ms behind, 3 and 2 from then on.
     spent = {"transitMs": 310, "decodeMs": 30, "paintMs": 20}
 
-    whole, unknown, clocks, still, unmeasured = page.evaluate(
+    whole, unknown, clocks, still, unmeasured = blank.evaluate(
         SPLIT,
         [
             {"server": server, "spent": spent, "frames": 10, "offset": 0.01},
@@ -119,23 +119,23 @@ def test_where_the_time_goes(page: Page) -> None:
     assert (unmeasured["network"], unmeasured["decode"], unmeasured["total"]) == (None, 3, None)
 
 
-def test_samples_are_bounded(page: Page) -> None:
+def test_samples_are_bounded(blank: Page) -> None:
     """A ring keeps the newest, in order; what is unknown does not count in a summary."""
-    ats, newest, summary = page.evaluate(RING, {"capacity": 5, "count": 12})
+    ats, newest, summary = blank.evaluate(RING, {"capacity": 5, "count": 12})
 
     assert ats == [8, 9, 10, 11, 12]
     assert newest == {"at": 12, "value": None}
     assert summary == {"now": None, "min": 8, "mean": pytest.approx(29 / 3), "max": 11}
 
 
-def test_scales_end_on_round_numbers(page: Page) -> None:
+def test_scales_end_on_round_numbers(blank: Page) -> None:
     """The top is round, holds the value, and does not make mountains of noise."""
     cases = [[0, 4], [None, 20], [31, 4], [0.3, 0.1], [101, 4], [8, 2], [185e6, 1e8]]
 
-    assert page.evaluate(TOPS, cases) == [4, 20, 40, pytest.approx(0.4), 200, 8, 2e8]
+    assert blank.evaluate(TOPS, cases) == [4, 20, 40, pytest.approx(0.4), 200, 8, 2e8]
 
 
-def test_what_is_known_of_the_day(page: Page) -> None:
+def test_what_is_known_of_the_day(blank: Page) -> None:
     """Nothing is known twice, a dragged slider is one notice, and toasts are for what one sees."""
 
     def notice(at: float, message: str, camera: str | None = None) -> dict[str, Any]:
@@ -148,7 +148,7 @@ def test_what_is_known_of_the_day(page: Page) -> None:
     rounds = [[back, notice(30, "Shutting down")], [lost, back, *dragged], [None, {"at": 1}]]
     screens = [{"focused": "yard", "inView": ["door"]}, {"focused": None, "inView": ["door"]}]
 
-    known = page.evaluate(NOTICES, {"rounds": rounds, "screens": screens})
+    known = blank.evaluate(NOTICES, {"rounds": rounds, "screens": screens})
 
     assert known["fresh"] == [2, 4, 0]
     assert known["known"] == [

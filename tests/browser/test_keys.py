@@ -131,11 +131,9 @@ def test_arrows_on_a_fresh_page_go_to_the_first_tile(server: PortholeServer, pag
     assert (first, focus_of(page)) == ("one", "two")
 
 
-def test_other_keyboards_have_the_same_keys(server: PortholeServer, page: Page) -> None:
+def test_other_keyboards_have_the_same_keys(blank: Page) -> None:
     """Letters by their place where they are not Latin, digits where they need Shift."""
-    page.goto(server.url)
-
-    found = page.evaluate(
+    found = blank.evaluate(
         """async (presses) => {
           const { actionFor } = await import(new URL('static/js/page/keymap.js', document.baseURI));
           const more = { modified: false, repeated: false, on: 'page', dialog: false };
@@ -168,9 +166,8 @@ def test_cyrillic_and_french_keyboards_work(server: PortholeServer, page: Page) 
     expect(page.locator("[data-help]")).to_contain_text("On a keyboard with other letters")
 
 
-def test_numbers_are_read_as_people_write_them(server: PortholeServer, page: Page) -> None:
+def test_numbers_are_read_as_people_write_them(blank: Page) -> None:
     """A comma is a decimal point; an invalid or excessive number is named with what is accepted."""
-    page.goto(server.url)
     texts = [
         "7,5",
         "7.5",
@@ -189,7 +186,7 @@ def test_numbers_are_read_as_people_write_them(server: PortholeServer, page: Pag
         "0x10",
     ]
 
-    found = page.evaluate(
+    found = blank.evaluate(
         """async (texts) => {
           const { readNumber } = await import(new URL('static/js/ui/number.js', document.baseURI));
           const read = (text, limits) => {

@@ -8,7 +8,7 @@ from typing import Any
 from urllib.request import urlopen
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, CDPSession, Locator, Page, expect
+from playwright.sync_api import BrowserContext, CDPSession, Locator, Page, expect
 
 from server.users.users import UsersFile
 from tests.support.browser import expect_state, tile, wait_for_paint
@@ -61,15 +61,6 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PortholeServer]
     server = PortholeServer("--port", "0", *named, state=state, environment={})
     yield server
     assert server.stop() == 0
-
-
-@pytest.fixture(scope="module")
-def blank(browser: Browser, server: PortholeServer) -> Iterator[Page]:
-    """A page from which modules can be loaded, without the dashboard."""
-    page = browser.new_page(bypass_csp=True)
-    page.goto(server.url + "healthz")
-    yield page
-    page.close()
 
 
 def in_module(page: Page, name: str, body: str, argument: Any = None) -> Any:
