@@ -6,14 +6,14 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.support.browser import expect_state, tile, wait_for_paint
+from tests.support.browser import SMALL, expect_state, tile, wait_for_paint
 from tests.support.client import Viewer
 from tests.support.server import PortholeServer, wait_until
 from tests.support.states import camera_state
 
 Connect = Callable[..., Viewer]
 
-CAMERAS = ("one=test:?size=320x180", "two=test:?size=320x180", "three=test:?size=320x180")
+CAMERAS = (f"one={SMALL}", f"two={SMALL}", f"three={SMALL}")
 
 # What a keyboard of another country sends, and what the same key does on an American one.
 OTHER_KEYBOARDS = [
@@ -228,7 +228,7 @@ def test_a_comma_reaches_the_camera_and_nonsense_is_refused_in_words(
         expect(knob.locator("[data-note]")).to_contain_text(f"“{text}” cannot be taken")
         expect(field).to_have_attribute("aria-invalid", "true")
     field.press("Tab")
-    expect(field).to_have_value("30")
+    expect(field).to_have_value("10")
     expect(knob.locator("[data-note]")).to_be_visible()
     assert camera_state(viewer, "one")["set"]["fps"] is None
 
@@ -263,7 +263,7 @@ def test_the_sources_own_is_a_choice(server: PortholeServer, page: Page, connect
     viewer.call("fps", {"camera": "one", "fps": 5})
     viewer.call("quality", {"camera": "one", "quality": 40})
 
-    for event, shown in (("fps", "30"), ("quality", "80")):
+    for event, shown in (("fps", "10"), ("quality", "80")):
         knob = page.locator(f"[data-knob='{event}']")
         own = knob.locator("[data-own]")
         expect(own).to_have_attribute("aria-pressed", "false")

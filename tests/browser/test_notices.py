@@ -9,7 +9,7 @@ from playwright.sync_api import Locator, Page, expect
 
 from tests.support.browser import NO_WORKER, expect_state, tile, wait_for_paint
 from tests.support.client import Viewer
-from tests.support.server import PATIENCE_S, PortholeServer, last_event, wait_until
+from tests.support.server import PortholeServer, last_event, wait_until
 
 Start = Callable[..., PortholeServer]
 Connect = Callable[..., Viewer]
@@ -323,18 +323,18 @@ def test_a_camera_that_was_renamed_is_told_of(
     start_server("--config", after, "--port", str(server.port))
 
     said = "The camera “old” is no longer here. It may have been renamed or removed."
-    expect(toasts(page)).to_have_text(said, timeout=PATIENCE_S * 1000)
+    expect(toasts(page)).to_have_text(said)
     page.wait_for_url(server.url)
     expect(page.locator("[data-panel]")).to_be_hidden()
     small = "() => documentPictureInPicture.window.document.querySelector('p').textContent"
     wait_until(lambda: page.evaluate(small) == "oldNo longer here")
     wait_for_paint(page, "new")
-    expect(kiosk.locator("[data-kiosk-missing]")).to_have_text(said, timeout=PATIENCE_S * 1000)
+    expect(kiosk.locator("[data-kiosk-missing]")).to_have_text(said)
     kiosk.close()
 
     # Who comes with an old link is told, too.
     page.goto(server.url + "?camera=old")
-    expect(toasts(page)).to_have_text("There is no camera “old” here.", timeout=PATIENCE_S * 1000)
+    expect(toasts(page)).to_have_text("There is no camera “old” here.")
     page.wait_for_url(server.url)
 
 

@@ -438,7 +438,7 @@ def test_a_copied_link_shows_the_same_in_another_browser(
 def test_a_login_leads_back_to_the_view(start_server: Start, page: Page, tmp_path: Any) -> None:
     """Who has to log in first gets to what the address says, and nowhere else."""
     UsersFile(tmp_path / "state").add_user("ada", "viewer", None, PASSWORD)
-    server = start_server("door=test:?size=320x180", "yard=test:?size=320x180")
+    server = start_server(f"door={WIDE}", f"yard={WIDE}")
 
     page.goto(server.url + "?camera=yard&x=%22%3E%0d%0aSet-Cookie:a")
     page.locator("[name=name]").fill("ada")
