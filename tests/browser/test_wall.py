@@ -5,7 +5,7 @@ from collections.abc import Callable
 from playwright.sync_api import Page
 
 from tests.support.browser import READ_TIME
-from tests.support.server import PortholeServer
+from tests.support.server import PATIENCE_S, PortholeServer
 
 Start = Callable[..., PortholeServer]
 
@@ -33,7 +33,7 @@ def test_sixteen_cameras_stay_live(start_server: Start, page: Page) -> None:
     server = start_server(*(f"{name}=test:?size=320x180&fps=15" for name in cameras))
     page.set_viewport_size({"width": 1920, "height": 1080})
     page.goto(server.url)
-    page.wait_for_function(ALL_LIVE, arg=COUNT)
+    page.wait_for_function(ALL_LIVE, arg=COUNT, timeout=3 * PATIENCE_S * 1000)
 
     seen = []
     for _ in range(WINDOWS):
