@@ -1,9 +1,9 @@
-"""Starts servers in a twentieth of a second, by forking a process that has imported everything.
+"""Starts ``manage.py`` in a twentieth of a second, by forking what has imported everything.
 
-Importing takes most of a server's start, and the tests start hundreds. The fork server imports
-what ``manage.py`` does once. It forks before it has a Python thread or a
-running eventlet hub, so a fork is as good as a fresh start. Tests of what a fork may change use
-real starts: the command line itself, memory, deployment.
+Importing takes most of a start, and the tests start hundreds of servers and commands. The fork
+server imports what ``manage.py`` does once. It forks before it has a Python thread or a running
+eventlet hub, so a fork is as good as a fresh start. Tests of what a fork may change use real
+starts: the command line itself, memory, deployment.
 """
 
 import array
@@ -25,7 +25,7 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 
 MAX_REQUEST_BYTES = 256 * 1024
 
-RUN_TIMEOUT_S = 20.0
+RUN_TIMEOUT_S = 30.0
 
 
 class ForkedProcess:
@@ -114,7 +114,11 @@ class ForkServer:
         """Run a command that ends by itself, and says less than what fits into a pipe."""
         process = self.start(arguments, environment, given)
         with process.stdout as output, process.stderr as log:
-            code = process.wait(RUN_TIMEOUT_S)
+            try:
+                code = process.wait(RUN_TIMEOUT_S)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                raise
             return subprocess.CompletedProcess(process.args, code, output.read(), log.read())
 
     def _connect(self) -> socket.socket:
