@@ -1,11 +1,12 @@
 """Fixtures that any test may use; what they are made of is in ``tests/support``."""
 
-from tests.support.browser import browser, context_options, new_context, page
+from tests.support.browser import blank, browser, context_options, new_context, page
 from tests.support.cluster import bus, own_redis, shared_redis, start_node
 from tests.support.fakes import camera, clock, fanout, link, make_camera
 from tests.support.server import connect, share_server, start_server
 
 __all__ = [
+    "blank",
     "browser",
     "bus",
     "camera",

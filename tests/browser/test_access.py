@@ -19,8 +19,9 @@ SERIOUS = ("serious", "critical")
 MAX_STOPS = 60
 
 # Violations as [impact, rule, [selector, what is wrong]...].
-RUN_AXE = """async () => {
-  const { violations } = await axe.run(document, { resultTypes: ['violations'] });
+RUN_AXE = """async (tags) => {
+  const only = tags ? { runOnly: { type: 'tag', values: tags } } : {};
+  const { violations } = await axe.run(document, { resultTypes: ['violations'], ...only });
   return violations.map(({ impact, id, nodes }) => [
     impact, id, ...nodes.map(({ target, failureSummary }) => [target.join(' '), failureSummary]),
   ]);
@@ -104,10 +105,10 @@ def dashboard(server: PortholeServer, page: Page) -> Page:
 def faults(page: Page, where: str) -> list[Any]:
     """Return what axe-core finds in the page as it is, light and dark, beyond small things."""
     found = []
-    for scheme in ("light", "dark"):
+    for scheme, tags in (("light", None), ("dark", ["cat.color"])):
         page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
         found += [
-            [where, scheme, *fault] for fault in page.evaluate(RUN_AXE) if fault[0] in SERIOUS
+            [where, scheme, *fault] for fault in page.evaluate(RUN_AXE, tags) if fault[0] in SERIOUS
         ]
     return found
 

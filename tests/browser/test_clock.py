@@ -8,7 +8,7 @@ from pathlib import Path
 from playwright.sync_api import Page, expect
 
 from server.users.users import UsersFile
-from tests.support.browser import wait_for_paint
+from tests.support.browser import SMALL, wait_for_paint
 from tests.support.server import PortholeServer
 from tests.support.visitor import PASSWORD
 
@@ -36,7 +36,7 @@ def test_a_clock_that_is_set_spoils_no_latency_and_ends_no_login(
     step = tmp_path / "step"
     step.write_text("0")
     UsersFile(tmp_path / "state").add_user("ada", "operator", None, PASSWORD)
-    server = start_server("test:", program=("-m", "tests.support.stepping"), STEP_FILE=str(step))
+    server = start_server(SMALL, program=("-m", "tests.support.stepping"), STEP_FILE=str(step))
     page.goto(server.url)
     page.locator("[name=name]").fill("ada")
     page.locator("[name=password]").fill(PASSWORD)

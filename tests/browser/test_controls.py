@@ -10,6 +10,7 @@ import numpy as np
 from playwright.sync_api import BrowserContext, expect
 
 from server.capture.sources.testpattern import read_time
+from tests.support.browser import SMALL
 from tests.support.client import Viewer
 from tests.support.server import PortholeServer, last_event
 
@@ -31,7 +32,7 @@ def newest(viewer: Viewer) -> Any:
 
 def test_a_program_sets_what_a_camera_offers(start_server: Start, connect: Connect) -> None:
     """Set within half a second, seen in the picture, told to others, kept over a restart."""
-    server = start_server("test:?size=320x180")
+    server = start_server(SMALL)
     viewer, other = connect(server), connect(server)
     assert viewer.call("watch", {"camera": "test"})["ok"]
     before = newest(viewer)
@@ -80,7 +81,7 @@ def test_a_program_sets_what_a_camera_offers(start_server: Start, connect: Conne
     assert sum("Brightness set to 60" in message for message in told) <= 1
     server.stop()
 
-    viewer = connect(start_server("test:?size=320x180"))
+    viewer = connect(start_server(SMALL))
     reply = viewer.call("watch", {"camera": "test"})
     assert newest(viewer).shape[:2] == (160, 180)
     state = last_event(viewer, "camera")

@@ -6,14 +6,14 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.support.browser import expect_state, tile, wait_for_paint
+from tests.support.browser import SMALL, expect_state, tile, wait_for_paint
 from tests.support.client import Viewer
 from tests.support.server import PortholeServer, wait_until
 from tests.support.states import camera_state
 
 Connect = Callable[..., Viewer]
 
-CAMERAS = ("one=test:?size=320x180", "two=test:?size=320x180", "three=test:?size=320x180")
+CAMERAS = (f"one={SMALL}", f"two={SMALL}", f"three={SMALL}")
 
 # What a keyboard of another country sends, and what the same key does on an American one.
 OTHER_KEYBOARDS = [
@@ -131,11 +131,9 @@ def test_arrows_on_a_fresh_page_go_to_the_first_tile(server: PortholeServer, pag
     assert (first, focus_of(page)) == ("one", "two")
 
 
-def test_other_keyboards_have_the_same_keys(server: PortholeServer, page: Page) -> None:
+def test_other_keyboards_have_the_same_keys(blank: Page) -> None:
     """Letters by their place where they are not Latin, digits where they need Shift."""
-    page.goto(server.url)
-
-    found = page.evaluate(
+    found = blank.evaluate(
         """async (presses) => {
           const { actionFor } = await import(new URL('static/js/page/keymap.js', document.baseURI));
           const more = { modified: false, repeated: false, on: 'page', dialog: false };
@@ -168,9 +166,8 @@ def test_cyrillic_and_french_keyboards_work(server: PortholeServer, page: Page) 
     expect(page.locator("[data-help]")).to_contain_text("On a keyboard with other letters")
 
 
-def test_numbers_are_read_as_people_write_them(server: PortholeServer, page: Page) -> None:
+def test_numbers_are_read_as_people_write_them(blank: Page) -> None:
     """A comma is a decimal point; an invalid or excessive number is named with what is accepted."""
-    page.goto(server.url)
     texts = [
         "7,5",
         "7.5",
@@ -189,7 +186,7 @@ def test_numbers_are_read_as_people_write_them(server: PortholeServer, page: Pag
         "0x10",
     ]
 
-    found = page.evaluate(
+    found = blank.evaluate(
         """async (texts) => {
           const { readNumber } = await import(new URL('static/js/ui/number.js', document.baseURI));
           const read = (text, limits) => {
@@ -231,7 +228,7 @@ def test_a_comma_reaches_the_camera_and_nonsense_is_refused_in_words(
         expect(knob.locator("[data-note]")).to_contain_text(f"“{text}” cannot be taken")
         expect(field).to_have_attribute("aria-invalid", "true")
     field.press("Tab")
-    expect(field).to_have_value("30")
+    expect(field).to_have_value("10")
     expect(knob.locator("[data-note]")).to_be_visible()
     assert camera_state(viewer, "one")["set"]["fps"] is None
 
@@ -266,7 +263,7 @@ def test_the_sources_own_is_a_choice(server: PortholeServer, page: Page, connect
     viewer.call("fps", {"camera": "one", "fps": 5})
     viewer.call("quality", {"camera": "one", "quality": 40})
 
-    for event, shown in (("fps", "30"), ("quality", "80")):
+    for event, shown in (("fps", "10"), ("quality", "80")):
         knob = page.locator(f"[data-knob='{event}']")
         own = knob.locator("[data-own]")
         expect(own).to_have_attribute("aria-pressed", "false")

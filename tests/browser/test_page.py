@@ -8,7 +8,7 @@ from typing import Any
 from urllib.request import urlopen
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, CDPSession, Locator, Page, expect
+from playwright.sync_api import BrowserContext, CDPSession, Locator, Page, expect
 
 from server.users.users import UsersFile
 from tests.support.browser import expect_state, tile, wait_for_paint
@@ -61,15 +61,6 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PortholeServer]
     server = PortholeServer("--port", "0", *named, state=state, environment={})
     yield server
     assert server.stop() == 0
-
-
-@pytest.fixture(scope="module")
-def blank(browser: Browser, server: PortholeServer) -> Iterator[Page]:
-    """A page from which modules can be loaded, without the dashboard."""
-    page = browser.new_page(bypass_csp=True)
-    page.goto(server.url + "healthz")
-    yield page
-    page.close()
 
 
 def in_module(page: Page, name: str, body: str, argument: Any = None) -> Any:
@@ -447,7 +438,7 @@ def test_a_copied_link_shows_the_same_in_another_browser(
 def test_a_login_leads_back_to_the_view(start_server: Start, page: Page, tmp_path: Any) -> None:
     """Who has to log in first gets to what the address says, and nowhere else."""
     UsersFile(tmp_path / "state").add_user("ada", "viewer", None, PASSWORD)
-    server = start_server("door=test:?size=320x180", "yard=test:?size=320x180")
+    server = start_server(f"door={WIDE}", f"yard={WIDE}")
 
     page.goto(server.url + "?camera=yard&x=%22%3E%0d%0aSet-Cookie:a")
     page.locator("[name=name]").fill("ada")

@@ -2,7 +2,6 @@
 
 import json
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -11,9 +10,9 @@ import pytest
 from playwright.sync_api import BrowserContext, expect
 
 from server.users.users import Role, UsersFile
-from tests.support.browser import log_in_by_hand
+from tests.support.browser import SMALL, log_in_by_hand
 from tests.support.client import MjpegViewer, Viewer
-from tests.support.server import PATIENCE_S, ROOT, PortholeServer, last_event, wait_until
+from tests.support.server import FORK_SERVER, PortholeServer, last_event, wait_until
 from tests.support.visitor import (
     GONE_S,
     PASSWORD,
@@ -28,24 +27,17 @@ from tests.support.visitor import (
 Start = Callable[..., PortholeServer]
 Connect = Callable[..., Viewer]
 
-CAMERAS = ("door=test:?size=320x180", "yard=test:?size=320x180")
+CAMERAS = ("door=test:?size=320x180&fps=10", "yard=test:?size=320x180&fps=10")
 
 
 class Users:
-    """The commands that say who may come in, run as people run them."""
+    """The commands that say who may come in."""
 
     def __init__(self, state: Path) -> None:
         self._state = state
 
     def run(self, *arguments: str, password: str = "") -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "manage.py", *arguments, "--state", str(self._state)],
-            cwd=ROOT,
-            input=password + "\n",
-            capture_output=True,
-            text=True,
-            timeout=30,
-        )
+        return FORK_SERVER.run([*arguments, "--state", str(self._state)], {}, password + "\n")
 
     # Straight into the file, as the commands do; they themselves are tested below.
 
@@ -596,7 +588,7 @@ def test_a_removed_users_page_goes_to_the_login(
 
     people.run("user", "remove", "vera")
 
-    expect(page).to_have_url(server.url + "login?why=ended", timeout=PATIENCE_S * 1000)
+    expect(page).to_have_url(server.url + "login?why=ended")
     expect(page.get_by_role("alert")).to_contain_text("your user was changed or removed")
 
 
@@ -614,7 +606,7 @@ def test_the_first_users_login_page_says_why(
 
     people.add("ada", "operator")
 
-    expect(page).to_have_url(server.url + "login?camera=yard&why=users", timeout=PATIENCE_S * 1000)
+    expect(page).to_have_url(server.url + "login?camera=yard&why=users")
     expect(page.get_by_role("alert")).to_have_text("This server has users now. Log in to go on.")
     log_in_by_hand(page, "ada", "wrong password")
     expect(page.get_by_role("alert")).to_have_text("Name or password is wrong.")
@@ -624,7 +616,7 @@ def test_the_first_users_login_page_says_why(
 
 def test_an_open_server_shows_no_account(start_server: Start, context: BrowserContext) -> None:
     """Without users there is nothing to log out of."""
-    server = start_server("test:")
+    server = start_server(f"test={SMALL}")
     page = context.new_page()
     page.goto(server.url)
 

@@ -25,7 +25,7 @@ MAX_AGE_MS = 1000
 LEAST_FPS = 5
 
 SETTLE_MS = 5000
-SECONDS = 15
+SECONDS = 10
 # Seven seconds on a machine of its own: two for each of three steps up, and one to be sure.
 BACK_MS = 15_000
 

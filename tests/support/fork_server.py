@@ -1,9 +1,9 @@
-"""Starts servers in a twentieth of a second, by forking a process that has imported everything.
+"""Starts ``manage.py`` in a twentieth of a second, by forking what has imported everything.
 
-Importing takes most of a server's start, and the tests start hundreds. The fork server imports
-what ``manage.py`` does once. It forks before it has a Python thread or a
-running eventlet hub, so a fork is as good as a fresh start. Tests of what a fork may change use
-real starts: the command line itself, memory, deployment.
+Importing takes most of a start, and the tests start hundreds of servers and commands. The fork
+server imports what ``manage.py`` does once. It forks before it has a Python thread or a running
+eventlet hub, so a fork is as good as a fresh start. Tests of what a fork may change use real
+starts: the command line itself, memory, deployment.
 """
 
 import array
@@ -24,6 +24,8 @@ __all__ = ["ForkServer", "ForkedProcess"]
 ROOT = Path(__file__).resolve().parent.parent.parent
 
 MAX_REQUEST_BYTES = 256 * 1024
+
+RUN_TIMEOUT_S = 30.0
 
 
 class ForkedProcess:
@@ -84,19 +86,40 @@ class ForkServer:
         self._process: subprocess.Popen[bytes] | None = None
         self._lock = threading.Lock()
 
-    def start(self, arguments: Sequence[str], environment: Mapping[str, str]) -> ForkedProcess:
-        """Run ``manage.py`` with these arguments and additional variables."""
-        output, log, status = os.pipe(), os.pipe(), os.pipe()
+    def start(
+        self, arguments: Sequence[str], environment: Mapping[str, str], given: str = ""
+    ) -> ForkedProcess:
+        """Run ``manage.py`` with these arguments, additional variables, and standard input.
+
+        The input must fit into a pipe.
+        """
+        output, log, status, entry = os.pipe(), os.pipe(), os.pipe(), os.pipe()
+        os.write(entry[1], given.encode())
+        os.close(entry[1])
         request = json.dumps({"arguments": [*arguments], "environment": {**environment}}).encode()
         with self._lock:
             line = self._connect()
-            socket.send_fds(line, [request], [output[1], log[1], status[1]])
+            socket.send_fds(line, [request], [output[1], log[1], status[1], entry[0]])
+            os.close(entry[0])
             for pipe in (output, log, status):
                 os.close(pipe[1])
             reply = line.recv(16)
         assert reply, "the fork server has died"
         args = [sys.executable, "manage.py", *arguments]
         return ForkedProcess(args, int(reply), status[0], output[0], log[0])
+
+    def run(
+        self, arguments: Sequence[str], environment: Mapping[str, str], given: str = ""
+    ) -> subprocess.CompletedProcess[str]:
+        """Run a command that ends by itself, and says less than what fits into a pipe."""
+        process = self.start(arguments, environment, given)
+        with process.stdout as output, process.stderr as log:
+            try:
+                code = process.wait(RUN_TIMEOUT_S)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                raise
+            return subprocess.CompletedProcess(process.args, code, output.read(), log.read())
 
     def _connect(self) -> socket.socket:
         if self._socket is None:
@@ -140,16 +163,16 @@ def main(fileno: int) -> None:
             os.read(woken, 4096)
             report_ended(statuses)
             continue
-        received, ancillary, _, _ = line.recvmsg(MAX_REQUEST_BYTES, socket.CMSG_SPACE(3 * 4))
+        received, ancillary, _, _ = line.recvmsg(MAX_REQUEST_BYTES, socket.CMSG_SPACE(4 * 4))
         if not received:
             break
-        output, log, status = array.array("i", ancillary[0][2])
+        output, log, status, entry = array.array("i", ancillary[0][2])
         pid = os.fork()
         if pid == 0:
-            become_server(manage.cli, json.loads(received), output, log)
+            become_server(manage.cli, json.loads(received), output, log, entry)
         statuses[pid] = status
-        os.close(output)
-        os.close(log)
+        for ours in (output, log, entry):
+            os.close(ours)
         line.send(str(pid).encode())
     for pid in statuses:
         os.kill(pid, signal.SIGKILL)  # The tests have ended.
@@ -179,7 +202,9 @@ def report_ended(statuses: dict[int, int]) -> None:
             os.close(statuses.pop(pid))
 
 
-def become_server(cli: object, request: dict[str, object], output: int, log: int) -> None:
+def become_server(
+    cli: object, request: dict[str, object], output: int, log: int, entry: int
+) -> None:
     """Become a freshly started ``manage.py``; never return."""
     import traceback
 
@@ -189,6 +214,7 @@ def become_server(cli: object, request: dict[str, object], output: int, log: int
     try:
         signal.set_wakeup_fd(-1)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        os.dup2(entry, 0)
         os.dup2(output, 1)
         os.dup2(log, 2)
         os.closerange(3, max(map(int, os.listdir("/proc/self/fd"))) + 1)

@@ -27,15 +27,20 @@ FRESH = ("manage.py",)
 PATIENCE_S = 15.0
 
 
-def wait_until(condition: Callable[[], Any], patience_s: float = PATIENCE_S) -> Any:
-    """Return the condition's first true value; fail if none comes in time."""
+def wait_until(
+    condition: Callable[[], Any], patience_s: float = PATIENCE_S, every_s: float = 0.01
+) -> Any:
+    """Return the condition's first true value; fail if none comes in time.
+
+    What is dear to look at is looked at less often.
+    """
     deadline = time.monotonic() + patience_s
     while True:
         value = condition()
         if value:
             return value
         assert time.monotonic() < deadline, "the condition never held"
-        time.sleep(0.01)
+        time.sleep(every_s)
 
 
 class PortholeServer:
@@ -75,7 +80,7 @@ class PortholeServer:
             wait_until(lambda: self._address() or self.process.poll() is not None)
         except AssertionError:
             # Nobody else could stop it: there is no object yet.
-            self.process.kill()
+            self.kill()
             raise
         address = self._address()
         assert address, "the server did not start:\n" + "\n".join(self.log)

@@ -13,22 +13,14 @@ import pytest
 
 from server.errors import ConfigError
 from server.users.folder import FolderLock, find_faults
-from tests.support.server import ROOT, PortholeServer, start_server
+from tests.support.server import FORK_SERVER, ROOT, PortholeServer, start_server
 
 __all__ = ["start_server"]
 
 
 def manage(*arguments: str, text: str = "") -> subprocess.CompletedProcess[str]:
     """Run a command to its end."""
-    return subprocess.run(
-        [sys.executable, "manage.py", *arguments],
-        cwd=ROOT,
-        input=text,
-        capture_output=True,
-        text=True,
-        timeout=30,
-        check=False,
-    )
+    return FORK_SERVER.run(arguments, {}, text)
 
 
 def test_a_second_server_is_told_who_has_the_folder(

@@ -1,4 +1,4 @@
-"""The command line, run as people run it."""
+"""The command line."""
 
 import os
 import re
@@ -13,12 +13,18 @@ from server import __version__
 from server.config.models import server_options
 from server.users.password import check_password
 from server.users.users import UsersFile
+from tests.support.server import FORK_SERVER
 
 ROOT = Path(__file__).resolve().parents[2]
 
 
 def manage(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Run ``manage.py`` to its end."""
+    """Run ``manage.py`` to its end, forked from a process that has imported everything."""
+    return FORK_SERVER.run(arguments, environment)
+
+
+def manage_fresh(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run ``manage.py`` to its end as people run it, once for each way to end."""
     clean = {key: value for key, value in os.environ.items() if not key.startswith("PORTHOLE_")}
     return subprocess.run(
         [sys.executable, str(ROOT / "manage.py"), *arguments],
@@ -31,7 +37,7 @@ def manage(*arguments: str, **environment: str) -> subprocess.CompletedProcess[s
 
 def test_help_names_every_setting() -> None:
     """Each row of the settings table is a flag, with its range and default."""
-    ended = manage("run", "--help")
+    ended = manage_fresh("run", "--help")
     text = re.sub(r"\s+", " ", ended.stdout)
 
     assert ended.returncode == 0
@@ -44,7 +50,7 @@ def test_help_names_every_setting() -> None:
 
 def test_version_is_told() -> None:
     """``--version`` is one line."""
-    assert manage("--version").stdout == f"porthole, version {__version__}\n"
+    assert manage_fresh("--version").stdout == f"porthole, version {__version__}\n"
 
 
 def assert_refused(ended: subprocess.CompletedProcess[str], *said: str) -> None:
@@ -134,14 +140,14 @@ def test_taken_port_ends_the_start(tmp_path: Path) -> None:
     """A port that another program has is named, with what to do."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = str(listener.getsockname()[1])
-        ended = manage("run", "--state", str(tmp_path), "--port", port)
+        ended = manage_fresh("run", "--state", str(tmp_path), "--port", port)
 
     assert_refused(ended, f"--port {port}", "in use")
 
 
 def test_probe_tells_what_a_source_delivers() -> None:
     """A source that works is one line with size, rate and delay."""
-    ended = manage("probe", "test:?size=320x240&fps=25")
+    ended = manage_fresh("probe", "test:?size=320x240&fps=25")
 
     assert ended.returncode == 0
     assert re.search(r": 320 x 240, 25 fps, raw, first frame after \d+ ms\n$", ended.stdout)
@@ -150,7 +156,7 @@ def test_probe_tells_what_a_source_delivers() -> None:
 
 def test_probe_tells_why_there_is_nothing(tmp_path: Path) -> None:
     """A source that does not work is one line with the reason, and exit code 1."""
-    ended = manage("probe", str(tmp_path / "none.mp4"))
+    ended = manage_fresh("probe", str(tmp_path / "none.mp4"))
 
     assert ended.returncode == 1
     assert "no picture: there is no file" in ended.stdout

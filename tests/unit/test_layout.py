@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -87,8 +88,13 @@ def shown(path: Path) -> str:
     return path.relative_to(ROOT).as_posix()
 
 
-def names_imported(path: Path) -> Iterator[str]:
-    """Yield the full name of everything that a file imports, inside functions too."""
+@cache
+def names_imported(path: Path) -> frozenset[str]:
+    """Return the full name of everything that a file imports, inside functions too."""
+    return frozenset(read_imports(path))
+
+
+def read_imports(path: Path) -> Iterator[str]:
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
@@ -261,7 +267,7 @@ def run(code: str) -> None:
         env=os.environ | {"PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,
-        timeout=20,
+        timeout=60,
     )
 
     assert ended.returncode == 0, ended.stderr

@@ -3,8 +3,6 @@
 import os
 import re
 import signal
-import subprocess
-import sys
 import time
 import urllib.request
 from collections.abc import Callable
@@ -24,7 +22,14 @@ from tests.support.cluster import (
     expect_state,
     figure,
 )
-from tests.support.server import FRESH, ROOT, PortholeServer, expect_frames, last_event, wait_until
+from tests.support.server import (
+    FORK_SERVER,
+    FRESH,
+    PortholeServer,
+    expect_frames,
+    last_event,
+    wait_until,
+)
 
 Start = Callable[..., PortholeServer]
 Connect = Callable[..., Viewer]
@@ -211,14 +216,8 @@ def test_claimed_name_is_refused(start_node: Start, bus: RedisServer, tmp_path: 
     """Two nodes cannot share cameras of one name: the second says so in a line, exit code 2."""
     start_node("camera", f"door={SMALL}")
 
-    second = subprocess.run(
-        [sys.executable, "manage.py", "camera", "--state", str(tmp_path / "x"), f"door={SMALL}"],
-        cwd=ROOT,
-        env={"PORTHOLE_BUS": bus.url, "PATH": "/usr/bin:/bin"},
-        capture_output=True,
-        text=True,
-        timeout=20,
-    )
+    command = ["camera", "--state", str(tmp_path / "x"), f"door={SMALL}"]
+    second = FORK_SERVER.run(command, {"PORTHOLE_BUS": bus.url})
 
     assert second.returncode == 2
     assert second.stderr.count("\n") == 1
@@ -235,13 +234,7 @@ def test_bus_that_is_not_there_is_refused(url: str, code: int, tmp_path: Path) -
 
     The exit code says whether trying again may help.
     """
-    ended = subprocess.run(
-        [sys.executable, "manage.py", "web", "--port", "0", "--state", str(tmp_path), "--bus", url],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=20,
-    )
+    ended = FORK_SERVER.run(["web", "--port", "0", "--state", str(tmp_path), "--bus", url], {})
 
     assert ended.returncode == code
     assert ended.stderr.count("\n") == 1

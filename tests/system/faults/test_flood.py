@@ -23,7 +23,8 @@ Connect = Callable[..., Viewer]
 FPS = 30
 WINDOW_S = 2.0
 
-# A machine that does other things has lags of its own. A flood that is felt is felt each time.
+# A machine that does other things has lags of its own. A flood that is felt is felt each time,
+# however little the machine can do at that moment without one.
 WINDOWS = 6
 
 FORM = "application/x-www-form-urlencoded"
@@ -158,15 +159,18 @@ def test_a_flood_is_not_felt(
     """
     seen = []
 
-    with Flood(server.port, request_bytes, connections=32) as flood:
-        wait_until(lambda: flood.answers)
-        for _ in range(WINDOWS):
+    for _ in range(WINDOWS):
+        with Flood(server.port, request_bytes, connections=32) as flood:
+            wait_until(lambda flood=flood: flood.answers)  # type: ignore[misc]
             frames, _, lag_ms = watch(viewer)
-            seen.append((frames, lag_ms))
-            if frames >= 0.95 * FPS * WINDOW_S and lag_ms < max(50, 2 * calm[2]):
-                break
-        else:
-            raise AssertionError(f"frames in {WINDOW_S} s and worst lag in ms: {seen}")
+        seen.append((calm[0], frames, calm[2], lag_ms))
+        if frames >= 0.95 * min(calm[0], FPS * WINDOW_S) and lag_ms < max(50, 2 * calm[2]):
+            break
+        calm = watch(viewer)
+    else:
+        raise AssertionError(
+            f"frames in {WINDOW_S} s and worst lag in ms, without and with: {seen}"
+        )
 
     assert sum(flood.answers.values()) > 32
 
@@ -179,9 +183,8 @@ def test_a_thousand_wrong_logins_a_minute_lose_no_frame(
     cookie = re.findall("Set-Cookie: ([^;]+)", page)[0]
     csrf = re.findall('name="csrf" value="([^"]+)"', page)[0]
     statuses: Counter[bytes] = Counter()
-    ended = threading.Event()
 
-    def guess(share: int) -> None:
+    def guess(share: int, ended: threading.Event) -> None:
         for number in itertools.count():
             if ended.wait(8 * 60 / 1000):
                 return
@@ -190,21 +193,22 @@ def test_a_thousand_wrong_logins_a_minute_lose_no_frame(
             request = post(FORM, form, "Connection: close", f"Cookie: {cookie}", sender)
             statuses[ask(server.port, request)[9:12]] += 1
 
-    threads = [threading.Thread(target=guess, args=(share,)) for share in range(8)]
     seen = []
-    for thread in threads:
-        thread.start()
-    try:
-        for _ in range(WINDOWS):
-            frames, lost, _ = watch(viewer)
-            seen.append((frames, lost))
-            if frames >= min(calm[0], FPS * WINDOW_S) - 1 and lost <= calm[1]:
-                break
-        else:
-            raise AssertionError(f"frames in {WINDOW_S} s and frames lost: {seen}")
-    finally:
-        ended.set()
+    for _ in range(WINDOWS):
+        ended = threading.Event()
+        threads = [threading.Thread(target=guess, args=(share, ended)) for share in range(8)]
         for thread in threads:
-            thread.join()
-
-    assert statuses.total() >= 10
+            thread.start()
+        try:
+            frames, lost, _ = watch(viewer)
+        finally:
+            ended.set()
+            for thread in threads:
+                thread.join()
+        seen.append((calm[0], frames, calm[1], lost))
+        undisturbed = frames >= min(calm[0], FPS * WINDOW_S) - 1 and lost <= calm[1]
+        if undisturbed and statuses.total() >= 10:
+            break
+        calm = watch(viewer)
+    else:
+        raise AssertionError(f"frames in {WINDOW_S} s and frames lost, without and with: {seen}")

@@ -23,6 +23,7 @@ Start = Callable[..., PortholeServer]
 
 # The slowest to be noticed: half a request after 15 s, a viewer that reads nothing after 12 s.
 PATIENCE_S = 40.0
+LOOK_EVERY_S = 0.25
 
 
 def states_of(server: PortholeServer) -> list[Any]:
@@ -121,11 +122,11 @@ def test_nothing_is_left_of_those_who_are_gone(
     )
     for end in (hang_up, reset):
         churn(server, end)
-    wait_until(lambda: at_rest(server), PATIENCE_S)
+    wait_until(lambda: at_rest(server), PATIENCE_S, LOOK_EVERY_S)
     greenlets = wait_until(lambda: settled(greenlets_of, server))
     descriptors = descriptors_of(server)
 
-    for _ in range(4):
+    for _ in range(2):
         for end in (hang_up, reset):
             churn(server, end)
     # Some stay and say nothing: half open as far as anybody can tell.
@@ -140,12 +141,12 @@ def test_nothing_is_left_of_those_who_are_gone(
         feed.connect()
     wait_until(lambda: states_of(server)[0]["viewers"] >= 8)
 
-    wait_until(lambda: at_rest(server), PATIENCE_S)
+    wait_until(lambda: at_rest(server), PATIENCE_S, LOOK_EVERY_S)
     for connection in (*silent, *feeds):
         connection.close()
 
-    wait_until(lambda: greenlets_of(server) <= greenlets, PATIENCE_S)
-    wait_until(lambda: descriptors_of(server) <= descriptors, PATIENCE_S)
+    wait_until(lambda: greenlets_of(server) <= greenlets, PATIENCE_S, LOOK_EVERY_S)
+    wait_until(lambda: descriptors_of(server) <= descriptors, PATIENCE_S, LOOK_EVERY_S)
 
 
 def settled(read: Callable[[PortholeServer], int], server: PortholeServer) -> int | None:

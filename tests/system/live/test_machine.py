@@ -13,7 +13,7 @@ from playwright.sync_api import Browser, Page, expect
 from server.users.users import UsersFile
 from server.web.edge.machine import own_addresses, own_names
 from tests.support.browser import log_in_by_hand
-from tests.support.server import PATIENCE_S, PortholeServer, wait_until
+from tests.support.server import PortholeServer, wait_until
 from tests.support.visitor import PASSWORD
 
 NOBODY = 65534
@@ -74,7 +74,7 @@ def test_every_printed_address_opens_in_a_browser(server: PortholeServer, page: 
         page.goto(place)
         log_in_by_hand(page, "ada")
         tile = page.locator('.tile[data-camera="test"]')
-        expect(tile).to_have_attribute("data-state", "live", timeout=PATIENCE_S * 1000)
+        expect(tile).to_have_attribute("data-state", "live")
 
 
 def test_what_is_wrong_with_the_folder_is_said_on_the_page(
@@ -88,8 +88,7 @@ def test_what_is_wrong_with_the_folder_is_said_on_the_page(
 
     timeline = page.get_by_role("dialog", name="Activity")
     expect(timeline).to_contain_text(
-        "state.json cannot be used: what is changed at run time will not survive a restart",
-        timeout=PATIENCE_S * 1000,
+        "state.json cannot be used: what is changed at run time will not survive a restart"
     )
     expect(timeline).to_contain_text("open to other accounts of this machine")
     log = "\n".join(server.log)

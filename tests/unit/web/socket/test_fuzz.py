@@ -21,7 +21,7 @@ from server.web.socket.validation import Json, Verdict, judge
 from server.web.socket.websocket import MAX_MESSAGE_BYTES, WebSocket
 from tests.support.fakes import offline_camera, settle, until
 
-FUZZ = settings(max_examples=150, derandomize=True)
+FUZZ = settings(max_examples=80, derandomize=True)
 
 PAYLOADS = [
     protocol.CameraPayload,
