@@ -118,9 +118,9 @@ def run(
 ) -> None:
     """Serve cameras and the dashboard.
 
-    SOURCE is test: | device:N | file:PATH | rtsp://HOST/... | http(s)://HOST/... or the path of a
-    video file. Without a source and a settings file, it shows the test pattern. With --bus, it
-    shares these cameras with other nodes, and shows theirs.
+    SOURCE is test: | device:N | device:/dev/... | file:PATH | rtsp://HOST/... | http(s)://HOST/...
+    | exec:COMMAND, or the path of a file or device. Without a source and a settings file, it shows
+    the test pattern. With --bus, it shares these cameras with other nodes, and shows theirs.
     """
     serve(read_settings(sources, config, state, flags), log_level, "cameras", "web")
 
@@ -184,12 +184,12 @@ def check_processors(settings: Settings) -> None:
 
 
 def tell_missing(settings: Settings) -> None:
-    """Print which local sources are missing. The start goes on: they may appear later."""
+    """Print which local sources cannot be used. The start goes on: they may appear later."""
     for one in settings.cameras:
-        if one.address.missing:
-            what = " ".join(one.address.missing.split()) + likely_source(one.address.target)
+        if missing := " ".join(one.address.missing.split()):
+            hint = likely_source(one.address.public.removeprefix("file:"))
             click.echo(
-                f"porthole: camera {one.name}: there is no {what}; "
+                f"porthole: camera {one.name}: {missing}{hint}; "
                 "it is looked for again while somebody watches",
                 err=True,
             )
@@ -328,12 +328,12 @@ def listen(host: str, port: int) -> Any:
 @click.option("--timeout", default=5.0, help="Seconds a network source may take. Default: 5.")
 def probe(source: str | None, timeout: float) -> None:
     """Show what SOURCE delivers, or why it does not; without a source, list the devices."""
-    from server.capture.devices.opencv import find_devices
+    from server.config.local import find_devices
 
     if source is None:
         devices = find_devices()
         for device in devices:
-            report(f"device:{device}", timeout)
+            report(f"device:{device.by_id or device.path}", timeout)
         if not devices:
             click.echo("No devices: there is no /dev/video* on this machine.")
         return

@@ -23,7 +23,7 @@ def open_reader(
     Args:
         spare: May provide an idle child process, and gets it back.
     """
-    # Drivers and networks can hang or crash OpenCV; the test pattern and files do not.
-    if address.scheme == "device" or address.scheme in NETWORK_SCHEMES:
+    # Drivers, networks and commands can hang or crash a decoder; the test pattern and files do not.
+    if address.scheme in ("device", "exec") or address.scheme in NETWORK_SCHEMES:
         return IsolatedReader(address, name, timeout_s, spare=spare)
     return LocalReader(open_source(address, name, timeout_s))

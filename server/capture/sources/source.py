@@ -3,15 +3,15 @@
 from typing import Protocol
 
 from server.capture.devices.controls import ControlInfo, Value
-from server.capture.devices.opencv import DeviceVideo, why_no_device
+from server.capture.devices.opencv import DeviceVideo
 from server.capture.frames.arrivals import Arrivals
 from server.capture.frames.frame import Picture
 from server.capture.frames.info import SourceInfo
 from server.capture.sources.testpattern import TestPattern
-from server.capture.sources.video import FileVideo, NetworkVideo, why_no_file
+from server.capture.sources.video import FileVideo, NetworkVideo
 from server.config.address import NETWORK_SCHEMES, Address
 
-__all__ = ["Source", "open_source", "why_missing"]
+__all__ = ["Source", "open_source"]
 
 
 class Source(Protocol):
@@ -79,17 +79,8 @@ def open_source(address: Address, name: str, timeout_s: float) -> Source:
     if address.scheme == "test":
         return TestPattern(name, **TestPattern.read_options(address.options))
     if address.scheme == "device":
-        return DeviceVideo(int(address.target))
+        return DeviceVideo(address.target)
     if address.scheme == "file":
         return FileVideo(address.target, loop=address.options.get("loop", "1") == "1")
     assert address.scheme in NETWORK_SCHEMES
     return NetworkVideo(address, timeout_s)
-
-
-def why_missing(address: Address) -> str:
-    """Return the error message if a device or file is missing, else nothing. Opens nothing."""
-    if address.scheme == "device":
-        return why_no_device(int(address.target))
-    if address.scheme == "file":
-        return why_no_file(address.target)
-    return ""

@@ -6,7 +6,6 @@ Time-outs are passed when opening, because FFmpeg ignores later changes.
 import http.client
 import os
 from base64 import b64encode
-from pathlib import Path
 from typing import Any
 from urllib.parse import SplitResult, unquote, urlsplit, urlunsplit
 
@@ -15,10 +14,11 @@ import cv2
 from server.capture.devices.opencv import Video
 from server.capture.sources.pacer import Pacer
 from server.config.address import Address
+from server.config.local import why_no_file
 from server.errors import SourceEnded, SourceError
 from server.loop import native
 
-__all__ = ["FileVideo", "NetworkVideo", "why_no_file"]
+__all__ = ["FileVideo", "NetworkVideo"]
 
 DEFAULT_PORTS = {"rtsp": 554, "rtsps": 322, "http": 80, "https": 443}
 
@@ -132,11 +132,6 @@ class NetworkVideo(Video):
             raise SourceError(f"the stream ended, or sent nothing for {self._timeout_s:g} s")
         self.arrivals.add()
         return True
-
-
-def why_no_file(path: str) -> str:
-    """Return the error message if a file is missing, else nothing."""
-    return "" if Path(path).is_file() else f"there is no file {path}"
 
 
 def _why_not_url(url: str, timeout_s: float) -> str:

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from server.capture.devices import opencv as video
-from server.capture.devices.opencv import DeviceVideo, find_devices
+from server.capture.devices.opencv import DeviceVideo
 from server.capture.frames.frame import Image, Jpeg
 from server.capture.frames.jpeg import decode_jpeg
 from server.capture.sources import pacer
@@ -245,7 +245,7 @@ def test_missing_file_is_reported(tmp_path: Path) -> None:
 
 def test_folder_is_no_file(tmp_path: Path) -> None:
     """A folder is not a video."""
-    with pytest.raises(SourceError, match="there is no file"):
+    with pytest.raises(SourceError, match="is a folder, not a file"):
         FileVideo(str(tmp_path), loop=True)
 
 
@@ -267,13 +267,48 @@ def test_file_that_may_not_be_read_is_reported(clip: Path, monkeypatch: pytest.M
         FileVideo(str(clip), loop=True)
 
 
-def test_missing_device_names_those_there_are(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The error for a missing device lists the existing ones."""
-    monkeypatch.setattr(video, "find_devices", lambda: [2, 4])
-    monkeypatch.setattr(video.os.path, "exists", lambda path: False)
+def test_missing_device_is_reported() -> None:
+    """A device that is not there is named, by its number or its stable path."""
+    with pytest.raises(SourceError, match=r"/dev/video61 does not exist; devices here: "):
+        DeviceVideo("61")
+    with pytest.raises(SourceError, match=r"/dev/v4l/by-id/none does not exist; "):
+        DeviceVideo("/dev/v4l/by-id/none")
 
-    with pytest.raises(SourceError, match=r"/dev/video9 .*device:2, device:4"):
-        DeviceVideo(9)
+
+def test_device_is_opened_by_where_its_path_leads_now(tmp_path: Path) -> None:
+    """A link is followed each time: after plugging in again it leads to another number.
+
+    No camera is needed to see which device was opened.
+    """
+    link = tmp_path / "usb-C920-video-index0"
+    said = []
+    for leads_to in ("/dev/null", "/dev/zero"):
+        link.unlink(missing_ok=True)
+        link.symlink_to(leads_to)
+        with pytest.raises(SourceError) as caught:
+            DeviceVideo(str(link))
+        said.append(str(caught.value))
+    link.unlink()
+    with pytest.raises(SourceError, match="does not exist"):
+        DeviceVideo(str(link))
+
+    assert [text.split()[0] for text in said] == ["/dev/null", "/dev/zero"]
+    assert all("not a camera" in text for text in said)
+
+
+def test_unplugging_is_told(tmp_path: Path) -> None:
+    """A device whose pictures end says whether it is still there."""
+    link = tmp_path / "usb-C920-video-index0"
+    link.symlink_to("/dev/null")
+    device = object.__new__(DeviceVideo)
+    device._target = str(link)
+    device._capture = cv2.VideoCapture()  # It has nothing to grab.
+
+    with pytest.raises(SourceError, match="is it still there"):
+        device.grab()
+    link.unlink()
+    with pytest.raises(SourceError, match=f"it was unplugged: {link} does not exist"):
+        device.grab()
 
 
 def test_device_that_is_no_camera_is_reported(tmp_path: Path) -> None:
@@ -283,15 +318,6 @@ def test_device_that_is_no_camera_is_reported(tmp_path: Path) -> None:
 
     assert "not a camera" in video._why_not_device(str(other))
     assert "cannot be opened" in video._why_not_device(str(tmp_path / "none"))
-
-
-def test_devices_are_found(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Devices are sorted by number, and other files are ignored."""
-    for name in ("video10", "video2", "video-codec", "null"):
-        (tmp_path / name).touch()
-    monkeypatch.setattr(video, "Path", lambda _: tmp_path)
-
-    assert find_devices() == [2, 10]
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,8 @@ def test_test_address_opens_the_pattern() -> None:
 @pytest.mark.parametrize(
     ("text", "kind", "arguments"),
     [
-        ("device:3", "DeviceVideo", (3,)),
+        ("device:3", "DeviceVideo", ("3",)),
+        ("device:/dev/v4l/by-id/x", "DeviceVideo", ("/dev/v4l/by-id/x",)),
         ("file:/a.mp4", "FileVideo", ("/a.mp4", {"loop": True})),
         ("file:/a.mp4?loop=0", "FileVideo", ("/a.mp4", {"loop": False})),
         ("rtsp://cam/", "NetworkVideo", ("rtsp://cam/", 2.5)),
