@@ -21,6 +21,7 @@ from server.capture.output import Output
 from server.capture.processing.transform import Transform
 from server.capture.schedule import Schedule
 from server.capture.sources.reader import Demand, Reader, read_and_compare
+from server.capture.sources.source import why_missing
 from server.capture.state import CameraState
 from server.capture.tuning import Tuning
 from server.config import models as config
@@ -282,7 +283,7 @@ class Camera:
         check.wait()
 
     def _look(self) -> None:
-        missing = hub.run_native(lambda: self._address.missing)
+        missing = hub.run_native(why_missing, self._address)
         self.tried_at = time.monotonic()
         if not self.resting:
             return

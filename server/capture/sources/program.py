@@ -25,7 +25,7 @@ __all__ = ["Program"]
 CHUNK_BYTES = 1 << 16
 
 # How long it may take to end by itself: some have to switch a camera off.
-TERM_S = 0.2
+TERM_S = 0.15
 # How long to wait for its exit code and last words once its output has ended.
 LAST_WORDS_S = 0.3
 POLL_S = 0.005
@@ -45,7 +45,7 @@ F_SETSIG = 10
 
 
 class Program:
-    """A running program, used by one native thread.
+    """A running program. Its output is read by one thread at a time.
 
     Args:
         words: The program and its arguments.
@@ -61,7 +61,7 @@ class Program:
         self._timeout_s = timeout_s
         self._front = b""  # What was put back.
         self._said = b""
-        self._ended = False
+        self._ended = self._errors_ended = False
         self._silent = False
         lifeline, self._lifeline = os.pipe()
         try:
@@ -109,6 +109,8 @@ class Program:
                 self._silent = True
                 raise TimeoutError("nothing was written")
             for descriptor, _ in self._poll.poll(left_s * 1000):
+                if self._ended:
+                    break
                 if descriptor == self._errors:
                     self._read_errors()
                 elif (output := _read(descriptor, size)) is not None:
@@ -143,21 +145,25 @@ class Program:
         said = self._last_line() or wrote
         return f"{reason}: {said}" if said else reason
 
-    def close(self) -> None:
-        """End it with all that it has started."""
-        assert self._process.stdout is not None
-        assert self._process.stderr is not None
-        # First, so that none is stuck writing to a full pipe.
-        self._process.stdout.close()
-        self._process.stderr.close()
+    def kill(self) -> None:
+        """End it with all that it has started; :meth:`read` then comes to its end."""
         self._signal(signal.SIGTERM)
         deadline = time.monotonic() + TERM_S
         while self._exit_code() is None and time.monotonic() < deadline:
+            # It may be stuck writing to a full pipe.
+            _read(self._output, CHUNK_BYTES)
             native.sleep(POLL_S)
         # Before it is reaped: until then its group's number is its own.
         self._signal(signal.SIGKILL)
         os.close(self._lifeline)
         self._process.wait()
+
+    def close(self) -> None:
+        """Release its pipes, after :meth:`kill`, once nobody reads any more."""
+        self._ended = True
+        for pipe in (self._process.stdout, self._process.stderr):
+            assert pipe is not None
+            pipe.close()
 
     def _signal(self, number: int) -> None:
         try:
@@ -182,7 +188,8 @@ class Program:
     def _read_errors(self) -> bool:
         """Read what it writes to standard error; return whether there was anything."""
         data = _read(self._errors, CHUNK_BYTES)
-        if data == b"":
+        if data == b"" and not self._errors_ended:
+            self._errors_ended = True
             self._poll.unregister(self._errors)
         self._said = (self._said + (data or b""))[-MAX_WORDS_BYTES:]
         return bool(data)

@@ -11,7 +11,7 @@ from server.capture.sources.testpattern import TestPattern
 from server.capture.sources.video import FileVideo, NetworkVideo
 from server.config.address import NETWORK_SCHEMES, Address
 
-__all__ = ["Source", "open_source"]
+__all__ = ["Source", "open_source", "why_missing"]
 
 
 class Source(Protocol):
@@ -84,3 +84,8 @@ def open_source(address: Address, name: str, timeout_s: float) -> Source:
         return FileVideo(address.target, loop=address.options.get("loop", "1") == "1")
     assert address.scheme in NETWORK_SCHEMES
     return NetworkVideo(address, timeout_s)
+
+
+def why_missing(address: Address) -> str:
+    """Return why a device, file or program cannot be used, else nothing. Opens nothing."""
+    return address.missing
