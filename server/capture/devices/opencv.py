@@ -15,7 +15,7 @@ from server.capture.devices.v4l2 import AUTO_EXPOSURE, Driver, find_property, pa
 from server.capture.frames.arrivals import Arrivals
 from server.capture.frames.frame import Image, Picture
 from server.capture.frames.info import SourceInfo
-from server.capture.frames.jpeg import decode_jpeg, inspect_jpeg, with_pixels
+from server.capture.frames.jpeg import take_jpeg
 from server.config.local import device_path, why_no_device
 from server.errors import ControlError, PictureError, SourceError
 
@@ -66,10 +66,7 @@ class Video:
         if self._jpeg:
             if not arrived or data is None:
                 raise PictureError("an empty part arrived instead of a picture")
-            jpeg, shown = inspect_jpeg(data.tobytes())
-            if not shown or not 0 < jpeg.quality <= jpeg_up_to:
-                return decode_jpeg(jpeg)
-            return with_pixels(jpeg, pixels_from) if pixels_from else jpeg
+            return take_jpeg(data.tobytes(), jpeg_up_to, pixels_from)
         if not arrived or data is None or data.size == 0:
             raise PictureError("a picture arrived that cannot be decoded")
         pixels = cv2.cvtColor(data, cv2.COLOR_GRAY2BGR) if data.ndim == 2 else data
