@@ -8,7 +8,8 @@ from server.capture.frames.arrivals import Arrivals
 from server.capture.frames.frame import Picture
 from server.capture.frames.info import SourceInfo
 from server.capture.sources.testpattern import TestPattern
-from server.capture.sources.video import FileVideo, NetworkVideo, why_no_file
+from server.capture.streams.file import FileVideo, why_no_file
+from server.capture.streams.stream import open_stream
 from server.config.address import NETWORK_SCHEMES, Address
 
 __all__ = ["Source", "open_source", "why_missing"]
@@ -83,7 +84,7 @@ def open_source(address: Address, name: str, timeout_s: float) -> Source:
     if address.scheme == "file":
         return FileVideo(address.target, loop=address.options.get("loop", "1") == "1")
     assert address.scheme in NETWORK_SCHEMES
-    return NetworkVideo(address, timeout_s)
+    return open_stream(address, timeout_s)
 
 
 def why_missing(address: Address) -> str:
