@@ -18,7 +18,6 @@ An error that is raised and caught within one room is defined where it is raised
     capture/isolation/child.py         _CloseError         the server is done with the source
     capture/processing/runner.py       LoadError           a processor cannot be imported
                                        _WrongResultError   a processor returned no picture
-    capture/streams/words.py           TransportRefused    a camera does not send over TCP, or UDP
     capture/processing/sandbox.py      SandboxError        a picture was lost with its process
     cluster/bus/messages.py            MessageError        bytes that are no message
     cluster/bus/frame_message.py       FrameMessageError   bytes that are no frame

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from server.capture.frames.limits import MAX_PIXELS
 from server.capture.streams.packet import Packet
 from server.errors import PictureError
 
@@ -35,6 +36,8 @@ class Decoder:
         # Each further thread would delay pictures by one.
         context.thread_count = 1
         context.flags |= Flags.low_delay
+        # The size may change in the middle of a stream.
+        context.options = {"max_pixels": str(MAX_PIXELS)}
         self._context = context
         self._pending: list[Packet] = []
         self._pending_bytes = 0

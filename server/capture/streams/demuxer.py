@@ -24,6 +24,10 @@ __all__ = ["Demuxer"]
 
 MAX_FPS = 240.0
 
+# FFmpeg may decode a picture to learn what a stream is. Up to this size we want to hear of it, to
+# say that it is too large.
+PROBED_PIXELS = 4 * MAX_PIXELS
+
 
 class Demuxer:
     """Reads the packets of the first video in a stream or file, by FFmpeg. For one thread.
@@ -49,9 +53,10 @@ class Demuxer:
     ) -> None:
         import av
 
+        self._where = where
         self._explain = explain
-        # A decoder that FFmpeg starts to learn about the stream must not take all memory either.
-        options = {"max_pixels": str(MAX_PIXELS)} | options
+        self._timeout_s = timeout_s
+        options = {"max_pixels": str(PROBED_PIXELS)} | options
         try:
             self.container: InputContainer = av.open(
                 source, mode="r", options=options, timeout=timeout_s
@@ -59,7 +64,12 @@ class Demuxer:
         except (av.FFmpegError, OSError, EOFError) as error:
             raise explain(error) from None  # Its text holds the URL.
         try:
-            self.stream = self._choose(where)
+            self.stream = self._choose()
+            if self.is_picture and not self.context.height:
+                raise SourceError(
+                    f"{where} holds a picture as {self.codec} that cannot be decoded here; "
+                    "perhaps it is animated, or far too large"
+                )
         except BaseException:
             self.container.close()
             raise
@@ -92,7 +102,8 @@ class Demuxer:
     @property
     def fps(self) -> float:
         """The pictures a second that it promises; 0 if it promises none."""
-        rate = self.stream.average_rate or self.stream.guessed_rate
+        stream = self.stream
+        rate = stream.average_rate or self.context.framerate or stream.base_rate
         # Where FFmpeg does not know the rate, it reports the time base: 90000 or 1000.
         return float(rate) if rate and 0 < rate <= MAX_FPS else 0.0
 
@@ -104,7 +115,13 @@ class Demuxer:
     @property
     def finite(self) -> bool:
         """Whether it has an end, as a film has: its length or its size is known."""
-        return (self.container.duration or 0) > 0 or self.container.size > 0
+        # The size of a playlist says nothing.
+        return (self.container.duration or 0) > 0 or (self.container.size > 0 and not self.is_hls)
+
+    @property
+    def is_hls(self) -> bool:
+        """Whether it is a playlist of segments."""
+        return "hls" in self.format
 
     @property
     def has_time_stamps(self) -> bool:
@@ -140,7 +157,7 @@ class Demuxer:
         self._encoded.close()
         self.container.close()
 
-    def _choose(self, where: str) -> "VideoStream":
+    def _choose(self) -> "VideoStream":
         """Return the video to read, and have FFmpeg skip everything else."""
         from av.stream import Discard, Disposition
 
@@ -151,12 +168,12 @@ class Demuxer:
         ]
         if not videos:
             sound = " (sound only)" if container.streams.audio else ""
-            raise SourceError(f"{where} sends no video{sound}")
+            raise SourceError(f"{self._where} sends no video{sound}")
         # Of several qualities, the largest.
         decodable = [one for one in videos if one.codec_context is not None]
         if not decodable:
             raise SourceError(
-                f"{where} sends video as {self._name_codec(videos[0])}, which cannot be decoded"
+                f"{self._where} sends video as {self._name_codec(videos[0])}, which cannot be decoded"
             )
         chosen = max(decodable, key=lambda one: one.codec_context.width)
         for one in container.streams:
@@ -178,6 +195,10 @@ class Demuxer:
             encoded = next(self._encoded)
         except StopIteration:
             encoded = cast("Encoded", av.Packet())
+        except (av.error.ExitError, TimeoutError):
+            raise SourceError(
+                f"{self._where} has sent nothing for {self._timeout_s or 0:g} s"
+            ) from None
         except (av.FFmpegError, OSError, EOFError) as error:
             raise self._explain(error) from None
         return encoded, time.monotonic()

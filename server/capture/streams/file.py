@@ -10,7 +10,7 @@ from server.capture.streams.packet import Packet
 from server.capture.streams.playout import Playout
 from server.capture.streams.video import Video
 from server.capture.streams.words import explain_file
-from server.errors import SourceEnded, SourceError
+from server.errors import PictureError, SourceEnded, SourceError
 from server.loop import native
 
 __all__ = ["FileVideo", "why_no_file"]
@@ -53,6 +53,7 @@ class FileVideo(Video):
         self._packet: Packet | None = None  # That was read, and is not due yet.
         self._due = 0.0  # When it is.
         self._pictures = 0  # In this round.
+        self._damaged = 0  # That could not be decoded, since the last that could.
         self._is_still = False
         self._seen = self._version  # When last looked at; see _watch.
 
@@ -87,16 +88,25 @@ class FileVideo(Video):
 
     def retrieve(self, jpeg_up_to: int = 0, pixels_from: int = 0) -> Picture | None:
         """Return the newest picture; of a file with only one, once, and again after a pause."""
-        picture = super().retrieve(jpeg_up_to, pixels_from)
+        try:
+            picture = super().retrieve(jpeg_up_to, pixels_from)
+        except PictureError:
+            self._damaged += 1
+            raise
         if picture is None and self._is_still and self._pauses != self.arrivals.pauses:
             picture = self._shown
         if picture is not None:
             self._shown, self._pauses = picture, self.arrivals.pauses
+            self._damaged = 0
         return picture
 
     def _finish_round(self) -> bool:
         if self._pictures == 0:
             raise SourceError(f"the file {self._path} holds no pictures")
+        if self._damaged:
+            raise SourceError(
+                f"the file {self._path} holds {self.info.codec} pictures that cannot be decoded"
+            )
         if self._over:
             raise SourceEnded("the file has been played to its end")
         if not self._loop or self._pictures == 1:

@@ -16,7 +16,7 @@ from server.errors import PictureError
 if TYPE_CHECKING:
     from av.video.frame import VideoFrame
 
-__all__ = ["PixelMaker", "shown_size"]
+__all__ = ["PixelMaker", "square"]
 
 # Others are mistakes of the stream.
 MAX_ASPECT = 8
@@ -48,14 +48,13 @@ class PixelMaker:
         Raises:
             PictureError: If it is too large.
         """
-        from av.sidedata.sidedata import SideData
         from av.video.reformatter import ColorRange
 
-        width, height = _square(frame.width, frame.height, aspect)
+        width, height = square(frame.width, frame.height, aspect)
         if is_too_large(width, height) or is_too_large(frame.width, frame.height):
             raise PictureError(too_large(width, height))
-        turns = frame.side_data.get("DISPLAYMATRIX")
-        matrix = _read_matrix(bytes(turns)) if isinstance(turns, SideData) else None
+        # Not from the side data: PyAV fails if there is a kind among it that it does not know.
+        degrees = frame.rotation
         full_range = frame.color_range == FULL_RANGE or frame.format.name.startswith("yuvj")
         colorspace = _colorspace(frame)
         if frame.interlaced_frame:
@@ -70,7 +69,7 @@ class PixelMaker:
             dst_color_range=ColorRange.JPEG,
             threads=1,
         )
-        return _turn(_pixels_of(converted), matrix)
+        return _turn(_pixels_of(converted), degrees)
 
     def _deinterlace(self, frame: "VideoFrame") -> "VideoFrame":
         if self._deinterlacer is None or not self._deinterlacer.fits(frame):
@@ -119,19 +118,17 @@ class _Deinterlacer:
         return whole
 
 
-def shown_size(
-    width: int, height: int, aspect: Fraction, matrix: "tuple[int, ...] | None" = None
-) -> tuple[int, int]:
-    """Return the size at which pictures are shown, in pixels."""
-    width, height = _square(width, height, aspect)
-    sideways = matrix is not None and not matrix[0] and not matrix[3]
-    return (height, width) if sideways else (width, height)
+def square(width: int, height: int, aspect: Fraction) -> tuple[int, int]:
+    """Return the size of a picture once its pixels are square.
 
-
-def _square(width: int, height: int, aspect: Fraction) -> tuple[int, int]:
+    Args:
+        width: In pixels.
+        height: In pixels.
+        aspect: The width of a pixel divided by its height.
+    """
     if not Fraction(1, MAX_ASPECT) <= aspect <= MAX_ASPECT:
         return width, height
-    return max(1, round(width * aspect)), height
+    return round(width * aspect), height
 
 
 def _colorspace(frame: "VideoFrame") -> int:
@@ -145,25 +142,10 @@ def _colorspace(frame: "VideoFrame") -> int:
     return int(Colorspace.ITU601)
 
 
-def _read_matrix(data: bytes) -> tuple[int, ...] | None:
-    """Return the signs of a display matrix: x from x, y from x, x from y, y from y."""
-    if len(data) < 36:
-        return None
-    values = np.frombuffer(data[:36], np.int32).reshape(3, 3)[:2, :2].ravel()
-    signs = tuple(int(value) for value in np.sign(np.round(values / (1 << 16))))
-    straight = signs[0] and signs[3] and not signs[1] and not signs[2]
-    sideways = signs[1] and signs[2] and not signs[0] and not signs[3]
-    return signs if straight or sideways else None
-
-
-def _turn(image: Image, matrix: tuple[int, ...] | None) -> Image:
-    """Turn and mirror pixels as a display matrix says."""
-    if matrix is None or matrix == (1, 0, 0, 1):
-        return image
-    if not matrix[0]:
-        image = image.transpose(1, 0, 2)
-    across, down = (matrix[0] or matrix[2]), (matrix[3] or matrix[1])
-    return np.ascontiguousarray(image[:: down or 1, :: across or 1])
+def _turn(image: Image, degrees: int) -> Image:
+    """Turn pixels anticlockwise by a multiple of 90 degrees; ignore any other angle."""
+    quarters = round(degrees / 90) % 4
+    return np.ascontiguousarray(np.rot90(image, quarters)) if quarters else image
 
 
 def _pixels_of(frame: "VideoFrame") -> Image:

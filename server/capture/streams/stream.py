@@ -7,7 +7,6 @@ it has ``close()``, that is called at the end.
 """
 
 import functools
-import time
 from typing import BinaryIO
 
 from server.capture.streams.demuxer import Demuxer
@@ -16,7 +15,7 @@ from server.capture.streams.playout import Playout
 from server.capture.streams.read_ahead import ReadAhead
 from server.capture.streams.tls import tls_options
 from server.capture.streams.video import Video
-from server.capture.streams.words import TransportRefused, explain, host_of
+from server.capture.streams.words import explain, host_of
 from server.config.address import Address
 from server.errors import SourceError
 
@@ -46,6 +45,13 @@ HLS = {
     "extension_picky": "0",
 }
 
+# With both, FFmpeg tries UDP if a camera refuses TCP, on the same connection.
+RTSP = {
+    "auto": {"rtsp_transport": "tcp+udp", "rtsp_flags": "prefer_tcp"},
+    "tcp": {"rtsp_transport": "tcp"},
+    "udp": {"rtsp_transport": "udp"},
+}
+
 # How long packets that overtook others wait for these.
 UDP_DELAY_US = "200000"
 
@@ -72,7 +78,7 @@ def open_stream(address: Address, timeout_s: float, data: BinaryIO | None = None
     if data is not None:
         demuxer = _open(address, timeout_s, {}, data)
     elif address.scheme in ("rtsp", "rtsps"):
-        demuxer = _open_rtsp(address, timeout_s)
+        demuxer = _open(address, timeout_s, RTSP[address.transport] | {"max_delay": UDP_DELAY_US})
     else:
         demuxer = _open(address, timeout_s, HLS)
     try:
@@ -106,7 +112,7 @@ class PacedStream(Video):
         super().__init__(demuxer, live=not demuxer.finite)
         playout = Playout(1 / (self.info.fps or USUAL_FPS), MAX_STEP_S)
         # A playlist's segments come one by one, each a few seconds long: that is no delay.
-        catches_up = self.info.live and "hls" not in demuxer.format
+        catches_up = self.info.live and not demuxer.is_hls
         self._ahead = ReadAhead(self._read, demuxer.close, playout, catches_up)
 
     def _read(self) -> Packet:
@@ -125,19 +131,6 @@ class PacedStream(Video):
     def close(self) -> None:
         """Close the connection, once no read is in progress."""
         self._ahead.close()
-
-
-def _open_rtsp(address: Address, timeout_s: float) -> Demuxer:
-    transport = "tcp" if address.transport == "auto" else address.transport
-    options = {"allowed_media_types": "video", "max_delay": UDP_DELAY_US}
-    deadline = time.monotonic() + timeout_s
-    try:
-        return _open(address, timeout_s, options | {"rtsp_transport": transport})
-    except TransportRefused:
-        if address.transport != "auto":
-            raise
-    left_s = max(1.0, deadline - time.monotonic())
-    return _open(address, left_s, options | {"rtsp_transport": "udp"})
 
 
 def _open(

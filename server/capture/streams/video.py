@@ -11,7 +11,7 @@ from server.capture.frames.limits import check_size
 from server.capture.streams.decoder import Decoder
 from server.capture.streams.demuxer import Demuxer
 from server.capture.streams.packet import Packet
-from server.capture.streams.pixels import PixelMaker, shown_size
+from server.capture.streams.pixels import PixelMaker, square
 from server.errors import ControlError
 
 __all__ = ["Video"]
@@ -39,7 +39,7 @@ class Video:
         """Read from this from now on."""
         context = demuxer.context
         check_size(context.width, context.height)
-        width, height = shown_size(context.width, context.height, demuxer.aspect)
+        width, height = square(context.width, context.height, demuxer.aspect)
         check_size(width, height)
         self.info = SourceInfo(width, height, demuxer.fps, demuxer.codec, live)
         self._demuxer = demuxer

@@ -9,7 +9,7 @@ from server.config.address import Address
 from server.errors import LoginRefused, SourceError
 from server.loop import native
 
-__all__ = ["TransportRefused", "explain", "explain_file", "host_of"]
+__all__ = ["explain", "explain_file", "host_of"]
 
 DEFAULT_PORTS = {"rtsp": 554, "rtsps": 322, "http": 80, "https": 443}
 
@@ -21,10 +21,6 @@ def host_of(address: Address) -> str:
     parts = urlsplit(address.target)
     host = parts.hostname or ""
     return f"{host}:{parts.port or DEFAULT_PORTS[address.scheme]}"
-
-
-class TransportRefused(SourceError):
-    """A camera does not send over the transport that was asked for."""
 
 
 def explain(error: Exception, address: Address, timeout_s: float) -> SourceError:
@@ -58,7 +54,7 @@ def explain(error: Exception, address: Address, timeout_s: float) -> SourceError
         case av.error.ProtocolNotFoundError():
             return SourceError(f"{host} refers to a protocol that is not allowed here")
         case OSError(errno=errno.EPROTONOSUPPORT):
-            return TransportRefused(_no_transport(host, address))
+            return SourceError(_no_transport(host, address))
         case OSError(errno=errno.EIO) if address.scheme in DEFAULT_PORTS:
             return SourceError(_why_input_output(address, host, timeout_s))
         case OSError():
