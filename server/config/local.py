@@ -54,9 +54,9 @@ def why_no_file(path: str) -> str:
     except (FileNotFoundError, NotADirectoryError):
         return f"there is no file {shown}"
     except OSError as error:
-        return f"file {shown} cannot be looked at ({error.strerror})"
+        return f"the file {shown} cannot be looked at ({error.strerror})"
     if stat.S_ISREG(mode):
-        return ""
+        return "" if os.access(path, os.R_OK) else f"the file {shown} may not be read"
     for test, kind, instead in KINDS:
         if test(mode):
             return f"{shown} is {kind}, not a file; {instead.format(path=shlex.quote(path))}"

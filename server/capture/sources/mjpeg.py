@@ -1,14 +1,32 @@
-"""A camera that sends one JPEG after the other over HTTP, in parts or not."""
+"""A camera or command that sends one JPEG after the other, in parts or not."""
 
 import time
+from typing import Protocol
 
 from server.capture.frames.info import SourceInfo
-from server.capture.sources.http_client import Answer, Client
 from server.capture.sources.jpegs import JpegSource
 from server.capture.sources.multipart import JpegParser
 from server.errors import SourceError
 
 __all__ = ["MjpegStream"]
+
+
+class Connection(Protocol):
+    """What the bytes come from."""
+
+    def close(self) -> None:
+        """Close it."""
+
+
+class Body(Connection, Protocol):
+    """Bytes that arrive one after the other: an HTTP response or a command's output."""
+
+    def read(self) -> bytes:
+        """Return what has arrived since, and wait if that is nothing; empty at the end.
+
+        Raises:
+            TimeoutError: If nothing arrives in time.
+        """
 
 
 class MjpegStream(JpegSource):
@@ -25,8 +43,8 @@ class MjpegStream(JpegSource):
 
     def __init__(
         self,
-        client: Client,
-        answer: Answer,
+        client: Connection,
+        answer: Body,
         parser: JpegParser,
         pictures: list[bytes],
         size: tuple[int, int],

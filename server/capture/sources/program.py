@@ -20,7 +20,7 @@ from server.config.command import hide_secrets
 from server.errors import SourceError
 from server.loop import native
 
-__all__ = ["Program"]
+__all__ = ["CHUNK_BYTES", "Program"]
 
 CHUNK_BYTES = 1 << 16
 

@@ -82,22 +82,22 @@ def open_source(address: Address, name: str, timeout_s: float) -> Source:
         from server.capture.devices.opencv import DeviceVideo
 
         return DeviceVideo(address.target)
-    if address.scheme in ("http", "https"):
-        from server.capture.sources.http import open_http
+    if address.scheme == "exec":
+        from server.capture.sources.command import CommandSource
 
-        return open_http(address, timeout_s, _open_stream)
+        return CommandSource(address, timeout_s)
     if address.scheme == "file":
-        from server.capture.sources.video import FileVideo
+        from server.capture.streams.file import FileVideo
 
         return FileVideo(address.target, loop=address.options.get("loop", "1") == "1")
     assert address.scheme in NETWORK_SCHEMES
-    return _open_stream(address, timeout_s)
+    from server.capture.streams.stream import open_stream
 
+    if address.scheme in ("http", "https"):
+        from server.capture.sources.http import open_http
 
-def _open_stream(address: Address, timeout_s: float) -> Source:
-    from server.capture.sources.video import NetworkVideo
-
-    return NetworkVideo(address, timeout_s)
+        return open_http(address, timeout_s, open_stream)
+    return open_stream(address, timeout_s)
 
 
 def why_missing(address: Address) -> str:

@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from server.capture.sources.source import _open_stream, open_source
+from server.capture.sources.source import open_source
 from server.capture.sources.testpattern import TestPattern
+from server.capture.streams.stream import open_stream
 from server.config.address import Address, parse_address
 from server.errors import SourceError
 
@@ -24,10 +25,11 @@ def test_test_address_opens_the_pattern() -> None:
     [
         ("device:3", "devices.opencv.DeviceVideo", ("3",)),
         ("device:/dev/v4l/by-id/x", "devices.opencv.DeviceVideo", ("/dev/v4l/by-id/x",)),
-        ("file:/a.mp4", "sources.video.FileVideo", ("/a.mp4", {"loop": True})),
-        ("file:/a.mp4?loop=0", "sources.video.FileVideo", ("/a.mp4", {"loop": False})),
-        ("rtsp://cam/", "sources.video.NetworkVideo", ("rtsp://cam/", 2.5)),
-        ("https://cam/", "sources.http.open_http", ("https://cam/", 2.5, _open_stream)),
+        ("file:/a.mp4", "streams.file.FileVideo", ("/a.mp4", {"loop": True})),
+        ("file:/a.mp4?loop=0", "streams.file.FileVideo", ("/a.mp4", {"loop": False})),
+        ("rtsp://cam/", "streams.stream.open_stream", ("rtsp://cam/", 2.5)),
+        ("exec:a b", "sources.command.CommandSource", ("a b", 2.5)),
+        ("https://cam/", "sources.http.open_http", ("https://cam/", 2.5, open_stream)),
     ],
 )
 def test_address_opens_its_kind(
