@@ -8,6 +8,7 @@ from server.capture.frames.arrivals import Figures
 from server.capture.frames.frame import Jpeg, Picture, size_of
 from server.capture.opening import open_reader
 from server.capture.sources.reader import Demand, Reader
+from server.capture.streams.tls import must_verify
 from server.config.address import Address
 from server.errors import PictureError, SourceEnded, SourceError
 
@@ -41,6 +42,7 @@ class Finding:
         first_picture_ms: How long opening it and its first picture took, in milliseconds.
         passed_through: Whether viewers can be sent its pictures unchanged.
         polled: Whether each picture is fetched when it is wanted.
+        verified: Whether its TLS certificate was verified; None without TLS.
     """
 
     source: str
@@ -55,6 +57,7 @@ class Finding:
     first_picture_ms: int | None = None
     passed_through: bool | None = None
     polled: bool | None = None
+    verified: bool | None = None
 
     def __str__(self) -> str:
         """Return it as one line for people."""
@@ -68,6 +71,9 @@ class Finding:
             f"a key frame every {self.group} pictures" if self.group and self.group > 1 else "",
             f"{self.kbps} kbit/s" if self.kbps else "",
             "passed through" if self.passed_through else "",
+            ""
+            if self.verified is None
+            else f"certificate {'' if self.verified else 'not '}verified",
             f"first frame after {self.first_picture_ms} ms",
         ]
         return f"{self.source}: {', '.join(filter(None, parts))}"
@@ -105,6 +111,7 @@ def examine(address: Address, timeout_s: float, say: Callable[[str], None]) -> F
         first_picture_ms=round(took_s * 1000),
         passed_through=isinstance(picture, Jpeg),
         polled=reader.info.polled,
+        verified=must_verify(address) if address.scheme in ("https", "rtsps") else None,
     )
 
 
