@@ -189,7 +189,8 @@ def tell_missing(settings: Settings) -> None:
     """Print which local sources cannot be used. The start goes on: they may appear later."""
     for one in settings.cameras:
         if missing := " ".join(one.address.missing.split()):
-            hint = likely_source(one.address.public.removeprefix("file:"))
+            is_file = one.address.scheme == "file"
+            hint = likely_source(one.address.public.removeprefix("file:")) if is_file else ""
             click.echo(
                 f"porthole: camera {one.name}: {missing}{hint}; "
                 "it is looked for again while somebody watches",

@@ -65,6 +65,7 @@ class CommandSource:
         # It cannot stand still: what it writes would grow old in the pipe.
         self.info = replace(self._source.info, live=True)
         self.arrivals = self._source.arrivals
+        self._program.waited = False
 
     def _open(self, address: Address, timeout_s: float) -> "MjpegStream | Video":
         first = self._read_first(timeout_s)
@@ -119,6 +120,9 @@ class CommandSource:
             grabbed = self._source.grab()
         except SourceError as error:
             raise SourceError(self._program.explain(str(error))) from None
+        if not self._program.waited:
+            # What gathered in the pipe while it was opened says nothing of its rate.
+            self.arrivals.pause()
         return grabbed
 
     def retrieve(self, jpeg_up_to: int = 0, pixels_from: int = 0) -> Picture | None:

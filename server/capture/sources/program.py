@@ -30,6 +30,9 @@ TERM_S = 0.15
 LAST_WORDS_S = 0.3
 POLL_S = 0.005
 
+# What is there already is read faster.
+WAIT_S = 0.002
+
 MAX_WORDS_BYTES = 4096
 MAX_REASON = 200
 
@@ -59,6 +62,8 @@ class Program:
     def __init__(self, words: Sequence[str], folder: str, timeout_s: float) -> None:
         self._words = list(words)
         self._timeout_s = timeout_s
+        self.waited = False
+        """Whether :meth:`read` had to wait since it was last set to False."""
         self._front = b""  # What was put back.
         self._said = b""
         self._ended = self._errors_ended = False
@@ -102,9 +107,9 @@ class Program:
         if self._front:
             data, self._front = self._front[:size], self._front[size:]
             return data
-        deadline = time.monotonic() + self._timeout_s
+        started = time.monotonic()
         while not self._ended:
-            left_s = deadline - time.monotonic()
+            left_s = started + self._timeout_s - time.monotonic()
             if left_s <= 0:
                 self._silent = True
                 raise TimeoutError("nothing was written")
@@ -115,6 +120,7 @@ class Program:
                     self._read_errors()
                 elif (output := _read(descriptor, size)) is not None:
                     self._ended = not output
+                    self.waited = self.waited or time.monotonic() - started > WAIT_S
                     return output
         return b""
 

@@ -66,7 +66,9 @@ def test_a_command_that_ends_is_retried_and_says_why(
     """Its last words are the camera's reason, its password nowhere, and it comes back by itself."""
     (tmp_path / "camera.sh").write_text("#!/bin/sh\necho $2 is wrong >&2; exit 9\n")
     (tmp_path / "camera.sh").chmod(0o755)
-    server = start_server(f"cam=exec:{tmp_path}/camera.sh --password hunter2", "gone=exec:no-such")
+    server = start_server(
+        f"cam=exec:{tmp_path}/camera.sh --password hunter2", "gone=exec:no-such", "usb=device:63"
+    )
     viewer = connect(server)
     viewer.call("watch", {"camera": "cam"})
 
@@ -77,4 +79,10 @@ def test_a_command_that_ends_is_retried_and_says_why(
     assert state["reason"] == "the command ended with exit code 9: ··· is wrong"
     assert "hunter2" not in str(viewer.events)
     assert "hunter2" not in "\n".join(server.log)
-    assert any("camera gone: there is no program no-such; " in line for line in server.log)
+    told = [line for line in server.log if line.startswith("porthole: ")]
+    later = "it is looked for again while somebody watches"
+    assert told[0] == (
+        "porthole: camera gone: there is no program no-such; install it, or give its path; " + later
+    )
+    assert told[1].startswith("porthole: camera usb: /dev/video63 does not exist; devices here: ")
+    assert "did you mean" not in told[1]

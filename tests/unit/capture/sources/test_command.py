@@ -209,6 +209,19 @@ def test_it_is_never_behind(open_command: Open, picture: bytes) -> None:
         newest = taken.data[6]
 
 
+def test_what_gathered_while_it_was_opened_is_not_its_rate(
+    open_command: Open, picture: bytes
+) -> None:
+    """FFmpeg takes a second to know a stream; its backlog made 38 pictures a second out of 25."""
+    source = open_command(write("while True: out(jpeg); time.sleep(0.1)"))
+    time.sleep(1.5)  # As if opening had taken as long.
+
+    while not source.arrivals.figures.fps:
+        source.grab()
+
+    assert source.arrivals.figures.fps == pytest.approx(10, rel=0.3)
+
+
 def test_it_runs_in_the_settings_files_folder(open_command: Open, picture: bytes) -> None:
     """As relative paths everywhere, those of a command start there."""
     source = open_command("sh -c 'while cat ./picture.jpg; do sleep 0.05; done'")
