@@ -36,6 +36,9 @@ JPEG_TYPES = re.compile(rb"image/p?jpe?g", re.IGNORECASE)
 # and restart markers (D0 to D7) and fill bytes (FF) belong to the scan.
 SCAN_END = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
 
+# For one to four components.
+SCAN_HEAD_BYTES = (8, 10, 12, 14)
+
 FILL, SOI, EOI, SOS = 0xFF, 0xD8, 0xD9, 0xDA
 
 NO_PICTURE = "a part arrived that holds no JPEG picture"
@@ -167,11 +170,14 @@ class JpegParser:
                 self._at += 2
             else:
                 length = int.from_bytes(buffer[self._at + 2 : self._at + 4], "big")
-                if marker < 0xC0 or 0xD0 <= marker <= EOI or length < 2:
+                is_scan = marker == SOS
+                if (marker < 0xC0 or 0xD0 <= marker <= EOI or length < 2) or (
+                    is_scan and length not in SCAN_HEAD_BYTES
+                ):
                     return self._break(BROKEN_HEAD)
                 self._at += 2 + length
                 self._segments += 1
-                self._scanning = marker == SOS
+                self._scanning = is_scan
                 if self._at - self._start > MAX_HEAD_BYTES:
                     return self._break(BROKEN_HEAD)
         return self._scan(limit)
