@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 from server.capture.frames.limits import MAX_PIXELS
 from server.capture.streams.access_units import continues_picture
+from server.capture.streams.losses import Losses
 from server.capture.streams.packet import Packet
 from server.errors import SourceError
 
@@ -38,6 +39,7 @@ class Demuxer:
         explain: Returns the error to raise for one of PyAV's.
         options: FFmpeg's, for its protocol and its format.
         timeout_s: How long opening, and then each read, may take; None for ever.
+        lossy: Whether packets may be lost on the way, as over UDP.
 
     Raises:
         SourceError: If it cannot be opened, or holds no video that can be decoded.
@@ -50,6 +52,7 @@ class Demuxer:
         explain: Callable[[Exception], SourceError],
         options: dict[str, str],
         timeout_s: float | None = None,
+        lossy: bool = False,
     ) -> None:
         import av
 
@@ -57,12 +60,16 @@ class Demuxer:
         self._explain = explain
         self._timeout_s = timeout_s
         options = {"max_pixels": str(PROBED_PIXELS)} | options
+        started = time.monotonic()
         try:
             self.container: InputContainer = av.open(
                 source, mode="r", options=options, timeout=timeout_s
             )
         except (av.FFmpegError, OSError, EOFError) as error:
-            raise explain(error) from None  # Its text holds the URL.
+            # RTSP takes a time-out for an invalid answer.
+            late = timeout_s is not None and time.monotonic() - started >= timeout_s
+            # Its text holds the URL, so it is not shown as the cause.
+            raise explain(TimeoutError() if late else error) from None
         try:
             self.stream = self._choose()
             if self.is_picture and not self.context.height:
@@ -73,6 +80,7 @@ class Demuxer:
         except BaseException:
             self.container.close()
             raise
+        self._losses = Losses() if lossy else None
         self._encoded: Generator[Encoded] = self.container.demux(self.stream)  # type: ignore[assignment]
         # A packet that was read to see whether it belongs to the one before, and when it arrived.
         self._held: tuple[Encoded, float] | None = None
@@ -150,12 +158,15 @@ class Demuxer:
             encoded.size,
             None if stamp is None else float(stamp * encoded.time_base),
             arrived_at,
+            self._losses is not None and self._losses.seen(),
         )
 
     def close(self) -> None:
         """Close the connection or file; not while it is being read."""
         self._encoded.close()
         self.container.close()
+        if self._losses is not None:
+            self._losses.close()
 
     def _choose(self) -> "VideoStream":
         """Return the video to read, and have FFmpeg skip everything else."""
@@ -173,7 +184,8 @@ class Demuxer:
         decodable = [one for one in videos if one.codec_context is not None]
         if not decodable:
             raise SourceError(
-                f"{self._where} sends video as {self._name_codec(videos[0])}, which cannot be decoded"
+                f"{self._where} sends video as {self._name_codec(videos[0])}, "
+                "which cannot be decoded here"
             )
         chosen = max(decodable, key=lambda one: one.codec_context.width)
         for one in container.streams:

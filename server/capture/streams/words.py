@@ -39,7 +39,7 @@ def explain(error: Exception, address: Address, timeout_s: float) -> SourceError
             return _refused(host, address, isinstance(error, av.error.HTTPForbiddenError))
         case av.error.HTTPNotFoundError():
             return SourceError(f"{host} has no such stream (404 Not Found); check the URL's path")
-        case av.error.HTTPError():
+        case av.error.HTTPClientError() | av.error.HTTPServerError():
             return SourceError(f"{host} answers with an error ({_status(error)})")
         case av.error.ExitError() | TimeoutError():
             return SourceError(f"{host} did not answer within {timeout_s:g} s")
