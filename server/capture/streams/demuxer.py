@@ -1,5 +1,6 @@
 """An open stream or file, and its encoded pictures."""
 
+import re
 import time
 from collections.abc import Callable
 from fractions import Fraction
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
 __all__ = ["Demuxer"]
 
 MAX_FPS = 240.0
+
+# In a report of FFmpeg's, as in "Video: none (XYZ1 / 0x315A5958), 320x180".
+CODEC = re.compile(r"Video: (\w+)(?: \(([^ /]+) /)?")
 
 # FFmpeg may decode a picture to learn what a stream is. Up to this size we want to hear of it, to
 # say that it is too large.
@@ -194,11 +198,22 @@ class Demuxer:
         return chosen
 
     def _name_codec(self, video: "VideoStream") -> str:
-        # PyAV has no context for what it has no decoder for, and so no name; FFmpeg's report has.
+        """Return the name of a codec that nothing here decodes, or else its four letters.
+
+        PyAV gives such a stream no context, and so no name; the report that FFmpeg logs has it.
+        """
+        import av.logging
+
         container: Any = self.container  # PyAV's types lack this method.
-        lines = container.dumps_format().splitlines()
-        line = next((one for one in lines if f"#0:{video.index}" in one), "")
-        return line.partition("Video: ")[2].split(",")[0].strip() or "an unknown codec"
+        av.logging.set_level(av.logging.INFO)
+        try:
+            report = container.dumps_format()
+        finally:
+            av.logging.set_level(None)
+        found = CODEC.search(report, max(0, report.find(f"#0:{video.index}")))
+        if found is None:
+            return "an unknown codec"
+        return found[2] or found[1] if found[1] == "none" else found[1]
 
     def _next(self) -> "tuple[Encoded, float]":
         import av
