@@ -1,8 +1,10 @@
 """An open stream or file, and its encoded pictures."""
 
+import errno
 import re
 import time
 from collections.abc import Callable
+from contextlib import ExitStack, closing
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
@@ -25,6 +27,9 @@ if TYPE_CHECKING:
 __all__ = ["Demuxer"]
 
 MAX_FPS = 240.0
+
+# In this time everything is read that arrived while a stream was opened.
+BUFFERED_S = 0.5
 
 # In a report of FFmpeg's, as in "Video: none (XYZ1 / 0x315A5958), 320x180".
 CODEC = re.compile(r"Video: (\w+)(?: \(([^ /]+) /)?")
@@ -58,33 +63,17 @@ class Demuxer:
         timeout_s: float | None = None,
         lossy: bool = False,
     ) -> None:
-        import av
-
         self._where = where
         self._explain = explain
         self._timeout_s = timeout_s
-        options = {"max_pixels": str(PROBED_PIXELS)} | options
-        started = time.monotonic()
-        try:
-            self.container: InputContainer = av.open(
-                source, mode="r", options=options, timeout=timeout_s
-            )
-        except (av.FFmpegError, OSError, EOFError) as error:
-            # RTSP takes a time-out for an invalid answer.
-            late = timeout_s is not None and time.monotonic() - started >= timeout_s
-            # Its text holds the URL, so it is not shown as the cause.
-            raise explain(TimeoutError() if late else error) from None
-        try:
+        with ExitStack() as opened:
+            self._losses = opened.enter_context(closing(Losses())) if lossy else None
+            self.container = opened.enter_context(self._open(source, options))
             self.stream = self._choose()
-            if self.is_picture and not self.context.height:
-                raise SourceError(
-                    f"{where} holds a picture as {self.codec} that cannot be decoded here; "
-                    "perhaps it is animated, or far too large"
-                )
-        except BaseException:
-            self.container.close()
-            raise
-        self._losses = Losses() if lossy else None
+            self._opened = opened.pop_all()
+        # What was lost while it was opened is missing somewhere in what comes first.
+        lost = self._losses is not None and self._losses.seen()
+        self._damaged_until = time.monotonic() + (BUFFERED_S if lost else 0.0)
         self._encoded: Generator[Encoded] = self.container.demux(self.stream)  # type: ignore[assignment]
         # A packet that was read to see whether it belongs to the one before, and when it arrived.
         self._held: tuple[Encoded, float] | None = None
@@ -162,15 +151,26 @@ class Demuxer:
             encoded.size,
             None if stamp is None else float(stamp * encoded.time_base),
             arrived_at,
-            self._losses is not None and self._losses.seen(),
+            self._lost_something(arrived_at),
         )
 
     def close(self) -> None:
         """Close the connection or file; not while it is being read."""
         self._encoded.close()
-        self.container.close()
-        if self._losses is not None:
-            self._losses.close()
+        self._opened.close()
+
+    def _open(self, source: "str | BinaryIO", options: dict[str, str]) -> "InputContainer":
+        import av
+
+        options = {"max_pixels": str(PROBED_PIXELS)} | options
+        started = time.monotonic()
+        try:
+            return av.open(source, mode="r", options=options, timeout=self._timeout_s)
+        except (av.FFmpegError, OSError, EOFError) as error:
+            # RTSP takes a time-out for an invalid answer.
+            late = self._timeout_s is not None and time.monotonic() - started >= self._timeout_s
+            # Its text holds the URL, so it is not shown as the cause.
+            raise self._explain(TimeoutError() if late else error) from None
 
     def _choose(self) -> "VideoStream":
         """Return the video to read, and have FFmpeg skip everything else."""
@@ -192,6 +192,11 @@ class Demuxer:
                 "which cannot be decoded here"
             )
         chosen = max(decodable, key=lambda one: one.codec_context.width)
+        if self.is_picture and not chosen.codec_context.height:
+            raise SourceError(
+                f"{self._where} holds a picture as {chosen.codec_context.codec.canonical_name} "
+                "that cannot be decoded here; perhaps it is animated, or far too large"
+            )
         for one in container.streams:
             if one is not chosen:
                 one.discard = Discard.all
@@ -227,8 +232,16 @@ class Demuxer:
                 f"{self._where} has sent nothing for {self._timeout_s or 0:g} s"
             ) from None
         except (av.FFmpegError, OSError, EOFError) as error:
+            if getattr(error, "errno", None) == errno.EIO:
+                raise SourceError(f"the connection to {self._where} was lost") from None
             raise self._explain(error) from None
         return encoded, time.monotonic()
+
+    def _lost_something(self, arrived_at: float) -> bool:
+        """Return whether something is missing of the packet just read, or right after it."""
+        if self._losses is None:
+            return False
+        return self._losses.seen() or arrived_at < self._damaged_until
 
     def _complete(self, encoded: "Encoded") -> "Encoded":
         """Return a key picture with what follows it in packets of its own."""

@@ -114,7 +114,7 @@ def _why_input_output(address: Address, host: str, timeout_s: float) -> str:
             return f"{host} does not speak TLS as it should ({error.reason or 'no reason given'})"
         except OSError as error:
             return f"{host} cannot be reached ({error.strerror or error})"
-    return f"{host} ended the connection, or sends what FFmpeg cannot read"
+    return f"{host} answers, but sends no video that FFmpeg can read"
 
 
 def _status(error: Exception) -> str:

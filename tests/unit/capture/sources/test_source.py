@@ -26,8 +26,8 @@ def test_test_address_opens_the_pattern() -> None:
         ("device:3", "DeviceVideo", (3,)),
         ("file:/a.mp4", "FileVideo", ("/a.mp4", {"loop": True})),
         ("file:/a.mp4?loop=0", "FileVideo", ("/a.mp4", {"loop": False})),
-        ("rtsp://cam/", "NetworkVideo", ("rtsp://cam/", 2.5)),
-        ("https://cam/", "NetworkVideo", ("https://cam/", 2.5)),
+        ("rtsp://cam/", "open_stream", ("rtsp://cam/", 2.5)),
+        ("https://cam/", "open_stream", ("https://cam/", 2.5)),
     ],
 )
 def test_address_opens_its_kind(

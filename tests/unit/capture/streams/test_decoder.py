@@ -53,7 +53,7 @@ def open_film(films: dict[str, Path]) -> Callable[[str], tuple[Decoder, list[Pac
                 setattr(stream.codec_context, name, value)
 
             def decode(self, packet: Any) -> Any:
-                decoded.append(-1 if packet is None else packets_of.index(packet))
+                decoded.append(packets_of.index(packet) if packet in packets_of else -1)
                 return stream.codec_context.decode(packet)
 
         packets_of = [one.encoded for one in packets]
@@ -67,7 +67,7 @@ Open = Callable[[str], tuple[Decoder, list[Packet], list[int]]]
 
 def number_of(frame: Any) -> int:
     """Return which of the film's pictures this is."""
-    return round(float(frame.time) * 10)
+    return int(frame.pts) // 1024  # MP4's time base for 10 fps is 1/10240 s.
 
 
 def test_nothing_is_decoded_before_it_is_wanted(open_film: Open) -> None:

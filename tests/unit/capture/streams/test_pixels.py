@@ -62,7 +62,7 @@ def test_pixels_become_square(tmp_path: Path) -> None:
     ("degrees", "corner"), [(0, (0, 0)), (90, (1, 0)), (180, (1, 1)), (270, (0, 1))]
 )
 def test_film_stands_upright(degrees: int, corner: tuple[int, int], tmp_path: Path) -> None:
-    """What a telephone filmed on its side is turned as its tag says, as FFmpeg's program turns it."""
+    """What a telephone filmed on its side is turned by its tag, as FFmpeg's program turns it."""
     source = "color=black:size=64x48:rate=25,drawbox=x=0:y=0:w=16:h=16:color=white:t=fill"
     film = make_film(tmp_path / "film.mp4", *H264, source=source)
     tagged = tmp_path / "tagged.mp4"

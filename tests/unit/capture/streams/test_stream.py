@@ -387,19 +387,28 @@ def test_live_playlist_has_no_gaps(folder: tuple[Path, str]) -> None:
         program.wait()
 
 
-@pytest.mark.parametrize("form", ["h264", "mpegts", "mjpeg"])
-def test_pipe_is_read(form: str) -> None:
-    """What a command writes: with time stamps or without."""
+@pytest.mark.parametrize(
+    ("form", "options", "pace"),
+    [
+        # A program that is late catches up, so its own pace is not exact.
+        ("h264", ("-re",), (12, 75)),
+        ("mjpeg", ("-re",), (12, 75)),
+        ("mpegts", (), (20, 30)),
+    ],
+)
+def test_pipe_is_read(form: str, options: tuple[str, ...], pace: tuple[int, int]) -> None:
+    """What a command writes: as it comes, or by time stamps where it comes as fast as it can."""
     codec = ("-c:v", "mjpeg") if form == "mjpeg" else FILM
-    command = ["ffmpeg", "-v", "error", "-re", "-f", "lavfi", "-i", "testsrc2=size=320x180:rate=25"]
-    program = subprocess.Popen([*command, *codec, "-f", form, "-"], stdout=subprocess.PIPE)
+    pattern = ["-f", "lavfi", "-i", "testsrc2=size=320x180:rate=25"]
+    command = ["ffmpeg", "-v", "error", *options, *pattern, *codec, "-f", form, "-"]
+    program = subprocess.Popen(command, stdout=subprocess.PIPE)
     assert program.stdout is not None
     pipe = os.fdopen(os.dup(program.stdout.fileno()), "rb", buffering=0)
     try:
         with closing(open_stream(Address("exec", "x", "exec:x"), TIMEOUT_S, pipe)) as source:
             gaps = gaps_of(source, 1.0)
 
-            assert len(gaps) == pytest.approx(25, abs=10)
+            assert pace[0] <= len(gaps) <= pace[1]
             assert source.info.live
     finally:
         program.kill()
