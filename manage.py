@@ -7,7 +7,6 @@ import os
 import warnings
 
 os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")
-os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
 os.environ.setdefault("OPENCV_VIDEOIO_V4L_SELECT_TIMEOUT", "5")
 os.environ.setdefault("EVENTLET_NO_GREENDNS", "yes")
 # eventlet warns at import that it is in maintenance mode. That is why only server/loop/ uses it.

@@ -24,7 +24,7 @@ __all__ = [
 DEV = Path("/dev")
 
 KINDS = (
-    (stat.S_ISDIR, "a folder", "name one of the files in it"),
+    (stat.S_ISDIR, "a directory", "name one of the files in it"),
     (stat.S_ISFIFO, "a named pipe", "exec:cat {path} reads it"),
     (stat.S_ISSOCK, "a socket", "exec:socat -u UNIX-CONNECT:{path} - reads it"),
     (stat.S_ISCHR, "a device", "device:{path} reads it"),

@@ -55,7 +55,7 @@ class RtspServer:
         self._process.communicate()
 
     @contextmanager
-    def stopped(self) -> Iterator[None]:
+    def hanging(self) -> Iterator[None]:
         """Have it hang: its connections stay, and nothing is sent."""
         os.kill(self._process.pid, signal.SIGSTOP)
         try:

@@ -47,6 +47,11 @@ MOUNTS = {
     ),
     "mjpeg": f"( {PICTURES} ! jpegenc quality=70 ! rtpjpegpay name=pay0 pt=26 )",
     "udp": f"( {PICTURES} ! {FAST} key-int-max=25 ! {PAY} config-interval=-1 )",
+    # One packet in 50 is lost.
+    "lossy": (
+        f"( {PICTURES} ! {FAST} sliced-threads=false key-int-max=25 ! rtph264pay pt=96 "
+        "! identity name=pay0 drop-probability=0.02 )"
+    ),
     "sound": "( audiotestsrc is-live=true ! alawenc ! rtppcmapay name=pay0 pt=8 )",
 }
 
@@ -109,7 +114,7 @@ def serve(port: int, method: Any = None) -> int:
         factory.set_shared(True)
         factory.set_latency(0)
         factory.connect("media-configure", feed)
-        only_udp = name == "udp"
+        only_udp = name in ("udp", "lossy")
         lower = GstRtsp.RTSPLowerTrans
         factory.set_protocols(lower.UDP if only_udp else lower.UDP | lower.TCP)
         if method is not None:

@@ -186,7 +186,7 @@ def test_probe_tells_why_there_is_nothing(tmp_path: Path) -> None:
 
     assert ended.returncode == 1
     assert "no picture: there is no file" in ended.stdout
-    assert f"no picture: {tmp_path} is a folder" in ended.stdout
+    assert f"no picture: {tmp_path} is a directory" in ended.stdout
     assert ended.stderr == ""
 
 

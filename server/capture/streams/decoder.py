@@ -50,18 +50,26 @@ class Decoder:
 
     def add(self, packet: Packet) -> None:
         """Keep the next packet."""
-        if packet.key:
+        if packet.incomplete:
+            self.lose()
+        elif packet.key:
             self._skipped = self._skipped or bool(self._pending)
             self._clear()
             self._key_shown_s = packet.shown_s
             self.waiting = False
-        elif self.waiting:
+        if self.waiting:
             self._skipped = True
             return
         self._pending.append(packet)
         self._pending_bytes += packet.nbytes
         if len(self._pending) > MAX_PENDING or self._pending_bytes > MAX_PENDING_BYTES:
             self._try(self._decode_pending)
+
+    def lose(self) -> None:
+        """Decode nothing more before the next key frame: what it refers to is missing."""
+        self._clear()
+        self._newest = None
+        self.waiting = self._skipped = True
 
     def end(self) -> None:
         """Have the last pictures come out, which wait for others to be shown before them."""
@@ -119,7 +127,5 @@ class Decoder:
         return key_s is not None and frame.time is not None and frame.time < key_s
 
     def _broken(self) -> PictureError:
-        self._clear()
-        self._newest = None
-        self.waiting = self._skipped = True
+        self.lose()
         return PictureError("a picture arrived damaged; waiting for the next key frame")

@@ -1,12 +1,16 @@
 """An open stream or file, and its encoded pictures."""
 
+import errno
+import re
 import time
 from collections.abc import Callable
+from contextlib import ExitStack, closing
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 from server.capture.frames.limits import MAX_PIXELS
 from server.capture.streams.access_units import continues_picture
+from server.capture.streams.losses import Losses
 from server.capture.streams.packet import Packet
 from server.errors import SourceError
 
@@ -24,6 +28,12 @@ __all__ = ["Demuxer"]
 
 MAX_FPS = 240.0
 
+# In this time everything is read that arrived while a stream was opened.
+BUFFERED_S = 0.5
+
+# In a report of FFmpeg's, as in "Video: none (XYZ1 / 0x315A5958), 320x180".
+CODEC = re.compile(r"Video: (\w+)(?: \(([^ /]+) /)?")
+
 # FFmpeg may decode a picture to learn what a stream is. Up to this size we want to hear of it, to
 # say that it is too large.
 PROBED_PIXELS = 4 * MAX_PIXELS
@@ -38,6 +48,7 @@ class Demuxer:
         explain: Returns the error to raise for one of PyAV's.
         options: FFmpeg's, for its protocol and its format.
         timeout_s: How long opening, and then each read, may take; None for ever.
+        lossy: Whether packets may be lost on the way, as over UDP.
 
     Raises:
         SourceError: If it cannot be opened, or holds no video that can be decoded.
@@ -50,29 +61,19 @@ class Demuxer:
         explain: Callable[[Exception], SourceError],
         options: dict[str, str],
         timeout_s: float | None = None,
+        lossy: bool = False,
     ) -> None:
-        import av
-
         self._where = where
         self._explain = explain
         self._timeout_s = timeout_s
-        options = {"max_pixels": str(PROBED_PIXELS)} | options
-        try:
-            self.container: InputContainer = av.open(
-                source, mode="r", options=options, timeout=timeout_s
-            )
-        except (av.FFmpegError, OSError, EOFError) as error:
-            raise explain(error) from None  # Its text holds the URL.
-        try:
+        with ExitStack() as opened:
+            self._losses = opened.enter_context(closing(Losses())) if lossy else None
+            self.container = opened.enter_context(self._open(source, options))
             self.stream = self._choose()
-            if self.is_picture and not self.context.height:
-                raise SourceError(
-                    f"{where} holds a picture as {self.codec} that cannot be decoded here; "
-                    "perhaps it is animated, or far too large"
-                )
-        except BaseException:
-            self.container.close()
-            raise
+            self._opened = opened.pop_all()
+        # What was lost while it was opened is missing somewhere in what comes first.
+        lost = self._losses is not None and self._losses.seen()
+        self._damaged_until = time.monotonic() + (BUFFERED_S if lost else 0.0)
         self._encoded: Generator[Encoded] = self.container.demux(self.stream)  # type: ignore[assignment]
         # A packet that was read to see whether it belongs to the one before, and when it arrived.
         self._held: tuple[Encoded, float] | None = None
@@ -150,12 +151,26 @@ class Demuxer:
             encoded.size,
             None if stamp is None else float(stamp * encoded.time_base),
             arrived_at,
+            self._lost_something(arrived_at),
         )
 
     def close(self) -> None:
         """Close the connection or file; not while it is being read."""
         self._encoded.close()
-        self.container.close()
+        self._opened.close()
+
+    def _open(self, source: "str | BinaryIO", options: dict[str, str]) -> "InputContainer":
+        import av
+
+        options = {"max_pixels": str(PROBED_PIXELS)} | options
+        started = time.monotonic()
+        try:
+            return av.open(source, mode="r", options=options, timeout=self._timeout_s)
+        except (av.FFmpegError, OSError, EOFError) as error:
+            # RTSP takes a time-out for an invalid answer.
+            late = self._timeout_s is not None and time.monotonic() - started >= self._timeout_s
+            # Its text holds the URL, so it is not shown as the cause.
+            raise self._explain(TimeoutError() if late else error) from None
 
     def _choose(self) -> "VideoStream":
         """Return the video to read, and have FFmpeg skip everything else."""
@@ -173,20 +188,37 @@ class Demuxer:
         decodable = [one for one in videos if one.codec_context is not None]
         if not decodable:
             raise SourceError(
-                f"{self._where} sends video as {self._name_codec(videos[0])}, which cannot be decoded"
+                f"{self._where} sends video as {self._name_codec(videos[0])}, "
+                "which cannot be decoded here"
             )
         chosen = max(decodable, key=lambda one: one.codec_context.width)
+        if self.is_picture and not chosen.codec_context.height:
+            raise SourceError(
+                f"{self._where} holds a picture as {chosen.codec_context.codec.canonical_name} "
+                "that cannot be decoded here; perhaps it is animated, or far too large"
+            )
         for one in container.streams:
             if one is not chosen:
                 one.discard = Discard.all
         return chosen
 
     def _name_codec(self, video: "VideoStream") -> str:
-        # PyAV has no context for what it has no decoder for, and so no name; FFmpeg's report has.
+        """Return the name of a codec that nothing here decodes, or else its four letters.
+
+        PyAV gives such a stream no context, and so no name; the report that FFmpeg logs has it.
+        """
+        import av.logging
+
         container: Any = self.container  # PyAV's types lack this method.
-        lines = container.dumps_format().splitlines()
-        line = next((one for one in lines if f"#0:{video.index}" in one), "")
-        return line.partition("Video: ")[2].split(",")[0].strip() or "an unknown codec"
+        av.logging.set_level(av.logging.INFO)
+        try:
+            report = container.dumps_format()
+        finally:
+            av.logging.set_level(None)
+        found = CODEC.search(report, max(0, report.find(f"#0:{video.index}")))
+        if found is None:
+            return "an unknown codec"
+        return found[2] or found[1] if found[1] == "none" else found[1]
 
     def _next(self) -> "tuple[Encoded, float]":
         import av
@@ -200,8 +232,16 @@ class Demuxer:
                 f"{self._where} has sent nothing for {self._timeout_s or 0:g} s"
             ) from None
         except (av.FFmpegError, OSError, EOFError) as error:
+            if getattr(error, "errno", None) == errno.EIO:
+                raise SourceError(f"the connection to {self._where} was lost") from None
             raise self._explain(error) from None
         return encoded, time.monotonic()
+
+    def _lost_something(self, arrived_at: float) -> bool:
+        """Return whether something is missing of the packet just read, or right after it."""
+        if self._losses is None:
+            return False
+        return self._losses.seen() or arrived_at < self._damaged_until
 
     def _complete(self, encoded: "Encoded") -> "Encoded":
         """Return a key picture with what follows it in packets of its own."""

@@ -20,6 +20,7 @@ class Packet:
         nbytes: Its size.
         stamp_s: When it is to be decoded, by the stream's own clock; None if the stream has none.
         arrived_at: When it was read, in monotonic seconds.
+        incomplete: Whether something of it, or between it and the next one, was lost on the way.
     """
 
     encoded: "av.Packet[VideoStream]"
@@ -27,6 +28,7 @@ class Packet:
     nbytes: int
     stamp_s: float | None
     arrived_at: float
+    incomplete: bool = False
 
     @property
     def data(self) -> bytes:

@@ -145,4 +145,5 @@ def _open(
         functools.partial(explain, address=address, timeout_s=timeout_s),
         PROBE | options | allowed,
         timeout_s,
+        lossy=address.scheme in ("rtsp", "rtsps") and address.transport != "tcp",
     )

@@ -39,7 +39,7 @@ def explain(error: Exception, address: Address, timeout_s: float) -> SourceError
             return _refused(host, address, isinstance(error, av.error.HTTPForbiddenError))
         case av.error.HTTPNotFoundError():
             return SourceError(f"{host} has no such stream (404 Not Found); check the URL's path")
-        case av.error.HTTPError():
+        case av.error.HTTPClientError() | av.error.HTTPServerError():
             return SourceError(f"{host} answers with an error ({_status(error)})")
         case av.error.ExitError() | TimeoutError():
             return SourceError(f"{host} did not answer within {timeout_s:g} s")
@@ -114,7 +114,7 @@ def _why_input_output(address: Address, host: str, timeout_s: float) -> str:
             return f"{host} does not speak TLS as it should ({error.reason or 'no reason given'})"
         except OSError as error:
             return f"{host} cannot be reached ({error.strerror or error})"
-    return f"{host} ended the connection, or sends what FFmpeg cannot read"
+    return f"{host} answers, but sends no video that FFmpeg can read"
 
 
 def _status(error: Exception) -> str:

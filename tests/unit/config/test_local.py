@@ -18,7 +18,7 @@ from server.config.local import (
 @pytest.mark.parametrize(
     ("kind", "said"),
     [
-        ("folder", "is a folder, not a file; name one of the files in it"),
+        ("folder", "is a directory, not a file; name one of the files in it"),
         ("pipe", "is a named pipe, not a file; exec:cat {path} reads it"),
         ("socket", "is a socket, not a file; exec:socat -u UNIX-CONNECT:{path} - reads it"),
         ("nothing", "there is no file"),

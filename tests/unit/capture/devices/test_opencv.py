@@ -1,9 +1,91 @@
-"""What OpenCV tells of a device."""
+"""Devices through OpenCV, and what it makes of their pictures."""
+
+from pathlib import Path
 
 import cv2
+import numpy as np
 import pytest
 
 from server.capture.devices import opencv as video
+from server.capture.devices.opencv import Video
+from server.capture.frames.frame import Image, Jpeg
+from server.errors import PictureError
+
+
+@pytest.fixture
+def jpegs(tmp_path: Path) -> Video:
+    """A source whose pictures are JPEG, as a webcam's are; here they come from a file."""
+    return open_film(tmp_path / "film.avi", "MJPG")
+
+
+@pytest.fixture
+def pixels(tmp_path: Path) -> Video:
+    """A source whose pictures are not JPEG."""
+    return open_film(tmp_path / "film.mp4", "mp4v")
+
+
+def open_film(path: Path, codec: str) -> Video:
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*codec), 10.0, (64, 48))
+    for shade in (30, 70, 110):
+        writer.write(np.full((48, 64, 3), shade, np.uint8))
+    writer.release()
+    # What makes FFmpeg hand over undecoded data, as AS_SENT_BY_V4L2 does with V4L2.
+    return Video(cv2.VideoCapture(str(path), cv2.CAP_FFMPEG), True, (cv2.CAP_PROP_FORMAT, -1.0))
+
+
+class Answering:
+    """A capture that answers what a test says.
+
+    Args:
+        arrived: Whether there is a picture.
+        data: The picture.
+    """
+
+    def __init__(self, arrived: bool, data: Image | None) -> None:
+        self._answer = arrived, data
+
+    def retrieve(self) -> tuple[bool, Image | None]:
+        return self._answer
+
+    def release(self) -> None:
+        pass
+
+
+def test_jpeg_is_handed_over_as_it_came(jpegs: Video) -> None:
+    """Nothing is decoded while its quality is accepted, and otherwise all is."""
+    assert jpegs.grab()
+    jpeg = jpegs.retrieve(jpeg_up_to=100)
+    assert isinstance(jpeg, Jpeg)
+    assert (jpeg.width, jpeg.height) == (64, 48)
+    assert jpegs.grab()
+
+    assert isinstance(jpegs.retrieve(jpeg_up_to=jpeg.quality - 1), np.ndarray)
+    jpegs.close()
+
+
+def test_gray_picture_becomes_colour(pixels: Video) -> None:
+    """A frame always has three channels."""
+    pixels._capture = Answering(True, np.full((48, 64), 7, np.uint8))  # type: ignore[assignment]
+
+    image = pixels.retrieve()
+
+    assert isinstance(image, np.ndarray)
+    assert image.shape == (48, 64, 3)
+
+
+@pytest.mark.parametrize(
+    "answer", [(False, None), (True, None), (True, np.empty((0, 0, 3), np.uint8))]
+)
+@pytest.mark.parametrize("codec", ["jpegs", "pixels"])
+def test_undecodable_picture_is_reported(
+    codec: str, answer: tuple[bool, Image | None], request: pytest.FixtureRequest
+) -> None:
+    """A picture that cannot be decoded does not affect the next one."""
+    source = request.getfixturevalue(codec)
+    source._capture = Answering(*answer)
+
+    with pytest.raises(PictureError):
+        source.retrieve()
 
 
 @pytest.mark.parametrize(
