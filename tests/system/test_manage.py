@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 
@@ -15,6 +16,7 @@ from server.config.local import find_devices
 from server.config.models import server_options
 from server.users.password import check_password
 from server.users.users import UsersFile
+from tests.support.rtsp_server import PASSWORD, RtspServer
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -178,6 +180,25 @@ def test_probe_tells_programs_in_json(tmp_path: Path) -> None:
     assert failed["source"] == "rtsp://···@127.0.0.1:9/live?key=···"
     assert "Connection refused" in failed["reason"]
     assert "s3cret" not in ended.stdout + ended.stderr
+
+
+def test_probe_measures_a_camera_whose_password_is_not_encoded() -> None:
+    """A password with / @ : was "no URL"; it reaches the camera, and is shown nowhere."""
+    server = RtspServer()
+    try:
+        encoded = server.url("h264", login="digest")
+        ended = manage("probe", "--json", encoded.replace(quote(PASSWORD, ""), PASSWORD))
+    finally:
+        server.stop()
+    found = json.loads(ended.stdout)
+
+    assert ended.returncode == 0, ended.stdout
+    assert (found["width"], found["height"], found["codec"]) == (640, 360, "h264")
+    assert found["group"] == 25
+    assert found["kbps"] > 0
+    assert 15 < found["fps"] < 35
+    assert found["source"].startswith("rtsp://···@127.0.0.1:")
+    assert PASSWORD not in ended.stdout + ended.stderr
 
 
 def test_probe_tells_why_there_is_nothing(tmp_path: Path) -> None:

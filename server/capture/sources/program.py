@@ -148,7 +148,7 @@ class Program:
             reason = f"the command has written nothing for {self._timeout_s:g} s"
         else:
             reason = otherwise
-        said = self._last_line() or wrote
+        said = self._last_line() or hide_secrets(wrote, self._words)
         return f"{reason}: {said}" if said else reason
 
     def kill(self) -> None:

@@ -103,6 +103,14 @@ def test_its_last_words_hold_no_password(start: Start) -> None:
     assert program.explain("").endswith(": cannot open rtsp://···@cam/live")
 
 
+def test_a_text_instead_of_pictures_holds_no_password(start: Start) -> None:
+    """Nor does what it writes to standard output, where pictures should be."""
+    program = start("echo", "rtsp://ann:s3cret@cam/live")
+    wrote = read_all(program).decode().strip()
+
+    assert program.explain("", wrote).endswith(": rtsp://···@cam/live")
+
+
 def test_half_a_password_is_not_shown(start: Start) -> None:
     """Of a line that is too long to keep, no part without its beginning is shown."""
     script = "head -c 5000 /dev/zero | tr '\\0' s >&2; echo '3cret@cam/ refused' >&2"
