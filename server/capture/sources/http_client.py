@@ -10,6 +10,7 @@ import re
 import ssl
 import time
 from collections.abc import Iterator, Mapping
+from functools import partial
 from typing import Any
 from urllib.parse import SplitResult, unquote, urljoin, urlsplit
 
@@ -53,6 +54,12 @@ class Answer:
         self.headers = response.headers
         self.host = host
         self._response = response
+        self._read1 = partial(response.raw.read1, decode_content=False)
+        if not self.ends:
+            # Below urllib3, which would add half to what receiving a picture takes. It need not
+            # know where an answer ends whose connection is not used again.
+            below = getattr(response.raw, "_original_response", None)
+            self._read1 = below.read1 if below else self._read1
 
     @property
     def kind(self) -> str:
@@ -67,7 +74,7 @@ class Answer:
 
     @property
     def ends(self) -> bool:
-        """Whether it says where it ends, so that its connection can be used again."""
+        """Whether it may say where it ends, so that its connection can be used again."""
         return self.is_short or bool(getattr(self._response.raw, "chunked", False))
 
     def read(self) -> bytes:
@@ -77,7 +84,7 @@ class Answer:
             TimeoutError: If nothing arrives in time.
         """
         try:
-            data: bytes = self._response.raw.read1(READ_BYTES, decode_content=False)
+            data: bytes = self._read1(READ_BYTES)
         except (ReadTimeoutError, TimeoutError):
             raise TimeoutError from None
         except (HTTPError, OSError, ValueError, http.client.HTTPException):
