@@ -3,13 +3,14 @@
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 from server.capture.frames.arrivals import Figures
 from server.capture.frames.frame import Jpeg, Picture, size_of
 from server.capture.opening import open_reader
 from server.capture.sources.reader import Demand, Reader
-from server.capture.streams.tls import must_verify
 from server.config.address import Address
+from server.config.url import must_verify
 from server.errors import PictureError, SourceEnded, SourceError
 
 __all__ = ["Finding", "examine"]
@@ -99,6 +100,7 @@ def examine(address: Address, timeout_s: float, say: Callable[[str], None]) -> F
     except SourceError as error:
         return Finding(address.public, ok=False, reason=str(error))
     width, height = size_of(picture)
+    verified = must_verify(address.verify, urlsplit(address.target).hostname or "")
     return Finding(
         source=address.public,
         ok=True,
@@ -111,7 +113,7 @@ def examine(address: Address, timeout_s: float, say: Callable[[str], None]) -> F
         first_picture_ms=round(took_s * 1000),
         passed_through=isinstance(picture, Jpeg),
         polled=reader.info.polled,
-        verified=must_verify(address) if address.scheme in ("https", "rtsps") else None,
+        verified=verified if address.scheme in ("https", "rtsps") else None,
     )
 
 

@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 from server.errors import ConfigError
 
-__all__ = ["NETWORK_SCHEMES", "hide_in_text", "hide_password", "parse_url"]
+__all__ = ["NETWORK_SCHEMES", "hide_in_text", "hide_password", "must_verify", "parse_url"]
 
 NETWORK_SCHEMES = ("rtsp", "rtsps", "http", "https")
 
@@ -26,6 +26,9 @@ ALLOWED = "!$&'()*+,;=:"
 SECRET_IN_PATH = re.compile(
     r"((?:pass|pwd|pw|token|secret|key|auth|user|login)[^=/&;]*=)[^/&;]*", re.I
 )
+
+# Names that lead to a private network, where nobody vouches for certificates.
+LOCAL_SUFFIXES = (".local", ".lan", ".home", ".internal", ".home.arpa")
 
 URL_IN_TEXT = re.compile(r"\b[A-Za-z][A-Za-z0-9+.-]*://[^\s'\"<>]+")
 
@@ -80,6 +83,22 @@ def hide_password(text: str) -> str:
 def hide_in_text(text: str) -> str:
     """Return what a program wrote, with the secrets of all URLs in it replaced by dots."""
     return URL_IN_TEXT.sub(lambda found: hide_password(found[0]), text)
+
+
+def must_verify(verify: bool | None, host: str) -> bool:
+    """Return whether a host's TLS certificate must be valid.
+
+    Args:
+        verify: As set; None for only if the host is not in a private network.
+        host: Its name or address.
+    """
+    if verify is not None:
+        return verify
+    try:
+        return ipaddress.ip_address(host).is_global
+    except ValueError:
+        host = host.lower().rstrip(".")
+        return "." in host and not host.endswith(LOCAL_SUFFIXES)
 
 
 def _not_a_url(scheme: str, text: str) -> ConfigError:

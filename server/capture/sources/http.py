@@ -3,7 +3,7 @@
 import re
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TypeVar
 
 from server.capture.frames.jpeg import inspect_jpeg
 from server.capture.sources.http_client import Answer, Client
@@ -12,9 +12,6 @@ from server.capture.sources.multipart import JpegParser
 from server.capture.sources.still import StillCamera
 from server.config.address import Address
 from server.errors import PictureError, SourceError
-
-if TYPE_CHECKING:
-    from server.capture.sources.source import Source
 
 __all__ = ["open_http"]
 
@@ -33,10 +30,12 @@ FIRST_BYTES = 256
 # Some cameras begin with a picture that is broken.
 MAX_BROKEN = 5
 
-Opener = Callable[[Address, float], "Source"]
+Other = TypeVar("Other")
 
 
-def open_http(address: Address, timeout_s: float, open_stream: Opener) -> "Source":
+def open_http(
+    address: Address, timeout_s: float, open_stream: Callable[[Address, float], Other]
+) -> MjpegStream | StillCamera | Other:
     """Open a camera's MJPEG or still pictures, or whatever else its URL answers with.
 
     Blocks for up to about twice ``timeout_s`` seconds.
@@ -73,7 +72,7 @@ class _Opening:
         self._parser = JpegParser()
         self._pictures: list[bytes] = []
 
-    def open(self) -> "Source | None":
+    def open(self) -> MjpegStream | StillCamera | None:
         """Return the source; None, with the answer closed, if it is something else than JPEG."""
         is_endless = bool(ENDLESS.match(self._answer.kind))
         try:

@@ -5,11 +5,11 @@ cameras serve no second one.
 """
 
 import http.client
-import ipaddress
 import re
 import ssl
 import time
 from collections.abc import Iterator, Mapping
+from functools import partial
 from typing import Any
 from urllib.parse import SplitResult, unquote, urljoin, urlsplit
 
@@ -20,6 +20,7 @@ from urllib3.exceptions import HTTPError, InsecureRequestWarning, ReadTimeoutErr
 
 from server.capture.sources.multipart import MAX_PICTURE_BYTES
 from server.config.address import Address
+from server.config.url import must_verify
 from server.errors import LoginRefused, SourceError
 from server.loop import native
 
@@ -37,8 +38,6 @@ TITLE = re.compile(r"<title[^>]*>([^<]{1,200})</title", re.IGNORECASE)
 REDIRECTS = (301, 302, 303, 307, 308)
 NOT_MODIFIED = 304
 
-LOCAL_SUFFIXES = (".local", ".lan", ".home", ".internal", ".home.arpa")
-
 
 class Answer:
     """A response whose body is still arriving; use from one thread.
@@ -53,6 +52,12 @@ class Answer:
         self.headers = response.headers
         self.host = host
         self._response = response
+        self._read1 = partial(response.raw.read1, decode_content=False)
+        if not self.ends:
+            # Below urllib3, which would add half to what receiving a picture takes. It need not
+            # know where an answer ends whose connection is not used again.
+            below = getattr(response.raw, "_original_response", None)
+            self._read1 = below.read1 if below else self._read1
 
     @property
     def kind(self) -> str:
@@ -67,7 +72,7 @@ class Answer:
 
     @property
     def ends(self) -> bool:
-        """Whether it says where it ends, so that its connection can be used again."""
+        """Whether it may say where it ends, so that its connection can be used again."""
         return self.is_short or bool(getattr(self._response.raw, "chunked", False))
 
     def read(self) -> bytes:
@@ -77,7 +82,7 @@ class Answer:
             TimeoutError: If nothing arrives in time.
         """
         try:
-            data: bytes = self._response.raw.read1(READ_BYTES, decode_content=False)
+            data: bytes = self._read1(READ_BYTES)
         except (ReadTimeoutError, TimeoutError):
             raise TimeoutError from None
         except (HTTPError, OSError, ValueError, http.client.HTTPException):
@@ -200,7 +205,7 @@ class Client:
         )
 
     def _verifies(self, host: str) -> bool:
-        return not _is_private(host) if self._verify is None else self._verify
+        return must_verify(self._verify, host)
 
 
 class _Login(HTTPDigestAuth):
@@ -253,15 +258,6 @@ def _certificates() -> str | bool:
     """Return this machine's list of authorities; True for the one that ``requests`` brings."""
     paths = ssl.get_default_verify_paths()
     return paths.cafile or paths.capath or True
-
-
-def _is_private(host: str) -> bool:
-    """Return whether a host is in a private network, where certificates are self-signed."""
-    try:
-        return not ipaddress.ip_address(host).is_global
-    except ValueError:
-        host = host.lower().rstrip(".")
-        return "." not in host or host.endswith(LOCAL_SUFFIXES)
 
 
 def _why(error: BaseException, parts: SplitResult, timeout_s: float) -> str:

@@ -14,6 +14,7 @@ MAX_PICTURE_BYTES = 32 << 20
 """A longer picture is skipped. One of the largest size at full quality has about 25 MB."""
 
 START = b"\xff\xd8\xff"
+END = b"\xff\xd9"
 
 # A real picture has less than 128 segments before its data, and they take less than this. Without
 # a limit, hostile data could make one look at each of its bytes over and over.
@@ -23,10 +24,8 @@ MAX_HEAD_BYTES = 4 << 20
 # Longer lines are no header lines.
 MAX_LINE_BYTES = 1024
 
-# A line that begins a part, or a type: what may stand between two pictures and matters.
-LINE = re.compile(
-    rb"(?:^|\n)(?:(content-type)[ \t]*:[ \t]*([^\s;]*)|--[^\r\n]{1,200}\r?(?=\n))", re.IGNORECASE
-)
+# The lines of a part's head that matter.
+HEADER = re.compile(rb"content-(?:(type)|length)[ \t]*:[ \t]*([^\s;]*)", re.IGNORECASE)
 
 # Types whose parts hold no picture, even if some of their bytes look like the start of one.
 OTHER_TYPES = re.compile(rb"text/|audio/|message/|application/(?!octet-stream)", re.IGNORECASE)
@@ -35,6 +34,9 @@ JPEG_TYPES = re.compile(rb"image/p?jpe?g", re.IGNORECASE)
 # Within a picture's data these are the markers that end a scan: a data byte FF is followed by 00,
 # and restart markers (D0 to D7) and fill bytes (FF) belong to the scan.
 SCAN_END = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
+
+# A length that is more than so many times that of the last picture is not believed.
+MAX_GROWTH = 4
 
 # For one to four components.
 SCAN_HEAD_BYTES = (8, 10, 12, 14)
@@ -70,10 +72,15 @@ class JpegParser:
         self._start = -1  # -1 outside a picture
         self._segments = 0
         self._scanning = False
-        # A text that begins each part and is in no picture, as far as known, and how far the
-        # current picture has been searched for it.
+        self._length = 0  # As its part announces; 0 if it does not.
+        self._unmarked = 0  # How far it has been searched for the mark, see below.
+        # Of the last whole picture: its length if that was what its part announced, else 0. Then
+        # the next one need not be searched for its end, unless there is none where it should be.
+        self._exact = 0
+        # The name of the last header with a type; after a line break, that of the last picture.
+        # It marks the next part, and is in no picture.
+        self._name = b""
         self._mark = b""
-        self._unmarked = 0
 
     def feed(self, data: bytes) -> list[bytes]:
         """Return the pictures that ``data`` completes, without what cameras append to them."""
@@ -85,6 +92,7 @@ class JpegParser:
             if end == 0:
                 break
             if end > 0:
+                self._learn(end - self._start)
                 with memoryview(self._buffer) as view:
                     pictures.append(bytes(view[self._start : end]))
                 self._resume(end)
@@ -95,6 +103,12 @@ class JpegParser:
         """Note that nothing more comes; that is a fault in the middle of a picture."""
         if self._start >= 0:
             self.fault = NOT_COMPLETE
+
+    def _learn(self, length: int) -> None:
+        """Note how this camera announces a picture, now that one of this length is whole."""
+        self._exact = length if length == self._length else 0
+        if self._name:
+            self._mark = b"\n" + self._name
 
     def _find_start(self) -> bool:
         """Go to the next start of a picture; return False if it has not arrived."""
@@ -115,44 +129,59 @@ class JpegParser:
         return True
 
     def _read_lines(self, end: int) -> None:
-        """Read the lines from ``_lines`` to ``end`` for parts and their types."""
+        """Read the lines from ``_lines`` to ``end`` for parts, their types and lengths."""
         if end <= self._lines:
             return
-        # The line break before the first of them belongs to it.
-        for line in LINE.finditer(self._buffer, max(0, self._lines - 1), end):
-            if self._expected:
-                self.fault = NO_PICTURE
-            name, kind = line.groups()
-            self._part = True
-            self._other = bool(name and OTHER_TYPES.match(kind))
-            self._expected = bool(name and JPEG_TYPES.match(kind))
-            if name:
-                self._mark = b"\n" + name  # As this camera writes it.
+        for line in self._buffer[self._lines : end].split(b"\n")[:-1]:
+            if line.startswith(b"--"):
+                self._begin_part()
+            elif header := line[:8].lower() == b"content-" and HEADER.match(line):
+                is_type, value = header.groups()
+                if is_type:
+                    self._begin_part()
+                    self._expected = bool(JPEG_TYPES.match(value))
+                    self._other = bool(OTHER_TYPES.match(value))
+                    self._name = bytes(line[: header.end(1)])
+                else:
+                    self._length = int(value[:9]) if value.isdigit() else 0
         self._lines = end
+
+    def _begin_part(self) -> None:
+        if self._expected:
+            self.fault = NO_PICTURE
+        self._part = True
+        self._expected = self._other = False
 
     def _find_end(self) -> int:
         """Return where the current picture ends; 0 if that has not arrived; -1 if it is broken."""
         limit, next_part = len(self._buffer), -1
+        if 0 < self._length <= MAX_GROWTH * self._exact:
+            end = self._start + self._length
+            if end > limit:
+                return 0
+            if self._buffer.endswith(END, self._start, end):
+                return end
+            self._exact = 0
         if self._mark:
             begin = max(self._start, self._unmarked - len(self._mark))
             next_part = self._buffer.find(self._mark, begin)
             self._unmarked = limit
             limit = next_part if next_part >= 0 else limit
         end = self._walk(limit)
-        if end > 0 or (end == 0 and next_part < 0 and limit - self._start <= MAX_PICTURE_BYTES):
-            return end
-        if end == 0:
-            self.fault = NOT_COMPLETE if next_part >= 0 else TOO_LONG
-        if next_part >= 0:
+        if end == 0 and next_part >= 0:
+            self.fault, end = NOT_COMPLETE, -1
             self._resume(next_part)
-        elif end == 0 or self._scanning:
+        elif end == 0 and limit - self._start > MAX_PICTURE_BYTES:
+            self.fault, end = TOO_LONG, -1
             self._resume(self._at)
-        else:
+        elif end < 0 and self._scanning:
+            self._resume(self._at)
+        elif end < 0:
             # Its head was none. In a part, what is in the rest of it is no picture of its own: it
             # could be a thumbnail. Otherwise the next picture may begin anywhere.
             self._resume(self._start + 2)
             self._other = self.in_parts
-        return -1
+        return end
 
     def _walk(self, limit: int) -> int:
         """Return where the picture ends; 0 if that is not before ``limit``; -1 if it is broken."""
@@ -206,6 +235,7 @@ class JpegParser:
         """Look for the next picture from ``at`` on."""
         self._start = -1
         self._at = self._lines = at
+        self._length = 0
         self._expected = self._other = False
 
     def _forget(self) -> None:
@@ -213,8 +243,8 @@ class JpegParser:
         if self._start >= 0:
             count = self._start
         else:
-            # The line break before an unread line is kept, and so is a start that is not whole.
-            count = max(self._lines - 1, len(self._buffer) - MAX_LINE_BYTES)
+            # Unread lines are kept, and so is a start that is not whole.
+            count = max(self._lines, len(self._buffer) - MAX_LINE_BYTES)
             count = min(count, self._at, len(self._buffer))
         if count > 0:
             del self._buffer[:count]

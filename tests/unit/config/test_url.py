@@ -8,7 +8,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from server.config.address import Address, parse_address
-from server.config.url import ENCODED, hide_in_text, hide_password
+from server.config.url import ENCODED, hide_in_text, hide_password, must_verify
 from server.errors import ConfigError
 
 PLACES = st.sampled_from(
@@ -164,3 +164,19 @@ def test_text_of_programs_is_shown_without_passwords() -> None:
 def test_hiding_never_fails(text: str) -> None:
     """Whatever cannot be a source is shown in a message, so it passes through here."""
     assert "s3cret" not in hide_password(f"{text}//ann:s3cret@{text}")
+
+
+@pytest.mark.parametrize(
+    ("host", "private"),
+    [
+        *(("127.0.0.1", True), ("192.168.1.7", True), ("10.9.8.7", True), ("169.254.3.4", True)),
+        *(("::1", True), ("fe80::1", True), ("fd00::1", True), ("camera", True)),
+        *(("cam.local", True), ("cam.local.", True), ("cam.home.arpa", True)),
+        *(("8.8.8.8", False), ("2001:4860:4860::8888", False), ("cam.example.com", False)),
+    ],
+)
+def test_private_hosts_are_known(host: str, private: bool) -> None:
+    """Only where anybody may be in between must a certificate be valid by default."""
+    assert must_verify(None, host) is not private
+    assert must_verify(True, host)
+    assert not must_verify(False, host)

@@ -305,6 +305,34 @@ def test_jpeg_comes_through_as_it_was_sent(isolate: Open, camera: FakeCamera) ->
     assert picture(source).shape == (240, 320, 3)
 
 
+def test_opencv_is_loaded_for_pixels_only(isolate: Open, camera: FakeCamera) -> None:
+    """The process of a camera whose JPEG passes through does without OpenCV's 26 MB."""
+    source = isolate(camera.plays("good"))
+    maps = Path(f"/proc/{source._process.pid}/maps")
+    until(lambda: (reading := source.read(AS_IT_COMES)) and reading.picture is not None)
+    before = maps.read_text()
+    picture(source)
+
+    assert "cv2" not in before
+    assert "cv2" in maps.read_text()
+
+
+def test_still_is_fetched_once_for_each_picture(isolate: Open, camera: FakeCamera) -> None:
+    """A URL that answers one JPEG is asked when a picture is wanted, and not otherwise."""
+    camera.pages["still"] = ("image/jpeg", jpeg())
+    source = isolate(camera.url("still"))
+    for _ in range(3):
+        picture(source)
+    asked = len(camera.asked)
+    for _ in range(3):
+        source.read(NEVER)
+
+    assert source.info.polled
+    # The first picture is the one that came at opening.
+    assert asked == 3
+    assert len(camera.asked) == asked
+
+
 def test_jpeg_brings_the_pixels_that_are_wanted_beside_it(
     isolate: Open, camera: FakeCamera
 ) -> None:
