@@ -7,7 +7,6 @@ import os
 import warnings
 
 os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")
-os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
 os.environ.setdefault("OPENCV_VIDEOIO_V4L_SELECT_TIMEOUT", "5")
 os.environ.setdefault("EVENTLET_NO_GREENDNS", "yes")
 # eventlet warns at import that it is in maintenance mode. That is why only server/loop/ uses it.
@@ -21,12 +20,12 @@ eventlet.monkey_patch(os=False)
 
 import dataclasses  # noqa: E402
 import errno  # noqa: E402
+import json  # noqa: E402
 import logging  # noqa: E402
 import re  # noqa: E402
 import signal  # noqa: E402
 import socket  # noqa: E402
 import sys  # noqa: E402
-import time  # noqa: E402
 from collections.abc import Callable  # noqa: E402
 from pathlib import Path  # noqa: E402
 from typing import Any  # noqa: E402
@@ -34,9 +33,11 @@ from typing import Any  # noqa: E402
 import click  # noqa: E402
 
 from server import __version__, account_commands  # noqa: E402
+from server.config.address import Transport, parse_address  # noqa: E402
 from server.config.load import load_settings  # noqa: E402
+from server.config.local import find_devices  # noqa: E402
 from server.config.models import Settings, server_options  # noqa: E402
-from server.errors import ConfigError, NotYetError, SourceError  # noqa: E402
+from server.errors import ConfigError, NotYetError  # noqa: E402
 from server.loop import hub, memory, native  # noqa: E402
 from server.users.folder import FolderLock, Use  # noqa: E402
 from server.web.edge.machine import Names, own_addresses, reachable_at  # noqa: E402
@@ -118,9 +119,9 @@ def run(
 ) -> None:
     """Serve cameras and the dashboard.
 
-    SOURCE is test: | device:N | file:PATH | rtsp://HOST/... | http(s)://HOST/... or the path of a
-    video file. Without a source and a settings file, it shows the test pattern. With --bus, it
-    shares these cameras with other nodes, and shows theirs.
+    SOURCE is test: | device:N | device:/dev/... | file:PATH | rtsp://HOST/... | http(s)://HOST/...
+    | exec:COMMAND, or the path of a file or device. Without a source and a settings file, it shows
+    the test pattern. With --bus, it shares these cameras with other nodes, and shows theirs.
     """
     serve(read_settings(sources, config, state, flags), log_level, "cameras", "web")
 
@@ -184,12 +185,13 @@ def check_processors(settings: Settings) -> None:
 
 
 def tell_missing(settings: Settings) -> None:
-    """Print which local sources are missing. The start goes on: they may appear later."""
+    """Print which local sources cannot be used. The start goes on: they may appear later."""
     for one in settings.cameras:
-        if one.address.missing:
-            what = " ".join(one.address.missing.split()) + likely_source(one.address.target)
+        if missing := " ".join(one.address.missing.split()):
+            is_file = one.address.scheme == "file"
+            hint = likely_source(one.address.public.removeprefix("file:")) if is_file else ""
             click.echo(
-                f"porthole: camera {one.name}: there is no {what}; "
+                f"porthole: camera {one.name}: {missing}{hint}; "
                 "it is looked for again while somebody watches",
                 err=True,
             )
@@ -324,55 +326,72 @@ def listen(host: str, port: int) -> Any:
 
 
 @cli.command()
-@click.argument("source", required=False)
-@click.option("--timeout", default=5.0, help="Seconds a network source may take. Default: 5.")
-def probe(source: str | None, timeout: float) -> None:
-    """Show what SOURCE delivers, or why it does not; without a source, list the devices."""
-    from server.capture.devices.opencv import find_devices
+@click.argument("sources", nargs=-1, metavar="[SOURCE]...")
+@click.option(
+    "--timeout",
+    type=click.FloatRange(1, 120),
+    default=5.0,
+    help="Seconds a source may take to open or to deliver. Default: 5.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, one object a line.")
+@click.option(
+    "--transport",
+    type=click.Choice(["auto", "tcp", "udp"]),
+    default="auto",
+    help="How an RTSP camera sends its packets. Default: auto.",
+)
+@click.option(
+    "--verify/--no-verify",
+    default=None,
+    help="Whether a TLS certificate must be valid. Default: if the host is not private.",
+)
+def probe(
+    sources: tuple[str, ...],
+    timeout: float,
+    as_json: bool,
+    transport: Transport,
+    verify: bool | None,
+) -> None:
+    """Show what each SOURCE delivers, or why it does not; without a source, list the devices.
 
-    if source is None:
-        devices = find_devices()
-        for device in devices:
-            report(f"device:{device}", timeout)
-        if not devices:
-            click.echo("No devices: there is no /dev/video* on this machine.")
+    Each is measured for a few seconds. The exit code is 1 if one delivers nothing.
+    """
+    from server.probe import examine
+
+    def say(text: str) -> None:
+        click.echo(f"porthole: {text}", err=True)
+
+    if not sources:
+        list_devices(timeout, as_json, say)
         return
-    if not report(source, timeout):
+    try:
+        addresses = [parse_address(text, Path()) for text in sources]
+    except ConfigError as error:
+        raise OneLine(f"source {error}") from None
+    failed = False
+    for address in addresses:
+        used = dataclasses.replace(address, transport=transport, verify=verify)
+        found = examine(used, timeout, say)
+        failed = failed or not found.ok
+        click.echo(json.dumps(dataclasses.asdict(found)) if as_json else str(found))
+    if failed:
         raise SystemExit(1)
 
 
-def report(text: str, timeout_s: float) -> bool:
-    """Print one line about a source; return whether it delivers."""
-    from server.capture.frames.frame import size_of
-    from server.capture.opening import open_reader
-    from server.capture.sources.reader import Demand
-    from server.config.address import parse_address
+def list_devices(timeout_s: float, as_json: bool, say: Callable[[str], None]) -> None:
+    """Print the video devices of this machine, and what they deliver."""
+    from server.probe import examine
 
-    try:
-        address = parse_address(text, Path())
-    except ConfigError as error:
-        raise OneLine(f"source {error}") from None
-    started = time.monotonic()
-    try:
-        source = open_reader(address, address.name, timeout_s)
-        picture = None
-        try:
-            while picture is None:
-                reading = source.read(Demand(due=lambda: 0.0, jpeg_up_to=lambda: 0))
-                picture = reading and reading.picture
-        finally:
-            source.close()
-    except SourceError as error:
-        click.echo(f"{address.public}: no picture: {error}")
-        return False
-    took_ms = (time.monotonic() - started) * 1000
-    width, height = size_of(picture)
-    fps = f"{source.info.fps:g} fps" if source.info.fps else "unknown fps"
-    click.echo(
-        f"{address.public}: {width} x {height}, {fps}, {source.info.codec}, "
-        f"first frame after {took_ms:.0f} ms"
-    )
-    return True
+    listed = []
+    for device in find_devices():
+        found = examine(parse_address(device.by_id or device.path, Path()), timeout_s, say)
+        listed.append(device._asdict() | dataclasses.asdict(found))
+        if not as_json:
+            click.echo(f"{device.path}  {found}")
+    if as_json:
+        click.echo(json.dumps(listed))
+    elif not listed:
+        click.echo("No devices: there is no /dev/video* on this machine.")
 
 
 cli.add_command(account_commands.user)

@@ -9,6 +9,7 @@ from bench.scenarios import (
     control,
     idle,
     memory,
+    reading,
     renditions,
     slow,
     startup,
@@ -22,6 +23,7 @@ __all__ = ["SCENARIOS"]
 SCENARIOS: dict[str, Callable[[Stand], Iterator[Table]]] = {
     "viewers": viewers.run,
     "cameras": cameras.run,
+    "reading": reading.run,
     "renditions": renditions.run,
     "idle": idle.run,
     "slow": slow.run,

@@ -1,7 +1,8 @@
-"""Source addresses: ``test:``, ``device:N``, ``file:PATH``, ``rtsp://...`` or ``http(s)://...``.
+"""Source addresses: what may be written where pictures come from, and what it means.
 
 An address is parsed once, at start, so that a wrong one stops the start instead of a camera later
-on. Its text may contain a password; people are only shown :attr:`Address.public`.
+on. Its text may contain a password; people are only shown :attr:`Address.public`. URLs are read in
+``url.py``, commands in ``command.py``.
 """
 
 import math
@@ -10,17 +11,21 @@ import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
-from urllib.parse import parse_qsl, urlsplit, urlunsplit
+from urllib.parse import parse_qsl, unquote, urlsplit
 
+from server.config.command import parse_command, split_command
+from server.config.local import short_name, why_no_device, why_no_file, why_no_program
 from server.config.nearest import suggest
+from server.config.url import NETWORK_SCHEMES, hide_password, parse_url
 from server.errors import ConfigError
 from server.protocol import MAX_FPS, MIN_FPS
 
-__all__ = ["ACCEPTED", "Address", "Transport", "parse_address"]
+__all__ = ["ACCEPTED", "NETWORK_SCHEMES", "Address", "Transport", "parse_address"]
 
-ACCEPTED = "test: | device:N | file:PATH | rtsp://HOST/... | http(s)://HOST/..."
-
-NETWORK_SCHEMES = ("rtsp", "rtsps", "http", "https")
+ACCEPTED = (
+    "test: | device:N | device:/dev/... | file:PATH | rtsp://HOST/... | http(s)://HOST/... | "
+    "exec:COMMAND"
+)
 
 # V4L2 has 64 minor numbers at most; OpenCV crashes on a negative index.
 MAX_DEVICE = 63
@@ -36,10 +41,11 @@ class Address:
     Attributes:
         scheme: ``test``, ``device``, ``file``, ``exec``, ``rtsp``, ``rtsps``, ``http`` or
             ``https``.
-        target: Nothing, the device's index or path, the file's path, the command, or the whole URL
-            with its password.
+        target: Nothing, the device's index or path, the file's absolute path, the command, or the
+            whole URL with its password, encoded.
         public: The address without its password, to show to people.
         options: The options after ``?`` of ``test:`` and ``file:``.
+        folder: Where a command runs.
         transport: How RTSP carries its packets; ``auto`` tries TCP, then UDP.
         verify: Whether a TLS certificate must be valid; None only where the host is not private.
     """
@@ -48,6 +54,7 @@ class Address:
     target: str
     public: str
     options: dict[str, str] = field(default_factory=dict)
+    folder: str = ""
     transport: Transport = "auto"
     verify: bool | None = None
 
@@ -58,21 +65,28 @@ class Address:
             words = Path(self.target).stem
         elif self.scheme in NETWORK_SCHEMES:
             words = urlsplit(self.target).hostname or self.scheme
+        elif self.scheme == "exec":
+            words = Path(split_command(self.target)[0]).name
+        elif self.target.startswith("/"):
+            words = short_name(self.target)
         else:
             words = f"{self.scheme} {self.target}"
         return re.sub(r"[^A-Za-z0-9]+", "-", words).strip("-").lower()[:40] or self.scheme
 
     @property
     def missing(self) -> str:
-        """The local file or device that does not exist now, for people; else empty."""
-        if self.scheme == "file" and not os.path.exists(self.target):
-            return f"file {self.target}"
-        device = f"/dev/video{self.target}"
-        return device if self.scheme == "device" and not os.path.exists(device) else ""
+        """Why the local file, device or program cannot be used now, for people; else empty."""
+        if self.scheme == "file":
+            return why_no_file(self.target)
+        if self.scheme == "device":
+            return why_no_device(self.target)
+        if self.scheme == "exec":
+            return why_no_program(split_command(self.target)[0], self.folder)
+        return ""
 
 
 def parse_address(text: str, folder: Path) -> Address:
-    """Return the address that ``text`` names; a bare path means a file.
+    """Return the address that ``text`` names; a bare path means a file, or a device in ``/dev``.
 
     Args:
         text: As written in the settings or on the command line.
@@ -82,22 +96,27 @@ def parse_address(text: str, folder: Path) -> Address:
         ConfigError: If the form or an option is unknown or out of range.
     """
     scheme, colon, rest = text.partition(":")
-    scheme = scheme.lower()
+    scheme = scheme.strip().lower()
     if colon and scheme == "test":
-        return _parse_test(text, rest)
+        return _parse_test(text.strip(), rest.strip())
     if colon and scheme == "device":
-        if not (rest.isascii() and rest.isdigit() and int(rest) <= MAX_DEVICE):
-            raise ConfigError(
-                f"{text!r} is not a device; accepted: device:0 to device:{MAX_DEVICE}"
-            )
-        return Address("device", str(int(rest)), f"device:{int(rest)}")
+        return _parse_device(text, rest.strip())
     if colon and scheme == "file":
         return _parse_file(rest, folder)
+    if colon and scheme == "exec":
+        command, public = parse_command(rest)
+        return Address("exec", command, public, folder=str(folder.absolute()))
     if colon and scheme in NETWORK_SCHEMES:
-        return _parse_url(scheme, text)
+        return Address(scheme, *parse_url(scheme, text.strip()))
     if "://" in text or not text or (colon and re.fullmatch(r"[a-z][a-z0-9+]*", scheme)):
-        hint = suggest(scheme, ("test", "device", "file", *NETWORK_SCHEMES)) if colon else ""
-        raise ConfigError(f"{_hide_password(text)!r} is not a source{hint}; accepted: {ACCEPTED}")
+        known = ("test", "device", "file", "exec", *NETWORK_SCHEMES)
+        hint = suggest(scheme, known) if colon else ""
+        path = ", or ./NAME for a file with a colon in its name" if _is_name(text) else ""
+        raise ConfigError(
+            f"{hide_password(text)!r} is not a source{hint}; accepted: {ACCEPTED}{path}"
+        )
+    if text.startswith("/dev/") and not text.startswith("/dev/shm/") and not os.path.isfile(text):
+        return _parse_device(text, text.strip())
     return _parse_file(text, folder)
 
 
@@ -119,36 +138,65 @@ def _parse_test(text: str, rest: str) -> Address:
     return Address("test", "", text, options)
 
 
+def _parse_device(text: str, rest: str) -> Address:
+    if rest.isascii() and rest.isdigit() and int(rest) <= MAX_DEVICE:
+        rest = str(int(rest))
+    elif not rest.startswith("/") or "\0" in rest:
+        raise ConfigError(
+            f"{text!r} is not a device; accepted: device:0 to device:{MAX_DEVICE}, or "
+            "device:/dev/..., such as a path in /dev/v4l/by-id"
+        )
+    return Address("device", rest, f"device:{rest}")
+
+
 def _parse_file(rest: str, folder: Path) -> Address:
-    path, mark, query = rest.rpartition("?")
-    # A file name may contain a question mark; options are what looks like NAME=VALUE.
-    if mark and re.fullmatch(r"\w+=.*", query):
-        options = _parse_options(rest, query, ("loop",))
-        if options.get("loop", "1") not in ("0", "1"):
-            raise ConfigError(f"loop={options['loop']!r} in {rest!r} is neither; accepted: 0 or 1")
-    else:
-        path, options = rest, {}
+    path, options = _split_options(rest, folder)
     if not path or "\0" in path:
         raise ConfigError(f"'file:{rest}' names no file; accepted: file:PATH")
-    # Unlike Path.expanduser, this leaves the tilde of an unknown user unchanged.
-    target = folder / os.path.expanduser(path)
-    return Address("file", str(target), f"file:{rest}", options)
+    if path.startswith("//"):
+        path = _path_of_url(path)
+    return Address("file", str(_locate(path, folder)), f"file:{rest}", options)
 
 
-def _parse_url(scheme: str, text: str) -> Address:
+def _locate(path: str, folder: Path) -> Path:
+    # Absolute, because FFmpeg would take a:b.mp4 for a URL. Unlike Path.expanduser, this leaves the
+    # tilde of an unknown user unchanged.
+    return folder.absolute() / os.path.expanduser(path)
+
+
+def _split_options(rest: str, folder: Path) -> tuple[str, dict[str, str]]:
+    """Return the path and the options after it. A file's name may contain a question mark."""
+    path, mark, query = rest.rpartition("?")
+    is_name = _is_name(query) and not _is_name(path)
+    if not mark or is_name or not re.fullmatch(r"\w+=.*", query) or _exists(rest, folder):
+        return rest, {}
+    options = _parse_options(rest, query, ("loop",))
+    if options.get("loop", "1") not in ("0", "1"):
+        raise ConfigError(f"loop={options['loop']!r} in {rest!r} is neither; accepted: 0 or 1")
+    return path, options
+
+
+def _is_name(text: str) -> bool:
+    """Return whether a text ends as a file's name does."""
+    return bool(re.search(r"[^/:]\.[A-Za-z]\w{1,4}$", text)) and "//" not in text
+
+
+def _exists(path: str, folder: Path) -> bool:
     try:
-        parts = urlsplit(text)
-        usable = bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        usable = False
-    if usable and "@" not in parts.netloc and "@" in text:
+        return _locate(path, folder).exists()
+    except (OSError, ValueError):
+        return False
+
+
+def _path_of_url(path: str) -> str:
+    """Return the path of a ``file://`` URL, in which some programs encode and others do not."""
+    host, _, local = path[2:].partition("/")
+    if host not in ("", "localhost"):
         raise ConfigError(
-            f"{_hide_password(text)!r} is ambiguous; accepted: a password with / ? # @ written as "
-            "%2F %3F %23 %40, and @ elsewhere as %40"
+            f"'file:{path}' names the host {host!r}; accepted: file:PATH or file:///PATH"
         )
-    if not usable or re.search(r"[\s\x00-\x1f\x7f]", text):
-        raise ConfigError(f"{_hide_password(text)!r} is not a URL; accepted: {scheme}://HOST/...")
-    return Address(scheme, text, _hide_password(text))
+    local = f"/{local}"
+    return local if _exists(local, Path("/")) else unquote(local)
 
 
 def _parse_options(text: str, query: str, known: tuple[str, ...]) -> dict[str, str]:
@@ -170,21 +218,3 @@ def _in_range(text: str, low: float, high: float) -> bool:
     except ValueError:
         return False
     return math.isfinite(value) and low <= value <= high
-
-
-def _hide_password(text: str) -> str:
-    """Return a URL with all possible secrets replaced by dots.
-
-    Cameras take passwords in the user information and, just as often, in the query.
-    """
-    # Greedy, so that an unescaped slash in a password does not leave the rest of it visible.
-    text = re.sub(r"//.*@", "//···@", text)
-    parts = text.partition("?")
-    if not parts[1]:
-        return text
-    try:
-        split = urlsplit(text)
-    except ValueError:
-        return parts[0] + "?···"
-    query = re.sub(r"=[^&;]*", "=···", split.query)
-    return urlunsplit(split._replace(query=query, fragment=""))

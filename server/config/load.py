@@ -31,7 +31,7 @@ from server.errors import ConfigError
 __all__ = ["load_settings"]
 
 # What a source begins with, unless it is the path of a file.
-SCHEME = re.compile(r"(test|device|file|rtsps?|https?):", re.IGNORECASE)
+SCHEME = re.compile(r"(test|device|file|exec|rtsps?|https?):", re.IGNORECASE)
 
 
 def load_settings(
@@ -148,7 +148,7 @@ def _validate(table: type[Any], values: Mapping[str, Any], where: str) -> Any:
 
 def _show(value: object, key: str = "") -> str:
     text = repr(value)
-    if "://" in text and key != "frame_ancestors":
+    if ("://" in text and key != "frame_ancestors") or "exec:" in text:
         return f"a {type(value).__name__}"  # A source in it may hold a password.
     return text if len(text) <= 80 else text[:77] + "..."
 

@@ -1,18 +1,22 @@
 """The command line."""
 
+import json
 import os
 import re
 import socket
 import subprocess
 import sys
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 
 from server import __version__
+from server.config.local import find_devices
 from server.config.models import server_options
 from server.users.password import check_password
 from server.users.users import UsersFile
+from tests.support.rtsp_server import PASSWORD, RtspServer
 from tests.support.server import FORK_SERVER
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -146,21 +150,76 @@ def test_taken_port_ends_the_start(tmp_path: Path) -> None:
 
 
 def test_probe_tells_what_a_source_delivers() -> None:
-    """A source that works is one line with size, rate and delay."""
+    """A source that works is one line with what was measured of it."""
     ended = manage_fresh("probe", "test:?size=320x240&fps=25")
 
     assert ended.returncode == 0
-    assert re.search(r": 320 x 240, 25 fps, raw, first frame after \d+ ms\n$", ended.stdout)
+    assert re.search(r": 320 x 240, 2\d(\.\d)? fps, raw, first frame after \d+ ms\n$", ended.stdout)
     assert ended.stderr == ""
+
+
+def test_probe_tells_programs_in_json(tmp_path: Path) -> None:
+    """One object a source, with all keys whether or not it works, and no password."""
+    missing = "rtsp://ann:s3cret@127.0.0.1:9/live?key=s3cret"
+
+    ended = manage("probe", "--json", "test:?size=320x240&fps=25", missing)
+    test, failed = (json.loads(line) for line in ended.stdout.splitlines())
+
+    assert ended.returncode == 1
+    assert test.keys() == failed.keys()
+    assert 20 < test.pop("fps") < 30
+    assert test.pop("first_picture_ms") > 0
+    assert test == {
+        "source": "test:?size=320x240&fps=25",
+        "ok": True,
+        "reason": "",
+        "width": 320,
+        "height": 240,
+        "codec": "raw",
+        "group": 1,
+        "kbps": None,
+        "passed_through": False,
+        "polled": False,
+        "verified": None,
+    }
+    assert not failed["ok"]
+    assert failed["source"] == "rtsp://···@127.0.0.1:9/live?key=···"
+    assert "Connection refused" in failed["reason"]
+    assert "s3cret" not in ended.stdout + ended.stderr
+
+
+def test_probe_measures_a_camera_whose_password_is_not_encoded() -> None:
+    """A password with / @ : was "no URL"; it reaches the camera, and is shown nowhere."""
+    server = RtspServer()
+    try:
+        encoded = server.url("h264", login="digest")
+        ended = manage("probe", "--json", encoded.replace(quote(PASSWORD, ""), PASSWORD))
+    finally:
+        server.stop()
+    found = json.loads(ended.stdout)
+
+    assert ended.returncode == 0, ended.stdout
+    assert (found["width"], found["height"], found["codec"]) == (640, 360, "h264")
+    assert found["group"] == 25
+    assert found["kbps"] > 0
+    assert 15 < found["fps"] < 35
+    assert found["source"].startswith("rtsp://···@127.0.0.1:")
+    assert PASSWORD not in ended.stdout + ended.stderr
 
 
 def test_probe_tells_why_there_is_nothing(tmp_path: Path) -> None:
     """A source that does not work is one line with the reason, and exit code 1."""
-    ended = manage_fresh("probe", str(tmp_path / "none.mp4"))
+    ended = manage("probe", str(tmp_path / "none.mp4"), str(tmp_path))
 
     assert ended.returncode == 1
     assert "no picture: there is no file" in ended.stdout
+    assert f"no picture: {tmp_path} is a directory" in ended.stdout
     assert ended.stderr == ""
+
+
+def test_probe_lists_devices() -> None:
+    """Without a source, it lists the devices; on a machine without one it says so."""
+    assert json.loads(manage("probe", "--json").stdout) == [] or find_devices()
 
 
 def test_probe_refuses_what_is_no_source() -> None:

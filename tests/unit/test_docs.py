@@ -188,7 +188,8 @@ TELL_COMMANDS = """
 import json, manage
 def tell(group, name=""):
     for command in group.commands.values():
-        yield f"{name}{command.name}", [opt for one in command.params for opt in one.opts]
+        options = [opt for one in command.params for opt in (*one.opts, *one.secondary_opts)]
+        yield f"{name}{command.name}", options
         yield from tell(command, f"{command.name} ") if hasattr(command, "commands") else ()
 print(json.dumps(dict(tell(manage.cli))))
 """

@@ -6,7 +6,6 @@ fail differently.
 
 import os
 from dataclasses import replace
-from pathlib import Path
 from typing import cast
 
 import cv2
@@ -16,15 +15,11 @@ from server.capture.devices.v4l2 import AUTO_EXPOSURE, Driver, find_property, pa
 from server.capture.frames.arrivals import Arrivals
 from server.capture.frames.frame import Image, Picture
 from server.capture.frames.info import SourceInfo
-from server.capture.frames.jpeg import decode_jpeg, inspect_jpeg, with_pixels
+from server.capture.frames.jpeg import take_jpeg
+from server.config.local import device_path, why_no_device
 from server.errors import ControlError, PictureError, SourceError
 
-__all__ = [
-    "DeviceVideo",
-    "Video",
-    "find_devices",
-    "why_no_device",
-]
+__all__ = ["DeviceVideo", "Video"]
 
 # VideoCaptureProperties in OpenCV's documentation: the V4L2 back end hands over undecoded data when
 # pictures are not converted to RGB.
@@ -71,10 +66,7 @@ class Video:
         if self._jpeg:
             if not arrived or data is None:
                 raise PictureError("an empty part arrived instead of a picture")
-            jpeg, shown = inspect_jpeg(data.tobytes())
-            if not shown or not 0 < jpeg.quality <= jpeg_up_to:
-                return decode_jpeg(jpeg)
-            return with_pixels(jpeg, pixels_from) if pixels_from else jpeg
+            return take_jpeg(data.tobytes(), jpeg_up_to, pixels_from)
         if not arrived or data is None or data.size == 0:
             raise PictureError("a picture arrived that cannot be decoded")
         pixels = cv2.cvtColor(data, cv2.COLOR_GRAY2BGR) if data.ndim == 2 else data
@@ -101,21 +93,23 @@ class DeviceVideo(Video):
     """A camera on this machine, read through V4L2.
 
     Args:
-        index: N of ``/dev/videoN``.
+        target: N of ``/dev/videoN``, or a path. A link, as in ``/dev/v4l/by-id``, is followed each
+            time: a camera that was plugged in again may have another number.
 
     Raises:
         SourceError: If it is missing, busy, not permitted or not a camera.
     """
 
-    def __init__(self, index: int) -> None:
-        path = f"/dev/video{index}"
-        if missing := why_no_device(index):
+    def __init__(self, target: str) -> None:
+        self._target = target
+        if missing := why_no_device(target):
             raise SourceError(missing)
+        path = os.path.realpath(device_path(target))
         # Try MJPG first: most USB cameras reach their full size and rate only with it.
         wanted = [cv2.CAP_PROP_FOURCC, cv2.VideoWriter.fourcc(*"MJPG"), cv2.CAP_PROP_BUFFERSIZE, 2]
-        capture = cv2.VideoCapture(index, cv2.CAP_V4L2, wanted)
+        capture = cv2.VideoCapture(path, cv2.CAP_V4L2, wanted)
         if not capture.isOpened():
-            capture = cv2.VideoCapture(index, cv2.CAP_V4L2)
+            capture = cv2.VideoCapture(path, cv2.CAP_V4L2)
         if not capture.isOpened():
             raise SourceError(_why_not_device(path))
         super().__init__(capture, True, AS_SENT_BY_V4L2)
@@ -124,6 +118,19 @@ class DeviceVideo(Video):
         except OSError:
             self._driver = None  # Then there are pictures, but no controls.
         self._first_size = self._size
+
+    def grab(self) -> bool:
+        """Wait for the next picture.
+
+        Raises:
+            SourceError: If it sends none any more; says whether it was unplugged.
+        """
+        try:
+            return super().grab()
+        except SourceError:
+            if missing := why_no_device(self._target):
+                raise SourceError(f"it was unplugged: {missing}") from None
+            raise
 
     @property
     def _size(self) -> str:
@@ -189,21 +196,6 @@ class DeviceVideo(Video):
         if self._driver is not None:
             self._driver.close()
         super().close()
-
-
-def find_devices() -> list[int]:
-    """Return the N of every ``/dev/videoN``."""
-    names = (path.name.removeprefix("video") for path in Path("/dev").glob("video*"))
-    return sorted(int(name) for name in names if name.isdigit())
-
-
-def why_no_device(index: int) -> str:
-    """Return the error message if a device is missing, else nothing. Does not open it."""
-    path = f"/dev/video{index}"
-    if os.path.exists(path):
-        return ""
-    found = ", ".join(f"device:{known}" for known in find_devices()) or "none"
-    return f"{path} does not exist; devices here: {found}"
 
 
 def _sane_fps(fps: float) -> float:

@@ -42,8 +42,11 @@ class Arrivals:
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._recent: deque[tuple[float, int]] = deque()
+        self._nbytes = 0  # Of all recent ones.
         self._since_key: int | None = None
         self.figures = Figures()
+        self.pauses = 0
+        """How often it was paused."""
 
     def add(self, nbytes: int = 0, key: bool = True) -> None:
         """Note that a picture arrived.
@@ -55,8 +58,9 @@ class Arrivals:
         now = self._clock()
         recent = self._recent
         recent.append((now, nbytes))
+        self._nbytes += nbytes
         while len(recent) > MIN_ARRIVALS and now - recent[0][0] > WINDOW_S:
-            recent.popleft()
+            self._nbytes -= recent.popleft()[1]
         group = self.figures.group
         if key:
             group, self._since_key = self._since_key or group, 0
@@ -66,7 +70,7 @@ class Arrivals:
         span_s = now - recent[0][0]
         if span_s >= KNOWN_AFTER_S:
             fps = (len(recent) - 1) / span_s
-            kbps = (sum(size for _, size in recent) - recent[0][1]) / span_s / 125
+            kbps = (self._nbytes - recent[0][1]) / span_s / 125
         self.figures = self.figures._replace(fps=fps, kbps=kbps, group=group)
 
     def wait_for(self, what: str) -> None:
@@ -76,3 +80,5 @@ class Arrivals:
     def pause(self) -> None:
         """Start the rates anew after a pause that was not the source's doing."""
         self._recent.clear()
+        self.pauses += 1
+        self._nbytes = 0

@@ -2,7 +2,6 @@
 
 import time
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -44,6 +43,8 @@ class ChangeDetector:
         return True
 
     def _is_similar(self, small: NDArray[np.uint8]) -> bool:
+        import cv2
+
         if self._sent is None or self._sent.shape != small.shape:
             return False
         return int(cv2.absdiff(self._sent, small).max()) < THRESHOLD
@@ -51,6 +52,8 @@ class ChangeDetector:
 
 def _shrink(picture: Picture) -> NDArray[np.uint8] | None:
     """Return a grey copy, uint8, shape (height / 8, width / 8); None if it cannot be decoded."""
+    import cv2  # Loaded only when needed, as in jpeg.py.
+
     if isinstance(picture, Jpeg):
         data = np.frombuffer(picture.data, np.uint8)
         return cv2.imdecode(data, cv2.IMREAD_REDUCED_GRAYSCALE_8)  # type: ignore[return-value]

@@ -8,14 +8,13 @@ import functools
 from dataclasses import replace
 from typing import NamedTuple
 
-import cv2
 import numpy as np
 
-from server.capture.frames.frame import Image, Jpeg
+from server.capture.frames.frame import Image, Jpeg, Picture
 from server.capture.frames.limits import MAX_SIDE, is_too_large, too_large
 from server.errors import PictureError
 
-__all__ = ["decode_jpeg", "inspect_jpeg", "with_pixels"]
+__all__ = ["decode_jpeg", "inspect_jpeg", "take_jpeg"]
 
 START = b"\xff\xd8"
 END = b"\xff\xd9"
@@ -35,13 +34,6 @@ QUANTISATION_TABLES = 0xDB
 EXIF = 0xE1
 
 COMPONENTS_SHOWN = (1, 3)
-
-# OpenCV's flags for decoding at a reduced size, largest reduction first.
-REDUCED = {
-    8: cv2.IMREAD_REDUCED_COLOR_8,
-    4: cv2.IMREAD_REDUCED_COLOR_4,
-    2: cv2.IMREAD_REDUCED_COLOR_2,
-}
 
 BROKEN_HEADER = "a JPEG picture arrived without its size"
 
@@ -82,13 +74,21 @@ def inspect_jpeg(data: bytes) -> tuple[Jpeg, bool]:
     return Jpeg(data, layout.width, layout.height, layout.quality), layout.shown
 
 
-def with_pixels(jpeg: Jpeg, width: int) -> Jpeg:
-    """Add pixels to a validated JPEG, decoded at ``width`` or the next larger cheap size.
+def take_jpeg(data: bytes, jpeg_up_to: int, pixels_from: int) -> Picture:
+    """Return a camera's JPEG as it is wanted: as it arrived if that will do, otherwise decoded.
+
+    Args:
+        data: The JPEG.
+        jpeg_up_to: The highest quality at which it will do, 1 to 100; 0 if pixels are needed.
+        pixels_from: The minimum width at which its pixels are wanted beside it; 0 for none.
 
     Raises:
-        PictureError: If its data is broken.
+        PictureError: If it is broken, truncated or too large.
     """
-    return replace(jpeg, pixels=decode_jpeg(jpeg, width))
+    jpeg, shown = inspect_jpeg(data)
+    if not shown or not 0 < jpeg.quality <= jpeg_up_to:
+        return decode_jpeg(jpeg)
+    return replace(jpeg, pixels=decode_jpeg(jpeg, pixels_from)) if pixels_from else jpeg
 
 
 def decode_jpeg(jpeg: Jpeg, width: int = MAX_SIDE) -> Image:
@@ -102,8 +102,16 @@ def decode_jpeg(jpeg: Jpeg, width: int = MAX_SIDE) -> Image:
     Raises:
         PictureError: If its data is broken.
     """
-    scale = next((scale for scale in REDUCED if jpeg.width >= scale * width), 1)
-    flags = REDUCED.get(scale, cv2.IMREAD_COLOR) | cv2.IMREAD_IGNORE_ORIENTATION
+    # Loaded only when needed: it takes 26 MB, and most network cameras' JPEG passes undecoded.
+    import cv2
+
+    reduced = {
+        8: cv2.IMREAD_REDUCED_COLOR_8,
+        4: cv2.IMREAD_REDUCED_COLOR_4,
+        2: cv2.IMREAD_REDUCED_COLOR_2,
+    }
+    scale = next((scale for scale in reduced if jpeg.width >= scale * width), 1)
+    flags = reduced.get(scale, cv2.IMREAD_COLOR) | cv2.IMREAD_IGNORE_ORIENTATION
     try:
         image = cv2.imdecode(np.frombuffer(jpeg.data, np.uint8), flags)
     except cv2.error as error:

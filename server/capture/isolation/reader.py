@@ -40,15 +40,6 @@ GRACE_S = 1.0
 # A source that waits for a picture handles no other message until it has one.
 SET_DEADLINE_S = 2.0
 
-# The FFmpeg protocols that a source may use. Never file, concat or subfile: a camera's response,
-# such as a playlist, must not refer to files on this machine.
-PROTOCOLS = {
-    "rtsp": "rtsp,rtp,udp,tcp",
-    "rtsps": "rtsp,rtsps,rtp,srtp,udp,tcp,tls",
-    "http": "http,tcp",
-    "https": "https,http,httpproxy,tls,tcp",
-}
-
 
 class IsolatedReader:
     """Reads any source in a process of its own. Every method blocks and is called natively.
@@ -78,7 +69,7 @@ class IsolatedReader:
     ) -> None:
         self._timeout_s = timeout_s
         self._spare = spare
-        self._environment = _environment(address, timeout_s)
+        self._environment = _environment(timeout_s)
         self._info: SourceInfo | None = None
         self.controls: tuple[ControlInfo, ...] = ()
         self.figures = Figures()
@@ -323,11 +314,10 @@ def _fits(reading: Reading, demand: Demand) -> bool:
     )
 
 
-def _environment(address: Address, timeout_s: float) -> dict[str, str]:
-    """Return the settings that OpenCV, FFmpeg and numpy read from the environment."""
-    environment = {
+def _environment(timeout_s: float) -> dict[str, str]:
+    """Return the settings that OpenCV and numpy read from the environment."""
+    return {
         "OPENCV_LOG_LEVEL": "SILENT",
-        "OPENCV_FFMPEG_LOGLEVEL": "-8",
         "OPENCV_VIDEOIO_V4L_SELECT_TIMEOUT": str(max(1, round(timeout_s))),
         "OPENCV_IO_MAX_IMAGE_PIXELS": str(MAX_PIXELS),
         # Linear algebra is not used here, and its threads take memory.
@@ -335,9 +325,3 @@ def _environment(address: Address, timeout_s: float) -> dict[str, str]:
         "MALLOC_MMAP_THRESHOLD_": str(MMAP_THRESHOLD_BYTES),
         "MALLOC_TRIM_THRESHOLD_": str(TRIM_THRESHOLD_BYTES),
     }
-    if address.scheme in PROTOCOLS:
-        # The user's options stay, but our allow-list comes last, and the last one counts.
-        given = os.environ.get("OPENCV_FFMPEG_CAPTURE_OPTIONS", "rtsp_transport;tcp")
-        allowed = f"protocol_whitelist;{PROTOCOLS[address.scheme]}"
-        environment["OPENCV_FFMPEG_CAPTURE_OPTIONS"] = "|".join(filter(None, (given, allowed)))
-    return environment

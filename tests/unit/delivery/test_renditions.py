@@ -9,7 +9,7 @@ import pytest
 
 from server.capture.camera import Camera
 from server.capture.frames.frame import Image, Jpeg
-from server.capture.frames.jpeg import inspect_jpeg, with_pixels
+from server.capture.frames.jpeg import inspect_jpeg, take_jpeg
 from server.capture.sources.testpattern import TestPattern
 from server.delivery import encoder
 from server.delivery.fanout import Fanout
@@ -194,8 +194,9 @@ def test_misses_are_counted_once_a_frame(camera: Camera, fanout: Fanout, scene: 
 
 def jpeg_of(scene: Image, pixels_from: int = 0) -> Jpeg:
     """Return a JPEG camera's picture, with pixels if they are requested."""
-    jpeg, _ = inspect_jpeg(cv2.imencode(".jpg", scene)[1].tobytes())
-    return with_pixels(jpeg, pixels_from) if pixels_from else jpeg
+    jpeg = take_jpeg(cv2.imencode(".jpg", scene)[1].tobytes(), 100, pixels_from)
+    assert isinstance(jpeg, Jpeg)
+    return jpeg
 
 
 @pytest.mark.parametrize(

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from server.capture.sources import source as source_module
 from server.capture.sources.source import open_source
 from server.capture.sources.testpattern import TestPattern
+from server.capture.streams.stream import open_stream
 from server.config.address import Address, parse_address
 from server.errors import SourceError
 
@@ -23,11 +23,13 @@ def test_test_address_opens_the_pattern() -> None:
 @pytest.mark.parametrize(
     ("text", "kind", "arguments"),
     [
-        ("device:3", "DeviceVideo", (3,)),
-        ("file:/a.mp4", "FileVideo", ("/a.mp4", {"loop": True})),
-        ("file:/a.mp4?loop=0", "FileVideo", ("/a.mp4", {"loop": False})),
-        ("rtsp://cam/", "NetworkVideo", ("rtsp://cam/", 2.5)),
-        ("https://cam/", "NetworkVideo", ("https://cam/", 2.5)),
+        ("device:3", "devices.opencv.DeviceVideo", ("3",)),
+        ("device:/dev/v4l/by-id/x", "devices.opencv.DeviceVideo", ("/dev/v4l/by-id/x",)),
+        ("file:/a.mp4", "streams.file.FileVideo", ("/a.mp4", {"loop": True})),
+        ("file:/a.mp4?loop=0", "streams.file.FileVideo", ("/a.mp4", {"loop": False})),
+        ("rtsp://cam/", "streams.stream.open_stream", ("rtsp://cam/", 2.5)),
+        ("exec:a b", "sources.command.CommandSource", ("a b", 2.5)),
+        ("https://cam/", "sources.http.open_http", ("https://cam/", 2.5, open_stream)),
     ],
 )
 def test_address_opens_its_kind(
@@ -40,7 +42,7 @@ def test_address_opens_its_kind(
         opened.extend(arg.target if isinstance(arg, Address) else arg for arg in args)
         opened.extend([named] if named else [])
 
-    monkeypatch.setattr(source_module, kind, record)
+    monkeypatch.setattr(f"server.capture.{kind}", record)
     open_source(parse_address(text, Path()), "door", 2.5)
 
     assert tuple(opened) == arguments

@@ -1,0 +1,175 @@
+"""The source of an ``exec:`` address: a command that writes pictures to its standard output.
+
+They are told apart by what it writes first. JPEG pictures, in parts or not, are taken as they are;
+anything else, such as H.264, is read by FFmpeg.
+"""
+
+import re
+import time
+from dataclasses import replace
+from typing import TYPE_CHECKING, BinaryIO, cast
+
+from server.capture.devices.controls import ControlInfo, Value
+from server.capture.frames.frame import Picture
+from server.capture.frames.jpeg import inspect_jpeg
+from server.capture.sources.mjpeg import MjpegStream
+from server.capture.sources.multipart import JpegParser
+from server.capture.sources.program import CHUNK_BYTES, Program
+from server.config.address import Address
+from server.config.command import split_command
+from server.errors import PictureError, SourceError
+
+if TYPE_CHECKING:
+    from server.capture.streams.video import Video
+
+__all__ = ["CommandSource"]
+
+# Before the first picture there may be the head of a part, and some programs greet: gst-launch-1.0
+# does, without -q.
+TEXT = re.compile(rb"[\t\r\n\x20-\x7e]*")
+PART = re.compile(rb"(?:^|[\r\n])(?:--[^\r\n]|content-type:)", re.IGNORECASE)
+JPEG = b"\xff\xd8\xff"
+
+# Whatever greets longer writes text.
+MAX_TEXT_BYTES = 1 << 16
+MAX_LINE = 80
+
+
+class CommandSource:
+    """A running command and the source of its pictures, which it says everything about.
+
+    Args:
+        address: The command, and where it runs.
+        timeout_s: How long it may take to write pictures, and how long it may pause.
+
+    Raises:
+        SourceError: If it cannot be started or writes no pictures; says why.
+    """
+
+    def __init__(self, address: Address, timeout_s: float) -> None:
+        if missing := address.missing:
+            raise SourceError(missing)
+        self._text = ""  # What it has written, if that is no picture.
+        self._program = Program(split_command(address.target), address.folder, timeout_s)
+        try:
+            self._source = self._open(address, timeout_s)
+        except (SourceError, TimeoutError) as error:
+            reason = self._program.explain(str(error), self._text)
+            self._program.kill()
+            self._program.close()
+            raise SourceError(reason) from None
+        except BaseException:
+            self._program.kill()
+            self._program.close()
+            raise
+        # It cannot stand still: what it writes would grow old in the pipe.
+        self.info = replace(self._source.info, live=True)
+        self.arrivals = self._source.arrivals
+        self._program.waited = False
+
+    def _open(self, address: Address, timeout_s: float) -> "MjpegStream | Video":
+        first = self._read_first(timeout_s)
+        after = _text_in(first)
+        if first.startswith(JPEG, after) or PART.search(first, 0, after):
+            return self._open_jpegs(first, timeout_s)
+        if self._text or not first:
+            raise SourceError("the command writes text, not pictures")
+        self._program.put_back(first)
+        from server.capture.streams.stream import open_stream
+
+        return open_stream(address, timeout_s, cast(BinaryIO, _Reader(self._program)))
+
+    def _read_first(self, timeout_s: float) -> bytes:
+        """Return what it writes first: enough to know it by."""
+        deadline = time.monotonic() + timeout_s
+        first = data = self._program.read()
+        while data and len(first) < _text_in(first) + len(JPEG) and not PART.search(first):
+            self._text = _first_line(first)
+            if len(first) > MAX_TEXT_BYTES or time.monotonic() > deadline:
+                return first
+            data = self._program.read()
+            first += data
+        if len(first) > _text_in(first):
+            self._text = ""
+        return first
+
+    def _open_jpegs(self, data: bytes, timeout_s: float) -> MjpegStream:
+        parser = JpegParser()
+        deadline = time.monotonic() + timeout_s
+        while time.monotonic() < deadline:
+            for picture in parser.feed(data):
+                try:
+                    jpeg, _ = inspect_jpeg(picture)
+                except PictureError:
+                    continue
+                size = jpeg.width, jpeg.height
+                output = _Reader(self._program)
+                return MjpegStream(output, output, parser, [picture], size, timeout_s)
+            data = self._program.read()
+            if not data:
+                break
+        raise SourceError(parser.fault or "the command writes no whole picture")
+
+    def grab(self) -> bool:
+        """Wait for the next picture.
+
+        Raises:
+            SourceError: If the command ended or is silent; says what it said last.
+        """
+        try:
+            grabbed = self._source.grab()
+        except SourceError as error:
+            raise SourceError(self._program.explain(str(error))) from None
+        if not self._program.waited:
+            # What gathered in the pipe while it was opened says nothing of its rate.
+            self.arrivals.pause()
+        return grabbed
+
+    def retrieve(self, jpeg_up_to: int = 0, pixels_from: int = 0) -> Picture | None:
+        """Return the last grabbed picture; see :class:`Source`."""
+        picture = self._source.retrieve(jpeg_up_to, pixels_from)
+        self.info = replace(self._source.info, live=True)
+        return picture
+
+    def controls(self) -> tuple[ControlInfo, ...]:
+        """Return nothing: commands have no controls."""
+        return self._source.controls()
+
+    def set_control(self, name: str, value: Value) -> Value:
+        """Reject every value: there are no controls.
+
+        Raises:
+            ControlError: Always.
+        """
+        return self._source.set_control(name, value)
+
+    def close(self) -> None:
+        """End the command with all that it has started."""
+        self._program.kill()
+        self._source.close()
+        self._program.close()
+
+
+class _Reader:
+    """A program's output, which is not closed by who reads it."""
+
+    def __init__(self, program: Program) -> None:
+        self._program = program
+
+    def read(self, size: int = CHUNK_BYTES) -> bytes:
+        """Wait for output; see :meth:`Program.read`."""
+        return self._program.read(size)
+
+    def close(self) -> None:
+        """Do nothing: the program is ended first."""
+
+
+def _text_in(data: bytes) -> int:
+    """Return how many bytes of text it begins with."""
+    found = TEXT.match(data)
+    return found.end() if found else 0
+
+
+def _first_line(text: bytes) -> str:
+    lines = text.decode("ascii", "replace").split("\n")
+    return next((line.strip() for line in lines if line.strip()), "")[:MAX_LINE]

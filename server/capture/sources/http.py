@@ -1,0 +1,168 @@
+"""Opens what is at an HTTP URL, told apart by what arrives: type and first bytes, not the name."""
+
+import re
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+from server.capture.frames.jpeg import inspect_jpeg
+from server.capture.sources.http_client import Answer, Client
+from server.capture.sources.mjpeg import MjpegStream
+from server.capture.sources.multipart import JpegParser
+from server.capture.sources.still import StillCamera
+from server.config.address import Address
+from server.errors import PictureError, SourceError
+
+__all__ = ["open_http"]
+
+# Types that go on without end, whether or not their pictures are in parts.
+ENDLESS = re.compile(r"multipart/|video/(x-)?(motion-?)?m?jpeg")
+PICTURE = re.compile(r"image/p?jpe?g")
+PAGE_TYPES = ("text/html", "application/xhtml+xml")
+
+# What a body begins with that holds JPEG pictures: one of them, or the head of a part.
+JPEG_BODY = re.compile(rb"\s*(\xff\xd8\xff|--[^\r\n]+\r?\n[a-z-]+:|content-type:)", re.IGNORECASE)
+PAGE_BODY = re.compile(rb"\s*<(!doctype html|html|head)", re.IGNORECASE)
+
+# Enough to recognise a body by.
+FIRST_BYTES = 256
+
+# Some cameras begin with a picture that is broken.
+MAX_BROKEN = 5
+
+Other = TypeVar("Other")
+
+
+def open_http(
+    address: Address, timeout_s: float, open_stream: Callable[[Address, float], Other]
+) -> MjpegStream | StillCamera | Other:
+    """Open a camera's MJPEG or still pictures, or whatever else its URL answers with.
+
+    Blocks for up to about twice ``timeout_s`` seconds.
+
+    Args:
+        address: Holds the URL.
+        timeout_s: How long the camera may take to answer, and then to send a picture.
+        open_stream: Opens a URL that answers neither with JPEG nor with a web page.
+
+    Raises:
+        LoginRefused: If it refuses the user name and password.
+        SourceError: If it cannot be opened; says why.
+    """
+    client = Client(address, timeout_s)
+    try:
+        source = _Opening(client, client.get(), timeout_s).open()
+    except BaseException:
+        client.close()
+        raise
+    if source is None:
+        client.close()
+        return open_stream(address, timeout_s)
+    return source
+
+
+class _Opening:
+    """Reads the beginning of an answer until it is clear what it is."""
+
+    def __init__(self, client: Client, answer: Answer, timeout_s: float) -> None:
+        self._client = client
+        self._answer = answer
+        self._timeout_s = timeout_s
+        self._deadline = time.monotonic() + timeout_s
+        self._parser = JpegParser()
+        self._pictures: list[bytes] = []
+
+    def open(self) -> MjpegStream | StillCamera | None:
+        """Return the source; None, with the answer closed, if it is something else than JPEG."""
+        is_endless = bool(ENDLESS.match(self._answer.kind))
+        try:
+            first = b""
+            if not is_endless and not PICTURE.match(self._answer.kind):
+                first = self._read_first()
+                if not JPEG_BODY.match(first):
+                    self._refuse_page(first)
+                    self._answer.close()
+                    return None
+            size = self._find_picture(first)
+            if is_endless or self._parser.in_parts or self._goes_on():
+                return MjpegStream(
+                    self._client, self._answer, self._parser, self._pictures, size, self._timeout_s
+                )
+            self._answer.close()
+            return StillCamera(self._client, self._answer, self._pictures[0], size, self._timeout_s)
+        except BaseException:
+            self._answer.close()
+            raise
+
+    def _read(self) -> bytes:
+        """Return what arrives next; empty at the end.
+
+        Raises:
+            TimeoutError: If nothing arrives in time, or opening takes too long.
+        """
+        if time.monotonic() > self._deadline:
+            raise TimeoutError
+        return self._answer.read()
+
+    def _read_first(self) -> bytes:
+        first = b""
+        try:
+            while len(first) < FIRST_BYTES and not JPEG_BODY.match(first):
+                data = self._read()
+                if not data:
+                    break
+                first += data
+        except TimeoutError:
+            pass  # It may be shorter, and not end.
+        if not first:
+            raise SourceError(f"{self._answer.host} answers, but sends nothing")
+        return first
+
+    def _refuse_page(self, first: bytes) -> None:
+        """Raise an error with its title if the answer is a web page."""
+        if self._answer.kind in PAGE_TYPES or PAGE_BODY.match(first):
+            title = self._answer.title(first)
+            raise SourceError(
+                f"{self._answer.host} answers with a web page (text/html), not pictures"
+                + (f": {title!r}" if title else "")
+            )
+
+    def _find_picture(self, data: bytes) -> tuple[int, int]:
+        """Read to the first good picture; return its width and height."""
+        broken, fault = 0, ""
+        while True:
+            for picture in self._parser.feed(data):
+                try:
+                    jpeg, _ = inspect_jpeg(picture)
+                except PictureError as error:
+                    broken, fault = broken + 1, str(error)
+                else:
+                    self._pictures.append(picture)
+            if self._pictures:
+                return jpeg.width, jpeg.height
+            if self._parser.fault:
+                broken, fault = broken + 1, self._parser.fault
+            if broken >= MAX_BROKEN:
+                raise SourceError(fault)
+            host = self._answer.host
+            try:
+                data = self._read()
+            except TimeoutError:
+                late = f"{host} answers, but sends no picture for {self._timeout_s:g} s"
+                raise SourceError(fault or late) from None
+            if not data:
+                self._parser.end()
+                early = f"{host} closed the connection before it sent a picture"
+                raise SourceError(fault or self._parser.fault or early)
+
+    def _goes_on(self) -> bool:
+        """Return whether a second picture follows the first; read a still to its end."""
+        while self._answer.is_short or len(self._pictures) < 2:
+            try:
+                data = self._read()
+            except TimeoutError:
+                return False  # A still from a camera that does not say where it ends.
+            if not data:
+                return False
+            self._pictures += self._parser.feed(data)
+        return True

@@ -1,0 +1,301 @@
+"""Asks a camera over HTTP: login, redirects, TLS, time-outs, and what went wrong in words.
+
+No message contains a URL, because it could contain a password. One connection at a time: many
+cameras serve no second one.
+"""
+
+import http.client
+import re
+import ssl
+import time
+from collections.abc import Iterator, Mapping
+from functools import partial
+from typing import Any
+from urllib.parse import SplitResult, unquote, urljoin, urlsplit
+
+import requests
+from requests.auth import HTTPBasicAuth, HTTPDigestAuth
+from urllib3 import disable_warnings
+from urllib3.exceptions import HTTPError, InsecureRequestWarning, ReadTimeoutError
+
+from server.capture.sources.multipart import MAX_PICTURE_BYTES
+from server.config.address import Address
+from server.config.url import must_verify
+from server.errors import LoginRefused, SourceError
+from server.loop import native
+
+__all__ = ["Answer", "Client"]
+
+MAX_REDIRECTS = 5
+
+# About what a socket holds at once; a picture comes in one or two pieces.
+READ_BYTES = 64 << 10
+
+MAX_PAGE_BYTES = 16 << 10
+MAX_TITLE = 60
+TITLE = re.compile(r"<title[^>]*>([^<]{1,200})</title", re.IGNORECASE)
+
+REDIRECTS = (301, 302, 303, 307, 308)
+NOT_MODIFIED = 304
+
+
+class Answer:
+    """A response whose body is still arriving; use from one thread.
+
+    Args:
+        response: As ``requests`` returns it.
+        host: The host and port, for people.
+    """
+
+    def __init__(self, response: requests.Response, host: str) -> None:
+        self.status = response.status_code
+        self.headers = response.headers
+        self.host = host
+        self._response = response
+        self._read1 = partial(response.raw.read1, decode_content=False)
+        if not self.ends:
+            # Below urllib3, which would add half to what receiving a picture takes. It need not
+            # know where an answer ends whose connection is not used again.
+            below = getattr(response.raw, "_original_response", None)
+            self._read1 = below.read1 if below else self._read1
+
+    @property
+    def kind(self) -> str:
+        """The media type in lower case, without parameters; empty if there is none."""
+        return self.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+
+    @property
+    def is_short(self) -> bool:
+        """Whether it announces a length that one picture may have."""
+        length = self.headers.get("Content-Length", "")
+        return length.isdigit() and int(length) <= MAX_PICTURE_BYTES
+
+    @property
+    def ends(self) -> bool:
+        """Whether it may say where it ends, so that its connection can be used again."""
+        return self.is_short or bool(getattr(self._response.raw, "chunked", False))
+
+    def read(self) -> bytes:
+        """Return what has arrived since, and wait if that is nothing; empty at the end.
+
+        Raises:
+            TimeoutError: If nothing arrives in time.
+        """
+        try:
+            data: bytes = self._read1(READ_BYTES)
+        except (ReadTimeoutError, TimeoutError):
+            raise TimeoutError from None
+        except (HTTPError, OSError, ValueError, http.client.HTTPException):
+            return b""  # It broke off, or a chunk was not whole.
+        return data
+
+    def title(self, page: bytes) -> str:
+        """Return the title of a web page that begins with ``page``; empty if it has none."""
+        try:
+            while len(page) < MAX_PAGE_BYTES and b"</title" not in page.lower():
+                data = self.read()
+                if not data:
+                    break
+                page += data
+        except TimeoutError:
+            pass  # Then it is told without.
+        found = TITLE.search(page.decode(errors="replace"))
+        words = " ".join(found[1].split()) if found else ""
+        return "".join(letter for letter in words if letter.isprintable())[:MAX_TITLE]
+
+    def close(self) -> None:
+        """Close its connection, unless the body has been read to its end."""
+        self._response.close()
+
+
+class Client:
+    """Sends GET requests to one address.
+
+    Args:
+        address: Holds the URL with its user name and password, and whether to verify TLS.
+        timeout_s: How long the host may take to connect, and then to send anything.
+    """
+
+    def __init__(self, address: Address, timeout_s: float) -> None:
+        self._timeout_s = timeout_s
+        self._verify = address.verify
+        self._session = _new_session()
+        self._url = address.target
+        self._origin = urlsplit(address.target)
+        self._kept_alive = False  # Perhaps: the next request may find the connection closed.
+        self._login = _Login(self._origin) if self._origin.username is not None else None
+
+    def get(self, headers: Mapping[str, str] | None = None) -> Answer:
+        """Return the answer to a GET request, after redirects; its status is 2xx or 304.
+
+        After a redirect, the next request goes where the last one ended.
+
+        Raises:
+            LoginRefused: If the host wants another user name or password, or any.
+            SourceError: If it cannot be reached or answers with an error.
+        """
+        deadline = time.monotonic() + self._timeout_s
+        for _ in range(MAX_REDIRECTS + 1):
+            answer = self._ask(headers or {}, max(0.1, deadline - time.monotonic()))
+            if answer.status not in REDIRECTS or "Location" not in answer.headers:
+                self._check(answer)
+                return answer
+            answer.close()
+            self._follow(answer)
+        raise SourceError(f"{answer.host} redirects more than {MAX_REDIRECTS} times")
+
+    def close(self) -> None:
+        """Close its connection."""
+        self._session.close()
+
+    def _ask(self, headers: Mapping[str, str], connect_s: float) -> Answer:
+        parts = urlsplit(self._url)
+        try:
+            response = self._session.get(
+                _without_login(parts),
+                headers=headers,
+                auth=self._login if self._is_trusted(parts) else None,
+                timeout=(connect_s, self._timeout_s),
+                verify=_certificates() if self._verifies(parts.hostname or "") else False,
+                allow_redirects=False,
+                stream=True,
+            )
+        except (requests.RequestException, HTTPError, OSError, ValueError, KeyError) as error:
+            if self._kept_alive and _was_closed(error):
+                # The camera closed the connection just as the next request was sent.
+                self._kept_alive = False
+                return self._ask(headers, connect_s)
+            # No cause: its text could contain the URL.
+            raise SourceError(_why(error, parts, self._timeout_s)) from None
+        self._kept_alive = True
+        return Answer(response, _host_and_port(parts))
+
+    def _check(self, answer: Answer) -> None:
+        if answer.status < 300 or answer.status == NOT_MODIFIED:
+            return
+        answer.close()
+        words = f"{answer.status} {http.client.responses.get(answer.status, '')}".strip()
+        if answer.status not in (401, 403):
+            raise SourceError(f"{answer.host} answers {words}")
+        if self._login is None:
+            hint = "give its user name and password as in http://NAME:PASSWORD@HOST/"
+        elif not self._is_trusted(urlsplit(self._url)):
+            hint = "the password is not sent there, because it is not the host that was asked"
+        else:
+            hint = "check the user name and password"
+        raise LoginRefused(f"{answer.host} answers {words}; {hint}")
+
+    def _follow(self, answer: Answer) -> None:
+        """Go where a redirect leads."""
+        # Not two connections, even to two ports of one camera.
+        self._session.close()
+        self._url = urljoin(self._url, answer.headers["Location"])
+        try:
+            parts = urlsplit(self._url)
+            usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+        except ValueError:
+            usable = False
+        if not usable:
+            raise SourceError(f"{answer.host} redirects to something that is not http or https")
+
+    def _is_trusted(self, parts: SplitResult) -> bool:
+        """Return whether the login may be sent there: to the same host, and no less secretly."""
+        return parts.hostname == self._origin.hostname and (
+            parts.scheme == "https" or self._origin.scheme == "http"
+        )
+
+    def _verifies(self, host: str) -> bool:
+        return must_verify(self._verify, host)
+
+
+class _Login(HTTPDigestAuth):
+    """Sends what the camera asks for, Digest or Basic, and nothing before it asks."""
+
+    def __init__(self, parts: SplitResult) -> None:
+        name, password = unquote(parts.username or ""), unquote(parts.password or "")
+        super().__init__(name, password)
+        # Bytes, because ``requests`` would write text as Latin-1.
+        self._basic = HTTPBasicAuth(name.encode(), password.encode())
+        self._is_basic = False
+
+    def __call__(self, r: requests.PreparedRequest) -> requests.PreparedRequest:
+        return self._basic(r) if self._is_basic else super().__call__(r)
+
+    def handle_401(self, r: requests.Response, **kwargs: Any) -> requests.Response:
+        wanted = r.headers.get("WWW-Authenticate", "").lower()
+        # Some cameras refuse without saying what they want, which is Basic.
+        if r.status_code not in (401, 403) or "digest" in wanted or self._is_basic:
+            return super().handle_401(r, **kwargs)
+        self._is_basic = True
+        r.close()
+        request = self._basic(r.request.copy())
+        again: requests.Response = r.connection.send(request, **kwargs)
+        again.request = request
+        return again
+
+
+def _new_session() -> requests.Session:
+    session = requests.Session()
+    # No proxies and no passwords from the environment or ~/.netrc.
+    session.trust_env = False
+    session.headers.update({"User-Agent": "Porthole", "Accept": "*/*"})
+    session.headers["Accept-Encoding"] = "identity"
+    # That a camera's certificate is not verified is a setting, and documented.
+    disable_warnings(InsecureRequestWarning)
+    return session
+
+
+def _without_login(parts: SplitResult) -> str:
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2], fragment="").geturl()
+
+
+def _host_and_port(parts: SplitResult) -> str:
+    host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
+    return f"{host}:{parts.port or (443 if parts.scheme == 'https' else 80)}"
+
+
+def _certificates() -> str | bool:
+    """Return this machine's list of authorities; True for the one that ``requests`` brings."""
+    paths = ssl.get_default_verify_paths()
+    return paths.cafile or paths.capath or True
+
+
+def _why(error: BaseException, parts: SplitResult, timeout_s: float) -> str:
+    """Return in words why a request failed."""
+    host = _host_and_port(parts)
+    causes = tuple(_causes(error))
+
+    def cause(kind: Any) -> Any:
+        return next((one for one in causes if isinstance(one, kind)), None)
+
+    if cause(native.socket.gaierror):
+        return f"the host {parts.hostname} is unknown; check the spelling"
+    if unverified := cause(ssl.SSLCertVerificationError):
+        return (
+            f"{host} shows a TLS certificate that is not valid ({unverified.verify_message}); "
+            "verify = false accepts it"
+        )
+    if insecure := cause(ssl.SSLError):
+        reason = (insecure.reason or "unknown").replace("_", " ").lower()
+        return f"{host} cannot be reached over TLS ({reason})"
+    if cause(requests.ConnectTimeout):
+        return f"{host} did not answer within {timeout_s:g} s"
+    if cause((requests.ReadTimeout, ReadTimeoutError)):
+        return f"{host} accepts the connection, but sends nothing for {timeout_s:g} s"
+    if _was_closed(error):
+        return f"{host} closed the connection without an answer"
+    if cause((http.client.HTTPException, requests.exceptions.InvalidHeader, KeyError)):
+        return f"{host} answers, but not as HTTP demands"
+    failed = next((one for one in causes if isinstance(one, OSError) and one.strerror), None)
+    return f"{host} cannot be reached ({failed.strerror if failed else type(error).__name__})"
+
+
+def _was_closed(error: BaseException) -> bool:
+    # http.client.RemoteDisconnected is a reset, too.
+    return any(isinstance(one, ConnectionResetError | BrokenPipeError) for one in _causes(error))
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__

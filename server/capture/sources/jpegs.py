@@ -1,0 +1,46 @@
+"""What sources have in common whose pictures come as JPEG over HTTP."""
+
+from server.capture.devices.controls import ControlInfo, Value
+from server.capture.frames.arrivals import Arrivals
+from server.capture.frames.frame import Picture
+from server.capture.frames.info import SourceInfo
+from server.capture.frames.jpeg import take_jpeg
+from server.errors import ControlError, PictureError
+
+__all__ = ["JpegSource"]
+
+
+class JpegSource:
+    """Holds the last picture, and hands it over as it arrived or decoded.
+
+    Args:
+        info: See :class:`SourceInfo`.
+        first: A picture that arrived while it was opened.
+    """
+
+    def __init__(self, info: SourceInfo, first: bytes) -> None:
+        self.info = info
+        self.arrivals = Arrivals()
+        self._fault = ""
+        self._keep(first)
+
+    def _keep(self, picture: bytes) -> None:
+        self._picture, self._fault = picture, ""
+
+    def retrieve(self, jpeg_up_to: int = 0, pixels_from: int = 0) -> Picture:
+        """Return the last grabbed picture: as it arrived if that will do, otherwise decoded."""
+        if self._fault:
+            raise PictureError(self._fault)
+        return take_jpeg(self._picture, jpeg_up_to, pixels_from)
+
+    def controls(self) -> tuple[ControlInfo, ...]:
+        """Return nothing: HTTP has no controls."""
+        return ()
+
+    def set_control(self, name: str, _value: Value) -> Value:
+        """Reject every value: there are no controls.
+
+        Raises:
+            ControlError: Always.
+        """
+        raise ControlError(f"{name}: the camera has no such control")

@@ -1,0 +1,107 @@
+"""A camera whose URL answers with one JPEG; each picture is a request."""
+
+import time
+
+from server.capture.frames.info import SourceInfo
+from server.capture.sources.http_client import Answer, Client
+from server.capture.sources.jpegs import JpegSource
+from server.capture.sources.multipart import JpegParser
+from server.errors import SourceError
+from server.loop import native
+
+__all__ = ["StillCamera"]
+
+# The server decides when a picture is wanted. This holds where it asks again at once, because the
+# last picture showed nothing new.
+MIN_INTERVAL_S = 0.1
+
+
+class StillCamera(JpegSource):
+    """Fetches a picture each time one is grabbed, used by one thread.
+
+    Args:
+        client: Has asked for the first picture; closed with the source.
+        answer: The response that the first picture came with.
+        first: That picture; grabbed first.
+        size: Its width and height in pixels.
+        timeout_s: How long one picture may take.
+    """
+
+    def __init__(
+        self, client: Client, answer: Answer, first: bytes, size: tuple[int, int], timeout_s: float
+    ) -> None:
+        super().__init__(SourceInfo(*size, fps=0.0, codec="mjpeg", live=False, polled=True), first)
+        self._client = client
+        self._condition = _condition(answer)
+        self._timeout_s = timeout_s
+        self._is_new = True
+        self._asked_at = time.monotonic()
+
+    def grab(self) -> bool:
+        """Fetch the picture; it stays as it was if the camera says so.
+
+        Raises:
+            LoginRefused: If the camera refuses the login.
+            SourceError: If it cannot be reached, or sends no picture.
+        """
+        if not self._is_new:
+            native.sleep(max(0.0, self._asked_at + MIN_INTERVAL_S - time.monotonic()))
+            self._asked_at = time.monotonic()
+            self._fetch()
+        self._is_new = False
+        return True
+
+    def _fetch(self) -> None:
+        answer = self._client.get(self._condition)
+        try:
+            if answer.status == 304:
+                self.arrivals.add()
+                return
+            picture, fault = _read_still(answer, self._timeout_s)
+        finally:
+            answer.close()
+        if picture:
+            self._condition = _condition(answer)
+            self.arrivals.add(len(picture))
+            self._keep(picture)
+        elif fault:
+            self._fault = fault
+        else:
+            raise SourceError(f"{answer.host} answers {answer.kind or 'something'}, not a picture")
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._client.close()
+
+
+def _read_still(answer: Answer, timeout_s: float) -> tuple[bytes, str]:
+    """Return the first picture of an answer, or none and what is wrong with it.
+
+    Reads to the end of the answer if that is known, so that its connection can be used again.
+
+    Raises:
+        SourceError: If it takes longer than ``timeout_s`` seconds.
+    """
+    parser, deadline = JpegParser(), time.monotonic() + timeout_s
+    picture, fault = b"", ""
+    try:
+        while (answer.ends or not picture) and (data := answer.read()):
+            pictures = parser.feed(data)
+            fault = parser.fault or fault
+            picture = picture or b"".join(pictures[:1])
+            if time.monotonic() > deadline:
+                raise TimeoutError
+    except TimeoutError:
+        if not picture:
+            raise SourceError(f"the camera sent no picture within {timeout_s:g} s") from None
+    parser.end()
+    return picture, fault or parser.fault
+
+
+def _condition(answer: Answer) -> dict[str, str]:
+    """Return the headers that ask for the next picture only if it is another one."""
+    if tag := answer.headers.get("ETag"):
+        return {"If-None-Match": tag}
+    if since := answer.headers.get("Last-Modified"):
+        return {"If-Modified-Since": since}
+    return {}

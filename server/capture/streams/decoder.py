@@ -1,0 +1,131 @@
+"""Decodes a stream on demand: what arrives is kept, and decoded only up to a picture in demand."""
+
+from collections.abc import Callable
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from server.capture.frames.limits import MAX_PIXELS
+from server.capture.streams.packet import Packet
+from server.errors import PictureError
+
+if TYPE_CHECKING:
+    from av.video.codeccontext import VideoCodecContext
+    from av.video.frame import VideoFrame
+
+__all__ = ["Decoder"]
+
+# Of a longer group of pictures the beginning is decoded before anybody wants it, for want of a
+# bound: 40 s at 25 fps, which few cameras reach.
+MAX_PENDING = 1000
+MAX_PENDING_BYTES = 32 << 20
+
+
+class Decoder:
+    """Keeps the packets of the current group of pictures, and decodes them when asked to.
+
+    While nobody wants a picture, nothing is decoded; and when few are wanted, whole groups are
+    skipped. Used by one thread.
+
+    Args:
+        context: Of the stream; not open yet.
+    """
+
+    def __init__(self, context: "VideoCodecContext") -> None:
+        from av.codec.context import Flags
+
+        # Each further thread would delay pictures by one.
+        context.thread_count = 1
+        context.flags |= Flags.low_delay
+        # The size may change in the middle of a stream.
+        context.options = {"max_pixels": str(MAX_PIXELS)}
+        self._context = context
+        self._pending: list[Packet] = []
+        self._pending_bytes = 0
+        self._newest: VideoFrame | None = None
+        self._key_shown_s: float | None = None
+        # Whether packets were left out since the last decoded one.
+        self._skipped = False
+        self.waiting = True
+        """Whether nothing can be decoded before the next key frame."""
+
+    def add(self, packet: Packet) -> None:
+        """Keep the next packet."""
+        if packet.incomplete:
+            self.lose()
+        elif packet.key:
+            self._skipped = self._skipped or bool(self._pending)
+            self._clear()
+            self._key_shown_s = packet.shown_s
+            self.waiting = False
+        if self.waiting:
+            self._skipped = True
+            return
+        self._pending.append(packet)
+        self._pending_bytes += packet.nbytes
+        if len(self._pending) > MAX_PENDING or self._pending_bytes > MAX_PENDING_BYTES:
+            self._try(self._decode_pending)
+
+    def lose(self) -> None:
+        """Decode nothing more before the next key frame: what it refers to is missing."""
+        self._clear()
+        self._newest = None
+        self.waiting = self._skipped = True
+
+    def end(self) -> None:
+        """Have the last pictures come out, which wait for others to be shown before them."""
+        self._try(self._decode_pending)
+        self._try(self._drain)
+
+    def newest(self) -> "VideoFrame | None":
+        """Return the newest picture, or None if none was completed since the last one.
+
+        Raises:
+            PictureError: If it cannot be decoded; the next key frame may be.
+        """
+        self._decode_pending()
+        newest, self._newest = self._newest, None
+        return newest
+
+    def _try(self, decode: Callable[[], None]) -> None:
+        with suppress(PictureError):  # Who wants a picture learns that a key frame is waited for.
+            decode()
+
+    def _drain(self) -> None:
+        self._decode(None)
+        self._skipped = True  # It takes more only after it was flushed.
+
+    def _clear(self) -> None:
+        self._pending.clear()
+        self._pending_bytes = 0
+
+    def _decode_pending(self) -> None:
+        if self._skipped and self._pending:
+            self._context.flush_buffers()
+            self._skipped = False
+        pending = self._pending[:]
+        self._clear()
+        for packet in pending:
+            self._decode(packet)
+
+    def _decode(self, packet: Packet | None) -> None:
+        import av
+
+        try:
+            frames = self._context.decode(None if packet is None else packet.encoded)
+        except (av.FFmpegError, EOFError) as error:
+            raise self._broken() from error
+        for frame in frames:
+            if not frame.is_corrupt:
+                self._newest = frame
+            elif not self._precedes_key(frame):
+                # Parts are missing, and would be in all that follow.
+                raise self._broken()
+
+    def _precedes_key(self, frame: "VideoFrame") -> bool:
+        """Return whether a picture refers to the group before, which may not have been decoded."""
+        key_s = self._key_shown_s
+        return key_s is not None and frame.time is not None and frame.time < key_s
+
+    def _broken(self) -> PictureError:
+        self.lose()
+        return PictureError("a picture arrived damaged; waiting for the next key frame")

@@ -1,0 +1,264 @@
+"""An open stream or file, and its encoded pictures."""
+
+import errno
+import re
+import time
+from collections.abc import Callable
+from contextlib import ExitStack, closing
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any, BinaryIO, cast
+
+from server.capture.frames.limits import MAX_PIXELS
+from server.capture.streams.access_units import continues_picture
+from server.capture.streams.losses import Losses
+from server.capture.streams.packet import Packet
+from server.errors import SourceError
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    import av
+    from av.container import InputContainer
+    from av.video.codeccontext import VideoCodecContext
+    from av.video.stream import VideoStream
+
+    Encoded = av.Packet[VideoStream]
+
+__all__ = ["Demuxer"]
+
+MAX_FPS = 240.0
+
+# In this time everything is read that arrived while a stream was opened.
+BUFFERED_S = 0.5
+
+# In a report of FFmpeg's, as in "Video: none (XYZ1 / 0x315A5958), 320x180".
+CODEC = re.compile(r"Video: (\w+)(?: \(([^ /]+) /)?")
+
+# FFmpeg may decode a picture to learn what a stream is. Up to this size we want to hear of it, to
+# say that it is too large.
+PROBED_PIXELS = 4 * MAX_PIXELS
+
+
+class Demuxer:
+    """Reads the packets of the first video in a stream or file, by FFmpeg. For one thread.
+
+    Args:
+        source: A URL or path, or an object to read bytes from.
+        where: What it is, for error messages: a host or a file.
+        explain: Returns the error to raise for one of PyAV's.
+        options: FFmpeg's, for its protocol and its format.
+        timeout_s: How long opening, and then each read, may take; None for ever.
+        lossy: Whether packets may be lost on the way, as over UDP.
+
+    Raises:
+        SourceError: If it cannot be opened, or holds no video that can be decoded.
+    """
+
+    def __init__(
+        self,
+        source: "str | BinaryIO",
+        where: str,
+        explain: Callable[[Exception], SourceError],
+        options: dict[str, str],
+        timeout_s: float | None = None,
+        lossy: bool = False,
+    ) -> None:
+        self._where = where
+        self._explain = explain
+        self._timeout_s = timeout_s
+        with ExitStack() as opened:
+            self._losses = opened.enter_context(closing(Losses())) if lossy else None
+            self.container = opened.enter_context(self._open(source, options))
+            self.stream = self._choose()
+            self._opened = opened.pop_all()
+        # What was lost while it was opened is missing somewhere in what comes first.
+        lost = self._losses is not None and self._losses.seen()
+        self._damaged_until = time.monotonic() + (BUFFERED_S if lost else 0.0)
+        self._encoded: Generator[Encoded] = self.container.demux(self.stream)  # type: ignore[assignment]
+        # A packet that was read to see whether it belongs to the one before, and when it arrived.
+        self._held: tuple[Encoded, float] | None = None
+        # Whether key pictures come in several packets; None until the first one.
+        self._splits: bool | None = None if self.codec in ("h264", "hevc") else False
+
+    @property
+    def context(self) -> "VideoCodecContext":
+        """The decoder's context, which knows the size of the pictures."""
+        return self.stream.codec_context
+
+    @property
+    def codec(self) -> str:
+        """The name that FFmpeg gives the encoding."""
+        return str(self.context.codec.canonical_name)
+
+    @property
+    def format(self) -> str:
+        """The name, or the names, that FFmpeg gives the container's format."""
+        return self.container.format.name
+
+    @property
+    def is_picture(self) -> bool:
+        """Whether it is a picture file, of any kind."""
+        return self.format.endswith("_pipe") or self.format == "image2"
+
+    @property
+    def fps(self) -> float:
+        """The pictures a second that it promises; 0 if it promises none."""
+        stream = self.stream
+        rate = stream.average_rate or self.context.framerate or stream.base_rate
+        # Where FFmpeg does not know the rate, it reports the time base: 90000 or 1000.
+        return float(rate) if rate and 0 < rate <= MAX_FPS else 0.0
+
+    @property
+    def aspect(self) -> Fraction:
+        """The width of a pixel divided by its height."""
+        return self.stream.sample_aspect_ratio or self.context.sample_aspect_ratio or Fraction(1)
+
+    @property
+    def finite(self) -> bool:
+        """Whether it has an end, as a film has: its length or its size is known."""
+        # The size of a playlist says nothing.
+        return (self.container.duration or 0) > 0 or (self.container.size > 0 and not self.is_hls)
+
+    @property
+    def is_hls(self) -> bool:
+        """Whether it is a playlist of segments."""
+        return "hls" in self.format
+
+    @property
+    def has_time_stamps(self) -> bool:
+        """Whether the format has time stamps, which a stream of nothing but pictures has not."""
+        import av.format
+
+        flags = av.format.Flags(self.container.format.flags)
+        return av.format.Flags.no_timestamps not in flags
+
+    def read(self) -> Packet | None:
+        """Wait for the next picture; return None at the end.
+
+        Raises:
+            SourceError: If the stream is lost.
+        """
+        encoded, arrived_at = self._held or self._next()
+        self._held = None
+        if not encoded.size:
+            return None
+        if encoded.is_keyframe and self._splits is not False:
+            encoded = self._complete(encoded)
+        stamp = encoded.pts if encoded.dts is None else encoded.dts
+        return Packet(
+            encoded,
+            encoded.is_keyframe,
+            encoded.size,
+            None if stamp is None else float(stamp * encoded.time_base),
+            arrived_at,
+            self._lost_something(arrived_at),
+        )
+
+    def close(self) -> None:
+        """Close the connection or file; not while it is being read."""
+        self._encoded.close()
+        self._opened.close()
+
+    def _open(self, source: "str | BinaryIO", options: dict[str, str]) -> "InputContainer":
+        import av
+
+        options = {"max_pixels": str(PROBED_PIXELS)} | options
+        started = time.monotonic()
+        try:
+            return av.open(source, mode="r", options=options, timeout=self._timeout_s)
+        except (av.FFmpegError, OSError, EOFError) as error:
+            # RTSP takes a time-out for an invalid answer.
+            late = self._timeout_s is not None and time.monotonic() - started >= self._timeout_s
+            # Its text holds the URL, so it is not shown as the cause.
+            raise self._explain(TimeoutError() if late else error) from None
+
+    def _choose(self) -> "VideoStream":
+        """Return the video to read, and have FFmpeg skip everything else."""
+        from av.stream import Discard, Disposition
+
+        container = self.container
+        # A song's cover is no video.
+        videos = [
+            one for one in container.streams.video if not one.disposition & Disposition.attached_pic
+        ]
+        if not videos:
+            sound = " (sound only)" if container.streams.audio else ""
+            raise SourceError(f"{self._where} sends no video{sound}")
+        # Of several qualities, the largest.
+        decodable = [one for one in videos if one.codec_context is not None]
+        if not decodable:
+            raise SourceError(
+                f"{self._where} sends video as {self._name_codec(videos[0])}, "
+                "which cannot be decoded here"
+            )
+        chosen = max(decodable, key=lambda one: one.codec_context.width)
+        if self.is_picture and not chosen.codec_context.height:
+            raise SourceError(
+                f"{self._where} holds a picture as {chosen.codec_context.codec.canonical_name} "
+                "that cannot be decoded here; perhaps it is animated, or far too large"
+            )
+        for one in container.streams:
+            if one is not chosen:
+                one.discard = Discard.all
+        return chosen
+
+    def _name_codec(self, video: "VideoStream") -> str:
+        """Return the name of a codec that nothing here decodes, or else its four letters.
+
+        PyAV gives such a stream no context, and so no name; the report that FFmpeg logs has it.
+        """
+        import av.logging
+
+        container: Any = self.container  # PyAV's types lack this method.
+        av.logging.set_level(av.logging.INFO)
+        try:
+            report = container.dumps_format()
+        finally:
+            av.logging.set_level(None)
+        found = CODEC.search(report, max(0, report.find(f"#0:{video.index}")))
+        if found is None:
+            return "an unknown codec"
+        return found[2] or found[1] if found[1] == "none" else found[1]
+
+    def _next(self) -> "tuple[Encoded, float]":
+        import av
+
+        try:
+            encoded = next(self._encoded)
+        except StopIteration:
+            encoded = cast("Encoded", av.Packet())
+        except (av.error.ExitError, TimeoutError):
+            raise SourceError(
+                f"{self._where} has sent nothing for {self._timeout_s or 0:g} s"
+            ) from None
+        except (av.FFmpegError, OSError, EOFError) as error:
+            if getattr(error, "errno", None) == errno.EIO:
+                raise SourceError(f"the connection to {self._where} was lost") from None
+            raise self._explain(error) from None
+        return encoded, time.monotonic()
+
+    def _lost_something(self, arrived_at: float) -> bool:
+        """Return whether something is missing of the packet just read, or right after it."""
+        if self._losses is None:
+            return False
+        return self._losses.seen() or arrived_at < self._damaged_until
+
+    def _complete(self, encoded: "Encoded") -> "Encoded":
+        """Return a key picture with what follows it in packets of its own."""
+        import av
+
+        parts = [encoded]
+        while True:
+            following = self._next()
+            if not continues_picture(self.codec, memoryview(following[0])):
+                break
+            parts.append(following[0])
+        self._held = following
+        self._splits = bool(self._splits) or len(parts) > 1
+        if len(parts) == 1:
+            return encoded
+        whole = cast("Encoded", av.Packet(b"".join(map(bytes, parts))))
+        stamped = next((one for one in parts if one.pts is not None), encoded)
+        whole.pts, whole.dts, whole.time_base = stamped.pts, stamped.dts, stamped.time_base
+        whole.is_keyframe = True
+        return whole

@@ -1,0 +1,146 @@
+"""Video and picture files, read by FFmpeg."""
+
+import os
+import time
+
+from server.capture.frames.frame import Picture
+from server.capture.streams.demuxer import Demuxer
+from server.capture.streams.packet import Packet
+from server.capture.streams.playout import Playout
+from server.capture.streams.video import Video
+from server.capture.streams.words import explain_file
+from server.config.local import why_no_file
+from server.errors import PictureError, SourceEnded, SourceError
+from server.loop import native
+
+__all__ = ["FileVideo"]
+
+# ``pattern_type`` matters for pictures: a % in the name is a %.
+OPTIONS = {"protocol_whitelist": "file,crypto,data", "pattern_type": "none"}
+
+MAX_WAIT_S = 0.2
+
+USUAL_FPS = 25.0
+
+# A longer step between two time stamps of a file is damage, not a pause.
+MAX_STEP_S = 30.0
+
+
+class FileVideo(Video):
+    """A file, played at its own pace; if it holds one picture only, shown until it changes.
+
+    Args:
+        path: Any file that FFmpeg can read.
+        loop: Whether to start over at its end.
+
+    Raises:
+        SourceError: If it is missing, unreadable or holds no video.
+    """
+
+    def __init__(self, path: str, loop: bool) -> None:
+        self._path = path
+        self._loop = loop
+        self._over = False
+        self._shown: Picture | None = None
+        self._pauses = 0  # Before the picture was last handed out.
+        super().__init__(self._open(), live=False)
+        self._playout = Playout(1 / (self.info.fps or USUAL_FPS), MAX_STEP_S)
+        self._begin()
+
+    def _begin(self) -> None:
+        """Begin a round with the file just opened."""
+        self._playout.restart()
+        self._packet: Packet | None = None  # That was read, and is not due yet.
+        self._due = 0.0  # When it is.
+        self._pictures = 0  # In this round.
+        self._damaged = 0  # That could not be decoded, since the last that could.
+        self._is_still = False
+        self._seen = self._version  # When last looked at; see _watch.
+
+    def _open(self) -> Demuxer:
+        self._version = _version(self._path)
+        # The prefix keeps FFmpeg from taking a name with a colon for a protocol.
+        return Demuxer(
+            f"file:{self._path}",
+            f"the file {self._path}",
+            lambda error: explain_file(error, self._path),
+            OPTIONS,
+        )
+
+    def grab(self) -> bool:
+        """Wait for the next picture, until it is due."""
+        if self._is_still:
+            return self._watch()
+        if self._packet is None:
+            self._packet = self._demuxer.read()
+            if self._packet is None:
+                return self._finish_round()
+            self._pictures += 1
+            self._due = self._playout.due(self._packet.stamp_s, time.monotonic())
+        wait_s = self._due - time.monotonic()
+        if wait_s > 0:
+            native.sleep(min(wait_s, MAX_WAIT_S))
+        if wait_s > MAX_WAIT_S:
+            return False
+        self._take(self._packet)
+        self._packet = None
+        return True
+
+    def retrieve(self, jpeg_up_to: int = 0, pixels_from: int = 0) -> Picture | None:
+        """Return the newest picture; of a file with only one, once, and again after a pause."""
+        try:
+            picture = super().retrieve(jpeg_up_to, pixels_from)
+        except PictureError:
+            self._damaged += 1
+            raise
+        if picture is None and self._is_still and self._pauses != self.arrivals.pauses:
+            picture = self._shown
+        if picture is not None:
+            self._shown, self._pauses = picture, self.arrivals.pauses
+            self._damaged = 0
+        return picture
+
+    def _finish_round(self) -> bool:
+        if self._pictures == 0:
+            raise SourceError(f"the file {self._path} holds no pictures")
+        if self._damaged:
+            raise SourceError(
+                f"the file {self._path} holds {self.info.codec} pictures that cannot be decoded"
+            )
+        if self._over:
+            raise SourceEnded("the file has been played to its end")
+        if not self._loop or self._pictures == 1:
+            # The last pictures come out only now, and are to be seen.
+            self._decoder.end()
+            self._is_still = self._loop
+            self._over = not self._loop
+            return True
+        self._restart()
+        return False
+
+    def _restart(self) -> None:
+        """Open the file anew: another one may be in its place."""
+        self._demuxer.close()
+        self._use(self._open(), live=False)
+        self._begin()
+
+    def _watch(self) -> bool:
+        """Wait for the file to change; reopen it then, once it has been written."""
+        native.sleep(MAX_WAIT_S)
+        before, self._seen = self._seen, _version(self._path)
+        if before == self._seen != self._version:
+            self._restart()
+            return False
+        return True
+
+
+def _version(path: str) -> tuple[int, ...]:
+    """Return what is different if a file is replaced or written to.
+
+    Raises:
+        SourceError: If it is missing or cannot be read.
+    """
+    if missing := why_no_file(path):
+        raise SourceError(missing)
+    found = os.stat(path)
+    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns

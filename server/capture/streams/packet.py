@@ -1,0 +1,42 @@
+"""One encoded picture as it arrived: what is decoded here, and can be passed on untouched."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import av
+    from av.video.stream import VideoStream
+
+__all__ = ["Packet"]
+
+
+@dataclass(frozen=True, slots=True)
+class Packet:
+    """One encoded picture.
+
+    Attributes:
+        encoded: FFmpeg's packet; :attr:`data` are its bytes.
+        key: Whether it can be decoded by itself.
+        nbytes: Its size.
+        stamp_s: When it is to be decoded, by the stream's own clock; None if the stream has none.
+        arrived_at: When it was read, in monotonic seconds.
+        incomplete: Whether something of it, or between it and the next one, was lost on the way.
+    """
+
+    encoded: "av.Packet[VideoStream]"
+    key: bool
+    nbytes: int
+    stamp_s: float | None
+    arrived_at: float
+    incomplete: bool = False
+
+    @property
+    def data(self) -> bytes:
+        """Its bytes, as the stream's format has them: Annex B, or with lengths as in MP4."""
+        return bytes(self.encoded)
+
+    @property
+    def shown_s(self) -> float | None:
+        """When it is to be shown, by the stream's own clock; None if the stream has none."""
+        pts, base = self.encoded.pts, self.encoded.time_base
+        return None if pts is None else float(pts * base)

@@ -1,0 +1,157 @@
+"""Turns FFmpeg's pictures into pixels as they are meant to be seen.
+
+Interlaced ones are made whole, pixels that are not square are, what was filmed upright stands
+upright, and colours are told by the standard that the stream names.
+"""
+
+from fractions import Fraction
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from server.capture.frames.frame import Image
+from server.capture.frames.limits import is_too_large, too_large
+from server.errors import PictureError
+
+if TYPE_CHECKING:
+    from av.video.frame import VideoFrame
+
+__all__ = ["PixelMaker", "square"]
+
+# Others are mistakes of the stream.
+MAX_ASPECT = 8
+
+# FFmpeg's AVCOL_SPC_UNSPECIFIED and AVCOL_RANGE_JPEG.
+UNSPECIFIED = 2
+FULL_RANGE = 2
+
+# By convention of players: HD that names no standard uses ITU-R BT.709, anything else BT.601.
+HD_HEIGHT = 720
+
+
+class PixelMaker:
+    """Converts pictures, one after the other. Used by one thread."""
+
+    def __init__(self) -> None:
+        from av.video.reformatter import VideoReformatter
+
+        self._reformatter = VideoReformatter()
+        self._deinterlacer: _Deinterlacer | None = None
+
+    def make(self, frame: "VideoFrame", aspect: Fraction) -> Image:
+        """Return a picture's pixels: uint8, shape (height, width, 3), BGR order.
+
+        Args:
+            frame: The picture.
+            aspect: The width of a pixel divided by its height.
+
+        Raises:
+            PictureError: If it is too large.
+        """
+        from av.video.reformatter import ColorRange
+
+        width, height = square(frame.width, frame.height, aspect)
+        if is_too_large(width, height) or is_too_large(frame.width, frame.height):
+            raise PictureError(too_large(width, height))
+        # Not from the side data: PyAV fails if there is a kind among it that it does not know.
+        degrees = frame.rotation
+        full_range = frame.color_range == FULL_RANGE or frame.format.name.startswith("yuvj")
+        colorspace = _colorspace(frame)
+        if frame.interlaced_frame:
+            frame = self._deinterlace(frame)
+        converted = self._reformatter.reformat(
+            frame,
+            width=width,
+            height=height,
+            format="bgr24",
+            src_colorspace=colorspace,
+            src_color_range=ColorRange.JPEG if full_range else ColorRange.MPEG,
+            dst_color_range=ColorRange.JPEG,
+            threads=1,
+        )
+        return _turn(_pixels_of(converted), degrees)
+
+    def _deinterlace(self, frame: "VideoFrame") -> "VideoFrame":
+        if self._deinterlacer is None or not self._deinterlacer.fits(frame):
+            self._deinterlacer = _Deinterlacer(frame)
+        return self._deinterlacer.process(frame)
+
+
+class _Deinterlacer:
+    """Makes whole pictures of two fields, by FFmpeg's ``bwdif``.
+
+    Args:
+        frame: One of the size and format that it is for.
+    """
+
+    def __init__(self, frame: "VideoFrame") -> None:
+
+        from av.filter import Graph
+
+        self._kind = (frame.width, frame.height, frame.format.name)
+        self._graph = Graph()
+        source = self._graph.add_buffer(
+            width=frame.width,
+            height=frame.height,
+            format=frame.format,
+            time_base=Fraction(1, 1000),
+        )
+        bwdif = self._graph.add("bwdif", "mode=send_frame:deint=all")
+        sink = self._graph.add("buffersink")
+        self._graph.link_nodes(source, bwdif, sink).configure()
+        self._pushed = 0
+
+    def fits(self, frame: "VideoFrame") -> bool:
+        """Return whether it is for pictures like this one."""
+        return self._kind == (frame.width, frame.height, frame.format.name)
+
+    def process(self, frame: "VideoFrame") -> "VideoFrame":
+        """Return the whole picture. The filter looks one ahead, so each one goes in twice."""
+        whole = frame
+        for _ in range(2):
+            frame.pts, frame.time_base = self._pushed, Fraction(1, 1000)
+            self._graph.vpush(frame)
+            self._pushed += 1
+            # The first has none before it, and comes out with the second.
+            if self._pushed > 1:
+                whole = self._graph.vpull()
+        return whole
+
+
+def square(width: int, height: int, aspect: Fraction) -> tuple[int, int]:
+    """Return the size of a picture once its pixels are square.
+
+    Args:
+        width: In pixels.
+        height: In pixels.
+        aspect: The width of a pixel divided by its height.
+    """
+    if not Fraction(1, MAX_ASPECT) <= aspect <= MAX_ASPECT:
+        return width, height
+    return round(width * aspect), height
+
+
+def _colorspace(frame: "VideoFrame") -> int:
+    from av.video.reformatter import Colorspace
+
+    known = {one.value for one in Colorspace}
+    if frame.colorspace in known:
+        return frame.colorspace
+    if frame.colorspace == UNSPECIFIED and frame.height >= HD_HEIGHT:
+        return int(Colorspace.ITU709)
+    return int(Colorspace.ITU601)
+
+
+def _turn(image: Image, degrees: int) -> Image:
+    """Turn pixels anticlockwise by a multiple of 90 degrees; ignore any other angle."""
+    quarters = round(degrees / 90) % 4
+    return np.ascontiguousarray(np.rot90(image, quarters)) if quarters else image
+
+
+def _pixels_of(frame: "VideoFrame") -> Image:
+    """Return the pixels of a picture in BGR, without copying them where rows have no padding."""
+    plane = frame.planes[0]
+    if plane.line_size != frame.width * 3:
+        return frame.to_ndarray()  # type: ignore[return-value]
+    flat: Image = np.frombuffer(plane, np.uint8, frame.height * plane.line_size)  # type: ignore[call-overload]
+    return flat.reshape(frame.height, frame.width, 3)

@@ -1,0 +1,134 @@
+"""Reads a stream that arrives in bursts on a thread of its own, and hands it out evenly."""
+
+import time
+from collections import deque
+from collections.abc import Callable
+
+from server.capture.streams.packet import Packet
+from server.capture.streams.playout import Playout
+from server.errors import PortholeError, SourceError
+from server.loop import native
+
+__all__ = ["ReadAhead"]
+
+# A film on a web server arrives as fast as the network lets it; it waits there beyond these.
+MAX_AHEAD_S = 10.0
+MAX_BYTES = 32 << 20
+MAX_PACKETS = 3000
+
+# How long closing waits for a read in progress, which nothing can interrupt. Whatever is being
+# read is closed when that read returns, within the stream's time-out.
+CLOSE_S = 0.5
+
+
+class ReadAhead:
+    """Packets that have arrived, and when they are due.
+
+    Args:
+        read: Blocks and returns the next packet; raises SourceError. Called on the thread.
+        close: Closes what is read, once no read is in progress; called once, on either thread.
+        playout: Says when they are due; only used here.
+        catches_up: Whether to skip what a live stream begins with from its past.
+    """
+
+    def __init__(
+        self,
+        read: Callable[[], Packet],
+        close: Callable[[], None],
+        playout: Playout,
+        catches_up: bool,
+    ) -> None:
+        self._read = read
+        self._close = close
+        self._playout = playout
+        self._catches_up = catches_up
+        # Guards everything below.
+        self._changed = native.threading.Condition()
+        self._packets: deque[tuple[Packet, float]] = deque()
+        self._nbytes = 0
+        # All of this is to be subtracted from when packets are due.
+        self._gained_s = 0.0
+        self._error: PortholeError | None = None
+        self._closing = False
+        self._thread = native.threading.Thread(target=self._run, name="read ahead", daemon=True)
+        self._thread.start()
+
+    def take(self, timeout_s: float) -> Packet | None:
+        """Wait for the next packet until it is due; return None if that takes too long.
+
+        Raises:
+            SourceError: If the stream is lost, and all that arrived has been handed out.
+        """
+        deadline = time.monotonic() + timeout_s
+        with self._changed:
+            while True:
+                now = time.monotonic()
+                wake_at = deadline
+                if self._packets:
+                    packet, due = self._packets[0]
+                    due -= self._gained_s
+                    if due <= now:
+                        self._packets.popleft()
+                        self._nbytes -= packet.nbytes
+                        self._changed.notify_all()
+                        return packet
+                    wake_at = min(deadline, due)
+                elif self._error is not None:
+                    raise self._error
+                if now >= deadline:
+                    return None
+                self._changed.wait(wake_at - now)
+
+    def close(self) -> None:
+        """Stop reading; what is read is closed now, or as soon as a read in progress returns."""
+        with self._changed:
+            self._closing = True
+            self._packets.clear()
+            self._changed.notify_all()
+        self._thread.join(CLOSE_S)
+
+    def _run(self) -> None:
+        try:
+            while self._wait_for_room():
+                self._add(self._read())
+        except PortholeError as error:
+            self._fail(error)
+        except BaseException as error:  # noqa: BLE001  its text could contain the password
+            self._fail(
+                SourceError(f"reading ahead failed with an unexpected {type(error).__name__}")
+            )
+        finally:
+            self._close()
+
+    def _wait_for_room(self) -> bool:
+        """Wait until not too much is waiting; return False if reading is to end."""
+        with self._changed:
+            held_back = False
+            while not self._closing and self._is_full():
+                held_back = True
+                self._changed.wait(1.0)
+            if held_back:
+                self._playout.held_back(time.monotonic())
+            return not self._closing
+
+    def _is_full(self) -> bool:
+        if not self._packets:
+            return False
+        ahead_s = self._packets[-1][1] - self._gained_s - time.monotonic()
+        return (
+            ahead_s > MAX_AHEAD_S or self._nbytes > MAX_BYTES or len(self._packets) >= MAX_PACKETS
+        )
+
+    def _add(self, packet: Packet) -> None:
+        with self._changed:
+            due = self._playout.due(packet.stamp_s, packet.arrived_at) + self._gained_s
+            self._packets.append((packet, due))
+            self._nbytes += packet.nbytes
+            if self._catches_up:
+                self._gained_s += self._playout.catch_up()
+            self._changed.notify_all()
+
+    def _fail(self, error: PortholeError) -> None:
+        with self._changed:
+            self._error = error
+            self._changed.notify_all()

@@ -1,0 +1,149 @@
+"""Network streams and pipes, read by FFmpeg.
+
+``open_stream(address, timeout_s, data=None)`` opens one. ``data`` replaces the URL: any object with
+``read(n)``, which waits for something, returns at most ``n`` bytes and nothing at the end, and
+raises TimeoutError if nothing came in time. What was already read of it must be in front again. If
+it has ``close()``, that is called at the end.
+"""
+
+import functools
+from typing import BinaryIO
+
+from server.capture.streams.demuxer import Demuxer
+from server.capture.streams.packet import Packet
+from server.capture.streams.playout import Playout
+from server.capture.streams.read_ahead import ReadAhead
+from server.capture.streams.tls import tls_options
+from server.capture.streams.video import Video
+from server.capture.streams.words import explain, host_of
+from server.config.address import Address
+from server.errors import SourceError
+
+__all__ = ["open_stream"]
+
+# The FFmpeg protocols that a source may use. Never file, concat or subfile: a camera's response,
+# such as a playlist, must not refer to files on this machine.
+PROTOCOLS = {
+    "rtsp": "rtsp,rtp,udp,tcp",
+    "rtsps": "rtsp,rtsps,rtp,srtp,udp,tcp,tls",
+    "http": "http,tcp,crypto",
+    "https": "https,http,httpproxy,tls,tcp,crypto",
+}
+
+# Opening reads this much to learn what the stream is made of. Without a key frame in it the size of
+# the pictures may stay unknown until one comes. What was read is kept.
+PROBE = {
+    "analyzeduration": "1000000",
+    "probesize": "2500000",
+    "fpsprobesize": "0",
+}
+
+# A playlist's segments need not have the names that FFmpeg expects; PROTOCOLS is what is safe.
+HLS = {
+    "allowed_extensions": "ALL",
+    "allowed_segment_extensions": "ALL",
+    "extension_picky": "0",
+}
+
+# With both, FFmpeg tries UDP if a camera refuses TCP, on the same connection.
+RTSP = {
+    "auto": {"rtsp_transport": "tcp+udp", "rtsp_flags": "prefer_tcp"},
+    "tcp": {"rtsp_transport": "tcp"},
+    "udp": {"rtsp_transport": "udp"},
+}
+
+# How long packets that overtook others wait for these.
+UDP_DELAY_US = "200000"
+
+MAX_WAIT_S = 0.2
+
+USUAL_FPS = 25.0
+
+# A longer step between two time stamps of a network stream is no pause, but a clock that was set.
+MAX_STEP_S = 2.0
+
+
+def open_stream(address: Address, timeout_s: float, data: BinaryIO | None = None) -> Video:
+    """Open a network stream, or one that is read from ``data``.
+
+    Args:
+        address: Holds the URL, and how to reach it; no message contains its password.
+        timeout_s: How long opening, and then each read, may take.
+        data: What to read instead of the URL.
+
+    Raises:
+        LoginRefused: If the user name or password is refused.
+        SourceError: If it cannot be opened; says why.
+    """
+    if data is not None:
+        demuxer = _open(address, timeout_s, {}, data)
+    elif address.scheme in ("rtsp", "rtsps"):
+        demuxer = _open(address, timeout_s, RTSP[address.transport] | {"max_delay": UDP_DELAY_US})
+    else:
+        demuxer = _open(address, timeout_s, HLS)
+    try:
+        if address.scheme in ("rtsp", "rtsps") or not demuxer.has_time_stamps:
+            return LiveStream(demuxer)
+        return PacedStream(demuxer)
+    except BaseException:
+        demuxer.close()
+        raise
+
+
+class LiveStream(Video):
+    """A stream that runs on its own clock, such as a camera's: drained, so that it never lags."""
+
+    def __init__(self, demuxer: Demuxer) -> None:
+        super().__init__(demuxer, live=True)
+
+    def grab(self) -> bool:
+        """Wait for the next picture."""
+        packet = self._demuxer.read()
+        if packet is None:
+            raise SourceError("the stream ended")
+        self._take(packet)
+        return True
+
+
+class PacedStream(Video):
+    """A stream that may arrive in bursts, or faster than it is to be seen."""
+
+    def __init__(self, demuxer: Demuxer) -> None:
+        super().__init__(demuxer, live=not demuxer.finite)
+        playout = Playout(1 / (self.info.fps or USUAL_FPS), MAX_STEP_S)
+        # A playlist's segments come one by one, each a few seconds long: that is no delay.
+        catches_up = self.info.live and not demuxer.is_hls
+        self._ahead = ReadAhead(self._read, demuxer.close, playout, catches_up)
+
+    def _read(self) -> Packet:
+        packet = self._demuxer.read()
+        if packet is None:
+            raise SourceError("the stream ended")
+        return packet
+
+    def grab(self) -> bool:
+        """Wait for the next picture, until it is due."""
+        packet = self._ahead.take(MAX_WAIT_S)
+        if packet is not None:
+            self._take(packet)
+        return packet is not None
+
+    def close(self) -> None:
+        """Close the connection, once no read is in progress."""
+        self._ahead.close()
+
+
+def _open(
+    address: Address, timeout_s: float, options: dict[str, str], data: BinaryIO | None = None
+) -> Demuxer:
+    allowed = {} if data else {"protocol_whitelist": PROTOCOLS[address.scheme]}
+    if address.scheme in ("https", "rtsps"):
+        allowed |= tls_options(address)
+    return Demuxer(
+        data or address.target,
+        host_of(address),
+        functools.partial(explain, address=address, timeout_s=timeout_s),
+        PROBE | options | allowed,
+        timeout_s,
+        lossy=address.scheme in ("rtsp", "rtsps") and address.transport != "tcp",
+    )

@@ -1,0 +1,114 @@
+"""What streams and files have in common as sources: their pictures are decoded on demand."""
+
+from dataclasses import replace
+
+from server.capture.devices.controls import ControlInfo, Value
+from server.capture.frames.arrivals import Arrivals
+from server.capture.frames.frame import Picture, size_of
+from server.capture.frames.info import SourceInfo
+from server.capture.frames.jpeg import take_jpeg
+from server.capture.frames.limits import check_size
+from server.capture.streams.decoder import Decoder
+from server.capture.streams.demuxer import Demuxer
+from server.capture.streams.packet import Packet
+from server.capture.streams.pixels import PixelMaker, square
+from server.errors import ControlError
+
+__all__ = ["Video"]
+
+KEY_FRAME = "a key frame"
+
+
+class Video:
+    """An open stream or file. Subclasses read packets and give them to :meth:`_take`.
+
+    Args:
+        demuxer: What is read.
+        live: See :class:`SourceInfo`.
+
+    Raises:
+        SourceError: If its pictures are too large.
+    """
+
+    def __init__(self, demuxer: Demuxer, live: bool) -> None:
+        self.arrivals = Arrivals()
+        self._pixels = PixelMaker()
+        self._use(demuxer, live)
+
+    def _use(self, demuxer: Demuxer, live: bool) -> None:
+        """Read from this from now on."""
+        context = demuxer.context
+        check_size(context.width, context.height)
+        width, height = square(context.width, context.height, demuxer.aspect)
+        check_size(width, height)
+        self.info = SourceInfo(width, height, demuxer.fps, demuxer.codec, live)
+        self._demuxer = demuxer
+        self._decoder = Decoder(context)
+        self._newest: Packet | None = None
+        # A camera's own JPEG is handed over untouched.
+        self._jpeg = demuxer.codec == "mjpeg" and demuxer.aspect == 1 and not demuxer.is_picture
+
+    def grab(self) -> bool:
+        """Wait for the next picture; see :class:`Source`."""
+        raise NotImplementedError
+
+    def on_packet(self, packet: Packet) -> None:
+        """Is given each packet as it is grabbed; to be replaced by who passes packets on."""
+
+    def _take(self, packet: Packet) -> None:
+        """Note the next packet."""
+        self.arrivals.add(packet.nbytes, packet.key)
+        self.on_packet(packet)
+        self._newest = packet
+        if not self._jpeg:
+            self._decoder.add(packet)
+            self._say_what_is_waited_for()
+
+    def retrieve(self, jpeg_up_to: int = 0, pixels_from: int = 0) -> Picture | None:
+        """Return the newest picture; None if there is none yet."""
+        if self._jpeg:
+            return self._retrieve_jpeg(jpeg_up_to, pixels_from)
+        try:
+            frame = self._decoder.newest()
+        finally:
+            self._say_what_is_waited_for()
+        if frame is None:
+            return None
+        image = self._pixels.make(frame, self._demuxer.aspect)
+        self._note_size(image)
+        return image
+
+    def _retrieve_jpeg(self, jpeg_up_to: int, pixels_from: int) -> Picture | None:
+        packet, self._newest = self._newest, None
+        if packet is None:
+            return None
+        picture = take_jpeg(packet.data, jpeg_up_to, pixels_from)
+        self._note_size(picture)
+        return picture
+
+    def _note_size(self, picture: Picture) -> None:
+        """Correct the size that was announced: it may not have been known, or may change."""
+        width, height = size_of(picture)
+        if (width, height) != (self.info.width, self.info.height):
+            self.info = replace(self.info, width=width, height=height)
+
+    def _say_what_is_waited_for(self) -> None:
+        waiting_for = KEY_FRAME if self._decoder.waiting else ""
+        if self.arrivals.figures.waiting_for != waiting_for:
+            self.arrivals.wait_for(waiting_for)
+
+    def controls(self) -> tuple[ControlInfo, ...]:
+        """Return nothing: streams and files have no controls."""
+        return ()
+
+    def set_control(self, name: str, _value: Value) -> Value:
+        """Reject every value: there are no controls.
+
+        Raises:
+            ControlError: Always.
+        """
+        raise ControlError(f"{name}: the camera has no such control")
+
+    def close(self) -> None:
+        """Close the connection or file."""
+        self._demuxer.close()

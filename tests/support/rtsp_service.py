@@ -1,0 +1,150 @@
+"""An RTSP server on GStreamer, run by the system's Python, which has its bindings.
+
+Usage: ``/usr/bin/python3 rtsp_service.py PORT``, where 0 lets the system choose. Prints one line of
+JSON with the ports: ``open``, and ``digest`` and ``basic``, which want a user name and password.
+"""
+
+import json
+import sys
+import time
+from typing import Any
+
+import gi
+
+gi.require_version("Gst", "1.0")
+gi.require_version("GstRtsp", "1.0")
+gi.require_version("GstRtspServer", "1.0")
+from gi.repository import GLib, Gst, GstRtsp, GstRtspServer  # noqa: E402
+
+USER, PASSWORD = "camera", "s3cret/@:word"
+
+WIDTH, HEIGHT, FPS = 640, 360, 25
+
+# The strip of cells that server/capture/sources/testpattern.py defines and reads.
+CELLS = 56
+SIDE = WIDTH // 64
+WHITE, BLACK = b"\xeb" * SIDE, b"\x10" * SIDE
+
+PICTURES = (
+    f"appsrc name=pictures is-live=true do-timestamp=true format=time "
+    f"caps=video/x-raw,format=I420,width={WIDTH},height={HEIGHT},framerate={FPS}/1"
+)
+FAST = "x264enc tune=zerolatency speed-preset=ultrafast bitrate=3000"
+PAY = "rtph264pay name=pay0 pt=96"
+
+MOUNTS = {
+    # Groups of pictures of 1, 2 and 10 seconds.
+    "h264": f"( {PICTURES} ! {FAST} key-int-max=25 ! {PAY} config-interval=-1 )",
+    "group2": f"( {PICTURES} ! {FAST} key-int-max=50 ! {PAY} )",
+    "group10": f"( {PICTURES} ! {FAST} key-int-max=250 ! {PAY} )",
+    "b-frames": (
+        f"( {PICTURES} ! x264enc speed-preset=veryfast bframes=2 b-adapt=false rc-lookahead=0 "
+        f"key-int-max=25 bitrate=3000 ! {PAY} )"
+    ),
+    "h265": (
+        f"( {PICTURES} ! x265enc tune=zerolatency speed-preset=ultrafast key-int-max=25 "
+        "bitrate=3000 ! rtph265pay name=pay0 pt=96 )"
+    ),
+    "mjpeg": f"( {PICTURES} ! jpegenc quality=70 ! rtpjpegpay name=pay0 pt=26 )",
+    "udp": f"( {PICTURES} ! {FAST} key-int-max=25 ! {PAY} config-interval=-1 )",
+    # One packet in 50 is lost.
+    "lossy": (
+        f"( {PICTURES} ! {FAST} sliced-threads=false key-int-max=25 ! rtph264pay pt=96 "
+        "! identity name=pay0 drop-probability=0.02 )"
+    ),
+    "sound": "( audiotestsrc is-live=true ! alawenc ! rtppcmapay name=pay0 pt=8 )",
+}
+
+
+def picture(at: float) -> bytes:
+    """Return I420 bytes: grey, a moving bar, and the time ``at`` in Unix seconds as cells."""
+    stamp = int(at * 1000).to_bytes(6, "big")
+    checksum = 0
+    for byte in stamp:
+        checksum ^= byte
+    bits = "".join(f"{byte:08b}" for byte in (*stamp, checksum))
+    cells = b"".join(WHITE if bit == "1" else BLACK for bit in bits)
+    left = b"\x60" * (4 * SIDE)
+    row = left + cells + b"\x60" * (WIDTH - len(left) - len(cells))
+    at_x = int(at * 200) % (WIDTH - 40)
+    bar = b"\x60" * at_x + b"\xc0" * 40 + b"\x60" * (WIDTH - 40 - at_x)
+    rows = b"\x60" * WIDTH * 4 * SIDE + row * SIDE
+    luma = rows + bar * (HEIGHT - 5 * SIDE)
+    return luma + b"\x80" * (WIDTH * HEIGHT // 2)
+
+
+def feed(_factory: Any, media: Any) -> None:
+    """Push a picture into a new media 25 times a second, until it is over."""
+    source = media.get_element().get_by_name_recurse_up("pictures")
+    if source is None:
+        source = media.get_element().get_by_name("pictures")
+    if source is None:
+        return
+    state = {"over": False}
+    media.connect("unprepared", lambda _media: state.update(over=True))
+
+    def push() -> bool:
+        if state["over"]:
+            return False
+        source.emit("push-buffer", Gst.Buffer.new_wrapped(picture(time.time())))
+        return True
+
+    GLib.timeout_add(1000 // FPS, push)
+
+
+def serve(port: int, method: Any = None) -> int:
+    """Start a server with all mounts; return its port."""
+    server = GstRtspServer.RTSPServer.new()
+    server.set_address("127.0.0.1")
+    server.set_service(str(port))
+    token = None
+    if method is not None:
+        auth = GstRtspServer.RTSPAuth.new()
+        auth.set_supported_methods(method)
+        token = GstRtspServer.RTSPToken()
+        token.set_string("media.factory.role", "viewer")
+        if method == GstRtsp.RTSPAuthMethod.DIGEST:
+            auth.add_digest(USER, PASSWORD, token)
+        else:
+            auth.add_basic(GstRtspServer.RTSPAuth.make_basic(USER, PASSWORD), token)
+        server.set_auth(auth)
+    for name, launch in MOUNTS.items():
+        factory = GstRtspServer.RTSPMediaFactory.new()
+        factory.set_launch(launch)
+        factory.set_shared(True)
+        factory.set_latency(0)
+        factory.connect("media-configure", feed)
+        only_udp = name in ("udp", "lossy")
+        lower = GstRtsp.RTSPLowerTrans
+        factory.set_protocols(lower.UDP if only_udp else lower.UDP | lower.TCP)
+        if method is not None:
+            permissions = GstRtspServer.RTSPPermissions.new()
+            permissions.add_permission_for_role("viewer", "media.factory.access", True)
+            permissions.add_permission_for_role("viewer", "media.factory.construct", True)
+            factory.set_permissions(permissions)
+        server.get_mount_points().add_factory(f"/{name}", factory)
+    server.attach(None)
+    serve.kept.append(server)
+    return server.get_bound_port()
+
+
+serve.kept = []
+
+
+def main() -> None:
+    """Serve until killed, or until standard input ends."""
+    Gst.init(None)
+    methods = GstRtsp.RTSPAuthMethod
+    ports = {
+        "open": serve(int(sys.argv[1])),
+        "digest": serve(0, methods.DIGEST),
+        "basic": serve(0, methods.BASIC),
+    }
+    print(json.dumps(ports), flush=True)
+    loop = GLib.MainLoop()
+    GLib.io_add_watch(0, GLib.IO_HUP, lambda *_: loop.quit())
+    loop.run()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,233 @@
+"""``exec:`` sources: ffmpeg and gst-launch-1.0 as they are documented, and commands that fail."""
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from server.capture.frames.frame import Jpeg, Picture, size_of
+from server.capture.sources.command import CommandSource
+from server.config.address import parse_address
+from server.errors import SourceError
+
+ROOT = Path(__file__).resolve().parents[4]
+
+Open = Callable[..., CommandSource]
+
+FFMPEG = "ffmpeg -v error -re -f lavfi -i testsrc=size=320x180:rate=25"
+GST = (
+    "gst-launch-1.0 {} videotestsrc is-live=true ! video/x-raw,width=320,height=180,framerate=25/1"
+)
+
+
+@pytest.fixture
+def open_command(tmp_path: Path) -> Iterator[Open]:
+    """A function that opens a command; it is closed after the test."""
+    opened = []
+
+    def open_one(command: str, timeout_s: float = 10.0) -> CommandSource:
+        opened.append(CommandSource(parse_address(f"exec:{command}", tmp_path), timeout_s))
+        return opened[-1]
+
+    yield open_one
+    for source in opened:
+        source.close()
+
+
+def write(*parts: str) -> str:
+    """Return a command: Python that writes what these expressions say to standard output."""
+    code = (
+        "import sys, time\n"
+        "def out(data):\n"
+        "    sys.stdout.buffer.write(data); sys.stdout.flush()\n"
+        "jpeg = open('picture.jpg', 'rb').read()\n"
+    )
+    return shlex.join([sys.executable, "-c", code + "\n".join(parts)])
+
+
+def first_picture(source: CommandSource) -> Picture:
+    """Return the first picture, as it arrived if possible."""
+    while True:
+        if source.grab() and (taken := source.retrieve(jpeg_up_to=100)) is not None:
+            return taken
+
+
+@pytest.fixture
+def picture(tmp_path: Path) -> bytes:
+    """A JPEG, in the folder where commands run."""
+    data = cv2.imencode(".jpg", np.full((90, 160, 3), 90, np.uint8))[1].tobytes()
+    (tmp_path / "picture.jpg").write_bytes(data)
+    return data
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        f"{FFMPEG} -c:v mjpeg -f mpjpeg -",
+        f"{GST.format('-q')} ! jpegenc ! multipartmux ! fdsink",
+        f"{GST.format('')} ! jpegenc ! fdsink",  # It greets before the first picture.
+    ],
+)
+def test_jpeg_is_passed_on_as_it_is_written(open_command: Open, command: str) -> None:
+    """In parts or not, each picture is handed over untouched."""
+    source = open_command(command)
+    taken = []
+    while len(taken) < 5:
+        assert source.grab()
+        taken.append(source.retrieve(jpeg_up_to=100))
+
+    assert {(type(one), size_of(one)) for one in taken if one is not None} == {(Jpeg, (320, 180))}
+    assert (source.info.live, source.info.codec) == (True, "mjpeg")
+    assert source.arrivals.figures.group == 1
+
+
+def test_a_container_is_read(open_command: Open) -> None:
+    """MPEG-TS, as many programs write it, is read by FFmpeg."""
+    source = open_command(f"{FFMPEG} -c:v libx264 -tune zerolatency -g 10 -f mpegts -")
+
+    taken = first_picture(source)
+
+    assert isinstance(taken, np.ndarray)
+    assert taken.shape == (180, 320, 3)
+    assert (source.info.live, source.info.codec) == (True, "h264")
+
+
+def documented() -> list[str]:
+    """Return the commands of the documentation that need no camera and no screen."""
+    text = (ROOT / "docs" / "commands.md").read_text(encoding="utf-8")
+    return [one for one in re.findall(r"`exec:([^`]+)`", text) if "test" in one]
+
+
+@pytest.mark.parametrize("command", documented())
+def test_what_is_documented_works(open_command: Open, command: str) -> None:
+    """JPEG is passed on, H.264 decoded, with the lines that people copy."""
+    source = open_command(command)
+
+    taken = first_picture(source)
+
+    assert size_of(taken) == (320, 240)
+    assert source.info.codec == ("mjpeg" if isinstance(taken, Jpeg) else "h264")
+    assert isinstance(taken, Jpeg) == ("jpeg" in command)
+
+
+def test_four_lines_are_documented() -> None:
+    """The test above would pass without any."""
+    assert len(documented()) == 4
+
+
+def test_a_named_pipe_is_read_by_cat(open_command: Open, picture: bytes, tmp_path: Path) -> None:
+    """The way out that is offered where a pipe is given as a file."""
+    os.mkfifo(tmp_path / "pipe")
+    writer = subprocess.Popen(["sh", "-c", "cat picture.jpg > pipe; sleep 100"], cwd=tmp_path)
+    try:
+        taken = first_picture(open_command("cat pipe"))
+    finally:
+        writer.kill()
+        writer.wait()
+
+    assert isinstance(taken, Jpeg)
+    assert taken.data == picture
+
+
+@pytest.mark.parametrize(
+    ("command", "said"),
+    [
+        ("no-such-program", "there is no program no-such-program; install it, or give its path"),
+        ("true", "the command ended with exit code 0"),
+        ("sh -c 'echo no camera >&2; exit 3'", "the command ended with exit code 3: no camera"),
+        ("sh -c 'kill -KILL $$'", "the command was killed by SIGKILL"),
+        ("echo hello", "the command ended with exit code 0: hello"),
+        ("yes", "the command writes text, not pictures: y"),
+        ("sleep 100", "the command has written nothing for 1 s"),
+        ("sh -c 'echo hello; sleep 100'", "the command has written nothing for 1 s: hello"),
+        ("sh -c 'while echo hi; do sleep 0.3; done'", "the command writes text, not pictures: hi"),
+        ("cat /dev/zero", "sends no video that FFmpeg can read"),
+        (
+            "ffmpeg -v error -i rtsp://ann:s3cret@127.0.0.1:9/ -f mjpeg -",
+            "the command ended with exit code",
+        ),
+        ("gst-launch-1.0 -q nosuchsource ! fdsink", 'no element "nosuchsource"'),
+    ],
+)
+def test_why_there_is_no_picture_is_told(open_command: Open, command: str, said: str) -> None:
+    """The command's end, its silence or its last words are the reason, without passwords."""
+    with pytest.raises(SourceError) as caught:
+        open_command(command, timeout_s=1.0 if "sleep" in command else 10.0)
+
+    assert said in str(caught.value)
+    assert "s3cret" not in str(caught.value)
+
+
+def test_a_file_that_is_no_picture_is_told(open_command: Open, picture: bytes) -> None:
+    """A picture that is cut off, and then the end."""
+    with pytest.raises(SourceError, match="the command ended with exit code 0"):
+        open_command(write("out(jpeg[:-20])"))
+
+
+def test_its_end_is_told(open_command: Open, picture: bytes) -> None:
+    """A command that ends after it was well is lost, with what it said last."""
+    source = open_command(
+        write("out(jpeg)", "time.sleep(0.2)", "sys.exit('lost the camera')"),
+    )
+    source.grab()
+
+    with pytest.raises(SourceError, match="ended with exit code 1: lost the camera"):
+        source.grab()
+
+
+def test_its_silence_is_told(open_command: Open, picture: bytes) -> None:
+    """A command that hangs is lost after the time-out."""
+    source = open_command(write("out(jpeg)", "time.sleep(100)"), timeout_s=1.0)
+    source.grab()
+
+    with pytest.raises(SourceError, match="the command has written nothing for 1 s"):
+        source.grab()
+
+
+def test_it_is_never_behind(open_command: Open, picture: bytes) -> None:
+    """Of what was written in a burst, the newest picture is next: nothing grows old in the pipe."""
+    mark = "jpeg[:2] + b'\\xff\\xfe\\x00\\x03' + bytes([n]) + jpeg[2:]"  # A comment segment.
+    source = open_command(
+        write(f"for n in range(200): out({mark})", "out(b'\\n')", "time.sleep(100)")
+    )
+    deadline = time.monotonic() + 5
+    newest = -1
+    while newest < 199:
+        assert time.monotonic() < deadline
+        source.grab()
+        taken = source.retrieve(jpeg_up_to=100)
+        assert isinstance(taken, Jpeg)
+        assert taken.data[6] >= newest
+        newest = taken.data[6]
+
+
+def test_what_gathered_while_it_was_opened_is_not_its_rate(
+    open_command: Open, picture: bytes
+) -> None:
+    """FFmpeg takes a second to know a stream; its backlog made 38 pictures a second out of 25."""
+    source = open_command(write("while True: out(jpeg); time.sleep(0.1)"))
+    time.sleep(1.5)  # As if opening had taken as long.
+
+    while not source.arrivals.figures.fps:
+        source.grab()
+
+    assert source.arrivals.figures.fps == pytest.approx(10, rel=0.3)
+
+
+def test_it_runs_in_the_settings_files_folder(open_command: Open, picture: bytes) -> None:
+    """As relative paths everywhere, those of a command start there."""
+    source = open_command("sh -c 'while cat ./picture.jpg; do sleep 0.05; done'")
+    source.grab()
+
+    taken = source.retrieve(jpeg_up_to=100)
+
+    assert isinstance(taken, Jpeg)
+    assert taken.data == picture

@@ -1,0 +1,213 @@
+"""The pictures in a camera's stream are found, whatever else it sends."""
+
+import random
+from collections.abc import Iterable
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from server.capture.sources.multipart import MAX_PICTURE_BYTES, JpegParser
+from tests.support.field_camera import PICTURES, STREAMS, part
+
+SOI, EOI = b"\xff\xd8", b"\xff\xd9"
+
+FEW = settings(max_examples=60, deadline=None)
+
+
+def pixels(seed: int) -> np.ndarray:
+    return np.random.default_rng(seed).integers(0, 255, (48, 64, 3), np.uint8)
+
+
+def encode(seed: int, *flags: int) -> bytes:
+    return cv2.imencode(".jpg", pixels(seed), flags)[1].tobytes()
+
+
+def with_thumbnail(picture: bytes, thumbnail: bytes) -> bytes:
+    """Return a JPEG with another one in its EXIF segment."""
+    exif = b"Exif\0\0" + thumbnail
+    return SOI + b"\xff\xe1" + (len(exif) + 2).to_bytes(2, "big") + exif + picture[2:]
+
+
+SMALL = tuple(encode(seed) for seed in range(4))
+
+
+def read(data: bytes, pieces: Iterable[int] = ()) -> list[bytes]:
+    """Return the pictures in ``data``, fed in pieces of these lengths and then the rest."""
+    parser, found, at = JpegParser(), [], 0
+    for length in (*pieces, len(data)):
+        found += parser.feed(data[at : at + length])
+        at += length
+    return found
+
+
+@pytest.mark.parametrize("name", STREAMS)
+@pytest.mark.parametrize("length", [1, 7, 4096, 10**9])
+def test_every_camera_is_understood(name: str, length: int) -> None:
+    """However a camera frames its pictures, all arrive, and nothing but them.
+
+    FFmpeg's reader ended at the first part without a boundary, at a wrong length, at padding, and
+    at a part of another type.
+    """
+    _, form, before = STREAMS[name]
+    pictures = PICTURES[:2] if length == 1 else PICTURES
+    data = before + b"".join(form(picture) for picture in pictures)
+
+    assert read(data, [length] * (len(data) // length)) == list(pictures)
+
+
+def test_picture_is_there_with_its_last_byte() -> None:
+    """No picture waits for the boundary of the next one, which is a whole interval later."""
+    parser = JpegParser()
+    data = part(SMALL[0])
+    end = data.index(SMALL[0]) + len(SMALL[0])
+
+    assert parser.feed(data[: end - 1]) == []
+    assert parser.feed(data[end - 1 : end]) == [SMALL[0]]
+
+
+@pytest.mark.parametrize(
+    "picture",
+    [
+        encode(1, cv2.IMWRITE_JPEG_PROGRESSIVE, 1),
+        encode(1, cv2.IMWRITE_JPEG_RST_INTERVAL, 2),
+        with_thumbnail(SMALL[0], SMALL[1]),
+        with_thumbnail(SMALL[0], SOI + EOI + SOI),
+        SMALL[0].replace(b"\xff\xdb", b"\xff\xff\xff\xdb", 1),
+    ],
+    ids=["progressive", "restart markers", "thumbnail", "markers in EXIF", "fill bytes"],
+)
+def test_end_is_where_the_segments_say(picture: bytes) -> None:
+    """A thumbnail in EXIF, several scans, restart markers and fill bytes do not end a picture."""
+    data = b"".join((picture, part(picture), bytes(50), picture))
+
+    assert read(data) == [picture] * 3
+    assert read(data, [1] * len(data)) == [picture] * 3
+
+
+@pytest.mark.parametrize("framed", [part, bytes], ids=["in parts", "bare"])
+@pytest.mark.parametrize("cut", [25, 300, 1500, -2])
+def test_truncated_picture_costs_itself(cut: int, framed: type[bytes]) -> None:
+    """The picture after one that is cut off is found, and the fault is told."""
+    parser = JpegParser()
+    found, faults = [], []
+    for picture in (SMALL[0], SMALL[1][:cut], SMALL[2], SMALL[3]):
+        found += parser.feed(framed(picture))
+        faults.append(parser.fault)
+
+    assert found == [SMALL[0], SMALL[2], SMALL[3]]
+    assert any("JPEG picture arrived" in fault for fault in faults)
+
+
+def test_thumbnail_of_a_truncated_picture_is_no_picture() -> None:
+    """A part that ends within its EXIF does not show its thumbnail."""
+    cut = with_thumbnail(SMALL[0], SMALL[1])[: len(SMALL[1]) + 20]
+
+    assert read(part(SMALL[2]) + part(cut) + part(SMALL[3])) == [SMALL[2], SMALL[3]]
+
+
+def test_truncated_picture_is_not_completed_by_what_follows() -> None:
+    """The end marker in the sound that follows half a picture is not its end."""
+    sound = part(b"\x01\x02" + EOI + b"\x03", "audio/basic")
+
+    assert read(part(SMALL[0]) + part(SMALL[1][:2000]) + sound + part(SMALL[2])) == [
+        SMALL[0],
+        SMALL[2],
+    ]
+
+
+@pytest.mark.parametrize("body", [b"", b"no picture", bytes(range(256)) * 20])
+def test_part_without_a_picture_is_told(body: bytes) -> None:
+    """An empty part, or one with garbage in it, is a fault of the camera and no end."""
+    parser = JpegParser()
+
+    found = parser.feed(part(SMALL[0]) + part(body) + b"--b\r\n")
+
+    assert found == [SMALL[0]]
+    assert parser.fault == "a part arrived that holds no JPEG picture"
+
+
+def test_part_of_another_type_is_no_fault() -> None:
+    """Sound and metadata are passed over in silence, even with a whole JPEG in them."""
+    parser = JpegParser()
+
+    found = parser.feed(part(SMALL[0], "application/x-events") + part(SMALL[1]) + b"--b\r\n")
+
+    assert found == [SMALL[1]]
+    assert parser.fault == ""
+
+
+def test_endless_picture_takes_no_memory() -> None:
+    """A picture that never ends is dropped, and the next good one is found."""
+    parser = JpegParser()
+    piece = bytes(1 << 20)
+    parser.feed(SMALL[0][:-2])
+    largest = 0
+    for _ in range(40):
+        parser.feed(piece)
+        largest = max(largest, len(parser._buffer))
+
+    assert largest <= MAX_PICTURE_BYTES + 2 * len(piece)
+    assert parser.feed(SMALL[1]) == [SMALL[1]]
+
+
+# What garbage is made of: what the parser looks for, and anything else.
+BITS = st.one_of(
+    st.binary(max_size=40),
+    st.sampled_from(
+        [
+            *(SOI, EOI, b"\xff", b"\xff\xd8\xff", b"\xff\xd8\xff\xe0\xff\xff", b"\xff\xda\x00\x02"),
+            *(b"\xff\xd8\xff\xda\x00\x02", b"\xff\xc4\xff\xff", b"\n", b"\r\n\r\n", b"--b\r\n"),
+            *(b"\r\n--b\r\n", b"\nContent-Type: text/plain\n", b"\ncontent-type:", b"\n--"),
+            *(SMALL[3][:700], SMALL[3][:-1], b"\r\nContent-Type: image/jpeg\r\n\r\n"),
+        ]
+    ),
+)
+GARBAGE = st.lists(BITS, max_size=12).map(b"".join)
+
+
+@FEW
+@given(garbage=GARBAGE, seed=st.integers(0, 99))
+@example(garbage=b"\xff" * 5000, seed=1)
+def test_no_bytes_break_it(garbage: bytes, seed: int) -> None:
+    """Whatever arrives, in pieces of whatever length: no error, no memory, the same pictures."""
+    cuts = random.Random(seed)
+    data = garbage * 20
+    parser, found, at = JpegParser(), [], 0
+    while at < len(data):
+        length = cuts.choice((1, 2, 3, 50, 5000))
+        found += parser.feed(data[at : at + length])
+        at += length
+        assert len(parser._buffer) <= len(data)
+
+    assert found == read(data)
+    assert all(one.startswith(SOI) and one.endswith(EOI) for one in found)
+
+
+@FEW
+@given(
+    name=st.sampled_from(sorted(STREAMS)),
+    pieces=st.lists(st.integers(1, 9000), max_size=40),
+)
+def test_pieces_do_not_matter(name: str, pieces: list[int]) -> None:
+    """A stream cut anywhere yields exactly its pictures."""
+    _, form, before = STREAMS[name]
+
+    assert read(before + b"".join(form(one) for one in SMALL), pieces) == list(SMALL)
+
+
+@FEW
+@given(garbage=st.lists(GARBAGE, min_size=4, max_size=4), seed=st.integers(0, 99))
+def test_garbage_loses_no_good_part(garbage: list[bytes], seed: int) -> None:
+    """What is in one part never costs the picture in the next."""
+    data = b"".join(
+        part(SMALL[2]) + part(rubbish) + part(good)
+        for rubbish, good in zip(garbage, SMALL, strict=True)
+    )
+    cuts = random.Random(seed)
+    found = iter(read(data, [cuts.randrange(1, 4000) for _ in range(30)]))
+
+    # In this order, perhaps with some of the garbage in between.
+    assert all(any(one == good for one in found) for good in SMALL)

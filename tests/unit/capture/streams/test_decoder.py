@@ -1,0 +1,183 @@
+"""Decoding on demand, with packets of a real film."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import av
+import pytest
+
+from server.capture.streams import decoder as decoder_module
+from server.capture.streams.decoder import Decoder
+from server.capture.streams.packet import Packet
+from server.errors import PictureError
+from tests.support.films import make_film
+
+GROUP = 10
+
+
+@pytest.fixture(scope="module")
+def films(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Films of 40 pictures at 10 fps in groups of ten, with and without B-frames."""
+    folder = tmp_path_factory.mktemp("films")
+    options = ("-frames:v", "40", "-c:v", "libx264", "-g", "10", "-pix_fmt", "yuv420p")
+    source = "testsrc2=size=320x180:rate=10"
+    return {
+        "plain": make_film(folder / "plain.mp4", *options, "-tune", "zerolatency", source=source),
+        "b-frames": make_film(folder / "b.mp4", *options, "-bf", "2", source=source),
+    }
+
+
+@pytest.fixture
+def open_film(films: dict[str, Path]) -> Callable[[str], tuple[Decoder, list[Packet], list[int]]]:
+    """Return a decoder, the film's packets, and a list that gets each packet decoded."""
+
+    def start(name: str) -> tuple[Decoder, list[Packet], list[int]]:
+        container = av.open(str(films[name]))
+        stream = container.streams.video[0]
+        packets = [
+            Packet(one, one.is_keyframe, one.size, None, 0.0)
+            for one in container.demux(stream)
+            if one.size
+        ]
+        decoded: list[int] = []
+
+        class Counting:
+            """The film's decoder, and how often it is used."""
+
+            def __getattr__(self, name: str) -> Any:
+                return getattr(stream.codec_context, name)
+
+            def __setattr__(self, name: str, value: Any) -> None:
+                setattr(stream.codec_context, name, value)
+
+            def decode(self, packet: Any) -> Any:
+                decoded.append(packets_of.index(packet) if packet in packets_of else -1)
+                return stream.codec_context.decode(packet)
+
+        packets_of = [one.encoded for one in packets]
+        return Decoder(Counting()), packets, decoded  # type: ignore[arg-type]
+
+    return start
+
+
+Open = Callable[[str], tuple[Decoder, list[Packet], list[int]]]
+
+
+def number_of(frame: Any) -> int:
+    """Return which of the film's pictures this is."""
+    return int(frame.pts) // 1024  # MP4's time base for 10 fps is 1/10240 s.
+
+
+def test_nothing_is_decoded_before_it_is_wanted(open_film: Open) -> None:
+    """Then only the group so far, once; and nothing again that was decoded before."""
+    decoder, packets, decoded = open_film("plain")
+
+    for packet in packets[:25]:
+        decoder.add(packet)
+    assert decoded == []
+
+    first = decoder.newest()
+    assert (first and number_of(first), decoded) == (24, list(range(20, 25)))
+    decoder.add(packets[25])
+    second = decoder.newest()
+    assert (second and number_of(second), decoded) == (25, list(range(20, 26)))
+    assert decoder.newest() is None
+
+
+def test_whole_groups_are_skipped(open_film: Open) -> None:
+    """A picture every two seconds costs no more than the group that it is in."""
+    decoder, packets, decoded = open_film("plain")
+
+    for number, packet in enumerate(packets):
+        decoder.add(packet)
+        if number in (10, 30):
+            frame = decoder.newest()
+            assert frame is not None
+            assert number_of(frame) == number
+
+    assert decoded == [10, 30]
+
+
+def test_pictures_come_in_the_order_in_which_they_are_shown(open_film: Open) -> None:
+    """B-frames are decoded after a picture that is shown later; none goes back in time."""
+    decoder, packets, _ = open_film("b-frames")
+    shown = []
+
+    for packet in packets:
+        decoder.add(packet)
+        if frame := decoder.newest():
+            shown.append(number_of(frame))
+    decoder.end()
+    if frame := decoder.newest():
+        shown.append(number_of(frame))
+
+    assert shown == sorted(set(shown))
+    assert len(shown) > 35
+    assert shown[-1] == 39
+
+
+@pytest.mark.parametrize("name", ["plain", "b-frames"])
+def test_joining_waits_for_a_key_frame(name: str, open_film: Open) -> None:
+    """What comes before it refers to pictures that we never had: it would be grey."""
+    decoder, packets, decoded = open_film(name)
+
+    for packet in packets[3:GROUP]:
+        decoder.add(packet)
+        assert decoder.newest() is None
+        assert decoder.waiting
+    decoder.add(packets[GROUP])
+    assert not decoder.waiting
+    decoder.newest()
+
+    assert decoded == [GROUP]
+
+
+def test_nothing_is_shown_after_a_loss_until_the_next_key_frame(open_film: Open) -> None:
+    """H.264 decodes on with the wrong picture to refer to, and does not say so."""
+    decoder, packets, _ = open_film("plain")
+    shown = []
+
+    for number, packet in enumerate(packets[:25]):
+        if number == 4:
+            continue
+        decoder.add(replace(packet, incomplete=number == 3))
+        if frame := decoder.newest():
+            shown.append(number_of(frame))
+
+    assert shown == [0, 1, 2, *range(10, 25)]
+
+
+def test_damaged_picture_is_told_once(open_film: Open) -> None:
+    """Then a key frame is waited for, in silence."""
+    decoder, packets, _ = open_film("plain")
+    decoder.add(packets[0])
+    data = bytearray(packets[1].data)
+    data[20:] = bytes(len(data) - 20)
+    damaged = av.Packet(bytes(data))
+    damaged.pts, damaged.dts = packets[1].encoded.pts, packets[1].encoded.dts
+
+    decoder.add(replace(packets[1], encoded=damaged))  # type: ignore[arg-type]
+    with pytest.raises(PictureError, match="waiting for the next key frame"):
+        decoder.newest()
+    decoder.add(packets[2])
+
+    assert decoder.newest() is None
+    assert decoder.waiting
+    decoder.add(packets[GROUP])
+    assert decoder.newest() is not None
+
+
+def test_what_waits_is_bounded(open_film: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A group that never ends is decoded on the way, so that its newest picture can be shown."""
+    monkeypatch.setattr(decoder_module, "MAX_PENDING", 4)
+    decoder, packets, decoded = open_film("plain")
+
+    for packet in packets[:8]:
+        decoder.add(packet)
+    assert decoded == [0, 1, 2, 3, 4]
+
+    frame = decoder.newest()
+    assert frame is not None
+    assert number_of(frame) == 7

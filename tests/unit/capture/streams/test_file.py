@@ -1,0 +1,375 @@
+"""Files of all kinds, real ones."""
+
+import os
+import shutil
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from server.capture.frames.frame import Image, Jpeg
+from server.capture.frames.jpeg import decode_jpeg
+from server.capture.streams import file as file_module
+from server.capture.streams.file import FileVideo
+from server.errors import PictureError, SourceEnded, SourceError
+from tests.support.fakes import FakeClock
+from tests.support.films import make_film
+
+FRAMES = 5
+FPS = 10.0
+
+
+def shade(index: int) -> int:
+    return 30 + 40 * index
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Five JPEG pictures at 10 fps, each brighter than the one before."""
+    path = tmp_path_factory.mktemp("video") / "clip.avi"
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"MJPG"), FPS, (64, 48))
+    for index in range(FRAMES):
+        writer.write(np.full((48, 64, 3), shade(index), np.uint8))
+    writer.release()
+    return path
+
+
+@pytest.fixture(autouse=True)
+def paced(monkeypatch: pytest.MonkeyPatch, clock: FakeClock) -> FakeClock:
+    """Waits take no time."""
+    monkeypatch.setattr(file_module, "time", clock)
+    monkeypatch.setattr(file_module.native, "sleep", clock.advance)
+    return clock
+
+
+def next_picture(source: FileVideo, grabs: int = 400, **wanted: int) -> Image | Jpeg:
+    """Return the next picture, calling grab as often as necessary."""
+    for _ in range(grabs):
+        if source.grab() and (picture := source.retrieve(**wanted)) is not None:
+            return picture
+    raise AssertionError("no picture became due")
+
+
+def next_image(source: FileVideo) -> Image:
+    picture = next_picture(source)
+    assert isinstance(picture, np.ndarray)
+    return picture
+
+
+def count_pictures(source: FileVideo, grabs: int) -> int:
+    return sum(source.grab() and source.retrieve() is not None for _ in range(grabs))
+
+
+def index_of(image: Image) -> int:
+    """Return which of the clip's pictures this is."""
+    return round((float(image.mean()) - shade(0)) / 40)
+
+
+def test_file_says_what_it_is(clip: Path) -> None:
+    """Size, rate and codec come from the file; it is not live, so it can wait."""
+    source = FileVideo(str(clip), loop=True)
+
+    info = source.info
+    source.close()
+
+    assert (info.width, info.height, info.fps, info.codec) == (64, 48, FPS, "mjpeg")
+    assert not info.live
+
+
+def test_file_is_played_in_order_and_ends(clip: Path) -> None:
+    """Without loop every picture comes once, and then the normal end."""
+    source = FileVideo(str(clip), loop=False)
+
+    played = [index_of(next_image(source)) for _ in range(FRAMES)]
+
+    assert played == list(range(FRAMES))
+    with pytest.raises(SourceEnded):
+        next_image(source)
+    source.close()
+
+
+def test_file_begins_again(clip: Path) -> None:
+    """With loop the first picture follows the last, for ever."""
+    source = FileVideo(str(clip), loop=True)
+
+    played = [index_of(next_image(source)) for _ in range(3 * FRAMES)]
+    source.close()
+
+    assert played == 3 * list(range(FRAMES))
+
+
+def test_file_is_played_at_its_own_pace(clip: Path, paced: FakeClock) -> None:
+    """Pictures come at the file's rate, even when it starts over."""
+    source = FileVideo(str(clip), loop=True)
+    next_image(source)
+    started = paced.now
+
+    for _ in range(2 * FRAMES):
+        next_image(source)
+    source.close()
+
+    assert paced.now - started == pytest.approx(2 * FRAMES / FPS, abs=0.11)
+
+
+def test_file_stands_still_while_paused(clip: Path, paced: FakeClock) -> None:
+    """After a pause it goes on where it was, without a burst of what would have been."""
+    source = FileVideo(str(clip), loop=True)
+    assert index_of(next_image(source)) == 0
+    paced.advance(60)
+
+    resumed, began = index_of(next_image(source)), paced.now
+    following = index_of(next_image(source))
+    source.close()
+
+    assert (resumed, following) == (1, 2)
+    assert paced.now - began == pytest.approx(1 / FPS, abs=0.01)
+
+
+def test_grab_returns_before_a_far_picture_is_due(tmp_path: Path, paced: FakeClock) -> None:
+    """A film of one picture in ten seconds can be closed meanwhile, and skips none."""
+    film = make_film(
+        tmp_path / "slow.mp4", "-frames:v", "3", source="testsrc2=size=64x48:rate=1/10"
+    )
+    source = FileVideo(str(film), loop=True)
+    next_image(source)
+
+    waits = 0
+    while not source.grab():
+        waits += 1
+    source.close()
+
+    assert waits > 40
+
+
+@pytest.mark.parametrize("suffix", ["mp4", "mjpeg", "ts", "h264", "mkv", "gif"])
+def test_other_containers_loop_too(suffix: str, tmp_path: Path) -> None:
+    """Containers that seek well, badly and not at all are all played round and round."""
+    path = make_film(
+        tmp_path / f"clip.{suffix}", "-frames:v", "4", source="testsrc=size=64x48:rate=10"
+    )
+    source = FileVideo(str(path), loop=True)
+
+    shapes = {next_image(source).shape for _ in range(14)}
+    source.close()
+
+    assert shapes == {(48, 64, 3)}
+
+
+def test_last_pictures_are_seen(tmp_path: Path) -> None:
+    """With B-frames a decoder holds pictures back, and a film of one picture never showed it."""
+    options = ("-c:v", "libx264", "-bf", "2", "-pix_fmt", "yuv420p")
+    film = make_film(tmp_path / "film.mp4", "-frames:v", "1", *options)
+    source = FileVideo(str(film), loop=False)
+
+    image = next_image(source)
+
+    assert image.shape == (180, 320, 3)
+    with pytest.raises(SourceEnded):
+        next_image(source)
+    source.close()
+
+
+def test_jpeg_is_handed_over_as_the_file_holds_it(clip: Path) -> None:
+    """Nothing is decoded while the file's quality is accepted, even after it starts over."""
+    source = FileVideo(str(clip), loop=True)
+
+    played = [next_picture(source, jpeg_up_to=100) for _ in range(2 * FRAMES)]
+    source.close()
+
+    held = clip.read_bytes()
+    for number, jpeg in enumerate(played):
+        assert isinstance(jpeg, Jpeg)
+        assert jpeg.data in held
+        assert index_of(decode_jpeg(jpeg)) == number % FRAMES
+
+
+def test_jpeg_that_is_too_fine_is_decoded(clip: Path) -> None:
+    """If the accepted quality is lower than the file's, pixels are returned."""
+    source = FileVideo(str(clip), loop=True)
+    jpeg = next_picture(source, jpeg_up_to=100)
+    assert isinstance(jpeg, Jpeg)
+
+    assert isinstance(next_picture(source, jpeg_up_to=jpeg.quality - 1), np.ndarray)
+    source.close()
+
+
+# Files that change.
+
+
+def test_replaced_film_is_seen_at_the_next_round(clip: Path, tmp_path: Path) -> None:
+    """The old one used to play on for ever, from a file that had no name any more."""
+    path = tmp_path / "clip.avi"
+    shutil.copy(clip, path)
+    source = FileVideo(str(path), loop=True)
+    next_image(source)
+
+    make_film(tmp_path / "new.avi", "-frames:v", "3", source="testsrc2=size=320x180:rate=10")
+    os.replace(tmp_path / "new.avi", path)
+    sizes = [next_image(source).shape[1] for _ in range(2 * FRAMES)]
+    source.close()
+
+    assert sizes == [64] * (FRAMES - 1) + [320] * (FRAMES + 1)
+    assert source.info.width == 320
+
+
+@pytest.mark.parametrize("name", ["clip.avi", "still.png"])
+def test_deleted_file_is_told(name: str, clip: Path, tmp_path: Path) -> None:
+    """A film at its next round, and a picture at once."""
+    path = tmp_path / name
+    if name == "clip.avi":
+        shutil.copy(clip, path)
+    else:
+        cv2.imwrite(str(path), np.zeros((48, 64, 3), np.uint8))
+    source = FileVideo(str(path), loop=True)
+    next_image(source)
+
+    path.unlink()
+
+    with pytest.raises(SourceError, match=r"there is no file .*" + name):
+        all(next_image(source) is not None for _ in range(2 * FRAMES))
+    source.close()
+
+
+@pytest.mark.parametrize("suffix", ["png", "jpg", "bmp", "webp", "tiff"])
+def test_picture_is_shown_once_and_when_it_changes(suffix: str, tmp_path: Path) -> None:
+    """Its pixels used to be decoded and sent 25 times a second."""
+    path = tmp_path / f"100% still %03d.{suffix}"
+    cv2.imwrite(str(path), np.full((48, 64, 3), 40, np.uint8))
+    source = FileVideo(str(path), loop=True)
+
+    before = next_image(source)
+    again = count_pictures(source, 30)
+    cv2.imwrite(str(path), np.full((48, 64, 3), 200, np.uint8))
+    os.utime(path, ns=(1, 1))  # The clock of some file systems is too coarse for this test.
+    after = next_image(source)
+    source.close()
+
+    assert again == 0
+    assert before.mean() == pytest.approx(40, abs=2)
+    assert after.mean() == pytest.approx(200, abs=2)
+
+
+def test_picture_is_there_for_who_comes_after_a_pause(tmp_path: Path) -> None:
+    """Who watches after everybody had left is shown the picture, though it has not changed."""
+    path = tmp_path / "still.png"
+    cv2.imwrite(str(path), np.full((48, 64, 3), 40, np.uint8))
+    source = FileVideo(str(path), loop=True)
+    next_image(source)
+    count_pictures(source, 5)
+
+    source.arrivals.pause()
+    shown = count_pictures(source, 10)
+    source.close()
+
+    assert shown == 1
+
+
+def test_photograph_stands_upright(tmp_path: Path) -> None:
+    """A telephone stores how it was held, and not the picture turned."""
+    path = tmp_path / "photo.jpg"
+    cv2.imwrite(str(path), np.zeros((48, 64, 3), np.uint8))
+    entry = b"\x12\x01\x03\x00\x01\x00\x00\x00\x06\x00\x00\x00"  # Orientation: 6.
+    tiff = b"Exif\0\0II*\x00\x08\x00\x00\x00\x01\x00" + entry + bytes(4)
+    exif = b"\xff\xe1" + (len(tiff) + 2).to_bytes(2, "big") + tiff
+    data = path.read_bytes()
+    path.write_bytes(data[:2] + exif + data[2:])
+    source = FileVideo(str(path), loop=True)
+
+    image = next_image(source)
+    source.close()
+
+    assert image.shape == (64, 48, 3)
+
+
+# Files that cannot be shown.
+
+
+def test_missing_file_is_reported(tmp_path: Path) -> None:
+    """A file that is not there is named."""
+    with pytest.raises(SourceError, match="there is no file"):
+        FileVideo(str(tmp_path / "none.mp4"), loop=True)
+
+
+@pytest.mark.parametrize("content", [b"", b"just text\n" * 50])
+def test_file_without_video_is_reported(content: bytes, tmp_path: Path) -> None:
+    """The error says so if FFmpeg cannot read a file, whatever is in it."""
+    path = tmp_path / "notes.mp4"
+    path.write_bytes(content)
+
+    with pytest.raises(SourceError, match="no video that FFmpeg can read"):
+        FileVideo(str(path), loop=True)
+
+
+def test_song_is_no_video(tmp_path: Path) -> None:
+    """It says that there is only sound."""
+    path = make_film(tmp_path / "song.wav", "-t", "0.2", source="sine")
+
+    with pytest.raises(SourceError, match=r"no video.*sound only"):
+        FileVideo(str(path), loop=True)
+
+
+def test_file_that_may_not_be_read_is_reported(clip: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The error says so if a file may not be read."""
+    monkeypatch.setattr(os, "access", lambda path, mode: False)  # Root may read anything.
+
+    with pytest.raises(SourceError, match="may not be read"):
+        FileVideo(str(clip), loop=True)
+
+
+def test_unknown_codec_is_named(tmp_path: Path) -> None:
+    """It says which codec is missing, instead of that there are no pictures."""
+    path = make_film(tmp_path / "film.avi", "-frames:v", "3", "-c:v", "mjpeg")
+    path.write_bytes(path.read_bytes().replace(b"MJPG", b"XYZ1"))
+
+    with pytest.raises(SourceError, match=r"XYZ1.*cannot be decoded"):
+        FileVideo(str(path), loop=True)
+
+
+def test_animated_webp_is_named(tmp_path: Path) -> None:
+    """FFmpeg cannot decode it; that used to be no pictures, for ever."""
+    path = make_film(tmp_path / "film.webp", "-frames:v", "3", "-c:v", "libwebp_anim")
+
+    with pytest.raises(SourceError, match="webp that cannot be decoded"):
+        FileVideo(str(path), loop=True)
+
+
+def test_av1_is_shown(tmp_path: Path) -> None:
+    """It used to hold no pictures, for ever."""
+    options = ("-c:v", "libsvtav1", "-preset", "12", "-frames:v", "5")
+    source = FileVideo(str(make_film(tmp_path / "film.mp4", *options)), loop=True)
+
+    image = next_image(source)
+    source.close()
+
+    assert source.info.codec == "av1"
+    assert image.shape == (180, 320, 3)
+
+
+@pytest.mark.parametrize("suffix", ["png", "avi", "mp4"])
+def test_large_file_is_refused(suffix: str, tmp_path: Path) -> None:
+    """The limits of cameras hold for files too, before anything is decoded."""
+    codec = {"png": "png", "avi": "mjpeg", "mp4": "libx264"}[suffix]
+    options = ("-frames:v", "1", "-c:v", codec)
+    path = make_film(tmp_path / f"film.{suffix}", *options, source="color=red:size=8200x64")
+
+    with pytest.raises(SourceError, match="8200 x 64 pixels; accepted"):
+        FileVideo(str(path), loop=True)
+
+
+def test_damaged_picture_is_told_and_the_next_one_shown(clip: Path, tmp_path: Path) -> None:
+    """One picture that cannot be decoded does not end the film."""
+    path = tmp_path / "clip.avi"
+    data = bytearray(clip.read_bytes())
+    second = data.index(b"\xff\xd8", data.index(b"\xff\xd8") + 2)
+    data[second : second + 200] = bytes(200)
+    path.write_bytes(data)
+    source = FileVideo(str(path), loop=True)
+
+    first = index_of(next_image(source))
+    with pytest.raises(PictureError):
+        next_image(source)
+    third = index_of(next_image(source))
+    source.close()
+
+    assert (first, third) == (0, 2)

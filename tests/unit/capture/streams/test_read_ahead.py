@@ -1,0 +1,80 @@
+"""Reading ahead of the time at which packets are due."""
+
+import itertools
+import threading
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from server.capture.streams.packet import Packet
+from server.capture.streams.playout import Playout
+from server.capture.streams.read_ahead import MAX_AHEAD_S, ReadAhead
+from server.errors import SourceError
+
+
+class Film:
+    """Packets at 100 fps, as fast as they are read."""
+
+    def __init__(self, count: int | None = None, nbytes: int = 1000) -> None:
+        numbers = itertools.count() if count is None else iter(range(count))
+        self._stamps: Iterator[float] = (number / 100 for number in numbers)
+        self._nbytes = nbytes
+        self.read = 0
+        self.closed = threading.Event()
+
+    def next(self) -> Packet:
+        for stamp_s in self._stamps:
+            self.read += 1
+            return Packet(None, True, self._nbytes, stamp_s, time.monotonic())  # type: ignore[arg-type]
+        raise SourceError("the stream ended")
+
+
+def start(film: Film) -> ReadAhead:
+    return ReadAhead(film.next, film.closed.set, Playout(0.01, 2.0), catches_up=True)
+
+
+def test_packets_come_in_order_and_not_before_their_time() -> None:
+    """All are read at once, and each is handed out when it is due; then the end is told."""
+    film = Film(20)
+    ahead = start(film)
+    began, taken = time.monotonic(), []
+
+    while len(taken) < 20:
+        if packet := ahead.take(0.2):
+            taken.append((packet.stamp_s, time.monotonic() - began))
+    with pytest.raises(SourceError, match="the stream ended"):
+        ahead.take(0.2)
+    ahead.close()
+
+    assert [stamp_s for stamp_s, _ in taken] == [number / 100 for number in range(20)]
+    assert all(at >= stamp_s - 0.005 for stamp_s, at in taken if stamp_s is not None)
+
+
+@pytest.mark.parametrize(("nbytes", "most"), [(1000, 100 * MAX_AHEAD_S), (1 << 20, 34)])
+def test_what_waits_is_bounded(nbytes: int, most: float) -> None:
+    """A film is not read whole into memory: it waits at its server."""
+    film = Film(nbytes=nbytes)
+    ahead = start(film)
+
+    before = -1
+    while before != film.read:
+        before = film.read
+        ahead._thread.join(0.2)
+    ahead.close()
+
+    assert film.read <= most + 50
+    assert film.closed.is_set()
+
+
+def test_nothing_due_is_no_packet() -> None:
+    """Waiting ends after the time given, so that the source can be closed."""
+    ahead = start(Film(1))
+    assert ahead.take(1.0) is not None
+
+    began = time.monotonic()
+    with pytest.raises(SourceError):
+        ahead.take(5.0)
+    ahead.close()
+
+    assert time.monotonic() - began < 1

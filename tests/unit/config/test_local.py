@@ -1,0 +1,117 @@
+"""What is on this machine: files, devices and programs."""
+
+import os
+import socket
+from pathlib import Path
+
+import pytest
+
+from server.config.local import (
+    Device,
+    find_devices,
+    why_no_device,
+    why_no_file,
+    why_no_program,
+)
+
+
+@pytest.mark.parametrize(
+    ("kind", "said"),
+    [
+        ("folder", "is a directory, not a file; name one of the files in it"),
+        ("pipe", "is a named pipe, not a file; exec:cat {path} reads it"),
+        ("socket", "is a socket, not a file; exec:socat -u UNIX-CONNECT:{path} - reads it"),
+        ("nothing", "there is no file"),
+        ("file", ""),
+    ],
+)
+def test_what_is_no_file_is_told_by_its_kind(tmp_path: Path, kind: str, said: str) -> None:
+    """A folder was "no video that FFmpeg can read", and a pipe hung the one who opened it."""
+    path = tmp_path / "it"
+    listener = socket.socket(socket.AF_UNIX)
+    if kind == "folder":
+        path.mkdir()
+    elif kind == "pipe":
+        os.mkfifo(path)
+    elif kind == "socket":
+        listener.bind(str(path))
+    elif kind == "file":
+        path.touch()
+
+    found = why_no_file(str(path))
+    listener.close()
+
+    assert said.format(path=path) in found
+    assert bool(found) == bool(said)
+
+
+def test_a_device_is_not_played_as_a_file() -> None:
+    """``file:/dev/video0`` is answered with the source that it should be."""
+    assert "device:/dev/null reads it" in why_no_file("/dev/null")
+
+
+def test_white_space_at_the_end_is_seen(tmp_path: Path) -> None:
+    """A path with a blank that nobody sees is set in quotes."""
+    assert why_no_file(f"{tmp_path}/a.mp4 ") == f"there is no file '{tmp_path}/a.mp4 '"
+
+
+def test_a_path_that_cannot_be_is_told() -> None:
+    """What the system says of a path that is too long is passed on."""
+    assert "cannot be looked at (File name too long)" in why_no_file("/" + "x" * 5000)
+
+
+def plug_in(folder: Path, number: int, name: str) -> None:
+    """Make a device and its links, as udev does."""
+    (folder / f"video{number}").touch()
+    for kind, link in (("by-id", f"usb-{name}-video-index0"), ("by-path", f"pci-usb-0:{number}")):
+        (folder / "v4l" / kind).mkdir(parents=True, exist_ok=True)
+        (folder / "v4l" / kind / link).symlink_to(folder / f"video{number}")
+
+
+def test_devices_are_found_with_their_stable_paths(tmp_path: Path) -> None:
+    """Devices are sorted by number, and other files are ignored."""
+    for name in ("video10", "video-codec", "null"):
+        (tmp_path / name).touch()
+    plug_in(tmp_path, 2, "C920")
+
+    assert find_devices(tmp_path) == [
+        Device(
+            f"{tmp_path}/video2",
+            f"{tmp_path}/v4l/by-id/usb-C920-video-index0",
+            f"{tmp_path}/v4l/by-path/pci-usb-0:2",
+        ),
+        Device(f"{tmp_path}/video10"),
+    ]
+
+
+def test_a_missing_device_is_answered_with_those_there_are(tmp_path: Path) -> None:
+    """Those that have a stable path are named by it."""
+    plug_in(tmp_path, 2, "C920")
+    (tmp_path / "video4").touch()
+
+    said = why_no_device("61", tmp_path)
+
+    assert said == (
+        "/dev/video61 does not exist; devices here: "
+        f"device:{tmp_path}/v4l/by-id/usb-C920-video-index0, device:{tmp_path}/video4"
+    )
+
+
+def test_a_file_is_no_device(tmp_path: Path) -> None:
+    """``device:`` with the path of a file is refused before it is opened."""
+    (tmp_path / "clip.mp4").touch()
+
+    assert why_no_device(f"{tmp_path}/clip.mp4") == f"{tmp_path}/clip.mp4 is not a device"
+    assert why_no_device("/dev/null") == ""
+
+
+def test_a_program_must_exist_and_be_executable(tmp_path: Path) -> None:
+    """It is looked for as a shell does, relative paths from the settings file's folder."""
+    (tmp_path / "camera.sh").write_text("#!/bin/sh\n")
+
+    assert why_no_program("sh", "/") == ""
+    assert why_no_program("no-such-program", "/").startswith("there is no program no-such-program")
+    assert "chmod +x" in why_no_program("./camera.sh", str(tmp_path))
+    (tmp_path / "camera.sh").chmod(0o755)
+    assert why_no_program("./camera.sh", str(tmp_path)) == ""
+    assert why_no_program("./camera.sh", "/") == "there is no program /./camera.sh"

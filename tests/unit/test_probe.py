@@ -1,0 +1,140 @@
+"""Probing: what is waited for, for how long, and how it is told."""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from server import probe
+from server.capture.frames.arrivals import Figures
+from server.capture.frames.frame import Jpeg
+from server.capture.frames.info import SourceInfo
+from server.capture.sources.reader import Demand, Reading
+from server.config.address import parse_address
+from server.errors import PictureError, SourceEnded, SourceError
+from server.probe import Finding, examine
+
+JPEG = Jpeg(b"", 640, 360, 90)
+KNOWN = Figures(fps=24.987, kbps=1499.6, group=50)
+
+Step = Jpeg | SourceError | str
+"""What a read does: it returns a picture, fails, or waits for something."""
+
+
+class FakeReader:
+    """A reader that goes through steps, and then sends nothing."""
+
+    def __init__(self, *steps: Step, polled: bool = False) -> None:
+        self.info = SourceInfo(640, 360, 0.0, "h264", True, polled=polled)
+        self.figures = Figures()
+        self.closed = False
+        self._steps = list(steps)
+
+    def read(self, _demand: Demand) -> Reading | None:
+        """Do the next step; after the first picture the figures are known."""
+        step: Step = self._steps.pop(0) if self._steps else self.figures.waiting_for
+        if isinstance(step, SourceError):
+            raise step
+        if isinstance(step, str):
+            self.figures = self.figures._replace(waiting_for=step)
+            time.sleep(0.01)
+            return None
+        self.figures = KNOWN
+        return Reading(step, 0.0)
+
+    def close(self) -> None:
+        """Note that it was closed."""
+        self.closed = True
+
+
+@pytest.fixture
+def find(monkeypatch: pytest.MonkeyPatch) -> Callable[[FakeReader], tuple[Finding, list[str]]]:
+    """A function that examines a reader, in little time; returns what was said, too."""
+    monkeypatch.setattr(probe, "MEASURE_S", 0.05)
+    monkeypatch.setattr(probe, "MAX_MEASURE_S", 0.1)
+    monkeypatch.setattr(probe, "KEY_FRAME_S", 0.3)
+
+    def run(reader: FakeReader) -> tuple[Finding, list[str]]:
+        monkeypatch.setattr(probe, "open_reader", lambda *_: reader)
+        said: list[str] = []
+        found = examine(parse_address("rtsp://ann:s3cret@cam/live", Path()), 0.1, said.append)
+        assert reader.closed
+        return found, said
+
+    return run
+
+
+Find = Callable[[FakeReader], tuple[Finding, list[str]]]
+
+
+def test_what_was_measured_is_told(find: Find) -> None:
+    """Rates are rounded, and what is not known is null."""
+    found, said = find(FakeReader(*[JPEG] * 20))
+
+    assert found.first_picture_ms is not None
+    assert (found.ok, found.fps, found.kbps, found.group) == (True, 24.99, 1500, 50)
+    assert (found.passed_through, found.verified, said) == (True, None, [])
+
+
+def test_a_key_frame_is_waited_for_with_words(find: Find) -> None:
+    """While something else arrives, the time-out is not the source's."""
+    found, said = find(FakeReader(*["a key frame"] * 20, JPEG))
+
+    assert found.ok
+    assert said == ["waiting for a key frame"]
+
+
+def test_what_never_comes_is_told(find: Find) -> None:
+    """The wait has an end, and the reason says for what it was."""
+    found, _ = find(FakeReader("a key frame"))
+    silent, _ = find(FakeReader())
+
+    assert found.reason == "none came within 0.3 s: still waiting for a key frame"
+    assert silent.reason == "none came within 0.1 s"
+
+
+def test_a_broken_picture_is_not_the_end(find: Find) -> None:
+    """The next one may be well; if none is, the reason says what was wrong with them."""
+    broken = PictureError("a JPEG picture arrived that is not complete")
+    found, _ = find(FakeReader(broken, JPEG, broken))
+    never, _ = find(FakeReader(broken, *[""] * 5))
+
+    assert found.ok
+    assert never.reason == f"none came within 0.1 s: {broken}"
+
+
+def test_a_short_film_is_measured_to_its_end(find: Find) -> None:
+    """A source that ends while it is measured has delivered."""
+    found, _ = find(FakeReader(JPEG, SourceEnded("played to its end")))
+
+    assert found.ok
+
+
+def test_a_still_camera_is_not_hurried(find: Find) -> None:
+    """Measuring it would measure how often it is asked."""
+    reader = FakeReader(JPEG, SourceError("asked again"), polled=True)
+    found, _ = find(reader)
+
+    assert (found.ok, found.fps, found.polled) == (True, None, True)
+
+
+@pytest.mark.parametrize(
+    ("finding", "line"),
+    [
+        (Finding("rtsp://cam/", ok=False, reason="404"), "rtsp://cam/: no picture: 404"),
+        (
+            Finding("a", True, "", 640, 360, 12.5, "h264", 25, 800, 90, False, False, False),
+            "a: 640 x 360, 12.5 fps, h264, a key frame every 25 pictures, 800 kbit/s, "
+            "certificate not verified, first frame after 90 ms",
+        ),
+        (
+            Finding("a", True, "", 640, 360, None, "mjpeg", 1, None, 90, True, True, True),
+            "a: 640 x 360, fetched one by one, mjpeg, passed through, certificate verified, "
+            "first frame after 90 ms",
+        ),
+    ],
+)
+def test_a_finding_is_one_line(finding: Finding, line: str) -> None:
+    """For people, what is not known is left out."""
+    assert str(finding) == line
