@@ -7,7 +7,7 @@ from server.capture.isolation.spare import Spare
 from server.capture.sources.local import LocalReader
 from server.capture.sources.reader import Reader
 from server.capture.sources.source import open_source
-from server.config.address import NETWORK_SCHEMES, Address
+from server.config.address import Address
 
 __all__ = ["OpenReader", "open_reader"]
 
@@ -23,7 +23,7 @@ def open_reader(
     Args:
         spare: May provide an idle child process, and gets it back.
     """
-    # Drivers and networks can hang or crash OpenCV; the test pattern and files do not.
-    if address.scheme == "device" or address.scheme in NETWORK_SCHEMES:
-        return IsolatedReader(address, name, timeout_s, spare=spare)
-    return LocalReader(open_source(address, name, timeout_s))
+    # Drivers, networks and decoders can hang, crash and take memory; the test pattern does not.
+    if address.scheme == "test":
+        return LocalReader(open_source(address, name, timeout_s))
+    return IsolatedReader(address, name, timeout_s, spare=spare)

@@ -1,4 +1,4 @@
-"""A camera's child process whose OpenCV hangs; the camera's name says where."""
+"""A camera's child process whose source hangs; the camera's name says where."""
 
 import ctypes
 import threading

@@ -472,14 +472,14 @@ def test_stopped_child_is_killed(isolate: Open) -> None:
 @pytest.mark.parametrize(
     ("where", "said"),
     [
-        ("in-grab", "no picture for 2 s, and OpenCV hangs reading; it was killed"),
-        ("in-retrieve", "OpenCV has hung for 1 s decoding a picture; it was killed"),
+        ("in-grab", "no picture for 2 s, and its reader hangs; it was killed"),
+        ("in-retrieve", "its reader has hung for 1 s decoding a picture; it was killed"),
         ("with-the-lock", "its process has not answered for 1 s; it was killed"),
         ("crash", "its process was killed by SIGSEGV"),
     ],
 )
-def test_hanging_opencv_is_killed(where: str, said: str, isolate: Open) -> None:
-    """If OpenCV hangs or crashes, the child ends, and the error says which happened."""
+def test_hanging_reader_is_killed(where: str, said: str, isolate: Open) -> None:
+    """If a source hangs or crashes, the child ends, and the error says which happened."""
     source = isolate(
         "test:?size=320x180",
         name=where,
