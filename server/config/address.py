@@ -14,7 +14,7 @@ from urllib.parse import parse_qsl, urlsplit, urlunsplit
 
 from server.config.nearest import suggest
 from server.errors import ConfigError
-from server.protocol import MAX_FPS, MIN_FPS
+from server.ranges import MAX_FPS, MIN_FPS
 
 __all__ = ["ACCEPTED", "Address", "Transport", "parse_address"]
 

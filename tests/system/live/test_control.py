@@ -36,7 +36,7 @@ def test_hello_comes_once_and_first(start_server: Start, connect: Connect) -> No
     assert [camera["name"] for camera in hello["cameras"]] == ["test", "other"]
     assert set(hello["cameras"][0]) >= {
         *("name", "title", "state", "reason", "since", "fps", "quality"),
-        *("width", "height", "source_fps", "viewers"),
+        *("width", "height", "source_fps", "source", "viewers"),
     }
 
 

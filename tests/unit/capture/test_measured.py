@@ -31,8 +31,12 @@ def test_nothing_is_invented(clock: FakeClock) -> None:
     assert measured.describe() == {
         "source_fps": None,
         "source": {
-            "width": 1280, "height": 720, "codec": "h264",
-            "fps": None, "group": None, "kbps": None,
+            "width": 1280,
+            "height": 720,
+            "codec": "h264",
+            "fps": None,
+            "group": None,
+            "kbps": None,
         },
     }
 
