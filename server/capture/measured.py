@@ -83,7 +83,7 @@ class Measured:
         if not figures.fps:
             return False  # What is known already is told together with the rate.
         now = time.monotonic()
-        fps = 0.0 if self.polled else round(figures.fps, 2)
+        fps = 0.0 if self.polled else round(figures.fps, 1 if figures.fps > 10 else 2)
         settled = now - self._opened_at > SETTLED_S
         share = FINE_FPS_CHANGE if settled and not self._is_fine else FPS_CHANGE
         changes = (

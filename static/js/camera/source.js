@@ -9,6 +9,8 @@ const CODECS = {
 /** Codecs whose pictures do not refer to each other. */
 const SINGLE = new Set(['raw', 'mjpeg', 'png', 'webp', 'dvvideo']);
 
+const NO_BREAK = '\u00a0';
+
 /**
  * @typedef {object} Source  What is known of a source; null is what is not.
  * @property {number | null} width
@@ -34,7 +36,7 @@ export function describeSource(source) {
   ];
   if (codec !== 'raw') parts.push(kbps === null ? `${UNKNOWN} kbit/s` : formatBitrate(kbps * 125));
   if (!SINGLE.has(codec)) parts.push(`key frame every ${describeGroup(group, fps)}`);
-  return parts.join(', ');
+  return parts.map((part) => part.replaceAll(' ', NO_BREAK)).join(', ');
 }
 
 function describeGroup(group, fps) {
