@@ -57,6 +57,8 @@ class Watch:
     pictures: int = 0
     last_at: float = 0.0
     """When the last picture was captured, in Unix seconds."""
+    lost_at: float = float("inf")
+    """Since when no picture can come, in Unix seconds; what is shown all the same is an old one."""
     lies: int = 0
     samples: int = 0
     state: str = ""
@@ -83,7 +85,7 @@ class Watch:
                 (camera,) = json.load(answer)
             self.state = camera["state"]
             self.samples += 1
-            silent_s = asked_at - self.last_at
+            silent_s = asked_at - min(self.last_at, self.lost_at)
             self.lies += self.state == "live" and silent_s > STALL_AFTER_S + SLACK_S
 
 
@@ -133,8 +135,9 @@ def drop_out(arguments: argparse.Namespace, proxy: DroppingProxy, watch: Watch) 
         time.sleep(PERIOD_S - outage_s)
         lies, lost = watch.lies, time.time()
         proxy.behave(way)
+        watch.lost_at = lost
         time.sleep(outage_s)
-        seen = watch.state
+        seen, watch.lost_at = watch.state, float("inf")
         proxy.behave("good")
         back_s = wait_for_picture(watch, time.time(), PERIOD_S)
         worst[way] = max(worst.get(way, 0.0), back_s)

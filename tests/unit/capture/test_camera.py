@@ -3,6 +3,7 @@
 import logging
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
@@ -12,7 +13,7 @@ from server.capture import schedule as schedule_module
 from server.capture import state as state_module
 from server.capture.camera import Camera
 from server.capture.sources import reader
-from server.errors import PictureError, SourceEnded, SourceError
+from server.errors import LoginRefused, PictureError, SourceEnded, SourceError
 from server.loop import hub
 from tests.support.fakes import (
     FakeClock,
@@ -136,9 +137,12 @@ def test_file_waits_while_nobody_watches(make_camera: MakeCamera) -> None:
     hub.sleep(0.03)  # The read in progress.
 
     asked = source.asked
+    pauses: list[None] = []
+    source.arrivals.pause = lambda: pauses.append(None)  # type: ignore[method-assign]
     hub.sleep(0.03)
 
     assert source.asked == asked
+    assert pauses == []  # It was told once, and not in every round.
     assert source.closed == 0
 
 
@@ -233,6 +237,61 @@ def test_broken_picture_is_dropped(make_camera: MakeCamera) -> None:
     assert camera.meter.drops["broken"] == 1
     assert camera.meter.opened == 1
     assert camera.meter.lost == 0
+
+
+def test_broken_picture_of_a_polled_source_is_not_asked_for_again_at_once(
+    make_camera: MakeCamera,
+) -> None:
+    """A still camera that answers junk is asked at its rate, not without pause."""
+    source = FakeSource(live=False)
+    source.info = replace(source.info, polled=True)
+    camera = make_camera(source)
+    camera.set_viewers(1)
+
+    source.give(UndecodableError(PictureError("torn")), picture())
+    until(lambda: source.grabs == 2)
+    hub.sleep(0.02)
+
+    assert source.decoded == 1
+
+
+def test_still_picture_of_a_polled_source_is_not_frozen(
+    make_camera: MakeCamera, monkeypatch: pytest.MonkeyPatch, clock: FakeClock
+) -> None:
+    """A camera that makes a new picture every minute answers with the same one meanwhile."""
+    for module in (camera_module, schedule_module, state_module, reader):
+        monkeypatch.setattr(module, "time", clock)
+    source = FakeSource(live=False)
+    source.info = replace(source.info, polled=True)
+    camera = make_camera(source, frozen_after=2.0)
+    same = picture()
+    camera.set_viewers(1)
+
+    for number in range(1, 8):
+        source.give(same)
+        until(lambda number=number: camera.meter.captured == number)  # type: ignore[misc]
+        clock.advance(1.0)
+
+    assert camera.state == "live"
+
+
+def test_refused_login_is_tried_when_it_is_started(make_camera: MakeCamera) -> None:
+    """Viewers and checks leave it alone for minutes; who has mended it need not wait."""
+    source = FakeSource()
+    source.give()
+    camera = make_camera(LoginRefused("it refused the user name or password"), source)
+    camera.set_viewers(1)
+    until(lambda: camera.state == "retrying")
+    assert camera.reason.startswith("it refused the user name or password; tried again every 5 min")
+    camera.set_viewers(0)
+    camera.check()
+    camera.set_viewers(1)
+    hub.sleep(0.05)
+    assert camera._connection._opener.calls == 1  # type: ignore[attr-defined]
+
+    camera.start()
+
+    until(lambda: camera.state == "live")
 
 
 def test_stall_is_noticed_and_ends(

@@ -272,6 +272,48 @@ def test_only_asked_pictures_are_decoded(isolate: Open) -> None:
     assert idle < busy / 2
 
 
+def test_source_that_is_not_live_can_be_paused(isolate: Open) -> None:
+    """However long it stands still, its child is not taken for hung, and the next picture is new.
+
+    A picture that was asked for before the pause used to be shown after it.
+    """
+    source = isolate(
+        "test:?size=320x180&fps=2",
+        name="paced",
+        timeout_s=1.0,
+        child="tests.unit.capture.isolation.hanging_child",
+    )
+    picture(source)
+    reading = source.read(NOW)
+    assert reading is None or reading.picture is None  # It is asked for, and not there yet.
+
+    source.pause()
+    time.sleep(2.3)  # Longer than any single step may take.
+    resumed_at = time.time()
+    at_unix = read_time(picture(source))
+
+    assert at_unix is not None
+    assert at_unix > resumed_at - 0.01
+
+
+def test_polled_source_is_asked_for_each_picture(isolate: Open) -> None:
+    """Each poll costs the camera work, so there is none that nobody wants."""
+    source = isolate(
+        "test:?size=320x180",
+        name="polled",
+        child="tests.unit.capture.isolation.hanging_child",
+    )
+    shades = [int(picture(source)[0, 0, 0])]
+
+    until = time.monotonic() + 0.5
+    while time.monotonic() < until:
+        reading = source.read(NEVER)
+        assert reading is None or reading.picture is None
+    shades.append(int(picture(source)[0, 0, 0]))
+
+    assert shades == [1, 2]
+
+
 def test_network_camera_comes_through(isolate: Open, camera: FakeCamera) -> None:
     """MJPEG over HTTP arrives in order, and its password is in no command line."""
     source = isolate(camera.plays("good"))
