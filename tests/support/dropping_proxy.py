@@ -39,6 +39,9 @@ Way = Literal[
 
 STATUSES = {"401": "Unauthorized", "404": "Not Found", "503": "Service Unavailable"}
 
+# The first byte of TCP_INFO.
+ESTABLISHED = 1
+
 # Half a picture, if it is not very small.
 HALF_BYTES = 6000
 
@@ -215,11 +218,9 @@ class _Proxy:
 
 
 def has_left(client: socket.socket) -> bool:
-    """Return whether a client has closed its connection."""
+    """Return whether a client has closed its connection, even if not all it sent was read."""
     try:
-        return client.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT) == b""
-    except BlockingIOError:
-        return False
+        return client.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0] != ESTABLISHED
     except OSError:
         return True
 
