@@ -211,8 +211,7 @@ class Camera:
         before = self._state.viewers
         self._state.watched_by(viewers)
         if before and not viewers:
-            # Anew: the old one may be in use on a native thread.
-            self._stillness = FreezeDetector()
+            self._stillness = FreezeDetector()  # The old one may be in use on a native thread.
             self._output.clear()
         if viewers and self._check is not None:
             # The viewers take over the source that the check has opened, or is opening.
@@ -390,21 +389,22 @@ class Camera:
             try:
                 taken = self._connection.read(self._demand, self._stillness)
             except PictureError as error:
-                self._state.arrived()
                 self.meter.drops["broken"] += 1
-                self._state.broken = str(error)
+                self._state.arrived(broken=str(error))
                 if source.info.polled:
                     self._schedule.advance()  # Another one comes only if it is asked for.
                 continue
             if taken is None:
                 continue
             (picture, at_unix), still_s = taken
-            if picture is None:
-                self._state.arrived()
-            elif self._check is not None:
+            if self._check is not None:
+                if picture is None:
+                    continue  # It may be one that cannot be decoded.
                 self._state.delivered()
                 self._state.refresh()
                 return
+            if picture is None:
+                self._state.arrived()
             elif self._state.viewers:
                 self._measured.see(size_of(picture))
                 self._state.delivered(still_s)

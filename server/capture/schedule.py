@@ -58,11 +58,12 @@ class Schedule:
         if not fps:
             self.due = 0.0
             return
-        # The source's own rate plays no part: it may be unknown, or change. On schedule, so that
-        # the average is right; but never in a burst after a gap.
+        # Whatever the source's own rate, which may be unknown or change. On schedule, so that the
+        # average is right; but never in a burst after a gap.
         now, interval_s = time.monotonic(), 1 / fps
         if self.due > 0:
             self.due = max(self.due + interval_s, now + (1 - CATCH_UP) * interval_s)
         else:
-            # Half an interval early, so that pictures come in the middle of the time for each.
-            self.due = now + interval_s / 2
+            # Half of the source's interval early: then a picture is nearer than the next one.
+            early_s = 0.5 / self._source.fps if self._source.fps else 0.0
+            self.due = now + interval_s - min(early_s, interval_s / 2)

@@ -140,9 +140,14 @@ class CameraState:
         self._is_open = True
         self._waiting_since = time.monotonic()
 
-    def arrived(self) -> None:
-        """Note that something came, which may be a picture or a part of one."""
+    def arrived(self, broken: str = "") -> None:
+        """Note that something came, which may be a picture or a part of one.
+
+        Args:
+            broken: What was wrong with it, if it could not be decoded.
+        """
         self._arrived_at = time.monotonic()
+        self.broken = broken or self.broken
 
     def delivered(self, still_s: float = 0.0) -> None:
         """Note that a picture came and could be decoded, and for how long it has been the same."""
