@@ -65,7 +65,7 @@ class Measured:
         self.fps = 0.0 if info.polled else round(info.fps, 3) or self.fps
         self._opened_at = time.monotonic()
         self._told_at = float("-inf")
-        self._is_fine = False
+        self._is_fine = info.fps > 0  # A promise is exact, if it is kept at all.
         self.waiting_for = ""
 
     def closed(self) -> None:

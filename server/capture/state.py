@@ -97,6 +97,7 @@ class CameraState:
         self._waiting_since: float | None = None
         self._pictures_s = 0.0  # From the first picture since it was opened to the last.
         self._first_picture_at: float | None = None
+        self._was_left_over = False
         self._unwatched_since = 0.0
         self._still_s = 0.0
 
@@ -152,13 +153,28 @@ class CameraState:
     def delivered(self, still_s: float = 0.0) -> None:
         """Note that a picture came and could be decoded, and for how long it has been the same."""
         now = time.monotonic()
-        self._arrived_at = self._picture_at = now
+        self._arrived_at = now
+        if self._is_left_over(now):
+            return
+        self._picture_at = now
         self._still_s = still_s
         self.broken = ""
         if self._first_picture_at is None:
             self._first_picture_at = now
             self.retry.succeed()
         self._pictures_s = now - self._first_picture_at
+
+    def _is_left_over(self, now: float) -> bool:
+        """Whether this may be an old picture: the first one after a silence.
+
+        When a read times out, FFmpeg first returns what its parser had held back. If the source
+        goes on, another picture follows soon.
+        """
+        silent = self._picture_at is not None and now - self._picture_at > self._picture_limit_s
+        streams = self._schedule.expected_fps and not self._source.polled
+        quick = self._schedule.rate >= 1
+        self._was_left_over = bool(silent and streams and quick and not self._was_left_over)
+        return self._was_left_over
 
     def give_up_if_frozen(self) -> None:
         """Raise SourceError when the picture has stood still so long that only reopening helps."""

@@ -69,6 +69,7 @@ def test_state_follows_the_source(told: Told, clock: FakeClock) -> None:
     clock.advance(2.1)
     state.refresh()
     state.delivered()
+    state.delivered()
     state.refresh()
     state.watched_by(0)
     state.refresh()
@@ -268,3 +269,23 @@ def test_refused_login_is_told_and_left_alone(told: Told, clock: FakeClock) -> N
     assert state.retry_in_s == 0  # Nobody watches.
     state.watched_by(1)
     assert 0 < state.retry_in_s < 2
+
+
+def test_what_a_time_out_leaves_over_is_no_picture_of_now(told: Told, clock: FakeClock) -> None:
+    """A suspended RTSP server was live for 2.5 s, 5 s after it had sent its last picture.
+
+    FFmpeg returns that picture when the read times out, and only then the error.
+    """
+    state = open_and_watch(told)
+    state.delivered()
+    clock.advance(5.0)
+    state.refresh()
+    state.delivered()
+    state.refresh()
+    assert state.current == "stalled"
+
+    clock.advance(0.04)
+    state.delivered()
+    state.refresh()
+
+    assert state.current == "live"
