@@ -135,7 +135,7 @@ def drop_out(arguments: argparse.Namespace, proxy: DroppingProxy, watch: Watch) 
         time.sleep(PERIOD_S - outage_s)
         lies, lost = watch.lies, time.time()
         proxy.behave(way)
-        watch.lost_at = lost
+        watch.lost_at = time.time()
         time.sleep(outage_s)
         seen, watch.lost_at = watch.state, float("inf")
         proxy.behave("good")
