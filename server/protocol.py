@@ -14,13 +14,10 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, PlainValidator, TypeAdapter, ValidationError
 
 from server.errors import RequestError
+from server.ranges import MAX_FPS, MAX_QUALITY, MIN_FPS, MIN_QUALITY
 
 __all__ = [
     "BOUNDARY",
-    "MAX_FPS",
-    "MAX_QUALITY",
-    "MIN_FPS",
-    "MIN_QUALITY",
     "PROTOCOL_VERSION",
     "SOURCES_OWN",
     "CameraName",
@@ -56,8 +53,6 @@ CameraName = Annotated[str, Field(min_length=1, max_length=40)]
 ControlName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_]{1,40}$")]
 PresetName = Annotated[str, Field(pattern=r"^[^\s\p{C}](?:[^\p{C}]{0,38}[^\s\p{C}])?$")]
 
-MIN_FPS, MAX_FPS = 0.1, 120
-MIN_QUALITY, MAX_QUALITY = 1, 100
 
 Fps = Annotated[float, Field(ge=MIN_FPS, le=MAX_FPS)]
 Quality = Annotated[int, Field(ge=MIN_QUALITY, le=MAX_QUALITY)]

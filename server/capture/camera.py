@@ -12,21 +12,24 @@ from collections.abc import Callable, Collection
 from typing import Any
 
 from server.capture.check import Check
+from server.capture.connection import Connection
+from server.capture.frames.frame import size_of
 from server.capture.frames.freeze import FreezeDetector
 from server.capture.frames.rendition import Rendition, ladder_of
 from server.capture.frames.slot import Slot
 from server.capture.interface import State, offered
-from server.capture.opening import OpenReader, open_reader
+from server.capture.measured import Measured
+from server.capture.opening import OpenReader
 from server.capture.output import Output
 from server.capture.processing.transform import Transform
 from server.capture.schedule import Schedule
-from server.capture.sources.reader import Demand, Reader, read_and_compare
+from server.capture.sources.reader import Demand, Reader
 from server.capture.sources.source import why_missing
 from server.capture.state import CameraState
 from server.capture.tuning import Tuning
 from server.config import models as config
 from server.config.address import NETWORK_SCHEMES
-from server.errors import PictureError, SourceEnded, SourceError
+from server.errors import LoginRefused, PictureError, SourceEnded, SourceError
 from server.loop import hub
 from server.metrics import Meter
 
@@ -60,7 +63,7 @@ class Camera:
         self,
         settings: config.Camera,
         server: config.ServerSettings,
-        open_reader: OpenReader = open_reader,
+        open_reader: OpenReader | None = None,
     ) -> None:
         self.name = settings.name
         self.title = settings.title
@@ -74,23 +77,24 @@ class Camera:
         self.on_change: Callable[[Camera], None] = lambda camera: None
         self.on_notice: Callable[[Camera, str, str], None] = lambda camera, level, message: None
 
+        def change() -> None:
+            self._state.refresh(changed=True)
+
+        def notify(level: str, message: str) -> None:
+            self.on_notice(self, level, message)
+
         self._address = settings.address
         self._server = server
-        self._open_reader = open_reader
         self._pixels_from = 0
         self._wake = hub.Signal()
         self._tasks: list[hub.Task] = []
         self._closing = False
 
-        self._schedule = Schedule(lambda: self.fps)
+        self._connection = Connection(settings.address, self.name, server.read_timeout, open_reader)
+        self._measured = Measured()
+        self._schedule = Schedule(lambda: self.fps, self._measured)
         self._output = Output(
-            self.name,
-            self.title,
-            settings.process,
-            self.meter,
-            lambda: self.rate,
-            lambda: self._state.refresh(changed=True),
-            lambda level, message: self.on_notice(self, level, message),
+            self.name, self.title, settings.process, self.meter, lambda: self.rate, change, notify
         )
         self.slot = self._output.slot
         self._pipeline = self._output.pipeline
@@ -98,22 +102,22 @@ class Camera:
             self.name,
             self.title,
             server,
+            self._measured,
             self._schedule,
             lambda: self._pipeline.withheld,
+            lambda: self.slot.frame is not None,
             lambda: self.on_change(self),
-            lambda level, message: self.on_notice(self, level, message),
+            notify,
         )
         self.tuning = Tuning(
             self._wake.set,
             self.set_transform,
-            lambda: self._state.refresh(changed=True),
+            change,
             lambda why: self.on_notice(self, "error", f"{self.title}: {why}"),
         )
-        self._source: Reader | None = None
         self._demand = Demand(
             self._due_now, self._best_jpeg, lambda: self._pixels_from, settings.skip_unchanged
         )
-        self._holding = False  # From before the source is opened until after it is closed.
         self._stillness = FreezeDetector()
         self._check: Check | None = None  # While nobody watches.
 
@@ -159,25 +163,18 @@ class Camera:
 
     def describe(self) -> dict[str, Any]:
         """Return STATE of the wire protocol."""
-        source_fps = self._schedule.source_fps or None
-        jpeg_quality = self._output.jpeg_quality
-        width, height = self._output.size
+        told = self._measured.describe()
         return {
             "name": self.name,
             "title": self.title,
-            "state": self._state.current,
-            "reason": self._state.reason,
-            "since": round(self._state.since_unix, 3),
-            "fps": self.fps or source_fps,
-            "quality": self.quality or jpeg_quality or DEFAULT_QUALITY,
+            "fps": self._schedule.limit or told["source_fps"],
+            "quality": self.quality or self._output.jpeg_quality or DEFAULT_QUALITY,
             "set": {"fps": self.fps, "quality": self.quality},
-            "width": width,
-            "height": height,
-            "source_fps": source_fps,
-            "passed_through": jpeg_quality > 0,
-            "viewers": self._state.viewers,
             "renditions": [rendition.name for rendition in offered(self)],
             "process": self._pipeline.describe(),
+            **told,
+            **self._state.describe(),
+            **self._output.describe(),
             **self.tuning.describe(),
         }
 
@@ -214,8 +211,7 @@ class Camera:
         before = self._state.viewers
         self._state.watched_by(viewers)
         if before and not viewers:
-            # Anew: the old one may be in use on a native thread.
-            self._stillness = FreezeDetector()
+            self._stillness = FreezeDetector()  # The old one may be in use on a native thread.
             self._output.clear()
         if viewers and self._check is not None:
             # The viewers take over the source that the check has opened, or is opening.
@@ -239,6 +235,7 @@ class Camera:
         self.enabled = True
         self._state.ended = False
         self._state.clear_failure()
+        self._state.retry.reset()
         self.tried_at = None  # A check is due at once, if nobody watches.
         self._pipeline.retry()
         self._state.refresh(changed=True)
@@ -253,21 +250,24 @@ class Camera:
         self._state.refresh(changed=True)
         self._wake.set()
         deadline = time.monotonic() + RELEASE_DEADLINE_S
-        while self._holding and not self.enabled and time.monotonic() < deadline:
+        while self._connection.held and not self.enabled and time.monotonic() < deadline:
             hub.sleep(0.01)
 
     @property
     def resting(self) -> bool:
-        """Whether its source is closed because nobody watches, and for no other reason."""
+        """Whether its source is closed because nobody watches, and for no other reason.
+
+        A source that has refused the login is not: to check it could lock the account.
+        """
         idle = self.enabled and not self._state.ended and not self._state.viewers
-        return idle and not self._holding and not self._closing and bool(self._tasks)
+        ready = idle and not self._connection.held and not self._state.retry_in_s
+        return ready and not self._closing and bool(self._tasks)
 
     def check(self, open_reader: OpenReader | None = None) -> None:
-        """Find out whether it works while nobody watches: open it, take one picture, close it.
+        """Find out whether it works: open it, take one picture, close it; only if it is resting.
 
         For a device or a file this only checks that it exists, so no camera light goes on. Returns
-        when that is done, or as soon as somebody watches or it is stopped; does nothing if it is
-        not resting.
+        when that is done, or as soon as somebody watches or it is stopped.
 
         Args:
             open_reader: Opens the source, if not as usual.
@@ -277,8 +277,8 @@ class Camera:
         if self._address.scheme not in NETWORK_SCHEMES:
             self._look()
             return
-        patience_s = 2 * self._server.read_timeout  # The source itself has given up by then.
-        self._check = check = Check(open_reader or self._open_reader, patience_s)
+        # After two time-outs the source itself has given up.
+        self._check = check = Check(open_reader, 2 * self._server.read_timeout)
         self._wake.set()
         check.wait()
 
@@ -333,19 +333,19 @@ class Camera:
             if not self._state.wants_source(checked=self._check is not None):
                 self._end_check()
                 self._pipeline.rest()
+                self._connection.rest()
                 self._state.refresh()
                 self._wake.wait()
                 continue
             if retry_in_s := self._state.retry_in_s:
                 self._wake.wait(retry_in_s)
                 continue
-            seq = self.seq
             try:
                 self._drain(self._open())
             except SourceEnded:
                 self._state.ended = True
             except SourceError as error:
-                self._fail(str(error))
+                self._fail(str(error), refused=isinstance(error, LoginRefused))
             except Exception:
                 log.exception("camera=%s capture failed", self.name)
                 self._fail("unexpected error; see the server's log")
@@ -353,26 +353,23 @@ class Camera:
                 self._release()
             if self._check is not None:
                 self._end_check()  # Who begins to watch now need not wait because it failed.
-            elif self._state.failure is not None:
-                self._state.back_off(delivered=self.seq != seq)
+            else:
+                self._state.back_off()
+        self._connection.rest()
 
     def _open(self) -> Reader:
         self._state.opening()
         self._stillness.forget()
-        self._holding = True
         check = self._check
         if check is None:  # A check's picture is not processed.
             self._pipeline.open()
-        open_reader = self._open_reader if check is None else check.open_reader
-        source = hub.run_native(open_reader, self._address, self.name, self._server.read_timeout)
+        source = self._connection.open(check)
         if check is not None:
             check.wait_for_picture()
-        self._source = source
         self.meter.opened += 1
         self.tuning.attach(source)
         self._output.size = self.transform.size_after(source.info.width, source.info.height)
-        self._schedule.source_fps = round(source.info.fps, 3)
-        self._state.opened()
+        self._state.opened(source.info)
         self._state.refresh(changed=True)
         return source
 
@@ -381,36 +378,41 @@ class Camera:
         while not self._closing and self._state.keeps_source(self._check is not None):
             if self.tuning.waiting:
                 self.tuning.serve(source)
-                self._schedule.source_fps = round(source.info.fps, 3)
+                self._measured.opened(source.info)
             if self._check is not None:
-                self._check.enforce(self._state.broken)
+                self._check.enforce(self._state.broken, self._state.key_wait_s)
             elif not self._state.viewers and not source.info.live:
                 # A file loses nothing by waiting; decoding it unseen would be wasted.
-                hub.run_native(source.pause)
+                self._connection.pause()
                 self._wake.wait(WATCH_PERIOD_S)
                 continue
             try:
-                taken = hub.run_native(read_and_compare, source, self._demand, self._stillness)
+                taken = self._connection.read(self._demand, self._stillness)
             except PictureError as error:
                 self.meter.drops["broken"] += 1
-                self._state.broken = str(error)
+                self._state.arrived(broken=str(error))
+                if source.info.polled:
+                    self._schedule.advance()  # Another one comes only if it is asked for.
                 continue
             if taken is None:
                 continue
-            reading, still_s = taken
-            if self._check is not None and reading.picture is None:
-                continue  # It may be one that cannot be decoded.
-            self._state.grabbed()
+            (picture, at_unix), still_s = taken
             if self._check is not None:
+                if picture is None:
+                    continue  # It may be one that cannot be decoded.
+                self._state.delivered()
                 self._state.refresh()
                 return
-            if reading.picture is not None and self._state.viewers:
+            if picture is None:
+                self._state.arrived()
+            elif self._state.viewers:
+                self._measured.see(size_of(picture))
                 self._state.delivered(still_s)
                 self._schedule.advance()
-                self._output.put(reading.picture, reading.at_unix)
+                self._output.put(picture, at_unix)
                 self._state.give_up_if_frozen()
             if self.state != "live":
-                self._state.refresh()
+                self._refresh()
         self._state.give_up_if_silent()
 
     def _due_now(self) -> float:
@@ -423,28 +425,26 @@ class Camera:
         """Return the highest quality that the source's JPEG may have; called natively."""
         return 0 if self._pipeline.needed else self.quality or BEST_QUALITY
 
-    def _fail(self, reason: str, missing: bool = False) -> None:
+    def _fail(self, reason: str, missing: bool = False, refused: bool = False) -> None:
         self._state.lose_picture()
         if self.enabled and not self._closing:
             self.meter.lost += 1
-            self._state.fail(reason, missing)
+            self._state.fail(reason, missing, refused)
 
     def _release(self) -> None:
-        source, self._source = self._source, None
         self.tuning.detach()
         self._output.jpeg_quality = 0
         self._state.closing()
         self._output.clear()
-        if source is not None:
-            try:
-                hub.run_native(source.close)
-            except Exception:
-                log.exception("camera=%s could not be released", self.name)
-        self._holding = False
+        self._connection.close()
         self.tried_at = time.monotonic()
         self._state.refresh()
+
+    def _refresh(self) -> None:
+        reader = self._connection.reader
+        self._state.refresh(reader is not None and self._measured.update(reader.figures))
 
     def _watch(self) -> None:
         while True:
             hub.sleep(WATCH_PERIOD_S)
-            self._state.refresh()
+            self._refresh()

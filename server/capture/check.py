@@ -13,11 +13,11 @@ class Check:
     """One check of one camera, from start to end.
 
     Args:
-        open_reader: Opens the source.
+        open_reader: Opens the source; None for the camera's own way.
         patience_s: How long the first picture may take after the source is open.
     """
 
-    def __init__(self, open_reader: OpenReader, patience_s: float) -> None:
+    def __init__(self, open_reader: OpenReader | None, patience_s: float) -> None:
         self.open_reader = open_reader
         self._patience_s = patience_s
         self._deadline = float("inf")
@@ -27,13 +27,14 @@ class Check:
         """Start the time-out: the source is open."""
         self._deadline = time.monotonic() + self._patience_s
 
-    def enforce(self, broken: str) -> None:
+    def enforce(self, broken: str, key_wait_s: float) -> None:
         """Raise SourceError if the picture is overdue.
 
         Args:
             broken: What was wrong with the pictures that did arrive.
+            key_wait_s: How long a key frame may take, if that is what is waited for.
         """
-        if time.monotonic() > self._deadline:
+        if time.monotonic() > self._deadline + key_wait_s:
             why = f"; {broken}" if broken else ""
             raise SourceError(f"no picture for more than {self._patience_s:g} s{why}")
 

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from typing import Any
 
 from server.capture.frames.frame import Frame, Jpeg, Picture, size_of
 from server.capture.frames.slot import Slot
@@ -50,6 +51,11 @@ class Output:
         self.seq = 0
         self.size = (0, 0)
         self.jpeg_quality = 0
+
+    def describe(self) -> dict[str, Any]:
+        """Return what STATE says of the pictures that people see."""
+        width, height = self.size
+        return {"width": width, "height": height, "passed_through": self.jpeg_quality > 0}
 
     def put(self, picture: Picture, at_unix: float) -> None:
         """Take a captured picture; it is published at once, or when it has been processed."""

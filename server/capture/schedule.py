@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable
 
+from server.capture.measured import Measured
 from server.capture.sources.reader import AT_ONCE
 
 __all__ = ["Schedule"]
@@ -10,43 +11,59 @@ __all__ = ["Schedule"]
 # Of a source and a camera that say nothing.
 DEFAULT_FPS = 30.0
 
+# Of a source that is polled and a camera that says nothing.
+POLLED_FPS = 1.0
+
+# How far a picture may lie behind its time, in intervals, for the next ones to make up for it. With
+# less, a source whose pictures come unevenly would lose some of them, up to a fifth.
+CATCH_UP = 1.5
+
 
 class Schedule:
     """Frame rates, and the time of the next picture that they ask for.
 
     Args:
         fps: Returns what was set; None for the source's own rate.
-
-    Attributes:
-        source_fps: Frames a second that the source delivers; 0 while unknown.
+        source: What is known of the source.
     """
 
-    def __init__(self, fps: Callable[[], float | None]) -> None:
+    def __init__(self, fps: Callable[[], float | None], source: Measured) -> None:
         self._fps = fps
-        self.source_fps = 0.0
-        self._due = 0.0
+        self._source = source
+        self.due = 0.0
+        """From when on a picture is taken, in monotonic seconds; may be asked natively."""
+
+    @property
+    def limit(self) -> float | None:
+        """Frames a second that are asked for; None for all that come."""
+        return self._fps() or (POLLED_FPS if self._source.polled else None)
+
+    @property
+    def expected_fps(self) -> float:
+        """Pictures a second that should arrive; 0 while unknown."""
+        return (self.limit or 0.0) if self._source.polled else self._source.fps
 
     @property
     def rate(self) -> float:
         """Frames a second that are delivered at most, as far as is known."""
-        return self._fps() or self.source_fps or DEFAULT_FPS
-
-    @property
-    def due(self) -> float:
-        """From when on a picture is taken, in monotonic seconds; may be asked natively."""
-        # One may come early by half of the source's own interval: it is nearer than the next.
-        return self._due - (0.5 / self.source_fps if self.source_fps else 0.005)
+        return min(filter(None, (self.limit, self._source.fps)), default=DEFAULT_FPS)
 
     def request(self) -> None:
         """Make the very next picture due."""
-        self._due = AT_ONCE
+        self.due = AT_ONCE
 
     def advance(self) -> None:
         """Note that a picture was taken."""
-        now, fps = time.monotonic(), self._fps()
-        if fps and (not self.source_fps or fps < self.source_fps * 0.99):
-            # On schedule, so that the average is right; but never in a burst after a gap.
-            before = self._due if self._due > 0 else now
-            self._due = max(before + 1 / fps, now + 0.5 / fps)
+        fps = self.limit
+        if not fps:
+            self.due = 0.0
+            return
+        # Whatever the source's own rate, which may be unknown or change. On schedule, so that the
+        # average is right; but never in a burst after a gap.
+        now, interval_s = time.monotonic(), 1 / fps
+        if self.due > 0:
+            self.due = max(self.due + interval_s, now + (1 - CATCH_UP) * interval_s)
         else:
-            self._due = 0.0
+            # Half of the source's interval early: then a picture is nearer than the next one.
+            early_s = 0.5 / self._source.fps if self._source.fps else 0.0
+            self.due = now + interval_s - min(early_s, interval_s / 2)

@@ -1,11 +1,15 @@
 """The state of a camera: it follows from what is known of its source, and is announced."""
 
 import logging
-import random
 import time
 from collections.abc import Callable
+from typing import Any
 
+from server.capture.frames.change import KEEP_ALIVE_S
+from server.capture.frames.info import SourceInfo
 from server.capture.interface import State
+from server.capture.measured import Measured
+from server.capture.retry import REFUSED_S, Retry
 from server.capture.schedule import Schedule
 from server.config.models import ServerSettings
 from server.errors import SourceError
@@ -14,9 +18,12 @@ __all__ = ["CameraState"]
 
 log = logging.getLogger(__name__)
 
-RETRY_FIRST_S = 1.0
-MAX_RETRY_S = 10.0
-RETRY_GROWTH = 1.6
+# A source that has delivered pictures for this long was well.
+WELL_S = 3.0
+
+# How long the next key frame may take, in groups, and if nothing is known of them.
+GROUPS = 1.5
+UNKNOWN_GROUP_S = 30.0
 
 # A source that looks frozen is reopened after this many times the setting frozen_after.
 FROZEN_PATIENCE = 3
@@ -31,8 +38,10 @@ class CameraState:
         name: The camera's name, for the log.
         title: What people see.
         server: For the time limits.
+        source: What is known of its source.
         schedule: Knows how often pictures come.
         withheld: Returns why pictures are held back after they were captured; empty if not.
+        shown: Returns whether there is a picture to be seen.
         on_change: Called when the state is new.
         on_notice: Called with level and message.
 
@@ -44,6 +53,7 @@ class CameraState:
         missing: Whether the failure is that there is no such device or file.
         broken: What was wrong with the last picture, if it could not be decoded.
         left_silent: What was wrong when the last viewer left, if no picture was coming; else empty.
+        retry: Knows when it may be tried again.
         current: The state as last announced.
         reason: Why it is in that state, for people.
         since_unix: Since when, in Unix seconds.
@@ -54,16 +64,20 @@ class CameraState:
         name: str,
         title: str,
         server: ServerSettings,
+        source: Measured,
         schedule: Schedule,
         withheld: Callable[[], str],
+        shown: Callable[[], bool],
         on_change: Callable[[], None],
         on_notice: Callable[[str, str], None],
     ) -> None:
         self._name = name
         self._title = title
         self._server = server
+        self._source = source
         self._schedule = schedule
         self._withheld = withheld
+        self._shown = shown
         self._on_change = on_change
         self._on_notice = on_notice
 
@@ -74,17 +88,31 @@ class CameraState:
         self.missing = False
         self.broken = ""
         self.left_silent = ""
+        self.retry = Retry()
         self._is_open = False
-        self._picture_at: float | None = None  # Monotonic; the last grab since open or since idle.
-        self._waiting_since: float | None = None  # Monotonic; for the first one after either.
+        # Monotonic, since it was opened or since viewers came or left: when anything came last,
+        # when a picture could be decoded last, and since when the first one is waited for.
+        self._arrived_at: float | None = None
+        self._picture_at: float | None = None
+        self._waiting_since: float | None = None
+        self._pictures_s = 0.0  # From the first picture since it was opened to the last.
+        self._first_picture_at: float | None = None
+        self._was_left_over = False
         self._unwatched_since = 0.0
         self._still_s = 0.0
-        self._attempt = 0
-        self._retry_at = 0.0
 
         self.current: State = "idle"
         self.reason = "nobody is watching"
         self.since_unix = time.time()
+
+    def describe(self) -> dict[str, Any]:
+        """Return what STATE says of the state, and how many watch."""
+        return {
+            "state": self.current,
+            "reason": self.reason,
+            "since": round(self.since_unix, 3),
+            "viewers": self.viewers,
+        }
 
     # Called by the camera.
 
@@ -94,7 +122,7 @@ class CameraState:
             self.left_silent = "" if viewers else self._silence
         if self.viewers and not viewers:
             self._unwatched_since = time.monotonic()
-            self._picture_at = None
+            self._arrived_at = self._picture_at = None
             self._still_s = 0.0
         if viewers and not self.viewers and self._is_open:
             self._waiting_since = time.monotonic()
@@ -102,22 +130,51 @@ class CameraState:
 
     def opening(self) -> None:
         """Note that the source is being opened."""
-        self._picture_at = self._waiting_since = None
+        self._forget_pictures()
+        self._first_picture_at, self._pictures_s = None, 0.0
         self.broken = self.left_silent = ""
+        self.retry.begin()
 
-    def opened(self) -> None:
+    def opened(self, info: SourceInfo) -> None:
         """Note that the source is open, and its first picture is waited for."""
+        self._source.opened(info)
         self._is_open = True
         self._waiting_since = time.monotonic()
 
-    def grabbed(self) -> None:
-        """Note that a picture came."""
-        self._picture_at = time.monotonic()
+    def arrived(self, broken: str = "") -> None:
+        """Note that something came, which may be a picture or a part of one.
 
-    def delivered(self, still_s: float) -> None:
-        """Note that it could be decoded, and for how many seconds it has been the same."""
+        Args:
+            broken: What was wrong with it, if it could not be decoded.
+        """
+        self._arrived_at = time.monotonic()
+        self.broken = broken or self.broken
+
+    def delivered(self, still_s: float = 0.0) -> None:
+        """Note that a picture came and could be decoded, and for how long it has been the same."""
+        now = time.monotonic()
+        self._arrived_at = now
+        if self._is_left_over(now):
+            return
+        self._picture_at = now
         self._still_s = still_s
         self.broken = ""
+        if self._first_picture_at is None:
+            self._first_picture_at = now
+            self.retry.succeed()
+        self._pictures_s = now - self._first_picture_at
+
+    def _is_left_over(self, now: float) -> bool:
+        """Whether this may be an old picture: the first one after a silence.
+
+        When a read times out, FFmpeg first returns what its parser had held back. If the source
+        goes on, another picture follows soon.
+        """
+        silent = self._picture_at is not None and now - self._picture_at > self._picture_limit_s
+        streams = self._schedule.expected_fps and not self._source.polled
+        quick = self._schedule.rate >= 1
+        self._was_left_over = bool(silent and streams and quick and not self._was_left_over)
+        return self._was_left_over
 
     def give_up_if_frozen(self) -> None:
         """Raise SourceError when the picture has stood still so long that only reopening helps."""
@@ -127,16 +184,29 @@ class CameraState:
 
     def give_up_if_silent(self) -> None:
         """Raise SourceError if no picture came before the last viewer left, nor since."""
-        if self.left_silent and self._picture_at is None:
+        if self.left_silent and not self._is_sound:
             raise SourceError(self.left_silent)
 
     def closing(self) -> None:
         """Note that the source is being closed."""
         self._is_open = False
-        self._picture_at = self._waiting_since = None
+        self._source.closed()
+        self._forget_pictures()
 
-    def fail(self, reason: str, missing: bool = False) -> None:
-        """Record a failure; log and announce it only if the camera worked before."""
+    def fail(self, reason: str, missing: bool = False, refused: bool = False) -> None:
+        """Record a failure; log and announce it only if the camera worked before.
+
+        Args:
+            reason: What went wrong, for people.
+            missing: Whether there is no such device or file.
+            refused: Whether the source refused the user name or password.
+        """
+        if refused:
+            self.retry.refuse()
+            minutes = REFUSED_S / 60
+            reason = f"{reason}; tried again every {minutes:g} min; Start tries at once"
+        else:
+            self.retry.refused = False
         first = self.failure is None
         self.failure, self.missing = reason, missing
         self.refresh(changed=True)
@@ -148,6 +218,9 @@ class CameraState:
         """Forget when the last picture came, and whether it was frozen."""
         self._picture_at = None
         self._still_s = 0.0
+
+    def _forget_pictures(self) -> None:
+        self._arrived_at = self._picture_at = self._waiting_since = None
 
     def recover(self) -> None:
         """Clear the failure, and announce that the camera works again."""
@@ -171,24 +244,16 @@ class CameraState:
             return self.enabled
         return time.monotonic() - self._unwatched_since < self._server.release_after
 
-    def back_off(self, delivered: bool) -> None:
-        """Set when to try again: later each time, and not in step with other cameras.
-
-        Kept while nobody watches, so that viewers who come and go do not hammer a dead camera.
-
-        Args:
-            delivered: Whether there were pictures since the last attempt.
-        """
-        self._attempt = 1 if delivered else self._attempt + 1
-        delay = min(MAX_RETRY_S, RETRY_FIRST_S * RETRY_GROWTH ** min(self._attempt - 1, 10))
-        self._retry_at = time.monotonic() + delay * random.uniform(0.8, 1.2)
+    def back_off(self) -> None:
+        """Set when to try again, if it has failed."""
+        if self.failure is not None and not self.retry.refused:
+            self.retry.fail(well=self._pictures_s >= WELL_S)
 
     @property
     def retry_in_s(self) -> float:
         """For how many seconds it is not to be tried again; 0 if at once."""
-        if self.failure is None or not self.viewers:
-            return 0.0
-        return max(0.0, self._retry_at - time.monotonic())
+        held = self.failure is not None and (self.viewers > 0 or self.retry.refused)
+        return self.retry.left_s if held else 0.0
 
     # The state that follows.
 
@@ -211,30 +276,67 @@ class CameraState:
             return "stopped", "stopped by an operator"
         if self.ended:
             return "ended", "the file has been played to its end"
+        waiting_for = self._source.waiting_for if self._is_open else ""
+        silence = self._silence
         if self.failure is not None and self._picture_at is None:
-            return "retrying", self.failure
+            if self.viewers and waiting_for and self._arrived_at is not None and not silence:
+                return "starting", f"waiting for {waiting_for}"
+            if self.viewers or not (self._is_open and self._is_sound):
+                return "retrying", self.failure
         if not self.viewers:
-            if self.left_silent and self._is_open and self._picture_at is None:
+            if self.left_silent and self._is_open and not self._is_sound:
                 return "stalled", self.left_silent
             return "idle", "nobody is watching"
-        if silence := self._silence:
+        if silence:
             return "stalled", silence
-        if self._picture_at is None:
-            return "starting", "waiting for the first picture"
+        if self._picture_at is None or time.monotonic() - self._picture_at > self._picture_limit_s:
+            return "starting", f"waiting for {waiting_for or 'the first picture'}"
         if withheld := self._withheld():
             return "stalled", withheld
+        if not self._shown():
+            return "starting", "waiting for the first picture"
         frozen_s = self._server.frozen_after
         if frozen_s and self._still_s > frozen_s:
             return "stalled", f"the picture has not changed for more than {frozen_s:g} s"
         return "live", ""
 
     @property
+    def _is_sound(self) -> bool:
+        """Whether what came while nobody watches are pictures, as far as can be told."""
+        return self._arrived_at is not None and not self.broken and not self._source.waiting_for
+
+    @property
     def _silence(self) -> str:
         """What to say of a source that is open and brings no picture; nothing if it does."""
-        since = self._waiting_since if self._picture_at is None else self._picture_at
-        fps = self._schedule.source_fps
-        limit_s = max(self._server.stall_after, 3 / fps if fps else 0)
-        if since is None or time.monotonic() - since <= limit_s:
+        if self._waiting_since is None:
             return ""
-        broken = f"; {self.broken}" if self.broken else ""
-        return f"no picture for more than {limit_s:g} s{broken}"
+        waiting_for = self._source.waiting_for
+        limits = [
+            (self._arrived_at, self._arrival_limit_s),
+            (self._picture_at, max(self._picture_limit_s, self.key_wait_s)),
+        ]
+        now = time.monotonic()
+        for at, limit_s in limits:
+            if now - (self._waiting_since if at is None else at) > limit_s:
+                why = self.broken or (waiting_for and f"waiting for {waiting_for}")
+                return f"no picture for more than {round(limit_s, 1):g} s" + (why and f"; {why}")
+        return ""
+
+    @property
+    def _arrival_limit_s(self) -> float:
+        fps = self._schedule.expected_fps
+        return max(self._server.stall_after, 3 / fps if fps else 0.0)
+
+    @property
+    def _picture_limit_s(self) -> float:
+        # Of pictures that show nothing new, there may be only one in KEEP_ALIVE_S.
+        return max(self._arrival_limit_s, 3 / self._schedule.rate, 2 * KEEP_ALIVE_S)
+
+    @property
+    def key_wait_s(self) -> float:
+        """How long the next key frame may take, if that is what is waited for; else 0."""
+        if not self._source.waiting_for:
+            return 0.0
+        group_s = self._source.group_s
+        limit_s = GROUPS * group_s + self._server.stall_after if group_s else UNKNOWN_GROUP_S
+        return float(round(limit_s))

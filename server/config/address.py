@@ -18,7 +18,7 @@ from server.config.local import short_name, why_no_device, why_no_file, why_no_p
 from server.config.nearest import suggest
 from server.config.url import NETWORK_SCHEMES, hide_password, parse_url
 from server.errors import ConfigError
-from server.protocol import MAX_FPS, MIN_FPS
+from server.ranges import MAX_FPS, MIN_FPS
 
 __all__ = ["ACCEPTED", "NETWORK_SCHEMES", "Address", "Transport", "parse_address"]
 

@@ -16,7 +16,7 @@ from server import protocol
 from server.config.address import ACCEPTED, Address, Transport
 from server.config.processors import ACCEPTED as ACCEPTED_PROCESSORS
 from server.config.processors import Processor
-from server.protocol import MAX_FPS, MAX_QUALITY, MIN_FPS, MIN_QUALITY
+from server.ranges import MAX_FPS, MAX_QUALITY, MIN_FPS, MIN_QUALITY
 
 __all__ = [
     "CAMERA_NAME",

@@ -133,6 +133,36 @@ def test_rows_are_justified(
         assert used > width - 3 or max(ends) - min(rows) > height - len(rows) - 2
 
 
+H264 = {"width": 1280, "height": 720, "codec": "h264", "fps": 29.97, "group": 60, "kbps": 1912}
+UNKNOWN = {"fps": None, "group": None, "kbps": None}
+
+
+@pytest.mark.parametrize(
+    ("source", "words"),
+    [
+        (H264, "H.264, 1280 × 720, 30 fps, 1.9 Mbit/s, key frame every 2 s"),
+        (H264 | UNKNOWN, "H.264, 1280 × 720, – fps, – kbit/s, key frame every –"),
+        (H264 | {"fps": None}, "H.264, 1280 × 720, – fps, 1.9 Mbit/s, key frame every 60 pictures"),
+        (
+            H264 | {"codec": "mjpeg", "fps": 12.5, "group": 1, "kbps": 640},
+            "MJPEG, 1280 × 720, 12.5 fps, 640 kbit/s",
+        ),
+        (H264 | UNKNOWN | {"codec": "raw", "fps": 15}, "uncompressed, 1280 × 720, 15 fps"),
+        (dict.fromkeys(H264), "–, –, – fps, – kbit/s, key frame every –"),
+        (None, "–"),
+    ],
+)
+def test_source_is_described_in_words(
+    blank: Page, source: dict[str, object] | None, words: str
+) -> None:
+    """Codec, size, rate, bitrate and key frames, with a dash for what is not known."""
+    body = "({ describeSource }, source) => describeSource(source)"
+
+    shown = in_module(blank, "camera/source", body, source)
+
+    assert shown.replace("\N{NO-BREAK SPACE}", " ") == words
+
+
 def test_neighbours_and_drops(blank: Page) -> None:
     """An arrow leads to what lies there; what is dropped goes beside the nearest tile."""
     # Two wide ones over three narrow ones, and one alone below them.

@@ -23,7 +23,7 @@ MAX_LINES = 450
 # Each room of the server, and the rooms that it may use.
 SERVER = {
     "loop": set(),
-    "config": {"errors", "protocol"},
+    "config": {"errors", "protocol", "ranges"},
     "users": {"config", "errors"},
     "capture": {"commands", "config", "errors", "loop", "metrics", "protocol"},
     "control": {

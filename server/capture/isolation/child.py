@@ -76,7 +76,7 @@ class _Child:
         self._beating.set()
 
     def beat(self) -> None:
-        """Report regularly that this process is alive, and what OpenCV is doing."""
+        """Report regularly that this process is alive, and what its source is doing."""
         try:
             while self._beating.wait():
                 step, since = self._step
@@ -151,6 +151,7 @@ class _Child:
     def _drain(self, source: "Source") -> None:
         while True:
             if source.info.polled or (self._paused and not source.info.live):
+                self._set_step(Step.WAITING)
                 self._handle_messages(source, None)
             self._set_step(Step.READING)
             grabbed = source.grab()
@@ -187,6 +188,8 @@ class _Child:
         slot, jpeg_up_to, pixels_from, changed = WANT.unpack(self._wanted.payload)
         try:
             picture = source.retrieve(jpeg_up_to, pixels_from)
+            if picture is None and source.info.polled:
+                raise PictureError("nothing that can be decoded arrived")
             if picture is None or (changed and not self._change.is_worth_sending(picture)):
                 return
             self._wanted = None

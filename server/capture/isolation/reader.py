@@ -1,4 +1,4 @@
-"""Reads a source in a child process, so that OpenCV cannot hang or crash the server.
+"""Reads a source in a child process, so that no decoder or driver can hang or crash the server.
 
 The child (``child.py``) reads without pause. It puts the pictures that :meth:`IsolatedReader.read`
 requests into shared memory (``shared_memory.py``), decoded or not, and skips the rest. Their
@@ -34,7 +34,7 @@ MAX_REQUEST_DELAY_S = 0.05
 # Until its first beat a child only loads Python: 0.1 s, or much longer on a busy machine.
 START_DEADLINE_S = 20.0
 
-# OpenCV may exceed its time-outs slightly. If it exceeds them by more than this, it hangs.
+# Sources may exceed their time-outs slightly. One that exceeds them by more than this hangs.
 GRACE_S = 1.0
 
 # A source that waits for a picture handles no other message until it has one.
@@ -79,6 +79,7 @@ class IsolatedReader:
         self._pool: FramePool | None = None
         self._slot = NO_SLOT
         self._requested = False
+        self._outdated = False  # Whether what was requested was for viewers who have left.
         self._answer: Reading | PictureError | None = None
         self._grabbed = 0  # Pictures grabbed, as of the child's last beat.
         self._step = Step.STARTING
@@ -112,6 +113,9 @@ class IsolatedReader:
                 self._request(demand)
             self._receive(left_s if self._requested else min(left_s, self._until_due_s(demand)))
             answer, self._answer = self._answer, None
+            if answer is not None and self._outdated:
+                self._outdated = False
+                continue
             if isinstance(answer, PictureError):
                 raise answer
             if answer is not None and _fits(answer, demand):
@@ -136,13 +140,14 @@ class IsolatedReader:
     def _request(self, demand: Demand) -> None:
         self._slot = self._pool.acquire() if self._pool else NO_SLOT
         self._requested = True
-        self._send(Kind.WANT, _want(self._slot, demand))
+        self._send(Kind.WANT, _want(self._slot, demand, self.info.polled))
 
     def _until_due_s(self, demand: Demand) -> float:
         return min(MAX_REQUEST_DELAY_S, max(0.0, demand.due() - time.monotonic()))
 
     def pause(self) -> None:
         """Have the child stand still until the next picture is wanted; see :class:`Reader`."""
+        self._outdated = self._requested
         self._send(Kind.PAUSE)
 
     def close(self) -> None:
@@ -275,16 +280,14 @@ class IsolatedReader:
         if self._step is Step.OPENING:
             # Twice the time-out: the second half is for finding out why it cannot be opened.
             if busy_s > 2 * self._timeout_s + GRACE_S:
-                self._kill(f"OpenCV has hung for {busy_s:.0f} s opening it; it was killed")
+                self._kill(f"its reader has hung for {busy_s:.0f} s opening it; it was killed")
         elif self._step is Step.READING:
             if busy_s > self._timeout_s + GRACE_S:
-                self._kill(
-                    f"no picture for {busy_s:.0f} s, and OpenCV hangs reading; it was killed"
-                )
+                self._kill(f"no picture for {busy_s:.0f} s, and its reader hangs; it was killed")
         elif self._step is Step.SETTING and busy_s > self._timeout_s:
-            self._kill(f"OpenCV has hung for {busy_s:.0f} s setting a control; it was killed")
+            self._kill(f"its reader has hung for {busy_s:.0f} s setting a control; it was killed")
         elif self._step is Step.DECODING and busy_s > self._timeout_s:
-            self._kill(f"OpenCV has hung for {busy_s:.0f} s decoding a picture; it was killed")
+            self._kill(f"its reader has hung for {busy_s:.0f} s decoding a picture; it was killed")
 
     def _kill(self, reason: str) -> NoReturn:
         self._process.kill()
@@ -302,8 +305,10 @@ def _start(child: str, environment: Mapping[str, str]) -> IdleChild:
         raise SourceError(f"no process can be started for it ({error.strerror})") from error
 
 
-def _want(slot: int, demand: Demand) -> bytes:
-    return WANT.pack(slot, demand.jpeg_up_to(), demand.pixels_from(), demand.changed)
+def _want(slot: int, demand: Demand, polled: bool) -> bytes:
+    # Polled again and again until something has changed, a camera would have no rest.
+    changed = demand.changed and not polled
+    return WANT.pack(slot, demand.jpeg_up_to(), demand.pixels_from(), changed)
 
 
 def _fits(reading: Reading, demand: Demand) -> bool:

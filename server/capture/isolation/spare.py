@@ -59,8 +59,17 @@ class Spare:
         if self._closed or child.uses >= MAX_USES or self._idle.setdefault(key, child) is not child:
             child.end()
 
+    @property
+    def occupied(self) -> bool:
+        """Whether it keeps any child."""
+        return bool(self._idle)
+
     def close(self) -> None:
         """End all children, and keep no more."""
         self._closed = True
+        self.empty()
+
+    def empty(self) -> None:
+        """End all children."""
         while self._idle:
             self._idle.popitem()[1].end()

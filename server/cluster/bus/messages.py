@@ -97,6 +97,17 @@ class Chosen(Message):
     quality: Quality | None = None
 
 
+class SourceFacts(Message):
+    """What is known of a camera's source, as in STATE; None for what is not."""
+
+    width: Side | None = None
+    height: Side | None = None
+    fps: Fps | None = None
+    codec: Annotated[str, Field(max_length=40)] | None = None
+    group: Count | None = None
+    kbps: Count | None = None
+
+
 class Status(Message):
     """A camera's STATE, as in the wire protocol, and its figures."""
 
@@ -111,6 +122,7 @@ class Status(Message):
     width: Side
     height: Side
     source_fps: Fps | None
+    source: SourceFacts | None = None
     passed_through: bool = False
     viewers: Count
     renditions: Annotated[list[Annotated[str, Field(max_length=40)]], Field(max_length=9)] = [

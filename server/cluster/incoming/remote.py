@@ -104,7 +104,7 @@ class RemoteCamera:
     @property
     def rate(self) -> float:
         """The highest frame rate it delivers, as far as is known."""
-        return self._status.fps or self._status.source_fps or 30.0
+        return min(filter(None, (self._status.fps, self._status.source_fps)), default=30.0)
 
     @property
     def encoding_quality(self) -> int:

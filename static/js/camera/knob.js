@@ -3,7 +3,7 @@
  *
  * They show the server's value, except while somebody is changing it, so that the thumb never jumps away.
  */
-import { LatestSender } from './latest.js';
+import { LatestSender } from '../ui/latest.js';
 import { NumberField, showFault } from '../ui/number.js';
 
 // Keys hold no pointer down; for this long after a step, somebody counts as changing the value.

@@ -1,13 +1,13 @@
 /** The controls and details of the camera in focus. */
 import { WORDS, isRunning } from './condition.js';
 import {
-  UNKNOWN, formatAge, formatBitrate, formatBytes, formatCount, formatFps, formatFpsSetting, formatMs,
-  formatSize,
+  UNKNOWN, formatAge, formatBitrate, formatBytes, formatCount, formatFps, formatMs, formatSize,
 } from '../ui/format.js';
 import { keepFold } from '../ui/folds.js';
 import { Knob } from './knob.js';
 import { ProcessingList } from './processing.js';
 import { SizeChoice } from './sizechoice.js';
+import { describeSource } from './source.js';
 import { addTerm, setText, setTitle } from '../ui/dom.js';
 
 const VIEWER_REASON = 'You are a viewer. Only operators can change these settings.';
@@ -17,7 +17,7 @@ const SOURCE = 'source';
 /** Each fact: its label, and its text, from the tile and the camera's part of `stats`. */
 const FACTS = [
   ['Picture', ({ state }) => formatSize(state.width, state.height)],
-  ['Source rate', ({ state }) => `${formatFpsSetting(state.source_fps ?? NaN)} fps`],
+  ['Source', ({ state }) => describeSource(state.source)],
   ['Captured', (_, stats) => `${formatFps(stats.captured_fps)} fps`],
   ['Encoded', (_, stats) => describeEncoding(stats)],
   ['Painted here', ({ viewer }) => `${formatFps(viewer.fps)} fps`],

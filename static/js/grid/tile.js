@@ -32,6 +32,7 @@ let lastId = 0;
  * @property {number} width
  * @property {number} height
  * @property {number | null} source_fps
+ * @property {import('../camera/source.js').Source | null} [source]  Older nodes say nothing of it.
  * @property {number} viewers
  * @property {import('../camera/processing.js').Processing[]} [process]
  */

@@ -8,11 +8,6 @@ export function formatFps(fps) {
   return fps < 20 ? trimZero(fps.toFixed(1)) : String(Math.round(fps));
 }
 
-/** The frame rate that was set: exact, not measured. @param {number} fps */
-export function formatFpsSetting(fps) {
-  return Number.isFinite(fps) ? trimZero(fps.toFixed(2)) : UNKNOWN;
-}
-
 /** @param {number} ms */
 export function formatMs(ms) {
   if (!Number.isFinite(ms)) return UNKNOWN;

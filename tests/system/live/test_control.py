@@ -9,6 +9,7 @@ from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 
+import psutil
 import pytest
 
 from tests.support.client import Viewer
@@ -36,7 +37,7 @@ def test_hello_comes_once_and_first(start_server: Start, connect: Connect) -> No
     assert [camera["name"] for camera in hello["cameras"]] == ["test", "other"]
     assert set(hello["cameras"][0]) >= {
         *("name", "title", "state", "reason", "since", "fps", "quality"),
-        *("width", "height", "source_fps", "viewers"),
+        *("width", "height", "source_fps", "source", "viewers"),
     }
 
 
@@ -296,11 +297,13 @@ def test_a_taken_port_is_refused_in_one_line(start_server: Start, tmp_path: Path
 
 
 def held_files(server: PortholeServer) -> set[str]:
-    folder = Path(f"/proc/{server.process.pid}/fd")
+    """Return what the server and the processes of its cameras have open."""
+    process = psutil.Process(server.process.pid)
     files = set()
-    for link in folder.iterdir():
-        try:
-            files.add(str(link.readlink()))
-        except OSError:
-            pass  # Closed between listing and reading.
+    for pid in (process.pid, *(child.pid for child in process.children())):
+        for link in Path(f"/proc/{pid}/fd").iterdir():
+            try:
+                files.add(str(link.readlink()))
+            except OSError:
+                pass  # Closed between listing and reading.
     return files

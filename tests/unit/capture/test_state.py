@@ -2,19 +2,28 @@
 
 import pytest
 
+from server.capture import measured as measured_module
+from server.capture import retry as retry_module
+from server.capture import schedule as schedule_module
 from server.capture import state as state_module
+from server.capture.frames.arrivals import Figures
+from server.capture.frames.info import SourceInfo
+from server.capture.measured import Measured
 from server.capture.schedule import Schedule
 from server.capture.state import CameraState
 from server.config.models import ServerSettings
 from server.errors import SourceError
 from tests.support.fakes import FakeClock
 
+INFO = SourceInfo(64, 48, 25.0, "h264", live=True)
+
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> FakeClock:
     """The time, for the state."""
     clock = FakeClock()
-    monkeypatch.setattr(state_module, "time", clock)
+    for module in (measured_module, retry_module, schedule_module, state_module):
+        monkeypatch.setattr(module, "time", clock)
     return clock
 
 
@@ -22,15 +31,20 @@ class Told:
     """A state, and what it has told."""
 
     def __init__(self) -> None:
+        self.source = Measured()
+        self.fps: float | None = None
         self.withheld = ""
+        self.shown = True
         self.states: list[str] = []
         self.notices: list[tuple[str, str]] = []
         self.state = CameraState(
             "door",
             "Door",
             ServerSettings(),
-            Schedule(lambda: None),
+            self.source,
+            Schedule(lambda: self.fps, self.source),
             lambda: self.withheld,
+            lambda: self.shown,
             lambda: self.states.append(self.state.current),
             lambda level, message: self.notices.append((level, message)),
         )
@@ -48,14 +62,14 @@ def test_state_follows_the_source(told: Told, clock: FakeClock) -> None:
     state.watched_by(1)
     state.refresh()
     state.opening()
-    state.opened()
-    state.grabbed()
-    state.delivered(0.0)
+    state.opened(INFO)
+    state.delivered()
     state.refresh()
     state.refresh()
     clock.advance(2.1)
     state.refresh()
-    state.grabbed()
+    state.delivered()
+    state.delivered()
     state.refresh()
     state.watched_by(0)
     state.refresh()
@@ -72,39 +86,20 @@ def test_a_failure_is_said_once_and_so_is_its_end(told: Told) -> None:
     assert (state.current, state.reason) == ("retrying", "gone for good")
 
     state.opening()
-    state.opened()
-    state.grabbed()
+    state.opened(INFO)
+    state.delivered()
     state.refresh()
 
     assert state.current == "live"
     assert told.notices == [("warning", "Door went offline: gone"), ("info", "Door is back online")]
 
 
-def test_retries_grow_apart(told: Told, monkeypatch: pytest.MonkeyPatch, clock: FakeClock) -> None:
-    """Each fruitless try waits longer than the one before, up to a bound."""
-    waits: list[float] = []
-    told.state.watched_by(1)
-    told.state.fail("gone")
-    monkeypatch.setattr(state_module, "RETRY_FIRST_S", 1.0)
-    monkeypatch.setattr(state_module.random, "uniform", lambda low, high: 1.0)
-
-    for _ in range(1, 9):
-        told.state.back_off(delivered=False)
-        waits.append(told.state.retry_in_s)
-
-    assert waits[0] == pytest.approx(1)
-    assert waits[:5] == sorted(set(waits[:5]))
-    assert waits[-1] == pytest.approx(state_module.MAX_RETRY_S)
-    told.state.back_off(delivered=True)
-    assert told.state.retry_in_s == pytest.approx(1)
-
-
 def test_what_is_held_back_is_no_live_picture(told: Told) -> None:
     """Nor is one that stands still; one that stands still for long is worth a reopening."""
     state = told.state
     state.watched_by(1)
-    state.opened()
-    state.grabbed()
+    state.opened(INFO)
+    state.delivered()
     told.withheld = "its processor hangs"
     state.refresh()
     assert (state.current, state.reason) == ("stalled", "its processor hangs")
@@ -136,3 +131,161 @@ def test_an_open_source_lingers(told: Told, clock: FakeClock) -> None:
     assert state.keeps_source(checked=True)
     state.enabled = False
     assert not state.keeps_source(checked=True)
+
+
+def open_and_watch(told: Told, info: SourceInfo = INFO) -> CameraState:
+    """Open a source for a viewer."""
+    told.state.watched_by(1)
+    told.state.opening()
+    told.state.opened(info)
+    told.state.refresh()
+    return told.state
+
+
+def test_key_frame_is_waited_for_by_name(told: Told, clock: FakeClock) -> None:
+    """Joining a group of 10 s takes up to 10 s, in which it is starting, not stalled."""
+    state = open_and_watch(told)
+    told.source.update(Figures(fps=25.0, group=250, waiting_for="a key frame"))
+    for _ in range(100):
+        clock.advance(0.1)
+        state.arrived()
+        state.refresh()
+        assert (state.current, state.reason) == ("starting", "waiting for a key frame")
+
+    for _ in range(100):
+        clock.advance(0.1)
+        state.arrived()
+        state.refresh()
+
+    # One group and a half are its limit, and then some.
+    assert (state.current, state.reason) == (
+        "stalled",
+        "no picture for more than 17 s; waiting for a key frame",
+    )
+
+
+def test_nothing_is_waited_for_while_nothing_arrives(told: Told, clock: FakeClock) -> None:
+    """A silent source is stalled, whatever would be needed if it went on."""
+    state = open_and_watch(told)
+    told.source.update(Figures(waiting_for="a key frame"))
+    state.arrived()
+
+    clock.advance(2.1)
+    state.refresh()
+
+    assert (state.current, state.reason) == (
+        "stalled",
+        "no picture for more than 2 s; waiting for a key frame",
+    )
+
+
+def test_packets_that_bring_no_picture_are_not_live(told: Told, clock: FakeClock) -> None:
+    """A decoder that lost its way waits for a key frame; without any excuse it is stalled."""
+    state = open_and_watch(told)
+    state.delivered()
+    state.refresh()
+    assert state.current == "live"
+
+    seen = []
+    for waiting_for in ("", "a key frame"):
+        told.source.update(Figures(fps=25.0, waiting_for=waiting_for))
+        for _ in range(30):
+            clock.advance(0.1)
+            state.arrived()
+        state.refresh()
+        seen.append(state.current)
+
+    assert seen == ["stalled", "starting"]
+
+
+def test_packets_do_not_end_a_failure(told: Told, clock: FakeClock) -> None:
+    """A source that is open again has recovered with its first picture, not before."""
+    state = open_and_watch(told)
+    state.fail("gone")
+    state.opening()
+    state.opened(INFO)
+    state.arrived()
+    state.refresh()
+    assert state.current == "retrying"
+    told.source.update(Figures(waiting_for="a key frame"))
+    state.refresh()
+    assert (state.current, state.failure) == ("starting", "gone")
+
+    state.delivered()
+    state.refresh()
+
+    assert (state.current, state.failure) == ("live", None)
+
+
+def test_picture_that_is_still_processed_is_not_live(told: Told) -> None:
+    """What was captured but not published cannot be seen by anybody."""
+    state = open_and_watch(told)
+    told.shown = False
+    state.delivered()
+    state.refresh()
+    assert state.current == "starting"
+
+    told.shown = True
+    state.refresh()
+
+    assert state.current == "live"
+
+
+@pytest.mark.parametrize(("fps", "limit_s"), [(None, 3.0), (0.1, 30.0), (10.0, 2.0)])
+def test_polled_source_stalls_by_its_own_interval(
+    told: Told, clock: FakeClock, fps: float | None, limit_s: float
+) -> None:
+    """A still camera that is asked once in ten seconds is not stalled in between."""
+    told.fps = fps
+    state = open_and_watch(told, SourceInfo(64, 48, 0.0, "mjpeg", live=False, polled=True))
+    state.delivered()
+    clock.advance(limit_s - 0.1)
+    state.refresh()
+    assert state.current == "live"
+
+    clock.advance(0.2)
+    state.refresh()
+
+    assert state.current == "stalled"
+
+
+def test_refused_login_is_told_and_left_alone(told: Told, clock: FakeClock) -> None:
+    """The reason says when it is tried again, and how to have it tried at once."""
+    state = open_and_watch(told)
+    state.fail("it refused the user name or password", refused=True)
+    state.back_off()
+    assert state.reason == (
+        "it refused the user name or password; tried again every 5 min; Start tries at once"
+    )
+    state.watched_by(0)
+    assert state.retry_in_s == pytest.approx(300)
+
+    clock.advance(300)
+    assert state.retry_in_s == 0
+    state.opening()
+    state.fail("no route to it")
+    state.back_off()
+
+    assert state.retry_in_s == 0  # Nobody watches.
+    state.watched_by(1)
+    assert 0 < state.retry_in_s < 2
+
+
+def test_what_a_time_out_leaves_over_is_no_picture_of_now(told: Told, clock: FakeClock) -> None:
+    """A suspended RTSP server was live for 2.5 s, 5 s after it had sent its last picture.
+
+    FFmpeg returns that picture when the read times out, and only then the error.
+    """
+    state = open_and_watch(told)
+    state.delivered()
+    clock.advance(5.0)
+    state.refresh()
+    state.delivered()
+    state.refresh()
+    assert state.current == "stalled"
+
+    clock.advance(0.04)
+    state.delivered()
+    state.refresh()
+
+    assert state.current == "live"

@@ -116,7 +116,8 @@ def test_value_that_loses_the_source_is_not_tried_again(
     make_camera: MakeCamera, source: FakeSource, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A driver that dies of a value must not die of it at every opening."""
-    monkeypatch.setattr("server.capture.state.RETRY_FIRST_S", 0.01)
+    monkeypatch.setattr("server.capture.retry.FIRST_S", 0.01)
+    monkeypatch.setattr("server.capture.retry.PAUSE_S", 0.01)
     take = source.set_control
 
     def die(name: str, value: object) -> object:

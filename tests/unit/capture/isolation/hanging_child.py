@@ -1,8 +1,12 @@
-"""A camera's child process whose OpenCV hangs; the camera's name says where."""
+"""A camera's child process whose source hangs; the camera's name says where."""
 
 import ctypes
+import itertools
 import threading
 from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
 
 from server.capture.devices.controls import Value, find_control, refuse
 from server.capture.frames.frame import Image
@@ -26,9 +30,30 @@ def open_hanging(address: Address, name: str, timeout_s: float) -> Source:
         source.set_control = hang_value  # type: ignore[method-assign]
     if name == "refuses":
         source.set_control = refuse_bright(source)  # type: ignore[method-assign]
+    if name in ("polled", "paced"):
+        source.info = replace(source.info, live=False, polled=name == "polled")
+    if name == "polled":
+        count_polls(source)
     if name == "crash":
         source.grab = crash  # type: ignore[method-assign]
     return source
+
+
+def count_polls(source: Source) -> None:
+    """Have each picture show, as its shade, how many were asked for so far."""
+    polls = itertools.count(1)
+    shade = 0
+
+    def grab() -> bool:
+        nonlocal shade
+        shade = next(polls)
+        return True
+
+    def retrieve(_jpeg_up_to: int = 0, _pixels_from: int = 0) -> Image:
+        return np.full((48, 64, 3), shade, np.uint8)
+
+    source.grab = grab  # type: ignore[method-assign]
+    source.retrieve = retrieve  # type: ignore[method-assign]
 
 
 def hang_value(_name: str, _value: Value) -> Value:

@@ -7,6 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from server.capture.frames.arrivals import Figures
+from server.capture.frames.info import SourceInfo
 from server.cluster.bus.messages import (
     Message,
     MessageError,
@@ -113,14 +115,31 @@ def test_noise_is_refused_in_one_way(kind: type[Message], data: bytes) -> None:
 
 
 def test_older_nodes_say_less() -> None:
-    """A STATE without controls and presets is one without any."""
+    """A STATE without controls and presets is one without any; so is one without a source."""
     told = offline_camera().describe()
-    for key in ("controls", "presets", "preset"):
+    for key in ("controls", "presets", "preset", "source"):
         del told[key]
 
     status = parse_message(Status, json.dumps(told).encode())
 
-    assert (status.controls, status.presets, status.preset) == ([], [], None)
+    assert (status.controls, status.presets, status.preset, status.source) == ([], [], None, None)
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_source_is_told(known: bool) -> None:
+    """What is known of a source passes from node to node, and so does what is not."""
+    camera = offline_camera()
+    camera._measured.opened(SourceInfo(1280, 720, 0.0, "h264", live=True))
+    if known:
+        camera._measured.update(Figures(fps=29.97, kbps=1900.4, group=60))
+    told = camera.describe()
+
+    status = parse_message(Status, json.dumps(told).encode())
+
+    assert status.model_dump()["source"] == told["source"]
+    assert (told["source"]["group"], told["source"]["kbps"]) == (
+        (60, 1900) if known else (None,) * 2
+    )
 
 
 COMMANDS: list[tuple[CameraCommand, dict[str, Any]]] = [

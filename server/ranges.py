@@ -1,0 +1,10 @@
+"""The ranges of frame rates and qualities, for the protocol and the settings.
+
+In a module of their own because a camera's child process needs them, but not pydantic, which takes
+longer to load than all the rest of it.
+"""
+
+__all__ = ["MAX_FPS", "MAX_QUALITY", "MIN_FPS", "MIN_QUALITY"]
+
+MIN_FPS, MAX_FPS = 0.1, 120
+MIN_QUALITY, MAX_QUALITY = 1, 100

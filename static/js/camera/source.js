@@ -1,0 +1,47 @@
+/** A camera's source in words. */
+import { UNKNOWN, formatBitrate, formatFps, formatSize } from '../ui/format.js';
+
+const CODECS = {
+  raw: 'uncompressed', mjpeg: 'MJPEG', h264: 'H.264', hevc: 'H.265', mpeg4: 'MPEG-4', mpeg2video: 'MPEG-2', av1: 'AV1',
+  vp8: 'VP8', vp9: 'VP9', png: 'PNG', webp: 'WebP', dvvideo: 'DV',
+};
+
+/** Codecs whose pictures do not refer to each other. */
+const SINGLE = new Set(['raw', 'mjpeg', 'png', 'webp', 'dvvideo']);
+
+const NO_BREAK = '\u00a0';
+
+/**
+ * @typedef {object} Source  What is known of a source; null is what is not.
+ * @property {number | null} width
+ * @property {number | null} height
+ * @property {number | null} fps
+ * @property {string | null} codec  FFmpeg's name, or `raw`.
+ * @property {number | null} group  Pictures from one key frame to the next.
+ * @property {number | null} kbps
+ */
+
+/**
+ * As in `H.264, 1280 × 720, 30 fps, 1.9 Mbit/s, key frame every 2 s`; what is unknown is a dash.
+ *
+ * @param {Source | null} [source]  Older nodes say nothing of it.
+ */
+export function describeSource(source) {
+  if (!source) return UNKNOWN;
+  const { width, height, fps, codec, group, kbps } = source;
+  const parts = [
+    codec === null ? UNKNOWN : (CODECS[codec] ?? codec),
+    formatSize(width ?? 0, height ?? 0),
+    `${formatFps(fps ?? NaN)} fps`,
+  ];
+  if (codec !== 'raw') parts.push(kbps === null ? `${UNKNOWN} kbit/s` : formatBitrate(kbps * 125));
+  if (!SINGLE.has(codec)) parts.push(`key frame every ${describeGroup(group, fps)}`);
+  return parts.map((part) => part.replaceAll(' ', NO_BREAK)).join(', ');
+}
+
+function describeGroup(group, fps) {
+  if (group === null) return UNKNOWN;
+  if (fps === null) return `${group} pictures`;
+  const seconds = group / fps;
+  return seconds < 10 ? `${Number(seconds.toFixed(1)) || '<0.1'} s` : `${Math.round(seconds)} s`;
+}

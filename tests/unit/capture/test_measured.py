@@ -1,0 +1,115 @@
+"""What is known of a source, and when it is told."""
+
+import random
+
+import pytest
+
+from server.capture import measured as measured_module
+from server.capture.frames.arrivals import Figures
+from server.capture.frames.info import SourceInfo
+from server.capture.measured import Measured
+from tests.support.fakes import FakeClock
+
+UNKNOWN = SourceInfo(1280, 720, 0.0, "h264", live=True)
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> FakeClock:
+    """The time, for what is told."""
+    clock = FakeClock()
+    monkeypatch.setattr(measured_module, "time", clock)
+    return clock
+
+
+def test_nothing_is_invented(clock: FakeClock) -> None:
+    """Before the first opening nothing is known, after it only what the source said."""
+    measured = Measured()
+    assert measured.describe() == {"source_fps": None, "source": None}
+
+    measured.opened(UNKNOWN)
+
+    assert measured.describe() == {
+        "source_fps": None,
+        "source": {
+            "width": 1280,
+            "height": 720,
+            "codec": "h264",
+            "fps": None,
+            "group": None,
+            "kbps": None,
+        },
+    }
+
+
+def test_promise_holds_until_it_is_measured(clock: FakeClock) -> None:
+    """A device that promises 30 and delivers 15 in a dark room is one of 15."""
+    measured = Measured()
+    measured.opened(SourceInfo(640, 480, 30.0, "MJPG", live=True))
+    told = [measured.fps]
+
+    measured.update(Figures(fps=15.02, kbps=8000.4, group=1))
+
+    assert [*told, measured.fps] == [30, 15.0]
+    source = measured.describe()["source"]
+    assert (source["codec"], source["kbps"], source["group"]) == ("mjpeg", 8000, 1)
+
+
+def test_wobble_is_not_told(clock: FakeClock) -> None:
+    """A minute of a steady camera is told twice: the first figures, and once more exactly."""
+    measured = Measured()
+    measured.opened(UNKNOWN)
+    chance = random.Random(1)
+    told = 0
+    for tick in range(240):
+        clock.advance(0.25)
+        spread = 0.04 if tick < 16 else 0.01
+        fps = 30 * (1 + chance.uniform(-spread, spread))
+        told += measured.update(Figures(fps, 2000 * chance.uniform(0.9, 1.1), 60))
+
+    assert told <= 2
+    assert measured.fps == pytest.approx(30, rel=0.02)
+
+
+def test_change_is_told_within_seconds(clock: FakeClock) -> None:
+    """But not more often than that, however fast it changes."""
+    measured = Measured()
+    measured.opened(UNKNOWN)
+    told = sum(measured.update(Figures(fps=30.0)) for _ in range(2))
+    for tick in range(40):
+        clock.advance(0.25)
+        told += measured.update(Figures(fps=30.0 if tick % 2 else 10.0))
+
+    assert 2 <= told <= 3
+
+
+def test_reconnected_source_is_as_it_was(clock: FakeClock) -> None:
+    """A slow camera that comes back is not taken for stalled until it is measured anew."""
+    measured = Measured()
+    measured.opened(UNKNOWN)
+    measured.update(Figures(fps=0.1, kbps=50, group=1))
+
+    measured.closed()
+    measured.opened(UNKNOWN)
+    measured.update(Figures())
+
+    assert measured.fps == 0.1
+
+
+def test_size_of_the_pictures_counts(clock: FakeClock) -> None:
+    """A source that changes its size in mid-stream is described as it is now."""
+    measured = Measured()
+    measured.opened(UNKNOWN)
+
+    measured.see((640, 360))
+
+    assert measured.describe()["source"]["width"] == 640
+
+
+def test_polled_source_has_no_rate_of_its_own(clock: FakeClock) -> None:
+    """What is measured is only how often it was asked."""
+    measured = Measured()
+    measured.opened(SourceInfo(640, 480, 0.0, "mjpeg", live=False, polled=True))
+
+    measured.update(Figures(fps=1.0, kbps=300, group=1))
+
+    assert measured.describe()["source_fps"] is None
