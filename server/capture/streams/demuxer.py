@@ -233,7 +233,7 @@ class Demuxer:
             ) from None
         except (av.FFmpegError, OSError, EOFError) as error:
             if getattr(error, "errno", None) == errno.EIO:
-                raise SourceError(f"the connection to {self._where} was lost") from None
+                raise SourceError("the stream ended: the connection was lost") from None
             raise self._explain(error) from None
         return encoded, time.monotonic()
 
