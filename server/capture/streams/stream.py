@@ -141,7 +141,7 @@ def _open(
     if address.scheme in ("https", "rtsps"):
         allowed |= tls_options(address)
     return Demuxer(
-        data or address.target,
+        address.target if data is None else data,
         host_of(address),
         functools.partial(explain, address=address, timeout_s=timeout_s),
         PROBE | options | allowed,
