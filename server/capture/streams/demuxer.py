@@ -43,7 +43,7 @@ class Demuxer:
     """Reads the packets of the first video in a stream or file, by FFmpeg. For one thread.
 
     Args:
-        source: A URL or path, or an object to read bytes from.
+        source: A URL or path, or an object to read bytes from, which is closed at the end.
         where: What it is, for error messages: a host or a file.
         explain: Returns the error to raise for one of PyAV's.
         options: FFmpeg's, for its protocol and its format.
@@ -67,6 +67,8 @@ class Demuxer:
         self._explain = explain
         self._timeout_s = timeout_s
         with ExitStack() as opened:
+            if not isinstance(source, str):
+                opened.callback(source.close)
             self._losses = opened.enter_context(closing(Losses())) if lossy else None
             self.container = opened.enter_context(self._open(source, options))
             self.stream = self._choose()
@@ -233,7 +235,7 @@ class Demuxer:
             ) from None
         except (av.FFmpegError, OSError, EOFError) as error:
             if getattr(error, "errno", None) == errno.EIO:
-                raise SourceError(f"the connection to {self._where} was lost") from None
+                raise SourceError("the stream ended: the connection was lost") from None
             raise self._explain(error) from None
         return encoded, time.monotonic()
 

@@ -16,6 +16,9 @@ MAX_AHEAD_S = 10.0
 MAX_BYTES = 32 << 20
 MAX_PACKETS = 3000
 
+# When nobody took packets for longer, the film stood still: it goes on, and is not hurried.
+MAX_LATE_S = 0.5
+
 # How long closing waits for a read in progress, which nothing can interrupt. Whatever is being
 # read is closed when that read returns, within the stream's time-out.
 CLOSE_S = 0.5
@@ -68,6 +71,8 @@ class ReadAhead:
                     packet, due = self._packets[0]
                     due -= self._gained_s
                     if due <= now:
+                        if now - due > MAX_LATE_S and not self._catches_up:
+                            self._gained_s -= now - due
                         self._packets.popleft()
                         self._nbytes -= packet.nbytes
                         self._changed.notify_all()

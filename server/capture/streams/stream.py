@@ -2,8 +2,8 @@
 
 ``open_stream(address, timeout_s, data=None)`` opens one. ``data`` replaces the URL: any object with
 ``read(n)``, which waits for something, returns at most ``n`` bytes and nothing at the end, and
-raises TimeoutError if nothing came in time. What was already read of it must be in front again. If
-it has ``close()``, that is called at the end.
+raises TimeoutError if nothing came in time. What was already read of it must be in front again. It
+is closed at the end, also if opening fails.
 """
 
 import functools
@@ -136,11 +136,12 @@ class PacedStream(Video):
 def _open(
     address: Address, timeout_s: float, options: dict[str, str], data: BinaryIO | None = None
 ) -> Demuxer:
-    allowed = {} if data else {"protocol_whitelist": PROTOCOLS[address.scheme]}
+    # What is read from a pipe may be a playlist too.
+    allowed = {"protocol_whitelist": PROTOCOLS.get(address.scheme, "crypto")}
     if address.scheme in ("https", "rtsps"):
         allowed |= tls_options(address)
     return Demuxer(
-        data or address.target,
+        address.target if data is None else data,
         host_of(address),
         functools.partial(explain, address=address, timeout_s=timeout_s),
         PROBE | options | allowed,

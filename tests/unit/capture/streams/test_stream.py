@@ -1,5 +1,6 @@
 """Streams from real servers: RTSP by GStreamer, HLS and MPEG-TS over HTTP by FFmpeg's program."""
 
+import io
 import os
 import ssl
 import subprocess
@@ -410,7 +411,17 @@ def test_pipe_is_read(form: str, options: tuple[str, ...], pace: tuple[int, int]
 
             assert pace[0] <= len(gaps) <= pace[1]
             assert source.info.live
+        assert pipe.closed
     finally:
         program.kill()
         program.communicate()
-        pipe.close()
+
+
+@pytest.mark.parametrize("name", ["{}", "file://{}", "concat:{}"])
+def test_piped_playlist_cannot_name_files(name: str, folder: tuple[Path, str]) -> None:
+    """What a camera or a command sends must not make us read files on this machine."""
+    film = name.format(folder[0] / "film.ts")
+    playlist = f"#EXTM3U\n#EXT-X-TARGETDURATION:8\n#EXTINF:8,\n{film}\n#EXT-X-ENDLIST\n"
+
+    with pytest.raises(SourceError):
+        open_stream(Address("exec", "x", "exec:x"), 2.0, io.BytesIO(playlist.encode()))
