@@ -68,7 +68,7 @@ class Answer:
     def is_short(self) -> bool:
         """Whether it announces a length that one picture may have."""
         length = self.headers.get("Content-Length", "")
-        return length.isdigit() and int(length) <= MAX_PICTURE_BYTES
+        return length.isdecimal() and int(length[:12]) <= MAX_PICTURE_BYTES
 
     @property
     def ends(self) -> bool:

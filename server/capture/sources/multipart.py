@@ -2,8 +2,9 @@
 
 A camera may send parts with or without boundaries, with wrong lengths, with sound in between, or
 just one picture after the other. So neither boundaries nor lengths are trusted: a picture begins
-with its start marker and ends where its own segments say (ITU-T T.81 annex B). Of the lines between
-pictures only those matter that begin a part or name its type. No I/O, and bounded memory.
+with its start marker and ends where its own segments say (ITU-T T.81 annex B). A length only saves
+the search for the end, if there is one where it says. Of the other lines between pictures only
+those matter that begin a part or name its type. No I/O, and bounded memory.
 """
 
 import re
@@ -38,7 +39,7 @@ SCAN_END = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
 # A length that is more than so many times that of the last picture is not believed.
 MAX_GROWTH = 4
 
-# For one to four components.
+# The length of a scan's header, with one to four components.
 SCAN_HEAD_BYTES = (8, 10, 12, 14)
 
 FILL, SOI, EOI, SOS = 0xFF, 0xD8, 0xD9, 0xDA

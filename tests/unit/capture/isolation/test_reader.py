@@ -471,7 +471,7 @@ def test_broken_part_is_skipped(fault: bytes, said: str, isolate: Open, camera: 
 
 def test_huge_picture_is_refused_before_it_takes_memory(isolate: Open, camera: FakeCamera) -> None:
     """A 12000 x 12000 JPEG in a stream costs one picture but no memory."""
-    source = isolate(camera.plays("huge", *[part(jpeg(12000, 12000))] * 5))
+    source = isolate(camera.plays("huge", *[part(jpeg(12000, 12000))] * 40))
     picture(source)
     refused, shade = "", 0
     deadline = time.monotonic() + 10

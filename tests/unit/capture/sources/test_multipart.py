@@ -101,6 +101,18 @@ def test_truncated_picture_costs_itself(cut: int, framed: type[bytes]) -> None:
     assert any("JPEG picture arrived" in fault for fault in faults)
 
 
+@pytest.mark.parametrize("wrong", [-2, 1, 500, 20_000, 10**15])
+@pytest.mark.parametrize("piece", [100, 10**6])
+def test_length_that_was_right_may_be_wrong_next(wrong: int, piece: int) -> None:
+    """A camera whose announced lengths were right is not believed blindly."""
+    good = part(SMALL[0]) + part(SMALL[1])
+    data = good + part(SMALL[2], length=len(SMALL[2]) + wrong) + good * 2
+
+    found = read(data, [piece] * (len(data) // piece))
+
+    assert found == [*SMALL[:3], *SMALL[:2], *SMALL[:2]]
+
+
 def test_thumbnail_of_a_truncated_picture_is_no_picture() -> None:
     """A part that ends within its EXIF does not show its thumbnail."""
     cut = with_thumbnail(SMALL[0], SMALL[1])[: len(SMALL[1]) + 20]
