@@ -21,7 +21,7 @@ START_DEADLINE_S = 30.0
 STOP_DEADLINE_S = 6.0
 
 # Porthole and the references print this when they listen.
-ADDRESS = re.compile(r"at http://[^:/]+:(\d+)/")
+ADDRESS = re.compile(r"at https?://[^:/]+:(\d+)/")
 
 
 class Server:
