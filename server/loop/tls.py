@@ -141,6 +141,7 @@ class TlsEnd(socket.socket):  # type: ignore[misc]
         try:
             while part := self._tls.read(READ_BYTES):
                 parts.append(part)
+            arrived = False  # It said goodbye.
         except ssl.SSLZeroReturnError:
             arrived = False
         except ssl.SSLWantReadError:
