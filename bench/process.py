@@ -35,7 +35,10 @@ class Server:
         pid: The root of its process tree.
         started: When it was started, in monotonic seconds.
         address_s: Seconds from its start to the line with its address.
+        certificate: Path of the one it made for itself; None without TLS.
     """
+
+    certificate: str | None = None
 
     def __init__(self, *arguments: str) -> None:
         self.started = time.monotonic()

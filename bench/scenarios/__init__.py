@@ -12,6 +12,7 @@ from bench.scenarios import (
     renditions,
     slow,
     startup,
+    tls,
     viewers,
 )
 from bench.stand import Stand
@@ -21,6 +22,7 @@ __all__ = ["SCENARIOS"]
 
 SCENARIOS: dict[str, Callable[[Stand], Iterator[Table]]] = {
     "viewers": viewers.run,
+    "tls": tls.run,
     "cameras": cameras.run,
     "renditions": renditions.run,
     "idle": idle.run,

@@ -106,7 +106,7 @@ class TlsEnd(socket.socket):  # type: ignore[misc]
 
         Raises:
             BlockingIOError: If it accepts none.
-            OSError: If the peer has gone.
+            OSError: If the peer has gone, or this is not the rest of what was begun.
         """
         if self._tls is None:
             return int(super().send(data, flags))
@@ -116,7 +116,9 @@ class TlsEnd(socket.socket):  # type: ignore[misc]
                 batch = view[done : done + BATCH_BYTES]
                 while self._covers < len(batch):  # A record at a time.
                     self._covers += self._tls.write(batch[self._covers :])
-            assert self._covers <= len(view) - done, "what was begun must be sent first"
+            if self._covers > len(view) - done:
+                # Somebody gave up halfway, and says something else: nobody would understand it.
+                raise BrokenPipeError(errno.EPIPE, "what was begun must be sent first")
             if not self.flush():
                 break
             done += self._covers

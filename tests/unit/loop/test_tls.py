@@ -93,6 +93,18 @@ def test_a_slow_reader_loses_nothing_and_costs_little(connect: Callable[[], Pair
     assert 0 < held < BATCH_BYTES + 1024
 
 
+def test_after_half_a_message_there_is_no_other(connect: Callable[[], Pair]) -> None:
+    """Who gives up on a slow reader and sends a last word is told that the connection is over.
+
+    The HTTP server does, after a deadline; it ended in a traceback instead of quietly.
+    """
+    ours, _ = connect()
+    send_until_full(ours, bytes(8_000_000))
+
+    with pytest.raises(BrokenPipeError):
+        ours.send(b"0\r\n\r\n")
+
+
 def test_everything_that_has_arrived_is_read(connect: Callable[[], Pair]) -> None:
     """Bytes that were decrypted and kept would not make the descriptor readable again."""
     ours, theirs = connect()

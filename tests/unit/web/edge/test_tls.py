@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from server.app import create_app
+from server.config.load import load_settings
 from server.errors import ConfigError
 from server.web.edge import tls
 from server.web.edge.tls import GivenCertificate, OwnCertificate, Tls, choose_certificate
@@ -135,6 +137,14 @@ def test_what_cannot_be_used_is_named(what: str, certified: Certified, tmp_path:
     assert caught.match(reason)
     assert caught.match("accepted: ")
     assert "\n" not in str(caught.value)
+
+
+def test_settings_that_cannot_be_used_end_the_start(certified: Certified, tmp_path: Path) -> None:
+    """Before anything listens, which the command line turns into one line and exit code 2."""
+    flags = {"tls_cert": str(certified.cert)}
+
+    with pytest.raises(ConfigError, match="tls_key is not set"):
+        create_app(load_settings(["test:"], None, tmp_path / "state", flags, {}))
 
 
 def test_an_expired_certificate_is_used_with_a_warning(
