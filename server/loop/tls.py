@@ -28,6 +28,9 @@ READ_BYTES = 8 * 1024
 # Answers of OpenSSL's own (alerts, new keys) that a peer may leave unread.
 MAX_OWN_BYTES = 64 * 1024
 
+# Received without a byte for us: more than any record, and new keys without end cost CPU time.
+MAX_SILENT_BYTES = 64 * 1024
+
 
 class TlsEnd(socket.socket):  # type: ignore[misc]
     """A kernel's non-blocking socket that speaks TLS from :meth:`secure` on, and plainly before.
@@ -45,6 +48,7 @@ class TlsEnd(socket.socket):  # type: ignore[misc]
         self.setblocking(False)
         self._tls: ssl.SSLObject | None = None
         self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+        self._silent = 0  # Bytes received since the last ones for the caller.
         self._unsent: list[memoryview] = []  # Encrypted.
         self._covers = 0  # How many of the caller's bytes that is; 0 if it is OpenSSL's own.
 
@@ -154,7 +158,9 @@ class TlsEnd(socket.socket):  # type: ignore[misc]
         except ssl.SSLWantReadError:
             pass
         self.flush()
-        if not parts and arrived:
+        if parts:
+            self._silent = 0
+        elif arrived:
             raise BlockingIOError(errno.EAGAIN, "no whole record yet")
         return b"".join(parts)
 
@@ -170,7 +176,9 @@ class TlsEnd(socket.socket):  # type: ignore[misc]
         size = nbytes or len(buffer)
         while True:
             try:
-                return self._tls.read(size, buffer)  # type: ignore[return-value]  # A number.
+                count: int = self._tls.read(size, buffer)  # type: ignore[assignment]
+                self._silent = 0
+                return count
             except ssl.SSLZeroReturnError:
                 return 0
             except ssl.SSLWantReadError:
@@ -201,5 +209,8 @@ class TlsEnd(socket.socket):  # type: ignore[misc]
     def _feed(self) -> bool:
         """Give OpenSSL what the kernel has; return False if the peer has ended the connection."""
         data = super().recv(READ_BYTES)
+        self._silent += len(data)
+        if self._silent > MAX_SILENT_BYTES:
+            raise ConnectionAbortedError(errno.ECONNABORTED, "it sends nothing but TLS itself")
         self._incoming.write(data)
         return bool(data)

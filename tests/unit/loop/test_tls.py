@@ -157,6 +157,26 @@ def test_what_is_no_record_is_an_error(connect: Callable[[], Pair]) -> None:
             receive_at_ours(ours)
 
 
+def test_tls_without_content_ends(certified: Certified) -> None:
+    """A hello without end, or new keys again and again, cost time and bring nothing."""
+    ours_plain, theirs = socket.socketpair()
+    ours = TlsEnd(ours_plain)
+    ours.secure(certified.context())
+    hello = b"\x16\x03\x01\x40\x00" + b"\x01\x01\xff\xff" + bytes(16380)
+    more = b"\x16\x03\x01\x40\x00" + bytes(16384)
+    theirs.setblocking(False)
+
+    def send(data: bytes) -> None:
+        rest = memoryview(data)
+        while rest:
+            rest = rest[theirs.send(rest) :]
+            while hub.wait_readable(ours, 0.01):
+                assert not ours.shake_hands()
+
+    with ours, theirs, pytest.raises(ConnectionAbortedError):
+        send(hello + 5 * more)
+
+
 def test_no_file_is_shared_without_encryption(connect: Callable[[], Pair]) -> None:
     """From the fifth viewer on, plain sockets are sent a file; that would be in the clear."""
     packet = Packet(os.urandom(20_000))
