@@ -14,7 +14,7 @@ from eventlet import greenio
 from server.loop import hub
 from server.loop.tls import TlsEnd
 from server.web.edge.certificate import make_certificate, make_key
-from server.web.edge.tls import make_context
+from server.web.edge.certificate_sources import make_context
 
 __all__ = ["Certified", "TlsClient", "certified", "secure"]
 

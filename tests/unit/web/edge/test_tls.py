@@ -15,7 +15,8 @@ from server.app import create_app
 from server.config.load import load_settings
 from server.errors import ConfigError
 from server.web.edge import tls
-from server.web.edge.tls import GivenCertificate, OwnCertificate, Tls, choose_certificate
+from server.web.edge.certificate_sources import MAX_HOSTS, GivenCertificate, OwnCertificate
+from server.web.edge.tls import Tls, choose_certificate
 from tests.support.certificates import Certified
 from tests.support.fakes import until
 
@@ -220,7 +221,7 @@ def test_hosts_without_end_do_not_make_it_grow_without_end(own: Own) -> None:
 
     _, certificate = source.load()
     assert certificate.hosts >= set(own.hosts)
-    assert len(certificate.hosts) == tls.MAX_HOSTS
+    assert len(certificate.hosts) == MAX_HOSTS
 
 
 @pytest.mark.parametrize("name", ["tls-key.pem", "tls-cert.pem"])
