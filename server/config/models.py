@@ -109,7 +109,7 @@ class ServerSettings(_Table):
         "off",
         description="Whether browsers connect over TLS (https). With auto, the server makes a "
         "certificate for this machine's names and addresses, and keeps it in its state folder; "
-        "browsers warn of it once. A `tls_cert` turns TLS on as well.",
+        "browsers warn of it once. A tls_cert turns TLS on as well.",
     )
     tls_cert: FilePath | None = Field(
         None,

@@ -25,6 +25,7 @@ FOREIGN = frozenset(
         *("SocketIO.stop()", "cv2.CascadeClassifier", "cv2.imencode", "time.sleep"),
         *("data.code", "perf", "simplejpeg", "MSG_TRUNC", "ps", "AsyncClient", "HOSTNAME.local"),
         *("config.yaml", "moonraker.conf", "mjpegstreamer", "framerate", "ca_file"),
+        "ssl.OP_ENABLE_KTLS",
     )
 )
 
