@@ -255,7 +255,7 @@ def serve(settings: Settings, log_level: str, *uses: Use) -> None:
     for place in others:
         click.echo(f"  also at {place}")
     if app.tls and app.tls.self_made:
-        click.echo(f"  certificate made here, SHA-256 {app.tls.certificate.fingerprint}")
+        click.echo(f"  certificate fingerprint (SHA-256): {app.tls.certificate.fingerprint}")
     click.echo("Ctrl-C stops it.")
     sys.stdout.flush()
     app.run(listener, on_shutdown=limit_shutdown)
