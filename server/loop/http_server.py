@@ -225,7 +225,8 @@ def _shake_hands(end: TlsEnd, turns: Turns) -> None:
     done = False
     while not done:
         hub.wait_readable(end)
-        # A handshake costs as much as a small request, and takes its turn like one.
+        # A handshake costs as much as a small request, and takes its turn like one. Not on a native
+        # thread: this connection may be ended meanwhile, and OpenSSL bears one thread at a time.
         turns.take()
         try:
             done = end.shake_hands()

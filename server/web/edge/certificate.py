@@ -16,6 +16,7 @@ from server.addresses import parse_address
 __all__ = [
     "Certificate",
     "certifiable",
+    "is_key",
     "make_certificate",
     "make_key",
     "owns",
@@ -97,14 +98,23 @@ def make_key() -> bytes:
     )
 
 
-def owns(key_pem: bytes, certificate_pem: bytes) -> bool:
-    """Return whether a key can be used here, and a certificate was made for it."""
+def is_key(pem: bytes) -> bool:
+    """Return whether this is a private key like those of :func:`make_key`."""
     try:
-        key = serialization.load_pem_private_key(key_pem, None)
-        found = x509.load_pem_x509_certificate(certificate_pem)
+        key = serialization.load_pem_private_key(pem, None)
     except (ValueError, TypeError):  # A key with a passphrase is a TypeError.
         return False
-    return isinstance(key, ec.EllipticCurvePrivateKey) and found.public_key() == key.public_key()
+    return isinstance(key, ec.EllipticCurvePrivateKey)
+
+
+def owns(key_pem: bytes, certificate_pem: bytes) -> bool:
+    """Return whether a certificate can be read and was made for a key."""
+    key = serialization.load_pem_private_key(key_pem, None)
+    try:
+        found = x509.load_pem_x509_certificate(certificate_pem)
+    except ValueError:
+        return False
+    return found.public_key() == key.public_key()
 
 
 def make_certificate(key_pem: bytes, hosts: Iterable[str], now: datetime.datetime) -> bytes:

@@ -45,6 +45,7 @@ class GivenCertificate:
     def __init__(self, cert: str, key: str | None) -> None:
         self._cert, self._key = cert, key
         self._seen: list[tuple[int, ...] | None] = []
+        self.is_there = True  # Or loading it says why not.
 
     def refresh(self) -> bool:
         """Return whether one of the files is another one, or has changed."""
@@ -130,15 +131,41 @@ class OwnCertificate:
         self._hosts, self._now = hosts, now
         self._loaded = b""
 
+    @property
+    def is_there(self) -> bool:
+        """Whether there is a certificate that can be loaded."""
+        return bool(self._loaded)
+
     def refresh(self) -> bool:
         """Return whether there is a new certificate, after making one if that is needed.
 
         Raises:
-            ConfigError: If the state folder cannot be used.
+            ConfigError: If the state folder cannot be used; a certificate that was there can be
+                loaded all the same.
         """
-        pem = self._keep(self._cert, self._make_needed)
-        changed, self._loaded = pem != self._loaded, pem
-        return changed
+        from server.web.edge.certificate import is_key, make_key, owns
+
+        before, file = self._loaded, self._key
+        try:
+            key = file.read() or b""
+            if not is_key(key):
+                key = make_key()
+                file.replace(key)
+            file = self._cert
+            old = file.read() or b""
+            owned = owns(key, old)
+            if owned:
+                self._loaded = old
+            new = self._renew(key, old if owned else b"")
+            if new != old:
+                file.replace(new)
+        except OSError as error:
+            raise ConfigError(
+                f"--state: {str(file.path)!r} cannot be used ({explain(error, file.path)}); "
+                "accepted: a folder whose files can be read and written"
+            ) from error
+        self._loaded = new
+        return new != before
 
     def load(self) -> tuple[ssl.SSLContext, "Certificate"]:
         """Return the certificate that :meth:`refresh` has found or made."""
@@ -148,21 +175,14 @@ class OwnCertificate:
         context.load_cert_chain(self._cert.path, self._key.path, password="")
         return context, read_certificate(self._loaded)
 
-    def _make_needed(self, pem: bytes) -> bytes:
-        """Return the certificate, or a new one if this one is none or has to be renewed."""
-        from server.web.edge.certificate import (
-            certifiable,
-            make_certificate,
-            make_key,
-            owns,
-            read_certificate,
-        )
+    def _renew(self, key: bytes, pem: bytes) -> bytes:
+        """Return the certificate, or a new one if there is none or it has to be renewed."""
+        from server.web.edge.certificate import certifiable, make_certificate, read_certificate
 
-        key = self._keep(self._key, lambda old: old if b"PRIVATE KEY-----" in old else make_key())
         needed = certifiable(self._hosts())[:MAX_HOSTS]
         now = self._now()
         before: frozenset[str] = frozenset()
-        if owns(key, pem):
+        if pem:
             certificate = read_certificate(pem)
             before = certificate.hosts
             left = certificate.ends - now
@@ -170,20 +190,6 @@ class OwnCertificate:
                 return pem
         hosts = [*needed, *sorted(before.difference(needed))]
         return make_certificate(key, hosts[:MAX_HOSTS], now)
-
-    def _keep(self, file: PrivateFile, make: Callable[[bytes], bytes]) -> bytes:
-        """Return what a file is to contain, given what it contains; write it if that differs."""
-        try:
-            old = file.read() or b""
-            new = make(old)
-            if new != old:
-                file.replace(new)
-        except OSError as error:
-            raise ConfigError(
-                f"--state: {str(file.path)!r} cannot be used ({explain(error, file.path)}); "
-                "accepted: a folder whose files can be read and written"
-            ) from error
-        return new
 
 
 def make_context() -> ssl.SSLContext:

@@ -27,8 +27,16 @@ class Source(Protocol):
 
     self_made: bool
 
+    @property
+    def is_there(self) -> bool:
+        """Whether there is a certificate that :meth:`load` can be tried with."""
+
     def refresh(self) -> bool:
-        """Return whether there is something new since the last time, after making it if needed."""
+        """Return whether there is something new since the last time, after making it if needed.
+
+        Raises:
+            ConfigError: If that cannot be found out or made.
+        """
 
     def load(self) -> tuple[ssl.SSLContext, "Certificate"]:
         """Return what is there now.
@@ -54,7 +62,12 @@ class Tls:
 
     def __init__(self, source: Source) -> None:
         self._source = source
-        source.refresh()
+        try:
+            source.refresh()
+        except ConfigError as error:
+            if not source.is_there:
+                raise
+            log.error("the certificate that is there stays: %s", error)
         self.context, self.certificate = source.load()
         self._task: hub.Task | None = None
         self._warn()

@@ -7,6 +7,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from server.web.edge.certificate import (
     certifiable,
+    is_key,
     make_certificate,
     make_key,
     owns,
@@ -45,14 +46,22 @@ def test_it_can_only_speak_for_this_machine() -> None:
 
 
 def test_a_key_owns_its_certificates_only() -> None:
-    """Others, and what is no key, are told apart without an exception."""
+    """Others, and what is no certificate, are told apart without an exception."""
     key = make_key()
     pem = make_certificate(key, HOSTS, NOW)
 
     assert owns(key, pem)
     assert not owns(make_key(), pem)
-    assert not owns(b"", pem)
     assert not owns(key, b"nonsense")
+    assert not owns(key, pem[:200])
+
+
+def test_half_a_key_is_none() -> None:
+    """Nor is anything else that a file may hold."""
+    key = make_key()
+
+    assert is_key(key)
+    assert not any(map(is_key, (b"", b"nonsense", key[:100], make_certificate(key, HOSTS, NOW))))
 
 
 def test_what_no_certificate_can_hold_is_left_out() -> None:

@@ -1,6 +1,7 @@
 """Which certificate is shown: what is refused, what is made, and when there is a new one."""
 
 import datetime
+import errno
 import logging
 import os
 import shutil
@@ -14,6 +15,7 @@ import pytest
 from server.app import create_app
 from server.config.load import load_settings
 from server.errors import ConfigError
+from server.users import private
 from server.web.edge import tls
 from server.web.edge.certificate_sources import MAX_HOSTS, GivenCertificate, OwnCertificate
 from server.web.edge.tls import Tls, choose_certificate
@@ -224,11 +226,15 @@ def test_hosts_without_end_do_not_make_it_grow_without_end(own: Own) -> None:
     assert len(certificate.hosts) == MAX_HOSTS
 
 
+@pytest.mark.parametrize("length", [0, 100, 10_000])
 @pytest.mark.parametrize("name", ["tls-key.pem", "tls-cert.pem"])
-def test_a_file_that_is_broken_is_made_again(own: Own, name: str) -> None:
+def test_a_file_that_is_broken_is_made_again(own: Own, name: str, length: int) -> None:
     """Half a file, or another one's: there is a certificate that works, and its key."""
     Tls(own.start())
-    (own.folder / name).write_bytes(b"nonsense")
+    other = Own(own.folder / "other")
+    other.folder.mkdir()
+    Tls(other.start())
+    (own.folder / name).write_bytes((other.folder / name).read_bytes()[:length])
 
     again = Tls(own.start())
 
@@ -241,6 +247,24 @@ def test_a_file_that_cannot_be_used_is_told(own: Own) -> None:
 
     with pytest.raises(ConfigError, match=r"--state: .*tls-key\.pem"):
         Tls(own.start())
+
+
+def test_a_full_disk_does_not_keep_the_server_from_starting(
+    own: Own, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What is there does for those who reach it by its old address."""
+    first = Tls(own.start()).certificate
+
+    def refuse(path: Path, data: bytes) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+
+    monkeypatch.setattr(private, "write_private", refuse)
+    own.hosts = (*HOSTS, "192.168.1.7")
+
+    assert Tls(own.start()).certificate == first
+    assert "No space left" in caplog.text
+    with pytest.raises(ConfigError, match="No space left"):
+        Tls(OwnCertificate(own.folder / "other", lambda: HOSTS))
 
 
 # While it runs.
