@@ -249,25 +249,27 @@ def serve(settings: Settings, log_level: str, *uses: Use) -> None:
     app = create_app(settings)
     listener = listen(settings.server.host, settings.server.port)
     shut_down_by_signal(app.shut_down)
-    first, *others = places_of(listener, app.names)
+    first, *others = places_of(listener, app.names, "https" if app.tls else "http")
     lock.tell(first)
     shows = _cameras(len(app.cameras)) if settings.cameras else "the cameras of the bus"
     tell_missing(settings)
     click.echo(f"Porthole {__version__} shows {shows} at {first}")
     for place in others:
         click.echo(f"  also at {place}")
+    if app.tls and app.tls.self_made:
+        click.echo(f"  certificate fingerprint (SHA-256): {app.tls.certificate.fingerprint}")
     click.echo("Ctrl-C stops it.")
     sys.stdout.flush()
     app.run(listener, on_shutdown=limit_shutdown)
     end()
 
 
-def places_of(listener: Any, names: Names) -> list[str]:
+def places_of(listener: Any, names: Names, scheme: str) -> list[str]:
     """Return the URLs at which a browser reaches a listening socket."""
     host, port = listener.getsockname()[:2]
     takes_ipv4 = ":" not in host or not listener.getsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY)
     hosts = reachable_at(host, takes_ipv4, own_addresses(), names)
-    return [f"http://{one}:{port}/" for one in hosts]
+    return [f"{scheme}://{one}:{port}/" for one in hosts]
 
 
 def _cameras(count: int) -> str:

@@ -6,6 +6,7 @@ windows as JSON. It reads the server's CPU time itself, at the moments when it c
 
 import gc
 import json
+import ssl
 import subprocess
 import sys
 import time
@@ -56,6 +57,7 @@ class Load:
         settle_s: How long they watch before anything is counted.
         windows: How many windows are counted.
         seconds: The length of each window.
+        certificate: The one to trust, in PEM, for a server that speaks TLS.
     """
 
     port: int
@@ -64,6 +66,7 @@ class Load:
     settle_s: float
     windows: int
     seconds: float
+    certificate: str | None = None
 
 
 @dataclass(frozen=True)
@@ -213,7 +216,8 @@ def main() -> None:
     # The lists of a million small objects only grow: collecting garbage would find none.
     gc.disable()
     crowd = Crowd()
-    crews = {group.name: _connect(group, load.port, crowd) for group in groups}
+    tls = ssl.create_default_context(cafile=load.certificate) if load.certificate else None
+    crews = {group.name: _connect(group, load.port, tls, crowd) for group in groups}
     try:
         crowd.run(load.settle_s)
         print("load: watching", flush=True)
@@ -223,7 +227,7 @@ def main() -> None:
         crowd.close()
 
 
-def _connect(group: Group, port: int, crowd: Crowd) -> list[AnyViewer]:
+def _connect(group: Group, port: int, tls: ssl.SSLContext | None, crowd: Crowd) -> list[AnyViewer]:
     viewers: list[AnyViewer] = []
     paced = group.bytes_per_s is not None
     for number in range(group.count):
@@ -233,6 +237,7 @@ def _connect(group: Group, port: int, crowd: Crowd) -> list[AnyViewer]:
             # As small as a phone's, because a large one hides for a while how slow the link is.
             "receive_buffer": 32768 if paced else None,
             "light": not paced,
+            "tls": tls,
         }
         if group.kind == "mjpeg":
             viewer = MjpegViewer("127.0.0.1", port, **options)

@@ -21,7 +21,7 @@ START_DEADLINE_S = 30.0
 STOP_DEADLINE_S = 6.0
 
 # Porthole and the references print this when they listen.
-ADDRESS = re.compile(r"at http://[^:/]+:(\d+)/")
+ADDRESS = re.compile(r"at https?://[^:/]+:(\d+)/")
 
 
 class Server:
@@ -35,7 +35,10 @@ class Server:
         pid: The root of its process tree.
         started: When it was started, in monotonic seconds.
         address_s: Seconds from its start to the line with its address.
+        certificate: Path of the one it made for itself; None without TLS.
     """
+
+    certificate: str | None = None
 
     def __init__(self, *arguments: str) -> None:
         self.started = time.monotonic()

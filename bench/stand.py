@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 from bench.content import FPS, Content
 from bench.load import Crew, Group, Load, Window
@@ -63,6 +64,8 @@ class Stand:
                 *arguments,
             ) as server,
         ):
+            certificate = Path(state, "tls-cert.pem")
+            server.certificate = str(certificate) if certificate.exists() else None
             yield server
 
     def reference(self, name: str, *flags: str) -> Server:
@@ -79,7 +82,10 @@ class Stand:
     def load(self, server: Server, *groups: Group, settle_s: float = SETTLE_S) -> Iterator[Crew]:
         """Start viewers; yield their process when the first window is about to begin."""
         self.quiet.wait(self.say)
-        load = Load(server.port, server.pid, groups, settle_s, self.repeats, self.seconds)
+        load = Load(
+            *(server.port, server.pid, groups, settle_s, self.repeats, self.seconds),
+            certificate=server.certificate,
+        )
         with Crew(load) as crew:
             crew.wait_until_watching()
             yield crew

@@ -3,7 +3,7 @@
 import functools
 import resource
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,19 +11,21 @@ import flask
 from flask_socketio import SocketIO
 
 from server.capture.interface import CameraInterface
-from server.config.models import Settings
+from server.config.models import ServerSettings, Settings
 from server.control.timeline import Timeline
 from server.delivery.fanout import Fanout
 from server.log import SILENT
 from server.loop import hub
-from server.loop.http_server import serve
+from server.loop.http_server import Secured, serve
 from server.runtime import Runtime
 from server.web.auth.auth import Auth, is_loopback, require_users
 from server.web.auth.guard import guard_requests
 from server.web.edge.connection_limiter import MAX_HEADS, ConnectionLimiter
 from server.web.edge.forwarded import Forwarded
-from server.web.edge.machine import own_names
+from server.web.edge.in_the_clear import lead_to_tls
+from server.web.edge.machine import own_addresses, own_names
 from server.web.edge.origin import OriginCheck
+from server.web.edge.tls import choose_certificate
 from server.web.http.cors import share_with
 from server.web.http.headers import protect_pages
 from server.web.http.login import create_login
@@ -53,6 +55,7 @@ class App:
         flask: The Flask application, with Socket.IO in front of it.
         cameras: By name: ours in the order of the settings, then other nodes'.
         names: By which this machine is asked for, each with its addresses.
+        tls: The certificate in use; None without TLS.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -62,13 +65,23 @@ class App:
         # Browsers ask whether a file is still the same, so that an upgrade is seen at once.
         self.flask.config["SEND_FILE_MAX_AGE_DEFAULT"] = 0
         self.runtime = runtime = Runtime(settings)
+        server = settings.server
         self.cameras = runtime.cameras
         common = share_common(runtime.bus, settings.state_dir) if runtime.bus else None
         auth = Auth(self.flask, settings.state_dir, runtime.audit, common)
-        require_users(settings.server.host, auth, settings.state_dir)
+        require_users(server.host, auth, settings.state_dir)
         # What only this machine can reach is asked for as localhost, and as nothing else: a name
         # that a neighbour can take on a local network is none of its own.
-        self.names = {} if is_loopback(settings.server.host) else own_names()
+        here_only = is_loopback(server.host)
+        names = {} if here_only and server.tls == "off" else own_names()
+        self.names = {} if here_only else names
+        self.tls = choose_certificate(
+            server.tls,
+            server.tls_cert,
+            server.tls_key,
+            settings.state_dir,
+            functools.partial(hosts_to_certify, server, tuple(names)),
+        )
 
         statistics = Statistics(runtime.fanouts, runtime.lag, runtime.watchdog)
         auth.count_refusal = statistics.count_refusal
@@ -79,18 +92,20 @@ class App:
             runtime.control,
             statistics,
             auth,
-            settings.server.credit_frames,
+            server.credit_frames,
             timeline,
         )
         runtime.on_change = self._events.announce
         runtime.on_notice = self._events.notify
 
-        share_with(self.flask, settings.server.allowed_origins)
+        share_with(self.flask, server.allowed_origins)
         guard_requests(self.flask, auth)
-        protect_pages(self.flask, settings.server.frame_ancestors)
+        # Who is told to use TLS only cannot click through the warning of a self-made certificate.
+        stay_secure = self.tls is None or not self.tls.self_made
+        protect_pages(self.flask, server.frame_ancestors, stay_secure)
         self.flask.register_blueprint(create_routes(runtime.fanouts, statistics, auth))
         self.flask.register_blueprint(create_login(auth))
-        self._make_door(settings, statistics.count_refusal)
+        self._make_door(server, statistics.count_refusal)
 
         # Events say goodbye while the sources are being released. Whatever saving the changes has
         # to tell is still written into the timeline.
@@ -103,20 +118,17 @@ class App:
             runtime.node.show_others(self._take_in, self._forget, self._events.announce)
         runtime.prepare()
 
-    def _make_door(self, settings: Settings, count: Callable[[str], None]) -> None:
+    def _make_door(self, server: ServerSettings, count: Callable[[str], None]) -> None:
         """Put in front of Flask what decides on connections and requests."""
-        server = settings.server
         room = descriptor_limit() - RESERVED_DESCRIPTORS
         heads = min(MAX_HEADS, room // 4)
         most = min(server.max_connections, room - heads)
         self._limiter = ConnectionLimiter(most, server.max_per_address, count, heads)
-        origin_check = OriginCheck(
-            NoPolling(self.flask.wsgi_app, count),
-            (server.host, *self.names, *server.allowed_hosts),
-            server.allowed_origins,
-            count,
-        )
+        hosts = (server.host, *self.names, *server.allowed_hosts)
+        application = NoPolling(self.flask.wsgi_app, count)
+        origin_check = OriginCheck(application, hosts, server.allowed_origins, count)
         self._front = Forwarded(origin_check, server.trusted_proxies)
+        self._in_the_clear = OriginCheck(lead_to_tls, hosts, (), count)
 
     def shut_down(self) -> None:
         """Ask :meth:`run` to end; returns at once, and asking twice is as good as once."""
@@ -129,7 +141,11 @@ class App:
             listener: Where to serve.
             on_shutdown: Called when the shutdown begins.
         """
-        self.runtime.add(_HttpServer(listener, self._front, self._limiter))
+        secured = None
+        if (tls := self.tls) is not None:
+            self.runtime.add(tls)
+            secured = Secured(lambda: tls.context, self._in_the_clear)
+        self.runtime.add(_HttpServer(listener, self._front, self._limiter, secured))
         self.runtime.run(on_shutdown)
 
     # Cameras of other nodes come and go.
@@ -155,8 +171,14 @@ class App:
 class _HttpServer:
     """The HTTP server as a part: the last to open and the first to close."""
 
-    def __init__(self, listener: Any, front: Forwarded, limiter: ConnectionLimiter) -> None:
-        self._serving = listener, front, limiter
+    def __init__(
+        self,
+        listener: Any,
+        front: Forwarded,
+        limiter: ConnectionLimiter,
+        secured: Secured | None,
+    ) -> None:
+        self._serving = listener, front, limiter, secured
         self._task: hub.Task | None = None
 
     def open(self) -> None:
@@ -165,6 +187,16 @@ class _HttpServer:
     def close(self) -> None:
         if self._task:
             self._task.kill()
+
+
+def hosts_to_certify(server: ServerSettings, names: Iterable[str]) -> list[str]:
+    """Return every name and address at which a browser could ask for this server.
+
+    Those of the network also while it listens on loopback only, so that the certificate stays the
+    same when it is opened to others.
+    """
+    here = ("localhost", "127.0.0.1", "::1")
+    return [*here, server.host, *names, *server.allowed_hosts, *own_addresses()]
 
 
 def make_socketio(application: flask.Flask, count_refusal: Callable[[str], None]) -> SocketIO:
@@ -211,7 +243,7 @@ def create_app(settings: Settings) -> App:
     """Return a server for these settings; nothing runs until :meth:`App.run`.
 
     Raises:
-        ConfigError: If the state folder cannot be used, or the address needs users and there are
-            none.
+        ConfigError: If the state folder or the certificate cannot be used, or the address needs
+            users and there are none.
     """
     return App(settings)

@@ -1,6 +1,7 @@
 """Fixtures that any test may use; what they are made of is in ``tests/support``."""
 
 from tests.support.browser import blank, browser, context_options, new_context, page
+from tests.support.certificates import certified
 from tests.support.cluster import bus, own_redis, shared_redis, start_node
 from tests.support.fakes import camera, clock, fanout, link, make_camera
 from tests.support.server import connect, share_server, start_server
@@ -10,6 +11,7 @@ __all__ = [
     "browser",
     "bus",
     "camera",
+    "certified",
     "clock",
     "connect",
     "context_options",

@@ -13,6 +13,7 @@ from bench.scenarios import (
     renditions,
     slow,
     startup,
+    tls,
     viewers,
 )
 from bench.stand import Stand
@@ -22,6 +23,7 @@ __all__ = ["SCENARIOS"]
 
 SCENARIOS: dict[str, Callable[[Stand], Iterator[Table]]] = {
     "viewers": viewers.run,
+    "tls": tls.run,
     "cameras": cameras.run,
     "reading": reading.run,
     "renditions": renditions.run,

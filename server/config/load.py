@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from types import NoneType
-from typing import Annotated, Any, get_args, get_origin
+from typing import Annotated, Any, Literal, get_args, get_origin
 
 from pydantic import ValidationError
 
@@ -67,6 +67,10 @@ def load_settings(
     if not isinstance(values, dict):
         raise ConfigError(f"{where}: server = {values!r} is no table; accepted: [server]")
     server = _validate(ServerSettings, values, f"{where}: server.")
+    paths = {name: getattr(server, name) for name in ("tls_cert", "tls_key")}
+    server = server.model_copy(
+        update={name: str(folder / path) for name, path in paths.items() if path is not None}
+    )
     _check_variables(environment)
     for option in server_options():
         # Compose files give variables that are unset as empty ones.
@@ -169,7 +173,7 @@ def _read_text(kind: Any, text: str) -> object:
         kind = next(one for one in get_args(kind) if one is not NoneType)
     if get_origin(kind) is Annotated:
         kind = get_args(kind)[0]
-    if kind is str:
+    if kind is str or get_origin(kind) is Literal:
         return text
     if kind is int:
         return int(text)

@@ -8,7 +8,7 @@ come from their fields. :mod:`server.config.load` reads them.
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, get_args
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -84,6 +84,13 @@ Origins = Annotated[
 ]
 
 
+FilePath = Annotated[
+    str,
+    Field(min_length=1),
+    Accepts("the path of a file; in the settings file, from its folder on"),
+]
+
+
 class _Table(BaseModel):
     # No coercion: only the environment and flags are text, and ``_read_text`` converts them.
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
@@ -97,6 +104,20 @@ class ServerSettings(_Table):
     )
     port: Annotated[int, Field(ge=0, le=65535), Accepts("a whole number from 0 to 65535")] = Field(
         8000, description="Port to listen on; 0 takes any free one and prints it."
+    )
+    tls: Annotated[Literal["off", "auto"], Accepts('"off" or "auto"')] = Field(
+        "off",
+        description="Whether browsers connect over TLS (https). With auto, the server makes a "
+        "certificate for this machine's names and addresses, and keeps it in its state folder; "
+        "browsers warn of it once. A tls_cert turns TLS on as well.",
+    )
+    tls_cert: FilePath | None = Field(
+        None,
+        description="Certificate to use instead, with its chain, in PEM; read again when it "
+        "changes.",
+    )
+    tls_key: FilePath | None = Field(
+        None, description="Its private key, in PEM; unset if the certificate's file contains it."
     )
     fps: Fps | None = Field(
         None, description="Frames a second for cameras that set none; unset keeps the source's own."

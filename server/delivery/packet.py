@@ -4,6 +4,8 @@ import os
 import socket
 import weakref
 
+from server.loop.tls import TlsEnd
+
 __all__ = ["Packet"]
 
 # A send copies its bytes into the kernel: 58 KiB for each viewer of a picture. sendfile(2) sends
@@ -36,6 +38,8 @@ class Packet:
             BlockingIOError: If it accepts none.
             OSError: If its peer has gone.
         """
+        if isinstance(sock, TlsEnd):
+            return sock.send(self.data)  # Encrypted for each.
         self._sent += 1
         if self._sent == SHARED_FROM:
             self._share()

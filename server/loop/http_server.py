@@ -8,16 +8,23 @@ import errno
 import functools
 import io
 import socket
+import ssl
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import eventlet
 from eventlet import greenio, wsgi
 
 from server.loop import hub
+from server.loop.tls import TlsEnd
 from server.loop.turns import Turns
 
-__all__ = ["Limiter", "answer_was_sent", "serve"]
+__all__ = ["Application", "Limiter", "Secured", "answer_was_sent", "serve"]
+
+Application = Callable[..., Any]
+
+HANDSHAKE_DEADLINE_S = 10.0
+"""For a connection's first byte and its TLS handshake; a request's head has its own deadline."""
 
 
 class Limiter(Protocol):
@@ -39,12 +46,60 @@ class Limiter(Protocol):
         """Return the answer to a request that is refused for its framing, or None."""
 
 
-def serve(listener: socket.socket, application: Callable[..., Any], limiter: Limiter) -> None:
+class Secured(NamedTuple):
+    """What makes a server speak TLS."""
+
+    context: Callable[[], ssl.SSLContext]
+    """Returns the one for a new connection."""
+    in_the_clear: Application
+    """Answers requests that come without TLS to the same port."""
+
+
+def serve(
+    listener: socket.socket,
+    application: Application,
+    limiter: Limiter,
+    secured: Secured | None = None,
+) -> None:
     """Serve a WSGI application on ``listener`` until this green thread is killed.
 
     The accept loop is our own: eventlet's exits when the process runs out of descriptors; ours
     waits until connections close.
+
+    Args:
+        listener: A green socket that listens.
+        application: Answers the requests.
+        limiter: Decides which connections and requests are let in.
+        secured: Given, the application is served over TLS only.
     """
+    turns = Turns()
+    server = _make_server(listener, application, limiter, turns)
+    in_the_clear = secured and _make_server(listener, secured.in_the_clear, limiter, turns)
+    connection: Any
+    while True:
+        # accept() does not block while connections are queued, so a flood would hold the hub.
+        hub.sleep(0)
+        try:
+            connection, address = listener.accept()
+        except OSError as error:
+            if error.errno in (errno.EBADF, errno.EINVAL):
+                return
+            hub.sleep(0.1)
+            continue
+        if secured:
+            connection = greenio.GreenSocket(TlsEnd(connection.fd))
+        limiter.enter(connection, address[0], functools.partial(greenio.shutdown_safe, connection))
+        if secured:
+            context = secured.context
+            eventlet.spawn_n(_secure, server, in_the_clear, context, connection, address)
+        else:
+            eventlet.spawn_n(_converse, server, connection, address)
+        hub.sleep(0)  # Let it read what has come, before the next one has it give way.
+
+
+def _make_server(
+    listener: socket.socket, application: Application, limiter: Limiter, turns: Turns
+) -> wsgi.Server:
     server = wsgi.Server(
         listener,
         listener.getsockname(),
@@ -56,20 +111,8 @@ def serve(listener: socket.socket, application: Callable[..., Any], limiter: Lim
         socket_timeout=60,
     )
     server.limiter = limiter
-    server.turns = Turns()
-    while True:
-        # accept() does not block while connections are queued, so a flood would hold the hub.
-        hub.sleep(0)
-        try:
-            connection, address = listener.accept()
-        except OSError as error:
-            if error.errno in (errno.EBADF, errno.EINVAL):
-                return
-            hub.sleep(0.1)
-            continue
-        limiter.enter(connection, address[0], functools.partial(greenio.shutdown_safe, connection))
-        eventlet.spawn_n(_converse, server, connection, address)
-        hub.sleep(0)  # Let it read what has come, before the next one has it give way.
+    server.turns = turns
+    return server
 
 
 def answer_was_sent() -> None:
@@ -139,6 +182,8 @@ class _StrictProtocol(wsgi.HttpProtocol):  # type: ignore[misc]
     def get_environ(self) -> dict[str, Any]:
         environ: dict[str, Any] = super().get_environ()
         environ["SERVER_PROTOCOL"] = self.request_version  # eventlet's is always HTTP/1.0.
+        if isinstance(self.connection.fd, TlsEnd) and self.connection.fd.is_secure:
+            environ["wsgi.url_scheme"] = "https"
         return environ
 
     def finish(self) -> None:
@@ -153,6 +198,44 @@ class _StrictProtocol(wsgi.HttpProtocol):  # type: ignore[misc]
         """Say nothing: what strangers send is counted, not logged."""
 
 
+def _secure(
+    server: wsgi.Server,
+    in_the_clear: wsgi.Server,
+    context: Callable[[], ssl.SSLContext],
+    connection: Any,
+    address: tuple[str, int],
+) -> None:
+    """Shake hands with a new connection, and converse; one without TLS is told where to go."""
+    end: TlsEnd = connection.fd
+    try:
+        with eventlet.Timeout(HANDSHAKE_DEADLINE_S):
+            hub.wait_readable(end)
+            if end.begins_handshake():
+                end.secure(context())
+                _shake_hands(end, server.turns)
+            else:
+                server = in_the_clear
+    except (OSError, eventlet.Timeout):
+        _end(server, connection)  # It has gone, is too slow, or speaks no TLS that is accepted.
+    else:
+        _converse(server, connection, address)
+
+
+def _shake_hands(end: TlsEnd, turns: Turns) -> None:
+    done = False
+    while not done:
+        hub.wait_readable(end)
+        # A handshake costs as much as a small request, and takes its turn like one. Not on a native
+        # thread: this connection may be ended meanwhile, and OpenSSL bears one thread at a time.
+        turns.take()
+        try:
+            done = end.shake_hands()
+        finally:
+            turns.give()
+        while not end.flush():
+            hub.wait_writable(end)
+
+
 def _converse(server: wsgi.Server, connection: Any, address: tuple[str, int]) -> None:
     try:
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -161,6 +244,10 @@ def _converse(server: wsgi.Server, connection: Any, address: tuple[str, int]) ->
     except (OSError, eventlet.Timeout):
         pass  # The peer disconnected or timed out during a request.
     finally:
-        server.limiter.leave(connection)
-        greenio.shutdown_safe(connection)
-        connection.close()
+        _end(server, connection)
+
+
+def _end(server: wsgi.Server, connection: Any) -> None:
+    server.limiter.leave(connection)
+    greenio.shutdown_safe(connection)
+    connection.close()

@@ -29,7 +29,7 @@ KEPT = {
     "audit.log": "the audit log",
 }
 
-SECRET = ("secret.key", "people.json", "logins.json")
+SECRET = ("secret.key", "people.json", "logins.json", "tls-key.pem")
 
 
 class FolderLock:

@@ -11,6 +11,7 @@ import json
 import os
 import selectors
 import socket
+import ssl
 import struct
 import time
 from collections.abc import Callable
@@ -61,6 +62,8 @@ class _Connection:
         bytes_per_s: The rate; None for no limit.
         receive_buffer: The kernel's buffer, in bytes; None for its default.
         light: Whether pictures are discarded unread: ``last_jpeg`` stays empty. Ignores the rate.
+            Ignored over TLS, where everything must be decrypted.
+        tls: For a connection over TLS: whom to trust.
         last_jpeg: The newest picture.
     """
 
@@ -69,6 +72,7 @@ class _Connection:
     bytes_per_s: float | None = None
     receive_buffer: int | None = None
     light: bool = False
+    tls: ssl.SSLContext | None = None
     arrivals: list[Arrival] = field(default_factory=list)
     last_jpeg: bytes = b""
     closed: bool = False
@@ -79,6 +83,9 @@ class _Connection:
             self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, self.receive_buffer)
         self.sock.connect((self.host, self.port))
         self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if self.tls is not None:
+            self.light = False
+            self.sock = self.tls.wrap_socket(self.sock, server_hostname=self.host)
         self._buffer = bytearray()
         self._skip = 0  # Bytes of a picture still to be discarded.
         self._coming = Arrival(0, 0.0, 0.0, 0)  # The frame that they belong to.
@@ -106,7 +113,7 @@ class _Connection:
         limit = READ_BYTES if self.bytes_per_s is None else max(1, int(self._allowance))
         try:
             data = self.sock.recv(limit)
-        except (BlockingIOError, TimeoutError):
+        except (BlockingIOError, TimeoutError, ssl.SSLWantReadError):
             return
         except OSError:
             data = b""
@@ -222,7 +229,7 @@ class Viewer(_Connection):
         data = head + b"\0\0\0\0" + payload
         try:
             data = data[self.sock.send(data) :]
-        except (BlockingIOError, TimeoutError):
+        except (BlockingIOError, TimeoutError, ssl.SSLWantWriteError):
             pass
         except OSError:
             self.closed = True

@@ -84,8 +84,8 @@ class PortholeServer:
             raise
         address = self._address()
         assert address, "the server did not start:\n" + "\n".join(self.log)
-        self.port = int(address[1] or 0)
-        self.url = f"http://127.0.0.1:{self.port}/"
+        self.port = int(address[2] or 0)
+        self.url = f"{address[1] or 'http'}://127.0.0.1:{self.port}/"
 
     def _read(self, stream: Any) -> None:
         with stream:
@@ -93,7 +93,7 @@ class PortholeServer:
                 self.log.append(line.rstrip("\n"))
 
     def _address(self) -> re.Match[str] | None:
-        return re.search(r"at http://[^:]+:(\d+)/|shares \d+ camera()", "\n".join(self.log))
+        return re.search(r"at (https?)://[^:]+:(\d+)/|shares \d+ camera()", "\n".join(self.log))
 
     def send_signal(self, number: int) -> None:
         """Send the process a signal."""

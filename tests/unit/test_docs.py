@@ -24,7 +24,8 @@ FOREIGN = frozenset(
         *("VIDIOC_ENUM_FRAMESIZES", "VIDIOC_G_CTRL", "VIDIOC_QUERYCTRL", "VIDIOC_QUERYMENU"),
         *("SocketIO.stop()", "cv2.CascadeClassifier", "cv2.imencode", "time.sleep"),
         *("data.code", "perf", "simplejpeg", "MSG_TRUNC", "ps", "AsyncClient", "HOSTNAME.local"),
-        *("config.yaml", "moonraker.conf", "mjpegstreamer", "framerate"),
+        *("config.yaml", "moonraker.conf", "mjpegstreamer", "framerate", "ca_file"),
+        "ssl.OP_ENABLE_KTLS",
     )
 )
 

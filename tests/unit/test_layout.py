@@ -76,6 +76,7 @@ HOMES = {
     "threading": ("server/capture/isolation/child.py",),
     "click": ("server/account_commands.py",),
     "redis": ("server/cluster/",),
+    "cryptography": ("server/web/edge/certificate.py",),
 }
 
 # An import statement of a script: static, for its effect, or at run time.

@@ -34,13 +34,16 @@ STAY_SECURE = "max-age=31536000"
 HOST_SIGNS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_:[]")
 
 
-def protect_pages(application: flask.Flask, ancestors: Iterable[str] = ()) -> None:
+def protect_pages(
+    application: flask.Flask, ancestors: Iterable[str] = (), stay_secure: bool = True
+) -> None:
     """Add the headers to every response.
 
     Args:
         application: The Flask application.
         ancestors: Origins whose pages may show the dashboard in a frame. No page may frame the
             login page, which would permit clickjacking.
+        stay_secure: Whether browsers that came over TLS are told to use nothing else.
     """
     framed_by = " ".join(ancestors) or "'none'"
 
@@ -59,6 +62,6 @@ def protect_pages(application: flask.Flask, ancestors: Iterable[str] = ()) -> No
         embedded = "token" in flask.request.args
         response.headers["Referrer-Policy"] = "no-referrer" if embedded else "same-origin"
         response.headers["Permissions-Policy"] = PERMISSIONS
-        if flask.request.is_secure:
+        if stay_secure and flask.request.is_secure:
             response.headers["Strict-Transport-Security"] = STAY_SECURE
         return response

@@ -19,12 +19,19 @@ SIZE = (360, 640, 3)
 
 
 class Clients:
-    """A server with one camera, and programs told of it by the documentation."""
+    """A server with one camera, and programs told of it by the documentation.
+
+    Attributes:
+        environment: What makes them trust the server's certificate, from there too.
+    """
 
     def __init__(self, server: PortholeServer, token: str) -> None:
         self._text = (ROOT / "docs" / "clients.md").read_text(encoding="utf-8")
+        found = re.findall(r"`(\w+)=tls-cert\.pem` in the environment", self._text)
+        assert len(found) == 3
+        self.environment = {name: str(server.state / "tls-cert.pem") for name in found}
         self._changes = {
-            "https://": "http://",
+            "https://": server.url.partition("127")[0],
             "cameras.example": f"127.0.0.1:{server.port}",
             "PASSWORD": PASSWORD,
             "TOKEN": token,
@@ -40,24 +47,28 @@ class Clients:
         return text
 
 
-@pytest.fixture(scope="module")
-def clients(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Clients]:
-    """Start a server with the user ada and a token."""
+@pytest.fixture(scope="module", params=["off", "auto"])
+def clients(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Clients]:
+    """Start a server with the user ada and a token; without TLS, and with."""
     state = tmp_path_factory.mktemp("clients")
     UsersFile(state).add_user("ada", "viewer", None, PASSWORD)
     token = UsersFile(state).add_token("octo", "viewer", ["door"])
     server = PortholeServer(
-        *("door=test:?size=640x360&fps=10", "--port", "0"), state=state, environment={}
+        *("door=test:?size=640x360&fps=10", "--port", "0", "--tls", request.param),
+        state=state,
+        environment={},
     )
     yield Clients(server, token)
     assert server.stop() == 0
 
 
-def run(command: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
+def run(command: list[str], folder: Path, clients: Clients) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         command,
         cwd=folder,
-        env=os.environ | {"OPENCV_FFMPEG_LOGLEVEL": "-8"},
+        env=os.environ | {"OPENCV_FFMPEG_LOGLEVEL": "-8"} | clients.environment,
         capture_output=True,
         text=True,
         timeout=60,
@@ -68,7 +79,7 @@ def run(command: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
 def test_curl_gets_pictures(clients: Clients, tmp_path: Path) -> None:
     """By a password, and by a token."""
     for line in clients.lines("curl").splitlines():
-        done = run(["sh", "-c", line], tmp_path)
+        done = run(["sh", "-c", line], tmp_path, clients)
         assert done.returncode == 0, done.stderr
         assert cv2.imread(str(tmp_path / "door.jpg")).shape == SIZE
         (tmp_path / "door.jpg").unlink()
@@ -78,9 +89,9 @@ def test_ffmpeg_looks_and_records(clients: Clients, tmp_path: Path) -> None:
     """By a password, and by a token; what is recorded has the time that it took."""
     look, record = clients.lines("ffmpeg").splitlines()
 
-    looked = run(["sh", "-c", look], tmp_path)
+    looked = run(["sh", "-c", look], tmp_path, clients)
     assert "640x360" in looked.stderr, looked.stderr
-    recorded = run(["sh", "-c", record], tmp_path)
+    recorded = run(["sh", "-c", record], tmp_path, clients)
     assert recorded.returncode == 0, recorded.stderr
     pictures = cv2.VideoCapture(str(tmp_path / "door.mkv"), cv2.CAP_FFMPEG)
     count = 0
@@ -94,6 +105,6 @@ def test_opencv_reads_pictures(clients: Clients, tmp_path: Path) -> None:
     program = clients.lines("OpenCV") + "    print(picture.shape)\n"
     program = program.replace("while True:", "for _ in range(5):")
 
-    done = run([sys.executable, "-c", program], tmp_path)
+    done = run([sys.executable, "-c", program], tmp_path, clients)
 
     assert done.stdout == f"{SIZE}\n" * 5, done.stderr

@@ -183,11 +183,12 @@ def test_missing_file_is_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    # A list of names takes any text, and so does the name of a host.
+    # A list of names takes any text, and so do the name of a host and a path.
     [
         option.name
         for option in server_options()
-        if not isinstance(option.default, tuple) and option.name != "host"
+        if not isinstance(option.default, tuple)
+        and option.name not in ("host", "tls_cert", "tls_key")
     ],
 )
 def test_wrong_text_is_refused_from_both_places(name: str) -> None:
@@ -206,6 +207,18 @@ def test_wrong_text_is_refused_from_both_places(name: str) -> None:
         # What was meant for the bus may hold its password.
         assert (repr(wrong) in said) == (name != "bus")
         assert f"accepted: {option.accepts}" in said
+
+
+def test_paths_begin_at_the_settings_file(file: Path) -> None:
+    """Those in the file do; others begin where the command was typed."""
+    file.write_text('[server]\ntls_cert = "tls/cert.pem"\ntls_key = "/etc/key.pem"\n')
+
+    server = load(config=file).server
+    flag = load(config=file, flags={"tls_cert": "own.pem"}).server
+
+    assert server.tls_cert == str(file.parent / "tls" / "cert.pem")
+    assert server.tls_key == "/etc/key.pem"
+    assert flag.tls_cert == "own.pem"
 
 
 def test_an_empty_variable_counts_as_unset() -> None:

@@ -1,6 +1,7 @@
 """HTTP over the hub: framing, turns, and who is let in."""
 
 import socket
+import ssl
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -8,8 +9,9 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from server.loop import http_server, hub
-from server.loop.http_server import Limiter
+from server.loop.http_server import Limiter, Secured
 from server.web.edge.connection_limiter import ConnectionLimiter
+from tests.support.certificates import Certified
 from tests.support.fakes import OpenLimiter, until
 
 Application = Callable[[dict[str, object], Callable[..., object]], list[bytes]]
@@ -242,3 +244,180 @@ def test_gate_turns_connections_away(
 
     assert answer == limiter.refusal
     until(lambda: limiter.inside == 0)
+
+
+# Over TLS.
+
+REQUEST = b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+
+
+def tell(text: str) -> Application:
+    """Return an application that answers with a text and the scheme."""
+
+    def application(
+        environ: dict[str, object], start_response: Callable[..., object]
+    ) -> list[bytes]:
+        start_response("200 OK", [("Content-Type", "text/plain")])
+        return [f"{text} {environ['wsgi.url_scheme']}".encode()]
+
+    return application
+
+
+@pytest.fixture
+def secured(certified: Certified) -> Iterator[Callable[[Limiter], int]]:
+    """A function that serves over TLS and returns its port."""
+    running: list[tuple[socket.socket, hub.Task]] = []
+
+    def start(limiter: Limiter) -> int:
+        listener = hub.listen("127.0.0.1", 0)
+        how = Secured(certified.context, tell("clear"))
+        task = hub.spawn(http_server.serve, listener, tell("private"), limiter, how)
+        running.append((listener, task))
+        return int(listener.getsockname()[1])
+
+    yield start
+    for listener, task in running:
+        task.kill()
+        listener.close()
+
+
+def ask_over_tls(port: int, context: ssl.SSLContext) -> tuple[bytes, str | None, str | None]:
+    """Return the answer to a request, the version of TLS, and the protocol within it."""
+    with (
+        socket.create_connection(("127.0.0.1", port)) as plain,
+        context.wrap_socket(
+            plain, server_hostname="localhost", do_handshake_on_connect=False
+        ) as sock,
+    ):
+        sock.setblocking(False)
+        take_green(sock, sock.do_handshake)
+        sock.send(REQUEST)
+        received = b""
+        while data := take_green(sock, lambda: sock.recv(65536)):
+            received += data
+        return received, sock.version(), sock.selected_alpn_protocol()
+
+
+def take_green(sock: socket.socket, step: Callable[[], bytes | None]) -> bytes | None:
+    """Repeat a step of a TLS client until it needs nothing more to arrive."""
+    while True:
+        try:
+            return step()
+        except ssl.SSLWantReadError:
+            assert hub.wait_readable(sock, 3), "the server says nothing"
+
+
+def test_tls_is_served(
+    secured: Callable[[Limiter], int], limiter: OpenLimiter, certified: Certified
+) -> None:
+    """The application is told, and the end of an answer is no broken connection."""
+    trust = certified.trust()
+    trust.set_alpn_protocols(["h2", "http/1.1"])
+
+    answer, version, protocol = ask_over_tls(secured(limiter), trust)
+
+    assert answer.startswith(b"HTTP/1.1 200 OK")
+    assert b"private https" in answer
+    assert (version, protocol) == ("TLSv1.3", "http/1.1")
+    until(lambda: limiter.inside == 0)
+
+
+def test_tls_1_2_is_served_with_forward_secrecy_only(
+    secured: Callable[[Limiter], int], limiter: OpenLimiter, certified: Certified
+) -> None:
+    """Nothing older, and no cipher whose recordings a stolen key would open later."""
+    trust = certified.trust()
+    trust.maximum_version = ssl.TLSVersion.TLSv1_2
+    port = secured(limiter)
+    assert ask_over_tls(port, trust)[1] == "TLSv1.2"
+
+    weak = certified.trust()
+    weak.maximum_version = ssl.TLSVersion.TLSv1_2
+    weak.set_ciphers("ECDHE-ECDSA-AES256-SHA384:AES256-GCM-SHA384:@SECLEVEL=0")
+    with pytest.raises(ssl.SSLError, match="HANDSHAKE_FAILURE"):
+        ask_over_tls(port, weak)
+
+
+@pytest.mark.filterwarnings("ignore:ssl.TLSVersion:DeprecationWarning")
+def test_old_protocols_are_refused(
+    secured: Callable[[Limiter], int], limiter: OpenLimiter, certified: Certified
+) -> None:
+    """TLS 1.1 is told so in its own words, and the next client is served."""
+    old = certified.trust()
+    old.set_ciphers("ALL:@SECLEVEL=0")
+    old.minimum_version = ssl.TLSVersion.TLSv1
+    old.maximum_version = ssl.TLSVersion.TLSv1_1
+    port = secured(limiter)
+
+    with pytest.raises(ssl.SSLError, match="PROTOCOL_VERSION"):
+        ask_over_tls(port, old)
+
+    until(lambda: limiter.inside == 0)
+    assert b"private" in ask_over_tls(port, certified.trust())[0]
+
+
+@pytest.mark.parametrize("garbage", [b"\x16garbage\r\n\r\n", b"\x16\x03\x01\xff\xff" + bytes(99)])
+def test_garbage_like_a_handshake_ends_its_connection(
+    secured: Callable[[Limiter], int],
+    limiter: OpenLimiter,
+    certified: Certified,
+    garbage: bytes,
+) -> None:
+    """It gets an alert and no page; others are served."""
+    port = secured(limiter)
+
+    answer = ask(port, garbage)
+
+    assert answer[:1] in (b"", b"\x15")
+    until(lambda: limiter.inside == 0)
+    assert b"private" in ask_over_tls(port, certified.trust())[0]
+
+
+def test_a_request_in_the_clear_is_answered_elsewhere(
+    secured: Callable[[Limiter], int], limiter: OpenLimiter
+) -> None:
+    """On the same port; the application behind TLS never sees it."""
+    assert b"clear http" in ask(secured(limiter), REQUEST)
+    until(lambda: limiter.inside == 0)
+
+
+@pytest.mark.parametrize("start", [b"", b"\x16", b"\x16\x03\x01\x00\xf4\x01\x00\x00\xf0\x03\x03"])
+def test_a_stalled_handshake_ends(
+    secured: Callable[[Limiter], int],
+    limiter: OpenLimiter,
+    certified: Certified,
+    monkeypatch: pytest.MonkeyPatch,
+    start: bytes,
+) -> None:
+    """It holds up nobody, and is over after its deadline, whatever came of it."""
+    monkeypatch.setattr(http_server, "HANDSHAKE_DEADLINE_S", 0.5)
+    port = secured(limiter)
+    with socket.create_connection(("127.0.0.1", port)) as stalled:
+        stalled.setblocking(False)
+        stalled.send(start)
+        until(lambda: limiter.inside == 1)
+
+        assert b"private" in ask_over_tls(port, certified.trust())[0]
+        assert hub.wait_readable(stalled, 3), "it was not ended"
+        assert stalled.recv(65536)[:1] in (b"", b"\x15")
+    until(lambda: limiter.inside == 0)
+
+
+def test_half_handshakes_are_half_requests(
+    secured: Callable[[Limiter], int], certified: Certified
+) -> None:
+    """They are counted as such, and the oldest gives way: they keep nobody out."""
+    refused: list[str] = []
+    port = secured(ConnectionLimiter(100, 100, refused.append, most_heads=2))
+    stalled = [socket.create_connection(("127.0.0.1", port)) for _ in range(4)]
+    for sock in stalled:
+        sock.setblocking(False)
+        sock.send(b"\x16\x03\x01")
+
+    assert b"private" in ask_over_tls(port, certified.trust())[0]
+
+    assert refused.count("408") == 3
+    assert hub.wait_readable(stalled[0], 3)
+    assert stalled[0].recv(10) == b""
+    for sock in stalled:
+        sock.close()

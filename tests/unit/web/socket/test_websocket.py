@@ -1,6 +1,7 @@
 """The WebSocket, between a real green socket and another implementation of the protocol."""
 
 import base64
+import functools
 import socket
 from collections.abc import Callable, Iterator
 from types import SimpleNamespace
@@ -19,13 +20,14 @@ from server.loop.http_server import serve
 from server.protocol import BINARY, websocket_frame
 from server.web.socket import websocket as transport
 from server.web.socket.websocket import MAX_MESSAGE_BYTES, WebSocket, WebSocketDriver
+from tests.support.certificates import Certified, TlsClient, secure
 from tests.support.fakes import OpenLimiter, settle, until
 
 
 class Peer:
     """The browser's end: the client side of the ``websockets`` library on a real socket."""
 
-    def __init__(self, sock: socket.socket) -> None:
+    def __init__(self, sock: socket.socket | TlsClient) -> None:
         self.sock = sock
         sock.setblocking(False)
         self.protocol = Protocol(Side.CLIENT, max_size=None)
@@ -68,19 +70,21 @@ class Peer:
 Link = tuple[WebSocket, Peer]
 
 
-@pytest.fixture
-def connect() -> Iterator[Callable[..., Link]]:
+@pytest.fixture(params=["plain", "tls"])
+def connect(request: pytest.FixtureRequest, certified: Certified) -> Iterator[Callable[..., Link]]:
     """A function that makes a connection with a small kernel buffer; returns both ends."""
     ends: list[Any] = []
+    wrap = functools.partial(secure, certified) if request.param == "tls" else lambda *both: both
 
     def make() -> Link:
         listener = hub.listen("127.0.0.1", 0)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 16384)
-        client = socket.socket()
+        client: Any = socket.socket()
         client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8192)
         client.connect(listener.getsockname())
         server, _ = listener.accept()
         listener.close()
+        server, client = wrap(server, client)
         malformed: list[str] = []
         websocket = WebSocket(server, malformed.append)
         websocket.malformed = malformed  # type: ignore[attr-defined]
@@ -400,10 +404,11 @@ def test_close_in_mid_packet_sends_no_garbage(link: Link) -> None:
     websocket, peer = link
     websocket.offer(packet(7))
     received = b""
+    take = peer.sock.recv_now if isinstance(peer.sock, TlsClient) else peer.sock.recv
 
     def receive() -> None:
         nonlocal received
-        while data := peer.sock.recv(1 << 20):
+        while data := take(1 << 20):
             received += data
 
     with pytest.raises(BlockingIOError):

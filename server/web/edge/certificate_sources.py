@@ -1,0 +1,228 @@
+"""Where the server's certificate comes from: files that settings name, or the state folder.
+
+All of it blocks on the disk: call it natively once the server runs.
+"""
+
+import datetime
+import os
+import shlex
+import ssl
+import stat
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from server.errors import ConfigError
+from server.users.private import PrivateFile, explain
+
+if TYPE_CHECKING:
+    from server.web.edge.certificate import Certificate
+
+__all__ = ["MAX_HOSTS", "GivenCertificate", "OwnCertificate", "make_context"]
+
+# Renewed this long before it expires.
+RENEW_DAYS = 30
+
+# More than that is no machine's; those that it had before stay, as long as there is room.
+MAX_HOSTS = 64
+
+MAX_FILE_BYTES = 1024 * 1024
+
+# TLS 1.2 with forward secrecy and authenticated encryption only; those of TLS 1.3 always are so.
+CIPHERS = "ECDHE+AESGCM:ECDHE+CHACHA20"
+
+
+class GivenCertificate:
+    """The certificate that ``tls_cert`` and ``tls_key`` name.
+
+    Args:
+        cert: Path of a PEM file with the certificate and its chain.
+        key: Path of a PEM file with the key; None if it is in ``cert``.
+    """
+
+    self_made = False
+
+    def __init__(self, cert: str, key: str | None) -> None:
+        self._cert, self._key = cert, key
+        self._seen: list[tuple[int, ...] | None] = []
+        self.is_there = True  # Or loading it says why not.
+
+    def refresh(self) -> bool:
+        """Return whether one of the files is another one, or has changed."""
+        seen = [_signature(path) for path in (self._cert, self._key or self._cert)]
+        changed, self._seen = seen != self._seen, seen
+        return changed
+
+    def load(self) -> tuple[ssl.SSLContext, "Certificate"]:
+        """Return what the files contain now.
+
+        Raises:
+            ConfigError: If they cannot be used; names the file, what is wrong, and the way out.
+        """
+        from server.web.edge.certificate import read_certificate
+
+        context = make_context()
+        pem = _read("tls_cert", self._cert)
+        if b"-----BEGIN CERTIFICATE-----" not in pem:
+            raise ConfigError(
+                f"tls_cert = {self._cert!r} contains no certificate; accepted: a file in PEM with "
+                "the server's certificate, followed by its chain"
+            )
+        setting = "tls_cert" if self._key is None else "tls_key"
+        path = self._key or self._cert
+        key = pem if self._key is None else _read("tls_key", path)
+        if b"PRIVATE KEY-----" not in key:
+            also = ", and tls_key is not set" if self._key is None else ""
+            raise ConfigError(
+                f"{setting} = {path!r} contains no private key{also}; accepted: tls_key with the "
+                "path of the key in PEM, or a tls_cert that contains both"
+            )
+        if b"ENCRYPTED" in key:
+            raise ConfigError(
+                f"{setting} = {path!r} contains a key with a passphrase, which nobody could type "
+                "at a start; accepted: one without, as written by "
+                f"`openssl pkey -in {shlex.quote(path)} -out NEW`"
+            )
+        try:
+            certificate = read_certificate(pem)
+            context.load_cert_chain(self._cert, path, password="")
+        except ssl.SSLError as error:
+            if error.reason == "KEY_VALUES_MISMATCH":
+                raise ConfigError(
+                    f"{setting} = {path!r} does not belong to tls_cert = {self._cert!r}; "
+                    "accepted: the key for which the certificate was made"
+                ) from error
+            reason = (error.reason or "not readable").replace("_", " ").lower()
+            raise ConfigError(
+                f"tls_cert = {self._cert!r} with its key cannot be used ({reason}); accepted: "
+                "a certificate and its key in PEM"
+            ) from error
+        except (OSError, ValueError) as error:
+            raise ConfigError(
+                f"tls_cert = {self._cert!r} cannot be used ({error}); accepted: a certificate in "
+                "PEM, followed by its chain"
+            ) from error
+        return context, certificate
+
+
+class OwnCertificate:
+    """A certificate that the server makes for itself and keeps in its state folder.
+
+    It is made again before it expires, and when the machine has a name or address that it lacks.
+    The key stays: who pinned it need not do so again. Browsers remember the certificate itself, so
+    one that is new has to be accepted again; therefore it keeps the hosts of the one before.
+
+    Args:
+        folder: The state folder.
+        hosts: Returns the names and addresses that it must have.
+        now: Returns the time.
+    """
+
+    self_made = True
+
+    def __init__(
+        self,
+        folder: Path,
+        hosts: Callable[[], Iterable[str]],
+        now: Callable[[], datetime.datetime] = lambda: datetime.datetime.now(datetime.UTC),
+    ) -> None:
+        self._cert = PrivateFile(folder / "tls-cert.pem")
+        self._key = PrivateFile(folder / "tls-key.pem")
+        self._hosts, self._now = hosts, now
+        self._loaded = b""
+
+    @property
+    def is_there(self) -> bool:
+        """Whether there is a certificate that can be loaded."""
+        return bool(self._loaded)
+
+    def refresh(self) -> bool:
+        """Return whether there is a new certificate, after making one if that is needed.
+
+        Raises:
+            ConfigError: If the state folder cannot be used; a certificate that was there can be
+                loaded all the same.
+        """
+        from server.web.edge.certificate import is_key, make_key, owns
+
+        before, file = self._loaded, self._key
+        try:
+            key = file.read() or b""
+            if not is_key(key):
+                key = make_key()
+                file.replace(key)
+            file = self._cert
+            old = file.read() or b""
+            owned = owns(key, old)
+            if owned:
+                self._loaded = old
+            new = self._renew(key, old if owned else b"")
+            if new != old:
+                file.replace(new)
+        except OSError as error:
+            raise ConfigError(
+                f"--state: {str(file.path)!r} cannot be used ({explain(error, file.path)}); "
+                "accepted: a folder whose files can be read and written"
+            ) from error
+        self._loaded = new
+        return new != before
+
+    def load(self) -> tuple[ssl.SSLContext, "Certificate"]:
+        """Return the certificate that :meth:`refresh` has found or made."""
+        from server.web.edge.certificate import read_certificate
+
+        context = make_context()
+        context.load_cert_chain(self._cert.path, self._key.path, password="")
+        return context, read_certificate(self._loaded)
+
+    def _renew(self, key: bytes, pem: bytes) -> bytes:
+        """Return the certificate, or a new one if there is none or it has to be renewed."""
+        from server.web.edge.certificate import certifiable, make_certificate, read_certificate
+
+        needed = certifiable(self._hosts())[:MAX_HOSTS]
+        now = self._now()
+        before: frozenset[str] = frozenset()
+        if pem:
+            certificate = read_certificate(pem)
+            before = certificate.hosts
+            left = certificate.ends - now
+            if before.issuperset(needed) and left > datetime.timedelta(days=RENEW_DAYS):
+                return pem
+        hosts = [*needed, *sorted(before.difference(needed))]
+        return make_certificate(key, hosts[:MAX_HOSTS], now)
+
+
+def make_context() -> ssl.SSLContext:
+    """Return a context without a certificate that speaks TLS 1.2 and 1.3, and HTTP/1.1 over it."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.set_ciphers(CIPHERS)
+    context.set_alpn_protocols(["http/1.1"])
+    # Clients know whether their processor has instructions for AES.
+    context.options &= ~ssl.OP_CIPHER_SERVER_PREFERENCE
+    context.options |= ssl.OP_NO_RENEGOTIATION
+    return context
+
+
+def _read(setting: str, path: str) -> bytes:
+    try:
+        # Non-blocking, because opening a pipe would block for ever.
+        with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb") as file:
+            if stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                return file.read(MAX_FILE_BYTES)
+            reason = "it is not a regular file"
+    except OSError as error:
+        reason = error.strerror or str(error)
+    raise ConfigError(
+        f"{setting} = {path!r} cannot be read ({reason}); accepted: the path of a file in PEM that "
+        "the server's account may read"
+    )
+
+
+def _signature(path: str) -> tuple[int, ...] | None:
+    """Return what changes when a file does, or when a link leads to another one."""
+    try:
+        status = os.stat(path)
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns

@@ -1,0 +1,276 @@
+"""A server that speaks TLS, and real clients that trust its certificate, or do not."""
+
+import contextlib
+import hashlib
+import http.client
+import itertools
+import shutil
+import socket
+import ssl
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import requests
+
+from server.users.users import UsersFile
+from server.web.edge.certificate import read_certificate
+from tests.support.certificates import Certified
+from tests.support.client import Crowd, MjpegViewer, Viewer
+from tests.support.server import PortholeServer, wait_until
+from tests.support.visitor import PASSWORD
+
+Trusting = Callable[..., Viewer]
+
+
+@pytest.fixture(scope="module")
+def server(share_server: Callable[..., PortholeServer]) -> PortholeServer:
+    """A server with a certificate of its own."""
+    return share_server("test:?size=1280x720&fps=25", "--tls", "auto")
+
+
+@pytest.fixture(scope="module")
+def trust(server: PortholeServer) -> ssl.SSLContext:
+    """Whoever compared the fingerprint and trusts the certificate."""
+    return ssl.create_default_context(cafile=server.state / "tls-cert.pem")
+
+
+@pytest.fixture
+def watch(server: PortholeServer, trust: ssl.SSLContext) -> Iterator[Trusting]:
+    """Connect viewers over TLS that watch the camera."""
+    viewers: list[Viewer] = []
+
+    def start(**options: object) -> Viewer:
+        viewer = Viewer("127.0.0.1", server.port, tls=trust, **options)  # type: ignore[arg-type]
+        viewers.append(viewer)
+        viewer.connect()
+        assert viewer.call("watch", {"camera": "test"})["ok"]
+        return viewer
+
+    yield start
+    for viewer in viewers:
+        viewer.close()
+
+
+def in_the_clear(port: int, method: str, host: str, path: str = "/") -> http.client.HTTPResponse:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    with contextlib.closing(connection):
+        connection.request(method, path, headers={"Host": host})
+        answer = connection.getresponse()
+        answer.read()
+        return answer
+
+
+def shown_at(port: int) -> str:
+    """Return the SHA-256 of the certificate that a new connection is shown."""
+    pem = ssl.get_server_certificate(("127.0.0.1", port), timeout=10)
+    return hashlib.sha256(ssl.PEM_cert_to_DER_cert(pem)).hexdigest()
+
+
+def turned_away(viewer: Viewer) -> str:
+    """Connect, expect to be refused, and return what was said."""
+    with pytest.raises(ConnectionError) as caught:
+        viewer.connect()
+    viewer.close()
+    return str(caught.value)
+
+
+def test_what_is_printed_is_what_is_shown(server: PortholeServer) -> None:
+    """People compare the fingerprint of the terminal with the one in their browser."""
+    wait_until(lambda: any("Ctrl-C" in line for line in server.log))
+    printed = next(line for line in server.log if "SHA-256" in line).split()[-1]
+
+    assert server.url.startswith("https://")
+    assert printed.replace(":", "").lower() == shown_at(server.port)
+
+
+def test_it_is_for_every_name_of_the_machine(server: PortholeServer) -> None:
+    """And for localhost, so that a tunnel works as well as the network."""
+    hosts = read_certificate((server.state / "tls-cert.pem").read_bytes()).hosts
+
+    short = socket.gethostname().partition(".")[0].lower()
+    assert {"localhost", "127.0.0.1", "::1", short, f"{short}.local"} <= hosts
+
+
+def test_pages_and_pictures_come_over_tls(server: PortholeServer) -> None:
+    """To a library that verifies; no browser is told to refuse the click through the warning."""
+    verify = str(server.state / "tls-cert.pem")
+
+    page = requests.get(server.url, verify=verify, timeout=10)
+    picture = requests.get(f"{server.url}snapshot/test.jpg", verify=verify, timeout=10)
+
+    assert page.status_code == 200
+    assert picture.content.startswith(b"\xff\xd8")
+    assert picture.content.endswith(b"\xff\xd9")
+    assert "Strict-Transport-Security" not in page.headers
+    with pytest.raises(requests.exceptions.SSLError):
+        requests.get(server.url, timeout=10)
+
+
+def test_frames_come_over_tls_in_order(watch: Trusting) -> None:
+    """Each once, whole, and young."""
+    viewer = watch()
+
+    viewer.pump(lambda: len(viewer.arrivals) >= 30, 10)
+
+    seqs = [arrival.seq for arrival in viewer.arrivals]
+    assert seqs == sorted(set(seqs))
+    assert viewer.last_jpeg.endswith(b"\xff\xd9")
+    assert viewer.arrivals[-1].age_s < 1
+
+
+def test_a_slow_viewer_over_tls_harms_nobody(watch: Trusting) -> None:
+    """It sees the present, as far as its link goes; its neighbours get all pictures meanwhile."""
+    slow = watch(bytes_per_s=60_000, receive_buffer=32 * 1024)
+    neighbours = [watch() for _ in range(3)]
+    crowd = Crowd()
+    for viewer in (slow, *neighbours):
+        crowd.add(viewer)
+    crowd.run(1)
+    before = [len(viewer.arrivals) for viewer in neighbours]
+
+    crowd.run(6)
+
+    assert not slow.closed
+    assert 3 <= len(slow.arrivals) <= 20
+    assert max(arrival.age_s for arrival in slow.arrivals) < 4
+    for viewer, seen in zip(neighbours, before, strict=True):
+        fresh = viewer.arrivals[seen:]
+        assert len(fresh) > 6 * 25 * 0.8
+        assert all(one.seq < two.seq for one, two in itertools.pairwise(fresh))
+
+
+def test_mjpeg_comes_over_tls(server: PortholeServer, trust: ssl.SSLContext) -> None:
+    """Beside one that reads nothing, which does not hold the others up."""
+    stuck = MjpegViewer("127.0.0.1", server.port, tls=trust, receive_buffer=32 * 1024)
+    stuck.connect()
+    viewer = MjpegViewer("127.0.0.1", server.port, tls=trust)
+    viewer.connect()
+    crowd = Crowd()
+    crowd.add(viewer)
+    try:
+        crowd.run(10, until=lambda: len(viewer.arrivals) >= 60)
+
+        assert len(viewer.arrivals) >= 60
+        assert viewer.last_jpeg.startswith(b"\xff\xd8")
+        assert viewer.last_jpeg.endswith(b"\xff\xd9")
+        assert viewer.arrivals[-1].age_s < 1
+    finally:
+        crowd.close()
+        stuck.close()
+
+
+def test_a_chunked_feed_over_tls_is_whole(server: PortholeServer) -> None:
+    """HTTP/1.1, as a library reads it."""
+    verify = str(server.state / "tls-cert.pem")
+    with requests.get(
+        f"{server.url}video_feed/test", verify=verify, timeout=10, stream=True
+    ) as feed:
+        data = b""
+        for part in feed.iter_content(65536):
+            data += part
+            if data.count(b"\xff\xd9\r\n") >= 10:
+                break
+
+    parts = data.split(b"Content-Length: ")[1:-1]
+    for part in parts:
+        head, _, body = part.partition(b"\r\n\r\n")
+        size = int(head.split(b"\r\n")[0])
+        assert body[:2] == b"\xff\xd8"
+        assert body[size - 2 : size] == b"\xff\xd9"
+
+
+def test_the_same_port_leads_to_tls(server: PortholeServer) -> None:
+    """Whoever types http:// gets there; under a foreign name, nobody is led anywhere."""
+    host = f"localhost:{server.port}"
+
+    looked = in_the_clear(server.port, "GET", host, "/snapshot/test.jpg?rendition=640")
+    posted = in_the_clear(server.port, "POST", host, "/login")
+    foreign = in_the_clear(server.port, "GET", "evil.example")
+
+    assert looked.status == 308
+    assert looked.headers["Location"] == f"https://{host}/snapshot/test.jpg?rendition=640"
+    assert posted.status == 400
+    assert foreign.status == 421
+    assert "308 " in turned_away(Viewer("127.0.0.1", server.port))
+
+
+def test_a_foreign_name_is_refused_over_tls_too(server: PortholeServer) -> None:
+    """The name of the handshake decides nothing, the Host does: rebinding sets both."""
+    trust = ssl.create_default_context(cafile=server.state / "tls-cert.pem")
+    trust.check_hostname = False
+    with (
+        socket.create_connection(("127.0.0.1", server.port), timeout=10) as plain,
+        trust.wrap_socket(plain, server_hostname="evil.example") as sock,
+    ):
+        sock.sendall(b"GET / HTTP/1.1\r\nHost: evil.example\r\nConnection: close\r\n\r\n")
+        assert sock.recv(65536).startswith(b"HTTP/1.1 421")
+
+
+def test_the_certificate_is_kept(
+    start_server: Callable[..., PortholeServer], tmp_path: Path
+) -> None:
+    """A browser's exception outlives a restart."""
+    first = start_server("test:?size=320x180", "--tls", "auto")
+    shown = shown_at(first.port)
+    assert first.stop() == 0
+
+    second = start_server("test:?size=320x180", "--tls", "auto")
+
+    assert shown_at(second.port) == shown
+
+
+def test_people_over_tls(
+    start_server: Callable[..., PortholeServer], certified: Certified, tmp_path: Path
+) -> None:
+    """With a certificate that browsers trust they stay with TLS, and cookies never leave it.
+
+    A renewed certificate is shown to whoever comes next, and whoever watches goes on watching.
+    """
+    UsersFile(tmp_path / "state").add_user("ada", "operator", None, PASSWORD)
+    shown = Certified(tmp_path / "shown")
+    server = start_server(
+        "test:?size=320x180", "--tls-cert", str(shown.cert), "--tls-key", str(shown.key)
+    )
+    browser = requests.Session()
+    verify = str(shown.cert)
+    page = browser.get(f"{server.url}login", verify=verify, timeout=10)
+    csrf = page.text.partition('name="csrf" value="')[2].partition('"')[0]
+    origin = f"https://127.0.0.1:{server.port}"
+    sent = {"name": "ada", "password": PASSWORD, "csrf": csrf}
+    entered = browser.post(
+        f"{server.url}login",
+        data=sent,
+        headers={"Origin": origin},
+        verify=verify,
+        timeout=10,
+        allow_redirects=False,
+    )
+    cookie = next(one for one in browser.cookies if one.name.startswith("porthole_"))
+    headers = {"Cookie": f"{cookie.name}={cookie.value}"}
+
+    assert page.headers["Strict-Transport-Security"] == "max-age=31536000"
+    assert entered.status_code in (302, 303)
+    assert cookie.secure
+    trust = shown.trust()
+    plain = headers | {"Origin": origin.replace("https", "http")}
+    assert "403 " in turned_away(Viewer("127.0.0.1", server.port, tls=trust, headers=plain))
+    viewer = Viewer("127.0.0.1", server.port, tls=trust, headers=headers | {"Origin": origin})
+    viewer.connect()
+    assert viewer.call("watch", {"camera": "test"})["ok"]
+
+    before = shown_at(server.port)
+    shutil.copy(certified.key, shown.key)
+    shutil.copy(certified.cert, shown.cert)
+    crowd = Crowd()
+    crowd.add(viewer)
+    deadline = time.monotonic() + 20
+    while shown_at(server.port) == before and time.monotonic() < deadline:
+        crowd.run(0.5)
+
+    assert shown_at(server.port) != before
+    seen = len(viewer.arrivals)
+    crowd.run(5, until=lambda: len(viewer.arrivals) > seen + 10)
+    assert len(viewer.arrivals) > seen + 10
+    crowd.close()

@@ -1,0 +1,186 @@
+"""TLS on a socket that must not block, between real sockets and Python's own client."""
+
+import os
+import socket
+import ssl
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from eventlet import greenio
+
+from server.delivery.packet import SHARED_FROM, Packet
+from server.loop import hub
+from server.loop.tls import BATCH_BYTES, TlsEnd
+from tests.support.certificates import Certified, TlsClient, secure
+
+Pair = tuple[TlsEnd, TlsClient]
+
+
+@pytest.fixture
+def connect(certified: Certified) -> Iterator[Callable[[], Pair]]:
+    """A function that returns the ends of a new connection, which have shaken hands."""
+    opened: list[Any] = []
+
+    def make() -> Pair:
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            client = socket.create_connection(listener.getsockname())
+            accepted, _ = listener.accept()
+        server, theirs = secure(certified, greenio.GreenSocket(accepted), client)
+        opened.extend((server, theirs))
+        ours: TlsEnd = server.fd
+        return ours, theirs
+
+    yield make
+    for sock in opened:
+        sock.close()
+
+
+def receive(theirs: TlsClient, size: int) -> bytes:
+    """Read this many bytes."""
+    data = b""
+    while len(data) < size:
+        data += theirs.recv(size - len(data))
+    return data
+
+
+def send_until_full(ours: TlsEnd, data: bytes) -> int:
+    """Send until the kernel accepts no more; return how much that was."""
+    view, sent = memoryview(data), 0
+    try:
+        while sent < len(data):
+            sent += ours.send(view[sent:])
+    except BlockingIOError:
+        pass
+    return sent
+
+
+def receive_at_ours(ours: TlsEnd) -> bytes:
+    """Return what the first read that brings anything brings."""
+    while True:
+        assert hub.wait_readable(ours, 2), "nothing came"
+        try:
+            return ours.recv(1)
+        except BlockingIOError:
+            continue
+
+
+def test_a_whole_picture_is_sent_at_once(connect: Callable[[], Pair]) -> None:
+    """It arrives as it was, though it takes several records."""
+    ours, theirs = connect()
+    picture = os.urandom(58_000)
+
+    assert ours.send(picture) == len(picture)
+    assert receive(theirs, len(picture)) == picture
+
+
+def test_a_slow_reader_loses_nothing_and_costs_little(connect: Callable[[], Pair]) -> None:
+    """What the kernel does not accept stays, one batch at most, and goes out before all else.
+
+    OpenSSL has numbered it already: sent out of order, or dropped, it would end the connection.
+    """
+    ours, theirs = connect()
+    data = os.urandom(8_000_000)
+    sent = send_until_full(ours, data)
+    held = sum(map(len, ours._unsent))
+
+    taken = b""
+    while len(taken) < len(data):
+        taken += receive(theirs, min(100_000, len(data) - len(taken)))
+        sent += send_until_full(ours, data[sent:])
+
+    assert taken == data
+    assert 0 < held < BATCH_BYTES + 1024
+
+
+def test_after_half_a_message_there_is_no_other(connect: Callable[[], Pair]) -> None:
+    """Who gives up on a slow reader and sends a last word is told that the connection is over.
+
+    The HTTP server does, after a deadline; it ended in a traceback instead of quietly.
+    """
+    ours, _ = connect()
+    send_until_full(ours, bytes(8_000_000))
+
+    with pytest.raises(BrokenPipeError):
+        ours.send(b"0\r\n\r\n")
+
+
+def test_everything_that_has_arrived_is_read(connect: Callable[[], Pair]) -> None:
+    """Bytes that were decrypted and kept would not make the descriptor readable again."""
+    ours, theirs = connect()
+    theirs.sendall(b"one")
+    theirs.sendall(b"two" * 1000)
+
+    got = b""
+    while len(got) < 3003:
+        got += receive_at_ours(ours)
+
+    assert got == b"one" + b"two" * 1000
+    with pytest.raises(BlockingIOError):
+        ours.recv(1)
+
+
+def test_a_buffer_is_filled_as_far_as_it_goes(connect: Callable[[], Pair]) -> None:
+    """The rest of a record comes with the next read, without another byte from the network."""
+    ours, theirs = connect()
+    theirs.sendall(b"abcdef")
+    hub.wait_readable(ours, 2)
+    space = bytearray(4)
+
+    assert (ours.recv_into(space), bytes(space)) == (4, b"abcd")
+    assert (ours.recv_into(space), bytes(space[:2])) == (2, b"ef")
+    with pytest.raises(BlockingIOError):
+        ours.recv_into(space)
+
+
+def test_goodbye_is_the_end(connect: Callable[[], Pair]) -> None:
+    """Both sides say it, so that neither takes a broken connection for a whole answer."""
+    ours, theirs = connect()
+    ours.send(b"all")
+    ours.shutdown(socket.SHUT_RDWR)
+    assert receive(theirs, 3) == b"all"
+    assert theirs.recv(1) == b"", "and no SSLEOFError"
+
+    ours, theirs = connect()
+    with pytest.raises(ssl.SSLWantReadError):
+        theirs.unwrap()
+    assert receive_at_ours(ours) == b""
+
+
+def test_what_is_no_record_is_an_error(connect: Callable[[], Pair]) -> None:
+    """It is an OSError, which ends a connection wherever it is raised."""
+    ours, theirs = connect()
+    with socket.socket(fileno=theirs.detach()) as bare:
+        bare.send(b"GET / HTTP/1.1\r\n\r\n")
+
+        with pytest.raises(OSError, match="wrong version"):
+            receive_at_ours(ours)
+
+
+def test_tls_without_content_ends(certified: Certified) -> None:
+    """A hello without end, or new keys again and again, cost time and bring nothing."""
+    ours_plain, theirs = socket.socketpair()
+    ours = TlsEnd(ours_plain)
+    ours.secure(certified.context())
+    hello = b"\x16\x03\x01\x40\x00" + b"\x01\x01\xff\xff" + bytes(16380)
+    more = b"\x16\x03\x01\x40\x00" + bytes(16384)
+    theirs.setblocking(False)
+
+    def send(data: bytes) -> None:
+        rest = memoryview(data)
+        while rest:
+            rest = rest[theirs.send(rest) :]
+            while hub.wait_readable(ours, 0.01):
+                assert not ours.shake_hands()
+
+    with ours, theirs, pytest.raises(ConnectionAbortedError):
+        send(hello + 5 * more)
+
+
+def test_no_file_is_shared_without_encryption(connect: Callable[[], Pair]) -> None:
+    """From the fifth viewer on, plain sockets are sent a file; that would be in the clear."""
+    packet = Packet(os.urandom(20_000))
+    pairs = [connect() for _ in range(SHARED_FROM + 1)]
+
+    assert [packet.send(ours) for ours, _ in pairs] == [len(packet)] * len(pairs)
+    assert all(receive(theirs, len(packet)) == packet.data for _, theirs in pairs)

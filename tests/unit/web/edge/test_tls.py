@@ -1,0 +1,324 @@
+"""Which certificate is shown: what is refused, what is made, and when there is a new one."""
+
+import datetime
+import errno
+import logging
+import os
+import shutil
+import stat
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from server.app import create_app
+from server.config.load import load_settings
+from server.errors import ConfigError
+from server.users import private
+from server.web.edge import tls
+from server.web.edge.certificate_sources import MAX_HOSTS, GivenCertificate, OwnCertificate
+from server.web.edge.tls import Tls, choose_certificate
+from tests.support.certificates import Certified
+from tests.support.fakes import until
+
+HOSTS = ("localhost", "127.0.0.1")
+DAY = datetime.timedelta(days=1)
+
+
+class Own:
+    """A certificate of our own, on a machine whose names and clock can be set."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.hosts: tuple[str, ...] = HOSTS
+        self.now = datetime.datetime.now(datetime.UTC)
+
+    def start(self) -> OwnCertificate:
+        """Return it as a server that starts has it."""
+        return OwnCertificate(self.folder, lambda: self.hosts, lambda: self.now)
+
+    def key(self) -> bytes:
+        return (self.folder / "tls-key.pem").read_bytes()
+
+
+@pytest.fixture
+def own(tmp_path: Path) -> Own:
+    """A machine with an empty state folder."""
+    return Own(tmp_path)
+
+
+def choose(cert: Path | None, key: Path | None, folder: Path) -> Tls | None:
+    """Choose a certificate as settings do."""
+    return choose_certificate("off", cert and str(cert), key and str(key), folder, lambda: HOSTS)
+
+
+# Given ones.
+
+
+def test_both_files_may_be_one(certified: Certified, tmp_path: Path) -> None:
+    """Certificate and key are accepted in a file each, and in one."""
+    both = tmp_path / "both.pem"
+    both.write_bytes(certified.cert.read_bytes() + certified.key.read_bytes())
+
+    for found in (choose(certified.cert, certified.key, tmp_path), choose(both, None, tmp_path)):
+        assert found is not None
+        assert not found.self_made
+        assert found.certificate.hosts == set(HOSTS)
+
+
+def test_nothing_set_is_no_tls(tmp_path: Path) -> None:
+    """And no file is made."""
+    assert choose(None, None, tmp_path) is None
+    assert not list(tmp_path.iterdir())
+
+
+def encrypt(certified: Certified, folder: Path) -> Path:
+    """Return the key with a passphrase."""
+    done = subprocess.run(
+        [
+            *("openssl", "pkey", "-aes256", "-passout", "pass:secret"),
+            *("-in", certified.key, "-out", folder / "encrypted.pem"),
+        ],
+        capture_output=True,
+        timeout=20,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return folder / "encrypted.pem"
+
+
+def write(path: Path, text: str) -> Path:
+    path.write_text(text)
+    return path
+
+
+def make_pipe(path: Path) -> Path:
+    os.mkfifo(path)
+    return path
+
+
+Files = tuple[Path | None, Path | None]
+
+WRONG: dict[str, tuple[Callable[[Certified, Path], Files], str, str]] = {
+    "missing": (lambda c, d: (d / "no.pem", c.key), "no.pem", "No such file"),
+    "missing key": (lambda c, d: (c.cert, d / "no.pem"), "tls_key = ", "No such file"),
+    "folder": (lambda c, d: (d, c.key), "tls_cert = ", "regular file|directory"),
+    "pipe": (lambda c, d: (make_pipe(d / "pipe"), c.key), "pipe", "regular file"),
+    "key for certificate": (lambda c, d: (c.key, c.key), "key.pem", "no certificate"),
+    "no key": (lambda c, d: (c.cert, None), "cert.pem", "tls_key is not set"),
+    "certificate for key": (lambda c, d: (c.cert, c.cert), "tls_key = ", "no private key"),
+    "other key": (
+        lambda c, d: (c.cert, Certified(d / "other").key),
+        "other/key.pem",
+        "does not belong to tls_cert",
+    ),
+    "passphrase": (lambda c, d: (c.cert, encrypt(c, d)), "encrypted.pem", "openssl pkey -in"),
+    "broken certificate": (
+        lambda c, d: (write(d / "b.pem", "-----BEGIN CERTIFICATE-----\nAAAA\n"), c.key),
+        "b.pem",
+        "cannot be used",
+    ),
+    "broken key": (
+        lambda c, d: (c.cert, write(d / "b.pem", "-----BEGIN PRIVATE KEY-----\nAAAA\n")),
+        "tls_cert = ",
+        "cannot be used",
+    ),
+    "key alone": (lambda c, d: (None, c.key), "key.pem", "tls_cert is not"),
+}
+
+
+@pytest.mark.parametrize("what", WRONG)
+def test_what_cannot_be_used_is_named(what: str, certified: Certified, tmp_path: Path) -> None:
+    """One line has the setting, its value, what is wrong, and what would be accepted."""
+    make, value, reason = WRONG[what]
+
+    with pytest.raises(ConfigError) as caught:
+        choose(*make(certified, tmp_path), tmp_path)
+
+    assert value in str(caught.value)
+    assert caught.match(reason)
+    assert caught.match("accepted: ")
+    assert "\n" not in str(caught.value)
+
+
+def test_settings_that_cannot_be_used_end_the_start(certified: Certified, tmp_path: Path) -> None:
+    """Before anything listens, which the command line turns into one line and exit code 2."""
+    flags = {"tls_cert": str(certified.cert)}
+
+    with pytest.raises(ConfigError, match="tls_key is not set"):
+        create_app(load_settings(["test:"], None, tmp_path / "state", flags, {}))
+
+
+def test_an_expired_certificate_is_used_with_a_warning(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Pictures that clients can still ask for are better than none after a restart at night."""
+    old = Certified(tmp_path / "old", ago=1000 * DAY)
+
+    assert choose(old.cert, old.key, tmp_path)
+
+    assert "expired" in caplog.text
+
+
+# Our own.
+
+
+def test_it_is_kept(own: Own) -> None:
+    """A browser's exception lasts: the next start shows the same certificate."""
+    first, second = Tls(own.start()), Tls(own.start())
+
+    assert first.self_made
+    assert first.certificate == second.certificate
+    assert first.certificate.hosts == set(HOSTS)
+
+
+def test_its_files_are_private(own: Own) -> None:
+    """Only the owner of the state folder reads the key."""
+    Tls(own.start())
+
+    for name in ("tls-key.pem", "tls-cert.pem"):
+        assert stat.S_IMODE((own.folder / name).stat().st_mode) == 0o600
+
+
+def test_it_is_renewed_before_it_expires(own: Own) -> None:
+    """A month before; the key stays, for those who pinned it."""
+    source = own.start()
+    first, key = Tls(source).certificate, own.key()
+
+    own.now += 780 * DAY
+    assert not source.refresh()
+    own.now += 20 * DAY
+    assert source.refresh()
+
+    _, second = source.load()
+    assert second.ends > first.ends
+    assert second.fingerprint != first.fingerprint
+    assert own.key() == key
+
+
+def test_a_new_address_is_added(own: Own) -> None:
+    """What it had before stays in it: a laptop that comes back needs no third certificate."""
+    source = own.start()
+    first = Tls(source).certificate
+
+    own.hosts = (*HOSTS, "192.168.1.7")
+    assert source.refresh()
+    _, second = source.load()
+    own.hosts = (*HOSTS, "10.0.0.9")
+    assert source.refresh()
+    _, third = source.load()
+    own.hosts = (*HOSTS, "192.168.1.7")
+
+    assert not source.refresh()
+    assert first.hosts < second.hosts < third.hosts
+
+
+def test_hosts_without_end_do_not_make_it_grow_without_end(own: Own) -> None:
+    """Those of now are always in it, and then as many of the others as there is room for."""
+    source = own.start()
+    for number in range(100):
+        own.hosts = (*HOSTS, f"10.0.0.{number}")
+        assert source.refresh()
+
+    _, certificate = source.load()
+    assert certificate.hosts >= set(own.hosts)
+    assert len(certificate.hosts) == MAX_HOSTS
+
+
+@pytest.mark.parametrize("length", [0, 100, 10_000])
+@pytest.mark.parametrize("name", ["tls-key.pem", "tls-cert.pem"])
+def test_a_file_that_is_broken_is_made_again(own: Own, name: str, length: int) -> None:
+    """Half a file, or another one's: there is a certificate that works, and its key."""
+    Tls(own.start())
+    other = Own(own.folder / "other")
+    other.folder.mkdir()
+    Tls(other.start())
+    (own.folder / name).write_bytes((other.folder / name).read_bytes()[:length])
+
+    again = Tls(own.start())
+
+    assert again.certificate.hosts == set(HOSTS)
+
+
+def test_a_file_that_cannot_be_used_is_told(own: Own) -> None:
+    """And it is left alone."""
+    (own.folder / "tls-key.pem").mkdir()
+
+    with pytest.raises(ConfigError, match=r"--state: .*tls-key\.pem"):
+        Tls(own.start())
+
+
+def test_a_full_disk_does_not_keep_the_server_from_starting(
+    own: Own, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What is there does for those who reach it by its old address."""
+    first = Tls(own.start()).certificate
+
+    def refuse(path: Path, data: bytes) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+
+    monkeypatch.setattr(private, "write_private", refuse)
+    own.hosts = (*HOSTS, "192.168.1.7")
+
+    assert Tls(own.start()).certificate == first
+    assert "No space left" in caplog.text
+    with pytest.raises(ConfigError, match="No space left"):
+        Tls(OwnCertificate(own.folder / "other", lambda: HOSTS))
+
+
+# While it runs.
+
+
+@pytest.fixture
+def watched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Certified:
+    """Files that are looked at often."""
+    monkeypatch.setattr(tls, "CHECK_S", 0.01)
+    return Certified(tmp_path / "shown")
+
+
+def test_changed_files_are_read_again(
+    watched: Certified, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What breaks meanwhile is told once, and the old one stays in use until it is mended."""
+    caplog.set_level(logging.INFO)
+    used = Tls(GivenCertificate(str(watched.cert), str(watched.key)))
+    first, context = used.certificate, used.context
+    new = Certified(tmp_path / "new")
+    used.open()
+    try:
+        # As a script copies them: the certificate first, which then has another one's key.
+        shutil.copy(new.cert, watched.cert)
+        until(lambda: "does not belong" in caplog.text)
+        assert used.certificate == first
+        assert used.context is context
+
+        shutil.copy(new.key, watched.key)
+        until(lambda: used.certificate != first)
+        assert used.context is not context
+
+        watched.cert.unlink()
+        until(lambda: "No such file" in caplog.text)
+        assert used.certificate != first
+    finally:
+        used.close()
+    assert caplog.text.count("does not belong") == 1
+    assert caplog.text.count("No such file") == 1
+    assert used.certificate.fingerprint in caplog.text
+
+
+def test_a_link_that_leads_elsewhere_is_followed(watched: Certified, tmp_path: Path) -> None:
+    """As certbot renews: the files stay what they are, and the link leads to new ones."""
+    new = Certified(tmp_path / "new")
+    link = tmp_path / "live"
+    link.symlink_to(watched.cert.parent)
+    used = Tls(GivenCertificate(str(link / "cert.pem"), str(link / "key.pem")))
+    first = used.certificate
+    used.open()
+    try:
+        aside = tmp_path / "aside"
+        aside.symlink_to(new.cert.parent)
+        aside.rename(link)
+        until(lambda: used.certificate != first)
+    finally:
+        used.close()
