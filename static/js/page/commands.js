@@ -6,6 +6,7 @@ export class Commands {
   #own;
   #toasts;
   #onCamera;
+  #dismissUndo = () => {};
 
   /**
    * @param {import('../bridge/client.js').BackendClient} backend
@@ -36,10 +37,15 @@ export class Commands {
     return reply;
   }
 
-  /** Stop a camera, or start it. @param {import('../grid/tile.js').Tile} tile */
+  /** Stop a camera, or start it; a stop can be undone for a while. @param {import('../grid/tile.js').Tile} tile */
   async toggle(tile) {
     const event = isRunning(tile.state.state) ? 'stop' : 'start';
     const reply = await this.send(event, { camera: tile.name });
-    if (reply.ok && event === 'stop') tile.setStoppedHere();
+    this.#dismissUndo();
+    if (!reply.ok || event === 'start') return;
+    tile.setStoppedHere();
+    this.#dismissUndo = this.#toasts.show(`${tile.title} is stopped for everybody.`, 'info', {
+      action: { word: 'Undo', act: () => this.send('start', { camera: tile.name }) },
+    });
   }
 }
