@@ -50,6 +50,8 @@ export class Grid extends EventTarget {
     this.#arrangement = arrangement;
     this.#discreet = discreet;
     this.#list.addEventListener('click', (event) => this.#onClick(event));
+    // Wherever the keyboard focus comes from, Tab leads on to the buttons of this tile.
+    this.#list.addEventListener('focusin', (event) => this.#setTabStop(this.tileOf(event.target)));
     arrangement.addEventListener('change', () => this.#arrange());
     new ResizeObserver(() => this.#layOut()).observe(element);
   }
