@@ -20,7 +20,7 @@ import { exposeForTests } from './page/test-hooks.js';
 import { setUpTheme } from './page/theme.js';
 import { View } from './page/view.js';
 import { ClockOffset, SteppedClock, nowUnix } from './stream/clock.js';
-import { mayControl } from './ui/access.js';
+import { mayControl } from './bridge/access.js';
 import { Announcer } from './ui/announcer.js';
 import { Banner } from './ui/banner.js';
 import { setUpHelp, setUpQuit } from './ui/dialogs.js';

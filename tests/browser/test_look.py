@@ -396,7 +396,7 @@ def test_what_is_wrong_is_one_badge(server: PortholeServer, page: Page) -> None:
 
     tiles = in_page(
         page,
-        "camera/trouble",
+        "grid/trouble",
         """({ troubleOf }) => {
           const bad = [{ name: 'find', state: 'failing', message: 'no template' }];
           return [

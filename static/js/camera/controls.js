@@ -2,7 +2,7 @@
  * The controls of the camera in focus, in groups, and its presets. Everything shown comes from STATE; a change
  * is shown at once, and replaced by what the server answers.
  */
-import { mayControl } from '../ui/access.js';
+import { mayControl } from '../bridge/access.js';
 import { isDefault, makeRow } from './control.js';
 import { Cropper } from './cropper.js';
 import { keepFold } from '../ui/folds.js';

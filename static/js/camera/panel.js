@@ -4,7 +4,7 @@ import {
   UNKNOWN, formatAge, formatBitrate, formatBytes, formatCount, formatFps, formatFpsSetting, formatMs,
   formatSize,
 } from '../ui/format.js';
-import { mayControl } from '../ui/access.js';
+import { mayControl } from '../bridge/access.js';
 import { Knob } from './knob.js';
 import { ProcessingList } from './processing.js';
 import { SizeChoice } from './sizechoice.js';

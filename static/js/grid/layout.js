@@ -10,15 +10,14 @@
  * @property {number} gap        Between tiles.
  */
 
+const USUAL_RATIO = 16 / 9;
+
 // A picture narrower or wider than this gets bars, so that it does not shrink the others in its row.
 const MIN_RATIO = 9 / 16;
 const MAX_RATIO = 3;
 
 // If the page scrolls anyway, tiles may be larger than the minimum.
 const COMFORT = 1.2;
-
-// In a room higher than wide, so much of its height may be exceeded rather than leave width unused: phones scroll.
-const MAX_OVERFLOW = 1.25;
 
 // If the page scrolls, no row is higher than this share of the room.
 const MAX_SHARE = 0.85;
@@ -28,25 +27,22 @@ const MAX_SHARE = 0.85;
  * the width that their ratio asks for. So the tiles share their edges, and no picture has bars.
  *
  * Chooses the number of rows that shows the pictures largest without scrolling. If some would be lower than
- * `minHeight`, the page scrolls.
+ * `minHeight`, or if there is no room for two side by side, as on a phone, the page scrolls and its whole width is used.
  *
  * @param {Room & {minHeight: number}} room
  * @returns {{boxes: Box[], height: number}}  `height` is that of all tiles, at least the room's.
  */
 export function packRows({ ratios, width, height, gap, minHeight }) {
-  const pictures = ratios.map((ratio) => Math.min(MAX_RATIO, Math.max(MIN_RATIO, ratio || 16 / 9)));
+  const pictures = ratios.map((ratio) => Math.min(MAX_RATIO, Math.max(MIN_RATIO, ratio || USUAL_RATIO)));
   const room = { pictures, width, height, gap };
   const mostRows = Math.floor((height + gap) / (minHeight + gap));
+  const isNarrow = width < height && (width - gap) / 2 < minHeight * USUAL_RATIO;
   let best = null;
-  for (const rows of partitions(room, Math.min(pictures.length, mostRows))) {
+  for (const rows of isNarrow ? [] : partitions(room, Math.min(pictures.length, mostRows))) {
     const heights = fitRows(rows, room);
     if (Math.min(...heights) < minHeight) continue;
     const score = rows.reduce((sum, row, index) => sum + row.weight * heights[index], 0);
     if (best === null || score > best.score) best = { rows, heights, score };
-  }
-  if (best !== null && width < height) {
-    const full = best.rows.map((row) => row.most);
-    if (total(full, gap) <= height * MAX_OVERFLOW) best.heights = full;
   }
   return place(best ?? scrolling(room, minHeight), room);
 }
@@ -59,7 +55,7 @@ export function packRows({ ratios, width, height, gap, minHeight }) {
  */
 export function packCells({ ratios, width, height, gap, columns, rows }) {
   const most = { width: (width - (columns - 1) * gap) / columns, height: (height - (rows - 1) * gap) / rows };
-  const known = ratios.map((ratio) => ratio || 16 / 9);
+  const known = ratios.map((ratio) => ratio || USUAL_RATIO);
   const cellHeight = Math.floor(Math.min(most.height, most.width / Math.min(...known)));
   const cellWidth = Math.floor(Math.min(most.width, Math.max(...known) * cellHeight));
   const left = Math.max(0, (width - columns * cellWidth - (columns - 1) * gap) / 2);
@@ -202,15 +198,11 @@ function scrolling(room, minHeight) {
   return { rows: best, heights: best.map((row) => Math.min(row.most, highest)) };
 }
 
-function total(heights, gap) {
-  return heights.reduce((sum, one) => sum + one, 0) + (heights.length - 1) * gap;
-}
-
 // Edges are rounded, not sizes, so that the gaps stay equal.
 function place({ rows, heights }, { pictures, width, height, gap }) {
-  const whole = total(heights, gap);
+  const total = heights.reduce((sum, one) => sum + one, 0) + (rows.length - 1) * gap;
   const boxes = [];
-  let y = Math.max(0, (height - whole) / 2);
+  let y = Math.max(0, (height - total) / 2);
   rows.forEach((row, index) => {
     const widths = pictures.slice(row.first, row.first + row.count).map((ratio) => ratio * heights[index]);
     const used = widths.reduce((sum, one) => sum + one, 0) + (row.count - 1) * gap;
@@ -224,5 +216,5 @@ function place({ rows, heights }, { pictures, width, height, gap }) {
     }
     y += heights[index] + gap;
   });
-  return { boxes, height: Math.max(height, Math.round(whole)) };
+  return { boxes, height: Math.max(height, Math.round(total)) };
 }

@@ -6,7 +6,7 @@ import {
 } from '../ui/format.js';
 import { ViewerProxy } from '../bridge/viewer-proxy.js';
 import { chosenSize } from '../camera/sizechoice.js';
-import { troubleOf } from '../camera/trouble.js';
+import { troubleOf } from './trouble.js';
 import { setText, setTitle } from '../ui/dom.js';
 
 const DETAILS = {

@@ -42,5 +42,5 @@ function summarize(count, problems, stopped) {
     const each = problems.map(({ title, reason }) => `${title}, ${reason}`).join('; ');
     return [plural(problems.length, 'problem'), `: ${each}`];
   }
-  return stopped > 0 ? [`${stopped} of ${count}`, ' stopped'] : [plural(count, 'camera'), ''];
+  return stopped > 0 ? [`${stopped} stopped`, ` of ${count}`] : [plural(count, 'camera'), ''];
 }

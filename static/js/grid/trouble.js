@@ -1,5 +1,5 @@
 /** What is wrong with a picture although it arrives: the badge on its tile. */
-import { describeProcessing, failingProcessors } from './processing.js';
+import { describeProcessing, failingProcessors } from '../camera/processing.js';
 
 /** Why an automatic size is smaller than its place: the badge, and what it means. A late server is told by System. */
 const SMALL = {
@@ -8,8 +8,8 @@ const SMALL = {
 };
 
 /**
- * @param {import('./condition.js').Condition} condition
- * @param {import('./processing.js').Processing[] | undefined} process
+ * @param {import('../camera/condition.js').Condition} condition
+ * @param {import('../camera/processing.js').Processing[] | undefined} process
  * @param {string} reason  Why the picture has its size.
  * @returns {{word: string, text: string, detail: string} | null}  `word` names no address and no code; `text` has
  *   room for a line or two, `detail` for everything; null if all is well.
