@@ -23,9 +23,9 @@ export function describeProcessing({ name, state, message }) {
   return `${name}: ${message || WORDS[state]}`;
 }
 
-/** Those that something is wrong with, the worst first. @param {Processing[]} [list] */
-export function failingProcessors(list = []) {
-  return list
+/** Those that something is wrong with, the worst first. @param {Processing[] | undefined} list */
+export function failingProcessors(list) {
+  return (list ?? [])
     .filter(({ state }) => WORST_FIRST.includes(state))
     .sort((one, other) => WORST_FIRST.indexOf(one.state) - WORST_FIRST.indexOf(other.state));
 }

@@ -6,7 +6,8 @@ export class Commands {
   #own;
   #toasts;
   #onCamera;
-  #dismissUndo = () => {};
+  /** @type {Map<string, () => void>} Removes the offer to undo a stop, by camera. */
+  #offers = new Map();
 
   /**
    * @param {import('../bridge/client.js').BackendClient} backend
@@ -41,11 +42,10 @@ export class Commands {
   async toggle(tile) {
     const event = isRunning(tile.state.state) ? 'stop' : 'start';
     const reply = await this.send(event, { camera: tile.name });
-    this.#dismissUndo();
+    this.#offers.get(tile.name)?.();
     if (!reply.ok || event === 'start') return;
     tile.setStoppedHere();
-    this.#dismissUndo = this.#toasts.show(`${tile.title} is stopped for everybody.`, 'info', {
-      action: { word: 'Undo', act: () => this.send('start', { camera: tile.name }) },
-    });
+    const action = { word: 'Undo', act: () => this.send('start', { camera: tile.name }) };
+    this.#offers.set(tile.name, this.#toasts.show(`${tile.title} is stopped for everybody.`, 'info', { action }));
   }
 }

@@ -19,7 +19,9 @@
 import { GROUPS, LAYOUTS } from '../grid/arrangement.js';
 
 // `every` is what `rotate` was called.
-const PARAMETERS = ['view', 'cameras', 'rotate', 'every', 'names', 'clock', 'camera', 'size', 'layout', 'order', 'page', 'filter', 'state'];
+const PARAMETERS = [
+  'view', 'cameras', 'rotate', 'every', 'names', 'clock', 'camera', 'size', 'layout', 'order', 'page', 'filter', 'state',
+];
 const MAX_TEXT_LENGTH = 80;
 const MIN_ROTATE_S = 2;
 const MAX_ROTATE_S = 3600;
