@@ -66,8 +66,11 @@ export class System {
     this.#button = button;
     this.#drawer = new Drawer(element, button);
     const find = (selector) => element.querySelector(selector);
-    const parts = { about: '[data-about]', trouble: '[data-system-trouble]', refused: '[data-refused]' };
-    this.#parts = Object.fromEntries(Object.entries(parts).map(([name, selector]) => [name, find(selector)]));
+    this.#parts = {
+      about: find('[data-about]'),
+      trouble: find('[data-system-trouble]'),
+      refused: find('[data-refused]'),
+    };
     this.#figures = FIGURES.map(([label, meaning, read]) => [addTerm(find('[data-figures]'), label, meaning), read]);
     this.#plots = new Plots(find('[data-plot-list]'), find('[data-as-table]'), SERVER_CHARTS, SERVER_S, 'server');
     this.#drawer.addEventListener('open', () => this.refresh());
