@@ -15,17 +15,18 @@ import { Actions } from './page/actions.js';
 import { Commands } from './page/commands.js';
 import { setUpKeyboard } from './page/keyboard.js';
 import { isKiosk } from './page/kiosk.js';
-import { Statusbar } from './page/statusbar.js';
 import { Summary } from './page/summary.js';
 import { exposeForTests } from './page/test-hooks.js';
 import { setUpTheme } from './page/theme.js';
 import { View } from './page/view.js';
 import { ClockOffset, SteppedClock, nowUnix } from './stream/clock.js';
+import { mayControl } from './bridge/access.js';
 import { Announcer } from './ui/announcer.js';
 import { Banner } from './ui/banner.js';
 import { setUpHelp, setUpQuit } from './ui/dialogs.js';
 import { setText } from './ui/dom.js';
 import { isEmbedded } from './ui/embed.js';
+import { closeMenu } from './ui/menu.js';
 import { setUpSkipLink } from './ui/skiplink.js';
 import { Toasts } from './ui/toasts.js';
 
@@ -39,7 +40,7 @@ const steppedClock = new SteppedClock();
 const clockSync = new ClockSync(backend, clock);
 const gridElement = find('[data-grid]');
 const arrangement = new Arrangement();
-const grid = new Grid(gridElement, find('#tile-template'), backend, clock, arrangement);
+const grid = new Grid(gridElement, find('#tile-template'), backend, clock, arrangement, isKiosk);
 const toasts = new Toasts(find('[data-toasts]'), find('#toast-template'));
 const own = new OwnActions();
 const commands = new Commands(backend, own, toasts, onCamera);
@@ -48,14 +49,13 @@ const controls = new Controls(find('[data-controls]'), (event, payload) => comma
 const insight = new Insight({ backend, clock, grid, toasts, own, isKiosk });
 const banner = new Banner(find('[data-banner]'));
 const announcer = new Announcer(find('[data-announcer]'));
-const view = new View({ grid, arrangement, backend, toasts, announcer });
-const statusbar = new Statusbar(find('[data-statusbar]'));
+const view = new View({ grid, arrangement, backend, toasts, announcer, clock });
 const summary = new Summary(find('[data-summary]'), grid);
 const plain = new PlainPoller();
 const mjpeg = new Mjpeg();
 const openHelp = setUpHelp(find('[data-help]'));
 const openQuit = setUpQuit(find('[data-quit]'), quitServer);
-const actions = new Actions({ grid, view, insight, commands, toasts, openHelp });
+const actions = new Actions({ grid, view, panel, insight, commands, toasts, openHelp });
 
 let role = 'viewer';
 // Whether somebody is logged in here; the page tells it even if it never gets connected.
@@ -74,9 +74,12 @@ setInterval(() => setTimeout(refresh), REFRESH_MS);
 exposeForTests(grid);
 
 function listenToPage() {
-  find('[data-open-help]').addEventListener('click', openHelp);
+  find('[data-open-help]').addEventListener('click', () => {
+    closeMenu();
+    openHelp();
+  });
   find('[data-open-quit]').addEventListener('click', openQuit);
-  panel.addEventListener('act', ({ detail }) => actions.perform(detail));
+  for (const source of [panel, grid, view]) source.addEventListener('act', ({ detail }) => actions.perform(detail));
   grid.addEventListener('focus', ({ detail }) => {
     panel.show(detail.tile);
     controls.show(detail.tile);
@@ -97,7 +100,6 @@ function listenToServer() {
   backend.addEventListener('stats', ({ detail }) => {
     if (steppedClock.take(detail.at, nowUnix(), clock)) clock.invalidate();
     panel.setStats(detail.cameras ?? {});
-    statusbar.setProcess(detail.process);
   });
   backend.addEventListener('down', ({ detail }) => onDown(detail));
   backend.addEventListener('refused', ({ detail }) => onRefused(detail));
@@ -117,7 +119,7 @@ function onHello({ role: newRole, user = null, cameras }) {
   banner.hide();
   grid.sync(cameras);
   grid.setConnected(true);
-  showConnection('live', role !== 'viewer' ? 'Connected' : 'Connected, viewing only');
+  showConnection('live', mayControl(role) ? 'Connected' : 'Viewing only');
   showPhase(cameras.length);
   clockSync.measure();
 }
@@ -133,7 +135,8 @@ function onCamera(state) {
 
 function onRefused({ message, code }) {
   if (code === 'unauthorized' && !isEmbedded) goToLogin();
-  else banner.show('refused', message);
+  // What a server says may hold addresses, which are nothing for a wall.
+  else banner.show('refused', isKiosk ? '' : message);
 }
 
 /** The user logged out, here or elsewhere, or was changed, or the server has users now: only a login helps. */
@@ -146,7 +149,6 @@ function goToLogin() {
 function onDown({ reason }) {
   leavePlain();
   grid.setConnected(false);
-  statusbar.setProcess(null);
   showConnection('gone', 'Reconnecting');
   if (quitting) banner.show('quit');
   else banner.show(reason === 'unreachable' && grid.tiles.size === 0 ? 'unreachable' : 'gone');
@@ -179,12 +181,6 @@ async function quitServer() {
 function refresh() {
   grid.refresh();
   panel.refresh();
-  const { connected } = backend;
-  const viewers = [...grid.tiles.values()].map((tile) => tile.viewer);
-  statusbar.refresh({
-    bytesPerSecond: connected ? viewers.reduce((sum, viewer) => sum + viewer.bytesPerSecond, 0) : NaN,
-    roundTripS: connected ? clock.roundTrip : NaN,
-  });
 }
 
 function showPhase(cameras) {
@@ -197,8 +193,9 @@ function showConnection(state, word) {
   const { connected } = backend;
   const element = find('[data-link-state]');
   element.dataset.status = state;
+  element.toggleAttribute('data-limited', connected && !mayControl(role));
   setText(element.querySelector('[data-link-word]'), word);
-  find('[data-open-quit]').hidden = role === 'viewer' || !connected;
+  find('[data-quit-row]').hidden = !mayControl(role) || !connected;
   panel.setAccess({ role, connected });
   controls.setAccess({ role, connected });
 }

@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from server.users.users import UsersFile
-from tests.support.browser import expect_state, wait_for_paint
+from tests.support.browser import expect_state, log_out, show_tab, wait_for_paint
 from tests.support.server import ROOT, PortholeServer
 from tests.support.visitor import PASSWORD
 
@@ -123,17 +123,22 @@ def test_axe_finds_nothing_serious(server: PortholeServer, dashboard: Page) -> N
     page.keyboard.press("?")
     found += faults(page, "help")
     page.keyboard.press("Escape")
+    page.keyboard.press("i")
+    found += faults(page, "system")
     page.locator("[data-open-quit]").click()
     found += faults(page, "quit")
     page.keyboard.press("Escape")
+    page.keyboard.press("Escape")
     page.keyboard.press("2")
     expect(page.locator("[data-panel]")).to_be_visible()
-    found += faults(page, "focus")
+    for name in ("Image", "Activity", "Statistics", "View"):
+        show_tab(page, name)
+        found += faults(page, f"focus, {name}")
     page.set_viewport_size({"width": 390, "height": 844})
     found += faults(page, "focus on a phone")
     page.keyboard.press("Escape")
     found += faults(page, "grid on a phone")
-    page.locator("[data-account] button").click()
+    log_out(page)
     page.wait_for_url("**/login")
     page.evaluate(axe)
     found += faults(page, "login")
@@ -173,6 +178,8 @@ def test_everything_by_keyboard(dashboard: Page, tmp_path: Path) -> None:
     assert page.evaluate(WHERE)["camera"] == "two"
 
     # Its frame rate, a picture of it, stop and start.
+    step_to(page, "tab-view")
+    assert step(page, "ArrowRight")["name"] == "tab-image"
     step_to(page, "fps-slider")
     before = int(page.locator("#fps-slider").input_value())
     page.keyboard.press("ArrowLeft")
@@ -200,7 +207,9 @@ def test_everything_by_keyboard(dashboard: Page, tmp_path: Path) -> None:
     assert page.evaluate(WHERE)["camera"] == "two"
 
     # The question before the end, whose first answer is no.
-    step_to(page, "Shut down the server", "Shift+Tab")
+    step_to(page, "System", "Shift+Tab")
+    page.keyboard.press("Enter")
+    step_to(page, "Shut down the server")
     page.keyboard.press("Enter")
     assert page.evaluate(WHERE)["name"] == "Keep running"
     page.keyboard.press("Enter")

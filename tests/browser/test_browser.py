@@ -9,7 +9,15 @@ import pytest
 from playwright.sync_api import BrowserContext, Page, Worker, expect
 
 from server.users.users import UsersFile
-from tests.support.browser import NO_WORKER, READ_TIME, SMALL, expect_state, tile, wait_for_paint
+from tests.support.browser import (
+    NO_WORKER,
+    READ_TIME,
+    SMALL,
+    expect_state,
+    show_tab,
+    tile,
+    wait_for_paint,
+)
 from tests.support.client import Viewer
 from tests.support.proxies import PrefixProxy
 from tests.support.server import PATIENCE_S, PortholeServer, wait_until
@@ -261,6 +269,7 @@ def test_sliders_change_the_camera(start_server: Start, connect: Connect, page: 
     page.goto(server.url)
     wait_for_paint(page, "test")
     page.keyboard.press("1")
+    show_tab(page, "Image")
 
     quality = page.locator("#quality-slider")
     quality.focus()
@@ -282,6 +291,7 @@ def test_keys_are_letters_while_typing(share_server: Start, connect: Connect, pa
     page.goto(server.url)
     wait_for_paint(page, "one")
     page.keyboard.press("1")
+    show_tab(page, "Image")
 
     field = page.get_by_label("JPEG quality, 1 to 100")
     field.focus()
@@ -330,6 +340,7 @@ def test_quit_asks_first(start_server: Start, page: Page) -> None:
     page.goto(server.url)
     wait_for_paint(page, "test")
 
+    page.keyboard.press("i")
     page.locator("[data-open-quit]").click()
     page.get_by_role("button", name="Keep running").click()
     wait_for_paint(page, "test", 5)

@@ -85,7 +85,7 @@ def test_a_dead_camera_on_another_page_is_in_the_top_bar(
     summary = page.locator("[data-summary]")
 
     page.goto(server.url + "?layout=3x3")
-    expect(summary).to_have_text(f"1 of 10 with problems: yard, {refused}")
+    expect(summary).to_have_text(f"1 problem: yard, {refused}")
     expect(page.locator("[data-group=trouble] [data-count]")).to_have_text("1")
     expect(tile(page, "yard")).to_be_hidden()
 

@@ -10,7 +10,7 @@ import numpy as np
 from playwright.sync_api import BrowserContext, expect
 
 from server.capture.sources.testpattern import read_time
-from tests.support.browser import SMALL
+from tests.support.browser import SMALL, show_tab
 from tests.support.client import Viewer
 from tests.support.server import PortholeServer, last_event
 
@@ -101,6 +101,7 @@ def test_a_person_sets_what_a_camera_offers(
     page.wait_for_selector('.tile[data-state="live"]')
     page.keyboard.press("1")
     row = page.locator(".control").and_(page.locator("[data-control='brightness']"))
+    show_tab(page, "Image")
     page.locator("summary", has_text="Picture").click()
     page.locator("summary", has_text="Colour").click()
 

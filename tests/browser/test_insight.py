@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from tests.support.browser import expect_state, tile
+from tests.support.browser import expect_state, show_tab, tile
 from tests.support.client import Viewer
 from tests.support.server import PortholeServer, wait_until
 
@@ -163,6 +163,7 @@ def test_what_is_known_of_the_day(blank: Page) -> None:
 def test_plots_show_and_say_what_is_measured(page: Page) -> None:
     """In focus a camera's figures are drawn, described, pointed at by keyboard, and in tables."""
     page.keyboard.press("1")
+    show_tab(page, "Statistics")
     area = page.locator("[data-plots]")
     latency, rate = plot(area, "Latency"), plot(area, "Frame rate")
 
@@ -205,7 +206,7 @@ def test_a_camera_in_focus_goes_on_below_the_fold(page: Page) -> None:
     """On a phone one reads the plots with the picture scrolled away; it is painted all the same."""
     page.set_viewport_size({"width": 390, "height": 844})
     page.keyboard.press("1")
-    page.locator("[data-plots] > summary").click()
+    show_tab(page, "Statistics")
     plot(page.locator("[data-plots]"), "Viewers").scroll_into_view_if_needed()
     expect(tile(page, "front").locator("canvas")).not_to_be_in_viewport()
 

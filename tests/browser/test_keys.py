@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.support.browser import SMALL, expect_state, tile, wait_for_paint
+from tests.support.browser import SMALL, expect_state, show_tab, tile, wait_for_paint
 from tests.support.client import Viewer
 from tests.support.server import PortholeServer, wait_until
 from tests.support.states import camera_state
@@ -69,18 +69,21 @@ def test_keys_belong_to_what_has_the_focus(
 ) -> None:
     """Space on a slider stopped the camera for everybody, a digit on one led to another camera."""
     open_page(page, server, "two")
+    show_tab(page, "Image")
     page.locator("summary", has_text="Picture").first.click()
     holders = {
-        "#fps-slider": " 13+-0",
-        "#size-choice": " 13s?",
-        "[data-knob='fps'] .number": " 13s?+",
-        "[role='switch'], [data-segments] input": "13",
-        "[data-action='copy']": "",
-        "[data-details] summary": " ",
-        "[data-recent-all]": "",
+        ("Image", "#fps-slider"): " 13+-0",
+        ("View", "#size-choice"): " 13s?",
+        ("Image", "[data-knob='fps'] .number"): " 13s?+",
+        ("Image", "[role='switch'], [data-segments] input"): "13",
+        ("Image", ".control-group summary"): " ",
+        ("View", "[data-action='copy']"): "",
+        ("Activity", "[data-recent-all]"): "",
+        ("View", "#tab-view"): " ",
     }
 
-    for selector, keys in holders.items():
+    for (tab, selector), keys in holders.items():
+        show_tab(page, tab)
         holder = page.locator(f"[data-panel] :is({selector}):visible").first
         for key in keys:
             holder.focus()
@@ -218,6 +221,7 @@ def test_a_comma_reaches_the_camera_and_nonsense_is_refused_in_words(
 ) -> None:
     """ "7,5" was 75 frames a second; the same in the fields of controls and of the crop frame."""
     open_page(page, server, "one")
+    show_tab(page, "Image")
     viewer = connect(server)
     knob = page.locator("[data-knob='fps']")
     field = page.get_by_label("Frames per second")
@@ -259,6 +263,7 @@ def test_a_comma_reaches_the_camera_and_nonsense_is_refused_in_words(
 def test_the_sources_own_is_a_choice(server: PortholeServer, page: Page, connect: Connect) -> None:
     """A frame rate set once could be changed for ever, but not taken back; nor could quality."""
     open_page(page, server, "one")
+    show_tab(page, "Image")
     viewer = connect(server)
     viewer.call("fps", {"camera": "one", "fps": 5})
     viewer.call("quality", {"camera": "one", "quality": 40})
@@ -350,6 +355,8 @@ def test_a_tour_by_keys_alone(server: PortholeServer, page: Page, connect: Conne
     while "JPEG quality" not in seen[-1:] and len(seen) < 40:
         press("Tab")
         seen.append(page.evaluate(NAME_OF_ACTIVE))
+        if seen[-1] == "View":
+            press("ArrowRight")
         if seen[-1].startswith("Frames per second"):
             page.keyboard.type("12,5")
             press("Enter")

@@ -47,16 +47,18 @@ BEHIND = (
 }"""
 )
 
-# Words on a tile that do not lie wholly within it, or end in the middle of a line: [camera, text].
+# Words on a tile that do not lie wholly within it, lie under its name, or end in the middle of a
+# line: [camera, text].
 CUT = """() => {
   const cut = [];
   for (const glass of document.querySelectorAll('.tile[data-camera]:not([hidden]) .viewport')) {
     const room = glass.getBoundingClientRect();
+    const foot = glass.querySelector('.caption').getBoundingClientRect().top;
     for (const words of glass.querySelectorAll('.overlay > p')) {
       const box = words.getBoundingClientRect();
       if (box.height === 0 || room.height === 0) continue;
       const lines = box.height / parseFloat(getComputedStyle(words).lineHeight);
-      const outside = box.top < room.top - 1 || box.bottom > room.bottom + 1
+      const outside = box.top < room.top - 1 || box.bottom > foot + 1
         || box.right > room.right + 1;
       if (outside || Math.abs(lines - Math.round(lines)) > 0.1) {
         cut.push([glass.closest('.tile').dataset.camera, words.className, box.height, room.height]);

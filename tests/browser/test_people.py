@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import BrowserContext, expect
 
 from server.users.users import Role, UsersFile
-from tests.support.browser import SMALL, log_in_by_hand
+from tests.support.browser import SMALL, log_in_by_hand, log_out
 from tests.support.client import MjpegViewer, Viewer
 from tests.support.server import FORK_SERVER, PortholeServer, last_event, wait_until
 from tests.support.visitor import (
@@ -560,7 +560,7 @@ def test_logging_in_by_hand(server: PortholeServer, context: BrowserContext) -> 
     expect(page).to_have_url(server.url)
     expect(page.locator('.tile[data-camera="door"]')).to_have_attribute("data-state", "live")
     expect(page.locator(".account")).to_contain_text("ada")
-    page.get_by_role("button", name="Log out").click()
+    log_out(page)
     expect(page).to_have_url(server.url + "login")
     page.go_back()
     expect(page).to_have_url(server.url + "login")

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from playwright.sync_api import Page, expect
 
+from tests.support.browser import show_tab
 from tests.support.client import Crowd, Viewer
 from tests.support.server import PATIENCE_S, PortholeServer
 
@@ -147,7 +148,7 @@ def test_the_tile_says_what_is_wrong(server: PortholeServer, page: Page) -> None
     page.set_default_timeout(PAGE_MS)
     page.goto(server.url)
 
-    said = page.locator('.tile[data-camera="raising"] .processing-trouble')
+    said = page.locator('.tile[data-camera="raising"] .trouble')
     healthy = page.locator('.tile[data-camera="annotate"]')
     row = page.locator("[data-panel] .processing li")
     expect(said).to_contain_text(
@@ -155,8 +156,9 @@ def test_the_tile_says_what_is_wrong(server: PortholeServer, page: Page) -> None
     )
     expect(said).to_be_visible(timeout=PAGE_MS)
     expect(healthy.locator("canvas")).to_be_visible(timeout=PAGE_MS)
-    expect(healthy.locator(".processing-trouble")).to_have_count(0, timeout=PAGE_MS)
+    expect(healthy.locator(".trouble")).not_to_contain_text("annotate", timeout=PAGE_MS)
     healthy.locator(".tile-open").click()
+    show_tab(page, "Statistics")
     expect(row).to_contain_text("annotate", timeout=PAGE_MS)
     expect(row).to_contain_text("Working", timeout=PAGE_MS)
     expect(row.locator(".processing-ms")).to_have_text(

@@ -63,7 +63,10 @@ class Size:
 
 SIZES = (
     Size("phone", 390, 844, 2, True),
+    Size("sideways", 844, 390, 2, True),
     Size("laptop", 1280, 800),
+    # The same laptop, zoomed to 200 %.
+    Size("zoomed", 640, 400, 2),
     Size("wall", 1920, 1080),
 )
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from playwright.sync_api import Page
 
 from tests.screens.stage import PASSWORD, Stage, live, open_focus, settle
+from tests.support.browser import show_tab
 from tests.support.cluster import RedisServer
 from tests.support.proxies import NoWebSocketProxy
 from tests.support.server import PortholeServer, wait_until
@@ -33,23 +34,19 @@ PRETEND_HIDDEN = """() => {
   document.dispatchEvent(new Event('visibilitychange'));
 }"""
 
-BY_KEY: dict[str, str] = {"help": "?", "system": "i", "timeline": "t"}
+BY_KEY: dict[str, str] = {"help": "?", "statistics": "n", "system": "i", "timeline": "t"}
 BY_CLICK: dict[str, str] = {
-    "quit": "[data-open-quit]",
+    "page-menu": "[popovertarget='page-menu']",
     "view-menu": "[popovertarget='view-menu']",
 }
 BY_LINK: dict[str, str] = {
     "kiosk": "?view=kiosk",
+    "kiosk-names": "?view=kiosk&names=1&clock=1",
     "layout-2x2": "?layout=2x2",
     "filter": "?filter=pr",
     "filter-nothing": "?filter=lighthouse",
 }
-IN_PANEL: dict[str, str] = {
-    "focus-controls": "[data-controls]",
-    "focus-plots": "[data-plots]",
-    "focus-details": ".facts",
-    "focus-recent": ".recent",
-}
+TABS = ("Image", "Activity", "Statistics")
 
 # A scanner of one's own that was not finished.
 PROCESSOR = """
@@ -89,14 +86,15 @@ def focus(stage: Stage) -> Page:
 def panel(stage: Stage) -> Iterator[tuple[str, Page]]:
     """What is beside the camera in focus, on a phone below it, one part after the other."""
     page = focus(stage)
-    folded = page.locator(".panel details:not([open]) > summary")
-    folded.evaluate_all("(summaries) => summaries.forEach((summary) => summary.click())")
     # Plots want something to plot.
     settle(page, 5000)
-    for name, selector in IN_PANEL.items():
-        part = page.locator(selector)
-        part.evaluate("(part) => part.scrollIntoView({ block: 'start' })")
-        yield name, settle(page)
+    for name in TABS:
+        show_tab(page, name)
+        page.locator("[data-tabs]").evaluate("(tabs) => tabs.scrollIntoView({ block: 'start' })")
+        yield f"focus-{name.lower()}", settle(page)
+    page.keyboard.press("d")
+    page.locator(".grid").evaluate("(grid) => grid.scrollTo(0, 0)")
+    yield "focus-alone", settle(page)
 
 
 @view("focus-processor")
@@ -108,6 +106,7 @@ def focus_processor(stage: Stage) -> Page:
         beside={"parts.py": PROCESSOR},
     )
     page = open_focus(stage.open(server.url), 0)
+    show_tab(page, "Statistics")
     page.wait_for_selector("[data-processing]:not([hidden])")
     page.locator("[data-processing]").evaluate("(part) => part.scrollIntoView({ block: 'end' })")
     return settle(page, 4000)
@@ -145,6 +144,30 @@ def _by_link(link: str) -> View:
 
 VIEWS |= {name: _by_link(link) for name, link in BY_LINK.items()}
 VIEWS |= {name: _by_click(selector) for name, selector in BY_CLICK.items()}
+
+
+@view("tile-menu")
+def tile_menu(stage: Stage) -> Page:
+    page = live(stage.open(stage.shared().url))
+    page.locator(".tile[data-camera]").nth(1).click(button="right")
+    return settle(page)
+
+
+@view("quit")
+def quit_(stage: Stage) -> Page:
+    page = live(stage.open(stage.shared().url))
+    page.keyboard.press("i")
+    page.locator("[data-open-quit]").click()
+    return settle(page)
+
+
+@view("undo")
+def undo(stage: Stage) -> Page:
+    server = stage.server(stage.cameras(4))
+    page = live(open_focus(live(stage.open(server.url)), 1))
+    page.keyboard.press("Space")
+    page.wait_for_selector(".toast")
+    return settle(page)
 
 
 @view("toasts")
@@ -319,6 +342,7 @@ def gone(stage: Stage) -> Page:
 def shut_down(stage: Stage) -> Page:
     server = stage.server(stage.cameras(4))
     page = live(stage.open(server.url))
+    page.keyboard.press("i")
     page.locator("[data-open-quit]").click()
     page.locator("[data-quit]").get_by_role("button", name="Shut down").click()
     page.wait_for_selector("[data-banner]:not([hidden])")

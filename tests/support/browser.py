@@ -172,6 +172,17 @@ def wait_for_paint(page: Page, camera: str, more: int = 3) -> int:
     return target
 
 
+def show_tab(page: Page, name: str) -> None:
+    """Show a part of the panel beside the camera in focus: View, Image, Activity or Statistics."""
+    page.get_by_role("tab", name=name).click()
+
+
+def log_out(page: Page) -> None:
+    """Log out, by the menu."""
+    page.locator("[popovertarget='page-menu']").click()
+    page.get_by_role("button", name="Log out").click()
+
+
 def log_in_by_hand(page: Page, name: str, password: str = PASSWORD) -> None:
     """Fill in the login page, and send it."""
     page.get_by_label("Name").fill(name)

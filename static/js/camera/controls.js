@@ -2,6 +2,7 @@
  * The controls of the camera in focus, in groups, and its presets. Everything shown comes from STATE; a change
  * is shown at once, and replaced by what the server answers.
  */
+import { mayControl } from '../bridge/access.js';
 import { isDefault, makeRow } from './control.js';
 import { Cropper } from './cropper.js';
 import { keepFold } from '../ui/folds.js';
@@ -85,7 +86,7 @@ export class Controls {
   refresh() {
     const state = this.#tile?.state;
     const controls = (state?.controls ?? []).filter(({ kind }) => makeRow.knows(kind));
-    this.#element.hidden = controls.length === 0;
+    this.#element.hidden = controls.length === 0 || !mayControl(this.#role);
     if (this.#element.hidden) {
       this.#cropper.close();
       return;
@@ -103,7 +104,7 @@ export class Controls {
   }
 
   get #allowed() {
-    return this.#role !== 'viewer' && this.#connected;
+    return mayControl(this.#role) && this.#connected;
   }
 
   #send(event, payload) {

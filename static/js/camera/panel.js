@@ -3,16 +3,17 @@ import { WORDS, isRunning } from './condition.js';
 import {
   UNKNOWN, formatAge, formatBitrate, formatBytes, formatCount, formatFps, formatMs, formatSize,
 } from '../ui/format.js';
-import { keepFold } from '../ui/folds.js';
+import { mayControl } from '../bridge/access.js';
 import { Knob } from './knob.js';
 import { ProcessingList } from './processing.js';
 import { SizeChoice } from './sizechoice.js';
 import { describeSource } from './source.js';
 import { addTerm, setText, setTitle } from '../ui/dom.js';
+import { recall, remember } from '../ui/preferences.js';
+import { Tabs } from '../ui/tabs.js';
 
-const VIEWER_REASON = 'You are a viewer. Only operators can change these settings.';
-const DISCONNECTED_REASON = 'Controls work again once the server is connected.';
 const SOURCE = 'source';
+const NAME = 'panel';
 
 /** Each fact: its label, and its text, from the tile and the camera's part of `stats`. */
 const FACTS = [
@@ -37,7 +38,7 @@ function describeEncoding({ encoded_fps, passed_fps }) {
   return passed_fps > encoded_fps ? "the source's own" : `${formatFps(encoded_fps)} fps`;
 }
 
-/** Event: `act` with {action} when a button is pressed. */
+/** Event: `act` with {action} when a button is pressed, and `by` if the button has it. */
 export class Panel extends EventTarget {
   #element;
   #fields;
@@ -47,7 +48,9 @@ export class Panel extends EventTarget {
   #pictureButtons;
   #popoutButton;
   #locked;
-  #lockedText;
+  #tabs;
+  #grid;
+  #open = recall(NAME, (value) => (value === false ? value : null), true);
   #facts;
   #knobs;
   #own;
@@ -76,10 +79,10 @@ export class Panel extends EventTarget {
     this.#pictureButtons = ['snapshot', 'copy'].map((action) => element.querySelector(`[data-action="${action}"]`));
     this.#popoutButton = element.querySelector('[data-action="popout"]');
     this.#locked = element.querySelector('[data-locked]');
-    this.#lockedText = element.querySelector('[data-locked-text]');
+    this.#tabs = new Tabs(element.querySelector('[data-tabs]'));
+    this.#grid = element.parentElement;
     const facts = element.querySelector('[data-facts]');
     this.#facts = FACTS.map(([label, read]) => [addTerm(facts, label), read]);
-    keepFold(element.querySelector('[data-details]'), 'details', false);
     this.#processing = new ProcessingList(element.querySelector('[data-processing]'));
     this.#knobs = {
       fps: new Knob(element.querySelector('[data-knob="fps"]'), ignore),
@@ -92,8 +95,8 @@ export class Panel extends EventTarget {
     }));
     this.#sizeChoice = new SizeChoice(element.querySelector('[data-size-choice]'));
     element.addEventListener('click', (event) => {
-      const action = event.target.closest('[data-action]')?.dataset.action;
-      if (action) this.dispatchEvent(new CustomEvent('act', { detail: { action } }));
+      const { action, by } = event.target.closest('[data-action]')?.dataset ?? {};
+      if (action) this.dispatchEvent(new CustomEvent('act', { detail: { action, by: Number(by) } }));
     });
     element.querySelector('[data-knobs]').addEventListener('submit', (event) => event.preventDefault());
   }
@@ -101,12 +104,28 @@ export class Panel extends EventTarget {
   /** Show one tile's controls; with null, nothing. @param {import('../grid/tile.js').Tile | null} tile */
   show(tile) {
     this.#tile = tile;
-    this.#element.hidden = tile === null;
+    this.#showOpen();
     if (tile === null) return;
     for (const [event, knob] of Object.entries(this.#knobs)) {
       knob.retarget((value) => this.#set(event, tile.name, value));
     }
     this.refresh();
+  }
+
+  /** Open it, or leave its place to the picture; this is remembered. @returns {boolean} whether a camera is in focus */
+  toggle() {
+    if (this.#tile === null) return false;
+    const inside = this.#element.contains(document.activeElement);
+    this.#open = !this.#open;
+    remember(NAME, this.#open ? null : false);
+    this.#showOpen();
+    if (inside) this.#tile.openButton.focus();
+    return true;
+  }
+
+  #showOpen() {
+    this.#element.hidden = this.#tile === null || !this.#open;
+    this.#grid.toggleAttribute('data-panel-closed', !this.#open);
   }
 
   /** @param {{role: string, connected: boolean}} access */
@@ -151,6 +170,7 @@ export class Panel extends EventTarget {
     reason.hidden = tile.stateReason === '';
     const running = isRunning(state.state);
     setText(toggle, running ? 'Stop' : 'Start');
+    setTitle(this.#toggleButton, `${running ? 'Stop' : 'Start'} it for everybody  space`);
     // Start is what a stopped camera needs; Stop should not stand out.
     this.#toggleButton.classList.toggle('button-accent', !running);
     const href = running ? '#i-stop' : '#i-play';
@@ -159,14 +179,15 @@ export class Panel extends EventTarget {
   }
 
   #showAccess() {
-    const allowed = this.#role !== 'viewer' && this.#connected;
-    this.#operatorFields.disabled = !allowed;
-    this.#toggleButton.disabled = !allowed;
+    const allowed = mayControl(this.#role);
+    this.#tabs.offer('tab-image', allowed);
+    this.#toggleButton.hidden = !allowed;
+    this.#operatorFields.disabled = !this.#connected;
+    this.#toggleButton.disabled = !this.#connected;
     for (const button of this.#pictureButtons) button.disabled = !this.#tile.hasPicture;
     // A camera that is popped out can always come back.
     this.#popoutButton.disabled = !this.#tile.viewer.hasPicture && this.#popoutButton.ariaPressed !== 'true';
-    this.#locked.hidden = allowed;
-    setText(this.#lockedText, this.#connected ? VIEWER_REASON : DISCONNECTED_REASON);
+    this.#locked.hidden = !allowed || this.#connected;
   }
 }
 

@@ -1,6 +1,6 @@
-/** The state of a camera's frame processors: a line on its tile while something is wrong, a list in the panel. */
+/** The state of a camera's frame processors. */
 import { UNKNOWN, plural } from '../ui/format.js';
-import { make, setText, setTitle } from '../ui/dom.js';
+import { make, setText } from '../ui/dom.js';
 
 /**
  * @typedef {object} Processing  An entry of STATE's `process`.
@@ -19,48 +19,15 @@ const STATUSES = { ok: 'live', slow: 'stalled', failing: 'retrying', skipped: 'r
 const WORST_FIRST = ['stuck', 'skipped', 'failing', 'slow'];
 
 /** @param {Processing} processing */
-function describe({ name, state, message }) {
+export function describeProcessing({ name, state, message }) {
   return `${name}: ${message || WORDS[state]}`;
 }
 
-/** The line on a tile, shown only while something is wrong. */
-export class ProcessingTrouble {
-  #viewport;
-  #line = null;
-
-  /** @param {HTMLElement} viewport  Contains the picture. */
-  constructor(viewport) {
-    this.#viewport = viewport;
-  }
-
-  /** @param {Processing[] | undefined} list */
-  show(list) {
-    const wrong = (list ?? []).filter(({ state }) => WORST_FIRST.includes(state));
-    wrong.sort((one, other) => WORST_FIRST.indexOf(one.state) - WORST_FIRST.indexOf(other.state));
-    if (wrong.length === 0) {
-      this.#line?.remove();
-      this.#line = null;
-      return;
-    }
-    this.#line ??= this.#add();
-    const more = wrong.length > 1 ? ` (and ${wrong.length - 1} more)` : '';
-    setText(this.#line.querySelector('.processing-text'), describe(wrong[0]) + more);
-    this.#line.dataset.processing = wrong[0].state;
-    setTitle(this.#line, wrong.map(describe).join('\n'));
-  }
-
-  #add() {
-    const line = make('p', 'processing-trouble');
-    const icon = document.createElementNS('http://www.w3.org/2000/svg', 'svg');
-    icon.setAttribute('class', 'icon');
-    icon.setAttribute('aria-hidden', 'true');
-    const use = document.createElementNS('http://www.w3.org/2000/svg', 'use');
-    use.setAttribute('href', '#i-warning');
-    icon.append(use);
-    line.append(icon, make('span', 'processing-text'));
-    this.#viewport.append(line);
-    return line;
-  }
+/** Those that something is wrong with, the worst first. @param {Processing[] | undefined} list */
+export function failingProcessors(list) {
+  return (list ?? [])
+    .filter(({ state }) => WORST_FIRST.includes(state))
+    .sort((one, other) => WORST_FIRST.indexOf(one.state) - WORST_FIRST.indexOf(other.state));
 }
 
 /** The list in the panel: every processor with its state and duration. */

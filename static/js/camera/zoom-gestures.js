@@ -112,7 +112,7 @@ export class ZoomGestures {
 
   #onDown(event) {
     const viewport = this.#viewportOf(event);
-    if (viewport === null || event.button !== 0 || event.target === this.#badge) return;
+    if (viewport === null || event.button !== 0 || event.target.closest('button')) return;
     if (this.#pointers.size > 1) return;
     this.#pointers.set(event.pointerId, this.#pointOf(event));
     viewport.setPointerCapture(event.pointerId);
@@ -159,7 +159,7 @@ export class ZoomGestures {
 
   #onDoubleClick(event) {
     const tapped = this.#lastTap !== null && event.timeStamp - this.#lastTap.ms < 2 * TAP_MS;
-    const ours = this.#viewportOf(event) !== null && event.target !== this.#badge;
+    const ours = this.#viewportOf(event) !== null && !event.target.closest('button');
     if (ours && !tapped && event.sourceCapabilities?.firesTouchEvents !== true) this.#toggle(event);
   }
 

@@ -11,7 +11,8 @@ const MIN_PICTURE_REM = 8.5;
 /**
  * Events: `focus` ({tile, lost}: `tile` may be null; `lost` names the camera in focus if it disappeared from the
  * server, else null), `condition` ({tile, condition}) when a tile's state changed, `list` when tiles were added
- * or removed, `arranged` when another selection, order or page of them is shown.
+ * or removed, `arranged` when another selection, order or page of them is shown, `act` ({action, tile}) when a
+ * button on a tile is pressed.
  */
 export class Grid extends EventTarget {
   #element;
@@ -23,6 +24,7 @@ export class Grid extends EventTarget {
   #tiles = new Map();
   #visibility = new Visibility();
   #arrangement;
+  #discreet;
   #focused = null;
   // Tiles that pass the filter, in order; of these the ones on this page, and where they lie.
   #shown = [];
@@ -36,8 +38,9 @@ export class Grid extends EventTarget {
    * @param {import('../bridge/client.js').BackendClient} backend
    * @param {import('../stream/clock.js').ClockOffset} clock
    * @param {import('./arrangement.js').Arrangement} arrangement
+   * @param {boolean} discreet  Tiles give no reasons, which may hold addresses.
    */
-  constructor(element, template, backend, clock, arrangement) {
+  constructor(element, template, backend, clock, arrangement, discreet = false) {
     super();
     this.#element = element;
     this.#list = element.querySelector('[data-tiles]');
@@ -45,7 +48,10 @@ export class Grid extends EventTarget {
     this.#backend = backend;
     this.#clock = clock;
     this.#arrangement = arrangement;
+    this.#discreet = discreet;
     this.#list.addEventListener('click', (event) => this.#onClick(event));
+    // Wherever the keyboard focus comes from, Tab leads on to the buttons of this tile.
+    this.#list.addEventListener('focusin', (event) => this.#setTabStop(this.tileOf(event.target)));
     arrangement.addEventListener('change', () => this.#arrange());
     new ResizeObserver(() => this.#layOut()).observe(element);
   }
@@ -62,8 +68,12 @@ export class Grid extends EventTarget {
 
   /** @returns {Tile | null} the tile with the keyboard focus */
   get active() {
-    const element = document.activeElement?.closest('.tile[data-camera]');
-    return this.#tiles.get(element?.dataset.camera) ?? null;
+    return this.tileOf(document.activeElement);
+  }
+
+  /** @param {Element | null} element @returns {Tile | null} the tile that an element is part of */
+  tileOf(element) {
+    return this.#tiles.get(element?.closest('.tile[data-camera]')?.dataset.camera) ?? null;
   }
 
   /** The tile that keys act on: the one in focus, else the one with the keyboard focus, else the only one. */
@@ -257,7 +267,7 @@ export class Grid extends EventTarget {
   }
 
   #create(state) {
-    const tile = new Tile(this.#template, state, this.#backend, this.#clock);
+    const tile = new Tile(this.#template, state, this.#backend, this.#clock, this.#discreet);
     tile.addEventListener('condition', ({ detail: condition }) => {
       this.dispatchEvent(new CustomEvent('condition', { detail: { tile, condition } }));
       if (this.#arrangement.group !== 'all') this.#arrange();
@@ -297,13 +307,14 @@ export class Grid extends EventTarget {
 
   // The Tab key reaches one tile; the arrow keys lead to the others.
   #setTabStop(target) {
-    for (const tile of this.#tiles.values()) tile.openButton.tabIndex = tile === target ? 0 : -1;
+    for (const tile of this.#tiles.values()) tile.setTabStop(tile === target);
   }
 
   #onClick(event) {
-    const element = event.target.closest('.tile[data-camera]');
-    const tile = this.#tiles.get(element?.dataset.camera);
-    if (tile) this.focus(tile);
+    const tile = this.tileOf(event.target);
+    const action = event.target.closest('[data-tile-action]')?.dataset.tileAction;
+    if (tile && action) this.dispatchEvent(new CustomEvent('act', { detail: { action, tile } }));
+    else if (tile) this.focus(tile);
   }
 
   #layOut() {
@@ -311,7 +322,6 @@ export class Grid extends EventTarget {
     this.#element.style.setProperty('--ratio', (this.#focused?.ratio ?? 16 / 9).toFixed(4));
     if (this.#visible.length === 0) return;
     const style = getComputedStyle(this.#element);
-    const listStyle = getComputedStyle(this.#list);
     const rem = parseFloat(getComputedStyle(document.documentElement).fontSize);
     // If a search leaves fewer tiles than a page holds, they are larger.
     const columns = Math.min(this.#arrangement.columns, Math.ceil(Math.sqrt(this.#shown.length)));
@@ -319,9 +329,7 @@ export class Grid extends EventTarget {
       ratios: this.#visible.map((tile) => tile.ratio),
       width: this.#element.clientWidth - parseFloat(style.paddingLeft) - parseFloat(style.paddingRight),
       height: this.#element.clientHeight - parseFloat(style.paddingTop) - parseFloat(style.paddingBottom),
-      gap: parseFloat(listStyle.rowGap),
-      // In rem, as grid.css and kiosk.css have it.
-      caption: parseFloat(listStyle.getPropertyValue('--caption-height')) * rem,
+      gap: parseFloat(getComputedStyle(this.#list).rowGap),
     };
     const minHeight = MIN_PICTURE_REM * rem;
     const rows = Math.min(columns, Math.ceil(this.#shown.length / columns));

@@ -8,45 +8,43 @@
  * @property {number} width      Space for all tiles.
  * @property {number} height
  * @property {number} gap        Between tiles.
- * @property {number} caption    Height of a tile beside its picture.
  */
+
+const USUAL_RATIO = 16 / 9;
 
 // A picture narrower or wider than this gets bars, so that it does not shrink the others in its row.
 const MIN_RATIO = 9 / 16;
 const MAX_RATIO = 3;
 
-// A smaller difference between rows looks like a mistake: they become equal.
-const MIN_DIFFERENCE = 1.15;
-
-// How much taller than the lowest row another row may be if the page scrolls.
-const MAX_DIFFERENCE = 1.35;
-
 // If the page scrolls anyway, tiles may be larger than the minimum.
 const COMFORT = 1.2;
 
+// If the page scrolls, no row is higher than this share of the room.
+const MAX_SHARE = 0.85;
+
 /**
- * Place tiles in justified rows: within a row all pictures have the same height, and the width that their
- * ratio asks for.
+ * Place tiles in justified rows: all rows are equally wide, and within a row all pictures have the same height, and
+ * the width that their ratio asks for. So the tiles share their edges, and no picture has bars.
  *
  * Chooses the number of rows that shows the pictures largest without scrolling. If some would be lower than
- * `minHeight`, the page scrolls.
+ * `minHeight`, or if there is no room for two side by side, as on a phone, the page scrolls and its whole width is used.
  *
- * @param {Room & {minHeight: number}} room  `minHeight` is that of a picture.
+ * @param {Room & {minHeight: number}} room
  * @returns {{boxes: Box[], height: number}}  `height` is that of all tiles, at least the room's.
  */
-export function packRows({ ratios, width, height, gap, caption, minHeight }) {
-  const pictures = ratios.map((ratio) => Math.min(MAX_RATIO, Math.max(MIN_RATIO, ratio || 16 / 9)));
-  const room = { pictures, width, height, gap, caption };
-  const mostRows = Math.floor((height + gap) / (minHeight + caption + gap));
+export function packRows({ ratios, width, height, gap, minHeight }) {
+  const pictures = ratios.map((ratio) => Math.min(MAX_RATIO, Math.max(MIN_RATIO, ratio || USUAL_RATIO)));
+  const room = { pictures, width, height, gap };
+  const mostRows = Math.floor((height + gap) / (minHeight + gap));
+  const isNarrow = width < height && (width - gap) / 2 < minHeight * USUAL_RATIO;
   let best = null;
-  for (const rows of partitions(room, Math.min(pictures.length, mostRows))) {
-    const heights = fillHeight(rows, room);
-    if (Math.min(...heights) < minHeight && rows.length < mostRows) continue;
+  for (const rows of isNarrow ? [] : partitions(room, Math.min(pictures.length, mostRows))) {
+    const heights = fitRows(rows, room);
+    if (Math.min(...heights) < minHeight) continue;
     const score = rows.reduce((sum, row, index) => sum + row.weight * heights[index], 0);
     if (best === null || score > best.score) best = { rows, heights, score };
   }
-  if (best === null || Math.min(...best.heights) < minHeight) best = scrolling(room, minHeight);
-  return place(best, room);
+  return place(best ?? scrolling(room, minHeight), room);
 }
 
 /**
@@ -55,11 +53,11 @@ export function packRows({ ratios, width, height, gap, caption, minHeight }) {
  * @param {Room & {columns: number, rows: number}} room  Rows of a page, even if some are empty.
  * @returns {{boxes: Box[], height: number}}
  */
-export function packCells({ ratios, width, height, gap, caption, columns, rows }) {
+export function packCells({ ratios, width, height, gap, columns, rows }) {
   const most = { width: (width - (columns - 1) * gap) / columns, height: (height - (rows - 1) * gap) / rows };
-  const known = ratios.map((ratio) => ratio || 16 / 9);
-  const cellHeight = Math.floor(Math.min(most.height, most.width / Math.min(...known) + caption));
-  const cellWidth = Math.floor(Math.min(most.width, Math.max(...known) * (cellHeight - caption)));
+  const known = ratios.map((ratio) => ratio || USUAL_RATIO);
+  const cellHeight = Math.floor(Math.min(most.height, most.width / Math.min(...known)));
+  const cellWidth = Math.floor(Math.min(most.width, Math.max(...known) * cellHeight));
   const left = Math.max(0, (width - columns * cellWidth - (columns - 1) * gap) / 2);
   const top = Math.max(0, (height - rows * cellHeight - (rows - 1) * gap) / 2);
   const boxes = ratios.map((_, index) => ({
@@ -170,23 +168,18 @@ function rowsFrom(begins, room) {
   return rows;
 }
 
-// All rows have the same height, except those that would be too wide: their space goes to the others.
-function fillHeight(rows, { height, gap, caption }) {
-  let free = height - (rows.length - 1) * gap - rows.length * caption;
-  let level = 0;
-  [...rows]
-    .sort((a, b) => a.most - b.most)
-    .forEach((row, index) => {
-      level = Math.min(row.most, free / (rows.length - index));
-      free -= level;
-    });
-  const heights = rows.map((row) => Math.max(1, Math.min(row.most, level)));
-  const lowest = Math.min(...heights);
-  return Math.max(...heights) < lowest * MIN_DIFFERENCE ? heights.map(() => lowest) : heights;
+// The heights of the rows if all are as wide as the room, or as wide as its height allows.
+function fitRows(rows, { width, height, gap }) {
+  const gaps = rows.map((row) => (row.count - 1) * gap);
+  // The height of a row is (width - gaps) / sum; that of all of them together must fit.
+  const perWidth = rows.reduce((all, row) => all + 1 / row.sum, 0);
+  const spent = rows.reduce((all, row, index) => all + gaps[index] / row.sum, 0);
+  const common = Math.min(width, (height - (rows.length - 1) * gap + spent) / perWidth);
+  return rows.map((row, index) => Math.max(1, (common - gaps[index]) / row.sum));
 }
 
 function scrolling(room, minHeight) {
-  const { pictures, height, caption } = room;
+  const { pictures, height } = room;
   const target = minHeight * COMFORT;
   let rows = 1;
   let sum = 0;
@@ -201,28 +194,27 @@ function scrolling(room, minHeight) {
     }
   }
   const best = partitions(room, rows).at(-1) ?? [];
-  const lowest = Math.min(...best.map((row) => row.most));
-  const highest = Math.min(lowest * MAX_DIFFERENCE, Math.max(minHeight, height * 0.85 - caption));
+  const highest = Math.max(minHeight, height * MAX_SHARE);
   return { rows: best, heights: best.map((row) => Math.min(row.most, highest)) };
 }
 
-function place({ rows, heights }, { pictures, width, height, gap, caption }) {
-  const whole = heights.map((one) => Math.floor(one) + caption);
-  const total = whole.reduce((sum, one) => sum + one, 0) + (rows.length - 1) * gap;
+// Edges are rounded, not sizes, so that the gaps stay equal.
+function place({ rows, heights }, { pictures, width, height, gap }) {
+  const total = heights.reduce((sum, one) => sum + one, 0) + (rows.length - 1) * gap;
   const boxes = [];
   let y = Math.max(0, (height - total) / 2);
   rows.forEach((row, index) => {
-    const picture = Math.floor(heights[index]);
-    const widths = pictures.slice(row.first, row.first + row.count).map((ratio) => ratio * picture);
+    const widths = pictures.slice(row.first, row.first + row.count).map((ratio) => ratio * heights[index]);
     const used = widths.reduce((sum, one) => sum + one, 0) + (row.count - 1) * gap;
+    const top = Math.round(y);
+    const bottom = Math.round(y + heights[index]);
     let x = Math.max(0, (width - used) / 2);
     for (const one of widths) {
-      // Edges are rounded, not widths, so that the gaps stay equal.
       const left = Math.round(x);
-      boxes.push({ x: left, y: Math.round(y), width: Math.round(x + one) - left, height: whole[index] });
+      boxes.push({ x: left, y: top, width: Math.round(x + one) - left, height: bottom - top });
       x += one + gap;
     }
-    y += whole[index] + gap;
+    y += heights[index] + gap;
   });
-  return { boxes, height: Math.max(height, total) };
+  return { boxes, height: Math.max(height, Math.round(total)) };
 }

@@ -1,6 +1,6 @@
 /**
  * Drags a tile to another position by mouse, pen or finger. A finger must rest on it first, because a finger
- * that moves at once scrolls.
+ * that moves at once scrolls; if it rests and is lifted again, it asks for the tile's menu.
  */
 import { dropPlace } from './layout.js';
 
@@ -14,6 +14,7 @@ export class Reorder {
   #list;
   #grid;
   #onMoved;
+  #onHeld;
   #mark = document.createElement('li');
   /** @type {{tile: import('./tile.js').Tile, id: number, x: number, y: number, touch: boolean} | null} */
   #held = null;
@@ -26,12 +27,15 @@ export class Reorder {
   /**
    * @param {HTMLElement} list  Holds the tiles.
    * @param {import('./grid.js').Grid} grid
-   * @param {(tile: import('./tile.js').Tile) => void} onMoved
+   * @param {object} handlers
+   * @param {(tile: import('./tile.js').Tile) => void} handlers.onMoved
+   * @param {(tile: import('./tile.js').Tile, point: {x: number, y: number}) => void} handlers.onHeld
    */
-  constructor(list, grid, onMoved) {
+  constructor(list, grid, { onMoved, onHeld }) {
     this.#list = list;
     this.#grid = grid;
     this.#onMoved = onMoved;
+    this.#onHeld = onHeld;
     this.#mark.className = 'drop-mark';
     this.#mark.setAttribute('aria-hidden', 'true');
     list.addEventListener('pointerdown', (event) => this.#onDown(event));
@@ -54,10 +58,10 @@ export class Reorder {
     this.#release();
     // A second finger is another gesture.
     if (!event.isPrimary) return;
-    const element = event.target.closest('.tile[data-camera]');
-    const tile = this.#grid.tiles.get(element?.dataset.camera);
-    if (!tile || event.button !== 0 || this.#grid.focused !== null || this.#grid.visible.length < 2) return;
+    const tile = this.#grid.tileOf(event.target);
     const touch = event.pointerType === 'touch';
+    if (!tile || event.button !== 0 || this.#grid.focused !== null) return;
+    if (!touch && this.#grid.visible.length < 2) return;
     this.#held = { tile, id: event.pointerId, x: event.clientX, y: event.clientY, touch };
     this.#point = { x: event.clientX, y: event.clientY };
     if (touch) this.#timer = setTimeout(() => this.#start(), HOLD_MS);
@@ -138,9 +142,10 @@ export class Reorder {
       this.#release();
       return;
     }
-    const { tile } = this.#held;
+    const { tile, x, y, touch } = this.#held;
     const { shown, visible } = this.#grid;
-    const target = this.#target();
+    const rested = Math.hypot(this.#point.x - x, this.#point.y - y) <= START_PX;
+    const target = rested ? null : this.#target();
     // The click at the end of a drag would open the tile.
     const swallow = (event) => {
       event.stopPropagation();
@@ -149,6 +154,8 @@ export class Reorder {
     window.addEventListener('click', swallow, { capture: true, once: true });
     setTimeout(() => window.removeEventListener('click', swallow, { capture: true }));
     this.#release();
+    // Later, because the end of this very touch would close what it opens.
+    if (rested && touch) setTimeout(() => this.#onHeld(tile, { x, y }));
     if (target === null) return;
     const first = shown.indexOf(visible[0]);
     this.#grid.place(tile, shown[first + target.insert] ?? null);

@@ -1,10 +1,12 @@
 /** One camera on the page: its picture, its state in words, and its figures. */
 import { nowUnix } from '../stream/clock.js';
 import { WORDS, conditionOf, frameInterval } from '../camera/condition.js';
-import { UNKNOWN, formatAge, formatCount, formatFps, formatMs, formatRendition, plural } from '../ui/format.js';
-import { ProcessingTrouble } from '../camera/processing.js';
+import {
+  UNKNOWN, formatAge, formatBitrate, formatCount, formatFps, formatMs, formatRendition, plural,
+} from '../ui/format.js';
 import { ViewerProxy } from '../bridge/viewer-proxy.js';
 import { chosenSize } from '../camera/sizechoice.js';
+import { troubleOf } from './trouble.js';
 import { setText, setTitle } from '../ui/dom.js';
 
 const DETAILS = {
@@ -41,13 +43,13 @@ let lastId = 0;
 export class Tile extends EventTarget {
   #element;
   #parts;
-  #processing;
   #viewer;
   #clock;
   #state;
   #condition = 'connecting';
   #connected = true;
   #fallback = null;
+  #discreet;
   // Whether this page stopped it.
   #stoppedHere = false;
   // When the state began, by our clock, which does not jump; NaN while the server's clock is unknown.
@@ -58,19 +60,22 @@ export class Tile extends EventTarget {
    * @param {CameraState} state
    * @param {import('../bridge/client.js').BackendClient} backend
    * @param {import('../stream/clock.js').ClockOffset} clock
+   * @param {boolean} discreet  Give states in words of our own only: reasons may hold addresses.
    */
-  constructor(template, state, backend, clock) {
+  constructor(template, state, backend, clock, discreet) {
     super();
+    this.#discreet = discreet;
     // Imported: a canvas that belongs to the template's document when it is transferred to the worker is
     // painted, but never shown.
     this.#element = document.importNode(template.content.firstElementChild, true);
     const find = (selector) => this.#element.querySelector(selector);
     this.#parts = {
-      viewport: find('.viewport'),
+      buttons: [...this.#element.querySelectorAll('button')],
       canvas: find('canvas'),
       open: find('.tile-open'),
       name: find('.tile-name'),
-      key: find('.tile-key'),
+      trouble: find('.trouble'),
+      troubleText: find('.trouble-text'),
       state: find('.tile-state'),
       word: find('.tile-word'),
       overlayWord: find('.overlay-word'),
@@ -78,11 +83,11 @@ export class Tile extends EventTarget {
       overlayAge: find('.overlay-age'),
       fps: find('[data-readout="fps"]'),
       latency: find('[data-readout="latency"]'),
+      bitrate: find('[data-readout="bitrate"]'),
       dropped: find('[data-readout="dropped"]'),
       viewers: find('[data-readout="viewers"]'),
       rendition: find('[data-readout="rendition"]'),
     };
-    this.#processing = new ProcessingTrouble(this.#parts.viewport);
     this.#element.dataset.camera = state.name;
     lastId += 1;
     this.#parts.overlayDetail.id = `reason-${lastId}`;
@@ -157,7 +162,6 @@ export class Tile extends EventTarget {
     if (state.state !== 'stopped') this.#stoppedHere = false;
     this.#state = state;
     this.#element.style.setProperty('--ratio', this.ratio.toFixed(4));
-    this.#processing.show(state.process);
     this.refresh();
   }
 
@@ -183,9 +187,13 @@ export class Tile extends EventTarget {
 
   /** Digit that focuses this tile; 0 for none. @param {number} digit */
   setKey(digit) {
-    setText(this.#parts.key, digit > 0 ? String(digit) : '');
     if (digit > 0) this.#parts.open.setAttribute('aria-keyshortcuts', String(digit));
     else this.#parts.open.removeAttribute('aria-keyshortcuts');
+  }
+
+  /** Whether the Tab key reaches it, and the buttons on it. @param {boolean} reached */
+  setTabStop(reached) {
+    for (const button of this.#parts.buttons) button.tabIndex = reached ? 0 : -1;
   }
 
   /** Show the current condition and numbers. Called several times a second. */
@@ -220,8 +228,14 @@ export class Tile extends EventTarget {
     setText(parts.overlayWord, word);
     const detail = this.#reasonOf(condition);
     setText(parts.overlayDetail, detail);
+    const trouble = troubleOf(condition, this.state.process, this.#viewer.renditionReason);
+    parts.trouble.hidden = trouble === null;
+    setText(parts.troubleText, (this.#discreet ? trouble?.word : trouble?.text) ?? '');
     // In full, because the tile may have no room for it: in the tooltip, and for screen readers.
-    setTitle(parts.open, detail && condition !== 'live' ? `${this.title}\n${word}: ${detail}` : this.title);
+    const told = [this.title];
+    if (detail && condition !== 'live') told.push(`${word}: ${detail}`);
+    if (trouble && !this.#discreet) told.push(trouble.detail);
+    setTitle(parts.open, told.join('\n'));
     const age = condition === 'live' || !hasPicture ? NaN : this.#viewer.pictureAgeS;
     setText(parts.overlayAge, age >= 1 ? `Picture is ${formatAge(age)} old` : '');
     const label = `${this.title}: ${word}`;
@@ -230,7 +244,7 @@ export class Tile extends EventTarget {
 
   // The server's reason is for its own state; a condition that the page found has another one.
   #reasonOf(condition) {
-    const reason = condition === this.state.state ? this.stateReason : '';
+    const reason = condition === this.state.state && !this.#discreet ? this.stateReason : '';
     return reason || DETAILS[condition] || '';
   }
 
@@ -240,6 +254,7 @@ export class Tile extends EventTarget {
     const flowing = condition === 'live' && this.#fallback === null;
     setText(parts.fps, this.#fallback ? 'MJPEG' : `${formatFps(flowing ? viewer.fps : NaN)} fps`);
     setText(parts.latency, flowing ? formatMs(viewer.latencyMs) : `${formatMs(NaN)} ms`);
+    setText(parts.bitrate, formatBitrate(flowing ? viewer.bytesPerSecond : NaN));
     setText(parts.dropped, `${formatCount(viewer.dropped)} dropped`);
     setText(parts.viewers, plural(this.state.viewers ?? 0, 'viewer'));
     setText(parts.rendition, flowing ? formatRendition(viewer.rendition, viewer.renditionReason) : UNKNOWN);

@@ -5,14 +5,13 @@
 import { CAMERA_CHARTS } from './charts.js';
 import { buildEntry, refreshAgo } from './entry.js';
 import { closeDrawer, fitDrawers } from '../ui/drawer.js';
-import { keepFold } from '../ui/folds.js';
 import { concerns, isOfState } from './notices.js';
 import { Plots } from './plots.js';
 import { CAMERA_S, Samples } from './samples.js';
 import { System } from './system.js';
 import { Timeline } from './timeline.js';
 
-const RECENT = 3;
+const RECENT = 8;
 
 const find = (selector) => document.querySelector(selector);
 
@@ -48,8 +47,6 @@ export class Insight {
     this.#plots = new Plots(list, plots.querySelector('[data-as-table]'), CAMERA_CHARTS, CAMERA_S, 'camera');
     this.#system = new System(find('[data-system]'), find('[data-open-system]'), this.#samples, clock);
     this.#timeline = new Timeline(find('[data-timeline]'), find('[data-open-timeline]'), backend, clock);
-    // Closed on small screens, where the picture comes first.
-    keepFold(plots, 'plots', matchMedia('(min-width: 56.01rem)').matches);
     fitDrawers(find('[data-grid]'));
     this.#listen(backend, isKiosk);
   }

@@ -4,7 +4,7 @@ import { Drawer } from '../ui/drawer.js';
 import { UNKNOWN, formatAge, formatBitrate, formatBytes, formatCount, formatMs, formatPercent } from '../ui/format.js';
 import { Plots } from './plots.js';
 import { SERVER_S } from './samples.js';
-import { addTerm, setText } from '../ui/dom.js';
+import { addTerm, setText, setTitle } from '../ui/dom.js';
 
 /** Each figure: its label, what it means, and its text. */
 const FIGURES = [
@@ -35,8 +35,15 @@ const REASONS = {
   429: 'Too many connections',
 };
 
+// The event loop sends every picture: late by this much, all of them are.
+const LATE_MS = 250;
+// In percent of one core. Encoding has cores of its own, so it is a fault only if the event loop is late too.
+const FULL_PERCENT = 95;
+const WAITING_MS = 30;
+
 export class System {
   #drawer;
+  #button;
   #clock;
   #samples;
   #parts;
@@ -44,7 +51,8 @@ export class System {
   #plots;
   #process = {};
   #version = '';
-  #connected = false;
+  // Until the first connection there is nothing to tell.
+  #connected = true;
 
   /**
    * @param {HTMLElement} element
@@ -55,9 +63,14 @@ export class System {
   constructor(element, button, samples, clock) {
     this.#samples = samples;
     this.#clock = clock;
+    this.#button = button;
     this.#drawer = new Drawer(element, button);
     const find = (selector) => element.querySelector(selector);
-    this.#parts = { about: find('[data-about]'), refused: find('[data-refused]') };
+    this.#parts = {
+      about: find('[data-about]'),
+      trouble: find('[data-system-trouble]'),
+      refused: find('[data-refused]'),
+    };
     this.#figures = FIGURES.map(([label, meaning, read]) => [addTerm(find('[data-figures]'), label, meaning), read]);
     this.#plots = new Plots(find('[data-plot-list]'), find('[data-as-table]'), SERVER_CHARTS, SERVER_S, 'server');
     this.#drawer.addEventListener('open', () => this.refresh());
@@ -82,6 +95,7 @@ export class System {
   }
 
   refresh() {
+    this.#showTrouble();
     if (!this.#drawer.open) return;
     const facts = {
       process: this.#process,
@@ -97,9 +111,26 @@ export class System {
     this.#plots.show(this.#samples.server.rows());
   }
 
+  #showTrouble() {
+    const trouble = troubleOf(this.#process, this.#connected);
+    const label = trouble ? `System: ${trouble}` : 'System';
+    this.#button.toggleAttribute('data-trouble', trouble !== '');
+    this.#button.setAttribute('aria-label', label);
+    setTitle(this.#button, `${label}  i`);
+    setText(this.#parts.trouble, trouble);
+    this.#parts.trouble.hidden = trouble === '';
+  }
+
   #showRejected() {
     const counts = Object.entries(this.#process.refused ?? {}).sort(([, one], [, other]) => other - one);
     const text = counts.map(([reason, count]) => `${REASONS[reason] ?? reason.replaceAll('_', ' ')}: ${formatCount(count)}`);
     setText(this.#parts.refused, text.join(', ') || (Object.keys(this.#process).length > 0 ? 'none' : UNKNOWN));
   }
+}
+
+/** What is wrong with the server, in words; empty if all is well. @param {object} process  Of `stats`. */
+export function troubleOf({ cpu_percent: cpu, hub_lag_ms: lag }, connected) {
+  if (!connected) return 'disconnected';
+  if (cpu >= FULL_PERCENT && lag >= WAITING_MS) return 'the CPU is full';
+  return lag >= LATE_MS ? 'the event loop is late' : '';
 }

@@ -7,6 +7,7 @@ import { isKiosk, isKioskAction } from './kiosk.js';
 export class Actions {
   #grid;
   #view;
+  #panel;
   #insight;
   #commands;
   #toasts;
@@ -16,25 +17,31 @@ export class Actions {
    * @param {object} page
    * @param {import('../grid/grid.js').Grid} page.grid
    * @param {import('./view.js').View} page.view
+   * @param {import('../camera/panel.js').Panel} page.panel
    * @param {import('../insight/insight.js').Insight} page.insight
    * @param {import('./commands.js').Commands} page.commands
    * @param {import('../ui/toasts.js').Toasts} page.toasts
    * @param {() => void} page.openHelp
    */
-  constructor({ grid, view, insight, commands, toasts, openHelp }) {
+  constructor({ grid, view, panel, insight, commands, toasts, openHelp }) {
     this.#grid = grid;
     this.#view = view;
+    this.#panel = panel;
     this.#insight = insight;
     this.#commands = commands;
     this.#toasts = toasts;
     this.#openHelp = openHelp;
   }
 
-  /** @param {import('./keymap.js').KeyAction} act  @returns {boolean} whether there was something to do */
+  /**
+   * @param {import('./keymap.js').KeyAction & {tile?: import('../grid/tile.js').Tile}} act  On a tile, or on the one
+   *   that keys act on.
+   * @returns {boolean} whether there was something to do
+   */
   perform(act) {
     if (isKiosk && !isKioskAction(act.action)) return false;
     const grid = this.#grid;
-    const tile = isKiosk ? { element: document.documentElement } : grid.target;
+    const tile = isKiosk ? { element: document.documentElement } : (act.tile ?? grid.target);
     switch (act.action) {
       case 'focus':
         return grid.focusAt(act.index);
@@ -46,6 +53,8 @@ export class Actions {
       case 'help':
         this.#openHelp();
         return true;
+      case 'panel':
+        return this.#panel.toggle();
       case 'system':
       case 'timeline':
         return this.#insight.toggle(act.action);

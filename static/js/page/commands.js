@@ -6,6 +6,8 @@ export class Commands {
   #own;
   #toasts;
   #onCamera;
+  /** @type {Map<string, () => void>} Removes the offer to undo a stop, by camera. */
+  #offers = new Map();
 
   /**
    * @param {import('../bridge/client.js').BackendClient} backend
@@ -36,10 +38,14 @@ export class Commands {
     return reply;
   }
 
-  /** Stop a camera, or start it. @param {import('../grid/tile.js').Tile} tile */
+  /** Stop a camera, or start it; a stop can be undone for a while. @param {import('../grid/tile.js').Tile} tile */
   async toggle(tile) {
     const event = isRunning(tile.state.state) ? 'stop' : 'start';
     const reply = await this.send(event, { camera: tile.name });
-    if (reply.ok && event === 'stop') tile.setStoppedHere();
+    this.#offers.get(tile.name)?.();
+    if (!reply.ok || event === 'start') return;
+    tile.setStoppedHere();
+    const action = { word: 'Undo', act: () => this.send('start', { camera: tile.name }) };
+    this.#offers.set(tile.name, this.#toasts.show(`${tile.title} is stopped for everybody.`, 'info', { action }));
   }
 }

@@ -4,7 +4,9 @@
  * @typedef {object} Shown
  * @property {boolean} kiosk        Only pictures; always true with a token, which is for nothing else.
  * @property {string[]} cameras     In a kiosk: only these, in this order; none means all.
- * @property {number} every         In a kiosk: seconds until it turns to the next page; 0 for never.
+ * @property {number} rotate        In a kiosk: seconds until it turns to the next page; 0 for never.
+ * @property {boolean | null} names  In a kiosk: names on all pictures or on none; null for those that are not live.
+ * @property {boolean} clock         In a kiosk: the time of day.
  * @property {string | null} camera The one in focus.
  * @property {import('../grid/arrangement.js').Layout | null} layout Null: what this browser remembers.
  * @property {number} page          Counts from 1.
@@ -16,21 +18,26 @@
  */
 import { GROUPS, LAYOUTS } from '../grid/arrangement.js';
 
-const PARAMETERS = ['view', 'cameras', 'every', 'camera', 'size', 'layout', 'order', 'page', 'filter', 'state'];
+// `every` is what `rotate` was called.
+const PARAMETERS = [
+  'view', 'cameras', 'rotate', 'every', 'names', 'clock', 'camera', 'size', 'layout', 'order', 'page', 'filter', 'state',
+];
 const MAX_TEXT_LENGTH = 80;
-const MIN_EVERY_S = 2;
-const MAX_EVERY_S = 3600;
+const MIN_ROTATE_S = 2;
+const MAX_ROTATE_S = 3600;
 
 /** Ignores what is invalid. @param {string} search @returns {Shown} */
 export function readLink(search) {
   const query = new URLSearchParams(search);
   const choice = (name, choices) => (choices.includes(query.get(name)) ? query.get(name) : null);
   const names = (name) => [...new Set((query.get(name) ?? '').split(',').map((one) => one.trim()).filter(Boolean))];
-  const every = Number(query.get('every'));
+  const rotate = Number(query.get('rotate') ?? query.get('every'));
   return {
     kiosk: query.get('view') === 'kiosk' || query.has('token'),
     cameras: names('cameras'),
-    every: every > 0 ? Math.min(MAX_EVERY_S, Math.max(MIN_EVERY_S, every)) : 0,
+    rotate: rotate > 0 ? Math.min(MAX_ROTATE_S, Math.max(MIN_ROTATE_S, rotate)) : 0,
+    names: { 0: false, 1: true }[query.get('names')] ?? null,
+    clock: query.get('clock') === '1',
     camera: query.get('camera') || null,
     size: /^(auto|full|\d{2,5})$/.test(query.get('size') ?? '') ? query.get('size') : null,
     layout: choice('layout', LAYOUTS),
@@ -53,7 +60,9 @@ export function writeLink(shown, search = '') {
   for (const name of PARAMETERS) query.delete(name);
   if (shown.kiosk) query.set('view', 'kiosk');
   if (shown.kiosk && shown.cameras?.length > 0) query.set('cameras', shown.cameras.join(','));
-  if (shown.kiosk && shown.every > 0) query.set('every', String(shown.every));
+  if (shown.kiosk && shown.rotate > 0) query.set('rotate', String(shown.rotate));
+  if (shown.kiosk && typeof shown.names === 'boolean') query.set('names', shown.names ? '1' : '0');
+  if (shown.kiosk && shown.clock) query.set('clock', '1');
   if (shown.camera) query.set('camera', shown.camera);
   if (shown.camera && shown.size) query.set('size', shown.size);
   if (shown.layout) query.set('layout', shown.layout);

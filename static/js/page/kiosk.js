@@ -5,6 +5,8 @@
 import { readLink } from './deeplink.js';
 import { describeGone, describeMissing } from '../grid/departed.js';
 import { setText } from '../ui/dom.js';
+import { formatWhen } from '../ui/format.js';
+import { nowUnix } from '../stream/clock.js';
 
 const STILL_MS = 3000;
 // How long a removed camera is mentioned: the screen is for the others.
@@ -20,15 +22,21 @@ export function isKioskAction(action) {
 }
 
 /**
- * @param {HTMLElement} note  Names the requested cameras that do not exist.
+ * @param {{note: HTMLElement, time: HTMLTimeElement}} parts  Where requested cameras that do not exist are named, and
+ *   the clock.
  * @param {import('../grid/grid.js').Grid} grid
  * @param {import('../grid/arrangement.js').Arrangement} arrangement
  * @param {import('../grid/departed.js').Departed} departed
+ * @param {import('../stream/clock.js').ClockOffset} clock
  */
-export function setUpKiosk(note, grid, arrangement, departed) {
-  const { cameras, every } = readLink(location.search);
+export function setUpKiosk({ note, time }, grid, arrangement, departed, clock) {
+  const { cameras, rotate, names, clock: hasClock } = readLink(location.search);
   let gone = [];
   arrangement.limit(cameras);
+  // In rows, all cameras are on one page, and there would be nothing to turn to.
+  if (rotate > 0) arrangement.show({ layout: '1' });
+  if (names !== null) document.documentElement.dataset.names = names ? '1' : '0';
+  if (hasClock) showTime(time, clock);
   const refresh = () => {
     const known = [...grid.tiles.keys()];
     const missing = cameras.filter((name) => !grid.tiles.has(name));
@@ -55,7 +63,44 @@ export function setUpKiosk(note, grid, arrangement, departed) {
   document.querySelector('[data-tiles]').addEventListener('click', (event) => event.stopPropagation(), { capture: true });
   hidePointer();
   keepAwake();
-  if (every > 0) setInterval(() => grid.step(1), every * 1000);
+  if (rotate > 0) turnPages(() => grid.step(1), rotate * 1000);
+}
+
+// By the server's clock, as everything on the pictures.
+function showTime(element, clock) {
+  const show = () => {
+    const { serverUnix } = clock;
+    const { time, iso } = formatWhen(Number.isFinite(serverUnix) ? serverUnix : nowUnix());
+    setText(element, time);
+    element.dateTime = iso;
+  };
+  element.hidden = false;
+  show();
+  setInterval(show, 250);
+}
+
+// Waits while somebody touches the screen or moves the pointer, and as long again afterwards.
+function turnPages(turn, pauseMs) {
+  let timer = 0;
+  let held = false;
+  const wait = () => {
+    clearTimeout(timer);
+    if (!held) timer = setTimeout(next, pauseMs);
+  };
+  const next = () => {
+    turn();
+    wait();
+  };
+  const hold = (down) => () => {
+    held = down;
+    wait();
+  };
+  const listen = (name, act) => window.addEventListener(name, act, { passive: true });
+  listen('pointerdown', hold(true));
+  listen('pointerup', hold(false));
+  listen('pointercancel', hold(false));
+  for (const name of ['pointermove', 'wheel', 'keydown']) listen(name, wait);
+  wait();
 }
 
 function hidePointer() {

@@ -5,11 +5,15 @@ import { plural } from '../ui/format.js';
 
 export class Summary {
   #element;
+  #brief;
+  #more;
   #grid;
 
   /** @param {HTMLElement} element @param {import('../grid/grid.js').Grid} grid */
   constructor(element, grid) {
     this.#element = element;
+    this.#brief = element.querySelector('[data-summary-brief]');
+    this.#more = element.querySelector('[data-summary-more]');
     this.#grid = grid;
   }
 
@@ -18,22 +22,25 @@ export class Summary {
     const tiles = [...this.#grid.tiles.values()];
     const problems = tiles.filter(({ condition }) => TROUBLE.has(condition));
     const stopped = tiles.filter(({ condition }) => condition === 'stopped' || condition === 'ended').length;
-    const text = summarize(tiles.length, connected ? problems : [], stopped);
-    setText(this.#element, text);
-    setTitle(this.#element, text);
+    const [brief, more] = summarize(tiles.length, connected ? problems : [], stopped);
+    setText(this.#brief, brief);
+    setText(this.#more, more);
+    setTitle(this.#element, brief + more);
+    this.#element.toggleAttribute('data-problems', connected && problems.length > 0);
     const { focused } = this.#grid;
     const subject = focused ? `${focused.title} – Porthole` : 'Porthole';
     document.title = problems.length > 0 ? `(${problems.length}) ${subject}` : subject;
   }
 }
 
-// A camera that is idle because nobody here sees it is fine, so the number of live ones would say little.
+// In brief for a narrow screen, and what follows. A camera that is idle because nobody here sees it is fine, so the
+// number of live ones would say little.
 function summarize(count, problems, stopped) {
-  if (count === 0) return '';
+  if (count === 0) return ['', ''];
   if (problems.length > 0) {
     // Some are on other pages, so which ones and why is said here.
     const each = problems.map(({ title, reason }) => `${title}, ${reason}`).join('; ');
-    return `${problems.length} of ${count} with problems: ${each}`;
+    return [plural(problems.length, 'problem'), `: ${each}`];
   }
-  return stopped > 0 ? `${stopped} of ${count} stopped` : plural(count, 'camera');
+  return stopped > 0 ? [`${stopped} stopped`, ` of ${count}`] : [plural(count, 'camera'), ''];
 }

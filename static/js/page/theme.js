@@ -1,5 +1,6 @@
 /** The button that switches between automatic, light and dark colours, and remembers the choice. */
 import { recall, remember } from '../ui/preferences.js';
+import { setText } from '../ui/dom.js';
 
 const NAME = 'theme';
 const THEMES = ['auto', 'light', 'dark'];
@@ -18,8 +19,7 @@ export function setUpTheme(button) {
     if (theme === 'auto') delete document.documentElement.dataset.theme;
     else document.documentElement.dataset.theme = theme;
     use.setAttribute('href', `#i-theme-${theme}`);
-    button.title = LABELS[theme];
-    button.setAttribute('aria-label', LABELS[theme]);
+    setText(button.querySelector('span'), LABELS[theme]);
   };
   let theme = recall(NAME, (value) => (THEMES.includes(value) ? value : null), 'auto');
   show(theme);

@@ -8,13 +8,17 @@ import { ZoomGestures } from '../camera/zoom-gestures.js';
 import { Pager } from '../grid/pager.js';
 import { Popout, canPopOut } from '../camera/popout.js';
 import { Reorder } from '../grid/reorder.js';
+import { TileMenu } from '../grid/tile-menu.js';
 import { chosenSize } from '../camera/sizechoice.js';
 import { History } from './history.js';
+import { setUpStatistics } from './statistics.js';
 import { ViewMenu } from './viewmenu.js';
+import { closeMenu } from '../ui/menu.js';
 
 const find = (selector) => document.querySelector(selector);
 
-export class View {
+/** Event: `act` ({action, tile}) when an entry of a tile's menu is chosen. */
+export class View extends EventTarget {
   #grid;
   #arrangement;
   #toasts;
@@ -22,6 +26,8 @@ export class View {
   #zoom;
   #filter;
   #menu;
+  #tileMenu;
+  #switchStatistics;
   #popout;
   #history;
   #departed;
@@ -38,35 +44,43 @@ export class View {
    * @param {import('../bridge/client.js').BackendClient} page.backend
    * @param {import('../ui/toasts.js').Toasts} page.toasts
    * @param {import('../ui/announcer.js').Announcer} page.announcer
+   * @param {import('../stream/clock.js').ClockOffset} page.clock
    */
-  constructor({ grid, arrangement, backend, toasts, announcer }) {
+  constructor({ grid, arrangement, backend, toasts, announcer, clock }) {
+    super();
     this.#grid = grid;
     this.#arrangement = arrangement;
     this.#toasts = toasts;
     this.#announcer = announcer;
     const list = find('[data-tiles]');
     this.#zoom = new ZoomGestures(list, (by) => grid.step(by));
-    const menu = { menu: find('[data-view-menu]'), bar: find('[data-layouts]'), address: () => this.#address() };
-    this.#menu = new ViewMenu(menu, grid, arrangement, toasts, announcer);
+    const parts = { menu: find('[data-view-menu]'), bar: find('[data-layouts]') };
+    const handlers = { address: () => this.#address(), onAct: (act) => this.perform(act) };
+    this.#menu = new ViewMenu({ ...parts, ...handlers }, grid, arrangement, toasts, announcer);
     this.#filter = new Filter(find('[data-filter]'), find('[data-nothing]'), grid, arrangement, announcer);
     this.#popout = new Popout(grid, backend);
     this.#departed = new Departed(grid);
     this.#history = new History({ read: () => this.#read(), apply: (shown) => this.#apply(shown) });
     new Pager(find('[data-pager]'), grid, find('[data-grid]'));
-    if (isKiosk) setUpKiosk(find('[data-kiosk-note]'), grid, arrangement, this.#departed);
-    else new Reorder(list, grid, (tile) => this.#announcePosition(tile));
+    const kiosk = { note: find('[data-kiosk-note]'), time: find('[data-kiosk-clock]') };
+    if (isKiosk) setUpKiosk(kiosk, grid, arrangement, this.#departed, clock);
+    else this.#setUpTiles(list);
+    this.#switchStatistics = setUpStatistics(find('[data-view-act="statistics"]'));
     this.#listen();
     this.#apply(readLink(location.search));
   }
 
   /** @param {import('./keymap.js').KeyAction} act @returns {boolean} whether there was something to do */
   perform(act) {
-    const tile = this.#grid.target;
+    const tile = act.tile ?? this.#grid.target;
     switch (act.action) {
       case 'close':
-        return this.#menu.close();
+        return closeMenu();
       case 'layout':
         this.#menu.cycle();
+        return true;
+      case 'statistics':
+        this.#announcer.announce('Statistics', this.#switchStatistics() ? 'shown' : 'hidden');
         return true;
       case 'step':
         return this.#grid.step(act.by);
@@ -88,6 +102,16 @@ export class View {
       default:
         return false;
     }
+  }
+
+  #setUpTiles(list) {
+    new Reorder(list, this.#grid, {
+      onMoved: (tile) => this.#announcePosition(tile),
+      onHeld: (tile, point) => this.#tileMenu.open(tile, point),
+    });
+    // After Reorder, which keeps browsers from opening a menu while a finger drags.
+    this.#tileMenu = new TileMenu(find('[data-tile-menu]'), list, this.#grid);
+    this.#tileMenu.addEventListener('act', ({ detail }) => this.dispatchEvent(new CustomEvent('act', { detail })));
   }
 
   #listen() {
@@ -112,12 +136,12 @@ export class View {
 
   #read() {
     const { text, group, foreign } = this.#arrangement;
-    const { kiosk, cameras, every } = readLink(location.search);
+    const { kiosk, cameras, rotate, names, clock } = readLink(location.search);
     const { focused, page } = this.#grid;
     const camera = focused?.name ?? this.#awaited;
     const choice = focused?.viewer.choice;
     const size = focused ? (choice === chosenSize(camera) ? null : choice) : this.#size;
-    return { kiosk, cameras, every, camera, size, ...foreign, page, text, group };
+    return { kiosk, cameras, rotate, names, clock, camera, size, ...foreign, page, text, group };
   }
 
   // The whole view, including what this browser remembers: another one remembers something else.
@@ -172,11 +196,9 @@ export class View {
   }
 
   #showPopout() {
-    for (const button of document.querySelectorAll('[data-action="popout"]')) {
-      button.hidden = !canPopOut;
-      const here = this.#popout.tile !== null && this.#popout.tile === this.#grid.focused;
-      button.setAttribute('aria-pressed', String(here));
-    }
+    document.documentElement.toggleAttribute('data-no-popout', !canPopOut);
+    const here = this.#popout.tile !== null && this.#popout.tile === this.#grid.focused;
+    find('[data-action="popout"]').setAttribute('aria-pressed', String(here));
   }
 
   #announcePosition(tile) {

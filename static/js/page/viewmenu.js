@@ -1,6 +1,7 @@
 /** The view menu: layouts, links to this view, the order, installing the page. */
 import { copyText } from '../camera/clipboard.js';
 import { LAYOUTS } from '../grid/arrangement.js';
+import { closeMenu } from '../ui/menu.js';
 import { writeLink } from './deeplink.js';
 
 export const LAYOUT_NAMES = { auto: 'Automatic', 1: 'One at a time', '2x2': 'Two by two', '3x3': 'Three by three' };
@@ -8,6 +9,7 @@ export const LAYOUT_NAMES = { auto: 'Automatic', 1: 'One at a time', '2x2': 'Two
 export class ViewMenu {
   #menu;
   #address;
+  #onAct;
   #grid;
   #arrangement;
   #toasts;
@@ -25,14 +27,16 @@ export class ViewMenu {
    * @param {HTMLElement} parts.menu
    * @param {HTMLElement} parts.bar  The layouts in the top bar.
    * @param {() => string} parts.address  Returns the address of what is shown.
+   * @param {(act: import('./keymap.js').KeyAction) => void} parts.onAct  An entry is chosen that has a key, too.
    * @param {import('../grid/grid.js').Grid} grid
    * @param {import('../grid/arrangement.js').Arrangement} arrangement
    * @param {import('../ui/toasts.js').Toasts} toasts
    * @param {import('../ui/announcer.js').Announcer} announcer
    */
-  constructor({ menu, bar, address }, grid, arrangement, toasts, announcer) {
+  constructor({ menu, bar, address, onAct }, grid, arrangement, toasts, announcer) {
     this.#menu = menu;
     this.#address = address;
+    this.#onAct = onAct;
     this.#bar = bar;
     this.#grid = grid;
     this.#arrangement = arrangement;
@@ -64,13 +68,6 @@ export class ViewMenu {
     this.#announcer.announce('Layout', LAYOUT_NAMES[next]);
   }
 
-  /** Close the menu; false if it was not open. */
-  close() {
-    if (!('popover' in this.#menu) || !this.#menu.matches(':popover-open')) return false;
-    this.#menu.hidePopover();
-    return true;
-  }
-
   refresh() {
     const { layout, ordered } = this.#arrangement;
     const focused = this.#grid.focused !== null;
@@ -93,7 +90,8 @@ export class ViewMenu {
 
   #act(action) {
     if (action === undefined) return;
-    this.close();
+    closeMenu();
+    if (action === 'statistics') this.#onAct({ action });
     if (action === 'copy') this.#copy(this.#address(), 'Copied the link to this view');
     if (action === 'copy-kiosk') this.#copy(new URL(this.#kioskLink(), location.href).href, 'Copied the kiosk link');
     if (action === 'install') this.#promptInstall();

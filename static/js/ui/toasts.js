@@ -3,6 +3,7 @@ import { withoutNumbers } from './format.js';
 
 const MAX_TOASTS = 4;
 const SHOWN_MS = { info: 4000, warning: 8000, error: 10000 };
+const ACTION_MS = 10000;
 
 export class Toasts {
   #element;
@@ -20,9 +21,11 @@ export class Toasts {
   /**
    * @param {string} message
    * @param {'info' | 'warning' | 'error'} level
-   * @param {{stays?: boolean}} options  Keep it until it is dismissed.
+   * @param {{stays?: boolean, action?: {word: string, act: () => void}}} options  Keep it until it is dismissed; offer
+   *   something to do, once.
+   * @returns {() => void} dismisses it
    */
-  show(message, level = 'info', { stays = false } = {}) {
+  show(message, level = 'info', { stays = false, action } = {}) {
     // A message that differs only in its numbers, as while a slider is dragged, replaces the old one: a flood
     // is one toast, not a wall of them.
     const kind = withoutNumbers(message);
@@ -31,16 +34,24 @@ export class Toasts {
     }
     while (this.#element.children.length >= MAX_TOASTS) this.#element.firstElementChild.remove();
     const known = level in SHOWN_MS ? level : 'info';
-    const toast = this.#build(message, known);
-    if (!stays) this.#expire(toast, SHOWN_MS[known]);
+    const toast = this.#build(message, known, action);
+    if (!stays) this.#expire(toast, action ? ACTION_MS : SHOWN_MS[known]);
     this.#element.append(toast);
+    return () => toast.remove();
   }
 
-  #build(message, level) {
+  #build(message, level, action) {
     const toast = this.#template.content.firstElementChild.cloneNode(true);
     toast.dataset.level = level;
     toast.dataset.kind = withoutNumbers(message);
     toast.querySelector('.toast-text').textContent = message;
+    const button = toast.querySelector('.toast-action');
+    button.hidden = !action;
+    button.textContent = action?.word ?? '';
+    button.addEventListener('click', () => {
+      toast.remove();
+      action.act();
+    });
     toast.querySelector('.toast-close').addEventListener('click', () => toast.remove());
     return toast;
   }
