@@ -11,6 +11,7 @@ import { Grid } from './grid/grid.js';
 import { Mjpeg } from './grid/mjpeg.js';
 import { Insight } from './insight/insight.js';
 import { OwnActions } from './insight/own-actions.js';
+import { Manage } from './manage/manage.js';
 import { Actions } from './page/actions.js';
 import { Commands } from './page/commands.js';
 import { setUpKeyboard } from './page/keyboard.js';
@@ -55,6 +56,8 @@ const plain = new PlainPoller();
 const mjpeg = new Mjpeg();
 const openHelp = setUpHelp(find('[data-help]'));
 const openQuit = setUpQuit(find('[data-quit]'), quitServer);
+// Only admins are sent it.
+const manage = find('[data-manage]') && new Manage(find('[data-manage]'), document.querySelectorAll('[data-open-manage]'));
 const actions = new Actions({ grid, view, insight, commands, toasts, openHelp });
 
 let role = 'viewer';
@@ -72,6 +75,7 @@ backend.connect();
 // the detour the tiles would be called stalled until the reports are received.
 setInterval(() => setTimeout(refresh), REFRESH_MS);
 exposeForTests(grid);
+if (!isKiosk) manage?.openLinked();
 
 function listenToPage() {
   find('[data-open-help]').addEventListener('click', openHelp);

@@ -56,6 +56,7 @@ PAGE = {
     "camera": {"bridge", "stream", "ui"},
     "grid": {"bridge", "camera", "stream", "ui"},
     "insight": {"bridge", "camera", "grid", "stream", "ui"},
+    "manage": {"ui"},
     "page": {"bridge", "camera", "grid", "insight", "stream", "ui"},
 }
 

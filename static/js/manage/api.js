@@ -1,0 +1,42 @@
+/** Requests to the server's HTTP API for admins. */
+
+/**
+ * @typedef {object} Answer
+ * @property {boolean} ok
+ * @property {number} status  Of HTTP; 0 if the server was not reached.
+ * @property {any} data       The JSON that came, a Blob if it was a picture, or null.
+ * @property {string} message Why it failed, for people.
+ */
+
+const UNREACHED = 'The server cannot be reached. Nothing was changed.';
+
+/**
+ * Ask the server; never throws.
+ *
+ * @param {string} method
+ * @param {string} path    Relative, such as `api/admin/cameras`.
+ * @param {object} [options]
+ * @param {object} [options.body]    Sent as JSON.
+ * @param {string} [options.match]   The revision that is changed, for `If-Match`.
+ * @param {AbortSignal} [options.signal]
+ * @returns {Promise<Answer>}
+ */
+export async function ask(method, path, { body, match, signal } = {}) {
+  const headers = { Accept: 'application/json' };
+  if (method !== 'GET') {
+    headers['Content-Type'] = 'application/json';
+    headers['X-CSRF-Token'] = document.querySelector('[data-manage]').dataset.csrf;
+  }
+  if (match) headers['If-Match'] = `"${match}"`;
+  try {
+    const sent = method === 'GET' ? undefined : JSON.stringify(body ?? {});
+    const response = await fetch(path, { method, headers, body: sent, signal, cache: 'no-store' });
+    const type = response.headers.get('Content-Type') ?? '';
+    const isJson = type.startsWith('application/json');
+    const data = isJson ? await response.json() : type.startsWith('image/') ? await response.blob() : null;
+    const message = isJson ? data.message : data === null ? await response.text() : '';
+    return { ok: response.ok, status: response.status, data, message: message?.trim() || response.statusText };
+  } catch (error) {
+    return { ok: false, status: 0, data: null, message: error.name === 'AbortError' ? '' : UNREACHED };
+  }
+}
