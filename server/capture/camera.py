@@ -64,6 +64,7 @@ class Camera:
     ) -> None:
         self.name = settings.name
         self.title = settings.title
+        self.group = settings.group
         self.meter = Meter()
         self.fps = settings.fps
         self.quality = settings.quality
@@ -73,6 +74,12 @@ class Camera:
         """When it was last found out whether it works, in monotonic seconds; None for never."""
         self.on_change: Callable[[Camera], None] = lambda camera: None
         self.on_notice: Callable[[Camera, str, str], None] = lambda camera, level, message: None
+
+        def change() -> None:
+            self._state.refresh(changed=True)
+
+        def notify(level: str, message: str) -> None:
+            self.on_notice(self, level, message)
 
         self._address = settings.address
         self._server = server
@@ -84,13 +91,7 @@ class Camera:
 
         self._schedule = Schedule(lambda: self.fps)
         self._output = Output(
-            self.name,
-            self.title,
-            settings.process,
-            self.meter,
-            lambda: self.rate,
-            lambda: self._state.refresh(changed=True),
-            lambda level, message: self.on_notice(self, level, message),
+            self.name, self.title, settings.process, self.meter, lambda: self.rate, change, notify
         )
         self.slot = self._output.slot
         self._pipeline = self._output.pipeline
@@ -101,12 +102,12 @@ class Camera:
             self._schedule,
             lambda: self._pipeline.withheld,
             lambda: self.on_change(self),
-            lambda level, message: self.on_notice(self, level, message),
+            notify,
         )
         self.tuning = Tuning(
             self._wake.set,
             self.set_transform,
-            lambda: self._state.refresh(changed=True),
+            change,
             lambda why: self.on_notice(self, "error", f"{self.title}: {why}"),
         )
         self._source: Reader | None = None
@@ -165,6 +166,7 @@ class Camera:
         return {
             "name": self.name,
             "title": self.title,
+            "group": self.group,
             "state": self._state.current,
             "reason": self._state.reason,
             "since": round(self._state.since_unix, 3),
@@ -245,10 +247,7 @@ class Camera:
         self._wake.set()
 
     def stop(self) -> None:
-        """Close its source and keep it closed; return when the device is free.
-
-        A read cannot be interrupted, so this may take a moment, up to a deadline.
-        """
+        """Close its source and keep it closed; return when it is free, or after a deadline."""
         self.enabled = False
         self._state.refresh(changed=True)
         self._wake.set()
@@ -266,11 +265,7 @@ class Camera:
         """Find out whether it works while nobody watches: open it, take one picture, close it.
 
         For a device or a file this only checks that it exists, so no camera light goes on. Returns
-        when that is done, or as soon as somebody watches or it is stopped; does nothing if it is
-        not resting.
-
-        Args:
-            open_reader: Opens the source, if not as usual.
+        when that is done, or as soon as it is not resting. ``open_reader`` opens the source.
         """
         if not self.resting:
             return
@@ -297,6 +292,11 @@ class Camera:
         check, self._check = self._check, None
         if check is not None:
             check.end()
+
+    def set_title(self, title: str, group: str | None) -> None:
+        """Show people another title and group."""
+        self.title, self._state.title, self.group = title, title, group
+        self._state.refresh(changed=True)
 
     def set_fps(self, fps: float | None) -> None:
         """Capture at ``fps`` frames a second from the next picture on; None is the source's own."""

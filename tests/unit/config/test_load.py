@@ -183,11 +183,11 @@ def test_missing_file_is_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    # A list of names takes any text, and so does the name of a host.
+    # A list of names takes any text, and so do the names of a host and a folder.
     [
         option.name
         for option in server_options()
-        if not isinstance(option.default, tuple) and option.name != "host"
+        if not isinstance(option.default, tuple) and option.name not in ("host", "media_folder")
     ],
 )
 def test_wrong_text_is_refused_from_both_places(name: str) -> None:
