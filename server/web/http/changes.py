@@ -14,7 +14,6 @@ from server.web.http.login import is_ours
 __all__ = ["answer_json", "read_change", "refuse_change"]
 
 CSRF_HEADER = "X-CSRF-Token"
-MAX_BODY_BYTES = 64 * 1024
 
 EXPIRED = "This page had been open for too long. Reload it, and try again."
 NO_JSON = "the body must be a JSON object, sent as application/json"
@@ -34,8 +33,6 @@ def read_change(auth: Auth) -> dict[str, Any]:
         raise refuse_change(auth, 403, "expired", EXPIRED)
     if request.mimetype != "application/json":
         raise refuse_change(auth, 415, "bad_request", NO_JSON)
-    if (request.content_length or 0) > MAX_BODY_BYTES:
-        raise refuse_change(auth, 413, "bad_request", f"more than {MAX_BODY_BYTES} bytes")
     try:
         body = json.loads(request.get_data(cache=False) or b"{}")
     except (ValueError, RecursionError):
