@@ -27,6 +27,9 @@ TITLES = {
     "verify": "Check the certificate",
     "process": "Processors",
 }
+SOURCES = "rtsp://HOST/... | http(s)://HOST/... | device:N | file:PATH in the media folder | test:"
+"""What is accepted on the page, where the settings file accepts more."""
+
 UNITS = {"fps": "frames a second", "check_every": "seconds", "renditions": "pixels"}
 
 
@@ -93,6 +96,7 @@ def schema() -> dict[str, Any]:
             field["unit"] = UNITS[name]
         # Links lead into the documentation, which the page does not have.
         field["description"] = _without_links(field["description"])
+    found["properties"]["source"]["accepted"] = SOURCES
     return found
 
 

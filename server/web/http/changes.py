@@ -57,11 +57,10 @@ def refuse_change(auth: Auth, status: int, code: str, message: str, **more: Any)
 
 
 def answer_json(data: Any, status: int = 200) -> Response:
-    """Return JSON that is not cached."""
-    response = flask.jsonify(data)
-    response.status_code = status
-    response.headers["Cache-Control"] = "no-store"
-    return response
+    """Return JSON that is not cached, with keys in the order in which they are given."""
+    text = flask.json.dumps(data, sort_keys=False)
+    headers = {"Cache-Control": "no-store"}
+    return Response(text, status, headers, content_type="application/json")
 
 
 def area() -> str:

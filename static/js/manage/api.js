@@ -6,9 +6,10 @@
  * @property {number} status  Of HTTP; 0 if the server was not reached.
  * @property {any} data       The JSON that came, a Blob if it was a picture, or null.
  * @property {string} message Why it failed, for people.
+ * @property {Headers | null} headers
  */
 
-const UNREACHED = 'The server cannot be reached. Nothing was changed.';
+const UNREACHED = 'The server does not answer. Try again when it is back.';
 
 /**
  * Ask the server; never throws.
@@ -35,8 +36,10 @@ export async function ask(method, path, { body, match, signal } = {}) {
     const isJson = type.startsWith('application/json');
     const data = isJson ? await response.json() : type.startsWith('image/') ? await response.blob() : null;
     const message = isJson ? data.message : data === null ? await response.text() : '';
-    return { ok: response.ok, status: response.status, data, message: message?.trim() || response.statusText };
+    const { ok, status, statusText } = response;
+    return { ok, status, data, message: message?.trim() || statusText, headers: response.headers };
   } catch (error) {
-    return { ok: false, status: 0, data: null, message: error.name === 'AbortError' ? '' : UNREACHED };
+    const message = error.name === 'AbortError' ? '' : UNREACHED;
+    return { ok: false, status: 0, data: null, message, headers: null };
   }
 }

@@ -1,4 +1,5 @@
 /** Short messages that disappear by themselves. */
+import { make } from './dom.js';
 import { withoutNumbers } from './format.js';
 
 const MAX_TOASTS = 4;
@@ -20,9 +21,11 @@ export class Toasts {
   /**
    * @param {string} message
    * @param {'info' | 'warning' | 'error'} level
-   * @param {{stays?: boolean}} options  Keep it until it is dismissed.
+   * @param {object} [options]
+   * @param {boolean} [options.stays]  Keep it until it is dismissed.
+   * @param {{label: string, run: () => void}} [options.action]  A button, which dismisses it too.
    */
-  show(message, level = 'info', { stays = false } = {}) {
+  show(message, level = 'info', { stays = false, action } = {}) {
     // A message that differs only in its numbers, as while a slider is dragged, replaces the old one: a flood
     // is one toast, not a wall of them.
     const kind = withoutNumbers(message);
@@ -31,17 +34,26 @@ export class Toasts {
     }
     while (this.#element.children.length >= MAX_TOASTS) this.#element.firstElementChild.remove();
     const known = level in SHOWN_MS ? level : 'info';
-    const toast = this.#build(message, known);
+    const toast = this.#build(message, known, action);
     if (!stays) this.#expire(toast, SHOWN_MS[known]);
     this.#element.append(toast);
   }
 
-  #build(message, level) {
+  #build(message, level, action) {
     const toast = this.#template.content.firstElementChild.cloneNode(true);
     toast.dataset.level = level;
     toast.dataset.kind = withoutNumbers(message);
     toast.querySelector('.toast-text').textContent = message;
     toast.querySelector('.toast-close').addEventListener('click', () => toast.remove());
+    if (action) {
+      const button = make('button', 'text-button toast-action', action.label);
+      button.type = 'button';
+      button.addEventListener('click', () => {
+        toast.remove();
+        action.run();
+      });
+      toast.querySelector('.toast-close').before(button);
+    }
     return toast;
   }
 
