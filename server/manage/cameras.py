@@ -175,7 +175,7 @@ class ManagedCameras:
             key = secrets.token_hex(8)
             self._removed[key] = Removed(entry, kept, position, self._clock() + UNDO_S)
             self._expire()
-            self._notify("info", f"{title} was removed", None, who)
+            self._notify("info", f"{title} was removed", name, who)
             log.info("camera=%s was removed by %s", name, who)
             return key
 
@@ -330,7 +330,10 @@ class ManagedCameras:
         if wrong:
             raise FormError(dict.fromkeys(wrong, "is set in the settings file; change it there"))
         change, _ = self.catalog.read(dict(values) | {"name": name, "source": "test:"})
-        kept = {key: change[key] for key in OF_EVERYBODY if key in change}
+        # What the file says is not kept: if that is changed, it counts.
+        own = self.catalog.file[name]
+        kept = {key: change[key] for key in change if key in OF_EVERYBODY}
+        kept = {key: value for key, value in kept.items() if value != getattr(own, key)}
         with self._keeping():
             self.catalog.store.changes[name] = kept
         self.catalog.store.touch(name)

@@ -121,6 +121,8 @@ class Claims:
         reached = {}
         refused = {}
         for name, (ours, text) in zip(names, answers, strict=True):
+            if name not in self._names:
+                continue
             if ours:
                 reached[name] = _number(text)
             else:
