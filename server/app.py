@@ -26,6 +26,7 @@ from server.web.edge.in_the_clear import lead_to_tls
 from server.web.edge.machine import own_addresses, own_names
 from server.web.edge.origin import OriginCheck
 from server.web.edge.tls import choose_certificate
+from server.web.http.cameras import create_admin_cameras
 from server.web.http.cors import share_with
 from server.web.http.headers import protect_pages
 from server.web.http.login import create_login
@@ -53,7 +54,7 @@ class App:
 
     Attributes:
         flask: The Flask application, with Socket.IO in front of it.
-        cameras: By name: ours in the order of the settings, then other nodes'.
+        cameras: By name: ours in their order, then other nodes'.
         names: By which this machine is asked for, each with its addresses.
         tls: The certificate in use; None without TLS.
     """
@@ -97,6 +98,9 @@ class App:
         )
         runtime.on_change = self._events.announce
         runtime.on_notice = self._events.notify
+        runtime.lineup.on_list = self._events.list_cameras
+        runtime.lineup.on_replaced = self._events.follow
+        runtime.lineup.on_removed = self._events.forget
 
         share_with(self.flask, server.allowed_origins)
         guard_requests(self.flask, auth)
@@ -105,6 +109,9 @@ class App:
         protect_pages(self.flask, server.frame_ancestors, stay_secure)
         self.flask.register_blueprint(create_routes(runtime.fanouts, statistics, auth))
         self.flask.register_blueprint(create_login(auth))
+        self.flask.register_blueprint(
+            create_admin_cameras(runtime.managed, settings.state_dir, settings.media_folder, auth)
+        )
         self._make_door(server, statistics.count_refusal)
 
         # Events say goodbye while the sources are being released. Whatever saving the changes has
@@ -164,7 +171,9 @@ class App:
     def _forget(self, camera: CameraInterface) -> None:
         """Show a camera no more that has stayed away for long."""
         del self.cameras[camera.name]
-        self.runtime.fanouts.pop(camera.name).close()
+        fanout = self.runtime.fanouts.pop(camera.name)
+        self._events.forget(camera.name)
+        fanout.close()
         self._events.greet_anew()
 
 

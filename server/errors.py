@@ -19,9 +19,13 @@ An error that is raised and caught within one room is defined where it is raised
     capture/processing/runner.py       LoadError           a processor cannot be imported
                                        _WrongResultError   a processor returned no picture
     capture/processing/sandbox.py      SandboxError        a picture was lost with its process
+    config/load.py                     CameraError         a camera's setting cannot be used
     cluster/bus/messages.py            MessageError        bytes that are no message
     cluster/bus/frame_message.py       FrameMessageError   bytes that are no frame
-    web/auth/lanes.py                  NoLane              too many passwords at a time
+    loop/lanes.py                      NoLane              no lane was free in time
+    manage/cameras.py                  Conflict            two admins changed the same camera
+    manage/form.py                     FormError           a camera's form cannot be used
+    manage/reach.py                    ReachError          an address may not be tried from the page
     web/auth/throttle.py               TooManyAttempts     passwords were tried too often
 """
 

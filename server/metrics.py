@@ -81,12 +81,12 @@ class CameraStats:
     """Turns one camera's :class:`Meter` into the rates of the ``stats`` event."""
 
     def __init__(self, meter: Meter, clock: Callable[[], float] = time.monotonic) -> None:
-        self._meter = meter
+        self.meter = meter
         self._clock = clock
         self._before = self._now()
 
     def _now(self) -> dict[str, float]:
-        meter = self._meter
+        meter = self.meter
         return {
             "seconds": self._clock(),
             "captured": meter.captured,
@@ -121,12 +121,12 @@ class CameraStats:
             "capture_ms": capture_ms,
             "encode_ms": encode_ms,
             "wait_ms": wait_ms,
-            "drops": dict(self._meter.drops),
-            "captured": self._meter.captured,
-            "encoded": self._meter.encoded,
-            "passed": self._meter.passed,
-            "sent": self._meter.sent,
-            "lost": self._meter.lost,
+            "drops": dict(self.meter.drops),
+            "captured": self.meter.captured,
+            "encoded": self.meter.encoded,
+            "passed": self.meter.passed,
+            "sent": self.meter.sent,
+            "lost": self.meter.lost,
         }
 
 

@@ -5,12 +5,11 @@ By itself a runtime is a camera node, ``manage.py camera``; :mod:`server.app` ad
 
 import logging
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING, Protocol
 
 from server.capture.camera import Camera
 from server.capture.checker import Checker
-from server.capture.interface import CameraInterface
 from server.config.models import Settings
 from server.control.audit import Audit
 from server.control.control import Control
@@ -18,6 +17,9 @@ from server.delivery.fanout import Fanout
 from server.loop import hub
 from server.loop.lag import LagMeter
 from server.loop.watchdog import Watchdog
+from server.manage.cameras import ManagedCameras
+from server.manage.catalog import Catalog
+from server.manage.lineup import Lineup, native_threads
 from server.state import StateFile
 from server.users.folder import find_faults
 
@@ -49,9 +51,11 @@ class Runtime:
     Attributes:
         bus: Where other nodes are; None without one.
         node: This process on the bus; None without one.
-        own: The cameras of this process by name, in the order of the settings.
+        own: The cameras of this process by name, in their order; they come and go.
         cameras: Those, and after them other nodes' that are shown here.
         fanouts: Of all cameras, by name.
+        lineup: Adds, replaces and removes cameras of this process.
+        managed: Carries out what admins do with them.
         on_change: Called with each of our cameras whose STATE has changed.
         on_notice: Called with level, message, camera and who, of what happened to a camera here
             or on another node, or to this server.
@@ -64,21 +68,20 @@ class Runtime:
     """
 
     def __init__(self, settings: Settings) -> None:
+        catalog = Catalog(settings)
         # Before anything runs natively, as finding the bus does.
-        hub.size_native_pool(native_threads(settings))
+        hub.size_native_pool(native_threads(catalog.active.values()))
         self.settings = settings
         self.bus = open_bus(settings)
         self.on_change: Callable[[Camera], None] = lambda camera: None
         self.on_notice: Callable[[str, str, str | None, str | None], None] = lambda *notice: None
 
-        self.own = {camera.name: Camera(camera, settings.server) for camera in settings.cameras}
-        self.cameras: dict[str, CameraInterface] = dict(self.own)
-        self.fanouts = {name: Fanout(camera) for name, camera in self.own.items()}
-        for camera in self.own.values():
-            camera.on_change = self._announce
-            camera.on_notice = lambda camera, level, message: self.notify(
-                level, message, camera.name
-            )
+        self.lineup = Lineup(settings.server, catalog.active.values())
+        self.lineup.on_change = self._announce
+        self.lineup.on_notice = self.notify
+        self.own = self.lineup.own
+        self.cameras = self.lineup.cameras
+        self.fanouts = self.lineup.fanouts
         self.lag = LagMeter(busy=lambda: any(map(len, self.fanouts.values())))
         self.watchdog = Watchdog(self.lag)
         self.audit = Audit(settings.state_dir)
@@ -90,6 +93,7 @@ class Runtime:
             shut_down=self.shut_down,
         )
         self.node = self._make_node(self.bus) if self.bus else None
+        self.managed = ManagedCameras(catalog, self.lineup, self.control, self.node, self.notify)
         self._stop = hub.Signal()
         self._parts: list[Part] = [
             self.lag,
@@ -127,6 +131,8 @@ class Runtime:
         self.notify("info", "The server was started", None)
         for fault in find_faults(self.settings.state_dir):
             self.notify("warning", fault, None)
+        for name, why in self.managed.catalog.problems.items():
+            self.notify("warning", f"The camera {name} of the page is not used: {why}", name)
         for part in self._parts:
             part.open()
         self._stop.wait()
@@ -187,13 +193,13 @@ class Runtime:
 class Sources:
     """The cameras of this process as one part."""
 
-    def __init__(self, cameras: Iterable[Camera]) -> None:
-        self._cameras = list(cameras)
+    def __init__(self, cameras: Collection[Camera]) -> None:
+        self._cameras = cameras  # They come and go.
         self._closing: list[hub.Task] = []
 
     def open(self) -> None:
         """Begin to work; a source is opened when somebody watches."""
-        for camera in self._cameras:
+        for camera in list(self._cameras):
             camera.open()
 
     def close(self) -> None:
@@ -251,9 +257,3 @@ def open_bus(settings: Settings) -> "Bus | None":
     bus = Bus(settings.server.bus, settings.server.bus_prefix)
     bus.check()
     return bus
-
-
-def native_threads(settings: Settings) -> int:
-    """Return how many native threads there are to be: to read, to encode, to process, and more."""
-    processing = sum(bool(camera.process) for camera in settings.cameras)
-    return 2 * len(settings.cameras) + processing + 4

@@ -1,4 +1,4 @@
-"""Keeps on disk what operators changed at run time, so that it survives a restart."""
+"""Keeps on disk what people changed at run time, so that it survives a restart."""
 
 import json
 import logging
@@ -18,11 +18,12 @@ class StateFile:
     """A small JSON document that is replaced as a whole, so that it is never half written.
 
     Args:
-        folder: Created if missing; the document is ``state.json`` in it.
+        folder: Created if missing.
+        name: The document's name in it.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self._file = PrivateFile(folder / "state.json")
+    def __init__(self, folder: Path, name: str = "state.json") -> None:
+        self._file = PrivateFile(folder / name)
 
     def load(self) -> dict[str, Any]:
         """Return the document, or an empty one if it cannot be used.

@@ -67,6 +67,7 @@ class Camera:
     ) -> None:
         self.name = settings.name
         self.title = settings.title
+        self.group = settings.group
         self.meter = Meter()
         self.fps = settings.fps
         self.quality = settings.quality
@@ -167,6 +168,7 @@ class Camera:
         return {
             "name": self.name,
             "title": self.title,
+            "group": self.group,
             "fps": self._schedule.limit or told["source_fps"],
             "quality": self.quality or self._output.jpeg_quality or DEFAULT_QUALITY,
             "set": {"fps": self.fps, "quality": self.quality},
@@ -242,10 +244,7 @@ class Camera:
         self._wake.set()
 
     def stop(self) -> None:
-        """Close its source and keep it closed; return when the device is free.
-
-        A read cannot be interrupted, so this may take a moment, up to a deadline.
-        """
+        """Close its source and keep it closed; return when it is free, or after a deadline."""
         self.enabled = False
         self._state.refresh(changed=True)
         self._wake.set()
@@ -267,10 +266,7 @@ class Camera:
         """Find out whether it works: open it, take one picture, close it; only if it is resting.
 
         For a device or a file this only checks that it exists, so no camera light goes on. Returns
-        when that is done, or as soon as somebody watches or it is stopped.
-
-        Args:
-            open_reader: Opens the source, if not as usual.
+        when that is done, or as soon as it is not resting. ``open_reader`` opens the source.
         """
         if not self.resting:
             return
@@ -297,6 +293,11 @@ class Camera:
         check, self._check = self._check, None
         if check is not None:
             check.end()
+
+    def set_title(self, title: str, group: str | None) -> None:
+        """Show people another title and group."""
+        self.title, self._state.title, self.group = title, title, group
+        self._state.refresh(changed=True)
 
     def set_fps(self, fps: float | None) -> None:
         """Capture at ``fps`` frames a second from the next picture on; None is the source's own."""

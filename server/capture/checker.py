@@ -3,7 +3,7 @@
 import functools
 import logging
 import time
-from collections.abc import Iterable
+from collections.abc import Collection
 
 from server.capture.camera import Camera
 from server.capture.isolation.spare import Spare
@@ -28,12 +28,14 @@ PERIOD_S = 1.0
 class Checker:
     """Checks each camera that was neither watched nor checked for its ``check_every`` seconds.
 
+    Cameras may come and go meanwhile.
+
     Only one check runs at a time in the whole process, so that the time-outs of dead cameras and
     the CPU time of healthy ones do not add up.
     """
 
-    def __init__(self, cameras: Iterable[Camera]) -> None:
-        self._cameras = [camera for camera in cameras if camera.check_every]
+    def __init__(self, cameras: Collection[Camera]) -> None:
+        self._cameras = cameras
         self._spare = Spare()
         self._open_reader = functools.partial(open_reader, spare=self._spare)
         self._first: dict[str, float] = {}
@@ -42,11 +44,11 @@ class Checker:
     def open(self) -> None:
         """Start checking; the first checks come soon, spread out over time."""
         now = time.monotonic()
-        for index, camera in enumerate(self._cameras):
-            spread_s = min(SPREAD_S, camera.check_every) * index / len(self._cameras)
+        checked = self._checked()
+        for index, camera in enumerate(checked):
+            spread_s = min(SPREAD_S, camera.check_every) * index / len(checked)
             self._first[camera.name] = now + FIRST_S + spread_s
-        if self._cameras:
-            self._task = hub.spawn(self._run)
+        self._task = hub.spawn(self._run)
 
     def close(self) -> None:
         """Stop checking."""
@@ -56,7 +58,7 @@ class Checker:
 
     def _run(self) -> None:
         while True:
-            resting = [camera for camera in self._cameras if camera.resting]
+            resting = [camera for camera in self._checked() if camera.resting]
             camera = min(resting, key=self._due, default=None)
             left_s = PERIOD_S if camera is None else self._due(camera) - time.monotonic()
             if camera is None or left_s > 0:
@@ -68,7 +70,11 @@ class Checker:
                 log.exception("camera=%s check failed", camera.name)
             hub.sleep(PAUSE_S)
 
+    def _checked(self) -> list[Camera]:
+        return [camera for camera in self._cameras if camera.check_every]
+
     def _due(self, camera: Camera) -> float:
+        first = self._first.get(camera.name, 0.0)  # One that was added since is due at once.
         if camera.tried_at is None:
-            return self._first[camera.name]
-        return max(self._first[camera.name], camera.tried_at + camera.check_every)
+            return first
+        return max(first, camera.tried_at + camera.check_every)

@@ -36,7 +36,7 @@ class CameraState:
 
     Args:
         name: The camera's name, for the log.
-        title: What people see.
+        title: Its title.
         server: For the time limits.
         source: What is known of its source.
         schedule: Knows how often pictures come.
@@ -46,6 +46,7 @@ class CameraState:
         on_notice: Called with level and message.
 
     Attributes:
+        title: What people see.
         enabled: Whether an operator lets it work.
         viewers: How many watch.
         ended: Whether a file has been played to its end.
@@ -72,7 +73,7 @@ class CameraState:
         on_notice: Callable[[str, str], None],
     ) -> None:
         self._name = name
-        self._title = title
+        self.title = title
         self._server = server
         self._source = source
         self._schedule = schedule
@@ -212,7 +213,7 @@ class CameraState:
         self.refresh(changed=True)
         if first:
             log.warning("camera=%s lost: %s", self._name, reason)
-            self._on_notice("warning", f"{self._title} went offline: {reason}")
+            self._on_notice("warning", f"{self.title} went offline: {reason}")
 
     def lose_picture(self) -> None:
         """Forget when the last picture came, and whether it was frozen."""
@@ -226,7 +227,7 @@ class CameraState:
         """Clear the failure, and announce that the camera works again."""
         self.clear_failure()
         log.info("camera=%s is back online", self._name)
-        self._on_notice("info", f"{self._title} is back online")
+        self._on_notice("info", f"{self.title} is back online")
 
     def clear_failure(self) -> None:
         """Clear the failure without announcing it."""

@@ -132,10 +132,11 @@ class Node:
     def open(self) -> None:
         """Start sharing and showing cameras."""
         name = self._bus.name
-        handlers: dict[str, Callable[[bytes], None]] = {}
-        if self._cameras:
-            handlers[name("wake")] = handler_of(Wake, self._exporter.on_wake)
-            handlers[name("request", self._id)] = handler_of(Request, self._exporter.on_request)
+        # Also on a node without cameras, which may get some.
+        handlers: dict[str, Callable[[bytes], None]] = {
+            name("wake"): handler_of(Wake, self._exporter.on_wake),
+            name("request", self._id): handler_of(Request, self._exporter.on_request),
+        }
         if self._directory is not None:
             handlers[name("presence")] = handler_of(Presence, self._directory.on_presence)
             handlers[name("notice")] = handler_of(Notice, self._directory.on_notice)
@@ -155,6 +156,26 @@ class Node:
             self._directory.close()
         self._exporter.close()
         self._outbox.close()
+
+    def claim_one(self, name: str) -> int:
+        """Claim the name of a camera that is to be added; return where its numbers go on.
+
+        Raises:
+            ConfigError: If another node has it, or the bus is unavailable.
+        """
+        return self._exporter.claim_one(name)
+
+    def release_one(self, name: str) -> None:
+        """Release the name of a camera that was removed."""
+        self._exporter.release_one(name)
+
+    def share(self, camera: Camera, rooms: Rooms) -> None:
+        """Share a camera that was added, or has replaced another one."""
+        self._exporter.share(camera, rooms)
+
+    def unshare(self, name: str) -> None:
+        """Stop sharing a camera that is removed or replaced."""
+        self._exporter.unshare(name)
 
     def on_change(self, camera: str) -> None:
         """Announce the new STATE of one of our cameras."""

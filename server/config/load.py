@@ -28,7 +28,7 @@ from server.config.nearest import suggest
 from server.config.processors import parse_processors
 from server.errors import ConfigError
 
-__all__ = ["load_settings"]
+__all__ = ["CameraError", "camera_of", "load_settings"]
 
 # What a source begins with, unless it is the path of a file.
 SCHEME = re.compile(r"(test|device|file|exec|rtsps?|https?):", re.IGNORECASE)
@@ -86,7 +86,8 @@ def load_settings(
         cameras = _cameras_from_file(document["camera"], server, folder, where)
     else:
         cameras = _cameras_from_arguments(["test:"], server)
-    return Settings(server, cameras, state_dir or folder / ".porthole")
+    is_named = bool(named) or "camera" in document
+    return Settings(server, cameras, state_dir or folder / ".porthole", is_named, folder)
 
 
 def _read_file(path: Path) -> dict[str, Any]:
@@ -231,23 +232,54 @@ def _cameras_from_file(
                 "accepted: a name of its own for each"
             )
         try:
-            address = parse_address(settings.source, folder)
-        except ConfigError as error:
-            raise ConfigError(f"{place}source = {error}") from None
-        address = replace(address, transport=settings.transport, verify=settings.verify)
-        try:
-            process = parse_processors(settings.process, folder)
-        except ConfigError as error:
-            raise ConfigError(f"{place}process: {error}") from None
-        cameras[settings.name] = Camera(
-            settings.name,
-            settings.title or settings.name,
-            address,
-            settings.fps or server.fps,
-            settings.quality or server.quality,
-            settings.skip_unchanged,
-            settings.renditions,
-            process,
-            server.check_every if settings.check_every is None else settings.check_every,
-        )
+            cameras[settings.name] = camera_of(settings, server, folder)
+        except CameraError as error:
+            raise ConfigError(f"{place}{error}") from None
     return tuple(cameras.values())
+
+
+class CameraError(ConfigError):
+    """One of a camera's settings cannot be used.
+
+    Args:
+        key: Which.
+        why: What is wrong with it, and what would be accepted.
+    """
+
+    def __init__(self, key: str, why: str) -> None:
+        super().__init__(f"{key} = {why}" if key == "source" else f"{key}: {why}")
+        self.key = key
+        self.why = why
+
+
+def camera_of(settings: CameraSettings, server: ServerSettings, folder: Path) -> Camera:
+    """Return a camera's complete settings.
+
+    Args:
+        settings: As written.
+        server: Has what they leave open.
+        folder: What relative paths are relative to.
+
+    Raises:
+        CameraError: If the source or a processor cannot be used.
+    """
+    try:
+        address = parse_address(settings.source, folder)
+    except ConfigError as error:
+        raise CameraError("source", str(error)) from None
+    try:
+        process = parse_processors(settings.process, folder)
+    except ConfigError as error:
+        raise CameraError("process", str(error)) from None
+    return Camera(
+        settings.name,
+        settings.title or settings.name,
+        replace(address, transport=settings.transport, verify=settings.verify),
+        settings.fps or server.fps,
+        settings.quality or server.quality,
+        settings.skip_unchanged,
+        settings.renditions,
+        process,
+        server.check_every if settings.check_every is None else settings.check_every,
+        settings.group,
+    )

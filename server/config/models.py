@@ -176,6 +176,13 @@ class ServerSettings(_Table):
         description="Origins whose pages may show the dashboard and its kiosk in a frame, such as "
         "https://panel.example.",
     )
+    media_folder: Annotated[str, Field(min_length=1), Accepts("the path of a folder")] | None = (
+        Field(
+            None,
+            description="Folder whose video files admins may add as cameras on the page; relative "
+            "to the settings file. Unset, they may add none.",
+        )
+    )
     trusted_proxies: Names = Field(
         (),
         description="Addresses or networks of reverse proxies whose X-Forwarded-For (the client's "
@@ -225,6 +232,9 @@ class CameraSettings(_Table):
         Annotated[str, Field(min_length=1, max_length=80), Accepts("1 to 80 characters")] | None
     ) = Field(None, description="What people see; unset shows the name.")
     source: Annotated[str, Accepts(ACCEPTED)] = Field(description="Where pictures come from.")
+    group: (
+        Annotated[str, Field(min_length=1, max_length=40), Accepts("1 to 40 characters")] | None
+    ) = Field(None, description="What it belongs to, such as a building; cameras can be grouped.")
     fps: Fps | None = Field(None, description="Frames a second; unset keeps the source's own.")
     quality: Quality | None = Field(None, description="JPEG quality; unset takes the server's.")
     renditions: Widths = Field(
@@ -273,15 +283,30 @@ class Camera:
     renditions: tuple[int, ...] = DEFAULT_WIDTHS
     process: tuple[Processor, ...] = ()
     check_every: float = 0.0
+    group: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Everything :func:`server.app.create_app` needs to know."""
+    """Everything :func:`server.app.create_app` needs to know.
+
+    Attributes:
+        named: Whether a file or the command line names the cameras; otherwise they are the test
+            pattern, until others are added from the page.
+        folder: Of the settings file, or the working directory without one.
+    """
 
     server: ServerSettings
     cameras: tuple[Camera, ...]
     state_dir: Path
+    named: bool = True
+    folder: Path = Path()
+
+    @property
+    def media_folder(self) -> Path | None:
+        """Where files are that may be added from the page."""
+        name = self.server.media_folder
+        return None if name is None else self.folder / Path(name).expanduser()
 
 
 @dataclass(frozen=True, slots=True)

@@ -92,6 +92,27 @@ class Control:
                 hint = suggest(name, self._cameras)
                 log.info("no camera %.42r%s; its changes are kept for later", name, hint)
 
+    def take_in(self, camera: Camera, kept: Mapping[str, Any] | None = None) -> None:
+        """Apply to a camera that was added what is kept of it.
+
+        Args:
+            camera: The camera.
+            kept: What :meth:`forget` returned; None for what is kept under its name.
+        """
+        self._restore(camera, dict(self._kept.get(camera.name, {}) if kept is None else kept))
+        self._save_soon()
+
+    def forget(self, name: str) -> dict[str, Any]:
+        """Return what is kept of a camera that is removed, and keep it no longer."""
+        kept = self._kept.pop(name, {})
+        self._save_soon()
+        return kept
+
+    def unset(self, camera: Camera, *keys: str) -> None:
+        """Keep no longer what an operator set: the settings have changed."""
+        for key in keys:
+            self._keep(camera, key, None)
+
     def _restore(self, camera: Camera, values: dict[str, Any]) -> None:
         own = self._kept.setdefault(camera.name, {})
         if (fps := _read(KEPT_FPS, values.get("fps"))) is not None:
@@ -277,6 +298,9 @@ class Control:
             own.pop(key, None)
         else:
             own[key] = value
+        self._save_soon()
+
+    def _save_soon(self) -> None:
         self._unsaved = True
         self._changed.set()
 

@@ -150,6 +150,17 @@ class RenditionSelector:
         self._tile_width = tile_width
         self._update_offer(sent_seq, now)
 
+    def follow(self, camera: CameraInterface, sent_seq: int, now: float) -> bool:
+        """Choose for another camera from now on; return whether the rendition changed.
+
+        Args:
+            camera: The one that has taken the place of the former.
+            sent_seq: The newest frame sent.
+            now: Monotonic seconds.
+        """
+        self._camera = camera
+        return self._update_offer(sent_seq, now)
+
     def miss(self) -> None:
         """Count a frame that was skipped because this viewer could not take it."""
         self._missed += 1

@@ -95,14 +95,17 @@ class Fanout:
     def __init__(
         self, camera: CameraInterface, clock: Callable[[], float] = time.monotonic
     ) -> None:
+        self._clock = clock
+        self._viewers: dict[object, Viewer] = {}
+        self._wake = hub.Signal()
+        self._task: hub.Task | None = None
+        self._use(camera)
+
+    def _use(self, camera: CameraInterface) -> None:
         self.camera = camera
         self.rooms = {one.name: Room(one, camera.slot_of(one)) for one in camera.ladder}
         """By the rendition's name, the largest first."""
-        self._clock = clock
-        self._viewers: dict[object, Viewer] = {}
         self._encoder = RenditionEncoder(camera)
-        self._wake = hub.Signal()
-        self._task: hub.Task | None = None
         for slot in {room.slot for room in self.rooms.values()}:
             slot.listen(self._wake.set)
 
@@ -119,6 +122,20 @@ class Fanout:
             self.leave(key)
         if self._task:
             self._task.kill()
+
+    def take_over(self, camera: CameraInterface) -> None:
+        """Serve another camera to the same viewers, such as the same one with another source.
+
+        Who watches a rendition that it does not have gets the full one.
+        """
+        before = self.rooms
+        self._use(camera)
+        for room in before.values():
+            viewers, room.viewers = room.viewers, {}
+            name = room.rendition.name if room.rendition.name in self.rooms else FULL.name
+            for key, viewer in viewers.items():
+                self._add(key, viewer, name)
+        self._update_camera()
 
     def join(self, key: object, viewer: Viewer, rendition: str = FULL.name) -> None:
         """Add a viewer, replacing one with the same key, and send it the newest frame."""

@@ -24,12 +24,13 @@ Use = Literal["cameras", "web"]
 # What will not survive a restart when a file cannot be used.
 KEPT = {
     "state.json": "what is changed at run time",
+    "cameras.json": "what is changed of the cameras from the page",
     "logins.json": "logins",
     "timeline.jsonl": "the timeline",
     "audit.log": "the audit log",
 }
 
-SECRET = ("secret.key", "people.json", "logins.json", "tls-key.pem")
+SECRET = ("secret.key", "people.json", "logins.json", "cameras.json", "tls-key.pem")
 
 
 class FolderLock:

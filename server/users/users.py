@@ -267,6 +267,22 @@ class UsersFile:
             name, _ = _known(name, document.tokens, "token")
             del document.tokens[name]
 
+    def rename_camera(self, name: str, new: str) -> None:
+        """Have everybody who may see only some cameras go on seeing one that was renamed.
+
+        Their connections end, because what they may see has changed, but not their logins.
+        """
+        known = self._read()
+        if not any(name in (one.cameras or ()) for one in _all(known)):
+            return
+        with self._changing() as document:
+            for accounts in (document.users, document.tokens):
+                for who, account in accounts.items():
+                    cameras = account.cameras and [
+                        new if one == name else one for one in account.cameras
+                    ]
+                    accounts[who] = account.model_copy(update={"cameras": cameras})
+
     @contextmanager
     def _changing(self) -> Iterator[_Document]:
         """Read the file, let the caller change it, and write it; one process at a time."""
@@ -326,6 +342,10 @@ def _account(role: Role, cameras: list[str] | None, secret: str, embed: bool = F
     seen = None if cameras is None else sorted(set(cameras))
     generation = secrets.token_hex(8)
     return Account(role=role, cameras=seen, generation=generation, secret=secret, embed=embed)
+
+
+def _all(document: _Document) -> list[Account]:
+    return [*document.users.values(), *document.tokens.values()]
 
 
 def _check_free(name: str, document: _Document) -> None:

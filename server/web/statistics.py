@@ -8,14 +8,14 @@ from typing import Any
 from server.delivery.fanout import Fanout, Room
 from server.loop.lag import LagMeter
 from server.loop.watchdog import Watchdog
-from server.metrics import CameraStats, ProcessMeter
+from server.metrics import CameraStats, Meter, ProcessMeter
 
 __all__ = ["REFUSALS", "Statistics"]
 
 REFUSALS = (
     *("400", "403", "408", "414", "421", "429"),
     *("bad_request", "forbidden", "rate_limited", "unauthorized", "unavailable", "unknown_camera"),
-    *("evicted", "expired", "flood", "malformed"),
+    *("conflict", "evicted", "expired", "flood", "malformed"),
 )
 """All reasons for a refusal. Prometheus gets each from the start, because it computes no rate for
 the first increase of a series that did not exist before."""
@@ -49,14 +49,18 @@ class Statistics:
         """The process's figures at the last :meth:`take`."""
 
     def _follow(self) -> None:
-        """Update the set of cameras; those of other nodes come and go."""
+        """Update the set of cameras, which come and go."""
         self._cameras = {
-            name: self._cameras.get(name) or CameraStats(fanout.camera.meter)
+            name: self._stats_of(name, fanout.camera.meter)
             for name, fanout in self._fanouts.items()
         }
         rooms = [room for fanout in self._fanouts.values() for room in fanout.rooms.values()]
         fresh = time.monotonic(), 0, 0
         self._rooms = {room: self._rooms.get(room, fresh) for room in rooms}
+
+    def _stats_of(self, name: str, meter: Meter) -> CameraStats:
+        known = self._cameras.get(name)
+        return known if known is not None and known.meter is meter else CameraStats(meter)
 
     def count_refusal(self, reason: str) -> None:
         """Count an event, request or connection that was refused."""

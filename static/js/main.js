@@ -11,6 +11,8 @@ import { Grid } from './grid/grid.js';
 import { Mjpeg } from './grid/mjpeg.js';
 import { Insight } from './insight/insight.js';
 import { OwnActions } from './insight/own-actions.js';
+import { ManageCameras } from './manage/cameras.js';
+import { Manage } from './manage/manage.js';
 import { Actions } from './page/actions.js';
 import { Commands } from './page/commands.js';
 import { setUpKeyboard } from './page/keyboard.js';
@@ -55,6 +57,10 @@ const plain = new PlainPoller();
 const mjpeg = new Mjpeg();
 const openHelp = setUpHelp(find('[data-help]'));
 const openQuit = setUpQuit(find('[data-quit]'), quitServer);
+// Only admins are sent it.
+const manage = find('[data-manage]') && new Manage(find('[data-manage]'), document.querySelectorAll('[data-open-manage]'));
+const manageCameras =
+  manage && new ManageCameras(manage, find('[data-managed]'), find('[data-manage-toasts]'), find('#toast-template'));
 const actions = new Actions({ grid, view, panel, insight, commands, toasts, openHelp });
 
 let role = 'viewer';
@@ -72,12 +78,14 @@ backend.connect();
 // the detour the tiles would be called stalled until the reports are received.
 setInterval(() => setTimeout(refresh), REFRESH_MS);
 exposeForTests(grid);
+if (!isKiosk) manage?.openLinked();
 
 function listenToPage() {
   find('[data-open-help]').addEventListener('click', () => {
     closeMenu();
     openHelp();
   });
+  for (const opener of document.querySelectorAll('.menu [data-open-manage]')) opener.addEventListener('click', closeMenu);
   find('[data-open-quit]').addEventListener('click', openQuit);
   for (const source of [panel, grid, view]) source.addEventListener('act', ({ detail }) => actions.perform(detail));
   grid.addEventListener('focus', ({ detail }) => {
@@ -97,6 +105,7 @@ function listenToServer() {
   backend.addEventListener('hello', ({ detail }) => onHello(detail));
   backend.addEventListener('viewer', ({ detail }) => grid.tiles.get(detail.camera)?.viewer.take(detail));
   backend.addEventListener('camera', ({ detail }) => onCamera(detail));
+  backend.addEventListener('cameras', ({ detail }) => onCameras(detail.cameras));
   backend.addEventListener('stats', ({ detail }) => {
     if (steppedClock.take(detail.at, nowUnix(), clock)) clock.invalidate();
     panel.setStats(detail.cameras ?? {});
@@ -131,6 +140,16 @@ function onCamera(state) {
   if (grid.focused?.name !== state.name) return;
   panel.refresh();
   controls.refresh();
+}
+
+/** A camera was added, removed or replaced, or the order has changed. */
+function onCameras(cameras) {
+  grid.sync(cameras);
+  grid.setConnected(true);
+  showPhase(cameras.length);
+  showSummary();
+  panel.refresh();
+  manageCameras?.refresh();
 }
 
 function onRefused({ message, code }) {
@@ -180,6 +199,7 @@ async function quitServer() {
 
 function refresh() {
   grid.refresh();
+  manageCameras?.setStates(new Map([...grid.tiles.values()].map((tile) => [tile.name, tile.condition])));
   panel.refresh();
 }
 

@@ -8,24 +8,13 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from server.users.users import UsersFile
+from tests.support.axe import faults
 from tests.support.browser import expect_state, log_out, show_tab, wait_for_paint
-from tests.support.server import ROOT, PortholeServer
+from tests.support.server import PortholeServer
 from tests.support.visitor import PASSWORD
-
-AXE = ROOT / "tests" / "vendor" / "axe.min.js"
-SERIOUS = ("serious", "critical")
 
 # Everything that may take the Tab key is passed well before this.
 MAX_STOPS = 60
-
-# Violations as [impact, rule, [selector, what is wrong]...].
-RUN_AXE = """async (tags) => {
-  const only = tags ? { runOnly: { type: 'tag', values: tags } } : {};
-  const { violations } = await axe.run(document, { resultTypes: ['violations'], ...only });
-  return violations.map(({ impact, id, nodes }) => [
-    impact, id, ...nodes.map(({ target, failureSummary }) => [target.join(' '), failureSummary]),
-  ]);
-}"""
 
 # Where the keyboard focus is: what it is called, and whether a person can see that it is there.
 WHERE = """() => {
@@ -102,23 +91,9 @@ def dashboard(server: PortholeServer, page: Page) -> Page:
     return page
 
 
-def faults(page: Page, where: str) -> list[Any]:
-    """Return what axe-core finds in the page as it is, light and dark, beyond small things."""
-    found = []
-    for scheme, tags in (("light", None), ("dark", ["cat.color"])):
-        page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
-        found += [
-            [where, scheme, *fault] for fault in page.evaluate(RUN_AXE, tags) if fault[0] in SERIOUS
-        ]
-    return found
-
-
 def test_axe_finds_nothing_serious(server: PortholeServer, dashboard: Page) -> None:
     """Grid, focus, both dialogs and the login, light and dark, on a laptop and on a phone."""
     page = dashboard
-    axe = AXE.read_text(encoding="utf-8")
-    page.evaluate(axe)
-
     found = faults(page, "grid")
     page.keyboard.press("?")
     found += faults(page, "help")
@@ -140,7 +115,6 @@ def test_axe_finds_nothing_serious(server: PortholeServer, dashboard: Page) -> N
     found += faults(page, "grid on a phone")
     log_out(page)
     page.wait_for_url("**/login")
-    page.evaluate(axe)
     found += faults(page, "login")
 
     assert found == []

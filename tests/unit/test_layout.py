@@ -30,15 +30,18 @@ SERVER = {
         *("addresses", "capture", "commands", "config", "errors", "loop", "protocol", "state"),
         "users",
     },
+    "manage": {
+        *("capture", "config", "control", "delivery", "errors", "loop", "protocol", "state"),
+        "users",
+    },
     "delivery": {"capture", "errors", "loop", "protocol"},
     "cluster": {
         *("backoff", "capture", "commands", "config", "delivery", "errors", "loop", "metrics"),
         *("protocol", "users"),
     },
     "web": {
-        *("addresses", "capture", "commands", "control", "delivery", "errors", "loop", "metrics"),
-        "protocol",
-        "users",
+        *("addresses", "capture", "commands", "control", "delivery", "errors", "loop", "manage"),
+        *("metrics", "protocol", "users"),
     },
 }
 
@@ -57,6 +60,7 @@ PAGE = {
     "camera": {"bridge", "stream", "ui"},
     "grid": {"bridge", "camera", "stream", "ui"},
     "insight": {"bridge", "camera", "grid", "stream", "ui"},
+    "manage": {"ui"},
     "page": {"bridge", "camera", "grid", "insight", "stream", "ui"},
 }
 

@@ -113,6 +113,7 @@ class Status(Message):
 
     name: CameraName
     title: Annotated[str, Field(min_length=1, max_length=80)]
+    group: Annotated[str, Field(min_length=1, max_length=40)] | None = None
     state: State
     reason: Text
     since: Measure
@@ -143,6 +144,8 @@ class Presence(Message):
     host: Annotated[str, Field(max_length=64)]
     leaving: bool = False
     cameras: Annotated[list[Status], Field(max_length=256)]
+    removed: Annotated[list[CameraName], Field(max_length=256)] = []
+    """Cameras that it has no longer."""
 
 
 class Wake(Message):

@@ -124,6 +124,11 @@ class Directory:
                 log.info("camera=%s is back on node %s", status.name, _shown(presence.host))
                 self._on_notice("info", f"{camera.title} is back online", camera.name, None)
             camera.receive(status, presence.node, presence.host)
+        for name in presence.removed:
+            camera = self._cameras.get(name)
+            if camera is not None and camera.owner_id == presence.node:
+                log.info("camera=%s was removed on node %s", name, _shown(presence.host))
+                self._remove(camera)
 
     def on_notice(self, notice: Notice) -> None:
         """Show another node's notice on this node's dashboards."""

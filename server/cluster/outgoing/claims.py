@@ -65,10 +65,18 @@ class Claims:
         self._bus = bus
         self._holder = f"{node} {host}"
         self._names = names
-        self._keys = [bus.name("claim", name) for name in names]
-        self._keys += [bus.name("seq", name) for name in names]
         self.refused: dict[str, str] = {}
         """The hosts that hold claims we want, by camera."""
+
+    def include(self, name: str) -> None:
+        """Renew one more claim from now on, which was taken already."""
+        if name not in self._names:
+            self._names = (*self._names, name)
+
+    def exclude(self, name: str) -> None:
+        """Renew a claim no longer; it is not released by this."""
+        self._names = tuple(one for one in self._names if one != name)
+        self.refused.pop(name, None)
 
     def take_all(self) -> dict[str, int]:
         """Take every claim; return the last known sequence number of each camera.
@@ -104,14 +112,18 @@ class Claims:
             client: The calling green thread's.
             seqs: Each camera's current sequence number, if it has one.
         """
-        if not self._names:
+        names = self._names  # It may be another one once the answer is there.
+        if not names:
             return {}
+        keys = [self._bus.name(kind, name) for kind in ("claim", "seq") for name in names]
         arguments = [self._holder, round(LIFETIME_S * 1000), SEQ_LIFETIME_S]
-        arguments += [str(seqs.get(name, 0)) for name in self._names]
-        answers: Any = client.eval(TAKE, len(self._keys), *self._keys, *arguments)
+        arguments += [str(seqs.get(name, 0)) for name in names]
+        answers: Any = client.eval(TAKE, len(keys), *keys, *arguments)
         reached = {}
         refused = {}
-        for name, (ours, text) in zip(self._names, answers, strict=True):
+        for name, (ours, text) in zip(names, answers, strict=True):
+            if name not in self._names:
+                continue
             if ours:
                 reached[name] = _number(text)
             else:
@@ -122,8 +134,8 @@ class Claims:
     def release(self, client: Client) -> None:
         """Release the claims, so that other nodes can take the names at once."""
         if self._names:
-            count = len(self._names)
-            client.eval(RELEASE, count, *self._keys[:count], self._holder)
+            keys = [self._bus.name("claim", name) for name in self._names]
+            client.eval(RELEASE, len(keys), *keys, self._holder)
 
 
 def _number(text: bytes) -> int:

@@ -82,19 +82,10 @@ class Exporter:
         self._execute = execute
         self._on_notice = on_notice
         self._claims = Claims(bus, node, self._host, tuple(cameras))
-        self._publishers = {
-            (name, rendition.name): Publisher(
-                bus,
-                bus.name("frame", name, rendition.name),
-                node,
-                rooms[name],
-                rendition.name,
-                camera.meter,
-            )
-            for name, camera in cameras.items()
-            for rendition in camera.ladder
-        }
-        self._stats = {name: CameraStats(camera.meter) for name, camera in cameras.items()}
+        self._publishers: dict[tuple[str, str], Publisher] = {}
+        self._stats: dict[str, CameraStats] = {}
+        for name, camera in cameras.items():
+            self._prepare(camera, rooms[name])
         self._figures: dict[str, Figures] = {}
         self._changed: set[str] = set()
         self._announce_now = hub.Signal()
@@ -114,8 +105,49 @@ class Exporter:
             # The number kept in Redis covers a clock that was set back.
             camera.continue_from(max(clock, reached[name] + SEQ_PER_S))
 
+    def claim_one(self, name: str) -> int:
+        """Claim one more name; return the last known sequence number.
+
+        Raises:
+            ConfigError: If another node has it, or the bus is unavailable.
+        """
+        reached = Claims(self._bus, self._node, self._host, (name,)).take_all()
+        self._claims.include(name)
+        clock = round(time.time() * SEQ_PER_S)
+        return max(clock, reached[name] + SEQ_PER_S)
+
+    def release_one(self, name: str) -> None:
+        """Tell other nodes that a camera was removed, and release its name."""
+        self._claims.exclude(name)
+        gone = Presence(node=self._node, host=self._host, cameras=[], removed=[name])
+        self._outbox.send(self._bus.name("presence"), gone)
+        self._release(Claims(self._bus, self._node, self._host, (name,)))
+
+    def share(self, camera: Camera, rooms: Rooms) -> None:
+        """Share a camera that was added, or has replaced another one."""
+        self._prepare(camera, rooms)
+        self._changed.add(camera.name)
+        self._announce_now.set()
+        if not self._tasks:
+            self.open()
+
+    def unshare(self, name: str) -> None:
+        """Publish no more frames of a camera that is removed or replaced."""
+        for key in [one for one in self._publishers if one[0] == name]:
+            self._publishers.pop(key).want(False)
+        self._stats.pop(name, None)
+        self._figures.pop(name, None)
+
+    def _prepare(self, camera: Camera, rooms: Rooms) -> None:
+        self._stats[camera.name] = CameraStats(camera.meter)
+        for rendition in camera.ladder:
+            channel = self._bus.name("frame", camera.name, rendition.name)
+            self._publishers[camera.name, rendition.name] = Publisher(
+                self._bus, channel, self._node, rooms, rendition.name, camera.meter
+            )
+
     def open(self) -> None:
-        """Start sharing."""
+        """Start sharing, if there is anything to share."""
         if self._cameras:
             loops = (self._maintain, self._announce_changes, self._measure)
             self._tasks = [hub.spawn(loop) for loop in loops]
@@ -128,13 +160,16 @@ class Exporter:
             publisher.want(False)
         if self._cameras:
             self._announce(list(self._ours()), leaving=True)
-            client = self._bus.client()
-            try:
-                self._claims.release(client)
-            except BUS_ERRORS:
-                pass  # The claims expire by themselves.
-            finally:
-                client.connection_pool.disconnect()
+            self._release(self._claims)
+
+    def _release(self, claims: Claims) -> None:
+        client = self._bus.client()
+        try:
+            claims.release(client)
+        except BUS_ERRORS:
+            pass  # The claims expire by themselves.
+        finally:
+            client.connection_pool.disconnect()
 
     # Messages from other nodes.
 
@@ -290,8 +325,13 @@ class Exporter:
 
     def _update_demand(self, client: Client) -> None:
         """Publish the renditions that have subscribers, and no others."""
-        channels = [publisher.channel.encode() for publisher in self._publishers.values()]
+        publishers = dict(self._publishers)  # Others may come and go before the answer is there.
+        if not publishers:
+            return
+        channels = [publisher.channel.encode() for publisher in publishers.values()]
         subscribers = dict(client.pubsub_numsub(*channels))
         ours = self._ours()
-        for (name, _), publisher in self._publishers.items():
+        for (name, rendition), publisher in publishers.items():
+            if self._publishers.get((name, rendition)) is not publisher:
+                continue
             publisher.want(name in ours and subscribers.get(publisher.channel.encode(), 0) > 0)

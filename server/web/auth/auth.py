@@ -22,12 +22,12 @@ from server.addresses import network_of
 from server.control.audit import Audit, Value
 from server.errors import ConfigError
 from server.loop import hub
+from server.loop.lanes import Lanes, NoLane
 from server.users.password import check_password, is_token
 from server.users.private import load_secret, make_folder
 from server.users.users import Person, UsersFile
 from server.web.auth.authorization import Authorization, read_authorization
 from server.web.auth.connections import EVERYBODY, Connections, Credential
-from server.web.auth.lanes import Lanes, NoLane
 from server.web.auth.logins import Logins, Shared
 from server.web.auth.throttle import LoginThrottle, TooManyAttempts
 

@@ -22,6 +22,7 @@ NEEDS: Mapping[str, Need] = {
     "/video_feed": Need.VIEWER,
     "/snapshot": Need.VIEWER,
     "/api": Need.VIEWER,
+    "/api/admin": Need.ADMIN,
     "/readyz": Need.VIEWER,
     "/metrics": Need.WHOLE_VIEWER,
     "/healthz": Need.NOTHING,
@@ -42,6 +43,10 @@ EMBEDDED = frozenset(
 NOWHERE = "/?action"
 """The area of unknown actions: it is not in the table, so it is denied to everybody."""
 
+ADMIN = "/api/admin"
+"""Where admins change cameras and people. HTTP Basic does not count there: browsers repeat it by
+themselves, for whichever page makes them."""
+
 ASKS_FOR_BASIC = frozenset({"/video_feed", "/snapshot", "/api"})
 """Where clients that know no other way may log in with HTTP Basic."""
 
@@ -54,6 +59,8 @@ def area_of(path: str, action: str | None = None) -> str:
         action: The query's ``action``, which matters at the root path only.
     """
     first = "/" + path.lstrip("/").partition("/")[0]
+    if path == ADMIN or path.startswith(ADMIN + "/"):
+        return ADMIN
     if first != "/" or action is None:
         return first
     asked = parse_action(action)

@@ -11,7 +11,7 @@ from server.web.auth.auth import Auth
 from server.web.auth.guard import answer, asked_view, redirect
 from server.web.auth.throttle import TooManyAttempts
 
-__all__ = ["create_login", "csrf_token"]
+__all__ = ["create_login", "csrf_token", "is_ours"]
 
 CSRF = "csrf"
 
@@ -123,6 +123,7 @@ def csrf_token() -> str:
 
 
 def is_ours(token: str) -> bool:
+    """Return whether a token is the one that this browser was given."""
     own = flask.session.get(CSRF)
     return isinstance(own, str) and hmac.compare_digest(own.encode(), token.encode())
 

@@ -5,7 +5,7 @@ is limited to some cameras.
 """
 
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from flask_socketio import SocketIO
 
@@ -122,18 +122,23 @@ class Announcements:
             "role": session.role,
             "admin": person.administers,
             "user": person.name,
-            "cameras": [
-                fanout.camera.describe()
-                for name, fanout in self._fanouts.items()
-                if person.sees(name)
-            ],
+            "cameras": self._seen_by(view_of(session)),
         }
         self._socketio.emit("hello", hello, to=session.sid)
+
+    def list_cameras(self) -> None:
+        """Send everyone the cameras that they may see, in order; returns at once."""
+        for view in self._views():
+            self._socketio.emit("cameras", {"cameras": self._seen_by(view)}, to=view.room)
 
     def greet_all(self) -> None:
         """Send everyone hello again, because a camera has left the list."""
         for session in self._sessions.values():
             hub.spawn(self.greet, session)
+
+    def _seen_by(self, view: View) -> list[dict[str, Any]]:
+        seen = (fanout for name, fanout in self._fanouts.items() if view.sees(name))
+        return [fanout.camera.describe() for fanout in seen]
 
     def _views(self) -> set[View]:
         return set(map(view_of, self._sessions.values()))
@@ -142,9 +147,12 @@ class Announcements:
         while True:
             self._announce.wait()
             changed, self._changed = self._changed, {}
-            for camera in changed.values():
+            for name, camera in changed.items():
+                fanout = self._fanouts.get(name)
+                if fanout is None or fanout.camera is not camera:
+                    continue  # It has been removed or replaced meanwhile.
                 for view in self._views():
-                    if view.sees(camera.name):
+                    if view.sees(name):
                         self._socketio.emit("camera", camera.describe(), to=view.room)
             hub.sleep(ANNOUNCE_PERIOD_S)
 

@@ -65,7 +65,7 @@ class Events:
         self._told = Announcements(socketio, fanouts, self._sessions.by_id, statistics, timeline)
         self.announce = self._told.announce
         self.notify = self._told.notify
-        self.greet_anew = self._told.greet_all
+        self.list_cameras = self._told.list_cameras
 
         socketio.on_event("ack", self._on_ack)
         self._answer("watch", protocol.WatchPayload, self._watch)
@@ -86,6 +86,22 @@ class Events:
         self._sessions.flush()
         self._told.close()
         self._sessions.close()
+
+    def forget(self, camera: str) -> None:
+        """End the watching of a camera that was removed, and tell everyone that it is gone."""
+        self._socketio.server.close_room(protocol.room_of(camera))
+        for session in list(self._sessions.by_id.values()):
+            session.unwatch(camera)
+        self._told.list_cameras()
+
+    def follow(self, fanout: Fanout) -> None:
+        """Have everyone who watches a camera that was replaced go on with the new one."""
+        for session in list(self._sessions.by_id.values()):
+            session.follow(fanout)
+
+    def greet_anew(self) -> None:
+        """Send everyone hello again."""
+        self._told.greet_all()
 
     def _answer(
         self, event: str, kind: type[P], handle: Callable[[Session, P], dict[str, Any]]

@@ -167,6 +167,16 @@ class Session:
         if watched is not None:
             watched[0].leave(self.sid)
 
+    def follow(self, fanout: Fanout) -> None:
+        """Go on watching a fanout's camera, which has been replaced, in the rendition that fits."""
+        watched = self._watching.get(fanout.camera.name)
+        choice = watched[1].choice if watched is not None else None
+        if watched is None or choice is None:
+            return
+        choice.follow(fanout.camera, watched[1].last_seq, time.monotonic())
+        if watched[1].room.rendition.name != choice.rendition:
+            self._move(fanout.camera.name, fanout, choice)
+
     def leave(self) -> None:
         """Stop being a viewer of anything."""
         for name in list(self._watching):

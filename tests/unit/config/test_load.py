@@ -188,7 +188,7 @@ def test_missing_file_is_refused(tmp_path: Path) -> None:
         option.name
         for option in server_options()
         if not isinstance(option.default, tuple)
-        and option.name not in ("host", "tls_cert", "tls_key")
+        and option.name not in ("host", "media_folder", "tls_cert", "tls_key")
     ],
 )
 def test_wrong_text_is_refused_from_both_places(name: str) -> None:

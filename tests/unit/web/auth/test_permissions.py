@@ -15,6 +15,7 @@ ROOT = Path(__file__).resolve().parents[4]
 
 VIEWER = Person("vera", "viewer")
 OPERATOR = Person("otto", "operator")
+ADMIN = Person("ann", "admin")
 DOOR_VIEWER = Person("dora", "viewer", frozenset({"door"}))
 DOOR_OPERATOR = Person("dan", "operator", frozenset({"door"}))
 BLIND = Person("ben", "operator", frozenset())
@@ -51,6 +52,17 @@ def test_only_operators_control(what: str) -> None:
     assert may(OPERATOR, what, "door")
     assert may(OPEN, what, "door")
     assert not may(None, what, "door")
+
+
+@pytest.mark.parametrize("what", ["/api/admin", "/api/admin/cameras/door"])
+def test_only_admins_change_cameras_and_people(what: str) -> None:
+    """An operator may not, nor an admin of some cameras: it concerns all of them."""
+    assert may(ADMIN, what)
+    assert may(OPEN, what)
+    assert not may(OPERATOR, what)
+    assert not may(Person("adi", "admin", frozenset({"door"})), what)
+    assert not may(None, what)
+    assert may(VIEWER, "/api/administrators"), "only what is below the path"
 
 
 @pytest.mark.parametrize("what", PUBLIC)

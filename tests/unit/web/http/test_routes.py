@@ -13,12 +13,12 @@ import numpy as np
 import pytest
 from flask.testing import FlaskClient
 
-from server import runtime
 from server.app import App, create_app
 from server.capture.camera import Camera
 from server.config.load import load_settings
 from server.errors import SourceError
 from server.loop import hub
+from server.manage import lineup
 from server.users.users import UsersFile
 from server.web.http import routes
 from tests.support.fakes import FakeOpener, FakeSource, settle, until
@@ -37,7 +37,7 @@ def make_app(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callab
 
     def make(outcome: FakeSource | Exception) -> App:
         opener = FakeOpener(outcome)
-        monkeypatch.setattr(runtime, "Camera", partial(Camera, open_reader=opener))
+        monkeypatch.setattr(lineup, "Camera", partial(Camera, open_reader=opener))
         app = create_app(load_settings(["door=test:"], None, tmp_path, {}, {}))
         apps.append(app)
         app.cameras["door"].open()

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from server.loop import hub, native
-from server.web.auth.lanes import Lanes, NoLane
+from server.loop.lanes import Lanes, NoLane
 from tests.support.fakes import settle, until
 
 

@@ -1,0 +1,1 @@
+"""Cameras that are added, changed and removed while the server runs."""

@@ -1,0 +1,57 @@
+"""Passwords of sources: shown as dots, and put back where a form was saved without retyping."""
+
+import re
+
+from server.manage.form import FormError
+
+__all__ = ["put_back"]
+
+DOTS = "···"
+
+PERSON = re.compile(r"^([a-z][a-z0-9+.-]*://)([^/?#]*@)?([^/?#@]*)(.*)$", re.IGNORECASE | re.DOTALL)
+
+RETYPE = "the password is not kept for another host; type it again"
+UNKNOWN = f"{DOTS} stands for what is not shown; type it again"
+
+
+def put_back(text: str, public: str, source: str) -> str:
+    """Return an address with the secrets that it shows as dots.
+
+    They are only kept for the same scheme, host and port: otherwise who may not read a password
+    could have it sent to a host of their own.
+
+    Args:
+        text: As it was sent, maybe with dots.
+        public: The address that was shown, with dots.
+        source: What that stands for.
+
+    Raises:
+        FormError: If dots are left.
+    """
+    if text == public:
+        return source
+    if DOTS not in text:
+        return text
+    sent, known = PERSON.match(text), PERSON.match(source)
+    if sent is None or known is None:
+        raise FormError({"source": UNKNOWN})
+    if (sent[1].lower(), sent[3].lower()) != (known[1].lower(), known[3].lower()):
+        raise FormError({"source": RETYPE})
+    person = (known[2] or "") if sent[2] and DOTS in sent[2] else (sent[2] or "")
+    path, mark, query = sent[4].partition("?")
+    values = _values(known[4].partition("?")[2])
+    query = re.sub(rf"([^&;=]+)={DOTS}", lambda found: values.get(found[1], found[0]), query)
+    # The path as a whole, if it is as it was shown.
+    shown = PERSON.match(public)
+    if shown is not None and path == shown[4].partition("?")[0]:
+        path = known[4].partition("?")[0]
+    whole = sent[1] + person + sent[3] + path + mark + query
+    if DOTS in whole:
+        raise FormError({"source": UNKNOWN})
+    return whole
+
+
+def _values(query: str) -> dict[str, str]:
+    """Return each ``NAME=VALUE`` of a query by its name, as it is written."""
+    pairs = (one for one in re.split(r"[&;]", query) if "=" in one)
+    return {one.partition("=")[0]: one for one in pairs}

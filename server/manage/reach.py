@@ -1,0 +1,154 @@
+"""Where the server may be sent from the page: what its own network answers is nobody's business.
+
+An address that an admin types makes this machine connect somewhere. Cameras are on local networks,
+so private addresses must be allowed; link-local addresses and the metadata services of clouds,
+which hand out credentials to whoever asks, are not.
+"""
+
+import ipaddress
+import socket
+from collections.abc import Callable
+from http.client import HTTPConnection, HTTPException
+from ssl import CERT_NONE, create_default_context
+from typing import Any
+from urllib.parse import urljoin, urlsplit
+
+from server.config.address import NETWORK_SCHEMES, Address
+from server.errors import SourceError
+from server.loop import hub, native
+
+__all__ = ["ReachError", "may_be_tried", "resolve"]
+
+PORTS = {"rtsp": 554, "rtsps": 322, "http": 80, "https": 443}
+
+# Link-local addresses, and what clouds answer with credentials: AWS (IPv6), Alibaba, Oracle, Azure.
+REFUSED = tuple(
+    map(
+        ipaddress.ip_network,
+        (
+            *("169.254.0.0/16", "fe80::/10", "fd00:ec2::254/128"),
+            *("100.100.100.200/32", "192.0.0.192/32", "168.63.129.16/32"),
+        ),
+    )
+)
+
+# IPv6 addresses that stand for an IPv4 one, and where it is in them (NAT64).
+NAT64 = ipaddress.ip_network("64:ff9b::/96")
+
+MAX_REDIRECTS = 5
+TIMEOUT_S = 4.0
+
+Resolve = Callable[[str, int], list[str]]
+
+
+class ReachError(SourceError):
+    """An address may not be tried from the page; the message says why."""
+
+
+def may_be_tried(address: Address, *, follow: bool = True, find: Resolve | None = None) -> None:
+    """Raise ReachError if an address leads where it must not, by its name or by a redirect.
+
+    Blocks this green thread. Names are resolved once more when the source is opened, so a name
+    server that answers differently from one moment to the next is not seen.
+
+    Args:
+        address: Where pictures are to come from.
+        follow: Whether to look at redirects, which takes a connection.
+        find: Returns the IP addresses of a host and port.
+
+    Raises:
+        ReachError: If it leads to a link-local address or a cloud's metadata.
+        SourceError: If the host is unknown.
+    """
+    if address.scheme == "exec":
+        raise ReachError("commands are set in the settings file only")
+    if address.scheme not in NETWORK_SCHEMES:
+        return
+    find = find or resolve
+    url = address.target
+    for _ in range(MAX_REDIRECTS):
+        place = _check(url, find)
+        if not follow or urlsplit(url).scheme.lower() not in ("http", "https"):
+            return
+        following = _redirect(url, place)
+        if following is None:
+            return
+        url = following
+    raise ReachError("the address is redirected too often")
+
+
+def resolve(host: str, port: int) -> list[str]:
+    """Return the IP addresses of a host, on a native thread; raises OSError if it is unknown."""
+    found = hub.run_native(native.socket.getaddrinfo, host, port, 0, socket.SOCK_STREAM)
+    return [str(one[4][0]) for one in found]
+
+
+def _check(url: str, find: Resolve) -> str:
+    """Return an IP address of a URL's host; raises ReachError if any of them is refused."""
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname or "", parts.port or PORTS[parts.scheme.lower()]
+    except (ValueError, KeyError):
+        raise ReachError("the address is redirected to what is no camera") from None
+    try:
+        found = find(host, port)
+    except (OSError, UnicodeError):
+        raise SourceError(f"the host {host} is unknown; check the spelling") from None
+    if not found or any(_is_refused(one) for one in found):
+        raise ReachError(f"{host} is a link-local address, where no camera is looked for")
+    return found[0]
+
+
+def _is_refused(text: str) -> bool:
+    address = ipaddress.ip_address(text.partition("%")[0])
+    if isinstance(address, ipaddress.IPv6Address):
+        inner = address.ipv4_mapped or address.sixtofour
+        if address in NAT64:
+            inner = ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
+        if inner is not None and _is_refused(str(inner)):
+            return True
+    return any(address in one for one in REFUSED if one.version == address.version)
+
+
+def _redirect(url: str, place: str) -> str | None:
+    """Return where a URL is redirected to; None if it is not, or if it does not answer.
+
+    Connects to the address that was checked. Only the status and one header are read.
+    """
+    parts = urlsplit(url)
+    kind = _PinnedHttps if parts.scheme.lower() == "https" else _Pinned
+    path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    connection = kind(place, parts.hostname or "", parts.port or PORTS[parts.scheme.lower()])
+    try:
+        # Without the password: nobody but the camera itself is told of it.
+        connection.request("GET", path, headers={"User-Agent": "Porthole"})
+        answer = connection.getresponse()
+        to = answer.getheader("Location") if answer.status in (301, 302, 303, 307, 308) else None
+    except (OSError, HTTPException, ValueError):
+        return None  # Opening the source will say what is wrong.
+    finally:
+        connection.close()
+    return urljoin(url, to) if to else None
+
+
+class _Pinned(HTTPConnection):
+    """Connects to an IP address that was checked, and asks for the host by its name."""
+
+    def __init__(self, place: str, host: str, port: int) -> None:
+        super().__init__(host, port, timeout=TIMEOUT_S)
+        self._place = place
+
+    def connect(self) -> None:
+        self.sock: Any = socket.create_connection((self._place, self.port), TIMEOUT_S)
+
+
+class _PinnedHttps(_Pinned):
+    default_port = 443
+
+    def connect(self) -> None:
+        super().connect()
+        # Nothing is trusted that comes from here, and cameras sign their own certificates.
+        context = create_default_context()
+        context.check_hostname = False
+        context.verify_mode = CERT_NONE
+        self.sock = context.wrap_socket(self.sock, server_hostname=self.host)

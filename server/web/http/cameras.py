@@ -1,0 +1,204 @@
+"""The HTTP API with which admins change cameras; see ``docs/manage.md``."""
+
+import re
+import time
+from collections.abc import Callable, Mapping
+from functools import wraps
+from pathlib import Path
+from typing import Any
+
+import flask
+from flask import Blueprint, Response
+
+from server.errors import RequestError, SourceError
+from server.loop import hub
+from server.manage.cameras import Conflict, ManagedCameras
+from server.manage.form import FormError, schema
+from server.manage.found import find_files, find_video_devices
+from server.manage.reach import ReachError, may_be_tried
+from server.manage.trial import Trials
+from server.users.users import UsersFile
+from server.web.auth.auth import Auth
+from server.web.auth.guard import asking
+from server.web.edge.bucket import Bucket
+from server.web.http.changes import answer_json, read_change, refuse_change
+
+__all__ = ["create_admin_cameras"]
+
+BASE = "/api/admin/cameras"
+
+# A page with a picture of each of a dozen devices, and then somebody who types.
+TRIALS_PER_S = 0.5
+TRIALS_AT_ONCE = 16
+
+STATUS = {"forbidden": 403, "rate_limited": 429, "unavailable": 503}
+
+REVISION = re.compile(r'"?([0-9a-f]{16})"?')
+
+
+def create_admin_cameras(
+    managed: ManagedCameras, state: Path, media: Path | None, auth: Auth
+) -> Blueprint:
+    """Return the routes below ``/api/admin/cameras``.
+
+    Args:
+        managed: Carries out the changes.
+        state: The state folder.
+        media: Where the files are that may be added; None for no files.
+        auth: Notes who changes what.
+    """
+    routes = Blueprint("admin_cameras", __name__)
+    catalog = managed.catalog
+    trials = Trials()
+    tried = Bucket(TRIALS_PER_S, TRIALS_AT_ONCE, time.monotonic())
+
+    @routes.get("/api/admin/cameras")
+    def all_cameras() -> Response:
+        return answer_json(
+            {
+                "available": catalog.available,
+                "cameras": catalog.describe_all(),
+                "removed": managed.removed(),
+            }
+        )
+
+    @routes.get("/api/admin/cameras/schema")
+    def form() -> Response:
+        return answer_json(schema())
+
+    @routes.get("/api/admin/cameras/found")
+    def found() -> Response:
+        devices: list[dict[str, Any]] = [*hub.run_native(find_video_devices)]
+        for device in devices:
+            device["used_by"] = used_by(device["source"])
+        files, more = hub.run_native(find_files, media) if media else ([], False)
+        answer = {"devices": devices, "files": files, "more": more, "media": media is not None}
+        return answer_json(answer)
+
+    @routes.post("/api/admin/cameras/try")
+    @_answering(auth)
+    def try_source() -> Response:
+        body = read_change(auth)
+        name = body.get("camera")
+        given = {key: body[key] for key in ("source", "transport", "verify") if key in body}
+        known = name if isinstance(name, str) else None
+        camera = catalog.complete({"name": "trial"} | given, known)
+        note("camera try", source=camera.address.public)
+        if not tried.take(time.monotonic()):
+            raise RequestError("rate_limited", "too many addresses were tried; wait some seconds")
+        picture = trials.picture(camera.address)
+        headers = {
+            "Cache-Control": "no-store",
+            "X-Width": str(picture.width),
+            "X-Height": str(picture.height),
+        }
+        return Response(picture.jpeg, headers=headers, content_type="image/jpeg")
+
+    @routes.post("/api/admin/cameras")
+    @_answering(auth)
+    def add() -> Response:
+        values = read_change(auth)
+        check_reach(values, None)
+        added = managed.add(values, who())
+        note("camera add", camera=added["name"], source=added["settings"]["source"])
+        return answer_json(added, 201)
+
+    @routes.put("/api/admin/cameras/<name>")
+    @_answering(auth)
+    def change(name: str) -> Response:
+        values = read_change(auth)
+        revision = revision_seen()
+        if revision is None:
+            raise refuse_change(auth, 428, "bad_request", "If-Match with the revision is missing")
+        check_reach(values, name)
+        changed = managed.change(name, values, revision, who())
+        new = changed["name"]
+        if new != name:
+            # People who may see some cameras only go on seeing this one.
+            hub.run_native(UsersFile(state).rename_camera, name, new)
+        source = changed["settings"].get("source")
+        note("camera change", camera=name, source=source, to=new if new != name else None)
+        return answer_json(changed)
+
+    @routes.delete("/api/admin/cameras/<name>")
+    @_answering(auth)
+    def remove(name: str) -> Response:
+        read_change(auth)
+        key = managed.remove(name, revision_seen(), who())
+        note("camera remove", camera=name)
+        return answer_json({"undo": key, "removed": managed.removed()})
+
+    @routes.post("/api/admin/cameras/undo")
+    @_answering(auth)
+    def undo() -> Response:
+        restored = managed.undo(str(read_change(auth).get("undo")), who())
+        note("camera undo", camera=restored["name"])
+        return answer_json(restored)
+
+    @routes.post("/api/admin/cameras/order")
+    @_answering(auth)
+    def order() -> Response:
+        names = read_change(auth).get("names")
+        if not isinstance(names, list) or not all(isinstance(one, str) for one in names):
+            raise FormError({"names": "accepted: a list of names"})
+        managed.order(names, who())
+        note("camera order", names=",".join(names))
+        return answer_json({"cameras": catalog.describe_all()})
+
+    def check_reach(values: Mapping[str, Any], name: str | None) -> None:
+        """Raise FormError if a source may not be reached from the page."""
+        if name in catalog.file:
+            return
+        address = catalog.complete(values, name).address
+        try:
+            may_be_tried(address, follow=False)
+        except ReachError as error:
+            raise FormError({"source": str(error)}) from None
+        except SourceError:
+            pass  # The host is unknown, and may be known later.
+
+    def used_by(source: str) -> str | None:
+        try:
+            return catalog.uses(catalog.complete({"name": "trial", "source": source}))
+        except FormError:
+            return None
+
+    def who() -> str:
+        return asking().person.name or flask.request.remote_addr or ""
+
+    def note(what: str, **more: str | None) -> None:
+        where = flask.request.remote_addr or ""
+        auth.audit.note(who(), what, where, "ok", by=asking().by, **more)
+
+    return routes
+
+
+def revision_seen() -> str | None:
+    """Return the revision in ``If-Match``; None without one."""
+    text = flask.request.headers.get("If-Match")
+    found = REVISION.fullmatch(text) if text else None
+    return found[1] if found else (None if text is None else "")
+
+
+def _answering(auth: Auth) -> Callable[[Callable[..., Response]], Callable[..., Response]]:
+    """Answer what a route raises as JSON, and log that it was refused."""
+
+    def decorate(route: Callable[..., Response]) -> Callable[..., Response]:
+        @wraps(route)
+        def answer(*args: Any, **kwargs: Any) -> Response:
+            try:
+                return route(*args, **kwargs)
+            except FormError as error:
+                raise refuse_change(
+                    auth, 422, "bad_request", str(error), fields=error.fields
+                ) from None
+            except Conflict as error:
+                raise refuse_change(
+                    auth, 412, "conflict", str(error), camera=error.current
+                ) from None
+            except RequestError as error:
+                raise refuse_change(auth, STATUS[error.code], error.code, str(error)) from None
+
+        return answer
+
+    return decorate

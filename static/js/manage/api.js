@@ -1,0 +1,45 @@
+/** Requests to the server's HTTP API for admins. */
+
+/**
+ * @typedef {object} Answer
+ * @property {boolean} ok
+ * @property {number} status  Of HTTP; 0 if the server was not reached.
+ * @property {any} data       The JSON that came, a Blob if it was a picture, or null.
+ * @property {string} message Why it failed, for people.
+ * @property {Headers | null} headers
+ */
+
+const UNREACHED = 'The server does not answer. Try again when it is back.';
+
+/**
+ * Ask the server; never throws.
+ *
+ * @param {string} method
+ * @param {string} path    Relative, such as `api/admin/cameras`.
+ * @param {object} [options]
+ * @param {object} [options.body]    Sent as JSON.
+ * @param {string} [options.match]   The revision that is changed, for `If-Match`.
+ * @param {AbortSignal} [options.signal]
+ * @returns {Promise<Answer>}
+ */
+export async function ask(method, path, { body, match, signal } = {}) {
+  const headers = { Accept: 'application/json' };
+  if (method !== 'GET') {
+    headers['Content-Type'] = 'application/json';
+    headers['X-CSRF-Token'] = document.querySelector('[data-manage]').dataset.csrf;
+  }
+  if (match) headers['If-Match'] = `"${match}"`;
+  try {
+    const sent = method === 'GET' ? undefined : JSON.stringify(body ?? {});
+    const response = await fetch(path, { method, headers, body: sent, signal, cache: 'no-store' });
+    const type = response.headers.get('Content-Type') ?? '';
+    const isJson = type.startsWith('application/json');
+    const data = isJson ? await response.json() : type.startsWith('image/') ? await response.blob() : null;
+    const message = isJson ? data.message : data === null ? await response.text() : '';
+    const { ok, status, statusText } = response;
+    return { ok, status, data, message: message?.trim() || statusText, headers: response.headers };
+  } catch (error) {
+    const message = error.name === 'AbortError' ? '' : UNREACHED;
+    return { ok: false, status: 0, data: null, message, headers: null };
+  }
+}

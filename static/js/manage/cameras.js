@@ -1,0 +1,138 @@
+/** The tab of the cameras: the list, the form beside it, and what came of each change. */
+import { ask } from './api.js';
+import { CameraForm } from './camera-form.js';
+import { CameraList } from './camera-list.js';
+import { Toasts } from '../ui/toasts.js';
+
+const PATH = 'api/admin/cameras';
+
+export class ManageCameras {
+  #element;
+  #list;
+  #form;
+  #toasts;
+  /** @type {import('./camera-list.js').Entry[]} */
+  #entries = [];
+  #shown = false;
+
+  /**
+   * @param {import('./manage.js').Manage} manage
+   * @param {HTMLElement} element
+   * @param {HTMLElement} toasts  Where to say what came of a change.
+   * @param {HTMLTemplateElement} template  Of a toast.
+   */
+  constructor(manage, element, toasts, template) {
+    this.#element = element;
+    this.#list = new CameraList(element.querySelector('[data-rows]'), element.querySelector('[data-moved]'));
+    this.#form = new CameraForm(element.querySelector('[data-form]'));
+    this.#toasts = new Toasts(toasts, template);
+    manage.addEventListener('show', ({ detail }) => {
+      this.#shown = detail.tab === 'cameras';
+      if (this.#shown) this.#load();
+    });
+    manage.addEventListener('close', () => {
+      this.#shown = false;
+    });
+    element.querySelector('[data-add]').addEventListener('click', () => this.#openForm(null));
+    element.querySelector('[data-list-retry]').addEventListener('click', () => this.#load());
+    this.#list.addEventListener('open', ({ detail }) => this.#openForm(detail.entry));
+    this.#list.addEventListener('order', ({ detail }) => this.#order(detail.names));
+    this.#form.addEventListener('cancel', () => this.#closeForm());
+    this.#form.addEventListener('saved', ({ detail }) => this.#onSaved(detail));
+    this.#form.addEventListener('remove', ({ detail }) => this.#remove(detail.entry));
+  }
+
+  /** The server has other cameras now, or another order. */
+  refresh() {
+    if (this.#shown && !this.#list.isMoving) this.#load();
+  }
+
+  /** @param {Map<string, string>} states  Of the tiles, by the camera's name. */
+  setStates(states) {
+    if (this.#shown) this.#list.setStates(states);
+  }
+
+  async #load() {
+    this.#form.prepare(); // So that it opens at once.
+    const { ok, data, message } = await ask('GET', PATH);
+    this.#element.querySelector('[data-list-retry]').hidden = ok;
+    if (!ok) {
+      this.#note(message);
+      return;
+    }
+    this.#entries = data.cameras;
+    this.#element.querySelector('[data-add]').disabled = !data.available;
+    this.#note(
+      data.available
+        ? data.cameras.length === 0 ? 'There is no camera yet.' : ''
+        : 'This server shows the cameras of other nodes. Add cameras there.',
+    );
+    if (!this.#list.isMoving) this.#list.show(data.cameras);
+    // Nothing else could be done here.
+    if (data.available && data.cameras.length === 0 && this.#element.dataset.view === 'list') this.#openForm(null);
+  }
+
+  #note(text) {
+    const note = this.#element.querySelector('[data-list-note]');
+    note.hidden = text === '';
+    note.textContent = text;
+  }
+
+  async #openForm(entry) {
+    const wrong = await this.#form.prepare();
+    if (wrong) {
+      this.#toasts.show(wrong, 'error');
+      return;
+    }
+    this.#element.dataset.view = 'form';
+    this.#form.open(entry, this.#entries);
+  }
+
+  #closeForm(name = '') {
+    this.#element.dataset.view = 'list';
+    this.#form.close();
+    if (this.#entries.length > 0) this.#list.focus(name);
+    else this.#element.querySelector('[data-add]').focus();
+  }
+
+  async #onSaved({ entry, added }) {
+    const title = entry.settings.title || entry.name;
+    await this.#load();
+    this.#closeForm(entry.name);
+    this.#toasts.show(added ? `${title} was added.` : `${title} was saved.`);
+  }
+
+  async #remove(entry) {
+    const { ok, data, message } = await ask('DELETE', `${PATH}/${entry.name}`, { match: entry.revision });
+    const title = entry.settings.title || entry.name;
+    if (!ok) {
+      this.#toasts.show(`${title} was not removed: ${message}`, 'error');
+      await this.#load();
+      return;
+    }
+    this.#element.dataset.view = 'list';
+    await this.#load();
+    if (this.#element.dataset.view === 'list') this.#closeForm();
+    const act = () => this.#undo(data.undo, title);
+    this.#toasts.show(`${title} was removed.`, 'info', { stays: true, action: { word: 'Undo', act } });
+  }
+
+  async #undo(undo, title) {
+    const { ok, data, message } = await ask('POST', `${PATH}/undo`, { body: { undo } });
+    if (!ok) {
+      const action = { label: 'Try again', run: () => this.#undo(undo, title) };
+      this.#toasts.show(`${title} was not brought back: ${message}`, 'error', { stays: true, action });
+      return;
+    }
+    await this.#load();
+    this.#closeForm(data.name);
+    this.#toasts.show(`${title} is back.`);
+  }
+
+  async #order(names) {
+    const { ok, message } = await ask('POST', `${PATH}/order`, { body: { names } });
+    if (ok) return;
+    this.#toasts.show(`The order was not saved: ${message}`, 'error');
+    this.#load();
+  }
+}

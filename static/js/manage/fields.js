@@ -1,0 +1,133 @@
+/**
+ * The fields of a form, made from a JSON Schema: what a setting is called, what it means and what it accepts is
+ * the server's business. What was typed is checked there, too.
+ *
+ * @typedef {object} Property  One of the schema's.
+ * @property {string} title
+ * @property {string} description
+ * @property {string} accepted
+ * @property {string} [unit]
+ * @property {any} [default]
+ */
+import { make } from '../ui/dom.js';
+
+/** @typedef {'text' | 'number' | 'switch' | 'maybe' | 'choice' | 'numbers' | 'lines'} Kind */
+
+/** @param {Property & Record<string, any>} property @returns {Kind} */
+export function kindOf(property) {
+  const options = property.anyOf ?? [property];
+  const one = options.find(({ type }) => type !== 'null');
+  const nullable = options.length > 1;
+  if (one.enum) return 'choice';
+  if (one.type === 'boolean') return nullable ? 'maybe' : 'switch';
+  if (one.type === 'number' || one.type === 'integer') return 'number';
+  if (one.type === 'array') return ['number', 'integer'].includes(one.items?.type) ? 'numbers' : 'lines';
+  return 'text';
+}
+
+/** One setting in the form. */
+export class Field {
+  #kind;
+  #property;
+  #input;
+  #wrong;
+
+  /** @param {string} name @param {Property} property */
+  constructor(name, property) {
+    this.name = name;
+    this.#property = property;
+    this.#kind = kindOf(property);
+    this.element = make('div', 'managed-field');
+    const label = make('label', '', property.unit ? `${property.title}, ${property.unit}` : property.title);
+    this.#input = this.#build();
+    this.#input.id = `managed-${name}`;
+    this.#input.name = name;
+    label.htmlFor = this.#input.id;
+    const help = make('p', 'managed-help', `${property.description} ${sentence(property.accepted)}`);
+    help.id = `managed-${name}-help`;
+    this.#wrong = make('p', 'managed-wrong');
+    this.#wrong.id = `managed-${name}-wrong`;
+    this.#input.setAttribute('aria-describedby', `${help.id} ${this.#wrong.id}`);
+    this.element.append(label, this.#input, help, this.#wrong);
+    if (this.#kind === 'switch') this.element.classList.add('managed-switch');
+  }
+
+  /** Offer texts to choose from; others can still be typed. @param {Iterable<string>} texts */
+  suggest(texts) {
+    const list = this.element.querySelector('datalist') ?? document.createElement('datalist');
+    list.id = `${this.#input.id}-list`;
+    list.replaceChildren(...[...new Set(texts)].map((text) => new Option('', text)));
+    this.#input.setAttribute('list', list.id);
+    this.element.append(list);
+  }
+
+  get input() {
+    return this.#input;
+  }
+
+  /** Null if nothing is set. What is no number stays text, which the server refuses with its own words. */
+  get value() {
+    if (this.#kind === 'switch') return this.#input.checked;
+    const text = this.#input.value.trim();
+    switch (this.#kind) {
+      case 'maybe':
+        return text === '' ? null : text === 'true';
+      case 'number':
+        return text === '' ? null : toNumber(text);
+      case 'numbers':
+        return text.split(/[\s,;]+/).filter(Boolean).map(toNumber);
+      case 'lines':
+        return text.split('\n').map((line) => line.trim()).filter(Boolean);
+      default:
+        return text === '' ? null : text;
+    }
+  }
+
+  set value(value) {
+    const shown = value ?? this.#property.default ?? null;
+    if (this.#kind === 'switch') this.#input.checked = Boolean(shown);
+    else if (this.#kind === 'numbers') this.#input.value = (shown ?? []).join(', ');
+    else if (this.#kind === 'lines') this.#input.value = (shown ?? []).join('\n');
+    else this.#input.value = shown === null ? '' : String(shown);
+  }
+
+  /** Say what is wrong with it; empty if nothing is. @param {string} [text] */
+  setWrong(text = '') {
+    this.#wrong.textContent = text;
+    if (text) this.#input.setAttribute('aria-invalid', 'true');
+    else this.#input.removeAttribute('aria-invalid');
+  }
+
+  #build() {
+    if (this.#kind === 'switch') {
+      const input = /** @type {HTMLInputElement} */ (make('input', 'switch'));
+      input.type = 'checkbox';
+      input.setAttribute('role', 'switch');
+      return input;
+    }
+    if (this.#kind === 'choice' || this.#kind === 'maybe') {
+      const select = /** @type {HTMLSelectElement} */ (make('select', 'select'));
+      const options = this.#kind === 'maybe'
+        ? [['', 'Automatic'], ['true', 'Yes'], ['false', 'No']]
+        : this.#property.enum.map((one) => [one, one === 'auto' ? 'Automatic' : one.toUpperCase()]);
+      for (const [value, word] of options) select.append(new Option(word, value));
+      return select;
+    }
+    const input = /** @type {HTMLInputElement} */ (make(this.#kind === 'lines' ? 'textarea' : 'input', 'managed-input'));
+    if (this.#kind === 'lines') input.rows = 3;
+    else input.type = 'text';
+    if (this.#kind === 'number') input.inputMode = 'decimal';
+    input.autocomplete = 'off';
+    input.spellcheck = false;
+    return input;
+  }
+}
+
+function toNumber(text) {
+  const number = Number(text.replace(',', '.'));
+  return Number.isFinite(number) ? number : text;
+}
+
+function sentence(accepted) {
+  return `Accepted: ${accepted}.`;
+}

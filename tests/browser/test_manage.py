@@ -1,0 +1,157 @@
+"""Cameras added, changed, moved and removed by an admin, on a real page."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from server.users.users import UsersFile
+from tests.support.admin_api import ask_api, revision_of
+from tests.support.axe import faults
+from tests.support.browser import log_in_by_hand, tile, wait_for_paint
+from tests.support.server import PATIENCE_S, PortholeServer
+from tests.support.visitor import PASSWORD
+
+Start = Callable[..., PortholeServer]
+
+DOOR = "door=test:?size=160x90&fps=5"
+
+
+@pytest.fixture
+def context_options() -> dict[str, Any]:
+    """A phone's width, where the form takes the place of the list."""
+    return {"viewport": {"width": 390, "height": 800}, "bypass_csp": True, "has_touch": True}
+
+
+@pytest.fixture
+def server(start_server: Start, tmp_path: Path) -> PortholeServer:
+    """A camera of the command line; ann is an admin, otto an operator."""
+    people = UsersFile(tmp_path / "state")
+    people.add_user("ann", "admin", None, PASSWORD)
+    people.add_user("otto", "operator", None, PASSWORD)
+    return start_server(DOOR)
+
+
+def rows(page: Page) -> Any:
+    return page.locator(".managed-row .managed-title")
+
+
+def test_a_camera_comes_and_goes_without_a_terminal(server: PortholeServer, page: Page) -> None:
+    """Tried before it is saved, changed, moved by keyboard, removed, and brought back."""
+    page.goto(f"{server.url}?manage=cameras")
+    log_in_by_hand(page, "ann")
+    wait_for_paint(page, "door")
+    expect(rows(page)).to_have_text(["door"])
+
+    page.get_by_role("button", name="Add a camera").click()
+    form = page.get_by_role("form", name="Add a camera")
+    address, trial = form.get_by_label("Address"), form.locator("[data-trial]")
+    address.fill("http://joe:s3cret@127.0.0.1:9/live")
+    expect(form.get_by_label("Name")).to_have_value("127-0-0-1")
+    form.get_by_role("button", name="Try", exact=True).click()
+    expect(trial).to_have_attribute("data-phase", "failed", timeout=PATIENCE_S * 1000)
+    expect(trial).to_contain_text("nothing answers at this address and port")
+    address.fill("http://169.254.169.254/latest")
+    form.get_by_role("button", name="Add", exact=True).click()
+    expect(form.locator("[data-wrong=source]")).to_contain_text("link-local")
+    expect(address).to_be_focused()
+    address.fill("test:?size=320x180&fps=5")
+    form.get_by_role("button", name="Try", exact=True).click()
+    expect(trial).to_contain_text("It works: 320 × 180.", timeout=PATIENCE_S * 1000)
+    form.get_by_label("Name").fill("yard")
+    form.get_by_label("Title").fill("The yard")
+    assert faults(page, "the form") == []
+    form.get_by_role("button", name="Add", exact=True).click()
+
+    expect(page.get_by_text("The yard was added.")).to_be_visible()
+    expect(rows(page)).to_have_text(["door", "The yard"])
+    assert faults(page, "the list") == []
+    page.get_by_role("button", name="Move The yard").press("ArrowUp")
+    expect(page.locator("[data-moved]")).to_have_text("The yard: 1 of 2 cameras")
+    page.wait_for_function("[...window.porthole.tiles.keys()].join() === 'yard,door'")
+    drag_below(page, "Move The yard", "Move door")
+    page.wait_for_function("[...window.porthole.tiles.keys()].join() === 'door,yard'")
+    drag_below(page, "Move door", "Move The yard")
+    page.wait_for_function("[...window.porthole.tiles.keys()].join() === 'yard,door'")
+
+    page.get_by_role("button", name="The yard yard").click()
+    form = page.get_by_role("form", name="The yard")
+    form.get_by_label("Title").fill("The lawn")
+    form.get_by_role("button", name="Save").click()
+    expect(rows(page)).to_have_text(["The lawn", "door"])
+    expect(tile(page, "yard")).to_contain_text("The lawn")
+
+    page.get_by_role("button", name="The lawn yard").click()
+    page.get_by_role("button", name="Remove").click()
+    expect(rows(page)).to_have_text(["door"])
+    expect(tile(page, "yard")).to_have_count(0)
+    page.get_by_role("button", name="Undo").click()
+    expect(rows(page)).to_have_text(["The lawn", "door"])
+    page.get_by_role("button", name="Close", exact=True).click()
+    wait_for_paint(page, "yard")
+    wait_for_paint(page, "door")
+    assert "manage" not in page.url
+    # What was refused is told by the browser, too.
+    refusals = [text for text in page.complaints if "status of" in text]  # type: ignore[attr-defined]
+    assert len(refusals) == 2
+    page.complaints.clear()  # type: ignore[attr-defined]
+
+
+def drag_below(page: Page, handle: str, other: str) -> None:
+    """Drag a camera by its handle to below another one."""
+    boxes = [page.get_by_role("button", name=one).bounding_box() for one in (handle, other)]
+    (x, y), (_, below) = [(box["x"] + 10, box["y"] + 10) for box in boxes if box]
+    page.mouse.move(x, y)
+    page.mouse.down()
+    page.mouse.move(x, below + 30, steps=4)
+    page.mouse.up()
+
+
+def test_two_admins_are_told_of_each_other(server: PortholeServer, page: Page) -> None:
+    """What was typed stays, and theirs can be seen; a camera of the settings file is the file's."""
+    page.goto(f"{server.url}?manage=cameras")
+    log_in_by_hand(page, "ann")
+    page.get_by_role("button", name="door door").click()
+    form = page.get_by_role("form", name="door")
+    expect(form).to_contain_text("This camera is in the settings file.")
+    expect(form.get_by_label("Address")).to_be_hidden()
+    form.get_by_label("Title").fill("Front door")
+    token = UsersFile(server.state).add_token("robot", "admin", None)
+    robot = {"Authorization": f"Bearer {token}"}
+    page.wait_for_timeout(700)  # The server notices a new token within half a second.
+    seen = robot | {"If-Match": revision_of(server, "door", robot)}
+    assert ask_api(server, "PUT", "/door", {"title": "Back door"}, seen).status == 200
+
+    form.get_by_role("button", name="Save").click()
+    expect(form).to_contain_text("Somebody else has changed this camera meanwhile.")
+    expect(form.get_by_label("Title")).to_have_value("Front door")
+    form.get_by_role("button", name="Show their version").click()
+    expect(form.get_by_label("Title")).to_have_value("Back door")
+    page.complaints.clear()  # type: ignore[attr-defined]
+
+
+def test_nobody_else_is_sent_the_window(server: PortholeServer, page: Page) -> None:
+    """What an operator may not do is not on the page."""
+    page.goto(f"{server.url}?manage=cameras")
+    log_in_by_hand(page, "otto")
+    wait_for_paint(page, "door")
+
+    expect(page.locator("[data-manage], [data-open-manage]")).to_have_count(0)
+
+
+def test_an_empty_dashboard_offers_to_add_a_camera(start_server: Start, page: Page) -> None:
+    """The test pattern is nobody's; without it, one button leads to the first camera."""
+    server = start_server()
+    assert ask_api(server, "DELETE", "/test").status == 200
+    page.goto(server.url)
+
+    page.get_by_role("button", name="Add a camera").click()
+
+    form = page.get_by_role("form", name="Add a camera")
+    form.get_by_label("Address").fill("test:?size=160x90&fps=5")
+    form.get_by_role("button", name="Add", exact=True).click()
+    expect(rows(page)).to_have_text(["test"])
+    page.get_by_role("button", name="Close", exact=True).click()
+    wait_for_paint(page, "test")

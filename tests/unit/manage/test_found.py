@@ -1,0 +1,77 @@
+"""What is found to be added: devices, and files of the media folder."""
+
+from pathlib import Path
+
+import pytest
+
+from server.config.models import ServerSettings
+from server.manage.form import FormError, read_camera
+from server.manage.found import find_files, find_video_devices
+
+
+def test_devices_have_a_lasting_path_and_a_title(tmp_path: Path) -> None:
+    """A camera's second node has no pictures; the number of the first may change."""
+    dev, sys = tmp_path / "dev", tmp_path / "sys"
+    for number, index in ((0, 0), (1, 1), (10, 0)):
+        (dev / "v4l/by-id").mkdir(parents=True, exist_ok=True)
+        (dev / f"video{number}").touch()
+        about = sys / f"class/video4linux/video{number}"
+        about.mkdir(parents=True)
+        (about / "index").write_text(f"{index}\n")
+        (about / "name").write_text(f"Webcam {number}: Webcam\n")
+    (dev / "v4l/by-id/usb-Webcam-index0").symlink_to("../../video10")
+
+    found = find_video_devices(dev, sys)
+
+    assert [one["title"] for one in found] == ["Webcam 0", "Webcam 10"]
+    assert [one["path"] for one in found] == [
+        str(dev / "video0"),
+        str(dev / "v4l/by-id/usb-Webcam-index0"),
+    ]
+
+
+def test_files_are_those_of_the_folder(tmp_path: Path) -> None:
+    """Videos below it, without hidden ones, and nothing that a link leads to."""
+    media = tmp_path / "media"
+    for name in ("street.mp4", "a/yard.MKV", ".hidden/x.mp4", "notes.txt"):
+        path = media / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"video")
+    (tmp_path / "private.mp4").write_bytes(b"secret")
+    (media / "link.mp4").symlink_to(tmp_path / "private.mp4")
+    (media / "folder").symlink_to(tmp_path)
+
+    files, more = find_files(media)
+
+    assert files == [
+        {"source": "file:street.mp4", "title": "street.mp4", "bytes": 5},
+        {"source": "file:a/yard.MKV", "title": "a/yard.MKV", "bytes": 5},
+    ]
+    assert not more
+
+
+@pytest.mark.parametrize(
+    "source",
+    ["file:../private.mp4", "file:/etc/passwd", "file:link.mp4", "file:~/x.mp4", "/etc/passwd"],
+)
+def test_other_files_cannot_be_added(tmp_path: Path, source: str) -> None:
+    """Neither by an absolute path, nor by one that climbs, nor through a link."""
+    media = tmp_path / "media"
+    media.mkdir()
+    (tmp_path / "private.mp4").write_bytes(b"secret")
+    (media / "link.mp4").symlink_to(tmp_path / "private.mp4")
+
+    with pytest.raises(FormError, match="not in the media folder"):
+        read_camera({"name": "x", "source": source}, ServerSettings(), media)
+    with pytest.raises(FormError, match="media_folder"):
+        read_camera({"name": "x", "source": source}, ServerSettings(), None)
+
+
+def test_a_file_of_the_folder_can_be_added(tmp_path: Path) -> None:
+    """Its path is relative to the folder, so that the folder can move."""
+    entry, camera = read_camera(
+        {"name": "street", "source": "file:street.mp4"}, ServerSettings(), tmp_path
+    )
+
+    assert entry == {"name": "street", "source": "file:street.mp4"}
+    assert camera.address.target == str(tmp_path / "street.mp4")

@@ -1,0 +1,58 @@
+"""Passwords of sources that a form shows as dots."""
+
+import pytest
+
+from server.config.models import ServerSettings
+from server.manage.form import FormError, read_camera
+from server.manage.hidden import put_back
+
+SOURCE = "rtsp://joe:s3cret@10.0.0.7:554/live?token=abc&size=2"
+PUBLIC = "rtsp://···@10.0.0.7:554/live?token=···&size=···"
+
+
+@pytest.mark.parametrize(
+    ("sent", "kept"),
+    [
+        (PUBLIC, SOURCE),
+        ("rtsp://···@10.0.0.7:554/other", "rtsp://joe:s3cret@10.0.0.7:554/other"),
+        (
+            "rtsp://···@10.0.0.7:554/live?token=···&size=9",
+            "rtsp://joe:s3cret@10.0.0.7:554/live?token=abc&size=9",
+        ),
+        ("rtsp://ann:new@10.0.0.7:554/live", "rtsp://ann:new@10.0.0.7:554/live"),
+        ("rtsp://10.0.0.7:554/live", "rtsp://10.0.0.7:554/live"),
+        ("test:", "test:"),
+    ],
+)
+def test_what_was_not_retyped_is_kept(sent: str, kept: str) -> None:
+    """The path of a camera can be changed by somebody who does not know its password."""
+    assert put_back(sent, PUBLIC, SOURCE) == kept
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        "rtsp://···@evil.example:554/live",
+        "rtsp://···@10.0.0.7:555/live",
+        "http://···@10.0.0.7:554/live",
+        "rtsp://10.0.0.8/live?token=···",
+    ],
+)
+def test_a_password_is_not_sent_to_another_host(sent: str) -> None:
+    """Whoever may not read it could have it sent to a host of their own, and read it there."""
+    with pytest.raises(FormError, match="type it again"):
+        put_back(sent, PUBLIC, SOURCE)
+
+
+@pytest.mark.parametrize("sent", ["rtsp://10.0.0.7:554/live?other=···", "···", "file:···"])
+def test_dots_that_stand_for_nothing_are_refused(sent: str) -> None:
+    """Otherwise they would be saved as a password of three dots."""
+    with pytest.raises(FormError, match="type it again"):
+        put_back(sent, PUBLIC, SOURCE)
+
+
+def test_the_public_form_is_what_addresses_show() -> None:
+    """The dots here are those that a parsed address has."""
+    _, camera = read_camera({"name": "door", "source": SOURCE}, ServerSettings(), None)
+
+    assert camera.address.public == PUBLIC

@@ -1,0 +1,102 @@
+"""Where the server may be sent by an address that an admin types."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+
+import pytest
+
+from server.config.address import Address, parse_address
+from server.errors import SourceError
+from server.manage.reach import ReachError, may_be_tried
+
+
+def address_of(text: str) -> Address:
+    return parse_address(text, Path())
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        *("169.254.169.254", "169.254.1.9", "[fe80::1]", "[::ffff:169.254.169.254]"),
+        *("[fd00:ec2::254]", "100.100.100.200", "168.63.129.16", "192.0.0.192"),
+        *("[64:ff9b::a9fe:a9fe]", "[2002:a9fe:a9fe::1]", "2852039166", "0xa9fea9fe"),
+    ],
+)
+@pytest.mark.parametrize("scheme", ["http", "rtsp"])
+def test_link_local_addresses_are_refused(scheme: str, host: str) -> None:
+    """Clouds hand out credentials there, in whichever way the number is written."""
+    with pytest.raises(ReachError, match="link-local"):
+        may_be_tried(address_of(f"{scheme}://{host}/x"), follow=False)
+
+
+def test_a_name_counts_by_what_it_resolves_to() -> None:
+    """Any of its addresses is enough: which one is used is up to whoever connects."""
+
+    def find(host: str, port: int) -> list[str]:
+        assert (host, port) == ("camera.example", 554)
+        return ["192.168.1.20", "169.254.169.254"]
+
+    with pytest.raises(ReachError):
+        may_be_tried(address_of("rtsp://camera.example/live"), find=find)
+
+
+@pytest.mark.parametrize(
+    "source", ["rtsp://192.168.1.20/live", "rtsp://[fd12::7]/live", "test:", "device:0"]
+)
+def test_cameras_on_local_networks_are_tried(source: str) -> None:
+    """Nearly all of them have private addresses."""
+    may_be_tried(address_of(source))
+
+
+def test_an_unknown_host_is_said() -> None:
+    """It is not refused: nobody answers."""
+
+    def find(host: str, port: int) -> list[str]:
+        raise OSError
+
+    with pytest.raises(SourceError, match="unknown") as caught:
+        may_be_tried(address_of("http://camera.invalid/"), find=find)
+    assert not isinstance(caught.value, ReachError)
+
+
+@contextmanager
+def redirecting(to: str) -> Iterator[tuple[str, list[str]]]:
+    """Serve redirects to an address; yield ours, and the requests that came."""
+    asked: list[str] = []
+
+    class Redirect(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            asked.append(f"{self.path} {self.headers.get('Authorization')}")
+            self.send_response(302)
+            self.send_header("Location", to)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Redirect) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        yield f"http://joe:s3cret@127.0.0.1:{server.server_port}/a", asked
+        server.shutdown()
+        thread.join()
+
+
+@pytest.mark.parametrize("to", ["http://169.254.169.254/latest/meta-data", "//[fe80::1]/"])
+def test_a_redirect_leads_nowhere_else(to: str) -> None:
+    """A host that may be tried could otherwise send the server where it must not go."""
+    with redirecting(to) as (url, asked), pytest.raises(ReachError, match="link-local"):
+        may_be_tried(address_of(url))
+
+    assert asked == ["/a None"], "the password is for the camera"
+
+
+def test_redirects_end() -> None:
+    """A circle is refused."""
+    with redirecting("/a") as (url, asked), pytest.raises(ReachError, match="too often"):
+        may_be_tried(address_of(url))
+
+    assert len(asked) == 5

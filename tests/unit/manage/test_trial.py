@@ -1,0 +1,39 @@
+"""Why a source gives no picture, as it is told on the page."""
+
+from pathlib import Path
+
+import pytest
+
+from server.config.address import parse_address
+from server.errors import LoginRefused, SourceError
+from server.manage.trial import Trials, short_reason
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (SourceError("10.0.0.7:80 answers 404 My secret page"), "it answers 404 Not Found"),
+        (SourceError("10.0.0.7:80 answers 599 Secret"), "it sends nothing that can be shown"),
+        (SourceError("10.0.0.7:80 answers 401 Realm"), "refuses the user name or the password"),
+        (LoginRefused("Digest realm=secret"), "refuses the user name or the password"),
+        (SourceError("h:1 cannot be reached (Connection refused)"), "nothing answers"),
+        (SourceError("h:554 did not answer within 5 s"), "does not answer in time"),
+        (SourceError("the host camra is unknown; check the spelling"), "no such host"),
+        (SourceError("/dev/video7 does not exist; devices here: none"), "no such device"),
+        (SourceError("SSH-2.0-OpenSSH_9.2 secret"), "it sends nothing that can be shown"),
+    ],
+)
+def test_reasons_are_our_own_words(error: Exception, told: str) -> None:
+    """Never a server's: this machine may reach servers that an admin may not."""
+    reason = short_reason(error)
+
+    assert told in reason
+    assert "ecret" not in reason
+
+
+def test_a_picture_is_returned_with_the_size_of_the_source() -> None:
+    """Smaller than it is, for it is shown beside a form."""
+    picture = Trials().picture(parse_address("test:?size=1280x720", Path()))
+
+    assert picture.jpeg.startswith(b"\xff\xd8")
+    assert (picture.width, picture.height) == (1280, 720)
