@@ -65,9 +65,7 @@ class Camera:
         server: config.ServerSettings,
         open_reader: OpenReader | None = None,
     ) -> None:
-        self.name = settings.name
-        self.title = settings.title
-        self.group = settings.group
+        self.name, self.title, self.group = settings.name, settings.title, settings.group
         self.meter = Meter()
         self.fps = settings.fps
         self.quality = settings.quality
@@ -114,7 +112,7 @@ class Camera:
             self._wake.set,
             self.set_transform,
             change,
-            lambda why: self.on_notice(self, "error", f"{self.title}: {why}"),
+            lambda why: notify("error", f"{self.title}: {why}"),
         )
         self._demand = Demand(
             self._due_now, self._best_jpeg, lambda: self._pixels_from, settings.skip_unchanged

@@ -1,4 +1,5 @@
 /** Wires the page together; every other module does one thing. */
+import { mayControl } from './bridge/access.js';
 import { BackendClient } from './bridge/client.js';
 import { ClockSync } from './bridge/clock-sync.js';
 import { PlainPoller } from './bridge/plain.js';
@@ -17,19 +18,18 @@ import { Actions } from './page/actions.js';
 import { Commands } from './page/commands.js';
 import { setUpKeyboard } from './page/keyboard.js';
 import { isKiosk } from './page/kiosk.js';
+import { setUpSkipLink } from './page/skiplink.js';
 import { Summary } from './page/summary.js';
 import { exposeForTests } from './page/test-hooks.js';
 import { setUpTheme } from './page/theme.js';
 import { View } from './page/view.js';
 import { ClockOffset, SteppedClock, nowUnix } from './stream/clock.js';
-import { mayControl } from './bridge/access.js';
 import { Announcer } from './ui/announcer.js';
 import { Banner } from './ui/banner.js';
 import { setUpHelp, setUpQuit } from './ui/dialogs.js';
 import { setText } from './ui/dom.js';
 import { isEmbedded } from './ui/embed.js';
 import { closeMenu } from './ui/menu.js';
-import { setUpSkipLink } from './ui/skiplink.js';
 import { Toasts } from './ui/toasts.js';
 
 const REFRESH_MS = 250;
