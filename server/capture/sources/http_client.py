@@ -57,7 +57,7 @@ class Answer:
             # Below urllib3, which would add half to what receiving a picture takes. It need not
             # know where an answer ends whose connection is not used again.
             below = getattr(response.raw, "_original_response", None)
-            self._read1 = below.read1 if below else self._read1
+            self._read1 = below.fp.read1 if below and below.fp else self._read1
 
     @property
     def kind(self) -> str:
