@@ -163,11 +163,10 @@ class _Child:
                 self._deliver(source, at_unix)
 
     def _handle_messages(self, source: "Source", timeout_s: float | None) -> None:
-        """Handle the server's messages up to a request; wait only while there is none."""
+        """Handle the server's messages; wait for one only while no picture is requested."""
         while message := self._link.receive(timeout_s if self._wanted is None else 0.0):
             if message.kind is Kind.WANT:
                 self._wanted, self._paused = message, False
-                return  # What follows it can wait for the next picture.
             elif message.kind is Kind.PAUSE:
                 self._paused = True
                 source.arrivals.pause()
