@@ -41,12 +41,26 @@ class Arrivals:
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
+        # In seconds, with the size of the picture. The rates are only worked out when asked for:
+        # a beat asks four times a second, while thirty pictures arrive.
         self._recent: deque[tuple[float, int]] = deque()
-        self._nbytes = 0  # Of all recent ones.
+        self._group = 0
         self._since_key: int | None = None
-        self.figures = Figures()
+        self.waiting_for = ""
+        """What must come before there is a picture; see :class:`Figures`."""
         self.pauses = 0
         """How often it was paused."""
+
+    @property
+    def figures(self) -> Figures:
+        """What is known by now."""
+        recent = tuple(self._recent)  # At once, since the other thread may add to it.
+        fps = kbps = 0.0
+        span_s = recent[-1][0] - recent[0][0] if recent else 0.0
+        if span_s >= KNOWN_AFTER_S:
+            fps = (len(recent) - 1) / span_s
+            kbps = sum(nbytes for _, nbytes in recent[1:]) / span_s / 125
+        return Figures(fps, kbps, self._group, self.waiting_for)
 
     def add(self, nbytes: int = 0, key: bool = True) -> None:
         """Note that a picture arrived.
@@ -58,27 +72,18 @@ class Arrivals:
         now = self._clock()
         recent = self._recent
         recent.append((now, nbytes))
-        self._nbytes += nbytes
         while len(recent) > MIN_ARRIVALS and now - recent[0][0] > WINDOW_S:
-            self._nbytes -= recent.popleft()[1]
-        group = self.figures.group
+            recent.popleft()
         if key:
-            group, self._since_key = self._since_key or group, 0
+            self._group, self._since_key = self._since_key or self._group, 0
         if self._since_key is not None:
             self._since_key += 1
-        fps = kbps = 0.0
-        span_s = now - recent[0][0]
-        if span_s >= KNOWN_AFTER_S:
-            fps = (len(recent) - 1) / span_s
-            kbps = (self._nbytes - recent[0][1]) / span_s / 125
-        self.figures = self.figures._replace(fps=fps, kbps=kbps, group=group)
 
     def wait_for(self, what: str) -> None:
         """Say what must come before there is a picture; nothing once there is one."""
-        self.figures = self.figures._replace(waiting_for=what)
+        self.waiting_for = what
 
     def pause(self) -> None:
         """Start the rates anew after a pause that was not the source's doing."""
         self._recent.clear()
         self.pauses += 1
-        self._nbytes = 0

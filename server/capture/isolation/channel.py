@@ -41,6 +41,9 @@ __all__ = ["BEAT", "NO_SLOT", "SHAPE", "WANT", "Kind", "Link", "Message", "Step"
 
 MAX_BYTES = 32768
 
+# Room for one descriptor beside a message.
+FD_BYTES = native.socket.CMSG_SPACE(4)
+
 WANT = struct.Struct("<iBI?")
 """A slot or :data:`NO_SLOT`, the highest accepted quality of the source's JPEG, the minimum width
 of its pixels (0 for none), whether the picture must show anything new."""
@@ -124,7 +127,7 @@ class Link:
         Raises:
             OSError: If the other end has gone.
         """
-        self._send(kind, payload, fd, 0)
+        self._send(kind, payload, fd, native.socket.MSG_NOSIGNAL)
 
     def offer(self, kind: Kind, payload: bytes = b"") -> bool:
         """Send if there is room; return whether there was.
@@ -135,7 +138,7 @@ class Link:
             OSError: If the other end has gone.
         """
         try:
-            self._send(kind, payload, -1, native.socket.MSG_DONTWAIT)
+            self._send(kind, payload, -1, native.socket.MSG_NOSIGNAL | native.socket.MSG_DONTWAIT)
         except BlockingIOError:
             return False
         return True
@@ -152,26 +155,32 @@ class Link:
         if not self._poll.poll(timeout_ms):
             return None
         try:
-            data, extra, _, _ = self._sock.recvmsg(MAX_BYTES, native.socket.CMSG_SPACE(4))
+            data, extra, _, _ = self._sock.recvmsg(MAX_BYTES, FD_BYTES)
         except ConnectionError:
             data, extra = b"", []
         if not data:
             raise EOFError
-        fds = array.array("i")
-        for level, kind, value in extra:
-            if (level, kind) == (native.socket.SOL_SOCKET, native.socket.SCM_RIGHTS):
-                fds.frombytes(value[: len(value) - len(value) % fds.itemsize])
-        for surplus in fds[1:]:
-            os.close(surplus)
-        return Message(Kind(data[0]), data[1:], fds[0] if fds else -1)
+        return Message(Kind(data[0]), data[1:], _first_fd(extra) if extra else -1)
 
     def close(self) -> None:
         """Close this end; the other reads an end of file."""
         self._sock.close()
 
     def _send(self, kind: Kind, payload: bytes, fd: int, flags: int) -> None:
-        extra = []
-        if fd >= 0:
-            rights = array.array("i", [fd])
-            extra = [(native.socket.SOL_SOCKET, native.socket.SCM_RIGHTS, rights)]
-        self._sock.sendmsg([bytes([kind]), payload], extra, flags | native.socket.MSG_NOSIGNAL)
+        if fd < 0:
+            self._sock.send(bytes((kind,)) + payload, flags)
+            return
+        rights = array.array("i", [fd])
+        extra = [(native.socket.SOL_SOCKET, native.socket.SCM_RIGHTS, rights)]
+        self._sock.sendmsg([bytes((kind,)), payload], extra, flags)
+
+
+def _first_fd(extra: list[tuple[int, int, bytes]]) -> int:
+    """Return the first descriptor that came with a message, or -1; close all others."""
+    fds = array.array("i")
+    for level, kind, value in extra:
+        if (level, kind) == (native.socket.SOL_SOCKET, native.socket.SCM_RIGHTS):
+            fds.frombytes(value[: len(value) - len(value) % fds.itemsize])
+    for surplus in fds[1:]:
+        os.close(surplus)
+    return fds[0] if fds else -1

@@ -54,10 +54,11 @@ class Answer:
         self._response = response
         self._read1 = partial(response.raw.read1, decode_content=False)
         if not self.ends:
-            # Below urllib3, which would add half to what receiving a picture takes. It need not
-            # know where an answer ends whose connection is not used again.
+            # Below urllib3, which would add half to what receiving a picture takes, and below
+            # http.client. They need not know where an answer ends whose connection is not used
+            # again.
             below = getattr(response.raw, "_original_response", None)
-            self._read1 = below.read1 if below else self._read1
+            self._read1 = below.fp.read1 if below and below.fp else self._read1
 
     @property
     def kind(self) -> str:

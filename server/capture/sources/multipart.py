@@ -25,8 +25,13 @@ MAX_HEAD_BYTES = 4 << 20
 # Longer lines are no header lines.
 MAX_LINE_BYTES = 1024
 
+# Most cameras send a boundary after each picture, and the rest of the head with the next one.
+BETWEEN_BYTES = 40
+
 # The lines of a part's head that matter.
-HEADER = re.compile(rb"content-(?:(type)|length)[ \t]*:[ \t]*([^\s;]*)", re.IGNORECASE)
+LINES = re.compile(
+    rb"^(?:--|content-(?:(type)|length)[ \t]*:[ \t]*([^\s;]*))", re.IGNORECASE | re.MULTILINE
+)
 
 # Types whose parts hold no picture, even if some of their bytes look like the start of one.
 OTHER_TYPES = re.compile(rb"text/|audio/|message/|application/(?!octet-stream)", re.IGNORECASE)
@@ -97,6 +102,8 @@ class JpegParser:
                 with memoryview(self._buffer) as view:
                     pictures.append(bytes(view[self._start : end]))
                 self._resume(end)
+                if len(self._buffer) - end < BETWEEN_BYTES and self._buffer.find(START, end) < 0:
+                    break  # It is read together with what follows.
         self._forget()
         return pictures
 
@@ -133,18 +140,18 @@ class JpegParser:
         """Read the lines from ``_lines`` to ``end`` for parts, their types and lengths."""
         if end <= self._lines:
             return
-        for line in self._buffer[self._lines : end].split(b"\n")[:-1]:
-            if line.startswith(b"--"):
+        whole = self._buffer[self._lines : self._buffer.rfind(b"\n", self._lines, end) + 1]
+        for line in LINES.finditer(whole):
+            is_type, value = line.groups()
+            if value is None:
                 self._begin_part()
-            elif header := line[:8].lower() == b"content-" and HEADER.match(line):
-                is_type, value = header.groups()
-                if is_type:
-                    self._begin_part()
-                    self._expected = bool(JPEG_TYPES.match(value))
-                    self._other = bool(OTHER_TYPES.match(value))
-                    self._name = bytes(line[: header.end(1)])
-                else:
-                    self._length = int(value[:9]) if value.isdigit() else 0
+            elif is_type:
+                self._begin_part()
+                self._expected = bool(JPEG_TYPES.match(value))
+                self._other = bool(OTHER_TYPES.match(value))
+                self._name = bytes(whole[line.start() : line.end(1)])
+            else:
+                self._length = int(value[:9]) if value.isdigit() else 0
         self._lines = end
 
     def _begin_part(self) -> None:

@@ -93,9 +93,7 @@ class Video:
             self.info = replace(self.info, width=width, height=height)
 
     def _say_what_is_waited_for(self) -> None:
-        waiting_for = KEY_FRAME if self._decoder.waiting else ""
-        if self.arrivals.figures.waiting_for != waiting_for:
-            self.arrivals.wait_for(waiting_for)
+        self.arrivals.wait_for(KEY_FRAME if self._decoder.waiting else "")
 
     def controls(self) -> tuple[ControlInfo, ...]:
         """Return nothing: streams and files have no controls."""

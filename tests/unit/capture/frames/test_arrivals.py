@@ -1,0 +1,74 @@
+"""What is measured of a source's arrivals."""
+
+import threading
+
+import pytest
+
+from server.capture.frames.arrivals import Arrivals
+
+
+class Clock:
+    """A clock that is set by hand."""
+
+    def __init__(self) -> None:
+        self.now_s = 100.0
+
+    def __call__(self) -> float:
+        return self.now_s
+
+
+def test_rates_and_group_are_those_of_the_last_seconds() -> None:
+    """A camera that sends 25 pictures a second of 1,000 bytes, every tenth a key frame."""
+    clock = Clock()
+    arrivals = Arrivals(clock)
+    for number in range(200):
+        arrivals.add(1_000_000 if number < 50 else 1000, key=number % 10 == 0)
+        clock.now_s += 0.04
+
+    fps, kbps, group, waiting_for = arrivals.figures
+
+    assert (fps, kbps) == pytest.approx((25, 200))
+    assert (group, waiting_for) == (10, "")
+
+
+def test_nothing_is_known_within_a_second_after_a_pause() -> None:
+    """The pause itself would count as a low rate, and a burst after it as a high one."""
+    clock = Clock()
+    arrivals = Arrivals(clock)
+    for _ in range(60):
+        arrivals.add(1000)
+        clock.now_s += 0.05
+    assert arrivals.figures.fps == pytest.approx(20)
+
+    arrivals.pause()
+    clock.now_s += 60
+    assert arrivals.figures.fps == 0
+    for _ in range(15):
+        arrivals.add(1000)
+        clock.now_s += 0.05
+    assert arrivals.figures.fps == 0
+    for _ in range(15):
+        arrivals.add(1000)
+        clock.now_s += 0.05
+
+    assert arrivals.figures.fps == pytest.approx(20)
+    assert arrivals.figures.group == 1
+
+
+def test_figures_can_be_read_while_pictures_arrive() -> None:
+    """A beat reads them on another thread than the one that adds."""
+    arrivals = Arrivals()
+    over = threading.Event()
+
+    def add() -> None:
+        while not over.is_set():
+            arrivals.add(1000)
+            arrivals.pause()
+
+    adding = threading.Thread(target=add)
+    adding.start()
+    try:
+        assert all(arrivals.figures.fps == 0 for _ in range(2000))
+    finally:
+        over.set()
+        adding.join()
