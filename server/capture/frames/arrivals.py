@@ -45,8 +45,6 @@ class Arrivals:
         self._nbytes = 0  # Of all recent ones.
         self._since_key: int | None = None
         self.figures = Figures()
-        self.pauses = 0
-        """How often it was paused."""
 
     def add(self, nbytes: int = 0, key: bool = True) -> None:
         """Note that a picture arrived.
@@ -80,5 +78,4 @@ class Arrivals:
     def pause(self) -> None:
         """Start the rates anew after a pause that was not the source's doing."""
         self._recent.clear()
-        self.pauses += 1
         self._nbytes = 0

@@ -5,11 +5,13 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
+from server.capture.frames.frame import size_of
 from server.capture.frames.jpeg import inspect_jpeg
-from server.capture.sources.http_client import Answer, Client
+from server.capture.frames.pictures import decode_picture, is_picture
+from server.capture.sources.http_client import Answer, Client, NotHttpError
 from server.capture.sources.mjpeg import MjpegStream
 from server.capture.sources.multipart import JpegParser
-from server.capture.sources.still import StillCamera
+from server.capture.sources.still import StillCamera, read_picture
 from server.config.address import Address
 from server.errors import PictureError, SourceError
 
@@ -52,6 +54,13 @@ def open_http(
     client = Client(address, timeout_s)
     try:
         source = _Opening(client, client.get(), timeout_s).open()
+    except NotHttpError as error:
+        # FFmpeg is more lenient: it knows ICY, and answers without any head.
+        client.close()
+        try:
+            return open_stream(address, timeout_s)
+        except SourceError:
+            raise error from None
     except BaseException:
         client.close()
         raise
@@ -77,9 +86,11 @@ class _Opening:
         is_endless = bool(ENDLESS.match(self._answer.kind))
         try:
             first = b""
-            if not is_endless and not PICTURE.match(self._answer.kind):
+            if not is_endless:
                 first = self._read_first()
-                if not JPEG_BODY.match(first):
+                if is_picture(first):
+                    return self._open_picture(first)
+                if not JPEG_BODY.match(first) and not PICTURE.match(self._answer.kind):
                     self._refuse_page(first)
                     self._answer.close()
                     return None
@@ -93,6 +104,20 @@ class _Opening:
         except BaseException:
             self._answer.close()
             raise
+
+    def _open_picture(self, first: bytes) -> StillCamera:
+        """Return the source of pictures that are no JPEG."""
+        host = self._answer.host
+        try:
+            picture = read_picture(self._answer, first, self._deadline)
+            size = size_of(decode_picture(picture))
+        except TimeoutError:
+            late = f"{host} answers, but sends no whole picture for {self._timeout_s:g} s"
+            raise SourceError(late) from None
+        except PictureError as error:
+            raise SourceError(f"{host}: {error}") from None
+        self._answer.close()
+        return StillCamera(self._client, self._answer, picture, size, self._timeout_s)
 
     def _read(self) -> bytes:
         """Return what arrives next; empty at the end.
