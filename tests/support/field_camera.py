@@ -378,6 +378,10 @@ class _Handler(BaseHTTPRequestHandler):
         body = b"<!DOCTYPE html><title>IP Camera\n Login</title><p>token=s3cret"
         self._answer(200, body, ("Content-Type", "text/html; charset=utf-8"))
 
+    def words(self) -> None:
+        """Answer that something is wrong."""
+        self._answer(200, b'{"error": "token s3cret is old"}', ("Content-Type", "application/json"))
+
     def playlist(self) -> None:
         """Answer with something that is neither a picture nor a page."""
         self._answer(200, b"#EXTM3U\n", ("Content-Type", "application/vnd.apple.mpegurl"))

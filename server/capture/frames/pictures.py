@@ -8,14 +8,19 @@ from server.capture.frames.frame import Image
 from server.capture.frames.limits import check_size
 from server.errors import PictureError, SourceError
 
-__all__ = ["decode_picture", "is_picture"]
+__all__ = ["decode_picture", "form_of"]
 
-FORMS = re.compile(rb"\x89PNG\r\n\x1a\n|RIFF....WEBP|GIF8[79]a|BM....\0\0\0\0", re.DOTALL)
+FORMS = {
+    "png": re.compile(rb"\x89PNG\r\n\x1a\n"),
+    "webp": re.compile(rb"RIFF....WEBP", re.DOTALL),
+    "gif": re.compile(rb"GIF8[79]a"),
+    "bmp": re.compile(rb"BM....\0\0\0\0", re.DOTALL),
+}
 
 
-def is_picture(data: bytes) -> bool:
-    """Return whether this is the beginning of such a picture."""
-    return bool(FORMS.match(data))
+def form_of(data: bytes) -> str:
+    """Return what such a picture is that begins like this, as FFmpeg calls it; empty for others."""
+    return next((name for name, form in FORMS.items() if form.match(data)), "")
 
 
 def decode_picture(data: bytes) -> Image:

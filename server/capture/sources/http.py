@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from server.capture.frames.frame import size_of
 from server.capture.frames.jpeg import inspect_jpeg
-from server.capture.frames.pictures import decode_picture, is_picture
+from server.capture.frames.pictures import decode_picture, form_of
 from server.capture.sources.http_client import Answer, Client, NotHttpError
 from server.capture.sources.mjpeg import MjpegStream
 from server.capture.sources.multipart import JpegParser
@@ -24,6 +24,9 @@ PAGE_TYPES = ("text/html", "application/xhtml+xml")
 
 # What a body begins with that holds JPEG pictures: one of them, or the head of a part.
 JPEG_BODY = re.compile(rb"\s*(\xff\xd8\xff|--[^\r\n]+\r?\n[a-z-]+:|content-type:)", re.IGNORECASE)
+# Of errors, when they are text. A playlist may come as one of them.
+TEXT_TYPES = ("application/json", "text/plain")
+TEXT_BODY = re.compile(rb"(?!\s*#EXTM3U)[\t\r\n\x20-\x7e\x80-\xff]*")
 PAGE_BODY = re.compile(rb"\s*<(!doctype html|html|head)", re.IGNORECASE)
 
 # Enough to recognise a body by.
@@ -88,7 +91,7 @@ class _Opening:
             first = b""
             if not is_endless:
                 first = self._read_first()
-                if is_picture(first):
+                if form_of(first):
                     return self._open_picture(first)
                 if not JPEG_BODY.match(first) and not PICTURE.match(self._answer.kind):
                     self._refuse_page(first)
@@ -144,7 +147,10 @@ class _Opening:
         return first
 
     def _refuse_page(self, first: bytes) -> None:
-        """Raise an error with its title if the answer is a web page."""
+        """Raise an error if the answer is a web page, with its title, or text."""
+        if self._answer.kind in TEXT_TYPES and TEXT_BODY.fullmatch(first):
+            # The text itself may hold a password.
+            raise SourceError(f"{self._answer.host} answers with {self._answer.kind}, not pictures")
         if self._answer.kind in PAGE_TYPES or PAGE_BODY.match(first):
             title = self._answer.title(first)
             raise SourceError(

@@ -4,7 +4,7 @@ import time
 
 from server.capture.frames.frame import Picture
 from server.capture.frames.info import SourceInfo
-from server.capture.frames.pictures import decode_picture, is_picture
+from server.capture.frames.pictures import decode_picture, form_of
 from server.capture.sources.http_client import Answer, Client
 from server.capture.sources.jpegs import JpegSource
 from server.capture.sources.multipart import MAX_PICTURE_BYTES, JpegParser
@@ -32,7 +32,7 @@ class StillCamera(JpegSource):
     def __init__(
         self, client: Client, answer: Answer, first: bytes, size: tuple[int, int], timeout_s: float
     ) -> None:
-        codec = "unknown" if is_picture(first) else "mjpeg"
+        codec = form_of(first) or "mjpeg"
         super().__init__(SourceInfo(*size, fps=0.0, codec=codec, live=False, polled=True), first)
         self._client = client
         self._condition = _condition(answer)
@@ -56,7 +56,7 @@ class StillCamera(JpegSource):
 
     def retrieve(self, jpeg_up_to: int = 0, pixels_from: int = 0) -> Picture:
         """Return the last grabbed picture; see :class:`JpegSource`."""
-        if is_picture(self._picture) and not self._fault:
+        if form_of(self._picture) and not self._fault:
             return decode_picture(self._picture)
         return super().retrieve(jpeg_up_to, pixels_from)
 
@@ -95,7 +95,7 @@ def _read_still(answer: Answer, timeout_s: float) -> tuple[bytes, str]:
     picture, fault = b"", ""
     try:
         data = answer.read()
-        if is_picture(data):
+        if form_of(data):
             return read_picture(answer, data, deadline), ""
         while data:
             pictures = parser.feed(data)

@@ -433,8 +433,15 @@ def test_still_that_is_no_jpeg_is_polled_too(camera: FieldCamera, open_url: Open
     pictures = [source.retrieve() for _ in range(3) if source.grab()]
 
     assert isinstance(source, StillCamera)
-    assert source.info.polled
+    assert (source.info.polled, source.info.codec) == (True, "png")
     assert [size_of(one) for one in pictures] == 3 * [(64, 48)]
+
+
+def test_text_is_told_by_its_type(camera: FieldCamera, open_url: Open) -> None:
+    """It was called a video that FFmpeg cannot read; what it says may hold a secret."""
+    said = refusal(open_url, camera.url("words"))
+
+    assert said.endswith(" answers with application/json, not pictures")
 
 
 def test_compressed_picture_is_understood(camera: FieldCamera, open_url: Open) -> None:
