@@ -149,7 +149,9 @@ class Demuxer:
             return None
         if encoded.is_keyframe and self._splits is not False:
             encoded = self._complete(encoded)
-        stamp = encoded.pts if encoded.dts is None else encoded.dts
+        stamp = encoded.dts
+        if stamp is None and not self.context.has_b_frames:
+            stamp = encoded.pts  # Pictures come in the order in which they are shown.
         return Packet(
             encoded,
             encoded.is_keyframe,
