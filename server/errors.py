@@ -16,6 +16,7 @@
 An error that is raised and caught within one room is defined where it is raised::
 
     capture/isolation/child.py         _CloseError         the server is done with the source
+    capture/sources/http_client.py     NotHttpError        others may understand the answer
     capture/processing/runner.py       LoadError           a processor cannot be imported
                                        _WrongResultError   a processor returned no picture
     capture/processing/sandbox.py      SandboxError        a picture was lost with its process

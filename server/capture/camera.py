@@ -377,7 +377,7 @@ class Camera:
         while not self._closing and self._state.keeps_source(self._check is not None):
             if self.tuning.waiting:
                 self.tuning.serve(source)
-                self._measured.opened(source.info)
+                self._refresh()
             if self._check is not None:
                 self._check.enforce(self._state.broken, self._state.key_wait_s)
             elif not self._state.viewers and not source.info.live:
@@ -407,8 +407,8 @@ class Camera:
             elif self._state.viewers:
                 self._measured.see(size_of(picture))
                 self._state.delivered(still_s)
+                self._output.put(picture, at_unix, self._schedule.asked or not source.info.still)
                 self._schedule.advance()
-                self._output.put(picture, at_unix)
                 self._state.give_up_if_frozen()
             if self.state != "live":
                 self._refresh()
@@ -440,8 +440,8 @@ class Camera:
         self._state.refresh()
 
     def _refresh(self) -> None:
-        reader = self._connection.reader
-        self._state.refresh(reader is not None and self._measured.update(reader.figures))
+        open_ = self._connection.reader
+        self._state.refresh(open_ is not None and self._measured.update(open_.figures, open_.info))
 
     def _watch(self) -> None:
         while True:

@@ -57,11 +57,13 @@ class Measured:
         return self._group / self.fps if self.fps else 0.0
 
     def opened(self, info: SourceInfo) -> None:
-        """Take what the source says, when it was opened or set."""
-        if info == self.info and self._opened_at:
+        """Take what the source says, when it was opened, was set or has changed."""
+        before, self.info = self.info, info
+        if info == before and self._opened_at:
             return
-        self.info = info
         self._size = info.width, info.height
+        if before and info.fps == before.fps and self._opened_at:
+            return  # What was measured still holds.
         self.fps = 0.0 if info.polled else round(info.fps, 3) or self.fps
         self._opened_at = time.monotonic()
         self._told_at = float("-inf")
@@ -77,10 +79,13 @@ class Measured:
         """Take the width and height of a picture, which may differ from what the source said."""
         self._size = size
 
-    def update(self, figures: Figures) -> bool:
-        """Take what was measured; return whether that is worth announcing."""
+    def update(self, figures: Figures, info: SourceInfo) -> bool:
+        """Take what was measured, and what the source says; return whether to announce that."""
         self.waiting_for = figures.waiting_for
-        if not figures.fps:
+        if self._opened_at and info != self.info:
+            self.opened(info)
+            return True
+        if not figures.fps or info.still:
             return False  # What is known already is told together with the rate.
         now = time.monotonic()
         fps = 0.0 if self.polled else round(figures.fps, 1 if figures.fps > 10 else 2)

@@ -4,10 +4,11 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from server.capture.frames.frame import Frame, Jpeg, Picture, size_of
+from server.capture.frames.frame import Frame, Jpeg, Picture, is_same, size_of
 from server.capture.frames.slot import Slot
 from server.capture.processing.pipeline import Host, ProcessingPipeline
 from server.config.processors import Processor
+from server.loop import hub
 from server.metrics import Meter
 
 __all__ = ["Output"]
@@ -57,8 +58,18 @@ class Output:
         width, height = self.size
         return {"width": width, "height": height, "passed_through": self.jpeg_quality > 0}
 
-    def put(self, picture: Picture, at_unix: float) -> None:
-        """Take a captured picture; it is published at once, or when it has been processed."""
+    def put(self, picture: Picture, at_unix: float, again: bool = True) -> None:
+        """Take a captured picture; it is published at once, or when it has been processed.
+
+        Args:
+            picture: Pixels, or the source's own JPEG.
+            at_unix: When it was captured, in Unix seconds.
+            again: Whether it is published although exactly this is what people see.
+        """
+        shown = None if again or self.pipeline.needed else self.slot.frame
+        # Natively, because it may be large.
+        if shown is not None and hub.run_native(is_same, shown.picture, picture):
+            return
         self.seq += 1
         self._meter.captured += 1
         frame = Frame(picture, self.seq, at_unix)

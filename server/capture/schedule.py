@@ -52,6 +52,11 @@ class Schedule:
         """Make the very next picture due."""
         self.due = AT_ONCE
 
+    @property
+    def asked(self) -> bool:
+        """Whether somebody asks for a picture out of turn."""
+        return self.due == AT_ONCE
+
     def advance(self) -> None:
         """Note that a picture was taken."""
         fps = self.limit

@@ -24,6 +24,12 @@ SECRET = re.compile(
     r"-{0,2}(?:[\w.]+[-_])*(?:pass\w*|pwd?|user|login|secret|token|key|auth\w*|cookies?|u)", re.I
 )
 
+# As a program says it that was told otherwise, by a file for example.
+ASSIGNED = re.compile(
+    r"\b((?:[\w.]+[-_])*(?:pass\w*|pwd?|secret|token|key)\s?=\s?)(?:'[^']*'|\"[^\"]*\"|[^\s&;,]+)",
+    re.I,
+)
+
 # Shorter ones would hide parts of words.
 MIN_SECRET = 3
 
@@ -76,7 +82,17 @@ def hide_secrets(line: str, words: list[str]) -> str:
     """
     for secret in sorted(_secrets(words), key=len, reverse=True):
         line = line.replace(secret, "···")
-    return hide_in_text(line)
+    return ASSIGNED.sub(r"\1···", hide_in_text(line))
+
+
+def _words_in(word: str) -> list[str]:
+    """Return the words of an argument that is a command itself, as after ``sh -c``."""
+    if not re.search(r"\s", word):
+        return []
+    try:
+        return shlex.split(word)
+    except ValueError:
+        return word.split()
 
 
 def _show(text: str) -> str:
@@ -98,4 +114,5 @@ def _secrets(words: list[str]) -> set[str]:
             found |= {person, *person.split(":")[1:], unquote(person.partition(":")[2])}
         if header := re.match(r"(?:Proxy-)?(?:Authorization|Cookie|X-[\w-]+):\s*(.*)", word, re.I):
             found |= {header[1], *header[1].split()[1:]}
+        found |= _secrets(_words_in(word))
     return {one for one in found if len(one) >= MIN_SECRET}

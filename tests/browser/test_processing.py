@@ -95,6 +95,10 @@ def crowd() -> Iterator[Crowd]:
     made.close()
 
 
+# The measured rate, which on a busy machine is less than 20.
+LEAVES = r"; [0-9.]+ fps leave \d+ ms"
+
+
 def test_bad_code_harms_nobody_else(server: PortholeServer, connect: Connect, crowd: Crowd) -> None:
     """Beside code that sleeps, burns, raises and returns nonsense, all else goes on as ever.
 
@@ -128,8 +132,8 @@ def test_bad_code_harms_nobody_else(server: PortholeServer, connect: Connect, cr
     }
 
     assert wrong()["sleepy"] == "slow", wrong()
-    assert "20 fps leave 50 ms" in processing(control, "sleepy")["message"]
-    assert "20 fps leave 50 ms" in processing(control, "burning")["message"]
+    assert re.search(LEAVES, processing(control, "sleepy")["message"])
+    assert re.search(LEAVES, processing(control, "burning")["message"])
     assert "raised ValueError: no such luck (mine.py" in processing(control, "raising")["message"]
     assert "returned uint8 (180, 320);" in processing(control, "shapeless")["message"]
     assert median(took_ms) < 50

@@ -1,5 +1,6 @@
 """A network camera that does over HTTP what cameras in the field do, one behaviour a path."""
 
+import gzip
 import hashlib
 import itertools
 import socket
@@ -11,6 +12,9 @@ from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+import cv2
+import numpy as np
+
 from tests.support.bad_camera import jpeg
 
 __all__ = ["LOGIN", "PICTURES", "STREAMS", "FieldCamera", "make_certificate"]
@@ -18,6 +22,8 @@ __all__ = ["LOGIN", "PICTURES", "STREAMS", "FieldCamera", "make_certificate"]
 SIZE = (320, 180)
 PICTURES = tuple(jpeg(*SIZE, number) for number in range(8))
 """What every stream sends, over and over."""
+
+PNG = cv2.imencode(".png", np.full((48, 64, 3), 80, np.uint8))[1].tobytes()
 
 LOGIN = ("ann", "s3cret of: the/yard@home")
 
@@ -335,6 +341,31 @@ class _Handler(BaseHTTPRequestHandler):
         self.still()
         self.close_connection = True
 
+    def still_as_png(self) -> None:
+        """Answer with a picture that is no JPEG."""
+        self._answer(200, PNG, ("Content-Type", "image/png"))
+
+    def still_squeezed(self) -> None:
+        """Compress it, although nobody asked for that."""
+        self._answer(
+            200,
+            gzip.compress(PICTURES[0]),
+            ("Content-Type", "image/jpeg"),
+            ("Content-Encoding", "gzip"),
+        )
+
+    def empty_stream(self) -> None:
+        """Say that a stream is empty, and send it."""
+        self.close_connection = True
+        self._head(200, ("Content-Type", MULTIPART), ("Content-Length", "0"))
+        for picture in self._pictures(10**9):
+            self.wfile.write(part(picture))
+
+    def icy(self) -> None:
+        """Speak a dialect of HTTP."""
+        self.close_connection = True
+        self.wfile.write(b"ICY 200 OK\r\n\r\n")
+
     def half(self) -> None:
         """Send half a picture, and its whole length."""
         self.close_connection = True
@@ -346,6 +377,10 @@ class _Handler(BaseHTTPRequestHandler):
         """Answer with the camera's web page."""
         body = b"<!DOCTYPE html><title>IP Camera\n Login</title><p>token=s3cret"
         self._answer(200, body, ("Content-Type", "text/html; charset=utf-8"))
+
+    def words(self) -> None:
+        """Answer that something is wrong."""
+        self._answer(200, b'{"error": "token s3cret is old"}', ("Content-Type", "application/json"))
 
     def playlist(self) -> None:
         """Answer with something that is neither a picture nor a page."""

@@ -48,8 +48,6 @@ class Arrivals:
         self._since_key: int | None = None
         self.waiting_for = ""
         """What must come before there is a picture; see :class:`Figures`."""
-        self.pauses = 0
-        """How often it was paused."""
 
     @property
     def figures(self) -> Figures:
@@ -86,4 +84,3 @@ class Arrivals:
     def pause(self) -> None:
         """Start the rates anew after a pause that was not the source's doing."""
         self._recent.clear()
-        self.pauses += 1

@@ -21,6 +21,7 @@ class SourceInfo:
         on_request: Whether it can produce a picture at any time, even between two regular ones.
         polled: Whether each picture is fetched only when it is wanted, as from a URL that answers
             with one JPEG.
+        still: Whether it is one picture that stands until its file changes; it is polled too.
     """
 
     width: int
@@ -30,3 +31,4 @@ class SourceInfo:
     live: bool
     on_request: bool = False
     polled: bool = False
+    still: bool = False

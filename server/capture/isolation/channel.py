@@ -19,6 +19,7 @@ the child sends       meaning
 ``OPENED`` json       the source is open; its properties and controls
 ``SETTLED`` json      the answer to ``SET``: rejected values, and the source's new properties
 ``PICTURE`` ...       the answer to ``WANT``: slot and shape; carries a new area if there is one
+``CHANGED`` json      the source's properties are others now
 ``BROKEN`` text       the answer to ``WANT`` if the picture cannot be decoded
 ``BEAT`` ...          alive; the current step, seconds in it, pictures grabbed so far, and what is
                       measured and waited for
@@ -75,6 +76,7 @@ class Kind(IntEnum):
     SETTLED = 17
     CLOSED = 18
     REFUSED = 19
+    CHANGED = 20
     # For processors; see sandbox.py.
     PREPARE = 21
     PROCESS = 22

@@ -18,6 +18,7 @@ from server.capture.devices.controls import read_values, set_controls, write_con
 from server.capture.frames.arrivals import Arrivals
 from server.capture.frames.change import ChangeDetector
 from server.capture.frames.frame import Jpeg, Picture, size_of
+from server.capture.frames.info import SourceInfo
 from server.capture.frames.limits import check_size, is_too_large
 from server.capture.isolation.channel import BEAT, SHAPE, WANT, Kind, Link, Message, Step
 from server.capture.isolation.process import die_with_parent
@@ -70,6 +71,7 @@ class _Child:
         self._change = ChangeDetector()
         self._paused = True  # Until the first picture is wanted.
         self._arrivals = Arrivals()
+        self._told: SourceInfo | None = None
         # Written by the working thread, read by the beating thread.
         self._grabbed = 0
         self._step = (Step.STARTING, time.monotonic())
@@ -143,6 +145,7 @@ class _Child:
         try:
             check_size(source.info.width, source.info.height)
             self._link.send(Kind.OPENED, json.dumps(_properties_of(source)).encode())
+            self._told = source.info
         except BaseException:
             source.close()
             raise
@@ -157,6 +160,9 @@ class _Child:
             grabbed = source.grab()
             at_unix = time.time()
             self._grabbed += grabbed
+            if source.info != self._told:
+                self._told = source.info
+                self._link.send(Kind.CHANGED, json.dumps(_properties_of(source)).encode())
             self._handle_messages(source, 0.0)  # Also detects that the server is gone.
             if grabbed and self._wanted is not None:
                 self._set_step(Step.DECODING)

@@ -226,6 +226,8 @@ class IsolatedReader:
                 self._set_properties(json.loads(message.payload))
                 # Set before the next beat: a child that stops until then would count as starting.
                 self._step, self._busy_s = Step.READING, 0.0
+            case Kind.CHANGED:
+                self._set_properties(json.loads(message.payload))
             case Kind.SETTLED:
                 answer = json.loads(message.payload)
                 self._set_properties(answer)

@@ -5,11 +5,13 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
+from server.capture.frames.frame import size_of
 from server.capture.frames.jpeg import inspect_jpeg
-from server.capture.sources.http_client import Answer, Client
+from server.capture.frames.pictures import decode_picture, form_of
+from server.capture.sources.http_client import Answer, Client, NotHttpError
 from server.capture.sources.mjpeg import MjpegStream
 from server.capture.sources.multipart import JpegParser
-from server.capture.sources.still import StillCamera
+from server.capture.sources.still import StillCamera, read_picture
 from server.config.address import Address
 from server.errors import PictureError, SourceError
 
@@ -22,6 +24,9 @@ PAGE_TYPES = ("text/html", "application/xhtml+xml")
 
 # What a body begins with that holds JPEG pictures: one of them, or the head of a part.
 JPEG_BODY = re.compile(rb"\s*(\xff\xd8\xff|--[^\r\n]+\r?\n[a-z-]+:|content-type:)", re.IGNORECASE)
+# Of errors, when they are text. A playlist may come as one of them.
+TEXT_TYPES = ("application/json", "text/plain")
+TEXT_BODY = re.compile(rb"(?!\s*#EXTM3U)[\t\r\n\x20-\x7e\x80-\xff]*")
 PAGE_BODY = re.compile(rb"\s*<(!doctype html|html|head)", re.IGNORECASE)
 
 # Enough to recognise a body by.
@@ -52,6 +57,13 @@ def open_http(
     client = Client(address, timeout_s)
     try:
         source = _Opening(client, client.get(), timeout_s).open()
+    except NotHttpError as error:
+        # FFmpeg is more lenient: it knows ICY, and answers without any head.
+        client.close()
+        try:
+            return open_stream(address, timeout_s)
+        except SourceError:
+            raise error from None
     except BaseException:
         client.close()
         raise
@@ -77,9 +89,11 @@ class _Opening:
         is_endless = bool(ENDLESS.match(self._answer.kind))
         try:
             first = b""
-            if not is_endless and not PICTURE.match(self._answer.kind):
+            if not is_endless:
                 first = self._read_first()
-                if not JPEG_BODY.match(first):
+                if form_of(first):
+                    return self._open_picture(first)
+                if not JPEG_BODY.match(first) and not PICTURE.match(self._answer.kind):
                     self._refuse_page(first)
                     self._answer.close()
                     return None
@@ -93,6 +107,20 @@ class _Opening:
         except BaseException:
             self._answer.close()
             raise
+
+    def _open_picture(self, first: bytes) -> StillCamera:
+        """Return the source of pictures that are no JPEG."""
+        host = self._answer.host
+        try:
+            picture = read_picture(self._answer, first, self._deadline)
+            size = size_of(decode_picture(picture))
+        except TimeoutError:
+            late = f"{host} answers, but sends no whole picture for {self._timeout_s:g} s"
+            raise SourceError(late) from None
+        except PictureError as error:
+            raise SourceError(f"{host}: {error}") from None
+        self._answer.close()
+        return StillCamera(self._client, self._answer, picture, size, self._timeout_s)
 
     def _read(self) -> bytes:
         """Return what arrives next; empty at the end.
@@ -119,7 +147,10 @@ class _Opening:
         return first
 
     def _refuse_page(self, first: bytes) -> None:
-        """Raise an error with its title if the answer is a web page."""
+        """Raise an error if the answer is a web page, with its title, or text."""
+        if self._answer.kind in TEXT_TYPES and TEXT_BODY.fullmatch(first):
+            # The text itself may hold a password.
+            raise SourceError(f"{self._answer.host} answers with {self._answer.kind}, not pictures")
         if self._answer.kind in PAGE_TYPES or PAGE_BODY.match(first):
             title = self._answer.title(first)
             raise SourceError(

@@ -24,7 +24,7 @@ from server.config.url import must_verify
 from server.errors import LoginRefused, SourceError
 from server.loop import native
 
-__all__ = ["Answer", "Client"]
+__all__ = ["Answer", "Client", "NotHttpError"]
 
 MAX_REDIRECTS = 5
 
@@ -35,8 +35,16 @@ MAX_PAGE_BYTES = 16 << 10
 MAX_TITLE = 60
 TITLE = re.compile(r"<title[^>]*>([^<]{1,200})</title", re.IGNORECASE)
 
+# A host that is switched on again meanwhile does not hear of a connection that was begun before, or
+# late: the kernel asks again after 1, 3 and 7 s.
+ATTEMPT_S = 1.5
+
 REDIRECTS = (301, 302, 303, 307, 308)
 NOT_MODIFIED = 304
+
+
+class NotHttpError(SourceError):
+    """What answers does not speak HTTP as it should; others may understand it."""
 
 
 class Answer:
@@ -52,11 +60,12 @@ class Answer:
         self.headers = response.headers
         self.host = host
         self._response = response
-        self._read1 = partial(response.raw.read1, decode_content=False)
-        if not self.ends:
+        # It was not asked for, but some compress anyway.
+        self._read1 = partial(response.raw.read1, decode_content=True)
+        if not self.ends and "Content-Encoding" not in response.headers:
             # Below urllib3, which would add half to what receiving a picture takes, and below
             # http.client. They need not know where an answer ends whose connection is not used
-            # again.
+            # again, and a stream of parts does not end where its head says.
             below = getattr(response.raw, "_original_response", None)
             self._read1 = below.fp.read1 if below and below.fp else self._read1
 
@@ -69,6 +78,8 @@ class Answer:
     def is_short(self) -> bool:
         """Whether it announces a length that one picture may have."""
         length = self.headers.get("Content-Length", "")
+        if self.kind.startswith("multipart/") and not length.strip("0"):
+            return False  # It cannot be meant.
         return length.isdecimal() and int(length[:12]) <= MAX_PICTURE_BYTES
 
     @property
@@ -137,7 +148,7 @@ class Client:
         """
         deadline = time.monotonic() + self._timeout_s
         for _ in range(MAX_REDIRECTS + 1):
-            answer = self._ask(headers or {}, max(0.1, deadline - time.monotonic()))
+            answer = self._ask(headers or {}, deadline)
             if answer.status not in REDIRECTS or "Location" not in answer.headers:
                 self._check(answer)
                 return answer
@@ -149,27 +160,37 @@ class Client:
         """Close its connection."""
         self._session.close()
 
-    def _ask(self, headers: Mapping[str, str], connect_s: float) -> Answer:
+    def _ask(self, headers: Mapping[str, str], deadline: float) -> Answer:
         parts = urlsplit(self._url)
-        try:
-            response = self._session.get(
-                _without_login(parts),
-                headers=headers,
-                auth=self._login if self._is_trusted(parts) else None,
-                timeout=(connect_s, self._timeout_s),
-                verify=_certificates() if self._verifies(parts.hostname or "") else False,
-                allow_redirects=False,
-                stream=True,
-            )
-        except (requests.RequestException, HTTPError, OSError, ValueError, KeyError) as error:
-            if self._kept_alive and _was_closed(error):
-                # The camera closed the connection just as the next request was sent.
-                self._kept_alive = False
-                return self._ask(headers, connect_s)
-            # No cause: its text could contain the URL.
-            raise SourceError(_why(error, parts, self._timeout_s)) from None
+        while True:
+            connect_s = max(0.1, deadline - time.monotonic())
+            if parts.scheme == "http":  # For https this includes a handshake, which may be slow.
+                connect_s = min(connect_s, ATTEMPT_S)
+            try:
+                response = self._session.get(
+                    _without_login(parts),
+                    headers=headers,
+                    auth=self._login if self._is_trusted(parts) else None,
+                    timeout=(connect_s, self._timeout_s),
+                    verify=_certificates() if self._verifies(parts.hostname or "") else False,
+                    allow_redirects=False,
+                    stream=True,
+                )
+                break
+            except (requests.RequestException, HTTPError, OSError, ValueError, KeyError) as error:
+                if not self._may_ask_again(error, deadline):
+                    # No cause: its text could contain the URL.
+                    kind = NotHttpError if _is_not_http(error) else SourceError
+                    raise kind(_why(error, parts, self._timeout_s)) from None
         self._kept_alive = True
         return Answer(response, _host_and_port(parts))
+
+    def _may_ask_again(self, error: Exception, deadline: float) -> bool:
+        if self._kept_alive and _was_closed(error):
+            # The camera closed the connection just as the next request was sent.
+            self._kept_alive = False
+            return True
+        return isinstance(error, requests.ConnectTimeout) and time.monotonic() < deadline
 
     def _check(self, answer: Answer) -> None:
         if answer.status < 300 or answer.status == NOT_MODIFIED:
@@ -285,10 +306,16 @@ def _why(error: BaseException, parts: SplitResult, timeout_s: float) -> str:
         return f"{host} accepts the connection, but sends nothing for {timeout_s:g} s"
     if _was_closed(error):
         return f"{host} closed the connection without an answer"
-    if cause((http.client.HTTPException, requests.exceptions.InvalidHeader, KeyError)):
+    if _is_not_http(error):
         return f"{host} answers, but not as HTTP demands"
     failed = next((one for one in causes if isinstance(one, OSError) and one.strerror), None)
     return f"{host} cannot be reached ({failed.strerror if failed else type(error).__name__})"
+
+
+def _is_not_http(error: BaseException) -> bool:
+    kinds = (http.client.HTTPException, requests.exceptions.InvalidHeader, KeyError)
+    closed = _was_closed(error) or isinstance(error, requests.Timeout)
+    return not closed and any(isinstance(one, kinds) for one in _causes(error))
 
 
 def _was_closed(error: BaseException) -> bool:

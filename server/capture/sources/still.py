@@ -1,15 +1,17 @@
-"""A camera whose URL answers with one JPEG; each picture is a request."""
+"""A camera whose URL answers with one picture; each picture is a request."""
 
 import time
 
+from server.capture.frames.frame import Picture
 from server.capture.frames.info import SourceInfo
+from server.capture.frames.pictures import decode_picture, form_of
 from server.capture.sources.http_client import Answer, Client
 from server.capture.sources.jpegs import JpegSource
-from server.capture.sources.multipart import JpegParser
+from server.capture.sources.multipart import MAX_PICTURE_BYTES, JpegParser
 from server.errors import SourceError
 from server.loop import native
 
-__all__ = ["StillCamera"]
+__all__ = ["StillCamera", "read_picture"]
 
 # The server decides when a picture is wanted. This holds where it asks again at once, because the
 # last picture showed nothing new.
@@ -30,7 +32,8 @@ class StillCamera(JpegSource):
     def __init__(
         self, client: Client, answer: Answer, first: bytes, size: tuple[int, int], timeout_s: float
     ) -> None:
-        super().__init__(SourceInfo(*size, fps=0.0, codec="mjpeg", live=False, polled=True), first)
+        codec = form_of(first) or "mjpeg"
+        super().__init__(SourceInfo(*size, fps=0.0, codec=codec, live=False, polled=True), first)
         self._client = client
         self._condition = _condition(answer)
         self._timeout_s = timeout_s
@@ -50,6 +53,12 @@ class StillCamera(JpegSource):
             self._fetch()
         self._is_new = False
         return True
+
+    def retrieve(self, jpeg_up_to: int = 0, pixels_from: int = 0) -> Picture:
+        """Return the last grabbed picture; see :class:`JpegSource`."""
+        if form_of(self._picture) and not self._fault:
+            return decode_picture(self._picture)
+        return super().retrieve(jpeg_up_to, pixels_from)
 
     def _fetch(self) -> None:
         answer = self._client.get(self._condition)
@@ -85,17 +94,39 @@ def _read_still(answer: Answer, timeout_s: float) -> tuple[bytes, str]:
     parser, deadline = JpegParser(), time.monotonic() + timeout_s
     picture, fault = b"", ""
     try:
-        while (answer.ends or not picture) and (data := answer.read()):
+        data = answer.read()
+        if form_of(data):
+            return read_picture(answer, data, deadline), ""
+        while data:
             pictures = parser.feed(data)
             fault = parser.fault or fault
             picture = picture or b"".join(pictures[:1])
             if time.monotonic() > deadline:
                 raise TimeoutError
+            data = answer.read() if answer.ends or not picture else b""
     except TimeoutError:
         if not picture:
             raise SourceError(f"the camera sent no picture within {timeout_s:g} s") from None
     parser.end()
     return picture, fault or parser.fault
+
+
+def read_picture(answer: Answer, data: bytes, deadline: float) -> bytes:
+    """Return all of an answer that begins with ``data`` and is a picture, but no JPEG.
+
+    Raises:
+        TimeoutError: If it has not ended by then.
+        SourceError: If it is far too large.
+    """
+    parts, nbytes = [data], len(data)
+    while more := answer.read():
+        parts.append(more)
+        nbytes += len(more)
+        if nbytes > MAX_PICTURE_BYTES:
+            raise SourceError(f"{answer.host} sends a picture of more than {nbytes >> 20} MB")
+        if time.monotonic() > deadline:
+            raise TimeoutError
+    return b"".join(parts)
 
 
 def _condition(answer: Answer) -> dict[str, str]:

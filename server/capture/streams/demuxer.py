@@ -104,9 +104,12 @@ class Demuxer:
 
     @property
     def fps(self) -> float:
-        """The pictures a second that it promises; 0 if it promises none."""
-        stream = self.stream
-        rate = stream.average_rate or self.context.framerate or stream.base_rate
+        """The pictures a second that it promises; 0 if it promises none, as a picture file."""
+        if self.is_picture:
+            return 0.0
+        stream, rate = self.stream, self.context.framerate
+        if self.has_time_stamps:  # Where there are none, FFmpeg invents a rate.
+            rate = stream.average_rate or rate or stream.base_rate or rate
         # Where FFmpeg does not know the rate, it reports the time base: 90000 or 1000.
         return float(rate) if rate and 0 < rate <= MAX_FPS else 0.0
 
@@ -146,7 +149,9 @@ class Demuxer:
             return None
         if encoded.is_keyframe and self._splits is not False:
             encoded = self._complete(encoded)
-        stamp = encoded.pts if encoded.dts is None else encoded.dts
+        stamp = encoded.dts
+        if stamp is None and not self.context.has_b_frames:
+            stamp = encoded.pts  # Pictures come in the order in which they are shown.
         return Packet(
             encoded,
             encoded.is_keyframe,

@@ -2,6 +2,7 @@
 
 import os
 import time
+from dataclasses import replace
 
 from server.capture.frames.frame import Picture
 from server.capture.streams.demuxer import Demuxer
@@ -42,7 +43,6 @@ class FileVideo(Video):
         self._loop = loop
         self._over = False
         self._shown: Picture | None = None
-        self._pauses = 0  # Before the picture was last handed out.
         super().__init__(self._open(), live=False)
         self._playout = Playout(1 / (self.info.fps or USUAL_FPS), MAX_STEP_S)
         self._begin()
@@ -54,8 +54,8 @@ class FileVideo(Video):
         self._due = 0.0  # When it is.
         self._pictures = 0  # In this round.
         self._damaged = 0  # That could not be decoded, since the last that could.
-        self._is_still = False
-        self._seen = self._version  # When last looked at; see _watch.
+        self._last: Packet | None = None  # That was taken.
+        self._looked_at = 0.0  # When it was last found unchanged; see _watch.
 
     def _open(self) -> Demuxer:
         self._version = _version(self._path)
@@ -69,7 +69,7 @@ class FileVideo(Video):
 
     def grab(self) -> bool:
         """Wait for the next picture, until it is due."""
-        if self._is_still:
+        if self.info.still:
             return self._watch()
         if self._packet is None:
             self._packet = self._demuxer.read()
@@ -83,20 +83,22 @@ class FileVideo(Video):
         if wait_s > MAX_WAIT_S:
             return False
         self._take(self._packet)
-        self._packet = None
+        self._last, self._packet = self._packet, None
         return True
 
     def retrieve(self, jpeg_up_to: int = 0, pixels_from: int = 0) -> Picture | None:
-        """Return the newest picture; of a file with only one, once, and again after a pause."""
+        """Return the newest picture; of a file with only one, always that."""
+        if self.info.still:
+            self._newest = self._last  # A JPEG that is handed over as it is.
         try:
             picture = super().retrieve(jpeg_up_to, pixels_from)
         except PictureError:
             self._damaged += 1
             raise
-        if picture is None and self._is_still and self._pauses != self.arrivals.pauses:
+        if picture is None and self.info.still:
             picture = self._shown
         if picture is not None:
-            self._shown, self._pauses = picture, self.arrivals.pauses
+            self._shown = picture
             self._damaged = 0
         return picture
 
@@ -112,8 +114,9 @@ class FileVideo(Video):
         if not self._loop or self._pictures == 1:
             # The last pictures come out only now, and are to be seen.
             self._decoder.end()
-            self._is_still = self._loop
             self._over = not self._loop
+            if self._loop:
+                self.info = replace(self.info, fps=0.0, polled=True, still=True)
             return True
         self._restart()
         return False
@@ -125,13 +128,16 @@ class FileVideo(Video):
         self._begin()
 
     def _watch(self) -> bool:
-        """Wait for the file to change; reopen it then, once it has been written."""
+        """Return whether the file is as it was; reopen it otherwise, once it has been written."""
+        native.sleep(max(0.0, min(self._looked_at + MAX_WAIT_S - time.monotonic(), MAX_WAIT_S)))
+        self._looked_at = time.monotonic()
+        found = _version(self._path)
+        if found == self._version:
+            return True
         native.sleep(MAX_WAIT_S)
-        before, self._seen = self._seen, _version(self._path)
-        if before == self._seen != self._version:
+        if found == _version(self._path):
             self._restart()
-            return False
-        return True
+        return False
 
 
 def _version(path: str) -> tuple[int, ...]:

@@ -29,7 +29,8 @@ class ReadAhead:
 
     Args:
         read: Blocks and returns the next packet; raises SourceError. Called on the thread.
-        close: Closes what is read, once no read is in progress; called once, on either thread.
+        close: Closes what is read, once no read is in progress and none of the packets is in use
+            any more, whose decoder it ends; called once, on either thread.
         playout: Says when they are due; only used here.
         catches_up: Whether to skip what a live stream begins with from its past.
     """
@@ -53,6 +54,7 @@ class ReadAhead:
         self._gained_s = 0.0
         self._error: PortholeError | None = None
         self._closing = False
+        self._reading = True
         self._thread = native.threading.Thread(target=self._run, name="read ahead", daemon=True)
         self._thread.start()
 
@@ -90,6 +92,9 @@ class ReadAhead:
             self._closing = True
             self._packets.clear()
             self._changed.notify_all()
+            reading = self._reading
+        if not reading:
+            self._close()
         self._thread.join(CLOSE_S)
 
     def _run(self) -> None:
@@ -102,7 +107,10 @@ class ReadAhead:
             self._fail(
                 SourceError(f"reading ahead failed with an unexpected {type(error).__name__}")
             )
-        finally:
+        with self._changed:
+            self._reading = False
+            closing = self._closing
+        if closing:
             self._close()
 
     def _wait_for_room(self) -> bool:

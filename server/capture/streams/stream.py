@@ -7,6 +7,7 @@ is closed at the end, also if opening fails.
 """
 
 import functools
+import time
 from typing import BinaryIO
 
 from server.capture.streams.demuxer import Demuxer
@@ -38,6 +39,9 @@ PROBE = {
     "fpsprobesize": "0",
 }
 
+# A program has just begun: its first bytes tell it all, and time passes while more is read.
+PIPE = {"analyzeduration": "200000"}
+
 # A playlist's segments need not have the names that FFmpeg expects; PROTOCOLS is what is safe.
 HLS = {
     "allowed_extensions": "ALL",
@@ -56,6 +60,9 @@ RTSP = {
 UDP_DELAY_US = "200000"
 
 MAX_WAIT_S = 0.2
+
+# What is there already is read faster.
+WAIT_S = 0.002
 
 USUAL_FPS = 25.0
 
@@ -76,7 +83,7 @@ def open_stream(address: Address, timeout_s: float, data: BinaryIO | None = None
         SourceError: If it cannot be opened; says why.
     """
     if data is not None:
-        demuxer = _open(address, timeout_s, {}, data)
+        demuxer = _open(address, timeout_s, PIPE, data)
     elif address.scheme in ("rtsp", "rtsps"):
         demuxer = _open(address, timeout_s, RTSP[address.transport] | {"max_delay": UDP_DELAY_US})
     else:
@@ -95,13 +102,19 @@ class LiveStream(Video):
 
     def __init__(self, demuxer: Demuxer) -> None:
         super().__init__(demuxer, live=True)
+        self._waited = False
 
     def grab(self) -> bool:
         """Wait for the next picture."""
+        began = time.monotonic()
         packet = self._demuxer.read()
         if packet is None:
             raise SourceError("the stream ended")
         self._take(packet)
+        self._waited = self._waited or packet.arrived_at - began > WAIT_S
+        if not self._waited:
+            # What gathered while it was opened says nothing of its rate.
+            self.arrivals.pause()
         return True
 
 

@@ -6,6 +6,8 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import cv2
+import numpy as np
 import pytest
 
 from tests.support.client import Crowd, Viewer
@@ -19,6 +21,11 @@ Connect = Callable[..., Viewer]
 
 def wait_for_state(viewer: Viewer, camera: str, state: str) -> Any:
     viewer.pump(lambda: (state_of(viewer, camera) or {}).get("state") == state, 20)
+    return state_of(viewer, camera)
+
+
+def wait_for_size(viewer: Viewer, camera: str, width: int) -> Any:
+    viewer.pump(lambda: state_of(viewer, camera)["width"] == width, 20)
     return state_of(viewer, camera)
 
 
@@ -82,6 +89,30 @@ def test_a_file_that_does_not_loop_ends_and_can_be_started_again(
     assert "played to its end" in ended["reason"]
     assert len(first_round) >= 10
     assert min(second_round) > max(first_round)
+
+
+def test_a_picture_file_is_live_and_sent_when_it_changes(
+    start_server: Start, connect: Connect, tmp_path: Path
+) -> None:
+    """It was called stalled after two seconds, and who turned it saw nothing of that."""
+    path = tmp_path / "photo.png"
+    cv2.imwrite(str(path), np.full((48, 64, 3), 40, np.uint8))
+    server = start_server(f"photo={path}")
+    viewer = connect(server)
+    viewer.call("watch", {"camera": "photo"})
+    wait_for_state(viewer, "photo", "live")
+    until = time.monotonic() + 3.5
+
+    viewer.pump(lambda: time.monotonic() > until, 10)
+    sent, state = len(viewer.arrivals), state_of(viewer, "photo")
+    viewer.call("control", {"camera": "photo", "control": "rotate", "value": "90"})
+    viewer.pump(lambda: len(viewer.arrivals) > sent, 10)
+    turned = wait_for_size(viewer, "photo", 48)
+    cv2.imwrite(str(path), np.full((200, 100, 3), 200, np.uint8))
+    wait_for_size(viewer, "photo", 200)
+
+    assert (state["state"], state["source_fps"], sent) == ("live", None, 1)
+    assert turned["source"]["width"] == 64
 
 
 def test_a_lost_stream_comes_back_with_growing_numbers(

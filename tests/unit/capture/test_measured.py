@@ -1,6 +1,7 @@
 """What is known of a source, and when it is told."""
 
 import random
+from dataclasses import replace
 
 import pytest
 
@@ -19,6 +20,12 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> FakeClock:
     clock = FakeClock()
     monkeypatch.setattr(measured_module, "time", clock)
     return clock
+
+
+def told_by(measured: Measured) -> SourceInfo:
+    """Return what the source says: nothing new."""
+    assert measured.info
+    return measured.info
 
 
 def test_nothing_is_invented(clock: FakeClock) -> None:
@@ -47,7 +54,7 @@ def test_promise_holds_until_it_is_measured(clock: FakeClock) -> None:
     measured.opened(SourceInfo(640, 480, 30.0, "MJPG", live=True))
     told = [measured.fps]
 
-    measured.update(Figures(fps=15.02, kbps=8000.4, group=1))
+    measured.update(Figures(fps=15.02, kbps=8000.4, group=1), told_by(measured))
 
     assert [*told, measured.fps] == [30, 15.0]
     source = measured.describe()["source"]
@@ -64,7 +71,9 @@ def test_wobble_is_not_told(clock: FakeClock) -> None:
         clock.advance(0.25)
         spread = 0.04 if tick < 16 else 0.01
         fps = 30 * (1 + chance.uniform(-spread, spread))
-        told += measured.update(Figures(fps, 2000 * chance.uniform(0.9, 1.1), 60))
+        told += measured.update(
+            Figures(fps, 2000 * chance.uniform(0.9, 1.1), 60), told_by(measured)
+        )
 
     assert told <= 2
     assert measured.fps == pytest.approx(30, rel=0.02)
@@ -74,10 +83,10 @@ def test_change_is_told_within_seconds(clock: FakeClock) -> None:
     """But not more often than that, however fast it changes."""
     measured = Measured()
     measured.opened(UNKNOWN)
-    told = sum(measured.update(Figures(fps=30.0)) for _ in range(2))
+    told = sum(measured.update(Figures(fps=30.0), told_by(measured)) for _ in range(2))
     for tick in range(40):
         clock.advance(0.25)
-        told += measured.update(Figures(fps=30.0 if tick % 2 else 10.0))
+        told += measured.update(Figures(fps=30.0 if tick % 2 else 10.0), told_by(measured))
 
     assert 2 <= told <= 3
 
@@ -86,11 +95,11 @@ def test_reconnected_source_is_as_it_was(clock: FakeClock) -> None:
     """A slow camera that comes back is not taken for stalled until it is measured anew."""
     measured = Measured()
     measured.opened(UNKNOWN)
-    measured.update(Figures(fps=0.1, kbps=50, group=1))
+    measured.update(Figures(fps=0.1, kbps=50, group=1), told_by(measured))
 
     measured.closed()
     measured.opened(UNKNOWN)
-    measured.update(Figures())
+    measured.update(Figures(), told_by(measured))
 
     assert measured.fps == 0.1
 
@@ -110,6 +119,35 @@ def test_polled_source_has_no_rate_of_its_own(clock: FakeClock) -> None:
     measured = Measured()
     measured.opened(SourceInfo(640, 480, 0.0, "mjpeg", live=False, polled=True))
 
-    measured.update(Figures(fps=1.0, kbps=300, group=1))
+    measured.update(Figures(fps=1.0, kbps=300, group=1), told_by(measured))
 
     assert measured.describe()["source_fps"] is None
+
+
+def test_source_that_turns_into_a_still_picture_loses_its_rate(clock: FakeClock) -> None:
+    """That a film has one picture only is seen at its end; its 25 a second were never true."""
+    measured = Measured()
+    film = SourceInfo(640, 480, 25.0, "h264", live=False)
+    measured.opened(film)
+
+    told = measured.update(Figures(), replace(film, fps=0.0, polled=True, still=True))
+    measured.update(Figures(fps=1.0, kbps=5, group=1), told_by(measured))
+
+    assert told
+    assert measured.polled
+    source = measured.describe()["source"]
+    assert (source["fps"], source["kbps"], source["group"]) == (None, None, None)
+
+
+def test_size_is_told_when_it_becomes_known(clock: FakeClock) -> None:
+    """A stream joined between two key frames says it late, and has been measured meanwhile."""
+    measured = Measured()
+    unsized = replace(UNKNOWN, width=0, height=0)
+    measured.opened(unsized)
+    measured.update(Figures(fps=15.0, kbps=800, group=30), unsized)
+
+    told = measured.update(Figures(fps=15.0, kbps=800, group=30), UNKNOWN)
+
+    assert told
+    source = measured.describe()["source"]
+    assert (source["width"], source["height"], source["fps"]) == (1280, 720, 15.0)

@@ -145,7 +145,7 @@ def open_and_watch(told: Told, info: SourceInfo = INFO) -> CameraState:
 def test_key_frame_is_waited_for_by_name(told: Told, clock: FakeClock) -> None:
     """Joining a group of 10 s takes up to 10 s, in which it is starting, not stalled."""
     state = open_and_watch(told)
-    told.source.update(Figures(fps=25.0, group=250, waiting_for="a key frame"))
+    told.source.update(Figures(fps=25.0, group=250, waiting_for="a key frame"), INFO)
     for _ in range(100):
         clock.advance(0.1)
         state.arrived()
@@ -167,7 +167,7 @@ def test_key_frame_is_waited_for_by_name(told: Told, clock: FakeClock) -> None:
 def test_nothing_is_waited_for_while_nothing_arrives(told: Told, clock: FakeClock) -> None:
     """A silent source is stalled, whatever would be needed if it went on."""
     state = open_and_watch(told)
-    told.source.update(Figures(waiting_for="a key frame"))
+    told.source.update(Figures(waiting_for="a key frame"), INFO)
     state.arrived()
 
     clock.advance(2.1)
@@ -188,7 +188,7 @@ def test_packets_that_bring_no_picture_are_not_live(told: Told, clock: FakeClock
 
     seen = []
     for waiting_for in ("", "a key frame"):
-        told.source.update(Figures(fps=25.0, waiting_for=waiting_for))
+        told.source.update(Figures(fps=25.0, waiting_for=waiting_for), INFO)
         for _ in range(30):
             clock.advance(0.1)
             state.arrived()
@@ -207,7 +207,7 @@ def test_packets_do_not_end_a_failure(told: Told, clock: FakeClock) -> None:
     state.arrived()
     state.refresh()
     assert state.current == "retrying"
-    told.source.update(Figures(waiting_for="a key frame"))
+    told.source.update(Figures(waiting_for="a key frame"), INFO)
     state.refresh()
     assert (state.current, state.failure) == ("starting", "gone")
 

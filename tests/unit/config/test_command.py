@@ -52,6 +52,8 @@ def test_only_the_program_is_shown(command: str, shown: str) -> None:
         ("gst rtspsrc user-pw=s3cret", "s3cret is wrong", "··· is wrong"),
         ("curl -u ann:s3cret x", "s3cret is wrong", "··· is wrong"),
         ("curl -H 'Authorization: Bearer s3cret'", "Bearer s3cret is wrong", "··· is wrong"),
+        ("sh -c 'cam --password s3cret | cat'", "s3cret is wrong", "··· is wrong"),
+        ("cam", "no: password=s3cret, user-pw = 's3 cret'", "no: password=···, user-pw = ···"),
         ("cam --size 640", "640 is wrong", "640 is wrong"),
         ("cam", "cannot open http://cam/?key=s3cret", "cannot open http://cam/?key=···"),
     ],

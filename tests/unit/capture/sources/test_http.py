@@ -11,7 +11,7 @@ from urllib.parse import quote
 import numpy as np
 import pytest
 
-from server.capture.frames.frame import Jpeg
+from server.capture.frames.frame import Jpeg, size_of
 from server.capture.sources.http import open_http
 from server.capture.sources.mjpeg import MjpegStream
 from server.capture.sources.still import StillCamera
@@ -421,3 +421,85 @@ def test_reopened_camera_sees_one_connection(
 
     assert camera.most_at_once == 1
     assert camera.connections == 3
+
+
+# Relatives of what cameras should answer.
+
+
+def test_still_that_is_no_jpeg_is_polled_too(camera: FieldCamera, open_url: Open) -> None:
+    """A PNG was shown once, and then its "stream" had ended, again and again."""
+    source = open_url(camera.url("still-as-png"))
+
+    pictures = [source.retrieve() for _ in range(3) if source.grab()]
+
+    assert isinstance(source, StillCamera)
+    assert (source.info.polled, source.info.codec) == (True, "png")
+    assert [size_of(one) for one in pictures] == 3 * [(64, 48)]
+
+
+def test_text_is_told_by_its_type(camera: FieldCamera, open_url: Open) -> None:
+    """It was called a video that FFmpeg cannot read; what it says may hold a secret."""
+    said = refusal(open_url, camera.url("words"))
+
+    assert said.endswith(" answers with application/json, not pictures")
+
+
+def test_compressed_picture_is_understood(camera: FieldCamera, open_url: Open) -> None:
+    """Some servers compress everything, whatever was asked for."""
+    source = open_url(camera.url("still-squeezed"))
+
+    assert source.grab()
+    assert isinstance(source.retrieve(100), Jpeg)
+
+
+def test_stream_that_calls_itself_empty_is_read(camera: FieldCamera, open_url: Open) -> None:
+    """Its "Content-Length: 0" cannot be meant."""
+    source = open_url(camera.url("empty-stream"))
+
+    assert isinstance(source, MjpegStream)
+    assert all(source.grab() for _ in range(3))
+
+
+def test_what_is_not_quite_http_is_left_to_ffmpeg(camera: FieldCamera) -> None:
+    """It knows ICY, and heads of any length; if it fails too, the first reason is told."""
+    address = parse_address(camera.url("icy"), Path())
+
+    assert open_http(address, 5.0, lambda *_: camera) is camera  # type: ignore[comparison-overlap]
+    with pytest.raises(SourceError, match="not as HTTP demands"):
+        open_http(address, 5.0, hand_over)
+
+
+def test_host_that_is_switched_on_is_reached_soon() -> None:
+    """The kernel would ask again 3 s after the first time, and then only after 7."""
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as deaf:
+        # A full queue: what comes now is dropped without a word.
+        place = deaf.getsockname()
+        first = [socket.socket() for _ in range(3)]
+        for one in first:
+            one.setblocking(False)
+            one.connect_ex(place)
+
+        def answer() -> None:
+            time.sleep(1.2)
+            began = time.monotonic()
+            while True:
+                accepted, _ = deaf.accept()
+                with accepted:
+                    accepted.settimeout(0.1)
+                    try:
+                        if accepted.recv(1000):
+                            answered_after.append(time.monotonic() - began)
+                            return
+                    except OSError:
+                        continue
+
+        answered_after: list[float] = []
+        host = threading.Thread(target=answer)
+        host.start()
+        with pytest.raises(SourceError, match="closed the connection"):
+            open_http(parse_address(f"http://127.0.0.1:{place[1]}/", Path()), 9.0, hand_over)
+        host.join()
+        for one in first:
+            one.close()
+
+    assert answered_after[0] < 1.5

@@ -57,10 +57,6 @@ def next_image(source: FileVideo) -> Image:
     return picture
 
 
-def count_pictures(source: FileVideo, grabs: int) -> int:
-    return sum(source.grab() and source.retrieve() is not None for _ in range(grabs))
-
-
 def index_of(image: Image) -> int:
     """Return which of the clip's pictures this is."""
     return round((float(image.mean()) - shade(0)) / 40)
@@ -232,37 +228,40 @@ def test_deleted_file_is_told(name: str, clip: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("suffix", ["png", "jpg", "bmp", "webp", "tiff"])
-def test_picture_is_shown_once_and_when_it_changes(suffix: str, tmp_path: Path) -> None:
-    """Its pixels used to be decoded and sent 25 times a second."""
+def test_picture_stands_until_it_changes(suffix: str, tmp_path: Path) -> None:
+    """It is decoded once, there for whoever asks, and has no rate; it used to have 25 a second."""
     path = tmp_path / f"100% still %03d.{suffix}"
     cv2.imwrite(str(path), np.full((48, 64, 3), 40, np.uint8))
     source = FileVideo(str(path), loop=True)
 
     before = next_image(source)
-    again = count_pictures(source, 30)
+    again = [next_image(source) for _ in range(3)]
+    info = source.info
     cv2.imwrite(str(path), np.full((48, 64, 3), 200, np.uint8))
     os.utime(path, ns=(1, 1))  # The clock of some file systems is too coarse for this test.
+    source.grab()
     after = next_image(source)
     source.close()
 
-    assert again == 0
+    assert all(one is before for one in again)
+    assert (info.still, info.polled, info.fps) == (True, True, 0.0)
     assert before.mean() == pytest.approx(40, abs=2)
     assert after.mean() == pytest.approx(200, abs=2)
 
 
-def test_picture_is_there_for_who_comes_after_a_pause(tmp_path: Path) -> None:
-    """Who watches after everybody had left is shown the picture, though it has not changed."""
-    path = tmp_path / "still.png"
-    cv2.imwrite(str(path), np.full((48, 64, 3), 40, np.uint8))
+def test_film_of_one_jpeg_is_there_as_pixels_too(tmp_path: Path) -> None:
+    """Handed over as it is at first, and decoded once somebody wants it turned."""
+    path = make_film(tmp_path / "film.avi", "-frames:v", "1", "-c:v", "mjpeg")
     source = FileVideo(str(path), loop=True)
-    next_image(source)
-    count_pictures(source, 5)
+    next_picture(source, jpeg_up_to=100)
 
-    source.arrivals.pause()
-    shown = count_pictures(source, 10)
+    jpeg = next_picture(source, jpeg_up_to=100)
+    pixels = next_picture(source)
     source.close()
 
-    assert shown == 1
+    assert isinstance(jpeg, Jpeg)
+    assert not isinstance(pixels, Jpeg)
+    assert source.info.still
 
 
 def test_photograph_stands_upright(tmp_path: Path) -> None:

@@ -95,3 +95,16 @@ def test_a_film_goes_on_after_a_pause() -> None:
 
     assert taken[0] == 0.01
     assert len(taken) < 40
+
+
+def test_stream_stays_open_while_its_packets_may_be_decoded() -> None:
+    """Closed at its end, it took along what the decoder still used: the process crashed."""
+    film = Film(2)
+    ahead = start(film)
+    ahead._thread.join(5.0)  # All is read.
+
+    closed_before = film.closed.is_set()
+    ahead.close()
+
+    assert not closed_before
+    assert film.closed.is_set()
