@@ -1,5 +1,6 @@
 """What keys and typed numbers do to the page, and that one needs nothing else."""
 
+import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -34,6 +35,9 @@ OTHER_KEYBOARDS = [
     ("o", "KeyS", False, "e"),
     ("s", "Semicolon", False, "s"),
 ]
+
+# The source's own rate is measured, and a busy machine is late now and then.
+ABOUT_TEN = re.compile(r"^(8|9|10|11)(\.\d+)?$")
 
 
 @pytest.fixture(scope="module")
@@ -232,7 +236,7 @@ def test_a_comma_reaches_the_camera_and_nonsense_is_refused_in_words(
         expect(knob.locator("[data-note]")).to_contain_text(f"“{text}” cannot be taken")
         expect(field).to_have_attribute("aria-invalid", "true")
     field.press("Tab")
-    expect(field).to_have_value("10")
+    expect(field).to_have_value(ABOUT_TEN)
     expect(knob.locator("[data-note]")).to_be_visible()
     assert camera_state(viewer, "one")["set"]["fps"] is None
 
@@ -268,7 +272,7 @@ def test_the_sources_own_is_a_choice(server: PortholeServer, page: Page, connect
     viewer.call("fps", {"camera": "one", "fps": 5})
     viewer.call("quality", {"camera": "one", "quality": 40})
 
-    for event, shown in (("fps", "10"), ("quality", "80")):
+    for event, shown in (("fps", ABOUT_TEN), ("quality", "80")):
         knob = page.locator(f"[data-knob='{event}']")
         own = knob.locator("[data-own]")
         expect(own).to_have_attribute("aria-pressed", "false")
