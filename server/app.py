@@ -28,6 +28,8 @@ from server.web.http.cameras import create_admin_cameras
 from server.web.http.cors import share_with
 from server.web.http.headers import protect_pages
 from server.web.http.login import create_login
+from server.web.http.own_password import create_own_password
+from server.web.http.people import create_people
 from server.web.http.routes import create_routes
 from server.web.socket.events import Events
 from server.web.socket.polling import NoPolling
@@ -95,8 +97,10 @@ class App:
         self.flask.register_blueprint(create_routes(runtime.fanouts, statistics, auth))
         self.flask.register_blueprint(create_login(auth))
         self.flask.register_blueprint(
-            create_admin_cameras(runtime.managed, settings.state_dir, settings.media_folder, auth)
+            create_admin_cameras(runtime.managed, settings.media_folder, auth)
         )
+        self.flask.register_blueprint(create_people(auth))
+        self.flask.register_blueprint(create_own_password(auth))
         self._make_door(settings, statistics.count_refusal)
 
         # Events say goodbye while the sources are being released. Whatever saving the changes has
