@@ -132,7 +132,7 @@ class Runtime:
         for fault in find_faults(self.settings.state_dir):
             self.notify("warning", fault, None)
         for name, why in self.managed.catalog.problems.items():
-            self.notify("warning", f"The camera {name} of the page is not used: {why}", None)
+            self.notify("warning", f"The camera {name} of the page is not used: {why}", name)
         for part in self._parts:
             part.open()
         self._stop.wait()

@@ -146,8 +146,7 @@ class ManagedCameras:
                 self._check_free(camera.name, besides=name)
             if name in self.catalog.problems:
                 self._check_room()
-                self._take_out(name)
-                self._put_in(entry, camera, len(self.catalog.active), None)
+                self._put_in(entry, camera, len(self.catalog.active), None, instead_of=name)
             elif camera.name != name:
                 self._rename(name, entry, camera)
             else:
@@ -175,7 +174,7 @@ class ManagedCameras:
             key = secrets.token_hex(8)
             self._removed[key] = Removed(entry, kept, position, self._clock() + UNDO_S)
             self._expire()
-            self._notify("info", f"{title} was removed", None, who)
+            self._notify("info", f"{title} was removed", name, who)
             log.info("camera=%s was removed by %s", name, who)
             return key
 
@@ -251,21 +250,29 @@ class ManagedCameras:
         camera: config.Camera,
         position: int,
         kept: Mapping[str, Any] | None,
+        instead_of: str | None = None,
     ) -> None:
+        """Take a camera into use, maybe instead of an entry that could not be used."""
+        self._claim(camera.name)
         names = list(self.catalog.active)
         names.insert(position, camera.name)
         with self._keeping():
+            if instead_of is not None:
+                del self.catalog.store.entries[instead_of]
             self.catalog.store.entries[camera.name] = entry
             self.catalog.store.order = names
-        try:
-            self._lineup.add(camera, names, self._control, self._sharing, kept)
-        except ConfigError as error:  # Another node has the name.
-            with self._keeping():
-                del self.catalog.store.entries[camera.name]
-            raise FormError({"name": str(error)}) from None
+        if instead_of is not None:
+            del self.catalog.problems[instead_of]
+        self._lineup.add(camera, names, self._control, self._sharing, kept)
         self.catalog.store.touch(f"+{camera.name}")
         self.catalog.active[camera.name] = camera
         self.catalog.sort()
+
+    def _claim(self, name: str) -> None:
+        try:
+            self._lineup.claim(name, self._sharing)
+        except ConfigError as error:  # Another node has it.
+            raise FormError({"name": str(error)}) from None
 
     def _take_out(self, name: str) -> dict[str, Any]:
         """Remove a camera of the page; return what operators had changed of it."""
@@ -283,28 +290,23 @@ class ManagedCameras:
 
     def _rename(self, name: str, entry: Entry, camera: config.Camera) -> None:
         """Replace a camera by one with another name, at the same place."""
+        self._claim(camera.name)
         catalog = self.catalog
         names = [camera.name if one == name else one for one in catalog.active]
-        entries = dict(catalog.store.entries)
         with self._keeping():
             catalog.store.entries = {
                 (camera.name if one == name else one): (entry if one == name else other)
-                for one, other in entries.items()
+                for one, other in catalog.store.entries.items()
             }
             catalog.store.order = names
-        kept = self._control.forget(name)
-        try:
-            self._lineup.add(camera, names, self._control, self._sharing, kept)
-        except ConfigError as error:  # Another node has the name.
-            self._control.take_in(self._lineup.own[name], kept)
-            with self._keeping():
-                catalog.store.entries = entries
-            raise FormError({"name": str(error)}) from None
+        catalog.store.touch(f"+{name}")
         catalog.active.pop(name)
         catalog.active[camera.name] = camera
         catalog.sort()
+        kept = self._control.forget(name)
+        # First, because a device cannot be opened twice.
         self._lineup.remove(name, self._sharing)
-        catalog.store.touch(f"+{name}")
+        self._lineup.add(camera, names, self._control, self._sharing, kept)
 
     def _update(self, entry: Entry, camera: config.Camera) -> None:
         name = camera.name
@@ -330,7 +332,10 @@ class ManagedCameras:
         if wrong:
             raise FormError(dict.fromkeys(wrong, "is set in the settings file; change it there"))
         change, _ = self.catalog.read(dict(values) | {"name": name, "source": "test:"})
-        kept = {key: change[key] for key in OF_EVERYBODY if key in change}
+        # What the file says is not kept: if that is changed, it counts.
+        own = self.catalog.file[name]
+        kept = {key: change[key] for key in change if key in OF_EVERYBODY}
+        kept = {key: value for key, value in kept.items() if value != getattr(own, key)}
         with self._keeping():
             self.catalog.store.changes[name] = kept
         self.catalog.store.touch(name)

@@ -84,10 +84,6 @@ class Catalog:
         names = sorted(self.active, key=lambda name: order.get(name, len(order)))
         self.active = {name: self.active[name] for name in names}
 
-    def cameras(self) -> list[config.Camera]:
-        """Return the complete settings of all cameras that can be used, in their order."""
-        return list(self.active.values())
-
     def describe_all(self) -> list[dict[str, Any]]:
         """Return every camera of this process, in order; unusable ones come last."""
         unusable = [name for name in self.store.entries if name in self.problems]
@@ -157,7 +153,8 @@ class Catalog:
         if not isinstance(source, str) or name is None or name not in self.store.entries:
             return given
         shown = self.describe_entry(name)["settings"]["source"]
-        return given | {"source": put_back(source, shown, self.store.entries[name]["source"])}
+        known = str(self.store.entries[name].get("source", ""))
+        return given | {"source": put_back(source, shown, known)}
 
     @property
     def is_full(self) -> bool:

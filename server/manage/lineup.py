@@ -86,10 +86,10 @@ class Lineup:
             kept: What operators had changed of it before.
 
         Raises:
-            ConfigError: If another node has the name.
+            ConfigError: If another node has the name; see :meth:`claim`.
         """
         name = settings.name
-        seq = sharing.claim_one(name) if sharing else 0
+        seq = self.claim(name, sharing)
         camera = self._make(settings)
         # Clients remember the last number they had under that name.
         camera.continue_from(max(seq, self._reached.get(name, 0)))
@@ -102,6 +102,14 @@ class Lineup:
         if sharing:
             sharing.share(camera, fanout)
         self.on_list()
+
+    def claim(self, name: str, sharing: Sharing | None) -> int:
+        """Claim the name of a camera that is to be added; return where its numbers go on.
+
+        Raises:
+            ConfigError: If another node has it, or the bus is unavailable.
+        """
+        return sharing.claim_one(name) if sharing else 0
 
     def replace(self, settings: config.Camera, control: Control, sharing: Sharing | None) -> None:
         """Replace a camera by one with other settings; its viewers go on with that."""

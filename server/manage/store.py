@@ -98,7 +98,11 @@ class Store:
         self.entries, self.changes, self.order = snapshot
 
     def revision(self, name: str) -> str:
-        """Return the revision of a camera's settings; random, so that a restart makes new ones."""
+        """Return the revision of a camera's settings; random, so that a restart makes new ones.
+
+        Cameras of the page have a + before their name here: the settings file may have another one
+        of the same name.
+        """
         return self._revisions.setdefault(name, secrets.token_hex(8))
 
     def touch(self, name: str) -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 from playwright.sync_api import Page
 
 from tests.screens.stage import PASSWORD, Stage, live, open_focus, settle
+from tests.support.admin_api import ask_api, revision_of
 from tests.support.cluster import RedisServer
 from tests.support.proxies import NoWebSocketProxy
 from tests.support.server import PortholeServer, wait_until
@@ -333,3 +334,65 @@ def no_websocket(stage: Stage) -> Page:
     page = stage.open(f"http://127.0.0.1:{proxy.port}/")
     page.wait_for_selector(".plain:not([hidden])")
     return settle(page, 2500)
+
+
+# Cameras from the page.
+
+
+@view("manage")
+def manage(stage: Stage) -> Iterator[tuple[str, Page]]:
+    """An admin's list and form, one state after the other."""
+    server = stage.server(stage.cameras(3))
+    for number, (name, title, group) in enumerate(
+        (("gate", "North gate", "Yard"), ("old", "Old camera", None))
+    ):
+        source = "test:" if number == 0 else f"rtsp://viewer:secret@127.0.0.1:9/{name}"
+        camera = {"name": name, "title": title, "group": group, "source": source}
+        assert ask_api(server, "POST", "", camera).status == 201
+    page = stage.open(f"{server.url}?manage=cameras")
+    page.wait_for_selector(".managed-row")
+    settle(page, 1500)  # Behind the window, the tiles get their states.
+    yield "list", settle(page)
+    page.get_by_role("button", name="Add a camera").click()
+    page.wait_for_selector(".found")
+    yield "add", settle(page, 1500)
+    address = page.get_by_label("Address")
+    for state, source, phase in (
+        ("picture", "test:?size=1280x720", "picture"),
+        ("failed", "http://127.0.0.1:9/video", "failed"),
+    ):
+        address.fill(source)
+        page.get_by_role("button", name="Try", exact=True).click()
+        page.wait_for_selector(f"[data-trial][data-phase='{phase}']")
+        yield state, settle(page)
+    address.fill("http://169.254.169.254/")
+    page.locator("#managed-name").fill("gate")
+    page.get_by_role("button", name="Add", exact=True).click()
+    page.wait_for_selector(".managed-wrong:not(:empty)")
+    yield "refused", settle(page)
+    page.get_by_role("button", name="Back to the list").click()
+    page.locator(".managed-open").filter(has_text="North gate").click()
+    page.wait_for_selector("[data-main-fields] > *")
+    seen = {"If-Match": revision_of(server, "gate")}
+    theirs = {"name": "gate", "title": "Gate", "source": "test:"}
+    assert ask_api(server, "PUT", "/gate", theirs, seen).status == 200
+    page.get_by_role("button", name="Save").click()
+    page.wait_for_selector("[data-take-theirs]:not([hidden])")
+    yield "conflict", settle(page)
+    page.get_by_role("button", name="Remove").click()
+    page.wait_for_selector(".toast-action")
+    yield "removed", settle(page)
+    server.kill()
+    page.get_by_role("button", name="Undo").click()
+    page.wait_for_selector("[data-manage-toasts] .toast[data-level='error']")
+    yield "offline", settle(page)
+
+
+@view("empty-admin")
+def empty_admin(stage: Stage) -> Page:
+    """A dashboard without a camera, for who may add one."""
+    server = stage.server([])
+    assert ask_api(server, "DELETE", "/test").status == 200
+    page = stage.open(server.url)
+    page.wait_for_selector("[data-empty]:not([hidden])")
+    return settle(page)

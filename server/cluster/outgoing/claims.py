@@ -70,7 +70,8 @@ class Claims:
 
     def include(self, name: str) -> None:
         """Renew one more claim from now on, which was taken already."""
-        self._names = (*self._names, name)
+        if name not in self._names:
+            self._names = (*self._names, name)
 
     def exclude(self, name: str) -> None:
         """Renew a claim no longer; it is not released by this."""
@@ -121,6 +122,8 @@ class Claims:
         reached = {}
         refused = {}
         for name, (ours, text) in zip(names, answers, strict=True):
+            if name not in self._names:
+                continue
             if ours:
                 reached[name] = _number(text)
             else:

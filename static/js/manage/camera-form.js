@@ -17,12 +17,12 @@ export class CameraForm extends EventTarget {
   #sourceWrong;
   #found;
   #trial;
-  #properties = null;
   /** @type {Map<string, Field>} */
   #fields = new Map();
   /** @type {import('./camera-list.js').Entry | null} */
   #entry = null;
   #taken = [];
+  #groups = [];
   // The name is suggested until somebody types one.
   #named = false;
 
@@ -54,16 +54,16 @@ export class CameraForm extends EventTarget {
 
   /**
    * @param {import('./camera-list.js').Entry | null} entry  Null for a new camera.
-   * @param {string[]} taken  The names of all cameras.
+   * @param {import('./camera-list.js').Entry[]} all  Every camera.
    */
-  async open(entry, taken) {
-    this.#taken = taken;
+  open(entry, all) {
+    this.#taken = all.map(({ name }) => name);
+    this.#groups = all.map(({ settings }) => settings.group).filter(Boolean);
     this.#form.hidden = false;
     this.#fill(entry);
     if (entry === null) this.#found.show();
     else this.#found.hide();
     this.#form.querySelector('[data-form-title]').focus();
-    if (await this.#load()) this.#fill(entry);
   }
 
   close() {
@@ -71,19 +71,14 @@ export class CameraForm extends EventTarget {
     this.#form.hidden = true;
   }
 
-  /** Ask once what can be set. @returns {Promise<boolean>} whether there are fields now that were not there */
-  async #load() {
-    if (this.#properties !== null) return false;
-    this.#setBusy(true);
+  /** Ask once what can be set, before the form is opened. @returns {Promise<string>} why that failed, or nothing */
+  async prepare() {
+    if (this.#fields.size > 0) return '';
     const { ok, data, message } = await ask('GET', `${PATH}/schema`);
-    this.#setBusy(false);
-    if (!ok) {
-      this.#alert(message);
-      return false;
-    }
-    this.#properties = data.properties;
+    if (!ok) return message;
+    if (this.#fields.size > 0) return '';
     this.#form.querySelector('#managed-source-help').textContent = `Accepted: ${data.properties.source.accepted}`;
-    for (const [name, property] of Object.entries(this.#properties)) {
+    for (const [name, property] of Object.entries(data.properties)) {
       if (name === 'source') continue;
       const field = new Field(name, property);
       this.#fields.set(name, field);
@@ -94,7 +89,7 @@ export class CameraForm extends EventTarget {
     this.#fields.get('name').input.addEventListener('input', () => {
       this.#named = true;
     });
-    return true;
+    return '';
   }
 
   #fill(entry) {
@@ -109,6 +104,7 @@ export class CameraForm extends EventTarget {
       field.value = settings[name];
       field.element.hidden = ofFile && !OF_EVERYBODY.includes(name);
     }
+    this.#fields.get('group').suggest(this.#groups);
     this.#form.querySelector('[data-source-field]').hidden = ofFile;
     this.#form.querySelector('[data-more]').hidden = ofFile;
     this.#form.querySelector('[data-remove]').hidden = entry === null || ofFile;
@@ -127,13 +123,13 @@ export class CameraForm extends EventTarget {
   }
 
   #suggest(words) {
-    if (this.#named || this.#fields.size === 0) return;
+    if (this.#named) return;
     this.#fields.get('name').value = words ? suggestName(words, this.#taken) : '';
   }
 
   async #try() {
     const button = this.#form.querySelector('[data-try]');
-    const how = Object.fromEntries(['transport', 'verify'].map((name) => [name, this.#fields.get(name)?.value ?? null]));
+    const how = Object.fromEntries(['transport', 'verify'].map((name) => [name, this.#fields.get(name).value]));
     button.disabled = true;
     const camera = this.#entry?.name;
     const answer = await this.#trial.run({ source: this.#source.value.trim(), ...how, ...(camera && { camera }) });

@@ -53,6 +53,7 @@ export class ManageCameras {
   }
 
   async #load() {
+    this.#form.prepare(); // So that it opens at once.
     const { ok, data, message } = await ask('GET', PATH);
     this.#element.querySelector('[data-list-retry]').hidden = ok;
     if (!ok) {
@@ -77,9 +78,14 @@ export class ManageCameras {
     note.textContent = text;
   }
 
-  #openForm(entry) {
+  async #openForm(entry) {
+    const wrong = await this.#form.prepare();
+    if (wrong) {
+      this.#toasts.show(wrong, 'error');
+      return;
+    }
     this.#element.dataset.view = 'form';
-    this.#form.open(entry, this.#entries.map(({ name }) => name));
+    this.#form.open(entry, this.#entries);
   }
 
   #closeForm(name = '') {
@@ -114,7 +120,8 @@ export class ManageCameras {
   async #undo(undo, title) {
     const { ok, data, message } = await ask('POST', `${PATH}/undo`, { body: { undo } });
     if (!ok) {
-      this.#toasts.show(`${title} was not brought back: ${message}`, 'error');
+      const action = { label: 'Try again', run: () => this.#undo(undo, title) };
+      this.#toasts.show(`${title} was not brought back: ${message}`, 'error', { stays: true, action });
       return;
     }
     await this.#load();

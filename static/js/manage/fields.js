@@ -52,6 +52,15 @@ export class Field {
     if (this.#kind === 'switch') this.element.classList.add('managed-switch');
   }
 
+  /** Offer texts to choose from; others can still be typed. @param {Iterable<string>} texts */
+  suggest(texts) {
+    const list = this.element.querySelector('datalist') ?? document.createElement('datalist');
+    list.id = `${this.#input.id}-list`;
+    list.replaceChildren(...[...new Set(texts)].map((text) => new Option('', text)));
+    this.#input.setAttribute('list', list.id);
+    this.element.append(list);
+  }
+
   get input() {
     return this.#input;
   }

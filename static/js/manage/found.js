@@ -78,8 +78,8 @@ export class Found extends EventTarget {
 }
 
 function describe(devices, files, more, media) {
-  const found = devices.length > 0 ? plural(devices.length, 'device') : 'no device';
-  if (!media) return `There is ${found}. Files can be added once the setting media_folder names their folder.`;
+  const found = devices.length > 0 ? plural(devices.length, 'device') : 'No device';
+  if (!media) return `${found}. Files can be added once the setting media_folder names their folder.`;
   const listed = files.length > 0 ? plural(files.length, 'file') : 'no file';
-  return `There is ${found}, and ${listed} in the media folder${more ? ', and more that are not listed' : ''}.`;
+  return `${found}, and ${listed} in the media folder${more ? ', where there are more than are listed' : ''}.`;
 }

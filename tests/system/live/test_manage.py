@@ -102,7 +102,12 @@ def test_a_camera_is_added_changed_and_removed(site: Site, connect: Connect) -> 
     assert viewer.call("watch", {"camera": "yard"})["ok"]
     viewer.pump(lambda: len(widths) >= 3, 10)
 
-    changed = YARD | {"source": "test:?size=640x360&fps=10"}
+    fitting = connect(site.server, auth={"token": site.tokens["viewer"]})
+    fitted: list[str] = []
+    fitting.on_frame = lambda header, _: fitted.append(header["rendition"])
+    assert fitting.call("watch", {"camera": "yard", "rendition": "auto", "width": 100})["ok"]
+
+    changed = YARD | {"source": "test:?size=640x360&fps=10", "renditions": [160]}
     seen = site.admin | {"If-Match": f'"{added.data["revision"]}"'}
     assert ask_api(site.server, "PUT", "/yard", changed, seen).status == 200
     assert ask_api(site.server, "PUT", "/yard", changed, seen).status == 412
@@ -110,6 +115,7 @@ def test_a_camera_is_added_changed_and_removed(site: Site, connect: Connect) -> 
     viewer.pump(lambda: 640 in widths, 10)
     seqs = [arrival.seq for arrival in viewer.arrivals]
     assert seqs == sorted(set(seqs))
+    fitting.pump(lambda: "160" in fitted, 10)
 
     gone = ask_api(site.server, "DELETE", "/yard", {}, site.admin)
     viewer.pump(lambda: names_told(viewer) == ["door"], 5)

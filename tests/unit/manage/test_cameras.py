@@ -198,6 +198,12 @@ def test_what_cannot_be_used_is_kept(tmp_path: Path, start: Start) -> None:
     assert "not a source" in node.managed.catalog.problems["old"]
     node.managed.add(YARD, "ann")
     assert entry in kept(tmp_path)["cameras"]
+    shown = node.managed.catalog.describe_all()[-1]["settings"]["source"]
+    with pytest.raises(FormError):
+        node.managed.change("old", {"name": "old", "source": shown}, None, "ann")
+    node.managed.change("old", {"name": "old", "source": "test:"}, None, "ann")
+    assert list(node.own) == ["door", "yard", "old"]
+    assert node.managed.catalog.problems == {}
 
 
 def test_another_version_of_the_file_is_left_as_it_is(tmp_path: Path, start: Start) -> None:
