@@ -13,6 +13,8 @@ import { Insight } from './insight/insight.js';
 import { OwnActions } from './insight/own-actions.js';
 import { ManageCameras } from './manage/cameras.js';
 import { Manage } from './manage/manage.js';
+import { setUpOwnPassword } from './manage/own-password.js';
+import { ManagePeople } from './manage/people.js';
 import { Actions } from './page/actions.js';
 import { Commands } from './page/commands.js';
 import { setUpKeyboard } from './page/keyboard.js';
@@ -61,6 +63,20 @@ const openQuit = setUpQuit(find('[data-quit]'), quitServer);
 const manage = find('[data-manage]') && new Manage(find('[data-manage]'), document.querySelectorAll('[data-open-manage]'));
 const manageCameras =
   manage && new ManageCameras(manage, find('[data-managed]'), find('[data-manage-toasts]'), find('#toast-template'));
+if (manage) {
+  new ManagePeople(
+    manage,
+    find('[data-people]'),
+    find('[data-remove-dialog]'),
+    find('[data-manage-toasts]'),
+    find('#toast-template'),
+  );
+}
+// Only who is logged in has one.
+if (find('[data-password]')) {
+  const tell = (message) => toasts.show(message);
+  setUpOwnPassword(find('[data-password]'), document.querySelectorAll('[data-open-password]'), tell);
+}
 const actions = new Actions({ grid, view, insight, commands, toasts, openHelp });
 
 let role = 'viewer';

@@ -1,6 +1,6 @@
 /** The view menu: layouts, links to this view, the order, installing the page. */
-import { copyText } from '../camera/clipboard.js';
 import { LAYOUTS } from '../grid/arrangement.js';
+import { copyText } from '../ui/copy.js';
 import { writeLink } from './deeplink.js';
 
 export const LAYOUT_NAMES = { auto: 'Automatic', 1: 'One at a time', '2x2': 'Two by two', '3x3': 'Three by three' };
