@@ -17,6 +17,7 @@ from server.delivery.fanout import Fanout
 from server.log import SILENT
 from server.loop import hub
 from server.loop.http_server import serve
+from server.manage.access import Access
 from server.runtime import Runtime
 from server.web.auth.auth import Auth, is_loopback, require_users
 from server.web.auth.guard import guard_requests
@@ -24,6 +25,7 @@ from server.web.edge.connection_limiter import MAX_HEADS, ConnectionLimiter
 from server.web.edge.forwarded import Forwarded
 from server.web.edge.machine import own_names
 from server.web.edge.origin import OriginCheck
+from server.web.http.access import create_access
 from server.web.http.cameras import create_admin_cameras
 from server.web.http.cors import share_with
 from server.web.http.headers import protect_pages
@@ -56,6 +58,7 @@ class App:
         flask: The Flask application, with Socket.IO in front of it.
         cameras: By name: ours in their order, then other nodes'.
         names: By which this machine is asked for, each with its addresses.
+        restarts: Whether the server is to start anew after :meth:`run`.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -66,6 +69,7 @@ class App:
         self.flask.config["SEND_FILE_MAX_AGE_DEFAULT"] = 0
         self.runtime = runtime = Runtime(settings)
         self.cameras = runtime.cameras
+        self.restarts = False
         common = share_common(runtime.bus, settings.state_dir) if runtime.bus else None
         auth = Auth(self.flask, settings.state_dir, runtime.audit, common)
         require_users(settings.server.host, auth, settings.state_dir)
@@ -101,6 +105,7 @@ class App:
         )
         self.flask.register_blueprint(create_people(auth))
         self.flask.register_blueprint(create_own_password(auth))
+        self.flask.register_blueprint(create_access(Access(settings), auth, self.restart))
         self._make_door(settings, statistics.count_refusal)
 
         # Events say goodbye while the sources are being released. Whatever saving the changes has
@@ -132,6 +137,11 @@ class App:
     def shut_down(self) -> None:
         """Ask :meth:`run` to end; returns at once, and asking twice is as good as once."""
         self.runtime.shut_down()
+
+    def restart(self) -> None:
+        """Ask :meth:`run` to end, and whoever runs it to start anew."""
+        self.restarts = True
+        self.shut_down()
 
     def run(self, listener: Any, on_shutdown: Callable[[], None] = lambda: None) -> None:
         """Serve until :meth:`shut_down`.

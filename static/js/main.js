@@ -11,6 +11,7 @@ import { Grid } from './grid/grid.js';
 import { Mjpeg } from './grid/mjpeg.js';
 import { Insight } from './insight/insight.js';
 import { OwnActions } from './insight/own-actions.js';
+import { ManageAccess, setUpOffer } from './manage/access.js';
 import { ManageCameras } from './manage/cameras.js';
 import { Manage } from './manage/manage.js';
 import { setUpOwnPassword } from './manage/own-password.js';
@@ -71,6 +72,8 @@ if (manage) {
     find('[data-manage-toasts]'),
     find('#toast-template'),
   );
+  new ManageAccess(manage, find('[data-access]'));
+  if (find('[data-offer]') && !isKiosk) setUpOffer(find('[data-offer]'));
 }
 // Only who is logged in has one.
 if (find('[data-password]')) {

@@ -140,23 +140,37 @@ def test_ones_own_password_is_changed_on_the_page(
     page.complaints.clear()  # type: ignore[attr-defined]
 
 
-def test_the_first_user_is_made_on_the_page(start_server: Start, page: Page) -> None:
-    """On a server without users: an admin with a password of their own, who stays logged in."""
+def test_access_from_other_devices_is_set_up_on_the_page(start_server: Start, page: Page) -> None:
+    """Without users: an offer, the first admin, who stays logged in, and then where to listen."""
     server = start_server(*CAMERAS)
     page.goto(f"{server.url}?manage=people")
     people = page.locator("[data-people]")
     expect(people).to_contain_text("There are no users yet")
     expect(people.get_by_role("button", name="Add a token")).to_be_disabled()
-
     people.get_by_role("button", name="Add a user").click()
     form = page.get_by_role("form", name="Add a user")
     form.get_by_label("Name").fill("ann")
     form.get_by_role("button", name="Add", exact=True).click()
     expect(form.locator("[data-wrong=password]")).to_contain_text("Choose a password")
-    form.get_by_label("Password").fill(PASSWORD)
-    form.get_by_role("button", name="Add", exact=True).click()
+    page.get_by_role("button", name="Close", exact=True).click()
 
-    expect(page.locator(".person-row")).to_have_count(1)
+    page.get_by_role("button", name="Set up access from other devices").click()
+    access = page.locator("[data-access]")
+    everybody = access.get_by_role("radio", name="Every device")
+    expect(everybody).to_be_disabled()
+    assert faults(page, "the first step") == []
+    access.get_by_label("Name").fill("ann")
+    access.get_by_label("Password").fill("short")
+    access.get_by_role("button", name="Create").click()
+    expect(access.locator("[data-wrong=password]")).to_contain_text("8 to 256")
+    access.get_by_label("Password").fill(PASSWORD)
+    access.get_by_role("button", name="Create").click()
+
+    everybody.check()
+    expect(access.locator("[data-places-note]")).to_contain_text("From another device")
+    assert faults(page, "the second step") == []
+    page.get_by_role("tab", name="People").click()
     expect(page.locator(".person-row")).to_contain_text("ann (you)")
     expect(page.locator(".person-row [data-on]")).to_be_visible(timeout=10_000)
+    expect(page.locator("[data-offer]")).to_have_count(0)
     page.complaints.clear()  # type: ignore[attr-defined]

@@ -466,3 +466,20 @@ def own_password(stage: Stage) -> Iterator[tuple[str, Page]]:
     page.locator("[data-password] [data-save]").click()
     page.wait_for_selector("[data-password] .managed-wrong:not(:empty)")
     yield "refused", settle(page)
+
+
+@view("access")
+def access(stage: Stage) -> Iterator[tuple[str, Page]]:
+    """Access from other devices, from the offer on."""
+    server = stage.server(stage.cameras(3))
+    page = live(stage.open(server.url))
+    yield "offer", page
+    page.locator("[data-offer] [data-open-manage]").click()
+    page.wait_for_selector("[data-first]:not([hidden])")
+    yield "first", settle(page)
+    page.locator("#access-name").fill("ann")
+    page.locator("#access-password").fill(PASSWORD)
+    page.get_by_role("button", name="Create").click()
+    page.wait_for_selector("[data-apply]:enabled")
+    page.locator("[name=host][value='0.0.0.0']").check()
+    yield "where", settle(page)

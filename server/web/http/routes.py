@@ -73,6 +73,7 @@ def create_routes(fanouts: Mapping[str, Fanout], statistics: Statistics, auth: A
                 csrf=csrf_token() if logged_in else "",
                 limited=credential.person.cameras is not None,
                 admin=credential.person.administers,
+                open=credential.by == "open",
             )
         )
         # A page with a CSRF token in it, or a token in its URL, is for one person only.

@@ -101,11 +101,11 @@ export class ManagePeople {
     await this.#load();
     if (secret) {
       this.#show('secret');
-      this.#secret.show(kind, account, secret);
+      this.#secret.show(kind, account, secret, message);
     } else {
       this.#show('list');
+      this.#toasts.show(message);
     }
-    this.#toasts.show(message);
   }
 
   #confirm(dialog, kind, account) {

@@ -126,6 +126,10 @@ export class PersonForm extends EventTarget {
 
   async #save() {
     const name = this.#form.elements.name.value.trim();
+    if (this.#rights.cameras?.length === 0) {
+      this.#setWrong({ cameras: 'Choose a camera.' });
+      return;
+    }
     if (this.#account !== null) {
       await this.#send('PUT', this.#path, this.#rights, (account) => `${account.name} was saved.`);
     } else if (this.#kind === 'token') {

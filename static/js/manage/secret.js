@@ -17,10 +17,11 @@ export class Secret extends EventTarget {
    * @param {'user' | 'token'} kind
    * @param {import('./people-list.js').Account} account
    * @param {string} secret
+   * @param {string} message  What was done.
    */
-  show(kind, { name, embed, cameras }, secret) {
+  show(kind, { name, embed, cameras }, secret, message) {
     this.#find('[data-title]').textContent = name;
-    this.#find('[data-words]').textContent = words(kind, embed);
+    this.#find('[data-words]').textContent = `${message} ${words(kind, embed)}`;
     const values = embed ? linksOf(cameras[0], secret) : [[kind === 'user' ? 'Password' : 'Token', secret]];
     this.#find('[data-values]').replaceChildren(...values.map(([label, value], index) => this.#build(label, value, index)));
     this.#element.hidden = false;
