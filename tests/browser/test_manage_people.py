@@ -159,6 +159,7 @@ def test_access_from_other_devices_is_set_up_on_the_page(start_server: Start, pa
     everybody = access.get_by_role("radio", name="Every device")
     expect(everybody).to_be_disabled()
     assert faults(page, "the first step") == []
+    assert page.evaluate("document.querySelector('[data-manage]').scrollWidth") == 390
     access.get_by_label("Name").fill("ann")
     access.get_by_label("Password").fill("short")
     access.get_by_role("button", name="Create").click()
