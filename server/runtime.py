@@ -18,8 +18,8 @@ from server.loop import hub
 from server.loop.lag import LagMeter
 from server.loop.watchdog import Watchdog
 from server.manage.cameras import ManagedCameras
-from server.manage.catalog import MAX_ADDED, Catalog
-from server.manage.lineup import Lineup
+from server.manage.catalog import Catalog
+from server.manage.lineup import Lineup, native_threads
 from server.state import StateFile
 from server.users.folder import find_faults
 
@@ -68,14 +68,14 @@ class Runtime:
     """
 
     def __init__(self, settings: Settings) -> None:
+        catalog = Catalog(settings)
         # Before anything runs natively, as finding the bus does.
-        hub.size_native_pool(native_threads(settings))
+        hub.size_native_pool(native_threads(catalog.active.values()))
         self.settings = settings
         self.bus = open_bus(settings)
         self.on_change: Callable[[Camera], None] = lambda camera: None
         self.on_notice: Callable[[str, str, str | None, str | None], None] = lambda *notice: None
 
-        catalog = Catalog(settings)
         self.lineup = Lineup(settings.server, catalog.active.values())
         self.lineup.on_change = self._announce
         self.lineup.on_notice = self.notify
@@ -257,13 +257,3 @@ def open_bus(settings: Settings) -> "Bus | None":
     bus = Bus(settings.server.bus, settings.server.bus_prefix)
     bus.check()
     return bus
-
-
-def native_threads(settings: Settings) -> int:
-    """Return how many native threads there are to be: to read, to encode, to process, and more.
-
-    There are some for cameras that are added later, for the pool cannot grow.
-    """
-    processing = sum(bool(camera.process) for camera in settings.cameras)
-    later = 2 * MAX_ADDED if settings.cameras else 0
-    return 2 * len(settings.cameras) + later + processing + 4

@@ -19,12 +19,15 @@ from typing import Any, TypeVar
 import eventlet
 from eventlet import event, greenthread, hubs, tpool
 
+from server.loop import native
+
 __all__ = [
     "ReadWatch",
     "Signal",
     "Task",
     "call_later",
     "exit_now",
+    "grow_native_pool",
     "listen",
     "run_native",
     "size_native_pool",
@@ -128,7 +131,7 @@ def run_native(function: Callable[..., T], *args: Any) -> T:
     """Run ``function`` on a native thread while the hub goes on; return or raise what it did.
 
     Costs about 0.1 ms, so it pays for work over a millisecond. Must not be given work that can
-    block for ever: the pool has a fixed number of threads.
+    block for ever: the pool has only so many threads.
     """
     outcome = tpool.execute(_attempt, function, args)
     if outcome.error is not None:
@@ -143,6 +146,22 @@ def size_native_pool(threads: int) -> None:
     atexit.unregister(tpool.killall)
     atexit.unregister(_close_pool)
     atexit.register(_close_pool)
+
+
+def grow_native_pool(threads: int) -> None:
+    """Have at least so many native threads from now on.
+
+    tpool starts its workers with the first call and no more later, but they all take their work
+    from one queue, so that others can join. They are not started in advance: each that has once
+    handled pictures keeps megabytes of buffers, and any idle one may get the next picture.
+    """
+    tpool.setup()
+    for number in range(len(tpool._threads), threads):
+        worker = native.threading.Thread(
+            target=tpool.tworker, name=f"tpool_thread_{number}", daemon=True
+        )
+        worker.start()
+        tpool._threads.append(worker)
 
 
 def _close_pool() -> None:

@@ -1,7 +1,7 @@
 """This process's own cameras: made, added, replaced and removed while the others go on."""
 
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any, Protocol
 
 from server.capture.camera import Camera
@@ -9,8 +9,9 @@ from server.capture.interface import CameraInterface
 from server.config import models as config
 from server.control.control import Control
 from server.delivery.fanout import Fanout
+from server.loop import hub
 
-__all__ = ["Lineup", "Sharing"]
+__all__ = ["Lineup", "Sharing", "native_threads"]
 
 log = logging.getLogger(__name__)
 
@@ -55,12 +56,14 @@ class Lineup:
         self.on_list: Callable[[], None] = lambda: None
         self.on_replaced: Callable[[Fanout], None] = lambda fanout: None
         self.on_removed: Callable[[str], None] = lambda name: None
+        self._settings: dict[str, config.Camera] = {}
         self.own = {one.name: self._make(one) for one in cameras}
         self.cameras: dict[str, CameraInterface] = dict(self.own)
         self.fanouts = {name: Fanout(camera) for name, camera in self.own.items()}
         self._reached: dict[str, int] = {}  # The numbers of the last frames of removed cameras.
 
     def _make(self, settings: config.Camera) -> Camera:
+        self._settings[settings.name] = settings
         camera = Camera(settings, self._server)
         camera.on_change = lambda camera: self.on_change(camera)
         camera.on_notice = lambda camera, level, message: self.on_notice(
@@ -97,6 +100,7 @@ class Lineup:
         fanout = Fanout(camera)
         self.own[name], self.cameras[name], self.fanouts[name] = camera, camera, fanout
         self.order(order)
+        self._grow_pool()
         camera.open()
         fanout.open()
         if sharing:
@@ -131,6 +135,7 @@ class Lineup:
         camera.continue_from(before.seq)
         if self.own.get(name) is not camera:
             return  # Replaced or removed meanwhile.
+        self._grow_pool()
         camera.open()
         if sharing:
             sharing.share(camera, fanout)
@@ -149,6 +154,7 @@ class Lineup:
     def remove(self, name: str, sharing: Sharing | None) -> None:
         """Remove a camera; its viewers are told, and watch it no longer."""
         camera = self.own.pop(name)
+        del self._settings[name]
         del self.cameras[name]
         fanout = self.fanouts.pop(name)
         self._silence(camera)
@@ -172,6 +178,9 @@ class Lineup:
             self.cameras[name] = self.cameras.pop(name)
             self.fanouts[name] = self.fanouts.pop(name)
 
+    def _grow_pool(self) -> None:
+        hub.grow_native_pool(native_threads(self._settings.values()))
+
     @staticmethod
     def _silence(camera: Camera) -> None:
         camera.on_change = lambda camera: None
@@ -181,3 +190,8 @@ class Lineup:
     def _close(camera: Camera) -> None:
         if not camera.close(RELEASE_S):
             log.warning("camera=%s does not let go of its source", camera.name)
+
+
+def native_threads(cameras: Collection[config.Camera]) -> int:
+    """Return how many native threads there are to be: to read, to encode, to process, and more."""
+    return 2 * len(cameras) + sum(bool(camera.process) for camera in cameras) + 4

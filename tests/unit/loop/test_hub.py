@@ -9,8 +9,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from eventlet import tpool
 
-from server.loop import hub
+from server.loop import hub, native
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -23,6 +24,19 @@ def pair() -> Iterator[tuple[socket.socket, socket.socket]]:
         left.setblocking(False)
         right.setblocking(False)
         yield left, right
+
+
+def test_the_pool_of_native_threads_grows() -> None:
+    """A camera that is added later needs threads of its own: two stuck reads would hold all."""
+    hub.run_native(int)
+    threads = len(tpool._threads) + 2
+    all_at_once = native.threading.Barrier(threads)
+
+    hub.grow_native_pool(threads)
+
+    waiting = [hub.spawn(hub.run_native, all_at_once.wait, 10) for _ in range(threads)]
+    assert all(task.join(10) for task in waiting)
+    assert not all_at_once.broken
 
 
 def test_signal_set_before_the_wait_is_not_lost() -> None:

@@ -253,7 +253,7 @@ def test_two_admins_do_not_overwrite_each_other(start: Start) -> None:
 
 
 def test_there_is_a_most(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each camera needs threads, and there are only so many."""
+    """Each camera costs threads, processes and memory."""
     monkeypatch.setattr(catalog, "MAX_ADDED", 1)
     node = start()
     node.managed.add(YARD, "ann")

@@ -62,6 +62,11 @@ def refusals_in(tree: ast.AST) -> Iterator[str]:
                 func=ast.Attribute(attr="refuse"), args=[_, _, ast.Constant(value=str(reason))]
             ):
                 yield reason
+            case ast.Call(
+                func=ast.Name(id="refuse_change"),
+                args=[_, _, ast.Constant(value=str(reason)), *_],
+            ):
+                yield reason
             # The door counts by the number of the status that it answers with.
             case ast.Call(
                 func=ast.Attribute(attr="_refuse"), args=[_, ast.Constant(value=str(s)), _]
