@@ -28,7 +28,7 @@ import socket  # noqa: E402
 import sys  # noqa: E402
 from collections.abc import Callable  # noqa: E402
 from pathlib import Path  # noqa: E402
-from typing import Any  # noqa: E402
+from typing import Any, NoReturn  # noqa: E402
 
 import click  # noqa: E402
 
@@ -39,6 +39,7 @@ from server.config.local import find_devices  # noqa: E402
 from server.config.models import Settings, server_options  # noqa: E402
 from server.errors import ConfigError, NotYetError  # noqa: E402
 from server.loop import hub, memory, native  # noqa: E402
+from server.manage import access  # noqa: E402
 from server.users.folder import FolderLock, Use  # noqa: E402
 from server.web.edge.machine import Names, own_addresses, reachable_at  # noqa: E402
 
@@ -246,8 +247,15 @@ def serve(settings: Settings, log_level: str, *uses: Use) -> None:
 
     configure_logging(log_level)
     lock = FolderLock(settings.state_dir, *uses)
-    app = create_app(settings)
-    listener = listen(settings.server.host, settings.server.port)
+    try:
+        app = create_app(settings)
+        listener = listen(settings.server.host, settings.server.port)
+    except ConfigError as error:
+        # What was chosen on the page must not keep everybody from the page.
+        if access.take_back(settings.state_dir, str(error)):
+            start_anew()
+        raise
+    access.confirm(settings.state_dir)
     shut_down_by_signal(app.shut_down)
     first, *others = places_of(listener, app.names, "https" if app.tls else "http")
     lock.tell(first)
@@ -261,7 +269,17 @@ def serve(settings: Settings, log_level: str, *uses: Use) -> None:
     click.echo("Ctrl-C stops it.")
     sys.stdout.flush()
     app.run(listener, on_shutdown=limit_shutdown)
+    if app.restarts:
+        start_anew()
     end()
+
+
+def start_anew() -> NoReturn:
+    """Replace this process by the same command, which reads its settings again."""
+    logging.shutdown()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
 
 
 def places_of(listener: Any, names: Names, scheme: str) -> list[str]:

@@ -17,6 +17,7 @@ from server.delivery.fanout import Fanout
 from server.log import SILENT
 from server.loop import hub
 from server.loop.http_server import Secured, serve
+from server.manage.access import Access
 from server.runtime import Runtime
 from server.web.auth.auth import Auth, is_loopback, require_users
 from server.web.auth.guard import guard_requests
@@ -26,10 +27,13 @@ from server.web.edge.in_the_clear import lead_to_tls
 from server.web.edge.machine import own_addresses, own_names
 from server.web.edge.origin import OriginCheck
 from server.web.edge.tls import choose_certificate
+from server.web.http.access import create_access
 from server.web.http.cameras import create_admin_cameras
 from server.web.http.cors import share_with
 from server.web.http.headers import protect_pages
 from server.web.http.login import create_login
+from server.web.http.own_password import create_own_password
+from server.web.http.people import create_people
 from server.web.http.routes import create_routes
 from server.web.socket.events import Events
 from server.web.socket.polling import NoPolling
@@ -56,6 +60,7 @@ class App:
         flask: The Flask application, with Socket.IO in front of it.
         cameras: By name: ours in their order, then other nodes'.
         names: By which this machine is asked for, each with its addresses.
+        restarts: Whether the server is to start anew after :meth:`run`.
         tls: The certificate in use; None without TLS.
     """
 
@@ -68,6 +73,7 @@ class App:
         self.runtime = runtime = Runtime(settings)
         server = settings.server
         self.cameras = runtime.cameras
+        self.restarts = False
         common = share_common(runtime.bus, settings.state_dir) if runtime.bus else None
         auth = Auth(self.flask, settings.state_dir, runtime.audit, common)
         require_users(server.host, auth, settings.state_dir)
@@ -110,8 +116,11 @@ class App:
         self.flask.register_blueprint(create_routes(runtime.fanouts, statistics, auth))
         self.flask.register_blueprint(create_login(auth))
         self.flask.register_blueprint(
-            create_admin_cameras(runtime.managed, settings.state_dir, settings.media_folder, auth)
+            create_admin_cameras(runtime.managed, settings.media_folder, auth)
         )
+        self.flask.register_blueprint(create_people(auth))
+        self.flask.register_blueprint(create_own_password(auth))
+        self.flask.register_blueprint(create_access(Access(settings), auth, self.restart))
         self._make_door(server, statistics.count_refusal)
 
         # Events say goodbye while the sources are being released. Whatever saving the changes has
@@ -140,6 +149,11 @@ class App:
     def shut_down(self) -> None:
         """Ask :meth:`run` to end; returns at once, and asking twice is as good as once."""
         self.runtime.shut_down()
+
+    def restart(self) -> None:
+        """Ask :meth:`run` to end, and whoever runs it to start anew."""
+        self.restarts = True
+        self.shut_down()
 
     def run(self, listener: Any, on_shutdown: Callable[[], None] = lambda: None) -> None:
         """Serve until :meth:`shut_down`.

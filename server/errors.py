@@ -4,7 +4,8 @@
 
     PortholeError
     ├── ConfigError       a setting cannot be used; ends the start with exit code 2
-    │   └── NotYetError   what a start needs is not there, and may be later; exit code 75
+    │   ├── NotYetError   what a start needs is not there, and may be later; exit code 75
+    │   └── AccountError  a user or token cannot be added or changed as asked
     ├── SourceError       a source cannot be opened or read; the camera tries again
     │   ├── SourceEnded   a source has no more pictures, and that is no fault
     │   ├── LoginRefused  a source refuses its user name or password; it is tried rarely
@@ -25,7 +26,7 @@ An error that is raised and caught within one room is defined where it is raised
     cluster/bus/frame_message.py       FrameMessageError   bytes that are no frame
     loop/lanes.py                      NoLane              no lane was free in time
     manage/cameras.py                  Conflict            two admins changed the same camera
-    manage/form.py                     FormError           a camera's form cannot be used
+    manage/form.py                     FormError           a form of the page cannot be used
     manage/reach.py                    ReachError          an address may not be tried from the page
     web/auth/throttle.py               TooManyAttempts     passwords were tried too often
 """
@@ -33,6 +34,7 @@ An error that is raised and caught within one room is defined where it is raised
 from typing import Literal
 
 __all__ = [
+    "AccountError",
     "ConfigError",
     "ControlError",
     "EncodeError",
@@ -59,6 +61,19 @@ class ConfigError(PortholeError):
 
 class NotYetError(ConfigError):
     """What a start needs is not there, and may be later: a bus, or an address of this machine."""
+
+
+class AccountError(ConfigError):
+    """A user or token cannot be added or changed as asked.
+
+    Args:
+        field: What it is about: ``name`` or ``role``.
+        message: What is wrong and what would be accepted, for a person.
+    """
+
+    def __init__(self, field: str, message: str) -> None:
+        super().__init__(message)
+        self.field = field
 
 
 class SourceError(PortholeError):

@@ -1,6 +1,6 @@
 """How file, environment and command line add up to the settings, and what is said if they do not.
 
-Later wins: default < file < environment < command line.
+Later wins: default < chosen on the page < file < environment < command line.
 """
 
 import re
@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal, get_args, get_origin
 from pydantic import ValidationError
 
 from server.config.address import parse_address
+from server.config.kept import FILE, KEYS, read_kept
 from server.config.models import (
     CAMERA_NAME,
     ENVIRONMENT_PREFIX,
@@ -66,18 +67,24 @@ def load_settings(
     values = document.get("server", {})
     if not isinstance(values, dict):
         raise ConfigError(f"{where}: server = {values!r} is no table; accepted: [server]")
-    server = _validate(ServerSettings, values, f"{where}: server.")
+    state_dir = state_dir or folder / ".porthole"
+    kept = read_kept(state_dir).server
+    _validate(ServerSettings, kept, f"{state_dir / FILE}: ")
+    server = _validate(ServerSettings, kept | values, f"{where}: server.")
     paths = {name: getattr(server, name) for name in ("tls_cert", "tls_key")}
     server = server.model_copy(
         update={name: str(folder / path) for name, path in paths.items() if path is not None}
     )
+    fixed = {name: "in the settings file" for name in KEYS if name in values}
     _check_variables(environment)
     for option in server_options():
         # Compose files give variables that are unset as empty ones.
         if text := environment.get(option.variable):
             server = _override(server, option.name, text, f"environment: {option.variable}")
+            fixed[option.name] = f"in the environment, as {option.variable}"
         if option.name in flags:
             server = _override(server, option.name, flags[option.name], option.flag)
+            fixed[option.name] = f"on the command line, as {option.flag}"
 
     named = list(sources)
     if named:
@@ -87,7 +94,8 @@ def load_settings(
     else:
         cameras = _cameras_from_arguments(["test:"], server)
     is_named = bool(named) or "camera" in document
-    return Settings(server, cameras, state_dir or folder / ".porthole", is_named, folder)
+    fixed = {name: place for name, place in fixed.items() if name in KEYS}
+    return Settings(server, cameras, state_dir, is_named, folder, fixed)
 
 
 def _read_file(path: Path) -> dict[str, Any]:

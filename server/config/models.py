@@ -6,7 +6,8 @@ come from their fields. :mod:`server.config.load` reads them.
 """
 
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
@@ -294,6 +295,7 @@ class Settings:
         named: Whether a file or the command line names the cameras; otherwise they are the test
             pattern, until others are added from the page.
         folder: Of the settings file, or the working directory without one.
+        fixed: Where those settings are set that could be chosen on the page otherwise, by name.
     """
 
     server: ServerSettings
@@ -301,6 +303,7 @@ class Settings:
     state_dir: Path
     named: bool = True
     folder: Path = Path()
+    fixed: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def media_folder(self) -> Path | None:

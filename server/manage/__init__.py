@@ -1,1 +1,1 @@
-"""Cameras that are added, changed and removed while the server runs."""
+"""Cameras and people that are added, changed and removed while the server runs."""

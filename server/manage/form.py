@@ -34,10 +34,10 @@ UNITS = {"fps": "frames a second", "check_every": "seconds", "renditions": "pixe
 
 
 class FormError(ConfigError):
-    """A camera's settings cannot be used.
+    """A form cannot be used as it was filled in.
 
     Args:
-        fields: What is wrong, for people, by setting.
+        fields: What is wrong, for people, by field.
     """
 
     def __init__(self, fields: Mapping[str, str]) -> None:

@@ -10,7 +10,15 @@ from argon2.exceptions import InvalidHashError, VerificationError
 
 from server.errors import ConfigError
 
-__all__ = ["check_password", "digest", "hash_password", "is_token", "new_token", "take_password"]
+__all__ = [
+    "check_password",
+    "digest",
+    "hash_password",
+    "is_token",
+    "make_password",
+    "new_token",
+    "take_password",
+]
 
 MIN_LENGTH, MAX_LENGTH = 8, 256
 
@@ -24,6 +32,9 @@ NOBODYS_HASH = (
     "$argon2id$v=19$m=19456,t=2,p=1$R2+/3M1q000pCcU+/i/o0A"
     "$P0mVUtGC2y+LQxWUX5OgyfKjjynet8hJfIYpFVvgjF8"
 )
+
+LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"
+"""Of generated passwords: none of them is easily taken for another."""
 
 TOKEN_PREFIX = "porthole_"
 """Makes a leaked token recognizable to people and to secret scanners."""
@@ -63,6 +74,11 @@ def check_password(hashed: str | None, password: str) -> bool:
     except (VerificationError, InvalidHashError):
         return False
     return hashed is not None
+
+
+def make_password() -> str:
+    """Return a new password that can be read aloud and typed: about 79 random bits."""
+    return "-".join("".join(map(secrets.choice, [LETTERS] * 4)) for _ in range(4))
 
 
 def new_token() -> str:

@@ -1,8 +1,8 @@
 """Accounts: users with passwords and machines with tokens, stored in the state folder.
 
-The commands of ``manage.py`` write the file; a running server only reads it, and checks every half
-second whether it has changed. Every change gives an account a new *generation*, which invalidates
-the logins and connections of the old one.
+The commands of ``manage.py`` write the file, and so does a running server for its admins; a server
+checks every half second whether it has changed. Every change gives an account a new *generation*,
+which invalidates the logins and connections of the old one.
 """
 
 import fcntl
@@ -20,11 +20,11 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from server.config.models import CAMERA_NAME
-from server.errors import ConfigError
+from server.errors import AccountError, ConfigError
 from server.users.password import digest, hash_password, new_token, take_password
 from server.users.private import PrivateFile, explain, make_folder, open_private
 
-__all__ = ["OPEN", "Account", "Person", "Role", "Stamp", "Users", "UsersFile"]
+__all__ = ["OPEN", "Account", "Kind", "Person", "Role", "Stamp", "Users", "UsersFile"]
 
 Role = Literal["viewer", "operator", "admin"]
 
@@ -35,6 +35,11 @@ Stamp = tuple[int, int, int] | None
 
 # No colon, which ends the name in HTTP Basic, and nothing that ever needs escaping.
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,39}")
+
+NO_ADMIN = (
+    "this would leave no user who is an admin of all cameras, and nobody could change people from "
+    "the page; add such a user first, or change that of another"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,10 +153,16 @@ class UsersFile:
     """The file ``people.json`` of a state folder.
 
     All methods block on the disk, and those with a password for tens of ms more.
+
+    Args:
+        folder: The state folder.
+        keeps_admin: Whether changes that would leave nobody to manage people from the page raise
+            AccountError. On the command line they are allowed.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, keeps_admin: bool = False) -> None:
         self._folder = folder
+        self._keeps_admin = keeps_admin
         self._path = folder / "people.json"
         self._file = PrivateFile(self._path)
 
@@ -234,6 +245,10 @@ class UsersFile:
             name, account = _known(name, document.users, "user")
             document.users[name] = _account(account.role, account.cameras, secret)
 
+    def sign_out(self, name: str) -> None:
+        """End all of a user's logins and connections."""
+        self.change_user(name, None, None, False)
+
     def remove_user(self, name: str) -> None:
         """Remove a user."""
         with self._changing() as document:
@@ -288,7 +303,10 @@ class UsersFile:
         """Read the file, let the caller change it, and write it; one process at a time."""
         with self._locked():
             document = self._read()
+            had_admin = _has_admin(document) or not _all(document)
             yield document
+            if self._keeps_admin and had_admin and not _has_admin(document):
+                raise AccountError("role", NO_ADMIN)
             # Without defaults: nodes of an older version reject keys they do not know.
             stored = document.model_dump(mode="json", exclude_defaults=True)
             stored["version"] = document.version
@@ -348,19 +366,26 @@ def _all(document: _Document) -> list[Account]:
     return [*document.users.values(), *document.tokens.values()]
 
 
+def _has_admin(document: _Document) -> bool:
+    people = [_person(name, account, "user") for name, account in document.users.items()]
+    return any(person is not None and person.administers for person in people)
+
+
 def _check_free(name: str, document: _Document) -> None:
     if not NAME.fullmatch(name):
-        raise ConfigError(
+        raise AccountError(
+            "name",
             f"name {name[:60]!r} cannot be used; accepted: "
-            "1 to 40 letters, digits and . _ @ -, beginning with a letter or digit"
+            "1 to 40 letters, digits and . _ @ -, beginning with a letter or digit",
         )
     # A name identifies one user or machine, so that notices and the audit log are unambiguous.
     # Names that differ only in capitals would be confused.
     for kind, accounts in (("user", document.users), ("token", document.tokens)):
         for taken in accounts:
             if taken.casefold() == name.casefold():
-                raise ConfigError(
-                    f"name {name!r} is taken by a {kind} ({taken}); accepted: a name of its own"
+                raise AccountError(
+                    "name",
+                    f"name {name!r} is taken by a {kind} ({taken}); accepted: a name of its own",
                 )
 
 

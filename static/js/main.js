@@ -2,6 +2,7 @@
 import { mayControl } from './bridge/access.js';
 import { BackendClient } from './bridge/client.js';
 import { ClockSync } from './bridge/clock-sync.js';
+import { isEmbedded } from './bridge/embed.js';
 import { PlainPoller } from './bridge/plain.js';
 import { channel } from './bridge/start.js';
 import { WORDS } from './camera/condition.js';
@@ -12,8 +13,11 @@ import { Grid } from './grid/grid.js';
 import { Mjpeg } from './grid/mjpeg.js';
 import { Insight } from './insight/insight.js';
 import { OwnActions } from './insight/own-actions.js';
+import { ManageAccess, setUpOffer } from './manage/access.js';
 import { ManageCameras } from './manage/cameras.js';
 import { Manage } from './manage/manage.js';
+import { setUpOwnPassword } from './manage/own-password.js';
+import { ManagePeople } from './manage/people.js';
 import { Actions } from './page/actions.js';
 import { Commands } from './page/commands.js';
 import { setUpKeyboard } from './page/keyboard.js';
@@ -28,7 +32,6 @@ import { Announcer } from './ui/announcer.js';
 import { Banner } from './ui/banner.js';
 import { setUpHelp, setUpQuit } from './ui/dialogs.js';
 import { setText } from './ui/dom.js';
-import { isEmbedded } from './ui/embed.js';
 import { closeMenu } from './ui/menu.js';
 import { Toasts } from './ui/toasts.js';
 
@@ -61,6 +64,22 @@ const openQuit = setUpQuit(find('[data-quit]'), quitServer);
 const manage = find('[data-manage]') && new Manage(find('[data-manage]'), document.querySelectorAll('[data-open-manage]'));
 const manageCameras =
   manage && new ManageCameras(manage, find('[data-managed]'), find('[data-manage-toasts]'), find('#toast-template'));
+if (manage) {
+  new ManagePeople(
+    manage,
+    find('[data-people]'),
+    find('[data-remove-dialog]'),
+    find('[data-manage-toasts]'),
+    find('#toast-template'),
+  );
+  new ManageAccess(manage, find('[data-access]'));
+  if (find('[data-offer]') && !isKiosk) setUpOffer(find('[data-offer]'));
+}
+// Only who is logged in has one.
+if (find('[data-password]')) {
+  const tell = (message) => toasts.show(message);
+  setUpOwnPassword(find('[data-password]'), document.querySelectorAll('[data-open-password]'), tell);
+}
 const actions = new Actions({ grid, view, panel, insight, commands, toasts, openHelp });
 
 let role = 'viewer';

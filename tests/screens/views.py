@@ -12,6 +12,7 @@ from pathlib import Path
 
 from playwright.sync_api import Page
 
+from server.users.users import UsersFile
 from tests.screens.stage import PASSWORD, Stage, live, open_focus, settle
 from tests.support.admin_api import ask_api, revision_of
 from tests.support.browser import show_tab
@@ -420,3 +421,89 @@ def empty_admin(stage: Stage) -> Page:
     page = stage.open(server.url)
     page.wait_for_selector("[data-empty]:not([hidden])")
     return settle(page)
+
+
+# People from the page.
+
+
+@view("people")
+def people(stage: Stage) -> Iterator[tuple[str, Page]]:
+    """An admin's lists and forms, from the first user on."""
+    server = stage.server(stage.cameras(3))
+    page = stage.open(f"{server.url}?manage=people")
+    page.wait_for_selector(".people-connection")
+    yield "open", settle(page)
+    page.get_by_role("button", name="Add a user").click()
+    page.locator("#person-name").fill("ann")
+    page.locator("#person-password").fill(PASSWORD)
+    page.get_by_role("button", name="Add", exact=True).click()
+    page.wait_for_selector(".person-row")
+    file = UsersFile(server.state)
+    file.add_user("otto", "operator", None, PASSWORD)
+    file.add_user("vera", "viewer", ["workshop", "porch"], PASSWORD)
+    file.add_token("octoprint", "viewer", None)
+    page.wait_for_function("document.querySelectorAll('.person-row').length === 4")
+    yield "list", settle(page, 1500)
+    page.get_by_role("button", name="Add a user").click()
+    page.wait_for_selector("[data-person-form]:not([hidden])")
+    page.locator("#person-name").fill("Vera")
+    page.get_by_role("switch", name="All cameras").uncheck()
+    page.get_by_role("button", name="Add", exact=True).click()
+    page.wait_for_selector(".managed-wrong:not(:empty)")
+    yield "refused", settle(page)
+    page.locator("#person-name").fill("bea")
+    page.get_by_role("switch", name="All cameras").check()
+    page.get_by_role("button", name="Add", exact=True).click()
+    page.wait_for_selector("[data-secret]:not([hidden])")
+    yield "password", settle(page)
+    page.get_by_role("button", name="Done").click()
+    page.locator(".person-row [data-open]").first.click()
+    page.wait_for_selector("[data-person-form]:not([hidden])")
+    yield "user", settle(page)
+    page.get_by_role("button", name="Remove", exact=True).click()
+    yield "question", settle(page)
+    page.locator("[data-remove-dialog]").get_by_role("button", name="Remove").click()
+    page.wait_for_selector("[data-manage-toasts] .toast[data-level='error']")
+    yield "last-admin", settle(page)
+    page.get_by_role("button", name="Back to the list").click()
+    page.get_by_role("button", name="Add a token").click()
+    page.locator("#person-name").fill("panel")
+    page.locator("[data-cameras] input").first.check()
+    yield "token", settle(page)
+    page.get_by_role("button", name="Add", exact=True).click()
+    page.wait_for_selector("[data-secret]:not([hidden])")
+    yield "embed", settle(page)
+    page.get_by_role("button", name="Done").click()
+    server.kill()
+    page.wait_for_selector("[data-people-retry]:not([hidden])")
+    yield "offline", settle(page)
+
+
+@view("own-password")
+def own_password(stage: Stage) -> Iterator[tuple[str, Page]]:
+    """A viewer's own password, and what is wrong with it."""
+    page = live(_log_in(stage, "vera"))
+    page.locator("[data-open-password]").click()
+    yield "form", settle(page)
+    page.locator("#password-old").fill("not this one")
+    page.locator("#password-new").fill("another horse battery")
+    page.locator("[data-password] [data-save]").click()
+    page.wait_for_selector("[data-password] .managed-wrong:not(:empty)")
+    yield "refused", settle(page)
+
+
+@view("access")
+def access(stage: Stage) -> Iterator[tuple[str, Page]]:
+    """Access from other devices, from the offer on."""
+    server = stage.server(stage.cameras(3))
+    page = live(stage.open(server.url))
+    yield "offer", page
+    page.locator("[data-offer] [data-open-manage]").click()
+    page.wait_for_selector("[data-first]:not([hidden])")
+    yield "first", settle(page)
+    page.locator("#access-name").fill("ann")
+    page.locator("#access-password").fill(PASSWORD)
+    page.get_by_role("button", name="Create").click()
+    page.wait_for_selector("[data-apply]:enabled")
+    page.locator("[name=host][value='0.0.0.0']").check()
+    yield "where", settle(page)

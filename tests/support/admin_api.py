@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from tests.support.server import PortholeServer
 
-__all__ = ["Answer", "ask_api", "revision_of"]
+__all__ = ["Answer", "ask_api", "ask_json", "revision_of"]
 
 CAMERAS = "/api/admin/cameras"
 
@@ -28,11 +28,22 @@ def ask_api(
     headers: Mapping[str, str] = {},
 ) -> Answer:
     """Ask for a path below ``/api/admin/cameras``, with a body as JSON."""
+    return ask_json(server, method, CAMERAS + path, body, headers)
+
+
+def ask_json(
+    server: PortholeServer,
+    method: str,
+    path: str,
+    body: object = None,
+    headers: Mapping[str, str] = {},
+) -> Answer:
+    """Ask for a path, with a body as JSON."""
     connection = HTTPConnection("127.0.0.1", server.port, timeout=20)
     sent = {"Content-Type": "application/json"} if method != "GET" else {}
     try:
         text = None if method == "GET" else json.dumps(body or {})
-        connection.request(method, CAMERAS + path, text, sent | dict(headers))
+        connection.request(method, path, text, sent | dict(headers))
         answer = connection.getresponse()
         content = answer.read()
         is_json = answer.headers.get_content_type() == "application/json"

@@ -1,6 +1,7 @@
 """A browser without a screen, and what a user of the server is told."""
 
 import base64
+import json
 import re
 import urllib.parse
 from collections.abc import Callable
@@ -31,14 +32,25 @@ class Visitor:
     def ask(
         self, method: str, path: str, headers: dict[str, str] | None = None, **form: str
     ) -> tuple[int, HTTPMessage, str]:
-        connection = HTTPConnection("127.0.0.1", self.server.port, timeout=10)
-        sent = {"Cookie": self.cookie} if self.cookie else {}
-        body = None
+        sent, body = headers or {}, None
         if method == "POST":
             body = urllib.parse.urlencode(form)
-            sent |= {"Content-Type": "application/x-www-form-urlencoded", "Origin": self.origin}
+            sent = {"Content-Type": "application/x-www-form-urlencoded", **sent}
+        return self._send(method, path, body, sent)
+
+    def send_json(self, path: str, body: object, csrf: str) -> tuple[int, HTTPMessage, str]:
+        """Post a JSON object, as a script of the page does."""
+        sent = {"Content-Type": "application/json", "X-CSRF-Token": csrf}
+        return self._send("POST", path, json.dumps(body), sent)
+
+    def _send(
+        self, method: str, path: str, body: str | None, headers: dict[str, str]
+    ) -> tuple[int, HTTPMessage, str]:
+        connection = HTTPConnection("127.0.0.1", self.server.port, timeout=10)
+        own = {"Cookie": self.cookie} if self.cookie else {}
+        own |= {"Origin": self.origin} if body is not None else {}
         try:
-            connection.request(method, path, body, sent | (headers or {}))
+            connection.request(method, path, body, own | headers)
             answer = connection.getresponse()
             text = answer.read().decode(errors="replace")
         finally:

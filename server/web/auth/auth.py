@@ -9,18 +9,18 @@ import os
 import secrets
 import socket
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
 
 import flask
 import flask_login
-from flask.sessions import SecureCookieSession, SecureCookieSessionInterface
-from itsdangerous import BadSignature
 
 from server.addresses import network_of
 from server.control.audit import Audit, Value
-from server.errors import ConfigError
+from server.errors import ConfigError, RequestError
 from server.loop import hub
 from server.loop.lanes import Lanes, NoLane
 from server.users.password import check_password, is_token
@@ -28,6 +28,7 @@ from server.users.private import load_secret, make_folder
 from server.users.users import Person, UsersFile
 from server.web.auth.authorization import Authorization, read_authorization
 from server.web.auth.connections import EVERYBODY, Connections, Credential
+from server.web.auth.cookies import LoggedIn, begin_session, devices, set_up_sessions
 from server.web.auth.logins import Logins, Shared
 from server.web.auth.throttle import LoginThrottle, TooManyAttempts
 
@@ -40,6 +41,9 @@ UNKNOWN_TOKEN = "this token is unknown, or was removed"
 # A removed user must lose access within a second.
 POLL_PERIOD_S = 0.4
 
+# How long a change of the list of users waits for the one before it.
+MAX_CHANGE_S = 20.0
+
 # How often connections are checked for logins that have expired.
 AGE_PERIOD_S = 60.0
 
@@ -51,13 +55,8 @@ TURN_S = 0.01
 
 MAX_PROOFS = 256
 
-# How long after the last login a browser is recognized as a user's device.
-DEVICE_LIFETIME_S = 365 * 24 * 3600
-
-# The session key for the users who have logged in from a browser: a device id by user name, under
-# which that user's attempts are counted.
-DEVICES = "devices"
-MAX_DEVICES = 4
+P = ParamSpec("P")
+R = TypeVar("R")
 
 
 class SharedLogins(Shared, Protocol):
@@ -100,7 +99,7 @@ class Auth:
         self, application: flask.Flask, folder: Path, audit: Audit, common: Common | None = None
     ) -> None:
         make_folder(folder)
-        self._file = UsersFile(folder)
+        self._file = UsersFile(folder, keeps_admin=True)
         self._stamp = self._file.stamp()
         self.people = self._file.load()
         self.closed = bool(self.people)
@@ -119,6 +118,8 @@ class Auth:
         else:
             self._throttle = LoginThrottle(application, common.limits_url, common.limits_options)
         self._lanes = Lanes(MAX_HASHING, MAX_TURN_S)
+        # The only lane in which the list of users is loaded, so that the newest one stays.
+        self._loading = Lanes(1, MAX_CHANGE_S)
         self.count_refusal: Callable[[str], None] = lambda reason: None
         """Called with the reason of every refused request."""
         # Passwords that were correct, by network and name, so that a client that sends its password
@@ -129,7 +130,11 @@ class Auth:
         self._proofs: dict[tuple[str, str], tuple[bytes, Person]] = {}
         self._proving: set[bytes] = set()
         self._task: hub.Task | None = None
-        _set_up_sessions(application, load_secret(folder / "secret.key"), self)
+        set_up_sessions(
+            application,
+            load_secret(folder / "secret.key"),
+            lambda login: self.logins.find(login, self.people),
+        )
 
     def open(self) -> None:
         """Begin to notice changes of the list of users."""
@@ -166,7 +171,7 @@ class Auth:
                 person = None  # URLs get stored and shared: only embed tokens are accepted there.
             return Credential(person, "bearer") if person else None
         user = flask_login.current_user
-        if isinstance(user, _LoggedIn):
+        if isinstance(user, LoggedIn):
             return Credential(user.person, "cookie", user.login)
         if basic and header is not None and header.scheme == "basic":
             person = self._by_basic(header.name, header.password)
@@ -200,42 +205,92 @@ class Auth:
         Raises:
             TooManyAttempts: If passwords were tried too often.
         """
-        device = self._devices().get(self.people.name_of(name) or "")
+        device = devices().get(self.people.name_of(name) or "")
         if device is None:
             self._throttle.count(address, name, known_there)
         else:
             self._throttle.count_device(device)
         return self._check(name, password)
 
+    @contextmanager
+    def hashing(self) -> Iterator[None]:
+        """Wait until a password may be hashed, and hold others off while the block does so.
+
+        Raises:
+            TooManyAttempts: If too many are being hashed.
+        """
+        try:
+            with self._lanes.take():
+                yield
+        except NoLane:
+            raise TooManyAttempts(math.ceil(MAX_TURN_S)) from None
+
+    def change(
+        self,
+        credential: Credential,
+        write: Callable[Concatenate[UsersFile, P], R],
+        *values: P.args,
+        **more: P.kwargs,
+    ) -> R:
+        """Change the list of users; what that ends has ended when this returns.
+
+        Args:
+            credential: Who asks for it.
+            write: A method of the list.
+            values: Its arguments.
+            more: Its arguments.
+
+        Raises:
+            ConfigError: If the list cannot be changed like that, or not be written.
+            RequestError: If the change before it is not finished, or has taken away their access.
+        """
+        result = self._change(credential, partial(write, self._file, *values, **more))
+        self.sweep()
+        return result
+
+    def renew(self, credential: Credential, person: Person, password: str) -> None:
+        """Give a user a new password, and the current request's browser a new login.
+
+        What was open with the old password ends at the next :meth:`sweep`, once this browser has
+        its new cookie.
+        """
+        assert person.name is not None
+        with self.hashing():
+            self._change(credential, partial(self._file.set_password, person.name, password))
+        renewed = self.people.user(person.name)
+        if renewed is not None:
+            self._open_login(renewed)
+
+    def sweep(self) -> int:
+        """Close every connection that is allowed no longer; return how many."""
+        return self.connections.sweep(self.holds)
+
     def log_in(self, person: Person) -> None:
         """Log the current request's browser in as that person."""
-        if isinstance(flask_login.current_user, _LoggedIn):
+        self._open_login(person)
+        # The browser's previous login has ended, and maybe the user's oldest one.
+        self.sweep()
+
+    def _open_login(self, person: Person) -> None:
+        if isinstance(flask_login.current_user, LoggedIn):
             self.logins.close(flask_login.current_user.login)
         assert person.name is not None
-        devices = self._devices()
-        devices = {person.name: devices.get(person.name) or secrets.token_urlsafe(16)} | devices
-        _begin_session(devices)
+        known = devices()
+        begin_session({person.name: known.get(person.name) or secrets.token_urlsafe(16)} | known)
         secret = self.logins.open(person)
         found = self.logins.find(secret, self.people)
         assert found is not None
-        flask_login.login_user(_LoggedIn(secret, *found))
+        flask_login.login_user(LoggedIn(secret, *found))
         self.logins.save()
-        # The browser's previous login has ended, and maybe the user's oldest one.
-        self.connections.sweep(self.holds)
 
     def log_out(self, credential: Credential) -> None:
         """End the current request's login, and every connection that was made with it."""
         flask_login.logout_user()
-        _begin_session(self._devices())
+        begin_session(devices())
         if credential.login is not None:
             self.logins.close(credential.login)
-            self.connections.sweep(self.holds)
+            self.sweep()
             self.logins.save()
-
-    def _devices(self) -> dict[str, str]:
-        """Return the device ids of users who have logged in from this browser, the latest first."""
-        devices = flask.session.get(DEVICES)
-        return devices if isinstance(devices, dict) else {}
 
     def _by_basic(self, name: str, password: str) -> Person | None:
         if is_token(password):
@@ -269,12 +324,9 @@ class Auth:
         return person
 
     def _check(self, name: str, password: str) -> Person | None:
-        try:
-            with self._lanes.take():
-                hashed = self.people.hash_of(name)
-                right = hub.run_native(check_password, hashed, password)
-        except NoLane:
-            raise TooManyAttempts(math.ceil(MAX_TURN_S)) from None
+        with self.hashing():
+            hashed = self.people.hash_of(name)
+            right = hub.run_native(check_password, hashed, password)
         # The password may have been changed meanwhile.
         same = self.people.hash_of(name) == hashed
         return self.people.user(name) if right and same else None
@@ -286,33 +338,53 @@ class Auth:
         while True:
             hub.sleep(POLL_PERIOD_S)
             try:
-                self._reload()
+                with self._loading.take():
+                    is_new = self._reload()
+                if is_new:
+                    log.info("the list of users has changed; %s connections ended", self.sweep())
                 if time.monotonic() - aged_at > AGE_PERIOD_S:
                     aged_at = time.monotonic()
-                    self.connections.sweep(self.holds)
+                    self.sweep()
             except Exception:
                 log.exception("cannot check the list of users")
 
     def _update_logins(self, shared: Mapping[str, list[object]]) -> None:
         """Apply logins and logouts of other nodes."""
         self.logins.replace(shared)
-        self.connections.sweep(self.holds)
+        self.sweep()
         self.logins.save()
 
-    def _reload(self) -> None:
-        """Load the list of users if it has changed, and end whatever it no longer allows."""
+    def _change(self, credential: Credential, write: Callable[[], R]) -> R:
+        try:
+            with self._loading.take():
+                # Somebody else, or the command line, may just have changed the same list.
+                self._reload()
+                if not self.holds(credential):
+                    message = "your user was changed meanwhile; log in again"
+                    raise RequestError("forbidden", message)
+                result = hub.run_native(write)
+                self._reload()
+        except NoLane:
+            message = "another change is not finished; try again"
+            raise RequestError("unavailable", message) from None
+        except (ConfigError, RequestError):
+            self.sweep()  # What others have changed counts nevertheless.
+            raise
+        return result
+
+    def _reload(self) -> bool:
+        """Load the list of users if it has changed; return whether it was loaded."""
         stamp = hub.run_native(self._file.stamp)
         if stamp == self._stamp:
-            return
+            return False
         self._stamp = stamp
         try:
             self.people = hub.run_native(self._file.load)
         except ConfigError as error:
             log.error("%s; the users loaded before still apply", error)
-            return
+            return False
         self.closed = self.closed or bool(self.people)
-        ended = self.connections.sweep(self.holds)
-        log.info("the list of users has changed; %s connections ended", ended)
+        return True
 
 
 def require_users(host: str, auth: Auth, state_dir: Path = Path(".porthole")) -> None:
@@ -330,62 +402,6 @@ def require_users(host: str, auth: Auth, state_dir: Path = Path(".porthole")) ->
     )
 
 
-class _LoggedIn(flask_login.UserMixin):  # type: ignore[misc]
-    """A user for Flask-Login, identified by the login, so that each login can end by itself."""
-
-    def __init__(self, secret: str, login: str, person: Person) -> None:
-        self._secret = secret
-        self.login = login
-        self.person = person
-
-    def get_id(self) -> str:
-        """Return the value stored in the cookie."""
-        return self._secret
-
-
-class _Sessions(SecureCookieSessionInterface):
-    def open_session(self, app: flask.Flask, request: flask.Request) -> SecureCookieSession | None:
-        """Accept any cookie we have signed, whatever its age: ``Logins`` limits a login's lifetime.
-
-        Flask's own method also rejects cookies signed in the future, which includes all of them
-        after the clock was set back.
-        """
-        serializer = self.get_signing_serializer(app)
-        cookie = request.cookies.get(self.get_cookie_name(app))
-        if serializer is None:
-            return None
-        try:
-            return self.session_class(serializer.loads(cookie) if cookie else None)
-        except BadSignature:
-            return self.session_class()
-
-    def get_cookie_secure(self, app: flask.Flask) -> bool:
-        """Return whether the cookie is for TLS only: if the login was made over TLS."""
-        return flask.request.is_secure
-
-
-def _set_up_sessions(application: flask.Flask, secret: bytes, auth: Auth) -> None:
-    application.secret_key = secret
-    application.session_interface = _Sessions()
-    application.config.update(
-        # Cookies know no ports: two servers on one machine need names of their own.
-        SESSION_COOKIE_NAME="porthole_" + hashlib.sha256(secret).hexdigest()[:8],
-        SESSION_COOKIE_HTTPONLY=True,
-        SESSION_COOKIE_SAMESITE="Lax",
-        SESSION_REFRESH_EACH_REQUEST=False,
-        # Logins end sooner, on the server; the device ids stay.
-        PERMANENT_SESSION_LIFETIME=DEVICE_LIFETIME_S,
-    )
-    manager = flask_login.LoginManager(application)
-    # It would end logins whose address or browser changes; the server decides that by itself.
-    manager.session_protection = None
-
-    @manager.user_loader  # type: ignore[untyped-decorator]
-    def load(login: str) -> _LoggedIn | None:
-        found = auth.logins.find(login, auth.people)
-        return _LoggedIn(login, *found) if found else None
-
-
 def shows_token(token: object = None) -> bool:
     """Return whether the current request has a token, known or not.
 
@@ -400,13 +416,6 @@ def shows_token(token: object = None) -> bool:
 
 def _authorization() -> Authorization | None:
     return read_authorization(flask.request.headers.get("Authorization"))
-
-
-def _begin_session(devices: Mapping[str, str]) -> None:
-    """Start a new session that keeps only the device ids, so that no planted value survives."""
-    flask.session.clear()
-    flask.session.permanent = True
-    flask.session[DEVICES] = dict(list(devices.items())[:MAX_DEVICES])
 
 
 def is_loopback(host: str) -> bool:

@@ -1,12 +1,13 @@
 """Open connections and their credentials, so that they can be closed when access is revoked."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
 from typing import Literal
 
 from server.users.users import OPEN, Person
 
-__all__ = ["EVERYBODY", "Connections", "Credential"]
+__all__ = ["EVERYBODY", "Connection", "Connections", "Credential"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,15 +29,37 @@ EVERYBODY = Credential(OPEN, "open")
 """Anybody, on a server without users."""
 
 
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """A dashboard, a program or an MJPEG feed that is connected.
+
+    Attributes:
+        credential: Who it is.
+        end: Closes it; called at most once, and must not block.
+        address: Where it connects from.
+        watching: Returns the names of the cameras that it watches now.
+        since_unix: When it connected.
+    """
+
+    credential: Credential
+    end: Callable[[], None]
+    address: str = ""
+    watching: Callable[[], Iterable[str]] = tuple
+    since_unix: float = field(default_factory=time.time)
+
+
 class Connections:
-    """All open connections, with their credentials."""
+    """All open connections."""
 
     def __init__(self) -> None:
-        self._open: dict[object, tuple[Credential, Callable[[], None]]] = {}
+        self._open: dict[object, Connection] = {}
 
-    def enter(self, key: object, credential: Credential, end: Callable[[], None]) -> None:
-        """Add a connection; ``end`` is called at most once to close it, and must not block."""
-        self._open[key] = credential, end
+    def __iter__(self) -> Iterator[Connection]:
+        return iter(list(self._open.values()))
+
+    def enter(self, key: object, connection: Connection) -> None:
+        """Add a connection."""
+        self._open[key] = connection
 
     def leave(self, key: object) -> None:
         """Remove a connection that has ended by itself."""
@@ -44,8 +67,7 @@ class Connections:
 
     def sweep(self, holds: Callable[[Credential], bool]) -> int:
         """Close every connection whose credential is no longer valid; return how many."""
-        revoked = [key for key, (credential, _) in self._open.items() if not holds(credential)]
+        revoked = [key for key, one in self._open.items() if not holds(one.credential)]
         for key in revoked:
-            _, end = self._open.pop(key)
-            end()
+            self._open.pop(key).end()
         return len(revoked)

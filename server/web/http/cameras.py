@@ -2,8 +2,7 @@
 
 import re
 import time
-from collections.abc import Callable, Mapping
-from functools import wraps
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,7 @@ from flask import Blueprint, Response
 
 from server.errors import RequestError, SourceError
 from server.loop import hub
-from server.manage.cameras import Conflict, ManagedCameras
+from server.manage.cameras import ManagedCameras
 from server.manage.form import FormError, schema
 from server.manage.found import find_files, find_video_devices
 from server.manage.reach import ReachError, may_be_tried
@@ -21,7 +20,7 @@ from server.users.users import UsersFile
 from server.web.auth.auth import Auth
 from server.web.auth.guard import asking
 from server.web.edge.bucket import Bucket
-from server.web.http.changes import answer_json, read_change, refuse_change
+from server.web.http.changes import answer_json, answering, read_change, refuse_change
 
 __all__ = ["create_admin_cameras"]
 
@@ -31,19 +30,14 @@ BASE = "/api/admin/cameras"
 TRIALS_PER_S = 0.5
 TRIALS_AT_ONCE = 16
 
-STATUS = {"forbidden": 403, "rate_limited": 429, "unavailable": 503}
-
 REVISION = re.compile(r'"?([0-9a-f]{16})"?')
 
 
-def create_admin_cameras(
-    managed: ManagedCameras, state: Path, media: Path | None, auth: Auth
-) -> Blueprint:
+def create_admin_cameras(managed: ManagedCameras, media: Path | None, auth: Auth) -> Blueprint:
     """Return the routes below ``/api/admin/cameras``.
 
     Args:
         managed: Carries out the changes.
-        state: The state folder.
         media: Where the files are that may be added; None for no files.
         auth: Notes who changes what.
     """
@@ -76,7 +70,7 @@ def create_admin_cameras(
         return answer_json(answer)
 
     @routes.post("/api/admin/cameras/try")
-    @_answering(auth)
+    @answering(auth)
     def try_source() -> Response:
         body = read_change(auth)
         name = body.get("camera")
@@ -95,7 +89,7 @@ def create_admin_cameras(
         return Response(picture.jpeg, headers=headers, content_type="image/jpeg")
 
     @routes.post("/api/admin/cameras")
-    @_answering(auth)
+    @answering(auth)
     def add() -> Response:
         values = read_change(auth)
         check_reach(values, None)
@@ -104,7 +98,7 @@ def create_admin_cameras(
         return answer_json(added, 201)
 
     @routes.put("/api/admin/cameras/<name>")
-    @_answering(auth)
+    @answering(auth)
     def change(name: str) -> Response:
         values = read_change(auth)
         revision = revision_seen()
@@ -115,13 +109,13 @@ def create_admin_cameras(
         new = changed["name"]
         if new != name:
             # People who may see some cameras only go on seeing this one.
-            hub.run_native(UsersFile(state).rename_camera, name, new)
+            auth.change(asking(), UsersFile.rename_camera, name, new)
         source = changed["settings"].get("source")
         note("camera change", camera=name, source=source, to=new if new != name else None)
         return answer_json(changed)
 
     @routes.delete("/api/admin/cameras/<name>")
-    @_answering(auth)
+    @answering(auth)
     def remove(name: str) -> Response:
         read_change(auth)
         key = managed.remove(name, revision_seen(), who())
@@ -129,14 +123,14 @@ def create_admin_cameras(
         return answer_json({"undo": key, "removed": managed.removed()})
 
     @routes.post("/api/admin/cameras/undo")
-    @_answering(auth)
+    @answering(auth)
     def undo() -> Response:
         restored = managed.undo(str(read_change(auth).get("undo")), who())
         note("camera undo", camera=restored["name"])
         return answer_json(restored)
 
     @routes.post("/api/admin/cameras/order")
-    @_answering(auth)
+    @answering(auth)
     def order() -> Response:
         names = read_change(auth).get("names")
         if not isinstance(names, list) or not all(isinstance(one, str) for one in names):
@@ -178,27 +172,3 @@ def revision_seen() -> str | None:
     text = flask.request.headers.get("If-Match")
     found = REVISION.fullmatch(text) if text else None
     return found[1] if found else (None if text is None else "")
-
-
-def _answering(auth: Auth) -> Callable[[Callable[..., Response]], Callable[..., Response]]:
-    """Answer what a route raises as JSON, and log that it was refused."""
-
-    def decorate(route: Callable[..., Response]) -> Callable[..., Response]:
-        @wraps(route)
-        def answer(*args: Any, **kwargs: Any) -> Response:
-            try:
-                return route(*args, **kwargs)
-            except FormError as error:
-                raise refuse_change(
-                    auth, 422, "bad_request", str(error), fields=error.fields
-                ) from None
-            except Conflict as error:
-                raise refuse_change(
-                    auth, 412, "conflict", str(error), camera=error.current
-                ) from None
-            except RequestError as error:
-                raise refuse_change(auth, STATUS[error.code], error.code, str(error)) from None
-
-        return answer
-
-    return decorate

@@ -1,17 +1,26 @@
 """Requests that change something: what protects them, and the JSON they carry."""
 
 import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import wraps
 from typing import Any
 
 import flask
 from flask import Response
 from werkzeug.exceptions import HTTPException
 
+from server.errors import AccountError, ConfigError, RequestError
+from server.manage.cameras import Conflict
+from server.manage.form import FormError
 from server.web.auth.auth import Auth
 from server.web.auth.guard import asking
-from server.web.http.login import is_ours
+from server.web.auth.throttle import TooManyAttempts
+from server.web.http.login import CSRF, csrf_token, is_ours
 
-__all__ = ["answer_json", "read_change", "refuse_change"]
+__all__ = ["answer_json", "answering", "keep_csrf", "read_change", "refuse_change"]
+
+STATUS = {"forbidden": 403, "rate_limited": 429, "unavailable": 503}
 
 CSRF_HEADER = "X-CSRF-Token"
 
@@ -61,6 +70,44 @@ def answer_json(data: Any, status: int = 200) -> Response:
     text = flask.json.dumps(data, sort_keys=False)
     headers = {"Cache-Control": "no-store"}
     return Response(text, status, headers, content_type="application/json")
+
+
+def answering(auth: Auth) -> Callable[[Callable[..., Response]], Callable[..., Response]]:
+    """Answer what a route raises as JSON, and log that it was refused."""
+
+    def decorate(route: Callable[..., Response]) -> Callable[..., Response]:
+        @wraps(route)
+        def answer(*args: Any, **kwargs: Any) -> Response:
+            try:
+                return route(*args, **kwargs)
+            except FormError as error:
+                refusal = refuse_change(auth, 422, "bad_request", str(error), fields=error.fields)
+            except AccountError as error:
+                fields = {error.field: str(error)}
+                refusal = refuse_change(auth, 422, "bad_request", str(error), fields=fields)
+            except Conflict as error:
+                refusal = refuse_change(auth, 412, "conflict", str(error), camera=error.current)
+            except RequestError as error:
+                refusal = refuse_change(auth, STATUS[error.code], error.code, str(error))
+            except TooManyAttempts as error:
+                refusal = refuse_change(auth, 429, "rate_limited", str(error))
+                assert refusal.response is not None
+                refusal.response.headers["Retry-After"] = str(error.retry_after_s)
+            except ConfigError as error:
+                refusal = refuse_change(auth, 503, "unavailable", f"Nothing was changed: {error}")
+            raise refusal
+
+        return answer
+
+    return decorate
+
+
+@contextmanager
+def keep_csrf() -> Iterator[None]:
+    """Keep this browser's CSRF token while it gets a new login: its page goes on using it."""
+    token = csrf_token()
+    yield
+    flask.session[CSRF] = token
 
 
 def area() -> str:

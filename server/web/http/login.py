@@ -11,7 +11,7 @@ from server.web.auth.auth import Auth
 from server.web.auth.guard import answer, asked_view, redirect
 from server.web.auth.throttle import TooManyAttempts
 
-__all__ = ["create_login", "csrf_token", "is_ours"]
+__all__ = ["CSRF", "create_login", "csrf_token", "is_ours"]
 
 CSRF = "csrf"
 

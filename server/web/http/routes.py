@@ -16,6 +16,7 @@ from server.delivery.fanout import Fanout
 from server.delivery.mjpeg import FrameWaiter, MjpegViewer
 from server.protocol import BOUNDARY
 from server.web.auth.auth import Auth
+from server.web.auth.connections import Connection
 from server.web.auth.guard import asking
 from server.web.edge.action import Action, parse_action
 from server.web.http.login import csrf_token
@@ -72,6 +73,7 @@ def create_routes(fanouts: Mapping[str, Fanout], statistics: Statistics, auth: A
                 csrf=csrf_token() if logged_in else "",
                 limited=credential.person.cameras is not None,
                 admin=credential.person.administers,
+                open=credential.by == "open",
             )
         )
         # A page with a CSRF token in it, or a token in its URL, is for one person only.
@@ -97,7 +99,9 @@ def create_routes(fanouts: Mapping[str, Fanout], statistics: Statistics, auth: A
         chunked = flask.request.environ["SERVER_PROTOCOL"] == "HTTP/1.1"
         rendition = rendition_of(fanout)
         viewer = MjpegViewer(fanout, connection(), chunked, rendition)
-        auth.connections.enter(viewer, asking(), viewer.leave)
+        here = flask.request.remote_addr or ""
+        watched = Connection(asking(), viewer.leave, here, lambda: [fanout.camera.name])
+        auth.connections.enter(viewer, watched)
 
         def leave() -> None:
             auth.connections.leave(viewer)

@@ -128,6 +128,10 @@ class Session:
         websocket.on_message = self._on_message
         websocket.on_drained = self._on_drained
 
+    def watching(self) -> list[str]:
+        """Return the names of the cameras that it watches."""
+        return list(self._watching)
+
     def watch(self, fanout: Fanout, rendition: str = FULL.name) -> None:
         """Become a viewer of a camera; watching it again starts with fresh credit."""
         self._start_watching(fanout, rendition, None)

@@ -13,7 +13,7 @@ from flask_socketio import SocketIO
 from server.control.timeline import Notice
 from server.loop import hub
 from server.web.auth.auth import UNKNOWN_TOKEN, Auth, shows_token
-from server.web.auth.connections import Credential
+from server.web.auth.connections import Connection, Credential
 from server.web.auth.permissions import may
 from server.web.socket.session import Session
 from server.web.socket.websocket import ENVIRON_KEY
@@ -151,7 +151,9 @@ class Sessions:
         )
         session.address = address
         self.by_id[sid] = session
-        self._auth.connections.enter(session, credential, websocket.close)
+        self._auth.connections.enter(
+            session, Connection(credential, websocket.close, address, session.watching)
+        )
         return session
 
     def _on_disconnect(self, _reason: object = None) -> None:

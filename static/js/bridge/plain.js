@@ -1,5 +1,5 @@
 /** The states of the cameras over plain HTTP, for as long as no WebSocket gets through. */
-import { withToken } from '../ui/embed.js';
+import { withToken } from './embed.js';
 
 const POLL_MS = 2000;
 

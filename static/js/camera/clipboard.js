@@ -1,4 +1,4 @@
-/** Copies pictures and addresses to the clipboard. */
+/** Copies pictures to the clipboard. */
 import { decodeJpeg } from '../stream/jpeg.js';
 import { fetchJpeg } from './snapshot.js';
 
@@ -35,19 +35,6 @@ export async function copyPicture(tile) {
   }
 }
 
-/**
- * @param {string} text
- * @returns {Promise<boolean>}
- */
-export async function copyText(text) {
-  try {
-    await navigator.clipboard.writeText(text);
-    return true;
-  } catch {
-    return copySelected(text);
-  }
-}
-
 async function readPng(tile) {
   const { jpeg } = (await fetchJpeg(tile)) ?? {};
   if (!jpeg) throw new ClipboardError(`${tile.title} has no picture to copy yet.`);
@@ -63,18 +50,4 @@ async function readPng(tile) {
 function makeCanvas(width, height) {
   if (typeof OffscreenCanvas === 'function') return new OffscreenCanvas(width, height);
   return Object.assign(document.createElement('canvas'), { width, height });
-}
-
-// The only way on plain http.
-function copySelected(text) {
-  const area = document.createElement('textarea');
-  area.className = 'visually-hidden';
-  area.value = text;
-  document.body.append(area);
-  const focused = document.activeElement;
-  area.select();
-  const copied = document.execCommand('copy');
-  area.remove();
-  focused?.focus();
-  return copied;
 }

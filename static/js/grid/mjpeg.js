@@ -4,7 +4,7 @@
  * A browser opens six HTTP/1.1 connections to a server, and an MJPEG stream occupies one forever. So only the
  * first few tiles stream; the others show a snapshot every other second.
  */
-import { withToken } from '../ui/embed.js';
+import { withToken } from '../bridge/embed.js';
 
 const MAX_STREAMS = 3;
 const SNAPSHOT_PAUSE_MS = 2000;

@@ -1,4 +1,4 @@
-/** Requests to the server's HTTP API for admins. */
+/** Requests to the server's HTTP API that change something. */
 
 /**
  * @typedef {object} Answer
@@ -26,7 +26,7 @@ export async function ask(method, path, { body, match, signal } = {}) {
   const headers = { Accept: 'application/json' };
   if (method !== 'GET') {
     headers['Content-Type'] = 'application/json';
-    headers['X-CSRF-Token'] = document.querySelector('[data-manage]').dataset.csrf;
+    headers['X-CSRF-Token'] = document.querySelector('[data-csrf]').dataset.csrf;
   }
   if (match) headers['If-Match'] = `"${match}"`;
   try {

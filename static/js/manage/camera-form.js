@@ -4,6 +4,7 @@ import { Field } from './fields.js';
 import { Found } from './found.js';
 import { suggestName, wordsOf } from './naming.js';
 import { Trial } from './trial.js';
+import { capitalize } from '../ui/format.js';
 
 const PATH = 'api/admin/cameras';
 const MAIN = ['name', 'title', 'group'];
@@ -195,8 +196,4 @@ export class CameraForm extends EventTarget {
   #emit(name, detail) {
     this.dispatchEvent(new CustomEvent(name, { detail }));
   }
-}
-
-function capitalize(text) {
-  return text.charAt(0).toUpperCase() + text.slice(1);
 }

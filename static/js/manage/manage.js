@@ -49,7 +49,10 @@ export class Manage extends EventTarget {
       tab.tabIndex = shown ? 0 : -1;
       this.#panel(tab).hidden = !shown;
     }
-    if (!this.#dialog.open) this.#dialog.showModal();
+    if (!this.#dialog.open) {
+      this.#dialog.showModal();
+      this.#tabs.find((tab) => tab.dataset.tab === name).focus();
+    }
     setLink(name);
     const element = this.#panel(this.#tabs.find((tab) => tab.dataset.tab === name));
     this.dispatchEvent(new CustomEvent('show', { detail: { tab: name, element } }));

@@ -1,6 +1,6 @@
 /** The view menu: layouts, links to this view, the order, installing the page. */
-import { copyText } from '../camera/clipboard.js';
 import { LAYOUTS } from '../grid/arrangement.js';
+import { copyText } from '../ui/copy.js';
 import { closeMenu } from '../ui/menu.js';
 import { writeLink } from './deeplink.js';
 

@@ -126,6 +126,11 @@ export function snapshotName(camera, atUnix) {
   return `${camera}-${time}.jpg`;
 }
 
+/** @param {string} text */
+export function capitalize(text) {
+  return text.charAt(0).toUpperCase() + text.slice(1);
+}
+
 /** Make messages that differ only in their numbers equal. @param {string} message */
 export function withoutNumbers(message) {
   return message.replaceAll(/\d+(\.\d+)?/g, '#');

@@ -7,9 +7,16 @@ from pathlib import Path
 
 import pytest
 
-from server.errors import ConfigError
+from server.errors import AccountError, ConfigError
 from server.users import password
-from server.users.password import HASHER, NOBODYS_HASH, check_password, hash_password, take_password
+from server.users.password import (
+    HASHER,
+    NOBODYS_HASH,
+    check_password,
+    hash_password,
+    make_password,
+    take_password,
+)
 from server.users.private import load_secret
 from server.users.users import UsersFile
 
@@ -301,3 +308,46 @@ def test_the_secret_key_is_kept_and_private(tmp_path: Path) -> None:
     assert mode(path) == 0o600
     path.write_bytes(b"short")
     assert len(load_secret(path)) == 32
+
+
+def test_a_list_for_the_page_keeps_an_admin(tmp_path: Path) -> None:
+    """A user with all cameras, not a token; the command line may leave nobody."""
+    file = UsersFile(tmp_path, keeps_admin=True)
+    with pytest.raises(AccountError, match="no user who is an admin"):
+        file.add_user("otto", "operator", None, PASSWORD)
+    with pytest.raises(AccountError):
+        file.add_token("robot", "admin", None)
+    file.add_user("ann", "admin", None, PASSWORD)
+    file.add_token("robot", "admin", None)
+    for change in (
+        lambda: file.remove_user("ann"),
+        lambda: file.change_user("ann", "operator", None, False),
+        lambda: file.change_user("ann", None, ["door"], False),
+    ):
+        with pytest.raises(AccountError, match="add such a user first"):
+            change()
+
+    file.sign_out("ann")
+    assert file.load().users["ann"].role == "admin"
+    UsersFile(tmp_path).remove_user("ann")
+    file.remove_token("robot")  # There was no such user before either.
+    assert not file.load()
+
+
+def test_a_list_without_admins_can_be_changed(tmp_path: Path) -> None:
+    """A program with an admin's token goes on managing people where no user ever was an admin."""
+    UsersFile(tmp_path).add_user("otto", "operator", None, PASSWORD)
+
+    UsersFile(tmp_path, keeps_admin=True).change_user("otto", "viewer", None, False)
+
+    assert UsersFile(tmp_path).load().users["otto"].role == "viewer"
+
+
+def test_a_made_password_is_accepted_and_easily_typed() -> None:
+    """Four groups of letters and digits that look alike to nobody; each is another one."""
+    made = {make_password() for _ in range(20)}
+
+    assert len(made) == 20
+    for one in made:
+        assert take_password(one) == one
+        assert not set(one) & set("01ilo")

@@ -21,7 +21,7 @@ from server.users.users import OPEN, Person, UsersFile
 from server.web.auth import auth as auth_module
 from server.web.auth import throttle as guesses
 from server.web.auth.auth import Auth, require_users
-from server.web.auth.connections import Connections, Credential
+from server.web.auth.connections import Connection, Connections, Credential
 from server.web.auth.guard import asking, guard_requests
 from server.web.auth.logins import LIFETIME_S, MAX_PER_PERSON, Logins
 from server.web.auth.throttle import TooManyAttempts
@@ -29,6 +29,7 @@ from server.web.edge.forwarded import Forwarded, asked_from_here
 from server.web.http.cors import share_with
 from server.web.http.headers import protect_pages
 from server.web.http.login import create_login
+from server.web.http.own_password import create_own_password
 from tests.support.fakes import FakeClock, settle, until
 
 PASSWORD = "correct horse"
@@ -50,6 +51,7 @@ class Site:
         guard_requests(self.flask, self.auth)
         protect_pages(self.flask, ancestors)
         self.flask.register_blueprint(create_login(self.auth))
+        self.flask.register_blueprint(create_own_password(self.auth))
         for path in ("/", "/api/cameras", "/readyz", "/healthz", "/metrics"):
             self.flask.add_url_rule(path, path, self._tell)
 
@@ -220,6 +222,23 @@ def test_only_a_small_form_is_read(site: Site, kind: str, body: str) -> None:
 
     assert (answer.status_code, answer.mimetype) == (400, "text/plain")
     assert "fields name, password and csrf" in answer.text
+
+
+def test_guessing_the_old_password_is_limited(site: Site) -> None:
+    """Whoever finds a page open can try no more passwords there than at the login."""
+    client = site.client()
+    log_in(client)
+    with client.session_transaction() as session:
+        csrf = session.setdefault("csrf", "known")
+    body = {"old": "guess", "new": "another horse"}
+    headers = {"X-CSRF-Token": csrf}
+
+    answers = [client.post("/api/password", json=body, headers=headers) for _ in range(11)]
+    right = client.post("/api/password", json=body | {"old": PASSWORD}, headers=headers)
+
+    assert [answer.status_code for answer in answers] == [403] * 10 + [429]
+    assert right.status_code == 429
+    assert int(right.headers["Retry-After"]) > 0
 
 
 def test_a_planted_session_does_not_live_on(site: Site) -> None:
@@ -691,7 +710,8 @@ def test_a_change_ends_logins_and_connections(
         assert person is not None
         login = next(k for k, v in site.auth.logins._logins.items() if v.name == name)
         end = lambda name=name: ended.append(name)  # noqa: E731
-        site.auth.connections.enter(name, Credential(person, "cookie", login), end)
+        credential = Credential(person, "cookie", login)
+        site.auth.connections.enter(name, Connection(credential, end))
 
     change(site.file)
 
@@ -705,7 +725,8 @@ def test_the_first_user_closes_an_open_server(make_site: Callable[..., Site]) ->
     """From that moment everybody has to log in; those who were there are sent away."""
     site = make_site()
     ended: list[bool] = []
-    site.auth.connections.enter("x", Credential(OPEN, "open"), lambda: ended.append(True))
+    anybody = Credential(OPEN, "open")
+    site.auth.connections.enter("x", Connection(anybody, lambda: ended.append(True)))
 
     site.file.add_user("ada", "viewer", None, PASSWORD)
 
@@ -842,7 +863,7 @@ def test_presence_ends_each_once() -> None:
     ended: list[str] = []
     for key in "abc":
         credential = Credential(Person(key, "viewer"), "bearer")
-        connections.enter(key, credential, lambda key=key: ended.append(key))  # type: ignore[misc]
+        connections.enter(key, Connection(credential, lambda key=key: ended.append(key)))  # type: ignore[misc]
     connections.leave("b")
 
     assert connections.sweep(lambda credential: credential.person.name == "c") == 1

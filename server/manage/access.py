@@ -1,0 +1,89 @@
+"""How others reach the server: what admins choose on the page, for the next start."""
+
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from server.config.kept import FILE, KEYS, Kept, read_kept
+from server.config.models import Settings
+from server.errors import ConfigError
+from server.manage.form import FormError
+from server.users.private import explain, make_folder, write_private
+
+__all__ = ["LOOPBACK", "NETWORK", "Access", "confirm", "take_back"]
+
+LOOPBACK, NETWORK = "127.0.0.1", "0.0.0.0"
+
+ACCEPTED = {"host": f"{LOOPBACK} for this machine only, {NETWORK} for all", "tls": "off or auto"}
+
+
+class _Choice(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+    host: Literal["127.0.0.1", "0.0.0.0"] = "127.0.0.1"
+    tls: Literal["off", "auto"] = "off"
+
+
+class Access:
+    """What counts now, and what is chosen for the next start. Its methods block on the disk.
+
+    Args:
+        settings: In use.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._server = settings.server
+        self._fixed = settings.fixed
+        self._folder = settings.state_dir
+
+    def describe(self) -> dict[str, Any]:
+        """Return how the server is reached, and why the last choice was taken back."""
+        now = {key: getattr(self._server, key) for key in (*KEYS, "port")}
+        return now | {"fixed": dict(self._fixed), "failed": read_kept(self._folder).failed}
+
+    def choose(self, values: dict[str, Any]) -> bool:
+        """Keep what an admin chose; return whether it differs from what counts now.
+
+        Raises:
+            FormError: If it cannot be chosen.
+            ConfigError: If it cannot be kept.
+        """
+        try:
+            _Choice.model_validate(values)
+        except ValidationError as error:
+            keys = [str(one["loc"][0]) for one in error.errors(include_input=False)]
+            wrong = {key[:40]: ACCEPTED.get(key, "there is no such setting") for key in keys}
+            raise FormError(wrong) from None
+        for key, value in values.items():
+            if key in self._fixed and value != getattr(self._server, key):
+                raise FormError({key: f"is set {self._fixed[key]}; change it there"})
+        chosen = {key: value for key, value in values.items() if key not in self._fixed}
+        if all(getattr(self._server, key) == value for key, value in chosen.items()):
+            return False
+        _write(self._folder, read_kept(self._folder).chosen(chosen))
+        return True
+
+
+def confirm(folder: Path) -> None:
+    """Note that the server has started with what was chosen."""
+    kept = read_kept(folder)
+    if kept.before is not None:
+        _write(folder, Kept(kept.server))
+
+
+def take_back(folder: Path, why: str) -> bool:
+    """Go back to what was chosen before if no start has succeeded since; return whether so."""
+    kept = read_kept(folder)
+    if kept.before is None:
+        return False
+    _write(folder, kept.taken_back(why))
+    return True
+
+
+def _write(folder: Path, kept: Kept) -> None:
+    try:
+        make_folder(folder)
+        write_private(folder / FILE, kept.text())
+    except OSError as error:
+        raise ConfigError(f"{FILE} cannot be written: {explain(error, folder / FILE)}") from None

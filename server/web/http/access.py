@@ -1,0 +1,52 @@
+"""The HTTP API with which admins choose how others reach the server; see ``docs/manage.md``."""
+
+from collections.abc import Callable
+
+import flask
+from flask import Blueprint, Response
+
+from server.errors import RequestError
+from server.loop import hub
+from server.manage.access import NETWORK, Access
+from server.web.auth.auth import Auth
+from server.web.auth.guard import asking
+from server.web.edge.machine import own_addresses
+from server.web.http.changes import answer_json, answering, read_change
+
+__all__ = ["create_access"]
+
+
+def create_access(access: Access, auth: Auth, restart: Callable[[], None]) -> Blueprint:
+    """Return the route ``/api/admin/access``.
+
+    Args:
+        access: Keeps what is chosen.
+        auth: Says whether there are users.
+        restart: Has the server start anew, with what was chosen; returns at once.
+    """
+    routes = Blueprint("access", __name__)
+
+    @routes.get("/api/admin/access")
+    @answering(auth)
+    def show() -> Response:
+        known = hub.run_native(access.describe)
+        return answer_json(known | {"addresses": own_addresses(), "users": auth.closed})
+
+    @routes.post("/api/admin/access")
+    @answering(auth)
+    def choose() -> Response:
+        values = read_change(auth)
+        if values.get("host") == NETWORK and not auth.closed:
+            message = "others could do everything: add the first user, an admin, before"
+            raise RequestError("forbidden", message)
+        is_other = hub.run_native(access.choose, values)
+        person = asking().person
+        where = flask.request.remote_addr or ""
+        chosen = {key: str(value) for key, value in values.items()}
+        auth.audit.note(person.name or where, "access", where, "ok", by=asking().by, **chosen)
+        answer = answer_json({"restarts": is_other})
+        if is_other:
+            answer.call_on_close(restart)
+        return answer
+
+    return routes

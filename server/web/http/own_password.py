@@ -1,0 +1,41 @@
+"""The path on which everybody changes their own password."""
+
+import flask
+from flask import Blueprint, Response
+
+from server.manage.accounts import OwnPassword, read_account
+from server.web.auth.auth import Auth
+from server.web.auth.guard import asking
+from server.web.http.changes import answer_json, answering, keep_csrf, read_change, refuse_change
+
+__all__ = ["create_own_password"]
+
+
+def create_own_password(auth: Auth) -> Blueprint:
+    """Return the route ``/api/password``."""
+    routes = Blueprint("own_password", __name__)
+
+    @routes.post("/api/password")
+    @answering(auth)
+    def change() -> Response:
+        credential = asking()
+        name = credential.person.name
+        if credential.by != "cookie" or name is None:
+            message = "only somebody who is logged in on the page has a password to change"
+            raise refuse_change(auth, 403, "forbidden", message)
+        body = read_account(OwnPassword, read_change(auth))
+        where = flask.request.remote_addr or ""
+        # Counted as a login: whoever finds an open page must not be able to guess here.
+        person = auth.check(name, body.old, where)
+        if person is None:
+            wrong = {"old": "this is not your password"}
+            raise refuse_change(auth, 403, "wrong_password", wrong["old"], fields=wrong)
+        with keep_csrf():
+            auth.renew(credential, person, body.new)
+        auth.audit.note(name, "password", where, "ok", by=credential.by)
+        answer = answer_json({"ok": True})
+        # This browser reconnects with its new cookie, so it has to have it first.
+        answer.call_on_close(auth.sweep)
+        return answer
+
+    return routes

@@ -1,0 +1,49 @@
+/** The dialog in which everybody who is logged in changes their own password. */
+import { ask } from './api.js';
+import { capitalize } from '../ui/format.js';
+
+/**
+ * @param {HTMLDialogElement} dialog
+ * @param {Iterable<HTMLElement>} openers
+ * @param {(message: string) => void} tell  Says that it is done.
+ */
+export function setUpOwnPassword(dialog, openers, tell) {
+  const form = dialog.querySelector('form');
+  for (const opener of openers) {
+    opener.addEventListener('click', () => {
+      form.reset();
+      showWrong(form, {}, '');
+      dialog.showModal();
+    });
+  }
+  dialog.querySelector('[data-close]').addEventListener('click', () => dialog.close());
+  dialog.addEventListener('close', () => form.reset());
+  form.addEventListener('submit', async (event) => {
+    event.preventDefault();
+    const save = form.querySelector('[data-save]');
+    save.disabled = true;
+    const body = { old: form.elements.old.value, new: form.elements.new.value };
+    const { ok, data, message } = await ask('POST', 'api/password', { body });
+    save.disabled = false;
+    if (!ok) {
+      showWrong(form, data?.fields ?? {}, message);
+      return;
+    }
+    dialog.close();
+    tell('Your password was changed. Other browsers are signed out.');
+  });
+}
+
+function showWrong(form, fields, message) {
+  for (const wrong of form.querySelectorAll('[data-wrong]')) {
+    const text = fields[wrong.dataset.wrong] ?? '';
+    wrong.textContent = capitalize(text);
+    const input = form.elements[wrong.dataset.wrong];
+    if (text) input.setAttribute('aria-invalid', 'true');
+    else input.removeAttribute('aria-invalid');
+  }
+  const alert = form.querySelector('[data-alert]');
+  alert.hidden = message === '' || Object.keys(fields).length > 0;
+  alert.textContent = capitalize(message);
+  form.querySelector('[aria-invalid]')?.focus();
+}

@@ -1,0 +1,213 @@
+/** The form of one user, new or known, or of a new token. */
+import { ask } from './api.js';
+import { describeConnection } from './people-list.js';
+import { make } from '../ui/dom.js';
+import { capitalize } from '../ui/format.js';
+
+const PATH = 'api/admin/people';
+const MADE = 'Leave it empty to have one made, which is shown once.';
+
+/** Events: `saved` ({kind, account, secret, message, isFirst}), `remove` ({account}) and `cancel`. */
+export class PersonForm extends EventTarget {
+  #form;
+  /** @type {'user' | 'token'} */
+  #kind = 'user';
+  /** @type {import('./people-list.js').Account | null} */
+  #account = null;
+  #isFirst = false;
+
+  /** @param {HTMLFormElement} form */
+  constructor(form) {
+    super();
+    this.#form = form;
+    form.addEventListener('submit', (event) => {
+      event.preventDefault();
+      this.#save();
+    });
+    form.addEventListener('change', () => this.#refresh());
+    for (const button of form.querySelectorAll('[data-cancel]')) {
+      button.addEventListener('click', () => this.#emit('cancel', {}));
+    }
+    this.#on('[data-remove]', () => this.#emit('remove', { account: this.#account }));
+    this.#on('[data-set-password]', () => this.#setPassword());
+    this.#on('[data-sign-out]', () => this.#signOut());
+  }
+
+  /** Of the account that is, or was last, in the form. */
+  get name() {
+    return this.#account?.name ?? '';
+  }
+
+  /**
+   * @param {'user' | 'token'} kind
+   * @param {import('./people-list.js').Account | null} account  Null for a new one.
+   * @param {object} about
+   * @param {{name: string, title: string}[]} about.cameras  That there are.
+   * @param {import('./people-list.js').Connection[]} about.now  The account's.
+   * @param {string | null} about.you  The admin's name.
+   * @param {boolean} about.isFirst  Whether there are no users yet.
+   */
+  open(kind, account, { cameras, now, you, isFirst }) {
+    this.#kind = kind;
+    this.#account = account;
+    this.#isFirst = isFirst;
+    this.#form.reset();
+    this.#form.hidden = false;
+    this.#setWrong({});
+    this.#alert('');
+    const isNew = account === null;
+    const isYou = !isNew && account.name === you;
+    this.#find('[data-title]').textContent = isNew ? (kind === 'user' ? 'Add a user' : 'Add a token') : account.name;
+    this.#find('[data-role-legend]').textContent = kind === 'user' ? 'Role' : 'What it may do';
+    this.#find('[data-part="name"]').hidden = !isNew;
+    this.#find('[data-part="password"]').hidden = kind === 'token' || isYou;
+    this.#find('[data-password-label]').textContent = isNew ? 'Password' : 'New password';
+    this.#find('[data-password-help]').textContent = isFirst ? 'At least 8 characters.' : `At least 8 characters. ${MADE}`;
+    this.#find('[data-set-password]').hidden = isNew;
+    // One's own is hidden from others; what is passed on has to be read.
+    this.#form.elements.password.type = isFirst ? 'password' : 'text';
+    this.#form.elements.password.autocomplete = isFirst ? 'new-password' : 'off';
+    this.#find('[data-part="sign-out"]').hidden = isNew;
+    this.#find('[data-on-now]').textContent =
+      now.length > 0 ? `On now: ${now.map(describeConnection).join('; ')}.` : 'Not on now.';
+    this.#find('[data-remove]').hidden = isNew;
+    this.#find('[data-save]').textContent = isNew ? 'Add' : 'Save';
+    this.#find('[data-role="embed"]').hidden = kind === 'user';
+    for (const role of ['viewer', 'operator']) this.#find(`[data-role="${role}"]`).hidden = isFirst;
+    this.#form.elements.role.value = isFirst ? 'admin' : (account?.role ?? (kind === 'token' ? 'embed' : 'viewer'));
+    this.#buildCameras(cameras, account?.cameras ?? []);
+    this.#form.elements.all.checked = !account?.cameras;
+    this.#refresh();
+    this.#find('[data-title]').focus();
+  }
+
+  close() {
+    this.#form.hidden = true;
+    this.#form.reset();
+  }
+
+  #buildCameras(cameras, chosen) {
+    const titles = new Map(cameras.map(({ name, title }) => [name, title]));
+    // One that is not there now may come back.
+    for (const name of chosen) if (!titles.has(name)) titles.set(name, `${name}, not there now`);
+    const options = [...titles].map(([name, title]) => {
+      const option = make('label', 'person-option');
+      const input = /** @type {HTMLInputElement} */ (make('input'));
+      Object.assign(input, { type: 'checkbox', name: 'camera', value: name, checked: chosen.includes(name) });
+      option.append(input, make('span', '', title));
+      if (!title.startsWith(name)) option.append(make('small', '', name));
+      return option;
+    });
+    this.#find('[data-cameras]').replaceChildren(...options);
+  }
+
+  get #role() {
+    return this.#form.elements.role.value;
+  }
+
+  /** Show the choice of cameras that the role has: admins see all, an embed link shows one. */
+  #refresh() {
+    const isEmbed = this.#role === 'embed';
+    const all = this.#form.elements.all.checked && !isEmbed;
+    this.#find('[data-part="cameras"]').hidden = this.#role === 'admin';
+    this.#find('[data-all]').hidden = isEmbed;
+    this.#find('[data-cameras]').hidden = all;
+    for (const input of this.#find('[data-cameras]').querySelectorAll('input')) {
+      input.type = isEmbed ? 'radio' : 'checkbox';
+    }
+  }
+
+  get #rights() {
+    const isEmbed = this.#role === 'embed';
+    const chosen = [...this.#find('[data-cameras]').querySelectorAll('input:checked')].map(({ value }) => value);
+    const all = this.#role === 'admin' || (this.#form.elements.all.checked && !isEmbed);
+    return { role: isEmbed ? 'viewer' : this.#role, cameras: all ? null : chosen };
+  }
+
+  async #save() {
+    const name = this.#form.elements.name.value.trim();
+    if (this.#rights.cameras?.length === 0) {
+      this.#setWrong({ cameras: 'Choose a camera.' });
+      return;
+    }
+    if (this.#account !== null) {
+      await this.#send('PUT', this.#path, this.#rights, (account) => `${account.name} was saved.`);
+    } else if (this.#kind === 'token') {
+      const body = { name, ...this.#rights, embed: this.#role === 'embed' };
+      await this.#send('POST', `${PATH}/tokens`, body, () => `${name} was added.`);
+    } else {
+      const password = this.#form.elements.password.value || null;
+      if (this.#isFirst && password === null) {
+        this.#setWrong({ password: 'Choose a password: you log in with it.' });
+        return;
+      }
+      await this.#send('POST', `${PATH}/users`, { name, ...this.#rights, password }, () => `${name} was added.`);
+    }
+  }
+
+  #setPassword() {
+    const password = this.#form.elements.password.value || null;
+    return this.#send('POST', `${this.#path}/password`, { password }, ({ name }) => `${name} has a new password.`);
+  }
+
+  #signOut() {
+    return this.#send('POST', `${this.#path}/sign-out`, {}, ({ name }) => `${name} is signed out everywhere.`);
+  }
+
+  get #path() {
+    return `${PATH}/users/${encodeURIComponent(this.#account.name)}`;
+  }
+
+  async #send(method, path, body, tell) {
+    this.#setBusy(true);
+    this.#alert('');
+    const { ok, data, message } = await ask(method, path, { body });
+    this.#setBusy(false);
+    if (ok) {
+      const secret = data.token ?? data.password ?? null;
+      const detail = { kind: this.#kind, account: data, secret, message: tell(data), isFirst: this.#isFirst };
+      this.#account = data;
+      this.#emit('saved', detail);
+      return;
+    }
+    const fields = data?.fields ?? {};
+    this.#setWrong(fields);
+    if (Object.keys(fields).length === 0) this.#alert(capitalize(message));
+  }
+
+  #setWrong(fields) {
+    for (const wrong of this.#form.querySelectorAll('[data-wrong]')) {
+      const text = fields[wrong.dataset.wrong] ?? '';
+      wrong.textContent = capitalize(text);
+      const field = wrong.parentElement;
+      const input = field.querySelector('.managed-input') ?? field;
+      if (text) input.setAttribute('aria-invalid', 'true');
+      else input.removeAttribute('aria-invalid');
+    }
+    const first = this.#form.querySelector('[aria-invalid]');
+    (first?.matches('fieldset') ? first.querySelector('input:checked, input') : first)?.focus();
+  }
+
+  #alert(text) {
+    const alert = this.#find('[data-alert]');
+    alert.hidden = text === '';
+    alert.textContent = text;
+  }
+
+  #setBusy(busy) {
+    this.#form.toggleAttribute('data-busy', busy);
+    for (const button of this.#form.querySelectorAll('button')) button.disabled = busy;
+  }
+
+  #find(selector) {
+    return this.#form.querySelector(selector);
+  }
+
+  #on(selector, run) {
+    this.#find(selector).addEventListener('click', run);
+  }
+
+  #emit(name, detail) {
+    this.dispatchEvent(new CustomEvent(name, { detail }));
+  }
+}
