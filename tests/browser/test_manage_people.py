@@ -117,6 +117,7 @@ def test_ones_own_password_is_changed_on_the_page(
     log_in_by_hand(page, "vera")
     wait_for_paint(page, "door")
 
+    page.locator("[popovertarget='page-menu']").click()
     page.get_by_role("button", name="Change your password").click()
     dialog = page.get_by_role("dialog", name="Change your password")
     dialog.get_by_label("Your password now").fill("guess")

@@ -483,6 +483,7 @@ def people(stage: Stage) -> Iterator[tuple[str, Page]]:
 def own_password(stage: Stage) -> Iterator[tuple[str, Page]]:
     """A viewer's own password, and what is wrong with it."""
     page = live(_log_in(stage, "vera"))
+    page.locator("[popovertarget='page-menu']").click()
     page.locator("[data-open-password]").click()
     yield "form", settle(page)
     page.locator("#password-old").fill("not this one")
