@@ -1,6 +1,6 @@
 """Decodes a stream on demand: what arrives is kept, and decoded only up to a picture in demand."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -71,10 +71,17 @@ class Decoder:
         self._newest = None
         self.waiting = self._skipped = True
 
-    def end(self) -> None:
-        """Have the last pictures come out, which wait for others to be shown before them."""
+    def end(self) -> "list[VideoFrame]":
+        """Return the last pictures, in order: they wait for others to be shown before them."""
         self._try(self._decode_pending)
-        self._try(self._drain)
+        self._skipped = True  # It takes more only after it was flushed.
+        rest: list[VideoFrame] = []
+        self._try(lambda: rest.extend(self._decode(None)))
+        return rest
+
+    def show(self, frame: "VideoFrame") -> None:
+        """Make a picture the newest that :meth:`end` has returned."""
+        self._newest = frame
 
     def newest(self) -> "VideoFrame | None":
         """Return the newest picture, or None if none was completed since the last one.
@@ -90,10 +97,6 @@ class Decoder:
         with suppress(PictureError):  # Who wants a picture learns that a key frame is waited for.
             decode()
 
-    def _drain(self) -> None:
-        self._decode(None)
-        self._skipped = True  # It takes more only after it was flushed.
-
     def _clear(self) -> None:
         self._pending.clear()
         self._pending_bytes = 0
@@ -105,9 +108,10 @@ class Decoder:
         pending = self._pending[:]
         self._clear()
         for packet in pending:
-            self._decode(packet)
+            for frame in self._decode(packet):
+                self._newest = frame
 
-    def _decode(self, packet: Packet | None) -> None:
+    def _decode(self, packet: Packet | None) -> "Iterator[VideoFrame]":
         import av
 
         try:
@@ -116,7 +120,7 @@ class Decoder:
             raise self._broken() from error
         for frame in frames:
             if not frame.is_corrupt:
-                self._newest = frame
+                yield frame
             elif not self._precedes_key(frame):
                 # Parts are missing, and would be in all that follow.
                 raise self._broken()

@@ -3,6 +3,7 @@
 import os
 import time
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from server.capture.frames.frame import Picture
 from server.capture.streams.demuxer import Demuxer
@@ -14,6 +15,9 @@ from server.config.local import why_no_file
 from server.errors import PictureError, SourceEnded, SourceError
 from server.loop import native
 
+if TYPE_CHECKING:
+    from av.video.frame import VideoFrame
+
 __all__ = ["FileVideo"]
 
 # ``pattern_type`` matters for pictures: a % in the name is a %.
@@ -22,6 +26,9 @@ OPTIONS = {"protocol_whitelist": "file,crypto,data", "pattern_type": "none"}
 MAX_WAIT_S = 0.2
 
 USUAL_FPS = 25.0
+
+# H.264 and H.265 let as many pictures wait for one that is shown before them.
+MAX_DELAYED = 16
 
 # A longer step between two time stamps of a file is damage, not a pause.
 MAX_STEP_S = 30.0
@@ -41,7 +48,6 @@ class FileVideo(Video):
     def __init__(self, path: str, loop: bool) -> None:
         self._path = path
         self._loop = loop
-        self._over = False
         self._shown: Picture | None = None
         super().__init__(self._open(), live=False)
         self._playout = Playout(1 / (self.info.fps or USUAL_FPS), MAX_STEP_S)
@@ -51,7 +57,9 @@ class FileVideo(Video):
         """Begin a round with the file just opened."""
         self._playout.restart()
         self._packet: Packet | None = None  # That was read, and is not due yet.
-        self._due = 0.0  # When it is.
+        self._due = 0.0  # When it, or the first of the tail, is.
+        self._tail: list[VideoFrame] = []  # Pictures that came out of the decoder at the end.
+        self._drained = False  # Whether they did.
         self._pictures = 0  # In this round.
         self._damaged = 0  # That could not be decoded, since the last that could.
         self._last: Packet | None = None  # That was taken.
@@ -71,7 +79,7 @@ class FileVideo(Video):
         """Wait for the next picture, until it is due."""
         if self.info.still:
             return self._watch()
-        if self._packet is None:
+        if self._packet is None and not self._tail:
             self._packet = self._demuxer.read()
             if self._packet is None:
                 return self._finish_round()
@@ -82,8 +90,12 @@ class FileVideo(Video):
             native.sleep(min(wait_s, MAX_WAIT_S))
         if wait_s > MAX_WAIT_S:
             return False
-        self._take(self._packet)
-        self._last, self._packet = self._packet, None
+        if self._packet is None:
+            self._decoder.show(self._tail.pop(0))
+            self._await_tail()
+        else:
+            self._take(self._packet)
+            self._last, self._packet = self._packet, None
         return True
 
     def retrieve(self, jpeg_up_to: int = 0, pixels_from: int = 0) -> Picture | None:
@@ -92,6 +104,8 @@ class FileVideo(Video):
             self._newest = self._last  # A JPEG that is handed over as it is.
         try:
             picture = super().retrieve(jpeg_up_to, pixels_from)
+            if picture is None and not self.info.still:
+                picture = self._read_on(jpeg_up_to, pixels_from)
         except PictureError:
             self._damaged += 1
             raise
@@ -102,6 +116,27 @@ class FileVideo(Video):
             self._damaged = 0
         return picture
 
+    def _read_on(self, jpeg_up_to: int, pixels_from: int) -> Picture | None:
+        """Return the first picture of a round, for which the decoder needs to see some later ones.
+
+        They are read before they are due: otherwise each round would begin with a pause.
+        """
+        picture = None
+        while picture is None and self._pictures <= MAX_DELAYED and not self._drained:
+            packet = self._demuxer.read()
+            if packet is None:
+                break
+            self._pictures += 1
+            self._take(packet)
+            self._last = packet
+            picture = super().retrieve(jpeg_up_to, pixels_from)
+            self._playout.restart()  # The next one is due a step after this picture.
+        return picture
+
+    def _await_tail(self) -> None:
+        if self._tail:
+            self._due = self._playout.due(None, time.monotonic())
+
     def _finish_round(self) -> bool:
         if self._pictures == 0:
             raise SourceError(f"the file {self._path} holds no pictures")
@@ -109,15 +144,18 @@ class FileVideo(Video):
             raise SourceError(
                 f"the file {self._path} holds {self.info.codec} pictures that cannot be decoded"
             )
-        if self._over:
-            raise SourceEnded("the file has been played to its end")
-        if not self._loop or self._pictures == 1:
-            # The last pictures come out only now, and are to be seen.
-            self._decoder.end()
-            self._over = not self._loop
-            if self._loop:
+        if not self._drained:
+            self._drained = True
+            self._tail = self._decoder.end()
+            if self._loop and self._pictures == 1:
                 self.info = replace(self.info, fps=0.0, polled=True, still=True)
-            return True
+                if self._tail:
+                    self._decoder.show(self._tail.pop())
+                return True
+            self._await_tail()
+            return False
+        if not self._loop:
+            raise SourceEnded("the file has been played to its end")
         self._restart()
         return False
 

@@ -108,6 +108,23 @@ def test_file_is_played_at_its_own_pace(clip: Path, paced: FakeClock) -> None:
     assert paced.now - started == pytest.approx(2 * FRAMES / FPS, abs=0.11)
 
 
+def test_no_picture_is_missing_where_a_film_starts_over(tmp_path: Path, paced: FakeClock) -> None:
+    """With B-frames the last two were never shown, and each round began with a pause."""
+    options = ("-frames:v", "10", "-c:v", "libx264", "-bf", "2", "-pix_fmt", "yuv420p")
+    film = make_film(tmp_path / "film.mp4", *options, source="testsrc2=size=64x48:rate=10")
+    source = FileVideo(str(film), loop=True)
+
+    images, times = [], []
+    for _ in range(30):
+        images.append(next_image(source).tobytes())
+        times.append(paced.now)
+    source.close()
+
+    assert len(set(images[:10])) == 10
+    assert images[10:20] == images[:10]
+    assert np.diff(times) == pytest.approx(0.1, abs=0.001)
+
+
 def test_file_stands_still_while_paused(clip: Path, paced: FakeClock) -> None:
     """After a pause it goes on where it was, without a burst of what would have been."""
     source = FileVideo(str(clip), loop=True)
