@@ -58,7 +58,7 @@ def read_kept(folder: Path) -> Kept:
     try:
         document = json.loads(path.read_bytes()[:MAX_BYTES])
         server, before, failed = (document[key] for key in ("server", "before", "failed"))
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return Kept()
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read ({error.strerror})") from None

@@ -374,7 +374,7 @@ def test_plots_come_when_the_server_is_back(start_server: Start, page: Page) -> 
     page.on("requestfailed", lambda request: failed.append(request.url))
     page.goto(server.url)
     # Plots are drawn once there are figures. These come once a second, pictures ten times.
-    page.wait_for_function("porthole.tiles.get('test')?.painted > 30")
+    page.wait_for_function("window.porthole?.tiles.get('test')?.painted > 30")
     server.kill()
     expect_state(page, "test", "gone")
 

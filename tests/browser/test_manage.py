@@ -11,7 +11,7 @@ from server.users.users import UsersFile
 from tests.support.admin_api import ask_api, revision_of
 from tests.support.axe import faults
 from tests.support.browser import log_in_by_hand, tile, wait_for_paint
-from tests.support.server import PATIENCE_S, PortholeServer
+from tests.support.server import PATIENCE_S, PortholeServer, wait_until
 from tests.support.visitor import PASSWORD
 
 Start = Callable[..., PortholeServer]
@@ -101,8 +101,14 @@ def test_a_camera_comes_and_goes_without_a_terminal(server: PortholeServer, page
 
 def drag_below(page: Page, handle: str, other: str) -> None:
     """Drag a camera by its handle to below another one."""
-    boxes = [page.get_by_role("button", name=one).bounding_box() for one in (handle, other)]
-    (x, y), (_, below) = [(box["x"] + 10, box["y"] + 10) for box in boxes if box]
+
+    def places() -> list[tuple[float, float]]:
+        # The list is built anew after each change: a row that is just replaced has no box.
+        boxes = [page.get_by_role("button", name=one).bounding_box() for one in (handle, other)]
+        return [(box["x"] + 10, box["y"] + 10) for box in boxes if box]
+
+    wait_until(lambda: len(places()) == 2)
+    (x, y), (_, below) = places()
     page.mouse.move(x, y)
     page.mouse.down()
     page.mouse.move(x, below + 30, steps=4)

@@ -9,7 +9,7 @@ from playwright.sync_api import BrowserContext, Page, expect
 
 from server.users.users import UsersFile
 from tests.support.axe import faults
-from tests.support.browser import log_in_by_hand, wait_for_paint
+from tests.support.browser import log_in_by_hand, log_out, wait_for_paint
 from tests.support.server import PortholeServer
 from tests.support.visitor import PASSWORD
 
@@ -135,7 +135,7 @@ def test_ones_own_password_is_changed_on_the_page(
     )
     wait_for_paint(page, "door")
     assert page.url == server.url
-    page.get_by_role("button", name="Log out vera").click()
+    log_out(page)
     log_in_by_hand(page, "vera", OTHER)
     wait_for_paint(page, "door")
     page.complaints.clear()  # type: ignore[attr-defined]
