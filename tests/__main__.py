@@ -1,7 +1,7 @@
-"""The whole suite, as ``make test`` runs it: in groups, three of them side by side.
+"""The whole suite, as ``make test`` runs it: in groups, four of them side by side.
 
 Tests in a browser mostly compute, those of faults, clusters and proxies mostly wait, so two cores
-have work for three groups. A group begins as soon as one before it has ended.
+have work for four groups. A group begins as soon as one before it has ended.
 """
 
 import json
@@ -39,9 +39,9 @@ def ignore(paths: Sequence[str]) -> list[str]:
 
 
 GROUPS = {
-    "faults": ("tests/system/faults", *ignore(QUIET)),
     "browser": ("tests/browser", "tests/screens", *ignore(PAGES + QUIET)),
     "pages": PAGES,
+    "faults": ("tests/system/faults", *ignore(QUIET)),
     REST: ("tests",),
     "live": ("tests/system/live", *QUIET),
     "cluster": ("tests/system/cluster",),
@@ -49,7 +49,7 @@ GROUPS = {
 }
 """Paths by name, the longest group first. What no other group names is in the rest."""
 
-AT_ONCE = 3
+AT_ONCE = 4
 
 SLOWEST = 10
 

@@ -129,9 +129,10 @@ def test_older_nodes_say_less() -> None:
 def test_source_is_told(known: bool) -> None:
     """What is known of a source passes from node to node, and so does what is not."""
     camera = offline_camera()
-    camera._measured.opened(SourceInfo(1280, 720, 0.0, "h264", live=True))
+    info = SourceInfo(1280, 720, 0.0, "h264", live=True)
+    camera._measured.opened(info)
     if known:
-        camera._measured.update(Figures(fps=29.97, kbps=1900.4, group=60))
+        camera._measured.update(Figures(fps=29.97, kbps=1900.4, group=60), info)
     told = camera.describe()
 
     status = parse_message(Status, json.dumps(told).encode())
