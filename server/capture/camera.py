@@ -24,7 +24,6 @@ from server.capture.output import Output
 from server.capture.processing.transform import Transform
 from server.capture.schedule import Schedule
 from server.capture.sources.reader import Demand, Reader
-from server.capture.sources.source import why_missing
 from server.capture.state import CameraState
 from server.capture.tuning import Tuning
 from server.config import models as config
@@ -277,7 +276,7 @@ class Camera:
         check.wait()
 
     def _look(self) -> None:
-        missing = hub.run_native(why_missing, self._address)
+        missing = hub.run_native(lambda: self._address.missing)
         self.tried_at = time.monotonic()
         if not self.resting:
             return

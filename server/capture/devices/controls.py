@@ -18,6 +18,7 @@ __all__ = [
     "ControlInfo",
     "Controllable",
     "Kind",
+    "Uncontrolled",
     "Value",
     "find_control",
     "read_controls",
@@ -228,3 +229,19 @@ def _plain(value: Value) -> bool | float | str | list[float]:
 
 def _quote(value: object) -> str:
     return f"{value!r:.60}"
+
+
+class Uncontrolled:
+    """What a source without controls answers; see :class:`server.capture.sources.source.Source`."""
+
+    def controls(self) -> tuple[ControlInfo, ...]:
+        """Return nothing: there are none."""
+        return ()
+
+    def set_control(self, name: str, _value: Value) -> Value:
+        """Reject every value.
+
+        Raises:
+            ControlError: Always.
+        """
+        raise ControlError(f"{name}: the camera has no such control")

@@ -10,14 +10,20 @@ from typing import cast
 
 import cv2
 
-from server.capture.devices.controls import ControlInfo, Value, find_control, refuse
+from server.capture.devices.controls import (
+    ControlInfo,
+    Uncontrolled,
+    Value,
+    find_control,
+    refuse,
+)
 from server.capture.devices.v4l2 import AUTO_EXPOSURE, Driver, find_property, parse_size
 from server.capture.frames.arrivals import Arrivals
 from server.capture.frames.frame import Image, Picture
 from server.capture.frames.info import SourceInfo
 from server.capture.frames.jpeg import take_jpeg
 from server.config.local import device_path, why_no_device
-from server.errors import ControlError, PictureError, SourceError
+from server.errors import PictureError, SourceError
 
 __all__ = ["DeviceVideo", "Video"]
 
@@ -26,32 +32,27 @@ __all__ = ["DeviceVideo", "Video"]
 AS_SENT_BY_V4L2 = (cv2.CAP_PROP_CONVERT_RGB, 0.0)
 
 
-class Video:
+class Video(Uncontrolled):
     """An open ``VideoCapture``, used by one native thread.
 
     Args:
         capture: The capture to read.
-        live: See :class:`SourceInfo`.
         as_sent: The property and value that make OpenCV hand over a source's JPEG undecoded.
             Otherwise it would decode every picture, needed or not, and scale it to the size of
             the first.
     """
 
-    def __init__(self, capture: cv2.VideoCapture, live: bool, as_sent: tuple[int, float]) -> None:
+    def __init__(self, capture: cv2.VideoCapture, as_sent: tuple[int, float]) -> None:
         self.info = SourceInfo(
             width=int(capture.get(cv2.CAP_PROP_FRAME_WIDTH)),
             height=int(capture.get(cv2.CAP_PROP_FRAME_HEIGHT)),
             fps=_sane_fps(capture.get(cv2.CAP_PROP_FPS)),
             codec=_codec_name(int(capture.get(cv2.CAP_PROP_FOURCC))),
-            live=live,
+            live=True,
         )
-        self._as_sent = as_sent
         self.arrivals = Arrivals()
-        self._use(capture)
-
-    def _use(self, capture: cv2.VideoCapture) -> None:
         self._capture = capture
-        self._jpeg = self.info.codec == "MJPG" and capture.set(*self._as_sent)
+        self._jpeg = self.info.codec == "MJPG" and capture.set(*as_sent)
 
     def grab(self) -> bool:
         """Wait for the next picture."""
@@ -71,18 +72,6 @@ class Video:
             raise PictureError("a picture arrived that cannot be decoded")
         pixels = cv2.cvtColor(data, cv2.COLOR_GRAY2BGR) if data.ndim == 2 else data
         return cast(Image, pixels)
-
-    def controls(self) -> tuple[ControlInfo, ...]:
-        """Return nothing: files and FFmpeg's streams have no controls."""
-        return ()
-
-    def set_control(self, name: str, _value: Value) -> Value:
-        """Reject every value: there are no controls.
-
-        Raises:
-            ControlError: Always.
-        """
-        raise ControlError(f"{name}: the camera has no such control")
 
     def close(self) -> None:
         """Release it. Only the reading thread may: OpenCV crashes if a read is in progress."""
@@ -112,7 +101,7 @@ class DeviceVideo(Video):
             capture = cv2.VideoCapture(path, cv2.CAP_V4L2)
         if not capture.isOpened():
             raise SourceError(_why_not_device(path))
-        super().__init__(capture, True, AS_SENT_BY_V4L2)
+        super().__init__(capture, AS_SENT_BY_V4L2)
         try:
             self._driver: Driver | None = Driver(path)
         except OSError:

@@ -1,16 +1,16 @@
 """What sources have in common whose pictures come as JPEG over HTTP."""
 
-from server.capture.devices.controls import ControlInfo, Value
+from server.capture.devices.controls import Uncontrolled
 from server.capture.frames.arrivals import Arrivals
 from server.capture.frames.frame import Picture
 from server.capture.frames.info import SourceInfo
 from server.capture.frames.jpeg import take_jpeg
-from server.errors import ControlError, PictureError
+from server.errors import PictureError
 
 __all__ = ["JpegSource"]
 
 
-class JpegSource:
+class JpegSource(Uncontrolled):
     """Holds the last picture, and hands it over as it arrived or decoded.
 
     Args:
@@ -32,15 +32,3 @@ class JpegSource:
         if self._fault:
             raise PictureError(self._fault)
         return take_jpeg(self._picture, jpeg_up_to, pixels_from)
-
-    def controls(self) -> tuple[ControlInfo, ...]:
-        """Return nothing: HTTP has no controls."""
-        return ()
-
-    def set_control(self, name: str, _value: Value) -> Value:
-        """Reject every value: there are no controls.
-
-        Raises:
-            ControlError: Always.
-        """
-        raise ControlError(f"{name}: the camera has no such control")

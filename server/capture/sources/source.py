@@ -8,7 +8,7 @@ from server.capture.frames.frame import Picture
 from server.capture.frames.info import SourceInfo
 from server.config.address import NETWORK_SCHEMES, Address
 
-__all__ = ["Source", "open_source", "why_missing"]
+__all__ = ["Source", "open_source"]
 
 
 class Source(Protocol):
@@ -98,8 +98,3 @@ def open_source(address: Address, name: str, timeout_s: float) -> Source:
 
         return open_http(address, timeout_s, open_stream)
     return open_stream(address, timeout_s)
-
-
-def why_missing(address: Address) -> str:
-    """Return why a device, file or program cannot be used, else nothing. Opens nothing."""
-    return address.missing

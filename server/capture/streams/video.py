@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from server.capture.devices.controls import ControlInfo, Value
+from server.capture.devices.controls import Uncontrolled
 from server.capture.frames.arrivals import Arrivals
 from server.capture.frames.frame import Picture, size_of
 from server.capture.frames.info import SourceInfo
@@ -12,14 +12,13 @@ from server.capture.streams.decoder import Decoder
 from server.capture.streams.demuxer import Demuxer
 from server.capture.streams.packet import Packet
 from server.capture.streams.pixels import PixelMaker, square
-from server.errors import ControlError
 
 __all__ = ["Video"]
 
 KEY_FRAME = "a key frame"
 
 
-class Video:
+class Video(Uncontrolled):
     """An open stream or file. Subclasses read packets and give them to :meth:`_take`.
 
     Args:
@@ -94,18 +93,6 @@ class Video:
 
     def _say_what_is_waited_for(self) -> None:
         self.arrivals.wait_for(KEY_FRAME if self._decoder.waiting else "")
-
-    def controls(self) -> tuple[ControlInfo, ...]:
-        """Return nothing: streams and files have no controls."""
-        return ()
-
-    def set_control(self, name: str, _value: Value) -> Value:
-        """Reject every value: there are no controls.
-
-        Raises:
-            ControlError: Always.
-        """
-        raise ControlError(f"{name}: the camera has no such control")
 
     def close(self) -> None:
         """Close the connection or file."""

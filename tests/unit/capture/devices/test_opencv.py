@@ -30,7 +30,7 @@ def open_film(path: Path, codec: str) -> Video:
         writer.write(np.full((48, 64, 3), shade, np.uint8))
     writer.release()
     # What makes FFmpeg hand over undecoded data, as AS_SENT_BY_V4L2 does with V4L2.
-    return Video(cv2.VideoCapture(str(path), cv2.CAP_FFMPEG), True, (cv2.CAP_PROP_FORMAT, -1.0))
+    return Video(cv2.VideoCapture(str(path), cv2.CAP_FFMPEG), (cv2.CAP_PROP_FORMAT, -1.0))
 
 
 class Answering:
