@@ -8,7 +8,7 @@ All others only set what they want (:meth:`Camera.start`, :meth:`Camera.set_fps`
 
 import logging
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from server.capture.check import Check
@@ -17,6 +17,7 @@ from server.capture.frames.frame import size_of
 from server.capture.frames.freeze import FreezeDetector
 from server.capture.frames.rendition import Rendition, ladder_of
 from server.capture.frames.slot import Slot
+from server.capture.frames.video_track import VideoTrack
 from server.capture.interface import State, offered
 from server.capture.measured import Measured
 from server.capture.opening import OpenReader
@@ -69,6 +70,7 @@ class Camera:
         self.fps = settings.fps
         self.quality = settings.quality
         self.ladder = ladder_of(settings.renditions)
+        self.videos: Mapping[str, VideoTrack] = {}
         self.check_every = settings.check_every if settings.address.scheme != "test" else 0.0
         self.tried_at: float | None = None
         """When it was last found out whether it works, in monotonic seconds; None for never."""
@@ -224,6 +226,12 @@ class Camera:
     def set_renditions(self, renditions: Collection[Rendition]) -> None:
         """Set which renditions are watched; smaller ones need pixels, even of a JPEG source."""
         self._pixels_from = max((one.width for one in renditions if one.width), default=0)
+
+    def set_videos(self, renditions: Collection[str]) -> None:
+        """Set which of its videos are wanted."""
+
+    def request_key(self, rendition: str) -> None:
+        """Ask for a key picture in a video that is encoded here."""
 
     def request_frame(self) -> None:
         """Make the source's very next picture due, for someone who has none yet, or an old one."""

@@ -5,6 +5,7 @@ from typing import Any, Literal, Protocol
 
 from server.capture.frames.rendition import Rendition
 from server.capture.frames.slot import Slot
+from server.capture.frames.video_track import VideoTrack
 from server.commands import CameraCommand
 from server.metrics import Meter
 
@@ -41,6 +42,7 @@ class CameraInterface(Protocol):
         meter: Counts its frames in this process.
         ladder: Its renditions, the largest first.
         owner: The other node that owns it; None if this process does.
+        videos: Its videos, by the names of their renditions; without any if it can have none.
     """
 
     name: str
@@ -48,6 +50,7 @@ class CameraInterface(Protocol):
     slot: Slot
     meter: Meter
     ladder: tuple[Rendition, ...]
+    videos: Mapping[str, VideoTrack]
 
     @property
     def owner(self) -> Owner | None: ...
@@ -73,7 +76,17 @@ class CameraInterface(Protocol):
 
     def set_viewers(self, viewers: int) -> None: ...
 
-    def set_renditions(self, renditions: Collection[Rendition]) -> None: ...
+    def set_renditions(self, renditions: Collection[Rendition]) -> None:
+        """Set which renditions are watched as JPEG; without any, no picture needs decoding."""
+
+    def set_videos(self, renditions: Collection[str]) -> None:
+        """Set which of its videos are wanted; the others get no units."""
+
+    def request_key(self, rendition: str) -> None:
+        """Ask for a key picture in a video that is encoded here, at most one a second.
+
+        Does nothing for a video that is passed through: its camera decides.
+        """
 
     def request_frame(self) -> None:
         """Request the very next picture of its source, whatever its frame rate."""

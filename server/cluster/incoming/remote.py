@@ -8,6 +8,7 @@ from typing import Any
 from server.capture.frames.frame import Frame
 from server.capture.frames.rendition import FULL, Rendition, ladder_of
 from server.capture.frames.slot import Slot
+from server.capture.frames.video_track import VideoTrack
 from server.capture.interface import State
 from server.cluster.bus.bus import Bus
 from server.cluster.bus.messages import Status, Wake
@@ -52,6 +53,7 @@ class RemoteCamera:
         self.title = status.title
         self.ladder = ladder_of(tuple(status.widths))
         self.meter = Meter()
+        self.videos: Mapping[str, VideoTrack] = {}
         self.owner_id = owner_id
         self.host = host
         self.heard_at = time.monotonic()
@@ -150,6 +152,12 @@ class RemoteCamera:
                 subscriber.open()
             elif subscriber.close():
                 self._slots[rendition].clear()
+
+    def set_videos(self, renditions: Collection[str]) -> None:
+        """Set which of its videos are watched on this node."""
+
+    def request_key(self, rendition: str) -> None:
+        """Ask its node for a key picture."""
 
     def request_frame(self) -> None:
         """Ask its node for the source's next picture."""

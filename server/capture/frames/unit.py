@@ -1,0 +1,28 @@
+"""One encoded picture of a video, as it travels from its camera to its viewers."""
+
+from dataclasses import dataclass
+
+__all__ = ["Unit"]
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """One access unit: the bytes of exactly one picture.
+
+    Attributes:
+        data: In Annex B format; before each key picture come its parameter sets.
+        key: Whether it can be decoded by itself. Any other one needs the one before it.
+        seq: The frame's number, counted together with the camera's other pictures; only grows.
+        at_unix: When it was captured, in Unix seconds.
+        codec: What a decoder must be configured for, by RFC 6381, such as ``avc1.64001f``.
+        width: In pixels, as it is to be shown.
+        height: In pixels, as it is to be shown.
+    """
+
+    data: bytes
+    key: bool
+    seq: int
+    at_unix: float
+    codec: str
+    width: int
+    height: int
