@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.order import LONG
+
 ROOT = Path(__file__).resolve().parents[2]
 PYTHON = sorted((ROOT / "server").rglob("*.py"))
 SCRIPTS = sorted((ROOT / "static" / "js").rglob("*.js"))
@@ -188,6 +190,12 @@ def test_rooms_are_small(base: str) -> None:
         for file in files:
             lines = file.read_text(encoding="utf-8").count("\n")
             assert lines <= MAX_LINES, f"{shown(file)}: {lines} lines"
+
+
+def test_long_tests_are_found() -> None:
+    """A file that was renamed would begin last, and the run would wait for it alone."""
+    assert [path for path in LONG if not (ROOT / path).is_file()] == []
+    assert len(set(LONG)) == len(LONG)
 
 
 @pytest.mark.parametrize("library", HOMES)
