@@ -34,6 +34,7 @@ SERVER = {
         *("capture", "config", "control", "delivery", "errors", "loop", "protocol", "state"),
         "users",
     },
+    "views": {"errors", "loop", "state"},
     "delivery": {"capture", "errors", "loop", "protocol"},
     "cluster": {
         *("backoff", "capture", "commands", "config", "delivery", "errors", "loop", "metrics"),
@@ -41,7 +42,7 @@ SERVER = {
     },
     "web": {
         *("addresses", "capture", "commands", "control", "delivery", "errors", "loop", "manage"),
-        *("metrics", "protocol", "users"),
+        *("metrics", "protocol", "users", "views"),
     },
 }
 
