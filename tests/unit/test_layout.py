@@ -62,7 +62,8 @@ PAGE = {
     "grid": {"bridge", "camera", "stream", "ui"},
     "insight": {"bridge", "camera", "grid", "stream", "ui"},
     "manage": {"ui"},
-    "page": {"bridge", "camera", "grid", "insight", "stream", "ui"},
+    "views": {"grid", "manage", "ui"},
+    "page": {"bridge", "camera", "grid", "insight", "stream", "ui", "views"},
 }
 
 # Library: where it may be imported.
