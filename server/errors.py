@@ -69,7 +69,7 @@ class AccountError(ConfigError):
     """A user or token cannot be added or changed as asked.
 
     Args:
-        field: What it is about: ``name`` or ``role``.
+        field: What it is about: ``name``, ``role`` or ``cameras``.
         message: What is wrong and what would be accepted, for a person.
     """
 
