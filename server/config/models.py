@@ -294,6 +294,7 @@ class Settings:
     Attributes:
         named: Whether a file or the command line names the cameras; otherwise they are the test
             pattern, until others are added from the page.
+        on_command_line: Whether that is the command line.
         folder: Of the settings file, or the working directory without one.
         fixed: Where those settings are set that could be chosen on the page otherwise, by name.
     """
@@ -304,6 +305,7 @@ class Settings:
     named: bool = True
     folder: Path = Path()
     fixed: Mapping[str, str] = field(default_factory=dict)
+    on_command_line: bool = False
 
     @property
     def media_folder(self) -> Path | None:

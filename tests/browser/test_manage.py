@@ -116,12 +116,13 @@ def drag_below(page: Page, handle: str, other: str) -> None:
 
 
 def test_two_admins_are_told_of_each_other(server: PortholeServer, page: Page) -> None:
-    """What was typed stays, and theirs can be seen; a camera of the settings file is the file's."""
+    """What was typed stays, and theirs can be seen; a camera of the command line stays its."""
     page.goto(f"{server.url}?manage=cameras")
     log_in_by_hand(page, "ann")
+    expect(page.locator(".managed-mark")).to_have_text("Command line")
     page.get_by_role("button", name="door door").click()
     form = page.get_by_role("form", name="door")
-    expect(form).to_contain_text("This camera is in the settings file.")
+    expect(form).to_contain_text("The command line names this camera.")
     expect(form.get_by_label("Address")).to_be_hidden()
     form.get_by_label("Title").fill("Front door")
     token = UsersFile(server.state).add_token("robot", "admin", None)

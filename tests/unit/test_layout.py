@@ -36,6 +36,7 @@ SERVER = {
         *("capture", "config", "control", "delivery", "errors", "loop", "protocol", "state"),
         "users",
     },
+    "views": {"errors", "loop", "state"},
     "delivery": {"capture", "errors", "loop", "protocol"},
     "cluster": {
         *("backoff", "capture", "commands", "config", "delivery", "errors", "loop", "metrics"),
@@ -43,7 +44,7 @@ SERVER = {
     },
     "web": {
         *("addresses", "capture", "commands", "control", "delivery", "errors", "loop", "manage"),
-        *("metrics", "protocol", "users"),
+        *("metrics", "protocol", "users", "views"),
     },
 }
 
@@ -63,7 +64,8 @@ PAGE = {
     "grid": {"bridge", "camera", "stream", "ui"},
     "insight": {"bridge", "camera", "grid", "stream", "ui"},
     "manage": {"ui"},
-    "page": {"bridge", "camera", "grid", "insight", "stream", "ui"},
+    "views": {"grid", "manage", "ui"},
+    "page": {"bridge", "camera", "grid", "insight", "stream", "ui", "views"},
 }
 
 # Library: where it may be imported.

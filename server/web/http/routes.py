@@ -21,6 +21,7 @@ from server.web.auth.guard import asking
 from server.web.edge.action import Action, parse_action
 from server.web.http.login import csrf_token
 from server.web.http.prometheus import CONTENT_TYPE, Exposition
+from server.web.http.views import ShownViews
 from server.web.statistics import Statistics
 
 __all__ = ["create_routes"]
@@ -46,13 +47,16 @@ NO_CACHE = {
 }
 
 
-def create_routes(fanouts: Mapping[str, Fanout], statistics: Statistics, auth: Auth) -> Blueprint:
+def create_routes(
+    fanouts: Mapping[str, Fanout], statistics: Statistics, auth: Auth, shown: ShownViews
+) -> Blueprint:
     """Return the HTTP side of the server.
 
     Args:
         fanouts: By camera name, in the order of the settings; paths without a name mean the first.
         statistics: For readiness and Prometheus.
         auth: Closes the feeds of people whose access is revoked.
+        shown: The saved views, which are in the page.
     """
     routes = Blueprint("web", __name__)
     exposition = Exposition(fanouts, statistics)
@@ -65,6 +69,7 @@ def create_routes(fanouts: Mapping[str, Fanout], statistics: Statistics, auth: A
             return carry_out(parse_action(text), text)
         credential = asking()
         logged_in = credential.by == "cookie"
+        is_embedded = credential.person.kind == "embed"
         page = flask.make_response(
             flask.render_template(
                 "index.html",
@@ -74,10 +79,11 @@ def create_routes(fanouts: Mapping[str, Fanout], statistics: Statistics, auth: A
                 limited=credential.person.cameras is not None,
                 admin=credential.person.administers,
                 open=credential.by == "open",
+                views=None if is_embedded else shown.to(credential),
             )
         )
         # A page with a CSRF token in it, or a token in its URL, is for one person only.
-        private = logged_in or credential.person.kind == "embed"
+        private = logged_in or is_embedded
         page.headers["Cache-Control"] = "no-store" if private else "no-cache"
         return page
 

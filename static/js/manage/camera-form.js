@@ -112,7 +112,7 @@ export class CameraForm extends EventTarget {
     this.#form.querySelector('[data-save]').textContent = entry === null ? 'Add' : 'Save';
     this.#trial.clear();
     this.#setWrong({});
-    this.#alert(ofFile ? 'This camera is in the settings file. Everything else is changed there.' : '');
+    this.#alert(ofFile ? `The ${entry.place} names this camera. Everything else is changed there.` : '');
     this.#form.querySelector('[data-take-theirs]').hidden = true;
   }
 

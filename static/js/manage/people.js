@@ -39,9 +39,9 @@ export class ManagePeople {
       button.addEventListener('click', () => this.#open(button.dataset.add, null));
     }
     element.querySelector('[data-people-retry]').addEventListener('click', () => this.#load());
-    this.#list.addEventListener('open', ({ detail }) => this.#open('user', detail.account));
+    this.#list.addEventListener('open', ({ detail }) => this.#open(detail.kind, detail.account));
     this.#list.addEventListener('remove', ({ detail }) => this.#confirm(confirm, 'token', detail.account));
-    this.#form.addEventListener('remove', ({ detail }) => this.#confirm(confirm, 'user', detail.account));
+    this.#form.addEventListener('remove', ({ detail }) => this.#confirm(confirm, detail.kind, detail.account));
     this.#form.addEventListener('cancel', () => this.#show('list'));
     this.#form.addEventListener('saved', ({ detail }) => this.#onSaved(detail));
     this.#secret.addEventListener('done', () => this.#show('list'));

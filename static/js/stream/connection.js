@@ -103,7 +103,7 @@ export class Connection extends EventTarget {
       this.#emit('hello', hello);
     });
     socket.on('frame', (header, jpeg) => this.#emit('frame', { header, jpeg }));
-    for (const event of ['camera', 'cameras', 'stats', 'notice', 'rendition']) {
+    for (const event of ['camera', 'cameras', 'stats', 'notice', 'rendition', 'views']) {
       socket.on(event, (payload) => this.#emit(event, payload));
     }
     socket.on('disconnect', (reason) => {
