@@ -1,9 +1,5 @@
 """Fixtures that any test may use; what they are made of is in ``tests/support``."""
 
-from pathlib import Path
-
-import pytest
-
 from tests.support.browser import blank, browser, context_options, new_context, page
 from tests.support.certificates import certified
 from tests.support.cluster import bus, own_redis, shared_redis, start_node
@@ -30,8 +26,3 @@ __all__ = [
     "start_node",
     "start_server",
 ]
-
-
-def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add ``--pictures``, which writes what ``docs/start.md`` shows."""
-    parser.addoption("--pictures", type=Path, metavar="FOLDER", help="Write pictures for docs.")
