@@ -138,6 +138,8 @@ function listenToServer() {
   backend.addEventListener('down', ({ detail }) => onDown(detail));
   backend.addEventListener('refused', ({ detail }) => onRefused(detail));
   backend.addEventListener('blocked', onBlocked);
+  // Such as to https, now that the server speaks TLS.
+  backend.addEventListener('moved', () => location.reload());
   plain.addEventListener('cameras', ({ detail }) => onPlainCameras(detail.states));
   plain.addEventListener('unauthorized', () => {
     if (!isEmbedded) goToLogin();

@@ -1,8 +1,8 @@
 /**
  * The page's side of the channel to the backend, and through it to the server and the viewers.
  *
- * Events: `hello`, `camera`, `stats`, `notice`, `views`, `down`, `refused` and `blocked`, as connection.js emits them;
- * `viewer` with a report of viewer.js.
+ * Events: `hello`, `camera`, `stats`, `notice`, `views`, `down`, `refused`, `blocked` and `moved`, as connection.js emits
+ * them; `viewer` with a report of viewer.js.
  */
 export class BackendClient extends EventTarget {
   #port;

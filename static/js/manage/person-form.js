@@ -7,7 +7,7 @@ import { capitalize } from '../ui/format.js';
 const PATH = 'api/admin/people';
 const MADE = 'Leave it empty to have one made, which is shown once.';
 
-/** Events: `saved` ({kind, account, secret, message, isFirst}), `remove` ({kind, account}) and `cancel`. */
+/** Events: `busy` ({busy}), `saved` ({kind, account, secret, message, isFirst}), `remove` ({kind, account}) and `cancel`. */
 export class PersonForm extends EventTarget {
   #form;
   /** @type {'user' | 'token'} */
@@ -203,6 +203,7 @@ export class PersonForm extends EventTarget {
   #setBusy(busy) {
     this.#form.toggleAttribute('data-busy', busy);
     for (const button of this.#form.querySelectorAll('button')) button.disabled = busy;
+    this.#emit('busy', { busy });
   }
 
   #find(selector) {

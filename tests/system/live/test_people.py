@@ -66,23 +66,6 @@ def page_of(browser: Visitor) -> dict[str, str]:
     return browser.headers | {"X-CSRF-Token": token}
 
 
-ROUTES = (
-    *(("GET", ""), ("POST", "/users"), ("PUT", "/users/ann"), ("DELETE", "/users/ann")),
-    *(("POST", "/users/ann/password"), ("POST", "/users/ann/sign-out")),
-    *(("POST", "/tokens"), ("DELETE", "/tokens/viewer")),
-)
-
-
-@pytest.mark.parametrize("role", ["operator", "viewer", "some", "embed"])
-def test_only_admins_of_all_cameras_change_people(site: Site, role: str) -> None:
-    """Everybody else gets 403 for every path, an embed token in the address too."""
-    for method, path in ROUTES:
-        assert site.ask(method, path, {}, role).status == 403, (method, path)
-    token = site.tokens["embed"]
-    assert ask_json(site.server, "GET", f"{PEOPLE}?token={token}").status == 403
-    assert ask_json(site.server, "GET", PEOPLE).status == 401
-
-
 def test_an_admins_cookie_needs_the_pages_token(site: Site) -> None:
     """Another site's page has the cookie sent, but neither knows the token nor has our origin."""
     browser = Visitor(site.server)
