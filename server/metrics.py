@@ -26,6 +26,7 @@ DROPS = (
     "processing",
     "unprocessed",
     # For viewers.
+    "chain",
     "credit",
     "gone",
     "unsent",
