@@ -49,6 +49,7 @@ SERVER = {
 INNER = {
     "capture": ("frames", "devices", "streams", "sources", "isolation", "processing"),
     "cluster": ("bus", "incoming", "outgoing", "shared"),
+    "delivery": ("mp4",),
     "web": ("edge", "auth", "http", "socket"),
 }
 
