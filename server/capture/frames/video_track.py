@@ -39,9 +39,14 @@ class VideoTrack:
         self._nbytes = 0
         self._listeners: list[Callable[[], None]] = []
 
-    def listen(self, on_unit: Callable[[], None]) -> None:
-        """Call ``on_unit``, which must not block, after every :meth:`put`."""
+    def listen(self, on_unit: Callable[[], None]) -> Callable[[], None]:
+        """Call ``on_unit``, which must not block, after every :meth:`put`.
+
+        Returns:
+            What ends that.
+        """
         self._listeners.append(on_unit)
+        return lambda: self._listeners.remove(on_unit)
 
     @property
     def newest(self) -> Unit | None:
