@@ -97,6 +97,7 @@ class Fanout:
     ) -> None:
         self._clock = clock
         self._viewers: dict[object, Viewer] = {}
+        self._readers: dict[object, str] = {}  # Who reads units by itself, and of which video.
         self._wake = hub.Signal()
         self._task: hub.Task | None = None
         self._use(camera)
@@ -110,7 +111,7 @@ class Fanout:
             slot.listen(self._wake.set)
 
     def __len__(self) -> int:
-        return len(self._viewers)
+        return len(self._viewers) + len(self._readers)
 
     def open(self) -> None:
         """Start the pump."""
@@ -118,7 +119,7 @@ class Fanout:
 
     def close(self) -> None:
         """Remove all viewers and stop the pump."""
-        for key in list(self._viewers):
+        for key in [*self._viewers, *self._readers]:
             self.leave(key)
         if self._task:
             self._task.kill()
@@ -154,9 +155,21 @@ class Fanout:
         self.camera.set_renditions(self._watched())
         self.serve(viewer)
 
+    def hold_video(self, key: object, rendition: str) -> None:
+        """Have the camera deliver a video to somebody who reads its track, until :meth:`leave`."""
+        self._readers[key] = rendition
+        self._update_camera()
+        self.camera.request_key(rendition)
+
+    def holds_video(self, key: object) -> bool:
+        """Return whether a video is delivered to somebody with this key."""
+        return key in self._readers
+
     def leave(self, key: object) -> None:
         """Remove a viewer; do nothing if there is none with that key."""
-        if self._remove(key):
+        if self._readers.pop(key, None) is not None:
+            self._update_camera()
+        elif self._remove(key):
             if not self._viewers:
                 self._encoder.clear()
             self._update_camera()
@@ -207,7 +220,8 @@ class Fanout:
 
     def _update_camera(self) -> None:
         self.camera.set_renditions(self._watched())
-        self.camera.set_viewers(len(self._viewers))
+        self.camera.set_videos(set(self._readers.values()))
+        self.camera.set_viewers(len(self))
 
     def _run(self) -> None:
         while True:

@@ -47,7 +47,6 @@ class Muxer:
         first: A key picture.
 
     Attributes:
-        codec: Of all its units, by RFC 6381; for another one, make another file.
         init_segment: What the file begins with.
 
     Raises:
@@ -55,7 +54,7 @@ class Muxer:
     """
 
     def __init__(self, first: Unit) -> None:
-        self.codec = first.codec
+        self._name = first.codec.partition(".")[0]
         self._kept = codec_of(first.codec)
         sets = _find_sets(self._kept, first)
         self._in_effect = {one for kind in sets.values() for one in kind}
@@ -67,6 +66,10 @@ class Muxer:
             )
         except (ValueError, LookupError, struct.error) as error:
             raise PictureError(f"{first.codec}: its parameter sets make no sense") from error
+
+    def fits(self, unit: Unit) -> bool:
+        """Return whether a unit can be in this file: another codec needs another one."""
+        return unit.codec.partition(".")[0] == self._name
 
     def sample(self, unit: Unit, duration: int) -> Sample:
         """Return a unit as it lies in this file.
