@@ -5,7 +5,6 @@ the kernel has sent what it was given, the next unit is taken, or the next key p
 """
 
 import socket
-import time
 from collections.abc import Iterator
 
 from server.capture.frames.rendition import FULL
@@ -15,7 +14,7 @@ from server.delivery.fanout import Fanout
 from server.delivery.kernel import await_departure, peer_has_gone
 from server.delivery.mp4.muxer import Muxer
 from server.delivery.mp4.timeline import Timeline
-from server.delivery.video_reader import VideoReader
+from server.delivery.video_reader import VideoReader, count_sent
 from server.loop import hub
 
 __all__ = ["Mp4Viewer"]
@@ -89,11 +88,7 @@ class Mp4Viewer:
 
     def _fragment(self, muxer: Muxer, unit: Unit, catch_up: bool) -> bytes:
         begin, duration = self._timeline.place(unit.at_unix, catch_up)
-        meter = self._fanout.camera.meter
-        meter.sent_bytes += len(unit.data)
-        if not catch_up:
-            meter.sent += 1
-            meter.sent_age_s += time.time() - unit.at_unix
+        count_sent(self._fanout.camera.meter, unit, catch_up)
         return muxer.fragment([muxer.sample(unit, duration)], begin)
 
     def _find(self) -> VideoTrack | None:

@@ -6,8 +6,9 @@ from collections.abc import Callable
 from server.capture.frames.unit import Unit
 from server.capture.frames.video_track import VideoTrack
 from server.loop import hub
+from server.metrics import Meter
 
-__all__ = ["VideoReader"]
+__all__ = ["VideoReader", "count_sent"]
 
 # Units further behind the newest one are skipped, up to the next key picture.
 MAX_BEHIND_S = 0.5
@@ -45,6 +46,7 @@ class VideoReader:
         self._newest_seq = 0  # Of the track when it last changed.
         self._joined_at: float | None = None  # Monotonic seconds; None while it has not yet.
         self._catching_up = True
+        self._highest_seq = 0
 
     def close(self) -> None:
         """Stop reading."""
@@ -61,7 +63,10 @@ class VideoReader:
         self._arrived.set()
 
     def next(self) -> tuple[Unit, bool] | None:
-        """Return the next unit, and whether it is there only for a newer one; None without any."""
+        """Return the next unit, and whether it is there only for a newer one; None without any.
+
+        Those that were returned before are, when a chain that was lost begins anew.
+        """
         track = self._find()
         self._use(track)
         unit = self._follow(track) if track is not None else None
@@ -77,7 +82,14 @@ class VideoReader:
             self.cuts += 1
             return None
         self._last_seq = unit.seq
-        return unit, self._catching_up
+        again, self._highest_seq = unit.seq <= self._highest_seq, max(unit.seq, self._highest_seq)
+        return unit, self._catching_up or again
+
+    def rejoin(self) -> None:
+        """Begin anew with the group so far, as if it had just come."""
+        self._last_seq = self._skipped_seq = 0
+        self._joined_at = None
+        self._catching_up = True
 
     def _follow(self, track: VideoTrack) -> Unit | None:
         """Return the unit after the last one, or the key picture to begin with."""
@@ -117,3 +129,11 @@ class VideoReader:
             self.cuts += 1  # The rest of the last group is gone.
         self._newest_seq = newest.seq if newest is not None else 0
         self._arrived.set()
+
+
+def count_sent(meter: Meter, unit: Unit, catch_up: bool) -> None:
+    """Count a unit that was sent to one viewer; what is there only for a newer one is no frame."""
+    meter.sent_bytes += len(unit.data)
+    if not catch_up:
+        meter.sent += 1
+        meter.sent_age_s += time.time() - unit.at_unix

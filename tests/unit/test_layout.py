@@ -34,7 +34,7 @@ SERVER = {
         *("capture", "config", "control", "delivery", "errors", "loop", "protocol", "state"),
         "users",
     },
-    "delivery": {"capture", "errors", "loop", "protocol"},
+    "delivery": {"capture", "errors", "loop", "metrics", "protocol"},
     "cluster": {
         *("backoff", "capture", "commands", "config", "delivery", "errors", "loop", "metrics"),
         *("protocol", "users"),

@@ -111,6 +111,25 @@ def test_lost_chain_begins_anew(track: VideoTrack, reader: VideoReader) -> None:
     assert take_all(reader) == [(8, False)]
 
 
+def test_group_that_comes_again_is_not_shown_again(track: VideoTrack, reader: VideoReader) -> None:
+    """A node that lost its chain on the bus gets the group once more, from its key picture."""
+    take_all(reader)
+    track.lose()
+    put(track, 1, 6, keys=(1,))
+
+    assert take_all(reader) == [(seq, seq <= 4) for seq in range(1, 7)]
+
+
+def test_rejoining_is_like_joining(track: VideoTrack, reader: VideoReader) -> None:
+    """Who cannot tell what has arrived begins with the key picture of the same group."""
+    take_all(reader)
+    put(track, 5, 5)
+
+    reader.rejoin()
+
+    assert [seq for seq, _ in take_all(reader)] == [1, 2, 3, 4, 5]
+
+
 def test_group_without_its_beginning_is_not_joined(
     track: VideoTrack, reader: VideoReader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
