@@ -115,6 +115,7 @@ def test_group_that_comes_again_is_not_shown_again(track: VideoTrack, reader: Vi
     """A node that lost its chain on the bus gets the group once more, from its key picture."""
     take_all(reader)
     track.lose()
+    assert take_all(reader) == []
     put(track, 1, 6, keys=(1,))
 
     assert take_all(reader) == [(seq, seq <= 4) for seq in range(1, 7)]
