@@ -83,7 +83,7 @@ class CameraInterface(Protocol):
         """Set which renditions are watched as JPEG; without any, no picture needs decoding."""
 
     def set_videos(self, renditions: Collection[str]) -> None:
-        """Set which of its videos are wanted; the others get no units."""
+        """Set which of its videos are wanted; the others get no units, and lose what they have."""
 
     def request_key(self, rendition: str) -> None:
         """Ask for a key picture in a video that is encoded here, at most one a second.

@@ -96,4 +96,5 @@ class Mp4Viewer:
 
     @property
     def _watching(self) -> bool:
-        return self._fanout.holds_video(self) and self._fanout.camera.state != "stopped"
+        here = self._fanout.holds_video(self) and self._find() is not None
+        return here and self._fanout.camera.state != "stopped"
