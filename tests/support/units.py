@@ -1,62 +1,56 @@
-"""Units of a small film, as a camera sends them."""
+"""Access units of a small film, as a camera hands them on."""
 
-import subprocess
+from collections.abc import Iterator
+from fractions import Fraction
+from pathlib import Path
+
+import av
 
 from server.capture.frames.unit import Unit
-from server.delivery.mp4.nal import split_annex_b
+from server.capture.streams.units.maker import Encoded, UnitMaker, maker_of
+from tests.support.films import make_film
 
-__all__ = ["CODECS", "make_units"]
+__all__ = ["encoded_in", "make_units"]
 
-CODECS = {
-    "avc1.42c01f": ("libx264", "-x264-params"),
-    "hvc1.1.6.L60.90": ("libx265", "-x265-params"),
-}
-
-# The delimiters before each picture, and what key pictures are made of.
-DELIMITERS = {"avc1": 9, "hvc1": 35}
-KEYS = {"avc1": {5}, "hvc1": set(range(16, 22))}
+SHORT_GROUPS = ("-c:v", "libx264", "-tune", "zerolatency", "-pix_fmt", "yuv420p", "-g", "10")
 
 
 def make_units(
-    codec: str = "avc1.42c01f",
-    size: tuple[int, int] = (128, 72),
-    count: int = 24,
-    group: int = 12,
+    folder: Path,
+    seconds: float = 2.0,
+    *options: str,
+    source: str = "testsrc2=size=320x180:rate=25",
     first_seq: int = 1,
-    begin_unix: float = 1000.0,
-    fps: float = 12.0,
 ) -> list[Unit]:
-    """Return the units of FFmpeg's test picture, one for each picture, in order."""
-    encoder, option = CODECS[codec]
-    width, height = size
-    command = [
-        *("ffmpeg", "-v", "error", "-f", "lavfi", "-i", f"testsrc2=size={width}x{height}:rate=12"),
-        *("-frames:v", str(count), "-c:v", encoder, "-preset", "ultrafast"),
-        *("-g", str(group), "-pix_fmt", "yuv420p"),
-        *(option, "aud=1:repeat-headers=1:bframes=0:scenecut=0:log-level=0"),
-        *("-f", "h264" if encoder == "libx264" else "hevc", "-"),
-    ]
-    stream = subprocess.run(command, check=True, timeout=60, capture_output=True).stdout
-    name = codec.partition(".")[0]
-    pictures: list[list[bytes]] = []
-    keys: list[bool] = []
-    for nal in map(bytes, split_annex_b(stream)):
-        kind = nal[0] & 0x1F if name == "avc1" else nal[0] >> 1 & 0x3F
-        if kind == DELIMITERS[name]:
-            pictures.append([])
-            keys.append(False)
-        pictures[-1].append(nal)
-        keys[-1] |= kind in KEYS[name]
-    assert len(pictures) == count
+    """Encode FFmpeg's test picture; return its units, the first of which is a key picture.
+
+    Args:
+        folder: Where the film is written.
+        seconds: How long it is.
+        options: For the encoder; by default H.264 with a key picture in ten, and no B-frames.
+        source: A filter that makes pictures.
+        first_seq: The number of the first unit. They are 0.04 s apart, from 1,000,000 s on.
+    """
+    film = make_film(
+        folder / "units.mp4", "-t", str(seconds), *(options or SHORT_GROUPS), source=source
+    )
     return [
-        Unit(
-            b"".join(b"\0\0\0\1" + nal for nal in nals),
-            key,
-            first_seq + at,
-            begin_unix + at / fps,
-            codec,
-            width,
-            height,
-        )
-        for at, (nals, key) in enumerate(zip(pictures, keys, strict=True))
+        Unit(one.data, one.key, seq, 1e6 + 0.04 * (seq - first_seq), *one[2:])
+        for seq, one in enumerate(encoded_in(film), first_seq)
     ]
+
+
+def encoded_in(film: Path) -> Iterator[Encoded]:
+    """Yield the encoded pictures of a film, in the order in which they are decoded."""
+    with av.open(str(film)) as container:
+        stream = container.streams.video[0]
+        context = stream.codec_context
+        maker: UnitMaker | None = maker_of(
+            context.codec.canonical_name, context.extradata or b"", Fraction(1)
+        )
+        assert maker is not None
+        for packet in container.demux(stream):
+            if packet.size:
+                encoded = maker.make(bytes(packet))
+                assert encoded is not None
+                yield encoded

@@ -1,12 +1,12 @@
 """Makes fragmented MP4: how it begins, and each fragment that follows (ISO/IEC 14496-12)."""
 
 import struct
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from server.capture.frames.unit import Unit
+from server.capture.streams.units import annex_b
 from server.delivery.mp4.boxes import box, full_box
-from server.delivery.mp4.nal import split_annex_b
 from server.delivery.mp4.parameters import LENGTH_BYTES, Codec, Sets, codec_of
 from server.errors import PictureError
 
@@ -78,7 +78,7 @@ class Muxer:
         its size, stay in it: FFmpeg, VLC and Chromium take them from there.
         """
         kinds, kind_of = self._kept.kinds, self._kept.kind_of
-        nals = [(kind_of(nal) in kinds, nal) for nal in split_annex_b(unit.data)]
+        nals = [(kind_of(nal) in kinds, nal) for nal in _nals_of(unit)]
         sets = {bytes(nal) for is_set, nal in nals if is_set}
         known = sets <= self._in_effect
         if not known:
@@ -122,9 +122,14 @@ class Muxer:
         )
 
 
+def _nals_of(unit: Unit) -> Iterator[memoryview]:
+    view = memoryview(unit.data)
+    return (view[begin:end] for begin, end in annex_b.split(unit.data))
+
+
 def _find_sets(codec: Codec, first: Unit) -> Sets:
     sets: dict[int, list[bytes]] = {kind: [] for kind in codec.kinds}
-    for nal in split_annex_b(first.data):
+    for nal in _nals_of(first):
         found = sets.get(codec.kind_of(nal))
         if found is not None and nal not in found:
             found.append(bytes(nal))

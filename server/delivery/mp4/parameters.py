@@ -4,8 +4,9 @@ import struct
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
+from server.capture.streams.units import annex_b
+from server.capture.streams.units.bits import Bits
 from server.delivery.mp4.boxes import box
-from server.delivery.mp4.nal import Bits
 from server.errors import PictureError
 
 __all__ = ["LENGTH_BYTES", "Codec", "Sets", "codec_of"]
@@ -58,12 +59,12 @@ def _describe_h264(sets: Sets) -> bytes:
     first = sequence[0]
     colours = b""
     if first[1] in HIGH_PROFILES:
-        bits = Bits(first, skip=4)
-        bits.take_ue()
-        chroma = bits.take_ue()
+        bits = Bits(annex_b.unescape(first), 4)
+        bits.unsigned()
+        chroma = bits.unsigned()
         if chroma == 3:
             bits.take(1)
-        luma_depth, chroma_depth = bits.take_ue(), bits.take_ue()
+        luma_depth, chroma_depth = bits.unsigned(), bits.unsigned()
         colours = bytes((0xFC | chroma & 3, 0xF8 | luma_depth & 7, 0xF8 | chroma_depth & 7, 0))
     return box(
         b"avcC",
@@ -78,7 +79,7 @@ def _describe_h264(sets: Sets) -> bytes:
 
 def _describe_h265(sets: Sets) -> bytes:
     """Return the box ``hvcC``."""
-    bits = Bits(sets[33][0], skip=2)
+    bits = Bits(annex_b.unescape(sets[33][0]), 2)
     bits.take(4)
     layers, nested = bits.take(3), bits.take(1)
     profile, level = bits.take(88).to_bytes(11), bits.take(8)
@@ -86,15 +87,15 @@ def _describe_h265(sets: Sets) -> bytes:
     bits.take(2 * (8 - layers) if layers else 0)
     for has_profile, has_level in present:
         bits.take(88 * has_profile + 8 * has_level)
-    bits.take_ue()
-    chroma = bits.take_ue()
+    bits.unsigned()
+    chroma = bits.unsigned()
     if chroma == 3:
         bits.take(1)
     for _ in range(2):  # Width and height.
-        bits.take_ue()
+        bits.unsigned()
     for _ in range(4 * bits.take(1)):  # What is cut off at each side.
-        bits.take_ue()
-    luma_depth, chroma_depth = bits.take_ue(), bits.take_ue()
+        bits.unsigned()
+    luma_depth, chroma_depth = bits.unsigned(), bits.unsigned()
     return box(
         b"hvcC",
         struct.pack("!B11sBHB", 1, profile, level, 0xF000, 0xFC),

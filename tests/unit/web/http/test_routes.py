@@ -198,10 +198,14 @@ def get_mp4(client: FlaskClient, link: tuple[socket.socket, ...]) -> TestRespons
 
 
 def test_mp4_begins_with_a_key_picture(
-    client: FlaskClient, camera: Camera, track: VideoTrack, link: tuple[socket.socket, ...]
+    client: FlaskClient,
+    camera: Camera,
+    track: VideoTrack,
+    link: tuple[socket.socket, ...],
+    tmp_path: Path,
 ) -> None:
     """The video is an endless file, begins with what is there, and ends the demand with itself."""
-    for unit in make_units(count=3):
+    for unit in make_units(tmp_path, 0.12):
         track.put(unit)
 
     answer = get_mp4(client, link)
