@@ -33,9 +33,17 @@ class Mp4Viewer:
         fanout: Of the camera to watch.
         sock: The connection's green socket.
         rendition: Its name.
+        from_now: Whether the pictures that are there already take no time in the file, so that the
+            player is not behind. Otherwise each takes as long as it did.
     """
 
-    def __init__(self, fanout: Fanout, sock: socket.socket, rendition: str = FULL.name) -> None:
+    def __init__(
+        self,
+        fanout: Fanout,
+        sock: socket.socket,
+        rendition: str = FULL.name,
+        from_now: bool = False,
+    ) -> None:
         self._fanout = fanout
         self._rendition = rendition
         self._sock = sock
@@ -43,6 +51,7 @@ class Mp4Viewer:
         self._kernel: socket.socket = sock.fd  # type: ignore[attr-defined]
         self._reader = VideoReader(self._find)
         self._timeline = Timeline()
+        self._hurries = from_now
         sock.settimeout(WRITE_DEADLINE_S)
         await_departure(sock)
         fanout.hold_video(self, rendition)
@@ -87,7 +96,8 @@ class Mp4Viewer:
         self.leave()
 
     def _fragment(self, muxer: Muxer, unit: Unit, catch_up: bool) -> bytes:
-        begin, duration = self._timeline.place(unit.at_unix, catch_up)
+        begin, duration = self._timeline.place(unit.at_unix, catch_up and self._hurries)
+        self._hurries |= not catch_up  # What comes again after a loss is never shown again.
         count_sent(self._fanout.camera.meter, unit, catch_up)
         return muxer.fragment([muxer.sample(unit, duration)], begin)
 

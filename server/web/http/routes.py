@@ -99,9 +99,12 @@ def create_routes(fanouts: Mapping[str, Fanout], statistics: Statistics, auth: A
         fanout = find(camera)
         rendition = rendition_of(fanout)
         require_video(fanout, rendition)
+        begin = flask.request.args.get("from")
+        if begin not in (None, "now"):
+            flask.abort(404, f"a stream cannot begin at {begin[:40]!r}; accepted: now")
         if flask.request.method == "HEAD":
             return Response(iter(()), headers=NO_CACHE, content_type="video/mp4")
-        viewer = Mp4Viewer(fanout, connection(), rendition)
+        viewer = Mp4Viewer(fanout, connection(), rendition, from_now=begin == "now")
         with watching(fanout, viewer) as leave:
             begun = first_unit(fanout, rendition, viewer)
             return endless(viewer.stream(*begun), "video/mp4", leave)

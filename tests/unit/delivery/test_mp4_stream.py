@@ -83,6 +83,29 @@ def test_units_follow_in_order(stream: Stream, track: VideoTrack) -> None:
     assert received.count(b"moof") == 4
 
 
+@pytest.mark.parametrize("from_now", [False, True])
+def test_group_so_far_takes_its_time_unless_the_player_is_to_be_at_now(
+    track: VideoTrack, fanout: Fanout, link: Link, from_now: bool
+) -> None:
+    """A recorder gets the true times; somebody who watches is not behind from the start."""
+    for seq in range(2, 8):
+        track.put(unit(seq))
+    viewer = Mp4Viewer(fanout, link[0], from_now=from_now)
+    begun = viewer.first(1)
+    assert begun is not None
+    file = viewer.stream(*begun)
+
+    received = b"".join(next(file) for _ in range(7))
+    track.put(unit(8))
+    received += next(file)
+
+    times = [int.from_bytes(box[4:12]) / 90_000 for box in received.split(b"tfdt")[1:]]
+    first = 0.006 if from_now else 0.6
+    assert times[6] == pytest.approx(first, abs=0.07)
+    assert times[7] - times[6] == pytest.approx(0.1, abs=0.07)
+    viewer.leave()
+
+
 def test_watching_is_wanting_the_video(stream: Stream, fanout: Fanout, camera: Camera) -> None:
     """It counts as a viewer until it leaves."""
     assert camera.describe()["viewers"] == len(fanout) == 1

@@ -250,10 +250,11 @@ def test_head_of_an_mp4_opens_nothing(
     client: FlaskClient, camera: Camera, track: VideoTrack
 ) -> None:
     """Asking for the head only does not bring the camera up."""
-    answer = client.head("/stream/door.mp4")
+    answer = client.head("/stream/door.mp4?from=now")
     settle()
 
     assert (answer.status_code, answer.content_type) == (200, "video/mp4")
+    assert client.head("/stream/door.mp4?from=yesterday").status_code == 404
     assert camera.meter.opened == 0
 
 
