@@ -63,9 +63,8 @@ class Camera:
         open_reader: OpenReader | None = None,
     ) -> None:
         self.name, self.title, self.group = settings.name, settings.title, settings.group
-        self.meter = Meter()
+        self.meter, self.ladder = Meter(), ladder_of(settings.renditions)
         self.fps, self.quality = settings.fps, settings.quality
-        self.ladder = ladder_of(settings.renditions)
         self.prefers_video = settings.video == "always"
         self.check_every = settings.check_every if settings.address.scheme != "test" else 0.0
         self.tried_at: float | None = None

@@ -37,7 +37,7 @@ SERVER = {
         "users",
     },
     "views": {"errors", "loop", "state"},
-    "delivery": {"capture", "errors", "loop", "protocol"},
+    "delivery": {"capture", "errors", "loop", "metrics", "protocol"},
     "cluster": {
         *("backoff", "capture", "commands", "config", "delivery", "errors", "loop", "metrics"),
         *("protocol", "users"),
@@ -52,6 +52,7 @@ SERVER = {
 INNER = {
     "capture": ("frames", "devices", "streams", "sources", "isolation", "processing"),
     "cluster": ("bus", "incoming", "outgoing", "shared"),
+    "delivery": ("mp4",),
     "web": ("edge", "auth", "http", "socket"),
 }
 
