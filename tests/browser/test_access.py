@@ -9,7 +9,7 @@ from playwright.sync_api import Page, expect
 
 from server.users.users import UsersFile
 from tests.support.axe import faults
-from tests.support.browser import expect_state, log_out, show_tab, wait_for_paint
+from tests.support.browser import SMALL, expect_state, log_out, show_tab, wait_for_paint
 from tests.support.server import PortholeServer
 from tests.support.visitor import PASSWORD
 
@@ -70,7 +70,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PortholeServer]
     state = tmp_path_factory.mktemp("access")
     UsersFile(state).add_user("ada", "operator", None, PASSWORD)
     server = PortholeServer(
-        *("--port", "0", "one=test:?size=640x360&fps=10", "two=test:?size=640x360&fps=10"),
+        *("--port", "0", f"one={SMALL}", f"two={SMALL}"),
         "ghost=/no/such/file.mp4",
         state=state,
         environment={},
@@ -96,19 +96,20 @@ def test_axe_finds_nothing_serious(server: PortholeServer, dashboard: Page) -> N
     page = dashboard
     found = faults(page, "grid")
     page.keyboard.press("?")
-    found += faults(page, "help")
+    found += faults(page, "help", "[data-help]")
     page.keyboard.press("Escape")
     page.keyboard.press("i")
-    found += faults(page, "system")
+    found += faults(page, "system", "[data-system]")
     page.locator("[data-open-quit]").click()
-    found += faults(page, "quit")
+    found += faults(page, "quit", "[data-quit]")
     page.keyboard.press("Escape")
     page.keyboard.press("Escape")
     page.keyboard.press("2")
     expect(page.locator("[data-panel]")).to_be_visible()
     for name in ("Image", "Activity", "Statistics", "View"):
         show_tab(page, name)
-        found += faults(page, f"focus, {name}")
+        found += faults(page, f"focus, {name}", "[data-panel]")
+    found += faults(page, "focus")
     page.set_viewport_size({"width": 390, "height": 844})
     found += faults(page, "focus on a phone")
     page.keyboard.press("Escape")
