@@ -58,11 +58,13 @@ $venv/bin/python -c 'import cv2'
 
 if [ "$what" = development ]; then
     missing=""
-    for program in chromium chromium-headless-shell ffmpeg curl git openssl; do
+    for program in chromium ffmpeg curl git openssl; do
         command -v $program >/dev/null || missing="$missing $program"
     done
     # Tests of the units in deploy/ use it; it works without a running systemd too.
     command -v systemd-analyze >/dev/null || missing="$missing systemd"
+    # Chromium without its windows, for the tests; bench/ measures with the whole one.
+    command -v chromium-headless-shell >/dev/null || missing="$missing chromium-headless-shell"
     # Some are in /usr/sbin, which is not in every PATH. Tests start them when needed; the services that
     # Debian starts with these packages are stopped again below.
     services=""

@@ -9,7 +9,7 @@ from playwright.sync_api import Page, expect
 
 from server.users.users import UsersFile
 from tests.support.axe import faults
-from tests.support.browser import SMALL, expect_state, log_out, show_tab, wait_for_paint
+from tests.support.browser import expect_state, log_out, show_tab, wait_for_paint
 from tests.support.server import PortholeServer
 from tests.support.visitor import PASSWORD
 
@@ -70,7 +70,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PortholeServer]
     state = tmp_path_factory.mktemp("access")
     UsersFile(state).add_user("ada", "operator", None, PASSWORD)
     server = PortholeServer(
-        *("--port", "0", f"one={SMALL}", f"two={SMALL}"),
+        *("--port", "0", "one=test:?size=320x180&fps=10", "two=test:?size=320x180&fps=10"),
         "ghost=/no/such/file.mp4",
         state=state,
         environment={},

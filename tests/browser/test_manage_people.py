@@ -170,7 +170,7 @@ def test_access_from_other_devices_is_set_up_on_the_page(start_server: Start, pa
 
     everybody.check()
     expect(access.locator("[data-places-note]")).to_contain_text("From another device")
-    assert faults(page, "the second step", "[data-manage]") == []
+    assert faults(page, "the second step") == []
     page.get_by_role("tab", name="People").click()
     expect(page.locator(".person-row")).to_contain_text("ann (you)")
     expect(page.locator(".person-row [data-on]")).to_be_visible(timeout=10_000)
