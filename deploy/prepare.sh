@@ -63,6 +63,8 @@ if [ "$what" = development ]; then
     done
     # Tests of the units in deploy/ use it; it works without a running systemd too.
     command -v systemd-analyze >/dev/null || missing="$missing systemd"
+    # Chromium without its windows, for the tests; bench/ measures with the whole one.
+    command -v chromium-headless-shell >/dev/null || missing="$missing chromium-headless-shell"
     # Some are in /usr/sbin, which is not in every PATH. Tests start them when needed; the services that
     # Debian starts with these packages are stopped again below.
     services=""

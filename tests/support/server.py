@@ -43,6 +43,19 @@ def wait_until(
         time.sleep(every_s)
 
 
+def each_time(check: Callable[[], None], attempts: int = 3) -> None:
+    """Let a check fail only if it fails each time.
+
+    A busy machine has delays of its own now and then; what a fault costs, it costs each time.
+    """
+    for _ in range(attempts - 1):
+        try:
+            return check()
+        except AssertionError:
+            pass
+    return check()
+
+
 class PortholeServer:
     """One ``manage.py run``, or another command that serves, in a process of its own.
 
