@@ -116,7 +116,7 @@ def test_views_are_saved_shared_and_brought_back(
     expect(vera.locator("[data-switcher-word]")).to_have_text("Dusk")
     assert faults(page, "the list") == []
     page.get_by_role("button", name="Remove", exact=True).click()
-    expect(page.locator("[data-none]")).to_be_visible()
+    expect(page.locator("[data-organise] [data-none]")).to_be_visible()
     page.get_by_role("button", name="Undo").click()
     expect(page.locator("[data-organise] [data-name]")).to_have_text("Dusk")
     page.keyboard.press("Escape")
