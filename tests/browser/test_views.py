@@ -51,7 +51,7 @@ def in_module(page: Page, name: str, body: str, argument: Any = None) -> Any:
 def open_as(server: PortholeServer, page: Page, name: str, query: str = "") -> Page:
     page.goto(server.url + query)
     log_in_by_hand(page, name)
-    wait_for_paint(page, "door", 1)
+    expect(page.locator("[data-switcher]")).to_be_visible()
     return page
 
 
@@ -92,7 +92,7 @@ def test_views_are_saved_shared_and_brought_back(
     page.get_by_role("button", name="Save", exact=True).click()
     expect(page.locator("[data-save-view] [data-wrong]")).to_contain_text("1 to 60 characters")
     name.fill("Night watch")
-    page.get_by_label("Everybody").check()
+    page.get_by_role("radio", name="Everybody").check()
     page.get_by_role("switch", name="Open it").check()
     assert faults(page, "the dialog") == []
     name.press("Enter")
@@ -116,15 +116,18 @@ def test_views_are_saved_shared_and_brought_back(
     expect(vera.locator("[data-switcher-word]")).to_have_text("Dusk")
     assert faults(page, "the list") == []
     page.get_by_role("button", name="Remove", exact=True).click()
-    expect(page.locator("[data-none]")).to_be_visible()
+    expect(page.locator("[data-organise] [data-none]")).to_be_visible()
     page.get_by_role("button", name="Undo").click()
     expect(page.locator("[data-organise] [data-name]")).to_have_text("Dusk")
     page.keyboard.press("Escape")
 
     page.goto(server.url)
-    wait_for_paint(page, "door", 1)
+    expect(page.locator("[data-switcher]")).to_be_visible()
     expect(page.locator("[data-switcher-word]")).to_have_text("Dusk")
     assert shown(page) == "door,yard"
+    # The refusal of a view without a name.
+    assert len(page.complaints) == 1  # type: ignore[attr-defined]
+    page.complaints.clear()  # type: ignore[attr-defined]
     lines = (Path(server.state) / "audit.log").read_text().splitlines()
     changes = [entry for entry in map(json.loads, lines) if entry["what"].startswith("view")]
     assert [(one["who"], one["what"]) for one in changes] == [
