@@ -20,8 +20,8 @@ SPILL = """() => {
     .filter((one) => {
       const { left, right } = one.getBoundingClientRect();
       const scrolls = ['auto', 'scroll'].includes(getComputedStyle(one).overflowX);
-      // Its word is for screen readers.
-      const cut = !one.matches('.link-state') && one.matches('button, p, h2, h3, li, label, fieldset, form, section')
+      const holds = 'button, p:not(.link-state), h2, h3, li, label, fieldset, form, section';
+      const cut = one.matches(holds)
         && one.scrollWidth > one.clientWidth + 1 && one.clientWidth > 0;
       return left < -1 || right > innerWidth + 1 || (cut && !scrolls);
     })
