@@ -290,4 +290,5 @@ def camera_of(settings: CameraSettings, server: ServerSettings, folder: Path) ->
         process,
         server.check_every if settings.check_every is None else settings.check_every,
         settings.group,
+        settings.video,
     )

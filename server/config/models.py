@@ -27,11 +27,14 @@ __all__ = [
     "Option",
     "ServerSettings",
     "Settings",
+    "VideoMode",
     "accepted_by",
     "server_options",
 ]
 
 CAMERA_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,39}")
+
+VideoMode = Literal["auto", "always", "off"]
 
 ENVIRONMENT_PREFIX = "PORTHOLE_"
 
@@ -264,6 +267,11 @@ class CameraSettings(_Table):
         description="Whether the TLS certificate of a network camera must be valid. Unset, it need "
         "not be if the camera's address is private, because such cameras sign their own.",
     )
+    video: Annotated[VideoMode, Accepts('"auto", "always" or "off"')] = Field(
+        "auto",
+        description="Whether viewers that can decode it get video instead of JPEG: by default "
+        'where the source has it or the link is too narrow for JPEG; "always" wherever possible.',
+    )
     process: Annotated[tuple[str, ...], Field(strict=False), Accepts(ACCEPTED_PROCESSORS)] = Field(
         (),
         description="Processors that each picture passes before it is encoded, in this order; see "
@@ -285,6 +293,7 @@ class Camera:
     process: tuple[Processor, ...] = ()
     check_every: float = 0.0
     group: str | None = None
+    video: VideoMode = "auto"
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,6 +25,7 @@ TITLES = {
     "check_every": "Check every",
     "transport": "RTSP transport",
     "verify": "Check the certificate",
+    "video": "Video",
     "process": "Processors",
 }
 SOURCES = "rtsp://HOST/... | http(s)://HOST/... | device:N | file:PATH in the media folder | test:"

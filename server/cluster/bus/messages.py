@@ -108,6 +108,14 @@ class SourceFacts(Message):
     kbps: Count | None = None
 
 
+class VideoFacts(Message):
+    """A video, as in STATE."""
+
+    codec: Annotated[str, Field(pattern=r"^[A-Za-z0-9.]{1,39}$")]
+    passed_through: bool
+    kbps: Count | None = None
+
+
 class Status(Message):
     """A camera's STATE, as in the wire protocol, and its figures."""
 
@@ -125,6 +133,7 @@ class Status(Message):
     source_fps: Fps | None
     source: SourceFacts | None = None
     passed_through: bool = False
+    video: VideoFacts | None = None
     viewers: Count
     renditions: Annotated[list[Annotated[str, Field(max_length=40)]], Field(max_length=9)] = [
         "full"
