@@ -127,14 +127,15 @@ class Scene:
                 assert viewer.painted == self.seq, "nothing newer was sent"
 
 
+PUT = st.tuples(
+    st.just("put"),
+    st.sampled_from([False] * 7 + [True]),
+    st.sampled_from([500, 5_000, 50_000]),
+    st.booleans(),
+    st.booleans(),
+)
 STEPS = st.one_of(
-    st.tuples(
-        st.just("put"),
-        st.sampled_from([True] + [False] * 7),
-        st.sampled_from([500, 5_000, 50_000]),
-        st.booleans(),
-        st.sampled_from([True, True, True, False]),
-    ),
+    *[PUT] * 8,
     st.tuples(st.just("lose")),
     st.tuples(st.just("join"), st.sampled_from([400_000, 5_000_000, 100_000_000])),
     st.tuples(st.just("toggle"), st.integers(0, 3)),
@@ -142,7 +143,7 @@ STEPS = st.one_of(
 )
 
 
-@given(st.lists(STEPS, max_size=80))
+@given(st.lists(STEPS, min_size=20, max_size=80))
 def test_every_unit_follows_its_predecessor_and_every_picture_is_newer(
     steps: list[tuple[object, ...]],
 ) -> None:
@@ -152,6 +153,7 @@ def test_every_unit_follows_its_predecessor_and_every_picture_is_newer(
     """
     scene = Scene()
     scene.join(100_000_000)
+    scene.put(key=True, size=500, jpeg_first=False, handled=True)
     for name, *arguments in steps:
         getattr(scene, str(name))(*arguments)
     scene.put(key=False, size=500, jpeg_first=False, handled=True)
