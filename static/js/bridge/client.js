@@ -73,7 +73,7 @@ export class BackendClient extends EventTarget {
    * The last painted frame with its JPEG; null before the first.
    *
    * @param {string} camera
-   * @returns {Promise<import('../stream/painter.js').Received | null>}
+   * @returns {Promise<import('../painting/painter.js').Received | null>}
    */
   lastFrame(camera) {
     return this.#send({ type: 'frame', camera });

@@ -5,7 +5,7 @@
  * which is when the small window is needed. So the window has a canvas of its own, painted with the same
  * JPEGs. If the browser allows small windows only for videos, the canvas is captured as one.
  */
-import { decodeJpeg } from '../stream/jpeg.js';
+import { decodeJpeg } from '../painting/jpeg.js';
 import { WORDS } from './condition.js';
 import { setText, setTitle } from '../ui/dom.js';
 

@@ -5,7 +5,7 @@
 import { Acknowledger } from './acknowledger.js';
 import { nowUnix } from './clock.js';
 import { parseHeader } from './header.js';
-import { Painter } from './painter.js';
+import { Painter } from '../painting/painter.js';
 import { smoothed } from './rate.js';
 import { Sequence } from './sequence.js';
 

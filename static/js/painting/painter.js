@@ -7,7 +7,7 @@
  * Uses no document: it may run in a worker.
  *
  * @typedef {object} Received
- * @property {import('./header.js').FrameHeader} header
+ * @property {import('../stream/header.js').FrameHeader} header
  * @property {ArrayBuffer} jpeg
  * @property {number} receivedMs  When it was received, by `performance.now()` of the thread that paints.
  * @property {number} [decodedMs]  When it was decoded, by the same clock.
