@@ -49,9 +49,14 @@ export class Acknowledger {
     this.#flush();
   }
 
-  /** A frame will not be painted: until it is acknowledged, the server counts it as in flight. */
-  rejected(seq) {
-    this.#send(seq, 0);
+  /**
+   * A frame will not be painted, or not soon: until it is acknowledged, the server counts it as in flight.
+   *
+   * @param {number} seq
+   * @param {number} holdMs
+   */
+  rejected(seq, holdMs = 0) {
+    this.#send(seq, holdMs);
   }
 
   /** Forget what is not acknowledged yet. */
