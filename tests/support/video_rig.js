@@ -65,9 +65,14 @@ export class Rig {
   report = null;
   connected = true;
 
-  /** @param {object} clip  See Clip.for_page() in units.py. @param {string[]} families  Offered at once. */
-  constructor(clip, families = ['h264']) {
+  /**
+   * @param {object} clip  See Clip.for_page() in units.py.
+   * @param {string[]} families  Offered at once.
+   * @param {string | null} video  The codec that every answer to `watch` tells.
+   */
+  constructor(clip, families = ['h264'], video = null) {
     this.clip = clip;
+    this.video = video;
     this.units = clip.units.map(({ data }) => Uint8Array.from(atob(data), (char) => char.charCodeAt(0)).buffer);
     this.canvas = document.createElement('canvas');
     this.viewer = new Viewer(this, new ClockOffset(), 'door', this.canvas, (report) => this.take(report));
@@ -77,7 +82,7 @@ export class Rig {
 
   async request(event, payload) {
     this.asked.push({ event, payload, atMs: performance.now() });
-    return { ok: true, camera: {}, rendition: 'full', reason: 'fixed', video: null };
+    return { ok: true, camera: {}, rendition: 'full', reason: 'fixed', video: this.video };
   }
 
   ack(camera, seq, holdMs) {

@@ -54,8 +54,10 @@ export class VideoChoice {
    */
   failed(fault, codec, nowMs) {
     this.#fault = fault;
-    if (fault === 'unsupported') {
-      this.#unsupported.add(familyOf(codec));
+    const family = familyOf(codec);
+    // A server that sends it all the same is not asked over and over.
+    if (fault === 'unsupported' && this.#families.includes(family) && !this.#unsupported.has(family)) {
+      this.#unsupported.add(family);
       return;
     }
     const again = nowMs - this.#failedMs < this.#pauseMs + GOOD_MS;

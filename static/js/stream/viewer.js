@@ -5,9 +5,11 @@
 import { Acknowledger } from './acknowledger.js';
 import { nowUnix } from './clock.js';
 import { parseHeader } from './header.js';
+import { canDecode } from '../painting/codecs.js';
 import { Painter } from '../painting/painter.js';
 import { smoothed } from './rate.js';
 import { Sequence } from './sequence.js';
+import { MOST_FRAMES } from './thinning.js';
 import { VideoChoice } from './video-choice.js';
 
 const RETRY_MS = 2000;
@@ -92,7 +94,7 @@ export class Viewer {
       onHeld: ({ header, receivedMs }) => this.#acknowledger.rejected(header.seq, performance.now() - receivedMs),
       onUnpainted: ({ header }) => this.#acknowledger.rejected(header.seq),
       onFailed: (frame) => this.#onFailed(frame),
-      onVideoFailed: (fault, unit) => this.#onVideoFailed(fault, unit),
+      onVideoFailed: (fault, unit) => this.#onVideoFailed(fault, unit?.header.codec ?? ''),
     });
   }
 
@@ -194,7 +196,7 @@ export class Viewer {
     const reply = await this.#ask();
     if (turn !== this.#turn) return;
     if (reply.ok) {
-      this.#reason = reply.reason;
+      this.#onReply(reply);
       this.#sequence.settle();
     } else {
       // A resolution that was chosen long ago may no longer exist; any other is better than none.
@@ -210,11 +212,19 @@ export class Viewer {
     if (!this.#watching) return;
     const turn = this.#turn;
     const reply = await this.#ask();
-    if (turn === this.#turn && reply.ok) this.#reason = reply.reason;
+    if (turn === this.#turn && reply.ok) this.#onReply(reply);
+  }
+
+  async #onReply({ reason, window, video = null }) {
+    this.#reason = reason;
+    this.#acknowledger.grant(window);
+    if (video === null || !this.#videoAsked || (await canDecode(video))) return;
+    if (this.#videoAsked) this.#onVideoFailed('unsupported', video);
   }
 
   #ask() {
-    const payload = { camera: this.#camera, rendition: this.#rendition, width: Math.max(1, this.#width) };
+    const width = Math.max(1, this.#width);
+    const payload = { camera: this.#camera, rendition: this.#rendition, width, acks: MOST_FRAMES };
     const nowMs = performance.now();
     const video = this.#choice.families(nowMs);
     const pauseMs = this.#choice.pauseMs(nowMs);
@@ -279,8 +289,8 @@ export class Viewer {
   }
 
   /** Go on with JPEG at once, and try again later. */
-  #onVideoFailed(fault, unit) {
-    this.#choice.failed(fault, unit?.header.codec ?? '', performance.now());
+  #onVideoFailed(fault, codec) {
+    this.#choice.failed(fault, codec, performance.now());
     this.#adjust();
     this.#sendReport();
   }
