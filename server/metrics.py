@@ -24,6 +24,7 @@ DROPS = (
     "processing",
     "unprocessed",
     # For viewers.
+    "chain",
     "credit",
     "gone",
     "unsent",

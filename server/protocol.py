@@ -37,6 +37,7 @@ __all__ = [
     "mjpeg_part",
     "parse_payload",
     "room_of",
+    "socket_head",
     "socket_packet",
     "websocket_frame",
 ]
@@ -48,6 +49,9 @@ BOUNDARY = b"frame"
 
 TEXT, BINARY = 0x1, 0x2
 """WebSocket opcodes, RFC 6455 section 5.2."""
+
+MAX_ACKS = 8
+"""The most frames that one acknowledgement may be said to cover."""
 
 CameraName = Annotated[str, Field(min_length=1, max_length=40)]
 ControlName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_]{1,40}$")]
@@ -111,10 +115,16 @@ class CameraPayload(Payload):
 
 
 class WatchPayload(CameraPayload):
-    """``watch``; ``width`` is the tile's, in device pixels."""
+    """``watch``; ``width`` is the tile's, in device pixels.
+
+    ``video`` names the codecs that the client decodes, and ``acks`` how many frames it may cover by
+    one acknowledgement.
+    """
 
     rendition: Annotated[str, Field(min_length=1, max_length=40)] = "full"
     width: Annotated[int, Field(ge=1, le=65535)] | None = None
+    video: Annotated[list[Annotated[str, Field(max_length=40)]], Field(max_length=10)] = []
+    acks: Annotated[int, Field(ge=1, le=MAX_ACKS)] | None = None
 
 
 class ClockPayload(Payload):
@@ -166,27 +176,35 @@ def room_of(camera: str) -> str:
 def socket_packet(event: str, header: dict[str, Any], data: bytes) -> bytes:
     """Return a binary Socket.IO event as one piece of WebSocket bytes, ready to be sent.
 
-    A binary event is two WebSocket messages: the packet with a placeholder (Socket.IO protocol
-    revision 5, type 5) inside an Engine.IO message (protocol revision 4, type 4), then the bytes.
     Built once for all viewers and written in one call, it avoids a second encoding and the delay
     that Nagle's algorithm puts between two small writes.
     """
+    return socket_head(event, header, len(data)) + data
+
+
+def socket_head(event: str, header: dict[str, Any], size: int) -> bytes:
+    """Return what comes before the ``size`` bytes of a binary Socket.IO event.
+
+    A binary event is two WebSocket messages: the packet with a placeholder (Socket.IO protocol
+    revision 5, type 5) inside an Engine.IO message (protocol revision 4, type 4), then the bytes.
+    """
     arguments = [event, header, {"_placeholder": True, "num": 0}]
-    text = "451-" + json.dumps(arguments, separators=(",", ":"))
-    return b"".join((*websocket_frame(TEXT, text.encode()), *websocket_frame(BINARY, data)))
+    text = ("451-" + json.dumps(arguments, separators=(",", ":"))).encode()
+    return b"".join((_frame_head(TEXT, len(text)), text, _frame_head(BINARY, size)))
 
 
 def websocket_frame(opcode: int, payload: bytes) -> tuple[bytes, bytes]:
     """Return head and payload of a complete, unmasked WebSocket frame, RFC 6455 section 5.2."""
-    size = len(payload)
+    return _frame_head(opcode, len(payload)), payload
+
+
+def _frame_head(opcode: int, size: int) -> bytes:
     first = 0x80 | opcode
     if size < 126:
-        head = struct.pack("!BB", first, size)
-    elif size < 65536:
-        head = struct.pack("!BBH", first, 126, size)
-    else:
-        head = struct.pack("!BBQ", first, 127, size)
-    return head, payload
+        return struct.pack("!BB", first, size)
+    if size < 65536:
+        return struct.pack("!BBH", first, 126, size)
+    return struct.pack("!BBQ", first, 127, size)
 
 
 def mjpeg_part(jpeg: bytes, at_unix: float) -> bytes:

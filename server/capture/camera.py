@@ -71,6 +71,7 @@ class Camera:
         self.quality = settings.quality
         self.ladder = ladder_of(settings.renditions)
         self.videos: Mapping[str, VideoTrack] = {}
+        self.prefers_video = False
         self.check_every = settings.check_every if settings.address.scheme != "test" else 0.0
         self.tried_at: float | None = None
         """When it was last found out whether it works, in monotonic seconds; None for never."""

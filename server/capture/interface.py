@@ -43,6 +43,8 @@ class CameraInterface(Protocol):
         ladder: Its renditions, the largest first.
         owner: The other node that owns it; None if this process does.
         videos: Its videos, by the names of their renditions; without any if it can have none.
+        prefers_video: Whether video is encoded for whoever can decode it, and not only for links
+            that are too narrow for JPEG.
     """
 
     name: str
@@ -51,6 +53,7 @@ class CameraInterface(Protocol):
     meter: Meter
     ladder: tuple[Rendition, ...]
     videos: Mapping[str, VideoTrack]
+    prefers_video: bool
 
     @property
     def owner(self) -> Owner | None: ...
@@ -80,7 +83,7 @@ class CameraInterface(Protocol):
         """Set which renditions are watched as JPEG; without any, no picture needs decoding."""
 
     def set_videos(self, renditions: Collection[str]) -> None:
-        """Set which of its videos are wanted; the others get no units."""
+        """Set which of its videos are wanted; the others get no units, and lose what they have."""
 
     def request_key(self, rendition: str) -> None:
         """Ask for a key picture in a video that is encoded here, at most one a second.

@@ -73,12 +73,19 @@ class Acknowledged(NamedTuple):
         frames: How many frames it covers.
         round_trip_s: Time since that frame was sent.
         hold_s: How much of that the viewer took to decode and paint it.
+        flows: Whether the viewer is sent video and has been able to follow it.
     """
 
     seq: int
     frames: int
     round_trip_s: float
     hold_s: float
+    flows: bool = False
+
+    @property
+    def transit_s(self) -> float:
+        """How long the frame and its acknowledgement were on their way."""
+        return max(0.0, self.round_trip_s - self.hold_s)
 
 
 class _Cooldown(NamedTuple):
@@ -129,10 +136,29 @@ class RenditionSelector:
         self._load_before_s = 0.0  # Before that step.
         self._begin_trial(now)
 
+    video: None = None
+    offered: None = None
+    """It never selects video."""
+
     @property
     def rendition(self) -> str:
         """The selected rendition's name."""
         return self._names[self._index]
+
+    @property
+    def filling(self) -> list[str]:
+        """The renditions from the one that fills the tile down."""
+        return self._names[self._top :]
+
+    @property
+    def largest(self) -> str:
+        """The rendition that fills the tile."""
+        return self._names[self._top]
+
+    @property
+    def starting(self) -> bool:
+        """Whether nothing has been acknowledged yet."""
+        return self._starting
 
     @property
     def reason(self) -> Reason:
@@ -161,6 +187,11 @@ class RenditionSelector:
         self._camera = camera
         return self._update_offer(sent_seq, now)
 
+    def shrink(self, cause: Reason) -> None:
+        """Step down by one size, because video of it was too much."""
+        self._cause = cause
+        self._index = min(max(self._index, self._top) + 1, len(self._names) - 1)
+
     def miss(self) -> None:
         """Count a frame that was skipped because this viewer could not take it."""
         self._missed += 1
@@ -178,9 +209,8 @@ class RenditionSelector:
             return True
         if ack.seq <= self._from_seq:
             return False  # Sent before the last change, so it says nothing about the current size.
-        fps = self._camera.rate
         before, reason_before = self._index, self.reason
-        transit_s = max(0.0, ack.round_trip_s - ack.hold_s)
+        transit_s = ack.transit_s
         self._min_transit_s = min(self._min_transit_s, transit_s)
         if self._starting:
             self._start(transit_s, bare_s)
@@ -194,7 +224,7 @@ class RenditionSelector:
             if self._late >= LATE_FRAMES or (transit_s > LATE_FRAMES * LATE_S and self._late):
                 self._lower(self._cause_of(load_s, WORST), LATE_S / 2 / transit_s, now)
             elif now - self._trial_at >= TRIAL_S and len(self._loads) >= 2:
-                self._evaluate(bare_s, fps, now)
+                self._evaluate(bare_s, self._camera.rate, now)
                 self._begin_trial(now)
         if self._index != before:
             self._restart(sent_seq, now)

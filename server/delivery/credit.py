@@ -9,6 +9,13 @@ sustain the frame rate, so one more is tried, and kept if frames then arrive fas
 link they do not: a wider window would only hold older pictures. This is hill climbing on the
 delivered rate. It needs no estimate of the link's base delay, unlike TCP Vegas (Brakmo & Peterson,
 1995) or BBR (Cardwell et al., 2016), whose estimates a camera's steady stream would spoil.
+
+A viewer may say that it will cover several frames by one acknowledgement while all is well. Its
+window is then twice what the last one covered. One that covers less than the one before means that
+the viewer waited in vain for a frame: the window is at once what it was at first.
+
+Frames of video are small and many, and skipping one costs all up to the next key picture. They are
+bounded by time: none is sent while the oldest one in flight is overdue.
 """
 
 from collections import deque
@@ -22,6 +29,9 @@ MAX_FLIGHT_S = 0.25
 # time. A single late acknowledgement proves nothing: people put their phones away.
 STARVED_S = 0.6
 STARVED_FRAMES = 3
+
+# How many more frames than one acknowledgement covers may be in flight.
+SPARE = 2
 
 # How long a window is measured before its rate counts, and the pause after a failed attempt.
 TRIAL_S = 1.0
@@ -40,14 +50,26 @@ class Credit:
     Args:
         window: Frames that may be in flight at first, and the minimum on a healthy link.
         now: Monotonic seconds.
+        acks: The most frames that the viewer covers by one acknowledgement.
+
+    Attributes:
+        round_trip_s: The round trip of the newest acknowledged frame; None before the first.
+        load_bytes: Bytes that were in flight when the newest acknowledged frame was sent, with its
+            own.
     """
 
-    def __init__(self, window: int, now: float) -> None:
+    def __init__(self, window: int, now: float, acks: int = 1) -> None:
         self._base = window
         self._window = window
-        self._flight: deque[tuple[int, float]] = deque()
-        self._round_trip_s: float | None = None
+        self._acks = acks
+        self._covered = 1
+        self._gap = False  # The last acknowledgement covered less than the one before.
+        self._flight: deque[tuple[int, float, int, int]] = deque()
+        self._bytes = 0
+        self.load_bytes = 0
+        self.round_trip_s: float | None = None
         self._slow_frames = 0
+        self._limit = window  # Frames that may be in flight now.
 
         self._begin_trial(now)
         self._rate_before: float | None = None  # Set while a wider window is tried.
@@ -56,7 +78,12 @@ class Credit:
     @property
     def window(self) -> int:
         """How many frames may be in flight."""
-        return 1 if self._slow_frames >= STARVED_FRAMES else self._window
+        return self._limit
+
+    @property
+    def widest(self) -> int:
+        """How many frames may be in flight while the viewer covers as many as it said it would."""
+        return max(self._base, self._acks + SPARE) if self._acks > 1 else self._base
 
     @property
     def in_flight(self) -> int:
@@ -64,23 +91,32 @@ class Credit:
         return len(self._flight)
 
     @property
-    def round_trip_s(self) -> float | None:
-        """The round trip of the newest acknowledged frame; None before the first."""
-        return self._round_trip_s
-
-    @property
     def ready(self) -> bool:
         """Whether one more frame may be sent."""
-        # Runs for every viewer and frame, so `window` is inlined.
-        return len(self._flight) < (1 if self._slow_frames >= STARVED_FRAMES else self._window)
+        return len(self._flight) < self._limit
 
     def waiting_s(self, now: float) -> float:
         """Return how long ago the oldest frame in flight was sent; 0 if there is none."""
         return now - self._flight[0][1] if self._flight else 0.0
 
-    def spend(self, seq: int, now: float) -> None:
-        """Record that frame ``seq`` was sent."""
-        self._flight.append((seq, now))
+    def may_flow(self, now: float, bare_s: float) -> bool:
+        """Return whether one more frame of video may be sent.
+
+        Args:
+            now: Monotonic seconds.
+            bare_s: The round trip of a message on the unloaded link.
+        """
+        flight = self._flight
+        if not flight:
+            return True
+        if self._gap and len(flight) >= self._base:
+            return False
+        return now - flight[0][1] < MAX_FLIGHT_S + bare_s
+
+    def spend(self, seq: int, now: float, size: int = 0) -> None:
+        """Record that frame ``seq`` was sent, of so many bytes."""
+        self._bytes += size
+        self._flight.append((seq, now, size, self._bytes))
 
     def miss(self) -> None:
         """Record that a frame was skipped for lack of credit."""
@@ -100,24 +136,39 @@ class Credit:
         owed = len(flight)
         sent_at = now
         while flight and flight[0][0] <= seq:
-            _, sent_at = flight.popleft()
+            _, sent_at, size, self.load_bytes = flight.popleft()
+            self._bytes -= size
         frames = owed - len(flight)
         if not frames:
             return 0
         self._trial_acks += frames
-        round_trip_s = self._round_trip_s = now - sent_at
+        round_trip_s = self.round_trip_s = now - sent_at
         if round_trip_s > STARVED_S:
             # Do not try a wider window on such a link: it would only make pictures older.
             self._slow_frames += 1
             self._window = self._base
             self._rate_before = None
             self._begin_trial(now)
-            return frames
-        self._slow_frames = 0
-        if now - self._trial_at >= TRIAL_S:
-            self._evaluate(now, fps)
-            self._begin_trial(now)
+        else:
+            self._slow_frames = 0
+            if now - self._trial_at >= TRIAL_S:
+                self._evaluate(now, fps)
+                self._begin_trial(now)
+        self._set_limit(frames, fps)
         return frames
+
+    def _set_limit(self, frames: int, fps: float) -> None:
+        """Set what may be in flight after an acknowledgement of some frames."""
+        if self._slow_frames >= STARVED_FRAMES:
+            self._limit = 1
+            return
+        self._limit = self._window
+        if self._acks > 1:
+            covered = min(frames, self._acks)
+            self._gap = covered < self._covered
+            self._covered = 1 if self._gap else covered
+            wide = min(2 * self._covered, self._acks + SPARE, int(MAX_FLIGHT_S * fps))
+            self._limit = max(self._window, wide)
 
     def _evaluate(self, now: float, fps: float) -> None:
         """End a trial: keep, widen or narrow the window."""

@@ -1,12 +1,13 @@
 """The rooms of one camera and the pump that serves them: wait, encode once, send to ready viewers.
 
 A room is one rendition and its viewers. For every frame the pump visits the rooms from the largest
-rendition to the smallest, and skips those in which no viewer can take it.
+rendition to the smallest, and skips those in which no viewer can take it. Who is sent video, see
+:mod:`server.delivery.video_fanout`, is in no room while that flows.
 """
 
 import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Protocol
 
 from server.capture.frames.frame import Frame
@@ -15,6 +16,7 @@ from server.capture.frames.slot import Slot
 from server.capture.interface import CameraInterface
 from server.delivery.encoder import EncodedFrame
 from server.delivery.renditions import RenditionEncoder
+from server.delivery.video_fanout import VideoFanout, VideoViewer
 from server.errors import EncodeError
 from server.loop import hub
 
@@ -63,7 +65,7 @@ class Room:
         slot: Holds the frames that the rendition is made from.
 
     Attributes:
-        viewers: By key.
+        viewers: Who needs JPEG now, by key.
         newest: The newest encoded frame.
         missed_seq: The newest frame that no viewer here could take.
         frames: How many frames were encoded for this room.
@@ -99,12 +101,21 @@ class Fanout:
         self._viewers: dict[object, Viewer] = {}
         self._wake = hub.Signal()
         self._task: hub.Task | None = None
+        self._watched: list[Rendition] = []
         self._use(camera)
 
     def _use(self, camera: CameraInterface) -> None:
         self.camera = camera
         self.rooms = {one.name: Room(one, camera.slot_of(one)) for one in camera.ladder}
         """By the rendition's name, the largest first."""
+        self.videos = VideoFanout(
+            camera, self._clock, lambda viewer: self._place(viewer.key), BATCH_SIZE
+        )
+        """Who is sent video instead."""
+        for track in camera.videos.values():
+            track.listen(self._wake.set)
+        self.rate = camera.rate
+        """The camera's, as of the newest frame: acknowledgements need it, thousands a second."""
         self._encoder = RenditionEncoder(camera)
         for slot in {room.slot for room in self.rooms.values()}:
             slot.listen(self._wake.set)
@@ -126,39 +137,53 @@ class Fanout:
     def take_over(self, camera: CameraInterface) -> None:
         """Serve another camera to the same viewers, such as the same one with another source.
 
-        Who watches a rendition that it does not have gets the full one.
+        Who watches a rendition or a video that it does not have gets the full one, or JPEG.
         """
-        before = self.rooms
+        watched = {
+            key: (viewer, viewer.room.rendition.name, _video_of(viewer))
+            for key, viewer in self._viewers.items()
+        }
+        for key in watched:
+            self._remove(key)
         self._use(camera)
-        for room in before.values():
-            viewers, room.viewers = room.viewers, {}
-            name = room.rendition.name if room.rendition.name in self.rooms else FULL.name
-            for key, viewer in viewers.items():
-                self._add(key, viewer, name)
+        self._watched = []
+        for key, (viewer, name, video) in watched.items():
+            self._add(key, viewer, name if name in self.rooms else FULL.name, video)
         self._update_camera()
 
-    def join(self, key: object, viewer: Viewer, rendition: str = FULL.name) -> None:
-        """Add a viewer, replacing one with the same key, and send it the newest frame."""
+    def join(
+        self, key: object, viewer: Viewer, rendition: str = FULL.name, video: str | None = None
+    ) -> None:
+        """Add a viewer, replacing one with the same key, and send it the newest frame.
+
+        Args:
+            key: Identifies it from now on.
+            viewer: Who is sent frames; for video a :class:`VideoViewer`.
+            rendition: In which it is sent JPEG.
+            video: The name of the video that it is sent instead, as far as possible.
+        """
         self._remove(key)
-        self._add(key, viewer, rendition)
-        self._update_camera()
+        self._add(key, viewer, rendition, video)
+        # First, because a viewer whose video flows needs no JPEG, and no picture decoded.
         self.serve(viewer)
+        self._update_camera()
 
-    def move(self, key: object, rendition: str) -> None:
-        """Move a viewer to another rendition, starting with the next frame that it has not had."""
+    def move(self, key: object, rendition: str, video: str | None = None) -> None:
+        """Move a viewer to another rendition or video, from the next frame that it has not had."""
         viewer = self._viewers.get(key)
-        if viewer is None or viewer.room.rendition.name == rendition:
+        if viewer is None:
             return
-        self._remove(key)
-        self._add(key, viewer, rendition)
-        self.camera.set_renditions(self._watched())
+        if viewer.room.rendition.name != rendition:
+            self._leave_room(key, viewer)
+            viewer.room = self.rooms[rendition]
+        if isinstance(viewer, VideoViewer):
+            self.videos.join(viewer, video)
+        self._place(key)
         self.serve(viewer)
 
     def leave(self, key: object) -> None:
         """Remove a viewer; do nothing if there is none with that key."""
         if self._remove(key):
-            if not self._viewers:
-                self._encoder.clear()
             self._update_camera()
 
     def get(self, key: object) -> Viewer | None:
@@ -169,12 +194,24 @@ class Fanout:
         """Return the approximate size of a rendition's frame in bytes; 0 if unknown."""
         return self._encoder.bytes_of(self.rooms[rendition].rendition)
 
+    def kbps_of(self, video: str) -> float:
+        """Return a video's bit rate in kilobits a second; a guess if it has not been measured."""
+        return self.videos.kbps_of(video)
+
+    def codec_of(self, video: str) -> str | None:
+        """Return what a video is encoded as; None while unknown."""
+        return self.camera.videos[video].codec
+
     def serve(self, viewer: Viewer) -> None:
         """Serve a viewer that became ready between two frames.
 
         It is sent the newest encoded frame at once if it has not had it. If there is a newer
         captured frame, the pump is woken to encode that one instead.
         """
+        if isinstance(viewer, VideoViewer) and viewer.video is not None:
+            self.videos.serve(viewer)
+            if viewer.flows:
+                return
         room = viewer.room
         frame = room.slot.frame
         if frame is None:
@@ -182,46 +219,76 @@ class Fanout:
         if room.is_behind(frame):
             self._wake.set()
         elif room.newest is not None and room.newest.seq > viewer.last_seq:
-            self._send(room, room.newest, viewer, self._clock())
+            self._send(room, room.newest, (viewer,))
 
-    def _add(self, key: object, viewer: Viewer, rendition: str) -> None:
+    def _add(self, key: object, viewer: Viewer, rendition: str, video: str | None = None) -> None:
+        viewer.room = self.rooms[rendition]
         self._viewers[key] = viewer
-        room = viewer.room = self.rooms[rendition]
-        if not room.viewers:
-            # It was encoded for viewers who have left, and may be old.
-            room.newest = None
-        room.viewers[key] = viewer
+        if isinstance(viewer, VideoViewer):
+            viewer.key = key
+            self.videos.join(viewer, video)
+        self._enter_room(key, viewer)
 
     def _remove(self, key: object) -> bool:
         viewer = self._viewers.pop(key, None)
         if viewer is None:
             return False
-        room = viewer.room
-        del room.viewers[key]
-        if not room.viewers:
-            room.newest = None  # No longer needed, and it may hold a file descriptor.
+        if isinstance(viewer, VideoViewer):
+            self.videos.leave(viewer)
+        self._leave_room(key, viewer)
         return True
 
-    def _watched(self) -> list[Rendition]:
-        return [room.rendition for room in self.rooms.values() if room.viewers]
+    def _place(self, key: object) -> None:
+        """Have a viewer in its room exactly while it needs JPEG."""
+        viewer = self._viewers[key]
+        if isinstance(viewer, VideoViewer) and viewer.flows:
+            self._leave_room(key, viewer)
+        else:
+            self._enter_room(key, viewer)
+        self._tell_renditions()
+
+    def _enter_room(self, key: object, viewer: Viewer) -> None:
+        room = viewer.room
+        if not room.viewers:
+            # It was encoded for viewers who have left, and may be old.
+            room.newest = None
+        room.viewers[key] = viewer
+
+    def _leave_room(self, key: object, viewer: Viewer) -> None:
+        room = viewer.room
+        if room.viewers.pop(key, None) is not None and not room.viewers:
+            room.newest = None  # No longer needed, and it may hold a file descriptor.
+
+    def _tell_renditions(self) -> None:
+        watched = [room.rendition for room in self.rooms.values() if room.viewers]
+        if watched != self._watched:
+            self._watched = watched
+            if not watched:
+                self._encoder.clear()
+            self.camera.set_renditions(watched)
 
     def _update_camera(self) -> None:
-        self.camera.set_renditions(self._watched())
+        self._tell_renditions()
         self.camera.set_viewers(len(self._viewers))
 
     def _run(self) -> None:
         while True:
             self._wake.wait()
+            self.rate = self.camera.rate
+            self._attempt(self.videos.pump)
             for room in self.rooms.values():
-                try:
-                    self._pump(room)
-                except EncodeError as error:
-                    self.camera.meter.drops["encode"] += 1
-                    log.debug("%s", error)
-                except Exception:
-                    # No error may stop the pump: it serves all viewers.
-                    self.camera.meter.drops["error"] += 1
-                    log.exception("camera=%s pump", self.camera.name)
+                self._attempt(self._pump, room)
+
+    def _attempt(self, work: Callable[..., None], *args: object) -> None:
+        try:
+            work(*args)
+        except EncodeError as error:
+            self.camera.meter.drops["encode"] += 1
+            log.debug("%s", error)
+        except Exception:
+            # No error may stop the pump: it serves all viewers.
+            self.camera.meter.drops["error"] += 1
+            log.exception("camera=%s pump", self.camera.name)
 
     def _pump(self, room: Room) -> None:
         """Encode and send the newest frame if a viewer here can take it."""
@@ -237,8 +304,8 @@ class Fanout:
             return  # A JPEG without the pixels that this rendition needs; the next has them.
         room.newest = encoded
         room.frames += 1
-        for now, viewer in self._in_batches(room):
-            self._send(room, encoded, viewer, now)
+        for viewers in self._in_batches(room):
+            self._send(room, encoded, viewers)
 
     def _skip(self, room: Room, frame: Frame) -> None:
         """Record a frame that no viewer here can take; once, however often the pump wakes."""
@@ -248,29 +315,37 @@ class Fanout:
         for viewer in room.viewers.values():
             viewer.miss(viewer.obstacle or "")
 
-    def _in_batches(self, room: Room) -> Iterator[tuple[float, Viewer]]:
-        """Yield the time and each viewer still present; yield to the hub between batches."""
+    def _in_batches(self, room: Room) -> Iterator[list[Viewer]]:
+        """Yield the viewers still present; yield to the hub between batches."""
         viewers = list(room.viewers.items())
         for begin in range(0, len(viewers), BATCH_SIZE):
             if begin:
                 hub.sleep(0)
-            now = self._clock()
-            for key, viewer in viewers[begin : begin + BATCH_SIZE]:
-                if room.viewers.get(key) is viewer:
-                    yield now, viewer
+            batch = viewers[begin : begin + BATCH_SIZE]
+            yield [viewer for key, viewer in batch if room.viewers.get(key) is viewer]
 
-    def _send(self, room: Room, encoded: EncodedFrame, viewer: Viewer, now: float) -> None:
-        """Send a frame, unless the viewer has had it or cannot take it now."""
-        if encoded.seq <= viewer.last_seq:
-            return
-        meter = self.camera.meter
-        obstacle = viewer.send(encoded, now)
-        if obstacle is None:
-            viewer.last_seq = encoded.seq
-            meter.sent += 1
-            meter.sent_bytes += len(encoded.jpeg)
-            meter.sent_age_s += time.time() - encoded.at_unix
-            room.sent_bytes += len(encoded.jpeg)
-        else:
-            viewer.miss(obstacle)
-            meter.drops[obstacle] += 1
+    def _send(self, room: Room, encoded: EncodedFrame, viewers: Iterable[Viewer]) -> None:
+        """Send a frame to those that have not had it and can take it now."""
+        meter, now, seq = self.camera.meter, self._clock(), encoded.seq
+        sent = 0
+        for viewer in viewers:
+            if seq <= viewer.last_seq:
+                continue
+            obstacle = viewer.send(encoded, now)
+            if obstacle is None:
+                viewer.last_seq = seq
+                sent += 1
+            else:
+                viewer.miss(obstacle)
+                meter.drops[obstacle] += 1
+        size = sent * len(encoded.jpeg)
+        meter.sent += sent
+        meter.sent_bytes += size
+        meter.sent_age_s += sent * (time.time() - encoded.at_unix)
+        room.sent_bytes += size
+
+
+def _video_of(viewer: Viewer) -> str | None:
+    """Return the name of the video that a viewer is sent, or None."""
+    video = viewer.video if isinstance(viewer, VideoViewer) else None
+    return video.name if video is not None else None

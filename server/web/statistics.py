@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from server.delivery.fanout import Fanout, Room
+from server.delivery.video import Video
 from server.loop.lag import LagMeter
 from server.loop.watchdog import Watchdog
 from server.metrics import CameraStats, Meter, ProcessMeter
@@ -40,7 +41,7 @@ class Statistics:
         self._lag = lag
         self._watchdog = watchdog
         self._cameras: dict[str, CameraStats] = {}
-        self._rooms: dict[Room, tuple[float, int, int]] = {}
+        self._counts: dict[Room | Video, tuple[float, int, int]] = {}
         self._follow()
         self._meter = ProcessMeter()
         self.refused: Counter[str] = Counter()
@@ -54,9 +55,11 @@ class Statistics:
             name: self._stats_of(name, fanout.camera.meter)
             for name, fanout in self._fanouts.items()
         }
-        rooms = [room for fanout in self._fanouts.values() for room in fanout.rooms.values()]
         fresh = time.monotonic(), 0, 0
-        self._rooms = {room: self._rooms.get(room, fresh) for room in rooms}
+        counted: list[Room | Video] = []
+        for fanout in self._fanouts.values():
+            counted += (*fanout.rooms.values(), *fanout.videos.videos.values())
+        self._counts = {one: self._counts.get(one, fresh) for one in counted}
 
     def _stats_of(self, name: str, meter: Meter) -> CameraStats:
         known = self._cameras.get(name)
@@ -90,22 +93,23 @@ class Statistics:
             owner = fanout.camera.owner
             cameras[name] = stats.take() | {
                 "viewers": len(fanout),
-                "renditions": self._take_rooms(fanout),
+                "renditions": self._take(fanout.rooms),
+                "videos": self._take(fanout.videos.videos),
             }
             if owner is not None:
                 cameras[name] |= owner.figures
         return {"at": round(time.time(), 3), "cameras": cameras, "process": self.process}
 
-    def _take_rooms(self, fanout: Fanout) -> dict[str, dict[str, float]]:
-        """Return each watched rendition's figures since the last call."""
+    def _take(self, watched: Mapping[str, Room | Video]) -> dict[str, dict[str, float]]:
+        """Return the figures since the last call of each rendition or video that has viewers."""
         figures = {}
-        for name, room in fanout.rooms.items():
-            before = self._rooms[room]
-            now = self._rooms[room] = time.monotonic(), room.frames, room.sent_bytes
+        for name, one in watched.items():
+            before = self._counts[one]
+            now = self._counts[one] = time.monotonic(), one.frames, one.sent_bytes
             seconds = max(now[0] - before[0], 1e-6)
-            if room.viewers:
+            if one.viewers:
                 figures[name] = {
-                    "viewers": len(room.viewers),
+                    "viewers": len(one.viewers),
                     "fps": round((now[1] - before[1]) / seconds, 1),
                     "kbps": round((now[2] - before[2]) * 8 / 1000 / seconds, 1),
                 }

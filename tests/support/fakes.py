@@ -16,6 +16,8 @@ from server.capture.devices.controls import ControlInfo, Value, find_control, re
 from server.capture.frames.arrivals import Arrivals
 from server.capture.frames.frame import Frame, Image, Picture
 from server.capture.frames.info import SourceInfo
+from server.capture.frames.unit import Unit
+from server.capture.frames.video_track import VideoTrack
 from server.capture.sources.local import LocalReader
 from server.capture.sources.reader import Reader
 from server.capture.sources.source import Source
@@ -58,6 +60,20 @@ def encoded(
 ) -> EncodedFrame:
     """Return a frame that looks encoded."""
     return EncodedFrame("door", "full", seq, at_unix, 64, 48, jpeg)
+
+
+def unit(seq: int, key: bool = False, size: int = 1000, fps: float = 30.0) -> Unit:
+    """Return a unit that looks like H.264, taken in time at a frame rate."""
+    data = f"{'key' if key else 'unit'} {seq} ".encode().ljust(size, b".")
+    return Unit(data, key, seq, UNIX_EPOCH_OF_TESTS + seq / fps, "avc1.64001f", 64, 48)
+
+
+def give_video(camera: Camera, name: str = "full", passed_through: bool = True) -> VideoTrack:
+    """Give a camera a video, before anything watches it; the test puts the units in."""
+    track = VideoTrack(name)
+    track.codec, track.passed_through = "avc1.64001f", passed_through
+    camera.videos = dict(camera.videos) | {name: track}
+    return track
 
 
 class FakeClock:

@@ -39,9 +39,9 @@ class VideoTrack:
         self._nbytes = 0
         self._listeners: list[Callable[[], None]] = []
 
-    def listen(self, on_unit: Callable[[], None]) -> None:
-        """Call ``on_unit``, which must not block, after every :meth:`put`."""
-        self._listeners.append(on_unit)
+    def listen(self, on_change: Callable[[], None]) -> None:
+        """Call ``on_change``, which must not block, after every :meth:`put` and :meth:`lose`."""
+        self._listeners.append(on_change)
 
     @property
     def newest(self) -> Unit | None:
@@ -51,7 +51,7 @@ class VideoTrack:
     def put(self, unit: Unit) -> bool:
         """Take the next unit and wake the listeners; return False if its group is incomplete."""
         if unit.key:
-            self.lose()
+            self._clear()
         elif not self.units:
             return False
         self.units.append(unit)
@@ -59,12 +59,20 @@ class VideoTrack:
         while (self._nbytes > MAX_BYTES or len(self.units) > MAX_UNITS) and len(self.units) > 1:
             self._nbytes -= len(self.units.popleft().data)
             self.cut = True
-        for on_unit in self._listeners:
-            on_unit()
+        self._tell()
         return True
 
     def lose(self) -> None:
-        """Forget the units, as when one was lost or the source is closed."""
+        """Forget the units, as when one was lost or the source is closed; wake the listeners."""
+        if self.units:
+            self._clear()
+            self._tell()
+
+    def _tell(self) -> None:
+        for on_change in self._listeners:
+            on_change()
+
+    def _clear(self) -> None:
         self.units.clear()
         self._nbytes = 0
         self.cut = False

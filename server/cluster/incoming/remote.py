@@ -54,6 +54,7 @@ class RemoteCamera:
         self.ladder = ladder_of(tuple(status.widths))
         self.meter = Meter()
         self.videos: Mapping[str, VideoTrack] = {}
+        self.prefers_video = False
         self.owner_id = owner_id
         self.host = host
         self.heard_at = time.monotonic()

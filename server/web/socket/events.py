@@ -156,13 +156,23 @@ class Events:
                 f"rendition: {payload.rendition!r} is unknown; accepted: {accepted}",
             )
         self._socketio.server.enter_room(session.sid, protocol.room_of(camera.name))
-        rendition, reason = payload.rendition, "fixed"
-        if rendition == AUTO:
-            choice = session.watch_what_fits(fanout, payload.width)
-            rendition, reason = choice.rendition, choice.reason
+        codecs, acks = frozenset(payload.video), payload.acks or 1
+        if payload.rendition == AUTO:
+            viewer = session.watch_what_fits(fanout, payload.width, codecs, acks)
         else:
-            session.watch(fanout, rendition)
-        return {"camera": camera.describe(), "rendition": rendition, "reason": reason}
+            viewer = session.watch(fanout, payload.rendition, codecs, acks)
+        choice = viewer.choice
+        reply: dict[str, Any] = {
+            "camera": camera.describe(),
+            "rendition": choice.rendition if choice is not None else payload.rendition,
+            "reason": choice.reason if choice is not None else "fixed",
+        }
+        if payload.video:
+            offered = choice.offered if choice is not None else None
+            reply["video"] = fanout.codec_of(offered) if offered is not None else None
+        if payload.acks is not None:
+            reply["window"] = viewer.credit.widest
+        return reply
 
     def _unwatch(self, session: Session, payload: protocol.CameraPayload) -> dict[str, Any]:
         camera = self._control.camera(payload.camera)

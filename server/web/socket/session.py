@@ -4,12 +4,16 @@ import json
 import re
 import time
 from collections.abc import Callable
+from typing import Any
 
 from server.capture.frames.rendition import FULL
 from server.delivery.adaptation import Acknowledged, RenditionSelector
+from server.delivery.choice import FixedChoice, VideoSelector
 from server.delivery.credit import Credit
 from server.delivery.encoder import EncodedFrame
 from server.delivery.fanout import Fanout, Room
+from server.delivery.link import Link
+from server.delivery.video import Burst, VideoFrame, VideoViewer
 from server.web.auth.connections import EVERYBODY, Credential
 from server.web.edge.bucket import Bucket
 from server.web.socket.validation import Json
@@ -41,24 +45,46 @@ MESSAGES_AT_ONCE = 32
 
 CONNECT_PREFIX = "40"
 
+NONE: frozenset[str] = frozenset()
+"""The codecs of a viewer that is sent JPEG alone."""
 
-class SocketViewer:
-    """One camera on one dashboard: a frame needs credit, and nothing unsent before it."""
+Choice = RenditionSelector | FixedChoice | VideoSelector
+"""Whatever picks what a viewer is sent."""
+
+
+class SocketViewer(VideoViewer):
+    """One camera on one dashboard: a frame needs credit, and nothing unsent before it.
+
+    Args:
+        websocket: Where frames are sent.
+        credit: How many.
+        last_seq: The newest frame that the dashboard has had.
+        choice: Picks its rendition and video; None for JPEG of a fixed rendition.
+        codecs: What it decodes, such as ``h264``.
+        link: What its link carries.
+    """
 
     room: Room
 
     def __init__(
-        self, websocket: WebSocket, credit: Credit, last_seq: int, choice: RenditionSelector | None
+        self,
+        websocket: WebSocket,
+        credit: Credit,
+        last_seq: int,
+        choice: Choice | None,
+        codecs: frozenset[str],
+        link: Link,
     ) -> None:
         self.last_seq = last_seq
         self.credit = credit
         self.choice = choice
-        """Picks its rendition; None if that is fixed."""
+        self.codecs = codecs
+        self.link = link
         self._websocket = websocket
 
     @property
     def obstacle(self) -> str | None:
-        """Why no frame can be sent now; None if one can."""
+        """Why no JPEG can be sent now; None if one can."""
         if not self.credit.ready:
             return "credit"
         return "unsent" if self._websocket.busy else None
@@ -70,7 +96,18 @@ class SocketViewer:
             return obstacle
         if not self._websocket.offer(frame.packet):
             return "gone"
-        self.credit.spend(frame.seq, now)
+        self.credit.spend(frame.seq, now, len(frame.jpeg))
+        return None
+
+    def send_video(self, frame: VideoFrame | Burst, now: float) -> str | None:
+        """Write the frames' packet without blocking; return the obstacle if it was not sent."""
+        if not self.credit.may_flow(now, self.link.bare_s):
+            return "credit"
+        if self._websocket.busy:
+            return "unsent"
+        if not self._websocket.offer(frame.packet):
+            return "gone"
+        self.credit.spend(frame.seq, now, frame.size)
         return None
 
     def miss(self, obstacle: str) -> None:
@@ -132,37 +169,72 @@ class Session:
         """Return the names of the cameras that it watches."""
         return list(self._watching)
 
-    def watch(self, fanout: Fanout, rendition: str = FULL.name) -> None:
-        """Become a viewer of a camera; watching it again starts with fresh credit."""
-        self._start_watching(fanout, rendition, None)
+    def watch(
+        self,
+        fanout: Fanout,
+        rendition: str = FULL.name,
+        codecs: frozenset[str] = NONE,
+        acks: int = 1,
+    ) -> SocketViewer:
+        """Become a viewer of a camera; watching it again starts with fresh credit.
 
-    def watch_what_fits(self, fanout: Fanout, width: int | None) -> RenditionSelector:
-        """Become a viewer of a camera in the rendition that fits; return what picks it.
+        Args:
+            fanout: Of the camera.
+            rendition: Its name.
+            codecs: What the dashboard decodes, such as ``h264``; nothing for JPEG alone.
+            acks: The most frames that it covers by one acknowledgement.
+        """
+        choice = FixedChoice(fanout.camera, rendition, codecs) if codecs else None
+        return self._start_watching(fanout, rendition, choice, codecs, acks, Link())
+
+    def watch_what_fits(
+        self,
+        fanout: Fanout,
+        width: int | None,
+        codecs: frozenset[str] = NONE,
+        acks: int = 1,
+    ) -> SocketViewer:
+        """Become a viewer of a camera in what fits; its ``choice`` says what that is.
 
         Args:
             fanout: Of the camera.
             width: Of the tile, in device pixels; None for the widest rendition.
+            codecs: What the dashboard decodes, such as ``h264``; nothing for JPEG alone.
+            acks: The most frames that it covers by one acknowledgement.
         """
         # Watched again because its tile changed: what is known of its link still holds.
         _, before = self._watching.get(fanout.camera.name, (None, None))
-        choice = before.choice if before is not None else None
+        known = before is not None and before.codecs == codecs
+        choice = before.choice if before is not None and known else None
+        link = before.link if before is not None else Link()
         now = time.monotonic()
-        choice = choice or RenditionSelector(fanout.camera, fanout.bytes_of, now, self._lag_s)
+        if not isinstance(choice, RenditionSelector | VideoSelector):
+            choice = RenditionSelector(fanout.camera, fanout.bytes_of, now, self._lag_s)
+            if codecs:
+                choice = VideoSelector(
+                    *(fanout.camera, fanout.kbps_of, fanout.bytes_of), choice, codecs, link
+                )
         choice.aim(width, before.last_seq if before is not None else 0, now)
-        self._start_watching(fanout, choice.rendition, choice)
-        return choice
+        return self._start_watching(fanout, choice.rendition, choice, codecs, acks, link)
 
     def _start_watching(
-        self, fanout: Fanout, rendition: str, choice: RenditionSelector | None
-    ) -> None:
+        self,
+        fanout: Fanout,
+        rendition: str,
+        choice: Choice | None,
+        codecs: frozenset[str],
+        acks: int,
+        link: Link,
+    ) -> SocketViewer:
         name = fanout.camera.name
         self._carry_over(name)
         # A frame it has had must not be sent again after a short break.
         last_seq = self._last_seqs.get(name, 0)
-        credit = Credit(self._credit_frames, time.monotonic())
-        viewer = SocketViewer(self.websocket, credit, last_seq, choice)
+        credit = Credit(self._credit_frames, time.monotonic(), acks)
+        viewer = SocketViewer(self.websocket, credit, last_seq, choice, codecs, link)
         self._watching[name] = fanout, viewer
-        fanout.join(self.sid, viewer, rendition)
+        fanout.join(self.sid, viewer, rendition, choice.video if choice is not None else None)
+        return viewer
 
     def unwatch(self, name: str) -> None:
         """Stop being a viewer of a camera."""
@@ -177,8 +249,10 @@ class Session:
         choice = watched[1].choice if watched is not None else None
         if watched is None or choice is None:
             return
-        choice.follow(fanout.camera, watched[1].last_seq, time.monotonic())
-        if watched[1].room.rendition.name != choice.rendition:
+        _, viewer = watched
+        choice.follow(fanout.camera, viewer.last_seq, time.monotonic())
+        video = viewer.video.name if viewer.video is not None else None
+        if (viewer.room.rendition.name, video) != (choice.rendition, choice.video):
             self._move(fanout.camera.name, fanout, choice)
 
     def leave(self) -> None:
@@ -220,20 +294,27 @@ class Session:
         if watched is None:
             return
         fanout, viewer = watched
-        frames = viewer.credit.acknowledge(seq, now, fanout.camera.rate)
-        if frames:
-            self._owed_before_s = 0.0
-            if viewer.choice is not None:
-                round_trip_s = viewer.credit.round_trip_s or 0.0
-                ack = Acknowledged(seq, frames, round_trip_s, hold_ms / 1000)
-                if viewer.choice.take(ack, viewer.last_seq, self.bare_s, now):
-                    self._move(name, fanout, viewer.choice)
-            fanout.serve(viewer)
+        credit = viewer.credit
+        frames = credit.acknowledge(seq, now, fanout.rate)
+        if not frames:
+            return
+        self._owed_before_s = 0.0
+        if viewer.choice is not None:
+            round_trip_s = credit.round_trip_s or 0.0
+            ack = Acknowledged(seq, frames, round_trip_s, hold_ms / 1000, viewer.flows)
+            if viewer.codecs:
+                viewer.link.take(credit.load_bytes, ack.transit_s, self.bare_s)
+            if viewer.choice.take(ack, viewer.last_seq, self.bare_s, now):
+                self._move(name, fanout, viewer.choice)
+        fanout.serve(viewer)
 
-    def _move(self, name: str, fanout: Fanout, choice: RenditionSelector) -> None:
-        """Switch it to the rendition that was picked, and tell it which and why."""
-        fanout.move(self.sid, choice.rendition)
-        said = {"camera": name, "rendition": choice.rendition, "reason": choice.reason}
+    def _move(self, name: str, fanout: Fanout, choice: Choice) -> None:
+        """Switch it to the rendition or video that was picked, and tell it which and why."""
+        fanout.move(self.sid, choice.rendition, choice.video)
+        said: dict[str, Any] = {"camera": name, "rendition": choice.rendition}
+        said["reason"] = choice.reason
+        if choice.video is not None:
+            said |= {"rendition": choice.video, "video": fanout.codec_of(choice.video)}
         # Not through Socket.IO's queue: this may be a callback of the hub, which must not wait.
         self.websocket.send_text("42" + json.dumps(["rendition", said]))
 

@@ -9,7 +9,7 @@ from server.capture.camera import Camera
 from server.delivery.fanout import Fanout
 from server.delivery.packet import Packet
 from server.web.socket.session import Session
-from tests.support.fakes import encoded, picture, put_frame, settle, until
+from tests.support.fakes import encoded, give_video, picture, put_frame, settle, unit, until
 
 
 class FakeLine:
@@ -34,8 +34,7 @@ class FakeLine:
     @property
     def headers(self) -> list[dict[str, Any]]:
         found = []
-        for packet in self.packets:
-            text = packet[packet.index(b"451-") + 4 :]
+        for text in b"".join(self.packets).split(b"451-")[1:]:
             (_, header, _), _ = json.JSONDecoder().raw_decode(text.decode("latin-1"))
             found.append(header)
         return found
@@ -231,7 +230,7 @@ def test_what_fits_begins_small_and_grows_on_a_quick_link(
 ) -> None:
     """A viewer that takes what fits is sent the smallest first, and at once what fills its tile."""
     shown = picture(1280, 720)
-    choice = session.watch_what_fits(fanout, 900)
+    choice = session.watch_what_fits(fanout, 900).choice
     put_frame(camera, 1, shown)
     wait_sent(line, 1)
     assert choice.rendition == "320"
@@ -251,12 +250,12 @@ def test_tile_that_changes_keeps_what_is_known_of_the_link(
 ) -> None:
     """Watched anew with another width, the choice is the same one, and the next frame fits."""
     shown = picture(1280, 720)
-    choice = session.watch_what_fits(fanout, 900)
+    choice = session.watch_what_fits(fanout, 900).choice
     put_frame(camera, 1, shown)
     wait_sent(line, 1)
     line.on_message('42["ack","door",1,4]')
 
-    assert session.watch_what_fits(fanout, 300) is choice
+    assert session.watch_what_fits(fanout, 300).choice is choice
     put_frame(camera, 2, shown)
     wait_sent(line, 1, 2)
 
@@ -276,3 +275,75 @@ def test_named_rendition_stays(
 
     assert [header["rendition"] for header in line.headers] == ["640"] * 3
     assert line.sayings == []
+
+
+H264 = frozenset({"h264"})
+
+
+def test_video_is_acknowledged_like_any_frame(
+    session: Session, line: FakeLine, camera: Camera
+) -> None:
+    """Units go on without acknowledgements for a quarter of a second, not for two frames."""
+    track = give_video(camera)
+    fanout = Fanout(camera)
+    fanout.open()
+    viewer = session.watch(fanout, "full", H264)
+
+    for seq in range(1, 6):
+        track.put(unit(seq, key=seq == 1))
+        settle(4)
+    assert line.seqs == [1, 2, 3, 4, 5]
+    line.on_message('42["ack","door",5,1]')
+    session.leave()
+    fanout.close()
+
+    assert viewer.credit.in_flight == 0
+    assert viewer.link.measured
+    header = line.headers[0]
+    assert (header["codec"], header["key"], "catch_up" in header) == ("avc1.64001f", True, False)
+
+
+def test_what_fits_is_the_cameras_own_video_on_a_quick_link(
+    session: Session, line: FakeLine, camera: Camera
+) -> None:
+    """It begins with a small JPEG; once that arrived quickly, the video goes on from its key."""
+    track = give_video(camera)
+    fanout = Fanout(camera)
+    fanout.open()
+    session.watch_what_fits(fanout, 900, H264)
+    track.put(unit(1, key=True))
+    put_frame(camera, 1, picture(1280, 720))
+    wait_sent(line, 1)
+
+    line.on_message('42["ack","door",1,9999]')  # All of it was decoding.
+    track.put(unit(2))
+    settle()
+    session.leave()
+    fanout.close()
+
+    assert [header.get("catch_up") for header in line.headers[1:]] == [True, None]
+    assert line.seqs[-1] == 2
+    assert '"rendition": "full", "reason": "tile", "video": "avc1.64001f"' in line.sayings[0]
+
+
+def test_a_fixed_rendition_turns_to_video_when_there_is_one(
+    session: Session, line: FakeLine, camera: Camera
+) -> None:
+    """A camera that was closed comes to know its codec only after it is watched."""
+    track = give_video(camera)
+    track.codec = None
+    fanout = Fanout(camera)
+    fanout.open()
+    viewer = session.watch(fanout, "full", H264)
+    put_frame(camera, 1)
+    wait_sent(line, 1)
+
+    track.codec = "avc1.64001f"
+    line.on_message('42["ack","door",1,1]')
+    track.put(unit(2, key=True))
+    settle()
+
+    assert viewer.flows
+    assert line.seqs == [1, 2]
+    session.leave()
+    fanout.close()

@@ -1,0 +1,259 @@
+"""Decides whether a viewer is sent video, and which.
+
+Who asked for one rendition is sent video of it if the camera's own can be passed through, or if the
+camera prefers video. For everyone else the link decides: see :class:`VideoSelector`.
+"""
+
+from collections.abc import Callable
+from statistics import median
+from typing import Literal
+
+from server.capture.frames.rendition import FULL
+from server.capture.interface import CameraInterface
+from server.delivery.adaptation import Acknowledged, Reason, RenditionSelector
+from server.delivery.link import Link
+from server.delivery.video import decodes
+
+__all__ = ["FixedChoice", "VideoSelector"]
+
+# How often it is decided anew, and how soon after a change something larger is tried.
+LOOK_S = 0.5
+PATIENCE_S = 2.0
+
+# How much of a link the bit rate of a video may take: of one that flows, and of one to begin with.
+STAY = 0.9
+ENTER = 0.7
+
+# A frame that was on its way for longer than the bare round trip and this is late.
+LATE_S = 0.5
+LATE_FRAMES = 2
+
+# The share of the time between two frames beyond which a browser's decoder is slow.
+SLOW_SHARE = 0.5
+
+# How long to wait before something that failed is tried again.
+FIRST_COOLDOWN_S = 8.0
+MAX_COOLDOWN_S = 60.0
+
+
+class FixedChoice:
+    """One rendition, as JPEG or as video, whichever there is. The camera may come to know later.
+
+    Args:
+        camera: The camera being watched.
+        rendition: The rendition's name.
+        codecs: What the viewer decodes, such as ``h264``.
+    """
+
+    reason: Literal["fixed"] = "fixed"
+
+    def __init__(self, camera: CameraInterface, rendition: str, codecs: frozenset[str]) -> None:
+        self.rendition = rendition
+        self._codecs = codecs
+        self._camera = camera
+        self._known: tuple[str | None, bool] | None = None
+        self.video: str | None = None
+        self._update()
+
+    @property
+    def offered(self) -> str | None:
+        """The name of the video that the viewer may be sent; None if there is none."""
+        return self.video
+
+    def follow(self, camera: CameraInterface, sent_seq: int, now: float) -> bool:
+        """Choose for another camera from now on; return whether the choice changed."""
+        self._camera = camera
+        return self._update()
+
+    def miss(self) -> None:
+        """Do nothing: the choice is fixed."""
+
+    def take(self, ack: Acknowledged, sent_seq: int, bare_s: float, now: float) -> bool:
+        """Look whether there is a video by now; return whether the choice changed."""
+        return self._update()
+
+    def _update(self) -> bool:
+        track = self._camera.videos.get(self.rendition)
+        known = None if track is None else (track.codec, track.passed_through)
+        if known == self._known:
+            return False
+        before, self.video, self._known = self.video, None, known
+        if track is not None and track.codec is not None and decodes(self._codecs, track.codec):
+            wanted = track.passed_through or self._camera.prefers_video
+            self.video = self.rendition if wanted else None
+        return self.video != before
+
+
+class VideoSelector:
+    """Selects video or JPEG for one viewer, by the size of its tile and the speed of its link.
+
+    It begins with the smallest JPEG, which shows what the link carries. The camera's own video is
+    taken wherever it fits, because it costs nothing. Video that must be encoded is for links on
+    which JPEG of the tile's size does not fit: then it is the largest size whose bit rate does. A
+    video that was too much is tried again after a pause, which doubles each time.
+
+    Args:
+        camera: The camera being watched.
+        kbps_of: Returns a video's bit rate in kilobits a second, measured or guessed.
+        bytes_of: Returns the approximate size of a rendition's JPEG in bytes; 0 if unknown.
+        pictures: Selects the rendition of JPEG.
+        codecs: What the viewer decodes, such as ``h264``.
+        link: What its link carries.
+    """
+
+    def __init__(
+        self,
+        camera: CameraInterface,
+        kbps_of: Callable[[str], float],
+        bytes_of: Callable[[str], float],
+        pictures: RenditionSelector,
+        codecs: frozenset[str],
+        link: Link,
+    ) -> None:
+        self.video: str | None = None
+        """The name of the video to be sent; None for JPEG."""
+        self._camera = camera
+        self._kbps_of = kbps_of
+        self._bytes_of = bytes_of
+        self._pictures = pictures
+        self._codecs = codecs
+        self._link = link
+        self._flows = False
+        self._breaks = 0  # How often the viewer could not follow, in this trial.
+        self._holds: list[float] = []
+        self._late = 0
+        self._cause: Reason = "network"
+        self._cooldowns: dict[str, tuple[float, float]] = {}  # Of what failed: seconds, and until.
+        self._changed_at = 0.0
+        self._look_at = 0.0
+
+    @property
+    def rendition(self) -> str:
+        """The rendition of JPEG, for as long as video does not flow."""
+        return self._pictures.rendition
+
+    @property
+    def reason(self) -> Reason:
+        """What limits the picture."""
+        if self.video is None:
+            return self._pictures.reason
+        return "tile" if self.video in (self._own, self._pictures.largest) else self._cause
+
+    @property
+    def offered(self) -> str | None:
+        """The name of the video that the viewer may be sent; None if there is none."""
+        return self.video or next(iter((self._own, *self._encoded)), None)
+
+    def aim(self, tile_width: int | None, sent_seq: int, now: float) -> None:
+        """Set the width of the tile, as of :class:`RenditionSelector`."""
+        self._pictures.aim(tile_width, sent_seq, now)
+        self._look_at = 0.0
+
+    def follow(self, camera: CameraInterface, sent_seq: int, now: float) -> bool:
+        """Choose for another camera from now on; return whether the choice changed."""
+        self._camera = camera
+        self._cooldowns.clear()
+        before, self.video, self._flows = self.video, None, False
+        return self._pictures.follow(camera, sent_seq, now) or before is not None
+
+    def miss(self) -> None:
+        """Count a frame that was skipped because this viewer could not take it."""
+        if self._flows:
+            self._flows = False
+            self._breaks += 1
+        else:
+            self._pictures.miss()
+
+    def take(self, ack: Acknowledged, sent_seq: int, bare_s: float, now: float) -> bool:
+        """Record an acknowledgement; return whether the choice or its reason changed."""
+        before = self.video, self.rendition, self.reason
+        self._flows = ack.flows
+        if ack.flows:
+            self._judge(ack, now)
+        else:
+            self._pictures.take(ack, sent_seq, bare_s, now)
+        if now >= self._look_at and not self._pictures.starting:
+            self._look_at = now + LOOK_S
+            self._select(now)
+        return (self.video, self.rendition, self.reason) != before
+
+    def _judge(self, ack: Acknowledged, now: float) -> None:
+        """Record how a viewer copes with its video."""
+        late = ack.transit_s - self._link.bare_s > LATE_S
+        self._late = self._late + 1 if late else 0
+        self._holds.append(ack.hold_s)
+        if self._late >= LATE_FRAMES:
+            self._fail("network", now)
+
+    def _select(self, now: float) -> None:
+        if self.video is not None and self._breaks and self._decodes_slowly:
+            self._fail("decoding", now)
+            self._pictures.shrink("decoding")
+        self._breaks = 0
+        self._holds.clear()
+        before = self.video
+        wanted = [self._own, *self._encoded] if self._wants_encoded else [self._own]
+        names = [name for name in wanted if name is not None]
+        found = next((name for name in names if self._fits(name, now)), None)
+        if found == before:
+            return
+        rises = before is None or (found is not None and names.index(found) < _index(names, before))
+        if rises and now - self._changed_at < PATIENCE_S:
+            return
+        if before in names and not rises:
+            self._fail("network", now)
+        self.video, self._changed_at = found, now
+
+    def _fits(self, name: str, now: float) -> bool:
+        """Return whether a video fits the link, with room to spare for one that is not sent yet."""
+        room = STAY if name == self.video else ENTER
+        _, until = self._cooldowns.get(name, (0.0, 0.0))
+        return now >= until and self._kbps_of(name) * 1000 <= room * self._link.rate_bps
+
+    def _fail(self, cause: Reason, now: float) -> None:
+        """Send no more of a video for a while."""
+        assert self.video is not None
+        seconds, _ = self._cooldowns.get(self.video, (FIRST_COOLDOWN_S / 2, 0.0))
+        seconds = min(2 * seconds, MAX_COOLDOWN_S)
+        self._cooldowns[self.video] = seconds, now + seconds
+        self.video, self._cause, self._changed_at = None, cause, now
+        self._late = 0
+        self._look_at = 0.0
+
+    @property
+    def _decodes_slowly(self) -> bool:
+        return bool(self._holds) and median(self._holds) * self._camera.rate > SLOW_SHARE
+
+    @property
+    def _wants_encoded(self) -> bool:
+        """Whether video is encoded for this viewer: JPEG that fills its tile is too much."""
+        if self._pictures.reason == "decoding":
+            return False  # The browser would not decode video any faster.
+        if self._camera.prefers_video:
+            return True
+        if self.video is None or self.video == self._own:
+            return self._pictures.reason != "tile" or self.video is not None
+        filling_bps = 8 * self._bytes_of(self._pictures.largest) * self._camera.rate
+        return not filling_bps or filling_bps > ENTER * self._link.rate_bps
+
+    @property
+    def _own(self) -> str | None:
+        """The name of the camera's own video, if the viewer decodes it."""
+        track = self._camera.videos.get(FULL.name)
+        passed = track is not None and track.passed_through and self._decodes(FULL.name)
+        return FULL.name if passed else None
+
+    @property
+    def _encoded(self) -> list[str]:
+        """The names of the videos that can be made, from the tile's size down."""
+        found = [name for name in self._pictures.filling if self._decodes(name)]
+        return [name for name in found if not self._camera.videos[name].passed_through]
+
+    def _decodes(self, name: str) -> bool:
+        track = self._camera.videos.get(name)
+        return track is not None and track.codec is not None and decodes(self._codecs, track.codec)
+
+
+def _index(names: list[str], name: str | None) -> int:
+    """Return where a name is; behind all others if it is not there."""
+    return names.index(name) if name in names else len(names)

@@ -1,0 +1,302 @@
+"""One video of a camera as viewers are sent it: the group of pictures so far, ready as bytes."""
+
+from collections import deque
+from typing import Any
+
+from server.capture.frames.unit import Unit
+from server.capture.frames.video_track import VideoTrack
+from server.delivery.link import Link
+from server.delivery.packet import Packet
+from server.protocol import socket_head
+
+__all__ = ["Burst", "Video", "VideoFrame", "VideoViewer", "decodes"]
+
+# Over how much of the video its bit rate is measured, so that key pictures even out.
+RATE_WINDOW_S = 5.0
+RATE_STEP_S = 0.25
+LEAST_RATE_S = 0.5
+
+# What clients call them, by the beginning of the codec string of RFC 6381.
+FAMILIES = {"avc1": "h264", "avc3": "h264", "hvc1": "h265", "hev1": "h265"}
+
+
+def decodes(codecs: frozenset[str], codec: str) -> bool:
+    """Return whether a client that decodes ``codecs``, such as ``h264``, can decode a codec."""
+    return FAMILIES.get(codec[:4]) in codecs
+
+
+class VideoFrame:
+    """One unit of a video, shared by all its viewers.
+
+    Args:
+        camera: The camera's name.
+        rendition: The name of the rendition that it shows.
+        unit: The unit.
+        number: How many units there were before it.
+        begin: How many bytes they had.
+
+    Attributes:
+        seq: The unit's number.
+        at_unix: When it was captured, in Unix seconds.
+        size: Its bytes.
+    """
+
+    __slots__ = (
+        *("_camera", "_catch_up_head", "_packet", "_rendition"),
+        *("at_unix", "begin", "number", "seq", "size", "unit"),
+    )
+
+    def __init__(self, camera: str, rendition: str, unit: Unit, number: int, begin: int) -> None:
+        self.unit = unit
+        self.seq = unit.seq
+        self.at_unix = unit.at_unix
+        self.size = len(unit.data)
+        self.number = number
+        self.begin = begin
+        self._camera = camera
+        self._rendition = rendition
+        self._packet: Packet | None = None
+        self._catch_up_head = b""
+
+    @property
+    def packet(self) -> Packet:
+        """The ``frame`` event as ready WebSocket bytes, built once."""
+        if self._packet is None:
+            self._packet = Packet(self._head() + self.unit.data)
+        return self._packet
+
+    @property
+    def catch_up_head(self) -> bytes:
+        """What comes before the unit's bytes when it is only decoded; built once."""
+        self._catch_up_head = self._catch_up_head or self._head(catch_up=True)
+        return self._catch_up_head
+
+    def forget_packet(self) -> None:
+        """Free the bytes that viewers who are up to date were sent."""
+        self._packet = None
+
+    def _head(self, **more: bool) -> bytes:
+        unit = self.unit
+        header: dict[str, Any] = {
+            "camera": self._camera,
+            "seq": unit.seq,
+            "at": unit.at_unix,
+            "width": unit.width,
+            "height": unit.height,
+            "rendition": self._rendition,
+            "codec": unit.codec,
+            "key": unit.key,
+        }
+        return socket_head("frame", header | more, self.size)
+
+
+class Burst:
+    """Units that go out in one write, of which at most the last is painted.
+
+    Args:
+        frames: In order; the first is a key picture or follows what its viewer has had.
+        painted: Whether the last one is painted, because its picture is news to the viewer.
+
+    Attributes:
+        frames: In order.
+        painted: Whether the last one is painted.
+        seq: The last one's number.
+        at_unix: When the last one was captured, in Unix seconds.
+        size: How many bytes of video there are.
+    """
+
+    __slots__ = ("_packet", "at_unix", "frames", "painted", "seq", "size")
+
+    def __init__(self, frames: list[VideoFrame], painted: bool = True) -> None:
+        self.frames = frames
+        self.painted = painted
+        self.seq = frames[-1].seq
+        self.at_unix = frames[-1].at_unix
+        self.size = sum(frame.size for frame in frames)
+        self._packet: Packet | None = None
+
+    @property
+    def packet(self) -> Packet:
+        """All of them as ready WebSocket bytes, built once."""
+        if self._packet is None:
+            parts: list[bytes] = []
+            for frame in self.frames:
+                parts += (frame.catch_up_head, frame.unit.data)
+            if self.painted:
+                parts[-2:] = (self.frames[-1].packet.data,)
+            self._packet = Packet(b"".join(parts))
+        return self._packet
+
+
+class VideoViewer:
+    """The part of a viewer by which it is sent video; a base class.
+
+    Attributes:
+        key: By which its fanout knows it; written by the fanout, as all of these.
+        last_seq: The newest frame it was sent, of whatever kind.
+        video: The video that it is to be sent; None for JPEG alone.
+        chain: The last frame of that video that it was sent; 0 for none.
+        flows: Whether the chain holds, so that it needs no JPEG.
+        codecs: What it decodes, such as ``h264``.
+        link: What its link carries.
+    """
+
+    key: object = None
+    last_seq: int = 0
+    video: "Video | None" = None
+    chain = 0
+    flows = False
+    codecs: frozenset[str] = frozenset()
+    link: Link
+
+    def send_video(self, frame: VideoFrame | Burst, now: float) -> str | None:
+        """Send frames without blocking; return the obstacle if there is one."""
+        raise NotImplementedError
+
+    def miss(self, obstacle: str) -> None:
+        """Record that a frame was skipped because of ``obstacle``."""
+        raise NotImplementedError
+
+
+class Video:
+    """The group of pictures so far of one video.
+
+    Args:
+        camera: The camera's name.
+        track: Where its units come from.
+
+    Attributes:
+        name: The name of the rendition that it shows.
+        track: Where its units come from.
+        viewers: Who is to be sent it, by key.
+        newest: The newest frame; None while the next key picture is waited for.
+        previous_seq: The number of the one before it, which its viewer must have had.
+        frames: How many frames there were.
+        sent_bytes: Bytes of video sent, counted once per viewer.
+    """
+
+    def __init__(self, camera: str, track: VideoTrack) -> None:
+        self.track = track
+        self.name = track.rendition
+        self.viewers: dict[object, VideoViewer] = {}
+        self.newest: VideoFrame | None = None
+        self.previous_seq = 0
+        self.frames = 0
+        self.sent_bytes = 0
+        self._camera = camera
+        self._group: dict[int, VideoFrame] = {}  # By number, in order.
+        self._end = 0
+        self._marks: deque[tuple[float, int]] = deque()  # For the bit rate: time and bytes.
+        self._began_unix = 0.0
+        self._group_s = 0.0
+        self._last_burst: Burst | None = None
+
+    @property
+    def kbps(self) -> float:
+        """Its measured bit rate in kilobits a second; 0 while unknown."""
+        if self.newest is None or not self._marks:
+            return 0.0
+        (begun, before), now = self._marks[0], self.newest.at_unix
+        if now - begun < LEAST_RATE_S:
+            return 0.0
+        return (self._end - before) * 8 / 1000 / (now - begun)
+
+    @property
+    def key_in_s(self) -> float:
+        """When the next key picture is expected, in seconds; infinite while unknown."""
+        if self.newest is None or not self._group_s:
+            return float("inf")
+        return max(0.0, self._group_s - (self.newest.at_unix - self._began_unix))
+
+    def update(self) -> bool:
+        """Take what is new in the track; return whether there is anything, such as a loss."""
+        units = self.track.units
+        if not units:
+            if self.newest is None:
+                return False
+            self._forget()
+            return True
+        if self.newest is not None and units[-1].seq == self.newest.seq:
+            return False
+        fresh: list[Unit] = []
+        for unit in reversed(units):
+            if unit.seq in self._group:
+                break
+            fresh.append(unit)
+        else:
+            self._begin_group(units[0])
+        for unit in reversed(fresh):
+            self._add(unit)
+        for seq in list(self._group)[: len(self._group) - len(units)]:
+            del self._group[seq]  # The track has dropped the beginning of a long group.
+        return True
+
+    def missing(self, seq: int) -> tuple[int, int] | None:
+        """Return how many frames, and bytes, a viewer lacks; None if they are not to be had.
+
+        Args:
+            seq: The last frame of this video that it was sent.
+        """
+        if self.newest is None:
+            return None
+        first = self._group.get(seq)
+        if first is not None:
+            count = self.newest.number - first.number
+            return count, self._end - first.begin - first.size
+        first = next(iter(self._group.values()))
+        if not first.unit.key:
+            return None
+        return len(self._group), self._end - first.begin
+
+    def burst(self, seq: int, painted: bool = True) -> Burst:
+        """Return the frames that :meth:`missing` counts; there must be some."""
+        frames: list[VideoFrame] = []
+        for one in reversed(self._group.values()):
+            if one.seq == seq:
+                break
+            frames.append(one)
+        frames.reverse()
+        last = self._last_burst
+        # Many join at once when a page is reloaded or a key picture was lost.
+        if (
+            last is None
+            or last.frames[-1] is not frames[-1]
+            or last.frames[0] is not frames[0]
+            or last.painted != painted
+        ):
+            last = self._last_burst = Burst(frames, painted)
+        return last
+
+    def _begin_group(self, unit: Unit) -> None:
+        """Begin with a key picture, or with a later unit of a group whose beginning was dropped."""
+        if not unit.key:
+            self._forget()
+            return
+        if self._began_unix:
+            self._group_s = unit.at_unix - self._began_unix
+        self._began_unix = unit.at_unix
+        self._group.clear()
+
+    def _add(self, unit: Unit) -> None:
+        if self.newest is not None:
+            self.newest.forget_packet()
+            self.previous_seq = self.newest.seq
+        frame = VideoFrame(self._camera, self.name, unit, self.frames, self._end)
+        self._end += frame.size
+        self.frames += 1
+        self.newest = self._group[unit.seq] = frame
+        marks, at = self._marks, unit.at_unix
+        if not marks or at < marks[-1][0]:
+            marks.clear()
+            marks.append((at, self._end))
+        elif at - marks[-1][0] >= RATE_STEP_S:
+            marks.append((at, self._end))
+            while len(marks) > 2 and at - marks[1][0] >= RATE_WINDOW_S:
+                marks.popleft()
+
+    def _forget(self) -> None:
+        self._group.clear()
+        self._marks.clear()
+        self._last_burst = self.newest = None
+        self.previous_seq = 0
+        self._began_unix = 0.0

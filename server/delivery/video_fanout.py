@@ -1,0 +1,200 @@
+"""The videos of one camera and who is sent them.
+
+A unit that is no key picture is worth nothing to a viewer that has not had the one before it. So
+each viewer has a *chain*: the last frame of its video that it was sent. While the chain holds, the
+viewer is sent each frame and *flows*. When a frame could not be sent and it can no longer be made
+good in time, it is a viewer of JPEG in its room, at once and newest first, until the frames that it
+lacks are few enough for its link, or a key picture comes.
+"""
+
+import time
+from collections.abc import Callable, Iterator
+from itertools import islice
+
+from server.capture.interface import CameraInterface
+from server.delivery.video import Burst, Video, VideoFrame, VideoViewer, decodes
+from server.loop import hub
+
+__all__ = ["VideoFanout", "VideoViewer"]
+
+# What a viewer lacks is sent if that takes no longer than this, in seconds.
+MAX_CATCH_UP_S = 0.25
+# A browser's decoder needs this for a frame, roughly.
+DECODE_S = 0.002
+# A key picture is about as large as a JPEG, and would take as long.
+MAX_KEY_S = 0.5
+# How much of a link a video may take.
+MAX_FILL = 0.9
+
+# What is guessed of a video that has not been seen yet: bits a pixel, and its shape.
+TYPICAL_BITS = 0.1
+TYPICAL_WIDTH = 1280
+TYPICAL_SHAPE = 9 / 16
+
+# Which frames were not sent because their viewer had not had the ones before them.
+CHAIN = "chain"
+
+
+class VideoFanout:
+    """The videos of one camera, each with its viewers.
+
+    Args:
+        camera: The camera; it is told which videos are wanted.
+        clock: Monotonic seconds.
+        on_flow: Called when a viewer needs no JPEG any more, or needs it again.
+        batch_size: After how many viewers others may run.
+
+    Attributes:
+        videos: By the rendition's name.
+    """
+
+    def __init__(
+        self,
+        camera: CameraInterface,
+        clock: Callable[[], float],
+        on_flow: Callable[[VideoViewer], None],
+        batch_size: int,
+    ) -> None:
+        self._camera = camera
+        self._clock = clock
+        self._on_flow = on_flow
+        self._batch_size = batch_size
+        self.videos = {name: Video(camera.name, track) for name, track in camera.videos.items()}
+        self._wanted: list[str] = []
+
+    def join(self, viewer: VideoViewer, name: str | None) -> None:
+        """Have a viewer sent a video from now on, or none; it begins with JPEG."""
+        video = self.videos.get(name) if name is not None else None
+        if viewer.video is video and video is not None:
+            return
+        self.leave(viewer)
+        viewer.video, viewer.chain = video, 0
+        if video is not None:
+            if not video.viewers:
+                video.update()  # The pump has not: nobody else is following it.
+            video.viewers[viewer.key] = viewer
+            if not video.track.passed_through:
+                self._camera.request_key(video.name)
+        self._tell_camera()
+
+    def leave(self, viewer: VideoViewer) -> None:
+        """Send a viewer no more video."""
+        video, viewer.video, viewer.flows = viewer.video, None, False
+        if video is not None:
+            video.viewers.pop(viewer.key, None)
+            self._tell_camera()
+
+    def kbps_of(self, name: str) -> float:
+        """Return a video's bit rate in kilobits a second; a guess if it has not been measured."""
+        measured = self.videos[name].kbps
+        if measured:
+            return measured
+        camera = self._camera
+        width = next((one.width for one in camera.ladder if one.name == name), None)
+        width = width or camera.width or TYPICAL_WIDTH
+        return TYPICAL_BITS * width * width * TYPICAL_SHAPE * camera.rate / 1000
+
+    def serve(self, viewer: VideoViewer) -> None:
+        """Send a viewer that became ready between two frames what it lacks."""
+        video = viewer.video
+        if video is not None and video.newest is not None and video.newest.seq > viewer.chain:
+            self._offer(video, viewer, self._clock())
+
+    def pump(self) -> None:
+        """Send what is new."""
+        for video in self.videos.values():
+            if video.viewers and video.update():
+                self._pump(video)
+
+    def _pump(self, video: Video) -> None:
+        frame = video.newest
+        if frame is None:
+            for viewer in list(video.viewers.values()):
+                if viewer.flows:
+                    self._fall_back(viewer)
+            return
+        previous = video.previous_seq
+        for now, viewers in self._in_batches(video):
+            sent = 0
+            for viewer in viewers:
+                follows = viewer.chain == previous and viewer.flows
+                if follows and viewer.send_video(frame, now) is None:
+                    viewer.chain = viewer.last_seq = frame.seq
+                    sent += 1
+                elif viewer.video is video:
+                    self._offer(video, viewer, now)
+            self._count(video, frame, sent, sent)
+
+    def _in_batches(self, video: Video) -> Iterator[tuple[float, list[VideoViewer]]]:
+        """Yield the time and some viewers; let others run between batches."""
+        viewers = iter(list(video.viewers.values()))
+        while batch := list(islice(viewers, self._batch_size)):
+            yield self._clock(), batch
+            if len(batch) == self._batch_size:
+                hub.sleep(0)
+
+    def _offer(self, video: Video, viewer: VideoViewer, now: float) -> None:
+        """Send a viewer all that it lacks; give it JPEG instead if that is too much."""
+        frame = video.newest
+        if frame is None or frame.seq < viewer.last_seq or frame.seq == viewer.chain:
+            return
+        missing = video.missing(viewer.chain)
+        if missing is None or not self._fits(video, viewer, *missing):
+            self._refuse(video, viewer, missing[0] if missing else 1)
+            return
+        # A picture that it has had as JPEG is not painted again.
+        painted = frame.seq > viewer.last_seq
+        one = frame if painted and missing[0] == 1 else video.burst(viewer.chain, painted)
+        if viewer.send_video(one, now) is not None:
+            return  # It is served when it can take it, or has by then fallen too far behind.
+        viewer.chain = viewer.last_seq = frame.seq
+        self._count(video, one, 1, int(painted))
+        if not viewer.flows:
+            viewer.flows = True
+            self._on_flow(viewer)
+
+    def _fits(self, video: Video, viewer: VideoViewer, count: int, size: int) -> bool:
+        """Return whether what a viewer lacks can be made good in time on its link."""
+        took_s = viewer.link.send_s(size) + (count - 1) * DECODE_S
+        if viewer.flows:
+            return count == 1 or took_s <= MAX_CATCH_UP_S
+        newest = video.newest
+        assert newest is not None
+        if not decodes(viewer.codecs, newest.unit.codec):
+            return False
+        if video.kbps * 1000 > viewer.link.rate_bps * MAX_FILL:
+            return False
+        if count == 1:
+            return took_s <= MAX_KEY_S
+        return took_s <= min(MAX_CATCH_UP_S, video.key_in_s)
+
+    def _refuse(self, video: Video, viewer: VideoViewer, missing: int) -> None:
+        """Leave a viewer with JPEG, because what it lacks is too much for its link."""
+        drops = self._camera.meter.drops
+        if viewer.flows:
+            drops["credit"] += missing
+            self._fall_back(viewer)
+        else:
+            drops[CHAIN] += 1
+        if not video.track.passed_through:
+            self._camera.request_key(video.name)
+
+    def _fall_back(self, viewer: VideoViewer) -> None:
+        """Give a viewer JPEG until its chain can begin anew."""
+        viewer.flows = False
+        viewer.miss("credit")
+        self._on_flow(viewer)
+
+    def _count(self, video: Video, one: VideoFrame | Burst, viewers: int, painted: int) -> None:
+        """Count what was sent to some viewers."""
+        meter = self._camera.meter
+        meter.sent += painted
+        meter.sent_bytes += viewers * one.size
+        meter.sent_age_s += painted * (time.time() - one.at_unix)
+        video.sent_bytes += viewers * one.size
+
+    def _tell_camera(self) -> None:
+        wanted = [video.name for video in self.videos.values() if video.viewers]
+        if wanted != self._wanted:
+            self._wanted = wanted
+            self._camera.set_videos(wanted)

@@ -1,0 +1,299 @@
+"""Video beside JPEG: who has an intact chain is sent units, everyone else pictures."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from server.capture.camera import Camera
+from server.capture.frames.video_track import VideoTrack
+from server.delivery.encoder import EncodedFrame
+from server.delivery.fanout import Fanout, Room
+from server.delivery.link import Link
+from server.delivery.video import Burst, VideoFrame, VideoViewer
+from tests.support.fakes import give_video, put_frame, settle, unit, until
+
+
+class Watcher(VideoViewer):
+    """A viewer of video that takes everything unless it has an obstacle."""
+
+    room: Room
+
+    def __init__(self, *codecs: str, rate_bps: float = 0.0) -> None:
+        self.codecs = frozenset(codecs or ("h264",))
+        self.link = Link()
+        if rate_bps:
+            self.link.take(int(rate_bps) // 8, 1.0, 0.0)
+        self.obstacle: str | None = None
+        self.got: list[tuple[str, int]] = []
+        self.misses: list[str] = []
+
+    def send(self, frame: EncodedFrame, now: float) -> str | None:
+        if self.obstacle is None:
+            self.got.append(("jpeg", frame.seq))
+        return self.obstacle
+
+    def send_video(self, frame: VideoFrame | Burst, now: float) -> str | None:
+        if self.obstacle is None:
+            frames = frame.frames if isinstance(frame, Burst) else [frame]
+            painted = frame.painted if isinstance(frame, Burst) else True
+            self.got += [("catch up", one.seq) for one in frames[:-1]]
+            self.got.append(("video" if painted else "catch up", frame.seq))
+        return self.obstacle
+
+    def miss(self, obstacle: str) -> None:
+        self.misses.append(obstacle)
+
+
+class Told:
+    """Writes down what a camera is told."""
+
+    def __init__(self, camera: Camera) -> None:
+        self.renditions: list[list[str]] = []
+        self.videos: list[list[str]] = []
+        self.keys: list[str] = []
+        camera.set_renditions = lambda all: self.renditions.append([one.name for one in all])  # type: ignore[method-assign]
+        camera.set_videos = lambda all: self.videos.append(list(all))  # type: ignore[method-assign]
+        camera.request_key = self.keys.append  # type: ignore[method-assign]
+
+
+@pytest.fixture
+def track(camera: Camera) -> VideoTrack:
+    """The camera's own video."""
+    return give_video(camera)
+
+
+@pytest.fixture
+def told(camera: Camera) -> Told:
+    """What the camera is told."""
+    return Told(camera)
+
+
+@pytest.fixture
+def fanout(camera: Camera, track: VideoTrack, told: Told) -> Iterator[Fanout]:
+    """Its fanout, running."""
+    rooms = Fanout(camera)
+    rooms.open()
+    yield rooms
+    rooms.close()
+
+
+def put(track: VideoTrack, *seqs: int, key: bool = False, size: int = 1000) -> None:
+    """Put units in, of which the first may be a key picture, each handled before the next."""
+    for number, seq in enumerate(seqs):
+        track.put(unit(seq, key and not number, size))
+        settle(4)
+
+
+def test_an_intact_chain_is_sent_every_unit(fanout: Fanout, track: VideoTrack) -> None:
+    """From the key picture on a viewer gets each unit once, and no JPEG."""
+    viewer = Watcher()
+    fanout.join("a", viewer, video="full")
+
+    put(track, 1, 2, 3, key=True)
+    put(track, 4, 5, key=True)
+
+    assert viewer.got == [("video", seq) for seq in (1, 2, 3, 4, 5)]
+
+
+def test_who_joins_is_sent_the_group_so_far(fanout: Fanout, track: VideoTrack) -> None:
+    """All but the newest are only decoded, in one write with it."""
+    fanout.join("a", Watcher(), video="full")
+    put(track, 1, 2, 3, key=True)
+    late = Watcher()
+
+    fanout.join("b", late, video="full")
+    put(track, 4)
+
+    assert late.got == [("catch up", 1), ("catch up", 2), ("video", 3), ("video", 4)]
+
+
+def test_who_joins_on_a_narrow_link_is_sent_jpeg_until_a_key_picture(
+    camera: Camera, fanout: Fanout, track: VideoTrack
+) -> None:
+    """What would take longer than a quarter of a second is not sent."""
+    fanout.join("a", Watcher(), video="full")
+    put(track, *range(1, 61), key=True)
+    late = Watcher(rate_bps=1_000_000)
+
+    fanout.join("b", late, video="full")
+    put_frame(camera, 60)
+    until(lambda: late.got)
+    put(track, 61)
+    put(track, 62, 63, key=True)
+
+    assert late.got == [("jpeg", 60), ("video", 62), ("video", 63)]
+    assert camera.meter.drops["chain"] == 2
+
+
+def test_a_link_too_narrow_for_the_video_is_left_with_jpeg(
+    camera: Camera, fanout: Fanout, track: VideoTrack
+) -> None:
+    """A key picture would fit, but what follows would not."""
+    fanout.join("a", Watcher(), video="full")
+    put(track, *range(1, 31), key=True, size=10_000)
+    poor = Watcher(rate_bps=500_000)
+    fanout.join("b", poor, video="full")
+
+    put(track, 31, 32, key=True, size=10_000)
+    put_frame(camera, 32)
+
+    until(lambda: poor.got)
+    assert poor.got == [("jpeg", 32)]
+
+
+def test_a_broken_chain_falls_back_to_jpeg_and_returns(
+    camera: Camera, fanout: Fanout, track: VideoTrack, told: Told
+) -> None:
+    """A viewer that cannot be sent units for long is in its room at once, and out of it again."""
+    viewer = Watcher(rate_bps=4_000_000)
+    fanout.join("a", viewer, video="full")
+    put(track, 1, 2, key=True, size=5_000)
+    viewer.obstacle = "credit"
+    put(track, *range(3, 40), size=5_000)
+    assert viewer.misses == ["credit"]
+
+    viewer.obstacle = None
+    put_frame(camera, 39)
+    until(lambda: len(viewer.got) == 3)
+    put(track, 40, 41, key=True, size=5_000)
+
+    assert viewer.got[2:] == [("jpeg", 39), ("video", 40), ("video", 41)]
+    assert told.renditions == [["full"], [], ["full"], []]
+    assert told.videos == [["full"]]
+
+
+def test_a_short_lack_of_credit_is_made_good(
+    camera: Camera, fanout: Fanout, track: VideoTrack
+) -> None:
+    """A few missed units are sent at once when credit returns; the picture never went to JPEG."""
+    viewer = Watcher()
+    fanout.join("a", viewer, video="full")
+    put(track, 1, key=True)
+    viewer.obstacle = "credit"
+    put(track, 2, 3, 4)
+
+    viewer.obstacle = None
+    fanout.serve(viewer)
+    put(track, 5)
+
+    expected = [("video", 1), ("catch up", 2), ("catch up", 3), ("video", 4), ("video", 5)]
+    assert viewer.got == expected
+    assert camera.meter.drops["chain"] == camera.meter.drops["credit"] == 0
+
+
+def test_a_lost_chain_of_the_camera_is_jpeg_at_once(
+    camera: Camera, fanout: Fanout, track: VideoTrack
+) -> None:
+    """When the camera lost a unit, nobody waits for its next key picture with a frozen one."""
+    viewer = Watcher()
+    fanout.join("a", viewer, video="full")
+    put(track, 1, 2, key=True)
+
+    track.lose()
+    settle()
+    put_frame(camera, 4)
+    until(lambda: len(viewer.got) == 3)
+    put(track, 5, 6, key=True)
+
+    assert viewer.got[2:] == [("jpeg", 4), ("video", 5), ("video", 6)]
+
+
+def test_a_picture_seen_as_jpeg_is_not_painted_again(
+    camera: Camera, fanout: Fanout, track: VideoTrack
+) -> None:
+    """A unit whose picture arrived first as JPEG is decoded, for those that follow it."""
+    viewer = Watcher()
+    fanout.join("a", viewer, video="full")
+    put_frame(camera, 1)
+    until(lambda: viewer.got)
+
+    put(track, 1, 2, key=True)
+
+    assert viewer.got == [("jpeg", 1), ("catch up", 1), ("video", 2)]
+
+
+def test_an_older_jpeg_is_not_sent_after_a_unit(
+    camera: Camera, fanout: Fanout, track: VideoTrack
+) -> None:
+    """Whoever falls back gets the first picture that is newer than its last unit."""
+    viewer = Watcher()
+    fanout.join("a", viewer, video="full")
+    put(track, 1, 2, 3, key=True)
+    track.lose()
+    settle()
+
+    for seq in (2, 3, 4):
+        put_frame(camera, seq)
+        settle()
+
+    until(lambda: viewer.got[-1] == ("jpeg", 4))
+    assert ("jpeg", 2) not in viewer.got
+    assert ("jpeg", 3) not in viewer.got
+
+
+def test_a_viewer_without_the_codec_gets_jpeg(
+    camera: Camera, fanout: Fanout, track: VideoTrack
+) -> None:
+    """Units that it could not decode are not sent, even if the camera has changed its codec."""
+    viewer = Watcher("h265")
+    fanout.join("a", viewer, video="full")
+    put(track, 1, key=True)
+    put_frame(camera, 2)
+
+    until(lambda: viewer.got)
+    assert viewer.got == [("jpeg", 2)]
+
+
+def test_a_key_picture_is_requested_of_encoded_video(camera: Camera, told: Told) -> None:
+    """Who joins a video that is encoded here need not wait for its next key picture."""
+    track = give_video(camera, "640", passed_through=False)
+    fanout = Fanout(camera)
+    fanout.open()
+    viewer = Watcher()
+    fanout.join("a", viewer, "320", video="640")
+    assert told.keys == ["640"]
+
+    put(track, 1, 2, key=True)
+    fanout.leave("a")
+    fanout.close()
+
+    assert viewer.got == [("video", 1), ("video", 2)]
+    assert told.videos == [["640"], []]
+
+
+def test_a_viewer_moves_from_video_to_jpeg_and_back(
+    camera: Camera, fanout: Fanout, track: VideoTrack, told: Told
+) -> None:
+    """Moving keeps its place: nothing comes twice or goes back."""
+    viewer = Watcher()
+    fanout.join("a", viewer, video="full")
+    put(track, 1, 2, key=True)
+
+    fanout.move("a", "640", None)
+    put_frame(camera, 3)
+    until(lambda: len(viewer.got) == 3)
+    fanout.move("a", "640", "full")
+    put(track, 3, 4)
+
+    assert viewer.got[2:] == [
+        *(("jpeg", 3), ("catch up", 1), ("catch up", 2), ("catch up", 3)),
+        ("video", 4),
+    ]
+    assert told.videos == [["full"], [], ["full"]]
+
+
+def test_everybody_goes_on_with_a_camera_that_was_replaced(
+    camera: Camera, fanout: Fanout, track: VideoTrack
+) -> None:
+    """The new camera's video begins with JPEG, and flows from its first key picture on."""
+    viewer = Watcher()
+    fanout.join("a", viewer, video="full")
+    put(track, 1, 2, key=True)
+
+    del camera.videos["full"]  # type: ignore[attr-defined]
+    new = give_video(camera)
+    fanout.take_over(camera)
+    put(track, 3)
+    put(new, 7, 8, key=True)
+
+    assert viewer.got == [("video", 1), ("video", 2), ("video", 7), ("video", 8)]
