@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from playwright.sync_api import Page
 
-from tests.support.units import Clip, encode_clip
+from tests.support.video_clip import Clip, encode_clip
 
 Run = Callable[..., Any]
 

@@ -66,7 +66,7 @@ export class Rig {
   connected = true;
 
   /**
-   * @param {object} clip  See Clip.for_page() in units.py.
+   * @param {object} clip  See Clip.for_page() in video_clip.py.
    * @param {string[]} families  Offered at once.
    * @param {string | null} video  The codec that every answer to `watch` tells.
    */
