@@ -58,7 +58,7 @@ $venv/bin/python -c 'import cv2'
 
 if [ "$what" = development ]; then
     missing=""
-    for program in chromium ffmpeg curl git openssl; do
+    for program in chromium firefox-esr ffmpeg curl git openssl; do
         command -v $program >/dev/null || missing="$missing $program"
     done
     # Tests of the units in deploy/ use it; it works without a running systemd too.

@@ -19,6 +19,7 @@ from server.loop import hub
 from server.loop.http_server import Secured, serve
 from server.manage.access import Access
 from server.runtime import Runtime
+from server.views.views import Views
 from server.web.auth.auth import Auth, is_loopback, require_users
 from server.web.auth.guard import guard_requests
 from server.web.edge.connection_limiter import MAX_HEADS, ConnectionLimiter
@@ -35,6 +36,7 @@ from server.web.http.login import create_login
 from server.web.http.own_password import create_own_password
 from server.web.http.people import create_people
 from server.web.http.routes import create_routes
+from server.web.http.views import ShownViews, create_views
 from server.web.socket.events import Events
 from server.web.socket.polling import NoPolling
 from server.web.socket.validation import Json
@@ -74,7 +76,9 @@ class App:
         server = settings.server
         self.cameras = runtime.cameras
         self.restarts = False
-        common = share_common(runtime.bus, settings.state_dir) if runtime.bus else None
+        views = Views(settings.state_dir)
+        views.load()
+        common = share_common(runtime.bus, settings.state_dir, views) if runtime.bus else None
         auth = Auth(self.flask, settings.state_dir, runtime.audit, common)
         require_users(server.host, auth, settings.state_dir)
         # What only this machine can reach is asked for as localhost, and as nothing else: a name
@@ -102,6 +106,8 @@ class App:
             server.credit_frames,
             timeline,
         )
+        views.on_change = self._events.tell_views
+        auth.on_people = views.keep_only
         runtime.on_change = self._events.announce
         runtime.on_notice = self._events.notify
         runtime.lineup.on_list = self._events.list_cameras
@@ -113,10 +119,12 @@ class App:
         # Who is told to use TLS only cannot click through the warning of a self-made certificate.
         stay_secure = self.tls is None or not self.tls.self_made
         protect_pages(self.flask, server.frame_ancestors, stay_secure)
-        self.flask.register_blueprint(create_routes(runtime.fanouts, statistics, auth))
+        shown = ShownViews(views, lambda: self.cameras.values())
+        self.flask.register_blueprint(create_routes(runtime.fanouts, statistics, auth, shown))
+        self.flask.register_blueprint(create_views(views, shown, auth))
         self.flask.register_blueprint(create_login(auth))
         self.flask.register_blueprint(
-            create_admin_cameras(runtime.managed, settings.media_folder, auth)
+            create_admin_cameras(runtime.managed, settings.media_folder, auth, views.rename_camera)
         )
         self.flask.register_blueprint(create_people(auth))
         self.flask.register_blueprint(create_own_password(auth))
@@ -248,11 +256,11 @@ def make_socketio(application: flask.Flask, count_refusal: Callable[[str], None]
     return socketio
 
 
-def share_common(bus: "Bus", folder: Path) -> "Common":
-    """Have the key, the users and the logins in common with other nodes."""
+def share_common(bus: "Bus", folder: Path, views: Views) -> "Common":
+    """Have the key, the users, the logins and the saved views in common with other nodes."""
     from server.cluster.node import Common
 
-    return Common(bus, folder)
+    return Common(bus, folder, views)
 
 
 def descriptor_limit() -> int:

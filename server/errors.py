@@ -12,6 +12,7 @@
     │   └── PictureError  one picture cannot be decoded; the next one may be
     ├── ControlError      a source does not take a value; it keeps the one it has
     ├── EncodeError       a picture cannot be made into JPEG; the frame is dropped
+    ├── ViewError         a saved view cannot be added or changed as asked
     └── RequestError      a client asked for what cannot be done; answered with its code
 
 An error that is raised and caught within one room is defined where it is raised::
@@ -46,6 +47,7 @@ __all__ = [
     "RequestError",
     "SourceEnded",
     "SourceError",
+    "ViewError",
 ]
 
 ErrorCode = Literal["bad_request", "unknown_camera", "forbidden", "rate_limited", "unavailable"]
@@ -67,7 +69,7 @@ class AccountError(ConfigError):
     """A user or token cannot be added or changed as asked.
 
     Args:
-        field: What it is about: ``name`` or ``role``.
+        field: What it is about: ``name``, ``role`` or ``cameras``.
         message: What is wrong and what would be accepted, for a person.
     """
 
@@ -98,6 +100,19 @@ class ControlError(PortholeError):
 
 class EncodeError(PortholeError):
     """A picture cannot be made into JPEG."""
+
+
+class ViewError(PortholeError):
+    """A saved view cannot be added or changed as asked.
+
+    Args:
+        field: What it is about, such as ``name``; empty if there is no such view.
+        message: What is wrong and what would be accepted, for a person.
+    """
+
+    def __init__(self, field: str, message: str) -> None:
+        super().__init__(message)
+        self.field = field
 
 
 class RequestError(PortholeError):

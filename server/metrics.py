@@ -17,9 +17,11 @@ __all__ = ["DROPS", "CameraStats", "Meter", "ProcessMeter"]
 DROPS = (
     # At the source.
     "broken",
+    "damaged",
     "encode",
     "error",
     "replaced",
+    "unread",
     # By processors.
     "processing",
     "unprocessed",
@@ -42,7 +44,7 @@ class Meter:
     """Counts what one camera has done since the start."""
 
     captured: int = 0
-    """Frames captured: decoded and numbered."""
+    """Frames captured: numbered, and decoded or passed on as video."""
 
     encoded: int = 0
     """Frames encoded to JPEG."""

@@ -1,9 +1,10 @@
-"""Fixtures that any test may use; what they are made of is in ``tests/support``."""
+"""Fixtures that any test may use, and the order of tests; all of it is in ``tests/support``."""
 
 from tests.support.browser import blank, browser, context_options, new_context, page
 from tests.support.certificates import certified
 from tests.support.cluster import bus, own_redis, shared_redis, start_node
 from tests.support.fakes import camera, clock, fanout, link, make_camera
+from tests.support.order import pytest_collection_modifyitems
 from tests.support.server import connect, share_server, start_server
 
 __all__ = [
@@ -21,6 +22,7 @@ __all__ = [
     "new_context",
     "own_redis",
     "page",
+    "pytest_collection_modifyitems",
     "share_server",
     "shared_redis",
     "start_node",

@@ -8,25 +8,26 @@ All others only set what they want (:meth:`Camera.start`, :meth:`Camera.set_fps`
 
 import logging
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection
 from typing import Any
 
 from server.capture.check import Check
 from server.capture.connection import Connection
+from server.capture.demand import PictureDemand
 from server.capture.frames.frame import size_of
 from server.capture.frames.freeze import FreezeDetector
 from server.capture.frames.rendition import Rendition, ladder_of
 from server.capture.frames.slot import Slot
-from server.capture.frames.video_track import VideoTrack
 from server.capture.interface import State, offered
 from server.capture.measured import Measured
 from server.capture.opening import OpenReader
 from server.capture.output import Output
 from server.capture.processing.transform import Transform
 from server.capture.schedule import Schedule
-from server.capture.sources.reader import Demand, Reader
+from server.capture.sources.reader import Reader
 from server.capture.state import CameraState
 from server.capture.tuning import Tuning
+from server.capture.video import CameraVideo
 from server.config import models as config
 from server.config.address import NETWORK_SCHEMES
 from server.errors import LoginRefused, PictureError, SourceEnded, SourceError
@@ -39,10 +40,6 @@ log = logging.getLogger(__name__)
 
 DEFAULT_QUALITY = 80
 """The JPEG quality for pixels, if none was set."""
-BEST_QUALITY = 100
-
-# How long `stop` waits for the device to be free before it answers.
-RELEASE_DEADLINE_S = 3.0
 
 # How often the state is checked against the clock: a stall comes without an event.
 WATCH_PERIOD_S = 0.25
@@ -66,12 +63,9 @@ class Camera:
         open_reader: OpenReader | None = None,
     ) -> None:
         self.name, self.title, self.group = settings.name, settings.title, settings.group
-        self.meter = Meter()
-        self.fps = settings.fps
-        self.quality = settings.quality
-        self.ladder = ladder_of(settings.renditions)
-        self.videos: Mapping[str, VideoTrack] = {}
-        self.prefers_video = False
+        self.meter, self.ladder = Meter(), ladder_of(settings.renditions)
+        self.fps, self.quality = settings.fps, settings.quality
+        self.prefers_video = settings.video == "always"
         self.check_every = settings.check_every if settings.address.scheme != "test" else 0.0
         self.tried_at: float | None = None
         """When it was last found out whether it works, in monotonic seconds; None for never."""
@@ -86,11 +80,9 @@ class Camera:
 
         self._address = settings.address
         self._server = server
-        self._pixels_from = 0
         self._wake = hub.Signal()
         self._tasks: list[hub.Task] = []
         self._closing = False
-
         self._connection = Connection(settings.address, self.name, server.read_timeout, open_reader)
         self._measured = Measured()
         self._schedule = Schedule(lambda: self.fps, self._measured)
@@ -106,7 +98,7 @@ class Camera:
             self._measured,
             self._schedule,
             lambda: self._pipeline.withheld,
-            lambda: self.slot.frame is not None,
+            lambda: self.slot.frame is not None or not self._demand.pictures,
             lambda: self.on_change(self),
             notify,
         )
@@ -116,13 +108,15 @@ class Camera:
             change,
             lambda why: notify("error", f"{self.title}: {why}"),
         )
-        self._demand = Demand(
-            self._due_now, self._best_jpeg, lambda: self._pixels_from, settings.skip_unchanged
+        self._demand = PictureDemand(
+            self._schedule, lambda: self._output.best_jpeg(self.quality), settings.skip_unchanged
         )
+        self._video = CameraVideo(
+            settings, self.ladder, self._measured, self._schedule, self._output
+        )
+        self.videos = self._video.tracks
         self._stillness = FreezeDetector()
         self._check: Check | None = None  # While nobody watches.
-
-    # For others, on the hub.
 
     @property
     def state(self) -> State:
@@ -174,6 +168,7 @@ class Camera:
             "set": {"fps": self.fps, "quality": self.quality},
             "renditions": [rendition.name for rendition in offered(self)],
             "process": self._pipeline.describe(),
+            "video": self._video.describe(),
             **told,
             **self._state.describe(),
             **self._output.describe(),
@@ -183,11 +178,11 @@ class Camera:
     @property
     def seq(self) -> int:
         """The number of its newest frame."""
-        return self._output.seq
+        return self._output.numbering.newest
 
     def continue_from(self, seq: int) -> None:
         """Number the next frames after ``seq``: clients may remember those before a restart."""
-        self._output.seq = max(self.seq, seq)
+        self._output.numbering.continue_from(seq)
 
     def open(self) -> None:
         """Start the capture loop; the source is opened when somebody watches, or for a check."""
@@ -198,10 +193,9 @@ class Camera:
         self._closing = True
         self._pipeline.end()
         self._wake.set()
-        if not self._tasks:
-            return True
-        self._tasks[1].kill()
-        return self._tasks[0].join(timeout_s)
+        for task in self._tasks[1:]:
+            task.kill()
+        return all(task.join(timeout_s) for task in self._tasks[:1])
 
     @property
     def closed(self) -> bool:
@@ -219,17 +213,26 @@ class Camera:
             # The viewers take over the source that the check has opened, or is opening.
             self._end_check()
             self._pipeline.open()
+        self._demand.watched = viewers > 0
         if viewers > before:
             self.request_frame()
         self._state.refresh(changed=True)
         self._wake.set()
 
     def set_renditions(self, renditions: Collection[Rendition]) -> None:
-        """Set which renditions are watched; smaller ones need pixels, even of a JPEG source."""
-        self._pixels_from = max((one.width for one in renditions if one.width), default=0)
+        """Set which renditions are watched as JPEG; without any, only key pictures are decoded."""
+        before = self._demand.pictures
+        self._demand.set_renditions(renditions)
+        self._state.decode_sparsely(not self._demand.pictures)
+        if before and not self._demand.pictures:
+            self.slot.clear()  # It would only grow old.
+        elif self._demand.pictures and not before:
+            self.request_frame()
+            self._connection.hurry()
 
     def set_videos(self, renditions: Collection[str]) -> None:
         """Set which of its videos are wanted."""
+        self._video.set_wanted(renditions)
 
     def request_key(self, rendition: str) -> None:
         """Ask for a key picture in a video that is encoded here."""
@@ -254,9 +257,7 @@ class Camera:
         self.enabled = False
         self._state.refresh(changed=True)
         self._wake.set()
-        deadline = time.monotonic() + RELEASE_DEADLINE_S
-        while self._connection.held and not self.enabled and time.monotonic() < deadline:
-            hub.sleep(0.01)
+        self._connection.wait_until_free(lambda: not self.enabled)
 
     @property
     def resting(self) -> bool:
@@ -277,26 +278,21 @@ class Camera:
         if not self.resting:
             return
         if self._address.scheme not in NETWORK_SCHEMES:
-            self._look()
+            missing = hub.run_native(lambda: self._address.missing)
+            self.tried_at = time.monotonic()
+            if missing and self.resting:
+                self._fail(missing, missing=True)
+            elif self.resting:
+                self._state.find()
             return
         # After two time-outs the source itself has given up.
         self._check = check = Check(open_reader, 2 * self._server.read_timeout)
+        self._demand.checked = True
         self._wake.set()
         check.wait()
 
-    def _look(self) -> None:
-        missing = hub.run_native(lambda: self._address.missing)
-        self.tried_at = time.monotonic()
-        if not self.resting:
-            return
-        if missing:
-            self._fail(missing, missing=True)
-        elif self._state.missing:
-            self._state.recover()
-            self._state.refresh()
-
     def _end_check(self) -> None:
-        check, self._check = self._check, None
+        check, self._check, self._demand.checked = self._check, None, False
         if check is not None:
             check.end()
 
@@ -375,8 +371,10 @@ class Camera:
             check.wait_for_picture()
         self.meter.opened += 1
         self.tuning.attach(source)
+        self._demand.restart()
         self._output.size = self.transform.size_after(source.info.width, source.info.height)
         self._state.opened(source.info)
+        self._video.attach(source)
         self._state.refresh(changed=True)
         return source
 
@@ -394,16 +392,16 @@ class Camera:
                 self._wake.wait(WATCH_PERIOD_S)
                 continue
             try:
-                taken = self._connection.read(self._demand, self._stillness)
+                taken = self._connection.read(self._demand.demand, self._stillness)
             except PictureError as error:
                 self.meter.drops["broken"] += 1
                 self._state.arrived(broken=str(error))
                 if source.info.polled:
-                    self._schedule.advance()  # Another one comes only if it is asked for.
+                    self._demand.advance()  # Another one comes only if it is asked for.
                 continue
             if taken is None:
                 continue
-            (picture, at_unix), still_s = taken
+            (picture, at_unix, place), still_s = taken
             if self._check is not None:
                 if picture is None:
                     continue  # It may be one that cannot be decoded.
@@ -415,22 +413,14 @@ class Camera:
             elif self._state.viewers:
                 self._measured.see(size_of(picture))
                 self._state.delivered(still_s)
-                self._output.put(picture, at_unix, self._schedule.asked or not source.info.still)
-                self._schedule.advance()
+                again = self._schedule.asked or not source.info.still
+                if self._demand.pictures:
+                    self._output.put(picture, at_unix, place, again)
+                self._demand.advance()
                 self._state.give_up_if_frozen()
             if self.state != "live":
                 self._refresh()
         self._state.give_up_if_silent()
-
-    def _due_now(self) -> float:
-        """Return when a picture is next due; called natively, so requests count during a read."""
-        if self._check is not None:
-            return 0.0
-        return self._schedule.due if self._state.viewers else float("inf")
-
-    def _best_jpeg(self) -> int:
-        """Return the highest quality that the source's JPEG may have; called natively."""
-        return 0 if self._pipeline.needed else self.quality or BEST_QUALITY
 
     def _fail(self, reason: str, missing: bool = False, refused: bool = False) -> None:
         self._state.lose_picture()
@@ -440,6 +430,7 @@ class Camera:
 
     def _release(self) -> None:
         self.tuning.detach()
+        self._video.detach()
         self._output.jpeg_quality = 0
         self._state.closing()
         self._output.clear()
@@ -449,7 +440,8 @@ class Camera:
 
     def _refresh(self) -> None:
         open_ = self._connection.reader
-        self._state.refresh(open_ is not None and self._measured.update(open_.figures, open_.info))
+        news = open_ is not None and self._measured.update(open_.figures, open_.info)
+        self._state.refresh(self._video.refresh() or news)
 
     def _watch(self) -> None:
         while True:

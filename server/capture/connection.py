@@ -2,6 +2,8 @@
 
 import functools
 import logging
+import time
+from collections.abc import Callable
 
 from server.capture.check import Check
 from server.capture.frames.freeze import FreezeDetector
@@ -14,6 +16,9 @@ from server.loop import hub
 __all__ = ["Connection"]
 
 log = logging.getLogger(__name__)
+
+# How long stopping a camera waits for its device to be free.
+RELEASE_DEADLINE_S = 3.0
 
 
 class Connection:
@@ -53,6 +58,11 @@ class Connection:
         self.reader = hub.run_native(opener, self._address, self._name, self._timeout_s)
         return self.reader
 
+    def hurry(self) -> None:
+        """Take any picture, if only a key picture was asked for."""
+        if self.reader is not None:
+            self.reader.hurry()
+
     def pause(self) -> None:
         """Let it stand still until it is read again; does nothing if it does."""
         if not self._paused and self.reader is not None:
@@ -74,6 +84,12 @@ class Connection:
             except Exception:
                 log.exception("camera=%s could not be released", self._name)
         self.held = False
+
+    def wait_until_free(self, is_wanted: Callable[[], bool]) -> None:
+        """Wait until it is closed, while that is wanted, and not for long."""
+        deadline = time.monotonic() + RELEASE_DEADLINE_S
+        while self.held and is_wanted() and time.monotonic() < deadline:
+            hub.sleep(0.01)
 
     def rest(self) -> None:
         """End the process that was kept for the next try."""

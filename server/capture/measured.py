@@ -52,6 +52,11 @@ class Measured:
         return self.info is not None and self.info.polled
 
     @property
+    def kbps(self) -> int:
+        """Kilobits a second, as encoded; 0 while unknown."""
+        return round(self._kbps)
+
+    @property
     def group_s(self) -> float:
         """Seconds from one key frame to the next; 0 while unknown."""
         return self._group / self.fps if self.fps else 0.0
@@ -120,7 +125,7 @@ class Measured:
             "fps": self.fps or None,
             "codec": None if codec in ("", "unknown") else codec[:40],
             "group": self._group or None,
-            "kbps": round(self._kbps) or None,
+            "kbps": self.kbps or None,
         }
 
 

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 from server.capture.frames.frame import Frame, Jpeg, Picture, is_same, size_of
+from server.capture.frames.numbering import UNCOUNTED, Numbering, Place
 from server.capture.frames.slot import Slot
 from server.capture.processing.pipeline import Host, ProcessingPipeline
 from server.config.processors import Processor
@@ -12,6 +13,8 @@ from server.loop import hub
 from server.metrics import Meter
 
 __all__ = ["Output"]
+
+BEST_QUALITY = 100
 
 
 class Output:
@@ -27,9 +30,10 @@ class Output:
         on_notice: Told of trouble and its end: level and message.
 
     Attributes:
+        meter: Counts frames.
         pipeline: Turns, cuts and processes.
         slot: Holds the newest frame, as it is to be seen.
-        seq: The number of the newest frame; never goes back.
+        numbering: Counts the frames.
         size: Width and height in pixels; 0 while unknown.
         jpeg_quality: Of the source's own JPEG, while that is what is handed on; else 0.
     """
@@ -44,12 +48,12 @@ class Output:
         on_change: Callable[[], None],
         on_notice: Callable[[str, str], None],
     ) -> None:
-        self._meter = meter
+        self.meter = meter
         self._on_change = on_change
         host = Host(name, title, meter, fps, self._publish, on_change, on_notice)
         self.pipeline = ProcessingPipeline(processors, host)
         self.slot = Slot()
-        self.seq = 0
+        self.numbering = Numbering()
         self.size = (0, 0)
         self.jpeg_quality = 0
 
@@ -58,25 +62,43 @@ class Output:
         width, height = self.size
         return {"width": width, "height": height, "passed_through": self.jpeg_quality > 0}
 
-    def put(self, picture: Picture, at_unix: float, again: bool = True) -> None:
+    def best_jpeg(self, limit: int | None) -> int:
+        """Return the highest quality that the source's JPEG may have; also called natively.
+
+        Args:
+            limit: What is set; None for no limit.
+        """
+        return 0 if self.pipeline.needed else limit or BEST_QUALITY
+
+    def put(
+        self, picture: Picture, at_unix: float, place: Place = UNCOUNTED, again: bool = True
+    ) -> None:
         """Take a captured picture; it is published at once, or when it has been processed.
 
         Args:
             picture: Pixels, or the source's own JPEG.
             at_unix: When it was captured, in Unix seconds.
+            place: Which picture of the source it is.
             again: Whether it is published although exactly this is what people see.
         """
         shown = None if again or self.pipeline.needed else self.slot.frame
         # Natively, because it may be large.
         if shown is not None and hub.run_native(is_same, shown.picture, picture):
             return
-        self.seq += 1
-        self._meter.captured += 1
-        frame = Frame(picture, self.seq, at_unix)
+        before = self.numbering.newest
+        seq = self.numbering.number(place)
+        self.meter.captured += seq > before  # Otherwise its unit was counted.
+        frame = Frame(picture, seq, at_unix)
         if self.pipeline.needed:
             self.pipeline.put(frame)
         else:
             self._publish(frame)
+
+    def note_size(self, width: int, height: int) -> None:
+        """Take the size of what people see of a video."""
+        if (width, height) != self.size:
+            self.size = width, height
+            self._on_change()
 
     def clear(self) -> None:
         """Forget frames on their way: they would only grow old."""
@@ -94,8 +116,8 @@ class Output:
         if size != self.size or (before > 0) != (self.jpeg_quality > 0):
             self.size = size
             self._on_change()
-        self._meter.ready += 1
-        self._meter.capture_s += max(0.0, time.time() - frame.at_unix)
+        self.meter.ready += 1
+        self.meter.capture_s += max(0.0, time.time() - frame.at_unix)
         replaced = self.slot.replaced
         self.slot.put(frame)
-        self._meter.drops["replaced"] += self.slot.replaced - replaced
+        self.meter.drops["replaced"] += self.slot.replaced - replaced

@@ -5,7 +5,7 @@ import secrets
 import socket
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from server.capture.camera import Camera
 from server.cluster.bus.bus import Bus
@@ -17,9 +17,10 @@ from server.cluster.incoming.remote import RemoteCamera
 from server.cluster.incoming.rpc import Requests
 from server.cluster.outgoing.exporter import Execute, Exporter, Note
 from server.cluster.outgoing.publisher import Rooms
+from server.cluster.shared.file import SharedFile
 from server.cluster.shared.logins import SharedLogins
 from server.cluster.shared.secret import Secret
-from server.cluster.shared.users import SharedUsers
+from server.cluster.shared.users import share_users
 
 __all__ = ["Common", "Node"]
 
@@ -29,22 +30,40 @@ log = logging.getLogger(__name__)
 MAX_LIMIT_CONNECTIONS = 16
 
 
+class OwnViews(Protocol):
+    """This node's copy of the saved views; see :mod:`server.views.views`."""
+
+    def text(self) -> bytes | None: ...
+
+    def replace(self, text: bytes) -> None: ...
+
+
 class Common:
-    """State shared by all nodes that people log in to: key, users, logins and login limits.
+    """State shared by all nodes that people log in to: key, users, logins, limits and saved views.
 
     Args:
         bus: Holds the shared state.
         folder: The state folder, which keeps copies.
+        views: This node's saved views.
 
     Raises:
         ConfigError: If the bus or the folder cannot be used.
     """
 
-    def __init__(self, bus: Bus, folder: Path) -> None:
+    def __init__(self, bus: Bus, folder: Path, views: OwnViews) -> None:
         secret = Secret(bus, folder)
         secret.share()
-        self._users = SharedUsers(bus, folder, secret.restore)
+        self._users = share_users(bus, folder, secret.restore)
         self._users.sync_first()
+        # A bus that refuses them, as one with the rights of an earlier release does, stops nothing.
+        self._views = SharedFile(
+            bus,
+            "views",
+            "saved views",
+            views.text,
+            views.replace,
+            folder / "views.before-bus.json",
+        )
         self.logins = SharedLogins(bus)
         self.limits_url = "redis://"
         """The storage Flask-Limiter counts in; the address itself is in the options."""
@@ -55,11 +74,13 @@ class Common:
         }
 
     def open(self) -> None:
-        """Start following changes of the user list."""
+        """Start following changes of users and views."""
         self._users.open()
+        self._views.open()
 
     def close(self) -> None:
         """Stop following changes."""
+        self._views.close()
         self._users.close()
         self.logins.close()
 

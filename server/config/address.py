@@ -48,6 +48,7 @@ class Address:
         folder: Where a command runs.
         transport: How RTSP carries its packets; ``auto`` tries TCP, then UDP.
         verify: Whether a TLS certificate must be valid; None only where the host is not private.
+        guarded: Whether to connect to no link-local address, because it was set from the page.
     """
 
     scheme: str
@@ -57,6 +58,7 @@ class Address:
     folder: str = ""
     transport: Transport = "auto"
     verify: bool | None = None
+    guarded: bool = False
 
     @property
     def name(self) -> str:

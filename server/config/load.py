@@ -95,7 +95,7 @@ def load_settings(
         cameras = _cameras_from_arguments(["test:"], server)
     is_named = bool(named) or "camera" in document
     fixed = {name: place for name, place in fixed.items() if name in KEYS}
-    return Settings(server, cameras, state_dir, is_named, folder, fixed)
+    return Settings(server, cameras, state_dir, is_named, folder, fixed, bool(named))
 
 
 def _read_file(path: Path) -> dict[str, Any]:
@@ -290,4 +290,5 @@ def camera_of(settings: CameraSettings, server: ServerSettings, folder: Path) ->
         process,
         server.check_every if settings.check_every is None else settings.check_every,
         settings.group,
+        settings.video,
     )

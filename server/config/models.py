@@ -27,11 +27,14 @@ __all__ = [
     "Option",
     "ServerSettings",
     "Settings",
+    "VideoMode",
     "accepted_by",
     "server_options",
 ]
 
 CAMERA_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,39}")
+
+VideoMode = Literal["auto", "always", "off"]
 
 ENVIRONMENT_PREFIX = "PORTHOLE_"
 
@@ -264,6 +267,11 @@ class CameraSettings(_Table):
         description="Whether the TLS certificate of a network camera must be valid. Unset, it need "
         "not be if the camera's address is private, because such cameras sign their own.",
     )
+    video: Annotated[VideoMode, Accepts('"auto", "always" or "off"')] = Field(
+        "auto",
+        description="Whether viewers that can decode it get video instead of JPEG: by default "
+        'where the source has it or the link is too narrow for JPEG; "always" wherever possible.',
+    )
     process: Annotated[tuple[str, ...], Field(strict=False), Accepts(ACCEPTED_PROCESSORS)] = Field(
         (),
         description="Processors that each picture passes before it is encoded, in this order; see "
@@ -285,6 +293,7 @@ class Camera:
     process: tuple[Processor, ...] = ()
     check_every: float = 0.0
     group: str | None = None
+    video: VideoMode = "auto"
 
 
 @dataclass(frozen=True, slots=True)
@@ -294,6 +303,7 @@ class Settings:
     Attributes:
         named: Whether a file or the command line names the cameras; otherwise they are the test
             pattern, until others are added from the page.
+        on_command_line: Whether that is the command line.
         folder: Of the settings file, or the working directory without one.
         fixed: Where those settings are set that could be chosen on the page otherwise, by name.
     """
@@ -304,6 +314,7 @@ class Settings:
     named: bool = True
     folder: Path = Path()
     fixed: Mapping[str, str] = field(default_factory=dict)
+    on_command_line: bool = False
 
     @property
     def media_folder(self) -> Path | None:

@@ -99,6 +99,7 @@ class Fanout:
     ) -> None:
         self._clock = clock
         self._viewers: dict[object, Viewer] = {}
+        self._readers: dict[object, str] = {}  # Who reads units by itself, and of which video.
         self._wake = hub.Signal()
         self._task: hub.Task | None = None
         self._watched: list[Rendition] = []
@@ -109,7 +110,11 @@ class Fanout:
         self.rooms = {one.name: Room(one, camera.slot_of(one)) for one in camera.ladder}
         """By the rendition's name, the largest first."""
         self.videos = VideoFanout(
-            camera, self._clock, lambda viewer: self._place(viewer.key), BATCH_SIZE
+            camera,
+            self._clock,
+            lambda viewer: self._place(viewer.key),
+            BATCH_SIZE,
+            self._readers,
         )
         """Who is sent video instead."""
         for track in camera.videos.values():
@@ -121,7 +126,7 @@ class Fanout:
             slot.listen(self._wake.set)
 
     def __len__(self) -> int:
-        return len(self._viewers)
+        return len(self._viewers) + len(self._readers)
 
     def open(self) -> None:
         """Start the pump."""
@@ -129,7 +134,7 @@ class Fanout:
 
     def close(self) -> None:
         """Remove all viewers and stop the pump."""
-        for key in list(self._viewers):
+        for key in [*self._viewers, *self._readers]:
             self.leave(key)
         if self._task:
             self._task.kill()
@@ -181,9 +186,19 @@ class Fanout:
         self._place(key)
         self.serve(viewer)
 
+    def hold_video(self, key: object, rendition: str) -> None:
+        """Have the camera deliver a video to somebody who reads its track, until :meth:`leave`."""
+        self._readers[key] = rendition
+        self._update_camera()
+        self.camera.request_key(rendition)
+
+    def holds_video(self, key: object) -> bool:
+        """Return whether a video is delivered to somebody with this key."""
+        return key in self._readers
+
     def leave(self, key: object) -> None:
         """Remove a viewer; do nothing if there is none with that key."""
-        if self._remove(key):
+        if self._readers.pop(key, None) is not None or self._remove(key):
             self._update_camera()
 
     def get(self, key: object) -> Viewer | None:
@@ -269,7 +284,8 @@ class Fanout:
 
     def _update_camera(self) -> None:
         self._tell_renditions()
-        self.camera.set_viewers(len(self._viewers))
+        self.videos.tell_camera()
+        self.camera.set_viewers(len(self))
 
     def _run(self) -> None:
         while True:

@@ -4,32 +4,19 @@ HTTP has no acknowledgements, so the kernel stands in for them: the next picture
 previous one has left this machine's send buffer.
 """
 
-import fcntl
 import socket
-import struct
 import time
 from collections.abc import Iterator
 
 from server.capture.frames.rendition import FULL
 from server.delivery.encoder import EncodedFrame
 from server.delivery.fanout import Fanout, Room
+from server.delivery.kernel import await_departure, peer_has_gone, unsent_bytes
 from server.loop import hub
 from server.loop.http_server import answer_was_sent
 from server.protocol import BOUNDARY
 
 __all__ = ["FrameWaiter", "MjpegViewer"]
-
-# Bytes not yet on the wire at which the kernel still calls a socket writable (tcp(7)).
-UNSENT_BYTES = 1
-
-TCP_NOTSENT_LOWAT = getattr(socket, "TCP_NOTSENT_LOWAT", 25)
-
-# net/tcp_states.h; tcp_info, linux/tcp.h, begins with the state.
-TCP_ESTABLISHED = 1
-
-# linux/sockios.h: how many bytes of a socket are not yet on the wire.
-SIOCOUTQNSD = 0x894B
-COUNT = struct.Struct("i")
 
 # A peer that accepts nothing for this long is considered gone.
 WRITE_DEADLINE_S = 12.0
@@ -115,7 +102,7 @@ class MjpegViewer:
         self._unsent = memoryview(b"")
         self._wake = hub.Signal()
         sock.settimeout(WRITE_DEADLINE_S)
-        sock.setsockopt(socket.IPPROTO_TCP, TCP_NOTSENT_LOWAT, UNSENT_BYTES)
+        await_departure(sock)
         # Joins now, so that the camera is not released before the stream begins.
         self._started = False
         fanout.join(self, self, rendition)
@@ -123,7 +110,8 @@ class MjpegViewer:
     @property
     def obstacle(self) -> str | None:
         """Why it takes no frame now: the first or the previous one is still going out."""
-        return "unsent" if self._unsent or not self._started or self._unsent_bytes() else None
+        busy = self._unsent or not self._started or unsent_bytes(self._kernel)
+        return "unsent" if busy else None
 
     def send(self, frame: EncodedFrame, _now: float) -> str | None:
         """Write the frame without blocking, unless the previous one is still going out."""
@@ -163,7 +151,7 @@ class MjpegViewer:
             woken = self._wake.wait(PEER_CHECK_S)
             # Checked even after a wake-up: after a reset, unsent bytes stay unsent, and every frame
             # would wake us again.
-            if self._peer_has_gone() or (woken and not self._flush()):
+            if peer_has_gone(self._kernel) or (woken and not self._flush()):
                 break
             if woken:
                 self._fanout.serve(self)
@@ -191,19 +179,3 @@ class MjpegViewer:
     @property
     def _watching(self) -> bool:
         return self._fanout.get(self) is self and self._fanout.camera.state != "stopped"
-
-    def _unsent_bytes(self) -> int:
-        try:
-            count = fcntl.ioctl(self._kernel, SIOCOUTQNSD, bytes(COUNT.size))
-        except OSError:
-            return 0  # Not TCP, or gone; the next send will tell.
-        unsent: int = COUNT.unpack(count)[0]
-        return unsent
-
-    def _peer_has_gone(self) -> bool:
-        # From the kernel: a read would return what the peer sent before it went.
-        try:
-            state = self._kernel.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0]
-        except OSError:
-            return True
-        return state != TCP_ESTABLISHED

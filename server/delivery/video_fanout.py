@@ -8,7 +8,7 @@ lacks are few enough for its link, or a key picture comes.
 """
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from itertools import islice
 
 from server.capture.interface import CameraInterface
@@ -43,6 +43,7 @@ class VideoFanout:
         clock: Monotonic seconds.
         on_flow: Called when a viewer needs no JPEG any more, or needs it again.
         batch_size: After how many viewers others may run.
+        readers: Who reads units from the track at its own pace, and of which video.
 
     Attributes:
         videos: By the rendition's name.
@@ -54,11 +55,13 @@ class VideoFanout:
         clock: Callable[[], float],
         on_flow: Callable[[VideoViewer], None],
         batch_size: int,
+        readers: Mapping[object, str],
     ) -> None:
         self._camera = camera
         self._clock = clock
         self._on_flow = on_flow
         self._batch_size = batch_size
+        self._readers = readers
         self.videos = {name: Video(camera.name, track) for name, track in camera.videos.items()}
         self._wanted: list[str] = []
 
@@ -75,14 +78,14 @@ class VideoFanout:
             video.viewers[viewer.key] = viewer
             if not video.track.passed_through:
                 self._camera.request_key(video.name)
-        self._tell_camera()
+        self.tell_camera()
 
     def leave(self, viewer: VideoViewer) -> None:
         """Send a viewer no more video."""
         video, viewer.video, viewer.flows = viewer.video, None, False
         if video is not None:
             video.viewers.pop(viewer.key, None)
-            self._tell_camera()
+            self.tell_camera()
 
     def kbps_of(self, name: str) -> float:
         """Return a video's bit rate in kilobits a second; a guess if it has not been measured."""
@@ -193,8 +196,10 @@ class VideoFanout:
         meter.sent_age_s += painted * (time.time() - one.at_unix)
         video.sent_bytes += viewers * one.size
 
-    def _tell_camera(self) -> None:
-        wanted = [video.name for video in self.videos.values() if video.viewers]
+    def tell_camera(self) -> None:
+        """Tell the camera which videos are wanted, if that has changed."""
+        held = self._readers.values()
+        wanted = [one.name for one in self.videos.values() if one.viewers or one.name in held]
         if wanted != self._wanted:
             self._wanted = wanted
             self._camera.set_videos(wanted)

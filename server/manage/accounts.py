@@ -11,7 +11,15 @@ from server.manage.form import FormError
 from server.users.password import take_password
 from server.users.users import Role
 
-__all__ = ["NewPassword", "NewToken", "NewUser", "OwnPassword", "Rights", "read_account"]
+__all__ = [
+    "ChangedToken",
+    "NewPassword",
+    "NewToken",
+    "NewUser",
+    "OwnPassword",
+    "Rights",
+    "read_account",
+]
 
 MAX_CAMERAS = 64
 
@@ -60,6 +68,12 @@ class NewToken(Rights):
 
     name: Text
     embed: bool = False
+
+
+class ChangedToken(Rights):
+    """What a token is called, and what it may do."""
+
+    name: Text
 
 
 class OwnPassword(_Body):

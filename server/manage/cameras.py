@@ -159,13 +159,13 @@ class ManagedCameras:
 
         Raises:
             Conflict: If it was changed or removed meanwhile.
-            RequestError: If it is the settings file's, or that cannot be kept.
+            RequestError: If it is not the page's, or that cannot be kept.
         """
         with self._changing():
             self._check(name, revision)
             if name not in self.catalog.store.entries:
                 raise RequestError(
-                    "forbidden", "this camera is in the settings file; remove it there"
+                    "forbidden", f"the {self.catalog.place} names this camera; remove it there"
                 )
             entry = self.catalog.store.entries[name]
             position = list(self.catalog.active).index(name) if name in self.catalog.active else 0
@@ -330,7 +330,8 @@ class ManagedCameras:
             if (value != fixed[key] if key in fixed else key not in OF_EVERYBODY)
         ]
         if wrong:
-            raise FormError(dict.fromkeys(wrong, "is set in the settings file; change it there"))
+            why = f"is set by the {self.catalog.place}; change it there"
+            raise FormError(dict.fromkeys(wrong, why))
         change, _ = self.catalog.read(dict(values) | {"name": name, "source": "test:"})
         # What the file says is not kept: if that is changed, it counts.
         own = self.catalog.file[name]

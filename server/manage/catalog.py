@@ -28,6 +28,7 @@ class Catalog:
         available: Whether this node has cameras of its own; one that only shows other nodes' has
             none.
         file: The cameras that the settings file or the command line names, as it has them.
+        place: Where those are named, for people: "settings file" or "command line".
         active: The cameras that are in use, complete, by name and in their order.
         problems: Why cameras of the page are not in use, by name.
     """
@@ -37,6 +38,7 @@ class Catalog:
         self.store = Store(settings.state_dir)
         self.available = bool(settings.cameras)
         self.file: dict[str, config.Camera] = {}
+        self.place = "command line" if settings.on_command_line else "settings file"
         self.active: dict[str, config.Camera] = {}
         self.problems: dict[str, str] = {}
         if self.available:
@@ -55,7 +57,7 @@ class Catalog:
         self.active = {name: self.with_changes(camera) for name, camera in self.file.items()}
         for name, entry in self.store.entries.items():
             if name in self.file:
-                self.problems[name] = "the settings file has a camera of the same name"
+                self.problems[name] = f"the {self.place} has a camera of the same name"
             elif self.is_full:
                 self.problems[name] = f"there are {MAX_ADDED} cameras from the page already"
             else:
@@ -97,6 +99,7 @@ class Catalog:
             return {
                 "name": name,
                 "managed": "file",
+                "place": self.place,
                 "revision": self.store.revision(name),
                 "problem": None,
                 "settings": {
@@ -117,6 +120,7 @@ class Catalog:
         return {
             "name": name,
             "managed": "page",
+            "place": "page",
             "revision": self.store.revision(f"+{name}"),
             "problem": self.problems.get(name),
             "settings": entry | {"source": source},

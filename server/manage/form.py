@@ -2,6 +2,7 @@
 
 import functools
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ TITLES = {
     "check_every": "Check every",
     "transport": "RTSP transport",
     "verify": "Check the certificate",
+    "video": "Video",
     "process": "Processors",
 }
 SOURCES = "rtsp://HOST/... | http(s)://HOST/... | device:N | file:PATH in the media folder | test:"
@@ -71,7 +73,7 @@ def read_camera(
         raise FormError({"source": why})
     if any(processor.module for processor in camera.process):
         raise FormError({"process": "functions of one's own are named in the settings file only"})
-    return as_written(given), camera
+    return as_written(given), replace(camera, address=replace(camera.address, guarded=True))
 
 
 def as_written(values: Mapping[str, Any]) -> dict[str, Any]:

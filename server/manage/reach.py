@@ -5,7 +5,6 @@ so private addresses must be allowed; link-local addresses and the metadata serv
 which hand out credentials to whoever asks, are not.
 """
 
-import ipaddress
 import socket
 from collections.abc import Callable
 from http.client import HTTPConnection, HTTPException
@@ -14,26 +13,13 @@ from typing import Any
 from urllib.parse import urljoin, urlsplit
 
 from server.config.address import NETWORK_SCHEMES, Address
+from server.config.reserved import is_refused
 from server.errors import SourceError
 from server.loop import hub, native
 
 __all__ = ["ReachError", "may_be_tried", "resolve"]
 
 PORTS = {"rtsp": 554, "rtsps": 322, "http": 80, "https": 443}
-
-# Link-local addresses, and what clouds answer with credentials: AWS (IPv6), Alibaba, Oracle, Azure.
-REFUSED = tuple(
-    map(
-        ipaddress.ip_network,
-        (
-            *("169.254.0.0/16", "fe80::/10", "fd00:ec2::254/128"),
-            *("100.100.100.200/32", "192.0.0.192/32", "168.63.129.16/32"),
-        ),
-    )
-)
-
-# IPv6 addresses that stand for an IPv4 one, and where it is in them (NAT64).
-NAT64 = ipaddress.ip_network("64:ff9b::/96")
 
 MAX_REDIRECTS = 5
 TIMEOUT_S = 4.0
@@ -48,8 +34,8 @@ class ReachError(SourceError):
 def may_be_tried(address: Address, *, follow: bool = True, find: Resolve | None = None) -> None:
     """Raise ReachError if an address leads where it must not, by its name or by a redirect.
 
-    Blocks this green thread. Names are resolved once more when the source is opened, so a name
-    server that answers differently from one moment to the next is not seen.
+    Blocks this green thread. Names are resolved once more when the source is opened; over HTTP,
+    whatever is connected to is checked again then (``Address.guarded``).
 
     Args:
         address: Where pictures are to come from.
@@ -94,20 +80,9 @@ def _check(url: str, find: Resolve) -> str:
         found = find(host, port)
     except (OSError, UnicodeError):
         raise SourceError(f"the host {host} is unknown; check the spelling") from None
-    if not found or any(_is_refused(one) for one in found):
+    if not found or any(is_refused(one) for one in found):
         raise ReachError(f"{host} is a link-local address, where no camera is looked for")
     return found[0]
-
-
-def _is_refused(text: str) -> bool:
-    address = ipaddress.ip_address(text.partition("%")[0])
-    if isinstance(address, ipaddress.IPv6Address):
-        inner = address.ipv4_mapped or address.sixtofour
-        if address in NAT64:
-            inner = ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
-        if inner is not None and _is_refused(str(inner)):
-            return True
-    return any(address in one for one in REFUSED if one.version == address.version)
 
 
 def _redirect(url: str, place: str) -> str | None:

@@ -25,6 +25,7 @@ Use = Literal["cameras", "web"]
 KEPT = {
     "state.json": "what is changed at run time",
     "cameras.json": "what is changed of the cameras from the page",
+    "views.json": "saved views",
     "server.json": "what was chosen of how others reach the server",
     "logins.json": "logins",
     "timeline.jsonl": "the timeline",

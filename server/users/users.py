@@ -276,6 +276,23 @@ class UsersFile:
             document.tokens[name] = _account(role, cameras, digest(token), embed)
         return token
 
+    def change_token(self, name: str, new: str, role: Role, cameras: list[str] | None) -> None:
+        """Change what a token is called and what it may do; it stays the same token.
+
+        Raises:
+            ConfigError: If the new name is taken or invalid, or an embed token is not for viewing
+                exactly one camera.
+        """
+        with self._changing() as document:
+            name, account = _known(name, document.tokens, "token")
+            _check_cameras(cameras)
+            if account.embed and (role != "viewer" or cameras is None or len(set(cameras)) != 1):
+                raise AccountError("cameras", "an embed link is for viewing one camera")
+            del document.tokens[name]
+            if new != name:
+                _check_free(new, document)
+            document.tokens[new] = _account(role, cameras, account.secret, account.embed)
+
     def remove_token(self, name: str) -> None:
         """Remove a token."""
         with self._changing() as document:

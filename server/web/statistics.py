@@ -16,7 +16,16 @@ __all__ = ["REFUSALS", "Statistics"]
 REFUSALS = (
     *("400", "403", "408", "414", "421", "429"),
     *("bad_request", "forbidden", "rate_limited", "unauthorized", "unavailable", "unknown_camera"),
-    *("conflict", "evicted", "expired", "flood", "malformed", "unknown_account", "wrong_password"),
+    *(
+        "conflict",
+        "evicted",
+        "expired",
+        "flood",
+        "malformed",
+        "unknown_account",
+        "unknown_view",
+        "wrong_password",
+    ),
 )
 """All reasons for a refusal. Prometheus gets each from the start, because it computes no rate for
 the first increase of a series that did not exist before."""

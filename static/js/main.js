@@ -35,6 +35,8 @@ import { setUpHelp, setUpQuit } from './ui/dialogs.js';
 import { setText } from './ui/dom.js';
 import { closeMenu } from './ui/menu.js';
 import { Toasts } from './ui/toasts.js';
+import { SavedViews } from './views/saved.js';
+import { Views } from './views/views.js';
 
 const REFRESH_MS = 250;
 
@@ -56,7 +58,10 @@ const controls = new Controls(find('[data-controls]'), (event, payload) => comma
 const insight = new Insight({ backend, clock, grid, toasts, own, isKiosk });
 const banner = new Banner(find('[data-banner]'));
 const announcer = new Announcer(find('[data-announcer]'));
-const view = new View({ grid, arrangement, backend, toasts, announcer, clock });
+const saved = new SavedViews(JSON.parse(find('[data-switcher]').dataset.views));
+const start = isKiosk ? null : (saved.default?.query ?? null);
+const view = new View({ grid, arrangement, backend, toasts, announcer, clock, start });
+const views = new Views({ page: view, grid, arrangement, saved, toasts, announcer });
 const summary = new Summary(find('[data-summary]'), grid);
 const plain = new PlainPoller();
 const mjpeg = new Mjpeg();
@@ -82,7 +87,7 @@ if (find('[data-password]')) {
   const tell = (message) => toasts.show(message);
   setUpOwnPassword(find('[data-password]'), document.querySelectorAll('[data-open-password]'), tell);
 }
-const actions = new Actions({ grid, view, panel, insight, commands, toasts, openHelp });
+const actions = new Actions({ grid, view, panel, insight, views, commands, toasts, openHelp });
 
 let role = 'viewer';
 // Whether somebody is logged in here; the page tells it even if it never gets connected.
@@ -126,6 +131,7 @@ function listenToServer() {
   backend.addEventListener('hello', ({ detail }) => onHello(detail));
   backend.addEventListener('viewer', ({ detail }) => grid.tiles.get(detail.camera)?.viewer.take(detail));
   backend.addEventListener('camera', ({ detail }) => onCamera(detail));
+  backend.addEventListener('views', () => saved.refresh());
   backend.addEventListener('cameras', ({ detail }) => onCameras(detail.cameras));
   backend.addEventListener('stats', ({ detail }) => {
     if (steppedClock.take(detail.at, nowUnix(), clock)) clock.invalidate();
@@ -134,6 +140,8 @@ function listenToServer() {
   backend.addEventListener('down', ({ detail }) => onDown(detail));
   backend.addEventListener('refused', ({ detail }) => onRefused(detail));
   backend.addEventListener('blocked', onBlocked);
+  // Such as to https, now that the server speaks TLS.
+  backend.addEventListener('moved', () => location.reload());
   plain.addEventListener('cameras', ({ detail }) => onPlainCameras(detail.states));
   plain.addEventListener('unauthorized', () => {
     if (!isEmbedded) goToLogin();

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -10,58 +9,10 @@ from playwright.sync_api import Page, expect
 from server.users.users import UsersFile
 from tests.support.axe import faults
 from tests.support.browser import expect_state, log_out, show_tab, wait_for_paint
+from tests.support.keyboard import WHERE, step, step_to
+from tests.support.motion import MAX_MOTION
 from tests.support.server import PortholeServer
 from tests.support.visitor import PASSWORD
-
-# Everything that may take the Tab key is passed well before this.
-MAX_STOPS = 60
-
-# Where the keyboard focus is: what it is called, and whether a person can see that it is there.
-WHERE = """() => {
-  // A tile wears the ring of its button, as a shadow without blur.
-  const RING = /rgb[^,]*(, [^,]*)* 0px 0px 0px [2-9]/;
-  const element = document.activeElement;
-  const ring = (one) => {
-    const style = getComputedStyle(one);
-    return style.outlineStyle !== 'none' && parseFloat(style.outlineWidth) >= 2;
-  };
-  const tile = element.closest('.tile');
-  const { left, top, right, bottom, width, height } = (tile ?? element).getBoundingClientRect();
-  const seen = width > 0 && height > 0
-    && right > 0 && bottom > 0 && left < innerWidth && top < innerHeight;
-  const marked = ring(element)
-    || (element.matches('.tile-open') && RING.test(getComputedStyle(tile).boxShadow));
-  return {
-    name: element.id || element.getAttribute('aria-label') || element.textContent.trim(),
-    camera: tile?.dataset.camera ?? null,
-    dialog: element.closest('dialog') !== null,
-    visible: element.matches(':focus-visible') && marked && seen,
-  };
-}"""
-
-# The longest animation or transition of anything there is, in ms, and whose it is.
-MAX_MOTION = """() => {
-  const ms = (text) => Math.max(...text.split(',').map((one) => (
-    parseFloat(one) * (one.trim().endsWith('ms') ? 1 : 1000)
-  )));
-  let longest = [0, ''];
-  const take = (value, name) => { if (value > longest[0]) longest = [value, name]; };
-  for (const element of document.querySelectorAll('*')) {
-    for (const pseudo of [null, '::before', '::after', '::backdrop']) {
-      const style = getComputedStyle(element, pseudo);
-      const name = `${element.tagName}.${element.getAttribute('class')}${pseudo ?? ''}`;
-      const times = style.animationIterationCount === 'infinite' ? Infinity : 1;
-      if (style.animationName !== 'none') take(ms(style.animationDuration) * times, name);
-      take(ms(style.transitionDuration), name);
-      if (style.scrollBehavior === 'smooth') take(Infinity, `${name} scrolls smoothly`);
-    }
-  }
-  for (const animation of document.getAnimations()) {
-    const { duration, iterations } = animation.effect.getComputedTiming();
-    take(duration * iterations, animation.effect.target?.className);
-  }
-  return longest;
-}"""
 
 
 @pytest.fixture(scope="module")
@@ -118,24 +69,6 @@ def test_axe_finds_nothing_serious(server: PortholeServer, dashboard: Page) -> N
     found += faults(page, "login")
 
     assert found == []
-
-
-def step(page: Page, key: str = "Tab") -> Any:
-    """Press a key, and return where the keyboard focus then is; it must be somewhere in sight."""
-    page.keyboard.press(key)
-    where = page.evaluate(WHERE)
-    assert where["visible"], f"after {key} the focus is not to be seen: {where}"
-    return where
-
-
-def step_to(page: Page, name: str, key: str = "Tab") -> None:
-    """Press a key until something of a name has the keyboard focus."""
-    passed = []
-    for _ in range(MAX_STOPS):
-        passed.append(step(page, key)["name"])
-        if passed[-1] == name:
-            return
-    raise AssertionError(f"{key} leads past {passed}, and not to {name!r}")
 
 
 def test_everything_by_keyboard(dashboard: Page, tmp_path: Path) -> None:

@@ -86,7 +86,7 @@ def test_a_dead_camera_on_another_page_is_in_the_top_bar(
 
     page.goto(server.url + "?layout=3x3")
     expect(summary).to_have_text(f"1 problem: yard, {refused}")
-    expect(page.locator("[data-group=trouble] [data-count]")).to_have_text("1")
+    expect(page.locator("[data-state-chip=trouble] [data-count]")).to_have_text("1")
     expect(tile(page, "yard")).to_be_hidden()
 
     page.keyboard.press("PageDown")
@@ -97,4 +97,4 @@ def test_a_dead_camera_on_another_page_is_in_the_top_bar(
     camera.appear()
 
     expect(summary).to_have_text("10 cameras")
-    expect(page.locator("[data-group=trouble] [data-count]")).to_have_text("0")
+    expect(page.locator("[data-state-chip=trouble] [data-count]")).to_have_text("0")

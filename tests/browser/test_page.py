@@ -230,7 +230,17 @@ def test_order_survives_what_comes_and_goes(blank: Page) -> None:
 @pytest.mark.parametrize(
     ("search", "expected"),
     [
-        ("", {"layout": None, "page": 1, "camera": None, "kiosk": False, "group": "all"}),
+        (
+            "",
+            {
+                "layout": None,
+                "page": 1,
+                "camera": None,
+                "kiosk": False,
+                "state": "all",
+                "group": "",
+            },
+        ),
         ("?camera=door&layout=2x2&page=2", {"camera": "door", "layout": "2x2", "page": 2}),
         ("?view=kiosk&cameras=b,a,,b", {"kiosk": True, "cameras": ["b", "a"]}),
         ("?view=kiosk&every=0.1", {"rotate": 2, "names": None, "clock": False}),
@@ -238,7 +248,14 @@ def test_order_survives_what_comes_and_goes(blank: Page) -> None:
         ("?view=kiosk&names=1&clock=1", {"names": True, "clock": True, "rotate": 0}),
         ("?order=b,a,b&size=640&layout=auto&camera=b", {"order": ["b", "a"], "size": "640"}),
         ("?order=&size=huge", {"order": [], "size": None}),
-        ("?filter=yard%20a&state=trouble", {"text": "yard a", "group": "trouble"}),
+        ("?filter=yard%20a&state=trouble", {"text": "yard a", "state": "trouble"}),
+        ("?group=North%20wing&sort=group", {"group": "North wing", "grouped": True}),
+        ("?sort=none&patrol=1", {"grouped": False, "patrol": 2}),
+        (
+            "?patrol=20&through=cameras:door,yard,door",
+            {"patrol": 20, "round": {"kind": "cameras", "names": ["door", "yard"]}},
+        ),
+        ("?patrol=x&through=odd", {"patrol": 0, "round": {"kind": None, "names": []}}),
         ("?layout=9x9&page=-1&state=odd&every=x", {"layout": None, "page": 1, "rotate": 0}),
     ],
 )

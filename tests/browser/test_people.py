@@ -268,34 +268,6 @@ def test_an_open_server_has_no_user(start_server: Start, connect: Connect) -> No
     assert (hello["user"], hello["role"]) == (None, "operator")
 
 
-CONTROL = [
-    ("start", {"camera": "door"}),
-    ("stop", {"camera": "door"}),
-    ("fps", {"camera": "door", "fps": 5}),
-    ("quality", {"camera": "door", "quality": 5}),
-    ("quit", {}),
-]
-
-
-def test_viewers_see_and_do_not_control(server: PortholeServer, connect: Connect) -> None:
-    """Every control event of a viewer is forbidden and changes nothing."""
-    visitor = Visitor(server)
-    visitor.log_in("vera")
-    viewer = connect(server, headers=visitor.headers)
-
-    before = viewer.call("watch", {"camera": "door"})["camera"]
-    replies = [viewer.call(event, payload) for event, payload in CONTROL]
-    after = viewer.call("watch", {"camera": "door"})["camera"]
-
-    assert hello_of(viewer)["role"] == "viewer"
-    assert [reply["error"] for reply in replies] == ["forbidden"] * len(CONTROL)
-    changing = ("since", "state", "reason", "width", "height", "source_fps", "fps")
-    same = {key for key in before if key not in changing}
-    assert {key: before[key] for key in same} == {key: after[key] for key in same}
-    viewer.pump(lambda: len(viewer.arrivals) > 3, 5)
-    assert server.process.poll() is None
-
-
 def test_viewers_are_not_told_what_operators_are_called(
     server: PortholeServer, connect: Connect
 ) -> None:

@@ -77,5 +77,9 @@ class FakeSubscription:
             raise item
         return self.channel, item
 
+    def more_count(self) -> int:
+        """Return how many were not taken yet."""
+        return self._coming.qsize()
+
     def close(self) -> None:
         self.closed += 1

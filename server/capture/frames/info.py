@@ -22,6 +22,8 @@ class SourceInfo:
         polled: Whether each picture is fetched only when it is wanted, as from a URL that answers
             with one JPEG.
         still: Whether it is one picture that stands until its file changes; it is polled too.
+        video: What its own video is encoded as, by RFC 6381; empty if it has none that could be
+            shown as it is.
     """
 
     width: int
@@ -32,3 +34,4 @@ class SourceInfo:
     on_request: bool = False
     polled: bool = False
     still: bool = False
+    video: str = ""

@@ -39,9 +39,14 @@ class VideoTrack:
         self._nbytes = 0
         self._listeners: list[Callable[[], None]] = []
 
-    def listen(self, on_change: Callable[[], None]) -> None:
-        """Call ``on_change``, which must not block, after every :meth:`put` and :meth:`lose`."""
+    def listen(self, on_change: Callable[[], None]) -> Callable[[], None]:
+        """Call ``on_change``, which must not block, after every :meth:`put` and :meth:`lose`.
+
+        Returns:
+            What ends that.
+        """
         self._listeners.append(on_change)
+        return lambda: self._listeners.remove(on_change)
 
     @property
     def newest(self) -> Unit | None:

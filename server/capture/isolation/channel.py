@@ -6,8 +6,11 @@ the server sends      meaning
 ``OPEN`` json         open this source; the first message, and the only one with its password
 ``WANT`` ...          put the next picture into this slot: the source's JPEG if its quality is
                       accepted, with pixels if a width is given, otherwise pixels alone; the very
-                      next picture, or the next that shows anything new
+                      next picture, the next that shows anything new, or the next key picture
 ``PAUSE``             stand still until the next ``WANT``, unless the source is live
+``HURRY``             if only a key picture was wanted, any will do now
+``VIDEO`` json        make and send these videos; the first one carries the socket for their units,
+                      see ``units.py``
 ``SET`` json          set these controls between two pictures
 ``CLOSE``             close the source, and wait for the next ``OPEN``
 (end of file)         close the source and end
@@ -18,7 +21,8 @@ the child sends       meaning
 ====================  =========================================================================
 ``OPENED`` json       the source is open; its properties and controls
 ``SETTLED`` json      the answer to ``SET``: rejected values, and the source's new properties
-``PICTURE`` ...       the answer to ``WANT``: slot and shape; carries a new area if there is one
+``PICTURE`` ...       the answer to ``WANT``: slot, shape and number; carries a new area if there is
+                      one
 ``CHANGED`` json      the source's properties are others now
 ``BROKEN`` text       the answer to ``WANT`` if the picture cannot be decoded
 ``BEAT`` ...          alive; the current step, seconds in it, pictures grabbed so far, and what is
@@ -38,19 +42,30 @@ from typing import Any, NamedTuple
 
 from server.loop import native
 
-__all__ = ["BEAT", "NO_SLOT", "SHAPE", "WANT", "Kind", "Link", "Message", "Step"]
+__all__ = [
+    "BEAT",
+    "NO_SLOT",
+    "SHAPE",
+    "WANT",
+    "Kind",
+    "Link",
+    "Message",
+    "Step",
+    "first_fd",
+]
 
 MAX_BYTES = 32768
 
 # Room for one descriptor beside a message.
 FD_BYTES = native.socket.CMSG_SPACE(4)
 
-WANT = struct.Struct("<iBI?")
+WANT = struct.Struct("<iBI??")
 """A slot or :data:`NO_SLOT`, the highest accepted quality of the source's JPEG, the minimum width
-of its pixels (0 for none), whether the picture must show anything new."""
-SHAPE = struct.Struct("<iIIIBIId")
+of its pixels (0 for none), whether the picture must show anything new, whether it must be a key
+picture."""
+SHAPE = struct.Struct("<iIIIBIIdII")
 """Slot, height, width, bytes and quality of a JPEG (0 and 0 for pixels), height and width of the
-pixels after the JPEG (0 and 0 for none), Unix seconds."""
+pixels after the JPEG (0 and 0 for none), Unix seconds, and its :class:`Place` in its source."""
 BEAT = struct.Struct("<BdQffI")
 """Step, seconds in it, pictures grabbed; pictures and kilobits a second, pictures in a group. What
 is waited for follows as text."""
@@ -67,6 +82,8 @@ class Kind(IntEnum):
     SET = 3
     CLOSE = 4
     PAUSE = 5
+    HURRY = 6
+    VIDEO = 7
     OPENED = 11
     PICTURE = 12
     BROKEN = 13
@@ -131,8 +148,8 @@ class Link:
         """
         self._send(kind, payload, fd, native.socket.MSG_NOSIGNAL)
 
-    def offer(self, kind: Kind, payload: bytes = b"") -> bool:
-        """Send if there is room; return whether there was.
+    def offer(self, kind: Kind, payload: bytes = b"", fd: int = -1) -> bool:
+        """Send if there is room; return whether there was. Never blocks, so also for the hub.
 
         Dropping a beat does no harm: the next one supersedes it.
 
@@ -140,7 +157,7 @@ class Link:
             OSError: If the other end has gone.
         """
         try:
-            self._send(kind, payload, -1, native.socket.MSG_NOSIGNAL | native.socket.MSG_DONTWAIT)
+            self._send(kind, payload, fd, native.socket.MSG_NOSIGNAL | native.socket.MSG_DONTWAIT)
         except BlockingIOError:
             return False
         return True
@@ -162,7 +179,7 @@ class Link:
             data, extra = b"", []
         if not data:
             raise EOFError
-        return Message(Kind(data[0]), data[1:], _first_fd(extra) if extra else -1)
+        return Message(Kind(data[0]), data[1:], first_fd(extra) if extra else -1)
 
     def close(self) -> None:
         """Close this end; the other reads an end of file."""
@@ -177,7 +194,7 @@ class Link:
         self._sock.sendmsg([bytes((kind,)), payload], extra, flags)
 
 
-def _first_fd(extra: list[tuple[int, int, bytes]]) -> int:
+def first_fd(extra: list[tuple[int, int, bytes]]) -> int:
     """Return the first descriptor that came with a message, or -1; close all others."""
     fds = array.array("i")
     for level, kind, value in extra:

@@ -23,6 +23,7 @@ from server.capture.frames.limits import check_size, is_too_large
 from server.capture.isolation.channel import BEAT, SHAPE, WANT, Kind, Link, Message, Step
 from server.capture.isolation.process import die_with_parent
 from server.capture.isolation.shared_memory import Writer
+from server.capture.isolation.videos import Videos, discard
 from server.config.address import Address
 from server.errors import LoginRefused, PictureError, SourceEnded, SourceError
 
@@ -32,6 +33,9 @@ if TYPE_CHECKING:
 __all__ = ["main"]
 
 BEAT_S = 0.25
+
+# How long the server may take to say what it wants of a source that was just opened.
+FIRST_MESSAGE_S = 0.5
 
 # The memory that decoding may take on top of the process's own. Sizes are checked before, too.
 MEMORY_BYTES = 2 << 30
@@ -68,6 +72,7 @@ class _Child:
         """Prepare for a new source."""
         self._writer = Writer()
         self._wanted: Message | None = None
+        self._keys_only = False
         self._change = ChangeDetector()
         self._paused = True  # Until the first picture is wanted.
         self._arrivals = Arrivals()
@@ -102,14 +107,17 @@ class _Child:
         if message.kind is Kind.CLOSE:
             self._go_idle()
         if message.kind is not Kind.OPEN:
+            discard(message)
             return  # Meant for a source that has failed meanwhile.
         self._reset()
         wanted = json.loads(message.payload)
         try:
             source = self._open(wanted, open_source)
+            self._videos = Videos(source)
             try:
                 self._drain(source)
             finally:
+                self._videos.close()
                 source.close()
         except _CloseError:
             self._go_idle()
@@ -152,34 +160,52 @@ class _Child:
         return source
 
     def _drain(self, source: "Source") -> None:
+        # What gathered while it was opened begins with a key picture, as a rule; it is worth much
+        # to whoever wants its video.
+        if first := self._link.receive(FIRST_MESSAGE_S):
+            self._handle(source, first)
         while True:
             if source.info.polled or (self._paused and not source.info.live):
                 self._set_step(Step.WAITING)
                 self._handle_messages(source, None)
             self._set_step(Step.READING)
             grabbed = source.grab()
-            at_unix = time.time()
+            at_unix = self._videos.note_grabbed(grabbed)
             self._grabbed += grabbed
             if source.info != self._told:
                 self._told = source.info
                 self._link.send(Kind.CHANGED, json.dumps(_properties_of(source)).encode())
             self._handle_messages(source, 0.0)  # Also detects that the server is gone.
-            if grabbed and self._wanted is not None:
+            if grabbed and self._wanted is not None and self._is_due():
                 self._set_step(Step.DECODING)
                 self._deliver(source, at_unix)
 
     def _handle_messages(self, source: "Source", timeout_s: float | None) -> None:
         """Handle the server's messages; wait for one only while no picture is requested."""
         while message := self._link.receive(timeout_s if self._wanted is None else 0.0):
-            if message.kind is Kind.WANT:
-                self._wanted, self._paused = message, False
-            elif message.kind is Kind.PAUSE:
-                self._paused = True
-                source.arrivals.pause()
-            elif message.kind is Kind.SET:
-                self._set(source, json.loads(message.payload))
-            elif message.kind is Kind.CLOSE:
-                raise _CloseError
+            self._handle(source, message)
+
+    def _handle(self, source: "Source", message: Message) -> None:
+        if message.kind is Kind.WANT:
+            self._wanted, self._paused = message, False
+            self._keys_only = WANT.unpack(message.payload)[-1]
+        elif message.kind is Kind.HURRY:
+            self._keys_only = False
+        elif message.kind is Kind.VIDEO:
+            self._videos.configure(message)
+        elif message.kind is Kind.PAUSE:
+            self._paused = True
+            source.arrivals.pause()
+        elif message.kind is Kind.SET:
+            self._set(source, json.loads(message.payload))
+        elif message.kind is Kind.CLOSE:
+            raise _CloseError
+
+    def _is_due(self) -> bool:
+        """Return whether the picture just grabbed is one that is wanted."""
+        # Only the beginning is waited for: some key pictures leave the decoder after others.
+        self._keys_only = self._keys_only and not self._videos.at_key
+        return not self._keys_only
 
     def _set(self, source: "Source", request: dict[str, Any]) -> None:
         self._set_step(Step.SETTING)
@@ -191,7 +217,7 @@ class _Child:
 
     def _deliver(self, source: "Source", at_unix: float) -> None:
         assert self._wanted is not None
-        slot, jpeg_up_to, pixels_from, changed = WANT.unpack(self._wanted.payload)
+        slot, jpeg_up_to, pixels_from, changed, _ = WANT.unpack(self._wanted.payload)
         try:
             picture = source.retrieve(jpeg_up_to, pixels_from)
             if picture is None and source.info.polled:
@@ -205,6 +231,7 @@ class _Child:
             slot, fd = self._writer.write(picture, slot)
         except PictureError as error:
             self._wanted = None
+            self._videos.lose()
             self._link.send(Kind.BROKEN, str(error).encode())
             return
         except MemoryError:
@@ -212,7 +239,8 @@ class _Child:
             self._link.send(Kind.BROKEN, b"a picture takes more memory than a camera may have")
             return
         try:
-            shape = SHAPE.pack(slot, height, width, *_jpeg_shape(picture), at_unix)
+            place = self._videos.place
+            shape = SHAPE.pack(slot, height, width, *_jpeg_shape(picture), at_unix, *place)
             self._link.send(Kind.PICTURE, shape, fd)
         finally:
             if fd >= 0:

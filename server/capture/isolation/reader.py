@@ -9,6 +9,7 @@ import json
 import os
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict
 from typing import Any, NoReturn
 
@@ -17,6 +18,7 @@ from server.capture.frames.arrivals import Figures
 from server.capture.frames.frame import Jpeg, Picture
 from server.capture.frames.info import SourceInfo
 from server.capture.frames.limits import MAX_PIXELS, check_size
+from server.capture.frames.numbering import Place
 from server.capture.isolation.channel import BEAT, NO_SLOT, SHAPE, WANT, Kind, Link, Message, Step
 from server.capture.isolation.process import Process
 from server.capture.isolation.shared_memory import FramePool
@@ -137,6 +139,23 @@ class IsolatedReader:
                 self._check()
         return self._refused
 
+    def hurry(self) -> None:
+        """Take any picture, if only a key picture was asked for; also called on the hub."""
+        with suppress(OSError):  # What has happened to the child is found by reading.
+            self._link.offer(Kind.HURRY)
+
+    def set_videos(self, wanted: Mapping[str, Any], fd: int = -1) -> bool:
+        """Say which videos are wanted; also called on the hub. Returns False if that failed.
+
+        Args:
+            wanted: See ``Kind.VIDEO``.
+            fd: The child's end of the socket for their units, if it has none yet.
+        """
+        try:
+            return self._link.offer(Kind.VIDEO, json.dumps(wanted).encode(), fd)
+        except OSError:
+            return False
+
     def _request(self, demand: Demand) -> None:
         self._slot = self._pool.acquire() if self._pool else NO_SLOT
         self._requested = True
@@ -245,7 +264,9 @@ class IsolatedReader:
         self.controls = read_controls(data["controls"])
 
     def _take_picture(self, message: Message) -> None:
-        slot, height, width, nbytes, quality, high, wide, at_unix = SHAPE.unpack(message.payload)
+        slot, height, width, nbytes, quality, high, wide, at_unix, *place = SHAPE.unpack(
+            message.payload
+        )
         picture: Picture
         try:
             if message.fd >= 0:
@@ -269,7 +290,7 @@ class IsolatedReader:
         self._requested = False
         self._slot = NO_SLOT
         self._busy_s = 0.0
-        self._answer = Reading(picture, at_unix)
+        self._answer = Reading(picture, at_unix, Place(*place))
 
     def _check(self) -> None:
         """Kill the child if it is silent or in one step for too long."""
@@ -310,7 +331,7 @@ def _start(child: str, environment: Mapping[str, str]) -> IdleChild:
 def _want(slot: int, demand: Demand, polled: bool) -> bytes:
     # Polled again and again until something has changed, a camera would have no rest.
     changed = demand.changed and not polled
-    return WANT.pack(slot, demand.jpeg_up_to(), demand.pixels_from(), changed)
+    return WANT.pack(slot, demand.jpeg_up_to(), demand.pixels_from(), changed, demand.keys_only())
 
 
 def _fits(reading: Reading, demand: Demand) -> bool:

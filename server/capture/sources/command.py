@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, BinaryIO, cast
 
 from server.capture.devices.controls import ControlInfo, Value
 from server.capture.frames.frame import Picture
+from server.capture.frames.info import SourceInfo
 from server.capture.frames.jpeg import inspect_jpeg
 from server.capture.sources.mjpeg import MjpegStream
 from server.capture.sources.multipart import JpegParser
@@ -42,6 +43,9 @@ class CommandSource:
         address: The command, and where it runs.
         timeout_s: How long it may take to write pictures, and how long it may pause.
 
+    Attributes:
+        output: The source of the pictures.
+
     Raises:
         SourceError: If it cannot be started or writes no pictures; says why.
     """
@@ -49,10 +53,11 @@ class CommandSource:
     def __init__(self, address: Address, timeout_s: float) -> None:
         if missing := address.missing:
             raise SourceError(missing)
+        self._told: SourceInfo | None = None  # By the output.
         self._text = ""  # What it has written, if that is no picture.
         self._program = Program(split_command(address.target), address.folder, timeout_s)
         try:
-            self._source = self._open(address, timeout_s)
+            self.output = self._open(address, timeout_s)
         except (SourceError, TimeoutError) as error:
             reason = self._program.explain(str(error), self._text)
             self._program.kill()
@@ -62,9 +67,8 @@ class CommandSource:
             self._program.kill()
             self._program.close()
             raise
-        # It cannot stand still: what it writes would grow old in the pipe.
-        self.info = replace(self._source.info, live=True)
-        self.arrivals = self._source.arrivals
+        self._tell()
+        self.arrivals = self.output.arrivals
         self._program.waited = False
 
     def _open(self, address: Address, timeout_s: float) -> "MjpegStream | Video":
@@ -117,23 +121,31 @@ class CommandSource:
             SourceError: If the command ended or is silent; says what it said last.
         """
         try:
-            grabbed = self._source.grab()
+            grabbed = self.output.grab()
         except SourceError as error:
             raise SourceError(self._program.explain(str(error))) from None
         if not self._program.waited:
             # What gathered in the pipe while it was opened says nothing of its rate.
             self.arrivals.pause()
+        self._tell()
         return grabbed
 
     def retrieve(self, jpeg_up_to: int = 0, pixels_from: int = 0) -> Picture | None:
         """Return the last grabbed picture; see :class:`Source`."""
-        picture = self._source.retrieve(jpeg_up_to, pixels_from)
-        self.info = replace(self._source.info, live=True)
+        picture = self.output.retrieve(jpeg_up_to, pixels_from)
+        self._tell()
         return picture
+
+    def _tell(self) -> None:
+        """Say what the output says, if that is new."""
+        if self._told is not self.output.info:
+            self._told = self.output.info
+            # It cannot stand still: what it writes would grow old in the pipe.
+            self.info = replace(self._told, live=True)
 
     def controls(self) -> tuple[ControlInfo, ...]:
         """Return nothing: commands have no controls."""
-        return self._source.controls()
+        return self.output.controls()
 
     def set_control(self, name: str, value: Value) -> Value:
         """Reject every value: there are no controls.
@@ -141,12 +153,12 @@ class CommandSource:
         Raises:
             ControlError: Always.
         """
-        return self._source.set_control(name, value)
+        return self.output.set_control(name, value)
 
     def close(self) -> None:
         """End the command with all that it has started."""
         self._program.kill()
-        self._source.close()
+        self.output.close()
         self._program.close()
 
 

@@ -14,12 +14,16 @@ from typing import Any
 from urllib.parse import SplitResult, unquote, urljoin, urlsplit
 
 import requests
+from requests.adapters import HTTPAdapter
 from requests.auth import HTTPBasicAuth, HTTPDigestAuth
 from urllib3 import disable_warnings
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import HTTPError, InsecureRequestWarning, ReadTimeoutError
 
 from server.capture.sources.multipart import MAX_PICTURE_BYTES
 from server.config.address import Address
+from server.config.reserved import is_refused
 from server.config.url import must_verify
 from server.errors import LoginRefused, SourceError
 from server.loop import native
@@ -131,7 +135,7 @@ class Client:
     def __init__(self, address: Address, timeout_s: float) -> None:
         self._timeout_s = timeout_s
         self._verify = address.verify
-        self._session = _new_session()
+        self._session = _new_session(address.guarded)
         self._url = address.target
         self._origin = urlsplit(address.target)
         self._kept_alive = False  # Perhaps: the next request may find the connection closed.
@@ -256,8 +260,11 @@ class _Login(HTTPDigestAuth):
         return again
 
 
-def _new_session() -> requests.Session:
+def _new_session(guarded: bool) -> requests.Session:
     session = requests.Session()
+    if guarded:
+        for scheme in ("http://", "https://"):
+            session.mount(scheme, _GuardedAdapter())
     # No proxies and no passwords from the environment or ~/.netrc.
     session.trust_env = False
     session.headers.update({"User-Agent": "Porthole", "Accept": "*/*"})
@@ -265,6 +272,44 @@ def _new_session() -> requests.Session:
     # That a camera's certificate is not verified is a setting, and documented.
     disable_warnings(InsecureRequestWarning)
     return session
+
+
+class _GuardedAdapter(HTTPAdapter):
+    """Makes connections that end if they lead to a link-local address, before anything is sent.
+
+    What counts is the address that is connected to, whatever the name resolved to before, and after
+    each redirect.
+    """
+
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        super().init_poolmanager(*args, **kwargs)
+        pools = {"http": _Pool, "https": _PoolOverTls}
+        self.poolmanager.pool_classes_by_scheme = pools
+
+
+class _Connection(HTTPConnection):
+    def _new_conn(self) -> Any:
+        return _checked(super()._new_conn(), self.host)
+
+
+class _ConnectionOverTls(HTTPSConnection):
+    def _new_conn(self) -> Any:
+        return _checked(super()._new_conn(), self.host)
+
+
+class _Pool(HTTPConnectionPool):
+    ConnectionCls = _Connection
+
+
+class _PoolOverTls(HTTPSConnectionPool):
+    ConnectionCls = _ConnectionOverTls
+
+
+def _checked(socket: Any, host: str) -> Any:
+    if is_refused(socket.getpeername()[0]):
+        socket.close()
+        raise SourceError(f"{host} is a link-local address, where no camera is looked for")
+    return socket
 
 
 def _without_login(parts: SplitResult) -> str:

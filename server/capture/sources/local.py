@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Mapping
+from typing import Any
 
 from server.capture.devices.controls import ControlInfo, Value, set_controls
 from server.capture.frames.change import ChangeDetector
@@ -50,6 +51,13 @@ class LocalReader:
     def _is_requested(self, demand: Demand) -> bool:
         """Return whether a picture is requested out of turn, and can be made."""
         return self.info.on_request and demand.due() == AT_ONCE
+
+    def hurry(self) -> None:
+        """Do nothing: every picture is decoded by itself."""
+
+    def set_videos(self, _wanted: Mapping[str, Any], _fd: int = -1) -> bool:
+        """Return that there can be no videos: they are encoded in a process of their own."""
+        return False
 
     def pause(self) -> None:
         """Do nothing more: a source in this process stands still between two reads."""

@@ -2,13 +2,14 @@
 
 import time
 from collections.abc import Callable, Mapping
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from server.capture.devices.controls import ControlInfo, Value
 from server.capture.frames.arrivals import Figures
 from server.capture.frames.frame import Picture
 from server.capture.frames.freeze import FreezeDetector
 from server.capture.frames.info import SourceInfo
+from server.capture.frames.numbering import UNCOUNTED, Place
 
 __all__ = ["AT_ONCE", "MAX_READ_S", "Demand", "Reader", "Reading", "is_due", "read_and_compare"]
 
@@ -27,12 +28,14 @@ class Demand(NamedTuple):
         jpeg_up_to: The highest quality, 1 to 100, at which the source's own JPEG is accepted.
         pixels_from: The minimum width at which a JPEG's pixels are wanted too; 0 for no pixels.
         changed: Whether to skip pictures that show nothing new, except one each second.
+        keys_only: Whether a key picture is wanted, which alone can be decoded without others.
     """
 
     due: Callable[[], float]
     jpeg_up_to: Callable[[], int]
     pixels_from: Callable[[], int] = lambda: 0
     changed: bool = False
+    keys_only: Callable[[], bool] = lambda: False
 
 
 class Reading(NamedTuple):
@@ -41,10 +44,12 @@ class Reading(NamedTuple):
     Attributes:
         picture: The newest; None if pictures arrived but none was due, so none was decoded.
         at_unix: When it was captured, in Unix seconds.
+        place: Which picture of the source it is, while these are counted.
     """
 
     picture: Picture | None
     at_unix: float
+    place: Place = UNCOUNTED
 
 
 class Reader(Protocol):
@@ -82,6 +87,17 @@ class Reader(Protocol):
             SourceEnded: If the source ended normally.
             LoginRefused: If it refuses the user name or password.
         SourceError: If the source is lost; says why.
+        """
+
+    def hurry(self) -> None:
+        """Take any picture, if only a key picture was asked for; also called on the hub."""
+
+    def set_videos(self, wanted: Mapping[str, Any], fd: int = -1) -> bool:
+        """Say which videos are wanted; return whether that is possible. Also called on the hub.
+
+        Args:
+            wanted: See :mod:`server.capture.isolation.channel`.
+            fd: Where their units are to be sent, if that was not said before.
         """
 
     def pause(self) -> None:

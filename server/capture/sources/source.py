@@ -1,6 +1,7 @@
 """The interface of a source, and the function that opens one."""
 
-from typing import Protocol
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from server.capture.devices.controls import ControlInfo, Value
 from server.capture.frames.arrivals import Arrivals
@@ -8,7 +9,10 @@ from server.capture.frames.frame import Picture
 from server.capture.frames.info import SourceInfo
 from server.config.address import NETWORK_SCHEMES, Address
 
-__all__ = ["Source", "open_source"]
+if TYPE_CHECKING:
+    from server.capture.streams.units.maker import Encoded
+
+__all__ = ["Source", "VideoSource", "open_source", "video_of"]
 
 
 class Source(Protocol):
@@ -60,6 +64,27 @@ class Source(Protocol):
 
     def close(self) -> None:
         """Release the device, file or connection."""
+
+
+@runtime_checkable
+class VideoSource(Protocol):
+    """A source whose pictures come as a video, which may be handed on as it is."""
+
+    @property
+    def at_key(self) -> bool:
+        """Whether the picture grabbed last can be decoded by itself."""
+
+    def pass_on(self, on_picture: "Callable[[Encoded | None], None] | None") -> None:
+        """Have ``on_picture`` called with each encoded picture, as soon as it is grabbed.
+
+        None stands for one that is damaged, or cannot be handed on. To call nothing, pass None.
+        """
+
+
+def video_of(source: Source) -> VideoSource | None:
+    """Return the video that a source is, or reads from a command; None if it is none."""
+    found = getattr(source, "output", source)
+    return found if isinstance(found, VideoSource) else None
 
 
 def open_source(address: Address, name: str, timeout_s: float) -> Source:

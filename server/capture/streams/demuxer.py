@@ -12,6 +12,7 @@ from server.capture.frames.limits import MAX_PIXELS
 from server.capture.streams.access_units import continues_picture
 from server.capture.streams.losses import Losses
 from server.capture.streams.packet import Packet
+from server.capture.streams.units.maker import UnitMaker, maker_of
 from server.errors import SourceError
 
 if TYPE_CHECKING:
@@ -33,6 +34,10 @@ BUFFERED_S = 0.5
 
 # In a report of FFmpeg's, as in "Video: none (XYZ1 / 0x315A5958), 320x180".
 CODEC = re.compile(r"Video: (\w+)(?: \(([^ /]+) /)?")
+
+# As in "Display Matrix: rotation of -90.00 degrees", in formats that phones write.
+ROTATION = re.compile(r"rotation of -?(?!0\.00)")
+ROTATABLE = re.compile("mov|matroska")
 
 # FFmpeg may decode a picture to learn what a stream is. Up to this size we want to hear of it, to
 # say that it is too large.
@@ -137,6 +142,12 @@ class Demuxer:
         flags = av.format.Flags(self.container.format.flags)
         return av.format.Flags.no_timestamps not in flags
 
+    def unit_maker(self) -> UnitMaker | None:
+        """Return what makes units of its packets; None if they could not be shown as they are."""
+        if self.is_picture or self._is_rotated():
+            return None
+        return maker_of(self.codec, self.context.extradata or b"", self.aspect)
+
     def read(self) -> Packet | None:
         """Wait for the next picture; return None at the end.
 
@@ -212,20 +223,32 @@ class Demuxer:
     def _name_codec(self, video: "VideoStream") -> str:
         """Return the name of a codec that nothing here decodes, or else its four letters.
 
-        PyAV gives such a stream no context, and so no name; the report that FFmpeg logs has it.
+        PyAV gives such a stream no context, and so no name.
         """
+        found = CODEC.search(self._report(video))
+        if found is None:
+            return "an unknown codec"
+        return found[2] or found[1] if found[1] == "none" else found[1]
+
+    def _is_rotated(self) -> bool:
+        """Return whether it is to be shown turned, which PyAV tells of decoded pictures only."""
+        if not ROTATABLE.search(self.format):
+            return False
+        return ROTATION.search(self._report(self.stream)) is not None
+
+    def _report(self, video: "VideoStream") -> str:
+        """Return what FFmpeg logs of a stream."""
         import av.logging
 
         container: Any = self.container  # PyAV's types lack this method.
         av.logging.set_level(av.logging.INFO)
         try:
-            report = container.dumps_format()
+            report: str = container.dumps_format()
         finally:
             av.logging.set_level(None)
-        found = CODEC.search(report, max(0, report.find(f"#0:{video.index}")))
-        if found is None:
-            return "an unknown codec"
-        return found[2] or found[1] if found[1] == "none" else found[1]
+        begin = max(0, report.find(f"#0:{video.index}"))
+        end = report.find("  Stream #0:", begin)
+        return report[begin : end if end > 0 else None]
 
     def _next(self) -> "tuple[Encoded, float]":
         import av

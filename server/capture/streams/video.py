@@ -1,5 +1,6 @@
 """What streams and files have in common as sources: their pictures are decoded on demand."""
 
+from collections.abc import Callable
 from dataclasses import replace
 
 from server.capture.devices.controls import Uncontrolled
@@ -12,6 +13,7 @@ from server.capture.streams.decoder import Decoder
 from server.capture.streams.demuxer import Demuxer
 from server.capture.streams.packet import Packet
 from server.capture.streams.pixels import PixelMaker, square
+from server.capture.streams.units.maker import Encoded
 
 __all__ = ["Video"]
 
@@ -31,6 +33,7 @@ class Video(Uncontrolled):
 
     def __init__(self, demuxer: Demuxer, live: bool) -> None:
         self.arrivals = Arrivals()
+        self._on_picture: Callable[[Encoded | None], None] | None = None
         self._pixels = PixelMaker()
         self._use(demuxer, live)
 
@@ -40,7 +43,9 @@ class Video(Uncontrolled):
         check_size(context.width, context.height)
         width, height = square(context.width, context.height, demuxer.aspect)
         check_size(width, height)
-        self.info = SourceInfo(width, height, demuxer.fps, demuxer.codec, live)
+        self._maker = demuxer.unit_maker()
+        video = "" if self._maker is None else self._maker.codec
+        self.info = SourceInfo(width, height, demuxer.fps, demuxer.codec, live, video=video)
         self._demuxer = demuxer
         self._decoder = Decoder(context)
         self._newest: Packet | None = None
@@ -51,17 +56,35 @@ class Video(Uncontrolled):
         """Wait for the next picture; see :class:`Source`."""
         raise NotImplementedError
 
-    def on_packet(self, packet: Packet) -> None:
-        """Is given each packet as it is grabbed; to be replaced by who passes packets on."""
+    @property
+    def at_key(self) -> bool:
+        """Whether the picture grabbed last can be decoded by itself."""
+        return self._newest is not None and self._newest.key
+
+    def pass_on(self, on_picture: "Callable[[Encoded | None], None] | None") -> None:
+        """Have each encoded picture handed on; see :class:`VideoSource`."""
+        self._on_picture = on_picture
 
     def _take(self, packet: Packet) -> None:
         """Note the next packet."""
         self.arrivals.add(packet.nbytes, packet.key)
-        self.on_packet(packet)
         self._newest = packet
+        if self._on_picture is not None or packet.key:
+            self._hand_on(packet)
         if not self._jpeg:
             self._decoder.add(packet)
             self._say_what_is_waited_for()
+
+    def _hand_on(self, packet: Packet) -> None:
+        encoded = None
+        if self._maker is not None and not packet.incomplete:
+            encoded = self._maker.make(packet.data)
+            if self._maker.codec != self.info.video:
+                self.info = replace(self.info, video=self._maker.codec)
+            if encoded is not None and encoded.key:
+                self._note_size(encoded.width, encoded.height)
+        if self._on_picture is not None:
+            self._on_picture(encoded)
 
     def retrieve(self, jpeg_up_to: int = 0, pixels_from: int = 0) -> Picture | None:
         """Return the newest picture; None if there is none yet."""
@@ -73,8 +96,12 @@ class Video(Uncontrolled):
             self._say_what_is_waited_for()
         if frame is None:
             return None
+        if frame.rotation:
+            # No viewer would turn it, and only decoded pictures tell.
+            self._maker = None
+            self.info = replace(self.info, video="")
         image = self._pixels.make(frame, self._demuxer.aspect)
-        self._note_size(image)
+        self._note_size(*size_of(image))
         return image
 
     def _retrieve_jpeg(self, jpeg_up_to: int, pixels_from: int) -> Picture | None:
@@ -82,12 +109,11 @@ class Video(Uncontrolled):
         if packet is None:
             return None
         picture = take_jpeg(packet.data, jpeg_up_to, pixels_from)
-        self._note_size(picture)
+        self._note_size(*size_of(picture))
         return picture
 
-    def _note_size(self, picture: Picture) -> None:
+    def _note_size(self, width: int, height: int) -> None:
         """Correct the size that was announced: it may not have been known, or may change."""
-        width, height = size_of(picture)
         if (width, height) != (self.info.width, self.info.height):
             self.info = replace(self.info, width=width, height=height)
 

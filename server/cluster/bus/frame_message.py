@@ -4,6 +4,8 @@
 
     "PF"  version  node       seq        at_unix    JPEG
     2     1        8 bytes    uint64     float64    the rest; numbers are big endian
+
+A unit of a video has another version, see :mod:`server.cluster.bus.unit_message`.
 """
 
 import math
@@ -13,7 +15,16 @@ from server.capture.frames.frame import Frame
 from server.capture.frames.jpeg import inspect_jpeg
 from server.errors import PictureError
 
-__all__ = ["MAX_SEQ", "FrameMessageError", "pack_frame", "peek", "unpack_frame"]
+__all__ = [
+    "HEADER",
+    "MAGIC",
+    "MAX_SEQ",
+    "VERSION",
+    "FrameMessageError",
+    "pack_frame",
+    "peek",
+    "unpack_frame",
+]
 
 HEADER = struct.Struct("!2sB8sQd")
 MAGIC = b"PF"
@@ -42,16 +53,20 @@ def pack_frame(node: str, seq: int, at_unix: float, jpeg: bytes) -> bytes:
     return HEADER.pack(MAGIC, VERSION, bytes.fromhex(node), seq, at_unix) + jpeg
 
 
-def peek(message: bytes) -> tuple[str, int, float]:
+def peek(message: bytes, version: int = VERSION) -> tuple[str, int, float]:
     """Return a frame's node, sequence number and time without looking at its picture.
+
+    Args:
+        message: The whole of it.
+        version: What kind of frame it must be.
 
     Raises:
         FrameMessageError: If the message is not a valid frame.
     """
     if not HEADER.size < len(message) <= MAX_BYTES:
         raise FrameMessageError(f"not a frame: {len(message)} bytes")
-    magic, version, node, seq, at_unix = HEADER.unpack_from(message)
-    if magic != MAGIC or version != VERSION:
+    magic, given, node, seq, at_unix = HEADER.unpack_from(message)
+    if magic != MAGIC or given != version:
         raise FrameMessageError("not a frame, or a frame of another version")
     if not 0 < seq <= MAX_SEQ or not math.isfinite(at_unix):
         raise FrameMessageError("a frame with an impossible sequence number or time")

@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal, Self, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from server.capture.interface import State
+from server.cluster.bus.unit_message import CODEC
 from server.commands import COMMANDS, CameraCommand
 from server.config.models import CAMERA_NAME
 from server.errors import ErrorCode, RequestError
@@ -21,6 +22,7 @@ __all__ = [
     "Reply",
     "Request",
     "Status",
+    "VideoFacts",
     "Wake",
     "parse_message",
     "request_of",
@@ -108,6 +110,14 @@ class SourceFacts(Message):
     kbps: Count | None = None
 
 
+class VideoFacts(Message):
+    """A video, as in STATE."""
+
+    codec: Annotated[str, Field(pattern=rf"^{CODEC.pattern}$")]
+    passed_through: bool
+    kbps: Count | None = None
+
+
 class Status(Message):
     """A camera's STATE, as in the wire protocol, and its figures."""
 
@@ -125,6 +135,12 @@ class Status(Message):
     source_fps: Fps | None
     source: SourceFacts | None = None
     passed_through: bool = False
+    video: VideoFacts | None = None
+    videos: Annotated[
+        dict[Annotated[str, Field(max_length=40)], VideoFacts], Field(max_length=9)
+    ] = {}
+    """Those that its node has or would encode, by rendition."""
+    prefers_video: bool = False
     viewers: Count
     renditions: Annotated[list[Annotated[str, Field(max_length=40)]], Field(max_length=9)] = [
         "full"
@@ -153,6 +169,10 @@ class Wake(Message):
 
     camera: CameraName | None = None
     rendition: Annotated[str, Field(max_length=40)] = "full"
+    video: bool = False
+    """Whether it is the video that it has subscribed to."""
+    key: bool = False
+    """Whether it needs a key picture of that."""
 
 
 class Request(Message):

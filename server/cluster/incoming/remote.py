@@ -8,6 +8,7 @@ from typing import Any
 from server.capture.frames.frame import Frame
 from server.capture.frames.rendition import FULL, Rendition, ladder_of
 from server.capture.frames.slot import Slot
+from server.capture.frames.unit import Unit
 from server.capture.frames.video_track import VideoTrack
 from server.capture.interface import State
 from server.cluster.bus.bus import Bus
@@ -16,6 +17,7 @@ from server.cluster.bus.numbering import Numbering
 from server.cluster.bus.outbox import Outbox
 from server.cluster.incoming.rpc import Requests
 from server.cluster.incoming.subscriber import Subscriber
+from server.cluster.incoming.video_subscriber import VideoSubscriber
 from server.commands import CameraCommand
 from server.errors import RequestError
 from server.metrics import Meter
@@ -24,6 +26,9 @@ __all__ = ["RemoteCamera"]
 
 # States in which a source is open, and its last picture worth keeping.
 OPEN_STATES = ("live", "stalled")
+
+# How often a key picture may be asked for.
+KEY_PERIOD_S = 1.0
 
 
 class RemoteCamera:
@@ -53,8 +58,11 @@ class RemoteCamera:
         self.title = status.title
         self.ladder = ladder_of(tuple(status.widths))
         self.meter = Meter()
-        self.videos: Mapping[str, VideoTrack] = {}
-        self.prefers_video = False
+        self.videos: Mapping[str, VideoTrack] = {
+            one.name: VideoTrack(one.name) for one in self.ladder
+        }
+        """What its node does not have has no codec."""
+        self.prefers_video = status.prefers_video
         self.owner_id = owner_id
         self.host = host
         self.heard_at = time.monotonic()
@@ -86,6 +94,21 @@ class RemoteCamera:
             )
             for rendition, slot in self._slots.items()
         }
+        self._video_subscribers = {
+            name: VideoSubscriber(
+                bus,
+                bus.name("video", self.name, name),
+                lambda node: node == self.owner_id,
+                track,
+                functools.partial(self._put_unit, track),
+                functools.partial(self._wake, name, video=True),
+                self.meter.drops,
+                numbering,
+            )
+            for name, track in self.videos.items()
+        }
+        self._keys_asked_at: dict[str, float] = {}
+        self._learn_videos(status)
 
     # What other parts of this node read and set.
 
@@ -132,7 +155,8 @@ class RemoteCamera:
         """Return STATE of the wire protocol; viewers are those of this node."""
         since = self._status.since if self.away is None else self._away_since_unix
         status = self._status
-        return status.model_dump(exclude={"figures", "widths", "controls"}) | {
+        only_here = {"figures", "widths", "controls", "videos", "prefers_video"}
+        return status.model_dump(exclude=only_here) | {
             "controls": [control.model_dump(exclude_none=True) for control in status.controls],
             "state": self.state,
             "reason": self.reason,
@@ -155,10 +179,23 @@ class RemoteCamera:
                 self._slots[rendition].clear()
 
     def set_videos(self, renditions: Collection[str]) -> None:
-        """Set which of its videos are watched on this node."""
+        """Set which of its videos are watched on this node; only their units are received."""
+        for name, subscriber in self._video_subscribers.items():
+            if name in renditions:
+                subscriber.open()
+            elif subscriber.close():
+                self.videos[name].lose()
 
     def request_key(self, rendition: str) -> None:
-        """Ask its node for a key picture."""
+        """Ask its node for a key picture in a video that it encodes, at most one a second."""
+        track = self.videos.get(rendition)
+        now = time.monotonic()
+        last = self._keys_asked_at.get(rendition, -KEY_PERIOD_S)
+        if track is None or track.passed_through or now - last < KEY_PERIOD_S:
+            return
+        if self._video_subscribers[rendition].is_open:
+            self._keys_asked_at[rendition] = now
+            self._wake(rendition, video=True, key=True)
 
     def request_frame(self) -> None:
         """Ask its node for the source's next picture."""
@@ -201,7 +238,7 @@ class RemoteCamera:
 
     def close(self) -> None:
         """Stop receiving frames."""
-        for subscriber in self._subscribers.values():
+        for subscriber in (*self._subscribers.values(), *self._video_subscribers.values()):
             subscriber.close()
 
     def _take(self, status: Status, changed: bool = False) -> None:
@@ -218,10 +255,18 @@ class RemoteCamera:
         )
         self._status = status
         self.title = status.title
+        self._learn_videos(status)
         if status.state not in OPEN_STATES:
             self._clear()
         if changed:
             self._on_change(self)
+
+    def _learn_videos(self, status: Status) -> None:
+        self.prefers_video = status.prefers_video
+        for name, track in self.videos.items():
+            facts = status.videos.get(name)
+            track.codec = facts.codec if facts else None
+            track.passed_through = facts is not None and facts.passed_through
 
     def _put(self, slot: Slot, frame: Frame) -> None:
         if self._viewers and self.away is None:
@@ -229,9 +274,16 @@ class RemoteCamera:
             slot.put(frame)
             self.meter.drops["replaced"] += slot.replaced - replaced
 
+    def _put_unit(self, track: VideoTrack, unit: Unit) -> None:
+        if self._viewers and self.away is None:
+            track.put(unit)
+
     def _clear(self) -> None:
         for slot in self._slots.values():
             slot.clear()
+        for track in self.videos.values():
+            track.lose()
 
-    def _wake(self, rendition: str) -> None:
-        self._outbox.send(self._bus.name("wake"), Wake(camera=self.name, rendition=rendition))
+    def _wake(self, rendition: str, **more: bool) -> None:
+        wake = Wake(camera=self.name, rendition=rendition, **more)
+        self._outbox.send(self._bus.name("wake"), wake)

@@ -3,16 +3,26 @@
 import logging
 import time
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Literal, NamedTuple
 
 from server.backoff import Backoff
 from server.capture.camera import Camera
 from server.cluster.bus.bus import BUS_ERRORS, Bus, Client
-from server.cluster.bus.messages import Figures, Notice, Presence, Reply, Request, Status, Wake
+from server.cluster.bus.messages import (
+    Figures,
+    Notice,
+    Presence,
+    Reply,
+    Request,
+    Status,
+    VideoFacts,
+    Wake,
+)
 from server.cluster.bus.numbering import SEQ_PER_S
 from server.cluster.bus.outbox import Outbox
 from server.cluster.outgoing.claims import RENEW_S, Claims
 from server.cluster.outgoing.publisher import Publisher, Rooms
+from server.cluster.outgoing.video_publisher import VideoPublisher
 from server.commands import CameraCommand
 from server.errors import ErrorCode, RequestError
 from server.loop import hub
@@ -44,6 +54,14 @@ MAX_PER_MESSAGE = 32
 
 # Requests executed at the same time; each may wait for a device to be released.
 MAX_REQUESTS = 32
+
+
+class Feed(NamedTuple):
+    """What a channel carries."""
+
+    camera: str
+    kind: Literal["frame", "video"]
+    rendition: str
 
 
 class Exporter:
@@ -82,7 +100,7 @@ class Exporter:
         self._execute = execute
         self._on_notice = on_notice
         self._claims = Claims(bus, node, self._host, tuple(cameras))
-        self._publishers: dict[tuple[str, str], Publisher] = {}
+        self._publishers: dict[Feed, Publisher | VideoPublisher] = {}
         self._stats: dict[str, CameraStats] = {}
         for name, camera in cameras.items():
             self._prepare(camera, rooms[name])
@@ -133,7 +151,7 @@ class Exporter:
 
     def unshare(self, name: str) -> None:
         """Publish no more frames of a camera that is removed or replaced."""
-        for key in [one for one in self._publishers if one[0] == name]:
+        for key in [one for one in self._publishers if one.camera == name]:
             self._publishers.pop(key).want(False)
         self._stats.pop(name, None)
         self._figures.pop(name, None)
@@ -141,10 +159,18 @@ class Exporter:
     def _prepare(self, camera: Camera, rooms: Rooms) -> None:
         self._stats[camera.name] = CameraStats(camera.meter)
         for rendition in camera.ladder:
-            channel = self._bus.name("frame", camera.name, rendition.name)
-            self._publishers[camera.name, rendition.name] = Publisher(
-                self._bus, channel, self._node, rooms, rendition.name, camera.meter
+            feed = Feed(camera.name, "frame", rendition.name)
+            self._publishers[feed] = Publisher(
+                self._bus, self._channel(feed), self._node, rooms, rendition.name, camera.meter
             )
+        for name in camera.videos:
+            feed = Feed(camera.name, "video", name)
+            self._publishers[feed] = VideoPublisher(
+                self._bus, self._channel(feed), self._node, rooms, camera, name
+            )
+
+    def _channel(self, feed: Feed) -> str:
+        return self._bus.name(feed.kind, feed.camera, feed.rendition)
 
     def open(self) -> None:
         """Start sharing, if there is anything to share."""
@@ -180,8 +206,13 @@ class Exporter:
             self._announce_now.set()
         elif wake.camera in self._cameras:
             self._demand_now.set()
-            self._cameras[wake.camera].request_frame()
-            publisher = self._publishers.get((wake.camera, wake.rendition))
+            if wake.key:
+                self._cameras[wake.camera].request_key(wake.rendition)
+                return
+            if not wake.video:
+                self._cameras[wake.camera].request_frame()
+            feed = Feed(wake.camera, "video" if wake.video else "frame", wake.rendition)
+            publisher = self._publishers.get(feed)
             if publisher is not None:
                 publisher.repeat()
 
@@ -241,10 +272,22 @@ class Exporter:
         }
 
     def _status(self, name: str) -> Status:
-        state = self._cameras[name].describe()
+        camera = self._cameras[name]
+        state = camera.describe()
         state["reason"] = state["reason"][:400]
-        widths = [rendition.width for rendition in self._cameras[name].ladder if rendition.width]
-        return Status(**state, widths=widths, figures=self._figures.get(name))
+        widths = [rendition.width for rendition in camera.ladder if rendition.width]
+        videos = {
+            name: VideoFacts(codec=track.codec, passed_through=track.passed_through)
+            for name, track in camera.videos.items()
+            if track.codec is not None
+        }
+        return Status(
+            **state,
+            widths=widths,
+            videos=videos,
+            prefers_video=camera.prefers_video,
+            figures=self._figures.get(name),
+        )
 
     def _announce(self, names: list[str], leaving: bool = False) -> None:
         # Split up: the controls of all cameras would exceed the size limit of one message.
@@ -324,14 +367,16 @@ class Exporter:
             log.info("camera=%s is shared again", name)
 
     def _update_demand(self, client: Client) -> None:
-        """Publish the renditions that have subscribers, and no others."""
+        """Publish the renditions and videos that have subscribers, and no others."""
         publishers = dict(self._publishers)  # Others may come and go before the answer is there.
         if not publishers:
             return
         channels = [publisher.channel.encode() for publisher in publishers.values()]
         subscribers = dict(client.pubsub_numsub(*channels))
         ours = self._ours()
-        for (name, rendition), publisher in publishers.items():
-            if self._publishers.get((name, rendition)) is not publisher:
+        for feed, publisher in publishers.items():
+            if self._publishers.get(feed) is not publisher:
                 continue
-            publisher.want(name in ours and subscribers.get(publisher.channel.encode(), 0) > 0)
+            publisher.want(
+                feed.camera in ours and subscribers.get(publisher.channel.encode(), 0) > 0
+            )

@@ -11,7 +11,7 @@ from server.delivery.fanout import Room
 from server.loop import hub
 from server.metrics import Meter
 
-__all__ = ["Publisher", "Rooms"]
+__all__ = ["LOST", "Publisher", "Rooms"]
 
 log = logging.getLogger(__name__)
 
@@ -20,9 +20,11 @@ LOST = "bus"
 
 
 class Rooms(Protocol):
-    """The part of a camera's fanout that a publisher uses."""
+    """The part of a camera's fanout that publishers use."""
 
     def join(self, key: object, viewer: "Publisher", rendition: str) -> None: ...
+
+    def hold_video(self, key: object, rendition: str) -> None: ...
 
     def leave(self, key: object) -> None: ...
 

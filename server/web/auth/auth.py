@@ -9,7 +9,7 @@ import os
 import secrets
 import socket
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -122,6 +122,8 @@ class Auth:
         self._loading = Lanes(1, MAX_CHANGE_S)
         self.count_refusal: Callable[[str], None] = lambda reason: None
         """Called with the reason of every refused request."""
+        self.on_people: Callable[[Collection[str]], None] = lambda names: None
+        """Called with the names of all users, at the start and when the list has changed."""
         # Passwords that were correct, by network and name, so that a client that sends its password
         # with every request costs only one hash. From another network they prove nothing, or
         # somebody past the limit could still find out which password is correct. The key is random
@@ -140,6 +142,7 @@ class Auth:
         """Begin to notice changes of the list of users."""
         if self._common is not None:
             self._common.logins.open(self.logins.all, self._update_logins)
+        self.on_people(self.people.users)
         self._task = hub.spawn(self._run)
 
     def close(self) -> None:
@@ -384,6 +387,7 @@ class Auth:
             log.error("%s; the users loaded before still apply", error)
             return False
         self.closed = self.closed or bool(self.people)
+        self.on_people(self.people.users)
         return True
 
 

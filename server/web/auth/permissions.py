@@ -20,6 +20,7 @@ NEEDS: Mapping[str, Need] = {
     **{event: command.needs for event, command in COMMANDS.items()},
     "/": Need.VIEWER,
     "/video_feed": Need.VIEWER,
+    "/stream": Need.VIEWER,
     "/snapshot": Need.VIEWER,
     "/api": Need.VIEWER,
     "/api/admin": Need.ADMIN,
@@ -34,7 +35,7 @@ NEEDS: Mapping[str, Need] = {
 
 EMBEDDED = frozenset(
     {
-        *("/", "/video_feed", "/snapshot", "/api/cameras"),
+        *("/", "/video_feed", "/stream", "/snapshot", "/api/cameras"),
         *("connect", "watch", "unwatch", "clock"),
     }
 )
@@ -47,7 +48,7 @@ ADMIN = "/api/admin"
 """Where admins change cameras and people. HTTP Basic does not count there: browsers repeat it by
 themselves, for whichever page makes them."""
 
-ASKS_FOR_BASIC = frozenset({"/video_feed", "/snapshot", "/api"})
+ASKS_FOR_BASIC = frozenset({"/video_feed", "/stream", "/snapshot", "/api"})
 """Where clients that know no other way may log in with HTTP Basic."""
 
 

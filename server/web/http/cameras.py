@@ -2,7 +2,7 @@
 
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -33,13 +33,19 @@ TRIALS_AT_ONCE = 16
 REVISION = re.compile(r'"?([0-9a-f]{16})"?')
 
 
-def create_admin_cameras(managed: ManagedCameras, media: Path | None, auth: Auth) -> Blueprint:
+def create_admin_cameras(
+    managed: ManagedCameras,
+    media: Path | None,
+    auth: Auth,
+    on_renamed: Callable[[str, str], None],
+) -> Blueprint:
     """Return the routes below ``/api/admin/cameras``.
 
     Args:
         managed: Carries out the changes.
         media: Where the files are that may be added; None for no files.
         auth: Notes who changes what.
+        on_renamed: Called with a camera's old name and its new one.
     """
     routes = Blueprint("admin_cameras", __name__)
     catalog = managed.catalog
@@ -110,6 +116,7 @@ def create_admin_cameras(managed: ManagedCameras, media: Path | None, auth: Auth
         if new != name:
             # People who may see some cameras only go on seeing this one.
             auth.change(asking(), UsersFile.rename_camera, name, new)
+            on_renamed(name, new)
         source = changed["settings"].get("source")
         note("camera change", camera=name, source=source, to=new if new != name else None)
         return answer_json(changed)

@@ -10,7 +10,7 @@ import flask
 from flask import Response
 from werkzeug.exceptions import HTTPException
 
-from server.errors import AccountError, ConfigError, RequestError
+from server.errors import AccountError, ConfigError, RequestError, ViewError
 from server.manage.cameras import Conflict
 from server.manage.form import FormError
 from server.web.auth.auth import Auth
@@ -65,6 +65,14 @@ def refuse_change(auth: Auth, status: int, code: str, message: str, **more: Any)
     return HTTPException(response=answer_json({"error": code, "message": message} | more, status))
 
 
+def refuse_view(auth: Auth, error: ViewError) -> HTTPException:
+    """Return the exception that answers why a saved view is not changed."""
+    if not error.field:
+        return refuse_change(auth, 404, "unknown_view", str(error))
+    fields = {error.field: str(error)}
+    return refuse_change(auth, 422, "bad_request", str(error), fields=fields)
+
+
 def answer_json(data: Any, status: int = 200) -> Response:
     """Return JSON that is not cached, with keys in the order in which they are given."""
     text = flask.json.dumps(data, sort_keys=False)
@@ -85,6 +93,8 @@ def answering(auth: Auth) -> Callable[[Callable[..., Response]], Callable[..., R
             except AccountError as error:
                 fields = {error.field: str(error)}
                 refusal = refuse_change(auth, 422, "bad_request", str(error), fields=fields)
+            except ViewError as error:
+                refusal = refuse_view(auth, error)
             except Conflict as error:
                 refusal = refuse_change(auth, 412, "conflict", str(error), camera=error.current)
             except RequestError as error:

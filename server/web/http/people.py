@@ -7,7 +7,14 @@ import flask
 from flask import Blueprint, Response
 
 from server.errors import RequestError
-from server.manage.accounts import NewPassword, NewToken, NewUser, Rights, read_account
+from server.manage.accounts import (
+    ChangedToken,
+    NewPassword,
+    NewToken,
+    NewUser,
+    Rights,
+    read_account,
+)
 from server.users.password import make_password
 from server.users.users import Account, UsersFile
 from server.web.auth.auth import Auth
@@ -121,12 +128,21 @@ def create_people(auth: Auth) -> Blueprint:
         account = describe(new.name, auth.people.tokens.get(new.name))
         return answer_json(account | {"token": token}, 201)
 
+    @routes.put("/api/admin/people/tokens/<name>")
+    @answering(auth)
+    def change_token(name: str) -> Response:
+        to = read_account(ChangedToken, read_change(auth))
+        check_token(name)
+        auth.change(asking(), UsersFile.change_token, name, to.name, to.role, to.cameras)
+        renamed = to.name if to.name != name else None
+        note("token change", name, to=renamed, role=to.role, cameras=listed(to.cameras))
+        return answer_json(describe(to.name, auth.people.tokens.get(to.name)))
+
     @routes.delete("/api/admin/people/tokens/<name>")
     @answering(auth)
     def remove_token(name: str) -> Response:
         read_change(auth)
-        if name not in auth.people.tokens:
-            raise unknown(f"there is no token {name[:40]!r}; it was removed meanwhile")
+        check_token(name)
         auth.change(asking(), UsersFile.remove_token, name)
         note("token remove", name)
         return answer_json({"removed": name})
@@ -137,6 +153,10 @@ def create_people(auth: Auth) -> Blueprint:
         if found is None:
             raise unknown(f"there is no user {name[:40]!r}; they were removed meanwhile")
         return found
+
+    def check_token(name: str) -> None:
+        if name not in auth.people.tokens:
+            raise unknown(f"there is no token {name[:40]!r}; it was removed meanwhile")
 
     def unknown(message: str) -> Exception:
         return refuse_change(auth, 404, "unknown_account", message)

@@ -1,43 +1,35 @@
-"""The HTTP paths of the contract: the dashboard, MJPEG, snapshots, and those for machines."""
+"""The HTTP paths of the contract: the dashboard, MJPEG, MP4, snapshots, and those for machines."""
 
 import itertools
-import time
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import flask
 from flask import Blueprint, Response
-from werkzeug.exceptions import ServiceUnavailable
 
 from server import __version__
 from server.capture.frames.rendition import FULL
-from server.delivery.encoder import EncodedFrame
 from server.delivery.fanout import Fanout
-from server.delivery.mjpeg import FrameWaiter, MjpegViewer
+from server.delivery.mjpeg import MjpegViewer
+from server.delivery.mp4_stream import Mp4Viewer
 from server.protocol import BOUNDARY
 from server.web.auth.auth import Auth
 from server.web.auth.connections import Connection
 from server.web.auth.guard import asking
 from server.web.edge.action import Action, parse_action
+from server.web.http.first_picture import first_frame, first_unit, require_video
 from server.web.http.login import csrf_token
 from server.web.http.prometheus import CONTENT_TYPE, Exposition
+from server.web.http.views import ShownViews
 from server.web.statistics import Statistics
 
 __all__ = ["create_routes"]
-
-# Longer than a camera takes to open, shorter than people are willing to wait.
-FIRST_FRAME_S = 8.0
 
 SNAPSHOT_AGE_S = 2.0
 
 # With a longer delay the server is alive, but not usable.
 READY_LAG_MS = 1000
-
-# How often the camera's state is checked while waiting for a picture.
-STATE_CHECK_S = 0.2
-
-# How long a camera that failed while nobody watched has to try again.
-RETRIED_S = 2.0
 
 NO_CACHE = {
     "Cache-Control": "no-store, no-cache, must-revalidate, max-age=0",
@@ -46,13 +38,16 @@ NO_CACHE = {
 }
 
 
-def create_routes(fanouts: Mapping[str, Fanout], statistics: Statistics, auth: Auth) -> Blueprint:
+def create_routes(
+    fanouts: Mapping[str, Fanout], statistics: Statistics, auth: Auth, shown: ShownViews
+) -> Blueprint:
     """Return the HTTP side of the server.
 
     Args:
         fanouts: By camera name, in the order of the settings; paths without a name mean the first.
         statistics: For readiness and Prometheus.
         auth: Closes the feeds of people whose access is revoked.
+        shown: The saved views, which are in the page.
     """
     routes = Blueprint("web", __name__)
     exposition = Exposition(fanouts, statistics)
@@ -65,6 +60,7 @@ def create_routes(fanouts: Mapping[str, Fanout], statistics: Statistics, auth: A
             return carry_out(parse_action(text), text)
         credential = asking()
         logged_in = credential.by == "cookie"
+        is_embedded = credential.person.kind == "embed"
         page = flask.make_response(
             flask.render_template(
                 "index.html",
@@ -74,10 +70,11 @@ def create_routes(fanouts: Mapping[str, Fanout], statistics: Statistics, auth: A
                 limited=credential.person.cameras is not None,
                 admin=credential.person.administers,
                 open=credential.by == "open",
+                views=None if is_embedded else shown.to(credential),
             )
         )
         # A page with a CSRF token in it, or a token in its URL, is for one person only.
-        private = logged_in or credential.person.kind == "embed"
+        private = logged_in or is_embedded
         page.headers["Cache-Control"] = "no-store" if private else "no-cache"
         return page
 
@@ -99,22 +96,41 @@ def create_routes(fanouts: Mapping[str, Fanout], statistics: Statistics, auth: A
         chunked = flask.request.environ["SERVER_PROTOCOL"] == "HTTP/1.1"
         rendition = rendition_of(fanout)
         viewer = MjpegViewer(fanout, connection(), chunked, rendition)
-        here = flask.request.remote_addr or ""
-        watched = Connection(asking(), viewer.leave, here, lambda: [fanout.camera.name])
-        auth.connections.enter(viewer, watched)
+        with watching(fanout, viewer) as leave:
+            first = first_frame(fanout, rendition, max_age_s=float("inf"))
+            return endless(viewer.stream(first), content_type, leave)
+
+    @routes.get("/stream/<camera>.mp4")
+    def stream(camera: str) -> Response:
+        fanout = find(camera)
+        rendition = rendition_of(fanout)
+        require_video(fanout, rendition)
+        begin = flask.request.args.get("from")
+        if begin not in (None, "now"):
+            flask.abort(404, f"a stream cannot begin at {begin[:40]!r}; accepted: now")
+        if flask.request.method == "HEAD":
+            return Response(iter(()), headers=NO_CACHE, content_type="video/mp4")
+        viewer = Mp4Viewer(fanout, connection(), rendition, from_now=begin == "now")
+        with watching(fanout, viewer) as leave:
+            begun = first_unit(fanout, rendition, viewer)
+            return endless(viewer.stream(*begun), "video/mp4", leave)
+
+    @contextmanager
+    def watching(fanout: Fanout, viewer: MjpegViewer | Mp4Viewer) -> Iterator[Callable[[], None]]:
+        """Count a viewer as an open connection until it leaves, or at once if there is an error."""
 
         def leave() -> None:
             auth.connections.leave(viewer)
             viewer.leave()
 
+        here = flask.request.remote_addr or ""
+        watched = Connection(asking(), viewer.leave, here, lambda: [fanout.camera.name])
+        auth.connections.enter(viewer, watched)
         try:
-            first = first_frame(fanout, rendition, max_age_s=float("inf"))
+            yield leave
         except BaseException:
             leave()
             raise
-        feed = Response(viewer.stream(first), headers=NO_CACHE, content_type=content_type)
-        feed.call_on_close(leave)
-        return feed
 
     @routes.get("/snapshot", defaults={"camera": None})
     @routes.get("/snapshot/<camera>.jpg")
@@ -159,6 +175,11 @@ def create_routes(fanouts: Mapping[str, Fanout], statistics: Statistics, auth: A
         text = getattr(error, "description", "not found")
         return Response(f"{text}\n", 404, NO_CACHE, content_type="text/plain")
 
+    @routes.app_errorhandler(406)
+    def no_video(error: Exception) -> Response:
+        text = getattr(error, "description", "not acceptable")
+        return Response(f"{text}\n", 406, NO_CACHE, content_type="text/plain")
+
     @routes.app_errorhandler(503)
     def no_picture(error: Exception) -> Response:
         text = getattr(error, "description", "unavailable")
@@ -196,32 +217,8 @@ def rendition_of(fanout: Fanout) -> str:
     return name
 
 
-def first_frame(fanout: Fanout, rendition: str, max_age_s: float) -> EncodedFrame:
-    """Return the first frame that is fresh enough, requesting one from the camera if needed.
-
-    Raises:
-        ServiceUnavailable: If there is none; the message has the camera's state and the reason.
-    """
-    camera = fanout.camera
-    waiter = FrameWaiter(fanout, rendition)
-    began = time.monotonic()
-    # For a slow source, add the time from one picture to the next.
-    source_fps = camera.describe()["source_fps"]
-    deadline = began + FIRST_FRAME_S + (1 / source_fps if source_fps else 0)
-    lost = camera.meter.lost
-    try:
-        while time.monotonic() < deadline:
-            frame = waiter.next(STATE_CHECK_S)
-            # A frame from before the clock was set back has a time in the future, and is old too.
-            if frame is not None and abs(time.time() - frame.at_unix) <= max_age_s:
-                return frame
-            if frame is not None:
-                camera.request_frame()
-            if camera.state in ("ended", "stopped"):
-                break
-            tried = camera.meter.lost != lost or time.monotonic() > began + RETRIED_S
-            if camera.state == "retrying" and tried:
-                break
-        raise ServiceUnavailable(f"camera {camera.name} is {camera.state}: {camera.reason}")
-    finally:
-        waiter.leave()
+def endless(body: Iterator[bytes], content_type: str, on_close: Callable[[], None]) -> Response:
+    """Return a response that goes on until either side ends it."""
+    response = Response(body, headers=NO_CACHE, content_type=content_type)
+    response.call_on_close(on_close)
+    return response

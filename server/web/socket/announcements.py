@@ -131,6 +131,13 @@ class Announcements:
         for view in self._views():
             self._socketio.emit("cameras", {"cameras": self._seen_by(view)}, to=view.room)
 
+    def tell_views(self, whose: str | None) -> None:
+        """Tell a user's pages, or everybody's, that the saved views have changed."""
+        for session in self._sessions.values():
+            person = session.credential.person
+            if person.kind != "embed" and whose in (None, person.name):
+                self._socketio.emit("views", {}, to=session.sid)
+
     def greet_all(self) -> None:
         """Send everyone hello again, because a camera has left the list."""
         for session in self._sessions.values():

@@ -66,6 +66,7 @@ class Events:
         self.announce = self._told.announce
         self.notify = self._told.notify
         self.list_cameras = self._told.list_cameras
+        self.tell_views = self._told.tell_views
 
         socketio.on_event("ack", self._on_ack)
         self._answer("watch", protocol.WatchPayload, self._watch)

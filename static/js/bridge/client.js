@@ -3,8 +3,8 @@
  *
  * @typedef {{header: import('../stream/header.js').FrameHeader, jpeg: ArrayBuffer | Blob}} Shown
  *
- * Events: `hello`, `camera`, `stats`, `notice`, `down`, `refused` and `blocked`, as connection.js emits them;
- * `viewer` with a report of viewer.js.
+ * Events: `hello`, `camera`, `stats`, `notice`, `views`, `down`, `refused`, `blocked` and `moved`, as connection.js emits
+ * them; `viewer` with a report of viewer.js.
  */
 export class BackendClient extends EventTarget {
   #port;

@@ -1,16 +1,18 @@
 /**
  * Which cameras are shown, in which order, and how many at a time. Uses no document.
  *
- * @typedef {{name: string, title: string, condition: import('../camera/condition.js').Condition}} Named
+ * @typedef {{name: string, title: string, group: string, condition: import('../camera/condition.js').Condition}} Named
+ *   `group` is empty if it has none.
  * @typedef {'auto' | '1' | '2x2' | '3x3'} Layout
- * @typedef {'all' | 'running' | 'trouble' | 'stopped'} Group
+ * @typedef {'all' | 'running' | 'trouble' | 'stopped'} State
  */
 import { TROUBLE } from '../camera/condition.js';
-import { inOrder, keepAbsent, moveBefore } from './order.js';
+import { byGroup, inOrder, keepAbsent, moveBefore } from './order.js';
 import { recall, remember } from '../ui/preferences.js';
 
 export const LAYOUTS = /** @type {const} */ (['auto', '1', '2x2', '3x3']);
-export const GROUPS = /** @type {const} */ (['all', 'running', 'trouble', 'stopped']);
+export const LAYOUT_NAMES = { auto: 'Automatic', 1: 'One at a time', '2x2': 'Two by two', '3x3': 'Three by three' };
+export const STATES = /** @type {const} */ (['all', 'running', 'trouble', 'stopped']);
 
 const MAX_NAMES = 1000;
 const STOPPED = new Set(['stopped', 'ended']);
@@ -25,7 +27,11 @@ export class Arrangement extends EventTarget {
   #only = null;
   #page = 1;
   #text = '';
-  #group = 'all';
+  #state = 'all';
+  // Empty for all.
+  #group = '';
+  #grouped = recall('grouped', (value) => (value === true ? true : null), false);
+  #ownGrouped = this.#grouped;
 
   /** @returns {Layout} */
   get layout() {
@@ -50,13 +56,23 @@ export class Arrangement extends EventTarget {
     return this.#text;
   }
 
-  /** @returns {Group} */
+  /** @returns {State} */
+  get state() {
+    return this.#state;
+  }
+
+  /** The only group that is shown; empty for all. */
   get group() {
     return this.#group;
   }
 
+  /** Whether cameras of a group are kept together. */
+  get grouped() {
+    return this.#grouped;
+  }
+
   get filtered() {
-    return this.#text !== '' || this.#group !== 'all';
+    return this.#text !== '' || this.#state !== 'all' || this.#group !== '';
   }
 
   /** Whether somebody moved a camera. */
@@ -72,7 +88,8 @@ export class Arrangement extends EventTarget {
   /** What an address must say to show the same in this browser; null for what it remembers anyway. */
   get foreign() {
     const layout = this.#layout === 'auto' && this.#ownLayout === 'auto' ? null : this.#layout;
-    return { layout, order: String(this.#order) === String(this.#ownOrder) ? null : this.#order };
+    const order = String(this.#order) === String(this.#ownOrder) ? null : this.#order;
+    return { layout, order, grouped: this.#grouped === this.#ownGrouped ? null : this.#grouped };
   }
 
   /** The names a kiosk is limited to; null for all. @returns {string[] | null} */
@@ -87,16 +104,25 @@ export class Arrangement extends EventTarget {
     this.show({ layout, page: 1 });
   }
 
+  /** @param {boolean} grouped */
+  chooseGrouped(grouped) {
+    this.#ownGrouped = grouped;
+    remember('grouped', grouped || null);
+    this.show({ grouped });
+  }
+
   /**
    * Apply what an address says, without remembering it.
    *
-   * @param {{layout?: Layout | null, page?: number, text?: string,
-   *   group?: Group, order?: string[] | null}} shown
+   * @param {{layout?: Layout | null, page?: number, text?: string, state?: State, group?: string,
+   *   grouped?: boolean | null, order?: string[] | null}} shown
    */
-  show({ layout, page, text, group, order }) {
+  show({ layout, page, text, state, group, grouped, order }) {
     const before = this.#all;
     if (LAYOUTS.includes(layout)) this.#layout = layout;
-    if (GROUPS.includes(group)) this.#group = group;
+    if (STATES.includes(state)) this.#state = state;
+    this.#group = group ?? this.#group;
+    this.#grouped = grouped ?? this.#grouped;
     if (order) this.#order = order.slice(0, MAX_NAMES);
     this.#text = text ?? this.#text;
     this.#page = Math.max(1, page ?? this.#page);
@@ -136,26 +162,26 @@ export class Arrangement extends EventTarget {
    */
   pick(cameras) {
     const byName = new Map(cameras.map((camera) => [camera.name, camera]));
-    return inOrder(this.#order, [...byName.keys()])
-      .map((name) => byName.get(name))
-      .filter((camera) => this.#passes(camera));
+    const ordered = inOrder(this.#order, [...byName.keys()]).map((name) => byName.get(name));
+    return (this.#grouped ? byGroup(ordered) : ordered).filter((camera) => this.#passes(camera));
   }
 
-  /** @param {Named} camera @returns {Group} other than `all` */
-  static groupOf({ condition }) {
+  /** @param {Named} camera @returns {State} other than `all` */
+  static stateOf({ condition }) {
     if (TROUBLE.has(condition)) return 'trouble';
     return STOPPED.has(condition) ? 'stopped' : 'running';
   }
 
   get #all() {
-    return [this.#layout, this.#page, this.#text, this.#group, this.#order].join('\n');
+    return [this.#layout, this.#page, this.#text, this.#state, this.#group, this.#grouped, this.#order].join('\n');
   }
 
   #passes(camera) {
     if (this.#only !== null && !this.#only.includes(camera.name)) return false;
-    if (this.#group !== 'all' && Arrangement.groupOf(camera) !== this.#group) return false;
+    if (this.#state !== 'all' && Arrangement.stateOf(camera) !== this.#state) return false;
+    if (this.#group !== '' && camera.group !== this.#group) return false;
     const words = this.#text.toLocaleLowerCase().split(/\s+/).filter(Boolean);
-    const searched = `${camera.title}\n${camera.name}`.toLocaleLowerCase();
+    const searched = `${camera.title}\n${camera.name}\n${camera.group}`.toLocaleLowerCase();
     return words.every((word) => searched.includes(word));
   }
 

@@ -29,17 +29,17 @@ export class Filter {
     this.#announcer = announcer;
     this.#field = element.querySelector('input');
     this.#count = element.querySelector('[data-filter-count]');
-    this.#chips = [...element.querySelectorAll('[data-group]')];
+    this.#chips = [...element.querySelectorAll('[data-state-chip]')];
     this.#field.addEventListener('input', () => this.#change({ text: this.#field.value.trim() }));
     this.#field.addEventListener('keydown', (event) => this.#onKey(event));
     element.addEventListener('submit', (event) => event.preventDefault());
     element.addEventListener('click', (event) => {
-      const group = event.target.closest('[data-group]')?.dataset.group;
-      if (group) this.#change({ group });
+      const state = event.target.closest('[data-state-chip]')?.dataset.stateChip;
+      if (state) this.#change({ state });
     });
     nothing.querySelector('button').addEventListener('click', () => {
-      this.#change({ text: '', group: 'all' });
-      this.#field.focus();
+      this.#change({ text: '', state: 'all', group: '' });
+      if (!this.open()) this.#grid.visible[0]?.openButton.focus();
     });
     for (const event of ['arranged', 'condition']) grid.addEventListener(event, () => this.refresh());
   }
@@ -54,16 +54,17 @@ export class Filter {
 
   refresh() {
     const all = [...this.#grid.tiles.values()];
-    const { text, group, filtered, only } = this.#arrangement;
+    const { text, state, group, filtered, only } = this.#arrangement;
     // A filter that came with the address can be removed, however few cameras there are.
-    const needed = only === null && (all.length >= MIN_CAMERAS || filtered);
+    const needed = only === null && (all.length >= MIN_CAMERAS || text !== '' || state !== 'all');
+    const counted = all.filter((tile) => group === '' || tile.group === group);
     this.#element.hidden = !needed || this.#grid.focused !== null;
     if (document.activeElement !== this.#field) this.#field.value = text;
     for (const chip of this.#chips) {
-      const own = chip.dataset.group;
-      const count = own === 'all' ? all.length : all.filter((tile) => Arrangement.groupOf(tile) === own).length;
+      const own = chip.dataset.stateChip;
+      const count = own === 'all' ? counted.length : counted.filter((tile) => Arrangement.stateOf(tile) === own).length;
       setText(chip.querySelector('[data-count]'), String(count));
-      chip.setAttribute('aria-pressed', String(own === group));
+      chip.setAttribute('aria-pressed', String(own === state));
       chip.toggleAttribute('data-none', count === 0);
     }
     const shown = this.#grid.shown.length;

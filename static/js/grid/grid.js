@@ -126,9 +126,10 @@ export class Grid extends EventTarget {
   update(state) {
     const tile = this.#tiles.get(state.name);
     if (tile) {
-      const { ratio } = tile;
+      const { ratio, group } = tile;
       tile.update(state);
-      if (tile.ratio !== ratio) this.#layOut();
+      if (tile.group !== group) this.#arrange();
+      else if (tile.ratio !== ratio) this.#layOut();
     } else {
       this.#tiles.set(state.name, this.#create(state));
       this.#arrange();
@@ -270,7 +271,7 @@ export class Grid extends EventTarget {
     const tile = new Tile(this.#template, state, this.#backend, this.#clock, this.#discreet);
     tile.addEventListener('condition', ({ detail: condition }) => {
       this.dispatchEvent(new CustomEvent('condition', { detail: { tile, condition } }));
-      if (this.#arrangement.group !== 'all') this.#arrange();
+      if (this.#arrangement.state !== 'all') this.#arrange();
     });
     this.#visibility.observe(tile.element, (visible) => tile.viewer.want(visible));
     return tile;

@@ -47,3 +47,19 @@ export function keepAbsent(remembered, names) {
   });
   return kept;
 }
+
+/**
+ * Put cameras of a group together, where its first one is; those without a group come last.
+ *
+ * @template {{group: string}} T
+ * @param {T[]} cameras
+ * @returns {T[]}
+ */
+export function byGroup(cameras) {
+  const places = new Map();
+  for (const { group } of cameras) {
+    if (group !== '' && !places.has(group)) places.set(group, places.size);
+  }
+  const placeOf = ({ group }) => places.get(group) ?? places.size;
+  return [...cameras].sort((a, b) => placeOf(a) - placeOf(b));
+}

@@ -27,6 +27,7 @@ let lastId = 0;
  * @typedef {object} CameraState  STATE of the wire protocol.
  * @property {string} name
  * @property {string} title
+ * @property {string | null} [group]  Older nodes have none.
  * @property {string} state
  * @property {string | null} reason
  * @property {number} since
@@ -112,6 +113,11 @@ export class Tile extends EventTarget {
 
   get viewer() {
     return this.#viewer;
+  }
+
+  /** What the camera belongs to; empty if nothing. */
+  get group() {
+    return this.#state.group ?? '';
   }
 
   /** Whether there is a picture to save and to copy. */

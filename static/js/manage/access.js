@@ -82,10 +82,10 @@ export class ManageAccess {
     const chosen = { host, tls, ...this.#choice };
     const isOpen = chosen.host === NETWORK;
     const scheme = chosen.tls === 'auto' ? 'https' : 'http';
-    const hosts = isOpen ? ['localhost', ...addresses.filter((one) => !one.includes(':'))] : ['localhost'];
+    const hosts = isOpen ? addresses.filter((one) => !one.includes(':')) : ['localhost'];
     this.#find('[data-places-section]').hidden = 'host' in fixed;
     this.#find('[data-places-note]').textContent = isOpen
-      ? 'From another device, open one of these.'
+      ? hosts.length > 0 ? 'From another device, open one of these.' : 'This machine is in no network now.'
       : 'Only this machine can open it.';
     this.#find('[data-places]').replaceChildren(...hosts.map((one) => {
       const item = make('li');

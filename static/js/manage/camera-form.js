@@ -11,7 +11,7 @@ const MAIN = ['name', 'title', 'group'];
 // What can be changed of a camera of the settings file.
 const OF_EVERYBODY = ['title', 'group'];
 
-/** Events: `saved` ({entry, added}), `remove` ({entry}) and `cancel`. */
+/** Events: `busy` ({busy}), `saved` ({entry, added}), `remove` ({entry}) and `cancel`. */
 export class CameraForm extends EventTarget {
   #form;
   #source;
@@ -112,7 +112,7 @@ export class CameraForm extends EventTarget {
     this.#form.querySelector('[data-save]').textContent = entry === null ? 'Add' : 'Save';
     this.#trial.clear();
     this.#setWrong({});
-    this.#alert(ofFile ? 'This camera is in the settings file. Everything else is changed there.' : '');
+    this.#alert(ofFile ? `The ${entry.place} names this camera. Everything else is changed there.` : '');
     this.#form.querySelector('[data-take-theirs]').hidden = true;
   }
 
@@ -191,6 +191,7 @@ export class CameraForm extends EventTarget {
     this.#form.toggleAttribute('data-busy', busy);
     this.#form.querySelector('[data-save]').disabled = busy;
     this.#form.querySelector('[data-remove]').disabled = busy;
+    this.#emit('busy', { busy });
   }
 
   #emit(name, detail) {

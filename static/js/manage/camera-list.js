@@ -1,5 +1,5 @@
 /** The list of cameras in their order for everybody, moved by drag or by the arrow keys. */
-import { plural } from '../ui/format.js';
+import { capitalize, plural } from '../ui/format.js';
 
 const SAVE_AFTER_MS = 700;
 
@@ -7,6 +7,7 @@ const SAVE_AFTER_MS = 700;
  * @typedef {object} Entry  A camera, as the server describes it to admins.
  * @property {string} name
  * @property {'file' | 'page'} managed
+ * @property {'settings file' | 'command line' | 'page'} place  Where it is named.
  * @property {string} revision
  * @property {string | null} problem  Why it is not in use.
  * @property {Record<string, any>} settings
@@ -73,7 +74,9 @@ export class CameraList extends EventTarget {
     row.querySelector('[data-title]').textContent = shown;
     row.querySelector('[data-about]').textContent = [group, entry.name, source].filter(Boolean).join(' · ');
     row.querySelector('[data-problem]').textContent = entry.problem ? `Not in use: ${entry.problem}` : '';
-    row.querySelector('[data-mark]').hidden = entry.managed !== 'file';
+    const mark = row.querySelector('[data-mark]');
+    mark.hidden = entry.managed !== 'file';
+    mark.textContent = capitalize(entry.place);
     const handle = row.querySelector('[data-handle]');
     handle.setAttribute('aria-label', `Move ${shown}`);
     handle.title = 'Drag it, or press the arrow keys';

@@ -38,6 +38,7 @@ export class ManageCameras {
     this.#list.addEventListener('open', ({ detail }) => this.#openForm(detail.entry));
     this.#list.addEventListener('order', ({ detail }) => this.#order(detail.names));
     this.#form.addEventListener('cancel', () => this.#closeForm());
+    this.#form.addEventListener('busy', ({ detail }) => this.#hold(detail.busy));
     this.#form.addEventListener('saved', ({ detail }) => this.#onSaved(detail));
     this.#form.addEventListener('remove', ({ detail }) => this.#remove(detail.entry));
   }
@@ -95,15 +96,28 @@ export class ManageCameras {
     else this.#element.querySelector('[data-add]').focus();
   }
 
+  /** While a change of the form is under way, no other form can be opened: the answer would close it. */
+  #hold(held) {
+    this.#element.querySelector('.managed-list').inert = held;
+  }
+
+  async #reload() {
+    this.#hold(true);
+    await this.#load();
+    this.#hold(false);
+  }
+
   async #onSaved({ entry, added }) {
     const title = entry.settings.title || entry.name;
-    await this.#load();
+    await this.#reload();
     this.#closeForm(entry.name);
     this.#toasts.show(added ? `${title} was added.` : `${title} was saved.`);
   }
 
   async #remove(entry) {
+    this.#hold(true);
     const { ok, data, message } = await ask('DELETE', `${PATH}/${entry.name}`, { match: entry.revision });
+    this.#hold(false);
     const title = entry.settings.title || entry.name;
     if (!ok) {
       this.#toasts.show(`${title} was not removed: ${message}`, 'error');
@@ -111,7 +125,7 @@ export class ManageCameras {
       return;
     }
     this.#element.dataset.view = 'list';
-    await this.#load();
+    await this.#reload();
     if (this.#element.dataset.view === 'list') this.#closeForm();
     const act = () => this.#undo(data.undo, title);
     this.#toasts.show(`${title} was removed.`, 'info', { stays: true, action: { word: 'Undo', act } });
@@ -120,12 +134,13 @@ export class ManageCameras {
   async #undo(undo, title) {
     const { ok, data, message } = await ask('POST', `${PATH}/undo`, { body: { undo } });
     if (!ok) {
-      const action = { label: 'Try again', run: () => this.#undo(undo, title) };
+      const action = { word: 'Try again', act: () => this.#undo(undo, title) };
       this.#toasts.show(`${title} was not brought back: ${message}`, 'error', { stays: true, action });
       return;
     }
     await this.#load();
-    this.#closeForm(data.name);
+    // Meanwhile, somebody may be filling in the form of another one.
+    if (this.#element.dataset.view === 'list') this.#list.focus(data.name);
     this.#toasts.show(`${title} is back.`);
   }
 

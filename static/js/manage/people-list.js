@@ -21,7 +21,7 @@ import { formatWhen } from '../ui/format.js';
 
 const ROLES = { viewer: 'Viewer', operator: 'Operator', admin: 'Admin' };
 
-/** Events: `open` ({account}) of a user; `remove` ({account}) of a token. */
+/** Events: `open` ({account, kind}); `remove` ({account}) of a token. */
 export class PeopleList extends EventTarget {
   #users;
   #tokens;
@@ -66,16 +66,13 @@ export class PeopleList extends EventTarget {
   #buildUser(account, on, you) {
     const row = this.#build(account, on, ROLES[account.role]);
     if (account.name === you) row.querySelector('[data-name]').append(make('span', 'person-you', ' (you)'));
-    row.querySelector('[data-open]').addEventListener('click', () => this.#emit('open', account));
+    row.querySelector('[data-open]').addEventListener('click', () => this.#emit('open', account, 'user'));
     return row;
   }
 
   #buildToken(account, on) {
     const row = this.#build(account, on, account.embed ? 'Embed link' : `${ROLES[account.role]} token`);
-    const words = row.querySelector('[data-open]');
-    const plain = make('div', 'managed-open person-words');
-    plain.append(...words.children);
-    words.replaceWith(plain);
+    row.querySelector('[data-open]').addEventListener('click', () => this.#emit('open', account, 'token'));
     const remove = row.querySelector('[data-row-remove]');
     remove.hidden = false;
     remove.title = `Remove ${account.name}`;
@@ -95,8 +92,8 @@ export class PeopleList extends EventTarget {
     return row;
   }
 
-  #emit(name, account) {
-    this.dispatchEvent(new CustomEvent(name, { detail: { account } }));
+  #emit(name, account, kind = 'token') {
+    this.dispatchEvent(new CustomEvent(name, { detail: { account, kind } }));
   }
 }
 

@@ -39,10 +39,11 @@ export class ManagePeople {
       button.addEventListener('click', () => this.#open(button.dataset.add, null));
     }
     element.querySelector('[data-people-retry]').addEventListener('click', () => this.#load());
-    this.#list.addEventListener('open', ({ detail }) => this.#open('user', detail.account));
+    this.#list.addEventListener('open', ({ detail }) => this.#open(detail.kind, detail.account));
     this.#list.addEventListener('remove', ({ detail }) => this.#confirm(confirm, 'token', detail.account));
-    this.#form.addEventListener('remove', ({ detail }) => this.#confirm(confirm, 'user', detail.account));
+    this.#form.addEventListener('remove', ({ detail }) => this.#confirm(confirm, detail.kind, detail.account));
     this.#form.addEventListener('cancel', () => this.#show('list'));
+    this.#form.addEventListener('busy', ({ detail }) => this.#hold(detail.busy));
     this.#form.addEventListener('saved', ({ detail }) => this.#onSaved(detail));
     this.#secret.addEventListener('done', () => this.#show('list'));
   }
@@ -92,13 +93,20 @@ export class ManagePeople {
     if (view === 'list') this.#list.focus(name);
   }
 
+  /** While a change of the form is under way, no other form can be opened: the answer would close it. */
+  #hold(held) {
+    this.#element.querySelector('.managed-list').inert = held;
+  }
+
   async #onSaved({ kind, account, secret, message, isFirst }) {
     if (isFirst) {
       // The page was made for everybody; this browser is logged in now.
       location.reload();
       return;
     }
+    this.#hold(true);
     await this.#load();
+    this.#hold(false);
     if (secret) {
       this.#show('secret');
       this.#secret.show(kind, account, secret, message);
@@ -128,7 +136,8 @@ export class ManagePeople {
       return;
     }
     await this.#load();
-    this.#show('list');
+    // Meanwhile, somebody may be filling in the form of another one.
+    if (kind === 'user' || this.#element.dataset.view === 'list') this.#show('list');
     this.#toasts.show(`${name} was removed.`);
   }
 }

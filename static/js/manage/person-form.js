@@ -1,4 +1,4 @@
-/** The form of one user, new or known, or of a new token. */
+/** The form of one user or token, new or known. */
 import { ask } from './api.js';
 import { describeConnection } from './people-list.js';
 import { make } from '../ui/dom.js';
@@ -7,7 +7,7 @@ import { capitalize } from '../ui/format.js';
 const PATH = 'api/admin/people';
 const MADE = 'Leave it empty to have one made, which is shown once.';
 
-/** Events: `saved` ({kind, account, secret, message, isFirst}), `remove` ({account}) and `cancel`. */
+/** Events: `busy` ({busy}), `saved` ({kind, account, secret, message, isFirst}), `remove` ({kind, account}) and `cancel`. */
 export class PersonForm extends EventTarget {
   #form;
   /** @type {'user' | 'token'} */
@@ -28,7 +28,7 @@ export class PersonForm extends EventTarget {
     for (const button of form.querySelectorAll('[data-cancel]')) {
       button.addEventListener('click', () => this.#emit('cancel', {}));
     }
-    this.#on('[data-remove]', () => this.#emit('remove', { account: this.#account }));
+    this.#on('[data-remove]', () => this.#emit('remove', { kind: this.#kind, account: this.#account }));
     this.#on('[data-set-password]', () => this.#setPassword());
     this.#on('[data-sign-out]', () => this.#signOut());
   }
@@ -59,7 +59,8 @@ export class PersonForm extends EventTarget {
     const isYou = !isNew && account.name === you;
     this.#find('[data-title]').textContent = isNew ? (kind === 'user' ? 'Add a user' : 'Add a token') : account.name;
     this.#find('[data-role-legend]').textContent = kind === 'user' ? 'Role' : 'What it may do';
-    this.#find('[data-part="name"]').hidden = !isNew;
+    this.#find('[data-part="name"]').hidden = !isNew && kind === 'user';
+    this.#form.elements.name.value = account?.name ?? '';
     this.#find('[data-part="password"]').hidden = kind === 'token' || isYou;
     this.#find('[data-password-label]').textContent = isNew ? 'Password' : 'New password';
     this.#find('[data-password-help]').textContent = isFirst ? 'At least 8 characters.' : `At least 8 characters. ${MADE}`;
@@ -67,14 +68,17 @@ export class PersonForm extends EventTarget {
     // One's own is hidden from others; what is passed on has to be read.
     this.#form.elements.password.type = isFirst ? 'password' : 'text';
     this.#form.elements.password.autocomplete = isFirst ? 'new-password' : 'off';
-    this.#find('[data-part="sign-out"]').hidden = isNew;
+    this.#find('[data-part="sign-out"]').hidden = isNew || kind === 'token';
     this.#find('[data-on-now]').textContent =
       now.length > 0 ? `On now: ${now.map(describeConnection).join('; ')}.` : 'Not on now.';
     this.#find('[data-remove]').hidden = isNew;
     this.#find('[data-save]').textContent = isNew ? 'Add' : 'Save';
-    this.#find('[data-role="embed"]').hidden = kind === 'user';
-    for (const role of ['viewer', 'operator']) this.#find(`[data-role="${role}"]`).hidden = isFirst;
-    this.#form.elements.role.value = isFirst ? 'admin' : (account?.role ?? (kind === 'token' ? 'embed' : 'viewer'));
+    const isEmbed = account?.embed === true;
+    this.#find('[data-role="embed"]').hidden = kind === 'user' || !(isNew || isEmbed);
+    for (const role of ['viewer', 'operator']) this.#find(`[data-role="${role}"]`).hidden = isFirst || isEmbed;
+    this.#find('[data-role="admin"]').hidden = isEmbed;
+    const usual = kind === 'token' ? 'embed' : 'viewer';
+    this.#form.elements.role.value = isFirst ? 'admin' : isEmbed ? 'embed' : (account?.role ?? usual);
     this.#buildCameras(cameras, account?.cameras ?? []);
     this.#form.elements.all.checked = !account?.cameras;
     this.#refresh();
@@ -130,7 +134,9 @@ export class PersonForm extends EventTarget {
       this.#setWrong({ cameras: 'Choose a camera.' });
       return;
     }
-    if (this.#account !== null) {
+    if (this.#account !== null && this.#kind === 'token') {
+      await this.#send('PUT', this.#path, { name, ...this.#rights }, (account) => `${account.name} was saved.`);
+    } else if (this.#account !== null) {
       await this.#send('PUT', this.#path, this.#rights, (account) => `${account.name} was saved.`);
     } else if (this.#kind === 'token') {
       const body = { name, ...this.#rights, embed: this.#role === 'embed' };
@@ -155,7 +161,7 @@ export class PersonForm extends EventTarget {
   }
 
   get #path() {
-    return `${PATH}/users/${encodeURIComponent(this.#account.name)}`;
+    return `${PATH}/${this.#kind}s/${encodeURIComponent(this.#account.name)}`;
   }
 
   async #send(method, path, body, tell) {
@@ -197,6 +203,7 @@ export class PersonForm extends EventTarget {
   #setBusy(busy) {
     this.#form.toggleAttribute('data-busy', busy);
     for (const button of this.#form.querySelectorAll('button')) button.disabled = busy;
+    this.#emit('busy', { busy });
   }
 
   #find(selector) {

@@ -9,6 +9,7 @@ export class Actions {
   #view;
   #panel;
   #insight;
+  #views;
   #commands;
   #toasts;
   #openHelp;
@@ -19,15 +20,17 @@ export class Actions {
    * @param {import('./view.js').View} page.view
    * @param {import('../camera/panel.js').Panel} page.panel
    * @param {import('../insight/insight.js').Insight} page.insight
+   * @param {import('../views/views.js').Views} page.views
    * @param {import('./commands.js').Commands} page.commands
    * @param {import('../ui/toasts.js').Toasts} page.toasts
    * @param {() => void} page.openHelp
    */
-  constructor({ grid, view, panel, insight, commands, toasts, openHelp }) {
+  constructor({ grid, view, panel, insight, views, commands, toasts, openHelp }) {
     this.#grid = grid;
     this.#view = view;
     this.#panel = panel;
     this.#insight = insight;
+    this.#views = views;
     this.#commands = commands;
     this.#toasts = toasts;
     this.#openHelp = openHelp;
@@ -58,6 +61,10 @@ export class Actions {
       case 'system':
       case 'timeline':
         return this.#insight.toggle(act.action);
+      case 'views':
+      case 'group':
+      case 'patrol':
+        return this.#views.perform(act);
       case 'toggle':
         if (grid.focused) this.#commands.toggle(grid.focused);
         return grid.focused !== null;
@@ -76,6 +83,7 @@ export class Actions {
   #leave(tile) {
     if (this.#view.perform({ action: 'close' })) return;
     if (leaveFullPage(tile?.element) || closeDrawer()) return;
+    this.#views.perform({ action: 'end-patrol' });
     this.#grid.focus(null);
   }
 

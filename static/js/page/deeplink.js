@@ -11,31 +11,34 @@
  * @property {import('../grid/arrangement.js').Layout | null} layout Null: what this browser remembers.
  * @property {number} page          Counts from 1.
  * @property {string} text          Filter by name.
- * @property {import('../grid/arrangement.js').Group} group          Filter by state.
+ * @property {import('../grid/arrangement.js').State} state          Filter by state.
+ * @property {string} group         Filter by group; empty for all.
+ * @property {boolean | null} grouped  Cameras of a group together; null: what this browser remembers.
  * @property {string[] | null} order  Cameras in this order, others after them; empty for the server's order;
  *   null: what this browser remembers.
+ * @property {number} patrol        Seconds until something else is shown by itself; 0 for never.
+ * @property {import('../views/round.js').Round} round  Of a patrol: through what it turns.
  * @property {string | null} size   The rendition of the camera in focus, or `auto`; null: what this browser remembers.
  */
-import { GROUPS, LAYOUTS } from '../grid/arrangement.js';
+import { LAYOUTS, STATES } from '../grid/arrangement.js';
+import { readRound, readSeconds, writeRound } from '../views/round.js';
 
 // `every` is what `rotate` was called.
 const PARAMETERS = [
-  'view', 'cameras', 'rotate', 'every', 'names', 'clock', 'camera', 'size', 'layout', 'order', 'page', 'filter', 'state',
+  'view', 'cameras', 'rotate', 'every', 'names', 'clock', 'camera', 'size', 'layout', 'order', 'sort', 'page', 'filter',
+  'state', 'group', 'patrol', 'through',
 ];
 const MAX_TEXT_LENGTH = 80;
-const MIN_ROTATE_S = 2;
-const MAX_ROTATE_S = 3600;
 
 /** Ignores what is invalid. @param {string} search @returns {Shown} */
 export function readLink(search) {
   const query = new URLSearchParams(search);
   const choice = (name, choices) => (choices.includes(query.get(name)) ? query.get(name) : null);
   const names = (name) => [...new Set((query.get(name) ?? '').split(',').map((one) => one.trim()).filter(Boolean))];
-  const rotate = Number(query.get('rotate') ?? query.get('every'));
   return {
     kiosk: query.get('view') === 'kiosk' || query.has('token'),
     cameras: names('cameras'),
-    rotate: rotate > 0 ? Math.min(MAX_ROTATE_S, Math.max(MIN_ROTATE_S, rotate)) : 0,
+    rotate: readSeconds(query.get('rotate') ?? query.get('every')),
     names: { 0: false, 1: true }[query.get('names')] ?? null,
     clock: query.get('clock') === '1',
     camera: query.get('camera') || null,
@@ -44,8 +47,18 @@ export function readLink(search) {
     order: query.has('order') ? names('order') : null,
     page: /^[1-9]\d{0,3}$/.test(query.get('page') ?? '') ? Number(query.get('page')) : 1,
     text: (query.get('filter') ?? '').slice(0, MAX_TEXT_LENGTH),
-    group: choice('state', GROUPS) ?? 'all',
+    state: choice('state', STATES) ?? 'all',
+    group: (query.get('group') ?? '').slice(0, MAX_TEXT_LENGTH),
+    grouped: { group: true, none: false }[query.get('sort')] ?? null,
+    patrol: readSeconds(query.get('patrol')),
+    round: readRound(query.get('through')),
   };
+}
+
+/** Whether an address says anything of what is shown. @param {string} search */
+export function saysWhatIsShown(search) {
+  const query = new URLSearchParams(search);
+  return query.has('token') || PARAMETERS.some((name) => query.has(name));
 }
 
 /**
@@ -69,8 +82,12 @@ export function writeLink(shown, search = '') {
   if (shown.order) query.set('order', shown.order.join(','));
   if (shown.page > 1) query.set('page', String(shown.page));
   if (shown.text) query.set('filter', shown.text);
-  if (shown.group && shown.group !== 'all') query.set('state', shown.group);
-  // A comma is allowed in a query, and is easier to read and to type.
-  const text = query.toString().replaceAll('%2C', ',');
+  if (shown.state && shown.state !== 'all') query.set('state', shown.state);
+  if (shown.group) query.set('group', shown.group);
+  if (typeof shown.grouped === 'boolean') query.set('sort', shown.grouped ? 'group' : 'none');
+  if (shown.patrol > 0) query.set('patrol', String(shown.patrol));
+  if (shown.patrol > 0 && writeRound(shown.round)) query.set('through', writeRound(shown.round));
+  // These are allowed in a query, and are easier to read and to type.
+  const text = query.toString().replaceAll('%2C', ',').replaceAll('%3A', ':');
   return text && `?${text}`;
 }

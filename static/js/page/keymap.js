@@ -29,12 +29,12 @@
  *   | {action: 'move' | 'shift' | 'pan', by: 'left' | 'right' | 'up' | 'down'}
  *   | {action: 'step', by: -1 | 1} | {action: 'zoom', by: -1 | 0 | 1}
  *   | {action: 'unfocus' | 'fullscreen' | 'toggle' | 'snapshot' | 'copy' | 'popout' | 'layout' | 'filter' | 'close'
- *     | 'help' | 'panel' | 'statistics' | 'system' | 'timeline'}} KeyAction
+ *     | 'help' | 'panel' | 'statistics' | 'system' | 'timeline' | 'views' | 'group' | 'patrol'}} KeyAction
  */
 
 const SIMPLE = {
-  c: 'copy', d: 'panel', f: 'fullscreen', i: 'system', l: 'layout', n: 'statistics', p: 'popout', s: 'snapshot',
-  t: 'timeline',
+  a: 'patrol', c: 'copy', d: 'panel', f: 'fullscreen', g: 'group', i: 'system', l: 'layout', n: 'statistics',
+  p: 'popout', s: 'snapshot', t: 'timeline', v: 'views',
   '/': 'filter', '?': 'help', Escape: 'unfocus',
 };
 const ARROWS = { ArrowLeft: 'left', ArrowRight: 'right', ArrowUp: 'up', ArrowDown: 'down' };

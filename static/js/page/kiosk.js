@@ -30,11 +30,11 @@ export function isKioskAction(action) {
  * @param {import('../stream/clock.js').ClockOffset} clock
  */
 export function setUpKiosk({ note, time }, grid, arrangement, departed, clock) {
-  const { cameras, rotate, names, clock: hasClock } = readLink(location.search);
+  const { cameras, rotate, patrol, round, names, clock: hasClock } = readLink(location.search);
   let gone = [];
   arrangement.limit(cameras);
   // In rows, all cameras are on one page, and there would be nothing to turn to.
-  if (rotate > 0) arrangement.show({ layout: '1' });
+  if ((rotate > 0 || patrol > 0) && round.kind !== 'views') arrangement.show({ layout: '1' });
   if (names !== null) document.documentElement.dataset.names = names ? '1' : '0';
   if (hasClock) showTime(time, clock);
   const refresh = () => {
@@ -63,7 +63,6 @@ export function setUpKiosk({ note, time }, grid, arrangement, departed, clock) {
   document.querySelector('[data-tiles]').addEventListener('click', (event) => event.stopPropagation(), { capture: true });
   hidePointer();
   keepAwake();
-  if (rotate > 0) turnPages(() => grid.step(1), rotate * 1000);
 }
 
 // By the server's clock, as everything on the pictures.
@@ -77,30 +76,6 @@ function showTime(element, clock) {
   element.hidden = false;
   show();
   setInterval(show, 250);
-}
-
-// Waits while somebody touches the screen or moves the pointer, and as long again afterwards.
-function turnPages(turn, pauseMs) {
-  let timer = 0;
-  let held = false;
-  const wait = () => {
-    clearTimeout(timer);
-    if (!held) timer = setTimeout(next, pauseMs);
-  };
-  const next = () => {
-    turn();
-    wait();
-  };
-  const hold = (down) => () => {
-    held = down;
-    wait();
-  };
-  const listen = (name, act) => window.addEventListener(name, act, { passive: true });
-  listen('pointerdown', hold(true));
-  listen('pointerup', hold(false));
-  listen('pointercancel', hold(false));
-  for (const name of ['pointermove', 'wheel', 'keydown']) listen(name, wait);
-  wait();
 }
 
 function hidePointer() {

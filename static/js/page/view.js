@@ -1,6 +1,6 @@
 /** Wires everything that changes how the cameras are shown: layout, filter, pages, zoom, address. */
 import { ClipboardError, copyPicture } from '../camera/clipboard.js';
-import { readLink, writeLink } from './deeplink.js';
+import { readLink, saysWhatIsShown, writeLink } from './deeplink.js';
 import { Departed, describeGone, describeMissing } from '../grid/departed.js';
 import { Filter } from '../grid/filter.js';
 import { isKiosk, setUpKiosk } from './kiosk.js';
@@ -17,7 +17,10 @@ import { closeMenu } from '../ui/menu.js';
 
 const find = (selector) => document.querySelector(selector);
 
-/** Event: `act` ({action, tile}) when an entry of a tile's menu is chosen. */
+/**
+ * Events: `act` ({action, tile}) when an entry of a tile's menu is chosen; `patrol` when what is to be shown comes with
+ * another patrol.
+ */
 export class View extends EventTarget {
   #grid;
   #arrangement;
@@ -36,6 +39,8 @@ export class View extends EventTarget {
   // The resolution that the address gives for it.
   #size = null;
   #large = null;
+  #patrol = { everyS: 0, round: { kind: null, names: [] } };
+  #opened = false;
 
   /**
    * @param {object} page
@@ -45,8 +50,9 @@ export class View extends EventTarget {
    * @param {import('../ui/toasts.js').Toasts} page.toasts
    * @param {import('../ui/announcer.js').Announcer} page.announcer
    * @param {import('../stream/clock.js').ClockOffset} page.clock
+   * @param {string | null} page.start  The query of what to show if the address says nothing of it.
    */
-  constructor({ grid, arrangement, backend, toasts, announcer, clock }) {
+  constructor({ grid, arrangement, backend, toasts, announcer, clock, start }) {
     super();
     this.#grid = grid;
     this.#arrangement = arrangement;
@@ -67,7 +73,39 @@ export class View extends EventTarget {
     else this.#setUpTiles(list);
     this.#switchStatistics = setUpStatistics(find('[data-view-act="statistics"]'));
     this.#listen();
-    this.#apply(readLink(location.search));
+    this.#opened = start !== null && !saysWhatIsShown(location.search);
+    this.#apply(readLink(this.#opened ? `?${start}` : location.search));
+  }
+
+  /** Whether it began with what is shown at the start. */
+  get opened() {
+    return this.#opened;
+  }
+
+  /** What is to be shown one after another; every 0 s for nothing. */
+  get patrol() {
+    return this.#patrol;
+  }
+
+  /** A patrol has started, or with 0 ended. @param {number} everyS @param {import('../views/round.js').Round} round */
+  setPatrol(everyS, round) {
+    this.#patrol = { everyS, round };
+    this.#history.update();
+  }
+
+  /** The query of the whole view, without question mark, as {@link show} takes it. */
+  query() {
+    const round = this.#patrol.round.kind;
+    const changes = { kiosk: false, patrol: round === 'views' ? 0 : this.#patrol.everyS };
+    return writeLink({ ...this.#whole, ...changes }).slice(1);
+  }
+
+  /** @param {string} query  Of a whole view. @param {boolean} patrols  Whether its patrol replaces the one that goes on. */
+  show(query, patrols = true) {
+    const shown = readLink(`?${query}`);
+    const { everyS: patrol, round } = this.#patrol;
+    this.#apply(patrols ? shown : { ...shown, patrol, round });
+    this.#history.update();
   }
 
   /** @param {import('./keymap.js').KeyAction} act @returns {boolean} whether there was something to do */
@@ -135,30 +173,46 @@ export class View extends EventTarget {
   }
 
   #read() {
-    const { text, group, foreign } = this.#arrangement;
+    const { text, state, group, foreign } = this.#arrangement;
     const { kiosk, cameras, rotate, names, clock } = readLink(location.search);
+    const { everyS, round } = this.#patrol;
+    const patrol = rotate > 0 ? 0 : everyS;
     const { focused, page } = this.#grid;
     const camera = focused?.name ?? this.#awaited;
     const choice = focused?.viewer.choice;
     const size = focused ? (choice === chosenSize(camera) ? null : choice) : this.#size;
-    return { kiosk, cameras, rotate, names, clock, camera, size, ...foreign, page, text, group };
+    return { kiosk, cameras, rotate, names, clock, camera, size, ...foreign, page, text, state, group, patrol, round };
   }
 
-  // The whole view, including what this browser remembers: another one remembers something else.
-  #address() {
-    const { layout, order } = this.#arrangement;
+  // With what this browser remembers: another one remembers something else.
+  get #whole() {
+    const { layout, order, grouped } = this.#arrangement;
     const size = this.#grid.focused?.viewer.choice ?? null;
-    return location.origin + location.pathname + writeLink({ ...this.#read(), layout, order, size }, location.search);
+    const hasGroups = [...this.#grid.tiles.values()].some((tile) => tile.group !== '');
+    return { ...this.#read(), layout, order, size, grouped: hasGroups ? grouped : null };
   }
 
-  #apply({ camera, size, layout, order, page, text, group }) {
+  #address() {
+    return location.origin + location.pathname + writeLink(this.#whole, location.search);
+  }
+
+  #apply({ kiosk, camera, size, layout, order, page, text, state, group, grouped, rotate, patrol, round }) {
     // A page is valid only once its cameras are known; until then it would be past the last one.
     this.#awaited = isKiosk ? null : camera;
     this.#size = size;
-    this.#arrangement.show({ layout, order: isKiosk ? null : order, page, text, group });
+    this.#arrangement.show({ layout, order: kiosk ? null : order, page, text, state, group, grouped });
+    // A kiosk shows cameras one after another as pages of one.
+    const turned = kiosk && round.kind !== 'views' ? { kind: 'pages', names: [] } : round;
+    this.#applyPatrol(kiosk && rotate > 0 ? rotate : patrol, turned);
     if (this.#grid.tiles.size === 0) return;
     if (this.#awaited === null) this.#grid.focus(null);
     else this.#focusAwaited();
+  }
+
+  #applyPatrol(everyS, round) {
+    const before = JSON.stringify(this.#patrol);
+    this.#patrol = { everyS, round };
+    if (JSON.stringify(this.#patrol) !== before) this.dispatchEvent(new CustomEvent('patrol'));
   }
 
   #focusAwaited() {

@@ -1,10 +1,8 @@
 /** The view menu: layouts, links to this view, the order, installing the page. */
-import { LAYOUTS } from '../grid/arrangement.js';
+import { LAYOUTS, LAYOUT_NAMES } from '../grid/arrangement.js';
 import { copyText } from '../ui/copy.js';
 import { closeMenu } from '../ui/menu.js';
 import { writeLink } from './deeplink.js';
-
-export const LAYOUT_NAMES = { auto: 'Automatic', 1: 'One at a time', '2x2': 'Two by two', '3x3': 'Three by three' };
 
 export class ViewMenu {
   #menu;
@@ -17,6 +15,7 @@ export class ViewMenu {
   #choices;
   #bar;
   #reset;
+  #grouped;
   #kiosk;
   #install;
   // The browser's offer to install the page, kept until somebody accepts it.
@@ -44,6 +43,7 @@ export class ViewMenu {
     this.#announcer = announcer;
     this.#choices = [...bar.querySelectorAll('[data-layout]'), ...menu.querySelectorAll('[data-layout]')];
     this.#reset = menu.querySelector('[data-view-act="reset"]');
+    this.#grouped = menu.querySelector('[data-view-act="grouped"]');
     this.#kiosk = menu.querySelector('[data-kiosk-link]');
     this.#install = menu.querySelector('[data-view-act="install"]');
     for (const choice of this.#choices) {
@@ -69,13 +69,15 @@ export class ViewMenu {
   }
 
   refresh() {
-    const { layout, ordered } = this.#arrangement;
+    const { layout, ordered, grouped } = this.#arrangement;
     const focused = this.#grid.focused !== null;
     for (const choice of this.#choices) {
       choice.setAttribute('aria-pressed', String(choice.dataset.layout === layout && !focused));
     }
     this.#bar.hidden = this.#grid.tiles.size < 2;
     this.#reset.disabled = !ordered;
+    this.#grouped.hidden = [...this.#grid.tiles.values()].every((tile) => tile.group === '');
+    this.#grouped.setAttribute('aria-checked', String(grouped));
     this.#kiosk.setAttribute('href', this.#kioskLink());
   }
 
@@ -92,6 +94,7 @@ export class ViewMenu {
     if (action === undefined) return;
     closeMenu();
     if (action === 'statistics') this.#onAct({ action });
+    if (action === 'grouped') this.#arrangement.chooseGrouped(!this.#arrangement.grouped);
     if (action === 'copy') this.#copy(this.#address(), 'Copied the link to this view');
     if (action === 'copy-kiosk') this.#copy(new URL(this.#kioskLink(), location.href).href, 'Copied the kiosk link');
     if (action === 'install') this.#promptInstall();
@@ -101,13 +104,15 @@ export class ViewMenu {
     }
   }
 
-  // The cameras that are shown now. All of them in the server's order go unnamed, so that new ones join.
+  // The cameras that are shown now. All of them in the server's order go unnamed, so that new ones join; so do all of
+  // a group.
   #kioskLink() {
     const { focused, shown } = this.#grid;
-    const { layout, ordered, filtered } = this.#arrangement;
-    const tiles = focused ? [focused] : ordered || filtered ? shown : [];
-    const cameras = tiles.map((tile) => tile.name);
-    return location.pathname + writeLink({ kiosk: true, cameras, layout: focused || layout === 'auto' ? null : layout });
+    const { layout, ordered, text, state, group, grouped } = this.#arrangement;
+    const isChosen = ordered || text !== '' || state !== 'all';
+    const cameras = (focused ? [focused] : isChosen ? shown : []).map((tile) => tile.name);
+    const ofGroup = cameras.length > 0 ? {} : { group, grouped: grouped || null };
+    return location.pathname + writeLink({ kiosk: true, cameras, layout: focused || layout === 'auto' ? null : layout, ...ofGroup });
   }
 
   async #copy(text, done) {

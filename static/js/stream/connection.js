@@ -18,13 +18,15 @@ const REJECTED_RETRY_MS = 2000;
  *
  * Events: `hello`, `frame` ({header, bytes}), `camera`, `cameras`, `stats`, `notice`, as the server sends them;
  * `down` when the connection is lost; `refused` ({message, code}) when the server rejects us; `blocked` when
- * the server answers HTTP but no WebSocket gets through.
+ * the server answers HTTP but no WebSocket gets through; `moved` when a server that we were connected to leads
+ * elsewhere now.
  */
 export class Connection extends EventTarget {
   #base;
   #socket;
   // Attempts in a row that failed although the server answered HTTP.
   #blocked = 0;
+  #wasConnected = false;
 
   /** @param {string} base  Address of the page; a worker's own address differs. */
   constructor(base) {
@@ -100,10 +102,11 @@ export class Connection extends EventTarget {
     const socket = this.#socket;
     socket.on('hello', (hello) => {
       this.#blocked = 0;
+      this.#wasConnected = true;
       this.#emit('hello', hello);
     });
     socket.on('frame', (header, bytes) => this.#emit('frame', { header, bytes }));
-    for (const event of ['camera', 'cameras', 'stats', 'notice', 'rendition']) {
+    for (const event of ['camera', 'cameras', 'stats', 'notice', 'rendition', 'views']) {
       socket.on(event, (payload) => this.#emit(event, payload));
     }
     socket.on('disconnect', (reason) => {
@@ -121,13 +124,16 @@ export class Connection extends EventTarget {
       setTimeout(() => this.#socket.connect(), REJECTED_RETRY_MS);
       return;
     }
-    if (await isServerUp(this.#base)) {
+    const answer = await askServer(this.#base);
+    if (answer === 'up') {
       this.#blocked += 1;
       if (this.#blocked >= MIN_BLOCKED && !this.#socket.connected) this.#emit('blocked', {});
-    } else {
-      this.#blocked = 0;
-      this.#emit('down', { reason: 'unreachable' });
+      return;
     }
+    this.#blocked = 0;
+    // Only then, so that a proxy which redirects this one path does not have the page load for ever.
+    if (answer === 'elsewhere' && this.#wasConnected) this.#emit('moved', {});
+    else this.#emit('down', { reason: 'unreachable' });
   }
 
   #emit(name, detail) {
@@ -135,13 +141,20 @@ export class Connection extends EventTarget {
   }
 }
 
-async function isServerUp(base) {
+/**
+ * Ask whether the server is there. A redirect is not followed: it leads to another origin, such as to TLS when
+ * that was turned on, which a page may not read.
+ *
+ * @returns {Promise<'up' | 'down' | 'elsewhere'>}
+ */
+async function askServer(base) {
   try {
     const signal = AbortSignal.timeout(3000);
-    const response = await fetch(new URL('healthz', base), { cache: 'no-store', signal });
-    return response.ok;
+    const response = await fetch(new URL('healthz', base), { cache: 'no-store', redirect: 'manual', signal });
+    if (response.type === 'opaqueredirect') return 'elsewhere';
+    return response.ok ? 'up' : 'down';
   } catch {
-    return false;
+    return 'down';
   }
 }
 

@@ -7,7 +7,7 @@ import pytest
 
 from server.cluster.bus.bus import Bus
 from server.cluster.shared import poll
-from server.cluster.shared.users import SharedUsers
+from server.cluster.shared.users import share_users
 from server.users.users import UsersFile
 from tests.support.cluster import RedisServer
 from tests.support.fakes import until
@@ -20,7 +20,7 @@ class NodeOfTests:
 
     def __init__(self, place: Bus, folder: Path) -> None:
         self.file = UsersFile(folder)
-        self.accounts = SharedUsers(place, folder)
+        self.accounts = share_users(place, folder)
         self.folder = folder
 
     @property

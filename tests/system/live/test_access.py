@@ -2,15 +2,13 @@
 
 import json
 import socket
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from server.users.users import UsersFile
 from tests.support.admin_api import ask_json
 from tests.support.reverse_proxy import free_ports
 from tests.support.server import PortholeServer, wait_until
-from tests.support.visitor import PASSWORD, Visitor, bearer
+from tests.support.visitor import PASSWORD, Visitor
 
 ACCESS = "/api/admin/access"
 NETWORK = {"host": "0.0.0.0"}
@@ -58,16 +56,3 @@ def choose(browser: Visitor, choice: dict[str, str], csrf: str) -> Any:
 
 def starts(server: PortholeServer) -> int:
     return sum("Ctrl-C stops it." in line for line in server.log)
-
-
-def test_only_admins_choose(start_server: Callable[..., PortholeServer], tmp_path: Path) -> None:
-    """Nobody else may see or change how the server is reached."""
-    people = UsersFile(tmp_path / "state")
-    tokens = [people.add_token("operator", "operator", None)]
-    tokens += [people.add_token("viewer", "viewer", None)]
-    server = start_server("test:?size=160x90&fps=5")
-
-    for method in ("GET", "POST"):
-        for token in tokens:
-            assert ask_json(server, method, ACCESS, NETWORK, bearer(token)).status == 403
-        assert ask_json(server, method, ACCESS, NETWORK).status == 401

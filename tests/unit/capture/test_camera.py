@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 
 from server.capture import camera as camera_module
+from server.capture import connection as connection_module
 from server.capture import retry as retry_module
 from server.capture import schedule as schedule_module
 from server.capture import state as state_module
@@ -77,7 +78,7 @@ def test_state_is_the_contracts() -> None:
         *("name", "title", "state", "reason", "since", "fps"),
         *("quality", "width", "height", "source_fps", "passed_through", "viewers"),
         *("renditions", "process", "set", "source", "group"),
-        *("controls", "presets", "preset"),
+        *("controls", "presets", "preset", "video"),
     }
 
 
@@ -354,7 +355,7 @@ def test_stop_frees_the_device(make_camera: MakeCamera) -> None:
 
     camera.stop()
 
-    assert time.monotonic() - started < camera_module.RELEASE_DEADLINE_S / 2
+    assert time.monotonic() - started < connection_module.RELEASE_DEADLINE_S / 2
     assert source.closed == 1
     assert camera.state == "stopped"
     assert camera.slot.frame is None
@@ -378,7 +379,7 @@ def test_stop_does_not_wait_for_ever(
     make_camera: MakeCamera, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A source stuck in a read does not block stop for ever."""
-    monkeypatch.setattr(camera_module, "RELEASE_DEADLINE_S", 0.03)
+    monkeypatch.setattr(connection_module, "RELEASE_DEADLINE_S", 0.03)
     camera = offline_camera()
     camera._connection.held = True  # As a loop stuck in a read leaves it.
 

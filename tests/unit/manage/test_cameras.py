@@ -152,8 +152,9 @@ def test_cameras_of_the_settings_stay_theirs(start: Start, tmp_path: Path) -> No
     with pytest.raises(FormError) as caught:
         node.managed.change("door", {"name": "gate", "fps": 3}, None, "ann")
     assert caught.value.fields.keys() == {"name", "fps"}
-    with pytest.raises(RequestError, match="settings file"):
+    with pytest.raises(RequestError, match="command line"):
         node.managed.remove("door", None, "ann")
+    assert node.managed.catalog.describe("door")["place"] == "command line"
     assert kept(tmp_path)["changes"] == {"door": {"title": "The door", "group": "House"}}
     again = start().own["door"]
     assert (again.title, again.group) == ("The door", "House")
@@ -183,7 +184,7 @@ def test_what_is_not_used_is_said_at_the_start(start: Start, tmp_path: Path) -> 
     node.run()
 
     assert (
-        "warning: The camera yard of the page is not used: the settings file has a camera of the "
+        "warning: The camera yard of the page is not used: the command line has a camera of the "
         "same name" in told
     )
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from server.cluster.bus.bus import Bus
-from server.cluster.shared.users import SharedUsers
+from server.cluster.shared.users import share_users
 from server.control.audit import Audit
 from server.control.timeline import Timeline
 from server.errors import ConfigError
@@ -216,7 +216,7 @@ def test_an_unreadable_list_is_not_replaced_from_the_bus(folder: Path) -> None:
     os.chown(folder / "people.json", 0, 0)
 
     with as_nobody(), pytest.raises(ConfigError, match="cannot be read"):
-        SharedUsers(Bus("redis://127.0.0.1:1", "test"), folder).sync_first()
+        share_users(Bus("redis://127.0.0.1:1", "test"), folder).sync_first()
 
     assert (folder / "people.json").read_bytes() == before
 

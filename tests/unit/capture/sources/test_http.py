@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from ipaddress import ip_network
 from pathlib import Path
 from urllib.parse import quote
 
@@ -13,8 +14,10 @@ import pytest
 
 from server.capture.frames.frame import Jpeg, size_of
 from server.capture.sources.http import open_http
+from server.capture.sources.http_client import Client
 from server.capture.sources.mjpeg import MjpegStream
 from server.capture.sources.still import StillCamera
+from server.config import reserved
 from server.config.address import Address, parse_address
 from server.errors import LoginRefused, PictureError, SourceError
 from tests.support.field_camera import LOGIN, PICTURES, STREAMS, FieldCamera, make_certificate
@@ -503,3 +506,31 @@ def test_host_that_is_switched_on_is_reached_soon() -> None:
             one.close()
 
     assert answered_after[0] < 1.5
+
+
+@pytest.mark.parametrize("secured", [False, True])
+def test_a_guarded_address_is_checked_where_it_leads(
+    make_camera: Callable[..., FieldCamera],
+    certificate: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    secured: bool,
+) -> None:
+    """A name that leads to a forbidden address at this moment gets no request, whatever it led to
+    when it was checked; neither does a redirect. Without the guard, as of a settings file, it may.
+    """
+    camera = make_camera("", certificate if secured else None)
+    url = camera.url("still", host="localhost")
+    monkeypatch.setattr(reserved, "REFUSED", (ip_network("127.0.0.0/8"), ip_network("::1/128")))
+
+    for guarded in (True, False):
+        address = replace(parse_address(url, Path()), guarded=guarded)
+        client = Client(address, 3.0)
+        try:
+            if guarded:
+                with pytest.raises(SourceError, match="localhost is a link-local address"):
+                    client.get()
+                assert camera.asked == []
+            else:
+                assert client.get().status == 200
+        finally:
+            client.close()

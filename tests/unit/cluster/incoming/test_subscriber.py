@@ -11,6 +11,7 @@ import redis
 from server.capture.frames.frame import Frame
 from server.cluster.bus.frame_message import MAX_SEQ, pack_frame
 from server.cluster.bus.numbering import MAX_AHEAD_S, SEQ_PER_S, Numbering
+from server.cluster.incoming import receiver
 from server.cluster.incoming import subscriber as reception
 from server.cluster.incoming.subscriber import Subscriber
 from server.delivery.encoder import encode_jpeg
@@ -146,7 +147,7 @@ def test_numbers_begin_anew_when_all_are_older(ear: Ear, monkeypatch: pytest.Mon
 
     What is given on goes on growing, for viewers never go back.
     """
-    monkeypatch.setattr(reception, "RESTART_AFTER_S", 0.05)
+    monkeypatch.setattr(receiver, "RESTART_AFTER_S", 0.05)
     false = round((time.time() + MAX_AHEAD_S / 2) * SEQ_PER_S)
     ear.subscription.give(parcel(5), parcel(false))
     until(lambda: ear.seqs == [false])
@@ -165,7 +166,7 @@ def test_older_ones_between_newer_ones_change_nothing(
     ear: Ear, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Only when *all* are older do numbers begin anew."""
-    monkeypatch.setattr(reception, "RESTART_AFTER_S", 0.0)
+    monkeypatch.setattr(receiver, "RESTART_AFTER_S", 0.0)
     ear.subscription.give(parcel(9))
     until(lambda: ear.seqs == [9])
     for seq in range(10, 15):
@@ -177,7 +178,7 @@ def test_older_ones_between_newer_ones_change_nothing(
 
 def test_shifted_numbers_heal_like_any(ear: Ear, monkeypatch: pytest.MonkeyPatch) -> None:
     """A low number that was let in shifts those after it past the clock: they begin anew, too."""
-    monkeypatch.setattr(reception, "RESTART_AFTER_S", 0.05)
+    monkeypatch.setattr(receiver, "RESTART_AFTER_S", 0.05)
     now = round(time.time() * SEQ_PER_S)
     ear.subscription.give(parcel(now))
     until(lambda: len(ear.seqs) == 1)

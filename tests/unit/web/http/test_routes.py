@@ -12,16 +12,19 @@ import cv2
 import numpy as np
 import pytest
 from flask.testing import FlaskClient
+from werkzeug.test import TestResponse
 
 from server.app import App, create_app
 from server.capture.camera import Camera
+from server.capture.frames.video_track import VideoTrack
 from server.config.load import load_settings
 from server.errors import SourceError
 from server.loop import hub
 from server.manage import lineup
 from server.users.users import UsersFile
-from server.web.http import routes
+from server.web.http import first_picture
 from tests.support.fakes import FakeOpener, FakeSource, settle, until
+from tests.support.units import make_units
 
 
 @pytest.fixture
@@ -101,7 +104,7 @@ def test_snapshot_leaves_nobody_behind(
 
 def test_snapshot_of_a_lost_camera_says_why(lost_app: App, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without a picture the answer is 503 with the camera's state and reason, and soon."""
-    monkeypatch.setattr(routes, "STATE_CHECK_S", 0.01)
+    monkeypatch.setattr(first_picture, "STATE_CHECK_S", 0.01)
 
     answer = lost_app.flask.test_client().get("/snapshot")
 
@@ -115,7 +118,7 @@ def test_snapshot_of_a_camera_that_failed_before_is_tried(
     client: FlaskClient, source: FakeSource, camera: Camera, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A failure of a while ago is no answer: the camera may be back, so it is opened first."""
-    monkeypatch.setattr(routes, "STATE_CHECK_S", 0.01)
+    monkeypatch.setattr(first_picture, "STATE_CHECK_S", 0.01)
     camera._fail("gone an hour ago")
     assert camera.state == "retrying"
     hub.call_later(0.2, source.give)
@@ -128,8 +131,8 @@ def test_snapshot_waits_no_longer_than_people_do(
     client: FlaskClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A source that delivers nothing is answered with 503 when the time is up."""
-    monkeypatch.setattr(routes, "FIRST_FRAME_S", 0.02)
-    monkeypatch.setattr(routes, "STATE_CHECK_S", 0.01)
+    monkeypatch.setattr(first_picture, "FIRST_FRAME_S", 0.02)
+    monkeypatch.setattr(first_picture, "STATE_CHECK_S", 0.01)
 
     assert client.get("/snapshot").status_code == 503
 
@@ -141,8 +144,8 @@ def test_a_slow_source_is_waited_for(
 
     Here a picture in half a second, and people who wait for less.
     """
-    monkeypatch.setattr(routes, "FIRST_FRAME_S", 0.05)
-    monkeypatch.setattr(routes, "STATE_CHECK_S", 0.01)
+    monkeypatch.setattr(first_picture, "FIRST_FRAME_S", 0.05)
+    monkeypatch.setattr(first_picture, "STATE_CHECK_S", 0.01)
     source = FakeSource(fps=2)
     app = make_app(source)
     camera, client = app.cameras["door"], app.flask.test_client()
@@ -176,6 +179,97 @@ def test_feed_begins_with_a_frame(
     assert camera.describe()["viewers"] == 1
     answer.close()
     assert camera.describe()["viewers"] == 0
+
+
+@pytest.fixture
+def track(camera: Camera) -> VideoTrack:
+    """A video of the camera, of which there is no picture yet."""
+    track = VideoTrack("full")
+    track.codec = "avc1.42c01f"
+    camera.videos = {"full": track}
+    return track
+
+
+def get_mp4(client: FlaskClient, link: tuple[socket.socket, ...]) -> TestResponse:
+    """Ask for the video over a real connection."""
+    connection = SimpleNamespace(get_socket=lambda: link[0])
+    environ = {"eventlet.input": connection}
+    return client.get("/stream/door.mp4", buffered=False, environ_overrides=environ)
+
+
+def test_mp4_begins_with_a_key_picture(
+    client: FlaskClient,
+    camera: Camera,
+    track: VideoTrack,
+    link: tuple[socket.socket, ...],
+    tmp_path: Path,
+) -> None:
+    """The video is an endless file, begins with what is there, and ends the demand with itself."""
+    for unit in make_units(tmp_path, 0.12):
+        track.put(unit)
+
+    answer = get_mp4(client, link)
+    first = next(answer.iter_encoded())
+
+    assert answer.content_type == "video/mp4"
+    assert "no-store" in answer.headers["Cache-Control"]
+    assert first[4:8] == b"ftyp"
+    assert b"avcC" in first
+    assert b"moof" in first
+    assert camera.describe()["viewers"] == 1
+    answer.close()
+    assert camera.describe()["viewers"] == 0
+
+
+def test_mp4_of_a_camera_without_video_names_its_mjpeg(
+    client: FlaskClient,
+    source: FakeSource,
+    camera: Camera,
+    link: tuple[socket.socket, ...],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Where there can be no video, and where it turns out that there is none, 406 says what there
+    is instead."""
+    answer = client.get("/stream/door.mp4")
+    assert (answer.status_code, camera.meter.opened) == (406, 0)
+    assert "/video_feed/door" in answer.text
+    assert client.head("/stream/door.mp4").status_code == 406
+
+    monkeypatch.setattr(first_picture, "KNOWN_S", 0.0)
+    monkeypatch.setattr(first_picture, "STATE_CHECK_S", 0.01)
+    camera.videos = {"full": VideoTrack("full")}
+    source.give()
+    answer = get_mp4(client, link)
+
+    assert answer.status_code == 406
+    assert "/video_feed/door" in answer.text
+    assert camera.describe()["viewers"] == 0
+
+
+def test_head_of_an_mp4_opens_nothing(
+    client: FlaskClient, camera: Camera, track: VideoTrack
+) -> None:
+    """Asking for the head only does not bring the camera up."""
+    answer = client.head("/stream/door.mp4?from=now")
+    settle()
+
+    assert (answer.status_code, answer.content_type) == (200, "video/mp4")
+    assert client.head("/stream/door.mp4?from=yesterday").status_code == 404
+    assert camera.meter.opened == 0
+
+
+def test_mp4_of_a_lost_camera_says_why(
+    lost_app: App, link: tuple[socket.socket, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without a picture the answer is 503 with the camera's state and reason, and soon."""
+    monkeypatch.setattr(first_picture, "STATE_CHECK_S", 0.01)
+    lost_app.cameras["door"].videos = {"full": VideoTrack("full")}
+
+    answer = get_mp4(lost_app.flask.test_client(), link)
+
+    assert answer.status_code == 503
+    assert answer.text == "camera door is retrying: no such device\n"
+    assert lost_app.cameras["door"].describe()["viewers"] == 0
 
 
 def test_head_of_a_feed_opens_nothing(client: FlaskClient, camera: Camera) -> None:

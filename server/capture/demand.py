@@ -1,0 +1,77 @@
+"""Which pictures a camera wants decoded of its source, and when."""
+
+import time
+from collections.abc import Callable, Collection
+
+from server.capture.frames.rendition import Rendition
+from server.capture.schedule import Schedule
+from server.capture.sources.reader import Demand
+
+__all__ = ["PROBE_S", "PictureDemand"]
+
+PROBE_S = 2.0
+"""How often a picture is decoded for which nobody asks, if key pictures come that often.
+
+Without, nothing would tell that a video can still be decoded, or that it stands still. At 720p it
+costs about 0.3 % of a core."""
+
+
+class PictureDemand:
+    """What one camera wants. Set on the hub; :attr:`demand` is asked natively.
+
+    Args:
+        schedule: Knows when the next picture is due that somebody is to see.
+        best_jpeg: Returns the highest quality at which the source's own JPEG is accepted.
+        changed: Whether to skip pictures that show nothing new.
+
+    Attributes:
+        demand: For the reader.
+        checked: Whether the camera is being checked.
+        watched: Whether anybody watches.
+        pictures: Whether decoded pictures are wanted at all; if not, all who watch get video, and a
+            key picture is decoded now and then to know that this can be done.
+    """
+
+    def __init__(
+        self,
+        schedule: Schedule,
+        best_jpeg: Callable[[], int],
+        changed: bool,
+    ) -> None:
+        self._schedule = schedule
+        self.checked = False
+        self.watched = False
+        self._pixels_from = 0
+        self._probe_at = 0.0
+        self.pictures = True
+        self.demand = Demand(
+            self._due, best_jpeg, lambda: self._pixels_from, changed, self._keys_only
+        )
+
+    def set_renditions(self, renditions: Collection[Rendition]) -> None:
+        """Set which renditions are watched; smaller ones need pixels, even of a JPEG source."""
+        self._pixels_from = max((one.width for one in renditions if one.width), default=0)
+        if self.pictures and not renditions:
+            self.restart()
+        self.pictures = bool(renditions)
+
+    def restart(self) -> None:
+        """Have the first key picture decoded of a source that was just opened."""
+        self._probe_at = 0.0
+
+    def advance(self) -> None:
+        """Note that a picture was taken."""
+        if self.pictures:
+            self._schedule.advance()
+        else:
+            self._probe_at = time.monotonic() + PROBE_S
+
+    def _due(self) -> float:
+        if self.checked:
+            return 0.0
+        if not self.watched:
+            return float("inf")
+        return self._schedule.due if self.pictures else self._probe_at
+
+    def _keys_only(self) -> bool:
+        return not self.pictures and not self.checked

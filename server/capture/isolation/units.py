@@ -1,0 +1,293 @@
+"""The socket on which a child sends the units of a camera's videos, and how they travel.
+
+Beside the messages of ``channel.py``, because these are read on the hub, without a native thread:
+that would cost more than all else that is done with a unit. Each unit is one message, so that none
+is ever half there. One too large for that comes as a descriptor of memory that holds it. A unit
+that finds the socket full is skipped, as the child must go on reading its source; then nothing of
+that video is sent before its next key picture, and the server is told.
+"""
+
+import array
+import fcntl
+import os
+import re
+import struct
+from collections.abc import Callable
+from enum import IntEnum
+from typing import Any, NamedTuple
+
+from server.capture.frames.limits import is_too_large
+from server.capture.frames.numbering import Place
+from server.capture.isolation.channel import first_fd
+from server.loop import native
+
+__all__ = ["MAX_UNIT_BYTES", "Gap", "UnitHead", "UnitReceiver", "UnitSender", "Why", "unit_sockets"]
+
+MAX_UNIT_BYTES = 6 << 20
+"""A larger picture is damage: the largest that cameras send have a tenth of that."""
+
+# Larger ones come as a descriptor. The system's usual limit lets a few of these wait.
+MAX_INLINE_BYTES = 48 << 10
+
+# What the kernel lets wait in the socket, if it lets us choose.
+BUFFER_BYTES = 1 << 20
+
+# As many are read at once. The hub comes back for more.
+MAX_AT_ONCE = 16
+
+HEAD = struct.Struct("<BBBIIIdHHI40p")
+FD_BYTES = native.socket.CMSG_SPACE(4)
+
+MAX_SKIPPED = 1 << 20
+CODEC = re.compile(rb"[A-Za-z0-9.]{1,39}")
+
+KEY = 1
+GAP = 2
+
+
+class Why(IntEnum):
+    """Why units are missing; the names count as drops."""
+
+    NOTHING = 0
+    DAMAGED = 1
+    """Something was lost on the way from the camera, or cannot be decoded."""
+    UNREAD = 2
+    """The server had not read those before."""
+
+
+class UnitHead(NamedTuple):
+    """What comes with a unit.
+
+    Attributes:
+        track: The number of its video.
+        key: Whether it can be decoded by itself.
+        place: Which picture of the source it is.
+        at_unix: When it was captured.
+        width: In pixels.
+        height: In pixels.
+        codec: By RFC 6381.
+    """
+
+    track: int
+    key: bool
+    place: Place
+    at_unix: float
+    width: int
+    height: int
+    codec: str
+
+
+class Gap(NamedTuple):
+    """Units that are missing; nothing more comes before the next key picture."""
+
+    track: int
+    why: Why
+    skipped: int
+
+
+def unit_sockets() -> tuple[Any, Any]:
+    """Return our end and the child's, neither of which blocks."""
+    ends = native.socket.socketpair(native.socket.AF_UNIX, native.socket.SOCK_SEQPACKET)
+    for end in ends:
+        end.setblocking(False)
+        end.setsockopt(native.socket.SOL_SOCKET, native.socket.SO_SNDBUF, BUFFER_BYTES)
+    return ends  # type: ignore[no-any-return]
+
+
+class UnitSender:
+    """The child's side. One thread.
+
+    Args:
+        fd: Its socket, which is closed with this.
+    """
+
+    def __init__(self, fd: int) -> None:
+        self._sock = native.socket.socket(fileno=fd)
+        self._sock.setblocking(False)
+        # By video: whether all units since a key picture were sent; what was skipped since, and
+        # why, and whether the server was told.
+        self._whole: dict[int, bool] = {}
+        self._skipped: dict[int, int] = {}
+        self._why: dict[int, Why] = {}
+        self._untold: set[int] = set()
+
+    def send(self, head: UnitHead, data: bytes) -> None:
+        """Send a unit, unless one before it is missing."""
+        track = head.track
+        if not head.key and not self._whole.get(track):
+            self._skip(track)
+            return
+        skipped, why = self._skipped.get(track, 0), self._why.get(track, Why.NOTHING)
+        if len(data) > MAX_UNIT_BYTES:
+            self.lose(track, Why.DAMAGED)
+        elif self._send(_pack(head, skipped, why, len(data)), data):
+            self._whole[track] = True
+            if skipped:
+                self._skipped[track], self._why[track] = 0, Why.NOTHING
+                self._untold.discard(track)
+        else:
+            self.lose(track, Why.UNREAD)
+
+    def lose(self, track: int, why: Why) -> None:
+        """Note that a unit is missing: send no more before the next key picture."""
+        self._whole[track] = False
+        self._why[track] = self._why.get(track) or why
+        self._untold.add(track)
+        self._skip(track)
+
+    def restart(self, track: int) -> None:
+        """Begin a video with its next key picture."""
+        for kept in (self._whole, self._skipped, self._why):
+            kept.pop(track, None)
+        self._untold.discard(track)
+
+    def close(self) -> None:
+        """Close the socket."""
+        self._sock.close()
+
+    def _skip(self, track: int) -> None:
+        why = self._why.get(track, Why.NOTHING)
+        if not why:
+            return  # Its first key picture is waited for; nothing is missing.
+        self._skipped[track] = min(self._skipped.get(track, 0) + 1, MAX_SKIPPED)
+        if track in self._untold:
+            gap = HEAD.pack(track, GAP, why, self._skipped[track], 0, 0, 0.0, 0, 0, 0, b"")
+            if self._send(gap, b""):
+                self._untold.discard(track)
+                self._skipped[track] = 0
+
+    def _send(self, head: bytes, data: bytes) -> bool:
+        """Send a message if there is room; return whether there was."""
+        flags = native.socket.MSG_NOSIGNAL
+        try:
+            if len(data) <= MAX_INLINE_BYTES:
+                self._sock.sendmsg((head, data), (), flags)
+                return True
+            fd = _in_memory(data)
+            try:
+                rights = array.array("i", [fd])
+                extra = [(native.socket.SOL_SOCKET, native.socket.SCM_RIGHTS, rights)]
+                self._sock.sendmsg((head,), extra, flags)
+            finally:
+                os.close(fd)
+        except (BlockingIOError, ConnectionError, MemoryError):
+            return False  # If the server has gone, its other socket tells so.
+        return True
+
+
+class UnitReceiver:
+    """The server's side. On the hub; nothing here blocks.
+
+    Args:
+        sock: Our end, which is closed with this.
+        tracks: How many videos there are.
+        on_unit: Called with each unit.
+        on_gap: Called when units are missing.
+    """
+
+    def __init__(
+        self,
+        sock: Any,
+        tracks: int,
+        on_unit: Callable[[UnitHead, bytes], None],
+        on_gap: Callable[[Gap], None],
+    ) -> None:
+        self._sock = sock
+        self._tracks = tracks
+        self._on_unit = on_unit
+        self._on_gap = on_gap
+
+    @property
+    def sock(self) -> Any:
+        """The socket that units arrive at."""
+        return self._sock
+
+    def receive(self) -> None:
+        """Take what has arrived.
+
+        Raises:
+            EOFError: If the child has closed its end.
+            ValueError: If it sent what is no unit; a broken child is not trusted.
+        """
+        for _ in range(MAX_AT_ONCE):
+            try:
+                message, extra, _, _ = self._sock.recvmsg(HEAD.size + MAX_INLINE_BYTES, FD_BYTES)
+            except BlockingIOError:
+                return
+            except ConnectionError:
+                raise EOFError from None
+            if not message:
+                raise EOFError
+            self._handle(message, first_fd(extra) if extra else -1)
+
+    def close(self) -> None:
+        """Close the socket."""
+        self._sock.close()
+
+    def _handle(self, message: bytes, fd: int) -> None:
+        try:
+            head, gap, nbytes = _unpack(message, self._tracks)
+            data = message[HEAD.size :] if fd < 0 else _from_memory(fd, nbytes)
+        finally:
+            if fd >= 0:
+                os.close(fd)
+        if gap.skipped:
+            self._on_gap(gap)
+        if head is not None:
+            if len(data) != nbytes or not data:
+                raise ValueError("a unit is not as long as was said")
+            self._on_unit(head, data)
+
+
+def _pack(head: UnitHead, skipped: int, why: Why, nbytes: int) -> bytes:
+    begun, number = head.place
+    flags = KEY if head.key else 0
+    track, width, height, codec = head.track, head.width, head.height, head.codec.encode()
+    return HEAD.pack(
+        track, flags, why, skipped, begun, number, head.at_unix, width, height, nbytes, codec
+    )
+
+
+def _unpack(message: bytes, tracks: int) -> tuple[UnitHead | None, Gap, int]:
+    """Return a unit's head, if it is one, what is missing before it, and its size in bytes."""
+    if len(message) < HEAD.size:
+        raise ValueError("a message of a video is cut off")
+    values = HEAD.unpack_from(message)
+    track, flags, why, skipped, begun, number, at_unix, width, height, nbytes, codec = values
+    if track >= tracks or why > max(Why) or skipped > MAX_SKIPPED:
+        raise ValueError("a message of a video makes no sense")
+    gap = Gap(track, Why(why), skipped)
+    if flags == GAP:
+        return None, gap, 0
+    sized = width and height and not is_too_large(width, height)
+    counted = 0 < begun <= number
+    if flags > KEY or not sized or not counted or not 0 < nbytes <= MAX_UNIT_BYTES:
+        raise ValueError("a unit's head makes no sense")
+    if not CODEC.fullmatch(codec) or not 0 < at_unix < 1e12:
+        raise ValueError("a unit's head makes no sense")
+    place = Place(begun, number)
+    name = codec.decode("ascii")
+    return UnitHead(track, flags == KEY, place, at_unix, width, height, name), gap, nbytes
+
+
+def _in_memory(data: bytes) -> int:
+    """Return the descriptor of memory that holds ``data`` and can no longer be changed."""
+    fd = os.memfd_create("porthole-unit", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+    try:
+        if os.write(fd, data) != len(data):
+            raise MemoryError
+        fcntl.fcntl(fd, fcntl.F_ADD_SEALS, fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_WRITE)
+    except (OSError, MemoryError):
+        os.close(fd)
+        raise MemoryError from None
+    return fd
+
+
+def _from_memory(fd: int, nbytes: int) -> bytes:
+    """Return what memory holds; only that cannot shrink, and reading it never waits."""
+    try:
+        if not fcntl.fcntl(fd, fcntl.F_GET_SEALS) & fcntl.F_SEAL_SHRINK:
+            raise ValueError("the memory of a unit is not sealed")
+        return os.pread(fd, nbytes, 0)
+    except OSError as error:
+        raise ValueError("the memory of a unit cannot be read") from error

@@ -1,0 +1,79 @@
+"""NAL units of H.264 and H.265: between start codes, or each after its length, as in MP4.
+
+No I/O. What is broken raises ValueError, and nothing else.
+"""
+
+from collections.abc import Iterable, Iterator
+
+__all__ = ["START", "join", "split", "split_lengths", "take", "unescape"]
+
+START = b"\0\0\0\1"
+
+_SHORT_START = b"\0\0\1"
+
+
+def split(data: bytes) -> Iterator[tuple[int, int]]:
+    """Yield where each unit begins and ends, without start codes and the zeros before them.
+
+    What comes before the first start code is skipped, and so are empty units.
+    """
+    begin = data.find(_SHORT_START) + len(_SHORT_START)
+    if begin < len(_SHORT_START):
+        return
+    while True:
+        following = data.find(_SHORT_START, begin)
+        end = len(data) if following < 0 else following
+        stop = end
+        while stop > begin and data[stop - 1] == 0:
+            stop -= 1
+        if stop > begin:
+            yield begin, stop
+        if following < 0:
+            return
+        begin = following + len(_SHORT_START)
+
+
+def split_lengths(data: bytes, size: int) -> Iterator[tuple[int, int]]:
+    """Yield where each unit begins and ends that follows its length; skips empty units.
+
+    Args:
+        data: Lengths and units in turn, the first as big-endian numbers.
+        size: The bytes of a length: 1, 2 or 4.
+
+    Raises:
+        ValueError: If a length leads beyond the end.
+    """
+    at = 0
+    while at < len(data):
+        begin = at + size
+        at = begin + int.from_bytes(data[at:begin], "big")
+        if at > len(data) or begin > len(data):
+            raise ValueError("a NAL unit is longer than its picture")
+        if at > begin:
+            yield begin, at
+
+
+def take(data: bytes, at: int, count: int) -> tuple[list[bytes], int]:
+    """Return so many units, each after its length in two bytes, and where they end.
+
+    Raises:
+        ValueError: If there are not so many.
+    """
+    units = []
+    for _ in range(count):
+        begin = at + 2
+        at = begin + int.from_bytes(data[at:begin], "big")
+        if at > len(data):
+            raise ValueError("a record is cut off")
+        units.append(data[begin:at])
+    return units, at
+
+
+def join(units: Iterable[bytes]) -> bytes:
+    """Return units in Annex B format."""
+    return b"".join(part for unit in units for part in (START, unit))
+
+
+def unescape(unit: bytes) -> bytes:
+    """Return a unit's payload: without the bytes that keep it from looking like a start code."""
+    return unit.replace(b"\0\0\3", b"\0\0")

@@ -1,0 +1,173 @@
+"""A camera's videos: which there can be, which are wanted, and the units that arrive."""
+
+import math
+import time
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+from server.capture.frames.rendition import FULL, Rendition
+from server.capture.frames.unit import Unit
+from server.capture.frames.video_track import VideoTrack
+from server.capture.isolation.units import Gap, UnitHead, UnitReceiver, Why, unit_sockets
+from server.capture.measured import Measured
+from server.capture.output import Output
+from server.capture.schedule import Schedule
+from server.capture.sources.reader import Reader
+from server.config import models as config
+from server.loop import hub
+
+__all__ = ["CameraVideo"]
+
+# A frame rate that is set to the source's own is no limit, though what is measured differs a bit.
+SAME_RATE = 0.95
+
+DROPS = {Why.DAMAGED: "damaged", Why.UNREAD: "unread"}
+
+
+class CameraVideo:
+    """The videos of one camera. On the hub.
+
+    Its child sends their units on a socket of their own, as soon as they arrive; see
+    :mod:`server.capture.isolation.units`.
+
+    Args:
+        settings: The camera's.
+        ladder: The camera's renditions, the full one first.
+        source: What is known of the source.
+        schedule: Knows the limit of the frame rate.
+        output: Where its pictures go: it numbers and counts units too.
+
+    Attributes:
+        tracks: By the rendition's name; none if the camera is to have no video.
+    """
+
+    def __init__(
+        self,
+        settings: config.Camera,
+        ladder: Sequence[Rendition],
+        source: Measured,
+        schedule: Schedule,
+        output: Output,
+    ) -> None:
+        # Units are made in children only, and the test pattern has none.
+        none = settings.video == "off" or settings.address.scheme == "test"
+        self.tracks: Mapping[str, VideoTrack] = {
+            one.name: VideoTrack(one.name) for one in ladder if not none
+        }
+        self._order = list(self.tracks.values())
+        self._source = source
+        self._schedule = schedule
+        self._output = output
+        self._meter = output.meter
+        self._wanted: frozenset[str] = frozenset()
+        self._reader: Reader | None = None
+        self._sent: dict[str, Any] = {"pass": False}
+        self._receiver: UnitReceiver | None = None
+        self._watch: hub.ReadWatch | None = None
+
+    def describe(self) -> dict[str, Any] | None:
+        """Return ``video`` of STATE: the video in full size; None if there is none."""
+        full = self.tracks.get(FULL.name)
+        if full is None or full.codec is None:
+            return None
+        return {
+            "codec": full.codec,
+            "passed_through": full.passed_through,
+            "kbps": self._source.kbps or None,
+        }
+
+    def set_wanted(self, names: Collection[str]) -> None:
+        """Set which videos are wanted; the others get no units."""
+        self._wanted = frozenset(names)
+        self.refresh()
+
+    def attach(self, reader: Reader) -> None:
+        """Take the source that was opened."""
+        self._reader = reader
+        self._output.numbering.restart()
+        self.refresh()
+
+    def detach(self) -> None:
+        """Let go of the source, which is to be closed."""
+        self._reader = None
+        self._disconnect()
+
+    def refresh(self) -> bool:
+        """Apply what is set and known by now; return whether STATE says something else."""
+        if not self.tracks:
+            return False
+        full = self.tracks[FULL.name]
+        before = full.codec, full.passed_through
+        own = self._own_codec()
+        full.codec, full.passed_through = own or None, bool(own)
+        wanted = {"pass": full.passed_through and FULL.name in self._wanted}
+        if wanted != self._sent:
+            self._send(wanted)
+        return before != (full.codec, full.passed_through)
+
+    def _own_codec(self) -> str:
+        """Return what the source's own video is encoded as, if it can be passed through."""
+        info = self._source.info
+        if info is None or info.polled or self._output.pipeline.needed:
+            return ""
+        limit, fps = self._schedule.limit, self._source.fps
+        limited = limit is not None and limit < (SAME_RATE * fps or math.inf)
+        return "" if limited else info.video
+
+    def _send(self, wanted: dict[str, Any]) -> None:
+        """Tell the child what is wanted, with a socket for the units if it has none."""
+        if not wanted["pass"]:
+            self.tracks[FULL.name].lose()
+        if self._reader is None:
+            return
+        theirs = None
+        if self._receiver is None:
+            ours, theirs = unit_sockets()
+            self._receiver = UnitReceiver(ours, len(self._order), self._on_unit, self._on_gap)
+            self._watch = hub.ReadWatch(ours, self._receive)
+        if self._reader.set_videos(wanted, -1 if theirs is None else theirs.fileno()):
+            self._sent = wanted
+        elif theirs is not None:
+            self._disconnect()
+        if theirs is not None:
+            theirs.close()
+
+    def _disconnect(self) -> None:
+        self._sent = {"pass": False}
+        if self._watch is not None:
+            self._watch.stop()
+        if self._receiver is not None:
+            self._receiver.close()
+        self._watch = self._receiver = None
+        for track in self._order:
+            track.lose()
+
+    def _receive(self) -> None:
+        assert self._receiver is not None
+        try:
+            self._receiver.receive()
+        except EOFError:
+            self.detach()  # The child has closed its source; that is told on its other socket.
+        except ValueError:
+            self._meter.drops["broken"] += 1
+            self.detach()  # Until the source is opened anew; there are pictures meanwhile.
+
+    def _on_unit(self, head: UnitHead, data: bytes) -> None:
+        if not self._sent["pass"]:
+            return  # It was on its way when the video was no longer wanted.
+        track = self._order[head.track]
+        before = self._output.numbering.newest
+        seq = self._output.numbering.number(head.place)
+        if track.newest is not None and seq <= track.newest.seq:
+            raise ValueError("a unit came twice")
+        self._meter.captured += seq > before
+        self._meter.ready += 1
+        self._meter.capture_s += max(0.0, time.time() - head.at_unix)
+        if head.key:
+            track.codec = head.codec
+            self._output.note_size(head.width, head.height)
+        track.put(Unit(data, head.key, seq, head.at_unix, head.codec, head.width, head.height))
+
+    def _on_gap(self, gap: Gap) -> None:
+        self._meter.drops[DROPS.get(gap.why, "damaged")] += gap.skipped
+        self._order[gap.track].lose()

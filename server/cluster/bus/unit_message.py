@@ -1,0 +1,93 @@
+"""A unit of a video on the bus: the header of a frame, more about the unit, then its bytes.
+
+::
+
+    as a frame  after    flags  width   height  length  codec                 unit
+    27          uint64   1      uint16  uint16  1       as many bytes, ASCII  the rest, Annex B
+
+``after`` is the number of the unit that was sent before it, without which it cannot be decoded;
+of a key picture it is 0.
+"""
+
+import re
+import struct
+from dataclasses import dataclass
+
+from server.capture.frames.unit import Unit
+from server.cluster.bus.frame_message import HEADER, MAGIC, MAX_SEQ, FrameMessageError, peek
+
+__all__ = ["CODEC", "VERSION", "UnitMessage", "pack_unit", "unpack_unit"]
+
+VERSION = 2
+"""A node of an earlier version does not know such frames, and never subscribes to them."""
+
+MORE = struct.Struct("!QBHHB")
+
+# Flags.
+KEY = 1
+REPEATED = 2
+
+CODEC = re.compile(r"(avc1|avc3|hvc1|hev1)\.[0-9A-Za-z.]{1,58}")
+
+# Annex B begins with one of these.
+START_CODES = (b"\0\0\1", b"\0\0\0\1")
+
+
+@dataclass(frozen=True, slots=True)
+class UnitMessage:
+    """A unit as another node has sent it.
+
+    Attributes:
+        unit: With the number that its node gave it.
+        after: The number of the unit before it; 0 for a key picture.
+        repeated: Whether it was sent before, for those who had come by then.
+    """
+
+    unit: Unit
+    after: int
+    repeated: bool
+
+
+def pack_unit(node: str, unit: Unit, after: int, repeated: bool = False) -> bytes:
+    """Return a unit as bytes.
+
+    Args:
+        node: Id of the camera's node, 16 hexadecimal digits.
+        unit: What to send.
+        after: The number of the unit that was sent before it.
+        repeated: Whether it was sent before.
+    """
+    codec = unit.codec.encode("ascii")
+    flags = KEY * unit.key | REPEATED * repeated
+    return b"".join(
+        (
+            HEADER.pack(MAGIC, VERSION, bytes.fromhex(node), unit.seq, unit.at_unix),
+            MORE.pack(0 if unit.key else after, flags, unit.width, unit.height, len(codec)),
+            codec,
+            unit.data,
+        )
+    )
+
+
+def unpack_unit(message: bytes) -> UnitMessage:
+    """Return the unit.
+
+    Raises:
+        FrameMessageError: If the message is not a valid unit.
+    """
+    _, seq, at_unix = peek(message, VERSION)
+    begin = HEADER.size + MORE.size
+    if len(message) < begin:
+        raise FrameMessageError(f"not a unit: {len(message)} bytes")
+    after, flags, width, height, length = MORE.unpack_from(message, HEADER.size)
+    codec = message[begin : begin + length].decode("latin-1")
+    data = message[begin + length :]
+    if not CODEC.fullmatch(codec):
+        raise FrameMessageError("a unit of an unknown codec")
+    if not width or not height or not data.startswith(START_CODES):
+        raise FrameMessageError("a unit without a size or a picture")
+    key = bool(flags & KEY)
+    if (after != 0) if key else not 0 < after < seq <= MAX_SEQ:
+        raise FrameMessageError("a unit that follows an impossible one")
+    unit = Unit(data, key, seq, at_unix, codec, width, height)
+    return UnitMessage(unit, after, bool(flags & REPEATED))

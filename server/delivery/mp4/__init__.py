@@ -1,0 +1,1 @@
+"""Puts video into MP4, without a decoder: units in, bytes out."""

@@ -1,0 +1,16 @@
+"""The boxes that an MP4 is made of (ISO/IEC 14496-12)."""
+
+import struct
+
+__all__ = ["box", "full_box"]
+
+
+def box(kind: bytes, *content: bytes) -> bytes:
+    """Return a box of a four-letter kind."""
+    size = 8 + sum(map(len, content))
+    return b"".join((struct.pack("!I4s", size, kind), *content))
+
+
+def full_box(kind: bytes, version: int, flags: int, *content: bytes) -> bytes:
+    """Return a box with a version and flags, as most kinds have."""
+    return box(kind, struct.pack("!I", version << 24 | flags), *content)

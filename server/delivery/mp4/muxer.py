@@ -1,0 +1,174 @@
+"""Makes fragmented MP4: how it begins, and each fragment that follows (ISO/IEC 14496-12)."""
+
+import struct
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from server.capture.frames.unit import Unit
+from server.capture.streams.units import annex_b
+from server.delivery.mp4.boxes import box, full_box
+from server.delivery.mp4.parameters import LENGTH_BYTES, Codec, Sets, codec_of
+from server.errors import PictureError
+
+__all__ = ["TIMESCALE", "Muxer", "Sample"]
+
+TIMESCALE = 90_000
+"""Ticks a second."""
+
+TRACK = 1
+
+MATRIX = struct.pack("!9I", 0x10000, 0, 0, 0, 0x10000, 0, 0, 0, 0x40000000)
+"""Neither turned nor scaled."""
+
+# Flags of a sample (8.8.3.1): one that needs no other, and one that does.
+KEY = 0x02000000
+NO_KEY = 0x01010000
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One picture as it lies in a file.
+
+    Attributes:
+        data: Its NAL units, each preceded by its length.
+        key: Whether it can be decoded by itself.
+        duration: How long it is shown, in ticks.
+    """
+
+    data: bytes
+    key: bool
+    duration: int
+
+
+class Muxer:
+    """Makes the bytes of an MP4 with one video, of one codec, and no sound; it may be endless.
+
+    Args:
+        first: A key picture.
+
+    Attributes:
+        init_segment: What the file begins with.
+
+    Raises:
+        PictureError: If there are no parameter sets in it, or none that make sense.
+    """
+
+    def __init__(self, first: Unit) -> None:
+        self._name = first.codec.partition(".")[0]
+        self._kept = codec_of(first.codec)
+        sets = _find_sets(self._kept, first)
+        self._in_effect = {one for kind in sets.values() for one in kind}
+        self._number = 0
+        try:
+            described = self._kept.describe(sets)
+            self.init_segment = _init_segment(
+                self._kept.entry, described, first.width, first.height
+            )
+        except (ValueError, LookupError, struct.error) as error:
+            raise PictureError(f"{first.codec}: its parameter sets make no sense") from error
+
+    def fits(self, unit: Unit) -> bool:
+        """Return whether a unit can be in this file: another codec needs another one."""
+        return unit.codec.partition(".")[0] == self._name
+
+    def sample(self, unit: Unit, duration: int) -> Sample:
+        """Return a unit as it lies in this file.
+
+        The parameter sets that are in effect are left out. Others, as of a camera that has changed
+        its size, stay in it: FFmpeg, VLC and Chromium take them from there.
+        """
+        kinds, kind_of = self._kept.kinds, self._kept.kind_of
+        nals = [(kind_of(nal) in kinds, nal) for nal in _nals_of(unit)]
+        sets = {bytes(nal) for is_set, nal in nals if is_set}
+        known = sets <= self._in_effect
+        if not known:
+            self._in_effect = sets if unit.key else self._in_effect | sets
+        parts: list[bytes | memoryview] = []
+        for is_set, nal in nals:
+            if not (is_set and known):
+                parts += (len(nal).to_bytes(LENGTH_BYTES), nal)
+        return Sample(b"".join(parts), unit.key, duration)
+
+    def fragment(self, samples: Sequence[Sample], time: int) -> bytes:
+        """Return the next fragment, which holds one or more pictures.
+
+        Args:
+            samples: In the order in which they are decoded.
+            time: Of the first, in ticks since the file's beginning.
+        """
+        self._number += 1
+        payload = [sample.data for sample in samples]
+        head = self._fragment_head(samples, time, 0)
+        head = self._fragment_head(samples, time, len(head) + 8)
+        return b"".join((head, struct.pack("!I4s", 8 + sum(map(len, payload)), b"mdat"), *payload))
+
+    def _fragment_head(self, samples: Sequence[Sample], time: int, data_at: int) -> bytes:
+        listed = b"".join(
+            struct.pack("!III", one.duration, len(one.data), KEY if one.key else NO_KEY)
+            for one in samples
+        )
+        # Where the data is counts from the start of this box; each sample is listed with its
+        # duration, size and flags.
+        run = full_box(b"trun", 0, 0x701, struct.pack("!II", len(samples), data_at), listed)
+        return box(
+            b"moof",
+            full_box(b"mfhd", 0, 0, struct.pack("!I", self._number)),
+            box(
+                b"traf",
+                full_box(b"tfhd", 0, 0x020000, struct.pack("!I", TRACK)),
+                full_box(b"tfdt", 1, 0, struct.pack("!Q", time)),
+                run,
+            ),
+        )
+
+
+def _nals_of(unit: Unit) -> Iterator[memoryview]:
+    view = memoryview(unit.data)
+    return (view[begin:end] for begin, end in annex_b.split(unit.data))
+
+
+def _find_sets(codec: Codec, first: Unit) -> Sets:
+    sets: dict[int, list[bytes]] = {kind: [] for kind in codec.kinds}
+    for nal in _nals_of(first):
+        found = sets.get(codec.kind_of(nal))
+        if found is not None and nal not in found:
+            found.append(bytes(nal))
+    return sets
+
+
+def _init_segment(entry: bytes, described: bytes, width: int, height: int) -> bytes:
+    sample_entry = box(
+        entry,
+        struct.pack("!6xH16xHHIIIH32xHH", 1, width, height, 0x480000, 0x480000, 0, 1, 24, 0xFFFF),
+        described,
+    )
+    none = struct.pack("!I", 0)
+    tables = box(
+        b"stbl",
+        full_box(b"stsd", 0, 0, struct.pack("!I", 1), sample_entry),
+        full_box(b"stts", 0, 0, none),
+        full_box(b"stsc", 0, 0, none),
+        full_box(b"stsz", 0, 0, none, none),
+        full_box(b"stco", 0, 0, none),
+    )
+    # "url " with flag 1: the pictures are in this file.
+    where = box(b"dinf", full_box(b"dref", 0, 0, struct.pack("!I", 1), full_box(b"url ", 0, 1)))
+    media = box(
+        b"mdia",
+        full_box(b"mdhd", 0, 0, struct.pack("!IIIIHH", 0, 0, TIMESCALE, 0, 0x55C4, 0)),
+        full_box(b"hdlr", 0, 0, struct.pack("!I4s12x", 0, b"vide"), b"video\0"),
+        box(b"minf", full_box(b"vmhd", 0, 1, bytes(8)), where, tables),
+    )
+    shown = struct.pack("!II", width << 16, height << 16)
+    track = box(
+        b"trak",
+        full_box(b"tkhd", 0, 3, struct.pack("!IIIII16x", 0, 0, TRACK, 0, 0), MATRIX, shown),
+        media,
+    )
+    whole = struct.pack("!IIIIIH10x", 0, 0, TIMESCALE, 0, 0x10000, 0x100)
+    return box(b"ftyp", b"iso5", struct.pack("!I", 0x200), b"iso5iso6mp41") + box(
+        b"moov",
+        full_box(b"mvhd", 0, 0, whole, MATRIX, bytes(24), struct.pack("!I", TRACK + 1)),
+        track,
+        box(b"mvex", full_box(b"trex", 0, 0, struct.pack("!IIIII", TRACK, 1, 0, 0, 0))),
+    )

@@ -1,0 +1,75 @@
+"""When each picture of an endless file is shown."""
+
+from server.delivery.mp4.muxer import TIMESCALE
+
+__all__ = ["Timeline"]
+
+# A file runs on without gaps while it is behind the camera's clock by less than this, or by less
+# than two pictures; that is jitter. Beyond it, it jumps.
+MAX_BEHIND_S = 0.25
+
+# A file that is ahead waits for the camera's clock, unless by this much: then that was set back.
+MAX_AHEAD_S = 2.0
+
+# The part of a difference that the next picture makes up for, and by which the usual time from one
+# picture to the next follows the newest one.
+CORRECTION = 0.25
+
+# Skipped pictures must not count as a new frame rate at once.
+MAX_GROWTH = 4.0
+
+FIRST_INTERVAL_S = 0.04
+
+CATCH_UP_S = 0.001
+"""How long each picture is shown that is there only so that the next can be decoded."""
+
+
+class Timeline:
+    """Turns times of capture into a file's: steady, although those jitter, and never far from them.
+
+    Each picture is shown from the moment the one before it ends, because players stumble over
+    gaps. So how long it is shown is decided before the next one has come; the difference is made
+    up for by those after it.
+    """
+
+    def __init__(self) -> None:
+        self._next = 0.0  # Seconds since the file's beginning, when the next picture is shown.
+        self._interval: float | None = None
+        self._last_unix: float | None = None
+        self._zero_unix: float | None = None  # When the file's beginning was, by the camera.
+
+    def place(self, at_unix: float, catch_up: bool = False) -> tuple[int, int]:
+        """Return when to show a picture and for how long, in ticks.
+
+        Args:
+            at_unix: When it was captured, in Unix seconds.
+            catch_up: Whether a newer one is there already.
+        """
+        if catch_up:
+            self._zero_unix = self._last_unix = None
+            return self._show(CATCH_UP_S)
+        if self._zero_unix is None:
+            self._zero_unix = at_unix - self._next
+        self._learn(at_unix)
+        interval = self._interval or FIRST_INTERVAL_S
+        behind_s = at_unix - self._zero_unix - self._next
+        if behind_s > max(MAX_BEHIND_S, 2 * interval) or behind_s < -MAX_AHEAD_S:
+            self._next += max(behind_s, 0.0)
+            self._zero_unix = at_unix - self._next
+            behind_s = 0.0
+        return self._show(max(interval + CORRECTION * behind_s, CATCH_UP_S))
+
+    def _learn(self, at_unix: float) -> None:
+        last_unix, self._last_unix = self._last_unix, at_unix
+        if last_unix is None or at_unix <= last_unix:
+            return
+        if self._interval is None:
+            self._interval = at_unix - last_unix
+        else:
+            newest = min(at_unix - last_unix, MAX_GROWTH * self._interval)
+            self._interval += CORRECTION * (newest - self._interval)
+
+    def _show(self, seconds: float) -> tuple[int, int]:
+        begin = round(self._next * TIMESCALE)
+        self._next += seconds
+        return begin, round(self._next * TIMESCALE) - begin

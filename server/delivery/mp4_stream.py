@@ -1,0 +1,110 @@
+"""Sends a video as one endless HTTP response in MP4, for players.
+
+The units themselves wait in the camera's group, so nothing is kept for a player that is slow: once
+the kernel has sent what it was given, the next unit is taken, or the next key picture.
+"""
+
+import socket
+from collections.abc import Iterator
+
+from server.capture.frames.rendition import FULL
+from server.capture.frames.unit import Unit
+from server.capture.frames.video_track import VideoTrack
+from server.delivery.fanout import Fanout
+from server.delivery.kernel import await_departure, peer_has_gone
+from server.delivery.mp4.muxer import Muxer
+from server.delivery.mp4.timeline import Timeline
+from server.delivery.video_reader import VideoReader, count_sent
+from server.loop import hub
+
+__all__ = ["Mp4Viewer"]
+
+# A peer that accepts nothing for this long is considered gone.
+WRITE_DEADLINE_S = 12.0
+
+# How often a connection without new units is checked for a peer that has gone.
+PEER_CHECK_S = 1.0
+
+
+class Mp4Viewer:
+    """One HTTP connection that watches one camera's video, from a key picture on.
+
+    Args:
+        fanout: Of the camera to watch.
+        sock: The connection's green socket.
+        rendition: Its name.
+        from_now: Whether the pictures that are there already take no time in the file, so that the
+            player is not behind. Otherwise each takes as long as it did.
+    """
+
+    def __init__(
+        self,
+        fanout: Fanout,
+        sock: socket.socket,
+        rendition: str = FULL.name,
+        from_now: bool = False,
+    ) -> None:
+        self._fanout = fanout
+        self._rendition = rendition
+        self._sock = sock
+        # The underlying socket, which does not block.
+        self._kernel: socket.socket = sock.fd  # type: ignore[attr-defined]
+        self._reader = VideoReader(self._find)
+        self._timeline = Timeline()
+        self._hurries = from_now
+        sock.settimeout(WRITE_DEADLINE_S)
+        await_departure(sock)
+        fanout.hold_video(self, rendition)
+
+    def leave(self) -> None:
+        """Stop watching."""
+        self._fanout.leave(self)
+        self._reader.close()
+
+    def first(self, timeout_s: float) -> tuple[Muxer, bytes] | None:
+        """Return what makes the file, and how it begins; None if no picture came in time.
+
+        Raises:
+            PictureError: If the video cannot be put into MP4.
+        """
+        taken = self._reader.next()
+        if taken is None and self._reader.wait(timeout_s):
+            taken = self._reader.next()
+        if taken is None:
+            return None
+        muxer = Muxer(taken[0])
+        return muxer, muxer.init_segment + self._fragment(muxer, *taken)
+
+    def stream(self, muxer: Muxer, begun: bytes) -> Iterator[bytes]:
+        """Yield the file's beginning, and all that follows until either side ends it."""
+        yield begun
+        cuts = 0
+        while self._watching:
+            if not hub.wait_writable(self._sock, WRITE_DEADLINE_S) or peer_has_gone(self._kernel):
+                break
+            taken = self._reader.next()
+            if self._reader.cuts > cuts:
+                self._fanout.camera.meter.drops["unsent"] += self._reader.cuts - cuts
+                self._fanout.camera.request_key(self._rendition)
+                cuts = self._reader.cuts
+            if taken is None:
+                self._reader.wait(PEER_CHECK_S)
+                continue
+            if not muxer.fits(taken[0]):
+                break
+            yield self._fragment(muxer, *taken)
+        self.leave()
+
+    def _fragment(self, muxer: Muxer, unit: Unit, catch_up: bool) -> bytes:
+        begin, duration = self._timeline.place(unit.at_unix, catch_up and self._hurries)
+        self._hurries |= not catch_up  # What comes again after a loss is never shown again.
+        count_sent(self._fanout.camera.meter, unit, catch_up)
+        return muxer.fragment([muxer.sample(unit, duration)], begin)
+
+    def _find(self) -> VideoTrack | None:
+        return self._fanout.camera.videos.get(self._rendition)
+
+    @property
+    def _watching(self) -> bool:
+        here = self._fanout.holds_video(self) and self._find() is not None
+        return here and self._fanout.camera.state != "stopped"

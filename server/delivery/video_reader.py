@@ -1,0 +1,139 @@
+"""Takes a video's units in order, on behalf of one that sends them on at its own pace."""
+
+import time
+from collections.abc import Callable
+
+from server.capture.frames.unit import Unit
+from server.capture.frames.video_track import VideoTrack
+from server.loop import hub
+from server.metrics import Meter
+
+__all__ = ["VideoReader", "count_sent"]
+
+# Units further behind the newest one are skipped, up to the next key picture.
+MAX_BEHIND_S = 0.5
+
+# Who joins within a group has this long to be sent what came before.
+MAX_CATCH_UP_S = 2.0
+
+
+class VideoReader:
+    """Reads one video from a key picture on: in order, complete, and never far behind.
+
+    The track is the only buffer. A reader that is slow skips to the next key picture.
+
+    Args:
+        find: Returns the video; another one when its camera was replaced, None without one.
+        clock: Monotonic seconds.
+
+    Attributes:
+        cuts: How often it had to skip.
+    """
+
+    def __init__(
+        self,
+        find: Callable[[], VideoTrack | None],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.cuts = 0
+        self._find = find
+        self._clock = clock
+        self._arrived = hub.Signal()
+        self._track: VideoTrack | None = None
+        self._unlisten: Callable[[], None] = lambda: None
+        self._last_seq = 0  # Its chain; 0 while it waits for a key picture.
+        self._skipped_seq = 0  # The key picture of the group that was given up.
+        self._newest_seq = 0  # Of the track when it last changed.
+        self._joined_at: float | None = None  # Monotonic seconds; None while it has not yet.
+        self._catching_up = True
+        self._highest_seq = 0
+
+    def close(self) -> None:
+        """Stop reading."""
+        self._use(None)
+        self._arrived.set()
+
+    def wait(self, timeout_s: float | None = None) -> bool:
+        """Wait for another unit, or :meth:`wake`; return False if none came in time."""
+        self._use(self._find())
+        return self._arrived.wait(timeout_s)
+
+    def wake(self) -> None:
+        """End :meth:`wait`."""
+        self._arrived.set()
+
+    def next(self) -> tuple[Unit, bool] | None:
+        """Return the next unit, and whether it is there only for a newer one; None without any.
+
+        Those that were returned before are, when a chain that was lost begins anew.
+        """
+        track = self._find()
+        self._use(track)
+        unit = self._follow(track) if track is not None else None
+        if track is None or unit is None:
+            return None
+        assert track.newest is not None
+        behind_s = track.newest.at_unix - unit.at_unix
+        if unit is track.newest:
+            self._catching_up = False
+        elif self._is_late(behind_s):
+            self._skipped_seq = track.units[0].seq
+            self._last_seq = 0
+            self.cuts += 1
+            return None
+        self._last_seq = unit.seq
+        again, self._highest_seq = unit.seq <= self._highest_seq, max(unit.seq, self._highest_seq)
+        return unit, self._catching_up or again
+
+    def rejoin(self) -> None:
+        """Begin anew with the group so far, as if it had just come."""
+        self._last_seq = self._skipped_seq = 0
+        self._joined_at = None
+        self._catching_up = True
+
+    def _follow(self, track: VideoTrack) -> Unit | None:
+        """Return the unit after the last one, or the key picture to begin with."""
+        if not track.units:
+            self._last_seq = 0
+            return None
+        first = track.units[0]
+        if self._last_seq < first.seq:
+            return None if track.cut or first.seq == self._skipped_seq else first
+        following = None
+        for unit in reversed(track.units):
+            if unit.seq <= self._last_seq:
+                break
+            following = unit
+        return following
+
+    def _is_late(self, behind_s: float) -> bool:
+        if not self._catching_up:
+            return behind_s > MAX_BEHIND_S
+        now = self._clock()
+        if self._joined_at is None:
+            self._joined_at = now
+        return now - self._joined_at > MAX_CATCH_UP_S
+
+    def _use(self, track: VideoTrack | None) -> None:
+        if track is self._track:
+            return
+        self._unlisten()
+        self._track = track
+        self._last_seq = self._skipped_seq = self._newest_seq = 0
+        self._unlisten = track.listen(self._on_change) if track is not None else lambda: None
+
+    def _on_change(self) -> None:
+        newest = self._track.newest if self._track is not None else None
+        if newest is not None and newest.key and 0 < self._last_seq < self._newest_seq:
+            self._last_seq = 0
+            self.cuts += 1  # The rest of the last group is gone.
+        self._newest_seq = newest.seq if newest is not None else 0
+        self._arrived.set()
+
+
+def count_sent(meter: Meter, unit: Unit, catch_up: bool) -> None:
+    """Count a unit that was sent to one viewer; what is there only for a newer one is no frame."""
+    meter.sent_bytes += len(unit.data)
+    if not catch_up:
+        meter.sent += 1
+        meter.sent_age_s += time.time() - unit.at_unix

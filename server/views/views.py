@@ -1,0 +1,290 @@
+"""All saved views of a server, kept as ``views.json`` in the state folder."""
+
+import json
+import logging
+import re
+import secrets
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from server.errors import ConfigError, PortholeError, RequestError, ViewError
+from server.loop import hub
+from server.loop.lanes import Lanes, NoLane
+from server.state import StateFile
+from server.views.query import MAX_QUERY, clean, with_renamed
+
+__all__ = ["EVERYBODY", "FILE", "SavedView", "ViewList", "Views"]
+
+log = logging.getLogger(__name__)
+
+FILE = "views.json"
+
+EVERYBODY = None
+"""Has the shared views, where a user's name has that user's own."""
+
+MAX_OWN = 50
+MAX_SHARED = 100
+MAX_NAME = 60
+MAX_BYTES = 2_000_000
+
+# How long a change waits for the one before it.
+MAX_WAIT_S = 10.0
+
+NAME = f"1 to {MAX_NAME} characters"
+ID = re.compile(r"[0-9a-f]{12}")
+
+
+class _Kept(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+
+class SavedView(_Kept):
+    """One view: its name for people, and the query of the address that shows it."""
+
+    id: Annotated[str, Field(pattern=f"^{ID.pattern}$")]
+    name: Annotated[str, Field(min_length=1, max_length=MAX_NAME)]
+    query: Annotated[str, Field(max_length=MAX_QUERY)]
+
+
+class ViewList(_Kept):
+    """Somebody's views in their order, and the one, own or shared, that opens at the start."""
+
+    default: Annotated[str, Field(max_length=40)] | None = None
+    views: list[SavedView] = Field(default_factory=list)
+
+
+class _Document(_Kept):
+    version: Literal[1] = 1
+    shared: list[SavedView] = Field(default_factory=list)
+    people: dict[str, ViewList] = Field(default_factory=dict)
+
+
+class Views:
+    """The views, changed one change at a time; a change that cannot be kept is not made.
+
+    The file is written by this process alone, which holds the folder's lock.
+
+    Args:
+        folder: The state folder.
+
+    Attributes:
+        on_change: Called after a change, with whose views it is, or :data:`EVERYBODY`.
+        fault: Why the file is left as it is, and nothing can be changed; empty if it can.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._file = StateFile(folder, FILE)
+        self._lane = Lanes(1, MAX_WAIT_S)
+        self._document = _Document()
+        self._text: bytes | None = None
+        self.on_change: Callable[[str | None], None] = lambda whose: None
+        self.fault = ""
+
+    def load(self) -> None:
+        """Read the file; raises ConfigError if the folder cannot be used."""
+        stored = self._file.load()
+        if not stored:
+            return
+        try:
+            self._document = _Document.model_validate(stored)
+            self._text = _text_of(self._document)
+        except ValidationError as error:
+            where = ".".join(map(str, error.errors(include_input=False)[0]["loc"]))
+            self.fault = f"{FILE} cannot be used: there is something else at {where}"
+
+    def shared(self) -> list[SavedView]:
+        """Return everybody's views in their order."""
+        return self._document.shared
+
+    def of(self, person: str) -> ViewList:
+        """Return a user's own views."""
+        return self._document.people.get(person, ViewList())
+
+    def add(self, whose: str | None, values: dict[str, Any]) -> SavedView:
+        """Add a view.
+
+        Args:
+            whose: A user's name, or :data:`EVERYBODY`.
+            values: ``name`` and ``query``; ``id`` brings back one that was removed, and ``at`` is
+                its place.
+
+        Raises:
+            ViewError: If it cannot be added like that.
+            ConfigError: If it cannot be kept.
+        """
+        key = values.get("id")
+        if key is not None and not (isinstance(key, str) and ID.fullmatch(key)):
+            raise ViewError("id", "accepted: the id of a view that was removed")
+        with self._changing(whose) as document:
+            views = self._list(document, whose)
+            most = MAX_SHARED if whose is EVERYBODY else MAX_OWN
+            if len(views) >= most:
+                raise ViewError("name", f"there are {most} views already; remove one")
+            if key is not None and any(one.id == key for one in _all(document)):
+                raise ViewError("id", "there is a view with this id")
+            added = SavedView(
+                id=key or secrets.token_hex(6),
+                name=_name(values.get("name"), views),
+                query=_query(values.get("query")),
+            )
+            views.insert(_place(values.get("at"), len(views)), added)
+        return added
+
+    def change(self, whose: str | None, key: str, values: dict[str, Any]) -> SavedView:
+        """Change a view's ``name`` or ``query``, or move it to the place ``at``."""
+        with self._changing(whose) as document:
+            views = self._list(document, whose)
+            view = _known(views, key)
+            if "name" in values:
+                view.name = _name(values["name"], [one for one in views if one is not view])
+            if "query" in values:
+                view.query = _query(values["query"])
+            if "at" in values:
+                views.remove(view)
+                views.insert(_place(values["at"], len(views)), view)
+        return view
+
+    def remove(self, whose: str | None, key: str) -> SavedView:
+        """Remove a view. Who has it as their default gets it back when it is brought back."""
+        with self._changing(whose) as document:
+            views = self._list(document, whose)
+            removed = _known(views, key)
+            views.remove(removed)
+        return removed
+
+    def choose_default(self, person: str, key: str | None) -> None:
+        """Set which view, own or shared, opens when this user opens the page; None for none."""
+        with self._changing(person) as document:
+            if key is not None:
+                _known([*document.shared, *self.of(person).views], key)
+            document.people.setdefault(person, ViewList()).default = key
+
+    def keep_only(self, people: Collection[str]) -> None:
+        """Forget the views of all other users: somebody else may get such a name."""
+        if self.fault or set(self._document.people) <= set(people):
+            return
+        try:
+            with self._changing(EVERYBODY) as document:
+                for name in set(document.people) - set(people):
+                    del document.people[name]
+        except PortholeError as error:
+            log.error("the views of users who were removed are kept: %s", error)
+
+    def rename_camera(self, name: str, new: str) -> None:
+        """Have views go on showing a camera that was renamed."""
+        if self.fault:
+            return
+        renamed = {
+            one.id: query
+            for one in _all(self._document)
+            if (query := with_renamed(one.query, name, new)) != one.query
+        }
+        if not renamed:
+            return
+        with self._changing(EVERYBODY) as document:
+            for one in _all(document):
+                one.query = renamed.get(one.id, one.query)
+
+    # For a bus, which has the same file on every node.
+
+    def text(self) -> bytes | None:
+        """Return the file's bytes; None if there is none. Raises ConfigError with a fault."""
+        if self.fault:
+            raise ConfigError(self.fault)
+        return self._text
+
+    def replace(self, text: bytes) -> None:
+        """Replace the file with another node's.
+
+        Raises:
+            ConfigError: If that has no valid views, or they cannot be kept.
+        """
+        try:
+            document = _Document.model_validate_json(text)
+        except ValidationError:
+            raise ConfigError("what is on the bus has no valid views") from None
+        with self._taking_turns():
+            self._keep(document)
+            self._text = text  # As it is there, or two versions would correct each other for ever.
+        self.on_change(EVERYBODY)
+
+    @contextmanager
+    def _changing(self, whose: str | None) -> Iterator[_Document]:
+        """Let the caller change a copy, keep it, and tell of it."""
+        with self._taking_turns():
+            document = self._document.model_copy(deep=True)
+            yield document
+            self._keep(document)
+        self.on_change(whose)
+
+    @contextmanager
+    def _taking_turns(self) -> Iterator[None]:
+        try:
+            with self._lane.take():
+                yield
+        except NoLane:
+            message = "another change is not finished; try again"
+            raise RequestError("unavailable", message) from None
+
+    def _keep(self, document: _Document) -> None:
+        if self.fault:
+            raise ConfigError(self.fault)
+        text = _text_of(document)
+        if len(text) > MAX_BYTES:
+            raise ViewError("name", "there is no room for more views; remove some")
+        try:
+            hub.run_native(self._file.save, json.loads(text))
+        except OSError as error:
+            raise ConfigError(f"{FILE} cannot be written: {error.strerror or error}") from None
+        self._document, self._text = document, text
+
+    @staticmethod
+    def _list(document: _Document, whose: str | None) -> list[SavedView]:
+        if whose is EVERYBODY:
+            return document.shared
+        return document.people.setdefault(whose, ViewList()).views
+
+
+def _text_of(document: _Document) -> bytes:
+    """Return a document as every node writes it."""
+    return json.dumps(document.model_dump(mode="json"), sort_keys=True).encode()
+
+
+def _all(document: _Document) -> list[SavedView]:
+    return [*document.shared, *(one for own in document.people.values() for one in own.views)]
+
+
+def _known(views: list[SavedView], key: str) -> SavedView:
+    found = next((one for one in views if one.id == key), None)
+    if found is None:
+        raise ViewError("", "there is no such view; it was removed meanwhile")
+    return found
+
+
+def _name(value: object, others: list[SavedView]) -> str:
+    """Return a name as it is kept: without blanks around it and line breaks in it."""
+    name = " ".join(value.split()) if isinstance(value, str) else ""
+    if not 0 < len(name) <= MAX_NAME or not name.isprintable():
+        raise ViewError("name", f"accepted: {NAME}")
+    if any(one.name.casefold() == name.casefold() for one in others):
+        raise ViewError("name", "there is a view of this name; choose another one")
+    return name
+
+
+def _query(value: object) -> str:
+    query = clean(value) if isinstance(value, str) else None
+    if query is None:
+        raise ViewError("query", f"accepted: the query of a view, {MAX_QUERY} characters at most")
+    return query
+
+
+def _place(value: object, most: int) -> int:
+    if value is None:
+        return most
+    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+        raise ViewError("at", "accepted: a place, counted from 0")
+    return min(value, most)

@@ -1,0 +1,152 @@
+"""The HTTP API of saved views: everybody's own, and shared ones; see ``docs/views.md``."""
+
+import time
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import flask
+from flask import Blueprint, Response
+
+from server.capture.interface import CameraInterface
+from server.errors import RequestError
+from server.views.query import limited_to
+from server.views.views import EVERYBODY, SavedView, Views
+from server.web.auth.auth import Auth
+from server.web.auth.connections import Credential
+from server.web.auth.guard import asking
+from server.web.edge.bucket import Bucket
+from server.web.http.changes import answer_json, answering, read_change
+
+__all__ = ["ShownViews", "create_views"]
+
+# Each change is flushed to the disk.
+CHANGES_PER_S = 2
+CHANGES_AT_ONCE = 40
+
+LIMITED = "only operators of every camera may change what is shared"
+NO_LOGIN = "this server keeps the views of people who are logged in; others share theirs"
+BASIC = "log in on the page, or send a token"
+
+
+class ShownViews:
+    """What each person is shown of the saved views.
+
+    Args:
+        views: All of them.
+        cameras: Returns the cameras there are.
+    """
+
+    def __init__(self, views: Views, cameras: Callable[[], Iterable[CameraInterface]]) -> None:
+        self._views = views
+        self._cameras = cameras
+
+    def to(self, credential: Credential) -> dict[str, Any]:
+        """Return a person's own views and the shared ones, as the page has them."""
+        person = credential.person
+        keeps_own = has_own(credential)
+        own = self._views.of(person.name) if keeps_own and person.name else None
+        return {
+            "own": self._seen(own.views if own else [], credential),
+            "shared": self._seen(self._views.shared(), credential),
+            "default": own.default if own else None,
+            "keeps_own": keeps_own,
+            "may_share": may_share(credential),
+        }
+
+    def _seen(self, views: Iterable[SavedView], credential: Credential) -> list[dict[str, str]]:
+        person = credential.person
+        if person.cameras is None:
+            return [one.model_dump() for one in views]
+        states = [one.describe() for one in self._cameras() if person.sees(one.name)]
+        groups = {one["group"] for one in states}
+        seen = [(one, limited_to(one.query, person.sees, groups)) for one in views]
+        return [one.model_dump() | {"query": query} for one, query in seen if query is not None]
+
+
+def create_views(views: Views, shown: ShownViews, auth: Auth) -> Blueprint:
+    """Return the routes below ``/api/views``."""
+    routes = Blueprint("views", __name__)
+    changes = Bucket(CHANGES_PER_S, CHANGES_AT_ONCE, time.monotonic())
+
+    @routes.get("/api/views")
+    def everything() -> Response:
+        return answer_json(shown.to(asking()))
+
+    @routes.post("/api/views")
+    @answering(auth)
+    def add() -> Response:
+        values = read()
+        whose = list_of(values.get("shared") is True)
+        added = views.add(whose, values)
+        note("view add", whose, added)
+        return answer_json(added.model_dump(), 201)
+
+    @routes.patch("/api/views")
+    @answering(auth)
+    def choose() -> Response:
+        key = read().get("default")
+        name = list_of(shared=False)
+        assert name is not None
+        views.choose_default(name, key if isinstance(key, str) else None)
+        return answer_json(shown.to(asking()))
+
+    @routes.patch("/api/views/<key>")
+    @answering(auth)
+    def change(key: str) -> Response:
+        values = read()
+        whose = owner_of(key)
+        changed = views.change(whose, key, values)
+        note("view change", whose, changed)
+        return answer_json(changed.model_dump())
+
+    @routes.delete("/api/views/<key>")
+    @answering(auth)
+    def remove(key: str) -> Response:
+        read()
+        whose = owner_of(key)
+        removed = views.remove(whose, key)
+        note("view remove", whose, removed)
+        return answer_json(removed.model_dump())
+
+    def read() -> dict[str, Any]:
+        if asking().by == "basic":
+            # Browsers repeat it by themselves, for whichever page makes them.
+            raise RequestError("forbidden", BASIC)
+        values = read_change(auth)
+        if not changes.take(time.monotonic()):
+            raise RequestError("rate_limited", "views were changed too often; wait some seconds")
+        return values
+
+    def list_of(shared: bool) -> str | None:
+        """Return whose list the person who asks may change."""
+        credential = asking()
+        if shared and not may_share(credential):
+            raise RequestError("forbidden", LIMITED)
+        if not shared and not has_own(credential):
+            raise RequestError("forbidden", NO_LOGIN)
+        return EVERYBODY if shared else credential.person.name
+
+    def owner_of(key: str) -> str | None:
+        # Who has no views of their own can only mean one that was removed meanwhile.
+        is_shared = any(one.id == key for one in views.shared()) or not has_own(asking())
+        return list_of(is_shared)
+
+    def note(what: str, whose: str | None, view: SavedView) -> None:
+        if whose is not EVERYBODY:
+            return
+        where = flask.request.remote_addr or ""
+        who = asking().person.name or where
+        auth.audit.note(who, what, where, "ok", by=asking().by, view=view.id, name=view.name)
+
+    return routes
+
+
+def has_own(credential: Credential) -> bool:
+    """Whether the server keeps views for a person: those who have a login."""
+    return credential.person.kind == "user"
+
+
+def may_share(credential: Credential) -> bool:
+    """Whether a person may change everybody's views."""
+    person = credential.person
+    return person.operates and person.cameras is None and person.kind != "embed"

@@ -1,0 +1,45 @@
+/** What a saved view shows, in a few words. Uses no document. */
+import { LAYOUT_NAMES } from '../grid/arrangement.js';
+import { plural } from '../ui/format.js';
+
+const STATES = { running: 'running', trouble: 'problems', stopped: 'stopped' };
+
+// What is shown of a view by looking around in it.
+const PASSING = ['page', 'camera', 'size', 'patrol', 'through'];
+
+/**
+ * @param {string} query
+ * @param {(name: string) => string} titleOf  Returns a camera's title.
+ * @returns {string} Such as `Two by two · Workshop · page 2`.
+ */
+export function describeView(query, titleOf) {
+  const parts = new URLSearchParams(query);
+  const get = (name) => parts.get(name);
+  const found = [
+    get('camera') && titleOf(get('camera')),
+    LAYOUT_NAMES[get('layout')],
+    get('group'),
+    get('filter') && `“${get('filter')}”`,
+    STATES[get('state')],
+    get('page') && `page ${get('page')}`,
+    get('sort') === 'group' && 'by group',
+    get('order') && `own order of ${plural(get('order').split(',').length, 'camera')}`,
+    get('patrol') && `patrol every ${get('patrol')} s`,
+  ];
+  return found.filter(Boolean).join(' · ');
+}
+
+/** Whether two views show the same, apart from where somebody has looked. @param {string} one @param {string} other */
+export function isSameView(one, other) {
+  return essence(one) === essence(other);
+}
+
+function essence(query) {
+  const parts = new URLSearchParams(query);
+  for (const name of PASSING) parts.delete(name);
+  // One is the same with and without what is not chosen.
+  if (parts.get('order') === '') parts.delete('order');
+  if (parts.get('sort') === 'none') parts.delete('sort');
+  parts.sort();
+  return parts.toString();
+}

@@ -1,0 +1,154 @@
+"""The same tours of an admin, an operator and a viewer, in Chromium and in Firefox."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import BrowserContext
+
+from server.users.users import UsersFile
+from tests.browser.tours import steps
+from tests.support.films import make_film
+from tests.support.firefox import Firefox
+from tests.support.server import PortholeServer
+from tests.support.tab import ChromiumTab, Tab
+from tests.support.visitor import PASSWORD
+
+OpenTab = Callable[[], Tab]
+
+BROWSERS = ("chromium", "firefox")
+ROLES = {"ann": "admin", "otto": "operator", "vera": "viewer"}
+SIZE = (1280, 800)
+SMALL = "test:?size=160x90&fps=5"
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PortholeServer]:
+    """Two cameras, a film that can be added, and people of each role for each browser."""
+    folder = tmp_path_factory.mktemp("tours")
+    (folder / "media").mkdir()
+    make_film(folder / "media" / "film.mp4", "-t", "2", source="testsrc2=size=160x90:rate=5")
+    settings = folder / "porthole.toml"
+    settings.write_text(
+        '[server]\nmedia_folder = "media"\n'
+        + "".join(f'[[camera]]\nname = "{name}"\nsource = "{SMALL}"\n' for name in ("one", "two"))
+    )
+    people = UsersFile(folder / "state")
+    for browser in BROWSERS:
+        for name, role in ROLES.items():
+            people.add_user(f"{name}-{browser}", role, None, PASSWORD)  # type: ignore[arg-type]
+    server = PortholeServer(
+        *("--port", "0", "--config", str(settings)), state=folder / "state", environment={}
+    )
+    yield server
+    assert server.stop() == 0
+    assert not [line for line in server.log if "Traceback" in line], "\n".join(server.log)
+
+
+@pytest.fixture(scope="module")
+def firefox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Firefox]:
+    """One Firefox for all tours: starting it takes seconds."""
+    firefox = Firefox(tmp_path_factory.mktemp("firefox"))
+    yield firefox
+    firefox.stop()
+
+
+@pytest.fixture(params=BROWSERS)
+def open_tab(request: pytest.FixtureRequest) -> Iterator[OpenTab]:
+    """Open windows that know nothing of each other; what their pages complain about fails."""
+    tabs: list[Tab] = []
+    width, height = SIZE
+
+    def open_chromium() -> Tab:
+        new_context: Callable[..., BrowserContext] = request.getfixturevalue("new_context")
+        size = {"width": width, "height": height}
+        context = new_context(viewport=size, bypass_csp=True, ignore_https_errors=True)
+        return ChromiumTab(context)
+
+    def open_firefox() -> Tab:
+        return request.getfixturevalue("firefox").open_tab(width, height)
+
+    def open_one() -> Tab:
+        tabs.append(open_chromium() if request.param == "chromium" else open_firefox())
+        return tabs[-1]
+
+    yield open_one
+    for tab in tabs:
+        tab.close()
+    assert [text for tab in tabs for text in tab.complaints] == []
+
+
+def test_a_viewers_tour(server: PortholeServer, open_tab: OpenTab) -> None:
+    """Sees pictures, saves one, has them large, and finds nothing that is for others."""
+    tab = open_tab()
+    steps.log_in(tab, server, "vera")
+    steps.watch_live(tab)
+    steps.see_nothing_for_admins(tab)
+    steps.open_camera(tab, "one")
+    assert steps.tabs_of_panel(tab) == ["View", "Activity", "Statistics"]
+    steps.see_nothing_for_operators(tab)
+    steps.save_picture(tab, "one")
+    steps.fill_screen(tab)
+    tab.press("Escape")
+    steps.change_own_password(tab)
+    steps.log_out(tab)
+
+
+def test_an_operators_tour(server: PortholeServer, open_tab: OpenTab) -> None:
+    """Sets a camera, stops it and takes that back; finds nothing that is for admins."""
+    tab = open_tab()
+    steps.log_in(tab, server, "otto")
+    steps.watch_live(tab)
+    steps.see_nothing_for_admins(tab)
+    steps.open_camera(tab, "two")
+    assert steps.tabs_of_panel(tab) == ["View", "Image", "Activity", "Statistics"]
+    steps.set_camera(tab, "two")
+    steps.stop_and_take_back(tab, "two")
+    steps.save_picture(tab, "two")
+    steps.fill_screen(tab)
+    steps.log_out(tab)
+
+
+def test_a_tour_without_a_pointer(server: PortholeServer, open_tab: OpenTab) -> None:
+    """From the login to the way out by keys alone."""
+    tab = open_tab()
+    steps.log_in(tab, server, "otto", by_keys=True)
+    steps.watch_live(tab)
+    steps.go_round_by_keys(tab)
+    steps.log_out(tab, by_keys=True)
+
+
+def test_an_admins_tour(server: PortholeServer, open_tab: OpenTab) -> None:
+    """Adds cameras, renames one, removes them, takes that back; adds people, and signs them out."""
+    tab = open_tab()
+    steps.log_in(tab, server, "ann")
+    steps.watch_live(tab)
+    steps.open_manage(tab)
+    steps.add_camera_by_address(tab, SMALL, "yard")
+    steps.add_camera_of_folder(tab, "film")
+    steps.rename_camera(tab, "yard", "lawn")
+    steps.remove_camera(tab, "lawn", "The lawn")
+    steps.remove_camera(tab, "film", "film")
+    tab.click("tab", "People", steps.MANAGE)
+    name, password = steps.add_user(tab)
+    other = open_tab()
+    steps.log_in(other, server, name, password)
+    steps.watch_live(other)
+    steps.sign_out(tab, name, other)
+    link = steps.add_embed_link(tab, "one")
+    steps.show_embedded(other, link, "one")
+    tab.press("Escape")
+    steps.log_out(tab)
+
+
+def test_pictures_over_tls(
+    start_server: Callable[..., PortholeServer], open_tab: OpenTab, tmp_path: Path
+) -> None:
+    """With the server's own certificate, once accepted: a secure context, and live."""
+    server = start_server(f"one={SMALL}", "--tls", "auto")
+    tab = open_tab()
+
+    tab.open(server.url)
+
+    tab.wait_for_new_pixels("one")
+    assert tab.evaluate("() => isSecureContext && location.protocol === 'https:'")

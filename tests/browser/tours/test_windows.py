@@ -1,0 +1,107 @@
+"""The windows for admins and the guided start: at twice the size, by keys alone, without motion."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.support.browser import SMALL, wait_for_paint
+from tests.support.keyboard import step, step_to
+from tests.support.motion import MAX_MOTION
+from tests.support.server import PortholeServer
+from tests.support.visitor import PASSWORD
+
+# What is cut at a side, or wider than what it stands in: [element, its width, the room it has].
+SPILL = """() => {
+  const window = document.querySelector('dialog:modal') ?? document.documentElement;
+  const parts = [window, ...window.querySelectorAll('*')];
+  return parts.filter((one) => one.checkVisibility() && one.getBoundingClientRect().width > 1)
+    .filter((one) => {
+      const { left, right } = one.getBoundingClientRect();
+      const scrolls = ['auto', 'scroll'].includes(getComputedStyle(one).overflowX);
+      // Its word is for screen readers.
+      const cut = !one.matches('.link-state') && one.matches('button, p, h2, h3, li, label, fieldset, form, section')
+        && one.scrollWidth > one.clientWidth + 1 && one.clientWidth > 0;
+      return left < -1 || right > innerWidth + 1 || (cut && !scrolls);
+    })
+    .map((one) => [one.outerHTML.slice(0, 90), one.scrollWidth, one.clientWidth]);
+}"""
+
+
+@pytest.fixture
+def context_options() -> dict[str, Any]:
+    """A laptop zoomed to 200 %, for somebody who wants no motion."""
+    size = {"width": 720, "height": 450}
+    return {"viewport": size, "bypass_csp": True, "reduced_motion": "reduce"}
+
+
+def test_the_guided_start_and_its_windows_at_twice_the_size(
+    start_server: Callable[..., PortholeServer], page: Page
+) -> None:
+    """From the offer to a camera and a user, without a pointer: nothing is cut, hidden or moves."""
+    server = start_server(f"one={SMALL}")
+    page.goto(server.url)
+    wait_for_paint(page, "one")
+
+    def look(where: str) -> None:
+        assert page.evaluate(SPILL) == [], where
+        assert page.evaluate(MAX_MOTION)[0] <= 10, where
+
+    look("the offer")
+    step_to(page, "Set up access from other devices")
+    page.keyboard.press("Enter")
+    look("the first admin")
+    step_to(page, "access-name")
+    page.keyboard.type("ann")
+    step(page)
+    page.keyboard.type(PASSWORD)
+    page.keyboard.press("Enter")
+
+    # The page is loaded anew, and knows ann.
+    expect(page.locator("[data-first]")).to_be_hidden()
+    expect(page.locator("[data-offer]")).to_have_count(0)
+    look("who can open it")
+    step_to(page, "Close", "Shift+Tab")
+    step_to(page, "manage-tab-access", "Shift+Tab")
+    assert step(page, "ArrowRight")["name"] == "manage-tab-cameras"
+    look("the cameras")
+    step_to(page, "Add a camera")
+    page.keyboard.press("Enter")
+    step_to(page, "managed-source")
+    page.keyboard.type(SMALL)
+    step_to(page, "Try")
+    page.keyboard.press("Enter")
+    expect(page.locator("[data-trial]")).to_contain_text("It works")
+    look("a camera")
+    step_to(page, "managed-name")
+    page.keyboard.press("Control+a")
+    page.keyboard.type("yard")
+    page.keyboard.press("Enter")
+    expect(page.get_by_text("yard was added.")).to_be_visible()
+    look("a result")
+
+    step_to(page, "manage-tab-cameras", "Shift+Tab")
+    assert step(page, "ArrowRight")["name"] == "manage-tab-people"
+    look("the people")
+    step_to(page, "Add a user")
+    page.keyboard.press("Enter")
+    step_to(page, "person-name")
+    look("a user")
+    page.keyboard.type("bea")
+    page.keyboard.press("Enter")
+    expect(page.locator("[data-secret]")).to_be_visible()
+    look("a password")
+    step_to(page, "Done")
+    page.keyboard.press("Enter")
+    page.keyboard.press("Escape")
+    expect(page.locator("[data-manage]")).to_be_hidden()
+    wait_for_paint(page, "yard")
+
+    step_to(page, "Menu", "Shift+Tab")
+    page.keyboard.press("Enter")
+    step_to(page, "Change your password")
+    page.keyboard.press("Enter")
+    step_to(page, "password-old")
+    look("one's own password")
+    page.complaints.clear()  # type: ignore[attr-defined]

@@ -1,0 +1,50 @@
+"""The order in which files of tests begin: what takes long does not begin last."""
+
+from pathlib import Path
+
+import pytest
+
+__all__ = ["LONG", "pytest_collection_modifyitems"]
+
+ROOT = Path(__file__).resolve().parents[2]
+
+# Over 20 s each, the longest first, but what computes (in a browser) and what waits in turn.
+LONG = (
+    "tests/browser/test_browser.py",
+    "tests/system/faults/test_camera.py",
+    "tests/browser/test_page.py",
+    "tests/system/faults/test_ghosts.py",
+    "tests/system/cluster/test_nodes.py",
+    "tests/browser/test_people.py",
+    "tests/system/faults/test_socket.py",
+    "tests/browser/test_look.py",
+    "tests/system/faults/test_process.py",
+    "tests/browser/test_notices.py",
+    "tests/system/cluster/test_outage.py",
+    "tests/browser/test_access.py",
+    "tests/system/faults/test_link.py",
+    "tests/browser/test_keys.py",
+    "tests/system/faults/test_http.py",
+    "tests/browser/test_manage_people.py",
+    "tests/system/cluster/test_common.py",
+    "tests/browser/test_insight.py",
+    "tests/system/live/test_delivery.py",
+    "tests/browser/test_manage.py",
+    "tests/system/live/test_sources.py",
+    "tests/browser/test_clock.py",
+)
+
+# Then what starts servers, and at last what is short.
+SERVERS = ("tests/browser", "tests/system", "tests/screens")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Sort tests by file."""
+    items.sort(key=lambda item: _turn(item.path.relative_to(ROOT).as_posix()))
+
+
+def _turn(path: str) -> tuple[int, int]:
+    if path in LONG:
+        return 0, LONG.index(path)
+    return 1 + (not path.startswith(SERVERS)), 0

@@ -1,0 +1,131 @@
+"""A camera's own video for players: endless MP4 from a real server, played by FFmpeg."""
+
+import itertools
+import json
+import subprocess
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.client import Viewer
+from tests.support.films import make_film
+from tests.support.server import PortholeServer, wait_until
+
+Start = Callable[..., PortholeServer]
+Connect = Callable[..., Viewer]
+
+# 50 pictures, all different, in groups of 25.
+FILM = ("-t", "2", "-c:v", "libx264", "-bf", "0", "-g", "25", "-pix_fmt", "yuv420p")
+
+
+@pytest.fixture(scope="module")
+def film(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What the camera shows, over and over."""
+    return make_film(tmp_path_factory.mktemp("film") / "film.mp4", *FILM)
+
+
+@pytest.fixture(scope="module")
+def server(film: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[PortholeServer]:
+    """Start a server with that camera, and one that has no video."""
+    server = PortholeServer(
+        *(f"door=file:{film}", "test=test:?size=320x180", "--port", "0"),
+        state=tmp_path_factory.mktemp("state"),
+        environment={},
+    )
+    yield server
+    assert server.stop() == 0
+    assert not [line for line in server.log if "Traceback" in line]
+
+
+def digests(source: str, *options: str) -> list[tuple[float, str]]:
+    """Return time in seconds and digest of each picture; fails if FFmpeg finds anything wrong."""
+    command = ["ffmpeg", "-v", "error", "-i", source, *options, "-fps_mode", "passthrough"]
+    ended = subprocess.run(
+        [*command, "-enc_time_base", "1/90000", "-f", "framemd5", "-"],
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert (ended.returncode, ended.stderr) == (0, "")
+    lines = [line.split(",") for line in ended.stdout.splitlines() if line[0] != "#"]
+    return [(int(fields[2]) / 90_000, fields[-1].strip()) for fields in lines]
+
+
+@pytest.mark.parametrize("begin", ["", "?from=now"])
+def test_players_get_the_cameras_pictures_bit_for_bit(
+    server: PortholeServer, film: Path, begin: str
+) -> None:
+    """Each picture is the next one of the film, none is missing, and times are those of capture."""
+    shown = [digest for _, digest in digests(str(film))]
+    assert len(set(shown)) == 50
+
+    received = digests(f"{server.url}stream/door.mp4{begin}", "-frames:v", "60")
+
+    at = [shown.index(digest) for _, digest in received]
+    assert at[0] % 25 == 0
+    assert at == [(at[0] + count) % 50 for count in range(60)]
+    times = [time_s for time_s, _ in received]
+    assert all(late > early for early, late in itertools.pairwise(times))
+    lengths = sorted(late - early for early, late in itertools.pairwise(times[30:]))
+    assert 0.03 < lengths[len(lengths) // 2] < 0.05
+    if not begin:
+        assert times[-1] == pytest.approx(59 / 25, abs=0.4)
+
+
+def test_nothing_is_decoded_for_players(server: PortholeServer, connect: Connect) -> None:
+    """The camera's units are handed on as they are; it is a viewer, and gone when it leaves."""
+    with urllib.request.urlopen(f"{server.url}stream/door.mp4", timeout=20) as answer:
+        assert answer.headers["Content-Type"] == "video/mp4"
+        assert answer.headers["Cache-Control"].startswith("no-store")
+        assert answer.read(100_000)[4:8] == b"ftyp"
+        state = door(server)
+        assert state["viewers"] == 1
+        assert state["video"]["passed_through"] is True
+        assert state["video"]["codec"].startswith("avc1.")
+
+    wait_until(lambda: door(server)["viewers"] == 0)
+    viewer = connect(server)
+    viewer.pump(lambda: any(event == "stats" for event, _ in viewer.events), 5)
+    stats = next(data for event, data in viewer.events if event == "stats")["cameras"]["door"]
+    assert stats["encoded"] == 0
+    assert stats["sent"] > 10
+
+
+def test_snapshots_and_mjpeg_are_decoded_beside_it(server: PortholeServer) -> None:
+    """Who takes JPEG gets it as ever, of the same camera and at the same time."""
+    with urllib.request.urlopen(f"{server.url}stream/door.mp4", timeout=20) as answer:
+        assert answer.read(1000)[4:8] == b"ftyp"
+        for path in ("snapshot/door.jpg", "video_feed/door"):
+            with urllib.request.urlopen(server.url + path, timeout=20) as pictures:
+                assert b"\xff\xd8" in pictures.read(1000)
+
+
+def test_camera_without_video_names_its_mjpeg(server: PortholeServer) -> None:
+    """A player is told where there are pictures instead."""
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        urllib.request.urlopen(f"{server.url}stream/test.mp4", timeout=20)
+
+    assert refused.value.code == 406
+    assert b"/video_feed/test" in refused.value.read()
+
+
+def test_stopped_camera_ends_its_streams(start_server: Start, film: Path, connect: Connect) -> None:
+    """A player is not left with the last picture."""
+    server = start_server(f"door=file:{film}")
+    with urllib.request.urlopen(f"{server.url}stream/door.mp4", timeout=20) as answer:
+        assert answer.read(1000)
+        connect(server).call("stop", {"camera": "door"})
+        began = time.monotonic()
+        answer.read()
+
+    assert time.monotonic() - began < 8
+
+
+def door(server: PortholeServer) -> dict[str, object]:
+    with urllib.request.urlopen(f"{server.url}api/cameras", timeout=10) as answer:
+        states: list[dict[str, object]] = json.load(answer)
+    return next(state for state in states if state["name"] == "door")

@@ -1,0 +1,195 @@
+"""Units on their way from a child to the server, over a real pair of sockets."""
+
+import array
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import closing, suppress
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from server.capture.frames.numbering import Place
+from server.capture.isolation.units import (
+    HEAD,
+    MAX_UNIT_BYTES,
+    Gap,
+    UnitHead,
+    UnitReceiver,
+    UnitSender,
+    Why,
+    unit_sockets,
+)
+
+
+class Pair:
+    """Both ends, and what has arrived."""
+
+    def __init__(self, tracks: int = 2) -> None:
+        ours, theirs = unit_sockets()
+        self.raw = theirs
+        self.sender = UnitSender(os.dup(theirs.fileno()))
+        self.units: list[tuple[UnitHead, bytes]] = []
+        self.gaps: list[Gap] = []
+        self.receiver = UnitReceiver(
+            ours, tracks, lambda head, data: self.units.append((head, data)), self.gaps.append
+        )
+
+    def send(self, number: int, data: bytes, key: bool = False, track: int = 0) -> None:
+        self.sender.send(UnitHead(track, key, Place(1, number), 1e9, 640, 360, "avc1.64001f"), data)
+
+    def receive(self) -> None:
+        for _ in range(100):
+            self.receiver.receive()
+
+    def close(self) -> None:
+        self.sender.close()
+        self.receiver.close()
+        self.raw.close()
+
+
+@pytest.fixture
+def pair() -> Iterator[Pair]:
+    with closing(Pair()) as made:
+        yield made
+
+
+def numbers(pair: Pair) -> list[int]:
+    return [head.place.number for head, _ in pair.units]
+
+
+@pytest.mark.parametrize("nbytes", [1, 40_000, 60_000, 3_000_000])
+def test_units_arrive_as_they_were_sent(pair: Pair, nbytes: int) -> None:
+    """Small ones in a message, large key pictures in memory: none is ever half there."""
+    data = os.urandom(nbytes)
+    before = len(os.listdir("/proc/self/fd"))
+
+    pair.send(7, data, key=True)
+    pair.send(8, b"next")
+    pair.receive()
+
+    (head, first), (_, second) = pair.units
+    assert (first, second) == (data, b"next")
+    assert head == UnitHead(0, True, Place(1, 7), 1e9, 640, 360, "avc1.64001f")
+    assert len(os.listdir("/proc/self/fd")) == before
+
+
+def test_a_video_begins_with_a_key_picture(pair: Pair) -> None:
+    """What comes before is worth nothing, and nothing is missing."""
+    pair.send(1, b"x")
+    pair.send(2, b"x")
+    pair.send(3, b"x", key=True)
+    pair.receive()
+
+    assert numbers(pair) == [3]
+    assert pair.gaps == []
+
+
+def test_a_full_socket_costs_a_group_and_not_the_source(pair: Pair) -> None:
+    """A child that waited for the server would let its camera's pictures grow old.
+
+    Once one is skipped, those that need it are too; the server learns how many, and the next key
+    picture begins anew. The other video goes on.
+    """
+    pair.send(1, b"x", key=True)
+    for number in range(2, 400):
+        pair.send(number, bytes(20_000))
+    pair.receive()
+    arrived = len(pair.units)
+    assert 5 < arrived < 399
+    assert numbers(pair) == list(range(1, arrived + 1))
+
+    pair.send(400, b"needs the ones before")
+    pair.send(401, b"x", key=True, track=1)
+    pair.send(402, b"x", key=True)
+    pair.receive()
+
+    assert numbers(pair)[arrived:] == [401, 402]
+    assert {gap.why for gap in pair.gaps} == {Why.UNREAD}
+    assert {gap.track for gap in pair.gaps} == {0}
+    assert sum(gap.skipped for gap in pair.gaps) == 400 - arrived
+
+
+def test_what_is_damaged_is_told_at_once(pair: Pair) -> None:
+    """A viewer needs another kind of picture now, not when the next key picture comes."""
+    pair.send(1, b"x", key=True)
+    pair.sender.lose(0, Why.DAMAGED)
+    pair.receive()
+    assert pair.gaps == [Gap(0, Why.DAMAGED, 1)]
+
+    pair.send(3, b"x")
+    pair.send(4, b"x")
+    pair.send(5, b"x", key=True)
+    pair.receive()
+
+    assert numbers(pair) == [1, 5]
+    assert pair.gaps[1:] == [Gap(0, Why.DAMAGED, 2)]
+
+
+def test_an_endless_picture_is_not_sent(pair: Pair) -> None:
+    """A stream without an end to its first picture must not fill the memory."""
+    pair.send(1, bytes(MAX_UNIT_BYTES + 1), key=True)
+    pair.receive()
+
+    assert pair.units == []
+    assert pair.gaps == [Gap(0, Why.DAMAGED, 1)]
+
+
+def test_the_end_of_the_child_is_told(pair: Pair) -> None:
+    """Then there is nothing to wait for."""
+    pair.sender.close()
+    pair.raw.close()
+
+    with pytest.raises(EOFError):
+        pair.receiver.receive()
+
+
+def test_memory_that_could_shrink_is_rejected(pair: Pair) -> None:
+    """A broken child is not trusted: reading what is gone by then would kill the server."""
+    before = len(os.listdir("/proc/self/fd"))
+    head = HEAD.pack(0, 1, 0, 0, 1, 1, 1e9, 640, 360, 100, b"avc1.64001f")
+    ours, theirs = os.pipe()
+    memory = os.memfd_create("unsealed")
+    os.ftruncate(memory, 100)
+    for fd in (ours, memory):
+        rights = array.array("i", [fd])
+        extra = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, rights)]
+        pair.raw.sendmsg([head], extra)
+
+        with pytest.raises(ValueError, match="the memory of a unit"):
+            pair.receiver.receive()
+
+    for fd in (ours, theirs, memory):
+        os.close(fd)
+    assert len(os.listdir("/proc/self/fd")) == before
+    assert pair.units == []
+
+
+heads = st.builds(
+    lambda *values: HEAD.pack(*values),
+    *(st.integers(0, 3), st.integers(0, 3), st.integers(0, 3)),
+    *(st.sampled_from([0, 1, 1 << 31]), st.integers(0, 2), st.integers(0, 3)),
+    st.floats(allow_nan=True),
+    *(st.integers(0, 65535), st.integers(0, 65535), st.sampled_from([0, 3, 1 << 31])),
+    st.sampled_from([b"avc1.64001f", b"", b"\xff\xfe", b"<b>", b"x" * 39]),
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(st.one_of(st.binary(max_size=200), heads, heads.map(lambda head: head + b"abc"))))
+def test_nothing_that_a_child_sends_does_harm(messages: list[bytes]) -> None:
+    """What makes no sense is rejected, whole; what is taken makes sense."""
+    with closing(Pair()) as pair:
+        for message in messages:
+            if message:
+                pair.raw.send(message)
+            with suppress(ValueError):
+                pair.receiver.receive()
+
+        for head, data in pair.units:
+            assert data == b"abc"
+            assert head.track < 2
+            assert 0 < head.place.begun <= head.place.number
+            assert head.codec.isascii()
+        assert all(gap.skipped <= 1 << 20 for gap in pair.gaps)

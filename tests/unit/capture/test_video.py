@@ -1,0 +1,265 @@
+"""A camera's own video, handed on: real sources, real child processes, and a reference decoder."""
+
+import shlex
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import av
+import cv2
+import numpy as np
+import pytest
+
+from server.capture.camera import Camera
+from server.capture.frames.frame import Frame
+from server.capture.frames.unit import Unit
+from server.capture.processing.transform import Transform
+from server.capture.sources.testpattern import read_time
+from server.config import models as config
+from server.config.address import parse_address
+from server.config.processors import parse_processors
+from tests.support.fakes import until
+from tests.support.films import make_film
+from tests.support.rtsp_server import RtspServer
+
+X264 = ("-c:v", "libx264", "-tune", "zerolatency", "-pix_fmt", "yuv420p", "-g", "10")
+
+Watch = Callable[..., "Watched"]
+
+
+class Watched:
+    """A camera that is watched, and what came of it."""
+
+    def __init__(self, camera: Camera) -> None:
+        self.camera = camera
+        self.units: list[Unit] = []
+        self.ages: list[float] = []
+        self.pictures: list[Frame] = []
+        if "full" in camera.videos:
+            camera.videos["full"].listen(self._take_unit)
+        camera.slot.listen(self._take_picture)
+
+    def _take_unit(self) -> None:
+        newest = self.camera.videos["full"].newest
+        if newest is None:
+            return  # They were lost.
+        self.units.append(newest)
+        self.ages.append(time.time() - newest.at_unix)
+
+    def _take_picture(self) -> None:
+        assert self.camera.slot.frame is not None
+        self.pictures.append(self.camera.slot.frame)
+
+    def wants(self, *, video: bool, pictures: bool) -> None:
+        """Have somebody watch."""
+        self.camera.set_renditions(self.camera.ladder[:1] if pictures else [])
+        self.camera.set_videos(["full"] if video else [])
+        self.camera.set_viewers(1)
+
+
+@pytest.fixture(scope="module")
+def rtsp() -> Iterator[RtspServer]:
+    server = RtspServer()
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="module")
+def film(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_film(tmp_path_factory.mktemp("films") / "film.mp4", "-t", "1.2", *X264)
+
+
+@pytest.fixture
+def watch() -> Iterator[Watch]:
+    """Make cameras that are open, with somebody who watches."""
+    cameras: list[Camera] = []
+
+    def watch(source: str, units: bool = True, pictures: bool = False, **given: object) -> Watched:
+        settings = config.Camera(
+            "door",
+            "Door",
+            parse_address(source, Path()),
+            None,
+            None,
+            **given,  # type: ignore[arg-type]
+        )
+        camera = Camera(settings, config.ServerSettings(release_after=0))
+        cameras.append(camera)
+        watched = Watched(camera)
+        watched.wants(video=units, pictures=pictures)
+        camera.open()
+        return watched
+
+    yield watch
+    for camera in cameras:
+        camera.close(5)
+
+
+def decode(units: list[Unit]) -> Iterator[tuple[int, np.ndarray]]:
+    """Yield each picture that comes out of a decoder, and the number of the newest unit in it."""
+    codec = "h264" if units[0].codec.startswith("avc1") else "hevc"
+    context = av.CodecContext.create(codec, "r")
+    for unit in units:
+        for frame in context.decode(av.Packet(unit.data)):
+            yield unit.seq, frame.to_ndarray(format="bgr24")
+    for frame in context.decode(None):
+        yield units[-1].seq, frame.to_ndarray(format="bgr24")
+
+
+def test_a_film_arrives_to_the_last_bit(watch: Watch, film: Path) -> None:
+    """What its decoder shows is what is in the file, and nobody had to decode it on the way."""
+    watched = watch(f"file:{film}?loop=0")
+    until(lambda: watched.camera.state == "ended", 20)
+
+    with av.open(str(film)) as container:
+        expected = [frame.to_ndarray(format="bgr24") for frame in container.decode(video=0)]
+    found = [image for _, image in decode(watched.units)]
+    assert len(found) == len(expected) == 30
+    assert all(np.array_equal(one, other) for one, other in zip(found, expected, strict=True))
+    assert [unit.key for unit in watched.units] == [at % 10 == 0 for at in range(30)]
+    assert [unit.seq for unit in watched.units] == list(range(1, 31))
+    assert watched.pictures == []
+    assert watched.camera.meter.captured == 30
+
+
+@pytest.mark.parametrize("mount", ["h264", "b-frames", "h265"])
+def test_pictures_and_units_of_one_number_show_the_same(
+    mount: str, rtsp: RtspServer, watch: Watch
+) -> None:
+    """Who changes from JPEG to video and back goes on where it was: same number, same picture."""
+    watched = watch(rtsp.url(mount), pictures=True)
+    until(lambda: len(watched.units) > 60 and len(watched.pictures) > 20, 30)
+    watched.camera.set_viewers(0)
+
+    shown = dict(decode(watched.units))
+    at = {unit.seq: unit.at_unix for unit in watched.units}
+    both = [one for one in watched.pictures if one.seq in shown]
+    assert len(both) > 15
+    assert all(one.at_unix == at[one.seq] for one in both)
+    assert min(cv2.PSNR(shown[one.seq], np.asarray(one.picture)) for one in both) > 35
+    numbers = [unit.seq for unit in watched.units]
+    assert numbers == list(range(numbers[0], numbers[0] + len(numbers)))
+    assert sorted(set(at.values())) == list(at.values()), "times only grow"
+    assert watched.camera.meter.drops["damaged"] == 0
+    told = watched.camera.describe()
+    assert (told["width"], told["height"]) == (640, 360)
+    assert told["video"]["codec"] == watched.units[0].codec
+    assert told["video"]["passed_through"]
+
+
+def test_video_alone_decodes_next_to_nothing_and_is_live(rtsp: RtspServer, watch: Watch) -> None:
+    """A key picture now and then shows that it can be decoded; nobody gets it as an old picture."""
+    watched = watch(rtsp.url("h264"))
+    camera = watched.camera
+    until(lambda: len(watched.units) > 80, 30)
+
+    assert camera.state == "live"
+    assert watched.pictures == []
+    assert camera.slot.frame is None
+    assert camera.describe()["source_fps"] == pytest.approx(25, rel=0.3)
+    assert camera.meter.captured == watched.units[-1].seq
+    for seq, image in list(decode(watched.units))[-3:]:
+        unit = next(one for one in watched.units if one.seq == seq)
+        burned = read_time(image)
+        assert burned is not None
+        assert 0 <= unit.at_unix - burned < 1, "it is of now"
+
+    watched.wants(video=True, pictures=True)
+    until(lambda: watched.pictures)
+    assert watched.pictures[0].seq > 80
+    assert camera.state == "live"
+
+
+def test_a_lost_camera_leaves_no_half_group(rtsp: RtspServer, watch: Watch) -> None:
+    """After a reconnect numbers go on, and the first unit is a key picture."""
+    watched = watch(rtsp.url("h264"))
+    until(lambda: len(watched.units) > 5, 30)
+
+    rtsp.stop()
+    rtsp.start()
+    until(lambda: not watched.camera.videos["full"].units, 20)
+    before = len(watched.units)
+    until(lambda: len(watched.units) > before + 5, 30)
+
+    assert watched.units[before].key
+    numbers = [unit.seq for unit in watched.units]
+    assert numbers == sorted(set(numbers))
+
+
+def test_lost_packets_are_counted_and_end_the_group(rtsp: RtspServer, watch: Watch) -> None:
+    """Over UDP something is always missing: what needs it is not sent, and has a name."""
+    watched = watch(rtsp.url("lossy"))
+    until(lambda: watched.camera.meter.drops["damaged"] > 20 and len(watched.units) > 20, 40)
+
+    before = None
+    for unit in watched.units:
+        assert unit.key or before == unit.seq - 1
+        before = unit.seq
+
+
+def test_a_command_s_video_is_passed_on(watch: Watch, film: Path) -> None:
+    """FFmpeg's program as a source, as for cameras that only it can read."""
+    command = [
+        *("ffmpeg", "-v", "error", "-re", "-stream_loop", "-1", "-i", str(film)),
+        *("-c", "copy", "-f", "mpegts", "-"),
+    ]
+    watched = watch(f"exec:{shlex.join(command)}")
+    until(lambda: len(watched.units) > 30, 30)
+
+    assert watched.units[0].codec.startswith("avc1.")
+    assert watched.units[0].key
+    assert len([image for _, image in decode(watched.units)]) == len(watched.units)
+
+
+def test_what_changes_pictures_ends_the_video(watch: Watch, film: Path) -> None:
+    """Turned, or at a lower rate, it is JPEG; then it is video again."""
+    watched = watch(f"file:{film}")
+    camera, track = watched.camera, watched.camera.videos["full"]
+    until(lambda: track.units, 20)
+
+    camera.set_transform(Transform(rotate=90))
+    until(lambda: track.codec is None)
+    assert not track.units
+    assert camera.describe()["video"] is None
+    camera.set_transform(Transform())
+    camera.set_fps(5)
+    until(lambda: track.codec is None)
+    camera.set_fps(25)
+    until(lambda: track.units)
+    camera.set_fps(None)
+    watched.wants(video=False, pictures=True)
+    until(lambda: not track.units)
+    assert track.codec is not None
+
+
+@pytest.mark.parametrize("way", ["masked", "off"])
+def test_a_camera_without_video(watch: Watch, film: Path, way: str) -> None:
+    """One that is masked is never handed on as it came, nor one whose setting says so."""
+    masks = parse_processors(("mask?x=0&y=0&width=0.5&height=0.5",), Path())
+    given = {"process": masks} if way == "masked" else {"video": "off"}
+    watched = watch(f"file:{film}", pictures=True, **given)
+    until(lambda: watched.pictures, 20)
+
+    assert watched.camera.describe()["video"] is None
+    assert watched.units == []
+    assert bool(watched.camera.videos) == (way == "masked")
+
+
+def test_a_video_that_cannot_be_decoded_is_stalled(
+    watch: Watch, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Units may flow that no decoder can show: then the camera must not be called live."""
+    whole = make_film(tmp_path / "whole.h264", "-t", "4", *X264).read_bytes()
+    broken = bytearray(whole)
+    at = 0
+    while (at := broken.find(b"\0\0\1", at + 4)) >= 0:
+        if broken[at + 3] & 31 in (1, 5):
+            broken[at + 8 : at + 48] = bytes(range(200, 240))
+    path = tmp_path / "broken.h264"
+    path.write_bytes(broken)
+    monkeypatch.setattr("server.capture.state.PROBE_S", 0.0)
+    watched = watch(f"file:{path}")
+
+    until(lambda: watched.camera.state == "stalled", 30)
+
+    assert "damaged" in watched.camera.reason

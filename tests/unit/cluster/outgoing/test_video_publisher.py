@@ -1,0 +1,162 @@
+"""A camera's units on their way out."""
+
+from collections.abc import Iterator
+from typing import Any, cast
+
+import pytest
+
+from server.capture.camera import Camera
+from server.capture.frames.unit import Unit
+from server.capture.frames.video_track import VideoTrack
+from server.cluster.bus.unit_message import UnitMessage, unpack_unit
+from server.cluster.outgoing import video_publisher
+from server.cluster.outgoing.video_publisher import VideoPublisher
+from server.delivery.fanout import Fanout
+from tests.support.bus import FakeBus
+from tests.support.fakes import offline_camera, settle, until
+
+NODE = "0123456789abcdef"
+
+
+@pytest.fixture
+def camera() -> Camera:
+    """The one camera, which has video."""
+    camera = offline_camera()
+    camera.videos = {"full": VideoTrack("full")}
+    return camera
+
+
+@pytest.fixture
+def track(camera: Camera) -> VideoTrack:
+    """Its video."""
+    return camera.videos["full"]
+
+
+@pytest.fixture
+def bus() -> FakeBus:
+    """Where it is shared."""
+    return FakeBus()
+
+
+@pytest.fixture
+def room(camera: Camera) -> Iterator[Fanout]:
+    """The camera's fanout."""
+    fanout = Fanout(camera)
+    yield fanout
+    fanout.close()
+
+
+@pytest.fixture
+def publisher(bus: FakeBus, room: Fanout, camera: Camera) -> Iterator[VideoPublisher]:
+    """Its publisher, which is wanted."""
+    publisher = VideoPublisher(cast(Any, bus), "channel", NODE, room, camera, "full")
+    publisher.want(True)
+    settle()
+    yield publisher
+    publisher.want(False)
+
+
+def put(track: VideoTrack, *seqs: int, key: bool = False) -> None:
+    """Have the camera send units, which are a tenth of a second apart; let others run."""
+    for seq in seqs:
+        track.put(Unit(b"\0\0\1%d" % seq, key, seq, seq / 10, "avc1.42c01f", 64, 48))
+    settle()
+
+
+def said(bus: FakeBus) -> list[UnitMessage]:
+    return [unpack_unit(data) for _, data in bus.commands.published]
+
+
+def links(bus: FakeBus) -> list[tuple[int, int]]:
+    """Return the number of each unit, and of the one that it follows."""
+    return [(one.unit.seq, one.after) for one in said(bus)]
+
+
+def test_only_what_is_heard_is_published(
+    publisher: VideoPublisher, room: Fanout, track: VideoTrack, bus: FakeBus
+) -> None:
+    """It watches the video only while it is wanted, and begins with the group so far."""
+    put(track, 1, key=True)
+    put(track, 2)
+    assert len(room) == 1
+    publisher.want(False)
+    put(track, 3)
+    assert len(room) == 0
+    assert links(bus) == [(1, 0), (2, 1)]
+
+    publisher.want(True)
+    put(track, 4)
+
+    assert links(bus)[2:] == [(1, 0), (2, 1), (3, 2), (4, 3)]
+    assert [one.repeated for one in said(bus)[2:]] == [True, True, False, False]
+
+
+def test_each_unit_says_what_it_follows(
+    publisher: VideoPublisher, track: VideoTrack, bus: FakeBus
+) -> None:
+    """Numbers may skip, as where pictures were not encoded; the chain is complete all the same."""
+    put(track, 3, key=True)
+    put(track, 4, 7, 8)
+    put(track, 9, key=True)
+    put(track, 11)
+
+    assert links(bus) == [(3, 0), (4, 3), (7, 4), (8, 7), (9, 0), (11, 9)]
+
+
+def test_group_so_far_is_repeated_for_who_comes_late(
+    publisher: VideoPublisher,
+    track: VideoTrack,
+    bus: FakeBus,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """However many ask at once, it is sent again once, and marked."""
+    put(track, 1, key=True)
+    put(track, 2)
+
+    for _ in range(5):
+        publisher.repeat()
+    settle()
+    put(track, 3)
+    publisher.repeat()
+    settle()
+
+    assert links(bus)[2:] == [(1, 0), (2, 1), (3, 2)]
+    assert [one.repeated for one in said(bus)[2:]] == [True, True, False]
+
+    monkeypatch.setattr(video_publisher, "REPEAT_PERIOD_S", 0.0)
+    publisher.repeat()
+    settle()
+    assert links(bus)[5:] == [(1, 0), (2, 1), (3, 2)]
+
+
+def test_slow_bus_skips_to_the_next_key_picture(
+    publisher: VideoPublisher, track: VideoTrack, bus: FakeBus
+) -> None:
+    """While a publish hangs nothing waits; after more than half a second the group is given up."""
+    put(track, 1, key=True)
+    until(lambda: links(bus) == [(1, 0)])
+    bus.commands.hangs = True
+    put(track, 2, 3)
+    put(track, *range(4, 12))
+    bus.commands.hangs = False
+    until(lambda: (2, 1) in links(bus))
+    put(track, 12)
+    put(track, 13, key=True)
+
+    until(lambda: links(bus)[-1] == (13, 0))
+    assert links(bus) == [(1, 0), (2, 1), (13, 0)]
+
+
+def test_units_that_are_lost_are_counted_and_the_group_sent_again(
+    publisher: VideoPublisher, track: VideoTrack, bus: FakeBus, camera: Camera
+) -> None:
+    """What the bus did not take is a drop with a name; who has the others skips them."""
+    put(track, 1, key=True)
+    bus.commands.fails = True
+    put(track, 2)
+    until(lambda: camera.meter.drops["bus"] == 1)
+    bus.commands.fails = False
+
+    until(lambda: (2, 1) in links(bus))
+    assert links(bus) == [(1, 0), (1, 0), (2, 1)]
+    assert [one.repeated for one in said(bus)] == [False, True, False]

@@ -1,0 +1,138 @@
+"""Fragmented MP4, judged by FFmpeg."""
+
+import json
+import subprocess
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from server.capture.frames.unit import Unit
+from server.delivery.mp4.muxer import Muxer
+from server.errors import PictureError
+from tests.support.units import make_units
+
+# Groups of 12, which begin as cameras' do, and how FFmpeg calls the bare stream.
+CODECS = {
+    "avc1": ("h264", "-c:v", "libx264", "-bf", "0"),
+    "hvc1": ("hevc", "-c:v", "libx265", "-x265-params", "bframes=0:log-level=0"),
+}
+QUICKLY = ("-preset", "ultrafast", "-pix_fmt", "yuv420p", "-g", "12")
+
+
+def film(folder: Path, codec: str = "avc1", size: str = "128x72") -> list[Unit]:
+    """Return two groups of 12 pictures each, as a camera sends them."""
+    source = f"testsrc2=size={size}:rate=12"
+    return make_units(folder, 2, *CODECS[codec][1:], *QUICKLY, source=source)
+
+
+def mux(units: list[Unit], a_fragment: int = 1) -> bytes:
+    """Return a file of pictures of a twelfth of a second each, so many in each fragment."""
+    muxer = Muxer(units[0])
+    samples = [muxer.sample(unit, 7500) for unit in units]
+    fragments = (
+        muxer.fragment(samples[at : at + a_fragment], 7500 * at)
+        for at in range(0, len(samples), a_fragment)
+    )
+    return b"".join((muxer.init_segment, *fragments))
+
+
+def digests(stream: bytes, form: str) -> list[str]:
+    """Return a digest of every decoded picture; fails if FFmpeg finds anything wrong."""
+    command = ["ffmpeg", "-v", "error", "-f", form, "-i", "-", "-f", "framemd5", "-"]
+    ended = subprocess.run(command, input=stream, capture_output=True, timeout=60)
+    assert (ended.returncode, ended.stderr) == (0, b"")
+    lines = ended.stdout.decode().splitlines()
+    return [line.rpartition(",")[2].strip() for line in lines if not line.startswith("#")]
+
+
+def probe(file: bytes, path: Path, entries: str) -> Any:
+    """Return what ffprobe says of a file."""
+    path.write_bytes(file)
+    command = ["ffprobe", "-v", "error", "-show_entries", entries, "-of", "json", str(path)]
+    return json.loads(subprocess.run(command, check=True, capture_output=True, timeout=60).stdout)
+
+
+@pytest.fixture(scope="module")
+def units(tmp_path_factory: pytest.TempPathFactory) -> list[Unit]:
+    """Two groups of H.264."""
+    return film(tmp_path_factory.mktemp("film"))
+
+
+@pytest.mark.parametrize("codec", CODECS)
+def test_pictures_are_those_of_the_camera_bit_for_bit(codec: str, tmp_path: Path) -> None:
+    """Nothing is lost or changed on the way into the file, in H.264 and in H.265."""
+    units = film(tmp_path, codec)
+
+    shown = digests(mux(units), "mp4")
+
+    assert shown == digests(b"".join(unit.data for unit in units), CODECS[codec][0])
+    assert len(shown) == len(units) == 24
+
+
+@pytest.mark.parametrize("a_fragment", [1, 5])
+def test_file_says_what_it_holds(units: list[Unit], tmp_path: Path, a_fragment: int) -> None:
+    """A player learns codec, size, times and key pictures, with one picture a fragment or more."""
+    said = probe(
+        mux(units, a_fragment),
+        tmp_path / "made.mp4",
+        "stream=codec_name,codec_tag_string,width,height,time_base:packet=pts,dts,duration,flags",
+    )
+
+    (stream,) = said["streams"]
+    assert stream == {
+        "codec_name": "h264",
+        "codec_tag_string": "avc1",
+        "width": 128,
+        "height": 72,
+        "time_base": "1/90000",
+    }
+    packets = said["packets"]
+    assert [(one["pts"], one["dts"], one["duration"]) for one in packets] == [
+        (7500 * at, 7500 * at, 7500) for at in range(len(units))
+    ]
+    assert [one["flags"].startswith("K") for one in packets] == [unit.key for unit in units]
+
+
+def test_parameter_sets_stand_in_the_beginning_only(units: list[Unit]) -> None:
+    """Each key picture brings them again; a file needs them once."""
+    muxer = Muxer(units[0])
+
+    key, other = (muxer.sample(unit, 1) for unit in (units[12], units[13]))
+
+    assert units[12].key
+    assert len(key.data) < len(units[12].data) - 20
+    # All that is not a parameter set is there, each start code replaced by a length.
+    assert len(other.data) == len(units[13].data)
+
+
+def test_size_that_changes_is_followed(units: list[Unit], tmp_path: Path) -> None:
+    """A camera that is set to another size stays in the same file, and so do both its changes.
+
+    Some of its parameter sets stay the same; left out, the changed ones would be worth nothing.
+    """
+    larger = film(tmp_path, size="160x90")
+
+    widths = probe(mux([*units, *larger, *units]), tmp_path / "made.mp4", "frame=width")
+
+    assert [one["width"] for one in widths["frames"]] == [128] * 24 + [160] * 24 + [128] * 24
+
+
+@pytest.mark.parametrize("codec", CODECS)
+@pytest.mark.parametrize(
+    "broken",
+    [b"", b"\0\0\0\1", b"\0\0\1\x67\0\0\1\x68", b"\0\0\1\x42\0\0\1\x44\0\0\1\x40", b"\1\2\3"],
+)
+def test_picture_without_sensible_parameter_sets_is_refused(
+    units: list[Unit], codec: str, broken: bytes
+) -> None:
+    """What arrives over a bus may be anything; it is refused in words, and ends nothing."""
+    with pytest.raises(PictureError, match="parameter sets"):
+        Muxer(replace(units[0], codec=codec, data=broken))
+
+
+def test_unknown_codec_is_refused(units: list[Unit]) -> None:
+    """A codec that is not known here has no place in a file."""
+    with pytest.raises(PictureError, match=r"'av01\.0' cannot be put into MP4"):
+        Muxer(replace(units[0], codec="av01.0"))

@@ -1,0 +1,77 @@
+"""When the pictures of an endless file are shown."""
+
+import itertools
+import random
+
+from server.delivery.mp4.muxer import TIMESCALE
+from server.delivery.mp4.timeline import Timeline
+
+START = 1_700_000_000.0
+
+
+def place(timeline: Timeline, times: list[float]) -> list[tuple[float, float]]:
+    """Return begin and end of each picture in seconds."""
+    placed = [timeline.place(START + at) for at in times]
+    return [(begin / TIMESCALE, (begin + length) / TIMESCALE) for begin, length in placed]
+
+
+def test_pictures_follow_each_other_without_gaps_although_times_jitter() -> None:
+    """Pictures that arrive up to 20 ms early or late are shown evenly, and none drifts away."""
+    dice = random.Random(1)
+    times = [at / 25 + dice.uniform(-0.02, 0.02) for at in range(1000)]
+
+    placed = place(Timeline(), times)
+
+    assert all(end == begin for (_, end), (begin, _) in itertools.pairwise(placed))
+    lengths = [end - begin for begin, end in placed[100:]]
+    assert 0.02 < min(lengths) < max(lengths) < 0.06
+    off = [begin - at / 25 for at, (begin, _) in enumerate(placed)]
+    assert max(map(abs, off)) < 0.15
+    assert max(map(abs, off[100:])) < 0.05
+
+
+def test_change_of_frame_rate_is_followed() -> None:
+    """From 30 frames a second to 5 and back, times stay near the camera's."""
+    times = [at / 30 for at in range(90)]
+    times += [times[-1] + (at + 1) / 5 for at in range(50)]
+    times += [times[-1] + (at + 1) / 30 for at in range(90)]
+
+    placed = place(Timeline(), times)
+
+    assert all(end > begin for begin, end in placed)
+    off = [begin - at for at, (begin, _) in zip(times, placed, strict=True)]
+    assert max(map(abs, off)) < 0.4
+    assert abs(off[139]) < 0.05
+    assert abs(off[-1]) < 0.05
+
+
+def test_times_skip_what_was_skipped() -> None:
+    """After three seconds without pictures, the next is shown three seconds later."""
+    times = [at / 25 for at in range(50)] + [4.96 + at / 25 for at in range(50)]
+
+    placed = place(Timeline(), times)
+
+    assert abs(placed[50][0] - 4.96) < 0.001
+    assert abs(placed[99][0] - 6.92) < 0.05
+
+
+def test_clock_that_is_set_back_stops_nothing() -> None:
+    """Times in the file only grow, whatever the camera's clock does."""
+    times = [at / 25 for at in range(50)] + [at / 25 - 3600 for at in range(50, 100)]
+
+    placed = place(Timeline(), times)
+
+    assert all(end == begin for (_, end), (begin, _) in itertools.pairwise(placed))
+    assert abs(placed[99][0] - 99 / 25) < 0.05
+
+
+def test_pictures_to_catch_up_take_no_time() -> None:
+    """Who joins gets the group so far, and must not stay a group behind."""
+    timeline = Timeline()
+    before = [timeline.place(START + at / 25, catch_up=True) for at in range(50)]
+
+    placed = place(timeline, [at / 25 for at in range(50, 60)])
+
+    assert before[-1] == (49 * TIMESCALE // 1000, TIMESCALE // 1000)
+    assert placed[0] == (0.05, 0.09)
+    assert abs(placed[-1][0] - (0.05 + 9 / 25)) < 0.001

@@ -1,0 +1,173 @@
+"""One that reads a video at its own pace."""
+
+import pytest
+
+from server.capture.frames import video_track
+from server.capture.frames.unit import Unit
+from server.capture.frames.video_track import VideoTrack
+from server.delivery.video_reader import VideoReader
+from server.loop import hub
+from tests.support.fakes import FakeClock, until
+
+
+def unit(seq: int, key: bool = False) -> Unit:
+    """Return a unit that was captured 0.1 s after the one before it."""
+    return Unit(b"%d" % seq, key, seq, seq / 10, "avc1.42c01f", 64, 48)
+
+
+def put(track: VideoTrack, first: int, last: int, keys: tuple[int, ...] = ()) -> None:
+    for seq in range(first, last + 1):
+        track.put(unit(seq, seq in keys))
+
+
+def take_all(reader: VideoReader) -> list[tuple[int, bool]]:
+    """Return number and catch-up of all that the reader hands over now."""
+    taken = []
+    while (one := reader.next()) is not None:
+        taken.append((one[0].seq, one[1]))
+    return taken
+
+
+@pytest.fixture
+def track() -> VideoTrack:
+    """A video in the middle of a group of 20."""
+    track = VideoTrack("full")
+    put(track, 1, 4, keys=(1,))
+    return track
+
+
+@pytest.fixture
+def reader(track: VideoTrack, clock: FakeClock) -> VideoReader:
+    """Who has just come."""
+    return VideoReader(lambda: track, clock)
+
+
+def test_group_so_far_comes_first(track: VideoTrack, reader: VideoReader) -> None:
+    """All but the newest picture are there only to be decoded; what follows is shown."""
+    assert take_all(reader) == [(1, True), (2, True), (3, True), (4, False)]
+
+    put(track, 5, 6)
+
+    assert take_all(reader) == [(5, False), (6, False)]
+    assert reader.cuts == 0
+
+
+def test_slow_reader_goes_on_with_the_next_key_picture(
+    track: VideoTrack, reader: VideoReader
+) -> None:
+    """More than half a second behind, it skips the rest of its group, and is not led astray."""
+    take_all(reader)
+    put(track, 5, 11)
+
+    assert take_all(reader) == []
+    put(track, 12, 20)
+    assert take_all(reader) == []
+    assert reader.cuts == 1
+    put(track, 21, 23, keys=(21,))
+    assert take_all(reader) == [(21, False), (22, False), (23, False)]
+
+
+def test_reader_that_is_a_little_late_misses_nothing(
+    track: VideoTrack, reader: VideoReader
+) -> None:
+    """A key picture may take a while to leave; those behind it wait in the group."""
+    take_all(reader)
+
+    put(track, 5, 9)
+
+    assert take_all(reader) == [(seq, False) for seq in range(5, 10)]
+
+
+def test_group_that_ends_too_early_is_counted(track: VideoTrack, reader: VideoReader) -> None:
+    """When the next key picture is there before the last group was read, that is a cut as well."""
+    take_all(reader)
+    put(track, 5, 8, keys=(6, 8))
+
+    assert take_all(reader) == [(8, False)]
+    assert reader.cuts == 1
+
+
+def test_who_cannot_catch_up_in_time_waits_for_a_key_picture(
+    track: VideoTrack, reader: VideoReader, clock: FakeClock
+) -> None:
+    """On a link that takes the group so far too slowly, it would be behind for ever."""
+    assert reader.next() is not None
+    clock.advance(2.1)
+
+    assert reader.next() is None
+    put(track, 5, 20)
+    assert reader.next() is None
+    put(track, 21, 21, keys=(21,))
+    assert take_all(reader) == [(21, False)]
+
+
+def test_lost_chain_begins_anew(track: VideoTrack, reader: VideoReader) -> None:
+    """After a loss at the source nothing is handed over before a key picture."""
+    take_all(reader)
+    track.lose()
+    assert take_all(reader) == []
+    put(track, 6, 8, keys=(8,))
+
+    assert take_all(reader) == [(8, False)]
+
+
+def test_group_that_comes_again_is_not_shown_again(track: VideoTrack, reader: VideoReader) -> None:
+    """A node that lost its chain on the bus gets the group once more, from its key picture."""
+    take_all(reader)
+    track.lose()
+    assert take_all(reader) == []
+    put(track, 1, 6, keys=(1,))
+
+    assert take_all(reader) == [(seq, seq <= 4) for seq in range(1, 7)]
+
+
+def test_rejoining_is_like_joining(track: VideoTrack, reader: VideoReader) -> None:
+    """Who cannot tell what has arrived begins with the key picture of the same group."""
+    take_all(reader)
+    put(track, 5, 5)
+
+    reader.rejoin()
+
+    assert [seq for seq, _ in take_all(reader)] == [1, 2, 3, 4, 5]
+
+
+def test_group_without_its_beginning_is_not_joined(
+    track: VideoTrack, reader: VideoReader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who has had what was dropped of a long group goes on; who comes now waits."""
+    monkeypatch.setattr(video_track, "MAX_UNITS", 4)
+    take_all(reader)
+
+    put(track, 5, 6)
+
+    assert take_all(reader) == [(5, False), (6, False)]
+    assert take_all(VideoReader(lambda: track)) == []
+
+
+def test_camera_that_is_replaced_is_followed(clock: FakeClock) -> None:
+    """A camera with another source has another track; nobody listens to the old one any more."""
+    tracks = [VideoTrack("full"), VideoTrack("full")]
+    now = iter((0, 0, 0, 1, 1, 1, 1))
+    reader = VideoReader(lambda: tracks[next(now)], clock)
+    put(tracks[0], 1, 2, keys=(1,))
+    assert take_all(reader) == [(1, True), (2, False)]
+    put(tracks[1], 9, 9, keys=(9,))
+
+    assert reader.next() == (unit(9, key=True), False)
+    assert tracks[0]._listeners == []
+    reader.close()
+    assert tracks[1]._listeners == []
+
+
+def test_waiting_ends_with_the_next_unit(track: VideoTrack, reader: VideoReader) -> None:
+    """It is woken by the camera, and need not look."""
+    take_all(reader)
+    reader.wait(0)
+    woken: list[bool] = []
+    task = hub.spawn(lambda: woken.append(reader.wait(60)))
+    hub.sleep(0)
+
+    put(track, 5, 5)
+
+    until(lambda: woken == [True])
+    assert task.join(1)

@@ -1,0 +1,52 @@
+"""What a saved view shows, and what is left of it for somebody who may not see every camera."""
+
+import pytest
+
+from server.views.query import MAX_QUERY, clean, limited_to, with_renamed
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [
+        ("?layout=2x2&order=door,yard&page=2", "layout=2x2&order=door,yard&page=2"),
+        ("order=", "order="),
+        ("group=North wing&sort=group", "group=North+wing&sort=group"),
+        ("patrol=20&through=cameras:door,yard", "patrol=20&through=cameras:door,yard"),
+        ("token=porthole_secret&view=kiosk&manage=people&camera=door", "camera=door"),
+        ("", ""),
+        ("filter=" + "x" * MAX_QUERY, None),
+        ("&".join(f"a{number}=1" for number in range(100)), None),
+    ],
+)
+def test_only_what_describes_a_view_is_kept(given: str, kept: str | None) -> None:
+    """A token is never part of one, and none is longer than an address may be."""
+    assert clean(given) == kept
+
+
+@pytest.mark.parametrize(
+    ("query", "left"),
+    [
+        ("layout=1&order=door,safe,yard", "layout=1&order=door,yard"),
+        ("order=safe", "order="),
+        ("camera=door", "camera=door"),
+        ("camera=safe", None),
+        ("group=Outside", "group=Outside"),
+        ("group=Vault", None),
+        ("patrol=9&through=cameras:safe,yard", "patrol=9&through=cameras:yard"),
+        ("patrol=9&through=cameras:safe", "patrol=9&through=cameras"),
+        ("patrol=9&through=views:0123456789ab", "patrol=9&through=views:0123456789ab"),
+    ],
+)
+def test_cameras_that_one_may_not_see_are_not_in_it(query: str, left: str | None) -> None:
+    """Their names are gone, and a view of nothing but them is no view."""
+    assert limited_to(query, {"door", "yard"}.__contains__, {"Outside"}) == left
+
+
+def test_a_renamed_camera_stays_in_it() -> None:
+    """Wherever it is named; others, even with a similar name, are left alone."""
+    query = "camera=door&order=yard,door,door-2&patrol=5&through=cameras:door"
+
+    assert with_renamed(query, "door", "gate") == (
+        "camera=gate&order=yard,gate,door-2&patrol=5&through=cameras:gate"
+    )
+    assert with_renamed("order=yard&filter=door", "door", "gate") == "order=yard&filter=door"

@@ -1,0 +1,186 @@
+"""Saved views: who has which, in which order, and how they are kept."""
+
+import json
+import stat
+from pathlib import Path
+
+import pytest
+
+from server.errors import ConfigError, ViewError
+from server.views import views as module
+from server.views.views import EVERYBODY, FILE, Views
+
+
+@pytest.fixture
+def views(tmp_path: Path) -> Views:
+    """Nothing is saved yet."""
+    views = Views(tmp_path)
+    views.load()
+    return views
+
+
+def add(views: Views, name: str, whose: str | None = "ann", query: str = "layout=1") -> str:
+    return views.add(whose, {"name": name, "query": query}).id
+
+
+def names(views: Views, whose: str | None = "ann") -> list[str]:
+    kept = views.shared() if whose is EVERYBODY else views.of(whose).views
+    return [one.name for one in kept]
+
+
+def test_views_survive_a_restart(views: Views, tmp_path: Path) -> None:
+    """Shared and own ones, their order and the default; in a file that others cannot change."""
+    add(views, "Night", EVERYBODY)
+    yard = add(views, "Yard")
+    add(views, "Door")
+    views.change("ann", yard, {"at": 1, "query": "?camera=yard&token=x"})
+    views.choose_default("ann", yard)
+
+    again = Views(tmp_path)
+    again.load()
+
+    assert names(again, EVERYBODY) == ["Night"]
+    assert names(again) == ["Door", "Yard"]
+    assert again.of("ann").default == yard
+    assert again.of("ann").views[1].query == "camera=yard"
+    assert again.of("bob").views == []
+    assert stat.S_IMODE((tmp_path / FILE).stat().st_mode) == 0o600
+
+
+def test_a_removed_view_can_be_brought_back(views: Views) -> None:
+    """To its place, under its id; whoever has it as their default opens it again."""
+    first = add(views, "First", EVERYBODY)
+    add(views, "Second", EVERYBODY)
+    views.choose_default("ann", first)
+    removed = views.remove(EVERYBODY, first)
+
+    views.add(EVERYBODY, removed.model_dump() | {"at": 0})
+
+    assert names(views, EVERYBODY) == ["First", "Second"]
+    assert views.shared()[0].id == views.of("ann").default == first
+
+
+@pytest.mark.parametrize(
+    ("values", "field"),
+    [
+        ({"name": "  "}, "name"),
+        ({"name": "x" * 61}, "name"),
+        ({"name": "a\0b"}, "name"),
+        ({"name": 7}, "name"),
+        ({"name": "YARD"}, "name"),
+        ({"query": None}, "query"),
+        ({"query": "filter=" + "x" * 3000}, "query"),
+        ({"id": "../../etc"}, "id"),
+        ({"at": -1}, "at"),
+        ({"at": True}, "at"),
+    ],
+)
+def test_what_cannot_be_a_view_says_why(
+    views: Views, values: dict[str, object], field: str
+) -> None:
+    """Nothing is changed, and the message is about the field that is wrong."""
+    add(views, "Yard")
+
+    with pytest.raises(ViewError) as error:
+        views.add("ann", {"name": "New", "query": ""} | values)
+
+    assert error.value.field == field
+    assert names(views) == ["Yard"]
+
+
+def test_there_is_a_limit(views: Views, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of views of one person, of shared ones, and of the file as a whole."""
+    monkeypatch.setattr(module, "MAX_OWN", 2)
+    monkeypatch.setattr(module, "MAX_SHARED", 1)
+    for name in ("one", "two"):
+        add(views, name)
+    add(views, "one", EVERYBODY)
+    with pytest.raises(ViewError, match="2 views already"):
+        add(views, "three")
+    with pytest.raises(ViewError, match="1 views already"):
+        add(views, "two", EVERYBODY)
+    monkeypatch.setattr(module, "MAX_BYTES", 200)
+    with pytest.raises(ViewError, match="no room"):
+        add(views, "one", "bob")
+
+
+def test_one_person_cannot_reach_anothers(views: Views) -> None:
+    """Ids are looked for in one list only."""
+    ours = add(views, "Yard")
+
+    for attempt in (
+        lambda: views.change("bob", ours, {"name": "Mine"}),
+        lambda: views.remove(EVERYBODY, ours),
+        lambda: views.choose_default("bob", ours),
+    ):
+        with pytest.raises(ViewError, match="no such view"):
+            attempt()
+
+
+def test_a_view_that_cannot_be_kept_is_not_made(views: Views, tmp_path: Path) -> None:
+    """A disk that refuses leaves everything as it was, in memory too."""
+    add(views, "Yard")
+    (tmp_path / FILE).unlink()
+    (tmp_path / FILE).mkdir()
+
+    with pytest.raises(ConfigError, match="cannot be written"):
+        add(views, "Door")
+
+    assert names(views) == ["Yard"]
+
+
+@pytest.mark.parametrize("stored", [{"version": 2}, {"version": 1, "shared": [{"id": "x"}]}])
+def test_a_file_of_another_version_is_left_as_it_is(
+    tmp_path: Path, stored: dict[str, object]
+) -> None:
+    """There are no views then, and saying so beats writing over them."""
+    (tmp_path / FILE).write_text(json.dumps(stored))
+    views = Views(tmp_path)
+    views.load()
+
+    with pytest.raises(ConfigError, match="cannot be used"):
+        add(views, "Yard")
+
+    assert views.shared() == []
+    assert json.loads((tmp_path / FILE).read_text()) == stored
+
+
+def test_views_of_removed_users_are_forgotten(views: Views) -> None:
+    """Somebody else may get the name; everybody's views stay."""
+    add(views, "Yard")
+    add(views, "Yard", "bob")
+    add(views, "Night", EVERYBODY)
+
+    views.keep_only({"bob"})
+
+    assert (names(views), names(views, "bob"), names(views, EVERYBODY)) == ([], ["Yard"], ["Night"])
+
+
+def test_another_nodes_views_replace_ours(views: Views, tmp_path: Path) -> None:
+    """As they are on the bus, so that both nodes have the same bytes; junk replaces nothing."""
+    other = Views(tmp_path / "other")
+    other.load()
+    add(other, "Night", EVERYBODY)
+    told: list[str | None] = []
+    views.on_change = told.append
+    text = other.text()
+    assert text is not None
+    views.replace(text)
+
+    with pytest.raises(ConfigError, match="no valid views"):
+        views.replace(b'{"shared": 3}')
+
+    assert names(views, EVERYBODY) == ["Night"]
+    assert views.text() == text
+    assert told == [EVERYBODY]
+
+
+def test_a_renamed_camera_stays_in_every_view(views: Views) -> None:
+    """In shared and own ones."""
+    add(views, "Door", query="camera=door")
+    add(views, "All", EVERYBODY, "order=door,yard")
+
+    views.rename_camera("door", "gate")
+
+    assert views.of("ann").views[0].query == "camera=gate"
+    assert views.shared()[0].query == "order=gate,yard"
