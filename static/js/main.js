@@ -5,6 +5,7 @@ import { ClockSync } from './bridge/clock-sync.js';
 import { isEmbedded } from './bridge/embed.js';
 import { PlainPoller } from './bridge/plain.js';
 import { channel } from './bridge/start.js';
+import { VideoSwitch } from './bridge/video-switch.js';
 import { WORDS } from './camera/condition.js';
 import { Controls } from './camera/controls.js';
 import { Panel } from './camera/panel.js';
@@ -51,7 +52,8 @@ const grid = new Grid(gridElement, find('#tile-template'), backend, clock, arran
 const toasts = new Toasts(find('[data-toasts]'), find('#toast-template'));
 const own = new OwnActions();
 const commands = new Commands(backend, own, toasts, onCamera);
-const panel = new Panel(find('[data-panel]'), (event, camera, value) => commands.send(event, { camera, [event]: value }));
+const setForAll = (event, camera, value) => commands.send(event, { camera, [event]: value });
+const panel = new Panel(find('[data-panel]'), new VideoSwitch(find('[data-video-choice]'), backend), setForAll);
 const controls = new Controls(find('[data-controls]'), (event, payload) => commands.tune(event, payload));
 const insight = new Insight({ backend, clock, grid, toasts, own, isKiosk });
 const banner = new Banner(find('[data-banner]'));

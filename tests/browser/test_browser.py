@@ -50,22 +50,26 @@ BLOCK = """(ms) => {
 }"""
 
 # Shows a Thinning frames that come at a steady pace, one run after another. Of each run: after how
-# many seconds an acknowledgement might first cover more than one frame, or null.
-RUN_THINNING = """async (runs) => {
+# many seconds an acknowledgement might first cover more than one frame, or null; and how many it
+# covered in the end.
+RUN_THINNING = """async ([runs, window_]) => {
   const { Thinning } = await import(new URL('static/js/stream/thinning.js', document.baseURI));
   const thinning = new Thinning();
+  thinning.grant(window_);
   let nowMs = 1000;
   return runs.map(({ seconds, fps, hold, roundTrip, gap = false }) => {
     const began = nowMs;
     let thinAt = null;
+    let covered = 1;
     for (let frame = 0; frame < seconds * fps; frame += 1) {
       nowMs += 1000 / fps;
       const facts = {
         at: nowMs / 1000, gap: gap && frame === 0, holdMs: hold, roundTripMs: roundTrip ?? NaN,
       };
-      if (thinning.painted(facts, nowMs) > 1) thinAt ??= (nowMs - began) / 1000;
+      covered = thinning.painted(facts, nowMs);
+      if (covered > 1) thinAt ??= (nowMs - began) / 1000;
     }
-    return thinAt;
+    return [thinAt, covered];
   });
 }"""
 
@@ -178,18 +182,34 @@ def test_when_acknowledgements_may_thin_out(
 ) -> None:
     """One may cover two pictures when that leaves time, and after two seconds of proof."""
     run = {"seconds": 5, "fps": fps, "hold": hold, "roundTrip": round_trip}
-    (thin_after_s,) = blank.evaluate(RUN_THINNING, [run])
+    ((thin_after_s, covered),) = blank.evaluate(RUN_THINNING, [[run], 2])
 
     assert (thin_after_s is not None) == expected
+    assert covered == (2 if expected else 1)
     assert thin_after_s is None or 2 <= thin_after_s < 3
 
 
 def test_a_gap_ends_thinning_for_longer_each_time(blank: Page) -> None:
     """Where thinning costs pictures it is tried less and less often."""
     steady = {"seconds": 20, "fps": 30, "hold": 8, "roundTrip": 1}
-    after_s = blank.evaluate(RUN_THINNING, [steady] + 3 * [{**steady, "gap": True}])
+    runs = blank.evaluate(RUN_THINNING, [[steady] + 3 * [{**steady, "gap": True}], 2])
 
-    assert [round(seconds) for seconds in after_s] == [2, 4, 8, 16]
+    assert [round(seconds) for seconds, _ in runs] == [2, 4, 8, 16]
+
+
+@pytest.mark.parametrize(
+    ("fps", "hold", "round_trip", "expected"),
+    [(30, 8, 1, 4), (15, 8, 1, 3), (5, 8, 1, 1), (30, 8, 12, 1)],
+    ids=["keeps up", "within 150 ms", "too slow a camera", "long link"],
+)
+def test_a_wider_window_allows_four_frames_for_one_acknowledgement(
+    blank: Page, fps: int, hold: float, round_trip: float, expected: int
+) -> None:
+    """As many as fit into 150 ms, where the link is quick."""
+    run = {"seconds": 8, "fps": fps, "hold": hold, "roundTrip": round_trip}
+    ((_, covered),) = blank.evaluate(RUN_THINNING, [[run], 6])
+
+    assert covered == expected
 
 
 def test_no_acknowledgement_waits_for_ever(blank: Page) -> None:

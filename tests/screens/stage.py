@@ -1,5 +1,6 @@
 """What a view is set up with: cameras that show scenes, real servers, pages in a real browser."""
 
+import subprocess
 import tempfile
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
@@ -126,6 +127,26 @@ class Stage:
         return [
             (name, title, f"file:{self.film(name, size)}") for name, title, _ in CAMERAS[:count]
         ]
+
+    def video_cameras(self, count: int) -> list[tuple[str, str, str]]:
+        """Return the first so many cameras, which send H.264."""
+        return [(name, title, f"file:{self._h264(name)}") for name, title, _ in CAMERAS[:count]]
+
+    def _h264(self, name: str) -> Path:
+        path = self._folder / f"{name}.mp4"
+        if not path.exists():
+            options = ("-c:v", "libx264", "-preset", "ultrafast", "-tune", "zerolatency")
+            part = path.with_suffix(".part.mp4")
+            subprocess.run(
+                [
+                    *("ffmpeg", "-v", "error", "-y", "-i", str(self.film(name)), *options),
+                    *("-pix_fmt", "yuv420p", "-g", "30", "-b:v", "1900k", str(part)),
+                ],
+                check=True,
+                timeout=120,
+            )
+            part.rename(path)
+        return path
 
     def shared(self, count: int = 6, people: bool = False) -> PortholeServer:
         """Return a server with the first so many cameras; views that follow each other share it."""

@@ -188,6 +188,38 @@ def toasts(stage: Stage) -> Page:
     return settle(page)
 
 
+# Video.
+
+# As on plain http elsewhere than on localhost.
+PLAIN = """delete window.VideoDecoder;
+Object.defineProperty(window, 'isSecureContext', { value: false });"""
+
+
+@view("video")
+def video(stage: Stage) -> Iterator[tuple[str, Page]]:
+    """What comes as the camera sends it, in the figures and beside the picture."""
+    server = stage.server(stage.video_cameras(4))
+    page = live(stage.open(server.url))
+    page.wait_for_function(
+        "() => [...window.porthole.tiles].some(([, tile]) => tile.codec !== null)"
+    )
+    page.keyboard.press("n")
+    yield "video-figures", settle(page, 3000)
+    page.keyboard.press("n")
+    yield "video-focus", _panel_of(live(open_focus(page, 1)))
+    page.get_by_label("Use video").uncheck()
+    yield "video-off", settle(page, 3000)
+    page = live(open_focus(stage.open(server.url, lambda page: page.add_init_script(PLAIN)), 1))
+    page.wait_for_selector("[data-video-note]:not([hidden])")
+    yield "video-plain", _panel_of(page)
+
+
+def _panel_of(page: Page) -> Page:
+    """Show what is beside the picture, which on a phone is below it."""
+    page.locator("[data-tabs]").evaluate("(tabs) => tabs.scrollIntoView({ block: 'start' })")
+    return settle(page, 3000)
+
+
 # Who may do what.
 
 

@@ -58,10 +58,11 @@ INNER = {
 
 # Each room of the page, and the rooms that it may use; main.js knows them all.
 PAGE = {
-    "stream": set(),
+    "painting": set(),
+    "stream": {"painting"},
     "ui": set(),
-    "bridge": {"stream", "ui"},
-    "camera": {"bridge", "stream", "ui"},
+    "bridge": {"painting", "stream", "ui"},
+    "camera": {"bridge", "painting", "stream", "ui"},
     "grid": {"bridge", "camera", "stream", "ui"},
     "insight": {"bridge", "camera", "grid", "stream", "ui"},
     "manage": {"ui"},
@@ -158,7 +159,7 @@ def test_inner_rooms_use_those_before(room: str) -> None:
 
 @pytest.mark.parametrize("room", PAGE)
 def test_rooms_of_the_page_use_those_below(room: str) -> None:
-    """``stream`` runs in a worker and knows nothing of the page."""
+    """``stream`` and ``painting`` run in a worker and know nothing of the page."""
     for path in (ROOT / "static" / "js" / room).rglob("*.js"):
         used = {room_of(one, "static/js") for one in scripts_imported(path)} - {room}
         assert used <= PAGE[room], shown(path)

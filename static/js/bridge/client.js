@@ -1,6 +1,8 @@
 /**
  * The page's side of the channel to the backend, and through it to the server and the viewers.
  *
+ * @typedef {{header: import('../stream/header.js').FrameHeader, jpeg: ArrayBuffer | Blob}} Shown
+ *
  * Events: `hello`, `camera`, `stats`, `notice`, `views`, `down`, `refused`, `blocked` and `moved`, as connection.js emits
  * them; `viewer` with a report of viewer.js.
  */
@@ -69,14 +71,19 @@ export class BackendClient extends EventTarget {
     this.#port.postMessage({ type: 'close', camera });
   }
 
-  /**
-   * The last painted frame with its JPEG; null before the first.
-   *
-   * @param {string} camera
-   * @returns {Promise<import('../stream/painter.js').Received | null>}
-   */
-  lastFrame(camera) {
-    return this.#send({ type: 'frame', camera });
+  /** Ask for video where the browser can decode it, or for JPEG only. @param {boolean} wanted */
+  useVideo(wanted) {
+    this.#port.postMessage({ type: 'video', wanted });
+  }
+
+  /** The last painted frame as a JPEG; null before the first. @param {string} camera @returns {Promise<Shown | null>} */
+  lastPicture(camera) {
+    return this.#send({ type: 'picture', camera });
+  }
+
+  /** A copy of what is on a canvas; null before the first frame. @param {string} camera @returns {Promise<ImageBitmap | null>} */
+  grab(camera) {
+    return this.#send({ type: 'grab', camera });
   }
 
   #send(message) {

@@ -15,7 +15,8 @@ export class ViewerProxy extends EventTarget {
   #name;
   #canvas;
   #rate = new Rate();
-  #bytes = new Rate();
+  // Of video, a window should hold the same share of key pictures as the next one.
+  #bytes = new Rate(4000);
   #latency = new RecentMedian();
   #stepped = new SteppedClock();
   #epoch = 0;
@@ -36,11 +37,16 @@ export class ViewerProxy extends EventTarget {
     dropped: 0,
     skippedHere: 0,
     undecodable: 0,
+    bytes: 0,
     frameBytes: NaN,
+    decodeMs: NaN,
+    inDecoder: 0,
     lastSeq: -1,
     at: null,
     rendition: '',
     reason: '',
+    codec: null,
+    videoFault: '',
     spent: { transitMs: 0, decodeMs: 0, paintMs: 0 },
   };
 
@@ -117,7 +123,7 @@ export class ViewerProxy extends EventTarget {
   }
 
   get bytesPerSecond() {
-    return this.watching ? this.#bytes.perSecond(performance.now()) * (this.frameBytes || 0) : 0;
+    return this.watching ? this.#bytes.perSecond(performance.now()) : 0;
   }
 
   /** A picture is on the canvas. */
@@ -145,6 +151,26 @@ export class ViewerProxy extends EventTarget {
     return this.#report.reason;
   }
 
+  /** What the picture on the canvas came as, by RFC 6381; null if it was a JPEG. */
+  get codec() {
+    return this.#report.codec;
+  }
+
+  /** Why there is no video although it was asked for; see painting/unit-decoder.js. */
+  get videoFault() {
+    return this.#report.videoFault;
+  }
+
+  /** Average time from a frame's arrival until it is decoded. */
+  get decodeMs() {
+    return this.#report.decodeMs;
+  }
+
+  /** Units of video in the decoder. */
+  get inDecoder() {
+    return this.#report.inDecoder;
+  }
+
   /** The requested rendition, or `auto` for what fits. */
   get choice() {
     return this.#choice;
@@ -155,9 +181,9 @@ export class ViewerProxy extends EventTarget {
     if (this.#wanted) this.want(true);
   }
 
-  /** The last painted frame with its JPEG, as it was received; null before the first. */
-  lastFrame() {
-    return this.#backend.lastFrame(this.#name);
+  /** The last painted frame as a JPEG; null before the first. */
+  lastPicture() {
+    return this.#backend.lastPicture(this.#name);
   }
 
   /** Watch while true, leave the room while false. @param {boolean} wanted */
@@ -194,7 +220,7 @@ export class ViewerProxy extends EventTarget {
     }
     // When it was painted, not when we receive the report: a busy page receives it late.
     const aliveMs = report.aliveUnix * 1000 - performance.timeOrigin;
-    for (let frame = before.received; frame < report.received; frame += 1) this.#bytes.add(aliveMs);
+    if (report.received > before.received) this.#bytes.add(aliveMs, report.bytes - before.bytes);
     if (report.painted === before.painted) return;
     this.#rate.add(aliveMs);
     this.#updateLatency(report);

@@ -1,5 +1,5 @@
 /** Copies pictures to the clipboard. */
-import { decodeJpeg } from '../stream/jpeg.js';
+import { decodeJpeg } from '../painting/jpeg.js';
 import { fetchJpeg } from './snapshot.js';
 
 /** Why nothing was copied, in words for people. */

@@ -7,7 +7,7 @@ import { mayControl } from '../bridge/access.js';
 import { Knob } from './knob.js';
 import { ProcessingList } from './processing.js';
 import { SizeChoice } from './sizechoice.js';
-import { describeSource } from './source.js';
+import { describeReceived, describeSource } from './source.js';
 import { addTerm, setText, setTitle } from '../ui/dom.js';
 import { recall, remember } from '../ui/preferences.js';
 import { Tabs } from '../ui/tabs.js';
@@ -25,6 +25,7 @@ const FACTS = [
   ['Sent to all', (_, stats) => `${formatFps(stats.sent_fps)} fps`],
   ['Latency', ({ viewer }) => formatMs(viewer.latencyMs)],
   ['Encoding', (_, stats) => formatMs(stats.encode_ms)],
+  ['Decoding here', ({ viewer }) => describeDecoding(viewer)],
   ['Frame', ({ viewer }) => formatBytes(viewer.frameBytes)],
   ['Receiving', ({ viewer }) => formatBitrate(viewer.bytesPerSecond)],
   ['Viewers', ({ state }) => formatCount(state.viewers)],
@@ -32,6 +33,10 @@ const FACTS = [
   ['Dropped for you', ({ viewer }) => describeDrops(viewer)],
   ['Dropped by the server', (_, stats) => describeReasons(stats.drops)],
 ];
+
+function describeDecoding({ decodeMs, codec, inDecoder }) {
+  return codec === null ? formatMs(decodeMs) : `${formatMs(decodeMs)}, ${inDecoder} in the decoder`;
+}
 
 /** A JPEG from the source is not encoded again. */
 function describeEncoding({ encoded_fps, passed_fps }) {
@@ -55,6 +60,7 @@ export class Panel extends EventTarget {
   #knobs;
   #own;
   #sizeChoice;
+  #videoSwitch;
   #processing;
   #set;
   #tile = null;
@@ -64,11 +70,13 @@ export class Panel extends EventTarget {
 
   /**
    * @param {HTMLElement} element
+   * @param {import('../bridge/video-switch.js').VideoSwitch} videoSwitch
    * @param {(event: 'fps' | 'quality', camera: string, value: number | 'source') => Promise<unknown>} set
    */
-  constructor(element, set) {
+  constructor(element, videoSwitch, set) {
     super();
     this.#element = element;
+    this.#videoSwitch = videoSwitch;
     this.#set = set;
     this.#fields = Object.fromEntries(
       [...element.querySelectorAll('[data-field]')].map((field) => [field.dataset.field, field]),
@@ -146,6 +154,8 @@ export class Panel extends EventTarget {
     this.#showState(tile);
     this.#showAccess();
     this.#sizeChoice.show(tile);
+    this.#videoSwitch.show(tile);
+    this.#showReceived(tile);
     this.#knobs.fps.show(tile.state.fps ?? tile.state.source_fps ?? null, practicalFps(tile.state));
     this.#knobs.quality.show(tile.state.quality ?? null);
     for (const [event, button] of Object.entries(this.#own)) {
@@ -176,6 +186,12 @@ export class Panel extends EventTarget {
     const href = running ? '#i-stop' : '#i-play';
     const use = this.#toggleButton.querySelector('use');
     if (use.getAttribute('href') !== href) use.setAttribute('href', href);
+  }
+
+  #showReceived({ state, viewer }) {
+    const rate = formatBitrate(viewer.bytesPerSecond);
+    const live = viewer.watching && viewer.hasPicture;
+    setText(this.#fields.received, live ? `${describeReceived(viewer, state)}, ${rate}` : UNKNOWN);
   }
 
   #showAccess() {

@@ -2,10 +2,8 @@
  * One camera in a small window that stays above all others: picture-in-picture.
  *
  * The tile's canvas cannot move there, and a canvas painted by a worker stands still while the page is hidden,
- * which is when the small window is needed. So the window has a canvas of its own, painted with the same
- * JPEGs. If the browser allows small windows only for videos, the canvas is captured as one.
+ * which is when the small window is needed. So the window has a canvas of its own, painted with copies. If the browser allows small windows only for videos, the canvas is captured as one.
  */
-import { decodeJpeg } from '../stream/jpeg.js';
 import { WORDS } from './condition.js';
 import { setText, setTitle } from '../ui/dom.js';
 
@@ -158,21 +156,17 @@ export class Popout extends EventTarget {
     this.#busy = true;
     while (this.#again && this.#tile !== null) {
       this.#again = false;
-      await this.#paint(this.#canvas, await this.#backend.lastFrame(this.#tile.name));
+      const canvas = this.#canvas;
+      const picture = await this.#backend.grab(this.#tile.name);
+      if (picture !== null) paint(canvas, picture);
     }
     this.#busy = false;
   }
+}
 
-  async #paint(canvas, frame) {
-    if (frame === null) return;
-    try {
-      const bitmap = await decodeJpeg(frame.jpeg);
-      const { width, height } = bitmap;
-      if (canvas.width !== width || canvas.height !== height) Object.assign(canvas, { width, height });
-      canvas.getContext('2d', { alpha: false }).drawImage(bitmap, 0, 0);
-      bitmap.close();
-    } catch {
-      // Not a JPEG; the next one will be.
-    }
-  }
+function paint(canvas, picture) {
+  const { width, height } = picture;
+  if (canvas.width !== width || canvas.height !== height) Object.assign(canvas, { width, height });
+  canvas.getContext('2d', { alpha: false }).drawImage(picture, 0, 0);
+  picture.close();
 }

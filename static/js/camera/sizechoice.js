@@ -26,8 +26,8 @@ export class SizeChoice {
   /** @param {import('../grid/tile.js').Tile} tile */
   show(tile) {
     this.#tile = tile;
-    const { renditions = ['full'], width, height } = tile.state;
-    const offered = JSON.stringify([renditions, width, height]);
+    const { renditions = ['full'], width, height, video } = tile.state;
+    const offered = JSON.stringify([renditions, width, height, video?.passed_through]);
     if (offered !== this.#offered) {
       this.#offered = offered;
       this.#select.replaceChildren(...[AUTO, ...renditions].map((name) => optionOf(name, tile.state)));
@@ -50,8 +50,9 @@ function recallSizes() {
   return recall(NAME, (value) => (isObject(value) ? value : null), {});
 }
 
-function optionOf(name, { width, height }) {
-  const whole = width && height ? `Full, ${width} × ${height}` : 'Full';
+function optionOf(name, { width, height, video }) {
+  const size = width && height ? `Full, ${width} × ${height}` : 'Full';
+  const whole = video?.passed_through ? `${size}, as sent` : size;
   const text = name === AUTO ? 'Auto' : name === 'full' ? whole : `${name} wide`;
   return new Option(text, name);
 }

@@ -26,7 +26,7 @@ export async function saveSnapshot(tile) {
  * @returns {Promise<{jpeg: ArrayBuffer | Blob, at: number} | null>}  `at` is the capture time in Unix seconds.
  */
 export async function fetchJpeg(tile) {
-  const frame = await tile.viewer.lastFrame();
+  const frame = await tile.viewer.lastPicture();
   const shown = frame && { jpeg: frame.jpeg, at: frame.header.at };
   if (shown !== null && (frame.header.rendition === 'full' || tile.condition !== 'live')) return shown;
   return (await fetchSnapshot(tile.name)) ?? shown;

@@ -1,4 +1,4 @@
-/** A camera's source in words. */
+/** A camera's source, and what of it is received, in words. */
 import { UNKNOWN, formatBitrate, formatFps, formatSize } from '../ui/format.js';
 
 const CODECS = {
@@ -8,6 +8,12 @@ const CODECS = {
 
 /** Codecs whose pictures do not refer to each other. */
 const SINGLE = new Set(['raw', 'mjpeg', 'png', 'webp', 'dvvideo']);
+
+/** The same by what RFC 6381 begins with. */
+const VIDEO = { avc1: CODECS.h264, avc3: CODECS.h264, hev1: CODECS.hevc, hvc1: CODECS.hevc, av01: CODECS.av1 };
+
+/** Why a picture is smaller than the camera's. */
+const FOR = { tile: 'for its place here', network: 'for your link', decoding: 'for this browser', server: 'as the server is busy' };
 
 const NO_BREAK = '\u00a0';
 
@@ -37,6 +43,25 @@ export function describeSource(source) {
   if (codec !== 'raw') parts.push(kbps === null ? `${UNKNOWN} kbit/s` : formatBitrate(kbps * 125));
   if (!SINGLE.has(codec)) parts.push(`key frame every ${describeGroup(group, fps)}`);
   return parts.map((part) => part.replaceAll(' ', NO_BREAK)).join(', ');
+}
+
+/**
+ * As in `H.264, as sent by the camera` or `H.264, 640 px, for your link`; a dash without a picture.
+ *
+ * @param {{codec: string | null, rendition: string, renditionReason: string}} viewer
+ * @param {import('../grid/tile.js').CameraState} state
+ */
+export function describeReceived({ codec, rendition, renditionReason }, state) {
+  if (!rendition) return UNKNOWN;
+  const parts = [codec === null ? 'JPEG' : (VIDEO[codec.split('.', 1)[0]] ?? codec)];
+  const whole = rendition === 'full';
+  if (whole && (codec === null ? state.passed_through : state.video?.passed_through)) {
+    parts.push('as sent by the camera');
+  } else {
+    parts.push(whole ? 'full size' : `${rendition} px`);
+    if (!whole && FOR[renditionReason]) parts.push(FOR[renditionReason]);
+  }
+  return parts.join(', ');
 }
 
 function describeGroup(group, fps) {

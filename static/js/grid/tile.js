@@ -6,6 +6,7 @@ import {
 } from '../ui/format.js';
 import { ViewerProxy } from '../bridge/viewer-proxy.js';
 import { chosenSize } from '../camera/sizechoice.js';
+import { describeReceived } from '../camera/source.js';
 import { troubleOf } from './trouble.js';
 import { setText, setTitle } from '../ui/dom.js';
 
@@ -36,6 +37,8 @@ let lastId = 0;
  * @property {number} height
  * @property {number | null} source_fps
  * @property {import('../camera/source.js').Source | null} [source]  Older nodes say nothing of it.
+ * @property {{codec: string, passed_through: boolean, kbps: number | null} | null} [video]  Older nodes say nothing of it.
+ * @property {boolean} [passed_through]  Its JPEG is the source's own.
  * @property {number} viewers
  * @property {import('../camera/processing.js').Processing[]} [process]
  */
@@ -263,6 +266,9 @@ export class Tile extends EventTarget {
     setText(parts.bitrate, formatBitrate(flowing ? viewer.bytesPerSecond : NaN));
     setText(parts.dropped, `${formatCount(viewer.dropped)} dropped`);
     setText(parts.viewers, plural(this.state.viewers ?? 0, 'viewer'));
-    setText(parts.rendition, flowing ? formatRendition(viewer.rendition, viewer.renditionReason) : UNKNOWN);
+    const received = flowing ? describeReceived(viewer, this.state) : UNKNOWN;
+    const size = flowing ? formatRendition(viewer.rendition, viewer.renditionReason) : UNKNOWN;
+    setText(parts.rendition, viewer.codec === null ? size : received);
+    setTitle(parts.rendition, received);
   }
 }

@@ -48,5 +48,14 @@ function readingsOf(tile) {
     get rendition() {
       return viewer.rendition;
     },
+    get codec() {
+      return viewer.codec;
+    },
+    get videoFault() {
+      return viewer.videoFault;
+    },
+    get inDecoder() {
+      return viewer.inDecoder;
+    },
   };
 }

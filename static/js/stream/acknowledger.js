@@ -1,10 +1,7 @@
 /**
- * Acknowledges painted frames to the server: one by one, or two at once if thinning.js allows it.
+ * Acknowledges painted frames to the server: one by one, or a few at once if thinning.js allows it.
  */
 import { Thinning } from './thinning.js';
-
-// Due within 50 ms of painting; timers are late.
-const MAX_WAIT_MS = 45;
 
 export class Acknowledger {
   #send;
@@ -12,14 +9,13 @@ export class Acknowledger {
   #seq = 0;
   #receivedMs = 0;
   #unacknowledged = 0;
+  // When the first of them must be acknowledged at the latest.
+  #dueMs = 0;
   #timer = 0;
   // Created once: it is passed to a timer many times a second.
-  #flush = () => {
-    clearTimeout(this.#timer);
-    this.#timer = 0;
-    if (this.#unacknowledged === 0) return;
-    this.#unacknowledged = 0;
-    this.#send(this.#seq, performance.now() - this.#receivedMs);
+  #late = () => {
+    this.#thinning.late();
+    this.#flush();
   };
 
   /**
@@ -39,8 +35,18 @@ export class Acknowledger {
     this.#seq = seq;
     this.#receivedMs = nowMs - facts.holdMs;
     this.#unacknowledged += 1;
-    if (this.#unacknowledged >= this.#thinning.painted(facts, nowMs)) this.#flush();
-    else this.#timer ||= setTimeout(this.#flush, MAX_WAIT_MS);
+    if (this.#unacknowledged >= this.#thinning.painted(facts, nowMs)) {
+      this.#flush();
+      return;
+    }
+    if (this.#unacknowledged === 1) this.#dueMs = nowMs + this.#thinning.maxWaitMs;
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(this.#late, Math.min(this.#thinning.patienceMs, this.#dueMs - nowMs));
+  }
+
+  /** The server answered how many frames may be in flight; see thinning.js. @param {number | undefined} window */
+  grant(window) {
+    this.#thinning.grant(window);
   }
 
   /** A newer frame replaced one, and its acknowledgement will cover both. */
@@ -49,9 +55,14 @@ export class Acknowledger {
     this.#flush();
   }
 
-  /** A frame will not be painted: until it is acknowledged, the server counts it as in flight. */
-  rejected(seq) {
-    this.#send(seq, 0);
+  /**
+   * A frame will not be painted, or not soon: until it is acknowledged, the server counts it as in flight.
+   *
+   * @param {number} seq
+   * @param {number} holdMs
+   */
+  rejected(seq, holdMs = 0) {
+    this.#send(seq, holdMs);
   }
 
   /** Forget what is not acknowledged yet. */
@@ -59,5 +70,12 @@ export class Acknowledger {
     this.#unacknowledged = 0;
     this.#flush();
     this.#thinning.restart();
+  }
+
+  #flush() {
+    clearTimeout(this.#timer);
+    if (this.#unacknowledged === 0) return;
+    this.#unacknowledged = 0;
+    this.#send(this.#seq, performance.now() - this.#receivedMs);
   }
 }

@@ -3,10 +3,12 @@
  * bridge/start.js, and touches nothing of the page but the canvases it is given. The page talks to it through
  * bridge/client.js.
  *
- * It receives messages {type, ...}: `connect` {base}; `open`, `want` {wanted, rendition, width} and `close` of
- * a `camera`; and, answered with the same `id`, `request` {event, payload}, `clock`, and `frame` {camera}.
+ * It receives messages {type, ...}: `connect` {base}; `video` {wanted}; `open`, `want` {wanted, rendition, width}
+ * and `close` of a `camera`; and, answered with the same `id`, `request` {event, payload}, `clock`, and `picture`
+ * and `grab` of a `camera`.
  * It sends `answer` {id, answer}; `viewer` {report}; and `event` {name, detail} for events of the connection.
  */
+import { decodableFamilies } from '../painting/codecs.js';
 import { ClockOffset } from './clock.js';
 import { Connection } from './connection.js';
 import { Viewer } from './viewer.js';
@@ -19,6 +21,9 @@ export class Backend {
   #clock = new ClockOffset();
   /** @type {Map<string, Viewer>} */
   #viewers = new Map();
+  // What this browser decodes; empty until it has said so.
+  #decodable = [];
+  #videoWanted = false;
 
   /** @param {{postMessage: (message: object) => void} & EventTarget} port */
   constructor(port) {
@@ -30,6 +35,10 @@ export class Backend {
     switch (type) {
       case 'connect':
         this.#connect(more.base);
+        break;
+      case 'video':
+        this.#videoWanted = more.wanted;
+        this.#offerVideo();
         break;
       case 'open':
         this.#open(camera, more.canvas);
@@ -46,8 +55,11 @@ export class Backend {
       case 'clock':
         this.#answer(id, this.#measureClock());
         break;
-      case 'frame':
-        this.#answer(id, this.#viewers.get(camera)?.lastFrame ?? null);
+      case 'picture':
+        this.#answer(id, this.#viewers.get(camera)?.lastPicture() ?? null);
+        break;
+      case 'grab':
+        this.#answer(id, this.#viewers.get(camera)?.grab() ?? null);
         break;
     }
   }
@@ -58,8 +70,8 @@ export class Backend {
     // The viewers first: their requests are sent before the page starts to draw.
     connection.addEventListener('hello', () => this.#viewers.forEach((viewer) => viewer.onHello()));
     connection.addEventListener('down', () => this.#viewers.forEach((viewer) => viewer.onDown()));
-    connection.addEventListener('frame', ({ detail: { header, jpeg } }) => {
-      this.#viewers.get(header?.camera)?.onFrame(header, jpeg);
+    connection.addEventListener('frame', ({ detail: { header, bytes } }) => {
+      this.#viewers.get(header?.camera)?.onFrame(header, bytes);
     });
     connection.addEventListener('rendition', ({ detail }) => {
       this.#viewers.get(detail?.camera)?.onRendition(detail);
@@ -68,12 +80,27 @@ export class Backend {
       connection.addEventListener(name, ({ detail }) => this.#port.postMessage({ type: 'event', name, detail }));
     }
     connection.connect();
+    // The first time, a browser takes a while to tell: no picture waits for that.
+    decodableFamilies().then((families) => {
+      this.#decodable = families;
+      this.#offerVideo();
+    });
+  }
+
+  #offerVideo() {
+    this.#viewers.forEach((viewer) => viewer.setVideo(this.#families));
+  }
+
+  get #families() {
+    return this.#videoWanted ? this.#decodable : [];
   }
 
   #open(camera, canvas) {
     this.#close(camera);
     const report = (facts) => this.#port.postMessage({ type: 'viewer', report: facts });
-    this.#viewers.set(camera, new Viewer(this.#connection, this.#clock, camera, canvas, report));
+    const viewer = new Viewer(this.#connection, this.#clock, camera, canvas, report);
+    viewer.setVideo(this.#families);
+    this.#viewers.set(camera, viewer);
   }
 
   #close(camera) {
@@ -89,6 +116,8 @@ export class Backend {
   }
 
   async #answer(id, answer) {
-    this.#port.postMessage({ type: 'answer', id, answer: await answer });
+    const value = await Promise.resolve(answer).catch(() => null);
+    const moved = typeof ImageBitmap === 'function' && value instanceof ImageBitmap ? [value] : [];
+    this.#port.postMessage({ type: 'answer', id, answer: value }, moved);
   }
 }

@@ -4,7 +4,7 @@ export function smoothed(before, value) {
 }
 
 /**
- * Events per second over a short sliding window, correct for slow cameras too.
+ * Events, or what each of them brings, per second over a short sliding window, correct for slow cameras too.
  *
  * Times are passed in, in milliseconds from any fixed start (`performance.now()`).
  */
@@ -12,6 +12,7 @@ export class Rate {
   #windowMs;
   #maxAgeMs;
   #times = [];
+  #amounts = [];
 
   /**
    * @param {number} windowMs  Older events are left out, as long as two newer ones remain.
@@ -22,19 +23,21 @@ export class Rate {
     this.#maxAgeMs = maxAgeMs;
   }
 
-  /** @param {number} nowMs */
-  add(nowMs) {
+  /** @param {number} nowMs @param {number} amount */
+  add(nowMs, amount = 1) {
     this.#times.push(nowMs);
+    this.#amounts.push(amount);
     this.#trim(nowMs);
   }
 
   clear() {
     this.#times.length = 0;
+    this.#amounts.length = 0;
   }
 
   /**
    * @param {number} nowMs
-   * @returns {number} events per second; 0 if there are too few events
+   * @returns {number} 0 if there are too few events
    */
   perSecond(nowMs) {
     this.#trim(nowMs);
@@ -45,7 +48,9 @@ export class Rate {
     const silence = nowMs - times[gaps];
     // Once the next event is overdue the silence counts as well, so that the rate falls to 0.
     const overdue = silence > (1.5 * span) / gaps;
-    return (1000 * gaps) / Math.max(overdue ? span + silence : span, 1);
+    // What the first one brought came before the span.
+    const amount = this.#amounts.reduce((sum, one) => sum + one, -this.#amounts[0]);
+    return (1000 * amount) / Math.max(overdue ? span + silence : span, 1);
   }
 
   #trim(nowMs) {
@@ -57,7 +62,9 @@ export class Rate {
     ) {
       first += 1;
     }
-    if (first > 0) times.splice(0, first);
+    if (first === 0) return;
+    times.splice(0, first);
+    this.#amounts.splice(0, first);
   }
 }
 

@@ -1,31 +1,48 @@
 import { smoothed } from './rate.js';
 
 /**
- * Decides how many frames one acknowledgement may cover. Each one costs the server more than its few bytes
- * suggest, and a viewer that keeps up loses nothing by sending half as many.
+ * Decides how many frames one acknowledgement may cover. Each one costs the server as much as a frame, and a
+ * viewer that keeps up loses nothing by sending fewer.
  *
- * The server allows two frames in flight. With one acknowledgement for both, the third frame can be sent on
- * time only if the second is received, painted and acknowledged within a frame interval. So two share one only
- * if that takes well under half an interval, and only after a while without a missed frame. A missed frame ends
- * it at once, and each time the next attempt waits longer, so that it costs almost no frames where it is the
- * cause.
+ * The server allows two frames in flight; if it grants a wider window, twice as many as the last acknowledgement
+ * covered, but six at most. The next frame can be sent on time only if those before it are received, painted and
+ * acknowledged while the window has room. So frames share an acknowledgement only if that takes well under the
+ * time there is, and only after a while without a missed frame: first two, then four. A missed frame ends it at
+ * once, and each time the next attempt waits longer, so that it costs almost no frames where it is the cause.
  *
  * Times are passed in, in milliseconds.
  */
-const MAX_FRAMES = 2;
+const NARROW = { window: 2, frames: 2, waitMs: 45 };
 const MIN_WAIT_MS = 2000;
 const MAX_WAIT_MS = 300000;
 const MAX_SHARE = 0.5;
-// The first of two frames waits a whole interval for its acknowledgement, which is due within 50 ms.
-const MAX_INTERVAL_MS = 42;
+// A frame is not called late before.
+const LATE_INTERVALS = 1.5;
+// How late frames and timers usually are.
+const LATE_MS = 3;
+
+/** The most frames that we want to cover by one acknowledgement. */
+export const MOST_FRAMES = 4;
 
 export class Thinning {
-  #thin = false;
+  #most = NARROW;
+  #frames = 1;
   #goodSinceMs = NaN;
   #waitMs = MIN_WAIT_MS;
   #lastAt = NaN;
   #intervalMs = NaN;
   #holdMs = NaN;
+
+  /**
+   * The server answered how many frames may be in flight, if it knows more than two.
+   *
+   * @param {number | undefined} window
+   */
+  grant(window) {
+    // A first frame waits for all that share its acknowledgement, which is due within 150 ms, otherwise within 50.
+    this.#most = window > NARROW.window ? { window, frames: MOST_FRAMES, waitMs: 145 } : NARROW;
+    this.#begin();
+  }
 
   /**
    * Record a painted frame.
@@ -47,28 +64,65 @@ export class Thinning {
       this.#holdMs = smoothed(this.#holdMs, holdMs);
     }
     this.#lastAt = at;
-    const inTime =
-      this.#intervalMs < MAX_INTERVAL_MS && roundTripMs + this.#holdMs < MAX_SHARE * this.#intervalMs;
-    if (!inTime || gap) this.#goodSinceMs = NaN;
+    const most = this.#mostAt(this.#intervalMs);
+    const spareMs = MAX_SHARE * this.#intervalMs;
+    const spentMs = roundTripMs + this.#holdMs;
+    if (!(spentMs < this.#room * spareMs)) this.#frames = 1;
+    // The first acknowledgement for more frames has no more room than those before it.
+    const ready = most > this.#frames && spentMs < spareMs;
+    if (!ready || gap) this.#goodSinceMs = NaN;
     else if (Number.isNaN(this.#goodSinceMs)) this.#goodSinceMs = nowMs;
     // False while #goodSinceMs is NaN.
-    this.#thin = nowMs - this.#goodSinceMs >= this.#waitMs;
-    return this.#thin ? MAX_FRAMES : 1;
+    if (nowMs - this.#goodSinceMs >= this.#waitMs) {
+      this.#frames = Math.min(2 * this.#frames, most);
+      this.#goodSinceMs = nowMs;
+    }
+    this.#frames = Math.min(this.#frames, most);
+    return this.#frames;
+  }
+
+  /** How long painted frames may wait for the next one, which shares their acknowledgement. */
+  get patienceMs() {
+    return Math.min(LATE_INTERVALS * this.#intervalMs, this.#most.waitMs);
+  }
+
+  /** How long the first of them may wait. */
+  get maxWaitMs() {
+    return this.#most.waitMs;
   }
 
   /** A frame was missed, or replaced by a newer one. */
   miss() {
-    if (this.#thin) this.#waitMs = Math.min(2 * this.#waitMs, MAX_WAIT_MS);
-    this.#thin = false;
-    this.#goodSinceMs = NaN;
+    if (this.#frames > 1) this.#waitMs = Math.min(2 * this.#waitMs, MAX_WAIT_MS);
+    this.#begin();
+  }
+
+  /** The next frame did not come in time: the link may have become slow, and much may be in flight. */
+  late() {
+    if (this.#most !== NARROW) this.#begin();
   }
 
   /** The frames start again; what was learned about the wait stays. */
   restart() {
-    this.#thin = false;
-    this.#goodSinceMs = NaN;
+    this.#begin();
     this.#lastAt = NaN;
     this.#intervalMs = NaN;
     this.#holdMs = NaN;
+  }
+
+  #begin() {
+    this.#frames = 1;
+    this.#goodSinceMs = NaN;
+  }
+
+  // In how many frame intervals the window is full when an acknowledgement is sent.
+  get #room() {
+    return Math.max(1, Math.min(this.#most.window, 2 * this.#frames) - this.#frames + 1);
+  }
+
+  #mostAt(intervalMs) {
+    const { frames, waitMs } = this.#most;
+    const inTime = 1 + Math.floor((waitMs - LATE_MS) / intervalMs);
+    return inTime >= 1 ? Math.min(frames, inTime) : 1;
   }
 }

@@ -5,9 +5,12 @@
 import { Acknowledger } from './acknowledger.js';
 import { nowUnix } from './clock.js';
 import { parseHeader } from './header.js';
-import { Painter } from './painter.js';
+import { canDecode } from '../painting/codecs.js';
+import { Painter } from '../painting/painter.js';
 import { smoothed } from './rate.js';
 import { Sequence } from './sequence.js';
+import { MOST_FRAMES } from './thinning.js';
+import { VideoChoice } from './video-choice.js';
 
 const RETRY_MS = 2000;
 // While a window is resized its width changes often.
@@ -26,11 +29,16 @@ const SETTLED_MS = 200;
  * @property {number} dropped        Frames skipped between painted ones.
  * @property {number} skippedHere    Of the dropped ones, those received and replaced by a newer one.
  * @property {number} undecodable    Of the dropped ones, those that were not a JPEG.
- * @property {number} frameBytes     Average size of a JPEG.
+ * @property {number} bytes          Of all frames received since the page opened.
+ * @property {number} frameBytes     Average size of a frame.
+ * @property {number} decodeMs       Average time from a frame's arrival until it is decoded.
+ * @property {number} inDecoder      Units of video in the decoder now.
  * @property {number} lastSeq        Of the last frame painted in this watch; -1 before the first.
  * @property {number | null} at      Capture time of the picture on the canvas; null without one.
  * @property {string} rendition      Of that picture; empty without one.
  * @property {string} reason         Why it is that one: `fixed`, `tile`, `network`, `decoding` or `server`.
+ * @property {string | null} codec   Of that picture, if it came as video.
+ * @property {string} videoFault     Why there is none although it was asked for; see unit-decoder.js.
  * @property {import('./latency.js').Spent} spent  Of all painted frames together.
  */
 
@@ -42,11 +50,15 @@ export class Viewer {
   #painter;
   #acknowledger;
   #sequence = new Sequence();
+  #choice = new VideoChoice();
+  // Whether the newest `watch` asked for video; what comes otherwise was sent before it.
+  #videoAsked = false;
   #wanted = false;
   #rendition = 'auto';
   #width = 0;
   #reason = '';
   #adjustTimer = 0;
+  #videoTimer = 0;
   #watching = false;
   #watches = 0;
   // Incremented by every watch and unwatch, so that a late answer to an earlier one is ignored.
@@ -57,7 +69,9 @@ export class Viewer {
   #painted = 0;
   #skippedHere = 0;
   #undecodable = 0;
+  #bytes = 0;
   #frameBytes = NaN;
+  #decodeMs = NaN;
   #lastFrame = null;
   #spent = { transitMs: 0, decodeMs: 0, paintMs: 0 };
 
@@ -77,13 +91,28 @@ export class Viewer {
     this.#painter = new Painter(canvas, {
       onPainted: (frame) => this.#onPainted(frame),
       onSkipped: () => this.#onSkipped(),
+      onHeld: ({ header, receivedMs }) => this.#acknowledger.rejected(header.seq, performance.now() - receivedMs),
+      onUnpainted: ({ header }) => this.#acknowledger.rejected(header.seq),
       onFailed: (frame) => this.#onFailed(frame),
+      onVideoFailed: (fault, unit) => this.#onVideoFailed(fault, unit?.header.codec ?? ''),
     });
   }
 
-  /** The last painted frame with its JPEG; null before the first. */
-  get lastFrame() {
-    return this.#lastFrame;
+  /**
+   * The last painted frame as a JPEG; null before the first.
+   *
+   * @returns {Promise<import('../bridge/client.js').Shown | null>}
+   */
+  async lastPicture() {
+    const frame = this.#lastFrame;
+    if (frame === null) return null;
+    const { header, bytes } = frame;
+    return { header, jpeg: header.codec === null ? bytes : await this.#painter.copy('image/jpeg') };
+  }
+
+  /** What is on the canvas; null before the first frame. @returns {Promise<ImageBitmap | null>} */
+  async grab() {
+    return this.#lastFrame && this.#painter.grab();
   }
 
   /**
@@ -107,6 +136,11 @@ export class Viewer {
     }
   }
 
+  /** Ask for video that this browser decodes, or for none. @param {string[]} families */
+  setVideo(families) {
+    if (this.#choice.offer(families)) this.#adjust();
+  }
+
   /** The server switched to another rendition. @param {{reason: string}} facts */
   onRendition({ reason }) {
     this.#reason = reason;
@@ -115,6 +149,7 @@ export class Viewer {
   /** Connected: the server knows nothing of us yet. */
   onHello() {
     this.#forget();
+    this.#choice.restart();
     if (this.#wanted) this.#watch();
   }
 
@@ -124,15 +159,20 @@ export class Viewer {
     this.#sendReport();
   }
 
-  /** @param {unknown} rawHeader @param {unknown} jpeg */
-  onFrame(rawHeader, jpeg) {
+  /** @param {unknown} rawHeader @param {unknown} bytes */
+  onFrame(rawHeader, bytes) {
     const header = parseHeader(rawHeader);
-    if (!this.#watching || header === null || !(jpeg instanceof ArrayBuffer)) return;
+    if (!this.#watching || header === null || !(bytes instanceof ArrayBuffer)) return;
     this.#received += 1;
-    this.#frameBytes = smoothed(this.#frameBytes, jpeg.byteLength);
-    if (this.#sequence.accept(header)) {
-      this.#painter.offer({ header, jpeg, receivedMs: performance.now() });
-    } else {
+    this.#bytes += bytes.byteLength;
+    this.#frameBytes = smoothed(this.#frameBytes, bytes.byteLength);
+    const isVideo = header.codec !== null;
+    const shown = !header.catchUp && this.#sequence.accept(header);
+    if (!shown && !header.catchUp) this.#acknowledger.rejected(header.seq);
+    // Even an older unit is decoded: the next one needs it.
+    if (isVideo ? this.#videoAsked : shown) {
+      this.#painter.offer({ header, bytes, shown, receivedMs: performance.now() });
+    } else if (shown) {
       this.#acknowledger.rejected(header.seq);
     }
   }
@@ -156,7 +196,7 @@ export class Viewer {
     const reply = await this.#ask();
     if (turn !== this.#turn) return;
     if (reply.ok) {
-      this.#reason = reply.reason;
+      this.#onReply(reply);
       this.#sequence.settle();
     } else {
       // A resolution that was chosen long ago may no longer exist; any other is better than none.
@@ -167,17 +207,32 @@ export class Viewer {
     }
   }
 
-  /** Request the rendition that fits a changed tile; frames keep coming meanwhile. */
+  /** Request what fits a changed tile or browser; frames keep coming meanwhile. */
   async #adjust() {
     if (!this.#watching) return;
     const turn = this.#turn;
     const reply = await this.#ask();
-    if (turn === this.#turn && reply.ok) this.#reason = reply.reason;
+    if (turn === this.#turn && reply.ok) this.#onReply(reply);
+  }
+
+  async #onReply({ reason, window, video = null }) {
+    this.#reason = reason;
+    this.#acknowledger.grant(window);
+    if (video === null || !this.#videoAsked || (await canDecode(video))) return;
+    if (this.#videoAsked) this.#onVideoFailed('unsupported', video);
   }
 
   #ask() {
     const width = Math.max(1, this.#width);
-    return this.#connection.request('watch', { camera: this.#camera, rendition: this.#rendition, width });
+    const payload = { camera: this.#camera, rendition: this.#rendition, width, acks: MOST_FRAMES };
+    const nowMs = performance.now();
+    const video = this.#choice.families(nowMs);
+    const pauseMs = this.#choice.pauseMs(nowMs);
+    clearTimeout(this.#videoTimer);
+    if (pauseMs > 0) this.#videoTimer = setTimeout(() => this.#adjust(), pauseMs);
+    this.#videoAsked = video.length > 0;
+    if (!this.#videoAsked) this.#painter.endVideo();
+    return this.#connection.request('watch', this.#videoAsked ? { ...payload, video } : payload);
   }
 
   #unwatch() {
@@ -192,12 +247,13 @@ export class Viewer {
     this.#watching = false;
     clearTimeout(this.#adjustTimer);
     clearTimeout(this.#retryTimer);
+    clearTimeout(this.#videoTimer);
     this.#painter.reset();
     this.#acknowledger.restart();
   }
 
   #onPainted(frame) {
-    const { header, receivedMs } = frame;
+    const { header, receivedMs, decodedMs } = frame;
     const nowMs = performance.now();
     const gap = this.#sequence.paint(header) > 0;
     const roundTripMs = this.#clock.roundTrip * 1000;
@@ -207,6 +263,8 @@ export class Viewer {
     this.#aliveUnix = nowUnix();
     this.#painted += 1;
     this.#lastFrame = frame;
+    this.#decodeMs = smoothed(this.#decodeMs, decodedMs - receivedMs);
+    if (header.codec !== null) this.#choice.worked();
     this.#count(frame, nowMs);
     this.#sendReport();
   }
@@ -230,6 +288,13 @@ export class Viewer {
     this.#sendReport();
   }
 
+  /** Go on with JPEG at once, and try again later. */
+  #onVideoFailed(fault, codec) {
+    this.#choice.failed(fault, codec, performance.now());
+    this.#adjust();
+    this.#sendReport();
+  }
+
   #sendReport() {
     this.#report({
       camera: this.#camera,
@@ -241,11 +306,16 @@ export class Viewer {
       dropped: this.#sequence.dropped,
       skippedHere: this.#skippedHere,
       undecodable: this.#undecodable,
+      bytes: this.#bytes,
       frameBytes: this.#frameBytes,
+      decodeMs: this.#decodeMs,
+      inDecoder: this.#painter.inDecoder,
       lastSeq: this.#sequence.last ?? -1,
       at: this.#lastFrame?.header.at ?? null,
       rendition: this.#lastFrame?.header.rendition ?? '',
       reason: this.#reason,
+      codec: this.#lastFrame?.header.codec ?? null,
+      videoFault: this.#choice.fault,
       // A copy: on the page's own thread, messages are not cloned.
       spent: { ...this.#spent },
     });

@@ -1,0 +1,63 @@
+/**
+ * Whether this browser asks for video: the switch beside the camera in focus, for all cameras and remembered; or,
+ * where a browser decodes video on encrypted pages only, what encryption would save.
+ */
+import { formatBitrate } from '../ui/format.js';
+import { setText } from '../ui/dom.js';
+import { recall, remember } from '../ui/preferences.js';
+
+const NAME = 'video';
+// Less is not worth a word.
+const MIN_SAVING = 1.5;
+
+export class VideoSwitch {
+  #element;
+  #input;
+  #note;
+  // The same here and in a worker.
+  #able = typeof VideoDecoder === 'function';
+
+  /**
+   * @param {HTMLElement} element
+   * @param {import('./client.js').BackendClient} backend
+   */
+  constructor(element, backend) {
+    this.#element = element;
+    this.#input = element.querySelector('input');
+    this.#note = element.querySelector('[data-video-note]');
+    this.#input.checked = recall(NAME, (value) => (value === false ? value : null), true);
+    this.#input.addEventListener('change', () => {
+      remember(NAME, this.#input.checked ? null : false);
+      backend.useVideo(this.#input.checked);
+    });
+    element.querySelector('label').hidden = !this.#able;
+    backend.useVideo(this.#able && this.#input.checked);
+  }
+
+  /** Show what concerns a camera. @param {import('../grid/tile.js').Tile} tile */
+  show({ state, viewer }) {
+    const note = this.#noteFor(state.video, viewer);
+    setText(this.#note, note);
+    this.#note.hidden = note === '';
+    this.#element.hidden = note === '' && !(this.#able && state.video);
+  }
+
+  #noteFor(video, viewer) {
+    if (!video) return '';
+    if (this.#able) return this.#input.checked ? (FAULTS[viewer.videoFault] ?? '') : '';
+    const now = viewer.bytesPerSecond;
+    const then = video.kbps * 125;
+    if (window.isSecureContext || !video.passed_through || !(now > MIN_SAVING * then && then > 0)) return '';
+    return `On https this picture could come as the camera’s own video: ${formatBitrate(then)} instead of ${formatBitrate(now)}.`;
+  }
+}
+
+/** Why JPEG comes although video was asked for. @type {Record<import('../painting/unit-decoder.js').VideoFault, string>} */
+const FAULTS = {
+  unsupported: 'JPEG, because this browser does not decode this camera’s video.',
+  slow: 'JPEG for now: this browser decodes the video too slowly.',
+  stuck: 'JPEG for now: this browser’s decoder returned no picture.',
+  reclaimed: 'JPEG for now: this browser had no decoder to spare.',
+  broken: 'JPEG for now: the video could not be decoded.',
+  'no key': 'JPEG until the next complete picture of the video.',
+};

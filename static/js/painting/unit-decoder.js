@@ -1,0 +1,186 @@
+/**
+ * Decodes one camera's video: its units in the order in which they arrive, from a key picture on, a few at a time.
+ *
+ *     put ─► waiting ─► VideoDecoder (three at most) ─► onDecoded
+ *
+ * Whatever goes wrong ends it: it is closed then, and who uses it starts again with a key picture.
+ *
+ * @typedef {'unsupported' | 'no key' | 'slow' | 'stuck' | 'reclaimed' | 'broken'} VideoFault
+ */
+import { canDecode, configOf } from './codecs.js';
+
+// Each picture inside may hold a buffer of the decoder, of which it has few.
+const MAX_INSIDE = 3;
+// A decoder may keep a picture until it is given the next ones, as with B-frames.
+const HELD_MS = 100;
+const STUCK_MS = 600;
+const MAX_WAIT_MS = 800;
+
+export class UnitDecoder {
+  #onDecoded;
+  #onSkipped;
+  #onHeld;
+  #onFailed;
+  /** @type {VideoDecoder | null} */
+  #decoder = null;
+  #codec = '';
+  #rendition = '';
+  #configuring = false;
+  #closed = false;
+  #waiting = [];
+  // Of what is in the decoder: {unit, timestamp, sinceMs}, oldest first.
+  #inside = [];
+  #timestamp = 0;
+  #held = null;
+  #timer = 0;
+  #dueMs = 0;
+
+  /**
+   * @param {object} hooks
+   * @param {(unit: import('./painter.js').Received, picture: VideoFrame) => void} hooks.onDecoded  The picture is
+   *   to be closed by who gets it.
+   * @param {(unit: import('./painter.js').Received) => void} hooks.onSkipped  It will not be decoded.
+   * @param {(unit: import('./painter.js').Received) => void} hooks.onHeld  The decoder keeps it and all before it
+   *   until there are more.
+   * @param {(fault: VideoFault, unit: import('./painter.js').Received | null) => void} hooks.onFailed  Nothing more
+   *   will be decoded. Without a unit, none is lost.
+   */
+  constructor({ onDecoded, onSkipped, onHeld, onFailed }) {
+    this.#onDecoded = onDecoded;
+    this.#onSkipped = onSkipped;
+    this.#onHeld = onHeld;
+    this.#onFailed = onFailed;
+  }
+
+  /** How many units are in the decoder. */
+  get inside() {
+    return this.#inside.length;
+  }
+
+  /** @param {import('./painter.js').Received} unit */
+  put(unit) {
+    const { key, codec, rendition } = unit.header;
+    if (key) {
+      // It needs none of those before it, and is newer.
+      for (const older of this.#waiting.splice(0)) this.#onSkipped(older);
+    } else if (rendition !== this.#rendition || this.#newestCodec !== codec) {
+      this.#fail('no key', unit);
+      return;
+    }
+    this.#rendition = rendition;
+    this.#waiting.push(unit);
+    if (performance.now() - this.#waiting[0].receivedMs > MAX_WAIT_MS) this.#fail('slow', unit);
+    else this.#feed();
+  }
+
+  /** Forget everything, for good. Its pictures are closed by who got them. */
+  close() {
+    this.#closed = true;
+    this.#waiting.length = 0;
+    this.#inside.length = 0;
+    clearTimeout(this.#timer);
+    if (this.#decoder !== null && this.#decoder.state !== 'closed') this.#decoder.close();
+  }
+
+  // Of the unit before the one that is put.
+  get #newestCodec() {
+    return this.#waiting.at(-1)?.header.codec ?? this.#codec;
+  }
+
+  #feed() {
+    while (!this.#closed && !this.#configuring && this.#waiting.length > 0 && this.#inside.length < MAX_INSIDE) {
+      if (this.#waiting[0].header.codec === this.#codec) this.#decode(this.#waiting.shift());
+      else this.#configure(this.#waiting[0]);
+    }
+  }
+
+  async #configure(unit) {
+    const { codec } = unit.header;
+    this.#configuring = true;
+    const able = await canDecode(codec);
+    this.#configuring = false;
+    if (this.#closed) return;
+    if (!able) {
+      this.#fail('unsupported', unit);
+      return;
+    }
+    try {
+      this.#decoder ??= new VideoDecoder({
+        output: (picture) => this.#onOutput(picture),
+        error: (error) => this.#onError(error),
+      });
+      this.#decoder.configure(configOf(codec));
+    } catch (error) {
+      this.#onError(error);
+      return;
+    }
+    this.#codec = codec;
+    this.#feed();
+  }
+
+  #decode(unit) {
+    this.#timestamp += 1;
+    const chunk = { type: unit.header.key ? 'key' : 'delta', timestamp: this.#timestamp, data: unit.bytes };
+    this.#inside.push({ unit, timestamp: this.#timestamp, sinceMs: performance.now() });
+    try {
+      this.#decoder.decode(new EncodedVideoChunk(chunk));
+    } catch (error) {
+      this.#onError(error);
+      return;
+    }
+    if (this.#timer === 0) this.#watch();
+  }
+
+  #onOutput(picture) {
+    if (this.#closed) {
+      picture.close();
+      return;
+    }
+    // Whatever is still inside when pictures from a later key picture on come out was swallowed.
+    const key = this.#inside.findLastIndex((one) => one.unit.header.key && one.timestamp <= picture.timestamp);
+    for (const { unit } of this.#inside.splice(0, Math.max(0, key))) this.#onSkipped(unit);
+    // The first out has the number and the time of the first in. With B-frames they are not the same picture, but
+    // numbers and times only grow.
+    const unit = this.#inside.shift()?.unit;
+    if (unit === undefined) {
+      picture.close();
+    } else {
+      unit.decodedMs = performance.now();
+      this.#onDecoded(unit, picture);
+    }
+    this.#feed();
+  }
+
+  #watch() {
+    this.#dueMs = performance.now() + HELD_MS;
+    this.#timer = setTimeout(() => this.#onTimer(), HELD_MS);
+  }
+
+  #onTimer() {
+    this.#timer = 0;
+    if (this.#inside.length === 0) return;
+    const nowMs = performance.now();
+    const { unit, sinceMs } = this.#inside.at(-1);
+    // If we are late ourselves, as after the computer slept, then what was decoded meanwhile comes next.
+    const punctual = nowMs - this.#dueMs < HELD_MS;
+    if (punctual && this.#inside.length === MAX_INSIDE && nowMs - sinceMs > STUCK_MS) {
+      this.#fail('stuck', unit);
+      return;
+    }
+    if (this.#waiting.length === 0 && unit !== this.#held && nowMs - sinceMs >= HELD_MS) {
+      this.#held = unit;
+      this.#onHeld(unit);
+    }
+    this.#watch();
+  }
+
+  #onError(error) {
+    this.#fail(error.name === 'QuotaExceededError' ? 'reclaimed' : 'broken', this.#inside[0]?.unit ?? this.#waiting[0] ?? null);
+  }
+
+  #fail(fault, unit) {
+    if (this.#closed) return;
+    this.close();
+    this.#onFailed(fault, unit);
+  }
+}

@@ -1,0 +1,134 @@
+"""The video of a real camera on the dashboard, and the same page without WebCodecs."""
+
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import cv2
+import pytest
+from playwright.sync_api import Page, expect
+
+from server.capture.sources.testpattern import read_time
+from tests.support.browser import READ_TIME, expect_state, show_tab, tile, wait_for_paint
+from tests.support.rtsp_server import RtspServer
+from tests.support.server import PortholeServer
+
+Start = Callable[..., PortholeServer]
+
+CANVAS = '.tile[data-camera="door"] canvas'
+
+# As where a browser has no WebCodecs.
+NO_VIDEO = "delete window.VideoDecoder;"
+# A page on plain http that is not on localhost.
+PLAIN = NO_VIDEO + "Object.defineProperty(window, 'isSecureContext', { value: false });"
+
+# Headless Chromium never hides a tab; the page hears what a browser would tell it.
+PRETEND = """(state) => {
+  Object.defineProperty(document, 'visibilityState', { value: state, configurable: true });
+  document.dispatchEvent(new Event('visibilitychange'));
+}"""
+
+
+@pytest.fixture(scope="module")
+def server(share_server: Start) -> Iterator[PortholeServer]:
+    """A server with a camera of 640 x 360 that sends H.264, a key picture a second."""
+    rtsp = RtspServer()
+    yield share_server(f"door={rtsp.url('h264')}")
+    rtsp.stop()
+
+
+def wait_for_codec(page: Page, codec: str | None) -> None:
+    """Wait until pictures come as video of a codec, or with None as JPEG."""
+    page.wait_for_function(
+        """(codec) => {
+          const door = window.porthole?.tiles.get('door');
+          return door?.painted && (codec ? door.codec?.startsWith(codec) : door.codec === null);
+        }""",
+        arg=codec,
+    )
+
+
+@pytest.mark.parametrize("codec", ["avc1", None], ids=["with", "without WebCodecs"])
+def test_the_dashboard_works_with_and_without_video(
+    server: PortholeServer, page: Page, tmp_path: Path, codec: str | None
+) -> None:
+    """The picture is of now, is there again after the tab was hidden, and can be saved."""
+    if codec is None:
+        page.add_init_script(NO_VIDEO)
+    page.add_init_script("localStorage.setItem('porthole.sizes', '{\"door\": \"full\"}')")
+    page.goto(server.url)
+    wait_for_codec(page, codec)
+    wait_for_paint(page, "door", 10)
+
+    ages = [page.evaluate(READ_TIME, CANVAS) for _ in range(15)]
+    assert sorted(ages)[len(ages) // 2] < 500
+    assert page.evaluate("() => document.querySelector('canvas').width") == 640
+
+    page.evaluate(PRETEND, "hidden")
+    page.wait_for_function("() => window.porthole.tiles.get('door').fps === 0")
+    page.evaluate(PRETEND, "visible")
+    wait_for_paint(page, "door", 10)
+    wait_for_codec(page, codec)
+    expect_state(page, "door", "live")
+
+    page.keyboard.press("1")
+    with page.expect_download() as started:
+        page.keyboard.press("s")
+    started.value.save_as(tmp_path / "saved.jpg")
+    saved = cv2.imread(str(tmp_path / "saved.jpg"))
+    taken = read_time(saved)
+    assert saved.shape == (360, 640, 3)
+    assert taken is not None
+    # Its name tells when that was.
+    minute = page.evaluate("(at) => new Date(at * 1000).toISOString()", taken)[:16]
+    assert minute.replace("-", "").replace(":", "") in started.value.suggested_filename
+
+
+def test_the_page_says_what_it_gets(server: PortholeServer, page: Page) -> None:
+    """In the figures on the picture, and beside it with the bit rate."""
+    page.goto(server.url)
+    wait_for_codec(page, "avc1")
+
+    expect(tile(page, "door").locator("[data-readout='rendition']")).to_have_text(
+        "H.264, as sent by the camera"
+    )
+    page.keyboard.press("1")
+    expect(page.locator("[data-field='received']")).to_have_text(
+        re.compile(r"^H\.264, as sent by the camera, [\d.]+ [kM]bit/s$")
+    )
+    show_tab(page, "Statistics")
+    expect(page.locator("[data-facts]")).to_contain_text("in the decoder")
+
+
+def test_video_can_be_switched_off(server: PortholeServer, page: Page) -> None:
+    """JPEG comes then, at once and when the page is opened again; and back."""
+    page.goto(server.url)
+    wait_for_codec(page, "avc1")
+    page.keyboard.press("1")
+
+    page.get_by_label("Use video").uncheck()
+    wait_for_codec(page, None)
+    page.reload()
+    wait_for_codec(page, None)
+    wait_for_paint(page, "door", 5)
+    assert page.evaluate("() => window.porthole.tiles.get('door').codec") is None
+
+    page.get_by_label("Use video").check()
+    wait_for_codec(page, "avc1")
+    assert page.evaluate("() => localStorage.getItem('porthole.video')") is None
+
+
+def test_on_plain_http_it_is_told_what_encryption_would_save(
+    server: PortholeServer, page: Page
+) -> None:
+    """One quiet line beside the picture, with both bit rates; and no switch that does nothing."""
+    page.add_init_script(PLAIN)
+    page.add_init_script("localStorage.setItem('porthole.sizes', '{\"door\": \"full\"}')")
+    page.goto(server.url)
+    wait_for_codec(page, None)
+    page.keyboard.press("1")
+
+    expect(page.locator("[data-video-note]")).to_have_text(
+        re.compile("^On https .* the camera’s own video: .* instead of .*")
+    )
+    expect(page.get_by_label("Use video")).to_be_hidden()

@@ -1,0 +1,135 @@
+/**
+ * A viewer of a camera named `door`, in a page without a server: the test says what arrives, and reads what the
+ * viewer asked for and acknowledged. The browser's own decoder is counted: what is in it, and what it gave out.
+ */
+const base = new URL('../../static/js/', import.meta.url);
+const { Viewer } = await import(new URL('stream/viewer.js', base));
+const { ClockOffset } = await import(new URL('stream/clock.js', base));
+
+const RealDecoder = globalThis.VideoDecoder;
+
+export const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
+
+/** Wait until a condition holds; throws if it does not within four seconds. */
+export async function until(condition) {
+  for (let waited = 0; !condition(); waited += 5) {
+    if (waited > 4000) throw new Error(`still not: ${condition}`);
+    await sleep(5);
+  }
+}
+
+/** What the decoders of a page did; `stop` puts the browser's own back. */
+export function countDecoders() {
+  const counts = { made: 0, inside: 0, most: 0, open: new Set(), decoders: [], configs: [] };
+  const { close } = VideoFrame.prototype;
+  globalThis.VideoDecoder = class extends RealDecoder {
+    constructor({ output, error }) {
+      super({
+        output: (picture) => {
+          this.inside -= 1;
+          counts.open.add(picture);
+          output(picture);
+        },
+        error,
+      });
+      this.inside = 0;
+      this.fail = error;
+      counts.made += 1;
+      counts.decoders.push(this);
+    }
+    configure(config) {
+      counts.configs.push(config);
+      super.configure(config);
+    }
+    decode(chunk) {
+      this.inside += 1;
+      counts.most = Math.max(counts.most, this.inside);
+      super.decode(chunk);
+    }
+  };
+  VideoFrame.prototype.close = function () {
+    counts.open.delete(this);
+    close.call(this);
+  };
+  counts.stop = () => {
+    globalThis.VideoDecoder = RealDecoder;
+    VideoFrame.prototype.close = close;
+  };
+  return counts;
+}
+
+export class Rig {
+  asked = [];
+  acks = [];
+  painted = [];
+  report = null;
+  connected = true;
+
+  /**
+   * @param {object} clip  See Clip.for_page() in video_clip.py.
+   * @param {string[]} families  Offered at once.
+   * @param {string | null} video  The codec that every answer to `watch` tells.
+   */
+  constructor(clip, families = ['h264'], video = null) {
+    this.clip = clip;
+    this.video = video;
+    this.units = clip.units.map(({ data }) => Uint8Array.from(atob(data), (char) => char.charCodeAt(0)).buffer);
+    this.canvas = document.createElement('canvas');
+    this.viewer = new Viewer(this, new ClockOffset(), 'door', this.canvas, (report) => this.take(report));
+    this.viewer.setVideo(families);
+    this.viewer.want(true, 'full', 320);
+  }
+
+  async request(event, payload) {
+    this.asked.push({ event, payload, atMs: performance.now() });
+    return { ok: true, camera: {}, rendition: 'full', reason: 'fixed', video: this.video };
+  }
+
+  ack(camera, seq, holdMs) {
+    this.acks.push({ seq, holdMs });
+  }
+
+  take(report) {
+    if (report.painted > (this.report?.painted ?? 0)) this.painted.push(report.lastSeq);
+    this.report = report;
+  }
+
+  header(seq, more) {
+    const { width, height } = this.clip;
+    return { camera: 'door', seq, at: 1000 + seq / 25, width, height, rendition: 'full', ...more };
+  }
+
+  /** A unit of the clip arrives, by default numbered as it is there. */
+  send(at, { seq = at, ...more } = {}) {
+    const { key } = this.clip.units[at];
+    const facts = { codec: this.clip.codec, key, catch_up: false, ...more };
+    this.viewer.onFrame(this.header(seq, facts), this.units[at].slice(0));
+  }
+
+  /** A plain picture arrives as a JPEG. */
+  async sendJpeg(seq, colour = '#f00') {
+    const canvas = new OffscreenCanvas(this.clip.width, this.clip.height);
+    const context = canvas.getContext('2d');
+    context.fillStyle = colour;
+    context.fillRect(0, 0, canvas.width, canvas.height);
+    const blob = await canvas.convertToBlob({ type: 'image/jpeg' });
+    this.viewer.onFrame(this.header(seq), await blob.arrayBuffer());
+  }
+
+  /** Send units one after another, each when the one before is painted. */
+  async play(from, to) {
+    for (let at = from; at < to; at += 1) {
+      this.send(at);
+      await until(() => this.report.lastSeq >= at);
+    }
+  }
+
+  /** The pixels on the canvas, RGBA as base64. */
+  pixels() {
+    const { width, height } = this.canvas;
+    const { data } = this.canvas.getContext('2d').getImageData(0, 0, width, height);
+    let text = '';
+    for (const byte of data) text += String.fromCharCode(byte);
+    return btoa(text);
+  }
+}
