@@ -35,6 +35,7 @@ class Group:
         bytes_per_s: The speed of a slow link; None for no limit.
         ack_every: How many frames one acknowledgement may cover.
         rendition: The rendition that is watched over a socket.
+        video: Which video is decoded; none for JPEG.
     """
 
     name: str
@@ -44,6 +45,7 @@ class Group:
     bytes_per_s: float | None = None
     ack_every: int = 1
     rendition: str = "full"
+    video: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -253,7 +255,12 @@ def _connect(group: Group, port: int, tls: ssl.SSLContext | None, crowd: Crowd) 
     for number, viewer in enumerate(viewers):
         if isinstance(viewer, Viewer):
             camera = group.cameras[number % len(group.cameras)]
-            viewer.ask("watch", {"camera": camera, "rendition": group.rendition})
+            asked: dict[str, Any] = {"camera": camera, "rendition": group.rendition}
+            if group.video:
+                asked["video"] = group.video
+            if group.ack_every > 2:
+                asked["acks"] = group.ack_every
+            viewer.ask("watch", asked)
             crowd.run(0)
     return viewers
 

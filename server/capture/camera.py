@@ -8,7 +8,7 @@ All others only set what they want (:meth:`Camera.start`, :meth:`Camera.set_fps`
 
 import logging
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection
 from typing import Any
 
 from server.capture.check import Check
@@ -18,7 +18,6 @@ from server.capture.frames.frame import size_of
 from server.capture.frames.freeze import FreezeDetector
 from server.capture.frames.rendition import Rendition, ladder_of
 from server.capture.frames.slot import Slot
-from server.capture.frames.video_track import VideoTrack
 from server.capture.interface import State, offered
 from server.capture.measured import Measured
 from server.capture.opening import OpenReader
@@ -115,7 +114,7 @@ class Camera:
         self._video = CameraVideo(
             settings, self.ladder, self._measured, self._schedule, self._output
         )
-        self.videos: Mapping[str, VideoTrack] = self._video.tracks
+        self.videos = self._video.tracks
         self._stillness = FreezeDetector()
         self._check: Check | None = None  # While nobody watches.
 

@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from server.capture.frames.rendition import FULL, Rendition
@@ -51,9 +51,9 @@ class CameraVideo:
     ) -> None:
         # Units are made in children only, and the test pattern has none.
         none = settings.video == "off" or settings.address.scheme == "test"
-        self.tracks = {one.name: VideoTrack(one.name) for one in ladder if not none}
-        for track in self.tracks.values():
-            track.always = settings.video == "always"
+        self.tracks: Mapping[str, VideoTrack] = {
+            one.name: VideoTrack(one.name) for one in ladder if not none
+        }
         self._order = list(self.tracks.values())
         self._source = source
         self._schedule = schedule

@@ -209,7 +209,6 @@ class RenditionSelector:
             return True
         if ack.seq <= self._from_seq:
             return False  # Sent before the last change, so it says nothing about the current size.
-        fps = self._camera.rate
         before, reason_before = self._index, self.reason
         transit_s = ack.transit_s
         self._min_transit_s = min(self._min_transit_s, transit_s)
@@ -225,7 +224,7 @@ class RenditionSelector:
             if self._late >= LATE_FRAMES or (transit_s > LATE_FRAMES * LATE_S and self._late):
                 self._lower(self._cause_of(load_s, WORST), LATE_S / 2 / transit_s, now)
             elif now - self._trial_at >= TRIAL_S and len(self._loads) >= 2:
-                self._evaluate(bare_s, fps, now)
+                self._evaluate(bare_s, self._camera.rate, now)
                 self._begin_trial(now)
         if self._index != before:
             self._restart(sent_seq, now)

@@ -51,7 +51,9 @@ class FixedChoice:
         self.rendition = rendition
         self._codecs = codecs
         self._camera = camera
-        self.video = self._find()
+        self._known: tuple[str | None, bool] | None = None
+        self.video: str | None = None
+        self._update()
 
     @property
     def offered(self) -> str | None:
@@ -71,14 +73,15 @@ class FixedChoice:
         return self._update()
 
     def _update(self) -> bool:
-        before, self.video = self.video, self._find()
-        return self.video != before
-
-    def _find(self) -> str | None:
         track = self._camera.videos.get(self.rendition)
-        if track is None or track.codec is None or not decodes(self._codecs, track.codec):
-            return None
-        return self.rendition if track.passed_through or self._camera.prefers_video else None
+        known = None if track is None else (track.codec, track.passed_through)
+        if known == self._known:
+            return False
+        before, self.video, self._known = self.video, None, known
+        if track is not None and track.codec is not None and decodes(self._codecs, track.codec):
+            wanted = track.passed_through or self._camera.prefers_video
+            self.video = self.rendition if wanted else None
+        return self.video != before
 
 
 class VideoSelector:

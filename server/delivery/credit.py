@@ -53,6 +53,7 @@ class Credit:
         acks: The most frames that the viewer covers by one acknowledgement.
 
     Attributes:
+        round_trip_s: The round trip of the newest acknowledged frame; None before the first.
         load_bytes: Bytes that were in flight when the newest acknowledged frame was sent, with its
             own.
     """
@@ -66,7 +67,7 @@ class Credit:
         self._flight: deque[tuple[int, float, int, int]] = deque()
         self._bytes = 0
         self.load_bytes = 0
-        self._round_trip_s: float | None = None
+        self.round_trip_s: float | None = None
         self._slow_frames = 0
         self._limit = window  # Frames that may be in flight now.
 
@@ -88,11 +89,6 @@ class Credit:
     def in_flight(self) -> int:
         """How many frames were sent but not yet acknowledged."""
         return len(self._flight)
-
-    @property
-    def round_trip_s(self) -> float | None:
-        """The round trip of the newest acknowledged frame; None before the first."""
-        return self._round_trip_s
 
     @property
     def ready(self) -> bool:
@@ -146,7 +142,7 @@ class Credit:
         if not frames:
             return 0
         self._trial_acks += frames
-        round_trip_s = self._round_trip_s = now - sent_at
+        round_trip_s = self.round_trip_s = now - sent_at
         if round_trip_s > STARVED_S:
             # Do not try a wider window on such a link: it would only make pictures older.
             self._slow_frames += 1

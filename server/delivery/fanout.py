@@ -7,7 +7,7 @@ rendition to the smallest, and skips those in which no viewer can take it. Who i
 
 import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Protocol
 
 from server.capture.frames.frame import Frame
@@ -119,6 +119,8 @@ class Fanout:
         """Who is sent video instead."""
         for track in camera.videos.values():
             track.listen(self._wake.set)
+        self.rate = camera.rate
+        """The camera's, as of the newest frame: acknowledgements need it, thousands a second."""
         self._encoder = RenditionEncoder(camera)
         for slot in {room.slot for room in self.rooms.values()}:
             slot.listen(self._wake.set)
@@ -232,7 +234,7 @@ class Fanout:
         if room.is_behind(frame):
             self._wake.set()
         elif room.newest is not None and room.newest.seq > viewer.last_seq:
-            self._send(room, room.newest, viewer, self._clock())
+            self._send(room, room.newest, (viewer,))
 
     def _add(self, key: object, viewer: Viewer, rendition: str, video: str | None = None) -> None:
         viewer.room = self.rooms[rendition]
@@ -288,6 +290,7 @@ class Fanout:
     def _run(self) -> None:
         while True:
             self._wake.wait()
+            self.rate = self.camera.rate
             self._attempt(self.videos.pump)
             for room in self.rooms.values():
                 self._attempt(self._pump, room)
@@ -317,8 +320,8 @@ class Fanout:
             return  # A JPEG without the pixels that this rendition needs; the next has them.
         room.newest = encoded
         room.frames += 1
-        for now, viewer in self._in_batches(room):
-            self._send(room, encoded, viewer, now)
+        for viewers in self._in_batches(room):
+            self._send(room, encoded, viewers)
 
     def _skip(self, room: Room, frame: Frame) -> None:
         """Record a frame that no viewer here can take; once, however often the pump wakes."""
@@ -328,32 +331,34 @@ class Fanout:
         for viewer in room.viewers.values():
             viewer.miss(viewer.obstacle or "")
 
-    def _in_batches(self, room: Room) -> Iterator[tuple[float, Viewer]]:
-        """Yield the time and each viewer still present; yield to the hub between batches."""
+    def _in_batches(self, room: Room) -> Iterator[list[Viewer]]:
+        """Yield the viewers still present; yield to the hub between batches."""
         viewers = list(room.viewers.items())
         for begin in range(0, len(viewers), BATCH_SIZE):
             if begin:
                 hub.sleep(0)
-            now = self._clock()
-            for key, viewer in viewers[begin : begin + BATCH_SIZE]:
-                if room.viewers.get(key) is viewer:
-                    yield now, viewer
+            batch = viewers[begin : begin + BATCH_SIZE]
+            yield [viewer for key, viewer in batch if room.viewers.get(key) is viewer]
 
-    def _send(self, room: Room, encoded: EncodedFrame, viewer: Viewer, now: float) -> None:
-        """Send a frame, unless the viewer has had it or cannot take it now."""
-        if encoded.seq <= viewer.last_seq:
-            return
-        meter = self.camera.meter
-        obstacle = viewer.send(encoded, now)
-        if obstacle is None:
-            viewer.last_seq = encoded.seq
-            meter.sent += 1
-            meter.sent_bytes += len(encoded.jpeg)
-            meter.sent_age_s += time.time() - encoded.at_unix
-            room.sent_bytes += len(encoded.jpeg)
-        else:
-            viewer.miss(obstacle)
-            meter.drops[obstacle] += 1
+    def _send(self, room: Room, encoded: EncodedFrame, viewers: Iterable[Viewer]) -> None:
+        """Send a frame to those that have not had it and can take it now."""
+        meter, now, seq = self.camera.meter, self._clock(), encoded.seq
+        sent = 0
+        for viewer in viewers:
+            if seq <= viewer.last_seq:
+                continue
+            obstacle = viewer.send(encoded, now)
+            if obstacle is None:
+                viewer.last_seq = seq
+                sent += 1
+            else:
+                viewer.miss(obstacle)
+                meter.drops[obstacle] += 1
+        size = sent * len(encoded.jpeg)
+        meter.sent += sent
+        meter.sent_bytes += size
+        meter.sent_age_s += sent * (time.time() - encoded.at_unix)
+        room.sent_bytes += size
 
 
 def _video_of(viewer: Viewer) -> str | None:

@@ -24,12 +24,16 @@ MAX_BARE_S = 0.5
 
 
 class Link:
-    """Measures one link. Takes times as parameters, in seconds."""
+    """Measures one link. Takes times as parameters, in seconds.
+
+    Attributes:
+        bare_s: The round trip without load, as far as is known; at most half a second.
+    """
 
     def __init__(self) -> None:
+        self.bare_s = 0.0
         self._rates: deque[float] = deque(maxlen=SAMPLES)
         self._min_transit_s = float("inf")
-        self._given_bare_s = 0.0
 
     @property
     def measured(self) -> bool:
@@ -41,13 +45,8 @@ class Link:
         """Bits a second that it carries."""
         return max(self._rates, default=UNKNOWN_BPS)
 
-    @property
-    def bare_s(self) -> float:
-        """The round trip without load, as far as is known; at most half a second."""
-        return min(self._given_bare_s or self._min_transit_s, MAX_BARE_S)
-
-    def take(self, size: int, transit_s: float, bare_s: float) -> float:
-        """Record an acknowledgement; return the load: its round trip beyond the bare one.
+    def take(self, size: int, transit_s: float, bare_s: float) -> None:
+        """Record an acknowledgement.
 
         Args:
             size: The bytes that were in flight when its newest frame was sent, with that frame's.
@@ -55,13 +54,11 @@ class Link:
             bare_s: The round trip of a message on the unloaded link; 0 if unknown.
         """
         # Of the first frame it cannot be told how much of its time was the link's length.
-        self._given_bare_s = bare_s
-        bare_s = bare_s or (self._min_transit_s if self._rates else 0.0)
-        self._min_transit_s = min(self._min_transit_s, transit_s)
-        load_s = max(0.0, transit_s - bare_s)
-        if size:
-            self._rates.append(size * 8 / max(load_s, LEAST_S))
-        return load_s
+        load_s = transit_s - (bare_s or self.bare_s)
+        self._rates.append(size * 8 / (load_s if load_s > LEAST_S else LEAST_S))
+        if transit_s < self._min_transit_s:
+            self._min_transit_s = transit_s
+        self.bare_s = min(bare_s or self._min_transit_s, MAX_BARE_S)
 
     def send_s(self, size: int) -> float:
         """Return how long so many bytes take."""

@@ -28,8 +28,13 @@ HEAD_BYTES = 512
 # With MSG_TRUNC TCP copies nothing into it (tcp(7)), but Python requires a buffer.
 NOWHERE = bytearray(1024 * 1024)
 
-# A client that acknowledges several frames at once must do so within this time (docs/protocol.md).
+# A client that acknowledges several frames at once must do so within the first of these times, or
+# the second if it has said so by `acks` (docs/protocol.md).
 ACK_DEADLINE_S = 0.05
+RARE_ACK_DEADLINE_S = 0.15
+
+# At 30 fps the next frame is then half an interval late.
+GAP_S = 0.05
 
 
 @dataclass(slots=True)
@@ -40,13 +45,17 @@ class Arrival:
         seq: Its number; for MJPEG, a count.
         at_unix: Its capture time in Unix seconds.
         received_unix: When its last byte was read, in Unix seconds.
-        size: Of the JPEG, in bytes.
+        size: Of the JPEG or the access unit, in bytes.
+        codec: Of a frame of video; None for a JPEG.
+        catch_up: Whether it is only decoded; a viewer does not count it as an arrival.
     """
 
     seq: int
     at_unix: float
     received_unix: float
     size: int
+    codec: str | None = None
+    catch_up: bool = False
 
     @property
     def age_s(self) -> float:
@@ -351,9 +360,12 @@ class Viewer(_Connection):
         header, self._header = self._header, None
         assert header is not None, "a picture came without its header"
         self._camera = header["camera"]
-        return Arrival(header["seq"], header["at"], 0.0, size)
+        more = header.get("codec"), header.get("catch_up", False)
+        return Arrival(header["seq"], header["at"], 0.0, size, *more)
 
     def _arrive(self, arrival: Arrival) -> None:
+        if arrival.catch_up:
+            return
         super()._arrive(arrival)
         if self.ack != "each":
             return
@@ -371,10 +383,13 @@ class Viewer(_Connection):
     @property
     def ack_is_due(self) -> bool:
         """Whether an acknowledgement is due."""
-        return (
-            self._unacknowledged > 0
-            and time.time() - self._unacknowledged_since > ACK_DEADLINE_S * 0.8
-        )
+        if not self._unacknowledged:
+            return False
+        now = time.time()
+        waited_s = now - self._unacknowledged_since
+        if self.ack_every <= 2:
+            return waited_s > ACK_DEADLINE_S * 0.8
+        return waited_s > RARE_ACK_DEADLINE_S * 0.8 or now - self.arrivals[-1].received_unix > GAP_S
 
 
 @dataclass

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from server.capture.frames.unit import Unit
 from server.cluster.bus.frame_message import HEADER, MAGIC, MAX_SEQ, FrameMessageError, peek
 
-__all__ = ["CODEC", "VERSION", "UnitMessage", "pack_unit", "unpack_unit"]
+__all__ = ["VERSION", "UnitMessage", "pack_unit", "unpack_unit"]
 
 VERSION = 2
 """A node of an earlier version does not know such frames, and never subscribes to them."""

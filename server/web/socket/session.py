@@ -295,7 +295,7 @@ class Session:
             return
         fanout, viewer = watched
         credit = viewer.credit
-        frames = credit.acknowledge(seq, now, fanout.camera.rate)
+        frames = credit.acknowledge(seq, now, fanout.rate)
         if not frames:
             return
         self._owed_before_s = 0.0

@@ -41,7 +41,8 @@ class Watched:
 
     def _take_unit(self) -> None:
         newest = self.camera.videos["full"].newest
-        assert newest is not None
+        if newest is None:
+            return  # They were lost.
         self.units.append(newest)
         self.ages.append(time.time() - newest.at_unix)
 

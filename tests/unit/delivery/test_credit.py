@@ -12,6 +12,7 @@ from server.delivery.credit import MAX_FLIGHT_S, Credit
 
 WINDOW = 2
 FPS = 30.0
+START = 1000.0
 
 
 @dataclass
@@ -326,3 +327,85 @@ def test_any_client_stays_within_its_window(steps: list[tuple[str, int]]) -> Non
 
         assert 0 <= credit.in_flight <= max(2, MAX_FLIGHT_S * FPS)
         assert 1 <= credit.window <= max(2, MAX_FLIGHT_S * FPS)
+
+
+def cover(credit: Credit, first: int, frames: int, now: float) -> None:
+    """Send so many frames, and acknowledge them together."""
+    for seq in range(first, first + frames):
+        assert credit.ready
+        credit.spend(seq, now)
+    credit.acknowledge(first + frames - 1, now + 0.01, FPS)
+
+
+def test_window_follows_what_an_acknowledgement_covers() -> None:
+    """Whoever covers two frames and then four may be sent six; it never was asked to wait."""
+    credit = Credit(2, START, acks=4)
+    assert (credit.window, credit.widest) == (2, 6)
+
+    windows = []
+    seq = 1
+    for frames in (1, 2, 4, 4):
+        cover(credit, seq, frames, START + seq)
+        windows.append(credit.window)
+        seq += frames
+
+    assert windows == [2, 4, 6, 6]
+
+
+def test_a_gap_ends_the_wide_window() -> None:
+    """An acknowledgement that covers less than before means that a frame is late: two again."""
+    credit = Credit(2, START, acks=4)
+    for number, frames in enumerate((2, 4, 4)):
+        cover(credit, 10 * number + 1, frames, START + number)
+
+    cover(credit, 41, 3, START + 4)
+
+    assert credit.window == 2
+
+
+def test_wide_window_is_bounded_by_time() -> None:
+    """At ten frames a second six would be more than half a second."""
+    credit = Credit(2, START, acks=8)
+    for number, frames in enumerate((2, 2, 2, 2)):
+        for seq in range(10 * number + 1, 10 * number + 1 + frames):
+            credit.spend(seq, START + number)
+        credit.acknowledge(10 * number + frames, START + number, 10.0)
+
+    assert credit.window == 2
+
+
+def test_who_said_nothing_keeps_the_window() -> None:
+    """Clients from before cover two frames now and then; that does not widen anything."""
+    credit = Credit(2, START)
+    for number in range(20):
+        cover(credit, 10 * number + 1, 2, START + number / 30)
+
+    assert credit.window == credit.widest == 2
+
+
+def test_video_is_bounded_by_time_in_flight() -> None:
+    """None is sent while the oldest is overdue, by the link's own length and a quarter second."""
+    credit = Credit(2, START)
+    for number in range(8):
+        assert credit.may_flow(START + number * 0.03, 0.1)
+        credit.spend(number + 1, START + number * 0.03, 1000)
+
+    assert credit.may_flow(START + 0.34, 0.1)
+    assert not credit.may_flow(START + 0.36, 0.1)
+    credit.acknowledge(1, START + 0.36, FPS)
+    assert credit.may_flow(START + 0.36, 0.1)
+    assert credit.load_bytes == 1000
+
+
+def test_video_stops_at_two_frames_after_a_gap() -> None:
+    """A link that has just choked says so by a short acknowledgement before anything is late."""
+    credit = Credit(2, START, acks=4)
+    cover(credit, 1, 2, START)
+    cover(credit, 3, 4, START + 0.1)
+    for seq in (7, 8, 9):
+        credit.spend(seq, START + 0.2)
+    credit.acknowledge(7, START + 0.25, FPS)
+
+    assert not credit.may_flow(START + 0.25, 0.0)
+    credit.acknowledge(8, START + 0.3, FPS)
+    assert credit.may_flow(START + 0.3, 0.0)
