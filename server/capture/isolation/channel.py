@@ -184,6 +184,10 @@ class Link:
             raise EOFError
         return Message(Kind(data[0]), data[1:], first_fd(extra) if extra else -1)
 
+    def fileno(self) -> int:
+        """Return the socket's descriptor."""
+        return int(self._sock.fileno())
+
     def close(self) -> None:
         """Close this end; the other reads an end of file."""
         self._sock.close()

@@ -4,10 +4,12 @@
 It loads only what the source needs, and no eventlet, so that it starts fast.
 """
 
+import importlib
 import json
 import os
 import resource
 import socket
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -236,6 +238,7 @@ class _Child:
     def _deliver(self, source: "Source", at_unix: float, encoded: bool) -> None:
         """Hand over the picture that is wanted, and encode it if that is due too."""
         assert self._wanted is not None
+        self._load_libraries(source)
         slot, jpeg_up_to, pixels_from, changed, _ = WANT.unpack(self._wanted.payload)
         try:
             if encoded:
@@ -268,6 +271,21 @@ class _Child:
         finally:
             if fd >= 0:
                 os.close(fd)
+
+    def _load_libraries(self, source: "Source") -> None:
+        """Load what makes pixels before they are first wanted, without counting it as decoding.
+
+        On a busy machine that may take longer than a picture may.
+        """
+        assert self._wanted is not None
+        jpeg_up_to, pixels_from = WANT.unpack(self._wanted.payload)[1:3]
+        if "numpy" in sys.modules or (jpeg_up_to and not pixels_from):
+            return
+        self._set_step(Step.STARTING)
+        importlib.import_module("numpy")
+        if source.info.codec == "mjpeg":
+            importlib.import_module("cv2")
+        self._set_step(Step.DECODING)
 
     def _set_step(self, step: Step) -> None:
         self._step = (step, time.monotonic())
