@@ -542,7 +542,7 @@ def _begun(page: Page) -> Page:
 
 @view("views")
 def views(stage: Stage) -> Iterator[tuple[str, Page]]:
-    """From no view at all to many, with long names."""
+    """Groups, and no saved view yet."""
     page = _begun(stage.open(_views_server(stage, saved=False).url))
     page.locator("[data-dismiss]").click()
     page.keyboard.press("v")
@@ -550,6 +550,11 @@ def views(stage: Stage) -> Iterator[tuple[str, Page]]:
     page.keyboard.press("Escape")
     page.keyboard.press("g")
     yield "views-group", settle(page, 1500)
+
+
+@view("views-many")
+def views_many(stage: Stage) -> Iterator[tuple[str, Page]]:
+    """Saved, organised and opened, where there are many."""
     page = _begun(stage.open(_views_server(stage).url))
     page.locator("[data-dismiss]").click()
     page.keyboard.press("v")
@@ -602,7 +607,7 @@ def views_viewer(stage: Stage) -> Iterator[tuple[str, Page]]:
 
 @view("patrol")
 def patrol(stage: Stage) -> Iterator[tuple[str, Page]]:
-    """Chosen, going on, paused, and through pages."""
+    """Chosen, and going on."""
     page = _begun(stage.open(_views_server(stage).url))
     page.locator("[data-dismiss]").click()
     page.keyboard.press("a")
@@ -611,8 +616,11 @@ def patrol(stage: Stage) -> Iterator[tuple[str, Page]]:
     page.get_by_role("button", name="Start").click()
     page.wait_for_selector("[data-patrol]:not([hidden])")
     yield "patrol-cameras", _begun(page)
-    page.keyboard.press("a")
-    page.keyboard.press("Escape")
+
+
+@view("patrol-pages")
+def patrol_pages(stage: Stage) -> Iterator[tuple[str, Page]]:
+    """Through the pages of a layout, from the address on, and paused."""
     page = _begun(stage.open(f"{_views_server(stage).url}?layout=2x2&patrol=30&through=pages"))
     page.locator("[data-dismiss]").click()
     # Sideways, a phone has no room for its words, but for its buttons.
