@@ -178,3 +178,18 @@ def test_access_from_other_devices_is_set_up_on_the_page(start_server: Start, pa
     expect(page.locator(".person-row [data-on]")).to_be_visible(timeout=10_000)
     expect(page.locator("[data-offer]")).to_have_count(0)
     page.complaints.clear()  # type: ignore[attr-defined]
+
+
+def test_the_offer_to_set_up_access_goes_with_the_server(start_server: Start, page: Page) -> None:
+    """There is nothing to set up while the server is gone, and the message about that has the
+    place."""
+    server = start_server("door=test:?size=160x90&fps=5")
+    page.goto(server.url)
+    offer = page.locator("[data-offer]")
+    expect(offer).to_be_visible()
+    wait_for_paint(page, "door", 1)
+
+    server.kill()
+
+    expect(page.locator("[data-banner]")).to_be_visible()
+    expect(offer).to_be_hidden()

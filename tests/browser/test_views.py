@@ -18,7 +18,7 @@ from tests.support.visitor import PASSWORD
 CAMERAS = (("door", "Outside"), ("yard", "Outside"), ("safe", "Vault"), ("attic", ""))
 
 WITH_MODULE = """async ([name, body, argument]) => new Function('module', 'argument',
-  `return (${body})(module, argument)`)(await import(`/static/js/views/${name}.js`), argument)"""
+  `return (${body})(module, argument)`)(await import(`/static/js/${name}.js`), argument)"""
 
 
 @pytest.fixture(scope="module")
@@ -176,7 +176,7 @@ def test_a_turner_waits_for_people_and_for_pictures(blank: Page) -> None:
     still loads, unless that takes for ever."""
     turns = in_module(
         blank,
-        "turner",
+        "views/turner",
         """async ({ Turner }) => {
           const real = [performance.now, window.setInterval];
           let now = 0, tick;
@@ -208,7 +208,7 @@ def test_what_comes_next(blank: Page) -> None:
     """Groups in the order of their cameras, the one after, and what a patrol shows next."""
     groups = in_module(
         blank,
-        "groups",
+        "views/groups",
         """({ groupsOf, groupAfter }) => [
           groupsOf([{ group: 'B' }, { group: '' }, { group: 'A' }, { group: 'B' }]),
           groupsOf([{ group: '' }]),
@@ -217,7 +217,7 @@ def test_what_comes_next(blank: Page) -> None:
     )
     nexts = in_module(
         blank,
-        "round",
+        "views/round",
         """({ nextOf }) => [
           nextOf(['a', 'b'], 'a'), nextOf(['a', 'b'], 'b'), nextOf(['a', 'b'], undefined),
           nextOf(['a'], 'a') ?? null, nextOf([], 'a') ?? null, nextOf(['b'], 'gone'),
@@ -232,11 +232,36 @@ def test_what_comes_next(blank: Page) -> None:
     assert nexts == ["b", "a", "a", None, None, "b"]
 
 
+def test_groups_are_shown_alone_or_together(blank: Page) -> None:
+    """A group in its order; with all of them, each where its first camera is, others at the end."""
+    shown = in_module(
+        blank,
+        "grid/arrangement",
+        """({ Arrangement }) => {
+          const groups = { a: 'B', b: '', c: 'A', d: 'B' };
+          const cameras = Object.entries(groups).map(
+            ([name, group]) => ({ name, title: name, group, condition: 'live' }),
+          );
+          const arrangement = new Arrangement();
+          const look = (shown) => {
+            arrangement.show({ group: '', text: '', ...shown });
+            return arrangement.pick(cameras).map(({ name }) => name).join('');
+          };
+          return [
+            look({ group: 'B' }), look({ group: 'gone' }), look({ text: 'b' }),
+            look({ grouped: true }), look({ order: ['c', 'b'] }), look({ grouped: false }),
+          ];
+        }""",
+    )
+
+    assert shown == ["ad", "", "abd", "adcb", "cadb", "cbad"]
+
+
 def test_a_browser_keeps_views_by_the_same_rules(blank: Page) -> None:
     """Added at a place, renamed, moved, removed; a name that is taken or empty is refused."""
     results = in_module(
         blank,
-        "local",
+        "views/local",
         """({ NONE, addView, changeView, checkKept, removeView }) => {
           const view = (id, name, at) => ({ id, name, query: 'layout=1', at });
           const add = (kept, ...values) => addView(kept, view(...values)).kept;
@@ -265,7 +290,7 @@ def test_a_view_is_told_in_words(blank: Page) -> None:
     """What is the same but for where somebody has looked is not changed."""
     told = in_module(
         blank,
-        "describe",
+        "views/describe",
         """({ describeView, isSameView }) => [
           describeView('layout=2x2&group=Yard&page=2&order=a,b', (name) => name),
           describeView('camera=door&filter=x&state=trouble&patrol=5&sort=group', () => 'Door'),

@@ -566,17 +566,28 @@ def _views_server(stage: Stage, saved: bool = True) -> PortholeServer:
     return stage.server(cameras, beside={name: json.dumps(one) for name, one in kept.items()})
 
 
+def _begun(page: Page) -> Page:
+    """Wait for the first picture: here the page around them is looked at."""
+    page.wait_for_selector(".tile[data-state='live']")
+    return settle(page, 2000)
+
+
 @view("views")
 def views(stage: Stage) -> Iterator[tuple[str, Page]]:
-    """From no view at all to many, with long names."""
-    page = live(stage.open(_views_server(stage, saved=False).url))
+    """Groups, and no saved view yet."""
+    page = _begun(stage.open(_views_server(stage, saved=False).url))
     page.locator("[data-dismiss]").click()
     page.keyboard.press("v")
     yield "views-none", settle(page)
     page.keyboard.press("Escape")
     page.keyboard.press("g")
     yield "views-group", settle(page, 1500)
-    page = live(stage.open(_views_server(stage).url))
+
+
+@view("views-many")
+def views_many(stage: Stage) -> Iterator[tuple[str, Page]]:
+    """Saved, organised and opened, where there are many."""
+    page = _begun(stage.open(_views_server(stage).url))
     page.locator("[data-dismiss]").click()
     page.keyboard.press("v")
     page.get_by_role("button", name="Save this view").click()
@@ -605,7 +616,7 @@ def views(stage: Stage) -> Iterator[tuple[str, Page]]:
     page.keyboard.press("Escape")
     page.keyboard.press("v")
     page.locator("#switcher .menu-item", has_text="Night watch").click()
-    yield "views-opened", live(page)
+    yield "views-opened", _begun(page)
 
 
 @view("views-viewer")
@@ -619,7 +630,7 @@ def views_viewer(stage: Stage) -> Iterator[tuple[str, Page]]:
     page.locator("[name=name]").fill("vera")
     page.locator("[name=password]").fill(PASSWORD)
     page.locator("[name=password]").press("Enter")
-    live(page)
+    _begun(page)
     page.keyboard.press("v")
     yield "viewer-views-menu", settle(page)
     page.get_by_role("button", name="Organise views").click()
@@ -628,18 +639,21 @@ def views_viewer(stage: Stage) -> Iterator[tuple[str, Page]]:
 
 @view("patrol")
 def patrol(stage: Stage) -> Iterator[tuple[str, Page]]:
-    """Chosen, going on, paused, and through pages."""
-    page = live(stage.open(_views_server(stage).url))
+    """Chosen, and going on."""
+    page = _begun(stage.open(_views_server(stage).url))
     page.locator("[data-dismiss]").click()
     page.keyboard.press("a")
     page.get_by_role("radio", name="Cameras").check()
     yield "patrol-choose", settle(page)
     page.get_by_role("button", name="Start").click()
     page.wait_for_selector("[data-patrol]:not([hidden])")
-    yield "patrol-cameras", settle(live(page), 2000)
-    page.keyboard.press("a")
-    page.keyboard.press("Escape")
-    page = live(stage.open(f"{_views_server(stage).url}?layout=2x2&patrol=30&through=pages"))
+    yield "patrol-cameras", _begun(page)
+
+
+@view("patrol-pages")
+def patrol_pages(stage: Stage) -> Iterator[tuple[str, Page]]:
+    """Through the pages of a layout, from the address on, and paused."""
+    page = _begun(stage.open(f"{_views_server(stage).url}?layout=2x2&patrol=30&through=pages"))
     page.locator("[data-dismiss]").click()
     # Sideways, a phone has no room for its words, but for its buttons.
     page.locator("[data-patrol-pause]").click()
