@@ -77,7 +77,7 @@ def log_out(tab: Tab, by_keys: bool = False) -> None:
 
 
 def change_own_password(tab: Tab) -> None:
-    """Change it; the page goes on, and so does nobody who knows the old one only."""
+    """Change it; the page connects anew, and goes on."""
     dialog = "[data-password]"
     tab.click("button", "Menu")
     tab.click("button", "Change your password")
