@@ -9,7 +9,7 @@ from server.capture.sources.reader import Demand
 
 __all__ = ["PROBE_S", "PictureDemand"]
 
-PROBE_S = 2.0
+PROBE_S = 5.0
 """How often a picture is decoded for which nobody asks, if key pictures come that often.
 
 Without, nothing would tell that a video can still be decoded, or that it stands still. At 720p it
