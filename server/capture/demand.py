@@ -48,12 +48,17 @@ class PictureDemand:
             self._due, best_jpeg, lambda: self._pixels_from, changed, self._keys_only
         )
 
-    def set_renditions(self, renditions: Collection[Rendition]) -> None:
-        """Set which renditions are watched; smaller ones need pixels, even of a JPEG source."""
+    def set_renditions(self, renditions: Collection[Rendition]) -> bool:
+        """Set which renditions are watched; smaller ones need pixels, even of a JPEG source.
+
+        Returns:
+            Whether pictures are wanted now and were not before, or the reverse.
+        """
         self._pixels_from = max((one.width for one in renditions if one.width), default=0)
-        if self.pictures and not renditions:
+        before, self.pictures = self.pictures, bool(renditions)
+        if before and not self.pictures:
             self.restart()
-        self.pictures = bool(renditions)
+        return before != self.pictures
 
     def restart(self) -> None:
         """Have the first key picture decoded of a source that was just opened."""
