@@ -13,6 +13,7 @@ from bench.scenarios import (
     renditions,
     slow,
     startup,
+    tiles,
     tls,
     viewers,
 )
@@ -31,6 +32,7 @@ SCENARIOS: dict[str, Callable[[Stand], Iterator[Table]]] = {
     "slow": slow.run,
     "control": control.run,
     "browser": browser.run,
+    "tiles": tiles.run,
     "memory": memory.run,
     "startup": startup.run,
     "cluster": cluster.run,
