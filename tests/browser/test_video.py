@@ -246,6 +246,11 @@ FAULTS = {
         "await rig.play(0, 2); rig.send(2);"
         " counts.decoders[0].fail(new DOMException('', 'QuotaExceededError'));",
     ),
+    "too slow": (
+        "slow",
+        "counts.delayMs = 450; for (let at = 0; at < 6; at += 1) rig.send(at);"
+        " await sleep(850); rig.send(6);",
+    ),
     "nothing comes out": (
         "stuck",
         "VideoDecoder.prototype.decode = () => {}; for (let at = 0; at < 4; at += 1) rig.send(at);",
