@@ -14,6 +14,7 @@ from bench.scenarios import (
     renditions,
     slow,
     startup,
+    tiles,
     tls,
     viewers,
 )
@@ -33,6 +34,7 @@ SCENARIOS: dict[str, Callable[[Stand], Iterator[Table]]] = {
     "control": control.run,
     "crowd": crowd.run,
     "browser": browser.run,
+    "tiles": tiles.run,
     "memory": memory.run,
     "startup": startup.run,
     "cluster": cluster.run,

@@ -218,14 +218,14 @@ FALL_BACK = """
   await until(() => rig.asked.length === 2);
   const { payload, atMs } = rig.asked[1];
   // What was under way is acknowledged, but not looked at.
-  rig.send(9, { seq: 9 });
-  await rig.sendJpeg(10);
-  await until(() => rig.report.lastSeq === 10);
+  rig.send(9, { seq: 99 });
+  await rig.sendJpeg(100);
+  await until(() => rig.report.lastSeq === 100);
   await sleep(20);
   return {
     video: payload.video ?? null, ms: atMs - began, fault: rig.report.videoFault,
     open: counts.open.size, states: counts.decoders.map(({ state }) => state),
-    acked: rig.acks.some(({ seq }) => seq === 9),
+    acked: rig.acks.some(({ seq }) => seq === 99),
   };
 """
 
@@ -245,6 +245,13 @@ FAULTS = {
         "reclaimed",
         "await rig.play(0, 2); rig.send(2);"
         " counts.decoders[0].fail(new DOMException('', 'QuotaExceededError'));",
+    ),
+    "too slow": (
+        "slow",
+        "counts.delayMs = 450; for (let at = 0; at < 8; at += 1) rig.send(at);"
+        " for (let seq = 8; rig.asked.length < 2 && seq < 40; seq += 1) {"
+        "   await sleep(50); rig.send(7, { seq });"
+        " }",
     ),
     "nothing comes out": (
         "stuck",

@@ -18,9 +18,9 @@ export async function until(condition) {
   }
 }
 
-/** What the decoders of a page did; `stop` puts the browser's own back. */
+/** What the decoders of a page did, each unit `delayMs` late; `stop` puts the browser's own back. */
 export function countDecoders() {
-  const counts = { made: 0, inside: 0, most: 0, open: new Set(), decoders: [], configs: [] };
+  const counts = { made: 0, inside: 0, most: 0, open: new Set(), decoders: [], configs: [], delayMs: 0 };
   const { close } = VideoFrame.prototype;
   globalThis.VideoDecoder = class extends RealDecoder {
     constructor({ output, error }) {
@@ -44,7 +44,8 @@ export function countDecoders() {
     decode(chunk) {
       this.inside += 1;
       counts.most = Math.max(counts.most, this.inside);
-      super.decode(chunk);
+      if (counts.delayMs === 0) super.decode(chunk);
+      else setTimeout(() => this.state === 'configured' && super.decode(chunk), counts.delayMs);
     }
   };
   VideoFrame.prototype.close = function () {

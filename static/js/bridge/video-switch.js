@@ -7,8 +7,6 @@ import { setText } from '../ui/dom.js';
 import { recall, remember } from '../ui/preferences.js';
 
 const NAME = 'video';
-// Less is not worth a word.
-const MIN_SAVING = 1.5;
 
 export class VideoSwitch {
   #element;
@@ -45,10 +43,12 @@ export class VideoSwitch {
   #noteFor(video, viewer) {
     if (!video) return '';
     if (this.#able) return this.#input.checked ? (FAULTS[viewer.videoFault] ?? '') : '';
+    if (window.isSecureContext || !video.passed_through) return '';
     const now = viewer.bytesPerSecond;
     const then = video.kbps * 125;
-    if (window.isSecureContext || !video.passed_through || !(now > MIN_SAVING * then && then > 0)) return '';
-    return `On https this picture could come as the camera’s own video: ${formatBitrate(then)} instead of ${formatBitrate(now)}.`;
+    const saved = now > then ? ` instead of ${formatBitrate(now)}` : '';
+    const rate = then > 0 ? `: ${formatBitrate(then)}${saved}` : '';
+    return `On https this picture could come as the camera’s own video${rate}.`;
   }
 }
 

@@ -85,6 +85,7 @@ export class Tile extends EventTarget {
       overlayWord: find('.overlay-word'),
       overlayDetail: find('.overlay-detail'),
       overlayAge: find('.overlay-age'),
+      readout: find('.readout'),
       fps: find('[data-readout="fps"]'),
       latency: find('[data-readout="latency"]'),
       bitrate: find('[data-readout="bitrate"]'),
@@ -268,6 +269,7 @@ export class Tile extends EventTarget {
     setText(parts.viewers, plural(this.state.viewers ?? 0, 'viewer'));
     const received = flowing ? describeReceived(viewer, this.state) : UNKNOWN;
     const size = flowing ? formatRendition(viewer.rendition, viewer.renditionReason) : UNKNOWN;
+    parts.readout.toggleAttribute('data-video', viewer.codec !== null);
     setText(parts.rendition, viewer.codec === null ? size : received);
     setTitle(parts.rendition, received);
   }

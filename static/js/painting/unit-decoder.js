@@ -69,7 +69,8 @@ export class UnitDecoder {
     }
     this.#rendition = rendition;
     this.#waiting.push(unit);
-    if (performance.now() - this.#waiting[0].receivedMs > MAX_WAIT_MS) this.#fail('slow', unit);
+    const nowMs = performance.now();
+    if (this.#isPunctual(nowMs) && nowMs - this.#waiting[0].receivedMs > MAX_WAIT_MS) this.#fail('slow', unit);
     else this.#feed();
   }
 
@@ -161,9 +162,7 @@ export class UnitDecoder {
     if (this.#inside.length === 0) return;
     const nowMs = performance.now();
     const { unit, sinceMs } = this.#inside.at(-1);
-    // If we are late ourselves, as after the computer slept, then what was decoded meanwhile comes next.
-    const punctual = nowMs - this.#dueMs < HELD_MS;
-    if (punctual && this.#inside.length === MAX_INSIDE && nowMs - sinceMs > STUCK_MS) {
+    if (this.#isPunctual(nowMs) && this.#inside.length === MAX_INSIDE && nowMs - sinceMs > STUCK_MS) {
       this.#fail('stuck', unit);
       return;
     }
@@ -172,6 +171,11 @@ export class UnitDecoder {
       this.#onHeld(unit);
     }
     this.#watch();
+  }
+
+  // Otherwise we are late ourselves, as after the computer slept, and what was decoded meanwhile comes next.
+  #isPunctual(nowMs) {
+    return nowMs - this.#dueMs < HELD_MS;
   }
 
   #onError(error) {
