@@ -80,9 +80,8 @@ class Camera:
 
         self._address = settings.address
         self._server = server
-        self._wake = hub.Signal()
+        self._wake, self._closing = hub.Signal(), False
         self._tasks: list[hub.Task] = []
-        self._closing = False
         self._connection = Connection(settings.address, self.name, server.read_timeout, open_reader)
         self._measured = Measured()
         self._schedule = Schedule(lambda: self.fps, self._measured)
@@ -236,6 +235,7 @@ class Camera:
 
     def request_key(self, rendition: str) -> None:
         """Ask for a key picture in a video that is encoded here."""
+        self._video.request_key(rendition)
 
     def request_frame(self) -> None:
         """Make the source's very next picture due, for someone who has none yet, or an old one."""

@@ -99,17 +99,18 @@ class Credit:
         """Return how long ago the oldest frame in flight was sent; 0 if there is none."""
         return now - self._flight[0][1] if self._flight else 0.0
 
-    def may_flow(self, now: float, bare_s: float) -> bool:
+    def may_flow(self, now: float, bare_s: float, max_bytes: float) -> bool:
         """Return whether one more frame of video may be sent.
 
         Args:
             now: Monotonic seconds.
             bare_s: The round trip of a message on the unloaded link.
+            max_bytes: How many may be in flight.
         """
         flight = self._flight
         if not flight:
             return True
-        if self._gap and len(flight) >= self._base:
+        if self._bytes > max_bytes or (self._gap and len(flight) >= self._base):
             return False
         return now - flight[0][1] < MAX_FLIGHT_S + bare_s
 

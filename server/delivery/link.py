@@ -3,8 +3,8 @@
 Each one gives the round trip of a frame, without the time that the viewer took to decode and paint
 it. What exceeds the link's bare round trip was spent on the bytes that were in flight when the
 frame was sent, with its own. On a link with room to spare that is mostly noise, which makes the
-rate look too small; so the largest of the last few samples counts. When a link gets narrower, the
-estimate has followed a few acknowledgements later.
+rate look too small; so the largest of the last few samples counts. A frame that took longer than
+noise can explain is believed at once: the link has become narrower.
 """
 
 from collections import deque
@@ -15,6 +15,12 @@ __all__ = ["Link"]
 UNKNOWN_BPS = 40e6
 
 SAMPLES = 4
+
+# No noise takes longer.
+NOISE_S = 0.1
+
+# How long bytes in flight may take.
+MAX_FLIGHT_S = 0.25
 
 # Clocks and threads are no more precise than this.
 LEAST_S = 0.001
@@ -28,10 +34,12 @@ class Link:
 
     Attributes:
         bare_s: The round trip without load, as far as is known; at most half a second.
+        max_bytes: How many may be in flight so that nothing behind them gets old.
     """
 
     def __init__(self) -> None:
         self.bare_s = 0.0
+        self.max_bytes = UNKNOWN_BPS * MAX_FLIGHT_S / 8
         self._rates: deque[float] = deque(maxlen=SAMPLES)
         self._min_transit_s = float("inf")
 
@@ -55,10 +63,13 @@ class Link:
         """
         # Of the first frame it cannot be told how much of its time was the link's length.
         load_s = transit_s - (bare_s or self.bare_s)
+        if load_s > NOISE_S:
+            self._rates.clear()
         self._rates.append(size * 8 / (load_s if load_s > LEAST_S else LEAST_S))
         if transit_s < self._min_transit_s:
             self._min_transit_s = transit_s
         self.bare_s = min(bare_s or self._min_transit_s, MAX_BARE_S)
+        self.max_bytes = self.rate_bps * MAX_FLIGHT_S / 8
 
     def send_s(self, size: int) -> float:
         """Return how long so many bytes take."""

@@ -135,6 +135,10 @@ class UnitSender:
         self._untold.add(track)
         self._skip(track)
 
+    def is_whole(self, track: int) -> bool:
+        """Return whether all units of a video were sent since its last key picture."""
+        return self._whole.get(track, False)
+
     def restart(self, track: int) -> None:
         """Begin a video with its next key picture."""
         for kept in (self._whole, self._skipped, self._why):

@@ -101,7 +101,8 @@ class SocketViewer(VideoViewer):
 
     def send_video(self, frame: VideoFrame | Burst, now: float) -> str | None:
         """Write the frames' packet without blocking; return the obstacle if it was not sent."""
-        if not self.credit.may_flow(now, self.link.bare_s):
+        link = self.link
+        if not self.credit.may_flow(now, link.bare_s, link.max_bytes):
             return "credit"
         if self._websocket.busy:
             return "unsent"
