@@ -14,7 +14,7 @@ __all__ = ["Burst", "Video", "VideoFrame", "VideoViewer", "decodes"]
 # Over how much of the video its bit rate is measured, so that key pictures even out.
 RATE_WINDOW_S = 5.0
 RATE_STEP_S = 0.25
-LEAST_RATE_S = 0.5
+LEAST_RATE_S = 2.0
 # B-frames come in another order than they were taken; beyond this the clock was set.
 STEP_BACK_S = 1.0
 

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from server.capture.frames.video_track import VideoTrack
-from server.delivery.link import Link
+from server.delivery.link import Delivery, Link
 from server.delivery.video import Burst, VideoFrame, VideoViewer
 from server.delivery.video_fanout import VideoFanout
 from tests.support.fakes import give_video, offline_camera, unit
@@ -97,7 +97,7 @@ class Scene:
         """Somebody begins to watch."""
         viewer = Decoder(self.needs)
         viewer.key = len(self.viewers)
-        viewer.link.take(rate_bps // 8, 1.0, 0.0)
+        viewer.link.take(Delivery(rate_bps // 8, rate_bps // 8, 0.0, 0.0), 1.0, 0.0)
         self.viewers.append(viewer)
         self.fanout.join(viewer, "full")
         self.fanout.serve(viewer)

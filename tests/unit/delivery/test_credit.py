@@ -394,7 +394,7 @@ def test_video_is_bounded_by_time_in_flight() -> None:
     assert not credit.may_flow(START + 0.36, 0.1, 9000)
     credit.acknowledge(1, START + 0.36, FPS)
     assert credit.may_flow(START + 0.36, 0.1, 9000)
-    assert credit.load_bytes == 1000
+    assert credit.delivery.total == 1000
     assert not credit.may_flow(START + 0.36, 0.1, 6999)
 
 
