@@ -22,7 +22,7 @@ __all__ = ["CameraVideo"]
 # A frame rate that is set to the source's own is no limit, though what is measured differs a bit.
 SAME_RATE = 0.95
 
-NOTHING: dict[str, Any] = {"pass": False, "encode": {}, "limit": MAX_FPS, "rate": MAX_FPS}
+NOTHING: dict[str, Any] = {"pass": False, "encode": {}, "limit": 0.0, "rate": 0}
 
 DROPS = {Why.DAMAGED: "damaged", Why.UNREAD: "unread"}
 
@@ -120,7 +120,9 @@ class CameraVideo:
         if own:
             full.codec = own
             encode.pop("0", None)
-        limit = min(self._schedule.limit or MAX_FPS, MAX_FPS)
+        limit = min(self._schedule.limit or math.inf, MAX_FPS)
+        if self._schedule.limit is None and SAME_RATE * self._source.fps <= MAX_FPS:
+            limit = 0.0  # Whatever comes; a rate would lose some of what comes unevenly.
         rate = round(min(self._schedule.rate, MAX_FPS)) or 1
         passed = full.passed_through and FULL.name in self._wanted
         wanted = {"pass": passed, "encode": encode, "limit": limit, "rate": rate}
