@@ -10,6 +10,7 @@ lacks are few enough for its link, or a key picture comes.
 import time
 from collections.abc import Callable, Iterator, Mapping
 from itertools import islice
+from types import MappingProxyType
 
 from server.capture.frames.encoding import encoding_of
 from server.capture.interface import CameraInterface
@@ -58,7 +59,7 @@ class VideoFanout:
         clock: Callable[[], float],
         on_flow: Callable[[VideoViewer], None],
         batch_size: int,
-        readers: Mapping[object, str],
+        readers: Mapping[object, str] = MappingProxyType({}),
     ) -> None:
         self._camera = camera
         self._clock = clock

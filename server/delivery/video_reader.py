@@ -74,6 +74,8 @@ class VideoReader:
         unit = self._follow(track) if track is not None else None
         if track is None or unit is None:
             return None
+        while self._waiting and self._waiting[0][0] < unit.seq:
+            self._waiting.popleft()
         if unit is track.newest:
             self._catching_up = False
         elif self._is_late(unit):
@@ -107,8 +109,6 @@ class VideoReader:
         return following
 
     def _is_late(self, unit: Unit) -> bool:
-        while self._waiting and self._waiting[0][0] < unit.seq:
-            self._waiting.popleft()
         # Those that were there before it came have no time of their own.
         known = self._waiting and self._waiting[0][0] == unit.seq
         since = self._waiting[0][1] if known else self._joined_at
