@@ -1,5 +1,7 @@
 """The HTTP paths of the contract: the dashboard, MJPEG, snapshots, and those for machines."""
 
+import functools
+import importlib
 import itertools
 import time
 from collections.abc import Mapping
@@ -14,6 +16,7 @@ from server.capture.frames.rendition import FULL
 from server.delivery.encoder import EncodedFrame
 from server.delivery.fanout import Fanout
 from server.delivery.mjpeg import FrameWaiter, MjpegViewer
+from server.loop import hub
 from server.protocol import BOUNDARY
 from server.web.auth.auth import Auth
 from server.web.auth.connections import Connection
@@ -57,12 +60,18 @@ def create_routes(fanouts: Mapping[str, Fanout], statistics: Statistics, auth: A
     routes = Blueprint("web", __name__)
     exposition = Exposition(fanouts, statistics)
 
+    @functools.cache
+    def load_opencv() -> None:
+        """Load what draws and encodes while the first browser still loads the page; natively."""
+        hub.spawn(hub.run_native, importlib.import_module, "cv2")
+
     @routes.get("/")
     def dashboard() -> Response:
         # Requests that OctoPrint, Mainsail and Klipper make to mjpg-streamer.
         text = flask.request.args.get("action")
         if text is not None:
             return carry_out(parse_action(text), text)
+        load_opencv()
         credential = asking()
         logged_in = credential.by == "cookie"
         page = flask.make_response(
