@@ -127,7 +127,7 @@ class IsolatedReader:
     def read_on_hub(self, demand: Demand, wait: Callable[[float], object]) -> Reading:
         """Return the next picture that is due, if it is JPEG without pixels; never blocks.
 
-        A native call for each picture wakes two threads whose caches are cold, which is a quarter of
+        A native call for each picture wakes two threads whose caches are cold. That is a quarter of
         what one that passes through costs.
 
         Args:
