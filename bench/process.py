@@ -10,7 +10,16 @@ import time
 from pathlib import Path
 from types import TracebackType
 
-__all__ = ["ROOT", "Server", "busy_s", "cpu_s", "rss_bytes", "stolen_s"]
+__all__ = [
+    "ROOT",
+    "Server",
+    "busy_s",
+    "cpu_s",
+    "rss_bytes",
+    "stolen_s",
+    "threads_cpu_s",
+    "tree",
+]
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -111,7 +120,7 @@ class Server:
 def cpu_s(pid: int) -> float:
     """Return the CPU time of a process and its descendants, including those that have ended."""
     total = 0.0
-    for one in _tree(pid):
+    for one in tree(pid):
         try:
             # The name in brackets may contain spaces; user, system and ended children follow it.
             fields = Path(f"/proc/{one}/stat").read_text().rpartition(")")[2].split()
@@ -121,10 +130,26 @@ def cpu_s(pid: int) -> float:
     return total
 
 
-def rss_bytes(pid: int) -> int:
-    """Return the resident memory of a process and its descendants; shared pages count in each."""
+def threads_cpu_s(pid: int) -> float:
+    """Return the CPU time of a process's running threads, exact to far less than a tick."""
     total = 0
-    for one in _tree(pid):
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        try:
+            total += int((task / "schedstat").read_text().split()[0])
+        except OSError:
+            continue
+    return total / 1e9
+
+
+def rss_bytes(pid: int, alone: bool = False) -> int:
+    """Return the resident memory of a process and its descendants; shared pages count in each.
+
+    Args:
+        pid: The process.
+        alone: Whether to leave its descendants out.
+    """
+    total = 0
+    for one in [pid] if alone else tree(pid):
         try:
             total += int(Path(f"/proc/{one}/statm").read_text().split()[1]) * PAGE_BYTES
         except OSError:
@@ -148,7 +173,7 @@ def _machine_s() -> list[float]:
     return [int(field) * TICK_S for field in fields]
 
 
-def _tree(pid: int) -> list[int]:
+def tree(pid: int) -> list[int]:
     """Return a process and its descendants, without scanning all processes."""
     found = [pid]
     for one in found:

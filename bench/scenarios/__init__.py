@@ -12,6 +12,7 @@ from bench.scenarios import (
     memory,
     reading,
     renditions,
+    single,
     slow,
     startup,
     tiles,
@@ -25,6 +26,7 @@ __all__ = ["SCENARIOS"]
 
 SCENARIOS: dict[str, Callable[[Stand], Iterator[Table]]] = {
     "viewers": viewers.run,
+    "single": single.run,
     "tls": tls.run,
     "cameras": cameras.run,
     "reading": reading.run,

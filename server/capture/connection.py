@@ -106,7 +106,7 @@ class Connection:
 
     def _on_readable(self) -> None:
         if self._waiting:
-            self._news.set()
+            self._news.set_now()
         elif self._watch is not None:
             self._watch.stop()  # It is read natively now, or not at all.
 

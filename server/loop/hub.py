@@ -92,6 +92,12 @@ class Signal:
         if self._waiter is not None and self._wake is None:
             self._wake = hubs.get_hub().schedule_call_global(0, self._waiter.switch)
 
+    def set_now(self) -> None:
+        """Set it, and run the waiter before this returns; for callbacks of the hub alone."""
+        self._set = True
+        if self._waiter is not None and self._wake is None:
+            self._waiter.switch()
+
     def wait(self, timeout_s: float | None = None) -> bool:
         """Wait until set, then clear; return False when ``timeout_s`` went by without."""
         if not self._set:

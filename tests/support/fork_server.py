@@ -186,6 +186,8 @@ def import_all() -> None:
 
     manage.leave_out_clients()
     import server.app
+    import server.capture.processing.builtin  # Loads OpenCV.
+    import server.capture.sources.testpattern
     import server.cluster.node
     import server.runtime  # noqa: F401
 

@@ -129,8 +129,8 @@ class IsolatedReader:
     def read_on_hub(self, demand: Demand, wait: Callable[[float], object]) -> Reading:
         """Return the next picture that is due, if it is JPEG without pixels; never blocks.
 
-        A native call for each picture would cost the server more than all else that it does with
-        one that passes through.
+        A native call for each picture wakes two threads whose caches are cold. That is a quarter of
+        what one that passes through costs.
 
         Args:
             demand: What is wanted.

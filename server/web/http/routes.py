@@ -1,5 +1,7 @@
 """The HTTP paths of the contract: the dashboard, MJPEG, MP4, snapshots, and those for machines."""
 
+import functools
+import importlib
 import itertools
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -13,6 +15,7 @@ from server.capture.frames.rendition import FULL
 from server.delivery.fanout import Fanout
 from server.delivery.mjpeg import MjpegViewer
 from server.delivery.mp4_stream import Mp4Viewer
+from server.loop import hub
 from server.protocol import BOUNDARY
 from server.web.auth.auth import Auth
 from server.web.auth.connections import Connection
@@ -52,12 +55,18 @@ def create_routes(
     routes = Blueprint("web", __name__)
     exposition = Exposition(fanouts, statistics)
 
+    @functools.cache
+    def load_opencv() -> None:
+        """Load what draws and encodes while the first browser still loads the page; natively."""
+        hub.spawn(hub.run_native, importlib.import_module, "cv2")
+
     @routes.get("/")
     def dashboard() -> Response:
         # Requests that OctoPrint, Mainsail and Klipper make to mjpg-streamer.
         text = flask.request.args.get("action")
         if text is not None:
             return carry_out(parse_action(text), text)
+        load_opencv()
         credential = asking()
         logged_in = credential.by == "cookie"
         is_embedded = credential.person.kind == "embed"

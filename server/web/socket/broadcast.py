@@ -29,7 +29,7 @@ class Broadcast:
     """Sends events to rooms of Socket.IO, in order.
 
     Socket.IO's own way puts every message into a queue of each client, whose green thread encodes
-    it again: a tenth of a second for a thousand clients, in which no frame leaves.
+    it again; for a thousand clients that is one long turn, in which no frame leaves.
 
     Args:
         socketio: Has the rooms.

@@ -54,7 +54,7 @@ MAX_MESSAGES_BEFORE_CONNECT = 3
 # Messages that wait for Engine.IO.
 MAX_UNREAD = 64
 
-# Short messages that may wait behind a frame; each answers a message of the peer.
+# Short messages that may wait behind a frame: answers to the peer, and what everybody is told.
 MAX_PENDING_MESSAGES = 100
 
 # A connection must become a Socket.IO session within this time.

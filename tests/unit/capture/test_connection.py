@@ -87,7 +87,7 @@ def test_process_of_a_failed_try_serves_the_next_one() -> None:
 def test_jpeg_that_passes_through_is_read_on_the_hub(
     connection: Connection, native_calls: list[Callable[..., object]]
 ) -> None:
-    """A native call for each picture took two thirds of what one viewer cost the server."""
+    """A native call for each picture was a quarter of what one viewer cost the server."""
     take(connection)
     native_calls.clear()
 

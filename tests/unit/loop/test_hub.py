@@ -218,3 +218,29 @@ def test_stuck_native_call_does_not_keep_the_process() -> None:
     )
 
     assert ended.returncode == 7
+
+
+def test_a_callback_runs_the_waiter_at_once() -> None:
+    """A turn of the hub between a message and whoever waits for it is time and work for nothing."""
+    signal = hub.Signal()
+    ours, theirs = socket.socketpair()
+    order = []
+
+    def wait() -> None:
+        order.append(signal.wait(5.0))
+        theirs.recv(1)
+
+    def on_readable() -> None:
+        signal.set_now()
+        order.append("called")
+        watch.stop()
+
+    waiting = hub.spawn(wait)
+    watch = hub.ReadWatch(theirs, on_readable)
+    ours.send(b"x")
+    done = waiting.join(5.0)
+    ours.close()
+    theirs.close()
+
+    assert done
+    assert order == [True, "called"]
