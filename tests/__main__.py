@@ -1,7 +1,8 @@
 """The whole suite, as ``make test`` runs it: file by file, on several processes at once.
 
-Tests in a browser mostly compute, those of faults, clusters and proxies mostly wait, so two cores
-have work for more than two processes. ``tests/support/order.py`` says which file begins when.
+Tests in a browser mostly compute, those of faults, clusters and proxies mostly wait: together they
+compute a third of the time, so two cores have work for six processes. ``tests/support/order.py``
+says which file begins when.
 """
 
 import os
@@ -15,7 +16,7 @@ QUIET = (
     "tests/system/faults/test_flood.py",
 )
 
-QUIET_AT_ONCE, AT_ONCE = 2, 5
+QUIET_AT_ONCE, AT_ONCE = 2, 6
 
 SLOWEST = 10
 
@@ -27,9 +28,8 @@ ENVIRONMENT = os.environ | {"PYTHONDONTWRITEBYTECODE": ""}
 
 def main() -> int:
     """Run what must be quiet, then all else, and return 0 if nothing has failed."""
-    with subprocess.Popen(
-        [*PYTEST, "--collect-only"], env=ENVIRONMENT, stdout=subprocess.DEVNULL
-    ):  # Compiles every test meanwhile.
+    # Compiles every test meanwhile.
+    with subprocess.Popen([*PYTEST, "--collect-only"], env=ENVIRONMENT, stdout=subprocess.DEVNULL):
         quiet = run(QUIET_AT_ONCE, *QUIET)
     return max(quiet, run(AT_ONCE, *(f"--ignore={path}" for path in QUIET)))
 

@@ -24,20 +24,9 @@ expect.set_options(timeout=PATIENCE_S * 1000)
 # Without the windows of the whole browser: a fifth of the CPU time of opening the dashboard.
 CHROMIUM = "/usr/bin/chromium-headless-shell"
 
-# With each window, Chromium loads two pages of its own for the address bar that nobody sees: half
-# the CPU time of opening the dashboard. The others are what Playwright turns off, as far as it
-# matters on loopback; Chromium obeys only the last list of the command line.
-WITHOUT = (
-    *("WebUIOmniboxPopup", "WebUIOmniboxFullPopup", "WebUIOmniboxAimPopup"),
-    *("PaintHolding", "HttpsUpgrades", "HttpsFirstBalancedModeAutoEnable", "MediaRouter"),
-    *("OptimizationHints", "PreconnectToSearch", "AimEnabled", "DestroyProfileOnBrowserClose"),
-    *("AvoidUnnecessaryBeforeUnloadCheckSync", "AvoidCorsURLLoaderRestartOnRedirect"),
-    *("ThirdPartyStoragePartitioning", "LensOverlay", "NetworkTimeServiceQuerying"),
-)
-
 FLAGS = [
     *("--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking"),
-    *("--force-prefers-reduced-motion", f"--disable-features={','.join(WITHOUT)}"),
+    "--force-prefers-reduced-motion",
 ]
 
 # For pages that need any picture: one of 1280 x 720 at 30 fps takes 0.8 s of CPU time a second.
