@@ -10,7 +10,11 @@ __all__ = ["WHERE", "step", "step_to"]
 MAX_STOPS = 60
 
 # Where the keyboard focus is: what it is called, and whether a person can see that it is there.
-WHERE = """() => {
+WHERE = """async () => {
+  // What slides into sight when it has the focus is there after a frame, however short that is.
+  const frame = () => new Promise(requestAnimationFrame);
+  await frame();
+  await frame();
   // A tile wears the ring of its button, as a shadow without blur.
   const RING = /rgb[^,]*(, [^,]*)* 0px 0px 0px [2-9]/;
   const element = document.activeElement;
