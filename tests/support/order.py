@@ -11,6 +11,7 @@ ROOT = Path(__file__).resolve().parents[2]
 # Over 20 s each, the longest first, but what computes (in a browser) and what waits in turn.
 LONG = (
     "tests/system/faults/test_flood.py",
+    "tests/browser/tours/test_tours.py",
     "tests/browser/test_browser.py",
     "tests/system/faults/test_camera.py",
     "tests/browser/test_page.py",
@@ -33,6 +34,8 @@ LONG = (
     "tests/browser/test_manage.py",
     "tests/system/live/test_sources.py",
     "tests/browser/test_clock.py",
+    "tests/browser/test_views.py",
+    "tests/browser/tours/test_start.py",
 )
 
 # Then what starts servers, and at last what is short.

@@ -34,8 +34,9 @@ VALUES = {
     "do": "save",
 }
 
-# What changes something and is for everybody: their own login and password.
-ONES_OWN = {"/login", "/logout", "/api/password"}
+# What changes something and is for everybody: their own login, password and views. Who may change
+# shared views is in unit/web/http/test_views.py.
+ONES_OWN = {"/login", "/logout", "/api/password", "/api/views", "/api/views/door"}
 
 
 class Site:
