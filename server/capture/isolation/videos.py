@@ -11,6 +11,7 @@ from server.capture.frames.numbering import UNCOUNTED, Place
 from server.capture.isolation.channel import Message
 from server.capture.isolation.units import UnitHead, UnitSender, Why
 from server.capture.sources.source import video_of
+from server.errors import PictureError
 
 if TYPE_CHECKING:
     from server.capture.sources.source import Source
@@ -129,11 +130,7 @@ class Videos:
         return True
 
     def encode(self, picture: Picture) -> None:
-        """Encode the newest picture and send its units.
-
-        Raises:
-            PictureError: If it cannot be encoded.
-        """
+        """Encode the newest picture and send its units."""
         self._encoded = self._number
         image = picture.pixels if isinstance(picture, Jpeg) else picture
         if image is None or self._sender is None:
@@ -142,7 +139,12 @@ class Videos:
             image = encoder.scale(image)
             if not self._sender.is_whole(track):
                 encoder.request_key()
-            self._send(track, encoder.encode(image))
+            try:
+                unit = encoder.encode(image)
+            except PictureError:
+                self._sender.lose(track, Why.DAMAGED)
+            else:
+                self._send(track, unit)
 
     def lose(self) -> None:
         """Note that a picture could not be decoded: neither can the rest of its group."""
