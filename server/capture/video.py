@@ -22,7 +22,7 @@ __all__ = ["CameraVideo"]
 # A frame rate that is set to the source's own is no limit, though what is measured differs a bit.
 SAME_RATE = 0.95
 
-NOTHING: dict[str, Any] = {"pass": False, "encode": {}, "limit": MAX_FPS, "rate": MAX_FPS}
+NOTHING: dict[str, Any] = {"pass": False, "encode": {}, "limit": 0.0, "rate": 0}
 
 DROPS = {Why.DAMAGED: "damaged", Why.UNREAD: "unread"}
 
@@ -66,6 +66,8 @@ class CameraVideo:
         self._wanted: frozenset[str] = frozenset()
         self._reader: Reader | None = None
         self._sent = NOTHING
+        # Those videos that a key picture was asked for: once is enough, however many viewers ask.
+        self._keys_asked: set[int] = set()
         self._receiver: UnitReceiver | None = None
         self._watch: hub.ReadWatch | None = None
 
@@ -120,7 +122,9 @@ class CameraVideo:
         if own:
             full.codec = own
             encode.pop("0", None)
-        limit = min(self._schedule.limit or MAX_FPS, MAX_FPS)
+        limit = min(self._schedule.limit or math.inf, MAX_FPS)
+        if self._schedule.limit is None and SAME_RATE * self._source.fps <= MAX_FPS:
+            limit = 0.0  # Whatever comes; a rate would lose some of what comes unevenly.
         rate = round(min(self._schedule.rate, MAX_FPS)) or 1
         passed = full.passed_through and FULL.name in self._wanted
         wanted = {"pass": passed, "encode": encode, "limit": limit, "rate": rate}
@@ -131,8 +135,10 @@ class CameraVideo:
     def request_key(self, name: str) -> None:
         """Ask for a key picture in a video that is encoded; nothing happens in another."""
         at = next((at for at, one in enumerate(self._order) if one.rendition == name), None)
-        if at is not None and str(at) in self._sent["encode"] and self._reader is not None:
-            self._reader.request_key(at)
+        if at is None or at in self._keys_asked or str(at) not in self._sent["encode"]:
+            return
+        if self._reader is not None and self._reader.request_key(at):
+            self._keys_asked.add(at)
 
     def _encoding(self, rendition: Rendition) -> Encoding | None:
         """Return how a rendition is encoded; None if it is not offered, or cannot be."""
@@ -174,6 +180,7 @@ class CameraVideo:
 
     def _disconnect(self) -> None:
         self._sent = NOTHING
+        self._keys_asked.clear()
         if self._watch is not None:
             self._watch.stop()
         if self._receiver is not None:
@@ -206,6 +213,7 @@ class CameraVideo:
         self._meter.capture_s += max(0.0, time.time() - head.at_unix)
         if head.key:
             track.codec = head.codec
+            self._keys_asked.discard(head.track)
             if passed:
                 self._output.note_size(head.width, head.height)
         track.put(Unit(data, head.key, seq, head.at_unix, head.codec, head.width, head.height))

@@ -11,6 +11,7 @@ from server.capture.frames.numbering import UNCOUNTED, Place
 from server.capture.isolation.channel import Message
 from server.capture.isolation.units import UnitHead, UnitSender, Why
 from server.capture.sources.source import video_of
+from server.errors import PictureError
 
 if TYPE_CHECKING:
     from server.capture.sources.source import Source
@@ -21,6 +22,9 @@ __all__ = ["FULL", "Videos", "discard"]
 
 FULL = 0
 """The number of the video that may be the source's own."""
+
+# How far a picture may lie behind its time, in intervals, for the next ones to make up for it.
+CATCH_UP = 1.5
 
 # How much of an interval too early a picture may come: the next one would be later by more.
 EARLY = 0.25
@@ -57,7 +61,7 @@ class Videos:
         if wanted["pass"] and not self._passing:
             self._sender.restart(FULL)
         self._passing = wanted["pass"]
-        self._interval_s = 1 / wanted["limit"]
+        self._interval_s = 1 / wanted["limit"] if wanted["limit"] else 0.0
         encodings = {int(track): Encoding(*one) for track, one in wanted["encode"].items()}
         self._set_encoders(self._sender, encodings, wanted["rate"])
         counted = self._passing or bool(encodings)
@@ -119,18 +123,14 @@ class Videos:
         """Return whether the newest picture is to be encoded."""
         if not self._encoders or self._number == self._encoded:
             return False
-        now = time.monotonic()
-        if now < self._due - EARLY * self._interval_s:
+        now, interval_s = time.monotonic(), self._interval_s
+        if now < self._due - EARLY * interval_s:
             return False
-        self._due = max(self._due, now - self._interval_s) + self._interval_s
+        self._due = max(self._due + interval_s, now + (1 - CATCH_UP) * interval_s)
         return True
 
     def encode(self, picture: Picture) -> None:
-        """Encode the newest picture and send its units.
-
-        Raises:
-            PictureError: If it cannot be encoded.
-        """
+        """Encode the newest picture and send its units."""
         self._encoded = self._number
         image = picture.pixels if isinstance(picture, Jpeg) else picture
         if image is None or self._sender is None:
@@ -139,7 +139,12 @@ class Videos:
             image = encoder.scale(image)
             if not self._sender.is_whole(track):
                 encoder.request_key()
-            self._send(track, encoder.encode(image))
+            try:
+                unit = encoder.encode(image)
+            except PictureError:
+                self._sender.lose(track, Why.DAMAGED)
+            else:
+                self._send(track, unit)
 
     def lose(self) -> None:
         """Note that a picture could not be decoded: neither can the rest of its group."""
