@@ -48,7 +48,6 @@ class Content:
     Attributes:
         folder: Has them as numbered JPEG files, for servers in other processes.
         source: Porthole's source when it has to encode.
-        film: The same pictures as H.264, for Porthole to pass through.
         mean_bytes: Mean size of a picture.
         origin: Where they come from, in words.
         draw_ms: CPU time to draw one picture of the test pattern; None if nothing is drawn.
@@ -57,11 +56,15 @@ class Content:
 
     folder: Path
     source: str
-    film: Path
     mean_bytes: int
     origin: str
     draw_ms: float | None
     encode_ms: float
+
+    def film(self) -> Path:
+        """Return the same pictures as H.264, made when they are first asked for."""
+        path = self.folder / "film.mp4"
+        return path if path.exists() else _write_film(path)
 
 
 @contextmanager
@@ -88,7 +91,7 @@ def prepare(clip: Path | None) -> Iterator[Content]:
         for number, jpeg in enumerate(jpegs):
             (folder / f"{number:03}.jpg").write_bytes(jpeg)
         mean = sum(map(len, jpegs)) // len(jpegs)
-        yield Content(folder, source, _write_film(folder), mean, origin, draw_ms, encode_ms)
+        yield Content(folder, source, mean, origin, draw_ms, encode_ms)
 
 
 def pattern_source(fps: int = FPS) -> str:
@@ -144,9 +147,9 @@ def _write_raw(pictures: list[Pixels], path: Path) -> Path:
     return path
 
 
-def _write_film(folder: Path) -> Path:
-    """Encode the pictures four times over, at a camera's bit rate; keep its units beside it."""
-    film = folder / "film.mp4"
+def _write_film(film: Path) -> Path:
+    """Encode the pictures four times over, at a camera's bit rate; keep the units beside them."""
+    folder = film.parent
     rate = ("-b:v", f"{KBPS}k", "-maxrate", f"{KBPS}k", "-bufsize", f"{KBPS // 2}k")
     subprocess.run(
         [

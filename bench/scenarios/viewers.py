@@ -45,6 +45,7 @@ def run(stand: Stand) -> Iterator[Table]:
         "Encoding: where the CPU time of a delivered frame goes",
         ("viewers", "µs per frame", "drawing the pattern", "JPEG encoding", "all the rest"),
     )
+    film = stand.content.film()
     floor: dict[tuple[int, bool], float] = {}
 
     def measure(
@@ -70,7 +71,7 @@ def run(stand: Stand) -> Iterator[Table]:
         with stand.reference("floor", "--video") as server:
             measure("floor of H.264", server, count, ack_every=1, video=VIDEO)
     for count in stand.viewers:
-        with stand.porthole(f"test=file:{stand.content.film}") as server:
+        with stand.porthole(f"test=file:{film}") as server:
             name = f"Porthole, H.264 passed through, an acknowledgement for {RARE_ACKS}"
             measure(name, server, count, ack_every=RARE_ACKS, video=VIDEO)
     for count in stand.viewers:
