@@ -404,6 +404,21 @@ def test_video_is_tried_again_later_and_later(blank: Page) -> None:
     assert pauses == [2, 4, 8, 16, 32, 64, 128, 256, 300, 300, 2]
 
 
+def test_a_refused_change_to_jpeg_is_asked_for_again(run: Run) -> None:
+    """Otherwise video would keep coming, which is no longer looked at."""
+    videos = run(
+        """await rig.play(0, 2);
+        rig.refusing = true;
+        counts.decoders[0].fail(new DOMException('no', 'EncodingError'));
+        await until(() => rig.asked.length === 2);
+        rig.refusing = false;
+        await until(() => rig.asked.length >= 3);
+        return rig.asked.slice(0, 3).map(({ payload }) => payload.video ?? null);"""
+    )
+
+    assert videos == [["h264"], None, None]
+
+
 def test_video_comes_back_after_a_fault(run: Run) -> None:
     """The pause over, video is asked for again, and painted."""
     videos, painted = run(

@@ -13,6 +13,8 @@ import { MOST_FRAMES } from './thinning.js';
 import { VideoChoice } from './video-choice.js';
 
 const RETRY_MS = 2000;
+// A viewer that has frames waits less for a change.
+const AGAIN_MS = 500;
 // While a window is resized its width changes often.
 const SETTLED_MS = 200;
 
@@ -199,8 +201,7 @@ export class Viewer {
       this.#onReply(reply);
       this.#sequence.settle();
     } else {
-      // A resolution that was chosen long ago may no longer exist; any other is better than none.
-      if (reply.error === 'bad_request') this.#rendition = 'auto';
+      this.#onRefused(reply);
       this.#watching = false;
       this.#sendReport();
       this.#retryTimer = setTimeout(() => this.#wanted && this.#watch(), RETRY_MS);
@@ -212,7 +213,20 @@ export class Viewer {
     if (!this.#watching) return;
     const turn = this.#turn;
     const reply = await this.#ask();
-    if (turn === this.#turn && reply.ok) this.#onReply(reply);
+    if (turn !== this.#turn) return;
+    if (reply.ok) {
+      this.#onReply(reply);
+    } else {
+      this.#onRefused(reply);
+      clearTimeout(this.#adjustTimer);
+      // What comes until then may be video that is not looked at.
+      this.#adjustTimer = setTimeout(() => this.#adjust(), AGAIN_MS);
+    }
+  }
+
+  #onRefused({ error }) {
+    // A resolution that was chosen long ago may no longer exist; any other is better than none.
+    if (error === 'bad_request') this.#rendition = 'auto';
   }
 
   async #onReply({ reason, window, video = null }) {
