@@ -1,6 +1,7 @@
 """``python -m bench``: measure Porthole beside its references, and print the tables."""
 
 import argparse
+import compileall
 import os
 import signal
 import sys
@@ -9,7 +10,7 @@ from pathlib import Path
 
 from bench.content import prepare
 from bench.machine import describe
-from bench.process import stolen_s
+from bench.process import ROOT, stolen_s
 from bench.quiet import Quiet
 from bench.scenarios import SCENARIOS
 from bench.stand import Stand
@@ -21,6 +22,8 @@ def main() -> int:
     """Run what the command line asks for; tables on standard output, progress beside it."""
     arguments = _read_arguments()
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    # As with an installed server, whatever the environment says about writing bytecode.
+    compileall.compile_dir(ROOT / "server", quiet=1)
     started, stolen = time.monotonic(), stolen_s()
     machine = describe()
     try:

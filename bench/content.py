@@ -1,5 +1,7 @@
 """The benchmark's pictures: 1280x720, about 58 KiB each at quality 80."""
 
+import pickle
+import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
@@ -11,13 +13,27 @@ import cv2
 import numpy as np
 
 from server.capture.sources.testpattern import TestPattern
+from tests.support.units import encoded_in
 
-__all__ = ["FPS", "QUALITY", "SIZE", "Content", "load_jpegs", "load_pixels", "prepare"]
+__all__ = [
+    "FPS",
+    "QUALITY",
+    "SIZE",
+    "Content",
+    "load_jpegs",
+    "load_pixels",
+    "load_units",
+    "prepare",
+]
 
 SIZE = (1280, 720)
 FPS = 30
 QUALITY = 80
 PICTURES = 30
+
+# Of the same pictures as H.264, like a camera: a key picture in two seconds.
+KBPS = 2500
+GROUP = 60
 
 # Makes 58 KiB a picture; without noise the pattern has 43.
 NOISE = 0.0115
@@ -32,6 +48,7 @@ class Content:
     Attributes:
         folder: Has them as numbered JPEG files, for servers in other processes.
         source: Porthole's source when it has to encode.
+        film: The same pictures as H.264, for Porthole to pass through.
         mean_bytes: Mean size of a picture.
         origin: Where they come from, in words.
         draw_ms: CPU time to draw one picture of the test pattern; None if nothing is drawn.
@@ -40,6 +57,7 @@ class Content:
 
     folder: Path
     source: str
+    film: Path
     mean_bytes: int
     origin: str
     draw_ms: float | None
@@ -70,7 +88,7 @@ def prepare(clip: Path | None) -> Iterator[Content]:
         for number, jpeg in enumerate(jpegs):
             (folder / f"{number:03}.jpg").write_bytes(jpeg)
         mean = sum(map(len, jpegs)) // len(jpegs)
-        yield Content(folder, source, mean, origin, draw_ms, encode_ms)
+        yield Content(folder, source, _write_film(folder), mean, origin, draw_ms, encode_ms)
 
 
 def pattern_source(fps: int = FPS) -> str:
@@ -81,6 +99,12 @@ def pattern_source(fps: int = FPS) -> str:
 def load_jpegs(folder: Path) -> list[bytes]:
     """Return the prepared pictures as JPEG, in order."""
     return [path.read_bytes() for path in sorted(folder.glob("*.jpg"))]
+
+
+def load_units(folder: Path) -> list[tuple[bytes, bool, str]]:
+    """Return the film's access units in order: bytes, whether it is a key picture, and codec."""
+    units: list[tuple[bytes, bool, str]] = pickle.loads((folder / "units").read_bytes())
+    return units
 
 
 def load_pixels(folder: Path) -> list[Pixels]:
@@ -118,6 +142,24 @@ def _write_raw(pictures: list[Pixels], path: Path) -> Path:
         writer.write(picture)
     writer.release()
     return path
+
+
+def _write_film(folder: Path) -> Path:
+    """Encode the pictures four times over, at a camera's bit rate; keep its units beside it."""
+    film = folder / "film.mp4"
+    rate = ("-b:v", f"{KBPS}k", "-maxrate", f"{KBPS}k", "-bufsize", f"{KBPS // 2}k")
+    subprocess.run(
+        [
+            *("ffmpeg", "-v", "error", "-y", "-stream_loop", "3", "-framerate", str(FPS)),
+            *("-i", str(folder / "%03d.jpg"), "-c:v", "libx264", "-preset", "veryfast"),
+            *("-tune", "zerolatency", "-pix_fmt", "yuv420p", "-g", str(GROUP), *rate, str(film)),
+        ],
+        check=True,
+        timeout=120,
+    )
+    units = [(one.data, one.key, one.codec) for one in encoded_in(film)]
+    (folder / "units").write_bytes(pickle.dumps(units))
+    return film
 
 
 def _encode(picture: Pixels) -> bytes:

@@ -63,6 +63,8 @@ if [ "$what" = development ]; then
     done
     # Tests of the units in deploy/ use it; it works without a running systemd too.
     command -v systemd-analyze >/dev/null || missing="$missing systemd"
+    # Chromium without its windows, for the tests; bench/ measures with the whole one.
+    command -v chromium-headless-shell >/dev/null || missing="$missing chromium-headless-shell"
     # Some are in /usr/sbin, which is not in every PATH. Tests start them when needed; the services that
     # Debian starts with these packages are stopped again below.
     services=""
@@ -84,4 +86,6 @@ if [ "$what" = development ]; then
     done
     touch $venv/.development
 fi
+# A service may not write here, and would compile everything at each start: a quarter of a second.
+$venv/bin/python -m compileall -q manage.py server
 touch $venv/.runtime

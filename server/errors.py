@@ -18,6 +18,7 @@
 An error that is raised and caught within one room is defined where it is raised::
 
     capture/isolation/child.py         _CloseError         the server is done with the source
+    capture/isolation/reader.py        NotOnHub            what comes next may take time
     capture/sources/http_client.py     NotHttpError        others may understand the answer
     capture/processing/runner.py       LoadError           a processor cannot be imported
                                        _WrongResultError   a processor returned no picture

@@ -20,6 +20,7 @@ __all__ = [
     "BOUNDARY",
     "PROTOCOL_VERSION",
     "SOURCES_OWN",
+    "TEXT",
     "CameraName",
     "CameraPayload",
     "ClockPayload",

@@ -82,7 +82,7 @@ class Runtime:
         self.own = self.lineup.own
         self.cameras = self.lineup.cameras
         self.fanouts = self.lineup.fanouts
-        self.lag = LagMeter(busy=lambda: any(map(len, self.fanouts.values())))
+        self.lag = LagMeter()
         self.watchdog = Watchdog(self.lag)
         self.audit = Audit(settings.state_dir)
         self.sources = Sources(self.own.values())

@@ -80,9 +80,8 @@ class Camera:
 
         self._address = settings.address
         self._server = server
-        self._wake = hub.Signal()
+        self._wake, self._closing = hub.Signal(), False
         self._tasks: list[hub.Task] = []
-        self._closing = False
         self._connection = Connection(settings.address, self.name, server.read_timeout, open_reader)
         self._measured = Measured()
         self._schedule = Schedule(lambda: self.fps, self._measured)
@@ -221,21 +220,22 @@ class Camera:
 
     def set_renditions(self, renditions: Collection[Rendition]) -> None:
         """Set which renditions are watched as JPEG; without any, only key pictures are decoded."""
-        before = self._demand.pictures
-        self._demand.set_renditions(renditions)
-        self._state.decode_sparsely(not self._demand.pictures)
-        if before and not self._demand.pictures:
-            self.slot.clear()  # It would only grow old.
-        elif self._demand.pictures and not before:
+        changed = self._demand.set_renditions(renditions)
+        self._state.sparse = self._video.wanted and not self._demand.pictures
+        if changed and self._demand.pictures:
             self.request_frame()
             self._connection.hurry()
+        elif changed:
+            self.slot.clear()  # It would only grow old.
 
     def set_videos(self, renditions: Collection[str]) -> None:
         """Set which of its videos are wanted."""
         self._video.set_wanted(renditions)
+        self._state.sparse = self._video.wanted and not self._demand.pictures
 
     def request_key(self, rendition: str) -> None:
         """Ask for a key picture in a video that is encoded here."""
+        self._video.request_key(rendition)
 
     def request_frame(self) -> None:
         """Make the source's very next picture due, for someone who has none yet, or an old one."""

@@ -6,10 +6,12 @@ import time
 from collections.abc import Callable
 
 from server.capture.check import Check
+from server.capture.frames.frame import Jpeg
 from server.capture.frames.freeze import FreezeDetector
+from server.capture.isolation.reader import IsolatedReader, NotOnHub
 from server.capture.isolation.spare import Spare
 from server.capture.opening import OpenReader, open_reader
-from server.capture.sources.reader import Demand, Reader, Reading, read_and_compare
+from server.capture.sources.reader import Demand, Reader, Reading, compare, read_and_compare
 from server.config.address import Address
 from server.loop import hub
 
@@ -50,6 +52,11 @@ class Connection:
         self._paused = False
         self.reader: Reader | None = None
         self.held = False
+        # While the source sends JPEG that passes through, it is read on the hub.
+        self._passes = False
+        self._waiting = False
+        self._news = hub.Signal()
+        self._watch: hub.ReadWatch | None = None
 
     def open(self, check: Check | None) -> Reader:
         """Open it, in its own way for a check; errors as for :func:`open_source`."""
@@ -71,12 +78,43 @@ class Connection:
 
     def read(self, demand: Demand, stillness: FreezeDetector) -> tuple[Reading, float] | None:
         """Read a picture and compare it with the ones before; see :func:`read_and_compare`."""
-        assert self.reader is not None
+        reader = self.reader
+        assert reader is not None
         self._paused = False
-        return hub.run_native(read_and_compare, self.reader, demand, stillness)
+        if self._passes and isinstance(reader, IsolatedReader):
+            try:
+                return compare(reader, reader.read_on_hub(demand, self._wait), stillness)
+            except NotOnHub:
+                pass
+        taken = hub.run_native(read_and_compare, reader, demand, stillness)
+        picture = taken and taken[0].picture
+        if picture is not None:
+            self._passes = isinstance(picture, Jpeg) and picture.pixels is None
+        return taken
+
+    def _wait(self, timeout_s: float) -> None:
+        """Wait until the child process has sent something."""
+        if self._watch is None:
+            assert isinstance(self.reader, IsolatedReader)
+            self._watch = hub.ReadWatch(self.reader, self._on_readable)
+        self._watch.start()
+        self._waiting = True
+        try:
+            self._news.wait(timeout_s)
+        finally:
+            self._waiting = False
+
+    def _on_readable(self) -> None:
+        if self._waiting:
+            self._news.set()
+        elif self._watch is not None:
+            self._watch.stop()  # It is read natively now, or not at all.
 
     def close(self) -> None:
         """Close it, if it is open."""
+        watch, self._watch, self._passes = self._watch, None, False
+        if watch is not None:
+            watch.stop()
         reader, self.reader = self.reader, None
         if reader is not None:
             try:

@@ -9,7 +9,7 @@ from server.capture.sources.reader import Demand
 
 __all__ = ["PROBE_S", "PictureDemand"]
 
-PROBE_S = 2.0
+PROBE_S = 5.0
 """How often a picture is decoded for which nobody asks, if key pictures come that often.
 
 Without, nothing would tell that a video can still be decoded, or that it stands still. At 720p it
@@ -48,12 +48,17 @@ class PictureDemand:
             self._due, best_jpeg, lambda: self._pixels_from, changed, self._keys_only
         )
 
-    def set_renditions(self, renditions: Collection[Rendition]) -> None:
-        """Set which renditions are watched; smaller ones need pixels, even of a JPEG source."""
+    def set_renditions(self, renditions: Collection[Rendition]) -> bool:
+        """Set which renditions are watched; smaller ones need pixels, even of a JPEG source.
+
+        Returns:
+            Whether pictures are wanted now and were not before, or the reverse.
+        """
         self._pixels_from = max((one.width for one in renditions if one.width), default=0)
-        if self.pictures and not renditions:
+        before, self.pictures = self.pictures, bool(renditions)
+        if before and not self.pictures:
             self.restart()
-        self.pictures = bool(renditions)
+        return before != self.pictures
 
     def restart(self) -> None:
         """Have the first key picture decoded of a source that was just opened."""

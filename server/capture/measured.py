@@ -52,6 +52,11 @@ class Measured:
         return self.info is not None and self.info.polled
 
     @property
+    def size(self) -> tuple[int, int]:
+        """Width and height of its pictures, in pixels; 0 while unknown."""
+        return self._size
+
+    @property
     def kbps(self) -> int:
         """Kilobits a second, as encoded; 0 while unknown."""
         return round(self._kbps)

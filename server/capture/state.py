@@ -56,7 +56,6 @@ class CameraState:
         broken: What was wrong with the last picture, if it could not be decoded.
         left_silent: What was wrong when the last viewer left, if no picture was coming; else empty.
         retry: Knows when it may be tried again.
-        sparse: Whether only key pictures are decoded, now and then, as all who watch get video.
         current: The state as last announced.
         reason: Why it is in that state, for people.
         since_unix: Since when, in Unix seconds.
@@ -92,7 +91,7 @@ class CameraState:
         self.broken = ""
         self.left_silent = ""
         self.retry = Retry()
-        self.sparse = False
+        self._sparse = False
         self._is_open = False
         # Monotonic, since it was opened or since viewers came or left: when anything came last,
         # when a picture could be decoded last, and since when the first one is waited for.
@@ -119,6 +118,19 @@ class CameraState:
         }
 
     # Called by the camera.
+
+    @property
+    def sparse(self) -> bool:
+        """Whether only key pictures are decoded, now and then, as all who watch get video."""
+        return self._sparse
+
+    @sparse.setter
+    def sparse(self, sparse: bool) -> None:
+        now = time.monotonic()
+        late = self._picture_at is None or now - self._picture_at > self._picture_limit_s
+        if self._sparse and not sparse and not late:
+            self._picture_at = now  # From now on they are expected sooner.
+        self._sparse = sparse
 
     def watched_by(self, viewers: int) -> None:
         """Note how many watch."""
@@ -167,14 +179,6 @@ class CameraState:
             self._first_picture_at = now
             self.retry.succeed()
         self._pictures_s = now - self._first_picture_at
-
-    def decode_sparsely(self, sparse: bool) -> None:
-        """Note whether only key pictures are decoded from now on."""
-        now = time.monotonic()
-        late = self._picture_at is None or now - self._picture_at > self._picture_limit_s
-        if self.sparse and not sparse and not late:
-            self._picture_at = now  # From now on they are expected sooner.
-        self.sparse = sparse
 
     def _is_left_over(self, now: float) -> bool:
         """Whether this may be an old picture: the first one after a silence.
@@ -349,7 +353,7 @@ class CameraState:
     def _picture_limit_s(self) -> float:
         # Of pictures that show nothing new, there may be only one in KEEP_ALIVE_S.
         limit_s = max(self._arrival_limit_s, 3 / self._schedule.rate, 2 * KEEP_ALIVE_S)
-        if self.sparse:
+        if self._sparse:
             limit_s += PROBE_S + (GROUPS * self._source.group_s or UNKNOWN_GROUP_S)
         return limit_s
 

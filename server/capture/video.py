@@ -5,6 +5,7 @@ import time
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
+from server.capture.frames.encoding import MAX_FPS, Encoding, encoding_of
 from server.capture.frames.rendition import FULL, Rendition
 from server.capture.frames.unit import Unit
 from server.capture.frames.video_track import VideoTrack
@@ -20,6 +21,8 @@ __all__ = ["CameraVideo"]
 
 # A frame rate that is set to the source's own is no limit, though what is measured differs a bit.
 SAME_RATE = 0.95
+
+NOTHING: dict[str, Any] = {"pass": False, "encode": {}, "limit": 0.0, "rate": 0}
 
 DROPS = {Why.DAMAGED: "damaged", Why.UNREAD: "unread"}
 
@@ -55,13 +58,16 @@ class CameraVideo:
             one.name: VideoTrack(one.name) for one in ladder if not none
         }
         self._order = list(self.tracks.values())
+        self._ladder = ladder[: len(self._order)]
         self._source = source
         self._schedule = schedule
         self._output = output
         self._meter = output.meter
         self._wanted: frozenset[str] = frozenset()
         self._reader: Reader | None = None
-        self._sent: dict[str, Any] = {"pass": False}
+        self._sent = NOTHING
+        # Those videos that a key picture was asked for: once is enough, however many viewers ask.
+        self._keys_asked: set[int] = set()
         self._receiver: UnitReceiver | None = None
         self._watch: hub.ReadWatch | None = None
 
@@ -70,16 +76,23 @@ class CameraVideo:
         full = self.tracks.get(FULL.name)
         if full is None or full.codec is None:
             return None
+        encoding = self._encoding(FULL)
+        kbps = self._source.kbps if full.passed_through or encoding is None else encoding.kbps
         return {
             "codec": full.codec,
             "passed_through": full.passed_through,
-            "kbps": self._source.kbps or None,
+            "kbps": kbps or None,
         }
 
     def set_wanted(self, names: Collection[str]) -> None:
         """Set which videos are wanted; the others get no units."""
         self._wanted = frozenset(names)
         self.refresh()
+
+    @property
+    def wanted(self) -> bool:
+        """Whether any video is wanted."""
+        return bool(self._wanted)
 
     def attach(self, reader: Reader) -> None:
         """Take the source that was opened."""
@@ -99,11 +112,42 @@ class CameraVideo:
         full = self.tracks[FULL.name]
         before = full.codec, full.passed_through
         own = self._own_codec()
-        full.codec, full.passed_through = own or None, bool(own)
-        wanted = {"pass": full.passed_through and FULL.name in self._wanted}
-        if wanted != self._sent:
+        full.passed_through = bool(own)
+        encode: dict[str, Encoding] = {}
+        for at, (rendition, track) in enumerate(zip(self._ladder, self._order, strict=True)):
+            encoding = self._encoding(rendition)
+            track.codec = None if encoding is None else encoding.codec
+            if encoding is not None and track.rendition in self._wanted:
+                encode[str(at)] = encoding
+        if own:
+            full.codec = own
+            encode.pop("0", None)
+        limit = min(self._schedule.limit or math.inf, MAX_FPS)
+        if self._schedule.limit is None and SAME_RATE * self._source.fps <= MAX_FPS:
+            limit = 0.0  # Whatever comes; a rate would lose some of what comes unevenly.
+        rate = round(min(self._schedule.rate, MAX_FPS)) or 1
+        passed = full.passed_through and FULL.name in self._wanted
+        wanted = {"pass": passed, "encode": encode, "limit": limit, "rate": rate}
+        if wanted != self._sent and (passed or encode or self._receiver is not None):
             self._send(wanted)
         return before != (full.codec, full.passed_through)
+
+    def request_key(self, name: str) -> None:
+        """Ask for a key picture in a video that is encoded; nothing happens in another."""
+        at = next((at for at, one in enumerate(self._order) if one.rendition == name), None)
+        if at is None or at in self._keys_asked or str(at) not in self._sent["encode"]:
+            return
+        if self._reader is not None and self._reader.request_key(at):
+            self._keys_asked.add(at)
+
+    def _encoding(self, rendition: Rendition) -> Encoding | None:
+        """Return how a rendition is encoded; None if it is not offered, or cannot be."""
+        info, size = self._source.info, self._source.size
+        if info is None or info.polled or not all(size) or self._output.pipeline.needed:
+            return None
+        if rendition.width is not None and not rendition.scales(size[0]):
+            return None
+        return encoding_of(rendition.width or size[0], size)
 
     def _own_codec(self) -> str:
         """Return what the source's own video is encoded as, if it can be passed through."""
@@ -116,8 +160,10 @@ class CameraVideo:
 
     def _send(self, wanted: dict[str, Any]) -> None:
         """Tell the child what is wanted, with a socket for the units if it has none."""
-        if not wanted["pass"]:
-            self.tracks[FULL.name].lose()
+        for at, track in enumerate(self._order):
+            same = str(at) in wanted["encode"] and str(at) in self._sent["encode"]
+            if not same and not (at == 0 and wanted["pass"] and self._sent["pass"]):
+                track.lose()
         if self._reader is None:
             return
         theirs = None
@@ -133,7 +179,8 @@ class CameraVideo:
             theirs.close()
 
     def _disconnect(self) -> None:
-        self._sent = {"pass": False}
+        self._sent = NOTHING
+        self._keys_asked.clear()
         if self._watch is not None:
             self._watch.stop()
         if self._receiver is not None:
@@ -153,7 +200,8 @@ class CameraVideo:
             self.detach()  # Until the source is opened anew; there are pictures meanwhile.
 
     def _on_unit(self, head: UnitHead, data: bytes) -> None:
-        if not self._sent["pass"]:
+        passed = head.track == 0 and self._sent["pass"]
+        if not passed and str(head.track) not in self._sent["encode"]:
             return  # It was on its way when the video was no longer wanted.
         track = self._order[head.track]
         before = self._output.numbering.newest
@@ -165,7 +213,9 @@ class CameraVideo:
         self._meter.capture_s += max(0.0, time.time() - head.at_unix)
         if head.key:
             track.codec = head.codec
-            self._output.note_size(head.width, head.height)
+            self._keys_asked.discard(head.track)
+            if passed:
+                self._output.note_size(head.width, head.height)
         track.put(Unit(data, head.key, seq, head.at_unix, head.codec, head.width, head.height))
 
     def _on_gap(self, gap: Gap) -> None:

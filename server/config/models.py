@@ -231,7 +231,7 @@ class CameraSettings(_Table):
         str,
         Field(pattern=rf"^{CAMERA_NAME.pattern}$"),
         Accepts("1 to 40 letters, digits and dashes, not starting with a dash"),
-    ] = Field(description="Used in URLs, rooms and events.")
+    ] = Field(description="What links, tokens and programs call it.")
     title: (
         Annotated[str, Field(min_length=1, max_length=80), Accepts("1 to 80 characters")] | None
     ) = Field(None, description="What people see; unset shows the name.")

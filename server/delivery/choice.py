@@ -4,6 +4,7 @@ Who asked for one rendition is sent video of it if the camera's own can be passe
 camera prefers video. For everyone else the link decides: see :class:`VideoSelector`.
 """
 
+from collections import deque
 from collections.abc import Callable
 from statistics import median
 from typing import Literal
@@ -20,9 +21,15 @@ __all__ = ["FixedChoice", "VideoSelector"]
 LOOK_S = 0.5
 PATIENCE_S = 2.0
 
-# How much of a link the bit rate of a video may take: of one that flows, and of one to begin with.
-STAY = 0.9
+# How much of a link the bit rate of a video may take to begin with: of the camera's own, and of one
+# that is encoded here, which is even and never more than was said.
 ENTER = 0.7
+ENTER_ENCODED = 0.95
+# A link that is this full was too narrow, if the viewer could not follow once.
+STAY = 0.9
+# A viewer that could not follow so often, in so many seconds, is sent something smaller.
+MAX_BREAKS = 3
+BREAKS_S = 6.0
 
 # A frame that was on its way for longer than the bare round trip and this is late.
 LATE_S = 0.5
@@ -119,7 +126,8 @@ class VideoSelector:
         self._codecs = codecs
         self._link = link
         self._flows = False
-        self._breaks = 0  # How often the viewer could not follow, in this trial.
+        self._broke = False  # Since the last acknowledgement it could not be sent all of it.
+        self._breaks: deque[float] = deque(maxlen=MAX_BREAKS)  # When that was so.
         self._holds: list[float] = []
         self._late = 0
         self._cause: Reason = "network"
@@ -159,54 +167,61 @@ class VideoSelector:
     def miss(self) -> None:
         """Count a frame that was skipped because this viewer could not take it."""
         if self._flows:
-            self._flows = False
-            self._breaks += 1
+            self._flows, self._broke = False, True
         else:
             self._pictures.miss()
 
     def take(self, ack: Acknowledged, sent_seq: int, bare_s: float, now: float) -> bool:
         """Record an acknowledgement; return whether the choice or its reason changed."""
         before = self.video, self.rendition, self.reason
+        if self._broke:
+            self._broke = False
+            self._breaks.append(now)
         self._flows = ack.flows
         if ack.flows:
-            self._judge(ack, now)
+            late = ack.transit_s - self._link.bare_s > LATE_S
+            self._late = self._late + 1 if late else 0
+            self._holds.append(ack.hold_s)
         else:
             self._pictures.take(ack, sent_seq, bare_s, now)
-        if now >= self._look_at and not self._pictures.starting:
+        if (now >= self._look_at or self._late >= LATE_FRAMES) and not self._pictures.starting:
             self._look_at = now + LOOK_S
             self._select(now)
         return (self.video, self.rendition, self.reason) != before
 
-    def _judge(self, ack: Acknowledged, now: float) -> None:
-        """Record how a viewer copes with its video."""
-        late = ack.transit_s - self._link.bare_s > LATE_S
-        self._late = self._late + 1 if late else 0
-        self._holds.append(ack.hold_s)
-        if self._late >= LATE_FRAMES:
-            self._fail("network", now)
-
     def _select(self, now: float) -> None:
-        if self.video is not None and self._breaks and self._decodes_slowly:
-            self._fail("decoding", now)
-            self._pictures.shrink("decoding")
-        self._breaks = 0
-        self._holds.clear()
         before = self.video
+        cause = self._trouble(now) if before is not None else None
+        if cause is not None:
+            self._fail(cause, now)
         wanted = [self._own, *self._encoded] if self._wants_encoded else [self._own]
         names = [name for name in wanted if name is not None]
         found = next((name for name in names if self._fits(name, now)), None)
-        if found == before:
-            return
         rises = before is None or (found is not None and names.index(found) < _index(names, before))
-        if rises and now - self._changed_at < PATIENCE_S:
+        if found == before or (rises and now - self._changed_at < PATIENCE_S):
             return
-        if before in names and not rises:
-            self._fail("network", now)
         self.video, self._changed_at = found, now
+        self._late = 0
+        self._breaks.clear()
+
+    def _trouble(self, now: float) -> Reason | None:
+        """Return why a viewer cannot follow its video; None if it does. What flows fits."""
+        slow = bool(self._holds) and median(self._holds) * self._camera.rate > SLOW_SHARE
+        self._holds.clear()
+        if self._late >= LATE_FRAMES:
+            return "network"
+        breaks = sum(at > now - BREAKS_S for at in self._breaks)
+        if breaks and slow:
+            return "decoding"
+        assert self.video is not None
+        narrow = self._kbps_of(self.video) * 1000 > STAY * self._link.rate_bps
+        return "network" if breaks >= MAX_BREAKS or (narrow and not self._flows) else None
 
     def _fits(self, name: str, now: float) -> bool:
-        """Return whether a video fits the link, with room to spare for one that is not sent yet."""
-        room = STAY if name == self.video else ENTER
+        """Return whether a video is sent, or fits the link, with room to spare."""
+        if name == self.video:
+            return True
+        room = ENTER if name == self._own else ENTER_ENCODED
         _, until = self._cooldowns.get(name, (0.0, 0.0))
         return now >= until and self._kbps_of(name) * 1000 <= room * self._link.rate_bps
 
@@ -216,13 +231,9 @@ class VideoSelector:
         seconds, _ = self._cooldowns.get(self.video, (FIRST_COOLDOWN_S / 2, 0.0))
         seconds = min(2 * seconds, MAX_COOLDOWN_S)
         self._cooldowns[self.video] = seconds, now + seconds
-        self.video, self._cause, self._changed_at = None, cause, now
-        self._late = 0
-        self._look_at = 0.0
-
-    @property
-    def _decodes_slowly(self) -> bool:
-        return bool(self._holds) and median(self._holds) * self._camera.rate > SLOW_SHARE
+        self.video, self._cause = None, cause
+        if cause == "decoding":
+            self._pictures.shrink(cause)
 
     @property
     def _wants_encoded(self) -> bool:

@@ -20,6 +20,8 @@ bounded by time: none is sent while the oldest one in flight is overdue.
 
 from collections import deque
 
+from server.delivery.link import Delivery
+
 __all__ = ["Credit"]
 
 # Upper limit of the frames in flight, as a duration.
@@ -54,8 +56,7 @@ class Credit:
 
     Attributes:
         round_trip_s: The round trip of the newest acknowledged frame; None before the first.
-        load_bytes: Bytes that were in flight when the newest acknowledged frame was sent, with its
-            own.
+        delivery: What the newest acknowledgement was for.
     """
 
     def __init__(self, window: int, now: float, acks: int = 1) -> None:
@@ -64,9 +65,9 @@ class Credit:
         self._acks = acks
         self._covered = 1
         self._gap = False  # The last acknowledgement covered less than the one before.
-        self._flight: deque[tuple[int, float, int, int]] = deque()
+        self._flight: deque[tuple[int, float, int]] = deque()
         self._bytes = 0
-        self.load_bytes = 0
+        self.delivery = Delivery(0, 0, now, now)
         self.round_trip_s: float | None = None
         self._slow_frames = 0
         self._limit = window  # Frames that may be in flight now.
@@ -99,24 +100,25 @@ class Credit:
         """Return how long ago the oldest frame in flight was sent; 0 if there is none."""
         return now - self._flight[0][1] if self._flight else 0.0
 
-    def may_flow(self, now: float, bare_s: float) -> bool:
+    def may_flow(self, now: float, bare_s: float, max_bytes: float) -> bool:
         """Return whether one more frame of video may be sent.
 
         Args:
             now: Monotonic seconds.
             bare_s: The round trip of a message on the unloaded link.
+            max_bytes: How many may be in flight.
         """
         flight = self._flight
         if not flight:
             return True
-        if self._gap and len(flight) >= self._base:
+        if self._bytes > max_bytes or (self._gap and len(flight) >= self._base):
             return False
         return now - flight[0][1] < MAX_FLIGHT_S + bare_s
 
     def spend(self, seq: int, now: float, size: int = 0) -> None:
         """Record that frame ``seq`` was sent, of so many bytes."""
         self._bytes += size
-        self._flight.append((seq, now, size, self._bytes))
+        self._flight.append((seq, now, size))
 
     def miss(self) -> None:
         """Record that a frame was skipped for lack of credit."""
@@ -134,13 +136,15 @@ class Credit:
         """
         flight = self._flight
         owed = len(flight)
-        sent_at = now
-        while flight and flight[0][0] <= seq:
-            _, sent_at, size, self.load_bytes = flight.popleft()
-            self._bytes -= size
-        frames = owed - len(flight)
-        if not frames:
+        if not owed or flight[0][0] > seq:
             return 0
+        first_at, total = flight[0][1], 0
+        while flight and flight[0][0] <= seq:
+            _, sent_at, size = flight.popleft()
+            total += size
+        self._bytes -= total
+        frames = owed - len(flight)
+        self.delivery = Delivery(size, total, first_at, sent_at)
         self._trial_acks += frames
         round_trip_s = self.round_trip_s = now - sent_at
         if round_trip_s > STARVED_S:

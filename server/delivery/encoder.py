@@ -5,8 +5,6 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, cast
 
-import cv2
-
 from server.capture.frames.frame import Frame, Image, Jpeg
 from server.delivery.packet import Packet
 from server.errors import EncodeError
@@ -104,6 +102,8 @@ def encode_jpeg(
     Raises:
         EncodeError: If OpenCV refuses the pixels; names the camera and shape.
     """
+    import cv2  # Loaded only when needed: it takes 26 MB, and JPEG passes through without it.
+
     started = time.perf_counter()
     image = frame.picture
     assert not isinstance(image, Jpeg), "nothing is left to encode"

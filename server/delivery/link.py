@@ -1,26 +1,53 @@
 """What one viewer's link carries, measured by its acknowledgements.
 
 Each one gives the round trip of a frame, without the time that the viewer took to decode and paint
-it. What exceeds the link's bare round trip was spent on the bytes that were in flight when the
-frame was sent, with its own. On a link with room to spare that is mostly noise, which makes the
-rate look too small; so the largest of the last few samples counts. When a link gets narrower, the
-estimate has followed a few acknowledgements later.
+it. What exceeds the link's bare round trip was spent on waiting behind other frames and on the
+frame's own bytes. So the link carries at least the frame's bytes in that time; and while frames
+wait for each other, at least all that was acknowledged in the time between two acknowledgements.
+Both are too small on a link with room to spare, where the times are mostly noise, so the largest of
+the last few samples counts. A frame that took longer than noise can explain is believed at once.
 """
 
 from collections import deque
+from typing import NamedTuple
 
-__all__ = ["Link"]
+__all__ = ["Delivery", "Link"]
 
 # Taken for the rate of a link of which nothing is known yet.
 UNKNOWN_BPS = 40e6
 
-SAMPLES = 4
+SAMPLES = 16
 
-# Clocks and threads are no more precise than this.
-LEAST_S = 0.001
+# No noise takes longer.
+NOISE_S = 0.1
+
+# How long bytes in flight may take.
+MAX_FLIGHT_S = 0.25
+
+# Less cannot be told from noise, which must not make a small frame look like a wide link.
+LEAST_S = 0.01
+# Acknowledgements may arrive together although the frames did not, so that a link on which frames
+# wait is measured over this time at least.
+LEAST_BUSY_S = 0.1
 
 # A link that is long but not narrow: beyond this the round trip is taken for a queue.
 MAX_BARE_S = 0.5
+
+
+class Delivery(NamedTuple):
+    """What an acknowledgement was for.
+
+    Attributes:
+        size: The bytes of the newest frame.
+        total: The bytes of all its frames.
+        first_at: When the first was sent, in monotonic seconds.
+        sent_at: When the newest was sent, in monotonic seconds.
+    """
+
+    size: int
+    total: int
+    first_at: float
+    sent_at: float
 
 
 class Link:
@@ -28,37 +55,49 @@ class Link:
 
     Attributes:
         bare_s: The round trip without load, as far as is known; at most half a second.
+        max_bytes: How many may be in flight so that nothing behind them gets old.
     """
 
     def __init__(self) -> None:
         self.bare_s = 0.0
+        self.max_bytes = UNKNOWN_BPS * MAX_FLIGHT_S / 8
         self._rates: deque[float] = deque(maxlen=SAMPLES)
         self._min_transit_s = float("inf")
-
-    @property
-    def measured(self) -> bool:
-        """Whether anything has been acknowledged."""
-        return bool(self._rates)
+        self._passed_at = 0.0  # When the last acknowledged byte had left the narrowest place,
+        self._busy_from = 0.0  # since when something waited for it there,
+        self._busy_bytes = 0  # and how much has passed since.
 
     @property
     def rate_bps(self) -> float:
         """Bits a second that it carries."""
         return max(self._rates, default=UNKNOWN_BPS)
 
-    def take(self, size: int, transit_s: float, bare_s: float) -> None:
+    def take(self, delivery: Delivery, transit_s: float, given_s: float) -> None:
         """Record an acknowledgement.
 
         Args:
-            size: The bytes that were in flight when its newest frame was sent, with that frame's.
-            transit_s: The frame's round trip, without the time for which the viewer held it.
-            bare_s: The round trip of a message on the unloaded link; 0 if unknown.
+            delivery: What was acknowledged.
+            transit_s: The newest frame's round trip, without the time for which it was held.
+            given_s: The round trip of a message on the unloaded link; 0 if unknown.
         """
         # Of the first frame it cannot be told how much of its time was the link's length.
-        load_s = transit_s - (bare_s or self.bare_s)
-        self._rates.append(size * 8 / (load_s if load_s > LEAST_S else LEAST_S))
-        if transit_s < self._min_transit_s:
-            self._min_transit_s = transit_s
-        self.bare_s = min(bare_s or self._min_transit_s, MAX_BARE_S)
+        load_s = max(0.0, transit_s - (self.bare_s if self._rates else given_s))
+        passed_at = delivery.sent_at + load_s
+        rate_bps = delivery.size * 8 / max(load_s, LEAST_S)
+        if delivery.first_at >= self._passed_at:
+            self._busy_from, self._busy_bytes = delivery.first_at, 0
+        self._passed_at = passed_at
+        self._busy_bytes += delivery.total
+        busy_s = passed_at - self._busy_from
+        if busy_s >= LEAST_BUSY_S:
+            rate_bps = max(rate_bps, self._busy_bytes * 8 / busy_s)
+            self._busy_from, self._busy_bytes = passed_at, 0
+            if load_s > NOISE_S:
+                self._rates.clear()
+        self._rates.append(rate_bps)
+        self._min_transit_s = min(self._min_transit_s, transit_s)
+        self.bare_s = min(given_s or MAX_BARE_S, self._min_transit_s, MAX_BARE_S)
+        self.max_bytes = self.rate_bps * (MAX_FLIGHT_S + self.bare_s) / 8
 
     def send_s(self, size: int) -> float:
         """Return how long so many bytes take."""

@@ -11,7 +11,7 @@ from server.capture.frames.rendition import FULL
 from server.capture.frames.unit import Unit
 from server.capture.frames.video_track import VideoTrack
 from server.delivery.fanout import Fanout
-from server.delivery.kernel import await_departure, peer_has_gone
+from server.delivery.kernel import await_departure, peer_has_gone, unsent_bytes
 from server.delivery.mp4.muxer import Muxer
 from server.delivery.mp4.timeline import Timeline
 from server.delivery.video_reader import VideoReader, count_sent
@@ -80,7 +80,7 @@ class Mp4Viewer:
         yield begun
         cuts = 0
         while self._watching:
-            if not hub.wait_writable(self._sock, WRITE_DEADLINE_S) or peer_has_gone(self._kernel):
+            if peer_has_gone(self._kernel) or not self._has_departed():
                 break
             taken = self._reader.next()
             if self._reader.cuts > cuts:
@@ -94,6 +94,11 @@ class Mp4Viewer:
                 break
             yield self._fragment(muxer, *taken)
         self.leave()
+
+    def _has_departed(self) -> bool:
+        """Wait until all that was written is on the wire; return False if that takes too long."""
+        # Asked first: to wait costs more than to build a fragment, and mostly there is no need.
+        return not unsent_bytes(self._kernel) or hub.wait_writable(self._sock, WRITE_DEADLINE_S)
 
     def _fragment(self, muxer: Muxer, unit: Unit, catch_up: bool) -> bytes:
         begin, duration = self._timeline.place(unit.at_unix, catch_up and self._hurries)

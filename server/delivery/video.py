@@ -14,7 +14,9 @@ __all__ = ["Burst", "Video", "VideoFrame", "VideoViewer", "decodes"]
 # Over how much of the video its bit rate is measured, so that key pictures even out.
 RATE_WINDOW_S = 5.0
 RATE_STEP_S = 0.25
-LEAST_RATE_S = 0.5
+LEAST_RATE_S = 2.0
+# B-frames come in another order than they were taken; beyond this the clock was set.
+STEP_BACK_S = 1.0
 
 # What clients call them, by the beginning of the codec string of RFC 6381.
 FAMILIES = {"avc1": "h264", "avc3": "h264", "hvc1": "h265", "hev1": "h265"}
@@ -286,7 +288,7 @@ class Video:
         self.frames += 1
         self.newest = self._group[unit.seq] = frame
         marks, at = self._marks, unit.at_unix
-        if not marks or at < marks[-1][0]:
+        if not marks or at < marks[-1][0] - STEP_BACK_S:
             marks.clear()
             marks.append((at, self._end))
         elif at - marks[-1][0] >= RATE_STEP_S:

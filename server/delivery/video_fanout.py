@@ -10,7 +10,9 @@ lacks are few enough for its link, or a key picture comes.
 import time
 from collections.abc import Callable, Iterator, Mapping
 from itertools import islice
+from types import MappingProxyType
 
+from server.capture.frames.encoding import encoding_of
 from server.capture.interface import CameraInterface
 from server.delivery.video import Burst, Video, VideoFrame, VideoViewer, decodes
 from server.loop import hub
@@ -24,12 +26,14 @@ DECODE_S = 0.002
 # A key picture is about as large as a JPEG, and would take as long.
 MAX_KEY_S = 0.5
 # How much of a link a video may take.
-MAX_FILL = 0.9
+MAX_FILL = 0.95
 
-# What is guessed of a video that has not been seen yet: bits a pixel, and its shape.
-TYPICAL_BITS = 0.1
+# What is guessed of a video that has not been seen yet.
 TYPICAL_WIDTH = 1280
-TYPICAL_SHAPE = 9 / 16
+TYPICAL_SHAPE = 16, 9
+
+# What goes before each unit on the wire, about.
+HEAD_BYTES = 240
 
 # Which frames were not sent because their viewer had not had the ones before them.
 CHAIN = "chain"
@@ -55,7 +59,7 @@ class VideoFanout:
         clock: Callable[[], float],
         on_flow: Callable[[VideoViewer], None],
         batch_size: int,
-        readers: Mapping[object, str],
+        readers: Mapping[object, str] = MappingProxyType({}),
     ) -> None:
         self._camera = camera
         self._clock = clock
@@ -76,8 +80,6 @@ class VideoFanout:
             if not video.viewers:
                 video.update()  # The pump has not: nobody else is following it.
             video.viewers[viewer.key] = viewer
-            if not video.track.passed_through:
-                self._camera.request_key(video.name)
         self.tell_camera()
 
     def leave(self, viewer: VideoViewer) -> None:
@@ -89,13 +91,16 @@ class VideoFanout:
 
     def kbps_of(self, name: str) -> float:
         """Return a video's bit rate in kilobits a second; a guess if it has not been measured."""
-        measured = self.videos[name].kbps
-        if measured:
-            return measured
-        camera = self._camera
+        video, camera = self.videos[name], self._camera
+        heads_kbps = camera.rate * HEAD_BYTES * 8 / 1000
+        if video.kbps:
+            return video.kbps + heads_kbps
+        told = camera.describe().get("video") if video.track.passed_through else None
+        if told is not None and told["kbps"]:
+            return float(told["kbps"]) + heads_kbps
         width = next((one.width for one in camera.ladder if one.name == name), None)
         width = width or camera.width or TYPICAL_WIDTH
-        return TYPICAL_BITS * width * width * TYPICAL_SHAPE * camera.rate / 1000
+        return encoding_of(width, TYPICAL_SHAPE).kbps + heads_kbps
 
     def serve(self, viewer: VideoViewer) -> None:
         """Send a viewer that became ready between two frames what it lacks."""
@@ -142,8 +147,9 @@ class VideoFanout:
         if frame is None or frame.seq < viewer.last_seq or frame.seq == viewer.chain:
             return
         missing = video.missing(viewer.chain)
-        if missing is None or not self._fits(video, viewer, *missing):
-            self._refuse(video, viewer, missing[0] if missing else 1)
+        suits = viewer.flows or self._suits(video, frame, viewer)
+        if not suits or missing is None or not self._fits(video, viewer, *missing):
+            self._refuse(video, viewer, suits, missing[0] if missing else 1)
             return
         # A picture that it has had as JPEG is not painted again.
         painted = frame.seq > viewer.last_seq
@@ -156,22 +162,21 @@ class VideoFanout:
             viewer.flows = True
             self._on_flow(viewer)
 
+    def _suits(self, video: Video, frame: VideoFrame, viewer: VideoViewer) -> bool:
+        """Return whether a viewer can decode a video, and its link carries it."""
+        fits = video.kbps * 1000 <= MAX_FILL * viewer.link.rate_bps
+        return fits and decodes(viewer.codecs, frame.unit.codec)
+
     def _fits(self, video: Video, viewer: VideoViewer, count: int, size: int) -> bool:
         """Return whether what a viewer lacks can be made good in time on its link."""
         took_s = viewer.link.send_s(size) + (count - 1) * DECODE_S
         if viewer.flows:
             return count == 1 or took_s <= MAX_CATCH_UP_S
-        newest = video.newest
-        assert newest is not None
-        if not decodes(viewer.codecs, newest.unit.codec):
-            return False
-        if video.kbps * 1000 > viewer.link.rate_bps * MAX_FILL:
-            return False
         if count == 1:
             return took_s <= MAX_KEY_S
         return took_s <= min(MAX_CATCH_UP_S, video.key_in_s)
 
-    def _refuse(self, video: Video, viewer: VideoViewer, missing: int) -> None:
+    def _refuse(self, video: Video, viewer: VideoViewer, suits: bool, missing: int) -> None:
         """Leave a viewer with JPEG, because what it lacks is too much for its link."""
         drops = self._camera.meter.drops
         if viewer.flows:
@@ -179,7 +184,7 @@ class VideoFanout:
             self._fall_back(viewer)
         else:
             drops[CHAIN] += 1
-        if not video.track.passed_through:
+        if suits and not video.track.passed_through:
             self._camera.request_key(video.name)
 
     def _fall_back(self, viewer: VideoViewer) -> None:

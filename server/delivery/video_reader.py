@@ -1,6 +1,7 @@
 """Takes a video's units in order, on behalf of one that sends them on at its own pace."""
 
 import time
+from collections import deque
 from collections.abc import Callable
 
 from server.capture.frames.unit import Unit
@@ -10,8 +11,8 @@ from server.metrics import Meter
 
 __all__ = ["VideoReader", "count_sent"]
 
-# Units further behind the newest one are skipped, up to the next key picture.
-MAX_BEHIND_S = 0.5
+# Units that have waited for longer are skipped, up to the next key picture.
+MAX_WAIT_S = 0.5
 
 # Who joins within a group has this long to be sent what came before.
 MAX_CATCH_UP_S = 2.0
@@ -44,7 +45,8 @@ class VideoReader:
         self._last_seq = 0  # Its chain; 0 while it waits for a key picture.
         self._skipped_seq = 0  # The key picture of the group that was given up.
         self._newest_seq = 0  # Of the track when it last changed.
-        self._joined_at: float | None = None  # Monotonic seconds; None while it has not yet.
+        self._waiting: deque[tuple[int, float]] = deque()  # Numbers, and since when.
+        self._joined_at = 0.0  # Monotonic seconds.
         self._catching_up = True
         self._highest_seq = 0
 
@@ -72,11 +74,11 @@ class VideoReader:
         unit = self._follow(track) if track is not None else None
         if track is None or unit is None:
             return None
-        assert track.newest is not None
-        behind_s = track.newest.at_unix - unit.at_unix
+        while self._waiting and self._waiting[0][0] < unit.seq:
+            self._waiting.popleft()
         if unit is track.newest:
             self._catching_up = False
-        elif self._is_late(behind_s):
+        elif self._is_late(unit):
             self._skipped_seq = track.units[0].seq
             self._last_seq = 0
             self.cuts += 1
@@ -88,7 +90,7 @@ class VideoReader:
     def rejoin(self) -> None:
         """Begin anew with the group so far, as if it had just come."""
         self._last_seq = self._skipped_seq = 0
-        self._joined_at = None
+        self._joined_at = self._clock()
         self._catching_up = True
 
     def _follow(self, track: VideoTrack) -> Unit | None:
@@ -106,13 +108,12 @@ class VideoReader:
             following = unit
         return following
 
-    def _is_late(self, behind_s: float) -> bool:
-        if not self._catching_up:
-            return behind_s > MAX_BEHIND_S
-        now = self._clock()
-        if self._joined_at is None:
-            self._joined_at = now
-        return now - self._joined_at > MAX_CATCH_UP_S
+    def _is_late(self, unit: Unit) -> bool:
+        # Those that were there before it came have no time of their own.
+        known = self._waiting and self._waiting[0][0] == unit.seq
+        since = self._waiting[0][1] if known else self._joined_at
+        limit_s = MAX_CATCH_UP_S if self._catching_up else MAX_WAIT_S
+        return self._clock() - since > limit_s
 
     def _use(self, track: VideoTrack | None) -> None:
         if track is self._track:
@@ -120,6 +121,8 @@ class VideoReader:
         self._unlisten()
         self._track = track
         self._last_seq = self._skipped_seq = self._newest_seq = 0
+        self._waiting.clear()
+        self._joined_at = self._clock()
         self._unlisten = track.listen(self._on_change) if track is not None else lambda: None
 
     def _on_change(self) -> None:
@@ -127,7 +130,12 @@ class VideoReader:
         if newest is not None and newest.key and 0 < self._last_seq < self._newest_seq:
             self._last_seq = 0
             self.cuts += 1  # The rest of the last group is gone.
-        self._newest_seq = newest.seq if newest is not None else 0
+        self._newest_seq = 0
+        if newest is None or newest.key:
+            self._waiting.clear()
+        if newest is not None:
+            self._newest_seq = newest.seq
+            self._waiting.append((newest.seq, self._clock()))
         self._arrived.set()
 
 

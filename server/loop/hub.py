@@ -14,12 +14,15 @@ import atexit
 import os
 import socket
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import eventlet
 from eventlet import event, greenthread, hubs, tpool
 
 from server.loop import native
+
+if TYPE_CHECKING:
+    from _typeshed import HasFileno
 
 __all__ = [
     "ReadWatch",
@@ -80,27 +83,34 @@ class Signal:
 
     def __init__(self) -> None:
         self._set = False
-        self._waiter: event.Event | None = None
+        self._waiter: Any = None  # Its greenlet.
+        self._wake: Any = None  # The timer that will switch to it.
 
     def set(self) -> None:
         """Wake the waiter, or let the next wait return at once."""
         self._set = True
-        if self._waiter is not None and not self._waiter.ready():
-            self._waiter.send(None)
+        if self._waiter is not None and self._wake is None:
+            self._wake = hubs.get_hub().schedule_call_global(0, self._waiter.switch)
 
     def wait(self, timeout_s: float | None = None) -> bool:
         """Wait until set, then clear; return False when ``timeout_s`` went by without."""
         if not self._set:
             assert self._waiter is None, "a Signal has one waiter"
-            self._waiter = event.Event()
+            # Bare timers: eventlet's Event and Timeout would cost twice as much, several times for
+            # each picture.
+            loop = hubs.get_hub()
+            self._waiter = greenthread.getcurrent()
+            if timeout_s is not None:
+                timer = loop.schedule_call_global(timeout_s, self._waiter.switch)
             try:
-                if timeout_s is None:
-                    self._waiter.wait()
-                else:
-                    with eventlet.Timeout(timeout_s, False):
-                        self._waiter.wait()
+                loop.switch()
             finally:
                 self._waiter = None
+                if timeout_s is not None:
+                    timer.cancel()
+                if self._wake is not None:
+                    self._wake.cancel()
+                    self._wake = None
         was_set, self._set = self._set, False
         return was_set
 
@@ -196,12 +206,12 @@ class ReadWatch:
     most of what a small message costs. The function must neither block nor log.
 
     Args:
-        sock: A real, non-blocking socket.
+        sock: A real socket, what has one, or its descriptor.
         on_readable: Called with nothing.
     """
 
-    def __init__(self, sock: socket.socket, on_readable: Callable[[], None]) -> None:
-        self._fileno = sock.fileno()
+    def __init__(self, sock: "HasFileno | int", on_readable: Callable[[], None]) -> None:
+        self._fileno = sock if isinstance(sock, int) else sock.fileno()
         self._on_readable = on_readable
         self._listener: Any = None
         self.start()

@@ -1,48 +1,77 @@
 """How late the hub runs what is due."""
 
+import os
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Iterable
 from typing import Any
 
 from eventlet import hubs
 
-__all__ = ["LagMeter"]
+from server.loop.hub import ReadWatch
+
+__all__ = ["LagMeter", "lag_quantile"]
 
 
 class LagMeter:
-    """Measures how late the hub runs what is due: the drift of a 20 ms timer.
+    """Measures how late the hub runs what is due: how long its turns are.
 
-    Args:
-        busy: Whether anything goes on that could hold the hub up. An idle server would do little
-            else but measure, so then it does so less often.
+    A turn is what the hub does between two polls. Whatever becomes due meanwhile waits for its end.
+    A timer that measures its own delay would have to run often to see short turns, and cost more
+    than all else that a server does for each picture of a camera.
     """
 
-    PERIOD_S = 0.02
-    IDLE_PERIOD_S = 0.2
+    BEAT_S = 0.2
 
-    RECENT = 250
-    """How many measurements a quantile is of: five seconds of a busy server."""
+    RECENT_S = 5.0
+    """How far back a quantile looks."""
 
-    def __init__(self, busy: Callable[[], bool] = lambda: True) -> None:
-        self._busy = busy
+    MAX_TURNS = 5000
+
+    SHORT_S = 0.001
+    """Shorter turns count as no lag."""
+
+    def __init__(self) -> None:
         self.worst_s = 0.0
         """The largest lag since the last :meth:`take`, in seconds."""
         self.beat = time.monotonic()
         """When the hub last ran, in monotonic seconds; read by the watchdog's native thread."""
-        self._recent: deque[float] = deque(maxlen=self.RECENT)
-        self._due = 0.0
+        self._turns: deque[tuple[float, float]] = deque(maxlen=self.MAX_TURNS)  # End and length.
+        self._opened = self._due = self.beat
         self._timer: Any = None
+        self._poll: Any = None
+        self._never: ReadWatch | None = None
 
     def open(self) -> None:
         """Begin to measure."""
-        self.beat = time.monotonic()
+        self._opened = turn = self.beat = time.monotonic()
+        # Without anything to wait for, the hub would sleep instead of polling.
+        self._never_readable = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
+        self._never = ReadWatch(self._never_readable, lambda: None)
+        loop = hubs.get_hub()
+        poll = self._poll = loop.do_poll
+        clock = time.monotonic
+
+        def timed_poll(seconds: float) -> Any:
+            nonlocal turn
+            now = clock()
+            if now - turn > self.SHORT_S:
+                self._note(now, now - turn)
+            ready = poll(seconds)
+            turn = clock()
+            return ready
+
+        loop.do_poll = timed_poll
         self._schedule()
 
     def close(self) -> None:
         """Measure no more."""
-        if self._timer is not None:
+        if self._timer is not None and self._never is not None:
             self._timer.cancel()
+            hubs.get_hub().do_poll = self._poll
+            self._never.stop()
+            os.close(self._never_readable)
+            self._timer = None
 
     def take(self) -> float:
         """Return the worst lag since the last call, in seconds, and start anew."""
@@ -50,20 +79,44 @@ class LagMeter:
         return worst
 
     def quantile(self, share: float) -> float:
-        """Return the lag that this share of the last five seconds' did not exceed, in seconds."""
-        ordered = sorted(self._recent)
-        return ordered[min(len(ordered) - 1, int(share * len(ordered)))] if ordered else 0.0
+        """Return the lag that this share of the last five seconds did not exceed, in seconds."""
+        now = time.monotonic()
+        since = max(self._opened, now - self.RECENT_S)
+        recent = (length_s for end, length_s in self._turns if end > since)
+        return lag_quantile(recent, now - since, share)
+
+    def _note(self, now: float, turn_s: float) -> None:
+        self._turns.append((now, turn_s))
+        self.worst_s = max(self.worst_s, turn_s)
 
     def _schedule(self) -> None:
-        # A timer of the hub's own: a green thread that sleeps would cost twice as much, and this
-        # is most of what an idle server does.
-        period_s = self.PERIOD_S if self._busy() else self.IDLE_PERIOD_S
-        self._due = self.beat + period_s
-        self._timer = hubs.get_hub().schedule_call_global(period_s, self._tick)
+        # A timer of the hub's own: a green thread that sleeps would cost twice as much.
+        self._due = self.beat + self.BEAT_S
+        self._timer = hubs.get_hub().schedule_call_global(self.BEAT_S, self._tick)
 
     def _tick(self) -> None:
         self.beat = time.monotonic()
-        lag_s = max(0.0, self.beat - self._due)
-        self.worst_s = max(self.worst_s, lag_s)
-        self._recent.append(lag_s)
+        # The system may also wake the hub late.
+        self.worst_s = max(self.worst_s, self.beat - self._due)
         self._schedule()
+
+
+def lag_quantile(turns_s: Iterable[float], window_s: float, share: float) -> float:
+    """Return the lag that this share of all moments in a window did not exceed, in seconds.
+
+    What becomes due in a turn is late by the rest of it; between turns nothing is.
+
+    Args:
+        turns_s: The lengths of the turns in the window, in seconds.
+        window_s: The length of the window, in seconds.
+        share: From 0 to 1.
+    """
+    allowed_s = (1 - share) * window_s
+    longest_first = sorted(turns_s, reverse=True)
+    total_s = 0.0
+    for count, turn_s in enumerate(longest_first, 1):
+        total_s += turn_s
+        lag_s = (total_s - allowed_s) / count
+        if count == len(longest_first) or lag_s >= longest_first[count]:
+            return max(0.0, lag_s)
+    return 0.0

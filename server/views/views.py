@@ -95,6 +95,7 @@ class Views:
         except ValidationError as error:
             where = ".".join(map(str, error.errors(include_input=False)[0]["loc"]))
             self.fault = f"{FILE} cannot be used: there is something else at {where}"
+            log.error("%s; it is left as it is", self.fault)
 
     def shared(self) -> list[SavedView]:
         """Return everybody's views in their order."""

@@ -93,6 +93,7 @@ let role = 'viewer';
 // Whether somebody is logged in here; the page tells it even if it never gets connected.
 let named = find('[data-account]') !== null;
 let quitting = false;
+let wasGone = false;
 
 setUpTheme(find('[data-theme-toggle]'));
 setUpSkipLink(find('.skip-link'));
@@ -160,6 +161,9 @@ function onHello({ role: newRole, user = null, cameras }) {
   showConnection('live', mayControl(role) ? 'Connected' : 'Viewing only');
   showPhase(cameras.length);
   clockSync.measure();
+  // What was changed while the page was not connected; the first time, the page itself has brought them.
+  if (wasGone) saved.refresh();
+  wasGone = false;
 }
 
 function onCamera(state) {
@@ -195,6 +199,7 @@ function goToLogin() {
 }
 
 function onDown({ reason }) {
+  wasGone = true;
   leavePlain();
   grid.setConnected(false);
   showConnection('gone', 'Reconnecting');

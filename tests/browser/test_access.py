@@ -21,7 +21,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PortholeServer]
     state = tmp_path_factory.mktemp("access")
     UsersFile(state).add_user("ada", "operator", None, PASSWORD)
     server = PortholeServer(
-        *("--port", "0", "one=test:?size=640x360&fps=10", "two=test:?size=640x360&fps=10"),
+        *("--port", "0", "one=test:?size=320x180&fps=10", "two=test:?size=320x180&fps=10"),
         "ghost=/no/such/file.mp4",
         state=state,
         environment={},
@@ -47,19 +47,20 @@ def test_axe_finds_nothing_serious(server: PortholeServer, dashboard: Page) -> N
     page = dashboard
     found = faults(page, "grid")
     page.keyboard.press("?")
-    found += faults(page, "help")
+    found += faults(page, "help", "[data-help]")
     page.keyboard.press("Escape")
     page.keyboard.press("i")
-    found += faults(page, "system")
+    found += faults(page, "system", "[data-system]")
     page.locator("[data-open-quit]").click()
-    found += faults(page, "quit")
+    found += faults(page, "quit", "[data-quit]")
     page.keyboard.press("Escape")
     page.keyboard.press("Escape")
     page.keyboard.press("2")
     expect(page.locator("[data-panel]")).to_be_visible()
     for name in ("Image", "Activity", "Statistics", "View"):
         show_tab(page, name)
-        found += faults(page, f"focus, {name}")
+        found += faults(page, f"focus, {name}", "[data-panel]")
+    found += faults(page, "focus")
     page.set_viewport_size({"width": 390, "height": 844})
     found += faults(page, "focus on a phone")
     page.keyboard.press("Escape")

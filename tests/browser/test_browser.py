@@ -137,9 +137,9 @@ def test_a_busy_page_delays_no_picture(share_server: Start, page: Page) -> None:
     began, ended = page.evaluate(BLOCK, 1500)
     acks = backstage(page).evaluate("() => self.acks")
 
-    # Even acknowledged two by two, and on a machine that is busy as well.
+    # If they had to wait for the page there would be none; a machine that is busy as well is slow.
     meanwhile = [seq for seq, at in acks if began < at < ended]
-    assert len(meanwhile) >= 5
+    assert len(meanwhile) >= 2
     assert meanwhile == sorted(set(meanwhile))
     page.wait_for_function(
         "([target]) => window.porthole.tiles.get('test').painted >= target",
@@ -150,7 +150,7 @@ def test_a_busy_page_delays_no_picture(share_server: Start, page: Page) -> None:
 
 def test_acknowledgements_thin_out(start_server: Start, page: Page) -> None:
     """A page that keeps up acknowledges two pictures at a time."""
-    server = start_server("test:?size=320x180&fps=25")
+    server = start_server("test:?size=160x90&fps=25")
     page.goto(server.url)
     wait_for_paint(page, "test")
     backstage(page).evaluate(KEEP_ACKS)
@@ -158,8 +158,8 @@ def test_acknowledgements_thin_out(start_server: Start, page: Page) -> None:
     def thinned() -> bool:
         count = "() => self.acks.splice(0).length"
         backstage(page).evaluate(count)
-        wait_for_paint(page, "test", 20)
-        return bool(backstage(page).evaluate(count) < 15)
+        wait_for_paint(page, "test", 10)
+        return bool(backstage(page).evaluate(count) < 8)
 
     # A moment's hiccup takes it back for some seconds.
     wait_until(thinned, 3 * PATIENCE_S)

@@ -36,7 +36,7 @@ def test_people_come_and_go_without_a_terminal(
     users = page.get_by_role("list", name="Users").locator(".managed-title")
     expect(users).to_have_text(["ann (you)"])
     expect(page.get_by_role("list", name="On now")).to_contain_text("127.0.0.1")
-    assert faults(page, "the lists") == []
+    assert faults(page, "the lists", "[data-manage]") == []
 
     page.get_by_role("button", name="Add a user").click()
     form = page.get_by_role("form", name="Add a user")
@@ -47,11 +47,11 @@ def test_people_come_and_go_without_a_terminal(
     expect(form.locator("[data-wrong=name]")).to_contain_text("taken by a user")
     expect(form.get_by_label("Name")).to_be_focused()
     form.get_by_label("Name").fill("bea")
-    assert faults(page, "the form") == []
+    assert faults(page, "the form", "[data-manage]") == []
     form.get_by_role("button", name="Add", exact=True).click()
     shown = page.get_by_role("region", name="bea")
     password = shown.get_by_label("Password").input_value()
-    assert faults(page, "a password") == []
+    assert faults(page, "a password", "[data-manage]") == []
     shown.get_by_role("button", name="Done").click()
     expect(users).to_have_text(["ann (you)", "bea"])
 
@@ -122,7 +122,7 @@ def test_ones_own_password_is_changed_on_the_page(
     dialog = page.get_by_role("dialog", name="Change your password")
     dialog.get_by_label("Your password now").fill("guess")
     dialog.get_by_label("New password").fill(OTHER)
-    assert faults(page, "the dialog") == []
+    assert faults(page, "the dialog", "[data-password]") == []
     dialog.get_by_role("button", name="Change").click()
     expect(dialog.locator("[data-wrong=old]")).to_have_text("This is not your password")
     dialog.get_by_label("Your password now").fill(PASSWORD)
@@ -159,7 +159,7 @@ def test_access_from_other_devices_is_set_up_on_the_page(start_server: Start, pa
     access = page.locator("[data-access]")
     everybody = access.get_by_role("radio", name="Every device")
     expect(everybody).to_be_disabled()
-    assert faults(page, "the first step") == []
+    assert faults(page, "the first step", "[data-manage]") == []
     assert page.evaluate("document.querySelector('[data-manage]').scrollWidth") == 390
     access.get_by_label("Name").fill("ann")
     access.get_by_label("Password").fill("short")
@@ -178,3 +178,18 @@ def test_access_from_other_devices_is_set_up_on_the_page(start_server: Start, pa
     expect(page.locator(".person-row [data-on]")).to_be_visible(timeout=10_000)
     expect(page.locator("[data-offer]")).to_have_count(0)
     page.complaints.clear()  # type: ignore[attr-defined]
+
+
+def test_the_offer_to_set_up_access_goes_with_the_server(start_server: Start, page: Page) -> None:
+    """There is nothing to set up while the server is gone, and the message about that has the
+    place."""
+    server = start_server("door=test:?size=160x90&fps=5")
+    page.goto(server.url)
+    offer = page.locator("[data-offer]")
+    expect(offer).to_be_visible()
+    wait_for_paint(page, "door", 1)
+
+    server.kill()
+
+    expect(page.locator("[data-banner]")).to_be_visible()
+    expect(offer).to_be_hidden()

@@ -142,7 +142,6 @@ def test_nothing_is_told_twice_or_covered(
 
     What another one does gets one, with names as they are, and not over the words of a tile.
     """
-    other = connect(server)
     page.goto(server.url)
     wait_for_paint(page, "door")
     expect_state(page, "dead", "retrying")
@@ -151,7 +150,8 @@ def test_nothing_is_told_twice_or_covered(
     page.keyboard.press("t")
     expect(toasts(page)).to_have_count(0)
 
-    # Done here: the other one is told, this page is not.
+    # Done here: the other one is told, this page is not. (Before, its pings would go unanswered.)
+    other = connect(server)
     page.locator('.tile[data-camera="door"] .tile-open').focus()
     page.keyboard.press("Enter")
     page.keyboard.press("Space")

@@ -15,6 +15,7 @@ from tests.screens.sheet import write_sheet
 from tests.screens.shoot import FLAGS, publish, shoot
 from tests.screens.stage import SIZES, Stage
 from tests.screens.views import VIEWS
+from tests.support.browser import CHROMIUM
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
@@ -36,7 +37,7 @@ def main() -> int:
     films.mkdir(exist_ok=True)
     failed = []
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=FLAGS)
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         stage = Stage(browser, films)
         try:
             for name in options.views or VIEWS:

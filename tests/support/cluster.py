@@ -13,7 +13,7 @@ import pytest
 import redis
 
 from tests.support.client import Viewer
-from tests.support.server import PortholeServer, last_event, wait_until
+from tests.support.server import PATIENCE_S, PortholeServer, last_event, wait_until
 
 PASSWORD = "sesame-9c1"
 
@@ -146,10 +146,10 @@ def figure(viewer: Viewer, camera: str, name: str) -> Any:
 
 def expect_cameras(node: PortholeServer, *names: str) -> None:
     """Wait until a node shows exactly these cameras."""
-    wait_until(lambda: set(cameras_of(node)) == set(names), 5)
+    wait_until(lambda: set(cameras_of(node)) == set(names))
 
 
-def expect_state(viewer: Viewer, camera: str, state: str, timeout_s: float = 5) -> Any:
+def expect_state(viewer: Viewer, camera: str, state: str, timeout_s: float = PATIENCE_S) -> Any:
     """Read until a viewer was told that a camera is in a state; return STATE."""
 
     def newest() -> Any:

@@ -2,18 +2,18 @@
 
 import base64
 import json
+import os
 import re
 import signal
 import subprocess
 import threading
-from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from tests.support.bidi import BiDi, BiDiError
-from tests.support.server import PATIENCE_S, wait_until
-from tests.support.tab import Tab
+from tests.support.server import wait_until
+from tests.support.tab import PATIENCE_S, Tab
 
 __all__ = ["Firefox", "FirefoxTab"]
 
@@ -135,12 +135,13 @@ class Firefox:
                 *(FIREFOX, "--headless", "--no-remote", "--profile", str(self._profile)),
                 *("--remote-debugging-port", "0"),
             ],
+            env=os.environ | {"HOME": str(folder), "MOZ_CRASHREPORTER_DISABLE": "1"},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
         )
-        self._said: deque[str] = deque(maxlen=200)
+        self._said: list[str] = []
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
         try:
@@ -250,7 +251,7 @@ class FirefoxTab(Tab):
             return None if isinstance(where, str) else where
 
         try:
-            x, y = wait_until(place, every_s=0.05)
+            x, y = wait_until(place, PATIENCE_S, every_s=0.05)
         except AssertionError:
             raise AssertionError(f"firefox: cannot click {role} {name!r}: {why}") from None
         pointer = [

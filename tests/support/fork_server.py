@@ -184,7 +184,7 @@ def import_all() -> None:
 
     import manage
 
-    manage.leave_out_redis()
+    manage.leave_out_clients()
     import server.app
     import server.cluster.node
     import server.runtime  # noqa: F401

@@ -10,6 +10,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 # Over 20 s each, the longest first, but what computes (in a browser) and what waits in turn.
 LONG = (
+    "tests/system/faults/test_flood.py",
     "tests/browser/test_browser.py",
     "tests/system/faults/test_camera.py",
     "tests/browser/test_page.py",

@@ -10,7 +10,10 @@ from playwright.sync_api import BrowserContext, Error, Locator
 from tests.support.browser import READ_TIME
 from tests.support.server import wait_until
 
-__all__ = ["ChromiumTab", "Tab"]
+__all__ = ["PATIENCE_S", "ChromiumTab", "Tab"]
+
+# A second browser is one more that has to share the machine with the other tests.
+PATIENCE_S = 40.0
 
 PAINTED = "(name) => window.porthole?.tiles.get(name)?.painted ?? 0"
 
@@ -88,9 +91,11 @@ class Tab(ABC):
                 return None
 
         try:
-            return wait_until(look, every_s=0.05)
+            return wait_until(look, PATIENCE_S, every_s=0.05)
         except AssertionError:
-            raise AssertionError(f"{self.browser}: {why}: {function} of {values}") from None
+            page = self.evaluate("() => [location.href, document.body.innerText.slice(0, 300)]")
+            message = f"{self.browser}: {why}: {function} of {values}, on {page}"
+            raise AssertionError(message) from None
 
     def wait_for_text(self, selector: str, text: str) -> None:
         """Wait until one of the elements in sight contains a text."""

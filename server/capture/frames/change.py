@@ -1,11 +1,13 @@
 """Finds pictures that show nothing new, for cameras whose view seldom changes."""
 
 import time
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING
 
 from server.capture.frames.frame import Jpeg, Picture
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 __all__ = ["ChangeDetector"]
 
@@ -42,7 +44,7 @@ class ChangeDetector:
         self._sent, self._sent_at = small, now
         return True
 
-    def _is_similar(self, small: NDArray[np.uint8]) -> bool:
+    def _is_similar(self, small: "NDArray[np.uint8]") -> bool:
         import cv2
 
         if self._sent is None or self._sent.shape != small.shape:
@@ -50,9 +52,10 @@ class ChangeDetector:
         return int(cv2.absdiff(self._sent, small).max()) < THRESHOLD
 
 
-def _shrink(picture: Picture) -> NDArray[np.uint8] | None:
+def _shrink(picture: Picture) -> "NDArray[np.uint8] | None":
     """Return a grey copy, uint8, shape (height / 8, width / 8); None if it cannot be decoded."""
     import cv2  # Loaded only when needed, as in jpeg.py.
+    import numpy as np
 
     if isinstance(picture, Jpeg):
         data = np.frombuffer(picture.data, np.uint8)

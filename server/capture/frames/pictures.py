@@ -2,8 +2,6 @@
 
 import re
 
-import numpy as np
-
 from server.capture.frames.frame import Image
 from server.capture.frames.limits import check_size
 from server.errors import PictureError, SourceError
@@ -30,6 +28,7 @@ def decode_picture(data: bytes) -> Image:
         PictureError: If it is broken, truncated or too large.
     """
     import cv2  # Loaded only when needed, as in jpeg.py.
+    import numpy as np
 
     try:
         image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)

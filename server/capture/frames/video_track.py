@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from server.capture.frames.unit import Unit
 
-__all__ = ["VideoTrack"]
+__all__ = ["MAX_BYTES", "MAX_UNITS", "VideoTrack"]
 
 MAX_BYTES = 8 << 20
 """Of a longer group the beginning is dropped: nobody can join before the next key picture."""

@@ -9,8 +9,10 @@ the server sends      meaning
                       next picture, the next that shows anything new, or the next key picture
 ``PAUSE``             stand still until the next ``WANT``, unless the source is live
 ``HURRY``             if only a key picture was wanted, any will do now
-``VIDEO`` json        make and send these videos; the first one carries the socket for their units,
-                      see ``units.py``
+``VIDEO`` json        send these videos: whether its own, and which are encoded, by number, at how
+                      many pictures a second at most and as a rule; the first such message carries
+                      the socket for their units, see ``units.py``
+``KEY`` number        make a key picture of this video, if it is encoded
 ``SET`` json          set these controls between two pictures
 ``CLOSE``             close the source, and wait for the next ``OPEN``
 (end of file)         close the source and end
@@ -84,6 +86,7 @@ class Kind(IntEnum):
     PAUSE = 5
     HURRY = 6
     VIDEO = 7
+    KEY = 8
     OPENED = 11
     PICTURE = 12
     BROKEN = 13
@@ -180,6 +183,10 @@ class Link:
         if not data:
             raise EOFError
         return Message(Kind(data[0]), data[1:], first_fd(extra) if extra else -1)
+
+    def fileno(self) -> int:
+        """Return the socket's descriptor."""
+        return int(self._sock.fileno())
 
     def close(self) -> None:
         """Close this end; the other reads an end of file."""

@@ -4,10 +4,12 @@
 It loads only what the source needs, and no eventlet, so that it starts fast.
 """
 
+import importlib
 import json
 import os
 import resource
 import socket
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -33,6 +35,8 @@ if TYPE_CHECKING:
 __all__ = ["main"]
 
 BEAT_S = 0.25
+
+BEST_QUALITY = 100
 
 # How long the server may take to say what it wants of a source that was just opened.
 FIRST_MESSAGE_S = 0.5
@@ -176,9 +180,14 @@ class _Child:
                 self._told = source.info
                 self._link.send(Kind.CHANGED, json.dumps(_properties_of(source)).encode())
             self._handle_messages(source, 0.0)  # Also detects that the server is gone.
-            if grabbed and self._wanted is not None and self._is_due():
+            wanted = grabbed and self._wanted is not None and self._is_due()
+            encoded = grabbed and self._videos.is_due()
+            if wanted:
                 self._set_step(Step.DECODING)
-                self._deliver(source, at_unix)
+                self._deliver(source, at_unix, encoded)
+            elif encoded:
+                self._set_step(Step.DECODING)
+                self._encode(source)
 
     def _handle_messages(self, source: "Source", timeout_s: float | None) -> None:
         """Handle the server's messages; wait for one only while no picture is requested."""
@@ -193,6 +202,8 @@ class _Child:
             self._keys_only = False
         elif message.kind is Kind.VIDEO:
             self._videos.configure(message)
+        elif message.kind is Kind.KEY:
+            self._videos.request_key(message.payload[0])
         elif message.kind is Kind.PAUSE:
             self._paused = True
             source.arrivals.pause()
@@ -215,11 +226,26 @@ class _Child:
         self._link.send(Kind.SETTLED, json.dumps(answer).encode())
         self._set_step(Step.WAITING)
 
-    def _deliver(self, source: "Source", at_unix: float) -> None:
+    def _encode(self, source: "Source") -> None:
+        """Encode a picture that is wanted for nothing else."""
+        try:
+            picture = source.retrieve(BEST_QUALITY, self._videos.width)
+            if picture is not None:
+                self._videos.encode(picture)
+        except (PictureError, MemoryError):
+            self._videos.lose()  # Who wants to see a picture will be told.
+
+    def _deliver(self, source: "Source", at_unix: float, encoded: bool) -> None:
+        """Hand over the picture that is wanted, and encode it if that is due too."""
         assert self._wanted is not None
+        self._load_libraries(source)
         slot, jpeg_up_to, pixels_from, changed, _ = WANT.unpack(self._wanted.payload)
         try:
+            if encoded:
+                pixels_from = max(pixels_from, self._videos.width)
             picture = source.retrieve(jpeg_up_to, pixels_from)
+            if encoded and picture is not None:
+                self._videos.encode(picture)
             if picture is None and source.info.polled:
                 raise PictureError("nothing that can be decoded arrived")
             if picture is None or (changed and not self._change.is_worth_sending(picture)):
@@ -245,6 +271,21 @@ class _Child:
         finally:
             if fd >= 0:
                 os.close(fd)
+
+    def _load_libraries(self, source: "Source") -> None:
+        """Load what makes pixels before they are first wanted, without counting it as decoding.
+
+        On a busy machine that may take longer than a picture may.
+        """
+        assert self._wanted is not None
+        jpeg_up_to, pixels_from = WANT.unpack(self._wanted.payload)[1:3]
+        if "numpy" in sys.modules or (jpeg_up_to and not pixels_from):
+            return
+        self._set_step(Step.STARTING)
+        importlib.import_module("numpy")
+        if source.info.codec == "mjpeg":
+            importlib.import_module("cv2")
+        self._set_step(Step.DECODING)
 
     def _set_step(self, step: Step) -> None:
         self._step = (step, time.monotonic())

@@ -8,9 +8,10 @@ messages are defined in ``channel.py``.
 import json
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import asdict
+from operator import itemgetter
 from typing import Any, NoReturn
 
 from server.capture.devices.controls import ControlInfo, Value, read_controls
@@ -28,7 +29,7 @@ from server.config.address import Address
 from server.errors import ControlError, LoginRefused, PictureError, SourceEnded, SourceError
 from server.loop.memory import MMAP_THRESHOLD_BYTES, TRIM_THRESHOLD_BYTES
 
-__all__ = ["IsolatedReader"]
+__all__ = ["IsolatedReader", "NotOnHub"]
 
 # Longest delay before a due frame is requested.
 MAX_REQUEST_DELAY_S = 0.05
@@ -43,8 +44,13 @@ GRACE_S = 1.0
 SET_DEADLINE_S = 2.0
 
 
+class NotOnHub(Exception):
+    """What comes next may take time: read natively."""
+
+
 class IsolatedReader:
-    """Reads any source in a process of its own. Every method blocks and is called natively.
+    """Reads any source in a process of its own. Every method blocks and is called natively, except
+    :meth:`read_on_hub`.
 
     Its pictures are read-only, in shared memory (``shared_memory.py``).
 
@@ -83,6 +89,7 @@ class IsolatedReader:
         self._requested = False
         self._outdated = False  # Whether what was requested was for viewers who have left.
         self._answer: Reading | PictureError | None = None
+        self._unhandled: Message | None = None  # Came while it was read on the hub.
         self._grabbed = 0  # Pictures grabbed, as of the child's last beat.
         self._step = Step.STARTING
         self._busy_s = 0.0  # How long the child had been in its step at its last beat.
@@ -114,16 +121,43 @@ class IsolatedReader:
             if not self._requested and is_due(demand):
                 self._request(demand)
             self._receive(left_s if self._requested else min(left_s, self._until_due_s(demand)))
-            answer, self._answer = self._answer, None
-            if answer is not None and self._outdated:
-                self._outdated = False
-                continue
-            if isinstance(answer, PictureError):
-                raise answer
-            if answer is not None and _fits(answer, demand):
-                return answer
+            if reading := self._take_answer(demand):
+                return reading
         self._check()
         return Reading(None, time.time()) if self._grabbed != grabbed else None
+
+    def read_on_hub(self, demand: Demand, wait: Callable[[float], object]) -> Reading:
+        """Return the next picture that is due, if it is JPEG without pixels; never blocks.
+
+        A native call for each picture would cost the server more than all else that it does with
+        one that passes through.
+
+        Args:
+            demand: What is wanted.
+            wait: Waits until the child has sent something, at most for some seconds.
+
+        Raises:
+            NotOnHub: If anything else came, or nothing did; :meth:`read` takes it from there.
+        """
+        deadline = time.monotonic() + MAX_READ_S
+        while (left_s := deadline - time.monotonic()) > 0:
+            if not self._requested and is_due(demand):
+                self._request(demand)
+            wait(left_s if self._requested else min(left_s, self._until_due_s(demand)))
+            self._receive_on_hub()
+            if reading := self._take_answer(demand):
+                return reading
+        raise NotOnHub
+
+    def _take_answer(self, demand: Demand) -> Reading | None:
+        """Return the picture that came, if it is still wanted."""
+        answer, self._answer = self._answer, None
+        if answer is not None and self._outdated:
+            self._outdated = False
+            return None
+        if isinstance(answer, PictureError):
+            raise answer
+        return answer if answer is not None and _fits(answer, demand) else None
 
     def set_controls(self, values: Mapping[str, Value]) -> dict[str, str]:
         """Have the child set controls between two pictures; see :class:`Reader`."""
@@ -144,6 +178,13 @@ class IsolatedReader:
         with suppress(OSError):  # What has happened to the child is found by reading.
             self._link.offer(Kind.HURRY)
 
+    def request_key(self, track: int) -> bool:
+        """Ask for a key picture in an encoded video, by its number; also called on the hub."""
+        try:
+            return self._link.offer(Kind.KEY, bytes((track,)))
+        except OSError:
+            return False
+
     def set_videos(self, wanted: Mapping[str, Any], fd: int = -1) -> bool:
         """Say which videos are wanted; also called on the hub. Returns False if that failed.
 
@@ -163,6 +204,10 @@ class IsolatedReader:
 
     def _until_due_s(self, demand: Demand) -> float:
         return min(MAX_REQUEST_DELAY_S, max(0.0, demand.due() - time.monotonic()))
+
+    def fileno(self) -> int:
+        """Return the descriptor that is readable when the child has sent something."""
+        return self._link.fileno()
 
     def pause(self) -> None:
         """Have the child stand still until the next picture is wanted; see :class:`Reader`."""
@@ -205,17 +250,15 @@ class IsolatedReader:
         try:
             sent = self._link.offer(kind, payload)
         except OSError:
-            # It may have sent a reason; handling that, or the end of file, raises.
-            while self._receive(MAX_READ_S):
-                pass
-            sent = False
+            return  # It may have sent a reason; receiving that, or the end of file, raises.
         if not sent:
             self._kill("its process takes no more messages; it was killed")
 
     def _receive(self, timeout_s: float) -> bool:
         """Handle one message; return whether one came within ``timeout_s``."""
+        message, self._unhandled = self._unhandled, None
         try:
-            message = self._link.receive(timeout_s)
+            message = message or self._link.receive(timeout_s)
         except EOFError:
             self._process.wait(CLOSE_DEADLINE_S)
             self._kill(f"its process {self._process.exit_reason}")
@@ -226,6 +269,20 @@ class IsolatedReader:
         self._received_at = time.monotonic()
         self._handle(message)
         return True
+
+    def _receive_on_hub(self) -> None:
+        """Handle a message, if one has come and that takes no time."""
+        try:
+            message = self._link.receive(0.0)
+        except (EOFError, ValueError):
+            raise NotOnHub from None
+        if message is None:
+            return
+        if message.kind is not Kind.BEAT and not _is_jpeg_alone(message):
+            self._unhandled = message
+            raise NotOnHub
+        self._received_at = time.monotonic()
+        self._handle(message)
 
     def _handle(self, message: Message) -> None:
         match message.kind:
@@ -332,6 +389,14 @@ def _want(slot: int, demand: Demand, polled: bool) -> bytes:
     # Polled again and again until something has changed, a camera would have no rest.
     changed = demand.changed and not polled
     return WANT.pack(slot, demand.jpeg_up_to(), demand.pixels_from(), changed, demand.keys_only())
+
+
+def _is_jpeg_alone(message: Message) -> bool:
+    """Return whether it is a picture without pixels, and without a new area of memory."""
+    if message.kind is not Kind.PICTURE or message.fd >= 0:
+        return False
+    nbytes, high = itemgetter(3, 5)(SHAPE.unpack(message.payload))
+    return bool(nbytes) and not high
 
 
 def _fits(reading: Reading, demand: Demand) -> bool:

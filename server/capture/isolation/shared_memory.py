@@ -18,8 +18,6 @@ import os
 import weakref
 from collections import deque
 
-import numpy as np
-
 from server.capture.frames.frame import Image, Jpeg, Picture
 from server.capture.frames.limits import is_too_large
 from server.capture.isolation.channel import NO_SLOT
@@ -130,6 +128,8 @@ class FramePool:
             raise ValueError(f"{width} x {height} is too large")
         nbytes = height * width * 3
         at = self._find(slot, offset + nbytes) + offset
+        import numpy as np  # Only for pixels: see frame.py.
+
         block = (ctypes.c_uint8 * nbytes).from_buffer(self._memory, at)
         image: Image = np.frombuffer(memoryview(block), np.uint8).reshape(height, width, 3)
         if len(self._free) < MIN_FREE:

@@ -30,7 +30,7 @@ MAX_UNIT_BYTES = 6 << 20
 MAX_INLINE_BYTES = 48 << 10
 
 # What the kernel lets wait in the socket, if it lets us choose.
-BUFFER_BYTES = 1 << 20
+BUFFER_BYTES = 512 << 10
 
 # As many are read at once. The hub comes back for more.
 MAX_AT_ONCE = 16
@@ -135,6 +135,10 @@ class UnitSender:
         self._untold.add(track)
         self._skip(track)
 
+    def is_whole(self, track: int) -> bool:
+        """Return whether all units of a video were sent since its last key picture."""
+        return self._whole.get(track, False)
+
     def restart(self, track: int) -> None:
         """Begin a video with its next key picture."""
         for kept in (self._whole, self._skipped, self._why):
@@ -170,8 +174,8 @@ class UnitSender:
                 self._sock.sendmsg((head,), extra, flags)
             finally:
                 os.close(fd)
-        except (BlockingIOError, ConnectionError, MemoryError):
-            return False  # If the server has gone, its other socket tells so.
+        except (OSError, MemoryError):
+            return False  # It is full; if the server has gone, its other socket tells so.
         return True
 
 

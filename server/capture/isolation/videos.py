@@ -3,8 +3,10 @@
 import json
 import os
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from server.capture.frames.encoding import Encoding
+from server.capture.frames.frame import Jpeg, Picture
 from server.capture.frames.numbering import UNCOUNTED, Place
 from server.capture.isolation.channel import Message
 from server.capture.isolation.units import UnitHead, UnitSender, Why
@@ -12,12 +14,19 @@ from server.capture.sources.source import video_of
 
 if TYPE_CHECKING:
     from server.capture.sources.source import Source
+    from server.capture.streams.units.encoder import VideoEncoder
     from server.capture.streams.units.maker import Encoded
 
-__all__ = ["Videos"]
+__all__ = ["FULL", "Videos", "discard"]
 
 FULL = 0
 """The number of the video that may be the source's own."""
+
+# How far a picture may lie behind its time, in intervals, for the next ones to make up for it.
+CATCH_UP = 1.5
+
+# How much of an interval too early a picture may come: the next one would be later by more.
+EARLY = 0.25
 
 
 class Videos:
@@ -32,7 +41,11 @@ class Videos:
         self._own = video_of(source)
         self._sender: UnitSender | None = None
         self._passing = False
+        self._encoders: dict[int, VideoEncoder] = {}
+        self._interval_s = 0.0
+        self._due = 0.0  # When the next picture is encoded.
         self._number = 0
+        self._encoded = 0  # The number of the last picture that was.
         self._begun = 0
         self._at_unix = 0.0
 
@@ -41,18 +54,47 @@ class Videos:
         if message.fd >= 0:
             self.close()
             self._sender = UnitSender(message.fd)
-        wanted: dict[str, Any] = json.loads(message.payload)
-        passing = self._sender is not None and bool(wanted["pass"])
-        counted = passing
+        if self._sender is None:
+            return
+        wanted = json.loads(message.payload)
+        if wanted["pass"] and not self._passing:
+            self._sender.restart(FULL)
+        self._passing = wanted["pass"]
+        self._interval_s = 1 / wanted["limit"] if wanted["limit"] else 0.0
+        encodings = {int(track): Encoding(*one) for track, one in wanted["encode"].items()}
+        self._set_encoders(self._sender, encodings, wanted["rate"])
+        counted = self._passing or bool(encodings)
         if not counted:
             self._begun = 0
         elif not self._begun:
-            self._begun = self._number + 1
-        if passing and not self._passing and self._sender is not None:
-            self._sender.restart(FULL)
-        self._passing = passing
+            self._begun = max(1, self._number)  # The newest one may be encoded yet.
         if self._own is not None:
-            self._own.pass_on(self._send if counted else None)
+            self._own.pass_on(self._send_own if counted else None)
+
+    def _set_encoders(
+        self, sender: UnitSender, encodings: dict[int, Encoding], rate: float
+    ) -> None:
+        """Keep the encoders that are still wanted as they are, and begin the others."""
+        kept = {
+            track: one
+            for track, one in self._encoders.items()
+            if encodings.get(track) == one.encoding
+        }
+        new = {track: one for track, one in encodings.items() if track not in kept}
+        if new:
+            from server.capture.streams.units.encoder import VideoEncoder
+
+            for track, encoding in new.items():
+                sender.restart(track)
+                kept[track] = VideoEncoder(encoding, rate)
+        # The widest first: each smaller one is made of it.
+        order = sorted(kept, key=lambda track: -kept[track].encoding.width)
+        self._encoders = {track: kept[track] for track in order}
+
+    def request_key(self, track: int) -> None:
+        """Make a key picture soon, if the video is encoded here."""
+        if track in self._encoders:
+            self._encoders[track].request_key()
 
     def note_grabbed(self, grabbed: bool) -> float:
         """Note that the source was read; return when its newest picture came, in Unix seconds."""
@@ -71,6 +113,37 @@ class Videos:
         """Which picture the newest one is."""
         return Place(self._begun, self._number) if self._begun else UNCOUNTED
 
+    @property
+    def width(self) -> int:
+        """How wide pictures must be to be encoded, in pixels."""
+        return max((one.encoding.width for one in self._encoders.values()), default=0)
+
+    def is_due(self) -> bool:
+        """Return whether the newest picture is to be encoded."""
+        if not self._encoders or self._number == self._encoded:
+            return False
+        now, interval_s = time.monotonic(), self._interval_s
+        if now < self._due - EARLY * interval_s:
+            return False
+        self._due = max(self._due + interval_s, now + (1 - CATCH_UP) * interval_s)
+        return True
+
+    def encode(self, picture: Picture) -> None:
+        """Encode the newest picture and send its units.
+
+        Raises:
+            PictureError: If it cannot be encoded.
+        """
+        self._encoded = self._number
+        image = picture.pixels if isinstance(picture, Jpeg) else picture
+        if image is None or self._sender is None:
+            return
+        for track, encoder in self._encoders.items():
+            image = encoder.scale(image)
+            if not self._sender.is_whole(track):
+                encoder.request_key()
+            self._send(track, encoder.encode(image))
+
     def lose(self) -> None:
         """Note that a picture could not be decoded: neither can the rest of its group."""
         if self._passing and self._sender is not None:
@@ -82,18 +155,21 @@ class Videos:
             self._sender.close()
             self._sender = None
 
-    def _send(self, encoded: "Encoded | None") -> None:
+    def _send_own(self, encoded: "Encoded | None") -> None:
         """Send the next picture of the source's own video, if it can be passed on."""
         self._number += 1
         self._at_unix = time.time()
         if not self._passing or self._sender is None:
             return
-        if encoded is None:
-            if self._source.info.video:
-                self._sender.lose(FULL, Why.DAMAGED)
-            return
+        if encoded is not None:
+            self._send(FULL, encoded)
+        elif self._source.info.video:
+            self._sender.lose(FULL, Why.DAMAGED)
+
+    def _send(self, track: int, encoded: "Encoded") -> None:
+        assert self._sender is not None
         data, key, codec, width, height = encoded
-        head = UnitHead(FULL, key, self.place, self._at_unix, width, height, codec)
+        head = UnitHead(track, key, self.place, self._at_unix, width, height, codec)
         self._sender.send(head, data)
 
 

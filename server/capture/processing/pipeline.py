@@ -15,9 +15,6 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
-import cv2
-import numpy as np
-
 from server.capture.frames.frame import Frame, Image, Jpeg
 from server.capture.frames.slot import Slot
 from server.capture.processing.health import Health
@@ -81,12 +78,12 @@ class ProcessingPipeline:
         self._host = host
         self._health = [Health(one) for one in processors]
         numbered = list(enumerate(processors))
-        masks = [one for one in numbered if one[1].is_mask]
+        self._masks = [one for one in numbered if one[1].is_mask]
         self._others = [one for one in numbered if not one[1].is_mask]
-        self._masks = ProcessorRunner(masks, host.name, host.title)
-        self._mask_places = [index for index, _ in masks]
         self._has_user_code = any(processor.module for processor in processors)
         self._sandbox: ProcessorSandbox | None = None
+        # Made natively with the first picture: they load OpenCV.
+        self._mask_runner: ProcessorRunner | None = None
         self._local: ProcessorRunner | None = None
         self._finished: list[ProcessorSandbox] = []  # Still to be closed.
         self._raw = Slot()
@@ -253,8 +250,11 @@ class ProcessingPipeline:
         """Mask, transform and process one frame. Runs natively."""
         image = _pixels(frame)
         outcomes: list[Outcome] = []
-        if self._mask_places:
-            image, outcomes = self._masks.run(image.copy(), facts, self._mask_places)
+        if self._masks:
+            if self._mask_runner is None:
+                self._mask_runner = self._make_runner(self._masks)
+            places_of_masks = [index for index, _ in self._masks]
+            image, outcomes = self._mask_runner.run(image.copy(), facts, places_of_masks)
         image = transform.apply(image)
         if not places:
             return _Result(image, outcomes)
@@ -263,14 +263,13 @@ class ProcessingPipeline:
         else:
             if image is frame.picture:
                 image = image.copy()
-            image, more = self._load_runner().run(image, facts, places)
+            if self._local is None:
+                self._local = self._make_runner(self._others)
+            image, more = self._local.run(image, facts, places)
         return _Result(image, outcomes + more)
 
-    def _load_runner(self) -> ProcessorRunner:
-        """Return the runner for this process; loaded late, as a camera may never be watched."""
-        if self._local is None:
-            self._local = ProcessorRunner(self._others, self._host.name, self._host.title)
-        return self._local
+    def _make_runner(self, processors: Sequence[tuple[int, Processor]]) -> ProcessorRunner:
+        return ProcessorRunner(processors, self._host.name, self._host.title)
 
     # The health of the processors.
 
@@ -370,6 +369,9 @@ def _pixels(frame: Frame) -> Image:
     """Return a frame's pixels; decode a JPEG that was read before pixels were requested."""
     if not isinstance(frame.picture, Jpeg):
         return frame.picture
+    import cv2  # Loaded only when needed, as in jpeg.py.
+    import numpy as np
+
     image = cv2.imdecode(np.frombuffer(frame.picture.data, np.uint8), cv2.IMREAD_COLOR)
     if image is None:
         raise PictureError("its JPEG cannot be decoded")

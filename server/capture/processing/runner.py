@@ -11,11 +11,8 @@ from collections.abc import Callable, Iterable, Sequence
 from types import CodeType
 from typing import Any, NamedTuple
 
-import numpy as np
-
 from server.capture.frames.frame import Image
 from server.capture.frames.limits import is_too_large, too_large
-from server.capture.processing.builtin import BUILT_IN
 from server.capture.processing.info import Info
 from server.config.processors import Processor
 
@@ -135,6 +132,8 @@ class _WrongResultError(Exception):
 
 def _checked(made: object) -> Image:
     """Return a processor's result as a picture that can be drawn on, if it is a picture."""
+    import numpy as np  # Only for pixels: see frame.py.
+
     accepted = "accepted: uint8 (height, width, 3), or None for the picture it was given"
     if not isinstance(made, np.ndarray):
         raise _WrongResultError(f"returned {type(made).__name__}; {accepted}")
@@ -158,6 +157,8 @@ def load_function(processor: Processor) -> Function:
         LoadError: If it cannot be imported.
     """
     if not processor.module:
+        from server.capture.processing.builtin import BUILT_IN  # They load OpenCV.
+
         return BUILT_IN[processor.function](processor.options)
     if processor.folder not in sys.path:
         sys.path.insert(0, processor.folder)

@@ -25,8 +25,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any, NoReturn
 
-import numpy as np
-
 from server.capture.frames.frame import Image
 from server.capture.frames.limits import check_size
 from server.capture.isolation.channel import NO_SLOT, Kind, Link, Message
@@ -178,6 +176,8 @@ class ProcessorSandbox:
             fd = create_area(size)
             self._input = mmap.mmap(fd, size)
         self._input[0] = 0
+        import numpy as np  # Only for pixels: see frame.py.
+
         there = np.frombuffer(self._input, np.uint8, image.nbytes, HEAD_BYTES)
         np.copyto(there.reshape(image.shape), image)
         return fd

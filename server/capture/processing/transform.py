@@ -3,9 +3,6 @@
 from dataclasses import dataclass
 from typing import Literal, TypeAlias, get_args
 
-import cv2
-import numpy as np
-
 from server.capture.frames.frame import Image
 
 __all__ = ["MIN_SIDE", "Crop", "Mirror", "Transform"]
@@ -24,11 +21,8 @@ WHOLE: Crop = (0.0, 0.0, 1.0, 1.0)
 # By how much shares may exceed 1 in sum: they are decimals from JSON.
 ROUNDING = 1e-6
 
-ROTATIONS = {
-    90: cv2.ROTATE_90_CLOCKWISE,
-    180: cv2.ROTATE_180,
-    270: cv2.ROTATE_90_COUNTERCLOCKWISE,
-}
+# OpenCV's numbers of these rotations.
+ROTATIONS = {90: 0, 180: 1, 270: 2}
 FLIPS: dict[str, int] = {"horizontal": 1, "vertical": 0, "both": -1}
 
 
@@ -78,6 +72,9 @@ class Transform:
         Returns:
             Contiguous pixels: new ones, or the given ones if there is nothing to do.
         """
+        import cv2  # Loaded only when needed, as in jpeg.py.
+        import numpy as np
+
         if self.identity:
             return np.ascontiguousarray(image)
         # Crop first, which leaves less to rotate.

@@ -11,7 +11,16 @@ from server.capture.frames.freeze import FreezeDetector
 from server.capture.frames.info import SourceInfo
 from server.capture.frames.numbering import UNCOUNTED, Place
 
-__all__ = ["AT_ONCE", "MAX_READ_S", "Demand", "Reader", "Reading", "is_due", "read_and_compare"]
+__all__ = [
+    "AT_ONCE",
+    "MAX_READ_S",
+    "Demand",
+    "Reader",
+    "Reading",
+    "compare",
+    "is_due",
+    "read_and_compare",
+]
 
 MAX_READ_S = 0.2
 """How long :meth:`Reader.read` waits for a picture, so that a camera can be stopped."""
@@ -100,6 +109,13 @@ class Reader(Protocol):
             fd: Where their units are to be sent, if that was not said before.
         """
 
+    def request_key(self, track: int) -> bool:
+        """Ask for a key picture in an encoded video, by its number; also called on the hub.
+
+        Returns:
+            Whether that was possible.
+        """
+
     def pause(self) -> None:
         """Let a source that is not live stand still until the next read."""
 
@@ -117,8 +133,11 @@ def read_and_compare(
 ) -> tuple[Reading, float] | None:
     """Read, and say for how many seconds nothing in the picture has changed; None for nothing."""
     reading = reader.read(demand)
-    if reading is None:
-        return None
+    return None if reading is None else compare(reader, reading, stillness)
+
+
+def compare(reader: Reader, reading: Reading, stillness: FreezeDetector) -> tuple[Reading, float]:
+    """Say for how many seconds nothing in the picture has changed."""
     if reading.picture is None or not reader.info.live:
         return reading, 0.0
     return reading, stillness.see(reading.picture, time.monotonic())

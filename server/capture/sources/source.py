@@ -116,10 +116,14 @@ def open_source(address: Address, name: str, timeout_s: float) -> Source:
 
         return FileVideo(address.target, loop=address.options.get("loop", "1") == "1")
     assert address.scheme in NETWORK_SCHEMES
-    from server.capture.streams.stream import open_stream
-
     if address.scheme in ("http", "https"):
         from server.capture.sources.http import open_http
 
-        return open_http(address, timeout_s, open_stream)
+        return open_http(address, timeout_s, _open_stream)
+    return _open_stream(address, timeout_s)
+
+
+def _open_stream(address: Address, timeout_s: float) -> Source:
+    from server.capture.streams.stream import open_stream
+
     return open_stream(address, timeout_s)

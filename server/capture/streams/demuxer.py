@@ -81,6 +81,7 @@ class Demuxer:
         # What was lost while it was opened is missing somewhere in what comes first.
         lost = self._losses is not None and self._losses.seen()
         self._damaged_until = time.monotonic() + (BUFFERED_S if lost else 0.0)
+        self._time_base_s = float(self.stream.time_base or 0)
         self._encoded: Generator[Encoded] = self.container.demux(self.stream)  # type: ignore[assignment]
         # A packet that was read to see whether it belongs to the one before, and when it arrived.
         self._held: tuple[Encoded, float] | None = None
@@ -167,7 +168,7 @@ class Demuxer:
             encoded,
             encoded.is_keyframe,
             encoded.size,
-            None if stamp is None else float(stamp * encoded.time_base),
+            None if stamp is None else stamp * self._time_base_s,
             arrived_at,
             self._lost_something(arrived_at),
         )

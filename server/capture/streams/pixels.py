@@ -7,8 +7,6 @@ upright, and colours are told by the standard that the stream names.
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from server.capture.frames.frame import Image
 from server.capture.frames.limits import is_too_large, too_large
 from server.errors import PictureError
@@ -144,12 +142,16 @@ def _colorspace(frame: "VideoFrame") -> int:
 
 def _turn(image: Image, degrees: int) -> Image:
     """Turn pixels anticlockwise by a multiple of 90 degrees; ignore any other angle."""
+    import numpy as np  # Only for pixels: see frame.py.
+
     quarters = round(degrees / 90) % 4
     return np.ascontiguousarray(np.rot90(image, quarters)) if quarters else image
 
 
 def _pixels_of(frame: "VideoFrame") -> Image:
     """Return the pixels of a picture in BGR, without copying them where rows have no padding."""
+    import numpy as np  # Only for pixels: see frame.py.
+
     plane = frame.planes[0]
     if plane.line_size != frame.width * 3:
         return frame.to_ndarray()  # type: ignore[return-value]

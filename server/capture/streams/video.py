@@ -79,7 +79,7 @@ class Video(Uncontrolled):
         encoded = None
         if self._maker is not None and not packet.incomplete:
             encoded = self._maker.make(packet.data)
-            if self._maker.codec != self.info.video:
+            if packet.key and self._maker.codec != self.info.video:
                 self.info = replace(self.info, video=self._maker.codec)
             if encoded is not None and encoded.key:
                 self._note_size(encoded.width, encoded.height)

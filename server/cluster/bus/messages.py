@@ -5,7 +5,6 @@ from typing import Annotated, Any, Literal, Self, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from server.capture.interface import State
-from server.cluster.bus.unit_message import CODEC
 from server.commands import COMMANDS, CameraCommand
 from server.config.models import CAMERA_NAME
 from server.errors import ErrorCode, RequestError
@@ -113,7 +112,7 @@ class SourceFacts(Message):
 class VideoFacts(Message):
     """A video, as in STATE."""
 
-    codec: Annotated[str, Field(pattern=rf"^{CODEC.pattern}$")]
+    codec: Annotated[str, Field(pattern=r"^[A-Za-z0-9.]{1,39}$")]
     passed_through: bool
     kbps: Count | None = None
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from server.capture.frames.unit import Unit
 from server.cluster.bus.frame_message import HEADER, MAGIC, MAX_SEQ, FrameMessageError, peek
 
-__all__ = ["CODEC", "VERSION", "UnitMessage", "pack_unit", "unpack_unit"]
+__all__ = ["VERSION", "UnitMessage", "pack_unit", "unpack_unit"]
 
 VERSION = 2
 """A node of an earlier version does not know such frames, and never subscribes to them."""
@@ -26,6 +26,7 @@ MORE = struct.Struct("!QBHHB")
 # Flags.
 KEY = 1
 REPEATED = 2
+COMPLETE = 4
 
 CODEC = re.compile(r"(avc1|avc3|hvc1|hev1)\.[0-9A-Za-z.]{1,58}")
 
@@ -41,14 +42,18 @@ class UnitMessage:
         unit: With the number that its node gave it.
         after: The number of the unit before it; 0 for a key picture.
         repeated: Whether it was sent before, for those who had come by then.
+        complete: Whether it is the last one that is repeated.
     """
 
     unit: Unit
     after: int
     repeated: bool
+    complete: bool
 
 
-def pack_unit(node: str, unit: Unit, after: int, repeated: bool = False) -> bytes:
+def pack_unit(
+    node: str, unit: Unit, after: int, repeated: bool = False, complete: bool = False
+) -> bytes:
     """Return a unit as bytes.
 
     Args:
@@ -56,9 +61,10 @@ def pack_unit(node: str, unit: Unit, after: int, repeated: bool = False) -> byte
         unit: What to send.
         after: The number of the unit that was sent before it.
         repeated: Whether it was sent before.
+        complete: Whether it is the last of those.
     """
     codec = unit.codec.encode("ascii")
-    flags = KEY * unit.key | REPEATED * repeated
+    flags = KEY * unit.key | REPEATED * repeated | COMPLETE * complete
     return b"".join(
         (
             HEADER.pack(MAGIC, VERSION, bytes.fromhex(node), unit.seq, unit.at_unix),
@@ -90,4 +96,4 @@ def unpack_unit(message: bytes) -> UnitMessage:
     if (after != 0) if key else not 0 < after < seq <= MAX_SEQ:
         raise FrameMessageError("a unit that follows an impossible one")
     unit = Unit(data, key, seq, at_unix, codec, width, height)
-    return UnitMessage(unit, after, bool(flags & REPEATED))
+    return UnitMessage(unit, after, bool(flags & REPEATED), bool(flags & COMPLETE))

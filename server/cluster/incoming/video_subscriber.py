@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from server.backoff import Backoff
 from server.capture.frames.unit import Unit
-from server.capture.frames.video_track import VideoTrack
+from server.capture.frames.video_track import MAX_BYTES, MAX_UNITS, VideoTrack
 from server.cluster.bus.bus import Bus, Subscription
 from server.cluster.bus.frame_message import FrameMessageError, peek
 from server.cluster.bus.numbering import Numbering
@@ -53,6 +53,8 @@ class VideoSubscriber(Receiver):
         self._put = put
         self._ask = ask
         self._asked_at = 0.0
+        self._repeated: list[UnitMessage] = []
+        self._repeated_bytes = 0
 
     def _receive(self, backoff: Backoff) -> None:
         subscription = Subscription(self._bus, self._channel)
@@ -67,13 +69,14 @@ class VideoSubscriber(Receiver):
                 said = self._read(message[1])
                 if said is None:
                     continue
-                self._take(said)
+                self._take_in_order(said)
                 # What is repeated is old, and says nothing of the way here.
                 if not said.repeated and lateness.is_too_much(said.unit.at_unix):
                     self._drops["behind"] += 1
                     return
         finally:
             subscription.close()
+            self._repeated.clear()
             self._track.lose()
 
     def _read(self, message: bytes) -> UnitMessage | None:
@@ -85,12 +88,33 @@ class VideoSubscriber(Receiver):
             self._reject(error)
             return None
 
+    def _take_in_order(self, said: UnitMessage) -> None:
+        """Put a unit; those that are repeated all at once, so that nobody shows each of them."""
+        if not said.repeated:
+            self._take_repeated()
+            self._take(said)
+            return
+        if self._track.units and said.unit.seq <= self._last_seq:
+            return  # For another node that has just subscribed.
+        again = self._repeated
+        if said.unit.key or len(again) >= MAX_UNITS or self._repeated_bytes > MAX_BYTES:
+            again.clear()
+            self._repeated_bytes = 0
+        if said.unit.key or (again and again[-1].unit.seq == said.after):
+            again.append(said)
+            self._repeated_bytes += len(said.unit.data)
+        if said.complete:
+            self._take_repeated()
+
+    def _take_repeated(self) -> None:
+        again, self._repeated = self._repeated, []
+        for said in again:
+            self._take(said)
+
     def _take(self, said: UnitMessage) -> None:
         """Put a unit if it can be decoded after those that were put."""
         unit, track = said.unit, self._track
         chained = bool(track.units)
-        if said.repeated and chained and unit.seq <= self._last_seq:
-            return  # For another node that has just subscribed.
         if not self._is_usable(said, chained):
             self._drops[CHAIN] += 1
             if unit.seq > self._last_seq:

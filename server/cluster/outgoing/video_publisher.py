@@ -95,7 +95,7 @@ class VideoPublisher:
                         self._reader.wait(REPEAT_PERIOD_S if self._asked else None)
                         continue
                     unit, again = taken
-                    self._publish(client, unit, after, repeated=unit.seq <= self._last_seq)
+                    self._publish(client, unit, after)
                     count_sent(self._camera.meter, unit, again)
                     after = unit.seq
                     self._last_seq = max(after, self._last_seq)
@@ -119,8 +119,9 @@ class VideoPublisher:
         for unit in list(track.units):
             if unit.seq > self._last_seq:
                 break
-            self._publish(client, unit, after, repeated=True)
+            self._publish(client, unit, after)
             after = unit.seq
 
-    def _publish(self, client: Client, unit: Unit, after: int, repeated: bool) -> None:
-        client.publish(self.channel, pack_unit(self._node, unit, after, repeated))
+    def _publish(self, client: Client, unit: Unit, after: int) -> None:
+        again, last = unit.seq <= self._last_seq, unit.seq == self._last_seq
+        client.publish(self.channel, pack_unit(self._node, unit, after, again, last))

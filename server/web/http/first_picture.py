@@ -25,7 +25,7 @@ STATE_CHECK_S = 0.2
 RETRIED_S = 2.0
 
 # How long after its first picture a camera may still find out which video it has.
-KNOWN_S = 1.0
+KNOWN_S = 3.0
 
 Waited = TypeVar("Waited")
 

@@ -15,6 +15,7 @@ from server.control.timeline import Timeline
 from server.delivery.fanout import Fanout
 from server.loop import hub
 from server.protocol import PROTOCOL_VERSION
+from server.web.socket.broadcast import Broadcast
 from server.web.socket.session import Session
 from server.web.statistics import Statistics
 
@@ -22,6 +23,10 @@ __all__ = ["Announcements", "View", "view_of"]
 
 # Viewers coming and going change STATE; changes within this time are announced together.
 ANNOUNCE_PERIOD_S = 0.05
+
+# To write a change to one dashboard takes 20 us. Many who come one after the other would otherwise
+# have each other announced to everybody all the time.
+ANNOUNCE_PERIOD_EACH_S = 0.0002
 
 STATS_PERIOD_S = 1.0
 
@@ -77,18 +82,21 @@ class Announcements:
         self._sessions = sessions
         self._statistics = statistics
         self._timeline = timeline
+        self._broadcast = Broadcast(socketio, sessions)
         self._changed: dict[str, CameraInterface] = {}
         self._announce = hub.Signal()
         self._tasks: list[hub.Task] = []
 
     def open(self) -> None:
         """Start announcing changes and statistics."""
+        self._broadcast.open()
         self._tasks = [hub.spawn(self._send_changes), hub.spawn(self._send_stats)]
 
     def close(self) -> None:
         """Stop announcing."""
         for task in self._tasks:
             task.kill()
+        self._broadcast.close()
 
     def announce(self, camera: CameraInterface) -> None:
         """Send a camera's STATE to everyone who may see it; returns at once."""
@@ -107,7 +115,7 @@ class Announcements:
         notice = self._timeline.add(level, message, camera, who)
         for view in self._views():
             if not view.embedded and (camera is None or view.sees(camera)):
-                self._socketio.emit("notice", notice.payload(view.names), to=view.room)
+                self._broadcast.send("notice", notice.payload(view.names), view.room)
 
     def greet(self, session: Session) -> None:
         """Send a session hello, and from then on whatever its view is sent."""
@@ -124,12 +132,12 @@ class Announcements:
             "user": person.name,
             "cameras": self._seen_by(view_of(session)),
         }
-        self._socketio.emit("hello", hello, to=session.sid)
+        self._broadcast.send("hello", hello, session.sid)  # Each is a room of its own, too.
 
     def list_cameras(self) -> None:
         """Send everyone the cameras that they may see, in order; returns at once."""
         for view in self._views():
-            self._socketio.emit("cameras", {"cameras": self._seen_by(view)}, to=view.room)
+            self._broadcast.send("cameras", {"cameras": self._seen_by(view)}, view.room)
 
     def tell_views(self, whose: str | None) -> None:
         """Tell a user's pages, or everybody's, that the saved views have changed."""
@@ -160,8 +168,9 @@ class Announcements:
                     continue  # It has been removed or replaced meanwhile.
                 for view in self._views():
                     if view.sees(name):
-                        self._socketio.emit("camera", camera.describe(), to=view.room)
-            hub.sleep(ANNOUNCE_PERIOD_S)
+                        self._broadcast.send("camera", camera.describe(), view.room)
+            each_s = ANNOUNCE_PERIOD_EACH_S * len(self._sessions)
+            hub.sleep(max(ANNOUNCE_PERIOD_S, each_s))
 
     def _send_stats(self) -> None:
         while True:
@@ -170,4 +179,4 @@ class Announcements:
             for view in self._views():
                 if not view.embedded:
                     seen = {n: c for n, c in stats["cameras"].items() if view.sees(n)}
-                    self._socketio.emit("stats", stats | {"cameras": seen}, to=view.room)
+                    self._broadcast.send("stats", stats | {"cameras": seen}, view.room)

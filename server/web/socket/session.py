@@ -94,20 +94,23 @@ class SocketViewer(VideoViewer):
         obstacle = self.obstacle
         if obstacle is not None:
             return obstacle
-        if not self._websocket.offer(frame.packet):
+        packet = frame.packet
+        if not self._websocket.offer(packet):
             return "gone"
-        self.credit.spend(frame.seq, now, len(frame.jpeg))
+        self.credit.spend(frame.seq, now, len(packet.data))
         return None
 
     def send_video(self, frame: VideoFrame | Burst, now: float) -> str | None:
         """Write the frames' packet without blocking; return the obstacle if it was not sent."""
-        if not self.credit.may_flow(now, self.link.bare_s):
+        link = self.link
+        if not self.credit.may_flow(now, link.bare_s, link.max_bytes):
             return "credit"
         if self._websocket.busy:
             return "unsent"
-        if not self._websocket.offer(frame.packet):
+        packet = frame.packet
+        if not self._websocket.offer(packet):
             return "gone"
-        self.credit.spend(frame.seq, now, frame.size)
+        self.credit.spend(frame.seq, now, len(packet.data))
         return None
 
     def miss(self, obstacle: str) -> None:
@@ -303,7 +306,7 @@ class Session:
             round_trip_s = credit.round_trip_s or 0.0
             ack = Acknowledged(seq, frames, round_trip_s, hold_ms / 1000, viewer.flows)
             if viewer.codecs:
-                viewer.link.take(credit.load_bytes, ack.transit_s, self.bare_s)
+                viewer.link.take(credit.delivery, ack.transit_s, self.bare_s)
             if viewer.choice.take(ack, viewer.last_seq, self.bare_s, now):
                 self._move(name, fanout, viewer.choice)
         fanout.serve(viewer)

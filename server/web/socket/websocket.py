@@ -144,9 +144,13 @@ class WebSocket:
 
     def send_text(self, text: str) -> None:
         """Send a short text without blocking; close the connection if too many are waiting."""
+        self.send_built(b"".join(websocket_frame(TEXT, text.encode())))
+
+    def send_built(self, data: bytes) -> None:
+        """Send a short message as :meth:`send_text`, given its bytes, which many may share."""
         if len(self._backlog) > MAX_PENDING_MESSAGES:
             self.close()
-        self._write(b"".join(websocket_frame(TEXT, text.encode())))
+        self._write(data)
 
     def offer(self, packet: Packet) -> bool:
         """Send a packet without blocking; what the kernel does not take at once is sent later.

@@ -79,7 +79,7 @@ export class Found extends EventTarget {
 
 function describe(devices, files, more, media) {
   const found = devices.length > 0 ? plural(devices.length, 'device') : 'No device';
-  if (!media) return `${found}. Files can be added once the setting media_folder names their folder.`;
+  if (!media) return `${found}. Video files can be added too, once the settings name their folder (media_folder).`;
   const listed = files.length > 0 ? plural(files.length, 'file') : 'no file';
   return `${found}, and ${listed} in the media folder${more ? ', where there are more than are listed' : ''}.`;
 }

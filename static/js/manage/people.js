@@ -98,15 +98,19 @@ export class ManagePeople {
     this.#element.querySelector('.managed-list').inert = held;
   }
 
+  async #reload() {
+    this.#hold(true);
+    await this.#load();
+    this.#hold(false);
+  }
+
   async #onSaved({ kind, account, secret, message, isFirst }) {
     if (isFirst) {
       // The page was made for everybody; this browser is logged in now.
       location.reload();
       return;
     }
-    this.#hold(true);
-    await this.#load();
-    this.#hold(false);
+    await this.#reload();
     if (secret) {
       this.#show('secret');
       this.#secret.show(kind, account, secret, message);
@@ -130,13 +134,15 @@ export class ManagePeople {
   }
 
   async #remove(kind, name) {
+    this.#hold(true);
     const { ok, message } = await ask('DELETE', `${PATH}/${kind}s/${encodeURIComponent(name)}`);
+    this.#hold(false);
     if (!ok) {
       this.#toasts.show(`${name} was not removed: ${message}`, 'error');
       return;
     }
-    await this.#load();
-    // Meanwhile, somebody may be filling in the form of another one.
+    await this.#reload();
+    // A token is removed in the list, beside a form that somebody may be filling in.
     if (kind === 'user' || this.#element.dataset.view === 'list') this.#show('list');
     this.#toasts.show(`${name} was removed.`);
   }

@@ -95,9 +95,10 @@ export class View extends EventTarget {
 
   /** The query of the whole view, without question mark, as {@link show} takes it. */
   query() {
-    const round = this.#patrol.round.kind;
-    const changes = { kiosk: false, patrol: round === 'views' ? 0 : this.#patrol.everyS };
-    return writeLink({ ...this.#whole, ...changes }).slice(1);
+    const { everyS, round } = this.#patrol;
+    // A view that turns through views would turn to itself.
+    const patrol = round.kind === 'views' ? 0 : everyS;
+    return writeLink({ ...this.#whole, kiosk: false, patrol }).slice(1);
   }
 
   /** @param {string} query  Of a whole view. @param {boolean} patrols  Whether its patrol replaces the one that goes on. */

@@ -17,7 +17,7 @@ export function describeView(query, titleOf) {
   const get = (name) => parts.get(name);
   const found = [
     get('camera') && titleOf(get('camera')),
-    LAYOUT_NAMES[get('layout')],
+    get('layout') === 'auto' ? 'Automatic layout' : LAYOUT_NAMES[get('layout')],
     get('group'),
     get('filter') && `“${get('filter')}”`,
     STATES[get('state')],

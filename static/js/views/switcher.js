@@ -34,7 +34,7 @@ export class Switcher extends EventTarget {
     this.#query = query;
     menu.addEventListener('click', (event) => this.#onClick(event.target.closest('button')));
     menu.addEventListener('keydown', (event) => this.#onKey(event));
-    menu.addEventListener('toggle', ({ newState }) => newState === 'open' && this.#build());
+    menu.addEventListener('beforetoggle', ({ newState }) => newState === 'open' && this.#build());
     for (const event of ['arranged', 'focus', 'list']) grid.addEventListener(event, () => this.refresh());
     saved.addEventListener('change', () => {
       this.refresh();

@@ -17,6 +17,14 @@ MAX_STOPS = 60
 SHOWN = """(selector) => [...document.querySelectorAll(selector)]
   .filter((one) => one.checkVisibility()).map((one) => one.textContent.trim())"""
 
+IS_WORKERS = """(selector) => {
+  try {
+    return document.querySelector(selector).getContext('2d') && false;
+  } catch {
+    return true;
+  }
+}"""
+
 ACTIVE = """() => {
   const { activeElement: at } = document;
   return at.ariaLabel ?? at.labels?.[0]?.textContent.trim() ?? at.textContent.trim();
@@ -69,7 +77,7 @@ def log_out(tab: Tab, by_keys: bool = False) -> None:
 
 
 def change_own_password(tab: Tab) -> None:
-    """Change it; the page goes on, and so does nobody who knows the old one only."""
+    """Change it; the page connects anew, and goes on."""
     dialog = "[data-password]"
     tab.click("button", "Menu")
     tab.click("button", "Change your password")
@@ -90,6 +98,8 @@ def watch_live(tab: Tab) -> None:
         tab.wait_for_state(camera, "live")
         tab.wait_for_paint(camera)
         tab.wait_for_new_pixels(camera)
+    # Where a page is busy, pictures go on: a worker paints them, and has the canvas.
+    assert tab.evaluate(IS_WORKERS, ".tile[data-camera='one'] canvas")
 
 
 def open_camera(tab: Tab, camera: str) -> None:
@@ -163,13 +173,14 @@ def see_nothing_for_operators(tab: Tab) -> None:
 
 def set_camera(tab: Tab, camera: str) -> None:
     """Set a camera's frame rate, and go back to the source's own."""
+    knob = f"{PANEL} [data-knob=fps]"
     tab.click("tab", "Image", PANEL)
     tab.focus("Frame rate", PANEL)
-    tab.press("ArrowLeft")
-    number = "() => document.querySelector('[data-knob=fps] .number').value"
-    tab.wait(f"() => ({number})() === '4'")
+    tab.press("Home")
+    tab.wait("(knob) => document.querySelector(`${knob} .number`).value === '1'", knob)
     tab.click("button", "Source’s own frame rate", PANEL)
-    tab.wait(f"() => ({number})() === '5'")
+    own = f"{knob} [data-own][aria-pressed=true]"
+    tab.wait("(own) => document.querySelector(own) !== null", own)
     tab.wait_for_paint(camera)
 
 

@@ -1,7 +1,6 @@
 """The same tours of an admin, an operator and a viewer, in Chromium and in Firefox."""
 
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
 from playwright.sync_api import BrowserContext
@@ -141,14 +140,15 @@ def test_an_admins_tour(server: PortholeServer, open_tab: OpenTab) -> None:
     steps.log_out(tab)
 
 
-def test_pictures_over_tls(
-    start_server: Callable[..., PortholeServer], open_tab: OpenTab, tmp_path: Path
-) -> None:
-    """With the server's own certificate, once accepted: a secure context, and live."""
+def test_pictures_over_tls(start_server: Callable[..., PortholeServer], open_tab: OpenTab) -> None:
+    """With the server's own certificate, once accepted, on the way via http: a secure context, in
+    which clipboard, wake lock and installing are there."""
     server = start_server(f"one={SMALL}", "--tls", "auto")
     tab = open_tab()
 
-    tab.open(server.url)
+    tab.open(server.url.replace("https://127.0.0.1", "http://localhost"))
 
+    tab.wait_for_state("one", "live")
     tab.wait_for_new_pixels("one")
-    assert tab.evaluate("() => isSecureContext && location.protocol === 'https:'")
+    assert tab.evaluate("() => location.protocol") == "https:"
+    assert tab.evaluate("() => isSecureContext && 'clipboard' in navigator")

@@ -3,15 +3,14 @@
 import json
 import re
 import signal
-import subprocess
-import sys
 import time
 import urllib.request
 from base64 import b64encode
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import psutil
@@ -19,7 +18,14 @@ import pytest
 
 from tests.support.bad_camera import BadCamera
 from tests.support.client import Viewer
-from tests.support.server import ROOT, PortholeServer, last_event, wait_until
+from tests.support.server import (
+    FORK_SERVER,
+    PATIENCE_S,
+    PortholeServer,
+    each_time,
+    last_event,
+    wait_until,
+)
 
 Start = Callable[..., PortholeServer]
 Connect = Callable[..., Viewer]
@@ -30,8 +36,6 @@ OPTIONS = ("--read-timeout", str(READ_TIMEOUT_S), "--stall-after", "1", "--froze
 
 # What is allowed beyond two read time-outs: from a state to its telling, on a loaded machine.
 TELLING_S = 1.0
-
-ATTEMPTS = 3
 
 PASSWORD = "s3cret-of-the-yard"
 
@@ -134,25 +138,21 @@ def test_a_frozen_and_a_killed_process_disturb_no_other(
 
     Those two are shown stalled or retrying within two read time-outs, and come back by themselves.
     """
-    stopped, killed, steady = make_camera(), make_camera(), make_camera()
+    # Slow enough that a viewer loses no picture only because the machine does other things.
+    stopped, killed, steady = (make_camera(fps=8) for _ in range(3))
     server = start_server(
         *(f"stopped={stopped.url()}", f"killed={killed.url()}", f"steady={steady.url()}"),
-        "test:?size=320x180",
+        "test:?size=320x180&fps=8",
         *OPTIONS,
     )
     names = ("stopped", "killed", "steady", "test")
     board = Dashboard(connect(server), *names)
-    board.until_live(*names)
-    # A busy machine has delays of its own; what a fault costs others it costs each time.
-    for attempt in range(ATTEMPTS):
-        try:
-            _hit_two_and_expect_nothing_of_others(server, board, stopped, killed)
-        except AssertionError:
-            if attempt == ATTEMPTS - 1:
-                raise
-            board.until_live(*names)
-        else:
-            break
+
+    def hit() -> None:
+        board.until_live(*names)
+        _hit_two_and_expect_nothing_of_others(server, board, stopped, killed)
+
+    each_time(hit)
 
 
 def _hit_two_and_expect_nothing_of_others(
@@ -186,7 +186,7 @@ def _hit_two_and_expect_nothing_of_others(
         assert arrivals[-1][0] - arrivals[0][0] + 1 <= captured + 5
         assert len(arrivals) > 0.95 * (arrivals[-1][0] - arrivals[0][0])
         assert max(later - earlier for (_, earlier), (_, later) in pairwise(arrivals)) < 1.0
-        assert after[name]["lost"] == 0
+        assert after[name]["lost"] == before[name]["lost"]
 
 
 def test_every_loss_has_its_name_and_its_end(
@@ -338,7 +338,7 @@ def test_a_size_that_changes_is_shown(
 def test_all_sources_stuck_at_once_leave_the_server_quick(
     start_server: Start, connect: Connect, make_camera: MakeCamera
 ) -> None:
-    """With every process stopped and every stream silent, pages and knobs answer at once.
+    """With every process stopped and every stream silent, pages and knobs answer as before.
 
     Stop, start and fps during a stuck read are answered too, and all cameras come back.
     """
@@ -347,29 +347,37 @@ def test_all_sources_stuck_at_once_leave_the_server_quick(
     server = start_server(*(f"{name}={one.url()}" for name, one in cameras.items()), *OPTIONS)
     board = Dashboard(connect(server), *names)
     board.until_live(*names)
+    before_s = _answer_times(server, board, names)
+    board.until_live(*names)
 
     for camera in cameras.values():
         camera.fault = "stall"
     for child in children_of(server):
         child.send_signal(signal.SIGSTOP)
-    took_s: list[float] = []
-    for name in names:
-        for event, more in (("fps", {"fps": 12}), ("stop", {}), ("start", {}), ("fps", {"fps": 9})):
-            asked = time.monotonic()
-            reply = board.viewer.call(event, {"camera": name} | more, timeout_s=10)
-            took_s.append(time.monotonic() - asked)
-            assert reply["ok"]
-    asked = time.monotonic()
-    assert json.loads(get(server, "api/cameras"))
-    took_s.append(time.monotonic() - asked)
+    stuck_s = _answer_times(server, board, names)
     for camera in cameras.values():
         camera.fault = "none"
     board.until_live(*names)
 
-    # A stop waits for its device, which a process that was stopped has for half a second more.
-    assert sorted(took_s)[len(took_s) // 2] < 0.5
-    assert max(took_s) < 4
+    # What a busy machine takes for itself it took before. A stop waits for its device, which a
+    # process that was stopped has for half a second more.
+    assert median(stuck_s) < median(before_s) + 0.5
+    assert max(stuck_s) < max(before_s) + 4
     assert {board.state(name)["fps"] for name in names} == {9}
+
+
+def _answer_times(server: PortholeServer, board: Dashboard, names: Sequence[str]) -> list[float]:
+    """Turn every knob, ask for the page's list, and return how many seconds each answer took."""
+    took_s: list[float] = []
+    for name in names:
+        for event, more in (("fps", {"fps": 12}), ("stop", {}), ("start", {}), ("fps", {"fps": 9})):
+            asked = time.monotonic()
+            reply = board.viewer.call(event, {"camera": name} | more, timeout_s=2 * PATIENCE_S)
+            took_s.append(time.monotonic() - asked)
+            assert reply["ok"]
+    asked = time.monotonic()
+    assert json.loads(get(server, "api/cameras"))
+    return [*took_s, time.monotonic() - asked]
 
 
 @pytest.mark.parametrize(
@@ -382,14 +390,7 @@ def test_all_sources_stuck_at_once_leave_the_server_quick(
 )
 def test_forbidden_sources_end_the_start(source: str, tmp_path: Path) -> None:
     """An index that crashes OpenCV and a scheme of FFmpeg's own are refused in one line."""
-    ended = subprocess.run(
-        [sys.executable, "manage.py", "run", "--port", "0", "--state", str(tmp_path), source],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=30,
-        check=False,
-    )
+    ended = FORK_SERVER.run(["run", "--port", "0", "--state", str(tmp_path), source], {})
 
     assert ended.returncode == 2
     assert ended.stdout == ""

@@ -8,6 +8,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -30,9 +31,10 @@ def film(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def server(film: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[PortholeServer]:
-    """Start a server with that camera, and one that has no video."""
+    """Start a server with that camera, one that sends JPEG, and one that can have no video."""
+    jpeg = make_film(film.with_name("jpeg.mkv"), "-t", "2", "-c:v", "mjpeg")
     server = PortholeServer(
-        *(f"door=file:{film}", "test=test:?size=320x180", "--port", "0"),
+        *(f"door=file:{film}", f"jpeg=file:{jpeg}", "test=test:?size=320x180", "--port", "0"),
         state=tmp_path_factory.mktemp("state"),
         environment={},
     )
@@ -82,12 +84,12 @@ def test_nothing_is_decoded_for_players(server: PortholeServer, connect: Connect
         assert answer.headers["Content-Type"] == "video/mp4"
         assert answer.headers["Cache-Control"].startswith("no-store")
         assert answer.read(100_000)[4:8] == b"ftyp"
-        state = door(server)
+        state = state_of(server)
         assert state["viewers"] == 1
         assert state["video"]["passed_through"] is True
         assert state["video"]["codec"].startswith("avc1.")
 
-    wait_until(lambda: door(server)["viewers"] == 0)
+    wait_until(lambda: state_of(server)["viewers"] == 0)
     viewer = connect(server)
     viewer.pump(lambda: any(event == "stats" for event, _ in viewer.events), 5)
     stats = next(data for event, data in viewer.events if event == "stats")["cameras"]["door"]
@@ -102,6 +104,24 @@ def test_snapshots_and_mjpeg_are_decoded_beside_it(server: PortholeServer) -> No
         for path in ("snapshot/door.jpg", "video_feed/door"):
             with urllib.request.urlopen(server.url + path, timeout=20) as pictures:
                 assert b"\xff\xd8" in pictures.read(1000)
+
+
+def test_camera_without_h264_is_encoded(server: PortholeServer) -> None:
+    """A player gets video of any camera that can have it; the first picture is a key picture."""
+    with urllib.request.urlopen(f"{server.url}stream/jpeg.mp4", timeout=20) as answer:
+        data = b""
+        while data.count(b"moof") < 20:
+            data += answer.read1(1 << 16)
+        assert state_of(server, "jpeg")["video"]["passed_through"] is False
+
+    ended = subprocess.run(
+        ["ffmpeg", "-v", "error", "-i", "-", "-frames:v", "15", "-f", "framemd5", "-"],
+        input=data[: data.rfind(b"moof") - 4],
+        capture_output=True,
+        timeout=60,
+    )
+    assert (ended.returncode, ended.stderr) == (0, b"")
+    assert b"#dimensions 0: 320x180" in ended.stdout
 
 
 def test_camera_without_video_names_its_mjpeg(server: PortholeServer) -> None:
@@ -125,7 +145,7 @@ def test_stopped_camera_ends_its_streams(start_server: Start, film: Path, connec
     assert time.monotonic() - began < 8
 
 
-def door(server: PortholeServer) -> dict[str, object]:
+def state_of(server: PortholeServer, name: str = "door") -> dict[str, Any]:
     with urllib.request.urlopen(f"{server.url}api/cameras", timeout=10) as answer:
-        states: list[dict[str, object]] = json.load(answer)
-    return next(state for state in states if state["name"] == "door")
+        states: list[dict[str, Any]] = json.load(answer)
+    return next(state for state in states if state["name"] == name)

@@ -1,14 +1,60 @@
 """One connection at a time, and one process for all tries, with real processes."""
 
+import os
+import signal
 import socket
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
 
 from server.capture.connection import Connection
+from server.capture.frames.frame import Jpeg, Picture
+from server.capture.frames.freeze import FreezeDetector
+from server.capture.sources.reader import Demand
 from server.config.address import parse_address
 from server.errors import SourceError
+from server.loop import hub
+from tests.support.bad_camera import BadCamera
+
+PASSED_THROUGH = Demand(due=lambda: 0.0, jpeg_up_to=lambda: 100)
+WITH_PIXELS = PASSED_THROUGH._replace(pixels_from=lambda: 320)
+
+
+@pytest.fixture
+def connection() -> Iterator[Connection]:
+    """Return an open connection to a network camera."""
+    camera = BadCamera()
+    connection = Connection(parse_address(camera.url(), Path()), "door", 5.0, None)
+    connection.open(None)
+    yield connection
+    connection.close()
+    connection.rest()
+    camera.disappear()
+
+
+@pytest.fixture
+def native_calls(monkeypatch: pytest.MonkeyPatch) -> list[Callable[..., object]]:
+    """Return what is called natively from now on."""
+    called = []
+    run_native = hub.run_native
+
+    def note(function: Callable[..., object], *args: object) -> Any:
+        called.append(function)
+        return run_native(function, *args)
+
+    monkeypatch.setattr(hub, "run_native", note)
+    return called
+
+
+def take(connection: Connection, demand: Demand = PASSED_THROUGH) -> Picture:
+    """Return the next picture."""
+    while True:
+        taken = connection.read(demand, FreezeDetector())
+        if taken is not None and taken[0].picture is not None:
+            return taken[0].picture
 
 
 def children() -> set[int]:
@@ -36,3 +82,68 @@ def test_process_of_a_failed_try_serves_the_next_one() -> None:
     assert seen == [seen[0]] * 3
     assert children() <= before
     assert not connection.held
+
+
+def test_jpeg_that_passes_through_is_read_on_the_hub(
+    connection: Connection, native_calls: list[Callable[..., object]]
+) -> None:
+    """A native call for each picture took two thirds of what one viewer cost the server."""
+    take(connection)
+    native_calls.clear()
+
+    pictures = [take(connection) for _ in range(30)]
+
+    assert all(isinstance(picture, Jpeg) for picture in pictures)
+    # The camera may pause for a moment, and then it is looked after natively.
+    assert len(native_calls) < 10
+
+
+def test_pixels_are_read_natively(
+    connection: Connection, native_calls: list[Callable[..., object]]
+) -> None:
+    """They load libraries and map memory, which would hold the hub up."""
+    take(connection)
+    native_calls.clear()
+
+    pictures = [take(connection, WITH_PIXELS) for _ in range(5)]
+    called = len(native_calls)
+    after = [take(connection) for _ in range(5)]
+
+    assert [isinstance(one, Jpeg) and one.pixels is not None for one in pictures[1:]] == [True] * 4
+    assert called >= 4
+    assert isinstance(after[-1], Jpeg)
+    assert after[-1].pixels is None
+
+
+def test_process_that_dies_is_named_also_when_read_on_the_hub(connection: Connection) -> None:
+    """What happened is found out natively, in the same words."""
+    take(connection)
+    take(connection)
+
+    (child,) = children()
+    os.kill(child, signal.SIGKILL)
+
+    with pytest.raises(SourceError, match="its process was killed by SIGKILL"):
+        assert all(take(connection) for _ in range(1000))
+
+
+def test_hub_does_not_spin_while_nobody_reads(
+    connection: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Messages of the process that nobody takes keep its socket readable."""
+    calls = 0
+    on_readable = connection._on_readable
+
+    def note() -> None:
+        nonlocal calls
+        calls += 1
+        on_readable()
+
+    monkeypatch.setattr(connection, "_on_readable", note)
+    take(connection)
+    take(connection)
+    calls = 0
+
+    hub.sleep(0.6)  # Longer than between two beats of the process.
+
+    assert calls <= 2

@@ -289,3 +289,58 @@ def test_what_a_time_out_leaves_over_is_no_picture_of_now(told: Told, clock: Fak
     state.refresh()
 
     assert state.current == "live"
+
+
+def test_video_alone_is_live_between_its_key_pictures(told: Told, clock: FakeClock) -> None:
+    """If all who watch get video, only key pictures are decoded: some cameras send one in 10 s.
+
+    What arrives tells sooner that a camera is silent; and who asks for pictures then does not see
+    the camera stalled because the last one was decoded a while ago.
+    """
+    state = told.state
+    state.watched_by(1)
+    state.opening()
+    state.opened(INFO)
+    state.sparse = True
+    state.delivered()
+    for _ in range(24):
+        clock.advance(0.5)
+        state.arrived()
+        state.refresh()
+    assert state.current == "live"
+
+    state.sparse = False
+    state.refresh()
+    assert state.current == "live"
+    clock.advance(2.1)
+    state.arrived()
+    state.refresh()
+    assert state.current == "stalled", "now pictures are expected"
+
+    state.sparse = True
+    state.delivered()
+    state.delivered()
+    state.refresh()
+    assert state.current == "live"
+    clock.advance(2.1)
+    state.refresh()
+    assert state.current == "stalled", "nothing arrives"
+
+
+def test_video_that_cannot_be_decoded_is_stalled_in_time(told: Told, clock: FakeClock) -> None:
+    """Units go on arriving, but the last picture was decoded two groups ago."""
+    state = told.state
+    state.watched_by(1)
+    state.opening()
+    state.opened(INFO)
+    clock.advance(6)
+    told.source.update(Figures(25.0, 1000.0, 50), INFO)
+    state.sparse = True
+    state.delivered()
+    for _ in range(25):
+        clock.advance(0.5)
+        state.arrived(broken="a picture arrived damaged")
+        state.refresh()
+
+    assert state.current == "stalled"
+    assert "damaged" in state.reason

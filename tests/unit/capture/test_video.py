@@ -211,8 +211,70 @@ def test_a_command_s_video_is_passed_on(watch: Watch, film: Path) -> None:
     assert len([image for _, image in decode(watched.units)]) == len(watched.units)
 
 
+def test_smaller_ones_are_encoded_of_the_same_pictures(watch: Watch, film: Path) -> None:
+    """Beside its own video a camera has smaller ones, for narrow links, of the same numbers."""
+    watched = watch(f"file:{film}", pictures=True, renditions=(160, 96, 640))
+    camera, track = watched.camera, watched.camera.videos["160"]
+    until(lambda: len(watched.pictures) > 3 and track.codec, 20)
+    promised = track.codec
+    assert camera.videos["640"].codec is None, "it is larger than the source"
+    units: list[Unit] = []
+    track.listen(lambda: units.extend(list(track.units)[-1:]))
+    camera.set_videos(["160", "96", "full"])
+    until(lambda: len(units) > 40 and len(camera.videos["96"].units) > 20, 30)
+    camera.set_viewers(0)
+
+    shown = dict(decode(units))
+    both = [one for one in watched.pictures if one.seq in shown]
+    assert len(both) > 10
+    psnr = [
+        cv2.PSNR(
+            cv2.cvtColor(shown[one.seq], cv2.COLOR_BGR2GRAY),
+            cv2.resize(cv2.cvtColor(np.asarray(one.picture), cv2.COLOR_BGR2GRAY), (160, 90)),
+        )
+        for one in both
+    ]
+    assert min(psnr) > 22, "it is the same picture, at 150 kbit/s"
+    assert {unit.codec for unit in units} == {promised}
+    assert {(unit.width, unit.height) for unit in units} == {(160, 90)}
+    assert [unit.key for unit in units].count(True) == 1
+    assert {unit.seq for unit in units} & {unit.seq for unit in watched.units}
+    assert sum(len(unit.data) for unit in units) * 8 / (len(units) / 25) < 170_000
+
+
+def test_a_source_of_jpeg_has_an_encoded_video(watch: Watch, film: Path) -> None:
+    """Whatever lives in a child can be encoded; a key picture is made when it is asked for."""
+    command = [
+        *("ffmpeg", "-v", "error", "-re", "-stream_loop", "-1", "-i", str(film)),
+        *("-f", "mjpeg", "-q:v", "4", "-"),
+    ]
+    watched = watch(f"exec:{shlex.join(command)}", video="always")
+    camera = watched.camera
+    assert camera.prefers_video
+    until(lambda: len(watched.units) > 30, 30)
+
+    assert camera.describe()["video"] == {
+        "codec": watched.units[0].codec,
+        "passed_through": False,
+        "kbps": 150,
+    }
+    assert len(dict(decode(watched.units))) == len(watched.units)
+    assert camera.state == "live"
+    before = len(watched.units)
+    for _ in range(5):
+        camera.request_key("full")
+    until(lambda: any(unit.key for unit in watched.units[before:]), 20)
+    camera.set_fps(5)
+    camera.set_videos([])
+    camera.set_videos(["full"])
+    before = len(watched.units)
+    until(lambda: len(watched.units) > before + 8, 20)
+    steps = np.diff([unit.at_unix for unit in watched.units[before:]])
+    assert np.median(steps) == pytest.approx(0.2, abs=0.06)
+
+
 def test_what_changes_pictures_ends_the_video(watch: Watch, film: Path) -> None:
-    """Turned, or at a lower rate, it is JPEG; then it is video again."""
+    """Turned there is none, at a lower rate it is encoded; then it is its own again."""
     watched = watch(f"file:{film}")
     camera, track = watched.camera, watched.camera.videos["full"]
     until(lambda: track.units, 20)
@@ -223,9 +285,9 @@ def test_what_changes_pictures_ends_the_video(watch: Watch, film: Path) -> None:
     assert camera.describe()["video"] is None
     camera.set_transform(Transform())
     camera.set_fps(5)
-    until(lambda: track.codec is None)
+    until(lambda: track.codec and not track.passed_through)
     camera.set_fps(25)
-    until(lambda: track.units)
+    until(lambda: track.units and track.passed_through)
     camera.set_fps(None)
     watched.wants(video=False, pictures=True)
     until(lambda: not track.units)

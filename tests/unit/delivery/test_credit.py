@@ -387,14 +387,15 @@ def test_video_is_bounded_by_time_in_flight() -> None:
     """None is sent while the oldest is overdue, by the link's own length and a quarter second."""
     credit = Credit(2, START)
     for number in range(8):
-        assert credit.may_flow(START + number * 0.03, 0.1)
+        assert credit.may_flow(START + number * 0.03, 0.1, 9000)
         credit.spend(number + 1, START + number * 0.03, 1000)
 
-    assert credit.may_flow(START + 0.34, 0.1)
-    assert not credit.may_flow(START + 0.36, 0.1)
+    assert credit.may_flow(START + 0.34, 0.1, 9000)
+    assert not credit.may_flow(START + 0.36, 0.1, 9000)
     credit.acknowledge(1, START + 0.36, FPS)
-    assert credit.may_flow(START + 0.36, 0.1)
-    assert credit.load_bytes == 1000
+    assert credit.may_flow(START + 0.36, 0.1, 9000)
+    assert credit.delivery.total == 1000
+    assert not credit.may_flow(START + 0.36, 0.1, 6999)
 
 
 def test_video_stops_at_two_frames_after_a_gap() -> None:
@@ -406,6 +407,6 @@ def test_video_stops_at_two_frames_after_a_gap() -> None:
         credit.spend(seq, START + 0.2)
     credit.acknowledge(7, START + 0.25, FPS)
 
-    assert not credit.may_flow(START + 0.25, 0.0)
+    assert not credit.may_flow(START + 0.25, 0.0, 9000)
     credit.acknowledge(8, START + 0.3, FPS)
-    assert credit.may_flow(START + 0.3, 0.0)
+    assert credit.may_flow(START + 0.3, 0.0, 9000)

@@ -2,42 +2,86 @@
 
 import pytest
 
-from server.delivery.link import Link
+from server.delivery.link import Delivery, Link
 
 
 def test_unknown_link_is_taken_for_a_wide_one() -> None:
     """Whoever joins over a good link should not have to wait for a measurement."""
     link = Link()
 
-    assert not link.measured
     assert link.send_s(1_250_000) == pytest.approx(0.25)
 
 
-def test_rate_counts_what_was_in_flight_before_a_frame() -> None:
-    """A frame behind others takes as long as all of them."""
+def deliver(link: Link, size: int, transit_s: float, bare_s: float, at: float = 0.0) -> None:
+    """Have one frame acknowledged that was sent at a time."""
+    link.take(Delivery(size, size, at, at), transit_s, bare_s)
+
+
+def test_rate_is_a_frames_bytes_in_its_time() -> None:
+    """The link's own length is no part of it."""
     link = Link()
-    link.take(10_000, 0.26, 0.1)
-    link.take(50_000, 0.9, 0.1)
+    deliver(link, 10_000, 0.26, 0.1)
 
     assert link.rate_bps == pytest.approx(500_000)
     assert link.bare_s == 0.1
+    assert link.max_bytes == pytest.approx(0.35 * 500_000 / 8)
 
 
-def test_rate_follows_a_link_that_chokes() -> None:
-    """A few acknowledgements later nothing is left of what it carried before."""
+def test_rate_of_a_link_on_which_frames_wait() -> None:
+    """Each is late because of the ones before it; together they are as fast as the link."""
     link = Link()
-    link.take(10_000, 0.002, 0.001)
-    for _ in range(4):
-        link.take(10_000, 0.16, 0.001)
+    for number in range(10):
+        deliver(link, 2_500, 0.3 + 0.007 * number, 0.2, 0.033 * number)
 
-    assert link.rate_bps == pytest.approx(500_000, rel=0.02)
+    assert link.rate_bps == pytest.approx(500_000, rel=0.01)
+
+
+def test_rate_of_several_frames_that_are_acknowledged_together() -> None:
+    """Four frames in one acknowledgement, on a link that is busy all the time."""
+    link = Link()
+    for number in range(10):
+        at = 0.16 * number
+        link.take(Delivery(2_500, 10_000, at - 0.12, at), 0.4, 0.2)
+
+    assert link.rate_bps == pytest.approx(500_000, rel=0.01)
+
+
+def test_rate_follows_a_link_that_chokes_at_once() -> None:
+    """What a frame says that took longer than noise is believed, whatever was seen before."""
+    link = Link()
+    for number in range(4):
+        deliver(link, 10_000, 0.002, 0.001, number)
+    assert link.rate_bps == pytest.approx(8e6)
+
+    deliver(link, 10_000, 0.161, 0.001, 4)
+
+    assert link.rate_bps == pytest.approx(500_000)
+
+
+def test_noise_is_not_taken_for_a_narrow_link() -> None:
+    """On a busy machine a few frames are late by some milliseconds."""
+    link = Link()
+    deliver(link, 10_000, 0.002, 0.001, 0)
+    for number in (1, 2, 3):
+        deliver(link, 10_000, 0.081, 0.001, number)
+
+    assert link.rate_bps == pytest.approx(8e6)
+
+
+def test_the_smallest_frames_do_not_make_a_wide_link() -> None:
+    """Their time is mostly noise, and may be less than the link's own when that was measured."""
+    link = Link()
+    for number in range(20):
+        deliver(link, 1_000, 0.19 + 0.001 * number, 0.2, number)
+
+    assert link.rate_bps < 1e6
 
 
 def test_a_long_link_is_not_a_narrow_one() -> None:
     """Nobody said how long it is, but the shortest round trip so far tells."""
     link = Link()
-    for _ in range(5):
-        link.take(10_000, 0.2, 0.0)
+    for number in range(5):
+        deliver(link, 10_000, 0.2, 0.0, number)
 
-    assert link.rate_bps > 40e6
+    assert link.rate_bps == pytest.approx(8e6)
     assert link.bare_s == 0.2

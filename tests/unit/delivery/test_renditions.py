@@ -11,7 +11,6 @@ from server.capture.camera import Camera
 from server.capture.frames.frame import Image, Jpeg
 from server.capture.frames.jpeg import inspect_jpeg, take_jpeg
 from server.capture.sources.testpattern import TestPattern
-from server.delivery import encoder
 from server.delivery.fanout import Fanout
 from server.loop import hub
 from tests.support.fakes import FakeSource, RecordingViewer, put_frame, settle, until
@@ -88,7 +87,7 @@ def test_sizes_are_made_from_the_next_larger_one(
         steps.append((image.shape[1], size[0], interpolation))
         return resize(image, size, interpolation=interpolation)
 
-    monkeypatch.setattr(encoder.cv2, "resize", note)
+    monkeypatch.setattr(cv2, "resize", note)
     seated = join_all(fanout)
 
     put_frame(camera, 1, scene)

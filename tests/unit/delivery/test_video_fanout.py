@@ -8,7 +8,7 @@ from server.capture.camera import Camera
 from server.capture.frames.video_track import VideoTrack
 from server.delivery.encoder import EncodedFrame
 from server.delivery.fanout import Fanout, Room
-from server.delivery.link import Link
+from server.delivery.link import Delivery, Link
 from server.delivery.video import Burst, VideoFrame, VideoViewer
 from tests.support.fakes import give_video, put_frame, settle, unit, until
 
@@ -22,7 +22,8 @@ class Watcher(VideoViewer):
         self.codecs = frozenset(codecs or ("h264",))
         self.link = Link()
         if rate_bps:
-            self.link.take(int(rate_bps) // 8, 1.0, 0.0)
+            size = int(rate_bps) // 8
+            self.link.take(Delivery(size, size, 0.0, 0.0), 1.0, 0.0)
         self.obstacle: str | None = None
         self.got: list[tuple[str, int]] = []
         self.misses: list[str] = []
@@ -130,15 +131,15 @@ def test_a_link_too_narrow_for_the_video_is_left_with_jpeg(
 ) -> None:
     """A key picture would fit, but what follows would not."""
     fanout.join("a", Watcher(), video="full")
-    put(track, *range(1, 31), key=True, size=10_000)
+    put(track, *range(1, 91), key=True, size=10_000)
     poor = Watcher(rate_bps=500_000)
     fanout.join("b", poor, video="full")
 
-    put(track, 31, 32, key=True, size=10_000)
-    put_frame(camera, 32)
+    put(track, 91, 92, key=True, size=10_000)
+    put_frame(camera, 92)
 
     until(lambda: poor.got)
-    assert poor.got == [("jpeg", 32)]
+    assert poor.got == [("jpeg", 92)]
 
 
 def test_a_broken_chain_falls_back_to_jpeg_and_returns(
@@ -249,15 +250,19 @@ def test_a_key_picture_is_requested_of_encoded_video(camera: Camera, told: Told)
     track = give_video(camera, "640", passed_through=False)
     fanout = Fanout(camera)
     fanout.open()
-    viewer = Watcher()
-    fanout.join("a", viewer, "320", video="640")
-    assert told.keys == ["640"]
+    fanout.join("a", Watcher(), "320", video="640")
+    put(track, *range(1, 201), key=True)
+    assert told.keys == []
+    late = Watcher()
+    fanout.join("b", late, "320", video="640")
 
-    put(track, 1, 2, key=True)
+    put(track, 201, 202, key=True)
     fanout.leave("a")
+    fanout.leave("b")
     fanout.close()
 
-    assert viewer.got == [("video", 1), ("video", 2)]
+    assert late.got == [("video", 201), ("video", 202)]
+    assert told.keys == ["640"]
     assert told.videos == [["640"], []]
 
 

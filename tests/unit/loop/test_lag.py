@@ -2,8 +2,10 @@
 
 import time
 
+import pytest
+
 from server.loop import hub
-from server.loop.lag import LagMeter
+from server.loop.lag import LagMeter, lag_quantile
 from tests.support.fakes import until
 
 
@@ -11,12 +13,45 @@ def test_lag_of_a_blocked_hub_is_measured() -> None:
     """What holds the hub up shows as its lag, and is told once."""
     meter = LagMeter()
     meter.open()
-    hub.sleep(meter.PERIOD_S / 4)
+    hub.sleep(0.01)
+    meter.take()
 
-    time.sleep(meter.PERIOD_S + 0.05)  # The fault itself: green code that blocks.
+    time.sleep(0.05)  # The fault itself: green code that blocks.
     until(lambda: meter.worst_s > 0)
-    lag_s = meter.take()
+    lag_s, most_s = meter.take(), meter.quantile(1.0)
+    meter.close()
+    time.sleep(0.01)
+    hub.sleep(0.01)
+
+    assert lag_s >= 0.05
+    assert most_s >= 0.05
+    assert meter.worst_s == 0, "closed"
+
+
+def test_waiting_is_no_lag() -> None:
+    """A hub with nothing to wait for does not poll; that was taken for one long turn."""
+    meter = LagMeter()
+    meter.open()
+
+    hub.sleep(0.25)
     meter.close()
 
-    assert lag_s >= 0.04
-    assert meter.worst_s == 0
+    assert meter.worst_s < 0.2
+
+
+@pytest.mark.parametrize(
+    ("turns_s", "lag_s"),
+    [
+        ([], 0.0),
+        # In a window of ten seconds one percent is a tenth of a second.
+        ([0.08], 0.0),
+        ([0.3], 0.2),
+        ([0.3, 0.3], 0.25),
+        ([0.05] * 20, 0.045),
+        ([0.01, 0.3, 0.02], 0.2),
+        ([0.3, 0.19, 0.21], 0.205),
+    ],
+)
+def test_quantile_counts_moments_not_turns(turns_s: list[float], lag_s: float) -> None:
+    """What is due in a long turn waits for its end, so that a long turn counts for its length."""
+    assert lag_quantile(turns_s, 10.0, 0.99) == pytest.approx(lag_s, abs=1e-9)

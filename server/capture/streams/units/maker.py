@@ -72,13 +72,9 @@ class UnitMaker:
         # By type and number: a parameter set, and the number of the one it refers to.
         self._sets: dict[tuple[int, int], tuple[bytes, int]] = {}
         self._sequence: Sequence | None = None
+        self.codec = ""
         self._read_extradata(extradata)
         self._choose(None)
-
-    @property
-    def codec(self) -> str:
-        found = self._sequence
-        return found.codec if found is not None and self._can_be_shown(found) else ""
 
     def make(self, data: bytes) -> Encoded | None:
         """Return the access unit of a picture; None if it is broken or cannot be passed on.
@@ -91,7 +87,7 @@ class UnitMaker:
         except (ValueError, IndexError):
             return None
         found = self._sequence
-        if not whole or found is None or not self._can_be_shown(found):
+        if not whole or found is None or not self.codec:
             return None
         return Encoded(whole, key, found.codec, found.width, found.height)
 
@@ -160,11 +156,15 @@ class UnitMaker:
             place = None if used is None else (syntax.sequence, used[1])
         found = None if place is None else self._sets.get(place)
         self._sequence = None if found is None else syntax.read(found[0])
+        self.codec = self._codec_to_show()
         return found is not None and {kind for kind, _ in self._sets} == set(syntax.sets)
 
-    def _can_be_shown(self, found: Sequence) -> bool:
+    def _codec_to_show(self) -> str:
+        found = self._sequence
+        if found is None or found.interlaced or is_too_large(found.width, found.height):
+            return ""
         aspect = found.aspect if found.aspect != 1 else self._aspect
-        return not (found.interlaced or aspect != 1 or is_too_large(found.width, found.height))
+        return found.codec if aspect == 1 else ""
 
     def _read_extradata(self, data: bytes) -> None:
         with suppress(ValueError, IndexError):

@@ -70,6 +70,7 @@ class FakeCamera:
         self.pages: dict[str, tuple[str, bytes]] = {}
         self.asked: list[str] = []
         self.over = threading.Event()
+        self.seen = threading.Event()
         camera = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -103,13 +104,19 @@ class FakeCamera:
     def url(self, name: str) -> str:
         return f"http://ann:{PASSWORD}@127.0.0.1:{self._server.server_port}/{name}"
 
-    def plays(self, name: str, *parts: bytes | None, after: int = 20) -> str:
-        """Have ``/NAME`` send good pictures, then ``parts``, then good ones; return its URL."""
+    def plays(self, name: str, *parts: bytes | None, waits: bool = False) -> str:
+        """Have ``/NAME`` send good pictures, then ``parts``, then good ones; return its URL.
+
+        With ``waits``, the parts are sent once :attr:`seen` is set: the reader may still be loading
+        what decodes the first picture.
+        """
 
         def script() -> Iterator[bytes | None]:
-            for number in range(after):
+            for number in range(20):
                 yield part(jpeg(shade=number))
                 time.sleep(0.01)
+            if waits:
+                self.seen.wait(10)
             for sent in (*parts, *[part(jpeg(shade=200))] * 1000):
                 yield sent
                 time.sleep(0.01)
@@ -455,8 +462,9 @@ def test_end_of_a_stream_is_a_loss(isolate: Open, camera: FakeCamera) -> None:
 )
 def test_broken_part_is_skipped(fault: bytes, said: str, isolate: Open, camera: FakeCamera) -> None:
     """One bad part costs one picture: the stream goes on after it."""
-    source = isolate(camera.plays("broken", *[fault] * 60))
-    broken, shade = [], 0
+    source = isolate(camera.plays("broken", *[fault] * 60, waits=True))
+    broken, shade = [], int(picture(source)[0, 0, 0])
+    camera.seen.set()
     deadline = time.monotonic() + 10
     while shade < 150 and time.monotonic() < deadline:
         try:
@@ -471,8 +479,9 @@ def test_broken_part_is_skipped(fault: bytes, said: str, isolate: Open, camera: 
 
 def test_huge_picture_is_refused_before_it_takes_memory(isolate: Open, camera: FakeCamera) -> None:
     """A 12000 x 12000 JPEG in a stream costs one picture but no memory."""
-    source = isolate(camera.plays("huge", *[part(jpeg(12000, 12000))] * 40))
+    source = isolate(camera.plays("huge", *[part(jpeg(12000, 12000))] * 40, waits=True))
     picture(source)
+    camera.seen.set()
     refused, shade = "", 0
     deadline = time.monotonic() + 10
     while shade < 150 and time.monotonic() < deadline:
@@ -500,8 +509,9 @@ def test_source_of_huge_pictures_is_refused(isolate: Open, camera: FakeCamera) -
 def test_size_may_change_in_mid_stream(isolate: Open, camera: FakeCamera) -> None:
     """Pictures may change size in a stream; those kept stay unchanged."""
     larger, smaller = part(jpeg(1280, 720, 50)), part(jpeg(160, 120, 60))
-    source = isolate(camera.plays("sizes", *[larger] * 30, *[smaller] * 30))
+    source = isolate(camera.plays("sizes", *[larger] * 30, *[smaller] * 30, waits=True))
     first = picture(source)
+    camera.seen.set()
     before = first.copy()
     seen = set()
     deadline = time.monotonic() + 10
@@ -729,17 +739,18 @@ def test_it_works_in_the_patched_process(camera: FakeCamera) -> None:
 
 
 def test_child_loads_only_what_it_needs() -> None:
-    """The child runs without the hub, which could deadlock, and without what is slow to load."""
+    """The child runs without the hub, which could deadlock, and without what is slow to load: one
+    that hands on JPEG from a network camera needs nothing that decodes."""
     code = (
         "import server.capture.isolation.child, server.capture.sources.source, sys;"
-        "print(*sys.modules)"
+        "import server.capture.sources.http; print(*sys.modules)"
     )
     loaded = subprocess.run(
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
     ).stdout.split()
 
     assert child.__name__ in loaded
-    needless = {"eventlet", "flask", "socketio", "pydantic"}
+    needless = {"eventlet", "flask", "socketio", "pydantic", "numpy", "cv2", "av"}
     assert not {*needless, "server.loop.hub", "server.config.models"} & set(loaded)
 
 

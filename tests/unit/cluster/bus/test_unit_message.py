@@ -20,10 +20,11 @@ OTHER = replace(KEY, key=False, seq=813)
 def test_unit_arrives_as_it_was_sent(repeated: bool) -> None:
     """Everything about it, and what it follows; a key picture follows nothing."""
     key = unpack_unit(pack_unit(NODE, KEY, 811, repeated))
-    other = unpack_unit(pack_unit(NODE, OTHER, 812, repeated))
+    other = unpack_unit(pack_unit(NODE, OTHER, 812, repeated, complete=repeated))
 
     assert (key.unit, key.after, key.repeated) == (KEY, 0, repeated)
     assert (other.unit, other.after, other.repeated) == (OTHER, 812, repeated)
+    assert (key.complete, other.complete) == (False, repeated)
     assert peek(pack_unit(NODE, KEY, 0), VERSION) == (NODE, 812, 1234.5)
 
 

@@ -6,7 +6,17 @@ from typing import Any, cast
 import pytest
 
 from server.capture.frames.rendition import FULL
-from server.cluster.bus.messages import Figures, Notice, Presence, Reply, Request, Status, Wake
+from server.cluster.bus.messages import (
+    Figures,
+    Notice,
+    Presence,
+    Reply,
+    Request,
+    Status,
+    VideoFacts,
+    Wake,
+    parse_message,
+)
 from server.cluster.bus.outbox import Outbox
 from server.cluster.incoming import directory as roster
 from server.cluster.incoming import remote
@@ -97,6 +107,48 @@ def test_only_changes_are_announced(desk: Desk) -> None:
     assert (before, desk.changes) == (0, ["door"])
     assert desk.door.state == "stopped"
     assert desk.door.figures["captured"] == desk.door.meter.captured == 812
+
+
+def test_videos_are_those_that_the_node_has(desk: Desk) -> None:
+    """A viewer may ask for one before its first unit is here; a node of an older version has none.
+
+    Whether it is encoded may change, as when a processor is added.
+    """
+    facts = VideoFacts(codec="avc1.64001f", passed_through=True)
+    small = VideoFacts(codec="avc1.42c01f", passed_through=False)
+    desk.roster.on_presence(presence(status(widths=[640])))
+    assert {track.codec for track in desk.door.videos.values()} == {None}
+
+    videos = {"full": facts, "640": small, "other": small}
+    desk.roster.on_presence(presence(status(widths=[640], videos=videos, prefers_video=True)))
+
+    assert desk.door.videos["full"].codec == "avc1.64001f"
+    assert desk.door.videos["full"].passed_through
+    assert not desk.door.videos["640"].passed_through
+    assert "other" not in desk.door.videos
+    assert desk.door.prefers_video
+    assert not {"videos", "prefers_video"} & desk.door.describe().keys()
+
+
+def test_key_picture_is_asked_for_once_a_second(desk: Desk, clock: FakeClock) -> None:
+    """Only of a video that is encoded and watched here: a camera's own cannot be asked for."""
+    facts = [VideoFacts(codec="avc1.42c01f", passed_through=own) for own in (False, True)]
+    videos = dict(zip(("full", "640"), facts, strict=True))
+    desk.roster.on_presence(presence(status(widths=[640], videos=videos)))
+    desk.door.request_key("full")
+    desk.door.set_videos(["full", "640"])
+    for seconds in (0.0, 0.3, 0.3, 0.5, 0.1):
+        clock.advance(seconds)
+        desk.door.request_key("full")
+        desk.door.request_key("640")
+        desk.door.request_key("nonsense")
+
+    desk.outbox.open()
+    hub.sleep(0)
+    desk.outbox.close()
+    wakes = [parse_message(Wake, data) for _, data in desk.bus.commands.published]
+    assert [(one.camera, one.rendition) for one in wakes if one.key] == [("door", "full")] * 2
+    desk.door.close()
 
 
 def test_silence_is_a_lost_node(desk: Desk, clock: FakeClock) -> None:

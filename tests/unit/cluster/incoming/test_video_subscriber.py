@@ -71,12 +71,13 @@ def message(
     key: bool = False,
     after: int | None = None,
     repeated: bool = False,
+    complete: bool = False,
     node: str = NODE,
     late_s: float = 0.0,
 ) -> bytes:
     """Return a unit that follows the number before its own."""
     unit = Unit(b"\0\0\1%d" % seq, key, seq, time.time() - late_s, "avc1.42c01f", 64, 48)
-    return pack_unit(node, unit, seq - 1 if after is None else after, repeated)
+    return pack_unit(node, unit, seq - 1 if after is None else after, repeated, complete)
 
 
 def test_units_go_on_in_order(ear: Ear) -> None:
@@ -177,10 +178,13 @@ def test_backlog_is_thrown_away(ear: Ear) -> None:
 
 
 def test_repeated_units_are_no_backlog(ear: Ear) -> None:
-    """They are old because they were sent before."""
+    """They are old because they were sent before; and they are handed on all at once, so that
+    nobody takes the first of them for the newest."""
     ear.give(message(9))
 
-    ear.give(message(3, key=True, repeated=True, late_s=8), message(4, repeated=True, late_s=7))
+    ear.give(message(3, key=True, repeated=True, late_s=8))
+    assert ear.seqs == []
+    ear.give(message(4, repeated=True, complete=True, late_s=7))
 
     assert (ear.subscription.connected, ear.seqs) == (1, [3, 4])
 

@@ -11,7 +11,9 @@ from server.capture.frames.video_track import VideoTrack
 from server.cluster.bus.unit_message import UnitMessage, unpack_unit
 from server.cluster.outgoing import video_publisher
 from server.cluster.outgoing.video_publisher import VideoPublisher
+from server.delivery import video_reader
 from server.delivery.fanout import Fanout
+from server.loop import hub
 from tests.support.bus import FakeBus
 from tests.support.fakes import offline_camera, settle, until
 
@@ -122,6 +124,7 @@ def test_group_so_far_is_repeated_for_who_comes_late(
 
     assert links(bus)[2:] == [(1, 0), (2, 1), (3, 2)]
     assert [one.repeated for one in said(bus)[2:]] == [True, True, False]
+    assert [one.complete for one in said(bus)[2:]] == [False, True, False]
 
     monkeypatch.setattr(video_publisher, "REPEAT_PERIOD_S", 0.0)
     publisher.repeat()
@@ -130,13 +133,18 @@ def test_group_so_far_is_repeated_for_who_comes_late(
 
 
 def test_slow_bus_skips_to_the_next_key_picture(
-    publisher: VideoPublisher, track: VideoTrack, bus: FakeBus
+    publisher: VideoPublisher,
+    track: VideoTrack,
+    bus: FakeBus,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """While a publish hangs nothing waits; after more than half a second the group is given up."""
+    monkeypatch.setattr(video_reader, "MAX_WAIT_S", 0.05)
     put(track, 1, key=True)
     until(lambda: links(bus) == [(1, 0)])
     bus.commands.hangs = True
     put(track, 2, 3)
+    hub.sleep(0.1)
     put(track, *range(4, 12))
     bus.commands.hangs = False
     until(lambda: (2, 1) in links(bus))

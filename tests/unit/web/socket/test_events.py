@@ -3,6 +3,7 @@
 import json
 import socket
 from collections.abc import Callable, Iterator
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,9 @@ from websockets.protocol import Protocol, Side
 from server.app import App, create_app
 from server.config.load import load_settings
 from server.loop import hub
+from server.protocol import websocket_frame
+from server.web.socket import broadcast
+from server.web.socket.websocket import WebSocket
 from tests.support.fakes import settle, until
 
 SOURCE = "door=test:?size=128x72&fps=100"
@@ -317,3 +321,70 @@ def test_quit_answers_and_ends_the_server(server: Server, dashboard: Dashboard) 
     assert server.task.join(5)
     until(lambda: dashboard.ended)
     assert server.app.cameras["door"].closed
+
+
+def test_one_message_to_all_is_built_once(
+    server: Server, connect: Callable[[], Dashboard], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A thousand dashboards had each notice encoded a thousand times, and meanwhile no frame."""
+    dashboards = [connect() for _ in range(5)]
+    built = []
+
+    def note(opcode: int, payload: bytes) -> tuple[bytes, bytes]:
+        built.append(payload)
+        return websocket_frame(opcode, payload)
+
+    monkeypatch.setattr(broadcast, "websocket_frame", note)
+    server.app.runtime.notify("info", "once", None)
+    until(lambda: all(is_told(one, "once") for one in dashboards))
+
+    assert sum(b'"once"' in payload for payload in built) == 1
+
+
+def test_message_to_all_is_written_in_turns(
+    server: Server, connect: Callable[[], Dashboard], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One notice to a thousand dashboards held up the frames of all cameras until it was out."""
+    monkeypatch.setattr(broadcast, "BATCH", 2)
+    dashboards = [connect() for _ in range(6)]
+    order: list[str] = []
+    send_built = WebSocket.send_built
+
+    def note(websocket: WebSocket, data: bytes) -> None:
+        if b'"in turns"' in data:
+            order.append("sent")
+        send_built(websocket, data)
+
+    def others() -> None:
+        while True:
+            order.append("others")
+            hub.sleep(0)
+
+    monkeypatch.setattr(WebSocket, "send_built", note)
+    task = hub.spawn(others)
+    server.app.runtime.notify("info", "in turns", None)
+    until(lambda: all(is_told(one, "in turns") for one in dashboards))
+    task.kill()
+
+    begin, end = order.index("sent"), len(order) - order[::-1].index("sent")
+    runs = [len(list(run)) for name, run in groupby(order[begin:end]) if name == "sent"]
+    assert runs == [2, 2, 2]
+
+
+def test_messages_that_wait_are_sent_before_the_end(
+    server: Server, connect: Callable[[], Dashboard], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What happened last before a shutdown is what people want to know then."""
+    monkeypatch.setattr(broadcast, "BATCH", 1)
+    dashboards = [connect() for _ in range(5)]
+
+    server.app.runtime.notify("info", "the last word", None)
+    server.app.shut_down()
+    until(lambda: all(one.ended for one in dashboards))
+
+    assert all(is_told(one, "the last word") for one in dashboards)
+
+
+def is_told(dashboard: Dashboard, message: str) -> bool:
+    """Return whether a dashboard has received a notice."""
+    return message in [notice["message"] for notice in dashboard.seen("notice")]

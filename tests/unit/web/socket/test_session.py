@@ -3,6 +3,7 @@
 import json
 from typing import Any
 
+import numpy as np
 import pytest
 
 from server.capture.camera import Camera
@@ -298,7 +299,7 @@ def test_video_is_acknowledged_like_any_frame(
     fanout.close()
 
     assert viewer.credit.in_flight == 0
-    assert viewer.link.measured
+    assert viewer.credit.delivery.total > 5000
     header = line.headers[0]
     assert (header["codec"], header["key"], "catch_up" in header) == ("avc1.64001f", True, False)
 
@@ -312,7 +313,7 @@ def test_what_fits_is_the_cameras_own_video_on_a_quick_link(
     fanout.open()
     session.watch_what_fits(fanout, 900, H264)
     track.put(unit(1, key=True))
-    put_frame(camera, 1, picture(1280, 720))
+    put_frame(camera, 1, np.random.default_rng(1).integers(0, 255, (720, 1280, 3), np.uint8))
     wait_sent(line, 1)
 
     line.on_message('42["ack","door",1,9999]')  # All of it was decoding.

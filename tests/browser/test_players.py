@@ -1,0 +1,61 @@
+"""The endless MP4 in a browser's own player."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import BrowserContext
+
+from tests.support.films import make_film
+from tests.support.server import PortholeServer
+
+# Two seconds, over and over: so no picture of it is of a time beyond that.
+FILM = ("-t", "2", "-c:v", "libx264", "-bf", "0", "-g", "25", "-pix_fmt", "yuv420p")
+
+PLAY = """async (source) => {
+  const video = document.createElement('video');
+  video.muted = true;
+  document.body.append(video);
+  video.src = source;
+  await video.play();
+  const seen = await new Promise((resolve) => {
+    const times = [];
+    const look = (_, { mediaTime, width }) => {
+      times.push([mediaTime, width]);
+      if (mediaTime > 2.5) resolve(times); else video.requestVideoFrameCallback(look);
+    };
+    video.requestVideoFrameCallback(look);
+  });
+  const { totalVideoFrames } = video.getVideoPlaybackQuality();
+  const error = video.error && video.error.message;
+  video.src = '';
+  return { seen, totalVideoFrames, error };
+}"""
+
+
+@pytest.fixture(scope="module")
+def film(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What the camera shows."""
+    return make_film(tmp_path_factory.mktemp("film") / "film.mp4", *FILM)
+
+
+@pytest.mark.parametrize("begin", ["", "?from=now"])
+def test_browser_plays_a_cameras_video(
+    share_server: Callable[..., PortholeServer],
+    new_context: Callable[..., BrowserContext],
+    film: Path,
+    begin: str,
+) -> None:
+    """A video element shows it without a script of ours, beyond the end of the film."""
+    server = share_server(f"door=file:{film}")
+    page = new_context(bypass_csp=True).new_page()
+    page.goto(f"{server.url}healthz")
+
+    played = page.evaluate(PLAY, f"{server.url}stream/door.mp4{begin}")
+
+    assert played["error"] is None
+    assert played["totalVideoFrames"] > 50
+    times = [time_s for time_s, _ in played["seen"]]
+    assert times == sorted(times)
+    assert len(times) > 10
+    assert {width for _, width in played["seen"]} == {320}

@@ -1,0 +1,61 @@
+"""Which pictures are wanted: those that somebody sees, or a key picture now and then."""
+
+import math
+
+import pytest
+
+from server.capture import demand as demand_module
+from server.capture import schedule as schedule_module
+from server.capture.demand import PROBE_S, PictureDemand
+from server.capture.frames.rendition import FULL, Rendition
+from server.capture.measured import Measured
+from server.capture.schedule import Schedule
+from tests.support.fakes import FakeClock
+
+
+@pytest.fixture
+def wanted(clock: FakeClock, monkeypatch: pytest.MonkeyPatch) -> PictureDemand:
+    """What a watched camera wants."""
+    for module in (demand_module, schedule_module):
+        monkeypatch.setattr(module, "time", clock)
+    made = PictureDemand(Schedule(lambda: 10.0, Measured()), lambda: 80, changed=False)
+    made.watched = True
+    return made
+
+
+def test_pictures_follow_the_schedule(wanted: PictureDemand, clock: FakeClock) -> None:
+    """At the camera's rate, with pixels for the largest of the smaller renditions."""
+    wanted.set_renditions([FULL, Rendition("640", 640), Rendition("320", 320)])
+    wanted.advance()
+
+    assert clock.now < wanted.demand.due() <= clock.now + 0.1
+    assert wanted.demand.pixels_from() == 640
+    assert not wanted.demand.keys_only()
+
+
+def test_without_viewers_of_pictures_a_key_picture_is_wanted_now_and_then(
+    wanted: PictureDemand, clock: FakeClock
+) -> None:
+    """At once, to know that it can be decoded, and then every few seconds."""
+    assert wanted.set_renditions([])
+    assert not wanted.set_renditions([])
+
+    assert wanted.demand.due() < clock.now
+    assert wanted.demand.keys_only()
+    wanted.advance()
+    assert wanted.demand.due() == clock.now + PROBE_S
+    assert wanted.set_renditions([FULL])
+    assert wanted.demand.due() < clock.now
+    assert not wanted.demand.keys_only()
+
+
+def test_nobody_wants_anything_of_an_unwatched_camera(wanted: PictureDemand) -> None:
+    """Unless it is being checked: then any picture will do."""
+    wanted.watched = False
+    wanted.set_renditions([])
+    assert wanted.demand.due() == math.inf
+
+    wanted.checked = True
+
+    assert wanted.demand.due() == 0.0
+    assert not wanted.demand.keys_only()
