@@ -15,6 +15,8 @@ import { VideoChoice } from './video-choice.js';
 const RETRY_MS = 2000;
 // A viewer that has frames waits less for a change.
 const AGAIN_MS = 500;
+// A browser with so much to do that a frame waits this long for being decoded.
+const SLOW_MS = 150;
 // While a window is resized its width changes often.
 const SETTLED_MS = 200;
 
@@ -55,6 +57,7 @@ export class Viewer {
   #choice = new VideoChoice();
   // Whether the newest `watch` asked for video; what comes otherwise was sent before it.
   #videoAsked = false;
+  #catchingUp = false;
   #wanted = false;
   #rendition = 'auto';
   #width = 0;
@@ -169,6 +172,7 @@ export class Viewer {
     this.#bytes += bytes.byteLength;
     this.#frameBytes = smoothed(this.#frameBytes, bytes.byteLength);
     const isVideo = header.codec !== null;
+    if (isVideo && this.#videoAsked) this.#noteJoin(header);
     const shown = !header.catchUp && this.#sequence.accept(header);
     if (!shown && !header.catchUp) this.#acknowledger.rejected(header.seq);
     // Even an older unit is decoded: the next one needs it.
@@ -177,6 +181,13 @@ export class Viewer {
     } else if (shown) {
       this.#acknowledger.rejected(header.seq);
     }
+  }
+
+  // To catch up is work of which nothing is seen: a browser that is slow already would get slower by it.
+  #noteJoin({ catchUp, codec }) {
+    const joins = catchUp && !this.#catchingUp;
+    this.#catchingUp = catchUp;
+    if (joins && this.#choice.joined(performance.now()) && this.#decodeMs > SLOW_MS) this.#onVideoFailed('slow', codec);
   }
 
   /** Leave for good. */
