@@ -36,7 +36,10 @@ def run(stand: Stand) -> Iterator[Table]:
     """Measure the same cameras with video and without."""
     table = Table(
         f"{TILES} tiles of 640x360 at {FPS} fps in Chromium",
-        ("as", "live", "painted / s a tile", "latency ms p50", "browser % of a core", "server %"),
+        (
+            *("as", "live", "painted / s a tile", "latency ms p50", "browser % of a core"),
+            *("ms a painted frame", "server %"),
+        ),
     )
     try:
         from playwright.sync_api import Error, sync_playwright
@@ -56,8 +59,9 @@ def run(stand: Stand) -> Iterator[Table]:
                 finally:
                     browser.close()
         except Error as error:
-            stand.say(f"the tiles are left out: {str(error).splitlines()[0]}")
-            return
+            stand.say(f"tiles are left out: {str(error).splitlines()[0]}")
+    if not table.rows:
+        return
     table.notes = [
         "A film of FFmpeg's test picture at 0.9 Mbit/s, once for each camera. Chromium has no GPU "
         "here: it decodes and draws on the same cores."
@@ -77,9 +81,9 @@ def _measure(stand: Stand, server: Server, browser: "Browser", video: bool) -> l
         page.goto(f"http://127.0.0.1:{server.port}/")
         page.wait_for_function(
             "(tiles) => window.porthole?.tiles.size === tiles"
-            " && [...window.porthole.tiles].every(([, one]) => one.painted > 10)",
+            " && [...window.porthole.tiles].every(([, one]) => one.painted > 0)",
             arg=TILES,
-            timeout=60_000,
+            timeout=120_000,
         )
         stand.quiet.wait(stand.say)
         page.wait_for_timeout(WARM_UP_MS)
@@ -91,6 +95,7 @@ def _measure(stand: Stand, server: Server, browser: "Browser", video: bool) -> l
     finally:
         context.close()
     server_s = server_after - server_before
+    browser_s = all_after - all_before - server_s
     painted = [
         (now["painted"] - then["painted"]) / seconds
         for now, then in zip(after, before, strict=True)
@@ -100,7 +105,8 @@ def _measure(stand: Stand, server: Server, browser: "Browser", video: bool) -> l
         str(sum(tile["live"] and tile["video"] == video for tile in after)),
         f"{median(painted):.1f} (least {min(painted):.1f})",
         f"{median(latencies):.0f}",
-        f"{100 * (all_after - all_before - server_s) / seconds:.0f}",
+        f"{100 * browser_s / seconds:.0f}",
+        f"{1000 * browser_s / max(sum(painted) * seconds, 1):.1f}",
         f"{100 * server_s / seconds:.0f}",
     ]
 

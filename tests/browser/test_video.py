@@ -404,6 +404,41 @@ def test_video_is_tried_again_later_and_later(blank: Page) -> None:
     assert pauses == [2, 4, 8, 16, 32, 64, 128, 256, 300, 300, 2]
 
 
+@pytest.mark.parametrize(("delay_ms", "fault"), [(300, "slow"), (0, "")], ids=["slow", "quick"])
+def test_a_slow_browser_does_not_catch_up_again_and_again(
+    run: Run, delay_ms: int, fault: str
+) -> None:
+    """Each time it would decode a whole group for nothing; where the link is slow, it may."""
+    told = run(
+        """counts.delayMs = arg;
+        for (let join = 0; join < 4; join += 1) {
+          rig.send(0, { seq: 10 * join, catch_up: true });
+          rig.send(1, { seq: 10 * join + 1 });
+          if (join < 3) await until(() => rig.report.lastSeq === 10 * join + 1);
+        }
+        await sleep(20);
+        return rig.asked.length > 1 ? rig.report.videoFault : '';""",
+        arg=delay_ms,
+    )
+
+    assert told == fault
+
+
+def test_a_refused_change_to_jpeg_is_asked_for_again(run: Run) -> None:
+    """Otherwise video would keep coming, which is no longer looked at."""
+    videos = run(
+        """await rig.play(0, 2);
+        rig.refusing = true;
+        counts.decoders[0].fail(new DOMException('no', 'EncodingError'));
+        await until(() => rig.asked.length === 2);
+        rig.refusing = false;
+        await until(() => rig.asked.length >= 3);
+        return rig.asked.slice(0, 3).map(({ payload }) => payload.video ?? null);"""
+    )
+
+    assert videos == [["h264"], None, None]
+
+
 def test_video_comes_back_after_a_fault(run: Run) -> None:
     """The pause over, video is asked for again, and painted."""
     videos, painted = run(

@@ -65,6 +65,7 @@ export class Rig {
   painted = [];
   report = null;
   connected = true;
+  refusing = false;
 
   /**
    * @param {object} clip  See Clip.for_page() in video_clip.py.
@@ -83,6 +84,7 @@ export class Rig {
 
   async request(event, payload) {
     this.asked.push({ event, payload, atMs: performance.now() });
+    if (this.refusing) return { ok: false, error: 'rate_limited', message: 'wait' };
     return { ok: true, camera: {}, rendition: 'full', reason: 'fixed', video: this.video };
   }
 

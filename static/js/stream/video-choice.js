@@ -8,6 +8,9 @@ import { familyOf } from '../painting/codecs.js';
 
 const MIN_PAUSE_MS = 2000;
 const MAX_PAUSE_MS = 300000;
+// So many groups of pictures decoded anew within this time are a browser's doing that is too slow.
+const MAX_JOINS = 3;
+const JOINS_MS = 10000;
 // After this long without a fault the next one counts as the first.
 const GOOD_MS = 60000;
 
@@ -18,6 +21,7 @@ export class VideoChoice {
   #pauseMs = MIN_PAUSE_MS;
   #failedMs = -Infinity;
   #fault = '';
+  #joinsMs = [];
 
   /**
    * @param {string[]} families  What this browser decodes; empty if video is not wanted.
@@ -63,6 +67,17 @@ export class VideoChoice {
     const again = nowMs - this.#failedMs < this.#pauseMs + GOOD_MS;
     this.#pauseMs = again ? Math.min(2 * this.#pauseMs, MAX_PAUSE_MS) : MIN_PAUSE_MS;
     this.#failedMs = nowMs;
+  }
+
+  /**
+   * A group of pictures is decoded from its beginning, as when frames before were missed.
+   *
+   * @param {number} nowMs
+   * @returns {boolean} whether that has been too often lately
+   */
+  joined(nowMs) {
+    this.#joinsMs = [...this.#joinsMs.filter((atMs) => nowMs - atMs < JOINS_MS), nowMs];
+    return this.#joinsMs.length > MAX_JOINS;
   }
 
   /** A picture of a video was painted. */

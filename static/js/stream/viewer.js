@@ -13,6 +13,10 @@ import { MOST_FRAMES } from './thinning.js';
 import { VideoChoice } from './video-choice.js';
 
 const RETRY_MS = 2000;
+// A viewer that has frames waits less for a change.
+const AGAIN_MS = 500;
+// A browser with so much to do that a frame waits this long for being decoded.
+const SLOW_MS = 150;
 // While a window is resized its width changes often.
 const SETTLED_MS = 200;
 
@@ -53,6 +57,7 @@ export class Viewer {
   #choice = new VideoChoice();
   // Whether the newest `watch` asked for video; what comes otherwise was sent before it.
   #videoAsked = false;
+  #catchingUp = false;
   #wanted = false;
   #rendition = 'auto';
   #width = 0;
@@ -167,6 +172,7 @@ export class Viewer {
     this.#bytes += bytes.byteLength;
     this.#frameBytes = smoothed(this.#frameBytes, bytes.byteLength);
     const isVideo = header.codec !== null;
+    if (isVideo && this.#videoAsked) this.#noteJoin(header);
     const shown = !header.catchUp && this.#sequence.accept(header);
     if (!shown && !header.catchUp) this.#acknowledger.rejected(header.seq);
     // Even an older unit is decoded: the next one needs it.
@@ -175,6 +181,13 @@ export class Viewer {
     } else if (shown) {
       this.#acknowledger.rejected(header.seq);
     }
+  }
+
+  // To catch up is work of which nothing is seen: a browser that is slow already would get slower by it.
+  #noteJoin({ catchUp, codec }) {
+    const joins = catchUp && !this.#catchingUp;
+    this.#catchingUp = catchUp;
+    if (joins && this.#choice.joined(performance.now()) && this.#decodeMs > SLOW_MS) this.#onVideoFailed('slow', codec);
   }
 
   /** Leave for good. */
@@ -199,8 +212,7 @@ export class Viewer {
       this.#onReply(reply);
       this.#sequence.settle();
     } else {
-      // A resolution that was chosen long ago may no longer exist; any other is better than none.
-      if (reply.error === 'bad_request') this.#rendition = 'auto';
+      this.#onRefused(reply);
       this.#watching = false;
       this.#sendReport();
       this.#retryTimer = setTimeout(() => this.#wanted && this.#watch(), RETRY_MS);
@@ -212,7 +224,20 @@ export class Viewer {
     if (!this.#watching) return;
     const turn = this.#turn;
     const reply = await this.#ask();
-    if (turn === this.#turn && reply.ok) this.#onReply(reply);
+    if (turn !== this.#turn) return;
+    if (reply.ok) {
+      this.#onReply(reply);
+    } else {
+      this.#onRefused(reply);
+      clearTimeout(this.#adjustTimer);
+      // What comes until then may be video that is not looked at.
+      this.#adjustTimer = setTimeout(() => this.#adjust(), AGAIN_MS);
+    }
+  }
+
+  #onRefused({ error }) {
+    // A resolution that was chosen long ago may no longer exist; any other is better than none.
+    if (error === 'bad_request') this.#rendition = 'auto';
   }
 
   async #onReply({ reason, window, video = null }) {
