@@ -66,6 +66,8 @@ class CameraVideo:
         self._wanted: frozenset[str] = frozenset()
         self._reader: Reader | None = None
         self._sent = NOTHING
+        # Those videos that a key picture was asked for: once is enough, however many viewers ask.
+        self._keys_asked: set[int] = set()
         self._receiver: UnitReceiver | None = None
         self._watch: hub.ReadWatch | None = None
 
@@ -133,8 +135,10 @@ class CameraVideo:
     def request_key(self, name: str) -> None:
         """Ask for a key picture in a video that is encoded; nothing happens in another."""
         at = next((at for at, one in enumerate(self._order) if one.rendition == name), None)
-        if at is not None and str(at) in self._sent["encode"] and self._reader is not None:
-            self._reader.request_key(at)
+        if at is None or at in self._keys_asked or str(at) not in self._sent["encode"]:
+            return
+        if self._reader is not None and self._reader.request_key(at):
+            self._keys_asked.add(at)
 
     def _encoding(self, rendition: Rendition) -> Encoding | None:
         """Return how a rendition is encoded; None if it is not offered, or cannot be."""
@@ -176,6 +180,7 @@ class CameraVideo:
 
     def _disconnect(self) -> None:
         self._sent = NOTHING
+        self._keys_asked.clear()
         if self._watch is not None:
             self._watch.stop()
         if self._receiver is not None:
@@ -208,6 +213,7 @@ class CameraVideo:
         self._meter.capture_s += max(0.0, time.time() - head.at_unix)
         if head.key:
             track.codec = head.codec
+            self._keys_asked.discard(head.track)
             if passed:
                 self._output.note_size(head.width, head.height)
         track.put(Unit(data, head.key, seq, head.at_unix, head.codec, head.width, head.height))

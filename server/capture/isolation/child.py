@@ -172,7 +172,7 @@ class _Child:
                 self._handle_messages(source, None)
             self._set_step(Step.READING)
             grabbed = source.grab()
-            at_unix = self._videos.note_grabbed(grabbed)
+            self._videos.note_grabbed(grabbed)
             self._grabbed += grabbed
             if source.info != self._told:
                 self._told = source.info
@@ -182,7 +182,7 @@ class _Child:
             encoded = grabbed and self._videos.is_due()
             if wanted:
                 self._set_step(Step.DECODING)
-                self._deliver(source, at_unix, encoded)
+                self._deliver(source, encoded)
             elif encoded:
                 self._set_step(Step.DECODING)
                 self._encode(source)
@@ -199,7 +199,9 @@ class _Child:
         elif message.kind is Kind.HURRY:
             self._keys_only = False
         elif message.kind is Kind.VIDEO:
+            self._set_step(Step.STARTING)  # An encoder may have to be loaded first.
             self._videos.configure(message)
+            self._set_step(Step.READING)
         elif message.kind is Kind.KEY:
             self._videos.request_key(message.payload[0])
         elif message.kind is Kind.PAUSE:
@@ -233,7 +235,7 @@ class _Child:
         except (PictureError, MemoryError):
             self._videos.lose()  # Who wants to see a picture will be told.
 
-    def _deliver(self, source: "Source", at_unix: float, encoded: bool) -> None:
+    def _deliver(self, source: "Source", encoded: bool) -> None:
         """Hand over the picture that is wanted, and encode it if that is due too."""
         assert self._wanted is not None
         slot, jpeg_up_to, pixels_from, changed, _ = WANT.unpack(self._wanted.payload)
@@ -262,7 +264,7 @@ class _Child:
             self._link.send(Kind.BROKEN, b"a picture takes more memory than a camera may have")
             return
         try:
-            place = self._videos.place
+            at_unix, place = self._videos.at_unix, self._videos.place
             shape = SHAPE.pack(slot, height, width, *_jpeg_shape(picture), at_unix, *place)
             self._link.send(Kind.PICTURE, shape, fd)
         finally:

@@ -144,10 +144,12 @@ class IsolatedReader:
         with suppress(OSError):  # What has happened to the child is found by reading.
             self._link.offer(Kind.HURRY)
 
-    def request_key(self, track: int) -> None:
+    def request_key(self, track: int) -> bool:
         """Ask for a key picture in an encoded video, by its number; also called on the hub."""
-        with suppress(OSError):
-            self._link.offer(Kind.KEY, bytes((track,)))
+        try:
+            return self._link.offer(Kind.KEY, bytes((track,)))
+        except OSError:
+            return False
 
     def set_videos(self, wanted: Mapping[str, Any], fd: int = -1) -> bool:
         """Say which videos are wanted; also called on the hub. Returns False if that failed.

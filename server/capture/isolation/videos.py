@@ -11,6 +11,7 @@ from server.capture.frames.numbering import UNCOUNTED, Place
 from server.capture.isolation.channel import Message
 from server.capture.isolation.units import UnitHead, UnitSender, Why
 from server.capture.sources.source import video_of
+from server.errors import PictureError
 
 if TYPE_CHECKING:
     from server.capture.sources.source import Source
@@ -34,6 +35,9 @@ class Videos:
 
     Args:
         source: The source.
+
+    Attributes:
+        at_unix: When its newest picture came, in Unix seconds.
     """
 
     def __init__(self, source: "Source") -> None:
@@ -47,7 +51,7 @@ class Videos:
         self._number = 0
         self._encoded = 0  # The number of the last picture that was.
         self._begun = 0
-        self._at_unix = 0.0
+        self.at_unix = 0.0
 
     def configure(self, message: Message) -> None:
         """Take what the server wants from now on: see ``Kind.VIDEO``."""
@@ -96,12 +100,11 @@ class Videos:
         if track in self._encoders:
             self._encoders[track].request_key()
 
-    def note_grabbed(self, grabbed: bool) -> float:
-        """Note that the source was read; return when its newest picture came, in Unix seconds."""
+    def note_grabbed(self, grabbed: bool) -> None:
+        """Note that the source was read."""
         if self._own is None or not self._begun:
-            self._at_unix = time.time()
+            self.at_unix = time.time()
             self._number += grabbed
-        return self._at_unix
 
     @property
     def at_key(self) -> bool:
@@ -129,11 +132,7 @@ class Videos:
         return True
 
     def encode(self, picture: Picture) -> None:
-        """Encode the newest picture and send its units.
-
-        Raises:
-            PictureError: If it cannot be encoded.
-        """
+        """Encode the newest picture and send its units."""
         self._encoded = self._number
         image = picture.pixels if isinstance(picture, Jpeg) else picture
         if image is None or self._sender is None:
@@ -142,7 +141,12 @@ class Videos:
             image = encoder.scale(image)
             if not self._sender.is_whole(track):
                 encoder.request_key()
-            self._send(track, encoder.encode(image))
+            try:
+                unit = encoder.encode(image)
+            except PictureError:
+                self._sender.lose(track, Why.DAMAGED)
+            else:
+                self._send(track, unit)
 
     def lose(self) -> None:
         """Note that a picture could not be decoded: neither can the rest of its group."""
@@ -158,7 +162,7 @@ class Videos:
     def _send_own(self, encoded: "Encoded | None") -> None:
         """Send the next picture of the source's own video, if it can be passed on."""
         self._number += 1
-        self._at_unix = time.time()
+        self.at_unix = time.time()
         if not self._passing or self._sender is None:
             return
         if encoded is not None:
@@ -169,7 +173,7 @@ class Videos:
     def _send(self, track: int, encoded: "Encoded") -> None:
         assert self._sender is not None
         data, key, codec, width, height = encoded
-        head = UnitHead(track, key, self.place, self._at_unix, width, height, codec)
+        head = UnitHead(track, key, self.place, self.at_unix, width, height, codec)
         self._sender.send(head, data)
 
 

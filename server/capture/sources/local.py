@@ -59,8 +59,9 @@ class LocalReader:
         """Return that there can be no videos: they are encoded in a process of their own."""
         return False
 
-    def request_key(self, _track: int) -> None:
-        """Do nothing: there are no videos."""
+    def request_key(self, _track: int) -> bool:
+        """Return that there are no videos."""
+        return False
 
     def pause(self) -> None:
         """Do nothing more: a source in this process stands still between two reads."""

@@ -100,8 +100,12 @@ class Reader(Protocol):
             fd: Where their units are to be sent, if that was not said before.
         """
 
-    def request_key(self, track: int) -> None:
-        """Ask for a key picture in an encoded video, by its number; also called on the hub."""
+    def request_key(self, track: int) -> bool:
+        """Ask for a key picture in an encoded video, by its number; also called on the hub.
+
+        Returns:
+            Whether that was possible.
+        """
 
     def pause(self) -> None:
         """Let a source that is not live stand still until the next read."""

@@ -20,8 +20,8 @@ def scene(number: int, size: tuple[int, int]) -> Image:
     image = np.full((height, width, 3), 90, np.uint8)
     image[:, ::16] = (60, 110, 160)
     cv2.circle(image, (number * 7 % width, height // 2), height // 5, (30, 60, 200), -1)
-    noise = np.random.default_rng(number).normal(0, 3, image.shape)
-    return np.clip(image + noise, 0, 255).astype(np.uint8)
+    noise = np.random.default_rng(number).integers(0, 10, image.shape, np.uint8)
+    return cv2.add(image, noise)  # type: ignore[return-value]
 
 
 def encode(
@@ -89,10 +89,10 @@ def test_the_bitrate_is_bounded_and_key_pictures_are_small(clock: FakeClock) -> 
     encoder = VideoEncoder(encoding_of(640, size), FPS, clock)
     kbps = dict(BITRATES)[640]
 
-    units = encode(encoder, clock, size, 100)
+    units = encode(encoder, clock, size, 75)
 
     sizes = [len(unit.data) for unit in units]
-    assert sum(sizes[25:]) * 8 / 1000 / 3 < 1.1 * kbps
+    assert sum(sizes[25:]) * 8 / 1000 / 2 < 1.1 * kbps
     assert max(sizes) * 8 / 1000 < 0.35 * kbps
 
 
