@@ -1,5 +1,7 @@
 """The benchmark's pictures: 1280x720, about 58 KiB each at quality 80."""
 
+import pickle
+import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
@@ -11,13 +13,27 @@ import cv2
 import numpy as np
 
 from server.capture.sources.testpattern import TestPattern
+from tests.support.units import encoded_in
 
-__all__ = ["FPS", "QUALITY", "SIZE", "Content", "load_jpegs", "load_pixels", "prepare"]
+__all__ = [
+    "FPS",
+    "QUALITY",
+    "SIZE",
+    "Content",
+    "load_jpegs",
+    "load_pixels",
+    "load_units",
+    "prepare",
+]
 
 SIZE = (1280, 720)
 FPS = 30
 QUALITY = 80
 PICTURES = 30
+
+# Of the same pictures as H.264, like a camera: a key picture in two seconds.
+KBPS = 2500
+GROUP = 60
 
 # Makes 58 KiB a picture; without noise the pattern has 43.
 NOISE = 0.0115
@@ -44,6 +60,11 @@ class Content:
     origin: str
     draw_ms: float | None
     encode_ms: float
+
+    def film(self) -> Path:
+        """Return the same pictures as H.264, made when they are first asked for."""
+        path = self.folder / "film.mp4"
+        return path if path.exists() else _write_film(path)
 
 
 @contextmanager
@@ -83,6 +104,12 @@ def load_jpegs(folder: Path) -> list[bytes]:
     return [path.read_bytes() for path in sorted(folder.glob("*.jpg"))]
 
 
+def load_units(folder: Path) -> list[tuple[bytes, bool, str]]:
+    """Return the film's access units in order: bytes, whether it is a key picture, and codec."""
+    units: list[tuple[bytes, bool, str]] = pickle.loads((folder / "units").read_bytes())
+    return units
+
+
 def load_pixels(folder: Path) -> list[Pixels]:
     """Return the prepared pictures as uint8, shape (720, 1280, 3), BGR."""
     return [cv2.imdecode(np.frombuffer(jpeg, np.uint8), 1) for jpeg in load_jpegs(folder)]
@@ -118,6 +145,24 @@ def _write_raw(pictures: list[Pixels], path: Path) -> Path:
         writer.write(picture)
     writer.release()
     return path
+
+
+def _write_film(film: Path) -> Path:
+    """Encode the pictures four times over, at a camera's bit rate; keep the units beside them."""
+    folder = film.parent
+    rate = ("-b:v", f"{KBPS}k", "-maxrate", f"{KBPS}k", "-bufsize", f"{KBPS // 2}k")
+    subprocess.run(
+        [
+            *("ffmpeg", "-v", "error", "-y", "-stream_loop", "3", "-framerate", str(FPS)),
+            *("-i", str(folder / "%03d.jpg"), "-c:v", "libx264", "-preset", "veryfast"),
+            *("-tune", "zerolatency", "-pix_fmt", "yuv420p", "-g", str(GROUP), *rate, str(film)),
+        ],
+        check=True,
+        timeout=120,
+    )
+    units = [(one.data, one.key, one.codec) for one in encoded_in(film)]
+    (folder / "units").write_bytes(pickle.dumps(units))
+    return film
 
 
 def _encode(picture: Pixels) -> bytes:

@@ -1,15 +1,20 @@
 """The floor: one write of the same bytes per viewer and frame, at 30 fps, and nothing else.
 
+With ``--video`` these are the access units of the same pictures as H.264.
+
 It sends what a client expects from a Socket.IO server, and from then on reads nothing. No server
 that sends every frame to every viewer over TCP can cost less.
 """
 
+import argparse
 import selectors
 import socket
 import time
+from pathlib import Path
+from typing import Any
 
-from bench.content import FPS, SIZE, load_jpegs
-from bench.references.listening import announce, read_arguments
+from bench.content import FPS, SIZE, load_jpegs, load_units
+from bench.references.listening import announce
 from server.protocol import TEXT, socket_packet, websocket_frame
 
 WELCOME = (
@@ -20,7 +25,18 @@ WELCOME = (
 
 def main() -> None:
     """Serve until killed."""
-    jpegs = load_jpegs(read_arguments())
+    parser = argparse.ArgumentParser()
+    parser.add_argument("pictures", type=Path)
+    parser.add_argument("--video", action="store_true")
+    arguments = parser.parse_args()
+    frames: list[tuple[bytes, dict[str, Any]]] = (
+        [
+            (data, {"codec": codec, "key": key})
+            for data, key, codec in load_units(arguments.pictures)
+        ]
+        if arguments.video
+        else [(jpeg, {}) for jpeg in load_jpegs(arguments.pictures)]
+    )
     listener = socket.create_server(("127.0.0.1", 0), backlog=1024)
     listener.setblocking(False)
     announce("floor", listener.getsockname()[1])
@@ -43,7 +59,8 @@ def main() -> None:
             "height": SIZE[1],
             "rendition": "full",
         }
-        packet = socket_packet("frame", header, jpegs[seq % len(jpegs)])
+        data, more = frames[seq % len(frames)]
+        packet = socket_packet("frame", header | more, data)
         for viewer in list(viewers):
             _send(viewer, packet, viewers)
 

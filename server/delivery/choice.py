@@ -242,10 +242,12 @@ class VideoSelector:
             return False  # The browser would not decode video any faster.
         if self._camera.prefers_video:
             return True
-        if self.video is None or self.video == self._own:
-            return self._pictures.reason != "tile" or self.video is not None
         filling_bps = 8 * self._bytes_of(self._pictures.largest) * self._camera.rate
-        return not filling_bps or filling_bps > ENTER * self._link.rate_bps
+        if self.video in self._encoded:
+            return not filling_bps or filling_bps > ENTER * self._link.rate_bps
+        if len(self._pictures.filling) == 1:  # JPEG does not get any smaller.
+            return filling_bps > self._link.rate_bps
+        return self.video is not None or self._pictures.reason != "tile"
 
     @property
     def _own(self) -> str | None:

@@ -41,8 +41,10 @@ class VideoFrame:
         seq: The unit's number.
         at_unix: When it was captured, in Unix seconds.
         size: Its bytes.
+        painted: That it is painted, unlike those that come as ``catch_up``.
     """
 
+    painted = True
     __slots__ = (
         *("_camera", "_catch_up_head", "_packet", "_rendition"),
         *("at_unix", "begin", "number", "seq", "size", "unit"),

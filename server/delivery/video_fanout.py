@@ -129,8 +129,8 @@ class VideoFanout:
                 if follows and viewer.send_video(frame, now) is None:
                     viewer.chain = viewer.last_seq = frame.seq
                     sent += 1
-                elif viewer.video is video:
-                    self._offer(video, viewer, now)
+                elif viewer.video is video and not self._offer(video, viewer, now):
+                    self._camera.meter.drops[CHAIN] += 1
             self._count(video, frame, sent, sent)
 
     def _in_batches(self, video: Video) -> Iterator[tuple[float, list[VideoViewer]]]:
@@ -141,26 +141,35 @@ class VideoFanout:
             if len(batch) == self._batch_size:
                 hub.sleep(0)
 
-    def _offer(self, video: Video, viewer: VideoViewer, now: float) -> None:
-        """Send a viewer all that it lacks; give it JPEG instead if that is too much."""
+    def _offer(self, video: Video, viewer: VideoViewer, now: float) -> bool:
+        """Send a viewer all that it lacks; leave it with JPEG, and return False, if it is too much.
+
+        A viewer that cannot take it now is served when it can, or has by then fallen too far back.
+        """
         frame = video.newest
         if frame is None or frame.seq < viewer.last_seq or frame.seq == viewer.chain:
-            return
+            return True
         missing = video.missing(viewer.chain)
         suits = viewer.flows or self._suits(video, frame, viewer)
         if not suits or missing is None or not self._fits(video, viewer, *missing):
-            self._refuse(video, viewer, suits, missing[0] if missing else 1)
-            return
+            if suits and not video.track.passed_through:
+                self._camera.request_key(video.name)
+            if not viewer.flows:
+                return False
+            self._camera.meter.drops["credit"] += missing[0] if missing else 1
+            self._fall_back(viewer)
+            return True
         # A picture that it has had as JPEG is not painted again.
         painted = frame.seq > viewer.last_seq
         one = frame if painted and missing[0] == 1 else video.burst(viewer.chain, painted)
         if viewer.send_video(one, now) is not None:
-            return  # It is served when it can take it, or has by then fallen too far behind.
+            return True
         viewer.chain = viewer.last_seq = frame.seq
         self._count(video, one, 1, int(painted))
         if not viewer.flows:
             viewer.flows = True
             self._on_flow(viewer)
+        return True
 
     def _suits(self, video: Video, frame: VideoFrame, viewer: VideoViewer) -> bool:
         """Return whether a viewer can decode a video, and its link carries it."""
@@ -175,17 +184,6 @@ class VideoFanout:
         if count == 1:
             return took_s <= MAX_KEY_S
         return took_s <= min(MAX_CATCH_UP_S, video.key_in_s)
-
-    def _refuse(self, video: Video, viewer: VideoViewer, suits: bool, missing: int) -> None:
-        """Leave a viewer with JPEG, because what it lacks is too much for its link."""
-        drops = self._camera.meter.drops
-        if viewer.flows:
-            drops["credit"] += missing
-            self._fall_back(viewer)
-        else:
-            drops[CHAIN] += 1
-        if suits and not video.track.passed_through:
-            self._camera.request_key(video.name)
 
     def _fall_back(self, viewer: VideoViewer) -> None:
         """Give a viewer JPEG until its chain can begin anew."""

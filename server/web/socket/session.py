@@ -110,7 +110,8 @@ class SocketViewer(VideoViewer):
         packet = frame.packet
         if not self._websocket.offer(packet):
             return "gone"
-        self.credit.spend(frame.seq, now, len(packet.data))
+        if frame.painted:  # Nothing else is acknowledged.
+            self.credit.spend(frame.seq, now, len(packet.data))
         return None
 
     def miss(self, obstacle: str) -> None:

@@ -96,11 +96,22 @@ def test_without_descriptors_it_is_copied(
         raise OSError(24, "Too many open files")
 
     monkeypatch.setattr(os, "memfd_create", refuse)
-    packet = Packet(b"x" * 1000)
+    packet = Packet(b"x" * 60_000)
 
     sent = [packet.send(ours) for ours, _ in pairs]
 
-    assert sent == [1000] * len(pairs)
+    assert sent == [60_000] * len(pairs)
+
+
+def test_few_bytes_are_copied(pairs: list[Pair]) -> None:
+    """A frame of video is small: a file for it costs more than the copies."""
+    before = descriptors()
+    packet = Packet(b"x" * 9000)
+
+    sent = [packet.send(ours) for ours, _ in pairs]
+
+    assert sent == [9000] * len(pairs)
+    assert descriptors() == before
 
 
 def test_a_peer_that_has_gone_is_an_error(pairs: list[Pair]) -> None:

@@ -311,7 +311,7 @@ def test_what_fits_is_the_cameras_own_video_on_a_quick_link(
     track = give_video(camera)
     fanout = Fanout(camera)
     fanout.open()
-    session.watch_what_fits(fanout, 900, H264)
+    viewer = session.watch_what_fits(fanout, 900, H264)
     track.put(unit(1, key=True))
     put_frame(camera, 1, np.random.default_rng(1).integers(0, 255, (720, 1280, 3), np.uint8))
     wait_sent(line, 1)
@@ -323,6 +323,7 @@ def test_what_fits_is_the_cameras_own_video_on_a_quick_link(
     fanout.close()
 
     assert [header.get("catch_up") for header in line.headers[1:]] == [True, None]
+    assert viewer.credit.in_flight == 1, "what is not painted is not acknowledged either"
     assert line.seqs[-1] == 2
     assert '"rendition": "full", "reason": "tile", "video": "avc1.64001f"' in line.sayings[0]
 

@@ -1,0 +1,182 @@
+"""Which viewers are sent video, and which: by tile, link and decoder. Pure logic."""
+
+from typing import Any
+
+import pytest
+
+from server.capture.frames.encoding import encoding_of
+from server.capture.frames.rendition import ladder_of
+from server.capture.frames.video_track import VideoTrack
+from server.delivery.adaptation import Acknowledged, RenditionSelector
+from server.delivery.choice import FixedChoice, VideoSelector
+from server.delivery.link import Delivery, Link
+
+H264 = frozenset({"h264"})
+FPS = 30.0
+BARE_S = 0.05
+JPEG_BYTES = {"full": 60_000, "960": 38_000, "640": 20_000, "320": 10_000}
+OWN_KBPS = 2500.0
+
+
+class Lens:
+    """A camera of 720p, as far as a choice looks at it."""
+
+    def __init__(self, own: bool = True, prefers_video: bool = False) -> None:
+        self.width, self.rate, self.prefers_video = 1280, FPS, prefers_video
+        self.ladder = ladder_of((960, 640, 320))
+        self.videos = {one.name: VideoTrack(one.name) for one in self.ladder}
+        for track in self.videos.values():
+            track.codec = "avc1.4d401e"
+        self.videos["full"].passed_through = own
+
+
+class Tile:
+    """A viewer whose link has a rate: every frame it is sent is acknowledged in time."""
+
+    def __init__(self, lens: Any, width: int, bits_per_s: float) -> None:
+        self.lens, self.bits_per_s, self.now, self.seq = lens, bits_per_s, 1000.0, 0
+        self.link = Link()
+        pictures = RenditionSelector(lens, JPEG_BYTES.__getitem__, self.now)
+        self.choice = VideoSelector(
+            *(lens, self.kbps_of, JPEG_BYTES.__getitem__), pictures, H264, self.link
+        )
+        self.choice.aim(width, 0, self.now)
+
+    def kbps_of(self, name: str) -> float:
+        track = self.lens.videos[name]
+        width = 1280 if name == "full" else int(name)
+        return OWN_KBPS if track.passed_through else encoding_of(width, (16, 9)).kbps
+
+    def watch(self, seconds: float, hold_s: float = 0.0, breaks: bool = False) -> None:
+        """Be sent frames as fast as they are acknowledged, at most as many as there are."""
+        until = self.now + seconds
+        while self.now < until:
+            video = self.choice.video
+            size = (
+                JPEG_BYTES[self.choice.rendition]
+                if video is None
+                else int(self.kbps_of(video) * 1000 / 8 / FPS)
+            )
+            transit_s = BARE_S + size * 8 / self.bits_per_s
+            self.link.take(Delivery(size, size, self.now, self.now), transit_s, BARE_S)
+            self.now += max(1 / FPS, transit_s - BARE_S)
+            if breaks:
+                self.choice.miss()
+            self.seq += 1
+            ack = Acknowledged(self.seq, 1, transit_s + hold_s, hold_s, video is not None)
+            self.choice.take(ack, self.seq, BARE_S, self.now)
+
+
+def test_own_video_is_taken_on_a_quick_link() -> None:
+    """After the first, small JPEG, whatever the tile's size."""
+    for width in (300, 1280):
+        tile = Tile(Lens(), width, 50e6)
+        assert (tile.choice.video, tile.choice.rendition) == (None, "320")
+
+        tile.watch(0.1)
+
+        assert (tile.choice.video, tile.choice.reason) == ("full", "tile")
+
+
+@pytest.mark.parametrize(("width", "expected"), [(1280, "640"), (640, "640"), (300, "320")])
+def test_encoded_video_is_for_a_link_too_narrow_for_jpeg(width: int, expected: str) -> None:
+    """At 500 kbit/s the tile's size, or the largest whose bit rate fits; and it stays."""
+    tile = Tile(Lens(), width, 500e3)
+    tile.watch(3)
+
+    assert tile.choice.video == expected
+    tile.watch(20)
+    assert tile.choice.video == expected
+
+
+def test_jpeg_is_kept_where_it_fits() -> None:
+    """Without a video of its own, a camera is encoded as video for nobody with a quick link."""
+    tile = Tile(Lens(own=False), 1280, 50e6)
+    tile.watch(5)
+
+    assert (tile.choice.video, tile.choice.rendition) == (None, "full")
+
+
+def test_a_camera_may_prefer_video() -> None:
+    """Then it is encoded in the tile's size from the start, on any link that carries it."""
+    tile = Tile(Lens(own=False, prefers_video=True), 960, 50e6)
+    tile.watch(0.1)
+
+    assert tile.choice.video == "960"
+
+
+def test_a_link_that_widens_has_its_own_video_back() -> None:
+    """Encoded video is for as long as it is needed."""
+    tile = Tile(Lens(), 1280, 500e3)
+    tile.watch(3)
+    assert tile.choice.video == "640"
+
+    tile.bits_per_s = 50e6
+    tile.watch(10)
+
+    assert tile.choice.video in ("full", "960")
+
+
+def test_a_link_that_chokes_is_sent_smaller_video() -> None:
+    """Frames that are late say so, before the picture shrinks to what JPEG could do."""
+    tile = Tile(Lens(), 1280, 50e6)
+    tile.watch(1)
+    assert tile.choice.video == "full"
+
+    tile.bits_per_s = 150e3
+    tile.watch(6)
+
+    assert tile.choice.video != "full"
+    assert tile.choice.reason == "network"
+
+
+def test_a_slow_decoder_is_sent_smaller_jpeg() -> None:
+    """Half of the time between two frames to decode one, and some could not be sent."""
+    tile = Tile(Lens(), 960, 50e6)
+    tile.watch(0.5)
+    assert tile.choice.video == "full"
+
+    tile.watch(1, hold_s=0.05, breaks=True)
+
+    assert tile.choice.video is None
+    assert (tile.choice.rendition, tile.choice.reason) == ("640", "decoding")
+
+
+def test_a_viewer_that_breaks_off_again_and_again_is_sent_something_else_for_a_while() -> None:
+    """The rate looked wide enough, but three times it could not follow."""
+    tile = Tile(Lens(), 1280, 50e6)
+    tile.watch(0.5)
+
+    tile.watch(2, breaks=True)
+    assert tile.choice.video is None
+    tile.watch(6)
+    assert tile.choice.video is None
+    tile.watch(6)
+
+    assert tile.choice.video == "full"
+
+
+def test_fixed_rendition_is_video_only_if_there_is_one() -> None:
+    """The camera's own in full size; a smaller one is encoded for those who prefer that."""
+    lens: Any = Lens()
+    assert FixedChoice(lens, "full", H264).video == "full"
+    assert FixedChoice(lens, "full", frozenset({"h265"})).video is None
+    assert FixedChoice(lens, "640", H264).video is None
+    lens.prefers_video = True
+    assert FixedChoice(lens, "640", H264).video == "640"
+
+
+def test_fixed_rendition_follows_what_becomes_known() -> None:
+    """A source that is opened, or is processed from now on."""
+    lens: Any = Lens()
+    lens.videos["full"].codec = None
+    choice = FixedChoice(lens, "full", H264)
+    ack = Acknowledged(1, 1, 0.1, 0.0)
+    assert choice.offered is None
+
+    lens.videos["full"].codec = "avc1.64001f"
+    assert choice.take(ack, 1, 0.0, 0.0)
+    assert choice.video == "full"
+    lens.videos["full"].codec = None
+    assert choice.take(ack, 1, 0.0, 0.0)
+    assert choice.video is None
