@@ -6,6 +6,7 @@ from typing import TypeVar
 
 from werkzeug.exceptions import NotAcceptable, ServiceUnavailable
 
+from server.capture.interface import CameraInterface
 from server.delivery.encoder import EncodedFrame
 from server.delivery.fanout import Fanout
 from server.delivery.mjpeg import FrameWaiter
@@ -26,6 +27,9 @@ RETRIED_S = 2.0
 
 # How long after its first picture a camera may still find out which video it has.
 KNOWN_S = 3.0
+
+# The longest time between two pictures that is waited for.
+MAX_INTERVAL_S = 60.0
 
 Waited = TypeVar("Waited")
 
@@ -87,24 +91,28 @@ def first_unit(fanout: Fanout, rendition: str, viewer: Mp4Viewer) -> tuple[Muxer
         return viewer.first(timeout_s)
 
     try:
-        return wait_for(fanout, take)
+        return wait_for(fanout, take, keys_only=True)
     except PictureError as error:
         raise ServiceUnavailable(f"camera {fanout.camera.name}: {error}") from error
 
 
-def wait_for(fanout: Fanout, take: Callable[[float], Waited | None]) -> Waited:
+def wait_for(
+    fanout: Fanout, take: Callable[[float], Waited | None], keys_only: bool = False
+) -> Waited:
     """Return what ``take``, which waits for so many seconds, returns in the end.
+
+    Args:
+        fanout: Of the camera.
+        take: Returns None if nothing came.
+        keys_only: Whether it waits for a key picture.
 
     Raises:
         ServiceUnavailable: If it is nothing; the message has the camera's state and the reason.
     """
     camera = fanout.camera
     began = time.monotonic()
-    # For a slow source, add the time from one picture to the next.
-    source_fps = camera.describe()["source_fps"]
-    deadline = began + FIRST_FRAME_S + (1 / source_fps if source_fps else 0)
     lost = camera.meter.lost
-    while time.monotonic() < deadline:
+    while time.monotonic() < began + FIRST_FRAME_S + _interval_s(camera, keys_only):
         taken = take(STATE_CHECK_S)
         if taken is not None:
             return taken
@@ -113,4 +121,13 @@ def wait_for(fanout: Fanout, take: Callable[[float], Waited | None]) -> Waited:
         tried = camera.meter.lost != lost or time.monotonic() > began + RETRIED_S
         if camera.state == "retrying" and tried:
             break
-    raise ServiceUnavailable(f"camera {camera.name} is {camera.state}: {camera.reason}")
+    reason = camera.reason or "nothing came in time"
+    raise ServiceUnavailable(f"camera {camera.name} is {camera.state}: {reason}")
+
+
+def _interval_s(camera: CameraInterface, keys_only: bool) -> float:
+    """Return how long the source takes from one picture to the next; 0 if that is not known."""
+    told = camera.describe()
+    fps, source = told["source_fps"], told["source"]
+    pictures = (keys_only and source and source["group"]) or 1
+    return min(pictures / fps, MAX_INTERVAL_S) if fps else 0.0

@@ -221,6 +221,31 @@ def test_mp4_begins_with_a_key_picture(
     assert camera.describe()["viewers"] == 0
 
 
+def test_mp4_waits_for_a_key_picture(
+    client: FlaskClient,
+    camera: Camera,
+    track: VideoTrack,
+    link: tuple[socket.socket, ...],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A camera with ten seconds from one to the next was answered with 503 after eight.
+
+    Here one in half a second, and players that wait for less.
+    """
+    monkeypatch.setattr(first_picture, "FIRST_FRAME_S", 0.05)
+    monkeypatch.setattr(first_picture, "STATE_CHECK_S", 0.01)
+    told = camera.describe() | {"source_fps": 10.0, "source": {"group": 5}}
+    monkeypatch.setattr(camera, "describe", lambda: told)
+    hub.call_later(0.2, lambda: track.put(make_units(tmp_path, 0.12)[0]))
+
+    answer = get_mp4(client, link)
+
+    assert answer.status_code == 200
+    assert b"moof" in next(answer.iter_encoded())
+    answer.close()
+
+
 def test_mp4_of_a_camera_without_video_names_its_mjpeg(
     client: FlaskClient,
     source: FakeSource,
