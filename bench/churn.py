@@ -24,7 +24,8 @@ class Churn:
 
     Args:
         server: The server under test.
-        cameras: The sources ``net0``, ``net1``, ... of the server.
+        cameras: The sources ``net0``, ``net1``, ... of the server, which has ``test``, ``noise``
+            and, in H.264, ``film`` besides.
         seed: Of the random choices.
         children: Returns the server's camera processes, to stop and kill them.
 
@@ -49,13 +50,15 @@ class Churn:
         self._server = server
         self._children = children
         self._cameras = cameras
-        self._names = ["test", "noise", *(f"net{number}" for number in range(len(cameras)))]
+        self._names = ["test", "noise", "film"]
+        self._names += [f"net{number}" for number in range(len(cameras))]
         self._random = random.Random(seed)
         self._threads = [
             threading.Thread(target=self._repeat, args=(act,), daemon=True)
             for act, count in (
                 (self._watch, 6),
                 (self._watch_mjpeg, 3),
+                (self._play, 1),
                 (self._watch_slowly, 2),
                 (self._watch_mutely, 2),
                 (self._vanish, 3),
@@ -95,6 +98,13 @@ class Churn:
     def _some_cameras(self) -> list[str]:
         return self._random.sample(self._names, self._random.randint(1, 3))
 
+    def _wish(self, name: str) -> dict[str, Any]:
+        """Return a way to watch a camera, two times in three one that asks for video."""
+        wish: dict[str, Any] = {"camera": name, "rendition": self._random.choice(("full", "auto"))}
+        if self._random.random() < 0.67:
+            wish |= {"video": ["h264"], "acks": self._random.choice((1, 4))}
+        return wish
+
     def _stay(self, viewer: Any, low_s: float, high_s: float) -> None:
         """Read for a while, then leave; one time in three without closing properly."""
         until = time.monotonic() + self._random.uniform(low_s, high_s)
@@ -121,7 +131,7 @@ class Churn:
         viewer = self._connected()
         try:
             for name in self._some_cameras():
-                viewer.call("watch", {"camera": name})
+                viewer.call("watch", self._wish(name))
             if self._random.random() < 0.3:
                 viewer.call("unwatch", {"camera": self._random.choice(self._names)})
         except BaseException:
@@ -138,15 +148,26 @@ class Churn:
         except ValueError:
             pass  # There is no picture: the response was 503 instead of a stream.
 
+    def _play(self) -> None:
+        """Read the endless MP4 for a while, as a player does, then break off."""
+        sock = socket.create_connection(("127.0.0.1", self._server.port), 5)
+        try:
+            sock.sendall(b"GET /stream/film.mp4 HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            until = time.monotonic() + self._random.uniform(0.1, 6)
+            while time.monotonic() < until and sock.recv(65536):
+                pass
+        finally:
+            sock.close()
+
     def _watch_slowly(self) -> None:
         viewer = self._connected(bytes_per_s=50_000, receive_buffer=8192)
         for name in self._some_cameras():
-            viewer.emit("watch", {"camera": name})
+            viewer.emit("watch", self._wish(name))
         self._stay(viewer, 4, 10)
 
     def _watch_mutely(self) -> None:
         viewer = self._connected(ack="none")
-        viewer.emit("watch", {"camera": self._random.choice(self._names)})
+        viewer.emit("watch", self._wish(self._random.choice(self._names)))
         self._stay(viewer, 5, 20)
 
     def _vanish(self) -> None:

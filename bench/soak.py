@@ -29,6 +29,7 @@ import psutil
 
 from bench.churn import Churn
 from tests.support.bad_camera import BadCamera
+from tests.support.films import make_film
 from tests.support.server import PortholeServer
 
 __all__ = ["main"]
@@ -38,6 +39,9 @@ PRINT_S = 10.0
 
 # The first part of the run is warm-up, in which caches, pools and the allocator fill.
 WARM_UP = 0.25
+
+# What one camera shows as video: a key picture in two seconds.
+FILM = ("-t", "8", "-c:v", "libx264", "-tune", "zerolatency", "-pix_fmt", "yuv420p", "-g", "50")
 
 # How long the server may take to come to rest: a client that reads nothing is noticed after 12 s,
 # half a request after 15 s.
@@ -199,11 +203,13 @@ def show(label: str, sample: Sample, churn: Churn) -> None:
 def run(minutes: float, seed: int, state: Path) -> bool:
     """Run the churn for some minutes; return whether nothing leaks."""
     cameras = [BadCamera(fps=15) for _ in range(3)]
+    film = make_film(state.with_name("film.mp4"), *FILM)
     server = PortholeServer(
         *("--port", "0", "--read-timeout", "2", "--release-after", "2", "--frozen-after", "3"),
         *("--check-every", "0"),  # Checks keep their process, but at rest there must be none.
         "test=test:?size=640x360&fps=15",
         "noise=test:?size=320x180&noise=0.05",
+        f"film=file:{film}",
         *(f"net{number}={camera.url()}" for number, camera in enumerate(cameras)),
         state=state,
         environment={},
@@ -293,7 +299,7 @@ def main() -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     os.chdir(Path(__file__).resolve().parent.parent)
     with tempfile.TemporaryDirectory() as state:
-        good = run(options.minutes, options.seed, Path(state))
+        good = run(options.minutes, options.seed, Path(state) / "state")
     raise SystemExit(0 if good else 1)
 
 

@@ -44,6 +44,8 @@ def read_change(auth: Auth) -> dict[str, Any]:
         raise refuse_change(auth, 415, "bad_request", NO_JSON)
     try:
         body = json.loads(request.get_data(cache=False) or b"{}")
+        # Half of a surrogate pair can be written in JSON, but is no text, and cannot be kept.
+        json.dumps(body, ensure_ascii=False).encode()
     except (ValueError, RecursionError):
         body = None
     if not isinstance(body, dict):

@@ -145,3 +145,12 @@ def test_a_change_of_shared_views_is_audited(site: Site) -> None:
     assert again.status_code == 404
     assert wrong.status_code == 422
     assert list(wrong.json["fields"]) == ["name"]  # type: ignore[index]
+
+
+def test_half_a_character_is_refused(site: Site) -> None:
+    """JSON can hold half of a surrogate pair, which no file or address can: 400, not an error."""
+    answer = site.ask("POST", "/api/views", NIGHT | {"query": "camera=\ud83d"})
+    whole = site.ask("POST", "/api/views", NIGHT | {"query": "camera=\U0001f4f7"})
+
+    assert (answer.status_code, answer.json["error"]) == (400, "bad_request")  # type: ignore[index]
+    assert whole.json["query"] == "camera=%F0%9F%93%B7"  # type: ignore[index]
