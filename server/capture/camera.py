@@ -221,7 +221,7 @@ class Camera:
     def set_renditions(self, renditions: Collection[Rendition]) -> None:
         """Set which renditions are watched as JPEG; without any, only key pictures are decoded."""
         changed = self._demand.set_renditions(renditions)
-        self._state.sparse = self._video.wanted and not self._demand.pictures
+        self._state.sparse = not self._demand.pictures
         if changed and self._demand.pictures:
             self.request_frame()
             self._connection.hurry()
@@ -231,7 +231,6 @@ class Camera:
     def set_videos(self, renditions: Collection[str]) -> None:
         """Set which of its videos are wanted."""
         self._video.set_wanted(renditions)
-        self._state.sparse = self._video.wanted and not self._demand.pictures
 
     def request_key(self, rendition: str) -> None:
         """Ask for a key picture in a video that is encoded here."""

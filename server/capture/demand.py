@@ -43,6 +43,7 @@ class PictureDemand:
         self.watched = False
         self._pixels_from = 0
         self._probe_at = 0.0
+        self._first = False  # Whether no picture was taken since the source was opened.
         self.pictures = True
         self.demand = Demand(
             self._due, best_jpeg, lambda: self._pixels_from, changed, self._keys_only
@@ -57,15 +58,20 @@ class PictureDemand:
         self._pixels_from = max((one.width for one in renditions if one.width), default=0)
         before, self.pictures = self.pictures, bool(renditions)
         if before and not self.pictures:
-            self.restart()
+            self._probe_at = 0.0
         return before != self.pictures
 
     def restart(self) -> None:
-        """Have the first key picture decoded of a source that was just opened."""
+        """Have the first picture decoded of a source that was just opened.
+
+        The first key picture passes before any is asked for, and the next may take long.
+        """
         self._probe_at = 0.0
+        self._first = True
 
     def advance(self) -> None:
         """Note that a picture was taken."""
+        self._first = False
         if self.pictures:
             self._schedule.advance()
         else:
@@ -79,4 +85,4 @@ class PictureDemand:
         return self._schedule.due if self.pictures else self._probe_at
 
     def _keys_only(self) -> bool:
-        return not self.pictures and not self.checked
+        return not (self.pictures or self.checked or self._first)

@@ -26,6 +26,10 @@ WELL_S = 3.0
 GROUPS = 1.5
 UNKNOWN_GROUP_S = 30.0
 
+# Viewers who leave first want no pictures, and are gone a moment later. Whether the source was
+# silent until then follows from the usual limits.
+LEAVING_S = 0.1
+
 # A source that looks frozen is reopened after this many times the setting frozen_after.
 FROZEN_PATIENCE = 3
 
@@ -91,7 +95,7 @@ class CameraState:
         self.broken = ""
         self.left_silent = ""
         self.retry = Retry()
-        self._sparse = False
+        self._sparse_since: float | None = None
         self._is_open = False
         # Monotonic, since it was opened or since viewers came or left: when anything came last,
         # when a picture could be decoded last, and since when the first one is waited for.
@@ -121,16 +125,16 @@ class CameraState:
 
     @property
     def sparse(self) -> bool:
-        """Whether only key pictures are decoded, now and then, as all who watch get video."""
-        return self._sparse
+        """Whether only key pictures are decoded, now and then, as nobody is shown them."""
+        return self._sparse_since is not None
 
     @sparse.setter
     def sparse(self, sparse: bool) -> None:
         now = time.monotonic()
         late = self._picture_at is None or now - self._picture_at > self._picture_limit_s
-        if self._sparse and not sparse and not late:
+        if self.sparse and not sparse and not late:
             self._picture_at = now  # From now on they are expected sooner.
-        self._sparse = sparse
+        self._sparse_since = (self._sparse_since or now) if sparse else None
 
     def watched_by(self, viewers: int) -> None:
         """Note how many watch."""
@@ -353,7 +357,8 @@ class CameraState:
     def _picture_limit_s(self) -> float:
         # Of pictures that show nothing new, there may be only one in KEEP_ALIVE_S.
         limit_s = max(self._arrival_limit_s, 3 / self._schedule.rate, 2 * KEEP_ALIVE_S)
-        if self._sparse:
+        since = self._sparse_since
+        if since is not None and time.monotonic() - since > LEAVING_S:
             limit_s += PROBE_S + (GROUPS * self._source.group_s or UNKNOWN_GROUP_S)
         return limit_s
 

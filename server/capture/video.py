@@ -89,11 +89,6 @@ class CameraVideo:
         self._wanted = frozenset(names)
         self.refresh()
 
-    @property
-    def wanted(self) -> bool:
-        """Whether any video is wanted."""
-        return bool(self._wanted)
-
     def attach(self, reader: Reader) -> None:
         """Take the source that was opened."""
         self._reader = reader

@@ -238,8 +238,8 @@ class VideoSelector:
     @property
     def _wants_encoded(self) -> bool:
         """Whether video is encoded for this viewer: JPEG that fills its tile is too much."""
-        if self._pictures.reason == "decoding":
-            return False  # The browser would not decode video any faster.
+        if self._pictures.reason in ("decoding", "server"):
+            return False  # Nothing would get faster: it is more work, here and in the browser.
         if self._camera.prefers_video:
             return True
         filling_bps = 8 * self._bytes_of(self._pictures.largest) * self._camera.rate

@@ -46,7 +46,7 @@ CUT = """() => {
   return [...bar.querySelectorAll('*')].filter((part) => {
     const { left, right, width } = part.getBoundingClientRect();
     const hidden = width <= 1 || getComputedStyle(part).clipPath !== 'none'
-      || !part.checkVisibility();
+      || !part.checkVisibility({ visibilityProperty: true });
     const cut = part.scrollWidth > part.clientWidth + 1 && part.matches('p, h1, button');
     return !hidden && (cut || left < 0 || right > innerWidth);
   }).map((part) => part.outerHTML);

@@ -87,6 +87,7 @@ export const CAMERA_CHARTS = [
     series: [
       { key: 'drop:replaced', label: 'Replaced', meaning: 'A newer frame came before any viewer was ready', tone: 1 },
       { key: 'drop:credit', label: 'Credit', meaning: 'A viewer had not acknowledged earlier frames', tone: 2, dash: LONG },
+      { key: 'drop:chain', label: 'Chain', meaning: 'A viewer had not had the video before it, and got JPEG', tone: 1, dash: LONG },
       { key: 'drop:unsent', label: 'Unsent', meaning: 'Earlier data for a viewer was still being sent', tone: 3, dash: SHORT },
       { key: 'drop:here', label: 'Here', meaning: 'Replaced by a newer frame in this browser', tone: 4, dash: DOTS },
       { key: 'drop:gone', label: 'Gone', meaning: 'A viewer had just left', tone: 5, dash: MIXED },
@@ -95,6 +96,8 @@ export const CAMERA_CHARTS = [
       { key: 'drop:unprocessed', label: 'Unprocessed', meaning: 'A processor failed, and frames are not shown without it', tone: 5, dash: LONG },
       { key: 'drop:other', label: 'Other', tone: 6 },
       { key: 'drop:broken', label: 'Broken', meaning: 'The source sent bytes that cannot be decoded', tone: 2 },
+      { key: 'drop:damaged', label: 'Damaged', meaning: 'Video before it was lost on the way from the camera', tone: 3 },
+      { key: 'drop:unread', label: 'Unread', meaning: 'The server was too busy to take video before it', tone: 4 },
       { key: 'drop:encode', label: 'Encoding', meaning: 'Encoding failed', tone: 3, dash: LONG },
       { key: 'drop:error', label: 'Error', meaning: 'An error; see the log', tone: 4, dash: SHORT },
       { key: 'drop:junk', label: 'Junk', meaning: 'Received over the bus, but not a frame', tone: 5, dash: DOTS },

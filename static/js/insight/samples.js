@@ -12,8 +12,8 @@ export const SERVER_S = 300;
 
 // Why frames are dropped, as `stats` names it, and two reasons of our own; all others count as `other`.
 const DROPS = /** @type {const} */ ([
-  'replaced', 'credit', 'unsent', 'gone', 'encode', 'error', 'broken', 'processing', 'unprocessed', 'bus', 'junk',
-  'behind', 'here', 'undecodable',
+  'replaced', 'credit', 'chain', 'unsent', 'gone', 'encode', 'error', 'broken', 'damaged', 'unread', 'processing',
+  'unprocessed', 'bus', 'junk', 'behind', 'here', 'undecodable',
 ]);
 const KNOWN = new Set(DROPS);
 

@@ -49,6 +49,18 @@ def test_without_viewers_of_pictures_a_key_picture_is_wanted_now_and_then(
     assert not wanted.demand.keys_only()
 
 
+def test_the_first_picture_of_a_source_need_be_no_key_picture(wanted: PictureDemand) -> None:
+    """A camera with a group of 10 s came back, and was called offline for 9 s, though its video
+    was seen: the key picture that it began with had passed before it was asked for.
+    """
+    wanted.set_renditions([])
+    wanted.restart()
+
+    assert not wanted.demand.keys_only()
+    wanted.advance()
+    assert wanted.demand.keys_only()
+
+
 def test_nobody_wants_anything_of_an_unwatched_camera(wanted: PictureDemand) -> None:
     """Unless it is being checked: then any picture will do."""
     wanted.watched = False

@@ -31,12 +31,13 @@ class Lens:
 
 
 class Tile:
-    """A viewer whose link has a rate: every frame it is sent is acknowledged in time."""
+    """A viewer whose link has a rate, and whose server a lag: every frame is acknowledged."""
 
-    def __init__(self, lens: Any, width: int, bits_per_s: float) -> None:
+    def __init__(self, lens: Any, width: int, bits_per_s: float, lag_s: float = 0.0) -> None:
         self.lens, self.bits_per_s, self.now, self.seq = lens, bits_per_s, 1000.0, 0
+        self.lag_s = lag_s
         self.link = Link()
-        pictures = RenditionSelector(lens, JPEG_BYTES.__getitem__, self.now)
+        pictures = RenditionSelector(lens, JPEG_BYTES.__getitem__, self.now, lambda _share: lag_s)
         self.choice = VideoSelector(
             *(lens, self.kbps_of, JPEG_BYTES.__getitem__), pictures, H264, self.link
         )
@@ -57,7 +58,7 @@ class Tile:
                 if video is None
                 else int(self.kbps_of(video) * 1000 / 8 / FPS)
             )
-            transit_s = BARE_S + size * 8 / self.bits_per_s
+            transit_s = BARE_S + self.lag_s + size * 8 / self.bits_per_s
             self.link.take(Delivery(size, size, self.now, self.now), transit_s, BARE_S)
             self.now += max(1 / FPS, transit_s - BARE_S)
             if breaks:
@@ -95,6 +96,14 @@ def test_jpeg_is_kept_where_it_fits() -> None:
     tile.watch(5)
 
     assert (tile.choice.video, tile.choice.rendition) == (None, "full")
+
+
+def test_a_busy_server_does_not_encode_video_on_top() -> None:
+    """It looks like a narrow link, but pictures are late because the machine has too much to do."""
+    tile = Tile(Lens(own=False), 1280, 50e6, lag_s=0.1)
+    for _ in range(10):
+        tile.watch(1)
+        assert (tile.choice.video, tile.choice.reason) == (None, "server")
 
 
 def test_a_camera_may_prefer_video() -> None:
