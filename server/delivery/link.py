@@ -68,6 +68,11 @@ class Link:
         self._busy_bytes = 0  # and how much has passed since.
 
     @property
+    def is_known(self) -> bool:
+        """Whether anything was measured yet."""
+        return bool(self._rates)
+
+    @property
     def rate_bps(self) -> float:
         """Bits a second that it carries."""
         return max(self._rates, default=UNKNOWN_BPS)

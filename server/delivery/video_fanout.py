@@ -21,6 +21,9 @@ __all__ = ["VideoFanout", "VideoViewer"]
 
 # What a viewer lacks is sent if that takes no longer than this, in seconds.
 MAX_CATCH_UP_S = 0.25
+# The same for a link of which nothing is known, in bytes: it may be a narrow one, and what is sent
+# cannot be taken back. A JPEG, which may be as large, measures it.
+MAX_BLIND_BYTES = 128_000
 # A browser's decoder needs this for a frame, roughly.
 DECODE_S = 0.002
 # A key picture is about as large as a JPEG, and would take as long.
@@ -183,6 +186,8 @@ class VideoFanout:
             return count == 1 or took_s <= MAX_CATCH_UP_S
         if count == 1:
             return took_s <= MAX_KEY_S
+        if size > MAX_BLIND_BYTES and not viewer.link.is_known:
+            return False
         return took_s <= min(MAX_CATCH_UP_S, video.key_in_s)
 
     def _fall_back(self, viewer: VideoViewer) -> None:

@@ -108,6 +108,24 @@ def test_who_joins_is_sent_the_group_so_far(fanout: Fanout, track: VideoTrack) -
     assert late.got == [("catch up", 1), ("catch up", 2), ("video", 3), ("video", 4)]
 
 
+def test_a_large_group_is_not_sent_before_the_link_was_measured(
+    fanout: Fanout, track: VideoTrack
+) -> None:
+    """A phone on 50 kB/s was sent 700 kB before its first picture, and given up before the last."""
+    fanout.join("a", Watcher(), video="full")
+    put(track, 1, 2, 3, 4, key=True, size=40_000)
+    late = Watcher()
+    fanout.join("b", late, video="full")
+    put(track, 5, size=40_000)
+    before = list(late.got)
+
+    late.link.take(Delivery(60_000, 60_000, 0.0, 0.0), 0.01, 0.0)
+    fanout.serve(late)
+
+    assert before == []
+    assert late.got == [*(("catch up", seq) for seq in (1, 2, 3, 4)), ("video", 5)]
+
+
 def test_who_joins_on_a_narrow_link_is_sent_jpeg_until_a_key_picture(
     camera: Camera, fanout: Fanout, track: VideoTrack
 ) -> None:
