@@ -70,9 +70,9 @@ def test_a_turned_camera_needs_pixels(make_camera: MakeCamera) -> None:
 
     camera.set_transform(Transform(rotate=180))
 
-    assert camera._best_jpeg() == 0
+    assert camera._demand.demand.jpeg_up_to() == 0
     camera.set_transform(Transform())
-    assert camera._best_jpeg() == 80
+    assert camera._demand.demand.jpeg_up_to() == 80
 
 
 def test_a_jpeg_that_was_already_on_its_way_is_decoded(make_camera: MakeCamera) -> None:
