@@ -16,7 +16,7 @@ QUIET = (
     "tests/system/faults/test_flood.py",
 )
 
-QUIET_AT_ONCE, AT_ONCE = 2, 6
+QUIET_AT_ONCE, AT_ONCE = 2, 4
 
 SLOWEST = 10
 

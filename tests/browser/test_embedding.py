@@ -1,13 +1,15 @@
 """A page of another origin that shows one camera, by a token in the address, in a real browser."""
 
 import http.client
-import http.server
 import json
 import subprocess
 import sys
 import threading
 import urllib.request
 from collections.abc import Callable, Iterator
+
+# Never as an attribute of http: there lies eventlet's copy, whose locks block other threads.
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -49,7 +51,7 @@ class Panel:
         self.body = b""
         panel = self
 
-        class Handler(http.server.BaseHTTPRequestHandler):
+        class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
                 self.send_response(200)
                 self.send_header("Content-Type", "text/html")
@@ -59,7 +61,7 @@ class Panel:
             def log_message(self, *_: object) -> None:
                 """Say nothing."""
 
-        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         port = self.server.server_address[1]
         self.allowed = f"http://localhost:{port}"
         self.foreign = f"http://127.0.0.1:{port}"

@@ -4,9 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from server.capture.sources.source import open_source
+from server.capture.sources.source import _open_stream, open_source
 from server.capture.sources.testpattern import TestPattern
-from server.capture.streams.stream import open_stream
 from server.config.address import Address, parse_address
 from server.errors import SourceError
 
@@ -29,7 +28,7 @@ def test_test_address_opens_the_pattern() -> None:
         ("file:/a.mp4?loop=0", "streams.file.FileVideo", ("/a.mp4", {"loop": False})),
         ("rtsp://cam/", "streams.stream.open_stream", ("rtsp://cam/", 2.5)),
         ("exec:a b", "sources.command.CommandSource", ("a b", 2.5)),
-        ("https://cam/", "sources.http.open_http", ("https://cam/", 2.5, open_stream)),
+        ("https://cam/", "sources.http.open_http", ("https://cam/", 2.5, _open_stream)),
     ],
 )
 def test_address_opens_its_kind(
