@@ -48,6 +48,11 @@ class Decoder:
         self.waiting = True
         """Whether nothing can be decoded before the next key frame."""
 
+    @property
+    def pending(self) -> int:
+        """How many packets are kept that were not decoded."""
+        return len(self._pending)
+
     def add(self, packet: Packet) -> None:
         """Keep the next packet."""
         if packet.incomplete:

@@ -146,7 +146,9 @@ class FileVideo(Video):
             )
         if not self._drained:
             self._drained = True
-            self._tail = self._decoder.end()
+            # With more, nobody has wanted a picture lately, and nobody misses the last ones.
+            if not self._loop or self._decoder.pending <= MAX_DELAYED:
+                self._tail = self._decoder.end()
             if self._loop and self._pictures == 1:
                 self.info = replace(self.info, fps=0.0, polled=True, still=True)
                 if self._tail:

@@ -2,16 +2,20 @@
 
 import os
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
+from av.video.frame import VideoFrame
 
 from server.capture.frames.frame import Image, Jpeg
 from server.capture.frames.jpeg import decode_jpeg
 from server.capture.streams import file as file_module
+from server.capture.streams.decoder import Decoder
 from server.capture.streams.file import FileVideo
+from server.capture.streams.packet import Packet
 from server.errors import PictureError, SourceEnded, SourceError
 from tests.support.fakes import FakeClock
 from tests.support.films import make_film
@@ -123,6 +127,35 @@ def test_no_picture_is_missing_where_a_film_starts_over(tmp_path: Path, paced: F
     assert len(set(images[:10])) == 10
     assert images[10:20] == images[:10]
     assert np.diff(times) == pytest.approx(0.1, abs=0.001)
+
+
+def test_a_round_that_nobody_sees_is_not_decoded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At the end of each one the whole last group was decoded, and the next one came late by that,
+    although all who watched were sent the film's own video."""
+    options = ("-frames:v", "40", "-c:v", "libx264", "-g", "100", "-pix_fmt", "yuv420p")
+    film = make_film(tmp_path / "film.mp4", *options, source="testsrc2=size=64x48:rate=10")
+    decoded = []
+    decode = Decoder._decode
+
+    def note(decoder: Decoder, packet: Packet | None) -> Iterator[VideoFrame]:
+        decoded.append(packet)
+        return decode(decoder, packet)
+
+    monkeypatch.setattr(Decoder, "_decode", note)
+    source = FileVideo(str(film), loop=True)
+
+    grabbed = 0
+    while grabbed < 90:
+        grabbed += source.grab()
+    unseen, decoded[:] = len(decoded), []
+    image = next_image(source)
+    source.close()
+
+    assert unseen == 0
+    assert image.shape == (48, 64, 3)
+    assert len(decoded) == 90 % 40 + 1
 
 
 def test_file_stands_still_while_paused(clip: Path, paced: FakeClock) -> None:
