@@ -58,7 +58,8 @@ def test_documented_rights_are_enough_and_no_more(
     camera = start_node("camera", "door=test:?fps=10", "--bus", urls["camera"], state="camera")
     web = start_node("web", "--bus", urls["web"], state="web")
     viewer = wait_until(lambda: connect(web, auth={"token": token}))
-    assert viewer.call("watch", {"camera": "door"})["ok"]
+    # The camera's node may not have been heard yet.
+    wait_until(lambda: viewer.call("watch", {"camera": "door"})["ok"])
     viewer.pump(lambda: len(viewer.arrivals) > 5, 10)
     assert viewer.call("quality", {"camera": "door", "quality": 40})["ok"]
     visitor = Visitor(web)
