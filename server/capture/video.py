@@ -76,12 +76,10 @@ class CameraVideo:
         full = self.tracks.get(FULL.name)
         if full is None or full.codec is None:
             return None
-        encoding = self._encoding(FULL)
-        kbps = self._source.kbps if full.passed_through or encoding is None else encoding.kbps
         return {
             "codec": full.codec,
             "passed_through": full.passed_through,
-            "kbps": kbps or None,
+            "kbps": full.kbps or None,
         }
 
     def set_wanted(self, names: Collection[str]) -> None:
@@ -112,10 +110,11 @@ class CameraVideo:
         for at, (rendition, track) in enumerate(zip(self._ladder, self._order, strict=True)):
             encoding = self._encoding(rendition)
             track.codec = None if encoding is None else encoding.codec
+            track.kbps = 0 if encoding is None else encoding.kbps
             if encoding is not None and track.rendition in self._wanted:
                 encode[str(at)] = encoding
         if own:
-            full.codec = own
+            full.codec, full.kbps = own, self._source.kbps
             encode.pop("0", None)
         limit = min(self._schedule.limit or math.inf, MAX_FPS)
         if self._schedule.limit is None and SAME_RATE * self._source.fps <= MAX_FPS:

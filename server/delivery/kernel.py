@@ -4,7 +4,19 @@ import fcntl
 import socket
 import struct
 
-__all__ = ["await_departure", "peer_has_gone", "unsent_bytes"]
+__all__ = [
+    "PEER_CHECK_S",
+    "WRITE_DEADLINE_S",
+    "await_departure",
+    "peer_has_gone",
+    "unsent_bytes",
+]
+
+WRITE_DEADLINE_S = 12.0
+"""A peer that accepts nothing for this long is considered gone."""
+
+PEER_CHECK_S = 1.0
+"""How often a connection without news is checked for a peer that has gone."""
 
 TCP_NOTSENT_LOWAT = getattr(socket, "TCP_NOTSENT_LOWAT", 25)
 

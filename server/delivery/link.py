@@ -55,11 +55,13 @@ class Link:
 
     Attributes:
         bare_s: The round trip without load, as far as is known; at most half a second.
+        rate_bps: Bits a second that it carries.
         max_bytes: How many may be in flight so that nothing behind them gets old.
     """
 
     def __init__(self) -> None:
         self.bare_s = 0.0
+        self.rate_bps = UNKNOWN_BPS
         self.max_bytes = UNKNOWN_BPS * MAX_FLIGHT_S / 8
         self._rates: deque[float] = deque(maxlen=SAMPLES)
         self._min_transit_s = float("inf")
@@ -71,11 +73,6 @@ class Link:
     def is_known(self) -> bool:
         """Whether anything was measured yet."""
         return bool(self._rates)
-
-    @property
-    def rate_bps(self) -> float:
-        """Bits a second that it carries."""
-        return max(self._rates, default=UNKNOWN_BPS)
 
     def take(self, delivery: Delivery, transit_s: float, given_s: float) -> None:
         """Record an acknowledgement.
@@ -100,6 +97,7 @@ class Link:
             if load_s > NOISE_S:
                 self._rates.clear()
         self._rates.append(rate_bps)
+        self.rate_bps = max(self._rates)
         self._min_transit_s = min(self._min_transit_s, transit_s)
         self.bare_s = min(given_s or MAX_BARE_S, self._min_transit_s, MAX_BARE_S)
         self.max_bytes = self.rate_bps * (MAX_FLIGHT_S + self.bare_s) / 8

@@ -11,18 +11,18 @@ from collections.abc import Iterator
 from server.capture.frames.rendition import FULL
 from server.delivery.encoder import EncodedFrame
 from server.delivery.fanout import Fanout, Room
-from server.delivery.kernel import await_departure, peer_has_gone, unsent_bytes
+from server.delivery.kernel import (
+    PEER_CHECK_S,
+    WRITE_DEADLINE_S,
+    await_departure,
+    peer_has_gone,
+    unsent_bytes,
+)
 from server.loop import hub
 from server.loop.http_server import answer_was_sent
 from server.protocol import BOUNDARY
 
 __all__ = ["FrameWaiter", "MjpegViewer"]
-
-# A peer that accepts nothing for this long is considered gone.
-WRITE_DEADLINE_S = 12.0
-
-# How often a connection without new pictures is checked for a peer that has gone.
-PEER_CHECK_S = 1.0
 
 
 class FrameWaiter:

@@ -11,19 +11,19 @@ from server.capture.frames.rendition import FULL
 from server.capture.frames.unit import Unit
 from server.capture.frames.video_track import VideoTrack
 from server.delivery.fanout import Fanout
-from server.delivery.kernel import await_departure, peer_has_gone, unsent_bytes
+from server.delivery.kernel import (
+    PEER_CHECK_S,
+    WRITE_DEADLINE_S,
+    await_departure,
+    peer_has_gone,
+    unsent_bytes,
+)
 from server.delivery.mp4.muxer import Muxer
 from server.delivery.mp4.timeline import Timeline
 from server.delivery.video_reader import VideoReader, count_sent
 from server.loop import hub
 
 __all__ = ["Mp4Viewer"]
-
-# A peer that accepts nothing for this long is considered gone.
-WRITE_DEADLINE_S = 12.0
-
-# How often a connection without new units is checked for a peer that has gone.
-PEER_CHECK_S = 1.0
 
 
 class Mp4Viewer:

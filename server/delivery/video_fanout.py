@@ -95,15 +95,10 @@ class VideoFanout:
     def kbps_of(self, name: str) -> float:
         """Return a video's bit rate in kilobits a second; a guess if it has not been measured."""
         video, camera = self.videos[name], self._camera
-        heads_kbps = camera.rate * HEAD_BYTES * 8 / 1000
-        if video.kbps:
-            return video.kbps + heads_kbps
-        told = camera.describe().get("video") if video.track.passed_through else None
-        if told is not None and told["kbps"]:
-            return float(told["kbps"]) + heads_kbps
-        width = next((one.width for one in camera.ladder if one.name == name), None)
-        width = width or camera.width or TYPICAL_WIDTH
-        return encoding_of(width, TYPICAL_SHAPE).kbps + heads_kbps
+        kbps = video.kbps or video.track.kbps
+        if not kbps:  # As if it was encoded here.
+            kbps = encoding_of(camera.width or TYPICAL_WIDTH, TYPICAL_SHAPE).kbps
+        return kbps + camera.rate * HEAD_BYTES * 8 / 1000
 
     def serve(self, viewer: VideoViewer) -> None:
         """Send a viewer that became ready between two frames what it lacks."""

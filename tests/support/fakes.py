@@ -55,6 +55,27 @@ def picture(width: int = 64, height: int = 48, shade: int = 90) -> Image:
     return np.full((height, width, 3), shade, np.uint8)
 
 
+class ResponseClient:
+    """A client of an endless response; its socket does not block."""
+
+    def __init__(self, client: socket.socket) -> None:
+        self.client = client
+        self.received = b""
+
+    def read(self, wanted: bytes) -> bytes:
+        """Read until ``wanted`` has arrived; return everything read."""
+
+        def come() -> bool:
+            try:
+                self.received += self.client.recv(1 << 20)
+            except BlockingIOError:
+                pass
+            return wanted in self.received
+
+        until(come)
+        return self.received
+
+
 def encoded(
     seq: int, jpeg: bytes = b"\xff\xd8picture\xff\xd9", at_unix: float = 1.5
 ) -> EncodedFrame:

@@ -26,6 +26,7 @@ class VideoTrack:
         codec: What its units are encoded as, or would be if it was wanted, by RFC 6381; None
             while there is no such video.
         passed_through: Whether the units are the source's own.
+        kbps: Kilobits a second that it takes, as far as its camera knows; 0 for unknown.
         units: In order, without a gap. The first is a key picture, unless :attr:`cut`.
         cut: Whether the beginning of the group was dropped, as it is too long.
     """
@@ -34,6 +35,7 @@ class VideoTrack:
         self.rendition = rendition
         self.codec: str | None = None
         self.passed_through = False
+        self.kbps = 0
         self.units: deque[Unit] = deque()
         self.cut = False
         self._nbytes = 0

@@ -267,6 +267,7 @@ class RemoteCamera:
             facts = status.videos.get(name)
             track.codec = facts.codec if facts else None
             track.passed_through = facts is not None and facts.passed_through
+            track.kbps = (facts and facts.kbps) or 0
 
     def _put(self, slot: Slot, frame: Frame) -> None:
         if self._viewers and self.away is None:

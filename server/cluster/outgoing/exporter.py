@@ -277,7 +277,9 @@ class Exporter:
         state["reason"] = state["reason"][:400]
         widths = [rendition.width for rendition in camera.ladder if rendition.width]
         videos = {
-            name: VideoFacts(codec=track.codec, passed_through=track.passed_through)
+            name: VideoFacts(
+                codec=track.codec, passed_through=track.passed_through, kbps=track.kbps or None
+            )
             for name, track in camera.videos.items()
             if track.codec is not None
         }

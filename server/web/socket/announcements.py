@@ -132,7 +132,7 @@ class Announcements:
             "user": person.name,
             "cameras": self._seen_by(view_of(session)),
         }
-        self._broadcast.send("hello", hello, session.sid)  # Each is a room of its own, too.
+        self._broadcast.send("hello", hello, session.sid)
 
     def list_cameras(self) -> None:
         """Send everyone the cameras that they may see, in order; returns at once."""
@@ -144,7 +144,7 @@ class Announcements:
         for session in self._sessions.values():
             person = session.credential.person
             if person.kind != "embed" and whose in (None, person.name):
-                self._socketio.emit("views", {}, to=session.sid)
+                self._broadcast.send("views", {}, session.sid)  # Each is a room of its own, too.
 
     def greet_all(self) -> None:
         """Send everyone hello again, because a camera has left the list."""

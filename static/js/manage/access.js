@@ -1,6 +1,6 @@
 /** The tab in which admins choose how others reach the server, from the first admin on. */
 import { ask } from './api.js';
-import { capitalize } from '../ui/format.js';
+import { showWrong } from './fields.js';
 import { make } from '../ui/dom.js';
 import { recall, remember } from '../ui/preferences.js';
 
@@ -99,7 +99,7 @@ export class ManageAccess {
   async #createAdmin(form) {
     const [name, password] = [form.elements.name.value.trim(), form.elements.password.value];
     if (!password) {
-      showWrong(form, { password: 'Choose a password: you log in with it.' }, '');
+      showWrong(form, { password: 'Choose a password: you log in with it.' });
       return;
     }
     const body = { name, role: 'admin', cameras: null, password };
@@ -129,16 +129,4 @@ export class ManageAccess {
   #find(selector) {
     return this.#element.querySelector(selector);
   }
-}
-
-function showWrong(form, fields, message) {
-  for (const wrong of form.querySelectorAll('[data-wrong]')) {
-    const text = fields[wrong.dataset.wrong] ?? '';
-    wrong.textContent = capitalize(text);
-    const input = form.elements[wrong.dataset.wrong];
-    if (text) input.setAttribute('aria-invalid', 'true');
-    else input.removeAttribute('aria-invalid');
-  }
-  form.querySelector('[data-alert]').textContent = Object.keys(fields).length > 0 ? '' : capitalize(message);
-  form.querySelector('[aria-invalid]')?.focus();
 }

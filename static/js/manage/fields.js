@@ -10,6 +10,7 @@
  * @property {any} [default]
  */
 import { make } from '../ui/dom.js';
+import { capitalize } from '../ui/format.js';
 
 /** @typedef {'text' | 'number' | 'switch' | 'maybe' | 'choice' | 'numbers' | 'lines'} Kind */
 
@@ -121,6 +122,29 @@ export class Field {
     input.spellcheck = false;
     return input;
   }
+}
+
+/**
+ * Say in a form, whose fields are in the page already, what is wrong with it, and go to the first wrong field.
+ *
+ * @param {HTMLFormElement} form
+ * @param {Record<string, string>} fields  What is wrong with one, by its name; what is not named is right.
+ * @param {string} [message]  What is wrong otherwise; shown if no field is.
+ */
+export function showWrong(form, fields, message = '') {
+  for (const wrong of form.querySelectorAll('[data-wrong]')) {
+    const text = fields[wrong.dataset.wrong] ?? '';
+    wrong.textContent = capitalize(text);
+    const field = wrong.parentElement;
+    const input = field.querySelector('.managed-input') ?? field;
+    if (text) input.setAttribute('aria-invalid', 'true');
+    else input.removeAttribute('aria-invalid');
+  }
+  const alert = form.querySelector('[data-alert]');
+  alert.hidden = message === '' || Object.keys(fields).length > 0;
+  alert.textContent = alert.hidden ? '' : capitalize(message);
+  const first = form.querySelector('[aria-invalid]');
+  (first?.matches('fieldset') ? first.querySelector('input:checked, input') : first)?.focus();
 }
 
 function toNumber(text) {

@@ -1,6 +1,6 @@
 /** The dialog in which everybody who is logged in changes their own password. */
 import { ask } from './api.js';
-import { capitalize } from '../ui/format.js';
+import { showWrong } from './fields.js';
 
 /**
  * @param {HTMLDialogElement} dialog
@@ -12,7 +12,7 @@ export function setUpOwnPassword(dialog, openers, tell) {
   for (const opener of openers) {
     opener.addEventListener('click', () => {
       form.reset();
-      showWrong(form, {}, '');
+      showWrong(form, {});
       dialog.showModal();
     });
   }
@@ -32,18 +32,4 @@ export function setUpOwnPassword(dialog, openers, tell) {
     dialog.close();
     tell('Your password was changed. Other browsers are signed out.');
   });
-}
-
-function showWrong(form, fields, message) {
-  for (const wrong of form.querySelectorAll('[data-wrong]')) {
-    const text = fields[wrong.dataset.wrong] ?? '';
-    wrong.textContent = capitalize(text);
-    const input = form.elements[wrong.dataset.wrong];
-    if (text) input.setAttribute('aria-invalid', 'true');
-    else input.removeAttribute('aria-invalid');
-  }
-  const alert = form.querySelector('[data-alert]');
-  alert.hidden = message === '' || Object.keys(fields).length > 0;
-  alert.textContent = capitalize(message);
-  form.querySelector('[aria-invalid]')?.focus();
 }

@@ -1,8 +1,8 @@
 /** The form of one user or token, new or known. */
 import { ask } from './api.js';
+import { showWrong } from './fields.js';
 import { describeConnection } from './people-list.js';
 import { make } from '../ui/dom.js';
-import { capitalize } from '../ui/format.js';
 
 const PATH = 'api/admin/people';
 const MADE = 'Leave it empty to have one made, which is shown once.';
@@ -53,8 +53,7 @@ export class PersonForm extends EventTarget {
     this.#isFirst = isFirst;
     this.#form.reset();
     this.#form.hidden = false;
-    this.#setWrong({});
-    this.#alert('');
+    showWrong(this.#form, {});
     const isNew = account === null;
     const isYou = !isNew && account.name === you;
     this.#find('[data-title]').textContent = isNew ? (kind === 'user' ? 'Add a user' : 'Add a token') : account.name;
@@ -131,7 +130,7 @@ export class PersonForm extends EventTarget {
   async #save() {
     const name = this.#form.elements.name.value.trim();
     if (this.#rights.cameras?.length === 0) {
-      this.#setWrong({ cameras: 'Choose a camera.' });
+      showWrong(this.#form, { cameras: 'Choose a camera.' });
       return;
     }
     if (this.#account !== null && this.#kind === 'token') {
@@ -144,7 +143,7 @@ export class PersonForm extends EventTarget {
     } else {
       const password = this.#form.elements.password.value || null;
       if (this.#isFirst && password === null) {
-        this.#setWrong({ password: 'Choose a password: you log in with it.' });
+        showWrong(this.#form, { password: 'Choose a password: you log in with it.' });
         return;
       }
       await this.#send('POST', `${PATH}/users`, { name, ...this.#rights, password }, () => `${name} was added.`);
@@ -166,7 +165,7 @@ export class PersonForm extends EventTarget {
 
   async #send(method, path, body, tell) {
     this.#setBusy(true);
-    this.#alert('');
+    showWrong(this.#form, {});
     const { ok, data, message } = await ask(method, path, { body });
     this.#setBusy(false);
     if (ok) {
@@ -176,28 +175,7 @@ export class PersonForm extends EventTarget {
       this.#emit('saved', detail);
       return;
     }
-    const fields = data?.fields ?? {};
-    this.#setWrong(fields);
-    if (Object.keys(fields).length === 0) this.#alert(capitalize(message));
-  }
-
-  #setWrong(fields) {
-    for (const wrong of this.#form.querySelectorAll('[data-wrong]')) {
-      const text = fields[wrong.dataset.wrong] ?? '';
-      wrong.textContent = capitalize(text);
-      const field = wrong.parentElement;
-      const input = field.querySelector('.managed-input') ?? field;
-      if (text) input.setAttribute('aria-invalid', 'true');
-      else input.removeAttribute('aria-invalid');
-    }
-    const first = this.#form.querySelector('[aria-invalid]');
-    (first?.matches('fieldset') ? first.querySelector('input:checked, input') : first)?.focus();
-  }
-
-  #alert(text) {
-    const alert = this.#find('[data-alert]');
-    alert.hidden = text === '';
-    alert.textContent = text;
+    showWrong(this.#form, data?.fields ?? {}, message);
   }
 
   #setBusy(busy) {

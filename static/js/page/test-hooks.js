@@ -1,3 +1,8 @@
+// What a test can read of a tile's viewer.
+const READ = [
+  'painted', 'dropped', 'fps', 'latencyMs', 'lastSeq', 'rendition', 'codec', 'videoFault', 'inDecoder',
+];
+
 /**
  * Define the page's only global, `window.porthole`: numbers for tests to read.
  *
@@ -24,38 +29,12 @@ export function exposeForTests(grid) {
 }
 
 // Getters, so that a test can keep the object; enumerable, so that it can copy it out of the page.
-function readingsOf(tile) {
-  const { viewer } = tile;
-  return {
-    get painted() {
-      return viewer.painted;
-    },
-    get dropped() {
-      return viewer.dropped;
-    },
-    get fps() {
-      return viewer.fps;
-    },
-    get latencyMs() {
-      return viewer.latencyMs;
-    },
-    get lastSeq() {
-      return viewer.lastSeq;
-    },
+function readingsOf({ viewer }) {
+  const readings = {
     get ageMs() {
       return viewer.pictureAgeS * 1000;
     },
-    get rendition() {
-      return viewer.rendition;
-    },
-    get codec() {
-      return viewer.codec;
-    },
-    get videoFault() {
-      return viewer.videoFault;
-    },
-    get inDecoder() {
-      return viewer.inDecoder;
-    },
   };
+  for (const name of READ) Object.defineProperty(readings, name, { enumerable: true, get: () => viewer[name] });
+  return readings;
 }

@@ -12,36 +12,23 @@ from server.delivery import mjpeg
 from server.delivery.fanout import Fanout
 from server.delivery.mjpeg import FrameWaiter, MjpegViewer
 from server.loop import hub
-from tests.support.fakes import encoded, put_frame, settle, until
+from tests.support.fakes import ResponseClient, encoded, put_frame, settle, until
 
 Link = tuple[socket.socket, socket.socket]
 
 
-class Stream:
+class Stream(ResponseClient):
     """A viewer's stream, written as by the WSGI server, and its client."""
 
     def __init__(self, fanout: Fanout, link: Link, chunked: bool = False) -> None:
-        server, self.client = link
+        server, client = link
+        super().__init__(client)
         self.viewer = MjpegViewer(fanout, server, chunked)
-        self.received = b""
         self.task = hub.spawn(self._write, server)
 
     def _write(self, server: socket.socket) -> None:
         for data in self.viewer.stream(encoded(1)):
             server.sendall(data)
-
-    def read(self, wanted: bytes) -> bytes:
-        """Read until ``wanted`` has arrived; return everything read."""
-
-        def come() -> bool:
-            try:
-                self.received += self.client.recv(1 << 20)
-            except BlockingIOError:
-                pass
-            return wanted in self.received
-
-        until(come)
-        return self.received
 
 
 def stamp(seq: int) -> bytes:

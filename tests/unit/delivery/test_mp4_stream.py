@@ -12,7 +12,7 @@ from server.delivery import mp4_stream
 from server.delivery.fanout import Fanout
 from server.delivery.mp4_stream import Mp4Viewer
 from server.loop import hub
-from tests.support.fakes import settle, until
+from tests.support.fakes import ResponseClient, settle
 
 Link = tuple[socket.socket, socket.socket]
 
@@ -24,33 +24,20 @@ def unit(seq: int, key: bool = False, codec: str = "avc1.42c01f", size: int = 10
     return Unit(sets + picture, key, seq, 1000 + seq / 10, codec, 64, 48)
 
 
-class Stream:
+class Stream(ResponseClient):
     """A viewer's stream, written as by the WSGI server, and its client."""
 
     def __init__(self, fanout: Fanout, link: Link) -> None:
-        server, self.client = link
+        server, client = link
+        super().__init__(client)
         self.viewer = Mp4Viewer(fanout, server)
         begun = self.viewer.first(1)
         assert begun is not None
-        self.received = b""
         self.task = hub.spawn(self._write, server, *begun)
 
     def _write(self, server: socket.socket, *begun: object) -> None:
         for data in self.viewer.stream(*begun):  # type: ignore[arg-type]
             server.sendall(data)
-
-    def read(self, wanted: bytes) -> bytes:
-        """Read until ``wanted`` has arrived; return everything read."""
-
-        def come() -> bool:
-            try:
-                self.received += self.client.recv(1 << 20)
-            except BlockingIOError:
-                pass
-            return wanted in self.received
-
-        until(come)
-        return self.received
 
 
 @pytest.fixture
