@@ -29,8 +29,10 @@ __all__ = [
     "Fps",
     "NoticesPayload",
     "Payload",
+    "PlayPayload",
     "PresetName",
     "Quality",
+    "SeekPayload",
     "SourcesOwn",
     "WatchPayload",
     "check_value",
@@ -126,6 +128,18 @@ class WatchPayload(CameraPayload):
     width: Annotated[int, Field(ge=1, le=65535)] | None = None
     video: Annotated[list[Annotated[str, Field(max_length=40)]], Field(max_length=10)] = []
     acks: Annotated[int, Field(ge=1, le=MAX_ACKS)] | None = None
+
+
+class SeekPayload(CameraPayload):
+    """``seek``; ``at`` is in Unix seconds, and null for live."""
+
+    at: Annotated[float, Field(ge=0)] | None
+
+
+class PlayPayload(CameraPayload):
+    """``play``; ``speed`` is 0 to pause, or 0.25 to 8 in either direction."""
+
+    speed: Annotated[float, Field(ge=-8, le=8)]
 
 
 class ClockPayload(Payload):

@@ -20,6 +20,7 @@ from server.loop.watchdog import Watchdog
 from server.manage.cameras import ManagedCameras
 from server.manage.catalog import Catalog
 from server.manage.lineup import Lineup, native_threads
+from server.recording.recording import Recording
 from server.state import StateFile
 from server.users.folder import find_faults
 
@@ -55,6 +56,7 @@ class Runtime:
         cameras: Those, and after them other nodes' that are shown here.
         fanouts: Of all cameras, by name.
         lineup: Adds, replaces and removes cameras of this process.
+        recording: Keeps what was.
         managed: Carries out what admins do with them.
         on_change: Called with each of our cameras whose STATE has changed.
         on_notice: Called with level, message, camera and who, of what happened to a camera here
@@ -82,6 +84,7 @@ class Runtime:
         self.own = self.lineup.own
         self.cameras = self.lineup.cameras
         self.fanouts = self.lineup.fanouts
+        self.recording = Recording(settings, self.own, self.fanouts)
         self.lag = LagMeter()
         self.watchdog = Watchdog(self.lag)
         self.audit = Audit(settings.state_dir)
@@ -100,6 +103,7 @@ class Runtime:
             self.watchdog,
             self.audit,
             self.sources,
+            self.recording,
             Checker(self.own.values()),
             self.control,
             _Fanouts(self.fanouts),
@@ -158,6 +162,7 @@ class Runtime:
             self.node.notify(level, message, camera, who)
 
     def _announce(self, camera: Camera) -> None:
+        self.recording.refresh(camera)
         self.on_change(camera)
         if self.node:
             self.node.on_change(camera.name)

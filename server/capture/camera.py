@@ -2,8 +2,7 @@
 
 One green thread per camera owns the source: it opens it when somebody watches, reads it on a
 native thread, puts due frames into the slot, and closes the source when nobody has watched for a
-while. Unwatched it is opened for a :meth:`Camera.check` only.
-All others only set what they want (:meth:`Camera.start`, :meth:`Camera.set_fps` and so on).
+while. All others only set what they want (:meth:`Camera.start`, :meth:`Camera.set_fps`).
 """
 
 import logging
@@ -65,17 +64,14 @@ class Camera:
         self.name, self.title, self.group = settings.name, settings.title, settings.group
         self.meter, self.ladder = Meter(), ladder_of(settings.renditions)
         self.fps, self.quality = settings.fps, settings.quality
-        self.prefers_video = settings.video == "always"
+        self.keeping, self.prefers_video = settings.keeping, settings.video == "always"
         self.check_every = settings.check_every if settings.address.scheme != "test" else 0.0
         self.tried_at: float | None = None
         """When it was last found out whether it works, in monotonic seconds; None for never."""
         self.on_change: Callable[[Camera], None] = lambda camera: None
         self.on_notice: Callable[[Camera, str, str], None] = lambda camera, level, message: None
 
-        def change() -> None:
-            self._state.refresh(changed=True)
-
-        def notify(level: str, message: str) -> None:
+        def warn(level: str, message: str) -> None:
             self.on_notice(self, level, message)
 
         self._address = settings.address
@@ -86,10 +82,9 @@ class Camera:
         self._measured = Measured()
         self._schedule = Schedule(lambda: self.fps, self._measured)
         self._output = Output(
-            self.name, self.title, settings.process, self.meter, lambda: self.rate, change, notify
+            self.name, self.title, settings.process, self.meter, lambda: self.rate, self._tell, warn
         )
-        self.slot = self._output.slot
-        self._pipeline = self._output.pipeline
+        self.slot, self._pipeline = self._output.slot, self._output.pipeline
         self._state = CameraState(
             self.name,
             self.title,
@@ -99,20 +94,19 @@ class Camera:
             lambda: self._pipeline.withheld,
             lambda: self.slot.frame is not None or not self._demand.pictures,
             lambda: self.on_change(self),
-            notify,
+            warn,
         )
         self.tuning = Tuning(
             self._wake.set,
             self.set_transform,
-            change,
-            lambda why: notify("error", f"{self.title}: {why}"),
+            self._tell,
+            lambda why: warn("error", f"{self.title}: {why}"),
         )
         self._demand = PictureDemand(
             self._schedule, lambda: self._output.best_jpeg(self.quality), settings.skip_unchanged
         )
-        self._video = CameraVideo(
-            settings, self.ladder, self._measured, self._schedule, self._output
-        )
+        known = self._measured, self._schedule
+        self._video = CameraVideo(settings, self.ladder, *known, self._output)
         self.videos = self._video.tracks
         self._stillness = FreezeDetector()
         self._check: Check | None = None  # While nobody watches.
@@ -135,11 +129,6 @@ class Camera:
     @enabled.setter
     def enabled(self, enabled: bool) -> None:
         self._state.enabled = enabled
-
-    @property
-    def address(self) -> str:
-        """The address of its source, without the password."""
-        return self._address.public
 
     @property
     def rate(self) -> float:
@@ -203,19 +192,29 @@ class Camera:
 
     def set_viewers(self, viewers: int) -> None:
         """Set how many watch; the source is opened for the first and released after the last."""
-        before = self._state.viewers
-        self._state.watched_by(viewers)
-        if before and not viewers:
+        more = viewers > self._state.viewers
+        self._want(viewers, self._state.duties)
+        if more:
+            self.request_frame()
+
+    def set_duty(self, duty: str, on: bool) -> None:
+        """Set whether it has to work for something like ``record``, also while nobody watches."""
+        duties = self._state.duties
+        self._want(self._state.viewers, duties | {duty} if on else duties - {duty})
+
+    def _want(self, viewers: int, duties: frozenset[str]) -> None:
+        before = self._state.wanted
+        self._state.watched_by(viewers, duties)
+        wanted = self._state.wanted
+        if before and not wanted:
             self._stillness = FreezeDetector()  # The old one may be in use on a native thread.
             self._output.clear()
-        if viewers and self._check is not None:
+        if wanted and self._check is not None:
             # The viewers take over the source that the check has opened, or is opening.
             self._end_check()
             self._pipeline.open()
-        self._demand.watched = viewers > 0
-        if viewers > before:
-            self.request_frame()
-        self._state.refresh(changed=True)
+        self._demand.watched = wanted
+        self._tell()
         self._wake.set()
 
     def set_renditions(self, renditions: Collection[Rendition]) -> None:
@@ -248,13 +247,13 @@ class Camera:
         self._state.retry.reset()
         self.tried_at = None  # A check is due at once, if nobody watches.
         self._pipeline.retry()
-        self._state.refresh(changed=True)
+        self._tell()
         self._wake.set()
 
     def stop(self) -> None:
         """Close its source and keep it closed; return when it is free, or after a deadline."""
         self.enabled = False
-        self._state.refresh(changed=True)
+        self._tell()
         self._wake.set()
         self._connection.wait_until_free(lambda: not self.enabled)
 
@@ -264,15 +263,15 @@ class Camera:
 
         A source that has refused the login is not: to check it could lock the account.
         """
-        idle = self.enabled and not self._state.ended and not self._state.viewers
+        idle = self.enabled and not self._state.ended and not self._state.wanted
         ready = idle and not self._connection.held and not self._state.retry_in_s
         return ready and not self._closing and bool(self._tasks)
 
     def check(self, open_reader: OpenReader | None = None) -> None:
         """Find out whether it works: open it, take one picture, close it; only if it is resting.
 
-        For a device or a file this only checks that it exists, so no camera light goes on. Returns
-        when that is done, or as soon as it is not resting. ``open_reader`` opens the source.
+        A device or a file only has to exist, so no camera light goes on. Returns when that is done,
+        or as soon as it is not resting. ``open_reader`` opens the source.
         """
         if not self.resting:
             return
@@ -298,13 +297,13 @@ class Camera:
     def set_title(self, title: str, group: str | None) -> None:
         """Show people another title and group."""
         self.title, self._state.title, self.group = title, title, group
-        self._state.refresh(changed=True)
+        self._tell()
 
     def set_fps(self, fps: float | None) -> None:
         """Capture at ``fps`` frames a second from the next picture on; None is the source's own."""
         self.fps = fps
         self.request_frame()
-        self._state.refresh(changed=True)
+        self._tell()
 
     @property
     def transform(self) -> Transform:
@@ -316,7 +315,7 @@ class Camera:
         self._pipeline.transform = transform
         self.request_frame()
         if self._tasks:
-            self._state.refresh(changed=True)
+            self._tell()
 
     @property
     def encoding_quality(self) -> int:
@@ -326,7 +325,7 @@ class Camera:
     def set_quality(self, quality: int | None) -> None:
         """Deliver JPEG of at most this quality, 1 to 100; None hands the source's own on as is."""
         self.quality = quality
-        self._state.refresh(changed=True)
+        self._tell()
 
     # The capture loop: only this green thread touches the source.
 
@@ -374,7 +373,7 @@ class Camera:
         self._output.size = self.transform.size_after(source.info.width, source.info.height)
         self._state.opened(source.info)
         self._video.attach(source)
-        self._state.refresh(changed=True)
+        self._tell()
         return source
 
     def _drain(self, source: Reader) -> None:
@@ -385,7 +384,7 @@ class Camera:
                 self._refresh()
             if self._check is not None:
                 self._check.enforce(self._state.broken, self._state.key_wait_s)
-            elif not self._state.viewers and not source.info.live:
+            elif not self._state.wanted and not source.info.live:
                 # A file loses nothing by waiting; decoding it unseen would be wasted.
                 self._connection.pause()
                 self._wake.wait(WATCH_PERIOD_S)
@@ -409,7 +408,7 @@ class Camera:
                 return
             if picture is None:
                 self._state.arrived()
-            elif self._state.viewers:
+            elif self._state.wanted:
                 self._measured.see(size_of(picture))
                 self._state.delivered(still_s)
                 again = self._schedule.asked or not source.info.still
@@ -436,6 +435,9 @@ class Camera:
         self._connection.close()
         self.tried_at = time.monotonic()
         self._state.refresh()
+
+    def _tell(self) -> None:
+        self._state.refresh(changed=True)
 
     def _refresh(self) -> None:
         open_ = self._connection.reader

@@ -27,7 +27,7 @@ class PictureDemand:
     Attributes:
         demand: For the reader.
         checked: Whether the camera is being checked.
-        watched: Whether anybody watches.
+        watched: Whether anybody watches, or it has to work without.
         pictures: Whether decoded pictures are wanted at all; if not, all who watch get video, and a
             key picture is decoded now and then to know that this can be done.
     """

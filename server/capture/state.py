@@ -54,6 +54,7 @@ class CameraState:
         title: What people see.
         enabled: Whether an operator lets it work.
         viewers: How many watch.
+        duties: What else its source is open for, such as recording.
         ended: Whether a file has been played to its end.
         failure: Why it failed, since the last success, whether watched or not.
         missing: Whether the failure is that there is no such device or file.
@@ -89,6 +90,7 @@ class CameraState:
 
         self.enabled = True
         self.viewers = 0
+        self.duties: frozenset[str] = frozenset()
         self.ended = False
         self.failure: str | None = None
         self.missing = False
@@ -136,17 +138,23 @@ class CameraState:
             self._picture_at = now  # From now on they are expected sooner.
         self._sparse_since = (self._sparse_since or now) if sparse else None
 
-    def watched_by(self, viewers: int) -> None:
-        """Note how many watch."""
-        if bool(viewers) != bool(self.viewers):
-            self.left_silent = "" if viewers else self._silence
-        if self.viewers and not viewers:
+    @property
+    def wanted(self) -> bool:
+        """Whether anybody watches, or it has to work without."""
+        return self.viewers > 0 or bool(self.duties)
+
+    def watched_by(self, viewers: int, duties: frozenset[str] = frozenset()) -> None:
+        """Note how many watch, and what else it is open for."""
+        before, wanted = self.wanted, viewers > 0 or bool(duties)
+        if wanted != before:
+            self.left_silent = "" if wanted else self._silence
+        if before and not wanted:
             self._unwatched_since = time.monotonic()
             self._arrived_at = self._picture_at = None
             self._still_s = 0.0
-        if viewers and not self.viewers and self._is_open:
+        if wanted and not before and self._is_open:
             self._waiting_since = time.monotonic()
-        self.viewers = viewers
+        self.viewers, self.duties = viewers, duties
 
     def opening(self) -> None:
         """Note that the source is being opened."""
@@ -261,12 +269,12 @@ class CameraState:
     # Whether the source is to be open, and when to try again.
 
     def wants_source(self, checked: bool) -> bool:
-        """Whether the source is to be opened: for viewers, or to be checked."""
-        return self.enabled and not self.ended and (self.viewers > 0 or checked)
+        """Whether the source is to be opened: for viewers, a duty, or to be checked."""
+        return self.enabled and not self.ended and (self.wanted or checked)
 
     def keeps_source(self, checked: bool) -> bool:
         """Whether an open source should stay so, although nobody may be watching."""
-        if not self.enabled or self.viewers or checked:
+        if not self.enabled or self.wanted or checked:
             return self.enabled
         return time.monotonic() - self._unwatched_since < self._server.release_after
 
@@ -278,7 +286,7 @@ class CameraState:
     @property
     def retry_in_s(self) -> float:
         """For how many seconds it is not to be tried again; 0 if at once."""
-        held = self.failure is not None and (self.viewers > 0 or self.retry.refused)
+        held = self.failure is not None and (self.wanted or self.retry.refused)
         return self.retry.left_s if held else 0.0
 
     # The state that follows.
@@ -305,11 +313,11 @@ class CameraState:
         waiting_for = self._source.waiting_for if self._is_open else ""
         silence = self._silence
         if self.failure is not None and self._picture_at is None:
-            if self.viewers and waiting_for and self._arrived_at is not None and not silence:
+            if self.wanted and waiting_for and self._arrived_at is not None and not silence:
                 return "starting", f"waiting for {waiting_for}"
-            if self.viewers or not (self._is_open and self._is_sound):
+            if self.wanted or not (self._is_open and self._is_sound):
                 return "retrying", self.failure
-        if not self.viewers:
+        if not self.wanted:
             if self.left_silent and self._is_open and not self._is_sound:
                 return "stalled", self.left_silent
             return "idle", "nobody is watching"

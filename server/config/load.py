@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal, get_args, get_origin
 from pydantic import ValidationError
 
 from server.config.address import parse_address
+from server.config.keeping import Keeping
 from server.config.kept import FILE, KEYS, read_kept
 from server.config.models import (
     CAMERA_NAME,
@@ -291,4 +292,18 @@ def camera_of(settings: CameraSettings, server: ServerSettings, folder: Path) ->
         server.check_every if settings.check_every is None else settings.check_every,
         settings.group,
         settings.video,
+        _keeping(settings, server),
+    )
+
+
+def _keeping(settings: CameraSettings, server: ServerSettings) -> Keeping:
+    return Keeping(
+        server.rewind if settings.rewind is None else settings.rewind,
+        settings.record,
+        settings.record_before,
+        settings.record_after,
+        server.keep_days if settings.keep_days is None else settings.keep_days,
+        settings.keep_gb,
+        settings.motion or settings.record == "motion",
+        settings.timelapse,
     )

@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from server import protocol
 from server.config.address import ACCEPTED, Address, Transport
+from server.config.keeping import Keeping, RecordMode
 from server.config.processors import ACCEPTED as ACCEPTED_PROCESSORS
 from server.config.processors import Processor
 from server.ranges import MAX_FPS, MAX_QUALITY, MIN_FPS, MIN_QUALITY
@@ -52,6 +53,10 @@ Quality = Annotated[
 ]
 
 Seconds = Annotated[float, Field(ge=0, le=86400), Accepts("seconds, from 0 to 86400")]
+
+RewindSeconds = Annotated[float, Field(ge=0, le=3600), Accepts("seconds, from 0 to 3600")]
+Days = Annotated[float, Field(ge=0, le=36500), Accepts("days, from 0 to 36500")]
+Gigabytes = Annotated[float, Field(ge=0, le=1e6), Accepts("gigabytes, from 0 to 1000000")]
 
 DEFAULT_WIDTHS = (960, 640, 320)
 
@@ -165,6 +170,24 @@ class ServerSettings(_Table):
         description="Seconds between checks of a camera that nobody watches, for cameras that set "
         "none; 0 for no checks.",
     )
+    rewind: RewindSeconds = Field(
+        60.0,
+        description="Seconds of each open camera that are kept in memory, to look back; 0 for "
+        "none. Cameras can set their own.",
+    )
+    rewind_mb: Annotated[int, Field(ge=1, le=65536), Accepts("megabytes, from 1 to 65536")] = Field(
+        128, description="Most memory that this takes for all cameras, in megabytes."
+    )
+    keep_days: Days = Field(
+        7.0,
+        description="Days after which recordings and events are deleted, for cameras that set "
+        "none; 0 for never.",
+    )
+    keep_gb: Gigabytes = Field(
+        10.0,
+        description="Most that all recordings take together, in gigabytes; the oldest go first. "
+        "0 for no limit but the disk.",
+    )
     allowed_hosts: HostNames = Field(
         (),
         description="Names this server answers to, besides localhost, IP addresses and, where "
@@ -272,6 +295,36 @@ class CameraSettings(_Table):
         description="Whether viewers that can decode it get video instead of JPEG: by default "
         'where the source has it or the link is too narrow for JPEG; "always" wherever possible.',
     )
+    rewind: RewindSeconds | None = Field(
+        None, description="Seconds that are kept in memory; unset takes the server's."
+    )
+    record: Annotated[RecordMode, Accepts('"off", "motion" or "always"')] = Field(
+        "off",
+        description="Whether the camera is recorded: never, around motion, or always. It is then "
+        "open although nobody watches.",
+    )
+    record_before: Annotated[float, Field(ge=0, le=300), Accepts("seconds, from 0 to 300")] = Field(
+        5.0, description="Seconds before motion that are recorded with it."
+    )
+    record_after: Annotated[float, Field(ge=0, le=3600), Accepts("seconds, from 0 to 3600")] = (
+        Field(10.0, description="Seconds after motion that are recorded with it.")
+    )
+    keep_days: Days | None = Field(
+        None, description="Days after which its recordings are deleted; unset takes the server's."
+    )
+    keep_gb: Gigabytes | None = Field(
+        None,
+        description="Most that its recordings take, in gigabytes; unset leaves it to the server's.",
+    )
+    motion: Annotated[bool, Accepts("true or false")] = Field(
+        False,
+        description="Whether to look for motion, also while nobody watches; where is set up on the "
+        'page. record = "motion" turns it on as well.',
+    )
+    timelapse: Seconds = Field(
+        0.0,
+        description="Seconds from one picture of a time-lapse film to the next; 0 for no film.",
+    )
     process: Annotated[tuple[str, ...], Field(strict=False), Accepts(ACCEPTED_PROCESSORS)] = Field(
         (),
         description="Processors that each picture passes before it is encoded, in this order; see "
@@ -294,6 +347,7 @@ class Camera:
     check_every: float = 0.0
     group: str | None = None
     video: VideoMode = "auto"
+    keeping: Keeping = field(default_factory=Keeping)
 
 
 @dataclass(frozen=True, slots=True)

@@ -100,6 +100,8 @@ class Fanout:
         self._clock = clock
         self._viewers: dict[object, Viewer] = {}
         self._readers: dict[object, str] = {}  # Who reads units by itself, and of which video.
+        self._silent: set[object] = set()  # Who takes what there is, and does not count.
+        self._encoded: list[Callable[[EncodedFrame], None]] = []
         self._wake = hub.Signal()
         self._task: hub.Task | None = None
         self._watched: list[Rendition] = []
@@ -126,7 +128,11 @@ class Fanout:
             slot.listen(self._wake.set)
 
     def __len__(self) -> int:
-        return len(self._viewers) + len(self._readers)
+        return len(self._viewers) + len(self._readers) - len(self._silent)
+
+    def listen(self, on_encoded: Callable[[EncodedFrame], None]) -> None:
+        """Call ``on_encoded``, which must not block, for each JPEG, a frame's largest first."""
+        self._encoded.append(on_encoded)
 
     def open(self) -> None:
         """Start the pump."""
@@ -157,7 +163,12 @@ class Fanout:
         self._update_camera()
 
     def join(
-        self, key: object, viewer: Viewer, rendition: str = FULL.name, video: str | None = None
+        self,
+        key: object,
+        viewer: Viewer,
+        rendition: str = FULL.name,
+        video: str | None = None,
+        counts: bool = True,
     ) -> None:
         """Add a viewer, replacing one with the same key, and send it the newest frame.
 
@@ -166,8 +177,11 @@ class Fanout:
             viewer: Who is sent frames; for video a :class:`VideoViewer`.
             rendition: In which it is sent JPEG.
             video: The name of the video that it is sent instead, as far as possible.
+            counts: Whether it counts as a viewer, for whom the source is opened.
         """
         self._remove(key)
+        if not counts:
+            self._silent.add(key)
         self._add(key, viewer, rendition, video)
         # First, because a viewer whose video flows needs no JPEG, and no picture decoded.
         self.serve(viewer)
@@ -186,9 +200,17 @@ class Fanout:
         self._place(key)
         self.serve(viewer)
 
-    def hold_video(self, key: object, rendition: str) -> None:
-        """Have the camera deliver a video to somebody who reads its track, until :meth:`leave`."""
+    def hold_video(self, key: object, rendition: str, counts: bool = True) -> None:
+        """Have the camera deliver a video to somebody who reads its track, until :meth:`leave`.
+
+        Args:
+            key: Identifies it.
+            rendition: The video's name.
+            counts: Whether it counts as a viewer, for whom the source is opened.
+        """
         self._readers[key] = rendition
+        if not counts:
+            self._silent.add(key)
         self._update_camera()
         self.camera.request_key(rendition)
 
@@ -198,7 +220,9 @@ class Fanout:
 
     def leave(self, key: object) -> None:
         """Remove a viewer; do nothing if there is none with that key."""
-        if self._readers.pop(key, None) is not None or self._remove(key):
+        read = self._readers.pop(key, None) is not None
+        if self._remove(key) or read:
+            self._silent.discard(key)
             self._update_camera()
 
     def get(self, key: object) -> Viewer | None:
@@ -248,6 +272,7 @@ class Fanout:
         viewer = self._viewers.pop(key, None)
         if viewer is None:
             return False
+        self._silent.discard(key)
         if isinstance(viewer, VideoViewer):
             self.videos.leave(viewer)
         self._leave_room(key, viewer)
@@ -320,6 +345,8 @@ class Fanout:
             return  # A JPEG without the pixels that this rendition needs; the next has them.
         room.newest = encoded
         room.frames += 1
+        for on_encoded in self._encoded:
+            on_encoded(encoded)
         for viewers in self._in_batches(room):
             self._send(room, encoded, viewers)
 

@@ -38,13 +38,16 @@ SERVER = {
     },
     "views": {"errors", "loop", "state"},
     "delivery": {"capture", "errors", "loop", "metrics", "protocol"},
+    "recording": {
+        *("capture", "config", "delivery", "errors", "loop", "protocol"),
+    },
     "cluster": {
         *("backoff", "capture", "commands", "config", "delivery", "errors", "loop", "metrics"),
-        *("protocol", "users"),
+        *("protocol", "recording", "users"),
     },
     "web": {
         *("addresses", "capture", "commands", "control", "delivery", "errors", "loop", "manage"),
-        *("metrics", "protocol", "users", "views"),
+        *("metrics", "protocol", "recording", "users", "views"),
     },
 }
 

@@ -1,8 +1,11 @@
-"""One encoded picture of a video, as it travels from its camera to its viewers."""
+"""One encoded picture, as it travels from its camera to its viewers, or is kept."""
 
 from dataclasses import dataclass
 
-__all__ = ["Unit"]
+__all__ = ["JPEG", "Unit"]
+
+JPEG = "jpeg"
+"""The codec of a picture that is a JPEG: like a key picture, it needs no other."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -165,7 +165,7 @@ def test_of_two_cameras_with_a_name_the_settings_wins(start: Start, tmp_path: Pa
     start().managed.add(YARD | {"source": "test:?size=640x360"}, "ann")
     node = start(f"yard={DOOR}")
 
-    assert node.own["yard"].address == DOOR
+    assert node.own["yard"]._address.public == DOOR
     assert [one["managed"] for one in node.managed.catalog.describe_all()] == ["file", "page"]
     node.managed.change("yard", YARD | {"name": "court"}, None, "ann")
 

@@ -1,0 +1,55 @@
+"""What was, of all cameras of this process: kept in memory, on disk, and as events."""
+
+from collections.abc import Mapping
+
+from server.capture.camera import Camera
+from server.config.models import Settings
+from server.delivery.fanout import Fanout
+from server.recording.rewind import Rewind
+from server.recording.tap import Tap
+
+__all__ = ["Recording"]
+
+
+class Recording:
+    """Everything that is kept of the cameras of this process.
+
+    Args:
+        settings: Of the server.
+        cameras: Of this process, by name; they come and go.
+        fanouts: By camera name; they come and go.
+
+    Attributes:
+        rewinds: The last seconds of each camera, by name.
+    """
+
+    def __init__(
+        self, settings: Settings, cameras: Mapping[str, Camera], fanouts: Mapping[str, Fanout]
+    ) -> None:
+        self._settings = settings
+        self._cameras = cameras
+        self._fanouts = fanouts
+        self._taps: dict[str, Tap] = {}
+        self.rewinds: dict[str, Rewind] = {}
+
+    def open(self) -> None:
+        """Begin to keep."""
+        for camera in list(self._cameras.values()):
+            self.refresh(camera)
+
+    def close(self) -> None:
+        """End in good order."""
+
+    def refresh(self, camera: Camera) -> None:
+        """Follow a camera whose STATE has changed, or that is new."""
+        tap = self._taps.get(camera.name)
+        if tap is not None and tap.fanout is self._fanouts[camera.name]:
+            tap.refresh()
+            return
+        rewind = self.rewinds[camera.name] = Rewind(camera.keeping.rewind_s)
+        self._taps[camera.name] = Tap(self._fanouts[camera.name], rewind)
+
+    def forget(self, name: str) -> None:
+        """Let go of a camera that was removed."""
+        self._taps.pop(name, None)
+        self.rewinds.pop(name, None)
