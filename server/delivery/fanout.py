@@ -100,13 +100,14 @@ class Fanout:
         self._clock = clock
         self._viewers: dict[object, Viewer] = {}
         self._readers: dict[object, str] = {}  # Who reads units by itself, and of which video.
+        self._lazy: set[object] = set()  # Those who do not mind if units come together.
         self._wake = hub.Signal()
         self._task: hub.Task | None = None
-        self._watched: list[Rendition] = []
         self._use(camera)
 
     def _use(self, camera: CameraInterface) -> None:
         self.camera = camera
+        self._watched: list[Rendition] | None = None  # As the camera was told; not yet.
         self.rooms = {one.name: Room(one, camera.slot_of(one)) for one in camera.ladder}
         """By the rendition's name, the largest first."""
         self.videos = VideoFanout(
@@ -115,6 +116,7 @@ class Fanout:
             lambda viewer: self._place(viewer.key),
             BATCH_SIZE,
             self._readers,
+            self._lazy,
         )
         """Who is sent video instead."""
         for track in camera.videos.values():
@@ -151,7 +153,6 @@ class Fanout:
         for key in watched:
             self._remove(key)
         self._use(camera)
-        self._watched = []
         for key, (viewer, name, video) in watched.items():
             self._add(key, viewer, name if name in self.rooms else FULL.name, video)
         self._update_camera()
@@ -186,9 +187,18 @@ class Fanout:
         self._place(key)
         self.serve(viewer)
 
-    def hold_video(self, key: object, rendition: str) -> None:
-        """Have the camera deliver a video to somebody who reads its track, until :meth:`leave`."""
+    def hold_video(self, key: object, rendition: str, lazy: bool = False) -> None:
+        """Have the camera deliver a video to somebody who reads its track, until :meth:`leave`.
+
+        Args:
+            key: Identifies it.
+            rendition: The video's name.
+            lazy: Whether units may be a quarter of a second late, and come together, while nobody
+                else has a video. Only for who takes each in the track's callback: afterwards a
+                later group may have taken the place of one.
+        """
         self._readers[key] = rendition
+        (self._lazy.add if lazy else self._lazy.discard)(key)
         self._update_camera()
         self.camera.request_key(rendition)
 
@@ -199,6 +209,7 @@ class Fanout:
     def leave(self, key: object) -> None:
         """Remove a viewer; do nothing if there is none with that key."""
         if self._readers.pop(key, None) is not None or self._remove(key):
+            self._lazy.discard(key)
             self._update_camera()
 
     def get(self, key: object) -> Viewer | None:
