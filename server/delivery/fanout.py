@@ -25,7 +25,7 @@ __all__ = ["Fanout", "Room", "Viewer"]
 log = logging.getLogger(__name__)
 
 # The pump yields to the hub after this many viewers, so that a large room delays no control events.
-BATCH_SIZE = 32
+BATCH_SIZE = 64
 
 
 class Viewer(Protocol):
