@@ -227,9 +227,9 @@ class Camera:
         elif changed:
             self.slot.clear()  # It would only grow old.
 
-    def set_videos(self, renditions: Collection[str]) -> None:
-        """Set which of its videos are wanted."""
-        self._video.set_wanted(renditions)
+    def set_videos(self, renditions: Collection[str], lazy: bool = False) -> None:
+        """Set which of its videos are wanted, and whether their units may come together."""
+        self._video.set_wanted(renditions, lazy)
 
     def request_key(self, rendition: str) -> None:
         """Ask for a key picture in a video that is encoded here."""

@@ -62,6 +62,8 @@ class Videos:
         if self._sender is None:
             return
         wanted = json.loads(message.payload)
+        self._sender.lazy = wanted["lazy"]
+        self._sender.flush()
         if wanted["pass"] and not self._passing:
             self._sender.restart(FULL)
         self._passing = wanted["pass"]
