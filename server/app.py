@@ -34,6 +34,7 @@ from server.web.http.cors import share_with
 from server.web.http.headers import protect_pages
 from server.web.http.login import create_login
 from server.web.http.own_password import create_own_password
+from server.web.http.past import create_past
 from server.web.http.people import create_people
 from server.web.http.routes import create_routes
 from server.web.http.static_files import StaticFiles, open_library
@@ -107,6 +108,7 @@ class App:
             auth,
             server.credit_frames,
             timeline,
+            runtime.recording.memory_of,
         )
         views.on_change = self._events.tell_views
         auth.on_people = views.keep_only
@@ -114,7 +116,7 @@ class App:
         runtime.on_notice = self._events.notify
         runtime.lineup.on_list = self._events.list_cameras
         runtime.lineup.on_replaced = self._events.follow
-        runtime.lineup.on_removed = self._events.forget
+        runtime.on_removed = self._events.forget
 
         share_with(self.flask, server.allowed_origins)
         guard_requests(self.flask, auth)
@@ -124,6 +126,9 @@ class App:
         shown = ShownViews(views, lambda: self.cameras.values())
         self.flask.register_blueprint(create_routes(runtime.fanouts, statistics, auth, shown))
         self.flask.register_blueprint(create_views(views, shown, auth))
+        self.flask.register_blueprint(
+            create_past(runtime.fanouts, runtime.recording.memory_of, runtime.recording.marks_in)
+        )
         self.flask.register_blueprint(create_login(auth))
         self.flask.register_blueprint(
             create_admin_cameras(runtime.managed, settings.media_folder, auth, views.rename_camera)

@@ -74,8 +74,7 @@ class Camera:
         def warn(level: str, message: str) -> None:
             self.on_notice(self, level, message)
 
-        self._address = settings.address
-        self._server = server
+        self._address, self._server = settings.address, server
         self._wake, self._closing = hub.Signal(), False
         self._tasks: list[hub.Task] = []
         self._connection = Connection(settings.address, self.name, server.read_timeout, open_reader)
@@ -157,6 +156,7 @@ class Camera:
             "renditions": [rendition.name for rendition in offered(self)],
             "process": self._pipeline.describe(),
             "video": self._video.describe(),
+            "rewind": self.keeping.rewind_s,
             **told,
             **self._state.describe(),
             **self._output.describe(),

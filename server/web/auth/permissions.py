@@ -15,6 +15,8 @@ NEEDS: Mapping[str, Need] = {
     "connect": Need.VIEWER,
     "watch": Need.VIEWER,
     "unwatch": Need.VIEWER,
+    "seek": Need.VIEWER,
+    "play": Need.VIEWER,
     "clock": Need.VIEWER,
     "notices": Need.VIEWER,
     **{event: command.needs for event, command in COMMANDS.items()},
@@ -34,7 +36,7 @@ NEEDS: Mapping[str, Need] = {
 EMBEDDED = frozenset(
     {
         *("/", "/video_feed", "/stream", "/snapshot", "/api/cameras"),
-        *("connect", "watch", "unwatch", "clock"),
+        *("connect", "watch", "unwatch", "seek", "play", "clock"),
     }
 )
 """All that embed tokens allow: pictures of one camera, and what a kiosk of it asks."""
