@@ -31,8 +31,6 @@ NEEDS: Mapping[str, Need] = {
     "/healthz": Need.NOTHING,
     "/login": Need.NOTHING,
     "/logout": Need.NOTHING,
-    # Style sheets and scripts. The login page needs them too, and they contain no secrets.
-    "/static": Need.NOTHING,
 }
 
 EMBEDDED = frozenset(
