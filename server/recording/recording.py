@@ -6,6 +6,7 @@ from typing import Any
 from server.capture.camera import Camera
 from server.config.models import Settings
 from server.delivery.fanout import Fanout
+from server.recording.budget import Budget
 from server.recording.memory import Memory
 from server.recording.rewind import Rewind
 from server.recording.tap import Tap
@@ -33,6 +34,7 @@ class Recording:
         self._fanouts = fanouts
         self._taps: dict[str, Tap] = {}
         self.rewinds: dict[str, Rewind] = {}
+        self._budget = Budget(settings.server.rewind_mb << 20, self.rewinds.values)
 
     def open(self) -> None:
         """Begin to keep."""
@@ -46,15 +48,17 @@ class Recording:
         """Follow a camera whose STATE has changed, or that is new."""
         tap = self._taps.get(camera.name)
         if tap is not None and tap.fanout is self._fanouts[camera.name]:
+            self.rewinds[camera.name].seconds = camera.keeping.rewind_s
             tap.refresh()
             return
-        rewind = self.rewinds[camera.name] = Rewind(camera.keeping.rewind_s)
+        self.forget(camera.name)
+        rewind = self.rewinds[camera.name] = Rewind(camera.keeping.rewind_s, self._budget.spend)
         self._taps[camera.name] = Tap(self._fanouts[camera.name], rewind)
 
     def memory_of(self, name: str) -> Memory | None:
         """Return what can be looked back at of a camera; None if nothing is kept of it."""
-        rewind = self.rewinds.get(name)
-        return rewind if rewind is not None and rewind.seconds > 0 else None
+        camera = self._cameras.get(name)
+        return self.rewinds.get(name) if camera is not None and camera.keeping.rewind_s else None
 
     def marks_in(self, name: str, from_unix: float, to_unix: float) -> list[dict[str, Any]]:
         """Return the events of a camera between two times: their ``at``, ``label`` and ``id``."""
@@ -63,4 +67,6 @@ class Recording:
     def forget(self, name: str) -> None:
         """Let go of a camera that was removed."""
         self._taps.pop(name, None)
-        self.rewinds.pop(name, None)
+        rewind = self.rewinds.pop(name, None)
+        if rewind is not None:
+            rewind.clear()
