@@ -7,7 +7,10 @@ from server.capture.camera import Camera
 from server.config.models import Settings
 from server.delivery.fanout import Fanout
 from server.recording.budget import Budget
+from server.recording.media.pictures import PictureMaker
+from server.recording.media.process import MediaProcess
 from server.recording.memory import Memory
+from server.recording.past import Past
 from server.recording.rewind import Rewind
 from server.recording.tap import Tap
 
@@ -24,6 +27,8 @@ class Recording:
 
     Attributes:
         rewinds: The last seconds of each camera, by name.
+        past: All that is kept of them.
+        pictures: Makes single pictures of it.
     """
 
     def __init__(
@@ -35,6 +40,9 @@ class Recording:
         self._taps: dict[str, Tap] = {}
         self.rewinds: dict[str, Rewind] = {}
         self._budget = Budget(settings.server.rewind_mb << 20, self.rewinds.values)
+        self.past = Past(self.rewinds)
+        self._decoder = MediaProcess()
+        self.pictures = PictureMaker(self._decoder)
 
     def open(self) -> None:
         """Begin to keep."""
@@ -43,6 +51,7 @@ class Recording:
 
     def close(self) -> None:
         """End in good order."""
+        self._decoder.close()
 
     def refresh(self, camera: Camera) -> None:
         """Follow a camera whose STATE has changed, or that is new."""

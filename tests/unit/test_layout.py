@@ -56,7 +56,8 @@ INNER = {
     "capture": ("frames", "devices", "streams", "sources", "isolation", "processing"),
     "cluster": ("bus", "incoming", "outgoing", "shared"),
     "delivery": ("mp4",),
-    "web": ("edge", "auth", "http", "socket"),
+    "recording": ("media",),
+    "web": ("edge", "auth", "http", "past", "socket"),
 }
 
 # Each room of the page, and the rooms that it may use; main.js knows them all.
@@ -84,7 +85,7 @@ HOMES = {
     "engineio": ("server/web/", "server/app.py"),
     "werkzeug": ("server/web/", "server/app.py"),
     # It can crash and hang, as any decoder can: in child processes only.
-    "av": ("server/capture/streams/",),
+    "av": ("server/capture/streams/", "server/recording/media/child.py"),
     "requests": ("server/capture/sources/",),
     "threading": ("server/capture/isolation/child.py",),
     "click": ("server/account_commands.py",),

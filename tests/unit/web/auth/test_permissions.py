@@ -30,6 +30,7 @@ SEEING = (
     "/video_feed",
     "/stream",
     "/snapshot",
+    "/clip",
     "/api",
     "/readyz",
 )
@@ -151,4 +152,4 @@ def test_area_of_a_path(path: str, action: str | None, area: str) -> None:
 
 def test_basic_is_asked_for_by_machine_paths_only() -> None:
     """No browser is asked for a password by the dashboard's own page."""
-    assert {"/video_feed", "/stream", "/snapshot", "/api"} == ASKS_FOR_BASIC
+    assert {"/video_feed", "/stream", "/snapshot", "/clip", "/api"} == ASKS_FOR_BASIC
