@@ -1,10 +1,15 @@
 """What was, of all cameras of this process: kept in memory, on disk, and as events."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from server.capture.camera import Camera
 from server.config.models import Settings
 from server.delivery.fanout import Fanout
+from server.recording.disk.storage import Storage
+from server.recording.disk.writer import Writer
+from server.recording.events import EventLog
+from server.recording.library import Library
+from server.recording.recorder import Recorder
 from server.recording.rewind import Rewind
 from server.recording.tap import Tap
 
@@ -18,38 +23,57 @@ class Recording:
         settings: Of the server.
         cameras: Of this process, by name; they come and go.
         fanouts: By camera name; they come and go.
+        notify: Tells people: level, message, and which camera.
 
     Attributes:
         rewinds: The last seconds of each camera, by name.
+        events: The log of what happens at the cameras.
+        recorder: Writes to the disk.
+        library: What is on the disk.
     """
 
     def __init__(
-        self, settings: Settings, cameras: Mapping[str, Camera], fanouts: Mapping[str, Fanout]
+        self,
+        settings: Settings,
+        cameras: Mapping[str, Camera],
+        fanouts: Mapping[str, Fanout],
+        notify: Callable[[str, str, str | None], None] = lambda level, message, camera: None,
     ) -> None:
         self._settings = settings
         self._cameras = cameras
         self._fanouts = fanouts
         self._taps: dict[str, Tap] = {}
         self.rewinds: dict[str, Rewind] = {}
+        storage = Storage(settings.state_dir / "media")
+        writer = Writer(storage)
+        self.events = EventLog(storage, writer)
+        self.recorder = Recorder(
+            settings, cameras, fanouts, self.rewinds, storage, writer, self.events, notify
+        )
+        self.library = Library(storage, writer, self.events)
 
     def open(self) -> None:
         """Begin to keep."""
         for camera in list(self._cameras.values()):
             self.refresh(camera)
+        self.recorder.open()
 
     def close(self) -> None:
         """End in good order."""
+        self.recorder.close()
 
     def refresh(self, camera: Camera) -> None:
         """Follow a camera whose STATE has changed, or that is new."""
         tap = self._taps.get(camera.name)
         if tap is not None and tap.fanout is self._fanouts[camera.name]:
             tap.refresh()
-            return
-        rewind = self.rewinds[camera.name] = Rewind(camera.keeping.rewind_s)
-        self._taps[camera.name] = Tap(self._fanouts[camera.name], rewind)
+        else:
+            rewind = self.rewinds[camera.name] = Rewind(camera.keeping.rewind_s)
+            self._taps[camera.name] = Tap(self._fanouts[camera.name], rewind)
+        self.recorder.refresh(camera)
 
     def forget(self, name: str) -> None:
         """Let go of a camera that was removed."""
         self._taps.pop(name, None)
         self.rewinds.pop(name, None)
+        self.recorder.forget(name)

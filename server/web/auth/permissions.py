@@ -22,6 +22,8 @@ NEEDS: Mapping[str, Need] = {
     "/video_feed": Need.VIEWER,
     "/stream": Need.VIEWER,
     "/snapshot": Need.VIEWER,
+    "/recording": Need.VIEWER,
+    "/event": Need.VIEWER,
     "/api": Need.VIEWER,
     "/api/admin": Need.ADMIN,
     "/readyz": Need.VIEWER,
