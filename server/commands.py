@@ -8,6 +8,7 @@ and what the audit log says. On the bus a command is the same fields, flat, with
 from collections.abc import Mapping
 from typing import Any, ClassVar, Literal
 
+from server.config.keeping import RecordMode
 from server.protocol import (
     CameraName,
     ControlName,
@@ -26,6 +27,7 @@ __all__ = [
     "Command",
     "Preset",
     "Quit",
+    "Record",
     "Reset",
     "SetControl",
     "SetFps",
@@ -124,6 +126,14 @@ class Preset(CameraCommand):
     do: Literal["save", "apply", "delete"]
 
 
+class Record(CameraCommand):
+    """Set whether a camera is recorded: never, around motion, or always."""
+
+    event = "record"
+
+    mode: RecordMode
+
+
 class Quit(Command):
     """Shut this server down."""
 
@@ -133,6 +143,6 @@ class Quit(Command):
 
 COMMANDS: Mapping[str, type[Command]] = {
     command.event: command
-    for command in (Start, Stop, SetFps, SetQuality, SetControl, Reset, Preset, Quit)
+    for command in (Start, Stop, SetFps, SetQuality, SetControl, Reset, Preset, Record, Quit)
 }
 """Every command, by event."""

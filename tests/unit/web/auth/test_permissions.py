@@ -34,7 +34,7 @@ SEEING = (
     "/api",
     "/readyz",
 )
-CONTROLLING = ("start", "stop", "fps", "quality", "control", "reset", "preset")
+CONTROLLING = ("start", "stop", "fps", "quality", "control", "reset", "preset", "record")
 PUBLIC = ("/healthz", "/login", "/logout")
 
 
