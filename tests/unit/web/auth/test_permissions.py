@@ -33,7 +33,7 @@ SEEING = (
     "/api",
     "/readyz",
 )
-CONTROLLING = ("start", "stop", "fps", "quality", "control", "reset", "preset")
+CONTROLLING = ("start", "stop", "fps", "quality", "control", "reset", "preset", "motion")
 PUBLIC = ("/healthz", "/login", "/logout", "/static")
 
 
