@@ -53,7 +53,10 @@ SERVER = {
 
 # The rooms within a room, the most basic first; what wires them lies beside them.
 INNER = {
-    "capture": ("frames", "devices", "streams", "sources", "isolation", "processing"),
+    "capture": (
+        *("frames", "motion", "devices", "streams", "sources", "isolation", "pacing"),
+        "processing",
+    ),
     "cluster": ("bus", "incoming", "outgoing", "shared"),
     "delivery": ("mp4",),
     "recording": ("disk", "media"),
