@@ -72,9 +72,10 @@ PAGE = {
     "camera": {"bridge", "painting", "stream", "ui"},
     "grid": {"bridge", "camera", "stream", "ui"},
     "insight": {"bridge", "camera", "grid", "stream", "ui"},
+    "recording": {"bridge", "camera", "grid", "stream", "ui"},
     "manage": {"ui"},
     "views": {"grid", "manage", "ui"},
-    "page": {"bridge", "camera", "grid", "insight", "stream", "ui", "views"},
+    "page": {"bridge", "camera", "grid", "insight", "recording", "stream", "ui", "views"},
 }
 
 # Library: where it may be imported.
