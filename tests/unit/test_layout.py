@@ -68,9 +68,10 @@ PAGE = {
     "camera": {"bridge", "painting", "stream", "ui"},
     "grid": {"bridge", "camera", "stream", "ui"},
     "insight": {"bridge", "camera", "grid", "stream", "ui"},
+    "library": {"bridge", "grid", "manage", "ui"},
     "manage": {"ui"},
     "views": {"grid", "manage", "ui"},
-    "page": {"bridge", "camera", "grid", "insight", "stream", "ui", "views"},
+    "page": {"bridge", "camera", "grid", "insight", "library", "stream", "ui", "views"},
 }
 
 # Library: where it may be imported.

@@ -29,11 +29,11 @@
  *   | {action: 'move' | 'shift' | 'pan', by: 'left' | 'right' | 'up' | 'down'}
  *   | {action: 'step', by: -1 | 1} | {action: 'zoom', by: -1 | 0 | 1}
  *   | {action: 'unfocus' | 'fullscreen' | 'toggle' | 'snapshot' | 'copy' | 'popout' | 'layout' | 'filter' | 'close'
- *     | 'help' | 'panel' | 'statistics' | 'system' | 'timeline' | 'views' | 'group' | 'patrol'}} KeyAction
+ *     | 'help' | 'panel' | 'statistics' | 'system' | 'timeline' | 'library' | 'views' | 'group' | 'patrol'}} KeyAction
  */
 
 const SIMPLE = {
-  a: 'patrol', c: 'copy', d: 'panel', f: 'fullscreen', g: 'group', i: 'system', l: 'layout', n: 'statistics',
+  a: 'patrol', c: 'copy', d: 'panel', e: 'library', f: 'fullscreen', g: 'group', i: 'system', l: 'layout', n: 'statistics',
   p: 'popout', s: 'snapshot', t: 'timeline', v: 'views',
   '/': 'filter', '?': 'help', Escape: 'unfocus',
 };
