@@ -15,6 +15,7 @@ from server.capture.connection import Connection
 from server.capture.demand import PictureDemand
 from server.capture.frames.frame import size_of
 from server.capture.frames.freeze import FreezeDetector
+from server.capture.frames.happening import Happening
 from server.capture.frames.rendition import Rendition, ladder_of
 from server.capture.frames.slot import Slot
 from server.capture.interface import State, offered
@@ -66,25 +67,26 @@ class Camera:
         self.fps, self.quality = settings.fps, settings.quality
         self.keeping, self.prefers_video = settings.keeping, settings.video == "always"
         self.check_every = settings.check_every if settings.address.scheme != "test" else 0.0
-        self.tried_at: float | None = None
-        """When it was last found out whether it works, in monotonic seconds; None for never."""
+        self.tried_at: float | None = None  # When it was last tried, in monotonic seconds.
         self.on_change: Callable[[Camera], None] = lambda camera: None
         self.on_notice: Callable[[Camera, str, str], None] = lambda camera, level, message: None
+        self.on_event: Callable[[Camera, Happening], None] = lambda camera, happening: None
+        self.more: dict[str, Any] = {"recording": False}  # What else STATE says.
 
         def warn(level: str, message: str) -> None:
             self.on_notice(self, level, message)
 
-        self._address = settings.address
-        self._server = server
+        self._address, self._server = settings.address, server
         self._wake, self._closing = hub.Signal(), False
         self._tasks: list[hub.Task] = []
         self._connection = Connection(settings.address, self.name, server.read_timeout, open_reader)
         self._measured = Measured()
         self._schedule = Schedule(lambda: self.fps, self._measured)
         self._output = Output(
-            self.name, self.title, settings.process, self.meter, lambda: self.rate, self._tell, warn
+            self.name, self.title, settings.process, self.meter, lambda: self.rate, self.tell, warn
         )
-        self.slot, self._pipeline = self._output.slot, self._output.pipeline
+        self.slot, self.numbering = self._output.slot, self._output.numbering
+        self._pipeline = self._output.pipeline
         self._state = CameraState(
             self.name,
             self.title,
@@ -99,7 +101,7 @@ class Camera:
         self.tuning = Tuning(
             self._wake.set,
             self.set_transform,
-            self._tell,
+            self.tell,
             lambda why: warn("error", f"{self.title}: {why}"),
         )
         self._demand = PictureDemand(
@@ -157,20 +159,19 @@ class Camera:
             "renditions": [rendition.name for rendition in offered(self)],
             "process": self._pipeline.describe(),
             "video": self._video.describe(),
+            "rewind": self.keeping.rewind_s,
             **told,
             **self._state.describe(),
             **self._output.describe(),
             **self.tuning.describe(),
+            "record": self.keeping.record,
+            **self.more,
         }
 
     @property
     def seq(self) -> int:
         """The number of its newest frame."""
-        return self._output.numbering.newest
-
-    def continue_from(self, seq: int) -> None:
-        """Number the next frames after ``seq``: clients may remember those before a restart."""
-        self._output.numbering.continue_from(seq)
+        return self.numbering.newest
 
     def open(self) -> None:
         """Start the capture loop; the source is opened when somebody watches, or for a check."""
@@ -214,7 +215,7 @@ class Camera:
             self._end_check()
             self._pipeline.open()
         self._demand.watched = wanted
-        self._tell()
+        self.tell()
         self._wake.set()
 
     def set_renditions(self, renditions: Collection[Rendition]) -> None:
@@ -227,9 +228,9 @@ class Camera:
         elif changed:
             self.slot.clear()  # It would only grow old.
 
-    def set_videos(self, renditions: Collection[str]) -> None:
-        """Set which of its videos are wanted."""
-        self._video.set_wanted(renditions)
+    def set_videos(self, renditions: Collection[str], lazy: bool = False) -> None:
+        """Set which of its videos are wanted, and whether their units may come together."""
+        self._video.set_wanted(renditions, lazy)
 
     def request_key(self, rendition: str) -> None:
         """Ask for a key picture in a video that is encoded here."""
@@ -241,19 +242,16 @@ class Camera:
 
     def start(self) -> None:
         """Enable it; start over if its source had ended or failed."""
-        self.enabled = True
-        self._state.ended = False
-        self._state.clear_failure()
-        self._state.retry.reset()
+        self._state.start_over()
         self.tried_at = None  # A check is due at once, if nobody watches.
         self._pipeline.retry()
-        self._tell()
+        self.tell()
         self._wake.set()
 
     def stop(self) -> None:
         """Close its source and keep it closed; return when it is free, or after a deadline."""
         self.enabled = False
-        self._tell()
+        self.tell()
         self._wake.set()
         self._connection.wait_until_free(lambda: not self.enabled)
 
@@ -297,13 +295,18 @@ class Camera:
     def set_title(self, title: str, group: str | None) -> None:
         """Show people another title and group."""
         self.title, self._state.title, self.group = title, title, group
-        self._tell()
+        self.tell()
+
+    def tell(self, **more: Any) -> None:
+        """Announce its STATE, which says so much more from now on."""
+        self.more |= more
+        self._state.refresh(changed=True)
 
     def set_fps(self, fps: float | None) -> None:
         """Capture at ``fps`` frames a second from the next picture on; None is the source's own."""
         self.fps = fps
         self.request_frame()
-        self._tell()
+        self.tell()
 
     @property
     def transform(self) -> Transform:
@@ -315,7 +318,7 @@ class Camera:
         self._pipeline.transform = transform
         self.request_frame()
         if self._tasks:
-            self._tell()
+            self.tell()
 
     @property
     def encoding_quality(self) -> int:
@@ -325,7 +328,7 @@ class Camera:
     def set_quality(self, quality: int | None) -> None:
         """Deliver JPEG of at most this quality, 1 to 100; None hands the source's own on as is."""
         self.quality = quality
-        self._tell()
+        self.tell()
 
     # The capture loop: only this green thread touches the source.
 
@@ -373,7 +376,7 @@ class Camera:
         self._output.size = self.transform.size_after(source.info.width, source.info.height)
         self._state.opened(source.info)
         self._video.attach(source)
-        self._tell()
+        self.tell()
         return source
 
     def _drain(self, source: Reader) -> None:
@@ -435,9 +438,6 @@ class Camera:
         self._connection.close()
         self.tried_at = time.monotonic()
         self._state.refresh()
-
-    def _tell(self) -> None:
-        self._state.refresh(changed=True)
 
     def _refresh(self) -> None:
         open_ = self._connection.reader

@@ -268,6 +268,12 @@ class CameraState:
 
     # Whether the source is to be open, and when to try again.
 
+    def start_over(self) -> None:
+        """Enable it, whether it was stopped, had ended or failed."""
+        self.enabled, self.ended = True, False
+        self.clear_failure()
+        self.retry.reset()
+
     def wants_source(self, checked: bool) -> bool:
         """Whether the source is to be opened: for viewers, a duty, or to be checked."""
         return self.enabled and not self.ended and (self.wanted or checked)

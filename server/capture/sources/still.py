@@ -4,10 +4,10 @@ import time
 
 from server.capture.frames.frame import Picture
 from server.capture.frames.info import SourceInfo
-from server.capture.frames.pictures import decode_picture, form_of
 from server.capture.sources.http_client import Answer, Client
 from server.capture.sources.jpegs import JpegSource
 from server.capture.sources.multipart import MAX_PICTURE_BYTES, JpegParser
+from server.capture.streams.pictures import decode_picture, form_of
 from server.errors import SourceError
 from server.loop import native
 

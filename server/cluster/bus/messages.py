@@ -6,6 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from server.capture.interface import State
 from server.commands import COMMANDS, CameraCommand
+from server.config.keeping import RecordMode
 from server.config.models import CAMERA_NAME
 from server.errors import ErrorCode, RequestError
 from server.protocol import ControlName, ControlValue, PresetName, Quality
@@ -134,6 +135,8 @@ class Status(Message):
     source_fps: Fps | None
     source: SourceFacts | None = None
     passed_through: bool = False
+    record: RecordMode = "off"
+    recording: bool = False
     video: VideoFacts | None = None
     videos: Annotated[
         dict[Annotated[str, Field(max_length=40)], VideoFacts], Field(max_length=9)

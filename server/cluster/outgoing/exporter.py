@@ -121,7 +121,7 @@ class Exporter:
         for name, camera in self._cameras.items():
             clock = round(time.time() * SEQ_PER_S)
             # The number kept in Redis covers a clock that was set back.
-            camera.continue_from(max(clock, reached[name] + SEQ_PER_S))
+            camera.numbering.continue_from(max(clock, reached[name] + SEQ_PER_S))
 
     def claim_one(self, name: str) -> int:
         """Claim one more name; return the last known sequence number.

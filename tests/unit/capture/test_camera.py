@@ -77,8 +77,8 @@ def test_state_is_the_contracts() -> None:
     assert set(offline_camera().describe()) == {
         *("name", "title", "state", "reason", "since", "fps"),
         *("quality", "width", "height", "source_fps", "passed_through", "viewers"),
-        *("renditions", "process", "set", "source", "group"),
-        *("controls", "presets", "preset", "video"),
+        *("renditions", "process", "set", "source", "group", "record", "recording"),
+        *("controls", "presets", "preset", "video", "rewind"),
     }
 
 

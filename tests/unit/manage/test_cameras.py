@@ -126,7 +126,7 @@ def test_a_removed_camera_can_be_brought_back(start: Start) -> None:
     node.managed._clock = lambda: clock[0]
     node.managed.add(YARD, "ann")
     node.managed.order(["yard", "door"], "ann")
-    node.own["yard"].continue_from(500)
+    node.own["yard"].numbering.continue_from(500)
     node.control._keep(node.own["yard"], "stopped", True)
 
     first = node.managed.remove("yard", None, "ann")
