@@ -108,7 +108,7 @@ class App:
             auth,
             server.credit_frames,
             timeline,
-            runtime.recording.memory_of,
+            runtime.memory_of,
         )
         views.on_change = self._events.tell_views
         auth.on_people = views.keep_only
@@ -127,7 +127,7 @@ class App:
         self.flask.register_blueprint(create_routes(runtime.fanouts, statistics, auth, shown))
         self.flask.register_blueprint(create_views(views, shown, auth))
         self.flask.register_blueprint(
-            create_past(runtime.fanouts, runtime.recording.memory_of, runtime.recording.marks_in)
+            create_past(runtime.fanouts, runtime.memory_of, runtime.recording.marks_in)
         )
         self.flask.register_blueprint(create_login(auth))
         self.flask.register_blueprint(
