@@ -113,6 +113,7 @@ class App:
             server.credit_frames,
             timeline,
             runtime.memory_of,
+            runtime.recording.jpeg_of,
         )
         views.on_change = self._events.tell_views
         auth.on_people = views.keep_only
