@@ -214,6 +214,7 @@ def test_camera_that_is_stopped_can_be_looked_back_at(
     watcher.viewer.pump(lambda: len(watcher.past("slow", reply["seek"])) > 4, 10)
     count = len(watcher.live("slow"))
     watcher.viewer.call("start", {"camera": "slow"})
+    watcher.seek("slow", None)
     watcher.viewer.pump(lambda: len(watcher.live("slow")) > count, 30)
 
     assert watcher.past("slow", reply["seek"])[0][1] == data
