@@ -112,7 +112,8 @@ class App:
             auth,
             server.credit_frames,
             timeline,
-            runtime.recording.memory_of,
+            runtime.memory_of,
+            runtime.recording.jpeg_of,
         )
         views.on_change = self._events.tell_views
         auth.on_people = views.keep_only
@@ -137,7 +138,7 @@ class App:
         )
         self.flask.register_blueprint(create_views(views, shown, auth))
         self.flask.register_blueprint(
-            create_past(runtime.fanouts, runtime.recording.memory_of, runtime.recording.marks_in)
+            create_past(runtime.fanouts, runtime.memory_of, runtime.recording.marks_in)
         )
         self.flask.register_blueprint(create_login(auth))
         self.flask.register_blueprint(

@@ -1,18 +1,20 @@
 """What was, of all cameras of this process: kept in memory, on disk, and as events."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from server.capture.camera import Camera
+from server.capture.frames.unit import Unit
 from server.config.models import Settings
 from server.delivery.fanout import Fanout
+from server.errors import RequestError
 from server.recording.budget import Budget
 from server.recording.disk.storage import Storage
 from server.recording.disk.writer import Writer
 from server.recording.events import EventLog
 from server.recording.library import Library
 from server.recording.media.pictures import PictureMaker
-from server.recording.media.process import MediaProcess
+from server.recording.media.process import MediaError, MediaProcess
 from server.recording.memory import Memory
 from server.recording.past import Past
 from server.recording.recorder import Recorder
@@ -20,6 +22,9 @@ from server.recording.rewind import Rewind
 from server.recording.tap import Tap
 
 __all__ = ["Recording"]
+
+# Of one camera's memory; a scrubber shows no more.
+MAX_MARKS = 200
 
 
 class Recording:
@@ -94,7 +99,19 @@ class Recording:
 
     def marks_in(self, name: str, from_unix: float, to_unix: float) -> list[dict[str, Any]]:
         """Return the events of a camera between two times: their ``at``, ``label`` and ``id``."""
-        return []
+        found, _ = self.library.event_list([name], None, from_unix, to_unix, MAX_MARKS)
+        return [{"at": one.begin, "label": one.label, "id": one.id} for one in reversed(found)]
+
+    def jpeg_of(self, units: Sequence[Unit]) -> bytes:
+        """Return the last of some units as JPEG, given those that it needs; blocks.
+
+        Raises:
+            RequestError: If it cannot be made.
+        """
+        try:
+            return self.pictures.picture_of(units)
+        except MediaError as error:
+            raise RequestError("unavailable", str(error)) from error
 
     def forget(self, name: str) -> None:
         """Let go of a camera that was removed."""
