@@ -5,8 +5,8 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from server.capture.frames.unit import Unit
 from server.loop import hub
+from server.recording.media.fragments import Kept
 from server.recording.media.process import MediaError, MediaProcess
 
 __all__ = ["encode_film", "frames_a_second"]
@@ -23,7 +23,7 @@ MAX_FPS = 60
 
 def encode_film(
     media: MediaProcess,
-    units: Sequence[Unit],
+    units: Sequence[Kept],
     first: int,
     path: Path,
     on_share: Callable[[float], bool] = lambda share: True,
@@ -66,15 +66,15 @@ def encode_film(
         hub.run_native(unfinished.unlink, True)
 
 
-def frames_a_second(units: Sequence[Unit]) -> int:
+def frames_a_second(units: Sequence[Kept]) -> int:
     """Return about how many units a second there are, at least 1."""
     lengths = sorted(later.at_unix - one.at_unix for one, later in pairwise(units))
     usual = lengths[len(lengths) // 2] if lengths else 1.0
     return max(1, min(MAX_FPS, round(1 / usual))) if usual > 0 else MAX_FPS
 
 
-def _batches(units: Sequence[Unit]) -> Iterator[list[Unit]]:
-    some: list[Unit] = []
+def _batches(units: Sequence[Kept]) -> Iterator[list[Kept]]:
+    some: list[Kept] = []
     nbytes = 0
     for unit in units:
         some.append(unit)

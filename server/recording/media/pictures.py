@@ -8,6 +8,7 @@ from server.capture.frames.unit import JPEG, Unit
 from server.delivery.encoder import encode_jpeg
 from server.errors import EncodeError, PictureError
 from server.loop import hub
+from server.recording.media.fragments import Kept
 from server.recording.media.process import MediaError, MediaProcess
 
 __all__ = ["PictureMaker"]
@@ -25,7 +26,7 @@ class PictureMaker:
     def __init__(self, media: MediaProcess) -> None:
         self._media = media
 
-    def picture_of(self, units: Sequence[Unit], width: int = 0) -> bytes:
+    def picture_of(self, units: Sequence[Kept], width: int = 0) -> bytes:
         """Return the last one of these units as JPEG; blocks this green thread.
 
         Args:

@@ -9,12 +9,12 @@ import os
 from collections.abc import Sequence
 from typing import Any
 
-from server.capture.frames.unit import Unit
 from server.capture.isolation.channel import Kind, Link, Message
 from server.capture.isolation.process import Process
 from server.loop import hub
 from server.loop.lanes import Lanes, NoLane
 from server.loop.memory import MMAP_THRESHOLD_BYTES, TRIM_THRESHOLD_BYTES
+from server.recording.media.fragments import Kept
 from server.recording.media.messages import in_memory, pack_units, read_json, read_memory
 
 __all__ = ["MediaError", "MediaProcess"]
@@ -64,7 +64,7 @@ class MediaProcess:
         """The process; None while there is none."""
         return self._process.pid if self._process else None
 
-    def ask(self, do: str, units: Sequence[Unit] = (), **more: Any) -> bytes:
+    def ask(self, do: str, units: Sequence[Kept] = (), **more: Any) -> bytes:
         """Have something done; return the picture that was made, if any.
 
         Args:
@@ -96,15 +96,13 @@ class MediaProcess:
         else:
             self._discard()
 
-    def _ask(self, request: dict[str, Any], units: Sequence[Unit]) -> bytes:
+    def _ask(self, request: dict[str, Any], units: Sequence[Kept]) -> bytes:
         fd = -1
         try:
             if self._link is None:
                 self._process, self._link = hub.run_native(_start)
             if units:
-                parts = pack_units(units)
-                request["listed"] = len(parts[0])
-                fd = hub.run_native(in_memory, parts)
+                fd, request["listed"] = hub.run_native(_pack, units)
             # It waits for a request, so there is room.
             self._link.offer(Kind.PROCESS, json.dumps(request).encode(), fd)
             message = self._receive(self._link)
@@ -152,6 +150,12 @@ def _start() -> tuple[Process, Link]:
     except BaseException:
         ours.close()
         raise
+
+
+def _pack(units: Sequence[Kept]) -> tuple[int, int]:
+    """Return the descriptor of memory with units, and how long their list is."""
+    parts = pack_units(units)
+    return in_memory(parts), len(parts[0])
 
 
 def _end(process: Process) -> None:

@@ -4,18 +4,18 @@ import math
 import time
 from collections.abc import Hashable, Mapping, Sequence
 from contextlib import suppress
+from functools import partial
 from typing import NoReturn
 
 import flask
 from flask import Response
 from werkzeug.exceptions import HTTPException
 
-from server.capture.frames.unit import Unit
 from server.delivery.fanout import Fanout
 from server.delivery.kernel import PEER_CHECK_S, peer_has_gone
 from server.errors import PictureError, RequestError
-from server.loop import hub
-from server.recording.media.clip import Clip, can_be_copied
+from server.recording.media.clip import Clip, can_be_copied, lay_out_clip, read_clip
+from server.recording.media.fragments import Kept
 from server.recording.media.jobs import ClipJob, ClipJobs
 from server.recording.media.pictures import PictureMaker
 from server.recording.media.process import MediaError
@@ -76,12 +76,13 @@ def create_clips(
             found = lay_out(units, asked[0])
             if asked[1] <= units[-1].at_unix:
                 clips.put(key, found, found.nbytes)
-        return answer_part(found.nbytes, found.tag, file_name(camera, found.from_unix), found.read)
+        read = partial(read_clip, found)
+        return answer_part(found.nbytes, found.tag, file_name(camera, found.from_unix), read)
 
-    def lay_out(units: Sequence[Unit], from_unix: float) -> Clip:
+    def lay_out(units: Sequence[Kept], from_unix: float) -> Clip:
         try:
-            return Clip(units, from_unix, lambda: hub.sleep(0))
-        except PictureError as error:
+            return lay_out_clip(units, from_unix)
+        except (PictureError, OSError) as error:
             flask.abort(503, str(error))
 
     def send_job(key: str) -> Response:
@@ -94,7 +95,7 @@ def create_clips(
             flask.abort(404, f"this clip is not ready: {job.share:.0%} is done")
         return send_file(job)
 
-    def send_encoded(name: str, asked: tuple[float, float], units: Sequence[Unit]) -> Response:
+    def send_encoded(name: str, asked: tuple[float, float], units: Sequence[Kept]) -> Response:
         """Send a clip that has to be encoded, once it is."""
         if flask.request.method == "HEAD":
             return Response(iter(()), content_type="video/mp4")
@@ -179,7 +180,7 @@ def create_clips(
         if name not in fanouts or not asking().person.sees(name):
             flask.abort(404, f"there is no camera {name!r}")
 
-    def units_between(name: str, asked: tuple[float, float]) -> Sequence[Unit]:
+    def units_between(name: str, asked: tuple[float, float]) -> Sequence[Kept]:
         span = past.span(name)
         units = past.between(name, *asked) if span and asked[0] <= span[1] else []
         if not units:
