@@ -34,6 +34,7 @@ from server.web.http.access import create_access
 from server.web.http.cameras import create_admin_cameras
 from server.web.http.cors import share_with
 from server.web.http.headers import protect_pages
+from server.web.http.kept.kept import create_kept
 from server.web.http.login import create_login
 from server.web.http.own_password import create_own_password
 from server.web.http.people import create_people
@@ -117,6 +118,7 @@ class App:
         auth.on_people = views.keep_only
         runtime.on_change = self._events.announce
         runtime.on_notice = self._events.notify
+        runtime.recording.events.on_event = self._events.tell_event
         runtime.lineup.on_list = self._events.list_cameras
         runtime.lineup.on_replaced = self._events.follow
         runtime.on_removed = self._events.forget
@@ -143,6 +145,7 @@ class App:
         )
         self.flask.register_blueprint(create_people(auth))
         self.flask.register_blueprint(create_own_password(auth))
+        self.flask.register_blueprint(create_kept(runtime.recording.library, auth, runtime.notify))
         self.flask.register_blueprint(create_access(Access(settings), auth, self.restart))
         self._make_door(server, statistics.count_refusal)
 

@@ -39,7 +39,7 @@ SERVER = {
     "views": {"errors", "loop", "state"},
     "delivery": {"capture", "errors", "loop", "metrics", "protocol"},
     "recording": {
-        *("capture", "config", "delivery", "errors", "loop", "protocol"),
+        *("capture", "config", "delivery", "errors", "loop", "protocol", "users"),
     },
     "cluster": {
         *("backoff", "capture", "commands", "config", "delivery", "errors", "loop", "metrics"),
@@ -53,10 +53,13 @@ SERVER = {
 
 # The rooms within a room, the most basic first; what wires them lies beside them.
 INNER = {
-    "capture": ("frames", "devices", "streams", "sources", "isolation", "processing"),
+    "capture": (
+        *("frames", "motion", "devices", "streams", "sources", "isolation", "pacing"),
+        "processing",
+    ),
     "cluster": ("bus", "incoming", "outgoing", "shared"),
     "delivery": ("mp4",),
-    "recording": ("media",),
+    "recording": ("disk", "media"),
     "web": ("edge", "auth", "http", "past", "socket"),
 }
 
@@ -69,9 +72,10 @@ PAGE = {
     "camera": {"bridge", "painting", "stream", "ui"},
     "grid": {"bridge", "camera", "stream", "ui"},
     "insight": {"bridge", "camera", "grid", "stream", "ui"},
+    "recording": {"bridge", "camera", "grid", "stream", "ui"},
     "manage": {"ui"},
     "views": {"grid", "manage", "ui"},
-    "page": {"bridge", "camera", "grid", "insight", "stream", "ui", "views"},
+    "page": {"bridge", "camera", "grid", "insight", "recording", "stream", "ui", "views"},
 }
 
 # Library: where it may be imported.
@@ -88,8 +92,9 @@ HOMES = {
     "av": ("server/capture/streams/", "server/recording/media/child.py"),
     "requests": ("server/capture/sources/",),
     "threading": ("server/capture/isolation/child.py",),
-    "click": ("server/account_commands.py",),
+    "click": ("server/account_commands.py", "server/media_commands.py"),
     "redis": ("server/cluster/",),
+    "sqlite3": ("server/recording/disk/", "server/media_commands.py"),
     "cryptography": ("server/web/edge/certificate.py",),
 }
 
@@ -144,7 +149,7 @@ def in_order(graph: Mapping[Path, set[Path]]) -> list[Path]:
 
 @pytest.mark.parametrize("room", SERVER)
 def test_rooms_of_the_server_use_those_below(room: str) -> None:
-    """Only ``app``, ``runtime`` and ``account_commands`` know rooms that are not listed."""
+    """Only ``app``, ``runtime`` and the commands know rooms that are not listed."""
     for path in (ROOT / "server" / room).rglob("*.py"):
         used = {room_of(one, "server") for one in modules_imported(path)} - {room, "__init__"}
         assert used <= SERVER[room], shown(path)

@@ -25,6 +25,8 @@ NEEDS: Mapping[str, Need] = {
     "/stream": Need.VIEWER,
     "/snapshot": Need.VIEWER,
     "/clip": Need.VIEWER,
+    "/recording": Need.VIEWER,
+    "/event": Need.VIEWER,
     "/api": Need.VIEWER,
     "/api/admin": Need.ADMIN,
     "/readyz": Need.VIEWER,

@@ -34,7 +34,9 @@ SEEING = (
     "/api",
     "/readyz",
 )
-CONTROLLING = ("start", "stop", "fps", "quality", "control", "reset", "preset")
+CONTROLLING = (
+    *("start", "stop", "fps", "quality", "control", "reset", "preset", "record", "motion"),
+)
 PUBLIC = ("/healthz", "/login", "/logout")
 
 
