@@ -49,6 +49,10 @@ class Library:
         found = hub.run_native(self._storage.index.recordings, cameras, since, before, limit + 1)
         return [self._now(one) for one in found[:limit]], len(found) > limit
 
+    def span(self, camera: str) -> tuple[float, float] | None:
+        """Return when a camera's first recording begins and its last one ends; None without any."""
+        return hub.run_native(self._storage.index.span, camera)
+
     def recording(self, key: str) -> Recorded | None:
         """Return a recording; None if there is none with that id."""
         found = hub.run_native(self._storage.index.recording, key)

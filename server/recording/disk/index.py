@@ -211,6 +211,12 @@ class Index:
         where, values = _where(cameras, since, before)
         return self._recordings(f"{where} ORDER BY begin DESC, id DESC LIMIT ?", (*values, limit))
 
+    def span(self, camera: str) -> tuple[float, float] | None:
+        """Return when a camera's first recording begins and its last one ends; None without any."""
+        query = "SELECT min(begin), max(end) FROM recordings WHERE camera = ?"
+        found = [row for row in self._rows(query, (camera,)) if row[0] is not None]
+        return (found[0][0], found[0][1]) if found else None
+
     def _recordings(self, rest: str, values: Iterable[Any]) -> list[Recorded]:
         rows = self._rows(f"SELECT * FROM recordings {rest}", values)
         return [

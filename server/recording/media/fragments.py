@@ -19,7 +19,7 @@ from server.delivery.mp4.movie import TIMESCALE
 from server.delivery.mp4.parameters import LENGTH_BYTES
 from server.errors import PictureError
 
-__all__ = ["Kept", "StoredUnit", "loaded", "read_units"]
+__all__ = ["Kept", "StoredUnit", "cut", "loaded", "read_units"]
 
 SYNTAXES: dict[bytes, tuple[bytes, type[H264] | type[H265]]] = {
     b"avc1": (b"avcC", H264),
@@ -129,14 +129,12 @@ def loaded(unit: Kept) -> Unit:
     return unit.load() if isinstance(unit, StoredUnit) else unit
 
 
-def read_units(path: Path, begin_unix: float, from_unix: float, to_unix: float) -> list[StoredUnit]:
-    """Return a file's units from one moment to another, after those needed to decode the first.
+def read_units(path: Path, begin_unix: float) -> list[StoredUnit]:
+    """Return the units of a file, which may still be written.
 
     Args:
-        path: Of the file, which may still be written.
+        path: Of the file.
         begin_unix: When its first picture was captured.
-        from_unix: The first unit is the key picture at this moment, or before it.
-        to_unix: The last unit is not later.
 
     Raises:
         PictureError: If it is no such file.
@@ -144,12 +142,13 @@ def read_units(path: Path, begin_unix: float, from_unix: float, to_unix: float) 
     """
     file = _File(path)
     try:
-        return _between(list(_read(file, begin_unix)), from_unix, to_unix)
+        return list(_read(file, begin_unix))
     except (ValueError, LookupError, struct.error) as error:
         raise PictureError(f"{path.name} is no recording") from error
 
 
-def _between(units: list[StoredUnit], from_unix: float, to_unix: float) -> list[StoredUnit]:
+def cut(units: list[StoredUnit], from_unix: float, to_unix: float) -> list[StoredUnit]:
+    """Return units from one moment to another, after those needed to decode the first."""
     end = bisect_right(units, to_unix, key=lambda unit: unit.at_unix)
     begin = max(0, bisect_right(units, from_unix, key=lambda unit: unit.at_unix) - 1)
     while begin > 0 and not units[begin].key:

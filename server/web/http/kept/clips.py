@@ -14,6 +14,7 @@ from werkzeug.exceptions import HTTPException
 from server.delivery.fanout import Fanout
 from server.delivery.kernel import PEER_CHECK_S, peer_has_gone
 from server.errors import PictureError, RequestError
+from server.loop import hub
 from server.recording.media.clip import Clip, can_be_copied, lay_out_clip, read_clip
 from server.recording.media.fragments import Kept
 from server.recording.media.jobs import ClipJob, ClipJobs
@@ -24,11 +25,13 @@ from server.recording.past import Past
 from server.web.auth.auth import Auth
 from server.web.auth.guard import answer, asking
 from server.web.http.changes import answer_json, answering, read_change, refuse_change
-from server.web.past.ranges import answer_file, answer_part
+from server.web.http.kept.ranges import answer_file, answer_ranges
 
 __all__ = ["create_clips"]
 
 LONGEST_S = 3600.0
+
+MP4 = "video/mp4"
 
 # A player asks for a clip in parts, while the memory that it is made of moves on.
 CLIPS_KEPT_S = 60.0
@@ -76,8 +79,8 @@ def create_clips(
             found = lay_out(units, asked[0])
             if asked[1] <= units[-1].at_unix:
                 clips.put(key, found, found.nbytes)
-        read = partial(read_clip, found)
-        return answer_part(found.nbytes, found.tag, file_name(camera, found.from_unix), read)
+        headers = saved_as(camera, found.from_unix)
+        return answer_ranges(partial(read_clip, found), found.nbytes, found.tag, MP4, headers)
 
     def lay_out(units: Sequence[Kept], from_unix: float) -> Clip:
         try:
@@ -98,7 +101,7 @@ def create_clips(
     def send_encoded(name: str, asked: tuple[float, float], units: Sequence[Kept]) -> Response:
         """Send a clip that has to be encoded, once it is."""
         if flask.request.method == "HEAD":
-            return Response(iter(()), content_type="video/mp4")
+            return Response(iter(()), content_type=MP4)
         try:
             job = jobs.begin(maker(), name, asked, units)
         except RequestError as error:
@@ -117,7 +120,9 @@ def create_clips(
 
     def send_file(job: ClipJob) -> Response:
         try:
-            return answer_file(job.path, job.id, file_name(job.camera, job.from_unix))
+            size = hub.run_native(job.path.stat).st_size
+            headers = saved_as(job.camera, job.from_unix)
+            return answer_file(job.path, size, job.id, MP4, headers)
         except OSError:
             flask.abort(404, "this clip is no longer there")
 
@@ -202,9 +207,13 @@ def maker() -> Hashable:
     return person.kind, person.name
 
 
-def file_name(camera: str, at_unix: float) -> str:
-    """Return under which name to save a clip: its camera and its local time."""
-    return f"{camera} {time.strftime('%Y-%m-%d %H.%M.%S', time.localtime(at_unix))}.mp4"
+def saved_as(camera: str, at_unix: float) -> dict[str, str]:
+    """Return the headers of a clip: browsers save it under its camera and its local time."""
+    name = f"{camera} {time.strftime('%Y-%m-%d %H.%M.%S', time.localtime(at_unix))}.mp4"
+    return {
+        "Cache-Control": "private, no-cache",
+        "Content-Disposition": f'attachment; filename="{name}"',
+    }
 
 
 def read_span(fields: Mapping[str, object]) -> tuple[float, float]:
