@@ -51,7 +51,9 @@ class Library:
 
     def span(self, camera: str) -> tuple[float, float] | None:
         """Return when a camera's first recording begins and its last one ends; None without any."""
-        return hub.run_native(self._storage.index.span, camera)
+        found = hub.run_native(self._storage.index.span, camera)
+        open_ = self._writer.open.get(camera)
+        return (found[0], max(found[1], open_.end)) if found and open_ else found
 
     def recording(self, key: str) -> Recorded | None:
         """Return a recording; None if there is none with that id."""
