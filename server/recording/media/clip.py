@@ -20,6 +20,9 @@ USUAL_INTERVAL_S = 0.04
 # As many units are laid out in less than a millisecond.
 AT_ONCE = 32
 
+# The lists of more than these take long enough for a native thread.
+MAX_ON_HUB = 2000
+
 # The file is read in pieces of about this size.
 PIECE_BYTES = 256 << 10
 
@@ -114,7 +117,8 @@ class Clip:
 
 def lay_out_clip(units: Sequence[Kept], from_unix: float) -> Clip:
     """Return the clip without keeping the hub for long; see :class:`Clip`."""
-    if any(isinstance(unit, StoredUnit) for unit in units):
+    on_disk = any(isinstance(unit, StoredUnit) for unit in units)
+    if on_disk or len(units) > MAX_ON_HUB:
         return hub.run_native(Clip, units, from_unix)
     return Clip(units, from_unix, lambda: hub.sleep(0))
 

@@ -6,7 +6,7 @@ nothing here waits for it on the hub.
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from server.capture.isolation.channel import Kind, Link, Message
@@ -64,12 +64,19 @@ class MediaProcess:
         """The process; None while there is none."""
         return self._process.pid if self._process else None
 
-    def ask(self, do: str, units: Sequence[Kept] = (), **more: Any) -> bytes:
+    def ask(
+        self,
+        do: str,
+        units: Sequence[Kept] = (),
+        is_wanted: Callable[[], bool] = lambda: True,
+        **more: Any,
+    ) -> bytes:
         """Have something done; return the picture that was made, if any.
 
         Args:
             do: What; see ``child.py``.
             units: Of what.
+            is_wanted: Returns whether to do it, when its turn has come.
             more: How.
 
         Raises:
@@ -77,6 +84,8 @@ class MediaProcess:
         """
         try:
             with self._lane.take():
+                if not is_wanted():
+                    raise MediaError("nobody waits for it any more")
                 self._requests += 1
                 self._busy = True
                 return self._ask({"do": do, **more}, units)

@@ -5,7 +5,7 @@ import time
 from collections.abc import Hashable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import flask
 from flask import Response
@@ -26,6 +26,7 @@ from server.web.auth.auth import Auth
 from server.web.auth.guard import answer, asking
 from server.web.http.changes import answer_json, answering, read_change, refuse_change
 from server.web.http.kept.ranges import answer_file, answer_ranges
+from server.web.http.routes import connection
 
 __all__ = ["create_clips"]
 
@@ -74,7 +75,7 @@ def create_clips(
         found = clips.get(key)
         if found is None:
             units = units_between(camera, asked)
-            if not can_be_copied(units):
+            if not hub.run_native(can_be_copied, units):
                 return send_encoded(camera, asked, units)
             found = lay_out(units, asked[0])
             if asked[1] <= units[-1].at_unix:
@@ -106,10 +107,8 @@ def create_clips(
             job = jobs.begin(maker(), name, asked, units)
         except RequestError as error:
             raise HTTPException(str(error), answer(429, str(error))) from error
-        peer = flask.request.environ["eventlet.input"].get_socket().fd
-        while not job.wait(PEER_CHECK_S):
-            if peer_has_gone(peer):
-                break
+        while is_awaited() and not job.wait(PEER_CHECK_S):
+            pass
         if job.ended_at is None:
             if not job.is_awaited:
                 jobs.remove(job)
@@ -129,7 +128,7 @@ def create_clips(
     @routes.post("/api/clips")
     @answering(auth)
     def add() -> Response:
-        body = read_change(auth)
+        body = read()
         name = body.get("camera")
         if not isinstance(name, str) or name not in fanouts or not asking().person.sees(name):
             raise refuse_change(auth, 404, "unknown_camera", f"there is no camera {name!r}")
@@ -150,10 +149,16 @@ def create_clips(
     @routes.delete("/api/clips/<key>")
     @answering(auth)
     def cancel(key: str) -> Response:
-        read_change(auth)
+        read()
         job = find_job(key)
         jobs.remove(job)
         return answer_json(job.describe())
+
+    def read() -> dict[str, Any]:
+        if asking().by == "basic":
+            # Browsers repeat it by themselves, for whichever page makes them.
+            raise RequestError("forbidden", "log in on the page, or send a token")
+        return read_change(auth)
 
     def find_job(key: str) -> ClipJob:
         job = jobs.find(key, maker())
@@ -174,7 +179,7 @@ def create_clips(
         jpeg = made.get(key)
         if jpeg is None:
             try:
-                jpeg = pictures.picture_of(units, width)
+                jpeg = pictures.picture_of(units, width, is_wanted=is_awaited)
             except MediaError as error:
                 flask.abort(503, f"camera {camera}: {error}")
             made.put(key, jpeg, len(jpeg))
@@ -199,6 +204,11 @@ def create_clips(
         return HTTPException(f"no picture of that time; {there}", response)
 
     return routes
+
+
+def is_awaited() -> bool:
+    """Return whether the client of the current request is still there."""
+    return not peer_has_gone(connection().fd)
 
 
 def maker() -> Hashable:
