@@ -6,6 +6,7 @@ from itertools import accumulate, pairwise
 from typing import TypeGuard
 
 from server.capture.frames.unit import JPEG
+from server.capture.streams.units.order import DisplayOrder, heads_of
 from server.delivery.mp4.movie import TIMESCALE
 from server.delivery.mp4.muxer import Muxer
 from server.delivery.mp4.whole import Listed, whole_head
@@ -64,23 +65,29 @@ class Clip:
         self.on_disk = any(isinstance(unit, StoredUnit) for unit in units)
         self._muxer = Muxer(loaded(units[0]))
         self._with_sets: list[bool] = []
-        sizes = []
+        order = DisplayOrder(units[0].codec)
+        sizes, numbers = [], []
         for number, unit in enumerate(units):
             if number % AT_ONCE == 0:
                 pause()
-            nbytes, with_sets = self._measure(unit)
+            nbytes, with_sets, place = self._measure(unit, order)
             sizes.append(nbytes)
+            numbers.append(place)
             self._with_sets.append(with_sets)
         first = first_shown(units, from_unix)
         self.from_unix = units[first].at_unix
         times = _ticks(units)
+        shown_at = _shown(times, numbers)
         listed = [
-            Listed(size, unit.key, end - begin)
-            for unit, size, (begin, end) in zip(units, sizes, pairwise(times), strict=True)
+            Listed(size, unit.key, end - begin, shown - begin)
+            for unit, size, shown, (begin, end) in zip(
+                units, sizes, shown_at, pairwise(times), strict=True
+            )
         ]
-        shown = times[-1] - times[first]
-        self.seconds = shown / TIMESCALE
-        self._head = whole_head(self._muxer.video, listed, times[first], shown, self.from_unix)
+        begin = shown_at[first]
+        lasts = max(shown_at) - begin + times[-1] - times[-2]
+        self.seconds = lasts / TIMESCALE
+        self._head = whole_head(self._muxer.video, listed, begin, lasts, self.from_unix)
         self._ends = list(accumulate(sizes, initial=len(self._head)))
         self.nbytes = self._ends[-1]
         self.tag = f"{units[0].at_unix:.6f}-{self.from_unix:.6f}-{self.nbytes:x}"
@@ -101,12 +108,13 @@ class Clip:
                 return
             pieces = []
 
-    def _measure(self, unit: Kept) -> tuple[int, bool]:
-        """Return how large a unit is in the file, and whether its parameter sets are in it."""
+    def _measure(self, unit: Kept, order: DisplayOrder) -> tuple[int, bool, int]:
+        """Return a unit's size in the file, if its parameter sets are in it, and when it comes."""
         if _lies_ready(unit):
-            return unit.nbytes, True
-        parts, with_sets = self._muxer.lay_out(loaded(unit))
-        return sum(map(len, parts)), with_sets
+            return unit.nbytes, True, order.number(unit.heads)
+        whole = loaded(unit)
+        parts, with_sets = self._muxer.lay_out(whole)
+        return sum(map(len, parts)), with_sets, order.number(heads_of(whole.data))
 
     def _sample(self, at: int) -> bytes:
         unit = self._units[at]
@@ -147,3 +155,18 @@ def _ticks(units: Sequence[Kept]) -> list[int]:
     usual = sorted(end - begin for begin, end in pairwise(times))
     last = usual[len(usual) // 2] if usual else round(USUAL_INTERVAL_S * TIMESCALE)
     return [*times, times[-1] + last]
+
+
+def _shown(times: Sequence[int], numbers: Sequence[int]) -> list[int]:
+    """Return when each picture is shown, in ticks; never before it is decoded.
+
+    Args:
+        times: When each is decoded, and when the last one ends.
+        numbers: The larger one's is, the later it is shown.
+    """
+    in_order = sorted(range(len(numbers)), key=numbers.__getitem__)
+    shown = [0] * len(numbers)
+    for place, at in enumerate(in_order):
+        shown[at] = times[place]
+    late = max(decoded - one for decoded, one in zip(times, shown, strict=False))
+    return [one + late for one in shown]

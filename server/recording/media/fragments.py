@@ -15,6 +15,7 @@ from server.capture.frames.unit import Unit
 from server.capture.streams.units import annex_b
 from server.capture.streams.units.h264 import H264
 from server.capture.streams.units.h265 import H265
+from server.capture.streams.units.order import HEAD_BYTES
 from server.delivery.mp4.movie import TIMESCALE
 from server.delivery.mp4.parameters import LENGTH_BYTES
 from server.errors import PictureError
@@ -79,6 +80,17 @@ class StoredUnit:
         if len(data) != self.nbytes:
             raise PictureError("a recording was cut off while it was read")
         return data
+
+    @property
+    def heads(self) -> list[bytes]:
+        """The NAL units at its beginning, the last of which may be cut off."""
+        head = os.pread(self._file.descriptor, min(self.nbytes, HEAD_BYTES), self._at)
+        nals, at = [], 0
+        while at + LENGTH_BYTES < len(head):
+            end = at + LENGTH_BYTES + int.from_bytes(head[at : at + LENGTH_BYTES])
+            nals.append(head[at + LENGTH_BYTES : end])
+            at = end
+        return nals
 
     @property
     def data(self) -> bytes:

@@ -86,6 +86,31 @@ def test_clip_shows_the_pictures_from_a_moment_on(units: list[Unit]) -> None:
     assert shown(whole(clip)) == every[17:40]
 
 
+@pytest.mark.parametrize("codec", ["libx264", "libx265"])
+def test_b_frames_are_shown_in_their_order(codec: str, tmp_path: Path) -> None:
+    """Also of a recording; each picture is shown for its time, the first one at the beginning."""
+    options = ("-c:v", codec, "-bf", "3", "-g", "12", "-x265-params", "log-level=0", *QUICKLY)
+    if codec == "libx264":
+        options = ("-c:v", codec, "-bf", "3", "-b-pyramid", "normal", "-g", "12", *QUICKLY)
+    units = make_units(tmp_path, 2, *options, source=SOURCE)
+    stored = read_units(record(tmp_path / "one.mp4", units), BEGIN)
+    every = shown((tmp_path / "units.mp4").read_bytes())
+
+    clip = Clip(units, BEGIN)
+
+    assert whole(clip) == whole(Clip(stored, BEGIN))
+    assert b"ctts" in whole(clip)
+    assert shown(whole(clip)) == every
+    path = tmp_path / "clip.mp4"
+    path.write_bytes(whole(clip))
+    entries = ["-show_entries", "frame=pts_time", "-of", "csv=p=0"]
+    told = subprocess.run(
+        ["ffprobe", "-v", "error", *entries, str(path)], capture_output=True, check=True, timeout=60
+    ).stdout.decode()
+    times = [float(line.split(",")[0]) for line in told.split()]
+    assert times == pytest.approx([0.04 * at for at in range(50)], abs=0.001)
+
+
 def test_parts_of_a_clip_fit_together(units: list[Unit]) -> None:
     """Whatever part is asked for, it is the same as in the whole."""
     clip = Clip(units, BEGIN)
