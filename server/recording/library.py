@@ -49,12 +49,6 @@ class Library:
         found = hub.run_native(self._storage.index.recordings, cameras, since, before, limit + 1)
         return [self._now(one) for one in found[:limit]], len(found) > limit
 
-    def span(self, camera: str) -> tuple[float, float] | None:
-        """Return when a camera's first recording begins and its last one ends; None without any."""
-        found = hub.run_native(self._storage.index.span, camera)
-        open_ = self._writer.open.get(camera)
-        return (found[0], max(found[1], open_.end)) if found and open_ else found
-
     def recording(self, key: str) -> Recorded | None:
         """Return a recording; None if there is none with that id."""
         found = hub.run_native(self._storage.index.recording, key)

@@ -53,6 +53,7 @@ class Recording:
         self._taps: dict[str, Tap] = {}
         self.rewinds: dict[str, Rewind] = {}
         self._budget = Budget(settings.server.rewind_mb << 20, self.rewinds.values)
+        self.past = Past(self.rewinds)
         self._decoder = MediaProcess()
         self.pictures = PictureMaker(self._decoder)
         storage = Storage(settings.state_dir / "media")
@@ -62,7 +63,6 @@ class Recording:
             settings, cameras, fanouts, self.rewinds, storage, writer, self.events, notify
         )
         self.library = Library(storage, writer, self.events)
-        self.past = Past(self.rewinds, self.library)
 
     def open(self) -> None:
         """Begin to keep."""

@@ -60,7 +60,7 @@ INNER = {
     "cluster": ("bus", "incoming", "outgoing", "shared"),
     "delivery": ("mp4",),
     "recording": ("disk", "media"),
-    "web": ("edge", "auth", "http", "socket"),
+    "web": ("edge", "auth", "http", "past", "socket"),
 }
 
 # Each room of the page, and the rooms that it may use; main.js knows them all.

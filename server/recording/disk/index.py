@@ -208,15 +208,8 @@ class Index:
             before: Only those that begin before it.
             limit: At most so many.
         """
-        # How far one that is being written has come is not noted.
-        where, values = _where(cameras, since, before, end="CASE WHEN open THEN 1e15 ELSE end END")
+        where, values = _where(cameras, since, before)
         return self._recordings(f"{where} ORDER BY begin DESC, id DESC LIMIT ?", (*values, limit))
-
-    def span(self, camera: str) -> tuple[float, float] | None:
-        """Return when a camera's first recording begins and its last one ends; None without any."""
-        query = "SELECT min(begin), max(end) FROM recordings WHERE camera = ?"
-        found = [row for row in self._rows(query, (camera,)) if row[0] is not None]
-        return (found[0][0], found[0][1]) if found else None
 
     def _recordings(self, rest: str, values: Iterable[Any]) -> list[Recorded]:
         rows = self._rows(f"SELECT * FROM recordings {rest}", values)
@@ -342,7 +335,6 @@ def _where(
     since: float | None,
     before: float | None,
     label: str | None = None,
-    end: str = "coalesce(end, 1e15)",
 ) -> tuple[str, list[Any]]:
     """Return a condition and its values."""
     conditions: list[str] = ["1"]
@@ -351,7 +343,7 @@ def _where(
         conditions.append(f"camera IN ({', '.join('?' * len(cameras))})")
         values += cameras
     for condition, value in (
-        (f"{end} > ?", since),
+        ("coalesce(end, 1e15) > ?", since),
         ("begin < ?", before),
         ("label = ?", label),
     ):

@@ -6,13 +6,14 @@ from pathlib import Path
 from typing import Any
 
 from server.loop import hub
-from server.recording.media.fragments import Kept
+from server.recording.media.fragments import Kept, StoredUnit
 from server.recording.media.process import MediaError, MediaProcess
 
 __all__ = ["encode_film", "frames_a_second"]
 
 # What the process is given at once takes it less than a second, so that it soon hears of an end.
 AT_ONCE_UNITS = 25
+AT_ONCE_PIXELS = 25_000_000
 AT_ONCE_BYTES = 8 << 20
 
 # More is beyond what phones decode.
@@ -75,12 +76,13 @@ def frames_a_second(units: Sequence[Kept]) -> int:
 
 def _batches(units: Sequence[Kept]) -> Iterator[list[Kept]]:
     some: list[Kept] = []
-    nbytes = 0
+    nbytes = pixels = 0
     for unit in units:
         some.append(unit)
-        nbytes += len(unit.data)
-        if len(some) >= AT_ONCE_UNITS or nbytes >= AT_ONCE_BYTES:
+        nbytes += unit.nbytes if isinstance(unit, StoredUnit) else len(unit.data)
+        pixels += unit.width * unit.height
+        if len(some) >= AT_ONCE_UNITS or pixels >= AT_ONCE_PIXELS or nbytes >= AT_ONCE_BYTES:
             yield some
-            some, nbytes = [], 0
+            some, nbytes, pixels = [], 0, 0
     if some:
         yield some

@@ -1,5 +1,6 @@
 """Clips that are made in the background, and kept for a while."""
 
+import os
 import secrets
 import shutil
 import time
@@ -220,4 +221,4 @@ def _make_folder(folder: Path) -> None:
 
 
 def _create(path: Path) -> BinaryIO:
-    return path.open("wb")
+    return open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb")

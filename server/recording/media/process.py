@@ -27,7 +27,10 @@ ENVIRONMENT = {
 }
 
 STUCK_AFTER_S = 30.0
-"""How long one request may take before the process is killed: they are small, the rest is slow."""
+"""How long one request may take before the process is killed, on a busy machine too."""
+
+# And as long more for each unit: those of a large picture take a few hundredths of a second.
+UNIT_S = 0.25
 
 REST_S = 30.0
 """How long it is kept without work."""
@@ -114,7 +117,7 @@ class MediaProcess:
                 fd, request["listed"] = hub.run_native(_pack, units)
             # It waits for a request, so there is room.
             self._link.offer(Kind.PROCESS, json.dumps(request).encode(), fd)
-            message = self._receive(self._link)
+            message = self._receive(self._link, self._stuck_after_s + UNIT_S * len(units))
             answer = read_json(message.payload)
         except (EOFError, OSError, ValueError):
             self._discard()
@@ -130,9 +133,9 @@ class MediaProcess:
             raise MediaError(str(answer["error"])[:200])
         return picture
 
-    def _receive(self, link: Link) -> Message:
-        if not hub.wait_readable(link, self._stuck_after_s):
-            raise MediaError(f"it took more than {self._stuck_after_s:g} s, and was ended")
+    def _receive(self, link: Link, limit_s: float) -> Message:
+        if not hub.wait_readable(link, limit_s):
+            raise MediaError(f"it took more than {limit_s:g} s, and was ended")
         message = link.receive(0.0)
         if message is None or message.kind is not Kind.PROCESSED:
             raise EOFError

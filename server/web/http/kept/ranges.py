@@ -2,8 +2,7 @@
 
 import os
 import re
-from collections.abc import Callable, Iterator, Mapping
-from functools import partial
+from collections.abc import Iterator
 from pathlib import Path
 
 import flask
@@ -11,7 +10,7 @@ from flask import Response
 
 from server.loop import hub
 
-__all__ = ["answer_file", "answer_ranges", "parse_range"]
+__all__ = ["answer_file", "parse_range"]
 
 # Read natively, so each read should be worth its 0.1 ms.
 READ_BYTES = 1 << 18
@@ -19,9 +18,7 @@ READ_BYTES = 1 << 18
 NO_CACHE = {"Cache-Control": "private, no-cache"}
 
 
-def answer_file(
-    path: Path, size: int, tag: str, content_type: str, headers: Mapping[str, str] = NO_CACHE
-) -> Response:
+def answer_file(path: Path, size: int, tag: str, content_type: str) -> Response:
     """Return a response to the current request with a file, or the range that it asks for.
 
     Args:
@@ -29,38 +26,15 @@ def answer_file(
         size: How much of it is answered.
         tag: Changes with the content.
         content_type: Of the file.
-        headers: Of the response.
 
     Raises:
         OSError: If it cannot be opened.
     """
-    descriptor = hub.run_native(os.open, path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
-    response = answer_ranges(partial(_read, descriptor), size, tag, content_type, headers)
-    response.call_on_close(lambda: os.close(descriptor))
-    return response
-
-
-def answer_ranges(
-    read: Callable[[int, int], Iterator[bytes]],
-    size: int,
-    tag: str,
-    content_type: str,
-    headers: Mapping[str, str] = NO_CACHE,
-) -> Response:
-    """Return a response to the current request with what ``read`` yields, or a range of it.
-
-    Args:
-        read: Yields the bytes from one place up to another.
-        size: How many there are.
-        tag: Changes with the content.
-        content_type: Of it.
-        headers: Of the response.
-    """
     request = flask.request
     entity = f'"{tag}"'
-    told = {**headers, "Accept-Ranges": "bytes", "ETag": entity}
+    headers = NO_CACHE | {"Accept-Ranges": "bytes", "ETag": entity}
     if entity in request.headers.get("If-None-Match", ""):
-        return Response(status=304, headers=told)
+        return Response(status=304, headers=headers)
     begin, end, status = 0, size, 200
     text = request.headers.get("Range")
     if text is not None and request.headers.get("If-Range", entity) == entity:
@@ -68,14 +42,18 @@ def answer_ranges(
         if found is not None:
             begin, end = found
             if begin >= end:
-                told["Content-Range"] = f"bytes */{size}"
-                return Response(status=416, headers=told)
-            told["Content-Range"] = f"bytes {begin}-{end - 1}/{size}"
+                headers["Content-Range"] = f"bytes */{size}"
+                return Response(status=416, headers=headers)
+            headers["Content-Range"] = f"bytes {begin}-{end - 1}/{size}"
             status = 206
-    told["Content-Length"] = str(end - begin)
+    headers["Content-Length"] = str(end - begin)
     if request.method == "HEAD":
-        return Response(status=status, headers=told, content_type=content_type)
-    return Response(_give_way(read(begin, end)), status, told, content_type=content_type)
+        return Response(status=status, headers=headers, content_type=content_type)
+    descriptor = hub.run_native(os.open, path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    body = _read(descriptor, begin, end)
+    response = Response(body, status, headers, content_type=content_type)
+    response.call_on_close(lambda: os.close(descriptor))
+    return response
 
 
 def parse_range(text: str, size: int) -> tuple[int, int] | None:
@@ -106,10 +84,3 @@ def _read(descriptor: int, begin: int, end: int) -> Iterator[bytes]:
             return  # It was cut; what was promised cannot be kept.
         yield data
         begin += len(data)
-
-
-def _give_way(pieces: Iterator[bytes]) -> Iterator[bytes]:
-    """Yield pieces, and let others work in between: a fast link would take all of them at once."""
-    for piece in pieces:
-        yield piece
-        hub.sleep(0)

@@ -12,10 +12,6 @@ from werkzeug.test import TestResponse
 
 from server.capture.frames.unit import JPEG, Unit
 from server.control.audit import Audit
-from server.recording.disk.storage import Storage
-from server.recording.disk.writer import Writer
-from server.recording.events import EventLog
-from server.recording.library import Library
 from server.recording.media.jobs import ClipJobs
 from server.recording.media.pictures import PictureMaker
 from server.recording.media.process import MediaProcess
@@ -24,7 +20,7 @@ from server.recording.rewind import Rewind
 from server.users.users import UsersFile
 from server.web.auth.auth import Auth
 from server.web.auth.guard import guard_requests
-from server.web.http.kept.clips import create_clips
+from server.web.past.clips import create_clips
 
 BEGIN = 1e9
 SPAN = {"from": BEGIN, "to": BEGIN + 2}
@@ -46,9 +42,7 @@ class Site:
         for rewind in rewinds.values():
             for seq in range(20):
                 rewind.put(Unit(data, True, seq, BEGIN + 0.1 * seq, JPEG, 64, 48))
-        storage = Storage(folder / "media")
-        writer = Writer(storage)
-        past = Past(rewinds, Library(storage, writer, EventLog(storage, writer)))
+        past = Past(rewinds)
         self.media = MediaProcess()
         self.jobs = ClipJobs(folder / "clips", self.media)
         cameras: Any = dict.fromkeys(rewinds)
@@ -97,7 +91,8 @@ def test_jobs_are_for_their_makers(site: Site) -> None:
         ("GET", f"/clip/{key}.mp4"),
     ):
         assert site.ask(method, path, by="bob").status_code == 404
-    assert site.ask("GET", f"/clip/{key}.mp4").data[4:8] == b"ftyp"
+    with site.ask("GET", f"/clip/{key}.mp4") as answer:
+        assert answer.data[4:8] == b"ftyp"
     assert site.ask("DELETE", f"/api/clips/{key}").status_code == 200
     assert site.ask("GET", f"/clip/{key}.mp4").status_code == 404
 

@@ -25,14 +25,12 @@ from server.recording.past import Past
 from server.web.auth.auth import Auth
 from server.web.auth.guard import answer, asking
 from server.web.http.changes import answer_json, answering, read_change, refuse_change
-from server.web.http.kept.ranges import answer_file, answer_ranges
 from server.web.http.routes import connection
+from server.web.past.ranges import answer_file, answer_part
 
 __all__ = ["create_clips"]
 
 LONGEST_S = 3600.0
-
-MP4 = "video/mp4"
 
 # A player asks for a clip in parts, while the memory that it is made of moves on.
 CLIPS_KEPT_S = 60.0
@@ -80,8 +78,8 @@ def create_clips(
             found = lay_out(units, asked[0])
             if asked[1] <= units[-1].at_unix:
                 clips.put(key, found, found.nbytes)
-        headers = saved_as(camera, found.from_unix)
-        return answer_ranges(partial(read_clip, found), found.nbytes, found.tag, MP4, headers)
+        name = file_name(camera, found.from_unix)
+        return answer_part(found.nbytes, found.tag, name, partial(read_clip, found))
 
     def lay_out(units: Sequence[Kept], from_unix: float) -> Clip:
         try:
@@ -102,7 +100,7 @@ def create_clips(
     def send_encoded(name: str, asked: tuple[float, float], units: Sequence[Kept]) -> Response:
         """Send a clip that has to be encoded, once it is."""
         if flask.request.method == "HEAD":
-            return Response(iter(()), content_type=MP4)
+            return Response(iter(()), content_type="video/mp4")
         try:
             job = jobs.begin(maker(), name, asked, units)
         except RequestError as error:
@@ -119,9 +117,7 @@ def create_clips(
 
     def send_file(job: ClipJob) -> Response:
         try:
-            size = hub.run_native(job.path.stat).st_size
-            headers = saved_as(job.camera, job.from_unix)
-            return answer_file(job.path, size, job.id, MP4, headers)
+            return answer_file(job.path, job.id, file_name(job.camera, job.from_unix))
         except OSError:
             flask.abort(404, "this clip is no longer there")
 
@@ -217,13 +213,9 @@ def maker() -> Hashable:
     return person.kind, person.name
 
 
-def saved_as(camera: str, at_unix: float) -> dict[str, str]:
-    """Return the headers of a clip: browsers save it under its camera and its local time."""
-    name = f"{camera} {time.strftime('%Y-%m-%d %H.%M.%S', time.localtime(at_unix))}.mp4"
-    return {
-        "Cache-Control": "private, no-cache",
-        "Content-Disposition": f'attachment; filename="{name}"',
-    }
+def file_name(camera: str, at_unix: float) -> str:
+    """Return under which name to save a clip: its camera and its local time."""
+    return f"{camera} {time.strftime('%Y-%m-%d %H.%M.%S', time.localtime(at_unix))}.mp4"
 
 
 def read_span(fields: Mapping[str, object]) -> tuple[float, float]:
