@@ -131,7 +131,7 @@ class App:
         protect_pages(self.flask, server.frame_ancestors, self._stay_secure)
         shown = ShownViews(views, lambda: self.cameras.values())
         self.flask.register_blueprint(create_routes(runtime.fanouts, statistics, auth, shown))
-        clips = ClipJobs(settings.state_dir / "media" / "clips", MediaProcess())
+        clips = ClipJobs(settings.state_dir / "clips", MediaProcess())
         recording = runtime.recording
         self.flask.register_blueprint(
             create_clips(runtime.fanouts, recording.past, clips, recording.pictures, auth)
