@@ -33,10 +33,12 @@ from server.web.http.cameras import create_admin_cameras
 from server.web.http.cors import share_with
 from server.web.http.headers import protect_pages
 from server.web.http.kept.kept import create_kept
+from server.web.http.kept.past import create_past
 from server.web.http.login import create_login
 from server.web.http.own_password import create_own_password
 from server.web.http.people import create_people
 from server.web.http.routes import create_routes
+from server.web.http.static_files import StaticFiles, open_library
 from server.web.http.views import ShownViews, create_views
 from server.web.socket.events import Events
 from server.web.socket.polling import NoPolling
@@ -48,9 +50,10 @@ if TYPE_CHECKING:
     from server.cluster.bus.bus import Bus
     from server.cluster.node import Common
 
-__all__ = ["App", "create_app"]
+__all__ = ["STATIC", "App", "create_app"]
 
 ROOT = Path(__file__).resolve().parent.parent
+STATIC = ROOT / "static"
 
 # Kept free for sources, files and pipes when connections take the rest.
 RESERVED_DESCRIPTORS = 64
@@ -69,10 +72,10 @@ class App:
 
     def __init__(self, settings: Settings) -> None:
         self.flask = flask.Flask(
-            "porthole", template_folder=str(ROOT / "templates"), static_folder=str(ROOT / "static")
+            "porthole", template_folder=str(ROOT / "templates"), static_folder=None
         )
-        # Browsers ask whether a file is still the same, so that an upgrade is seen at once.
-        self.flask.config["SEND_FILE_MAX_AGE_DEFAULT"] = 0
+        self._library = library = open_library(STATIC)
+        self.flask.context_processor(lambda: {"static": f"static/{library.version}"})
         self.runtime = runtime = Runtime(settings)
         server = settings.server
         self.cameras = runtime.cameras
@@ -106,6 +109,7 @@ class App:
             auth,
             server.credit_frames,
             timeline,
+            runtime.recording.memory_of,
         )
         views.on_change = self._events.tell_views
         auth.on_people = views.keep_only
@@ -114,16 +118,19 @@ class App:
         runtime.recording.events.on_event = self._events.tell_event
         runtime.lineup.on_list = self._events.list_cameras
         runtime.lineup.on_replaced = self._events.follow
-        runtime.lineup.on_removed = self._events.forget
+        runtime.on_removed = self._events.forget
 
         share_with(self.flask, server.allowed_origins)
         guard_requests(self.flask, auth)
         # Who is told to use TLS only cannot click through the warning of a self-made certificate.
-        stay_secure = self.tls is None or not self.tls.self_made
-        protect_pages(self.flask, server.frame_ancestors, stay_secure)
+        self._stay_secure = self.tls is None or not self.tls.self_made
+        protect_pages(self.flask, server.frame_ancestors, self._stay_secure)
         shown = ShownViews(views, lambda: self.cameras.values())
         self.flask.register_blueprint(create_routes(runtime.fanouts, statistics, auth, shown))
         self.flask.register_blueprint(create_views(views, shown, auth))
+        self.flask.register_blueprint(
+            create_past(runtime.fanouts, runtime.recording.memory_of, runtime.recording.marks_in)
+        )
         self.flask.register_blueprint(create_login(auth))
         self.flask.register_blueprint(
             create_admin_cameras(runtime.managed, settings.media_folder, auth, views.rename_camera)
@@ -152,7 +159,9 @@ class App:
         most = min(server.max_connections, room - heads)
         self._limiter = ConnectionLimiter(most, server.max_per_address, count, heads)
         hosts = (server.host, *self.names, *server.allowed_hosts)
-        application = NoPolling(self.flask.wsgi_app, count)
+        application = StaticFiles(
+            self._library, NoPolling(self.flask.wsgi_app, count), self._stay_secure
+        )
         origin_check = OriginCheck(application, hosts, server.allowed_origins, count)
         self._front = Forwarded(origin_check, server.trusted_proxies)
         self._in_the_clear = OriginCheck(lead_to_tls, hosts, (), count)

@@ -76,8 +76,7 @@ class Camera:
         def warn(level: str, message: str) -> None:
             self.on_notice(self, level, message)
 
-        self._address = settings.address
-        self._server = server
+        self._address, self._server = settings.address, server
         self._wake, self._closing = hub.Signal(), False
         self._tasks: list[hub.Task] = []
         self._connection = Connection(settings.address, self.name, server.read_timeout, open_reader)
@@ -160,6 +159,7 @@ class Camera:
             "renditions": [rendition.name for rendition in offered(self)],
             "process": self._pipeline.describe(),
             "video": self._video.describe(),
+            "rewind": self.keeping.rewind_s,
             **told,
             **self._state.describe(),
             **self._output.describe(),
@@ -228,9 +228,9 @@ class Camera:
         elif changed:
             self.slot.clear()  # It would only grow old.
 
-    def set_videos(self, renditions: Collection[str]) -> None:
-        """Set which of its videos are wanted."""
-        self._video.set_wanted(renditions)
+    def set_videos(self, renditions: Collection[str], lazy: bool = False) -> None:
+        """Set which of its videos are wanted, and whether their units may come together."""
+        self._video.set_wanted(renditions, lazy)
 
     def request_key(self, rendition: str) -> None:
         """Ask for a key picture in a video that is encoded here."""

@@ -19,7 +19,7 @@ from server.recording.rewind import Rewind
 __all__ = ["Recorder"]
 
 # Units wait for so long before they are handed to the writer; as much more is lost on kill -9.
-CHUNK_S = 0.5
+CHUNK_S = 0.2
 MAX_CHUNK_BYTES = 1 << 20
 
 PERIOD_S = 0.5
@@ -258,7 +258,7 @@ class _Lane:
             return
         track = self.camera.videos[FULL.name]
         self._ends = [track.listen(self._on_track), lambda: self._fanout.leave(self)]
-        self._fanout.hold_video(self, FULL.name, counts=False)
+        self._fanout.hold_video(self, FULL.name, counts=False, lazy=True)
 
     def _on_track(self) -> None:
         units = self.camera.videos[FULL.name].units

@@ -1,6 +1,7 @@
 """What was, of all cameras of this process: kept in memory, on disk, and as events."""
 
 from collections.abc import Callable, Mapping
+from typing import Any
 
 from server.capture.camera import Camera
 from server.config.models import Settings
@@ -9,11 +10,14 @@ from server.recording.disk.storage import Storage
 from server.recording.disk.writer import Writer
 from server.recording.events import EventLog
 from server.recording.library import Library
+from server.recording.memory import Memory
 from server.recording.recorder import Recorder
 from server.recording.rewind import Rewind
 from server.recording.tap import Tap
 
 __all__ = ["Recording"]
+
+MAX_MARKS = 500
 
 
 class Recording:
@@ -71,6 +75,16 @@ class Recording:
             rewind = self.rewinds[camera.name] = Rewind(camera.keeping.rewind_s)
             self._taps[camera.name] = Tap(self._fanouts[camera.name], rewind)
         self.recorder.refresh(camera)
+
+    def memory_of(self, name: str) -> Memory | None:
+        """Return what can be looked back at of a camera; None if nothing is kept of it."""
+        rewind = self.rewinds.get(name)
+        return rewind if rewind is not None and rewind.seconds > 0 else None
+
+    def marks_in(self, name: str, from_unix: float, to_unix: float) -> list[dict[str, Any]]:
+        """Return the events of a camera between two times: their ``at``, ``label`` and ``id``."""
+        found, _ = self.library.event_list([name], None, from_unix, to_unix, MAX_MARKS)
+        return [{"at": one.begin, "label": one.label, "id": one.id} for one in reversed(found)]
 
     def forget(self, name: str) -> None:
         """Let go of a camera that was removed."""

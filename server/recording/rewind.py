@@ -3,7 +3,6 @@
 from bisect import bisect_right
 from collections import deque
 from collections.abc import Callable
-from itertools import islice
 
 from server.capture.frames.unit import Unit
 
@@ -16,20 +15,20 @@ STEP_BACK_S = 1.0
 class Rewind:
     """Keeps the encoded pictures of one camera, in the order in which they came.
 
-    It begins with a picture that can be decoded by itself. Used by green threads only.
+    They are kept in groups: a picture that can be decoded by itself, and those that need it. It
+    is a :class:`server.recording.memory.Memory` that never blocks. Used by green threads only.
 
     Args:
         seconds: How long they are kept.
 
     Attributes:
-        units: In order.
         nbytes: How many bytes they take.
     """
 
     def __init__(self, seconds: float) -> None:
         self.seconds = seconds
-        self.units: deque[Unit] = deque()
         self.nbytes = 0
+        self._groups: deque[list[Unit]] = deque()
         self._broken = True  # Whether the next key picture is waited for.
         self._listeners: list[Callable[[Unit | None], None]] = []
 
@@ -43,27 +42,35 @@ class Rewind:
         return lambda: self._listeners.remove(on_unit)
 
     @property
+    def units(self) -> list[Unit]:
+        """All of them, in order."""
+        return [unit for group in self._groups for unit in group]
+
+    @property
     def newest(self) -> Unit | None:
         """The newest unit; None with nothing."""
-        return self.units[-1] if self.units else None
+        return self._groups[-1][-1] if self._groups else None
 
     @property
     def span(self) -> tuple[float, float] | None:
-        """The times of the first and the last unit, in Unix seconds; None with nothing."""
-        return (self.units[0].at_unix, self.units[-1].at_unix) if self.units else None
+        """The times of the first and the last unit in Unix seconds; None with nothing."""
+        if not self._groups:
+            return None
+        return self._groups[0][0].at_unix, self._groups[-1][-1].at_unix
 
     def put(self, unit: Unit) -> None:
         """Take the next unit; without the ones that it needs, it is not kept."""
-        if self._broken and not unit.key:
-            return
-        self._broken = False
         newest = self.newest
         if newest is not None and unit.at_unix < newest.at_unix - STEP_BACK_S:
             self._clear()
-            self._broken = not unit.key
-            if self._broken:
-                return
-        self.units.append(unit)
+            self._broken = True
+        if unit.key:
+            self._broken = False
+            self._groups.append([unit])
+        elif self._broken:
+            return
+        else:
+            self._groups[-1].append(unit)
         self.nbytes += len(unit.data)
         self._trim(unit.at_unix - self.seconds)
         for on_unit in list(self._listeners):
@@ -81,39 +88,47 @@ class Rewind:
 
         It is the newest that is not later, or the first of all; nothing if there is none.
         """
-        at = self._index(at_unix)
-        return self._slice(self._key_before(at), at + 1) if at >= 0 else []
+        if not self._groups:
+            return []
+        group, place = self._place(at_unix)
+        return self._groups[group][: place + 1]
 
     def between(self, from_unix: float, to_unix: float) -> list[Unit]:
         """Return all from one moment to another, after what is needed to decode the first."""
-        first, last = self._index(from_unix), self._index(to_unix)
-        if last < 0 or to_unix < self.units[0].at_unix:
+        if not self._groups or to_unix < self._groups[0][0].at_unix:
             return []
-        return self._slice(self._key_before(first), last + 1)
+        first, _ = self._place(from_unix)
+        last, place = self._place(to_unix)
+        whole = [unit for at in range(first, last) for unit in self._groups[at]]
+        return whole + self._groups[last][: place + 1]
 
-    def _index(self, at_unix: float) -> int:
-        """Return where the picture of a moment is, 0 for before the first; -1 with nothing."""
-        if not self.units:
-            return -1
-        return max(0, bisect_right(self.units, at_unix, key=lambda unit: unit.at_unix) - 1)
+    def neighbours(self, at_unix: float) -> tuple[float | None, float | None]:
+        """Return the times of the pictures before and after that of a moment; None for none."""
+        if not self._groups:
+            return None, None
+        at, place = self._place(at_unix)
+        groups, group = self._groups, self._groups[at]
+        before = group[place - 1] if place else groups[at - 1][-1] if at else None
+        if place + 1 < len(group):
+            after: Unit | None = group[place + 1]
+        else:
+            after = groups[at + 1][0] if at + 1 < len(groups) else None
+        return before.at_unix if before else None, after.at_unix if after else None
 
-    def _key_before(self, at: int) -> int:
-        while at > 0 and not self.units[at].key:
-            at -= 1
-        return at
-
-    def _slice(self, begin: int, end: int) -> list[Unit]:
-        return list(islice(self.units, begin, end))
+    def _place(self, at_unix: float) -> tuple[int, int]:
+        """Return the group of a moment's picture and its place in it; there must be some."""
+        at = max(0, bisect_right(self._groups, at_unix, key=lambda group: group[0].at_unix) - 1)
+        group = self._groups[at]
+        # With B-frames the units of a group are not in the order of their times.
+        early = (place for place, unit in enumerate(group) if unit.at_unix <= at_unix)
+        return at, max(early, key=lambda place: group[place].at_unix, default=0)
 
     def _trim(self, before_unix: float) -> None:
         """Drop whole groups that are older."""
-        while len(self.units) > 1 and self.units[0].at_unix < before_unix:
-            following = next((at for at, one in enumerate(self.units) if at and one.key), None)
-            if following is None or self.units[following].at_unix > before_unix:
-                return
-            for _ in range(following):
-                self.nbytes -= len(self.units.popleft().data)
+        groups = self._groups
+        while len(groups) > 1 and groups[1][0].at_unix <= before_unix:
+            self.nbytes -= sum(len(unit.data) for unit in groups.popleft())
 
     def _clear(self) -> None:
-        self.units.clear()
+        self._groups.clear()
         self.nbytes = 0

@@ -1,10 +1,11 @@
 /** Wires the page together; every other module does one thing. */
+// First, because it starts the worker.
+import { channel } from './bridge/start.js';
 import { mayControl } from './bridge/access.js';
 import { BackendClient } from './bridge/client.js';
 import { ClockSync } from './bridge/clock-sync.js';
 import { isEmbedded } from './bridge/embed.js';
 import { PlainPoller } from './bridge/plain.js';
-import { channel } from './bridge/start.js';
 import { VideoSwitch } from './bridge/video-switch.js';
 import { WORDS } from './camera/condition.js';
 import { Controls } from './camera/controls.js';

@@ -15,6 +15,8 @@ NEEDS: Mapping[str, Need] = {
     "connect": Need.VIEWER,
     "watch": Need.VIEWER,
     "unwatch": Need.VIEWER,
+    "seek": Need.VIEWER,
+    "play": Need.VIEWER,
     "clock": Need.VIEWER,
     "notices": Need.VIEWER,
     **{event: command.needs for event, command in COMMANDS.items()},
@@ -31,14 +33,12 @@ NEEDS: Mapping[str, Need] = {
     "/healthz": Need.NOTHING,
     "/login": Need.NOTHING,
     "/logout": Need.NOTHING,
-    # Style sheets and scripts. The login page needs them too, and they contain no secrets.
-    "/static": Need.NOTHING,
 }
 
 EMBEDDED = frozenset(
     {
         *("/", "/video_feed", "/stream", "/snapshot", "/api/cameras"),
-        *("connect", "watch", "unwatch", "clock"),
+        *("connect", "watch", "unwatch", "seek", "play", "clock"),
     }
 )
 """All that embed tokens allow: pictures of one camera, and what a kiosk of it asks."""

@@ -1,4 +1,5 @@
 /** Listens to the keys of the whole page and performs their actions. */
+import { isInMenu } from '../ui/menu.js';
 import { actionFor } from './keymap.js';
 
 // What is typed into; all other inputs are moved or switched by keys.
@@ -39,7 +40,7 @@ function kindOf(element) {
   if (element.matches(SLIDERS)) return 'slider';
   if (element.matches(`:is(${FIELDS}):not(${BUTTONS})`) || element.isContentEditable) return 'field';
   if (element.matches('.tile-open')) return element.closest('[data-focused]') ? 'large' : 'tile';
-  if (element.closest('[popover]')) return 'menu';
+  if (isInMenu(element)) return 'menu';
   // Keys scroll a drawer, whatever in it has the focus.
   return element.matches(BUTTONS) && !element.closest('.drawer') ? 'button' : 'other';
 }

@@ -34,7 +34,7 @@ SEEING = (
     "/readyz",
 )
 CONTROLLING = ("start", "stop", "fps", "quality", "control", "reset", "preset", "record")
-PUBLIC = ("/healthz", "/login", "/logout", "/static")
+PUBLIC = ("/healthz", "/login", "/logout")
 
 
 @pytest.mark.parametrize("what", SEEING)
@@ -142,7 +142,6 @@ def test_control_is_what_viewers_may_not() -> None:
         ("/snapshot/door.jpg", "stream", "/snapshot"),
         ("/api/cameras", None, "/api"),
         ("//api/cameras", None, "/api"),
-        ("/static/css/page.css", None, "/static"),
     ],
 )
 def test_area_of_a_path(path: str, action: str | None, area: str) -> None:
