@@ -21,6 +21,7 @@ from server.commands import (
     Reset,
     SetControl,
     SetFps,
+    SetMotion,
     SetQuality,
     Start,
     Stop,
@@ -47,6 +48,7 @@ T = TypeVar("T")
 
 STRICT = ConfigDict(strict=True, allow_inf_nan=False)
 KEPT_FPS: TypeAdapter[float | SourcesOwn] = TypeAdapter(Fps | SourcesOwn, config=STRICT)
+KEPT_MOTION = TypeAdapter(SetMotion)
 KEPT_QUALITY: TypeAdapter[int | SourcesOwn] = TypeAdapter(Quality | SourcesOwn, config=STRICT)
 KEPT_RECORD: TypeAdapter[RecordMode] = TypeAdapter(RecordMode, config=STRICT)
 
@@ -137,6 +139,9 @@ class Control:
         if values.get("stopped") is True:
             own["stopped"] = True
             camera.enabled = False
+        if (motion := _read_motion(values.get("motion"))) is not None:
+            own["motion"] = motion
+            camera.motion.restore(motion)
         camera.tuning.restore(values.get("controls"), values.get("presets"))
         own |= {key: kept for key, kept in camera.tuning.keep().items() if kept}
         if own:
@@ -271,6 +276,17 @@ class Control:
             self._tell(f"{camera.title} {RECORDED[command.mode]}", camera, who)
 
     @_handle.register
+    def _set_motion(self, command: SetMotion, who: str) -> None:
+        camera = self._own(command)
+        was_on, before = camera.motion.on, camera.motion.keep()
+        camera.motion.set(command.given)
+        if camera.motion.keep() != before:
+            self._keep(camera, "motion", camera.motion.keep())
+            on = camera.motion.on
+            done = "set up" if on == was_on else "turned on" if on else "turned off"
+            self._tell(f"{camera.title}: looking for motion was {done}", camera, who)
+
+    @_handle.register
     def _quit(self, command: Quit, who: str) -> None:
         log.info("quit by %s", who)
         self._notify("warning", "The server is being shut down", None, who)
@@ -352,6 +368,13 @@ class Control:
 def unknown_camera(name: str) -> RequestError:
     """Return the error for a camera that does not exist, or that the client may not see."""
     return RequestError("unknown_camera", f"there is no camera {name[:40]!r}")
+
+
+def _read_motion(value: object) -> dict[str, Any] | None:
+    """Return what was kept of looking for motion, or None if it is invalid."""
+    fields = value if isinstance(value, dict) else {"on": None}
+    command = _read(KEPT_MOTION, fields | {"camera": "any"})
+    return None if command is None else command.given or None
 
 
 def _read(kind: TypeAdapter[T], value: object) -> T | None:

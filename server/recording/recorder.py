@@ -199,8 +199,6 @@ class _Lane:
         if mode != self._mode:
             self._finish()
             self._mode, self._until = mode, None
-            before_s = self.camera.keeping.before_s if mode == "motion" else 0.0
-            self.rewind.seconds = max(self.camera.keeping.rewind_s, before_s)
             self.camera.set_duty(DUTY, mode != "off")
         source = self._choose() if self._wants else ""
         if source != self._source:

@@ -53,11 +53,14 @@ SERVER = {
 
 # The rooms within a room, the most basic first; what wires them lies beside them.
 INNER = {
-    "capture": ("frames", "devices", "streams", "sources", "isolation", "processing"),
+    "capture": (
+        *("frames", "motion", "devices", "streams", "sources", "isolation", "pacing"),
+        "processing",
+    ),
     "cluster": ("bus", "incoming", "outgoing", "shared"),
     "delivery": ("mp4",),
-    "recording": ("disk",),
-    "web": ("edge", "auth", "http", "socket"),
+    "recording": ("disk", "media"),
+    "web": ("edge", "auth", "http", "past", "socket"),
 }
 
 # Each room of the page, and the rooms that it may use; main.js knows them all.
@@ -69,9 +72,10 @@ PAGE = {
     "camera": {"bridge", "painting", "stream", "ui"},
     "grid": {"bridge", "camera", "stream", "ui"},
     "insight": {"bridge", "camera", "grid", "stream", "ui"},
+    "recording": {"bridge", "camera", "grid", "stream", "ui"},
     "manage": {"ui"},
     "views": {"grid", "manage", "ui"},
-    "page": {"bridge", "camera", "grid", "insight", "stream", "ui", "views"},
+    "page": {"bridge", "camera", "grid", "insight", "recording", "stream", "ui", "views"},
 }
 
 # Library: where it may be imported.
@@ -85,7 +89,7 @@ HOMES = {
     "engineio": ("server/web/", "server/app.py"),
     "werkzeug": ("server/web/", "server/app.py"),
     # It can crash and hang, as any decoder can: in child processes only.
-    "av": ("server/capture/streams/",),
+    "av": ("server/capture/streams/", "server/recording/media/child.py"),
     "requests": ("server/capture/sources/",),
     "threading": ("server/capture/isolation/child.py",),
     "click": ("server/account_commands.py", "server/media_commands.py"),
