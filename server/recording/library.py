@@ -6,15 +6,24 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from server.capture.frames.unit import Unit
+from server.errors import PictureError
 from server.loop import hub
-from server.recording.disk.event_file import remove_event
+from server.recording.disk.event_file import remove_events
 from server.recording.disk.index import Event, Recorded
 from server.recording.disk.layout import picture_path, recording_path
+from server.recording.disk.reading import read_units
 from server.recording.disk.storage import Storage
 from server.recording.disk.writer import Writer
 from server.recording.events import EventLog
 
 __all__ = ["Library"]
+
+# Times are rounded to ticks in a file.
+ROUNDING_S = 0.0005
+
+MAX_BYTES = 256 << 20
+"""As much is read from recordings at once."""
 
 
 class Library:
@@ -53,6 +62,39 @@ class Library:
         """Return a recording; None if there is none with that id."""
         found = hub.run_native(self._storage.index.recording, key)
         return None if found is None else self._now(found)
+
+    def units(self, camera: str, from_unix: float, to_unix: float) -> list[Unit]:
+        """Return what is recorded from one moment to another, after what is needed to decode it.
+
+        Raises:
+            TooMuch: If that is more than fits into memory.
+        """
+        until = to_unix + ROUNDING_S
+        found = hub.run_native(self._storage.index.recordings, [camera], from_unix, until)
+        units: list[Unit] = []
+        left = MAX_BYTES
+        for one in reversed(found):
+            try:
+                path = self.path_of(one)
+                units += hub.run_native(read_units, path, from_unix, to_unix, left)
+            except (OSError, PictureError):
+                continue  # It was deleted meanwhile, or is damaged.
+            left = MAX_BYTES - sum(len(unit.data) for unit in units)
+        return units
+
+    def picture_units(self, recording: Recorded, at_unix: float) -> list[Unit]:
+        """Return the picture of a moment, after those that are needed to decode it.
+
+        Raises:
+            PictureError: If the file is damaged.
+            OSError: If it cannot be read.
+        """
+        path = self.path_of(recording)
+        return hub.run_native(read_units, path, at_unix, at_unix + ROUNDING_S, MAX_BYTES)
+
+    def span(self, camera: str) -> tuple[float, float] | None:
+        """Return from when to when there are recordings of a camera; None without any."""
+        return hub.run_native(self._storage.index.span, camera)
 
     def path_of(self, recording: Recorded) -> Path:
         """Return where a recording's file is."""
@@ -123,7 +165,7 @@ class Library:
             self.events.forget(event)
 
             def remove() -> None:
-                remove_event(self._storage.media, key)
+                remove_events(self._storage.media, [key])
                 self._storage.index.remove_events([key])
 
             hub.run_native(self._writer.call, remove)

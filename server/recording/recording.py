@@ -65,6 +65,7 @@ class Recording:
             settings, cameras, fanouts, self.rewinds, storage, writer, self.events, notify
         )
         self.library = Library(storage, writer, self.events)
+        self.past.stored, self.past.stored_span = self.library.units, self.library.span
 
     def open(self) -> None:
         """Begin to keep."""

@@ -15,6 +15,7 @@ from server.delivery.fanout import Fanout
 from server.delivery.kernel import PEER_CHECK_S, peer_has_gone
 from server.errors import PictureError, RequestError
 from server.loop import hub
+from server.recording.disk.reading import TooMuch
 from server.recording.media.clip import Clip, can_be_copied
 from server.recording.media.jobs import ClipJob, ClipJobs
 from server.recording.media.pictures import PictureMaker
@@ -181,7 +182,10 @@ def create_clips(
 
     def units_between(name: str, asked: tuple[float, float]) -> Sequence[Unit]:
         span = past.span(name)
-        units = past.between(name, *asked) if span and asked[0] <= span[1] else []
+        try:
+            units = past.between(name, *asked) if span and asked[0] <= span[1] else []
+        except TooMuch as error:
+            flask.abort(503, str(error))
         if not units:
             raise nothing(name)
         return units

@@ -210,7 +210,7 @@ def test_cancelled_clip_is_gone(server: PortholeServer) -> None:
     assert (status, answer["error"]) == (200, "it was cancelled")
     assert get(server, f"api/clips/{job['id']}")[0] == 404
     assert get(server, f"clip/{job['id']}.mp4")[0] == 404
-    folder = server.state / "media" / "clips"
+    folder = server.state / "clips"
     wait_until(lambda: not list(folder.glob(f"{job['id']}*")))
 
 
