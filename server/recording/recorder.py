@@ -202,8 +202,8 @@ class _Lane:
             self.camera.set_duty(DUTY, mode != "off")
         source = self._choose() if self._wants else ""
         if source != self._source:
+            self._source = source  # First: what follows changes STATE, which leads here again.
             self._stop_listening()
-            self._source = source
             if source:
                 self._listen(source)
 
@@ -269,11 +269,11 @@ class _Lane:
             self._take(units[-1])
 
     def _stop_listening(self) -> None:
-        for end in self._ends:
+        ends, self._ends = self._ends, []
+        for end in ends:
             end()
-        if self._ends:
+        if ends:
             self._finish()
-        self._ends = []
 
     def _take(self, unit: Unit | None) -> None:
         if unit is None:
