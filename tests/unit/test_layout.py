@@ -72,10 +72,13 @@ PAGE = {
     "camera": {"bridge", "painting", "stream", "ui"},
     "grid": {"bridge", "camera", "stream", "ui"},
     "insight": {"bridge", "camera", "grid", "stream", "ui"},
+    "library": {"bridge", "grid", "manage", "ui"},
     "recording": {"bridge", "camera", "grid", "stream", "ui"},
     "manage": {"ui"},
     "views": {"grid", "manage", "ui"},
-    "page": {"bridge", "camera", "grid", "insight", "recording", "stream", "ui", "views"},
+    "page": {
+        *("bridge", "camera", "grid", "insight", "library", "recording", "stream", "ui", "views"),
+    },
 }
 
 # Library: where it may be imported.
