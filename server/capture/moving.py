@@ -1,4 +1,4 @@
-"""A camera's look-out for motion: how it is set up, where it runs, and what it has found."""
+"""What happens at a camera: motion, which is looked for here, and what processors report."""
 
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -9,6 +9,7 @@ from server.capture.frames.happening import Happening
 from server.capture.motion.settings import LABEL, LOOK_S, MotionSettings
 from server.capture.output import Output
 from server.capture.pacing.demand import PictureDemand
+from server.capture.processing.reports import Reports
 from server.capture.sources.reader import Reader
 from server.config.keeping import Keeping
 from server.errors import PictureError
@@ -23,6 +24,7 @@ __all__ = ["CameraMotion"]
 class Host(Protocol):
     """The camera, as this needs it."""
 
+    name: str
     keeping: Keeping
     on_event: Callable[[Any, Happening], None]
 
@@ -63,6 +65,7 @@ class CameraMotion:
         self._due = 0.0
         self._told: dict[str, Any] | None = None
         output.slot.listen(self._on_frame)
+        output.on_reports = Reports(camera.name, self._report).take
 
     @property
     def active(self) -> bool:

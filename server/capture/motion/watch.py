@@ -37,9 +37,9 @@ class MotionWatch:
         self._encoded_at = float("-inf")
 
     @property
-    def busy(self) -> bool:
-        """Whether something moves, or has just moved."""
-        return self._began is not None
+    def in_doubt(self) -> bool:
+        """Whether something has moved that may be motion: the next pictures tell."""
+        return self._began is not None and not self._going
 
     def see(
         self, grey: Grey, at: float, at_unix: float, encode: Callable[[], bytes]
