@@ -18,6 +18,8 @@ from server.log import SILENT
 from server.loop import hub
 from server.loop.http_server import Secured, serve
 from server.manage.access import Access
+from server.recording.media.jobs import ClipJobs
+from server.recording.media.process import MediaProcess
 from server.runtime import Runtime
 from server.views.views import Views
 from server.web.auth.auth import Auth, is_loopback, require_users
@@ -32,11 +34,15 @@ from server.web.http.access import create_access
 from server.web.http.cameras import create_admin_cameras
 from server.web.http.cors import share_with
 from server.web.http.headers import protect_pages
+from server.web.http.kept.kept import create_kept
 from server.web.http.login import create_login
 from server.web.http.own_password import create_own_password
 from server.web.http.people import create_people
 from server.web.http.routes import create_routes
+from server.web.http.static_files import StaticFiles, open_library
 from server.web.http.views import ShownViews, create_views
+from server.web.past.clips import create_clips
+from server.web.past.past import create_past
 from server.web.socket.events import Events
 from server.web.socket.polling import NoPolling
 from server.web.socket.validation import Json
@@ -47,9 +53,10 @@ if TYPE_CHECKING:
     from server.cluster.bus.bus import Bus
     from server.cluster.node import Common
 
-__all__ = ["App", "create_app"]
+__all__ = ["STATIC", "App", "create_app"]
 
 ROOT = Path(__file__).resolve().parent.parent
+STATIC = ROOT / "static"
 
 # Kept free for sources, files and pipes when connections take the rest.
 RESERVED_DESCRIPTORS = 64
@@ -68,10 +75,10 @@ class App:
 
     def __init__(self, settings: Settings) -> None:
         self.flask = flask.Flask(
-            "porthole", template_folder=str(ROOT / "templates"), static_folder=str(ROOT / "static")
+            "porthole", template_folder=str(ROOT / "templates"), static_folder=None
         )
-        # Browsers ask whether a file is still the same, so that an upgrade is seen at once.
-        self.flask.config["SEND_FILE_MAX_AGE_DEFAULT"] = 0
+        self._library = library = open_library(STATIC)
+        self.flask.context_processor(lambda: {"static": f"static/{library.version}"})
         self.runtime = runtime = Runtime(settings)
         server = settings.server
         self.cameras = runtime.cameras
@@ -105,29 +112,40 @@ class App:
             auth,
             server.credit_frames,
             timeline,
+            runtime.recording.memory_of,
         )
         views.on_change = self._events.tell_views
         auth.on_people = views.keep_only
         runtime.on_change = self._events.announce
         runtime.on_notice = self._events.notify
+        runtime.recording.events.on_event = self._events.tell_event
         runtime.lineup.on_list = self._events.list_cameras
         runtime.lineup.on_replaced = self._events.follow
-        runtime.lineup.on_removed = self._events.forget
+        runtime.on_removed = self._events.forget
 
         share_with(self.flask, server.allowed_origins)
         guard_requests(self.flask, auth)
         # Who is told to use TLS only cannot click through the warning of a self-made certificate.
-        stay_secure = self.tls is None or not self.tls.self_made
-        protect_pages(self.flask, server.frame_ancestors, stay_secure)
+        self._stay_secure = self.tls is None or not self.tls.self_made
+        protect_pages(self.flask, server.frame_ancestors, self._stay_secure)
         shown = ShownViews(views, lambda: self.cameras.values())
         self.flask.register_blueprint(create_routes(runtime.fanouts, statistics, auth, shown))
+        clips = ClipJobs(settings.state_dir / "media" / "clips", MediaProcess())
+        recording = runtime.recording
+        self.flask.register_blueprint(
+            create_clips(runtime.fanouts, recording.past, clips, recording.pictures, auth)
+        )
         self.flask.register_blueprint(create_views(views, shown, auth))
+        self.flask.register_blueprint(
+            create_past(runtime.fanouts, runtime.recording.memory_of, runtime.recording.marks_in)
+        )
         self.flask.register_blueprint(create_login(auth))
         self.flask.register_blueprint(
             create_admin_cameras(runtime.managed, settings.media_folder, auth, views.rename_camera)
         )
         self.flask.register_blueprint(create_people(auth))
         self.flask.register_blueprint(create_own_password(auth))
+        self.flask.register_blueprint(create_kept(runtime.recording.library, auth, runtime.notify))
         self.flask.register_blueprint(create_access(Access(settings), auth, self.restart))
         self._make_door(server, statistics.count_refusal)
 
@@ -135,7 +153,7 @@ class App:
         # to tell is still written into the timeline.
         if common:
             runtime.add(common, before=runtime.sources)
-        runtime.add(auth, self._events, before=runtime.sources)
+        runtime.add(auth, self._events, clips, before=runtime.sources)
         runtime.add(timeline, before=runtime.control)
         timeline.restore()
         if runtime.node:
@@ -149,7 +167,9 @@ class App:
         most = min(server.max_connections, room - heads)
         self._limiter = ConnectionLimiter(most, server.max_per_address, count, heads)
         hosts = (server.host, *self.names, *server.allowed_hosts)
-        application = NoPolling(self.flask.wsgi_app, count)
+        application = StaticFiles(
+            self._library, NoPolling(self.flask.wsgi_app, count), self._stay_secure
+        )
         origin_check = OriginCheck(application, hosts, server.allowed_origins, count)
         self._front = Forwarded(origin_check, server.trusted_proxies)
         self._in_the_clear = OriginCheck(lead_to_tls, hosts, (), count)

@@ -10,6 +10,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
+from server.config.keeping import RecordMode
 from server.protocol import (
     CameraName,
     ControlName,
@@ -29,6 +30,7 @@ __all__ = [
     "Command",
     "Preset",
     "Quit",
+    "Record",
     "Reset",
     "SetControl",
     "SetFps",
@@ -138,6 +140,14 @@ class Preset(CameraCommand):
     do: Literal["save", "apply", "delete"]
 
 
+class Record(CameraCommand):
+    """Set whether a camera is recorded: never, around motion, or always."""
+
+    event = "record"
+
+    mode: RecordMode
+
+
 class SetMotion(CameraCommand):
     """Set up how motion is looked for in a camera's pictures; what is left out stays as it is.
 
@@ -173,6 +183,17 @@ class Quit(Command):
 
 COMMANDS: Mapping[str, type[Command]] = {
     command.event: command
-    for command in (Start, Stop, SetFps, SetQuality, SetControl, Reset, Preset, SetMotion, Quit)
+    for command in (
+        Start,
+        Stop,
+        SetFps,
+        SetQuality,
+        SetControl,
+        Reset,
+        Preset,
+        Record,
+        SetMotion,
+        Quit,
+    )
 }
 """Every command, by event."""

@@ -11,7 +11,15 @@ import math
 import struct
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, PlainValidator, TypeAdapter, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    PlainValidator,
+    TypeAdapter,
+    ValidationError,
+)
 
 from server.errors import RequestError
 from server.ranges import MAX_FPS, MAX_QUALITY, MIN_FPS, MIN_QUALITY
@@ -55,6 +63,9 @@ TEXT, BINARY = 0x1, 0x2
 
 MAX_ACKS = 8
 """The most frames that one acknowledgement may be said to cover."""
+
+MIN_SPEED = 0.25
+"""The slowest that the past can be played."""
 
 CameraName = Annotated[str, Field(min_length=1, max_length=40)]
 ControlName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_]{1,40}$")]
@@ -102,6 +113,12 @@ def is_preset_name(name: object) -> bool:
     return True
 
 
+def _check_speed(speed: float) -> float:
+    if 0 < abs(speed) < MIN_SPEED:
+        raise ValueError(f"accepted: 0, or {MIN_SPEED:g} to 8 in either direction")
+    return speed
+
+
 ControlValue = Annotated[Any, PlainValidator(check_value)]
 
 
@@ -139,7 +156,7 @@ class SeekPayload(CameraPayload):
 class PlayPayload(CameraPayload):
     """``play``; ``speed`` is 0 to pause, or 0.25 to 8 in either direction."""
 
-    speed: Annotated[float, Field(ge=-8, le=8)]
+    speed: Annotated[float, Field(ge=-8, le=8), AfterValidator(_check_speed)]
 
 
 class ClockPayload(Payload):

@@ -59,6 +59,7 @@ class Runtime:
         recording: Keeps what was.
         managed: Carries out what admins do with them.
         on_change: Called with each of our cameras whose STATE has changed.
+        on_removed: Called with the name of one of our cameras that was removed.
         on_notice: Called with level, message, camera and who, of what happened to a camera here
             or on another node, or to this server.
 
@@ -77,14 +78,16 @@ class Runtime:
         self.bus = open_bus(settings)
         self.on_change: Callable[[Camera], None] = lambda camera: None
         self.on_notice: Callable[[str, str, str | None, str | None], None] = lambda *notice: None
+        self.on_removed: Callable[[str], None] = lambda name: None
 
         self.lineup = Lineup(settings.server, catalog.active.values())
         self.lineup.on_change = self._announce
         self.lineup.on_notice = self.notify
+        self.lineup.on_removed = self._forget
         self.own = self.lineup.own
         self.cameras = self.lineup.cameras
         self.fanouts = self.lineup.fanouts
-        self.recording = Recording(settings, self.own, self.fanouts)
+        self.recording = Recording(settings, self.own, self.fanouts, self.notify)
         self.lag = LagMeter()
         self.watchdog = Watchdog(self.lag)
         self.audit = Audit(settings.state_dir)
@@ -166,6 +169,10 @@ class Runtime:
         self.on_change(camera)
         if self.node:
             self.node.on_change(camera.name)
+
+    def _forget(self, name: str) -> None:
+        self.on_removed(name)
+        self.recording.forget(name)
 
     def _make_node(self, bus: "Bus") -> "Node":
         from server.cluster.node import Node

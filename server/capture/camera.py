@@ -154,6 +154,7 @@ class Camera:
             "renditions": [rendition.name for rendition in offered(self)],
             "process": self._pipeline.describe(),
             "video": self._video.describe(),
+            "rewind": self.keeping.rewind_s,
             **told,
             **self._state.describe(),
             **self._output.describe(),
@@ -225,9 +226,9 @@ class Camera:
         elif not before and not self._demand.pictures:
             self.slot.clear()  # It would only grow old.
 
-    def set_videos(self, renditions: Collection[str]) -> None:
-        """Set which of its videos are wanted."""
-        self._video.set_wanted(renditions)
+    def set_videos(self, renditions: Collection[str], lazy: bool = False) -> None:
+        """Set which of its videos are wanted, and whether their units may come together."""
+        self._video.set_wanted(renditions, lazy)
 
     def request_key(self, rendition: str) -> None:
         """Ask for a key picture in a video that is encoded here."""
@@ -326,8 +327,6 @@ class Camera:
         """Deliver JPEG of at most this quality, 1 to 100; None hands the source's own on as is."""
         self.quality = quality
         self.tell()
-
-    # The capture loop: only this green thread touches the source.
 
     def _run(self) -> None:
         while not self._closing:

@@ -82,8 +82,13 @@ class CameraInterface(Protocol):
     def set_renditions(self, renditions: Collection[Rendition]) -> None:
         """Set which renditions are watched as JPEG; without any, no picture needs decoding."""
 
-    def set_videos(self, renditions: Collection[str]) -> None:
-        """Set which of its videos are wanted; the others get no units, and lose what they have."""
+    def set_videos(self, renditions: Collection[str], lazy: bool = False) -> None:
+        """Set which of its videos are wanted; the others get no units, and lose what they have.
+
+        Args:
+            renditions: Their names.
+            lazy: Whether units may come several at a time, a quarter of a second late.
+        """
 
     def request_key(self, rendition: str) -> None:
         """Ask for a key picture in a video that is encoded here, at most one a second.

@@ -22,7 +22,7 @@ __all__ = ["CameraVideo"]
 # A frame rate that is set to the source's own is no limit, though what is measured differs a bit.
 SAME_RATE = 0.95
 
-NOTHING: dict[str, Any] = {"pass": False, "encode": {}, "limit": 0.0, "rate": 0}
+NOTHING: dict[str, Any] = {"pass": False, "encode": {}, "limit": 0.0, "rate": 0, "lazy": False}
 
 DROPS = {Why.DAMAGED: "damaged", Why.UNREAD: "unread"}
 
@@ -64,6 +64,7 @@ class CameraVideo:
         self._output = output
         self._meter = output.meter
         self._wanted: frozenset[str] = frozenset()
+        self._lazy = False
         self._reader: Reader | None = None
         self._sent = NOTHING
         # Those videos that a key picture was asked for: once is enough, however many viewers ask.
@@ -82,9 +83,14 @@ class CameraVideo:
             "kbps": full.kbps or None,
         }
 
-    def set_wanted(self, names: Collection[str]) -> None:
-        """Set which videos are wanted; the others get no units."""
-        self._wanted = frozenset(names)
+    def set_wanted(self, names: Collection[str], lazy: bool = False) -> None:
+        """Set which videos are wanted; the others get no units.
+
+        Args:
+            names: Of their renditions.
+            lazy: Whether nobody watches, so that units may come several at a time.
+        """
+        self._wanted, self._lazy = frozenset(names), lazy
         self.refresh()
 
     def attach(self, reader: Reader) -> None:
@@ -121,7 +127,13 @@ class CameraVideo:
             limit = 0.0  # Whatever comes; a rate would lose some of what comes unevenly.
         rate = round(min(self._schedule.rate, MAX_FPS)) or 1
         passed = full.passed_through and FULL.name in self._wanted
-        wanted = {"pass": passed, "encode": encode, "limit": limit, "rate": rate}
+        wanted = {
+            "pass": passed,
+            "encode": encode,
+            "limit": limit,
+            "rate": rate,
+            "lazy": self._lazy,
+        }
         if wanted != self._sent and (passed or encode or self._receiver is not None):
             self._send(wanted)
         return before != (full.codec, full.passed_through)

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import singledispatchmethod
 from typing import Any, TypeVar
 
@@ -16,6 +17,7 @@ from server.commands import (
     Command,
     Preset,
     Quit,
+    Record,
     Reset,
     SetControl,
     SetFps,
@@ -24,6 +26,7 @@ from server.commands import (
     Start,
     Stop,
 )
+from server.config.keeping import RecordMode
 from server.config.nearest import suggest
 from server.errors import RequestError
 from server.loop import hub
@@ -47,6 +50,13 @@ STRICT = ConfigDict(strict=True, allow_inf_nan=False)
 KEPT_FPS: TypeAdapter[float | SourcesOwn] = TypeAdapter(Fps | SourcesOwn, config=STRICT)
 KEPT_MOTION = TypeAdapter(SetMotion)
 KEPT_QUALITY: TypeAdapter[int | SourcesOwn] = TypeAdapter(Quality | SourcesOwn, config=STRICT)
+KEPT_RECORD: TypeAdapter[RecordMode] = TypeAdapter(RecordMode, config=STRICT)
+
+RECORDED = {
+    "off": "is no longer recorded",
+    "motion": "is recorded around motion",
+    "always": "is recorded always",
+}
 
 
 class Control:
@@ -123,6 +133,9 @@ class Control:
         if (quality := _read(KEPT_QUALITY, values.get("quality"))) is not None:
             own["quality"] = quality
             camera.quality = None if quality == SOURCES_OWN else quality
+        if (mode := _read(KEPT_RECORD, values.get("record"))) is not None:
+            own["record"] = mode
+            camera.keeping = replace(camera.keeping, record=mode)
         if values.get("stopped") is True:
             own["stopped"] = True
             camera.enabled = False
@@ -252,6 +265,15 @@ class Control:
                 tuning.apply_preset(command.preset)
                 done = "applied"
             self._tell(f"{camera.title}: preset {command.preset} was {done}", camera, who)
+
+    @_handle.register
+    def _record(self, command: Record, who: str) -> None:
+        camera = self._own(command)
+        if command.mode != camera.keeping.record:
+            camera.keeping = replace(camera.keeping, record=command.mode)
+            camera.tell()
+            self._keep(camera, "record", command.mode)
+            self._tell(f"{camera.title} {RECORDED[command.mode]}", camera, who)
 
     @_handle.register
     def _set_motion(self, command: SetMotion, who: str) -> None:

@@ -25,7 +25,7 @@ __all__ = ["Fanout", "Room", "Viewer"]
 log = logging.getLogger(__name__)
 
 # The pump yields to the hub after this many viewers, so that a large room delays no control events.
-BATCH_SIZE = 32
+BATCH_SIZE = 64
 
 
 class Viewer(Protocol):
@@ -102,13 +102,14 @@ class Fanout:
         self._readers: dict[object, str] = {}  # Who reads units by itself, and of which video.
         self._silent: set[object] = set()  # Who takes what there is, and does not count.
         self._encoded: list[Callable[[EncodedFrame], None]] = []
+        self._lazy: set[object] = set()  # Those who do not mind if units come together.
         self._wake = hub.Signal()
         self._task: hub.Task | None = None
-        self._watched: list[Rendition] = []
         self._use(camera)
 
     def _use(self, camera: CameraInterface) -> None:
         self.camera = camera
+        self._watched: list[Rendition] | None = None  # As the camera was told; not yet.
         self.rooms = {one.name: Room(one, camera.slot_of(one)) for one in camera.ladder}
         """By the rendition's name, the largest first."""
         self.videos = VideoFanout(
@@ -117,6 +118,7 @@ class Fanout:
             lambda viewer: self._place(viewer.key),
             BATCH_SIZE,
             self._readers,
+            self._lazy,
         )
         """Who is sent video instead."""
         for track in camera.videos.values():
@@ -157,7 +159,6 @@ class Fanout:
         for key in watched:
             self._remove(key)
         self._use(camera)
-        self._watched = []
         for key, (viewer, name, video) in watched.items():
             self._add(key, viewer, name if name in self.rooms else FULL.name, video)
         self._update_camera()
@@ -200,17 +201,22 @@ class Fanout:
         self._place(key)
         self.serve(viewer)
 
-    def hold_video(self, key: object, rendition: str, counts: bool = True) -> None:
+    def hold_video(
+        self, key: object, rendition: str, counts: bool = True, lazy: bool = False
+    ) -> None:
         """Have the camera deliver a video to somebody who reads its track, until :meth:`leave`.
 
         Args:
             key: Identifies it.
             rendition: The video's name.
             counts: Whether it counts as a viewer, for whom the source is opened.
+            lazy: Whether units may be a quarter of a second late, and come together, while nobody
+                else has a video. Only for who takes each in the track's callback: afterwards a
+                later group may have taken the place of one.
         """
         self._readers[key] = rendition
-        if not counts:
-            self._silent.add(key)
+        (self._silent.discard if counts else self._silent.add)(key)
+        (self._lazy.add if lazy else self._lazy.discard)(key)
         self._update_camera()
         self.camera.request_key(rendition)
 
@@ -223,6 +229,7 @@ class Fanout:
         read = self._readers.pop(key, None) is not None
         if self._remove(key) or read:
             self._silent.discard(key)
+            self._lazy.discard(key)
             self._update_camera()
 
     def get(self, key: object) -> Viewer | None:

@@ -8,7 +8,7 @@ lacks are few enough for its link, or a key picture comes.
 """
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Set
 from itertools import islice
 from types import MappingProxyType
 
@@ -50,7 +50,8 @@ class VideoFanout:
         clock: Monotonic seconds.
         on_flow: Called when a viewer needs no JPEG any more, or needs it again.
         batch_size: After how many viewers others may run.
-        readers: Who reads units from the track at its own pace, and of which video.
+        readers: Who reads units from the track by itself, and of which video.
+        lazy: Which of the readers do not mind if units come several at a time.
 
     Attributes:
         videos: By the rendition's name.
@@ -63,14 +64,16 @@ class VideoFanout:
         on_flow: Callable[[VideoViewer], None],
         batch_size: int,
         readers: Mapping[object, str] = MappingProxyType({}),
+        lazy: Set[object] = frozenset(),
     ) -> None:
         self._camera = camera
         self._clock = clock
         self._on_flow = on_flow
         self._batch_size = batch_size
         self._readers = readers
+        self._lazy_readers = lazy
         self.videos = {name: Video(camera.name, track) for name, track in camera.videos.items()}
-        self._wanted: list[str] = []
+        self._wanted: tuple[list[str], bool] = [], False
 
     def join(self, viewer: VideoViewer, name: str | None) -> None:
         """Have a viewer sent a video from now on, or none; it begins with JPEG."""
@@ -201,8 +204,10 @@ class VideoFanout:
 
     def tell_camera(self) -> None:
         """Tell the camera which videos are wanted, if that has changed."""
-        held = self._readers.values()
-        wanted = [one.name for one in self.videos.values() if one.viewers or one.name in held]
+        held, videos = self._readers.values(), self.videos.values()
+        names = [one.name for one in videos if one.viewers or one.name in held]
+        eager = any(one.viewers for one in videos) or self._readers.keys() - self._lazy_readers
+        wanted = names, bool(names) and not eager
         if wanted != self._wanted:
             self._wanted = wanted
-            self._camera.set_videos(wanted)
+            self._camera.set_videos(*wanted)

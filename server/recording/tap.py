@@ -45,7 +45,7 @@ class Tap:
             self._takes_video = takes
             self._rewind.lose()
             if takes:
-                self.fanout.hold_video(self, FULL.name, counts=False)
+                self.fanout.hold_video(self, FULL.name, counts=False, lazy=True)
             else:
                 self.fanout.leave(self)
 

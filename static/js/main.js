@@ -1,10 +1,11 @@
 /** Wires the page together; every other module does one thing. */
+// First, because it starts the worker.
+import { channel } from './bridge/start.js';
 import { mayControl } from './bridge/access.js';
 import { BackendClient } from './bridge/client.js';
 import { ClockSync } from './bridge/clock-sync.js';
 import { isEmbedded } from './bridge/embed.js';
 import { PlainPoller } from './bridge/plain.js';
-import { channel } from './bridge/start.js';
 import { VideoSwitch } from './bridge/video-switch.js';
 import { WORDS } from './camera/condition.js';
 import { Controls } from './camera/controls.js';
@@ -14,6 +15,7 @@ import { Grid } from './grid/grid.js';
 import { Mjpeg } from './grid/mjpeg.js';
 import { Insight } from './insight/insight.js';
 import { OwnActions } from './insight/own-actions.js';
+import { Library } from './library/library.js';
 import { ManageAccess, setUpOffer } from './manage/access.js';
 import { ManageCameras } from './manage/cameras.js';
 import { Manage } from './manage/manage.js';
@@ -28,6 +30,8 @@ import { Summary } from './page/summary.js';
 import { exposeForTests } from './page/test-hooks.js';
 import { setUpTheme } from './page/theme.js';
 import { View } from './page/view.js';
+import { Past } from './recording/past.js';
+import { Scrubber } from './recording/scrubber.js';
 import { ClockOffset, SteppedClock, nowUnix } from './stream/clock.js';
 import { Announcer } from './ui/announcer.js';
 import { Banner } from './ui/banner.js';
@@ -56,6 +60,8 @@ const setForAll = (event, camera, value) => commands.send(event, { camera, [even
 const panel = new Panel(find('[data-panel]'), new VideoSwitch(find('[data-video-choice]'), backend), setForAll);
 const controls = new Controls(find('[data-controls]'), (event, payload) => commands.tune(event, payload));
 const insight = new Insight({ backend, clock, grid, toasts, own, isKiosk });
+const past = new Past(grid, clock);
+const scrubber = new Scrubber(find('[data-scrubber]'), past);
 const banner = new Banner(find('[data-banner]'));
 const announcer = new Announcer(find('[data-announcer]'));
 const saved = new SavedViews(JSON.parse(find('[data-switcher]').dataset.views));
@@ -87,7 +93,8 @@ if (find('[data-password]')) {
   const tell = (message) => toasts.show(message);
   setUpOwnPassword(find('[data-password]'), document.querySelectorAll('[data-open-password]'), tell);
 }
-const actions = new Actions({ grid, view, panel, insight, views, commands, toasts, openHelp });
+const library = new Library({ dialog: find('[data-library]'), backend, clock, grid, toast: find('#toast-template') });
+const actions = new Actions({ grid, view, panel, insight, library, views, scrubber, commands, toasts, openHelp });
 
 let role = 'viewer';
 // Whether somebody is logged in here; the page tells it even if it never gets connected.
@@ -97,7 +104,7 @@ let wasGone = false;
 
 setUpTheme(find('[data-theme-toggle]'));
 setUpSkipLink(find('.skip-link'));
-setUpKeyboard((act) => actions.perform(act));
+setUpKeyboard((act) => actions.perform(act), () => scrubber.time);
 listenToPage();
 listenToServer();
 backend.connect();
@@ -106,17 +113,20 @@ backend.connect();
 setInterval(() => setTimeout(refresh), REFRESH_MS);
 exposeForTests(grid);
 if (!isKiosk) manage?.openLinked();
+if (!isKiosk) library.openLinked();
 
 function listenToPage() {
   find('[data-open-help]').addEventListener('click', () => {
     closeMenu();
     openHelp();
   });
+  find('[data-open-library]').addEventListener('click', () => library.toggle());
   for (const opener of document.querySelectorAll('.menu [data-open-manage]')) opener.addEventListener('click', closeMenu);
   find('[data-open-quit]').addEventListener('click', openQuit);
-  for (const source of [panel, grid, view]) source.addEventListener('act', ({ detail }) => actions.perform(detail));
+  for (const source of [panel, grid, view, scrubber]) source.addEventListener('act', ({ detail }) => actions.perform(detail));
   grid.addEventListener('focus', ({ detail }) => {
     panel.show(detail.tile);
+    scrubber.show(detail.tile);
     controls.show(detail.tile);
     showSummary();
   });
@@ -233,6 +243,7 @@ async function quitServer() {
 
 function refresh() {
   grid.refresh();
+  scrubber.refresh();
   manageCameras?.setStates(new Map([...grid.tiles.values()].map((tile) => [tile.name, tile.condition])));
   panel.refresh();
 }
@@ -251,7 +262,9 @@ function showConnection(state, word) {
   setText(element.querySelector('[data-link-word]'), word);
   find('[data-quit-row]').hidden = !mayControl(role) || !connected;
   panel.setAccess({ role, connected });
+  scrubber.setConnected(connected);
   controls.setAccess({ role, connected });
+  library.setAccess({ role, connected });
 }
 
 function showSummary() {

@@ -172,7 +172,7 @@ def test_access_from_other_devices_is_set_up_on_the_page(start_server: Start, pa
     # Where others open it: not as localhost, which is another machine for each.
     expect(access.locator("[data-places-note]")).not_to_contain_text("Only this machine")
     expect(access.locator("[data-places]")).not_to_contain_text("localhost")
-    assert faults(page, "the second step") == []
+    assert faults(page, "the second step", "[data-manage]") == []
     page.get_by_role("tab", name="People").click()
     expect(page.locator(".person-row")).to_contain_text("ann (you)")
     expect(page.locator(".person-row [data-on]")).to_be_visible(timeout=10_000)

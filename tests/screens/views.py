@@ -355,7 +355,7 @@ def idle(stage: Stage) -> Page:
 def loading(stage: Stage) -> Page:
     """Before the first word from the server: the script is still under way."""
     # Held back, and let go when the page is closed.
-    held = lambda page: page.route("**/static/js/main.js", lambda route: None)  # noqa: E731
+    held = lambda page: page.route("**/static/*/js/main.js", lambda route: None)  # noqa: E731
     server = stage.shared()
     page = stage.open("about:blank", held)
     page.goto(server.url, wait_until="commit")

@@ -190,6 +190,13 @@ def import_all() -> None:
     import server.capture.sources.testpattern
     import server.cluster.node
     import server.runtime  # noqa: F401
+    from server.app import STATIC
+    from server.web.http.static_files import open_library
+
+    # What every page asks for is joined once.
+    library = open_library(STATIC)
+    for path in ("css/dashboard.css", "css/login.css", "js/main.js", "js/stream/worker.js"):
+        library.find(path, joined=True)
 
     gc.collect()
     gc.freeze()  # Frozen objects stay shared with the forks.

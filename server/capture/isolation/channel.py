@@ -10,8 +10,9 @@ the server sends      meaning
 ``PAUSE``             stand still until the next ``WANT``, unless the source is live
 ``HURRY``             if only a key picture was wanted, any will do now
 ``VIDEO`` json        send these videos: whether its own, and which are encoded, by number, at how
-                      many pictures a second at most and as a rule; the first such message carries
-                      the socket for their units, see ``units.py``
+                      many pictures a second at most and as a rule, and whether their units may wait
+                      for each other; the first such message carries the socket for the units, see
+                      ``units.py``
 ``KEY`` number        make a key picture of this video, if it is encoded
 ``MOTION`` json       look for motion like this, or null for no longer
 ``SET`` json          set these controls between two pictures

@@ -5,6 +5,9 @@ that would cost more than all else that is done with a unit. Each unit is one me
 is ever half there. One too large for that comes as a descriptor of memory that holds it. A unit
 that finds the socket full is skipped, as the child must go on reading its source; then nothing of
 that video is sent before its next key picture, and the server is told.
+
+While nobody watches, units go out several at a time: most of what one costs, here and there, is to
+be woken for it.
 """
 
 import array
@@ -12,6 +15,7 @@ import fcntl
 import os
 import re
 import struct
+import time
 from collections.abc import Callable
 from enum import IntEnum
 from typing import Any, NamedTuple
@@ -31,6 +35,10 @@ MAX_INLINE_BYTES = 48 << 10
 
 # What the kernel lets wait in the socket, if it lets us choose.
 BUFFER_BYTES = 512 << 10
+
+# How long units may wait for others, and how many bytes of them: far less than the socket holds.
+GATHER_S = 0.25
+GATHER_BYTES = 96 << 10
 
 # As many are read at once. The hub comes back for more.
 MAX_AT_ONCE = 16
@@ -99,11 +107,18 @@ class UnitSender:
 
     Args:
         fd: Its socket, which is closed with this.
+
+    Attributes:
+        lazy: Whether units may wait for a quarter of a second, to go out together.
     """
 
     def __init__(self, fd: int) -> None:
+        self.lazy = False
         self._sock = native.socket.socket(fileno=fd)
         self._sock.setblocking(False)
+        self._waiting: list[tuple[UnitHead, bytes]] = []
+        self._waiting_bytes = 0
+        self._waiting_since = 0.0
         # By video: whether all units since a key picture were sent; what was skipped since, and
         # why, and whether the server was told.
         self._whole: dict[int, bool] = {}
@@ -112,24 +127,46 @@ class UnitSender:
         self._untold: set[int] = set()
 
     def send(self, head: UnitHead, data: bytes) -> None:
-        """Send a unit, unless one before it is missing."""
+        """Send a unit, or have it wait for others; unless one before it is missing."""
+        if not self.lazy:
+            self._send_unit(head, data)
+            return
+        if not self._waiting:
+            self._waiting_since = time.monotonic()
+        self._waiting.append((head, data))
+        self._waiting_bytes += len(data)
+        waited_s = time.monotonic() - self._waiting_since
+        if waited_s >= GATHER_S or self._waiting_bytes >= GATHER_BYTES:
+            self.flush()
+
+    def flush(self) -> None:
+        """Send the units that wait."""
+        waiting, self._waiting, self._waiting_bytes = self._waiting, [], 0
+        for head, data in waiting:
+            self._send_unit(head, data)
+
+    def _send_unit(self, head: UnitHead, data: bytes) -> None:
         track = head.track
         if not head.key and not self._whole.get(track):
             self._skip(track)
             return
         skipped, why = self._skipped.get(track, 0), self._why.get(track, Why.NOTHING)
         if len(data) > MAX_UNIT_BYTES:
-            self.lose(track, Why.DAMAGED)
+            self._lose(track, Why.DAMAGED)
         elif self._send(_pack(head, skipped, why, len(data)), data):
             self._whole[track] = True
             if skipped:
                 self._skipped[track], self._why[track] = 0, Why.NOTHING
                 self._untold.discard(track)
         else:
-            self.lose(track, Why.UNREAD)
+            self._lose(track, Why.UNREAD)
 
     def lose(self, track: int, why: Why) -> None:
         """Note that a unit is missing: send no more before the next key picture."""
+        self.flush()
+        self._lose(track, why)
+
+    def _lose(self, track: int, why: Why) -> None:
         self._whole[track] = False
         self._why[track] = self._why.get(track) or why
         self._untold.add(track)
@@ -141,12 +178,14 @@ class UnitSender:
 
     def restart(self, track: int) -> None:
         """Begin a video with its next key picture."""
+        self.flush()
         for kept in (self._whole, self._skipped, self._why):
             kept.pop(track, None)
         self._untold.discard(track)
 
     def close(self) -> None:
-        """Close the socket."""
+        """Send what waits, and close the socket."""
+        self.flush()
         self._sock.close()
 
     def _skip(self, track: int) -> None:

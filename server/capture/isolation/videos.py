@@ -49,6 +49,7 @@ class Videos:
         self._interval_s = 0.0
         self._due = 0.0  # When the next picture is encoded.
         self._number = 0
+        self._noted = 0  # The number when the source was read last.
         self._encoded = 0  # The number of the last picture that was.
         self._begun = 0
         self.at_unix = 0.0
@@ -61,6 +62,8 @@ class Videos:
         if self._sender is None:
             return
         wanted = json.loads(message.payload)
+        self._sender.lazy = wanted["lazy"]
+        self._sender.flush()
         if wanted["pass"] and not self._passing:
             self._sender.restart(FULL)
         self._passing = wanted["pass"]
@@ -101,10 +104,15 @@ class Videos:
             self._encoders[track].request_key()
 
     def note_grabbed(self, grabbed: bool) -> None:
-        """Note that the source was read."""
-        if self._own is None or not self._begun:
+        """Note that the source was read.
+
+        A picture counts although no unit came with it: at its end a film still shows those that
+        wait in the decoder.
+        """
+        if self._own is None or not self._begun or (grabbed and self._number == self._noted):
             self.at_unix = time.time()
             self._number += grabbed
+        self._noted = self._number
 
     @property
     def at_key(self) -> bool:

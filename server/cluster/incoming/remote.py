@@ -178,7 +178,7 @@ class RemoteCamera:
             elif subscriber.close():
                 self._slots[rendition].clear()
 
-    def set_videos(self, renditions: Collection[str]) -> None:
+    def set_videos(self, renditions: Collection[str], lazy: bool = False) -> None:
         """Set which of its videos are watched on this node; only their units are received."""
         for name, subscriber in self._video_subscribers.items():
             if name in renditions:

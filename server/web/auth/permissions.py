@@ -15,6 +15,8 @@ NEEDS: Mapping[str, Need] = {
     "connect": Need.VIEWER,
     "watch": Need.VIEWER,
     "unwatch": Need.VIEWER,
+    "seek": Need.VIEWER,
+    "play": Need.VIEWER,
     "clock": Need.VIEWER,
     "notices": Need.VIEWER,
     **{event: command.needs for event, command in COMMANDS.items()},
@@ -22,6 +24,9 @@ NEEDS: Mapping[str, Need] = {
     "/video_feed": Need.VIEWER,
     "/stream": Need.VIEWER,
     "/snapshot": Need.VIEWER,
+    "/clip": Need.VIEWER,
+    "/recording": Need.VIEWER,
+    "/event": Need.VIEWER,
     "/api": Need.VIEWER,
     "/api/admin": Need.ADMIN,
     "/readyz": Need.VIEWER,
@@ -29,14 +34,12 @@ NEEDS: Mapping[str, Need] = {
     "/healthz": Need.NOTHING,
     "/login": Need.NOTHING,
     "/logout": Need.NOTHING,
-    # Style sheets and scripts. The login page needs them too, and they contain no secrets.
-    "/static": Need.NOTHING,
 }
 
 EMBEDDED = frozenset(
     {
         *("/", "/video_feed", "/stream", "/snapshot", "/api/cameras"),
-        *("connect", "watch", "unwatch", "clock"),
+        *("connect", "watch", "unwatch", "seek", "play", "clock"),
     }
 )
 """All that embed tokens allow: pictures of one camera, and what a kiosk of it asks."""
@@ -48,7 +51,7 @@ ADMIN = "/api/admin"
 """Where admins change cameras and people. HTTP Basic does not count there: browsers repeat it by
 themselves, for whichever page makes them."""
 
-ASKS_FOR_BASIC = frozenset({"/video_feed", "/stream", "/snapshot", "/api"})
+ASKS_FOR_BASIC = frozenset({"/video_feed", "/stream", "/snapshot", "/clip", "/api"})
 """Where clients that know no other way may log in with HTTP Basic."""
 
 

@@ -1,11 +1,14 @@
 """Response headers that restrict what our pages may do, and who may show them in a frame."""
 
+import functools
 from collections.abc import Iterable
 
 import flask
 from flask import Response
 
-__all__ = ["protect_pages"]
+__all__ = ["protect_pages", "restrictions"]
+
+NOBODY = "'none'"
 
 POLICY = "; ".join(
     (
@@ -14,6 +17,7 @@ POLICY = "; ".join(
         "worker-src 'self'",
         "style-src 'self'",
         "img-src 'self' data: blob:",
+        "media-src 'self' blob:",
         "manifest-src 'self'",
         # In browsers before 2022, 'self' does not include WebSockets to the same host.
         "connect-src 'self'{sockets}",
@@ -37,7 +41,7 @@ HOST_SIGNS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123
 def protect_pages(
     application: flask.Flask, ancestors: Iterable[str] = (), stay_secure: bool = True
 ) -> None:
-    """Add the headers to every response.
+    """Add the headers to every response of Flask.
 
     Args:
         application: The Flask application.
@@ -45,23 +49,43 @@ def protect_pages(
             login page, which would permit clickjacking.
         stay_secure: Whether browsers that came over TLS are told to use nothing else.
     """
-    framed_by = " ".join(ancestors) or "'none'"
+    framed_by = " ".join(ancestors) or NOBODY
 
     @application.after_request
     def add(response: Response) -> Response:
-        host = flask.request.environ.get("HTTP_HOST", "")
-        # Any other character could end the directive and start another one.
-        known = bool(host) and HOST_SIGNS.issuperset(host)
-        sockets = f" ws://{host} wss://{host}" if known else ""
-        may_frame = framed_by if flask.request.path == "/" else "'none'"
-        policy = POLICY.format(sockets=sockets, ancestors=may_frame)
-        response.headers["Content-Security-Policy"] = policy
-        response.headers["X-Content-Type-Options"] = "nosniff"
-        # "no-referrer" only if the URL contains a token: it makes browsers send "Origin: null" with
-        # our own forms.
-        embedded = "token" in flask.request.args
-        response.headers["Referrer-Policy"] = "no-referrer" if embedded else "same-origin"
-        response.headers["Permissions-Policy"] = PERMISSIONS
-        if stay_secure and flask.request.is_secure:
-            response.headers["Strict-Transport-Security"] = STAY_SECURE
+        request = flask.request
+        response.headers.update(
+            restrictions(
+                request.environ.get("HTTP_HOST", ""),
+                framed_by if request.path == "/" else NOBODY,
+                # Only if the URL contains a token: it makes browsers send "Origin: null" with our
+                # own forms.
+                referrer="no-referrer" if "token" in request.args else "same-origin",
+                stay_secure=stay_secure and request.is_secure,
+            )
+        )
         return response
+
+
+@functools.lru_cache(maxsize=64)
+def restrictions(
+    host: str, framed_by: str = NOBODY, referrer: str = "same-origin", stay_secure: bool = False
+) -> tuple[tuple[str, str], ...]:
+    """Return the headers of one response.
+
+    Args:
+        host: The Host that was asked, as the client sent it.
+        framed_by: Who may show it in a frame.
+        referrer: The referrer policy.
+        stay_secure: Whether the browser is told to use nothing but TLS.
+    """
+    # Any other character could end the directive and start another one.
+    known = bool(host) and HOST_SIGNS.issuperset(host)
+    sockets = f" ws://{host} wss://{host}" if known else ""
+    headers = (
+        ("Content-Security-Policy", POLICY.format(sockets=sockets, ancestors=framed_by)),
+        ("X-Content-Type-Options", "nosniff"),
+        ("Referrer-Policy", referrer),
+        ("Permissions-Policy", PERMISSIONS),
+    )
+    return (*headers, ("Strict-Transport-Security", STAY_SECURE)) if stay_secure else headers

@@ -13,9 +13,11 @@ from server.control.control import Control, unknown_camera
 from server.control.timeline import Timeline
 from server.delivery.fanout import Fanout
 from server.errors import RequestError
+from server.recording.memory import Memory
 from server.web.auth.auth import Auth
 from server.web.auth.permissions import may
 from server.web.socket.announcements import Announcements, view_of
+from server.web.socket.looking_back import LookingBack
 from server.web.socket.session import Session
 from server.web.socket.sessions import Sessions
 from server.web.statistics import Statistics
@@ -41,6 +43,7 @@ class Events:
         auth: Says who connects, and ends connections that lose the right to be.
         credit_frames: The credit window that a viewer begins with.
         timeline: Keeps the notices.
+        memory_of: Returns what is kept of a camera.
     """
 
     def __init__(
@@ -52,6 +55,7 @@ class Events:
         auth: Auth,
         credit_frames: int,
         timeline: Timeline,
+        memory_of: Callable[[str], Memory | None] = lambda name: None,
     ) -> None:
         self._timeline = timeline
         self._socketio = socketio
@@ -65,12 +69,16 @@ class Events:
         self._told = Announcements(socketio, fanouts, self._sessions.by_id, statistics, timeline)
         self.announce = self._told.announce
         self.notify = self._told.notify
+        self.tell_event = self._told.tell_event
         self.list_cameras = self._told.list_cameras
         self.tell_views = self._told.tell_views
 
         socketio.on_event("ack", self._on_ack)
         self._answer("watch", protocol.WatchPayload, self._watch)
         self._answer("unwatch", protocol.CameraPayload, self._unwatch)
+        looking = LookingBack(control, memory_of)
+        self._answer("seek", protocol.SeekPayload, looking.seek)
+        self._answer("play", protocol.PlayPayload, looking.play)
         self._answer("clock", protocol.ClockPayload, self._clock)
         self._answer("notices", protocol.NoticesPayload, self._notices)
         for event, command in COMMANDS.items():

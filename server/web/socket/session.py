@@ -1,5 +1,6 @@
 """One connected dashboard: its WebSocket, and the cameras it watches."""
 
+import functools
 import json
 import re
 import time
@@ -14,8 +15,11 @@ from server.delivery.encoder import EncodedFrame
 from server.delivery.fanout import Fanout, Room
 from server.delivery.link import Link
 from server.delivery.video import Burst, VideoFrame, VideoViewer
+from server.recording.memory import Memory
+from server.recording.player import Player
 from server.web.auth.connections import EVERYBODY, Credential
 from server.web.edge.bucket import Bucket
+from server.web.socket.past_viewer import PastViewer
 from server.web.socket.validation import Json
 from server.web.socket.websocket import Message, WebSocket
 
@@ -158,6 +162,9 @@ class Session:
         self.websocket = websocket
         self._credit_frames = credit_frames
         self._watching: dict[str, tuple[Fanout, SocketViewer]] = {}
+        self._again: dict[str, Callable[[], object]] = {}  # What watching each live takes.
+        self._past: dict[str, PastViewer] = {}  # Of those, who looks at the past.
+        self._seeks = 0
         self._last_seqs: dict[str, int] = {}
         self.bare_s = 0.0
         """The round trip of a message on its link without load, in seconds; 0 while unknown."""
@@ -188,6 +195,9 @@ class Session:
             codecs: What the dashboard decodes, such as ``h264``; nothing for JPEG alone.
             acks: The most frames that it covers by one acknowledgement.
         """
+        self._again[fanout.camera.name] = lambda: self.watch(
+            fanout, rendition if rendition in fanout.rooms else FULL.name, codecs, acks
+        )
         choice = FixedChoice(fanout.camera, rendition, codecs) if codecs else None
         return self._start_watching(fanout, rendition, choice, codecs, acks, Link())
 
@@ -206,6 +216,7 @@ class Session:
             codecs: What the dashboard decodes, such as ``h264``; nothing for JPEG alone.
             acks: The most frames that it covers by one acknowledgement.
         """
+        self._again[fanout.camera.name] = lambda: self.watch_what_fits(fanout, width, codecs, acks)
         # Watched again because its tile changed: what is known of its link still holds.
         _, before = self._watching.get(fanout.camera.name, (None, None))
         known = before is not None and before.codecs == codecs
@@ -238,26 +249,73 @@ class Session:
         viewer = SocketViewer(self.websocket, credit, last_seq, choice, codecs, link)
         self._watching[name] = fanout, viewer
         fanout.join(self.sid, viewer, rendition, choice.video if choice is not None else None)
+        self._end_past(name)
         return viewer
 
     def unwatch(self, name: str) -> None:
         """Stop being a viewer of a camera."""
         self._carry_over(name)
+        self._again.pop(name, None)
         watched = self._watching.pop(name, None)
         if watched is not None:
             watched[0].leave(self.sid)
+        self._end_past(name)
+
+    def number_seek(self) -> int:
+        """Return the number of a new seek."""
+        self._seeks += 1
+        return self._seeks
+
+    def codecs_of(self, name: str) -> frozenset[str] | None:
+        """Return what the dashboard decodes of a camera's video; None if it does not watch it."""
+        watched = self._watching.get(name)
+        return watched[1].codecs if watched is not None else None
+
+    def in_past(self, name: str) -> PastViewer | None:
+        """Return the viewer of a camera's past; None if it is watched live, or not at all."""
+        return self._past.get(name)
+
+    def look_back(self, name: str, memory: Memory) -> PastViewer:
+        """Show the past of a camera that is watched, from the first seek on, and not live."""
+        known = self._past.get(name)
+        if known is not None:
+            return known
+        fanout, _ = self._watching[name]
+        self._carry_over(name)
+        credit = Credit(self._credit_frames, time.monotonic())
+        on_live = functools.partial(self.look_live, name)
+        looking = PastViewer(fanout, self.websocket, Player(memory), credit, on_live)
+        self._past[name] = looking
+        fanout.leave(self.sid)
+        return looking
+
+    def look_live(self, name: str) -> None:
+        """Show a camera live again, as it was watched before, if it shows the past."""
+        if name in self._past:
+            self._again[name]()
+
+    def _end_past(self, name: str) -> None:
+        looking = self._past.pop(name, None)
+        if looking is not None:
+            looking.close()
 
     def follow(self, fanout: Fanout) -> None:
         """Go on watching a fanout's camera, which has been replaced, in the rendition that fits."""
-        watched = self._watching.get(fanout.camera.name)
+        name = fanout.camera.name
+        watched = self._watching.get(name)
         choice = watched[1].choice if watched is not None else None
+        looking = self._past.get(name)
+        if looking is not None:
+            looking.hold()
         if watched is None or choice is None:
             return
         _, viewer = watched
         choice.follow(fanout.camera, viewer.last_seq, time.monotonic())
+        if looking is not None:
+            return
         video = viewer.video.name if viewer.video is not None else None
         if (viewer.room.rendition.name, video) != (choice.rendition, choice.video):
-            self._move(fanout.camera.name, fanout, choice)
+            self._move(name, fanout, choice)
 
     def leave(self) -> None:
         """Stop being a viewer of anything."""
@@ -269,8 +327,11 @@ class Session:
         watched = self._watching.get(name)
         if watched is not None:
             _, viewer = watched
-            self._last_seqs[name] = viewer.last_seq
-            self._owed_before_s += viewer.credit.waiting_s(time.monotonic())
+            looking = self._past.get(name)
+            self._last_seqs[name] = max(viewer.last_seq, looking.newest_seq if looking else 0)
+            now = time.monotonic()
+            owing_s = looking.waiting_s(now) if looking else viewer.credit.waiting_s(now)
+            self._owed_before_s += owing_s
 
     def owing_s(self, now: float) -> float:
         """Return how long its oldest missing acknowledgement has been due; 0 if none is.
@@ -278,7 +339,10 @@ class Session:
         Only an acknowledgement is progress: a peer that never reads can still send pongs, or watch
         again, for as long as it likes.
         """
-        waiting = [viewer.credit.waiting_s(now) for _, viewer in self._watching.values()]
+        waiting = [
+            self._past[name].waiting_s(now) if name in self._past else viewer.credit.waiting_s(now)
+            for name, (_, viewer) in self._watching.items()
+        ]
         return max(waiting) + self._owed_before_s if any(waiting) else 0.0
 
     def acknowledge(self, name: object, seq: object, hold_ms: object = 0) -> None:
@@ -296,6 +360,11 @@ class Session:
     def _acknowledge(self, name: str, seq: int, hold_ms: float, now: float) -> None:
         watched = self._watching.get(name)
         if watched is None:
+            return
+        looking = self._past.get(name)
+        if looking is not None:
+            if looking.acknowledge(seq, now):
+                self._owed_before_s = 0.0
             return
         fanout, viewer = watched
         credit = viewer.credit
@@ -367,5 +436,8 @@ class Session:
         return True
 
     def _on_drained(self) -> None:
-        for fanout, viewer in list(self._watching.values()):
-            fanout.serve(viewer)
+        for name, (fanout, viewer) in list(self._watching.items()):
+            if (looking := self._past.get(name)) is not None:
+                looking.wake()
+            else:
+                fanout.serve(viewer)

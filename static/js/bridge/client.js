@@ -3,7 +3,7 @@
  *
  * @typedef {{header: import('../stream/header.js').FrameHeader, jpeg: ArrayBuffer | Blob}} Shown
  *
- * Events: `hello`, `camera`, `stats`, `notice`, `views`, `down`, `refused`, `blocked` and `moved`, as connection.js emits
+ * Events: `hello`, `camera`, `stats`, `notice`, `event`, `views`, `down`, `refused`, `blocked` and `moved`, as connection.js emits
  * them; `viewer` with a report of viewer.js.
  */
 export class BackendClient extends EventTarget {
@@ -64,6 +64,21 @@ export class BackendClient extends EventTarget {
    */
   wantViewer(camera, wanted, rendition, width) {
     this.#port.postMessage({ type: 'want', camera, wanted, rendition, width });
+  }
+
+  /** Show a moment of a camera's past, or with null what is live. @param {string} camera @param {number | null} at */
+  seekViewer(camera, at) {
+    this.#port.postMessage({ type: 'seek', camera, at });
+  }
+
+  /** Play the past, or with 0 pause it. @param {string} camera @param {number} speed */
+  playViewer(camera, speed) {
+    this.#port.postMessage({ type: 'play', camera, speed });
+  }
+
+  /** Move within the past. @param {string} camera @param {number} by  Frames. */
+  stepViewer(camera, by) {
+    this.#port.postMessage({ type: 'step', camera, by });
   }
 
   /** @param {string} camera */

@@ -1,4 +1,5 @@
 /** Listens to the keys of the whole page and performs their actions. */
+import { isInMenu } from '../ui/menu.js';
 import { actionFor } from './keymap.js';
 
 // What is typed into; all other inputs are moved or switched by keys.
@@ -9,8 +10,9 @@ const BUTTONS = 'button, a[href], summary, input:is([type="button"], [type="subm
 /**
  * @param {(action: import('./keymap.js').KeyAction) => boolean} perform
  *   Returns false if there is nothing to do; then the browser handles the key.
+ * @param {() => 'none' | 'here' | 'past'} time  Tells of the time bar; see keymap.js.
  */
-export function setUpKeyboard(perform) {
+export function setUpKeyboard(perform, time) {
   document.addEventListener('keydown', (event) => {
     // Whatever has the keyboard focus comes first.
     if (event.defaultPrevented || event.isComposing) return;
@@ -28,6 +30,7 @@ export function setUpKeyboard(perform) {
       repeated: event.repeat,
       on,
       dialog: document.querySelector('dialog[open]') !== null,
+      time: time(),
     });
     if (action !== null && perform(action)) event.preventDefault();
   });
@@ -38,8 +41,9 @@ function kindOf(element) {
   if (!(element instanceof Element) || element.matches('html, body, main')) return 'page';
   if (element.matches(SLIDERS)) return 'slider';
   if (element.matches(`:is(${FIELDS}):not(${BUTTONS})`) || element.isContentEditable) return 'field';
+  if (element.matches('[data-bar-track]')) return 'bar';
   if (element.matches('.tile-open')) return element.closest('[data-focused]') ? 'large' : 'tile';
-  if (element.closest('[popover]')) return 'menu';
+  if (isInMenu(element)) return 'menu';
   // Keys scroll a drawer, whatever in it has the focus.
   return element.matches(BUTTONS) && !element.closest('.drawer') ? 'button' : 'other';
 }

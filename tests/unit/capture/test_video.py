@@ -242,6 +242,22 @@ def test_smaller_ones_are_encoded_of_the_same_pictures(watch: Watch, film: Path)
     assert sum(len(unit.data) for unit in units) * 8 / (len(units) / 25) < 170_000
 
 
+def test_units_come_together_while_nobody_watches(watch: Watch, film: Path) -> None:
+    """Then each costs less; none is lost when somebody comes, and when he has gone again."""
+    watched = watch(f"file:{film}")
+    until(lambda: watched.units, 20)
+    for lazy in (True, False, True):
+        watched.camera.set_videos(["full"], lazy)
+        before = len(watched.units)
+        until(lambda before=before: len(watched.units) > before + 20, 20)
+        if lazy:
+            assert max(watched.ages[before:]) > 0.15, "the first waited for the others"
+
+    seqs = [unit.seq for unit in watched.units]
+    assert seqs == list(range(seqs[0], seqs[0] + len(seqs)))
+    assert watched.camera.meter.drops.total() == 0
+
+
 def test_a_source_of_jpeg_has_an_encoded_video(watch: Watch, film: Path) -> None:
     """Whatever lives in a child can be encoded; a key picture is made when it is asked for."""
     command = [

@@ -1,6 +1,6 @@
 """Video beside JPEG: who has an intact chain is sent units, everyone else pictures."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 import pytest
 
@@ -53,8 +53,13 @@ class Told:
         self.videos: list[list[str]] = []
         self.keys: list[str] = []
         camera.set_renditions = lambda all: self.renditions.append([one.name for one in all])  # type: ignore[method-assign]
-        camera.set_videos = lambda all: self.videos.append(list(all))  # type: ignore[method-assign]
+        self.lazy = False
+        camera.set_videos = self._set_videos  # type: ignore[method-assign]
         camera.request_key = self.keys.append  # type: ignore[method-assign]
+
+    def _set_videos(self, names: Collection[str], lazy: bool = False) -> None:
+        self.videos.append(list(names))
+        self.lazy = lazy
 
 
 @pytest.fixture
@@ -320,3 +325,25 @@ def test_everybody_goes_on_with_a_camera_that_was_replaced(
     put(new, 7, 8, key=True)
 
     assert viewer.got == [("video", 1), ("video", 2), ("video", 7), ("video", 8)]
+
+
+def test_a_video_that_nobody_watches_may_come_late(fanout: Fanout, told: Told) -> None:
+    """A recorder alone is served by fewer, larger hand-overs; a viewer ends that at once.
+
+    Nor is any picture decoded for it, from the very first.
+    """
+    fanout.hold_video("recorder", "full", lazy=True)
+    assert (told.videos, told.lazy) == ([["full"]], True)
+    assert told.renditions == [[]]
+
+    fanout.join("viewer", Watcher(), video="full")
+    assert not told.lazy
+    fanout.leave("viewer")
+    assert told.lazy
+
+    fanout.hold_video("player", "full")
+    assert not told.lazy
+    fanout.leave("player")
+    assert told.lazy
+    fanout.leave("recorder")
+    assert (told.videos[-1], told.lazy) == ([], False)

@@ -111,6 +111,49 @@ def test_a_full_socket_costs_a_group_and_not_the_source(pair: Pair) -> None:
     assert sum(gap.skipped for gap in pair.gaps) == 400 - arrived
 
 
+def test_units_that_may_wait_go_out_together(pair: Pair) -> None:
+    """Without a viewer nobody minds; the first viewer is not made to wait for what is there."""
+    pair.sender.lazy = True
+    pair.send(1, b"x", key=True)
+    pair.send(2, b"x")
+    pair.receive()
+    assert pair.units == []
+
+    pair.sender.lazy = False
+    pair.sender.flush()
+    pair.send(3, b"x")
+    pair.receive()
+
+    assert numbers(pair) == [1, 2, 3]
+    assert pair.gaps == []
+
+
+def test_no_more_wait_than_the_socket_holds(pair: Pair) -> None:
+    """A camera with many megabits a second is not cut to pieces because its units waited."""
+    pair.sender.lazy = True
+    pair.send(1, b"x", key=True)
+    for number in range(2, 402):
+        pair.send(number, bytes(20_000))
+        pair.receiver.receive()
+    pair.sender.flush()
+    pair.receive()
+
+    assert numbers(pair) == list(range(1, 402))
+    assert pair.gaps == []
+
+
+def test_units_that_wait_come_before_what_is_missing(pair: Pair) -> None:
+    """The server forgets a group when it is told of a gap, and should have had all of it."""
+    pair.sender.lazy = True
+    pair.send(1, b"x", key=True)
+    pair.send(2, b"x")
+    pair.sender.lose(0, Why.DAMAGED)
+    pair.receive()
+
+    assert numbers(pair) == [1, 2]
+    assert pair.gaps == [Gap(0, Why.DAMAGED, 1)]
+
+
 def test_what_is_damaged_is_told_at_once(pair: Pair) -> None:
     """A viewer needs another kind of picture now, not when the next key picture comes."""
     pair.send(1, b"x", key=True)

@@ -44,7 +44,7 @@ class Site:
         self.file = UsersFile(folder)
         self.folder = folder
         self.flask = flask.Flask(
-            "site", template_folder=str(ROOT / "templates"), static_folder=str(ROOT / "static")
+            "site", template_folder=str(ROOT / "templates"), static_folder=None
         )
         self.auth = Auth(self.flask, folder, Audit(folder))
         share_with(self.flask, origins)
@@ -273,7 +273,7 @@ def test_cookie_flags(site: Site) -> None:
 
 def test_security_headers(site: Site) -> None:
     """Every answer says what a page may do, and that nobody may frame it."""
-    for path in ("/login", "/nowhere", "/static/css/page.css", "/healthz"):
+    for path in ("/login", "/nowhere", "/healthz"):
         with site.client().get(path) as answer:
             headers = answer.headers
         policy = headers["Content-Security-Policy"]

@@ -30,11 +30,14 @@ SEEING = (
     "/video_feed",
     "/stream",
     "/snapshot",
+    "/clip",
     "/api",
     "/readyz",
 )
-CONTROLLING = ("start", "stop", "fps", "quality", "control", "reset", "preset", "motion")
-PUBLIC = ("/healthz", "/login", "/logout", "/static")
+CONTROLLING = (
+    *("start", "stop", "fps", "quality", "control", "reset", "preset", "record", "motion"),
+)
+PUBLIC = ("/healthz", "/login", "/logout")
 
 
 @pytest.mark.parametrize("what", SEEING)
@@ -142,7 +145,6 @@ def test_control_is_what_viewers_may_not() -> None:
         ("/snapshot/door.jpg", "stream", "/snapshot"),
         ("/api/cameras", None, "/api"),
         ("//api/cameras", None, "/api"),
-        ("/static/css/page.css", None, "/static"),
     ],
 )
 def test_area_of_a_path(path: str, action: str | None, area: str) -> None:
@@ -152,4 +154,4 @@ def test_area_of_a_path(path: str, action: str | None, area: str) -> None:
 
 def test_basic_is_asked_for_by_machine_paths_only() -> None:
     """No browser is asked for a password by the dashboard's own page."""
-    assert {"/video_feed", "/stream", "/snapshot", "/api"} == ASKS_FOR_BASIC
+    assert {"/video_feed", "/stream", "/snapshot", "/clip", "/api"} == ASKS_FOR_BASIC

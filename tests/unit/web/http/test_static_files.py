@@ -1,0 +1,149 @@
+"""Scripts and style sheets, as browsers get and keep them; without a server around it."""
+
+import gzip
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from werkzeug.test import Client, TestResponse
+
+from server.web.http.static_files import Library, StaticFiles, accepts_gzip
+
+SCRIPT = "import { one } from './one.js';\n" + "one();\n" * 300
+KEPT = "public, max-age=31536000, immutable"
+
+
+def elsewhere(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+    """The application behind."""
+    start_response("404 Not Found", [])
+    return (b"elsewhere",)
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """A folder of files, and a secret beside it."""
+    root = tmp_path / "static"
+    for path, text in {
+        "js/main.js": SCRIPT,
+        "js/one.js": "export const one = () => 1;\n",
+        "css/all.css": '@import url("a.css");\n',
+        "css/a.css": ".a {}\n",
+        "vendor/lib.js": "import x from './y.js';\n",
+        "app.webmanifest": "{}",
+    }.items():
+        (root / path).parent.mkdir(parents=True, exist_ok=True)
+        (root / path).write_text(text)
+    (tmp_path / "secret").write_text("secret")
+    return root
+
+
+@pytest.fixture
+def library(root: Path) -> Library:
+    library = Library(root)
+    assert len(library.version) == 12
+    return library
+
+
+@pytest.fixture
+def client(library: Library) -> Client:
+    return Client(StaticFiles(library, elsewhere, stay_secure=True))
+
+
+def ask(client: Client, path: str, **headers: str) -> TestResponse:
+    return client.get(f"/static/{path}", headers=headers)
+
+
+def test_a_page_gets_joined_files_and_keeps_them(client: Client, library: Library) -> None:
+    """Under the version all that is imported is in one file, which is never asked for again."""
+    script = ask(client, f"{library.version}/js/main.js")
+    sheet = ask(client, f"{library.version}/css/all.css")
+    others = ask(client, f"{library.version}/vendor/lib.js")
+
+    assert (script.status_code, script.headers["Cache-Control"]) == (200, KEPT)
+    assert script.content_type == "text/javascript; charset=utf-8"
+    assert script.text.startswith("// js/one.js\n")
+    assert (sheet.text, sheet.content_type) == (".a {}\n", "text/css; charset=utf-8")
+    assert others.text == "import x from './y.js';\n"
+
+
+def test_files_as_they_are_written_are_asked_for_again(client: Client) -> None:
+    """Without a version, browsers ask each time, and are told that nothing has changed."""
+    first = ask(client, "js/main.js")
+    again = ask(client, "js/main.js", **{"If-None-Match": f'W/{first.headers["ETag"]}, "other"'})
+
+    assert (first.text, first.headers["Cache-Control"]) == (SCRIPT, "no-cache")
+    assert (again.status_code, again.data) == (304, b"")
+    assert again.headers["ETag"] == first.headers["ETag"]
+    assert ask(client, "app.webmanifest").content_type == "application/manifest+json"
+    assert client.head("/static/js/one.js").headers["Content-Length"] == "28"
+
+
+def test_a_page_of_another_version_works_and_keeps_nothing(client: Client) -> None:
+    """Opened before an upgrade, or sent by another node."""
+    answer = ask(client, "0123456789ab/js/main.js")
+
+    assert answer.text.startswith("// js/one.js\n")
+    assert answer.headers["Cache-Control"] == "no-cache"
+
+
+def test_a_changed_file_is_a_new_version(client: Client, library: Library, root: Path) -> None:
+    """The next page that is opened shows it; nobody has to start the server anew."""
+    before = library.version
+    (root / "js" / "one.js").write_text("export const one = () => 2;\n")
+    os.utime(root / "js" / "one.js", (1, 1))
+
+    after = library.version
+
+    assert after != before
+    assert "() => 2" in ask(client, f"{after}/js/main.js").text
+
+
+def test_large_texts_are_packed_for_who_can_unpack_them(client: Client) -> None:
+    packed = ask(client, "js/main.js", **{"Accept-Encoding": "br, gzip"})
+
+    assert packed.headers["Content-Encoding"] == "gzip"
+    assert gzip.decompress(packed.data).decode() == SCRIPT
+    assert len(packed.data) == int(packed.headers["Content-Length"]) < len(SCRIPT) / 10
+    for plain in (ask(client, "js/main.js"), ask(client, "js/one.js")):
+        assert "Content-Encoding" not in plain.headers
+    assert packed.headers["Vary"] == "Accept-Encoding"
+
+
+@pytest.mark.parametrize(
+    ("text", "accepted"),
+    [
+        ("gzip", True),
+        ("br, GZIP;q=0.5", True),
+        ("gzip; q=0", False),
+        ("", False),
+        ("identity", False),
+    ],
+)
+def test_who_can_unpack(text: str, accepted: bool) -> None:
+    assert accepts_gzip(text) is accepted
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["js/two.js", "../secret", "..%2fsecret", "js", "", "0123456789ab/", "0123456789ab/../secret"],
+)
+def test_nothing_else_is_a_file(client: Client, path: str) -> None:
+    """What is not below the folder is not there; the application behind says so."""
+    assert ask(client, path).text == "elsewhere"
+    assert client.post("/static/js/one.js").text == "elsewhere"
+
+
+def test_files_have_the_headers_of_pages(client: Client) -> None:
+    """A worker has the policy of its own file; only over TLS a browser is told to stay there."""
+    answer = ask(client, "js/one.js", Host="cams.example:8000")
+    secure = client.get("/static/js/one.js", base_url="https://cams.example")
+
+    policy = answer.headers["Content-Security-Policy"]
+    assert "default-src 'none'" in policy
+    assert "frame-ancestors 'none'" in policy
+    assert "ws://cams.example:8000 " in policy
+    assert answer.headers["X-Content-Type-Options"] == "nosniff"
+    assert "Strict-Transport-Security" not in answer.headers
+    assert "Strict-Transport-Security" in secure.headers
