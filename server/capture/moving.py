@@ -51,7 +51,6 @@ class CameraMotion:
         self.on = camera.keeping.motion
         """Whether it is asked for by itself."""
         self.settings = MotionSettings()
-        self._required = camera.keeping.record == "motion"
         self._camera = camera
         self._output = output
         self._demand = demand
@@ -69,13 +68,8 @@ class CameraMotion:
 
     @property
     def active(self) -> bool:
-        """Whether motion is looked for."""
-        return self.on or self._required
-
-    def require(self, required: bool) -> None:
-        """Set whether it is needed for something else, such as recording, whatever is set here."""
-        self._required = required
-        self.refresh()
+        """Whether motion is looked for, by itself or for recordings."""
+        return self.on or self._camera.keeping.record == "motion"
 
     def set(self, given: Mapping[str, Any]) -> None:
         """Change what is given, in the form that :meth:`keep` returns."""

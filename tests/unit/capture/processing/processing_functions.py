@@ -21,6 +21,14 @@ def number(image, info):
     image[:16, :16] = info.seq % 256
 
 
+def report(image, info):
+    """Say what is seen, and then that which is none."""
+    info.event("cat", 0.5, box=(0, 0, 0.5, 1))
+    for _ in range(30):
+        info.event("dog")
+    info.event("cat", score=7)
+
+
 def black(image, info):
     return image * 0
 
