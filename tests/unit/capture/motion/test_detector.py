@@ -7,9 +7,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from server.capture.frames.happening import Happening
 from server.capture.motion.detector import Detector, Motion
 from server.capture.motion.pictures import shrink
 from server.capture.motion.settings import LOOK_S, MotionSettings
+from server.capture.motion.watch import MotionWatch
 from server.capture.sources.testpattern import TestPattern
 
 Plane = NDArray[np.float64]
@@ -154,6 +156,38 @@ NO_MOTION = [
 def test_what_is_no_motion_is_not_seen(picture: Picture, noise: float) -> None:
     """Light, exposure, noise, encoders and wind change pictures too."""
     assert seen(picture, 12.0, noise=noise) == []
+
+
+def told(picture: Picture, seconds: float) -> list[Happening]:
+    """Return what is told if only key pictures are looked at, one in 2 s, and the one after it."""
+    watch, found = MotionWatch(USUAL), []
+    for number in range(round(seconds / LOOK_S)):
+        at = number * LOOK_S
+        if number % 10 > 1 and not watch.in_doubt:
+            continue
+        made = picture(at) + RNG.normal(0, 2, (HEIGHT, WIDTH))
+        grey = np.clip(made, 0, 255).astype(np.uint8)
+        found.extend(watch.see(grey, 100 + at, at, lambda: b"jpeg"))
+    return found
+
+
+@pytest.mark.parametrize("picture", NO_MOTION, ids=lambda one: one.__name__)
+def test_nor_in_key_pictures_alone(picture: Picture) -> None:
+    """In two seconds light changes more, and the next pictures tell that nothing moves."""
+    assert told(picture, 20.0) == []
+
+
+def test_in_key_pictures_alone_motion_is_seen() -> None:
+    """Also if the camera darkens the picture meanwhile."""
+
+    def passing(at: float) -> Plane:
+        return box(at, -14, side=24) * (1 - 0.4 * np.exp(-((at - 5) ** 2)))
+
+    found = told(passing, 14.0)
+
+    assert (found[0].ended, found[-1].ended) == (False, True)
+    assert 3.0 < found[0].at_unix < 5.0
+    assert 6.0 < found[-1].at_unix < 8.0
 
 
 def test_motion_is_seen_while_exposure_changes() -> None:
