@@ -60,7 +60,7 @@ class MotionWatch:
         elif self._began is not None:
             silent_s = at - self._moved[0]
             if self._going and silent_s >= END_S:
-                yield Happening(LABEL, self._moved[1], self._best, None, True)
+                yield Happening(LABEL, self._moved[1], ended=True)
             if silent_s >= (END_S if self._going else FADE_S):
                 self._began, self._going = None, False
 

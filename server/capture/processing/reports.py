@@ -78,7 +78,7 @@ class Reports:
             hub.call_later(left_s, self._check, label)
             return
         del self._going[label]
-        self._on_happening(Happening(label, going.at_unix, going.best or None, ended=True))
+        self._on_happening(Happening(label, going.at_unix, ended=True))
 
     def _log(self, report: Report, now: float) -> None:
         if now - self._logged_at > LOG_EVERY_S:
@@ -96,7 +96,7 @@ class _Going:
     Attributes:
         at: When it was last reported, in monotonic seconds.
         at_unix: When that picture was captured, in Unix seconds.
-        best: The highest score so far; 0 for none.
+        best: The highest score so far.
         told_at: When it was last told, in monotonic seconds.
     """
 

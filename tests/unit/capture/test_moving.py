@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -12,6 +13,7 @@ from server.capture.frames.frame import Image
 from server.capture.frames.happening import Happening
 from server.capture.motion.settings import LOOK_S
 from server.capture.processing.transform import Transform
+from server.config.processors import parse_processors
 from server.loop import hub
 from tests.support.fakes import FakeSource, until
 
@@ -85,3 +87,23 @@ def test_what_people_see_is_looked_at(watched: Watched) -> None:
 
     assert watched.happened == []
     assert watched.moving is False
+
+
+def test_what_a_processor_reports_happens_at_its_camera(make_camera: MakeCamera) -> None:
+    """From its own process, with the picture as people see it; it ends by itself."""
+    source = FakeSource(fps=20)
+    functions = Path(__file__).parent / "processing"
+    camera = make_camera(source, process=parse_processors(["processing_functions:spot"], functions))
+    happened: list[Happening] = []
+    camera.on_event = lambda camera, one: happened.append(one)
+    camera.set_viewers(1)
+    until(lambda: camera.meter.opened)
+    until(lambda: source.give() or hub.sleep(0.05) or happened, 20)
+
+    until(lambda: happened[-1].ended, 10)
+    assert [(one.label, one.score, one.box) for one in happened] == [
+        ("spot", 0.5, (0.0, 0.0, 0.5, 1.0)),
+        ("spot", None, None),
+    ]
+    assert happened[0].jpeg is not None
+    assert cv2.imdecode(np.frombuffer(happened[0].jpeg, np.uint8), cv2.IMREAD_COLOR).max() < 12

@@ -21,6 +21,12 @@ def number(image, info):
     image[:16, :16] = info.seq % 256
 
 
+def spot(image, info):
+    """Say that something is in the left half, and hide the picture."""
+    info.event("spot", score=0.5, box=(0, 0, 0.5, 1))
+    return image * 0
+
+
 def report(image, info):
     """Say what is seen, and then that which is none."""
     info.event("cat", 0.5, box=(0, 0, 0.5, 1))
