@@ -68,7 +68,7 @@ PAGE = {
     "camera": {"bridge", "painting", "stream", "ui"},
     "grid": {"bridge", "camera", "stream", "ui"},
     "insight": {"bridge", "camera", "grid", "stream", "ui"},
-    "recording": {"bridge", "camera", "grid", "stream", "ui"},
+    "recording": {"bridge", "camera", "grid", "manage", "stream", "ui"},
     "manage": {"ui"},
     "views": {"grid", "manage", "ui"},
     "page": {"bridge", "camera", "grid", "insight", "recording", "stream", "ui", "views"},

@@ -190,7 +190,7 @@ export class Panel extends EventTarget {
 
   #showReceived({ state, viewer }) {
     const rate = formatBitrate(viewer.bytesPerSecond);
-    const live = viewer.watching && viewer.hasPicture;
+    const live = viewer.watching && viewer.hasPicture && !viewer.isPast;
     setText(this.#fields.received, live ? `${describeReceived(viewer, state)}, ${rate}` : UNKNOWN);
   }
 
