@@ -30,6 +30,7 @@ import { exposeForTests } from './page/test-hooks.js';
 import { setUpTheme } from './page/theme.js';
 import { View } from './page/view.js';
 import { Clips } from './recording/clip.js';
+import { MotionPanel } from './recording/motion.js';
 import { PastPill } from './recording/past-pill.js';
 import { Past } from './recording/past.js';
 import { Scrubber } from './recording/scrubber.js';
@@ -68,6 +69,7 @@ const clips = new Clips(find('[data-clips]'), find('#clip-template'), toasts, {
   sendsVideo: (camera) => grid.tiles.get(camera)?.state.video?.passed_through === true,
 });
 const scrubber = new Scrubber(find('[data-scrubber]'), past, (camera, from, to) => clips.save(camera, from, to));
+const motion = new MotionPanel(find('[data-motion]'), find('#zones-template'), (payload) => commands.tune('motion', payload));
 const banner = new Banner(find('[data-banner]'));
 const announcer = new Announcer(find('[data-announcer]'));
 const saved = new SavedViews(JSON.parse(find('[data-switcher]').dataset.views));
@@ -130,6 +132,7 @@ function listenToPage() {
   grid.addEventListener('focus', ({ detail }) => {
     panel.show(detail.tile);
     scrubber.show(detail.tile);
+    motion.show(detail.tile);
     controls.show(detail.tile);
     showSummary();
   });
@@ -186,6 +189,7 @@ function onCamera(state) {
   if (grid.focused?.name !== state.name) return;
   panel.refresh();
   controls.refresh();
+  motion.refresh();
 }
 
 /** A camera was added, removed or replaced, or the order has changed. */
@@ -268,6 +272,7 @@ function showConnection(state, word) {
   panel.setAccess({ role, connected });
   scrubber.setConnected(connected);
   controls.setAccess({ role, connected });
+  motion.setAccess({ role, connected });
 }
 
 function showSummary() {

@@ -196,7 +196,7 @@ export class Panel extends EventTarget {
 
   #showAccess() {
     const allowed = mayControl(this.#role);
-    this.#tabs.offer('tab-image', allowed);
+    for (const tab of ['tab-image', 'tab-motion']) this.#tabs.offer(tab, allowed);
     this.#toggleButton.hidden = !allowed;
     this.#operatorFields.disabled = !this.#connected;
     this.#toggleButton.disabled = !this.#connected;
