@@ -15,6 +15,7 @@ import { Grid } from './grid/grid.js';
 import { Mjpeg } from './grid/mjpeg.js';
 import { Insight } from './insight/insight.js';
 import { OwnActions } from './insight/own-actions.js';
+import { Library } from './library/library.js';
 import { ManageAccess, setUpOffer } from './manage/access.js';
 import { ManageCameras } from './manage/cameras.js';
 import { Manage } from './manage/manage.js';
@@ -101,7 +102,8 @@ if (find('[data-password]')) {
   const tell = (message) => toasts.show(message);
   setUpOwnPassword(find('[data-password]'), document.querySelectorAll('[data-open-password]'), tell);
 }
-const actions = new Actions({ grid, view, panel, insight, views, scrubber, commands, toasts, openHelp });
+const library = new Library({ dialog: find('[data-library]'), backend, clock, grid, toast: find('#toast-template') });
+const actions = new Actions({ grid, view, panel, insight, library, views, scrubber, commands, toasts, openHelp });
 
 let role = 'viewer';
 // Whether somebody is logged in here; the page tells it even if it never gets connected.
@@ -120,12 +122,14 @@ backend.connect();
 setInterval(() => setTimeout(refresh), REFRESH_MS);
 exposeForTests(grid);
 if (!isKiosk) manage?.openLinked();
+if (!isKiosk) library.openLinked();
 
 function listenToPage() {
   find('[data-open-help]').addEventListener('click', () => {
     closeMenu();
     openHelp();
   });
+  find('[data-open-library]').addEventListener('click', () => library.toggle());
   for (const opener of document.querySelectorAll('.menu [data-open-manage]')) opener.addEventListener('click', closeMenu);
   find('[data-open-quit]').addEventListener('click', openQuit);
   for (const source of [panel, grid, view, scrubber]) source.addEventListener('act', ({ detail }) => actions.perform(detail));
@@ -273,6 +277,7 @@ function showConnection(state, word) {
   scrubber.setConnected(connected);
   controls.setAccess({ role, connected });
   motion.setAccess({ role, connected });
+  library.setAccess({ role, connected });
 }
 
 function showSummary() {

@@ -3,7 +3,7 @@
  *
  * @typedef {{header: import('../stream/header.js').FrameHeader, jpeg: ArrayBuffer | Blob}} Shown
  *
- * Events: `hello`, `camera`, `stats`, `notice`, `views`, `down`, `refused`, `blocked` and `moved`, as connection.js emits
+ * Events: `hello`, `camera`, `stats`, `notice`, `event`, `views`, `down`, `refused`, `blocked` and `moved`, as connection.js emits
  * them; `viewer` with a report of viewer.js.
  */
 export class BackendClient extends EventTarget {

@@ -20,9 +20,10 @@ const UNREACHED = 'The server does not answer. Try again when it is back.';
  * @param {object} [options.body]    Sent as JSON.
  * @param {string} [options.match]   The revision that is changed, for `If-Match`.
  * @param {AbortSignal} [options.signal]
+ * @param {boolean} [options.keepalive]  Even if the page is closed meanwhile.
  * @returns {Promise<Answer>}
  */
-export async function ask(method, path, { body, match, signal } = {}) {
+export async function ask(method, path, { body, match, signal, keepalive = false } = {}) {
   const headers = { Accept: 'application/json' };
   if (method !== 'GET') {
     headers['Content-Type'] = 'application/json';
@@ -31,7 +32,7 @@ export async function ask(method, path, { body, match, signal } = {}) {
   if (match) headers['If-Match'] = `"${match}"`;
   try {
     const sent = method === 'GET' ? undefined : JSON.stringify(body ?? {});
-    const response = await fetch(path, { method, headers, body: sent, signal, cache: 'no-store' });
+    const response = await fetch(path, { method, headers, body: sent, signal, keepalive, cache: 'no-store' });
     const type = response.headers.get('Content-Type') ?? '';
     const isJson = type.startsWith('application/json');
     const data = isJson ? await response.json() : type.startsWith('image/') ? await response.blob() : null;

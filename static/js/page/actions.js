@@ -9,6 +9,7 @@ export class Actions {
   #view;
   #panel;
   #insight;
+  #library;
   #views;
   #scrubber;
   #commands;
@@ -21,17 +22,19 @@ export class Actions {
    * @param {import('./view.js').View} page.view
    * @param {import('../camera/panel.js').Panel} page.panel
    * @param {import('../insight/insight.js').Insight} page.insight
+   * @param {import('../library/library.js').Library} page.library
    * @param {import('../views/views.js').Views} page.views
    * @param {import('../recording/scrubber.js').Scrubber} page.scrubber
    * @param {import('./commands.js').Commands} page.commands
    * @param {import('../ui/toasts.js').Toasts} page.toasts
    * @param {() => void} page.openHelp
    */
-  constructor({ grid, view, panel, insight, views, scrubber, commands, toasts, openHelp }) {
+  constructor({ grid, view, panel, insight, library, views, scrubber, commands, toasts, openHelp }) {
     this.#grid = grid;
     this.#view = view;
     this.#panel = panel;
     this.#insight = insight;
+    this.#library = library;
     this.#views = views;
     this.#scrubber = scrubber;
     this.#commands = commands;
@@ -66,6 +69,8 @@ export class Actions {
       case 'system':
       case 'timeline':
         return this.#insight.toggle(act.action);
+      case 'library':
+        return this.#library.toggle();
       case 'views':
       case 'group':
       case 'patrol':

@@ -33,11 +33,11 @@
  *   | {action: 'past-step' | 'past-skip', by: -1 | 1, pan?: 'left' | 'right'} | {action: 'past-shuttle', by: -1 | 1}
  *   | {action: 'past-toggle' | 'past-live' | 'past-oldest' | 'clip-from' | 'clip-to'}
  *   | {action: 'unfocus' | 'fullscreen' | 'toggle' | 'snapshot' | 'copy' | 'popout' | 'layout' | 'filter' | 'close'
- *     | 'help' | 'panel' | 'statistics' | 'system' | 'timeline' | 'views' | 'group' | 'patrol'}} KeyAction
+ *     | 'help' | 'panel' | 'statistics' | 'system' | 'timeline' | 'library' | 'views' | 'group' | 'patrol'}} KeyAction
  */
 
 const SIMPLE = {
-  a: 'patrol', c: 'copy', d: 'panel', f: 'fullscreen', g: 'group', i: 'system', l: 'layout', n: 'statistics',
+  a: 'patrol', c: 'copy', d: 'panel', e: 'library', f: 'fullscreen', g: 'group', i: 'system', l: 'layout', n: 'statistics',
   p: 'popout', s: 'snapshot', t: 'timeline', v: 'views',
   '/': 'filter', '?': 'help', Escape: 'unfocus',
 };

@@ -13,7 +13,7 @@ import { ClockOffset } from './clock.js';
 import { Connection } from './connection.js';
 import { Viewer } from './viewer.js';
 
-const FORWARDED = ['hello', 'camera', 'cameras', 'stats', 'notice', 'views', 'down', 'refused', 'blocked', 'moved'];
+const FORWARDED = ['hello', 'camera', 'cameras', 'stats', 'notice', 'event', 'views', 'down', 'refused', 'blocked', 'moved'];
 
 export class Backend {
   #port;

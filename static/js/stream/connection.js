@@ -16,7 +16,7 @@ const REJECTED_RETRY_MS = 2000;
 /**
  * The connection to the server. It reconnects forever.
  *
- * Events: `hello`, `frame` ({header, bytes}), `camera`, `cameras`, `stats`, `notice`, as the server sends them;
+ * Events: `hello`, `frame` ({header, bytes}), `camera`, `cameras`, `stats`, `notice`, `event`, as the server sends them;
  * `down` when the connection is lost; `refused` ({message, code}) when the server rejects us; `blocked` when
  * the server answers HTTP but no WebSocket gets through; `moved` when a server that we were connected to leads
  * elsewhere now.
@@ -106,7 +106,7 @@ export class Connection extends EventTarget {
       this.#emit('hello', hello);
     });
     socket.on('frame', (header, bytes) => this.#emit('frame', { header, bytes }));
-    for (const event of ['camera', 'cameras', 'stats', 'notice', 'rendition', 'views']) {
+    for (const event of ['camera', 'cameras', 'stats', 'notice', 'event', 'rendition', 'views']) {
       socket.on(event, (payload) => this.#emit(event, payload));
     }
     socket.on('disconnect', (reason) => {

@@ -89,6 +89,19 @@ export function formatAgo(ageS, atUnix) {
   return ageS < 600 ? `${formatAge(ageS)} ago` : TIME.format(new Date(atUnix * 1000));
 }
 
+/** How long something took: `12 s`, `4:05 min`, `6:12 h`, `30 h`; not even a second is one. @param {number} seconds */
+export function formatLength(seconds) {
+  if (seconds >= 86400) return `${Math.round(seconds / 3600)} h`;
+  return Number.isFinite(seconds) ? formatAge(Math.max(1, Math.round(seconds))) : UNKNOWN;
+}
+
+const LABELS = { motion: 'Motion', offline: 'Offline', online: 'Back online', timelapse: 'Time lapse' };
+
+/** What an event is called, from its label: `Motion`, `Licence plate`. @param {string} label */
+export function formatLabel(label) {
+  return Object.hasOwn(LABELS, label) ? LABELS[label] : capitalize(label.replaceAll(/[_-]+/g, ' ').trim()) || 'Event';
+}
+
 /** @param {number} bytes */
 export function formatBytes(bytes) {
   if (!Number.isFinite(bytes)) return UNKNOWN;

@@ -1,0 +1,205 @@
+/** The events of a day as cards. */
+import { make, setText, setTitle } from '../ui/dom.js';
+import { formatLabel, formatLength, formatWhen } from '../ui/format.js';
+import { FILM, endOf } from './data.js';
+
+const TIME = new Intl.DateTimeFormat(undefined, { hour: '2-digit', minute: '2-digit' });
+const SIGNS = { offline: 'offline', online: 'offline', [FILM]: 'film' };
+
+/**
+ * @typedef {object} Item
+ * @property {'events' | 'recordings'} kind
+ * @property {import('./data.js').Happening | import('./data.js').Recording} row
+ */
+
+/** The name of an item that no other has. @param {Item} item */
+export function keyOf({ kind, row }) {
+  return `${kind}/${row.id}`;
+}
+
+/** Events: `open`, `lock` and `delete`, each with {item}; `more` when the last cards come into sight. */
+export class Cards extends EventTarget {
+  #list;
+  #template;
+  #end = make('li', 'cards-end');
+  /** @type {Map<string, {element: HTMLElement, item: Item, titles: string}>} */
+  #cards = new Map();
+  #current = '';
+  #mayChange = false;
+
+  /** @param {HTMLElement} list @param {HTMLTemplateElement} template @param {HTMLElement} root  What scrolls. */
+  constructor(list, template, root) {
+    super();
+    this.#list = list;
+    this.#template = template;
+    this.#end.setAttribute('aria-hidden', 'true');
+    list.addEventListener('click', (event) => this.#onClick(event));
+    list.addEventListener('keydown', (event) => this.#onKey(event));
+    list.addEventListener('focusin', ({ target }) => this.#setTabStop(target.closest('.card')));
+    const observer = new IntersectionObserver((entries) => {
+      if (entries.some(({ isIntersecting }) => isIntersecting)) this.dispatchEvent(new CustomEvent('more'));
+    }, { root, rootMargin: '0px 0px 600px' });
+    observer.observe(this.#end);
+  }
+
+  get count() {
+    return this.#cards.size;
+  }
+
+  /** Whether the end of the list is in sight, or nearly. */
+  get isAtEnd() {
+    const { bottom } = this.#list.getBoundingClientRect();
+    return bottom < innerHeight + 600;
+  }
+
+  /**
+   * @param {Item[]} items  In their order.
+   * @param {(camera: string) => string} titleOf
+   * @param {{nowUnix: number, mayChange: boolean, current: string}} now  `current` is the key of what is played.
+   */
+  show(items, titleOf, { nowUnix, mayChange, current }) {
+    const hadFocus = this.#list.contains(document.activeElement);
+    const focused = document.activeElement?.closest('.card');
+    const before = [...this.#list.children].indexOf(focused);
+    this.#mayChange = mayChange;
+    this.#current = current;
+    const keys = new Set(items.map(keyOf));
+    for (const [key, { element }] of this.#cards) {
+      if (keys.has(key)) continue;
+      element.remove();
+      this.#cards.delete(key);
+    }
+    items.forEach((item, index) => {
+      const card = this.#cardOf(item);
+      this.#fill(card, titleOf(item.row.camera), nowUnix);
+      if (this.#list.children[index] !== card) this.#list.insertBefore(card, this.#list.children[index] ?? null);
+    });
+    if (this.#list.lastElementChild !== this.#end) this.#list.append(this.#end);
+    if (!this.#list.querySelector('.card-open[tabindex="0"]')) this.#setTabStop(this.#list.querySelector('.card'));
+    // What had the focus was deleted: the card in its place gets it.
+    if (hadFocus && !focused?.isConnected) this.focusAt(Math.min(before, items.length - 1));
+  }
+
+  /** @param {number} index */
+  focusAt(index) {
+    const card = this.#all[index];
+    card?.querySelector('[data-card-open]').focus();
+    return card !== undefined;
+  }
+
+  /** Bring a card into sight. @param {string} key @param {boolean} [focus] */
+  reveal(key, focus = false) {
+    const card = this.#cards.get(key)?.element;
+    card?.scrollIntoView({ block: 'nearest' });
+    if (focus) card?.querySelector('[data-card-open]').focus({ preventScroll: true });
+  }
+
+  get #all() {
+    return [...this.#list.querySelectorAll(':scope > .card')];
+  }
+
+  #cardOf(item) {
+    const key = keyOf(item);
+    const known = this.#cards.get(key);
+    if (known) {
+      known.item = item;
+      return known.element;
+    }
+    const element = document.importNode(this.#template.content.firstElementChild, true);
+    element.dataset.key = key;
+    const image = element.querySelector('img');
+    image.addEventListener('error', () => element.removeAttribute('data-picture'));
+    this.#cards.set(key, { element, item });
+    return element;
+  }
+
+  #fill(card, title, nowUnix) {
+    const { item } = this.#cards.get(card.dataset.key);
+    const { kind, row } = item;
+    const find = (selector) => card.querySelector(selector);
+    const isFilm = kind === 'recordings';
+    const label = isFilm ? FILM : row.label;
+    const when = formatWhen(row.from, nowUnix);
+    const going = !isFilm && row.to === null;
+    const length = going ? 'now' : formatLength(endOf(row, nowUnix) - row.from);
+    setText(find('[data-card-what]'), isFilm && row.job ? row.job : formatLabel(label));
+    setText(find('[data-card-camera]'), title);
+    setText(find('[data-card-length]'), isFilm ? `Film of ${length}` : length);
+    card.toggleAttribute('data-going', going);
+    const time = find('[data-card-time]');
+    setText(time, TIME.format(row.from * 1000));
+    time.dateTime = when.iso;
+    setTitle(time, when.whole);
+    const use = find('.card-sign use');
+    const sign = `#i-${SIGNS[label] ?? 'motion'}`;
+    if (use.getAttribute('href') !== sign) use.setAttribute('href', sign);
+    const image = find('img');
+    const hasPicture = isFilm || Boolean(row.picture);
+    // A picture that has become better while the event went on has the same address.
+    const source = isFilm ? `recording/${row.id}.jpg?width=480` : `event/${row.id}.jpg${going ? '' : '?ended'}`;
+    if (hasPicture && image.getAttribute('src') !== source) {
+      image.src = source;
+      card.toggleAttribute('data-picture', true);
+    }
+    const name = `${formatLabel(label)}, ${title}, ${when.time}`;
+    find('[data-card-open]').setAttribute('aria-label', `${name}, ${length}${row.locked ? ', kept for ever' : ''}`);
+    const score = Number.isFinite(row.score) ? `, ${Math.round(row.score * 100)} % sure` : '';
+    setTitle(find('[data-card-open]'), `${formatLabel(label)}${score}\n${title}, ${when.whole}`);
+    find('[data-card-kept]').hidden = !row.locked;
+    const lock = find('[data-card-lock]');
+    lock.setAttribute('aria-pressed', String(row.locked));
+    lock.setAttribute('aria-label', `Keep for ever: ${name}`);
+    setTitle(lock, row.locked ? 'Keep no longer  l' : 'Keep for ever  l');
+    find('[data-card-delete]').setAttribute('aria-label', `Delete: ${name}`);
+    setTitle(find('[data-card-delete]'), 'Delete  Del');
+    find('.card-acts').hidden = !this.#mayChange;
+    card.toggleAttribute('data-current', card.dataset.key === this.#current);
+    if (card.dataset.key === this.#current) find('[data-card-open]').setAttribute('aria-current', 'true');
+    else find('[data-card-open]').removeAttribute('aria-current');
+  }
+
+  #setTabStop(card) {
+    if (!card) return;
+    for (const one of this.#all) {
+      const on = one === card;
+      for (const button of one.querySelectorAll('button')) button.tabIndex = on ? 0 : -1;
+    }
+  }
+
+  #onClick({ target }) {
+    const card = target.closest('.card');
+    const button = target.closest('button');
+    if (!card || !button) return;
+    const type = ['open', 'lock', 'delete'].find((one) => button.matches(`[data-card-${one}]`));
+    this.#emit(type, card);
+  }
+
+  #onKey(event) {
+    const card = event.target.closest('.card');
+    if (!card || event.ctrlKey || event.altKey || event.metaKey) return;
+    const to = this.#neighbour(card, event.key);
+    if (to) to.querySelector('[data-card-open]').focus();
+    else if (event.key === 'Delete' || event.key === 'Backspace') this.#emit('delete', card);
+    else if (event.key === 'l' && !event.repeat) this.#emit('lock', card);
+    else return;
+    event.preventDefault();
+    event.stopPropagation();
+  }
+
+  #neighbour(card, key) {
+    const all = this.#all;
+    const at = all.indexOf(card);
+    const columns = Math.max(1, all.findIndex((one) => one.offsetTop > all[0].offsetTop));
+    const by = { ArrowLeft: -1, ArrowRight: 1, ArrowUp: -columns, ArrowDown: columns }[key];
+    if (key === 'Home') return all[0];
+    if (key === 'End') return all.at(-1);
+    if (by === undefined) return undefined;
+    return all[at + by] ?? (key === 'ArrowDown' ? all.at(-1) : card);
+  }
+
+  #emit(type, card) {
+    if (type !== 'open' && !this.#mayChange) return;
+    const { item } = this.#cards.get(card.dataset.key);
+    this.dispatchEvent(new CustomEvent(type, { detail: { item } }));
+  }
+}

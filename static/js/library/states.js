@@ -1,0 +1,58 @@
+/** What the library says while it has nothing to show, and what it offers to do. Uses no document. */
+
+/**
+ * @typedef {{title: string, text: string, acts: {act: string, word: string, accent?: boolean}[]}} Empty
+ *
+ * @param {object} now
+ * @param {string} now.state        Of the store.
+ * @param {string} now.message
+ * @param {number} now.cards
+ * @param {boolean} now.filtered    Whether a filter is set.
+ * @param {boolean} now.recorded    Whether anything is recorded on this day.
+ * @param {boolean} now.anything    Whether anything is kept at all, as far as is known.
+ * @param {boolean} now.records     Whether any camera is set to be recorded.
+ * @param {number} now.cameras      How many there are.
+ * @param {boolean} now.mayChange
+ * @param {string} now.dayName
+ * @param {boolean} now.isToday
+ * @returns {Empty | null} null if there is something to show, or it is not known yet
+ */
+export function emptyOf({ state, message, cards, filtered, recorded, anything, records, cameras, mayChange, dayName, isToday }) {
+  if (state === 'loading' || cards > 0) return null;
+  if (state === 'forbidden') return say('Not for you', message || 'You may not see recordings.');
+  if (state === 'failed') return say('The library could not be loaded', message, [{ act: 'retry', word: 'Try again' }]);
+  if (filtered) return say('No matching events', `None on ${dayName} is like this.`, [{ act: 'all', word: 'Show everything' }]);
+  if (!anything && !records) return sayHow(cameras, mayChange);
+  if (recorded) return say('No events', `Nothing happened on ${dayName}. Pick a moment in the timeline to see what was recorded.`);
+  if (isToday && records) return say('Nothing yet today', 'What happens, and what is recorded, appears here by itself.');
+  return say('Nothing on this day', `Nothing was recorded on ${dayName}, and nothing happened.`);
+}
+
+function sayHow(cameras, mayChange) {
+  const title = 'Nothing is recorded yet';
+  if (cameras === 0) return say(title, 'There is no camera to record.');
+  if (!mayChange) return say(title, 'Recording is off. An operator can switch it on in a camera’s panel.');
+  const acts = [
+    { act: 'record-motion', word: cameras === 1 ? 'Record when something moves' : 'Record all cameras when something moves', accent: true },
+    { act: 'record-always', word: 'Record always' },
+  ];
+  return say(title, 'What is recorded can be watched here, and is deleted by itself when it is old. Each camera has the switch in its panel, too.', acts);
+}
+
+function say(title, text, acts = []) {
+  return { title, text, acts };
+}
+
+/**
+ * Why nothing is being recorded although it should be; empty if all is well.
+ *
+ * @param {object[]} states  STATE of each camera.
+ * @param {boolean} connected
+ */
+export function noteOf(states, connected) {
+  if (!connected) return 'Disconnected. What is shown was loaded before; recordings play again once the server is back.';
+  const paused = states.filter(({ record_paused: reason }) => reason);
+  if (paused.length === 0) return '';
+  const which = paused.length === states.length ? 'Recording' : `Recording of ${paused.map(({ title, name }) => title || name).join(', ')}`;
+  return `${which} is paused: ${paused[0].record_paused}.`;
+}

@@ -1,0 +1,286 @@
+/** What the server keeps: asks for days, recordings and events, and takes what changes meanwhile. */
+import { ask } from '../manage/api.js';
+import { EVERYTHING, FILM, boundsOf, dayOf, matches, mergeRows, monthsOf } from './data.js';
+
+const PAGE = 100;
+const RECORDINGS_PAGE = 500;
+// A recording is at most 5 minutes long; one that began before midnight reaches into the day.
+const BEFORE_S = 600;
+const MOST_PAGES = 40;
+// As long as the toast offers to undo it.
+const UNDO_MS = 10000;
+
+/**
+ * Events: `change` when rows, counts or the state are other ones.
+ *
+ * `state` is `loading`, `ready`, `failed` or `forbidden`, then with a `message`.
+ */
+export class LibraryStore extends EventTarget {
+  #days = new Map();
+  #months = new Map();
+  #shown = EVERYTHING;
+  /** @type {import('./data.js').Happening[]} newest first */
+  #events = [];
+  /** @type {import('./data.js').Recording[]} newest first */
+  #recordings = [];
+  #gone = new Set();
+  // What deletes them.
+  #leaving = new Set();
+  #state = 'loading';
+  #message = '';
+  #more = false;
+  #loadingMore = false;
+  #turn = 0;
+
+  get state() {
+    return this.#state;
+  }
+
+  get message() {
+    return this.#message;
+  }
+
+  get more() {
+    return this.#more;
+  }
+
+  /** The events that the filters let through, newest first. */
+  get events() {
+    return this.#events.filter((event) => !this.#gone.has(`events/${event.id}`) && matches(event, this.#shown));
+  }
+
+  /** All events of the day that are known, newest first. */
+  get allEvents() {
+    return this.#events.filter((event) => !this.#gone.has(`events/${event.id}`));
+  }
+
+  /** Time lapse films of the day, newest first. */
+  get films() {
+    const { camera, label, locked } = this.#shown;
+    if (label !== '' && label !== FILM) return [];
+    return this.#kept.filter((one) => one.reason === FILM && (camera === '' || one.camera === camera) && (!locked || one.locked));
+  }
+
+  /** The recordings of a camera on this day, without films, oldest first. @param {string} camera */
+  recordingsOf(camera) {
+    return this.#kept.filter((one) => one.camera === camera && one.reason !== FILM).reverse();
+  }
+
+  get #kept() {
+    return this.#recordings.filter(({ id }) => !this.#gone.has(`recordings/${id}`));
+  }
+
+  /** The cameras that have something on this day. @returns {Set<string>} */
+  get cameras() {
+    return new Set([...this.#kept, ...this.allEvents].map(({ camera }) => camera));
+  }
+
+  /** What a day has, by camera; undefined while unknown, empty if it has nothing. @param {string} day */
+  countsOf(day) {
+    return this.#days.get(day) ?? (this.#months.get(day.slice(0, 7)) === 'ready' ? {} : undefined);
+  }
+
+  /** Whether anything is kept in the months that were asked for. */
+  get hasAnything() {
+    return this.#days.size > 0 || this.#events.length > 0 || this.#recordings.length > 0;
+  }
+
+  /** Ask for the counts of days. @param {string[]} days @param {boolean} [again]  Also of those that are known. */
+  async loadDays(days, again = false) {
+    const months = monthsOf(days).filter((month) => again || !this.#months.has(month));
+    await Promise.all(months.map((month) => this.#loadMonth(month)));
+  }
+
+  async #loadMonth(month) {
+    if (!this.#months.has(month)) this.#months.set(month, 'loading');
+    const { ok, data } = await ask('GET', `api/days?month=${month}`);
+    if (!ok) {
+      if (this.#months.get(month) === 'loading') this.#months.delete(month);
+      return;
+    }
+    for (const day of this.#days.keys()) if (day.startsWith(month)) this.#days.delete(day);
+    for (const [day, cameras] of Object.entries(data.days ?? {})) this.#days.set(day, cameras);
+    this.#months.set(month, 'ready');
+    this.#emit();
+  }
+
+  /** Show another day or with other filters; asks for what is not known. @param {import('./data.js').Shown} shown */
+  async show(shown) {
+    const before = this.#shown;
+    this.#shown = shown;
+    const isOther = shown.day !== before.day;
+    if (isOther) {
+      this.#events = [];
+      this.#recordings = [];
+    }
+    if (isOther || shown.camera !== before.camera || shown.label !== before.label || this.#state !== 'ready') await this.load();
+    else this.#emit();
+  }
+
+  /** Ask for the day anew. */
+  async load() {
+    const { day } = this.#shown;
+    if (day === null) return;
+    this.#turn += 1;
+    const turn = this.#turn;
+    if (this.#state !== 'ready' || this.#events.length + this.#recordings.length === 0) this.#set('loading');
+    const [events, recordings] = await Promise.all([this.#askEvents(), this.#askRecordings(turn)]);
+    if (turn !== this.#turn) return;
+    if (!events.ok || !recordings.ok) {
+      const { status, message } = events.ok ? recordings : events;
+      this.#set(status === 401 ? 'login' : status === 403 ? 'forbidden' : 'failed', message);
+      return;
+    }
+    this.#events = mergeRows([], this.#ofDay(events.data.events));
+    this.#more = Boolean(events.data.more);
+    this.#set('ready');
+    await this.#fillUp(turn);
+  }
+
+  // A filter that the server does not know may have left nothing of what came.
+  async #fillUp(turn) {
+    let pages = 0;
+    while (this.#more && this.events.length < PAGE / 2 && turn === this.#turn && pages < MOST_PAGES) {
+      pages += 1;
+      if (!(await this.loadMore())) return;
+    }
+  }
+
+  /** Ask for earlier events of the day. @returns {Promise<boolean>} whether that worked */
+  async loadMore() {
+    if (!this.#more || this.#loadingMore) return false;
+    this.#loadingMore = true;
+    const turn = this.#turn;
+    const { ok, data } = await this.#askEvents(this.#events.at(-1)?.from);
+    this.#loadingMore = false;
+    if (!ok || turn !== this.#turn) return false;
+    const before = this.#events.length;
+    this.#events = mergeRows(this.#events, this.#ofDay(data.events));
+    this.#more = Boolean(data.more) && this.#events.length > before;
+    this.#emit();
+    return true;
+  }
+
+  /** Find one event that may not be of this day. @param {string} id @returns {Promise<import('./data.js').Happening | null>} */
+  async find(id) {
+    const known = this.#events.find((event) => String(event.id) === id);
+    if (known) return known;
+    const { ok, data } = await ask('GET', `api/events/${encodeURIComponent(id)}`);
+    return ok ? (data.event ?? data) : null;
+  }
+
+  /** An event has begun, changed or ended. @param {import('./data.js').Happening} event */
+  take(event) {
+    if (this.#state !== 'ready' || !this.#asks(event) || dayOf(event.from) !== this.#shown.day) return;
+    this.#events = mergeRows(this.#events, [event]);
+    this.#emit();
+  }
+
+  /** Ask for the newest recordings: one may have grown, another begun. */
+  async refreshRecordings() {
+    if (this.#state !== 'ready') return;
+    const turn = this.#turn;
+    const known = this.#recordings.find(({ open }) => !open)?.from ?? 0;
+    const { ok } = await this.#askRecordings(turn, known);
+    if (ok && turn === this.#turn) this.#emit();
+  }
+
+  /** Keep something for ever, or no longer. @param {'events' | 'recordings'} kind @param {object} row @param {boolean} locked */
+  async lock(kind, row, locked) {
+    const answer = await ask('PATCH', `api/${kind}/${encodeURIComponent(row.id)}`, { body: { locked } });
+    if (answer.ok) this.#replace(kind, { ...row, locked });
+    return answer;
+  }
+
+  /**
+   * Hide what is to be deleted, and delete it in a moment.
+   *
+   * @param {{kind: 'events' | 'recordings', row: {id: string | number}}[]} items
+   * @param {(message: string) => void} onFailed
+   * @returns {() => void} keeps it after all
+   */
+  removeSoon(items, onFailed) {
+    const keys = items.map(({ kind, row }) => `${kind}/${row.id}`);
+    for (const key of keys) this.#gone.add(key);
+    const end = () => {
+      clearTimeout(timer);
+      this.#leaving.delete(leave);
+    };
+    const leave = async () => {
+      end();
+      for (const key of keys) {
+        const [kind, id] = key.split('/');
+        const { ok, status, message } = await ask('DELETE', `api/${kind}/${encodeURIComponent(id)}`, { keepalive: true });
+        if (ok || status === 404) continue;
+        this.#gone.delete(key);
+        onFailed(message);
+      }
+      this.#emit();
+      this.loadDays([this.#shown.day], true);
+    };
+    const timer = setTimeout(leave, UNDO_MS);
+    this.#leaving.add(leave);
+    this.#emit();
+    return () => {
+      end();
+      for (const key of keys) this.#gone.delete(key);
+      this.#emit();
+    };
+  }
+
+  /** Delete at once what is about to be: nobody can undo it any more. */
+  flush() {
+    for (const leave of [...this.#leaving]) leave();
+  }
+
+  #replace(kind, row) {
+    if (kind === 'events') this.#events = mergeRows(this.#events, [row]);
+    else this.#recordings = mergeRows(this.#recordings, [row]);
+    this.#emit();
+  }
+
+  // Whether it is one of those that the server is asked for.
+  #asks({ camera, label }) {
+    return (this.#shown.camera === '' || camera === this.#shown.camera) && (this.#shown.label === '' || label === this.#shown.label);
+  }
+
+  #askEvents(before) {
+    const [since, end] = boundsOf(this.#shown.day);
+    const { camera, label } = this.#shown;
+    return ask('GET', `api/events?${queryOf({ camera, label, since, before: before ?? end, limit: PAGE })}`);
+  }
+
+  async #askRecordings(turn, known = 0) {
+    const [begin, end] = boundsOf(this.#shown.day);
+    const since = Math.max(begin, known) - BEFORE_S;
+    let before = end;
+    let answer;
+    for (let page = 0; page < MOST_PAGES; page += 1) {
+      answer = await ask('GET', `api/recordings?${queryOf({ since, before, limit: RECORDINGS_PAGE })}`);
+      if (!answer.ok || turn !== this.#turn) return answer;
+      const rows = answer.data.recordings;
+      this.#recordings = mergeRows(this.#recordings, rows.filter((row) => row.to > begin && row.from < end));
+      if (!answer.data.more || rows.length === 0 || rows.at(-1).from >= before) break;
+      before = rows.at(-1).from;
+    }
+    return answer;
+  }
+
+  #ofDay(events) {
+    return events.filter(({ from }) => dayOf(from) === this.#shown.day);
+  }
+
+  #set(state, message = '') {
+    this.#state = state;
+    this.#message = message;
+    this.#emit();
+  }
+
+  #emit() {
+    this.dispatchEvent(new CustomEvent('change'));
+  }
+}
+
+function queryOf(values) {
+  return new URLSearchParams(Object.entries(values).filter(([, value]) => value !== '').map(([key, value]) => [key, String(value)]));
+}
