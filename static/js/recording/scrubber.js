@@ -206,9 +206,7 @@ export class Scrubber extends EventTarget {
     const { from, to, heard } = this.#memory;
     const span = this.#tile.viewer.past.span;
     if (from === null || to === null) return span;
-    const passed = Math.max(0, now - heard);
-    const flows = heard - to < MIN_GAP_S;
-    return { from, to: flows ? Math.min(now, to + passed) : to };
+    return { from, to: heard - to < MIN_GAP_S ? now : to };
   }
 
   #showWords(asked, now, kept, disabled) {
@@ -224,7 +222,7 @@ export class Scrubber extends EventTarget {
     const { track } = this.#bar;
     track.ariaValueMin = (kept?.from ?? now - MIN_WHOLE_S).toFixed(0);
     track.ariaValueMax = now.toFixed(0);
-    track.ariaValueNow = shown.toFixed(0);
+    track.ariaValueNow = shown.toFixed(3);
     track.ariaValueText = at === null ? 'Live' : age === clockTime ? clockTime : `${clockTime}, ${age}`;
     track.ariaDisabled = String(disabled);
   }

@@ -29,9 +29,12 @@ export class ZonesEditor {
   #onDone = (_zones) => {};
   // Where the cross of the keys is.
   #point = [0.5, 0.5];
+  // The corner that had the keyboard focus last: a button that is pressed takes it.
+  #chosen = null;
   #drag = null;
   // Where the pointer went down, while that may become a click.
   #press = null;
+  #listening = new AbortController();
   #zoom = new MutationObserver(() => this.#fit());
 
   /** @param {HTMLTemplateElement} template  Of what lies over the picture, and of the bar. */
@@ -52,6 +55,8 @@ export class ZonesEditor {
     this.end();
     this.#tile = tile;
     this.#onDone = onDone;
+    this.#listening = new AbortController();
+    this.#chosen = null;
     this.#drawings = new Drawings(drawingOf(zones));
     this.#point = [0.5, 0.5];
     const viewport = tile.element.querySelector('.viewport');
@@ -64,7 +69,8 @@ export class ZonesEditor {
     this.#bar = copy.querySelector('[data-zones-bar]');
     this.#listen();
     layer.append(this.#stage);
-    viewport.append(this.#bar);
+    // In place of the time bar.
+    tile.element.closest('[data-grid]').append(this.#bar);
     tile.element.setAttribute('data-zoning', '');
     this.#zoom.observe(layer, { attributes: true, attributeFilter: ['style'] });
     tile.element.scrollIntoView({ block: 'nearest' });
@@ -82,6 +88,7 @@ export class ZonesEditor {
     const tile = this.#tile;
     this.#tile = null;
     this.#zoom.disconnect();
+    this.#listening.abort();
     this.#stage.remove();
     this.#bar.remove();
     tile.element.removeAttribute('data-zoning');
@@ -91,8 +98,11 @@ export class ZonesEditor {
   #listen() {
     const stage = this.#stage;
     stage.addEventListener('pointerdown', (event) => this.#onDown(event));
-    stage.addEventListener('pointermove', (event) => this.#onMove(event));
-    for (const type of ['pointerup', 'pointercancel']) stage.addEventListener(type, (event) => this.#onUp(event));
+    // The viewport takes hold of every pointer, to move the picture.
+    const viewport = this.#tile.element.querySelector('.viewport');
+    const { signal } = this.#listening;
+    viewport.addEventListener('pointermove', (event) => this.#onMove(event), { signal });
+    for (const type of ['pointerup', 'pointercancel']) viewport.addEventListener(type, (event) => this.#onUp(event), { signal });
     for (const type of ['click', 'dblclick']) stage.addEventListener(type, (event) => event.stopPropagation());
     stage.addEventListener('keydown', (event) => this.#onKey(event));
     stage.addEventListener('focusin', () => this.#showBar());
@@ -261,9 +271,6 @@ export class ZonesEditor {
     this.#change(next);
     (this.#cornerAt(at, Math.max(0, Number(corner ?? 0) - 1)) ?? this.#stage).focus({ preventScroll: true });
   }
-
-  // Of what had the keyboard focus last: a button that is pressed takes it.
-  #chosen = null;
 
   #cornerAt(zone, index) {
     return this.#corners.querySelector(`[data-zone="${zone}"][data-corner="${index}"]:not([data-edge])`);
