@@ -30,6 +30,9 @@ import { Summary } from './page/summary.js';
 import { exposeForTests } from './page/test-hooks.js';
 import { setUpTheme } from './page/theme.js';
 import { View } from './page/view.js';
+import { Clips } from './recording/clip.js';
+import { MotionPanel } from './recording/motion.js';
+import { PastPill } from './recording/past-pill.js';
 import { Past } from './recording/past.js';
 import { Scrubber } from './recording/scrubber.js';
 import { ClockOffset, SteppedClock, nowUnix } from './stream/clock.js';
@@ -61,7 +64,13 @@ const panel = new Panel(find('[data-panel]'), new VideoSwitch(find('[data-video-
 const controls = new Controls(find('[data-controls]'), (event, payload) => commands.tune(event, payload));
 const insight = new Insight({ backend, clock, grid, toasts, own, isKiosk });
 const past = new Past(grid, clock);
-const scrubber = new Scrubber(find('[data-scrubber]'), past);
+const pastPill = new PastPill(find('[data-past-pill]'), past);
+const clips = new Clips(find('[data-clips]'), find('#clip-template'), toasts, {
+  titleOf: (camera) => grid.tiles.get(camera)?.title ?? camera,
+  sendsVideo: (camera) => grid.tiles.get(camera)?.state.video?.passed_through === true,
+});
+const scrubber = new Scrubber(find('[data-scrubber]'), past, (camera, from, to) => clips.save(camera, from, to));
+const motion = new MotionPanel(find('[data-motion]'), find('#zones-template'), (payload) => commands.tune('motion', payload));
 const banner = new Banner(find('[data-banner]'));
 const announcer = new Announcer(find('[data-announcer]'));
 const saved = new SavedViews(JSON.parse(find('[data-switcher]').dataset.views));
@@ -127,6 +136,7 @@ function listenToPage() {
   grid.addEventListener('focus', ({ detail }) => {
     panel.show(detail.tile);
     scrubber.show(detail.tile);
+    motion.show(detail.tile);
     controls.show(detail.tile);
     showSummary();
   });
@@ -183,6 +193,7 @@ function onCamera(state) {
   if (grid.focused?.name !== state.name) return;
   panel.refresh();
   controls.refresh();
+  motion.refresh();
 }
 
 /** A camera was added, removed or replaced, or the order has changed. */
@@ -244,6 +255,7 @@ async function quitServer() {
 function refresh() {
   grid.refresh();
   scrubber.refresh();
+  pastPill.refresh();
   manageCameras?.setStates(new Map([...grid.tiles.values()].map((tile) => [tile.name, tile.condition])));
   panel.refresh();
 }
@@ -264,6 +276,7 @@ function showConnection(state, word) {
   panel.setAccess({ role, connected });
   scrubber.setConnected(connected);
   controls.setAccess({ role, connected });
+  motion.setAccess({ role, connected });
   library.setAccess({ role, connected });
 }
 
