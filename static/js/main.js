@@ -15,7 +15,9 @@ import { Grid } from './grid/grid.js';
 import { Mjpeg } from './grid/mjpeg.js';
 import { Insight } from './insight/insight.js';
 import { OwnActions } from './insight/own-actions.js';
+import { linkTo } from './library/data.js';
 import { Library } from './library/library.js';
+import { RecordPanel, showRecording } from './library/record.js';
 import { ManageAccess, setUpOffer } from './manage/access.js';
 import { ManageCameras } from './manage/cameras.js';
 import { Manage } from './manage/manage.js';
@@ -57,7 +59,8 @@ const commands = new Commands(backend, own, toasts, onCamera);
 const setForAll = (event, camera, value) => commands.send(event, { camera, [event]: value });
 const panel = new Panel(find('[data-panel]'), new VideoSwitch(find('[data-video-choice]'), backend), setForAll);
 const controls = new Controls(find('[data-controls]'), (event, payload) => commands.tune(event, payload));
-const insight = new Insight({ backend, clock, grid, toasts, own, isKiosk });
+const insight = new Insight({ backend, clock, grid, toasts, own, isKiosk, showEvent: (event) => library.show(linkTo(event)) });
+const recordPanel = new RecordPanel(find('[data-record]'), (event, payload) => commands.send(event, payload));
 const banner = new Banner(find('[data-banner]'));
 const announcer = new Announcer(find('[data-announcer]'));
 const saved = new SavedViews(JSON.parse(find('[data-switcher]').dataset.views));
@@ -117,12 +120,15 @@ function listenToPage() {
     openHelp();
   });
   find('[data-open-library]').addEventListener('click', () => library.toggle());
+  recordPanel.addEventListener('library', ({ detail }) => library.show({ camera: detail.camera }));
+  library.addEventListener('record', ({ detail }) => commands.send('record', detail));
   for (const opener of document.querySelectorAll('.menu [data-open-manage]')) opener.addEventListener('click', closeMenu);
   find('[data-open-quit]').addEventListener('click', openQuit);
   for (const source of [panel, grid, view]) source.addEventListener('act', ({ detail }) => actions.perform(detail));
   grid.addEventListener('focus', ({ detail }) => {
     panel.show(detail.tile);
     controls.show(detail.tile);
+    recordPanel.show(detail.tile);
     showSummary();
   });
   grid.addEventListener('list', showSummary);
@@ -178,6 +184,7 @@ function onCamera(state) {
   if (grid.focused?.name !== state.name) return;
   panel.refresh();
   controls.refresh();
+  recordPanel.refresh();
 }
 
 /** A camera was added, removed or replaced, or the order has changed. */
@@ -238,6 +245,7 @@ async function quitServer() {
 
 function refresh() {
   grid.refresh();
+  showRecording(grid.tiles.values());
   manageCameras?.setStates(new Map([...grid.tiles.values()].map((tile) => [tile.name, tile.condition])));
   panel.refresh();
 }
@@ -258,6 +266,7 @@ function showConnection(state, word) {
   panel.setAccess({ role, connected });
   controls.setAccess({ role, connected });
   library.setAccess({ role, connected });
+  recordPanel.setAccess({ role, connected });
 }
 
 function showSummary() {

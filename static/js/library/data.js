@@ -28,8 +28,8 @@
  * @property {string} camera         Empty for all.
  * @property {string} label          Empty for all.
  * @property {boolean} locked        Only what is kept for ever.
- * @property {string | null} event   The one that is played.
- * @property {{camera: string, at: number} | null} moment  What is played, if it is no event.
+ * @property {string | null} event   The one that is played; then `moment` is its beginning, by which it is found.
+ * @property {{camera: string, at: number} | null} moment  What is played.
  */
 
 export const FILM = 'timelapse';
@@ -69,7 +69,7 @@ export function writeLibrary(shown, search) {
     if (shown.label) query.set('label', shown.label);
     if (shown.locked) query.set('kept', '1');
     if (shown.event !== null) query.set('event', shown.event);
-    else if (shown.moment !== null) query.set('at', `${shown.moment.camera}@${Math.floor(shown.moment.at)}`);
+    if (shown.moment !== null) query.set('at', `${shown.moment.camera}@${Math.floor(shown.moment.at)}`);
   }
   const text = query.toString().replaceAll('%2C', ',').replaceAll('%3A', ':').replaceAll('%40', '@');
   return text && `?${text.replace(/^library=(?=&|$)/, 'library').replace(/&library=(?=&|$)/, '&library')}`;
@@ -159,6 +159,11 @@ export function nextRecording(recordings, after) {
 /** Whether a moment lies between two recordings. @param {Recording} recording  What is played for it. @param {number} at */
 export function isInGap({ from }, at) {
   return at < from - SEAM_S;
+}
+
+/** What the library shows to show an event. @param {Happening} event @returns {Partial<Shown>} */
+export function linkTo({ id, camera, from }) {
+  return { event: String(id), moment: { camera, at: from } };
 }
 
 /** @param {Happening} event @param {Shown} shown */

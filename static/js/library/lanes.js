@@ -404,8 +404,9 @@ export class Lanes extends EventTarget {
     const image = this.#peek.querySelector('img');
     if (this.#peekLoading || this.#peekWanted === null || image.getAttribute('src') === this.#peekWanted) return;
     this.#peekLoading = true;
-    image.onload = image.onerror = () => {
+    image.onload = image.onerror = ({ type }) => {
       this.#peekLoading = false;
+      if (type === 'error') this.#peek.removeAttribute('data-picture');
       this.#loadPeek();
     };
     image.src = this.#peekWanted;

@@ -174,7 +174,7 @@ export class Library extends EventTarget {
   // What is shown.
 
   async #go(shown) {
-    const linked = shown.event !== null ? await this.#store.find(shown.event) : null;
+    const linked = shown.event !== null ? await this.#store.find(shown) : null;
     const moment = linked ? linked.from : shown.moment?.at;
     const day = moment !== undefined ? dayOf(moment) : (shown.day ?? this.#today);
     this.#change({ ...shown, day, event: linked ? shown.event : null }, { newest: shown.day === null && moment === undefined });
@@ -397,7 +397,9 @@ export class Library extends EventTarget {
     playback.addEventListener('closed', ({ detail }) => {
       dialog.removeAttribute('data-playing');
       this.#draw();
-      if (detail.item && this.open) this.#cards.reveal(keyOf(detail.item), true);
+      if (!this.open) return;
+      if (detail.item) this.#cards.reveal(keyOf(detail.item), true);
+      else this.#lanes.focus(detail.camera);
     });
     for (const source of [this.#cards, playback]) {
       source.addEventListener('lock', ({ detail }) => this.#mayChange && this.#changes.lock(detail.item));

@@ -66,6 +66,11 @@ export class LibraryStore extends EventTarget {
     return this.#kept.filter((one) => one.camera === camera && one.reason !== FILM).reverse();
   }
 
+  /** What is known of a recording by now. @param {import('./data.js').Recording | null} recording */
+  newest(recording) {
+    return recording && (this.#recordings.find(({ id }) => id === recording.id) ?? recording);
+  }
+
   get #kept() {
     return this.#recordings.filter(({ id }) => !this.#gone.has(`recordings/${id}`));
   }
@@ -161,12 +166,14 @@ export class LibraryStore extends EventTarget {
     return true;
   }
 
-  /** Find one event that may not be of this day. @param {string} id @returns {Promise<import('./data.js').Happening | null>} */
-  async find(id) {
-    const known = this.#events.find((event) => String(event.id) === id);
-    if (known) return known;
-    const { ok, data } = await ask('GET', `api/events/${encodeURIComponent(id)}`);
-    return ok ? (data.event ?? data) : null;
+  /** Find one event, which may be of another day, by when it began. @param {import('./data.js').Shown} shown @returns {Promise<import('./data.js').Happening | null>} */
+  async find({ event: id, moment }) {
+    const isIt = (event) => String(event.id) === id;
+    const known = this.#events.find(isIt);
+    if (known || moment === null) return known ?? null;
+    const { camera, at } = moment;
+    const { ok, data } = await ask('GET', `api/events?${queryOf({ camera, since: at - 1, before: at + 2, limit: PAGE })}`);
+    return (ok && data.events.find(isIt)) || null;
   }
 
   /** An event has begun, changed or ended. @param {import('./data.js').Happening} event */
