@@ -34,7 +34,7 @@ from typing import Any, NoReturn  # noqa: E402
 
 import click  # noqa: E402
 
-from server import __version__, account_commands  # noqa: E402
+from server import __version__, account_commands, media_commands  # noqa: E402
 from server.config.address import Transport, parse_address  # noqa: E402
 from server.config.load import load_settings  # noqa: E402
 from server.config.local import find_devices  # noqa: E402
@@ -422,6 +422,7 @@ def list_devices(timeout_s: float, as_json: bool, say: Callable[[str], None]) ->
 
 cli.add_command(account_commands.user)
 cli.add_command(account_commands.token)
+cli.add_command(media_commands.media)
 
 if __name__ == "__main__":
     cli()

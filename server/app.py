@@ -18,6 +18,8 @@ from server.log import SILENT
 from server.loop import hub
 from server.loop.http_server import Secured, serve
 from server.manage.access import Access
+from server.recording.media.jobs import ClipJobs
+from server.recording.media.process import MediaProcess
 from server.runtime import Runtime
 from server.views.views import Views
 from server.web.auth.auth import Auth, is_loopback, require_users
@@ -32,13 +34,15 @@ from server.web.http.access import create_access
 from server.web.http.cameras import create_admin_cameras
 from server.web.http.cors import share_with
 from server.web.http.headers import protect_pages
+from server.web.http.kept.kept import create_kept
 from server.web.http.login import create_login
 from server.web.http.own_password import create_own_password
-from server.web.http.past import create_past
 from server.web.http.people import create_people
 from server.web.http.routes import create_routes
 from server.web.http.static_files import StaticFiles, open_library
 from server.web.http.views import ShownViews, create_views
+from server.web.past.clips import create_clips
+from server.web.past.past import create_past
 from server.web.socket.events import Events
 from server.web.socket.polling import NoPolling
 from server.web.socket.validation import Json
@@ -114,6 +118,7 @@ class App:
         auth.on_people = views.keep_only
         runtime.on_change = self._events.announce
         runtime.on_notice = self._events.notify
+        runtime.recording.events.on_event = self._events.tell_event
         runtime.lineup.on_list = self._events.list_cameras
         runtime.lineup.on_replaced = self._events.follow
         runtime.on_removed = self._events.forget
@@ -125,6 +130,11 @@ class App:
         protect_pages(self.flask, server.frame_ancestors, self._stay_secure)
         shown = ShownViews(views, lambda: self.cameras.values())
         self.flask.register_blueprint(create_routes(runtime.fanouts, statistics, auth, shown))
+        clips = ClipJobs(settings.state_dir / "media" / "clips", MediaProcess())
+        recording = runtime.recording
+        self.flask.register_blueprint(
+            create_clips(runtime.fanouts, recording.past, clips, recording.pictures, auth)
+        )
         self.flask.register_blueprint(create_views(views, shown, auth))
         self.flask.register_blueprint(
             create_past(runtime.fanouts, runtime.recording.memory_of, runtime.recording.marks_in)
@@ -135,6 +145,7 @@ class App:
         )
         self.flask.register_blueprint(create_people(auth))
         self.flask.register_blueprint(create_own_password(auth))
+        self.flask.register_blueprint(create_kept(runtime.recording.library, auth, runtime.notify))
         self.flask.register_blueprint(create_access(Access(settings), auth, self.restart))
         self._make_door(server, statistics.count_refusal)
 
@@ -142,7 +153,7 @@ class App:
         # to tell is still written into the timeline.
         if common:
             runtime.add(common, before=runtime.sources)
-        runtime.add(auth, self._events, before=runtime.sources)
+        runtime.add(auth, self._events, clips, before=runtime.sources)
         runtime.add(timeline, before=runtime.control)
         timeline.restore()
         if runtime.node:

@@ -6,8 +6,11 @@ and what the audit log says. On the bus a command is the same fields, flat, with
 """
 
 from collections.abc import Mapping
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
+from pydantic import Field
+
+from server.config.keeping import RecordMode
 from server.protocol import (
     CameraName,
     ControlName,
@@ -22,17 +25,30 @@ from server.users.needs import Need
 
 __all__ = [
     "COMMANDS",
+    "MAX_ZONES",
     "CameraCommand",
     "Command",
     "Preset",
     "Quit",
+    "Record",
     "Reset",
     "SetControl",
     "SetFps",
+    "SetMotion",
     "SetQuality",
     "Start",
     "Stop",
+    "Zone",
 ]
+
+MIN_SIZE = 0.01
+
+MAX_ZONES = 16
+MAX_CORNERS = 64
+
+Share = Annotated[float, Field(ge=0, le=1)]
+Corner = Annotated[list[Share], Field(min_length=2, max_length=2)]
+Zone = Annotated[list[Corner], Field(min_length=3, max_length=MAX_CORNERS)]
 
 
 class Command(Payload):
@@ -124,6 +140,40 @@ class Preset(CameraCommand):
     do: Literal["save", "apply", "delete"]
 
 
+class Record(CameraCommand):
+    """Set whether a camera is recorded: never, around motion, or always."""
+
+    event = "record"
+
+    mode: RecordMode
+
+
+class SetMotion(CameraCommand):
+    """Set up how motion is looked for in a camera's pictures; what is left out stays as it is.
+
+    ``sensitivity`` is 1 to 100, ``min_size`` in per cent of the picture, ``min_s`` in seconds, and
+    ``zones`` are polygons, with corners in shares of the picture.
+    """
+
+    event = "motion"
+
+    on: bool | None = None
+    sensitivity: Annotated[int, Field(ge=1, le=100)] | None = None
+    min_size: Annotated[float, Field(ge=MIN_SIZE, le=100)] | None = None
+    min_s: Annotated[float, Field(ge=0, le=60)] | None = None
+    zones: Annotated[list[Zone], Field(max_length=MAX_ZONES)] | None = None
+
+    def details(self) -> dict[str, Any]:
+        """Return its fields for the audit log: of zones, how many."""
+        zones = {} if self.zones is None else {"zones": len(self.zones)}
+        return {"camera": self.camera} | self.given | zones
+
+    @property
+    def given(self) -> dict[str, Any]:
+        """What is to be changed."""
+        return self.model_dump(exclude={"camera"}, exclude_none=True)
+
+
 class Quit(Command):
     """Shut this server down."""
 
@@ -133,6 +183,17 @@ class Quit(Command):
 
 COMMANDS: Mapping[str, type[Command]] = {
     command.event: command
-    for command in (Start, Stop, SetFps, SetQuality, SetControl, Reset, Preset, Quit)
+    for command in (
+        Start,
+        Stop,
+        SetFps,
+        SetQuality,
+        SetControl,
+        Reset,
+        Preset,
+        Record,
+        SetMotion,
+        Quit,
+    )
 }
 """Every command, by event."""

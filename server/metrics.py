@@ -30,6 +30,8 @@ DROPS = (
     "credit",
     "gone",
     "unsent",
+    # For recordings.
+    "unrecorded",
     # On the bus.
     "behind",
     "bus",

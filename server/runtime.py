@@ -87,7 +87,7 @@ class Runtime:
         self.own = self.lineup.own
         self.cameras = self.lineup.cameras
         self.fanouts = self.lineup.fanouts
-        self.recording = Recording(settings, self.own, self.fanouts)
+        self.recording = Recording(settings, self.own, self.fanouts, self.notify)
         self.lag = LagMeter()
         self.watchdog = Watchdog(self.lag)
         self.audit = Audit(settings.state_dir)

@@ -1,8 +1,8 @@
 """A named source with its capture loop and its state.
 
 One green thread per camera owns the source: it opens it when somebody watches, reads it on a
-native thread, puts due frames into the slot, and closes the source when nobody has watched for a
-while. All others only set what they want (:meth:`Camera.start`, :meth:`Camera.set_fps`).
+native thread, puts due frames into the slot, and closes it when nobody has watched for a while. All
+others only set what they want (:meth:`Camera.start`, :meth:`Camera.set_fps`).
 """
 
 import logging
@@ -12,18 +12,18 @@ from typing import Any
 
 from server.capture.check import Check
 from server.capture.connection import Connection
-from server.capture.demand import PictureDemand
 from server.capture.frames.frame import size_of
-from server.capture.frames.freeze import FreezeDetector
 from server.capture.frames.happening import Happening
 from server.capture.frames.rendition import Rendition, ladder_of
 from server.capture.frames.slot import Slot
 from server.capture.interface import State, offered
-from server.capture.measured import Measured
+from server.capture.moving import CameraMotion
 from server.capture.opening import OpenReader
 from server.capture.output import Output
+from server.capture.pacing.demand import PictureDemand
+from server.capture.pacing.measured import Measured
+from server.capture.pacing.schedule import Schedule
 from server.capture.processing.transform import Transform
-from server.capture.schedule import Schedule
 from server.capture.sources.reader import Reader
 from server.capture.state import CameraState
 from server.capture.tuning import Tuning
@@ -71,7 +71,7 @@ class Camera:
         self.on_change: Callable[[Camera], None] = lambda camera: None
         self.on_notice: Callable[[Camera, str, str], None] = lambda camera, level, message: None
         self.on_event: Callable[[Camera, Happening], None] = lambda camera, happening: None
-        self.more: dict[str, Any] = {"recording": False}  # What else STATE says.
+        self.more: dict[str, Any] = {"recording": False, "motion": None}  # What else STATE says.
 
         def warn(level: str, message: str) -> None:
             self.on_notice(self, level, message)
@@ -82,17 +82,13 @@ class Camera:
         self._connection = Connection(settings.address, self.name, server.read_timeout, open_reader)
         self._measured = Measured()
         self._schedule = Schedule(lambda: self.fps, self._measured)
-        self._output = Output(
+        output = self._output = Output(
             self.name, self.title, settings.process, self.meter, lambda: self.rate, self.tell, warn
         )
-        self.slot, self.numbering = self._output.slot, self._output.numbering
-        self._pipeline = self._output.pipeline
+        self.slot, self.numbering, self._pipeline = output.slot, output.numbering, output.pipeline
+        known = self._measured, self._schedule
         self._state = CameraState(
-            self.name,
-            self.title,
-            server,
-            self._measured,
-            self._schedule,
+            *(self.name, self.title, server, *known),
             lambda: self._pipeline.withheld,
             lambda: self.slot.frame is not None or not self._demand.pictures,
             lambda: self.on_change(self),
@@ -105,12 +101,11 @@ class Camera:
             lambda why: warn("error", f"{self.title}: {why}"),
         )
         self._demand = PictureDemand(
-            self._schedule, lambda: self._output.best_jpeg(self.quality), settings.skip_unchanged
+            self._schedule, lambda: output.best_jpeg(self.quality), settings.skip_unchanged
         )
-        known = self._measured, self._schedule
-        self._video = CameraVideo(settings, self.ladder, *known, self._output)
+        self._video = CameraVideo(settings, self.ladder, *known, output)
         self.videos = self._video.tracks
-        self._stillness = FreezeDetector()
+        self.motion = CameraMotion(self, output, self._demand)
         self._check: Check | None = None  # While nobody watches.
 
     @property
@@ -206,26 +201,29 @@ class Camera:
     def _want(self, viewers: int, duties: frozenset[str]) -> None:
         before = self._state.wanted
         self._state.watched_by(viewers, duties)
-        wanted = self._state.wanted
+        self._demand.watched = wanted = self._state.wanted
         if before and not wanted:
-            self._stillness = FreezeDetector()  # The old one may be in use on a native thread.
+            self._connection.forget()
             self._output.clear()
         if wanted and self._check is not None:
             # The viewers take over the source that the check has opened, or is opening.
             self._end_check()
             self._pipeline.open()
-        self._demand.watched = wanted
         self.tell()
         self._wake.set()
 
     def set_renditions(self, renditions: Collection[Rendition]) -> None:
         """Set which renditions are watched as JPEG; without any, only key pictures are decoded."""
-        changed = self._demand.set_renditions(renditions)
-        self._state.sparse = not self._demand.pictures
-        if changed and self._demand.pictures:
+        self._demand.set_renditions(renditions)
+        self.follow_demand()
+
+    def follow_demand(self) -> None:
+        """Have pictures decoded, or no longer, as they are wanted by now."""
+        before, self._state.sparse = self._state.sparse, not self._demand.pictures
+        if before and self._demand.pictures:
             self.request_frame()
             self._connection.hurry()
-        elif changed:
+        elif not before and not self._demand.pictures:
             self.slot.clear()  # It would only grow old.
 
     def set_videos(self, renditions: Collection[str], lazy: bool = False) -> None:
@@ -330,8 +328,6 @@ class Camera:
         self.quality = quality
         self.tell()
 
-    # The capture loop: only this green thread touches the source.
-
     def _run(self) -> None:
         while not self._closing:
             if not self._state.wants_source(checked=self._check is not None):
@@ -363,7 +359,6 @@ class Camera:
 
     def _open(self) -> Reader:
         self._state.opening()
-        self._stillness.forget()
         check = self._check
         if check is None:  # A check's picture is not processed.
             self._pipeline.open()
@@ -376,6 +371,7 @@ class Camera:
         self._output.size = self.transform.size_after(source.info.width, source.info.height)
         self._state.opened(source.info)
         self._video.attach(source)
+        self.motion.attach(source)
         self.tell()
         return source
 
@@ -393,13 +389,14 @@ class Camera:
                 self._wake.wait(WATCH_PERIOD_S)
                 continue
             try:
-                taken = self._connection.read(self._demand.demand, self._stillness)
+                taken = self._connection.read(self._demand.demand)
             except PictureError as error:
                 self.meter.drops["broken"] += 1
                 self._state.arrived(broken=str(error))
                 if source.info.polled:
                     self._demand.advance()  # Another one comes only if it is asked for.
                 continue
+            self.motion.take()
             if taken is None:
                 continue
             (picture, at_unix, place), still_s = taken
@@ -432,6 +429,7 @@ class Camera:
     def _release(self) -> None:
         self.tuning.detach()
         self._video.detach()
+        self.motion.detach()
         self._output.jpeg_quality = 0
         self._state.closing()
         self._output.clear()
@@ -443,6 +441,7 @@ class Camera:
         open_ = self._connection.reader
         news = open_ is not None and self._measured.update(open_.figures, open_.info)
         self._state.refresh(self._video.refresh() or news)
+        self.motion.refresh()
 
     def _watch(self) -> None:
         while True:

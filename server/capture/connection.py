@@ -7,9 +7,9 @@ from collections.abc import Callable
 
 from server.capture.check import Check
 from server.capture.frames.frame import Jpeg
-from server.capture.frames.freeze import FreezeDetector
 from server.capture.isolation.reader import IsolatedReader, NotOnHub
 from server.capture.isolation.spare import Spare
+from server.capture.motion.freeze import FreezeDetector
 from server.capture.opening import OpenReader, open_reader
 from server.capture.sources.reader import Demand, Reader, Reading, compare, read_and_compare
 from server.config.address import Address
@@ -50,6 +50,7 @@ class Connection:
         self._spare = Spare()
         self._opener = opener or functools.partial(open_reader, spare=self._spare)
         self._paused = False
+        self._stillness = FreezeDetector()
         self.reader: Reader | None = None
         self.held = False
         # While the source sends JPEG that passes through, it is read on the hub.
@@ -61,6 +62,7 @@ class Connection:
     def open(self, check: Check | None) -> Reader:
         """Open it, in its own way for a check; errors as for :func:`open_source`."""
         self.held, self._paused = True, False
+        self.forget()
         opener = self._opener if check is None else check.open_reader or self._opener
         self.reader = hub.run_native(opener, self._address, self._name, self._timeout_s)
         return self.reader
@@ -76,17 +78,21 @@ class Connection:
             self._paused = True
             hub.run_native(self.reader.pause)
 
-    def read(self, demand: Demand, stillness: FreezeDetector) -> tuple[Reading, float] | None:
+    def forget(self) -> None:
+        """Compare the next picture with none before: nobody wants any for a while."""
+        self._stillness = FreezeDetector()  # The old one may be in use on a native thread.
+
+    def read(self, demand: Demand) -> tuple[Reading, float] | None:
         """Read a picture and compare it with the ones before; see :func:`read_and_compare`."""
         reader = self.reader
         assert reader is not None
         self._paused = False
         if self._passes and isinstance(reader, IsolatedReader):
             try:
-                return compare(reader, reader.read_on_hub(demand, self._wait), stillness)
+                return compare(reader, reader.read_on_hub(demand, self._wait), self._stillness)
             except NotOnHub:
                 pass
-        taken = hub.run_native(read_and_compare, reader, demand, stillness)
+        taken = hub.run_native(read_and_compare, reader, demand, self._stillness)
         picture = taken and taken[0].picture
         if picture is not None:
             self._passes = isinstance(picture, Jpeg) and picture.pixels is None

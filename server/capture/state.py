@@ -5,13 +5,13 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from server.capture.demand import PROBE_S
-from server.capture.frames.change import KEEP_ALIVE_S
 from server.capture.frames.info import SourceInfo
 from server.capture.interface import State
-from server.capture.measured import Measured
+from server.capture.motion.change import KEEP_ALIVE_S
+from server.capture.pacing.demand import PROBE_S
+from server.capture.pacing.measured import Measured
+from server.capture.pacing.schedule import Schedule
 from server.capture.retry import REFUSED_S, Retry
-from server.capture.schedule import Schedule
 from server.config.models import ServerSettings
 from server.errors import SourceError
 

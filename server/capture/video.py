@@ -10,9 +10,9 @@ from server.capture.frames.rendition import FULL, Rendition
 from server.capture.frames.unit import Unit
 from server.capture.frames.video_track import VideoTrack
 from server.capture.isolation.units import Gap, UnitHead, UnitReceiver, Why, unit_sockets
-from server.capture.measured import Measured
 from server.capture.output import Output
-from server.capture.schedule import Schedule
+from server.capture.pacing.measured import Measured
+from server.capture.pacing.schedule import Schedule
 from server.capture.sources.reader import Reader
 from server.config import models as config
 from server.loop import hub

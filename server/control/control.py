@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import singledispatchmethod
 from typing import Any, TypeVar
 
@@ -16,13 +17,16 @@ from server.commands import (
     Command,
     Preset,
     Quit,
+    Record,
     Reset,
     SetControl,
     SetFps,
+    SetMotion,
     SetQuality,
     Start,
     Stop,
 )
+from server.config.keeping import RecordMode
 from server.config.nearest import suggest
 from server.errors import RequestError
 from server.loop import hub
@@ -44,7 +48,15 @@ T = TypeVar("T")
 
 STRICT = ConfigDict(strict=True, allow_inf_nan=False)
 KEPT_FPS: TypeAdapter[float | SourcesOwn] = TypeAdapter(Fps | SourcesOwn, config=STRICT)
+KEPT_MOTION = TypeAdapter(SetMotion)
 KEPT_QUALITY: TypeAdapter[int | SourcesOwn] = TypeAdapter(Quality | SourcesOwn, config=STRICT)
+KEPT_RECORD: TypeAdapter[RecordMode] = TypeAdapter(RecordMode, config=STRICT)
+
+RECORDED = {
+    "off": "is no longer recorded",
+    "motion": "is recorded around motion",
+    "always": "is recorded always",
+}
 
 
 class Control:
@@ -121,9 +133,15 @@ class Control:
         if (quality := _read(KEPT_QUALITY, values.get("quality"))) is not None:
             own["quality"] = quality
             camera.quality = None if quality == SOURCES_OWN else quality
+        if (mode := _read(KEPT_RECORD, values.get("record"))) is not None:
+            own["record"] = mode
+            camera.keeping = replace(camera.keeping, record=mode)
         if values.get("stopped") is True:
             own["stopped"] = True
             camera.enabled = False
+        if (motion := _read_motion(values.get("motion"))) is not None:
+            own["motion"] = motion
+            camera.motion.restore(motion)
         camera.tuning.restore(values.get("controls"), values.get("presets"))
         own |= {key: kept for key, kept in camera.tuning.keep().items() if kept}
         if own:
@@ -249,6 +267,26 @@ class Control:
             self._tell(f"{camera.title}: preset {command.preset} was {done}", camera, who)
 
     @_handle.register
+    def _record(self, command: Record, who: str) -> None:
+        camera = self._own(command)
+        if command.mode != camera.keeping.record:
+            camera.keeping = replace(camera.keeping, record=command.mode)
+            camera.tell()
+            self._keep(camera, "record", command.mode)
+            self._tell(f"{camera.title} {RECORDED[command.mode]}", camera, who)
+
+    @_handle.register
+    def _set_motion(self, command: SetMotion, who: str) -> None:
+        camera = self._own(command)
+        was_on, before = camera.motion.on, camera.motion.keep()
+        camera.motion.set(command.given)
+        if camera.motion.keep() != before:
+            self._keep(camera, "motion", camera.motion.keep())
+            on = camera.motion.on
+            done = "set up" if on == was_on else "turned on" if on else "turned off"
+            self._tell(f"{camera.title}: looking for motion was {done}", camera, who)
+
+    @_handle.register
     def _quit(self, command: Quit, who: str) -> None:
         log.info("quit by %s", who)
         self._notify("warning", "The server is being shut down", None, who)
@@ -330,6 +368,13 @@ class Control:
 def unknown_camera(name: str) -> RequestError:
     """Return the error for a camera that does not exist, or that the client may not see."""
     return RequestError("unknown_camera", f"there is no camera {name[:40]!r}")
+
+
+def _read_motion(value: object) -> dict[str, Any] | None:
+    """Return what was kept of looking for motion, or None if it is invalid."""
+    fields = value if isinstance(value, dict) else {"on": None}
+    command = _read(KEPT_MOTION, fields | {"camera": "any"})
+    return None if command is None else command.given or None
 
 
 def _read(kind: TypeAdapter[T], value: object) -> T | None:

@@ -187,7 +187,7 @@ def _close_pool() -> None:
             end.close()
 
 
-def wait_readable(sock: socket.socket, timeout_s: float | None = None) -> bool:
+def wait_readable(sock: "HasFileno", timeout_s: float | None = None) -> bool:
     """Wait until there is something to read or the peer has gone; False on timeout."""
     return _wait(sock, timeout_s, read=True)
 
@@ -197,7 +197,7 @@ def wait_writable(sock: socket.socket, timeout_s: float | None = None) -> bool:
     return _wait(sock, timeout_s, write=True)
 
 
-def _wait(sock: socket.socket, timeout_s: float | None, **direction: bool) -> bool:
+def _wait(sock: "HasFileno", timeout_s: float | None, **direction: bool) -> bool:
     try:
         hubs.trampoline(sock, timeout=timeout_s, timeout_exc=TimeoutError, **direction)
     except TimeoutError:

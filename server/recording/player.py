@@ -97,9 +97,10 @@ class Player:
             return Step([], arrived=True)
         if self.speed < 0:
             del found[1:]
-        if found[-1].seq != self._shown.seq:
+        # The one shown may be forgotten by now; the one before it is no news.
+        if (found[-1].at_unix - self._shown.at_unix) * self.speed > 0:
             return self._show(self._after_shown(found), now)
-        return self._wait(found[-1], now)
+        return self._wait(self._shown, now)
 
     def _show(self, units: list[Unit], now: float) -> Step:
         self._found = []

@@ -1,12 +1,21 @@
 """What was, of all cameras of this process: kept in memory, on disk, and as events."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from server.capture.camera import Camera
 from server.config.models import Settings
 from server.delivery.fanout import Fanout
+from server.recording.budget import Budget
+from server.recording.disk.storage import Storage
+from server.recording.disk.writer import Writer
+from server.recording.events import EventLog
+from server.recording.library import Library
+from server.recording.media.pictures import PictureMaker
+from server.recording.media.process import MediaProcess
 from server.recording.memory import Memory
+from server.recording.past import Past
+from server.recording.recorder import Recorder
 from server.recording.rewind import Rewind
 from server.recording.tap import Tap
 
@@ -20,41 +29,68 @@ class Recording:
         settings: Of the server.
         cameras: Of this process, by name; they come and go.
         fanouts: By camera name; they come and go.
+        notify: Tells people: level, message, and which camera.
 
     Attributes:
         rewinds: The last seconds of each camera, by name.
+        past: All that is kept of them.
+        pictures: Makes single pictures of it.
+        events: The log of what happens at the cameras.
+        recorder: Writes to the disk.
+        library: What is on the disk.
     """
 
     def __init__(
-        self, settings: Settings, cameras: Mapping[str, Camera], fanouts: Mapping[str, Fanout]
+        self,
+        settings: Settings,
+        cameras: Mapping[str, Camera],
+        fanouts: Mapping[str, Fanout],
+        notify: Callable[[str, str, str | None], None] = lambda level, message, camera: None,
     ) -> None:
         self._settings = settings
         self._cameras = cameras
         self._fanouts = fanouts
         self._taps: dict[str, Tap] = {}
         self.rewinds: dict[str, Rewind] = {}
+        self._budget = Budget(settings.server.rewind_mb << 20, self.rewinds.values)
+        self.past = Past(self.rewinds)
+        self._decoder = MediaProcess()
+        self.pictures = PictureMaker(self._decoder)
+        storage = Storage(settings.state_dir / "media")
+        writer = Writer(storage)
+        self.events = EventLog(storage, writer)
+        self.recorder = Recorder(
+            settings, cameras, fanouts, self.rewinds, storage, writer, self.events, notify
+        )
+        self.library = Library(storage, writer, self.events)
 
     def open(self) -> None:
         """Begin to keep."""
         for camera in list(self._cameras.values()):
             self.refresh(camera)
+        self.recorder.open()
 
     def close(self) -> None:
         """End in good order."""
+        self._decoder.close()
+        self.recorder.close()
 
     def refresh(self, camera: Camera) -> None:
         """Follow a camera whose STATE has changed, or that is new."""
         tap = self._taps.get(camera.name)
         if tap is not None and tap.fanout is self._fanouts[camera.name]:
+            self.rewinds[camera.name].seconds = camera.keeping.rewind_s
             tap.refresh()
-            return
-        rewind = self.rewinds[camera.name] = Rewind(camera.keeping.rewind_s)
-        self._taps[camera.name] = Tap(self._fanouts[camera.name], rewind)
+        else:
+            self.forget(camera.name)
+            rewind = self.rewinds[camera.name] = Rewind(camera.keeping.rewind_s, self._budget.spend)
+            self._taps[camera.name] = Tap(self._fanouts[camera.name], rewind)
+        self.recorder.refresh(camera)
 
     def memory_of(self, name: str) -> Memory | None:
         """Return what can be looked back at of a camera; None if nothing is kept of it."""
-        rewind = self.rewinds.get(name)
-        return rewind if rewind is not None and rewind.seconds > 0 else None
+        camera = self._cameras.get(name)
+        return self.rewinds.get(name) if camera is not None and camera.keeping.rewind_s else None
 
     def marks_in(self, name: str, from_unix: float, to_unix: float) -> list[dict[str, Any]]:
         """Return the events of a camera between two times: their ``at``, ``label`` and ``id``."""
@@ -63,4 +99,7 @@ class Recording:
     def forget(self, name: str) -> None:
         """Let go of a camera that was removed."""
         self._taps.pop(name, None)
-        self.rewinds.pop(name, None)
+        rewind = self.rewinds.pop(name, None)
+        if rewind is not None:
+            rewind.clear()
+        self.recorder.forget(name)

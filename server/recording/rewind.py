@@ -1,8 +1,9 @@
 """The last seconds of one camera, in memory."""
 
+import itertools
 from bisect import bisect_right
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from server.capture.frames.unit import Unit
 
@@ -10,6 +11,8 @@ __all__ = ["Rewind"]
 
 # A unit that is older than the newest by more than this: the clock was set. B-frames are, by less.
 STEP_BACK_S = 1.0
+
+THINNED_AT_ONCE = 128
 
 
 class Rewind:
@@ -20,15 +23,21 @@ class Rewind:
 
     Args:
         seconds: How long they are kept.
+        on_bytes: Called with how many bytes more they take, or less; may call what forgets some.
 
     Attributes:
         nbytes: How many bytes they take.
     """
 
-    def __init__(self, seconds: float) -> None:
+    def __init__(
+        self, seconds: float, on_bytes: Callable[[int], None] = lambda nbytes: None
+    ) -> None:
         self.seconds = seconds
         self.nbytes = 0
+        self._on_bytes = on_bytes
         self._groups: deque[list[Unit]] = deque()
+        self._open = False  # Whether the last group goes on.
+        self._dropped = 0  # How many groups were dropped from the beginning.
         self._broken = True  # Whether the next key picture is waited for.
         self._listeners: list[Callable[[Unit | None], None]] = []
 
@@ -59,20 +68,22 @@ class Rewind:
         return self._groups[0][0].at_unix, self._groups[-1][-1].at_unix
 
     def put(self, unit: Unit) -> None:
-        """Take the next unit; without the ones that it needs, it is not kept."""
-        newest = self.newest
-        if newest is not None and unit.at_unix < newest.at_unix - STEP_BACK_S:
-            self._clear()
-            self._broken = True
+        """Take the next unit; without the ones that it needs, it is ignored."""
         if unit.key:
             self._broken = False
-            self._groups.append([unit])
         elif self._broken:
             return
-        else:
+        newest = self.newest
+        if newest is not None and unit.at_unix < newest.at_unix - STEP_BACK_S:
+            self.clear()
+        if unit.key:
+            self._groups.append([unit])
+            self._open = True
+        elif self._open:
             self._groups[-1].append(unit)
-        self.nbytes += len(unit.data)
-        self._trim(unit.at_unix - self.seconds)
+        if self._open:
+            self._trim(unit.at_unix - self.seconds)
+            self._count(len(unit.data))
         for on_unit in list(self._listeners):
             on_unit(unit)
 
@@ -123,12 +134,57 @@ class Rewind:
         early = (place for place, unit in enumerate(group) if unit.at_unix <= at_unix)
         return at, max(early, key=lambda place: group[place].at_unix, default=0)
 
+    def thin(self, share: float) -> Iterator[None]:
+        """Drop pictures that are closer to each other than by a share of their age.
+
+        Of a group, only its first picture can be kept alone. The last group stays as it is. A
+        generator, so that it can be done a little at a time: units may come in between.
+        """
+        groups = self._groups
+        at, last_unix = self._dropped, float("-inf")
+        for count in itertools.count(1):
+            place = max(0, at - self._dropped)
+            if place + 1 >= len(groups):
+                return
+            group, following = groups[place], groups[place + 1][0].at_unix
+            at_unix = group[0].at_unix
+            allowed_s = share * (groups[-1][-1].at_unix - at_unix)
+            if len(group) > 1 and following - at_unix <= allowed_s:
+                self._count(-_size(group[1:]))
+                group = groups[place] = group[:1]
+            if len(group) == 1 and following - last_unix <= allowed_s:
+                del groups[place]
+                self._count(-len(group[0].data))
+            else:
+                at, last_unix = place + self._dropped + 1, group[-1].at_unix
+            if count % THINNED_AT_ONCE == 0:
+                yield
+
+    def drop_group(self) -> None:
+        """Drop the oldest picture that can be decoded by itself, and those that need it."""
+        if len(self._groups) > 1:
+            self._dropped += 1
+            self._count(-_size(self._groups.popleft()))
+        else:
+            self.clear()
+
+    def clear(self) -> None:
+        """Drop everything; keep nothing before the next key picture."""
+        self._dropped += len(self._groups)
+        self._groups.clear()
+        self._open = False
+        self._count(-self.nbytes)
+
     def _trim(self, before_unix: float) -> None:
         """Drop whole groups that are older."""
         groups = self._groups
         while len(groups) > 1 and groups[1][0].at_unix <= before_unix:
-            self.nbytes -= sum(len(unit.data) for unit in groups.popleft())
+            self.drop_group()
 
-    def _clear(self) -> None:
-        self._groups.clear()
-        self.nbytes = 0
+    def _count(self, nbytes: int) -> None:
+        self.nbytes += nbytes
+        self._on_bytes(nbytes)
+
+
+def _size(group: list[Unit]) -> int:
+    return sum(len(unit.data) for unit in group)

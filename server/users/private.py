@@ -19,6 +19,7 @@ from server.errors import ConfigError
 __all__ = [
     "SECRET_BYTES",
     "PrivateFile",
+    "add_folder",
     "explain",
     "load_secret",
     "make_folder",
@@ -93,18 +94,27 @@ def make_folder(folder: Path) -> None:
         ConfigError: If it cannot be created.
     """
     try:
-        for missing in reversed([one for one in (folder, *folder.parents) if not one.exists()]):
-            missing.mkdir(mode=0o700 if missing == folder else 0o777, exist_ok=True)
-            owner = missing.parent.stat()
-            if os.geteuid() == 0 and _has_other_owner(missing.stat(), owner):
-                os.chown(missing, owner.st_uid, owner.st_gid, follow_symlinks=False)
-        if not folder.is_dir():
-            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
+        add_folder(folder)
     except OSError as error:
         raise ConfigError(
             f"--state: {str(folder)!r} cannot be used ({error.strerror}); "
             "accepted: a folder that can be written to"
         ) from error
+
+
+def add_folder(folder: Path) -> None:
+    """Create a folder, for its owner only, and those that it lies in, as :func:`make_folder` does.
+
+    Raises:
+        OSError: If it cannot be created.
+    """
+    for missing in reversed([one for one in (folder, *folder.parents) if not one.exists()]):
+        missing.mkdir(mode=0o700 if missing == folder else 0o777, exist_ok=True)
+        owner = missing.parent.stat()
+        if os.geteuid() == 0 and _has_other_owner(missing.stat(), owner):
+            os.chown(missing, owner.st_uid, owner.st_gid, follow_symlinks=False)
+    if not folder.is_dir():
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
 
 
 def open_private(path: Path, flags: int) -> int:

@@ -32,6 +32,8 @@ import { Summary } from './page/summary.js';
 import { exposeForTests } from './page/test-hooks.js';
 import { setUpTheme } from './page/theme.js';
 import { View } from './page/view.js';
+import { Past } from './recording/past.js';
+import { Scrubber } from './recording/scrubber.js';
 import { ClockOffset, SteppedClock, nowUnix } from './stream/clock.js';
 import { Announcer } from './ui/announcer.js';
 import { Banner } from './ui/banner.js';
@@ -61,6 +63,8 @@ const panel = new Panel(find('[data-panel]'), new VideoSwitch(find('[data-video-
 const controls = new Controls(find('[data-controls]'), (event, payload) => commands.tune(event, payload));
 const insight = new Insight({ backend, clock, grid, toasts, own, isKiosk, showEvent: (event) => library.show(linkTo(event)) });
 const recordPanel = new RecordPanel(find('[data-record]'), (event, payload) => commands.send(event, payload));
+const past = new Past(grid, clock);
+const scrubber = new Scrubber(find('[data-scrubber]'), past);
 const banner = new Banner(find('[data-banner]'));
 const announcer = new Announcer(find('[data-announcer]'));
 const saved = new SavedViews(JSON.parse(find('[data-switcher]').dataset.views));
@@ -93,7 +97,7 @@ if (find('[data-password]')) {
   setUpOwnPassword(find('[data-password]'), document.querySelectorAll('[data-open-password]'), tell);
 }
 const library = new Library({ dialog: find('[data-library]'), backend, clock, grid, toast: find('#toast-template') });
-const actions = new Actions({ grid, view, panel, insight, library, views, commands, toasts, openHelp });
+const actions = new Actions({ grid, view, panel, insight, library, views, scrubber, commands, toasts, openHelp });
 
 let role = 'viewer';
 // Whether somebody is logged in here; the page tells it even if it never gets connected.
@@ -103,7 +107,7 @@ let wasGone = false;
 
 setUpTheme(find('[data-theme-toggle]'));
 setUpSkipLink(find('.skip-link'));
-setUpKeyboard((act) => actions.perform(act));
+setUpKeyboard((act) => actions.perform(act), () => scrubber.time);
 listenToPage();
 listenToServer();
 backend.connect();
@@ -124,9 +128,10 @@ function listenToPage() {
   library.addEventListener('record', ({ detail }) => commands.send('record', detail));
   for (const opener of document.querySelectorAll('.menu [data-open-manage]')) opener.addEventListener('click', closeMenu);
   find('[data-open-quit]').addEventListener('click', openQuit);
-  for (const source of [panel, grid, view]) source.addEventListener('act', ({ detail }) => actions.perform(detail));
+  for (const source of [panel, grid, view, scrubber]) source.addEventListener('act', ({ detail }) => actions.perform(detail));
   grid.addEventListener('focus', ({ detail }) => {
     panel.show(detail.tile);
+    scrubber.show(detail.tile);
     controls.show(detail.tile);
     recordPanel.show(detail.tile);
     showSummary();
@@ -246,6 +251,7 @@ async function quitServer() {
 function refresh() {
   grid.refresh();
   showRecording(grid.tiles.values());
+  scrubber.refresh();
   manageCameras?.setStates(new Map([...grid.tiles.values()].map((tile) => [tile.name, tile.condition])));
   panel.refresh();
 }
@@ -264,6 +270,7 @@ function showConnection(state, word) {
   setText(element.querySelector('[data-link-word]'), word);
   find('[data-quit-row]').hidden = !mayControl(role) || !connected;
   panel.setAccess({ role, connected });
+  scrubber.setConnected(connected);
   controls.setAccess({ role, connected });
   library.setAccess({ role, connected });
   recordPanel.setAccess({ role, connected });

@@ -308,7 +308,7 @@ def test_viewers_see_no_controls(open_as: OpenAs, page: Page) -> None:
         show_tab(page, name)
         expect(page.locator("[data-panel] :disabled:visible")).to_have_count(0)
         expect(page.get_by_role("button", name="Stop")).to_have_count(0)
-        expect(page.get_by_role("slider")).to_have_count(0)
+        expect(page.locator("[data-panel]").get_by_role("slider")).to_have_count(0)
     page.keyboard.press("i")
     expect(page.get_by_role("button", name="Shut down the server")).to_have_count(0)
 
@@ -422,9 +422,10 @@ def test_what_is_wrong_is_one_badge(server: PortholeServer, page: Page) -> None:
         """({ troubleOf }) => {
           const bad = [{ name: 'find', state: 'failing', message: 'no template' }];
           return [
-            troubleOf('live', [], 'tile'), troubleOf('live', undefined, 'server'),
-            troubleOf('stalled', [], 'network'), troubleOf('live', [], 'network'),
-            troubleOf('live', bad, 'network'),
+            troubleOf('live', { process: [] }, 'tile'), troubleOf('live', {}, 'server'),
+            troubleOf('stalled', {}, 'network'), troubleOf('live', {}, 'network'),
+            troubleOf('live', { process: bad }, 'network'),
+            troubleOf('past', { state: 'live' }, 'network'), troubleOf('past', { state: 'stalled' }, ''),
           ].map((trouble) => trouble && [trouble.word, trouble.text]);
         }""",
     )
@@ -443,5 +444,6 @@ def test_what_is_wrong_is_one_badge(server: PortholeServer, page: Page) -> None:
     assert tiles == [
         *(None, None, None, ["Slow link", "Slow link"]),
         ["Processor failing", "find: no template"],
+        *(None, ["Stalled", "Stalled"]),
     ]
     assert system == ["", "", "the CPU is full", "the event loop is late", "", "disconnected"]

@@ -10,7 +10,6 @@ from playwright.sync_api import Page, expect
 
 from server.capture.sources.testpattern import read_time
 from tests.support.browser import READ_TIME, expect_state, show_tab, tile, wait_for_paint
-from tests.support.firefox import Firefox
 from tests.support.rtsp_server import RtspServer
 from tests.support.server import PortholeServer
 
@@ -133,28 +132,3 @@ def test_on_plain_http_it_is_told_what_encryption_would_save(
         re.compile("^On https .* the camera’s own video: .* instead of .*")
     )
     expect(page.get_by_label("Use video")).to_be_hidden()
-
-
-def test_firefox_shows_the_video_too(server: PortholeServer, tmp_path: Path) -> None:
-    """Where it decodes H.264 it gets that, otherwise JPEG; either way the picture is of now."""
-    firefox = Firefox(tmp_path)
-    try:
-        tab = firefox.open_tab(1280, 800)
-        tab.open(server.url)
-        able = tab.evaluate(
-            """async () => typeof VideoDecoder === 'function'
-              && (await VideoDecoder.isConfigSupported({ codec: 'avc1.42e01f' })).supported"""
-        )
-        tab.wait("(able) => (window.porthole.tiles.get('door')?.codec != null) === able", able)
-        tab.wait_for_paint("door", 10)
-        told = tab.evaluate(
-            """() => {
-              const { latencyMs, videoFault } = window.porthole.tiles.get('door');
-              return [latencyMs, videoFault];
-            }"""
-        )
-    finally:
-        firefox.stop()
-
-    assert told[0] < 500
-    assert told[1] == ""

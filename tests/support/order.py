@@ -11,18 +11,21 @@ ROOT = Path(__file__).resolve().parents[2]
 # Over 20 s each, the longest first, but what computes (in a browser) and what waits in turn.
 LONG = (
     "tests/system/faults/test_flood.py",
+    "tests/system/cluster/test_outage.py",
+    # Who has a file of one test is given the next one at once.
+    "tests/browser/test_wall.py",
+    "tests/system/faults/test_ghosts.py",
+    "tests/browser/test_slow_link.py",
     "tests/browser/tours/test_tours.py",
     "tests/browser/test_browser.py",
     "tests/system/faults/test_camera.py",
     "tests/browser/test_page.py",
-    "tests/system/faults/test_ghosts.py",
     "tests/system/cluster/test_nodes.py",
     "tests/browser/test_people.py",
     "tests/system/faults/test_socket.py",
     "tests/browser/test_look.py",
     "tests/system/faults/test_process.py",
     "tests/browser/test_notices.py",
-    "tests/system/cluster/test_outage.py",
     "tests/browser/test_access.py",
     "tests/system/faults/test_link.py",
     "tests/browser/test_keys.py",

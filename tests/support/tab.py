@@ -15,6 +15,16 @@ __all__ = ["PATIENCE_S", "ChromiumTab", "Tab"]
 # A second browser is one more that has to share the machine with the other tests.
 PATIENCE_S = 40.0
 
+# Looks often, and for a second: each question from outside costs more than ten looks.
+WAIT = """async (look, values) => {
+  for (let tries = 0; tries < 20; tries += 1) {
+    const value = await look(...values);
+    if (value) return value;
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+  return null;
+}"""
+
 PAINTED = "(name) => window.porthole?.tiles.get(name)?.painted ?? 0"
 
 
@@ -80,6 +90,7 @@ class Tab(ABC):
 
     def wait(self, function: str, *values: Any) -> Any:
         """Return what a function of the page returns, once that is true."""
+        function = f"(...values) => ({WAIT})({function}, values)"
         why = "never true"
 
         def look() -> Any:
@@ -91,7 +102,7 @@ class Tab(ABC):
                 return None
 
         try:
-            return wait_until(look, PATIENCE_S, every_s=0.05)
+            return wait_until(look, PATIENCE_S)
         except AssertionError:
             page = self.evaluate("() => [location.href, document.body.innerText.slice(0, 300)]")
             message = f"{self.browser}: {why}: {function} of {values}, on {page}"

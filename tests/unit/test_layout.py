@@ -39,7 +39,7 @@ SERVER = {
     "views": {"errors", "loop", "state"},
     "delivery": {"capture", "errors", "loop", "metrics", "protocol"},
     "recording": {
-        *("capture", "config", "delivery", "errors", "loop", "protocol"),
+        *("capture", "config", "delivery", "errors", "loop", "protocol", "users"),
     },
     "cluster": {
         *("backoff", "capture", "commands", "config", "delivery", "errors", "loop", "metrics"),
@@ -53,10 +53,14 @@ SERVER = {
 
 # The rooms within a room, the most basic first; what wires them lies beside them.
 INNER = {
-    "capture": ("frames", "devices", "streams", "sources", "isolation", "processing"),
+    "capture": (
+        *("frames", "motion", "devices", "streams", "sources", "isolation", "pacing"),
+        "processing",
+    ),
     "cluster": ("bus", "incoming", "outgoing", "shared"),
     "delivery": ("mp4",),
-    "web": ("edge", "auth", "http", "socket"),
+    "recording": ("disk", "media"),
+    "web": ("edge", "auth", "http", "past", "socket"),
 }
 
 # Each room of the page, and the rooms that it may use; main.js knows them all.
@@ -68,10 +72,21 @@ PAGE = {
     "camera": {"bridge", "painting", "stream", "ui"},
     "grid": {"bridge", "camera", "stream", "ui"},
     "insight": {"bridge", "camera", "grid", "stream", "ui"},
+    "recording": {"bridge", "camera", "grid", "stream", "ui"},
     "library": {"bridge", "grid", "manage", "ui"},
     "manage": {"ui"},
     "views": {"grid", "manage", "ui"},
-    "page": {"bridge", "camera", "grid", "insight", "library", "stream", "ui", "views"},
+    "page": {
+        "bridge",
+        "camera",
+        "grid",
+        "insight",
+        "library",
+        "recording",
+        "stream",
+        "ui",
+        "views",
+    },
 }
 
 # Library: where it may be imported.
@@ -85,11 +100,12 @@ HOMES = {
     "engineio": ("server/web/", "server/app.py"),
     "werkzeug": ("server/web/", "server/app.py"),
     # It can crash and hang, as any decoder can: in child processes only.
-    "av": ("server/capture/streams/",),
+    "av": ("server/capture/streams/", "server/recording/media/child.py"),
     "requests": ("server/capture/sources/",),
     "threading": ("server/capture/isolation/child.py",),
-    "click": ("server/account_commands.py",),
+    "click": ("server/account_commands.py", "server/media_commands.py"),
     "redis": ("server/cluster/",),
+    "sqlite3": ("server/recording/disk/", "server/media_commands.py"),
     "cryptography": ("server/web/edge/certificate.py",),
 }
 
@@ -144,7 +160,7 @@ def in_order(graph: Mapping[Path, set[Path]]) -> list[Path]:
 
 @pytest.mark.parametrize("room", SERVER)
 def test_rooms_of_the_server_use_those_below(room: str) -> None:
-    """Only ``app``, ``runtime`` and ``account_commands`` know rooms that are not listed."""
+    """Only ``app``, ``runtime`` and the commands know rooms that are not listed."""
     for path in (ROOT / "server" / room).rglob("*.py"):
         used = {room_of(one, "server") for one in modules_imported(path)} - {room, "__init__"}
         assert used <= SERVER[room], shown(path)

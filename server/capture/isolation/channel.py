@@ -14,6 +14,7 @@ the server sends      meaning
                       for each other; the first such message carries the socket for the units, see
                       ``units.py``
 ``KEY`` number        make a key picture of this video, if it is encoded
+``MOTION`` json       look for motion like this, or null for no longer
 ``SET`` json          set these controls between two pictures
 ``CLOSE``             close the source, and wait for the next ``OPEN``
 (end of file)         close the source and end
@@ -30,6 +31,7 @@ the child sends       meaning
 ``BROKEN`` text       the answer to ``WANT`` if the picture cannot be decoded
 ``BEAT`` ...          alive; the current step, seconds in it, pictures grabbed so far, and what is
                       measured and waited for
+``HAPPENED`` json     something moves, or no longer does; carries memory with a picture of it
 ``ENDED`` text        the source ended normally
 ``LOST`` text         the source failed; why
 ``REFUSED`` text      the source refuses the user name or password
@@ -88,6 +90,7 @@ class Kind(IntEnum):
     HURRY = 6
     VIDEO = 7
     KEY = 8
+    MOTION = 9
     OPENED = 11
     PICTURE = 12
     BROKEN = 13
@@ -98,6 +101,7 @@ class Kind(IntEnum):
     CLOSED = 18
     REFUSED = 19
     CHANGED = 20
+    HAPPENED = 24
     # For processors; see sandbox.py.
     PREPARE = 21
     PROCESS = 22

@@ -13,19 +13,20 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
 from server.capture.devices.controls import read_values, set_controls, write_controls
 from server.capture.frames.arrivals import Arrivals
-from server.capture.frames.change import ChangeDetector
 from server.capture.frames.frame import Jpeg, Picture, size_of
 from server.capture.frames.info import SourceInfo
 from server.capture.frames.limits import check_size, is_too_large
 from server.capture.isolation.channel import BEAT, SHAPE, WANT, Kind, Link, Message, Step
+from server.capture.isolation.looking import Looking
 from server.capture.isolation.process import die_with_parent
 from server.capture.isolation.shared_memory import Writer
 from server.capture.isolation.videos import Videos, discard
+from server.capture.motion.change import ChangeDetector
 from server.config.address import Address
 from server.errors import LoginRefused, PictureError, SourceEnded, SourceError
 
@@ -117,7 +118,7 @@ class _Child:
         wanted = json.loads(message.payload)
         try:
             source = self._open(wanted, open_source)
-            self._videos = Videos(source)
+            self._videos, self._looking = Videos(source), Looking(source, self._link)
             try:
                 self._drain(source)
             finally:
@@ -171,7 +172,7 @@ class _Child:
         while True:
             if source.info.polled or (self._paused and not source.info.live):
                 self._set_step(Step.WAITING)
-                self._handle_messages(source, None)
+                self._handle_messages(source, self._looking.wait_s if source.info.polled else None)
             self._set_step(Step.READING)
             grabbed = source.grab()
             self._videos.note_grabbed(grabbed)
@@ -182,12 +183,13 @@ class _Child:
             self._handle_messages(source, 0.0)  # Also detects that the server is gone.
             wanted = grabbed and self._wanted is not None and self._is_due()
             encoded = grabbed and self._videos.is_due()
+            looked_at = grabbed and self._looking.is_due()
             if wanted:
                 self._set_step(Step.DECODING)
-                self._deliver(source, encoded)
-            elif encoded:
+                self._deliver(source, encoded, looked_at)
+            elif encoded or looked_at:
                 self._set_step(Step.DECODING)
-                self._encode(source)
+                self._use(source, encoded, looked_at)
 
     def _handle_messages(self, source: "Source", timeout_s: float | None) -> None:
         """Handle the server's messages; wait for one only while no picture is requested."""
@@ -206,6 +208,10 @@ class _Child:
             self._set_step(Step.READING)
         elif message.kind is Kind.KEY:
             self._videos.request_key(message.payload[0])
+        elif message.kind is Kind.MOTION:
+            self._set_step(Step.STARTING)  # OpenCV may have to be loaded first.
+            self._looking.configure(message)
+            self._set_step(Step.READING)
         elif message.kind is Kind.PAUSE:
             self._paused = True
             source.arrivals.pause()
@@ -228,26 +234,35 @@ class _Child:
         self._link.send(Kind.SETTLED, json.dumps(answer).encode())
         self._set_step(Step.WAITING)
 
-    def _encode(self, source: "Source") -> None:
-        """Encode a picture that is wanted for nothing else."""
+    def _use(self, source: "Source", encoded: bool, looked_at: bool) -> None:
+        """Encode and look at a picture that nobody asks for."""
         try:
-            picture = source.retrieve(BEST_QUALITY, self._videos.width)
-            if picture is not None:
+            picture = source.retrieve(BEST_QUALITY, self._width_used(encoded, looked_at))
+            if encoded and picture is not None:
                 self._videos.encode(picture)
+            if looked_at and picture is not None:
+                self._looking.see(picture)
         except (PictureError, MemoryError):
             self._videos.lose()  # Who wants to see a picture will be told.
 
-    def _deliver(self, source: "Source", encoded: bool) -> None:
-        """Hand over the picture that is wanted, and encode it if that is due too."""
+    def _width_used(self, encoded: bool, looked_at: bool) -> int:
+        """Return how wide pixels must be to be encoded, or looked at."""
+        return max(self._videos.width * encoded, self._looking.width * looked_at)
+
+    def _deliver(self, source: "Source", encoded: bool, looked_at: bool) -> None:
+        """Hand over the picture that is wanted, and encode and look at it if that is due too."""
         assert self._wanted is not None
         self._load_libraries(source)
         slot, jpeg_up_to, pixels_from, changed, _ = WANT.unpack(self._wanted.payload)
         try:
-            if encoded:
-                pixels_from = max(pixels_from, self._videos.width)
-            picture = source.retrieve(jpeg_up_to, pixels_from)
+            width = max(pixels_from, self._width_used(encoded, looked_at))
+            picture = source.retrieve(jpeg_up_to, width)
             if encoded and picture is not None:
                 self._videos.encode(picture)
+            if looked_at and picture is not None:
+                self._looking.see(picture)
+            if isinstance(picture, Jpeg) and not pixels_from:
+                picture = replace(picture, pixels=None)
             if picture is None and source.info.polled:
                 raise PictureError("nothing that can be decoded arrived")
             if picture is None or (changed and not self._change.is_worth_sending(picture)):

@@ -17,10 +17,12 @@ from typing import Any, NoReturn
 from server.capture.devices.controls import ControlInfo, Value, read_controls
 from server.capture.frames.arrivals import Figures
 from server.capture.frames.frame import Jpeg, Picture
+from server.capture.frames.happening import Happening
 from server.capture.frames.info import SourceInfo
 from server.capture.frames.limits import MAX_PIXELS, check_size
 from server.capture.frames.numbering import Place
 from server.capture.isolation.channel import BEAT, NO_SLOT, SHAPE, WANT, Kind, Link, Message, Step
+from server.capture.isolation.happenings import read_happening
 from server.capture.isolation.process import Process
 from server.capture.isolation.shared_memory import FramePool
 from server.capture.isolation.spare import CLOSE_DEADLINE_S, IdleChild, Spare
@@ -81,6 +83,7 @@ class IsolatedReader:
         self._info: SourceInfo | None = None
         self.controls: tuple[ControlInfo, ...] = ()
         self.figures = Figures()
+        self._happenings: list[Happening] = []
         self._sets_sent = 0  # How often controls were set.
         self._sets_answered = 0  # The last of these that was answered.
         self._refused: dict[str, str] = {}  # What that answer rejected.
@@ -197,6 +200,18 @@ class IsolatedReader:
         except OSError:
             return False
 
+    def set_motion(self, wanted: Mapping[str, Any] | None) -> bool:
+        """Say how to look for motion; also called on the hub. Returns False if that failed."""
+        try:
+            return self._link.offer(Kind.MOTION, json.dumps(wanted).encode())
+        except OSError:
+            return False
+
+    def take_happenings(self) -> list[Happening]:
+        """Return what has happened since the last call; not during a read."""
+        happenings, self._happenings = self._happenings, []
+        return happenings
+
     def _request(self, demand: Demand) -> None:
         self._slot = self._pool.acquire() if self._pool else NO_SLOT
         self._requested = True
@@ -309,6 +324,8 @@ class IsolatedReader:
                 self._set_properties(answer)
                 self._sets_answered, self._refused = answer["id"], answer["refused"]
                 self._step, self._busy_s = Step.READING, 0.0
+            case Kind.HAPPENED:
+                self._take_happening(message)
             case Kind.REFUSED:
                 raise LoginRefused(message.payload.decode())
             case Kind.ENDED:
@@ -348,6 +365,13 @@ class IsolatedReader:
         self._slot = NO_SLOT
         self._busy_s = 0.0
         self._answer = Reading(picture, at_unix, Place(*place))
+
+    def _take_happening(self, message: Message) -> None:
+        try:
+            happening = read_happening(message)
+        except (OSError, ValueError):
+            self._kill("its process sent an invalid message; it was killed")
+        self._happenings.append(happening)
 
     def _check(self) -> None:
         """Kill the child if it is silent or in one step for too long."""

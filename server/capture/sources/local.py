@@ -5,7 +5,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from server.capture.devices.controls import ControlInfo, Value, set_controls
-from server.capture.frames.change import ChangeDetector
+from server.capture.frames.happening import Happening
+from server.capture.motion.change import ChangeDetector
 from server.capture.sources.reader import AT_ONCE, MAX_READ_S, Demand, Reading, is_due
 from server.capture.sources.source import Source
 
@@ -62,6 +63,14 @@ class LocalReader:
     def request_key(self, _track: int) -> bool:
         """Return that there are no videos."""
         return False
+
+    def set_motion(self, _wanted: Mapping[str, Any] | None) -> bool:
+        """Return that motion is not looked for here."""
+        return False
+
+    def take_happenings(self) -> list[Happening]:
+        """Return that nothing happens here."""
+        return []
 
     def pause(self) -> None:
         """Do nothing more: a source in this process stands still between two reads."""

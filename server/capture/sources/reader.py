@@ -7,9 +7,10 @@ from typing import Any, NamedTuple, Protocol
 from server.capture.devices.controls import ControlInfo, Value
 from server.capture.frames.arrivals import Figures
 from server.capture.frames.frame import Picture
-from server.capture.frames.freeze import FreezeDetector
+from server.capture.frames.happening import Happening
 from server.capture.frames.info import SourceInfo
 from server.capture.frames.numbering import UNCOUNTED, Place
+from server.capture.motion.freeze import FreezeDetector
 
 __all__ = [
     "AT_ONCE",
@@ -115,6 +116,19 @@ class Reader(Protocol):
         Returns:
             Whether that was possible.
         """
+
+    def set_motion(self, wanted: Mapping[str, Any] | None) -> bool:
+        """Say how to look for motion, None for not at all; also called on the hub.
+
+        Args:
+            wanted: See :meth:`MotionSettings.describe`.
+
+        Returns:
+            Whether that is possible.
+        """
+
+    def take_happenings(self) -> list[Happening]:
+        """Return what has happened since the last call; not during a read."""
 
     def pause(self) -> None:
         """Let a source that is not live stand still until the next read."""

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal, Self, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from server.capture.interface import State
-from server.commands import COMMANDS, CameraCommand
+from server.commands import COMMANDS, MAX_ZONES, CameraCommand, Zone
 from server.config.keeping import RecordMode
 from server.config.models import CAMERA_NAME
 from server.errors import ErrorCode, RequestError
@@ -118,6 +118,16 @@ class VideoFacts(Message):
     kbps: Count | None = None
 
 
+class MotionFacts(Message):
+    """How motion is looked for, as in STATE."""
+
+    sensitivity: Annotated[int, Field(ge=1, le=100)]
+    min_size: Annotated[float, Field(ge=0, le=100)]
+    min_s: Measure
+    zones: Annotated[list[Zone], Field(max_length=MAX_ZONES)] = []
+    moving: bool = False
+
+
 class Status(Message):
     """A camera's STATE, as in the wire protocol, and its figures."""
 
@@ -138,6 +148,7 @@ class Status(Message):
     record: RecordMode = "off"
     recording: bool = False
     video: VideoFacts | None = None
+    motion: MotionFacts | None = None
     videos: Annotated[
         dict[Annotated[str, Field(max_length=40)], VideoFacts], Field(max_length=9)
     ] = {}

@@ -1,24 +1,21 @@
 """Makes fragmented MP4: how it begins, and each fragment that follows (ISO/IEC 14496-12)."""
 
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from server.capture.frames.unit import Unit
 from server.capture.streams.units import annex_b
 from server.delivery.mp4.boxes import box, full_box
+from server.delivery.mp4.movie import TIMESCALE, TRACK, Described, movie
 from server.delivery.mp4.parameters import LENGTH_BYTES, Codec, Sets, codec_of
 from server.errors import PictureError
 
-__all__ = ["TIMESCALE", "Muxer", "Sample"]
+__all__ = ["TIMESCALE", "Muxer", "Parts", "Sample"]
 
-TIMESCALE = 90_000
-"""Ticks a second."""
-
-TRACK = 1
-
-MATRIX = struct.pack("!9I", 0x10000, 0, 0, 0, 0x10000, 0, 0, 0, 0x40000000)
-"""Neither turned nor scaled."""
+Parts: TypeAlias = list[bytes | memoryview]
+"""Bytes in parts, which are not copied."""
 
 # Flags of a sample (8.8.3.1): one that needs no other, and one that does.
 KEY = 0x02000000
@@ -47,7 +44,8 @@ class Muxer:
         first: A key picture.
 
     Attributes:
-        init_segment: What the file begins with.
+        video: How its pictures are encoded.
+        init_segment: What a file of fragments begins with.
 
     Raises:
         PictureError: If there are no parameter sets in it, or none that make sense.
@@ -60,10 +58,9 @@ class Muxer:
         self._in_effect = {one for kind in sets.values() for one in kind}
         self._number = 0
         try:
-            described = self._kept.describe(sets)
-            self.init_segment = _init_segment(
-                self._kept.entry, described, first.width, first.height
-            )
+            record = self._kept.describe(sets)
+            self.video = Described(self._kept.entry, record, first.width, first.height)
+            self.init_segment = _init_segment(self.video)
         except (ValueError, LookupError, struct.error) as error:
             raise PictureError(f"{first.codec}: its parameter sets make no sense") from error
 
@@ -72,22 +69,26 @@ class Muxer:
         return unit.codec.partition(".")[0] == self._name
 
     def sample(self, unit: Unit, duration: int) -> Sample:
-        """Return a unit as it lies in this file.
-
-        The parameter sets that are in effect are left out. Others, as of a camera that has changed
-        its size, stay in it: FFmpeg, VLC and Chromium take them from there.
-        """
-        kinds, kind_of = self._kept.kinds, self._kept.kind_of
-        nals = [(kind_of(nal) in kinds, nal) for nal in _nals_of(unit)]
-        sets = {bytes(nal) for is_set, nal in nals if is_set}
-        known = sets <= self._in_effect
-        if not known:
-            self._in_effect = sets if unit.key else self._in_effect | sets
-        parts: list[bytes | memoryview] = []
-        for is_set, nal in nals:
-            if not (is_set and known):
-                parts += (len(nal).to_bytes(LENGTH_BYTES), nal)
+        """Return a unit as it lies in this file."""
+        parts, _ = self.lay_out(unit)
         return Sample(b"".join(parts), unit.key, duration)
+
+    def lay_out(self, unit: Unit) -> tuple[Parts, bool]:
+        """Return the next unit as it lies in this file, and whether with its parameter sets.
+
+        Those that are in effect are left out. Others, as of a camera that has changed its size,
+        stay in it: FFmpeg, VLC and Chromium take them from there.
+        """
+        nals = list(self._nals_of(unit))
+        sets = {bytes(nal) for is_set, nal in nals if is_set}
+        new = not sets <= self._in_effect
+        if new:
+            self._in_effect = sets if unit.key else self._in_effect | sets
+        return _with_lengths(nal for is_set, nal in nals if new or not is_set), new
+
+    def lay_out_again(self, unit: Unit, with_sets: bool) -> Parts:
+        """Return a unit as :meth:`lay_out` did."""
+        return _with_lengths(nal for is_set, nal in self._nals_of(unit) if with_sets or not is_set)
 
     def fragment(self, samples: Sequence[Sample], time: int) -> bytes:
         """Return the next fragment, which holds one or more pictures.
@@ -101,6 +102,11 @@ class Muxer:
         head = self._fragment_head(samples, time, 0)
         head = self._fragment_head(samples, time, len(head) + 8)
         return b"".join((head, struct.pack("!I4s", 8 + sum(map(len, payload)), b"mdat"), *payload))
+
+    def _nals_of(self, unit: Unit) -> Iterator[tuple[bool, memoryview]]:
+        """Yield each NAL unit, and whether it is a parameter set."""
+        kinds, kind_of = self._kept.kinds, self._kept.kind_of
+        return ((kind_of(nal) in kinds, nal) for nal in _nals_of(unit))
 
     def _fragment_head(self, samples: Sequence[Sample], time: int, data_at: int) -> bytes:
         listed = b"".join(
@@ -127,6 +133,10 @@ def _nals_of(unit: Unit) -> Iterator[memoryview]:
     return (view[begin:end] for begin, end in annex_b.split(unit.data))
 
 
+def _with_lengths(nals: Iterable[memoryview]) -> Parts:
+    return [part for nal in nals for part in (len(nal).to_bytes(LENGTH_BYTES), nal)]
+
+
 def _find_sets(codec: Codec, first: Unit) -> Sets:
     sets: dict[int, list[bytes]] = {kind: [] for kind in codec.kinds}
     for nal in _nals_of(first):
@@ -136,39 +146,16 @@ def _find_sets(codec: Codec, first: Unit) -> Sets:
     return sets
 
 
-def _init_segment(entry: bytes, described: bytes, width: int, height: int) -> bytes:
-    sample_entry = box(
-        entry,
-        struct.pack("!6xH16xHHIIIH32xHH", 1, width, height, 0x480000, 0x480000, 0, 1, 24, 0xFFFF),
-        described,
-    )
+def _init_segment(video: Described) -> bytes:
     none = struct.pack("!I", 0)
-    tables = box(
-        b"stbl",
-        full_box(b"stsd", 0, 0, struct.pack("!I", 1), sample_entry),
-        full_box(b"stts", 0, 0, none),
-        full_box(b"stsc", 0, 0, none),
-        full_box(b"stsz", 0, 0, none, none),
-        full_box(b"stco", 0, 0, none),
+    tables = b"".join(
+        (
+            full_box(b"stts", 0, 0, none),
+            full_box(b"stsc", 0, 0, none),
+            full_box(b"stsz", 0, 0, none, none),
+            full_box(b"stco", 0, 0, none),
+        )
     )
-    # "url " with flag 1: the pictures are in this file.
-    where = box(b"dinf", full_box(b"dref", 0, 0, struct.pack("!I", 1), full_box(b"url ", 0, 1)))
-    media = box(
-        b"mdia",
-        full_box(b"mdhd", 0, 0, struct.pack("!IIIIHH", 0, 0, TIMESCALE, 0, 0x55C4, 0)),
-        full_box(b"hdlr", 0, 0, struct.pack("!I4s12x", 0, b"vide"), b"video\0"),
-        box(b"minf", full_box(b"vmhd", 0, 1, bytes(8)), where, tables),
-    )
-    shown = struct.pack("!II", width << 16, height << 16)
-    track = box(
-        b"trak",
-        full_box(b"tkhd", 0, 3, struct.pack("!IIIII16x", 0, 0, TRACK, 0, 0), MATRIX, shown),
-        media,
-    )
-    whole = struct.pack("!IIIIIH10x", 0, 0, TIMESCALE, 0, 0x10000, 0x100)
-    return box(b"ftyp", b"iso5", struct.pack("!I", 0x200), b"iso5iso6mp41") + box(
-        b"moov",
-        full_box(b"mvhd", 0, 0, whole, MATRIX, bytes(24), struct.pack("!I", TRACK + 1)),
-        track,
-        box(b"mvex", full_box(b"trex", 0, 0, struct.pack("!IIIII", TRACK, 1, 0, 0, 0))),
-    )
+    extends = box(b"mvex", full_box(b"trex", 0, 0, struct.pack("!IIIII", TRACK, 1, 0, 0, 0)))
+    begin = box(b"ftyp", b"iso5", struct.pack("!I", 0x200), b"iso5iso6mp41")
+    return begin + movie(video, tables, extends=extends)

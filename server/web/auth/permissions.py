@@ -24,6 +24,9 @@ NEEDS: Mapping[str, Need] = {
     "/video_feed": Need.VIEWER,
     "/stream": Need.VIEWER,
     "/snapshot": Need.VIEWER,
+    "/clip": Need.VIEWER,
+    "/recording": Need.VIEWER,
+    "/event": Need.VIEWER,
     "/api": Need.VIEWER,
     "/api/admin": Need.ADMIN,
     "/readyz": Need.VIEWER,
@@ -48,7 +51,7 @@ ADMIN = "/api/admin"
 """Where admins change cameras and people. HTTP Basic does not count there: browsers repeat it by
 themselves, for whichever page makes them."""
 
-ASKS_FOR_BASIC = frozenset({"/video_feed", "/stream", "/snapshot", "/api"})
+ASKS_FOR_BASIC = frozenset({"/video_feed", "/stream", "/snapshot", "/clip", "/api"})
 """Where clients that know no other way may log in with HTTP Basic."""
 
 

@@ -17,7 +17,7 @@ POLICY = "; ".join(
         "worker-src 'self'",
         "style-src 'self'",
         "img-src 'self' data: blob:",
-        "media-src 'self'",
+        "media-src 'self' blob:",
         "manifest-src 'self'",
         # In browsers before 2022, 'self' does not include WebSockets to the same host.
         "connect-src 'self'{sockets}",

@@ -15,6 +15,7 @@ from server.control.timeline import Timeline
 from server.delivery.fanout import Fanout
 from server.loop import hub
 from server.protocol import PROTOCOL_VERSION
+from server.recording.disk.index import Event
 from server.web.socket.broadcast import Broadcast
 from server.web.socket.session import Session
 from server.web.statistics import Statistics
@@ -116,6 +117,12 @@ class Announcements:
         for view in self._views():
             if not view.embedded and (camera is None or view.sees(camera)):
                 self._broadcast.send("notice", notice.payload(view.names), view.room)
+
+    def tell_event(self, event: Event) -> None:
+        """Tell everyone who may see its camera of an event that began, changed or ended."""
+        for view in self._views():
+            if view.sees(event.camera):
+                self._broadcast.send("event", event.describe(), view.room)
 
     def greet(self, session: Session) -> None:
         """Send a session hello, and from then on whatever its view is sent."""

@@ -69,6 +69,7 @@ class Events:
         self._told = Announcements(socketio, fanouts, self._sessions.by_id, statistics, timeline)
         self.announce = self._told.announce
         self.notify = self._told.notify
+        self.tell_event = self._told.tell_event
         self.list_cameras = self._told.list_cameras
         self.tell_views = self._told.tell_views
 

@@ -66,6 +66,21 @@ export class BackendClient extends EventTarget {
     this.#port.postMessage({ type: 'want', camera, wanted, rendition, width });
   }
 
+  /** Show a moment of a camera's past, or with null what is live. @param {string} camera @param {number | null} at */
+  seekViewer(camera, at) {
+    this.#port.postMessage({ type: 'seek', camera, at });
+  }
+
+  /** Play the past, or with 0 pause it. @param {string} camera @param {number} speed */
+  playViewer(camera, speed) {
+    this.#port.postMessage({ type: 'play', camera, speed });
+  }
+
+  /** Move within the past. @param {string} camera @param {number} by  Frames. */
+  stepViewer(camera, by) {
+    this.#port.postMessage({ type: 'step', camera, by });
+  }
+
   /** @param {string} camera */
   closeViewer(camera) {
     this.#port.postMessage({ type: 'close', camera });

@@ -8,7 +8,10 @@ import { RecentMedian, Rate } from '../stream/rate.js';
 // Browsers round the times that they give a page.
 const CLOCK_GRAIN_MS = 5;
 
-/** Event: `painted` when the first picture after a `watch` is on the canvas. */
+/**
+ * Events: `painted` when the first picture after a `watch` is on the canvas, `past` when another moment of the past is
+ * there or was asked for.
+ */
 export class ViewerProxy extends EventTarget {
   #backend;
   #clock;
@@ -43,6 +46,8 @@ export class ViewerProxy extends EventTarget {
     inDecoder: 0,
     lastSeq: -1,
     at: null,
+    live: true,
+    past: { wanted: null, speed: 0, span: null, short: false, fault: '' },
     rendition: '',
     reason: '',
     codec: null,
@@ -131,6 +136,21 @@ export class ViewerProxy extends EventTarget {
     return this.#report.at !== null;
   }
 
+  /** Whether the picture on the canvas is of the past, and not the newest. */
+  get isPast() {
+    return !this.#report.live;
+  }
+
+  /** When the picture on the canvas was taken, by the server's clock; NaN without one. */
+  get atUnix() {
+    return this.#report.at ?? NaN;
+  }
+
+  /** What was asked for of the past. */
+  get past() {
+    return this.#report.past;
+  }
+
   /** Seconds since the last paint or, if later, since we began to watch. */
   get silenceS() {
     return nowUnix() - this.#report.aliveUnix;
@@ -198,6 +218,21 @@ export class ViewerProxy extends EventTarget {
     if (this.#wanted && this.#measure() !== this.#width) this.want(true);
   }
 
+  /** Show a moment, or with null what is live. @param {number | null} at  By the server's clock. */
+  seek(at) {
+    this.#backend.seekViewer(this.#name, at);
+  }
+
+  /** Play the past, or with 0 pause it. @param {number} speed */
+  play(speed) {
+    this.#backend.playViewer(this.#name, speed);
+  }
+
+  /** Move within the past. @param {number} by  Frames. */
+  step(by) {
+    this.#backend.stepViewer(this.#name, by);
+  }
+
   // On the screen, in device pixels.
   #measure() {
     return Math.round(this.#canvas.getBoundingClientRect().width * devicePixelRatio);
@@ -221,7 +256,12 @@ export class ViewerProxy extends EventTarget {
     // When it was painted, not when we receive the report: a busy page receives it late.
     const aliveMs = report.aliveUnix * 1000 - performance.timeOrigin;
     if (report.received > before.received) this.#bytes.add(aliveMs, report.bytes - before.bytes);
-    if (report.painted === before.painted) return;
+    if (report.painted !== before.painted) this.#takePainted(report, aliveMs);
+    if (!report.live) this.#takenUnix = report.at - this.#clock.offset;
+    if (differsInPast(report, before)) this.dispatchEvent(new CustomEvent('past'));
+  }
+
+  #takePainted(report, aliveMs) {
     this.#rate.add(aliveMs);
     this.#updateLatency(report);
     if (this.#first) this.dispatchEvent(new CustomEvent('painted'));
@@ -237,4 +277,11 @@ export class ViewerProxy extends EventTarget {
     this.#takenUnix = clock.known ? at - clock.offset : aliveUnix;
     if (clock.known) this.#latency.add((aliveUnix - this.#takenUnix) * 1000);
   }
+}
+
+// Of live ones there are many, and in none of them anything of the past.
+function differsInPast(now, before) {
+  if (now.live !== before.live || now.past.fault !== before.past.fault) return true;
+  if (now.live && now.past.wanted === null && before.past.wanted === null) return false;
+  return now.at !== before.at || JSON.stringify(now.past) !== JSON.stringify(before.past);
 }

@@ -1,7 +1,7 @@
 /**
  * The condition of a camera: the server's state, corrected by what this page observes.
  *
- * @typedef {'connecting' | 'idle' | 'starting' | 'live' | 'stalled' | 'retrying' | 'ended' | 'stopped'
+ * @typedef {'connecting' | 'idle' | 'starting' | 'live' | 'past' | 'stalled' | 'retrying' | 'ended' | 'stopped'
  *   | 'gone'} Condition
  */
 
@@ -11,6 +11,8 @@ export const WORDS = {
   idle: 'Idle',
   starting: 'Starting',
   live: 'Live',
+  // Where there is room, tile.js says when.
+  past: 'In the past',
   stalled: 'Stalled',
   retrying: 'Offline, retrying',
   ended: 'Ended',
@@ -31,14 +33,16 @@ const MAX_MISSED = 3;
  * @param {object} facts
  * @param {string} facts.state          STATE.state as last received.
  * @param {boolean} facts.connected     The server is connected.
+ * @param {boolean} facts.past          The picture on the canvas is of the past because somebody asked for that.
  * @param {boolean} facts.watching      We requested frames.
  * @param {boolean} facts.painted       A picture is on the canvas.
  * @param {number} facts.silenceS       Seconds since the last paint or, if later, since `watch`.
  * @param {number} facts.intervalS      Expected seconds between frames.
  * @returns {Condition}
  */
-export function conditionOf({ state, connected, watching, painted, silenceS, intervalS }) {
+export function conditionOf({ state, connected, past = false, watching, painted, silenceS, intervalS }) {
   if (!connected) return 'gone';
+  if (past) return 'past';
   if (!(state in WORDS)) return 'connecting';
   // We are watching, even if the server does not know or say so yet.
   if (state === 'idle' && watching) return 'starting';

@@ -1,5 +1,5 @@
 /** The controls and details of the camera in focus. */
-import { WORDS, isRunning } from './condition.js';
+import { isRunning } from './condition.js';
 import {
   UNKNOWN, formatAge, formatBitrate, formatBytes, formatCount, formatFps, formatMs, formatSize,
 } from '../ui/format.js';
@@ -174,7 +174,7 @@ export class Panel extends EventTarget {
     this.#state.dataset.status = condition;
     setText(title, tile.title);
     setTitle(title, tile.title);
-    setText(word, WORDS[condition]);
+    setText(word, tile.word);
     setText(since, Number.isFinite(tile.sinceS) ? `for ${formatAge(tile.sinceS)}` : '');
     setText(reason, tile.stateReason);
     reason.hidden = tile.stateReason === '';

@@ -4,7 +4,6 @@
  * The tile's canvas cannot move there, and a canvas painted by a worker stands still while the page is hidden,
  * which is when the small window is needed. So the window has a canvas of its own, painted with copies. If the browser allows small windows only for videos, the canvas is captured as one.
  */
-import { WORDS } from './condition.js';
 import { setText, setTitle } from '../ui/dom.js';
 
 const WIDTH_PX = 480;
@@ -33,7 +32,9 @@ export class Popout extends EventTarget {
     this.#grid = grid;
     this.#backend = backend;
     backend.addEventListener('viewer', ({ detail }) => {
-      if (detail.camera === this.#tile?.name) this.#repaint();
+      if (detail.camera !== this.#tile?.name) return;
+      this.#repaint();
+      if (!detail.live) this.#describe();
     });
     grid.addEventListener('condition', ({ detail }) => {
       if (detail.tile === this.#tile) this.#describe();
@@ -146,7 +147,7 @@ export class Popout extends EventTarget {
     this.#caption.dataset.status = here ? condition : 'gone';
     setText(this.#caption.firstElementChild, title);
     setTitle(this.#caption.firstElementChild, title);
-    setText(this.#caption.lastElementChild, here ? WORDS[condition] : 'No longer here');
+    setText(this.#caption.lastElementChild, here ? this.#tile.word : 'No longer here');
   }
 
   // One at a time, and always the newest: a picture that arrives meanwhile is fetched afterwards.

@@ -9,10 +9,10 @@ import { Visibility } from './visibility.js';
 const MIN_PICTURE_REM = 8.5;
 
 /**
- * Events: `focus` ({tile, lost}: `tile` may be null; `lost` names the camera in focus if it disappeared from the
- * server, else null), `condition` ({tile, condition}) when a tile's state changed, `list` when tiles were added
- * or removed, `arranged` when another selection, order or page of them is shown, `act` ({action, tile}) when a
- * button on a tile is pressed.
+ * Events: `focus` ({tile, before, lost}: `tile`, and the one in focus `before`, may be null; `lost` names the camera in
+ * focus if it disappeared from the server, else null), `past` ({tile}) when it shows another moment, `condition` ({tile,
+ * condition}) when a tile's state changed, `list` when tiles were added or removed, `arranged` when another selection,
+ * order or page of them is shown, `act` ({action, tile}) when a button on a tile is pressed.
  */
 export class Grid extends EventTarget {
   #element;
@@ -165,7 +165,7 @@ export class Grid extends EventTarget {
     this.#arrange();
     this.#setTabStop(tile ?? before);
     (tile ?? before)?.openButton.focus({ preventScroll: tile !== null });
-    this.dispatchEvent(new CustomEvent('focus', { detail: { tile, lost } }));
+    this.dispatchEvent(new CustomEvent('focus', { detail: { tile, before, lost } }));
   }
 
   /** @param {number} index  Among those shown. */
@@ -273,6 +273,7 @@ export class Grid extends EventTarget {
       this.dispatchEvent(new CustomEvent('condition', { detail: { tile, condition } }));
       if (this.#arrangement.state !== 'all') this.#arrange();
     });
+    tile.viewer.addEventListener('past', () => this.dispatchEvent(new CustomEvent('past', { detail: { tile } })));
     this.#visibility.observe(tile.element, (visible) => tile.viewer.want(visible));
     return tile;
   }

@@ -2,7 +2,7 @@
 import { nowUnix } from '../stream/clock.js';
 import { WORDS, conditionOf, frameInterval } from '../camera/condition.js';
 import {
-  UNKNOWN, formatAge, formatBitrate, formatCount, formatFps, formatMs, formatRendition, plural,
+  UNKNOWN, formatAge, formatAgo, formatBitrate, formatCount, formatFps, formatMs, formatRendition, plural,
 } from '../ui/format.js';
 import { ViewerProxy } from '../bridge/viewer-proxy.js';
 import { chosenSize } from '../camera/sizechoice.js';
@@ -99,7 +99,7 @@ export class Tile extends EventTarget {
     this.#parts.open.setAttribute('aria-describedby', this.#parts.overlayDetail.id);
     this.#clock = clock;
     this.#viewer = new ViewerProxy(backend, clock, state.name, this.#parts.canvas, chosenSize(state.name));
-    this.#viewer.addEventListener('painted', () => this.refresh());
+    for (const type of ['painted', 'past']) this.#viewer.addEventListener(type, () => this.refresh());
     this.update(state);
   }
 
@@ -161,6 +161,11 @@ export class Tile extends EventTarget {
     return this.#stoppedHere ? 'stopped by you' : (this.#state.reason ?? '');
   }
 
+  /** Its condition in a word or two; of the past, how long ago or when. */
+  get word() {
+    return this.#wordOf(this.#condition);
+  }
+
   /** Why it is in its condition, in words. */
   get reason() {
     return this.#reasonOf(this.#condition);
@@ -214,6 +219,7 @@ export class Tile extends EventTarget {
     const condition = conditionOf({
       state: state.state,
       connected: this.#connected || this.#fallback !== null,
+      past: viewer.isPast && this.#fallback === null,
       watching: viewer.watching,
       painted: hasPicture,
       silenceS: viewer.silenceS,
@@ -231,14 +237,14 @@ export class Tile extends EventTarget {
 
   #showWords(condition, hasPicture) {
     const parts = this.#parts;
-    const word = WORDS[condition];
+    const word = this.#wordOf(condition);
     setText(parts.name, this.title);
     parts.state.dataset.status = condition;
     setText(parts.word, word);
     setText(parts.overlayWord, word);
     const detail = this.#reasonOf(condition);
     setText(parts.overlayDetail, detail);
-    const trouble = troubleOf(condition, this.state.process, this.#viewer.renditionReason);
+    const trouble = troubleOf(condition, this.state, this.#viewer.renditionReason);
     parts.trouble.hidden = trouble === null;
     setText(parts.troubleText, (this.#discreet ? trouble?.word : trouble?.text) ?? '');
     // In full, because the tile may have no room for it: in the tooltip, and for screen readers.
@@ -246,10 +252,16 @@ export class Tile extends EventTarget {
     if (detail && condition !== 'live') told.push(`${word}: ${detail}`);
     if (trouble && !this.#discreet) told.push(trouble.detail);
     setTitle(parts.open, told.join('\n'));
-    const age = condition === 'live' || !hasPicture ? NaN : this.#viewer.pictureAgeS;
+    const age = condition === 'live' || condition === 'past' || !hasPicture ? NaN : this.#viewer.pictureAgeS;
     setText(parts.overlayAge, age >= 1 ? `Picture is ${formatAge(age)} old` : '');
-    const label = `${this.title}: ${word}`;
+    // The words for the past change by the second.
+    const label = `${this.title}: ${WORDS[condition]}`;
     if (parts.canvas.getAttribute('aria-label') !== label) parts.canvas.setAttribute('aria-label', label);
+  }
+
+  #wordOf(condition) {
+    if (condition !== 'past' || !this.#clock.known) return WORDS[condition];
+    return formatAgo(this.#viewer.pictureAgeS, this.#viewer.atUnix);
   }
 
   // The server's reason is for its own state; a condition that the page found has another one.

@@ -1,4 +1,5 @@
 /** What is wrong with a picture although it arrives: the badge on its tile. */
+import { TROUBLE, WORDS } from '../camera/condition.js';
 import { describeProcessing, failingProcessors } from '../camera/processing.js';
 
 /** Why an automatic size is smaller than its place: the badge, and what it means. A late server is told by System. */
@@ -9,12 +10,16 @@ const SMALL = {
 
 /**
  * @param {import('../camera/condition.js').Condition} condition
- * @param {import('../camera/processing.js').Processing[] | undefined} process
+ * @param {import('./tile.js').CameraState} state
  * @param {string} reason  Why the picture has its size.
  * @returns {{word: string, text: string, detail: string} | null}  `word` names no address and no code; `text` has
  *   room for a line or two, `detail` for everything; null if all is well.
  */
-export function troubleOf(condition, process, reason) {
+export function troubleOf(condition, { state, reason: why, process }, reason) {
+  // What is seen is the past; what the camera does meanwhile is told here.
+  if (condition === 'past' && TROUBLE.has(state)) {
+    return { word: WORDS[state], text: WORDS[state], detail: `Now: ${WORDS[state]}${why ? `, ${why}` : ''}` };
+  }
   const failing = failingProcessors(process);
   if (failing.length > 0) {
     const more = failing.length > 1 ? ` (and ${failing.length - 1} more)` : '';

@@ -11,6 +11,7 @@ export class Actions {
   #insight;
   #library;
   #views;
+  #scrubber;
   #commands;
   #toasts;
   #openHelp;
@@ -23,17 +24,19 @@ export class Actions {
    * @param {import('../insight/insight.js').Insight} page.insight
    * @param {import('../library/library.js').Library} page.library
    * @param {import('../views/views.js').Views} page.views
+   * @param {import('../recording/scrubber.js').Scrubber} page.scrubber
    * @param {import('./commands.js').Commands} page.commands
    * @param {import('../ui/toasts.js').Toasts} page.toasts
    * @param {() => void} page.openHelp
    */
-  constructor({ grid, view, panel, insight, library, views, commands, toasts, openHelp }) {
+  constructor({ grid, view, panel, insight, library, views, scrubber, commands, toasts, openHelp }) {
     this.#grid = grid;
     this.#view = view;
     this.#panel = panel;
     this.#insight = insight;
     this.#library = library;
     this.#views = views;
+    this.#scrubber = scrubber;
     this.#commands = commands;
     this.#toasts = toasts;
     this.#openHelp = openHelp;
@@ -70,6 +73,18 @@ export class Actions {
       case 'group':
       case 'patrol':
         return this.#views.perform(act);
+      case 'past-step':
+      case 'past-skip':
+        // In a zoomed picture, arrows look around.
+        return (act.pan && this.#view.perform({ action: 'pan', by: act.pan })) || this.#scrubber.perform(act);
+      case 'past-toggle':
+      case 'past-shuttle':
+      case 'past-live':
+      case 'past-oldest':
+      case 'past-together':
+      case 'clip-from':
+      case 'clip-to':
+        return this.#scrubber.perform(act);
       case 'toggle':
         if (grid.focused) this.#commands.toggle(grid.focused);
         return grid.focused !== null;
@@ -87,7 +102,7 @@ export class Actions {
   // Closes what is on top, one thing at a time.
   #leave(tile) {
     if (this.#view.perform({ action: 'close' })) return;
-    if (leaveFullPage(tile?.element) || closeDrawer()) return;
+    if (leaveFullPage(tile?.element) || closeDrawer() || this.#scrubber.perform({ action: 'past-live' })) return;
     this.#views.perform({ action: 'end-patrol' });
     this.#grid.focus(null);
   }

@@ -10,8 +10,9 @@ const BUTTONS = 'button, a[href], summary, input:is([type="button"], [type="subm
 /**
  * @param {(action: import('./keymap.js').KeyAction) => boolean} perform
  *   Returns false if there is nothing to do; then the browser handles the key.
+ * @param {() => 'none' | 'here' | 'past'} time  Tells of the time bar; see keymap.js.
  */
-export function setUpKeyboard(perform) {
+export function setUpKeyboard(perform, time) {
   document.addEventListener('keydown', (event) => {
     // Whatever has the keyboard focus comes first.
     if (event.defaultPrevented || event.isComposing) return;
@@ -29,6 +30,7 @@ export function setUpKeyboard(perform) {
       repeated: event.repeat,
       on,
       dialog: document.querySelector('dialog[open]') !== null,
+      time: time(),
     });
     if (action !== null && perform(action)) event.preventDefault();
   });
@@ -39,6 +41,7 @@ function kindOf(element) {
   if (!(element instanceof Element) || element.matches('html, body, main')) return 'page';
   if (element.matches(SLIDERS)) return 'slider';
   if (element.matches(`:is(${FIELDS}):not(${BUTTONS})`) || element.isContentEditable) return 'field';
+  if (element.matches('[data-bar-track]')) return 'bar';
   if (element.matches('.tile-open')) return element.closest('[data-focused]') ? 'large' : 'tile';
   if (isInMenu(element)) return 'menu';
   // Keys scroll a drawer, whatever in it has the focus.

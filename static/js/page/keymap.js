@@ -11,10 +11,11 @@
  * | `button` | the space bar |
  * | `tile` | a tile in the grid or the strip: the space bar opens it |
  * | `large` | the tile in focus: none |
+ * | `bar` | the time bar: arrows, Home, End, the space bar |
  * | `page` | nothing specific: none |
  * | `other` | anything that scrolls or uses arrows: arrows, Page keys, the space bar |
  *
- * @typedef {'field' | 'menu' | 'slider' | 'button' | 'tile' | 'large' | 'page' | 'other'} Focus
+ * @typedef {'field' | 'menu' | 'slider' | 'button' | 'tile' | 'large' | 'bar' | 'page' | 'other'} Focus
  *
  * @typedef {object} Press
  * @property {string} key
@@ -24,10 +25,13 @@
  * @property {boolean} repeated  The key is held down.
  * @property {Focus} on          What has the keyboard focus.
  * @property {boolean} dialog    A dialog is open; it handles keys itself.
+ * @property {'none' | 'here' | 'past'} time  Whether a camera in focus has a time bar, and whether its past is looked at.
  *
  * @typedef {{action: 'focus', index: number}
  *   | {action: 'move' | 'shift' | 'pan', by: 'left' | 'right' | 'up' | 'down'}
  *   | {action: 'step', by: -1 | 1} | {action: 'zoom', by: -1 | 0 | 1}
+ *   | {action: 'past-step' | 'past-skip', by: -1 | 1, pan?: 'left' | 'right'} | {action: 'past-shuttle', by: -1 | 1}
+ *   | {action: 'past-toggle' | 'past-live' | 'past-oldest' | 'clip-from' | 'clip-to'}
  *   | {action: 'unfocus' | 'fullscreen' | 'toggle' | 'snapshot' | 'copy' | 'popout' | 'layout' | 'filter' | 'close'
  *     | 'help' | 'panel' | 'statistics' | 'system' | 'timeline' | 'library' | 'views' | 'group' | 'patrol'}} KeyAction
  */
@@ -41,15 +45,27 @@ const ARROWS = { ArrowLeft: 'left', ArrowRight: 'right', ArrowUp: 'up', ArrowDow
 const PAGES = { PageUp: -1, PageDown: 1 };
 // Plus without Shift is the equals sign on many keyboards.
 const ZOOMS = { '-': -1, '0': 0, '+': 1, '=': 1 };
+const SIDEWAYS = { ArrowLeft: -1, ArrowRight: 1 };
+// Of a camera in focus, always; and where they mean something else, once its past is looked at.
+const TIME = {
+  ',': { action: 'past-step', by: -1 }, '.': { action: 'past-step', by: 1 },
+  j: { action: 'past-shuttle', by: -1 }, k: { action: 'past-toggle' }, o: { action: 'clip-to' },
+};
+const PAST = {
+  i: { action: 'clip-from' }, l: { action: 'past-shuttle', by: 1 }, Home: { action: 'past-oldest' },
+  End: { action: 'past-live' },
+};
 
 /**
  * @param {Press} press
  * @returns {KeyAction | null}
  */
-export function actionFor({ key: pressed, code, modified, shifted, repeated, on, dialog }) {
+export function actionFor({ key: pressed, code, modified, shifted, repeated, on, dialog, time = 'none' }) {
   if (modified || dialog || on === 'field') return null;
   const key = keyOf(pressed, code, shifted);
   if (on === 'menu' && key !== 'Escape') return null;
+  const timed = time === 'none' ? null : timeFor(key, shifted, repeated, on, time === 'past');
+  if (timed !== null) return timed;
   if (key in ARROWS) return arrowFor(ARROWS[key], shifted, on);
   if (key in PAGES) return on === 'slider' || on === 'other' ? null : { action: 'step', by: PAGES[key] };
   if (on === 'slider' && /^[\d+=-]$/.test(key)) return null;
@@ -59,6 +75,22 @@ export function actionFor({ key: pressed, code, modified, shifted, repeated, on,
   // It stops a camera for everybody, so it must not be pressed by accident.
   if (key === ' ') return on === 'page' || on === 'large' ? { action: 'toggle' } : null;
   return Object.hasOwn(SIMPLE, key) ? { action: SIMPLE[key] } : null;
+}
+
+// Arrows lead from frame to frame only there, because they lead to other cameras otherwise; but nothing else has them
+// with Shift. Of a space bar that was pressed for a pause, the camera must not stop for everybody.
+function timeFor(key, shifted, repeated, on, past) {
+  const bar = on === 'bar';
+  if (!bar && !['page', 'large', 'button'].includes(on)) return null;
+  if (key in SIDEWAYS) {
+    const move = { by: SIDEWAYS[key], ...(bar ? {} : { pan: ARROWS[key] }) };
+    if (shifted) return { ...move, action: 'past-skip' };
+    return bar || past ? { ...move, action: 'past-step' } : null;
+  }
+  if (key === ',' || key === '.') return TIME[key];
+  if (repeated) return null;
+  if (key === ' ') return bar || (past && on !== 'button') ? { action: 'past-toggle' } : null;
+  return (Object.hasOwn(TIME, key) ? TIME[key] : null) ?? ((bar || past) && Object.hasOwn(PAST, key) ? PAST[key] : null);
 }
 
 // On a tile they move to another one, from anywhere else to the first. actions.js first tries to pan a

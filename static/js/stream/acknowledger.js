@@ -65,6 +65,12 @@ export class Acknowledger {
     this.#send(seq, holdMs);
   }
 
+  /** A frame of the past is painted, or will not be: its number says nothing of those before. @param {number} seq */
+  past(seq, holdMs = 0) {
+    this.#flush();
+    this.#send(seq, holdMs);
+  }
+
   /** Forget what is not acknowledged yet. */
   restart() {
     this.#unacknowledged = 0;

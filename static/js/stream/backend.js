@@ -3,9 +3,9 @@
  * bridge/start.js, and touches nothing of the page but the canvases it is given. The page talks to it through
  * bridge/client.js.
  *
- * It receives messages {type, ...}: `connect` {base}; `video` {wanted}; `open`, `want` {wanted, rendition, width}
- * and `close` of a `camera`; and, answered with the same `id`, `request` {event, payload}, `clock`, and `picture`
- * and `grab` of a `camera`.
+ * It receives messages {type, ...}: `connect` {base}; `video` {wanted}; of a `camera`, `open`, `want` {wanted, rendition,
+ * width}, `seek` {at}, `play` {speed}, `step` {by} and `close`; and, answered with the same `id`, `request`
+ * {event, payload}, `clock`, and `picture` and `grab` of a `camera`.
  * It sends `answer` {id, answer}; `viewer` {report}; and `event` {name, detail} for events of the connection.
  */
 import { decodableFamilies } from '../painting/codecs.js';
@@ -48,6 +48,15 @@ export class Backend {
         break;
       case 'close':
         this.#close(camera);
+        break;
+      case 'seek':
+        this.#viewers.get(camera)?.seek(more.at);
+        break;
+      case 'play':
+        this.#viewers.get(camera)?.play(more.speed);
+        break;
+      case 'step':
+        this.#viewers.get(camera)?.step(more.by);
         break;
       case 'request':
         this.#answer(id, this.#connection.request(more.event, more.payload));

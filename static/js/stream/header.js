@@ -11,6 +11,8 @@
  * @property {string | null} codec  Of video, by RFC 6381; null of a JPEG.
  * @property {boolean} key      Can be decoded by itself.
  * @property {boolean} catchUp  Is to be decoded, not shown: a newer one follows at once.
+ * @property {boolean} live     False of the past: then `seq` and `at` can go back.
+ * @property {number} seek      Of the past: the number of the seek that it is sent for.
  */
 
 // Some browsers reject a larger canvas; a header with such a size is wrong anyway.
@@ -33,8 +35,10 @@ export function parseHeader(raw) {
     isSide(height) &&
     (codec === null || typeof codec === 'string');
   if (!valid) return null;
-  const { key = true, catch_up: catchUp = false } = /** @type {any} */ (raw);
-  return { camera, seq, at, width, height, rendition: String(rendition), codec, key: key === true, catchUp: catchUp === true };
+  const { key = true, catch_up: catchUp = false, live = true, seek = 0 } = /** @type {any} */ (raw);
+  if (!Number.isSafeInteger(seek)) return null;
+  const how = { key: key === true, catchUp: catchUp === true, live: live !== false, seek };
+  return { camera, seq, at, width, height, rendition: String(rendition), codec, ...how };
 }
 
 function isSide(pixels) {

@@ -7,6 +7,7 @@ import { nowUnix } from './clock.js';
 import { parseHeader } from './header.js';
 import { canDecode } from '../painting/codecs.js';
 import { Painter } from '../painting/painter.js';
+import { Past } from './past.js';
 import { smoothed } from './rate.js';
 import { Sequence } from './sequence.js';
 import { MOST_FRAMES } from './thinning.js';
@@ -39,6 +40,8 @@ const SETTLED_MS = 200;
  * @property {number} inDecoder      Units of video in the decoder now.
  * @property {number} lastSeq        Of the last frame painted in this watch; -1 before the first.
  * @property {number | null} at      Capture time of the picture on the canvas; null without one.
+ * @property {boolean} live          Whether that picture came as it was taken; the counts are of such pictures only.
+ * @property {import('./past.js').PastReport} past  What was asked for of the past.
  * @property {string} rendition      Of that picture; empty without one.
  * @property {string} reason         Why it is that one: `fixed`, `tile`, `network`, `decoding` or `server`.
  * @property {string | null} codec   Of that picture, if it came as video.
@@ -55,6 +58,7 @@ export class Viewer {
   #acknowledger;
   #sequence = new Sequence();
   #choice = new VideoChoice();
+  #past;
   // Whether the newest `watch` asked for video; what comes otherwise was sent before it.
   #videoAsked = false;
   #catchingUp = false;
@@ -63,6 +67,8 @@ export class Viewer {
   #width = 0;
   #reason = '';
   #adjustTimer = 0;
+  // Whether to request what fits once what is live is shown again.
+  #adjusts = false;
   #videoTimer = 0;
   #watching = false;
   #watches = 0;
@@ -92,10 +98,17 @@ export class Viewer {
     this.#clock = clock;
     this.#camera = camera;
     this.#report = report;
+    this.#past = new Past((event, payload) => connection.request(event, { camera, ...payload }), {
+      onChange: () => {
+        this.#sendReport();
+        if (this.#adjusts && !this.#past.away) this.#adjust();
+      },
+      onSwitch: () => this.#onSwitch(),
+    });
     this.#acknowledger = new Acknowledger((seq, holdMs) => connection.ack(camera, seq, holdMs));
     this.#painter = new Painter(canvas, {
       onPainted: (frame) => this.#onPainted(frame),
-      onSkipped: () => this.#onSkipped(),
+      onSkipped: (frame) => this.#onSkipped(frame),
       onHeld: ({ header, receivedMs }) => this.#acknowledger.rejected(header.seq, performance.now() - receivedMs),
       onUnpainted: ({ header }) => this.#acknowledger.rejected(header.seq),
       onFailed: (frame) => this.#onFailed(frame),
@@ -146,6 +159,21 @@ export class Viewer {
     if (this.#choice.offer(families)) this.#adjust();
   }
 
+  /** Show a moment of the past, or with null what is live. @param {number | null} at */
+  seek(at) {
+    this.#past.seek(at);
+  }
+
+  /** Play the past, or with 0 pause it. @param {number} speed */
+  play(speed) {
+    this.#past.play(speed);
+  }
+
+  /** Move within the past. @param {number} by  Frames. */
+  step(by) {
+    this.#past.step(by);
+  }
+
   /** The server switched to another rendition. @param {{reason: string}} facts */
   onRendition({ reason }) {
     this.#reason = reason;
@@ -168,12 +196,15 @@ export class Viewer {
   onFrame(rawHeader, bytes) {
     const header = parseHeader(rawHeader);
     if (!this.#watching || header === null || !(bytes instanceof ArrayBuffer)) return;
-    this.#received += 1;
-    this.#bytes += bytes.byteLength;
-    this.#frameBytes = smoothed(this.#frameBytes, bytes.byteLength);
     const isVideo = header.codec !== null;
-    if (isVideo && this.#videoAsked) this.#noteJoin(header);
-    const shown = !header.catchUp && this.#sequence.accept(header);
+    const accepted = this.#past.accept(header);
+    if (header.live) {
+      this.#received += 1;
+      this.#bytes += bytes.byteLength;
+      this.#frameBytes = smoothed(this.#frameBytes, bytes.byteLength);
+      if (isVideo && this.#videoAsked) this.#noteJoin(header);
+    }
+    const shown = !header.catchUp && accepted && (!header.live || this.#sequence.accept(header));
     if (!shown && !header.catchUp) this.#acknowledger.rejected(header.seq);
     // Even an older unit is decoded: the next one needs it.
     if (isVideo ? this.#videoAsked : shown) {
@@ -181,6 +212,14 @@ export class Viewer {
     } else if (shown) {
       this.#acknowledger.rejected(header.seq);
     }
+  }
+
+  // What lies between the last live frame and the next is no loss, and no silence.
+  #onSwitch() {
+    this.#sequence.rebase();
+    this.#sequence.settle();
+    this.#acknowledger.restart();
+    this.#aliveUnix = nowUnix();
   }
 
   // To catch up is work of which nothing is seen: a browser that is slow already would get slower by it.
@@ -211,6 +250,7 @@ export class Viewer {
     if (reply.ok) {
       this.#onReply(reply);
       this.#sequence.settle();
+      this.#past.restart();
     } else {
       this.#onRefused(reply);
       this.#watching = false;
@@ -222,6 +262,9 @@ export class Viewer {
   /** Request what fits a changed tile or browser; frames keep coming meanwhile. */
   async #adjust() {
     if (!this.#watching) return;
+    // Watching it again ends the past, which comes as it was kept, whatever fits.
+    this.#adjusts = this.#past.away;
+    if (this.#adjusts) return;
     const turn = this.#turn;
     const reply = await this.#ask();
     if (turn !== this.#turn) return;
@@ -273,6 +316,8 @@ export class Viewer {
     clearTimeout(this.#adjustTimer);
     clearTimeout(this.#retryTimer);
     clearTimeout(this.#videoTimer);
+    this.#adjusts = false;
+    this.#past.forget();
     this.#painter.reset();
     this.#acknowledger.restart();
   }
@@ -280,6 +325,13 @@ export class Viewer {
   #onPainted(frame) {
     const { header, receivedMs, decodedMs } = frame;
     const nowMs = performance.now();
+    this.#lastFrame = frame;
+    if (!header.live) {
+      this.#acknowledger.past(header.seq, nowMs - receivedMs);
+      this.#past.painted(header);
+      this.#sendReport();
+      return;
+    }
     const gap = this.#sequence.paint(header) > 0;
     const roundTripMs = this.#clock.roundTrip * 1000;
     // First of all: the server's credit waits for it.
@@ -287,7 +339,6 @@ export class Viewer {
     this.#acknowledger.painted(header.seq, facts, nowMs);
     this.#aliveUnix = nowUnix();
     this.#painted += 1;
-    this.#lastFrame = frame;
     this.#decodeMs = smoothed(this.#decodeMs, decodedMs - receivedMs);
     if (header.codec !== null) this.#choice.worked();
     this.#count(frame, nowMs);
@@ -301,9 +352,16 @@ export class Viewer {
     spent.paintMs += paintedMs - decodedMs;
   }
 
-  #onSkipped() {
-    this.#skippedHere += 1;
-    this.#acknowledger.skipped();
+  #onSkipped({ header }) {
+    if (!header.live) {
+      this.#acknowledger.past(header.seq);
+    } else if (this.#past.active) {
+      // No newer live one follows that would cover it.
+      this.#acknowledger.rejected(header.seq);
+    } else {
+      this.#skippedHere += 1;
+      this.#acknowledger.skipped();
+    }
   }
 
   #onFailed({ header }) {
@@ -315,6 +373,10 @@ export class Viewer {
 
   /** Go on with JPEG at once, and try again later. */
   #onVideoFailed(fault, codec) {
+    if (this.#past.active) {
+      this.#past.retry();
+      return;
+    }
     this.#choice.failed(fault, codec, performance.now());
     this.#adjust();
     this.#sendReport();
@@ -337,6 +399,8 @@ export class Viewer {
       inDecoder: this.#painter.inDecoder,
       lastSeq: this.#sequence.last ?? -1,
       at: this.#lastFrame?.header.at ?? null,
+      live: this.#lastFrame?.header.live ?? true,
+      past: this.#past.report,
       rendition: this.#lastFrame?.header.rendition ?? '',
       reason: this.#reason,
       codec: this.#lastFrame?.header.codec ?? null,

@@ -92,6 +92,16 @@ export function formatLabel(label) {
   return Object.hasOwn(LABELS, label) ? LABELS[label] : capitalize(label.replaceAll(/[_-]+/g, ' ').trim()) || 'Event';
 }
 
+/**
+ * When something in the past was: `12 s ago`, `4:05 min ago`, and before that the time of day.
+ *
+ * @param {number} ageS
+ * @param {number} atUnix  Seconds, by the server's clock.
+ */
+export function formatAgo(ageS, atUnix) {
+  return ageS < 600 ? `${formatAge(ageS)} ago` : TIME.format(new Date(atUnix * 1000));
+}
+
 /** @param {number} bytes */
 export function formatBytes(bytes) {
   if (!Number.isFinite(bytes)) return UNKNOWN;

@@ -9,11 +9,13 @@ from server.users.users import UsersFile
 from tests.browser.tours import steps
 from tests.support.films import make_film
 from tests.support.firefox import Firefox
+from tests.support.rtsp_server import RtspServer
 from tests.support.server import PortholeServer
 from tests.support.tab import ChromiumTab, Tab
 from tests.support.visitor import PASSWORD
 
 OpenTab = Callable[[], Tab]
+StartServer = Callable[..., PortholeServer]
 
 BROWSERS = ("chromium", "firefox")
 ROLES = {"ann": "admin", "otto": "operator", "vera": "viewer"}
@@ -140,7 +142,33 @@ def test_an_admins_tour(server: PortholeServer, open_tab: OpenTab) -> None:
     steps.log_out(tab)
 
 
-def test_pictures_over_tls(start_server: Callable[..., PortholeServer], open_tab: OpenTab) -> None:
+def test_firefox_shows_a_cameras_video(share_server: StartServer, firefox: Firefox) -> None:
+    """Where it decodes H.264 it gets that, otherwise JPEG; either way the picture is of now."""
+    rtsp = RtspServer()
+    tab = firefox.open_tab(*SIZE)
+    try:
+        tab.open(share_server(f"door={rtsp.url('h264')}").url)
+        able = tab.evaluate(
+            """async () => typeof VideoDecoder === 'function'
+              && (await VideoDecoder.isConfigSupported({ codec: 'avc1.42e01f' })).supported"""
+        )
+        tab.wait("(able) => (window.porthole.tiles.get('door')?.codec != null) === able", able)
+        tab.wait_for_paint("door", 10)
+        told = tab.evaluate(
+            """() => {
+              const { latencyMs, videoFault } = window.porthole.tiles.get('door');
+              return [latencyMs, videoFault];
+            }"""
+        )
+    finally:
+        tab.close()
+        rtsp.stop()
+
+    assert told[0] < 500
+    assert told[1] == ""
+
+
+def test_pictures_over_tls(start_server: StartServer, open_tab: OpenTab) -> None:
     """With the server's own certificate, once accepted, on the way via http: a secure context, in
     which clipboard, wake lock and installing are there."""
     server = start_server(f"one={SMALL}", "--tls", "auto")

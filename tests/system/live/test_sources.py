@@ -64,7 +64,9 @@ def test_a_file_is_played_at_its_own_pace_and_loops_without_a_gap(
     viewer.pump(lambda: len(viewer.arrivals) >= 60, 30)
 
     times = [arrival.at_unix for arrival in viewer.arrivals]
-    assert 59 / (times[-1] - times[0]) == pytest.approx(12.5, rel=0.1)
+    # More than a round, so the end is in each; a busy machine spoils some.
+    best_s = min(later - earlier for earlier, later in zip(times, times[25:], strict=False))
+    assert best_s / 25 == pytest.approx(0.08, rel=0.05)
     gaps = sorted(later - earlier for earlier, later in pairwise(times))
     assert gaps[len(gaps) // 2] == pytest.approx(0.08, abs=0.02)
 

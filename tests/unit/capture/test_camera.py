@@ -10,9 +10,9 @@ import pytest
 from server.capture import camera as camera_module
 from server.capture import connection as connection_module
 from server.capture import retry as retry_module
-from server.capture import schedule as schedule_module
 from server.capture import state as state_module
 from server.capture.camera import Camera
+from server.capture.pacing import schedule as schedule_module
 from server.capture.sources import reader
 from server.errors import LoginRefused, PictureError, SourceEnded, SourceError
 from server.loop import hub
@@ -77,7 +77,7 @@ def test_state_is_the_contracts() -> None:
     assert set(offline_camera().describe()) == {
         *("name", "title", "state", "reason", "since", "fps"),
         *("quality", "width", "height", "source_fps", "passed_through", "viewers"),
-        *("renditions", "process", "set", "source", "group", "record", "recording"),
+        *("renditions", "process", "set", "source", "group", "record", "recording", "motion"),
         *("controls", "presets", "preset", "video", "rewind"),
     }
 

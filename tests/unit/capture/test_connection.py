@@ -10,7 +10,6 @@ import pytest
 
 from server.capture.connection import Connection
 from server.capture.frames.frame import Jpeg, Picture
-from server.capture.frames.freeze import FreezeDetector
 from server.capture.sources.reader import Demand
 from server.config.address import parse_address
 from server.errors import SourceError
@@ -50,7 +49,7 @@ def native_calls(monkeypatch: pytest.MonkeyPatch) -> list[Callable[..., object]]
 def take(connection: Connection, demand: Demand = PASSED_THROUGH) -> Picture:
     """Return the next picture."""
     while True:
-        taken = connection.read(demand, FreezeDetector())
+        taken = connection.read(demand)
         if taken is not None and taken[0].picture is not None:
             return taken[0].picture
 

@@ -2,14 +2,14 @@
 
 import pytest
 
-from server.capture import measured as measured_module
 from server.capture import retry as retry_module
-from server.capture import schedule as schedule_module
 from server.capture import state as state_module
 from server.capture.frames.arrivals import Figures
 from server.capture.frames.info import SourceInfo
-from server.capture.measured import Measured
-from server.capture.schedule import Schedule
+from server.capture.pacing import measured as measured_module
+from server.capture.pacing import schedule as schedule_module
+from server.capture.pacing.measured import Measured
+from server.capture.pacing.schedule import Schedule
 from server.capture.state import CameraState
 from server.config.models import ServerSettings
 from server.errors import SourceError

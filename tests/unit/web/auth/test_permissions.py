@@ -30,10 +30,13 @@ SEEING = (
     "/video_feed",
     "/stream",
     "/snapshot",
+    "/clip",
     "/api",
     "/readyz",
 )
-CONTROLLING = ("start", "stop", "fps", "quality", "control", "reset", "preset")
+CONTROLLING = (
+    *("start", "stop", "fps", "quality", "control", "reset", "preset", "record", "motion"),
+)
 PUBLIC = ("/healthz", "/login", "/logout")
 
 
@@ -151,4 +154,4 @@ def test_area_of_a_path(path: str, action: str | None, area: str) -> None:
 
 def test_basic_is_asked_for_by_machine_paths_only() -> None:
     """No browser is asked for a password by the dashboard's own page."""
-    assert {"/video_feed", "/stream", "/snapshot", "/api"} == ASKS_FOR_BASIC
+    assert {"/video_feed", "/stream", "/snapshot", "/clip", "/api"} == ASKS_FOR_BASIC

@@ -4,7 +4,8 @@ import time
 from collections.abc import Callable, Collection
 
 from server.capture.frames.rendition import Rendition
-from server.capture.schedule import Schedule
+from server.capture.motion.settings import LOOK_S
+from server.capture.pacing.schedule import Schedule
 from server.capture.sources.reader import Demand
 
 __all__ = ["PROBE_S", "PictureDemand"]
@@ -28,8 +29,6 @@ class PictureDemand:
         demand: For the reader.
         checked: Whether the camera is being checked.
         watched: Whether anybody watches, or it has to work without.
-        pictures: Whether decoded pictures are wanted at all; if not, all who watch get video, and a
-            key picture is decoded now and then to know that this can be done.
     """
 
     def __init__(
@@ -44,22 +43,32 @@ class PictureDemand:
         self._pixels_from = 0
         self._probe_at = 0.0
         self._first = False  # Whether no picture was taken since the source was opened.
-        self.pictures = True
+        self._shown = True  # Whether anybody watches pictures.
+        self._looking = False
         self.demand = Demand(
             self._due, best_jpeg, lambda: self._pixels_from, changed, self._keys_only
         )
 
-    def set_renditions(self, renditions: Collection[Rendition]) -> bool:
-        """Set which renditions are watched; smaller ones need pixels, even of a JPEG source.
-
-        Returns:
-            Whether pictures are wanted now and were not before, or the reverse.
-        """
+    def set_renditions(self, renditions: Collection[Rendition]) -> None:
+        """Set which renditions are watched; smaller ones need pixels, even of a JPEG source."""
         self._pixels_from = max((one.width for one in renditions if one.width), default=0)
-        before, self.pictures = self.pictures, bool(renditions)
-        if before and not self.pictures:
+        if self._shown and not renditions:
             self._probe_at = 0.0
-        return before != self.pictures
+        self._shown = bool(renditions)
+
+    @property
+    def pictures(self) -> bool:
+        """Whether decoded pictures are wanted at all.
+
+        If not, all who watch get video, and a key picture is decoded now and then to know that this
+        can be done.
+        """
+        return self._shown or self._looking
+
+    def set_looking(self, looking: bool) -> None:
+        """Set whether pictures are looked at in this process, also while nobody watches."""
+        self._looking = looking
+        self._probe_at = 0.0
 
     def restart(self) -> None:
         """Have the first picture decoded of a source that was just opened.
@@ -72,17 +81,17 @@ class PictureDemand:
     def advance(self) -> None:
         """Note that a picture was taken."""
         self._first = False
-        if self.pictures:
+        if self._shown:
             self._schedule.advance()
         else:
-            self._probe_at = time.monotonic() + PROBE_S
+            self._probe_at = time.monotonic() + (LOOK_S if self._looking else PROBE_S)
 
     def _due(self) -> float:
         if self.checked:
             return 0.0
         if not self.watched:
             return float("inf")
-        return self._schedule.due if self.pictures else self._probe_at
+        return self._schedule.due if self._shown else self._probe_at
 
     def _keys_only(self) -> bool:
         return not (self.pictures or self.checked or self._first)

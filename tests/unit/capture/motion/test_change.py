@@ -6,10 +6,10 @@ import cv2
 import numpy as np
 import pytest
 
-from server.capture.frames import change as change_module
-from server.capture.frames.change import KEEP_ALIVE_S, ChangeDetector
 from server.capture.frames.frame import Image, Jpeg, Picture
 from server.capture.frames.jpeg import inspect_jpeg
+from server.capture.motion import change as change_module
+from server.capture.motion.change import KEEP_ALIVE_S, ChangeDetector
 from server.capture.sources.local import LocalReader
 from server.capture.sources.reader import Demand
 from tests.support.fakes import FakeClock, FakeSource, picture

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable
 
-from server.capture.measured import Measured
+from server.capture.pacing.measured import Measured
 from server.capture.sources.reader import AT_ONCE
 
 __all__ = ["Schedule"]

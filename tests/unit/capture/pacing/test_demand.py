@@ -4,12 +4,13 @@ import math
 
 import pytest
 
-from server.capture import demand as demand_module
-from server.capture import schedule as schedule_module
-from server.capture.demand import PROBE_S, PictureDemand
 from server.capture.frames.rendition import FULL, Rendition
-from server.capture.measured import Measured
-from server.capture.schedule import Schedule
+from server.capture.motion.settings import LOOK_S
+from server.capture.pacing import demand as demand_module
+from server.capture.pacing import schedule as schedule_module
+from server.capture.pacing.demand import PROBE_S, PictureDemand
+from server.capture.pacing.measured import Measured
+from server.capture.pacing.schedule import Schedule
 from tests.support.fakes import FakeClock
 
 
@@ -37,16 +38,34 @@ def test_without_viewers_of_pictures_a_key_picture_is_wanted_now_and_then(
     wanted: PictureDemand, clock: FakeClock
 ) -> None:
     """At once, to know that it can be decoded, and then every few seconds."""
-    assert wanted.set_renditions([])
-    assert not wanted.set_renditions([])
+    wanted.set_renditions([])
 
+    assert not wanted.pictures
     assert wanted.demand.due() < clock.now
     assert wanted.demand.keys_only()
     wanted.advance()
     assert wanted.demand.due() == clock.now + PROBE_S
-    assert wanted.set_renditions([FULL])
+    wanted.set_renditions([FULL])
+    assert wanted.pictures
     assert wanted.demand.due() < clock.now
     assert not wanted.demand.keys_only()
+
+
+def test_pictures_are_wanted_to_be_looked_at_though_nobody_watches(
+    wanted: PictureDemand, clock: FakeClock
+) -> None:
+    """Five a second, whatever the camera's rate; whoever watches gets all."""
+    wanted.set_renditions([])
+    wanted.set_looking(True)
+
+    assert wanted.pictures
+    assert wanted.demand.due() < clock.now
+    assert not wanted.demand.keys_only()
+    wanted.advance()
+    assert wanted.demand.due() == clock.now + LOOK_S
+    wanted.set_renditions([FULL])
+    wanted.advance()
+    assert wanted.demand.due() <= clock.now + 0.1
 
 
 def test_the_first_picture_of_a_source_need_be_no_key_picture(wanted: PictureDemand) -> None:

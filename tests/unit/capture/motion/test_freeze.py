@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from server.capture.frames.frame import Jpeg
-from server.capture.frames.freeze import STRIDE, FreezeDetector
+from server.capture.motion.freeze import STRIDE, FreezeDetector
 from tests.support.fakes import picture
 
 

@@ -4,10 +4,10 @@ import random
 
 import pytest
 
-from server.capture import schedule as schedule_module
 from server.capture.frames.info import SourceInfo
-from server.capture.measured import Measured
-from server.capture.schedule import POLLED_FPS, Schedule
+from server.capture.pacing import schedule as schedule_module
+from server.capture.pacing.measured import Measured
+from server.capture.pacing.schedule import POLLED_FPS, Schedule
 from tests.support.fakes import FakeClock
 
 

@@ -5,10 +5,10 @@ from dataclasses import replace
 
 import pytest
 
-from server.capture import measured as measured_module
 from server.capture.frames.arrivals import Figures
 from server.capture.frames.info import SourceInfo
-from server.capture.measured import Measured
+from server.capture.pacing import measured as measured_module
+from server.capture.pacing.measured import Measured
 from tests.support.fakes import FakeClock
 
 UNKNOWN = SourceInfo(1280, 720, 0.0, "h264", live=True)

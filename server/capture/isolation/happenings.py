@@ -1,0 +1,71 @@
+"""How a child reports what happened: as JSON, with a picture in memory of its own."""
+
+import json
+import math
+import os
+
+from server.capture.frames.happening import Box, Happening
+from server.capture.isolation.channel import Kind, Link, Message
+from server.capture.isolation.shared_memory import create_area
+
+__all__ = ["read_happening", "send_happening"]
+
+# Far more than a small picture takes.
+MAX_BYTES = 1 << 20
+
+
+def send_happening(link: Link, one: Happening) -> None:
+    """Send it to the server.
+
+    Raises:
+        OSError: If the server is gone.
+    """
+    fd = -1
+    if one.jpeg is not None:
+        fd = create_area(len(one.jpeg))
+    try:
+        if one.jpeg is not None:
+            os.pwrite(fd, one.jpeg, 0)
+        told = [one.label, one.at_unix, one.score, one.box, one.ended]
+        link.send(Kind.HAPPENED, json.dumps(told).encode(), fd)
+    finally:
+        if fd >= 0:
+            os.close(fd)
+
+
+def read_happening(message: Message) -> Happening:
+    """Return what a child has sent, and close what came with it.
+
+    Raises:
+        OSError: If its picture cannot be read.
+        ValueError: If it is not valid.
+    """
+    try:
+        jpeg = None
+        if message.fd >= 0:
+            jpeg = os.pread(message.fd, min(MAX_BYTES, os.fstat(message.fd).st_size), 0)
+    finally:
+        if message.fd >= 0:
+            os.close(message.fd)
+    label, at_unix, score, box, ended = json.loads(message.payload)
+    return Happening(
+        str(label),
+        _number(at_unix),
+        None if score is None else min(1.0, max(0.0, _number(score))),
+        None if box is None else _box(box),
+        ended is True,
+        jpeg,
+    )
+
+
+def _box(value: object) -> Box:
+    if not isinstance(value, list) or len(value) != 4:
+        raise ValueError("not a box")
+    left, top, width, height = (min(1.0, max(0.0, _number(one))) for one in value)
+    return left, top, width, height
+
+
+def _number(value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise ValueError("not a number")
+    return float(value)

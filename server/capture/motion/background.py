@@ -1,0 +1,147 @@
+"""The background of a camera's small grey pictures, and where a picture differs from it.
+
+Each pixel has a running Gaussian, a mean and a variance, as in C. Wren et al., "Pfinder: Real-Time
+Tracking of the Human Body", 1997. Beside that:
+
+* Exposure changes the whole picture by a factor, which is estimated as the median over all pixels
+  and taken out first: automatic exposure, clouds and lamps that flicker are no motion.
+* A pixel is compared with the darkest and the brightest background around it, so that a camera
+  that shakes, or an edge that an encoder blurs, is none either.
+* What stands still becomes background: a parked car, and the hole where one was (a "ghost").
+* If most of the picture is new, or its brightness jumps, the light was switched, and the background
+  is learned anew.
+"""
+
+import math
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["Background", "Grey", "Mask"]
+
+Grey = NDArray[np.uint8]
+Mask = NDArray[np.bool_]
+Plane = NDArray[np.float32]
+
+# Seconds in which the background follows what is seen by two thirds: where nothing moves, where
+# something has stopped, and where something moves.
+FOLLOW_S = 4.0
+ABSORB_S = 2.0
+RESIST_S = 40.0
+
+# After it was learned anew, it is learned so fast for so long, and nothing counts as motion.
+LEARN_S = 1.0
+
+# A pixel's noise is taken for this at least, and at most, in levels of 255.
+MIN_SIGMA = 1.5
+MAX_SIGMA = 24.0
+
+# Of the difference from the background: how many sigma, and how many levels, at sensitivity 50.
+SIGMAS = 4.0
+LEVELS = 14.0
+
+# Where at least this share of the picture is new, or the exposure has changed by this factor from
+# one picture to the next, the light was switched.
+MOST = 0.6
+JUMP = 1.35
+
+# What dark pixels say of exposure is mostly noise.
+DARK = 24.0
+
+EDGE = np.ones((3, 3), np.uint8)
+
+
+class Background:
+    """What is always there. Used by one thread.
+
+    Args:
+        sensitivity: From 1 to 100.
+    """
+
+    def __init__(self, sensitivity: int) -> None:
+        # From 4 times as much at 1 to a quarter at 100.
+        scale = 4 ** ((50 - sensitivity) / 50)
+        self._sigmas = SIGMAS * math.sqrt(scale)
+        self._levels = LEVELS * scale
+        self._mean: Plane | None = None
+        self._variance: Plane | None = None
+        self._last: Plane | None = None  # The picture before, at the background's exposure.
+        self._at = 0.0
+        self._gain = 1.0
+        self._learned_at = 0.0
+
+    def see(self, grey: Grey, at: float) -> tuple[Mask, Mask] | None:
+        """Compare the next picture, and learn from it.
+
+        Args:
+            grey: uint8, shape (height, width).
+            at: When it was captured, in monotonic seconds.
+
+        Returns:
+            Where it differs from the background, and where from the picture before as well; None
+            while the background is learned.
+        """
+        now = grey.astype(np.float32)
+        if self._mean is None or self._mean.shape != now.shape:
+            self._learn(now, at)
+            return None
+        assert self._variance is not None
+        assert self._last is not None
+        gain = _exposure(now, self._mean)
+        jump = max(gain / self._gain, self._gain / gain)
+        now /= gain
+        limit = np.maximum(self._sigmas * np.sqrt(self._variance), self._levels)
+        new = _distance(now, self._mean) > limit
+        if jump > JUMP or np.count_nonzero(new) > MOST * new.size:
+            self._learn(now * gain, at)
+            return None
+        changed = _distance(now, self._last) > self._levels / 2
+        moving = cv2.dilate((new & changed).astype(np.uint8), EDGE, iterations=2) > 0
+        elapsed_s = min(1.0, max(0.0, at - self._at))
+        learning = at - self._learned_at < LEARN_S
+        self._adapt(now, new, moving, elapsed_s, learning)
+        # The exposure itself is learned, too: the background is as bright as the picture is.
+        self._mean *= 1 + (gain - 1) * _weight(elapsed_s, FOLLOW_S)
+        self._gain = gain
+        self._last, self._at = now, at
+        return None if learning else (new, new & changed)
+
+    def _learn(self, now: Plane, at: float) -> None:
+        self._mean = now.copy()
+        self._variance = np.full_like(now, (2 * MIN_SIGMA) ** 2)
+        self._last, self._gain = now, 1.0
+        self._at = self._learned_at = at
+
+    def _adapt(self, now: Plane, new: Mask, moving: Mask, elapsed_s: float, learning: bool) -> None:
+        assert self._mean is not None
+        assert self._variance is not None
+        usual = _weight(elapsed_s, LEARN_S / 2 if learning else FOLLOW_S)
+        weight = np.full_like(now, usual)
+        weight[new] = _weight(elapsed_s, ABSORB_S)
+        weight[moving] = _weight(elapsed_s, RESIST_S)
+        off = now - self._mean
+        self._mean += weight * off
+        self._variance += weight * (off * off - self._variance)
+        np.clip(self._variance, MIN_SIGMA**2, MAX_SIGMA**2, out=self._variance)
+
+
+def _exposure(now: Plane, mean: Plane) -> float:
+    """Return how much brighter a picture is than the background, as a factor."""
+    sample, before = now[::3, ::3], mean[::3, ::3]
+    bright = before > DARK
+    if np.count_nonzero(bright) < bright.size / 10:
+        return 1.0
+    ratio = float(np.median(sample[bright] / before[bright]))
+    return min(4.0, max(0.25, ratio))
+
+
+def _distance(now: Plane, before: Plane) -> Plane:
+    """Return by how much pixels are outside of what lies around them in another picture."""
+    above = now - cv2.dilate(before, EDGE)
+    below = cv2.erode(before, EDGE) - now
+    return np.maximum(above, below)  # type: ignore[no-any-return]
+
+
+def _weight(elapsed_s: float, follow_s: float) -> float:
+    return 1 - math.exp(-elapsed_s / follow_s)

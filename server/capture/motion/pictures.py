@@ -1,0 +1,52 @@
+"""What is made of a camera's picture to look for motion in it, and to show what moved."""
+
+import cv2
+
+from server.capture.frames.frame import Image, Jpeg, Picture
+from server.capture.frames.jpeg import decode_jpeg
+from server.capture.motion.background import Grey
+from server.capture.motion.settings import WIDTH
+
+__all__ = ["encode_small", "shrink"]
+
+# Of the pictures that people are shown.
+SHOWN_WIDTH = 640
+QUALITY = 80
+
+
+def shrink(picture: Picture) -> Grey:
+    """Return a small grey copy, uint8, shape (height, width), at most 160 wide.
+
+    Raises:
+        PictureError: If it is JPEG that cannot be decoded.
+    """
+    return cv2.cvtColor(_scale(_pixels(picture, WIDTH), WIDTH), cv2.COLOR_BGR2GRAY)  # type: ignore[return-value]
+
+
+def encode_small(picture: Picture) -> bytes:
+    """Return a copy at most 640 wide as JPEG; takes a few milliseconds.
+
+    Raises:
+        PictureError: If it is JPEG that cannot be decoded.
+    """
+    small = _scale(_pixels(picture, SHOWN_WIDTH), SHOWN_WIDTH)
+    _, data = cv2.imencode(".jpg", small, [cv2.IMWRITE_JPEG_QUALITY, QUALITY])
+    return data.tobytes()
+
+
+def _pixels(picture: Picture, width: int) -> Image:
+    """Return pixels that are as wide as this, unless the picture is smaller."""
+    if not isinstance(picture, Jpeg):
+        return picture
+    pixels = picture.pixels
+    if pixels is None or pixels.shape[1] < min(width, picture.width):
+        return decode_jpeg(picture, width)
+    return pixels
+
+
+def _scale(image: Image, width: int) -> Image:
+    height, wide = image.shape[:2]
+    if wide <= width:
+        return image
+    size = (width, max(1, round(height * width / wide)))
+    return cv2.resize(image, size, interpolation=cv2.INTER_AREA)  # type: ignore[return-value]

@@ -1,0 +1,49 @@
+"""How motion is looked for in one camera's pictures."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+__all__ = ["LABEL", "LOOK_S", "WIDTH", "MotionSettings", "Zone"]
+
+LABEL = "motion"
+"""Of its happenings."""
+
+LOOK_S = 0.2
+"""How often a picture is looked at, in seconds."""
+
+WIDTH = 160
+"""Of what is looked at, in pixels: noise is averaged away, and a person is not."""
+
+Zone = tuple[tuple[float, float], ...]
+"""The corners of a polygon, in shares of the picture."""
+
+
+@dataclass(frozen=True, slots=True)
+class MotionSettings:
+    """What counts as motion.
+
+    Attributes:
+        sensitivity: From 1 to 100; more sees smaller differences in brightness.
+        min_size: The least area of something that moves, in per cent of the picture.
+        min_s: For how many seconds it must move.
+        zones: Where; without any, anywhere.
+    """
+
+    sensitivity: int = 50
+    min_size: float = 0.5
+    min_s: float = 0.4
+    zones: tuple[Zone, ...] = ()
+
+    def describe(self) -> dict[str, Any]:
+        """Return it as JSON data."""
+        return asdict(self) | {"zones": [[list(point) for point in zone] for zone in self.zones]}
+
+    def with_changes(self, data: Mapping[str, Any]) -> "MotionSettings":
+        """Return a copy with some fields changed, in the form that :meth:`describe` returns."""
+        changes = dict(data)
+        if "zones" in changes:
+            changes["zones"] = tuple(
+                tuple((float(x), float(y)) for x, y in zone) for zone in changes["zones"]
+            )
+        return replace(self, **changes)

@@ -1,0 +1,79 @@
+"""Watches one camera's pictures for motion, and reports when it begins, grows and ends."""
+
+from collections.abc import Callable, Iterator
+
+from server.capture.frames.happening import Happening
+from server.capture.motion.background import Grey
+from server.capture.motion.detector import Detector, Motion
+from server.capture.motion.settings import LABEL, MotionSettings
+
+__all__ = ["MotionWatch"]
+
+# Motion that pauses for less is the same.
+END_S = 2.0
+
+# Before it is reported: motion that was seen in one picture, and then not for so long, was none.
+FADE_S = 0.7
+
+# At most one picture in this time is encoded.
+PICTURE_S = 1.0
+
+
+class MotionWatch:
+    """Turns what a detector sees into happenings. Used by one thread.
+
+    Args:
+        settings: What counts.
+    """
+
+    def __init__(self, settings: MotionSettings) -> None:
+        self._detector = Detector(settings)
+        self._min_s = settings.min_s
+        # In monotonic seconds, with the Unix time: when it began to move, and when it did last.
+        self._began: tuple[float, float] | None = None
+        self._moved: tuple[float, float] = (0.0, 0.0)
+        self._going = False
+        self._best = 0.0  # The score of the picture that was reported.
+        self._encoded_at = float("-inf")
+
+    @property
+    def busy(self) -> bool:
+        """Whether something moves, or has just moved."""
+        return self._began is not None
+
+    def see(
+        self, grey: Grey, at: float, at_unix: float, encode: Callable[[], bytes]
+    ) -> Iterator[Happening]:
+        """Look at the next picture; yield what is to be reported.
+
+        Args:
+            grey: A small grey copy.
+            at: When it was captured, in monotonic seconds.
+            at_unix: The same in Unix seconds.
+            encode: Returns the picture as JPEG.
+        """
+        motion = self._detector.see(grey, at)
+        if motion is not None:
+            self._began = self._began or (at, at_unix)
+            self._moved = at, at_unix
+            yield from self._go_on(motion, at, at_unix, encode)
+        elif self._began is not None:
+            silent_s = at - self._moved[0]
+            if self._going and silent_s >= END_S:
+                yield Happening(LABEL, self._moved[1], self._best, None, True)
+            if silent_s >= (END_S if self._going else FADE_S):
+                self._began, self._going = None, False
+
+    def _go_on(
+        self, motion: Motion, at: float, at_unix: float, encode: Callable[[], bytes]
+    ) -> Iterator[Happening]:
+        assert self._began is not None
+        began_at, began_unix = self._began
+        if not self._going:
+            if at - began_at < self._min_s:
+                return
+            self._going, self._best, self._encoded_at = True, 0.0, float("-inf")
+            at_unix = began_unix
+        if motion.score > self._best and at - self._encoded_at >= PICTURE_S:
+            self._best, self._encoded_at = motion.score, at
+            yield Happening(LABEL, at_unix, motion.score, motion.box, False, encode())

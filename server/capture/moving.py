@@ -1,0 +1,187 @@
+"""A camera's look-out for motion: how it is set up, where it runs, and what it has found."""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Protocol
+
+from server.capture.frames.frame import Frame
+from server.capture.frames.happening import Happening
+from server.capture.motion.settings import LABEL, LOOK_S, MotionSettings
+from server.capture.output import Output
+from server.capture.pacing.demand import PictureDemand
+from server.capture.sources.reader import Reader
+from server.config.keeping import Keeping
+from server.errors import PictureError
+from server.loop import hub
+
+if TYPE_CHECKING:
+    from server.capture.motion.watch import MotionWatch
+
+__all__ = ["CameraMotion"]
+
+
+class Host(Protocol):
+    """The camera, as this needs it."""
+
+    keeping: Keeping
+    on_event: Callable[[Any, Happening], None]
+
+    def set_duty(self, duty: str, on: bool) -> None: ...
+
+    def tell(self, **more: Any) -> None: ...
+
+    def follow_demand(self) -> None: ...
+
+
+class CameraMotion:
+    """Looks for motion in one camera's pictures, also while nobody watches. On the hub.
+
+    The camera's child does, where it can. Pictures that are made in this process, or changed, are
+    looked at here, natively: what a mask hides is not looked at, and zones are of what people see.
+
+    Args:
+        camera: The camera.
+        output: Where its pictures come out.
+        demand: Asks for pictures to look at.
+    """
+
+    def __init__(self, camera: Host, output: Output, demand: PictureDemand) -> None:
+        self.on = camera.keeping.motion
+        """Whether it is asked for by itself."""
+        self.settings = MotionSettings()
+        self._required = camera.keeping.record == "motion"
+        self._camera = camera
+        self._output = output
+        self._demand = demand
+        self._reader: Reader | None = None
+        self._asked: dict[str, Any] | None = None  # The source's child.
+        self._there = False  # Whether that looks for motion.
+        self._moving = False
+        self._watch: MotionWatch | None = None  # In this process.
+        self._watched: MotionSettings | None = None  # What that one is for.
+        self._busy = False
+        self._due = 0.0
+        self._told: dict[str, Any] | None = None
+        output.slot.listen(self._on_frame)
+
+    @property
+    def active(self) -> bool:
+        """Whether motion is looked for."""
+        return self.on or self._required
+
+    def require(self, required: bool) -> None:
+        """Set whether it is needed for something else, such as recording, whatever is set here."""
+        self._required = required
+        self.refresh()
+
+    def set(self, given: Mapping[str, Any]) -> None:
+        """Change what is given, in the form that :meth:`keep` returns."""
+        self.restore(given)
+        self.refresh()
+
+    def keep(self) -> dict[str, Any]:
+        """Return what the next run needs, as JSON data for :meth:`restore`."""
+        return {"on": self.on} | self.settings.describe()
+
+    def restore(self, kept: Mapping[str, Any]) -> None:
+        """Take what an earlier run kept, before it is opened."""
+        given = dict(kept)
+        self.on = given.pop("on", self.on)
+        self.settings = self.settings.with_changes(given)
+
+    # For the capture loop.
+
+    def attach(self, reader: Reader) -> None:
+        """Take the source that was opened."""
+        self._reader, self._asked, self._there = reader, None, False
+        self.refresh()
+
+    def detach(self) -> None:
+        """Let go of the source, which is to be closed: nothing moves any more."""
+        self._reader = None
+        self._forget()
+
+    def take(self) -> None:
+        """Take what the source's child has found; between two reads."""
+        for one in self._reader.take_happenings() if self._reader is not None else ():
+            if self._there:
+                self._report(one)
+
+    def refresh(self) -> None:
+        """Apply what is set, where pictures are by now as people see them."""
+        self._tell()
+        reader = self._reader
+        wanted = self.settings.describe() if self.active and reader is not None else None
+        asked = None if self._output.pipeline.needed else wanted
+        if asked != self._asked and reader is not None:
+            self._asked = asked
+            self._there = reader.set_motion(asked) and asked is not None
+            self._forget()
+        here = wanted is not None and not self._there
+        watched = self.settings if here else None
+        if watched != self._watched:
+            self._watched = watched
+            self._forget()
+            self._demand.set_looking(here)
+            self._camera.follow_demand()
+
+    def _tell(self) -> None:
+        """Announce what is set, and whether anything moves."""
+        told = self.settings.describe() | {"moving": self._moving} if self.active else None
+        if told == self._told:
+            return
+        began, self._told = self._told is None, told
+        if began or told is None:
+            self._camera.set_duty(LABEL, self.active)
+        self._camera.tell(motion=told)
+
+    def _forget(self) -> None:
+        self._watch = None
+        if self._moving:
+            self._report(Happening(LABEL, time.time(), ended=True))
+
+    def _report(self, one: Happening) -> None:
+        if one.label == LABEL and self._moving == one.ended:
+            self._moving = not one.ended
+            self._tell()
+        self._camera.on_event(self._camera, one)
+
+    # In this process.
+
+    def _on_frame(self) -> None:
+        now = time.monotonic()
+        if self._watched is None or self._busy or now < self._due:
+            return
+        self._busy = True
+        self._due = max(self._due + LOOK_S, now + LOOK_S / 2)
+        hub.spawn(self._look, now)
+
+    def _look(self, now: float) -> None:
+        try:
+            frame, settings = self._output.slot.frame, self._watched
+            if frame is None or settings is None:
+                return
+            before = self._watch
+            watch, found = hub.run_native(_see, before, settings, frame, now)
+            if settings is self._watched and before is self._watch:
+                self._watch = watch
+                for one in found:
+                    self._report(one)
+        finally:
+            self._busy = False
+
+
+def _see(
+    watch: "MotionWatch | None", settings: MotionSettings, frame: Frame, at: float
+) -> "tuple[MotionWatch, Sequence[Happening]]":
+    """Look at a frame. Runs natively."""
+    from server.capture.motion.pictures import encode_small, shrink
+    from server.capture.motion.watch import MotionWatch
+
+    watch = watch or MotionWatch(settings)
+    picture = frame.picture
+    try:
+        seen = watch.see(shrink(picture), at, frame.at_unix, lambda: encode_small(picture))
+        return watch, list(seen)
+    except PictureError:
+        return watch, ()

@@ -1,0 +1,90 @@
+"""What an MP4 says of its one video before the pictures (ISO/IEC 14496-12, 8.2 to 8.8)."""
+
+import struct
+from dataclasses import dataclass
+
+from server.delivery.mp4.boxes import box, full_box
+
+__all__ = ["TIMESCALE", "TRACK", "Described", "movie"]
+
+TIMESCALE = 90_000
+"""Ticks a second."""
+
+TRACK = 1
+
+MATRIX = struct.pack("!9I", 0x10000, 0, 0, 0, 0x10000, 0, 0, 0, 0x40000000)
+"""Neither turned nor scaled."""
+
+# Seconds from the beginning of 1904, from which MP4 counts, to that of 1970.
+EPOCH_1904_S = 2_082_844_800
+
+# 72 dots an inch, nothing, and one picture in a sample.
+RESOLUTION = (0x480000, 0x480000, 0, 1)
+
+# The language "und".
+UNDETERMINED = 0x55C4
+
+
+@dataclass(frozen=True, slots=True)
+class Described:
+    """How pictures are encoded.
+
+    Attributes:
+        entry: The kind of the sample entry.
+        record: The box that holds the parameter sets.
+        width: In pixels.
+        height: In pixels.
+    """
+
+    entry: bytes
+    record: bytes
+    width: int
+    height: int
+
+
+def movie(
+    video: Described,
+    tables: bytes,
+    *,
+    shown: int = 0,
+    lasts: int = 0,
+    edits: bytes = b"",
+    extends: bytes = b"",
+    made_unix: float = 0.0,
+) -> bytes:
+    """Return the box ``moov``.
+
+    Args:
+        video: How its pictures are encoded.
+        tables: The boxes that list the pictures.
+        shown: How long the file plays, in ticks; 0 if that is not known.
+        lasts: How long all pictures take, in ticks; 0 if that is not known.
+        edits: The box that says from when to when the pictures are shown, if not all are.
+        extends: The box that says that fragments follow, if they do.
+        made_unix: When it was filmed; 0 if that is not said.
+    """
+    made = int(made_unix) + EPOCH_1904_S if made_unix else 0
+    entry = box(
+        video.entry,
+        struct.pack("!6xH16xHHIIIH32xHH", 1, video.width, video.height, *RESOLUTION, 24, 0xFFFF),
+        video.record,
+    )
+    described = full_box(b"stsd", 0, 0, struct.pack("!I", 1), entry)
+    # "url " with flag 1: the pictures are in this file.
+    where = box(b"dinf", full_box(b"dref", 0, 0, struct.pack("!I", 1), full_box(b"url ", 0, 1)))
+    media = box(
+        b"mdia",
+        full_box(
+            b"mdhd", 0, 0, struct.pack("!IIIIHH", made, made, TIMESCALE, lasts, UNDETERMINED, 0)
+        ),
+        full_box(b"hdlr", 0, 0, struct.pack("!I4s12x", 0, b"vide"), b"video\0"),
+        box(b"minf", full_box(b"vmhd", 0, 1, bytes(8)), where, box(b"stbl", described, tables)),
+    )
+    size = struct.pack("!II", video.width << 16, video.height << 16)
+    head = struct.pack("!IIIII16x", made, made, TRACK, 0, shown)
+    track = box(b"trak", full_box(b"tkhd", 0, 3, head, MATRIX, size), edits, media)
+    whole = struct.pack("!IIIIIH10x", made, made, TIMESCALE, shown, 0x10000, 0x100)
+    following = struct.pack("!I", TRACK + 1)
+    return box(
+        b"moov", full_box(b"mvhd", 0, 0, whole, MATRIX, bytes(24), following), track, extends
+    )

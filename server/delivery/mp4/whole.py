@@ -1,0 +1,99 @@
+"""The head of a complete MP4, which lists all its pictures before the first one."""
+
+import struct
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import accumulate, groupby
+
+from server.delivery.mp4.boxes import box, full_box
+from server.delivery.mp4.movie import Described, movie
+
+__all__ = ["Listed", "whole_head"]
+
+# Players read the pictures of a chunk together.
+CHUNK = 25
+
+# The size that says that the true one follows, with 64 bits.
+LARGE = 1
+LARGE_HEAD_BYTES = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """One picture of a file.
+
+    Attributes:
+        nbytes: How many bytes it has in the file.
+        key: Whether it can be decoded by itself.
+        duration: Until the next one is decoded, in ticks.
+        offset: From when it is decoded until it is shown, in ticks.
+    """
+
+    nbytes: int
+    key: bool
+    duration: int
+    offset: int = 0
+
+
+def whole_head(
+    video: Described, pictures: Sequence[Listed], begin: int, shown: int, made_unix: float = 0.0
+) -> bytes:
+    """Return all of a file that precedes the bytes of its pictures.
+
+    Args:
+        video: How they are encoded.
+        pictures: In the order in which they are decoded.
+        begin: From when on they are shown, in ticks since the first one is decoded.
+        shown: For how long.
+        made_unix: When what is shown first was filmed.
+    """
+    kind = box(b"ftyp", b"isom", struct.pack("!I", 0x200), b"isomiso2avc1mp41")
+    edit = struct.pack("!IIiHH", 1, shown, begin, 1, 0)
+    edits = box(b"edts", full_box(b"elst", 0, 0, edit))
+    total = LARGE_HEAD_BYTES + sum(one.nbytes for one in pictures)
+    lasts = sum(one.duration for one in pictures)
+
+    def describe(data_at: int) -> bytes:
+        tables = _tables(pictures, data_at)
+        return movie(video, tables, shown=shown, lasts=lasts, edits=edits, made_unix=made_unix)
+
+    data_at = len(kind) + len(describe(0)) + LARGE_HEAD_BYTES
+    return b"".join((kind, describe(data_at), struct.pack("!I4sQ", LARGE, b"mdat", total)))
+
+
+def _tables(pictures: Sequence[Listed], data_at: int) -> bytes:
+    """Return the boxes that list all pictures, whose bytes begin at ``data_at``."""
+    count = len(pictures)
+    sizes = [one.nbytes for one in pictures]
+    keys = [number for number, one in enumerate(pictures, 1) if one.key]
+    starts = list(accumulate(sizes, initial=data_at))[:-1:CHUNK]
+    # The last chunk may have fewer pictures.
+    chunks = [(1, CHUNK, 1)] if count >= CHUNK else []
+    if count % CHUNK:
+        chunks.append((count // CHUNK + 1, count % CHUNK, 1))
+    tables = [
+        full_box(b"stts", 0, 0, _runs(one.duration for one in pictures)),
+        full_box(b"stss", 0, 0, _list("I", keys)),
+        full_box(
+            b"stsc",
+            0,
+            0,
+            struct.pack("!I", len(chunks)),
+            *(struct.pack("!III", *one) for one in chunks),
+        ),
+        full_box(b"stsz", 0, 0, struct.pack("!I", 0), _list("I", sizes)),
+        full_box(b"co64", 0, 0, _list("Q", starts)),
+    ]
+    if any(one.offset for one in pictures):
+        tables.append(full_box(b"ctts", 0, 0, _runs(one.offset for one in pictures)))
+    return b"".join(tables)
+
+
+def _runs(values: Iterable[int]) -> bytes:
+    """Return values as how often each comes in a row."""
+    runs = [(len(list(run)), value) for value, run in groupby(values)]
+    return struct.pack("!I", len(runs)) + b"".join(struct.pack("!II", *run) for run in runs)
+
+
+def _list(kind: str, values: Sequence[int]) -> bytes:
+    return struct.pack(f"!I{len(values)}{kind}", len(values), *values)

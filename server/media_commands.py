@@ -1,0 +1,64 @@
+"""The command that checks what is recorded: ``media check``."""
+
+import json
+import sqlite3
+from pathlib import Path
+
+import click
+
+from server.config.load import load_settings
+from server.errors import ConfigError
+from server.recording.disk.check import Report, check
+from server.recording.disk.index import Index
+
+__all__ = ["media"]
+
+
+@click.group()
+def media() -> None:
+    """Look after recordings and events."""
+
+
+@media.command("check")
+@click.option(
+    "--config", type=click.Path(path_type=Path), help="The settings file that `run` is given."
+)
+@click.option(
+    "--state",
+    type=click.Path(path_type=Path),
+    help="The state folder that `run` is given. Default: .porthole beside the settings file.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def _check(config: Path | None, state: Path | None, as_json: bool) -> None:
+    """Read all recordings, cut off what is torn, and make the index anew.
+
+    A server may run meanwhile: what it is writing is left alone. The exit code is 1 if there are
+    files that cannot be played.
+    """
+    settings = load_settings((), config, state, {}, {})
+    folder = settings.state_dir / "media"
+    index = Index(folder)
+    try:
+        report = check(folder, index)
+    except (OSError, sqlite3.Error) as error:
+        raise ConfigError(f"{folder}: cannot be checked ({error})") from error
+    finally:
+        index.close()
+    click.echo(json.dumps(report.describe()) if as_json else _say(report))
+    if report.unusable:
+        raise SystemExit(1)
+
+
+def _say(report: Report) -> str:
+    lines = [
+        f"{report.recordings} recordings, {report.events} events",
+        *(f"{one}: the end was torn, and was cut off" for one in report.repaired),
+        *(f"{one}: there was no picture in it; deleted" for one in report.removed),
+        *(f"{one}: cannot be played; left as it is" for one in report.unusable),
+    ]
+    if report.index_was_broken:
+        lines.append("the index could not be read, and was set aside")
+    if report.open:
+        lines.append(f"{report.open} are being written")
+    lines.append(f"the index had {report.added} otherwise or not at all, and {report.dropped} more")
+    return "\n".join(lines)

@@ -1,0 +1,102 @@
+"""The events of one camera and day in a file: a line for each change of one, the newest counts.
+
+Blocks on the disk: on native threads only.
+"""
+
+import json
+import os
+from collections.abc import Iterable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from server.recording.disk.index import Event
+from server.recording.disk.layout import add_folders, events_file, picture_path
+from server.users.private import open_private, write_private
+
+__all__ = ["read_events", "remove_event", "write_event"]
+
+
+def write_event(media: Path, event: Event, jpeg: bytes | None = None) -> None:
+    """Note what is known of an event, and its best picture if there is a new one.
+
+    Raises:
+        OSError: If it cannot be written.
+    """
+    picture = picture_path(media, event.id)
+    assert picture is not None
+    if jpeg is not None:
+        add_folders(media, picture.parent)
+        write_private(picture, jpeg)
+    file = events_file(picture)
+    add_folders(media, file.parent)
+    _append(file, asdict(event))
+
+
+def remove_event(media: Path, key: str) -> None:
+    """Delete an event; the files of its day with the last one.
+
+    Raises:
+        OSError: If it cannot be deleted.
+    """
+    picture = picture_path(media, key)
+    assert picture is not None
+    picture.unlink(missing_ok=True)
+    file = events_file(picture)
+    if not file.exists():
+        return
+    _append(file, {"id": key, "removed": True})
+    if not read_events([file]):
+        file.unlink(missing_ok=True)
+        remove_empty(picture.parent)
+
+
+def remove_empty(folder: Path) -> None:
+    """Delete a folder of the media folder if it is empty, and those that it lies in likewise."""
+    for one in (folder, *folder.parents[:2]):
+        try:
+            one.rmdir()
+        except FileNotFoundError:
+            continue
+        except OSError:
+            return
+
+
+def read_events(files: Iterable[Path]) -> list[Event]:
+    """Return the events in some files; damaged lines are skipped.
+
+    Raises:
+        OSError: If a file cannot be read.
+    """
+    events: dict[str, Event] = {}
+    for file in files:
+        try:
+            lines = file.read_bytes().splitlines()
+        except FileNotFoundError:
+            continue
+        for line in lines:
+            _take(line, events)
+    return list(events.values())
+
+
+def _take(line: bytes, events: dict[str, Event]) -> None:
+    try:
+        values = json.loads(line)
+        if values.pop("removed", False):
+            events.pop(values["id"], None)
+            return
+        if values["box"] is not None:
+            left, top, width, height = map(float, values["box"])
+            values["box"] = left, top, width, height
+        event = Event(**values)
+    except (ValueError, TypeError, LookupError, AttributeError):
+        return  # Torn, as by a power cut.
+    events[event.id] = event
+
+
+def _append(file: Path, values: dict[str, Any]) -> None:
+    with open(open_private(file, os.O_RDWR | os.O_APPEND), "ab") as opened:
+        size = os.fstat(opened.fileno()).st_size
+        # Half a line may have been left.
+        whole = size == 0 or os.pread(opened.fileno(), 1, size - 1) == b"\n"
+        opened.write((b"" if whole else b"\n") + json.dumps(values).encode() + b"\n")

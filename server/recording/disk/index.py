@@ -1,0 +1,353 @@
+"""The index of recordings and events: a copy in SQLite of what is in the files.
+
+Blocks on the disk and on other threads: on native threads only.
+"""
+
+import json
+import os
+import sqlite3
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from server.capture.frames.happening import Box
+from server.loop import native
+from server.recording.disk.recording_file import Facts
+from server.users.private import add_folder, open_private
+
+__all__ = ["Event", "Index", "Recorded", "recorded"]
+
+SCHEMA = 1
+
+TABLES = f"""
+CREATE TABLE IF NOT EXISTS recordings (
+    id TEXT PRIMARY KEY, camera TEXT NOT NULL, begin REAL NOT NULL, end REAL NOT NULL,
+    bytes INTEGER NOT NULL, locked INTEGER NOT NULL, reason TEXT NOT NULL, open INTEGER NOT NULL);
+CREATE INDEX IF NOT EXISTS recordings_begin ON recordings (begin);
+CREATE TABLE IF NOT EXISTS events (
+    id TEXT PRIMARY KEY, camera TEXT NOT NULL, label TEXT NOT NULL, score REAL, box TEXT,
+    begin REAL NOT NULL, end REAL, picture INTEGER NOT NULL, locked INTEGER NOT NULL);
+CREATE INDEX IF NOT EXISTS events_begin ON events (begin);
+PRAGMA user_version = {SCHEMA};
+"""
+
+# Another process may be writing, such as ``manage.py media check``.
+BUSY_TIMEOUT_S = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """A recording as the index has it.
+
+    Attributes:
+        id: As in :mod:`server.recording.disk.layout`.
+        camera: The camera's name.
+        begin: When it begins, in Unix seconds.
+        end: When it ends.
+        bytes: How large it is.
+        locked: Whether it is kept for ever.
+        reason: Why it was recorded.
+        open: Whether it is being written.
+    """
+
+    id: str
+    camera: str
+    begin: float
+    end: float
+    bytes: int
+    locked: bool
+    reason: str
+    open: bool = False
+
+    def describe(self) -> dict[str, Any]:
+        """Return it as people and programs are told of it."""
+        told = asdict(self)
+        return {"id": told.pop("id"), "camera": told.pop("camera")} | {
+            {"begin": "from", "end": "to"}.get(key, key): value for key, value in told.items()
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something that happened.
+
+    Attributes:
+        id: As in :mod:`server.recording.disk.layout`.
+        camera: The camera's name.
+        label: What it was.
+        begin: When it began, in Unix seconds.
+        end: When it ended; None while it goes on.
+        score: The highest that was reported; None without any.
+        box: Where in the picture; None if that is not known.
+        picture: Whether there is one.
+        locked: Whether it is kept for ever.
+    """
+
+    id: str
+    camera: str
+    label: str
+    begin: float
+    end: float | None = None
+    score: float | None = None
+    box: Box | None = None
+    picture: bool = False
+    locked: bool = False
+
+    def describe(self) -> dict[str, Any]:
+        """Return it as people and programs are told of it."""
+        return {
+            "id": self.id,
+            "camera": self.camera,
+            "label": self.label,
+            "score": self.score,
+            "box": None if self.box is None else list(self.box),
+            "from": self.begin,
+            "to": self.end,
+            "picture": self.picture,
+            "locked": self.locked,
+        }
+
+
+class Index:
+    """The index in a file of its own, ``index.sqlite`` in the folder of recordings.
+
+    It is opened, or made, when it is needed first.
+
+    Args:
+        media: The folder of recordings.
+    """
+
+    def __init__(self, media: Path) -> None:
+        self.path = media / "index.sqlite"
+        self._lock: Any = native.threading.RLock()
+        self._connection: sqlite3.Connection | None = None
+
+    @contextmanager
+    def changing(self) -> Iterator[sqlite3.Connection]:
+        """Yield the connection within a transaction of this thread's.
+
+        Raises:
+            sqlite3.Error: If the index is damaged, or the disk is full.
+            OSError: If it cannot be opened.
+        """
+        with self._lock:
+            connection = self._open()
+            with connection:
+                yield connection
+
+    def close(self) -> None:
+        """Close it, if it is open."""
+        with self._lock:
+            if self._connection is not None:
+                self._connection.close()
+                self._connection = None
+
+    def set_aside(self) -> Path | None:
+        """Rename a damaged index, so that the next use makes a new one; return its new name."""
+        with self._lock:
+            self.close()
+            aside = self.path.with_suffix(".broken")
+            for end in ("-wal", "-shm"):
+                Path(f"{self.path}{end}").unlink(missing_ok=True)
+            try:
+                os.replace(self.path, aside)
+            except FileNotFoundError:
+                return None
+            return aside
+
+    def verify(self) -> bool:
+        """Return whether it is there and sound."""
+        with self._lock:
+            if not self.path.exists():
+                return False
+            try:
+                (found,) = self._open().execute("PRAGMA quick_check(1)").fetchone()
+            except sqlite3.DatabaseError:
+                self.close()
+                return False
+            return bool(found == "ok")
+
+    # Recordings.
+
+    def put(self, recording: Recorded, renew: bool = True) -> None:
+        """Add a recording, or renew what is known of it, unless it is not to be renewed."""
+        values = tuple(asdict(recording).values())
+        known = "REPLACE" if renew else "IGNORE"
+        with self.changing() as connection:
+            connection.execute(
+                f"INSERT OR {known} INTO recordings VALUES (?, ?, ?, ?, ?, ?, ?, ?)", values
+            )
+
+    def remove(self, ids: Iterable[str]) -> None:
+        """Forget recordings."""
+        with self.changing() as connection:
+            connection.executemany("DELETE FROM recordings WHERE id = ?", ((one,) for one in ids))
+
+    def recording(self, key: str) -> Recorded | None:
+        """Return one recording; None if there is none with that id."""
+        return next(iter(self._recordings("WHERE id = ?", (key,))), None)
+
+    def all_recordings(self) -> list[Recorded]:
+        """Return all recordings, the oldest first."""
+        return self._recordings("ORDER BY begin", ())
+
+    def recordings(
+        self,
+        cameras: Collection[str] | None,
+        since: float | None = None,
+        before: float | None = None,
+        limit: int = 500,
+    ) -> list[Recorded]:
+        """Return recordings, the newest first.
+
+        Args:
+            cameras: Of which; None for all.
+            since: Only those that end after it.
+            before: Only those that begin before it.
+            limit: At most so many.
+        """
+        where, values = _where(cameras, since, before)
+        return self._recordings(f"{where} ORDER BY begin DESC, id DESC LIMIT ?", (*values, limit))
+
+    def _recordings(self, rest: str, values: Iterable[Any]) -> list[Recorded]:
+        rows = self._rows(f"SELECT * FROM recordings {rest}", values)
+        return [
+            Recorded(row[0], row[1], row[2], row[3], row[4], bool(row[5]), row[6], bool(row[7]))
+            for row in rows
+        ]
+
+    # Events.
+
+    def put_event(self, event: Event) -> None:
+        """Add an event, or renew what is known of it."""
+        with self.changing() as connection:
+            connection.execute(
+                "INSERT OR REPLACE INTO events VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                (
+                    *(event.id, event.camera, event.label, event.score),
+                    None if event.box is None else json.dumps(event.box),
+                    *(event.begin, event.end, event.picture, event.locked),
+                ),
+            )
+
+    def remove_events(self, ids: Iterable[str]) -> None:
+        """Forget events."""
+        with self.changing() as connection:
+            connection.executemany("DELETE FROM events WHERE id = ?", ((one,) for one in ids))
+
+    def event(self, key: str) -> Event | None:
+        """Return one event; None if there is none with that id."""
+        return next(iter(self._events("WHERE id = ?", (key,))), None)
+
+    def all_events(self) -> list[Event]:
+        """Return all events, the oldest first."""
+        return self._events("ORDER BY begin", ())
+
+    def events(
+        self,
+        cameras: Collection[str] | None,
+        label: str | None = None,
+        since: float | None = None,
+        before: float | None = None,
+        limit: int = 500,
+    ) -> list[Event]:
+        """Return events, the newest first; see :meth:`recordings`."""
+        where, values = _where(cameras, since, before, label)
+        return self._events(f"{where} ORDER BY begin DESC, id DESC LIMIT ?", (*values, limit))
+
+    def _events(self, rest: str, values: Iterable[Any]) -> list[Event]:
+        return [
+            Event(
+                *(row[0], row[1], row[2], row[5], row[6], row[3]),
+                None if row[4] is None else tuple(json.loads(row[4])),
+                *(bool(row[7]), bool(row[8])),
+            )
+            for row in self._rows(f"SELECT * FROM events {rest}", values)
+        ]
+
+    def days(self, month: str, cameras: Collection[str] | None) -> dict[str, Any]:
+        """Return how many recordings, seconds and events each day of a month has, by camera.
+
+        Args:
+            month: Such as ``2026-11``, in the server's time zone.
+            cameras: Of which; None for all.
+        """
+        day = "date(begin, 'unixepoch', 'localtime')"
+        where, values = _where(cameras, None, None)
+        where += f" AND {day} LIKE ?"
+        days: dict[str, Any] = {}
+
+        def cell(date: str, camera: str) -> dict[str, Any]:
+            empty = {"recordings": 0, "events": 0, "seconds": 0.0}
+            return days.setdefault(date, {}).setdefault(camera, empty)  # type: ignore[no-any-return]
+
+        wanted = (*values, f"{month}-%")
+        for date, camera, count, seconds in self._rows(
+            f"SELECT {day}, camera, count(*), sum(end - begin) FROM recordings {where}"
+            " GROUP BY 1, 2 ORDER BY 1, 2",
+            wanted,
+        ):
+            cell(date, camera).update(recordings=count, seconds=round(seconds, 1))
+        for date, camera, count in self._rows(
+            f"SELECT {day}, camera, count(*) FROM events {where} GROUP BY 1, 2", wanted
+        ):
+            cell(date, camera)["events"] = count
+        return dict(sorted(days.items()))
+
+    def _rows(self, query: str, values: Iterable[Any]) -> list[Any]:
+        with self._lock:
+            if self._connection is None and not self.path.exists():
+                return []
+            return self._open().execute(query, tuple(values)).fetchall()
+
+    def _open(self) -> sqlite3.Connection:
+        if self._connection is None:
+            add_folder(self.path.parent)
+            os.close(open_private(self.path, os.O_RDWR))
+            connection = sqlite3.connect(self.path, timeout=BUSY_TIMEOUT_S, check_same_thread=False)
+            try:
+                connection.execute("PRAGMA journal_mode = WAL")
+                # A power cut may lose the newest changes, which are in the files.
+                connection.execute("PRAGMA synchronous = NORMAL")
+                (found,) = connection.execute("PRAGMA user_version").fetchone()
+                if found not in (0, SCHEMA):
+                    raise sqlite3.DatabaseError(f"an index of another version, {found}")
+                connection.executescript(TABLES)
+            except BaseException:
+                connection.close()
+                raise
+            self._connection = connection
+        return self._connection
+
+
+def recorded(key: str, facts: Facts, is_open: bool = False) -> Recorded:
+    """Return what a file says about itself as the index has it."""
+    return Recorded(
+        *(key, facts.camera, facts.begin_unix, facts.end_unix, facts.nbytes),
+        *(facts.locked, facts.reason, is_open),
+    )
+
+
+def _where(
+    cameras: Collection[str] | None,
+    since: float | None,
+    before: float | None,
+    label: str | None = None,
+) -> tuple[str, list[Any]]:
+    """Return a condition and its values."""
+    conditions: list[str] = ["1"]
+    values: list[Any] = []
+    if cameras is not None:
+        conditions.append(f"camera IN ({', '.join('?' * len(cameras))})")
+        values += cameras
+    for condition, value in (
+        ("coalesce(end, 1e15) > ?", since),
+        ("begin < ?", before),
+        ("label = ?", label),
+    ):
+        if value is not None:
+            conditions.append(condition)
+            values.append(value)
+    return f"WHERE {' AND '.join(conditions)}", values

@@ -1,0 +1,361 @@
+"""Writes what is recorded, on one native thread for all cameras.
+
+The hub hands over units and goes on. What a slow disk leaves no room for is dropped and counted;
+the files go on with the next key picture. When the disk is full the oldest recordings go, and if
+that does not help, recording pauses.
+"""
+
+import errno
+import os
+import sqlite3
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import Any, TypeVar
+
+from server.capture.frames.unit import Unit
+from server.delivery.mp4.muxer import TIMESCALE
+from server.loop import native
+from server.recording.disk.event_file import remove_empty
+from server.recording.disk.index import Recorded
+from server.recording.disk.layout import add_folders, recording_id, recording_path
+from server.recording.disk.recording_file import RecordingFile, head_of, set_locked
+from server.recording.disk.retention import Policy
+from server.recording.disk.segmenter import Begin, End, Fragment, Segmenter
+from server.recording.disk.storage import Storage
+
+__all__ = ["Writer"]
+
+MAX_WAITING_BYTES = 16 << 20
+"""Of each camera; more is dropped."""
+MAX_JOBS = 2000
+
+RETRY_S = 10.0
+"""After which it is tried again to write, when that was impossible."""
+
+LOOK_S = 1.0
+"""How often it is looked at how much is free."""
+
+TIDY_S = 60.0
+"""How often what is too old, or too much, is deleted, and the index mended."""
+
+CALL_DEADLINE_S = 10.0
+
+FULL = "the disk is full"
+
+T = TypeVar("T")
+
+
+@dataclass(slots=True)
+class _Track:
+    """What is recorded of one camera. Used by the writer's thread only."""
+
+    segmenter: Segmenter = field(default_factory=Segmenter)
+    file: RecordingFile | None = None
+    known: Recorded | None = None
+
+
+class Writer:
+    """The thread that writes.
+
+    Args:
+        storage: Where to.
+
+    Attributes:
+        policy: How much is kept; may be replaced at any time.
+        open: What is being written, by camera; as new as its last fragment.
+        dropped: How many pictures were not recorded, by camera; only grows.
+        problem: Why nothing can be recorded now; empty if all is well.
+    """
+
+    def __init__(self, storage: Storage) -> None:
+        self.policy = Policy()
+        self.open: dict[str, Recorded] = {}
+        self.dropped: Counter[str] = Counter()
+        self.problem = ""
+        self._storage = storage
+        self._tracks: dict[str, _Track] = {}
+        self._paused_until = 0.0
+        self._looked_at = self._tidied_at = 0.0
+        # Shared with the hub, which holds the lock for no longer than it takes to append.
+        self._news: Any = native.threading.Condition()
+        self._jobs: deque[tuple[str, int, Callable[[], None]]] = deque()
+        self._waiting: Counter[str] = Counter()
+        self._closing = False
+        self._thread: Any = None
+
+    # Called by the hub.
+
+    def start(self) -> None:
+        """Start the thread; it first compares the index with the files, in another thread."""
+        self._thread = native.threading.Thread(target=self._run, name="recorder", daemon=True)
+        self._thread.start()
+        self._storage.check_soon()
+
+    def stop(self, timeout_s: float) -> bool:
+        """End all files, write what waits, and end; return False if that takes longer."""
+        with self._news:
+            self._closing = True
+            self._news.notify()
+        if self._thread is not None:
+            self._thread.join(timeout_s)
+        return self._thread is None or not self._thread.is_alive()
+
+    def put(self, camera: str, units: Sequence[Unit], reason: str) -> bool:
+        """Have units recorded; return False if too many of this camera wait already.
+
+        Args:
+            camera: The camera's name.
+            units: In order, following those before without a gap.
+            reason: Why they are recorded.
+        """
+        size = sum(len(unit.data) for unit in units)
+        if self._waiting[camera] + size > MAX_WAITING_BYTES:
+            self.dropped[camera] += len(units)
+            return False
+        self._add(camera, size, partial(self._record, camera, units, reason))
+        return True
+
+    def end(self, camera: str) -> None:
+        """End a camera's file: what comes next does not follow, or nothing comes."""
+        self._add(camera, 0, partial(self._end, camera))
+
+    def do(self, job: Callable[[], None]) -> bool:
+        """Have something else done in turn; return False if too much waits already."""
+        if len(self._jobs) >= MAX_JOBS:
+            return False
+        self._add("", 0, job)
+        return True
+
+    def call(self, job: Callable[[], T], timeout_s: float = CALL_DEADLINE_S) -> T:
+        """Have something done in turn, and return what it returns. Blocks: on a native thread.
+
+        Raises:
+            TimeoutError: If the disk does not answer.
+            Exception: Whatever the job raises.
+        """
+        done: Any = native.threading.Event()
+        outcome: list[T] = []
+        failure: list[Exception] = []
+
+        def work() -> None:
+            try:
+                outcome.append(job())
+            except Exception as error:  # noqa: BLE001  it is raised where it is waited for
+                failure.append(error)
+            done.set()
+
+        self._add("", 0, work)
+        if not done.wait(timeout_s):
+            raise TimeoutError("the disk does not answer")
+        if failure:
+            raise failure[0]
+        return outcome[0]
+
+    def _add(self, camera: str, size: int, job: Callable[[], None]) -> None:
+        with self._news:
+            self._waiting[camera] += size
+            self._jobs.append((camera, size, job))
+            self._news.notify()
+
+    # The thread.
+
+    def _run(self) -> None:
+        while True:
+            with self._news:
+                if not self._jobs and not self._closing:
+                    self._news.wait(LOOK_S)
+                job = self._jobs.popleft() if self._jobs else None
+                closing = self._closing and job is None
+            if job is not None:
+                camera, size, work = job
+                self._attempt(camera, work)
+                with self._news:
+                    self._waiting[camera] -= size
+            if closing:
+                for camera in list(self._tracks):
+                    self._attempt(camera, partial(self._end, camera))
+                self._storage.settle()
+                return
+            self._look_after()
+
+    def _attempt(self, camera: str, work: Callable[[], None]) -> None:
+        try:
+            work()
+        except OSError as error:
+            self._pause(error)
+        except sqlite3.Error:
+            self._storage.mend()
+        except Exception as error:  # noqa: BLE001  the thread serves all cameras
+            self._pause(error)
+
+    def _record(self, camera: str, units: Sequence[Unit], reason: str) -> None:
+        track = self._tracks.setdefault(camera, _Track())
+        if self._paused_until:
+            self.dropped[camera] += len(units)
+            return
+        segmenter = track.segmenter
+        if segmenter.is_open and segmenter.reason != reason:
+            self._end(camera)
+        segmenter.reason = reason
+        for unit in units:
+            skipped = segmenter.skipped
+            for step in segmenter.put(unit):
+                if not self._take(camera, track, step):
+                    return
+            self.dropped[camera] += segmenter.skipped - skipped
+
+    def _end(self, camera: str) -> None:
+        track = self._tracks.get(camera)
+        for step in track.segmenter.end() if track else ():
+            assert track is not None
+            self._take(camera, track, step)
+
+    def _take(self, camera: str, track: _Track, step: Begin | Fragment | End) -> bool:
+        """Write what a segmenter yields; return False if that was impossible."""
+        try:
+            if isinstance(step, Begin):
+                self._with_room(lambda: self._begin(camera, track, step))
+            elif isinstance(step, Fragment):
+                file, known = track.file, track.known
+                assert file is not None
+                assert known is not None
+                self._with_room(lambda: file.append(step.data, step.ticks, step.key))
+                end = known.begin + file.ticks / TIMESCALE
+                track.known = replace(known, end=end, bytes=file.nbytes)
+                self.open[camera] = track.known
+            else:
+                self._close(camera, track)
+        except OSError as error:
+            track.segmenter.abandon()
+            self._close(camera, track)
+            self._pause(error)
+            return False
+        return True
+
+    def _begin(self, camera: str, track: _Track, step: Begin) -> None:
+        head = head_of(step.init_segment, camera, step.begin_unix, step.reason)
+        number = 0
+        while True:
+            key = recording_id(camera, step.begin_unix, number)
+            path = recording_path(self._storage.media, key)
+            assert path is not None
+            add_folders(self._storage.media, path.parent)
+            try:
+                track.file = RecordingFile(path, head)
+                break
+            except FileExistsError:
+                number += 1
+                if number > 999:
+                    raise
+        track.known = Recorded(
+            key, camera, step.begin_unix, step.begin_unix, len(head), False, step.reason, True
+        )
+        self.open[camera] = track.known
+        self._storage.note(track.known)
+
+    def _close(self, camera: str, track: _Track) -> None:
+        file, known = track.file, track.known
+        track.file = track.known = None
+        self.open.pop(camera, None)
+        if file is None or known is None:
+            return
+        try:
+            file.close()
+        finally:
+            if file.ticks:
+                self._storage.note(replace(known, open=False))
+            else:
+                self._storage.forget(known.id)
+                remove_empty(file.path.parent)
+
+    # Room.
+
+    def _with_room(self, write: Callable[[], None]) -> None:
+        """Write, after deleting what is oldest if there is no room.
+
+        Raises:
+            OSError: If there is none all the same.
+        """
+        now = time.monotonic()
+        if now - self._looked_at > LOOK_S:
+            self._looked_at = now
+            if not self._storage.make_room():
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        try:
+            write()
+        except OSError as error:
+            if error.errno not in (errno.ENOSPC, errno.EDQUOT) or not self._storage.remove_oldest():
+                raise
+            self._storage.make_room()
+            write()
+
+    def set_locked(self, key: str, locked: bool) -> Recorded | None:
+        """Keep a recording for ever, or no longer; return it. On the writer's thread.
+
+        Raises:
+            PictureError: If the file is none of ours.
+            OSError: If it cannot be written.
+        """
+        recording = self._storage.index.recording(key)
+        path = recording_path(self._storage.media, key)
+        if recording is None or path is None:
+            return None
+        set_locked(path, locked)
+        recording = replace(self._now(recording), locked=locked)
+        for track in self._tracks.values():
+            if track.known is not None and track.known.id == key:
+                track.known = self.open[recording.camera] = recording
+        self._storage.index.put(recording)
+        return recording
+
+    def remove(self, key: str) -> Recorded | None:
+        """Delete a recording, and return what it was. On the writer's thread.
+
+        Raises:
+            OSError: If it cannot be deleted.
+        """
+        recording = self._storage.index.recording(key)
+        if recording is not None:
+            open_ = self.open.get(recording.camera)
+            if open_ is not None and open_.id == key:
+                self._end(recording.camera)
+            self._storage.delete(key)
+        return recording
+
+    def _now(self, recording: Recorded) -> Recorded:
+        """Return a recording as it is now, if it is being written."""
+        open_ = self.open.get(recording.camera)
+        return open_ if open_ is not None and open_.id == recording.id else recording
+
+    def _pause(self, error: Exception) -> None:
+        """Record nothing for a while, because that is impossible."""
+        number = getattr(error, "errno", None)
+        why = FULL if number in (errno.ENOSPC, errno.EDQUOT) else ""
+        self.problem = why or getattr(error, "strerror", None) or f"{error!r}"
+        self._paused_until = time.monotonic() + RETRY_S
+        for camera, track in self._tracks.items():
+            if track.segmenter.is_open:
+                track.segmenter.abandon()
+                try:
+                    self._close(camera, track)
+                except OSError:
+                    continue  # It is closed all the same.
+
+    def _look_after(self) -> None:
+        """Go on after a pause, delete what is too old or too much, and mend the index."""
+        now = time.monotonic()
+        if self._paused_until and now > self._paused_until:
+            self._paused_until = 0.0
+            self._attempt("", self._try_again)
+        if now - self._tidied_at > TIDY_S:
+            self._tidied_at = now
+            self._attempt("", lambda: self._storage.tidy(self.policy, self._now))
+            self._storage.settle()
+
+    def _try_again(self) -> None:
+        if not self._storage.make_room():
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        self.problem = ""

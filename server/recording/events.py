@@ -1,0 +1,216 @@
+"""The log of what happens at the cameras: begins, merges, ends and keeps events. On the hub."""
+
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+
+from server.capture.camera import Camera
+from server.capture.frames.happening import Box, Happening
+from server.loop import hub
+from server.recording.disk.event_file import write_event
+from server.recording.disk.index import Event
+from server.recording.disk.layout import event_id
+from server.recording.disk.storage import Storage
+from server.recording.disk.writer import Writer
+
+__all__ = ["EventLog"]
+
+MERGE_S = 5.0
+"""An event that begins so soon after one of the same camera and label goes on with that."""
+
+MAX_LABEL = 40
+MAX_LABELS = 50
+"""Of one camera at a time; processors may report what they like."""
+
+# An event that changes all the time is told and kept this often.
+TELL_S = 1.0
+
+LOST, BACK = "offline", "online"
+
+
+class EventLog:
+    """The events of this process's cameras.
+
+    Args:
+        storage: Where they are kept.
+        writer: Writes them.
+
+    Attributes:
+        on_event: Called with each event that begins, changes or ends.
+        on_motion: Called with the name of a camera, and whether something moves there.
+    """
+
+    def __init__(self, storage: Storage, writer: Writer) -> None:
+        self.on_event: Callable[[Event], None] = lambda event: None
+        self.on_motion: Callable[[str, bool], None] = lambda camera, moving: None
+        self._storage = storage
+        self._writer = writer
+        self._open: dict[tuple[str, str], Event] = {}
+        self._ended: dict[tuple[str, str], Event] = {}  # For as long as they may go on.
+        self._best: dict[str, float] = {}  # The scores of the pictures that are kept.
+        self._changed: dict[str, float] = {}  # Since when a change is untold.
+
+    def begin(
+        self,
+        camera: str,
+        label: str,
+        at_unix: float,
+        score: float | None = None,
+        box: Box | None = None,
+        picture: bytes | None = None,
+    ) -> str:
+        """Begin an event, or go on with the last of that camera and label; return its id.
+
+        Args:
+            camera: The camera's name.
+            label: What it is.
+            at_unix: When it began.
+            score: How certain or how much it is.
+            box: Where in the picture.
+            picture: A JPEG of it.
+        """
+        key = camera, label[:MAX_LABEL]
+        last = self._open.get(key) or self._ended.pop(key, None)
+        if last is not None and last.end is not None and at_unix - last.end > MERGE_S:
+            last = None
+        if last is None:
+            event = Event(self._free_id(camera, at_unix), *key, at_unix, score=score, box=box)
+        else:
+            event = replace(last, end=None)
+        self._open[key] = self._improve(event, score, box, picture)
+        self._keep(self._open[key], picture if self._open[key].picture else None)
+        if label == "motion":
+            self.on_motion(camera, True)
+        return event.id
+
+    def update(
+        self,
+        key: str,
+        score: float | None = None,
+        box: Box | None = None,
+        picture: bytes | None = None,
+    ) -> None:
+        """Note more of an event that goes on; its best picture is the one of the highest score."""
+        event = self._find(key)
+        if event is None:
+            return
+        best = self._best.get(key)
+        better = self._improve(event, score, box, picture)
+        self._open[event.camera, event.label] = better
+        if self._best.get(key) != best or better.picture != event.picture:
+            self._keep(better, picture)
+        elif better != event:
+            self._changed.setdefault(key, time.monotonic())
+
+    def end(self, key: str, at_unix: float) -> None:
+        """End an event."""
+        event = self._find(key)
+        if event is None:
+            return
+        del self._open[event.camera, event.label]
+        ended = replace(event, end=max(at_unix, event.begin))
+        self._ended[event.camera, event.label] = ended
+        self._keep(ended)
+        if event.label == "motion":
+            self.on_motion(event.camera, False)
+
+    def happen(self, camera: Camera, happening: Happening) -> None:
+        """Take what is reported of a camera."""
+        name, label = camera.name, happening.label[:MAX_LABEL]
+        now = self._open.get((name, label))
+        if now is not None:
+            self.update(now.id, happening.score, happening.box, happening.jpeg)
+        elif sum(one == name for one, _ in self._open) < MAX_LABELS and label:
+            at, score, box = happening.at_unix, happening.score, happening.box
+            self.begin(name, label, at, score, box, happening.jpeg)
+        now = self._open.get((name, label))
+        if happening.ended and now is not None:
+            self.end(now.id, happening.at_unix)
+
+    def follow(self, camera: Camera) -> None:
+        """Note that a camera was lost or is back, as its STATE says."""
+        name, state, now = camera.name, camera.state, time.time()
+        lost = self._open.get((name, LOST))
+        if state == "retrying" and lost is None:
+            self.end_all(name)
+            self.begin(name, LOST, now)
+        elif lost is not None and state in ("live", "idle", "stopped", "ended"):
+            self.end(lost.id, now)
+            if state in ("live", "idle"):
+                self.end(self.begin(name, BACK, now), now)
+
+    def end_all(self, camera: str | None = None) -> None:
+        """End what goes on at a camera, or at all."""
+        for event in [one for one in self._open.values() if camera in (None, one.camera)]:
+            self.end(event.id, time.time())
+
+    def look(self) -> None:
+        """Tell and keep what has changed, and let go of what can no longer go on."""
+        now = time.monotonic()
+        for key in [one for one, since in self._changed.items() if now - since >= TELL_S]:
+            if (event := self._find(key)) is not None:
+                self._keep(event)
+            self._changed.pop(key, None)
+        for kind, event in list(self._ended.items()):
+            assert event.end is not None
+            if abs(time.time() - event.end) > MERGE_S:
+                del self._ended[kind]
+                self._best.pop(event.id, None)
+
+    def set_locked(self, key: str, locked: bool) -> Event | None:
+        """Keep an event for ever, or no longer; return it, or None if there is none.
+
+        Raises:
+            OSError: If it cannot be written.
+        """
+        event = self._find(key) or hub.run_native(self._storage.index.event, key)
+        if event is None:
+            return None
+        event = replace(event, locked=locked)
+        for known in (self._open, self._ended):
+            if (mine := known.get((event.camera, event.label))) and mine.id == key:
+                known[event.camera, event.label] = event
+        hub.run_native(self._writer.call, partial(self._store, event, None))
+        self.on_event(event)
+        return event
+
+    def forget(self, event: Event) -> None:
+        """Let go of an event that is deleted."""
+        for known in (self._open, self._ended):
+            if (mine := known.get((event.camera, event.label))) and mine.id == event.id:
+                del known[event.camera, event.label]
+        self._changed.pop(event.id, None)
+
+    def _find(self, key: str) -> Event | None:
+        return next((one for one in self._open.values() if one.id == key), None)
+
+    def _free_id(self, camera: str, at_unix: float) -> str:
+        taken = {one.id for one in (*self._open.values(), *self._ended.values())}
+        number = 0
+        while (key := event_id(camera, at_unix, number)) in taken:
+            number += 1
+        return key
+
+    def _improve(
+        self, event: Event, score: float | None, box: Box | None, picture: bytes | None
+    ) -> Event:
+        """Return an event with what is better now, and note how good its picture is."""
+        known = event.score
+        if score is not None and (known is None or score >= known):
+            event = replace(event, score=score, box=box)
+        elif known is None and box is not None:
+            event = replace(event, box=box)
+        if picture is not None and (score or 0.0) >= self._best.get(event.id, float("-inf")):
+            self._best[event.id] = score or 0.0
+            event = replace(event, picture=True)
+        return event
+
+    def _keep(self, event: Event, picture: bytes | None = None) -> None:
+        self._changed.pop(event.id, None)
+        self._writer.do(partial(self._store, event, picture))
+        self.on_event(event)
+
+    def _store(self, event: Event, picture: bytes | None) -> None:
+        write_event(self._storage.media, event, picture)
+        self._storage.index.put_event(event)

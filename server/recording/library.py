@@ -1,0 +1,141 @@
+"""What is on the disk, for those who ask: lists, files, locking and deleting. On the hub."""
+
+from collections.abc import Collection
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from server.loop import hub
+from server.recording.disk.event_file import remove_event
+from server.recording.disk.index import Event, Recorded
+from server.recording.disk.layout import picture_path, recording_path
+from server.recording.disk.storage import Storage
+from server.recording.disk.writer import Writer
+from server.recording.events import EventLog
+
+__all__ = ["Library"]
+
+
+class Library:
+    """The recordings and events of this node. Its functions wait for the disk.
+
+    Args:
+        storage: Where they are.
+        writer: Makes all changes.
+        events: The log of what happens.
+    """
+
+    def __init__(self, storage: Storage, writer: Writer, events: EventLog) -> None:
+        self.events = events
+        self._storage = storage
+        self._writer = writer
+
+    def recordings(
+        self,
+        cameras: Collection[str] | None,
+        since: float | None,
+        before: float | None,
+        limit: int,
+    ) -> tuple[list[Recorded], bool]:
+        """Return recordings, the newest first, and whether there are more.
+
+        Args:
+            cameras: Of which; None for all.
+            since: Only those that end after it.
+            before: Only those that begin before it.
+            limit: At most so many.
+        """
+        found = hub.run_native(self._storage.index.recordings, cameras, since, before, limit + 1)
+        return [self._now(one) for one in found[:limit]], len(found) > limit
+
+    def recording(self, key: str) -> Recorded | None:
+        """Return a recording; None if there is none with that id."""
+        found = hub.run_native(self._storage.index.recording, key)
+        return None if found is None else self._now(found)
+
+    def path_of(self, recording: Recorded) -> Path:
+        """Return where a recording's file is."""
+        path = recording_path(self._storage.media, recording.id)
+        assert path is not None
+        return path
+
+    def lock(self, key: str, locked: bool) -> Recorded | None:
+        """Keep a recording for ever, or no longer; return it, or None if there is none.
+
+        Raises:
+            OSError: If it cannot be written.
+        """
+        lock = partial(self._writer.set_locked, key, locked)
+        return hub.run_native(lambda: self._writer.call(lock))
+
+    def remove(self, key: str) -> Recorded | None:
+        """Delete a recording; return what it was, or None if there was none.
+
+        Raises:
+            OSError: If it cannot be deleted.
+        """
+        return hub.run_native(lambda: self._writer.call(partial(self._writer.remove, key)))
+
+    def event_list(
+        self,
+        cameras: Collection[str] | None,
+        label: str | None,
+        since: float | None,
+        before: float | None,
+        limit: int,
+    ) -> tuple[list[Event], bool]:
+        """Return events, the newest first, and whether there are more; see :meth:`recordings`."""
+        found = hub.run_native(self._storage.index.events, cameras, label, since, before, limit + 1)
+        return found[:limit], len(found) > limit
+
+    def event(self, key: str) -> Event | None:
+        """Return an event; None if there is none with that id."""
+        return hub.run_native(self._storage.index.event, key)
+
+    def picture_of(self, event: Event) -> bytes | None:
+        """Return an event's best picture; None without one.
+
+        Raises:
+            OSError: If it cannot be read.
+        """
+        path = picture_path(self._storage.media, event.id)
+        if path is None or not event.picture:
+            return None
+        return hub.run_native(path.read_bytes)
+
+    def lock_event(self, key: str, locked: bool) -> Event | None:
+        """Keep an event for ever, or no longer; return it, or None if there is none.
+
+        Raises:
+            OSError: If it cannot be written.
+        """
+        return self.events.set_locked(key, locked)
+
+    def remove_event(self, key: str) -> Event | None:
+        """Delete an event; return what it was, or None if there was none.
+
+        Raises:
+            OSError: If it cannot be deleted.
+        """
+        event = self.event(key)
+        if event is not None:
+            self.events.forget(event)
+
+            def remove() -> None:
+                remove_event(self._storage.media, key)
+                self._storage.index.remove_events([key])
+
+            hub.run_native(self._writer.call, remove)
+        return event
+
+    def days(self, month: str, cameras: Collection[str] | None) -> dict[str, Any]:
+        """Return what there is on each day of a month, such as ``2026-11``, by camera."""
+        return hub.run_native(self._storage.index.days, month, cameras)
+
+    def _now(self, recording: Recorded) -> Recorded:
+        """Return a recording as it is now."""
+        open_ = self._writer.open.get(recording.camera)
+        if open_ is not None and open_.id == recording.id:
+            return open_
+        return replace(recording, open=False)

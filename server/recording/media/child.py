@@ -1,0 +1,215 @@
+"""The process that decodes and encodes what is kept, controlled over its standard input.
+
+``process.py`` starts it as ``python -m server.recording.media.child``.
+"""
+
+import heapq
+import json
+import os
+import socket
+from collections.abc import Iterator, Sequence
+from fractions import Fraction
+from typing import Any
+
+import av
+import av.container
+import av.error
+import av.video.frame
+
+from server.capture.frames.unit import JPEG, Unit
+from server.capture.isolation.channel import Kind, Link
+from server.capture.isolation.process import die_with_parent
+from server.recording.media.messages import in_memory, read_json, read_memory, unpack_units
+
+__all__ = ["main"]
+
+# What is live goes first.
+NICENESS = 10
+
+TICKS_A_SECOND = 90_000
+
+# By what the codec's name begins with, as FFmpeg calls it.
+DECODERS = {JPEG: "mjpeg", "avc1": "h264", "avc3": "h264", "hvc1": "hevc", "hev1": "hevc"}
+
+# x264's scale, 0 to 51: hardly to be told from the JPEG it was.
+FILM_CRF = 23
+KEY_EVERY_S = 2
+
+# FFmpeg's scale, 2 to 31.
+JPEG_QUALITY = 4
+
+# AVCOL_RANGE_MPEG and AVCOL_SPC_SMPTE170M: what JPEG is, in the range that players expect.
+LIMITED_RANGE = 1
+BT601 = 6
+
+
+def main() -> None:
+    """Answer one request after the other, until the server closes the connection."""
+    die_with_parent(1)
+    try:
+        os.nice(NICENESS)
+    except OSError:
+        pass  # A service manager may forbid it.
+    link = Link(socket.socket(fileno=0))
+    worker = _Worker()
+    try:
+        while True:
+            message = link.receive(None)
+            assert message is not None
+            request = read_json(message.payload)
+            data = read_memory(message.fd) if message.fd >= 0 else b""
+            units = unpack_units(data, request["listed"]) if data else []
+            answer, picture = worker.answer(request, units)
+            fd = in_memory([picture]) if picture else -1
+            link.send(Kind.PROCESSED, json.dumps(answer).encode(), fd)
+            if fd >= 0:
+                os.close(fd)
+    except (EOFError, OSError):
+        pass  # The server closed the connection, or is gone.
+    os._exit(0)
+
+
+class _Worker:
+    def __init__(self) -> None:
+        self._film: _Film | None = None
+
+    def answer(
+        self, request: dict[str, Any], units: Sequence[Unit]
+    ) -> tuple[dict[str, Any], bytes]:
+        """Do what is asked; return the answer, and a picture or nothing."""
+        try:
+            if request["do"] == "picture":
+                return {}, _picture(units, request["width"])
+            if request["do"] == "begin":
+                self._film = _Film(request)
+            elif self._film is not None:
+                self._film.add(units)
+                if request["do"] == "end":
+                    self._film.close()
+                    self._film = None
+        except (av.error.FFmpegError, OSError, ValueError) as error:
+            self._film = None
+            return {"error": getattr(error, "strerror", None) or str(error)}, b""
+        return {}, b""
+
+
+class _Decoder:
+    """Decodes units of any codec, one after the other."""
+
+    def __init__(self) -> None:
+        self._kind: tuple[str, int, int] | None = None
+        self._context: Any = None
+        # Pictures come out in the order in which they are shown, and units come as they were
+        # encoded, each with the time at which it was captured.
+        self._times: list[int] = []
+
+    def decode(self, unit: Unit, ticks: int) -> Iterator[Any]:
+        """Yield what can be shown by now."""
+        name = unit.codec.partition(".")[0]
+        kind = (DECODERS[name], unit.width, unit.height)
+        if kind != self._kind:
+            yield from self.flush()
+            self._kind = kind
+            self._context = av.CodecContext.create(kind[0], "r")
+            self._context.thread_count = 1
+        packet = av.Packet(unit.data)
+        heapq.heappush(self._times, ticks)
+        yield from self._timed(packet)
+        if name == JPEG:
+            self._times.clear()  # Of a picture that is broken.
+
+    def flush(self) -> Iterator[Any]:
+        """Yield the rest."""
+        if self._context is not None:
+            yield from self._timed(None)
+        self._context = self._kind = None
+        self._times.clear()
+
+    def _timed(self, packet: Any) -> Iterator[Any]:
+        try:
+            frames = self._context.decode(packet)
+        except av.error.FFmpegError:
+            return  # One picture less.
+        for frame in frames:
+            frame.pts = heapq.heappop(self._times) if self._times else None
+            yield frame
+
+
+class _Film:
+    """Encodes an MP4."""
+
+    def __init__(self, request: dict[str, Any]) -> None:
+        self._from_unix: float = request["from"]
+        self._decoder = _Decoder()
+        self._last = -1
+        self._container = av.open(
+            request["path"], "w", format="mp4", options={"movflags": "faststart"}
+        )
+        stream: Any = self._container.add_stream("libx264", rate=request["fps"])
+        stream.width, stream.height = request["width"], request["height"]
+        stream.pix_fmt = "yuv420p"
+        stream.time_base = stream.codec_context.time_base = Fraction(1, TICKS_A_SECOND)
+        stream.codec_context.thread_count = 1
+        stream.codec_context.color_range = LIMITED_RANGE
+        stream.codec_context.colorspace = BT601
+        stream.codec_context.options = {
+            "preset": "superfast",
+            "crf": str(FILM_CRF),
+            "bf": "0",
+            "g": str(KEY_EVERY_S * request["fps"]),
+        }
+        self._stream = stream
+
+    def add(self, units: Sequence[Unit]) -> None:
+        for unit in units:
+            ticks = round((unit.at_unix - self._from_unix) * TICKS_A_SECOND)
+            for frame in self._decoder.decode(unit, ticks):
+                self._encode(frame)
+
+    def close(self) -> None:
+        for frame in self._decoder.flush():
+            self._encode(frame)
+        self._container.mux(self._stream.encode(None))
+        self._container.close()
+
+    def _encode(self, frame: Any) -> None:
+        ticks = frame.pts
+        if ticks is None or ticks < 0:
+            return  # Only there to decode the first.
+        shown = frame.reformat(
+            self._stream.width,
+            self._stream.height,
+            "yuv420p",
+            dst_colorspace=BT601,
+            dst_color_range=LIMITED_RANGE,
+            interpolation="AREA",
+        )
+        shown.pts = self._last = max(ticks, self._last + 1)
+        shown.time_base = Fraction(1, TICKS_A_SECOND)
+        shown.pict_type = av.video.frame.PictureType.NONE
+        self._container.mux(self._stream.encode(shown))
+
+
+def _picture(units: Sequence[Unit], width: int) -> bytes:
+    """Return the last picture as JPEG, not wider than ``width``; 0 for as it is."""
+    decoder, last = _Decoder(), None
+    for number, unit in enumerate(units):
+        for frame in decoder.decode(unit, number):
+            last = frame
+    for frame in decoder.flush():
+        last = frame
+    if last is None:
+        raise ValueError("there is no picture")
+    wide = min(width or last.width, last.width)
+    high = max(1, round(last.height * wide / last.width))
+    shown = last.reformat(wide, high, "yuvj420p", interpolation="AREA")
+    encoder: Any = av.CodecContext.create("mjpeg", "w")
+    encoder.width, encoder.height, encoder.pix_fmt = wide, high, "yuvj420p"
+    encoder.time_base = Fraction(1, 25)
+    encoder.options = {"qmin": str(JPEG_QUALITY), "qmax": str(JPEG_QUALITY)}
+    shown.pts = 0
+    return b"".join(map(bytes, [*encoder.encode(shown), *encoder.encode(None)]))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,223 @@
+"""Clips that are made in the background, and kept for a while."""
+
+import secrets
+import shutil
+import time
+from collections import deque
+from collections.abc import Hashable, Sequence
+from pathlib import Path
+from typing import BinaryIO
+
+from server.capture.frames.unit import Unit
+from server.errors import PictureError, RequestError
+from server.loop import hub
+from server.recording.media.clip import Clip, can_be_copied, first_shown
+from server.recording.media.film import encode_film
+from server.recording.media.process import MediaError, MediaProcess
+
+__all__ = ["ClipJob", "ClipJobs"]
+
+MAX_WAITING = 4
+"""As many clips may be waiting or in the making."""
+
+MAX_KEPT = 16
+
+KEPT_S = 3600.0
+"""How long a finished clip is kept."""
+
+FULL = f"{MAX_WAITING} clips are in the making already; wait for one, or cancel it"
+
+
+class ClipJob:
+    """One clip.
+
+    Attributes:
+        id: Names it; no camera's name has an underscore.
+        maker: Whose it is.
+        camera: The name of the camera.
+        asked: From when to when, in Unix seconds.
+        from_unix: When its first picture was captured.
+        share: How much is done, 0 to 1.
+        done: Whether the file is there.
+        error: Why it failed; None if it has not.
+        path: Of the file.
+        units: Of what it is made; none any more once it has ended.
+        is_posted: Whether its maker comes for it later, and does not wait for it.
+    """
+
+    def __init__(
+        self,
+        maker: Hashable,
+        camera: str,
+        asked: tuple[float, float],
+        units: Sequence[Unit],
+        folder: Path,
+    ) -> None:
+        self.id = "clip_" + secrets.token_hex(8)
+        self.maker = maker
+        self.camera = camera
+        self.asked = asked
+        self.units = units
+        self.from_unix = units[first_shown(units, asked[0])].at_unix
+        self.share = 0.0
+        self.done = False
+        self.error: str | None = None
+        self.path = folder / f"{self.id}.mp4"
+        self.ended_at: float | None = None
+        self.is_posted = False
+        self._waiters: list[hub.Signal] = []
+
+    @property
+    def is_awaited(self) -> bool:
+        """Whether anybody wants it."""
+        return self.is_posted or bool(self._waiters)
+
+    def describe(self) -> dict[str, object]:
+        """Return it as in the HTTP API."""
+        share = round(self.share, 3)
+        return {"id": self.id, "done": self.done, "share": share, "error": self.error}
+
+    def wait(self, timeout_s: float) -> bool:
+        """Wait until it is done or has failed; return False if that takes longer."""
+        if self.ended_at is not None:
+            return True
+        waiter = hub.Signal()
+        self._waiters.append(waiter)
+        try:
+            return waiter.wait(timeout_s)
+        finally:
+            self._waiters.remove(waiter)
+
+    def end(self, error: str | None = None) -> None:
+        """Note that it is done, or why it failed."""
+        self.ended_at = time.monotonic()
+        self.done, self.error, self.units = error is None, error, ()
+        self.share = 1.0 if self.done else self.share
+        for waiter in self._waiters:
+            waiter.set()
+
+
+class ClipJobs:
+    """Makes clips, one after the other. Green.
+
+    Args:
+        folder: Where they are kept.
+        media: Encodes them.
+    """
+
+    def __init__(self, folder: Path, media: MediaProcess) -> None:
+        self._folder = folder
+        self._media = media
+        self._jobs: dict[str, ClipJob] = {}
+        self._waiting: deque[ClipJob] = deque()
+        self._worker: hub.Task | None = None
+
+    def open(self) -> None:
+        """Delete what was left by the last run."""
+        hub.run_native(shutil.rmtree, self._folder, True)
+
+    def close(self) -> None:
+        """End the work."""
+        for job in list(self._jobs.values()):
+            self.remove(job)
+        if self._worker is not None:
+            self._worker.kill()
+        self._media.close()
+        hub.run_native(shutil.rmtree, self._folder, True)
+
+    def begin(
+        self, maker: Hashable, camera: str, asked: tuple[float, float], units: Sequence[Unit]
+    ) -> ClipJob:
+        """Have a clip made; the same again if its maker has asked for it before.
+
+        Args:
+            maker: Whose it is.
+            camera: The name of the camera.
+            asked: From when to when, in Unix seconds.
+            units: What there is of that time, after what is needed to decode the first.
+
+        Raises:
+            RequestError: If too many are waiting.
+        """
+        self._sweep()
+        for job in self._jobs.values():
+            same = (job.maker, job.camera, job.asked) == (maker, camera, asked)
+            if same and job.error is None:
+                return job
+        if sum(job.ended_at is None for job in self._jobs.values()) >= MAX_WAITING:
+            raise RequestError("rate_limited", FULL)
+        job = ClipJob(maker, camera, asked, units, self._folder)
+        self._jobs[job.id] = job
+        self._waiting.append(job)
+        if self._worker is None or self._worker.done:
+            self._worker = hub.spawn(self._work)
+        return job
+
+    def find(self, key: str, maker: Hashable) -> ClipJob | None:
+        """Return a clip of its maker's; None if there is none."""
+        job = self._jobs.get(key)
+        return job if job is not None and job.maker == maker else None
+
+    def remove(self, job: ClipJob) -> None:
+        """Delete a clip, or cancel its making."""
+        self._jobs.pop(job.id, None)
+        if job in self._waiting:
+            self._waiting.remove(job)
+        if job.ended_at is None:
+            job.end("it was cancelled")
+        hub.run_native(job.path.unlink, True)
+
+    def _work(self) -> None:
+        while self._waiting:
+            job = self._waiting.popleft()
+            error = None
+            try:
+                hub.run_native(_make_folder, self._folder)
+                self._make(job)
+            except MediaError as failure:
+                error = str(failure)
+            except PictureError as failure:
+                error = str(failure)
+            except OSError as failure:
+                error = failure.strerror or "the file cannot be written"
+            if job.ended_at is None:
+                job.end(error)
+            if not job.done:
+                hub.run_native(job.path.unlink, True)
+            hub.call_later(KEPT_S, self._sweep)
+
+    def _make(self, job: ClipJob) -> None:
+        units = job.units
+        if not units:
+            return  # It was cancelled.
+
+        def on_share(share: float) -> bool:
+            job.share = share
+            return job.ended_at is None
+
+        if not can_be_copied(units):
+            encode_film(self._media, units, first_shown(units, job.asked[0]), job.path, on_share)
+            return
+        clip = Clip(units, job.asked[0], lambda: hub.sleep(0))
+        done = 0
+        with hub.run_native(_create, job.path) as file:
+            for piece in clip.read(0, clip.nbytes):
+                hub.run_native(file.write, piece)
+                done += len(piece)
+                if not on_share(done / clip.nbytes):
+                    return
+
+    def _sweep(self) -> None:
+        """Delete what was kept for long enough, and what is too much."""
+        ended = [job for job in self._jobs.values() if job.ended_at is not None]
+        for number, job in enumerate(reversed(ended), 1):
+            if number > MAX_KEPT or time.monotonic() - (job.ended_at or 0.0) >= KEPT_S:
+                self.remove(job)
+
+
+def _make_folder(folder: Path) -> None:
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+
+def _create(path: Path) -> BinaryIO:
+    return path.open("wb")

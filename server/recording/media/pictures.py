@@ -1,0 +1,52 @@
+"""Single pictures of what was, as JPEG."""
+
+from collections.abc import Sequence
+
+from server.capture.frames.frame import Frame, Jpeg
+from server.capture.frames.jpeg import decode_jpeg
+from server.capture.frames.unit import JPEG, Unit
+from server.delivery.encoder import encode_jpeg
+from server.errors import EncodeError, PictureError
+from server.loop import hub
+from server.recording.media.process import MediaError, MediaProcess
+
+__all__ = ["PictureMaker"]
+
+QUALITY = 80
+
+
+class PictureMaker:
+    """Makes them. Green.
+
+    Args:
+        media: Decodes video.
+    """
+
+    def __init__(self, media: MediaProcess) -> None:
+        self._media = media
+
+    def picture_of(self, units: Sequence[Unit], width: int = 0) -> bytes:
+        """Return the last one of these units as JPEG; blocks this green thread.
+
+        Args:
+            units: A picture after those that are needed to decode it, as of ``Past.find``.
+            width: In pixels, if it is to be narrower than it is; 0 for as it is.
+
+        Raises:
+            MediaError: If it cannot be made.
+        """
+        last = units[-1]
+        if last.codec != JPEG:
+            return self._media.ask("picture", units, width=width)
+        if not 0 < width < last.width:
+            return last.data
+        try:
+            return hub.run_native(_scale, last, width)
+        except (PictureError, EncodeError) as error:
+            raise MediaError(str(error)) from error
+
+
+def _scale(unit: Unit, width: int) -> bytes:
+    image = decode_jpeg(Jpeg(unit.data, unit.width, unit.height, 0), width)
+    encoded, _, _ = encode_jpeg(Frame(image, unit.seq, unit.at_unix), "", "", QUALITY, width)
+    return encoded.jpeg

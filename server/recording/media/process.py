@@ -1,0 +1,159 @@
+"""A process of low priority that decodes and encodes what is kept; started when it is needed.
+
+It may hang or crash as any decoder can; then it is killed, and what it worked on has failed. Green:
+nothing here waits for it on the hub.
+"""
+
+import json
+import os
+from collections.abc import Sequence
+from typing import Any
+
+from server.capture.frames.unit import Unit
+from server.capture.isolation.channel import Kind, Link, Message
+from server.capture.isolation.process import Process
+from server.loop import hub
+from server.loop.lanes import Lanes, NoLane
+from server.loop.memory import MMAP_THRESHOLD_BYTES, TRIM_THRESHOLD_BYTES
+from server.recording.media.messages import in_memory, pack_units, read_json, read_memory
+
+__all__ = ["MediaError", "MediaProcess"]
+
+CHILD = "server.recording.media.child"
+
+ENVIRONMENT = {
+    "MALLOC_MMAP_THRESHOLD_": str(MMAP_THRESHOLD_BYTES),
+    "MALLOC_TRIM_THRESHOLD_": str(TRIM_THRESHOLD_BYTES),
+}
+
+STUCK_AFTER_S = 30.0
+"""How long one request may take before the process is killed: they are small, the rest is slow."""
+
+REST_S = 30.0
+"""How long it is kept without work."""
+
+# How long a request waits for those before it.
+MAX_WAIT_S = 60.0
+
+CLOSE_DEADLINE_S = 0.3
+
+
+class MediaError(Exception):
+    """What was asked for cannot be made; says why, for people."""
+
+
+class MediaProcess:
+    """The process. Green threads may call it, one request after the other.
+
+    Args:
+        stuck_after_s: How long one request may take.
+        rest_s: How long it is kept without work.
+    """
+
+    def __init__(self, stuck_after_s: float = STUCK_AFTER_S, rest_s: float = REST_S) -> None:
+        self._stuck_after_s = stuck_after_s
+        self._rest_s = rest_s
+        self._lane = Lanes(1, MAX_WAIT_S)
+        self._process: Process | None = None
+        self._link: Link | None = None
+        self._requests = 0
+        self._busy = False
+
+    @property
+    def pid(self) -> int | None:
+        """The process; None while there is none."""
+        return self._process.pid if self._process else None
+
+    def ask(self, do: str, units: Sequence[Unit] = (), **more: Any) -> bytes:
+        """Have something done; return the picture that was made, if any.
+
+        Args:
+            do: What; see ``child.py``.
+            units: Of what.
+            more: How.
+
+        Raises:
+            MediaError: If it failed.
+        """
+        try:
+            with self._lane.take():
+                self._requests += 1
+                self._busy = True
+                return self._ask({"do": do, **more}, units)
+        except NoLane:
+            raise MediaError("too much is waiting") from None
+        finally:
+            self._busy = False
+            hub.call_later(self._rest_s, self._end_rest, self._requests)
+
+    def close(self) -> None:
+        """End the process; what it works on fails."""
+        process = self._process
+        if process is None:
+            return
+        if self._busy:
+            hub.run_native(process.kill)  # Whoever waits for its answer reads an end of file.
+        else:
+            self._discard()
+
+    def _ask(self, request: dict[str, Any], units: Sequence[Unit]) -> bytes:
+        fd = -1
+        try:
+            if self._link is None:
+                self._process, self._link = hub.run_native(_start)
+            if units:
+                parts = pack_units(units)
+                request["listed"] = len(parts[0])
+                fd = hub.run_native(in_memory, parts)
+            # It waits for a request, so there is room.
+            self._link.offer(Kind.PROCESS, json.dumps(request).encode(), fd)
+            message = self._receive(self._link)
+            answer = read_json(message.payload)
+        except (EOFError, OSError, ValueError):
+            self._discard()
+            raise MediaError("the process that works on it has ended") from None
+        except BaseException:
+            self._discard()  # Its answer would be taken for that of the next request.
+            raise
+        finally:
+            if fd >= 0:
+                os.close(fd)
+        picture = read_memory(message.fd) if message.fd >= 0 else b""
+        if "error" in answer:
+            raise MediaError(str(answer["error"])[:200])
+        return picture
+
+    def _receive(self, link: Link) -> Message:
+        if not hub.wait_readable(link, self._stuck_after_s):
+            raise MediaError(f"it took more than {self._stuck_after_s:g} s, and was ended")
+        message = link.receive(0.0)
+        if message is None or message.kind is not Kind.PROCESSED:
+            raise EOFError
+        return message
+
+    def _discard(self) -> None:
+        process, link = self._process, self._link
+        self._process = self._link = None
+        if link is not None:
+            link.close()
+        if process is not None:
+            hub.run_native(_end, process)
+
+    def _end_rest(self, requests: int) -> None:
+        if requests == self._requests and not self._busy:
+            self.close()
+
+
+def _start() -> tuple[Process, Link]:
+    ours, theirs = Link.pair()
+    try:
+        with theirs:
+            return Process(CHILD, theirs, ENVIRONMENT), ours
+    except BaseException:
+        ours.close()
+        raise
+
+
+def _end(process: Process) -> None:
+    if not process.wait(CLOSE_DEADLINE_S):
+        process.kill()

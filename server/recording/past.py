@@ -1,0 +1,57 @@
+"""What was, of each camera: what is in memory, and before it what is on the disk."""
+
+from collections.abc import Callable, Mapping
+
+from server.capture.frames.unit import Unit
+from server.recording.rewind import Rewind
+
+__all__ = ["Past"]
+
+# Times on the disk are rounded: a unit there that is this much older than one in memory is another.
+ROUNDING_S = 0.001
+
+Stored = Callable[[str, float, float], list[Unit]]
+"""Returns the units of a camera from one moment to another, after those needed to decode them."""
+
+
+class Past:
+    """Finds units of any time.
+
+    Args:
+        rewinds: What is in memory, by camera name.
+
+    Attributes:
+        stored: Returns what is on the disk.
+        stored_span: Returns between which times there is something of a camera on the disk.
+    """
+
+    def __init__(self, rewinds: Mapping[str, Rewind]) -> None:
+        self._rewinds = rewinds
+        self.stored: Stored = lambda camera, from_unix, to_unix: []
+        self.stored_span: Callable[[str], tuple[float, float] | None] = lambda camera: None
+
+    def span(self, camera: str) -> tuple[float, float] | None:
+        """Return the times of the first and the last unit, in Unix seconds; None with nothing."""
+        rewind = self._rewinds.get(camera)
+        spans = [one for one in (rewind and rewind.span, self.stored_span(camera)) if one]
+        if not spans:
+            return None
+        return min(begin for begin, _ in spans), max(end for _, end in spans)
+
+    def between(self, camera: str, from_unix: float, to_unix: float) -> list[Unit]:
+        """Return all from one moment to another, after what is needed to decode the first."""
+        rewind = self._rewinds.get(camera)
+        recent = rewind.between(from_unix, to_unix) if rewind else []
+        if recent and recent[0].at_unix <= from_unix:
+            return recent
+        until = recent[0].at_unix - ROUNDING_S if recent else to_unix
+        older = self.stored(camera, from_unix, until)
+        return [*older, *recent]
+
+    def find(self, camera: str, at_unix: float) -> list[Unit]:
+        """Return the picture of a moment, after those that are needed to decode it."""
+        rewind = self._rewinds.get(camera)
+        recent = rewind.find(at_unix) if rewind else []
+        if recent and recent[-1].at_unix <= at_unix:
+            return recent
+        return self.stored(camera, at_unix, at_unix) or recent

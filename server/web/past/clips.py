@@ -1,0 +1,241 @@
+"""The HTTP paths of what was: clips, and single pictures; see ``docs/recording.md``."""
+
+import math
+import time
+from collections.abc import Hashable, Mapping, Sequence
+from contextlib import suppress
+from typing import NoReturn
+
+import flask
+from flask import Response
+from werkzeug.exceptions import HTTPException
+
+from server.capture.frames.unit import Unit
+from server.delivery.fanout import Fanout
+from server.delivery.kernel import PEER_CHECK_S, peer_has_gone
+from server.errors import PictureError, RequestError
+from server.loop import hub
+from server.recording.media.clip import Clip, can_be_copied
+from server.recording.media.jobs import ClipJob, ClipJobs
+from server.recording.media.pictures import PictureMaker
+from server.recording.media.process import MediaError
+from server.recording.media.recent import Recent
+from server.recording.past import Past
+from server.web.auth.auth import Auth
+from server.web.auth.guard import answer, asking
+from server.web.http.changes import answer_json, answering, read_change, refuse_change
+from server.web.past.ranges import answer_file, answer_part
+
+__all__ = ["create_clips"]
+
+LONGEST_S = 3600.0
+
+# A player asks for a clip in parts, while the memory that it is made of moves on.
+CLIPS_KEPT_S = 60.0
+CLIPS_KEPT_BYTES = 64 << 20
+
+# A pointer that moves along the scrubber asks for the same few pictures again and again.
+PICTURES_KEPT_S = 30.0
+PICTURES_KEPT_BYTES = 16 << 20
+
+MAX_WIDTH = 7680
+
+
+def create_clips(
+    fanouts: Mapping[str, Fanout],
+    past: Past,
+    jobs: ClipJobs,
+    pictures: PictureMaker,
+    auth: Auth,
+) -> flask.Blueprint:
+    """Return the routes for clips and for pictures of the past.
+
+    Args:
+        fanouts: By camera name.
+        past: What was.
+        jobs: Makes clips in the background.
+        pictures: Makes single pictures.
+        auth: Notes who is refused what.
+    """
+    routes = flask.Blueprint("clips", __name__)
+    clips: Recent[Clip] = Recent(CLIPS_KEPT_S, CLIPS_KEPT_BYTES)
+    made: Recent[bytes] = Recent(PICTURES_KEPT_S, PICTURES_KEPT_BYTES)
+
+    @routes.get("/clip/<camera>.mp4")
+    def clip(camera: str) -> Response:
+        if "_" in camera:  # No camera's name has one.
+            return send_job(camera)
+        require_camera(camera)
+        asked = read_span(flask.request.args)
+        key = camera, *asked
+        found = clips.get(key)
+        if found is None:
+            units = units_between(camera, asked)
+            if not can_be_copied(units):
+                return send_encoded(camera, asked, units)
+            found = lay_out(units, asked[0])
+            if asked[1] <= units[-1].at_unix:
+                clips.put(key, found, found.nbytes)
+        return answer_part(found.nbytes, found.tag, file_name(camera, found.from_unix), found.read)
+
+    def lay_out(units: Sequence[Unit], from_unix: float) -> Clip:
+        try:
+            return Clip(units, from_unix, lambda: hub.sleep(0))
+        except PictureError as error:
+            flask.abort(503, str(error))
+
+    def send_job(key: str) -> Response:
+        job = jobs.find(key, maker())
+        if job is None or not asking().person.sees(job.camera):
+            flask.abort(404, f"there is no clip {key[:40]!r}; they are kept for an hour")
+        if job.error is not None:
+            flask.abort(404, f"this clip could not be made: {job.error}")
+        if not job.done:
+            flask.abort(404, f"this clip is not ready: {job.share:.0%} is done")
+        return send_file(job)
+
+    def send_encoded(name: str, asked: tuple[float, float], units: Sequence[Unit]) -> Response:
+        """Send a clip that has to be encoded, once it is."""
+        if flask.request.method == "HEAD":
+            return Response(iter(()), content_type="video/mp4")
+        try:
+            job = jobs.begin(maker(), name, asked, units)
+        except RequestError as error:
+            raise HTTPException(str(error), answer(429, str(error))) from error
+        peer = flask.request.environ["eventlet.input"].get_socket().fd
+        while not job.wait(PEER_CHECK_S):
+            if peer_has_gone(peer):
+                break
+        if job.ended_at is None:
+            if not job.is_awaited:
+                jobs.remove(job)
+            flask.abort(503, "nobody waits for this clip any more")
+        if job.error is not None:
+            flask.abort(503, f"this clip could not be made: {job.error}")
+        return send_file(job)
+
+    def send_file(job: ClipJob) -> Response:
+        try:
+            return answer_file(job.path, job.id, file_name(job.camera, job.from_unix))
+        except OSError:
+            flask.abort(404, "this clip is no longer there")
+
+    @routes.post("/api/clips")
+    @answering(auth)
+    def add() -> Response:
+        body = read_change(auth)
+        name = body.get("camera")
+        if not isinstance(name, str) or name not in fanouts or not asking().person.sees(name):
+            raise refuse_change(auth, 404, "unknown_camera", f"there is no camera {name!r}")
+        try:
+            asked = read_span(body)
+            units = units_between(name, asked)
+        except HTTPException as error:
+            status = error.get_response().status_code
+            raise refuse_change(auth, status, "bad_request", error.description or "") from None
+        job = jobs.begin(maker(), name, asked, units)
+        job.is_posted = True
+        return answer_json(job.describe(), 201)
+
+    @routes.get("/api/clips/<key>")
+    def progress(key: str) -> Response:
+        return answer_json(find_job(key).describe())
+
+    @routes.delete("/api/clips/<key>")
+    @answering(auth)
+    def cancel(key: str) -> Response:
+        read_change(auth)
+        job = find_job(key)
+        jobs.remove(job)
+        return answer_json(job.describe())
+
+    def find_job(key: str) -> ClipJob:
+        job = jobs.find(key, maker())
+        if job is None:
+            raise refuse_change(auth, 404, "bad_request", f"there is no clip {key[:40]!r}")
+        return job
+
+    @routes.get("/api/cameras/<camera>/picture")
+    def picture(camera: str) -> Response:
+        require_camera(camera)
+        at_unix = read_number(flask.request.args.get("at"), "at")
+        width = read_width(flask.request.args.get("width"))
+        units = past.find(camera, at_unix)
+        if not units:
+            raise nothing(camera)
+        last = units[-1]
+        key = camera, last.at_unix, last.seq, width
+        jpeg = made.get(key)
+        if jpeg is None:
+            try:
+                jpeg = pictures.picture_of(units, width)
+            except MediaError as error:
+                flask.abort(503, f"camera {camera}: {error}")
+            made.put(key, jpeg, len(jpeg))
+        headers = {"Cache-Control": "no-store", "X-Timestamp": f"{last.at_unix:.6f}"}
+        return Response(jpeg, headers=headers, content_type="image/jpeg")
+
+    def require_camera(name: str) -> None:
+        if name not in fanouts or not asking().person.sees(name):
+            flask.abort(404, f"there is no camera {name!r}")
+
+    def units_between(name: str, asked: tuple[float, float]) -> Sequence[Unit]:
+        span = past.span(name)
+        units = past.between(name, *asked) if span and asked[0] <= span[1] else []
+        if not units:
+            raise nothing(name)
+        return units
+
+    def nothing(name: str) -> HTTPException:
+        span = past.span(name)
+        there = f"there is {span[0]:.3f} to {span[1]:.3f}" if span else "nothing is kept of it"
+        response = answer(404, f"camera {name} has no picture of that time; {there}")
+        return HTTPException(f"no picture of that time; {there}", response)
+
+    return routes
+
+
+def maker() -> Hashable:
+    """Return whose the clips are that the current request is about."""
+    person = asking().person
+    return person.kind, person.name
+
+
+def file_name(camera: str, at_unix: float) -> str:
+    """Return under which name to save a clip: its camera and its local time."""
+    return f"{camera} {time.strftime('%Y-%m-%d %H.%M.%S', time.localtime(at_unix))}.mp4"
+
+
+def read_span(fields: Mapping[str, object]) -> tuple[float, float]:
+    """Return from when to when; answers 400 if that makes no sense."""
+    begin, end = (read_number(fields.get(name), name) for name in ("from", "to"))
+    if end < begin:
+        refuse("'to' is before 'from'")
+    if end - begin > LONGEST_S:
+        refuse("a clip is an hour long at most")
+    return begin, end
+
+
+def read_number(value: object, name: str) -> float:
+    """Return a time in Unix seconds; answers 400 if it is none."""
+    number = math.nan
+    if isinstance(value, str | int | float) and not isinstance(value, bool):
+        with suppress(ValueError, OverflowError):
+            number = float(value)
+    if not math.isfinite(number) or not 0 <= number < 1e11:
+        refuse(f"{name!r} must be a time in Unix seconds")
+    return number
+
+
+def read_width(value: str | None) -> int:
+    """Return the width that is asked for, 0 for that of the picture; answers 400 if it is none."""
+    if value is None:
+        return 0
+    if not value.isascii() or not value.isdigit() or not 16 <= int(value[:9]) <= MAX_WIDTH:
+        refuse(f"'width' must be a number of pixels, 16 to {MAX_WIDTH}")
+    return int(value)
+
+
+def refuse(why: str) -> NoReturn:
+    """Answer that a request makes no sense."""
+    raise HTTPException(why, answer(400, why))

@@ -1,0 +1,159 @@
+"""Recordings as files: they play at any time, know what they are, and are mended."""
+
+import json
+import subprocess
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from server.capture.frames.unit import Unit
+from server.errors import PictureError
+from server.recording.disk.recording_file import (
+    RecordingFile,
+    head_of,
+    is_being_written,
+    read_facts,
+    repair,
+    set_locked,
+)
+from server.recording.disk.segmenter import Begin, Fragment, Segmenter
+
+
+def write(path: Path, units: Iterable[Unit]) -> RecordingFile:
+    """Write a recording, and leave it open."""
+    segmenter = Segmenter()
+    segmenter.reason = "always"
+    file: RecordingFile | None = None
+    steps = [step for unit in units for step in segmenter.put(unit)]
+    for step in (*steps, *segmenter.end()):
+        if isinstance(step, Begin):
+            head = head_of(step.init_segment, "door", step.begin_unix, step.reason)
+            file = RecordingFile(path, head)
+        elif isinstance(step, Fragment):
+            assert file is not None
+            file.append(step.data, step.ticks, step.key)
+    assert file is not None
+    return file
+
+
+def probe(path: Path) -> dict[str, Any]:
+    """Return what ffprobe says, which must find nothing wrong."""
+    command = ["ffprobe", "-v", "error", "-count_frames", "-of", "json"]
+    wanted = ["-show_entries", "stream=nb_read_frames,duration:packet=pts_time,flags"]
+    ended = subprocess.run([*command, *wanted, str(path)], capture_output=True, timeout=60)
+    assert (ended.returncode, ended.stderr) == (0, b"")
+    found: dict[str, Any] = json.loads(ended.stdout)
+    return found
+
+
+def test_it_plays_while_it_is_written(film: list[Unit], tmp_path: Path) -> None:
+    """Without being closed it has every picture, its length, and its times as captured."""
+    path = tmp_path / "one.mp4"
+    file = write(path, film)
+
+    found = probe(path)
+    packets = found["packets"]
+
+    assert found["streams"][0]["nb_read_frames"] == str(len(film))
+    assert float(found["streams"][0]["duration"]) == pytest.approx(4.0, abs=0.001)
+    assert [float(one["pts_time"]) for one in packets] == pytest.approx(
+        [one.at_unix - film[0].at_unix for one in film], abs=0.001
+    )
+    assert is_being_written(path)
+    file.close()
+    assert not is_being_written(path)
+    assert path.stat().st_mode & 0o777 == 0o600
+
+
+def test_players_seek_by_its_index(film: list[Unit], tmp_path: Path) -> None:
+    """FFmpeg finds the key picture before a moment without reading what is before it."""
+    path = tmp_path / "one.mp4"
+    write(path, film).close()
+    command = ["ffprobe", "-v", "error", "-read_intervals", "2.5%+#1", "-of", "json"]
+    wanted = ["-show_entries", "packet=pts_time,flags,pos", str(path)]
+    ended = subprocess.run([*command, *wanted], capture_output=True, timeout=60, check=True)
+
+    (packet,) = json.loads(ended.stdout)["packets"]
+
+    assert 1.9 < float(packet["pts_time"]) <= 2.5
+    assert packet["flags"].startswith("K")
+
+
+def test_it_knows_what_it_is(film: list[Unit], tmp_path: Path) -> None:
+    """Whatever the index needs is in the file itself, also whether it is locked."""
+    path = tmp_path / "one.mp4"
+    write(path, film).close()
+
+    facts = read_facts(path)
+    set_locked(path, locked=True)
+
+    assert (facts.camera, facts.begin_unix, facts.reason) == ("door", film[0].at_unix, "always")
+    assert facts.end_unix == film[0].at_unix + 4
+    assert (facts.locked, facts.whole, facts.nbytes) == (False, True, path.stat().st_size)
+    assert read_facts(path).locked
+    assert probe(path)["streams"][0]["nb_read_frames"] == str(len(film))
+
+
+@pytest.mark.parametrize("cut", [1, 500, 9000])
+def test_a_torn_end_is_cut_off(film: list[Unit], tmp_path: Path, cut: int) -> None:
+    """A fragment of which a part is missing is no more; all others stay, and it plays."""
+    path = tmp_path / "one.mp4"
+    write(path, film).close()
+    size = path.stat().st_size
+    with open(path, "r+b") as file:
+        file.truncate(size - cut)
+
+    torn = read_facts(path)
+    mended = repair(path)
+
+    assert not torn.whole
+    assert mended.whole
+    assert (mended.ticks, mended.nbytes) == (torn.ticks, torn.nbytes)
+    assert 3.0 <= mended.end_unix - mended.begin_unix < 4.0
+    assert path.stat().st_size == mended.nbytes < size
+    assert read_facts(path) == mended
+    frames = int(probe(path)["streams"][0]["nb_read_frames"])
+    assert frames == round((mended.end_unix - mended.begin_unix) * 25)
+
+
+def test_fragments_beyond_its_index_are_found(film: list[Unit], tmp_path: Path) -> None:
+    """The process may be killed after a fragment and before the index was renewed."""
+    path, older = tmp_path / "one.mp4", tmp_path / "older.mp4"
+    write(older, film[:60]).close()
+    write(path, film).close()
+    head = older.read_bytes()[:6000]
+    index_at, ends_at = head.index(b"sidx") - 4, head.index(b"moof") - 4
+    mehd_at = head.index(b"mehd") - 4
+    with open(path, "r+b") as file:
+        for begin, end in ((index_at, ends_at), (mehd_at, mehd_at + 20)):
+            file.seek(begin)
+            file.write(head[begin:end])
+
+    facts = read_facts(path)
+
+    assert not facts.whole
+    assert facts.end_unix == film[0].at_unix + 4
+    assert probe(path)["streams"][0]["nb_read_frames"] == str(len(film))
+    assert repair(path).whole
+    assert float(probe(path)["streams"][0]["duration"]) == pytest.approx(4.0, abs=0.001)
+
+
+def test_what_is_no_recording_is_left_alone(film: list[Unit], tmp_path: Path) -> None:
+    """Neither other files nor one without a picture are taken for recordings."""
+    other = tmp_path / "other.mp4"
+    for content in (b"", b"\0" * 5000, b"not at all"):
+        other.write_bytes(content)
+        with pytest.raises(PictureError):
+            read_facts(other)
+        with pytest.raises(PictureError):
+            set_locked(other, locked=True)
+        assert other.read_bytes() == content
+    path = tmp_path / "one.mp4"
+    segmenter = Segmenter()
+    (begin,) = segmenter.put(film[0])
+    assert isinstance(begin, Begin)
+    RecordingFile(path, head_of(begin.init_segment, "door", 1.0, "always"))
+    with pytest.raises(PictureError):
+        read_facts(path)

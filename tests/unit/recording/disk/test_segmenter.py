@@ -1,0 +1,106 @@
+"""What goes into which file."""
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+import pytest
+
+from server.capture.frames.unit import JPEG, Unit
+from server.recording.disk.segmenter import Begin, End, Fragment, Segmenter
+
+
+def run(segmenter: Segmenter, units: Iterable[Unit]) -> list[Begin | Fragment | End]:
+    """Return all steps of some units."""
+    return [step for unit in units for step in segmenter.put(unit)]
+
+
+def kinds(steps: Iterable[Begin | Fragment | End]) -> str:
+    """Return steps as letters, so that order is seen at once."""
+    return "".join({Begin: "B", Fragment: "f", End: "E"}[type(step)] for step in steps)
+
+
+def stretched(film: list[Unit], times: int, gap_s: float = 0.0) -> list[Unit]:
+    """Return a film several times after each other."""
+    length = film[-1].at_unix - film[0].at_unix + 0.04 + gap_s
+    return [
+        replace(one, at_unix=one.at_unix + at * length, seq=one.seq + at * len(film))
+        for at in range(times)
+        for one in film
+    ]
+
+
+def test_each_second_is_a_fragment(film: list[Unit]) -> None:
+    """A killed process loses what is not in a fragment; most begin with a key picture."""
+    segmenter = Segmenter()
+    steps = [*run(segmenter, film), *segmenter.end()]
+    fragments = [one for one in steps if isinstance(one, Fragment)]
+
+    assert kinds(steps) == "B" + "f" * len(fragments) + "E"
+    assert all(one.key for one in fragments)
+    assert max(one.ticks for one in fragments) <= 90_000
+    assert sum(one.pictures for one in fragments) == len(film)
+    assert sum(one.ticks for one in fragments) == 4 * 90_000
+
+
+def test_a_long_group_is_split(film: list[Unit]) -> None:
+    """A camera with a key picture in ten seconds loses no more than others."""
+    one_group = [film[0], *(replace(one, key=False) for one in film[1:])]
+
+    fragments = [one for one in run(Segmenter(), one_group) if isinstance(one, Fragment)]
+
+    assert [one.key for one in fragments] == [True, False, False]
+
+
+def test_nothing_begins_without_a_key_picture(film: list[Unit]) -> None:
+    """What comes before cannot be decoded; it is counted. JPEG is no video."""
+    segmenter = Segmenter()
+
+    assert run(segmenter, film[1:10]) == []
+    assert run(segmenter, [replace(film[0], codec=JPEG)]) == []
+    assert segmenter.skipped == 10
+    assert kinds(run(segmenter, film[10:20])) == "B"
+
+
+def test_a_file_ends_after_five_minutes(film: list[Unit]) -> None:
+    """At the next key picture, so that nothing is missing between two files."""
+    steps = run(Segmenter(), stretched(film, 80))
+    begins = [one.begin_unix for one in steps if isinstance(one, Begin)]
+
+    assert begins == pytest.approx([film[0].at_unix, film[0].at_unix + 300], abs=1e-4)
+
+
+def test_a_file_ends_where_the_size_changes(film: list[Unit]) -> None:
+    """Not every player follows a change."""
+    wider = [replace(one, width=256) for one in stretched(film, 2)[len(film) :]]
+
+    assert kinds(run(Segmenter(), [*film, *wider])).count("EB") == 1
+
+
+def test_a_file_ends_where_the_clock_was_set(film: list[Unit]) -> None:
+    """Times within a file never go back, nor do they jump."""
+    for step_s in (-3600.0, 3600.0):
+        later = [replace(one, at_unix=one.at_unix + 4 + step_s) for one in film]
+
+        begins = [one for one in run(Segmenter(), [*film, *later]) if isinstance(one, Begin)]
+
+        assert [one.begin_unix for one in begins] == [film[0].at_unix, later[0].at_unix]
+
+
+def test_a_file_ends_where_pictures_are_missing(film: list[Unit]) -> None:
+    """What follows a loss cannot be decoded before the next key picture."""
+    segmenter = Segmenter()
+    steps = [*run(segmenter, film[:25]), *segmenter.end(), *run(segmenter, film[27:40])]
+
+    assert kinds(steps) == "BfffEB"
+    assert segmenter.skipped == 3
+
+
+def test_what_cannot_be_written_is_skipped(film: list[Unit]) -> None:
+    """After an abandoned file the next begins with a key picture."""
+    segmenter = Segmenter()
+    run(segmenter, film[:5])
+    segmenter.abandon()
+
+    assert segmenter.skipped == 5
+    assert not segmenter.is_open
+    assert kinds(run(segmenter, film[5:12])) == "B"

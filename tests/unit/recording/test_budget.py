@@ -1,0 +1,89 @@
+"""What is remembered of all cameras takes a number of bytes at most."""
+
+from server.recording.budget import Budget
+from server.recording.rewind import Rewind
+from tests.unit.recording.test_rewind import T0, jpeg, unit
+
+
+def cameras(count: int, limit: int, seconds: float = 60.0) -> list[Rewind]:
+    """Return the buffers of some cameras that share a limit in bytes."""
+    rewinds: list[Rewind] = []
+    budget = Budget(limit, lambda: rewinds)
+    rewinds += [Rewind(seconds, budget.spend) for _ in range(count)]
+    return rewinds
+
+
+def test_older_pictures_are_thinned_before_any_moment_is_lost() -> None:
+    """A minute stays a minute, of all cameras, though memory is there for a fifth of it."""
+    rewinds = cameras(2, limit=2 * 360 * 100)
+    most = 0
+
+    for at in range(3000):
+        for one in rewinds:
+            one.put(jpeg(at / 30))
+        most = max(most, sum(one.nbytes for one in rewinds))
+
+    assert most <= 2 * 360 * 100
+    for one in rewinds:
+        begin, end = one.span or (0.0, 0.0)
+        assert end - begin > 59
+        assert len(one.between(end - 2, end)) == 61
+
+
+def test_video_keeps_its_key_pictures() -> None:
+    """Of the oldest groups only what can be decoded by itself stays."""
+    [rewind] = cameras(1, limit=250 * 100)
+
+    for at in range(600):
+        rewind.put(unit(at / 10, key=at % 20 == 0))
+
+    units = rewind.units
+    assert rewind.nbytes <= 250 * 100
+    assert units[0].at_unix < T0 + 5
+    assert not any(one.key is False for one in rewind.find(T0 + 10))
+    assert len(rewind.find(T0 + 57.9)) == 20
+
+
+def test_what_cannot_be_thinned_is_dropped_oldest_first() -> None:
+    """With next to no memory only the newest moments stay, of whichever camera."""
+    many, few = cameras(2, limit=40 * 100)
+
+    few.put(jpeg(0.0))
+    for at in range(400):
+        many.put(unit(at / 10, key=at % 20 == 0))
+
+    assert few.nbytes == 0
+    assert 0 < many.nbytes <= 40 * 100
+    assert many.newest is not None
+    assert many.newest.at_unix == T0 + 39.9
+
+
+def test_group_that_is_larger_than_the_limit_is_not_kept() -> None:
+    """Whoever records still gets it, and the next group is tried again."""
+    [rewind] = cameras(1, limit=500)
+    told: list[object] = []
+    rewind.listen(told.append)
+
+    for at in range(10):
+        rewind.put(unit(at / 10, key=at == 0))
+    assert rewind.units == []
+    rewind.put(unit(1.0, key=True))
+
+    assert len(told) == 11
+    assert len(rewind.units) == 1
+
+
+def test_removed_cameras_take_nothing() -> None:
+    """Its buffer is no longer counted."""
+    rewinds: list[Rewind] = []
+    budget = Budget(1000, lambda: rewinds)
+    gone = Rewind(60, budget.spend)
+    rewinds += [gone, Rewind(60, budget.spend)]
+    for at in range(8):
+        gone.put(jpeg(at / 10))
+
+    rewinds.remove(gone)
+    for at in range(8):
+        rewinds[0].put(jpeg(at / 10))
+
+    assert len(rewinds[0].units) == 8

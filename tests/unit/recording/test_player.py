@@ -1,0 +1,183 @@
+"""Which pictures of the past are sent next."""
+
+import pytest
+
+from server.capture.frames.unit import Unit
+from server.recording.player import Player, Step
+from server.recording.rewind import Rewind
+from tests.support.fakes import FakeClock
+from tests.unit.recording.test_rewind import T0, filled, jpeg, times, video
+
+
+def at(rewind: Rewind, moment: float, clock: FakeClock) -> Player:
+    """Return a player that shows a moment."""
+    player = Player(rewind)
+    player.seek(1, rewind.find(T0 + moment), clock.now)
+    player.step(clock)
+    return player
+
+
+def follow(player: Player, clock: FakeClock, until_s: float) -> list[list[Unit]]:
+    """Let time go by; return what is sent each time, until a step tells nothing more."""
+    sent: list[list[Unit]] = []
+    end = clock.now + until_s
+    while clock.now < end:
+        step = player.step(clock)
+        if step.units:
+            sent.append(step.units)
+        if step.arrived or step.wait_s is None:
+            return sent
+        clock.advance(step.wait_s + 1e-6)
+    return sent
+
+
+def painted(sent: list[list[Unit]]) -> list[float]:
+    return times([units[-1] for units in sent])
+
+
+def test_a_seek_shows_one_picture_and_pauses(clock: FakeClock) -> None:
+    """Whatever leads to it comes with it, once."""
+    rewind = filled(*video(3))
+    player = Player(rewind)
+
+    player.seek(1, rewind.find(T0 + 1.2), clock.now)
+    first, second = player.step(clock), player.step(clock)
+    clock.advance(5)
+
+    assert times(first.units) == [1.0, 1.1, 1.2]
+    assert (second, player.step(clock)) == (Step([]), Step([]))
+
+
+def test_the_newest_seek_counts(clock: FakeClock) -> None:
+    """Of several before there is credit, only the last is shown."""
+    rewind = filled(*video(3))
+    player = Player(rewind)
+
+    player.seek(1, rewind.find(T0 + 1.2), clock.now)
+    player.seek(2, rewind.find(T0 + 0.1), clock.now)
+
+    assert times(player.step(clock).units) == [0.0, 0.1]
+    assert player.step(clock) == Step([])
+
+
+def test_a_seek_begins_with_a_key_picture_whatever_came_before(clock: FakeClock) -> None:
+    """The client may have thrown away what it no longer wanted."""
+    player = at(filled(*video(3)), 1.2, clock)
+
+    player.seek(2, player.memory.find(T0 + 1.3), clock.now)
+
+    assert times(player.step(clock).units) == [1.0, 1.1, 1.2, 1.3]
+
+
+@pytest.mark.parametrize("speed", [0.25, 1.0, 2.0])
+def test_playing_shows_each_picture_at_its_time(clock: FakeClock, speed: float) -> None:
+    """As far apart as they were taken, and each unit is sent once."""
+    player, begun = at(filled(*video(4)), 1.0, clock), clock.now
+
+    player.play(speed, clock.now)
+    sent = follow(player, clock, 0.95 / speed)
+
+    assert painted(sent) == pytest.approx([1 + tenth / 10 for tenth in range(1, 10)])
+    assert all(len(units) == 1 for units in sent)
+    assert clock.now - begun == pytest.approx(1 / speed, abs=0.11 / speed)
+
+
+def test_late_pictures_lead_to_the_next(clock: FakeClock) -> None:
+    """Without credit for a while, playing goes on where it would be."""
+    player = at(filled(*video(4)), 1.0, clock)
+    player.play(1.0, clock.now)
+
+    clock.advance(0.55)
+    within = player.step(clock).units
+    clock.advance(1.0)
+    beyond = player.step(clock).units
+
+    assert times(within) == [1.1, 1.2, 1.3, 1.4, 1.5]
+    assert times(beyond) == [2.0, 2.1, 2.2, 2.3, 2.4, 2.5], "from a key picture on"
+
+
+def test_playing_fast_shows_no_more_than_a_screen_does(clock: FakeClock) -> None:
+    """At eight times thirty frames a second, three of four JPEGs are left out."""
+    player = at(filled(*(jpeg(one / 30) for one in range(300))), 0.0, clock)
+
+    player.play(8.0, clock.now)
+    sent = follow(player, clock, 1.0)
+
+    assert 50 < len(sent) <= 61
+
+
+def test_playing_arrives_at_now(clock: FakeClock) -> None:
+    """With the newest picture shown, the next is a live one."""
+    player = at(filled(*video(2)), 1.5, clock)
+    player.play(8.0, clock.now)
+
+    sent = follow(player, clock, 10.0)
+
+    assert painted(sent)[-1] == pytest.approx(1.9)
+    assert player.step(clock).arrived
+
+
+def test_jpeg_is_played_backwards_picture_by_picture(clock: FakeClock) -> None:
+    """Down to the first, where it pauses."""
+    player = at(filled(*(jpeg(one / 10) for one in range(20))), 0.5, clock)
+
+    player.play(-1.0, clock.now)
+    sent = follow(player, clock, 5.0)
+
+    assert painted(sent) == pytest.approx([0.4, 0.3, 0.2, 0.1, 0.0])
+    assert player.speed == 0
+
+
+def test_video_is_played_backwards_by_its_key_pictures(clock: FakeClock) -> None:
+    """Any other would need its whole group for one picture."""
+    player = at(filled(*video(4)), 2.5, clock)
+
+    player.play(-2.0, clock.now)
+    sent = follow(player, clock, 5.0)
+
+    assert painted(sent) == [2.0, 1.0, 0.0]
+    assert all(len(units) == 1 for units in sent)
+
+
+def test_pausing_stays_where_it_is(clock: FakeClock) -> None:
+    """And goes on from there."""
+    player = at(filled(*video(4)), 1.0, clock)
+    player.play(1.0, clock.now)
+    follow(player, clock, 0.5)
+
+    player.play(0.0, clock.now)
+    clock.advance(10)
+    player.play(1.0, clock.now)
+
+    assert player.position(clock.now) == pytest.approx(T0 + 1.5, abs=0.1)
+
+
+def test_picture_that_is_forgotten_meanwhile_moves_nothing_back(clock: FakeClock) -> None:
+    """What is shown may be thinned out; an older picture must not follow it."""
+    rewind = filled(*(jpeg(one / 10) for one in range(600)))
+    player = at(rewind, 0.5, clock)
+    player.play(0.25, clock.now)
+
+    for _ in rewind.thin(1 / 8):
+        pass
+    clock.advance(0.1)
+
+    assert T0 + 0.5 not in [one.at_unix for one in rewind.units]
+    assert player.step(clock).units == []
+
+
+def test_seek_while_the_memory_is_asked_goes_first(clock: FakeClock) -> None:
+    """Another node's takes a while to answer, and by then it is not wanted."""
+    rewind = filled(*video(4))
+    player = at(rewind, 1.0, clock)
+
+    class Slow(Rewind):
+        def find(self, at_unix: float) -> list[Unit]:
+            player.seek(2, rewind.find(T0 + 3.0), clock.now)
+            return rewind.find(at_unix)
+
+    player.play(1.0, clock.now)
+    clock.advance(0.5)
+    player.memory = Slow(60)
+
+    assert times(player.step(clock).units) == [3.0]

@@ -1,0 +1,158 @@
+"""The last seconds of one camera, in memory."""
+
+from collections.abc import Callable, Sequence
+from itertools import pairwise
+
+import pytest
+
+from server.capture.frames.unit import JPEG, Unit
+from server.recording.rewind import Rewind
+
+T0 = 1_700_000_000.0
+
+
+def unit(at: float, key: bool = False, size: int = 100, seq: int | None = None) -> Unit:
+    """Return a unit that looks like video; its number is its time in hundredths of a second."""
+    number = round(at * 100) if seq is None else seq
+    return Unit(bytes(size), key, number, T0 + at, "avc1.64001f", 64, 48)
+
+
+def jpeg(at: float, size: int = 100) -> Unit:
+    """Return a unit that looks like a JPEG."""
+    return Unit(bytes(size), True, round(at * 100), T0 + at, JPEG, 64, 48)
+
+
+def filled(*units: Unit, seconds: float = 60.0) -> Rewind:
+    """Return a buffer with some units."""
+    rewind = Rewind(seconds)
+    for one in units:
+        rewind.put(one)
+    return rewind
+
+
+def video(seconds: int, group: int = 10) -> list[Unit]:
+    """Return ten units a second, of which each group's first is a key picture."""
+    return [unit(at / 10, key=at % group == 0) for at in range(seconds * 10)]
+
+
+def times(units: Sequence[Unit]) -> list[float]:
+    """Return when units were captured."""
+    return [round(one.at_unix - T0, 3) for one in units]
+
+
+def test_moment_is_the_newest_picture_not_later_with_what_it_needs() -> None:
+    """A picture is decoded from its key picture on."""
+    rewind = filled(*video(3))
+
+    assert times(rewind.find(T0 + 1.25)) == [1.0, 1.1, 1.2]
+    assert times(rewind.find(T0 + 2.0)) == [2.0]
+    assert times(rewind.find(T0 + 99)) == [2 + tenth / 10 for tenth in range(10)]
+    assert times(rewind.find(T0 - 1)) == [0.0]
+    assert Rewind(60).find(T0) == []
+
+
+def test_pictures_of_a_time_come_with_what_the_first_needs() -> None:
+    """Of all cameras that take video, cut in the middle of a group."""
+    rewind = filled(*video(3))
+
+    assert times(rewind.between(T0 + 0.8, T0 + 1.1))[0] == 0.0
+    assert times(rewind.between(T0 + 1.8, T0 + 2.1))[-4:] == [1.8, 1.9, 2.0, 2.1]
+    assert rewind.between(T0 - 5, T0 - 1) == []
+    assert rewind.span == (T0, T0 + 2.9)
+
+
+@pytest.mark.parametrize(
+    ("at", "neighbours"),
+    [(1.0, (0.9, 1.1)), (0.0, (None, 0.1)), (0.95, (0.8, 1.0)), (1.9, (1.8, None))],
+)
+def test_neighbours_are_the_pictures_around(
+    at: float, neighbours: tuple[float | None, float | None]
+) -> None:
+    """From one group to the next as within one."""
+    found = filled(*video(2)).neighbours(T0 + at)
+
+    assert found == pytest.approx(
+        tuple(one if one is None else T0 + one for one in neighbours), abs=1e-6
+    )
+
+
+def test_b_frames_are_found_by_their_times() -> None:
+    """They are kept as they are decoded, which is another order."""
+    units = [unit(at, key=not at, seq=seq) for seq, at in enumerate((0.0, 0.3, 0.1, 0.2, 0.6))]
+
+    assert times(filled(*units).find(T0 + 0.2)) == [0.0, 0.3, 0.1, 0.2]
+    assert times(filled(*units).find(T0 + 0.31)) == [0.0, 0.3]
+
+
+def test_old_groups_go_as_a_whole() -> None:
+    """Half a group is worth nothing: it goes when all of it is older."""
+    rewind = filled(*video(5), seconds=2.0)
+
+    assert times(rewind.units)[0] == 2.0
+    assert rewind.nbytes == 100 * len(rewind.units)
+
+
+def test_after_a_loss_nothing_is_kept_before_a_key_picture() -> None:
+    """It could not be decoded; who listens is told of the loss, once."""
+    rewind = filled(unit(0.0, key=True))
+    told: list[Unit | None] = []
+    end = rewind.listen(told.append)
+
+    rewind.lose()
+    rewind.lose()
+    rewind.put(unit(0.1))
+    rewind.put(unit(0.2, key=True))
+    end()
+    rewind.put(unit(0.3))
+
+    assert [one and one.seq for one in told] == [None, 20]
+    assert times(rewind.units) == [0.0, 0.2, 0.3]
+
+
+def test_clock_that_is_set_back_begins_anew() -> None:
+    """Times would not be in order; those who record still get every unit."""
+    rewind = filled(*video(1))
+    told: list[Unit | None] = []
+    rewind.listen(told.append)
+
+    rewind.put(unit(-9.0))
+    rewind.put(unit(-8.9, key=True))
+
+    assert times(rewind.units) == [-8.9]
+    assert len(told) == 2
+
+
+@pytest.mark.parametrize("one", [unit, jpeg])
+def test_thinning_keeps_pictures_apart_by_a_share_of_their_age(
+    one: Callable[..., Unit],
+) -> None:
+    """The older, the fewer; nothing of the newest moments is lost, nor can anything not be
+    decoded."""
+    units = [one(at / 10) if one is jpeg else one(at / 10, at % 10 == 0) for at in range(300)]
+    rewind = filled(*units)
+
+    for _ in rewind.thin(1 / 8):
+        pass
+
+    kept = times(rewind.units)
+    assert rewind.nbytes == 100 * len(kept)
+    assert kept[0] == 0.0
+    assert times(units)[-10:] == kept[-10:]
+    for old, new in pairwise(kept):
+        assert new - old <= max(0.1, (29.9 - old) / 8) + 1e-6
+    assert len(kept) < 120
+    assert rewind.find(T0 + 3.3)[0].key
+
+
+def test_thinning_a_little_at_a_time_lets_others_in() -> None:
+    """Units come and go between its steps."""
+    rewind = filled(*(jpeg(at / 100) for at in range(1000)), seconds=10.0)
+
+    steps = 0
+    for steps, _ in enumerate(rewind.thin(1 / 8), 1):
+        for at in range(10):
+            rewind.put(jpeg(10 + steps + at / 100))
+
+    assert steps > 3
+    assert rewind.nbytes == 100 * len(rewind.units)
+    assert times(rewind.units) == sorted(times(rewind.units))
