@@ -189,6 +189,11 @@ function compare(one, other) {
   return String(one).localeCompare(String(other), undefined, { numeric: true });
 }
 
+/** The address of the picture of a moment. @param {string} camera @param {number} at @param {number} width */
+export function pictureOf(camera, at, width) {
+  return `api/cameras/${encodeURIComponent(camera)}/picture?${new URLSearchParams({ at: at.toFixed(1), width: String(width) })}`;
+}
+
 /** A rest of time on the player's clock: `0:07`, `1:02:03`. @param {number} seconds */
 export function formatClock(seconds) {
   const whole = Math.max(0, Math.floor(seconds));

@@ -8,6 +8,8 @@ import { Player } from './player.js';
 
 // An event is played from a moment before it, and stays the one that is played for a moment after it.
 const LEAD_S = 3;
+// So much of the timeline around it is shown.
+const AROUND_S = 600;
 
 /**
  * Events: `change` when something else is played, or nothing; `moment` ({event, moment}) when the address may tell it;
@@ -94,7 +96,8 @@ export class Playback extends EventTarget {
       this.#bar.showStill(null);
       this.#player.open(recording, Math.max(from, recording.from), true);
     }
-    this.#lanes.setCursor(event.camera, event.from, true);
+    this.#lanes.setCursor(event.camera, event.from);
+    this.#lanes.zoomTo(event.from - AROUND_S, event.from + AROUND_S);
     this.#show();
     this.#emit('moment', linkTo(event));
   }

@@ -28,12 +28,18 @@ export class LibraryStore extends EventTarget {
   #leaving = new Set();
   #state = 'loading';
   #message = '';
+  #paused = '';
   #more = false;
   #loadingMore = false;
   #turn = 0;
 
   get state() {
     return this.#state;
+  }
+
+  /** Why nothing can be recorded; empty if it can. */
+  get paused() {
+    return this.#paused;
   }
 
   get message() {
@@ -266,6 +272,7 @@ export class LibraryStore extends EventTarget {
       answer = await ask('GET', `api/recordings?${queryOf({ since, before, limit: RECORDINGS_PAGE })}`);
       if (!answer.ok || turn !== this.#turn) return answer;
       const rows = answer.data.recordings;
+      this.#paused = answer.data.paused ?? '';
       this.#recordings = mergeRows(this.#recordings, rows.filter((row) => row.to > begin && row.from < end));
       if (!answer.data.more || rows.length === 0 || rows.at(-1).from >= before) break;
       before = rows.at(-1).from;
