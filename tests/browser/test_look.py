@@ -425,7 +425,8 @@ def test_what_is_wrong_is_one_badge(server: PortholeServer, page: Page) -> None:
             troubleOf('live', { process: [] }, 'tile'), troubleOf('live', {}, 'server'),
             troubleOf('stalled', {}, 'network'), troubleOf('live', {}, 'network'),
             troubleOf('live', { process: bad }, 'network'),
-            troubleOf('past', { state: 'live' }, 'network'), troubleOf('past', { state: 'stalled' }, ''),
+            troubleOf('past', { state: 'live' }, 'network'),
+            troubleOf('past', { state: 'stalled' }, ''),
           ].map((trouble) => trouble && [trouble.word, trouble.text]);
         }""",
     )

@@ -72,20 +72,12 @@ PAGE = {
     "camera": {"bridge", "painting", "stream", "ui"},
     "grid": {"bridge", "camera", "stream", "ui"},
     "insight": {"bridge", "camera", "grid", "stream", "ui"},
-    "recording": {"bridge", "camera", "grid", "stream", "ui"},
     "library": {"bridge", "grid", "manage", "ui"},
+    "recording": {"bridge", "camera", "grid", "stream", "ui"},
     "manage": {"ui"},
     "views": {"grid", "manage", "ui"},
     "page": {
-        "bridge",
-        "camera",
-        "grid",
-        "insight",
-        "library",
-        "recording",
-        "stream",
-        "ui",
-        "views",
+        *("bridge", "camera", "grid", "insight", "library", "recording", "stream", "ui", "views"),
     },
 }
 

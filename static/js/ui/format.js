@@ -79,6 +79,16 @@ export function formatAge(seconds) {
   return `${Math.floor(whole / 86400)} d`;
 }
 
+/**
+ * When something in the past was: `12 s ago`, `4:05 min ago`, and before that the time of day.
+ *
+ * @param {number} ageS
+ * @param {number} atUnix  Seconds, by the server's clock.
+ */
+export function formatAgo(ageS, atUnix) {
+  return ageS < 600 ? `${formatAge(ageS)} ago` : TIME.format(new Date(atUnix * 1000));
+}
+
 /** How long something took: `12 s`, `4:05 min`, `6:12 h`, `30 h`; not even a second is one. @param {number} seconds */
 export function formatLength(seconds) {
   if (seconds >= 86400) return `${Math.round(seconds / 3600)} h`;
@@ -90,16 +100,6 @@ const LABELS = { motion: 'Motion', offline: 'Offline', online: 'Back online', ti
 /** What an event is called, from its label: `Motion`, `Licence plate`. @param {string} label */
 export function formatLabel(label) {
   return Object.hasOwn(LABELS, label) ? LABELS[label] : capitalize(label.replaceAll(/[_-]+/g, ' ').trim()) || 'Event';
-}
-
-/**
- * When something in the past was: `12 s ago`, `4:05 min ago`, and before that the time of day.
- *
- * @param {number} ageS
- * @param {number} atUnix  Seconds, by the server's clock.
- */
-export function formatAgo(ageS, atUnix) {
-  return ageS < 600 ? `${formatAge(ageS)} ago` : TIME.format(new Date(atUnix * 1000));
 }
 
 /** @param {number} bytes */
