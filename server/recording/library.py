@@ -36,6 +36,11 @@ class Library:
         self._storage = storage
         self._writer = writer
 
+    @property
+    def problem(self) -> str:
+        """Why nothing can be recorded now; empty if it can."""
+        return self._writer.problem
+
     def recordings(
         self,
         cameras: Collection[str] | None,
