@@ -6,7 +6,7 @@ units; after that list come their bytes. Each is answered by one message.
 
 import json
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from server.capture.frames.unit import Unit
@@ -14,7 +14,7 @@ from server.capture.frames.unit import Unit
 __all__ = ["in_memory", "pack_units", "read_json", "read_memory", "unpack_units"]
 
 
-def pack_units(units: Iterable[Unit]) -> list[bytes]:
+def pack_units(units: Sequence[Unit]) -> list[bytes]:
     """Return units as bytes in parts, the first of which lists the others."""
     listed = [
         [len(one.data), one.key, one.at_unix, one.codec, one.width, one.height] for one in units
