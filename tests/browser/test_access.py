@@ -21,7 +21,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PortholeServer]
     state = tmp_path_factory.mktemp("access")
     UsersFile(state).add_user("ada", "operator", None, PASSWORD)
     server = PortholeServer(
-        *("--port", "0", "one=test:?size=320x180&fps=10", "two=test:?size=320x180&fps=10"),
+        *("--port", "0", "one=test:?size=320x180&fps=5", "two=test:?size=320x180&fps=5"),
         "ghost=/no/such/file.mp4",
         state=state,
         environment={},

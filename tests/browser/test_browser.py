@@ -106,7 +106,7 @@ def backstage(page: Page) -> Page | Worker:
 
 def test_pictures_are_live_on_the_canvas(share_server: Start, page: Page, place: str) -> None:
     """The time burned into the picture on the canvas is the present, wherever it was painted."""
-    server = share_server("test:?fps=15")
+    server = share_server("test:?fps=10")
     # To look at every picture is much for a browser without a GPU; it must not get smaller ones.
     page.add_init_script("localStorage.setItem('porthole.sizes', '{\"test\": \"full\"}')")
     page.goto(server.url)
@@ -454,7 +454,7 @@ def test_a_hidden_tab_is_no_viewer(start_server: Start, connect: Connect, page: 
 
 def test_an_undecodable_picture_stops_nothing(share_server: Start, page: Page, place: str) -> None:
     """After bytes that are no JPEG the page acknowledges all the same, and paints the next."""
-    server = share_server("test:?size=320x180")
+    server = share_server("test:?size=320x180&fps=15")
     page.goto(server.url)
     wait_for_paint(page, "test")
 

@@ -17,7 +17,7 @@ def test_cameras_elsewhere_look_like_our_own(start_node: Start, page: Page) -> N
     """A tile comes with its camera, is live, says when the node is gone, and goes on with it."""
     web = start_node("web")
     page.goto(web.url)
-    camera = start_node("camera", "door=test:?size=640x360&fps=15", state="camera")
+    camera = start_node("camera", "door=test:?size=320x180&fps=8", state="camera")
     expect_cameras(web, "door")
     wait_for_paint(page, "door", 10)
     age_ms = page.evaluate(READ_TIME, '.tile[data-camera="door"] canvas')
@@ -26,7 +26,7 @@ def test_cameras_elsewhere_look_like_our_own(start_node: Start, page: Page) -> N
     camera.kill()
     expect_state(page, "door", "retrying")
     expect(tile(page, "door")).to_contain_text("unavailable")
-    start_node("camera", "door=test:?size=640x360&fps=15", state="camera")
+    start_node("camera", "door=test:?size=320x180&fps=8", state="camera")
     expect_state(page, "door", "live")
     wait_for_paint(page, "door", 10)
 

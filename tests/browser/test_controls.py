@@ -93,7 +93,7 @@ def test_a_person_sets_what_a_camera_offers(
     start_server: Start, connect: Connect, new_context: NewContext
 ) -> None:
     """Slider, switch, choice, crop frame and presets; what is refused is said at the control."""
-    server = start_server("test:?size=320x180&fps=15", program=("-m", "tests.support.refusing"))
+    server = start_server("test:?size=320x180&fps=8", program=("-m", "tests.support.refusing"))
     page = new_context(viewport={"width": 1280, "height": 800}).new_page()
     faults: list[str] = []
     page.on("pageerror", lambda error: faults.append(str(error)))

@@ -23,7 +23,7 @@ from tests.support.proxies import NoWebSocketProxy
 from tests.support.server import ROOT, PortholeServer, wait_until
 from tests.support.visitor import GONE_S, PASSWORD, basic, is_gone
 
-CAMERAS = ("door=test:?size=320x180&fps=10", "yard=test:?size=320x180&fps=10")
+CAMERAS = ("door=test:?size=320x180&fps=5", "yard=test:?size=320x180&fps=5")
 
 PANEL = """<!doctype html><title>Panel</title>
 <iframe src="{kiosk}" width="400" height="240"></iframe><img src="{feed}" id="feed">"""

@@ -16,8 +16,8 @@ from tests.support.server import PortholeServer, wait_until
 Connect = Callable[..., Viewer]
 
 CAMERAS = (
-    "front=test:?size=320x180&fps=10",
-    "yard=test:?size=320x180&fps=10",
+    "front=test:?size=320x180&fps=6",
+    "yard=test:?size=320x180&fps=6",
     "ghost=http://127.0.0.1:9/",
 )
 

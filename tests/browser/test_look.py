@@ -67,7 +67,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PortholeServer]
     for user, cameras in VIEWERS.items():
         people.add_user(user, "viewer", cameras, PASSWORD)
     server = PortholeServer(
-        *("--port", "0", *(f"{name}=test:?size=320x180&fps=4" for name in NAMES)),
+        *("--port", "0", *(f"{name}=test:?size=320x180&fps=2" for name in NAMES)),
         *(f"white=file:{white}", f"ghost=file:{SECRET}"),
         state=folder / "state",
         environment={},

@@ -19,7 +19,7 @@ from tests.support.visitor import PASSWORD
 Start = Callable[..., PortholeServer]
 NewContext = Callable[..., BrowserContext]
 
-WIDE, PLAIN, TALL = (f"test:?size={size}&fps=3" for size in ("320x180", "320x240", "240x320"))
+WIDE, PLAIN, TALL = (f"test:?size={size}&fps=2" for size in ("320x180", "320x240", "240x320"))
 
 CAMERAS = {
     "door": WIDE,

@@ -27,7 +27,7 @@ from tests.support.visitor import (
 Start = Callable[..., PortholeServer]
 Connect = Callable[..., Viewer]
 
-CAMERAS = ("door=test:?size=320x180&fps=10", "yard=test:?size=320x180&fps=10")
+CAMERAS = ("door=test:?size=320x180&fps=5", "yard=test:?size=320x180&fps=5")
 
 
 class Users:

@@ -56,9 +56,9 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PortholeServer]
     """A server with one healthy camera, one well processed, and four with bad code."""
     folder = tmp_path_factory.mktemp("processing")
     (folder / "mine.py").write_text(CODE)
-    tables = ['[[camera]]\nname = "healthy"\nsource = "test:?size=320x180&fps=20"\n']
+    tables = ['[[camera]]\nname = "healthy"\nsource = "test:?size=320x180&fps=10"\n']
     tables += [
-        f'[[camera]]\nname = "{name}"\nsource = "test:?size=320x180&fps=20"\n'
+        f'[[camera]]\nname = "{name}"\nsource = "test:?size=320x180&fps=10"\n'
         f'process = ["mine:{name}"]\n'
         for name in ("annotate", *BAD)
     ]

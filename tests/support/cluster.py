@@ -4,18 +4,23 @@ import json
 import signal
 import socket
 import subprocess
+import threading
 import urllib.request
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 import redis
 
-from tests.support.client import Viewer
+from tests.support.client import Crowd, Viewer
 from tests.support.server import PATIENCE_S, PortholeServer, last_event, wait_until
 
 PASSWORD = "sesame-9c1"
+
+# Slow enough that a viewer loses no picture only because the machine does other things.
+SMALL = "test:?size=320x180&fps=8"
 
 Clients = Callable[..., Viewer]
 
@@ -158,3 +163,35 @@ def expect_state(viewer: Viewer, camera: str, state: str, timeout_s: float = PAT
 
     viewer.pump(lambda: (newest() or {}).get("state") == state, timeout_s)
     return newest()
+
+
+def crowd_of(*viewers: Viewer) -> Crowd:
+    """Return viewers that are read all at the same time."""
+    crowd = Crowd()
+    for viewer in viewers:
+        crowd.add(viewer)
+    return crowd
+
+
+@contextmanager
+def reading(crowd: Crowd) -> Iterator[None]:
+    """Have viewers read meanwhile, on a thread of its own."""
+    done = threading.Event()
+    thread = threading.Thread(target=lambda: crowd.run(60, until=done.is_set))
+    thread.start()
+    yield
+    done.set()
+    thread.join()
+
+
+def watch_near_and_far(
+    start_node: Callable[..., PortholeServer], connect: Clients
+) -> tuple[PortholeServer, PortholeServer, Viewer, Viewer]:
+    """Share a camera and watch it at its own node and at another; return nodes and viewers."""
+    camera = start_node("run", f"door={SMALL}")
+    web = start_node("web")
+    expect_cameras(web, "door")
+    local, remote = connect(camera), connect(web)
+    for viewer in (local, remote):
+        assert viewer.call("watch", {"camera": "door"})["ok"]
+    return camera, web, local, remote

@@ -11,12 +11,13 @@ ROOT = Path(__file__).resolve().parents[2]
 # Over 20 s each, the longest first, but what computes (in a browser) and what waits in turn.
 LONG = (
     "tests/system/faults/test_flood.py",
-    "tests/system/cluster/test_outage.py",
-    # Who has a file of one test is given the next one at once.
+    "tests/system/cluster/test_bad_bus.py",
+    # Who has a file of one or two tests is given the next one at once.
     "tests/browser/test_wall.py",
-    "tests/system/faults/test_ghosts.py",
+    "tests/system/cluster/test_outage.py",
     "tests/system/cluster/test_video.py",
     "tests/browser/test_slow_link.py",
+    "tests/system/faults/test_ghosts.py",
     "tests/browser/tours/test_tours.py",
     "tests/browser/test_browser.py",
     "tests/system/faults/test_camera.py",
