@@ -15,11 +15,11 @@ from tests.support.states import state_of
 Start = Callable[..., PortholeServer]
 Connect = Callable[..., Viewer]
 
-# A box crosses half of the picture, and then there is none for as long.
+# A box crosses the picture within some 2 s, and then there is none for as long.
 CROSSING = (
     "color=gray:size=640x360:rate=10,noise=alls=4:allf=t[back];"
     "color=white:size=90x90:rate=10[box];"
-    "[back][box]overlay=x='if(lt(t\\,3)\\,-90\\,(t-3)*200)':y=120:shortest=1"
+    "[back][box]overlay=x='if(lt(t\\,2)\\,-90\\,(t-2)*300)':y=120:shortest=1"
 )
 
 
@@ -31,7 +31,7 @@ def test_motion_is_seen_while_nobody_watches(
     is an event, with a picture.
     """
     film = make_film(
-        tmp_path / "film.mp4", "-t", "9", "-g", "10", "-pix_fmt", "yuv420p", source=CROSSING
+        tmp_path / "film.mp4", "-t", "7", "-g", "10", "-pix_fmt", "yuv420p", source=CROSSING
     )
     server = start_server(f"film=file:{film}", f"zoned=file:{film}")
     viewer = connect(server)
