@@ -37,7 +37,11 @@ class IdleChild(NamedTuple):
 
 
 def start_child(module: str, environment: Mapping[str, str]) -> IdleChild:
-    """Start a child that runs this module, with these variables.
+    """Return a child that was just started.
+
+    Args:
+        module: What it runs.
+        environment: Variables to add to our own.
 
     Raises:
         SourceError: If the system cannot start more processes.
