@@ -26,7 +26,7 @@ BEST_QUALITY = 100
 # Of a core's time, what looking may take, decoding included: a video is decoded as a whole if that
 # is enough for it. Otherwise each key picture is looked at and as many after it as there is time
 # for; if something may have moved, all until that is known. So 720p at 30 fps in groups of 2 s, of
-# which each picture takes 1.6 ms, is seen for 0.9 s of each group.
+# which each picture takes 1.6 ms, is seen for about 0.8 s of each group.
 SHARE = 0.02
 
 # What may be saved up, or owed, in seconds of a core.

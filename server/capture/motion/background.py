@@ -99,8 +99,8 @@ class Background:
         limit = np.maximum(self._sigmas * np.sqrt(self._variance), self._levels)
         new = _distance(now, self._mean) > limit
         elapsed_s = max(0.0, at - self._at)
-        limit_of_jump = JUMP if elapsed_s <= APART_S else JUMP_APART
-        if jump > limit_of_jump or np.count_nonzero(new) > MOST * new.size:
+        usual = JUMP if elapsed_s <= APART_S else JUMP_APART
+        if jump > usual or np.count_nonzero(new) > MOST * new.size:
             self._learn(now * gain, at)
             return None
         changed = _distance(now, self._last) > self._levels / 2
