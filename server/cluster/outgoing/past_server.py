@@ -3,6 +3,7 @@
 import logging
 from collections import deque
 from collections.abc import Callable
+from typing import Any
 
 from server.backoff import Backoff
 from server.capture.frames.unit import Unit
@@ -79,18 +80,22 @@ class PastServer:
         span = memory.span if memory is not None else None
         if memory is None or span is None:
             return PastFacts(), []
-        before, after = memory.neighbours(request.at)
-        units: list[Unit] = []
-        more = False
-        if not request.empty:
+        facts: dict[str, Any] = {"begin": span[0], "end": span[1]}
+        if request.empty:
+            units: list[Unit] = []
+            facts["before"], facts["after"] = memory.neighbours(request.at)
+        elif request.lead:
+            lead = memory.lead(request.at)
+            units = [*lead.units, *lead.push]
+            facts |= {"pushed": len(lead.push), "newest": lead.newest}
+            facts["before"], facts["after"] = memory.neighbours(lead.units[-1].at_unix)
+        else:
             until = request.at if request.until is None else max(request.at, request.until)
-            whole = memory.between(request.at, until) or memory.find(request.at)
-            units, more = _first([one for one in whole if one.seq > request.after])
-        if units:
-            before, _ = memory.neighbours(units[0].at_unix)
-            _, after = memory.neighbours(units[-1].at_unix)
-        begin, end = span
-        return PastFacts(begin=begin, end=end, before=before, after=after, more=more), units
+            units = memory.between(request.at, until) or memory.find(request.at)
+            facts["before"], _ = memory.neighbours(units[0].at_unix)
+            _, facts["after"] = memory.neighbours(units[-1].at_unix)
+        part, more = _first([one for one in units if one.seq > request.after])
+        return PastFacts(**facts, more=more), part
 
 
 def _first(units: list[Unit]) -> tuple[list[Unit], bool]:

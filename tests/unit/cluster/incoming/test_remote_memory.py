@@ -1,6 +1,7 @@
 """Another node's past has the interface of a local one."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -12,7 +13,8 @@ from server.cluster.outgoing.past_server import PastServer
 from server.errors import RequestError
 from server.recording.rewind import Rewind
 from tests.support.bus import FakeBus
-from tests.unit.recording.test_rewind import T0, filled, jpeg, times, unit, video
+from tests.support.units import make_units
+from tests.unit.recording.test_rewind import B_FRAMES, T0, filled, jpeg, times, unit, video
 
 WEB, OWNER = "1" * 16, "2" * 16
 
@@ -74,16 +76,34 @@ def test_it_answers_as_a_local_one(wire: Wire, rewind: Rewind) -> None:
         assert [one.seq - 5 for one in found] == [one.seq for one in expected]
         at = found[-1].at_unix
         assert wire.memory.neighbours(at) == rewind.neighbours(at)
+        shown = wire.memory.lead(T0 + moment)
+        assert times(shown.units) == times(rewind.lead(T0 + moment).units)
+        assert shown.newest == rewind.lead(T0 + moment).newest
+        assert wire.memory.neighbours(at) == rewind.neighbours(at)
     assert wire.memory.span == rewind.span
     for begin, end in ((-5, -1), (-1, 0.5), (12.34, 15.6), (58, 99), (70, 80)):
         there = wire.memory.between(T0 + begin, T0 + end)
         assert times(there) == times(rewind.between(T0 + begin, T0 + end))
 
 
+def test_b_frames_come_with_what_pushes_them_out(tmp_path: Path) -> None:
+    """As from a local one."""
+    units = make_units(tmp_path, 2.0, *B_FRAMES)
+    wire = Wire(filled(*units))
+    wire.open()
+
+    for place in (3, 12, 48):
+        found, expected = (one.lead(units[place].at_unix) for one in (wire.memory, filled(*units)))
+        assert times(found.units) == times(expected.units)
+        assert times(found.push) == times(expected.push)
+        assert len(found.push) == 2
+    wire.close()
+
+
 def test_playing_asks_about_once_a_second(wire: Wire) -> None:
     """What is played next comes with what is shown now."""
     for tenth in range(100, 150):
-        found = wire.memory.find(T0 + tenth / 10 + 0.001, 1.0)
+        found = wire.memory.lead(T0 + tenth / 10 + 0.001, 1.0).units
         assert times(found)[-1] == tenth / 10
         wire.memory.neighbours(found[-1].at_unix)
 
