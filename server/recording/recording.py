@@ -24,7 +24,7 @@ from server.recording.tap import Tap
 __all__ = ["Recording"]
 
 # Of one camera's memory; a scrubber shows no more.
-MAX_MARKS = 200
+MAX_MARKS = 500
 
 
 class Recording:
@@ -68,6 +68,7 @@ class Recording:
             settings, cameras, fanouts, self.rewinds, storage, writer, self.events, notify
         )
         self.library = Library(storage, writer, self.events)
+        self.past.stored, self.past.stored_span = self.library.units, self.library.span
 
     def open(self) -> None:
         """Begin to keep."""
@@ -84,11 +85,11 @@ class Recording:
         """Follow a camera whose STATE has changed, or that is new."""
         tap = self._taps.get(camera.name)
         if tap is not None and tap.fanout is self._fanouts[camera.name]:
-            self.rewinds[camera.name].seconds = camera.keeping.rewind_s
+            self.rewinds[camera.name].seconds = camera.keeping.memory_s
             tap.refresh()
         else:
             self.forget(camera.name)
-            rewind = self.rewinds[camera.name] = Rewind(camera.keeping.rewind_s, self._budget.spend)
+            rewind = self.rewinds[camera.name] = Rewind(camera.keeping.memory_s, self._budget.spend)
             self._taps[camera.name] = Tap(self._fanouts[camera.name], rewind)
         self.recorder.refresh(camera)
 
