@@ -58,7 +58,11 @@ class PastRequest(Message):
     at: Moment
     until: Moment | None = None
     after: Annotated[int, Field(ge=0, le=MAX_SEQ)] = 0
-    """The last unit that the node has had; it needs those after it."""
+    """The number of the last unit that the node has had; it needs those after it."""
+    after_at: Moment | None = None
+    """When that was captured."""
+    deep: bool = False
+    """Whether to look on the disk as well, where units have times but no numbers."""
     empty: bool = False
     """Whether only the facts are wanted."""
     lead: bool = False

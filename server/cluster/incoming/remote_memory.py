@@ -23,7 +23,7 @@ MAX_PENDING = 64
 # How long what was said of the times of all holds.
 FRESH_S = 0.2
 
-# An answer with more than this goes on with the next question.
+# What is fetched at once is in memory here.
 MAX_READ_BYTES = 256 << 20
 
 
@@ -123,7 +123,7 @@ class RemoteMemory:
 
     def find(self, at_unix: float) -> list[Unit]:
         """Return only the picture of a moment, after those that are needed to decode it."""
-        units, _ = self._read(at_unix, until=at_unix)
+        units, _ = self._read(at_unix)
         return units
 
     def between(self, from_unix: float, to_unix: float) -> list[Unit]:
@@ -170,11 +170,14 @@ class RemoteMemory:
         """Return units, and what was said of them: of the first part, what came before them."""
         part = self._ask(at_unix, **more)
         units, facts, size = list(part.units), part.facts, 0
-        while part.facts.more and part.units and size < MAX_READ_BYTES:
+        while part.facts.more and part.units:
             size += sum(len(one.data) for one in part.units)
+            if size > MAX_READ_BYTES:
+                raise RequestError("unavailable", "too much to be fetched from the camera's node")
             last = part.units[-1]
-            begin = at_unix if "lead" in more else max(last.at_unix, at_unix)
-            part = self._ask(begin, **more, after=last.seq)
+            # Of what goes on to another moment nothing has to be looked at twice.
+            begin = max(last.at_unix, at_unix) if "until" in more else at_unix
+            part = self._ask(begin, **more, after=last.seq, after_at=last.at_unix)
             units += part.units
         self._learn(part.facts)
         facts = part.facts.model_copy(update={"before": facts.before})

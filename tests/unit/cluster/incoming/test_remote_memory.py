@@ -2,15 +2,17 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from server.cluster.bus.messages import parse_message
 from server.cluster.bus.outbox import Outbox
-from server.cluster.bus.past_message import MAX_PART_BYTES, PastRequest
+from server.cluster.bus.past_message import MAX_PART_BYTES, PastPart, PastRequest
 from server.cluster.incoming.remote_memory import PastRequests, RemoteMemory
 from server.cluster.outgoing.past_server import PastServer
 from server.errors import RequestError
+from server.recording.past import Past
 from server.recording.rewind import Rewind
 from tests.support.bus import FakeBus
 from tests.support.units import make_units
@@ -28,11 +30,14 @@ class Wire:
         self.sent = 0
         self._outbox = Outbox(self.bus)  # type: ignore[arg-type]
         self._requests = PastRequests(self.bus, WEB, self._outbox)  # type: ignore[arg-type]
-        self._server = PastServer(self.bus, OWNER, lambda camera: rewind)  # type: ignore[arg-type]
+        past = Past({"door": rewind} if rewind is not None else {})
+        self._server = PastServer(self.bus, OWNER, lambda camera: rewind, past)  # type: ignore[arg-type]
         self.bus.commands.publish = self._publish  # type: ignore[method-assign]
-        self.memory = RemoteMemory(
-            lambda at, **more: self._requests.ask(OWNER, "door", at, **more), lambda seq: seq + 5
-        )
+        self.memory = RemoteMemory(self._ask, lambda seq: seq + 5)
+        self.deep = RemoteMemory(lambda at, **more: self._ask(at, deep=True, **more))
+
+    def _ask(self, at: float, **more: Any) -> PastPart:
+        return self._requests.ask(OWNER, "door", at, **more)
 
     def open(self) -> None:
         self._outbox.open()
@@ -127,11 +132,20 @@ def test_much_comes_in_parts(rewind: Rewind) -> None:
     wire = Wire(large)
     wire.open()
 
-    units = wire.memory.between(T0, T0 + 99)
+    units, deep = wire.memory.between(T0, T0 + 99), wire.deep.between(T0, T0 + 99)
     wire.close()
 
-    assert times(units) == times(large.units)
-    assert len(wire.asked) == 7
+    assert times(units) == times(deep) == times(large.units)
+    assert len(wire.asked) == 2 * 7
+
+
+def test_clips_and_pictures_reach_the_disk_of_its_node(wire: Wire, rewind: Rewind) -> None:
+    """What is there is found by time alone."""
+    for moment in (-1.0, 0.0, 12.34, 13.0, 70.0):
+        assert times(wire.deep.find(T0 + moment)) == times(rewind.find(T0 + moment))
+    assert wire.deep.span == rewind.span
+    assert times(wire.deep.between(T0 + 1.5, T0 + 2.5))[-1] == 2.5
+    assert all(one.deep for one in wire.asked)
 
 
 def test_nothing_kept_is_told() -> None:
