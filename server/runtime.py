@@ -100,6 +100,7 @@ class Runtime:
             shut_down=self.shut_down,
         )
         self.node = self._make_node(self.bus) if self.bus else None
+        self.recording.past.elsewhere = self._kept_elsewhere
         self.managed = ManagedCameras(catalog, self.lineup, self.control, self.node, self.notify)
         self._stop = hub.Signal()
         self._parts: list[Part] = [
@@ -171,6 +172,11 @@ class Runtime:
             return self.recording.memory_of(name)
         return self.node.memory_of(name)
 
+    def _kept_elsewhere(self, name: str) -> Memory | None:
+        if name in self.own or self.node is None:
+            return None
+        return self.node.memory_of(name, deep=True)
+
     def _announce(self, camera: Camera) -> None:
         self.recording.refresh(camera)
         self.on_change(camera)
@@ -192,6 +198,7 @@ class Runtime:
             lambda *notice: self.on_notice(*notice),
             self.audit.note,
             self.recording.memory_of,
+            self.recording.past,
         )
 
     def _close(self) -> None:

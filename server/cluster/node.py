@@ -27,6 +27,7 @@ from server.cluster.shared.secret import Secret
 from server.cluster.shared.users import share_users
 from server.errors import RequestError
 from server.recording.memory import Memory
+from server.recording.past import Past
 
 __all__ = ["Common", "Node"]
 
@@ -101,7 +102,8 @@ class Node:
         execute: Carries out the commands of operators on other nodes.
         on_notice: Tells this node's dashboards: level, message, camera, and who did it.
         note: Told of every request of another node; writes the audit log.
-        memory_of: Returns what is kept of one of our cameras; None for nothing.
+        memory_of: Returns what is remembered of one of our cameras; None for nothing.
+        past: All that is kept of our cameras.
     """
 
     def __init__(
@@ -113,6 +115,7 @@ class Node:
         on_notice: Callable[[str, str, str, str | None], None],
         note: Note,
         memory_of: Callable[[str], Memory | None],
+        past: Past,
     ) -> None:
         self._bus = bus
         self._id = secrets.token_hex(8)
@@ -121,7 +124,7 @@ class Node:
         self._outbox = Outbox(bus)
         self._requests = Requests(bus, self._id, self._outbox)
         self._past_requests = PastRequests(bus, self._id, self._outbox)
-        self._past_server = PastServer(bus, self._id, memory_of)
+        self._past_server = PastServer(bus, self._id, memory_of, past)
         self._exporter = Exporter(
             bus,
             self._id,
@@ -192,12 +195,18 @@ class Node:
         self._exporter.close()
         self._outbox.close()
 
-    def memory_of(self, name: str) -> Memory | None:
-        """Return what another node keeps of one of its cameras; None for nothing."""
+    def memory_of(self, name: str, deep: bool = False) -> Memory | None:
+        """Return what another node remembers of one of its cameras; None for nothing.
+
+        Args:
+            name: Of the camera.
+            deep: Whether what is on its disk counts as well.
+        """
         camera = self._directory.camera(name) if self._directory is not None else None
         if camera is None or camera.rewind_s == 0:
             return None
-        return RemoteMemory(functools.partial(self._ask_past, camera), camera.number)
+        ask = functools.partial(self._ask_past, camera, deep=deep)
+        return RemoteMemory(ask, camera.number)
 
     def _ask_past(self, camera: RemoteCamera, at_unix: float, **more: Any) -> PastPart:
         if camera.away is not None:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 
 from server.capture.frames.unit import JPEG, Unit
 from server.errors import RequestError
-from server.recording.memory import Memory
+from server.recording.memory import Lead, Memory
 
 __all__ = ["AsJpeg", "ToJpeg", "refuse_jpeg"]
 
@@ -25,9 +25,16 @@ class AsJpeg:
         self._to_jpeg = to_jpeg
         self._made: Unit | None = None  # Whoever plays slowly asks for the same one again.
 
-    def find(self, at_unix: float, toward_s: float = 0.0) -> list[Unit]:
+    def lead(self, at_unix: float, toward_s: float = 0.0) -> Lead:
         """Return the picture of a moment."""
-        found = self._memory.find(at_unix, toward_s)
+        found = self._memory.lead(at_unix, toward_s)
+        if not found.units or found.units[-1].codec == JPEG:
+            return Lead(found.units[-1:], [], found.newest)
+        return Lead(self.find(at_unix), [], found.newest)
+
+    def find(self, at_unix: float) -> list[Unit]:
+        """Return the picture of a moment."""
+        found = self._memory.find(at_unix)
         return [self._convert(found)] if found else []
 
     def between(self, from_unix: float, to_unix: float) -> list[Unit]:

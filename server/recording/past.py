@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 
 from server.recording.media.fragments import Kept
+from server.recording.memory import Memory
 from server.recording.rewind import Rewind
 
 __all__ = ["Past"]
@@ -23,15 +24,20 @@ class Past:
     Attributes:
         stored: Returns what is on the disk.
         stored_span: Returns between which times there is something of a camera on the disk.
+        elsewhere: Returns what another node keeps of its camera; None for cameras of this one. What
+            that raises, the functions here raise.
     """
 
     def __init__(self, rewinds: Mapping[str, Rewind]) -> None:
         self._rewinds = rewinds
         self.stored: Stored = lambda camera, from_unix, to_unix: []
         self.stored_span: Callable[[str], tuple[float, float] | None] = lambda camera: None
+        self.elsewhere: Callable[[str], Memory | None] = lambda camera: None
 
     def span(self, camera: str) -> tuple[float, float] | None:
         """Return the times of the first and the last unit, in Unix seconds; None with nothing."""
+        if (there := self.elsewhere(camera)) is not None:
+            return there.span
         rewind = self._rewinds.get(camera)
         spans = [one for one in (rewind and rewind.span, self.stored_span(camera)) if one]
         if not spans:
@@ -40,6 +46,8 @@ class Past:
 
     def between(self, camera: str, from_unix: float, to_unix: float) -> Sequence[Kept]:
         """Return all from one moment to another, after what is needed to decode the first."""
+        if (there := self.elsewhere(camera)) is not None:
+            return there.between(from_unix, to_unix)
         rewind = self._rewinds.get(camera)
         recent = rewind.between(from_unix, to_unix) if rewind else []
         if recent and recent[0].at_unix <= from_unix:
@@ -50,6 +58,8 @@ class Past:
 
     def find(self, camera: str, at_unix: float) -> Sequence[Kept]:
         """Return the picture of a moment, after those that are needed to decode it."""
+        if (there := self.elsewhere(camera)) is not None:
+            return there.find(at_unix)
         rewind = self._rewinds.get(camera)
         recent = rewind.find(at_unix) if rewind else []
         if recent and recent[-1].at_unix <= at_unix:

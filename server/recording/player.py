@@ -1,15 +1,18 @@
 """Which pictures of the past a viewer is sent next, given when, where and how fast it looks."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from server.capture.frames.unit import Unit
-from server.recording.memory import SAME_S, Memory
+from server.recording.memory import SAME_S, Lead, Memory
 
 __all__ = ["Player", "Step"]
 
 # No screen shows more pictures a second; playing fast skips the others.
 LEAST_INTERVAL_S = 1 / 60
+
+# One that is due already comes when the next look finds it.
+LEAST_WAIT_S = 0.004
 
 # How much is played next is told whoever keeps it, in seconds of playing.
 AHEAD_S = 1.0
@@ -20,11 +23,13 @@ class Step(NamedTuple):
 
     Attributes:
         units: To be sent, of which the last is painted and the others lead to it; often nothing.
+        push: To be sent after them, and only decoded.
         wait_s: After how many seconds to look again; None for not before something changes.
         arrived: Whether playing has arrived at now.
     """
 
     units: list[Unit]
+    push: Sequence[Unit] = ()
     wait_s: float | None = None
     arrived: bool = False
 
@@ -50,22 +55,23 @@ class Player:
         self.memory = memory
         self.number = 0
         self.speed = 0.0
-        self._found: list[Unit] = []  # What the newest seek has found, until that is sent.
-        self._shown: Unit | None = None
-        self._shown_at = 0.0
+        self._found: Lead | None = None  # By the newest seek, until that is sent.
+        self._shown: float | None = None  # The time of the picture that was sent last.
+        self._sent_seq = 0  # Of the last unit that was sent.
+        self._sent_at = 0.0
         self._from = 0.0, 0.0  # The moment of the past at a monotonic time.
 
-    def seek(self, number: int, found: list[Unit], now: float) -> None:
+    def seek(self, number: int, found: Lead, now: float) -> None:
         """Go to a picture and pause.
 
         Args:
             number: Larger than any before.
-            found: The picture, after those that are needed to decode it.
+            found: What shows the picture.
             now: Monotonic seconds.
         """
         self.number, self._found = number, found
         self.speed = 0.0
-        self._from = found[-1].at_unix, now
+        self._from = found.units[-1].at_unix, now
 
     def play(self, speed: float, now: float) -> None:
         """Go on from here at a speed; 0 pauses."""
@@ -85,49 +91,56 @@ class Player:
         Args:
             clock: Monotonic seconds.
         """
-        if self._found:
-            return self._show(self._found, clock())
         now = clock()
+        if self._found is not None:
+            return self._show(self._found, now)
         if not self.speed or self._shown is None:
             return Step([])
-        if (early_s := self._shown_at + LEAST_INTERVAL_S - now) > 0:
-            return Step([], early_s)
+        if (early_s := self._sent_at + LEAST_INTERVAL_S - now) > 0:
+            return Step([], wait_s=early_s)
         number = self.number
-        found = self.memory.find(self.position(now) + SAME_S, self.speed * AHEAD_S)
+        found = self.memory.lead(self.position(now) + SAME_S, self.speed * AHEAD_S)
+        if self.speed < 0 and len(found.units) > 1:
+            found = self.memory.lead(found.units[0].at_unix)
         if number != self.number:
             return self.step(clock)  # A seek came meanwhile.
-        if not found:
+        if not found.units:
             return Step([], arrived=True)
-        if self.speed < 0:
-            del found[1:]
+        at_unix = found.units[-1].at_unix
         # The one shown may be forgotten by now; the one before it is no news.
-        if (found[-1].at_unix - self._shown.at_unix) * self.speed > 0:
-            return self._show(self._after_shown(found), now)
-        return self._wait(self._shown, now)
+        if (at_unix - self._shown) * self.speed <= 0:
+            return self._wait(found, now)
+        if self.speed < 0:
+            return self._show(found, now)
+        units = self._after_sent(found.units)
+        if units:
+            return self._show(Lead(units, []), now)
+        self._shown = at_unix  # It has pushed out the one before.
+        return self._wait(found, now)
 
-    def _show(self, units: list[Unit], now: float) -> Step:
-        self._found = []
-        self._shown, self._shown_at = units[-1], now
-        return Step(units, LEAST_INTERVAL_S if self.speed else None)
+    def _show(self, found: Lead, now: float) -> Step:
+        units, push, _ = found
+        self._found = None
+        self._shown, self._sent_at = units[-1].at_unix, now
+        self._sent_seq = (push or units)[-1].seq
+        return Step(units, push, LEAST_INTERVAL_S if self.speed else None)
 
-    def _after_shown(self, found: list[Unit]) -> list[Unit]:
-        """Return what a viewer lacks that has had everything up to the picture shown."""
-        assert self._shown is not None
-        for at, unit in enumerate(found):
-            if unit.seq == self._shown.seq:
-                return found[at + 1 :]
-        return found
+    def _after_sent(self, units: list[Unit]) -> list[Unit]:
+        """Return what a viewer lacks that has had everything up to the last unit that was sent."""
+        if self._sent_seq < units[0].seq:
+            return units
+        return [one for one in units if one.seq > self._sent_seq]
 
-    def _wait(self, shown: Unit, now: float) -> Step:
+    def _wait(self, found: Lead, now: float) -> Step:
         """Return when the next picture is due after the one shown."""
+        assert self._shown is not None
+        if self.speed > 0 and found.newest:
+            return Step([], arrived=True)
+        before, after = self.memory.neighbours(self._shown)
         at_unix = self.position(now)
-        before, after = self.memory.neighbours(shown.at_unix)
-        if self.speed > 0:
-            if after is None:
-                return Step([], arrived=True)
-            return Step([], max(0.0, after - at_unix) / self.speed)
-        if before is None:
+        if self.speed < 0 and before is None:
             self.play(0.0, now)
             return Step([])
-        # One that is a little later is still the same picture.
-        return Step([], max(0.0, at_unix - shown.at_unix + 2 * SAME_S) / -self.speed)
+        # Backwards, one that is a little later is still the same picture.
+        due = self._shown - 2 * SAME_S if self.speed < 0 else after or at_unix
+        return Step([], wait_s=max(LEAST_WAIT_S, (due - at_unix) / self.speed))

@@ -5,7 +5,9 @@ from bisect import bisect_right
 from collections import deque
 from collections.abc import Callable, Iterator
 
-from server.capture.frames.unit import Unit
+from server.capture.frames.unit import JPEG, Unit
+from server.capture.streams.units.order import DisplayOrder, heads_of
+from server.recording.memory import Lead
 
 __all__ = ["Rewind"]
 
@@ -13,6 +15,10 @@ __all__ = ["Rewind"]
 STEP_BACK_S = 1.0
 
 THINNED_AT_ONCE = 128
+
+# How many units a decoder may keep with B-frames, and among how many there is such a frame.
+PUSHED = 2
+LOOKED_AT = 10
 
 
 class Rewind:
@@ -37,6 +43,8 @@ class Rewind:
         self._on_bytes = on_bytes
         self._groups: deque[list[Unit]] = deque()
         self._open = False  # Whether the last group goes on.
+        # For B-frames: how many units of which group, and whether there are any.
+        self._looked_at: tuple[int, Unit | None, bool] = 0, None, False
         self._dropped = 0  # How many groups were dropped from the beginning.
         self._broken = True  # Whether the next key picture is waited for.
         self._listeners: list[Callable[[Unit | None], None]] = []
@@ -94,16 +102,39 @@ class Rewind:
             for on_unit in list(self._listeners):
                 on_unit(None)
 
-    def find(self, at_unix: float, toward_s: float = 0.0) -> list[Unit]:
+    def lead(self, at_unix: float, toward_s: float = 0.0) -> Lead:
+        """Return what shows the picture of a moment to who decodes one unit after the other.
+
+        All others are as near, so ``toward_s`` says nothing here.
+        """
+        if not self._groups:
+            return Lead([], [])
+        at, place = self._place(at_unix)
+        group = self._groups[at]
+        if not self._is_reordered(group):
+            newest = at + 1 == len(self._groups) and place + 1 == len(group)
+            return Lead(group[: place + 1], [], newest)
+        following = group[place + 1 : place + 1 + PUSHED]
+        for later in itertools.islice(self._groups, at + 1, at + 1 + PUSHED):
+            following += later[: PUSHED - len(following)]
+        lacking = PUSHED - len(following)
+        if lacking and place >= lacking:
+            place -= lacking
+            following = group[place + 1 : place + 1 + PUSHED]
+        elif lacking and at:
+            return self.lead(self._groups[at - 1][-1].at_unix)
+        after = group[place + 1 + PUSHED :] or at + 1 < len(self._groups)
+        return Lead(group[: place + 1], following, not after)
+
+    def find(self, at_unix: float) -> list[Unit]:
         """Return the picture of a moment, after those that are needed to decode it.
 
-        It is the newest that is not later, or the first of all; nothing if there is none. All
-        others are as near, so ``toward_s`` says nothing here.
+        It is the newest that is not later, or the first of all; nothing if there is none.
         """
         if not self._groups:
             return []
-        group, place = self._place(at_unix)
-        return self._groups[group][: place + 1]
+        at, place = self._place(at_unix)
+        return self._groups[at][: place + 1]
 
     def between(self, from_unix: float, to_unix: float) -> list[Unit]:
         """Return all from one moment to another, after what is needed to decode the first."""
@@ -130,10 +161,7 @@ class Rewind:
     def _place(self, at_unix: float) -> tuple[int, int]:
         """Return the group of a moment's picture and its place in it; there must be some."""
         at = max(0, bisect_right(self._groups, at_unix, key=lambda group: group[0].at_unix) - 1)
-        group = self._groups[at]
-        # With B-frames the units of a group are not in the order of their times.
-        early = (place for place, unit in enumerate(group) if unit.at_unix <= at_unix)
-        return at, max(early, key=lambda place: group[place].at_unix, default=0)
+        return at, max(0, bisect_right(self._groups[at], at_unix, key=lambda one: one.at_unix) - 1)
 
     def thin(self, share: float) -> Iterator[None]:
         """Drop pictures that are closer to each other than by a share of their age.
@@ -175,6 +203,17 @@ class Rewind:
         self._groups.clear()
         self._open = False
         self._count(-self.nbytes)
+
+    def _is_reordered(self, group: list[Unit]) -> bool:
+        """Return whether a group has B-frames; if so, they come early."""
+        if len(group) == 1 or group[0].codec == JPEG:
+            return False
+        begin = group[:LOOKED_AT]
+        if self._looked_at[0] != len(begin) or self._looked_at[1] is not group[0]:
+            order = DisplayOrder(group[0].codec)
+            numbers = [order.number(heads_of(one.data)) for one in begin]
+            self._looked_at = len(begin), group[0], numbers != sorted(numbers)
+        return self._looked_at[2]
 
     def _trim(self, before_unix: float) -> None:
         """Drop whole groups that are older."""

@@ -58,9 +58,15 @@ class PastRequest(Message):
     at: Moment
     until: Moment | None = None
     after: Annotated[int, Field(ge=0, le=MAX_SEQ)] = 0
-    """The last unit that the node has had; it needs those after it."""
+    """The number of the last unit that the node has had; it needs those after it."""
+    after_at: Moment | None = None
+    """When that was captured."""
+    deep: bool = False
+    """Whether to look on the disk as well, where units have times but no numbers."""
     empty: bool = False
     """Whether only the facts are wanted."""
+    lead: bool = False
+    """Whether what shows the picture is wanted, see :class:`server.recording.memory.Lead`."""
 
 
 class PastFacts(Message):
@@ -69,10 +75,12 @@ class PastFacts(Message):
     Attributes:
         begin: When the first picture of all was taken; None with nothing.
         end: When the last one was.
-        before: When the one before the first of this part was taken; None for none. Without units,
-            the one before the picture that was asked for.
+        before: When the one before the first unit was taken, or the one before what a lead shows;
+            None for none. Without units, the one before the picture that was asked for.
         after: When the one after was, likewise.
         more: Whether there are more units to be asked for.
+        pushed: How many units of a lead only push it out.
+        newest: Whether no later picture can be shown yet.
     """
 
     begin: Moment | None = None
@@ -80,6 +88,8 @@ class PastFacts(Message):
     before: Moment | None = None
     after: Moment | None = None
     more: bool = False
+    pushed: Annotated[int, Field(ge=0, le=16)] = 0
+    newest: bool = True
     error: ErrorCode | None = None
     message: Text = ""
 

@@ -11,6 +11,7 @@ from server.cluster.bus.outbox import Outbox
 from server.cluster.bus.past_message import PastFacts, PastPart, PastRequest, unpack_part
 from server.errors import RequestError
 from server.loop import hub
+from server.recording.memory import Lead
 from server.recording.rewind import Rewind
 
 __all__ = ["PastRequests", "RemoteMemory"]
@@ -22,7 +23,7 @@ MAX_PENDING = 64
 # How long what was said of the times of all holds.
 FRESH_S = 0.2
 
-# An answer with more than this goes on with the next question.
+# What is fetched at once is in memory here.
 MAX_READ_BYTES = 256 << 20
 
 
@@ -100,18 +101,34 @@ class RemoteMemory:
         self._window = Rewind(float("inf"))
         self._before: float | None = None  # When the picture before the window was taken.
         self._after: float | None = None  # When the one after it was.
+        self._around: tuple[float, float | None, float | None] | None = None  # The last lead's.
         self._span: tuple[float, float] | None = None
         self._span_at = 0.0
 
-    def find(self, at_unix: float, toward_s: float = 0.0) -> list[Unit]:
-        """Return the picture of a moment, after those that are needed to decode it."""
-        if not self._has(at_unix):
-            self._fetch(min(at_unix, at_unix + toward_s), max(at_unix, at_unix + toward_s))
-        return self._window.find(at_unix)
+    def lead(self, at_unix: float, toward_s: float = 0.0) -> Lead:
+        """Return what shows the picture of a moment to who decodes one unit after the other."""
+        if not toward_s:
+            units, facts = self._read(at_unix, lead=True)
+            if units:
+                shown = len(units) - facts.pushed
+                self._around = units[shown - 1].at_unix, facts.before, facts.after
+                return Lead(units[:shown], units[shown:], facts.newest)
+            return Lead([], [])
+        found = self._window.lead(at_unix)
+        if not self._has(at_unix) or (found.newest and self._after is not None):
+            ends = at_unix, at_unix + toward_s
+            self._fetch(min(ends), max(ends))
+            found = self._window.lead(at_unix)
+        return Lead(found.units, found.push, found.newest and self._after is None)
+
+    def find(self, at_unix: float) -> list[Unit]:
+        """Return only the picture of a moment, after those that are needed to decode it."""
+        units, _ = self._read(at_unix)
+        return units
 
     def between(self, from_unix: float, to_unix: float) -> list[Unit]:
         """Return all from one moment to another, after what is needed to decode the first."""
-        units, _, _ = self._read(from_unix, to_unix)
+        units, _ = self._read(from_unix, until=to_unix)
         # A node answers with what is nearest.
         return units if units and units[0].at_unix <= to_unix else []
 
@@ -124,6 +141,8 @@ class RemoteMemory:
 
     def neighbours(self, at_unix: float) -> tuple[float | None, float | None]:
         """Return the times of the pictures before and after that of a moment; None for none."""
+        if self._around is not None and self._around[0] == at_unix:
+            return self._around[1:]
         if not self._has(at_unix):
             facts = self._ask(at_unix, empty=True).facts
             return facts.before, facts.after
@@ -141,27 +160,28 @@ class RemoteMemory:
         return begin <= at_unix < last or (self._before is None and at_unix < begin)
 
     def _fetch(self, from_unix: float, to_unix: float) -> None:
-        units, self._before, self._after = self._read(from_unix, to_unix)
+        units, facts = self._read(from_unix, until=to_unix)
+        self._before, self._after, self._around = facts.before, facts.after, None
         self._window = Rewind(float("inf"))
         for unit in units:
             self._window.put(unit)
 
-    def _read(
-        self, from_unix: float, to_unix: float
-    ) -> tuple[list[Unit], float | None, float | None]:
-        """Return units, and the times of the pictures before and after them."""
-        units: list[Unit] = []
-        at_unix, after, size = from_unix, 0, 0
-        before: float | None = None
-        while True:
-            part = self._ask(at_unix, until=to_unix, after=after)
-            self._learn(part.facts)
-            before = before if units else part.facts.before
-            units += [replace(one, seq=self._number(one.seq)) for one in part.units]
+    def _read(self, at_unix: float, **more: float | bool) -> tuple[list[Unit], PastFacts]:
+        """Return units, and what was said of them: of the first part, what came before them."""
+        part = self._ask(at_unix, **more)
+        units, facts, size = list(part.units), part.facts, 0
+        while part.facts.more and part.units:
             size += sum(len(one.data) for one in part.units)
-            if not part.facts.more or not part.units or size > MAX_READ_BYTES:
-                return units, before, part.facts.after
-            at_unix, after = max(part.units[-1].at_unix, at_unix), part.units[-1].seq
+            if size > MAX_READ_BYTES:
+                raise RequestError("unavailable", "too much to be fetched from the camera's node")
+            last = part.units[-1]
+            # Of what goes on to another moment nothing has to be looked at twice.
+            begin = max(last.at_unix, at_unix) if "until" in more else at_unix
+            part = self._ask(begin, **more, after=last.seq, after_at=last.at_unix)
+            units += part.units
+        self._learn(part.facts)
+        facts = part.facts.model_copy(update={"before": facts.before})
+        return [replace(one, seq=self._number(one.seq)) for one in units], facts
 
     def _learn(self, facts: PastFacts) -> None:
         self._span_at = time.monotonic()

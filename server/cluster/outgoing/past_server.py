@@ -2,15 +2,19 @@
 
 import logging
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
 
 from server.backoff import Backoff
 from server.capture.frames.unit import Unit
 from server.cluster.bus.bus import BUS_ERRORS, Bus
 from server.cluster.bus.past_message import MAX_PART_BYTES, PastFacts, PastRequest, pack_part
-from server.errors import RequestError
+from server.errors import PictureError, RequestError
 from server.loop import hub
+from server.recording.media.fragments import Kept, StoredUnit, loaded
 from server.recording.memory import Memory
+from server.recording.past import Past
 
 __all__ = ["PastServer"]
 
@@ -26,13 +30,17 @@ class PastServer:
     Args:
         bus: The Redis server.
         node: This node's id.
-        memory_of: Returns what is kept of one of our cameras; None for nothing.
+        memory_of: Returns what is remembered of one of our cameras; None for nothing.
+        past: All that is kept of them.
     """
 
-    def __init__(self, bus: Bus, node: str, memory_of: Callable[[str], Memory | None]) -> None:
+    def __init__(
+        self, bus: Bus, node: str, memory_of: Callable[[str], Memory | None], past: Past
+    ) -> None:
         self._bus = bus
         self._node = node
         self._memory_of = memory_of
+        self._past = past
         self._waiting: deque[PastRequest] = deque(maxlen=MAX_WAITING)
         self._arrived = hub.Signal()
         self._task: hub.Task | None = None
@@ -69,9 +77,10 @@ class PastServer:
 
     def _answer(self, request: PastRequest) -> bytes:
         try:
-            facts, units = self._read(request)
-        except RequestError as error:
-            facts, units = PastFacts(error=error.code, message=str(error)[:400]), []
+            facts, units = self._read_deep(request) if request.deep else self._read(request)
+        except (RequestError, PictureError, OSError) as error:
+            code = error.code if isinstance(error, RequestError) else "unavailable"
+            facts, units = PastFacts(error=code, message=str(error)[:400]), []
         return pack_part(request.id, self._node, facts, units)
 
     def _read(self, request: PastRequest) -> tuple[PastFacts, list[Unit]]:
@@ -79,25 +88,43 @@ class PastServer:
         span = memory.span if memory is not None else None
         if memory is None or span is None:
             return PastFacts(), []
-        before, after = memory.neighbours(request.at)
-        units: list[Unit] = []
-        more = False
-        if not request.empty:
+        facts: dict[str, Any] = {"begin": span[0], "end": span[1]}
+        if request.empty:
+            units: list[Unit] = []
+            facts["before"], facts["after"] = memory.neighbours(request.at)
+        elif request.lead:
+            lead = memory.lead(request.at)
+            units = [*lead.units, *lead.push]
+            facts |= {"pushed": len(lead.push), "newest": lead.newest}
+            facts["before"], facts["after"] = memory.neighbours(lead.units[-1].at_unix)
+        else:
             until = request.at if request.until is None else max(request.at, request.until)
-            whole = memory.between(request.at, until) or memory.find(request.at)
-            units, more = _first([one for one in whole if one.seq > request.after])
-        if units:
-            before, _ = memory.neighbours(units[0].at_unix)
-            _, after = memory.neighbours(units[-1].at_unix)
-        begin, end = span
-        return PastFacts(begin=begin, end=end, before=before, after=after, more=more), units
+            units = memory.between(request.at, until) or memory.find(request.at)
+            facts["before"], _ = memory.neighbours(units[0].at_unix)
+            _, facts["after"] = memory.neighbours(units[-1].at_unix)
+        part, more = _first([one for one in units if one.seq > request.after])
+        return PastFacts(**facts, more=more), [loaded(one) for one in part]
+
+    def _read_deep(self, request: PastRequest) -> tuple[PastFacts, list[Unit]]:
+        camera, past = request.camera, self._past
+        span = past.span(camera)
+        if span is None or self._memory_of(camera) is None:
+            return PastFacts(), []
+        units: Sequence[Kept] = []
+        if not request.empty:
+            at, until = request.at, request.until
+            units = past.find(camera, at) if until is None else past.between(camera, at, until)
+        after = request.after_at
+        part, more = _first([one for one in units if after is None or one.at_unix > after])
+        facts = PastFacts(begin=span[0], end=span[1], more=more)
+        return facts, hub.run_native(lambda: [replace(loaded(one), seq=1) for one in part])
 
 
-def _first(units: list[Unit]) -> tuple[list[Unit], bool]:
+def _first(units: Sequence[Kept]) -> tuple[Sequence[Kept], bool]:
     """Return as many as one part holds, and whether there are more."""
     size = 0
     for at, one in enumerate(units):
-        size += len(one.data)
+        size += one.nbytes if isinstance(one, StoredUnit) else len(one.data)
         if size > MAX_PART_BYTES and at:
             return units[:at], True
     return units, False

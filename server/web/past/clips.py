@@ -63,6 +63,11 @@ def create_clips(
     clips: Recent[Clip] = Recent(CLIPS_KEPT_S, CLIPS_KEPT_BYTES)
     made: Recent[bytes] = Recent(PICTURES_KEPT_S, PICTURES_KEPT_BYTES)
 
+    @routes.errorhandler(RequestError)
+    def unavailable(error: Exception) -> Response:
+        """Answer that the camera's node does not."""
+        return answer(503, str(error))
+
     @routes.get("/clip/<camera>.mp4")
     def clip(camera: str) -> Response:
         if "_" in camera:  # No camera's name has one.

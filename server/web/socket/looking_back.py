@@ -42,14 +42,14 @@ class LookingBack:
         if payload.at is None or memory is None:
             session.look_live(name)
             return _answer(None, _span_of(memory), number)
-        found = memory.find(payload.at + SAME_S)
-        if not found:
+        found = memory.lead(payload.at + SAME_S)
+        if not found.units:
             session.look_live(name)
             return _answer(None, None, number)
-        at_unix, codec = found[-1].at_unix, found[-1].codec
+        at_unix, codec = found.units[-1].at_unix, found.units[-1].codec
         if codec != JPEG and not decodes(session.codecs_of(name) or frozenset(), codec):
             memory = AsJpeg(memory, self._to_jpeg)
-            found = memory.find(at_unix)
+            found = memory.lead(at_unix)
         answer = _answer(at_unix, memory.span, number, *memory.neighbours(at_unix))
         if session.codecs_of(name) is None:
             raise RequestError("unavailable", "it is no longer watched")

@@ -3,7 +3,7 @@
 import logging
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from server.capture.frames.rendition import FULL
@@ -121,15 +121,15 @@ class PastViewer:
                     self._on_live()
                     return
                 if step.units:
-                    self._send(step.units)
+                    self._send(step.units, step.push)
                 wait_s = step.wait_s
             self._wake.wait(wait_s)
 
-    def _send(self, units: list[Unit]) -> None:
-        """Write frames without blocking, all but the last as ``catch_up``."""
+    def _send(self, units: list[Unit], push: Sequence[Unit]) -> None:
+        """Write frames without blocking, all but the last of the units as ``catch_up``."""
         number = self.player.number
         parts: list[bytes] = []
-        for unit in units:
+        for unit in (*units, *push):
             parts += (self._head(unit, unit is not units[-1]), unit.data)
         packet = Packet(b"".join(parts))
         # A past that blocked may have let others write meanwhile.
@@ -138,7 +138,7 @@ class PastViewer:
         if self._closed or number != self.player.number:
             return
         if self._websocket.offer(packet):
-            self.newest_seq = max(self.newest_seq, units[-1].seq)
+            self.newest_seq = max(self.newest_seq, units[-1].seq, *(one.seq for one in push))
             self._flight.append((units[-1].seq, self._count))
             self._credit.spend(self._count, time.monotonic(), len(packet))
             self._count += 1

@@ -61,6 +61,14 @@ def test_past_of_another_nodes_cameras(start_node: Start, connect: Connect, tmp_
     with urllib.request.urlopen(f"{web.url}api/cameras/door/past", timeout=5) as answer:
         past = json.load(answer)
     assert past["from"] < past["to"]
+    header, _ = painted("door", None)[-20]
+    picture = f"{web.url}api/cameras/door/picture?at={header['at']}"
+    with urllib.request.urlopen(picture, timeout=20) as answer:
+        assert float(answer.headers["X-Timestamp"]) == pytest.approx(header["at"], abs=1e-5)
+        assert answer.read()[:2] == b"\xff\xd8"
+    clip = f"{web.url}clip/door.mp4?from={header['at'] - 0.5}&to={header['at']}"
+    with urllib.request.urlopen(clip, timeout=20) as answer:
+        assert answer.read()[4:8] == b"ftyp"
 
 
 @pytest.mark.parametrize("name", ["door"])

@@ -2,11 +2,15 @@
 
 from collections.abc import Callable, Sequence
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 
 from server.capture.frames.unit import JPEG, Unit
 from server.recording.rewind import Rewind
+from tests.support.units import make_units
+
+B_FRAMES = ("-c:v", "libx264", "-bf", "2", "-g", "10", "-pix_fmt", "yuv420p")
 
 T0 = 1_700_000_000.0
 
@@ -76,12 +80,28 @@ def test_neighbours_are_the_pictures_around(
     )
 
 
-def test_b_frames_are_found_by_their_times() -> None:
-    """They are kept as they are decoded, which is another order."""
-    units = [unit(at, key=not at, seq=seq) for seq, at in enumerate((0.0, 0.3, 0.1, 0.2, 0.6))]
+def test_picture_is_pushed_out_of_a_decoder_that_keeps_two(tmp_path: Path) -> None:
+    """With B-frames a decoder hands out the n-th picture when it has had two more units; at the end
+    of what there is, the last that can be shown is an older one."""
+    units = make_units(tmp_path, 1.0, *B_FRAMES)
+    rewind = filled(*units)
 
-    assert times(filled(*units).find(T0 + 0.2)) == [0.0, 0.3, 0.1, 0.2]
-    assert times(filled(*units).find(T0 + 0.31)) == [0.0, 0.3]
+    for place in (0, 5, 9, 10, 20, 22, 23, 24):
+        lead = rewind.lead(units[place].at_unix)
+        shown = min(place, 22)
+        begin = shown // 10 * 10
+        assert lead.units == units[begin : shown + 1]
+        assert lead.push == units[shown + 1 : shown + 3]
+        assert lead.newest == (shown == 22)
+
+
+def test_nothing_is_pushed_without_b_frames(tmp_path: Path) -> None:
+    """Each picture comes out of the decoder at once."""
+    units = make_units(tmp_path, 0.5)
+
+    assert filled(*units).lead(units[3].at_unix) == (units[:4], [], False)
+    assert filled(*units).lead(units[-1].at_unix).newest
+    assert filled(jpeg(1.0)).lead(T0) == ([jpeg(1.0)], [], True)
 
 
 def test_old_groups_go_as_a_whole() -> None:

@@ -1,18 +1,22 @@
 """Another node's past has the interface of a local one."""
 
 from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 from server.cluster.bus.messages import parse_message
 from server.cluster.bus.outbox import Outbox
-from server.cluster.bus.past_message import MAX_PART_BYTES, PastRequest
+from server.cluster.bus.past_message import MAX_PART_BYTES, PastPart, PastRequest
 from server.cluster.incoming.remote_memory import PastRequests, RemoteMemory
 from server.cluster.outgoing.past_server import PastServer
 from server.errors import RequestError
+from server.recording.past import Past
 from server.recording.rewind import Rewind
 from tests.support.bus import FakeBus
-from tests.unit.recording.test_rewind import T0, filled, jpeg, times, unit, video
+from tests.support.units import make_units
+from tests.unit.recording.test_rewind import B_FRAMES, T0, filled, jpeg, times, unit, video
 
 WEB, OWNER = "1" * 16, "2" * 16
 
@@ -26,11 +30,14 @@ class Wire:
         self.sent = 0
         self._outbox = Outbox(self.bus)  # type: ignore[arg-type]
         self._requests = PastRequests(self.bus, WEB, self._outbox)  # type: ignore[arg-type]
-        self._server = PastServer(self.bus, OWNER, lambda camera: rewind)  # type: ignore[arg-type]
+        past = Past({"door": rewind} if rewind is not None else {})
+        self._server = PastServer(self.bus, OWNER, lambda camera: rewind, past)  # type: ignore[arg-type]
         self.bus.commands.publish = self._publish  # type: ignore[method-assign]
-        self.memory = RemoteMemory(
-            lambda at, **more: self._requests.ask(OWNER, "door", at, **more), lambda seq: seq + 5
-        )
+        self.memory = RemoteMemory(self._ask, lambda seq: seq + 5)
+        self.deep = RemoteMemory(lambda at, **more: self._ask(at, deep=True, **more))
+
+    def _ask(self, at: float, **more: Any) -> PastPart:
+        return self._requests.ask(OWNER, "door", at, **more)
 
     def open(self) -> None:
         self._outbox.open()
@@ -74,16 +81,34 @@ def test_it_answers_as_a_local_one(wire: Wire, rewind: Rewind) -> None:
         assert [one.seq - 5 for one in found] == [one.seq for one in expected]
         at = found[-1].at_unix
         assert wire.memory.neighbours(at) == rewind.neighbours(at)
+        shown = wire.memory.lead(T0 + moment)
+        assert times(shown.units) == times(rewind.lead(T0 + moment).units)
+        assert shown.newest == rewind.lead(T0 + moment).newest
+        assert wire.memory.neighbours(at) == rewind.neighbours(at)
     assert wire.memory.span == rewind.span
     for begin, end in ((-5, -1), (-1, 0.5), (12.34, 15.6), (58, 99), (70, 80)):
         there = wire.memory.between(T0 + begin, T0 + end)
         assert times(there) == times(rewind.between(T0 + begin, T0 + end))
 
 
+def test_b_frames_come_with_what_pushes_them_out(tmp_path: Path) -> None:
+    """As from a local one."""
+    units = make_units(tmp_path, 2.0, *B_FRAMES)
+    wire = Wire(filled(*units))
+    wire.open()
+
+    for place in (3, 12, 48):
+        found, expected = (one.lead(units[place].at_unix) for one in (wire.memory, filled(*units)))
+        assert times(found.units) == times(expected.units)
+        assert times(found.push) == times(expected.push)
+        assert len(found.push) == 2
+    wire.close()
+
+
 def test_playing_asks_about_once_a_second(wire: Wire) -> None:
     """What is played next comes with what is shown now."""
     for tenth in range(100, 150):
-        found = wire.memory.find(T0 + tenth / 10 + 0.001, 1.0)
+        found = wire.memory.lead(T0 + tenth / 10 + 0.001, 1.0).units
         assert times(found)[-1] == tenth / 10
         wire.memory.neighbours(found[-1].at_unix)
 
@@ -107,11 +132,20 @@ def test_much_comes_in_parts(rewind: Rewind) -> None:
     wire = Wire(large)
     wire.open()
 
-    units = wire.memory.between(T0, T0 + 99)
+    units, deep = wire.memory.between(T0, T0 + 99), wire.deep.between(T0, T0 + 99)
     wire.close()
 
-    assert times(units) == times(large.units)
-    assert len(wire.asked) == 7
+    assert times(units) == times(deep) == times(large.units)
+    assert len(wire.asked) == 2 * 7
+
+
+def test_clips_and_pictures_reach_the_disk_of_its_node(wire: Wire, rewind: Rewind) -> None:
+    """What is there is found by time alone."""
+    for moment in (-1.0, 0.0, 12.34, 13.0, 70.0):
+        assert times(wire.deep.find(T0 + moment)) == times(rewind.find(T0 + moment))
+    assert wire.deep.span == rewind.span
+    assert times(wire.deep.between(T0 + 1.5, T0 + 2.5))[-1] == 2.5
+    assert all(one.deep for one in wire.asked)
 
 
 def test_nothing_kept_is_told() -> None:
