@@ -152,11 +152,14 @@ def test_video_is_copied_and_begins_at_from(
     part.write_bytes(body)
     played = digests(part)
     assert played[0] == (0.0, digest)
+    assert played[-1][0] < 2.01
+    assert 0 < float(probe(part)["duration"]) - played[-1][0] < 0.3
+    # What the other clip has of the same time, for the camera has gone on since.
     expected = [one for one in pictures if time_s <= one[0] <= time_s + 0.01 + 2]
-    assert [one for _, one in played] == [one for _, one in expected]
+    common = played[: len(expected)]
+    assert [one for _, one in common] == [one for _, one in expected]
     times = [at - time_s for at, _ in expected]
-    assert [at for at, _ in played] == pytest.approx(times, abs=0.001)
-    assert times[-1] < float(probe(part)["duration"]) < times[-1] + 0.3
+    assert [at for at, _ in common] == pytest.approx(times, abs=0.001)
     at = [shown.index(one) for _, one in played]
     assert at == [(at[0] + count) % 50 for count in range(len(at))]
     own = packets(film)
