@@ -21,11 +21,10 @@ from server.capture.frames.happening import Happening
 from server.capture.frames.info import SourceInfo
 from server.capture.frames.limits import MAX_PIXELS, check_size
 from server.capture.frames.numbering import Place
-from server.capture.isolation.channel import BEAT, NO_SLOT, SHAPE, WANT, Kind, Link, Message, Step
+from server.capture.isolation.channel import BEAT, NO_SLOT, SHAPE, WANT, Kind, Message, Step
 from server.capture.isolation.happenings import read_happening
-from server.capture.isolation.process import Process
 from server.capture.isolation.shared_memory import FramePool
-from server.capture.isolation.spare import CLOSE_DEADLINE_S, IdleChild, Spare
+from server.capture.isolation.spare import CLOSE_DEADLINE_S, IdleChild, Spare, start_child
 from server.capture.sources.reader import MAX_READ_S, Demand, Reading, is_due
 from server.config.address import Address
 from server.errors import ControlError, LoginRefused, PictureError, SourceEnded, SourceError
@@ -100,7 +99,7 @@ class IsolatedReader:
 
         idle = spare.take(self._environment) if spare else None
         if idle is None:
-            idle = _start(child, self._environment)
+            idle = start_child(child, self._environment)
         self._process, self._link, self._uses = idle
         try:
             self.info = self._open(address, name)
@@ -408,17 +407,6 @@ class IsolatedReader:
     def _kill(self, reason: str) -> NoReturn:
         self._process.kill()
         raise SourceError(reason)
-
-
-def _start(child: str, environment: Mapping[str, str]) -> IdleChild:
-    """Start a child; raise SourceError if the system cannot start more processes."""
-    link, theirs = Link.pair()
-    try:
-        with theirs:
-            return IdleChild(Process(child, theirs, dict(environment)), link, 0)
-    except OSError as error:
-        link.close()
-        raise SourceError(f"no process can be started for it ({error.strerror})") from error
 
 
 def _want(slot: int, demand: Demand, polled: bool) -> bytes:
