@@ -39,7 +39,7 @@ def server(film: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Por
     viewer.connect()
     viewer.call("watch", {"camera": "door", "video": ["h264"]})
     viewer.call("watch", {"camera": "jpeg"})
-    viewer.pump(lambda: kept(server, "door") > 4 and kept(server, "jpeg") > 4, 30)
+    wait_until(lambda: min(kept(server, "door"), kept(server, "jpeg")) > 4, every_s=0.5)
     viewer.close()
     yield server
     assert server.stop() == 0
