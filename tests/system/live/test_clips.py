@@ -291,7 +291,7 @@ def test_picture_of_a_moment(server: PortholeServer, camera: str, tmp_path: Path
 
     assert status == 200
     assert headers["Content-Type"] == "image/jpeg"
-    assert span[0] < float(headers["X-Timestamp"]) <= at
+    assert span[0] - 0.001 <= float(headers["X-Timestamp"]) <= at
     picture = tmp_path / "picture.jpg"
     picture.write_bytes(body)
     told = probe(picture)
@@ -329,7 +329,9 @@ def test_clip_spans_disk_and_memory(recorded: PortholeServer, film: Path, tmp_pa
     shown = [digest for _, digest in digests(film)]
     at = [shown.index(one) for _, one in digests(path)]
     assert at == [(at[0] + count) % 50 for count in range(len(at))]
-    assert float(probe(path)["duration"]) == pytest.approx(span[1] - span[0] - 0.5, abs=0.3)
+    # The first picture may have come a little earlier; the memory alone has two or three seconds.
+    lasts = float(probe(path)["duration"])
+    assert span[1] - span[0] - 0.6 < lasts < span[1] - span[0] + 0.5
     picture = get(recorded, f"api/cameras/door/picture?at={span[0] + 0.5}")
     assert picture[0] == 200
-    assert float(picture[2]["X-Timestamp"]) == pytest.approx(span[0] + 0.5, abs=0.2)
+    assert span[0] - 0.001 <= float(picture[2]["X-Timestamp"]) <= span[0] + 0.5
