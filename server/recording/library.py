@@ -15,11 +15,18 @@ from server.recording.disk.storage import Storage
 from server.recording.disk.writer import FILM, Writer
 from server.recording.events import EventLog
 from server.recording.media.fragments import Kept, StoredUnit, cut, read_units
+from server.recording.media.recent import Recent
 
 __all__ = ["Library"]
 
 # Times are rounded to ticks in a file.
 ROUNDING_S = 0.0005
+
+# Who looks for a moment in a recording asks for many. One of five minutes has a few thousand
+# pictures, each of which takes about so many bytes to be listed.
+LISTED_S = 20.0
+LISTED_BYTES = 16 << 20
+UNIT_BYTES = 200
 
 
 class Library:
@@ -35,6 +42,7 @@ class Library:
         self.events = events
         self._storage = storage
         self._writer = writer
+        self._listed: Recent[list[StoredUnit]] = Recent(LISTED_S, LISTED_BYTES)
 
     @property
     def problem(self) -> str:
@@ -69,7 +77,7 @@ class Library:
         until = to_unix + ROUNDING_S
         found = hub.run_native(self._storage.index.recordings, [camera], from_unix, until)
         units: list[Kept] = []
-        for one in reversed(found):
+        for one in map(self._now, reversed(found)):
             try:
                 units += hub.run_native(self._read, one, from_unix, to_unix)
             except (OSError, PictureError):
@@ -86,11 +94,18 @@ class Library:
         return hub.run_native(self._read, recording, at_unix, at_unix + ROUNDING_S)
 
     def _read(self, recording: Recorded, from_unix: float, to_unix: float) -> list[StoredUnit]:
-        return cut(read_units(self.path_of(recording), recording.begin), from_unix, to_unix)
+        key = recording.id, recording.bytes
+        units = self._listed.get(key)
+        if units is None:
+            units = read_units(self.path_of(recording), recording.begin)
+            self._listed.put(key, units, len(units) * UNIT_BYTES)
+        return cut(units, from_unix, to_unix)
 
     def span(self, camera: str) -> tuple[float, float] | None:
         """Return from when to when there are recordings of a camera; None without any."""
-        return hub.run_native(self._storage.index.span, camera)
+        found = hub.run_native(self._storage.index.span, camera)
+        open_ = self._writer.open.get(camera)
+        return (found[0], max(found[1], open_.end)) if found and open_ else found
 
     def path_of(self, recording: Recorded) -> Path:
         """Return where a recording's file is."""

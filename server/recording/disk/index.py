@@ -208,7 +208,8 @@ class Index:
             before: Only those that begin before it.
             limit: At most so many.
         """
-        where, values = _where(cameras, since, before)
+        # How far one that is being written has come is not noted.
+        where, values = _where(cameras, since, before, end="CASE WHEN open THEN 1e15 ELSE end END")
         return self._recordings(f"{where} ORDER BY begin DESC, id DESC LIMIT ?", (*values, limit))
 
     def span(self, camera: str) -> tuple[float, float] | None:
@@ -340,6 +341,7 @@ def _where(
     since: float | None,
     before: float | None,
     label: str | None = None,
+    end: str = "coalesce(end, 1e15)",
 ) -> tuple[str, list[Any]]:
     """Return a condition and its values."""
     conditions: list[str] = ["1"]
@@ -348,7 +350,7 @@ def _where(
         conditions.append(f"camera IN ({', '.join('?' * len(cameras))})")
         values += cameras
     for condition, value in (
-        ("coalesce(end, 1e15) > ?", since),
+        (f"{end} > ?", since),
         ("begin < ?", before),
         ("label = ?", label),
     ):

@@ -19,6 +19,7 @@ from server.capture.streams.units.order import HEAD_BYTES
 from server.delivery.mp4.movie import TIMESCALE
 from server.delivery.mp4.parameters import LENGTH_BYTES
 from server.errors import PictureError
+from server.recording.disk.fragments import read_samples
 
 __all__ = ["Kept", "StoredUnit", "cut", "loaded", "read_units"]
 
@@ -34,12 +35,6 @@ MAX_HEAD_BYTES = 1 << 20
 
 # Parameter sets are at most so long, and are in front of the picture.
 MAX_SETS_BYTES = 4096
-
-# Of a sample's flags: whether it needs another one.
-NEEDS_OTHERS = 0x10000
-
-# What a run may list of each sample, in this order.
-DURATION, SIZE, FLAGS, OFFSET = 0x100, 0x200, 0x400, 0x800
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,14 +119,6 @@ class _File:
             os.close(self.descriptor)
 
 
-class _Run(NamedTuple):
-    """One sample of a fragment."""
-
-    duration: int
-    nbytes: int
-    key: bool
-
-
 Kept: TypeAlias = Unit | StoredUnit
 """A unit, in memory or on the disk."""
 
@@ -169,31 +156,25 @@ def cut(units: list[StoredUnit], from_unix: float, to_unix: float) -> list[Store
 
 
 def _read(file: _File, begin_unix: float) -> Iterator[StoredUnit]:
-    described: _Described | None = None
-    fd, time = file.descriptor, 0
-    for at, kind, nbytes in _top_boxes(fd):
-        if kind == b"moov":
-            described = _describe(os.pread(fd, min(nbytes, MAX_HEAD_BYTES), at))
-        elif kind == b"moof" and described is not None:
-            time, runs, data_at = _read_moof(os.pread(fd, nbytes, at))
-            data_at += at
-            for run in runs:
-                if run.key:
-                    described = described.at_key(fd, data_at, run.nbytes)
-                yield StoredUnit(
-                    run.key,
-                    begin_unix + time / TIMESCALE,
-                    described.codec,
-                    described.width,
-                    described.height,
-                    run.nbytes,
-                    data_at,
-                    file,
-                    described.sets,
-                    described.syntax,
-                )
-                time += run.duration
-                data_at += run.nbytes
+    fd = file.descriptor
+    moov, first = _find_boxes(fd)
+    described = _describe(moov)
+    for _, listed in read_samples(fd, first, os.fstat(fd).st_size):
+        for one in listed:
+            if one.key:
+                described = described.at_key(fd, one.at, one.size)
+            yield StoredUnit(
+                one.key,
+                begin_unix + one.time / TIMESCALE,
+                described.codec,
+                described.width,
+                described.height,
+                one.size,
+                one.at,
+                file,
+                described.sets,
+                described.syntax,
+            )
 
 
 class _Described(NamedTuple):
@@ -238,37 +219,15 @@ def _describe(moov: bytes) -> _Described:
     raise ValueError("there is no video in it")
 
 
-def _top_boxes(fd: int) -> Iterator[tuple[int, bytes, int]]:
-    """Yield where each whole box of a file begins, its kind and its size."""
+def _find_boxes(fd: int) -> tuple[bytes, int]:
+    """Return the head of a file, and where its first fragment begins, or would."""
+    moov = b""
     at, end = 0, os.fstat(fd).st_size
     while at + 8 <= end:
         nbytes, kind = struct.unpack("!I4s", os.pread(fd, 8, at))
-        # A fragment whose data is not whole yet, or is torn, does not count.
-        following = at + nbytes
-        if kind == b"moof" and following + 8 <= end:
-            (data_bytes,) = struct.unpack("!I", os.pread(fd, 4, following))
-            if following + data_bytes > end:
-                return
-        if nbytes < 8 or following > end:
-            return
-        yield at, kind, nbytes
-        at = following
-
-
-def _read_moof(moof: bytes) -> tuple[int, list[_Run], int]:
-    """Return a fragment's time in ticks, its samples, and where in the file those begin from it."""
-    at = moof.index(b"tfdt") + 4
-    (time,) = struct.unpack_from("!Q" if moof[at] else "!I", moof, at + 4)
-    at = moof.index(b"trun") + 4
-    flags, count, data_at = struct.unpack_from("!IIi", moof, at)
-    fields = [one for one in (DURATION, SIZE, FLAGS, OFFSET) if flags & one]
-    listed = struct.Struct(f"!{len(fields)}I")
-    begin = at + 12
-    places = fields.index(DURATION), fields.index(SIZE), fields.index(FLAGS)
-    runs = []
-    for values in listed.iter_unpack(moof[begin : begin + count * listed.size]):
-        duration, nbytes, kind = (values[place] for place in places)
-        runs.append(_Run(duration, nbytes, not kind & NEEDS_OTHERS))
-    if len(runs) != count:
-        raise ValueError("a fragment is damaged")
-    return time, runs, data_at
+        if kind == b"moof" or nbytes < 8:
+            break
+        if kind == b"moov":
+            moov = os.pread(fd, min(nbytes, MAX_HEAD_BYTES), at)
+        at += nbytes
+    return moov, at
