@@ -408,9 +408,7 @@ def test_all_cameras_show_one_moment(server: PortholeServer, page: Page) -> None
     expect(page.locator("[data-past-pill]")).to_be_hidden()
 
 
-def test_a_pointer_sees_the_moment_before_it_goes_there(
-    server: PortholeServer, page: Page
-) -> None:
+def test_a_pointer_sees_the_moment_before_it_goes_there(server: PortholeServer, page: Page) -> None:
     """A card over the bar has its time, and once the pointer rests its picture."""
     open_camera(page, server, "door")
 
@@ -486,7 +484,12 @@ def test_zones_are_drawn_by_pointer_and_by_keys(
     for x, y in ((0.3, 0.4), (0.5, 0.4), (0.5, 0.6)):
         page.mouse.click(box["x"] + x * box["width"], box["y"] + y * box["height"])
     page.get_by_role("button", name="Close zone").click()
-    for keys in (["Enter"], ["Shift+ArrowRight", "Enter"], ["Shift+ArrowDown", "Enter"], ["Escape"]):
+    for keys in (
+        ["Enter"],
+        ["Shift+ArrowRight", "Enter"],
+        ["Shift+ArrowDown", "Enter"],
+        ["Escape"],
+    ):
         for key in keys:
             page.keyboard.press(key)
     page.get_by_label("Zone 2, corner 3 of 3").press("ArrowDown")
