@@ -43,7 +43,9 @@ RIG = """(() => {
     waiting.shift()({ ok: true, from: 0, to: 100, ...reply });
     await new Promise((resolve) => setTimeout(resolve));
   };
-  const frame = (seek, at, more = {}) => past.accept({ live: false, catchUp: false, seek, at, ...more });
+  const frame = (seek, at, more = {}) => {
+    return past.accept({ live: false, catchUp: false, seek, at, ...more });
+  };
   const live = () => past.accept({ live: true, catchUp: false, seek: 0 });
   const seen = async (seek, at) => {
     past.painted({ seek, at });
@@ -137,7 +139,8 @@ def test_frames_of_an_older_seek_are_not_shown(blank: Page) -> None:
         blank,
         """
         rig.past.seek(50);
-        const before = [rig.live(), rig.frame(3, 50, { catchUp: true }), rig.live(), rig.frame(3, 50)];
+        const catchUp = { catchUp: true };
+        const before = [rig.live(), rig.frame(3, 50, catchUp), rig.live(), rig.frame(3, 50)];
         await rig.answer({ at: 50, seek: 3 });
         await rig.seen(3, 50);
         rig.past.seek(40);
@@ -305,8 +308,8 @@ def test_arrows_are_for_time_once_somebody_looks_back(blank: Page) -> None:
         """({ actionFor }, presses) => presses.map(([keys, on, time]) => {
           const shifted = keys.startsWith('Shift+');
           const key = keys.replace('Shift+', '');
-          const press = { key, code: '', modified: false, shifted, repeated: false, on, dialog: false, time };
-          return actionFor(press)?.action ?? null;
+          const press = { code: '', modified: false, repeated: false, dialog: false };
+          return actionFor({ ...press, key, shifted, on, time })?.action ?? null;
         })""",
         presses,
     )
@@ -438,15 +441,12 @@ def test_a_marked_part_is_saved(
         page.get_by_role("button", name="Save clip").click()
     started.value.save_as(tmp_path / "clip.mp4")
 
-    probed = json.loads(
-        subprocess.run(
-            ["ffprobe", "-v", "error", "-show_entries", "format=duration:stream=codec_name"]
-            + ["-of", "json", str(tmp_path / "clip.mp4")],
-            check=True,
-            capture_output=True,
-            timeout=20,
-        ).stdout
+    entries = "format=duration:stream=codec_name"
+    command = ["ffprobe", "-v", "error", "-of", "json", "-show_entries", entries]
+    told = subprocess.run(
+        [*command, str(tmp_path / "clip.mp4")], check=True, capture_output=True, timeout=30
     )
+    probed = json.loads(told.stdout)
     assert started.value.suggested_filename.startswith(f"{camera} 20")
     assert [stream["codec_name"] for stream in probed["streams"]] == ["h264"]
     assert float(probed["format"]["duration"]) == pytest.approx(float(length.split()[0]), abs=0.5)
