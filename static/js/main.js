@@ -15,7 +15,9 @@ import { Grid } from './grid/grid.js';
 import { Mjpeg } from './grid/mjpeg.js';
 import { Insight } from './insight/insight.js';
 import { OwnActions } from './insight/own-actions.js';
+import { linkTo } from './library/data.js';
 import { Library } from './library/library.js';
+import { RecordPanel, showRecording } from './library/record.js';
 import { ManageAccess, setUpOffer } from './manage/access.js';
 import { ManageCameras } from './manage/cameras.js';
 import { Manage } from './manage/manage.js';
@@ -62,7 +64,8 @@ const commands = new Commands(backend, own, toasts, onCamera);
 const setForAll = (event, camera, value) => commands.send(event, { camera, [event]: value });
 const panel = new Panel(find('[data-panel]'), new VideoSwitch(find('[data-video-choice]'), backend), setForAll);
 const controls = new Controls(find('[data-controls]'), (event, payload) => commands.tune(event, payload));
-const insight = new Insight({ backend, clock, grid, toasts, own, isKiosk });
+const insight = new Insight({ backend, clock, grid, toasts, own, isKiosk, showEvent: (event) => library.show(linkTo(event)) });
+const recordPanel = new RecordPanel(find('[data-record]'), (event, payload) => commands.send(event, payload));
 const past = new Past(grid, clock);
 const pastPill = new PastPill(find('[data-past-pill]'), past);
 const clips = new Clips(find('[data-clips]'), find('#clip-template'), toasts, {
@@ -130,6 +133,8 @@ function listenToPage() {
     openHelp();
   });
   find('[data-open-library]').addEventListener('click', () => library.toggle());
+  recordPanel.addEventListener('library', ({ detail }) => library.show({ camera: detail.camera }));
+  library.addEventListener('record', ({ detail }) => commands.send('record', detail));
   for (const opener of document.querySelectorAll('.menu [data-open-manage]')) opener.addEventListener('click', closeMenu);
   find('[data-open-quit]').addEventListener('click', openQuit);
   for (const source of [panel, grid, view, scrubber]) source.addEventListener('act', ({ detail }) => actions.perform(detail));
@@ -138,6 +143,7 @@ function listenToPage() {
     scrubber.show(detail.tile);
     motion.show(detail.tile);
     controls.show(detail.tile);
+    recordPanel.show(detail.tile);
     showSummary();
   });
   grid.addEventListener('list', showSummary);
@@ -194,6 +200,7 @@ function onCamera(state) {
   panel.refresh();
   controls.refresh();
   motion.refresh();
+  recordPanel.refresh();
 }
 
 /** A camera was added, removed or replaced, or the order has changed. */
@@ -254,6 +261,7 @@ async function quitServer() {
 
 function refresh() {
   grid.refresh();
+  showRecording(grid.tiles.values());
   scrubber.refresh();
   pastPill.refresh();
   manageCameras?.setStates(new Map([...grid.tiles.values()].map((tile) => [tile.name, tile.condition])));
@@ -278,6 +286,7 @@ function showConnection(state, word) {
   controls.setAccess({ role, connected });
   motion.setAccess({ role, connected });
   library.setAccess({ role, connected });
+  recordPanel.setAccess({ role, connected });
 }
 
 function showSummary() {

@@ -11,19 +11,19 @@ import sqlite3
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, TypeVar
 
 from server.capture.frames.unit import Unit
-from server.delivery.mp4.muxer import TIMESCALE
+from server.delivery.mp4.movie import TIMESCALE
 from server.loop import native
 from server.recording.disk.event_file import remove_empty
 from server.recording.disk.index import Recorded
 from server.recording.disk.layout import add_folders, recording_id, recording_path
 from server.recording.disk.recording_file import RecordingFile, head_of, set_locked
 from server.recording.disk.retention import Policy
-from server.recording.disk.segmenter import Begin, End, Fragment, Segmenter
+from server.recording.disk.segmenter import FRAGMENT_S, Begin, End, Fragment, Segmenter
 from server.recording.disk.storage import Storage
 
 __all__ = ["Writer"]
@@ -45,6 +45,9 @@ CALL_DEADLINE_S = 10.0
 
 FULL = "the disk is full"
 
+FILM = "/film"
+"""After a camera's name: its film, which is written beside its recording."""
+
 T = TypeVar("T")
 
 
@@ -52,7 +55,7 @@ T = TypeVar("T")
 class _Track:
     """What is recorded of one camera. Used by the writer's thread only."""
 
-    segmenter: Segmenter = field(default_factory=Segmenter)
+    segmenter: Segmenter
     file: RecordingFile | None = None
     known: Recorded | None = None
 
@@ -113,7 +116,7 @@ class Writer:
         """
         size = sum(len(unit.data) for unit in units)
         if self._waiting[camera] + size > MAX_WAITING_BYTES:
-            self.dropped[camera] += len(units)
+            self._drop(camera, len(units))
             return False
         self._add(camera, size, partial(self._record, camera, units, reason))
         return True
@@ -154,6 +157,10 @@ class Writer:
             raise failure[0]
         return outcome[0]
 
+    def _drop(self, camera: str, pictures: int) -> None:
+        with self._news:
+            self.dropped[camera] += pictures
+
     def _add(self, camera: str, size: int, job: Callable[[], None]) -> None:
         with self._news:
             self._waiting[camera] += size
@@ -178,6 +185,7 @@ class Writer:
                 for camera in list(self._tracks):
                     self._attempt(camera, partial(self._end, camera))
                 self._storage.settle()
+                self._storage.index.close()
                 return
             self._look_after()
 
@@ -192,20 +200,31 @@ class Writer:
             self._pause(error)
 
     def _record(self, camera: str, units: Sequence[Unit], reason: str) -> None:
-        track = self._tracks.setdefault(camera, _Track())
+        track = self._tracks.get(camera)
+        if track is None:
+            # Of a film a picture may come in a minute: none is to wait for others.
+            fragment_s = 0.0 if camera.endswith(FILM) else FRAGMENT_S
+            track = self._tracks[camera] = _Track(Segmenter(fragment_s))
         if self._paused_until:
-            self.dropped[camera] += len(units)
+            self._drop(camera, len(units))
             return
         segmenter = track.segmenter
         if segmenter.is_open and segmenter.reason != reason:
             self._end(camera)
         segmenter.reason = reason
-        for unit in units:
-            skipped = segmenter.skipped
+        for at, unit in enumerate(units):
             for step in segmenter.put(unit):
                 if not self._take(camera, track, step):
+                    self._count(camera, track, len(units) - at)
                     return
-            self.dropped[camera] += segmenter.skipped - skipped
+        self._count(camera, track)
+
+    def _count(self, camera: str, track: _Track, more: int = 0) -> None:
+        """Count what was not recorded."""
+        segmenter = track.segmenter
+        if skipped := segmenter.skipped + more:
+            self._drop(camera, skipped)
+            segmenter.skipped = 0
 
     def _end(self, camera: str) -> None:
         track = self._tracks.get(camera)
@@ -229,17 +248,18 @@ class Writer:
             else:
                 self._close(camera, track)
         except OSError as error:
-            track.segmenter.abandon()
+            track.segmenter.abandon(step.pictures if isinstance(step, Fragment) else 0)
             self._close(camera, track)
             self._pause(error)
             return False
         return True
 
-    def _begin(self, camera: str, track: _Track, step: Begin) -> None:
-        head = head_of(step.init_segment, camera, step.begin_unix, step.reason)
+    def _begin(self, track_name: str, track: _Track, step: Begin) -> None:
+        camera, _, _ = track_name.partition(FILM)
+        head, begin_unix = head_of(step, camera), step.first.at_unix
         number = 0
         while True:
-            key = recording_id(camera, step.begin_unix, number)
+            key = recording_id(camera, begin_unix, number)
             path = recording_path(self._storage.media, key)
             assert path is not None
             add_folders(self._storage.media, path.parent)
@@ -251,9 +271,9 @@ class Writer:
                 if number > 999:
                     raise
         track.known = Recorded(
-            key, camera, step.begin_unix, step.begin_unix, len(head), False, step.reason, True
+            key, camera, begin_unix, begin_unix, len(head), False, step.reason, True
         )
-        self.open[camera] = track.known
+        self.open[track_name] = track.known
         self._storage.note(track.known)
 
     def _close(self, camera: str, track: _Track) -> None:
@@ -339,6 +359,7 @@ class Writer:
         for camera, track in self._tracks.items():
             if track.segmenter.is_open:
                 track.segmenter.abandon()
+                self._count(camera, track)
                 try:
                     self._close(camera, track)
                 except OSError:
@@ -358,4 +379,5 @@ class Writer:
     def _try_again(self) -> None:
         if not self._storage.make_room():
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        self._storage.try_to_write()
         self.problem = ""
