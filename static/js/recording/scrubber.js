@@ -61,10 +61,6 @@ export class Scrubber extends EventTarget {
     document.addEventListener('visibilitychange', () => this.#fetch());
   }
 
-  get bar() {
-    return this.#bar;
-  }
-
   /** Show the past of a camera; of none with null. @param {import('../grid/tile.js').Tile | null} tile */
   show(tile) {
     if (tile === this.#tile) return;
