@@ -168,7 +168,9 @@ export class UnitDecoder {
     }
     if (this.#waiting.length === 0 && unit !== this.#held && nowMs - sinceMs >= HELD_MS) {
       this.#held = unit;
-      this.#onHeld(unit);
+      // Of the past, nothing may follow. The next unit must be a key picture then, or be sought anew.
+      if (unit.header.live) this.#onHeld(unit);
+      else this.#decoder.flush().catch(() => {});
     }
     this.#watch();
   }

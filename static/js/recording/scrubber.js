@@ -61,10 +61,6 @@ export class Scrubber extends EventTarget {
     document.addEventListener('visibilitychange', () => this.#fetch());
   }
 
-  get bar() {
-    return this.#bar;
-  }
-
   /** Show the past of a camera; of none with null. @param {import('../grid/tile.js').Tile | null} tile */
   show(tile) {
     if (tile === this.#tile) return;
@@ -87,7 +83,7 @@ export class Scrubber extends EventTarget {
 
   /** @param {{action: string, by?: number}} act @returns {boolean} whether there was something to do */
   perform({ action, by }) {
-    if (action === 'past-live') return this.#past.live() || this.time === 'past';
+    if (action === 'past-live') return this.#past.live();
     if (this.#tile === null || !this.#connected) return false;
     switch (action) {
       case 'past-step':
@@ -242,7 +238,8 @@ export class Scrubber extends EventTarget {
     if (!this.#connected) return 'The past can be seen again once the server is connected.';
     if (fault) return fault;
     if (short && span !== null) return `Only ${formatAge(span.to - span.from)} of this camera are remembered.`;
-    return kept === null ? 'Nothing is remembered yet.' : '';
+    if (kept !== null) return '';
+    return this.#tile.state.rewind === 0 ? 'The past of this camera is not remembered.' : 'Nothing is remembered yet.';
   }
 
   #showButtons(at, disabled) {

@@ -61,6 +61,8 @@ export class Viewer {
   #past;
   // Whether the newest `watch` asked for video; what comes otherwise was sent before it.
   #videoAsked = false;
+  // The answer to that `watch`, which never rejects.
+  #asked = null;
   #catchingUp = false;
   #wanted = false;
   #rendition = 'auto';
@@ -98,7 +100,12 @@ export class Viewer {
     this.#clock = clock;
     this.#camera = camera;
     this.#report = report;
-    this.#past = new Past((event, payload) => connection.request(event, { camera, ...payload }), {
+    const ask = async (event, payload) => {
+      // Watching anew ends the past: not after it has begun.
+      await this.#asked;
+      return connection.request(event, { camera, ...payload });
+    };
+    this.#past = new Past(ask, {
       onChange: () => {
         this.#sendReport();
         if (this.#adjusts && !this.#past.away) this.#adjust();
@@ -300,7 +307,8 @@ export class Viewer {
     if (pauseMs > 0) this.#videoTimer = setTimeout(() => this.#adjust(), pauseMs);
     this.#videoAsked = video.length > 0;
     if (!this.#videoAsked) this.#painter.endVideo();
-    return this.#connection.request('watch', this.#videoAsked ? { ...payload, video } : payload);
+    this.#asked = this.#connection.request('watch', this.#videoAsked ? { ...payload, video } : payload);
+    return this.#asked;
   }
 
   #unwatch() {

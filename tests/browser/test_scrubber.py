@@ -1,0 +1,519 @@
+"""The past on the page: the time bar, what a tile says of it, clips, and zones for motion."""
+
+import json
+import re
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.support import axe
+from tests.support.browser import READ_TIME, expect_state, tile, wait_for_paint
+from tests.support.client import Viewer
+from tests.support.rtsp_server import RtspServer
+from tests.support.server import PortholeServer, wait_until
+from tests.support.states import camera_state
+
+Start = Callable[..., PortholeServer]
+Connect = Callable[..., Viewer]
+
+FRAME_S = 0.1
+
+# Runs a function with the named exports of one of the page's own modules.
+WITH_MODULE = """async ([name, body, argument]) => {
+  const module = await import(new URL(`static/js/${name}.js`, document.baseURI));
+  return new Function('module', 'argument', `return (${body})(module, argument)`)(module, argument);
+}"""
+
+# A Past, and a server that answers when the test says so; `asked` is what it was asked for.
+RIG = """(() => {
+  const asked = [];
+  const waiting = [];
+  const hooks = { onChange() {}, onSwitch() { switches.push(past.active); } };
+  const switches = [];
+  const past = new module.Past((event, payload) => {
+    asked.push([event, payload.at ?? payload.speed ?? null]);
+    return new Promise((resolve) => waiting.push(resolve));
+  }, hooks);
+  const answer = async (reply) => {
+    waiting.shift()({ ok: true, from: 0, to: 100, ...reply });
+    await new Promise((resolve) => setTimeout(resolve));
+  };
+  const frame = (seek, at, more = {}) => {
+    return past.accept({ live: false, catchUp: false, seek, at, ...more });
+  };
+  const live = () => past.accept({ live: true, catchUp: false, seek: 0 });
+  const seen = async (seek, at) => {
+    past.painted({ seek, at });
+    await new Promise((resolve) => setTimeout(resolve));
+  };
+  return { past, asked, switches, answer, frame, live, seen };
+})()"""
+
+
+@pytest.fixture(scope="module")
+def server(share_server: Start) -> Iterator[PortholeServer]:
+    """Two cameras whose pictures are encoded here, and one that sends H.264."""
+    rtsp = RtspServer()
+    small = "test:?size=320x180&fps=10"
+    yield share_server(f"door={small}", f"hall={small}", f"yard={rtsp.url('h264')}")
+    rtsp.stop()
+
+
+def in_module(page: Page, name: str, body: str, argument: Any = None) -> Any:
+    return page.evaluate(WITH_MODULE, [name, body, argument])
+
+
+def with_past(page: Page, body: str) -> Any:
+    """Run a test of where a viewer looks."""
+    return in_module(page, "stream/past", f"async (module) => {{ const rig = {RIG}; {body} }}")
+
+
+def open_camera(page: Page, server: PortholeServer, camera: str, remembered_s: float = 4) -> None:
+    """Put a camera in focus, and wait until so much of it is remembered."""
+    page.goto(f"{server.url}?camera={camera}")
+    wait_for_paint(page, camera)
+
+    def is_remembered() -> bool:
+        past = page.request.get(f"{server.url}api/cameras/{camera}/past").json()
+        return past["from"] is not None and past["to"] - past["from"] >= remembered_s
+
+    wait_until(is_remembered)
+    # The bar asks every few seconds.
+    page.wait_for_function(
+        """([name, least]) => {
+          const { ariaValueMin, ariaValueMax } = document.querySelector('[data-bar-track]');
+          return ariaValueMax - ariaValueMin >= least;
+        }""",
+        arg=[camera, remembered_s],
+    )
+
+
+def burned(page: Page, camera: str) -> float:
+    """Return the time that is burned into a camera's picture."""
+    body = READ_TIME.replace("return Date.now() - ", "return ")
+    at_ms: float = page.evaluate(body, f'.tile[data-camera="{camera}"] canvas')
+    return at_ms / 1000
+
+
+def bar_at(page: Page) -> float:
+    """Return the moment at which the time bar is."""
+    return float(page.locator("[data-bar-track]").get_attribute("aria-valuenow") or "nan")
+
+
+def point(page: Page, share: float) -> tuple[float, float]:
+    """Return where a share of the time bar is."""
+    box = page.locator("[data-bar-track]").bounding_box()
+    assert box is not None
+    return box["x"] + share * box["width"], box["y"] + box["height"] / 2
+
+
+def drag_to(page: Page, share: float) -> None:
+    """Drag along the time bar, up to there."""
+    page.mouse.move(*point(page, 0.9))
+    page.mouse.down()
+    page.mouse.move(*point(page, share), steps=6)
+    page.mouse.up()
+    page.mouse.move(5, 5)
+
+
+def press_until_changed(page: Page, key: str, camera: str) -> float:
+    """Press a key; return the burned-in time once that is another one."""
+    before = burned(page, camera)
+    page.keyboard.press(key)
+    wait_until(lambda: burned(page, camera) != before)
+    return burned(page, camera)
+
+
+# --- What needs no camera ---------------------------------------------------------------------
+
+
+def test_frames_of_an_older_seek_are_not_shown(blank: Page) -> None:
+    """A frame may come before the answer to its seek; one of the seek before is late, and so are
+    live ones that were on their way. When live ones follow the past, that has caught up."""
+    result = with_past(
+        blank,
+        """
+        rig.past.seek(50);
+        const catchUp = { catchUp: true };
+        const before = [rig.live(), rig.frame(3, 50, catchUp), rig.live(), rig.frame(3, 50)];
+        await rig.answer({ at: 50, seek: 3 });
+        await rig.seen(3, 50);
+        rig.past.seek(40);
+        await rig.answer({ at: 40, seek: 4 });
+        const after = [rig.frame(3, 50), rig.live(), rig.frame(4, 40)];
+        await rig.seen(4, 40);
+        const caughtUp = [rig.live(), rig.frame(4, 41), rig.past.report.wanted];
+        return { before, after, caughtUp, switches: rig.switches };
+        """,
+    )
+
+    assert result == {
+        "before": [True, True, False, True],
+        "after": [False, False, True],
+        "caughtUp": [True, False, None],
+        "switches": [True, False],
+    }
+
+
+def test_only_the_newest_wish_is_asked_for(blank: Page) -> None:
+    """While somebody drags, one seek is in flight, and of the wishes meanwhile the last counts."""
+    result = with_past(
+        blank,
+        """
+        for (const at of [50, 49, 48, 47]) rig.past.seek(at);
+        await rig.answer({ at: 50, seek: 1 });
+        rig.past.seek(46);
+        rig.frame(1, 50);
+        await rig.seen(1, 50);
+        await rig.answer({ at: 46, seek: 2 });
+        rig.past.play(2);
+        rig.frame(2, 46);
+        await rig.seen(2, 46);
+        await rig.answer({ speed: 2 });
+        rig.past.seek(null);
+        await rig.answer({ at: null, seek: 3 });
+        return [rig.asked, rig.past.active, rig.past.report.wanted];
+        """,
+    )
+
+    assert result == [[["seek", 50], ["seek", 46], ["play", 2], ["seek", None]], False, None]
+
+
+def test_steps_lead_to_the_frames_beside(blank: Page) -> None:
+    """As the server names them; after playing it is asked first where that has got to."""
+    result = with_past(
+        blank,
+        """
+        const arrive = async (seek, at, around) => {
+          await rig.answer({ at, seek, ...around });
+          rig.frame(seek, at);
+          await rig.seen(seek, at);
+        };
+        rig.past.seek(50);
+        await arrive(1, 50, { before: 49.9, after: 50.1 });
+        rig.past.step(-1);
+        await arrive(2, 49.9, { before: 49.8, after: 50 });
+        rig.past.play(1);
+        await rig.answer({ speed: 1 });
+        rig.frame(2, 51);
+        await rig.seen(2, 51);
+        rig.past.step(1);
+        await arrive(3, 51, { before: 50.9, after: 51.1 });
+        await arrive(4, 51.1, { before: 51, after: null });
+        rig.past.step(1);
+        await new Promise((resolve) => setTimeout(resolve));
+        return [rig.asked.map(([, at]) => at), rig.past.report.wanted];
+        """,
+    )
+
+    assert result == [[50, 49.9, 1, 51, 51.1], 51.1]
+
+
+def test_where_one_looked_is_sought_again(blank: Page) -> None:
+    """After the connection was lost, or the tile was out of sight; without memory it is live."""
+    result = with_past(
+        blank,
+        """
+        rig.past.seek(50);
+        await rig.answer({ at: 50, seek: 7 });
+        rig.past.forget();
+        const away = [rig.past.active, rig.past.away];
+        rig.past.restart();
+        await rig.answer({ at: null, from: null, to: null, seek: 1 });
+        return [rig.asked, away, rig.past.away, rig.past.report.fault];
+        """,
+    )
+
+    assert result[:3] == [[["seek", 50], ["seek", 50]], [False, True], False]
+    assert "remembered" in result[3]
+
+
+def test_the_bar_zooms_about_a_moment(blank: Page) -> None:
+    """That stays where it is as far as the ends allow; ticks are at round local times."""
+    zoomed, end, ticks = in_module(
+        blank,
+        "recording/scrubber-scale",
+        """({ zoomAbout, ticksOf }) => {
+          const whole = { from: 1000, to: 1060 };
+          return [
+            zoomAbout(whole, 3, 1020, whole),
+            zoomAbout(whole, 1000, 1060, whole),
+            ticksOf({ from: 1001, to: 1031 }, 4).map(({ at }) => at),
+          ];
+        }""",
+    )
+
+    assert zoomed["to"] - zoomed["from"] == pytest.approx(20)
+    assert (1020 - zoomed["from"]) / 20 == pytest.approx(20 / 60)
+    assert end == {"from": 1058, "to": 1060}
+    assert ticks == [1010, 1020, 1030]
+
+
+def test_zones_are_drawn_and_undone(blank: Page) -> None:
+    """Corners stay within the picture; a zone with less than three is none."""
+    result = in_module(
+        blank,
+        "recording/zones-shape",
+        """(zones) => {
+          const drawings = new zones.Drawings(zones.drawingOf([]));
+          for (const corner of [[-1, 0.2], [0.5, 0.2], [0.5, 2]]) {
+            drawings.set(zones.addCorner(drawings.now, corner));
+          }
+          drawings.set(zones.closeZone(drawings.now));
+          const drawn = zones.zonesOf(drawings.now);
+          drawings.set(zones.splitEdge(drawings.now, 0, 0));
+          drawings.set(zones.moveZone(drawings.now, 0, 0.9, -1));
+          const moved = zones.zonesOf(drawings.now);
+          drawings.set(zones.removeZone(drawings.now, 0));
+          const gone = zones.zonesOf(drawings.now);
+          for (let undone = 0; undone < 3; undone += 1) drawings.undo();
+          const again = zones.zonesOf(drawings.now);
+          const short = zones.removeCorner(drawings.now, 0, 1).zones;
+          return [drawn, moved, gone, again, short, zones.isInside(drawn[0], [0.4, 0.3])];
+        }""",
+    )
+
+    triangle = [[0, 0.2], [0.5, 0.2], [0.5, 1]]
+    moved = [[0.5, 0], [0.75, 0], [1, 0], [1, 0.8]]
+    assert result == [[triangle], [moved], [], [triangle], [], True]
+
+
+def test_arrows_are_for_time_once_somebody_looks_back(blank: Page) -> None:
+    """What is live can be stopped for everybody by a space bar; of the past it is paused."""
+    presses = [
+        ("ArrowLeft", "large", "here"),
+        ("ArrowLeft", "large", "past"),
+        ("ArrowLeft", "bar", "here"),
+        ("Shift+ArrowLeft", "large", "here"),
+        (" ", "large", "here"),
+        (" ", "large", "past"),
+        (" ", "button", "past"),
+        ("l", "large", "here"),
+        ("l", "large", "past"),
+        ("k", "page", "here"),
+        ("k", "page", "none"),
+        ("End", "page", "here"),
+        ("End", "page", "past"),
+        ("ArrowLeft", "slider", "past"),
+    ]
+
+    actions = in_module(
+        blank,
+        "page/keymap",
+        """({ actionFor }, presses) => presses.map(([keys, on, time]) => {
+          const shifted = keys.startsWith('Shift+');
+          const key = keys.replace('Shift+', '');
+          const press = { code: '', modified: false, repeated: false, dialog: false };
+          return actionFor({ ...press, key, shifted, on, time })?.action ?? null;
+        })""",
+        presses,
+    )
+
+    assert actions == [
+        *("move", "past-step", "past-step", "past-skip", "toggle", "past-toggle", None),
+        *("layout", "past-shuttle", "past-toggle", None, None, "past-live", None),
+    ]
+
+
+# --- With cameras -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("camera", "late_s"), [("door", 0.002), ("yard", 1.0)])
+def test_a_drag_shows_the_picture_of_that_moment(
+    server: PortholeServer, page: Page, camera: str, late_s: float
+) -> None:
+    """Encoded here and H.264 alike, which is late by its way from the camera; the tile says how
+    long ago, and nothing counts as lost."""
+    open_camera(page, server, camera)
+
+    drag_to(page, 0.4)
+    expect_state(page, camera, "past")
+    dropped = page.evaluate("(name) => window.porthole.tiles.get(name).dropped", camera)
+    wait_until(lambda: abs(bar_at(page) - burned(page, camera)) <= late_s)
+    ago = round(time.time() - bar_at(page))
+    assert 1 < ago < 60
+    expect(tile(page, camera).locator(".tile-word")).to_have_text(re.compile(r"^\d+ s ago$"))
+    expect(page.locator("[data-field='word']")).to_have_text(re.compile(r"^\d+ s ago$"))
+    expect(page.locator("[data-bar-track]")).to_have_attribute(
+        "aria-valuetext", re.compile(r":\d\d.*, \d+ s ago$")
+    )
+    stood = burned(page, camera)
+    assert page.evaluate("(name) => window.porthole.tiles.get(name).dropped", camera) == dropped
+
+    # One key leads back to live, and the next one out of the camera.
+    page.keyboard.press("Escape")
+    expect_state(page, camera, "live")
+    wait_for_paint(page, camera, 5)
+    assert burned(page, camera) > stood + 1
+    expect(page.locator("[data-panel]")).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(page.locator("[data-panel]")).to_be_hidden()
+
+
+def test_keys_lead_through_time(server: PortholeServer, page: Page) -> None:
+    """By a frame, by a second, to the oldest, playing both ways, and on to live."""
+    open_camera(page, server, "door")
+    page.keyboard.press("k")
+    expect_state(page, "door", "past")
+    wait_until(lambda: bar_at(page) == pytest.approx(burned(page, "door"), abs=0.001))
+
+    here = burned(page, "door")
+    before = press_until_changed(page, ",", "door")
+    assert press_until_changed(page, "ArrowLeft", "door") < before < here
+    assert press_until_changed(page, "ArrowRight", "door") == before
+    assert press_until_changed(page, ".", "door") == here
+    # The newest that is not later; a busy machine makes fewer.
+    assert here - 3 < press_until_changed(page, "Shift+ArrowLeft", "door") < here - 1 + FRAME_S / 2
+    oldest = press_until_changed(page, "Home", "door")
+    assert oldest < here - 2
+    # Space plays; in the past it does not stop the camera for everybody.
+    assert press_until_changed(page, "Space", "door") > oldest
+    page.get_by_label("Speed", exact=True).select_option("8")
+    expect_state(page, "door", "live")
+    page.keyboard.press("j")
+    expect_state(page, "door", "past")
+    later = burned(page, "door")
+    wait_until(lambda: burned(page, "door") < later)
+    page.locator("[data-bar-track]").focus()
+    page.keyboard.press("End")
+    expect_state(page, "door", "live")
+
+
+def test_all_cameras_show_one_moment(server: PortholeServer, page: Page) -> None:
+    """And all go back with one key, from the grid as well."""
+    open_camera(page, server, "door")
+    wait_for_paint(page, "yard")
+    drag_to(page, 0.5)
+    expect_state(page, "door", "past")
+    page.get_by_role("button", name="All cameras", exact=True).click()
+
+    for name in ("door", "hall", "yard"):
+        expect_state(page, name, "past")
+    drag_to(page, 0.6)
+    wait_until(lambda: bar_at(page) == pytest.approx(burned(page, "door"), abs=0.001))
+    moment = bar_at(page)
+    # The newest that is not later, of what each remembers.
+    wait_until(lambda: moment - 1 < burned(page, "hall") <= moment + 0.002)
+    wait_until(lambda: moment - 3 < burned(page, "yard") <= moment)
+
+    page.get_by_role("button", name="Back to all cameras").click()
+    expect(page.locator("[data-past-pill]")).to_contain_text(re.compile(r"\d+ s ago.*Live", re.S))
+    for name in ("door", "hall", "yard"):
+        expect(tile(page, name).locator(".tile-word")).to_have_text(re.compile(r"^\d+ s ago$"))
+    page.keyboard.press("Escape")
+    for name in ("door", "hall", "yard"):
+        expect_state(page, name, "live")
+    expect(page.locator("[data-past-pill]")).to_be_hidden()
+
+
+def test_a_pointer_sees_the_moment_before_it_goes_there(server: PortholeServer, page: Page) -> None:
+    """A card over the bar has its time, and once the pointer rests its picture."""
+    open_camera(page, server, "door")
+
+    page.mouse.move(*point(page, 0.5))
+    card = page.locator("[data-scrub-card]")
+    expect(card).to_have_attribute("data-picture", "")
+    expect(card).to_contain_text(re.compile(r":\d\d"))
+    expect_state(page, "door", "live")
+    page.mouse.move(5, 5)
+    expect(card).to_be_hidden()
+
+
+@pytest.mark.parametrize("camera", ["door", "yard"])
+def test_a_marked_part_is_saved(
+    server: PortholeServer, page: Page, camera: str, tmp_path: Path
+) -> None:
+    """Whether the server copies video or has to make it first; its length is what was shown."""
+    open_camera(page, server, camera)
+    drag_to(page, 0.3)
+    expect_state(page, camera, "past")
+    page.keyboard.press("i")
+    drag_to(page, 0.7)
+    page.keyboard.press("o")
+    length = page.locator("[data-scrub-length]").text_content() or ""
+
+    with page.expect_download() as started:
+        page.get_by_role("button", name="Save clip").click()
+    started.value.save_as(tmp_path / "clip.mp4")
+
+    entries = "format=duration:stream=codec_name"
+    command = ["ffprobe", "-v", "error", "-of", "json", "-show_entries", entries]
+    told = subprocess.run(
+        [*command, str(tmp_path / "clip.mp4")], check=True, capture_output=True, timeout=30
+    )
+    probed = json.loads(told.stdout)
+    assert started.value.suggested_filename.startswith(f"{camera} 20")
+    assert [stream["codec_name"] for stream in probed["streams"]] == ["h264"]
+    assert float(probed["format"]["duration"]) == pytest.approx(float(length.split()[0]), abs=0.5)
+    expect(page.get_by_role("button", name="Save clip")).to_be_hidden()
+
+
+def test_a_clip_that_is_gone_is_told(server: PortholeServer, page: Page) -> None:
+    """In words, and what was marked is still marked."""
+    open_camera(page, server, "yard")
+    drag_to(page, 0.5)
+    page.keyboard.press("i")
+    page.route("**/clip/**", lambda route: route.fulfill(status=404))
+    page.get_by_role("button", name="Save clip").click()
+
+    expect(page.locator("[data-toasts]")).to_contain_text("yard was not saved. Nothing is remem")
+    expect(page.get_by_role("button", name="Save clip")).to_be_enabled()
+    page.complaints.clear()  # type: ignore[attr-defined]
+
+
+def test_zones_are_drawn_by_pointer_and_by_keys(
+    server: PortholeServer, page: Page, connect: Connect
+) -> None:
+    """On a zoomed picture too, in shares of the whole one; nothing is set before it is done."""
+    page.goto(f"{server.url}?camera=hall")
+    wait_for_paint(page, "hall")
+    page.get_by_role("tab", name="Motion").click()
+    page.get_by_label("Look for motion").check()
+    expect(page.locator("[data-motion-zones]")).to_have_text("The whole picture counts")
+    page.keyboard.press("+")
+    page.keyboard.press("+")
+    page.get_by_role("button", name="Draw zones").click()
+
+    box = page.locator("[data-zones]").bounding_box()
+    assert box is not None
+    for x, y in ((0.3, 0.4), (0.5, 0.4), (0.5, 0.6)):
+        page.mouse.click(box["x"] + x * box["width"], box["y"] + y * box["height"])
+    page.get_by_role("button", name="Close zone").click()
+    for keys in (
+        ["Enter"],
+        ["Shift+ArrowRight", "Enter"],
+        ["Shift+ArrowDown", "Enter"],
+        ["Escape"],
+    ):
+        for key in keys:
+            page.keyboard.press(key)
+    page.get_by_label("Zone 2, corner 3 of 3").press("ArrowDown")
+    viewer = connect(server)
+    assert camera_state(viewer, "hall")["motion"]["zones"] == []
+    page.get_by_role("button", name="Done").click()
+
+    expect(page.locator("[data-motion-zones]")).to_have_text("Only 2 zones of the picture count")
+    zones = camera_state(viewer, "hall")["motion"]["zones"]
+    assert [round(share, 2) for corner in zones[0] for share in corner] == pytest.approx(
+        [0.3, 0.4, 0.5, 0.4, 0.5, 0.6], abs=0.011
+    )
+    assert zones[1] == [[0.5, 0.5], [0.55, 0.5], [0.55, 0.56]]
+    page.get_by_role("button", name="Whole picture").click()
+    expect(page.locator("[data-motion-zones]")).to_have_text("The whole picture counts")
+    page.get_by_label("Look for motion").uncheck()
+    expect(page.locator("[data-motion-fields]")).to_be_hidden()
+
+
+def test_the_time_bar_can_be_used_by_everybody(server: PortholeServer, page: Page) -> None:
+    """What axe finds on it, light and dark, with everything on it that can be."""
+    open_camera(page, server, "door", 2)
+    drag_to(page, 0.5)
+    page.keyboard.press("i")
+    expect_state(page, "door", "past")
+
+    assert axe.faults(page, "time bar", "[data-scrubber]") == []
