@@ -433,7 +433,10 @@ def test_what_is_being_recorded_is_followed(server: PortholeServer, page: Page) 
     """A file that grows is played to its end as it was, and goes on when there is more."""
     open_as(server, page, "ann")
     expect(page.locator('.tile[data-camera="lane"] .tile-rec')).to_be_visible()
-    newest = lambda: ask(page, "api/recordings?camera=lane&limit=1")["recordings"][0]  # noqa: E731
+
+    def newest() -> Any:
+        return ask(page, "api/recordings?camera=lane&limit=1")["recordings"][0]
+
     wait_until(lambda: newest()["to"] - newest()["from"] > 2, 20)
     end = newest()["to"]
     page.evaluate(

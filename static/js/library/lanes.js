@@ -388,11 +388,13 @@ export class Lanes extends EventTarget {
     const lane = this.#lanes.get(camera).lane;
     const peek = this.#peek;
     peek.hidden = false;
+    const room = lane.getBoundingClientRect().top - this.#element.parentElement.getBoundingClientRect().top;
+    peek.toggleAttribute('data-below', this.#element.dataset.playing === undefined && room < peek.offsetHeight);
     const half = peek.offsetWidth / 2;
     const most = this.#element.clientWidth - half;
     const x = this.#rows.offsetLeft + left + this.#scale.share(at) * width;
     peek.style.left = `${Math.max(half, Math.min(most, x))}px`;
-    peek.style.top = `${this.#rows.offsetTop + lane.offsetTop}px`;
+    peek.style.top = `${this.#rows.offsetTop + lane.offsetTop - this.#rows.scrollTop}px`;
     setText(peek.querySelector('time'), SECONDS.format(at * 1000));
     setText(peek.querySelector('[data-peek-what]'), this.#help.tell(camera, at));
     this.#peekWanted = this.#help.pictureOf(camera, at);
