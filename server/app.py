@@ -34,7 +34,6 @@ from server.web.http.access import create_access
 from server.web.http.cameras import create_admin_cameras
 from server.web.http.cors import share_with
 from server.web.http.headers import protect_pages
-from server.web.http.kept.kept import create_kept
 from server.web.http.login import create_login
 from server.web.http.own_password import create_own_password
 from server.web.http.people import create_people
@@ -42,6 +41,7 @@ from server.web.http.routes import create_routes
 from server.web.http.static_files import StaticFiles, open_library
 from server.web.http.views import ShownViews, create_views
 from server.web.past.clips import create_clips
+from server.web.past.library import create_library
 from server.web.past.past import create_past
 from server.web.socket.events import Events
 from server.web.socket.polling import NoPolling
@@ -112,7 +112,8 @@ class App:
             auth,
             server.credit_frames,
             timeline,
-            runtime.recording.memory_of,
+            runtime.memory_of,
+            runtime.recording.jpeg_of,
         )
         views.on_change = self._events.tell_views
         auth.on_people = views.keep_only
@@ -130,14 +131,14 @@ class App:
         protect_pages(self.flask, server.frame_ancestors, self._stay_secure)
         shown = ShownViews(views, lambda: self.cameras.values())
         self.flask.register_blueprint(create_routes(runtime.fanouts, statistics, auth, shown))
-        clips = ClipJobs(settings.state_dir / "media" / "clips", MediaProcess())
+        clips = ClipJobs(settings.state_dir / "clips", MediaProcess())
         recording = runtime.recording
         self.flask.register_blueprint(
             create_clips(runtime.fanouts, recording.past, clips, recording.pictures, auth)
         )
         self.flask.register_blueprint(create_views(views, shown, auth))
         self.flask.register_blueprint(
-            create_past(runtime.fanouts, runtime.recording.memory_of, runtime.recording.marks_in)
+            create_past(runtime.fanouts, runtime.memory_of, runtime.recording.marks_in)
         )
         self.flask.register_blueprint(create_login(auth))
         self.flask.register_blueprint(
@@ -145,7 +146,9 @@ class App:
         )
         self.flask.register_blueprint(create_people(auth))
         self.flask.register_blueprint(create_own_password(auth))
-        self.flask.register_blueprint(create_kept(runtime.recording.library, auth, runtime.notify))
+        self.flask.register_blueprint(
+            create_library(recording.library, recording.pictures, auth, runtime.notify)
+        )
         self.flask.register_blueprint(create_access(Access(settings), auth, self.restart))
         self._make_door(server, statistics.count_refusal)
 

@@ -31,3 +31,8 @@ class Keeping:
     gb: float | None = None
     motion: bool = False
     timelapse_s: float = 0.0
+
+    @property
+    def memory_s(self) -> float:
+        """How much has to be in memory: what can be looked back at, and before motion."""
+        return max(self.rewind_s, self.before_s if self.record == "motion" else 0.0)

@@ -6,15 +6,20 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from server.errors import PictureError
 from server.loop import hub
-from server.recording.disk.event_file import remove_event
+from server.recording.disk.event_file import remove_events
 from server.recording.disk.index import Event, Recorded
 from server.recording.disk.layout import picture_path, recording_path
 from server.recording.disk.storage import Storage
 from server.recording.disk.writer import Writer
 from server.recording.events import EventLog
+from server.recording.media.fragments import Kept, StoredUnit, cut, read_units
 
 __all__ = ["Library"]
+
+# Times are rounded to ticks in a file.
+ROUNDING_S = 0.0005
 
 
 class Library:
@@ -58,6 +63,34 @@ class Library:
         """Return a recording; None if there is none with that id."""
         found = hub.run_native(self._storage.index.recording, key)
         return None if found is None else self._now(found)
+
+    def units(self, camera: str, from_unix: float, to_unix: float) -> list[Kept]:
+        """Return what is recorded from one moment to another, after what is needed to decode it."""
+        until = to_unix + ROUNDING_S
+        found = hub.run_native(self._storage.index.recordings, [camera], from_unix, until)
+        units: list[Kept] = []
+        for one in reversed(found):
+            try:
+                units += hub.run_native(self._read, one, from_unix, to_unix)
+            except (OSError, PictureError):
+                continue  # It was deleted meanwhile, or is damaged.
+        return units
+
+    def picture_units(self, recording: Recorded, at_unix: float) -> list[StoredUnit]:
+        """Return the picture of a moment, after those that are needed to decode it.
+
+        Raises:
+            PictureError: If the file is damaged.
+            OSError: If it cannot be read.
+        """
+        return hub.run_native(self._read, recording, at_unix, at_unix + ROUNDING_S)
+
+    def _read(self, recording: Recorded, from_unix: float, to_unix: float) -> list[StoredUnit]:
+        return cut(read_units(self.path_of(recording), recording.begin), from_unix, to_unix)
+
+    def span(self, camera: str) -> tuple[float, float] | None:
+        """Return from when to when there are recordings of a camera; None without any."""
+        return hub.run_native(self._storage.index.span, camera)
 
     def path_of(self, recording: Recorded) -> Path:
         """Return where a recording's file is."""
@@ -128,7 +161,7 @@ class Library:
             self.events.forget(event)
 
             def remove() -> None:
-                remove_event(self._storage.media, key)
+                remove_events(self._storage.media, [key])
                 self._storage.index.remove_events([key])
 
             hub.run_native(self._writer.call, remove)

@@ -19,7 +19,7 @@ from server.recording.rewind import Rewind
 __all__ = ["Recorder"]
 
 # Units wait for so long before they are handed to the writer; as much more is lost on kill -9.
-CHUNK_S = 0.5
+CHUNK_S = 0.2
 MAX_CHUNK_BYTES = 1 << 20
 
 PERIOD_S = 0.5
@@ -199,13 +199,11 @@ class _Lane:
         if mode != self._mode:
             self._finish()
             self._mode, self._until = mode, None
-            before_s = self.camera.keeping.before_s if mode == "motion" else 0.0
-            self.rewind.seconds = max(self.camera.keeping.rewind_s, before_s)
             self.camera.set_duty(DUTY, mode != "off")
         source = self._choose() if self._wants else ""
         if source != self._source:
+            self._source = source  # First: what follows changes STATE, which leads here again.
             self._stop_listening()
-            self._source = source
             if source:
                 self._listen(source)
 
@@ -258,7 +256,7 @@ class _Lane:
             return
         track = self.camera.videos[FULL.name]
         self._ends = [track.listen(self._on_track), lambda: self._fanout.leave(self)]
-        self._fanout.hold_video(self, FULL.name, counts=False)
+        self._fanout.hold_video(self, FULL.name, counts=False, lazy=True)
 
     def _on_track(self) -> None:
         units = self.camera.videos[FULL.name].units
@@ -271,11 +269,11 @@ class _Lane:
             self._take(units[-1])
 
     def _stop_listening(self) -> None:
-        for end in self._ends:
+        ends, self._ends = self._ends, []
+        for end in ends:
             end()
-        if self._ends:
+        if ends:
             self._finish()
-        self._ends = []
 
     def _take(self, unit: Unit | None) -> None:
         if unit is None:

@@ -1,18 +1,20 @@
 """What was, of all cameras of this process: kept in memory, on disk, and as events."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from server.capture.camera import Camera
+from server.capture.frames.unit import Unit
 from server.config.models import Settings
 from server.delivery.fanout import Fanout
+from server.errors import RequestError
 from server.recording.budget import Budget
 from server.recording.disk.storage import Storage
 from server.recording.disk.writer import Writer
 from server.recording.events import EventLog
 from server.recording.library import Library
 from server.recording.media.pictures import PictureMaker
-from server.recording.media.process import MediaProcess
+from server.recording.media.process import MediaError, MediaProcess
 from server.recording.memory import Memory
 from server.recording.past import Past
 from server.recording.recorder import Recorder
@@ -20,6 +22,9 @@ from server.recording.rewind import Rewind
 from server.recording.tap import Tap
 
 __all__ = ["Recording"]
+
+# Of one camera's memory; a scrubber shows no more.
+MAX_MARKS = 500
 
 
 class Recording:
@@ -63,6 +68,7 @@ class Recording:
             settings, cameras, fanouts, self.rewinds, storage, writer, self.events, notify
         )
         self.library = Library(storage, writer, self.events)
+        self.past.stored, self.past.stored_span = self.library.units, self.library.span
 
     def open(self) -> None:
         """Begin to keep."""
@@ -79,11 +85,11 @@ class Recording:
         """Follow a camera whose STATE has changed, or that is new."""
         tap = self._taps.get(camera.name)
         if tap is not None and tap.fanout is self._fanouts[camera.name]:
-            self.rewinds[camera.name].seconds = camera.keeping.rewind_s
+            self.rewinds[camera.name].seconds = camera.keeping.memory_s
             tap.refresh()
         else:
             self.forget(camera.name)
-            rewind = self.rewinds[camera.name] = Rewind(camera.keeping.rewind_s, self._budget.spend)
+            rewind = self.rewinds[camera.name] = Rewind(camera.keeping.memory_s, self._budget.spend)
             self._taps[camera.name] = Tap(self._fanouts[camera.name], rewind)
         self.recorder.refresh(camera)
 
@@ -94,7 +100,19 @@ class Recording:
 
     def marks_in(self, name: str, from_unix: float, to_unix: float) -> list[dict[str, Any]]:
         """Return the events of a camera between two times: their ``at``, ``label`` and ``id``."""
-        return []
+        found, _ = self.library.event_list([name], None, from_unix, to_unix, MAX_MARKS)
+        return [{"at": one.begin, "label": one.label, "id": one.id} for one in reversed(found)]
+
+    def jpeg_of(self, units: Sequence[Unit]) -> bytes:
+        """Return the last of some units as JPEG, given those that it needs; blocks.
+
+        Raises:
+            RequestError: If it cannot be made.
+        """
+        try:
+            return self.pictures.picture_of(units)
+        except MediaError as error:
+            raise RequestError("unavailable", str(error)) from error
 
     def forget(self, name: str) -> None:
         """Let go of a camera that was removed."""

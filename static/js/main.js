@@ -32,6 +32,9 @@ import { Summary } from './page/summary.js';
 import { exposeForTests } from './page/test-hooks.js';
 import { setUpTheme } from './page/theme.js';
 import { View } from './page/view.js';
+import { Clips } from './recording/clip.js';
+import { MotionPanel } from './recording/motion.js';
+import { PastPill } from './recording/past-pill.js';
 import { Past } from './recording/past.js';
 import { Scrubber } from './recording/scrubber.js';
 import { ClockOffset, SteppedClock, nowUnix } from './stream/clock.js';
@@ -64,7 +67,13 @@ const controls = new Controls(find('[data-controls]'), (event, payload) => comma
 const insight = new Insight({ backend, clock, grid, toasts, own, isKiosk, showEvent: (event) => library.show(linkTo(event)) });
 const recordPanel = new RecordPanel(find('[data-record]'), (event, payload) => commands.send(event, payload));
 const past = new Past(grid, clock);
-const scrubber = new Scrubber(find('[data-scrubber]'), past);
+const pastPill = new PastPill(find('[data-past-pill]'), past);
+const clips = new Clips(find('[data-clips]'), find('#clip-template'), toasts, {
+  titleOf: (camera) => grid.tiles.get(camera)?.title ?? camera,
+  sendsVideo: (camera) => grid.tiles.get(camera)?.state.video?.passed_through === true,
+});
+const scrubber = new Scrubber(find('[data-scrubber]'), past, (camera, from, to) => clips.save(camera, from, to));
+const motion = new MotionPanel(find('[data-motion]'), find('#zones-template'), (payload) => commands.tune('motion', payload));
 const banner = new Banner(find('[data-banner]'));
 const announcer = new Announcer(find('[data-announcer]'));
 const saved = new SavedViews(JSON.parse(find('[data-switcher]').dataset.views));
@@ -132,6 +141,7 @@ function listenToPage() {
   grid.addEventListener('focus', ({ detail }) => {
     panel.show(detail.tile);
     scrubber.show(detail.tile);
+    motion.show(detail.tile);
     controls.show(detail.tile);
     recordPanel.show(detail.tile);
     showSummary();
@@ -189,6 +199,7 @@ function onCamera(state) {
   if (grid.focused?.name !== state.name) return;
   panel.refresh();
   controls.refresh();
+  motion.refresh();
   recordPanel.refresh();
 }
 
@@ -252,6 +263,7 @@ function refresh() {
   grid.refresh();
   showRecording(grid.tiles.values());
   scrubber.refresh();
+  pastPill.refresh();
   manageCameras?.setStates(new Map([...grid.tiles.values()].map((tile) => [tile.name, tile.condition])));
   panel.refresh();
 }
@@ -272,6 +284,7 @@ function showConnection(state, word) {
   panel.setAccess({ role, connected });
   scrubber.setConnected(connected);
   controls.setAccess({ role, connected });
+  motion.setAccess({ role, connected });
   library.setAccess({ role, connected });
   recordPanel.setAccess({ role, connected });
 }

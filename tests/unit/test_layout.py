@@ -73,7 +73,7 @@ PAGE = {
     "grid": {"bridge", "camera", "stream", "ui"},
     "insight": {"bridge", "camera", "grid", "stream", "ui"},
     "library": {"bridge", "grid", "manage", "ui"},
-    "recording": {"bridge", "camera", "grid", "stream", "ui"},
+    "recording": {"bridge", "camera", "grid", "manage", "stream", "ui"},
     "manage": {"ui"},
     "views": {"grid", "manage", "ui"},
     "page": {

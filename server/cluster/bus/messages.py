@@ -16,12 +16,14 @@ __all__ = [
     "Figures",
     "Message",
     "MessageError",
+    "NodeId",
     "Notice",
     "Presence",
     "Processing",
     "Reply",
     "Request",
     "Status",
+    "Text",
     "VideoFacts",
     "Wake",
     "parse_message",
@@ -154,6 +156,8 @@ class Status(Message):
     ] = {}
     """Those that its node has or would encode, by rendition."""
     prefers_video: bool = False
+    rewind: Measure | None = None
+    """Nodes of earlier versions remember nothing, and do not say so."""
     viewers: Count
     renditions: Annotated[list[Annotated[str, Field(max_length=40)]], Field(max_length=9)] = [
         "full"

@@ -12,10 +12,12 @@ from server.delivery.mp4.movie import TIMESCALE, TRACK, Described, movie
 from server.delivery.mp4.parameters import LENGTH_BYTES, Codec, Sets, codec_of
 from server.errors import PictureError
 
-__all__ = ["TIMESCALE", "Muxer", "Parts", "Sample"]
+__all__ = ["START_CODE", "TIMESCALE", "Muxer", "Parts", "Sample"]
 
 Parts: TypeAlias = list[bytes | memoryview]
 """Bytes in parts, which are not copied."""
+
+START_CODE = b"\0\0\0\1"
 
 # Flags of a sample (8.8.3.1): one that needs no other, and one that does.
 KEY = 0x02000000
@@ -29,12 +31,15 @@ class Sample:
     Attributes:
         data: Its NAL units, each preceded by its length.
         key: Whether it can be decoded by itself.
-        duration: How long it is shown, in ticks.
+        duration: Until the next one is decoded, in ticks.
+        offset: From when it is decoded until it is shown, in ticks; less than 0 for one that is
+            shown before it would be decoded at an even pace.
     """
 
     data: bytes
     key: bool
     duration: int
+    offset: int = 0
 
 
 class Muxer:
@@ -45,6 +50,7 @@ class Muxer:
 
     Attributes:
         video: How its pictures are encoded.
+        sets: The parameter sets of the first, in Annex B format.
         init_segment: What a file of fragments begins with.
 
     Raises:
@@ -56,6 +62,7 @@ class Muxer:
         self._kept = codec_of(first.codec)
         sets = _find_sets(self._kept, first)
         self._in_effect = {one for kind in sets.values() for one in kind}
+        self.sets = b"".join(START_CODE + one for kind in sets.values() for one in kind)
         self._number = 0
         try:
             record = self._kept.describe(sets)
@@ -68,10 +75,10 @@ class Muxer:
         """Return whether a unit can be in this file: another codec needs another one."""
         return unit.codec.partition(".")[0] == self._name
 
-    def sample(self, unit: Unit, duration: int) -> Sample:
+    def sample(self, unit: Unit, duration: int, offset: int = 0) -> Sample:
         """Return a unit as it lies in this file."""
         parts, _ = self.lay_out(unit)
-        return Sample(b"".join(parts), unit.key, duration)
+        return Sample(b"".join(parts), unit.key, duration, offset)
 
     def lay_out(self, unit: Unit) -> tuple[Parts, bool]:
         """Return the next unit as it lies in this file, and whether with its parameter sets.
@@ -109,13 +116,21 @@ class Muxer:
         return ((kind_of(nal) in kinds, nal) for nal in _nals_of(unit))
 
     def _fragment_head(self, samples: Sequence[Sample], time: int, data_at: int) -> bytes:
-        listed = b"".join(
+        listed = [
             struct.pack("!III", one.duration, len(one.data), KEY if one.key else NO_KEY)
             for one in samples
-        )
+        ]
         # Where the data is counts from the start of this box; each sample is listed with its
-        # duration, size and flags.
-        run = full_box(b"trun", 0, 0x701, struct.pack("!II", len(samples), data_at), listed)
+        # duration, size and flags, and its offset where pictures are not in order.
+        flags = 0x701
+        if any(one.offset for one in samples):
+            flags |= 0x800
+            listed = [
+                head + struct.pack("!i", one.offset)
+                for head, one in zip(listed, samples, strict=True)
+            ]
+        count = struct.pack("!II", len(samples), data_at)
+        run = full_box(b"trun", 1, flags, count, *listed)
         return box(
             b"moof",
             full_box(b"mfhd", 0, 0, struct.pack("!I", self._number)),

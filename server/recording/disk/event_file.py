@@ -14,7 +14,7 @@ from server.recording.disk.index import Event
 from server.recording.disk.layout import add_folders, events_file, picture_path
 from server.users.private import open_private, write_private
 
-__all__ = ["read_events", "remove_event", "write_event"]
+__all__ = ["read_events", "remove_empty", "remove_events", "write_event"]
 
 
 def write_event(media: Path, event: Event, jpeg: bytes | None = None) -> None:
@@ -33,22 +33,25 @@ def write_event(media: Path, event: Event, jpeg: bytes | None = None) -> None:
     _append(file, asdict(event))
 
 
-def remove_event(media: Path, key: str) -> None:
-    """Delete an event; the files of its day with the last one.
+def remove_events(media: Path, keys: Iterable[str]) -> None:
+    """Delete events; the files of a day with its last one.
 
     Raises:
-        OSError: If it cannot be deleted.
+        OSError: If they cannot be deleted.
     """
-    picture = picture_path(media, key)
-    assert picture is not None
-    picture.unlink(missing_ok=True)
-    file = events_file(picture)
-    if not file.exists():
-        return
-    _append(file, {"id": key, "removed": True})
-    if not read_events([file]):
-        file.unlink(missing_ok=True)
-        remove_empty(picture.parent)
+    days: dict[Path, list[str]] = {}
+    for key in keys:
+        picture = picture_path(media, key)
+        assert picture is not None
+        picture.unlink(missing_ok=True)
+        days.setdefault(events_file(picture), []).append(key)
+    for file, gone in days.items():
+        if not file.exists():
+            continue
+        _append(file, *({"id": key, "removed": True} for key in gone))
+        if not read_events([file]):
+            file.unlink(missing_ok=True)
+            remove_empty(file.parent / "events")
 
 
 def remove_empty(folder: Path) -> None:
@@ -94,9 +97,10 @@ def _take(line: bytes, events: dict[str, Event]) -> None:
     events[event.id] = event
 
 
-def _append(file: Path, values: dict[str, Any]) -> None:
+def _append(file: Path, *entries: dict[str, Any]) -> None:
     with open(open_private(file, os.O_RDWR | os.O_APPEND), "ab") as opened:
         size = os.fstat(opened.fileno()).st_size
         # Half a line may have been left.
         whole = size == 0 or os.pread(opened.fileno(), 1, size - 1) == b"\n"
-        opened.write((b"" if whole else b"\n") + json.dumps(values).encode() + b"\n")
+        lines = "".join(f"{json.dumps(one)}\n" for one in entries)
+        opened.write((b"" if whole else b"\n") + lines.encode())

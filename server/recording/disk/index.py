@@ -211,6 +211,11 @@ class Index:
         where, values = _where(cameras, since, before)
         return self._recordings(f"{where} ORDER BY begin DESC, id DESC LIMIT ?", (*values, limit))
 
+    def span(self, camera: str) -> tuple[float, float] | None:
+        """Return from when to when there are recordings of a camera; None without any."""
+        rows = self._rows("SELECT min(begin), max(end) FROM recordings WHERE camera = ?", (camera,))
+        return (rows[0][0], rows[0][1]) if rows and rows[0][0] is not None else None
+
     def _recordings(self, rest: str, values: Iterable[Any]) -> list[Recorded]:
         rows = self._rows(f"SELECT * FROM recordings {rest}", values)
         return [

@@ -17,11 +17,23 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from server.delivery.mp4.boxes import box
-from server.delivery.mp4.muxer import TIMESCALE
+from server.delivery.mp4.movie import TIMESCALE
 from server.errors import PictureError
+from server.recording.disk.fragments import read_samples
+from server.recording.disk.segmenter import Begin
 from server.users.private import open_private
 
-__all__ = ["Facts", "RecordingFile", "head_of", "is_being_written", "read_facts", "set_locked"]
+__all__ = [
+    "Facts",
+    "Parts",
+    "RecordingFile",
+    "examine",
+    "head_of",
+    "is_being_written",
+    "read_facts",
+    "repair",
+    "set_locked",
+]
 
 OURS = bytes.fromhex("706f7274686f6c652d7265636f726421")
 """The kind of the box that says what the file is."""
@@ -52,7 +64,11 @@ class Facts:
         locked: Whether it is to be kept for ever.
         ticks: How long it is.
         nbytes: Up to the end of its last whole fragment.
-        whole: Whether nothing follows that, and it is in the file's own index.
+        codec: What its pictures are encoded as, by RFC 6381.
+        width: In pixels.
+        height: In pixels.
+        sets: The parameter sets, in Annex B format.
+        whole: Whether nothing follows its fragments, and all are in the file's own index.
     """
 
     camera: str
@@ -61,7 +77,11 @@ class Facts:
     locked: bool
     ticks: int
     nbytes: int
-    whole: bool = True
+    codec: str
+    width: int
+    height: int
+    sets: bytes
+    whole: bool
 
     @property
     def end_unix(self) -> float:
@@ -70,7 +90,7 @@ class Facts:
 
 
 @dataclass(slots=True)
-class _Parts:
+class Parts:
     """The parts of a file, each from one key picture to another, as ``sidx`` has them.
 
     Attributes:
@@ -122,19 +142,21 @@ class _Parts:
         os.pwrite(descriptor, mehd, self.mehd_at)
 
 
-def head_of(init_segment: bytes, camera: str, begin_unix: float, reason: str) -> bytes:
-    """Return how a recording's file begins.
-
-    Args:
-        init_segment: Of its video.
-        camera: The camera's name.
-        begin_unix: When its first picture was captured.
-        reason: Why it is recorded.
-    """
-    known = json.dumps({"camera": camera, "begin": begin_unix, "reason": reason})
-    ours = box(b"uuid", OURS, b"\0", known.encode())
-    init = _with_duration(init_segment)
-    return init + ours + _Parts(len(init) + len(ours), 0).boxes().ljust(SIDX_BYTES, b"\0")
+def head_of(begin: Begin, camera: str) -> bytes:
+    """Return how the file of a camera's recording begins."""
+    first = begin.first
+    known = {
+        "camera": camera,
+        "begin": first.at_unix,
+        "reason": begin.reason,
+        "codec": first.codec,
+        "width": first.width,
+        "height": first.height,
+        "sets": begin.sets.hex(),
+    }
+    ours = box(b"uuid", OURS, b"\0", json.dumps(known).encode())
+    init = _with_duration(begin.init_segment)
+    return init + ours + Parts(len(init) + len(ours), 0).boxes().ljust(SIDX_BYTES, b"\0")
 
 
 class RecordingFile:
@@ -231,7 +253,7 @@ def read_facts(path: Path) -> Facts:
     """
     descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
     try:
-        return _read_facts(descriptor)[0]
+        return examine(descriptor)[0]
     finally:
         os.close(descriptor)
 
@@ -245,12 +267,12 @@ def repair(path: Path) -> Facts:
     """
     descriptor = os.open(path, os.O_RDWR | os.O_NOFOLLOW)
     try:
-        facts, parts = _read_facts(descriptor)
+        facts, parts = examine(descriptor)
         if not facts.whole:
             os.ftruncate(descriptor, facts.nbytes)
             parts.write(descriptor)
             os.fsync(descriptor)
-            facts, _ = _read_facts(descriptor)
+            facts, _ = examine(descriptor)
         return facts
     finally:
         os.close(descriptor)
@@ -274,7 +296,13 @@ def set_locked(path: Path, locked: bool) -> None:
         os.close(descriptor)
 
 
-def _read_facts(descriptor: int) -> tuple[Facts, _Parts]:
+def examine(descriptor: int) -> tuple[Facts, Parts]:
+    """Return what an open file says about itself, and its parts.
+
+    Raises:
+        PictureError: If it is none of ours, or has no whole fragment.
+        OSError: If it cannot be read.
+    """
     head = os.pread(descriptor, MAX_HEAD_BYTES, 0)
     try:
         parts = _find_parts(head)
@@ -283,9 +311,9 @@ def _read_facts(descriptor: int) -> tuple[Facts, _Parts]:
         if head[at + 8 : at + 24] != OURS:
             raise ValueError
         known = json.loads(head[at + 25 : at + size])
-        camera, begin, reason = known["camera"], float(known["begin"]), known["reason"]
-        if not isinstance(camera, str) or not isinstance(reason, str):
-            raise TypeError
+        camera, reason, codec = map(str, (known["camera"], known["reason"], known["codec"]))
+        begin, sets = float(known["begin"]), bytes.fromhex(known["sets"])
+        width, height = int(known["width"]), int(known["height"])
     except (ValueError, TypeError, LookupError, StopIteration, struct.error) as error:
         raise PictureError("it is no recording, or only its beginning") from error
     there = os.fstat(descriptor).st_size
@@ -296,12 +324,23 @@ def _read_facts(descriptor: int) -> tuple[Facts, _Parts]:
         parts.add(size, ticks, key)
     if not parts.sizes:
         raise PictureError("it has no whole fragment")
-    whole = parts.end == there == promised
-    facts = Facts(camera, begin, reason, bool(head[at + 24]), sum(parts.ticks), parts.end, whole)
+    facts = Facts(
+        camera=camera,
+        begin_unix=begin,
+        reason=reason,
+        locked=bool(head[at + 24]),
+        ticks=sum(parts.ticks),
+        nbytes=parts.end,
+        codec=codec,
+        width=width,
+        height=height,
+        sets=sets,
+        whole=parts.end == there == promised,
+    )
     return facts, parts
 
 
-def _find_parts(head: bytes) -> _Parts:
+def _find_parts(head: bytes) -> Parts:
     """Return the parts that a file's index has; raises ValueError if there is no index."""
     mehd_at = sidx_at = -1
     for at, kind, _ in _boxes(head):
@@ -312,7 +351,7 @@ def _find_parts(head: bytes) -> _Parts:
             break
     if sidx_at < 0 or mehd_at < 0:
         raise ValueError("no index")
-    parts = _Parts(sidx_at, mehd_at)
+    parts = Parts(sidx_at, mehd_at)
     *_, count = SIDX_HEAD.unpack_from(head, sidx_at)
     for number in range(count):
         size, ticks, _ = SIDX_PART.unpack_from(
@@ -325,34 +364,8 @@ def _find_parts(head: bytes) -> _Parts:
 
 def _fragments(descriptor: int, at: int, end: int) -> Iterator[tuple[int, int, bool]]:
     """Yield the size, the duration and whether it begins with a key, of each whole fragment."""
-    while at + 16 <= end:
-        size, kind = struct.unpack("!I4s", os.pread(descriptor, 8, at))
-        if kind != b"moof" or at + size + 8 > end:
-            return
-        moof = os.pread(descriptor, size, at)
-        data_size, kind = struct.unpack("!I4s", os.pread(descriptor, 8, at + size))
-        if kind != b"mdat" or at + size + data_size > end:
-            return
-        try:
-            ticks, key = _read_moof(moof)
-        except (ValueError, struct.error):
-            return
-        yield size + data_size, ticks, key
-        at += size + data_size
-
-
-def _read_moof(moof: bytes) -> tuple[int, bool]:
-    """Return the duration of a fragment, and whether it begins with a key picture."""
-    at = moof.index(b"trun") + 4
-    flags, count = struct.unpack_from("!II", moof, at)
-    at += 12 + (4 if flags & 0x4 else 0)
-    fields = [bit for bit in (0x100, 0x200, 0x400, 0x800) if flags & bit]
-    samples = [
-        struct.unpack_from(f"!{len(fields)}I", moof, at + number * 4 * len(fields))
-        for number in range(count)
-    ]
-    durations, kinds = fields.index(0x100), fields.index(0x400)
-    return sum(one[durations] for one in samples), not samples[0][kinds] & 0x10000
+    for size, listed in read_samples(descriptor, at, end):
+        yield size, sum(one.duration for one in listed), listed[0].key
 
 
 def _boxes(data: bytes) -> Iterator[tuple[int, bytes, int]]:

@@ -4,7 +4,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from server.capture.frames.unit import JPEG, Unit
-from server.delivery.mp4.muxer import TIMESCALE, Muxer, Sample
+from server.delivery.mp4.movie import TIMESCALE
+from server.delivery.mp4.muxer import Muxer
 from server.errors import PictureError
 
 __all__ = ["Begin", "End", "Fragment", "Segmenter"]
@@ -31,13 +32,15 @@ class Begin:
     """A new file begins.
 
     Attributes:
+        first: Its first picture.
+        sets: The parameter sets of its video, in Annex B format.
         init_segment: Of its video.
-        begin_unix: When its first picture was captured.
         reason: Why it is recorded.
     """
 
+    first: Unit
+    sets: bytes
     init_segment: bytes
-    begin_unix: float
     reason: str
 
 
@@ -82,6 +85,7 @@ class Segmenter:
         self._waiting: list[tuple[Unit, int]] = []  # With their times in the file, in ticks.
         self._begin_unix = 0.0
         self._first: Unit | None = None
+        self._next = 0  # When the next fragment begins, in ticks.
         self._usual = round(USUAL_S * TIMESCALE)
 
     @property
@@ -96,7 +100,7 @@ class Segmenter:
         if self._muxer is None:
             yield from self._begin(unit)
             return
-        time = self._time_of(unit)
+        time = max(0, round((unit.at_unix - self._begin_unix) * TIMESCALE))
         begun = time - self._waiting[0][1]
         if begun >= (MIN_FRAGMENT_S if unit.key else FRAGMENT_S) * TIMESCALE:
             yield self._fragment(time)
@@ -107,13 +111,13 @@ class Segmenter:
         if self._muxer is None:
             return
         if self._waiting:
-            yield self._fragment(self._waiting[-1][1] + self._usual)
+            yield self._fragment(None)
         self._muxer = self._first = None
         yield End()
 
-    def abandon(self) -> None:
-        """Forget the file that is open: it cannot be written."""
-        self.skipped += len(self._waiting)
+    def abandon(self, lost: int = 0) -> None:
+        """Forget the file that is open: it cannot be written, nor could so many pictures."""
+        self.skipped += lost + len(self._waiting)
         self._waiting.clear()
         self._muxer = self._first = None
 
@@ -126,9 +130,9 @@ class Segmenter:
         except PictureError:
             self.skipped += 1
             return ()
-        self._first, self._begin_unix = unit, unit.at_unix
+        self._first, self._begin_unix, self._next = unit, unit.at_unix, 0
         self._waiting.append((unit, 0))
-        return (Begin(self._muxer.init_segment, unit.at_unix, self.reason),)
+        return (Begin(unit, self._muxer.sets, self._muxer.init_segment, self.reason),)
 
     def _ends_before(self, unit: Unit) -> bool:
         first, last = self._first, self._waiting[-1][0]
@@ -139,20 +143,27 @@ class Segmenter:
             return True
         return unit.key and unit.at_unix - self._begin_unix >= MAX_FILE_S
 
-    def _time_of(self, unit: Unit) -> int:
-        """Return when a picture is shown in the file, after the one before it in any case."""
-        before = self._waiting[-1][1]
-        return max(before + 1, round((unit.at_unix - self._begin_unix) * TIMESCALE))
-
-    def _fragment(self, until: int) -> Fragment:
-        muxer, waiting = self._muxer, self._waiting
+    def _fragment(self, following: int | None) -> Fragment:
+        """Return what waits as a fragment, up to a picture that follows, if one does."""
+        muxer, waiting, begin = self._muxer, self._waiting, self._next
         assert muxer is not None
-        times = [*(time for _, time in waiting[1:]), until]
-        samples: list[Sample] = []
-        for (unit, time), following in zip(waiting, times, strict=True):
-            samples.append(muxer.sample(unit, following - time))
-        self._usual = samples[-1].duration
-        begin = waiting[0][1]
+        shown = [time for _, time in waiting]
+        in_order = sorted(shown)
+        if len(waiting) > 1:
+            self._usual = max(1, (in_order[-1] - in_order[0]) // (len(waiting) - 1))
+        # Decoded in the order in which they are there, and at the pace at which they are shown:
+        # with B-frames those differ. Decoding times only grow, also where times of capture do not.
+        decoded = [begin]
+        for time in in_order[1:]:
+            decoded.append(max(decoded[-1] + 1, time))
+        is_next = following is not None and shown == in_order and following > decoded[-1]
+        until = following if is_next else decoded[-1] + self._usual
+        assert until is not None
+        ends = [*decoded[1:], until]
+        samples = [
+            muxer.sample(unit, end - at, time - at)
+            for (unit, time), at, end in zip(waiting, decoded, ends, strict=True)
+        ]
         data = muxer.fragment(samples, begin)
-        self._waiting = []
+        self._waiting, self._next = [], until
         return Fragment(data, until - begin, samples[0].key, len(samples))

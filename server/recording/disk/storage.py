@@ -12,16 +12,19 @@ from pathlib import Path
 
 from server.loop import native
 from server.recording.disk.check import Report, check
-from server.recording.disk.event_file import remove_empty, remove_event, write_event
+from server.recording.disk.event_file import remove_empty, remove_events, write_event
 from server.recording.disk.index import Index, Recorded
-from server.recording.disk.layout import recording_path
+from server.recording.disk.layout import add_folders, recording_path
 from server.recording.disk.retention import Policy, overdue, overdue_events
+from server.users.private import open_private
 
 __all__ = ["FreeSpace", "Storage", "free_space"]
 
 # So much of the file system is left free, whichever is less.
 FREE_BYTES = 200_000_000
 FREE_SHARE = 0.02
+
+PROBE_BYTES = 1 << 20
 
 FreeSpace = Callable[[Path], tuple[int, int]]
 
@@ -66,6 +69,20 @@ class Storage:
         free, total = self._free(there)
         return free >= min(FREE_BYTES, FREE_SHARE * total)
 
+    def try_to_write(self) -> None:
+        """Write something and delete it, because a quota is not to be seen in advance.
+
+        Raises:
+            OSError: If that is impossible.
+        """
+        add_folders(self.media, self.media)
+        path = self.media / ".probe"
+        try:
+            with open(open_private(path, os.O_WRONLY), "wb") as file:
+                file.write(bytes(PROBE_BYTES))
+        finally:
+            path.unlink(missing_ok=True)
+
     def remove_oldest(self) -> bool:
         """Delete the oldest recording that may go; return False if there is none."""
         oldest = next(
@@ -101,9 +118,9 @@ class Storage:
         recordings = [now_of(one) for one in self.index.all_recordings()]
         for one in overdue(recordings, policy, time.time()):
             self.delete(one.id)
-        for event in overdue_events(self.index.all_events(), policy, time.time()):
-            remove_event(self.media, event.id)
-            self.index.remove_events([event.id])
+        old = [one.id for one in overdue_events(self.index.all_events(), policy, time.time())]
+        remove_events(self.media, old)
+        self.index.remove_events(old)
 
     # The index, which may be missing or damaged: it is only a copy.
 
@@ -138,9 +155,10 @@ class Storage:
 
     def check_soon(self) -> None:
         """Compare the index with the files, on a thread of its own."""
-        native.threading.Thread(target=self._check, name="media check", daemon=True).start()
+        native.threading.Thread(target=self.check_now, name="media check", daemon=True).start()
 
-    def _check(self) -> None:
+    def check_now(self) -> None:
+        """Compare the index with the files, and end the events that no process knows any more."""
         try:
             self.report = check(self.media, self.index, thorough=False)
             for event in self.index.all_events():

@@ -16,7 +16,7 @@ from functools import partial
 from typing import Any, TypeVar
 
 from server.capture.frames.unit import Unit
-from server.delivery.mp4.muxer import TIMESCALE
+from server.delivery.mp4.movie import TIMESCALE
 from server.loop import native
 from server.recording.disk.event_file import remove_empty
 from server.recording.disk.index import Recorded
@@ -113,7 +113,7 @@ class Writer:
         """
         size = sum(len(unit.data) for unit in units)
         if self._waiting[camera] + size > MAX_WAITING_BYTES:
-            self.dropped[camera] += len(units)
+            self._drop(camera, len(units))
             return False
         self._add(camera, size, partial(self._record, camera, units, reason))
         return True
@@ -154,6 +154,10 @@ class Writer:
             raise failure[0]
         return outcome[0]
 
+    def _drop(self, camera: str, pictures: int) -> None:
+        with self._news:
+            self.dropped[camera] += pictures
+
     def _add(self, camera: str, size: int, job: Callable[[], None]) -> None:
         with self._news:
             self._waiting[camera] += size
@@ -178,6 +182,7 @@ class Writer:
                 for camera in list(self._tracks):
                     self._attempt(camera, partial(self._end, camera))
                 self._storage.settle()
+                self._storage.index.close()
                 return
             self._look_after()
 
@@ -194,18 +199,25 @@ class Writer:
     def _record(self, camera: str, units: Sequence[Unit], reason: str) -> None:
         track = self._tracks.setdefault(camera, _Track())
         if self._paused_until:
-            self.dropped[camera] += len(units)
+            self._drop(camera, len(units))
             return
         segmenter = track.segmenter
         if segmenter.is_open and segmenter.reason != reason:
             self._end(camera)
         segmenter.reason = reason
-        for unit in units:
-            skipped = segmenter.skipped
+        for at, unit in enumerate(units):
             for step in segmenter.put(unit):
                 if not self._take(camera, track, step):
+                    self._count(camera, track, len(units) - at)
                     return
-            self.dropped[camera] += segmenter.skipped - skipped
+        self._count(camera, track)
+
+    def _count(self, camera: str, track: _Track, more: int = 0) -> None:
+        """Count what was not recorded."""
+        segmenter = track.segmenter
+        if skipped := segmenter.skipped + more:
+            self._drop(camera, skipped)
+            segmenter.skipped = 0
 
     def _end(self, camera: str) -> None:
         track = self._tracks.get(camera)
@@ -229,17 +241,17 @@ class Writer:
             else:
                 self._close(camera, track)
         except OSError as error:
-            track.segmenter.abandon()
+            track.segmenter.abandon(step.pictures if isinstance(step, Fragment) else 0)
             self._close(camera, track)
             self._pause(error)
             return False
         return True
 
     def _begin(self, camera: str, track: _Track, step: Begin) -> None:
-        head = head_of(step.init_segment, camera, step.begin_unix, step.reason)
+        head, begin_unix = head_of(step, camera), step.first.at_unix
         number = 0
         while True:
-            key = recording_id(camera, step.begin_unix, number)
+            key = recording_id(camera, begin_unix, number)
             path = recording_path(self._storage.media, key)
             assert path is not None
             add_folders(self._storage.media, path.parent)
@@ -251,7 +263,7 @@ class Writer:
                 if number > 999:
                     raise
         track.known = Recorded(
-            key, camera, step.begin_unix, step.begin_unix, len(head), False, step.reason, True
+            key, camera, begin_unix, begin_unix, len(head), False, step.reason, True
         )
         self.open[camera] = track.known
         self._storage.note(track.known)
@@ -339,6 +351,7 @@ class Writer:
         for camera, track in self._tracks.items():
             if track.segmenter.is_open:
                 track.segmenter.abandon()
+                self._count(camera, track)
                 try:
                     self._close(camera, track)
                 except OSError:
@@ -358,4 +371,5 @@ class Writer:
     def _try_again(self) -> None:
         if not self._storage.make_room():
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        self._storage.try_to_write()
         self.problem = ""

@@ -46,6 +46,7 @@ BT601 = 6
 def main() -> None:
     """Answer one request after the other, until the server closes the connection."""
     die_with_parent(1)
+    os.umask(0o077)  # Films are for the server's account only.
     try:
         os.nice(NICENESS)
     except OSError:

@@ -10,16 +10,19 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from server.capture.frames.unit import Unit
+from server.recording.media.fragments import Kept
 
 __all__ = ["in_memory", "pack_units", "read_json", "read_memory", "unpack_units"]
 
 
-def pack_units(units: Iterable[Unit]) -> list[bytes]:
+def pack_units(units: Iterable[Kept]) -> list[bytes]:
     """Return units as bytes in parts, the first of which lists the others."""
-    listed = [
-        [len(one.data), one.key, one.at_unix, one.codec, one.width, one.height] for one in units
-    ]
-    return [json.dumps(listed).encode(), *(one.data for one in units)]
+    parts: list[bytes] = []
+    listed: list[list[object]] = []
+    for one in units:
+        parts.append(one.data)  # It may be on the disk.
+        listed.append([len(parts[-1]), one.key, one.at_unix, one.codec, one.width, one.height])
+    return [json.dumps(listed).encode(), *parts]
 
 
 def unpack_units(data: bytes, listed_bytes: int) -> list[Unit]:

@@ -6,15 +6,15 @@ nothing here waits for it on the hub.
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
-from server.capture.frames.unit import Unit
 from server.capture.isolation.channel import Kind, Link, Message
 from server.capture.isolation.process import Process
 from server.loop import hub
 from server.loop.lanes import Lanes, NoLane
 from server.loop.memory import MMAP_THRESHOLD_BYTES, TRIM_THRESHOLD_BYTES
+from server.recording.media.fragments import Kept
 from server.recording.media.messages import in_memory, pack_units, read_json, read_memory
 
 __all__ = ["MediaError", "MediaProcess"]
@@ -27,7 +27,10 @@ ENVIRONMENT = {
 }
 
 STUCK_AFTER_S = 30.0
-"""How long one request may take before the process is killed: they are small, the rest is slow."""
+"""How long one request may take before the process is killed, on a busy machine too."""
+
+# And as long more for each unit: those of a large picture take a few hundredths of a second.
+UNIT_S = 0.25
 
 REST_S = 30.0
 """How long it is kept without work."""
@@ -64,12 +67,19 @@ class MediaProcess:
         """The process; None while there is none."""
         return self._process.pid if self._process else None
 
-    def ask(self, do: str, units: Sequence[Unit] = (), **more: Any) -> bytes:
+    def ask(
+        self,
+        do: str,
+        units: Sequence[Kept] = (),
+        is_wanted: Callable[[], bool] = lambda: True,
+        **more: Any,
+    ) -> bytes:
         """Have something done; return the picture that was made, if any.
 
         Args:
             do: What; see ``child.py``.
             units: Of what.
+            is_wanted: Returns whether to do it, when its turn has come.
             more: How.
 
         Raises:
@@ -77,6 +87,8 @@ class MediaProcess:
         """
         try:
             with self._lane.take():
+                if not is_wanted():
+                    raise MediaError("nobody waits for it any more")
                 self._requests += 1
                 self._busy = True
                 return self._ask({"do": do, **more}, units)
@@ -96,18 +108,16 @@ class MediaProcess:
         else:
             self._discard()
 
-    def _ask(self, request: dict[str, Any], units: Sequence[Unit]) -> bytes:
+    def _ask(self, request: dict[str, Any], units: Sequence[Kept]) -> bytes:
         fd = -1
         try:
             if self._link is None:
                 self._process, self._link = hub.run_native(_start)
             if units:
-                parts = pack_units(units)
-                request["listed"] = len(parts[0])
-                fd = hub.run_native(in_memory, parts)
+                fd, request["listed"] = hub.run_native(_pack, units)
             # It waits for a request, so there is room.
             self._link.offer(Kind.PROCESS, json.dumps(request).encode(), fd)
-            message = self._receive(self._link)
+            message = self._receive(self._link, self._stuck_after_s + UNIT_S * len(units))
             answer = read_json(message.payload)
         except (EOFError, OSError, ValueError):
             self._discard()
@@ -123,9 +133,9 @@ class MediaProcess:
             raise MediaError(str(answer["error"])[:200])
         return picture
 
-    def _receive(self, link: Link) -> Message:
-        if not hub.wait_readable(link, self._stuck_after_s):
-            raise MediaError(f"it took more than {self._stuck_after_s:g} s, and was ended")
+    def _receive(self, link: Link, limit_s: float) -> Message:
+        if not hub.wait_readable(link, limit_s):
+            raise MediaError(f"it took more than {limit_s:g} s, and was ended")
         message = link.receive(0.0)
         if message is None or message.kind is not Kind.PROCESSED:
             raise EOFError
@@ -152,6 +162,12 @@ def _start() -> tuple[Process, Link]:
     except BaseException:
         ours.close()
         raise
+
+
+def _pack(units: Sequence[Kept]) -> tuple[int, int]:
+    """Return the descriptor of memory with units, and how long their list is."""
+    parts = pack_units(units)
+    return in_memory(parts), len(parts[0])
 
 
 def _end(process: Process) -> None:

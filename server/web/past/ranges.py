@@ -53,15 +53,25 @@ def answer_part(
     return Response(body, status, headers, content_type=content_type)
 
 
-def answer_file(path: Path, tag: str, name: str, content_type: str = "video/mp4") -> Response:
+def answer_file(
+    path: Path, tag: str, name: str, content_type: str = "video/mp4", nbytes: int | None = None
+) -> Response:
     """Return the answer to the current request for a file on the disk.
+
+    Args:
+        path: The file.
+        tag: The same for the same file only; quotes are added.
+        name: Under which browsers save it.
+        content_type: Of the file.
+        nbytes: How much of it is there to be answered; None for all.
 
     Raises:
         OSError: If it cannot be opened.
     """
     file = hub.run_native(_open, path)
     try:
-        nbytes = hub.run_native(path.stat).st_size
+        if nbytes is None:
+            nbytes = hub.run_native(path.stat).st_size
 
         def read(begin: int, end: int) -> Iterator[bytes]:
             file.seek(begin)

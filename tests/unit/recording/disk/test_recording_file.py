@@ -29,8 +29,7 @@ def write(path: Path, units: Iterable[Unit]) -> RecordingFile:
     steps = [step for unit in units for step in segmenter.put(unit)]
     for step in (*steps, *segmenter.end()):
         if isinstance(step, Begin):
-            head = head_of(step.init_segment, "door", step.begin_unix, step.reason)
-            file = RecordingFile(path, head)
+            file = RecordingFile(path, head_of(step, "door"))
         elif isinstance(step, Fragment):
             assert file is not None
             file.append(step.data, step.ticks, step.key)
@@ -154,6 +153,6 @@ def test_what_is_no_recording_is_left_alone(film: list[Unit], tmp_path: Path) ->
     segmenter = Segmenter()
     (begin,) = segmenter.put(film[0])
     assert isinstance(begin, Begin)
-    RecordingFile(path, head_of(begin.init_segment, "door", 1.0, "always"))
+    RecordingFile(path, head_of(begin, "door"))
     with pytest.raises(PictureError):
         read_facts(path)

@@ -64,7 +64,7 @@ def test_nothing_begins_without_a_key_picture(film: list[Unit]) -> None:
 def test_a_file_ends_after_five_minutes(film: list[Unit]) -> None:
     """At the next key picture, so that nothing is missing between two files."""
     steps = run(Segmenter(), stretched(film, 80))
-    begins = [one.begin_unix for one in steps if isinstance(one, Begin)]
+    begins = [one.first.at_unix for one in steps if isinstance(one, Begin)]
 
     assert begins == pytest.approx([film[0].at_unix, film[0].at_unix + 300], abs=1e-4)
 
@@ -83,7 +83,7 @@ def test_a_file_ends_where_the_clock_was_set(film: list[Unit]) -> None:
 
         begins = [one for one in run(Segmenter(), [*film, *later]) if isinstance(one, Begin)]
 
-        assert [one.begin_unix for one in begins] == [film[0].at_unix, later[0].at_unix]
+        assert [one.first.at_unix for one in begins] == [film[0].at_unix, later[0].at_unix]
 
 
 def test_a_file_ends_where_pictures_are_missing(film: list[Unit]) -> None:

@@ -1,4 +1,4 @@
-"""The HTTP API of what is kept: recordings, events, and the days that have some."""
+"""The HTTP API of what is kept on the disk: recordings, events, and the days that have some."""
 
 import re
 import time
@@ -8,19 +8,30 @@ from typing import Any, TypeVar
 import flask
 from flask import Blueprint, Response
 
-from server.errors import RequestError
+from server.errors import PictureError, RequestError
 from server.recording.disk.index import Event, Recorded
 from server.recording.library import Library
+from server.recording.media.pictures import PictureMaker
+from server.recording.media.process import MediaError
+from server.recording.media.recent import Recent
 from server.web.auth.auth import Auth
 from server.web.auth.guard import asking
 from server.web.edge.bucket import Bucket
 from server.web.http.changes import answer_json, answering, read_change, refuse_change
-from server.web.http.kept.ranges import answer_file
+from server.web.past.clips import read_number, read_width
+from server.web.past.ranges import answer_file
 
-__all__ = ["create_kept"]
+__all__ = ["create_library"]
 
 MAX_LIMIT = 500
 DEFAULT_LIMIT = 100
+
+# Small pictures, which the page asks for again whenever its list is shown.
+PICTURES_KEPT_S = 600.0
+PICTURES_KEPT_BYTES = 16 << 20
+
+# Who may see it can change at any time.
+NOT_KEPT = {"Cache-Control": "no-store"}
 
 CHANGES_PER_S = 10
 CHANGES_AT_ONCE = 200
@@ -30,15 +41,19 @@ Kept = TypeVar("Kept", Recorded, Event)
 Notify = Callable[[str, str, str | None, str | None], None]
 
 
-def create_kept(library: Library, auth: Auth, notify: Notify) -> Blueprint:
-    """Return the routes of what is kept.
+def create_library(
+    library: Library, pictures: PictureMaker, auth: Auth, notify: Notify
+) -> Blueprint:
+    """Return the routes of what is kept on the disk.
 
     Args:
         library: What there is.
+        pictures: Makes single pictures of it.
         auth: Notes who changes it.
         notify: Tells people: level, message, camera, and who did it.
     """
-    routes = Blueprint("kept", __name__)
+    routes = Blueprint("library", __name__)
+    made: Recent[bytes] = Recent(PICTURES_KEPT_S, PICTURES_KEPT_BYTES)
     changes = Bucket(CHANGES_PER_S, CHANGES_AT_ONCE, time.monotonic())
 
     @routes.get("/api/recordings")
@@ -66,11 +81,29 @@ def create_kept(library: Library, auth: Auth, notify: Notify) -> Blueprint:
     def recording(key: str) -> Response:
         found = seen(library.recording(key), key)
         try:
-            return answer_file(
-                library.path_of(found), found.bytes, f"{key}-{found.bytes}", "video/mp4"
-            )
+            path = library.path_of(found)
+            return answer_file(path, f"{key}-{found.bytes}", f"{key}.mp4", nbytes=found.bytes)
         except OSError:
             raise missing(key) from None
+
+    @routes.get("/recording/<key>.jpg")
+    def still(key: str) -> Response:
+        found = seen(library.recording(key), key)
+        arguments = flask.request.args
+        asked = arguments.get("at")
+        at_unix = found.begin if asked is None else read_number(asked, "at")
+        at_unix = min(max(at_unix, found.begin), found.end)
+        width = read_width(arguments.get("width"))
+        jpeg = made.get((key, at_unix, width))
+        if jpeg is None:
+            try:
+                jpeg = pictures.picture_of(library.picture_units(found, at_unix), width)
+            except MediaError as error:
+                flask.abort(503, f"{key}: {error}")
+            except (OSError, PictureError):
+                raise missing(key) from None
+            made.put((key, at_unix, width), jpeg, len(jpeg))
+        return Response(jpeg, headers=NOT_KEPT, content_type="image/jpeg")
 
     @routes.get("/event/<key>.jpg")
     def picture(key: str) -> Response:
@@ -80,8 +113,7 @@ def create_kept(library: Library, auth: Auth, notify: Notify) -> Blueprint:
             jpeg = None
         if jpeg is None:
             raise missing(key)
-        headers = {"Cache-Control": "private, no-cache"}
-        return Response(jpeg, headers=headers, content_type="image/jpeg")
+        return Response(jpeg, headers=NOT_KEPT, content_type="image/jpeg")
 
     @routes.patch("/api/recordings/<key>")
     @answering(auth)

@@ -1,0 +1,253 @@
+"""The thread that writes: with files, a slow disk, and a full one."""
+
+import errno
+import os
+import threading
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from server.capture.frames.unit import Unit
+from server.recording.disk import writer as module
+from server.recording.disk.check import check
+from server.recording.disk.index import Index
+from server.recording.disk.layout import recording_path
+from server.recording.disk.recording_file import RecordingFile, read_facts
+from server.recording.disk.storage import Storage
+from server.recording.disk.writer import Writer
+from tests.support.server import wait_until
+
+
+def later(film: list[Unit], seconds: float) -> list[Unit]:
+    """Return a film as if it was captured later."""
+    return [replace(one, at_unix=one.at_unix + seconds) for one in film]
+
+
+def record(writer: Writer, film: list[Unit], camera: str = "door") -> None:
+    """Record a film as a file of its own, and wait until it is written."""
+    assert writer.put(camera, film, "always")
+    writer.end(camera)
+    writer.call(lambda: None)
+
+
+def test_files_are_where_people_look_for_them(
+    writer: Writer, storage: Storage, film: list[Unit], media: Path
+) -> None:
+    """A file lies below its camera and its day, and the index knows it; only its owner reads it."""
+    record(writer, film)
+
+    (one,) = storage.index.all_recordings()
+    path = recording_path(media, one.id)
+
+    assert path is not None
+    assert path.parent.parent == media / "door"
+    assert (one.camera, one.reason, one.open, one.locked) == ("door", "always", False, False)
+    assert (one.begin, one.end) == (film[0].at_unix, film[0].at_unix + 4)
+    assert one.bytes == path.stat().st_size
+    assert media.stat().st_mode & 0o777 == path.parent.stat().st_mode & 0o777 == 0o700
+
+
+def test_what_is_being_written_is_known(writer: Writer, film: list[Unit]) -> None:
+    """It is as long as its fragments; all of it once it is ended."""
+    writer.put("door", film, "always")
+    writer.call(lambda: None)
+
+    one = writer.open["door"]
+    assert one.open
+    assert 3.0 <= one.end - one.begin < 4.0
+
+    writer.end("door")
+    writer.call(lambda: None)
+    assert writer.open == {}
+
+
+def test_two_files_of_a_second_have_two_names(
+    writer: Writer, storage: Storage, film: list[Unit]
+) -> None:
+    """A size that changes at once replaces nothing."""
+    record(writer, film[:10])
+    record(writer, film[10:20])
+
+    first, second = sorted(one.id for one in storage.index.all_recordings())
+
+    assert second == f"{first}-1"
+
+
+def test_another_reason_is_another_file(writer: Writer, storage: Storage, film: list[Unit]) -> None:
+    """What was recorded for motion is told from what is always recorded."""
+    writer.put("door", film[:50], "motion")
+    writer.put("door", film[50:], "always")
+    writer.end("door")
+    writer.call(lambda: None)
+
+    assert [one.reason for one in storage.index.all_recordings()] == ["motion", "always"]
+
+
+def test_a_slow_disk_drops_and_goes_on(
+    writer: Writer, storage: Storage, film: list[Unit], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What does not fit into the queue is dropped and counted; nobody waits for the disk."""
+    monkeypatch.setattr(module, "MAX_WAITING_BYTES", sum(len(one.data) for one in film[:50]))
+    goes_on = threading.Event()
+    writer.do(lambda: goes_on.wait(10))
+
+    taken = [writer.put("door", film[at : at + 10], "always") for at in range(0, 100, 10)]
+    other = writer.put("yard", film[:10], "always")
+    goes_on.set()
+    writer.call(lambda: None)
+    writer.end("door")
+    record(writer, later(film[:20], 10))
+
+    assert taken[0]
+    assert not taken[-1]
+    assert other
+    assert writer.dropped["door"] == 10 * taken.count(False)
+    assert storage.index.all_recordings()[-1].begin == film[0].at_unix + 10
+
+
+def full_after(monkeypatch: pytest.MonkeyPatch, nbytes: list[int]) -> None:
+    """Let a file system have so many bytes left for fragments."""
+    append = RecordingFile.append
+
+    def limited(self: RecordingFile, fragment: bytes, ticks: int, key: bool) -> None:
+        if len(fragment) > nbytes[0]:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        nbytes[0] -= len(fragment)
+        append(self, fragment, ticks, key)
+
+    monkeypatch.setattr(RecordingFile, "append", limited)
+
+
+def test_a_full_disk_loses_the_oldest_first(
+    writer: Writer, storage: Storage, film: list[Unit], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of two recordings the older one makes room, and the new one is whole; a locked one stays."""
+    for at in (0, 10, 20):
+        record(writer, later(film, at))
+    locked, oldest, newer = storage.index.all_recordings()
+    writer.call(lambda: writer.set_locked(locked.id, True))
+    nbytes = [0]
+    full_after(monkeypatch, nbytes)
+    delete = storage.delete
+
+    def delete_and_free(key: str) -> None:
+        delete(key)
+        nbytes[0] += oldest.bytes
+
+    monkeypatch.setattr(storage, "delete", delete_and_free)
+    record(writer, later(film, 30))
+
+    left = storage.index.all_recordings()
+    assert [one.id for one in left][:2] == [locked.id, newer.id]
+    assert left[-1].end - left[-1].begin == pytest.approx(4.0)
+    assert (storage.removed, writer.problem, writer.dropped) == (1, "", {})
+
+
+def test_a_full_disk_pauses_and_goes_on(
+    writer: Writer, storage: Storage, film: list[Unit], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """If nothing may go, recording pauses and says so; what was written plays, and it goes on."""
+    monkeypatch.setattr(module, "RETRY_S", 1.0)
+    nbytes = [30_000]
+    full_after(monkeypatch, nbytes)
+    writer.put("door", film, "always")
+    writer.call(lambda: None)
+    problem = writer.problem
+    (begun,) = storage.index.all_recordings()
+    path = recording_path(storage.media, begun.id)
+    assert path is not None
+
+    assert problem == "the disk is full"
+    assert writer.open == {}
+    assert writer.dropped["door"] > 0
+    assert read_facts(path).whole
+    assert begun.bytes == path.stat().st_size
+
+    nbytes[0] = 1 << 30
+    wait_until(lambda: not writer.problem)
+    record(writer, later(film, 10))
+    assert writer.problem == ""
+    assert storage.index.all_recordings()[-1].end == film[0].at_unix + 14
+
+
+def test_room_is_left_for_others(media: Path, film: list[Unit]) -> None:
+    """Recording ends before the disk is full: with 200 MB or 2 % left, whichever is less."""
+    for free, total, fits in [
+        (199_000_000, 1 << 40, False),
+        (201_000_000, 1 << 40, True),
+        (900_000, 50_000_000, False),
+        (1_100_000, 50_000_000, True),
+    ]:
+        storage = Storage(media, lambda folder, found=(free, total): found)  # type: ignore[misc]
+        assert storage.make_room() is fits
+
+
+def test_an_operator_keeps_and_deletes(
+    writer: Writer, storage: Storage, film: list[Unit], media: Path
+) -> None:
+    """Also what is being written: the lock is in the file, and after deleting a new one begins."""
+    writer.put("door", film, "always")
+    key = writer.call(lambda: writer.open["door"].id)
+    path = recording_path(media, key)
+    assert path is not None
+
+    locked = writer.call(lambda: writer.set_locked(key, True))
+    assert locked is not None
+    assert locked.locked
+    assert read_facts(path).locked
+    removed = writer.call(lambda: writer.remove(key))
+    assert removed is not None
+    assert not path.exists()
+    assert not path.parent.exists()
+    record(writer, later(film, 10))
+
+    (left,) = storage.index.all_recordings()
+    assert left.begin == film[0].at_unix + 10
+    assert writer.call(lambda: writer.remove("door_20200101_000000")) is None
+
+
+def test_a_lost_index_is_made_anew(writer: Writer, storage: Storage, film: list[Unit]) -> None:
+    """What the files say is exactly what the index had: missing, damaged, or outdated."""
+    for at in (0, 10, 20):
+        record(writer, later(film, at), "door" if at else "yard")
+    key = storage.index.all_recordings()[1].id
+    writer.call(lambda: writer.set_locked(key, True))
+    before = storage.index.all_recordings()
+    index = storage.index
+
+    index.set_aside()
+    check(storage.media, index)
+    assert index.all_recordings() == before
+
+    index.close()
+    index.path.write_bytes(b"no index" * 1000)
+    report = check(storage.media, index)
+    assert report.index_was_broken
+    assert index.all_recordings() == before
+
+    index.remove([key])
+    index.put(replace(before[0], id="door_20200101_000000"))
+    report = check(storage.media, index, thorough=False)
+    assert (report.added, report.dropped) == (1, 1)
+    assert index.all_recordings() == before
+
+
+def test_a_check_leaves_alone_what_is_written(
+    writer: Writer, storage: Storage, film: list[Unit]
+) -> None:
+    """Neither its end is cut nor is it called complete; another process sees that too."""
+    writer.put("door", film, "always")
+    writer.call(lambda: None)
+    one = writer.open["door"]
+    other = Index(storage.media)
+
+    report = check(storage.media, other)
+    other.close()
+
+    assert (report.open, report.repaired, report.recordings) == (1, [], 1)
+    writer.end("door")
+    writer.call(lambda: None)
+    (left,) = storage.index.all_recordings()
+    assert (left.id, left.open) == (one.id, False)
+    assert left.end == film[0].at_unix + 4

@@ -1,0 +1,194 @@
+"""The log of what happens at the cameras."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from server.capture.frames.happening import Happening
+from server.recording import events as module
+from server.recording.disk.check import check
+from server.recording.disk.event_file import read_events, remove_events
+from server.recording.disk.index import Event
+from server.recording.disk.storage import Storage
+from server.recording.disk.writer import Writer
+from server.recording.events import EventLog
+from tests.support.fakes import offline_camera
+
+AT = 1_795_000_000.0
+BOX = (0.1, 0.2, 0.3, 0.4)
+
+
+class Desk:
+    """A log, and all that it told."""
+
+    def __init__(self, media: Path) -> None:
+        self.storage = Storage(media)
+        self.writer = Writer(self.storage)
+        self.writer.start()
+        self.log = EventLog(self.storage, self.writer)
+        self.told: list[Event] = []
+        self.moving: list[tuple[str, bool]] = []
+        self.log.on_event = self.told.append
+        self.log.on_motion = lambda camera, moving: self.moving.append((camera, moving))
+
+    def kept(self) -> list[Event]:
+        """Return what is kept by now, the oldest first."""
+        self.writer.call(lambda: None)
+        return self.storage.index.all_events()
+
+    def picture(self, key: str) -> bytes | None:
+        """Return the picture that is kept of an event."""
+        (path,) = self.storage.media.rglob(f"{key}.jpg")
+        return path.read_bytes()
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Iterator[Desk]:
+    """A log in a new folder."""
+    desk = Desk(tmp_path / "state" / "media")
+    yield desk
+    assert desk.writer.stop(5.0)
+
+
+def test_an_event_begins_and_ends(desk: Desk) -> None:
+    """Everybody is told of both, and it is kept."""
+    key = desk.log.begin("door", "motion", AT, 0.5, BOX, b"jpeg")
+    desk.log.end(key, AT + 3)
+
+    begun, ended = desk.told
+    assert (begun.id, begun.begin, begun.end, begun.score, begun.box) == (key, AT, None, 0.5, BOX)
+    assert ended == replace(begun, end=AT + 3)
+    assert desk.kept() == [ended]
+    assert desk.picture(key) == b"jpeg"
+    assert desk.moving == [("door", True), ("door", False)]
+
+
+def test_the_best_picture_is_kept(desk: Desk) -> None:
+    """It is that of the highest score, with its box."""
+    key = desk.log.begin("door", "cat", AT, 0.5, BOX, b"first")
+    desk.log.update(key, 0.9, (0, 0, 1, 1), b"best")
+    desk.log.update(key, 0.7, BOX, b"worse")
+    desk.log.end(key, AT + 3)
+
+    (event,) = desk.kept()
+    assert (event.score, event.box, event.picture) == (0.9, (0, 0, 1, 1), True)
+    assert desk.picture(key) == b"best"
+
+
+@pytest.mark.parametrize(("pause_s", "count"), [(4.9, 1), (5.1, 2)])
+def test_events_that_follow_each_other_are_one(desk: Desk, pause_s: float, count: int) -> None:
+    """One that begins within 5 s of the end of another of its label and camera goes on with it."""
+    first = desk.log.begin("door", "motion", AT, 0.5)
+    desk.log.end(first, AT + 3)
+    second = desk.log.begin("door", "motion", AT + 3 + pause_s, 0.8)
+    desk.log.end(second, AT + 20)
+
+    assert (second == first) is (count == 1)
+    kept = desk.kept()
+    assert len(kept) == count
+    assert kept[-1].end == AT + 20
+
+
+def test_others_are_events_of_their_own(desk: Desk) -> None:
+    """Another camera or another label does not go on with it."""
+    keys = [
+        desk.log.begin("door", "motion", AT),
+        desk.log.begin("yard", "motion", AT),
+        desk.log.begin("door", "cat", AT),
+    ]
+
+    assert len(set(keys)) == 3
+
+
+def test_what_is_reported_becomes_events(desk: Desk) -> None:
+    """The first of a label begins one, others go on with it, and the last one ends it."""
+    camera = offline_camera()
+    for at, score, ended in [(0, 0.2, False), (1, 0.6, False), (2, None, True)]:
+        desk.log.happen(camera, Happening("cat", AT + at, score, BOX, ended, None))
+
+    (event,) = desk.kept()
+    assert (event.camera, event.label) == (camera.name, "cat")
+    assert (event.begin, event.end, event.score) == (AT, AT + 2, 0.6)
+
+
+def test_a_processor_cannot_flood_it(desk: Desk) -> None:
+    """A camera has so many labels at a time, and none is long."""
+    camera = offline_camera()
+    for number in range(module.MAX_LABELS + 10):
+        desk.log.happen(camera, Happening(f"{number}" + "x" * 100, AT))
+
+    kept = desk.kept()
+    assert len(kept) == module.MAX_LABELS
+    assert {len(one.label) for one in kept} == {module.MAX_LABEL}
+
+
+def test_changes_are_told_now_and_then(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A score that grows with each picture is told once in a second."""
+    key = desk.log.begin("door", "cat", AT, 0.1)
+    for score in range(2, 9):
+        desk.log.update(key, score / 10)
+    desk.log.look()
+    before = len(desk.told)
+    monkeypatch.setattr(module, "TELL_S", 0.0)
+    desk.log.look()
+
+    assert (before, len(desk.told)) == (1, 2)
+    assert desk.told[-1].score == 0.8
+
+
+def test_a_lost_index_has_the_events_again(desk: Desk) -> None:
+    """All that is known of them is in the files, also which are locked or deleted."""
+    keys = [desk.log.begin("door", f"l{at}", AT + at, 0.5, BOX, b"jpeg") for at in range(3)]
+    for key in keys:
+        desk.log.end(key, AT + 10)
+    desk.writer.call(lambda: remove_events(desk.storage.media, keys[:1]))
+    desk.storage.index.remove_events(keys[:1])
+    desk.log.set_locked(keys[1], True)
+    before = desk.kept()
+
+    desk.storage.index.set_aside()
+    check(desk.storage.media, desk.storage.index)
+
+    assert [one.id for one in before] == keys[1:]
+    assert before[0].locked
+    assert desk.storage.index.all_events() == before
+
+
+def test_a_torn_line_costs_one_change(desk: Desk) -> None:
+    """A power cut may leave half a line; the next one begins anew, and the others count."""
+    key = desk.log.begin("door", "motion", AT)
+    desk.kept()
+    (file,) = desk.storage.media.rglob("events.jsonl")
+    with open(file, "ab") as torn:
+        torn.write(b'{"id": "door_2026')
+    desk.log.end(key, AT + 3)
+    desk.kept()
+
+    (event,) = read_events([file])
+    assert event.end == AT + 3
+
+
+def test_the_last_event_takes_its_files_with_it(desk: Desk) -> None:
+    """Nothing is left of a day without anything."""
+    key = desk.log.begin("door", "motion", AT, picture=b"jpeg")
+    desk.kept()
+
+    desk.writer.call(lambda: remove_events(desk.storage.media, [key]))
+
+    assert not (desk.storage.media / "door").exists()
+
+
+def test_what_went_on_when_the_server_was_killed_has_ended(desk: Desk) -> None:
+    """Nobody else would end it."""
+    desk.log.begin("door", "motion", AT)
+    desk.kept()
+    again = Storage(desk.storage.media)
+    writer = Writer(again)
+    writer.start()
+    again.check_now()
+
+    (event,) = again.index.all_events()
+    assert event.end == AT
+    assert writer.stop(5.0)

@@ -1,0 +1,253 @@
+"""What of each camera is recorded."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from server.capture.camera import Camera
+from server.capture.frames.unit import Unit
+from server.config.keeping import Keeping, RecordMode
+from server.config.models import ServerSettings, Settings
+from server.delivery.fanout import Fanout
+from server.recording import recorder as module
+from server.recording.disk.index import Recorded
+from server.recording.disk.storage import Storage
+from server.recording.disk.writer import Writer
+from server.recording.events import EventLog
+from server.recording.recorder import Recorder
+from server.recording.rewind import Rewind
+from tests.support.fakes import camera_settings, offline_camera, until
+from tests.support.units import make_units
+
+AT = 1_795_000_000.0
+
+
+@pytest.fixture(scope="module")
+def film(tmp_path_factory: pytest.TempPathFactory) -> list[Unit]:
+    """Four seconds of 25 pictures each, with a key picture in ten."""
+    made = make_units(tmp_path_factory.mktemp("film"), 4, source="testsrc2=size=128x72:rate=25")
+    return [replace(one, at_unix=one.at_unix - 1e6 + AT) for one in made]
+
+
+class Desk:
+    """A recorder of one camera, whose video the test passes through."""
+
+    def __init__(self, folder: Path) -> None:
+        self.settings = Settings(ServerSettings(), (), folder)
+        self.storage = Storage(folder / "media")
+        self.writer = Writer(self.storage)
+        self.events = EventLog(self.storage, self.writer)
+        self.notices: list[tuple[str, str, str | None]] = []
+        self.cameras: dict[str, Camera] = {}
+        self.fanouts: dict[str, Fanout] = {}
+        self.rewinds: dict[str, Rewind] = {}
+        self.recorder = Recorder(
+            self.settings,
+            self.cameras,
+            self.fanouts,
+            self.rewinds,
+            self.storage,
+            self.writer,
+            self.events,
+            lambda *notice: self.notices.append(notice),
+        )
+        self.camera = self.add("door", "file:door.mp4")
+        self.recorder.open()
+
+    def add(self, name: str, source: str) -> Camera:
+        """Add a camera that passes H.264 through."""
+        camera = Camera(camera_settings(name, source), ServerSettings())
+        self.cameras[name] = camera
+        self.fanouts[name] = Fanout(camera)
+        self.rewinds[name] = Rewind(60.0)
+        camera.on_change = self.recorder.refresh
+        camera.videos["full"].codec = "avc1.64000a"
+        camera.videos["full"].passed_through = True
+        return camera
+
+    def set(self, mode: RecordMode, before_s: float = 5.0, after_s: float = 10.0) -> None:
+        """Set what is recorded."""
+        self.camera.keeping = Keeping(record=mode, before_s=before_s, after_s=after_s)
+        self.camera.tell()
+
+    def recordings(self) -> list[Recorded]:
+        """Return what is recorded by now, the oldest first."""
+        self.writer.call(lambda: None)
+        return self.storage.index.all_recordings()
+
+
+@pytest.fixture
+def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
+    """A recorder at work, for which it is the time of the film."""
+    monkeypatch.setattr(module, "PERIOD_S", 0.01)
+    desk = Desk(tmp_path)
+    yield desk
+    desk.recorder.close()
+
+
+def test_nothing_is_recorded_unasked(desk: Desk, film: list[Unit]) -> None:
+    """By default nothing is written, and the source is not opened for it."""
+    desk.camera.tell()
+    for unit in film:
+        desk.rewinds["door"].put(unit)
+
+    assert desk.recordings() == []
+    assert not desk.storage.media.exists()
+    assert "record" not in desk.camera._state.duties
+
+
+def test_always(desk: Desk, film: list[Unit]) -> None:
+    """The source stays open, the group so far is in the file, and STATE says it is recorded."""
+    rewind = desk.rewinds["door"]
+    for unit in film[:15]:
+        rewind.put(unit)
+    desk.set("always")
+    for unit in film[15:]:
+        rewind.put(unit)
+    until(lambda: desk.camera.describe()["recording"])
+
+    assert "record" in desk.camera._state.duties
+    desk.set("off")
+    until(lambda: not desk.camera.describe()["recording"])
+    assert "record" not in desk.camera._state.duties
+    (one,) = desk.recordings()
+    assert (one.begin, one.end) == (film[10].at_unix, pytest.approx(film[0].at_unix + 4))
+
+
+def test_a_loss_ends_a_file(desk: Desk, film: list[Unit]) -> None:
+    """The next one begins with the key picture after it."""
+    desk.set("always")
+    rewind = desk.rewinds["door"]
+    for unit in film[:33]:
+        rewind.put(unit)
+    rewind.lose()
+    for unit in film[35:]:
+        rewind.put(unit)
+    desk.set("off")
+
+    assert [one.begin for one in desk.recordings()] == [film[0].at_unix, film[40].at_unix]
+
+
+def test_motion_is_recorded_with_what_was_before(
+    desk: Desk, film: list[Unit], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From so long before it until so long after it, and nothing without any."""
+    monkeypatch.setattr(module.time, "time", lambda: film[60].at_unix)
+    desk.set("motion", before_s=1.0, after_s=0.0)
+    rewind = desk.rewinds["door"]
+    for unit in film[:60]:
+        rewind.put(unit)
+    assert desk.recordings() == []
+
+    key = desk.events.begin("door", "motion", film[60].at_unix)
+    for unit in film[60:80]:
+        rewind.put(unit)
+    desk.events.end(key, film[80].at_unix)
+    until(lambda: not desk.writer.open and desk.recordings())
+    for unit in film[80:]:
+        rewind.put(unit)
+
+    (one,) = desk.recordings()
+    assert (one.begin, one.reason) == (film[30].at_unix, "motion")
+    assert one.end == pytest.approx(film[79].at_unix + 0.04)
+
+
+def test_other_events_are_not_motion(desk: Desk, film: list[Unit]) -> None:
+    """What a processor reports begins no recording."""
+    desk.set("motion")
+    desk.events.begin("door", "cat", film[0].at_unix)
+    for unit in film:
+        desk.rewinds["door"].put(unit)
+
+    assert desk.recordings() == []
+
+
+def test_what_is_encoded_is_recorded(
+    desk: Desk, film: list[Unit], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a camera that sends JPEG, the video that its process makes; nobody counts as a viewer."""
+    # Without a source the camera would find that there is no video.
+    monkeypatch.setattr(desk.camera, "set_videos", lambda names, lazy=False: None)
+    track = desk.camera.videos["full"]
+    track.passed_through = False
+    desk.set("always")
+    for unit in film[:50]:
+        track.put(unit)
+    track.lose()
+    desk.set("off")
+
+    assert desk.camera.describe()["viewers"] == 0
+    assert [one.end - one.begin for one in desk.recordings()] == [pytest.approx(2.0)]
+
+
+def test_what_was_dropped_is_told(
+    desk: Desk, film: list[Unit], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By name: as ``unrecorded`` of the camera, and in a notice."""
+    monkeypatch.setattr(desk.writer, "put", lambda camera, units, reason: False)
+    desk.writer.dropped["door"] = 12
+    until(lambda: desk.notices)
+
+    assert desk.camera.meter.drops["unrecorded"] == 12
+    assert desk.notices == [("warning", "Door: 12 pictures were not recorded", "door")]
+
+
+def test_a_full_disk_is_told_once(desk: Desk) -> None:
+    """When recording pauses, and when it goes on."""
+    desk.writer.problem = "the disk is full"
+    until(lambda: desk.notices)
+    desk.writer.problem = ""
+    until(lambda: len(desk.notices) > 1)
+
+    assert desk.notices == [
+        ("error", "Recording is paused: the disk is full", None),
+        ("info", "Recording goes on", None),
+    ]
+
+
+def test_a_lost_camera_is_an_event(desk: Desk) -> None:
+    """It begins when it is lost, and ends when it is back, which is one, too."""
+    camera = offline_camera("yard")
+    told = []
+    desk.events.on_event = told.append
+    camera._state.fail("no route")
+    desk.events.follow(camera)
+    desk.events.follow(camera)
+    camera._state.recover()
+    camera._state.refresh()
+    desk.events.follow(camera)
+
+    assert [(one.label, one.end is None) for one in told] == [
+        ("offline", True),
+        ("offline", False),
+        ("online", True),
+        ("online", False),
+    ]
+
+
+def test_a_stopped_camera_is_not_back(desk: Desk) -> None:
+    """Being offline ends with it, but nobody says that it is online."""
+    camera = offline_camera("yard")
+    told = []
+    desk.events.on_event = told.append
+    camera._state.fail("no route")
+    desk.events.follow(camera)
+    camera._state.enabled = False
+    camera._state.refresh()
+    desk.events.follow(camera)
+
+    assert [(one.label, one.end is None) for one in told] == [("offline", True), ("offline", False)]
+
+
+def test_a_removed_camera_is_let_go(desk: Desk, film: list[Unit]) -> None:
+    """Its file is ended, also if nobody says that it is gone."""
+    desk.set("always")
+    for unit in film:
+        desk.rewinds["door"].put(unit)
+    desk.camera.on_change = lambda camera: None
+    del desk.cameras["door"]
+    until(lambda: not desk.writer.open and desk.recordings())
+
+    assert not desk.recordings()[0].open
