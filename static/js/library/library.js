@@ -6,7 +6,8 @@ import { Toasts } from '../ui/toasts.js';
 import { Cards, keyOf } from './cards.js';
 import { Changes } from './changes.js';
 import {
-  EVERYTHING, addDays, boundsOf, countDay, dateOf, dayOf, endOf, findRecording, pictureOf, readLibrary, spansOf, writeLibrary,
+  EVERYTHING, addDays, boundsOf, countDay, dateOf, dayOf, endOf, findRecording, loneFilms, marksOf, pictureOf, readLibrary, spansOf,
+  writeLibrary,
 } from './data.js';
 import { DayStrip } from './days.js';
 import { Lanes } from './lanes.js';
@@ -249,7 +250,7 @@ export class Library extends EventTarget {
     this.#days.render((one) => store.countsOf(one), camera);
     this.#showNote();
     this.#lanes.show(boundsOf(day), this.#rows(nowUnix), nowUnix);
-    const items = [...events.map((row) => ({ kind: 'events', row })), ...films.map((row) => ({ kind: 'recordings', row }))];
+    const items = [...events.map((row) => ({ kind: 'events', row })), ...loneFilms(films, store.allEvents, this.#shown, nowUnix).map((row) => ({ kind: 'recordings', row }))];
     items.sort((one, other) => other.row.from - one.row.from);
     const { current } = this.#playback;
     const mayChange = this.#mayChange;
@@ -296,7 +297,7 @@ export class Library extends EventTarget {
       camera: name,
       title: this.#titleOf(name),
       spans: spansOf(this.#store.recordingsOf(name), nowUnix),
-      events: events.filter((event) => event.camera === name).map((event) => ({ from: event.from, to: endOf(event, nowUnix) })).reverse(),
+      ...marksOf(events.filter((event) => event.camera === name).reverse(), nowUnix),
     }));
   }
 
