@@ -384,6 +384,9 @@ def test_recordings_play_as_one(server: PortholeServer, page: Page) -> None:
     expect(save).to_have_attribute(
         "href", re.compile(r"^clip/door\.mp4\?from=\d+\.\d+&to=\d+\.\d+$")
     )
+    with page.expect_download() as downloaded:
+        page.keyboard.press("s")
+    assert downloaded.value.path().read_bytes()[4:8] == b"ftyp"
 
     page.keyboard.press("p")
     expect(page.locator("[data-playing-camera]")).to_have_text("yard")
