@@ -43,6 +43,7 @@ from server.web.http.views import ShownViews, create_views
 from server.web.past.clips import create_clips
 from server.web.past.library import create_library
 from server.web.past.past import create_past
+from server.web.past.timelapse import create_timelapse
 from server.web.socket.events import Events
 from server.web.socket.polling import NoPolling
 from server.web.socket.validation import Json
@@ -140,6 +141,7 @@ class App:
         self.flask.register_blueprint(
             create_past(runtime.fanouts, runtime.memory_of, runtime.recording.marks_in)
         )
+        self.flask.register_blueprint(create_timelapse(runtime.control.execute, auth))
         self.flask.register_blueprint(create_login(auth))
         self.flask.register_blueprint(
             create_admin_cameras(runtime.managed, settings.media_folder, auth, views.rename_camera)

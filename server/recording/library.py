@@ -12,7 +12,7 @@ from server.recording.disk.event_file import remove_events
 from server.recording.disk.index import Event, Recorded
 from server.recording.disk.layout import picture_path, recording_path
 from server.recording.disk.storage import Storage
-from server.recording.disk.writer import Writer
+from server.recording.disk.writer import FILM, Writer
 from server.recording.events import EventLog
 from server.recording.media.fragments import Kept, StoredUnit, cut, read_units
 
@@ -173,7 +173,8 @@ class Library:
 
     def _now(self, recording: Recorded) -> Recorded:
         """Return a recording as it is now."""
-        open_ = self._writer.open.get(recording.camera)
-        if open_ is not None and open_.id == recording.id:
-            return open_
+        for name in (recording.camera, recording.camera + FILM):
+            open_ = self._writer.open.get(name)
+            if open_ is not None and open_.id == recording.id:
+                return open_
         return replace(recording, open=False)

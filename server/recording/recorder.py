@@ -14,6 +14,8 @@ from server.recording.disk.retention import Limits, Policy
 from server.recording.disk.storage import Storage
 from server.recording.disk.writer import Writer
 from server.recording.events import EventLog
+from server.recording.jpeg_video import JpegVideo
+from server.recording.media.process import MediaProcess
 from server.recording.rewind import Rewind
 
 __all__ = ["Recorder"]
@@ -70,6 +72,7 @@ class Recorder:
         self._notify = notify
         events.on_motion = self._on_motion
         self._lanes: dict[str, _Lane] = {}
+        self._encoder = MediaProcess()
         self._problem = ""
         self._removed = 0
         self._dropped: Counter[str] = Counter()
@@ -89,6 +92,7 @@ class Recorder:
             self._task.kill()
         for lane in self._lanes.values():
             lane.stop()
+        self._encoder.close()
         self._events.end_all()
         hub.run_native(self._writer.stop, CLOSE_DEADLINE_S)
 
@@ -100,7 +104,9 @@ class Recorder:
             lane.stop()
             lane = None
         if lane is None:
-            lane = self._lanes[camera.name] = _Lane(camera, fanout, rewind, self._writer)
+            lane = self._lanes[camera.name] = _Lane(
+                camera, fanout, rewind, self._writer, self._encoder
+            )
             self._set_policy()
         camera.on_event = self._events.happen
         self._events.follow(camera)
@@ -177,7 +183,15 @@ class _Lane:
         rewind: Its last seconds.
     """
 
-    def __init__(self, camera: Camera, fanout: Fanout, rewind: Rewind, writer: Writer) -> None:
+    def __init__(
+        self,
+        camera: Camera,
+        fanout: Fanout,
+        rewind: Rewind,
+        writer: Writer,
+        encoder: MediaProcess,
+    ) -> None:
+        self._encoder = encoder
         self.camera = camera
         self.rewind = rewind
         self._fanout = fanout
@@ -239,16 +253,25 @@ class _Lane:
         return self._mode == "always" or moved
 
     def _choose(self) -> str:
-        """Return where units come from: the camera itself, what is encoded of it, or nowhere."""
+        """Return where units come from: the camera, its process, its JPEG, or nowhere yet."""
         full = self.camera.videos.get(FULL.name)
         if full is None or full.codec is None:
-            return ""
+            # It may be known only when the camera works, and stays so while that is away.
+            works = self.camera.state == "live" or self._source == "made"
+            return "made" if works else ""
         return "passed" if full.passed_through else "encoded"
 
     def _listen(self, source: str) -> None:
         self._broken = True
+        before_s = self.camera.keeping.before_s if self._mode == "motion" else 0.0
+        if source == "made":
+            video = JpegVideo(
+                *(self._fanout, self.rewind, time.time() - before_s),
+                *(self._encoder, self._take_made, self._drop),
+            )
+            self._ends = [video.close]
+            return
         if source == "passed":
-            before_s = self.camera.keeping.before_s if self._mode == "motion" else 0.0
             units = self.rewind.between(time.time() - before_s, float("inf"))
             for unit in units:
                 self._take(unit)
@@ -289,6 +312,14 @@ class _Lane:
         self._nbytes += len(unit.data)
         if self._nbytes > MAX_CHUNK_BYTES or time.monotonic() - self._since >= CHUNK_S:
             self._flush()
+
+    def _take_made(self, unit: Unit | None) -> None:
+        """Take what was encoded of JPEG, which has no numbers."""
+        self._seq = -1
+        self._take(unit)
+
+    def _drop(self, pictures: int) -> None:
+        self._writer.dropped[self.camera.name] += pictures
 
     def _flush(self) -> None:
         units, self._units, self._nbytes = self._units, [], 0

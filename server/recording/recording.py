@@ -20,6 +20,7 @@ from server.recording.past import Past
 from server.recording.recorder import Recorder
 from server.recording.rewind import Rewind
 from server.recording.tap import Tap
+from server.recording.timelapse import Timelapse
 
 __all__ = ["Recording"]
 
@@ -67,6 +68,9 @@ class Recording:
         self.recorder = Recorder(
             settings, cameras, fanouts, self.rewinds, storage, writer, self.events, notify
         )
+        self._writer = writer
+        self._encoder = MediaProcess()
+        self._films: dict[str, Timelapse] = {}
         self.library = Library(storage, writer, self.events)
         self.past.stored, self.past.stored_span = self.library.units, self.library.span
 
@@ -78,6 +82,9 @@ class Recording:
 
     def close(self) -> None:
         """End in good order."""
+        for film in self._films.values():
+            film.close()
+        self._encoder.close()
         self._decoder.close()
         self.recorder.close()
 
@@ -92,6 +99,14 @@ class Recording:
             rewind = self.rewinds[camera.name] = Rewind(camera.keeping.memory_s, self._budget.spend)
             self._taps[camera.name] = Tap(self._fanouts[camera.name], rewind)
         self.recorder.refresh(camera)
+        film = self._films.get(camera.name)
+        if film is None or film.camera is not camera:
+            if film is not None:
+                film.close()
+            film = self._films[camera.name] = Timelapse(
+                *(camera, self._fanouts[camera.name], self._writer, self._encoder, self.events)
+            )
+        film.refresh()
 
     def memory_of(self, name: str) -> Memory | None:
         """Return what can be looked back at of a camera; None if nothing is kept of it."""
@@ -117,6 +132,8 @@ class Recording:
     def forget(self, name: str) -> None:
         """Let go of a camera that was removed."""
         self._taps.pop(name, None)
+        if (film := self._films.pop(name, None)) is not None:
+            film.close()
         rewind = self.rewinds.pop(name, None)
         if rewind is not None:
             rewind.clear()

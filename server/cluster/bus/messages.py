@@ -130,6 +130,15 @@ class MotionFacts(Message):
     moving: bool = False
 
 
+class TimelapseFacts(Message):
+    """The film that is being made, as in STATE."""
+
+    film: Annotated[str, Field(max_length=40)]
+    job: Annotated[str, Field(max_length=40)] | None = None
+    every: Measure
+    pictures: Count = 0
+
+
 class Status(Message):
     """A camera's STATE, as in the wire protocol, and its figures."""
 
@@ -151,6 +160,7 @@ class Status(Message):
     recording: bool = False
     video: VideoFacts | None = None
     motion: MotionFacts | None = None
+    timelapse: TimelapseFacts | None = None
     videos: Annotated[
         dict[Annotated[str, Field(max_length=40)], VideoFacts], Field(max_length=9)
     ] = {}

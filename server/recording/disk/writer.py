@@ -11,7 +11,7 @@ import sqlite3
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, TypeVar
 
@@ -23,7 +23,7 @@ from server.recording.disk.index import Recorded
 from server.recording.disk.layout import add_folders, recording_id, recording_path
 from server.recording.disk.recording_file import RecordingFile, head_of, set_locked
 from server.recording.disk.retention import Policy
-from server.recording.disk.segmenter import Begin, End, Fragment, Segmenter
+from server.recording.disk.segmenter import FRAGMENT_S, Begin, End, Fragment, Segmenter
 from server.recording.disk.storage import Storage
 
 __all__ = ["Writer"]
@@ -45,6 +45,9 @@ CALL_DEADLINE_S = 10.0
 
 FULL = "the disk is full"
 
+FILM = "/film"
+"""After a camera's name: its film, which is written beside its recording."""
+
 T = TypeVar("T")
 
 
@@ -52,7 +55,7 @@ T = TypeVar("T")
 class _Track:
     """What is recorded of one camera. Used by the writer's thread only."""
 
-    segmenter: Segmenter = field(default_factory=Segmenter)
+    segmenter: Segmenter
     file: RecordingFile | None = None
     known: Recorded | None = None
 
@@ -197,7 +200,11 @@ class Writer:
             self._pause(error)
 
     def _record(self, camera: str, units: Sequence[Unit], reason: str) -> None:
-        track = self._tracks.setdefault(camera, _Track())
+        track = self._tracks.get(camera)
+        if track is None:
+            # Of a film a picture may come in a minute: none is to wait for others.
+            fragment_s = 0.0 if camera.endswith(FILM) else FRAGMENT_S
+            track = self._tracks[camera] = _Track(Segmenter(fragment_s))
         if self._paused_until:
             self._drop(camera, len(units))
             return
@@ -247,7 +254,8 @@ class Writer:
             return False
         return True
 
-    def _begin(self, camera: str, track: _Track, step: Begin) -> None:
+    def _begin(self, track_name: str, track: _Track, step: Begin) -> None:
+        camera, _, _ = track_name.partition(FILM)
         head, begin_unix = head_of(step, camera), step.first.at_unix
         number = 0
         while True:
@@ -265,7 +273,7 @@ class Writer:
         track.known = Recorded(
             key, camera, begin_unix, begin_unix, len(head), False, step.reason, True
         )
-        self.open[camera] = track.known
+        self.open[track_name] = track.known
         self._storage.note(track.known)
 
     def _close(self, camera: str, track: _Track) -> None:

@@ -9,13 +9,20 @@ import os
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from server.capture.frames.unit import Unit
 from server.capture.isolation.channel import Kind, Link, Message
 from server.capture.isolation.process import Process
 from server.loop import hub
 from server.loop.lanes import Lanes, NoLane
 from server.loop.memory import MMAP_THRESHOLD_BYTES, TRIM_THRESHOLD_BYTES
 from server.recording.media.fragments import Kept
-from server.recording.media.messages import in_memory, pack_units, read_json, read_memory
+from server.recording.media.messages import (
+    in_memory,
+    pack_units,
+    read_json,
+    read_memory,
+    unpack_units,
+)
 
 __all__ = ["MediaError", "MediaProcess"]
 
@@ -85,13 +92,37 @@ class MediaProcess:
         Raises:
             MediaError: If it failed.
         """
+        return self._ask_in_turn({"do": do, **more}, units, is_wanted)[1]
+
+    def encode(self, video: str, pictures: Sequence[Unit], fps: int) -> list[Unit]:
+        """Return units of H.264 for the next pictures of a video, which are JPEG.
+
+        Args:
+            video: Its name. It begins with a key picture, and so it does after the process had to
+                be started again.
+            pictures: Without any, the video has ended.
+            fps: Pictures a second, about.
+
+        Raises:
+            MediaError: If they cannot be encoded; the video then begins anew.
+        """
+        request = {"do": "encode", "video": video, "fps": fps}
+        answer, data = self._ask_in_turn(request, pictures)
+        return unpack_units(data, int(answer["listed"])) if data else []
+
+    def _ask_in_turn(
+        self,
+        request: dict[str, Any],
+        units: Sequence[Kept],
+        is_wanted: Callable[[], bool] = lambda: True,
+    ) -> tuple[dict[str, Any], bytes]:
         try:
             with self._lane.take():
                 if not is_wanted():
                     raise MediaError("nobody waits for it any more")
                 self._requests += 1
                 self._busy = True
-                return self._ask({"do": do, **more}, units)
+                return self._ask(request, units)
         except NoLane:
             raise MediaError("too much is waiting") from None
         finally:
@@ -108,7 +139,7 @@ class MediaProcess:
         else:
             self._discard()
 
-    def _ask(self, request: dict[str, Any], units: Sequence[Kept]) -> bytes:
+    def _ask(self, request: dict[str, Any], units: Sequence[Kept]) -> tuple[dict[str, Any], bytes]:
         fd = -1
         try:
             if self._link is None:
@@ -131,7 +162,7 @@ class MediaProcess:
         picture = read_memory(message.fd) if message.fd >= 0 else b""
         if "error" in answer:
             raise MediaError(str(answer["error"])[:200])
-        return picture
+        return answer, picture
 
     def _receive(self, link: Link, limit_s: float) -> Message:
         if not hub.wait_readable(link, limit_s):
