@@ -63,8 +63,7 @@ def write_recording(media: Path, units: list[Unit], camera: str, begin_unix: flo
     file: RecordingFile | None = None
     for step in (*(step for unit in moved for step in segmenter.put(unit)), *segmenter.end()):
         if isinstance(step, Begin):
-            head = head_of(step.init_segment, camera, step.begin_unix, step.reason)
-            file = RecordingFile(path, head)
+            file = RecordingFile(path, head_of(step, camera))
         elif isinstance(step, Fragment):
             assert file is not None
             file.append(step.data, step.ticks, step.key)
