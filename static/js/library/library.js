@@ -293,12 +293,14 @@ export class Library extends EventTarget {
     const { camera } = this.#shown;
     const known = [...this.#grid.tiles.keys()];
     const names = [...known.filter((name) => cameras.has(name)), ...[...cameras].filter((name) => !known.includes(name))];
-    return names.filter((name) => camera === '' || name === camera).map((name) => ({
+    const rows = names.filter((name) => camera === '' || name === camera).map((name) => ({
       camera: name,
       title: this.#titleOf(name),
       spans: spansOf(this.#store.recordingsOf(name), nowUnix),
       ...marksOf(events.filter((event) => event.camera === name).reverse(), nowUnix),
     }));
+    // A time lapse has no place in a day.
+    return rows.filter((row) => row.spans.length + row.events.length + row.offline.length > 0);
   }
 
   #fillFilters() {
