@@ -22,7 +22,7 @@ export class Cards extends EventTarget {
   #list;
   #template;
   #end = make('li', 'cards-end');
-  /** @type {Map<string, {element: HTMLElement, item: Item, titles: string}>} */
+  /** @type {Map<string, {element: HTMLElement, item: Item, filled: string}>} */
   #cards = new Map();
   #current = '';
   #mayChange = false;
@@ -109,13 +109,18 @@ export class Cards extends EventTarget {
     element.dataset.key = key;
     const image = element.querySelector('img');
     image.addEventListener('error', () => element.removeAttribute('data-picture'));
-    this.#cards.set(key, { element, item });
+    this.#cards.set(key, { element, item, filled: '' });
     return element;
   }
 
   #fill(card, title, nowUnix) {
-    const { item } = this.#cards.get(card.dataset.key);
-    const { kind, row } = item;
+    const known = this.#cards.get(card.dataset.key);
+    const { kind, row } = known.item;
+    const isCurrent = card.dataset.key === this.#current;
+    // A day has hundreds, and nearly all stay as they are.
+    const filled = JSON.stringify([row, title, isCurrent, this.#mayChange]);
+    if (filled === known.filled) return;
+    known.filled = filled;
     const find = (selector) => card.querySelector(selector);
     const isFilm = kind === 'recordings';
     const label = isFilm ? FILM : row.label;
@@ -153,8 +158,8 @@ export class Cards extends EventTarget {
     find('[data-card-delete]').setAttribute('aria-label', `Delete: ${name}`);
     setTitle(find('[data-card-delete]'), 'Delete  Del');
     find('.card-acts').hidden = !this.#mayChange;
-    card.toggleAttribute('data-current', card.dataset.key === this.#current);
-    if (card.dataset.key === this.#current) find('[data-card-open]').setAttribute('aria-current', 'true');
+    card.toggleAttribute('data-current', isCurrent);
+    if (isCurrent) find('[data-card-open]').setAttribute('aria-current', 'true');
     else find('[data-card-open]').removeAttribute('aria-current');
   }
 

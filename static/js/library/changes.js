@@ -2,6 +2,7 @@
 import { setText } from '../ui/dom.js';
 import { formatLabel, formatLength } from '../ui/format.js';
 import { keyOf } from './cards.js';
+import { filmsOf } from './data.js';
 
 /** Event: `delete` ({keys}) before something is deleted, by its keys in the list. */
 export class Changes extends EventTarget {
@@ -58,7 +59,10 @@ export class Changes extends EventTarget {
   }
 
   // What is being written cannot be deleted.
-  #recordingsOf({ camera, from, to }) {
+  #recordingsOf(event) {
+    const { camera, from, to } = event;
+    const films = filmsOf(event, this.#store.films, to ?? from);
+    if (films.length > 0) return films.filter((one) => !one.open);
     return this.#store.recordingsOf(camera).filter((one) => !one.open && one.to > from && one.from <= (to ?? from));
   }
 

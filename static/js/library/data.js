@@ -161,6 +161,41 @@ export function isInGap({ from }, at) {
   return at < from - SEAM_S;
 }
 
+/**
+ * The files of a time-lapse film: one, or after a restart of the server several. Their times are those of the film.
+ *
+ * @param {Happening} event  From its first picture to its end.
+ * @param {Recording[]} films  Newest first.
+ * @param {number} nowUnix
+ * @returns {Recording[]} oldest first
+ */
+export function filmsOf(event, films, nowUnix) {
+  if (event.label !== FILM) return [];
+  const isOf = ({ camera, from }) => camera === event.camera && from >= event.from - MINUTE_S && from <= endOf(event, nowUnix);
+  return films.filter(isOf).reverse();
+}
+
+/** Films whose event was deleted. @param {Recording[]} films @param {Happening[]} events @param {Shown} shown @param {number} nowUnix */
+export function loneFilms(films, events, { camera, label, locked }, nowUnix) {
+  if (label !== '' && label !== FILM) return [];
+  const told = new Set(events.flatMap((event) => filmsOf(event, films, nowUnix)));
+  return films.filter((film) => !told.has(film) && (camera === '' || film.camera === camera) && (!locked || film.locked));
+}
+
+/**
+ * What is marked in the timeline. A film is not: it may take the whole day.
+ *
+ * @param {Happening[]} events
+ * @param {number} nowUnix
+ */
+export function marksOf(events, nowUnix) {
+  const spans = (wanted) => events.filter(wanted).map((event) => ({ from: event.from, to: endOf(event, nowUnix) }));
+  return {
+    events: spans(({ label }) => ![FILM, 'offline', 'online'].includes(label)),
+    offline: spans(({ label }) => label === 'offline'),
+  };
+}
+
 /** What the library shows to show an event. @param {Happening} event @returns {Partial<Shown>} */
 export function linkTo({ id, camera, from }) {
   return { event: String(id), moment: { camera, at: from } };

@@ -16,6 +16,7 @@ const TICK_REM = 4.75;
  * @property {string} title
  * @property {{from: number, to: number}[]} spans   What is recorded, oldest first.
  * @property {{from: number, to: number}[]} events  Oldest first.
+ * @property {{from: number, to: number}[]} offline  When it was, oldest first.
  *
  * @typedef {object} Help
  * @property {(camera: string, at: number) => string | null} pictureOf  The address of a picture of that moment.
@@ -33,7 +34,7 @@ export class Lanes extends EventTarget {
   #help;
   #scale = new Scale(0, 86400);
   #shown = [];
-  /** @type {Map<string, {lane: HTMLElement, name: HTMLElement, recorded: SVGPathElement, events: SVGPathElement}>} */
+  /** @type {Map<string, {lane: HTMLElement, name: HTMLElement, recorded: SVGPathElement, events: SVGPathElement, offline: SVGPathElement}>} */
   #lanes = new Map();
   #playhead = make('div', 'lanes-playhead');
   #clip = make('div', 'lanes-clip');
@@ -129,14 +130,14 @@ export class Lanes extends EventTarget {
       const drawing = document.createElementNS('http://www.w3.org/2000/svg', 'svg');
       drawing.classList.add('lane-drawing');
       drawing.setAttribute('aria-hidden', 'true');
-      const [recorded, events] = ['lane-recorded', 'lane-events'].map((className) => {
+      const [recorded, offline, events] = ['lane-recorded', 'lane-offline', 'lane-events'].map((className) => {
         const path = document.createElementNS('http://www.w3.org/2000/svg', 'path');
         path.classList.add(className);
         drawing.append(path);
         return path;
       });
       lane.append(name, drawing);
-      parts = { lane, name, recorded, events, drawing };
+      parts = { lane, name, recorded, offline, events, drawing };
       this.#lanes.set(camera, parts);
     }
     setText(parts.name, title);
@@ -160,10 +161,11 @@ export class Lanes extends EventTarget {
     if (width === 0) return;
     const x = (at) => this.#scale.share(at) * width;
     const inSight = ({ from, to }) => to >= this.#scale.from && from <= this.#scale.to;
-    for (const { camera, spans, events } of this.#shown) {
+    for (const { camera, spans, events, offline } of this.#shown) {
       const parts = this.#lanes.get(camera);
       const { height } = parts.drawing.getBoundingClientRect();
       parts.recorded.setAttribute('d', draw(joinMarks(spans.filter(inSight), x, LEAST_RECORDED_PX), height * 0.28, height * 0.44));
+      parts.offline.setAttribute('d', draw(joinMarks(offline.filter(inSight), x, LEAST_EVENT_PX), height * 0.45, height * 0.1));
       parts.events.setAttribute('d', draw(joinMarks(events.filter(inSight), x, LEAST_EVENT_PX), 0, height));
     }
     this.#drawAxis(width);
@@ -388,11 +390,13 @@ export class Lanes extends EventTarget {
     const lane = this.#lanes.get(camera).lane;
     const peek = this.#peek;
     peek.hidden = false;
+    const room = lane.getBoundingClientRect().top - this.#element.parentElement.getBoundingClientRect().top;
+    peek.toggleAttribute('data-below', this.#element.dataset.playing === undefined && room < peek.offsetHeight);
     const half = peek.offsetWidth / 2;
     const most = this.#element.clientWidth - half;
     const x = this.#rows.offsetLeft + left + this.#scale.share(at) * width;
     peek.style.left = `${Math.max(half, Math.min(most, x))}px`;
-    peek.style.top = `${this.#rows.offsetTop + lane.offsetTop}px`;
+    peek.style.top = `${this.#rows.offsetTop + lane.offsetTop - this.#rows.scrollTop}px`;
     setText(peek.querySelector('time'), SECONDS.format(at * 1000));
     setText(peek.querySelector('[data-peek-what]'), this.#help.tell(camera, at));
     this.#peekWanted = this.#help.pictureOf(camera, at);

@@ -6,7 +6,8 @@ import { Toasts } from '../ui/toasts.js';
 import { Cards, keyOf } from './cards.js';
 import { Changes } from './changes.js';
 import {
-  EVERYTHING, addDays, boundsOf, countDay, dateOf, dayOf, endOf, findRecording, pictureOf, readLibrary, spansOf, writeLibrary,
+  EVERYTHING, addDays, boundsOf, countDay, dateOf, dayOf, endOf, findRecording, loneFilms, marksOf, pictureOf, readLibrary, spansOf,
+  writeLibrary,
 } from './data.js';
 import { DayStrip } from './days.js';
 import { Lanes } from './lanes.js';
@@ -249,7 +250,7 @@ export class Library extends EventTarget {
     this.#days.render((one) => store.countsOf(one), camera);
     this.#showNote();
     this.#lanes.show(boundsOf(day), this.#rows(nowUnix), nowUnix);
-    const items = [...events.map((row) => ({ kind: 'events', row })), ...films.map((row) => ({ kind: 'recordings', row }))];
+    const items = [...events.map((row) => ({ kind: 'events', row })), ...loneFilms(films, store.allEvents, this.#shown, nowUnix).map((row) => ({ kind: 'recordings', row }))];
     items.sort((one, other) => other.row.from - one.row.from);
     const { current } = this.#playback;
     const mayChange = this.#mayChange;
@@ -292,12 +293,14 @@ export class Library extends EventTarget {
     const { camera } = this.#shown;
     const known = [...this.#grid.tiles.keys()];
     const names = [...known.filter((name) => cameras.has(name)), ...[...cameras].filter((name) => !known.includes(name))];
-    return names.filter((name) => camera === '' || name === camera).map((name) => ({
+    const rows = names.filter((name) => camera === '' || name === camera).map((name) => ({
       camera: name,
       title: this.#titleOf(name),
       spans: spansOf(this.#store.recordingsOf(name), nowUnix),
-      events: events.filter((event) => event.camera === name).map((event) => ({ from: event.from, to: endOf(event, nowUnix) })).reverse(),
+      ...marksOf(events.filter((event) => event.camera === name).reverse(), nowUnix),
     }));
+    // A time lapse has no place in a day.
+    return rows.filter((row) => row.spans.length + row.events.length + row.offline.length > 0);
   }
 
   #fillFilters() {

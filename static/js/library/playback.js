@@ -2,7 +2,7 @@
 import { formatLabel } from '../ui/format.js';
 import { toggleFullscreen } from '../ui/fullscreen.js';
 import { keyOf } from './cards.js';
-import { FILM, endOf, findRecording, linkTo } from './data.js';
+import { FILM, endOf, filmsOf, findRecording, linkTo } from './data.js';
 import { PlaybackBar } from './playback-bar.js';
 import { Player } from './player.js';
 
@@ -60,8 +60,8 @@ export class Playback extends EventTarget {
   /** What is played, as an item of the list; null for nothing, or for what is none. @returns {import('./cards.js').Item | null} */
   get current() {
     const recording = this.#recording;
-    if (!this.#still && recording?.reason === FILM) return { kind: 'recordings', row: recording };
     const event = this.#eventNow();
+    if (!event && recording?.reason === FILM) return { kind: 'recordings', row: recording };
     return event ? { kind: 'events', row: event } : null;
   }
 
@@ -84,6 +84,12 @@ export class Playback extends EventTarget {
 
   /** @param {import('./data.js').Happening} event */
   playEvent(event) {
+    const [film] = filmsOf(event, this.#store.films, this.#page.nowUnix());
+    if (film) {
+      this.playFilm(film, event);
+      this.#emit('moment', linkTo(event));
+      return;
+    }
     this.#event = event;
     const from = event.from - LEAD_S;
     const recording = findRecording(this.#store.recordingsOf(event.camera), from);
@@ -102,9 +108,10 @@ export class Playback extends EventTarget {
     this.#emit('moment', linkTo(event));
   }
 
-  /** @param {import('./data.js').Recording} film */
-  playFilm(film) {
+  /** @param {import('./data.js').Recording} film @param {import('./data.js').Happening | null} [event]  That it is of. */
+  playFilm(film, event = null) {
     this.#begin();
+    this.#event = event;
     this.#player.open(film, film.from, true);
     this.#lanes.setCursor('', NaN);
     this.#show();
@@ -167,9 +174,9 @@ export class Playback extends EventTarget {
   // The event that was opened, for as long as it is on the screen; otherwise the newest one that is.
   #eventNow() {
     const known = this.#event && (this.#store.allEvents.find(({ id }) => id === this.#event.id) ?? this.#event);
-    if (this.#still) return known;
     const { recording, at } = this.#player;
-    if (recording === null || recording.reason === FILM) return null;
+    if (this.#still || recording?.reason === FILM) return known;
+    if (recording === null) return null;
     const holds = (event) => event.camera === recording.camera && at >= event.from - LEAD_S - 1
       && at <= endOf(event, this.#page.nowUnix()) + LEAD_S;
     if (known && holds(known)) return known;

@@ -1,6 +1,7 @@
 /** Whether cameras are recorded: the switch in the panel, and REC on the tiles. */
 import { mayControl } from '../bridge/access.js';
 import { setText } from '../ui/dom.js';
+import { formatLength, plural } from '../ui/format.js';
 
 const WORDS = { off: 'Off', motion: 'When something moves', always: 'Always' };
 
@@ -69,16 +70,17 @@ export class RecordPanel extends EventTarget {
     }
     state.toggleAttribute('data-recording', Boolean(recording));
     setText(state, recording ? 'Recording now' : modes.hidden ? WORDS[mode] : '');
-    lapse.hidden = !this.#mayChange || !timelapse;
+    lapse.hidden = !this.#mayChange || timelapse === undefined;
     if (!lapse.hidden) this.#showLapse(timelapse);
   }
 
-  #showLapse({ job }) {
+  #showLapse(film) {
     const { job: field, act, note } = this.#parts;
-    field.hidden = Boolean(job);
+    const job = film?.job ?? null;
+    field.hidden = job !== null;
     act.disabled = !this.#connected;
-    setText(act, job ? 'Stop' : 'Start');
-    setText(note, job ? `${job} is being filmed.` : '');
+    setText(act, job === null ? 'Start' : `Stop ${job}`);
+    setText(note, film === null ? '' : `${plural(film.pictures, 'picture')}, one every ${formatLength(film.every)}`);
   }
 
   async #choose(mode) {
@@ -92,7 +94,7 @@ export class RecordPanel extends EventTarget {
   async #lapse() {
     const { timelapse, name } = this.#tile.state;
     const { job: field } = this.#parts;
-    const job = timelapse.job ? null : field.value.trim();
+    const job = timelapse?.job ? null : field.value.trim();
     if (job === '') {
       field.focus();
       return;

@@ -33,7 +33,7 @@ function sayHow(cameras, mayChange) {
   if (cameras === 0) return say(title, 'There is no camera to record.');
   if (!mayChange) return say(title, 'Recording is off. An operator can switch it on in a camera’s panel.');
   const acts = [
-    { act: 'record-motion', word: cameras === 1 ? 'Record when something moves' : 'Record all cameras when something moves', accent: true },
+    { act: 'record-motion', word: cameras === 1 ? 'Record motion' : 'Record motion on all cameras', accent: true },
     { act: 'record-always', word: 'Record always' },
   ];
   return say(title, 'What is recorded can be watched here, and is deleted by itself when it is old. Each camera has the switch in its panel, too.', acts);

@@ -60,11 +60,9 @@ export class LibraryStore extends EventTarget {
     return this.#events.filter((event) => !this.#gone.has(`events/${event.id}`));
   }
 
-  /** Time lapse films of the day, newest first. */
+  /** Time-lapse films of the day, newest first. */
   get films() {
-    const { camera, label, locked } = this.#shown;
-    if (label !== '' && label !== FILM) return [];
-    return this.#kept.filter((one) => one.reason === FILM && (camera === '' || one.camera === camera) && (!locked || one.locked));
+    return this.#kept.filter(({ reason }) => reason === FILM);
   }
 
   /** The recordings of a camera on this day, without films, oldest first. @param {string} camera */
