@@ -14,6 +14,8 @@ from server.recording.disk.retention import Limits, Policy
 from server.recording.disk.storage import Storage
 from server.recording.disk.writer import Writer
 from server.recording.events import EventLog
+from server.recording.made import MadeVideo
+from server.recording.media.process import MediaProcess
 from server.recording.rewind import Rewind
 
 __all__ = ["Recorder"]
@@ -24,6 +26,9 @@ MAX_CHUNK_BYTES = 1 << 20
 
 PERIOD_S = 0.5
 """How often what depends on the time is looked at."""
+
+# What is encoded here has a key picture so often, for players to seek to.
+KEY_EVERY_S = 2.0
 
 CLOSE_DEADLINE_S = 2.0
 
@@ -69,6 +74,7 @@ class Recorder:
         self._events = events
         self._notify = notify
         events.on_motion = self._on_motion
+        self._media = MediaProcess()
         self._lanes: dict[str, _Lane] = {}
         self._problem = ""
         self._removed = 0
@@ -90,6 +96,7 @@ class Recorder:
         for lane in self._lanes.values():
             lane.stop()
         self._events.end_all()
+        self._media.close()
         hub.run_native(self._writer.stop, CLOSE_DEADLINE_S)
 
     def refresh(self, camera: Camera) -> None:
@@ -100,7 +107,9 @@ class Recorder:
             lane.stop()
             lane = None
         if lane is None:
-            lane = self._lanes[camera.name] = _Lane(camera, fanout, rewind, self._writer)
+            lane = self._lanes[camera.name] = _Lane(
+                camera, fanout, rewind, self._writer, self._media
+            )
             self._set_policy()
         camera.on_event = self._events.happen
         self._events.follow(camera)
@@ -177,11 +186,14 @@ class _Lane:
         rewind: Its last seconds.
     """
 
-    def __init__(self, camera: Camera, fanout: Fanout, rewind: Rewind, writer: Writer) -> None:
+    def __init__(
+        self, camera: Camera, fanout: Fanout, rewind: Rewind, writer: Writer, media: MediaProcess
+    ) -> None:
         self.camera = camera
         self.rewind = rewind
         self._fanout = fanout
         self._writer = writer
+        self._media = media
         self._mode = "off"
         self._moving = False
         self._until: float | None = None  # Monotonic: after motion.
@@ -189,7 +201,7 @@ class _Lane:
         self._source = ""
         self._units: list[Unit] = []
         self._nbytes = 0
-        self._since = 0.0
+        self._since = self._key_at = 0.0
         self._seq = 0
         self._broken = True  # Whether the next key picture is waited for.
 
@@ -222,6 +234,9 @@ class _Lane:
             self.refresh()
         if self._units and now - self._since >= CHUNK_S:
             self._flush()
+        if self._source == "encoded" and now - self._key_at >= KEY_EVERY_S:
+            self._key_at = now
+            self.camera.request_key(FULL.name)
         recording = self.camera.name in self._writer.open
         if self.camera.more.get("recording") != recording:
             self.camera.tell(recording=recording)
@@ -239,17 +254,21 @@ class _Lane:
         return self._mode == "always" or moved
 
     def _choose(self) -> str:
-        """Return where units come from: the camera itself, what is encoded of it, or nowhere."""
+        """Return where units come from: the camera, its process, or what is made of its JPEGs."""
         full = self.camera.videos.get(FULL.name)
         if full is None or full.codec is None:
-            return ""
+            return "made" if self.camera.state == "live" or self._source == "made" else ""
         return "passed" if full.passed_through else "encoded"
 
     def _listen(self, source: str) -> None:
         self._broken = True
+        before_s = self.camera.keeping.before_s if self._mode == "motion" else 0.0
+        units = self.rewind.between(time.time() - before_s, float("inf"))
+        if source == "made":
+            made = MadeVideo(self._fanout, self.rewind, self._media, units, self._take)
+            self._ends = [made.close]
+            return
         if source == "passed":
-            before_s = self.camera.keeping.before_s if self._mode == "motion" else 0.0
-            units = self.rewind.between(time.time() - before_s, float("inf"))
             for unit in units:
                 self._take(unit)
             self._ends = [self.rewind.listen(self._take)]

@@ -53,6 +53,7 @@ class _Track:
     """What is recorded of one camera. Used by the writer's thread only."""
 
     segmenter: Segmenter = field(default_factory=Segmenter)
+    begin: Begin | None = None
     file: RecordingFile | None = None
     known: Recorded | None = None
 
@@ -229,8 +230,11 @@ class Writer:
         """Write what a segmenter yields; return False if that was impossible."""
         try:
             if isinstance(step, Begin):
-                self._with_room(lambda: self._begin(camera, track, step))
+                track.begin = step  # Its file is made with the first fragment: so it always plays.
             elif isinstance(step, Fragment):
+                if (begin := track.begin) is not None:
+                    self._with_room(lambda: self._begin(camera, track, begin))
+                    track.begin = None
                 file, known = track.file, track.known
                 assert file is not None
                 assert known is not None
@@ -270,7 +274,7 @@ class Writer:
 
     def _close(self, camera: str, track: _Track) -> None:
         file, known = track.file, track.known
-        track.file = track.known = None
+        track.begin = track.file = track.known = None
         self.open.pop(camera, None)
         if file is None or known is None:
             return

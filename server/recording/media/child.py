@@ -8,6 +8,7 @@ import json
 import os
 import socket
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from fractions import Fraction
 from typing import Any
 
@@ -16,10 +17,15 @@ import av.container
 import av.error
 import av.video.frame
 
+from server.capture.frames.encoding import encoding_of
+from server.capture.frames.frame import Jpeg
+from server.capture.frames.jpeg import decode_jpeg
 from server.capture.frames.unit import JPEG, Unit
 from server.capture.isolation.channel import Kind, Link
 from server.capture.isolation.process import die_with_parent
-from server.recording.media.messages import in_memory, read_json, read_memory, unpack_units
+from server.capture.streams.units.encoder import VideoEncoder
+from server.errors import PictureError
+from server.recording.media.messages import in_memory, pack, read_json, read_memory, unpack_units
 
 __all__ = ["main"]
 
@@ -72,6 +78,7 @@ def main() -> None:
 class _Worker:
     def __init__(self) -> None:
         self._film: _Film | None = None
+        self._videos: dict[str, VideoEncoder] = {}
 
     def answer(
         self, request: dict[str, Any], units: Sequence[Unit]
@@ -80,6 +87,8 @@ class _Worker:
         try:
             if request["do"] == "picture":
                 return {}, _picture(units, request["width"])
+            if request["do"] == "video":
+                return {}, self._encode(request, units)
             if request["do"] == "begin":
                 self._film = _Film(request)
             elif self._film is not None:
@@ -91,6 +100,24 @@ class _Worker:
             self._film = None
             return {"error": getattr(error, "strerror", None) or str(error)}, b""
         return {}, b""
+
+    def _encode(self, request: dict[str, Any], units: Sequence[Unit]) -> bytes:
+        """Return JPEGs as the next units of a video, each as soon as it is there."""
+        made = []
+        for unit in units:
+            encoding = encoding_of(unit.width, (unit.width, unit.height))
+            encoder = self._videos.get(request["name"])
+            if encoder is None or encoder.encoding != encoding:
+                encoder = self._videos[request["name"]] = VideoEncoder(encoding, request["fps"])
+            if request["key"] and unit is units[0]:
+                encoder.request_key()
+            try:
+                image = decode_jpeg(Jpeg(unit.data, unit.width, unit.height, 0))
+                one = encoder.encode(encoder.scale(image))
+            except PictureError:
+                continue  # One picture less.
+            made.append(replace(unit, **one._asdict()))
+        return pack(made)
 
 
 class _Decoder:
