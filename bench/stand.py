@@ -15,9 +15,10 @@ from bench.quiet import Quiet
 from bench.table import quantile
 from tests.support.client import Viewer
 
-__all__ = ["Stand", "clock_times_ms", "p50_p99"]
+__all__ = ["SETTLE_S", "Stand", "clock_times_ms", "p50_p99"]
 
 SETTLE_S = 1.5
+"""How long viewers watch, as a rule, before anything is counted."""
 
 # Less than the 60 events a second that a connection may send.
 CLOCKS_PER_S = 40

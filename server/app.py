@@ -43,6 +43,7 @@ from server.web.http.views import ShownViews, create_views
 from server.web.past.clips import create_clips
 from server.web.past.library import create_library
 from server.web.past.past import create_past
+from server.web.past.timelapse import create_timelapse
 from server.web.socket.events import Events
 from server.web.socket.polling import NoPolling
 from server.web.socket.validation import Json
@@ -112,7 +113,8 @@ class App:
             auth,
             server.credit_frames,
             timeline,
-            runtime.recording.memory_of,
+            runtime.memory_of,
+            runtime.recording.jpeg_of,
         )
         views.on_change = self._events.tell_views
         auth.on_people = views.keep_only
@@ -137,8 +139,9 @@ class App:
         )
         self.flask.register_blueprint(create_views(views, shown, auth))
         self.flask.register_blueprint(
-            create_past(runtime.fanouts, runtime.recording.memory_of, runtime.recording.marks_in)
+            create_past(runtime.fanouts, runtime.memory_of, runtime.recording.marks_in)
         )
+        self.flask.register_blueprint(create_timelapse(runtime.control.execute, auth))
         self.flask.register_blueprint(create_login(auth))
         self.flask.register_blueprint(
             create_admin_cameras(runtime.managed, settings.media_folder, auth, views.rename_camera)

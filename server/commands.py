@@ -16,6 +16,7 @@ from server.protocol import (
     ControlName,
     ControlValue,
     Fps,
+    JobName,
     Payload,
     PresetName,
     Quality,
@@ -36,6 +37,7 @@ __all__ = [
     "SetFps",
     "SetMotion",
     "SetQuality",
+    "SetTimelapse",
     "Start",
     "Stop",
     "Zone",
@@ -148,6 +150,14 @@ class Record(CameraCommand):
     mode: RecordMode
 
 
+class SetTimelapse(CameraCommand):
+    """Make a time-lapse film of a job from now on; without a job, end that."""
+
+    event = "timelapse"
+
+    job: JobName | None
+
+
 class SetMotion(CameraCommand):
     """Set up how motion is looked for in a camera's pictures; what is left out stays as it is.
 
@@ -193,6 +203,7 @@ COMMANDS: Mapping[str, type[Command]] = {
         Preset,
         Record,
         SetMotion,
+        SetTimelapse,
         Quit,
     )
 }

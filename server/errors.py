@@ -30,7 +30,6 @@ An error that is raised and caught within one room is defined where it is raised
     manage/cameras.py                  Conflict            two admins changed the same camera
     manage/form.py                     FormError           a form of the page cannot be used
     manage/reach.py                    ReachError          an address may not be tried from the page
-    recording/disk/reading.py          TooMuch             more was asked for than fits in memory
     recording/media/process.py         MediaError          what is kept cannot be made into that
     web/auth/throttle.py               TooManyAttempts     passwords were tried too often
 """

@@ -35,6 +35,7 @@ __all__ = [
     "ControlName",
     "ControlValue",
     "Fps",
+    "JobName",
     "NoticesPayload",
     "Payload",
     "PlayPayload",
@@ -71,6 +72,9 @@ CameraName = Annotated[str, Field(min_length=1, max_length=40)]
 ControlName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_]{1,40}$")]
 PresetName = Annotated[str, Field(pattern=r"^[^\s\p{C}](?:[^\p{C}]{0,38}[^\s\p{C}])?$")]
 
+
+JobName = PresetName
+"""What a time-lapse film is made of, such as a printer's job."""
 
 Fps = Annotated[float, Field(ge=MIN_FPS, le=MAX_FPS)]
 Quality = Annotated[int, Field(ge=MIN_QUALITY, le=MAX_QUALITY)]

@@ -20,6 +20,7 @@ from server.loop.watchdog import Watchdog
 from server.manage.cameras import ManagedCameras
 from server.manage.catalog import Catalog
 from server.manage.lineup import Lineup, native_threads
+from server.recording.memory import Memory
 from server.recording.recording import Recording
 from server.state import StateFile
 from server.users.folder import find_faults
@@ -164,6 +165,12 @@ class Runtime:
         if self.node and camera is not None:
             self.node.notify(level, message, camera, who)
 
+    def memory_of(self, name: str) -> Memory | None:
+        """Return what is kept of a camera, here or on its node; None for nothing."""
+        if name in self.own or self.node is None:
+            return self.recording.memory_of(name)
+        return self.node.memory_of(name)
+
     def _announce(self, camera: Camera) -> None:
         self.recording.refresh(camera)
         self.on_change(camera)
@@ -184,6 +191,7 @@ class Runtime:
             self.control.execute,
             lambda *notice: self.on_notice(*notice),
             self.audit.note,
+            self.recording.memory_of,
         )
 
     def _close(self) -> None:

@@ -5,6 +5,7 @@ from tests.support.certificates import certified
 from tests.support.cluster import bus, own_redis, shared_redis, start_node
 from tests.support.fakes import camera, clock, fanout, link, make_camera
 from tests.support.order import pytest_collection_modifyitems
+from tests.support.passwords import cheap_passwords, ordinary_passwords
 from tests.support.server import connect, share_server, start_server
 
 __all__ = [
@@ -13,6 +14,7 @@ __all__ = [
     "bus",
     "camera",
     "certified",
+    "cheap_passwords",
     "clock",
     "connect",
     "context_options",
@@ -20,6 +22,7 @@ __all__ = [
     "link",
     "make_camera",
     "new_context",
+    "ordinary_passwords",
     "own_redis",
     "page",
     "pytest_collection_modifyitems",

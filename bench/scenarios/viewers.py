@@ -7,7 +7,7 @@ from statistics import median
 from bench.content import Content
 from bench.load import Group, Window, lag_p99_max
 from bench.process import Server
-from bench.stand import Stand
+from bench.stand import SETTLE_S, Stand
 from bench.table import Table, spread
 
 __all__ = ["run"]
@@ -29,6 +29,8 @@ COLUMNS = (
 # The video that viewers decode, and how many frames they acknowledge at once as far as they may.
 VIDEO = ("h264",)
 RARE_ACKS = 4
+# Who joins in the middle of a group, of two seconds, may be sent JPEG until the next one.
+VIDEO_SETTLE_S = 5.0
 
 # More viewers would only show again that the recipes cannot serve them, and take minutes.
 FOR_THE_RECIPES = (10, 100)
@@ -58,7 +60,7 @@ def run(stand: Stand) -> Iterator[Table]:
     ) -> list[Window]:
         stand.say(f"{name}, {count} viewers")
         group = Group("all", count, kind, ack_every=ack_every, video=video)
-        windows = stand.measure(server, group)
+        windows = stand.measure(server, group, settle_s=VIDEO_SETTLE_S if video else SETTLE_S)
         cost = _cost(windows)
         same_bytes = count, bool(video)
         floor.setdefault(same_bytes, cost)  # It is measured first.

@@ -71,7 +71,7 @@ class Camera:
         self.on_change: Callable[[Camera], None] = lambda camera: None
         self.on_notice: Callable[[Camera, str, str], None] = lambda camera, level, message: None
         self.on_event: Callable[[Camera, Happening], None] = lambda camera, happening: None
-        self.more: dict[str, Any] = {"recording": False, "motion": None}  # What else STATE says.
+        self.more: dict[str, Any] = {"recording": False, "motion": None, "timelapse": None}
 
         def warn(level: str, message: str) -> None:
             self.on_notice(self, level, message)

@@ -53,7 +53,8 @@ class Connection:
         self._stillness = FreezeDetector()
         self.reader: Reader | None = None
         self.held = False
-        # While the source sends JPEG that passes through, it is read on the hub.
+        # While the source sends JPEG that passes through, or all get its video, it is read on the
+        # hub: a native thread that waits for next to nothing costs more than the rest.
         self._passes = False
         self._waiting = False
         self._news = hub.Signal()
@@ -71,6 +72,8 @@ class Connection:
         """Take any picture, if only a key picture was asked for."""
         if self.reader is not None:
             self.reader.hurry()
+        if self._waiting:
+            self._news.set()
 
     def pause(self) -> None:
         """Let it stand still until it is read again; does nothing if it does."""
@@ -87,9 +90,10 @@ class Connection:
         reader = self.reader
         assert reader is not None
         self._paused = False
-        if self._passes and isinstance(reader, IsolatedReader):
+        if isinstance(reader, IsolatedReader) and (self._passes or demand.keys_only()):
             try:
-                return compare(reader, reader.read_on_hub(demand, self._wait), self._stillness)
+                reading = reader.read_on_hub(demand, self._wait)
+                return reading and compare(reader, reading, self._stillness)
             except NotOnHub:
                 pass
         taken = hub.run_native(read_and_compare, reader, demand, self._stillness)

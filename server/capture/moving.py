@@ -1,4 +1,4 @@
-"""A camera's look-out for motion: how it is set up, where it runs, and what it has found."""
+"""What happens at a camera: motion, which is looked for here, and what processors report."""
 
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -9,6 +9,7 @@ from server.capture.frames.happening import Happening
 from server.capture.motion.settings import LABEL, LOOK_S, MotionSettings
 from server.capture.output import Output
 from server.capture.pacing.demand import PictureDemand
+from server.capture.processing.reports import Reports
 from server.capture.sources.reader import Reader
 from server.config.keeping import Keeping
 from server.errors import PictureError
@@ -23,6 +24,7 @@ __all__ = ["CameraMotion"]
 class Host(Protocol):
     """The camera, as this needs it."""
 
+    name: str
     keeping: Keeping
     on_event: Callable[[Any, Happening], None]
 
@@ -49,7 +51,6 @@ class CameraMotion:
         self.on = camera.keeping.motion
         """Whether it is asked for by itself."""
         self.settings = MotionSettings()
-        self._required = camera.keeping.record == "motion"
         self._camera = camera
         self._output = output
         self._demand = demand
@@ -63,16 +64,12 @@ class CameraMotion:
         self._due = 0.0
         self._told: dict[str, Any] | None = None
         output.slot.listen(self._on_frame)
+        output.on_reports = Reports(camera.name, self._report).take
 
     @property
     def active(self) -> bool:
-        """Whether motion is looked for."""
-        return self.on or self._required
-
-    def require(self, required: bool) -> None:
-        """Set whether it is needed for something else, such as recording, whatever is set here."""
-        self._required = required
-        self.refresh()
+        """Whether motion is looked for, by itself or for recordings."""
+        return self.on or self._camera.keeping.record == "motion"
 
     def set(self, given: Mapping[str, Any]) -> None:
         """Change what is given, in the form that :meth:`keep` returns."""

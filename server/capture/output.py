@@ -1,13 +1,14 @@
 """Where a camera's pictures go: numbered, processed, and into the slot."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from server.capture.frames.frame import Frame, Jpeg, Picture, is_same, size_of
 from server.capture.frames.numbering import UNCOUNTED, Numbering, Place
 from server.capture.frames.slot import Slot
 from server.capture.processing.pipeline import Host, ProcessingPipeline
+from server.capture.processing.report import Report
 from server.config.processors import Processor
 from server.loop import hub
 from server.metrics import Meter
@@ -35,6 +36,7 @@ class Output:
         slot: Holds the newest frame, as it is to be seen.
         numbering: Counts the frames.
         size: Width and height in pixels; 0 while unknown.
+        on_reports: Called with what processors report of a frame.
         jpeg_quality: Of the source's own JPEG, while that is what is handed on; else 0.
     """
 
@@ -50,7 +52,11 @@ class Output:
     ) -> None:
         self.meter = meter
         self._on_change = on_change
-        host = Host(name, title, meter, fps, self._publish, on_change, on_notice)
+        self.on_reports: Callable[[Sequence[Report], Frame], None] = lambda reports, frame: None
+        host = Host(
+            *(name, title, meter, fps, self._publish, on_change, on_notice),
+            lambda reports, frame: self.on_reports(reports, frame),
+        )
         self.pipeline = ProcessingPipeline(processors, host)
         self.slot = Slot()
         self.numbering = Numbering()

@@ -1,5 +1,6 @@
 """This process as a node on the bus: the cameras it shares and shows, and the state nodes share."""
 
+import functools
 import logging
 import secrets
 import socket
@@ -12,15 +13,20 @@ from server.cluster.bus.bus import Bus
 from server.cluster.bus.listener import Listener, handler_of
 from server.cluster.bus.messages import Notice, Presence, Reply, Request, Wake
 from server.cluster.bus.outbox import Outbox
+from server.cluster.bus.past_message import PastPart, PastRequest
 from server.cluster.incoming.directory import Directory
 from server.cluster.incoming.remote import RemoteCamera
+from server.cluster.incoming.remote_memory import PastRequests, RemoteMemory
 from server.cluster.incoming.rpc import Requests
 from server.cluster.outgoing.exporter import Execute, Exporter, Note
+from server.cluster.outgoing.past_server import PastServer
 from server.cluster.outgoing.publisher import Rooms
 from server.cluster.shared.file import SharedFile
 from server.cluster.shared.logins import SharedLogins
 from server.cluster.shared.secret import Secret
 from server.cluster.shared.users import share_users
+from server.errors import RequestError
+from server.recording.memory import Memory
 
 __all__ = ["Common", "Node"]
 
@@ -95,6 +101,7 @@ class Node:
         execute: Carries out the commands of operators on other nodes.
         on_notice: Tells this node's dashboards: level, message, camera, and who did it.
         note: Told of every request of another node; writes the audit log.
+        memory_of: Returns what is kept of one of our cameras; None for nothing.
     """
 
     def __init__(
@@ -105,6 +112,7 @@ class Node:
         execute: Execute,
         on_notice: Callable[[str, str, str, str | None], None],
         note: Note,
+        memory_of: Callable[[str], Memory | None],
     ) -> None:
         self._bus = bus
         self._id = secrets.token_hex(8)
@@ -112,6 +120,8 @@ class Node:
         self._on_notice = on_notice
         self._outbox = Outbox(bus)
         self._requests = Requests(bus, self._id, self._outbox)
+        self._past_requests = PastRequests(bus, self._id, self._outbox)
+        self._past_server = PastServer(bus, self._id, memory_of)
         self._exporter = Exporter(
             bus,
             self._id,
@@ -157,15 +167,18 @@ class Node:
         handlers: dict[str, Callable[[bytes], None]] = {
             name("wake"): handler_of(Wake, self._exporter.on_wake),
             name("request", self._id): handler_of(Request, self._exporter.on_request),
+            name("remember", self._id): handler_of(PastRequest, self._past_server.on_request),
         }
         if self._directory is not None:
             handlers[name("presence")] = handler_of(Presence, self._directory.on_presence)
             handlers[name("notice")] = handler_of(Notice, self._directory.on_notice)
             handlers[name("reply", self._id)] = handler_of(Reply, self._requests.on_reply)
+            handlers[name("past", self._id)] = self._past_requests.on_part
         self._listener = Listener(self._bus, handlers, self._announce_arrival)
         self._outbox.open()
         self._listener.open()
         self._exporter.open()
+        self._past_server.open()
         if self._directory is not None:
             self._directory.open()
 
@@ -175,8 +188,23 @@ class Node:
             self._listener.close()
         if self._directory is not None:
             self._directory.close()
+        self._past_server.close()
         self._exporter.close()
         self._outbox.close()
+
+    def memory_of(self, name: str) -> Memory | None:
+        """Return what another node keeps of one of its cameras; None for nothing."""
+        camera = self._directory.camera(name) if self._directory is not None else None
+        if camera is None or camera.rewind_s == 0:
+            return None
+        return RemoteMemory(functools.partial(self._ask_past, camera), camera.number)
+
+    def _ask_past(self, camera: RemoteCamera, at_unix: float, **more: Any) -> PastPart:
+        if camera.away is not None:
+            raise RequestError("unavailable", camera.away)
+        if camera.rewind_s is None:
+            raise RequestError("unavailable", "its node runs a version that does not remember")
+        return self._past_requests.ask(camera.owner_id, camera.name, at_unix, **more)
 
     def claim_one(self, name: str) -> int:
         """Claim the name of a camera that is to be added; return where its numbers go on.

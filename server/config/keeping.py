@@ -21,6 +21,7 @@ class Keeping:
         gb: What its recordings take at most; None for no limit of its own.
         motion: Whether to look for motion.
         timelapse_s: From one picture of a film to the next; 0 for no film.
+        job: What a film is made of now instead of the day, such as a printer's job.
     """
 
     rewind_s: float = 60.0
@@ -31,6 +32,7 @@ class Keeping:
     gb: float | None = None
     motion: bool = False
     timelapse_s: float = 0.0
+    job: str | None = None
 
     @property
     def memory_s(self) -> float:

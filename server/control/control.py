@@ -23,6 +23,7 @@ from server.commands import (
     SetFps,
     SetMotion,
     SetQuality,
+    SetTimelapse,
     Start,
     Stop,
 )
@@ -30,7 +31,7 @@ from server.config.keeping import RecordMode
 from server.config.nearest import suggest
 from server.errors import RequestError
 from server.loop import hub
-from server.protocol import SOURCES_OWN, Fps, Quality, SourcesOwn
+from server.protocol import SOURCES_OWN, Fps, JobName, Quality, SourcesOwn
 from server.state import StateFile
 
 __all__ = ["Control", "unknown_camera"]
@@ -50,6 +51,7 @@ STRICT = ConfigDict(strict=True, allow_inf_nan=False)
 KEPT_FPS: TypeAdapter[float | SourcesOwn] = TypeAdapter(Fps | SourcesOwn, config=STRICT)
 KEPT_MOTION = TypeAdapter(SetMotion)
 KEPT_QUALITY: TypeAdapter[int | SourcesOwn] = TypeAdapter(Quality | SourcesOwn, config=STRICT)
+KEPT_JOB: TypeAdapter[str] = TypeAdapter(JobName, config=STRICT)
 KEPT_RECORD: TypeAdapter[RecordMode] = TypeAdapter(RecordMode, config=STRICT)
 
 RECORDED = {
@@ -136,6 +138,9 @@ class Control:
         if (mode := _read(KEPT_RECORD, values.get("record"))) is not None:
             own["record"] = mode
             camera.keeping = replace(camera.keeping, record=mode)
+        if (job := _read(KEPT_JOB, values.get("job"))) is not None:
+            own["job"] = job
+            camera.keeping = replace(camera.keeping, job=job)
         if values.get("stopped") is True:
             own["stopped"] = True
             camera.enabled = False
@@ -274,6 +279,18 @@ class Control:
             camera.tell()
             self._keep(camera, "record", command.mode)
             self._tell(f"{camera.title} {RECORDED[command.mode]}", camera, who)
+
+    @_handle.register
+    def _set_timelapse(self, command: SetTimelapse, who: str) -> None:
+        camera = self._own(command)
+        before = camera.keeping.job
+        if command.job != before:
+            camera.keeping = replace(camera.keeping, job=command.job)
+            camera.tell()
+            self._keep(camera, "job", command.job)
+            ended = f"the time-lapse film {before} ended"
+            said = ended if command.job is None else f"a time-lapse film of {command.job} began"
+            self._tell(f"{camera.title}: {said}", camera, who)
 
     @_handle.register
     def _set_motion(self, command: SetMotion, who: str) -> None:

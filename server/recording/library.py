@@ -6,24 +6,20 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from server.capture.frames.unit import Unit
 from server.errors import PictureError
 from server.loop import hub
 from server.recording.disk.event_file import remove_events
 from server.recording.disk.index import Event, Recorded
 from server.recording.disk.layout import picture_path, recording_path
-from server.recording.disk.reading import read_units
 from server.recording.disk.storage import Storage
-from server.recording.disk.writer import Writer
+from server.recording.disk.writer import FILM, Writer
 from server.recording.events import EventLog
+from server.recording.media.fragments import Kept, StoredUnit, cut, read_units
 
 __all__ = ["Library"]
 
 # Times are rounded to ticks in a file.
 ROUNDING_S = 0.0005
-
-MAX_BYTES = 256 << 20
-"""As much is read from recordings at once."""
 
 
 class Library:
@@ -39,6 +35,11 @@ class Library:
         self.events = events
         self._storage = storage
         self._writer = writer
+
+    @property
+    def problem(self) -> str:
+        """Why nothing can be recorded now; empty if it can."""
+        return self._writer.problem
 
     def recordings(
         self,
@@ -63,34 +64,29 @@ class Library:
         found = hub.run_native(self._storage.index.recording, key)
         return None if found is None else self._now(found)
 
-    def units(self, camera: str, from_unix: float, to_unix: float) -> list[Unit]:
-        """Return what is recorded from one moment to another, after what is needed to decode it.
-
-        Raises:
-            TooMuch: If that is more than fits into memory.
-        """
+    def units(self, camera: str, from_unix: float, to_unix: float) -> list[Kept]:
+        """Return what is recorded from one moment to another, after what is needed to decode it."""
         until = to_unix + ROUNDING_S
         found = hub.run_native(self._storage.index.recordings, [camera], from_unix, until)
-        units: list[Unit] = []
-        left = MAX_BYTES
+        units: list[Kept] = []
         for one in reversed(found):
             try:
-                path = self.path_of(one)
-                units += hub.run_native(read_units, path, from_unix, to_unix, left)
+                units += hub.run_native(self._read, one, from_unix, to_unix)
             except (OSError, PictureError):
                 continue  # It was deleted meanwhile, or is damaged.
-            left = MAX_BYTES - sum(len(unit.data) for unit in units)
         return units
 
-    def picture_units(self, recording: Recorded, at_unix: float) -> list[Unit]:
+    def picture_units(self, recording: Recorded, at_unix: float) -> list[StoredUnit]:
         """Return the picture of a moment, after those that are needed to decode it.
 
         Raises:
             PictureError: If the file is damaged.
             OSError: If it cannot be read.
         """
-        path = self.path_of(recording)
-        return hub.run_native(read_units, path, at_unix, at_unix + ROUNDING_S, MAX_BYTES)
+        return hub.run_native(self._read, recording, at_unix, at_unix + ROUNDING_S)
+
+    def _read(self, recording: Recorded, from_unix: float, to_unix: float) -> list[StoredUnit]:
+        return cut(read_units(self.path_of(recording), recording.begin), from_unix, to_unix)
 
     def span(self, camera: str) -> tuple[float, float] | None:
         """Return from when to when there are recordings of a camera; None without any."""
@@ -177,7 +173,8 @@ class Library:
 
     def _now(self, recording: Recorded) -> Recorded:
         """Return a recording as it is now."""
-        open_ = self._writer.open.get(recording.camera)
-        if open_ is not None and open_.id == recording.id:
-            return open_
+        for name in (recording.camera, recording.camera + FILM):
+            open_ = self._writer.open.get(name)
+            if open_ is not None and open_.id == recording.id:
+                return open_
         return replace(recording, open=False)

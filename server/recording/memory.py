@@ -13,10 +13,14 @@ SAME_S = 0.001
 class Memory(Protocol):
     """The last seconds of one camera. Another node's may block the green thread that asks."""
 
-    def find(self, at_unix: float) -> list[Unit]:
+    def find(self, at_unix: float, toward_s: float = 0.0) -> list[Unit]:
         """Return the picture of a moment, after those that are needed to decode it.
 
         It is the newest that is not later, or the first of all; nothing if there is none.
+
+        Args:
+            at_unix: The moment, in Unix seconds.
+            toward_s: How much later what is wanted next may be; negative for earlier.
 
         Raises:
             RequestError: If the node that keeps it cannot be asked; so do the others.

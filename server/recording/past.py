@@ -1,8 +1,8 @@
 """What was, of each camera: what is in memory, and before it what is on the disk."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
-from server.capture.frames.unit import Unit
+from server.recording.media.fragments import Kept
 from server.recording.rewind import Rewind
 
 __all__ = ["Past"]
@@ -10,7 +10,7 @@ __all__ = ["Past"]
 # Times on the disk are rounded: a unit there that is this much older than one in memory is another.
 ROUNDING_S = 0.001
 
-Stored = Callable[[str, float, float], list[Unit]]
+Stored = Callable[[str, float, float], Sequence[Kept]]
 """Returns the units of a camera from one moment to another, after those needed to decode them."""
 
 
@@ -38,7 +38,7 @@ class Past:
             return None
         return min(begin for begin, _ in spans), max(end for _, end in spans)
 
-    def between(self, camera: str, from_unix: float, to_unix: float) -> list[Unit]:
+    def between(self, camera: str, from_unix: float, to_unix: float) -> Sequence[Kept]:
         """Return all from one moment to another, after what is needed to decode the first."""
         rewind = self._rewinds.get(camera)
         recent = rewind.between(from_unix, to_unix) if rewind else []
@@ -48,7 +48,7 @@ class Past:
         older = self.stored(camera, from_unix, until)
         return [*older, *recent]
 
-    def find(self, camera: str, at_unix: float) -> list[Unit]:
+    def find(self, camera: str, at_unix: float) -> Sequence[Kept]:
         """Return the picture of a moment, after those that are needed to decode it."""
         rewind = self._rewinds.get(camera)
         recent = rewind.find(at_unix) if rewind else []

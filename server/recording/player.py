@@ -11,6 +11,9 @@ __all__ = ["Player", "Step"]
 # No screen shows more pictures a second; playing fast skips the others.
 LEAST_INTERVAL_S = 1 / 60
 
+# How much is played next is told whoever keeps it, in seconds of playing.
+AHEAD_S = 1.0
+
 
 class Step(NamedTuple):
     """What is to be done now.
@@ -90,7 +93,7 @@ class Player:
         if (early_s := self._shown_at + LEAST_INTERVAL_S - now) > 0:
             return Step([], early_s)
         number = self.number
-        found = self.memory.find(self.position(now) + SAME_S)
+        found = self.memory.find(self.position(now) + SAME_S, self.speed * AHEAD_S)
         if number != self.number:
             return self.step(clock)  # A seek came meanwhile.
         if not found:

@@ -14,7 +14,7 @@ from server.recording.disk.retention import Limits, Policy
 from server.recording.disk.storage import Storage
 from server.recording.disk.writer import Writer
 from server.recording.events import EventLog
-from server.recording.made import MadeVideo
+from server.recording.jpeg_video import JpegVideo
 from server.recording.media.process import MediaProcess
 from server.recording.rewind import Rewind
 
@@ -74,8 +74,8 @@ class Recorder:
         self._events = events
         self._notify = notify
         events.on_motion = self._on_motion
-        self._media = MediaProcess()
         self._lanes: dict[str, _Lane] = {}
+        self._encoder = MediaProcess()
         self._problem = ""
         self._removed = 0
         self._dropped: Counter[str] = Counter()
@@ -95,8 +95,8 @@ class Recorder:
             self._task.kill()
         for lane in self._lanes.values():
             lane.stop()
+        self._encoder.close()
         self._events.end_all()
-        self._media.close()
         hub.run_native(self._writer.stop, CLOSE_DEADLINE_S)
 
     def refresh(self, camera: Camera) -> None:
@@ -108,7 +108,7 @@ class Recorder:
             lane = None
         if lane is None:
             lane = self._lanes[camera.name] = _Lane(
-                camera, fanout, rewind, self._writer, self._media
+                camera, fanout, rewind, self._writer, self._encoder
             )
             self._set_policy()
         camera.on_event = self._events.happen
@@ -187,13 +187,18 @@ class _Lane:
     """
 
     def __init__(
-        self, camera: Camera, fanout: Fanout, rewind: Rewind, writer: Writer, media: MediaProcess
+        self,
+        camera: Camera,
+        fanout: Fanout,
+        rewind: Rewind,
+        writer: Writer,
+        encoder: MediaProcess,
     ) -> None:
+        self._encoder = encoder
         self.camera = camera
         self.rewind = rewind
         self._fanout = fanout
         self._writer = writer
-        self._media = media
         self._mode = "off"
         self._moving = False
         self._until: float | None = None  # Monotonic: after motion.
@@ -254,21 +259,26 @@ class _Lane:
         return self._mode == "always" or moved
 
     def _choose(self) -> str:
-        """Return where units come from: the camera, its process, or what is made of its JPEGs."""
+        """Return where units come from: the camera, its process, its JPEG, or nowhere yet."""
         full = self.camera.videos.get(FULL.name)
         if full is None or full.codec is None:
-            return "made" if self.camera.state == "live" or self._source == "made" else ""
+            # It may be known only when the camera works, and stays so while that is away.
+            works = self.camera.state == "live" or self._source == "made"
+            return "made" if works else ""
         return "passed" if full.passed_through else "encoded"
 
     def _listen(self, source: str) -> None:
         self._broken = True
         before_s = self.camera.keeping.before_s if self._mode == "motion" else 0.0
-        units = self.rewind.between(time.time() - before_s, float("inf"))
         if source == "made":
-            made = MadeVideo(self._fanout, self.rewind, self._media, units, self._take)
-            self._ends = [made.close]
+            video = JpegVideo(
+                *(self._fanout, self.rewind, time.time() - before_s),
+                *(self._encoder, self._take_made, self._drop),
+            )
+            self._ends = [video.close]
             return
         if source == "passed":
+            units = self.rewind.between(time.time() - before_s, float("inf"))
             for unit in units:
                 self._take(unit)
             self._ends = [self.rewind.listen(self._take)]
@@ -308,6 +318,14 @@ class _Lane:
         self._nbytes += len(unit.data)
         if self._nbytes > MAX_CHUNK_BYTES or time.monotonic() - self._since >= CHUNK_S:
             self._flush()
+
+    def _take_made(self, unit: Unit | None) -> None:
+        """Take what was encoded of JPEG, which has no numbers."""
+        self._seq = -1
+        self._take(unit)
+
+    def _drop(self, pictures: int) -> None:
+        self._writer.dropped[self.camera.name] += pictures
 
     def _flush(self) -> None:
         units, self._units, self._nbytes = self._units, [], 0

@@ -1,26 +1,30 @@
 """What was, of all cameras of this process: kept in memory, on disk, and as events."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from server.capture.camera import Camera
+from server.capture.frames.unit import Unit
 from server.config.models import Settings
 from server.delivery.fanout import Fanout
+from server.errors import RequestError
 from server.recording.budget import Budget
 from server.recording.disk.storage import Storage
 from server.recording.disk.writer import Writer
 from server.recording.events import EventLog
 from server.recording.library import Library
 from server.recording.media.pictures import PictureMaker
-from server.recording.media.process import MediaProcess
+from server.recording.media.process import MediaError, MediaProcess
 from server.recording.memory import Memory
 from server.recording.past import Past
 from server.recording.recorder import Recorder
 from server.recording.rewind import Rewind
 from server.recording.tap import Tap
+from server.recording.timelapse import Timelapse
 
 __all__ = ["Recording"]
 
+# Of one camera's memory; a scrubber shows no more.
 MAX_MARKS = 500
 
 
@@ -64,6 +68,9 @@ class Recording:
         self.recorder = Recorder(
             settings, cameras, fanouts, self.rewinds, storage, writer, self.events, notify
         )
+        self._writer = writer
+        self._encoder = MediaProcess()
+        self._films: dict[str, Timelapse] = {}
         self.library = Library(storage, writer, self.events)
         self.past.stored, self.past.stored_span = self.library.units, self.library.span
 
@@ -75,6 +82,9 @@ class Recording:
 
     def close(self) -> None:
         """End in good order."""
+        for film in self._films.values():
+            film.close()
+        self._encoder.close()
         self._decoder.close()
         self.recorder.close()
 
@@ -89,6 +99,14 @@ class Recording:
             rewind = self.rewinds[camera.name] = Rewind(camera.keeping.memory_s, self._budget.spend)
             self._taps[camera.name] = Tap(self._fanouts[camera.name], rewind)
         self.recorder.refresh(camera)
+        film = self._films.get(camera.name)
+        if film is None or film.camera is not camera:
+            if film is not None:
+                film.close()
+            film = self._films[camera.name] = Timelapse(
+                *(camera, self._fanouts[camera.name], self._writer, self._encoder, self.events)
+            )
+        film.refresh()
 
     def memory_of(self, name: str) -> Memory | None:
         """Return what can be looked back at of a camera; None if nothing is kept of it."""
@@ -100,9 +118,22 @@ class Recording:
         found, _ = self.library.event_list([name], None, from_unix, to_unix, MAX_MARKS)
         return [{"at": one.begin, "label": one.label, "id": one.id} for one in reversed(found)]
 
+    def jpeg_of(self, units: Sequence[Unit]) -> bytes:
+        """Return the last of some units as JPEG, given those that it needs; blocks.
+
+        Raises:
+            RequestError: If it cannot be made.
+        """
+        try:
+            return self.pictures.picture_of(units)
+        except MediaError as error:
+            raise RequestError("unavailable", str(error)) from error
+
     def forget(self, name: str) -> None:
         """Let go of a camera that was removed."""
         self._taps.pop(name, None)
+        if (film := self._films.pop(name, None)) is not None:
+            film.close()
         rewind = self.rewinds.pop(name, None)
         if rewind is not None:
             rewind.clear()

@@ -94,10 +94,11 @@ class Rewind:
             for on_unit in list(self._listeners):
                 on_unit(None)
 
-    def find(self, at_unix: float) -> list[Unit]:
+    def find(self, at_unix: float, toward_s: float = 0.0) -> list[Unit]:
         """Return the picture of a moment, after those that are needed to decode it.
 
-        It is the newest that is not later, or the first of all; nothing if there is none.
+        It is the newest that is not later, or the first of all; nothing if there is none. All
+        others are as near, so ``toward_s`` says nothing here.
         """
         if not self._groups:
             return []

@@ -1,6 +1,9 @@
 """Puts what a camera sends into its rewind buffer, without having anything made for it."""
 
-from server.capture.frames.frame import Frame, Jpeg
+import functools
+import time
+
+from server.capture.frames.frame import Jpeg
 from server.capture.frames.rendition import FULL
 from server.capture.frames.unit import JPEG, Unit
 from server.capture.interface import CameraInterface
@@ -10,11 +13,17 @@ from server.recording.rewind import Rewind
 
 __all__ = ["Tap"]
 
+# Without a picture for so long, what was kept so far has ended; something narrower is kept then.
+QUIET_S = 1.5
+
 
 class Tap:
-    """Takes a camera's own video where that is passed through; otherwise its JPEG, or viewers'.
+    """Takes a camera's own video where that is passed on, otherwise the widest of what is made.
+
+    That is JPEG, its own or of viewers, or video that is encoded for viewers or for a recording.
 
     Args:
+        fanout: Of the camera.
         rewind: Where it is kept.
 
     Attributes:
@@ -25,8 +34,11 @@ class Tap:
         self.fanout = fanout
         self._rewind = rewind
         self._camera: CameraInterface | None = None
-        self._takes_video = False
-        self._seq = 0  # Of the last unit that was kept.
+        self._takes_own = False
+        self._source = JPEG  # What is kept now: that, or the name of a video.
+        self._width = 0
+        self._seq = 0  # Of the last unit that was kept, and when that was.
+        self._kept_at = 0.0
         fanout.listen(self._on_encoded)
         self.refresh()
 
@@ -35,26 +47,27 @@ class Tap:
         camera = self.fanout.camera
         if camera is not self._camera:
             self._camera = camera
-            camera.slot.listen(lambda: self._on_frame(camera))
-            full = camera.videos.get(FULL.name)
-            if full is not None:
-                full.listen(lambda: self._on_video(camera))
+            camera.slot.listen(functools.partial(self._on_frame, camera))
+            for name, track in camera.videos.items():
+                track.listen(functools.partial(self._on_video, camera, name))
         full = camera.videos.get(FULL.name)
         takes = full is not None and full.passed_through and full.codec is not None
-        if takes != self._takes_video:
-            self._takes_video = takes
+        if takes != self._takes_own:
+            self._takes_own = takes
+            self._source, self._width = FULL.name if takes else JPEG, 0
             self._rewind.lose()
             if takes:
                 self.fanout.hold_video(self, FULL.name, counts=False, lazy=True)
             else:
                 self.fanout.leave(self)
 
-    def _on_video(self, camera: CameraInterface) -> None:
-        if camera is not self._camera or not self._takes_video:
+    def _on_video(self, camera: CameraInterface, name: str) -> None:
+        if camera is not self._camera or (self._takes_own and name != FULL.name):
             return
-        units = camera.videos[FULL.name].units
+        units = camera.videos[name].units
         if not units:
-            self._rewind.lose()
+            if self._source == name:
+                self._rewind.lose()
             return
         fresh: list[Unit] = []
         for unit in reversed(units):
@@ -62,25 +75,32 @@ class Tap:
                 break
             fresh.append(unit)
         for unit in reversed(fresh):
-            self._keep(unit)
+            self._offer(name, unit)
 
     def _on_frame(self, camera: CameraInterface) -> None:
         frame = camera.slot.frame
         if camera is self._camera and frame is not None and isinstance(frame.picture, Jpeg):
-            self._keep_jpeg(frame)
-
-    def _keep_jpeg(self, frame: Frame) -> None:
-        jpeg = frame.picture
-        assert isinstance(jpeg, Jpeg)
-        if not self._takes_video and frame.seq > self._seq:
-            self._keep(
-                Unit(jpeg.data, True, frame.seq, frame.at_unix, JPEG, jpeg.width, jpeg.height)
-            )
+            jpeg = frame.picture
+            size = jpeg.width, jpeg.height
+            self._offer(JPEG, Unit(jpeg.data, True, frame.seq, frame.at_unix, JPEG, *size))
 
     def _on_encoded(self, one: EncodedFrame) -> None:
-        if not self._takes_video and one.seq > self._seq:
-            self._keep(Unit(one.jpeg, True, one.seq, one.at_unix, JPEG, one.width, one.height))
+        size = one.width, one.height
+        self._offer(JPEG, Unit(one.jpeg, True, one.seq, one.at_unix, JPEG, *size))
 
-    def _keep(self, unit: Unit) -> None:
-        self._seq = unit.seq
+    def _offer(self, source: str, unit: Unit) -> None:
+        """Keep a unit if it goes on with what is kept, or is better."""
+        if unit.seq <= self._seq:
+            return
+        if source != self._source:
+            if self._takes_own:
+                return
+            now = time.monotonic()
+            if unit.width <= self._width and now - self._kept_at < QUIET_S:
+                return
+            if not unit.key:
+                self.fanout.camera.request_key(source)
+                return
+            self._source = source
+        self._width, self._seq, self._kept_at = unit.width, unit.seq, time.monotonic()
         self._rewind.put(unit)

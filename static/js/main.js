@@ -15,7 +15,9 @@ import { Grid } from './grid/grid.js';
 import { Mjpeg } from './grid/mjpeg.js';
 import { Insight } from './insight/insight.js';
 import { OwnActions } from './insight/own-actions.js';
+import { linkTo } from './library/data.js';
 import { Library } from './library/library.js';
+import { RecordPanel, showRecording } from './library/record.js';
 import { ManageAccess, setUpOffer } from './manage/access.js';
 import { ManageCameras } from './manage/cameras.js';
 import { Manage } from './manage/manage.js';
@@ -30,6 +32,9 @@ import { Summary } from './page/summary.js';
 import { exposeForTests } from './page/test-hooks.js';
 import { setUpTheme } from './page/theme.js';
 import { View } from './page/view.js';
+import { Clips } from './recording/clip.js';
+import { MotionPanel } from './recording/motion.js';
+import { PastPill } from './recording/past-pill.js';
 import { Past } from './recording/past.js';
 import { Scrubber } from './recording/scrubber.js';
 import { ClockOffset, SteppedClock, nowUnix } from './stream/clock.js';
@@ -59,9 +64,16 @@ const commands = new Commands(backend, own, toasts, onCamera);
 const setForAll = (event, camera, value) => commands.send(event, { camera, [event]: value });
 const panel = new Panel(find('[data-panel]'), new VideoSwitch(find('[data-video-choice]'), backend), setForAll);
 const controls = new Controls(find('[data-controls]'), (event, payload) => commands.tune(event, payload));
-const insight = new Insight({ backend, clock, grid, toasts, own, isKiosk });
+const insight = new Insight({ backend, clock, grid, toasts, own, isKiosk, showEvent: (event) => library.show(linkTo(event)) });
+const recordPanel = new RecordPanel(find('[data-record]'), (event, payload) => commands.send(event, payload));
 const past = new Past(grid, clock);
-const scrubber = new Scrubber(find('[data-scrubber]'), past);
+const pastPill = new PastPill(find('[data-past-pill]'), past);
+const clips = new Clips(find('[data-clips]'), find('#clip-template'), toasts, {
+  titleOf: (camera) => grid.tiles.get(camera)?.title ?? camera,
+  sendsVideo: (camera) => grid.tiles.get(camera)?.state.video?.passed_through === true,
+});
+const scrubber = new Scrubber(find('[data-scrubber]'), past, (camera, from, to) => clips.save(camera, from, to));
+const motion = new MotionPanel(find('[data-motion]'), find('#zones-template'), (payload) => commands.tune('motion', payload));
 const banner = new Banner(find('[data-banner]'));
 const announcer = new Announcer(find('[data-announcer]'));
 const saved = new SavedViews(JSON.parse(find('[data-switcher]').dataset.views));
@@ -121,13 +133,17 @@ function listenToPage() {
     openHelp();
   });
   find('[data-open-library]').addEventListener('click', () => library.toggle());
+  recordPanel.addEventListener('library', ({ detail }) => library.show({ camera: detail.camera }));
+  library.addEventListener('record', ({ detail }) => commands.send('record', detail));
   for (const opener of document.querySelectorAll('.menu [data-open-manage]')) opener.addEventListener('click', closeMenu);
   find('[data-open-quit]').addEventListener('click', openQuit);
   for (const source of [panel, grid, view, scrubber]) source.addEventListener('act', ({ detail }) => actions.perform(detail));
   grid.addEventListener('focus', ({ detail }) => {
     panel.show(detail.tile);
     scrubber.show(detail.tile);
+    motion.show(detail.tile);
     controls.show(detail.tile);
+    recordPanel.show(detail.tile);
     showSummary();
   });
   grid.addEventListener('list', showSummary);
@@ -183,6 +199,8 @@ function onCamera(state) {
   if (grid.focused?.name !== state.name) return;
   panel.refresh();
   controls.refresh();
+  motion.refresh();
+  recordPanel.refresh();
 }
 
 /** A camera was added, removed or replaced, or the order has changed. */
@@ -243,7 +261,9 @@ async function quitServer() {
 
 function refresh() {
   grid.refresh();
+  showRecording(grid.tiles.values());
   scrubber.refresh();
+  pastPill.refresh();
   manageCameras?.setStates(new Map([...grid.tiles.values()].map((tile) => [tile.name, tile.condition])));
   panel.refresh();
 }
@@ -264,7 +284,9 @@ function showConnection(state, word) {
   panel.setAccess({ role, connected });
   scrubber.setConnected(connected);
   controls.setAccess({ role, connected });
+  motion.setAccess({ role, connected });
   library.setAccess({ role, connected });
+  recordPanel.setAccess({ role, connected });
 }
 
 function showSummary() {

@@ -7,14 +7,14 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.support.browser import SMALL, expect_state, show_tab, tile, wait_for_paint
+from tests.support.browser import expect_state, show_tab, tile, wait_for_paint
 from tests.support.client import Viewer
 from tests.support.server import PortholeServer, wait_until
 from tests.support.states import camera_state
 
 Connect = Callable[..., Viewer]
 
-CAMERAS = (f"one={SMALL}", f"two={SMALL}", f"three={SMALL}")
+CAMERAS = [f"{name}=test:?size=320x180&fps=10" for name in ("one", "two", "three")]
 
 # What a keyboard of another country sends, and what the same key does on an American one.
 OTHER_KEYBOARDS = [

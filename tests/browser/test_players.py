@@ -26,7 +26,7 @@ PLAY = """async (tag) => {
   for (const name of ['playing', 'suspend']) video.addEventListener(name, () => events.push(name));
   const seen = await new Promise((resolve) => {
     const times = [];
-    setTimeout(() => resolve(times), 20000);
+    setTimeout(() => resolve(times), 60000);
     const look = (_, { mediaTime, width }) => {
       times.push([mediaTime, width]);
       if (mediaTime > 2.5) resolve(times); else video.requestVideoFrameCallback(look);
@@ -70,5 +70,6 @@ def test_browser_plays_a_cameras_video(
     assert played["totalVideoFrames"] > 50
     times = [time_s for time_s, _ in played["seen"]]
     assert times == sorted(times)
-    assert len(times) > 10
+    assert len(times) > 3
+    assert times[-1] > 2.5
     assert {width for _, width in played["seen"]} == {320}

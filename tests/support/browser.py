@@ -30,7 +30,7 @@ FLAGS = [
 ]
 
 # For pages that need any picture: one of 1280 x 720 at 30 fps takes 0.8 s of CPU time a second.
-SMALL = "test:?size=320x180&fps=10"
+SMALL = "test:?size=320x180&fps=6"
 
 # Reads the strip that the test pattern burns in; capture/sources/testpattern.py tells its layout.
 READ_TIME = """(selector) => {

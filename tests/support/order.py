@@ -15,6 +15,7 @@ LONG = (
     # Who has a file of one test is given the next one at once.
     "tests/browser/test_wall.py",
     "tests/system/faults/test_ghosts.py",
+    "tests/system/cluster/test_video.py",
     "tests/browser/test_slow_link.py",
     "tests/browser/tours/test_tours.py",
     "tests/browser/test_browser.py",

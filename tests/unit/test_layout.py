@@ -73,7 +73,7 @@ PAGE = {
     "grid": {"bridge", "camera", "stream", "ui"},
     "insight": {"bridge", "camera", "grid", "stream", "ui"},
     "library": {"bridge", "grid", "manage", "ui"},
-    "recording": {"bridge", "camera", "grid", "stream", "ui"},
+    "recording": {"bridge", "camera", "grid", "manage", "stream", "ui"},
     "manage": {"ui"},
     "views": {"grid", "manage", "ui"},
     "page": {
@@ -92,7 +92,11 @@ HOMES = {
     "engineio": ("server/web/", "server/app.py"),
     "werkzeug": ("server/web/", "server/app.py"),
     # It can crash and hang, as any decoder can: in child processes only.
-    "av": ("server/capture/streams/", "server/recording/media/child.py"),
+    "av": (
+        "server/capture/streams/",
+        "server/recording/media/child.py",
+        "server/recording/media/encoder.py",
+    ),
     "requests": ("server/capture/sources/",),
     "threading": ("server/capture/isolation/child.py",),
     "click": ("server/account_commands.py", "server/media_commands.py"),

@@ -14,7 +14,7 @@ from websockets.frames import Frame, Opcode
 from websockets.protocol import Protocol, Side, State
 
 from server import protocol
-from server.commands import COMMANDS, Quit, SetFps, SetQuality
+from server.commands import COMMANDS, Quit, SetFps, SetMotion, SetQuality
 from server.errors import RequestError
 from server.protocol import (
     BINARY,
@@ -123,6 +123,14 @@ def test_missing_payload_is_an_empty_one() -> None:
         (SetQuality, ({"camera": "door", "quality": True},), "quality"),
         (SetQuality, ({"camera": "door", "quality": 0},), "quality"),
         (SetQuality, ({"camera": "door", "quality": 101},), "quality"),
+        (SetMotion, ({"camera": "door", "on": 1},), "on"),
+        (SetMotion, ({"camera": "door", "sensitivity": 101},), "sensitivity"),
+        (SetMotion, ({"camera": "door", "min_size": 0},), "min_size"),
+        (SetMotion, ({"camera": "door", "min_s": -1},), "min_s"),
+        (SetMotion, ({"camera": "door", "zones": [[[0, 0], [1, 1]]]},), "zones"),
+        (SetMotion, ({"camera": "door", "zones": [[[0, 0], [1, 1], [0, 1.1]]]},), "zones"),
+        (SetMotion, ({"camera": "door", "zones": [[[0, 0], [1, 1], [0, math.nan]]]},), "zones"),
+        (SetMotion, ({"camera": "door", "zones": [[[0, 0]] * 3] * 17},), "zones"),
         (ClockPayload, ({"t": math.nan},), "t"),
         (ClockPayload, ({"t": "now"},), "t"),
         (NoticesPayload, ({"since": -1},), "since"),

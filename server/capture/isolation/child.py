@@ -27,6 +27,7 @@ from server.capture.isolation.process import die_with_parent
 from server.capture.isolation.shared_memory import Writer
 from server.capture.isolation.videos import Videos, discard
 from server.capture.motion.change import ChangeDetector
+from server.capture.motion.settings import WIDTH
 from server.config.address import Address
 from server.errors import LoginRefused, PictureError, SourceEnded, SourceError
 
@@ -189,7 +190,7 @@ class _Child:
                 self._deliver(source, encoded, looked_at)
             elif encoded or looked_at:
                 self._set_step(Step.DECODING)
-                self._use(source, encoded, looked_at)
+                self._work_on(source, encoded, looked_at)
 
     def _handle_messages(self, source: "Source", timeout_s: float | None) -> None:
         """Handle the server's messages; wait for one only while no picture is requested."""
@@ -234,20 +235,17 @@ class _Child:
         self._link.send(Kind.SETTLED, json.dumps(answer).encode())
         self._set_step(Step.WAITING)
 
-    def _use(self, source: "Source", encoded: bool, looked_at: bool) -> None:
+    def _work_on(self, source: "Source", encoded: bool, looked_at: bool) -> None:
         """Encode and look at a picture that nobody asks for."""
         try:
-            picture = source.retrieve(BEST_QUALITY, self._width_used(encoded, looked_at))
-            if encoded and picture is not None:
+            if not encoded:
+                self._looking.look()
+            elif (picture := source.retrieve(BEST_QUALITY, self._videos.width)) is not None:
                 self._videos.encode(picture)
-            if looked_at and picture is not None:
-                self._looking.see(picture)
+                if looked_at:
+                    self._looking.see(picture)
         except (PictureError, MemoryError):
             self._videos.lose()  # Who wants to see a picture will be told.
-
-    def _width_used(self, encoded: bool, looked_at: bool) -> int:
-        """Return how wide pixels must be to be encoded, or looked at."""
-        return max(self._videos.width * encoded, self._looking.width * looked_at)
 
     def _deliver(self, source: "Source", encoded: bool, looked_at: bool) -> None:
         """Hand over the picture that is wanted, and encode and look at it if that is due too."""
@@ -255,8 +253,8 @@ class _Child:
         self._load_libraries(source)
         slot, jpeg_up_to, pixels_from, changed, _ = WANT.unpack(self._wanted.payload)
         try:
-            width = max(pixels_from, self._width_used(encoded, looked_at))
-            picture = source.retrieve(jpeg_up_to, width)
+            width = max(self._videos.width * encoded, WIDTH * looked_at)
+            picture = source.retrieve(jpeg_up_to, max(pixels_from, width))
             if encoded and picture is not None:
                 self._videos.encode(picture)
             if looked_at and picture is not None:

@@ -7,6 +7,7 @@ import os
 from server.capture.frames.happening import Box, Happening
 from server.capture.isolation.channel import Kind, Link, Message
 from server.capture.isolation.shared_memory import create_area
+from server.capture.motion.settings import LABEL
 
 __all__ = ["read_happening", "send_happening"]
 
@@ -47,9 +48,12 @@ def read_happening(message: Message) -> Happening:
     finally:
         if message.fd >= 0:
             os.close(message.fd)
-    label, at_unix, score, box, ended = json.loads(message.payload)
+    told = json.loads(message.payload)
+    if not isinstance(told, list) or len(told) != 5 or told[0] != LABEL:
+        raise ValueError("not what happened")
+    _, at_unix, score, box, ended = told
     return Happening(
-        str(label),
+        LABEL,
         _number(at_unix),
         None if score is None else min(1.0, max(0.0, _number(score))),
         None if box is None else _box(box),

@@ -21,11 +21,10 @@ from server.capture.frames.happening import Happening
 from server.capture.frames.info import SourceInfo
 from server.capture.frames.limits import MAX_PIXELS, check_size
 from server.capture.frames.numbering import Place
-from server.capture.isolation.channel import BEAT, NO_SLOT, SHAPE, WANT, Kind, Link, Message, Step
+from server.capture.isolation.channel import BEAT, NO_SLOT, SHAPE, WANT, Kind, Message, Step
 from server.capture.isolation.happenings import read_happening
-from server.capture.isolation.process import Process
 from server.capture.isolation.shared_memory import FramePool
-from server.capture.isolation.spare import CLOSE_DEADLINE_S, IdleChild, Spare
+from server.capture.isolation.spare import CLOSE_DEADLINE_S, IdleChild, Spare, start_child
 from server.capture.sources.reader import MAX_READ_S, Demand, Reading, is_due
 from server.config.address import Address
 from server.errors import ControlError, LoginRefused, PictureError, SourceEnded, SourceError
@@ -100,7 +99,7 @@ class IsolatedReader:
 
         idle = spare.take(self._environment) if spare else None
         if idle is None:
-            idle = _start(child, self._environment)
+            idle = start_child(child, self._environment)
         self._process, self._link, self._uses = idle
         try:
             self.info = self._open(address, name)
@@ -129,28 +128,34 @@ class IsolatedReader:
         self._check()
         return Reading(None, time.time()) if self._grabbed != grabbed else None
 
-    def read_on_hub(self, demand: Demand, wait: Callable[[float], object]) -> Reading:
-        """Return the next picture that is due, if it is JPEG without pixels; never blocks.
+    def read_on_hub(self, demand: Demand, wait: Callable[[float], object]) -> Reading | None:
+        """Return what :meth:`read` does, if it is JPEG without pixels or nothing; never blocks.
 
         A native call for each picture wakes two threads whose caches are cold. That is a quarter of
         what one that passes through costs.
 
         Args:
             demand: What is wanted.
-            wait: Waits until the child has sent something, at most for some seconds.
+            wait: Waits until the child has sent something, or :meth:`hurry` was called, at most for
+                some seconds.
 
         Raises:
-            NotOnHub: If anything else came, or nothing did; :meth:`read` takes it from there.
+            NotOnHub: If anything else came, or the child hangs; :meth:`read` takes it from there.
         """
+        grabbed = self._grabbed
         deadline = time.monotonic() + MAX_READ_S
         while (left_s := deadline - time.monotonic()) > 0:
             if not self._requested and is_due(demand):
                 self._request(demand)
-            wait(left_s if self._requested else min(left_s, self._until_due_s(demand)))
+            # Whoever wants more than a key picture hurries it.
+            idle = self._requested or demand.keys_only()
+            wait(left_s if idle else min(left_s, self._until_due_s(demand)))
             self._receive_on_hub()
             if reading := self._take_answer(demand):
                 return reading
-        raise NotOnHub
+        if self._fault() is not None:
+            raise NotOnHub
+        return Reading(None, time.time()) if self._grabbed != grabbed else None
 
     def _take_answer(self, demand: Demand) -> Reading | None:
         """Return the picture that came, if it is still wanted."""
@@ -375,38 +380,33 @@ class IsolatedReader:
 
     def _check(self) -> None:
         """Kill the child if it is silent or in one step for too long."""
+        if fault := self._fault():
+            self._kill(f"{fault}; it was killed")
+
+    def _fault(self) -> str | None:
+        """Return what is wrong with a child that is silent or in one step for too long."""
         silent_s = time.monotonic() - self._received_at
         starting = self._step is Step.STARTING
         limit_s = max(self._timeout_s, START_DEADLINE_S) if starting else self._timeout_s
         if silent_s > limit_s:
-            self._kill(f"its process has not answered for {limit_s:g} s; it was killed")
+            return f"its process has not answered for {limit_s:g} s"
         busy_s = self._busy_s + silent_s
         if self._step is Step.OPENING:
             # Twice the time-out: the second half is for finding out why it cannot be opened.
             if busy_s > 2 * self._timeout_s + GRACE_S:
-                self._kill(f"its reader has hung for {busy_s:.0f} s opening it; it was killed")
+                return f"its reader has hung for {busy_s:.0f} s opening it"
         elif self._step is Step.READING:
             if busy_s > self._timeout_s + GRACE_S:
-                self._kill(f"no picture for {busy_s:.0f} s, and its reader hangs; it was killed")
+                return f"no picture for {busy_s:.0f} s, and its reader hangs"
         elif self._step is Step.SETTING and busy_s > self._timeout_s:
-            self._kill(f"its reader has hung for {busy_s:.0f} s setting a control; it was killed")
+            return f"its reader has hung for {busy_s:.0f} s setting a control"
         elif self._step is Step.DECODING and busy_s > self._timeout_s:
-            self._kill(f"its reader has hung for {busy_s:.0f} s decoding a picture; it was killed")
+            return f"its reader has hung for {busy_s:.0f} s decoding a picture"
+        return None
 
     def _kill(self, reason: str) -> NoReturn:
         self._process.kill()
         raise SourceError(reason)
-
-
-def _start(child: str, environment: Mapping[str, str]) -> IdleChild:
-    """Start a child; raise SourceError if the system cannot start more processes."""
-    link, theirs = Link.pair()
-    try:
-        with theirs:
-            return IdleChild(Process(child, theirs, dict(environment)), link, 0)
-    except OSError as error:
-        link.close()
-        raise SourceError(f"no process can be started for it ({error.strerror})") from error
 
 
 def _want(slot: int, demand: Demand, polled: bool) -> bytes:

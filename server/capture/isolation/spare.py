@@ -5,8 +5,9 @@ from typing import NamedTuple
 
 from server.capture.isolation.channel import Link
 from server.capture.isolation.process import Process
+from server.errors import SourceError
 
-__all__ = ["CLOSE_DEADLINE_S", "IdleChild", "Spare"]
+__all__ = ["CLOSE_DEADLINE_S", "IdleChild", "Spare", "start_child"]
 
 CLOSE_DEADLINE_S = 0.3
 """How long a child may take to release its device or close its connection, in seconds."""
@@ -33,6 +34,25 @@ class IdleChild(NamedTuple):
         self.link.close()
         if not self.process.wait(CLOSE_DEADLINE_S):
             self.process.kill()
+
+
+def start_child(module: str, environment: Mapping[str, str]) -> IdleChild:
+    """Return a child that was just started.
+
+    Args:
+        module: What it runs.
+        environment: Variables to add to our own.
+
+    Raises:
+        SourceError: If the system cannot start more processes.
+    """
+    link, theirs = Link.pair()
+    try:
+        with theirs:
+            return IdleChild(Process(module, theirs, dict(environment)), link, 0)
+    except OSError as error:
+        link.close()
+        raise SourceError(f"no process can be started for it ({error.strerror})") from error
 
 
 class Spare:

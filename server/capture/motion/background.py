@@ -42,9 +42,14 @@ SIGMAS = 4.0
 LEVELS = 14.0
 
 # Where at least this share of the picture is new, or the exposure has changed by this factor from
-# one picture to the next, the light was switched.
+# one picture to the next, the light was switched. Cameras adapt within a second or two: of pictures
+# that are further apart, their exposure says little.
 MOST = 0.6
 JUMP = 1.35
+JUMP_APART = 2.5
+
+# Pictures that are further apart than this, in seconds, count as if they were not.
+APART_S = 0.4
 
 # What dark pixels say of exposure is mostly noise.
 DARK = 24.0
@@ -93,12 +98,14 @@ class Background:
         now /= gain
         limit = np.maximum(self._sigmas * np.sqrt(self._variance), self._levels)
         new = _distance(now, self._mean) > limit
-        if jump > JUMP or np.count_nonzero(new) > MOST * new.size:
+        elapsed_s = max(0.0, at - self._at)
+        limit_of_jump = JUMP if elapsed_s <= APART_S else JUMP_APART
+        if jump > limit_of_jump or np.count_nonzero(new) > MOST * new.size:
             self._learn(now * gain, at)
             return None
         changed = _distance(now, self._last) > self._levels / 2
         moving = cv2.dilate((new & changed).astype(np.uint8), EDGE, iterations=2) > 0
-        elapsed_s = min(1.0, max(0.0, at - self._at))
+        elapsed_s = min(APART_S, elapsed_s)
         learning = at - self._learned_at < LEARN_S
         self._adapt(now, new, moving, elapsed_s, learning)
         # The exposure itself is learned, too: the background is as bright as the picture is.

@@ -37,9 +37,9 @@ class MotionWatch:
         self._encoded_at = float("-inf")
 
     @property
-    def busy(self) -> bool:
-        """Whether something moves, or has just moved."""
-        return self._began is not None
+    def in_doubt(self) -> bool:
+        """Whether something has moved that may be motion: the next pictures tell."""
+        return self._began is not None and not self._going
 
     def see(
         self, grey: Grey, at: float, at_unix: float, encode: Callable[[], bytes]
@@ -60,7 +60,7 @@ class MotionWatch:
         elif self._began is not None:
             silent_s = at - self._moved[0]
             if self._going and silent_s >= END_S:
-                yield Happening(LABEL, self._moved[1], self._best, None, True)
+                yield Happening(LABEL, self._moved[1], ended=True)
             if silent_s >= (END_S if self._going else FADE_S):
                 self._began, self._going = None, False
 

@@ -84,7 +84,13 @@ class PictureDemand:
         if self._shown:
             self._schedule.advance()
         else:
-            self._probe_at = time.monotonic() + (LOOK_S if self._looking else PROBE_S)
+            self._probe_at = time.monotonic() + (self._look_s if self._looking else PROBE_S)
+
+    @property
+    def _look_s(self) -> float:
+        """How often a picture is looked at; not more often than one may be fetched."""
+        limit = self._schedule.limit
+        return max(LOOK_S, 1 / limit if limit else 0.0)
 
     def _due(self) -> float:
         if self.checked:

@@ -3,6 +3,8 @@
 from dataclasses import dataclass, field
 from typing import Any
 
+from server.capture.processing.report import MAX_REPORTS, Report, make_report
+
 __all__ = ["Info"]
 
 
@@ -30,3 +32,21 @@ class Info:
     height: int
     fps: float
     state: dict[str, Any] = field(repr=False)
+    _reports: list[Report] = field(default_factory=list, repr=False)
+
+    def event(self, label: str, score: float | None = None, box: object = None) -> None:
+        """Report that something is in the picture: an event, for as long as it is reported.
+
+        What is reported again within 2 s goes on. Of one picture at most 16 reports count.
+
+        Args:
+            label: What it is, in at most 40 characters, such as ``person``.
+            score: How certain that is, from 0 to 1.
+            box: Left, top, width and height in shares of the picture.
+
+        Raises:
+            ValueError: If anything else was given; says what is accepted.
+        """
+        report = make_report(label, score, box)
+        if len(self._reports) < MAX_REPORTS:
+            self._reports.append(report)

@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 from server.capture.frames.frame import Frame, Image, Jpeg
 from server.capture.frames.slot import Slot
 from server.capture.processing.health import Health
+from server.capture.processing.report import Report
 from server.capture.processing.runner import Facts, Outcome, ProcessorRunner
 from server.capture.processing.sandbox import STUCK_AFTER_S, ProcessorSandbox, SandboxError
 from server.capture.processing.transform import Transform
@@ -59,6 +60,7 @@ class Host(NamedTuple):
         publish: Called with each finished frame.
         on_change: Called when the description has changed.
         on_notice: Called with level and message when a processor begins to fail.
+        on_reports: Called with what processors report of a finished frame.
     """
 
     name: str
@@ -68,6 +70,7 @@ class Host(NamedTuple):
     publish: Callable[[Frame], None]
     on_change: Callable[[], None]
     on_notice: Callable[[str, str], None]
+    on_reports: Callable[[Sequence[Report], Frame], None] = lambda reports, frame: None
 
 
 class ProcessingPipeline:
@@ -228,7 +231,10 @@ class ProcessingPipeline:
         self._evaluate(done.outcomes)
         if self._is_fit(done.outcomes):
             self._withheld_since = None
-            self._host.publish(Frame(done.image, frame.seq, frame.at_unix))
+            finished = Frame(done.image, frame.seq, frame.at_unix)
+            self._host.publish(finished)
+            if done.reports:
+                self._host.on_reports(done.reports, finished)
         else:
             self._withhold()
 
@@ -257,16 +263,17 @@ class ProcessingPipeline:
             image, outcomes = self._mask_runner.run(image.copy(), facts, places_of_masks)
         image = transform.apply(image)
         if not places:
-            return _Result(image, outcomes)
+            return _Result(image, outcomes, ())
         if sandbox is not None:
             image, more = sandbox.run(image, facts, places)
+            return _Result(image, outcomes + more, sandbox.reports)
         else:
             if image is frame.picture:
                 image = image.copy()
             if self._local is None:
                 self._local = self._make_runner(self._others)
             image, more = self._local.run(image, facts, places)
-        return _Result(image, outcomes + more)
+        return _Result(image, outcomes + more, ())
 
     def _make_runner(self, processors: Sequence[tuple[int, Processor]]) -> ProcessorRunner:
         return ProcessorRunner(processors, self._host.name, self._host.title)
@@ -350,6 +357,7 @@ class ProcessingPipeline:
 class _Result(NamedTuple):
     image: Image
     outcomes: list[Outcome]
+    reports: Sequence[Report]
 
 
 def _differ(news: list[dict[str, Any]], before: list[dict[str, Any]]) -> bool:

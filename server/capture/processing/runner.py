@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 from server.capture.frames.frame import Image
 from server.capture.frames.limits import is_too_large, too_large
 from server.capture.processing.info import Info
+from server.capture.processing.report import Report
 from server.config.processors import Processor
 
 __all__ = ["Facts", "LoadError", "Outcome", "ProcessorRunner", "load_function"]
@@ -60,6 +61,7 @@ class ProcessorRunner:
 
     Attributes:
         errors: Why processors could not be loaded, by place; running one fails with this error.
+        reports: What they have reported of the last picture.
     """
 
     def __init__(
@@ -69,6 +71,7 @@ class ProcessorRunner:
         self._functions: dict[int, Function] = {}
         self._states: dict[int, dict[str, Any]] = {}
         self._life = -1
+        self.reports: list[Report] = []
         self.errors: dict[int, str] = {}
         for index, processor in processors:
             try:
@@ -97,6 +100,7 @@ class ProcessorRunner:
             self._states.clear()
             self._life = facts.life
         outcomes = []
+        self.reports = []
         for index in places:
             on_step(index)
             begun = time.perf_counter()
@@ -112,7 +116,10 @@ class ProcessorRunner:
     def _apply(self, index: int, image: Image, facts: Facts) -> Image:
         height, width = image.shape[:2]
         state = self._states.setdefault(index, {})
-        info = Info(self._camera, self._title, facts.seq, facts.at, width, height, facts.fps, state)
+        info = Info(
+            *(self._camera, self._title, facts.seq, facts.at, width, height, facts.fps, state),
+            self.reports,
+        )
         made = self._functions[index](image, info)
         if made is None or made is image:
             return image

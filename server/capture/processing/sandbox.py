@@ -30,6 +30,7 @@ from server.capture.frames.limits import check_size
 from server.capture.isolation.channel import NO_SLOT, Kind, Link, Message
 from server.capture.isolation.process import Process
 from server.capture.isolation.shared_memory import FramePool, create_area
+from server.capture.processing.report import MAX_REPORTS, Report, make_report
 from server.capture.processing.runner import Facts, Outcome
 from server.config.processors import Processor
 from server.errors import ConfigError, SourceError
@@ -106,6 +107,8 @@ class ProcessorSandbox:
         self._abandoned = False
         self.errors: dict[int, str] = {}
         """Why processors could not be loaded, by place."""
+        self.reports: list[Report] = []
+        """What they have reported of the last picture."""
 
     def abandon(self) -> None:
         """Make the current call give up soon; from any thread, without waiting."""
@@ -223,7 +226,8 @@ class ProcessorSandbox:
                 raise ValueError("a slot that was not requested")
             check_size(width, height)
             image = self._pool.view(slot, height, width)
-        except (OSError, ValueError, SourceError) as error:
+            self.reports = [make_report(*one) for one in answer["reports"][:MAX_REPORTS]]
+        except (OSError, TypeError, ValueError, SourceError) as error:
             self._kill()
             raise SandboxError(f"delivers no usable picture ({error})") from error
         return image, [Outcome(*outcome) for outcome in answer["outcomes"]]

@@ -92,6 +92,7 @@ class _Worker:
         height, width = image.shape[:2]
         slot, fd = self._writer.write(image, request["slot"])
         answer = {"slot": slot, "height": height, "width": width, "outcomes": outcomes}
+        answer["reports"] = self._runner.reports
         try:
             self._link.send(Kind.PROCESSED, json.dumps(answer).encode(), fd)
         finally:

@@ -10,6 +10,7 @@ from server.capture.frames.info import SourceInfo
 from server.config.address import NETWORK_SCHEMES, Address
 
 if TYPE_CHECKING:
+    from server.capture.motion.glance import Glance
     from server.capture.streams.units.maker import Encoded
 
 __all__ = ["Source", "VideoSource", "open_source", "video_of"]
@@ -73,6 +74,17 @@ class VideoSource(Protocol):
     @property
     def at_key(self) -> bool:
         """Whether the picture grabbed last can be decoded by itself."""
+
+    @property
+    def undecoded(self) -> int:
+        """How many pictures are decoded before the newest one can be looked at."""
+
+    def glance(self) -> "Glance | None":
+        """Return the newest picture, small and grey; None if there is none yet.
+
+        Raises:
+            PictureError: If it cannot be decoded.
+        """
 
     def pass_on(self, on_picture: "Callable[[Encoded | None], None] | None") -> None:
         """Have ``on_picture`` called with each encoded picture, as soon as it is grabbed.

@@ -12,9 +12,11 @@ from server.capture.frames.limits import is_too_large, too_large
 from server.errors import PictureError
 
 if TYPE_CHECKING:
+    import numpy as np
     from av.video.frame import VideoFrame
+    from numpy.typing import NDArray
 
-__all__ = ["PixelMaker", "square"]
+__all__ = ["PixelMaker", "luma_of", "square"]
 
 # Others are mistakes of the stream.
 MAX_ASPECT = 8
@@ -127,6 +129,29 @@ def square(width: int, height: int, aspect: Fraction) -> tuple[int, int]:
     if not Fraction(1, MAX_ASPECT) <= aspect <= MAX_ASPECT:
         return width, height
     return round(width * aspect), height
+
+
+def luma_of(frame: "VideoFrame", aspect: Fraction, width: int) -> "NDArray[np.uint8] | None":
+    """Return the brightness of a picture, uint8, shape (height, width), at most so wide.
+
+    That costs a fraction of colours in full size. None for pictures of which it cannot be taken.
+    """
+    import cv2  # Only for pixels: see frame.py.
+    import numpy as np
+
+    luma = frame.format.components[0]
+    if frame.format.is_rgb or luma.bits != 8 or luma.plane != 0 or frame.rotation:
+        return None
+    if not frame.format.is_planar and len(frame.format.components) > 1:
+        return None
+    plane = frame.planes[0]
+    wide, high = square(frame.width, frame.height, aspect)
+    width = min(width, wide)
+    flat: Image = np.frombuffer(plane, np.uint8, frame.height * plane.line_size)  # type: ignore[call-overload]
+    rows = flat.reshape(frame.height, plane.line_size)[:, : frame.width]
+    size = (width, max(1, round(high * width / wide)))
+    small: Image = cv2.resize(rows, size, interpolation=cv2.INTER_AREA)  # type: ignore[assignment]
+    return small
 
 
 def _colorspace(frame: "VideoFrame") -> int:

@@ -9,15 +9,19 @@ from server.capture.frames.frame import Picture, size_of
 from server.capture.frames.info import SourceInfo
 from server.capture.frames.jpeg import take_jpeg
 from server.capture.frames.limits import check_size
+from server.capture.motion.glance import Glance, glance_at
+from server.capture.motion.settings import WIDTH
 from server.capture.streams.decoder import Decoder
 from server.capture.streams.demuxer import Demuxer
 from server.capture.streams.packet import Packet
-from server.capture.streams.pixels import PixelMaker, square
+from server.capture.streams.pixels import PixelMaker, luma_of, square
 from server.capture.streams.units.maker import Encoded
 
 __all__ = ["Video"]
 
 KEY_FRAME = "a key frame"
+
+BEST_QUALITY = 100
 
 
 class Video(Uncontrolled):
@@ -103,6 +107,32 @@ class Video(Uncontrolled):
         image = self._pixels.make(frame, self._demuxer.aspect)
         self._note_size(*size_of(image))
         return image
+
+    @property
+    def undecoded(self) -> int:
+        """How many pictures are decoded before the newest one can be looked at."""
+        return self._decoder.pending
+
+    def glance(self) -> Glance | None:
+        """Return the newest picture, small and grey; None if there is none yet.
+
+        Raises:
+            PictureError: If it cannot be decoded.
+        """
+        if self._jpeg:
+            picture = self._retrieve_jpeg(BEST_QUALITY, WIDTH)
+            return None if picture is None else glance_at(picture)
+        try:
+            frame = self._decoder.newest()
+        finally:
+            self._say_what_is_waited_for()
+        if frame is None:
+            return None
+        aspect = self._demuxer.aspect
+        grey = luma_of(frame, aspect, WIDTH)
+        if grey is None:
+            return glance_at(self._pixels.make(frame, aspect))
+        return Glance(grey, lambda: self._pixels.make(frame, aspect))
 
     def _retrieve_jpeg(self, jpeg_up_to: int, pixels_from: int) -> Picture | None:
         packet, self._newest = self._newest, None

@@ -16,12 +16,14 @@ __all__ = [
     "Figures",
     "Message",
     "MessageError",
+    "NodeId",
     "Notice",
     "Presence",
     "Processing",
     "Reply",
     "Request",
     "Status",
+    "Text",
     "VideoFacts",
     "Wake",
     "parse_message",
@@ -128,6 +130,15 @@ class MotionFacts(Message):
     moving: bool = False
 
 
+class TimelapseFacts(Message):
+    """The film that is being made, as in STATE."""
+
+    film: Annotated[str, Field(max_length=40)]
+    job: Annotated[str, Field(max_length=40)] | None = None
+    every: Measure
+    pictures: Count = 0
+
+
 class Status(Message):
     """A camera's STATE, as in the wire protocol, and its figures."""
 
@@ -149,11 +160,14 @@ class Status(Message):
     recording: bool = False
     video: VideoFacts | None = None
     motion: MotionFacts | None = None
+    timelapse: TimelapseFacts | None = None
     videos: Annotated[
         dict[Annotated[str, Field(max_length=40)], VideoFacts], Field(max_length=9)
     ] = {}
     """Those that its node has or would encode, by rendition."""
     prefers_video: bool = False
+    rewind: Measure | None = None
+    """Nodes of earlier versions remember nothing, and do not say so."""
     viewers: Count
     renditions: Annotated[list[Annotated[str, Field(max_length=40)]], Field(max_length=9)] = [
         "full"

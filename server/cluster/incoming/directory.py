@@ -72,6 +72,10 @@ class Directory:
         self.refused = 0
         """How often a camera was skipped because there are too many or its name is ours."""
 
+    def camera(self, name: str) -> RemoteCamera | None:
+        """Return another node's camera; None if there is none by that name."""
+        return self._cameras.get(name)
+
     def open(self) -> None:
         """Start watching for nodes that fall silent."""
         self._task = hub.spawn(self._watch)

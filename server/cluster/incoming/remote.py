@@ -81,7 +81,7 @@ class RemoteCamera:
         self._figures: Mapping[str, Any] = {}
         self._slots = {rendition: Slot() for rendition in self.ladder}
         self.slot = self._slots[FULL]
-        numbering = Numbering()
+        self._numbering = numbering = Numbering()
         self._subscribers = {
             rendition: Subscriber(
                 bus,
@@ -142,6 +142,15 @@ class RemoteCamera:
         """The width of its pictures in pixels; 0 if unknown."""
         return self._status.width
 
+    @property
+    def rewind_s(self) -> float | None:
+        """How many seconds its node remembers; None if it runs a version that does not."""
+        return self._status.rewind
+
+    def number(self, seq: int) -> int:
+        """Return the number here of one of its node's frames."""
+        return self._numbering.number(seq)
+
     def slot_of(self, rendition: Rendition) -> Slot:
         """Return the slot that receives a rendition's frames."""
         return self._slots[rendition]
@@ -162,6 +171,7 @@ class RemoteCamera:
             "reason": self.reason,
             "since": round(since, 3),
             "viewers": self._viewers,
+            "rewind": status.rewind or 0.0,
         }
 
     def set_viewers(self, viewers: int) -> None:

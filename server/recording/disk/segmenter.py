@@ -8,7 +8,7 @@ from server.delivery.mp4.movie import TIMESCALE
 from server.delivery.mp4.muxer import Muxer
 from server.errors import PictureError
 
-__all__ = ["Begin", "End", "Fragment", "Segmenter"]
+__all__ = ["FRAGMENT_S", "Begin", "End", "Fragment", "Segmenter"]
 
 MAX_FILE_S = 300.0
 
@@ -72,13 +72,18 @@ class Segmenter:
     A file ends where its codec or size changes, where pictures are missing, and where the clock was
     set; the next begins with the next key picture.
 
+    Args:
+        fragment_s: How long a fragment is, about.
+
     Attributes:
         reason: Why what comes is recorded; noted in the next file.
         skipped: How many pictures were left out, because the key picture before them was missing
             or they cannot be put into MP4.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, fragment_s: float = FRAGMENT_S) -> None:
+        self._fragment_ticks = round(fragment_s * TIMESCALE)
+        self._least_ticks = min(self._fragment_ticks, round(MIN_FRAGMENT_S * TIMESCALE))
         self.reason = ""
         self.skipped = 0
         self._muxer: Muxer | None = None
@@ -102,7 +107,7 @@ class Segmenter:
             return
         time = max(0, round((unit.at_unix - self._begin_unix) * TIMESCALE))
         begun = time - self._waiting[0][1]
-        if begun >= (MIN_FRAGMENT_S if unit.key else FRAGMENT_S) * TIMESCALE:
+        if begun >= (self._least_ticks if unit.key else self._fragment_ticks):
             yield self._fragment(time)
         self._waiting.append((unit, time))
 

@@ -11,7 +11,7 @@ import sqlite3
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, TypeVar
 
@@ -23,7 +23,7 @@ from server.recording.disk.index import Recorded
 from server.recording.disk.layout import add_folders, recording_id, recording_path
 from server.recording.disk.recording_file import RecordingFile, head_of, set_locked
 from server.recording.disk.retention import Policy
-from server.recording.disk.segmenter import Begin, End, Fragment, Segmenter
+from server.recording.disk.segmenter import FRAGMENT_S, Begin, End, Fragment, Segmenter
 from server.recording.disk.storage import Storage
 
 __all__ = ["Writer"]
@@ -45,6 +45,9 @@ CALL_DEADLINE_S = 10.0
 
 FULL = "the disk is full"
 
+FILM = "/film"
+"""After a camera's name: its film, which is written beside its recording."""
+
 T = TypeVar("T")
 
 
@@ -52,8 +55,8 @@ T = TypeVar("T")
 class _Track:
     """What is recorded of one camera. Used by the writer's thread only."""
 
-    segmenter: Segmenter = field(default_factory=Segmenter)
-    begin: Begin | None = None
+    segmenter: Segmenter
+    begin: Begin | None = None  # Of the next file.
     file: RecordingFile | None = None
     known: Recorded | None = None
 
@@ -198,7 +201,11 @@ class Writer:
             self._pause(error)
 
     def _record(self, camera: str, units: Sequence[Unit], reason: str) -> None:
-        track = self._tracks.setdefault(camera, _Track())
+        track = self._tracks.get(camera)
+        if track is None:
+            # Of a film a picture may come in a minute: none is to wait for others.
+            fragment_s = 0.0 if camera.endswith(FILM) else FRAGMENT_S
+            track = self._tracks[camera] = _Track(Segmenter(fragment_s))
         if self._paused_until:
             self._drop(camera, len(units))
             return
@@ -251,7 +258,8 @@ class Writer:
             return False
         return True
 
-    def _begin(self, camera: str, track: _Track, step: Begin) -> None:
+    def _begin(self, track_name: str, track: _Track, step: Begin) -> None:
+        camera, _, _ = track_name.partition(FILM)
         head, begin_unix = head_of(step, camera), step.first.at_unix
         number = 0
         while True:
@@ -269,7 +277,7 @@ class Writer:
         track.known = Recorded(
             key, camera, begin_unix, begin_unix, len(head), False, step.reason, True
         )
-        self.open[camera] = track.known
+        self.open[track_name] = track.known
         self._storage.note(track.known)
 
     def _close(self, camera: str, track: _Track) -> None:
@@ -321,9 +329,8 @@ class Writer:
             return None
         set_locked(path, locked)
         recording = replace(self._now(recording), locked=locked)
-        for track in self._tracks.values():
-            if track.known is not None and track.known.id == key:
-                track.known = self.open[recording.camera] = recording
+        if (name := self._name_of(key)) is not None:
+            self._tracks[name].known = self.open[name] = recording
         self._storage.index.put(recording)
         return recording
 
@@ -335,16 +342,19 @@ class Writer:
         """
         recording = self._storage.index.recording(key)
         if recording is not None:
-            open_ = self.open.get(recording.camera)
-            if open_ is not None and open_.id == key:
-                self._end(recording.camera)
+            if (name := self._name_of(key)) is not None:
+                self._end(name)
             self._storage.delete(key)
         return recording
 
     def _now(self, recording: Recorded) -> Recorded:
         """Return a recording as it is now, if it is being written."""
-        open_ = self.open.get(recording.camera)
-        return open_ if open_ is not None and open_.id == recording.id else recording
+        name = self._name_of(recording.id)
+        return recording if name is None else self.open[name]
+
+    def _name_of(self, key: str) -> str | None:
+        """Return under which name a recording is being written; None if it is not."""
+        return next((name for name, one in self.open.items() if one.id == key), None)
 
     def _pause(self, error: Exception) -> None:
         """Record nothing for a while, because that is impossible."""

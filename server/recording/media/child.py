@@ -8,7 +8,6 @@ import json
 import os
 import socket
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from fractions import Fraction
 from typing import Any
 
@@ -17,15 +16,17 @@ import av.container
 import av.error
 import av.video.frame
 
-from server.capture.frames.encoding import encoding_of
-from server.capture.frames.frame import Jpeg
-from server.capture.frames.jpeg import decode_jpeg
 from server.capture.frames.unit import JPEG, Unit
 from server.capture.isolation.channel import Kind, Link
 from server.capture.isolation.process import die_with_parent
-from server.capture.streams.units.encoder import VideoEncoder
-from server.errors import PictureError
-from server.recording.media.messages import in_memory, pack, read_json, read_memory, unpack_units
+from server.recording.media.encoder import BT601, CRF, KEY_EVERY_S, LIMITED_RANGE, JpegEncoder
+from server.recording.media.messages import (
+    in_memory,
+    pack_units,
+    read_json,
+    read_memory,
+    unpack_units,
+)
 
 __all__ = ["main"]
 
@@ -37,21 +38,14 @@ TICKS_A_SECOND = 90_000
 # By what the codec's name begins with, as FFmpeg calls it.
 DECODERS = {JPEG: "mjpeg", "avc1": "h264", "avc3": "h264", "hvc1": "hevc", "hev1": "hevc"}
 
-# x264's scale, 0 to 51: hardly to be told from the JPEG it was.
-FILM_CRF = 23
-KEY_EVERY_S = 2
-
 # FFmpeg's scale, 2 to 31.
 JPEG_QUALITY = 4
-
-# AVCOL_RANGE_MPEG and AVCOL_SPC_SMPTE170M: what JPEG is, in the range that players expect.
-LIMITED_RANGE = 1
-BT601 = 6
 
 
 def main() -> None:
     """Answer one request after the other, until the server closes the connection."""
     die_with_parent(1)
+    os.umask(0o077)  # Films are for the server's account only.
     try:
         os.nice(NICENESS)
     except OSError:
@@ -78,7 +72,7 @@ def main() -> None:
 class _Worker:
     def __init__(self) -> None:
         self._film: _Film | None = None
-        self._videos: dict[str, VideoEncoder] = {}
+        self._encoders: dict[str, JpegEncoder] = {}
 
     def answer(
         self, request: dict[str, Any], units: Sequence[Unit]
@@ -87,8 +81,8 @@ class _Worker:
         try:
             if request["do"] == "picture":
                 return {}, _picture(units, request["width"])
-            if request["do"] == "video":
-                return {}, self._encode(request, units)
+            if request["do"] == "encode":
+                return self._encode(request, units)
             if request["do"] == "begin":
                 self._film = _Film(request)
             elif self._film is not None:
@@ -98,26 +92,22 @@ class _Worker:
                     self._film = None
         except (av.error.FFmpegError, OSError, ValueError) as error:
             self._film = None
+            self._encoders.pop(request.get("video", ""), None)
             return {"error": getattr(error, "strerror", None) or str(error)}, b""
         return {}, b""
 
-    def _encode(self, request: dict[str, Any], units: Sequence[Unit]) -> bytes:
-        """Return JPEGs as the next units of a video, each as soon as it is there."""
-        made = []
-        for unit in units:
-            encoding = encoding_of(unit.width, (unit.width, unit.height))
-            encoder = self._videos.get(request["name"])
-            if encoder is None or encoder.encoding != encoding:
-                encoder = self._videos[request["name"]] = VideoEncoder(encoding, request["fps"])
-            if request["key"] and unit is units[0]:
-                encoder.request_key()
-            try:
-                image = decode_jpeg(Jpeg(unit.data, unit.width, unit.height, 0))
-                one = encoder.encode(encoder.scale(image))
-            except PictureError:
-                continue  # One picture less.
-            made.append(replace(unit, **one._asdict()))
-        return pack(made)
+    def _encode(
+        self, request: dict[str, Any], pictures: Sequence[Unit]
+    ) -> tuple[dict[str, Any], bytes]:
+        """Encode the next pictures of a video; without any, it has ended."""
+        name = request["video"]
+        if not pictures:
+            self._encoders.pop(name, None)
+            return {}, b""
+        if name not in self._encoders:
+            self._encoders[name] = JpegEncoder(request["fps"])
+        parts = pack_units(list(self._encoders[name].encode(pictures)))
+        return {"listed": len(parts[0])}, b"".join(parts)
 
 
 class _Decoder:
@@ -181,7 +171,7 @@ class _Film:
         stream.codec_context.colorspace = BT601
         stream.codec_context.options = {
             "preset": "superfast",
-            "crf": str(FILM_CRF),
+            "crf": str(CRF),
             "bf": "0",
             "g": str(KEY_EVERY_S * request["fps"]),
         }

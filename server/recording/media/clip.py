@@ -3,13 +3,17 @@
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from itertools import accumulate, pairwise
+from typing import TypeGuard
 
-from server.capture.frames.unit import JPEG, Unit
+from server.capture.frames.unit import JPEG
+from server.capture.streams.units.order import DisplayOrder, heads_of
 from server.delivery.mp4.movie import TIMESCALE
 from server.delivery.mp4.muxer import Muxer
 from server.delivery.mp4.whole import Listed, whole_head
+from server.loop import hub
+from server.recording.media.fragments import Kept, StoredUnit, loaded
 
-__all__ = ["Clip", "can_be_copied", "first_shown"]
+__all__ = ["Clip", "can_be_copied", "first_shown", "lay_out_clip", "read_clip"]
 
 # How long a clip's last picture is shown, if nothing else is known.
 USUAL_INTERVAL_S = 0.04
@@ -17,17 +21,20 @@ USUAL_INTERVAL_S = 0.04
 # As many units are laid out in less than a millisecond.
 AT_ONCE = 32
 
+# The lists of more than these take long enough for a native thread.
+MAX_ON_HUB = 2000
+
 # The file is read in pieces of about this size.
 PIECE_BYTES = 256 << 10
 
 
-def can_be_copied(units: Sequence[Unit]) -> bool:
+def can_be_copied(units: Sequence[Kept]) -> bool:
     """Return whether units are all of one video codec and one size."""
     kinds = {(one.codec.partition(".")[0], one.width, one.height) for one in units}
     return len(kinds) == 1 and units[0].codec != JPEG
 
 
-def first_shown(units: Sequence[Unit], from_unix: float) -> int:
+def first_shown(units: Sequence[Kept], from_unix: float) -> int:
     """Return which picture is that of a moment: the newest that is not later, or the first."""
     return max(0, bisect_right(units, from_unix, key=lambda unit: unit.at_unix) - 1)
 
@@ -45,34 +52,42 @@ class Clip:
         tag: The same for the same file only.
         from_unix: When the first picture that is shown was captured.
         seconds: How long it plays.
+        on_disk: Whether any of it has to be read from the disk.
 
     Raises:
         PictureError: If the units cannot be put into MP4.
     """
 
     def __init__(
-        self, units: Sequence[Unit], from_unix: float, pause: Callable[[], None] = lambda: None
+        self, units: Sequence[Kept], from_unix: float, pause: Callable[[], None] = lambda: None
     ) -> None:
         self._units = units
-        self._muxer = Muxer(units[0])
+        self.on_disk = any(isinstance(unit, StoredUnit) for unit in units)
+        self._muxer = Muxer(loaded(units[0]))
         self._with_sets: list[bool] = []
-        sizes = []
+        order = DisplayOrder(units[0].codec)
+        sizes, numbers = [], []
         for number, unit in enumerate(units):
             if number % AT_ONCE == 0:
                 pause()
-            parts, with_sets = self._muxer.lay_out(unit)
-            sizes.append(sum(map(len, parts)))
+            nbytes, with_sets, place = self._measure(unit, order)
+            sizes.append(nbytes)
+            numbers.append(place)
             self._with_sets.append(with_sets)
         first = first_shown(units, from_unix)
         self.from_unix = units[first].at_unix
         times = _ticks(units)
+        shown_at = _shown(times, numbers)
         listed = [
-            Listed(size, unit.key, end - begin)
-            for unit, size, (begin, end) in zip(units, sizes, pairwise(times), strict=True)
+            Listed(size, unit.key, end - begin, shown - begin)
+            for unit, size, shown, (begin, end) in zip(
+                units, sizes, shown_at, pairwise(times), strict=True
+            )
         ]
-        shown = times[-1] - times[first]
-        self.seconds = shown / TIMESCALE
-        self._head = whole_head(self._muxer.video, listed, times[first], shown, self.from_unix)
+        begin = shown_at[first]
+        lasts = max(shown_at) - begin + times[-1] - times[-2]
+        self.seconds = lasts / TIMESCALE
+        self._head = whole_head(self._muxer.video, listed, begin, lasts, self.from_unix)
         self._ends = list(accumulate(sizes, initial=len(self._head)))
         self.nbytes = self._ends[-1]
         self.tag = f"{units[0].at_unix:.6f}-{self.from_unix:.6f}-{self.nbytes:x}"
@@ -84,8 +99,7 @@ class Clip:
         position = 0 if pieces else self._ends[at]
         while True:
             while at < len(self._units) and sum(map(len, pieces)) < PIECE_BYTES:
-                unit, with_sets = self._units[at], self._with_sets[at]
-                pieces.append(b"".join(self._muxer.lay_out_again(unit, with_sets)))
+                pieces.append(self._sample(at))
                 at += 1
             piece = b"".join(pieces)
             yield piece[max(0, begin - position) : end - position]
@@ -94,8 +108,45 @@ class Clip:
                 return
             pieces = []
 
+    def _measure(self, unit: Kept, order: DisplayOrder) -> tuple[int, bool, int]:
+        """Return a unit's size in the file, if its parameter sets are in it, and when it comes."""
+        if _lies_ready(unit):
+            return unit.nbytes, True, order.number(unit.heads)
+        whole = loaded(unit)
+        parts, with_sets = self._muxer.lay_out(whole)
+        return sum(map(len, parts)), with_sets, order.number(heads_of(whole.data))
 
-def _ticks(units: Sequence[Unit]) -> list[int]:
+    def _sample(self, at: int) -> bytes:
+        unit = self._units[at]
+        if _lies_ready(unit):
+            return unit.sample
+        return b"".join(self._muxer.lay_out_again(loaded(unit), self._with_sets[at]))
+
+
+def lay_out_clip(units: Sequence[Kept], from_unix: float) -> Clip:
+    """Return the clip without keeping the hub for long; see :class:`Clip`."""
+    on_disk = any(isinstance(unit, StoredUnit) for unit in units)
+    if on_disk or len(units) > MAX_ON_HUB:
+        return hub.run_native(Clip, units, from_unix)
+    return Clip(units, from_unix, lambda: hub.sleep(0))
+
+
+def read_clip(clip: Clip, begin: int, end: int) -> Iterator[bytes]:
+    """Yield the file from one byte up to another; what is on the disk is read natively."""
+    pieces = clip.read(begin, end)
+    if not clip.on_disk:
+        yield from pieces
+        return
+    while piece := hub.run_native(next, pieces, b""):
+        yield piece
+
+
+def _lies_ready(unit: Kept) -> TypeGuard[StoredUnit]:
+    """Return whether a unit can be copied from one file into the other without being read."""
+    return isinstance(unit, StoredUnit) and not unit.key
+
+
+def _ticks(units: Sequence[Kept]) -> list[int]:
     """Return when each picture begins, and the last one ends, in ticks from the first on."""
     times = [0]
     for unit in units[1:]:
@@ -104,3 +155,18 @@ def _ticks(units: Sequence[Unit]) -> list[int]:
     usual = sorted(end - begin for begin, end in pairwise(times))
     last = usual[len(usual) // 2] if usual else round(USUAL_INTERVAL_S * TIMESCALE)
     return [*times, times[-1] + last]
+
+
+def _shown(times: Sequence[int], numbers: Sequence[int]) -> list[int]:
+    """Return when each picture is shown, in ticks; never before it is decoded.
+
+    Args:
+        times: When each is decoded, and when the last one ends.
+        numbers: The larger one's is, the later it is shown.
+    """
+    in_order = sorted(range(len(numbers)), key=numbers.__getitem__)
+    shown = [0] * len(numbers)
+    for place, at in enumerate(in_order):
+        shown[at] = times[place]
+    late = max(decoded - one for decoded, one in zip(times, shown, strict=False))
+    return [one + late for one in shown]

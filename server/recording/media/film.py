@@ -5,14 +5,15 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from server.capture.frames.unit import Unit
 from server.loop import hub
+from server.recording.media.fragments import Kept, StoredUnit
 from server.recording.media.process import MediaError, MediaProcess
 
 __all__ = ["encode_film", "frames_a_second"]
 
 # What the process is given at once takes it less than a second, so that it soon hears of an end.
 AT_ONCE_UNITS = 25
+AT_ONCE_PIXELS = 25_000_000
 AT_ONCE_BYTES = 8 << 20
 
 # More is beyond what phones decode.
@@ -23,7 +24,7 @@ MAX_FPS = 60
 
 def encode_film(
     media: MediaProcess,
-    units: Sequence[Unit],
+    units: Sequence[Kept],
     first: int,
     path: Path,
     on_share: Callable[[float], bool] = lambda share: True,
@@ -66,21 +67,22 @@ def encode_film(
         hub.run_native(unfinished.unlink, True)
 
 
-def frames_a_second(units: Sequence[Unit]) -> int:
+def frames_a_second(units: Sequence[Kept]) -> int:
     """Return about how many units a second there are, at least 1."""
     lengths = sorted(later.at_unix - one.at_unix for one, later in pairwise(units))
     usual = lengths[len(lengths) // 2] if lengths else 1.0
     return max(1, min(MAX_FPS, round(1 / usual))) if usual > 0 else MAX_FPS
 
 
-def _batches(units: Sequence[Unit]) -> Iterator[list[Unit]]:
-    some: list[Unit] = []
-    nbytes = 0
+def _batches(units: Sequence[Kept]) -> Iterator[list[Kept]]:
+    some: list[Kept] = []
+    nbytes = pixels = 0
     for unit in units:
         some.append(unit)
-        nbytes += len(unit.data)
-        if len(some) >= AT_ONCE_UNITS or nbytes >= AT_ONCE_BYTES:
+        nbytes += unit.nbytes if isinstance(unit, StoredUnit) else len(unit.data)
+        pixels += unit.width * unit.height
+        if len(some) >= AT_ONCE_UNITS or pixels >= AT_ONCE_PIXELS or nbytes >= AT_ONCE_BYTES:
             yield some
-            some, nbytes = [], 0
+            some, nbytes, pixels = [], 0, 0
     if some:
         yield some

@@ -1,5 +1,6 @@
 """Clips that are made in the background, and kept for a while."""
 
+import os
 import secrets
 import shutil
 import time
@@ -8,11 +9,11 @@ from collections.abc import Hashable, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
-from server.capture.frames.unit import Unit
 from server.errors import PictureError, RequestError
 from server.loop import hub
-from server.recording.media.clip import Clip, can_be_copied, first_shown
+from server.recording.media.clip import can_be_copied, first_shown, lay_out_clip, read_clip
 from server.recording.media.film import encode_film
+from server.recording.media.fragments import Kept
 from server.recording.media.process import MediaError, MediaProcess
 
 __all__ = ["ClipJob", "ClipJobs"]
@@ -50,7 +51,7 @@ class ClipJob:
         maker: Hashable,
         camera: str,
         asked: tuple[float, float],
-        units: Sequence[Unit],
+        units: Sequence[Kept],
         folder: Path,
     ) -> None:
         self.id = "clip_" + secrets.token_hex(8)
@@ -126,7 +127,7 @@ class ClipJobs:
         hub.run_native(shutil.rmtree, self._folder, True)
 
     def begin(
-        self, maker: Hashable, camera: str, asked: tuple[float, float], units: Sequence[Unit]
+        self, maker: Hashable, camera: str, asked: tuple[float, float], units: Sequence[Kept]
     ) -> ClipJob:
         """Have a clip made; the same again if its maker has asked for it before.
 
@@ -198,10 +199,10 @@ class ClipJobs:
         if not can_be_copied(units):
             encode_film(self._media, units, first_shown(units, job.asked[0]), job.path, on_share)
             return
-        clip = Clip(units, job.asked[0], lambda: hub.sleep(0))
+        clip = lay_out_clip(units, job.asked[0])
         done = 0
         with hub.run_native(_create, job.path) as file:
-            for piece in clip.read(0, clip.nbytes):
+            for piece in read_clip(clip, 0, clip.nbytes):
                 hub.run_native(file.write, piece)
                 done += len(piece)
                 if not on_share(done / clip.nbytes):
@@ -220,4 +221,4 @@ def _make_folder(folder: Path) -> None:
 
 
 def _create(path: Path) -> BinaryIO:
-    return path.open("wb")
+    return open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb")

@@ -6,28 +6,23 @@ units; after that list come their bytes. Each is answered by one message.
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from server.capture.frames.unit import Unit
+from server.recording.media.fragments import Kept
 
-__all__ = [
-    "in_memory",
-    "pack",
-    "pack_units",
-    "read_json",
-    "read_memory",
-    "unpack",
-    "unpack_units",
-]
+__all__ = ["in_memory", "pack_units", "read_json", "read_memory", "unpack_units"]
 
 
-def pack_units(units: Sequence[Unit]) -> list[bytes]:
+def pack_units(units: Iterable[Kept]) -> list[bytes]:
     """Return units as bytes in parts, the first of which lists the others."""
-    listed = [
-        [len(one.data), one.key, one.at_unix, one.codec, one.width, one.height] for one in units
-    ]
-    return [json.dumps(listed).encode(), *(one.data for one in units)]
+    parts: list[bytes] = []
+    listed: list[list[object]] = []
+    for one in units:
+        parts.append(one.data)  # It may be on the disk.
+        listed.append([len(parts[-1]), one.key, one.at_unix, one.codec, one.width, one.height])
+    return [json.dumps(listed).encode(), *parts]
 
 
 def unpack_units(data: bytes, listed_bytes: int) -> list[Unit]:
@@ -38,17 +33,6 @@ def unpack_units(data: bytes, listed_bytes: int) -> list[Unit]:
         units.append(Unit(bytes(view[at : at + nbytes]), key, 0, at_unix, codec, width, height))
         at += nbytes
     return units
-
-
-def pack(units: Sequence[Unit]) -> bytes:
-    """Return units as bytes in one."""
-    parts = pack_units(units)
-    return b"".join((len(parts[0]).to_bytes(4), *parts))
-
-
-def unpack(data: bytes) -> list[Unit]:
-    """Return what :func:`pack` was given, without the units' numbers."""
-    return unpack_units(data[4:], int.from_bytes(data[:4])) if data else []
 
 
 def in_memory(parts: Sequence[bytes]) -> int:

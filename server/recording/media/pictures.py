@@ -1,6 +1,6 @@
 """Single pictures of what was, as JPEG."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from server.capture.frames.frame import Frame, Jpeg
 from server.capture.frames.jpeg import decode_jpeg
@@ -8,6 +8,7 @@ from server.capture.frames.unit import JPEG, Unit
 from server.delivery.encoder import encode_jpeg
 from server.errors import EncodeError, PictureError
 from server.loop import hub
+from server.recording.media.fragments import Kept
 from server.recording.media.process import MediaError, MediaProcess
 
 __all__ = ["PictureMaker"]
@@ -25,19 +26,25 @@ class PictureMaker:
     def __init__(self, media: MediaProcess) -> None:
         self._media = media
 
-    def picture_of(self, units: Sequence[Unit], width: int = 0) -> bytes:
+    def picture_of(
+        self,
+        units: Sequence[Kept],
+        width: int = 0,
+        is_wanted: Callable[[], bool] = lambda: True,
+    ) -> bytes:
         """Return the last one of these units as JPEG; blocks this green thread.
 
         Args:
             units: A picture after those that are needed to decode it, as of ``Past.find``.
             width: In pixels, if it is to be narrower than it is; 0 for as it is.
+            is_wanted: Returns whether anybody still waits for it, when its turn has come.
 
         Raises:
             MediaError: If it cannot be made.
         """
         last = units[-1]
         if last.codec != JPEG:
-            return self._media.ask("picture", units, width=width)
+            return self._media.ask("picture", units, is_wanted, width=width)
         if not 0 < width < last.width:
             return last.data
         try:

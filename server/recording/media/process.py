@@ -6,7 +6,7 @@ nothing here waits for it on the hub.
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from server.capture.frames.unit import Unit
@@ -15,7 +15,14 @@ from server.capture.isolation.process import Process
 from server.loop import hub
 from server.loop.lanes import Lanes, NoLane
 from server.loop.memory import MMAP_THRESHOLD_BYTES, TRIM_THRESHOLD_BYTES
-from server.recording.media.messages import in_memory, pack_units, read_json, read_memory
+from server.recording.media.fragments import Kept
+from server.recording.media.messages import (
+    in_memory,
+    pack_units,
+    read_json,
+    read_memory,
+    unpack_units,
+)
 
 __all__ = ["MediaError", "MediaProcess"]
 
@@ -27,7 +34,10 @@ ENVIRONMENT = {
 }
 
 STUCK_AFTER_S = 30.0
-"""How long one request may take before the process is killed: they are small, the rest is slow."""
+"""How long one request may take before the process is killed, on a busy machine too."""
+
+# And as long more for each unit: those of a large picture take a few hundredths of a second.
+UNIT_S = 0.25
 
 REST_S = 30.0
 """How long it is kept without work."""
@@ -64,22 +74,55 @@ class MediaProcess:
         """The process; None while there is none."""
         return self._process.pid if self._process else None
 
-    def ask(self, do: str, units: Sequence[Unit] = (), **more: Any) -> bytes:
+    def ask(
+        self,
+        do: str,
+        units: Sequence[Kept] = (),
+        is_wanted: Callable[[], bool] = lambda: True,
+        **more: Any,
+    ) -> bytes:
         """Have something done; return the picture that was made, if any.
 
         Args:
             do: What; see ``child.py``.
             units: Of what.
+            is_wanted: Returns whether to do it, when its turn has come.
             more: How.
 
         Raises:
             MediaError: If it failed.
         """
+        return self._ask_in_turn({"do": do, **more}, units, is_wanted)[1]
+
+    def encode(self, video: str, pictures: Sequence[Unit], fps: int) -> list[Unit]:
+        """Return units of H.264 for the next pictures of a video, which are JPEG.
+
+        Args:
+            video: Its name. It begins with a key picture, and so it does after the process had to
+                be started again.
+            pictures: Without any, the video has ended.
+            fps: Pictures a second, about.
+
+        Raises:
+            MediaError: If they cannot be encoded; the video then begins anew.
+        """
+        request = {"do": "encode", "video": video, "fps": fps}
+        answer, data = self._ask_in_turn(request, pictures)
+        return unpack_units(data, int(answer["listed"])) if data else []
+
+    def _ask_in_turn(
+        self,
+        request: dict[str, Any],
+        units: Sequence[Kept],
+        is_wanted: Callable[[], bool] = lambda: True,
+    ) -> tuple[dict[str, Any], bytes]:
         try:
             with self._lane.take():
+                if not is_wanted():
+                    raise MediaError("nobody waits for it any more")
                 self._requests += 1
                 self._busy = True
-                return self._ask({"do": do, **more}, units)
+                return self._ask(request, units)
         except NoLane:
             raise MediaError("too much is waiting") from None
         finally:
@@ -96,18 +139,16 @@ class MediaProcess:
         else:
             self._discard()
 
-    def _ask(self, request: dict[str, Any], units: Sequence[Unit]) -> bytes:
+    def _ask(self, request: dict[str, Any], units: Sequence[Kept]) -> tuple[dict[str, Any], bytes]:
         fd = -1
         try:
             if self._link is None:
                 self._process, self._link = hub.run_native(_start)
             if units:
-                parts = pack_units(units)
-                request["listed"] = len(parts[0])
-                fd = hub.run_native(in_memory, parts)
+                fd, request["listed"] = hub.run_native(_pack, units)
             # It waits for a request, so there is room.
             self._link.offer(Kind.PROCESS, json.dumps(request).encode(), fd)
-            message = self._receive(self._link)
+            message = self._receive(self._link, self._stuck_after_s + UNIT_S * len(units))
             answer = read_json(message.payload)
         except (EOFError, OSError, ValueError):
             self._discard()
@@ -121,11 +162,11 @@ class MediaProcess:
         picture = read_memory(message.fd) if message.fd >= 0 else b""
         if "error" in answer:
             raise MediaError(str(answer["error"])[:200])
-        return picture
+        return answer, picture
 
-    def _receive(self, link: Link) -> Message:
-        if not hub.wait_readable(link, self._stuck_after_s):
-            raise MediaError(f"it took more than {self._stuck_after_s:g} s, and was ended")
+    def _receive(self, link: Link, limit_s: float) -> Message:
+        if not hub.wait_readable(link, limit_s):
+            raise MediaError(f"it took more than {limit_s:g} s, and was ended")
         message = link.receive(0.0)
         if message is None or message.kind is not Kind.PROCESSED:
             raise EOFError
@@ -152,6 +193,12 @@ def _start() -> tuple[Process, Link]:
     except BaseException:
         ours.close()
         raise
+
+
+def _pack(units: Sequence[Kept]) -> tuple[int, int]:
+    """Return the descriptor of memory with units, and how long their list is."""
+    parts = pack_units(units)
+    return in_memory(parts), len(parts[0])
 
 
 def _end(process: Process) -> None:

@@ -9,7 +9,7 @@ from server.web.auth.permissions import area_of
 
 __all__ = ["share_with"]
 
-SHARED = frozenset({"/video_feed", "/stream", "/snapshot", "/api"})
+SHARED = frozenset({"/video_feed", "/stream", "/snapshot", "/clip", "/api"})
 
 # Seconds for which browsers cache the answer to a preflight request.
 PREFLIGHT_AGE_S = 600

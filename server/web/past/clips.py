@@ -4,19 +4,19 @@ import math
 import time
 from collections.abc import Hashable, Mapping, Sequence
 from contextlib import suppress
-from typing import NoReturn
+from functools import partial
+from typing import Any, NoReturn
 
 import flask
 from flask import Response
 from werkzeug.exceptions import HTTPException
 
-from server.capture.frames.unit import Unit
 from server.delivery.fanout import Fanout
 from server.delivery.kernel import PEER_CHECK_S, peer_has_gone
 from server.errors import PictureError, RequestError
 from server.loop import hub
-from server.recording.disk.reading import TooMuch
-from server.recording.media.clip import Clip, can_be_copied
+from server.recording.media.clip import Clip, can_be_copied, lay_out_clip, read_clip
+from server.recording.media.fragments import Kept
 from server.recording.media.jobs import ClipJob, ClipJobs
 from server.recording.media.pictures import PictureMaker
 from server.recording.media.process import MediaError
@@ -25,6 +25,7 @@ from server.recording.past import Past
 from server.web.auth.auth import Auth
 from server.web.auth.guard import answer, asking
 from server.web.http.changes import answer_json, answering, read_change, refuse_change
+from server.web.http.routes import connection
 from server.web.past.ranges import answer_file, answer_part
 
 __all__ = ["create_clips"]
@@ -72,17 +73,18 @@ def create_clips(
         found = clips.get(key)
         if found is None:
             units = units_between(camera, asked)
-            if not can_be_copied(units):
+            if not hub.run_native(can_be_copied, units):
                 return send_encoded(camera, asked, units)
             found = lay_out(units, asked[0])
             if asked[1] <= units[-1].at_unix:
                 clips.put(key, found, found.nbytes)
-        return answer_part(found.nbytes, found.tag, file_name(camera, found.from_unix), found.read)
+        name = file_name(camera, found.from_unix)
+        return answer_part(found.nbytes, found.tag, name, partial(read_clip, found))
 
-    def lay_out(units: Sequence[Unit], from_unix: float) -> Clip:
+    def lay_out(units: Sequence[Kept], from_unix: float) -> Clip:
         try:
-            return Clip(units, from_unix, lambda: hub.sleep(0))
-        except PictureError as error:
+            return lay_out_clip(units, from_unix)
+        except (PictureError, OSError) as error:
             flask.abort(503, str(error))
 
     def send_job(key: str) -> Response:
@@ -95,7 +97,7 @@ def create_clips(
             flask.abort(404, f"this clip is not ready: {job.share:.0%} is done")
         return send_file(job)
 
-    def send_encoded(name: str, asked: tuple[float, float], units: Sequence[Unit]) -> Response:
+    def send_encoded(name: str, asked: tuple[float, float], units: Sequence[Kept]) -> Response:
         """Send a clip that has to be encoded, once it is."""
         if flask.request.method == "HEAD":
             return Response(iter(()), content_type="video/mp4")
@@ -103,10 +105,8 @@ def create_clips(
             job = jobs.begin(maker(), name, asked, units)
         except RequestError as error:
             raise HTTPException(str(error), answer(429, str(error))) from error
-        peer = flask.request.environ["eventlet.input"].get_socket().fd
-        while not job.wait(PEER_CHECK_S):
-            if peer_has_gone(peer):
-                break
+        while is_awaited() and not job.wait(PEER_CHECK_S):
+            pass
         if job.ended_at is None:
             if not job.is_awaited:
                 jobs.remove(job)
@@ -124,7 +124,7 @@ def create_clips(
     @routes.post("/api/clips")
     @answering(auth)
     def add() -> Response:
-        body = read_change(auth)
+        body = read()
         name = body.get("camera")
         if not isinstance(name, str) or name not in fanouts or not asking().person.sees(name):
             raise refuse_change(auth, 404, "unknown_camera", f"there is no camera {name!r}")
@@ -145,10 +145,16 @@ def create_clips(
     @routes.delete("/api/clips/<key>")
     @answering(auth)
     def cancel(key: str) -> Response:
-        read_change(auth)
+        read()
         job = find_job(key)
         jobs.remove(job)
         return answer_json(job.describe())
+
+    def read() -> dict[str, Any]:
+        if asking().by == "basic":
+            # Browsers repeat it by themselves, for whichever page makes them.
+            raise RequestError("forbidden", "log in on the page, or send a token")
+        return read_change(auth)
 
     def find_job(key: str) -> ClipJob:
         job = jobs.find(key, maker())
@@ -169,7 +175,7 @@ def create_clips(
         jpeg = made.get(key)
         if jpeg is None:
             try:
-                jpeg = pictures.picture_of(units, width)
+                jpeg = pictures.picture_of(units, width, is_wanted=is_awaited)
             except MediaError as error:
                 flask.abort(503, f"camera {camera}: {error}")
             made.put(key, jpeg, len(jpeg))
@@ -180,12 +186,9 @@ def create_clips(
         if name not in fanouts or not asking().person.sees(name):
             flask.abort(404, f"there is no camera {name!r}")
 
-    def units_between(name: str, asked: tuple[float, float]) -> Sequence[Unit]:
+    def units_between(name: str, asked: tuple[float, float]) -> Sequence[Kept]:
         span = past.span(name)
-        try:
-            units = past.between(name, *asked) if span and asked[0] <= span[1] else []
-        except TooMuch as error:
-            flask.abort(503, str(error))
+        units = past.between(name, *asked) if span and asked[0] <= span[1] else []
         if not units:
             raise nothing(name)
         return units
@@ -197,6 +200,11 @@ def create_clips(
         return HTTPException(f"no picture of that time; {there}", response)
 
     return routes
+
+
+def is_awaited() -> bool:
+    """Return whether the client of the current request is still there."""
+    return not peer_has_gone(connection().fd)
 
 
 def maker() -> Hashable:

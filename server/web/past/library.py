@@ -59,7 +59,8 @@ def create_library(
     @routes.get("/api/recordings")
     def recordings() -> Response:
         found, more = library.recordings(cameras(), number("since"), number("before"), limit())
-        return answer_json({"recordings": [one.describe() for one in found], "more": more})
+        rows = [one.describe() for one in found]
+        return answer_json({"recordings": rows, "more": more, "paused": library.problem})
 
     @routes.get("/api/events")
     def events() -> Response:

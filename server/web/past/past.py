@@ -7,6 +7,7 @@ import flask
 from flask import Blueprint, Response
 
 from server.delivery.fanout import Fanout
+from server.errors import RequestError
 from server.recording.memory import Memory
 from server.web.auth.guard import asking
 from server.web.http.changes import answer_json
@@ -33,7 +34,10 @@ def create_past(
         if camera not in fanouts or not asking().person.sees(camera):
             flask.abort(404, f"there is no camera {camera[:40]!r}")
         kept = memory_of(camera)
-        span = kept.span if kept is not None else None
+        try:
+            span = kept.span if kept is not None else None
+        except RequestError as error:
+            flask.abort(503, str(error))
         begin, end = span or (None, None)
         marks = marks_in(camera, *span) if span else []
         return answer_json({"from": begin, "to": end, "marks": marks})

@@ -13,6 +13,7 @@ from server.control.control import Control, unknown_camera
 from server.control.timeline import Timeline
 from server.delivery.fanout import Fanout
 from server.errors import RequestError
+from server.recording.as_jpeg import ToJpeg, refuse_jpeg
 from server.recording.memory import Memory
 from server.web.auth.auth import Auth
 from server.web.auth.permissions import may
@@ -44,6 +45,7 @@ class Events:
         credit_frames: The credit window that a viewer begins with.
         timeline: Keeps the notices.
         memory_of: Returns what is kept of a camera.
+        to_jpeg: Makes JPEG of video that is kept.
     """
 
     def __init__(
@@ -56,6 +58,7 @@ class Events:
         credit_frames: int,
         timeline: Timeline,
         memory_of: Callable[[str], Memory | None] = lambda name: None,
+        to_jpeg: ToJpeg = refuse_jpeg,
     ) -> None:
         self._timeline = timeline
         self._socketio = socketio
@@ -76,7 +79,7 @@ class Events:
         socketio.on_event("ack", self._on_ack)
         self._answer("watch", protocol.WatchPayload, self._watch)
         self._answer("unwatch", protocol.CameraPayload, self._unwatch)
-        looking = LookingBack(control, memory_of)
+        looking = LookingBack(control, memory_of, to_jpeg)
         self._answer("seek", protocol.SeekPayload, looking.seek)
         self._answer("play", protocol.PlayPayload, looking.play)
         self._answer("clock", protocol.ClockPayload, self._clock)

@@ -4,11 +4,12 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from server.capture.frames.unit import JPEG, Unit
+from server.capture.frames.unit import JPEG
 from server.control.control import Control
 from server.delivery.video import decodes
 from server.errors import RequestError
 from server.protocol import PlayPayload, SeekPayload
+from server.recording.as_jpeg import AsJpeg, ToJpeg
 from server.recording.memory import SAME_S, Memory
 from server.web.socket.session import Session
 
@@ -21,38 +22,43 @@ class LookingBack:
     Args:
         control: Knows the cameras.
         memory_of: Returns what is kept of a camera; None for nothing.
+        to_jpeg: Makes JPEG of what a dashboard cannot decode.
     """
 
-    def __init__(self, control: Control, memory_of: Callable[[str], Memory | None]) -> None:
+    def __init__(
+        self, control: Control, memory_of: Callable[[str], Memory | None], to_jpeg: ToJpeg
+    ) -> None:
         self._control = control
         self._memory_of = memory_of
+        self._to_jpeg = to_jpeg
 
     def seek(self, session: Session, payload: SeekPayload) -> dict[str, Any]:
         """Show the picture of a moment to a dashboard, or live again."""
         name = self._control.camera(payload.camera).name
-        codecs = session.codecs_of(name)
-        if codecs is None:
+        if session.codecs_of(name) is None:
             raise RequestError("bad_request", "camera: it is not watched")
         number = session.number_seek()
         memory = self._memory_of(name)
-        span = memory.span if memory is not None else None
-        wanted = (
-            memory.find(payload.at + SAME_S)
-            if memory is not None and payload.at is not None
-            else []
-        )
-        if memory is None or span is None or not wanted:
+        if payload.at is None or memory is None:
             session.look_live(name)
-            return _answer(None, span, number)
-        found = _shown_to(codecs, wanted)
+            return _answer(None, _span_of(memory), number)
+        found = memory.find(payload.at + SAME_S)
+        if not found:
+            session.look_live(name)
+            return _answer(None, None, number)
+        at_unix, codec = found[-1].at_unix, found[-1].codec
+        if codec != JPEG and not decodes(session.codecs_of(name) or frozenset(), codec):
+            memory = AsJpeg(memory, self._to_jpeg)
+            found = memory.find(at_unix)
+        answer = _answer(at_unix, memory.span, number, *memory.neighbours(at_unix))
         if session.codecs_of(name) is None:
             raise RequestError("unavailable", "it is no longer watched")
-        at_unix = found[-1].at_unix
         looking = session.look_back(name, memory)
-        if number > looking.player.number:
+        if number > looking.player.number:  # Otherwise a later seek was faster.
+            looking.player.memory = memory
             looking.player.seek(number, found, time.monotonic())
             looking.wake()
-        return _answer(at_unix, span, number, *memory.neighbours(at_unix))
+        return answer
 
     def play(self, session: Session, payload: PlayPayload) -> dict[str, Any]:
         """Play from where a dashboard is, or pause there."""
@@ -63,11 +69,19 @@ class LookingBack:
             if self.seek(session, here)["at"] is None:
                 return {"at": None, "speed": 1.0}
             looking = session.in_past(name)
-            assert looking is not None
+        if looking is None:
+            raise RequestError("unavailable", "it is no longer watched")
         now = time.monotonic()
         looking.player.play(speed, now)
         looking.wake()
         return {"at": looking.player.position(now), "speed": speed}
+
+
+def _span_of(memory: Memory | None) -> tuple[float, float] | None:
+    try:
+        return memory.span if memory is not None else None
+    except RequestError:
+        return None  # Another node's; live is live without.
 
 
 def _answer(
@@ -80,11 +94,3 @@ def _answer(
     begin, end = span or (None, None)
     around = {"before": before, "after": after}
     return {"at": at_unix, "from": begin, "to": end, "seek": number, **around}
-
-
-def _shown_to(codecs: frozenset[str], found: list[Unit]) -> list[Unit]:
-    """Return what a dashboard is shown that decodes some codecs."""
-    codec = found[-1].codec
-    if codec == JPEG or decodes(codecs, codec):
-        return found
-    raise RequestError("unavailable", f"the past of this camera is video, {codec}")

@@ -1,7 +1,6 @@
 """One camera on one dashboard while it shows the past: what it is sent, and by whose credit."""
 
 import logging
-import sys
 import time
 from collections import deque
 from collections.abc import Callable
@@ -10,12 +9,12 @@ from typing import Any
 from server.capture.frames.rendition import FULL
 from server.capture.frames.unit import JPEG, Unit
 from server.delivery.credit import Credit
-from server.delivery.encoder import EncodedFrame
-from server.delivery.fanout import Fanout, Room
+from server.delivery.fanout import Fanout
 from server.delivery.packet import Packet
 from server.errors import RequestError
 from server.loop import hub
 from server.protocol import socket_head
+from server.recording.keeper import Keeper
 from server.recording.player import Player
 from server.web.socket.websocket import WebSocket
 
@@ -60,7 +59,7 @@ class PastViewer:
         self._count = 0
         self._wake = hub.Signal()
         self._closed = False
-        self._keeper = _Keeper()
+        self._keeper = Keeper()
         self.hold()
         hub.spawn(self._run)
 
@@ -160,19 +159,3 @@ class PastViewer:
         if catch_up:
             header["catch_up"] = True
         return socket_head("frame", header, len(unit.data))
-
-
-class _Keeper:
-    """A viewer for whom JPEG is made, so that it is kept; it has had every frame already."""
-
-    room: Room
-    obstacle = None
-
-    def __init__(self) -> None:
-        self.last_seq = sys.maxsize
-
-    def send(self, frame: EncodedFrame, now: float) -> str | None:
-        raise AssertionError("no frame is new to it")
-
-    def miss(self, obstacle: str) -> None:
-        """Cannot happen: it has no obstacle."""

@@ -190,13 +190,13 @@ export class Panel extends EventTarget {
 
   #showReceived({ state, viewer }) {
     const rate = formatBitrate(viewer.bytesPerSecond);
-    const live = viewer.watching && viewer.hasPicture;
+    const live = viewer.watching && viewer.hasPicture && !viewer.isPast;
     setText(this.#fields.received, live ? `${describeReceived(viewer, state)}, ${rate}` : UNKNOWN);
   }
 
   #showAccess() {
     const allowed = mayControl(this.#role);
-    this.#tabs.offer('tab-image', allowed);
+    for (const tab of ['tab-image', 'tab-motion']) this.#tabs.offer(tab, allowed);
     this.#toggleButton.hidden = !allowed;
     this.#operatorFields.disabled = !this.#connected;
     this.#toggleButton.disabled = !this.#connected;

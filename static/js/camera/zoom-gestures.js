@@ -164,6 +164,8 @@ export class ZoomGestures {
   }
 
   #toggle(event) {
+    // Two clicks in a row are two corners there.
+    if (this.#tile.hasAttribute('data-zoning')) return;
     if (this.zoomed) this.#show(WHOLE, true);
     else this.#show(scaleAbout(this.#look, TAP_SCALE, this.#pointOf(event), this.#frame), true);
   }

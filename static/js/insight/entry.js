@@ -28,7 +28,24 @@ export function buildEntry(notice, opens) {
     text.append(button);
   }
   element.append(mark, text, buildTime(notice.at));
+  if (notice.event) addEvent(element, notice);
   return element;
+}
+
+// A click leads to what was recorded then.
+function addEvent(element, { event, message }) {
+  element.dataset.event = String(event.id);
+  const button = make('button', 'entry-open', message);
+  button.type = 'button';
+  button.title = 'Show it in the library';
+  element.querySelector('.entry-text').replaceChildren(button);
+  if (!event.picture) return;
+  const picture = make('img', 'entry-picture');
+  picture.alt = '';
+  picture.loading = 'lazy';
+  picture.src = `event/${encodeURIComponent(event.id)}.jpg`;
+  picture.addEventListener('error', () => picture.remove());
+  element.append(picture);
 }
 
 function buildTime(at) {

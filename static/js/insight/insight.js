@@ -5,6 +5,7 @@
 import { CAMERA_CHARTS } from './charts.js';
 import { buildEntry, refreshAgo } from './entry.js';
 import { closeDrawer, fitDrawers } from '../ui/drawer.js';
+import { loadEvents, noticeOf } from './happenings.js';
 import { concerns, isOfState } from './notices.js';
 import { Plots } from './plots.js';
 import { CAMERA_S, Samples } from './samples.js';
@@ -26,6 +27,9 @@ export class Insight {
   #recent = find('[data-recent]');
   #recentShown = '';
   #own;
+  #showEvent;
+  // Removes the notice of the last event.
+  #dismiss = () => {};
 
   /**
    * @param {object} page
@@ -35,9 +39,11 @@ export class Insight {
    * @param {import('../ui/toasts.js').Toasts} page.toasts
    * @param {import('./own-actions.js').OwnActions} page.own
    * @param {boolean} page.isKiosk  There is no place to show what happened before.
+   * @param {(event: object) => void} page.showEvent  Shows what was recorded of it.
    */
-  constructor({ backend, clock, grid, toasts, own, isKiosk }) {
+  constructor({ backend, clock, grid, toasts, own, isKiosk, showEvent }) {
     this.#own = own;
+    this.#showEvent = showEvent;
     this.#clock = clock;
     this.#grid = grid;
     this.#toasts = toasts;
@@ -63,10 +69,11 @@ export class Insight {
     const grid = this.#grid;
     backend.addEventListener('hello', ({ detail }) => {
       this.#system.setVersion(detail.server ?? '');
-      if (!isKiosk) this.#timeline.load();
+      if (!isKiosk) this.#load();
     });
     backend.addEventListener('stats', ({ detail }) => this.#onStats(detail));
     backend.addEventListener('notice', ({ detail }) => this.#onNotice(detail));
+    backend.addEventListener('event', ({ detail }) => this.#onEvent(detail));
     backend.addEventListener('down', () => {
       this.#samples.interrupt();
       this.#system.setProcess(null);
@@ -76,7 +83,14 @@ export class Insight {
     });
     grid.addEventListener('focus', () => this.#showCamera());
     this.#timeline.addEventListener('change', () => this.#showRecent());
-    this.#timeline.addEventListener('open', ({ detail }) => this.#openCamera(detail.camera));
+    this.#timeline.addEventListener('open', ({ detail }) => {
+      if (detail.event) this.#showEvent(detail.event);
+      else this.#openCamera(detail.camera);
+    });
+    this.#recent.addEventListener('click', ({ target }) => {
+      const event = this.#timeline.eventOf(target.closest('[data-event]')?.dataset.event);
+      if (event) this.#showEvent(event);
+    });
     find('[data-recent-all]').addEventListener('click', () => this.#timeline.showOnly(grid.focused.name));
   }
 
@@ -87,8 +101,35 @@ export class Insight {
     this.#showRecent();
   }
 
+  async #load() {
+    await this.#timeline.load();
+    const events = await loadEvents(this.#clock.known ? this.#clock.serverUnix : Date.now() / 1000);
+    this.#timeline.add(events.map((event) => this.#noticeOf(event)).filter(Boolean));
+  }
+
+  #noticeOf(event) {
+    return noticeOf(event, this.#grid.tiles.get(event.camera)?.title ?? event.camera);
+  }
+
+  // The picture shows what happens in sight. Of the rest, the newest event is told; the activity has all.
+  #onEvent(event) {
+    const notice = this.#noticeOf(event);
+    if (notice === null) return;
+    const isInSight = concerns(notice, this.#screen) && !document.hidden;
+    const isListed = this.#timeline.lists(notice);
+    const isNew = this.#timeline.take(notice, isInSight && !isListed);
+    if (!isNew || isInSight || isListed || document.querySelector('dialog[open]')) return;
+    this.#dismiss();
+    const action = { word: 'Show', act: () => this.#showEvent(event) };
+    this.#dismiss = this.#toasts.show(notice.message, 'info', { action });
+  }
+
+  get #screen() {
+    return { focused: this.#grid.focused?.name ?? null, inView: (camera) => this.#isInView(camera) };
+  }
+
   #onNotice(notice) {
-    const screen = { focused: this.#grid.focused?.name ?? null, inView: (camera) => this.#isInView(camera) };
+    const screen = this.#screen;
     const own = this.#own.has(notice);
     const isListed = this.#timeline.lists(notice);
     const isInSight = concerns(notice, screen);

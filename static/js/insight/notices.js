@@ -7,6 +7,7 @@
  * @property {number} at       Unix seconds, by the server's clock.
  * @property {string} [camera] None if it concerns the whole server.
  * @property {string} [by]     Who did it; none if it happened by itself.
+ * @property {object} [event]  The event that it is about, if it is none of the server's notices.
  */
 import { withoutNumbers } from '../ui/format.js';
 

@@ -14,7 +14,7 @@ const MIN_SHOWN = 15;
 const SERVER = '';
 const ALL = 'all';
 
-/** Events: `open` with {camera} when somebody wants to see one; `change` when there are new notices. */
+/** Events: `open` with {camera} when somebody wants to see one, or with {event}; `change` when there are new notices. */
 export class Timeline extends EventTarget {
   #backend;
   #clock;
@@ -123,13 +123,27 @@ export class Timeline extends EventTarget {
    *
    * @param {import('./notices.js').Notice} notice
    * @param {boolean} seen  It is also visible elsewhere.
+   * @returns {boolean} whether it is new
    */
   take(notice, seen) {
-    if (this.#notices.add([notice]).length === 0) return;
+    if (this.#notices.add([notice]).length === 0) return false;
     if (!seen && this.#drawer.open) setText(this.#parts.spoken, notice.message);
     if (!seen) this.#addUnread([notice]);
     else if (this.#unread.length === 0) this.#markSeen(notice.at);
     this.#render();
+    return true;
+  }
+
+  /** Add notices of what happened before. @param {import('./notices.js').Notice[]} notices */
+  add(notices) {
+    const fresh = this.#notices.add(notices);
+    if (this.#seenAt !== null) this.#addUnread(fresh.filter(({ at }) => at > this.#seenAt));
+    this.#render();
+  }
+
+  /** @param {string} id @returns {object | null} the event of an entry */
+  eventOf(id) {
+    return this.#notices.all.find(({ event }) => event && String(event.id) === id)?.event ?? null;
   }
 
   #listen(retry) {
@@ -143,6 +157,8 @@ export class Timeline extends EventTarget {
       });
     }
     list.addEventListener('click', (event) => {
+      const happened = this.eventOf(event.target.closest('[data-event]')?.dataset.event);
+      if (happened) this.dispatchEvent(new CustomEvent('open', { detail: { event: happened } }));
       const name = event.target.closest('[data-camera]')?.dataset.camera;
       if (name) this.dispatchEvent(new CustomEvent('open', { detail: { camera: name } }));
     });

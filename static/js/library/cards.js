@@ -142,7 +142,7 @@ export class Cards extends EventTarget {
       card.toggleAttribute('data-picture', true);
     }
     const name = `${formatLabel(label)}, ${title}, ${when.time}`;
-    find('[data-card-open]').setAttribute('aria-label', `${name}, ${length}${row.locked ? ', kept for ever' : ''}`);
+    setText(find('[data-card-more]'), `${when.time}, ${length}${row.locked ? ', kept for ever' : ''}`);
     const score = Number.isFinite(row.score) ? `, ${Math.round(row.score * 100)} % sure` : '';
     setTitle(find('[data-card-open]'), `${formatLabel(label)}${score}\n${title}, ${when.whole}`);
     find('[data-card-kept]').hidden = !row.locked;

@@ -28,8 +28,8 @@
  * @property {string} camera         Empty for all.
  * @property {string} label          Empty for all.
  * @property {boolean} locked        Only what is kept for ever.
- * @property {string | null} event   The one that is played.
- * @property {{camera: string, at: number} | null} moment  What is played, if it is no event.
+ * @property {string | null} event   The one that is played; then `moment` is its beginning, by which it is found.
+ * @property {{camera: string, at: number} | null} moment  What is played.
  */
 
 export const FILM = 'timelapse';
@@ -69,7 +69,7 @@ export function writeLibrary(shown, search) {
     if (shown.label) query.set('label', shown.label);
     if (shown.locked) query.set('kept', '1');
     if (shown.event !== null) query.set('event', shown.event);
-    else if (shown.moment !== null) query.set('at', `${shown.moment.camera}@${Math.floor(shown.moment.at)}`);
+    if (shown.moment !== null) query.set('at', `${shown.moment.camera}@${Math.floor(shown.moment.at)}`);
   }
   const text = query.toString().replaceAll('%2C', ',').replaceAll('%3A', ':').replaceAll('%40', '@');
   return text && `?${text.replace(/^library=(?=&|$)/, 'library').replace(/&library=(?=&|$)/, '&library')}`;
@@ -161,6 +161,11 @@ export function isInGap({ from }, at) {
   return at < from - SEAM_S;
 }
 
+/** What the library shows to show an event. @param {Happening} event @returns {Partial<Shown>} */
+export function linkTo({ id, camera, from }) {
+  return { event: String(id), moment: { camera, at: from } };
+}
+
 /** @param {Happening} event @param {Shown} shown */
 export function matches(event, { camera, label, locked }) {
   return (camera === '' || event.camera === camera) && (label === '' || event.label === label) && (!locked || event.locked);
@@ -182,6 +187,11 @@ export function mergeRows(known, rows) {
 
 function compare(one, other) {
   return String(one).localeCompare(String(other), undefined, { numeric: true });
+}
+
+/** The address of the picture of a moment. @param {string} camera @param {number} at @param {number} width */
+export function pictureOf(camera, at, width) {
+  return `api/cameras/${encodeURIComponent(camera)}/picture?${new URLSearchParams({ at: at.toFixed(1), width: String(width) })}`;
 }
 
 /** A rest of time on the player's clock: `0:07`, `1:02:03`. @param {number} seconds */

@@ -78,14 +78,15 @@ export class DayStrip extends EventTarget {
     const isFirst = date.getDate() === 1 || day === this.days[0];
     const bar = make('span', 'day-bar');
     bar.style.setProperty('--share', String(events === 0 ? 0 : Math.max(0.15, Math.sqrt(events / most))));
-    button.append(
-      make('span', 'day-week', isFirst ? MONTH.format(date) : WEEKDAY.format(date)),
-      make('span', 'day-number', String(date.getDate())),
-      bar,
-    );
     button.toggleAttribute('data-month', isFirst);
     const told = [`${events} event${events === 1 ? '' : 's'}`, seconds > 0 ? `${formatLength(seconds)} recorded` : 'nothing recorded'];
-    button.setAttribute('aria-label', `${WHOLE.format(date)}: ${told.join(', ')}`);
+    button.append(
+      make('span', 'day-week', isFirst ? MONTH.format(date) : WEEKDAY.format(date)),
+      ' ',
+      make('span', 'day-number', String(date.getDate())),
+      bar,
+      make('span', 'visually-hidden', `, ${WHOLE.format(date)}: ${told.join(', ')}`),
+    );
     button.title = `${WHOLE.format(date)}\n${told.join(', ')}`;
     item.append(button);
     return item;

@@ -106,9 +106,10 @@ export class Lanes extends EventTarget {
     this.#place();
   }
 
-  /** Zoom to a moment, unless it is zoomed already. @param {number} from @param {number} to */
+  /** Show a span; what is zoomed already only moves there. @param {number} from @param {number} to */
   zoomTo(from, to) {
     if (this.#scale.isWhole) this.#scale.fit(from, to);
+    else this.#scale.reveal((from + to) / 2);
     this.#draw();
   }
 
@@ -404,8 +405,9 @@ export class Lanes extends EventTarget {
     const image = this.#peek.querySelector('img');
     if (this.#peekLoading || this.#peekWanted === null || image.getAttribute('src') === this.#peekWanted) return;
     this.#peekLoading = true;
-    image.onload = image.onerror = () => {
+    image.onload = image.onerror = ({ type }) => {
       this.#peekLoading = false;
+      if (type === 'error') this.#peek.removeAttribute('data-picture');
       this.#loadPeek();
     };
     image.src = this.#peekWanted;

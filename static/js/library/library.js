@@ -6,7 +6,7 @@ import { Toasts } from '../ui/toasts.js';
 import { Cards, keyOf } from './cards.js';
 import { Changes } from './changes.js';
 import {
-  EVERYTHING, addDays, boundsOf, countDay, dateOf, dayOf, endOf, findRecording, readLibrary, spansOf, writeLibrary,
+  EVERYTHING, addDays, boundsOf, countDay, dateOf, dayOf, endOf, findRecording, pictureOf, readLibrary, spansOf, writeLibrary,
 } from './data.js';
 import { DayStrip } from './days.js';
 import { Lanes } from './lanes.js';
@@ -15,6 +15,7 @@ import { LibraryStore } from './store.js';
 import { Playback } from './playback.js';
 
 const REFRESH_MS = 10000;
+const PEEK_PX = 320;
 const DAY = new Intl.DateTimeFormat(undefined, { weekday: 'long', day: 'numeric', month: 'long' });
 
 const find = (selector) => document.querySelector(selector);
@@ -163,6 +164,7 @@ export class Library extends EventTarget {
   #onTick() {
     if (document.hidden || !this.#connected) return;
     if (this.#shown.day === this.#today) this.#store.refreshRecordings();
+    this.#store.loadDays([this.#today], true);
     this.#draw();
   }
 
@@ -174,7 +176,7 @@ export class Library extends EventTarget {
   // What is shown.
 
   async #go(shown) {
-    const linked = shown.event !== null ? await this.#store.find(shown.event) : null;
+    const linked = shown.event !== null ? await this.#store.find(shown) : null;
     const moment = linked ? linked.from : shown.moment?.at;
     const day = moment !== undefined ? dayOf(moment) : (shown.day ?? this.#today);
     this.#change({ ...shown, day, event: linked ? shown.event : null }, { newest: shown.day === null && moment === undefined });
@@ -309,7 +311,7 @@ export class Library extends EventTarget {
   }
 
   #showNote() {
-    const note = noteOf([...this.#grid.tiles.values()].map((tile) => tile.state), this.#connected);
+    const note = noteOf(this.#store.paused, this.#connected);
     this.#parts.note.hidden = note === '';
     this.#parts.note.dataset.status = this.#connected ? 'stalled' : 'gone';
     setText(this.#parts.noteText, note);
@@ -347,9 +349,7 @@ export class Library extends EventTarget {
   }
 
   #pictureOf(camera, at) {
-    const recording = this.#holding(camera, at);
-    if (recording === null) return null;
-    return `recording/${encodeURIComponent(recording.id)}.jpg?${new URLSearchParams({ at: at.toFixed(1), width: '320' })}`;
+    return this.#holding(camera, at) ? pictureOf(camera, at, PEEK_PX) : null;
   }
 
   #tell(camera, at) {
@@ -397,7 +397,9 @@ export class Library extends EventTarget {
     playback.addEventListener('closed', ({ detail }) => {
       dialog.removeAttribute('data-playing');
       this.#draw();
-      if (detail.item && this.open) this.#cards.reveal(keyOf(detail.item), true);
+      if (!this.open) return;
+      if (detail.item) this.#cards.reveal(keyOf(detail.item), true);
+      else this.#lanes.focus(detail.camera);
     });
     for (const source of [this.#cards, playback]) {
       source.addEventListener('lock', ({ detail }) => this.#mayChange && this.#changes.lock(detail.item));

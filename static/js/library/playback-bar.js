@@ -1,12 +1,15 @@
 /** The picture of what is played, and its buttons. */
 import { setText, setTitle } from '../ui/dom.js';
 import { formatLabel, formatLength, formatWhen } from '../ui/format.js';
-import { FILM, formatClock } from './data.js';
+import { FILM, formatClock, pictureOf } from './data.js';
 
 const SPEEDS = [0.25, 0.5, 1, 2, 4, 8];
 const NOTE_MS = 3500;
 const SKIP_S = 5;
 const PREVIEW_AFTER_MS = 150;
+const PREVIEW_PX = 1280;
+// Of a clip; the server makes no longer one.
+const LONGEST_S = 3600;
 
 /** Event: `act` ({action, by}) for a button or a key that is not the player's own. */
 export class PlaybackBar extends EventTarget {
@@ -116,7 +119,7 @@ export class PlaybackBar extends EventTarget {
       preview.onload = () => {
         preview.hidden = false;
       };
-      preview.src = `recording/${encodeURIComponent(recording.id)}.jpg?${new URLSearchParams({ at: at.toFixed(1), width: '1280' })}`;
+      preview.src = pictureOf(recording.camera, at, PREVIEW_PX);
     }, PREVIEW_AFTER_MS);
   }
 
@@ -148,9 +151,10 @@ export class PlaybackBar extends EventTarget {
     const { clipFrom, clipTo, save, clear } = this.#parts;
     setText(clipFrom, Number.isNaN(from) ? '' : ` ${formatWhen(from).time}`);
     setText(clipTo, Number.isNaN(to) ? '' : ` ${formatWhen(to).time}`);
-    const isWhole = to > from;
+    const isWhole = to > from && to - from <= LONGEST_S;
     save.hidden = !isWhole;
     clear.hidden = Number.isNaN(from) && Number.isNaN(to);
+    if (to - from > LONGEST_S) this.note('A clip can be an hour long at most');
     if (!isWhole) return;
     const query = new URLSearchParams({ from: from.toFixed(3), to: to.toFixed(3) });
     save.setAttribute('href', `clip/${encodeURIComponent(camera)}.mp4?${query}`);

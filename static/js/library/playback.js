@@ -2,16 +2,18 @@
 import { formatLabel } from '../ui/format.js';
 import { toggleFullscreen } from '../ui/fullscreen.js';
 import { keyOf } from './cards.js';
-import { FILM, endOf, findRecording } from './data.js';
+import { FILM, endOf, findRecording, linkTo } from './data.js';
 import { PlaybackBar } from './playback-bar.js';
 import { Player } from './player.js';
 
 // An event is played from a moment before it, and stays the one that is played for a moment after it.
 const LEAD_S = 3;
+// So much of the timeline around it is shown.
+const AROUND_S = 600;
 
 /**
  * Events: `change` when something else is played, or nothing; `moment` ({event, moment}) when the address may tell it;
- * `step` ({key}) when another event is played; `closed` ({item}); `lock` and `delete` ({item}).
+ * `step` ({key}) when another event is played; `closed` ({item, camera}); `lock` and `delete` ({item}).
  */
 export class Playback extends EventTarget {
   #element;
@@ -57,15 +59,20 @@ export class Playback extends EventTarget {
 
   /** What is played, as an item of the list; null for nothing, or for what is none. @returns {import('./cards.js').Item | null} */
   get current() {
-    const { recording } = this.#player;
+    const recording = this.#recording;
     if (!this.#still && recording?.reason === FILM) return { kind: 'recordings', row: recording };
     const event = this.#eventNow();
     return event ? { kind: 'events', row: event } : null;
   }
 
+  // As it is now: it may have been locked.
+  get #recording() {
+    return this.#store.newest(this.#player.recording);
+  }
+
   /** What is played, even if it is only a recording. */
   get #item() {
-    const { recording } = this.#player;
+    const recording = this.#recording;
     return this.current ?? (recording ? { kind: 'recordings', row: recording } : null);
   }
 
@@ -89,9 +96,10 @@ export class Playback extends EventTarget {
       this.#bar.showStill(null);
       this.#player.open(recording, Math.max(from, recording.from), true);
     }
-    this.#lanes.setCursor(event.camera, event.from, true);
+    this.#lanes.setCursor(event.camera, event.from);
+    this.#lanes.zoomTo(event.from - AROUND_S, event.from + AROUND_S);
     this.#show();
-    this.#emit('moment', { event: String(event.id), moment: null });
+    this.#emit('moment', linkTo(event));
   }
 
   /** @param {import('./data.js').Recording} film */
@@ -117,6 +125,7 @@ export class Playback extends EventTarget {
   close() {
     if (!this.open) return;
     const item = this.current;
+    const { camera } = this.#player;
     this.#player.stop();
     this.#begin();
     this.#element.hidden = true;
@@ -124,13 +133,13 @@ export class Playback extends EventTarget {
     this.#lanes.setCursor('', NaN);
     this.#mark(NaN, NaN);
     this.#emit('moment', { event: null, moment: null });
-    this.#emit('closed', { item });
+    this.#emit('closed', { item, camera });
   }
 
   /** Show what is played as it is now. @param {boolean} mayChange */
   render(mayChange) {
     if (!this.open) return;
-    const { recording } = this.#player;
+    const recording = this.#recording;
     const event = this.#eventNow();
     const camera = (this.#still ? event : (recording ?? event))?.camera ?? '';
     this.#bar.show({ title: this.#page.titleOf(camera), event, recording: this.#still ? null : recording, mayChange });
@@ -180,7 +189,7 @@ export class Playback extends EventTarget {
     const { camera, at, playing, recording } = this.#player;
     if (camera === '' || playing || recording.reason === FILM) return;
     const event = this.#eventNow();
-    this.#emit('moment', { event: event ? String(event.id) : null, moment: event ? null : { camera, at } });
+    this.#emit('moment', event ? linkTo(event) : { event: null, moment: { camera, at } });
   }
 
   #onSeek({ camera, at, done }) {

@@ -26,8 +26,11 @@ export class Player extends EventTarget {
   #shelf;
   #front;
   #standby;
+  // The one on the screen, and the one that was asked for.
   /** @type {import('./data.js').Recording | null} */
   #recording = null;
+  /** @type {import('./data.js').Recording | null} */
+  #target = null;
   // What the standby holds or loads.
   #prepared = null;
   #wanted = null;
@@ -49,12 +52,13 @@ export class Player extends EventTarget {
     for (const video of videos) this.#listen(video);
   }
 
+  /** What is played, or is about to be. */
   get recording() {
-    return this.#recording;
+    return this.#target;
   }
 
   get camera() {
-    return this.#recording?.camera ?? '';
+    return this.#target?.camera ?? '';
   }
 
   /** The moment that is shown, in Unix seconds; NaN for nothing. */
@@ -91,7 +95,7 @@ export class Player extends EventTarget {
 
   /** How long a film plays, and where it is, in seconds; NaN for a recording. */
   get film() {
-    const isFilm = this.#recording?.reason === FILM;
+    const isFilm = this.#recording?.reason === FILM && this.#recording === this.#target;
     return { length: isFilm ? this.#front.duration : NaN, at: isFilm ? this.#front.currentTime : NaN };
   }
 
@@ -117,6 +121,9 @@ export class Player extends EventTarget {
     this.#atEnd = false;
     this.#at = at;
     this.#wanted = { recording, at };
+    const isOther = this.#target?.id !== recording.id;
+    this.#target = recording;
+    if (isOther) this.#emit('recording');
     this.#emit('time');
     if (!this.#opening) this.#openWanted();
     this.#emit('state');
@@ -128,7 +135,7 @@ export class Player extends EventTarget {
   }
 
   toggle() {
-    if (this.#recording === null) return;
+    if (this.#target === null) return;
     if (this.#playing) this.pause();
     else this.play();
   }
@@ -152,8 +159,8 @@ export class Player extends EventTarget {
     if (this.#recording === null) return;
     this.pause();
     const now = Number.isNaN(this.#mediaTime) ? this.#front.currentTime : this.#mediaTime;
-    // To the middle of the frame, whichever way its time was rounded.
-    const to = now + (by + 0.5) * this.#frameS;
+    // Into the frame, and not to its edge: not all are equally long.
+    const to = now + (by + 0.3) * this.#frameS;
     if (to < 0 || to >= this.#front.duration) {
       const recordings = this.#shelf.recordingsOf(this.camera);
       const other = by > 0 ? nextRecording(recordings, this.#recording) : recordings[recordings.findIndex(({ id }) => id === this.#recording.id) - 1];
@@ -170,6 +177,7 @@ export class Player extends EventTarget {
     this.#wanted = null;
     this.#prepared = null;
     this.#recording = null;
+    this.#target = null;
     this.#at = NaN;
     for (const video of this.#videos) unload(video);
     this.#emit('state');
@@ -210,7 +218,7 @@ export class Player extends EventTarget {
     this.#emit('open', { recording, at });
     this.#load(video, recording);
     if (!(await settled(video, 'loadedmetadata', HTMLMediaElement.HAVE_METADATA))) {
-      if (this.#wanted === null) await this.#fail(recording);
+      if (this.#isAwaited) await this.#fail(recording);
       return;
     }
     const time = this.#timeOf(recording, at, video);
@@ -220,8 +228,12 @@ export class Player extends EventTarget {
     } else {
       await settled(video, 'loadeddata', HTMLMediaElement.HAVE_CURRENT_DATA);
     }
-    // Something else is wanted by now; that comes at once.
-    if (this.#wanted === null) this.#swap(recording);
+    if (this.#isAwaited) this.#swap(recording);
+  }
+
+  // Otherwise something else is wanted by now, or nothing.
+  get #isAwaited() {
+    return this.#wanted === null && this.#target !== null;
   }
 
   #load(video, recording) {
@@ -241,10 +253,9 @@ export class Player extends EventTarget {
     this.#mediaTime = NaN;
     before.pause();
     before.hidden = true;
-    const isOther = this.#recording?.id !== recording.id;
     this.#recording = recording;
+    this.#target = recording;
     this.#emit('shown');
-    if (isOther) this.#emit('recording');
     this.#watchFrames(this.#front);
   }
 
@@ -271,7 +282,6 @@ export class Player extends EventTarget {
 
   async #fail(recording) {
     this.#playing = false;
-    this.#recording = recording;
     const status = await fetch(this.#standby.dataset.address, { method: 'HEAD' }).then(({ status: one }) => one, () => 0);
     const message = {
       0: 'The server does not answer.',
@@ -280,7 +290,6 @@ export class Player extends EventTarget {
       404: 'This recording was deleted.',
     }[status] ?? 'This browser cannot play this recording. Download it instead.';
     delete this.#standby.dataset.address;
-    this.#emit('recording');
     this.#emit('fault', { message });
   }
 
@@ -300,7 +309,8 @@ export class Player extends EventTarget {
     const take = (_, { mediaTime }) => {
       if (video !== this.#front || this.#recording === null) return;
       const passed = mediaTime - this.#mediaTime;
-      if (this.#playing && passed > 0.004 && passed < 1.1) this.#frameS += (passed / Math.max(1, this.#speed) - this.#frameS) / 4;
+      // Faster, browsers leave out frames.
+      if (this.#playing && this.#speed <= 1 && passed > 0.004 && passed < 1.1) this.#frameS += (passed - this.#frameS) / 4;
       this.#mediaTime = mediaTime;
       this.#onTime();
       video.requestVideoFrameCallback(take);
@@ -369,6 +379,7 @@ export class Player extends EventTarget {
         this.#followOn();
       } else {
         this.#recording = newest;
+        this.#target = newest;
         this.#follow = 0;
         this.#onEnded();
       }

@@ -44,15 +44,12 @@ function say(title, text, acts = []) {
 }
 
 /**
- * Why nothing is being recorded although it should be; empty if all is well.
+ * What is wrong, in a line above everything; empty if all is well.
  *
- * @param {object[]} states  STATE of each camera.
+ * @param {string} paused  Why nothing can be recorded; empty if it can.
  * @param {boolean} connected
  */
-export function noteOf(states, connected) {
+export function noteOf(paused, connected) {
   if (!connected) return 'Disconnected. What is shown was loaded before; recordings play again once the server is back.';
-  const paused = states.filter(({ record_paused: reason }) => reason);
-  if (paused.length === 0) return '';
-  const which = paused.length === states.length ? 'Recording' : `Recording of ${paused.map(({ title, name }) => title || name).join(', ')}`;
-  return `${which} is paused: ${paused[0].record_paused}.`;
+  return paused && `Recording is paused: ${paused}. It goes on by itself; unlock or delete what is no longer needed.`;
 }

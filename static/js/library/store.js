@@ -28,12 +28,18 @@ export class LibraryStore extends EventTarget {
   #leaving = new Set();
   #state = 'loading';
   #message = '';
+  #paused = '';
   #more = false;
   #loadingMore = false;
   #turn = 0;
 
   get state() {
     return this.#state;
+  }
+
+  /** Why nothing can be recorded; empty if it can. */
+  get paused() {
+    return this.#paused;
   }
 
   get message() {
@@ -64,6 +70,11 @@ export class LibraryStore extends EventTarget {
   /** The recordings of a camera on this day, without films, oldest first. @param {string} camera */
   recordingsOf(camera) {
     return this.#kept.filter((one) => one.camera === camera && one.reason !== FILM).reverse();
+  }
+
+  /** What is known of a recording by now. @param {import('./data.js').Recording | null} recording */
+  newest(recording) {
+    return recording && (this.#recordings.find(({ id }) => id === recording.id) ?? recording);
   }
 
   get #kept() {
@@ -161,12 +172,14 @@ export class LibraryStore extends EventTarget {
     return true;
   }
 
-  /** Find one event that may not be of this day. @param {string} id @returns {Promise<import('./data.js').Happening | null>} */
-  async find(id) {
-    const known = this.#events.find((event) => String(event.id) === id);
-    if (known) return known;
-    const { ok, data } = await ask('GET', `api/events/${encodeURIComponent(id)}`);
-    return ok ? (data.event ?? data) : null;
+  /** Find one event, which may be of another day, by when it began. @param {import('./data.js').Shown} shown @returns {Promise<import('./data.js').Happening | null>} */
+  async find({ event: id, moment }) {
+    const isIt = (event) => String(event.id) === id;
+    const known = this.#events.find(isIt);
+    if (known || moment === null) return known ?? null;
+    const { camera, at } = moment;
+    const { ok, data } = await ask('GET', `api/events?${queryOf({ camera, since: at - 1, before: at + 2, limit: PAGE })}`);
+    return (ok && data.events.find(isIt)) || null;
   }
 
   /** An event has begun, changed or ended. @param {import('./data.js').Happening} event */
@@ -259,6 +272,7 @@ export class LibraryStore extends EventTarget {
       answer = await ask('GET', `api/recordings?${queryOf({ since, before, limit: RECORDINGS_PAGE })}`);
       if (!answer.ok || turn !== this.#turn) return answer;
       const rows = answer.data.recordings;
+      this.#paused = answer.data.paused ?? '';
       this.#recordings = mergeRows(this.#recordings, rows.filter((row) => row.to > begin && row.from < end));
       if (!answer.data.more || rows.length === 0 || rows.at(-1).from >= before) break;
       before = rows.at(-1).from;

@@ -57,7 +57,9 @@ export class Actions {
       case 'move':
         return this.#view.perform({ action: 'pan', by: act.by }) || grid.move(act.by);
       case 'unfocus':
-        this.#leave(tile);
+        // The button leads back to the grid; the key closes one thing after another.
+        if (act.tile) grid.focus(null);
+        else this.#leave(tile);
         return true;
       case 'help':
         this.#openHelp();
@@ -82,8 +84,10 @@ export class Actions {
       case 'past-live':
       case 'past-oldest':
       case 'past-together':
+      case 'clip':
       case 'clip-from':
       case 'clip-to':
+      case 'clip-save':
         return this.#scrubber.perform(act);
       case 'toggle':
         if (grid.focused) this.#commands.toggle(grid.focused);

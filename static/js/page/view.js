@@ -59,7 +59,10 @@ export class View extends EventTarget {
     this.#toasts = toasts;
     this.#announcer = announcer;
     const list = find('[data-tiles]');
-    this.#zoom = new ZoomGestures(list, (by) => grid.step(by));
+    this.#zoom = new ZoomGestures(list, (by) => {
+      // Not while somebody draws on it.
+      if (grid.focused?.element.hasAttribute('data-zoning') !== true) grid.step(by);
+    });
     const parts = { menu: find('[data-view-menu]'), bar: find('[data-layouts]') };
     const handlers = { address: () => this.#address(), onAct: (act) => this.perform(act) };
     this.#menu = new ViewMenu({ ...parts, ...handlers }, grid, arrangement, toasts, announcer);

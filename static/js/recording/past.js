@@ -40,6 +40,11 @@ export class Past extends EventTarget {
     return this.#together;
   }
 
+  /** Whether a camera is in focus. */
+  get focused() {
+    return this.#grid.focused !== null;
+  }
+
   /** Whether any camera shows, or was asked to show, the past. */
   get active() {
     return [...this.#grid.tiles.values()].some((tile) => tile.viewer.past.wanted !== null);

@@ -3,7 +3,7 @@
  * tells what fingers, mouse and wheel want; scrubber.js decides what comes of it.
  *
  * Events: `seek` ({at, done}) while it is dragged and when it is let go; `hover` ({at, x}: `at` is null when the pointer
- * has left, `x` is in CSS pixels from the left); `clip` ({from, to}) when an end of the part is dragged; `view` when
+ * has left, `x` is in CSS pixels from the left); `clip` ({clip, at}) when an end of the part is moved to `at`; `view` when
  * another part of time is shown.
  *
  * @typedef {import('./scrubber-scale.js').Span} Span
@@ -16,12 +16,14 @@
  * @property {boolean} disabled
  */
 import { make } from '../ui/dom.js';
+import { formatWhen } from '../ui/format.js';
 import { keepInside, momentAt, shareOf, ticksOf, within, zoomAbout } from './scrubber-scale.js';
 
-const LABEL_REM = 5.5;
+const LABEL_REM = 5;
 // Let go so near to the end, it is now.
 const SNAP_PX = 8;
 const WHEEL_LINE_PX = 16;
+const MIN_CLIP_S = 0.1;
 const MAX_MARKS = 300;
 
 export class ScrubberBar extends EventTarget {
@@ -50,6 +52,7 @@ export class ScrubberBar extends EventTarget {
     this.#parts = Object.fromEntries(
       ['kept', 'ticks', 'marks', 'clip', 'head', 'begin', 'end'].map((name) => [name, find(name)]),
     );
+    for (const kind of ['begin', 'end']) this.#parts[kind].addEventListener('keydown', (event) => this.#onEndKey(event, kind));
     element.addEventListener('pointerdown', (event) => this.#onDown(event));
     element.addEventListener('pointermove', (event) => this.#onMove(event));
     for (const type of ['pointerup', 'pointercancel']) element.addEventListener(type, (event) => this.#onUp(event));
@@ -140,8 +143,19 @@ export class ScrubberBar extends EventTarget {
     if (clip !== null) {
       place('clip-from', within(clip.from, view));
       place('clip-to', within(clip.to, view));
+      this.#describeEnd('begin', clip.from);
+      this.#describeEnd('end', clip.to);
     }
     this.#drawTicks(view, width, marks);
+  }
+
+  #describeEnd(kind, at) {
+    const end = this.#parts[kind];
+    const { whole } = this.#shown;
+    end.ariaValueMin = whole.from.toFixed(1);
+    end.ariaValueMax = whole.to.toFixed(1);
+    end.ariaValueNow = at.toFixed(1);
+    end.ariaValueText = formatWhen(at).time;
   }
 
   // Built anew only when others are to be seen; otherwise moved as a whole.
@@ -161,7 +175,9 @@ export class ScrubberBar extends EventTarget {
       }));
     }
     ticks.forEach(({ at }, index) => {
-      this.#parts.ticks.children[index].style.setProperty('--at', shareOf(at, view).toFixed(5));
+      const share = shareOf(at, view);
+      this.#parts.ticks.children[index].style.setProperty('--at', share.toFixed(5));
+      this.#parts.ticks.children[index].toggleAttribute('data-cut', (1 - share) * width < 0.8 * LABEL_REM * rem);
     });
     near.forEach(({ at }, index) => {
       this.#parts.marks.children[index].style.setProperty('--at', shareOf(at, view).toFixed(5));
@@ -190,7 +206,7 @@ export class ScrubberBar extends EventTarget {
     }
     const kind = event.target.closest('[data-bar-begin]') ? 'begin' : event.target.closest('[data-bar-end]') ? 'end' : 'seek';
     this.#frozen = { ...this.view };
-    this.#drag = { kind, at: this.#momentAt(x), last: kind === 'seek' };
+    this.#drag = { kind, at: this.#momentAt(x) };
     if (kind === 'seek') {
       this.#track.focus({ preventScroll: true });
       this.#seek(x, false);
@@ -205,7 +221,7 @@ export class ScrubberBar extends EventTarget {
     this.#fingers.set(event.pointerId, x);
     if (this.#fingers.size === 2) this.#pinch(event.pointerId, before, x);
     else if (this.#drag?.kind === 'seek') this.#seek(x, false);
-    else if (this.#drag !== null) this.#dragEnd(x);
+    else if (this.#drag !== null) this.#moveEnd(this.#drag.kind, this.#momentAt(x));
   }
 
   #onUp(event) {
@@ -227,12 +243,19 @@ export class ScrubberBar extends EventTarget {
     this.dispatchEvent(new CustomEvent('seek', { detail: { at: toNow ? null : drag.at, done } }));
   }
 
-  #dragEnd(x) {
-    const { clip } = this.#shown;
-    const at = this.#momentAt(x);
-    const { kind } = this.#drag;
-    const detail = kind === 'begin' ? { from: Math.min(at, clip.to), to: clip.to } : { from: clip.from, to: Math.max(at, clip.from) };
-    this.dispatchEvent(new CustomEvent('clip', { detail: { ...detail, moved: kind } }));
+  #moveEnd(kind, at) {
+    const { clip, whole } = this.#shown;
+    const to = within(at, whole);
+    const moved = kind === 'begin' ? { from: Math.min(to, clip.to - MIN_CLIP_S), to: clip.to } : { from: clip.from, to: Math.max(to, clip.from + MIN_CLIP_S) };
+    this.dispatchEvent(new CustomEvent('clip', { detail: { clip: moved, at: kind === 'begin' ? moved.from : moved.to } }));
+  }
+
+  #onEndKey(event, kind) {
+    const by = { ArrowLeft: -1, ArrowDown: -1, ArrowRight: 1, ArrowUp: 1 }[event.key];
+    if (by === undefined || event.ctrlKey || event.altKey || event.metaKey) return;
+    event.preventDefault();
+    const { from, to } = this.#shown.clip;
+    this.#moveEnd(kind, (kind === 'begin' ? from : to) + by * (event.shiftKey ? 1 : 0.1));
   }
 
   #pinch(id, before, x) {

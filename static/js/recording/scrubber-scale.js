@@ -19,6 +19,12 @@ const STEPS = [
 const SECONDS = new Intl.DateTimeFormat(undefined, { hour: '2-digit', minute: '2-digit', second: '2-digit' });
 const MINUTES = new Intl.DateTimeFormat(undefined, { hour: '2-digit', minute: '2-digit' });
 
+// Without what tells morning from evening: it takes room, and there is a clock beside it.
+function labelOf(format, at) {
+  const parts = format.formatToParts(new Date(at * 1000));
+  return parts.filter(({ type }) => type !== 'dayPeriod').map(({ value }) => value).join('').trim();
+}
+
 /** Where a moment is within a span: 0 is its begin, 1 its end. @param {number} at @param {Span} span */
 export function shareOf(at, { from, to }) {
   return (at - from) / (to - from);
@@ -72,7 +78,7 @@ export function ticksOf({ from, to }, most) {
   const offset = new Date(from * 1000).getTimezoneOffset() * MINUTE;
   const ticks = [];
   for (let at = Math.ceil((from - offset) / step) * step + offset; at <= to; at += step) {
-    ticks.push({ at, label: format.format(new Date(at * 1000)) });
+    ticks.push({ at, label: labelOf(format, at) });
   }
   return ticks;
 }

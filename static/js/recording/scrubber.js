@@ -6,6 +6,7 @@
 import { withToken } from '../bridge/embed.js';
 import { setText, setTitle } from '../ui/dom.js';
 import { UNKNOWN, formatAge, formatAgo, formatWhen } from '../ui/format.js';
+import { MAX_CLIP_S, formatClip } from './clip.js';
 import { SPEEDS } from './past.js';
 import { ScrubberBar } from './scrubber-bar.js';
 import { ScrubberPreview } from './scrubber-preview.js';
@@ -16,6 +17,8 @@ const FETCH_MS = 4000;
 const MIN_WHOLE_S = 10;
 // If nothing newer is remembered than this, nothing comes any more.
 const MIN_GAP_S = 2;
+// A part that is begun to be marked.
+const CLIP_S = 10;
 const NOTHING = { from: null, to: null, marks: [], heard: 0 };
 
 export class Scrubber extends EventTarget {
@@ -31,18 +34,24 @@ export class Scrubber extends EventTarget {
   #memory = NOTHING;
   #fetching = 0;
   #playAfterwards = 0;
+  /** The part that is marked. @type {import('./scrubber-scale.js').Span | null} */
+  #clip = null;
+  #saveClip;
+  #saving = false;
 
   /**
    * @param {HTMLElement} element
    * @param {import('./past.js').Past} past
+   * @param {(camera: string, from: number, to: number) => Promise<boolean>} saveClip
    */
-  constructor(element, past) {
+  constructor(element, past, saveClip) {
     super();
     this.#element = element;
     this.#past = past;
+    this.#saveClip = saveClip;
     const find = (name) => element.querySelector(`[data-scrub-${name}]`);
     this.#parts = Object.fromEntries(
-      ['play', 'speed', 'time', 'ago', 'note', 'together', 'live'].map((name) => [name, find(name)]),
+      ['play', 'speed', 'time', 'ago', 'note', 'together', 'live', 'clip', 'row', 'marked', 'length', 'save'].map((name) => [name, find(name)]),
     );
     this.#bar = new ScrubberBar(find('bar'));
     this.#preview = new ScrubberPreview(find('card'));
@@ -62,6 +71,7 @@ export class Scrubber extends EventTarget {
     this.#tile = tile;
     this.#element.hidden = tile === null;
     this.#memory = NOTHING;
+    this.#clip = null;
     this.#bar.reset();
     if (tile === null) return;
     this.#preview.retarget(tile.name, tile.ratio);
@@ -98,9 +108,57 @@ export class Scrubber extends EventTarget {
       case 'past-together':
         this.#past.toggleTogether();
         return true;
+      case 'clip':
+        this.#mark(this.#clip === null ? this.#around() : null);
+        return true;
+      case 'clip-from':
+        this.#mark({ from: this.#here, to: this.#clip?.to > this.#here ? this.#clip.to : Math.min(this.#here + CLIP_S, this.#past.nowUnix) });
+        return true;
+      case 'clip-to':
+        this.#mark({ from: this.#clip?.from < this.#here ? this.#clip.from : this.#here - CLIP_S, to: this.#here });
+        return true;
+      case 'clip-save':
+        this.#save();
+        return true;
       default:
         return false;
     }
+  }
+
+  // The moment that is seen.
+  get #here() {
+    return this.#past.at ?? this.#past.nowUnix;
+  }
+
+  #around() {
+    const at = this.#past.at;
+    if (at === null) return { from: this.#here - CLIP_S, to: this.#here };
+    return { from: at - CLIP_S / 2, to: Math.min(at + CLIP_S / 2, this.#past.nowUnix) };
+  }
+
+  #mark(clip) {
+    this.#clip = clip;
+    this.refresh();
+  }
+
+  // What is no longer remembered cannot be saved.
+  #trimClip(kept) {
+    if (this.#clip === null || kept === null) return;
+    const { from, to } = this.#clip;
+    if (to <= kept.from) this.#clip = null;
+    else this.#clip = { from: Math.max(from, kept.from), to };
+  }
+
+  async #save() {
+    if (this.#clip === null || this.#saving) return;
+    const { from, to } = this.#clip;
+    const camera = this.#tile.name;
+    this.#saving = true;
+    this.refresh();
+    const saved = await this.#saveClip(camera, from, to);
+    this.#saving = false;
+    if (saved && this.#tile?.name === camera) this.#clip = null;
+    this.refresh();
   }
 
   get #oldest() {
@@ -135,7 +193,10 @@ export class Scrubber extends EventTarget {
     const kept = this.#kept(now);
     const from = Math.min(kept?.from ?? Infinity, at ?? Infinity, now - MIN_WHOLE_S);
     const disabled = !this.#connected || (kept === null && at === null);
-    this.#bar.show({ whole: { from, to: now }, kept, at, marks: this.#memory.marks, clip: null, disabled });
+    this.#trimClip(kept);
+    const clip = this.#clip;
+    this.#bar.show({ whole: { from, to: now }, kept, at, marks: this.#memory.marks, clip, disabled });
+    this.#showClip(clip, disabled);
     this.#showWords(viewer.past, now, kept, disabled);
     this.#showButtons(at, disabled);
   }
@@ -145,9 +206,7 @@ export class Scrubber extends EventTarget {
     const { from, to, heard } = this.#memory;
     const span = this.#tile.viewer.past.span;
     if (from === null || to === null) return span;
-    const passed = Math.max(0, now - heard);
-    const flows = heard - to < MIN_GAP_S;
-    return { from, to: flows ? Math.min(now, to + passed) : to };
+    return { from, to: heard - to < MIN_GAP_S ? now : to };
   }
 
   #showWords(asked, now, kept, disabled) {
@@ -163,9 +222,20 @@ export class Scrubber extends EventTarget {
     const { track } = this.#bar;
     track.ariaValueMin = (kept?.from ?? now - MIN_WHOLE_S).toFixed(0);
     track.ariaValueMax = now.toFixed(0);
-    track.ariaValueNow = shown.toFixed(0);
+    track.ariaValueNow = shown.toFixed(3);
     track.ariaValueText = at === null ? 'Live' : age === clockTime ? clockTime : `${clockTime}, ${age}`;
     track.ariaDisabled = String(disabled);
+  }
+
+  #showClip(clip, disabled) {
+    const { row, marked, length, save, clip: button } = this.#parts;
+    row.toggleAttribute('data-marking', clip !== null);
+    marked.hidden = clip === null;
+    button.setAttribute('aria-pressed', String(clip !== null));
+    if (clip === null) return;
+    const seconds = clip.to - clip.from;
+    setText(length, seconds > MAX_CLIP_S ? 'An hour at most' : formatClip(seconds));
+    save.disabled = disabled || this.#saving || seconds > MAX_CLIP_S || seconds <= 0;
   }
 
   #noteFor({ fault, short, span }, kept) {
@@ -189,7 +259,9 @@ export class Scrubber extends EventTarget {
     if (speed.value !== pace) speed.value = pace;
     together.setAttribute('aria-pressed', String(this.#past.together));
     live.setAttribute('aria-pressed', String(at === null));
-    for (const control of this.#element.querySelectorAll('.scrub-row :is(button, select)')) control.disabled = disabled;
+    for (const control of this.#element.querySelectorAll('.scrub-row :is(button, select):not([data-scrub-save])')) {
+      control.disabled = disabled;
+    }
   }
 
   #listen() {
@@ -203,6 +275,11 @@ export class Scrubber extends EventTarget {
       if (at === null) this.#preview.hide();
       // While it is dragged, the large picture shows that moment.
       else this.#preview.show(at, x, !this.#bar.dragging);
+    });
+    this.#bar.addEventListener('clip', ({ detail: { clip, at } }) => {
+      this.#mark(clip);
+      // What begins or ends there is seen.
+      this.#past.seek(at);
     });
     this.#bar.addEventListener('view', () => this.refresh());
     this.#past.addEventListener('change', () => this.refresh());

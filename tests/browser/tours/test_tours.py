@@ -102,7 +102,7 @@ def test_an_operators_tour(server: PortholeServer, open_tab: OpenTab) -> None:
     steps.watch_live(tab)
     steps.see_nothing_for_admins(tab)
     steps.open_camera(tab, "two")
-    assert steps.tabs_of_panel(tab) == ["View", "Image", "Activity", "Statistics"]
+    assert steps.tabs_of_panel(tab) == ["View", "Image", "Motion", "Activity", "Statistics"]
     steps.set_camera(tab, "two")
     steps.stop_and_take_back(tab, "two")
     steps.save_picture(tab, "two")

@@ -101,7 +101,7 @@ def endings(share_server: Start) -> dict[str, "Future[bool]"]:
 
     return {
         "silent": waiting.submit(ends, connected=False, within_s=8),
-        "mute": waiting.submit(ends, connected=True, within_s=30),
+        "mute": waiting.submit(ends, connected=True, within_s=45),
     }
 
 

@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 from urllib.request import urlopen
 
+import cv2
+import numpy as np
 import pytest
 
 from tests.support.client import Viewer
@@ -70,6 +72,16 @@ class Watcher:
         if reply["at"] is not None:
             self.viewer.pump(lambda: bool(self.past(name, reply["seek"])), 5)
         return reply
+
+
+def difference(one: bytes, other: bytes) -> float:
+    """Return how much two JPEGs differ, in levels of brightness."""
+    pixels = [
+        cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_GRAYSCALE) for data in (one, other)
+    ]
+    assert pixels[0] is not None
+    assert pixels[1] is not None
+    return float(np.abs(pixels[0].astype(float) - pixels[1].astype(float)).mean())
 
 
 def is_painted(one: Seen, name: str) -> bool:
@@ -167,6 +179,45 @@ def test_playing_shows_each_frame_and_arrives_at_live(
 
     assert slowly["speed"] == 1
     assert units == list(range(units[0], units[-1] + 1)), "a chain without a gap"
+
+
+def test_who_decodes_no_video_is_shown_the_same_picture(
+    server: PortholeServer, connect: Connect
+) -> None:
+    """As JPEG, made of the video that is kept."""
+    watcher = Watcher(connect(server))
+    watcher.viewer.call("watch", {"camera": "video"})
+    watcher.viewer.pump(lambda: len(watcher.live("video")) >= 40, 30)
+    shown = watcher.live("video")[-25:-20]
+    header, _ = shown[2]
+
+    reply = watcher.seek("video", header["at"])
+
+    [(past, jpeg)] = watcher.past("video", reply["seek"])
+    assert past["seq"] == header["seq"]
+    assert "codec" not in past
+    differences = [difference(jpeg, live) for _, live in shown]
+    assert min(differences) == differences[2]
+
+
+def test_camera_that_is_stopped_can_be_looked_back_at(
+    server: PortholeServer, connect: Connect
+) -> None:
+    """What was seen before it was stopped is what one wants to know then."""
+    watcher = Watcher(connect(server))
+    watcher.watch("slow")
+    header, data = watcher.live("slow")[-12]
+
+    watcher.viewer.call("stop", {"camera": "slow"})
+    reply = watcher.seek("slow", header["at"])
+    watcher.viewer.call("play", {"camera": "slow", "speed": 1})
+    watcher.viewer.pump(lambda: len(watcher.past("slow", reply["seek"])) > 4, 10)
+    count = len(watcher.live("slow"))
+    watcher.viewer.call("start", {"camera": "slow"})
+    watcher.seek("slow", None)
+    watcher.viewer.pump(lambda: len(watcher.live("slow")) > count, 30)
+
+    assert watcher.past("slow", reply["seek"])[0][1] == data
 
 
 def test_who_acknowledges_nothing_gets_a_window(server: PortholeServer, connect: Connect) -> None:

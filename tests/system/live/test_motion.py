@@ -3,6 +3,10 @@
 from collections.abc import Callable
 from pathlib import Path
 
+import cv2
+import numpy as np
+import requests
+
 from tests.support.client import Viewer
 from tests.support.films import make_film
 from tests.support.server import PortholeServer
@@ -23,7 +27,8 @@ def test_motion_is_seen_while_nobody_watches(
     start_server: Start, connect: Connect, tmp_path: Path
 ) -> None:
     """A film with a box that moves now and then: an operator turns it on, and STATE tells when
-    something moves and when no longer, without a viewer; a zone elsewhere sees nothing.
+    something moves and when no longer, without a viewer; a zone elsewhere sees nothing. What moved
+    is an event, with a picture.
     """
     film = make_film(
         tmp_path / "film.mp4", "-t", "9", "-g", "10", "-pix_fmt", "yuv420p", source=CROSSING
@@ -56,3 +61,12 @@ def test_motion_is_seen_while_nobody_watches(
         "zones": [],
         "moving": False,
     }
+    events = requests.get(f"{server.url}api/events?label=motion", timeout=5).json()["events"]
+    event = next(one for one in events if one["to"] is not None)
+    assert {one["camera"] for one in events} == {"film"}
+    assert 1.0 < event["to"] - event["from"] < 4.5
+    jpeg = requests.get(f"{server.url}event/{event['id']}.jpg", timeout=5).content
+    shown = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_GRAYSCALE)
+    left, top, width, height = event["box"]
+    inside = shown[round((top + height / 2) * 360), round((left + width / 2) * 640)]
+    assert inside > 200 > 150 > shown[10, 10]

@@ -37,6 +37,8 @@ VALUES = {
 # What changes something and is for everybody: their own login, password and views. Who may change
 # shared views is in unit/web/http/test_views.py.
 ONES_OWN = {"/login", "/logout", "/api/password", "/api/views", "/api/views/door"}
+# Clips that one has had made: unit/web/past/test_clips.py.
+ONES_OWN |= {"/api/clips", "/api/clips/door"}
 
 
 class Site:

@@ -78,7 +78,7 @@ def test_state_is_the_contracts() -> None:
         *("name", "title", "state", "reason", "since", "fps"),
         *("quality", "width", "height", "source_fps", "passed_through", "viewers"),
         *("renditions", "process", "set", "source", "group", "record", "recording", "motion"),
-        *("controls", "presets", "preset", "video", "rewind"),
+        *("controls", "presets", "preset", "video", "rewind", "timelapse"),
     }
 
 

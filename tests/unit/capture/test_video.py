@@ -4,6 +4,7 @@ import shlex
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import av
 import cv2
@@ -14,6 +15,7 @@ from server.capture.camera import Camera
 from server.capture.frames.frame import Frame
 from server.capture.frames.unit import Unit
 from server.capture.processing.transform import Transform
+from server.capture.sources.reader import read_and_compare
 from server.capture.sources.testpattern import read_time
 from server.config import models as config
 from server.config.address import parse_address
@@ -256,6 +258,28 @@ def test_units_come_together_while_nobody_watches(watch: Watch, film: Path) -> N
     seqs = [unit.seq for unit in watched.units]
     assert seqs == list(range(seqs[0], seqs[0] + len(seqs)))
     assert watched.camera.meter.drops.total() == 0
+
+
+def test_no_thread_waits_for_pictures_that_nobody_needs(
+    watch: Watch, film: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Waking one a few times a second cost as much as all that is done with the units."""
+    reads = 0
+
+    def read_natively(*args: Any) -> Any:
+        nonlocal reads
+        reads += 1
+        return read_and_compare(*args)
+
+    monkeypatch.setattr("server.capture.connection.read_and_compare", read_natively)
+    watched = watch(f"file:{film}")
+    until(lambda: watched.units and watched.camera.state == "live", 20)
+    before, reads = len(watched.units), 0
+    until(lambda: len(watched.units) > before + 50, 20)
+    assert reads < 4, "one takes the key picture that shows whether it can be decoded"
+
+    watched.wants(video=True, pictures=True)
+    until(lambda: len(watched.pictures) > 3, 20)
 
 
 def test_a_source_of_jpeg_has_an_encoded_video(watch: Watch, film: Path) -> None:

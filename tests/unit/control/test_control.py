@@ -22,6 +22,7 @@ from server.commands import (
     Reset,
     SetControl,
     SetFps,
+    SetMotion,
     SetQuality,
     Start,
     Stop,
@@ -99,6 +100,34 @@ def test_the_way_back_to_the_sources_own_survives_a_restart(
     assert again.describe()["set"] == {"fps": None, "quality": None}
 
 
+def test_looking_for_motion_survives_a_restart(
+    make: Callable[..., Control], camera: Camera, notices: Notices
+) -> None:
+    """What was left out stays as it was; what the command sets comes before the settings."""
+    zone = [[0.0, 0.0], [0.5, 0.0], [0.5, 1.0]]
+    control = make(camera)
+    control.restore()
+    control.execute("ann", SetMotion(camera="door", on=True, zones=[zone]))
+    control.execute("ann", SetMotion(camera="door", sensitivity=80))
+    control.execute("ann", SetMotion(camera="door", sensitivity=80))
+    control.close()
+
+    again = offline_camera()
+    make(again).restore()
+
+    assert again.motion.keep() == {
+        "on": True,
+        "sensitivity": 80,
+        "min_size": 0.5,
+        "min_s": 0.4,
+        "zones": [zone],
+    }
+    assert [message for _, message, _ in notices] == [
+        "Door: looking for motion was turned on by ann",
+        "Door: looking for motion was set up by ann",
+    ]
+
+
 def test_started_camera_stays_so(make: Callable[..., Control], camera: Camera) -> None:
     """What was stopped and started again is not stopped in the next run."""
     control = make(camera)
@@ -171,6 +200,8 @@ def test_unknown_camera_is_refused(make: Callable[..., Control], camera: Camera)
         {"cameras": {"door": {"fps": "5", "quality": True, "stopped": 1}}},
         {"cameras": {"door": {"fps": 0, "quality": 101, "stopped": "yes"}}},
         {"cameras": {"door": {"fps": 1e999, "quality": None}}},
+        {"cameras": {"door": {"motion": {"on": True, "zones": [[[0, 0], [1, 1]]]}}}},
+        {"cameras": {"door": {"motion": {"on": True, "sensitivity": 0}}}},
         {"cameras": {"door": {"fps": 10**400, "quality": -(10**400)}}},
     ],
 )
@@ -183,6 +214,7 @@ def test_kept_nonsense_is_passed_over(
     make(camera).restore()
 
     assert (camera.fps, camera.quality, camera.enabled) == (None, 80, True)
+    assert not camera.motion.on
 
 
 def test_absent_camera_is_remembered(

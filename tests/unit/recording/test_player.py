@@ -172,7 +172,7 @@ def test_seek_while_the_memory_is_asked_goes_first(clock: FakeClock) -> None:
     player = at(rewind, 1.0, clock)
 
     class Slow(Rewind):
-        def find(self, at_unix: float) -> list[Unit]:
+        def find(self, at_unix: float, toward_s: float = 0.0) -> list[Unit]:
             player.seek(2, rewind.find(T0 + 3.0), clock.now)
             return rewind.find(at_unix)
 

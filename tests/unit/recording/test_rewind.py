@@ -12,14 +12,14 @@ T0 = 1_700_000_000.0
 
 
 def unit(at: float, key: bool = False, size: int = 100, seq: int | None = None) -> Unit:
-    """Return a unit that looks like video; its number is its time in hundredths of a second."""
-    number = round(at * 100) if seq is None else seq
+    """Return a unit that looks like video; its number follows its time."""
+    number = 1000 + round(at * 100) if seq is None else seq
     return Unit(bytes(size), key, number, T0 + at, "avc1.64001f", 64, 48)
 
 
 def jpeg(at: float, size: int = 100) -> Unit:
     """Return a unit that looks like a JPEG."""
-    return Unit(bytes(size), True, round(at * 100), T0 + at, JPEG, 64, 48)
+    return Unit(bytes(size), True, 1000 + round(at * 100), T0 + at, JPEG, 64, 48)
 
 
 def filled(*units: Unit, seconds: float = 60.0) -> Rewind:
@@ -105,7 +105,7 @@ def test_after_a_loss_nothing_is_kept_before_a_key_picture() -> None:
     end()
     rewind.put(unit(0.3))
 
-    assert [one and one.seq for one in told] == [None, 20]
+    assert [one and one.seq for one in told] == [None, 1020]
     assert times(rewind.units) == [0.0, 0.2, 0.3]
 
 

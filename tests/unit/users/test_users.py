@@ -211,6 +211,7 @@ def test_a_password_is_the_same_however_typed() -> None:
     assert check_password(hashed, "Gru\u0308\u00dfe an alle")
 
 
+@pytest.mark.usefixtures("ordinary_passwords")
 def test_an_unknown_name_costs_the_same_hash() -> None:
     """The hash held against for nobody has the parameters of every other."""
     assert not HASHER.check_needs_rehash(NOBODYS_HASH)

@@ -6,7 +6,7 @@ from server.capture.streams.units import annex_b
 from server.capture.streams.units.bits import Bits
 from server.capture.streams.units.sequence import MAX_HEADER_BYTES, Sequence
 
-__all__ = ["H264"]
+__all__ = ["H264", "skip_colours"]
 
 # Profiles whose sequence parameter sets describe their colours.
 HIGH_PROFILES = frozenset((100, 110, 122, 244, 44, 83, 86, 118, 128, 138, 139, 134, 135))
@@ -93,7 +93,7 @@ class H264:
             raise ValueError("a sequence parameter set is cut off")
         bits = Bits(annex_b.unescape(unit[:MAX_HEADER_BYTES]), 4)
         bits.unsigned()  # seq_parameter_set_id
-        chroma = _skip_colours(bits) if unit[1] in HIGH_PROFILES else 1
+        chroma = skip_colours(bits, unit[1])
         bits.unsigned()  # log2_max_frame_num_minus4
         _skip_order(bits)
         bits.unsigned()  # max_num_ref_frames
@@ -116,8 +116,10 @@ class H264:
         return Sequence(codec, across, down, not progressive, aspect)
 
 
-def _skip_colours(bits: Bits) -> int:
+def skip_colours(bits: Bits, profile: int) -> int:
     """Skip what high profiles say of colours and scaling; return chroma_format_idc."""
+    if profile not in HIGH_PROFILES:
+        return 1
     chroma = bits.unsigned()
     if chroma > 3:
         raise ValueError("a sequence parameter set names no known colour format")

@@ -6,7 +6,7 @@ from server.capture.streams.units import annex_b
 from server.capture.streams.units.bits import Bits
 from server.capture.streams.units.sequence import MAX_HEADER_BYTES, Sequence
 
-__all__ = ["H265"]
+__all__ = ["H265", "skip_layers"]
 
 # How many samples of luma lie on one of chroma, across and down, by chroma_format_idc.
 CHROMA = ((1, 1), (2, 2), (2, 1), (1, 1))
@@ -53,7 +53,7 @@ class H265:
         if kind == 34:
             return bits.unsigned(), bits.unsigned()
         video = bits.take(4)
-        _skip_layers(bits, bits.take(3))
+        skip_layers(bits, bits.take(3))
         return bits.unsigned(), video
 
     @staticmethod
@@ -87,7 +87,7 @@ class H265:
         bits = Bits(payload, 2)
         bits.take(4)  # sps_video_parameter_set_id
         layers = bits.take(3)
-        _skip_layers(bits, layers)
+        skip_layers(bits, layers)
         bits.unsigned()  # sps_seq_parameter_set_id
         chroma = bits.unsigned()
         if chroma > 3:
@@ -108,7 +108,7 @@ class H265:
         )
 
 
-def _skip_layers(bits: Bits, layers: int) -> None:
+def skip_layers(bits: Bits, layers: int) -> None:
     """Skip a flag, and the profiles and levels of all layers."""
     bits.take(1 + 88 + 8)
     present = [(bits.take(), bits.take()) for _ in range(layers)]

@@ -4,6 +4,7 @@ import math
 
 import pytest
 
+from server.capture.frames.info import SourceInfo
 from server.capture.frames.rendition import FULL, Rendition
 from server.capture.motion.settings import LOOK_S
 from server.capture.pacing import demand as demand_module
@@ -66,6 +67,23 @@ def test_pictures_are_wanted_to_be_looked_at_though_nobody_watches(
     wanted.set_renditions([FULL])
     wanted.advance()
     assert wanted.demand.due() <= clock.now + 0.1
+
+
+def test_a_polled_camera_is_looked_at_as_seldom_as_it_is_fetched(
+    wanted: PictureDemand, clock: FakeClock
+) -> None:
+    """Once a second, if nothing is set: each picture is a request."""
+    source = Measured()
+    source.opened(SourceInfo(64, 48, 0.0, "mjpeg", live=False, polled=True))
+    polled = PictureDemand(Schedule(lambda: None, source), lambda: 80, changed=False)
+    for one in (wanted, polled):
+        one.watched = True
+        one.set_renditions([])
+        one.set_looking(True)
+        one.advance()
+
+    assert wanted.demand.due() == clock.now + LOOK_S
+    assert polled.demand.due() == clock.now + 1.0
 
 
 def test_the_first_picture_of_a_source_need_be_no_key_picture(wanted: PictureDemand) -> None:

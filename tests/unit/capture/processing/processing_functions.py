@@ -21,6 +21,20 @@ def number(image, info):
     image[:16, :16] = info.seq % 256
 
 
+def spot(image, info):
+    """Say that something is in the left half, and hide the picture."""
+    info.event("spot", score=0.5, box=(0, 0, 0.5, 1))
+    return image * 0
+
+
+def report(image, info):
+    """Say what is seen, and then that which is none."""
+    info.event("cat", 0.5, box=(0, 0, 0.5, 1))
+    for _ in range(30):
+        info.event("dog")
+    info.event("cat", score=7)
+
+
 def black(image, info):
     return image * 0
 

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from server.capture.frames.frame import Image
+from server.capture.processing.report import Report
 from server.capture.processing.runner import Facts
 from server.capture.processing.sandbox import ProcessorSandbox, SandboxError, check_functions
 from server.config.load import load_settings
@@ -63,6 +64,19 @@ def test_pictures_go_there_and_back(make: Make, image: Image) -> None:
     assert larger.shape == (1440, 2560, 3)
     np.testing.assert_array_equal(again, before)
     np.testing.assert_array_equal(image, before)
+
+
+def test_reports_come_with_the_picture(make: Make, image: Image) -> None:
+    """What a function says it has seen, at most so much of it; nonsense is its error."""
+    sandbox = make("report", "annotate")
+
+    _, (outcome,) = sandbox.run(image, FACTS, [0])
+    reports = sandbox.reports
+    sandbox.run(image, FACTS, [1])
+
+    assert reports == [Report("cat", 0.5, (0.0, 0.0, 0.5, 1.0)), *[Report("dog")] * 15]
+    assert "score=7" in outcome.error
+    assert sandbox.reports == []
 
 
 def test_what_is_kept_stays_as_it_was(make: Make, image: Image) -> None:

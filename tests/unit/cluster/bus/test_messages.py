@@ -27,6 +27,7 @@ from server.commands import (
     Reset,
     SetControl,
     SetFps,
+    SetMotion,
     SetQuality,
     Start,
     Stop,
@@ -148,6 +149,11 @@ COMMANDS: list[tuple[CameraCommand, dict[str, Any]]] = [
     (Stop(camera="door"), {"action": "stop"}),
     (SetFps(camera="door", fps=5.0), {"action": "fps", "fps": 5.0}),
     (SetFps(camera="door", fps="source"), {"action": "fps", "fps": "source"}),
+    (
+        SetMotion(camera="door", on=True, zones=[[[0, 0], [1, 0.5], [0, 1]]]),
+        {"action": "motion", "on": True, "zones": [[[0, 0], [1, 0.5], [0, 1]]]}
+        | dict.fromkeys(("sensitivity", "min_size", "min_s")),
+    ),
     (SetQuality(camera="door", quality=40), {"action": "quality", "quality": 40}),
     (SetQuality(camera="door", quality="source"), {"action": "quality", "quality": "source"}),
     *(

@@ -634,6 +634,7 @@ def test_tries_are_counted_for_a_household(address: str, network: str) -> None:
     assert network_of(address) == network
 
 
+@pytest.mark.usefixtures("ordinary_passwords")
 def test_an_unknown_name_takes_as_long(site: Site) -> None:
     """Time does not tell which names exist. Of the process, since a busy machine takes longer."""
 

@@ -35,7 +35,18 @@ SEEING = (
     "/readyz",
 )
 CONTROLLING = (
-    *("start", "stop", "fps", "quality", "control", "reset", "preset", "record", "motion"),
+    *(
+        "start",
+        "stop",
+        "fps",
+        "quality",
+        "control",
+        "reset",
+        "preset",
+        "record",
+        "motion",
+        "timelapse",
+    ),
 )
 PUBLIC = ("/healthz", "/login", "/logout")
 

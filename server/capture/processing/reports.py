@@ -1,0 +1,125 @@
+"""Turns what processors report of single pictures into what begins, goes on and ends."""
+
+import logging
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from server.capture.frames.frame import Frame
+from server.capture.frames.happening import Happening
+from server.capture.processing.report import Report
+from server.errors import PictureError
+from server.loop import hub
+
+__all__ = ["Reports"]
+
+log = logging.getLogger(__name__)
+
+# What is not reported for so long has ended.
+END_S = 2.0
+
+# What goes on is told at most once in this time, and only with a better picture.
+TELL_S = 1.0
+
+# Further labels are ignored, and that is logged at most once in this time.
+MAX_GOING = 16
+LOG_EVERY_S = 60.0
+
+
+class Reports:
+    """What processors see at one camera. On the hub.
+
+    Args:
+        camera: Its name, for the log.
+        on_happening: Called with what begins, with a better picture of it, and with its end.
+    """
+
+    def __init__(self, camera: str, on_happening: Callable[[Happening], None]) -> None:
+        self._camera = camera
+        self._on_happening = on_happening
+        self._going: dict[str, _Going] = {}
+        self._logged_at = float("-inf")
+
+    def take(self, reports: Sequence[Report], frame: Frame) -> None:
+        """Take what was reported of a picture.
+
+        Args:
+            reports: What was seen in it.
+            frame: The picture as people see it.
+        """
+        now = time.monotonic()
+        strongest: dict[str, Report] = {}
+        for report in sorted(reports, key=_strength):
+            strongest[report.label] = report
+        for report in strongest.values():
+            going = self._going.get(report.label)
+            if going is not None:
+                going.at, going.at_unix = now, frame.at_unix
+            elif len(self._going) < MAX_GOING:
+                going = self._going[report.label] = _Going(now, frame.at_unix)
+                hub.call_later(END_S, self._check, report.label)
+            else:
+                self._log(report, now)
+            if going is not None and going.is_worth_telling(report, now):
+                going.best, going.told_at = _strength(report), now
+                hub.spawn(self._tell, report, frame)
+
+    def _tell(self, report: Report, frame: Frame) -> None:
+        label, score, box = report
+        jpeg = hub.run_native(_encode, frame)
+        if label in self._going:
+            self._on_happening(Happening(label, frame.at_unix, score, box, jpeg=jpeg))
+
+    def _check(self, label: str) -> None:
+        """End what was not reported for a while."""
+        going = self._going[label]
+        left_s = going.at + END_S - time.monotonic()
+        if left_s > 0:
+            hub.call_later(left_s, self._check, label)
+            return
+        del self._going[label]
+        self._on_happening(Happening(label, going.at_unix, ended=True))
+
+    def _log(self, report: Report, now: float) -> None:
+        if now - self._logged_at > LOG_EVERY_S:
+            self._logged_at = now
+            log.warning(
+                "camera=%s processors report more than %d labels at once; %r is ignored",
+                *(self._camera, MAX_GOING, report.label),
+            )
+
+
+@dataclass(slots=True)
+class _Going:
+    """Something that goes on.
+
+    Attributes:
+        at: When it was last reported, in monotonic seconds.
+        at_unix: When that picture was captured, in Unix seconds.
+        best: The highest score so far.
+        told_at: When it was last told, in monotonic seconds.
+    """
+
+    at: float
+    at_unix: float
+    best: float | None = None
+    told_at: float = float("-inf")
+
+    def is_worth_telling(self, report: Report, now: float) -> bool:
+        """Return whether it has just begun, or there is a better picture."""
+        better = self.best is None or _strength(report) > self.best
+        return better and now - self.told_at >= TELL_S
+
+
+def _strength(report: Report) -> float:
+    return 0.0 if report.score is None else report.score
+
+
+def _encode(frame: Frame) -> bytes | None:
+    """Return the picture as a small JPEG. Runs natively."""
+    from server.capture.motion.pictures import encode_small  # It loads OpenCV.
+
+    try:
+        return encode_small(frame.picture)
+    except PictureError:
+        return None

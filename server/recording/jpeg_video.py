@@ -1,0 +1,107 @@
+"""Has video made of a camera that sends JPEG or pixels alone, so that it can be recorded."""
+
+from collections.abc import Callable
+from itertools import pairwise
+
+from server.capture.frames.unit import JPEG, Unit
+from server.delivery.fanout import Fanout
+from server.loop import hub
+from server.recording.keeper import Keeper
+from server.recording.media.process import MediaError, MediaProcess
+from server.recording.rewind import Rewind
+
+__all__ = ["JpegVideo"]
+
+# So many are encoded at once, or what comes in that time: each request costs about a millisecond.
+BATCH_S = 0.5
+MAX_BATCH = 25
+
+# More than can wait is dropped. The process has a low priority and may fall behind.
+MAX_WAITING = 150
+
+MAX_FPS = 60
+
+
+class JpegVideo:
+    """One such video, from when it is made until :meth:`close`. Green.
+
+    Args:
+        fanout: Of the camera.
+        rewind: Its last seconds, where its JPEG arrives.
+        before_unix: From when on what is there already belongs to it.
+        media: Encodes it.
+        on_unit: Called with each unit of H.264, and None for a loss.
+        on_dropped: Called with how many pictures were dropped.
+    """
+
+    def __init__(
+        self,
+        fanout: Fanout,
+        rewind: Rewind,
+        before_unix: float,
+        media: MediaProcess,
+        on_unit: Callable[[Unit | None], None],
+        on_dropped: Callable[[int], None],
+    ) -> None:
+        self._fanout = fanout
+        self._media = media
+        self._on_unit = on_unit
+        self._on_dropped = on_dropped
+        self._name = fanout.camera.name
+        self._arrived = hub.Signal()
+        self._closed = False
+        self._waiting = list(rewind.between(before_unix, float("inf")))
+        del self._waiting[:-MAX_WAITING]
+        self._keeper = Keeper()
+        self._unlisten = rewind.listen(self._take)
+        fanout.join(self._keeper, self._keeper, counts=False)
+        hub.spawn(self._run)
+
+    def close(self) -> None:
+        """Make no more of it."""
+        self._closed = True
+        self._unlisten()
+        self._fanout.leave(self._keeper)
+        self._arrived.set()
+
+    def _take(self, picture: Unit | None) -> None:
+        if picture is None or picture.codec != JPEG:
+            return
+        if len(self._waiting) >= MAX_WAITING:
+            self._on_dropped(1)
+            return
+        self._waiting.append(picture)
+        self._arrived.set()
+
+    def _run(self) -> None:
+        while not self._closed:
+            if not self._waiting:
+                self._arrived.wait()
+            hub.sleep(BATCH_S)
+            while self._waiting and not self._closed:
+                batch, self._waiting = self._waiting[:MAX_BATCH], self._waiting[MAX_BATCH:]
+                self._encode([one for one in batch if one.codec == JPEG])
+        self._end()
+
+    def _encode(self, batch: list[Unit]) -> None:
+        try:
+            units = self._media.encode(self._name, batch, _fps(batch)) if batch else []
+        except MediaError:
+            self._on_dropped(len(batch))
+            self._on_unit(None)
+            return
+        for unit in units if not self._closed else ():
+            self._on_unit(unit)
+
+    def _end(self) -> None:
+        try:
+            self._media.encode(self._name, (), 1)
+        except MediaError:
+            pass  # It has ended then, too.
+
+
+def _fps(pictures: list[Unit]) -> int:
+    """Return about how many pictures a second there are."""
+    steps = sorted(later.at_unix - one.at_unix for one, later in pairwise(pictures))
+    usual = steps[len(steps) // 2] if steps else 0.2
+    return max(1, min(MAX_FPS, round(1 / max(usual, 1 / MAX_FPS))))

@@ -1,0 +1,25 @@
+"""Has JPEG made of a camera's pictures although nobody is sent any, so that it can be kept."""
+
+import sys
+
+from server.delivery.encoder import EncodedFrame
+from server.delivery.fanout import Room
+
+__all__ = ["Keeper"]
+
+
+class Keeper:
+    """A viewer for whom JPEG is made; it has had every frame already."""
+
+    room: Room
+    obstacle = None
+
+    def __init__(self) -> None:
+        self.last_seq = sys.maxsize
+
+    def send(self, frame: EncodedFrame, now: float) -> str | None:
+        """Cannot happen: no frame is new to it."""
+        raise AssertionError("no frame is new to it")
+
+    def miss(self, obstacle: str) -> None:
+        """Cannot happen: it has no obstacle."""

@@ -1,0 +1,274 @@
+"""Reads the units out of our own fragmented MP4 files again: no decoder, and no other files.
+
+Blocks on the disk: on native threads only.
+"""
+
+import os
+import struct
+from bisect import bisect_right
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple, TypeAlias
+
+from server.capture.frames.unit import Unit
+from server.capture.streams.units import annex_b
+from server.capture.streams.units.h264 import H264
+from server.capture.streams.units.h265 import H265
+from server.capture.streams.units.order import HEAD_BYTES
+from server.delivery.mp4.movie import TIMESCALE
+from server.delivery.mp4.parameters import LENGTH_BYTES
+from server.errors import PictureError
+
+__all__ = ["Kept", "StoredUnit", "cut", "loaded", "read_units"]
+
+SYNTAXES: dict[bytes, tuple[bytes, type[H264] | type[H265]]] = {
+    b"avc1": (b"avcC", H264),
+    b"hvc1": (b"hvcC", H265),
+}
+
+# Of a sample entry, up to the boxes in it.
+ENTRY_BYTES = 8 + 78
+
+MAX_HEAD_BYTES = 1 << 20
+
+# Parameter sets are at most so long, and are in front of the picture.
+MAX_SETS_BYTES = 4096
+
+# Of a sample's flags: whether it needs another one.
+NEEDS_OTHERS = 0x10000
+
+# What a run may list of each sample, in this order.
+DURATION, SIZE, FLAGS, OFFSET = 0x100, 0x200, 0x400, 0x800
+
+
+@dataclass(frozen=True, slots=True)
+class StoredUnit:
+    """A unit on the disk. It is like :class:`server.capture.frames.unit.Unit`, but read when asked.
+
+    Attributes:
+        key: Whether it can be decoded by itself.
+        at_unix: When it was captured, in Unix seconds; a few microseconds are lost.
+        codec: By RFC 6381.
+        width: In pixels.
+        height: In pixels.
+        nbytes: Of the sample.
+        seq: Always 0.
+    """
+
+    key: bool
+    at_unix: float
+    codec: str
+    width: int
+    height: int
+    nbytes: int
+    _at: int
+    _file: "_File"
+    _sets: tuple[bytes, ...]
+    _syntax: type[H264] | type[H265]
+    seq: int = 0
+
+    @property
+    def sample(self) -> bytes:
+        """Its NAL units, each preceded by its length, as they lie in the file.
+
+        Raises:
+            PictureError: If the file has become shorter.
+            OSError: If it cannot be read.
+        """
+        data = os.pread(self._file.descriptor, self.nbytes, self._at)
+        if len(data) != self.nbytes:
+            raise PictureError("a recording was cut off while it was read")
+        return data
+
+    @property
+    def heads(self) -> list[bytes]:
+        """The NAL units at its beginning, the last of which may be cut off."""
+        head = os.pread(self._file.descriptor, min(self.nbytes, HEAD_BYTES), self._at)
+        nals, at = [], 0
+        while at + LENGTH_BYTES < len(head):
+            end = at + LENGTH_BYTES + int.from_bytes(head[at : at + LENGTH_BYTES])
+            nals.append(head[at + LENGTH_BYTES : end])
+            at = end
+        return nals
+
+    @property
+    def data(self) -> bytes:
+        """It in Annex B format, with its parameter sets if it is a key picture; see `sample`."""
+        sample = self.sample
+        try:
+            nals = [sample[begin:end] for begin, end in annex_b.split_lengths(sample, LENGTH_BYTES)]
+        except ValueError as error:
+            raise PictureError("a recording is damaged") from error
+        kinds = [self._syntax.kind(nal) for nal in nals]
+        if self.key and not set(kinds) & set(self._syntax.sets):
+            at = 1 if kinds[:1] == [self._syntax.delimiter] else 0  # That may only be the first.
+            nals[at:at] = self._sets
+        return annex_b.join(nals)
+
+    def load(self) -> Unit:
+        """Return it read; see :attr:`sample`."""
+        return Unit(
+            self.data, self.key, self.seq, self.at_unix, self.codec, self.width, self.height
+        )
+
+
+class _File:
+    """A file that is open as long as any of its units is kept, also if it is deleted meanwhile."""
+
+    def __init__(self, path: Path) -> None:
+        self.descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
+
+    def __del__(self) -> None:
+        if hasattr(self, "descriptor"):
+            os.close(self.descriptor)
+
+
+class _Run(NamedTuple):
+    """One sample of a fragment."""
+
+    duration: int
+    nbytes: int
+    key: bool
+
+
+Kept: TypeAlias = Unit | StoredUnit
+"""A unit, in memory or on the disk."""
+
+
+def loaded(unit: Kept) -> Unit:
+    """Return a unit in memory; what is on the disk is read, see :class:`StoredUnit`."""
+    return unit.load() if isinstance(unit, StoredUnit) else unit
+
+
+def read_units(path: Path, begin_unix: float) -> list[StoredUnit]:
+    """Return the units of a file, which may still be written.
+
+    Args:
+        path: Of the file.
+        begin_unix: When its first picture was captured.
+
+    Raises:
+        PictureError: If it is no such file.
+        OSError: If it cannot be read.
+    """
+    file = _File(path)
+    try:
+        return list(_read(file, begin_unix))
+    except (ValueError, LookupError, struct.error) as error:
+        raise PictureError(f"{path.name} is no recording") from error
+
+
+def cut(units: list[StoredUnit], from_unix: float, to_unix: float) -> list[StoredUnit]:
+    """Return units from one moment to another, after those needed to decode the first."""
+    end = bisect_right(units, to_unix, key=lambda unit: unit.at_unix)
+    begin = max(0, bisect_right(units, from_unix, key=lambda unit: unit.at_unix) - 1)
+    while begin > 0 and not units[begin].key:
+        begin -= 1
+    return units[begin:end]
+
+
+def _read(file: _File, begin_unix: float) -> Iterator[StoredUnit]:
+    described: _Described | None = None
+    fd, time = file.descriptor, 0
+    for at, kind, nbytes in _top_boxes(fd):
+        if kind == b"moov":
+            described = _describe(os.pread(fd, min(nbytes, MAX_HEAD_BYTES), at))
+        elif kind == b"moof" and described is not None:
+            time, runs, data_at = _read_moof(os.pread(fd, nbytes, at))
+            data_at += at
+            for run in runs:
+                if run.key:
+                    described = described.at_key(fd, data_at, run.nbytes)
+                yield StoredUnit(
+                    run.key,
+                    begin_unix + time / TIMESCALE,
+                    described.codec,
+                    described.width,
+                    described.height,
+                    run.nbytes,
+                    data_at,
+                    file,
+                    described.sets,
+                    described.syntax,
+                )
+                time += run.duration
+                data_at += run.nbytes
+
+
+class _Described(NamedTuple):
+    """How pictures are encoded, from a key picture on."""
+
+    syntax: type[H264] | type[H265]
+    sets: tuple[bytes, ...]
+    codec: str
+    width: int
+    height: int
+
+    def at_key(self, fd: int, at: int, nbytes: int) -> "_Described":
+        """Return the same, or what a key picture's own parameter sets say."""
+        head = os.pread(fd, min(nbytes, MAX_SETS_BYTES), at)
+        found, at = [], 0
+        while at + LENGTH_BYTES < len(head):
+            end = at + LENGTH_BYTES + int.from_bytes(head[at : at + LENGTH_BYTES])
+            nal = head[at + LENGTH_BYTES : end]
+            kind = self.syntax.kind(nal)
+            if self.syntax.is_slice(kind):
+                break
+            if kind in self.syntax.sets:
+                found.append(nal)
+            at = end
+        return _described(self.syntax, found) if found else self
+
+
+def _described(syntax: type[H264] | type[H265], sets: list[bytes]) -> _Described:
+    sequence = syntax.read(next(one for one in sets if syntax.kind(one) == syntax.sequence))
+    return _Described(syntax, tuple(sets), sequence.codec, sequence.width, sequence.height)
+
+
+def _describe(moov: bytes) -> _Described:
+    """Read the parameter sets in the head of a file."""
+    for entry, (record, syntax) in SYNTAXES.items():
+        at = moov.find(entry, moov.find(b"stsd"))
+        if at < 0:
+            continue
+        at = moov.index(record, at - 4 + ENTRY_BYTES)
+        nbytes = int.from_bytes(moov[at - 4 : at])
+        return _described(syntax, list(syntax.sets_of_record(moov[at + 4 : at - 4 + nbytes])))
+    raise ValueError("there is no video in it")
+
+
+def _top_boxes(fd: int) -> Iterator[tuple[int, bytes, int]]:
+    """Yield where each whole box of a file begins, its kind and its size."""
+    at, end = 0, os.fstat(fd).st_size
+    while at + 8 <= end:
+        nbytes, kind = struct.unpack("!I4s", os.pread(fd, 8, at))
+        # A fragment whose data is not whole yet, or is torn, does not count.
+        following = at + nbytes
+        if kind == b"moof" and following + 8 <= end:
+            (data_bytes,) = struct.unpack("!I", os.pread(fd, 4, following))
+            if following + data_bytes > end:
+                return
+        if nbytes < 8 or following > end:
+            return
+        yield at, kind, nbytes
+        at = following
+
+
+def _read_moof(moof: bytes) -> tuple[int, list[_Run], int]:
+    """Return a fragment's time in ticks, its samples, and where in the file those begin from it."""
+    at = moof.index(b"tfdt") + 4
+    (time,) = struct.unpack_from("!Q" if moof[at] else "!I", moof, at + 4)
+    at = moof.index(b"trun") + 4
+    flags, count, data_at = struct.unpack_from("!IIi", moof, at)
+    fields = [one for one in (DURATION, SIZE, FLAGS, OFFSET) if flags & one]
+    listed = struct.Struct(f"!{len(fields)}I")
+    begin = at + 12
+    places = fields.index(DURATION), fields.index(SIZE), fields.index(FLAGS)
+    runs = []
+    for values in listed.iter_unpack(moof[begin : begin + count * listed.size]):
+        duration, nbytes, kind = (values[place] for place in places)
+        runs.append(_Run(duration, nbytes, not kind & NEEDS_OTHERS))
+    if len(runs) != count:
+        raise ValueError("a fragment is damaged")
+    return time, runs, data_at

@@ -1,0 +1,521 @@
+"""The library: days, events, playing what was recorded, keeping and deleting."""
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import BrowserContext, Locator, Page, expect
+
+from server.capture.frames.unit import Unit
+from server.recording.disk.event_file import write_event
+from server.recording.disk.index import Event
+from server.recording.disk.layout import event_id, recording_id, recording_path
+from server.recording.disk.recording_file import RecordingFile, head_of
+from server.recording.disk.segmenter import Begin, Fragment, Segmenter
+from server.users.users import UsersFile
+from tests.support.axe import faults
+from tests.support.browser import log_in_by_hand
+from tests.support.films import make_film
+from tests.support.server import PortholeServer, wait_until
+from tests.support.units import make_units
+from tests.support.visitor import PASSWORD
+
+NewContext = Callable[..., BrowserContext]
+
+# Nothing for longer than events are merged, and then a box that crosses the picture.
+CROSSING = (
+    "color=gray:size=320x180:rate=10[back];color=white:size=60x60:rate=10[box];"
+    "[back][box]overlay=x='if(lt(t\\,6)\\,-60\\,(t-6)*170)':y=60:shortest=1"
+)
+
+WITH_MODULE = """async ([name, body, argument]) => new Function('module', 'argument',
+  `return (${body})(module, argument)`)(await import(`/static/js/library/${name}.js`), argument)"""
+
+# The moment on the screen, in Unix seconds.
+SHOWN = """(day) => {
+  const video = document.querySelector('[data-reel]:not([hidden])');
+  const time = document.querySelector('[data-playing-time]').textContent;
+  return video && !video.seeking && video.readyState > 1
+    ? new Date(`${day} ${time}`) / 1000 : null;
+}"""
+
+YESTERDAY = datetime.now().replace(hour=12, minute=0, second=0, microsecond=0) - timedelta(days=1)
+NOON = YESTERDAY.timestamp()
+BUSY = YESTERDAY - timedelta(days=2)
+MANY = 130
+
+# What was recorded of door: two files that follow each other, and after a gap a third.
+RECORDED = (NOON, NOON + 4, NOON + 60)
+
+
+def write_recording(media: Path, units: list[Unit], camera: str, begin_unix: float) -> None:
+    """Write a recording as a server does."""
+    path = recording_path(media, recording_id(camera, begin_unix))
+    assert path is not None
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    segmenter = Segmenter()
+    segmenter.reason = "always"
+    moved = [replace(one, at_unix=one.at_unix - units[0].at_unix + begin_unix) for one in units]
+    file: RecordingFile | None = None
+    for step in (*(step for unit in moved for step in segmenter.put(unit)), *segmenter.end()):
+        if isinstance(step, Begin):
+            head = head_of(step.init_segment, camera, step.begin_unix, step.reason)
+            file = RecordingFile(path, head)
+        elif isinstance(step, Fragment):
+            assert file is not None
+            file.append(step.data, step.ticks, step.key)
+    assert file is not None
+    file.close()
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PortholeServer]:
+    """A day with recordings and events, a busy one, and a camera that is recorded now.
+
+    ann is an operator; vera sees one camera.
+    """
+    folder = tmp_path_factory.mktemp("library")
+    media = folder / "state" / "media"
+    people = UsersFile(folder / "state")
+    people.add_user("ann", "operator", None, PASSWORD)
+    people.add_user("vera", "viewer", ["attic"], PASSWORD)
+    jpeg = make_film(folder / "one.jpg", "-frames:v", "1").read_bytes()
+    units = make_units(folder, 4)
+    for begin in RECORDED:
+        write_recording(media, units, "door", begin)
+
+    def note(camera: str, label: str, begin: float, end: float) -> None:
+        key = event_id(camera, begin)
+        event = Event(key, camera, label, begin, end, score=0.9, picture=True)
+        write_event(media, event, jpeg)
+
+    note("door", "motion", NOON + 1, NOON + 2)
+    note("door", "person", NOON + 61, NOON + 63)
+    note("yard", "person", NOON + 30, NOON + 40)
+    for number in range(MANY):
+        write_event(
+            media,
+            Event(
+                event_id("yard", BUSY.timestamp() + 60 * number),
+                "yard",
+                "car",
+                BUSY.timestamp() + 60 * number,
+                BUSY.timestamp() + 60 * number + 5,
+            ),
+        )
+    film = make_film(
+        folder / "film.mp4", "-t", "8", "-g", "10", "-pix_fmt", "yuv420p", source=CROSSING
+    )
+    settings = folder / "porthole.toml"
+    settings.write_text(
+        f'[[camera]]\nname = "lane"\nsource = "file:{film}"\nrecord = "always"\nmotion = true\n'
+        + "".join(
+            f'[[camera]]\nname = "{name}"\nsource = "test:?size=160x90&fps=2"\n'
+            for name in ("door", "yard", "attic")
+        )
+    )
+    server = PortholeServer(
+        *("--config", str(settings), "--port", "0"), state=folder / "state", environment={}
+    )
+    yield server
+    assert server.stop() == 0
+    assert not [line for line in server.log if "Traceback" in line], server.log
+
+
+def in_module(page: Page, name: str, body: str, argument: Any = None) -> Any:
+    return page.evaluate(WITH_MODULE, [name, body, argument])
+
+
+def open_as(server: PortholeServer, page: Page, name: str, query: str = "") -> Page:
+    page.goto(server.url + query)
+    log_in_by_hand(page, name)
+    expect(page.locator(".tile[data-camera]").first).to_be_attached()
+    return page
+
+
+def day_of(moment: datetime) -> str:
+    return f"?library={moment:%Y-%m-%d}"
+
+
+def cards(page: Page) -> Locator:
+    return page.locator("[data-cards] > .card")
+
+
+def shown(page: Page, day: datetime = YESTERDAY) -> float:
+    """Return the moment that is on the screen, in Unix seconds; 0 while there is none."""
+    return float(page.evaluate(SHOWN, f"{day:%Y-%m-%d}") or 0)
+
+
+def ask(page: Page, path: str) -> Any:
+    return page.evaluate("async (path) => (await fetch(path)).json()", path)
+
+
+# Parts without a document.
+
+
+def test_address_says_what_is_shown(blank: Page) -> None:
+    """What is written can be read; what is invalid is ignored; other parameters stay."""
+    found = in_module(
+        blank,
+        "data",
+        """({ EVERYTHING, readLibrary, writeLibrary }) => {
+          const shown = { day: '2026-11-26', camera: 'door', label: 'person', locked: true,
+            event: null, moment: { camera: 'door', at: 1795681234.5 } };
+          const query = writeLibrary(shown, '?camera=yard');
+          return [query, readLibrary(query), readLibrary('?library&at=nonsense&kept=2'),
+            readLibrary('?camera=yard'), writeLibrary(null, query),
+            writeLibrary(EVERYTHING, ''), readLibrary('?library=2026-13-01').day];
+        }""",
+    )
+
+    query, read, odd, none, left, whole, day = found
+    assert query == "?camera=yard&library=2026-11-26&of=door&label=person&kept=1&at=door@1795681234"
+    assert read["moment"] == {"camera": "door", "at": 1795681234}
+    assert (read["day"], read["camera"], read["label"], read["locked"]) == (
+        *("2026-11-26", "door", "person"),
+        True,
+    )
+    assert odd == {
+        "day": None,
+        "camera": "",
+        "label": "",
+        "locked": False,
+        "event": None,
+        "moment": None,
+    }
+    assert (none, left, whole, day) == (None, "?camera=yard", "?library", None)
+
+
+def test_recordings_are_found_by_their_time(blank: Page) -> None:
+    """The one that holds a moment, in a gap the next, after all of them none; files that follow
+    each other are one bar, and one that is open reaches to now."""
+    found = in_module(
+        blank,
+        "data",
+        """({ findRecording, isInGap, nextRecording, spansOf }) => {
+          const make = (id, from, to, open = false) => ({ id, from, to, open });
+          const all = [make('a', 0, 300), make('b', 301, 600), make('c', 700, 800, true)];
+          const idAt = (at) => findRecording(all, at)?.id ?? null;
+          return [[10, 300.5, 650, 790, 810, 2000].map(idAt), spansOf(all, 900),
+            isInGap(all[2], 600), isInGap(all[1], 300), nextRecording(all, all[0]).id,
+            nextRecording(all, all[2])];
+        }""",
+    )
+
+    ids, spans, gap, seam, following, last = found
+    assert ids == ["a", "b", "c", "c", "c", None]
+    assert spans == [{"from": 0, "to": 600}, {"from": 700, "to": 900}]
+    assert (gap, seam, following, last) == (True, False, "b", None)
+
+
+def test_days_begin_at_midnight_here(blank: Page) -> None:
+    """A day holds its own seconds, whatever the clocks did; days count over months and years."""
+    found = in_module(
+        blank,
+        "data",
+        """({ addDays, boundsOf, dayOf, monthsOf }) => {
+          const [from, to] = boundsOf('2026-03-29');
+          return [dayOf(from), dayOf(to - 1), dayOf(to), dayOf(from - 1), addDays('2026-12-31', 1),
+            addDays('2026-03-01', -1), monthsOf(['2026-10-31', '2026-11-01', '2026-11-02'])];
+        }""",
+    )
+
+    assert found == [
+        *("2026-03-29", "2026-03-29", "2026-03-30", "2026-03-28", "2027-01-01", "2026-02-28"),
+        ["2026-10", "2026-11"],
+    ]
+
+
+def test_timeline_zooms_around_what_is_pointed_at(blank: Page) -> None:
+    """The moment under the pointer stays; it never leaves the day; ticks are round times, and
+    marks that would lie on each other are one."""
+    found = in_module(
+        blank,
+        "scale",
+        """({ Scale, joinMarks }) => {
+          const scale = new Scale(0, 86400);
+          scale.zoom(4, 21600);
+          const zoomed = [scale.from, scale.to, scale.share(21600)];
+          const { step, at } = scale.ticks(600, 100);
+          scale.move(-10);
+          const moved = [scale.from, scale.span];
+          scale.zoom(1e9, 0);
+          const closest = [scale.span, scale.isClosest];
+          scale.reveal(43200);
+          const revealed = [scale.from, scale.to];
+          scale.zoom(1e-9, 0);
+          const spans = [{ from: 0, to: 1 }, { from: 2, to: 3 }, { from: 50, to: 60 }];
+          const marks = joinMarks(spans, (x) => x, 3);
+          return { zoomed, step, at, moved, closest, revealed, whole: scale.isWhole, marks };
+        }""",
+    )
+
+    assert found["zoomed"] == [16200, 37800, 0.25]
+    assert (found["step"], found["at"]) == (3600, [18000, 21600, 25200, 28800, 32400, 36000])
+    assert found["moved"] == [0, 21600]
+    assert found["closest"] == [120, True]
+    assert found["revealed"] == [43140, 43260]
+    assert found["whole"]
+    assert found["marks"] == [[0, 5], [50, 60]]
+
+
+def test_empty_library_says_what_to_do(blank: Page) -> None:
+    """Each emptiness has its own words, and offers what this person may do about it."""
+    body = """({ emptyOf, noteOf }, cases) => {
+      const usual = { state: 'ready', message: '', cards: 0, filtered: false, recorded: false,
+        anything: true, records: true, cameras: 2, mayChange: true, dayName: 'Monday',
+        isToday: false };
+      const told = cases.map((one) => emptyOf({ ...usual, ...one }));
+      return [...told.map((one) => one && [one.title, one.acts.map(({ act }) => act)]),
+        noteOf('', true), noteOf('No space left on device', true)];
+    }"""
+    nothing = {"anything": False, "records": False}
+    cases = [
+        {"state": "loading"},
+        {"cards": 1},
+        {"state": "forbidden"},
+        {"state": "failed"},
+        {"filtered": True},
+        nothing,
+        nothing | {"mayChange": False},
+        {"recorded": True},
+        {"isToday": True},
+        {},
+    ]
+
+    *told, well, paused = in_module(blank, "states", body, cases)
+
+    assert told == [
+        None,
+        None,
+        ["Not for you", []],
+        ["The library could not be loaded", ["retry"]],
+        ["No matching events", ["all"]],
+        ["Nothing is recorded yet", ["record-motion", "record-always"]],
+        ["Nothing is recorded yet", []],
+        ["No events", []],
+        ["Nothing yet today", []],
+        ["Nothing on this day", []],
+    ]
+    assert well == ""
+    assert paused.startswith("Recording is paused: No space left on device")
+
+
+# The library in the page.
+
+
+def test_day_is_shown_and_restored(server: PortholeServer, page: Page) -> None:
+    """By keyboard: a key opens it, another day, a filter; the address has all of it, and brings
+    it back; Escape and Back close it."""
+    open_as(server, page, "ann", "?camera=attic")
+    # Until something is recorded today, the library opens with the day before.
+    wait_until(lambda: ask(page, "api/recordings?camera=lane")["recordings"], 20)
+    page.keyboard.press("e")
+    expect(page.locator("[data-library]")).to_be_visible()
+    page.locator("[data-days] [aria-current]").focus()
+    page.keyboard.press("ArrowLeft")
+
+    expect(cards(page)).to_have_count(3)
+    assert cards(page).locator("[data-card-what]").all_text_contents() == [
+        *("Person", "Person", "Motion")
+    ]
+    expect(page.locator("[data-library-day]")).to_contain_text("Yesterday")
+    expect(page.locator("[data-library-counts]")).to_have_text("3 events · 12 s recorded")
+    assert page.locator(".lane").evaluate_all("all => all.map(one => one.dataset.camera)") == [
+        *("door", "yard")
+    ]
+    assert faults(page, "a day", "[data-library]") == []
+
+    page.locator("[data-library-camera]").select_option("yard")
+    expect(cards(page)).to_have_count(1)
+    expect(page).to_have_url(re.compile(rf"\{day_of(YESTERDAY)}&of=yard|&library=.*&of=yard"))
+    page.get_by_role("button", name="Kept").click()
+    expect(page.locator("[data-empty-title]")).to_have_text("No matching events")
+    page.reload()
+    expect(page.locator("[data-empty-title]")).to_have_text("No matching events")
+    page.get_by_role("button", name="Show everything").click()
+    expect(cards(page)).to_have_count(3)
+
+    page.keyboard.press("Escape")
+    expect(page.locator("[data-library]")).to_be_hidden()
+    expect(page).to_have_url(re.compile(r"\?camera=attic$"))
+    page.get_by_role("button", name="Library", exact=True).click()
+    expect(page.locator("[data-library]")).to_be_visible()
+    page.go_back()
+    expect(page.locator("[data-library]")).to_be_hidden()
+
+
+def test_long_day_is_loaded_while_it_is_scrolled(server: PortholeServer, page: Page) -> None:
+    """The server answers a hundred events at a time; the rest comes when it is needed, and at
+    the end the day before is offered."""
+    open_as(server, page, "ann", day_of(BUSY))
+    expect(cards(page)).to_have_count(100)
+
+    cards(page).first.locator("[data-card-open]").focus()
+    page.keyboard.press("End")
+
+    expect(cards(page)).to_have_count(MANY)
+
+
+def test_recordings_play_as_one(server: PortholeServer, page: Page) -> None:
+    """An event is played from before it, on into the next file, and over the gap to what was
+    recorded after it; other events are a key away; a part is marked and saved."""
+    open_as(server, page, "ann", day_of(YESTERDAY))
+    cards(page).nth(2).get_by_role("button", name=re.compile("^Motion door")).click()
+    expect(page.locator("[data-playing-what]")).to_have_text("Motion")
+    expect(cards(page).nth(2)).to_have_attribute("data-current", "")
+    wait_until(lambda: shown(page) >= NOON + 1, 10)
+
+    page.keyboard.press("i")
+    page.keyboard.press("+")
+    page.keyboard.press("+")
+    # Into the second file, and over the gap into the third.
+    wait_until(lambda: NOON + 4 <= shown(page) < NOON + 9, 10)
+    wait_until(lambda: NOON + 60 <= shown(page) < NOON + 65, 10)
+    expect(page.locator("[data-screen-note]")).to_contain_text("52 s without a recording")
+    expect(page.locator("[data-playing-what]")).to_have_text("Person")
+    page.keyboard.press("k")
+    page.keyboard.press("o")
+    save = page.get_by_role("link", name="Save clip")
+    expect(save).to_have_attribute(
+        "href", re.compile(r"^clip/door\.mp4\?from=\d+\.\d+&to=\d+\.\d+$")
+    )
+
+    page.keyboard.press("p")
+    expect(page.locator("[data-playing-camera]")).to_have_text("yard")
+    expect(page.locator("[data-screen-note]")).to_have_text("Not recorded: this is its picture")
+    page.keyboard.press("p")
+    expect(page.locator("[data-playing-camera]")).to_have_text("door")
+    expect(page).to_have_url(re.compile(r"event=door_\w+&at=door@\d+$"))
+    page.reload()
+    expect(page.locator("[data-playing-what]")).to_have_text("Motion")
+    page.keyboard.press("Escape")
+    expect(page.locator("[data-playback]")).to_be_hidden()
+    expect(page.locator("[data-library]")).to_be_visible()
+
+
+def test_timeline_is_the_scrubber(server: PortholeServer, page: Page) -> None:
+    """A moment that is pointed at has a picture, and a click shows it; paused, frames go one by
+    one."""
+    open_as(server, page, "ann", day_of(YESTERDAY))
+    lane = page.get_by_role("slider", name="door")
+    lane.focus()
+    page.keyboard.press("Home")
+    for _ in range(12):
+        page.keyboard.press("+")
+    box = lane.locator("svg").bounding_box()
+    assert box
+    # Two minutes fill the lane, with the beginning in the middle.
+    page.mouse.move(box["x"] + box["width"] * (0.5 + 2 / 120), box["y"] + 5)
+    picture = page.locator("[data-lanes-peek] img")
+    expect(picture).to_be_visible()
+    page.wait_for_function("() => document.querySelector('[data-lanes-peek] img').naturalWidth > 0")
+    page.mouse.down()
+    page.mouse.up()
+    wait_until(lambda: shown(page) >= NOON + 2, 10)
+    page.keyboard.press("k")
+
+    time_of = "() => document.querySelector('[data-reel]:not([hidden])').currentTime"
+    before = page.evaluate(time_of)
+    page.keyboard.press(".")
+    page.wait_for_function(f"(before) => ({time_of})() > before + 0.01", arg=before)
+    after = page.evaluate(time_of)
+    assert after - before < 0.12
+    page.keyboard.press(",")
+    page.wait_for_function(f"(after) => ({time_of})() < after - 0.01", arg=after)
+
+
+def test_what_is_being_recorded_is_followed(server: PortholeServer, page: Page) -> None:
+    """A file that grows is played to its end as it was, and goes on when there is more."""
+    open_as(server, page, "ann")
+    expect(page.locator('.tile[data-camera="lane"] .tile-rec')).to_be_visible()
+    newest = lambda: ask(page, "api/recordings?camera=lane&limit=1")["recordings"][0]  # noqa: E731
+    wait_until(lambda: newest()["to"] - newest()["from"] > 2, 20)
+    end = newest()["to"]
+    page.evaluate(
+        "(at) => history.replaceState(null, '', `?library=&at=lane@${Math.floor(at)}`)", end - 1
+    )
+    page.reload()
+    page.get_by_role("button", name="Play", exact=True).click()
+
+    expect(page.locator("[data-playback]")).to_have_attribute("data-follows", "")
+    wait_until(lambda: shown(page, datetime.fromtimestamp(end)) > end + 1, 20)
+
+
+def test_events_are_kept_and_deleted(server: PortholeServer, page: Page) -> None:
+    """An operator keeps an event for ever, deletes one and takes that back, and deletes it."""
+    open_as(server, page, "ann", day_of(BUSY))
+    path = f"api/events?since={BUSY.timestamp() - 1}&before={BUSY.timestamp() + 1}"
+    page.locator("[data-library-body]").evaluate("body => { body.scrollTop = 1e6; }")
+    expect(cards(page)).to_have_count(MANY)
+    last = cards(page).last.locator("[data-card-open]")
+    last.focus()
+    page.keyboard.press("l")
+    expect(page.get_by_text("Car is kept for ever.")).to_be_visible()
+    assert ask(page, path)["events"][0]["locked"]
+    page.keyboard.press("l")
+    expect(page.get_by_text("Car is deleted when it is old.")).to_be_visible()
+
+    page.keyboard.press("Delete")
+    expect(page.locator("[data-delete-title]")).to_have_text("Delete Car, yard?")
+    page.keyboard.press("Escape")
+    expect(cards(page)).to_have_count(MANY)
+    page.keyboard.press("Delete")
+    page.get_by_role("button", name="Delete", exact=True).click()
+    expect(cards(page)).to_have_count(MANY - 1)
+    page.get_by_role("button", name="Undo").click()
+    expect(cards(page)).to_have_count(MANY)
+    last.focus()
+    page.keyboard.press("Delete")
+    page.get_by_role("button", name="Delete", exact=True).click()
+    expect(cards(page)).to_have_count(MANY - 1)
+    assert ask(page, path)["events"]
+    page.keyboard.press("Escape")
+    wait_until(lambda: ask(page, path)["events"] == [], 10)
+
+
+def test_viewer_sees_their_cameras_only(server: PortholeServer, new_context: NewContext) -> None:
+    """Of what others have, not even the camera's name; and no switch for recording."""
+    page = open_as(server, new_context(bypass_csp=True).new_page(), "vera", day_of(YESTERDAY))
+
+    expect(page.locator("[data-empty-title]")).to_have_text("Nothing is recorded yet")
+    expect(page.locator("[data-empty-acts] button")).to_have_count(0)
+    expect(page.locator(".lane")).to_have_count(0)
+    options = page.locator("[data-library-camera]").locator("option")
+    assert options.all_text_contents() == ["All cameras", "attic"]
+    page.keyboard.press("Escape")
+    page.keyboard.press("1")
+    page.get_by_role("tab", name="Activity").click()
+    expect(page.locator("[data-record-state]")).to_have_text("Off")
+    expect(page.locator("[data-record-modes]")).to_be_hidden()
+
+
+def test_events_are_told_on_the_page(server: PortholeServer, page: Page) -> None:
+    """An event of a camera that is not on the screen is a toast, which leads to it; the activity
+    has it with its picture. Recording is switched in the panel."""
+    open_as(server, page, "ann", "?camera=attic")
+    page.get_by_role("tab", name="Activity").click()
+    page.get_by_role("radio", name="Always").check(force=True)
+    wait_until(
+        lambda: (
+            "always"
+            in [one["record"] for one in ask(page, "api/cameras") if one["name"] == "attic"]
+        ),
+        10,
+    )
+    page.get_by_role("radio", name="Off").check(force=True)
+
+    toast = page.locator("[data-toasts] .toast", has_text="Motion: lane")
+    expect(toast).to_be_visible()
+    page.keyboard.press("t")
+    entry = page.locator("[data-entries] .entry[data-event]", has_text="Motion: lane").first
+    expect(entry.locator("img")).to_be_visible()
+    entry.get_by_role("button", name="Motion: lane").click()
+
+    expect(page.locator("[data-library]")).to_be_visible()
+    expect(page.locator("[data-playing-camera]")).to_have_text("lane")
+    expect(page.locator("[data-playing-what]")).to_have_text("Motion")

@@ -1,0 +1,81 @@
+"""Looking back at a camera of another node: real nodes and a real Redis."""
+
+import json
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.client import Viewer
+from tests.support.cluster import cameras_of, expect_cameras
+from tests.support.films import make_film
+from tests.support.server import PortholeServer
+
+Start = Callable[..., PortholeServer]
+Connect = Callable[..., Viewer]
+
+VIDEO = ("-t", "4", "-c:v", "libx264", "-tune", "zerolatency", "-pix_fmt", "yuv420p", "-g", "25")
+
+
+def test_past_of_another_nodes_cameras(start_node: Start, connect: Connect, tmp_path: Path) -> None:
+    """Its node remembers; whoever looks back on another one sees the very frames, whatever the
+    camera sends, and then its newest again."""
+    film = make_film(tmp_path / "film.mp4", *VIDEO)
+    start_node("camera", f"door=file:{film}", "yard=test:?size=320x180&fps=25")
+    web = start_node("web")
+    expect_cameras(web, "door", "yard")
+    viewer = connect(web)
+    frames: list[tuple[dict[str, Any], bytes]] = []
+    viewer.on_frame = lambda header, data: frames.append((header, data))
+
+    def painted(name: str, number: int | None) -> list[tuple[dict[str, Any], bytes]]:
+        shown = [one for one in frames if "catch_up" not in one[0] and one[0]["camera"] == name]
+        return [one for one in shown if one[0].get("seek") == number]
+
+    for name in ("door", "yard"):
+        viewer.call("watch", {"camera": name, "video": ["h264"]})
+    viewer.pump(lambda: all(len(painted(name, None)) > 60 for name in ("door", "yard")), 30)
+    assert cameras_of(web)["door"]["rewind"] == 60
+
+    for name in ("door", "yard"):
+        header, data = painted(name, None)[-40]
+        reply = viewer.call("seek", {"camera": name, "at": header["at"]})
+        viewer.pump(lambda name=name, n=reply["seek"]: bool(painted(name, n)), 5)
+        past, again = painted(name, reply["seek"])[0]
+        assert (past["at"], again, past["live"]) == (header["at"], data, False)
+        assert past["seq"] == header["seq"]
+        assert reply["from"] < reply["before"] < reply["at"] < reply["after"] < reply["to"]
+
+        viewer.call("play", {"camera": name, "speed": 2})
+        viewer.pump(lambda name=name, n=reply["seek"]: len(painted(name, n)) > 20, 5)
+        seqs = [one[0]["seq"] for one in painted(name, reply["seek"])]
+        assert seqs == sorted(set(seqs))
+
+        live, newest = len(painted(name, None)), max(one[0]["seq"] for one in painted(name, None))
+        viewer.call("seek", {"camera": name, "at": None})
+        viewer.pump(lambda name=name, live=live: len(painted(name, None)) > live, 5)
+        assert painted(name, None)[live][0]["seq"] > newest
+
+    with urllib.request.urlopen(f"{web.url}api/cameras/door/past", timeout=5) as answer:
+        past = json.load(answer)
+    assert past["from"] < past["to"]
+
+
+@pytest.mark.parametrize("name", ["door"])
+def test_node_that_is_gone_is_named(start_node: Start, connect: Connect, name: str) -> None:
+    """Nobody else remembers what its cameras saw."""
+    owner = start_node("camera", f"{name}=test:?size=320x180&fps=25")
+    web = start_node("web")
+    expect_cameras(web, name)
+    viewer = connect(web)
+    viewer.call("watch", {"camera": name})
+    viewer.pump(lambda: len(viewer.arrivals) > 3, 30)
+
+    owner.stop()
+    viewer.pump(lambda: cameras_of(web)[name]["state"] == "retrying", 10)
+    reply = viewer.call("seek", {"camera": name, "at": viewer.arrivals[0].at_unix})
+
+    assert reply["error"] == "unavailable"
+    assert "node" in reply["message"]

@@ -1,0 +1,146 @@
+"""Which pictures the child looks at."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+
+from server.capture.frames.info import SourceInfo
+from server.capture.isolation import looking as module
+from server.capture.isolation.channel import Kind, Link, Message
+from server.capture.isolation.looking import MAX_BLIND_S, SHARE, Looking
+from server.capture.motion.glance import Glance
+from server.capture.motion.settings import LOOK_S, MotionSettings
+from tests.support.fakes import FakeClock
+
+FPS = 30
+
+
+class FakeVideo:
+    """A video whose pictures take a while to decode, each after all before it in its group."""
+
+    def __init__(self, clock: "Clock", group: int, cost_s: float, polled: bool = False) -> None:
+        self.info = SourceInfo(1280, 720, FPS, "h264", live=True, polled=polled)
+        self._clock, self._group, self._cost_s = clock, group, cost_s
+        self._number = -1
+        self.at_key = False
+        self.undecoded = 0
+        self.bar = False
+        self.looked_at: list[float] = []
+
+    def grab(self) -> None:
+        self._number += 1
+        self.at_key = self._number % self._group == 0
+        self.undecoded = 1 if self.at_key else self.undecoded + 1
+
+    def glance(self) -> Glance:
+        self._clock.spent += self.undecoded * self._cost_s
+        self.undecoded = 0
+        self.looked_at.append(self._clock.now)
+        grey = np.full((90, 160), 90, np.uint8)
+        if self.bar:
+            grey[20:70, self._number % 100 : self._number % 100 + 30] = 220
+        return Glance(grey, lambda: np.zeros((90, 160, 3), np.uint8))
+
+    def pass_on(self, on_picture: object) -> None:
+        raise NotImplementedError
+
+
+class Clock(FakeClock):
+    """A clock that also says how long this thread has worked."""
+
+    spent = 0.0
+
+    def thread_time(self) -> float:
+        return self.spent
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    made = Clock()
+    monkeypatch.setattr(module, "time", made)
+    return made
+
+
+@pytest.fixture
+def link() -> Iterator[Link]:
+    ours, theirs = Link.pair()
+    with theirs:
+        yield Link(theirs)
+    ours.close()
+
+
+def watch(source: Any, link: Link, **settings: Any) -> Looking:
+    looking = Looking(source, link)
+    wanted = MotionSettings(**settings).describe()
+    looking.configure(Message(Kind.MOTION, json.dumps(wanted).encode(), -1))
+    return looking
+
+
+def play(source: FakeVideo, looking: Looking, clock: Clock, seconds: float) -> None:
+    for _ in range(round(seconds * FPS)):
+        source.grab()
+        if looking.is_due():
+            looking.look()
+        clock.advance(1 / FPS)
+
+
+def test_a_cheap_video_is_looked_at_five_times_a_second(clock: Clock, link: Link) -> None:
+    """Whatever its groups; all-intra video too, though each picture is a key picture."""
+    for group in (1, 60, 10_000):
+        source = FakeVideo(clock, group, 0.0005)
+        play(source, watch(source, link), clock, 20)
+
+        assert len(source.looked_at) == pytest.approx(20 / LOOK_S, rel=0.1)
+
+
+def test_a_costly_video_is_looked_at_from_each_key_picture_on(clock: Clock, link: Link) -> None:
+    """At 1.6 ms a picture, all of 30 a second would take 5 % of a core: some of each group is left
+    out, and never more than the time between two key pictures.
+    """
+    source = FakeVideo(clock, 2 * FPS, 0.0016)
+    looking = watch(source, link)
+    play(source, looking, clock, 10)
+    before, source.looked_at[:] = clock.spent, []
+
+    play(source, looking, clock, 40)
+
+    assert (clock.spent - before) / 40 < SHARE * 1.15
+    assert len(source.looked_at) >= 40
+    assert max(np.diff(source.looked_at)) < 2.0
+
+
+def test_long_groups_are_not_waited_for(clock: Clock, link: Link) -> None:
+    """A key picture every ten seconds: someone could come and go unseen in between."""
+    source = FakeVideo(clock, 10 * FPS, 0.0016)
+    play(source, watch(source, link), clock, 30)
+
+    assert max(np.diff(source.looked_at)) < MAX_BLIND_S + 0.2
+
+
+def test_doubt_is_resolved_at_once(clock: Clock, link: Link) -> None:
+    """Something is new in a key picture: whether it moves, the next ones tell, at any cost."""
+    source = FakeVideo(clock, 2 * FPS, 0.004)
+    looking = watch(source, link, min_s=0.7)
+    play(source, looking, clock, 10)
+    source.bar = True
+    source.looked_at.clear()
+
+    play(source, looking, clock, 2.8)
+
+    since = [at - source.looked_at[0] for at in source.looked_at]
+    assert len([one for one in since if one < 0.7]) >= 3
+
+
+def test_a_polled_camera_is_fetched_each_second(clock: Clock, link: Link) -> None:
+    """Nobody else would ask for its pictures; without motion it is left alone."""
+    source = FakeVideo(clock, 1, 0.001, polled=True)
+    assert Looking(source, link).wait_s is None  # type: ignore[arg-type]
+    looking = watch(source, link)
+    assert looking.wait_s == 0.0
+    source.grab()
+    assert looking.is_due()
+    assert looking.wait_s is not None
+    assert 0.4 < looking.wait_s <= 1.0

@@ -1,0 +1,104 @@
+"""When motion begins, is shown better, and ends."""
+
+import itertools
+
+import numpy as np
+import pytest
+
+from server.capture.frames.happening import Happening
+from server.capture.motion.settings import LOOK_S, MotionSettings
+from server.capture.motion.watch import END_S, PICTURE_S, MotionWatch
+
+UNIX = 1_700_000_000.0
+
+
+class Film:
+    """A grey picture with a white bar of changing place and height, and what a watch says of it."""
+
+    def __init__(self, **settings: float) -> None:
+        self.watch = MotionWatch(MotionSettings(**settings))  # type: ignore[arg-type]
+        self.told: list[tuple[float, Happening]] = []
+        self.at = 0.0
+        self.encoded = 0
+        self.left = itertools.cycle(range(0, 120, 12))
+
+    def play(self, seconds: float, height: int = 0, grow: float = 0.0) -> None:
+        """Look at so many seconds of a bar of this height, which grows by so much a second."""
+        for number in range(round(seconds / LOOK_S)):
+            picture = np.full((90, 160), 90, np.uint8)
+            left = next(self.left)
+            picture[: round(height + grow * number * LOOK_S), left : left + 20] = 230
+            told = self.watch.see(picture, self.at, UNIX + self.at, self.encode)
+            self.told.extend((self.at, one) for one in told)
+            self.at += LOOK_S
+
+    def encode(self) -> bytes:
+        self.encoded += 1
+        return b"jpeg"
+
+
+def test_motion_begins_and_ends_once() -> None:
+    """It is told when it has lasted, from when it began; and, when it has not been seen for 2 s,
+    that it has ended then."""
+    film = Film(min_s=0.6)
+    film.play(2)
+    film.play(3, height=30)
+    film.play(5)
+
+    (told_at, began), (ended_at, ended) = film.told[0], film.told[-1]
+    assert (began.label, began.ended, began.jpeg) == ("motion", False, b"jpeg")
+    assert began.box is not None
+    assert began.at_unix - UNIX == pytest.approx(2.0)
+    assert told_at == pytest.approx(2.6)
+    assert (ended.label, ended.ended, ended.jpeg) == ("motion", True, None)
+    assert ended.at_unix - UNIX == pytest.approx(4.8)
+    assert ended_at == pytest.approx(4.8 + END_S)
+    assert [one.ended for _, one in film.told].count(True) == 1
+
+
+def test_what_is_shorter_is_none() -> None:
+    """A bird crosses the picture in less than the least time."""
+    film = Film(min_s=1.0)
+    film.play(2)
+    film.play(0.6, height=30)
+    film.play(4)
+
+    assert film.told == []
+
+
+def test_a_pause_does_not_end_it() -> None:
+    """Someone stands still for a moment, and goes on."""
+    film = Film()
+    film.play(2)
+    for _ in range(3):
+        film.play(1, height=30)
+        film.play(1)
+
+    assert [one.ended for _, one in film.told].count(True) == 0
+
+
+def test_only_better_pictures_are_encoded_and_one_a_second() -> None:
+    """What grows has a new picture each second; what stays as it is has one."""
+    film, growing = Film(), Film()
+    film.play(2)
+    film.play(6, height=30)
+    growing.play(2)
+    growing.play(6, height=10, grow=12)
+
+    assert film.encoded <= 2
+    scores = [one.score or 0 for _, one in growing.told]
+    assert 4 <= growing.encoded == len(scores) <= 6
+    assert scores == sorted(scores)
+    times = [at for at, _ in growing.told]
+    assert all(b - a >= PICTURE_S - 1e-6 for a, b in itertools.pairwise(times))
+
+
+def test_doubt_lasts_until_it_is_told() -> None:
+    """The first picture with something new leaves a doubt, which the next ones resolve."""
+    film = Film()
+    film.play(2)
+    assert not film.watch.in_doubt
+    film.play(LOOK_S, height=30)
+    assert film.watch.in_doubt
+    film.play(1, height=30)
+    assert not film.watch.in_doubt

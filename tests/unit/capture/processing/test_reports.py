@@ -1,0 +1,101 @@
+"""What processors report: checked, and made into what begins, goes on and ends."""
+
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+
+from server.capture.frames.frame import Frame
+from server.capture.frames.happening import Happening
+from server.capture.processing import reports as module
+from server.capture.processing.report import Report, make_report
+from server.capture.processing.reports import MAX_GOING, Reports
+from server.loop import hub
+from tests.support.fakes import until
+
+UNIX = 1_700_000_000.0
+
+
+def frame(seq: int) -> Frame:
+    return Frame(np.full((48, 64, 3), 10 * seq, np.uint8), seq, UNIX + seq)
+
+
+@pytest.fixture
+def told(monkeypatch: pytest.MonkeyPatch) -> list[Happening]:
+    """What happens; what is not reported for 0.3 s has ended, and pictures may follow at once."""
+    monkeypatch.setattr(module, "END_S", 0.3)
+    monkeypatch.setattr(module, "TELL_S", 0.0)
+    return []
+
+
+def test_what_is_reported_again_goes_on(told: list[Happening]) -> None:
+    """It begins with a picture, has another one with a higher score, and ends after a pause."""
+    reports = Reports("door", told.append)
+    for seq, score in enumerate((0.5, 0.4, 0.9, 0.9), 1):
+        reports.take([Report("person", score, (0.1, 0.2, 0.3, 0.4))], frame(seq))
+        hub.sleep(0.1)
+    until(lambda: told[-1].ended)
+
+    assert [(one.at_unix - UNIX, one.score, one.ended) for one in told] == [
+        (1, 0.5, False),
+        (3, 0.9, False),
+        (4, None, True),
+    ]
+    shown = cv2.imdecode(np.frombuffer(told[1].jpeg or b"", np.uint8), cv2.IMREAD_COLOR)
+    assert abs(int(shown[24, 32, 0]) - 30) < 3
+    assert told[0].box == (0.1, 0.2, 0.3, 0.4)
+
+
+def test_of_one_picture_the_strongest_counts(told: list[Happening]) -> None:
+    """Three people are one event, which shows the one that is certain."""
+    reports = Reports("door", told.append)
+    reports.take([Report("person", one) for one in (0.2, 0.8, None)], frame(1))
+    reports.take([Report("dog")], frame(1))
+    until(lambda: len(told) == 4)
+
+    assert {(one.label, one.score) for one in told} == {
+        ("person", 0.8),
+        ("person", None),
+        ("dog", None),
+    }
+
+
+def test_no_flood_of_labels(told: list[Happening], caplog: pytest.LogCaptureFixture) -> None:
+    """A processor that numbers what it sees would make an event of each."""
+    reports = Reports("door", told.append)
+    for number in range(100):
+        reports.take([Report(f"car {number}")], frame(1))
+    until(lambda: len(told) == 2 * MAX_GOING)
+
+    assert len(caplog.records) == 1
+    assert "more than 16 labels" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"label": ""}, "1 to 40"),
+        ({"label": "x" * 41}, "1 to 40"),
+        ({"label": "a\nb"}, "1 to 40"),
+        ({"label": 7}, "1 to 40"),
+        ({"label": "motion"}, "Porthole itself"),
+        ({"label": "cat", "score": 1.1}, "score=1.1"),
+        ({"label": "cat", "score": float("nan")}, "score=nan"),
+        ({"label": "cat", "score": "high"}, "score='high'"),
+        ({"label": "cat", "box": 3}, "box=3"),
+        ({"label": "cat", "box": (0, 0, 1)}, "box="),
+        ({"label": "cat", "box": (10, 20, 64, 48)}, "box=10"),
+    ],
+)
+def test_nonsense_is_refused(given: dict[str, Any], said: str) -> None:
+    """Whoever wrote it reads what is accepted."""
+    with pytest.raises(ValueError, match=said):
+        make_report(**given)
+
+
+def test_numbers_of_any_library_will_do() -> None:
+    """Models return numpy's."""
+    box = np.array([0.1, 0.2, 0.3, 0.4], np.float64)
+
+    assert make_report("cat", np.float64(0.5), box) == Report("cat", 0.5, (0.1, 0.2, 0.3, 0.4))

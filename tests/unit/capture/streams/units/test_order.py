@@ -1,0 +1,66 @@
+"""In which order pictures are shown, as FFmpeg's encoders tell it."""
+
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import pytest
+
+from server.capture.streams.units.maker import maker_of
+from server.capture.streams.units.order import DisplayOrder, heads_of
+from tests.support.films import make_film
+
+ENCODERS = {
+    "without B-frames": ("-c:v", "libx264", "-bf", "0", "-g", "12"),
+    "baseline": ("-c:v", "libx264", "-profile:v", "baseline", "-g", "12"),
+    "B-frames": ("-c:v", "libx264", "-bf", "2", "-g", "12"),
+    "pyramid": ("-c:v", "libx264", "-bf", "4", "-b-pyramid", "normal", "-g", "40"),
+    "one long group": ("-c:v", "libx264", "-bf", "3", "-g", "1000"),
+    "H.265": ("-c:v", "libx265", "-x265-params", "bframes=4:keyint=20:log-level=0"),
+    "H.265, open groups": (
+        *("-c:v", "libx265", "-x265-params"),
+        "bframes=4:open-gop=1:keyint=12:min-keyint=12:log-level=0",
+    ),
+    "H.265 without B-frames": ("-c:v", "libx265", "-x265-params", "bframes=0:log-level=0"),
+}
+
+
+@pytest.mark.parametrize("encoder", ENCODERS)
+def test_pictures_are_numbered_as_they_are_shown(encoder: str, tmp_path: Path) -> None:
+    """Over the beginnings of groups, and where the counter begins anew."""
+    film = make_film(
+        *(tmp_path / "film.mp4", "-t", "4", *ENCODERS[encoder]),
+        *("-preset", "veryfast", "-pix_fmt", "yuv420p"),
+        source="testsrc2=size=64x48:rate=25",
+    )
+    times, numbers = [], []
+    with av.open(str(film)) as container:
+        stream = container.streams.video[0]
+        context = stream.codec_context
+        maker = maker_of(context.codec.canonical_name, context.extradata or b"", Fraction(1))
+        assert maker is not None
+        order = DisplayOrder(maker.codec)
+        for packet in container.demux(stream):
+            if packet.size:
+                times.append(packet.pts)
+                unit = maker.make(bytes(packet))
+                assert unit is not None
+                numbers.append(order.number(heads_of(unit.data)))
+
+    assert len(times) == 100
+
+    def ranked(values: list[int]) -> list[int]:
+        return sorted(range(len(values)), key=values.__getitem__)
+
+    assert ranked(numbers) == ranked(times)  # type: ignore[arg-type]
+    assert len(set(numbers)) == 100
+    assert (numbers == sorted(numbers)) == ("out" in encoder or encoder == "baseline")
+
+
+def test_what_cannot_be_read_is_shown_as_it_is_decoded() -> None:
+    """A damaged header costs no clip."""
+    order = DisplayOrder("avc1.64001f")
+
+    numbers = [order.number([unit]) for unit in (b"\x67", b"\x41", b"\x01\xff\xff", b"\x65\0")]
+
+    assert numbers == sorted(set(numbers))

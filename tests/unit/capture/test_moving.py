@@ -1,0 +1,109 @@
+"""Where motion is looked for, and what a camera tells of it."""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from server.capture.camera import Camera
+from server.capture.frames.frame import Image
+from server.capture.frames.happening import Happening
+from server.capture.motion.settings import LOOK_S
+from server.capture.processing.transform import Transform
+from server.config.processors import parse_processors
+from server.loop import hub
+from tests.support.fakes import FakeSource, until
+
+MakeCamera = Callable[..., Camera]
+
+
+def drawn(left: int | None) -> Image:
+    """A picture with a bar at this place."""
+    image = np.full((90, 160, 3), 90, np.uint8)
+    if left is not None:
+        image[30:70, left : left + 20] = 230
+    return image
+
+
+class Watched:
+    """A camera that looks for motion, and what happens at it."""
+
+    def __init__(self, make_camera: MakeCamera) -> None:
+        self.source = FakeSource(fps=20, size=(160, 90))
+        self.camera = make_camera(self.source)
+        self.happened: list[Happening] = []
+        self.camera.on_event = lambda camera, one: self.happened.append(one)
+
+    def play(self, seconds: float, moving: bool = False) -> None:
+        """Have the source deliver, in real time."""
+        ends = time.monotonic() + seconds
+        while time.monotonic() < ends:
+            left = round(time.monotonic() * 100) % 140 if moving else None
+            self.source.give(drawn(left))
+            hub.sleep(LOOK_S / 3)
+
+    @property
+    def moving(self) -> bool | None:
+        told = self.camera.describe()["motion"]
+        return told and told["moving"]
+
+
+@pytest.fixture
+def watched(make_camera: MakeCamera) -> Watched:
+    return Watched(make_camera)
+
+
+def test_pictures_made_here_are_looked_at_without_viewers(watched: Watched) -> None:
+    """The source is opened for it alone; what moved ends when the source is closed."""
+    assert watched.moving is None
+    watched.camera.motion.set({"on": True, "min_s": 0.2})
+    until(lambda: watched.camera.meter.opened)
+    watched.play(1.5)
+    assert watched.moving is False
+    watched.play(1.2, moving=True)
+
+    assert watched.moving is True
+    first = watched.happened[0]
+    assert (first.label, first.ended) == ("motion", False)
+    assert first.jpeg is not None
+    assert cv2.imdecode(np.frombuffer(first.jpeg, np.uint8), cv2.IMREAD_COLOR).shape == (90, 160, 3)
+    assert watched.camera.describe()["viewers"] == 0
+    watched.camera.motion.set({"on": False})
+    until(lambda: watched.happened[-1].ended)
+    assert watched.moving is None
+    until(lambda: watched.camera.state == "idle")
+
+
+def test_what_people_see_is_looked_at(watched: Watched) -> None:
+    """Cropped to where nothing moves, nothing does."""
+    watched.camera.set_transform(Transform(crop=(0.0, 0.0, 1.0, 0.3)))
+    watched.camera.motion.set({"on": True, "min_s": 0.2})
+    until(lambda: watched.camera.meter.opened)
+    watched.play(1.5)
+    watched.play(1.2, moving=True)
+
+    assert watched.happened == []
+    assert watched.moving is False
+
+
+def test_what_a_processor_reports_happens_at_its_camera(make_camera: MakeCamera) -> None:
+    """From its own process, with the picture as people see it; it ends by itself."""
+    source = FakeSource(fps=20)
+    functions = Path(__file__).parent / "processing"
+    camera = make_camera(source, process=parse_processors(["processing_functions:spot"], functions))
+    happened: list[Happening] = []
+    camera.on_event = lambda camera, one: happened.append(one)
+    camera.set_viewers(1)
+    until(lambda: camera.meter.opened)
+    until(lambda: source.give() or hub.sleep(0.05) or happened, 20)
+
+    until(lambda: happened[-1].ended, 10)
+    assert [(one.label, one.score, one.box) for one in happened] == [
+        ("spot", 0.5, (0.0, 0.0, 0.5, 1.0)),
+        ("spot", None, None),
+    ]
+    assert happened[0].jpeg is not None
+    assert cv2.imdecode(np.frombuffer(happened[0].jpeg, np.uint8), cv2.IMREAD_COLOR).max() < 12

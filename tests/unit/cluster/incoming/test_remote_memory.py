@@ -1,0 +1,134 @@
+"""Another node's past has the interface of a local one."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from server.cluster.bus.messages import parse_message
+from server.cluster.bus.outbox import Outbox
+from server.cluster.bus.past_message import MAX_PART_BYTES, PastRequest
+from server.cluster.incoming.remote_memory import PastRequests, RemoteMemory
+from server.cluster.outgoing.past_server import PastServer
+from server.errors import RequestError
+from server.recording.rewind import Rewind
+from tests.support.bus import FakeBus
+from tests.unit.recording.test_rewind import T0, filled, jpeg, times, unit, video
+
+WEB, OWNER = "1" * 16, "2" * 16
+
+
+class Wire:
+    """Both ends of the bus, with the messages between them."""
+
+    def __init__(self, rewind: Rewind | None) -> None:
+        self.bus = FakeBus()
+        self.asked: list[PastRequest] = []
+        self.sent = 0
+        self._outbox = Outbox(self.bus)  # type: ignore[arg-type]
+        self._requests = PastRequests(self.bus, WEB, self._outbox)  # type: ignore[arg-type]
+        self._server = PastServer(self.bus, OWNER, lambda camera: rewind)  # type: ignore[arg-type]
+        self.bus.commands.publish = self._publish  # type: ignore[method-assign]
+        self.memory = RemoteMemory(
+            lambda at, **more: self._requests.ask(OWNER, "door", at, **more), lambda seq: seq + 5
+        )
+
+    def open(self) -> None:
+        self._outbox.open()
+        self._server.open()
+
+    def close(self) -> None:
+        self._server.close()
+        self._outbox.close()
+
+    def _publish(self, channel: str, data: bytes) -> int:
+        if channel == self.bus.name("remember", OWNER):
+            self.asked.append(parse_message(PastRequest, data))
+            self._server.on_request(self.asked[-1])
+        else:
+            assert channel == self.bus.name("past", WEB)
+            self.sent += len(data)
+            self._requests.on_part(data)
+        return 1
+
+
+@pytest.fixture
+def rewind() -> Rewind:
+    """A minute of video, each second a group."""
+    return filled(*video(60), seconds=float("inf"))
+
+
+@pytest.fixture
+def wire(rewind: Rewind) -> Iterator[Wire]:
+    """The bus to where it is kept."""
+    one = Wire(rewind)
+    one.open()
+    yield one
+    one.close()
+
+
+def test_it_answers_as_a_local_one(wire: Wire, rewind: Rewind) -> None:
+    """But for the numbers, which are this node's."""
+    for moment in (-1.0, 0.0, 12.34, 13.0, 59.9, 70.0):
+        found, expected = wire.memory.find(T0 + moment), rewind.find(T0 + moment)
+        assert times(found) == times(expected)
+        assert [one.seq - 5 for one in found] == [one.seq for one in expected]
+        at = found[-1].at_unix
+        assert wire.memory.neighbours(at) == rewind.neighbours(at)
+    assert wire.memory.span == rewind.span
+    for begin, end in ((-5, -1), (-1, 0.5), (12.34, 15.6), (58, 99), (70, 80)):
+        there = wire.memory.between(T0 + begin, T0 + end)
+        assert times(there) == times(rewind.between(T0 + begin, T0 + end))
+
+
+def test_playing_asks_about_once_a_second(wire: Wire) -> None:
+    """What is played next comes with what is shown now."""
+    for tenth in range(100, 150):
+        found = wire.memory.find(T0 + tenth / 10 + 0.001, 1.0)
+        assert times(found)[-1] == tenth / 10
+        wire.memory.neighbours(found[-1].at_unix)
+
+    assert len(wire.asked) <= 7
+
+
+def test_what_comes_later_is_seen(wire: Wire, rewind: Rewind) -> None:
+    """The newest picture is not the newest for ever."""
+    newest = wire.memory.find(T0 + 99)
+    assert wire.memory.neighbours(newest[-1].at_unix)[1] is None
+
+    rewind.put(unit(60.0, key=True))
+
+    assert wire.memory.neighbours(newest[-1].at_unix)[1] == T0 + 60
+    assert times(wire.memory.find(T0 + 99)) == [60.0]
+
+
+def test_much_comes_in_parts(rewind: Rewind) -> None:
+    """Redis queues messages for a slow reader, so none is large."""
+    large = filled(*(jpeg(at / 10, MAX_PART_BYTES // 3) for at in range(20)))
+    wire = Wire(large)
+    wire.open()
+
+    units = wire.memory.between(T0, T0 + 99)
+    wire.close()
+
+    assert times(units) == times(large.units)
+    assert len(wire.asked) == 7
+
+
+def test_nothing_kept_is_told() -> None:
+    """As of a camera that was never open."""
+    wire = Wire(None)
+    wire.open()
+
+    assert wire.memory.find(T0) == []
+    assert wire.memory.span is None
+    assert wire.memory.neighbours(T0) == (None, None)
+    wire.close()
+
+
+def test_silent_node_is_an_error(monkeypatch: pytest.MonkeyPatch, wire: Wire) -> None:
+    """It was stopped a moment ago, or runs something else."""
+    monkeypatch.setattr("server.cluster.incoming.remote_memory.DEADLINE_S", 0.05)
+    wire.close()
+
+    with pytest.raises(RequestError, match="does not answer"):
+        wire.memory.find(T0)

@@ -1,0 +1,208 @@
+"""Clips of video, and the units that are read out of recordings again; FFmpeg is the judge."""
+
+import subprocess
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from server.capture.frames.unit import JPEG, Unit
+from server.delivery.mp4.muxer import TIMESCALE, Muxer
+from server.errors import PictureError
+from server.recording.media.clip import Clip, can_be_copied, first_shown
+from server.recording.media.fragments import Kept, StoredUnit, cut, read_units
+from tests.support.units import make_units
+
+BEGIN = 1e6
+
+CODECS = {
+    "h264": ("-c:v", "libx264", "-bf", "0", "-g", "10"),
+    "hevc": ("-c:v", "libx265", "-x265-params", "bframes=0:keyint=10:min-keyint=10:log-level=0"),
+}
+QUICKLY = ("-preset", "ultrafast", "-pix_fmt", "yuv420p")
+
+
+@pytest.fixture(scope="module", params=CODECS)
+def units(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> list[Unit]:
+    """Two seconds of 25 pictures each, in groups of 10."""
+    folder = tmp_path_factory.mktemp(request.param)
+    return make_units(folder, 2, *CODECS[request.param], *QUICKLY, source=SOURCE)
+
+
+SOURCE = "testsrc2=size=128x72:rate=25"
+
+
+def record(path: Path, units: Sequence[Unit], a_fragment: int = 12) -> Path:
+    """Write units as recordings are written."""
+    muxer = Muxer(units[0])
+    times = [round((one.at_unix - units[0].at_unix) * TIMESCALE) for one in units]
+    times.append(times[-1] + 3600)
+    with path.open("wb") as file:
+        file.write(muxer.init_segment)
+        for at in range(0, len(units), a_fragment):
+            samples = [
+                muxer.sample(unit, times[number + 1] - times[number])
+                for number, unit in list(enumerate(units))[at : at + a_fragment]
+            ]
+            file.write(muxer.fragment(samples, times[at]))
+    return path
+
+
+def nals(unit: Kept) -> bytes:
+    """Return what is in a unit; how long its start codes are does not matter."""
+    return unit.data.replace(b"\0\0\0\1", b"\0\0\1")
+
+
+def whole(clip: Clip) -> bytes:
+    data = b"".join(clip.read(0, clip.nbytes))
+    assert len(data) == clip.nbytes
+    return data
+
+
+def shown(file: bytes, form: str = "mp4") -> list[str]:
+    """Return a digest of each picture that is shown; fails if FFmpeg finds anything wrong."""
+    command = ["ffmpeg", "-v", "error", "-f", form, "-i", "-", "-f", "framemd5", "-"]
+    ended = subprocess.run(
+        [*command[:-1], "-fps_mode", "passthrough", "-"],
+        input=file,
+        capture_output=True,
+        timeout=60,
+    )
+    assert (ended.returncode, ended.stderr) == (0, b"")
+    lines = ended.stdout.decode().splitlines()
+    return [line.rpartition(",")[2].strip() for line in lines if not line.startswith("#")]
+
+
+def test_clip_shows_the_pictures_from_a_moment_on(units: list[Unit]) -> None:
+    """Those before it are in the file, for the decoder, and are not shown."""
+    form = "h264" if units[0].codec.startswith("avc1") else "hevc"
+    every = shown(b"".join(unit.data for unit in units), form)
+
+    clip = Clip(units[10:40], BEGIN + 0.04 * 17 + 0.01)
+
+    assert clip.from_unix == units[17].at_unix
+    assert clip.seconds == pytest.approx(0.04 * 23)
+    assert shown(whole(clip)) == every[17:40]
+
+
+@pytest.mark.parametrize("codec", ["libx264", "libx265"])
+def test_b_frames_are_shown_in_their_order(codec: str, tmp_path: Path) -> None:
+    """Also of a recording; each picture is shown for its time, the first one at the beginning."""
+    options = ("-c:v", codec, "-bf", "3", "-g", "12", "-x265-params", "log-level=0", *QUICKLY)
+    if codec == "libx264":
+        options = ("-c:v", codec, "-bf", "3", "-b-pyramid", "normal", "-g", "12", *QUICKLY)
+    units = make_units(tmp_path, 2, *options, source=SOURCE)
+    stored = read_units(record(tmp_path / "one.mp4", units), BEGIN)
+    every = shown((tmp_path / "units.mp4").read_bytes())
+
+    clip = Clip(units, BEGIN)
+
+    assert whole(clip) == whole(Clip(stored, BEGIN))
+    assert b"ctts" in whole(clip)
+    assert shown(whole(clip)) == every
+    path = tmp_path / "clip.mp4"
+    path.write_bytes(whole(clip))
+    entries = ["-show_entries", "frame=pts_time", "-of", "csv=p=0"]
+    told = subprocess.run(
+        ["ffprobe", "-v", "error", *entries, str(path)], capture_output=True, check=True, timeout=60
+    ).stdout.decode()
+    times = [float(line.split(",")[0]) for line in told.split()]
+    assert times == pytest.approx([0.04 * at for at in range(50)], abs=0.001)
+
+
+def test_parts_of_a_clip_fit_together(units: list[Unit]) -> None:
+    """Whatever part is asked for, it is the same as in the whole."""
+    clip = Clip(units, BEGIN)
+    data = whole(clip)
+
+    edges = [0, 1, 100, clip.nbytes // 3, clip.nbytes // 2, clip.nbytes - 1, clip.nbytes]
+    for begin in edges[:-1]:
+        for end in (one for one in edges if one > begin):
+            assert b"".join(clip.read(begin, end)) == data[begin:end], (begin, end)
+
+
+def test_units_come_back_out_of_a_recording(units: list[Unit], tmp_path: Path) -> None:
+    """Each is what was written, with its parameter sets, its size and its time."""
+    path = record(tmp_path / "one.mp4", units)
+
+    read = read_units(path, BEGIN)
+
+    assert [nals(one) for one in read] == [nals(one) for one in units]
+    for one, unit in zip(read, units, strict=True):
+        assert (one.key, one.codec, one.width, one.height) == (
+            *(unit.key, unit.codec),
+            *(unit.width, unit.height),
+        )
+        assert one.at_unix == pytest.approx(unit.at_unix, abs=1e-5)
+    part = cut(read, BEGIN + 0.04 * 25 + 0.01, BEGIN + 0.04 * 30 + 0.01)
+    assert [one.at_unix for one in part] == [one.at_unix for one in read[20:31]]
+
+
+def test_clip_spans_disk_and_memory(units: list[Unit], tmp_path: Path) -> None:
+    """Where the one ends and the other begins cannot be seen."""
+    stored = read_units(record(tmp_path / "one.mp4", units), BEGIN)
+
+    mixed = Clip([*stored[:30], *units[30:]], BEGIN + 0.3)
+
+    assert mixed.on_disk
+    assert whole(mixed) == whole(Clip(units, BEGIN + 0.3))
+
+
+def test_changed_parameter_sets_come_back(tmp_path: Path) -> None:
+    """A camera may change them within a file; each key picture has its own again."""
+    before = make_units(tmp_path, 0.4, *CODECS["h264"], *QUICKLY, source=SOURCE)
+    after = make_units(
+        *(tmp_path, 0.8, "-c:v", "libx264", "-bf", "0", "-g", "10", "-level", "5.0", *QUICKLY),
+        source=SOURCE,
+    )
+    moved = [replace(one, at_unix=one.at_unix + 0.4) for one in after]
+    path = record(tmp_path / "one.mp4", [*before, *moved], 5)
+
+    read = read_units(path, BEGIN)
+
+    assert [nals(one) for one in read] == [nals(one) for one in [*before, *moved]]
+    assert {one.codec for one in read[-5:]} == {after[0].codec} != {before[0].codec}
+    assert len(shown(whole(Clip(read, BEGIN)))) == len(read)
+
+
+@pytest.mark.parametrize("cut", [10, 700, -1, -200])
+def test_a_torn_recording_is_read_as_far_as_it_goes(cut: int, tmp_path: Path) -> None:
+    """Whatever was being written when the power failed is left out."""
+    units = make_units(tmp_path, 1, *CODECS["h264"], *QUICKLY, source=SOURCE)
+    path = record(tmp_path / "one.mp4", units)
+    data = path.read_bytes()
+    path.write_bytes(data[:cut])
+
+    read = read_units(path, BEGIN)
+
+    assert len(read) == (24 if cut < 0 else 0)
+
+
+def test_a_file_that_shrinks_is_noticed(tmp_path: Path) -> None:
+    """A clip never ends in the middle of a picture as if nothing had happened."""
+    units = make_units(tmp_path, 1, *CODECS["h264"], *QUICKLY, source=SOURCE)
+    path = record(tmp_path / "one.mp4", units)
+    read = read_units(path, BEGIN)
+    path.write_bytes(path.read_bytes()[:-100])
+
+    assert isinstance(read[-1], StoredUnit)
+    with pytest.raises(PictureError):
+        _ = read[-1].data
+
+
+def test_only_one_kind_of_video_is_copied() -> None:
+    """A part in which codec or size changes is encoded, and so is JPEG."""
+    unit = Unit(b"", True, 1, BEGIN, "avc1.64001f", 320, 180)
+
+    assert can_be_copied([unit, replace(unit, codec="avc1.4d401f")])
+    assert not can_be_copied([unit, replace(unit, width=640)])
+    assert not can_be_copied([unit, replace(unit, codec="hvc1.1.6.L93.B0")])
+    assert not can_be_copied([replace(unit, codec=JPEG)])
+
+
+def test_first_shown_is_the_newest_that_is_not_later() -> None:
+    """Or the first there is."""
+    units = [Unit(b"", True, n, BEGIN + n, JPEG, 3, 2) for n in range(3)]
+
+    assert [first_shown(units, BEGIN + at) for at in (-5, 0, 0.9, 1, 9)] == [0, 0, 0, 1, 2]

@@ -1,0 +1,132 @@
+"""What of a camera's pictures is kept."""
+
+import pytest
+
+from server.capture.camera import Camera
+from server.capture.frames.unit import JPEG
+from server.delivery.fanout import Fanout
+from server.recording.rewind import Rewind
+from server.recording.tap import Tap
+from tests.support.fakes import (
+    FakeClock,
+    RecordingViewer,
+    give_video,
+    offline_camera,
+    put_frame,
+    unit,
+    until,
+)
+
+
+@pytest.fixture
+def clocked(monkeypatch: pytest.MonkeyPatch, clock: FakeClock) -> FakeClock:
+    """The time that goes by between pictures."""
+    monkeypatch.setattr("server.recording.tap.time", clock)
+    return clock
+
+
+def kept(rewind: Rewind) -> list[tuple[str, int]]:
+    """Return codec and number of all units."""
+    return [(one.codec, one.seq) for one in rewind.units]
+
+
+def test_own_video_is_kept_and_nothing_else(camera: Camera, fanout: Fanout) -> None:
+    """For which no viewer is needed, nor counts as one; the JPEG of viewers is not kept beside."""
+    track, rewind = give_video(camera), Rewind(60)
+    fanout.take_over(camera)
+    Tap(fanout, rewind)
+    viewer = RecordingViewer()
+    fanout.join("old", viewer)
+
+    for seq in range(1, 5):
+        track.put(unit(seq, key=seq == 1))
+        put_frame(camera, seq)
+    until(lambda: viewer.seqs)
+
+    assert kept(rewind) == [("avc1.64001f", seq) for seq in range(1, 5)]
+    assert len(fanout) == 1
+
+
+def test_after_a_loss_it_begins_with_a_key_picture(camera: Camera, fanout: Fanout) -> None:
+    """What lies between cannot be decoded."""
+    track, rewind = give_video(camera), Rewind(60)
+    fanout.take_over(camera)
+    Tap(fanout, rewind)
+
+    track.put(unit(1, key=True))
+    track.lose()
+    track.put(unit(3))
+    track.put(unit(4, key=True))
+    track.put(unit(5))
+
+    assert [seq for _, seq in kept(rewind)] == [1, 4, 5]
+
+
+def test_jpeg_that_viewers_are_sent_is_kept(camera: Camera, fanout: Fanout) -> None:
+    """Of pixels; nothing is encoded to be kept."""
+    rewind = Rewind(60)
+    Tap(fanout, rewind)
+    put_frame(camera, 1)
+    viewer = RecordingViewer()
+    fanout.join("one", viewer)
+    for seq in (2, 3):
+        until(lambda seq=seq: seq - 1 in viewer.seqs)  # type: ignore[misc]
+        put_frame(camera, seq)
+    until(lambda: 3 in viewer.seqs)
+
+    assert kept(rewind) == [(JPEG, seq) for seq in viewer.seqs]
+
+
+def test_video_that_is_encoded_for_viewers_is_kept(
+    camera: Camera, fanout: Fanout, clocked: FakeClock
+) -> None:
+    """Who watches that is sent no JPEG. While there is JPEG of the same width, that goes on."""
+    track, rewind = give_video(camera, passed_through=False), Rewind(60)
+    fanout.take_over(camera)
+    Tap(fanout, rewind)
+    viewer = RecordingViewer()
+    fanout.join("old", viewer)
+    put_frame(camera, 1)
+    until(lambda: viewer.seqs == [1])
+
+    track.put(unit(2, key=True))
+    assert kept(rewind) == [(JPEG, 1)]
+    clocked.advance(2.0)
+    for seq in (3, 4, 5, 6):
+        track.put(unit(seq, key=seq == 4))
+    put_frame(camera, 6)
+    until(lambda: 6 in viewer.seqs)
+
+    assert kept(rewind) == [(JPEG, 1), *(("avc1.64001f", seq) for seq in (2, 3, 4, 5, 6))]
+
+
+def test_jpeg_that_is_wider_than_the_video_is_kept(camera: Camera, fanout: Fanout) -> None:
+    """A phone on a narrow link does not decide what others can look back at."""
+    track, rewind = give_video(camera, "320", passed_through=False), Rewind(60)
+    fanout.take_over(camera)
+    Tap(fanout, rewind)
+    small = unit(1, key=True)
+
+    track.put(type(small)(small.data, True, 1, small.at_unix, small.codec, 32, 24))
+    viewer = RecordingViewer()
+    fanout.join("old", viewer)
+    put_frame(camera, 2)
+    until(lambda: viewer.seqs == [2])
+
+    assert [seq for _, seq in kept(rewind)][-1] == 2
+    assert rewind.units[-1].codec == JPEG
+
+
+def test_camera_that_is_replaced_is_followed(camera: Camera, fanout: Fanout) -> None:
+    """Its numbers go on; whatever the former still sends is not kept."""
+    rewind = Rewind(60)
+    tap = Tap(fanout, rewind)
+    other = offline_camera()
+    track, before = give_video(other), give_video(camera)
+
+    fanout.take_over(other)
+    tap.refresh()
+    track.put(unit(1, key=True))
+    before.put(unit(2, key=True))
+
+    assert [seq for _, seq in kept(rewind)] == [1]
