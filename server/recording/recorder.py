@@ -27,6 +27,9 @@ MAX_CHUNK_BYTES = 1 << 20
 PERIOD_S = 0.5
 """How often what depends on the time is looked at."""
 
+# What is encoded here has a key picture so often, for players to seek to.
+KEY_EVERY_S = 2.0
+
 CLOSE_DEADLINE_S = 2.0
 
 # What was dropped is told once in this time.
@@ -203,7 +206,7 @@ class _Lane:
         self._source = ""
         self._units: list[Unit] = []
         self._nbytes = 0
-        self._since = 0.0
+        self._since = self._key_at = 0.0
         self._seq = 0
         self._broken = True  # Whether the next key picture is waited for.
 
@@ -236,6 +239,9 @@ class _Lane:
             self.refresh()
         if self._units and now - self._since >= CHUNK_S:
             self._flush()
+        if self._source == "encoded" and now - self._key_at >= KEY_EVERY_S:
+            self._key_at = now
+            self.camera.request_key(FULL.name)
         recording = self.camera.name in self._writer.open
         if self.camera.more.get("recording") != recording:
             self.camera.tell(recording=recording)

@@ -109,23 +109,23 @@ def _look(key: str, path: Path, known: Recorded | None, report: Report) -> Recor
     except FileNotFoundError:
         return None  # It was deleted meanwhile.
     except PictureError:
-        if _is_stub(path):
+        if not _is_stub(path):
+            report.unusable.append(str(path))
+        elif path.stat().st_mtime < time.time() - MIN_STUB_AGE_S:
             report.removed.append(key)
             path.unlink(missing_ok=True)
             remove_empty(path.parent)
-        else:
-            report.unusable.append(str(path))
         return None
 
 
 def _is_stub(path: Path) -> bool:
     """Return whether a file was created as a recording, and the process killed before it wrote."""
     try:
-        data = path.read_bytes()[: 1 << 16]
-        old = path.stat().st_mtime < time.time() - MIN_STUB_AGE_S
+        with open(path, "rb") as file:
+            data = file.read(1 << 16)
     except OSError:
         return False
-    return old and (not data or data[4:8] == b"ftyp") and b"moof" not in data
+    return (not data or data[4:8] == b"ftyp") and b"moof" not in data
 
 
 def _check_events(media: Path, index: Index, report: Report) -> None:

@@ -21,7 +21,7 @@ MIN_FRAGMENT_S = 0.4
 # The clock was set, if a picture is older than the one before it by more than this; B-frames are,
 # by less. Or the camera paused, if it is newer by more than that: a file tells no wrong times.
 STEP_BACK_S = 1.0
-PAUSE_S = 5.0
+PAUSE_S = 10.0
 
 # How long a picture is shown if the next is not known.
 USUAL_S = 0.04

@@ -56,6 +56,7 @@ class _Track:
     """What is recorded of one camera. Used by the writer's thread only."""
 
     segmenter: Segmenter
+    begin: Begin | None = None  # Of the next file.
     file: RecordingFile | None = None
     known: Recorded | None = None
 
@@ -236,8 +237,11 @@ class Writer:
         """Write what a segmenter yields; return False if that was impossible."""
         try:
             if isinstance(step, Begin):
-                self._with_room(lambda: self._begin(camera, track, step))
+                track.begin = step  # Its file is made with the first fragment: so it always plays.
             elif isinstance(step, Fragment):
+                if (begin := track.begin) is not None:
+                    self._with_room(lambda: self._begin(camera, track, begin))
+                    track.begin = None
                 file, known = track.file, track.known
                 assert file is not None
                 assert known is not None
@@ -278,7 +282,7 @@ class Writer:
 
     def _close(self, camera: str, track: _Track) -> None:
         file, known = track.file, track.known
-        track.file = track.known = None
+        track.begin = track.file = track.known = None
         self.open.pop(camera, None)
         if file is None or known is None:
             return
@@ -325,9 +329,8 @@ class Writer:
             return None
         set_locked(path, locked)
         recording = replace(self._now(recording), locked=locked)
-        for track in self._tracks.values():
-            if track.known is not None and track.known.id == key:
-                track.known = self.open[recording.camera] = recording
+        if (name := self._name_of(key)) is not None:
+            self._tracks[name].known = self.open[name] = recording
         self._storage.index.put(recording)
         return recording
 
@@ -339,16 +342,19 @@ class Writer:
         """
         recording = self._storage.index.recording(key)
         if recording is not None:
-            open_ = self.open.get(recording.camera)
-            if open_ is not None and open_.id == key:
-                self._end(recording.camera)
+            if (name := self._name_of(key)) is not None:
+                self._end(name)
             self._storage.delete(key)
         return recording
 
     def _now(self, recording: Recorded) -> Recorded:
         """Return a recording as it is now, if it is being written."""
-        open_ = self.open.get(recording.camera)
-        return open_ if open_ is not None and open_.id == recording.id else recording
+        name = self._name_of(recording.id)
+        return recording if name is None else self.open[name]
+
+    def _name_of(self, key: str) -> str | None:
+        """Return under which name a recording is being written; None if it is not."""
+        return next((name for name, one in self.open.items() if one.id == key), None)
 
     def _pause(self, error: Exception) -> None:
         """Record nothing for a while, because that is impossible."""
