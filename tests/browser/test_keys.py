@@ -28,11 +28,11 @@ OTHER_KEYBOARDS = [
     ("à", "Digit0", False, "0"),
     ("2", "Digit2", True, "2"),
     (")", "Minus", False, "-"),
-    ("ß", "Minus", False, "e"),
+    ("ß", "Minus", False, "q"),
     ("/", "Digit7", True, "/"),
-    ("!", "Digit1", True, "e"),
+    ("!", "Digit1", True, "q"),
     # By what is typed, where that is a Latin letter: the key of the American S has an O there.
-    ("o", "KeyS", False, "e"),
+    ("o", "KeyS", False, "q"),
     ("s", "Semicolon", False, "s"),
 ]
 

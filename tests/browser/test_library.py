@@ -440,7 +440,7 @@ def test_what_is_being_recorded_is_followed(server: PortholeServer, page: Page) 
     page.get_by_role("button", name="Play", exact=True).click()
 
     expect(page.locator("[data-playback]")).to_have_attribute("data-follows", "")
-    wait_until(lambda: shown(page, datetime.fromtimestamp(end)) > end + 1, 20)
+    wait_until(lambda: shown(page, datetime.fromtimestamp(end)) > end + 1, 40)
 
 
 def test_events_are_kept_and_deleted(server: PortholeServer, page: Page) -> None:
