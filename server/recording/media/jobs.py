@@ -15,6 +15,7 @@ from server.recording.media.clip import can_be_copied, first_shown, lay_out_clip
 from server.recording.media.film import encode_film
 from server.recording.media.fragments import Kept
 from server.recording.media.process import MediaError, MediaProcess
+from server.users.private import add_folder, open_private
 
 __all__ = ["ClipJob", "ClipJobs"]
 
@@ -173,7 +174,7 @@ class ClipJobs:
             job = self._waiting.popleft()
             error = None
             try:
-                hub.run_native(_make_folder, self._folder)
+                hub.run_native(add_folder, self._folder)
                 self._make(job)
             except MediaError as failure:
                 error = str(failure)
@@ -216,9 +217,5 @@ class ClipJobs:
                 self.remove(job)
 
 
-def _make_folder(folder: Path) -> None:
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-
-
 def _create(path: Path) -> BinaryIO:
-    return open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb")
+    return open(open_private(path, os.O_WRONLY), "wb")

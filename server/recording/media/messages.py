@@ -43,11 +43,10 @@ def in_memory(parts: Sequence[bytes]) -> int:
     """
     fd = os.memfd_create("porthole-media", os.MFD_CLOEXEC)
     try:
-        with open(fd, "wb", closefd=False, buffering=0) as file:
-            for part in parts:
-                left = memoryview(part)
-                while left:
-                    left = left[file.write(left) or 0 :]
+        for part in parts:
+            left = memoryview(part)
+            while left:
+                left = left[os.write(fd, left) :]
     except BaseException:
         os.close(fd)
         raise
