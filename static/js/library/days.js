@@ -58,7 +58,10 @@ export class DayStrip extends EventTarget {
     const selected = this.#strip.querySelector('[aria-current]');
     if (hadFocus) selected?.focus({ preventScroll: true });
     // Only the strip scrolls, not what it lies in.
-    if (selected) this.#strip.scrollLeft = selected.offsetLeft - (this.#strip.clientWidth - selected.offsetWidth) / 2;
+    if (selected) {
+      const [strip, day] = [this.#strip, selected].map((element) => element.getBoundingClientRect());
+      this.#strip.scrollLeft += day.left + day.width / 2 - (strip.left + strip.width / 2);
+    }
     this.#steps[1].disabled = this.#end >= this.#today;
   }
 
