@@ -57,7 +57,7 @@ def test_axe_finds_nothing_serious(server: PortholeServer, dashboard: Page) -> N
     page.keyboard.press("Escape")
     page.keyboard.press("2")
     expect(page.locator("[data-panel]")).to_be_visible()
-    for name in ("Image", "Activity", "Statistics", "View"):
+    for name in ("Image", "Motion", "Activity", "Statistics", "View"):
         show_tab(page, name)
         found += faults(page, f"focus, {name}", "[data-panel]")
     found += faults(page, "focus")

@@ -260,7 +260,7 @@ def test_the_panel_has_tabs_and_can_be_closed(open_as: OpenAs, page: Page) -> No
     panel = page.locator("[data-panel]")
     shown = page.locator("[role='tabpanel']:visible")
     page.get_by_role("tab", name="View").focus()
-    for name in ("Image", "Activity", "Statistics", "View"):
+    for name in ("Image", "Motion", "Activity", "Statistics", "View"):
         page.keyboard.press("ArrowRight")
         expect(page.get_by_role("tab", name=name)).to_be_focused()
         expect(page.get_by_role("tab", name=name)).to_have_attribute("aria-selected", "true")
@@ -359,7 +359,7 @@ def test_everything_is_there_at_twice_the_size(open_as: OpenAs, page: Page) -> N
     assert page.evaluate(wide) <= 720
     assert page.evaluate(CUT) == []
     page.locator(".tile-open").first.click()
-    for name in ("Image", "Activity", "Statistics", "View"):
+    for name in ("Image", "Motion", "Activity", "Statistics", "View"):
         show_tab(page, name)
         assert page.evaluate(wide) <= 720
         spill = "(panel) => panel.scrollWidth - panel.clientWidth"

@@ -49,7 +49,7 @@ BY_LINK: dict[str, str] = {
     "filter": "?filter=pr",
     "filter-nothing": "?filter=lighthouse",
 }
-TABS = ("Image", "Activity", "Statistics")
+TABS = ("Image", "Motion", "Activity", "Statistics")
 
 # A scanner of one's own that was not finished.
 PROCESSOR = """
