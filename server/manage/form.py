@@ -27,12 +27,30 @@ TITLES = {
     "transport": "RTSP transport",
     "verify": "Check the certificate",
     "video": "Video",
+    "rewind": "Look back",
+    "record": "Record",
+    "record_before": "Record before motion",
+    "record_after": "Record after motion",
+    "keep_days": "Keep recordings for",
+    "keep_gb": "Keep recordings up to",
+    "motion": "Look for motion",
+    "timelapse": "Time-lapse picture every",
     "process": "Processors",
 }
 SOURCES = "rtsp://HOST/... | http(s)://HOST/... | device:N | file:PATH in the media folder | test:"
 """What is accepted on the page, where the settings file accepts more."""
 
-UNITS = {"fps": "frames a second", "check_every": "seconds", "renditions": "pixels"}
+UNITS = {
+    "fps": "frames a second",
+    "check_every": "seconds",
+    "renditions": "pixels",
+    "rewind": "seconds",
+    "record_before": "seconds",
+    "record_after": "seconds",
+    "keep_days": "days",
+    "keep_gb": "GB",
+    "timelapse": "seconds",
+}
 
 
 class FormError(ConfigError):
