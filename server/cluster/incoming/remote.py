@@ -25,7 +25,7 @@ from server.metrics import Meter
 __all__ = ["RemoteCamera"]
 
 # States in which a source is open, and its last picture worth keeping.
-OPEN_STATES = ("live", "stalled")
+OPEN_STATES = ("starting", "live", "stalled")
 
 # How often a key picture may be asked for.
 KEY_PERIOD_S = 1.0
