@@ -283,9 +283,14 @@ class Writer:
     def _close(self, camera: str, track: _Track) -> None:
         file, known = track.file, track.known
         track.begin = track.file = track.known = None
-        self.open.pop(camera, None)
-        if file is None or known is None:
-            return
+        try:
+            if file is not None and known is not None:
+                self._finish(file, known)
+        finally:
+            # Only now: the index has to know the end before it is asked for it.
+            self.open.pop(camera, None)
+
+    def _finish(self, file: RecordingFile, known: Recorded) -> None:
         try:
             file.close()
         finally:
