@@ -10,6 +10,8 @@ const AHEAD_S = 12;
 const FOLLOW_MS = 1500;
 const GROWN_S = 0.4;
 const FRAME_S = 1 / 25;
+// At the very end of a file there is no picture.
+const EDGE_S = 0.05;
 
 /**
  * @typedef {object} Shelf
@@ -202,7 +204,8 @@ export class Player extends EventTarget {
 
   #isLoaded(recording, at) {
     const isSame = this.#recording?.id === recording.id && this.#front.readyState >= HTMLMediaElement.HAVE_METADATA;
-    return isSame && (!recording.open || this.#timeOf(recording, at, this.#front) < this.#front.duration);
+    // What is being written has been loaded up to where it was then.
+    return isSame && (!recording.open || at - recording.from < this.#front.duration - EDGE_S);
   }
 
   async #seekHere(at) {
@@ -272,7 +275,7 @@ export class Player extends EventTarget {
   #timeOf(recording, at, video) {
     const factor = recording.reason === FILM ? video.duration / (recording.to - recording.from) : 1;
     const time = (at - recording.from) * factor;
-    return Math.max(0, Number.isFinite(video.duration) ? Math.min(time, video.duration - 0.05) : time);
+    return Math.max(0, Number.isFinite(video.duration) ? Math.min(time, video.duration - EDGE_S) : time);
   }
 
   #momentOf(video) {
