@@ -67,7 +67,7 @@ def test_browser_plays_a_cameras_video(
 
     assert played["error"] is None
     assert played["events"][0] == "playing"
-    assert played["totalVideoFrames"] > 30  # Of 62, on a machine that does other things too.
+    assert played["totalVideoFrames"] > 50
     times = [time_s for time_s, _ in played["seen"]]
     assert times == sorted(times)
     assert len(times) > 3
