@@ -201,7 +201,8 @@ class Camera:
     def _want(self, viewers: int, duties: frozenset[str]) -> None:
         before = self._state.wanted
         self._state.watched_by(viewers, duties)
-        self._demand.watched = wanted = self._state.wanted
+        wanted = self._state.wanted
+        self._demand.watch(wanted)
         if before and not wanted:
             self._connection.forget()
             self._output.clear()

@@ -70,6 +70,15 @@ class PictureDemand:
         self._looking = looking
         self._probe_at = 0.0
 
+    def watch(self, watched: bool) -> None:
+        """Set whether anybody watches, or it has to work without.
+
+        A film that had paused goes on with the next picture that is asked for, so one is at once.
+        """
+        if watched and not self.watched:
+            self._probe_at = 0.0
+        self.watched = watched
+
     def restart(self) -> None:
         """Have the first picture decoded of a source that was just opened.
 

@@ -108,3 +108,19 @@ def test_nobody_wants_anything_of_an_unwatched_camera(wanted: PictureDemand) -> 
 
     assert wanted.demand.due() == 0.0
     assert not wanted.demand.keys_only()
+
+
+def test_a_film_that_paused_is_asked_for_a_picture_at_once(
+    wanted: PictureDemand, clock: FakeClock
+) -> None:
+    """It goes on with the next one that is wanted: who had its video, left, and came back before
+    the next probe was due waited for that, up to 5 s.
+    """
+    wanted.set_renditions(())
+    wanted.advance()
+    assert wanted.demand.due() > clock.now
+    wanted.watch(False)
+
+    wanted.watch(True)
+
+    assert wanted.demand.due() <= clock.now
