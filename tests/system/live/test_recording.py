@@ -116,6 +116,7 @@ def test_an_operator_turns_it_off_and_on(config: Path, tmp_path: Path) -> None:
     reply = viewer.call("record", {"camera": "door", "mode": "off"})
     assert reply["camera"]["record"] == "off"
     wait_until(lambda: not ask(server, "api/cameras")[0]["recording"], every_s=0.1)
+    viewer.pump(lambda: (last_event(viewer, "camera") or {}).get("recording") is False, 20)
     (ended,) = ask(server, "api/recordings?camera=door")["recordings"]
     assert not ended["open"]
     path = next((tmp_path / "state").glob("media/door/*/*.mp4"))
