@@ -1,6 +1,5 @@
 """The past of a camera of another node, with the interface of a local one."""
 
-import secrets
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -9,8 +8,8 @@ from server.capture.frames.unit import Unit
 from server.cluster.bus.bus import Bus
 from server.cluster.bus.outbox import Outbox
 from server.cluster.bus.past_message import PastFacts, PastPart, PastRequest, unpack_part
+from server.cluster.incoming.answers import Answers
 from server.errors import RequestError
-from server.loop import hub
 from server.recording.memory import Lead
 from server.recording.rewind import Rewind
 
@@ -40,8 +39,7 @@ class PastRequests:
         self._bus = bus
         self._node = node
         self._outbox = outbox
-        self._waiting: dict[str, tuple[str, hub.Signal]] = {}
-        self._parts: dict[str, PastPart] = {}
+        self._answers: Answers[PastPart] = Answers(MAX_PENDING, DEADLINE_S)
 
     def ask(self, owner_id: str, camera: str, at_unix: float, **more: float | bool) -> PastPart:
         """Ask a camera's node for a part of its past; blocks this green thread.
@@ -55,21 +53,13 @@ class PastRequests:
         Raises:
             RequestError: The node's error, or ``unavailable`` if it does not answer in time.
         """
-        if len(self._waiting) >= MAX_PENDING:
-            raise RequestError("rate_limited", "too many requests; wait a second")
-        key = secrets.token_hex(8)
-        answered = hub.Signal()
-        self._waiting[key] = owner_id, answered
-        try:
+
+        def send(key: str) -> None:
             asked = {"id": key, "node": self._node, "camera": camera, "at": at_unix} | more
             request = PastRequest.model_validate(asked)
             self._outbox.send(self._bus.name("remember", owner_id), request)
-            answered.wait(DEADLINE_S)
-            part = self._parts.pop(key, None)
-        finally:
-            del self._waiting[key]
-        if part is None:
-            raise RequestError("unavailable", "the camera's node does not answer")
+
+        part = self._answers.wait(owner_id, send)
         if part.facts.error is not None:
             raise RequestError(part.facts.error, part.facts.message)
         return part
@@ -77,10 +67,7 @@ class PastRequests:
     def on_part(self, data: bytes) -> None:
         """Hand an answer to whoever waits for it, if it is from the node that was asked."""
         part = unpack_part(data)
-        owner_id, answered = self._waiting.get(part.id, ("", None))
-        if answered is not None and part.node == owner_id:
-            self._parts[part.id] = part
-            answered.set()
+        self._answers.take(part.id, part.node, part)
 
 
 class RemoteMemory:

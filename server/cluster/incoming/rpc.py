@@ -1,13 +1,11 @@
 """Commands sent to other nodes, and their answers."""
 
-import secrets
-
 from server.cluster.bus.bus import Bus
 from server.cluster.bus.messages import Reply, Status, request_of
 from server.cluster.bus.outbox import Outbox
+from server.cluster.incoming.answers import Answers
 from server.commands import CameraCommand
 from server.errors import RequestError
-from server.loop import hub
 
 __all__ = ["Requests"]
 
@@ -30,8 +28,7 @@ class Requests:
         self._bus = bus
         self._node = node
         self._outbox = outbox
-        self._waiting: dict[str, tuple[str, hub.Signal]] = {}
-        self._replies: dict[str, Reply] = {}
+        self._answers: Answers[Reply] = Answers(MAX_PENDING, DEADLINE_S)
 
     def ask(self, owner_id: str, who: str, command: CameraCommand) -> Status | None:
         """Send a command to a camera's node and wait; return the camera's STATE after it.
@@ -39,27 +36,16 @@ class Requests:
         Raises:
             RequestError: The node's error, or ``unavailable`` if it does not answer in time.
         """
-        if len(self._waiting) >= MAX_PENDING:
-            raise RequestError("rate_limited", "too many requests; wait a second")
-        key = secrets.token_hex(8)
-        answered = hub.Signal()
-        self._waiting[key] = owner_id, answered
-        try:
+
+        def send(key: str) -> None:
             request = request_of(command, id=key, node=self._node, who=who[:80] or "somebody")
             self._outbox.send(self._bus.name("request", owner_id), request)
-            answered.wait(DEADLINE_S)
-            reply = self._replies.pop(key, None)
-        finally:
-            del self._waiting[key]
-        if reply is None:
-            raise RequestError("unavailable", "the camera's node does not answer")
+
+        reply = self._answers.wait(owner_id, send)
         if reply.error is not None:
             raise RequestError(reply.error, reply.message)
         return reply.camera
 
     def on_reply(self, reply: Reply) -> None:
         """Hand an answer to whoever waits for it, if it is from the node that was asked."""
-        owner_id, answered = self._waiting.get(reply.id, ("", None))
-        if answered is not None and reply.node == owner_id:
-            self._replies[reply.id] = reply
-            answered.set()
+        self._answers.take(reply.id, reply.node, reply)
