@@ -81,7 +81,7 @@ class JpegVideo:
             while self._waiting and not self._closed:
                 batch, self._waiting = self._waiting[:MAX_BATCH], self._waiting[MAX_BATCH:]
                 self._encode([one for one in batch if one.codec == JPEG])
-        self._end()
+        self._media.end_video(self._name)
 
     def _encode(self, batch: list[Unit]) -> None:
         try:
@@ -92,12 +92,6 @@ class JpegVideo:
             return
         for unit in units if not self._closed else ():
             self._on_unit(unit)
-
-    def _end(self) -> None:
-        try:
-            self._media.encode(self._name, (), 1)
-        except MediaError:
-            pass  # It has ended then, too.
 
 
 def _fps(pictures: list[Unit]) -> int:

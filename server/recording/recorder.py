@@ -51,6 +51,7 @@ class Recorder:
         storage: Where recordings are.
         writer: Writes them.
         events: The log of what happens at the cameras.
+        encoder: Makes video of cameras that have none.
         notify: Tells people: level, message, and which camera.
     """
 
@@ -63,6 +64,7 @@ class Recorder:
         storage: Storage,
         writer: Writer,
         events: EventLog,
+        encoder: MediaProcess,
         notify: Notify,
     ) -> None:
         self._server = settings.server
@@ -75,7 +77,7 @@ class Recorder:
         self._notify = notify
         events.on_motion = self._on_motion
         self._lanes: dict[str, _Lane] = {}
-        self._encoder = MediaProcess()
+        self._encoder = encoder
         self._problem = ""
         self._removed = 0
         self._dropped: Counter[str] = Counter()
@@ -95,7 +97,6 @@ class Recorder:
             self._task.kill()
         for lane in self._lanes.values():
             lane.stop()
-        self._encoder.close()
         self._events.end_all()
         hub.run_native(self._writer.stop, CLOSE_DEADLINE_S)
 

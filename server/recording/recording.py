@@ -65,11 +65,12 @@ class Recording:
         storage = Storage(settings.state_dir / "media")
         writer = Writer(storage)
         self.events = EventLog(storage, writer)
-        self.recorder = Recorder(
-            settings, cameras, fanouts, self.rewinds, storage, writer, self.events, notify
-        )
         self._writer = writer
         self._encoder = MediaProcess()
+        self.recorder = Recorder(
+            *(settings, cameras, fanouts, self.rewinds, storage, writer, self.events),
+            *(self._encoder, notify),
+        )
         self._films: dict[str, Timelapse] = {}
         self.library = Library(storage, writer, self.events)
         self.past.stored, self.past.stored_span = self.library.units, self.library.span
@@ -84,9 +85,9 @@ class Recording:
         """End in good order."""
         for film in self._films.values():
             film.close()
+        self.recorder.close()
         self._encoder.close()
         self._decoder.close()
-        self.recorder.close()
 
     def refresh(self, camera: Camera) -> None:
         """Follow a camera whose STATE has changed, or that is new."""

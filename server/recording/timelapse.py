@@ -106,10 +106,7 @@ class Timelapse:
         if self._title is None:
             return
         self._title = None
-        try:
-            self._media.encode(self._track, (), FILM_FPS)
-        except MediaError:
-            pass  # It has ended then, too.
+        self._media.end_video(self._track)
         self._writer.end(self._track)
         self._events.end(self._event, time.time())
         self._tell()

@@ -7,6 +7,7 @@ nothing here waits for it on the hub.
 import json
 import os
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any
 
 from server.capture.frames.unit import Unit
@@ -100,7 +101,7 @@ class MediaProcess:
         Args:
             video: Its name. It begins with a key picture, and so it does after the process had to
                 be started again.
-            pictures: Without any, the video has ended.
+            pictures: At least one.
             fps: Pictures a second, about.
 
         Raises:
@@ -109,6 +110,13 @@ class MediaProcess:
         request = {"do": "encode", "video": video, "fps": fps}
         answer, data = self._ask_in_turn(request, pictures)
         return unpack_units(data, int(answer["listed"])) if data else []
+
+    def end_video(self, video: str) -> None:
+        """Encode no more of a video; a process that is not running is not started for that."""
+        if self._link is None:
+            return
+        with suppress(MediaError):  # It has ended then, too.
+            self._ask_in_turn({"do": "encode", "video": video}, ())
 
     def _ask_in_turn(
         self,

@@ -16,6 +16,7 @@ from server.recording.disk.index import Recorded
 from server.recording.disk.storage import Storage
 from server.recording.disk.writer import Writer
 from server.recording.events import EventLog
+from server.recording.media.process import MediaProcess
 from server.recording.recorder import Recorder
 from server.recording.rewind import Rewind
 from tests.support.fakes import camera_settings, offline_camera, until
@@ -51,6 +52,7 @@ class Desk:
             self.storage,
             self.writer,
             self.events,
+            MediaProcess(),
             lambda *notice: self.notices.append(notice),
         )
         self.camera = self.add("door", "file:door.mp4")
