@@ -118,39 +118,47 @@ def create_library(
     @routes.patch("/api/recordings/<key>")
     @answering(auth)
     def lock(key: str) -> Response:
-        locked = read_locked()
-        permit(library.recording(key), key)
-        changed = carry_out(lambda: library.lock(key, locked))
-        note("recording lock" if locked else "recording unlock", changed, key)
-        return answer_json(seen(changed, key).describe())
-
-    @routes.delete("/api/recordings/<key>")
-    @answering(auth)
-    def remove(key: str) -> Response:
-        read()
-        permit(library.recording(key), key)
-        removed = seen(carry_out(lambda: library.remove(key)), key)
-        note("recording delete", removed, key)
-        tell(f"A recording of {removed.camera} was deleted", removed.camera)
-        return answer_json(removed.describe())
+        return set_locked("recording", key, library.recording, library.lock)
 
     @routes.patch("/api/events/<key>")
     @answering(auth)
     def lock_event(key: str) -> Response:
-        locked = read_locked()
-        permit(library.event(key), key)
-        changed = carry_out(lambda: library.lock_event(key, locked))
-        note("event lock" if locked else "event unlock", changed, key)
-        return answer_json(seen(changed, key).describe())
+        return set_locked("event", key, library.event, library.lock_event)
+
+    @routes.delete("/api/recordings/<key>")
+    @answering(auth)
+    def remove(key: str) -> Response:
+        return delete("recording", key, library.recording, library.remove)
 
     @routes.delete("/api/events/<key>")
     @answering(auth)
     def remove_event(key: str) -> Response:
+        return delete("event", key, library.event, library.remove_event)
+
+    def set_locked(
+        kind: str,
+        key: str,
+        find: Callable[[str], Kept | None],
+        change: Callable[[str, bool], Kept | None],
+    ) -> Response:
+        locked = read_locked()
+        permit(find(key), key)
+        changed = carry_out(lambda: change(key, locked))
+        note(f"{kind} lock" if locked else f"{kind} unlock", changed, key)
+        return answer_json(seen(changed, key).describe())
+
+    def delete(
+        kind: str,
+        key: str,
+        find: Callable[[str], Kept | None],
+        change: Callable[[str], Kept | None],
+    ) -> Response:
         read()
-        permit(library.event(key), key)
-        removed = seen(carry_out(lambda: library.remove_event(key)), key)
-        note("event delete", removed, key)
-        tell(f"An event of {removed.camera} was deleted", removed.camera)
+        permit(find(key), key)
+        removed = seen(carry_out(lambda: change(key)), key)
+        note(f"{kind} delete", removed, key)
+        article = "An" if kind == "event" else "A"
+        tell(f"{article} {kind} of {removed.camera} was deleted", removed.camera)
         return answer_json(removed.describe())
 
     # What a request asks for.
