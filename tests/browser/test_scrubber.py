@@ -525,3 +525,15 @@ def test_the_time_bar_can_be_used_by_everybody(server: PortholeServer, page: Pag
     expect_state(page, "door", "past")
 
     assert axe.faults(page, "time bar", "[data-scrubber]") == []
+
+
+def test_nothing_is_called_live_without_a_picture_of_now(
+    share_server: Callable[..., PortholeServer], page: Page
+) -> None:
+    """Of a camera that cannot be reached nobody is in the past, and yet it is not live."""
+    server = share_server("gone=http://127.0.0.1:9/live")
+    page.goto(f"{server.url}?camera=gone")
+
+    expect(tile(page, "gone")).to_contain_text("Offline")
+    expect(page.locator("[data-scrub-live]")).to_have_attribute("data-away", "")
+    expect(page.locator("[data-bar-track]")).not_to_have_attribute("aria-valuetext", "Live")

@@ -210,7 +210,7 @@ export class Scrubber extends EventTarget {
     const { wanted: at } = asked;
     const shown = at ?? now;
     const clockTime = formatWhen(shown).time;
-    const age = at === null ? 'Live' : formatAgo(now - shown, shown);
+    const age = at === null ? (this.#isLive ? 'Live' : 'Now') : formatAgo(now - shown, shown);
     setText(time, disabled && at === null ? UNKNOWN : clockTime);
     setText(ago, at === null ? '' : age === clockTime ? '' : age);
     setText(note, this.#noteFor(asked, kept));
@@ -219,8 +219,13 @@ export class Scrubber extends EventTarget {
     track.ariaValueMin = (kept?.from ?? now - MIN_WHOLE_S).toFixed(0);
     track.ariaValueMax = now.toFixed(0);
     track.ariaValueNow = shown.toFixed(3);
-    track.ariaValueText = at === null ? 'Live' : age === clockTime ? clockTime : `${clockTime}, ${age}`;
+    track.ariaValueText = at === null || age === clockTime ? age : `${clockTime}, ${age}`;
     track.ariaDisabled = String(disabled);
+  }
+
+  // Only a picture of now is; who is not in the past may have none.
+  get #isLive() {
+    return this.#connected && this.#tile.condition === 'live';
   }
 
   #showClip(clip, disabled) {
@@ -256,6 +261,7 @@ export class Scrubber extends EventTarget {
     if (speed.value !== pace) speed.value = pace;
     together.setAttribute('aria-pressed', String(this.#past.together));
     live.setAttribute('aria-pressed', String(at === null));
+    live.toggleAttribute('data-away', at === null && !this.#isLive);
     for (const control of this.#element.querySelectorAll('.scrub-row :is(button, select):not([data-scrub-save])')) {
       control.disabled = disabled;
     }
