@@ -225,8 +225,12 @@ def socket_head(event: str, header: dict[str, Any], size: int) -> bytes:
     revision 5, type 5) inside an Engine.IO message (protocol revision 4, type 4), then the bytes.
     """
     arguments = [event, header, {"_placeholder": True, "num": 0}]
-    text = ("451-" + json.dumps(arguments, separators=(",", ":"))).encode()
+    text = ("451-" + _compact(arguments)).encode()
     return b"".join((_frame_head(TEXT, len(text)), text, _frame_head(BINARY, size)))
+
+
+# Built once: dumps() builds one for each frame.
+_compact = json.JSONEncoder(separators=(",", ":")).encode
 
 
 def websocket_frame(opcode: int, payload: bytes) -> tuple[bytes, bytes]:

@@ -325,7 +325,8 @@ class Fanout:
             self.rate = self.camera.rate
             self._attempt(self.videos.pump)
             for room in self.rooms.values():
-                self._attempt(self._pump, room)
+                if room.viewers:
+                    self._attempt(self._pump, room)
 
     def _attempt(self, work: Callable[..., None], *args: object) -> None:
         try:
@@ -341,7 +342,7 @@ class Fanout:
     def _pump(self, room: Room) -> None:
         """Encode and send the newest frame if a viewer here can take it."""
         frame = room.slot.frame
-        if frame is None or not room.viewers or not room.is_behind(frame):
+        if frame is None or not room.is_behind(frame):
             return
         if all(viewer.obstacle for viewer in room.viewers.values()):
             self._skip(room, frame)
