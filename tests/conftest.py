@@ -4,6 +4,7 @@ from tests.support.browser import blank, browser, context_options, new_context, 
 from tests.support.certificates import certified
 from tests.support.cluster import bus, own_redis, shared_redis, start_node
 from tests.support.fakes import camera, clock, fanout, link, make_camera
+from tests.support.garbage import pytest_collection
 from tests.support.order import pytest_collection_modifyitems
 from tests.support.passwords import cheap_passwords, ordinary_passwords
 from tests.support.server import connect, share_server, start_server
@@ -25,6 +26,7 @@ __all__ = [
     "ordinary_passwords",
     "own_redis",
     "page",
+    "pytest_collection",
     "pytest_collection_modifyitems",
     "share_server",
     "shared_redis",

@@ -182,6 +182,7 @@ def import_all() -> None:
     """Import what the serving commands import late."""
     import gc
 
+    gc.disable()  # Nearly all of this lives as long as the process.
     import manage
 
     manage.leave_out_clients()
@@ -200,6 +201,7 @@ def import_all() -> None:
 
     gc.collect()
     gc.freeze()  # Frozen objects stay shared with the forks.
+    gc.enable()
 
 
 def report_ended(statuses: dict[int, int]) -> None:
