@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 from server.capture.frames.encoding import MAX_FPS, Encoding, encoding_of
@@ -39,6 +39,7 @@ class CameraVideo:
         source: What is known of the source.
         schedule: Knows the limit of the frame rate.
         output: Where its pictures go: it numbers and counts units too.
+        on_arrival: Called when units arrive.
 
     Attributes:
         tracks: By the rendition's name; none if the camera is to have no video.
@@ -51,6 +52,7 @@ class CameraVideo:
         source: Measured,
         schedule: Schedule,
         output: Output,
+        on_arrival: Callable[[], None],
     ) -> None:
         # Units are made in children only, and the test pattern has none.
         none = settings.video == "off" or settings.address.scheme == "test"
@@ -63,6 +65,7 @@ class CameraVideo:
         self._schedule = schedule
         self._output = output
         self._meter = output.meter
+        self._on_arrival = on_arrival
         self._wanted: frozenset[str] = frozenset()
         self._lazy = False
         self._reader: Reader | None = None
@@ -228,6 +231,7 @@ class CameraVideo:
                     self._output.note_size(head.width, head.height)
             _, key, _, at_unix, width, height, codec = head
             units.append(Unit(data, key, seq, at_unix, codec, width, height))
+        self._on_arrival()
         for at, units in taken.items():
             self._order[at].extend(units)
 
