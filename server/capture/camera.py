@@ -41,8 +41,9 @@ log = logging.getLogger(__name__)
 DEFAULT_QUALITY = 80
 """The JPEG quality for pixels, if none was set."""
 
-# How often the state is checked against the clock: a stall comes without an event.
-WATCH_PERIOD_S = 0.25
+# How often the state is checked against the clock, as a stall comes without an event; and how many
+# times as long that takes while nobody watches.
+WATCH_PERIOD_S, UNWATCHED = 0.25, 4
 
 
 class Camera:
@@ -76,8 +77,7 @@ class Camera:
         def warn(level: str, message: str) -> None:
             self.on_notice(self, level, message)
 
-        self._address, self._server = settings.address, server
-        self._wake, self._closing = hub.Signal(), False
+        self._address, self._server, self._closing = settings.address, server, False
         self._tasks: list[hub.Task] = []
         self._connection = Connection(settings.address, self.name, server.read_timeout, open_reader)
         self._measured = Measured()
@@ -95,7 +95,7 @@ class Camera:
             warn,
         )
         self.tuning = Tuning(
-            self._wake.set,
+            self._connection.interrupt,
             self.set_transform,
             self.tell,
             lambda why: warn("error", f"{self.title}: {why}"),
@@ -103,7 +103,7 @@ class Camera:
         self._demand = PictureDemand(
             self._schedule, lambda: output.best_jpeg(self.quality), settings.skip_unchanged
         )
-        self._video = CameraVideo(settings, self.ladder, *known, output)
+        self._video = CameraVideo(settings, self.ladder, *known, output, self._state.arrived)
         self.videos = self._video.tracks
         self.motion = CameraMotion(self, output, self._demand)
         self._check: Check | None = None  # While nobody watches.
@@ -176,7 +176,7 @@ class Camera:
         """Close the source and end; return False if that takes longer than ``timeout_s``."""
         self._closing = True
         self._pipeline.end()
-        self._wake.set()
+        self._connection.interrupt()
         for task in self._tasks[1:]:
             task.kill()
         return all(task.join(timeout_s) for task in self._tasks[:1])
@@ -211,7 +211,7 @@ class Camera:
             self._end_check()
             self._pipeline.open()
         self.tell()
-        self._wake.set()
+        self._connection.interrupt()
 
     def set_renditions(self, renditions: Collection[Rendition]) -> None:
         """Set which renditions are watched as JPEG; without any, only key pictures are decoded."""
@@ -245,13 +245,13 @@ class Camera:
         self.tried_at = None  # A check is due at once, if nobody watches.
         self._pipeline.retry()
         self.tell()
-        self._wake.set()
+        self._connection.interrupt()
 
     def stop(self) -> None:
         """Close its source and keep it closed; return when it is free, or after a deadline."""
         self.enabled = False
         self.tell()
-        self._wake.set()
+        self._connection.interrupt()
         self._connection.wait_until_free(lambda: not self.enabled)
 
     @property
@@ -283,7 +283,7 @@ class Camera:
         # After two time-outs the source itself has given up.
         self._check = check = Check(open_reader, 2 * self._server.read_timeout)
         self._demand.checked = True
-        self._wake.set()
+        self._connection.interrupt()
         check.wait()
 
     def _end_check(self) -> None:
@@ -336,10 +336,10 @@ class Camera:
                 self._pipeline.rest()
                 self._connection.rest()
                 self._state.refresh()
-                self._wake.wait()
+                self._connection.wake.wait()
                 continue
             if retry_in_s := self._state.retry_in_s:
-                self._wake.wait(retry_in_s)
+                self._connection.wake.wait(retry_in_s)
                 continue
             try:
                 self._drain(self._open())
@@ -387,7 +387,7 @@ class Camera:
             elif not self._state.wanted and not source.info.live:
                 # A file loses nothing by waiting; decoding it unseen would be wasted.
                 self._connection.pause()
-                self._wake.wait(WATCH_PERIOD_S)
+                self._connection.wake.wait(WATCH_PERIOD_S)
                 continue
             try:
                 taken = self._connection.read(self._demand.demand)
@@ -446,5 +446,5 @@ class Camera:
 
     def _watch(self) -> None:
         while True:
-            hub.sleep(WATCH_PERIOD_S)
+            hub.sleep(WATCH_PERIOD_S * (1 if self._state.viewers else UNWATCHED))
             self._refresh()

@@ -39,6 +39,7 @@ class Connection:
     Attributes:
         reader: The open source; None while there is none.
         held: Whether the source may be in use: from before it is opened until after it is closed.
+        wake: What the capture loop waits for while it does not read.
     """
 
     def __init__(
@@ -53,6 +54,7 @@ class Connection:
         self._stillness = FreezeDetector()
         self.reader: Reader | None = None
         self.held = False
+        self.wake = hub.Signal()
         # While the source sends JPEG that passes through, or all get its video, it is read on the
         # hub: a native thread that waits for next to nothing costs more than the rest.
         self._passes = False
@@ -72,6 +74,11 @@ class Connection:
         """Take any picture, if only a key picture was asked for."""
         if self.reader is not None:
             self.reader.hurry()
+        self.interrupt()
+
+    def interrupt(self) -> None:
+        """Have the capture loop look at what is wanted by now; end its read, if on the hub."""
+        self.wake.set()
         if self._waiting:
             self._news.set()
 
@@ -102,15 +109,15 @@ class Connection:
             self._passes = isinstance(picture, Jpeg) and picture.pixels is None
         return taken
 
-    def _wait(self, timeout_s: float) -> None:
-        """Wait until the child process has sent something."""
+    def _wait(self, timeout_s: float) -> bool:
+        """Wait until the child process has sent something; return False if nothing came."""
         if self._watch is None:
             assert isinstance(self.reader, IsolatedReader)
             self._watch = hub.ReadWatch(self.reader, self._on_readable)
         self._watch.start()
         self._waiting = True
         try:
-            self._news.wait(timeout_s)
+            return self._news.wait(timeout_s)
         finally:
             self._waiting = False
 

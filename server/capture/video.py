@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 from server.capture.frames.encoding import MAX_FPS, Encoding, encoding_of
@@ -39,6 +39,7 @@ class CameraVideo:
         source: What is known of the source.
         schedule: Knows the limit of the frame rate.
         output: Where its pictures go: it numbers and counts units too.
+        on_arrival: Called when units arrive.
 
     Attributes:
         tracks: By the rendition's name; none if the camera is to have no video.
@@ -51,6 +52,7 @@ class CameraVideo:
         source: Measured,
         schedule: Schedule,
         output: Output,
+        on_arrival: Callable[[], None],
     ) -> None:
         # Units are made in children only, and the test pattern has none.
         none = settings.video == "off" or settings.address.scheme == "test"
@@ -63,6 +65,7 @@ class CameraVideo:
         self._schedule = schedule
         self._output = output
         self._meter = output.meter
+        self._on_arrival = on_arrival
         self._wanted: frozenset[str] = frozenset()
         self._lazy = False
         self._reader: Reader | None = None
@@ -175,7 +178,7 @@ class CameraVideo:
         theirs = None
         if self._receiver is None:
             ours, theirs = unit_sockets()
-            self._receiver = UnitReceiver(ours, len(self._order), self._on_unit, self._on_gap)
+            self._receiver = UnitReceiver(ours, len(self._order), self._on_units, self._on_gap)
             self._watch = hub.ReadWatch(ours, self._receive)
         if self._reader.set_videos(wanted, -1 if theirs is None else theirs.fileno()):
             self._sent = wanted
@@ -205,24 +208,32 @@ class CameraVideo:
             self._meter.drops["broken"] += 1
             self.detach()  # Until the source is opened anew; there are pictures meanwhile.
 
-    def _on_unit(self, head: UnitHead, data: bytes) -> None:
-        passed = head.track == 0 and self._sent["pass"]
-        if not passed and str(head.track) not in self._sent["encode"]:
-            return  # It was on its way when the video was no longer wanted.
-        track = self._order[head.track]
-        before = self._output.numbering.newest
-        seq = self._output.numbering.number(head.place)
-        if track.newest is not None and seq <= track.newest.seq:
-            raise ValueError("a unit came twice")
-        self._meter.captured += seq > before
-        self._meter.ready += 1
-        self._meter.capture_s += max(0.0, time.time() - head.at_unix)
-        if head.key:
-            track.codec = head.codec
-            self._keys_asked.discard(head.track)
-            if passed:
-                self._output.note_size(head.width, head.height)
-        track.put(Unit(data, head.key, seq, head.at_unix, head.codec, head.width, head.height))
+    def _on_units(self, arrived: list[tuple[UnitHead, bytes]]) -> None:
+        meter, numbering, now = self._meter, self._output.numbering, time.time()
+        taken: dict[int, list[Unit]] = {}
+        for head, data in arrived:
+            passed = head.track == 0 and self._sent["pass"]
+            if not passed and str(head.track) not in self._sent["encode"]:
+                continue  # It was on its way when the video was no longer wanted.
+            track, units = self._order[head.track], taken.setdefault(head.track, [])
+            before = numbering.newest
+            seq = numbering.number(head.place)
+            newest = units[-1] if units else track.newest
+            if newest is not None and seq <= newest.seq:
+                raise ValueError("a unit came twice")
+            meter.captured += seq > before
+            meter.ready += 1
+            meter.capture_s += max(0.0, now - head.at_unix)
+            if head.key:
+                track.codec = head.codec
+                self._keys_asked.discard(head.track)
+                if passed:
+                    self._output.note_size(head.width, head.height)
+            _, key, _, at_unix, width, height, codec = head
+            units.append(Unit(data, key, seq, at_unix, codec, width, height))
+        self._on_arrival()
+        for at, units in taken.items():
+            self._order[at].extend(units)
 
     def _on_gap(self, gap: Gap) -> None:
         self._meter.drops[DROPS.get(gap.why, "damaged")] += gap.skipped

@@ -5,6 +5,7 @@ rendition to the smallest, and skips those in which no viewer can take it. Who i
 :mod:`server.delivery.video_fanout`, is in no room while that flows.
 """
 
+import functools
 import logging
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -16,6 +17,7 @@ from server.capture.frames.slot import Slot
 from server.capture.interface import CameraInterface
 from server.delivery.encoder import EncodedFrame
 from server.delivery.renditions import RenditionEncoder
+from server.delivery.video import Video
 from server.delivery.video_fanout import VideoFanout, VideoViewer
 from server.errors import EncodeError
 from server.loop import hub
@@ -121,8 +123,8 @@ class Fanout:
             self._lazy,
         )
         """Who is sent video instead."""
-        for track in camera.videos.values():
-            track.listen(self._wake.set)
+        for name, track in camera.videos.items():
+            track.listen(functools.partial(self._on_units, self.videos.videos[name]))
         self.rate = camera.rate
         """The camera's, as of the newest frame: acknowledgements need it, thousands a second."""
         self._encoder = RenditionEncoder(camera)
@@ -266,6 +268,10 @@ class Fanout:
             self._wake.set()
         elif room.newest is not None and room.newest.seq > viewer.last_seq:
             self._send(room, room.newest, (viewer,))
+
+    def _on_units(self, video: Video) -> None:
+        if video.viewers:  # Waking the pump would be most of what units cost that are only kept.
+            self._wake.set()
 
     def _add(self, key: object, viewer: Viewer, rendition: str, video: str | None = None) -> None:
         viewer.room = self.rooms[rendition]

@@ -3,6 +3,7 @@
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
+from itertools import takewhile
 
 from server.capture.camera import Camera
 from server.capture.frames.rendition import FULL
@@ -11,6 +12,7 @@ from server.config.models import Settings
 from server.delivery.fanout import Fanout
 from server.loop import hub
 from server.recording.disk.retention import Limits, Policy
+from server.recording.disk.segmenter import completes_fragment
 from server.recording.disk.storage import Storage
 from server.recording.disk.writer import Writer
 from server.recording.events import EventLog
@@ -20,8 +22,7 @@ from server.recording.rewind import Rewind
 
 __all__ = ["Recorder"]
 
-# Units wait for so long before they are handed to the writer; as much more is lost on kill -9.
-CHUNK_S = 0.2
+# Units are handed to the writer when they make a fragment, or are so many bytes.
 MAX_CHUNK_BYTES = 1 << 20
 
 PERIOD_S = 0.5
@@ -207,7 +208,8 @@ class _Lane:
         self._source = ""
         self._units: list[Unit] = []
         self._nbytes = 0
-        self._since = self._key_at = 0.0
+        self._key_at = 0.0
+        self._first: Unit | None = None  # Of the fragment that the units belong to.
         self._seq = 0
         self._broken = True  # Whether the next key picture is waited for.
 
@@ -233,13 +235,11 @@ class _Lane:
         self.camera.set_duty(DUTY, False)
 
     def look(self) -> None:
-        """Hand over what has waited for long; end what motion began; keep STATE up to date."""
+        """End what motion began; keep STATE up to date."""
         now = time.monotonic()
         if self._until is not None and not self._moving and now >= self._until:
             self._until = None
             self.refresh()
-        if self._units and now - self._since >= CHUNK_S:
-            self._flush()
         if self._source == "encoded" and now - self._key_at >= KEY_EVERY_S:
             self._key_at = now
             self.camera.request_key(FULL.name)
@@ -292,11 +292,10 @@ class _Lane:
         units = self.camera.videos[FULL.name].units
         if not units:
             self._take(None)
-        elif self._broken:
-            for unit in list(units):
-                self._take(unit)
-        else:
-            self._take(units[-1])
+            return
+        fresh = list(takewhile(lambda unit: unit.seq > self._seq, reversed(units)))
+        for unit in reversed(fresh):
+            self._take(unit)
 
     def _stop_listening(self) -> None:
         ends, self._ends = self._ends, []
@@ -313,11 +312,13 @@ class _Lane:
             return
         self._broken = False
         self._seq = unit.seq
-        if not self._units:
-            self._since = time.monotonic()
         self._units.append(unit)
         self._nbytes += len(unit.data)
-        if self._nbytes > MAX_CHUNK_BYTES or time.monotonic() - self._since >= CHUNK_S:
+        first = self._first = self._first or unit
+        complete = completes_fragment(first, unit)
+        if complete:
+            self._first = unit
+        if complete or self._nbytes > MAX_CHUNK_BYTES:
             self._flush()
 
     def _take_made(self, unit: Unit | None) -> None:
@@ -337,6 +338,7 @@ class _Lane:
     def _finish(self) -> None:
         """End the file: what follows begins a new one."""
         self._flush()
+        self._first = None
         if not self._broken:
             self._broken = True
             self._writer.end(self.camera.name)

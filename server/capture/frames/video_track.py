@@ -1,7 +1,7 @@
 """The hand-over of a video from capture to delivery: the group of pictures so far."""
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from server.capture.frames.unit import Unit
 
@@ -44,6 +44,8 @@ class VideoTrack:
     def listen(self, on_change: Callable[[], None]) -> Callable[[], None]:
         """Call ``on_change``, which must not block, after every :meth:`put` and :meth:`lose`.
 
+        Of units that came together it is called once for those of each group.
+
         Returns:
             What ends that.
         """
@@ -57,6 +59,22 @@ class VideoTrack:
 
     def put(self, unit: Unit) -> bool:
         """Take the next unit and wake the listeners; return False if its group is incomplete."""
+        taken = self._add(unit)
+        if taken:
+            self._tell()
+        return taken
+
+    def extend(self, units: Sequence[Unit]) -> None:
+        """Take the next units; wake the listeners once for those of each group of pictures."""
+        taken = False
+        for unit in units:
+            if unit.key and taken:
+                self._tell()  # Afterwards the ones before it are gone.
+            taken = self._add(unit)
+        if taken:
+            self._tell()
+
+    def _add(self, unit: Unit) -> bool:
         if unit.key:
             self._clear()
         elif not self.units:
@@ -66,7 +84,6 @@ class VideoTrack:
         while (self._nbytes > MAX_BYTES or len(self.units) > MAX_UNITS) and len(self.units) > 1:
             self._nbytes -= len(self.units.popleft().data)
             self.cut = True
-        self._tell()
         return True
 
     def lose(self) -> None:

@@ -35,6 +35,9 @@ __all__ = ["IsolatedReader", "NotOnHub"]
 # Longest delay before a due frame is requested.
 MAX_REQUEST_DELAY_S = 0.05
 
+# How long a read on the hub takes while only a key picture is wanted, now and then.
+IDLE_READ_S = 1.0
+
 # Until its first beat a child only loads Python: 0.1 s, or much longer on a busy machine.
 START_DEADLINE_S = 20.0
 
@@ -128,7 +131,7 @@ class IsolatedReader:
         self._check()
         return Reading(None, time.time()) if self._grabbed != grabbed else None
 
-    def read_on_hub(self, demand: Demand, wait: Callable[[float], object]) -> Reading | None:
+    def read_on_hub(self, demand: Demand, wait: Callable[[float], bool]) -> Reading | None:
         """Return what :meth:`read` does, if it is JPEG without pixels or nothing; never blocks.
 
         A native call for each picture wakes two threads whose caches are cold. That is a quarter of
@@ -136,23 +139,25 @@ class IsolatedReader:
 
         Args:
             demand: What is wanted.
-            wait: Waits until the child has sent something, or :meth:`hurry` was called, at most for
-                some seconds.
+            wait: Waits until the child has sent something, or the read is to end, at most for some
+                seconds; returns whether that was so.
 
         Raises:
             NotOnHub: If anything else came, or the child hangs; :meth:`read` takes it from there.
         """
         grabbed = self._grabbed
-        deadline = time.monotonic() + MAX_READ_S
+        deadline = time.monotonic() + (IDLE_READ_S if demand.keys_only() else MAX_READ_S)
         while (left_s := deadline - time.monotonic()) > 0:
             if not self._requested and is_due(demand):
                 self._request(demand)
             # Whoever wants more than a key picture hurries it.
             idle = self._requested or demand.keys_only()
-            wait(left_s if idle else min(left_s, self._until_due_s(demand)))
-            self._receive_on_hub()
+            signalled = wait(left_s if idle else min(left_s, self._until_due_s(demand)))
+            received = self._receive_on_hub()
             if reading := self._take_answer(demand):
                 return reading
+            if signalled and not received:
+                break
         if self._fault() is not None:
             raise NotOnHub
         return Reading(None, time.time()) if self._grabbed != grabbed else None
@@ -290,19 +295,20 @@ class IsolatedReader:
         self._handle(message)
         return True
 
-    def _receive_on_hub(self) -> None:
-        """Handle a message, if one has come and that takes no time."""
+    def _receive_on_hub(self) -> bool:
+        """Handle a message, if that takes no time; return whether one has come."""
         try:
             message = self._link.receive(0.0)
         except (EOFError, ValueError):
             raise NotOnHub from None
         if message is None:
-            return
+            return False
         if message.kind is not Kind.BEAT and not _is_jpeg_alone(message):
             self._unhandled = message
             raise NotOnHub
         self._received_at = time.monotonic()
         self._handle(message)
+        return True
 
     def _handle(self, message: Message) -> None:
         match message.kind:

@@ -1,12 +1,12 @@
 """The socket on which a child sends the units of a camera's videos, and how they travel.
 
 Beside the messages of ``channel.py``, because these are read on the hub, without a native thread:
-that would cost more than all else that is done with a unit. Each unit is one message, so that none
-is ever half there. One too large for that comes as a descriptor of memory that holds it. A unit
-that finds the socket full is skipped, as the child must go on reading its source; then nothing of
-that video is sent before its next key picture, and the server is told.
+that would cost more than all else that is done with a unit. A message holds whole units, so that
+none is ever half there. One too large for that comes as a descriptor of memory that holds it. A
+unit that finds the socket full is skipped, as the child must go on reading its source; then nothing
+of that video is sent before its next key picture, and the server is told.
 
-While nobody watches, units go out several at a time: most of what one costs, here and there, is to
+While nobody watches, several units are one message: most of what one costs, here and there, is to
 be woken for it.
 """
 
@@ -16,7 +16,7 @@ import os
 import re
 import struct
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from enum import IntEnum
 from typing import Any, NamedTuple
 
@@ -32,6 +32,9 @@ MAX_UNIT_BYTES = 6 << 20
 
 # Larger ones come as a descriptor. The system's usual limit lets a few of these wait.
 MAX_INLINE_BYTES = 48 << 10
+
+# Of several units. The kernel takes no message that is larger than a socket's usual buffer.
+MAX_MESSAGE_BYTES = 128 << 10
 
 # What the kernel lets wait in the socket, if it lets us choose.
 BUFFER_BYTES = 512 << 10
@@ -140,9 +143,35 @@ class UnitSender:
             self.flush()
 
     def flush(self) -> None:
-        """Send the units that wait."""
+        """Send the units that wait, as few messages."""
         waiting, self._waiting, self._waiting_bytes = self._waiting, [], 0
+        together: list[tuple[UnitHead, bytes]] = []
+        nbytes = 0
         for head, data in waiting:
+            size = HEAD.size + len(data)
+            if nbytes + size > MAX_MESSAGE_BYTES:
+                self._send_together(together)
+                together, nbytes = [], 0
+            together.append((head, data))
+            nbytes += size
+        self._send_together(together)
+
+    def _send_together(self, units: list[tuple[UnitHead, bytes]]) -> None:
+        """Send units as one message if nothing is missing before them; else one by one."""
+        begun = {track for track, whole in self._whole.items() if whole}
+        parts: list[bytes] = []
+        for head, data in units:
+            if head.key:
+                begun.add(head.track)
+            large = len(data) > MAX_INLINE_BYTES
+            if large or head.track not in begun or self._skipped.get(head.track):
+                break
+            parts += (_pack(head, 0, Why.NOTHING, len(data)), data)
+        else:
+            if len(units) > 1 and self._send_message(parts):
+                self._whole |= dict.fromkeys(begun, True)
+                return
+        for head, data in units:
             self._send_unit(head, data)
 
     def _send_unit(self, head: UnitHead, data: bytes) -> None:
@@ -201,19 +230,23 @@ class UnitSender:
 
     def _send(self, head: bytes, data: bytes) -> bool:
         """Send a message if there is room; return whether there was."""
-        flags = native.socket.MSG_NOSIGNAL
+        if len(data) <= MAX_INLINE_BYTES:
+            return self._send_message((head, data))
         try:
-            if len(data) <= MAX_INLINE_BYTES:
-                self._sock.sendmsg((head, data), (), flags)
-                return True
             fd = _in_memory(data)
-            try:
-                rights = array.array("i", [fd])
-                extra = [(native.socket.SOL_SOCKET, native.socket.SCM_RIGHTS, rights)]
-                self._sock.sendmsg((head,), extra, flags)
-            finally:
-                os.close(fd)
-        except (OSError, MemoryError):
+        except MemoryError:
+            return False
+        try:
+            rights = array.array("i", [fd])
+            extra = (native.socket.SOL_SOCKET, native.socket.SCM_RIGHTS, rights)
+            return self._send_message((head,), extra)
+        finally:
+            os.close(fd)
+
+    def _send_message(self, parts: Sequence[bytes], *extra: tuple[int, int, Any]) -> bool:
+        try:
+            self._sock.sendmsg(parts, extra, native.socket.MSG_NOSIGNAL)
+        except OSError:
             return False  # It is full; if the server has gone, its other socket tells so.
         return True
 
@@ -224,20 +257,23 @@ class UnitReceiver:
     Args:
         sock: Our end, which is closed with this.
         tracks: How many videos there are.
-        on_unit: Called with each unit.
+        on_units: Called with units that came together, in order.
         on_gap: Called when units are missing.
     """
+
+    # Of all, as none is used after a message was taken apart.
+    _buffer = memoryview(bytearray(MAX_MESSAGE_BYTES))
 
     def __init__(
         self,
         sock: Any,
         tracks: int,
-        on_unit: Callable[[UnitHead, bytes], None],
+        on_units: Callable[[list[tuple[UnitHead, bytes]]], None],
         on_gap: Callable[[Gap], None],
     ) -> None:
         self._sock = sock
         self._tracks = tracks
-        self._on_unit = on_unit
+        self._on_units = on_units
         self._on_gap = on_gap
 
     @property
@@ -254,32 +290,46 @@ class UnitReceiver:
         """
         for _ in range(MAX_AT_ONCE):
             try:
-                message, extra, _, _ = self._sock.recvmsg(HEAD.size + MAX_INLINE_BYTES, FD_BYTES)
+                nbytes, extra, _, _ = self._sock.recvmsg_into([self._buffer], FD_BYTES)
             except BlockingIOError:
                 return
             except ConnectionError:
                 raise EOFError from None
-            if not message:
+            if not nbytes:
                 raise EOFError
-            self._handle(message, first_fd(extra) if extra else -1)
+            self._handle(self._buffer[:nbytes], first_fd(extra) if extra else -1)
 
     def close(self) -> None:
         """Close the socket."""
         self._sock.close()
 
-    def _handle(self, message: bytes, fd: int) -> None:
+    def _handle(self, message: memoryview, fd: int) -> None:
+        units: list[tuple[UnitHead, bytes]] = []
+        gaps: list[Gap] = []
         try:
-            head, gap, nbytes = _unpack(message, self._tracks)
-            data = message[HEAD.size :] if fd < 0 else _from_memory(fd, nbytes)
+            while message:
+                head, gap, nbytes = _unpack(message, self._tracks)
+                message = message[HEAD.size :]
+                if gap.skipped:
+                    if units:
+                        raise ValueError("what is missing comes before all units")
+                    gaps.append(gap)
+                if head is None:
+                    continue
+                if fd < 0:
+                    data, message = bytes(message[:nbytes]), message[nbytes:]
+                else:
+                    data = _from_memory(fd, nbytes)
+                if len(data) != nbytes:
+                    raise ValueError("a unit is not as long as was said")
+                units.append((head, data))
         finally:
             if fd >= 0:
                 os.close(fd)
-        if gap.skipped:
+        for gap in gaps:
             self._on_gap(gap)
-        if head is not None:
-            if len(data) != nbytes or not data:
-                raise ValueError("a unit is not as long as was said")
-            self._on_unit(head, data)
+        if units:
+            self._on_units(units)
 
 
 def _pack(head: UnitHead, skipped: int, why: Why, nbytes: int) -> bytes:
@@ -291,7 +341,7 @@ def _pack(head: UnitHead, skipped: int, why: Why, nbytes: int) -> bytes:
     )
 
 
-def _unpack(message: bytes, tracks: int) -> tuple[UnitHead | None, Gap, int]:
+def _unpack(message: memoryview, tracks: int) -> tuple[UnitHead | None, Gap, int]:
     """Return a unit's head, if it is one, what is missing before it, and its size in bytes."""
     if len(message) < HEAD.size:
         raise ValueError("a message of a video is cut off")

@@ -106,8 +106,19 @@ class Muxer:
         """
         self._number += 1
         payload = [sample.data for sample in samples]
-        head = self._fragment_head(samples, time, 0)
-        head = self._fragment_head(samples, time, len(head) + 8)
+        # Each sample is listed with its duration, size and flags, and its offset where pictures are
+        # not in order.
+        reordered = any(sample.offset for sample in samples)
+        listed = b"".join(
+            struct.pack("!III", one.duration, len(one.data), KEY if one.key else NO_KEY)
+            + (struct.pack("!i", one.offset) if reordered else b"")
+            for one in samples
+        )
+        flags = 0x701 | (0x800 if reordered else 0)
+        # Where the data is counts from the start of the head.
+        head = self._fragment_head(flags, struct.pack("!II", len(samples), 0) + listed, time)
+        count = struct.pack("!II", len(samples), len(head) + 8)
+        head = self._fragment_head(flags, count + listed, time)
         return b"".join((head, struct.pack("!I4s", 8 + sum(map(len, payload)), b"mdat"), *payload))
 
     def _nals_of(self, unit: Unit) -> Iterator[tuple[bool, memoryview]]:
@@ -115,22 +126,7 @@ class Muxer:
         kinds, kind_of = self._kept.kinds, self._kept.kind_of
         return ((kind_of(nal) in kinds, nal) for nal in _nals_of(unit))
 
-    def _fragment_head(self, samples: Sequence[Sample], time: int, data_at: int) -> bytes:
-        listed = [
-            struct.pack("!III", one.duration, len(one.data), KEY if one.key else NO_KEY)
-            for one in samples
-        ]
-        # Where the data is counts from the start of this box; each sample is listed with its
-        # duration, size and flags, and its offset where pictures are not in order.
-        flags = 0x701
-        if any(one.offset for one in samples):
-            flags |= 0x800
-            listed = [
-                head + struct.pack("!i", one.offset)
-                for head, one in zip(listed, samples, strict=True)
-            ]
-        count = struct.pack("!II", len(samples), data_at)
-        run = full_box(b"trun", 1, flags, count, *listed)
+    def _fragment_head(self, flags: int, listed: bytes, time: int) -> bytes:
         return box(
             b"moof",
             full_box(b"mfhd", 0, 0, struct.pack("!I", self._number)),
@@ -138,7 +134,7 @@ class Muxer:
                 b"traf",
                 full_box(b"tfhd", 0, 0x020000, struct.pack("!I", TRACK)),
                 full_box(b"tfdt", 1, 0, struct.pack("!Q", time)),
-                run,
+                full_box(b"trun", 1, flags, listed),
             ),
         )
 

@@ -8,7 +8,7 @@ from server.delivery.mp4.movie import TIMESCALE
 from server.delivery.mp4.muxer import Muxer
 from server.errors import PictureError
 
-__all__ = ["FRAGMENT_S", "Begin", "End", "Fragment", "Segmenter"]
+__all__ = ["FRAGMENT_S", "Begin", "End", "Fragment", "Segmenter", "completes_fragment"]
 
 MAX_FILE_S = 300.0
 
@@ -17,6 +17,9 @@ FRAGMENT_S = 1.0
 
 # A fragment ends before a key picture if it is at least so long, so that most begin with one.
 MIN_FRAGMENT_S = 0.4
+
+# Times in Unix seconds are not as exact as the steps between pictures.
+TOLERANCE_S = 1e-4
 
 # The clock was set, if a picture is older than the one before it by more than this; B-frames are,
 # by less. Or the camera paused, if it is newer by more than that: a file tells no wrong times.
@@ -66,6 +69,18 @@ class End:
     """The file is complete."""
 
 
+def completes_fragment(first: Unit, unit: Unit, fragment_s: float = FRAGMENT_S) -> bool:
+    """Return whether a fragment is complete before a unit, which begins the next one.
+
+    Args:
+        first: What the fragment begins with.
+        unit: What follows.
+        fragment_s: How long a fragment is, about.
+    """
+    least_s = min(fragment_s, MIN_FRAGMENT_S) if unit.key else fragment_s
+    return unit.at_unix - first.at_unix >= least_s - TOLERANCE_S
+
+
 class Segmenter:
     """Makes the files of one camera, each of at most five minutes of one video without a gap.
 
@@ -82,8 +97,7 @@ class Segmenter:
     """
 
     def __init__(self, fragment_s: float = FRAGMENT_S) -> None:
-        self._fragment_ticks = round(fragment_s * TIMESCALE)
-        self._least_ticks = min(self._fragment_ticks, round(MIN_FRAGMENT_S * TIMESCALE))
+        self._fragment_s = fragment_s
         self.reason = ""
         self.skipped = 0
         self._muxer: Muxer | None = None
@@ -106,8 +120,7 @@ class Segmenter:
             yield from self._begin(unit)
             return
         time = max(0, round((unit.at_unix - self._begin_unix) * TIMESCALE))
-        begun = time - self._waiting[0][1]
-        if begun >= (self._least_ticks if unit.key else self._fragment_ticks):
+        if completes_fragment(self._waiting[0][0], unit, self._fragment_s):
             yield self._fragment(time)
         self._waiting.append((unit, time))
 

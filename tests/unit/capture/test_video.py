@@ -42,11 +42,11 @@ class Watched:
         camera.slot.listen(self._take_picture)
 
     def _take_unit(self) -> None:
-        newest = self.camera.videos["full"].newest
-        if newest is None:
-            return  # They were lost.
-        self.units.append(newest)
-        self.ages.append(time.time() - newest.at_unix)
+        last, now = self.units[-1].seq if self.units else 0, time.time()
+        for unit in self.camera.videos["full"].units:
+            if unit.seq > last:
+                self.units.append(unit)
+                self.ages.append(now - unit.at_unix)
 
     def _take_picture(self) -> None:
         assert self.camera.slot.frame is not None

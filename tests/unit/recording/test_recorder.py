@@ -147,7 +147,7 @@ def test_motion_is_recorded_with_what_was_before(
     for unit in film[60:80]:
         rewind.put(unit)
     desk.events.end(key, film[80].at_unix)
-    until(lambda: not desk.writer.open and desk.recordings())
+    until(lambda: desk.recordings() and not desk.writer.open)
     for unit in film[80:]:
         rewind.put(unit)
 
@@ -250,6 +250,6 @@ def test_a_removed_camera_is_let_go(desk: Desk, film: list[Unit]) -> None:
         desk.rewinds["door"].put(unit)
     desk.camera.on_change = lambda camera: None
     del desk.cameras["door"]
-    until(lambda: not desk.writer.open and desk.recordings())
+    until(lambda: desk.recordings() and not desk.writer.open)
 
     assert not desk.recordings()[0].open

@@ -32,9 +32,12 @@ class Pair:
         self.sender = UnitSender(os.dup(theirs.fileno()))
         self.units: list[tuple[UnitHead, bytes]] = []
         self.gaps: list[Gap] = []
-        self.receiver = UnitReceiver(
-            ours, tracks, lambda head, data: self.units.append((head, data)), self.gaps.append
-        )
+        self.together: list[int] = []  # How many units came at a time.
+        self.receiver = UnitReceiver(ours, tracks, self._take, self.gaps.append)
+
+    def _take(self, units: list[tuple[UnitHead, bytes]]) -> None:
+        self.units += units
+        self.together.append(len(units))
 
     def send(self, number: int, data: bytes, key: bool = False, track: int = 0) -> None:
         self.sender.send(UnitHead(track, key, Place(1, number), 1e9, 640, 360, "avc1.64001f"), data)
@@ -115,7 +118,7 @@ def test_units_that_may_wait_go_out_together(pair: Pair) -> None:
     """Without a viewer nobody minds; the first viewer is not made to wait for what is there."""
     pair.sender.lazy = True
     pair.send(1, b"x", key=True)
-    pair.send(2, b"x")
+    pair.send(2, b"y" * 40_000)
     pair.receive()
     assert pair.units == []
 
@@ -125,7 +128,31 @@ def test_units_that_may_wait_go_out_together(pair: Pair) -> None:
     pair.receive()
 
     assert numbers(pair) == [1, 2, 3]
+    assert [data for _, data in pair.units] == [b"x", b"y" * 40_000, b"x"]
+    assert pair.together == [2, 1], "what waited is one message: being woken is most of the cost"
     assert pair.gaps == []
+
+
+def test_units_together_that_find_the_socket_full_are_missed(pair: Pair) -> None:
+    """Each counts, as if it had come alone; the video goes on with the next key picture."""
+    pair.send(1, b"x", key=True, track=1)
+    while pair.sender.is_whole(1):
+        pair.send(2, bytes(20_000), track=1)
+    pair.sender.lazy = True
+    pair.send(3, b"x", key=True)
+    pair.send(4, b"x")
+    pair.sender.flush()
+    pair.receive()
+    pair.units.clear()
+
+    pair.send(5, b"x")
+    pair.send(6, b"x", key=True)
+    pair.send(7, b"x")
+    pair.sender.flush()
+    pair.receive()
+
+    assert numbers(pair) == [6, 7]
+    assert sum(gap.skipped for gap in pair.gaps if gap.track == 0) == 3
 
 
 def test_no_more_wait_than_the_socket_holds(pair: Pair) -> None:
@@ -219,7 +246,10 @@ heads = st.builds(
 )
 
 
-messages = st.one_of(st.binary(max_size=200), heads, heads.map(lambda head: head + b"abc"))
+units = heads.map(lambda head: head + b"abc")
+messages = st.one_of(
+    st.binary(max_size=200), heads, units, st.lists(units, max_size=3).map(b"".join)
+)
 
 
 @settings(max_examples=100, deadline=None)

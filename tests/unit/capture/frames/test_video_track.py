@@ -1,0 +1,22 @@
+"""The group of pictures so far, and who is told of it."""
+
+from server.capture.frames.unit import Unit
+from server.capture.frames.video_track import VideoTrack
+
+
+def unit(seq: int, key: bool = False) -> Unit:
+    return Unit(b"data", key, seq, float(seq), "avc1.64001f", 640, 360)
+
+
+def test_units_that_come_together_are_told_once_for_each_group() -> None:
+    """A listener that takes what is new misses none, though a key picture drops those before it."""
+    track = VideoTrack("full")
+    heard: list[list[int]] = []
+    track.listen(lambda: heard.append([one.seq for one in track.units]))
+
+    track.extend([unit(1), unit(2)])
+    assert heard == [], "nothing begins without a key picture"
+    track.extend([unit(3, key=True), unit(4), unit(5)])
+    track.extend([unit(6), unit(7, key=True), unit(8)])
+
+    assert heard == [[3, 4, 5], [3, 4, 5, 6], [7, 8]]
