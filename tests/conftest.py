@@ -7,6 +7,7 @@ from tests.support.fakes import camera, clock, fanout, link, make_camera
 from tests.support.order import pytest_collection_modifyitems
 from tests.support.passwords import cheap_passwords, ordinary_passwords
 from tests.support.server import connect, share_server, start_server
+from tests.support.small_disk import small_disk
 
 __all__ = [
     "blank",
@@ -28,6 +29,7 @@ __all__ = [
     "pytest_collection_modifyitems",
     "share_server",
     "shared_redis",
+    "small_disk",
     "start_node",
     "start_server",
 ]

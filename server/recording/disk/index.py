@@ -17,7 +17,10 @@ from server.loop import native
 from server.recording.disk.recording_file import Facts
 from server.users.private import add_folder, open_private
 
-__all__ = ["Event", "Index", "Recorded", "recorded"]
+__all__ = ["INDEX_ERRORS", "Event", "Index", "Recorded", "recorded"]
+
+INDEX_ERRORS = OSError, sqlite3.Error
+"""What is raised if the index cannot be used: it is damaged, or the disk is full or read only."""
 
 SCHEMA = 1
 
@@ -158,12 +161,19 @@ class Index:
             return aside
 
     def verify(self) -> bool:
-        """Return whether it is there and sound."""
+        """Return whether it is there and sound.
+
+        Raises:
+            sqlite3.OperationalError: If that cannot be told, as on a full or a busy disk.
+            OSError: If it cannot be opened.
+        """
         with self._lock:
             if not self.path.exists():
                 return False
             try:
                 (found,) = self._open().execute("PRAGMA quick_check(1)").fetchone()
+            except sqlite3.OperationalError:
+                raise
             except sqlite3.DatabaseError:
                 self.close()
                 return False
@@ -192,6 +202,12 @@ class Index:
     def all_recordings(self) -> list[Recorded]:
         """Return all recordings, the oldest first."""
         return self._recordings("ORDER BY begin", ())
+
+    def oldest(self, but: Collection[str] = ()) -> Recorded | None:
+        """Return the oldest recording that may be deleted, but for some; None if there is none."""
+        others = f"id NOT IN ({', '.join('?' * len(but))})"
+        where = f"WHERE NOT locked AND NOT open AND {others} ORDER BY begin LIMIT 1"
+        return next(iter(self._recordings(where, but)), None)
 
     def recordings(
         self,
@@ -320,7 +336,8 @@ class Index:
                 (found,) = connection.execute("PRAGMA user_version").fetchone()
                 if found not in (0, SCHEMA):
                     raise sqlite3.DatabaseError(f"an index of another version, {found}")
-                connection.executescript(TABLES)
+                if found != SCHEMA:  # Otherwise it can be read on a full disk, too.
+                    connection.executescript(TABLES)
             except BaseException:
                 connection.close()
                 raise
