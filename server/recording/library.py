@@ -3,6 +3,7 @@
 from collections.abc import Callable, Collection
 from dataclasses import replace
 from functools import partial
+from itertools import dropwhile
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -79,20 +80,46 @@ class Library:
     def units(self, camera: str, from_unix: float, to_unix: float) -> list[Kept]:
         """Return what is recorded from one moment to another, after what is needed to decode it.
 
-        Nothing if the index cannot be read.
+        Times only grow: where the clock was set back, of two recordings of a time the one counts
+        that began earlier by the clock. Nothing if the index cannot be read.
         """
+        units: list[Kept] = []
         until = to_unix + ROUNDING_S
+        for one in reversed(self._overlapping(camera, from_unix, until)):
+            some = self._try_to_read(one, from_unix, until)
+            if units:
+                last = units[-1].at_unix
+                some = list(dropwhile(lambda unit: not unit.key or unit.at_unix <= last, some))  # noqa: B023
+            units += some
+        return units
+
+    def find(self, camera: str, at_unix: float) -> list[Kept]:
+        """Return the newest picture that is not later, after those that it needs.
+
+        Nothing if there is none, or if the index cannot be read.
+        """
+        units = self.units(camera, at_unix, at_unix)
+        if not units:  # Nothing was recorded then.
+            for one in self._overlapping(camera, None, at_unix, 1):
+                units = [*self._try_to_read(one, at_unix, at_unix)]
+        return units
+
+    def _overlapping(
+        self, camera: str, since: float | None, before: float, limit: int = -1
+    ) -> list[Recorded]:
         try:
-            found = _ask(self._storage.index.recordings, [camera], from_unix, until)
+            found = _ask(self._storage.index.recordings, [camera], since, before, limit)
         except RequestError:
             return []
-        units: list[Kept] = []
-        for one in map(self._now, reversed(found)):
-            try:
-                units += hub.run_native(self._read, one, from_unix, to_unix)
-            except (OSError, PictureError):
-                continue  # It was deleted meanwhile, or is damaged.
-        return units
+        return [self._now(one) for one in found]
+
+    def _try_to_read(
+        self, recording: Recorded, from_unix: float, to_unix: float
+    ) -> list[StoredUnit]:
+        try:
+            return hub.run_native(self._read, recording, from_unix, to_unix)
+        except (OSError, PictureError):
+            return []  # It was deleted meanwhile, or is damaged.
 
     def picture_units(self, recording: Recorded, at_unix: float) -> list[StoredUnit]:
         """Return the picture of a moment, after those that are needed to decode it.

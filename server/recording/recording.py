@@ -73,7 +73,8 @@ class Recording:
         )
         self._films: dict[str, Timelapse] = {}
         self.library = Library(storage, writer, self.events)
-        self.past.stored, self.past.stored_span = self.library.units, self.library.span
+        self.past.stored, self.past.stored_at = self.library.units, self.library.find
+        self.past.stored_span = self.library.span
 
     def open(self) -> None:
         """Begin to keep."""

@@ -222,7 +222,7 @@ class Index:
             cameras: Of which; None for all.
             since: Only those that end after it.
             before: Only those that begin before it.
-            limit: At most so many.
+            limit: At most so many; all if it is negative.
         """
         # How far one that is being written has come is not noted.
         where, values = _where(cameras, since, before, end="CASE WHEN open THEN 1e15 ELSE end END")
