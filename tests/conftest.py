@@ -8,6 +8,7 @@ from tests.support.garbage import pytest_collection
 from tests.support.order import pytest_collection_modifyitems
 from tests.support.passwords import cheap_passwords, ordinary_passwords
 from tests.support.server import connect, share_server, start_server
+from tests.support.small_disk import small_disk
 
 __all__ = [
     "blank",
@@ -30,6 +31,7 @@ __all__ = [
     "pytest_collection_modifyitems",
     "share_server",
     "shared_redis",
+    "small_disk",
     "start_node",
     "start_server",
 ]

@@ -8,7 +8,6 @@ from functools import partial
 from server.capture.camera import Camera
 from server.capture.frames.happening import Box, Happening
 from server.loop import hub
-from server.recording.disk.event_file import write_event
 from server.recording.disk.index import Event
 from server.recording.disk.layout import event_id
 from server.recording.disk.storage import Storage
@@ -158,20 +157,17 @@ class EventLog:
                 del self._ended[kind]
                 self._best.pop(event.id, None)
 
-    def set_locked(self, key: str, locked: bool) -> Event | None:
-        """Keep an event for ever, or no longer; return it, or None if there is none.
+    def set_locked(self, event: Event, locked: bool) -> Event:
+        """Keep an event for ever, or no longer; return it.
 
         Raises:
             OSError: If it cannot be written.
         """
-        event = self._find(key) or hub.run_native(self._storage.index.event, key)
-        if event is None:
-            return None
-        event = replace(event, locked=locked)
+        event = replace(self._find(event.id) or event, locked=locked)
         for known in (self._open, self._ended):
-            if (mine := known.get((event.camera, event.label))) and mine.id == key:
+            if (mine := known.get((event.camera, event.label))) and mine.id == event.id:
                 known[event.camera, event.label] = event
-        hub.run_native(self._writer.call, partial(self._store, event, None))
+        hub.run_native(self._writer.call, partial(self._writer.write_event, event))
         self.on_event(event)
         return event
 
@@ -208,9 +204,5 @@ class EventLog:
 
     def _keep(self, event: Event, picture: bytes | None = None) -> None:
         self._changed.pop(event.id, None)
-        self._writer.do(partial(self._store, event, picture))
+        self._writer.keep_event(event, picture)
         self.on_event(event)
-
-    def _store(self, event: Event, picture: bytes | None) -> None:
-        write_event(self._storage.media, event, picture)
-        self._storage.index.put_event(event)

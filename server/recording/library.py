@@ -1,15 +1,15 @@
 """What is on the disk, for those who ask: lists, files, locking and deleting. On the hub."""
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import replace
 from functools import partial
+from itertools import dropwhile
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from server.errors import PictureError
+from server.errors import PictureError, RequestError
 from server.loop import hub
-from server.recording.disk.event_file import remove_events
-from server.recording.disk.index import Event, Recorded
+from server.recording.disk.index import INDEX_ERRORS, Event, Recorded
 from server.recording.disk.layout import picture_path, recording_path
 from server.recording.disk.storage import Storage
 from server.recording.disk.writer import FILM, Writer
@@ -29,8 +29,13 @@ LISTED_BYTES = 16 << 20
 UNIT_BYTES = 200
 
 
+T = TypeVar("T")
+
+
 class Library:
     """The recordings and events of this node. Its functions wait for the disk.
+
+    Those that need the index raise RequestError if it cannot be read, as without any room left.
 
     Args:
         storage: Where they are.
@@ -64,25 +69,57 @@ class Library:
             before: Only those that begin before it.
             limit: At most so many.
         """
-        found = hub.run_native(self._storage.index.recordings, cameras, since, before, limit + 1)
+        found = _ask(self._storage.index.recordings, cameras, since, before, limit + 1)
         return [self._now(one) for one in found[:limit]], len(found) > limit
 
     def recording(self, key: str) -> Recorded | None:
         """Return a recording; None if there is none with that id."""
-        found = hub.run_native(self._storage.index.recording, key)
+        found = _ask(self._storage.index.recording, key)
         return None if found is None else self._now(found)
 
     def units(self, camera: str, from_unix: float, to_unix: float) -> list[Kept]:
-        """Return what is recorded from one moment to another, after what is needed to decode it."""
-        until = to_unix + ROUNDING_S
-        found = hub.run_native(self._storage.index.recordings, [camera], from_unix, until)
+        """Return what is recorded from one moment to another, after what is needed to decode it.
+
+        Times only grow: where the clock was set back, of two recordings of a time the one counts
+        that began earlier by the clock. Nothing if the index cannot be read.
+        """
         units: list[Kept] = []
-        for one in map(self._now, reversed(found)):
-            try:
-                units += hub.run_native(self._read, one, from_unix, to_unix)
-            except (OSError, PictureError):
-                continue  # It was deleted meanwhile, or is damaged.
+        until = to_unix + ROUNDING_S
+        for one in reversed(self._overlapping(camera, from_unix, until)):
+            some = self._try_to_read(one, from_unix, until)
+            if units:
+                last = units[-1].at_unix
+                some = list(dropwhile(lambda unit: not unit.key or unit.at_unix <= last, some))  # noqa: B023
+            units += some
         return units
+
+    def find(self, camera: str, at_unix: float) -> list[Kept]:
+        """Return the newest picture that is not later, after those that it needs.
+
+        Nothing if there is none, or if the index cannot be read.
+        """
+        units = self.units(camera, at_unix, at_unix)
+        if not units:  # Nothing was recorded then.
+            for one in self._overlapping(camera, None, at_unix, 1):
+                units = [*self._try_to_read(one, at_unix, at_unix)]
+        return units
+
+    def _overlapping(
+        self, camera: str, since: float | None, before: float, limit: int = -1
+    ) -> list[Recorded]:
+        try:
+            found = _ask(self._storage.index.recordings, [camera], since, before, limit)
+        except RequestError:
+            return []
+        return [self._now(one) for one in found]
+
+    def _try_to_read(
+        self, recording: Recorded, from_unix: float, to_unix: float
+    ) -> list[StoredUnit]:
+        try:
+            return hub.run_native(self._read, recording, from_unix, to_unix)
+        except (OSError, PictureError):
+            return []  # It was deleted meanwhile, or is damaged.
 
     def picture_units(self, recording: Recorded, at_unix: float) -> list[StoredUnit]:
         """Return the picture of a moment, after those that are needed to decode it.
@@ -102,8 +139,14 @@ class Library:
         return cut(units, from_unix, to_unix)
 
     def span(self, camera: str) -> tuple[float, float] | None:
-        """Return from when to when there are recordings of a camera; None without any."""
-        found = hub.run_native(self._storage.index.span, camera)
+        """Return from when to when there are recordings of a camera; None without any.
+
+        None as well if the index cannot be read.
+        """
+        try:
+            found = _ask(self._storage.index.span, camera)
+        except RequestError:
+            return None
         open_ = self._writer.open.get(camera)
         return (found[0], max(found[1], open_.end)) if found and open_ else found
 
@@ -119,8 +162,7 @@ class Library:
         Raises:
             OSError: If it cannot be written.
         """
-        lock = partial(self._writer.set_locked, key, locked)
-        return hub.run_native(lambda: self._writer.call(lock))
+        return self._change(partial(self._writer.set_locked, key, locked))
 
     def remove(self, key: str) -> Recorded | None:
         """Delete a recording; return what it was, or None if there was none.
@@ -128,7 +170,7 @@ class Library:
         Raises:
             OSError: If it cannot be deleted.
         """
-        return hub.run_native(lambda: self._writer.call(partial(self._writer.remove, key)))
+        return self._change(partial(self._writer.remove, key))
 
     def event_list(
         self,
@@ -139,12 +181,12 @@ class Library:
         limit: int,
     ) -> tuple[list[Event], bool]:
         """Return events, the newest first, and whether there are more; see :meth:`recordings`."""
-        found = hub.run_native(self._storage.index.events, cameras, label, since, before, limit + 1)
+        found = _ask(self._storage.index.events, cameras, label, since, before, limit + 1)
         return found[:limit], len(found) > limit
 
     def event(self, key: str) -> Event | None:
         """Return an event; None if there is none with that id."""
-        return hub.run_native(self._storage.index.event, key)
+        return _ask(self._storage.index.event, key)
 
     def picture_of(self, event: Event) -> bytes | None:
         """Return an event's best picture; None without one.
@@ -163,7 +205,8 @@ class Library:
         Raises:
             OSError: If it cannot be written.
         """
-        return self.events.set_locked(key, locked)
+        event = self.event(key)
+        return None if event is None else self.events.set_locked(event, locked)
 
     def remove_event(self, key: str) -> Event | None:
         """Delete an event; return what it was, or None if there was none.
@@ -174,17 +217,20 @@ class Library:
         event = self.event(key)
         if event is not None:
             self.events.forget(event)
-
-            def remove() -> None:
-                remove_events(self._storage.media, [key])
-                self._storage.index.remove_events([key])
-
-            hub.run_native(self._writer.call, remove)
+            self._change(partial(self._writer.remove_event, key))
         return event
 
     def days(self, month: str, cameras: Collection[str] | None) -> dict[str, Any]:
         """Return what there is on each day of a month, such as ``2026-11``, by camera."""
-        return hub.run_native(self._storage.index.days, month, cameras)
+        return _ask(self._storage.index.days, month, cameras)
+
+    def _change(self, change: Callable[[], T]) -> T:
+        try:
+            return hub.run_native(lambda: self._writer.call(change))
+        except OSError:
+            raise
+        except INDEX_ERRORS as error:
+            raise _unreadable(error) from error
 
     def _now(self, recording: Recorded) -> Recorded:
         """Return a recording as it is now."""
@@ -193,3 +239,15 @@ class Library:
             if open_ is not None and open_.id == recording.id:
                 return open_
         return replace(recording, open=False)
+
+
+def _ask(function: Callable[..., T], *arguments: Any) -> T:
+    """Ask the index."""
+    try:
+        return hub.run_native(function, *arguments)
+    except INDEX_ERRORS as error:
+        raise _unreadable(error) from error
+
+
+def _unreadable(error: Exception) -> RequestError:
+    return RequestError("unavailable", f"the index cannot be read: {error}")

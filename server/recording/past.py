@@ -23,6 +23,8 @@ class Past:
 
     Attributes:
         stored: Returns what is on the disk.
+        stored_at: Returns the newest picture on the disk that is not later than a moment, after
+            those that it needs; nothing if there is none.
         stored_span: Returns between which times there is something of a camera on the disk.
         elsewhere: Returns what another node keeps of its camera; None for cameras of this one. What
             that raises, the functions here raise.
@@ -31,6 +33,7 @@ class Past:
     def __init__(self, rewinds: Mapping[str, Rewind]) -> None:
         self._rewinds = rewinds
         self.stored: Stored = lambda camera, from_unix, to_unix: []
+        self.stored_at: Callable[[str, float], Sequence[Kept]] = lambda camera, at_unix: []
         self.stored_span: Callable[[str], tuple[float, float] | None] = lambda camera: None
         self.elsewhere: Callable[[str], Memory | None] = lambda camera: None
 
@@ -64,4 +67,4 @@ class Past:
         recent = rewind.find(at_unix) if rewind else []
         if recent and recent[-1].at_unix <= at_unix:
             return recent
-        return self.stored(camera, at_unix, at_unix) or recent
+        return self.stored_at(camera, at_unix) or recent

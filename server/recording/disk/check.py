@@ -14,7 +14,7 @@ from server.recording.disk.index import Event, Index, Recorded, recorded
 from server.recording.disk.layout import days, recordings
 from server.recording.disk.recording_file import is_being_written, read_facts, repair
 
-__all__ = ["Report", "check"]
+__all__ = ["Report", "check", "oldest_file"]
 
 # A file without a picture that is younger may just have been created.
 MIN_STUB_AGE_S = 60.0
@@ -91,6 +91,21 @@ def check(media: Path, index: Index, thorough: bool = True) -> Report:
     index.remove(gone)
     _check_events(media, index, report)
     return report
+
+
+def oldest_file(media: Path) -> str | None:
+    """Return the id of the oldest recording that may be deleted, by the files alone; or None.
+
+    Raises:
+        OSError: If the folder cannot be read.
+    """
+    for key, path in sorted(recordings(media), key=lambda one: one[0].partition("_")[2]):
+        try:
+            if not is_being_written(path) and not read_facts(path).locked:
+                return key
+        except (OSError, PictureError):
+            continue
+    return None
 
 
 def _look(key: str, path: Path, known: Recorded | None, report: Report) -> Recorded | None:

@@ -39,17 +39,18 @@ def remove_events(media: Path, keys: Iterable[str]) -> None:
     Raises:
         OSError: If they cannot be deleted.
     """
-    days: dict[Path, list[str]] = {}
+    days: dict[Path, dict[str, Path]] = {}
     for key in keys:
         picture = picture_path(media, key)
         assert picture is not None
-        picture.unlink(missing_ok=True)
-        days.setdefault(events_file(picture), []).append(key)
+        days.setdefault(events_file(picture), {})[key] = picture
     for file, gone in days.items():
-        if not file.exists():
-            continue
-        _append(file, *({"id": key, "removed": True} for key in gone))
-        if not read_events([file]):
+        # First: if that is impossible, as on a full disk, they stay with their pictures.
+        if file.exists():
+            _append(file, *({"id": key, "removed": True} for key in gone))
+        for picture in gone.values():
+            picture.unlink(missing_ok=True)
+        if file.exists() and not read_events([file]):
             file.unlink(missing_ok=True)
             remove_empty(file.parent / "events")
 

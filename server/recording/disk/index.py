@@ -17,7 +17,10 @@ from server.loop import native
 from server.recording.disk.recording_file import Facts
 from server.users.private import add_folder, open_private
 
-__all__ = ["Event", "Index", "Recorded", "recorded"]
+__all__ = ["INDEX_ERRORS", "Event", "Index", "Recorded", "recorded"]
+
+INDEX_ERRORS = OSError, sqlite3.Error
+"""What is raised if the index cannot be used: it is damaged, or the disk is full or read only."""
 
 SCHEMA = 1
 
@@ -158,12 +161,19 @@ class Index:
             return aside
 
     def verify(self) -> bool:
-        """Return whether it is there and sound."""
+        """Return whether it is there and sound.
+
+        Raises:
+            sqlite3.OperationalError: If that cannot be told, as on a full or a busy disk.
+            OSError: If it cannot be opened.
+        """
         with self._lock:
             if not self.path.exists():
                 return False
             try:
                 (found,) = self._open().execute("PRAGMA quick_check(1)").fetchone()
+            except sqlite3.OperationalError:
+                raise
             except sqlite3.DatabaseError:
                 self.close()
                 return False
@@ -193,6 +203,12 @@ class Index:
         """Return all recordings, the oldest first."""
         return self._recordings("ORDER BY begin", ())
 
+    def oldest(self, but: Collection[str] = ()) -> Recorded | None:
+        """Return the oldest recording that may be deleted, but for some; None if there is none."""
+        others = f"id NOT IN ({', '.join('?' * len(but))})"
+        where = f"WHERE NOT locked AND NOT open AND {others} ORDER BY begin LIMIT 1"
+        return next(iter(self._recordings(where, but)), None)
+
     def recordings(
         self,
         cameras: Collection[str] | None,
@@ -206,7 +222,7 @@ class Index:
             cameras: Of which; None for all.
             since: Only those that end after it.
             before: Only those that begin before it.
-            limit: At most so many.
+            limit: At most so many; all if it is negative.
         """
         # How far one that is being written has come is not noted.
         where, values = _where(cameras, since, before, end="CASE WHEN open THEN 1e15 ELSE end END")
@@ -320,7 +336,8 @@ class Index:
                 (found,) = connection.execute("PRAGMA user_version").fetchone()
                 if found not in (0, SCHEMA):
                     raise sqlite3.DatabaseError(f"an index of another version, {found}")
-                connection.executescript(TABLES)
+                if found != SCHEMA:  # Otherwise it can be read on a full disk, too.
+                    connection.executescript(TABLES)
             except BaseException:
                 connection.close()
                 raise

@@ -13,7 +13,7 @@ import json
 import os
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from server.delivery.mp4.boxes import box
@@ -202,15 +202,18 @@ class RecordingFile:
         Raises:
             OSError: If there is no room; then the file is as it was.
         """
+        parts = replace(self._parts, sizes=[*self._parts.sizes], ticks=[*self._parts.ticks])
+        parts.add(len(fragment), ticks, key)
         try:
             _write(self._descriptor, fragment, self.nbytes)
+            parts.write(self._descriptor)
         except OSError:
             os.ftruncate(self._descriptor, self.nbytes)
+            self._parts.write(self._descriptor)
             raise
+        self._parts = parts
         self.nbytes += len(fragment)
         self.ticks += ticks
-        self._parts.add(len(fragment), ticks, key)
-        self._parts.write(self._descriptor)
 
     @property
     def is_full(self) -> bool:

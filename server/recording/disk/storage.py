@@ -4,16 +4,16 @@ Blocks on the disk: on native threads only.
 """
 
 import os
-import sqlite3
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from server.loop import native
-from server.recording.disk.check import Report, check
+from server.recording.disk.check import Report, check, oldest_file
 from server.recording.disk.event_file import remove_empty, remove_events, write_event
-from server.recording.disk.index import Index, Recorded
+from server.recording.disk.index import INDEX_ERRORS, Event, Index, Recorded
 from server.recording.disk.layout import add_folders, recording_path
 from server.recording.disk.retention import Policy, overdue, overdue_events
 from server.users.private import open_private
@@ -55,7 +55,8 @@ class Storage:
         self.report: Report | None = None
         self._free = free
         self._started_unix = time.time()
-        self._owed: dict[str, Recorded] = {}  # What could not be put into the index.
+        # Changes of the index that could not be made yet, by the id of what they are about.
+        self._owed: dict[str, Callable[[], None]] = {}
 
     def make_room(self) -> bool:
         """Delete the oldest until enough is free; return False if it never is."""
@@ -85,12 +86,17 @@ class Storage:
 
     def remove_oldest(self) -> bool:
         """Delete the oldest recording that may go; return False if there is none."""
-        oldest = next(
-            (one for one in self.index.all_recordings() if not one.locked and not one.open), None
-        )
-        if oldest is None:
+        try:
+            # On a full disk the index may still have what is deleted already.
+            oldest = self.index.oldest(self._owed)
+            key = None if oldest is None else oldest.id
+        except INDEX_ERRORS:
+            # Without any room it cannot even be opened, nor before the check has made it anew.
+            self.mend()
+            key = oldest_file(self.media)
+        if key is None:
             return False
-        self.delete(oldest.id)
+        self.delete(key)
         self.removed += 1
         return True
 
@@ -106,41 +112,65 @@ class Storage:
             remove_empty(path.parent)
         self.forget(key)
 
-    def tidy(self, policy: Policy, now_of: Callable[[Recorded], Recorded]) -> None:
-        """Delete what is too old, or too much.
+    def tidy(self, policy: Policy, now_of: Callable[[Recorded], Recorded]) -> list[str]:
+        """Delete events that are too old, and return which recordings are, or too much.
 
         Args:
             policy: How much is kept.
             now_of: Returns a recording as it is now, if it is being written.
         """
         if not self.media.is_dir():
-            return
-        recordings = [now_of(one) for one in self.index.all_recordings()]
-        for one in overdue(recordings, policy, time.time()):
-            self.delete(one.id)
+            return []
         old = [one.id for one in overdue_events(self.index.all_events(), policy, time.time())]
-        remove_events(self.media, old)
-        self.index.remove_events(old)
+        self.remove_events(old)
+        recordings = [now_of(one) for one in self.index.all_recordings()]
+        return [one.id for one in overdue(recordings, policy, time.time())]
 
-    # The index, which may be missing or damaged: it is only a copy.
+    def delete_overdue(self, key: str) -> None:
+        """Delete a recording, unless it was locked meanwhile, or is gone."""
+        recording = self.index.recording(key)
+        if recording is not None and not recording.locked:
+            self.delete(key)
+
+    def write_event(self, event: Event, jpeg: bytes | None = None) -> None:
+        """Note what is known of an event, and its best picture if there is a new one.
+
+        Raises:
+            OSError: If it cannot be written.
+        """
+        write_event(self.media, event, jpeg)
+        self._owe({event.id: partial(self.index.put_event, event)})
+
+    def remove_events(self, keys: Sequence[str]) -> None:
+        """Delete events.
+
+        Raises:
+            OSError: If they cannot be deleted.
+        """
+        remove_events(self.media, keys)
+        self._owe({key: partial(self.index.remove_events, [key]) for key in keys})
+
+    # The index, which may be missing or damaged, or on a full disk: it is only a copy.
 
     def note(self, recording: Recorded) -> None:
         """Put a recording into the index, now or when that is possible."""
-        self._owed[recording.id] = recording
-        self.settle()
+        self._owe({recording.id: partial(self.index.put, recording)})
 
     def forget(self, key: str) -> None:
-        """Take a recording out of the index."""
-        self._owed.pop(key, None)
-        self.index.remove([key])
+        """Take a recording out of the index, now or when that is possible."""
+        self._owe({key: partial(self.index.remove, [key])})
+
+    def _owe(self, changes: Mapping[str, Callable[[], None]]) -> None:
+        self._owed.update(changes)
+        self.settle()
 
     def settle(self) -> None:
-        """Put into the index what could not be put there before."""
+        """Change in the index what could not be changed before."""
         try:
-            for key, recording in list(self._owed.items()):
-                self.index.put(recording)
+            for key, change in list(self._owed.items()):
+                change()
                 self._owed.pop(key, None)
-        except (OSError, sqlite3.Error):
+        except INDEX_ERRORS:
             self.mend()
 
     def mend(self) -> None:
@@ -149,7 +179,7 @@ class Storage:
             if self.index.verify():
                 return
             self.index.set_aside()
-        except (OSError, sqlite3.Error):
+        except INDEX_ERRORS:
             return
         self.check_soon()
 
@@ -167,5 +197,5 @@ class Storage:
                     ended = replace(event, end=event.begin)
                     write_event(self.media, ended)
                     self.index.put_event(ended)
-        except (OSError, sqlite3.Error):
+        except INDEX_ERRORS:
             return  # It is tried again at the next start, or by hand.

@@ -19,7 +19,8 @@ from server.capture.frames.unit import Unit
 from server.delivery.mp4.movie import TIMESCALE
 from server.loop import native
 from server.recording.disk.event_file import remove_empty
-from server.recording.disk.index import Recorded
+from server.recording.disk.event_queue import EventQueue
+from server.recording.disk.index import Event, Recorded
 from server.recording.disk.layout import add_folders, recording_id, recording_path
 from server.recording.disk.recording_file import RecordingFile, head_of, set_locked
 from server.recording.disk.retention import Policy
@@ -44,6 +45,7 @@ TIDY_S = 60.0
 CALL_DEADLINE_S = 10.0
 
 FULL = "the disk is full"
+FULL_ERRORS = errno.ENOSPC, errno.EDQUOT
 
 FILM = "/film"
 """After a camera's name: its film, which is written beside its recording."""
@@ -83,10 +85,12 @@ class Writer:
         self._tracks: dict[str, _Track] = {}
         self._paused_until = 0.0
         self._looked_at = self._tidied_at = 0.0
+        self._overdue: deque[str] = deque()  # Recordings to be deleted.
         # Shared with the hub, which holds the lock for no longer than it takes to append.
         self._news: Any = native.threading.Condition()
         self._jobs: deque[tuple[str, int, Callable[[], None]]] = deque()
         self._waiting: Counter[str] = Counter()
+        self._events = EventQueue()
         self._closing = False
         self._thread: Any = None
 
@@ -133,6 +137,16 @@ class Writer:
         self._add("", 0, job)
         return True
 
+    def keep_event(self, event: Event, jpeg: bytes | None = None) -> None:
+        """Have noted what is known of an event, now or when that is possible.
+
+        Args:
+            event: The event.
+            jpeg: Its best picture, if there is a new one.
+        """
+        self._events.put(event, jpeg)
+        self.do(self._write_events)
+
     def call(self, job: Callable[[], T], timeout_s: float = CALL_DEADLINE_S) -> T:
         """Have something done in turn, and return what it returns. Blocks: on a native thread.
 
@@ -173,7 +187,7 @@ class Writer:
     def _run(self) -> None:
         while True:
             with self._news:
-                if not self._jobs and not self._closing:
+                if not self._jobs and not self._closing and not self._overdue:
                     self._news.wait(LOOK_S)
                 job = self._jobs.popleft() if self._jobs else None
                 closing = self._closing and job is None
@@ -185,6 +199,7 @@ class Writer:
             if closing:
                 for camera in list(self._tracks):
                     self._attempt(camera, partial(self._end, camera))
+                self._attempt("", self._write_events)
                 self._storage.settle()
                 self._storage.index.close()
                 return
@@ -313,13 +328,44 @@ class Writer:
             self._looked_at = now
             if not self._storage.make_room():
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        self._write(write)
+
+    def _write(self, write: Callable[[], None]) -> None:
         try:
             write()
         except OSError as error:
-            if error.errno not in (errno.ENOSPC, errno.EDQUOT) or not self._storage.remove_oldest():
+            if error.errno not in FULL_ERRORS or not self._storage.remove_oldest():
                 raise
             self._storage.make_room()
             write()
+
+    def _write_events(self) -> None:
+        def write(event: Event, jpeg: bytes | None) -> None:
+            self._write(partial(self._storage.write_event, event, jpeg))
+
+        try:
+            self._events.empty(write)
+        except OSError:
+            if not self._paused_until:  # Otherwise it is tried again after the pause.
+                raise
+
+    def write_event(self, event: Event) -> None:
+        """Note a change of an event at once. On the writer's thread.
+
+        Raises:
+            OSError: If it cannot be written.
+        """
+        self._write(partial(self._storage.write_event, event))
+        self._events.renew(event)
+
+    def remove_event(self, key: str) -> None:
+        """Delete an event. On the writer's thread.
+
+        Raises:
+            OSError: If it cannot be deleted.
+        """
+        self._storage.remove_events([key])
+        self._events.remove(key)
 
     def set_locked(self, key: str, locked: bool) -> Recorded | None:
         """Keep a recording for ever, or no longer; return it. On the writer's thread.
@@ -336,7 +382,7 @@ class Writer:
         recording = replace(self._now(recording), locked=locked)
         if (name := self._name_of(key)) is not None:
             self._tracks[name].known = self.open[name] = recording
-        self._storage.index.put(recording)
+        self._storage.note(recording)
         return recording
 
     def remove(self, key: str) -> Recorded | None:
@@ -364,9 +410,10 @@ class Writer:
     def _pause(self, error: Exception) -> None:
         """Record nothing for a while, because that is impossible."""
         number = getattr(error, "errno", None)
-        why = FULL if number in (errno.ENOSPC, errno.EDQUOT) else ""
+        why = FULL if number in FULL_ERRORS else ""
         self.problem = why or getattr(error, "strerror", None) or f"{error!r}"
         self._paused_until = time.monotonic() + RETRY_S
+        self._overdue.clear()
         for camera, track in self._tracks.items():
             if track.segmenter.is_open:
                 track.segmenter.abandon()
@@ -380,15 +427,24 @@ class Writer:
         """Go on after a pause, delete what is too old or too much, and mend the index."""
         now = time.monotonic()
         if self._paused_until and now > self._paused_until:
-            self._paused_until = 0.0
+            self._paused_until = now + RETRY_S
             self._attempt("", self._try_again)
         if now - self._tidied_at > TIDY_S:
             self._tidied_at = now
-            self._attempt("", lambda: self._storage.tidy(self.policy, self._now))
+            self._attempt("", self._tidy)
             self._storage.settle()
+        elif self._overdue:
+            # One at a time: what is recorded meanwhile does not wait for thousands.
+            self._attempt("", partial(self._storage.delete_overdue, self._overdue.popleft()))
+
+    def _tidy(self) -> None:
+        self._overdue.clear()
+        self._overdue.extend(self._storage.tidy(self.policy, self._now))
 
     def _try_again(self) -> None:
         if not self._storage.make_room():
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         self._storage.try_to_write()
-        self.problem = ""
+        self._paused_until, self.problem = 0.0, ""
+        self._storage.settle()
+        self._write_events()

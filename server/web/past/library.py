@@ -15,7 +15,7 @@ from server.recording.media.pictures import PictureMaker
 from server.recording.media.process import MediaError
 from server.recording.media.recent import Recent
 from server.web.auth.auth import Auth
-from server.web.auth.guard import asking
+from server.web.auth.guard import answer, asking
 from server.web.edge.bucket import Bucket
 from server.web.http.changes import answer_json, answering, read_change, refuse_change
 from server.web.past.clips import read_number, read_width
@@ -55,6 +55,11 @@ def create_library(
     routes = Blueprint("library", __name__)
     made: Recent[bytes] = Recent(PICTURES_KEPT_S, PICTURES_KEPT_BYTES)
     changes = Bucket(CHANGES_PER_S, CHANGES_AT_ONCE, time.monotonic())
+
+    @routes.errorhandler(RequestError)
+    def unavailable(error: Exception) -> Response:
+        """Answer that the index cannot be read."""
+        return answer(503, str(error))
 
     @routes.get("/api/recordings")
     def recordings() -> Response:
@@ -221,6 +226,8 @@ def create_library(
         except OSError as error:
             why = error.strerror or str(error)
             raise RequestError("unavailable", f"Nothing was changed: {why}") from error
+        except PictureError as error:
+            raise RequestError("unavailable", f"Nothing was changed: {error}") from error
 
     def note(what: str, found: Recorded | Event | None, key: str) -> None:
         who, where = who_asks()

@@ -1,8 +1,6 @@
 """Recordings of a real server, which is killed while it writes; judged by FFmpeg."""
 
 import json
-import subprocess
-import sys
 import time
 import urllib.request
 from pathlib import Path
@@ -10,15 +8,16 @@ from typing import Any
 
 import pytest
 
-from server.recording.disk.recording_file import read_facts
 from tests.support.client import Viewer
 from tests.support.films import make_film
-from tests.support.server import ROOT, PortholeServer, last_event, wait_until
+from tests.support.kills import KILLED, kill_once
+from tests.support.server import FORK_SERVER, PortholeServer, last_event, wait_until
+from tests.support.small_disk import assert_plays
 
 FILM = ("-t", "10", "-c:v", "libx264", "-bf", "0", "-g", "25", "-pix_fmt", "yuv420p")
 
-KILLS = 2
-"""``bench`` has more."""
+KILLED_AFTER = 60, 110
+"""So many frames; ``python -m bench.kills`` has more of that."""
 
 MAX_LOST_S = 2.0
 
@@ -65,45 +64,24 @@ def open_recording(
     return next((one for one in found if one["open"] and one["to"] - one["from"] > seconds), None)
 
 
-def decode(path: Path) -> float:
-    """Have FFmpeg decode a whole file, which must work; return its length in seconds."""
-    command = ["ffprobe", "-v", "error", "-count_frames", "-of", "csv=p=0"]
-    wanted = ["-show_entries", "stream=nb_read_frames:format=duration", str(path)]
-    ended = subprocess.run([*command, *wanted], capture_output=True, timeout=60, text=True)
-    assert (ended.returncode, ended.stderr) == (0, ""), path
-    frames, duration = ended.stdout.split()
-    assert int(frames) > 0
-    return float(duration)
+def test_a_killed_server_leaves_whole_files(tmp_path: Path) -> None:
+    """Of what a viewer had seen at most 2 s are missing, and every file plays as it is.
 
+    The index becomes what it is when it is made anew from the files: recordings, films, events.
+    """
+    config = tmp_path / "porthole.toml"
+    config.write_text(KILLED.format(film=make_film(tmp_path / "film.mp4", *FILM)))
+    losses = [kill_once(config, tmp_path / "state", frames) for frames in KILLED_AFTER]
 
-def test_a_killed_server_leaves_whole_files(config: Path, tmp_path: Path) -> None:
-    """Of what was in memory at most 2 s are missing, every file plays, and all are known again."""
-    state = tmp_path / "state"
-    lost_s = []
-    for _ in range(KILLS):
-        server = start(config, state)
-        wait_until(lambda server=server: open_recording(server, 1.5), every_s=0.1)
-        newest = ask(server, "api/cameras/door/past")["to"]
-        server.kill()
-        files = sorted(state.glob("media/door/*/*.mp4"))
-        lost_s.append(newest - read_facts(files[-1]).end_unix)
-        assert decode(files[-1]) > 1.5
-
-    assert len(files) >= KILLS
-    assert max(lost_s) <= MAX_LOST_S
-    checked = subprocess.run(
-        [sys.executable, "manage.py", "media", "check", "--json", "--state", str(state)],
-        cwd=ROOT,
-        capture_output=True,
-        timeout=60,
-        check=True,
-    )
-    report = json.loads(checked.stdout)
-    assert (report["unusable"], report["open"]) == ([], 0)
-    for path in files:
-        facts = read_facts(path)
-        assert facts.whole
-        assert decode(path) == pytest.approx(facts.end_unix - facts.begin_unix, abs=0.1)
+    assert max(one.lost_s["door"] for one in losses) <= MAX_LOST_S
+    kept, events = losses[-1].rows
+    assert {one.reason for one in kept} == {"always", "timelapse"}
+    assert {one.label for one in events} == {"motion", "timelapse"}
+    command = (*("media", "check", "--json"), "--state", str(tmp_path / "state"))
+    report = json.loads(FORK_SERVER.run(command, {}).stdout)
+    assert (report["recordings"], report["events"]) == (len(kept), len(events))
+    assert (report["repaired"], report["unusable"], report["open"]) == ([], [], 0)
+    assert (report["added"], report["dropped"]) == (0, 0)
 
 
 def test_an_operator_turns_it_off_and_on(config: Path, tmp_path: Path) -> None:
@@ -112,6 +90,7 @@ def test_an_operator_turns_it_off_and_on(config: Path, tmp_path: Path) -> None:
     viewer = Viewer("127.0.0.1", server.port)
     viewer.connect()
     wait_until(lambda: open_recording(server, 1.0), every_s=0.1)
+    wait_until(lambda: ask(server, "api/cameras")[0]["recording"], every_s=0.1)
 
     reply = viewer.call("record", {"camera": "door", "mode": "off"})
     assert reply["camera"]["record"] == "off"
@@ -120,7 +99,7 @@ def test_an_operator_turns_it_off_and_on(config: Path, tmp_path: Path) -> None:
     (ended,) = ask(server, "api/recordings?camera=door")["recordings"]
     assert not ended["open"]
     path = next((tmp_path / "state").glob("media/door/*/*.mp4"))
-    assert decode(path) == pytest.approx(ended["to"] - ended["from"], abs=0.1)
+    assert assert_plays(path) == pytest.approx(ended["to"] - ended["from"], abs=0.1)
     viewer.close()
     assert server.stop() == 0
 
@@ -142,7 +121,7 @@ def test_what_has_no_video_is_recorded(config: Path, tmp_path: Path) -> None:
     finally:
         assert server.stop() == 0
     (path,) = (tmp_path / "state").glob("media/pattern/*/*.mp4")
-    assert decode(path) > 1.5
+    assert assert_plays(path) > 1.5
 
 
 def test_a_lost_camera_is_told_and_kept(tmp_path: Path) -> None:

@@ -145,7 +145,7 @@ def test_a_lost_index_has_the_events_again(desk: Desk) -> None:
         desk.log.end(key, AT + 10)
     desk.writer.call(lambda: remove_events(desk.storage.media, keys[:1]))
     desk.storage.index.remove_events(keys[:1])
-    desk.log.set_locked(keys[1], True)
+    desk.log.set_locked(desk.kept()[0], True)
     before = desk.kept()
 
     desk.storage.index.set_aside()

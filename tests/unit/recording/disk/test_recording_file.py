@@ -1,6 +1,8 @@
 """Recordings as files: they play at any time, know what they are, and are mended."""
 
+import errno
 import json
+import os
 import subprocess
 from collections.abc import Iterable
 from pathlib import Path
@@ -11,6 +13,7 @@ import pytest
 from server.capture.frames.unit import Unit
 from server.errors import PictureError
 from server.recording.disk.recording_file import (
+    Parts,
     RecordingFile,
     head_of,
     is_being_written,
@@ -137,6 +140,40 @@ def test_fragments_beyond_its_index_are_found(film: list[Unit], tmp_path: Path) 
     assert probe(path)["streams"][0]["nb_read_frames"] == str(len(film))
     assert repair(path).whole
     assert float(probe(path)["streams"][0]["duration"]) == pytest.approx(4.0, abs=0.001)
+
+
+def test_a_fragment_that_cannot_be_listed_is_not_there(
+    film: list[Unit], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A full disk that copies on write may have room for it, but not for the file's own index.
+
+    It is written again when there is room; once it was in the file twice.
+    """
+    path = tmp_path / "one.mp4"
+    segmenter = Segmenter()
+    steps = [step for unit in film for step in segmenter.put(unit)]
+    *fragments, last = [step for step in (*steps, *segmenter.end()) if isinstance(step, Fragment)]
+    assert isinstance(steps[0], Begin)
+    file = RecordingFile(path, head_of(steps[0], "door"))
+    for one in fragments:
+        file.append(one.data, one.ticks, one.key)
+    before = path.read_bytes()
+    write, tries = Parts.write, iter((False, True, True))
+
+    def write_if_there_is_room(self: Parts, descriptor: int) -> None:
+        if not next(tries):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        write(self, descriptor)
+
+    monkeypatch.setattr(Parts, "write", write_if_there_is_room)
+    with pytest.raises(OSError, match="No space"):
+        file.append(last.data, last.ticks, last.key)
+    assert path.read_bytes() == before
+    file.append(last.data, last.ticks, last.key)
+    file.close()
+
+    assert probe(path)["streams"][0]["nb_read_frames"] == str(len(film))
+    assert read_facts(path).whole
 
 
 def test_what_is_no_recording_is_left_alone(film: list[Unit], tmp_path: Path) -> None:

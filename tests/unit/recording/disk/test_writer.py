@@ -14,6 +14,7 @@ from server.recording.disk.check import check
 from server.recording.disk.index import Index
 from server.recording.disk.layout import recording_path
 from server.recording.disk.recording_file import RecordingFile, read_facts
+from server.recording.disk.retention import Policy
 from server.recording.disk.storage import Storage
 from server.recording.disk.writer import Writer
 from tests.support.server import wait_until
@@ -181,6 +182,33 @@ def test_room_is_left_for_others(media: Path, film: list[Unit]) -> None:
     ]:
         storage = Storage(media, lambda folder, found=(free, total): found)  # type: ignore[misc]
         assert storage.make_room() is fits
+
+
+def test_deleting_a_lot_delays_nothing(
+    writer: Writer, storage: Storage, film: list[Unit], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is overdue goes one by one, and what is recorded meanwhile is written in between.
+
+    One that was locked in the meantime stays.
+    """
+    for at in range(0, 60, 10):
+        record(writer, later(film[:20], at))
+    order: list[str] = []
+    delete, locked = storage.delete_overdue, storage.index.all_recordings()[-1].id
+
+    def delete_and_go_on(key: str) -> None:
+        if not order:
+            writer.do(lambda: order.append(str(writer.set_locked(locked, True) is not None)))
+        delete(key)
+        order.append("deleted")
+
+    monkeypatch.setattr(storage, "delete_overdue", delete_and_go_on)
+    writer.policy = Policy(gb=1e-9)
+    writer.call(writer._tidy)
+    wait_until(lambda: order.count("deleted") == 6)
+
+    assert order[:3] == ["deleted", "True", "deleted"]
+    assert [one.id for one in storage.index.all_recordings()] == [locked]
 
 
 def test_an_operator_keeps_and_deletes(

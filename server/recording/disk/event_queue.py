@@ -1,0 +1,50 @@
+"""The events that are still to be written: of each what is known last, and its newest picture."""
+
+from collections.abc import Callable
+
+from server.loop import native
+from server.recording.disk.index import Event
+
+__all__ = ["MAX_EVENTS", "EventQueue"]
+
+MAX_EVENTS = 200
+"""So many wait while the disk is full; then the oldest is dropped."""
+
+
+class EventQueue:
+    """Filled by the hub, emptied by the writer's thread."""
+
+    def __init__(self) -> None:
+        self._lock = native.threading.Lock()
+        self._waiting: dict[str, tuple[Event, bytes | None]] = {}
+
+    def put(self, event: Event, jpeg: bytes | None) -> None:
+        """Add what is known of an event, and its best picture if there is a new one."""
+        with self._lock:
+            _, before = self._waiting.pop(event.id, (None, None))
+            self._waiting[event.id] = event, jpeg or before
+            if len(self._waiting) > MAX_EVENTS:
+                del self._waiting[next(iter(self._waiting))]
+
+    def renew(self, event: Event) -> None:
+        """Replace what waits of an event, if it does: more is known by now."""
+        with self._lock:
+            if (before := self._waiting.get(event.id)) is not None:
+                self._waiting[event.id] = event, before[1]
+
+    def remove(self, key: str) -> None:
+        """Drop an event."""
+        with self._lock:
+            self._waiting.pop(key, None)
+
+    def empty(self, write: Callable[[Event, bytes | None], None]) -> None:
+        """Write each in turn; what ``write`` raises leaves that one and the rest waiting."""
+        while True:
+            with self._lock:
+                waiting = next(iter(self._waiting.values()), None)
+            if waiting is None:
+                return
+            write(*waiting)
+            with self._lock:
+                if self._waiting.get(waiting[0].id) is waiting:
+                    del self._waiting[waiting[0].id]

@@ -1,0 +1,164 @@
+"""What is on the disk as one past: over the borders of files, gaps, and a clock that was set."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+from server.capture.frames.unit import Unit
+from server.recording.disk.check import check
+from server.recording.disk.storage import Storage
+from server.recording.disk.writer import Writer
+from server.recording.events import EventLog
+from server.recording.library import Library
+from server.recording.media.clip import Clip
+from server.recording.media.fragments import Kept
+from server.recording.past import Past
+from server.recording.rewind import Rewind
+from tests.support.units import make_units
+
+BEGIN = 1_795_000_000.0
+HOUR_S = 3600.0
+
+FPS, GROUP = 25, 10
+
+
+@pytest.fixture(scope="module")
+def film(tmp_path_factory: pytest.TempPathFactory) -> list[Unit]:
+    """Four seconds, with a key picture in ten."""
+    made = make_units(tmp_path_factory.mktemp("film"), 4, source="testsrc2=size=128x72:rate=25")
+    return [replace(one, at_unix=one.at_unix - 1e6 + BEGIN) for one in made]
+
+
+@pytest.fixture
+def library(tmp_path: Path) -> Iterator[Library]:
+    """What is recorded in a new folder."""
+    storage = Storage(tmp_path / "media")
+    writer = Writer(storage)
+    writer.start()
+    yield Library(storage, writer, EventLog(storage, writer))
+    assert writer.stop(5.0)
+
+
+def later(film: Sequence[Unit], seconds: float) -> list[Unit]:
+    """Return a film as if it was captured later."""
+    return [replace(one, at_unix=one.at_unix + seconds) for one in film]
+
+
+def record(library: Library, *films: Sequence[Unit]) -> None:
+    """Record films one after the other, as they come."""
+    for film in films:
+        for at in range(0, len(film), 5):
+            library._writer.put("door", film[at : at + 5], "always")
+    library._writer.end("door")
+    library._writer.call(lambda: None)
+
+
+def spans(library: Library) -> list[tuple[float, float]]:
+    """Return from when to when there are recordings, as seconds since the beginning."""
+    found, _ = library.recordings(["door"], None, None, 100)
+    return [(round(one.begin - BEGIN, 2), round(one.end - BEGIN, 2)) for one in reversed(found)]
+
+
+def shown(units: Sequence[Kept], from_unix: float) -> list[float]:
+    """Return when the pictures were captured that a clip shows; times must only grow."""
+    times = [round(one.at_unix - BEGIN, 2) for one in units]
+    assert all(one < other for one, other in pairwise(times))
+    assert units[0].key
+    assert Clip(units, from_unix).seconds > 0
+    return [one for one in times if one >= from_unix - BEGIN]
+
+
+def test_a_clock_set_forward_costs_a_group(library: Library, film: list[Unit]) -> None:
+    """The next file begins with the next key picture; what is before the step stays."""
+    record(library, film[:25], later(film[25:], HOUR_S))
+
+    assert spans(library) == [(0.0, 1.0), (HOUR_S + 1.2, HOUR_S + 4.0)]
+    assert library._writer.dropped["door"] == 5
+    for at in (0.52, HOUR_S + 2.0):
+        assert library.find("door", BEGIN + at)[-1].at_unix == pytest.approx(BEGIN + at, abs=0.001)
+
+
+def test_a_clock_set_back_costs_a_group(library: Library, film: list[Unit]) -> None:
+    """An hour earlier another file begins, and both are found by their times."""
+    record(library, film[:25], later(film[25:], -HOUR_S))
+
+    assert spans(library) == [(1.2 - HOUR_S, 4.0 - HOUR_S), (0.0, 1.0)]
+    assert library._writer.dropped["door"] == 5
+    for at in (0.52, 2.0 - HOUR_S):
+        assert library.find("door", BEGIN + at)[-1].at_unix == pytest.approx(BEGIN + at, abs=0.001)
+
+
+def test_a_time_that_was_twice_is_in_two_files(library: Library, film: list[Unit]) -> None:
+    """Neither replaces the other. A seek there finds one of them, and a clip goes through.
+
+    Both were once in a clip one after the other, the second in no time.
+    """
+    record(library, film, later(film, 2.0))
+
+    assert spans(library) == [(0.0, 4.0), (2.0, 6.0)]
+    ids = {one.id for one in library.recordings(["door"], BEGIN + 3, BEGIN + 3.1, 100)[0]}
+    assert len(ids) == 2
+    found = library.find("door", BEGIN + 3.0)
+    assert found[-1].at_unix == pytest.approx(BEGIN + 3.0, abs=0.001)
+    assert [one.key for one in found].count(True) == 1
+    times = shown(library.units("door", BEGIN + 1, BEGIN + 5), BEGIN + 1)
+    assert (times[0], times[-1]) == (1.0, 5.0)
+    # Where it goes on in the other file, up to a group is missing, and nothing else.
+    assert len(times) >= 4 * FPS + 1 - GROUP
+
+
+def test_a_clip_over_the_clock_change_an_hour_back(library: Library, film: list[Unit]) -> None:
+    """The file that began an hour earlier has reached the other: the clip is that one's."""
+    record(library, later(film[:50], 2.0), film)
+
+    times = shown(library.units("door", BEGIN + 1, BEGIN + 3.5), BEGIN + 1)
+
+    assert times == [round(1 + number / FPS, 2) for number in range(round(2.5 * FPS) + 1)]
+
+
+def test_files_are_one_past(library: Library, film: list[Unit]) -> None:
+    """Over the border of two files nothing is missing or double."""
+    record(library, film[:50])
+    record(library, film[50:])
+
+    assert spans(library) == [(0.0, 2.0), (2.0, 4.0)]
+    times = shown(library.units("door", BEGIN + 1.52, BEGIN + 2.52), BEGIN + 1.52)
+    assert times == [round(1.52 + number / FPS, 2) for number in range(FPS + 1)]
+    for at in (1.96, 2.0, 2.04):
+        assert library.find("door", BEGIN + at)[-1].at_unix == pytest.approx(BEGIN + at, abs=0.001)
+
+
+def test_in_a_gap_the_picture_before_it_is_found(library: Library, film: list[Unit]) -> None:
+    """It was once one of an hour later, the first in memory, or none."""
+    record(library, film[:50])
+    record(library, later(film[:50], HOUR_S))
+    rewind = Rewind(60)
+    for one in later(film, 2 * HOUR_S):
+        rewind.put(one)
+    past = Past({"door": rewind})
+    past.stored, past.stored_at = library.units, library.find
+
+    for at, expected in ((100.0, 1.96), (HOUR_S + 100, HOUR_S + 1.96), (2 * HOUR_S + 1,) * 2):
+        found = past.find("door", BEGIN + at)
+        assert found[-1].at_unix == pytest.approx(BEGIN + expected, abs=0.001)
+        assert found[0].key
+    assert past.find("door", BEGIN - 1)[-1].at_unix == pytest.approx(BEGIN + 2 * HOUR_S)
+    # A clip shows nothing of that: it would stand still for an hour.
+    assert library.units("door", BEGIN + 100, BEGIN + 200) == []
+
+
+def test_an_index_made_anew_has_the_same_after_the_clock_was_set(
+    library: Library, film: list[Unit]
+) -> None:
+    """Files are found by what they say, not by the order of their names."""
+    record(library, film[:25], later(film[25:], -HOUR_S), later(film, HOUR_S))
+    index = library._storage.index
+    before = index.all_recordings()
+
+    index.set_aside()
+    check(library._storage.media, index)
+
+    assert index.all_recordings() == before
