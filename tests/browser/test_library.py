@@ -2,24 +2,20 @@
 
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
 from playwright.sync_api import BrowserContext, Locator, Page, expect
 
-from server.capture.frames.unit import Unit
 from server.recording.disk.event_file import write_event
 from server.recording.disk.index import Event
-from server.recording.disk.layout import event_id, recording_id, recording_path
-from server.recording.disk.recording_file import RecordingFile, head_of
-from server.recording.disk.segmenter import Begin, Fragment, Segmenter
+from server.recording.disk.layout import event_id
 from server.users.users import UsersFile
 from tests.support.axe import faults
 from tests.support.browser import log_in_by_hand
 from tests.support.films import make_film
+from tests.support.recordings import write_recording
 from tests.support.server import PortholeServer, wait_until
 from tests.support.units import make_units
 from tests.support.visitor import PASSWORD
@@ -51,25 +47,6 @@ SPARE = YESTERDAY - timedelta(days=3)
 
 # What was recorded of door: two files that follow each other, and after a gap a third.
 RECORDED = (NOON, NOON + 4, NOON + 60)
-
-
-def write_recording(media: Path, units: list[Unit], camera: str, begin_unix: float) -> None:
-    """Write a recording as a server does."""
-    path = recording_path(media, recording_id(camera, begin_unix))
-    assert path is not None
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    segmenter = Segmenter()
-    segmenter.reason = "always"
-    moved = [replace(one, at_unix=one.at_unix - units[0].at_unix + begin_unix) for one in units]
-    file: RecordingFile | None = None
-    for step in (*(step for unit in moved for step in segmenter.put(unit)), *segmenter.end()):
-        if isinstance(step, Begin):
-            file = RecordingFile(path, head_of(step, camera))
-        elif isinstance(step, Fragment):
-            assert file is not None
-            file.append(step.data, step.ticks, step.key)
-    assert file is not None
-    file.close()
 
 
 @pytest.fixture(scope="module")
@@ -262,7 +239,8 @@ def test_empty_library_says_what_to_do(blank: Page) -> None:
         isToday: false };
       const told = cases.map((one) => emptyOf({ ...usual, ...one }));
       return [...told.map((one) => one && [one.title, one.acts.map(({ act }) => act)]),
-        noteOf('', true), noteOf('No space left on device', true)];
+        noteOf('', true, [], String), noteOf('No space left on device', true, [], String),
+        noteOf('', true, [{ node: 'attic', cameras: ['door', 'yard'] }], (name) => `the ${name}`)];
     }"""
     nothing = {"anything": False, "records": False}
     cases = [
@@ -278,7 +256,7 @@ def test_empty_library_says_what_to_do(blank: Page) -> None:
         {},
     ]
 
-    *told, well, paused = in_module(blank, "states", body, cases)
+    *told, well, paused, missing = in_module(blank, "states", body, cases)
 
     assert told == [
         None,
@@ -294,6 +272,8 @@ def test_empty_library_says_what_to_do(blank: Page) -> None:
     ]
     assert well == ""
     assert paused.startswith("Recording is paused: No space left on device")
+    expected = "attic does not answer: what it keeps of the door and the yard is not shown."
+    assert missing == expected
 
 
 # The library in the page.

@@ -164,9 +164,14 @@ export class Library extends EventTarget {
 
   #onTick() {
     if (document.hidden || !this.#connected) return;
-    if (this.#shown.day === this.#today) this.#store.refreshRecordings();
+    if (this.#store.missing.some(({ cameras }) => cameras.some((name) => this.#isBack(name)))) this.#store.load();
+    else if (this.#shown.day === this.#today) this.#store.refreshRecordings();
     this.#store.loadDays([this.#today], true);
     this.#draw();
+  }
+
+  #isBack(camera) {
+    return (this.#grid.tiles.get(camera)?.state?.state ?? 'retrying') !== 'retrying';
   }
 
   #reload() {
@@ -314,7 +319,7 @@ export class Library extends EventTarget {
   }
 
   #showNote() {
-    const note = noteOf(this.#store.paused, this.#connected);
+    const note = noteOf(this.#store.paused, this.#connected, this.#store.missing, (name) => this.#titleOf(name));
     this.#parts.note.hidden = note === '';
     this.#parts.note.dataset.status = this.#connected ? 'stalled' : 'gone';
     setText(this.#parts.noteText, note);

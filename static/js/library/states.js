@@ -1,5 +1,8 @@
 /** What the library says while it has nothing to show, and what it offers to do. Uses no document. */
 
+const LIST = new Intl.ListFormat('en');
+const MOST_NAMED = 4;
+
 /**
  * @typedef {{title: string, text: string, acts: {act: string, word: string, accent?: boolean}[]}} Empty
  *
@@ -48,8 +51,16 @@ function say(title, text, acts = []) {
  *
  * @param {string} paused  Why nothing can be recorded; empty if it can.
  * @param {boolean} connected
+ * @param {import('./data.js').Missing[]} missing
+ * @param {(camera: string) => string} titleOf
  */
-export function noteOf(paused, connected) {
+export function noteOf(paused, connected, missing, titleOf) {
   if (!connected) return 'Disconnected. What is shown was loaded before; recordings play again once the server is back.';
-  return paused && `Recording is paused: ${paused}. It goes on by itself; unlock or delete what is no longer needed.`;
+  const notes = missing.map(({ node, cameras }) => `${node} does not answer: what it keeps of ${listOf(cameras.map(titleOf))} is not shown.`);
+  if (paused) notes.push(`Recording is paused: ${paused}. It goes on by itself; unlock or delete what is no longer needed.`);
+  return notes.join(' ');
+}
+
+function listOf(titles) {
+  return titles.length > MOST_NAMED ? `${titles.length} cameras` : LIST.format(titles);
 }

@@ -29,6 +29,8 @@ export class LibraryStore extends EventTarget {
   #state = 'loading';
   #message = '';
   #paused = '';
+  /** By kind of row. @type {Record<string, import('./data.js').Missing[]>} */
+  #missing = {};
   #more = false;
   #loadingMore = false;
   #turn = 0;
@@ -40,6 +42,12 @@ export class LibraryStore extends EventTarget {
   /** Why nothing can be recorded; empty if it can. */
   get paused() {
     return this.#paused;
+  }
+
+  /** The nodes that have not answered, with the cameras whose rows are missing. @returns {import('./data.js').Missing[]} */
+  get missing() {
+    const all = Object.values(this.#missing).flat();
+    return [...new Map(all.map((one) => [one.node + one.cameras.join(), one])).values()];
   }
 
   get message() {
@@ -141,6 +149,7 @@ export class LibraryStore extends EventTarget {
       return;
     }
     this.#events = mergeRows([], this.#ofDay(events.data.events));
+    this.#missing.events = events.data.missing ?? [];
     this.#more = Boolean(events.data.more);
     this.#set('ready');
     await this.#fillUp(turn);
@@ -165,6 +174,7 @@ export class LibraryStore extends EventTarget {
     if (!ok || turn !== this.#turn) return false;
     const before = this.#events.length;
     this.#events = mergeRows(this.#events, this.#ofDay(data.events));
+    this.#missing.events = [...this.#missing.events, ...(data.missing ?? [])];
     this.#more = Boolean(data.more) && this.#events.length > before;
     this.#emit();
     return true;
@@ -271,6 +281,7 @@ export class LibraryStore extends EventTarget {
       if (!answer.ok || turn !== this.#turn) return answer;
       const rows = answer.data.recordings;
       this.#paused = answer.data.paused ?? '';
+      this.#missing.recordings = [...(page === 0 ? [] : this.#missing.recordings), ...(answer.data.missing ?? [])];
       this.#recordings = mergeRows(this.#recordings, rows.filter((row) => row.to > begin && row.from < end));
       if (!answer.data.more || rows.length === 0 || rows.at(-1).from >= before) break;
       before = rows.at(-1).from;
