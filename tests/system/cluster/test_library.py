@@ -70,6 +70,7 @@ def shared(shared_redis: RedisServer, tmp_path_factory: pytest.TempPathFactory) 
         "ada": people.add_token("ada", "operator", None),
         "vera": people.add_token("vera", "viewer", None),
         "dora": people.add_token("dora", "viewer", ["door"]),
+        "panel": people.add_token("panel", "viewer", ["yard"], embed=True, clips=True),
     }
     units = make_units(folder, 2)
     jpeg = make_film(folder / "one.jpg", "-frames:v", "1").read_bytes()
@@ -158,12 +159,16 @@ def test_changes_are_made_where_it_is_kept(shared: Shared, connect: Connect) -> 
     """An operator locks and deletes; both nodes log who did, and everyone is told on the socket."""
     recording = next(iter(shared.files))
     event = ids(shared.ask("ada", "/api/events?camera=yard"), "events")[-1]
-    viewer = connect(shared.web, auth={"token": shared.tokens["vera"]})
+    viewer, panel = (
+        connect(shared.web, auth={"token": shared.tokens[name]}) for name in ("vera", "panel")
+    )
 
     locked = shared.ask("ada", f"/api/events/{event}", "PATCH", body={"locked": True})
     assert (locked.status, locked.data["locked"]) == (200, True)
     viewer.pump(lambda: last_event(viewer, "event") is not None, 10)
     assert last_event(viewer, "event") == locked.data
+    panel.call("clock", {"t": 0})
+    assert last_event(panel, "event") is None
 
     assert shared.ask("ada", f"/api/recordings/{recording}", "DELETE").status == 200
     assert not shared.files[recording].exists()
@@ -179,7 +184,10 @@ def test_changes_are_made_where_it_is_kept(shared: Shared, connect: Connect) -> 
 
 
 def test_marks_of_another_nodes_camera(shared: Shared, connect: Connect) -> None:
-    """The scrubber of a camera shows the events of what is remembered, wherever that is."""
+    """The scrubber of a camera shows the events of what is remembered, wherever that is.
+
+    On another site's page nothing says what happened.
+    """
     viewer = connect(shared.web, auth={"token": shared.tokens["ada"]})
     viewer.call("watch", {"camera": "yard"})
     viewer.pump(lambda: len(viewer.arrivals) > 2, 20)
@@ -190,6 +198,8 @@ def test_marks_of_another_nodes_camera(shared: Shared, connect: Connect) -> None
 
     wait_until(marks)
     assert [one["label"] for one in marks()] == ["timelapse"]
+    past = shared.ask("panel", "/api/cameras/yard/past").data
+    assert (past["from"] < past["to"], past["marks"]) == (True, [])
     viewer.call("timelapse", {"camera": "yard", "job": None})
 
 
