@@ -14,19 +14,13 @@ from server.recording.disk.layout import event_id
 from server.users.users import UsersFile
 from tests.support.axe import faults
 from tests.support.browser import log_in_by_hand
-from tests.support.films import make_film
+from tests.support.films import CROSSING, make_film
 from tests.support.recordings import write_recording
 from tests.support.server import PortholeServer, wait_until
 from tests.support.units import make_units
 from tests.support.visitor import PASSWORD
 
 NewContext = Callable[..., BrowserContext]
-
-# Nothing for longer than events are merged, and then a box that crosses the picture.
-CROSSING = (
-    "color=gray:size=320x180:rate=10[back];color=white:size=60x60:rate=10[box];"
-    "[back][box]overlay=x='if(lt(t\\,6)\\,-60\\,(t-6)*170)':y=60:shortest=1"
-)
 
 WITH_MODULE = """async ([name, body, argument]) => new Function('module', 'argument',
   `return (${body})(module, argument)`)(await import(`/static/js/library/${name}.js`), argument)"""
@@ -123,6 +117,35 @@ def ask(page: Page, path: str) -> Any:
 
 
 # Parts without a document.
+
+
+def test_event_that_ends_while_the_day_is_asked_for_has_ended(blank: Page) -> None:
+    """The answer is older than what was told meanwhile, so it must not bring "now" back."""
+    body = """async ({ LibraryStore }) => {
+      const at = Date.now() / 1000;
+      const now = new Date();
+      const two = (number) => String(number).padStart(2, '0');
+      const day = `${now.getFullYear()}-${two(now.getMonth() + 1)}-${two(now.getDate())}`;
+      const event = { id: 'a', camera: 'door', label: 'motion', from: at, to: null };
+      const waiting = [];
+      window.fetch = (address) => new Promise((resolve) => waiting.push(() => resolve(
+        Response.json(address.includes('events')
+          ? { events: [event], more: false, missing: [] }
+          : { recordings: [], more: false, paused: '', missing: [{ node: 'attic', cameras: [] }] },
+        ))));
+      const store = new LibraryStore();
+      const shown = store.show({ day, camera: '', label: '', locked: false });
+      store.take({ ...event, to: at + 2 });
+      store.take({ ...event, id: 'b', camera: 'yard' });
+      for (const answer of waiting) answer();
+      await shown;
+      return [store.events.map(({ id, to }) => [id, to && to - at]), store.missing.length];
+    }"""
+
+    events, missing = in_module(blank, "store", body)
+
+    assert sorted(events) == [["a", 2], ["b", None]]
+    assert missing == 1
 
 
 def test_address_says_what_is_shown(blank: Page) -> None:
@@ -235,8 +258,8 @@ def test_empty_library_says_what_to_do(blank: Page) -> None:
     """Each emptiness has its own words, and offers what this person may do about it."""
     body = """({ emptyOf, noteOf }, cases) => {
       const usual = { state: 'ready', message: '', cards: 0, filtered: false, recorded: false,
-        anything: true, records: true, cameras: 2, mayChange: true, dayName: 'Monday',
-        isToday: false };
+        missing: false, anything: true, records: true, cameras: 2, mayChange: true,
+        dayName: 'Monday', isToday: false };
       const told = cases.map((one) => emptyOf({ ...usual, ...one }));
       return [...told.map((one) => one && [one.title, one.acts.map(({ act }) => act)]),
         noteOf('', true, [], String), noteOf('No space left on device', true, [], String),
@@ -251,6 +274,7 @@ def test_empty_library_says_what_to_do(blank: Page) -> None:
         {"filtered": True},
         nothing,
         nothing | {"mayChange": False},
+        nothing | {"missing": True},
         {"recorded": True},
         {"isToday": True},
         {},
@@ -266,13 +290,16 @@ def test_empty_library_says_what_to_do(blank: Page) -> None:
         ["No matching events", ["all"]],
         ["Nothing is recorded yet", ["record-motion", "record-always"]],
         ["Nothing is recorded yet", []],
+        ["Nothing to show yet", []],
         ["No events", []],
         ["Nothing yet today", []],
         ["Nothing on this day", []],
     ]
     assert well == ""
     assert paused.startswith("Recording is paused: No space left on device")
-    expected = "attic does not answer: what it keeps of the door and the yard is not shown."
+    expected = (
+        "The node attic does not answer: what it keeps of the door and the yard is not shown."
+    )
     assert missing == expected
 
 

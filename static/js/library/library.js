@@ -268,7 +268,7 @@ export class Library extends EventTarget {
     const states = [...this.#grid.tiles.values()].map((tile) => tile.state);
     this.#showEmpty(emptyOf({
       state, message: store.message, cards: items.length, filtered, mayChange,
-      recorded: store.cameras.size > 0, anything: store.hasAnything, records: states.some(({ record }) => record && record !== 'off'),
+      recorded: store.cameras.size > 0, missing: store.missing.length > 0, anything: store.hasAnything, records: states.some(({ record }) => record && record !== 'off'),
       cameras: states.length, dayName: DAY.format(dateOf(day)), isToday: day === this.#today,
     }));
     const earlier = state === 'ready' && !store.more ? this.#earlierDay(day) : null;

@@ -12,6 +12,7 @@ const MOST_NAMED = 4;
  * @param {number} now.cards
  * @param {boolean} now.filtered    Whether a filter is set.
  * @param {boolean} now.recorded    Whether anything is recorded on this day.
+ * @param {boolean} now.missing     Whether a node has not answered.
  * @param {boolean} now.anything    Whether anything is kept at all, as far as is known.
  * @param {boolean} now.records     Whether any camera is set to be recorded.
  * @param {number} now.cameras      How many there are.
@@ -20,11 +21,12 @@ const MOST_NAMED = 4;
  * @param {boolean} now.isToday
  * @returns {Empty | null} null if there is something to show, or it is not known yet
  */
-export function emptyOf({ state, message, cards, filtered, recorded, anything, records, cameras, mayChange, dayName, isToday }) {
+export function emptyOf({ state, message, cards, filtered, recorded, missing, anything, records, cameras, mayChange, dayName, isToday }) {
   if (state === 'loading' || cards > 0) return null;
   if (state === 'forbidden') return say('Not for you', message || 'You may not see recordings.');
   if (state === 'failed') return say('The library could not be loaded', message, [{ act: 'retry', word: 'Try again' }]);
   if (filtered) return say('No matching events', `None on ${dayName} is like this.`, [{ act: 'all', word: 'Show everything' }]);
+  if (missing) return say('Nothing to show yet', 'A node does not answer. What it keeps appears here when it does.');
   if (!anything && !records) return sayHow(cameras, mayChange);
   if (recorded) return say('No events', `Nothing happened on ${dayName}. Pick a moment in the timeline to see what was recorded.`);
   if (isToday && records) return say('Nothing yet today', 'What happens, and what is recorded, appears here by itself.');
@@ -56,7 +58,7 @@ function say(title, text, acts = []) {
  */
 export function noteOf(paused, connected, missing, titleOf) {
   if (!connected) return 'Disconnected. What is shown was loaded before; recordings play again once the server is back.';
-  const notes = missing.map(({ node, cameras }) => `${node} does not answer: what it keeps of ${listOf(cameras.map(titleOf))} is not shown.`);
+  const notes = missing.map(({ node, cameras }) => `The node ${node} does not answer: what it keeps of ${listOf(cameras.map(titleOf))} is not shown.`);
   if (paused) notes.push(`Recording is paused: ${paused}. It goes on by itself; unlock or delete what is no longer needed.`);
   return notes.join(' ');
 }

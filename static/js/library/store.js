@@ -34,6 +34,8 @@ export class LibraryStore extends EventTarget {
   #more = false;
   #loadingMore = false;
   #turn = 0;
+  /** What was told while the day is asked for: the answer may be older. @type {import('./data.js').Happening[] | null} */
+  #told = null;
 
   get state() {
     return this.#state;
@@ -140,15 +142,18 @@ export class LibraryStore extends EventTarget {
     if (day === null) return;
     this.#turn += 1;
     const turn = this.#turn;
+    this.#told = [];
     if (this.#state !== 'ready' || this.#events.length + this.#recordings.length === 0) this.#set('loading');
     const [events, recordings] = await Promise.all([this.#askEvents(), this.#askRecordings(turn)]);
     if (turn !== this.#turn) return;
+    const told = this.#told.filter((event) => this.#isShown(event));
+    this.#told = null;
     if (!events.ok || !recordings.ok) {
       const { status, message } = events.ok ? recordings : events;
       this.#set(status === 401 ? 'login' : status === 403 ? 'forbidden' : 'failed', message);
       return;
     }
-    this.#events = mergeRows([], this.#ofDay(events.data.events));
+    this.#events = mergeRows(this.#ofDay(events.data.events), told);
     this.#missing.events = events.data.missing ?? [];
     this.#more = Boolean(events.data.more);
     this.#set('ready');
@@ -192,7 +197,8 @@ export class LibraryStore extends EventTarget {
 
   /** An event has begun, changed or ended. @param {import('./data.js').Happening} event */
   take(event) {
-    if (this.#state !== 'ready' || !this.#asks(event) || dayOf(event.from) !== this.#shown.day) return;
+    this.#told?.push(event);
+    if (this.#state !== 'ready' || !this.#isShown(event)) return;
     this.#events = mergeRows(this.#events, [event]);
     this.#emit();
   }
@@ -261,8 +267,8 @@ export class LibraryStore extends EventTarget {
   }
 
   // Whether it is one of those that the server is asked for.
-  #asks({ camera, label }) {
-    return (this.#shown.camera === '' || camera === this.#shown.camera) && (this.#shown.label === '' || label === this.#shown.label);
+  #isShown({ camera, label, from }) {
+    return dayOf(from) === this.#shown.day && matches({ camera, label }, { ...this.#shown, locked: false });
   }
 
   #askEvents(before) {
