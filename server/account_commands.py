@@ -142,6 +142,11 @@ def token() -> None:
     "else.",
 )
 @click.option(
+    "--clips",
+    is_flag=True,
+    help="With --embed, whoever has the URLs may also have clips and pictures of the past.",
+)
+@click.option(
     "--url",
     metavar="URL",
     default="http://localhost:8000/",
@@ -149,25 +154,35 @@ def token() -> None:
 )
 @_state_options
 def _add_token(
-    name: str, role: Role | None, cameras: tuple[str, ...], embed: bool, url: str, **where: Any
+    name: str,
+    role: Role | None,
+    cameras: tuple[str, ...],
+    embed: bool,
+    clips: bool,
+    url: str,
+    **where: Any,
 ) -> None:
     """Add a token and print it; it cannot be shown again."""
     file = _people_file(**where)
     if embed:
         if not url.startswith(("http://", "https://")):
             raise ConfigError(f"--url {url!r} is not a URL; accepted: http://... or https://...")
-        value = file.add_token(name, role or "viewer", list(cameras), embed=True)
+        value = file.add_token(name, role or "viewer", list(cameras), True, clips)
+        past = " and its past" if clips else ""
         click.echo(
-            f"Token {name} shows {cameras[0]} to whoever has one of these addresses, "
+            f"Token {name} shows {cameras[0]}{past} to whoever has one of these addresses, "
             "until it is removed. They are shown only now:",
             err=True,
         )
         for path in ("", f"video_feed/{cameras[0]}", f"snapshot/{cameras[0]}.jpg"):
             click.echo(f"{url.rstrip('/')}/{path}?token={value}")
+        if clips:
+            times = "from=SECONDS&to=SECONDS"
+            click.echo(f"{url.rstrip('/')}/clip/{cameras[0]}.mp4?token={value}&{times}")
         return
     if role is None:
         raise ConfigError("--role is missing; accepted: --role viewer, --role operator, or --embed")
-    value = file.add_token(name, role, list(cameras) or None)
+    value = file.add_token(name, role, list(cameras) or None, clips=clips)
     # Only the token goes to standard output, so that it can be piped.
     click.echo(f"Token {name} may {_describe(role, cameras)}. It is shown only now:", err=True)
     click.echo(value)
@@ -209,7 +224,8 @@ def _list(accounts: Any, nothing: str) -> None:
     width = max(map(len, accounts), default=0)
     for name, account in sorted(accounts.items()):
         role = "embed" if account.embed else account.role
-        click.echo(f"{name:{width}}  {role:8}  {_cameras(account)}")
+        clips = ", with clips" * account.clips
+        click.echo(f"{name:{width}}  {role:8}  {_cameras(account)}{clips}")
     if not accounts:
         click.echo(nothing)
 

@@ -41,6 +41,7 @@ from server.web.http.routes import create_routes
 from server.web.http.static_files import StaticFiles, open_library
 from server.web.http.views import ShownViews, create_views
 from server.web.past.clips import create_clips
+from server.web.past.libraries import Libraries
 from server.web.past.library import create_library
 from server.web.past.past import create_past
 from server.web.past.timelapse import create_timelapse
@@ -120,7 +121,7 @@ class App:
         auth.on_people = views.keep_only
         runtime.on_change = self._events.announce
         runtime.on_notice = self._events.notify
-        runtime.recording.events.on_event = self._events.tell_event
+        runtime.on_event = self._events.tell_event
         runtime.lineup.on_list = self._events.list_cameras
         runtime.lineup.on_replaced = self._events.follow
         runtime.on_removed = self._events.forget
@@ -138,9 +139,8 @@ class App:
             create_clips(runtime.fanouts, recording.past, clips, recording.pictures, auth)
         )
         self.flask.register_blueprint(create_views(views, shown, auth))
-        self.flask.register_blueprint(
-            create_past(runtime.fanouts, runtime.memory_of, runtime.recording.marks_in)
-        )
+        libraries = Libraries(recording.library, runtime.node.libraries if runtime.node else None)
+        self.flask.register_blueprint(create_past(runtime.fanouts, runtime.memory_of, libraries))
         self.flask.register_blueprint(create_timelapse(runtime.control.execute, auth))
         self.flask.register_blueprint(create_login(auth))
         self.flask.register_blueprint(
@@ -148,9 +148,7 @@ class App:
         )
         self.flask.register_blueprint(create_people(auth))
         self.flask.register_blueprint(create_own_password(auth))
-        self.flask.register_blueprint(
-            create_library(recording.library, recording.pictures, auth, runtime.notify)
-        )
+        self.flask.register_blueprint(create_library(libraries, recording.pictures, auth))
         self.flask.register_blueprint(create_access(Access(settings), auth, self.restart))
         self._make_door(server, statistics.count_refusal)
 

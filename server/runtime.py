@@ -20,6 +20,7 @@ from server.loop.watchdog import Watchdog
 from server.manage.cameras import ManagedCameras
 from server.manage.catalog import Catalog
 from server.manage.lineup import Lineup, native_threads
+from server.recording.disk.index import Event
 from server.recording.memory import Memory
 from server.recording.recording import Recording
 from server.state import StateFile
@@ -61,6 +62,7 @@ class Runtime:
         managed: Carries out what admins do with them.
         on_change: Called with each of our cameras whose STATE has changed.
         on_removed: Called with the name of one of our cameras that was removed.
+        on_event: Called with each event that begins, changes or ends, here or on another node.
         on_notice: Called with level, message, camera and who, of what happened to a camera here
             or on another node, or to this server.
 
@@ -80,6 +82,7 @@ class Runtime:
         self.on_change: Callable[[Camera], None] = lambda camera: None
         self.on_notice: Callable[[str, str, str | None, str | None], None] = lambda *notice: None
         self.on_removed: Callable[[str], None] = lambda name: None
+        self.on_event: Callable[[Event], None] = lambda event: None
 
         self.lineup = Lineup(settings.server, catalog.active.values())
         self.lineup.on_change = self._announce
@@ -101,6 +104,7 @@ class Runtime:
         )
         self.node = self._make_node(self.bus) if self.bus else None
         self.recording.past.elsewhere = self._kept_elsewhere
+        self.recording.events.on_event = self._tell_event
         self.managed = ManagedCameras(catalog, self.lineup, self.control, self.node, self.notify)
         self._stop = hub.Signal()
         self._parts: list[Part] = [
@@ -183,6 +187,11 @@ class Runtime:
         if self.node:
             self.node.on_change(camera.name)
 
+    def _tell_event(self, event: Event) -> None:
+        self.on_event(event)
+        if self.node:
+            self.node.tell_event(event)
+
     def _forget(self, name: str) -> None:
         self.on_removed(name)
         self.recording.forget(name)
@@ -197,8 +206,8 @@ class Runtime:
             self.control.execute,
             lambda *notice: self.on_notice(*notice),
             self.audit.note,
-            self.recording.memory_of,
-            self.recording.past,
+            self.recording,
+            lambda event: self.on_event(event),
         )
 
     def _close(self) -> None:

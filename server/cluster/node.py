@@ -9,16 +9,20 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from server.capture.camera import Camera
+from server.capture.frames.unit import Unit
 from server.cluster.bus.bus import Bus
+from server.cluster.bus.library_message import Happened, Question
 from server.cluster.bus.listener import Listener, handler_of
 from server.cluster.bus.messages import Notice, Presence, Reply, Request, Wake
 from server.cluster.bus.outbox import Outbox
 from server.cluster.bus.past_message import PastPart, PastRequest
 from server.cluster.incoming.directory import Directory
 from server.cluster.incoming.remote import RemoteCamera
+from server.cluster.incoming.remote_library import RemoteLibraries
 from server.cluster.incoming.remote_memory import PastRequests, RemoteMemory
 from server.cluster.incoming.rpc import Requests
 from server.cluster.outgoing.exporter import Execute, Exporter, Note
+from server.cluster.outgoing.library_server import LibraryServer
 from server.cluster.outgoing.past_server import PastServer
 from server.cluster.outgoing.publisher import Rooms
 from server.cluster.shared.file import SharedFile
@@ -26,8 +30,9 @@ from server.cluster.shared.logins import SharedLogins
 from server.cluster.shared.secret import Secret
 from server.cluster.shared.users import share_users
 from server.errors import RequestError
+from server.recording.disk.index import Event
 from server.recording.memory import Memory
-from server.recording.past import Past
+from server.recording.recording import Recording
 
 __all__ = ["Common", "Node"]
 
@@ -102,8 +107,11 @@ class Node:
         execute: Carries out the commands of operators on other nodes.
         on_notice: Tells this node's dashboards: level, message, camera, and who did it.
         note: Told of every request of another node; writes the audit log.
-        memory_of: Returns what is remembered of one of our cameras; None for nothing.
-        past: All that is kept of our cameras.
+        recording: All that is kept of our cameras.
+        on_event: Told of every event of another node's camera.
+
+    Attributes:
+        libraries: What other nodes keep of their cameras on their disks.
     """
 
     def __init__(
@@ -114,17 +122,25 @@ class Node:
         execute: Execute,
         on_notice: Callable[[str, str, str, str | None], None],
         note: Note,
-        memory_of: Callable[[str], Memory | None],
-        past: Past,
+        recording: Recording,
+        on_event: Callable[[Event], None],
     ) -> None:
         self._bus = bus
         self._id = secrets.token_hex(8)
         self._cameras = cameras
         self._on_notice = on_notice
+        self._on_event = on_event
         self._outbox = Outbox(bus)
         self._requests = Requests(bus, self._id, self._outbox)
         self._past_requests = PastRequests(bus, self._id, self._outbox)
-        self._past_server = PastServer(bus, self._id, memory_of, past)
+        self.libraries = RemoteLibraries(
+            bus, self._id, self._outbox, lambda: self._others, self._recorded_picture
+        )
+        library = recording.library
+        self._past_server = PastServer(
+            bus, self._id, cameras, recording.memory_of, recording.past, library
+        )
+        self._library_server = LibraryServer(bus, self._id, cameras, library, note)
         self._exporter = Exporter(
             bus,
             self._id,
@@ -161,6 +177,7 @@ class Node:
             on_departure,
             on_change,
             self._on_notice,
+            self._on_event,
         )
 
     def open(self) -> None:
@@ -171,17 +188,21 @@ class Node:
             name("wake"): handler_of(Wake, self._exporter.on_wake),
             name("request", self._id): handler_of(Request, self._exporter.on_request),
             name("remember", self._id): handler_of(PastRequest, self._past_server.on_request),
+            name("library", self._id): handler_of(Question, self._library_server.on_question),
         }
         if self._directory is not None:
             handlers[name("presence")] = handler_of(Presence, self._directory.on_presence)
             handlers[name("notice")] = handler_of(Notice, self._directory.on_notice)
             handlers[name("reply", self._id)] = handler_of(Reply, self._requests.on_reply)
             handlers[name("past", self._id)] = self._past_requests.on_part
+            handlers[name("kept", self._id)] = self.libraries.on_answer
+            handlers[name("event")] = handler_of(Happened, self._directory.on_event)
         self._listener = Listener(self._bus, handlers, self._announce_arrival)
         self._outbox.open()
         self._listener.open()
         self._exporter.open()
         self._past_server.open()
+        self._library_server.open()
         if self._directory is not None:
             self._directory.open()
 
@@ -191,6 +212,7 @@ class Node:
             self._listener.close()
         if self._directory is not None:
             self._directory.close()
+        self._library_server.close()
         self._past_server.close()
         self._exporter.close()
         self._outbox.close()
@@ -203,10 +225,19 @@ class Node:
             deep: Whether what is on its disk counts as well.
         """
         camera = self._directory.camera(name) if self._directory is not None else None
-        if camera is None or camera.rewind_s == 0:
+        if camera is None or (camera.rewind_s == 0 and not deep):
             return None
         ask = functools.partial(self._ask_past, camera, deep=deep)
         return RemoteMemory(ask, camera.number)
+
+    @property
+    def _others(self) -> list[RemoteCamera]:
+        return self._directory.cameras if self._directory is not None else []
+
+    def _recorded_picture(self, camera: RemoteCamera, key: str, at_unix: float) -> list[Unit]:
+        """Return the picture of a moment in a recording, after those that are needed for it."""
+        ask = functools.partial(self._ask_past, camera, deep=True, recording=key)
+        return RemoteMemory(ask).find(at_unix)
 
     def _ask_past(self, camera: RemoteCamera, at_unix: float, **more: Any) -> PastPart:
         if camera.away is not None:
@@ -242,6 +273,10 @@ class Node:
     def notify(self, level: str, message: str, camera: str, who: str | None = None) -> None:
         """Send a notice about one of our cameras to the dashboards of other nodes."""
         self._exporter.notify(level, message, camera, who)
+
+    def tell_event(self, event: Event) -> None:
+        """Tell other nodes of an event of one of our cameras."""
+        self._outbox.send(self._bus.name("event"), Happened(node=self._id, event=event))
 
     def _announce_arrival(self) -> None:
         if self._directory is not None:

@@ -28,6 +28,7 @@ ACCEPTED = {
     "role": "viewer, operator or admin",
     "cameras": "the names of 1 to 64 cameras, or null for all cameras",
     "embed": "true or false",
+    "clips": "true or false, and true with embed only",
     "password": "8 to 256 characters, or null to have one made",
     "old": "your password",
     "new": "8 to 256 characters",
@@ -64,10 +65,11 @@ class NewPassword(_Body):
 
 
 class NewToken(Rights):
-    """A token to be added; those for other people's pages have ``embed``."""
+    """A token to be added; those for other people's pages have ``embed``, and perhaps ``clips``."""
 
     name: Text
     embed: bool = False
+    clips: bool = False
 
 
 class ChangedToken(Rights):
@@ -115,6 +117,8 @@ def _check_rights(rights: Rights) -> None:
     embed = isinstance(rights, NewToken) and rights.embed
     if embed and (rights.role != "viewer" or len(set(rights.cameras or ())) != 1):
         raise FormError({"cameras": NOT_ONE_VIEWER})
+    if isinstance(rights, NewToken) and rights.clips and not embed:
+        raise FormError({"clips": f"accepted: {ACCEPTED['clips']}"})
     if rights.role == "admin" and rights.cameras is not None:
         raise FormError({"role": SOME_ADMIN})
 

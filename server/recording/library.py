@@ -5,7 +5,7 @@ from dataclasses import replace
 from functools import partial
 from itertools import dropwhile
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Generic, NamedTuple, TypeAlias, TypeVar
 
 from server.errors import PictureError, RequestError
 from server.loop import hub
@@ -17,7 +17,7 @@ from server.recording.events import EventLog
 from server.recording.media.fragments import Kept, StoredUnit, cut, read_units
 from server.recording.media.recent import Recent
 
-__all__ = ["Library"]
+__all__ = ["Days", "Found", "Library", "Missing", "Query"]
 
 # Times are rounded to ticks in a file.
 ROUNDING_S = 0.0005
@@ -27,6 +27,52 @@ ROUNDING_S = 0.0005
 LISTED_S = 20.0
 LISTED_BYTES = 16 << 20
 UNIT_BYTES = 200
+
+Row = TypeVar("Row", bound=Recorded | Event)
+
+Days: TypeAlias = dict[str, dict[str, dict[str, Any]]]
+"""What there is on each day, by camera."""
+
+
+class Query(NamedTuple):
+    """Which recordings or events are wanted.
+
+    Attributes:
+        cameras: Of which; None for all.
+        since: Only those that end after it.
+        before: Only those that begin before it.
+        limit: At most so many, the newest.
+        label: Only events with it.
+    """
+
+    cameras: Collection[str] | None = None
+    since: float | None = None
+    before: float | None = None
+    limit: int = 100
+    label: str | None = None
+
+
+class Missing(NamedTuple):
+    """A node that has not answered, and the cameras whose recordings and events it keeps."""
+
+    node: str
+    cameras: list[str]
+
+
+class Found(NamedTuple, Generic[Row]):
+    """What there is.
+
+    Attributes:
+        rows: The newest first.
+        more: Whether there are more.
+        paused: Why nothing can be recorded now; nothing if it can.
+        missing: What is not among them although it may be wanted.
+    """
+
+    rows: list[Row]
+    more: bool
+    paused: Collection[str] = ()
+    missing: Collection[Missing] = ()
 
 
 T = TypeVar("T")
@@ -41,12 +87,16 @@ class Library:
         storage: Where they are.
         writer: Makes all changes.
         events: The log of what happens.
+        notify: Tells people: level, message, camera, and who did it.
     """
 
-    def __init__(self, storage: Storage, writer: Writer, events: EventLog) -> None:
-        self.events = events
+    def __init__(
+        self, storage: Storage, writer: Writer, events: EventLog, notify: Callable[..., None]
+    ) -> None:
+        self._events = events
         self._storage = storage
         self._writer = writer
+        self._notify = notify
         self._listed: Recent[list[StoredUnit]] = Recent(LISTED_S, LISTED_BYTES)
 
     @property
@@ -54,23 +104,12 @@ class Library:
         """Why nothing can be recorded now; empty if it can."""
         return self._writer.problem
 
-    def recordings(
-        self,
-        cameras: Collection[str] | None,
-        since: float | None,
-        before: float | None,
-        limit: int,
-    ) -> tuple[list[Recorded], bool]:
-        """Return recordings, the newest first, and whether there are more.
-
-        Args:
-            cameras: Of which; None for all.
-            since: Only those that end after it.
-            before: Only those that begin before it.
-            limit: At most so many.
-        """
+    def recordings(self, query: Query) -> Found[Recorded]:
+        """Return recordings, the newest first."""
+        cameras, since, before, limit, _ = query
         found = _ask(self._storage.index.recordings, cameras, since, before, limit + 1)
-        return [self._now(one) for one in found[:limit]], len(found) > limit
+        paused = [self.problem] if self.problem else []
+        return Found([self._now(one) for one in found[:limit]], len(found) > limit, paused)
 
     def recording(self, key: str) -> Recorded | None:
         """Return a recording; None if there is none with that id."""
@@ -164,25 +203,23 @@ class Library:
         """
         return self._change(partial(self._writer.set_locked, key, locked))
 
-    def remove(self, key: str) -> Recorded | None:
-        """Delete a recording; return what it was, or None if there was none.
+    def remove(self, key: str, who: str | None) -> Recorded | None:
+        """Delete a recording, and tell; return what it was, or None if there was none.
 
         Raises:
             OSError: If it cannot be deleted.
         """
-        return self._change(partial(self._writer.remove, key))
+        removed = self._change(partial(self._writer.remove, key))
+        if removed is not None:
+            camera = removed.camera
+            self._notify("info", f"A recording of {camera} was deleted", camera, who)
+        return removed
 
-    def event_list(
-        self,
-        cameras: Collection[str] | None,
-        label: str | None,
-        since: float | None,
-        before: float | None,
-        limit: int,
-    ) -> tuple[list[Event], bool]:
-        """Return events, the newest first, and whether there are more; see :meth:`recordings`."""
+    def events(self, query: Query) -> Found[Event]:
+        """Return events, the newest first."""
+        cameras, since, before, limit, label = query
         found = _ask(self._storage.index.events, cameras, label, since, before, limit + 1)
-        return found[:limit], len(found) > limit
+        return Found(found[:limit], len(found) > limit)
 
     def event(self, key: str) -> Event | None:
         """Return an event; None if there is none with that id."""
@@ -206,21 +243,22 @@ class Library:
             OSError: If it cannot be written.
         """
         event = self.event(key)
-        return None if event is None else self.events.set_locked(event, locked)
+        return None if event is None else self._events.set_locked(event, locked)
 
-    def remove_event(self, key: str) -> Event | None:
-        """Delete an event; return what it was, or None if there was none.
+    def remove_event(self, key: str, who: str | None) -> Event | None:
+        """Delete an event, and tell; return what it was, or None if there was none.
 
         Raises:
             OSError: If it cannot be deleted.
         """
         event = self.event(key)
         if event is not None:
-            self.events.forget(event)
+            self._events.forget(event)
             self._change(partial(self._writer.remove_event, key))
+            self._notify("info", f"An event of {event.camera} was deleted", event.camera, who)
         return event
 
-    def days(self, month: str, cameras: Collection[str] | None) -> dict[str, Any]:
+    def days(self, month: str, cameras: Collection[str] | None) -> Days:
         """Return what there is on each day of a month, such as ``2026-11``, by camera."""
         return _ask(self._storage.index.days, month, cameras)
 

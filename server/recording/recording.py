@@ -1,7 +1,6 @@
 """What was, of all cameras of this process: kept in memory, on disk, and as events."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
 
 from server.capture.camera import Camera
 from server.capture.frames.unit import Unit
@@ -24,9 +23,6 @@ from server.recording.timelapse import Timelapse
 
 __all__ = ["Recording"]
 
-# Of one camera's memory; a scrubber shows no more.
-MAX_MARKS = 500
-
 
 class Recording:
     """Everything that is kept of the cameras of this process.
@@ -35,7 +31,7 @@ class Recording:
         settings: Of the server.
         cameras: Of this process, by name; they come and go.
         fanouts: By camera name; they come and go.
-        notify: Tells people: level, message, and which camera.
+        notify: Tells people: level, message, which camera, and perhaps who did it.
 
     Attributes:
         rewinds: The last seconds of each camera, by name.
@@ -51,7 +47,7 @@ class Recording:
         settings: Settings,
         cameras: Mapping[str, Camera],
         fanouts: Mapping[str, Fanout],
-        notify: Callable[[str, str, str | None], None] = lambda level, message, camera: None,
+        notify: Callable[..., None] = lambda *notice: None,
     ) -> None:
         self._settings = settings
         self._cameras = cameras
@@ -72,7 +68,7 @@ class Recording:
             *(self._encoder, notify),
         )
         self._films: dict[str, Timelapse] = {}
-        self.library = Library(storage, writer, self.events)
+        self.library = Library(storage, writer, self.events, notify)
         self.past.stored, self.past.stored_at = self.library.units, self.library.find
         self.past.stored_span = self.library.span
 
@@ -114,14 +110,6 @@ class Recording:
         """Return what can be looked back at of a camera; None if nothing is kept of it."""
         camera = self._cameras.get(name)
         return self.rewinds.get(name) if camera is not None and camera.keeping.rewind_s else None
-
-    def marks_in(self, name: str, from_unix: float, to_unix: float) -> list[dict[str, Any]]:
-        """Return the events of a camera between two times: their ``at``, ``label`` and ``id``."""
-        try:
-            found, _ = self.library.event_list([name], None, from_unix, to_unix, MAX_MARKS)
-        except RequestError:
-            return []  # The memory can be looked at all the same.
-        return [{"at": one.begin, "label": one.label, "id": one.id} for one in reversed(found)]
 
     def jpeg_of(self, units: Sequence[Unit]) -> bytes:
         """Return the last of some units as JPEG, given those that it needs; blocks.

@@ -22,13 +22,10 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from server.config.models import CAMERA_NAME
 from server.errors import AccountError, ConfigError
 from server.users.password import digest, hash_password, new_token, take_password
+from server.users.person import OPEN, Kind, Person, Role
 from server.users.private import PrivateFile, explain, make_folder, open_private
 
 __all__ = ["OPEN", "Account", "Kind", "Person", "Role", "Stamp", "Users", "UsersFile"]
-
-Role = Literal["viewer", "operator", "admin"]
-
-Kind = Literal["user", "token", "embed", "open", "local"]
 
 Stamp = tuple[int, int, int] | None
 """Identifies a version of the file: inode, time and size; None if there is no file."""
@@ -42,45 +39,6 @@ NO_ADMIN = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Person:
-    """A user or machine, as far as permissions are concerned.
-
-    Attributes:
-        name: The name people see; None if no login is needed.
-        role: Viewers see, operators also control, admins also change cameras and users.
-        cameras: Names of the only cameras this person may know of; None for all.
-        kind: A ``user`` has a password, a ``token`` is a machine, ``embed`` is a token with which
-            other pages show one camera; on a server without users everybody is ``open``, and
-            ``local`` is a program on the server's own machine.
-        generation: Changes with everything else about the person, and with the password.
-    """
-
-    name: str | None
-    role: Role
-    cameras: frozenset[str] | None = None
-    kind: Kind = "user"
-    generation: str = ""
-
-    @property
-    def operates(self) -> bool:
-        """Whether this person may control the cameras that they see."""
-        return self.role != "viewer"
-
-    @property
-    def administers(self) -> bool:
-        """Whether this person may change cameras and users: everybody on a server without users."""
-        return (self.role == "admin" and self.cameras is None) or self.kind == "open"
-
-    def sees(self, camera: str) -> bool:
-        """Return whether this person may know of a camera."""
-        return self.cameras is None or camera in self.cameras
-
-
-OPEN = Person(None, "operator", kind="open")
-"""Everybody, on a server without users."""
-
-
 class Account(BaseModel):
     """One account in the file; ``secret`` is an argon2 hash or a token's digest."""
 
@@ -91,6 +49,7 @@ class Account(BaseModel):
     generation: Annotated[str, Field(min_length=8, max_length=64)]
     secret: Annotated[str, Field(min_length=32, max_length=512, repr=False)]
     embed: bool = False
+    clips: bool = False
 
 
 class _Document(BaseModel):
@@ -256,14 +215,23 @@ class UsersFile:
             del document.users[name]
 
     def add_token(
-        self, name: str, role: Role, cameras: list[str] | None, embed: bool = False
+        self,
+        name: str,
+        role: Role,
+        cameras: list[str] | None,
+        embed: bool = False,
+        clips: bool = False,
     ) -> str:
         """Add a token and return it; it cannot be shown again.
 
         Raises:
-            ConfigError: If the name is taken or invalid, or an embed token is not for viewing
-                exactly one camera.
+            ConfigError: If the name is taken or invalid, an embed token is not for viewing exactly
+                one camera, or another one is given ``clips``, which only those have to be.
         """
+        if clips and not embed:
+            raise ConfigError(
+                f"--clips: token {name[:60]!r} may have clips anyway; accepted: with --embed"
+            )
         if embed and (role != "viewer" or cameras is None or len(set(cameras)) != 1):
             raise ConfigError(
                 f"--embed: token {name[:60]!r} must be for viewing one camera; "
@@ -273,7 +241,7 @@ class UsersFile:
         with self._changing() as document:
             _check_free(name, document)
             _check_cameras(cameras)
-            document.tokens[name] = _account(role, cameras, digest(token), embed)
+            document.tokens[name] = _account(role, cameras, digest(token), embed, clips)
         return token
 
     def change_token(self, name: str, new: str, role: Role, cameras: list[str] | None) -> None:
@@ -291,7 +259,8 @@ class UsersFile:
             del document.tokens[name]
             if new != name:
                 _check_free(new, document)
-            document.tokens[new] = _account(role, cameras, account.secret, account.embed)
+            rights = role, cameras, account.secret, account.embed, account.clips
+            document.tokens[new] = _account(*rights)
 
     def remove_token(self, name: str) -> None:
         """Remove a token."""
@@ -370,13 +339,24 @@ def _person(name: str, account: Account | None, kind: Kind) -> Person | None:
         return None
     cameras = None if account.cameras is None else frozenset(account.cameras)
     kind = "embed" if account.embed else kind
-    return Person(name, account.role, cameras, kind, account.generation)
+    return Person(name, account.role, cameras, kind, account.generation, account.clips)
 
 
-def _account(role: Role, cameras: list[str] | None, secret: str, embed: bool = False) -> Account:
-    seen = None if cameras is None else sorted(set(cameras))
-    generation = secrets.token_hex(8)
-    return Account(role=role, cameras=seen, generation=generation, secret=secret, embed=embed)
+def _account(
+    role: Role,
+    cameras: list[str] | None,
+    secret: str,
+    embed: bool = False,
+    clips: bool = False,
+) -> Account:
+    return Account(
+        role=role,
+        cameras=None if cameras is None else sorted(set(cameras)),
+        generation=secrets.token_hex(8),
+        secret=secret,
+        embed=embed,
+        clips=clips,
+    )
 
 
 def _all(document: _Document) -> list[Account]:

@@ -2,35 +2,25 @@
 
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
 from playwright.sync_api import BrowserContext, Locator, Page, expect
 
-from server.capture.frames.unit import Unit
 from server.recording.disk.event_file import write_event
 from server.recording.disk.index import Event
-from server.recording.disk.layout import event_id, recording_id, recording_path
-from server.recording.disk.recording_file import RecordingFile, head_of
-from server.recording.disk.segmenter import Begin, Fragment, Segmenter
+from server.recording.disk.layout import event_id
 from server.users.users import UsersFile
 from tests.support.axe import faults
 from tests.support.browser import log_in_by_hand
-from tests.support.films import make_film
+from tests.support.films import CROSSING, make_film
+from tests.support.recordings import write_recording
 from tests.support.server import PortholeServer, wait_until
 from tests.support.units import make_units
 from tests.support.visitor import PASSWORD
 
 NewContext = Callable[..., BrowserContext]
-
-# Nothing for longer than events are merged, and then a box that crosses the picture.
-CROSSING = (
-    "color=gray:size=320x180:rate=10[back];color=white:size=60x60:rate=10[box];"
-    "[back][box]overlay=x='if(lt(t\\,6)\\,-60\\,(t-6)*170)':y=60:shortest=1"
-)
 
 WITH_MODULE = """async ([name, body, argument]) => new Function('module', 'argument',
   `return (${body})(module, argument)`)(await import(`/static/js/library/${name}.js`), argument)"""
@@ -51,25 +41,6 @@ SPARE = YESTERDAY - timedelta(days=3)
 
 # What was recorded of door: two files that follow each other, and after a gap a third.
 RECORDED = (NOON, NOON + 4, NOON + 60)
-
-
-def write_recording(media: Path, units: list[Unit], camera: str, begin_unix: float) -> None:
-    """Write a recording as a server does."""
-    path = recording_path(media, recording_id(camera, begin_unix))
-    assert path is not None
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    segmenter = Segmenter()
-    segmenter.reason = "always"
-    moved = [replace(one, at_unix=one.at_unix - units[0].at_unix + begin_unix) for one in units]
-    file: RecordingFile | None = None
-    for step in (*(step for unit in moved for step in segmenter.put(unit)), *segmenter.end()):
-        if isinstance(step, Begin):
-            file = RecordingFile(path, head_of(step, camera))
-        elif isinstance(step, Fragment):
-            assert file is not None
-            file.append(step.data, step.ticks, step.key)
-    assert file is not None
-    file.close()
 
 
 @pytest.fixture(scope="module")
@@ -146,6 +117,35 @@ def ask(page: Page, path: str) -> Any:
 
 
 # Parts without a document.
+
+
+def test_event_that_ends_while_the_day_is_asked_for_has_ended(blank: Page) -> None:
+    """The answer is older than what was told meanwhile, so it must not bring "now" back."""
+    body = """async ({ LibraryStore }) => {
+      const at = Date.now() / 1000;
+      const now = new Date();
+      const two = (number) => String(number).padStart(2, '0');
+      const day = `${now.getFullYear()}-${two(now.getMonth() + 1)}-${two(now.getDate())}`;
+      const event = { id: 'a', camera: 'door', label: 'motion', from: at, to: null };
+      const waiting = [];
+      window.fetch = (address) => new Promise((resolve) => waiting.push(() => resolve(
+        Response.json(address.includes('events')
+          ? { events: [event], more: false, missing: [] }
+          : { recordings: [], more: false, paused: '', missing: [{ node: 'attic', cameras: [] }] },
+        ))));
+      const store = new LibraryStore();
+      const shown = store.show({ day, camera: '', label: '', locked: false });
+      store.take({ ...event, to: at + 2 });
+      store.take({ ...event, id: 'b', camera: 'yard' });
+      for (const answer of waiting) answer();
+      await shown;
+      return [store.events.map(({ id, to }) => [id, to && to - at]), store.missing.length];
+    }"""
+
+    events, missing = in_module(blank, "store", body)
+
+    assert sorted(events) == [["a", 2], ["b", None]]
+    assert missing == 1
 
 
 def test_address_says_what_is_shown(blank: Page) -> None:
@@ -258,11 +258,12 @@ def test_empty_library_says_what_to_do(blank: Page) -> None:
     """Each emptiness has its own words, and offers what this person may do about it."""
     body = """({ emptyOf, noteOf }, cases) => {
       const usual = { state: 'ready', message: '', cards: 0, filtered: false, recorded: false,
-        anything: true, records: true, cameras: 2, mayChange: true, dayName: 'Monday',
-        isToday: false };
+        missing: false, anything: true, records: true, cameras: 2, mayChange: true,
+        dayName: 'Monday', isToday: false };
       const told = cases.map((one) => emptyOf({ ...usual, ...one }));
       return [...told.map((one) => one && [one.title, one.acts.map(({ act }) => act)]),
-        noteOf('', true), noteOf('No space left on device', true)];
+        noteOf('', true, [], String), noteOf('No space left on device', true, [], String),
+        noteOf('', true, [{ node: 'attic', cameras: ['door', 'yard'] }], (name) => `the ${name}`)];
     }"""
     nothing = {"anything": False, "records": False}
     cases = [
@@ -273,12 +274,13 @@ def test_empty_library_says_what_to_do(blank: Page) -> None:
         {"filtered": True},
         nothing,
         nothing | {"mayChange": False},
+        nothing | {"missing": True},
         {"recorded": True},
         {"isToday": True},
         {},
     ]
 
-    *told, well, paused = in_module(blank, "states", body, cases)
+    *told, well, paused, missing = in_module(blank, "states", body, cases)
 
     assert told == [
         None,
@@ -288,12 +290,17 @@ def test_empty_library_says_what_to_do(blank: Page) -> None:
         ["No matching events", ["all"]],
         ["Nothing is recorded yet", ["record-motion", "record-always"]],
         ["Nothing is recorded yet", []],
+        ["Nothing to show yet", []],
         ["No events", []],
         ["Nothing yet today", []],
         ["Nothing on this day", []],
     ]
     assert well == ""
     assert paused.startswith("Recording is paused: No space left on device")
+    expected = (
+        "The node attic does not answer: what it keeps of the door and the yard is not shown."
+    )
+    assert missing == expected
 
 
 # The library in the page.

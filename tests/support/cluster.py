@@ -104,8 +104,8 @@ def bus(request: pytest.FixtureRequest) -> RedisServer:
     return shared
 
 
-@pytest.fixture
-def start_node(bus: RedisServer, tmp_path: Path) -> Iterator[Callable[..., PortholeServer]]:
+@contextmanager
+def nodes_on(bus: RedisServer, folder: Path) -> Iterator[Callable[..., PortholeServer]]:
     """Start nodes on the bus, each with a state folder of its own unless one is named.
 
     Every one that is still there must end with exit code 0, have met nothing unforeseen, and have
@@ -121,7 +121,7 @@ def start_node(bus: RedisServer, tmp_path: Path) -> Iterator[Callable[..., Porth
             *port,
             *arguments,
             command=command,
-            state=tmp_path / (state or f"node-{len(nodes)}"),
+            state=folder / (state or f"node-{len(nodes)}"),
             environment={"PORTHOLE_BUS": bus.url},
             program=program,
         )
@@ -135,6 +135,13 @@ def start_node(bus: RedisServer, tmp_path: Path) -> Iterator[Callable[..., Porth
     assert set(ended) <= {0}
     assert not [log for log in logs if "Traceback" in log], "\n\n".join(logs)
     assert not [log for log in logs if PASSWORD in log]
+
+
+@pytest.fixture
+def start_node(bus: RedisServer, tmp_path: Path) -> Iterator[Callable[..., PortholeServer]]:
+    """Start nodes on the bus; see :func:`nodes_on`."""
+    with nodes_on(bus, tmp_path) as start:
+        yield start
 
 
 def cameras_of(node: PortholeServer) -> dict[str, Any]:

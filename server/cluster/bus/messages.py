@@ -12,7 +12,9 @@ from server.errors import ErrorCode, RequestError
 from server.protocol import ControlName, ControlValue, PresetName, Quality
 
 __all__ = [
+    "CameraName",
     "ControlStatus",
+    "Count",
     "Figures",
     "Message",
     "MessageError",
@@ -168,6 +170,8 @@ class Status(Message):
     prefers_video: bool = False
     rewind: Measure | None = None
     """Nodes of earlier versions remember nothing, and do not say so."""
+    library: bool = False
+    """Whether its node answers for what it keeps on its disk; earlier versions do not."""
     viewers: Count
     renditions: Annotated[list[Annotated[str, Field(max_length=40)]], Field(max_length=9)] = [
         "full"

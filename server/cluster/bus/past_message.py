@@ -33,7 +33,16 @@ from server.cluster.bus.messages import (
 )
 from server.errors import ErrorCode
 
-__all__ = ["MAX_PART_BYTES", "PastFacts", "PastPart", "PastRequest", "pack_part", "unpack_part"]
+__all__ = [
+    "HEAD",
+    "MAX_PART_BYTES",
+    "Moment",
+    "PastFacts",
+    "PastPart",
+    "PastRequest",
+    "pack_part",
+    "unpack_part",
+]
 
 MAX_PART_BYTES = 1 << 20
 """Units beyond this are in the next part; a single one may be larger."""
@@ -42,11 +51,14 @@ MAX_PART_BYTES = 1 << 20
 MAX_BYTES = 32 << 20
 
 HEAD = struct.Struct("!2sB8s8sI")
+"""Of an answer: its kind and version, to which request, by which node, how long its JSON is."""
+
 MAGIC, VERSION = b"PP", 1
 UNIT = struct.Struct("!QdBHHBI")
 CODEC = re.compile(r"(avc1|avc3|hvc1|hev1)\.[0-9A-Za-z.]{1,58}|" + JPEG)
 
 Moment = Annotated[float, Field(ge=-1e12, le=1e12)]
+"""Unix seconds."""
 
 
 class PastRequest(Message):
@@ -63,6 +75,8 @@ class PastRequest(Message):
     """When that was captured."""
     deep: bool = False
     """Whether to look on the disk as well, where units have times but no numbers."""
+    recording: Annotated[str | None, Field(max_length=80)] = None
+    """With ``deep``, the recording that holds the picture; without, it is looked for."""
     empty: bool = False
     """Whether only the facts are wanted."""
     lead: bool = False

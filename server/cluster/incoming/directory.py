@@ -5,11 +5,13 @@ import time
 from collections.abc import Callable, Container
 
 from server.cluster.bus.bus import Bus
+from server.cluster.bus.library_message import Happened
 from server.cluster.bus.messages import Notice, Presence
 from server.cluster.bus.outbox import Outbox
-from server.cluster.incoming.remote import RemoteCamera
+from server.cluster.incoming.remote import RemoteCamera, shown
 from server.cluster.incoming.rpc import Requests
 from server.loop import hub
+from server.recording.disk.index import Event
 
 __all__ = ["Directory"]
 
@@ -42,6 +44,7 @@ class Directory:
         on_departure: Called with a camera that was removed from the list.
         on_change: Called with a camera when something people see has changed.
         on_notice: Shows a notice on this node's dashboards: level, message, camera, and who did it.
+        on_event: Called with each event of a camera that begins, changes or ends.
     """
 
     def __init__(
@@ -56,6 +59,7 @@ class Directory:
         on_departure: Callable[[RemoteCamera], None],
         on_change: Callable[[RemoteCamera], None],
         on_notice: Callable[[str, str, str, str | None], None],
+        on_event: Callable[[Event], None],
     ) -> None:
         self._bus = bus
         self._node = node
@@ -67,6 +71,7 @@ class Directory:
         self._on_departure = on_departure
         self._on_change = on_change
         self._on_notice = on_notice
+        self._on_event = on_event
         self._cameras: dict[str, RemoteCamera] = {}
         self._task: hub.Task | None = None
         self.refused = 0
@@ -75,6 +80,11 @@ class Directory:
     def camera(self, name: str) -> RemoteCamera | None:
         """Return another node's camera; None if there is none by that name."""
         return self._cameras.get(name)
+
+    @property
+    def cameras(self) -> list[RemoteCamera]:
+        """All cameras of other nodes."""
+        return list(self._cameras.values())
 
     def open(self) -> None:
         """Start watching for nodes that fall silent."""
@@ -112,7 +122,7 @@ class Directory:
                     self._on_change,
                 )
                 self._cameras[status.name] = camera
-                log.info("camera=%s is on node %s", status.name, _shown(presence.host))
+                log.info("camera=%s is on node %s", status.name, shown(presence.host))
                 self._on_arrival(camera)
             elif presence.node != camera.owner_id and camera.away is None:
                 # Claims keep names unique, so others are ignored while the owner is alive.
@@ -120,18 +130,18 @@ class Directory:
                 continue
             if presence.leaving:
                 self._lose(
-                    camera, f"its node {_shown(camera.host)} is unavailable: it was shut down"
+                    camera, f"its node {shown(camera.host)} is unavailable: it was shut down"
                 )
                 camera.said_goodbye = True
                 continue
             if camera.away is not None:
-                log.info("camera=%s is back on node %s", status.name, _shown(presence.host))
+                log.info("camera=%s is back on node %s", status.name, shown(presence.host))
                 self._on_notice("info", f"{camera.title} is back online", camera.name, None)
             camera.receive(status, presence.node, presence.host)
         for name in presence.removed:
             camera = self._cameras.get(name)
             if camera is not None and camera.owner_id == presence.node:
-                log.info("camera=%s was removed on node %s", name, _shown(presence.host))
+                log.info("camera=%s was removed on node %s", name, shown(presence.host))
                 self._remove(camera)
 
     def on_notice(self, notice: Notice) -> None:
@@ -139,6 +149,13 @@ class Directory:
         camera = self._cameras.get(notice.camera)
         if camera is not None and camera.owner_id == notice.node:
             self._on_notice(notice.level, notice.message, notice.camera, notice.who)
+
+    def on_event(self, happened: Happened) -> None:
+        """Tell of what happens at another node's camera."""
+        event = happened.check()
+        camera = self._cameras.get(event.camera)
+        if camera is not None and camera.owner_id == happened.node:
+            self._on_event(event)
 
     @property
     def _is_full(self) -> bool:
@@ -167,7 +184,7 @@ class Directory:
         if camera.away is not None and camera.said_goodbye:
             return camera.away
         if self._bus_is_here():
-            return f"its node {_shown(camera.host)} is unavailable"
+            return f"its node {shown(camera.host)} is unavailable"
         return "the bus between the nodes is unavailable"
 
     def _lose(self, camera: RemoteCamera, reason: str) -> None:
@@ -175,7 +192,3 @@ class Directory:
             log.warning("camera=%s lost: %s", camera.name, reason)
             self._on_notice("warning", f"{camera.title} went offline: {reason}", camera.name, None)
         camera.lose(reason)
-
-
-def _shown(host: str) -> str:
-    return "".join(sign for sign in host if sign.isprintable()) or "without a name"

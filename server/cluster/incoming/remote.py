@@ -22,7 +22,7 @@ from server.commands import CameraCommand
 from server.errors import RequestError
 from server.metrics import Meter
 
-__all__ = ["RemoteCamera"]
+__all__ = ["RemoteCamera", "shown"]
 
 # States in which a source is open, and its last picture worth keeping.
 OPEN_STATES = ("starting", "live", "stalled")
@@ -147,6 +147,11 @@ class RemoteCamera:
         """How many seconds its node remembers; None if it runs a version that does not."""
         return self._status.rewind
 
+    @property
+    def has_library(self) -> bool:
+        """Whether its node answers for what it keeps on its disk."""
+        return self._status.library
+
     def number(self, seq: int) -> int:
         """Return the number here of one of its node's frames."""
         return self._numbering.number(seq)
@@ -164,7 +169,7 @@ class RemoteCamera:
         """Return STATE of the wire protocol; viewers are those of this node."""
         since = self._status.since if self.away is None else self._away_since_unix
         status = self._status
-        only_here = {"figures", "widths", "controls", "videos", "prefers_video"}
+        only_here = {"figures", "widths", "controls", "videos", "prefers_video", "library"}
         return status.model_dump(exclude=only_here) | {
             "controls": [control.model_dump(exclude_none=True) for control in status.controls],
             "state": self.state,
@@ -298,3 +303,8 @@ class RemoteCamera:
     def _wake(self, rendition: str, **more: bool) -> None:
         wake = Wake(camera=self.name, rendition=rendition, **more)
         self._outbox.send(self._bus.name("wake"), wake)
+
+
+def shown(host: str) -> str:
+    """Return the name of a node's machine as people are told it."""
+    return "".join(sign for sign in host if sign.isprintable()) or "without a name"

@@ -289,6 +289,7 @@ class Exporter:
             videos=videos,
             prefers_video=camera.prefers_video,
             figures=self._figures.get(name),
+            library=True,
         )
 
     def _announce(self, names: list[str], leaving: bool = False) -> None:

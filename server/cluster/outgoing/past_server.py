@@ -1,79 +1,56 @@
 """Answers other nodes that look back at cameras of this one."""
 
-import logging
-from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from dataclasses import replace
 from typing import Any
 
-from server.backoff import Backoff
 from server.capture.frames.unit import Unit
-from server.cluster.bus.bus import BUS_ERRORS, Bus
+from server.cluster.bus.bus import Bus
 from server.cluster.bus.past_message import MAX_PART_BYTES, PastFacts, PastRequest, pack_part
+from server.cluster.outgoing.answering import Answering
 from server.errors import PictureError, RequestError
 from server.loop import hub
+from server.recording.library import Library
 from server.recording.media.fragments import Kept, StoredUnit, loaded
 from server.recording.memory import Memory
 from server.recording.past import Past
 
 __all__ = ["PastServer"]
 
-log = logging.getLogger(__name__)
-
-# When full, the oldest request is dropped: whoever asked has given up, or asks again.
-MAX_WAITING = 64
-
 
 class PastServer:
-    """Reads from this node's buffers and sends what it finds, one request after the other.
+    """Reads from this node's buffers and disk and sends what it finds, one answer after the other.
 
     Args:
         bus: The Redis server.
         node: This node's id.
+        cameras: The names of this process's own; no others are told of.
         memory_of: Returns what is remembered of one of our cameras; None for nothing.
         past: All that is kept of them.
+        library: What is on the disk.
     """
 
     def __init__(
-        self, bus: Bus, node: str, memory_of: Callable[[str], Memory | None], past: Past
+        self,
+        bus: Bus,
+        node: str,
+        cameras: Container[str],
+        memory_of: Callable[[str], Memory | None],
+        past: Past,
+        library: Library,
     ) -> None:
         self._bus = bus
         self._node = node
+        self._cameras = cameras
         self._memory_of = memory_of
         self._past = past
-        self._waiting: deque[PastRequest] = deque(maxlen=MAX_WAITING)
-        self._arrived = hub.Signal()
-        self._task: hub.Task | None = None
+        self._library = library
+        self._answering: Answering[PastRequest] = Answering(bus, self._publish, at_once=1)
+        self.open, self.close = self._answering.open, self._answering.close
+        self.on_request = self._answering.put
 
-    def open(self) -> None:
-        """Start answering."""
-        self._task = hub.spawn(self._run)
-
-    def close(self) -> None:
-        """Stop answering."""
-        if self._task:
-            self._task.kill()
-
-    def on_request(self, request: PastRequest) -> None:
-        """Have a request answered; returns at once."""
-        self._waiting.append(request)
-        self._arrived.set()
-
-    def _run(self) -> None:
-        client = self._bus.client()
-        backoff = Backoff()
-        while True:
-            while not self._waiting:
-                self._arrived.wait()
-            request = self._waiting.popleft()
-            try:
-                client.publish(self._bus.name("past", request.node), self._answer(request))
-                backoff.reset()
-            except BUS_ERRORS as error:
-                log.debug("past not sent: %s", type(error).__name__)
-                hub.sleep(backoff.next_s())
-            except Exception:
-                log.exception("camera=%s past failed", request.camera)
+    def _publish(self, request: PastRequest) -> tuple[str, bytes]:
+        return self._bus.name("past", request.node), self._answer(request)
 
     def _answer(self, request: PastRequest) -> bytes:
         try:
@@ -107,17 +84,25 @@ class PastServer:
 
     def _read_deep(self, request: PastRequest) -> tuple[PastFacts, list[Unit]]:
         camera, past = request.camera, self._past
-        span = past.span(camera)
-        if span is None or self._memory_of(camera) is None:
+        span = past.span(camera) if camera in self._cameras else None
+        if span is None:
             return PastFacts(), []
         units: Sequence[Kept] = []
-        if not request.empty:
+        if request.recording is not None:
+            units = self._read_recording(request.recording, request.at)
+        elif not request.empty:
             at, until = request.at, request.until
             units = past.find(camera, at) if until is None else past.between(camera, at, until)
         after = request.after_at
         part, more = _first([one for one in units if after is None or one.at_unix > after])
         facts = PastFacts(begin=span[0], end=span[1], more=more)
         return facts, hub.run_native(lambda: [replace(loaded(one), seq=1) for one in part])
+
+    def _read_recording(self, key: str, at_unix: float) -> Sequence[Kept]:
+        found = self._library.recording(key)
+        if found is None or found.camera not in self._cameras:
+            return []
+        return self._library.picture_units(found, at_unix)
 
 
 def _first(units: Sequence[Kept]) -> tuple[Sequence[Kept], bool]:

@@ -13,6 +13,7 @@ from pathlib import Path
 from server.users.private import add_folder
 
 __all__ = [
+    "camera_of",
     "event_id",
     "events_file",
     "picture_path",
@@ -29,6 +30,12 @@ EVENT_ID = re.compile(r"([A-Za-z0-9][A-Za-z0-9-]{0,39})_(\d{4})(\d\d)(\d\d)_\d{9
 DAY = re.compile(r"\d{4}-\d\d-\d\d")
 TIME = re.compile(r"\d\d-\d\d-\d\d(?:-\d{1,3})?")
 CAMERA = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,39}")
+
+
+def camera_of(key: str) -> str | None:
+    """Return whose recording or event has this id; None if it is no id."""
+    found = ID.fullmatch(key) or EVENT_ID.fullmatch(key)
+    return found[1] if found else None
 
 
 def recording_id(camera: str, begin_unix: float, number: int = 0) -> str:

@@ -1,5 +1,6 @@
 """Who may do what: a table and a function."""
 
+import re
 from collections.abc import Mapping
 
 from server.commands import COMMANDS
@@ -44,6 +45,9 @@ EMBEDDED = frozenset(
 )
 """All that embed tokens allow: pictures of one camera, and what a kiosk of it asks."""
 
+EMBEDDED_CLIPS = re.compile(r"/clip|/api/cameras/[^/]+/(?:picture|past)")
+"""What those allow besides that are for clips, too."""
+
 NOWHERE = "/?action"
 """The area of unknown actions: it is not in the table, so it is denied to everybody."""
 
@@ -84,7 +88,7 @@ def may(person: Person | None, what: str, camera: str | None = None) -> bool:
         return True
     if need is None or person is None:
         return False
-    if person.kind == "embed" and what not in EMBEDDED:
+    if person.kind == "embed" and not _is_embedded(person, what):
         return False
     if need in (Need.OPERATOR, Need.WHOLE_OPERATOR) and not person.operates:
         return False
@@ -93,3 +97,7 @@ def may(person: Person | None, what: str, camera: str | None = None) -> bool:
     if need in (Need.WHOLE_VIEWER, Need.WHOLE_OPERATOR) and person.cameras is not None:
         return False
     return camera is None or person.sees(camera)
+
+
+def _is_embedded(person: Person, what: str) -> bool:
+    return what in EMBEDDED or (person.clips and EMBEDDED_CLIPS.fullmatch(what) is not None)

@@ -120,10 +120,9 @@ def create_people(auth: Auth) -> Blueprint:
     @answering(auth)
     def add_token() -> Response:
         new = read_account(NewToken, read_change(auth))
-        token = auth.change(
-            asking(), UsersFile.add_token, new.name, new.role, new.cameras, new.embed
-        )
-        kind = "embed" if new.embed else new.role
+        rights = new.role, new.cameras, new.embed, new.clips
+        token = auth.change(asking(), UsersFile.add_token, new.name, *rights)
+        kind = ("embed with clips" if new.clips else "embed") if new.embed else new.role
         note("token add", new.name, role=kind, cameras=listed(new.cameras))
         account = describe(new.name, auth.people.tokens.get(new.name))
         return answer_json(account | {"token": token}, 201)
@@ -193,7 +192,8 @@ def describe(name: str, account: Account | None) -> dict[str, Any]:
     if account is None:
         raise RequestError("unavailable", f"{name} was removed meanwhile")
     described: dict[str, Any] = {"name": name, "role": account.role, "cameras": account.cameras}
-    return described | ({"embed": True} if account.embed else {})
+    scope = {"embed": account.embed, "clips": account.clips}
+    return described | {name: True for name, given in scope.items() if given}
 
 
 def listed(cameras: list[str] | None) -> str | None:

@@ -3,6 +3,7 @@
 import re
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any, TypeVar
 
 import flask
@@ -10,7 +11,8 @@ from flask import Blueprint, Response
 
 from server.errors import PictureError, RequestError
 from server.recording.disk.index import Event, Recorded
-from server.recording.library import Library
+from server.recording.disk.layout import camera_of
+from server.recording.library import Found, Query
 from server.recording.media.pictures import PictureMaker
 from server.recording.media.process import MediaError
 from server.recording.media.recent import Recent
@@ -19,11 +21,13 @@ from server.web.auth.guard import answer, asking
 from server.web.edge.bucket import Bucket
 from server.web.http.changes import answer_json, answering, read_change, refuse_change
 from server.web.past.clips import read_number, read_width
-from server.web.past.ranges import answer_file
+from server.web.past.libraries import Held, Libraries
+from server.web.past.ranges import answer_file, answer_part
 
 __all__ = ["create_library"]
 
 MAX_LIMIT = 500
+MAX_LABEL = 80  # No label is as long.
 DEFAULT_LIMIT = 100
 
 # Small pictures, which the page asks for again whenever its list is shown.
@@ -36,21 +40,16 @@ NOT_KEPT = {"Cache-Control": "no-store"}
 CHANGES_PER_S = 10
 CHANGES_AT_ONCE = 200
 
-Kept = TypeVar("Kept", Recorded, Event)
-
-Notify = Callable[[str, str, str | None, str | None], None]
+Kept = TypeVar("Kept", bound=Recorded | Event)
 
 
-def create_library(
-    library: Library, pictures: PictureMaker, auth: Auth, notify: Notify
-) -> Blueprint:
+def create_library(libraries: Libraries, pictures: PictureMaker, auth: Auth) -> Blueprint:
     """Return the routes of what is kept on the disk.
 
     Args:
-        library: What there is.
+        libraries: What there is.
         pictures: Makes single pictures of it.
         auth: Notes who changes it.
-        notify: Tells people: level, message, camera, and who did it.
     """
     routes = Blueprint("library", __name__)
     made: Recent[bytes] = Recent(PICTURES_KEPT_S, PICTURES_KEPT_BYTES)
@@ -58,42 +57,44 @@ def create_library(
 
     @routes.errorhandler(RequestError)
     def unavailable(error: Exception) -> Response:
-        """Answer that the index cannot be read."""
+        """Answer that the index cannot be read, or that a camera's node does not answer."""
         return answer(503, str(error))
 
     @routes.get("/api/recordings")
     def recordings() -> Response:
-        found, more = library.recordings(cameras(), number("since"), number("before"), limit())
-        rows = [one.describe() for one in found]
-        return answer_json({"recordings": rows, "more": more, "paused": library.problem})
+        found = libraries.recordings(query())
+        paused = "; ".join(found.paused)
+        return answer_list("recordings", found, paused=paused)
 
     @routes.get("/api/events")
     def events() -> Response:
-        label = flask.request.args.get("label")
-        found, more = library.event_list(
-            cameras(), label, number("since"), number("before"), limit()
-        )
-        return answer_json({"events": [one.describe() for one in found], "more": more})
+        return answer_list("events", libraries.events(query()))
 
     @routes.get("/api/days")
     def days() -> Response:
         month = flask.request.args.get("month", time.strftime("%Y-%m"))
         if not re.fullmatch(r"\d{4}-(0[1-9]|1[0-2])", month):
             flask.abort(404, f"{month[:40]!r} is no month; accepted: such as 2026-11")
-        return answer_json({"days": library.days(month, cameras())})
+        found, missing = libraries.days(month, cameras())
+        return answer_json({"days": found, "missing": [one._asdict() for one in missing]})
 
     @routes.get("/recording/<key>.mp4")
     def recording(key: str) -> Response:
-        found = seen(library.recording(key), key)
+        held = seen(libraries.recording, key)
+        found, tag, name = held.row, f"{key}-{held.row.bytes}", f"{key}.mp4"
+        path = libraries.path_of(held)
+        if path is None:
+            assert held.there is not None
+            return answer_part(found.bytes, tag, name, partial(held.there.read, key))
         try:
-            path = library.path_of(found)
-            return answer_file(path, f"{key}-{found.bytes}", f"{key}.mp4", nbytes=found.bytes)
+            return answer_file(path, tag, name, nbytes=found.bytes)
         except OSError:
             raise missing(key) from None
 
     @routes.get("/recording/<key>.jpg")
     def still(key: str) -> Response:
-        found = seen(library.recording(key), key)
+        held = seen(libraries.recording, key)
+        found = held.row
         arguments = flask.request.args
         asked = arguments.get("at")
         at_unix = found.begin if asked is None else read_number(asked, "at")
@@ -102,7 +103,7 @@ def create_library(
         jpeg = made.get((key, at_unix, width))
         if jpeg is None:
             try:
-                jpeg = pictures.picture_of(library.picture_units(found, at_unix), width)
+                jpeg = pictures.picture_of(libraries.picture_units(held, at_unix), width)
             except MediaError as error:
                 flask.abort(503, f"{key}: {error}")
             except (OSError, PictureError):
@@ -113,7 +114,7 @@ def create_library(
     @routes.get("/event/<key>.jpg")
     def picture(key: str) -> Response:
         try:
-            jpeg = library.picture_of(seen(library.event(key), key))
+            jpeg = libraries.picture_of(seen(libraries.event, key))
         except OSError:
             jpeg = None
         if jpeg is None:
@@ -123,47 +124,45 @@ def create_library(
     @routes.patch("/api/recordings/<key>")
     @answering(auth)
     def lock(key: str) -> Response:
-        return set_locked("recording", key, library.recording, library.lock)
+        return set_locked("recording", key, libraries.recording, libraries.lock)
 
     @routes.patch("/api/events/<key>")
     @answering(auth)
     def lock_event(key: str) -> Response:
-        return set_locked("event", key, library.event, library.lock_event)
+        return set_locked("event", key, libraries.event, libraries.lock_event)
 
     @routes.delete("/api/recordings/<key>")
     @answering(auth)
     def remove(key: str) -> Response:
-        return delete("recording", key, library.recording, library.remove)
+        return delete("recording", key, libraries.recording, libraries.remove)
 
     @routes.delete("/api/events/<key>")
     @answering(auth)
     def remove_event(key: str) -> Response:
-        return delete("event", key, library.event, library.remove_event)
+        return delete("event", key, libraries.event, libraries.remove_event)
 
     def set_locked(
         kind: str,
         key: str,
-        find: Callable[[str], Kept | None],
-        change: Callable[[str, bool], Kept | None],
+        find: Callable[[str], Held[Kept] | None],
+        change: Callable[[Held[Kept], bool, str], Kept | None],
     ) -> Response:
         locked = read_locked()
-        permit(find(key), key)
-        changed = carry_out(lambda: change(key, locked))
-        note(f"{kind} lock" if locked else f"{kind} unlock", changed, key)
-        return answer_json(seen(changed, key).describe())
+        held = permitted(find, key)
+        changed = carry_out(lambda: change(held, locked, who_asks()[0]), key)
+        note(f"{kind} lock" if locked else f"{kind} unlock", changed)
+        return answer_json(changed.describe())
 
     def delete(
         kind: str,
         key: str,
-        find: Callable[[str], Kept | None],
-        change: Callable[[str], Kept | None],
+        find: Callable[[str], Held[Kept] | None],
+        change: Callable[[Held[Kept], str], Kept | None],
     ) -> Response:
         read()
-        permit(find(key), key)
-        removed = seen(carry_out(lambda: change(key)), key)
-        note(f"{kind} delete", removed, key)
-        article = "An" if kind == "event" else "A"
-        tell(f"{article} {kind} of {removed.camera} was deleted", removed.camera)
+        held = permitted(find, key)
+        removed = carry_out(lambda: change(held, who_asks()[0]), key)
+        note(f"{kind} delete", removed)
         return answer_json(removed.describe())
 
     # What a request asks for.
@@ -175,6 +174,15 @@ def create_library(
         if name is not None:
             return [name] if person.sees(name) else []
         return None if person.cameras is None else sorted(person.cameras)
+
+    def query() -> Query:
+        label = flask.request.args.get("label", None, lambda text: text[:MAX_LABEL])
+        return Query(cameras(), number("since"), number("before"), limit(), label)
+
+    def answer_list(name: str, found: Found[Kept], **more: Any) -> Response:
+        rows = [one.describe() for one in found.rows]
+        missing = [one._asdict() for one in found.missing]
+        return answer_json({name: rows, "more": found.more, **more, "missing": missing})
 
     def number(name: str) -> float | None:
         text = flask.request.args.get(name)
@@ -190,10 +198,13 @@ def create_library(
             flask.abort(404, f"limit={text[:40]!r}; accepted: 1 to {MAX_LIMIT}")
         return int(text)
 
-    def seen(found: Kept | None, key: str) -> Kept:
-        if found is None or not asking().person.sees(found.camera):
+    def seen(find: Callable[[str], Held[Kept] | None], key: str) -> Held[Kept]:
+        """Return what has this id; no node is asked for what its asker may not see."""
+        camera = camera_of(key)
+        held = find(key) if camera is not None and asking().person.sees(camera) else None
+        if held is None:
             raise missing(key)
-        return found
+        return held
 
     def missing(key: str) -> Exception:
         flask.abort(404, f"there is no {key[:80]!r}, or no longer")
@@ -213,29 +224,29 @@ def create_library(
             raise refuse_change(auth, 422, "bad_request", "locked: true or false is accepted")
         return locked
 
-    def permit(found: Recorded | Event | None, key: str) -> None:
-        """Let operators who may see the camera go on."""
-        if found is None or not asking().person.sees(found.camera):
-            raise missing(key)
+    def permitted(find: Callable[[str], Held[Kept] | None], key: str) -> Held[Kept]:
+        """Return what has this id, to operators who may see the camera."""
+        held = seen(find, key)
         if not asking().person.operates:
             raise RequestError("forbidden", "only operators may do this")
+        return held
 
-    def carry_out(change: Callable[[], Kept | None]) -> Kept | None:
+    def carry_out(change: Callable[[], Kept | None], key: str) -> Kept:
         try:
-            return change()
+            changed = change()
         except OSError as error:
             why = error.strerror or str(error)
             raise RequestError("unavailable", f"Nothing was changed: {why}") from error
         except PictureError as error:
             raise RequestError("unavailable", f"Nothing was changed: {error}") from error
+        if changed is None:
+            raise missing(key)
+        return changed
 
-    def note(what: str, found: Recorded | Event | None, key: str) -> None:
+    def note(what: str, changed: Recorded | Event) -> None:
         who, where = who_asks()
-        camera = found.camera if found is not None else None
-        auth.audit.note(who, what, where, "ok", by=asking().by, camera=camera, id=key)
-
-    def tell(message: str, camera: str) -> None:
-        notify("info", message, camera, who_asks()[0])
+        about = {"camera": changed.camera, "id": changed.id}
+        auth.audit.note(who, what, where, "ok", by=asking().by, **about)
 
     def who_asks() -> tuple[str, str]:
         where = flask.request.remote_addr or ""

@@ -1,31 +1,35 @@
 """What was, over HTTP; see ``docs/recording.md``."""
 
 from collections.abc import Callable, Mapping
-from typing import Any
 
 import flask
 from flask import Blueprint, Response
 
 from server.delivery.fanout import Fanout
 from server.errors import RequestError
+from server.recording.library import Query
 from server.recording.memory import Memory
 from server.web.auth.guard import asking
 from server.web.http.changes import answer_json
+from server.web.past.libraries import Libraries
 
 __all__ = ["create_past"]
+
+# Of one camera's memory; a scrubber shows no more.
+MAX_MARKS = 500
 
 
 def create_past(
     fanouts: Mapping[str, Fanout],
     memory_of: Callable[[str], Memory | None],
-    marks_in: Callable[[str, float, float], list[dict[str, Any]]],
+    libraries: Libraries,
 ) -> Blueprint:
     """Return the routes by which a camera's past is asked for.
 
     Args:
         fanouts: By camera name.
         memory_of: Returns what is kept of a camera; None for nothing.
-        marks_in: Returns the events of a camera between two times, as they are answered.
+        libraries: What happened.
     """
     routes = Blueprint("past", __name__)
 
@@ -39,7 +43,9 @@ def create_past(
         except RequestError as error:
             flask.abort(503, str(error))
         begin, end = span or (None, None)
-        marks = marks_in(camera, *span) if span else []
+        told = span is not None and asking().person.kind != "embed"
+        found = libraries.events(Query([camera], begin, end, MAX_MARKS)).rows if told else []
+        marks = [{"at": one.begin, "label": one.label, "id": one.id} for one in reversed(found)]
         return answer_json({"from": begin, "to": end, "marks": marks})
 
     return routes

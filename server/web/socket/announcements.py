@@ -40,7 +40,7 @@ class View(NamedTuple):
     names: bool
     """Whether they are told the names of operators."""
     embedded: bool
-    """In another site's page: told states, but neither notices nor statistics."""
+    """In another site's page: told states, but no notices, events or statistics."""
 
     def sees(self, camera: str) -> bool:
         """Return whether they may know of a camera."""
@@ -121,7 +121,7 @@ class Announcements:
     def tell_event(self, event: Event) -> None:
         """Tell everyone who may see its camera of an event that began, changed or ended."""
         for view in self._views():
-            if view.sees(event.camera):
+            if not view.embedded and view.sees(event.camera):
                 self._broadcast.send("event", event.describe(), view.room)
 
     def greet(self, session: Session) -> None:

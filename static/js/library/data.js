@@ -23,6 +23,10 @@
  * @property {unknown} picture       Whether there is one.
  * @property {boolean} locked
  *
+ * @typedef {object} Missing  A node that has not answered.
+ * @property {string} node        The name of its machine.
+ * @property {string[]} cameras   Whose recordings and events it keeps.
+ *
  * @typedef {object} Shown
  * @property {string | null} day     As 2026-11-26; null for the newest.
  * @property {string} camera         Empty for all.

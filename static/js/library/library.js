@@ -164,9 +164,14 @@ export class Library extends EventTarget {
 
   #onTick() {
     if (document.hidden || !this.#connected) return;
-    if (this.#shown.day === this.#today) this.#store.refreshRecordings();
+    if (this.#store.missing.some(({ cameras }) => cameras.some((name) => this.#isBack(name)))) this.#store.load();
+    else if (this.#shown.day === this.#today) this.#store.refreshRecordings();
     this.#store.loadDays([this.#today], true);
     this.#draw();
+  }
+
+  #isBack(camera) {
+    return (this.#grid.tiles.get(camera)?.state?.state ?? 'retrying') !== 'retrying';
   }
 
   #reload() {
@@ -263,7 +268,7 @@ export class Library extends EventTarget {
     const states = [...this.#grid.tiles.values()].map((tile) => tile.state);
     this.#showEmpty(emptyOf({
       state, message: store.message, cards: items.length, filtered, mayChange,
-      recorded: store.cameras.size > 0, anything: store.hasAnything, records: states.some(({ record }) => record && record !== 'off'),
+      recorded: store.cameras.size > 0, missing: store.missing.length > 0, anything: store.hasAnything, records: states.some(({ record }) => record && record !== 'off'),
       cameras: states.length, dayName: DAY.format(dateOf(day)), isToday: day === this.#today,
     }));
     const earlier = state === 'ready' && !store.more ? this.#earlierDay(day) : null;
@@ -314,7 +319,7 @@ export class Library extends EventTarget {
   }
 
   #showNote() {
-    const note = noteOf(this.#store.paused, this.#connected);
+    const note = noteOf(this.#store.paused, this.#connected, this.#store.missing, (name) => this.#titleOf(name));
     this.#parts.note.hidden = note === '';
     this.#parts.note.dataset.status = this.#connected ? 'stalled' : 'gone';
     setText(this.#parts.noteText, note);

@@ -1,5 +1,8 @@
 /** What the library says while it has nothing to show, and what it offers to do. Uses no document. */
 
+const LIST = new Intl.ListFormat('en');
+const MOST_NAMED = 4;
+
 /**
  * @typedef {{title: string, text: string, acts: {act: string, word: string, accent?: boolean}[]}} Empty
  *
@@ -9,6 +12,7 @@
  * @param {number} now.cards
  * @param {boolean} now.filtered    Whether a filter is set.
  * @param {boolean} now.recorded    Whether anything is recorded on this day.
+ * @param {boolean} now.missing     Whether a node has not answered.
  * @param {boolean} now.anything    Whether anything is kept at all, as far as is known.
  * @param {boolean} now.records     Whether any camera is set to be recorded.
  * @param {number} now.cameras      How many there are.
@@ -17,11 +21,12 @@
  * @param {boolean} now.isToday
  * @returns {Empty | null} null if there is something to show, or it is not known yet
  */
-export function emptyOf({ state, message, cards, filtered, recorded, anything, records, cameras, mayChange, dayName, isToday }) {
+export function emptyOf({ state, message, cards, filtered, recorded, missing, anything, records, cameras, mayChange, dayName, isToday }) {
   if (state === 'loading' || cards > 0) return null;
   if (state === 'forbidden') return say('Not for you', message || 'You may not see recordings.');
   if (state === 'failed') return say('The library could not be loaded', message, [{ act: 'retry', word: 'Try again' }]);
   if (filtered) return say('No matching events', `None on ${dayName} is like this.`, [{ act: 'all', word: 'Show everything' }]);
+  if (missing) return say('Nothing to show yet', 'A node does not answer. What it keeps appears here when it does.');
   if (!anything && !records) return sayHow(cameras, mayChange);
   if (recorded) return say('No events', `Nothing happened on ${dayName}. Pick a moment in the timeline to see what was recorded.`);
   if (isToday && records) return say('Nothing yet today', 'What happens, and what is recorded, appears here by itself.');
@@ -48,8 +53,16 @@ function say(title, text, acts = []) {
  *
  * @param {string} paused  Why nothing can be recorded; empty if it can.
  * @param {boolean} connected
+ * @param {import('./data.js').Missing[]} missing
+ * @param {(camera: string) => string} titleOf
  */
-export function noteOf(paused, connected) {
+export function noteOf(paused, connected, missing, titleOf) {
   if (!connected) return 'Disconnected. What is shown was loaded before; recordings play again once the server is back.';
-  return paused && `Recording is paused: ${paused}. It goes on by itself; unlock or delete what is no longer needed.`;
+  const notes = missing.map(({ node, cameras }) => `The node ${node} does not answer: what it keeps of ${listOf(cameras.map(titleOf))} is not shown.`);
+  if (paused) notes.push(`Recording is paused: ${paused}. It goes on by itself; unlock or delete what is no longer needed.`);
+  return notes.join(' ');
+}
+
+function listOf(titles) {
+  return titles.length > MOST_NAMED ? `${titles.length} cameras` : LIST.format(titles);
 }

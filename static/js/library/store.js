@@ -29,9 +29,13 @@ export class LibraryStore extends EventTarget {
   #state = 'loading';
   #message = '';
   #paused = '';
+  /** By kind of row. @type {Record<string, import('./data.js').Missing[]>} */
+  #missing = {};
   #more = false;
   #loadingMore = false;
   #turn = 0;
+  /** What was told while the day is asked for: the answer may be older. @type {import('./data.js').Happening[] | null} */
+  #told = null;
 
   get state() {
     return this.#state;
@@ -40,6 +44,12 @@ export class LibraryStore extends EventTarget {
   /** Why nothing can be recorded; empty if it can. */
   get paused() {
     return this.#paused;
+  }
+
+  /** The nodes that have not answered, with the cameras whose rows are missing. @returns {import('./data.js').Missing[]} */
+  get missing() {
+    const all = Object.values(this.#missing).flat();
+    return [...new Map(all.map((one) => [one.node + one.cameras.join(), one])).values()];
   }
 
   get message() {
@@ -132,15 +142,19 @@ export class LibraryStore extends EventTarget {
     if (day === null) return;
     this.#turn += 1;
     const turn = this.#turn;
+    this.#told = [];
     if (this.#state !== 'ready' || this.#events.length + this.#recordings.length === 0) this.#set('loading');
     const [events, recordings] = await Promise.all([this.#askEvents(), this.#askRecordings(turn)]);
     if (turn !== this.#turn) return;
+    const told = this.#told.filter((event) => this.#isShown(event));
+    this.#told = null;
     if (!events.ok || !recordings.ok) {
       const { status, message } = events.ok ? recordings : events;
       this.#set(status === 401 ? 'login' : status === 403 ? 'forbidden' : 'failed', message);
       return;
     }
-    this.#events = mergeRows([], this.#ofDay(events.data.events));
+    this.#events = mergeRows(this.#ofDay(events.data.events), told);
+    this.#missing.events = events.data.missing ?? [];
     this.#more = Boolean(events.data.more);
     this.#set('ready');
     await this.#fillUp(turn);
@@ -165,6 +179,7 @@ export class LibraryStore extends EventTarget {
     if (!ok || turn !== this.#turn) return false;
     const before = this.#events.length;
     this.#events = mergeRows(this.#events, this.#ofDay(data.events));
+    this.#missing.events = [...this.#missing.events, ...(data.missing ?? [])];
     this.#more = Boolean(data.more) && this.#events.length > before;
     this.#emit();
     return true;
@@ -182,7 +197,8 @@ export class LibraryStore extends EventTarget {
 
   /** An event has begun, changed or ended. @param {import('./data.js').Happening} event */
   take(event) {
-    if (this.#state !== 'ready' || !this.#asks(event) || dayOf(event.from) !== this.#shown.day) return;
+    this.#told?.push(event);
+    if (this.#state !== 'ready' || !this.#isShown(event)) return;
     this.#events = mergeRows(this.#events, [event]);
     this.#emit();
   }
@@ -251,8 +267,8 @@ export class LibraryStore extends EventTarget {
   }
 
   // Whether it is one of those that the server is asked for.
-  #asks({ camera, label }) {
-    return (this.#shown.camera === '' || camera === this.#shown.camera) && (this.#shown.label === '' || label === this.#shown.label);
+  #isShown({ camera, label, from }) {
+    return dayOf(from) === this.#shown.day && matches({ camera, label }, { ...this.#shown, locked: false });
   }
 
   #askEvents(before) {
@@ -271,6 +287,7 @@ export class LibraryStore extends EventTarget {
       if (!answer.ok || turn !== this.#turn) return answer;
       const rows = answer.data.recordings;
       this.#paused = answer.data.paused ?? '';
+      this.#missing.recordings = [...(page === 0 ? [] : this.#missing.recordings), ...(answer.data.missing ?? [])];
       this.#recordings = mergeRows(this.#recordings, rows.filter((row) => row.to > begin && row.from < end));
       if (!answer.data.more || rows.length === 0 || rows.at(-1).from >= before) break;
       before = rows.at(-1).from;

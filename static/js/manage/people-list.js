@@ -8,6 +8,7 @@ import { formatWhen } from '../ui/format.js';
  * @property {'viewer' | 'operator' | 'admin'} role
  * @property {string[] | null} cameras  Null for all.
  * @property {boolean} [embed]
+ * @property {boolean} [clips]   An embed link for clips, too.
  */
 
 /**
@@ -71,7 +72,7 @@ export class PeopleList extends EventTarget {
   }
 
   #buildToken(account, on) {
-    const row = this.#build(account, on, account.embed ? 'Embed link' : `${ROLES[account.role]} token`);
+    const row = this.#build(account, on, account.embed ? `Embed link${account.clips ? ' with clips' : ''}` : `${ROLES[account.role]} token`);
     row.querySelector('[data-open]').addEventListener('click', () => this.#emit('open', account, 'token'));
     const remove = row.querySelector('[data-row-remove]');
     remove.hidden = false;

@@ -80,6 +80,7 @@ export class PersonForm extends EventTarget {
     this.#form.elements.role.value = isFirst ? 'admin' : isEmbed ? 'embed' : (account?.role ?? usual);
     this.#buildCameras(cameras, account?.cameras ?? []);
     this.#form.elements.all.checked = !account?.cameras;
+    this.#form.elements.clips.checked = account?.clips === true;
     this.#refresh();
     this.#find('[data-title]').focus();
   }
@@ -114,6 +115,8 @@ export class PersonForm extends EventTarget {
     const all = this.#form.elements.all.checked && !isEmbed;
     this.#find('[data-part="cameras"]').hidden = this.#role === 'admin';
     this.#find('[data-all]').hidden = isEmbed;
+    // What a link that is out there is good for stays as it is.
+    this.#find('[data-clips]').hidden = !isEmbed || this.#account !== null;
     this.#find('[data-cameras]').hidden = all;
     for (const input of this.#find('[data-cameras]').querySelectorAll('input')) {
       input.type = isEmbed ? 'radio' : 'checkbox';
@@ -138,7 +141,8 @@ export class PersonForm extends EventTarget {
     } else if (this.#account !== null) {
       await this.#send('PUT', this.#path, this.#rights, (account) => `${account.name} was saved.`);
     } else if (this.#kind === 'token') {
-      const body = { name, ...this.#rights, embed: this.#role === 'embed' };
+      const embed = this.#role === 'embed';
+      const body = { name, ...this.#rights, embed, clips: embed && this.#form.elements.clips.checked };
       await this.#send('POST', `${PATH}/tokens`, body, () => `${name} was added.`);
     } else {
       const password = this.#form.elements.password.value || null;

@@ -178,9 +178,12 @@ def test_a_token_is_shown_once_and_ends_when_removed(site: Site, connect: Connec
 
 
 def test_a_token_can_be_changed(site: Site) -> None:
-    """Its name, role and cameras; it stays the same token, and an embed link one for one camera."""
+    """Its name, role and cameras; it stays the same token, and an embed link one for one camera.
+
+    What such a link is good for is chosen once.
+    """
     for name, embed in (("shed", False), ("frame", True)):
-        body = {"name": name, "role": "viewer", "cameras": ["door"], "embed": embed}
+        body = {"name": name, "role": "viewer", "cameras": ["door"], "embed": embed, "clips": embed}
         assert site.ask("POST", "/tokens", body).status == 201
     barn = {"name": "barn", "role": "viewer", "cameras": ["door"]}
     token = site.ask("POST", "/tokens", barn).data["token"]
@@ -195,6 +198,11 @@ def test_a_token_can_be_changed(site: Site) -> None:
 
     assert (taken.status, list(taken.data["fields"])) == (422, ["name"])
     assert (wide.status, list(wide.data["fields"])) == (422, ["cameras"])
+    frame = {"name": "frame", "role": "viewer", "cameras": ["yard"]}
+    kept = site.ask("PUT", "/tokens/frame", frame)
+    assert (kept.status, kept.data) == (200, frame | {"embed": True, "clips": True})
+    bare = site.ask("POST", "/tokens", to | {"name": "bare", "clips": True})
+    assert (bare.status, list(bare.data["fields"])) == (422, ["clips"])
     assert site.ask("PUT", "/tokens/barn", to).status == 404
     assert site.ask("PUT", "/tokens/workshop", to, role="operator").status == 403
 

@@ -1,13 +1,16 @@
 """Cameras of other nodes: how they come, stay true, and go."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any, cast
 
 import pytest
 
 from server.capture.frames.rendition import FULL
+from server.cluster.bus.library_message import Happened
 from server.cluster.bus.messages import (
     Figures,
+    MessageError,
     Notice,
     Presence,
     Reply,
@@ -27,6 +30,7 @@ from server.cluster.incoming.rpc import Requests
 from server.commands import SetFps, Stop
 from server.errors import RequestError
 from server.loop import hub
+from server.recording.disk.index import Event
 from tests.support.bus import FakeBus, FakeSubscription
 from tests.support.fakes import FakeClock, offline_camera, until
 
@@ -51,6 +55,7 @@ class Desk:
         self.cameras: dict[str, RemoteCamera] = {}
         self.changes: list[str] = []
         self.notices: list[tuple[str, str, str, str | None]] = []
+        self.events: list[Event] = []
         self.bus_is_here = True
         self.roster = Directory(
             cast(Any, self.bus),
@@ -63,6 +68,7 @@ class Desk:
             lambda camera: self.cameras.pop(camera.name),
             lambda camera: self.changes.append(camera.name),
             lambda *notice: self.notices.append(notice),
+            self.events.append,
         )
 
     def _arrive(self, camera: RemoteCamera) -> None:
@@ -235,6 +241,20 @@ def test_notices_come_from_the_cameras_node(desk: Desk) -> None:
         desk.roster.on_notice(notice)
 
     assert desk.notices == [("info", THEM, "door", "ann")]
+
+
+def test_events_come_from_the_cameras_node(desk: Desk) -> None:
+    """What a stranger says has happened is told to nobody, nor what cannot have."""
+    desk.roster.on_presence(presence(status()))
+    event = Event("door_20261126_120000000", "door", "motion", 1795700000.0)
+    for node in (STRANGER, THEM):
+        desk.roster.on_event(Happened(node=node, event=event))
+    with pytest.raises(MessageError):
+        desk.roster.on_event(Happened(node=THEM, event=replace(event, camera="yard")))
+    with pytest.raises(MessageError):
+        desk.roster.on_event(Happened(node=THEM, event=replace(event, id="../door")))
+
+    assert desk.events == [event]
 
 
 def test_answer_counts_from_the_one_who_was_asked(desk: Desk) -> None:

@@ -31,7 +31,14 @@ class Wire:
         self._outbox = Outbox(self.bus)  # type: ignore[arg-type]
         self._requests = PastRequests(self.bus, WEB, self._outbox)  # type: ignore[arg-type]
         past = Past({"door": rewind} if rewind is not None else {})
-        self._server = PastServer(self.bus, OWNER, lambda camera: rewind, past)  # type: ignore[arg-type]
+        self._server = PastServer(
+            self.bus,  # type: ignore[arg-type]
+            OWNER,
+            ["door"],
+            lambda camera: rewind,
+            past,
+            library=None,  # type: ignore[arg-type]
+        )
         self.bus.commands.publish = self._publish  # type: ignore[method-assign]
         self.memory = RemoteMemory(self._ask, lambda seq: seq + 5)
         self.deep = RemoteMemory(lambda at, **more: self._ask(at, deep=True, **more))

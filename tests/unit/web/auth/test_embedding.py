@@ -1,6 +1,7 @@
 """Being shown in other people's pages: embed tokens, frames and CORS; without a server."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -34,6 +35,21 @@ def test_an_embed_token_is_for_pictures_of_one_camera() -> None:
     assert not may(EMBED, "/api/events")
     assert not may(EMBED, "watch", "yard")
     assert {"start", "stop", "notices", "quit", "/metrics", "/readyz"}.isdisjoint(allowed)
+
+
+def test_an_embed_token_with_clips_has_no_more_than_those() -> None:
+    """Clips and pictures of one camera's past, but no recordings, events, jobs or other lists."""
+    clips = replace(EMBED, clips=True)
+
+    for path in ("/clip", "/api/cameras/door/picture", "/api/cameras/door/past"):
+        assert may(clips, path)
+        assert not may(EMBED, path)
+    for path in ("/recording", "/event", "/api/events", "/api/clips", "/api/views", "/api/days"):
+        assert not may(clips, path)
+    assert not may(clips, "/api/cameras/door/picture/x")
+    assert {what for what in NEEDS if may(clips, what)} - {"/clip"} == {
+        what for what in NEEDS if may(EMBED, what)
+    }
 
 
 def test_an_embed_token_counts_in_an_address(site: Site) -> None:
@@ -119,6 +135,11 @@ def test_the_command_prints_addresses(tmp_path: Path) -> None:
         f"https://cameras.example/p/snapshot/door.jpg?token={value}",
     ]
     assert run(token_command, ["list", *state]).output == "panel  embed     door\n"
+    past = run(token_command, ["add", "past", *arguments[2:], "--clips", *state])
+    assert "/clip/door.mp4?token=" in past.stdout.splitlines()[-1]
+    assert "past   embed     door, with clips\n" in run(token_command, ["list", *state]).output
+    bare = run(token_command, ["add", "octo", "--role", "viewer", "--clips", *state])
+    assert "accepted: with --embed" in str(bare.exception)
     wrong = run(token_command, [*arguments, "--url", "cameras.example", *state])
     assert "accepted: http://" in str(wrong.exception)
     missing = run(token_command, ["add", "octo", *state])

@@ -33,7 +33,8 @@ class Site:
         people = UsersFile(folder)
         self.tokens = {name: people.add_token(name, "viewer", None) for name in ("ada", "bob")}
         self.tokens["some"] = people.add_token("some", "viewer", ["door"])
-        self.tokens["embed"] = people.add_token("embed", "viewer", ["door"], embed=True)
+        for name, clips in (("embed", False), ("clips", True)):
+            self.tokens[name] = people.add_token(name, "viewer", ["door"], True, clips)
         self.flask = flask.Flask("site")
         auth = Auth(self.flask, folder, Audit(folder))
         guard_requests(self.flask, auth)
@@ -74,6 +75,19 @@ def test_pictures_are_for_those_who_see_the_camera(site: Site) -> None:
     for path in ("/clip/safe.mp4?from=1&to=2", "/clip/none.mp4?from=1&to=2"):
         assert "there is no camera" in site.ask("GET", path, by="some").text
     assert site.ask("GET", "/clip/door.mp4?from=1&to=2", by="embed").status_code == 403
+
+
+def test_embed_tokens_have_clips_if_they_say_so(site: Site) -> None:
+    """Of their one camera, in a link that needs no script; they begin no jobs."""
+    token = site.tokens["clips"]
+    times = f"from={BEGIN}&to={BEGIN + 1}&token={token}"
+    client = site.flask.test_client()
+
+    assert client.head(f"/clip/door.mp4?{times}").mimetype == "video/mp4"
+    picture = client.get(f"/api/cameras/door/picture?at={BEGIN + 1}&token={token}")
+    assert picture.mimetype == "image/jpeg"
+    assert client.get(f"/clip/safe.mp4?{times}").status_code == 404
+    assert site.ask("POST", "/api/clips", {"camera": "door", **SPAN}, by="clips").status_code == 403
 
 
 def test_jobs_are_for_their_makers(site: Site) -> None:

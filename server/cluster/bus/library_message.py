@@ -1,0 +1,176 @@
+"""What a node keeps on its disk, on the bus: lists, pieces of files, changes, and what happens.
+
+A question is JSON. So is an answer, with a piece of a file behind it::
+
+    "PL"  version  question  node      length  facts                  piece
+    2     1        8 bytes   8 bytes   uint32  as many bytes, JSON    the rest
+
+A node of an earlier version is never asked: it does not say that it has a library.
+"""
+
+import math
+from typing import Annotated, Literal, NamedTuple
+
+from pydantic import Field
+
+from server.cluster.bus.messages import (
+    CameraName,
+    Count,
+    Message,
+    MessageError,
+    NodeId,
+    Text,
+    parse_message,
+)
+from server.cluster.bus.past_message import HEAD, Moment
+from server.errors import ErrorCode
+from server.recording.disk.index import Event, Recorded
+from server.recording.disk.layout import camera_of
+
+__all__ = [
+    "MAX_PICTURE_BYTES",
+    "MAX_ROWS",
+    "PIECE_BYTES",
+    "DayRow",
+    "Happened",
+    "LibraryAnswer",
+    "LibraryFacts",
+    "Question",
+    "pack_answer",
+    "unpack_answer",
+]
+
+MAX_ROWS = 501
+"""Of a list: as many as one page has, and one that tells whether there are more."""
+
+PIECE_BYTES = 256 << 10
+"""A file is fetched in pieces, of which each is asked for, so Redis never holds much of one."""
+
+MAX_PICTURE_BYTES = 8 << 20
+"""An event's picture is one piece; a larger one is not sent."""
+
+MAX_TEXT = 40
+
+MAGIC, VERSION = b"PL", 1
+
+Name = Annotated[str, Field(max_length=80)]
+
+
+class Question(Message):
+    """Asks for something that a node keeps of its cameras, or to change it.
+
+    What is listed and counted is that of ``cameras``; the rest is about one thing, ``key``.
+    """
+
+    id: NodeId
+    node: NodeId
+    do: Literal["list", "count", "find", "read", "lock", "unlock", "delete"]
+    kind: Literal["recording", "event"] = "recording"
+    cameras: Annotated[list[CameraName], Field(max_length=256)] = Field(default_factory=list)
+    label: Annotated[str | None, Field(max_length=80)] = None
+    since: Moment | None = None
+    before: Moment | None = None
+    limit: Annotated[int, Field(ge=1, le=MAX_ROWS - 1)] = 1
+    month: Annotated[str, Field(pattern=r"^\d{4}-\d\d$")] = "1970-01"
+    key: Name = ""
+    begin: Count = 0
+    """The first byte of the file that is wanted; an event's picture is read as a whole."""
+    nbytes: Annotated[int, Field(ge=0, le=PIECE_BYTES)] = 0
+    who: Annotated[str, Field(max_length=80)] = ""
+    """Changes it; for the audit log."""
+
+
+class DayRow(Message):
+    """What a camera has on a day."""
+
+    day: Annotated[str, Field(pattern=r"^\d{4}-\d\d-\d\d$")]
+    camera: CameraName
+    recordings: Count
+    events: Count
+    seconds: Annotated[float, Field(ge=0, le=1e9)]
+
+
+class LibraryFacts(Message):
+    """What is answered besides a piece.
+
+    Attributes:
+        more: Whether there are more than those in the list.
+        paused: Why nothing can be recorded there now; empty if it can.
+    """
+
+    recordings: Annotated[list[Recorded], Field(max_length=MAX_ROWS)] = Field(default_factory=list)
+    events: Annotated[list[Event], Field(max_length=MAX_ROWS)] = Field(default_factory=list)
+    days: Annotated[list[DayRow], Field(max_length=31 * 256)] = Field(default_factory=list)
+    more: bool = False
+    paused: Text = ""
+    error: ErrorCode | None = None
+    message: Text = ""
+
+    @property
+    def rows(self) -> list[Recorded | Event]:
+        """All recordings and events."""
+        return [*self.recordings, *self.events]
+
+
+class LibraryAnswer(NamedTuple):
+    """One answer: to which question, from which node, and what."""
+
+    id: str
+    node: str
+    facts: LibraryFacts
+    piece: bytes
+
+
+class Happened(Message):
+    """An event of a camera began, changed or ended."""
+
+    node: NodeId
+    event: Event
+
+    def check(self) -> Event:
+        """Return the event.
+
+        Raises:
+            MessageError: If it cannot be one.
+        """
+        _check(self.event)
+        return self.event
+
+
+def pack_answer(question: str, node: str, facts: LibraryFacts, piece: bytes = b"") -> bytes:
+    """Return an answer as bytes; question and node are ids of 16 hexadecimal digits."""
+    told = facts.model_dump_json().encode()
+    ids = bytes.fromhex(question), bytes.fromhex(node)
+    return HEAD.pack(MAGIC, VERSION, *ids, len(told)) + told + piece
+
+
+def unpack_answer(message: bytes) -> LibraryAnswer:
+    """Return the answer.
+
+    Raises:
+        MessageError: If the message is not a valid one.
+    """
+    if not HEAD.size < len(message) <= HEAD.size + (1 << 20) + MAX_PICTURE_BYTES:
+        raise MessageError(f"not an answer of a library: {len(message)} bytes")
+    magic, version, question, node, length = HEAD.unpack_from(message)
+    if (magic, version) != (MAGIC, VERSION):
+        raise MessageError("not an answer of a library, or of another version")
+    begin = HEAD.size + length
+    facts = parse_message(LibraryFacts, message[HEAD.size : begin])
+    for row in facts.rows:
+        _check(row)
+    return LibraryAnswer(question.hex(), node.hex(), facts, message[begin:])
+
+
+def _check(row: Recorded | Event) -> None:
+    """Raise MessageError for a row that no library has."""
+    texts = [row.reason] if isinstance(row, Recorded) else [row.label]
+    numbers = [row.begin, row.end or 0.0]
+    if isinstance(row, Event):
+        numbers += [row.score or 0.0, *(row.box or ())]
+    elif row.bytes < 0:
+        raise MessageError("a recording of an impossible size")
+    if camera_of(row.id) != row.camera or any(len(one) > MAX_TEXT for one in texts):
+        raise MessageError("a recording or an event with an impossible name")
+    if not all(map(math.isfinite, numbers)) or any(abs(one) > 1e12 for one in numbers):
+        raise MessageError("a recording or an event at an impossible time")

@@ -1,0 +1,70 @@
+"""Answers requests of other nodes in the order in which they come, on connections of its own."""
+
+import logging
+from collections import deque
+from collections.abc import Callable
+from typing import Generic, TypeVar
+
+from server.backoff import Backoff
+from server.cluster.bus.bus import BUS_ERRORS, Bus
+from server.loop import hub
+
+__all__ = ["Answering"]
+
+log = logging.getLogger(__name__)
+
+# When full, the oldest request is dropped: whoever asked has given up, or asks again.
+MAX_WAITING = 64
+
+T = TypeVar("T")
+
+
+class Answering(Generic[T]):
+    """Makes and publishes answers, so many at a time.
+
+    Args:
+        bus: The Redis server.
+        answer: Returns the channel and the bytes of an answer; may block its green thread.
+        at_once: How many are in the making at a time.
+    """
+
+    def __init__(self, bus: Bus, answer: Callable[[T], tuple[str, bytes]], at_once: int) -> None:
+        self._bus = bus
+        self._answer = answer
+        self._waiting: deque[T] = deque(maxlen=MAX_WAITING)
+        self._idle: list[hub.Signal] = []
+        self._at_once = at_once
+        self._tasks: list[hub.Task] = []
+
+    def open(self) -> None:
+        """Start answering."""
+        self._tasks = [hub.spawn(self._run) for _ in range(self._at_once)]
+
+    def close(self) -> None:
+        """Stop answering."""
+        for task in self._tasks:
+            task.kill()
+
+    def put(self, request: T) -> None:
+        """Have a request answered; returns at once."""
+        self._waiting.append(request)
+        if self._idle:
+            self._idle.pop().set()
+
+    def _run(self) -> None:
+        client = self._bus.client()
+        backoff = Backoff()
+        arrived = hub.Signal()
+        while True:
+            while not self._waiting:
+                self._idle.append(arrived)
+                arrived.wait()
+            request = self._waiting.popleft()
+            try:
+                client.publish(*self._answer(request))
+                backoff.reset()
+            except BUS_ERRORS as error:
+                log.debug("an answer was not sent: %s", type(error).__name__)
+                hub.sleep(backoff.next_s())
+            except Exception:
+                log.exception("%s failed", type(request).__name__)

@@ -1,0 +1,83 @@
+"""What this node and others keep, as one library."""
+
+from typing import Any, cast
+
+import pytest
+
+from server.errors import RequestError
+from server.recording.disk.index import Recorded
+from server.recording.library import Found, Missing, Query
+from server.web.past.libraries import Libraries
+
+
+def row(camera: str, begin: float, nbytes: int = 10) -> Recorded:
+    return Recorded(
+        f"{camera}_20261126_1200{begin:02.0f}", camera, begin, begin + 1, nbytes, False, "always"
+    )
+
+
+class Shelf:
+    """A library, here or elsewhere, with some recordings."""
+
+    def __init__(self, *rows: Recorded, missing: tuple[Missing, ...] = ()) -> None:
+        self.rows = sorted(rows, key=lambda one: one.begin, reverse=True)
+        self.missing = missing
+        self.fault: RequestError | None = None
+
+    def has(self, camera: str) -> bool:
+        return camera == "door"
+
+    def recordings(self, query: Query) -> Found[Recorded]:
+        before = query.before or float("inf")
+        rows = [one for one in self.rows if one.begin < before]
+        return Found(rows[: query.limit], len(rows) > query.limit, (), self.missing)
+
+    def recording(self, key: str) -> Recorded | None:
+        if self.fault is not None:
+            raise self.fault
+        return next((one for one in self.rows if one.id == key), None)
+
+
+def libraries(here: Shelf, there: Shelf | None) -> Libraries:
+    return Libraries(cast(Any, here), cast(Any, there))
+
+
+@pytest.mark.parametrize("limit", [1, 2, 3, 9])
+def test_pages_of_two_lists_leave_nothing_out(limit: int) -> None:
+    """Whatever the size of a page, and wherever the rows are."""
+    here = Shelf(*(row("yard", at) for at in (1, 2, 3, 7)))
+    there = Shelf(*(row("door", at) for at in (4, 5, 8)), missing=(Missing("attic", ["gate"]),))
+    both = libraries(here, there)
+
+    seen: list[float] = []
+    found = both.recordings(Query(limit=limit))
+    while found.more:
+        seen += [one.begin for one in found.rows]
+        found = both.recordings(Query(limit=limit, before=found.rows[-1].begin))
+    seen += [one.begin for one in found.rows]
+
+    assert seen == [8, 7, 5, 4, 3, 2, 1]
+    assert found.missing == there.missing
+
+
+def test_what_two_nodes_have_is_told_once() -> None:
+    """Two nodes of one machine may share their folder; the camera's own knows best."""
+    both = libraries(Shelf(row("door", 1, nbytes=10)), Shelf(row("door", 1, nbytes=20)))
+
+    assert both.recordings(Query()).rows == [row("door", 1, nbytes=20)]
+    held = both.recording(row("door", 1).id)
+    assert held is not None
+    assert held.row.bytes == 20
+
+
+def test_what_was_recorded_here_before_is_found() -> None:
+    """A camera that was moved to another node leaves its recordings, also while that is away."""
+    here, there = Shelf(row("door", 1)), Shelf(row("door", 2))
+    both = libraries(here, there)
+
+    assert both.recording(row("door", 2).id) == (row("door", 2), there)
+    assert both.recording(row("door", 1).id) == (row("door", 1), None)
+    there.fault = RequestError("unavailable", "its node attic is unavailable")
+    assert both.recording(row("door", 1).id) == (row("door", 1), None)
+    with pytest.raises(RequestError, match="attic"):
+        both.recording(row("door", 2).id)
