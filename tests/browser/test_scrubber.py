@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import BrowserContext, Page, expect
 
 from tests.support import axe
-from tests.support.browser import READ_TIME, expect_state, tile, wait_for_paint
+from tests.support.browser import READ_TIME, expect_state, serve, tile, wait_for_paint
 from tests.support.client import Viewer
 from tests.support.rtsp_server import RtspServer
 from tests.support.server import PortholeServer, wait_until
@@ -241,23 +241,51 @@ def test_where_one_looked_is_sought_again(blank: Page) -> None:
 
 def test_the_bar_zooms_about_a_moment(blank: Page) -> None:
     """That stays where it is as far as the ends allow; ticks are at round local times."""
-    zoomed, end, ticks = in_module(
+    zoomed, end, followed, ticks = in_module(
         blank,
-        "recording/scrubber-scale",
-        """({ zoomAbout, ticksOf }) => {
-          const whole = { from: 1000, to: 1060 };
-          return [
-            zoomAbout(whole, 3, 1020, whole),
-            zoomAbout(whole, 1000, 1060, whole),
-            ticksOf({ from: 1001, to: 1031 }, 4).map(({ at }) => at),
-          ];
+        "ui/timescale",
+        """({ TimeScale }) => {
+          const scale = new TimeScale({ from: 1000, to: 1060 }, 2);
+          const shown = () => [scale.from, scale.to];
+          scale.zoom(3, 1020);
+          const zoomed = shown();
+          scale.reset();
+          scale.zoom(1000, 1060);
+          const end = shown();
+          scale.setWhole({ from: 1005, to: 1061.5 });
+          const followed = shown();
+          const ticks = new TimeScale({ from: 1001, to: 1031 }, 2).ticks(400, 100);
+          return [zoomed, end, followed, ticks.at];
         }""",
     )
 
-    assert zoomed["to"] - zoomed["from"] == pytest.approx(20)
-    assert (1020 - zoomed["from"]) / 20 == pytest.approx(20 / 60)
-    assert end == {"from": 1058, "to": 1060}
+    assert zoomed[1] - zoomed[0] == pytest.approx(20)
+    assert (1020 - zoomed[0]) / 20 == pytest.approx(20 / 60)
+    assert end == [1058, 1060]
+    assert followed == [1059.5, 1061.5]
     assert ticks == [1010, 1020, 1030]
+
+
+def test_ticks_are_round_on_the_day_on_which_clocks_are_set(
+    new_context: Callable[..., BrowserContext],
+) -> None:
+    """The timeline counted hours from midnight, and was off by one for the rest of such a day."""
+    page = new_context(timezone_id="Europe/Berlin").new_page()
+    page.route("http://localhost/**", serve)
+    page.goto("http://localhost/")
+
+    labels = in_module(
+        page,
+        "ui/timescale",
+        """({ TimeScale }) => ['2026-03-29', '2026-10-25'].map((day) => {
+          const from = new Date(`${day}T00:00`) / 1000;
+          const scale = new TimeScale({ from, to: from + 86400 }, 120);
+          const { at } = scale.ticks(500, 100);
+          return at.map((one) => new Date(one * 1000).getHours());
+        })""",
+    )
+
+    assert labels == [[0, 6, 12, 18, 0], [0, 6, 12, 18]]
 
 
 def test_zones_are_drawn_and_undone(blank: Page) -> None:

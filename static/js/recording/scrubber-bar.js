@@ -6,7 +6,7 @@
  * has left, `x` is in CSS pixels from the left); `clip` ({clip, at}) when an end of the part is moved to `at`; `view` when
  * another part of time is shown.
  *
- * @typedef {import('./scrubber-scale.js').Span} Span
+ * @typedef {import('../ui/timescale.js').Span} Span
  * @typedef {object} Shown
  * @property {Span} whole       What the bar can show: from the oldest picture to now.
  * @property {Span | null} kept What is remembered.
@@ -17,8 +17,10 @@
  */
 import { make } from '../ui/dom.js';
 import { formatWhen } from '../ui/format.js';
-import { keepInside, momentAt, shareOf, ticksOf, within, zoomAbout } from './scrubber-scale.js';
+import { TimeScale } from '../ui/timescale.js';
 
+// Closer than this, frames lie apart as far as a finger is wide.
+const MIN_SPAN_S = 2;
 const LABEL_REM = 5;
 // Let go so near to the end, it is now.
 const SNAP_PX = 8;
@@ -32,15 +34,11 @@ export class ScrubberBar extends EventTarget {
   #parts;
   /** @type {Shown} */
   #shown = { whole: { from: 0, to: 1 }, kept: null, at: null, marks: [], clip: null, disabled: true };
-  // The part of time that is shown; null for the whole.
-  /** @type {Span | null} */
-  #part = null;
+  #scale = new TimeScale({ from: 0, to: 1 }, MIN_SPAN_S);
   /** @type {Map<number, number>} Where the fingers are, in CSS pixels. */
   #fingers = new Map();
-  // What is being dragged; and the span at that time, which must not move under a finger.
+  // What is being dragged.
   #drag = null;
-  /** @type {Span | null} */
-  #frozen = null;
   #drawn = '';
 
   /** @param {HTMLElement} element */
@@ -66,16 +64,6 @@ export class ScrubberBar extends EventTarget {
     return this.#track;
   }
 
-  /** The part of time that the bar shows. @returns {Span} */
-  get view() {
-    return this.#frozen ?? (this.#part === null ? this.#shown.whole : this.#followed(this.#part));
-  }
-
-  /** Whether less than the whole is shown. */
-  get zoomed() {
-    return this.#part !== null;
-  }
-
   get dragging() {
     return this.#drag !== null;
   }
@@ -84,41 +72,28 @@ export class ScrubberBar extends EventTarget {
   show(shown) {
     const moved = shown.at !== null && shown.at !== this.#shown.at;
     this.#shown = shown;
+    this.#settle();
     if (moved) this.#follow(shown.at);
     this.#draw();
   }
 
   /** Show the whole time again. */
   reset() {
-    this.#part = null;
+    this.#scale.reset();
     this.#draw();
   }
 
-  /** @param {number} by  More than 1 shows less. @param {number} about */
-  zoom(by, about) {
-    this.#setPart(zoomAbout(this.view, by, about, this.#shown.whole));
+  // Time goes on, but must not move under a finger.
+  #settle() {
+    if (this.#fingers.size === 0) this.#scale.setWhole(this.#shown.whole);
   }
 
   // While it is played or stepped through, the moment that is shown stays in sight.
   #follow(at) {
-    if (this.#part === null || this.#frozen !== null) return;
-    const { from, to } = this.view;
-    if (at >= from && at <= to) return;
-    const begin = at - (at > to ? 0.2 : 0.8) * (to - from);
-    this.#setPart(keepInside({ from: begin, to: begin + to - from }, this.#shown.whole));
+    if (this.#fingers.size === 0) this.#scale.reveal(at, at > this.#scale.to ? 0.2 : 0.8);
   }
 
-  // What ends now goes on to end now.
-  #followed({ from, to, live }) {
-    const { whole } = this.#shown;
-    return keepInside(live ? { from: from + whole.to - to, to: whole.to } : { from, to }, whole);
-  }
-
-  #setPart(span) {
-    const { whole } = this.#shown;
-    const all = span.to - span.from > 0.995 * (whole.to - whole.from);
-    this.#part = all ? null : { ...span, live: span.to >= whole.to - 0.01 };
-    if (this.#frozen !== null) this.#frozen = all ? whole : span;
+  #onView() {
     this.#draw();
     this.dispatchEvent(new CustomEvent('view'));
   }
@@ -127,22 +102,22 @@ export class ScrubberBar extends EventTarget {
     const width = this.#track.clientWidth;
     if (width === 0) return;
     const { whole, kept, at, marks, clip, disabled } = this.#shown;
-    const { view } = this;
+    const view = this.#scale;
     const { style } = this.#element;
-    const place = (name, moment) => style.setProperty(`--${name}`, shareOf(moment, view).toFixed(5));
+    const place = (name, moment) => style.setProperty(`--${name}`, Math.min(1, Math.max(0, view.share(moment))).toFixed(5));
     this.#element.toggleAttribute('data-empty', kept === null);
-    place('kept-from', within(kept?.from ?? view.to, view));
-    place('kept-to', within(kept?.to ?? view.to, view));
+    place('kept-from', kept?.from ?? view.to);
+    place('kept-to', kept?.to ?? view.to);
     const head = this.#drag?.kind === 'seek' ? this.#drag.at : (at ?? whole.to);
-    place('head', within(head, view));
+    place('head', head);
     this.#parts.head.toggleAttribute('data-outside', head < view.from - 0.05 || head > view.to + 0.05);
     this.#element.toggleAttribute('data-live', this.#drag === null && at === null);
     this.#element.toggleAttribute('data-disabled', disabled);
     this.#parts.clip.hidden = clip === null;
     for (const name of ['begin', 'end']) this.#parts[name].hidden = clip === null;
     if (clip !== null) {
-      place('clip-from', within(clip.from, view));
-      place('clip-to', within(clip.to, view));
+      place('clip-from', clip.from);
+      place('clip-to', clip.to);
       this.#describeEnd('begin', clip.from);
       this.#describeEnd('end', clip.to);
     }
@@ -161,12 +136,12 @@ export class ScrubberBar extends EventTarget {
   // Built anew only when others are to be seen; otherwise moved as a whole.
   #drawTicks(view, width, marks) {
     const rem = parseFloat(getComputedStyle(document.documentElement).fontSize);
-    const ticks = ticksOf(view, Math.max(2, Math.floor(width / (LABEL_REM * rem))));
-    const near = marks.filter(({ at }) => at >= view.from && at <= view.to).slice(-MAX_MARKS);
-    const drawn = [ticks.map(({ at }) => at), near.map(({ at, label }) => `${at}${label}`)].join('|');
+    const { step, at: ticks } = view.ticks(width, LABEL_REM * rem);
+    const near = marks.filter(({ at }) => view.shows(at)).slice(-MAX_MARKS);
+    const drawn = [ticks, near.map(({ at, label }) => `${at}${label}`)].join('|');
     if (drawn !== this.#drawn) {
       this.#drawn = drawn;
-      this.#parts.ticks.replaceChildren(...ticks.map(({ label }) => make('span', 'bar-tick', label)));
+      this.#parts.ticks.replaceChildren(...ticks.map((at) => make('span', 'bar-tick', view.label(at, step))));
       this.#parts.marks.replaceChildren(...near.map(({ label }) => {
         const mark = make('span', 'bar-mark');
         mark.title = label;
@@ -174,13 +149,13 @@ export class ScrubberBar extends EventTarget {
         return mark;
       }));
     }
-    ticks.forEach(({ at }, index) => {
-      const share = shareOf(at, view);
+    ticks.forEach((at, index) => {
+      const share = view.share(at);
       this.#parts.ticks.children[index].style.setProperty('--at', share.toFixed(5));
       this.#parts.ticks.children[index].toggleAttribute('data-cut', (1 - share) * width < 0.8 * LABEL_REM * rem);
     });
     near.forEach(({ at }, index) => {
-      this.#parts.marks.children[index].style.setProperty('--at', shareOf(at, view).toFixed(5));
+      this.#parts.marks.children[index].style.setProperty('--at', view.share(at).toFixed(5));
     });
   }
 
@@ -189,8 +164,7 @@ export class ScrubberBar extends EventTarget {
   }
 
   #momentAt(x) {
-    const share = Math.min(1, Math.max(0, x / this.#track.clientWidth));
-    return within(momentAt(share, this.view), this.#shown.whole);
+    return this.#scale.at(Math.min(1, Math.max(0, x / this.#track.clientWidth)));
   }
 
   #onDown(event) {
@@ -205,7 +179,6 @@ export class ScrubberBar extends EventTarget {
       return;
     }
     const kind = event.target.closest('[data-bar-begin]') ? 'begin' : event.target.closest('[data-bar-end]') ? 'end' : 'seek';
-    this.#frozen = { ...this.view };
     this.#drag = { kind, at: this.#momentAt(x) };
     if (kind === 'seek') {
       this.#track.focus({ preventScroll: true });
@@ -229,7 +202,7 @@ export class ScrubberBar extends EventTarget {
     const drag = this.#drag;
     if (this.#fingers.size === 0) {
       this.#drag = null;
-      this.#frozen = null;
+      this.#settle();
     }
     if (event.pointerType === 'touch') this.#hover(null);
     if (drag?.kind === 'seek') this.#seek(this.#xOf(event), true, drag);
@@ -237,15 +210,15 @@ export class ScrubberBar extends EventTarget {
   }
 
   #seek(x, done, drag = this.#drag) {
-    const toNow = x > this.#track.clientWidth - SNAP_PX && this.view.to >= this.#shown.whole.to - 0.5;
-    drag.at = toNow ? this.#shown.whole.to : this.#momentAt(x);
+    const toNow = x > this.#track.clientWidth - SNAP_PX && this.#scale.to >= this.#scale.whole.to - 0.5;
+    drag.at = toNow ? this.#scale.whole.to : this.#momentAt(x);
     this.#draw();
     this.dispatchEvent(new CustomEvent('seek', { detail: { at: toNow ? null : drag.at, done } }));
   }
 
   #moveEnd(kind, at) {
-    const { clip, whole } = this.#shown;
-    const to = within(at, whole);
+    const { clip } = this.#shown;
+    const to = this.#scale.clamp(at);
     const moved = kind === 'begin' ? { from: Math.min(to, clip.to - MIN_CLIP_S), to: clip.to } : { from: clip.from, to: Math.max(to, clip.from + MIN_CLIP_S) };
     this.dispatchEvent(new CustomEvent('clip', { detail: { clip: moved, at: kind === 'begin' ? moved.from : moved.to } }));
   }
@@ -261,25 +234,24 @@ export class ScrubberBar extends EventTarget {
   #pinch(id, before, x) {
     const other = [...this.#fingers].find(([one]) => one !== id)[1];
     const by = Math.max(8, Math.abs(x - other)) / Math.max(8, Math.abs(before - other));
-    const about = this.#momentAt((before + other) / 2);
-    const zoomed = zoomAbout(this.view, by, about, this.#shown.whole);
-    const moved = (((before - x) / 2) * (zoomed.to - zoomed.from)) / this.#track.clientWidth;
-    this.#setPart(keepInside({ from: zoomed.from + moved, to: zoomed.to + moved }, this.#shown.whole));
+    this.#scale.zoom(by, this.#momentAt((before + other) / 2));
+    this.#scale.move((before - x) / 2 / this.#track.clientWidth);
+    this.#onView();
   }
 
   #onWheel(event) {
     if (this.#shown.disabled) return;
     event.preventDefault();
     const unit = event.deltaMode === 1 ? WHEEL_LINE_PX : 1;
-    const { view } = this;
     if (event.shiftKey || Math.abs(event.deltaX) > Math.abs(event.deltaY)) {
       const pixels = (event.deltaX || event.deltaY) * unit;
-      const by = (pixels * (view.to - view.from)) / this.#track.clientWidth;
-      this.#setPart(keepInside({ from: view.from + by, to: view.to + by }, this.#shown.whole));
+      this.#scale.move(pixels / this.#track.clientWidth);
+      this.#onView();
       return;
     }
     const pixels = Math.max(-200, Math.min(200, event.deltaY * unit));
-    this.zoom(Math.exp(-pixels * (event.ctrlKey ? 0.01 : 0.003)), this.#momentAt(this.#xOf(event)));
+    this.#scale.zoom(Math.exp(-pixels * (event.ctrlKey ? 0.01 : 0.003)), this.#momentAt(this.#xOf(event)));
+    this.#onView();
     this.#hover(this.#xOf(event));
   }
 

@@ -34,7 +34,7 @@ export class Scrubber extends EventTarget {
   #memory = NOTHING;
   #fetching = 0;
   #playAfterwards = 0;
-  /** The part that is marked. @type {import('./scrubber-scale.js').Span | null} */
+  /** The part that is marked. @type {import('../ui/timescale.js').Span | null} */
   #clip = null;
   #saveClip;
   #saving = false;
