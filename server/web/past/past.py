@@ -36,10 +36,11 @@ def create_past(
         kept = memory_of(camera)
         try:
             span = kept.span if kept is not None else None
+            gaps = list(kept.gaps) if kept is not None and span else []
         except RequestError as error:
             flask.abort(503, str(error))
         begin, end = span or (None, None)
         marks = marks_in(camera, *span) if span else []
-        return answer_json({"from": begin, "to": end, "marks": marks})
+        return answer_json({"from": begin, "to": end, "gaps": gaps, "marks": marks})
 
     return routes

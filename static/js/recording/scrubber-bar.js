@@ -2,7 +2,7 @@
  * The time bar: what is remembered, ticks, events, the moment that is shown, and the part for a clip. Only draws and
  * tells what fingers, mouse and wheel want; scrubber.js decides what comes of it.
  *
- * Events: `seek` ({at, done}) while it is dragged and when it is let go; `hover` ({at, x}: `at` is null when the pointer
+ * Events: `seek` ({at, done, moved}) while it is dragged and when it is let go, then often where it was; `hover` ({at, x}: `at` is null when the pointer
  * has left, `x` is in CSS pixels from the left); `clip` ({clip, at}) when an end of the part is moved to `at`; `view` when
  * another part of time is shown.
  *
@@ -10,6 +10,7 @@
  * @typedef {object} Shown
  * @property {Span} whole       What the bar can show: from the oldest picture to now.
  * @property {Span | null} kept What is remembered.
+ * @property {Span[]} gaps       Where nothing was kept within that.
  * @property {number | null} at The moment that is shown; null for live.
  * @property {{at: number, label: string, id: unknown}[]} marks
  * @property {Span | null} clip
@@ -24,6 +25,8 @@ const MIN_SPAN_S = 2;
 const LABEL_REM = 5;
 // Let go so near to the end, it is now.
 const SNAP_PX = 8;
+// A finger that moves less has not moved: it may be the first of two, or scroll the page.
+const TAP_PX = 6;
 const WHEEL_LINE_PX = 16;
 const MIN_CLIP_S = 0.1;
 const MAX_MARKS = 300;
@@ -33,7 +36,7 @@ export class ScrubberBar extends EventTarget {
   #track;
   #parts;
   /** @type {Shown} */
-  #shown = { whole: { from: 0, to: 1 }, kept: null, at: null, marks: [], clip: null, disabled: true };
+  #shown = { whole: { from: 0, to: 1 }, kept: null, gaps: [], at: null, marks: [], clip: null, disabled: true };
   #scale = new TimeScale({ from: 0, to: 1 }, MIN_SPAN_S);
   /** @type {Map<number, number>} Where the fingers are, in CSS pixels. */
   #fingers = new Map();
@@ -48,7 +51,7 @@ export class ScrubberBar extends EventTarget {
     const find = (name) => element.querySelector(`[data-bar-${name}]`);
     this.#track = find('track');
     this.#parts = Object.fromEntries(
-      ['kept', 'ticks', 'marks', 'clip', 'head', 'begin', 'end'].map((name) => [name, find(name)]),
+      ['kept', 'gaps', 'ticks', 'marks', 'clip', 'head', 'begin', 'end'].map((name) => [name, find(name)]),
     );
     for (const kind of ['begin', 'end']) this.#parts[kind].addEventListener('keydown', (event) => this.#onEndKey(event, kind));
     element.addEventListener('pointerdown', (event) => this.#onDown(event));
@@ -65,7 +68,7 @@ export class ScrubberBar extends EventTarget {
   }
 
   get dragging() {
-    return this.#drag !== null;
+    return this.#drag?.begun === true;
   }
 
   /** @param {Shown} shown */
@@ -101,17 +104,18 @@ export class ScrubberBar extends EventTarget {
   #draw() {
     const width = this.#track.clientWidth;
     if (width === 0) return;
-    const { whole, kept, at, marks, clip, disabled } = this.#shown;
+    const { whole, kept, gaps, at, marks, clip, disabled } = this.#shown;
     const view = this.#scale;
     const { style } = this.#element;
     const place = (name, moment) => style.setProperty(`--${name}`, Math.min(1, Math.max(0, view.share(moment))).toFixed(5));
     this.#element.toggleAttribute('data-empty', kept === null);
     place('kept-from', kept?.from ?? view.to);
     place('kept-to', kept?.to ?? view.to);
-    const head = this.#drag?.kind === 'seek' ? this.#drag.at : (at ?? whole.to);
+    const isDragged = this.#drag?.kind === 'seek' && this.#drag.begun;
+    const head = isDragged ? this.#drag.at : (at ?? whole.to);
     place('head', head);
     this.#parts.head.toggleAttribute('data-outside', head < view.from - 0.05 || head > view.to + 0.05);
-    this.#element.toggleAttribute('data-live', this.#drag === null && at === null);
+    this.#element.toggleAttribute('data-live', !isDragged && at === null);
     this.#element.toggleAttribute('data-disabled', disabled);
     this.#parts.clip.hidden = clip === null;
     for (const name of ['begin', 'end']) this.#parts[name].hidden = clip === null;
@@ -121,7 +125,20 @@ export class ScrubberBar extends EventTarget {
       this.#describeEnd('begin', clip.from);
       this.#describeEnd('end', clip.to);
     }
+    this.#drawGaps(view, gaps);
     this.#drawTicks(view, width, marks);
+  }
+
+  #drawGaps(view, gaps) {
+    const seen = gaps.filter(({ from, to }) => to > view.from && from < view.to);
+    const { gaps: parent } = this.#parts;
+    while (parent.childElementCount < seen.length) parent.append(make('span', 'bar-gap'));
+    while (parent.childElementCount > seen.length) parent.lastElementChild.remove();
+    seen.forEach(({ from, to }, index) => {
+      const { style } = parent.children[index];
+      style.setProperty('--from', Math.max(0, view.share(from)).toFixed(5));
+      style.setProperty('--to', Math.min(1, view.share(to)).toFixed(5));
+    });
   }
 
   #describeEnd(kind, at) {
@@ -175,45 +192,60 @@ export class ScrubberBar extends EventTarget {
     this.#element.setPointerCapture(event.pointerId);
     if (this.#fingers.size > 1) {
       // Two fingers zoom; where the first one was put down meant nothing.
+      if (this.#drag?.kind === 'seek' && this.#drag.begun) this.#seek(this.#drag.x, true);
       this.#drag = null;
       return;
     }
     const kind = event.target.closest('[data-bar-begin]') ? 'begin' : event.target.closest('[data-bar-end]') ? 'end' : 'seek';
-    this.#drag = { kind, at: this.#momentAt(x) };
+    this.#drag = { kind, x, at: this.#momentAt(x), begun: event.pointerType !== 'touch' };
     if (kind === 'seek') {
       this.#track.focus({ preventScroll: true });
-      this.#seek(x, false);
+      if (this.#drag.begun) this.#seek(x, false);
     }
+    // The picture under the pointer is no longer wanted: the large one is.
+    if (this.#drag.begun) this.#hover(x);
   }
 
   #onMove(event) {
     const x = this.#xOf(event);
     const before = this.#fingers.get(event.pointerId);
-    if (event.pointerType !== 'touch' || before !== undefined) this.#hover(x);
-    if (before === undefined) return;
+    if (before === undefined) {
+      if (event.pointerType !== 'touch') this.#hover(x);
+      return;
+    }
     this.#fingers.set(event.pointerId, x);
+    const drag = this.#drag;
     if (this.#fingers.size === 2) this.#pinch(event.pointerId, before, x);
-    else if (this.#drag?.kind === 'seek') this.#seek(x, false);
-    else if (this.#drag !== null) this.#moveEnd(this.#drag.kind, this.#momentAt(x));
+    if (drag === null) return;
+    drag.begun ||= Math.abs(x - drag.x) >= TAP_PX;
+    if (!drag.begun) return;
+    this.#hover(x);
+    if (drag.kind === 'seek') this.#seek(x, false);
+    else this.#moveEnd(drag.kind, this.#momentAt(x));
   }
 
   #onUp(event) {
-    if (!this.#fingers.delete(event.pointerId)) return;
+    if (!this.#fingers.has(event.pointerId)) return;
     const drag = this.#drag;
+    const isTaken = event.type === 'pointercancel';
+    // What the browser takes for scrolling ends a drag where it is.
+    if (drag?.kind === 'seek' && (drag.begun || !isTaken)) this.#seek(isTaken ? drag.x : this.#xOf(event), true);
+    this.#fingers.delete(event.pointerId);
     if (this.#fingers.size === 0) {
       this.#drag = null;
       this.#settle();
     }
     if (event.pointerType === 'touch') this.#hover(null);
-    if (drag?.kind === 'seek') this.#seek(this.#xOf(event), true, drag);
     this.#draw();
   }
 
-  #seek(x, done, drag = this.#drag) {
+  #seek(x, done) {
     const toNow = x > this.#track.clientWidth - SNAP_PX && this.#scale.to >= this.#scale.whole.to - 0.5;
-    drag.at = toNow ? this.#scale.whole.to : this.#momentAt(x);
+    const at = toNow ? null : this.#momentAt(x);
+    const moved = at !== this.#drag.sought;
+    Object.assign(this.#drag, { x, begun: true, sought: at, at: at ?? this.#scale.whole.to });
     this.#draw();
-    this.dispatchEvent(new CustomEvent('seek', { detail: { at: toNow ? null : drag.at, done } }));
+    this.dispatchEvent(new CustomEvent('seek', { detail: { at, done, moved } }));
   }
 
   #moveEnd(kind, at) {
