@@ -91,7 +91,7 @@ class PastFacts(Message):
     more: bool = False
     pushed: Annotated[int, Field(ge=0, le=16)] = 0
     newest: bool = True
-    gaps: list[tuple[Moment, Moment]] = []
+    gaps: tuple[tuple[Moment, Moment], ...] = ()
     error: ErrorCode | None = None
     message: Text = ""
 

@@ -88,7 +88,7 @@ class PastServer:
         span = memory.span if memory is not None else None
         if memory is None or span is None:
             return PastFacts(), []
-        facts: dict[str, Any] = {"begin": span[0], "end": span[1], "gaps": list(memory.gaps)}
+        facts: dict[str, Any] = {"begin": span[0], "end": span[1], "gaps": tuple(memory.gaps)}
         if request.empty:
             units: list[Unit] = []
             facts["before"], facts["after"] = memory.neighbours(request.at)

@@ -175,5 +175,5 @@ def test_gaps_are_told() -> None:
     wire.open()
 
     assert wire.memory.span == rewind.span
-    assert wire.memory.gaps == rewind.gaps == [(T0 + 4.9, T0 + 30)]
+    assert list(wire.memory.gaps) == rewind.gaps == [(T0 + 4.9, T0 + 30)]
     wire.close()
