@@ -549,6 +549,32 @@ def test_a_pointer_sees_the_moment_before_it_goes_there(server: PortholeServer, 
     expect(card).to_be_hidden()
 
 
+def test_the_bar_is_there_in_full_screen(server: PortholeServer, page: Page) -> None:
+    """It had stayed behind on the page. While nobody moves it goes; another camera that is chosen
+    fills the screen in its turn, and whoever came from the grid is back there afterwards."""
+    page.goto(server.url)
+    wait_for_paint(page, "door")
+    tile(page, "door").locator(".tile-open").focus()
+    page.keyboard.press("f")
+    bar = page.locator("[data-camera='door']:fullscreen > [data-scrubber]")
+    expect(bar).to_be_visible()
+    expect(bar.locator("[data-scrub-live]")).to_be_enabled()
+
+    page.mouse.move(300, 300)
+    expect(bar).to_have_css("opacity", "1")
+    page.keyboard.press("k")
+    expect_state(page, "door", "past")
+    expect(bar).to_have_css("opacity", "0")
+    page.keyboard.press("End")
+    expect_state(page, "door", "live")
+    expect(bar).to_have_css("opacity", "1")
+
+    page.keyboard.press("PageDown")
+    expect(page.locator(":not([data-camera='door']):fullscreen > [data-scrubber]")).to_be_visible()
+    page.keyboard.press("f")
+    expect(page.locator(".grid[data-view='grid'] > [data-scrubber]")).to_be_hidden()
+
+
 @pytest.mark.parametrize("camera", ["door", "yard"])
 def test_a_marked_part_is_saved(
     server: PortholeServer, page: Page, camera: str, tmp_path: Path
