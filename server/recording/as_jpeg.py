@@ -46,6 +46,11 @@ class AsJpeg:
         """The times of the first and the last picture in Unix seconds; None with nothing."""
         return self._memory.span
 
+    @property
+    def gaps(self) -> Sequence[tuple[float, float]]:
+        """Between which times within the span nothing was kept."""
+        return self._memory.gaps
+
     def neighbours(self, at_unix: float) -> tuple[float | None, float | None]:
         """Return the times of the pictures before and after that of a moment; None for none."""
         return self._memory.neighbours(at_unix)

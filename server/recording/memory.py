@@ -1,5 +1,6 @@
 """What can be asked of the past that is kept of a camera, wherever that is."""
 
+from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
 from server.capture.frames.unit import Unit
@@ -53,6 +54,10 @@ class Memory(Protocol):
     @property
     def span(self) -> tuple[float, float] | None:
         """The times of the first and the last picture in Unix seconds; None with nothing."""
+
+    @property
+    def gaps(self) -> Sequence[tuple[float, float]]:
+        """Between which times within the span nothing was kept, in Unix seconds, oldest first."""
 
     def neighbours(self, at_unix: float) -> tuple[float | None, float | None]:
         """Return the times of the pictures before and after that of a moment; None for none."""

@@ -99,6 +99,7 @@ class Player:
         if (early_s := self._sent_at + LEAST_INTERVAL_S - now) > 0:
             return Step([], wait_s=early_s)
         number = self.number
+        self._skip_gap(now)
         found = self.memory.lead(self.position(now) + SAME_S, self.speed * AHEAD_S)
         if self.speed < 0 and len(found.units) > 1:
             found = self.memory.lead(found.units[0].at_unix)
@@ -117,6 +118,13 @@ class Player:
             return self._show(Lead(units, []), now)
         self._shown = at_unix  # It has pushed out the one before.
         return self._wait(found, now)
+
+    def _skip_gap(self, now: float) -> None:
+        """Leave out what was not kept: nobody wants to look at one picture until it is over."""
+        at_unix = self.position(now)
+        for begin, end in self.memory.gaps:
+            if begin + SAME_S < at_unix < end:
+                self._from = (end if self.speed > 0 else begin), now
 
     def _show(self, found: Lead, now: float) -> Step:
         units, push, _ = found
@@ -141,6 +149,8 @@ class Player:
         if self.speed < 0 and before is None:
             self.play(0.0, now)
             return Step([])
+        if self.speed > 0 and any(begin == self._shown for begin, _ in self.memory.gaps):
+            return Step([], wait_s=LEAST_WAIT_S)
         # Backwards, one that is a little later is still the same picture.
         due = self._shown - 2 * SAME_S if self.speed < 0 else after or at_unix
         return Step([], wait_s=max(LEAST_WAIT_S, (due - at_unix) / self.speed))

@@ -16,6 +16,11 @@ STEP_BACK_S = 1.0
 
 THINNED_AT_ONCE = 128
 
+# Pictures that are further apart, and so many times as far as those before: in between, nothing was
+# kept, because nobody watched or the camera was lost.
+GAP_S = 5.0
+GAP_TIMES = 4.0
+
 # How many units a decoder may keep with B-frames, and among how many there is such a frame.
 PUSHED = 2
 LOOKED_AT = 10
@@ -45,6 +50,8 @@ class Rewind:
         self._open = False  # Whether the last group goes on.
         # For B-frames: how many units of which group, and whether there are any.
         self._looked_at: tuple[int, Unit | None, bool] = 0, None, False
+        self._apart_s = 0.0  # The newest unit from the one before it.
+        self._gaps: deque[tuple[float, float]] = deque()
         self._dropped = 0  # How many groups were dropped from the beginning.
         self._broken = True  # Whether the next key picture is waited for.
         self._listeners: list[Callable[[Unit | None], None]] = []
@@ -75,6 +82,11 @@ class Rewind:
             return None
         return self._groups[0][0].at_unix, self._groups[-1][-1].at_unix
 
+    @property
+    def gaps(self) -> list[tuple[float, float]]:
+        """Between which times, in Unix seconds, nothing was kept, the oldest first."""
+        return list(self._gaps)
+
     def put(self, unit: Unit) -> None:
         """Take the next unit; without the ones that it needs, it is ignored."""
         if unit.key:
@@ -84,6 +96,8 @@ class Rewind:
         newest = self.newest
         if newest is not None and unit.at_unix < newest.at_unix - STEP_BACK_S:
             self.clear()
+        elif newest is not None:
+            self._note_gap(newest.at_unix, unit.at_unix)
         if unit.key:
             self._groups.append([unit])
             self._open = True
@@ -194,6 +208,8 @@ class Rewind:
         if len(self._groups) > 1:
             self._dropped += 1
             self._count(-_size(self._groups.popleft()))
+            while self._gaps and self._gaps[0][1] <= self._groups[0][0].at_unix:
+                self._gaps.popleft()
         else:
             self.clear()
 
@@ -201,6 +217,8 @@ class Rewind:
         """Drop everything; keep nothing before the next key picture."""
         self._dropped += len(self._groups)
         self._groups.clear()
+        self._gaps.clear()
+        self._apart_s = 0.0
         self._open = False
         self._count(-self.nbytes)
 
@@ -215,10 +233,22 @@ class Rewind:
             self._looked_at = len(begin), group[0], numbers != sorted(numbers)
         return self._looked_at[2]
 
+    def _note_gap(self, end_unix: float, begin_unix: float) -> None:
+        apart_s = begin_unix - end_unix
+        if self._apart_s and apart_s > max(GAP_S, GAP_TIMES * self._apart_s):
+            self._gaps.append((end_unix, begin_unix))
+        self._apart_s = apart_s
+
     def _trim(self, before_unix: float) -> None:
-        """Drop whole groups that are older."""
+        """Drop whole groups that are older.
+
+        The last picture before a moment stands for that moment, but not if a gap follows it.
+        """
         groups = self._groups
         while len(groups) > 1 and groups[1][0].at_unix <= before_unix:
+            self.drop_group()
+        gaps = self._gaps
+        while gaps and groups[0][-1].at_unix <= gaps[0][0] < before_unix:
             self.drop_group()
 
     def _count(self, nbytes: int) -> None:

@@ -27,6 +27,7 @@ import { Actions } from './page/actions.js';
 import { Commands } from './page/commands.js';
 import { setUpKeyboard } from './page/keyboard.js';
 import { isKiosk } from './page/kiosk.js';
+import { setUpLarge } from './page/large.js';
 import { setUpSkipLink } from './page/skiplink.js';
 import { Summary } from './page/summary.js';
 import { exposeForTests } from './page/test-hooks.js';
@@ -124,6 +125,7 @@ backend.connect();
 // the detour the tiles would be called stalled until the reports are received.
 setInterval(() => setTimeout(refresh), REFRESH_MS);
 exposeForTests(grid);
+if (!isKiosk) setUpLarge(grid, find('[data-scrubber]'), [find('[data-clips]'), find('[data-toasts]')]);
 if (!isKiosk) manage?.openLinked();
 if (!isKiosk) library.openLinked();
 

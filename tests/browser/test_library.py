@@ -226,9 +226,10 @@ def test_timeline_zooms_around_what_is_pointed_at(blank: Page) -> None:
     marks that would lie on each other are one."""
     found = in_module(
         blank,
-        "scale",
-        """({ Scale, joinMarks }) => {
-          const scale = new Scale(0, 86400);
+        "data",
+        """async ({ joinMarks }) => {
+          const { TimeScale } = await import('/static/js/ui/timescale.js');
+          const scale = new TimeScale({ from: 0, to: 86400 }, 120);
           scale.zoom(4, 21600);
           const zoomed = [scale.from, scale.to, scale.share(21600)];
           const { step, at } = scale.ticks(600, 100);

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import BrowserContext, Page, expect
 
 from tests.support import axe
-from tests.support.browser import READ_TIME, expect_state, tile, wait_for_paint
+from tests.support.browser import READ_TIME, expect_state, serve, tile, wait_for_paint
 from tests.support.client import Viewer
 from tests.support.rtsp_server import RtspServer
 from tests.support.server import PortholeServer, wait_until
@@ -241,23 +241,140 @@ def test_where_one_looked_is_sought_again(blank: Page) -> None:
 
 def test_the_bar_zooms_about_a_moment(blank: Page) -> None:
     """That stays where it is as far as the ends allow; ticks are at round local times."""
-    zoomed, end, ticks = in_module(
+    zoomed, end, followed, ticks = in_module(
         blank,
-        "recording/scrubber-scale",
-        """({ zoomAbout, ticksOf }) => {
-          const whole = { from: 1000, to: 1060 };
-          return [
-            zoomAbout(whole, 3, 1020, whole),
-            zoomAbout(whole, 1000, 1060, whole),
-            ticksOf({ from: 1001, to: 1031 }, 4).map(({ at }) => at),
-          ];
+        "ui/timescale",
+        """({ TimeScale }) => {
+          const scale = new TimeScale({ from: 1000, to: 1060 }, 2);
+          const shown = () => [scale.from, scale.to];
+          scale.zoom(3, 1020);
+          const zoomed = shown();
+          scale.reset();
+          scale.zoom(1000, 1060);
+          const end = shown();
+          scale.setWhole({ from: 1005, to: 1061.5 });
+          const followed = shown();
+          const ticks = new TimeScale({ from: 1001, to: 1031 }, 2).ticks(400, 100);
+          return [zoomed, end, followed, ticks.at];
         }""",
     )
 
-    assert zoomed["to"] - zoomed["from"] == pytest.approx(20)
-    assert (1020 - zoomed["from"]) / 20 == pytest.approx(20 / 60)
-    assert end == {"from": 1058, "to": 1060}
+    assert zoomed[1] - zoomed[0] == pytest.approx(20)
+    assert (1020 - zoomed[0]) / 20 == pytest.approx(20 / 60)
+    assert end == [1058, 1060]
+    assert followed == [1059.5, 1061.5]
     assert ticks == [1010, 1020, 1030]
+
+
+def test_ticks_are_round_on_the_day_on_which_clocks_are_set(
+    new_context: Callable[..., BrowserContext],
+) -> None:
+    """The timeline counted hours from midnight, and was off by one for the rest of such a day."""
+    page = new_context(timezone_id="Europe/Berlin").new_page()
+    page.route("http://localhost/**", serve)
+    page.goto("http://localhost/")
+
+    labels = in_module(
+        page,
+        "ui/timescale",
+        """({ TimeScale }) => ['2026-03-29', '2026-10-25'].map((day) => {
+          const from = new Date(`${day}T00:00`) / 1000;
+          const scale = new TimeScale({ from, to: from + 86400 }, 120);
+          const { at } = scale.ticks(500, 100);
+          return at.map((one) => new Date(one * 1000).getHours());
+        })""",
+    )
+
+    assert labels == [[0, 6, 12, 18, 0], [0, 6, 12, 18]]
+
+
+def test_every_state_of_the_bar_has_its_words(blank: Page) -> None:
+    """A camera without a past is told from one that is only being asked about, and what cannot be
+    had says why; nothing is called live that is not."""
+    kept = {"from": 1000, "to": 1060}
+    past = {"fault": "", "short": False, "span": None, "speed": 0}
+    usual = {
+        "connected": True,
+        "condition": "live",
+        "status": 200,
+        "kept": kept,
+        "goesOn": True,
+        "at": None,
+        "past": past,
+        "video": True,
+        "off": False,
+    }
+    cases: list[tuple[dict[str, Any], str, str, str]] = [
+        ({}, "live", "Live", "^$"),
+        ({"condition": "starting"}, "now", "Now", "^$"),
+        ({"condition": "retrying", "goesOn": False}, "now", "Offline", "^Nothing since .*:40"),
+        ({"connected": False}, "gone", "Disconnected", "once the server is connected"),
+        ({"kept": None, "status": None}, "loading", "", "^$"),
+        ({"kept": None}, "empty", "", "^Nothing is remembered yet"),
+        ({"kept": None, "condition": "retrying"}, "empty", "Offline", "is offline, and nothing"),
+        ({"kept": None, "condition": "stopped"}, "empty", "Stopped", "is stopped, and nothing"),
+        ({"kept": None, "off": True}, "empty", "", "not remembered"),
+        ({"kept": None, "status": 403}, "empty", "", "may not look back"),
+        ({"kept": None, "status": 503}, "empty", "", "cannot be asked for now"),
+        ({"at": 1030}, "past", "", "^$"),
+        ({"at": 1000}, "past", "", "the oldest picture"),
+        ({"at": 990}, "past", "", "Only this picture is left"),
+        ({"at": 1030, "past": {**past, "speed": -1}}, "past", "", "only key pictures"),
+        ({"at": 1030, "past": {**past, "speed": -1}, "video": False}, "past", "", "^$"),
+        ({"at": 1030, "past": {**past, "fault": "No node."}}, "past", "", "^No node"),
+    ]
+
+    told = in_module(
+        blank,
+        "recording/scrubber-words",
+        "({ describeBar }, cases) => cases.map((one) => describeBar(one))",
+        [{**usual, **case} for case, *_ in cases],
+    )
+
+    for (case, state, word, note), one in zip(cases, told, strict=True):
+        assert (one["state"], one["word"]) == (state, word), case
+        assert re.search(note, one["note"]), (case, one["note"])
+
+
+def test_a_click_asks_once(blank: Page) -> None:
+    """Pressed and let go at one place, the server was asked twice for one moment, and the picture
+    that the pointer had rested on was fetched at the same time, beside it."""
+    blank.set_content(
+        """<div id="bar" style="position: fixed; top: 100px; left: 100px; width: 400px">
+        <div data-bar-track style="height: 30px" tabindex="0"></div></div>"""
+    )
+    in_module(
+        blank,
+        "recording/scrubber-bar",
+        """({ ScrubberBar }) => {
+          const element = document.querySelector('#bar');
+          for (const name of ['kept', 'gaps', 'ticks', 'marks', 'clip', 'head', 'begin', 'end']) {
+            const part = document.createElement('span');
+            part.dataset[`bar${name[0].toUpperCase()}${name.slice(1)}`] = '';
+            element.append(part);
+          }
+          const bar = new ScrubberBar(element);
+          const whole = { from: 1000, to: 1400 };
+          bar.show({ whole, kept: whole, gaps: [], at: null, marks: [], clip: null });
+          window.told = [];
+          bar.addEventListener('seek', ({ detail: { at, done, moved } }) => {
+            window.told.push(['seek', at, done, moved]);
+          });
+          bar.addEventListener('hover', () => window.told.push(['hover', bar.dragging]));
+        }""",
+    )
+
+    blank.mouse.move(200, 110)
+    blank.mouse.down()
+    blank.mouse.up()
+    blank.mouse.move(210, 110)
+    told = blank.evaluate("window.told")
+    blank.set_content("")
+
+    assert told == [
+        *(["hover", False], ["seek", 1100, False, True], ["hover", True]),
+        *(["seek", 1100, True, False], ["hover", False]),
+    ]
 
 
 def test_zones_are_drawn_and_undone(blank: Page) -> None:
@@ -432,6 +549,32 @@ def test_a_pointer_sees_the_moment_before_it_goes_there(server: PortholeServer, 
     expect(card).to_be_hidden()
 
 
+def test_the_bar_is_there_in_full_screen(server: PortholeServer, page: Page) -> None:
+    """It had stayed behind on the page. While nobody moves it goes; another camera that is chosen
+    fills the screen in its turn, and whoever came from the grid is back there afterwards."""
+    page.goto(server.url)
+    wait_for_paint(page, "door")
+    tile(page, "door").locator(".tile-open").focus()
+    page.keyboard.press("f")
+    bar = page.locator("[data-camera='door']:fullscreen > [data-scrubber]")
+    expect(bar).to_be_visible()
+    expect(bar.locator("[data-scrub-live]")).to_be_enabled()
+
+    page.mouse.move(300, 300)
+    expect(bar).to_have_css("opacity", "1")
+    page.keyboard.press("k")
+    expect_state(page, "door", "past")
+    expect(bar).to_have_css("opacity", "0")
+    page.keyboard.press("End")
+    expect_state(page, "door", "live")
+    expect(bar).to_have_css("opacity", "1")
+
+    page.keyboard.press("PageDown")
+    expect(page.locator(":not([data-camera='door']):fullscreen > [data-scrubber]")).to_be_visible()
+    page.keyboard.press("f")
+    expect(page.locator(".grid[data-view='grid'] > [data-scrubber]")).to_be_hidden()
+
+
 @pytest.mark.parametrize("camera", ["door", "yard"])
 def test_a_marked_part_is_saved(
     server: PortholeServer, page: Page, camera: str, tmp_path: Path
@@ -459,6 +602,54 @@ def test_a_marked_part_is_saved(
     assert [stream["codec_name"] for stream in probed["streams"]] == ["h264"]
     assert float(probed["format"]["duration"]) == pytest.approx(float(length.split()[0]), abs=0.5)
     expect(page.get_by_role("button", name="Save clip")).to_be_hidden()
+
+
+def test_fingers_tap_zoom_and_scroll(
+    server: PortholeServer, new_context: Callable[..., BrowserContext]
+) -> None:
+    """Two fingers zoom the bar, and not the page; a finger that scrolls the page from there led
+    away from live, and so did the first of two."""
+    page = new_context(
+        viewport={"width": 390, "height": 600}, has_touch=True, is_mobile=True
+    ).new_page()
+    open_camera(page, server, "door")
+    fingers = page.context.new_cdp_session(page)
+
+    def touch(kind: str, *points: tuple[float, float]) -> None:
+        at = [{"x": x, "y": y, "id": number} for number, (x, y) in enumerate(points)]
+        fingers.send("Input.dispatchTouchEvent", {"type": f"touch{kind}", "touchPoints": at})
+
+    def labels() -> list[str]:
+        return page.locator(".bar-tick").all_text_contents()
+
+    before, at_first = labels(), bar_at(page)
+    left, middle, right = (point(page, share) for share in (0.45, 0.5, 0.55))
+    touch("Start", left)
+    touch("Start", left, right)
+    for spread in range(1, 5):
+        wide = (left[0] - 30 * spread, left[1]), (right[0] + 30 * spread, right[1])
+        touch("Move", *wide)
+    touch("End")
+    expect_state(page, "door", "live")
+    wait_until(lambda: len(labels()) != len(before) or labels() != before)
+    assert page.evaluate("visualViewport.scale") == 1
+    assert bar_at(page) > at_first
+
+    touch("Start", middle)
+    for step in range(1, 8):
+        touch("Move", (middle[0], middle[1] - 20 * step))
+    touch("End")
+    wait_until(lambda: page.evaluate("scrollY || document.querySelector('.grid').scrollTop") > 20)
+    expect_state(page, "door", "live")
+
+    page.evaluate("scrollTo(0, 0); document.querySelector('.grid').scrollTop = 0")
+    touch("Start", point(page, 0.5))
+    touch("End")
+    expect_state(page, "door", "past")
+    small = """() => [...document.querySelectorAll('.scrubber :is(button, select)')]
+      .filter((one) => one.checkVisibility()).map((one) => one.getBoundingClientRect())
+      .filter(({ width, height }) => Math.min(width, height) < 44).length"""
+    assert page.evaluate(small) == 0
 
 
 def test_a_clip_that_is_gone_is_told(server: PortholeServer, page: Page) -> None:

@@ -77,20 +77,21 @@ def browser() -> Iterator[Browser]:
         browser.close()
 
 
+def serve(route: Route) -> None:
+    """Answer with a file of the page, and at the top with an empty page."""
+    path = urlsplit(route.request.url).path.strip("/")
+    if path:
+        route.fulfill(path=ROOT / path)
+    else:
+        route.fulfill(body="", content_type="text/html")
+
+
 @pytest.fixture(scope="session")
 def blank(browser: Browser) -> Iterator[Page]:
     """Open one page without the dashboard, from which tests import the dashboard's modules.
 
     It needs no server. Tests leave it as it was: its globals and its storage.
     """
-
-    def serve(route: Route) -> None:
-        path = urlsplit(route.request.url).path.strip("/")
-        if path:
-            route.fulfill(path=ROOT / path)
-        else:
-            route.fulfill(body="", content_type="text/html")
-
     context = browser.new_context()
     context.route("http://localhost/**", serve)
     page = context.new_page()

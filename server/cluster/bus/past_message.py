@@ -95,6 +95,7 @@ class PastFacts(Message):
         more: Whether there are more units to be asked for.
         pushed: How many units of a lead only push it out.
         newest: Whether no later picture can be shown yet.
+        gaps: Between which times nothing was kept.
     """
 
     begin: Moment | None = None
@@ -104,6 +105,7 @@ class PastFacts(Message):
     more: bool = False
     pushed: Annotated[int, Field(ge=0, le=16)] = 0
     newest: bool = True
+    gaps: tuple[tuple[Moment, Moment], ...] = ()
     error: ErrorCode | None = None
     message: Text = ""
 

@@ -1,7 +1,7 @@
 """The past of a camera of another node, with the interface of a local one."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from server.capture.frames.unit import Unit
@@ -90,6 +90,7 @@ class RemoteMemory:
         self._after: float | None = None  # When the one after it was.
         self._around: tuple[float, float | None, float | None] | None = None  # The last lead's.
         self._span: tuple[float, float] | None = None
+        self._gaps: Sequence[tuple[float, float]] = []
         self._span_at = 0.0
 
     def lead(self, at_unix: float, toward_s: float = 0.0) -> Lead:
@@ -125,6 +126,11 @@ class RemoteMemory:
         if time.monotonic() - self._span_at > FRESH_S:
             self._learn(self._ask(0.0, empty=True).facts)
         return self._span
+
+    @property
+    def gaps(self) -> Sequence[tuple[float, float]]:
+        """Between which times nothing was kept, as far as its node has said."""
+        return self._gaps
 
     def neighbours(self, at_unix: float) -> tuple[float | None, float | None]:
         """Return the times of the pictures before and after that of a moment; None for none."""
@@ -172,5 +178,6 @@ class RemoteMemory:
 
     def _learn(self, facts: PastFacts) -> None:
         self._span_at = time.monotonic()
+        self._gaps = facts.gaps
         known = facts.begin is not None and facts.end is not None
         self._span = (facts.begin, facts.end) if known else None  # type: ignore[assignment]

@@ -65,7 +65,7 @@ class PastServer:
         span = memory.span if memory is not None else None
         if memory is None or span is None:
             return PastFacts(), []
-        facts: dict[str, Any] = {"begin": span[0], "end": span[1]}
+        facts: dict[str, Any] = {"begin": span[0], "end": span[1], "gaps": tuple(memory.gaps)}
         if request.empty:
             units: list[Unit] = []
             facts["before"], facts["after"] = memory.neighbours(request.at)

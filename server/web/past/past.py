@@ -1,6 +1,7 @@
 """What was, over HTTP; see ``docs/recording.md``."""
 
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import flask
 from flask import Blueprint, Response
@@ -40,12 +41,19 @@ def create_past(
         kept = memory_of(camera)
         try:
             span = kept.span if kept is not None else None
+            gaps = list(kept.gaps) if kept is not None and span else []
         except RequestError as error:
             flask.abort(503, str(error))
         begin, end = span or (None, None)
         told = span is not None and asking().person.kind != "embed"
-        found = libraries.events(Query([camera], begin, end, MAX_MARKS)).rows if told else []
-        marks = [{"at": one.begin, "label": one.label, "id": one.id} for one in reversed(found)]
-        return answer_json({"from": begin, "to": end, "marks": marks})
+        marks = marks_of(camera, begin, end) if told else []
+        return answer_json({"from": begin, "to": end, "gaps": gaps, "marks": marks})
+
+    def marks_of(camera: str, begin: float | None, end: float | None) -> list[dict[str, Any]]:
+        try:
+            found = libraries.events(Query([camera], begin, end, MAX_MARKS)).rows
+        except RequestError:
+            return []  # The memory can be looked at although the index cannot be read.
+        return [{"at": one.begin, "label": one.label, "id": one.id} for one in reversed(found)]
 
     return routes

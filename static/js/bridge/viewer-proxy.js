@@ -47,7 +47,7 @@ export class ViewerProxy extends EventTarget {
     lastSeq: -1,
     at: null,
     live: true,
-    past: { wanted: null, speed: 0, span: null, short: false, fault: '' },
+    past: { wanted: null, asked: null, speed: 0, span: null, short: false, fault: '' },
     rendition: '',
     reason: '',
     codec: null,

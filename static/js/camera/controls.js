@@ -5,7 +5,7 @@
 import { mayControl } from '../bridge/access.js';
 import { isDefault, makeRow } from './control.js';
 import { Cropper } from './cropper.js';
-import { keepFold } from '../ui/folds.js';
+import { keepFold } from '../ui/preferences.js';
 import { Presets } from './presets.js';
 import { setText } from '../ui/dom.js';
 

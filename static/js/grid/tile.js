@@ -261,7 +261,9 @@ export class Tile extends EventTarget {
 
   #wordOf(condition) {
     if (condition !== 'past' || !this.#clock.known) return WORDS[condition];
-    return formatAgo(this.#viewer.pictureAgeS, this.#viewer.atUnix);
+    const { pictureAgeS, atUnix, past } = this.#viewer;
+    // Cameras that show one moment say one time.
+    return formatAgo(pictureAgeS - ((past.asked ?? atUnix) - atUnix), atUnix);
   }
 
   // The server's reason is for its own state; a condition that the page found has another one.

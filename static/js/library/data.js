@@ -241,3 +241,23 @@ export function formatClock(seconds) {
   const minutes = Math.floor(whole / 60) % 60;
   return hours > 0 ? `${hours}:${two(minutes)}:${two(whole % 60)}` : `${minutes}:${two(whole % 60)}`;
 }
+
+/**
+ * Join marks that would lie on each other.
+ *
+ * @param {{from: number, to: number}[]} spans  Oldest first.
+ * @param {(at: number) => number} x  In pixels.
+ * @param {number} least  How wide one is at least, in pixels.
+ * @returns {[number, number][]} left and right, in pixels
+ */
+export function joinMarks(spans, x, least) {
+  const marks = [];
+  for (const { from, to } of spans) {
+    const left = x(from);
+    const right = Math.max(left + least, x(to));
+    const last = marks.at(-1);
+    if (last && left < last[1] + 1) last[1] = Math.max(last[1], right);
+    else marks.push([left, right]);
+  }
+  return marks;
+}

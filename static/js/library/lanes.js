@@ -1,7 +1,10 @@
 /** The timeline of a day: a lane for each camera with its recordings and events, and where the playback is. */
 import { make, setText } from '../ui/dom.js';
-import { joinMarks, Scale } from './scale.js';
+import { TimeScale } from '../ui/timescale.js';
+import { joinMarks } from './data.js';
 
+// Two minutes on the screen: a pixel is less than a frame then on no screen, but seconds are far apart.
+const MIN_SPAN_S = 120;
 const LEAST_EVENT_PX = 3;
 const LEAST_RECORDED_PX = 1.5;
 const SECONDS = new Intl.DateTimeFormat(undefined, { hour: '2-digit', minute: '2-digit', second: '2-digit' });
@@ -32,7 +35,7 @@ export class Lanes extends EventTarget {
   #head;
   #zooms;
   #help;
-  #scale = new Scale(0, 86400);
+  #scale = new TimeScale({ from: 0, to: 86400 }, MIN_SPAN_S);
   #shown = [];
   /** @type {Map<string, {lane: HTMLElement, name: HTMLElement, recorded: SVGPathElement, events: SVGPathElement, offline: SVGPathElement}>} */
   #lanes = new Map();
@@ -62,7 +65,7 @@ export class Lanes extends EventTarget {
     this.#rows.append(this.#now, this.#clip, this.#playhead);
     for (const button of this.#zooms) button.addEventListener('click', () => this.#zoomBy(Number(button.dataset.lanesZoom)));
     find('[data-lanes-whole]').addEventListener('click', () => {
-      this.#scale.whole();
+      this.#scale.reset();
       this.#draw();
     });
     this.#listen();
@@ -75,8 +78,7 @@ export class Lanes extends EventTarget {
 
   /** @param {[number, number]} bounds  Of the day. @param {Row[]} rows @param {number} nowUnix */
   show([from, to], rows, nowUnix) {
-    const [before] = this.#scale.bounds;
-    if (before !== from) this.#scale = new Scale(from, to);
+    if (this.#scale.whole.from !== from) this.#scale = new TimeScale({ from, to }, MIN_SPAN_S);
     this.#nowUnix = nowUnix;
     this.#shown = rows;
     this.#element.hidden = rows.length === 0;
@@ -109,7 +111,7 @@ export class Lanes extends EventTarget {
 
   /** Show a span; what is zoomed already only moves there. @param {number} from @param {number} to */
   zoomTo(from, to) {
-    if (this.#scale.isWhole) this.#scale.fit(from, to);
+    if (this.#scale.isWhole) this.#scale.fit({ from, to });
     else this.#scale.reveal((from + to) / 2);
     this.#draw();
   }
@@ -178,9 +180,8 @@ export class Lanes extends EventTarget {
 
   #drawAxis(width) {
     const { step, at } = this.#scale.ticks(width, TICK_REM * remPx());
-    const format = step < 60 ? SECONDS : MINUTES;
     this.#axis.replaceChildren(...at.map((one) => {
-      const tick = make('span', 'lanes-tick', format.format(one * 1000));
+      const tick = make('span', 'lanes-tick', this.#scale.label(one, step));
       tick.style.left = `${this.#scale.share(one) * 100}%`;
       return tick;
     }));
@@ -189,11 +190,10 @@ export class Lanes extends EventTarget {
   #place() {
     const { left, width } = this.#span;
     const x = (at) => left + this.#scale.share(at) * width;
-    const isIn = (at) => at >= this.#scale.from && at <= this.#scale.to;
-    this.#playhead.hidden = !isIn(this.#cursor.at);
+    this.#playhead.hidden = !this.#scale.shows(this.#cursor.at);
     if (!this.#playhead.hidden) this.#playhead.style.translate = `${x(this.#cursor.at)}px 0`;
-    const [day, end] = this.#scale.bounds;
-    this.#now.hidden = !(this.#nowUnix > day && this.#nowUnix < end && isIn(this.#nowUnix));
+    const { from: day, to: end } = this.#scale.whole;
+    this.#now.hidden = !(this.#nowUnix > day && this.#nowUnix < end && this.#scale.shows(this.#nowUnix));
     if (!this.#now.hidden) this.#now.style.translate = `${x(this.#nowUnix)}px 0`;
     const [from, to] = this.#clipSpan;
     const begin = Math.max(this.#scale.from, Number.isNaN(from) ? to : from);
@@ -207,7 +207,7 @@ export class Lanes extends EventTarget {
   }
 
   #describe(lane, camera) {
-    const [day, end] = this.#scale.bounds;
+    const { from: day, to: end } = this.#scale.whole;
     const at = Number.isNaN(this.#cursor.at) ? day : this.#cursor.at;
     lane.toggleAttribute('data-playing', camera === this.#cursor.camera);
     const values = {
@@ -341,7 +341,7 @@ export class Lanes extends EventTarget {
         this.#zoomBy(0.5);
         break;
       case '0':
-        this.#scale.whole();
+        this.#scale.reset();
         this.#draw();
         break;
       default:
@@ -371,10 +371,9 @@ export class Lanes extends EventTarget {
 
   #zoomBy(factor) {
     const { at } = this.#cursor;
-    const inSight = at >= this.#scale.from && at <= this.#scale.to;
     const newest = Math.min(this.#scale.to, this.#nowUnix);
     const middle = (this.#scale.from + (newest > this.#scale.from ? newest : this.#scale.to)) / 2;
-    this.#scale.zoom(factor, inSight ? at : middle);
+    this.#scale.zoom(factor, this.#scale.shows(at) ? at : middle);
     this.#draw();
   }
 

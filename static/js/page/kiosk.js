@@ -5,10 +5,10 @@
 import { readLink } from './deeplink.js';
 import { describeGone, describeMissing } from '../grid/departed.js';
 import { setText } from '../ui/dom.js';
+import { markStillness } from '../ui/fullscreen.js';
 import { formatWhen } from '../ui/format.js';
 import { nowUnix } from '../stream/clock.js';
 
-const STILL_MS = 3000;
 // How long a removed camera is mentioned: the screen is for the others.
 const GONE_MS = 10 * 60 * 1000;
 const KEYS = new Set(['step', 'fullscreen']);
@@ -61,7 +61,7 @@ export function setUpKiosk({ note, time }, grid, arrangement, departed, clock) {
   });
   // Nothing opens: without the bars there would be no way back.
   document.querySelector('[data-tiles]').addEventListener('click', (event) => event.stopPropagation(), { capture: true });
-  hidePointer();
+  markStillness();
   keepAwake();
 }
 
@@ -76,18 +76,6 @@ function showTime(element, clock) {
   element.hidden = false;
   show();
   setInterval(show, 250);
-}
-
-function hidePointer() {
-  const { documentElement: root } = document;
-  let timer = 0;
-  const show = () => {
-    clearTimeout(timer);
-    root.removeAttribute('data-still');
-    timer = setTimeout(() => root.toggleAttribute('data-still', true), STILL_MS);
-  };
-  for (const event of ['pointermove', 'pointerdown', 'keydown']) window.addEventListener(event, show, { passive: true });
-  show();
 }
 
 // Browsers release the lock whenever the page is hidden.

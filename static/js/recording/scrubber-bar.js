@@ -2,14 +2,15 @@
  * The time bar: what is remembered, ticks, events, the moment that is shown, and the part for a clip. Only draws and
  * tells what fingers, mouse and wheel want; scrubber.js decides what comes of it.
  *
- * Events: `seek` ({at, done}) while it is dragged and when it is let go; `hover` ({at, x}: `at` is null when the pointer
+ * Events: `seek` ({at, done, moved}) while it is dragged and when it is let go, then often where it was; `hover` ({at, x}: `at` is null when the pointer
  * has left, `x` is in CSS pixels from the left); `clip` ({clip, at}) when an end of the part is moved to `at`; `view` when
  * another part of time is shown.
  *
- * @typedef {import('./scrubber-scale.js').Span} Span
+ * @typedef {import('../ui/timescale.js').Span} Span
  * @typedef {object} Shown
  * @property {Span} whole       What the bar can show: from the oldest picture to now.
  * @property {Span | null} kept What is remembered.
+ * @property {Span[]} gaps       Where nothing was kept within that.
  * @property {number | null} at The moment that is shown; null for live.
  * @property {{at: number, label: string, id: unknown}[]} marks
  * @property {Span | null} clip
@@ -17,11 +18,15 @@
  */
 import { make } from '../ui/dom.js';
 import { formatWhen } from '../ui/format.js';
-import { keepInside, momentAt, shareOf, ticksOf, within, zoomAbout } from './scrubber-scale.js';
+import { TimeScale } from '../ui/timescale.js';
 
+// Closer than this, frames lie apart as far as a finger is wide.
+const MIN_SPAN_S = 2;
 const LABEL_REM = 5;
 // Let go so near to the end, it is now.
 const SNAP_PX = 8;
+// A finger that moves less has not moved: it may be the first of two, or scroll the page.
+const TAP_PX = 6;
 const WHEEL_LINE_PX = 16;
 const MIN_CLIP_S = 0.1;
 const MAX_MARKS = 300;
@@ -31,16 +36,12 @@ export class ScrubberBar extends EventTarget {
   #track;
   #parts;
   /** @type {Shown} */
-  #shown = { whole: { from: 0, to: 1 }, kept: null, at: null, marks: [], clip: null, disabled: true };
-  // The part of time that is shown; null for the whole.
-  /** @type {Span | null} */
-  #part = null;
+  #shown = { whole: { from: 0, to: 1 }, kept: null, gaps: [], at: null, marks: [], clip: null, disabled: true };
+  #scale = new TimeScale({ from: 0, to: 1 }, MIN_SPAN_S);
   /** @type {Map<number, number>} Where the fingers are, in CSS pixels. */
   #fingers = new Map();
-  // What is being dragged; and the span at that time, which must not move under a finger.
+  // What is being dragged.
   #drag = null;
-  /** @type {Span | null} */
-  #frozen = null;
   #drawn = '';
 
   /** @param {HTMLElement} element */
@@ -50,7 +51,7 @@ export class ScrubberBar extends EventTarget {
     const find = (name) => element.querySelector(`[data-bar-${name}]`);
     this.#track = find('track');
     this.#parts = Object.fromEntries(
-      ['kept', 'ticks', 'marks', 'clip', 'head', 'begin', 'end'].map((name) => [name, find(name)]),
+      ['kept', 'gaps', 'ticks', 'marks', 'clip', 'head', 'begin', 'end'].map((name) => [name, find(name)]),
     );
     for (const kind of ['begin', 'end']) this.#parts[kind].addEventListener('keydown', (event) => this.#onEndKey(event, kind));
     element.addEventListener('pointerdown', (event) => this.#onDown(event));
@@ -66,59 +67,36 @@ export class ScrubberBar extends EventTarget {
     return this.#track;
   }
 
-  /** The part of time that the bar shows. @returns {Span} */
-  get view() {
-    return this.#frozen ?? (this.#part === null ? this.#shown.whole : this.#followed(this.#part));
-  }
-
-  /** Whether less than the whole is shown. */
-  get zoomed() {
-    return this.#part !== null;
-  }
-
   get dragging() {
-    return this.#drag !== null;
+    return this.#drag?.begun === true;
   }
 
   /** @param {Shown} shown */
   show(shown) {
     const moved = shown.at !== null && shown.at !== this.#shown.at;
     this.#shown = shown;
+    this.#settle();
     if (moved) this.#follow(shown.at);
     this.#draw();
   }
 
   /** Show the whole time again. */
   reset() {
-    this.#part = null;
+    this.#scale.reset();
     this.#draw();
   }
 
-  /** @param {number} by  More than 1 shows less. @param {number} about */
-  zoom(by, about) {
-    this.#setPart(zoomAbout(this.view, by, about, this.#shown.whole));
+  // Time goes on, but must not move under a finger.
+  #settle() {
+    if (this.#fingers.size === 0) this.#scale.setWhole(this.#shown.whole);
   }
 
   // While it is played or stepped through, the moment that is shown stays in sight.
   #follow(at) {
-    if (this.#part === null || this.#frozen !== null) return;
-    const { from, to } = this.view;
-    if (at >= from && at <= to) return;
-    const begin = at - (at > to ? 0.2 : 0.8) * (to - from);
-    this.#setPart(keepInside({ from: begin, to: begin + to - from }, this.#shown.whole));
+    if (this.#fingers.size === 0) this.#scale.reveal(at, at > this.#scale.to ? 0.2 : 0.8);
   }
 
-  // What ends now goes on to end now.
-  #followed({ from, to, live }) {
-    const { whole } = this.#shown;
-    return keepInside(live ? { from: from + whole.to - to, to: whole.to } : { from, to }, whole);
-  }
-
-  #setPart(span) {
-    const { whole } = this.#shown;
-    const all = span.to - span.from > 0.995 * (whole.to - whole.from);
-    this.#part = all ? null : { ...span, live: span.to >= whole.to - 0.01 };
-    if (this.#frozen !== null) this.#frozen = all ? whole : span;
+  #onView() {
     this.#draw();
     this.dispatchEvent(new CustomEvent('view'));
   }
@@ -126,27 +104,41 @@ export class ScrubberBar extends EventTarget {
   #draw() {
     const width = this.#track.clientWidth;
     if (width === 0) return;
-    const { whole, kept, at, marks, clip, disabled } = this.#shown;
-    const { view } = this;
+    const { whole, kept, gaps, at, marks, clip, disabled } = this.#shown;
+    const view = this.#scale;
     const { style } = this.#element;
-    const place = (name, moment) => style.setProperty(`--${name}`, shareOf(moment, view).toFixed(5));
+    const place = (name, moment) => style.setProperty(`--${name}`, Math.min(1, Math.max(0, view.share(moment))).toFixed(5));
     this.#element.toggleAttribute('data-empty', kept === null);
-    place('kept-from', within(kept?.from ?? view.to, view));
-    place('kept-to', within(kept?.to ?? view.to, view));
-    const head = this.#drag?.kind === 'seek' ? this.#drag.at : (at ?? whole.to);
-    place('head', within(head, view));
+    place('kept-from', kept?.from ?? view.to);
+    place('kept-to', kept?.to ?? view.to);
+    const isDragged = this.#drag?.kind === 'seek' && this.#drag.begun;
+    const head = isDragged ? this.#drag.at : (at ?? whole.to);
+    place('head', head);
     this.#parts.head.toggleAttribute('data-outside', head < view.from - 0.05 || head > view.to + 0.05);
-    this.#element.toggleAttribute('data-live', this.#drag === null && at === null);
+    this.#element.toggleAttribute('data-live', !isDragged && at === null);
     this.#element.toggleAttribute('data-disabled', disabled);
     this.#parts.clip.hidden = clip === null;
     for (const name of ['begin', 'end']) this.#parts[name].hidden = clip === null;
     if (clip !== null) {
-      place('clip-from', within(clip.from, view));
-      place('clip-to', within(clip.to, view));
+      place('clip-from', clip.from);
+      place('clip-to', clip.to);
       this.#describeEnd('begin', clip.from);
       this.#describeEnd('end', clip.to);
     }
+    this.#drawGaps(view, gaps);
     this.#drawTicks(view, width, marks);
+  }
+
+  #drawGaps(view, gaps) {
+    const seen = gaps.filter(({ from, to }) => to > view.from && from < view.to);
+    const { gaps: parent } = this.#parts;
+    while (parent.childElementCount < seen.length) parent.append(make('span', 'bar-gap'));
+    while (parent.childElementCount > seen.length) parent.lastElementChild.remove();
+    seen.forEach(({ from, to }, index) => {
+      const { style } = parent.children[index];
+      style.setProperty('--from', Math.max(0, view.share(from)).toFixed(5));
+      style.setProperty('--to', Math.min(1, view.share(to)).toFixed(5));
+    });
   }
 
   #describeEnd(kind, at) {
@@ -161,12 +153,12 @@ export class ScrubberBar extends EventTarget {
   // Built anew only when others are to be seen; otherwise moved as a whole.
   #drawTicks(view, width, marks) {
     const rem = parseFloat(getComputedStyle(document.documentElement).fontSize);
-    const ticks = ticksOf(view, Math.max(2, Math.floor(width / (LABEL_REM * rem))));
-    const near = marks.filter(({ at }) => at >= view.from && at <= view.to).slice(-MAX_MARKS);
-    const drawn = [ticks.map(({ at }) => at), near.map(({ at, label }) => `${at}${label}`)].join('|');
+    const { step, at: ticks } = view.ticks(width, LABEL_REM * rem);
+    const near = marks.filter(({ at }) => view.shows(at)).slice(-MAX_MARKS);
+    const drawn = [ticks, near.map(({ at, label }) => `${at}${label}`)].join('|');
     if (drawn !== this.#drawn) {
       this.#drawn = drawn;
-      this.#parts.ticks.replaceChildren(...ticks.map(({ label }) => make('span', 'bar-tick', label)));
+      this.#parts.ticks.replaceChildren(...ticks.map((at) => make('span', 'bar-tick', view.label(at, step))));
       this.#parts.marks.replaceChildren(...near.map(({ label }) => {
         const mark = make('span', 'bar-mark');
         mark.title = label;
@@ -174,13 +166,13 @@ export class ScrubberBar extends EventTarget {
         return mark;
       }));
     }
-    ticks.forEach(({ at }, index) => {
-      const share = shareOf(at, view);
+    ticks.forEach((at, index) => {
+      const share = view.share(at);
       this.#parts.ticks.children[index].style.setProperty('--at', share.toFixed(5));
       this.#parts.ticks.children[index].toggleAttribute('data-cut', (1 - share) * width < 0.8 * LABEL_REM * rem);
     });
     near.forEach(({ at }, index) => {
-      this.#parts.marks.children[index].style.setProperty('--at', shareOf(at, view).toFixed(5));
+      this.#parts.marks.children[index].style.setProperty('--at', view.share(at).toFixed(5));
     });
   }
 
@@ -189,8 +181,7 @@ export class ScrubberBar extends EventTarget {
   }
 
   #momentAt(x) {
-    const share = Math.min(1, Math.max(0, x / this.#track.clientWidth));
-    return within(momentAt(share, this.view), this.#shown.whole);
+    return this.#scale.at(Math.min(1, Math.max(0, x / this.#track.clientWidth)));
   }
 
   #onDown(event) {
@@ -201,51 +192,65 @@ export class ScrubberBar extends EventTarget {
     this.#element.setPointerCapture(event.pointerId);
     if (this.#fingers.size > 1) {
       // Two fingers zoom; where the first one was put down meant nothing.
+      if (this.#drag?.kind === 'seek' && this.#drag.begun) this.#seek(this.#drag.x, true);
       this.#drag = null;
       return;
     }
     const kind = event.target.closest('[data-bar-begin]') ? 'begin' : event.target.closest('[data-bar-end]') ? 'end' : 'seek';
-    this.#frozen = { ...this.view };
-    this.#drag = { kind, at: this.#momentAt(x) };
+    this.#drag = { kind, x, at: this.#momentAt(x), begun: event.pointerType !== 'touch' };
     if (kind === 'seek') {
       this.#track.focus({ preventScroll: true });
-      this.#seek(x, false);
+      if (this.#drag.begun) this.#seek(x, false);
     }
+    // The picture under the pointer is no longer wanted: the large one is.
+    if (this.#drag.begun) this.#hover(x);
   }
 
   #onMove(event) {
     const x = this.#xOf(event);
     const before = this.#fingers.get(event.pointerId);
-    if (event.pointerType !== 'touch' || before !== undefined) this.#hover(x);
-    if (before === undefined) return;
+    if (before === undefined) {
+      if (event.pointerType !== 'touch') this.#hover(x);
+      return;
+    }
     this.#fingers.set(event.pointerId, x);
+    const drag = this.#drag;
     if (this.#fingers.size === 2) this.#pinch(event.pointerId, before, x);
-    else if (this.#drag?.kind === 'seek') this.#seek(x, false);
-    else if (this.#drag !== null) this.#moveEnd(this.#drag.kind, this.#momentAt(x));
+    if (drag === null) return;
+    drag.begun ||= Math.abs(x - drag.x) >= TAP_PX;
+    if (!drag.begun) return;
+    this.#hover(x);
+    if (drag.kind === 'seek') this.#seek(x, false);
+    else this.#moveEnd(drag.kind, this.#momentAt(x));
   }
 
   #onUp(event) {
-    if (!this.#fingers.delete(event.pointerId)) return;
+    if (!this.#fingers.has(event.pointerId)) return;
     const drag = this.#drag;
+    const isTaken = event.type === 'pointercancel';
+    // What the browser takes for scrolling ends a drag where it is.
+    if (drag?.kind === 'seek' && (drag.begun || !isTaken)) this.#seek(isTaken ? drag.x : this.#xOf(event), true);
+    this.#fingers.delete(event.pointerId);
     if (this.#fingers.size === 0) {
       this.#drag = null;
-      this.#frozen = null;
+      this.#settle();
     }
     if (event.pointerType === 'touch') this.#hover(null);
-    if (drag?.kind === 'seek') this.#seek(this.#xOf(event), true, drag);
     this.#draw();
   }
 
-  #seek(x, done, drag = this.#drag) {
-    const toNow = x > this.#track.clientWidth - SNAP_PX && this.view.to >= this.#shown.whole.to - 0.5;
-    drag.at = toNow ? this.#shown.whole.to : this.#momentAt(x);
+  #seek(x, done) {
+    const toNow = x > this.#track.clientWidth - SNAP_PX && this.#scale.to >= this.#scale.whole.to - 0.5;
+    const at = toNow ? null : this.#momentAt(x);
+    const moved = at !== this.#drag.sought;
+    Object.assign(this.#drag, { x, begun: true, sought: at, at: at ?? this.#scale.whole.to });
     this.#draw();
-    this.dispatchEvent(new CustomEvent('seek', { detail: { at: toNow ? null : drag.at, done } }));
+    this.dispatchEvent(new CustomEvent('seek', { detail: { at, done, moved } }));
   }
 
   #moveEnd(kind, at) {
-    const { clip, whole } = this.#shown;
-    const to = within(at, whole);
+    const { clip } = this.#shown;
+    const to = this.#scale.clamp(at);
     const moved = kind === 'begin' ? { from: Math.min(to, clip.to - MIN_CLIP_S), to: clip.to } : { from: clip.from, to: Math.max(to, clip.from + MIN_CLIP_S) };
     this.dispatchEvent(new CustomEvent('clip', { detail: { clip: moved, at: kind === 'begin' ? moved.from : moved.to } }));
   }
@@ -261,25 +266,24 @@ export class ScrubberBar extends EventTarget {
   #pinch(id, before, x) {
     const other = [...this.#fingers].find(([one]) => one !== id)[1];
     const by = Math.max(8, Math.abs(x - other)) / Math.max(8, Math.abs(before - other));
-    const about = this.#momentAt((before + other) / 2);
-    const zoomed = zoomAbout(this.view, by, about, this.#shown.whole);
-    const moved = (((before - x) / 2) * (zoomed.to - zoomed.from)) / this.#track.clientWidth;
-    this.#setPart(keepInside({ from: zoomed.from + moved, to: zoomed.to + moved }, this.#shown.whole));
+    this.#scale.zoom(by, this.#momentAt((before + other) / 2));
+    this.#scale.move((before - x) / 2 / this.#track.clientWidth);
+    this.#onView();
   }
 
   #onWheel(event) {
     if (this.#shown.disabled) return;
     event.preventDefault();
     const unit = event.deltaMode === 1 ? WHEEL_LINE_PX : 1;
-    const { view } = this;
     if (event.shiftKey || Math.abs(event.deltaX) > Math.abs(event.deltaY)) {
       const pixels = (event.deltaX || event.deltaY) * unit;
-      const by = (pixels * (view.to - view.from)) / this.#track.clientWidth;
-      this.#setPart(keepInside({ from: view.from + by, to: view.to + by }, this.#shown.whole));
+      this.#scale.move(pixels / this.#track.clientWidth);
+      this.#onView();
       return;
     }
     const pixels = Math.max(-200, Math.min(200, event.deltaY * unit));
-    this.zoom(Math.exp(-pixels * (event.ctrlKey ? 0.01 : 0.003)), this.#momentAt(this.#xOf(event)));
+    this.#scale.zoom(Math.exp(-pixels * (event.ctrlKey ? 0.01 : 0.003)), this.#momentAt(this.#xOf(event)));
+    this.#onView();
     this.#hover(this.#xOf(event));
   }
 

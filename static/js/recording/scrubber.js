@@ -5,21 +5,23 @@
  */
 import { withToken } from '../bridge/embed.js';
 import { setText, setTitle } from '../ui/dom.js';
-import { UNKNOWN, formatAge, formatAgo, formatWhen } from '../ui/format.js';
+import { formatAgo, formatWhen } from '../ui/format.js';
 import { MAX_CLIP_S, formatClip } from './clip.js';
 import { SPEEDS } from './past.js';
 import { ScrubberBar } from './scrubber-bar.js';
 import { ScrubberPreview } from './scrubber-preview.js';
+import { describeBar } from './scrubber-words.js';
 
-// How often it is asked what is remembered; between, it moves on with the clock.
+// How often it is asked what is remembered; between, it moves on with the clock. Of a camera that begins, sooner.
 const FETCH_MS = 4000;
+const FETCH_AGAIN_MS = 1000;
 // An empty bar shows this much.
 const MIN_WHOLE_S = 10;
 // If nothing newer is remembered than this, nothing comes any more.
 const MIN_GAP_S = 2;
 // A part that is begun to be marked.
 const CLIP_S = 10;
-const NOTHING = { from: null, to: null, marks: [], heard: 0 };
+const NOTHING = { status: null, from: null, to: null, gaps: [], marks: [], heard: 0 };
 
 export class Scrubber extends EventTarget {
   #element;
@@ -33,8 +35,9 @@ export class Scrubber extends EventTarget {
   // What the server said it remembers, and when it said so, by its clock.
   #memory = NOTHING;
   #fetching = 0;
+  #fetchTimer = 0;
   #playAfterwards = 0;
-  /** The part that is marked. @type {import('./scrubber-scale.js').Span | null} */
+  /** The part that is marked. @type {import('../ui/timescale.js').Span | null} */
   #clip = null;
   #saveClip;
   #saving = false;
@@ -57,7 +60,6 @@ export class Scrubber extends EventTarget {
     this.#preview = new ScrubberPreview(find('card'));
     this.#parts.speed.replaceChildren(...SPEEDS.map((speed) => new Option(describeSpeed(speed), String(speed))));
     this.#listen();
-    setInterval(() => this.#fetch(), FETCH_MS);
     document.addEventListener('visibilitychange', () => this.#fetch());
   }
 
@@ -67,6 +69,7 @@ export class Scrubber extends EventTarget {
     this.#tile = tile;
     this.#element.hidden = tile === null;
     this.#memory = NOTHING;
+    clearTimeout(this.#fetchTimer);
     this.#clip = null;
     this.#bar.reset();
     if (tile === null) return;
@@ -84,7 +87,7 @@ export class Scrubber extends EventTarget {
   /** @param {{action: string, by?: number}} act @returns {boolean} whether there was something to do */
   perform({ action, by }) {
     if (action === 'past-live') return this.#past.live();
-    if (this.#tile === null || !this.#connected) return false;
+    if (this.#disabled) return false;
     switch (action) {
       case 'past-step':
         this.#past.step(by);
@@ -119,6 +122,12 @@ export class Scrubber extends EventTarget {
       default:
         return false;
     }
+  }
+
+  // Whether there is nothing to look at.
+  get #disabled() {
+    if (this.#tile === null || !this.#connected) return true;
+    return this.#past.at === null && this.#kept(this.#past.nowUnix) === null;
   }
 
   // The moment that is seen.
@@ -174,8 +183,11 @@ export class Scrubber extends EventTarget {
     this.#fetching += 1;
     const turn = this.#fetching;
     const found = await fetchMemory(tile.name);
-    if (turn !== this.#fetching || tile !== this.#tile || found === null) return;
-    this.#memory = { ...found, heard: this.#past.nowUnix };
+    if (turn !== this.#fetching || tile !== this.#tile) return;
+    // What cannot be asked for now is still there.
+    this.#memory = found.status === 200 ? { ...found, heard: this.#past.nowUnix } : { ...this.#memory, ...found };
+    clearTimeout(this.#fetchTimer);
+    this.#fetchTimer = setTimeout(() => this.#fetch(), this.#memory.from === null ? FETCH_AGAIN_MS : FETCH_MS);
     this.refresh();
   }
 
@@ -188,13 +200,15 @@ export class Scrubber extends EventTarget {
     const now = this.#past.nowUnix;
     const kept = this.#kept(now);
     const from = Math.min(kept?.from ?? Infinity, at ?? Infinity, now - MIN_WHOLE_S);
-    const disabled = !this.#connected || (kept === null && at === null);
+    const disabled = this.#disabled;
     this.#trimClip(kept);
     const clip = this.#clip;
-    this.#bar.show({ whole: { from, to: now }, kept, at, marks: this.#memory.marks, clip, disabled });
+    this.#bar.show({ whole: { from, to: now }, kept, gaps: this.#memory.gaps, at, marks: this.#memory.marks, clip, disabled });
     this.#showClip(clip, disabled);
-    this.#showWords(viewer.past, now, kept, disabled);
-    this.#showButtons(at, disabled);
+    const told = this.#describe(now, kept);
+    this.#element.dataset.past = told.state;
+    this.#showWords(told, viewer.past, now, kept, disabled);
+    this.#showButtons(told, at, disabled);
   }
 
   // The memory moves on by itself until it is asked about again.
@@ -202,30 +216,42 @@ export class Scrubber extends EventTarget {
     const { from, to, heard } = this.#memory;
     const span = this.#tile.viewer.past.span;
     if (from === null || to === null) return span;
-    return { from, to: heard - to < MIN_GAP_S ? now : to };
+    const goesOn = heard - to < MIN_GAP_S || this.#tile.condition === 'live';
+    return { from, to: goesOn ? now : to };
   }
 
-  #showWords(asked, now, kept, disabled) {
-    const { time, ago, note } = this.#parts;
-    const { wanted: at } = asked;
+  #describe(now, kept) {
+    const { condition, viewer, state } = this.#tile;
+    return describeBar({
+      connected: this.#connected,
+      condition,
+      status: this.#memory.status,
+      kept,
+      goesOn: kept?.to === now,
+      at: viewer.past.wanted,
+      past: viewer.past,
+      video: viewer.codec !== null,
+      off: state.rewind === 0,
+    });
+  }
+
+  #showWords({ word, note }, { wanted: at, asked }, now, kept, disabled) {
+    const parts = this.#parts;
     const shown = at ?? now;
     const clockTime = formatWhen(shown).time;
-    const age = at === null ? (this.#isLive ? 'Live' : 'Now') : formatAgo(now - shown, shown);
-    setText(time, disabled && at === null ? UNKNOWN : clockTime);
-    setText(ago, at === null ? '' : age === clockTime ? '' : age);
-    setText(note, this.#noteFor(asked, kept));
-    note.hidden = note.textContent === '';
+    const age = at === null ? word : formatAgo(now - (asked ?? at), at);
+    setText(parts.time, disabled ? '' : clockTime);
+    // Live is said beside it.
+    setText(parts.ago, disabled || age === clockTime || age === 'Live' ? '' : age);
+    parts.ago.dataset.status = at === null ? this.#tile.condition : 'past';
+    setText(parts.note, note);
+    parts.note.hidden = note === '';
     const { track } = this.#bar;
     track.ariaValueMin = (kept?.from ?? now - MIN_WHOLE_S).toFixed(0);
     track.ariaValueMax = now.toFixed(0);
     track.ariaValueNow = shown.toFixed(3);
-    track.ariaValueText = at === null || age === clockTime ? age : `${clockTime}, ${age}`;
+    track.ariaValueText = disabled ? note || 'Loading' : at === null || age === clockTime ? age : `${clockTime}, ${age}`;
     track.ariaDisabled = String(disabled);
-  }
-
-  // Only a picture of now is; who is not in the past may have none.
-  get #isLive() {
-    return this.#connected && this.#tile.condition === 'live';
   }
 
   #showClip(clip, disabled) {
@@ -237,17 +263,10 @@ export class Scrubber extends EventTarget {
     const seconds = clip.to - clip.from;
     setText(length, seconds > MAX_CLIP_S ? 'An hour at most' : formatClip(seconds));
     save.disabled = disabled || this.#saving || seconds > MAX_CLIP_S || seconds <= 0;
+    setText(save.querySelector('span'), this.#saving ? 'Saving…' : 'Save clip');
   }
 
-  #noteFor({ fault, short, span }, kept) {
-    if (!this.#connected) return 'The past can be seen again once the server is connected.';
-    if (fault) return fault;
-    if (short && span !== null) return `Only ${formatAge(span.to - span.from)} of this camera are remembered.`;
-    if (kept !== null) return '';
-    return this.#tile.state.rewind === 0 ? 'The past of this camera is not remembered.' : 'Nothing is remembered yet.';
-  }
-
-  #showButtons(at, disabled) {
+  #showButtons({ state }, at, disabled) {
     const { play, speed, together, live } = this.#parts;
     const playing = this.#past.speed !== 0 || at === null;
     play.toggleAttribute('data-playing', playing);
@@ -261,7 +280,7 @@ export class Scrubber extends EventTarget {
     if (speed.value !== pace) speed.value = pace;
     together.setAttribute('aria-pressed', String(this.#past.together));
     live.setAttribute('aria-pressed', String(at === null));
-    live.toggleAttribute('data-away', at === null && !this.#isLive);
+    live.toggleAttribute('data-away', at === null && state !== 'live');
     for (const control of this.#element.querySelectorAll('.scrub-row :is(button, select):not([data-scrub-save])')) {
       control.disabled = disabled;
     }
@@ -288,30 +307,31 @@ export class Scrubber extends EventTarget {
     this.#past.addEventListener('change', () => this.refresh());
   }
 
-  #onSeek({ at, done }) {
+  #onSeek({ at, done, moved }) {
     const { speed } = this.#past;
     if (speed !== 0) this.#playAfterwards = speed;
     if (at === null && done) {
       this.#playAfterwards = 0;
       this.#past.live();
-      return;
+    } else if (moved) {
+      this.#past.seek(at ?? this.#past.nowUnix);
     }
-    this.#past.seek(at ?? this.#past.nowUnix);
     if (!done || this.#playAfterwards === 0) return;
     this.#past.play(this.#playAfterwards);
     this.#playAfterwards = 0;
   }
 }
 
-/** What is remembered of a camera, and its events; null if the server does not tell. */
+/** What is remembered of a camera, and its events; the status alone if the server does not tell, 0 without an answer. */
 async function fetchMemory(camera) {
   try {
     const response = await fetch(withToken(`api/cameras/${encodeURIComponent(camera)}/past`), { cache: 'no-store' });
-    if (!response.ok) return null;
-    const { from, to, marks } = await response.json();
-    return { from: from ?? null, to: to ?? null, marks: Array.isArray(marks) ? marks : [] };
+    const { status } = response;
+    if (!response.ok) return { status };
+    const { from, to, gaps = [], marks } = await response.json();
+    return { status, from: from ?? null, to: to ?? null, gaps: gaps.map(([begin, end]) => ({ from: begin, to: end })), marks: Array.isArray(marks) ? marks : [] };
   } catch {
-    return null;
+    return { status: 0 };
   }
 }
 

@@ -6,6 +6,8 @@
  *
  * @typedef {object} PastReport
  * @property {number | null} wanted  The moment that is looked at, or was asked for and is on its way.
+ * @property {number | null} asked   The moment that was asked for, if the picture of `wanted` stands for it: cameras take theirs at
+ *   different times.
  * @property {number} speed          0 while it stands still.
  * @property {{from: number, to: number} | null} span  What can be sought, by the newest answer.
  * @property {boolean} short         The moment that was asked for is not remembered, and this is the nearest.
@@ -27,6 +29,7 @@ export class Past {
   #onChange;
   #onSwitch;
   #wanted = null;
+  #asked = null;
   #speed = 0;
   #span = null;
   #short = false;
@@ -72,12 +75,13 @@ export class Past {
 
   /** @returns {PastReport} */
   get report() {
-    return { wanted: this.#wanted, speed: this.#speed, span: this.#span, short: this.#short, fault: this.#fault };
+    return { wanted: this.#wanted, asked: this.#speed === 0 ? this.#asked : null, speed: this.#speed, span: this.#span, short: this.#short, fault: this.#fault };
   }
 
   /** @param {number | null} at */
   seek(at) {
     this.#wanted = at;
+    this.#asked = null;
     this.#speed = 0;
     this.#wish({ at });
   }
@@ -221,6 +225,7 @@ export class Past {
     this.#short = at !== null && at > asked + SHORT_S;
     if (at === null && asked !== null) this.#fault = NOTHING;
     else if (this.#next === null) this.#wanted = at;
+    this.#asked = at !== null && Math.abs(asked - at) < SHORT_S ? asked : null;
   }
 
   #stay() {

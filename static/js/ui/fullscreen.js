@@ -1,3 +1,7 @@
+/** A picture that fills the screen, and whether anybody is there. */
+
+const STILL_MS = 3000;
+
 /**
  * Show an element in full screen, or leave it.
  *
@@ -16,6 +20,25 @@ export async function toggleFullscreen(element) {
   }
   // Whatever is fitted into the element has a new size to fit.
   window.dispatchEvent(new Event('resize'));
+}
+
+/** Leave it, whichever kind it is. @param {HTMLElement} element */
+export async function leaveFullscreen(element) {
+  if (leaveFullPage(element)) window.dispatchEvent(new Event('resize'));
+  if (document.fullscreenElement) await document.exitFullscreen();
+}
+
+/** Mark the page while nobody moves or presses anything. */
+export function markStillness() {
+  const { documentElement: root } = document;
+  let timer = 0;
+  const show = () => {
+    clearTimeout(timer);
+    root.removeAttribute('data-still');
+    timer = setTimeout(() => root.toggleAttribute('data-still', true), STILL_MS);
+  };
+  for (const event of ['pointermove', 'pointerdown', 'keydown']) window.addEventListener(event, show, { passive: true, capture: true });
+  show();
 }
 
 /** Stop covering the page; returns whether the element did. @param {HTMLElement | undefined} element */

@@ -4,6 +4,10 @@
  */
 
 const PREFIX = 'porthole.';
+const FOLDS = 'folds';
+
+/** @type {Record<string, boolean>} */
+const folds = recall(FOLDS, (value) => (isFolds(value) ? value : null), {});
 
 /**
  * @template T
@@ -38,4 +42,24 @@ function parse(text) {
   } catch {
     return text;
   }
+}
+
+/**
+ * Open or close a part of the panel as it was left, for every camera, and remember when that changes.
+ *
+ * @param {HTMLDetailsElement} details
+ * @param {string} name
+ * @param {boolean} open  Until it is changed.
+ */
+export function keepFold(details, name, open) {
+  details.open = folds[name] ?? open;
+  // Not `toggle`, which the line above fires too. The keyboard also makes a click.
+  details.querySelector('summary').addEventListener('click', () => {
+    folds[name] = !details.open;
+    remember(FOLDS, folds);
+  });
+}
+
+function isFolds(value) {
+  return typeof value === 'object' && value !== null && Object.values(value).every((open) => typeof open === 'boolean');
 }

@@ -202,3 +202,18 @@ def test_what_pushed_out_a_picture_is_not_sent_again(clock: FakeClock, tmp_path:
     assert [one for some in sent for one in some] == units[15 : 15 + len(sent)]
     assert len(units) - 15 - len(sent) <= 2
     assert player.step(clock).arrived
+
+
+@pytest.mark.parametrize(("begin", "speed", "order"), [(4.7, 1.0, 1), (30.2, -1.0, -1)])
+def test_playing_leaves_out_what_was_not_kept(
+    clock: FakeClock, begin: float, speed: float, order: int
+) -> None:
+    """One picture stood for as long as nobody had watched the camera."""
+    pictures = [4.7, 4.8, 4.9, 30.0, 30.1, 30.2]
+    rewind = filled(*(jpeg(at / 10) for at in range(50)), *(jpeg(30 + at / 10) for at in range(50)))
+    player = at(rewind, begin, clock)
+
+    player.play(speed, clock.now)
+    sent = follow(player, clock, 0.55)
+
+    assert painted(sent)[: len(pictures) - 1] == pictures[::order][1:]

@@ -176,3 +176,23 @@ def test_thinning_a_little_at_a_time_lets_others_in() -> None:
     assert steps > 3
     assert rewind.nbytes == 100 * len(rewind.units)
     assert times(rewind.units) == sorted(times(rewind.units))
+
+
+def test_time_in_which_nothing_was_kept_is_a_gap() -> None:
+    """A camera that somebody had looked at an hour ago counted as remembered for an hour, because
+    its last picture from then was kept for as long as nothing newer was old enough."""
+    before, after = [jpeg(at / 10) for at in range(50)], [jpeg(30 + at / 10) for at in range(50)]
+    rewind = filled(*before, *after)
+    lone = filled(*before, jpeg(3600), jpeg(3600.1))
+    slow = filled(*(jpeg(at) for at in range(0, 50, 10)))
+    stalled = filled(*video(3), *(unit(20 + at / 10) for at in range(10)), unit(90))
+
+    assert rewind.gaps == [(T0 + 4.9, T0 + 30)]
+    assert times(rewind.find(T0 + 20)) == [4.9]
+    assert (lone.gaps, times(lone.units)) == ([], [3600, 3600.1])
+    assert slow.gaps == []
+    # What goes on without a key picture cannot be decoded without what was before.
+    assert times(stalled.units)[0] == 2.0
+    for _ in range(50):
+        rewind.drop_group()
+    assert (rewind.gaps, times(rewind.units)[0]) == ([], 30)

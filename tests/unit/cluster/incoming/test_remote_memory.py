@@ -173,3 +173,14 @@ def test_silent_node_is_an_error(monkeypatch: pytest.MonkeyPatch, wire: Wire) ->
 
     with pytest.raises(RequestError, match="does not answer"):
         wire.memory.find(T0)
+
+
+def test_gaps_are_told() -> None:
+    """So that the time bar does not show as kept what nobody has."""
+    rewind = filled(*(jpeg(at / 10) for at in (*range(50), *range(300, 320))))
+    wire = Wire(rewind)
+    wire.open()
+
+    assert wire.memory.span == rewind.span
+    assert list(wire.memory.gaps) == rewind.gaps == [(T0 + 4.9, T0 + 30)]
+    wire.close()

@@ -1,0 +1,65 @@
+/**
+ * A picture that fills the screen is in focus: the time bar goes with it, and another camera that is chosen takes its
+ * place.
+ */
+import { leaveFullscreen, markStillness } from '../ui/fullscreen.js';
+
+const LARGE = '.tile[data-full-page]';
+// What the grid listens to is not for it.
+const OVER = ['pointerdown', 'pointermove', 'pointerup', 'pointercancel', 'click', 'dblclick', 'contextmenu', 'wheel', 'touchstart', 'touchmove'];
+
+/**
+ * @param {import('../grid/grid.js').Grid} grid
+ * @param {HTMLElement} foot  Lies at its foot.
+ * @param {HTMLElement[]} others  Lie elsewhere on the page, and would be behind it.
+ */
+export function setUpLarge(grid, foot, others) {
+  const carried = [foot, ...others].map((element) => ({ element, place: element.parentElement, next: element.nextElementSibling }));
+  let large = null;
+  // Whether one camera takes the place of another, and whether what fills the screen is in focus only meanwhile.
+  let isTaken = false;
+  let isVisit = false;
+  const follow = () => {
+    const full = document.fullscreenElement;
+    const now = full?.matches('.tile') ? full : document.querySelector(LARGE);
+    if (now === large || isTaken) return;
+    large = now;
+    if (large !== null && grid.focused?.element !== large) {
+      isVisit = grid.focused === null;
+      grid.focus(grid.tileOf(large));
+    } else if (large === null && isVisit) {
+      isVisit = false;
+      grid.focus(null);
+    }
+    for (const { element, place, next } of carried) move(element, large ?? place, large === null ? next : null);
+  };
+  document.addEventListener('fullscreenchange', follow);
+  addEventListener('resize', follow);
+  for (const type of OVER) {
+    for (const { element } of carried) element.addEventListener(type, (event) => large !== null && event.stopPropagation());
+  }
+  const { style } = document.documentElement;
+  new ResizeObserver(() => style.setProperty('--foot', `${foot.offsetHeight}px`)).observe(foot);
+  grid.addEventListener('focus', async ({ detail: { tile } }) => {
+    if (large === null || isTaken || large === tile?.element) return;
+    isTaken = true;
+    await takeOver(large, tile);
+    isTaken = false;
+    follow();
+  });
+  markStillness();
+}
+
+// Whatever has the keyboard focus keeps it.
+function move(element, into, before) {
+  const active = document.activeElement;
+  into.insertBefore(element, before);
+  if (element.contains(active)) active.focus({ preventScroll: true });
+}
+
+async function takeOver(large, tile) {
+  const isPage = large.matches(LARGE);
+  await leaveFullscreen(large);
+  // A browser may want a person's press for it.
+  if (tile !== null && !isPage) await tile.element.requestFullscreen({ navigationUI: 'hide' }).catch(() => {});
+}
