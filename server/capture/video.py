@@ -73,6 +73,9 @@ class CameraVideo:
         # Those videos that a key picture was asked for: once is enough, however many viewers ask.
         self._keys_asked: set[int] = set()
         self._receiver: UnitReceiver | None = None
+        # Whether the socket for units was lost: then there is no video until the source is opened
+        # anew, but there are pictures.
+        self._lost = False
         self._watch: hub.ReadWatch | None = None
 
     def describe(self) -> dict[str, Any] | None:
@@ -98,13 +101,13 @@ class CameraVideo:
 
     def attach(self, reader: Reader) -> None:
         """Take the source that was opened."""
-        self._reader = reader
+        self._reader, self._lost = reader, False
         self._output.numbering.restart()
         self.refresh()
 
     def detach(self) -> None:
         """Let go of the source, which is to be closed."""
-        self._reader = None
+        self._reader, self._lost = None, False
         self._disconnect()
 
     def refresh(self) -> bool:
@@ -152,7 +155,7 @@ class CameraVideo:
     def _encoding(self, rendition: Rendition) -> Encoding | None:
         """Return how a rendition is encoded; None if it is not offered, or cannot be."""
         info, size = self._source.info, self._source.size
-        if info is None or info.polled or not all(size) or self._output.pipeline.needed:
+        if info is None or info.polled or not all(size) or self._is_withheld:
             return None
         if rendition.width is not None and not rendition.scales(size[0]):
             return None
@@ -161,11 +164,16 @@ class CameraVideo:
     def _own_codec(self) -> str:
         """Return what the source's own video is encoded as, if it can be passed through."""
         info = self._source.info
-        if info is None or info.polled or self._output.pipeline.needed:
+        if info is None or info.polled or self._is_withheld:
             return ""
         limit, fps = self._schedule.limit, self._source.fps
         limited = limit is not None and limit < (SAME_RATE * fps or math.inf)
         return "" if limited else info.video
+
+    @property
+    def _is_withheld(self) -> bool:
+        """Whether there is no video, whatever the source has."""
+        return self._lost or self._output.pipeline.needed
 
     def _send(self, wanted: dict[str, Any]) -> None:
         """Tell the child what is wanted, with a socket for the units if it has none."""
@@ -203,10 +211,14 @@ class CameraVideo:
         try:
             self._receiver.receive()
         except EOFError:
-            self.detach()  # The child has closed its source; that is told on its other socket.
+            self._lose()  # If the child has closed its source, that is told on its other socket.
         except ValueError:
             self._meter.drops["broken"] += 1
-            self.detach()  # Until the source is opened anew; there are pictures meanwhile.
+            self._lose()
+
+    def _lose(self) -> None:
+        self._reader, self._lost = None, True
+        self._disconnect()
 
     def _on_units(self, arrived: list[tuple[UnitHead, bytes]]) -> None:
         meter, numbering, now = self._meter, self._output.numbering, time.time()

@@ -12,15 +12,14 @@ from server.capture.sources.testpattern import read_time
 from tests.support.browser import READ_TIME, expect_state, show_tab, tile, wait_for_paint
 from tests.support.rtsp_server import RtspServer
 from tests.support.server import PortholeServer
+from tests.support.webcodecs import NEEDS_WEBCODECS, NO_WEBCODECS
 
 Start = Callable[..., PortholeServer]
 
 CANVAS = '.tile[data-camera="door"] canvas'
 
-# As where a browser has no WebCodecs.
-NO_VIDEO = "delete window.VideoDecoder;"
 # A page on plain http that is not on localhost.
-PLAIN = NO_VIDEO + "Object.defineProperty(window, 'isSecureContext', { value: false });"
+PLAIN = NO_WEBCODECS + "Object.defineProperty(window, 'isSecureContext', { value: false });"
 
 # Headless Chromium never hides a tab; the page hears what a browser would tell it.
 PRETEND = """(state) => {
@@ -48,13 +47,19 @@ def wait_for_codec(page: Page, codec: str | None) -> None:
     )
 
 
-@pytest.mark.parametrize("codec", ["avc1", None], ids=["with", "without WebCodecs"])
+@pytest.mark.parametrize(
+    "codec",
+    [
+        pytest.param("avc1", id="with", marks=NEEDS_WEBCODECS),
+        pytest.param(None, id="without WebCodecs"),
+    ],
+)
 def test_the_dashboard_works_with_and_without_video(
     server: PortholeServer, page: Page, tmp_path: Path, codec: str | None
 ) -> None:
     """The picture is of now, is there again after the tab was hidden, and can be saved."""
     if codec is None:
-        page.add_init_script(NO_VIDEO)
+        page.add_init_script(NO_WEBCODECS)
     page.add_init_script("localStorage.setItem('porthole.sizes', '{\"door\": \"full\"}')")
     page.goto(server.url)
     wait_for_codec(page, codec)
@@ -84,6 +89,7 @@ def test_the_dashboard_works_with_and_without_video(
     assert minute.replace("-", "").replace(":", "") in started.value.suggested_filename
 
 
+@NEEDS_WEBCODECS
 def test_the_page_says_what_it_gets(server: PortholeServer, page: Page) -> None:
     """In the figures on the picture, and beside it with the bit rate."""
     page.goto(server.url)
@@ -100,6 +106,7 @@ def test_the_page_says_what_it_gets(server: PortholeServer, page: Page) -> None:
     expect(page.locator("[data-facts]")).to_contain_text("in the decoder")
 
 
+@NEEDS_WEBCODECS
 def test_video_can_be_switched_off(server: PortholeServer, page: Page) -> None:
     """JPEG comes then, at once and when the page is opened again; and back."""
     page.goto(server.url)

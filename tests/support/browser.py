@@ -17,6 +17,7 @@ from playwright.sync_api import (
 
 from tests.support.server import PATIENCE_S, ROOT
 from tests.support.visitor import PASSWORD
+from tests.support.webcodecs import NO_WEBCODECS, WITHOUT_WEBCODECS
 
 # Otherwise 5 s, less than a page may take on a busy machine.
 expect.set_options(timeout=PATIENCE_S * 1000)
@@ -108,6 +109,8 @@ def new_context(browser: Browser) -> Iterator[Callable[..., BrowserContext]]:
     def open_context(**options: Any) -> BrowserContext:
         context = browser.new_context(**options)
         context.set_default_timeout(PATIENCE_S * 1000)
+        if WITHOUT_WEBCODECS:
+            context.add_init_script(NO_WEBCODECS)
         contexts.append(context)
         return context
 

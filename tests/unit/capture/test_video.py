@@ -1,6 +1,7 @@
 """A camera's own video, handed on: real sources, real child processes, and a reference decoder."""
 
 import shlex
+import socket
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -14,6 +15,7 @@ import pytest
 from server.capture.camera import Camera
 from server.capture.frames.frame import Frame
 from server.capture.frames.unit import Unit
+from server.capture.isolation.units import unit_sockets
 from server.capture.processing.transform import Transform
 from server.capture.sources.reader import read_and_compare
 from server.capture.sources.testpattern import read_time
@@ -332,6 +334,45 @@ def test_what_changes_pictures_ends_the_video(watch: Watch, film: Path) -> None:
     watched.wants(video=False, pictures=True)
     until(lambda: not track.units)
     assert track.codec is not None
+
+
+@pytest.mark.parametrize("fault", ["nonsense", "end"])
+def test_a_lost_socket_is_no_video_until_the_source_is_opened_anew(
+    watch: Watch, film: Path, monkeypatch: pytest.MonkeyPatch, fault: str
+) -> None:
+    """STATE went on to offer a video of which no unit came any more, though pictures did."""
+    kept: list[Any] = []
+
+    def keep() -> tuple[Any, Any]:
+        ours, theirs = unit_sockets()
+        kept.append(theirs.dup())
+        return ours, theirs
+
+    monkeypatch.setattr("server.capture.video.unit_sockets", keep)
+    watched = watch(f"file:{film}", pictures=True)
+    camera, track = watched.camera, watched.camera.videos["full"]
+    told: list[Any] = []
+    camera.on_change = lambda changed: told.append(changed.describe()["video"])
+    until(lambda: track.units and camera.state == "live", 20)
+
+    if fault == "nonsense":
+        kept[0].send(b"no unit")
+    else:
+        kept[0].shutdown(socket.SHUT_RDWR)
+
+    until(lambda: told and told[-1] is None, 20)
+    assert not track.units
+    before = len(watched.pictures)
+    until(lambda: len(watched.pictures) > before + 3, 20)
+    assert camera.state == "live"
+    assert camera.describe()["video"] is None
+
+    camera.stop()
+    camera.start()
+    until(lambda: track.units and track.passed_through, 20)
+    assert camera.describe()["video"]["passed_through"]
+    for one in kept:
+        one.close()
 
 
 @pytest.mark.parametrize("way", ["masked", "off"])
