@@ -12,7 +12,7 @@ from server.recording.disk.check import check
 from server.recording.disk.storage import Storage
 from server.recording.disk.writer import Writer
 from server.recording.events import EventLog
-from server.recording.library import Library
+from server.recording.library import Library, Query
 from server.recording.media.clip import Clip
 from server.recording.media.fragments import Kept
 from server.recording.past import Past
@@ -38,7 +38,7 @@ def library(tmp_path: Path) -> Iterator[Library]:
     storage = Storage(tmp_path / "media")
     writer = Writer(storage)
     writer.start()
-    yield Library(storage, writer, EventLog(storage, writer))
+    yield Library(storage, writer, EventLog(storage, writer), lambda *notice: None)
     assert writer.stop(5.0)
 
 
@@ -58,7 +58,7 @@ def record(library: Library, *films: Sequence[Unit]) -> None:
 
 def spans(library: Library) -> list[tuple[float, float]]:
     """Return from when to when there are recordings, as seconds since the beginning."""
-    found, _ = library.recordings(["door"], None, None, 100)
+    found = library.recordings(Query(["door"])).rows
     return [(round(one.begin - BEGIN, 2), round(one.end - BEGIN, 2)) for one in reversed(found)]
 
 
@@ -99,7 +99,8 @@ def test_a_time_that_was_twice_is_in_two_files(library: Library, film: list[Unit
     record(library, film, later(film, 2.0))
 
     assert spans(library) == [(0.0, 4.0), (2.0, 6.0)]
-    ids = {one.id for one in library.recordings(["door"], BEGIN + 3, BEGIN + 3.1, 100)[0]}
+    query = Query(["door"], since=BEGIN + 3, before=BEGIN + 3.1)
+    ids = {one.id for one in library.recordings(query).rows}
     assert len(ids) == 2
     found = library.find("door", BEGIN + 3.0)
     assert found[-1].at_unix == pytest.approx(BEGIN + 3.0, abs=0.001)
