@@ -307,11 +307,12 @@ class _Child:
         """
         assert self._wanted is not None
         jpeg_up_to, pixels_from = WANT.unpack(self._wanted.payload)[1:3]
-        if "numpy" in sys.modules or (jpeg_up_to and not pixels_from):
+        is_jpeg = source.info.codec == "mjpeg"
+        if "numpy" in sys.modules or (is_jpeg and jpeg_up_to and not pixels_from):
             return
         self._set_step(Step.STARTING)
         importlib.import_module("numpy")
-        if source.info.codec == "mjpeg":
+        if is_jpeg:
             importlib.import_module("cv2")
         self._set_step(Step.DECODING)
 
