@@ -19,9 +19,13 @@ USER, PASSWORD = "camera", "s3cret/@:word"
 class RtspServer:
     """Serves the mounts of ``rtsp_service.py`` on loopback: h264, group2, group10, b-frames, h265,
     mjpeg, udp (which refuses TCP) and sound (which has no video).
+
+    Args:
+        film: An MP4 of H.264 that film0 to film3 send, once.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, film: Path | None = None) -> None:
+        self._films = [] if film is None else [str(film)]
         self._ports: dict[str, int] = {}
         self.start()
 
@@ -39,7 +43,7 @@ class RtspServer:
     def start(self) -> None:
         """Start; on the same open port if it ran before."""
         self._process = subprocess.Popen(
-            ["/usr/bin/python3", SERVICE, str(self._ports.get("open", 0))],
+            ["/usr/bin/python3", SERVICE, str(self._ports.get("open", 0)), *self._films],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,

@@ -1,7 +1,8 @@
 """An RTSP server on GStreamer, run by the system's Python, which has its bindings.
 
-Usage: ``/usr/bin/python3 rtsp_service.py PORT``, where 0 lets the system choose. Prints one line of
-JSON with the ports: ``open``, and ``digest`` and ``basic``, which want a user name and password.
+Usage: ``/usr/bin/python3 rtsp_service.py PORT [FILM]``, where 0 lets the system choose, and FILM is
+an MP4 of H.264 that four mounts send, once. Prints one line of JSON with the ports: ``open``, and
+``digest`` and ``basic``, which want a user name and password.
 """
 
 import json
@@ -31,6 +32,9 @@ PICTURES = (
 )
 FAST = "x264enc tune=zerolatency speed-preset=ultrafast bitrate=3000"
 PAY = "rtph264pay name=pay0 pt=96"
+
+# As many cameras can send the same film, each at its own time.
+FILMS = 4
 
 MOUNTS = {
     # Groups of pictures of 1, 2 and 10 seconds.
@@ -134,6 +138,9 @@ serve.kept = []
 def main() -> None:
     """Serve until killed, or until standard input ends."""
     Gst.init(None)
+    for film in sys.argv[2:3]:
+        launch = f"( filesrc location={film} ! qtdemux ! h264parse ! {PAY} config-interval=-1 )"
+        MOUNTS.update({f"film{number}": launch for number in range(FILMS)})
     methods = GstRtsp.RTSPAuthMethod
     ports = {
         "open": serve(int(sys.argv[1])),

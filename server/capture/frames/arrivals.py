@@ -60,14 +60,15 @@ class Arrivals:
             kbps = sum(nbytes for _, nbytes in recent[1:]) / span_s / 125
         return Figures(fps, kbps, self._group, self.waiting_for)
 
-    def add(self, nbytes: int = 0, key: bool = True) -> None:
+    def add(self, nbytes: int = 0, key: bool = True, at: float | None = None) -> None:
         """Note that a picture arrived.
 
         Args:
             nbytes: Its size as encoded; 0 if unknown.
             key: Whether it can be decoded by itself.
+            at: When it did; now if nothing is said.
         """
-        now = self._clock()
+        now = self._clock() if at is None else at
         recent = self._recent
         recent.append((now, nbytes))
         while len(recent) > MIN_ARRIVALS and now - recent[0][0] > WINDOW_S:

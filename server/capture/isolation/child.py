@@ -38,6 +38,9 @@ __all__ = ["main"]
 
 BEAT_S = 0.25
 
+# While nobody waits for pictures; no source may be silent for less than a second.
+RESTING_BEAT_S = 0.5
+
 BEST_QUALITY = 100
 
 # How long the server may take to say what it wants of a source that was just opened.
@@ -85,6 +88,7 @@ class _Child:
         self._told: SourceInfo | None = None
         # Written by the working thread, read by the beating thread.
         self._grabbed = 0
+        self._beat_s = BEAT_S
         self._step = (Step.STARTING, time.monotonic())
         self._beating.set()
 
@@ -97,7 +101,7 @@ class _Child:
                 busy_s = time.monotonic() - since
                 beat = BEAT.pack(step, busy_s, self._grabbed, *figures) + waiting_for.encode()
                 self._link.offer(Kind.BEAT, beat)
-                time.sleep(BEAT_S)
+                time.sleep(self._beat_s)
         except OSError:
             pass  # The server is gone, so this process will end too.
 
@@ -181,6 +185,7 @@ class _Child:
             if source.info != self._told:
                 self._told = source.info
                 self._link.send(Kind.CHANGED, json.dumps(_properties_of(source)).encode())
+            self._rest(source)
             self._handle_messages(source, 0.0)  # Also detects that the server is gone.
             wanted = grabbed and self._wanted is not None and self._is_due()
             encoded = grabbed and self._videos.is_due()
@@ -191,6 +196,14 @@ class _Child:
             elif encoded or looked_at:
                 self._set_step(Step.DECODING)
                 self._work_on(source, encoded, looked_at)
+
+    def _rest(self, source: "Source") -> None:
+        """Let pictures gather while nobody waits for one; any message ends that."""
+        awaited = self._looking.on or not (self._wanted is None or self._keys_only)
+        rest_s = self._videos.rest(awaited)
+        self._beat_s = RESTING_BEAT_S if rest_s else BEAT_S
+        if rest_s and (message := self._link.receive(rest_s)):
+            self._handle(source, message)
 
     def _handle_messages(self, source: "Source", timeout_s: float | None) -> None:
         """Handle the server's messages; wait for one only while no picture is requested."""
@@ -224,8 +237,8 @@ class _Child:
     def _is_due(self) -> bool:
         """Return whether the picture just grabbed is one that is wanted."""
         # Only the beginning is waited for: some key pictures leave the decoder after others.
-        self._keys_only = self._keys_only and not self._videos.at_key
-        return not self._keys_only
+        keys_only, self._keys_only = self._keys_only, self._keys_only and not self._videos.at_key
+        return not self._keys_only and (keys_only or self._videos.caught_up)
 
     def _set(self, source: "Source", request: dict[str, Any]) -> None:
         self._set_step(Step.SETTING)
@@ -294,11 +307,12 @@ class _Child:
         """
         assert self._wanted is not None
         jpeg_up_to, pixels_from = WANT.unpack(self._wanted.payload)[1:3]
-        if "numpy" in sys.modules or (jpeg_up_to and not pixels_from):
+        is_jpeg = source.info.codec == "mjpeg"
+        if "numpy" in sys.modules or (is_jpeg and jpeg_up_to and not pixels_from):
             return
         self._set_step(Step.STARTING)
         importlib.import_module("numpy")
-        if source.info.codec == "mjpeg":
+        if is_jpeg:
             importlib.import_module("cv2")
         self._set_step(Step.DECODING)
 

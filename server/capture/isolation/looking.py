@@ -69,6 +69,11 @@ class Looking:
             self._watch = MotionWatch(MotionSettings().with_changes(wanted))
 
     @property
+    def on(self) -> bool:
+        """Whether anybody wants it to look."""
+        return self._watch is not None
+
+    @property
     def wait_s(self) -> float | None:
         """How long to wait before a picture is fetched that nobody asks for; None for ever."""
         if self._watch is None or self._source.info.still:

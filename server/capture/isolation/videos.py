@@ -45,6 +45,8 @@ class Videos:
         self._own = video_of(source)
         self._sender: UnitSender | None = None
         self._passing = False
+        self._lazy = False  # Whether nobody minds if units come together.
+        self._rested = False  # Whether pictures have waited since the last one that was waited for.
         self._encoders: dict[int, VideoEncoder] = {}
         self._interval_s = 0.0
         self._due = 0.0  # When the next picture is encoded.
@@ -62,7 +64,7 @@ class Videos:
         if self._sender is None:
             return
         wanted = json.loads(message.payload)
-        self._sender.lazy = wanted["lazy"]
+        self._sender.lazy = self._lazy = wanted["lazy"]
         self._sender.flush()
         if wanted["pass"] and not self._passing:
             self._sender.restart(FULL)
@@ -97,6 +99,28 @@ class Videos:
         # The widest first: each smaller one is made of it.
         order = sorted(kept, key=lambda track: -kept[track].encoding.width)
         self._encoders = {track: kept[track] for track in order}
+
+    def rest(self, awaited: bool) -> float:
+        """Return for how many seconds the source need not be read, and send what there is by then.
+
+        Args:
+            awaited: Whether pictures are waited for.
+        """
+        own = self._own
+        if own is None or self._sender is None:
+            return 0.0
+        own.lazy = self._lazy and self._passing and not self._encoders and not awaited
+        rest_s = own.rest() if own.lazy else 0.0
+        if rest_s:
+            self._sender.flush()
+            self._rested = True
+        return rest_s
+
+    @property
+    def caught_up(self) -> bool:
+        """Whether the newest picture is of now, and does not come from the time of a rest."""
+        self._rested = self._rested and self._own is not None and self._own.behind
+        return not self._rested
 
     def request_key(self, track: int) -> None:
         """Make a key picture soon, if the video is encoded here."""
@@ -169,8 +193,9 @@ class Videos:
 
     def _send_own(self, encoded: "Encoded | None") -> None:
         """Send the next picture of the source's own video, if it can be passed on."""
+        assert self._own is not None
         self._number += 1
-        self.at_unix = time.time()
+        self.at_unix = time.time() - (time.monotonic() - self._own.came_at)
         if not self._passing or self._sender is None:
             return
         if encoded is not None:

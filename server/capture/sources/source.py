@@ -69,7 +69,22 @@ class Source(Protocol):
 
 @runtime_checkable
 class VideoSource(Protocol):
-    """A source whose pictures come as a video, which may be handed on as it is."""
+    """A source whose pictures come as a video, which may be handed on as it is.
+
+    Attributes:
+        lazy: Set to whether nobody waits for pictures, so that several may be grabbed at a time.
+        came_at: When the newest picture came, in monotonic seconds.
+    """
+
+    lazy: bool
+    came_at: float
+
+    @property
+    def behind(self) -> bool:
+        """Whether more pictures are there already, after a rest."""
+
+    def rest(self) -> float:
+        """Return for how many seconds grabbing may pause now; only while it is lazy."""
 
     @property
     def at_key(self) -> bool:

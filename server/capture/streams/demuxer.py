@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from contextlib import ExitStack, closing
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any, BinaryIO, cast
+from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple, cast
 
 from server.capture.frames.limits import MAX_PIXELS
 from server.capture.streams.access_units import continues_picture
@@ -32,6 +32,9 @@ MAX_FPS = 240.0
 # In this time everything is read that arrived while a stream was opened.
 BUFFERED_S = 0.5
 
+# What is there already is read faster.
+WAIT_S = 0.002
+
 # In a report of FFmpeg's, as in "Video: none (XYZ1 / 0x315A5958), 320x180".
 CODEC = re.compile(r"Video: (\w+)(?: \(([^ /]+) /)?")
 
@@ -42,6 +45,14 @@ ROTATABLE = re.compile("mov|matroska")
 # FFmpeg may decode a picture to learn what a stream is. Up to this size we want to hear of it, to
 # say that it is too large.
 PROBED_PIXELS = 4 * MAX_PIXELS
+
+
+class _Read(NamedTuple):
+    """A packet, when it was read, and whether it was waited for."""
+
+    encoded: "Encoded"
+    arrived_at: float
+    awaited: bool
 
 
 class Demuxer:
@@ -83,8 +94,8 @@ class Demuxer:
         self._damaged_until = time.monotonic() + (BUFFERED_S if lost else 0.0)
         self._time_base_s = float(self.stream.time_base or 0)
         self._encoded: Generator[Encoded] = self.container.demux(self.stream)  # type: ignore[assignment]
-        # A packet that was read to see whether it belongs to the one before, and when it arrived.
-        self._held: tuple[Encoded, float] | None = None
+        # A packet that was read to see whether it belongs to the one before.
+        self._held: _Read | None = None
         # Whether key pictures come in several packets; None until the first one.
         self._splits: bool | None = None if self.codec in ("h264", "hevc") else False
 
@@ -155,7 +166,7 @@ class Demuxer:
         Raises:
             SourceError: If the stream is lost.
         """
-        encoded, arrived_at = self._held or self._next()
+        encoded, arrived_at, awaited = self._held or self._next()
         self._held = None
         if not encoded.size:
             return None
@@ -170,6 +181,7 @@ class Demuxer:
             encoded.size,
             None if stamp is None else stamp * self._time_base_s,
             arrived_at,
+            awaited,
             self._lost_something(arrived_at),
         )
 
@@ -251,9 +263,10 @@ class Demuxer:
         end = report.find("  Stream #0:", begin)
         return report[begin : end if end > 0 else None]
 
-    def _next(self) -> "tuple[Encoded, float]":
+    def _next(self) -> "_Read":
         import av
 
+        began = time.monotonic()
         try:
             encoded = next(self._encoded)
         except StopIteration:
@@ -266,7 +279,8 @@ class Demuxer:
             if getattr(error, "errno", None) == errno.EIO:
                 raise SourceError("the stream ended: the connection was lost") from None
             raise self._explain(error) from None
-        return encoded, time.monotonic()
+        now = time.monotonic()
+        return _Read(encoded, now, now - began > WAIT_S)
 
     def _lost_something(self, arrived_at: float) -> bool:
         """Return whether something is missing of the packet just read, or right after it."""
@@ -281,9 +295,9 @@ class Demuxer:
         parts = [encoded]
         while True:
             following = self._next()
-            if not continues_picture(self.codec, memoryview(following[0])):
+            if not continues_picture(self.codec, memoryview(following.encoded)):
                 break
-            parts.append(following[0])
+            parts.append(following.encoded)
         self._held = following
         self._splits = bool(self._splits) or len(parts) > 1
         if len(parts) == 1:

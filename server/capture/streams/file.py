@@ -25,6 +25,9 @@ OPTIONS = {"protocol_whitelist": "file,crypto,data", "pattern_type": "none"}
 
 MAX_WAIT_S = 0.2
 
+# While nobody waits for pictures, reading pauses for so long.
+REST_S = 0.25
+
 USUAL_FPS = 25.0
 
 # H.264 and H.265 let as many pictures wait for one that is shown before them.
@@ -49,6 +52,9 @@ class FileVideo(Video):
         self._path = path
         self._loop = loop
         self._shown: Picture | None = None
+        # Since when pictures may have waited to be read; None if the newest was taken when it was
+        # due.
+        self._rested_at: float | None = None
         super().__init__(self._open(), live=False)
         self._playout = Playout(1 / (self.info.fps or USUAL_FPS), MAX_STEP_S)
         self._begin()
@@ -84,9 +90,14 @@ class FileVideo(Video):
             if self._packet is None:
                 return self._finish_round()
             self._pictures += 1
-            self._due = self._playout.due(self._packet.stamp_s, time.monotonic())
+            # What is read after a rest could have been read before.
+            read_at = time.monotonic() if self._rested_at is None else self._rested_at
+            self._due = self._playout.due(self._packet.stamp_s, read_at)
         wait_s = self._due - time.monotonic()
         if wait_s > 0:
+            self._rested_at = None
+            if self.lazy:
+                return False
             native.sleep(min(wait_s, MAX_WAIT_S))
         if wait_s > MAX_WAIT_S:
             return False
@@ -94,9 +105,22 @@ class FileVideo(Video):
             self._decoder.show(self._tail.pop(0))
             self._await_tail()
         else:
-            self._take(self._packet)
+            self._take(self._packet, time.monotonic() if self._rested_at is None else self._due)
             self._last, self._packet = self._packet, None
         return True
+
+    @property
+    def behind(self) -> bool:
+        """Whether more pictures are due already; see :class:`VideoSource`."""
+        return self._rested_at is not None
+
+    def rest(self) -> float:
+        """Return for how long reading may pause now; see :class:`VideoSource`."""
+        now = time.monotonic()
+        if self.info.still or self._due <= now:
+            return 0.0
+        self._rested_at = now
+        return REST_S
 
     def retrieve(self, jpeg_up_to: int = 0, pixels_from: int = 0) -> Picture | None:
         """Return the newest picture; of a file with only one, always that."""

@@ -20,6 +20,8 @@ class Packet:
         nbytes: Its size.
         stamp_s: When it is to be decoded, by the stream's own clock; None if the stream has none.
         arrived_at: When it was read, in monotonic seconds.
+        awaited: Whether it was waited for, so that it arrived just then; others may have been there
+            for a while.
         incomplete: Whether something of it, or between it and the next one, was lost on the way.
     """
 
@@ -28,6 +30,7 @@ class Packet:
     nbytes: int
     stamp_s: float | None
     arrived_at: float
+    awaited: bool = True
     incomplete: bool = False
 
     @property

@@ -10,6 +10,7 @@ import functools
 import time
 from typing import BinaryIO
 
+from server.capture.frames.stamp_clock import StampClock
 from server.capture.streams.demuxer import Demuxer
 from server.capture.streams.packet import Packet
 from server.capture.streams.playout import Playout
@@ -61,8 +62,13 @@ UDP_DELAY_US = "200000"
 
 MAX_WAIT_S = 0.2
 
-# What is there already is read faster.
-WAIT_S = 0.002
+# While nobody waits for pictures, reading pauses for so long at most, and for no more than so many
+# bytes: no socket's buffer may run over.
+REST_S = 0.25
+REST_BYTES = 96 << 10
+
+# So often a picture is waited for all the same, to see how the stream's clock and ours compare.
+MEASURE_S = 2.0
 
 USUAL_FPS = 25.0
 
@@ -103,19 +109,40 @@ class LiveStream(Video):
     def __init__(self, demuxer: Demuxer) -> None:
         super().__init__(demuxer, live=True)
         self._waited = False
+        self._clock = StampClock()
+        self._rested_at = 0.0
+        self._nbytes = 0  # That were read since.
 
     def grab(self) -> bool:
         """Wait for the next picture."""
-        began = time.monotonic()
         packet = self._demuxer.read()
         if packet is None:
             raise SourceError("the stream ended")
-        self._take(packet)
-        self._waited = self._waited or packet.arrived_at - began > WAIT_S
+        came_at = self._clock.see(packet.stamp_s, packet.arrived_at, packet.awaited)
+        measured = packet.awaited and not self.lazy
+        self._take(packet, packet.arrived_at if measured else came_at)
+        self._nbytes += packet.nbytes
+        self._waited = self._waited or packet.awaited
         if not self._waited:
             # What gathered while it was opened says nothing of its rate.
             self.arrivals.pause()
         return True
+
+    @property
+    def behind(self) -> bool:
+        """Whether more pictures are there already; see :class:`VideoSource`."""
+        return self._clock.is_steady and self._clock.next_at <= time.monotonic()
+
+    def rest(self) -> float:
+        """Return for how long reading may pause now; see :class:`VideoSource`."""
+        now, clock = time.monotonic(), self._clock
+        if not clock.is_steady or now - clock.awaited_at > MEASURE_S:
+            return 0.0
+        if not now < clock.next_at < now + REST_S:
+            return 0.0
+        bytes_s = self._nbytes / (now - self._rested_at)
+        self._rested_at, self._nbytes = now, 0
+        return min(REST_S, REST_BYTES / bytes_s)
 
 
 class PacedStream(Video):

@@ -1,5 +1,6 @@
 """What streams and files have in common as sources: their pictures are decoded on demand."""
 
+import time
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -31,12 +32,19 @@ class Video(Uncontrolled):
         demuxer: What is read.
         live: See :class:`SourceInfo`.
 
+    Attributes:
+        lazy: Whether nobody waits for pictures; see :class:`VideoSource`.
+        came_at: When the newest picture came.
+
     Raises:
         SourceError: If its pictures are too large.
     """
 
+    lazy = False
+
     def __init__(self, demuxer: Demuxer, live: bool) -> None:
         self.arrivals = Arrivals()
+        self.came_at = 0.0
         self._on_picture: Callable[[Encoded | None], None] | None = None
         self._pixels = PixelMaker()
         self._use(demuxer, live)
@@ -69,9 +77,19 @@ class Video(Uncontrolled):
         """Have each encoded picture handed on; see :class:`VideoSource`."""
         self._on_picture = on_picture
 
-    def _take(self, packet: Packet) -> None:
-        """Note the next packet."""
-        self.arrivals.add(packet.nbytes, packet.key)
+    @property
+    def behind(self) -> bool:
+        """Whether more pictures are there already; see :class:`VideoSource`."""
+        return False
+
+    def rest(self) -> float:
+        """Return for how long reading may pause now; see :class:`VideoSource`."""
+        return 0.0
+
+    def _take(self, packet: Packet, came_at: float | None = None) -> None:
+        """Note the next packet, and when it came, if not just now."""
+        self.came_at = time.monotonic() if came_at is None else came_at
+        self.arrivals.add(packet.nbytes, packet.key, self.came_at)
         self._newest = packet
         if self._on_picture is not None or packet.key:
             self._hand_on(packet)

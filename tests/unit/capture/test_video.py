@@ -1,5 +1,6 @@
 """A camera's own video, handed on: real sources, real child processes, and a reference decoder."""
 
+import itertools
 import shlex
 import socket
 import time
@@ -260,6 +261,29 @@ def test_units_come_together_while_nobody_watches(watch: Watch, film: Path) -> N
     seqs = [unit.seq for unit in watched.units]
     assert seqs == list(range(seqs[0], seqs[0] + len(seqs)))
     assert watched.camera.meter.drops.total() == 0
+
+
+def test_a_process_that_rests_knows_when_pictures_came(rtsp: RtspServer, watch: Watch) -> None:
+    """Woken four times a second it costs half; the times of what is recorded stay true."""
+    watched = watch(rtsp.url("h264"))
+    watched.camera.set_videos(["full"], lazy=True)
+    until(lambda: len(watched.units) > 220, 40)
+
+    ages = watched.ages[-60:]
+    assert max(ages) > 0.15, "they have waited"
+    bursts = 1 + sum(later > earlier + 0.02 for earlier, later in itertools.pairwise(ages))
+    assert bursts < 25
+    began = next(at for at, one in enumerate(watched.units) if one.key and one.seq > 120)
+    units = watched.units[began:]
+    at = {one.seq: one.at_unix for one in units}
+    late = [at[seq] - (read_time(image) or 0.0) for seq, image in decode(units)]
+    # A busy camera stamps some late itself.
+    assert np.percentile(late, 75) - min(late) < 0.04, "within one interval"
+
+    watched.camera.set_videos(["full"], lazy=False)
+    before = len(watched.units)
+    until(lambda: len(watched.units) > before + 30, 20)
+    assert np.median(watched.ages[-20:]) < 0.1, "who watches gets each as it comes"
 
 
 def test_no_thread_waits_for_pictures_that_nobody_needs(

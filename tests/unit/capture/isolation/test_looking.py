@@ -25,7 +25,8 @@ class FakeVideo:
         self.info = SourceInfo(1280, 720, FPS, "h264", live=True, polled=polled)
         self._clock, self._group, self._cost_s = clock, group, cost_s
         self._number = -1
-        self.at_key = False
+        self.at_key = self.lazy = self.behind = False
+        self.came_at = 0.0
         self.undecoded = 0
         self.bar = False
         self.looked_at: list[float] = []
@@ -46,6 +47,9 @@ class FakeVideo:
 
     def pass_on(self, on_picture: object) -> None:
         raise NotImplementedError
+
+    def rest(self) -> float:
+        return 0.0
 
 
 class Clock(FakeClock):

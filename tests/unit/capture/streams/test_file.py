@@ -112,6 +112,29 @@ def test_file_is_played_at_its_own_pace(clip: Path, paced: FakeClock) -> None:
     assert paced.now - started == pytest.approx(2 * FRAMES / FPS, abs=0.11)
 
 
+def test_film_that_is_read_now_and_then_keeps_its_pace(tmp_path: Path, paced: FakeClock) -> None:
+    """While it is only recorded it is read four times a second, and each picture has its own time;
+
+    also where it starts over, and when somebody comes to watch in between.
+    """
+    film = make_film(tmp_path / "film.mp4", "-t", "1", "-bf", "0")
+    source = FileVideo(str(film), loop=True)
+    came, grabbed = [], []
+    began = paced.now
+    while len(came) < 150:
+        source.lazy = not 60 < len(came) < 80
+        if rest_s := source.rest() if source.lazy else 0.0:
+            paced.advance(rest_s / 2 if len(came) == 60 else rest_s)
+        if source.grab():
+            came.append(source.came_at)
+            grabbed.append(paced.now)
+
+    assert np.diff(came) == pytest.approx([0.04] * 149, abs=1e-6)
+    assert paced.now - began < 150 * 0.04 + 0.3
+    assert max(at - one for one, at in zip(came, grabbed, strict=True)) <= 0.25
+    assert len(set(grabbed)) < 70, "several are read at a time"
+
+
 def test_no_picture_is_missing_where_a_film_starts_over(tmp_path: Path, paced: FakeClock) -> None:
     """With B-frames the last two were never shown, and each round began with a pause."""
     options = ("-frames:v", "10", "-c:v", "libx264", "-bf", "2", "-pix_fmt", "yuv420p")

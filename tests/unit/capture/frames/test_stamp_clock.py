@@ -1,0 +1,140 @@
+"""When pictures came that have waited, by the stamps of their stream."""
+
+import random
+
+import pytest
+
+from server.capture.frames.stamp_clock import TOLERANCE_S, WATCHED_S, StampClock
+
+STEP_S = 1 / 30
+
+
+class Stream:
+    """A stream of thirty pictures a second, and a clock that watches it from its beginning."""
+
+    def __init__(self, drift: float = 0.0, jitter_s: float = 0.0) -> None:
+        self.clock = StampClock()
+        self.sent = 0
+        self.at = 1000.0
+        self._drift, self._jitter_s = drift, jitter_s
+        self._random = random.Random(1)
+        self.errors: list[float] = []
+        self.times: list[float] = []
+
+    def arrives_at(self, number: int) -> float:
+        return 1000.0 + number * STEP_S * (1 + self._drift)
+
+    def read(self, pictures: int, late_s: float = 0.0, jumps_s: float = 0.0) -> None:
+        """Wait for each of so many pictures, which come so late."""
+        for _ in range(pictures):
+            took_s = late_s + self._random.random() * self._jitter_s
+            self.at = max(self.at + 1e-4, self.arrives_at(self.sent) + took_s)
+            self._see(True, jumps_s)
+
+    def rest(self, rest_s: float) -> None:
+        """Do not read for a while, and then all that has arrived."""
+        self.at += rest_s
+        while self.arrives_at(self.sent) <= self.at:
+            self._see(False)
+
+    def _see(self, awaited: bool, jumps_s: float = 0.0) -> None:
+        came_at = self.clock.see(self.sent * STEP_S + jumps_s, self.at, awaited)
+        self.errors.append(came_at - self.arrives_at(self.sent))
+        self.times.append(came_at)
+        self.sent += 1
+
+
+def test_pictures_that_waited_have_the_times_at_which_they_came() -> None:
+    """A process that wakes four times a second says of each picture when it came all the same."""
+    stream = Stream()
+    stream.read(120)
+    for _ in range(400):
+        stream.rest(0.25)
+        stream.read(1)
+
+    assert stream.clock.is_steady
+    assert max(map(abs, stream.errors)) < 0.002
+
+
+@pytest.mark.parametrize("drift", [-0.0005, 0.0005])
+def test_a_clock_that_runs_otherwise_is_followed(drift: float) -> None:
+    """No two clocks run alike; after an hour they would be seconds apart."""
+    stream = Stream(drift, jitter_s=0.01)
+    stream.read(120)
+    for _ in range(1800):
+        for _ in range(8):
+            stream.rest(0.25)
+        stream.read(1)
+
+    assert stream.clock.is_steady
+    assert max(map(abs, stream.errors)) < 0.5 * STEP_S
+
+
+def test_who_comes_late_now_and_then_is_placed_evenly() -> None:
+    """The one that took the shortest way counts: what came late was captured no later."""
+    stream = Stream(jitter_s=0.03)
+    stream.read(300)
+
+    later = stream.errors[120:]
+    assert max(later) - min(later) < 0.01
+
+
+def test_nothing_is_relied_on_at_first_and_after_a_jump() -> None:
+    """Before, pictures have the times at which they were read, as without any stamps."""
+    stream = Stream()
+    stream.read(int(WATCHED_S / STEP_S) - 1)
+    assert not stream.clock.is_steady
+    stream.read(3)
+    assert stream.clock.is_steady
+
+    stream.read(1, jumps_s=-500.0)
+    assert not stream.clock.is_steady
+    assert stream.times[-1] == stream.at
+
+
+def test_a_clock_that_does_not_fit_is_never_relied_on() -> None:
+    """Some cameras stamp at a rate of their own."""
+    clock = StampClock()
+    for number in range(1000):
+        at = 50.0 + number * STEP_S
+        assert clock.see(number * STEP_S * 1.2, at, True) == at
+        assert not clock.is_steady
+
+
+def test_a_network_that_stands_still_is_no_drift() -> None:
+    """What comes late by more than usual begins anew, and is placed again seconds later."""
+    stream = Stream()
+    stream.read(120)
+    stream.read(1, late_s=2 * TOLERANCE_S)
+    assert not stream.clock.is_steady
+    stream.read(120)
+
+    assert stream.clock.is_steady
+    assert max(map(abs, stream.errors[-20:])) < 0.002
+
+
+def test_times_only_grow_and_none_is_in_the_future() -> None:
+    """Also where one that was measured, and late, is followed by one that was placed."""
+    stream = Stream(jitter_s=0.08)
+    stream.read(200)
+    for _ in range(50):
+        stream.rest(0.25)
+        stream.read(5)
+
+    assert stream.times == sorted(set(stream.times))
+
+
+def test_a_stream_without_stamps_is_as_it_was_read() -> None:
+    """There is nothing to go by."""
+    clock = StampClock()
+
+    assert [clock.see(None, at, True) for at in (1.0, 9.0)] == [1.0, 9.0]
+    assert not clock.is_steady
+
+
+def test_the_next_picture_is_expected_a_step_later() -> None:
+    """Then there is no need to read before."""
+    stream = Stream()
+    stream.read(200)
+
+    assert stream.clock.next_at == pytest.approx(stream.arrives_at(stream.sent), abs=0.002)
