@@ -6,6 +6,7 @@ Blocks on the disk and on other threads: on native threads only.
 import json
 import os
 import sqlite3
+import time
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -22,22 +23,34 @@ __all__ = ["INDEX_ERRORS", "Event", "Index", "Recorded", "recorded"]
 INDEX_ERRORS = OSError, sqlite3.Error
 """What is raised if the index cannot be used: it is damaged, or the disk is full or read only."""
 
-SCHEMA = 1
+SCHEMA = 2
 
 TABLES = f"""
 CREATE TABLE IF NOT EXISTS recordings (
     id TEXT PRIMARY KEY, camera TEXT NOT NULL, begin REAL NOT NULL, end REAL NOT NULL,
     bytes INTEGER NOT NULL, locked INTEGER NOT NULL, reason TEXT NOT NULL, open INTEGER NOT NULL);
 CREATE INDEX IF NOT EXISTS recordings_begin ON recordings (begin);
+CREATE INDEX IF NOT EXISTS recordings_of ON recordings (camera, begin);
+CREATE INDEX IF NOT EXISTS recordings_until ON recordings (camera, end);
+CREATE INDEX IF NOT EXISTS recordings_length ON recordings (end - begin);
+CREATE INDEX IF NOT EXISTS recordings_open ON recordings (begin) WHERE open;
 CREATE TABLE IF NOT EXISTS events (
     id TEXT PRIMARY KEY, camera TEXT NOT NULL, label TEXT NOT NULL, score REAL, box TEXT,
     begin REAL NOT NULL, end REAL, picture INTEGER NOT NULL, locked INTEGER NOT NULL);
 CREATE INDEX IF NOT EXISTS events_begin ON events (begin);
+CREATE INDEX IF NOT EXISTS events_of ON events (camera, begin);
+CREATE INDEX IF NOT EXISTS events_length ON events (end - begin);
+CREATE INDEX IF NOT EXISTS events_open ON events (begin) WHERE end IS NULL;
 PRAGMA user_version = {SCHEMA};
 """
 
 # Another process may be writing, such as ``manage.py media check``.
 BUSY_TIMEOUT_S = 5.0
+
+DAY_S = 86400.0
+
+# Of differences of times, as the index computes them.
+ROUNDING_S = 0.001
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,13 +238,33 @@ class Index:
             limit: At most so many; all if it is negative.
         """
         # How far one that is being written has come is not noted.
-        where, values = _where(cameras, since, before, end="CASE WHEN open THEN 1e15 ELSE end END")
+        end = "CASE WHEN open THEN 1e15 ELSE end END"
+        earliest = self._earliest("recordings", "open", since)
+        where, values = _where(cameras, since, before, earliest, end=end)
         return self._recordings(f"{where} ORDER BY begin DESC, id DESC LIMIT ?", (*values, limit))
 
     def span(self, camera: str) -> tuple[float, float] | None:
         """Return from when to when there are recordings of a camera; None without any."""
-        rows = self._rows("SELECT min(begin), max(end) FROM recordings WHERE camera = ?", (camera,))
+        ends = [
+            f"(SELECT {one} FROM recordings WHERE camera = ?)" for one in ("min(begin)", "max(end)")
+        ]
+        rows = self._rows(f"SELECT {', '.join(ends)}", (camera, camera))
         return (rows[0][0], rows[0][1]) if rows and rows[0][0] is not None else None
+
+    def _earliest(self, table: str, is_open: str, since: float | None) -> float | None:
+        """Return when what ends after a moment can have begun at the earliest.
+
+        Without it all that is older would be looked through.
+        """
+        if since is None:
+            return None
+        ((longest, oldest),) = self._rows(
+            f"SELECT (SELECT max(end - begin) FROM {table}),"
+            f" (SELECT min(begin) FROM {table} WHERE {is_open})",
+            (),
+        ) or ((None, None),)
+        earliest = since - (longest or 0.0) - ROUNDING_S
+        return earliest if oldest is None else min(earliest, oldest)
 
     def _recordings(self, rest: str, values: Iterable[Any]) -> list[Recorded]:
         rows = self._rows(f"SELECT * FROM recordings {rest}", values)
@@ -276,7 +309,8 @@ class Index:
         limit: int = 500,
     ) -> list[Event]:
         """Return events, the newest first; see :meth:`recordings`."""
-        where, values = _where(cameras, since, before, label)
+        earliest = self._earliest("events", "end IS NULL", since)
+        where, values = _where(cameras, since, before, earliest, label)
         return self._events(f"{where} ORDER BY begin DESC, id DESC LIMIT ?", (*values, limit))
 
     def _events(self, rest: str, values: Iterable[Any]) -> list[Event]:
@@ -297,7 +331,12 @@ class Index:
             cameras: Of which; None for all.
         """
         day = "date(begin, 'unixepoch', 'localtime')"
-        where, values = _where(cameras, None, None)
+        year, number = map(int, month.split("-"))
+        first, last = (
+            time.mktime((year, one, 1, 0, 0, 0, 0, 0, -1)) for one in (number, number + 1)
+        )
+        # With a day to spare: which day it is says the condition below.
+        where, values = _where(cameras, None, last + DAY_S, first - DAY_S)
         where += f" AND {day} LIKE ?"
         days: dict[str, Any] = {}
 
@@ -357,6 +396,7 @@ def _where(
     cameras: Collection[str] | None,
     since: float | None,
     before: float | None,
+    earliest: float | None = None,
     label: str | None = None,
     end: str = "coalesce(end, 1e15)",
 ) -> tuple[str, list[Any]]:
@@ -369,6 +409,7 @@ def _where(
     for condition, value in (
         (f"{end} > ?", since),
         ("begin < ?", before),
+        ("begin >= ?", earliest),
         ("label = ?", label),
     ):
         if value is not None:
