@@ -19,18 +19,29 @@ from server.users.private import add_folder, open_private
 
 __all__ = ["Event", "Index", "Recorded", "recorded"]
 
-SCHEMA = 1
+SCHEMA = 2
 
 TABLES = f"""
 CREATE TABLE IF NOT EXISTS recordings (
     id TEXT PRIMARY KEY, camera TEXT NOT NULL, begin REAL NOT NULL, end REAL NOT NULL,
-    bytes INTEGER NOT NULL, locked INTEGER NOT NULL, reason TEXT NOT NULL, open INTEGER NOT NULL);
+    bytes INTEGER NOT NULL, locked INTEGER NOT NULL, reason TEXT NOT NULL, open INTEGER NOT NULL,
+    film TEXT NOT NULL DEFAULT '');
 CREATE INDEX IF NOT EXISTS recordings_begin ON recordings (begin);
 CREATE TABLE IF NOT EXISTS events (
     id TEXT PRIMARY KEY, camera TEXT NOT NULL, label TEXT NOT NULL, score REAL, box TEXT,
-    begin REAL NOT NULL, end REAL, picture INTEGER NOT NULL, locked INTEGER NOT NULL);
+    begin REAL NOT NULL, end REAL, picture INTEGER NOT NULL, locked INTEGER NOT NULL,
+    film TEXT NOT NULL DEFAULT '');
 CREATE INDEX IF NOT EXISTS events_begin ON events (begin);
 PRAGMA user_version = {SCHEMA};
+"""
+
+# An index of the first version knows no films.
+TO_SECOND = """
+BEGIN;
+ALTER TABLE recordings ADD COLUMN film TEXT NOT NULL DEFAULT '';
+ALTER TABLE events ADD COLUMN film TEXT NOT NULL DEFAULT '';
+PRAGMA user_version = 2;
+COMMIT;
 """
 
 # Another process may be writing, such as ``manage.py media check``.
@@ -50,6 +61,7 @@ class Recorded:
         locked: Whether it is kept for ever.
         reason: Why it was recorded.
         open: Whether it is being written.
+        film: Which time-lapse film it is of, its job or its day; empty for none.
     """
 
     id: str
@@ -60,10 +72,11 @@ class Recorded:
     locked: bool
     reason: str
     open: bool = False
+    film: str = ""
 
     def describe(self) -> dict[str, Any]:
         """Return it as people and programs are told of it."""
-        told = asdict(self)
+        told = asdict(self) | {"film": self.film or None}
         return {"id": told.pop("id"), "camera": told.pop("camera")} | {
             {"begin": "from", "end": "to"}.get(key, key): value for key, value in told.items()
         }
@@ -83,6 +96,7 @@ class Event:
         box: Where in the picture; None if that is not known.
         picture: Whether there is one.
         locked: Whether it is kept for ever.
+        film: Which time-lapse film is made, its job or its day; empty for none.
     """
 
     id: str
@@ -94,6 +108,7 @@ class Event:
     box: Box | None = None
     picture: bool = False
     locked: bool = False
+    film: str = ""
 
     def describe(self) -> dict[str, Any]:
         """Return it as people and programs are told of it."""
@@ -107,6 +122,7 @@ class Event:
             "to": self.end,
             "picture": self.picture,
             "locked": self.locked,
+            "film": self.film or None,
         }
 
 
@@ -177,7 +193,7 @@ class Index:
         known = "REPLACE" if renew else "IGNORE"
         with self.changing() as connection:
             connection.execute(
-                f"INSERT OR {known} INTO recordings VALUES (?, ?, ?, ?, ?, ?, ?, ?)", values
+                f"INSERT OR {known} INTO recordings VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", values
             )
 
     def remove(self, ids: Iterable[str]) -> None:
@@ -220,7 +236,10 @@ class Index:
     def _recordings(self, rest: str, values: Iterable[Any]) -> list[Recorded]:
         rows = self._rows(f"SELECT * FROM recordings {rest}", values)
         return [
-            Recorded(row[0], row[1], row[2], row[3], row[4], bool(row[5]), row[6], bool(row[7]))
+            Recorded(
+                *(row[0], row[1], row[2], row[3], row[4], bool(row[5]), row[6], bool(row[7])),
+                film=row[8],
+            )
             for row in rows
         ]
 
@@ -230,11 +249,11 @@ class Index:
         """Add an event, or renew what is known of it."""
         with self.changing() as connection:
             connection.execute(
-                "INSERT OR REPLACE INTO events VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                "INSERT OR REPLACE INTO events VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 (
                     *(event.id, event.camera, event.label, event.score),
                     None if event.box is None else json.dumps(event.box),
-                    *(event.begin, event.end, event.picture, event.locked),
+                    *(event.begin, event.end, event.picture, event.locked, event.film),
                 ),
             )
 
@@ -268,7 +287,7 @@ class Index:
             Event(
                 *(row[0], row[1], row[2], row[5], row[6], row[3]),
                 None if row[4] is None else tuple(json.loads(row[4])),
-                *(bool(row[7]), bool(row[8])),
+                *(bool(row[7]), bool(row[8]), row[9]),
             )
             for row in self._rows(f"SELECT * FROM events {rest}", values)
         ]
@@ -318,7 +337,9 @@ class Index:
                 # A power cut may lose the newest changes, which are in the files.
                 connection.execute("PRAGMA synchronous = NORMAL")
                 (found,) = connection.execute("PRAGMA user_version").fetchone()
-                if found not in (0, SCHEMA):
+                if found == 1:
+                    connection.executescript(TO_SECOND)
+                elif found not in (0, SCHEMA):
                     raise sqlite3.DatabaseError(f"an index of another version, {found}")
                 connection.executescript(TABLES)
             except BaseException:
@@ -332,7 +353,7 @@ def recorded(key: str, facts: Facts, is_open: bool = False) -> Recorded:
     """Return what a file says about itself as the index has it."""
     return Recorded(
         *(key, facts.camera, facts.begin_unix, facts.end_unix, facts.nbytes),
-        *(facts.locked, facts.reason, is_open),
+        *(facts.locked, facts.reason, is_open, facts.film),
     )
 
 
