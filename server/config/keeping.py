@@ -22,6 +22,7 @@ class Keeping:
         motion: Whether to look for motion.
         timelapse_s: From one picture of a film to the next; 0 for no film.
         job: What a film is made of now instead of the day, such as a printer's job.
+        job_since_unix: When that began.
     """
 
     rewind_s: float = 60.0
@@ -33,6 +34,7 @@ class Keeping:
     motion: bool = False
     timelapse_s: float = 0.0
     job: str | None = None
+    job_since_unix: float = 0.0
 
     @property
     def memory_s(self) -> float:

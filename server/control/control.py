@@ -1,6 +1,7 @@
 """Carries out operators' commands, keeps what they change over restarts, and tells everybody."""
 
 import logging
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
@@ -52,6 +53,7 @@ KEPT_FPS: TypeAdapter[float | SourcesOwn] = TypeAdapter(Fps | SourcesOwn, config
 KEPT_MOTION = TypeAdapter(SetMotion)
 KEPT_QUALITY: TypeAdapter[int | SourcesOwn] = TypeAdapter(Quality | SourcesOwn, config=STRICT)
 KEPT_JOB: TypeAdapter[str] = TypeAdapter(JobName, config=STRICT)
+KEPT_SINCE: TypeAdapter[float] = TypeAdapter(float, config=STRICT)
 KEPT_RECORD: TypeAdapter[RecordMode] = TypeAdapter(RecordMode, config=STRICT)
 
 RECORDED = {
@@ -139,8 +141,10 @@ class Control:
             own["record"] = mode
             camera.keeping = replace(camera.keeping, record=mode)
         if (job := _read(KEPT_JOB, values.get("job"))) is not None:
-            own["job"] = job
-            camera.keeping = replace(camera.keeping, job=job)
+            # Of a job that an earlier version has kept it is not known when it began.
+            since = _read(KEPT_SINCE, values.get("job_since")) or time.time()
+            own |= {"job": job, "job_since": since}
+            camera.keeping = replace(camera.keeping, job=job, job_since_unix=since)
         if values.get("stopped") is True:
             own["stopped"] = True
             camera.enabled = False
@@ -285,9 +289,11 @@ class Control:
         camera = self._own(command)
         before = camera.keeping.job
         if command.job != before:
-            camera.keeping = replace(camera.keeping, job=command.job)
+            since = time.time()
+            camera.keeping = replace(camera.keeping, job=command.job, job_since_unix=since)
             camera.tell()
             self._keep(camera, "job", command.job)
+            self._keep(camera, "job_since", since if command.job is not None else None)
             ended = f"the time-lapse film {before} ended"
             said = ended if command.job is None else f"a time-lapse film of {command.job} began"
             self._tell(f"{camera.title}: {said}", camera, who)

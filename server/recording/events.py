@@ -44,6 +44,7 @@ class EventLog:
         self.on_event: Callable[[Event], None] = lambda event: None
         self.on_motion: Callable[[str, bool], None] = lambda camera, moving: None
         self._storage = storage
+        storage.goes_on = lambda key: self._find(key) is not None
         self._writer = writer
         self._open: dict[tuple[str, str], Event] = {}
         self._ended: dict[tuple[str, str], Event] = {}  # For as long as they may go on.
@@ -58,6 +59,7 @@ class EventLog:
         score: float | None = None,
         box: Box | None = None,
         picture: bytes | None = None,
+        film: str = "",
     ) -> str:
         """Begin an event, or go on with the last of that camera and label; return its id.
 
@@ -68,13 +70,17 @@ class EventLog:
             score: How certain or how much it is.
             box: Where in the picture.
             picture: A JPEG of it.
+            film: Which time-lapse film is made; another one goes on with nothing.
         """
         key = camera, label[:MAX_LABEL]
         last = self._open.get(key) or self._ended.pop(key, None)
         if last is not None and last.end is not None and at_unix - last.end > MERGE_S:
             last = None
+        if last is not None and last.film != film:
+            last = None
         if last is None:
-            event = Event(self._free_id(camera, at_unix), *key, at_unix, score=score, box=box)
+            new = self._free_id(camera, at_unix)
+            event = Event(new, *key, at_unix, score=score, box=box, film=film)
         else:
             event = replace(last, end=None)
         self._open[key] = self._improve(event, score, box, picture)
@@ -82,6 +88,25 @@ class EventLog:
         if label == "motion":
             self.on_motion(camera, True)
         return event.id
+
+    def resume(self, camera: str, label: str, film: str, since_unix: float) -> Event | None:
+        """Go on with the event of a film that a restart has interrupted.
+
+        Args:
+            camera: The camera's name.
+            label: That of films.
+            film: Which.
+            since_unix: An event that began before this is of another film of that name.
+
+        Returns:
+            The event; None if there is none.
+        """
+        known = hub.run_native(self._storage.index.events, [camera], label)
+        found = next((one for one in known if one.film == film and one.begin >= since_unix), None)
+        if found is not None:
+            found = self._open[camera, label] = replace(found, end=None)
+            self._keep(found)
+        return found
 
     def update(
         self,
@@ -132,17 +157,18 @@ class EventLog:
         name, state, now = camera.name, camera.state, time.time()
         lost = self._open.get((name, LOST))
         if state == "retrying" and lost is None:
-            self.end_all(name)
+            self.end_all(name, films=False)
             self.begin(name, LOST, now)
         elif lost is not None and state in ("live", "idle", "stopped", "ended"):
             self.end(lost.id, now)
             if state in ("live", "idle"):
                 self.end(self.begin(name, BACK, now), now)
 
-    def end_all(self, camera: str | None = None) -> None:
-        """End what goes on at a camera, or at all."""
+    def end_all(self, camera: str | None = None, films: bool = True) -> None:
+        """End what goes on at a camera, or at all; films go on while a camera is lost."""
         for event in [one for one in self._open.values() if camera in (None, one.camera)]:
-            self.end(event.id, time.time())
+            if films or not event.film:
+                self.end(event.id, time.time())
 
     def look(self) -> None:
         """Tell and keep what has changed, and let go of what can no longer go on."""
@@ -179,7 +205,7 @@ class EventLog:
         self._changed.pop(event.id, None)
 
     def _find(self, key: str) -> Event | None:
-        return next((one for one in self._open.values() if one.id == key), None)
+        return next((one for one in list(self._open.values()) if one.id == key), None)
 
     def _free_id(self, camera: str, at_unix: float) -> str:
         taken = {one.id for one in (*self._open.values(), *self._ended.values())}

@@ -1,7 +1,7 @@
 """Makes films in which a day, or a job of a printer, passes in seconds."""
 
 import time
-from datetime import date
+from datetime import date, datetime
 
 from server.capture.camera import Camera
 from server.capture.frames.unit import JPEG, Unit
@@ -29,7 +29,8 @@ class Timelapse:
     """The film of one camera: of the job that is on, or else of the day. Green.
 
     A picture is asked for when it is due, as a viewer would, so between two pictures that are far
-    apart the camera rests. Each is encoded at once: what was shot survives whatever follows.
+    apart the camera rests. Each is encoded at once: what was shot survives whatever follows. After
+    a restart the film goes on, in a new file.
 
     Args:
         camera: The camera.
@@ -98,8 +99,18 @@ class Timelapse:
             due = max(due + self._every_s, time.monotonic())
             self._shoot()
 
+    @property
+    def _since_unix(self) -> float:
+        """When the film began at the earliest: with its job, or with the day."""
+        if self.camera.keeping.job is not None:
+            return self.camera.keeping.job_since_unix
+        return datetime.combine(date.today(), datetime.min.time()).timestamp()
+
     def _begin(self, title: str | None) -> None:
-        self._title, self._pictures, self._at_unix = title, 0, time.time()
+        self._title, self._event, self._pictures, self._at_unix = title, "", 0, time.time()
+        if title is not None:
+            going = self._events.resume(self.camera.name, LABEL, title, self._since_unix)
+            self._event = going.id if going is not None else ""
         self._tell()
 
     def _end(self) -> None:
@@ -118,20 +129,20 @@ class Timelapse:
             frame = waiter.next(min(PICTURE_S, max(1.0, self._every_s)))
         finally:
             waiter.leave()
-        if frame is None or self._title != self._next_title:
+        title = self._title
+        if frame is None or title is None or title != self._next_title:
             return
         picture = Unit(frame.jpeg, True, frame.seq, self._at_unix, JPEG, frame.width, frame.height)
         try:
             units = self._media.encode(self._track, [picture], FILM_FPS)
         except MediaError:
             return
-        if units and self._writer.put(self._track, units, LABEL):
+        if units and self._writer.put(self._track, units, LABEL, title):
             self._at_unix += 1 / FILM_FPS
             self._pictures += 1
-            if self._pictures == 1:
-                self._event = self._events.begin(
-                    self.camera.name, LABEL, time.time(), picture=frame.jpeg
-                )
+            if not self._event:
+                name, now = self.camera.name, time.time()
+                self._event = self._events.begin(name, LABEL, now, picture=frame.jpeg, film=title)
             self._tell()
 
     def _tell(self) -> None:

@@ -10,7 +10,7 @@ from playwright.sync_api import BrowserContext, Locator, Page, expect
 
 from server.recording.disk.event_file import write_event
 from server.recording.disk.index import Event
-from server.recording.disk.layout import event_id
+from server.recording.disk.layout import event_id, recording_id
 from server.users.users import UsersFile
 from tests.support.axe import faults
 from tests.support.browser import log_in_by_hand
@@ -38,6 +38,7 @@ NOON = YESTERDAY.timestamp()
 BUSY = YESTERDAY - timedelta(days=2)
 MANY = 130
 SPARE = YESTERDAY - timedelta(days=3)
+FILMED = YESTERDAY - timedelta(days=4)
 
 # What was recorded of door: two files that follow each other, and after a gap a third.
 RECORDED = (NOON, NOON + 4, NOON + 60)
@@ -69,6 +70,10 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PortholeServer]
     note("yard", "person", NOON + 30, NOON + 40)
     for begin in (SPARE.timestamp(), *(BUSY.timestamp() + 60 * one for one in range(MANY))):
         write_event(media, Event(event_id("yard", begin), "yard", "car", begin, begin + 5))
+    key, begin = event_id("yard", FILMED.timestamp()), FILMED.timestamp()
+    write_event(media, Event(key, "yard", "timelapse", begin, begin + 3600, film="benchy"))
+    for moment in (begin, begin + 1800):
+        write_recording(media, units, "yard", moment, film="benchy")
     film = make_film(
         folder / "film.mp4", "-t", "8", "-g", "10", "-pix_fmt", "yuv420p", source=CROSSING
     )
@@ -449,6 +454,24 @@ def test_what_is_being_recorded_is_followed(server: PortholeServer, page: Page) 
 
     expect(page.locator("[data-playback]")).to_have_attribute("data-follows", "")
     wait_until(lambda: shown(page, datetime.fromtimestamp(end)) > end + 1, 40)
+
+
+def test_film_of_several_files_is_one(server: PortholeServer, page: Page) -> None:
+    """A restart while it was made is not seen: one card with its name, played to its end."""
+    open_as(server, page, "ann", day_of(FILMED))
+    expect(cards(page)).to_have_count(1)
+    expect(cards(page)).to_contain_text("benchy")
+    cards(page).locator("[data-card-open]").click()
+    download = page.locator("[data-download]")
+    first = recording_id("yard", FILMED.timestamp())
+    expect(download).to_have_attribute("href", re.compile(first))
+
+    for _ in range(3):
+        page.keyboard.press("+")
+
+    second = recording_id("yard", FILMED.timestamp() + 1800)
+    expect(download).to_have_attribute("href", re.compile(second))
+    expect(page.locator("[data-playing-what]")).to_contain_text("benchy")
 
 
 def test_events_are_kept_and_deleted(server: PortholeServer, page: Page) -> None:

@@ -12,13 +12,15 @@ from server.recording.disk.segmenter import Begin, Fragment, Segmenter
 __all__ = ["write_recording"]
 
 
-def write_recording(media: Path, units: Sequence[Unit], camera: str, begin_unix: float) -> Path:
-    """Write a recording as a server does; return its file."""
+def write_recording(
+    media: Path, units: Sequence[Unit], camera: str, begin_unix: float, film: str = ""
+) -> Path:
+    """Write a recording as a server does, or a file of a film with this name; return the file."""
     path = recording_path(media, recording_id(camera, begin_unix))
     assert path is not None
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     segmenter = Segmenter()
-    segmenter.reason = "always"
+    segmenter.reason, segmenter.film = "timelapse" if film else "always", film
     moved = [replace(one, at_unix=one.at_unix - units[0].at_unix + begin_unix) for one in units]
     file: RecordingFile | None = None
     for step in (*(step for unit in moved for step in segmenter.put(unit)), *segmenter.end()):

@@ -164,7 +164,7 @@ def unpack_answer(message: bytes) -> LibraryAnswer:
 
 def _check(row: Recorded | Event) -> None:
     """Raise MessageError for a row that no library has."""
-    texts = [row.reason] if isinstance(row, Recorded) else [row.label]
+    texts = [row.film, row.reason if isinstance(row, Recorded) else row.label]
     numbers = [row.begin, row.end or 0.0]
     if isinstance(row, Event):
         numbers += [row.score or 0.0, *(row.box or ())]

@@ -30,7 +30,10 @@ def write_event(media: Path, event: Event, jpeg: bytes | None = None) -> None:
         write_private(picture, jpeg)
     file = events_file(picture)
     add_folders(media, file.parent)
-    _append(file, asdict(event))
+    noted = asdict(event)
+    if not event.film:
+        del noted["film"]  # Earlier versions know no films.
+    _append(file, noted)
 
 
 def remove_events(media: Path, keys: Iterable[str]) -> None:

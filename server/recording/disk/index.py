@@ -28,7 +28,8 @@ SCHEMA = 2
 TABLES = f"""
 CREATE TABLE IF NOT EXISTS recordings (
     id TEXT PRIMARY KEY, camera TEXT NOT NULL, begin REAL NOT NULL, end REAL NOT NULL,
-    bytes INTEGER NOT NULL, locked INTEGER NOT NULL, reason TEXT NOT NULL, open INTEGER NOT NULL);
+    bytes INTEGER NOT NULL, locked INTEGER NOT NULL, reason TEXT NOT NULL, open INTEGER NOT NULL,
+    film TEXT NOT NULL DEFAULT '');
 CREATE INDEX IF NOT EXISTS recordings_begin ON recordings (begin);
 CREATE INDEX IF NOT EXISTS recordings_of ON recordings (camera, begin);
 CREATE INDEX IF NOT EXISTS recordings_until ON recordings (camera, end);
@@ -36,12 +37,22 @@ CREATE INDEX IF NOT EXISTS recordings_length ON recordings (end - begin);
 CREATE INDEX IF NOT EXISTS recordings_open ON recordings (begin) WHERE open;
 CREATE TABLE IF NOT EXISTS events (
     id TEXT PRIMARY KEY, camera TEXT NOT NULL, label TEXT NOT NULL, score REAL, box TEXT,
-    begin REAL NOT NULL, end REAL, picture INTEGER NOT NULL, locked INTEGER NOT NULL);
+    begin REAL NOT NULL, end REAL, picture INTEGER NOT NULL, locked INTEGER NOT NULL,
+    film TEXT NOT NULL DEFAULT '');
 CREATE INDEX IF NOT EXISTS events_begin ON events (begin);
 CREATE INDEX IF NOT EXISTS events_of ON events (camera, begin);
 CREATE INDEX IF NOT EXISTS events_length ON events (end - begin);
 CREATE INDEX IF NOT EXISTS events_open ON events (begin) WHERE end IS NULL;
 PRAGMA user_version = {SCHEMA};
+"""
+
+# An index of the first version knows no films.
+TO_SECOND = """
+BEGIN;
+ALTER TABLE recordings ADD COLUMN film TEXT NOT NULL DEFAULT '';
+ALTER TABLE events ADD COLUMN film TEXT NOT NULL DEFAULT '';
+PRAGMA user_version = 2;
+COMMIT;
 """
 
 # Another process may be writing, such as ``manage.py media check``.
@@ -66,6 +77,7 @@ class Recorded:
         locked: Whether it is kept for ever.
         reason: Why it was recorded.
         open: Whether it is being written.
+        film: Which time-lapse film it is of, its job or its day; empty for none.
     """
 
     id: str
@@ -76,10 +88,11 @@ class Recorded:
     locked: bool
     reason: str
     open: bool = False
+    film: str = ""
 
     def describe(self) -> dict[str, Any]:
         """Return it as people and programs are told of it."""
-        told = asdict(self)
+        told = asdict(self) | {"film": self.film or None}
         return {"id": told.pop("id"), "camera": told.pop("camera")} | {
             {"begin": "from", "end": "to"}.get(key, key): value for key, value in told.items()
         }
@@ -99,6 +112,7 @@ class Event:
         box: Where in the picture; None if that is not known.
         picture: Whether there is one.
         locked: Whether it is kept for ever.
+        film: Which time-lapse film is made, its job or its day; empty for none.
     """
 
     id: str
@@ -110,6 +124,7 @@ class Event:
     box: Box | None = None
     picture: bool = False
     locked: bool = False
+    film: str = ""
 
     def describe(self) -> dict[str, Any]:
         """Return it as people and programs are told of it."""
@@ -123,6 +138,7 @@ class Event:
             "to": self.end,
             "picture": self.picture,
             "locked": self.locked,
+            "film": self.film or None,
         }
 
 
@@ -200,7 +216,7 @@ class Index:
         known = "REPLACE" if renew else "IGNORE"
         with self.changing() as connection:
             connection.execute(
-                f"INSERT OR {known} INTO recordings VALUES (?, ?, ?, ?, ?, ?, ?, ?)", values
+                f"INSERT OR {known} INTO recordings VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", values
             )
 
     def remove(self, ids: Iterable[str]) -> None:
@@ -269,7 +285,10 @@ class Index:
     def _recordings(self, rest: str, values: Iterable[Any]) -> list[Recorded]:
         rows = self._rows(f"SELECT * FROM recordings {rest}", values)
         return [
-            Recorded(row[0], row[1], row[2], row[3], row[4], bool(row[5]), row[6], bool(row[7]))
+            Recorded(
+                *(row[0], row[1], row[2], row[3], row[4], bool(row[5]), row[6], bool(row[7])),
+                film=row[8],
+            )
             for row in rows
         ]
 
@@ -279,11 +298,11 @@ class Index:
         """Add an event, or renew what is known of it."""
         with self.changing() as connection:
             connection.execute(
-                "INSERT OR REPLACE INTO events VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                "INSERT OR REPLACE INTO events VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 (
                     *(event.id, event.camera, event.label, event.score),
                     None if event.box is None else json.dumps(event.box),
-                    *(event.begin, event.end, event.picture, event.locked),
+                    *(event.begin, event.end, event.picture, event.locked, event.film),
                 ),
             )
 
@@ -318,7 +337,7 @@ class Index:
             Event(
                 *(row[0], row[1], row[2], row[5], row[6], row[3]),
                 None if row[4] is None else tuple(json.loads(row[4])),
-                *(bool(row[7]), bool(row[8])),
+                *(bool(row[7]), bool(row[8]), row[9]),
             )
             for row in self._rows(f"SELECT * FROM events {rest}", values)
         ]
@@ -373,7 +392,9 @@ class Index:
                 # A power cut may lose the newest changes, which are in the files.
                 connection.execute("PRAGMA synchronous = NORMAL")
                 (found,) = connection.execute("PRAGMA user_version").fetchone()
-                if found not in (0, SCHEMA):
+                if found == 1:
+                    connection.executescript(TO_SECOND)
+                elif found not in (0, SCHEMA):
                     raise sqlite3.DatabaseError(f"an index of another version, {found}")
                 if found != SCHEMA:  # Otherwise it can be read on a full disk, too.
                     connection.executescript(TABLES)
@@ -388,7 +409,7 @@ def recorded(key: str, facts: Facts, is_open: bool = False) -> Recorded:
     """Return what a file says about itself as the index has it."""
     return Recorded(
         *(key, facts.camera, facts.begin_unix, facts.end_unix, facts.nbytes),
-        *(facts.locked, facts.reason, is_open),
+        *(facts.locked, facts.reason, is_open, facts.film),
     )
 
 

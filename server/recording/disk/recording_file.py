@@ -69,6 +69,7 @@ class Facts:
         height: In pixels.
         sets: The parameter sets, in Annex B format.
         whole: Whether nothing follows its fragments, and all are in the file's own index.
+        film: Which time-lapse film it is of; empty for none.
     """
 
     camera: str
@@ -82,6 +83,7 @@ class Facts:
     height: int
     sets: bytes
     whole: bool
+    film: str = ""
 
     @property
     def end_unix(self) -> float:
@@ -154,6 +156,8 @@ def head_of(begin: Begin, camera: str) -> bytes:
         "height": first.height,
         "sets": begin.sets.hex(),
     }
+    if begin.film:
+        known["film"] = begin.film
     ours = box(b"uuid", OURS, b"\0", json.dumps(known).encode())
     init = _with_duration(begin.init_segment)
     return init + ours + Parts(len(init) + len(ours), 0).boxes().ljust(SIDX_BYTES, b"\0")
@@ -315,6 +319,7 @@ def examine(descriptor: int) -> tuple[Facts, Parts]:
             raise ValueError
         known = json.loads(head[at + 25 : at + size])
         camera, reason, codec = map(str, (known["camera"], known["reason"], known["codec"]))
+        film = str(known.get("film", ""))
         begin, sets = float(known["begin"]), bytes.fromhex(known["sets"])
         width, height = int(known["width"]), int(known["height"])
     except (ValueError, TypeError, LookupError, StopIteration, struct.error) as error:
@@ -339,6 +344,7 @@ def examine(descriptor: int) -> tuple[Facts, Parts]:
         height=height,
         sets=sets,
         whole=parts.end == there == promised,
+        film=film,
     )
     return facts, parts
 

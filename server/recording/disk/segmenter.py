@@ -39,12 +39,14 @@ class Begin:
         sets: The parameter sets of its video, in Annex B format.
         init_segment: Of its video.
         reason: Why it is recorded.
+        film: Which time-lapse film it is of; empty for none.
     """
 
     first: Unit
     sets: bytes
     init_segment: bytes
     reason: str
+    film: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,13 +94,14 @@ class Segmenter:
 
     Attributes:
         reason: Why what comes is recorded; noted in the next file.
+        film: Which time-lapse film it is of; likewise.
         skipped: How many pictures were left out, because the key picture before them was missing
             or they cannot be put into MP4.
     """
 
     def __init__(self, fragment_s: float = FRAGMENT_S) -> None:
         self._fragment_s = fragment_s
-        self.reason = ""
+        self.reason = self.film = ""
         self.skipped = 0
         self._muxer: Muxer | None = None
         self._waiting: list[tuple[Unit, int]] = []  # With their times in the file, in ticks.
@@ -150,7 +153,8 @@ class Segmenter:
             return ()
         self._first, self._begin_unix, self._next = unit, unit.at_unix, 0
         self._waiting.append((unit, 0))
-        return (Begin(unit, self._muxer.sets, self._muxer.init_segment, self.reason),)
+        sets, init = self._muxer.sets, self._muxer.init_segment
+        return (Begin(unit, sets, init, self.reason, self.film),)
 
     def _ends_before(self, unit: Unit) -> bool:
         first, last = self._first, self._waiting[-1][0]

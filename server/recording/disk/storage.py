@@ -46,6 +46,7 @@ class Storage:
         index: Of what is in the folder.
         removed: How many recordings had to go because the disk was full.
         report: What the newest check has found; None before the first.
+        goes_on: Returns whether an event of this id goes on; called on another thread.
     """
 
     def __init__(self, media: Path, free: FreeSpace = free_space) -> None:
@@ -53,6 +54,7 @@ class Storage:
         self.index = Index(media)
         self.removed = 0
         self.report: Report | None = None
+        self.goes_on: Callable[[str], bool] = lambda key: False
         self._free = free
         self._started_unix = time.time()
         # Changes of the index that could not be made yet, by the id of what they are about.
@@ -192,7 +194,8 @@ class Storage:
         try:
             self.report = check(self.media, self.index, thorough=False)
             for event in self.index.all_events():
-                if event.end is None and event.begin < self._started_unix:
+                began_before = event.end is None and event.begin < self._started_unix
+                if began_before and not self.goes_on(event.id):
                     # What goes on is known to the process that has ended, and to nobody else.
                     ended = replace(event, end=event.begin)
                     write_event(self.media, ended)

@@ -111,19 +111,20 @@ class Writer:
             self._thread.join(timeout_s)
         return self._thread is None or not self._thread.is_alive()
 
-    def put(self, camera: str, units: Sequence[Unit], reason: str) -> bool:
+    def put(self, camera: str, units: Sequence[Unit], reason: str, film: str = "") -> bool:
         """Have units recorded; return False if too many of this camera wait already.
 
         Args:
             camera: The camera's name.
             units: In order, following those before without a gap.
             reason: Why they are recorded.
+            film: Which time-lapse film they are of; empty for none.
         """
         size = sum(len(unit.data) for unit in units)
         if self._waiting[camera] + size > MAX_WAITING_BYTES:
             self._drop(camera, len(units))
             return False
-        self._add(camera, size, partial(self._record, camera, units, reason))
+        self._add(camera, size, partial(self._record, camera, units, reason, film))
         return True
 
     def end(self, camera: str) -> None:
@@ -215,7 +216,7 @@ class Writer:
         except Exception as error:  # noqa: BLE001  the thread serves all cameras
             self._pause(error)
 
-    def _record(self, camera: str, units: Sequence[Unit], reason: str) -> None:
+    def _record(self, camera: str, units: Sequence[Unit], reason: str, film: str) -> None:
         track = self._tracks.get(camera)
         if track is None:
             # Of a film a picture may come in a minute: none is to wait for others.
@@ -225,9 +226,9 @@ class Writer:
             self._drop(camera, len(units))
             return
         segmenter = track.segmenter
-        if segmenter.is_open and segmenter.reason != reason:
+        if segmenter.is_open and (segmenter.reason, segmenter.film) != (reason, film):
             self._end(camera)
-        segmenter.reason = reason
+        segmenter.reason, segmenter.film = reason, film
         for at, unit in enumerate(units):
             for step in segmenter.put(unit):
                 if not self._take(camera, track, step):
@@ -290,7 +291,7 @@ class Writer:
                 if number > 999:
                     raise
         track.known = Recorded(
-            key, camera, begin_unix, begin_unix, len(head), False, step.reason, True
+            *(key, camera, begin_unix, begin_unix, len(head), False, step.reason, True, step.film)
         )
         self.open[track_name] = track.known
         self._storage.note(track.known)

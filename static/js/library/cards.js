@@ -127,7 +127,8 @@ export class Cards extends EventTarget {
     const when = formatWhen(row.from, nowUnix);
     const going = !isFilm && row.to === null;
     const length = going ? 'now' : formatLength(endOf(row, nowUnix) - row.from);
-    setText(find('[data-card-what]'), isFilm && row.job ? row.job : formatLabel(label));
+    const what = label === FILM && row.film ? `${formatLabel(FILM)}: ${row.film}` : formatLabel(label);
+    setText(find('[data-card-what]'), what);
     setText(find('[data-card-camera]'), title);
     setText(find('[data-card-length]'), isFilm ? `Film of ${length}` : length);
     card.toggleAttribute('data-going', going);
@@ -146,10 +147,10 @@ export class Cards extends EventTarget {
       image.src = source;
       card.toggleAttribute('data-picture', true);
     }
-    const name = `${formatLabel(label)}, ${title}, ${when.time}`;
+    const name = `${what}, ${title}, ${when.time}`;
     setText(find('[data-card-more]'), `${when.time}, ${length}${row.locked ? ', kept for ever' : ''}`);
     const score = Number.isFinite(row.score) ? `, ${Math.round(row.score * 100)} % sure` : '';
-    setTitle(find('[data-card-open]'), `${formatLabel(label)}${score}\n${title}, ${when.whole}`);
+    setTitle(find('[data-card-open]'), `${what}${score}\n${title}, ${when.whole}`);
     find('[data-card-kept]').hidden = !row.locked;
     const lock = find('[data-card-lock]');
     lock.setAttribute('aria-pressed', String(row.locked));

@@ -11,6 +11,7 @@
  * @property {boolean} locked
  * @property {string} reason   `timelapse`, or why it was recorded.
  * @property {boolean} open    It is still being written.
+ * @property {string | null} film   Which time-lapse film it is of, its job or its day.
  *
  * @typedef {object} Happening  An event, as the server sends it.
  * @property {string | number} id
@@ -22,6 +23,7 @@
  * @property {number | null} to      Null while it goes on.
  * @property {unknown} picture       Whether there is one.
  * @property {boolean} locked
+ * @property {string | null} film    Which film is made.
  *
  * @typedef {object} Missing  A node that has not answered.
  * @property {string} node        The name of its machine.
@@ -175,7 +177,7 @@ export function isInGap({ from }, at) {
  */
 export function filmsOf(event, films, nowUnix) {
   if (event.label !== FILM) return [];
-  const isOf = ({ camera, from }) => camera === event.camera && from >= event.from - MINUTE_S && from <= endOf(event, nowUnix);
+  const isOf = ({ camera, film, from }) => camera === event.camera && film === event.film && from >= event.from - MINUTE_S && from <= endOf(event, nowUnix);
   return films.filter(isOf).reverse();
 }
 

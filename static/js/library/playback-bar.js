@@ -78,7 +78,7 @@ export class PlaybackBar extends EventTarget {
     const parts = this.#parts;
     const isFilm = recording?.reason === FILM;
     setText(parts.camera, title);
-    setText(parts.what, event ? formatLabel(event.label) : isFilm ? recording.job || formatLabel(FILM) : '');
+    setText(parts.what, isFilm && recording.film ? recording.film : event || isFilm ? formatLabel(event?.label ?? FILM) : '');
     const row = event ?? recording;
     parts.lock.hidden = !mayChange || row === null;
     parts.remove.hidden = !mayChange || row === null;

@@ -43,7 +43,11 @@ export class Playback extends EventTarget {
     this.#store = store;
     this.#lanes = lanes;
     this.#page = page;
-    const shelf = { recordingsOf: (camera) => store.recordingsOf(camera), refresh: () => store.refreshRecordings() };
+    const filmsAround = ({ id }) => {
+      const films = this.#event ? filmsOf(this.#event, store.films, this.#page.nowUnix()) : [];
+      return { first: films[0] ?? null, next: films[films.findIndex((one) => one.id === id) + 1] ?? null };
+    };
+    const shelf = { recordingsOf: (camera) => store.recordingsOf(camera), filmsAround, refresh: () => store.refreshRecordings() };
     this.#player = new Player([...element.querySelectorAll('[data-reel]')], shelf);
     this.#bar = new PlaybackBar(element, this.#player);
     this.#player.addEventListener('time', () => this.#onTime());

@@ -16,6 +16,8 @@ const EDGE_S = 0.05;
 /**
  * @typedef {object} Shelf
  * @property {(camera: string) => import('./data.js').Recording[]} recordingsOf  Oldest first.
+ * @property {(film: import('./data.js').Recording) => {first: import('./data.js').Recording | null, next: import('./data.js').Recording | null}} filmsAround
+ *   The first file of the same film, and the one after this.
  * @property {() => Promise<void>} refresh  Asks whether there are more.
  */
 
@@ -338,7 +340,8 @@ export class Player extends EventTarget {
   }
 
   #next() {
-    if (this.#recording === null || this.#recording.reason === FILM || this.#recording.open) return null;
+    if (this.#recording === null || this.#recording.open) return null;
+    if (this.#recording.reason === FILM) return this.#shelf.filmsAround(this.#recording).next;
     return nextRecording(this.#shelf.recordingsOf(this.camera), this.#recording);
   }
 
@@ -350,10 +353,11 @@ export class Player extends EventTarget {
       this.#followOn();
     } else if (next !== null) {
       const gap = next.from - this.#recording.to;
-      if (isInGap(next, this.#recording.to)) this.#emit('gap', { seconds: gap });
+      if (next.reason !== FILM && isInGap(next, this.#recording.to)) this.#emit('gap', { seconds: gap });
       this.open(next, next.from, true);
     } else if (this.#atEnd && this.#recording.reason === FILM) {
-      this.open(this.#recording, this.#recording.from, true);
+      const film = this.#shelf.filmsAround(this.#recording).first ?? this.#recording;
+      this.open(film, film.from, true);
     } else {
       this.#atEnd = true;
       this.#playing = false;

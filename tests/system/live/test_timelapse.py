@@ -5,6 +5,7 @@ import subprocess
 import urllib.error
 import urllib.request
 from collections.abc import Callable
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,12 @@ def recordings(server: PortholeServer, reason: str) -> list[dict[str, Any]]:
     return [one for one in found if one["reason"] == reason]
 
 
+def films(server: PortholeServer) -> list[dict[str, Any]]:
+    """Return the events of films, the newest first."""
+    found: list[dict[str, Any]] = ask(server, "api/events?label=timelapse")[1]["events"]
+    return found
+
+
 def pictures_in(server: PortholeServer, recording: str, folder: Path) -> tuple[str, int]:
     """Return the codec of a recording, and how many pictures can be decoded."""
     path = folder / "recording.mp4"
@@ -57,7 +64,8 @@ def pictures_in(server: PortholeServer, recording: str, folder: Path) -> tuple[s
 
 def test_a_job_becomes_a_film_beside_the_recording(start_server: Start, tmp_path: Path) -> None:
     """A printer begins a job and ends it; its film plays while it is made, and a camera that has
-    only pixels is recorded all the while.
+    only pixels is recorded all the while. After kill -9 it is the same film in one more file; when
+    the job is done, that of the day goes on.
     """
     settings = tmp_path / "porthole.toml"
     settings.write_text(SETTINGS)
@@ -84,8 +92,23 @@ def test_a_job_becomes_a_film_beside_the_recording(start_server: Start, tmp_path
     assert codec == "h264"
     assert pictures >= 3
 
+    server.kill()
+    server = start_server("--config", str(settings))
+    wait_until(lambda: (film() or {}).get("pictures", 0) >= 2, 40)
+    again = recordings(server, "timelapse")
+    assert [(one["film"], one["open"]) for one in again] == [("benchy", True), ("benchy", False)]
+    assert again[1]["id"] == newest["id"]
+    (event,) = films(server)
+    assert (event["film"], event["to"]) == ("benchy", None)
+    assert newest["from"] <= event["from"] <= again[0]["from"]
+    newest = again[0]
+
     assert ask(server, "api/timelapse/printer", {"job": None})[0] == 200
     wait_until(lambda: not _open(server, newest["id"]), 10)
+    wait_until(lambda: len(films(server)) == 2, 40)
+    day, job = films(server)
+    assert (job["id"], job["to"] is None) == (event["id"], False)
+    assert (day["film"], day["to"]) == (date.today().isoformat(), None)
     wait_until(lambda: bool(recordings(server, "always")), 40)
     codec, pictures = pictures_in(server, recordings(server, "always")[0]["id"], tmp_path)
     assert codec == "h264"

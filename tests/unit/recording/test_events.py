@@ -192,3 +192,65 @@ def test_what_went_on_when_the_server_was_killed_has_ended(desk: Desk) -> None:
     (event,) = again.index.all_events()
     assert event.end == AT
     assert writer.stop(5.0)
+
+
+def test_films_event_goes_on_after_a_restart(desk: Desk) -> None:
+    """It is the same event, whether the server was ended or killed, and what the check of the
+    next start finds; a film of that name from before its job began is another one."""
+    old = desk.log.begin("printer", "timelapse", AT - 900, film="benchy")
+    desk.log.end(old, AT - 600)
+    key = desk.log.begin("printer", "timelapse", AT, film="benchy")
+    desk.kept()
+
+    for ended_at in (None, AT + 60):
+        if ended_at is not None:
+            desk.log.end(key, ended_at)
+            desk.kept()
+        again = EventLog(desk.storage, desk.writer)
+        assert again.resume("printer", "timelapse", "cube", AT - 1) is None
+        going = again.resume("printer", "timelapse", "benchy", AT - 1)
+        assert going is not None
+        assert (going.id, going.begin, going.end) == (key, AT, None)
+        desk.kept()
+        desk.storage.check_now()
+        assert desk.kept()[-1].end is None
+        again.end(key, AT + 90)
+
+    first, second = desk.kept()
+    assert [(one.id, one.end, one.film) for one in (first, second)] == [
+        (old, AT - 600, "benchy"),
+        (key, AT + 90, "benchy"),
+    ]
+
+
+def test_films_end_with_their_jobs_only(desk: Desk) -> None:
+    """The next job is an event of its own, however soon; a camera that is lost ends no film."""
+    benchy = desk.log.begin("printer", "timelapse", AT, film="benchy")
+    desk.log.end(benchy, AT + 1)
+    cube = desk.log.begin("printer", "timelapse", AT + 2, film="cube")
+    assert cube != benchy
+
+    desk.log.begin("printer", "motion", AT + 3)
+    desk.log.end_all("printer", films=False)
+
+    ended = {one.label: one.end for one in desk.kept() if one.id != benchy}
+    assert ended["timelapse"] is None
+    assert ended["motion"] is not None
+
+
+def test_index_of_an_earlier_version_is_kept(desk: Desk) -> None:
+    """It gets what it lacks, and nothing has to be read from the files again."""
+    key = desk.log.begin("door", "motion", AT)
+    desk.kept()
+    with desk.storage.index.changing() as connection:
+        connection.executescript(
+            "ALTER TABLE events DROP COLUMN film; ALTER TABLE recordings DROP COLUMN film;"
+            "PRAGMA user_version = 1;"
+        )
+    desk.storage.index.close()
+
+    (event,) = desk.kept()
+
+    assert (event.id, event.film) == (key, "")
+    assert desk.storage.index.verify()
+    assert desk.storage.index.all_recordings() == []

@@ -121,6 +121,7 @@ def test_recordings_are_listed_newest_first(ada: FlaskClient) -> None:
         "locked": False,
         "reason": "always",
         "open": False,
+        "film": None,
     }
 
 
@@ -223,6 +224,7 @@ def test_events_are_listed(ada: FlaskClient) -> None:
         "to": NOW + 1,
         "picture": True,
         "locked": False,
+        "film": None,
     }
     assert answer["events"][1]["to"] is None
     assert listed(ada, "/api/events?label=offline", "events") == ["yard_20261126_110000000"]
