@@ -220,6 +220,34 @@ def test_steps_lead_to_the_frames_beside(blank: Page) -> None:
     assert result == [[50, 49.9, 1, 51, 51.1], 51.1]
 
 
+def test_cameras_that_show_one_moment_say_one_time(blank: Page) -> None:
+    """Each has a picture of its own time, and beside each other they said 12 and 13 seconds ago.
+    A picture from long before does not stand for the moment that was asked for."""
+    result = with_past(
+        blank,
+        """
+        const asked = [];
+        const arrive = async (seek, at) => {
+          await rig.answer({ at, seek });
+          rig.frame(seek, at);
+          await rig.seen(seek, at);
+          asked.push([rig.past.report.wanted, rig.past.report.asked]);
+        };
+        rig.past.seek(50);
+        await arrive(1, 49.7);
+        rig.past.seek(48);
+        await arrive(2, 40);
+        rig.past.seek(47);
+        await arrive(3, 46.9);
+        rig.past.play(1);
+        asked.push(rig.past.report.asked);
+        return asked;
+        """,
+    )
+
+    assert result == [[49.7, 50], [40, None], [46.9, 47], None]
+
+
 def test_where_one_looked_is_sought_again(blank: Page) -> None:
     """After the connection was lost, or the tile was out of sight; without memory it is live."""
     result = with_past(

@@ -3,7 +3,7 @@
  * with a bar that tells how far it is and can be cancelled.
  */
 import { ask } from '../manage/api.js';
-import { formatAge } from '../ui/format.js';
+import { formatAge, inSentence } from '../ui/format.js';
 import { make } from '../ui/dom.js';
 
 const POLL_MS = 400;
@@ -36,7 +36,7 @@ export class Clips {
     this.#element = element;
     this.#template = template;
     this.#toasts = toasts;
-    this.#titleOf = titleOf;
+    this.#titleOf = (camera) => inSentence(titleOf(camera));
     this.#copied = sendsVideo;
   }
 
