@@ -724,6 +724,16 @@ def test_a_camera_pops_out(server: PortholeServer, page: Page, own_window: bool)
         page.wait_for_function(
             "() => documentPictureInPicture.window.document.querySelector('canvas').width === 320"
         )
+        # Its keys lead through time there, too.
+        press = """(key) => documentPictureInPicture.window.document.body.dispatchEvent(
+          new KeyboardEvent('keydown', { key, bubbles: true, cancelable: true }))"""
+        assert page.evaluate(press, "k") is False
+        expect_state(page, "yard", "past")
+        page.wait_for_function(
+            "() => / s ago/.test(documentPictureInPicture.window.document.body.textContent)"
+        )
+        page.evaluate(press, "End")
+        expect_state(page, "yard", "live")
     # Headless Chromium never hides a tab; the page hears what a browser would tell it.
     page.evaluate(
         """() => {

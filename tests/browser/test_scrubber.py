@@ -220,6 +220,34 @@ def test_steps_lead_to_the_frames_beside(blank: Page) -> None:
     assert result == [[50, 49.9, 1, 51, 51.1], 51.1]
 
 
+def test_cameras_that_show_one_moment_say_one_time(blank: Page) -> None:
+    """Each has a picture of its own time, and beside each other they said 12 and 13 seconds ago.
+    A picture from long before does not stand for the moment that was asked for."""
+    result = with_past(
+        blank,
+        """
+        const asked = [];
+        const arrive = async (seek, at) => {
+          await rig.answer({ at, seek });
+          rig.frame(seek, at);
+          await rig.seen(seek, at);
+          asked.push([rig.past.report.wanted, rig.past.report.asked]);
+        };
+        rig.past.seek(50);
+        await arrive(1, 49.7);
+        rig.past.seek(48);
+        await arrive(2, 40);
+        rig.past.seek(47);
+        await arrive(3, 46.9);
+        rig.past.play(1);
+        asked.push(rig.past.report.asked);
+        return asked;
+        """,
+    )
+
+    assert result == [[49.7, 50], [40, None], [46.9, 47], None]
+
+
 def test_where_one_looked_is_sought_again(blank: Page) -> None:
     """After the connection was lost, or the tile was out of sight; without memory it is live."""
     result = with_past(
@@ -652,6 +680,22 @@ def test_fingers_tap_zoom_and_scroll(
     assert page.evaluate(small) == 0
 
 
+def test_a_clip_that_begins_now_goes_on(server: PortholeServer, page: Page) -> None:
+    """Begun where nothing is later, it was 0.0 s long, and stayed so."""
+    open_camera(page, server, "door", 2)
+    length = page.locator("[data-scrub-length]")
+    page.locator("[data-bar-track]").focus()
+    page.keyboard.press("i")
+    expect(page.get_by_role("button", name="Save clip")).to_be_enabled()
+    expect(length).to_have_text(re.compile(r"^[1-9]\."))
+
+    page.keyboard.press("o")
+    with page.expect_download():
+        page.get_by_role("button", name="Save clip").click()
+
+    expect(page.locator("[data-toasts]")).to_contain_text(re.compile(r"Saved \d\.\d s of door"))
+
+
 def test_a_clip_that_is_gone_is_told(server: PortholeServer, page: Page) -> None:
     """In words, and what was marked is still marked."""
     open_camera(page, server, "yard")
@@ -663,6 +707,22 @@ def test_a_clip_that_is_gone_is_told(server: PortholeServer, page: Page) -> None
     expect(page.locator("[data-toasts]")).to_contain_text("yard was not saved. Nothing is remem")
     expect(page.get_by_role("button", name="Save clip")).to_be_enabled()
     page.complaints.clear()  # type: ignore[attr-defined]
+
+
+def test_a_name_that_is_cut_keeps_its_beginning(server: PortholeServer, page: Page) -> None:
+    """Of a name that is written from right to left, the beginning was cut off."""
+    page.goto(f"{server.url}?camera=hall")
+    wait_for_paint(page, "hall")
+
+    directions = page.evaluate(
+        """() => ['.tile-open', '#panel-title', '[data-playing-camera]'].map((selector) => {
+          const element = document.querySelector(selector);
+          (element.querySelector('.tile-name') ?? element).textContent = 'שער';
+          return getComputedStyle(element).direction;
+        })"""
+    )
+
+    assert directions == ["rtl"] * 3
 
 
 def test_zones_are_drawn_by_pointer_and_by_keys(

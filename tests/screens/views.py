@@ -100,6 +100,25 @@ def panel(stage: Stage) -> Iterator[tuple[str, Page]]:
     yield "focus-alone", settle(page)
 
 
+@view("past")
+def past(stage: Stage) -> Iterator[tuple[str, Page]]:
+    """The time bar: a moment of the past, a part of it that is marked, and both in full screen."""
+    page = focus(stage)
+    page.wait_for_selector("[data-scrubber][data-past='live']")
+    settle(page, 6000)
+    box = page.locator("[data-bar-track]").bounding_box()
+    assert box is not None
+    page.mouse.click(box["x"] + 0.4 * box["width"], box["y"] + 0.5 * box["height"])
+    page.mouse.move(5, 5)
+    page.wait_for_selector(".tile[data-focused][data-state='past']")
+    yield "past", settle(page)
+    page.keyboard.press("i")
+    yield "past-clip", settle(page)
+    page.keyboard.press("f")
+    page.wait_for_selector(".tile:is(:fullscreen, [data-full-page]) > [data-scrubber]")
+    yield "past-full-screen", settle(page)
+
+
 @view("focus-processor")
 def focus_processor(stage: Stage) -> Page:
     """A camera whose pictures go through code of people's own, which fails."""

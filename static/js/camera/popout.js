@@ -86,7 +86,16 @@ export class Popout extends EventTarget {
     page.body.append(this.#canvas, this.#caption);
     const onClosed = () => this.#canvas?.ownerDocument === page && this.#end();
     small.addEventListener('pagehide', onClosed);
+    page.addEventListener('keydown', (event) => this.#passOn(event));
     this.#close = () => small.close();
+  }
+
+  // Keys act on the camera in focus; if it is here, they can be pressed here.
+  #passOn(event) {
+    if (this.#tile !== this.#grid.focused) return;
+    const { key, code, repeat, shiftKey, ctrlKey, altKey, metaKey } = event;
+    const press = { key, code, repeat, shiftKey, ctrlKey, altKey, metaKey, cancelable: true };
+    if (!document.dispatchEvent(new KeyboardEvent('keydown', press))) event.preventDefault();
   }
 
   async #openVideo(tile) {

@@ -1,6 +1,6 @@
 /** Keeping for ever and deleting: what operators do to events and recordings. */
 import { setText } from '../ui/dom.js';
-import { formatLabel, formatLength } from '../ui/format.js';
+import { formatLabel, formatLength, inSentence } from '../ui/format.js';
 import { keyOf } from './cards.js';
 import { filmsOf } from './data.js';
 
@@ -44,7 +44,7 @@ export class Changes extends EventTarget {
     const isEvent = kind === 'events';
     const part = (name) => this.#dialog.querySelector(`[data-delete-${name}]`);
     this.#item = item;
-    const title = this.#titleOf(row.camera);
+    const title = inSentence(this.#titleOf(row.camera));
     setText(part('title'), isEvent ? `Delete ${formatLabel(row.label)}, ${title}?` : `Delete this recording of ${title}?`);
     const text = isEvent ? 'The event and its picture are deleted.' : `All ${formatLength(row.to - row.from)} of it are deleted.`;
     setText(part('text'), row.locked ? `It is kept for ever. ${text}` : text);

@@ -10,8 +10,8 @@ const LEAST_RECORDED_PX = 1.5;
 const SECONDS = new Intl.DateTimeFormat(undefined, { hour: '2-digit', minute: '2-digit', second: '2-digit' });
 const MINUTES = new Intl.DateTimeFormat(undefined, { hour: '2-digit', minute: '2-digit' });
 const MOVED_PX = 4;
-// From one time at the axis to the next.
-const TICK_REM = 4.75;
+// From one time at the axis to the next, in the size of its letters.
+const TICK_EM = 6.9;
 
 /**
  * @typedef {object} Row
@@ -129,6 +129,7 @@ export class Lanes extends EventTarget {
       lane.tabIndex = 0;
       lane.setAttribute('role', 'slider');
       const name = make('span', 'lane-name');
+      name.dir = 'auto';
       const drawing = document.createElementNS('http://www.w3.org/2000/svg', 'svg');
       drawing.classList.add('lane-drawing');
       drawing.setAttribute('aria-hidden', 'true');
@@ -179,7 +180,7 @@ export class Lanes extends EventTarget {
   }
 
   #drawAxis(width) {
-    const { step, at } = this.#scale.ticks(width, TICK_REM * remPx());
+    const { step, at } = this.#scale.ticks(width, TICK_EM * parseFloat(getComputedStyle(this.#axis).fontSize));
     this.#axis.replaceChildren(...at.map((one) => {
       const tick = make('span', 'lanes-tick', this.#scale.label(one, step));
       tick.style.left = `${this.#scale.share(one) * 100}%`;
@@ -420,10 +421,6 @@ export class Lanes extends EventTarget {
     this.#peek.hidden = true;
     this.#peekWanted = null;
   }
-}
-
-function remPx() {
-  return parseFloat(getComputedStyle(document.documentElement).fontSize);
 }
 
 function draw(marks, top, height) {

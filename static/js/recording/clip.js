@@ -3,7 +3,7 @@
  * with a bar that tells how far it is and can be cancelled.
  */
 import { ask } from '../manage/api.js';
-import { formatAge } from '../ui/format.js';
+import { formatAge, inSentence } from '../ui/format.js';
 import { make } from '../ui/dom.js';
 
 const POLL_MS = 400;
@@ -36,7 +36,7 @@ export class Clips {
     this.#element = element;
     this.#template = template;
     this.#toasts = toasts;
-    this.#titleOf = titleOf;
+    this.#titleOf = (camera) => inSentence(titleOf(camera));
     this.#copied = sendsVideo;
   }
 
@@ -52,7 +52,7 @@ export class Clips {
     const address = `clip/${encodeURIComponent(camera)}.mp4?from=${from.toFixed(3)}&to=${to.toFixed(3)}`;
     if (this.#copied(camera)) {
       const { ok, status, message } = await look(address);
-      if (ok) download(address);
+      if (ok) this.#give(address, camera, to - from);
       else this.#fail(camera, status, message);
       return ok;
     }
@@ -81,7 +81,7 @@ export class Clips {
       return false;
     }
     if (job.error) this.#fail(camera, 0, job.error);
-    else download(`clip/${job.id}.mp4`);
+    else this.#give(`clip/${job.id}.mp4`, camera, to - from);
     return !job.error;
   }
 
@@ -105,6 +105,11 @@ export class Clips {
     });
     this.#element.append(item);
     return bar;
+  }
+
+  #give(address, camera, seconds) {
+    download(address);
+    this.#toasts.show(`Saved ${formatClip(seconds)} of ${this.#titleOf(camera)}`);
   }
 
   #fail(camera, status, message) {

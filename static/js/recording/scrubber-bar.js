@@ -22,7 +22,8 @@ import { TimeScale } from '../ui/timescale.js';
 
 // Closer than this, frames lie apart as far as a finger is wide.
 const MIN_SPAN_S = 2;
-const LABEL_REM = 5;
+// How wide a label is with what is before and after it, in the size of its letters.
+const LABEL_EM = 6.7;
 // Let go so near to the end, it is now.
 const SNAP_PX = 8;
 // A finger that moves less has not moved: it may be the first of two, or scroll the page.
@@ -152,8 +153,8 @@ export class ScrubberBar extends EventTarget {
 
   // Built anew only when others are to be seen; otherwise moved as a whole.
   #drawTicks(view, width, marks) {
-    const rem = parseFloat(getComputedStyle(document.documentElement).fontSize);
-    const { step, at: ticks } = view.ticks(width, LABEL_REM * rem);
+    const label = LABEL_EM * parseFloat(getComputedStyle(this.#parts.ticks).fontSize);
+    const { step, at: ticks } = view.ticks(width, label);
     const near = marks.filter(({ at }) => view.shows(at)).slice(-MAX_MARKS);
     const drawn = [ticks, near.map(({ at, label }) => `${at}${label}`)].join('|');
     if (drawn !== this.#drawn) {
@@ -169,7 +170,7 @@ export class ScrubberBar extends EventTarget {
     ticks.forEach((at, index) => {
       const share = view.share(at);
       this.#parts.ticks.children[index].style.setProperty('--at', share.toFixed(5));
-      this.#parts.ticks.children[index].toggleAttribute('data-cut', (1 - share) * width < 0.8 * LABEL_REM * rem);
+      this.#parts.ticks.children[index].toggleAttribute('data-cut', (1 - share) * width < 0.8 * label);
     });
     near.forEach(({ at }, index) => {
       this.#parts.marks.children[index].style.setProperty('--at', view.share(at).toFixed(5));

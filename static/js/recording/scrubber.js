@@ -37,7 +37,7 @@ export class Scrubber extends EventTarget {
   #fetching = 0;
   #fetchTimer = 0;
   #playAfterwards = 0;
-  /** The part that is marked. @type {import('../ui/timescale.js').Span | null} */
+  /** The part that is marked. @type {import('../ui/timescale.js').Span & {goesOn?: boolean} | null} */
   #clip = null;
   #saveClip;
   #saving = false;
@@ -111,7 +111,7 @@ export class Scrubber extends EventTarget {
         this.#mark(this.#clip === null ? this.#around() : null);
         return true;
       case 'clip-from':
-        this.#mark({ from: this.#here, to: this.#clip?.to > this.#here ? this.#clip.to : Math.min(this.#here + CLIP_S, this.#past.nowUnix) });
+        this.#mark(this.#beginningHere());
         return true;
       case 'clip-to':
         this.#mark({ from: this.#clip?.from < this.#here ? this.#clip.from : this.#here - CLIP_S, to: this.#here });
@@ -141,6 +141,13 @@ export class Scrubber extends EventTarget {
     return { from: at - CLIP_S / 2, to: Math.min(at + CLIP_S / 2, this.#past.nowUnix) };
   }
 
+  // What begins now goes on until its end is marked.
+  #beginningHere() {
+    const from = this.#here;
+    if (this.#past.at === null) return { from, to: from, goesOn: true };
+    return { from, to: this.#clip?.to > from ? this.#clip.to : Math.min(from + CLIP_S, this.#past.nowUnix) };
+  }
+
   #mark(clip) {
     this.#clip = clip;
     this.refresh();
@@ -151,7 +158,7 @@ export class Scrubber extends EventTarget {
     if (this.#clip === null || kept === null) return;
     const { from, to } = this.#clip;
     if (to <= kept.from) this.#clip = null;
-    else this.#clip = { from: Math.max(from, kept.from), to };
+    else this.#clip = { ...this.#clip, from: Math.max(from, kept.from) };
   }
 
   async #save() {
@@ -201,6 +208,7 @@ export class Scrubber extends EventTarget {
     const kept = this.#kept(now);
     const from = Math.min(kept?.from ?? Infinity, at ?? Infinity, now - MIN_WHOLE_S);
     const disabled = this.#disabled;
+    if (this.#clip?.goesOn) this.#clip = { ...this.#clip, to: now };
     this.#trimClip(kept);
     const clip = this.#clip;
     this.#bar.show({ whole: { from, to: now }, kept, gaps: this.#memory.gaps, at, marks: this.#memory.marks, clip, disabled });

@@ -149,6 +149,13 @@ export function snapshotName(camera, atUnix) {
   return `${camera}-${time}.jpg`;
 }
 
+const RIGHT_TO_LEFT = /[\u0590-\u08ff\ufb1d-\ufefc]/;
+
+/** A name for the middle of a sentence: written from right to left, it leaves in place what follows. @param {string} name */
+export function inSentence(name) {
+  return RIGHT_TO_LEFT.test(name) ? `\u2068${name}\u2069` : name;
+}
+
 /** @param {string} text */
 export function capitalize(text) {
   return text.charAt(0).toUpperCase() + text.slice(1);
