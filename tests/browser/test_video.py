@@ -305,6 +305,30 @@ def test_a_codec_that_is_not_supported_is_not_asked_for_again(run: Run) -> None:
     assert questions == 2
 
 
+def test_h265_that_is_promised_and_not_decoded_leads_to_jpeg(run: Run) -> None:
+    """Some browsers say that they decode H.265 and then do not, as a driver is missing."""
+    result = run(
+        """VideoDecoder.isConfigSupported = async () => ({ supported: true });
+        rig.viewer.close();
+        rig = new Rig(clip, ['h264', 'h265']);
+        rig.send(0, { codec: 'hev1.1.6.L90.B0' });
+        const result = await (async () => {"""
+        + FALL_BACK
+        + """})();
+        rig.viewer.close();
+        const configs = counts.configs.map(({ codec }) => codec);
+        return { ...result, asked: rig.asked[0].payload.video, configs };"""
+    )
+
+    assert result["asked"] == ["h264", "h265"]
+    assert result["configs"] == ["hev1.1.6.L90.B0"]
+    assert result["video"] is None
+    assert result["ms"] < 1000
+    assert result["fault"] == "broken"
+    assert result["open"] == 0
+    assert result["acked"]
+
+
 def test_decoders_give_back_each_picture_without_the_next(run: Run) -> None:
     """A decoder that is not told so returns a picture only when it is given another one."""
     configs = run("await rig.play(0, 1); return counts.configs;")

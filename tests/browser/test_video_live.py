@@ -1,7 +1,10 @@
 """The video of a real camera on the dashboard, and the same page without WebCodecs."""
 
+import os
 import re
+import signal
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import cv2
@@ -20,6 +23,11 @@ CANVAS = '.tile[data-camera="door"] canvas'
 
 # A page on plain http that is not on localhost.
 PLAIN = NO_WEBCODECS + "Object.defineProperty(window, 'isSecureContext', { value: false });"
+
+PAINTED = "() => window.porthole.tiles.get('door').painted"
+
+# Longer than a viewer may have frames in flight, and shorter than it takes to be disconnected.
+ASLEEP_MS = 4000
 
 # Headless Chromium never hides a tab; the page hears what a browser would tell it.
 PRETEND = """(state) => {
@@ -45,6 +53,23 @@ def wait_for_codec(page: Page, codec: str | None) -> None:
         }""",
         arg=codec,
     )
+
+
+@contextmanager
+def suspended(page: Page) -> Iterator[None]:
+    """Have the processes of all pages, with their workers, do nothing for a while."""
+    browser = page.context.browser
+    assert browser is not None
+    found = browser.new_browser_cdp_session().send("SystemInfo.getProcessInfo")["processInfo"]
+    pids = [one["id"] for one in found if one["type"] == "renderer"]
+    assert pids
+    for pid in pids:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        for pid in pids:
+            os.kill(pid, signal.SIGCONT)
 
 
 @pytest.mark.parametrize(
@@ -139,3 +164,22 @@ def test_on_plain_http_it_is_told_what_encryption_would_save(
         re.compile("^On https .* the camera’s own video: .* instead of .*")
     )
     expect(page.get_by_label("Use video")).to_be_hidden()
+
+
+@NEEDS_WEBCODECS
+def test_a_page_that_was_suspended_shows_what_is_now(server: PortholeServer, page: Page) -> None:
+    """As after a laptop slept: what came meanwhile is not shown, and video goes on by itself."""
+    page.goto(server.url)
+    wait_for_codec(page, "avc1")
+    wait_for_paint(page, "door")
+    before = page.evaluate(PAINTED)
+
+    with suspended(page):
+        page.wait_for_timeout(ASLEEP_MS)
+    assert page.evaluate(PAINTED) - before < ASLEEP_MS * 25 / 1000 / 2, "it did not sleep"
+    wait_for_paint(page, "door", 10)
+    wait_for_codec(page, "avc1")
+
+    ages = [page.evaluate(READ_TIME, CANVAS) for _ in range(15)]
+    assert sorted(ages)[len(ages) // 2] < 1000
+    expect_state(page, "door", "live")
