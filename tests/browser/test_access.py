@@ -15,6 +15,9 @@ from tests.support.server import PortholeServer
 from tests.support.visitor import PASSWORD
 
 
+TRANSITIONS = "document.getAnimations().filter((one) => one instanceof CSSTransition).length"
+
+
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PortholeServer]:
     """Cameras in three states, and ada, who may do everything."""
@@ -142,9 +145,13 @@ def test_no_motion_where_none_is_wanted(dashboard: Page) -> None:
     found["toast"] = page.evaluate(MAX_MOTION)
     page.keyboard.press("?")
     found["help"] = page.evaluate(MAX_MOTION)
+    # Transitions however short take turns, level by level: a change of colours took many frames.
+    page.emulate_media(color_scheme="dark")
+    transitions = page.evaluate(TRANSITIONS)
     # The same page moves for everybody else: what was looked for can be found.
     page.emulate_media(reduced_motion="no-preference")
     moving = page.evaluate(MAX_MOTION)
 
     assert {name: motion for name, motion in found.items() if motion[0] > 10} == {}
+    assert transitions == 0
     assert moving[0] > 10
