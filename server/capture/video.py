@@ -222,7 +222,8 @@ class CameraVideo:
             self._keys_asked.discard(head.track)
             if passed:
                 self._output.note_size(head.width, head.height)
-        track.put(Unit(data, head.key, seq, head.at_unix, head.codec, head.width, head.height))
+        size = head.width, head.height
+        track.put(Unit(data, head.key, seq, head.at_unix, head.codec, *size, head.early_s))
 
     def _on_gap(self, gap: Gap) -> None:
         self._meter.drops[DROPS.get(gap.why, "damaged")] += gap.skipped

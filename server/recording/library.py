@@ -15,6 +15,7 @@ from server.recording.disk.storage import Storage
 from server.recording.disk.writer import FILM, Writer
 from server.recording.events import EventLog
 from server.recording.media.fragments import Kept, StoredUnit, cut, read_units
+from server.recording.media.moments import through
 from server.recording.media.recent import Recent
 
 __all__ = ["Library"]
@@ -91,7 +92,9 @@ class Library:
             PictureError: If the file is damaged.
             OSError: If it cannot be read.
         """
-        return hub.run_native(self._read, recording, at_unix, at_unix + ROUNDING_S)
+        at_unix += ROUNDING_S
+        units = hub.run_native(self._read, recording, at_unix, at_unix)
+        return through(units, at_unix) if units else []
 
     def _read(self, recording: Recorded, from_unix: float, to_unix: float) -> list[StoredUnit]:
         key = recording.id, recording.bytes

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 
 from server.recording.media.fragments import Kept
+from server.recording.media.moments import through
 from server.recording.memory import Memory
 from server.recording.rewind import Rewind
 
@@ -50,9 +51,9 @@ class Past:
             return there.between(from_unix, to_unix)
         rewind = self._rewinds.get(camera)
         recent = rewind.between(from_unix, to_unix) if rewind else []
-        if recent and recent[0].at_unix <= from_unix:
+        if recent and recent[0].shown_unix <= from_unix:
             return recent
-        until = recent[0].at_unix - ROUNDING_S if recent else to_unix
+        until = recent[0].shown_unix - ROUNDING_S if recent else to_unix
         older = self.stored(camera, from_unix, until)
         return [*older, *recent]
 
@@ -62,6 +63,7 @@ class Past:
             return there.find(at_unix)
         rewind = self._rewinds.get(camera)
         recent = rewind.find(at_unix) if rewind else []
-        if recent and recent[-1].at_unix <= at_unix:
+        if recent and recent[-1].shown_unix <= at_unix:
             return recent
-        return self.stored(camera, at_unix, at_unix) or recent
+        older = self.stored(camera, at_unix, at_unix)
+        return through(older, at_unix) if older else recent

@@ -18,8 +18,8 @@ FRAGMENT_S = 1.0
 # A fragment ends before a key picture if it is at least so long, so that most begin with one.
 MIN_FRAGMENT_S = 0.4
 
-# The clock was set, if a picture is older than the one before it by more than this; B-frames are,
-# by less. Or the camera paused, if it is newer by more than that: a file tells no wrong times.
+# The clock was set, if a picture is older than the one before it by more than this. Or the camera
+# paused, if it is newer by more than that: a file tells no wrong times.
 STEP_BACK_S = 1.0
 PAUSE_S = 10.0
 
@@ -105,7 +105,7 @@ class Segmenter:
         if self._muxer is None:
             yield from self._begin(unit)
             return
-        time = max(0, round((unit.at_unix - self._begin_unix) * TIMESCALE))
+        time = max(0, round((unit.shown_unix - self._begin_unix) * TIMESCALE))
         begun = time - self._waiting[0][1]
         if begun >= (self._least_ticks if unit.key else self._fragment_ticks):
             yield self._fragment(time)
@@ -135,7 +135,7 @@ class Segmenter:
         except PictureError:
             self.skipped += 1
             return ()
-        self._first, self._begin_unix, self._next = unit, unit.at_unix, 0
+        self._first, self._begin_unix, self._next = unit, unit.shown_unix, 0
         self._waiting.append((unit, 0))
         return (Begin(unit, self._muxer.sets, self._muxer.init_segment, self.reason),)
 
