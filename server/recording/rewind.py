@@ -37,6 +37,8 @@ class Rewind:
 
     Attributes:
         nbytes: How many bytes they take.
+        takes_video: Whether video that is made for viewers is kept while there is some; otherwise
+            the JPEG of such a camera is.
     """
 
     def __init__(
@@ -44,6 +46,7 @@ class Rewind:
     ) -> None:
         self.seconds = seconds
         self.nbytes = 0
+        self.takes_video = True
         self._on_bytes = on_bytes
         self._groups: deque[list[Unit]] = deque()
         self._open = False  # Whether the last group goes on.
