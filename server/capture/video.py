@@ -241,8 +241,8 @@ class CameraVideo:
                 self._keys_asked.discard(head.track)
                 if passed:
                     self._output.note_size(head.width, head.height)
-            _, key, _, at_unix, width, height, codec = head
-            units.append(Unit(data, key, seq, at_unix, codec, width, height))
+            _, key, _, at_unix, width, height, codec, early_s = head
+            units.append(Unit(data, key, seq, at_unix, codec, width, height, early_s))
         self._on_arrival()
         for at, units in taken.items():
             self._order[at].extend(units)

@@ -7,6 +7,9 @@ __all__ = ["Keeping", "RecordMode"]
 
 RecordMode = Literal["off", "motion", "always"]
 
+# Motion has lasted for about so long when it is noticed.
+NOTICED_S = 2.0
+
 
 @dataclass(frozen=True, slots=True)
 class Keeping:
@@ -39,4 +42,5 @@ class Keeping:
     @property
     def memory_s(self) -> float:
         """How much has to be in memory: what can be looked back at, and before motion."""
-        return max(self.rewind_s, self.before_s if self.record == "motion" else 0.0)
+        before_s = self.before_s and self.before_s + NOTICED_S
+        return max(self.rewind_s, before_s if self.record == "motion" else 0.0)

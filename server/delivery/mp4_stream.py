@@ -73,6 +73,9 @@ class Mp4Viewer:
         if taken is None:
             return None
         muxer = Muxer(taken[0])
+        track = self._find()
+        group = track.units if track is not None else ()
+        self._timeline = Timeline(max((one.early_s for one in group), default=0.0))
         return muxer, muxer.init_segment + self._fragment(muxer, *taken)
 
     def stream(self, muxer: Muxer, begun: bytes) -> Iterator[bytes]:
@@ -102,9 +105,10 @@ class Mp4Viewer:
 
     def _fragment(self, muxer: Muxer, unit: Unit, catch_up: bool) -> bytes:
         begin, duration = self._timeline.place(unit.at_unix, catch_up and self._hurries)
+        offset = self._timeline.offset(begin, unit.at_unix, unit.early_s)
         self._hurries |= not catch_up  # What comes again after a loss is never shown again.
         count_sent(self._fanout.camera.meter, unit, catch_up)
-        return muxer.fragment([muxer.sample(unit, duration)], begin)
+        return muxer.fragment([muxer.sample(unit, duration, offset)], begin)
 
     def _find(self) -> VideoTrack | None:
         return self._fanout.camera.videos.get(self._rendition)

@@ -61,7 +61,7 @@ class AsJpeg:
             return one
         if self._made is None or self._made.seq != one.seq:
             jpeg = self._to_jpeg(units)
-            self._made = Unit(jpeg, True, one.seq, one.at_unix, JPEG, one.width, one.height)
+            self._made = Unit(jpeg, True, one.seq, one.shown_unix, JPEG, one.width, one.height)
         return self._made
 
 

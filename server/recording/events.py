@@ -37,12 +37,12 @@ class EventLog:
 
     Attributes:
         on_event: Called with each event that begins, changes or ends.
-        on_motion: Called with the name of a camera, and whether something moves there.
+        on_motion: Called with the name of a camera, whether something moves there, and since when.
     """
 
     def __init__(self, storage: Storage, writer: Writer) -> None:
         self.on_event: Callable[[Event], None] = lambda event: None
-        self.on_motion: Callable[[str, bool], None] = lambda camera, moving: None
+        self.on_motion: Callable[[str, bool, float], None] = lambda camera, moving, at_unix: None
         self._storage = storage
         storage.goes_on = lambda key: self._find(key) is not None
         self._writer = writer
@@ -86,7 +86,7 @@ class EventLog:
         self._open[key] = self._improve(event, score, box, picture)
         self._keep(self._open[key], picture if self._open[key].picture else None)
         if label == "motion":
-            self.on_motion(camera, True)
+            self.on_motion(camera, True, at_unix)
         return event.id
 
     def resume(self, camera: str, label: str, film: str, since_unix: float) -> Event | None:
@@ -137,7 +137,7 @@ class EventLog:
         self._ended[event.camera, event.label] = ended
         self._keep(ended)
         if event.label == "motion":
-            self.on_motion(event.camera, False)
+            self.on_motion(event.camera, False, at_unix)
 
     def happen(self, camera: Camera, happening: Happening) -> None:
         """Take what is reported of a camera."""

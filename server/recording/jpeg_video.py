@@ -16,7 +16,8 @@ __all__ = ["JpegVideo"]
 BATCH_S = 0.5
 MAX_BATCH = 25
 
-# More than can wait is dropped. The process has a low priority and may fall behind.
+# More than can wait is dropped, besides what was there at the beginning. The process has a low
+# priority and may fall behind.
 MAX_WAITING = 150
 
 MAX_FPS = 60
@@ -50,15 +51,23 @@ class JpegVideo:
         self._name = fanout.camera.name
         self._arrived = hub.Signal()
         self._closed = False
+        self._encoding: list[Unit] = []
         self._waiting = list(rewind.between(before_unix, float("inf")))
-        del self._waiting[:-MAX_WAITING]
+        # Those are in memory anyway.
+        self._max_waiting = len(self._waiting) + MAX_WAITING
         self._keeper = Keeper()
         self._unlisten = rewind.listen(self._take)
         fanout.join(self._keeper, self._keeper, counts=False)
         hub.spawn(self._run)
 
+    @property
+    def behind_unix(self) -> float | None:
+        """When the oldest picture was captured that is not encoded yet; None if all are."""
+        left = self._encoding or self._waiting
+        return left[0].at_unix if left else None
+
     def close(self) -> None:
-        """Make no more of it."""
+        """Make no more of it; what still waits is left out."""
         self._closed = True
         self._unlisten()
         self._fanout.leave(self._keeper)
@@ -67,7 +76,7 @@ class JpegVideo:
     def _take(self, picture: Unit | None) -> None:
         if picture is None or picture.codec != JPEG:
             return
-        if len(self._waiting) >= MAX_WAITING:
+        if len(self._waiting) >= self._max_waiting:
             self._on_dropped(1)
             return
         self._waiting.append(picture)
@@ -80,7 +89,9 @@ class JpegVideo:
             hub.sleep(BATCH_S)
             while self._waiting and not self._closed:
                 batch, self._waiting = self._waiting[:MAX_BATCH], self._waiting[MAX_BATCH:]
-                self._encode([one for one in batch if one.codec == JPEG])
+                self._encoding = [one for one in batch if one.codec == JPEG]
+                self._encode(self._encoding)
+                self._encoding = []
         self._media.end_video(self._name)
 
     def _encode(self, batch: list[Unit]) -> None:

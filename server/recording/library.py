@@ -15,6 +15,7 @@ from server.recording.disk.storage import Storage
 from server.recording.disk.writer import FILM, Writer
 from server.recording.events import EventLog
 from server.recording.media.fragments import Kept, StoredUnit, cut, read_units
+from server.recording.media.moments import through
 from server.recording.media.recent import Recent
 
 __all__ = ["Days", "Found", "Library", "Missing", "Query"]
@@ -127,7 +128,7 @@ class Library:
         for one in reversed(self._overlapping(camera, from_unix, until)):
             some = self._try_to_read(one, from_unix, until)
             if units:
-                last = units[-1].at_unix
+                last = max(one.at_unix for one in units)
                 some = list(dropwhile(lambda unit: not unit.key or unit.at_unix <= last, some))  # noqa: B023
             units += some
         return units
@@ -141,7 +142,7 @@ class Library:
         if not units:  # Nothing was recorded then.
             for one in self._overlapping(camera, None, at_unix, 1):
                 units = [*self._try_to_read(one, at_unix, at_unix)]
-        return units
+        return [*through(units, at_unix)] if units else []
 
     def _overlapping(
         self, camera: str, since: float | None, before: float, limit: int = -1
@@ -167,7 +168,9 @@ class Library:
             PictureError: If the file is damaged.
             OSError: If it cannot be read.
         """
-        return hub.run_native(self._read, recording, at_unix, at_unix + ROUNDING_S)
+        at_unix += ROUNDING_S
+        units = hub.run_native(self._read, recording, at_unix, at_unix)
+        return through(units, at_unix) if units else []
 
     def _read(self, recording: Recorded, from_unix: float, to_unix: float) -> list[StoredUnit]:
         key = recording.id, recording.bytes

@@ -53,9 +53,9 @@ class Past:
             return there.between(from_unix, to_unix)
         rewind = self._rewinds.get(camera)
         recent = rewind.between(from_unix, to_unix) if rewind else []
-        if recent and recent[0].at_unix <= from_unix:
+        if recent and recent[0].shown_unix <= from_unix:
             return recent
-        until = recent[0].at_unix - ROUNDING_S if recent else to_unix
+        until = recent[0].shown_unix - ROUNDING_S if recent else to_unix
         older = self.stored(camera, from_unix, until)
         return [*older, *recent]
 
@@ -65,6 +65,6 @@ class Past:
             return there.find(at_unix)
         rewind = self._rewinds.get(camera)
         recent = rewind.find(at_unix) if rewind else []
-        if recent and recent[-1].at_unix <= at_unix:
+        if recent and recent[-1].shown_unix <= at_unix:
             return recent
         return self.stored_at(camera, at_unix) or recent

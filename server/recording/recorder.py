@@ -17,6 +17,7 @@ from server.recording.disk.storage import Storage
 from server.recording.disk.writer import Writer
 from server.recording.events import EventLog
 from server.recording.jpeg_video import JpegVideo
+from server.recording.keeper import Keeper
 from server.recording.media.process import MediaProcess
 from server.recording.rewind import Rewind
 
@@ -30,6 +31,9 @@ PERIOD_S = 0.5
 
 # What is encoded here has a key picture so often, for players to seek to.
 KEY_EVERY_S = 2.0
+
+# What is encoded here may be late by so much, at the end of motion.
+MAX_BEHIND_S = 60.0
 
 CLOSE_DEADLINE_S = 2.0
 
@@ -125,10 +129,10 @@ class Recorder:
             self._events.end_all(name)
             self._set_policy()
 
-    def _on_motion(self, camera: str, moving: bool) -> None:
+    def _on_motion(self, camera: str, moving: bool, at_unix: float) -> None:
         lane = self._lanes.get(camera)
         if lane is not None:
-            lane.on_motion(moving)
+            lane.on_motion(moving, at_unix)
 
     def _set_policy(self) -> None:
         self._writer.policy = Policy(
@@ -203,6 +207,9 @@ class _Lane:
         self._writer = writer
         self._mode = "off"
         self._moving = False
+        self._moved_unix = 0.0  # When what is recorded began to move.
+        self._keeper: Keeper | None = None
+        self._made: JpegVideo | None = None
         self._until: float | None = None  # Monotonic: after motion.
         self._ends: list[Callable[[], None]] = []  # What ends the listening.
         self._source = ""
@@ -220,6 +227,7 @@ class _Lane:
             self._finish()
             self._mode, self._until = mode, None
             self.camera.set_duty(DUTY, mode != "off")
+        self._keep_jpeg(self._needs_jpeg)
         source = self._choose() if self._wants else ""
         if source != self._source:
             self._source = source  # First: what follows changes STATE, which leads here again.
@@ -232,12 +240,13 @@ class _Lane:
         self._stop_listening()
         self._finish()
         self._source = ""
+        self._keep_jpeg(False)
         self.camera.set_duty(DUTY, False)
 
     def look(self) -> None:
         """End what motion began; keep STATE up to date."""
         now = time.monotonic()
-        if self._until is not None and not self._moving and now >= self._until:
+        if self._until is not None and not self._moving and self._has_come(now, self._until):
             self._until = None
             self.refresh()
         if self._source == "encoded" and now - self._key_at >= KEY_EVERY_S:
@@ -247,9 +256,18 @@ class _Lane:
         if self.camera.more.get("recording") != recording:
             self.camera.tell(recording=recording)
 
-    def on_motion(self, moving: bool) -> None:
+    def _has_come(self, now: float, until: float) -> bool:
+        """Return whether it is a moment, and all that was captured before it was taken."""
+        if now < until or now - until > MAX_BEHIND_S or self._made is None:
+            return now >= until
+        behind_unix = self._made.behind_unix
+        return behind_unix is None or time.time() - behind_unix < now - until
+
+    def on_motion(self, moving: bool, at_unix: float) -> None:
         """Begin when something moves, and note until when to go on when it does no more."""
         self._moving = moving
+        if moving and not self._source:
+            self._moved_unix = at_unix
         if self._mode == "motion":
             self._until = time.monotonic() + (0.0 if moving else self.camera.keeping.after_s)
             self.refresh()
@@ -259,10 +277,29 @@ class _Lane:
         moved = self._mode == "motion" and (self._moving or self._until is not None)
         return self._mode == "always" or moved
 
+    @property
+    def _needs_jpeg(self) -> bool:
+        """Whether only JPEG can tell what was before motion: video would be made with it."""
+        full = self.camera.videos.get(FULL.name)
+        has_own = full is not None and full.codec is not None and full.passed_through
+        before = self._mode == "motion" and self.camera.keeping.before_s > 0
+        works = self.camera.state == "live" or self._keeper is not None
+        return before and works and not has_own
+
+    def _keep_jpeg(self, needed: bool) -> None:
+        """Have JPEG made and remembered, although nothing moves."""
+        self.rewind.takes_video = not needed
+        if needed and self._keeper is None:
+            self._keeper = Keeper()
+            self._fanout.join(self._keeper, self._keeper, counts=False)
+        elif not needed and self._keeper is not None:
+            keeper, self._keeper = self._keeper, None
+            self._fanout.leave(keeper)
+
     def _choose(self) -> str:
         """Return where units come from: the camera, its process, its JPEG, or nowhere yet."""
         full = self.camera.videos.get(FULL.name)
-        if full is None or full.codec is None:
+        if full is None or full.codec is None or self._keeper is not None:
             # It may be known only when the camera works, and stays so while that is away.
             works = self.camera.state == "live" or self._source == "made"
             return "made" if works else ""
@@ -270,16 +307,18 @@ class _Lane:
 
     def _listen(self, source: str) -> None:
         self._broken = True
-        before_s = self.camera.keeping.before_s if self._mode == "motion" else 0.0
+        begin_unix = time.time()
+        if self._mode == "motion":
+            begin_unix = min(begin_unix, self._moved_unix) - self.camera.keeping.before_s
         if source == "made":
-            video = JpegVideo(
-                *(self._fanout, self.rewind, time.time() - before_s),
+            self._made = video = JpegVideo(
+                *(self._fanout, self.rewind, begin_unix),
                 *(self._encoder, self._take_made, self._drop),
             )
             self._ends = [video.close]
             return
         if source == "passed":
-            units = self.rewind.between(time.time() - before_s, float("inf"))
+            units = self.rewind.between(begin_unix, float("inf"))
             for unit in units:
                 self._take(unit)
             self._ends = [self.rewind.listen(self._take)]
@@ -298,7 +337,7 @@ class _Lane:
             self._take(unit)
 
     def _stop_listening(self) -> None:
-        ends, self._ends = self._ends, []
+        ends, self._ends, self._made = self._ends, [], None
         for end in ends:
             end()
         if ends:

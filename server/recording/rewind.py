@@ -4,9 +4,11 @@ import itertools
 from bisect import bisect_right
 from collections import deque
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 from server.capture.frames.unit import JPEG, Unit
 from server.capture.streams.units.order import DisplayOrder, heads_of
+from server.recording.media.moments import through, until
 from server.recording.memory import Lead
 
 __all__ = ["Rewind"]
@@ -29,8 +31,10 @@ LOOKED_AT = 10
 class Rewind:
     """Keeps the encoded pictures of one camera, in the order in which they came.
 
-    They are kept in groups: a picture that can be decoded by itself, and those that need it. It
-    is a :class:`server.recording.memory.Memory` that never blocks. Used by green threads only.
+    They are kept in groups: a picture that can be decoded by itself, and those that need it. With
+    B-frames these are shown in another order; of a lead, which is decoded one unit after the other,
+    each unit has the time of the picture that comes out with it. It is a
+    :class:`server.recording.memory.Memory` that never blocks. Used by green threads only.
 
     Args:
         seconds: How long they are kept.
@@ -38,6 +42,8 @@ class Rewind:
 
     Attributes:
         nbytes: How many bytes they take.
+        takes_video: Whether video that is made for viewers is kept while there is some; otherwise
+            the JPEG of such a camera is.
     """
 
     def __init__(
@@ -45,6 +51,7 @@ class Rewind:
     ) -> None:
         self.seconds = seconds
         self.nbytes = 0
+        self.takes_video = True
         self._on_bytes = on_bytes
         self._groups: deque[list[Unit]] = deque()
         self._open = False  # Whether the last group goes on.
@@ -80,7 +87,7 @@ class Rewind:
         """The times of the first and the last unit in Unix seconds; None with nothing."""
         if not self._groups:
             return None
-        return self._groups[0][0].at_unix, self._groups[-1][-1].at_unix
+        return self._groups[0][0].shown_unix, self._times(self._groups[-1])[-1]
 
     @property
     def gaps(self) -> list[tuple[float, float]]:
@@ -128,6 +135,10 @@ class Rewind:
         if not self._is_reordered(group):
             newest = at + 1 == len(self._groups) and place + 1 == len(group)
             return Lead(group[: place + 1], [], newest)
+        times = self._times(group)
+        group = [
+            replace(one, at_unix=time, early_s=0.0) for one, time in zip(group, times, strict=True)
+        ]
         following = group[place + 1 : place + 1 + PUSHED]
         for later in itertools.islice(self._groups, at + 1, at + 1 + PUSHED):
             following += later[: PUSHED - len(following)]
@@ -136,7 +147,7 @@ class Rewind:
             place -= lacking
             following = group[place + 1 : place + 1 + PUSHED]
         elif lacking and at:
-            return self.lead(self._groups[at - 1][-1].at_unix)
+            return self.lead(self._times(self._groups[at - 1])[-1])
         after = group[place + 1 + PUSHED :] or at + 1 < len(self._groups)
         return Lead(group[: place + 1], following, not after)
 
@@ -147,35 +158,46 @@ class Rewind:
         """
         if not self._groups:
             return []
-        at, place = self._place(at_unix)
-        return self._groups[at][: place + 1]
+        at, _ = self._place(at_unix)
+        return through(self._groups[at], at_unix)
 
     def between(self, from_unix: float, to_unix: float) -> list[Unit]:
-        """Return all from one moment to another, after what is needed to decode the first."""
-        if not self._groups or to_unix < self._groups[0][0].at_unix:
+        """Return all from one moment to another, after what is needed to decode the first.
+
+        With B-frames a few later ones may be among them, and those that are shown before these.
+        """
+        if not self._groups or to_unix < self._groups[0][0].shown_unix:
             return []
         first, _ = self._place(from_unix)
-        last, place = self._place(to_unix)
+        last, _ = self._place(to_unix)
         whole = [unit for at in range(first, last) for unit in self._groups[at]]
-        return whole + self._groups[last][: place + 1]
+        return whole + until(self._groups[last], to_unix)
 
     def neighbours(self, at_unix: float) -> tuple[float | None, float | None]:
         """Return the times of the pictures before and after that of a moment; None for none."""
         if not self._groups:
             return None, None
         at, place = self._place(at_unix)
-        groups, group = self._groups, self._groups[at]
-        before = group[place - 1] if place else groups[at - 1][-1] if at else None
-        if place + 1 < len(group):
-            after: Unit | None = group[place + 1]
-        else:
-            after = groups[at + 1][0] if at + 1 < len(groups) else None
-        return before.at_unix if before else None, after.at_unix if after else None
+        groups, times = self._groups, self._times(self._groups[at])
+        before = after = None
+        if place:
+            before = times[place - 1]
+        elif at:
+            before = self._times(groups[at - 1])[-1]
+        if place + 1 < len(times):
+            after = times[place + 1]
+        elif at + 1 < len(groups):
+            after = groups[at + 1][0].shown_unix
+        return before, after
 
     def _place(self, at_unix: float) -> tuple[int, int]:
-        """Return the group of a moment's picture and its place in it; there must be some."""
-        at = max(0, bisect_right(self._groups, at_unix, key=lambda group: group[0].at_unix) - 1)
-        return at, max(0, bisect_right(self._groups[at], at_unix, key=lambda one: one.at_unix) - 1)
+        """Return the group of a moment's picture and its place, as shown; there must be some."""
+        at = max(0, bisect_right(self._groups, at_unix, key=lambda group: group[0].shown_unix) - 1)
+        return at, max(0, bisect_right(self._times(self._groups[at]), at_unix) - 1)
+
+    def _times(self, group: list[Unit]) -> list[float]:
+        """Return when a group's pictures were captured, in the order in which they are shown."""
+        return sorted(one.shown_unix for one in group)
 
     def thin(self, share: float) -> Iterator[None]:
         """Drop pictures that are closer to each other than by a share of their age.

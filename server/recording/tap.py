@@ -92,8 +92,12 @@ class Tap:
         """Keep a unit if it goes on with what is kept, or is better."""
         if unit.seq <= self._seq:
             return
+        if self._source == source != JPEG and not (self._takes_own or self._rewind.takes_video):
+            self._source, self._width = JPEG, 0  # It was wanted until now.
+            self._rewind.lose()
+            return
         if source != self._source:
-            if self._takes_own:
+            if self._takes_own or (source != JPEG and not self._rewind.takes_video):
                 return
             now = time.monotonic()
             if unit.width <= self._width and now - self._kept_at < QUIET_S:

@@ -43,7 +43,7 @@ MOUNTS = {
     "group10": f"( {PICTURES} ! {FAST} key-int-max=250 ! {PAY} )",
     "b-frames": (
         f"( {PICTURES} ! x264enc speed-preset=veryfast bframes=2 b-adapt=false rc-lookahead=0 "
-        f"key-int-max=25 bitrate=3000 ! {PAY} )"
+        f"key-int-max=25 bitrate=3000 ! video/x-h264,profile=main ! {PAY} )"
     ),
     "h265": (
         f"( {PICTURES} ! x265enc tune=zerolatency speed-preset=ultrafast key-int-max=25 "

@@ -1,6 +1,7 @@
 """Access units of a small film, as a camera hands them on."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import av
 
 from server.capture.frames.unit import Unit
 from server.capture.streams.units.maker import Encoded, UnitMaker, maker_of
+from server.capture.streams.units.order import DisplayOrder, heads_of
 from tests.support.films import make_film
 
 __all__ = ["encoded_in", "make_units"]
@@ -21,6 +23,7 @@ def make_units(
     *options: str,
     source: str = "testsrc2=size=320x180:rate=25",
     first_seq: int = 1,
+    timed: bool = False,
 ) -> list[Unit]:
     """Encode FFmpeg's test picture; return its units, the first of which is a key picture.
 
@@ -30,13 +33,23 @@ def make_units(
         options: For the encoder; by default H.264 with a key picture in ten, and no B-frames.
         source: A filter that makes pictures.
         first_seq: The number of the first unit. They are 0.04 s apart, from 1,000,000 s on.
+        timed: Whether each says when its own picture was captured, which matters with B-frames.
     """
     film = make_film(
         folder / "units.mp4", "-t", str(seconds), *(options or SHORT_GROUPS), source=source
     )
-    return [
-        Unit(one.data, one.key, seq, 1e6 + 0.04 * (seq - first_seq), *one[2:])
+    units = [
+        Unit(one.data, one.key, seq, 1e6 + 0.04 * (seq - first_seq), *one[2:5])
         for seq, one in enumerate(encoded_in(film), first_seq)
+    ]
+    if not timed:
+        return units
+    order = DisplayOrder(units[0].codec)
+    numbers = [order.number(heads_of(one.data)) for one in units]
+    places = [sorted(numbers).index(one) for one in numbers]
+    return [
+        replace(one, early_s=0.04 * (at - place))
+        for at, (one, place) in enumerate(zip(units, places, strict=True))
     ]
 
 

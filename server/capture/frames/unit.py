@@ -16,10 +16,13 @@ class Unit:
         data: In Annex B format; before each key picture come its parameter sets.
         key: Whether it can be decoded by itself. Any other one needs the one before it.
         seq: The frame's number, counted together with the camera's other pictures; only grows.
-        at_unix: When it was captured, in Unix seconds.
+        at_unix: When it was captured, in Unix seconds; never before the unit before it.
         codec: What a decoder must be configured for, by RFC 6381, such as ``avc1.64001f``.
         width: In pixels, as it is to be shown.
         height: In pixels, as it is to be shown.
+        early_s: By how much its own picture was captured before ``at_unix``; less than 0 if after.
+            Not 0 with B-frames only, which are sent after a picture that is shown after them:
+            then ``at_unix`` is of the picture that comes out of a decoder with this unit.
     """
 
     data: bytes
@@ -29,3 +32,9 @@ class Unit:
     codec: str
     width: int
     height: int
+    early_s: float = 0.0
+
+    @property
+    def shown_unix(self) -> float:
+        """When its own picture was captured: pictures are shown in the order of these times."""
+        return self.at_unix - self.early_s

@@ -23,6 +23,7 @@ from typing import Any, NamedTuple
 from server.capture.frames.limits import is_too_large
 from server.capture.frames.numbering import Place
 from server.capture.isolation.channel import first_fd
+from server.capture.streams.units.display import MAX_EARLY_S
 from server.loop import native
 
 __all__ = ["MAX_UNIT_BYTES", "Gap", "UnitHead", "UnitReceiver", "UnitSender", "Why", "unit_sockets"]
@@ -46,7 +47,7 @@ GATHER_BYTES = 96 << 10
 # As many are read at once. The hub comes back for more.
 MAX_AT_ONCE = 16
 
-HEAD = struct.Struct("<BBBIIIdHHI40p")
+HEAD = struct.Struct("<BBBIIIdfHHI40p")
 FD_BYTES = native.socket.CMSG_SPACE(4)
 
 MAX_SKIPPED = 1 << 20
@@ -77,6 +78,7 @@ class UnitHead(NamedTuple):
         width: In pixels.
         height: In pixels.
         codec: By RFC 6381.
+        early_s: See :class:`server.capture.frames.unit.Unit`.
     """
 
     track: int
@@ -86,6 +88,7 @@ class UnitHead(NamedTuple):
     width: int
     height: int
     codec: str
+    early_s: float = 0.0
 
 
 class Gap(NamedTuple):
@@ -223,7 +226,7 @@ class UnitSender:
             return  # Its first key picture is waited for; nothing is missing.
         self._skipped[track] = min(self._skipped.get(track, 0) + 1, MAX_SKIPPED)
         if track in self._untold:
-            gap = HEAD.pack(track, GAP, why, self._skipped[track], 0, 0, 0.0, 0, 0, 0, b"")
+            gap = HEAD.pack(track, GAP, why, self._skipped[track], 0, 0, 0.0, 0.0, 0, 0, 0, b"")
             if self._send(gap, b""):
                 self._untold.discard(track)
                 self._skipped[track] = 0
@@ -336,8 +339,9 @@ def _pack(head: UnitHead, skipped: int, why: Why, nbytes: int) -> bytes:
     begun, number = head.place
     flags = KEY if head.key else 0
     track, width, height, codec = head.track, head.width, head.height, head.codec.encode()
+    times = head.at_unix, head.early_s
     return HEAD.pack(
-        track, flags, why, skipped, begun, number, head.at_unix, width, height, nbytes, codec
+        track, flags, why, skipped, begun, number, *times, width, height, nbytes, codec
     )
 
 
@@ -346,7 +350,9 @@ def _unpack(message: memoryview, tracks: int) -> tuple[UnitHead | None, Gap, int
     if len(message) < HEAD.size:
         raise ValueError("a message of a video is cut off")
     values = HEAD.unpack_from(message)
-    track, flags, why, skipped, begun, number, at_unix, width, height, nbytes, codec = values
+    track, flags, why, skipped, begun, number, at_unix, early_s, width, height, nbytes, codec = (
+        values
+    )
     if track >= tracks or why > max(Why) or skipped > MAX_SKIPPED:
         raise ValueError("a message of a video makes no sense")
     gap = Gap(track, Why(why), skipped)
@@ -356,11 +362,12 @@ def _unpack(message: memoryview, tracks: int) -> tuple[UnitHead | None, Gap, int
     counted = 0 < begun <= number
     if flags > KEY or not sized or not counted or not 0 < nbytes <= MAX_UNIT_BYTES:
         raise ValueError("a unit's head makes no sense")
-    if not CODEC.fullmatch(codec) or not 0 < at_unix < 1e12:
+    if not CODEC.fullmatch(codec) or not 0 < at_unix < 1e12 or not abs(early_s) <= MAX_EARLY_S:
         raise ValueError("a unit's head makes no sense")
     place = Place(begun, number)
     name = codec.decode("ascii")
-    return UnitHead(track, flags == KEY, place, at_unix, width, height, name), gap, nbytes
+    head = UnitHead(track, flags == KEY, place, at_unix, width, height, name, early_s)
+    return head, gap, nbytes
 
 
 def _in_memory(data: bytes) -> int:

@@ -11,6 +11,7 @@ from server.capture.frames.numbering import UNCOUNTED, Place
 from server.capture.isolation.channel import Message
 from server.capture.isolation.units import UnitHead, UnitSender, Why
 from server.capture.sources.source import video_of
+from server.capture.streams.units.display import LEAST_STEP_S
 from server.errors import PictureError
 
 if TYPE_CHECKING:
@@ -25,6 +26,9 @@ FULL = 0
 
 # How far a picture may lie behind its time, in intervals, for the next ones to make up for it.
 CATCH_UP = 1.5
+
+# The clock was not set back if it seems to have been by less.
+CLOCKS_APART_S = 0.1
 
 # How much of an interval too early a picture may come: the next one would be later by more.
 EARLY = 0.25
@@ -195,7 +199,13 @@ class Videos:
         """Send the next picture of the source's own video, if it can be passed on."""
         assert self._own is not None
         self._number += 1
+        before_unix = self.at_unix
         self.at_unix = time.time() - (time.monotonic() - self._own.came_at)
+        if encoded is not None and encoded.shown.ago_s:
+            self.at_unix -= encoded.shown.ago_s
+            # Two clocks were read, and not at the same moment.
+            if 0 <= before_unix - self.at_unix < CLOCKS_APART_S:
+                self.at_unix = before_unix + LEAST_STEP_S
         if not self._passing or self._sender is None:
             return
         if encoded is not None:
@@ -205,8 +215,8 @@ class Videos:
 
     def _send(self, track: int, encoded: "Encoded") -> None:
         assert self._sender is not None
-        data, key, codec, width, height = encoded
-        head = UnitHead(track, key, self.place, self.at_unix, width, height, codec)
+        data, key, codec, width, height, (_, early_s) = encoded
+        head = UnitHead(track, key, self.place, self.at_unix, width, height, codec, early_s)
         self._sender.send(head, data)
 
 

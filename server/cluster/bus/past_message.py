@@ -10,6 +10,8 @@ and for each unit::
     seq     at_unix  key  width   height  length  length  codec           unit
     uint64  float64  1    uint16  uint16  1       uint32  ASCII           the rest
 
+``at_unix`` is when a unit's own picture was captured: with B-frames it goes back.
+
 A node of an earlier version is never asked: it does not say how much it remembers.
 """
 
@@ -142,7 +144,7 @@ def pack_part(request: str, node: str, facts: PastFacts, units: Sequence[Unit]) 
     for one in units:
         codec = one.codec.encode("ascii")
         sizes = one.width, one.height, len(codec), len(one.data)
-        parts += (UNIT.pack(one.seq, one.at_unix, one.key, *sizes), codec, one.data)
+        parts += (UNIT.pack(one.seq, one.shown_unix, one.key, *sizes), codec, one.data)
     return b"".join(parts)
 
 

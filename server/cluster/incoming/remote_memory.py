@@ -10,6 +10,7 @@ from server.cluster.bus.outbox import Outbox
 from server.cluster.bus.past_message import PastFacts, PastPart, PastRequest, unpack_part
 from server.cluster.incoming.answers import Answers
 from server.errors import RequestError
+from server.recording.media.moments import through
 from server.recording.memory import Lead
 from server.recording.rewind import Rewind
 
@@ -112,13 +113,13 @@ class RemoteMemory:
     def find(self, at_unix: float) -> list[Unit]:
         """Return only the picture of a moment, after those that are needed to decode it."""
         units, _ = self._read(at_unix)
-        return units
+        return through(units, at_unix) if units else []
 
     def between(self, from_unix: float, to_unix: float) -> list[Unit]:
         """Return all from one moment to another, after what is needed to decode the first."""
         units, _ = self._read(from_unix, until=to_unix)
         # A node answers with what is nearest.
-        return units if units and units[0].at_unix <= to_unix else []
+        return units if units and units[0].shown_unix <= to_unix else []
 
     @property
     def span(self) -> tuple[float, float] | None:

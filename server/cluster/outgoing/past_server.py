@@ -77,8 +77,9 @@ class PastServer:
         else:
             until = request.at if request.until is None else max(request.at, request.until)
             units = memory.between(request.at, until) or memory.find(request.at)
-            facts["before"], _ = memory.neighbours(units[0].at_unix)
-            _, facts["after"] = memory.neighbours(units[-1].at_unix)
+            times = [one.shown_unix for one in units]
+            facts["before"], _ = memory.neighbours(min(times))
+            _, facts["after"] = memory.neighbours(max(times))
         part, more = _first([one for one in units if one.seq > request.after])
         return PastFacts(**facts, more=more), [loaded(one) for one in part]
 
@@ -93,8 +94,7 @@ class PastServer:
         elif not request.empty:
             at, until = request.at, request.until
             units = past.find(camera, at) if until is None else past.between(camera, at, until)
-        after = request.after_at
-        part, more = _first([one for one in units if after is None or one.at_unix > after])
+        part, more = _first(_after(units, request.after_at))
         facts = PastFacts(begin=span[0], end=span[1], more=more)
         return facts, hub.run_native(lambda: [replace(loaded(one), seq=1) for one in part])
 
@@ -103,6 +103,15 @@ class PastServer:
         if found is None or found.camera not in self._cameras:
             return []
         return self._library.picture_units(found, at_unix)
+
+
+def _after(units: Sequence[Kept], last_unix: float | None) -> Sequence[Kept]:
+    """Return the units after the last one that was sent, of which only the time is known."""
+    times = [one.shown_unix for one in units]
+    if last_unix is None or not times or last_unix < min(times):
+        return units
+    nearest = min(range(len(times)), key=lambda at: abs(times[at] - last_unix))
+    return units[nearest + 1 :]
 
 
 def _first(units: Sequence[Kept]) -> tuple[Sequence[Kept], bool]:

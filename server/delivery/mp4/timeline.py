@@ -30,9 +30,15 @@ class Timeline:
     Each picture is shown from the moment the one before it ends, because players stumble over
     gaps. So how long it is shown is decided before the next one has come; the difference is made
     up for by those after it.
+
+    Args:
+        reorder_s: By how much pictures are decoded before they are shown, because others that are
+            shown before them come after; see ``early_s`` of a unit. 0 without B-frames.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, reorder_s: float = 0.0) -> None:
+        self._reorder_s = reorder_s
+        self._caught_up: tuple[int, float] | None = None  # Where a hurry began: its first picture.
         self._next = 0.0  # Seconds since the file's beginning, when the next picture is shown.
         self._interval: float | None = None
         self._last_unix: float | None = None
@@ -58,6 +64,24 @@ class Timeline:
             self._zero_unix = at_unix - self._next
             behind_s = 0.0
         return self._show(max(interval + CORRECTION * behind_s, CATCH_UP_S))
+
+    def offset(self, begin: int, at_unix: float, early_s: float) -> int:
+        """Return how long after it is decoded a picture is shown, in ticks; less than 0 if before.
+
+        Args:
+            begin: When it is decoded, as :meth:`place` has just returned it.
+            at_unix: As for :meth:`place`.
+            early_s: How much sooner its own picture was captured.
+        """
+        if not self._reorder_s and not early_s:
+            return 0
+        shown_unix = at_unix - early_s
+        if self._zero_unix is not None:
+            self._caught_up = None
+            return round((shown_unix - self._zero_unix + self._reorder_s) * TIMESCALE) - begin
+        first, first_unix = self._caught_up = self._caught_up or (begin, shown_unix)
+        hurry = CATCH_UP_S / (self._interval or FIRST_INTERVAL_S)
+        return first + round((shown_unix - first_unix) * hurry * TIMESCALE) - begin
 
     def _learn(self, at_unix: float) -> None:
         last_unix, self._last_unix = self._last_unix, at_unix

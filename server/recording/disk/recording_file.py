@@ -149,7 +149,7 @@ def head_of(begin: Begin, camera: str) -> bytes:
     first = begin.first
     known = {
         "camera": camera,
-        "begin": first.at_unix,
+        "begin": first.shown_unix,
         "reason": begin.reason,
         "codec": first.codec,
         "width": first.width,

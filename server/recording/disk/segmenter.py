@@ -21,8 +21,8 @@ MIN_FRAGMENT_S = 0.4
 # Times in Unix seconds are not as exact as the steps between pictures.
 TOLERANCE_S = 1e-4
 
-# The clock was set, if a picture is older than the one before it by more than this; B-frames are,
-# by less. Or the camera paused, if it is newer by more than that: a file tells no wrong times.
+# The clock was set, if a picture is older than the one before it by more than this. Or the camera
+# paused, if it is newer by more than that: a file tells no wrong times.
 STEP_BACK_S = 1.0
 PAUSE_S = 10.0
 
@@ -122,7 +122,7 @@ class Segmenter:
         if self._muxer is None:
             yield from self._begin(unit)
             return
-        time = max(0, round((unit.at_unix - self._begin_unix) * TIMESCALE))
+        time = max(0, round((unit.shown_unix - self._begin_unix) * TIMESCALE))
         if completes_fragment(self._waiting[0][0], unit, self._fragment_s):
             yield self._fragment(time)
         self._waiting.append((unit, time))
@@ -151,7 +151,7 @@ class Segmenter:
         except PictureError:
             self.skipped += 1
             return ()
-        self._first, self._begin_unix, self._next = unit, unit.at_unix, 0
+        self._first, self._begin_unix, self._next = unit, unit.shown_unix, 0
         self._waiting.append((unit, 0))
         sets, init = self._muxer.sets, self._muxer.init_segment
         return (Begin(unit, sets, init, self.reason, self.film),)

@@ -276,7 +276,7 @@ class Writer:
 
     def _begin(self, track_name: str, track: _Track, step: Begin) -> None:
         camera, _, _ = track_name.partition(FILM)
-        head, begin_unix = head_of(step, camera), step.first.at_unix
+        head, begin_unix = head_of(step, camera), step.first.shown_unix
         number = 0
         while True:
             key = recording_id(camera, begin_unix, number)

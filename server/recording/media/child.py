@@ -207,14 +207,23 @@ class _Film:
         self._container.mux(self._stream.encode(shown))
 
 
+def _nearer(best: Any, frame: Any, asked: int) -> Any:
+    """Return the newer of two pictures, unless it is newer than what is asked for."""
+    return frame if best is None or frame.pts is None or frame.pts <= asked else best
+
+
 def _picture(units: Sequence[Unit], width: int) -> bytes:
-    """Return the last picture as JPEG, not wider than ``width``; 0 for as it is."""
+    """Return the picture of the last unit as JPEG, not wider than ``width``; 0 for as it is.
+
+    With B-frames, some that come out of the decoder after it are shown later.
+    """
     decoder, last = _Decoder(), None
-    for number, unit in enumerate(units):
-        for frame in decoder.decode(unit, number):
-            last = frame
+    asked = round(units[-1].at_unix * TICKS_A_SECOND)
+    for unit in units:
+        for frame in decoder.decode(unit, round(unit.at_unix * TICKS_A_SECOND)):
+            last = _nearer(last, frame, asked)
     for frame in decoder.flush():
-        last = frame
+        last = _nearer(last, frame, asked)
     if last is None:
         raise ValueError("there is no picture")
     wide = min(width or last.width, last.width)

@@ -13,7 +13,7 @@ from server.delivery.mp4.whole import Listed, whole_head
 from server.loop import hub
 from server.recording.media.fragments import Kept, StoredUnit, loaded
 
-__all__ = ["Clip", "can_be_copied", "first_shown", "lay_out_clip", "read_clip"]
+__all__ = ["Clip", "can_be_copied", "lay_out_clip", "read_clip", "shown_from"]
 
 # How long a clip's last picture is shown, if nothing else is known.
 USUAL_INTERVAL_S = 0.04
@@ -34,9 +34,10 @@ def can_be_copied(units: Sequence[Kept]) -> bool:
     return len(kinds) == 1 and units[0].codec != JPEG
 
 
-def first_shown(units: Sequence[Kept], from_unix: float) -> int:
-    """Return which picture is that of a moment: the newest that is not later, or the first."""
-    return max(0, bisect_right(units, from_unix, key=lambda unit: unit.at_unix) - 1)
+def shown_from(units: Sequence[Kept], from_unix: float) -> float:
+    """Return the time of the picture of a moment: the newest that is not later, or the first."""
+    times = [one.shown_unix for one in units]
+    return max((one for one in times if one <= from_unix), default=min(times))
 
 
 class Clip:
@@ -74,23 +75,23 @@ class Clip:
             sizes.append(nbytes)
             numbers.append(place)
             self._with_sets.append(with_sets)
-        first = first_shown(units, from_unix)
-        self.from_unix = units[first].at_unix
-        times = _ticks(units)
-        shown_at = _shown(times, numbers)
+        self.from_unix = shown_from(units, from_unix)
+        moments = sorted(one.shown_unix for one in units)
+        times = _ticks(moments)
+        shown_at, late = _shown(times, numbers)
         listed = [
             Listed(size, unit.key, end - begin, shown - begin)
             for unit, size, shown, (begin, end) in zip(
                 units, sizes, shown_at, pairwise(times), strict=True
             )
         ]
-        begin = shown_at[first]
+        begin = times[moments.index(self.from_unix)] + late
         lasts = max(shown_at) - begin + times[-1] - times[-2]
         self.seconds = lasts / TIMESCALE
         self._head = whole_head(self._muxer.video, listed, begin, lasts, self.from_unix)
         self._ends = list(accumulate(sizes, initial=len(self._head)))
         self.nbytes = self._ends[-1]
-        self.tag = f"{units[0].at_unix:.6f}-{self.from_unix:.6f}-{self.nbytes:x}"
+        self.tag = f"{moments[0]:.6f}-{self.from_unix:.6f}-{self.nbytes:x}"
 
     def read(self, begin: int, end: int) -> Iterator[bytes]:
         """Yield the file from one byte up to another, in pieces of any size."""
@@ -146,22 +147,24 @@ def _lies_ready(unit: Kept) -> TypeGuard[StoredUnit]:
     return isinstance(unit, StoredUnit) and not unit.key
 
 
-def _ticks(units: Sequence[Kept]) -> list[int]:
+def _ticks(moments: Sequence[float]) -> list[int]:
     """Return when each picture begins, and the last one ends, in ticks from the first on."""
     times = [0]
-    for unit in units[1:]:
-        ticks = round((unit.at_unix - units[0].at_unix) * TIMESCALE)
+    for moment in moments[1:]:
+        ticks = round((moment - moments[0]) * TIMESCALE)
         times.append(max(ticks, times[-1] + 1))
     usual = sorted(end - begin for begin, end in pairwise(times))
     last = usual[len(usual) // 2] if usual else round(USUAL_INTERVAL_S * TIMESCALE)
     return [*times, times[-1] + last]
 
 
-def _shown(times: Sequence[int], numbers: Sequence[int]) -> list[int]:
-    """Return when each picture is shown, in ticks; never before it is decoded.
+def _shown(times: Sequence[int], numbers: Sequence[int]) -> tuple[list[int], int]:
+    """Return when each picture is shown, in ticks, and by how much all are late.
+
+    With B-frames that much passes, because none is shown before it is decoded.
 
     Args:
-        times: When each is decoded, and when the last one ends.
+        times: When they are shown, in order, and decoded; and when the last one ends.
         numbers: The larger one's is, the later it is shown.
     """
     in_order = sorted(range(len(numbers)), key=numbers.__getitem__)
@@ -169,4 +172,4 @@ def _shown(times: Sequence[int], numbers: Sequence[int]) -> list[int]:
     for place, at in enumerate(in_order):
         shown[at] = times[place]
     late = max(decoded - one for decoded, one in zip(times, shown, strict=False))
-    return [one + late for one in shown]
+    return [one + late for one in shown], late

@@ -25,7 +25,7 @@ MAX_FPS = 60
 def encode_film(
     media: MediaProcess,
     units: Sequence[Kept],
-    first: int,
+    from_unix: float,
     path: Path,
     on_share: Callable[[float], bool] = lambda share: True,
 ) -> None:
@@ -34,19 +34,19 @@ def encode_film(
     Args:
         media: Makes it. Nobody else may use it meanwhile for a film.
         units: Each is shown from its time on. The first one is a key picture.
-        first: Which is shown first; those before it are only there to decode it.
+        from_unix: When the one that is shown first was captured; earlier ones only lead to it.
         path: Of the file.
         on_share: Called with how much is done, 0 to 1; returns whether to go on.
 
     Raises:
         MediaError: If it cannot be made, or was not to go on; then there is no file.
     """
-    shown = units[first]
+    shown = next(one for one in units if one.shown_unix >= from_unix)
     width = min(shown.width, MAX_WIDTH)
     size = max(2, width // 2 * 2), max(2, shown.height * width // shown.width // 2 * 2)
     unfinished = path.with_suffix(".part")
     begin: dict[str, Any] = {
-        "from": shown.at_unix,
+        "from": from_unix,
         "path": str(unfinished),
         "fps": frames_a_second(units),
     }
@@ -69,7 +69,8 @@ def encode_film(
 
 def frames_a_second(units: Sequence[Kept]) -> int:
     """Return about how many units a second there are, at least 1."""
-    lengths = sorted(later.at_unix - one.at_unix for one, later in pairwise(units))
+    times = sorted(one.shown_unix for one in units)
+    lengths = sorted(later - one for one, later in pairwise(times))
     usual = lengths[len(lengths) // 2] if lengths else 1.0
     return max(1, min(MAX_FPS, round(1 / usual))) if usual > 0 else MAX_FPS
 

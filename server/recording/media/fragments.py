@@ -20,6 +20,7 @@ from server.delivery.mp4.movie import TIMESCALE
 from server.delivery.mp4.parameters import LENGTH_BYTES
 from server.errors import PictureError
 from server.recording.disk.fragments import read_samples
+from server.recording.media.moments import until
 
 __all__ = ["Kept", "StoredUnit", "cut", "loaded", "read_units"]
 
@@ -43,7 +44,7 @@ class StoredUnit:
 
     Attributes:
         key: Whether it can be decoded by itself.
-        at_unix: When it was captured, in Unix seconds; a few microseconds are lost.
+        at_unix: When its own picture was captured, in Unix seconds; a few microseconds are lost.
         codec: By RFC 6381.
         width: In pixels.
         height: In pixels.
@@ -62,6 +63,11 @@ class StoredUnit:
     _sets: tuple[bytes, ...]
     _syntax: type[H264] | type[H265]
     seq: int = 0
+
+    @property
+    def shown_unix(self) -> float:
+        """The same as ``at_unix``, which goes back with B-frames."""
+        return self.at_unix
 
     @property
     def sample(self) -> bytes:
@@ -148,11 +154,10 @@ def read_units(path: Path, begin_unix: float) -> list[StoredUnit]:
 
 def cut(units: list[StoredUnit], from_unix: float, to_unix: float) -> list[StoredUnit]:
     """Return units from one moment to another, after those needed to decode the first."""
-    end = bisect_right(units, to_unix, key=lambda unit: unit.at_unix)
-    begin = max(0, bisect_right(units, from_unix, key=lambda unit: unit.at_unix) - 1)
-    while begin > 0 and not units[begin].key:
-        begin -= 1
-    return units[begin:end]
+    keys = [at for at, one in enumerate(units) if one.key]
+    begin = keys[max(0, bisect_right(keys, from_unix, key=lambda at: units[at].at_unix) - 1)]
+    found = until(units[begin:], to_unix)
+    return found if found[0].at_unix <= to_unix else []
 
 
 def _read(file: _File, begin_unix: float) -> Iterator[StoredUnit]:

@@ -11,7 +11,7 @@ from typing import BinaryIO
 
 from server.errors import PictureError, RequestError
 from server.loop import hub
-from server.recording.media.clip import can_be_copied, first_shown, lay_out_clip, read_clip
+from server.recording.media.clip import can_be_copied, lay_out_clip, read_clip, shown_from
 from server.recording.media.film import encode_film
 from server.recording.media.fragments import Kept
 from server.recording.media.process import MediaError, MediaProcess
@@ -60,7 +60,7 @@ class ClipJob:
         self.camera = camera
         self.asked = asked
         self.units = units
-        self.from_unix = units[first_shown(units, asked[0])].at_unix
+        self.from_unix = shown_from(units, asked[0])
         self.share = 0.0
         self.done = False
         self.error: str | None = None
@@ -198,7 +198,7 @@ class ClipJobs:
             return job.ended_at is None
 
         if not can_be_copied(units):
-            encode_film(self._media, units, first_shown(units, job.asked[0]), job.path, on_share)
+            encode_film(self._media, units, job.from_unix, job.path, on_share)
             return
         clip = lay_out_clip(units, job.asked[0])
         done = 0

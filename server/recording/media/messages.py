@@ -21,12 +21,15 @@ def pack_units(units: Iterable[Kept]) -> list[bytes]:
     listed: list[list[object]] = []
     for one in units:
         parts.append(one.data)  # It may be on the disk.
-        listed.append([len(parts[-1]), one.key, one.at_unix, one.codec, one.width, one.height])
+        listed.append([len(parts[-1]), one.key, one.shown_unix, one.codec, one.width, one.height])
     return [json.dumps(listed).encode(), *parts]
 
 
 def unpack_units(data: bytes, listed_bytes: int) -> list[Unit]:
-    """Return what :func:`pack_units` was given, without the units' numbers."""
+    """Return what :func:`pack_units` was given, without the units' numbers.
+
+    ``at_unix`` is when each one's own picture was captured, so with B-frames it goes back.
+    """
     view = memoryview(data)
     units, at = [], listed_bytes
     for nbytes, key, at_unix, codec, width, height in json.loads(data[:listed_bytes]):

@@ -81,7 +81,7 @@ def create_clips(
             if not hub.run_native(can_be_copied, units):
                 return send_encoded(camera, asked, units)
             found = lay_out(units, asked[0])
-            if asked[1] <= units[-1].at_unix:
+            if asked[1] <= units[-1].shown_unix:
                 clips.put(key, found, found.nbytes)
         name = file_name(camera, found.from_unix)
         return answer_part(found.nbytes, found.tag, name, partial(read_clip, found))
@@ -176,7 +176,7 @@ def create_clips(
         if not units:
             raise nothing(camera)
         last = units[-1]
-        key = camera, last.at_unix, last.seq, width
+        key = camera, last.shown_unix, last.seq, width
         jpeg = made.get(key)
         if jpeg is None:
             try:
@@ -184,7 +184,7 @@ def create_clips(
             except MediaError as error:
                 flask.abort(503, f"camera {camera}: {error}")
             made.put(key, jpeg, len(jpeg))
-        headers = {"Cache-Control": "no-store", "X-Timestamp": f"{last.at_unix:.6f}"}
+        headers = {"Cache-Control": "no-store", "X-Timestamp": f"{last.shown_unix:.6f}"}
         return Response(jpeg, headers=headers, content_type="image/jpeg")
 
     def require_camera(name: str) -> None:

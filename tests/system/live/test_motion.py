@@ -1,10 +1,13 @@
 """Looking for motion in a real server."""
 
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
+import pytest
 import requests
 
 from tests.support.client import Viewer
@@ -69,3 +72,50 @@ def test_motion_is_seen_while_nobody_watches(
     left, top, width, height = event["box"]
     inside = shown[round((top + height / 2) * 360), round((left + width / 2) * 640)]
     assert inside > 200 > 150 > shown[10, 10]
+
+
+SETTINGS = """
+[[camera]]
+name = "crossing"
+source = "file:{film}"
+record = "motion"
+record_before = 2
+record_after = 1
+"""
+
+
+def test_of_a_camera_without_video_what_was_before_motion_is_recorded(
+    start_server: Start, connect: Connect, tmp_path: Path
+) -> None:
+    """It sends JPEG, and nobody watches: the film begins with the empty picture of 2 s before."""
+    film = make_film(
+        tmp_path / "film.avi", "-c:v", "mjpeg", "-q:v", "4", "-t", "7", source=CROSSING
+    )
+    settings = tmp_path / "porthole.toml"
+    settings.write_text(SETTINGS.format(film=film))
+    server = start_server("--config", str(settings))
+    viewer = connect(server)
+
+    def ask(path: str, **more: str) -> list[dict[str, Any]]:
+        found = requests.get(f"{server.url}api/{path}?camera=crossing", more, timeout=5)
+        return found.json()[path]  # type: ignore[no-any-return]
+
+    def closed() -> dict[str, Any] | None:
+        return next((one for one in ask("recordings") if not one["open"]), None)
+
+    viewer.pump(lambda: closed() is not None, 60)
+    recording = closed()
+    assert recording is not None
+    event = min(ask("events", label="motion"), key=lambda one: one["from"])
+    assert recording["from"] == pytest.approx(event["from"] - 2, abs=0.25)
+    assert recording["to"] > event["from"] + 1
+    path = tmp_path / "recording.mp4"
+    path.write_bytes(
+        requests.get(f"{server.url}recording/{recording['id']}.mp4", timeout=5).content
+    )
+    command = ["ffprobe", "-v", "error", "-show_entries", "format=duration", "-of", "csv=p=0"]
+    told = subprocess.run([*command, str(path)], capture_output=True, check=True, timeout=20)
+    assert float(told.stdout) == pytest.approx(recording["to"] - recording["from"], abs=0.05)
+    shown = cv2.VideoCapture(str(path))
+    brightest = [int(picture.max()) for _ in range(15) if (picture := shown.read()[1]) is not None]
+    assert max(brightest) < 200, "nothing moves yet"

@@ -3,8 +3,10 @@
 import itertools
 import shlex
 import socket
+import statistics
 import time
 from collections.abc import Callable, Iterator
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -150,6 +152,34 @@ def test_pictures_and_units_of_one_number_show_the_same(
     assert (told["width"], told["height"]) == (640, 360)
     assert told["video"]["codec"] == watched.units[0].codec
     assert told["video"]["passed_through"]
+
+
+def test_units_with_b_frames_say_when_each_was_captured(rtsp: RtspServer, watch: Watch) -> None:
+    """A camera sends them after the picture that they wait for, all at once: their own times are in
+    the order of those that are burned in, and a unit's is that of what a decoder hands out with it.
+    """
+    watched = watch(rtsp.url("b-frames"))
+    until(lambda: len(watched.units) > 150, 30)
+    keys = [at for at, unit in enumerate(watched.units) if unit.key]
+    units = watched.units[keys[2] : keys[5]]  # What waited at first arrives all at once.
+
+    context = av.CodecContext.create("h264", "r")
+    packets: list[av.Packet[Any] | None] = []
+    for at, unit in enumerate(units):
+        packet = av.Packet(unit.data)
+        packet.pts, packet.time_base = at, Fraction(1, 25)
+        packets.append(packet)
+    frames = [one for packet in (*packets, None) for one in context.decode(packet)]
+    burned = {one.pts: read_time(one.to_ndarray(format="bgr24")) for one in frames}
+    own = sorted((units[at].shown_unix, burned_at) for at, burned_at in burned.items() if burned_at)
+
+    assert [one.pts for one in frames] != sorted(one.pts for one in frames)
+    assert len(own) > 60
+    assert [burned_at for _, burned_at in own] == sorted(burned_at for _, burned_at in own)
+    assert 0 <= statistics.median(shown - burned_at for shown, burned_at in own) < 1
+    times = [unit.at_unix for unit in units]
+    assert times == sorted(times)
+    assert times == pytest.approx([shown for shown, _ in own], abs=0.02)
 
 
 def test_video_alone_decodes_next_to_nothing_and_is_live(rtsp: RtspServer, watch: Watch) -> None:

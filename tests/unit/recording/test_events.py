@@ -31,7 +31,7 @@ class Desk:
         self.told: list[Event] = []
         self.moving: list[tuple[str, bool]] = []
         self.log.on_event = self.told.append
-        self.log.on_motion = lambda camera, moving: self.moving.append((camera, moving))
+        self.log.on_motion = lambda camera, moving, at_unix: self.moving.append((camera, moving))
 
     def kept(self) -> list[Event]:
         """Return what is kept by now, the oldest first."""

@@ -4,10 +4,12 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 
 from server.capture.camera import Camera
-from server.capture.frames.unit import Unit
+from server.capture.frames.unit import JPEG, Unit
 from server.config.keeping import Keeping, RecordMode
 from server.config.models import ServerSettings, Settings
 from server.delivery.fanout import Fanout
@@ -136,7 +138,7 @@ def test_motion_is_recorded_with_what_was_before(
     desk: Desk, film: list[Unit], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """From so long before it until so long after it, and nothing without any."""
-    monkeypatch.setattr(module.time, "time", lambda: film[60].at_unix)
+    monkeypatch.setattr(module.time, "time", lambda: film[75].at_unix)  # It is noticed late.
     desk.set("motion", before_s=1.0, after_s=0.0)
     rewind = desk.rewinds["door"]
     for unit in film[:60]:
@@ -154,6 +156,41 @@ def test_motion_is_recorded_with_what_was_before(
     (one,) = desk.recordings()
     assert (one.begin, one.reason) == (film[30].at_unix, "motion")
     assert one.end == pytest.approx(film[79].at_unix + 0.04)
+
+
+def test_of_jpeg_too_what_was_before_motion_is_recorded(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A camera without video of its own: JPEG is kept while nothing moves, though nobody watches,
+    and then encoded, those of before first. Video that is made for viewers does not replace it.
+    """
+    monkeypatch.setattr(module.time, "time", lambda: AT + 3.5)
+    monkeypatch.setattr(desk.camera, "set_videos", lambda names, lazy=False: None)
+    monkeypatch.setattr(Camera, "state", "live")
+    desk.camera.videos["full"].passed_through = False
+    rewind = desk.rewinds["door"]
+    desk.set("motion", before_s=2.0, after_s=0.0)
+    picture = np.zeros((48, 64, 3), np.uint8)
+    data = cv2.imencode(".jpg", picture)[1].tobytes()
+    jpegs = [Unit(data, True, at + 1, AT + at / 10, JPEG, 64, 48) for at in range(60)]
+
+    assert desk.camera.describe()["viewers"] == 0
+    assert not rewind.takes_video
+    for one in jpegs[:30]:
+        rewind.put(one)
+    key = desk.events.begin("door", "motion", AT + 2.95)
+    for one in jpegs[30:40]:
+        rewind.put(one)
+    until(lambda: desk.writer.open, 20)
+    until(lambda: desk.writer.open["door"].end >= AT + 3.8, 20)
+    desk.events.end(key, AT + 3.9)
+    until(lambda: not desk.writer.open and desk.recordings())
+
+    (one,) = desk.recordings()
+    assert one.begin == pytest.approx(AT + 0.9)
+    assert one.reason == "motion"
+    desk.set("off")
+    assert rewind.takes_video
 
 
 def test_other_events_are_not_motion(desk: Desk, film: list[Unit]) -> None:

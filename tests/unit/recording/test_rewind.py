@@ -95,6 +95,25 @@ def test_picture_is_pushed_out_of_a_decoder_that_keeps_two(tmp_path: Path) -> No
         assert lead.newest == (shown == 22)
 
 
+def test_with_b_frames_each_picture_has_its_own_time(tmp_path: Path) -> None:
+    """What is decoded for one moment are the units up to its own picture; those around it are its
+    neighbours as they are shown, and what is cut out lacks none of those in between.
+    """
+    units = make_units(tmp_path, 1.0, *B_FRAMES, timed=True)
+    rewind = filled(*units)
+    shown = sorted(one.shown_unix for one in units)
+
+    for place in (1, 2, 3, 11, 17, 22):
+        at = shown[place]
+        assert rewind.find(at)[-1].shown_unix == at
+        assert rewind.lead(at).units[-1].at_unix == at
+        assert rewind.neighbours(at) == (shown[place - 1], shown[place + 1])
+        cut = sorted(one.shown_unix for one in rewind.between(shown[0], at))
+        assert cut[-1] >= at
+        assert cut == shown[: len(cut)]
+    assert rewind.span == (shown[0], shown[-1])
+
+
 def test_nothing_is_pushed_without_b_frames(tmp_path: Path) -> None:
     """Each picture comes out of the decoder at once."""
     units = make_units(tmp_path, 0.5)

@@ -7,6 +7,7 @@ from typing import NamedTuple, TypeAlias
 
 from server.capture.frames.limits import is_too_large
 from server.capture.streams.units import annex_b
+from server.capture.streams.units.display import IN_ORDER, Shown
 from server.capture.streams.units.h264 import H264
 from server.capture.streams.units.h265 import H265
 from server.capture.streams.units.sequence import Sequence
@@ -27,6 +28,7 @@ class Encoded(NamedTuple):
         codec: What a decoder must be configured for, by RFC 6381.
         width: In pixels.
         height: In pixels.
+        shown: When it was captured.
     """
 
     data: bytes
@@ -34,6 +36,7 @@ class Encoded(NamedTuple):
     codec: str
     width: int
     height: int
+    shown: Shown = IN_ORDER
 
 
 Syntax: TypeAlias = type[H264] | type[H265]

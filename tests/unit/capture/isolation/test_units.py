@@ -218,7 +218,7 @@ def test_the_end_of_the_child_is_told(pair: Pair) -> None:
 def test_memory_that_could_shrink_is_rejected(pair: Pair) -> None:
     """A broken child is not trusted: reading what is gone by then would kill the server."""
     before = len(os.listdir("/proc/self/fd"))
-    head = HEAD.pack(0, 1, 0, 0, 1, 1, 1e9, 640, 360, 100, b"avc1.64001f")
+    head = HEAD.pack(0, 1, 0, 0, 1, 1, 1e9, 0.0, 640, 360, 100, b"avc1.64001f")
     ours, theirs = os.pipe()
     memory = os.memfd_create("unsealed")
     os.ftruncate(memory, 100)
@@ -240,7 +240,7 @@ heads = st.builds(
     lambda *values: HEAD.pack(*values),
     *(st.integers(0, 3), st.integers(0, 3), st.integers(0, 3)),
     *(st.sampled_from([0, 1, 1 << 31]), st.integers(0, 2), st.integers(0, 3)),
-    st.floats(allow_nan=True),
+    *(st.floats(allow_nan=True), st.floats(allow_nan=True, width=32)),
     *(st.integers(0, 65535), st.integers(0, 65535), st.sampled_from([0, 3, 1 << 31])),
     st.sampled_from([b"avc1.64001f", b"", b"\xff\xfe", b"<b>", b"x" * 39]),
 )

@@ -3,6 +3,7 @@
 import json
 import subprocess
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 
 from server.capture.frames.unit import Unit
 from server.delivery.mp4.muxer import Muxer
+from server.delivery.mp4.timeline import Timeline
 from server.errors import PictureError
 from tests.support.units import make_units
 
@@ -136,3 +138,32 @@ def test_unknown_codec_is_refused(units: list[Unit]) -> None:
     """A codec that is not known here has no place in a file."""
     with pytest.raises(PictureError, match=r"'av01\.0' cannot be put into MP4"):
         Muxer(replace(units[0], codec="av01.0"))
+
+
+@pytest.mark.parametrize("hurries", [False, True])
+def test_b_frames_of_an_endless_file_are_shown_in_order(tmp_path: Path, hurries: bool) -> None:
+    """Each at the pace at which it was captured, or, where what is old is only to be decoded, at
+    a faster one; but for one where the two meet, none is shown before the one before it."""
+    options = ("-c:v", "libx264", "-bf", "3", "-b-pyramid", "normal", "-x264-params", "b-adapt=0")
+    source = "testsrc2=size=128x72:rate=25"
+    units = make_units(tmp_path, 2, *options, *QUICKLY, source=source, timed=True)
+    muxer = Muxer(units[0])
+    timeline = Timeline(max(one.early_s for one in units))
+    data = muxer.init_segment
+    for at, unit in enumerate(units):
+        begin, duration = timeline.place(unit.at_unix, hurries and at < 30)
+        offset = timeline.offset(begin, unit.at_unix, unit.early_s)
+        data += muxer.fragment([muxer.sample(unit, duration, offset)], begin)
+
+    frames = probe(data, tmp_path / "stream.mp4", "frame=pts_time")["frames"]
+
+    times = [float(one["pts_time"]) for one in frames]
+    assert len(times) == 50
+    turns = [at for at, (one, later) in enumerate(pairwise(times)) if later < one]
+    assert len(turns) <= hurries
+    assert all(26 <= at <= 32 for at in turns)
+    steps = [later - one for one, later in pairwise(times)]
+    assert steps[35 if hurries else 0 :] == pytest.approx(
+        [0.04] * (14 if hurries else 49), abs=0.002
+    )
+    assert max(steps[:25]) < (0.002 if hurries else 0.05)

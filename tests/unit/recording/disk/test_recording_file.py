@@ -22,6 +22,7 @@ from server.recording.disk.recording_file import (
     set_locked,
 )
 from server.recording.disk.segmenter import Begin, Fragment, Segmenter
+from tests.support.units import make_units
 
 
 def write(path: Path, units: Iterable[Unit]) -> RecordingFile:
@@ -40,10 +41,11 @@ def write(path: Path, units: Iterable[Unit]) -> RecordingFile:
     return file
 
 
-def probe(path: Path) -> dict[str, Any]:
-    """Return what ffprobe says, which must find nothing wrong."""
+def probe(path: Path, *more: str) -> dict[str, Any]:
+    """Return what ffprobe says, also of ``more``, which must find nothing wrong."""
     command = ["ffprobe", "-v", "error", "-count_frames", "-of", "json"]
-    wanted = ["-show_entries", "stream=nb_read_frames,duration:packet=pts_time,flags"]
+    entries = ["stream=nb_read_frames,duration", "packet=pts_time,flags"]
+    wanted = ["-show_entries", ":".join([*entries, *(f"{one}=pts_time" for one in more)])]
     ended = subprocess.run([*command, *wanted, str(path)], capture_output=True, timeout=60)
     assert (ended.returncode, ended.stderr) == (0, b"")
     found: dict[str, Any] = json.loads(ended.stdout)
@@ -67,6 +69,31 @@ def test_it_plays_while_it_is_written(film: list[Unit], tmp_path: Path) -> None:
     file.close()
     assert not is_being_written(path)
     assert path.stat().st_mode & 0o777 == 0o600
+
+
+def test_b_frames_are_shown_at_their_times(tmp_path: Path) -> None:
+    """They are sent after a picture that is shown after them; where a fragment ends between the
+    two, as well. The file tells its length, and nothing is shown twice or too late.
+    """
+    options = ("-c:v", "libx264", "-bf", "3", "-b-pyramid", "normal", "-g", "60")
+    quickly = ("-preset", "ultrafast", "-pix_fmt", "yuv420p", "-x264-params", "b-adapt=0")
+    units = make_units(
+        *(tmp_path, 4, *options, *quickly), source="testsrc2=size=128x72:rate=25", timed=True
+    )
+    assert any(one.early_s for one in units)
+    path = tmp_path / "one.mp4"
+    write(path, units).close()
+
+    found = probe(path, "frame")
+    packets = found["packets_and_frames"]
+    times = [float(one["pts_time"]) for one in packets if one["type"] == "frame"]
+    sent = [float(one["pts_time"]) for one in packets if one["type"] == "packet"]
+
+    shown = [one - times[0] for one in times]  # FFmpeg begins when the first one is decoded.
+    assert shown == pytest.approx([0.04 * at for at in range(100)], abs=0.001)
+    assert sent != sorted(sent)
+    assert float(found["streams"][0]["duration"]) == pytest.approx(4.0, abs=0.001)
+    assert read_facts(path).begin_unix == units[0].shown_unix
 
 
 def test_players_seek_by_its_index(film: list[Unit], tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import pytest
 from server.capture.frames.unit import JPEG, Unit
 from server.delivery.mp4.muxer import TIMESCALE, Muxer
 from server.errors import PictureError
-from server.recording.media.clip import Clip, can_be_copied, first_shown
+from server.recording.media.clip import Clip, can_be_copied, shown_from
 from server.recording.media.fragments import Kept, StoredUnit, cut, read_units
 from tests.support.units import make_units
 
@@ -38,11 +38,12 @@ def record(path: Path, units: Sequence[Unit], a_fragment: int = 12) -> Path:
     muxer = Muxer(units[0])
     times = [round((one.at_unix - units[0].at_unix) * TIMESCALE) for one in units]
     times.append(times[-1] + 3600)
+    early = [round(one.early_s * TIMESCALE) for one in units]
     with path.open("wb") as file:
         file.write(muxer.init_segment)
         for at in range(0, len(units), a_fragment):
             samples = [
-                muxer.sample(unit, times[number + 1] - times[number])
+                muxer.sample(unit, times[number + 1] - times[number], -early[number])
                 for number, unit in list(enumerate(units))[at : at + a_fragment]
             ]
             file.write(muxer.fragment(samples, times[at]))
@@ -86,13 +87,14 @@ def test_clip_shows_the_pictures_from_a_moment_on(units: list[Unit]) -> None:
     assert shown(whole(clip)) == every[17:40]
 
 
+@pytest.mark.parametrize("timed", [False, True])
 @pytest.mark.parametrize("codec", ["libx264", "libx265"])
-def test_b_frames_are_shown_in_their_order(codec: str, tmp_path: Path) -> None:
+def test_b_frames_are_shown_in_their_order(codec: str, timed: bool, tmp_path: Path) -> None:
     """Also of a recording; each picture is shown for its time, the first one at the beginning."""
     options = ("-c:v", codec, "-bf", "3", "-g", "12", "-x265-params", "log-level=0", *QUICKLY)
     if codec == "libx264":
         options = ("-c:v", codec, "-bf", "3", "-b-pyramid", "normal", "-g", "12", *QUICKLY)
-    units = make_units(tmp_path, 2, *options, source=SOURCE)
+    units = make_units(tmp_path, 2, *options, source=SOURCE, timed=timed)
     stored = read_units(record(tmp_path / "one.mp4", units), BEGIN)
     every = shown((tmp_path / "units.mp4").read_bytes())
 
@@ -109,6 +111,9 @@ def test_b_frames_are_shown_in_their_order(codec: str, tmp_path: Path) -> None:
     ).stdout.decode()
     times = [float(line.split(",")[0]) for line in told.split()]
     assert times == pytest.approx([0.04 * at for at in range(50)], abs=0.001)
+    part = cut(stored, BEGIN + 0.04 * 17 + 0.01, BEGIN + 0.04 * 30 + 0.01)
+    complete = 14 if timed else 11  # Of the last ones, those before them are missing.
+    assert shown(whole(Clip(part, BEGIN + 0.04 * 17 + 0.01)))[:complete] == every[17:][:complete]
 
 
 def test_parts_of_a_clip_fit_together(units: list[Unit]) -> None:
@@ -214,4 +219,5 @@ def test_first_shown_is_the_newest_that_is_not_later() -> None:
     """Or the first there is."""
     units = [Unit(b"", True, n, BEGIN + n, JPEG, 3, 2) for n in range(3)]
 
-    assert [first_shown(units, BEGIN + at) for at in (-5, 0, 0.9, 1, 9)] == [0, 0, 0, 1, 2]
+    found = [shown_from(units, BEGIN + at) - BEGIN for at in (-5, 0, 0.9, 1, 9)]
+    assert found == [0, 0, 0, 1, 2]

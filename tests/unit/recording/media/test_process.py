@@ -127,7 +127,13 @@ def test_film_shows_each_picture_for_its_time(media: MediaProcess, tmp_path: Pat
     """From the one that was asked for on; the reported share grows to all of it."""
     path, shares = tmp_path / "film.mp4", []
 
-    encode_film(media, greys(60), 4, path, lambda share: bool(shares.append(share)) or True)
+    encode_film(
+        media,
+        greys(60),
+        greys(5)[4].at_unix,
+        path,
+        lambda share: bool(shares.append(share)) or True,
+    )
 
     film = film_of(path)
     assert [time for time, _ in film] == pytest.approx([0.05 * at for at in range(56)], abs=0.001)
@@ -145,7 +151,7 @@ def test_codecs_and_sizes_can_be_mixed(
     jpeg = [grey(200, 20 + number, (65, 49)) for number in range(5)]
     path = tmp_path / "film.mp4"
 
-    encode_film(media, [*units, *jpeg], 12, path)
+    encode_film(media, [*units, *jpeg], units[12].at_unix, path)
 
     levels = [level for _, level in film_of(path)]
     assert len(levels) == len(units) - 12 + len(jpeg)
@@ -159,7 +165,7 @@ def test_broken_picture_is_left_out(media: MediaProcess, tmp_path: Path) -> None
     some[5] = Unit(b"\xff\xd8rubbish\xff\xd9", *(True, 5, BEGIN + 0.25, JPEG, 64, 48))
     path = tmp_path / "film.mp4"
 
-    encode_film(media, some, 0, path)
+    encode_film(media, some, some[0].at_unix, path)
 
     assert len(film_of(path)) == 9
 

@@ -1,0 +1,67 @@
+"""When pictures that were sent out of order were captured."""
+
+import pytest
+
+from server.capture.streams.units.display import IN_ORDER, DisplayClock
+from tests.support.fakes import FakeClock
+
+INTERVAL_S = 0.04
+
+# Of a group, as x264 sends it: when each is shown, in the order in which they are decoded.
+PYRAMID = (0, 4, 2, 1, 3, 8, 6, 5, 7, 9)
+
+
+def captured(groups: int, arrives: str, jump_s: float = 0.0) -> list[tuple[float, float]]:
+    """Return when what comes out with each picture was captured, and that picture itself.
+
+    Args:
+        groups: How many groups arrive.
+        arrives: ``at once`` when it can be encoded, or ``evenly``.
+        jump_s: By how much the stream's clock jumps in the middle.
+    """
+    clock, found = FakeClock(), []
+    begin = clock()
+    display = DisplayClock()
+    for group in range(groups):
+        newest = 0
+        for place, shown in enumerate(PYRAMID):
+            newest = max(newest, shown)
+            sent = newest if arrives == "at once" else place + 5
+            clock.now = begin + (10 * group + sent) * INTERVAL_S
+            stream_s = 10 * group * INTERVAL_S + jump_s * (group >= groups // 2)
+            one = display.see(
+                *(clock(), stream_s + shown * INTERVAL_S, stream_s + (place - 2) * INTERVAL_S),
+                place == 0,
+            )
+            at = clock() - one.ago_s
+            found.append((at - begin, at - one.early_s - begin))
+    return found
+
+
+@pytest.mark.parametrize("arrives", ["at once", "evenly"])
+def test_pictures_are_as_far_apart_as_they_were_captured(arrives: str) -> None:
+    """However they arrive, and what comes out of a decoder has the same times in order."""
+    found = captured(4, arrives)[10:]
+
+    late = 0.0 if arrives == "at once" else 2 * INTERVAL_S
+    own = [(10 * group + one) * INTERVAL_S for group in (1, 2, 3) for one in PYRAMID]
+    assert [one for _, one in found] == pytest.approx([one + late for one in own])
+    assert [at for at, _ in found] == pytest.approx(sorted(one + late for one in own))
+
+
+def test_pictures_in_order_are_left_alone() -> None:
+    """Whatever the stream's clock says: jitter is told from nothing there."""
+    clock = FakeClock()
+    display = DisplayClock()
+    for number in range(50):
+        clock.advance(0.04 + 0.01 * (number % 3))
+        assert display.see(clock(), number * 0.04, number * 0.04, number % 10 == 0) == IN_ORDER
+
+
+@pytest.mark.parametrize("jump_s", [-3600.0, -3.0, 3600.0])
+def test_a_clock_that_jumps_is_followed(jump_s: float) -> None:
+    """As when a film begins again: times of ours go on."""
+    times = [at for at, _ in captured(6, "at once", jump_s)]
+
+    assert times == sorted(times)
+    assert times[-10:] == pytest.approx([(50 + at) * INTERVAL_S for at in range(10)])
