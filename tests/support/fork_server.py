@@ -3,7 +3,8 @@
 Importing takes most of a start, and the tests start hundreds of servers and commands. The fork
 server imports what ``manage.py`` does once. It forks before it has a Python thread or a running
 eventlet hub, so a fork is as good as a fresh start. Tests of what a fork may change use real
-starts: the command line itself, memory, deployment.
+starts: the command line itself, memory, deployment. ``fork_children.py`` does the same for the
+children of these servers.
 """
 
 import array
@@ -16,8 +17,11 @@ import socket
 import subprocess
 import sys
 import threading
+import traceback
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+
+from tests.support.fork_children import Forks, serve
 
 __all__ = ["ForkServer", "ForkedProcess"]
 
@@ -87,16 +91,26 @@ class ForkServer:
         self._lock = threading.Lock()
 
     def start(
-        self, arguments: Sequence[str], environment: Mapping[str, str], given: str = ""
+        self,
+        arguments: Sequence[str],
+        environment: Mapping[str, str],
+        given: str = "",
+        own_children: bool = False,
     ) -> ForkedProcess:
         """Run ``manage.py`` with these arguments, additional variables, and standard input.
 
-        The input must fit into a pipe.
+        The input must fit into a pipe. ``own_children``: see :class:`PortholeServer`.
         """
         output, log, status, entry = os.pipe(), os.pipe(), os.pipe(), os.pipe()
         os.write(entry[1], given.encode())
         os.close(entry[1])
-        request = json.dumps({"arguments": [*arguments], "environment": {**environment}}).encode()
+        request = json.dumps(
+            {
+                "arguments": [*arguments],
+                "environment": {**environment},
+                "own_children": own_children,
+            }
+        ).encode()
         with self._lock:
             line = self._connect()
             socket.send_fds(line, [request], [output[1], log[1], status[1], entry[0]])
@@ -152,6 +166,7 @@ def main(fileno: int) -> None:
     for end in (woken, wake):
         os.set_inheritable(end, False)
 
+    children = fork_children()
     import manage
 
     import_all()
@@ -169,13 +184,32 @@ def main(fileno: int) -> None:
         output, log, status, entry = array.array("i", ancillary[0][2])
         pid = os.fork()
         if pid == 0:
-            become_server(manage.cli, json.loads(received), output, log, entry)
+            become_server(manage.cli, json.loads(received), output, log, entry, children)
         statuses[pid] = status
         for ours in (output, log, entry):
             os.close(ours)
         line.send(str(pid).encode())
     for pid in statuses:
         os.kill(pid, signal.SIGKILL)  # The tests have ended.
+
+
+def fork_children() -> int:
+    """Fork the process that forks children; return the descriptor that it receives requests on.
+
+    It goes on from here because it must have no eventlet.
+    """
+    theirs, ours = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    if os.fork() == 0:
+        try:
+            os.dup2(theirs.fileno(), 3)
+            os.closerange(4, max(map(int, os.listdir("/proc/self/fd"))) + 1)
+            serve(socket.socket(fileno=3))
+        except BaseException:  # noqa: BLE001  a fork must never go on as the fork server
+            traceback.print_exc()
+        finally:
+            os._exit(0)
+    theirs.close()
+    return ours.detach()
 
 
 def import_all() -> None:
@@ -214,12 +248,12 @@ def report_ended(statuses: dict[int, int]) -> None:
 
 
 def become_server(
-    cli: object, request: dict[str, object], output: int, log: int, entry: int
+    cli: object, request: dict[str, object], output: int, log: int, entry: int, children: int
 ) -> None:
     """Become a freshly started ``manage.py``; never return."""
-    import traceback
-
     from eventlet import hubs
+
+    from server.capture.isolation import process
 
     code = 1
     try:
@@ -228,7 +262,10 @@ def become_server(
         os.dup2(entry, 0)
         os.dup2(output, 1)
         os.dup2(log, 2)
-        os.closerange(3, max(map(int, os.listdir("/proc/self/fd"))) + 1)
+        os.dup2(children, 3, inheritable=False)
+        os.closerange(4, max(map(int, os.listdir("/proc/self/fd"))) + 1)
+        if not request["own_children"]:
+            process.os = Forks(3)  # type: ignore[assignment]
         os.environ.update(request["environment"])  # type: ignore[call-overload]
         sys.argv = ["manage.py", *request["arguments"]]  # type: ignore[misc]
         hubs.use_hub()  # Patching has created a hub, whose epoll has just been closed.
