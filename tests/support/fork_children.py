@@ -13,17 +13,12 @@ import os
 import select
 import signal
 import socket
-import subprocess
 import sys
 import traceback
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Any
 
-__all__ = ["Forks", "serve", "start_forks"]
-
-ROOT = Path(__file__).resolve().parent.parent.parent
+__all__ = ["Forks", "serve"]
 
 MODULES = (
     "server.capture.isolation.child",
@@ -114,24 +109,9 @@ class Forks:
             end.recv(16)  # Ends when it is reaped.
             return pid, status
 
-    def end(self) -> None:
-        """Let the process that forks end, and end its children."""
+    def disconnect(self) -> None:
+        """Ask for no more children."""
         self._line.close()
-
-
-@contextmanager
-def start_forks() -> Iterator[Forks]:
-    """Start a process that forks; it ends at the end."""
-    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    with theirs:
-        command = [sys.executable, "-m", __name__, str(theirs.fileno())]
-        process = subprocess.Popen(
-            command, cwd=ROOT, stdin=subprocess.DEVNULL, pass_fds=[theirs.fileno()]
-        )
-    forks = Forks(ours.detach())
-    yield forks
-    forks.end()
-    process.wait(10)
 
 
 def serve(line: socket.socket) -> None:
@@ -232,7 +212,3 @@ def become_child(module: str, environment: dict[str, str], streams: Sequence[int
         traceback.print_exc()
     finally:
         os._exit(code)
-
-
-if __name__ == "__main__":
-    serve(socket.socket(fileno=int(sys.argv[1])))

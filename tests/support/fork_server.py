@@ -4,7 +4,7 @@ Importing takes most of a start, and the tests start hundreds of servers and com
 server imports what ``manage.py`` does once. It forks before it has a Python thread or a running
 eventlet hub, so a fork is as good as a fresh start. Tests of what a fork may change use real
 starts: the command line itself, memory, deployment. ``fork_children.py`` does the same for the
-children of these servers.
+children of these servers. All processes of ``python -m tests`` share one fork server.
 """
 
 import array
@@ -23,9 +23,12 @@ from pathlib import Path
 
 from tests.support.fork_children import Forks, serve
 
-__all__ = ["ForkServer", "ForkedProcess"]
+__all__ = ["ADDRESS", "ForkServer", "ForkedProcess"]
 
 ROOT = Path(__file__).resolve().parent.parent.parent
+
+ADDRESS = "FORK_SERVER_OF_TESTS"
+"""The variable with the address of one that runs; servers refuse what begins with PORTHOLE_."""
 
 MAX_REQUEST_BYTES = 256 * 1024
 
@@ -83,12 +86,20 @@ class ForkedProcess:
 
 
 class ForkServer:
-    """The tests' side: starts the process when it is first needed, and ends it with the tests."""
+    """The tests' side: starts the process when it is first needed, and ends it with the tests.
+
+    If :data:`ADDRESS` is set, it uses the process that has this address.
+    """
 
     def __init__(self) -> None:
         self._socket: socket.socket | None = None
         self._process: subprocess.Popen[bytes] | None = None
         self._lock = threading.Lock()
+
+    def share(self) -> str:
+        """Start the process; return its address."""
+        with self._lock:
+            return self._connect().getpeername()[1:].decode()
 
     def start(
         self,
@@ -135,32 +146,46 @@ class ForkServer:
                 raise
             return subprocess.CompletedProcess(process.args, code, output.read(), log.read())
 
+    def children(self) -> Forks:
+        """Return what forks the children of this process, instead of ``os``."""
+        with self._lock:
+            line = self._connect()
+            line.send(b"{}")
+            to_forks = socket.recv_fds(line, 16, 1)[1][0]
+        os.set_inheritable(to_forks, False)
+        return Forks(to_forks)
+
     def _connect(self) -> socket.socket:
         if self._socket is None:
-            ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-            with theirs:
-                self._process = subprocess.Popen(
-                    [sys.executable, "-m", __name__, str(theirs.fileno())],
-                    cwd=ROOT,
-                    stdin=subprocess.DEVNULL,
-                    pass_fds=[theirs.fileno()],
-                )
-            self._socket = ours
+            self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+            if ADDRESS in os.environ:
+                self._socket.connect("\0" + os.environ[ADDRESS])
+            else:
+                with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as listener:
+                    listener.bind("")  # To any name that is free.
+                    listener.listen()
+                    self._process = subprocess.Popen(
+                        [sys.executable, "-m", __name__, str(listener.fileno())],
+                        cwd=ROOT,
+                        stdin=subprocess.DEVNULL,
+                        pass_fds=[listener.fileno()],
+                    )
+                    self._socket.connect(listener.getsockname())
             atexit.register(self._close)
         return self._socket
 
     def _close(self) -> None:
         assert self._socket
-        assert self._process
         self._socket.close()
-        self._process.wait(10)
+        if self._process:
+            self._process.wait(10)
 
 
 def main(fileno: int) -> None:
-    """Fork a server for each request and report its exit code, until the tests end."""
+    """Fork a server for each request and report its exit code, until all tests have ended."""
     # Taken before eventlet patches the standard library.
-    line = socket.socket(fileno=fileno)
-    wait_ready = select.select
+    plain_socket, wait_ready = socket.socket, select.select
+    listener = plain_socket(fileno=fileno)
     woken, wake = os.pipe()
     os.set_blocking(wake, False)
     for end in (woken, wake):
@@ -172,25 +197,32 @@ def main(fileno: int) -> None:
     import_all()
     signal.set_wakeup_fd(wake)
     signal.signal(signal.SIGCHLD, lambda *_: None)
-    statuses: dict[int, int] = {}
-    while True:
-        if woken in wait_ready([line, woken], [], [])[0]:
+    lines = {plain_socket(fileno=listener._accept()[0]): dict[int, int]()}
+    while lines:
+        ready = wait_ready([listener, woken, *lines], [], [])[0]
+        if woken in ready:
             os.read(woken, 4096)
-            report_ended(statuses)
-            continue
-        received, ancillary, _, _ = line.recvmsg(MAX_REQUEST_BYTES, socket.CMSG_SPACE(4 * 4))
-        if not received:
-            break
-        output, log, status, entry = array.array("i", ancillary[0][2])
-        pid = os.fork()
-        if pid == 0:
-            become_server(manage.cli, json.loads(received), output, log, entry, children)
-        statuses[pid] = status
-        for ours in (output, log, entry):
-            os.close(ours)
-        line.send(str(pid).encode())
-    for pid in statuses:
-        os.kill(pid, signal.SIGKILL)  # The tests have ended.
+            for statuses in lines.values():
+                report_ended(statuses)
+        for line in lines.keys() & set(ready):
+            received, ancillary, _, _ = line.recvmsg(MAX_REQUEST_BYTES, socket.CMSG_SPACE(4 * 4))
+            request = json.loads(received or "null")
+            if request is None:
+                end(lines.pop(line))
+                line.close()
+            elif not request:
+                socket.send_fds(line, [b"children"], [children])
+            else:
+                output, log, status, entry = array.array("i", ancillary[0][2])
+                pid = os.fork()
+                if pid == 0:
+                    become_server(manage.cli, request, output, log, entry, children)
+                lines[line][pid] = status
+                for ours in (output, log, entry):
+                    os.close(ours)
+                line.send(str(pid).encode())
+        if listener in ready:
+            lines[plain_socket(fileno=listener._accept()[0])] = {}
 
 
 def fork_children() -> int:
@@ -245,6 +277,14 @@ def report_ended(statuses: dict[int, int]) -> None:
         if ended:
             os.write(statuses[pid], str(os.waitstatus_to_exitcode(status)).encode())
             os.close(statuses.pop(pid))
+
+
+def end(statuses: dict[int, int]) -> None:
+    """Kill the servers of tests that have ended."""
+    for pid, status in statuses.items():
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+        os.close(status)
 
 
 def become_server(

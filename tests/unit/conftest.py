@@ -9,7 +9,8 @@ from eventlet import tpool
 from server.capture.isolation import process
 from tests.support.certificates import certified
 from tests.support.fakes import camera, clock, fanout, link, make_camera
-from tests.support.fork_children import Forks, start_forks
+from tests.support.fork_children import Forks
+from tests.support.server import FORK_SERVER
 
 __all__ = ["camera", "certified", "clock", "fanout", "link", "make_camera"]
 
@@ -26,9 +27,10 @@ def native_threads() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def forks() -> Iterator[Forks]:
-    """Start the process that forks children."""
-    with start_forks() as made:
-        yield made
+    """Return what forks children."""
+    made = FORK_SERVER.children()
+    yield made
+    made.disconnect()
 
 
 @pytest.fixture(scope="module")
