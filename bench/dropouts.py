@@ -100,7 +100,9 @@ def run(arguments: argparse.Namespace, state: Path) -> bool:
     assert parts.port, "the camera's address needs a port"
     proxy = DroppingProxy(parts.port)
     there = urlunsplit(parts._replace(netloc=f"127.0.0.1:{proxy.port}"))
-    server = PortholeServer("--port", "0", f"field={there}", state=state, environment={})
+    server = PortholeServer(
+        "--port", "0", f"field={there}", state=state, environment={}, own_children=True
+    )
     watch = Watch(server)
     threads = [threading.Thread(target=act, daemon=True) for act in (watch.view, watch.read)]
     try:

@@ -9,6 +9,8 @@ import os
 import subprocess
 import sys
 
+from tests.support.fork_server import ADDRESS, ForkServer
+
 # What measures a rate or an age, and so wants a machine that does little else. Those of clusters
 # mostly wait.
 QUIET = (
@@ -26,14 +28,14 @@ SLOWEST = 10
 
 PYTEST = (sys.executable, "-m", "pytest")
 
-# Have what is compiled kept: with pytest's asserts it costs 6 s, and each process would do it anew.
-ENVIRONMENT = os.environ | {"PYTHONDONTWRITEBYTECODE": ""}
-
 
 def main() -> int:
     """Run what must be quiet, then all else, and return 0 if nothing has failed."""
+    # Keep what is compiled: with pytest's asserts it costs 6 s, and each process would do it anew.
+    os.environ["PYTHONDONTWRITEBYTECODE"] = ""
+    os.environ[ADDRESS] = ForkServer().share()
     # Compiles every test meanwhile.
-    with subprocess.Popen([*PYTEST, "--collect-only"], env=ENVIRONMENT, stdout=subprocess.DEVNULL):
+    with subprocess.Popen([*PYTEST, "--collect-only"], stdout=subprocess.DEVNULL):
         quiet = run(QUIET_AT_ONCE, *QUIET)
     return max(quiet, run(AT_ONCE, *(f"--ignore={path}" for path in QUIET)))
 
@@ -46,7 +48,6 @@ def run(processes: int, *arguments: str) -> int:
             *("-n", str(processes), "--dist", "loadfile", "--no-loadscope-reorder"),
             *(f"--durations={SLOWEST}", *arguments),
         ],
-        env=ENVIRONMENT,
         check=False,
     )
     # A signal that ended pytest is a negative number.

@@ -3,7 +3,8 @@
 Importing takes most of a start, and the tests start hundreds of servers and commands. The fork
 server imports what ``manage.py`` does once. It forks before it has a Python thread or a running
 eventlet hub, so a fork is as good as a fresh start. Tests of what a fork may change use real
-starts: the command line itself, memory, deployment.
+starts: the command line itself, memory, deployment. ``fork_children.py`` does the same for the
+children of these servers. All processes of ``python -m tests`` share one fork server.
 """
 
 import array
@@ -16,12 +17,18 @@ import socket
 import subprocess
 import sys
 import threading
+import traceback
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-__all__ = ["ForkServer", "ForkedProcess"]
+from tests.support.fork_children import Forks, serve
+
+__all__ = ["ADDRESS", "ForkServer", "ForkedProcess"]
 
 ROOT = Path(__file__).resolve().parent.parent.parent
+
+ADDRESS = "FORK_SERVER_OF_TESTS"
+"""The variable with the address of one that runs; servers refuse what begins with PORTHOLE_."""
 
 MAX_REQUEST_BYTES = 256 * 1024
 
@@ -79,24 +86,42 @@ class ForkedProcess:
 
 
 class ForkServer:
-    """The tests' side: starts the process when it is first needed, and ends it with the tests."""
+    """The tests' side: starts the process when it is first needed, and ends it with the tests.
+
+    If :data:`ADDRESS` is set, it uses the process that has this address.
+    """
 
     def __init__(self) -> None:
         self._socket: socket.socket | None = None
         self._process: subprocess.Popen[bytes] | None = None
         self._lock = threading.Lock()
 
+    def share(self) -> str:
+        """Start the process; return its address."""
+        with self._lock:
+            return self._connect().getpeername()[1:].decode()
+
     def start(
-        self, arguments: Sequence[str], environment: Mapping[str, str], given: str = ""
+        self,
+        arguments: Sequence[str],
+        environment: Mapping[str, str],
+        given: str = "",
+        own_children: bool = False,
     ) -> ForkedProcess:
         """Run ``manage.py`` with these arguments, additional variables, and standard input.
 
-        The input must fit into a pipe.
+        The input must fit into a pipe. ``own_children``: see :class:`PortholeServer`.
         """
         output, log, status, entry = os.pipe(), os.pipe(), os.pipe(), os.pipe()
         os.write(entry[1], given.encode())
         os.close(entry[1])
-        request = json.dumps({"arguments": [*arguments], "environment": {**environment}}).encode()
+        request = json.dumps(
+            {
+                "arguments": [*arguments],
+                "environment": {**environment},
+                "own_children": own_children,
+            }
+        ).encode()
         with self._lock:
             line = self._connect()
             socket.send_fds(line, [request], [output[1], log[1], status[1], entry[0]])
@@ -121,61 +146,102 @@ class ForkServer:
                 raise
             return subprocess.CompletedProcess(process.args, code, output.read(), log.read())
 
+    def children(self) -> Forks:
+        """Return what forks the children of this process, instead of ``os``."""
+        with self._lock:
+            line = self._connect()
+            line.send(b"{}")
+            to_forks = socket.recv_fds(line, 16, 1)[1][0]
+        os.set_inheritable(to_forks, False)
+        return Forks(to_forks)
+
     def _connect(self) -> socket.socket:
         if self._socket is None:
-            ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-            with theirs:
-                self._process = subprocess.Popen(
-                    [sys.executable, "-m", __name__, str(theirs.fileno())],
-                    cwd=ROOT,
-                    stdin=subprocess.DEVNULL,
-                    pass_fds=[theirs.fileno()],
-                )
-            self._socket = ours
+            self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+            if ADDRESS in os.environ:
+                self._socket.connect("\0" + os.environ[ADDRESS])
+            else:
+                with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as listener:
+                    listener.bind("")  # To any name that is free.
+                    listener.listen()
+                    self._process = subprocess.Popen(
+                        [sys.executable, "-m", __name__, str(listener.fileno())],
+                        cwd=ROOT,
+                        stdin=subprocess.DEVNULL,
+                        pass_fds=[listener.fileno()],
+                    )
+                    self._socket.connect(listener.getsockname())
             atexit.register(self._close)
         return self._socket
 
     def _close(self) -> None:
         assert self._socket
-        assert self._process
         self._socket.close()
-        self._process.wait(10)
+        if self._process:
+            self._process.wait(10)
 
 
 def main(fileno: int) -> None:
-    """Fork a server for each request and report its exit code, until the tests end."""
+    """Fork a server for each request and report its exit code, until all tests have ended."""
     # Taken before eventlet patches the standard library.
-    line = socket.socket(fileno=fileno)
-    wait_ready = select.select
+    plain_socket, wait_ready = socket.socket, select.select
+    listener = plain_socket(fileno=fileno)
     woken, wake = os.pipe()
     os.set_blocking(wake, False)
     for end in (woken, wake):
         os.set_inheritable(end, False)
 
+    children = fork_children()
     import manage
 
     import_all()
     signal.set_wakeup_fd(wake)
     signal.signal(signal.SIGCHLD, lambda *_: None)
-    statuses: dict[int, int] = {}
-    while True:
-        if woken in wait_ready([line, woken], [], [])[0]:
+    lines = {plain_socket(fileno=listener._accept()[0]): dict[int, int]()}
+    while lines:
+        ready = wait_ready([listener, woken, *lines], [], [])[0]
+        if woken in ready:
             os.read(woken, 4096)
-            report_ended(statuses)
-            continue
-        received, ancillary, _, _ = line.recvmsg(MAX_REQUEST_BYTES, socket.CMSG_SPACE(4 * 4))
-        if not received:
-            break
-        output, log, status, entry = array.array("i", ancillary[0][2])
-        pid = os.fork()
-        if pid == 0:
-            become_server(manage.cli, json.loads(received), output, log, entry)
-        statuses[pid] = status
-        for ours in (output, log, entry):
-            os.close(ours)
-        line.send(str(pid).encode())
-    for pid in statuses:
-        os.kill(pid, signal.SIGKILL)  # The tests have ended.
+            for statuses in lines.values():
+                report_ended(statuses)
+        for line in lines.keys() & set(ready):
+            received, ancillary, _, _ = line.recvmsg(MAX_REQUEST_BYTES, socket.CMSG_SPACE(4 * 4))
+            request = json.loads(received or "null")
+            if request is None:
+                end(lines.pop(line))
+                line.close()
+            elif not request:
+                socket.send_fds(line, [b"children"], [children])
+            else:
+                output, log, status, entry = array.array("i", ancillary[0][2])
+                pid = os.fork()
+                if pid == 0:
+                    become_server(manage.cli, request, output, log, entry, children)
+                lines[line][pid] = status
+                for ours in (output, log, entry):
+                    os.close(ours)
+                line.send(str(pid).encode())
+        if listener in ready:
+            lines[plain_socket(fileno=listener._accept()[0])] = {}
+
+
+def fork_children() -> int:
+    """Fork the process that forks children; return the descriptor that it receives requests on.
+
+    It goes on from here because it must have no eventlet.
+    """
+    theirs, ours = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    if os.fork() == 0:
+        try:
+            os.dup2(theirs.fileno(), 3)
+            os.closerange(4, max(map(int, os.listdir("/proc/self/fd"))) + 1)
+            serve(socket.socket(fileno=3))
+        except BaseException:  # noqa: BLE001  a fork must never go on as the fork server
+            traceback.print_exc()
+        finally:
+            os._exit(0)
+    theirs.close()
+    return ours.detach()
 
 
 def import_all() -> None:
@@ -213,13 +279,21 @@ def report_ended(statuses: dict[int, int]) -> None:
             os.close(statuses.pop(pid))
 
 
+def end(statuses: dict[int, int]) -> None:
+    """Kill the servers of tests that have ended."""
+    for pid, status in statuses.items():
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+        os.close(status)
+
+
 def become_server(
-    cli: object, request: dict[str, object], output: int, log: int, entry: int
+    cli: object, request: dict[str, object], output: int, log: int, entry: int, children: int
 ) -> None:
     """Become a freshly started ``manage.py``; never return."""
-    import traceback
-
     from eventlet import hubs
+
+    from server.capture.isolation import process
 
     code = 1
     try:
@@ -228,7 +302,10 @@ def become_server(
         os.dup2(entry, 0)
         os.dup2(output, 1)
         os.dup2(log, 2)
-        os.closerange(3, max(map(int, os.listdir("/proc/self/fd"))) + 1)
+        os.dup2(children, 3, inheritable=False)
+        os.closerange(4, max(map(int, os.listdir("/proc/self/fd"))) + 1)
+        if not request["own_children"]:
+            process.os = Forks(3)  # type: ignore[assignment]
         os.environ.update(request["environment"])  # type: ignore[call-overload]
         sys.argv = ["manage.py", *request["arguments"]]  # type: ignore[misc]
         hubs.use_hub()  # Patching has created a hub, whose epoll has just been closed.

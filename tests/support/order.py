@@ -1,5 +1,6 @@
 """The order in which files of tests begin: what takes long does not begin last."""
 
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -50,10 +51,12 @@ SERVERS = ("tests/browser", "tests/system", "tests/screens")
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Sort tests by file."""
-    items.sort(key=lambda item: _turn(item.path.relative_to(ROOT).as_posix()))
+    items.sort(key=lambda item: _turn(item.path))
 
 
-def _turn(path: str) -> tuple[int, int]:
+@cache
+def _turn(file: Path) -> tuple[int, int]:
+    path = file.relative_to(ROOT).as_posix()
     if path in LONG:
         return 0, LONG.index(path)
     return 1 + (not path.startswith(SERVERS)), 0

@@ -65,6 +65,8 @@ class PortholeServer:
         environment: Additional variables.
         program: What Python runs; empty for ``manage.py`` from the fork server.
         command: The command. A ``camera`` node does not listen.
+        own_children: Whether the processes of its cameras are its children, started as in real
+            life. Otherwise they are forked, which is faster; see ``fork_children.py``.
     """
 
     def __init__(
@@ -74,13 +76,14 @@ class PortholeServer:
         environment: dict[str, str],
         program: Sequence[str] = (),
         command: str = "run",
+        own_children: bool = False,
     ) -> None:
         self.state = state
         given = [command, "--state", str(state), *arguments]
         self.process = (
             start_fresh([*program, *given], environment)
             if program
-            else FORK_SERVER.start(given, environment)
+            else FORK_SERVER.start(given, environment, own_children=own_children)
         )
         self.log: list[str] = []
         self._readers = [
@@ -154,7 +157,12 @@ def start_server(tmp_path: Path) -> Iterator[Callable[..., PortholeServer]]:
     """
     servers: list[PortholeServer] = []
 
-    def start(*arguments: str, program: Sequence[str] = (), **environment: str) -> PortholeServer:
+    def start(
+        *arguments: str,
+        program: Sequence[str] = (),
+        own_children: bool = False,
+        **environment: str,
+    ) -> PortholeServer:
         port = () if "--port" in arguments else ("--port", "0")
         taken = [one.state for one in servers if one.process.poll() is None]
         folders = (tmp_path / f"state{more}" for more in ("", "-2", "-3", "-4"))
@@ -164,6 +172,7 @@ def start_server(tmp_path: Path) -> Iterator[Callable[..., PortholeServer]]:
             state=next(one for one in folders if one not in taken),
             environment=environment,
             program=program,
+            own_children=own_children,
         )
         servers.append(server)
         return server

@@ -1,9 +1,18 @@
-"""What holds for every unit test."""
+"""Fixtures of unit tests, and what holds for each."""
 
+import os
 from collections.abc import Iterator
 
 import pytest
 from eventlet import tpool
+
+from server.capture.isolation import process
+from tests.support.certificates import certified
+from tests.support.fakes import camera, clock, fanout, link, make_camera
+from tests.support.fork_children import Forks
+from tests.support.server import FORK_SERVER
+
+__all__ = ["camera", "certified", "clock", "fanout", "link", "make_camera"]
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -14,3 +23,25 @@ def native_threads() -> Iterator[None]:
     """
     yield
     tpool.killall()
+
+
+@pytest.fixture(scope="session")
+def forks() -> Iterator[Forks]:
+    """Return what forks children."""
+    made = FORK_SERVER.children()
+    yield made
+    made.disconnect()
+
+
+@pytest.fixture(scope="module")
+def forked_children(forks: Forks) -> Iterator[None]:
+    """Fork the processes of cameras, processors and recordings; see ``fork_children.py``."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(process, "os", forks)
+        yield
+
+
+@pytest.fixture
+def own_children(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Start these processes as in real life, as children of this one."""
+    monkeypatch.setattr(process, "os", os)

@@ -104,7 +104,7 @@ def make_camera() -> Iterator[MakeCamera]:
 
 
 def children_of(server: PortholeServer) -> list[psutil.Process]:
-    """Return the processes of a server's cameras."""
+    """Return the processes of its cameras, of a server that has its own children."""
     return psutil.Process(server.process.pid).children()
 
 
@@ -144,6 +144,7 @@ def test_a_frozen_and_a_killed_process_disturb_no_other(
         *(f"stopped={stopped.url()}", f"killed={killed.url()}", f"steady={steady.url()}"),
         "test:?size=320x180&fps=8",
         *OPTIONS,
+        own_children=True,
     )
     names = ("stopped", "killed", "steady", "test")
     board = Dashboard(connect(server), *names)
@@ -257,7 +258,9 @@ def test_broken_pictures_are_counted_and_passed_over(
     """
     faults = ("truncated", "empty", "garbage", "huge")
     cameras = {fault: make_camera() for fault in faults}
-    server = start_server(*(f"{name}={one.url()}" for name, one in cameras.items()), *OPTIONS)
+    server = start_server(
+        *(f"{name}={one.url()}" for name, one in cameras.items()), *OPTIONS, own_children=True
+    )
     board = Dashboard(connect(server), *faults)
     board.until_live(*faults)
 
@@ -344,7 +347,9 @@ def test_all_sources_stuck_at_once_leave_the_server_quick(
     """
     names = [f"cam{number}" for number in range(5)]
     cameras = {name: make_camera(fps=10) for name in names}
-    server = start_server(*(f"{name}={one.url()}" for name, one in cameras.items()), *OPTIONS)
+    server = start_server(
+        *(f"{name}={one.url()}" for name, one in cameras.items()), *OPTIONS, own_children=True
+    )
     board = Dashboard(connect(server), *names)
     board.until_live(*names)
     before_s = _answer_times(server, board, names)
@@ -416,7 +421,9 @@ def test_a_password_is_nowhere(
     config.write_text(
         "".join(f'[[camera]]\nname = "{name}"\nsource = "{url}"\n' for name, url in tables.items())
     )
-    server = start_server("--config", str(config), "--log-level", "debug", *OPTIONS)
+    server = start_server(
+        "--config", str(config), "--log-level", "debug", *OPTIONS, own_children=True
+    )
     board = Dashboard(connect(server), *tables)
     board.until_live("live", "query")
     for name in ("refusing", "gone"):

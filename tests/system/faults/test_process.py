@@ -65,7 +65,9 @@ def test_sigterm_ends_everything_in_time(
     """
     stuck, hole = make_camera(), make_camera()
     server = start_server(
-        "test:?size=320x180", f"stuck={stuck.url()}", f"hole={hole.url()}", "--read-timeout", "30"
+        *("test:?size=320x180", f"stuck={stuck.url()}", f"hole={hole.url()}"),
+        *("--read-timeout", "30"),
+        own_children=True,
     )
     board = Dashboard(connect(server), "test", "stuck")
     board.until_live("test", "stuck")
@@ -118,7 +120,7 @@ def test_a_killed_server_leaves_nothing_and_begins_as_it_was(
     """After SIGKILL no camera's process lives on, and a restart has the settings as they were."""
     camera = make_camera()
     options = ("test:?size=320x180", f"door={camera.url()}")
-    server = start_server(*options)
+    server = start_server(*options, own_children=True)
     board = Dashboard(connect(server), "test", "door")
     board.until_live("test", "door")
     for event, more in (("fps", {"fps": 7}), ("quality", {"quality": 42})):

@@ -86,7 +86,7 @@ def test_stop_releases_the_source_and_start_reopens_it(
 ) -> None:
     """After the reply to `stop` the server no longer holds the file; `start` brings it back."""
     clip = make_clip(tmp_path / "clip.mp4")
-    server = start_server(f"clip={clip}")
+    server = start_server(f"clip={clip}", own_children=True)
     viewer = connect(server)
     viewer.call("watch", {"camera": "clip"})
     viewer.pump(lambda: len(viewer.arrivals) >= 2, 10)
@@ -297,7 +297,7 @@ def test_a_taken_port_is_refused_in_one_line(start_server: Start, tmp_path: Path
 
 
 def held_files(server: PortholeServer) -> set[str]:
-    """Return what the server and the processes of its cameras have open."""
+    """Return what a server, which has its own children, and these have open."""
     process = psutil.Process(server.process.pid)
     files = set()
     for pid in (process.pid, *(child.pid for child in process.children())):

@@ -16,10 +16,12 @@ import requests
 
 from server.users.users import UsersFile
 from server.web.edge.certificate import read_certificate
-from tests.support.certificates import Certified
+from tests.support.certificates import Certified, certified
 from tests.support.client import Crowd, MjpegViewer, Viewer
 from tests.support.server import PortholeServer, wait_until
 from tests.support.visitor import PASSWORD
+
+__all__ = ["certified"]
 
 Trusting = Callable[..., Viewer]
 

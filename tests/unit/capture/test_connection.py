@@ -16,6 +16,8 @@ from server.errors import SourceError
 from server.loop import hub
 from tests.support.bad_camera import BadCamera
 
+pytestmark = pytest.mark.usefixtures("forked_children")
+
 PASSED_THROUGH = Demand(due=lambda: 0.0, jpeg_up_to=lambda: 100)
 WITH_PIXELS = PASSED_THROUGH._replace(pixels_from=lambda: 320)
 
@@ -59,6 +61,7 @@ def children() -> set[int]:
     return {child.pid for child in psutil.Process().children()}
 
 
+@pytest.mark.usefixtures("own_children")
 def test_process_of_a_failed_try_serves_the_next_one() -> None:
     """To start one takes half a second of a core, and dead cameras are tried every second."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
@@ -112,6 +115,7 @@ def test_pixels_are_read_natively(
     assert after[-1].pixels is None
 
 
+@pytest.mark.usefixtures("own_children")
 def test_process_that_dies_is_named_also_when_read_on_the_hub(connection: Connection) -> None:
     """What happened is found out natively, in the same words."""
     take(connection)

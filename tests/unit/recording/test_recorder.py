@@ -24,6 +24,8 @@ from server.recording.rewind import Rewind
 from tests.support.fakes import camera_settings, offline_camera, until
 from tests.support.units import make_units
 
+pytestmark = pytest.mark.usefixtures("forked_children")
+
 AT = 1_795_000_000.0
 
 

@@ -32,6 +32,8 @@ from server.capture.sources.testpattern import read_time
 from server.config.address import parse_address
 from server.errors import ControlError, PictureError, SourceError
 
+pytestmark = pytest.mark.usefixtures("forked_children")
+
 ROOT = Path(__file__).parents[4]
 PASSWORD = "s3cret-of-the-door"
 
@@ -255,6 +257,7 @@ def test_live_source_is_drained_while_nobody_asks(isolate: Open) -> None:
     assert time.time() - at_unix < 0.3
 
 
+@pytest.mark.usefixtures("own_children")
 def test_only_asked_pictures_are_decoded(isolate: Open) -> None:
     """Grabbing alone decodes nothing: the pattern is drawn only when requested."""
     source = isolate("test:?size=1280x720&fps=60")
@@ -321,6 +324,7 @@ def test_polled_source_is_asked_for_each_picture(isolate: Open) -> None:
     assert shades == [1, 2]
 
 
+@pytest.mark.usefixtures("own_children")
 def test_network_camera_comes_through(isolate: Open, camera: FakeCamera) -> None:
     """MJPEG over HTTP arrives in order, and its password is in no command line."""
     source = isolate(camera.plays("good"))
@@ -354,6 +358,7 @@ def test_jpeg_comes_through_as_it_was_sent(isolate: Open, camera: FakeCamera) ->
     assert picture(source).shape == (240, 320, 3)
 
 
+@pytest.mark.usefixtures("own_children")
 def test_opencv_is_loaded_for_pixels_only(isolate: Open, camera: FakeCamera) -> None:
     """The process of a camera whose JPEG passes through does without OpenCV's 26 MB."""
     source = isolate(camera.plays("good"))
@@ -420,6 +425,7 @@ def test_demand_that_changes_in_between_counts(isolate: Open, camera: FakeCamera
     assert seen[-1] is np.ndarray
 
 
+@pytest.mark.usefixtures("own_children")
 @pytest.mark.parametrize("scheme", ["http", "rtsp", "device"])
 def test_what_can_hang_is_isolated(scheme: str) -> None:
     """Devices and network sources are opened in a process of their own, and say why they fail."""
@@ -477,6 +483,7 @@ def test_broken_part_is_skipped(fault: bytes, said: str, isolate: Open, camera: 
     assert all(said in reason for reason in broken)
 
 
+@pytest.mark.usefixtures("own_children")
 def test_huge_picture_is_refused_before_it_takes_memory(isolate: Open, camera: FakeCamera) -> None:
     """A 12000 x 12000 JPEG in a stream costs one picture but no memory."""
     source = isolate(camera.plays("huge", *[part(jpeg(12000, 12000))] * 40, waits=True))
@@ -537,6 +544,7 @@ def test_killed_child_is_named(isolate: Open) -> None:
     assert (image == before).all()
 
 
+@pytest.mark.usefixtures("own_children")
 def test_stopped_child_is_killed(isolate: Open) -> None:
     """A child that stops answering is killed after the time-out, even if it is suspended."""
     source = isolate("test:?size=320x180&fps=60", timeout_s=1.0)

@@ -21,6 +21,8 @@ from server.recording.media.recent import Recent
 from tests.support.fakes import FakeClock
 from tests.support.units import make_units
 
+pytestmark = pytest.mark.usefixtures("forked_children")
+
 BEGIN = 1e6
 WHOLE = (BEGIN, BEGIN + 100)
 GREYS = [20 * number for number in range(1, 11)]
