@@ -72,6 +72,10 @@ MAX_WAIT_S = 0.2
 REST_S = 0.25
 REST_BYTES = 96 << 10
 
+# A picture that may be on its way yet is left for the next time: who waits for it is woken for each
+# of its parts.
+LATE_S = 0.03
+
 # So often a picture is waited for all the same, to see how the stream's clock and ours compare.
 MEASURE_S = 2.0
 
@@ -159,7 +163,7 @@ class _Breath:
         clock = self._clock
         if not clock.is_steady or now - clock.awaited_at > MEASURE_S:
             return 0.0
-        if not now < clock.next_at < now + REST_S:
+        if not now - LATE_S < clock.next_at < now + REST_S:
             return 0.0
         bytes_s = self.nbytes / (now - self._rested_at)
         self._rested_at, self.nbytes = now, 0
