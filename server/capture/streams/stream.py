@@ -161,7 +161,7 @@ class _Breath:
     def rest_s(self, now: float) -> float:
         """Return for how many seconds, while nobody waits for a picture; 0 for not at all."""
         clock = self._clock
-        if not clock.is_steady or now - clock.awaited_at > MEASURE_S:
+        if not clock.is_steady or now - clock.measured_at > MEASURE_S:
             return 0.0
         if not now - LATE_S < clock.next_at < now + REST_S:
             return 0.0
