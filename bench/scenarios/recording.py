@@ -150,7 +150,7 @@ def _recording(stand: Stand, folder: Path, addresses: list[str], record: str) ->
 @contextmanager
 def _watching(server: Server) -> Iterator[Viewer]:
     """Watch the video of all cameras."""
-    viewer = Viewer("127.0.0.1", server.port, keep_events=False, ack_every=2)
+    viewer = Viewer("127.0.0.1", server.port, keep_events=False)
     viewer.connect()
     try:
         for number in range(CAMERAS):

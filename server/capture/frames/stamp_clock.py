@@ -5,9 +5,10 @@ __all__ = ["StampClock"]
 # How long the time stamps must have followed our clock before they are relied on.
 WATCHED_S = 3.0
 
-# By how much a picture may come before or after its time. More is a clock that was set or does not
-# fit, or a network that stood still.
+# By how much a picture may come before or after its time. More is a clock that does not fit; or, of
+# one that comes late, a network that stands still, until that has lasted for so long.
 TOLERANCE_S = 0.1
+MAX_LATE_S = 1.0
 
 # A longer step from one time stamp to the next is a clock that was set.
 MAX_STEP_S = 2.0
@@ -36,6 +37,7 @@ class StampClock:
         self._since = 0.0  # When the offset was last found anew, and what it was.
         self._begun = 0.0
         self._awaited_at = 0.0
+        self._late_since: float | None = None
         self._came_at = float("-inf")
 
     def see(self, stamp_s: float | None, at: float, awaited: bool) -> float:
@@ -59,9 +61,9 @@ class StampClock:
         return self._stamp is not None and self._awaited_at - self._since >= WATCHED_S
 
     @property
-    def awaited_at(self) -> float:
-        """When the last picture came that was waited for: what came since was not measured."""
-        return self._awaited_at
+    def measured_at(self) -> float:
+        """When a picture last came in its time, and was waited for; 0 while they come late."""
+        return self._awaited_at if self._late_since is None else 0.0
 
     @property
     def next_at(self) -> float:
@@ -76,19 +78,26 @@ class StampClock:
         step_s = 0.0 if before is None else stamp_s - before
         late_s = offset - self._offset
         fallen_s = self._begun - offset - DRIFT * (at - self._since)
-        too_late = awaited and late_s > TOLERANCE_S
         if not 0 < step_s <= MAX_STEP_S:
             self._step_s = 0.0
             self._begin(offset, at)
             return
         self._step_s += (SMOOTHING if self._step_s else 1.0) * (step_s - self._step_s)
-        if too_late or fallen_s > TOLERANCE_S:
+        if fallen_s > TOLERANCE_S or self._is_late_for_long(late_s, at, awaited):
             self._begin(offset, at)
         elif late_s < 0:
             self._offset = offset
-        elif awaited:
+        elif awaited and late_s <= TOLERANCE_S:
             self._offset += min(late_s, DRIFT * (at - self._awaited_at))
 
+    def _is_late_for_long(self, late_s: float, at: float, awaited: bool) -> bool:
+        if late_s <= TOLERANCE_S:
+            self._late_since = None
+        elif awaited and self._late_since is None:
+            self._late_since = at
+        return self._late_since is not None and at - self._late_since > MAX_LATE_S
+
     def _begin(self, offset: float, at: float) -> None:
+        self._late_since = None
         self._offset = self._begun = offset
         self._since = at

@@ -38,8 +38,9 @@ __all__ = ["main"]
 
 BEAT_S = 0.25
 
-# While nobody waits for pictures; no source may be silent for less than a second.
-RESTING_BEAT_S = 0.5
+# While nobody waits for pictures: in seconds, and in shares of how long the process may be silent.
+RESTING_BEAT_S = 1.0
+RESTING_BEAT_SHARE = 0.25
 
 BEST_QUALITY = 100
 
@@ -88,7 +89,7 @@ class _Child:
         self._told: SourceInfo | None = None
         # Written by the working thread, read by the beating thread.
         self._grabbed = 0
-        self._beat_s = BEAT_S
+        self._beat_s = self._resting_beat_s = BEAT_S
         self._step = (Step.STARTING, time.monotonic())
         self._beating.set()
 
@@ -157,6 +158,7 @@ class _Child:
         _limit_memory()
         address = Address(**wanted["address"])
         self._set_step(Step.OPENING)
+        self._resting_beat_s = min(RESTING_BEAT_S, RESTING_BEAT_SHARE * wanted["timeout_s"])
         opener = open_source or open_any
         source = opener(address, wanted["name"], wanted["timeout_s"])
         self._arrivals = source.arrivals
@@ -201,7 +203,7 @@ class _Child:
         """Let pictures gather while nobody waits for one; any message ends that."""
         awaited = self._looking.on or not (self._wanted is None or self._keys_only)
         rest_s = self._videos.rest(awaited)
-        self._beat_s = RESTING_BEAT_S if rest_s else BEAT_S
+        self._beat_s = self._resting_beat_s if rest_s else BEAT_S
         if rest_s and (message := self._link.receive(rest_s)):
             self._handle(source, message)
 

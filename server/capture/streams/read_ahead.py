@@ -58,8 +58,10 @@ class ReadAhead:
         self._thread = native.threading.Thread(target=self._run, name="read ahead", daemon=True)
         self._thread.start()
 
-    def take(self, timeout_s: float) -> Packet | None:
-        """Wait for the next packet until it is due; return None if that takes too long.
+    def take(self, timeout_s: float) -> tuple[Packet, float] | None:
+        """Wait for the next packet until it is due; return it, and when that was.
+
+        None if that takes too long.
 
         Raises:
             SourceError: If the stream is lost, and all that arrived has been handed out.
@@ -75,16 +77,25 @@ class ReadAhead:
                     if due <= now:
                         if now - due > MAX_LATE_S and not self._catches_up:
                             self._gained_s -= now - due
+                            due = now
                         self._packets.popleft()
                         self._nbytes -= packet.nbytes
                         self._changed.notify_all()
-                        return packet
+                        return packet, due
                     wake_at = min(deadline, due)
                 elif self._error is not None:
                     raise self._error
                 if now >= deadline:
                     return None
                 self._changed.wait(wake_at - now)
+
+    @property
+    def next_due(self) -> float:
+        """When the next packet is due, or an error; infinite while nothing is there."""
+        with self._changed:
+            if self._packets:
+                return self._packets[0][1] - self._gained_s
+            return float("inf") if self._error is None else 0.0
 
     def close(self) -> None:
         """Stop reading; what is read is closed now, or as soon as a read in progress returns."""

@@ -8,6 +8,7 @@ is closed at the end, also if opening fails.
 
 import functools
 import time
+from dataclasses import replace
 from typing import BinaryIO
 
 from server.capture.frames.stamp_clock import StampClock
@@ -20,6 +21,7 @@ from server.capture.streams.video import Video
 from server.capture.streams.words import explain, host_of
 from server.config.address import Address
 from server.errors import SourceError
+from server.loop import native
 
 __all__ = ["open_stream"]
 
@@ -50,11 +52,14 @@ HLS = {
     "extension_picky": "0",
 }
 
+# What may wait in the socket, as far as the kernel lets us choose.
+UDP_BYTES = "1048576"
+
 # With both, FFmpeg tries UDP if a camera refuses TCP, on the same connection.
 RTSP = {
-    "auto": {"rtsp_transport": "tcp+udp", "rtsp_flags": "prefer_tcp"},
+    "auto": {"rtsp_transport": "tcp+udp", "rtsp_flags": "prefer_tcp", "buffer_size": UDP_BYTES},
     "tcp": {"rtsp_transport": "tcp"},
-    "udp": {"rtsp_transport": "udp"},
+    "udp": {"rtsp_transport": "udp", "buffer_size": UDP_BYTES},
 }
 
 # How long packets that overtook others wait for these.
@@ -66,6 +71,10 @@ MAX_WAIT_S = 0.2
 # bytes: no socket's buffer may run over.
 REST_S = 0.25
 REST_BYTES = 96 << 10
+
+# A picture that may be on its way yet is left for the next time: who waits for it is woken for each
+# of its parts.
+LATE_S = 0.03
 
 # So often a picture is waited for all the same, to see how the stream's clock and ours compare.
 MEASURE_S = 2.0
@@ -110,8 +119,7 @@ class LiveStream(Video):
         super().__init__(demuxer, live=True)
         self._waited = False
         self._clock = StampClock()
-        self._rested_at = 0.0
-        self._nbytes = 0  # That were read since.
+        self._breath = _Breath(self._clock)
 
     def grab(self) -> bool:
         """Wait for the next picture."""
@@ -121,7 +129,7 @@ class LiveStream(Video):
         came_at = self._clock.see(packet.stamp_s, packet.arrived_at, packet.awaited)
         measured = packet.awaited and not self.lazy
         self._take(packet, packet.arrived_at if measured else came_at)
-        self._nbytes += packet.nbytes
+        self._breath.nbytes += packet.nbytes
         self._waited = self._waited or packet.awaited
         if not self._waited:
             # What gathered while it was opened says nothing of its rate.
@@ -135,41 +143,89 @@ class LiveStream(Video):
 
     def rest(self) -> float:
         """Return for how long reading may pause now; see :class:`VideoSource`."""
-        now, clock = time.monotonic(), self._clock
-        if not clock.is_steady or now - clock.awaited_at > MEASURE_S:
+        return self._breath.rest_s(time.monotonic())
+
+
+class _Breath:
+    """For how long reading a live stream may pause.
+
+    Attributes:
+        nbytes: How many bytes were read since the last pause.
+    """
+
+    def __init__(self, clock: StampClock) -> None:
+        self.nbytes = 0
+        self._clock = clock
+        self._rested_at = 0.0
+
+    def rest_s(self, now: float) -> float:
+        """Return for how many seconds, while nobody waits for a picture; 0 for not at all."""
+        clock = self._clock
+        if not clock.is_steady or now - clock.measured_at > MEASURE_S:
             return 0.0
-        if not now < clock.next_at < now + REST_S:
+        if not now - LATE_S < clock.next_at < now + REST_S:
             return 0.0
-        bytes_s = self._nbytes / (now - self._rested_at)
-        self._rested_at, self._nbytes = now, 0
-        return min(REST_S, REST_BYTES / bytes_s)
+        bytes_s = self.nbytes / (now - self._rested_at)
+        self._rested_at, self.nbytes = now, 0
+        return min(REST_S, REST_BYTES / bytes_s) if bytes_s else REST_S
 
 
 class PacedStream(Video):
     """A stream that may arrive in bursts, or faster than it is to be seen."""
 
     def __init__(self, demuxer: Demuxer) -> None:
+        self._eager = native.threading.Event()
+        self._eager.set()
+        self._clock = StampClock()
+        self._breath = _Breath(self._clock)
         super().__init__(demuxer, live=not demuxer.finite)
         playout = Playout(1 / (self.info.fps or USUAL_FPS), MAX_STEP_S)
         # A playlist's segments come one by one, each a few seconds long: that is no delay.
         catches_up = self.info.live and not demuxer.is_hls
         self._ahead = ReadAhead(self._read, demuxer.close, playout, catches_up)
 
+    # For the thread that reads ahead.
+
     def _read(self) -> Packet:
+        if not self._eager.is_set() and (rest_s := self._breath.rest_s(time.monotonic())):
+            self._eager.wait(rest_s)
         packet = self._demuxer.read()
         if packet is None:
             raise SourceError("the stream ended")
-        return packet
+        self._breath.nbytes += packet.nbytes
+        came_at = self._clock.see(packet.stamp_s, packet.arrived_at, packet.awaited)
+        return packet if packet.awaited else replace(packet, arrived_at=came_at)
+
+    # For the one that grabs.
+
+    @property
+    def lazy(self) -> bool:
+        """Whether nobody waits for pictures; see :class:`VideoSource`."""
+        return not self._eager.is_set()
+
+    @lazy.setter
+    def lazy(self, lazy: bool) -> None:
+        (self._eager.clear if lazy else self._eager.set)()
 
     def grab(self) -> bool:
         """Wait for the next picture, until it is due."""
-        packet = self._ahead.take(MAX_WAIT_S)
-        if packet is not None:
-            self._take(packet)
-        return packet is not None
+        taken = self._ahead.take(0.0 if self.lazy else MAX_WAIT_S)
+        if taken is not None:
+            self._take(*taken)
+        return taken is not None
+
+    @property
+    def behind(self) -> bool:
+        """Whether more pictures are due already; see :class:`VideoSource`."""
+        return self._ahead.next_due <= time.monotonic()
+
+    def rest(self) -> float:
+        """Return for how long grabbing may pause now; see :class:`VideoSource`."""
+        return 0.0 if self.behind else REST_S
 
     def close(self) -> None:
         """Close the connection, once no read is in progress."""
+        self._eager.set()
         self._ahead.close()
 
 

@@ -3,13 +3,15 @@
 No I/O. What is broken raises ValueError, and nothing else.
 """
 
+import re
 from collections.abc import Iterable, Iterator
 
 __all__ = ["START", "join", "split", "split_lengths", "take", "unescape"]
 
 START = b"\0\0\0\1"
 
-_SHORT_START = b"\0\0\1"
+# Whole pictures are searched: ``bytes.find`` takes twice as long.
+_find_start = re.compile(b"\0\0\1").search
 
 
 def split(data: bytes) -> Iterator[tuple[int, int]]:
@@ -17,20 +19,15 @@ def split(data: bytes) -> Iterator[tuple[int, int]]:
 
     What comes before the first start code is skipped, and so are empty units.
     """
-    begin = data.find(_SHORT_START) + len(_SHORT_START)
-    if begin < len(_SHORT_START):
-        return
-    while True:
-        following = data.find(_SHORT_START, begin)
-        end = len(data) if following < 0 else following
-        stop = end
+    found = _find_start(data)
+    while found is not None:
+        begin = found.end()
+        found = _find_start(data, begin)
+        stop = len(data) if found is None else found.start()
         while stop > begin and data[stop - 1] == 0:
             stop -= 1
         if stop > begin:
             yield begin, stop
-        if following < 0:
-            return
-        begin = following + len(_SHORT_START)
 
 
 def split_lengths(data: bytes, size: int) -> Iterator[tuple[int, int]]:

@@ -102,15 +102,31 @@ def test_a_clock_that_does_not_fit_is_never_relied_on() -> None:
 
 
 def test_a_network_that_stands_still_is_no_drift() -> None:
-    """What comes late by more than usual begins anew, and is placed again seconds later."""
+    """What is late for once was captured no later; meanwhile nobody should rest."""
     stream = Stream()
     stream.read(120)
-    stream.read(1, late_s=2 * TOLERANCE_S)
-    assert not stream.clock.is_steady
-    stream.read(120)
+    stream.read(1, late_s=5 * TOLERANCE_S)
+    assert stream.clock.measured_at == 0.0
+    stream.rest(0.0)
+    stream.read(60)
 
     assert stream.clock.is_steady
-    assert max(map(abs, stream.errors[-20:])) < 0.002
+    assert stream.clock.measured_at == stream.at
+    assert max(map(abs, stream.errors)) < 0.002
+
+
+def test_a_clock_that_was_set_back_a_little_is_found_out() -> None:
+    """If all pictures are late from now on, it is not the network."""
+    stream = Stream()
+    stream.read(120)
+    stream.read(29, late_s=3 * TOLERANCE_S)
+    assert stream.clock.is_steady
+    stream.read(3, late_s=3 * TOLERANCE_S)
+    assert not stream.clock.is_steady
+    stream.read(100, late_s=3 * TOLERANCE_S)
+
+    assert stream.clock.is_steady
+    assert stream.times[-1] == pytest.approx(stream.at)
 
 
 def test_times_only_grow_and_none_is_in_the_future() -> None:
