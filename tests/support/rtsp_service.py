@@ -19,17 +19,14 @@ from gi.repository import GLib, Gst, GstRtsp, GstRtspServer  # noqa: E402
 
 USER, PASSWORD = "camera", "s3cret/@:word"
 
-WIDTH, HEIGHT, FPS = 640, 360, 25
 
-# The strip of cells that server/capture/sources/testpattern.py defines and reads.
-CELLS = 56
-SIDE = WIDTH // 64
-WHITE, BLACK = b"\xeb" * SIDE, b"\x10" * SIDE
+def pictures(width: int, height: int, fps: int) -> str:
+    """Return the element that is given pictures."""
+    caps = f"video/x-raw,format=I420,width={width},height={height},framerate={fps}/1"
+    return f"appsrc name=pictures is-live=true do-timestamp=true format=time caps={caps}"
 
-PICTURES = (
-    f"appsrc name=pictures is-live=true do-timestamp=true format=time "
-    f"caps=video/x-raw,format=I420,width={WIDTH},height={HEIGHT},framerate={FPS}/1"
-)
+
+PICTURES = pictures(640, 360, 25)
 FAST = "x264enc tune=zerolatency speed-preset=ultrafast bitrate=3000"
 PAY = "rtph264pay name=pay0 pt=96"
 
@@ -41,6 +38,10 @@ MOUNTS = {
     "h264": f"( {PICTURES} ! {FAST} key-int-max=25 ! {PAY} config-interval=-1 )",
     "group2": f"( {PICTURES} ! {FAST} key-int-max=50 ! {PAY} )",
     "group10": f"( {PICTURES} ! {FAST} key-int-max=250 ! {PAY} )",
+    "720p30": (
+        f"( {pictures(1280, 720, 30)} ! x264enc tune=zerolatency speed-preset=ultrafast "
+        f"bitrate=2500 key-int-max=60 ! {PAY} config-interval=-1 )"
+    ),
     "b-frames": (
         f"( {PICTURES} ! x264enc speed-preset=veryfast bframes=2 b-adapt=false rc-lookahead=0 "
         f"key-int-max=25 bitrate=3000 ! video/x-h264,profile=main ! {PAY} )"
@@ -60,40 +61,48 @@ MOUNTS = {
 }
 
 
-def picture(at: float) -> bytes:
-    """Return I420 bytes: grey, a moving bar, and the time ``at`` in Unix seconds as cells."""
+def picture(at: float, width: int, height: int) -> bytes:
+    """Return I420 bytes: grey, a moving bar, and the time ``at`` in Unix seconds as cells.
+
+    The strip of cells is the one that server/capture/sources/testpattern.py defines and reads.
+    """
+    side = width // 64
+    white, black = b"\xeb" * side, b"\x10" * side
     stamp = int(at * 1000).to_bytes(6, "big")
     checksum = 0
     for byte in stamp:
         checksum ^= byte
     bits = "".join(f"{byte:08b}" for byte in (*stamp, checksum))
-    cells = b"".join(WHITE if bit == "1" else BLACK for bit in bits)
-    left = b"\x60" * (4 * SIDE)
-    row = left + cells + b"\x60" * (WIDTH - len(left) - len(cells))
-    at_x = int(at * 200) % (WIDTH - 40)
-    bar = b"\x60" * at_x + b"\xc0" * 40 + b"\x60" * (WIDTH - 40 - at_x)
-    rows = b"\x60" * WIDTH * 4 * SIDE + row * SIDE
-    luma = rows + bar * (HEIGHT - 5 * SIDE)
-    return luma + b"\x80" * (WIDTH * HEIGHT // 2)
+    cells = b"".join(white if bit == "1" else black for bit in bits)
+    left = b"\x60" * (4 * side)
+    row = left + cells + b"\x60" * (width - len(left) - len(cells))
+    at_x = int(at * 200) % (width - 40)
+    bar = b"\x60" * at_x + b"\xc0" * 40 + b"\x60" * (width - 40 - at_x)
+    rows = b"\x60" * width * 4 * side + row * side
+    luma = rows + bar * (height - 5 * side)
+    return luma + b"\x80" * (width * height // 2)
 
 
 def feed(_factory: Any, media: Any) -> None:
-    """Push a picture into a new media 25 times a second, until it is over."""
+    """Push pictures into a new media, as large and as many as it says, until it is over."""
     source = media.get_element().get_by_name_recurse_up("pictures")
     if source is None:
         source = media.get_element().get_by_name("pictures")
     if source is None:
         return
+    caps = source.get_property("caps").get_structure(0)
+    width, height = caps.get_int("width")[1], caps.get_int("height")[1]
+    fps = caps.get_fraction("framerate")[1]
     state = {"over": False}
     media.connect("unprepared", lambda _media: state.update(over=True))
 
     def push() -> bool:
         if state["over"]:
             return False
-        source.emit("push-buffer", Gst.Buffer.new_wrapped(picture(time.time())))
+        source.emit("push-buffer", Gst.Buffer.new_wrapped(picture(time.time(), width, height)))
         return True
 
-    GLib.timeout_add(1000 // FPS, push)
+    GLib.timeout_add(1000 // fps, push)
 
 
 def serve(port: int, method: Any = None) -> int:

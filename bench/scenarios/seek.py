@@ -1,0 +1,227 @@
+"""Back to 30 s ago in Chromium: how soon is that picture painted, and is it the right one?"""
+
+import json
+import time
+import urllib.request
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import cv2
+import numpy as np
+
+from bench.process import Server
+from bench.scenarios.browser import CHROMIUM, FLAGS
+from bench.stand import Stand
+from bench.table import Table, quantile
+from server.capture.sources.testpattern import read_time
+from tests.support.client import Viewer
+from tests.support.rtsp_server import RtspServer
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Locator, Page, Worker
+
+__all__ = ["run"]
+
+CAMERAS = ("c0", "c1", "c2", "c3")
+AGO_S = 30.0
+
+# After a seek, live again for so long.
+PAUSE_MS = 1500
+
+PAINTED_WITHIN_S = 20.0
+
+# In the worker that paints: when each canvas first has a picture of long ago, and the time that is
+# burned into it, in Unix ms. The cells are those of server/capture/sources/testpattern.py.
+WATCH = """
+(() => {
+  const strip = new OffscreenCanvas(56, 1);
+  const context = strip.getContext('2d', { willReadFrequently: true });
+  context.imageSmoothingEnabled = false;
+  const draw = OffscreenCanvasRenderingContext2D.prototype.drawImage;
+  const shown = new WeakMap();
+  globalThis.benchPast = null;
+  OffscreenCanvasRenderingContext2D.prototype.drawImage = function (...what) {
+    draw.apply(this, what);
+    const { canvas } = this;
+    if (benchPast === null || canvas.width < 128 || benchPast.has(canvas)) return;
+    const now = performance.timeOrigin + performance.now();
+    const side = Math.floor(canvas.width / 64);
+    const top = 4 * side + Math.floor(side / 2);
+    draw.call(context, canvas, 4 * side, top, 56 * side, 1, 0, 0, 56, 1);
+    const { data } = context.getImageData(0, 0, 56, 1);
+    const bytes = [0, 0, 0, 0, 0, 0, 0];
+    for (let cell = 0; cell < 56; cell += 1) {
+      bytes[cell >> 3] = bytes[cell >> 3] * 2 + (data[cell * 4] > 127 ? 1 : 0);
+    }
+    const checksum = bytes.pop();
+    if (bytes.reduce((all, byte) => all ^ byte, 0) !== checksum) return;
+    const burned = bytes.reduce((all, byte) => all * 256 + byte, 0);
+    if (now - burned < 10_000 || shown.get(canvas) === burned) return;
+    shown.set(canvas, burned);
+    benchPast.set(canvas, [now, burned]);
+  };
+})();
+"""
+
+# In the page: when the bar was pressed.
+WATCH_BAR = """() => addEventListener('pointerdown', ({ timeStamp }) => {
+  globalThis.benchPressed = performance.timeOrigin + timeStamp;
+}, true)"""
+
+# What the bar shows, from when to when, in Unix seconds.
+SPAN = """() => {
+  const { ariaValueMin, ariaValueMax } = document.querySelector('[data-bar-track]');
+  return [Number(ariaValueMin), Number(ariaValueMax)];
+}"""
+
+# A browser that is too slow for that asks for JPEG.
+VIDEOS = "() => [...window.porthole.tiles].filter(([, one]) => one.codec !== null).length"
+
+
+def run(stand: Stand) -> Iterator[Table]:
+    """Measure one camera from live, and four together from one moment to another."""
+    table = Table(
+        f"A press on the time bar, {AGO_S:.0f} s ago, in Chromium: H.264 over RTSP, 720p30",
+        (
+            *("cameras", "as H.264", "painted after ms p50 / most"),
+            *("other frames than asked for", "ms apart, most"),
+        ),
+    )
+    try:
+        from playwright.sync_api import Error, sync_playwright
+    except ImportError:
+        stand.say("no Playwright here: seeking is left out")
+        return
+    rtsp = RtspServer()
+    try:
+        sources = [f"{name}={rtsp.url('720p30')}" for name in CAMERAS]
+        with stand.porthole(*sources) as server, sync_playwright() as playwright:
+            _remember(stand, server)
+            browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+            try:
+                page = _open(browser, server)
+                (worker,) = page.workers
+                worker.evaluate(WATCH)
+                page.evaluate(WATCH_BAR)
+                presses = Presses(stand, server, page, worker)
+                table.add("1, from live", *presses.from_live())
+                table.add("4, from another moment", *presses.together())
+            finally:
+                browser.close()
+    except Error as error:
+        stand.say(f"seeking is left out: {str(error).splitlines()[0]}")
+        return
+    finally:
+        rtsp.stop()
+    table.notes = [
+        "From the press, as the browser tells when it was, until the picture is on the canvas of "
+        "each camera, in the worker that paints; the last of four counts. All cameras show the "
+        "same stream. The right frame is that which the server's own picture of the moment has "
+        "burned in. A group has 60 pictures, half of which are decoded on the way on average."
+    ]
+    yield table
+
+
+def _remember(stand: Stand, server: Server) -> None:
+    """Watch all cameras until their pictures of then are remembered; Chromium need not decode."""
+    stand.say(f"waiting until there are pictures of {AGO_S:.0f} s ago")
+    viewer = Viewer("127.0.0.1", server.port, light=True, keep_events=False)
+    viewer.connect()
+    for name in CAMERAS:
+        viewer.call("watch", {"camera": name, "video": ["h264"]}, timeout_s=30)
+    until = time.monotonic() + AGO_S + 5
+    viewer.pump(lambda: time.monotonic() > until, 2 * AGO_S)
+    viewer.close()
+
+
+def _open(browser: "Browser", server: Server) -> "Page":
+    """Open the page with one camera in focus; wait until all are painted."""
+    context = browser.new_context(viewport={"width": 1600, "height": 900}, bypass_csp=True)
+    sizes = json.dumps(dict.fromkeys(CAMERAS, "full"))
+    kept = {"porthole.sizes": sizes, "porthole.video": "true"}
+    context.add_init_script(f"Object.assign(localStorage, {json.dumps(kept)})")
+    page = context.new_page()
+    page.goto(f"http://127.0.0.1:{server.port}/?camera={CAMERAS[0]}")
+    page.wait_for_function(
+        "(all) => [...window.porthole?.tiles ?? []].filter(([, one]) => one.painted).length === all"
+        " && document.querySelector('[data-bar-track]').ariaValueMin > 0",
+        arg=len(CAMERAS),
+        timeout=60_000,
+    )
+    return page
+
+
+class Presses:
+    """Presses on the time bar, and what becomes of them."""
+
+    def __init__(self, stand: Stand, server: Server, page: "Page", worker: "Worker") -> None:
+        self._stand, self._server = stand, server
+        self._page, self._worker = page, worker
+        self._count = max(5, 3 * stand.repeats)
+
+    def from_live(self) -> list[str]:
+        """Press, and go back to live; return a row's cells."""
+        return self._row(1, live_before=True)
+
+    def together(self) -> list[str]:
+        """Press while all look back at one moment; return a row's cells."""
+        self._press(AGO_S / 2, 1)
+        self._page.get_by_role("button", name="All cameras", exact=True).click()
+        self._page.wait_for_timeout(PAUSE_MS)
+        return self._row(len(CAMERAS), live_before=False)
+
+    def _row(self, cameras: int, live_before: bool) -> list[str]:
+        took_ms, wrong, apart_ms = [], 0, []
+        videos: int = self._page.evaluate(VIDEOS)
+        self._stand.quiet.wait(self._stand.say)
+        for number in range(self._count):
+            # Elsewhere in the group of two seconds each time.
+            painted = self._press(AGO_S - 0.37 * number % 2, cameras)
+            pressed: float = self._page.evaluate("() => benchPressed")
+            took_ms.append(max(now for now, _ in painted) - pressed)
+            burned = [one for _, one in painted]
+            apart_ms.append(max(burned) - min(burned))
+            at = float(self._bar.get_attribute("aria-valuenow") or 0)
+            wrong += burned[0] != _burned_in(self._server, CAMERAS[0], at)
+            self._stand.say(f"{cameras} painted after {took_ms[-1]:.0f} ms")
+            if live_before:
+                self._bar.press("End")
+            self._page.wait_for_timeout(PAUSE_MS)
+        return [
+            f"{videos} of {len(CAMERAS)}",
+            f"{quantile(took_ms, 0.5):.0f} / {max(took_ms):.0f}",
+            f"{wrong} of {len(took_ms)}",
+            "–" if cameras == 1 else f"{max(apart_ms):.0f}",
+        ]
+
+    @property
+    def _bar(self) -> "Locator":
+        return self._page.locator("[data-bar-track]")
+
+    def _press(self, ago_s: float, cameras: int) -> list[list[float]]:
+        """Press; return when each camera's picture was painted, and the time that it shows."""
+        self._worker.evaluate("() => { benchPast = new Map(); }")
+        begin, end = self._page.evaluate(SPAN)
+        box = self._bar.bounding_box()
+        assert box is not None
+        share = (end - ago_s - begin) / (end - begin)
+        self._page.mouse.click(box["x"] + share * box["width"], box["y"] + box["height"] / 2)
+        painted: list[list[float]] = []
+        deadline = time.monotonic() + PAINTED_WITHIN_S
+        while len(painted) < cameras:
+            if time.monotonic() > deadline:
+                raise SystemExit(f"bench: {len(painted)} of {cameras} show the past")
+            self._page.wait_for_timeout(20)
+            painted = self._worker.evaluate("() => [...benchPast.values()]")
+        self._worker.evaluate("() => { benchPast = null; }")
+        return painted
+
+
+def _burned_in(server: Server, camera: str, at_unix: float) -> int | None:
+    """Return the time in the server's own picture of a moment, in Unix ms."""
+    url = f"http://127.0.0.1:{server.port}/api/cameras/{camera}/picture?at={at_unix + 0.0005}"
+    with urllib.request.urlopen(url, timeout=20) as answer:
+        data: Any = np.frombuffer(answer.read(), np.uint8)
+    picture: Any = cv2.imdecode(data, cv2.IMREAD_COLOR)
+    found = read_time(picture)
+    return None if found is None else round(found * 1000)
