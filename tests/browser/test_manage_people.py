@@ -89,6 +89,8 @@ def test_people_come_and_go_without_a_terminal(
     form = page.get_by_role("form", name="Add a token")
     form.get_by_label("Name").fill("panel")
     form.get_by_role("radio", name="door").check()
+    form.get_by_role("switch", name="Clips").check()
+    assert faults(page, "the form of a link", "[data-manage]") == []
     form.get_by_role("button", name="Add", exact=True).click()
     shown = page.get_by_role("region", name="panel")
     expect(shown.get_by_label("Frame")).to_have_value(
@@ -101,9 +103,12 @@ def test_people_come_and_go_without_a_terminal(
     )
     shown.get_by_role("button", name="Copy link").click()
     expect(shown.locator("[data-copied]")).to_have_text("Link copied.")
-    assert page.request.get(shown.get_by_label("Link").input_value()).status == 200
+    link = shown.get_by_label("Link").input_value()
+    assert page.request.get(link).status == 200
+    past = page.request.get(link.replace("?", "api/cameras/door/past?"))
+    assert (past.status, past.json()["marks"]) == (200, [])
     shown.get_by_role("button", name="Done").click()
-    expect(page.get_by_role("list", name="Tokens")).to_contain_text("Embed link")
+    expect(page.get_by_role("list", name="Tokens")).to_contain_text("Embed link with clips")
     page.complaints.clear()  # type: ignore[attr-defined]
 
 

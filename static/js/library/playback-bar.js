@@ -78,7 +78,8 @@ export class PlaybackBar extends EventTarget {
     const parts = this.#parts;
     const isFilm = recording?.reason === FILM;
     setText(parts.camera, title);
-    setText(parts.what, isFilm && recording.film ? recording.film : event || isFilm ? formatLabel(event?.label ?? FILM) : '');
+    const film = isFilm ? recording.film || formatLabel(FILM) : '';
+    setText(parts.what, film || (event ? formatLabel(event.label) : ''));
     const row = event ?? recording;
     parts.lock.hidden = !mayChange || row === null;
     parts.remove.hidden = !mayChange || row === null;

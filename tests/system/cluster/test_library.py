@@ -61,7 +61,10 @@ class Shared:
 
 @pytest.fixture(scope="module")
 def shared(shared_redis: RedisServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shared]:
-    """The door has its recordings at even minutes, the yard at odd ones; ada operates."""
+    """The door has its recordings at even minutes, the yard at odd ones; ada operates.
+
+    The door's node remembers nothing but what is on its disk.
+    """
     folder = tmp_path_factory.mktemp("shared")
     with shared_redis.client() as client:
         client.flushall()
@@ -83,8 +86,8 @@ def shared(shared_redis: RedisServer, tmp_path_factory: pytest.TempPathFactory) 
         write_event(media, Event(*astuple(event), picture=True), jpeg)
     with nodes_on(shared_redis, folder) as start:
         nodes = {
-            name: start("camera", f"{name}=test:?size=160x90&fps=4", state=name)
-            for name in ("door", "yard")
+            name: start("camera", f"{name}=test:?size=160x90&fps=4", "--rewind", kept, state=name)
+            for name, kept in (("door", "0"), ("yard", "60"))
         }
         web = start("web", state="web")
         shared = Shared(folder, nodes, web, tokens, files)
@@ -134,6 +137,10 @@ def test_files_and_pictures_come_from_their_node(shared: Shared) -> None:
     assert (part.status, part.body) == (206, whole[1000:70001])
     still = shared.ask("vera", f"/recording/{key}.jpg?width=80&at={BEGIN + STEP_S + 1}")
     assert (still.status, still.body[:2]) == (200, b"\xff\xd8")
+    moment = shared.ask("vera", f"/api/cameras/door/picture?at={BEGIN + 1}&width=80")
+    assert (moment.status, moment.body[:2]) == (200, b"\xff\xd8")
+    clip = shared.ask("vera", f"/clip/door.mp4?from={BEGIN}&to={BEGIN + 1}")
+    assert (clip.status, clip.body[4:8]) == (200, b"ftyp")
     event = ids(shared.ask("vera", "/api/events?camera=yard"), "events")[-1]
     assert shared.ask("vera", f"/event/{event}.jpg").body[:2] == b"\xff\xd8"
 
