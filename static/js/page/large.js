@@ -36,7 +36,7 @@ export function setUpLarge(grid, foot, others) {
   document.addEventListener('fullscreenchange', follow);
   addEventListener('resize', follow);
   for (const type of OVER) {
-    for (const { element } of carried) element.addEventListener(type, (event) => large !== null && event.stopPropagation());
+    for (const { element } of carried) element.addEventListener(type, (event) => large !== null && event.stopPropagation(), { passive: true });
   }
   const { style } = document.documentElement;
   new ResizeObserver(() => style.setProperty('--foot', `${foot.offsetHeight}px`)).observe(foot);
