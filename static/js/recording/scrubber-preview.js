@@ -51,7 +51,7 @@ export class ScrubberPreview {
     this.#at = at;
     this.#element.hidden = false;
     const { time } = formatWhen(at);
-    setText(this.#time, what ? `${time}, ${what}` : time);
+    setText(this.#time, what ? `${time} · ${what}` : time);
     const room = this.#element.parentElement.clientWidth;
     const half = this.#element.offsetWidth / 2;
     this.#element.style.setProperty('--x', `${Math.min(Math.max(x, half), Math.max(half, room - half)).toFixed(1)}px`);
