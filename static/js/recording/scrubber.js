@@ -89,7 +89,9 @@ export class Scrubber extends EventTarget {
   /** @param {{action: string, by?: number}} act @returns {boolean} whether there was something to do */
   perform({ action, by }) {
     if (action === 'past-live') return this.#past.live();
-    if (this.#disabled) return false;
+    if (this.#tile === null || !this.#connected) return false;
+    // Before it is known what there is, there may be something.
+    if (this.#disabled && this.#memory.status !== null) return false;
     switch (action) {
       case 'past-step':
         this.#past.step(by);
