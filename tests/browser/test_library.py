@@ -407,7 +407,7 @@ def test_recordings_play_as_one(server: PortholeServer, page: Page) -> None:
 
 def test_timeline_is_the_scrubber(server: PortholeServer, page: Page) -> None:
     """A moment that is pointed at has a picture, and a click shows it; paused, frames go one by
-    one."""
+    one. In full screen, the buttons go while nobody moves."""
     open_as(server, page, "ann", day_of(YESTERDAY))
     lane = page.get_by_role("slider", name="door")
     lane.focus()
@@ -434,6 +434,12 @@ def test_timeline_is_the_scrubber(server: PortholeServer, page: Page) -> None:
     assert after - before < 0.12
     page.keyboard.press(",")
     page.wait_for_function(f"(after) => ({time_of})() < after - 0.01", arg=after)
+
+    page.keyboard.press("f")
+    bar = page.locator("[data-playback]:fullscreen [data-playback-bar]")
+    page.mouse.move(5, 5)
+    expect(bar).to_have_css("opacity", "1")
+    expect(bar).to_have_css("opacity", "0")
 
 
 def test_what_is_being_recorded_is_followed(server: PortholeServer, page: Page) -> None:

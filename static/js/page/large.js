@@ -2,9 +2,8 @@
  * A picture that fills the screen is in focus: the time bar goes with it, and another camera that is chosen takes its
  * place.
  */
-import { leaveFullscreen, markStillness } from '../ui/fullscreen.js';
+import { leaveFullscreen, markStillness, toggleFullscreen } from '../ui/fullscreen.js';
 
-const LARGE = '.tile[data-full-page]';
 // What the grid listens to is not for it.
 const OVER = ['pointerdown', 'pointermove', 'pointerup', 'pointercancel', 'click', 'dblclick', 'contextmenu', 'wheel', 'touchstart', 'touchmove'];
 
@@ -20,8 +19,7 @@ export function setUpLarge(grid, foot, others) {
   let isTaken = false;
   let isVisit = false;
   const follow = () => {
-    const full = document.fullscreenElement;
-    const now = full?.matches('.tile') ? full : document.querySelector(LARGE);
+    const now = findLarge();
     if (now === large || isTaken) return;
     large = now;
     if (large !== null && grid.focused?.element !== large) {
@@ -36,14 +34,14 @@ export function setUpLarge(grid, foot, others) {
   document.addEventListener('fullscreenchange', follow);
   addEventListener('resize', follow);
   for (const type of OVER) {
-    for (const { element } of carried) element.addEventListener(type, (event) => large !== null && event.stopPropagation());
+    for (const { element } of carried) element.addEventListener(type, (event) => large !== null && event.stopPropagation(), { passive: true });
   }
   const { style } = document.documentElement;
   new ResizeObserver(() => style.setProperty('--foot', `${foot.offsetHeight}px`)).observe(foot);
   grid.addEventListener('focus', async ({ detail: { tile } }) => {
     if (large === null || isTaken || large === tile?.element) return;
     isTaken = true;
-    await takeOver(large, tile);
+    for (let one = large; one !== null && one !== grid.focused?.element; one = findLarge()) await replace(one, grid.focused);
     isTaken = false;
     follow();
   });
@@ -57,9 +55,13 @@ function move(element, into, before) {
   if (element.contains(active)) active.focus({ preventScroll: true });
 }
 
-async function takeOver(large, tile) {
-  const isPage = large.matches(LARGE);
+function findLarge() {
+  const full = document.fullscreenElement;
+  return full?.matches('.tile') ? full : document.querySelector('.tile[data-full-page]');
+}
+
+async function replace(large, tile) {
   await leaveFullscreen(large);
   // A browser may want a person's press for it.
-  if (tile !== null && !isPage) await tile.element.requestFullscreen({ navigationUI: 'hide' }).catch(() => {});
+  if (tile !== null) await toggleFullscreen(tile.element).catch(() => {});
 }

@@ -2,8 +2,8 @@
  * The time bar: what is remembered, ticks, events, the moment that is shown, and the part for a clip. Only draws and
  * tells what fingers, mouse and wheel want; scrubber.js decides what comes of it.
  *
- * Events: `seek` ({at, done, moved}) while it is dragged and when it is let go, then often where it was; `hover` ({at, x}: `at` is null when the pointer
- * has left, `x` is in CSS pixels from the left); `clip` ({clip, at}) when an end of the part is moved to `at`; `view` when
+ * Events: `seek` ({at, done, moved}) while it is dragged and when it is let go, then often where it was; `hover` ({at, x, mark}: `at` is null when the pointer
+ * has left, `x` is in CSS pixels from the left, `mark` the label of the event there, or empty); `clip` ({clip, at}) when an end of the part is moved to `at`; `view` when
  * another part of time is shown.
  *
  * @typedef {import('../ui/timescale.js').Span} Span
@@ -31,6 +31,8 @@ const TAP_PX = 6;
 const WHEEL_LINE_PX = 16;
 const MIN_CLIP_S = 0.1;
 const MAX_MARKS = 300;
+// Pointed at so near to a mark, it is that.
+const MARK_PX = 5;
 
 export class ScrubberBar extends EventTarget {
   #element;
@@ -291,6 +293,8 @@ export class ScrubberBar extends EventTarget {
   #hover(x) {
     const at = x === null || this.#shown.disabled ? null : this.#momentAt(x);
     const edge = x === null ? 0 : Math.min(this.#track.clientWidth, Math.max(0, x));
-    this.dispatchEvent(new CustomEvent('hover', { detail: { at, x: edge } }));
+    const away = (mark) => Math.abs(this.#scale.share(mark.at) * this.#track.clientWidth - edge);
+    const mark = this.#shown.marks.find((one) => away(one) <= MARK_PX)?.label ?? '';
+    this.dispatchEvent(new CustomEvent('hover', { detail: { at, x: edge, mark } }));
   }
 }

@@ -44,12 +44,14 @@ export class ScrubberPreview {
   /**
    * @param {number} at
    * @param {number} x  Where, in CSS pixels from the left of the bar.
+   * @param {string} what  Is written beside the time; empty for nothing.
    * @param {boolean} pictured  Whether the picture is wanted too, and not the time alone.
    */
-  show(at, x, pictured) {
+  show(at, x, what, pictured) {
     this.#at = at;
     this.#element.hidden = false;
-    setText(this.#time, formatWhen(at).time);
+    const { time } = formatWhen(at);
+    setText(this.#time, what ? `${time} · ${what}` : time);
     const room = this.#element.parentElement.clientWidth;
     const half = this.#element.offsetWidth / 2;
     this.#element.style.setProperty('--x', `${Math.min(Math.max(x, half), Math.max(half, room - half)).toFixed(1)}px`);

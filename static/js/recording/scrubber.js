@@ -5,7 +5,7 @@
  */
 import { withToken } from '../bridge/embed.js';
 import { setText, setTitle } from '../ui/dom.js';
-import { formatAgo, formatWhen } from '../ui/format.js';
+import { formatAgo, formatLabel, formatWhen, sayAgo } from '../ui/format.js';
 import { MAX_CLIP_S, formatClip } from './clip.js';
 import { SPEEDS } from './past.js';
 import { ScrubberBar } from './scrubber-bar.js';
@@ -19,6 +19,8 @@ const FETCH_AGAIN_MS = 1000;
 const MIN_WHOLE_S = 10;
 // If nothing newer is remembered than this, nothing comes any more.
 const MIN_GAP_S = 2;
+// A picture stands for so long, whenever the next one comes.
+const NEAR_S = 1;
 // A part that is begun to be marked.
 const CLIP_S = 10;
 const NOTHING = { status: null, from: null, to: null, gaps: [], marks: [], heard: 0 };
@@ -87,7 +89,9 @@ export class Scrubber extends EventTarget {
   /** @param {{action: string, by?: number}} act @returns {boolean} whether there was something to do */
   perform({ action, by }) {
     if (action === 'past-live') return this.#past.live();
-    if (this.#disabled) return false;
+    if (this.#tile === null || !this.#connected) return false;
+    // Before it is known what there is, there may be something.
+    if (this.#disabled && this.#memory.status !== null) return false;
     switch (action) {
       case 'past-step':
         this.#past.step(by);
@@ -228,6 +232,13 @@ export class Scrubber extends EventTarget {
     return { from, to: goesOn ? now : to };
   }
 
+  // Otherwise the picture of a moment is from long before it.
+  #isKept(at) {
+    const kept = this.#kept(this.#past.nowUnix);
+    if (kept === null || at < kept.from - NEAR_S || at > kept.to + NEAR_S) return false;
+    return !this.#memory.gaps.some(({ from, to }) => at > from + NEAR_S && at < to);
+  }
+
   #describe(now, kept) {
     const { condition, viewer, state } = this.#tile;
     return describeBar({
@@ -258,7 +269,8 @@ export class Scrubber extends EventTarget {
     track.ariaValueMin = (kept?.from ?? now - MIN_WHOLE_S).toFixed(0);
     track.ariaValueMax = now.toFixed(0);
     track.ariaValueNow = shown.toFixed(3);
-    track.ariaValueText = disabled ? note || 'Loading' : at === null || age === clockTime ? age : `${clockTime}, ${age}`;
+    const ago = at === null ? '' : sayAgo(now - (asked ?? at));
+    track.ariaValueText = disabled ? note || 'Loading' : at === null ? age : [clockTime, ago].filter(Boolean).join(', ');
     track.ariaDisabled = String(disabled);
   }
 
@@ -301,10 +313,15 @@ export class Scrubber extends EventTarget {
     });
     this.#parts.speed.addEventListener('change', () => this.#past.setPace(Number(this.#parts.speed.value)));
     this.#bar.addEventListener('seek', ({ detail }) => this.#onSeek(detail));
-    this.#bar.addEventListener('hover', ({ detail: { at, x } }) => {
-      if (at === null) this.#preview.hide();
+    this.#bar.addEventListener('hover', ({ detail: { at, x, mark } }) => {
+      if (at === null) {
+        this.#preview.hide();
+        return;
+      }
+      const isKept = this.#isKept(at);
+      const what = isKept ? mark && formatLabel(mark) : 'Not kept';
       // While it is dragged, the large picture shows that moment.
-      else this.#preview.show(at, x, !this.#bar.dragging);
+      this.#preview.show(at, x, what, isKept && !this.#bar.dragging);
     });
     this.#bar.addEventListener('clip', ({ detail: { clip, at } }) => {
       this.#mark(clip);

@@ -89,6 +89,14 @@ export function formatAgo(ageS, atUnix) {
   return ageS < 600 ? `${formatAge(ageS)} ago` : TIME.format(new Date(atUnix * 1000));
 }
 
+/** The same for who hears it: `12 seconds ago`, `4 minutes 5 seconds ago`; empty once only the time of day says it. @param {number} ageS */
+export function sayAgo(ageS) {
+  const whole = Math.max(0, Math.floor(ageS));
+  if (!(whole < 600)) return '';
+  const parts = [[Math.floor(whole / 60), 'minute'], [whole % 60, 'second']].filter(([count], index, { length }) => count > 0 || index === length - 1);
+  return `${parts.map(([count, unit]) => plural(count, unit)).join(' ')} ago`;
+}
+
 /** How long something took: `12 s`, `4:05 min`, `6:12 h`, `30 h`; not even a second is one. @param {number} seconds */
 export function formatLength(seconds) {
   if (seconds >= 86400) return `${Math.round(seconds / 3600)} h`;
