@@ -135,6 +135,26 @@ def test_what_fits_is_the_video(share_server: Share, connect: Connect, film: Pat
     assert seen.painted() == sorted(set(seen.painted()))
 
 
+def test_who_is_first_to_want_video_need_not_wait_for_a_key_picture(
+    share_server: Share, connect: Connect, tmp_path: Path
+) -> None:
+    """The group so far is kept while others watch JPEG (here it is all of the film)."""
+    film = make_film(tmp_path / "long.mp4", *FILM[:-1], "1000")
+    server = share_server(f"long=file:{film}")
+    old, modern = connect(server), connect(server)
+    seen = Recorder(modern)
+    old.call("watch", {"camera": "long"})
+    expect_frames(old, 10)
+
+    modern.call("watch", {"camera": "long", "video": ["h264"]})
+    modern.pump(lambda: len(seen.video) > 10, 20)
+
+    headers = [header for header, _ in seen.frames[:10]]
+    assert all("codec" in header for header in headers)
+    assert all(header.get("catch_up") for header in headers[:5])
+    check(seen.video, film)
+
+
 def test_a_link_that_chokes_is_not_left_with_an_old_picture(
     share_server: Share, connect: Connect, film: Path
 ) -> None:

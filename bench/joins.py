@@ -1,0 +1,321 @@
+"""Viewers that join at random moments and lose their chains: is a picture ever grey or torn?
+
+``python -m bench.joins --joins 1000 --breaks 200`` has one server with four cameras in H.264: of
+720p with a key picture in two seconds, out of a command; with B-frames; with open groups, which are
+joined in their middle; and one whose size and parameter sets change. What each viewer is sent is
+decoded as a browser does, from the first unit on, and each picture that it would show is compared
+with that of the film: video to the last bit, JPEG by PSNR.
+
+A chain is broken by acknowledging nothing for a while; it counts if JPEG came before the video was
+back. At the end a hundred viewers join one after the other, while somebody watches already: how
+soon is there a picture? Exit code 1 means that a picture was wrong, or that there was none.
+"""
+
+import argparse
+import random
+import shlex
+import signal
+import sys
+import tempfile
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from bench.film import Film, Screen, Shown
+from bench.table import Table, quantile
+from tests.support.client import Viewer
+from tests.support.films import make_film
+from tests.support.server import PortholeServer, wait_until
+
+__all__ = ["Joins", "make_films", "source_of"]
+
+THREADS = 6
+STAY_S = (0.2, 1.2)
+MUTE_S = (0.4, 1.2)
+PATIENCE_S = 15.0
+# A video that did not fit a link, or seemed not to on a busy machine, is tried again this late.
+RETURN_S = 70.0
+
+# Of a JPEG of quality 80 of these films, the least was 27 dB. A torn one has 10 to 20.
+LEAST_DB = 24.0
+
+# Enough to know.
+MAX_FAULTS = 40
+
+X264 = ("-c:v", "libx264", "-pix_fmt", "yuv420p", "-threads", "1")
+LIVE = (*X264, "-tune", "zerolatency", "-preset", "veryfast")
+GROUP = ("-g", "50", "-sc_threshold", "0")
+
+LATE_JOINS = 100
+
+
+def make_films(
+    folder: Path, seconds: float = 6.0, large: str = "1280x720", small: str = "640x360"
+) -> dict[str, Film]:
+    """Make the four films, by the name of their camera."""
+
+    def make(name: str, size: str, *options: str) -> Path:
+        source = f"testsrc2=size={size}:rate=25,hue=s=0,noise=alls=4:allf=t"
+        return make_film(folder / name, "-t", f"{seconds}", *options, source=source)
+
+    b_frames = (*X264, "-preset", "veryfast", "-bf", "2", *GROUP)
+    parts = [make(f"{size}.ts", size, *LIVE, *GROUP) for size in (small, large)]
+    sizes = folder / "sizes.ts"
+    sizes.write_bytes(b"".join(part.read_bytes() for part in parts))
+    paths = {
+        "plain": make("plain.ts", large, *LIVE, "-b:v", "2500k", *GROUP),
+        "b-frames": make("b-frames.mp4", small, *b_frames),
+        "open": make("open.ts", small, *b_frames, "-x264-params", "open-gop=1"),
+        "sizes": sizes,
+    }
+    return {name: Film(path) for name, path in paths.items()}
+
+
+def source_of(name: str, film: Film) -> str:
+    """Return a camera that shows a film over and over."""
+    if name != "plain":
+        return f"{name}=file:{film.path}"
+    play = ("ffmpeg", "-v", "error", "-re", "-stream_loop", "-1", "-i", str(film.path))
+    return f"{name}=exec:" + shlex.join((*play, "-c", "copy", "-f", "mpegts", "-"))
+
+
+@dataclass
+class Joins:
+    """Viewers of one server, and what they were shown.
+
+    Attributes:
+        port: The server's.
+        films: By the name of the camera that shows it.
+        seed: Of the random choices.
+        shown: By camera.
+        joins: How many viewers joined, by camera.
+        breaks: How many chains were broken, by camera.
+        waits_s: How long viewers waited for their first picture, by camera.
+    """
+
+    port: int
+    films: Mapping[str, Film]
+    seed: int = 1
+    shown: dict[str, Shown] = field(default_factory=dict)
+    joins: Counter[str] = field(default_factory=Counter)
+    breaks: Counter[str] = field(default_factory=Counter)
+    waits_s: dict[str, list[float]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.shown = {name: Shown() for name in self.films}
+        self.waits_s = {name: [] for name in self.films}
+        self._chance = random.Random(self.seed)
+        self._lock = threading.Lock()
+        self._over = threading.Event()
+        self._places: dict[str, dict[int, int]] = {name: {} for name in self.films}
+        self._visits: list[tuple[str, Screen]] = []
+        self._witnesses = [
+            threading.Thread(target=self._witness, args=(one,)) for one in self.films
+        ]
+
+    @property
+    def faults(self) -> list[str]:
+        """All that was wrong."""
+        return [f"{name}: {one}" for name, shown in self.shown.items() for one in shown.faults]
+
+    def run(self, joins: int, breaks: int, say: Callable[[str], None] = lambda text: None) -> None:
+        """Have viewers join, and chains broken, and compare all that was shown."""
+        with self:
+            self._repeat(joins, lambda: self.joins.total(), self._join, say)
+            self._repeat(breaks, lambda: self.breaks.total(), self._break, say)
+        self._judge()
+
+    def __enter__(self) -> "Joins":
+        for thread in self._witnesses:
+            thread.start()
+        # A command takes seconds to start.
+        wait_until(lambda: all(self._places.values()))
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        for thread in self._witnesses:
+            thread.join(20)
+        self._over.clear()
+
+    def _repeat(
+        self,
+        count: int,
+        done: Callable[[], int],
+        act: Callable[[str], None],
+        say: Callable[[str], None],
+    ) -> None:
+        """Act until it is done so often, several at the same time; compare now and then."""
+        names = list(self.films)
+        with ThreadPoolExecutor(THREADS) as pool:
+            while (missing := count - done()) > 0 and len(self.faults) < MAX_FAULTS:
+                chosen = [names[number % len(names)] for number in range(min(missing, 48))]
+                list(pool.map(partial(self._try, act), chosen))
+                self._judge()
+                say(f"{act.__name__.strip('_')}: {done()} of {count}; faults: {self.faults}")
+
+    def _uniform(self, low: float, high: float) -> float:
+        with self._lock:
+            return self._chance.uniform(low, high)
+
+    def _wish(self, name: str) -> dict[str, Any]:
+        with self._lock:
+            more = self._chance.choice(({}, {"rendition": "auto", "width": 1280}, {"acks": 4}))
+        return {"camera": name, "video": ["h264"], **more}
+
+    def _connect(self, name: str) -> tuple[Viewer, Screen]:
+        viewer, screen = Viewer("127.0.0.1", self.port, keep_events=False), Screen(self.films[name])
+        viewer.on_frame = screen.take
+        viewer.connect()
+        return viewer, screen
+
+    def _leave(self, name: str, viewer: Viewer, screen: Screen) -> None:
+        viewer.close()
+        with self._lock:
+            self._places[name] |= screen.places()
+            self._visits.append((name, screen))
+
+    def _witness(self, name: str) -> None:
+        """Watch all the time, so that all pictures have numbers, and keep nothing but these."""
+        viewer, screen = self._connect(name)
+        viewer.call("watch", {"camera": name, "video": ["h264"], "acks": 4})
+        while not self._over.is_set():
+            until = time.monotonic() + 0.2
+            viewer.pump(lambda until=until: time.monotonic() > until, 5)  # type: ignore[misc]
+            with self._lock:
+                self._places[name] |= screen.places()
+            screen.frames.clear()
+        viewer.close()
+
+    def _join(self, name: str) -> None:
+        """Watch for a moment; one in two times leave and come back on the same connection."""
+        time.sleep(self._uniform(0, 1))
+        viewer, screen = self._connect(name)
+        for _ in range(1 + (self._uniform(0, 1) < 0.5)):
+            began, before = time.monotonic(), len(screen.painted)
+            viewer.call("watch", self._wish(name))
+            viewer.pump(lambda before=before: len(screen.painted) > before, PATIENCE_S)  # type: ignore[misc]
+            waited_s = time.monotonic() - began
+            until = time.monotonic() + self._uniform(*STAY_S)
+            viewer.pump(lambda until=until: time.monotonic() > until, 5)  # type: ignore[misc]
+            viewer.call("unwatch", {"camera": name})
+            with self._lock:
+                self.joins[name] += 1
+                self.waits_s[name].append(waited_s)
+        self._leave(name, viewer, screen)
+
+    def _break(self, name: str) -> None:
+        """Acknowledge nothing for a while, in mid-video, until JPEG comes; and see video again."""
+        viewer, screen = self._connect(name)
+        viewer.call("watch", self._wish(name))
+        viewer.pump(lambda: flows(screen), RETURN_S)
+        viewer.ack = "none"
+        until = time.monotonic() + self._uniform(*MUTE_S)
+        viewer.pump(lambda: time.monotonic() > until, 5)
+        before = len(screen.frames)
+        viewer.ack = "each"
+        viewer.acknowledge()
+        viewer.pump(lambda: len(screen.frames) > before, PATIENCE_S)
+        broken = "codec" not in screen.frames[before][0]
+        viewer.pump(lambda: flows(screen), RETURN_S)
+        self._leave(name, viewer, screen)
+        with self._lock:
+            self.breaks[name] += broken
+
+    def _try(self, act: Callable[[str], None], name: str) -> None:
+        """Do what a viewer does; if nothing comes for long, that is a fault."""
+        try:
+            act(name)
+        except (TimeoutError, ConnectionError) as error:
+            with self._lock:
+                self.shown[name].faults.append(f"{act.__name__.strip('_')}: {error!r}")
+
+    def _judge(self) -> None:
+        """Compare what viewers were shown who have left."""
+        visits, self._visits = self._visits, []
+        for name, screen in visits:
+            screen.judge(self.shown[name], self._places[name], LEAST_DB)
+
+
+def flows(screen: Screen) -> bool:
+    """Return whether the last few pictures came as video."""
+    return len(screen.painted) > 5 and all("codec" in one for one in screen.painted[-5:])
+
+
+def first_pictures(port: int, name: str, wish: Mapping[str, Any]) -> list[float]:
+    """Return how long viewers wait for a picture who join one after the other, in seconds."""
+    waits_s = []
+    for number in range(LATE_JOINS):
+        viewer = Viewer("127.0.0.1", port, keep_events=False)
+        viewer.connect()
+        time.sleep(0.02 + number % 10 * 0.021)
+        began = time.monotonic()
+        viewer.emit("watch", {"camera": name, **wish})
+        viewer.pump(lambda viewer=viewer: viewer.arrivals, PATIENCE_S)  # type: ignore[misc]
+        waits_s.append(time.monotonic() - began)
+        viewer.close()
+    return waits_s
+
+
+def tell(joins: Joins) -> Table:
+    """Return what was seen."""
+    columns = ("camera", "joins", "broken chains", "video", "identical", "JPEG", "PSNR", "faults")
+    table = Table("What viewers were shown", columns)
+    for name, shown in joins.shown.items():
+        table.add(
+            *(name, joins.joins[name], joins.breaks[name], shown.units, shown.identical),
+            *(shown.jpegs, f"≥ {shown.least_db:.1f} dB", len(shown.faults)),
+        )
+    return table
+
+
+def tell_waits(rows: Mapping[str, Sequence[float]]) -> Table:
+    """Return how long viewers waited."""
+    table = Table("From `watch` to the first picture", ("viewers", "count", "ms p50", "p95", "max"))
+    for name, waits_s in rows.items():
+        cells = [f"{1000 * quantile(waits_s, share):.0f}" for share in (0.5, 0.95, 1)]
+        table.add(name, len(waits_s), *cells)
+    return table
+
+
+def main() -> None:
+    """Run from the command line."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--joins", type=int, default=1000, help="how many; default: 1000")
+    parser.add_argument("--breaks", type=int, default=200, help="how many; default: 200")
+    parser.add_argument("--seed", type=int, default=1, help="of the random choices; default: 1")
+    arguments = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    say = lambda text: print(f"joins: {text}", file=sys.stderr, flush=True)  # noqa: E731
+    with tempfile.TemporaryDirectory() as name:
+        films = make_films(Path(name))
+        sources = [source_of(camera, film) for camera, film in films.items()]
+        state = Path(name, "state")
+        server = PortholeServer("--port", "0", *sources, state=state, environment={})
+        try:
+            joins = Joins(server.port, films, arguments.seed)
+            joins.run(arguments.joins, arguments.breaks, say)
+            print(tell(joins))
+            waits = {f"{name}, {THREADS} at a time": one for name, one in joins.waits_s.items()}
+            with Joins(server.port, {"plain": films["plain"]}):
+                time.sleep(5)
+                auto = {"rendition": "auto", "width": 1280, "video": ["h264"]}
+                for kind, wish in (("full", {"video": ["h264"]}), ("auto", auto)):
+                    waits[f"plain, {kind}, one at a time"] = first_pictures(
+                        server.port, "plain", wish
+                    )
+            print(tell_waits(waits))
+        finally:
+            server.stop()
+    print(*joins.faults, sep="\n")
+    raise SystemExit(1 if joins.faults else 0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,57 @@
+"""The judge of pictures finds what is wrong with them."""
+
+import cv2
+import numpy as np
+import pytest
+
+from bench.film import Film, Screen, Shown
+from tests.support.films import make_film
+from tests.support.units import encoded_in
+
+OPTIONS = ("-c:v", "libx264", "-bf", "2", "-g", "12", "-pix_fmt", "yuv420p")
+SOURCE = "testsrc2=size=320x180:rate=25,hue=s=0"
+
+
+@pytest.fixture(scope="module")
+def film(tmp_path_factory: pytest.TempPathFactory) -> Film:
+    folder = tmp_path_factory.mktemp("film")
+    return Film(make_film(folder / "film.mp4", "-t", "1", *OPTIONS, source=SOURCE))
+
+
+def shown_of(film: Film, *left_out: int, jpeg: np.ndarray | None = None) -> Shown:
+    """Return what a viewer was shown that is sent the film but for some units, and a JPEG."""
+    screen, shown = Screen(film), Shown()
+    for seq, unit in enumerate(encoded_in(film.path), 1):
+        if seq not in left_out:
+            screen.take({"seq": seq, "codec": unit.codec}, unit.data)
+    if jpeg is not None:
+        screen.take({"seq": 30}, cv2.imencode(".jpg", jpeg)[1].tobytes())
+    screen.judge(shown, screen.places(), 24.0)
+    return shown
+
+
+def test_a_whole_film_is_identical(film: Film) -> None:
+    """Each picture comes out, though B-frames come out in another order."""
+    shown = shown_of(film, jpeg=film.pictures[4])
+
+    assert shown.units == shown.identical == 25
+    assert shown.faults == []
+    assert shown.jpegs == 1
+
+
+def test_a_missing_unit_is_seen(film: Film) -> None:
+    """What was decoded without the one before it differs."""
+    shown = shown_of(film, 5)
+
+    assert shown.identical < 24
+    assert shown.faults
+
+
+def test_a_grey_or_torn_jpeg_is_seen(film: Film) -> None:
+    """Of one colour, or with the half of another place."""
+    grey = np.full((180, 320), 128, np.uint8)
+    torn = film.pictures[4].copy()
+    torn[90:] = torn[:90]
+
+    for wrong in (grey, torn):
+        assert len(shown_of(film, jpeg=wrong).faults) == 1
