@@ -166,6 +166,7 @@ def test_malformed_payloads_are_refused_and_change_nothing(
     viewer, witness = connect(server), connect(server)
     witness.call("watch", {"camera": "test"})
     witness.pump(lambda: len(witness.arrivals) >= 3, 10)
+    viewer.call("fps", {"camera": "test", "fps": 10})  # Without a setting it would be measured.
     before = viewer.call("unwatch", {"camera": "test"})["camera"]
 
     replies = []
@@ -181,7 +182,8 @@ def test_malformed_payloads_are_refused_and_change_nothing(
         assert reply["ok"] is False, (event, payload)
         assert reply["error"] == "bad_request", (event, payload)
         assert reply["message"]
-    assert after == before
+    measured = {"source_fps": after["source_fps"], "source": after["source"]}
+    assert after == before | measured
 
 
 @pytest.mark.parametrize("event", ["watch", "unwatch", "start", "stop", "fps", "quality"])
