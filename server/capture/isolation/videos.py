@@ -201,11 +201,9 @@ class Videos:
         self._number += 1
         before_unix = self.at_unix
         self.at_unix = time.time() - (time.monotonic() - self._own.came_at)
-        if encoded is not None and encoded.shown.ago_s:
-            self.at_unix -= encoded.shown.ago_s
-            # Two clocks were read, and not at the same moment.
-            if 0 <= before_unix - self.at_unix < CLOCKS_APART_S:
-                self.at_unix = before_unix + LEAST_STEP_S
+        # Two clocks were read, and not at the same moment.
+        if 0 <= before_unix - self.at_unix < CLOCKS_APART_S:
+            self.at_unix = before_unix + LEAST_STEP_S
         if not self._passing or self._sender is None:
             return
         if encoded is not None:
@@ -215,7 +213,7 @@ class Videos:
 
     def _send(self, track: int, encoded: "Encoded") -> None:
         assert self._sender is not None
-        data, key, codec, width, height, (_, early_s) = encoded
+        data, key, codec, width, height, early_s = encoded
         head = UnitHead(track, key, self.place, self.at_unix, width, height, codec, early_s)
         self._sender.send(head, data)
 

@@ -16,7 +16,7 @@ from server.capture.streams.decoder import Decoder
 from server.capture.streams.demuxer import Demuxer
 from server.capture.streams.packet import Packet
 from server.capture.streams.pixels import PixelMaker, luma_of, square
-from server.capture.streams.units.display import IN_ORDER, DisplayClock
+from server.capture.streams.units.display import DisplayClock
 from server.capture.streams.units.maker import Encoded
 
 __all__ = ["Video"]
@@ -61,7 +61,7 @@ class Video(Uncontrolled):
         self.info = SourceInfo(width, height, demuxer.fps, demuxer.codec, live, video=video)
         self._demuxer = demuxer
         self._decoder = Decoder(context)
-        self._display, self._captured = DisplayClock(), IN_ORDER
+        self._display, self._early_s = DisplayClock(), 0.0
         self._newest: Packet | None = None
         # A camera's own JPEG is handed over untouched.
         self._jpeg = demuxer.codec == "mjpeg" and demuxer.aspect == 1 and not demuxer.is_picture
@@ -91,12 +91,13 @@ class Video(Uncontrolled):
     def _take(self, packet: Packet, came_at: float | None = None) -> None:
         """Note the next packet, and when it came, if not just now."""
         self.came_at = time.monotonic() if came_at is None else came_at
-        self.arrivals.add(packet.nbytes, packet.key, self.came_at)
-        self._newest = packet
         shown_s = packet.shown_s
         if shown_s is not None:
-            captured = self._display.see(self.came_at, shown_s, packet.stamp_s, packet.key)
-            self._captured = captured
+            self.came_at, self._early_s = self._display.see(
+                self.came_at, shown_s, packet.stamp_s, packet.key
+            )
+        self.arrivals.add(packet.nbytes, packet.key, self.came_at)
+        self._newest = packet
         if self._on_picture is not None or packet.key:
             self._hand_on(packet)
         if not self._jpeg:
@@ -112,7 +113,7 @@ class Video(Uncontrolled):
             if encoded is not None and encoded.key:
                 self._note_size(encoded.width, encoded.height)
         if self._on_picture is not None:
-            self._on_picture(None if encoded is None else encoded._replace(shown=self._captured))
+            self._on_picture(None if encoded is None else encoded._replace(early_s=self._early_s))
 
     def retrieve(self, jpeg_up_to: int = 0, pixels_from: int = 0) -> Picture | None:
         """Return the newest picture; None if there is none yet."""

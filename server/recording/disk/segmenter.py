@@ -80,7 +80,8 @@ def completes_fragment(first: Unit, unit: Unit, fragment_s: float = FRAGMENT_S) 
         fragment_s: How long a fragment is, about.
     """
     least_s = min(fragment_s, MIN_FRAGMENT_S) if unit.key else fragment_s
-    return unit.at_unix - first.at_unix >= least_s - TOLERANCE_S
+    # By when they are shown, so that what is shown before a picture is in its own fragment.
+    return unit.shown_unix - first.shown_unix >= least_s - TOLERANCE_S
 
 
 class Segmenter:

@@ -6,7 +6,7 @@ then, or an interval later, so the time of its arrival says little; the stream's
 
 from typing import NamedTuple
 
-__all__ = ["IN_ORDER", "LEAST_STEP_S", "MAX_EARLY_S", "DisplayClock", "Shown"]
+__all__ = ["LEAST_STEP_S", "MAX_EARLY_S", "Captured", "DisplayClock"]
 
 MAX_EARLY_S = 5.0
 """A picture that was captured longer before it arrived: the stream's clock has jumped."""
@@ -19,21 +19,17 @@ LEAST_STEP_S = 1e-4
 """No two pictures have the same time."""
 
 
-class Shown(NamedTuple):
+class Captured(NamedTuple):
     """What is known of a picture that has just arrived.
 
     Attributes:
-        ago_s: How many seconds ago that picture was captured which a decoder hands out as soon as
-            it has had this one, and those that it had to keep. These times only grow.
+        at: When that picture was captured, in monotonic seconds, which a decoder hands out as soon
+            as it has had this one, and those that it had to keep. These times only grow.
         early_s: How much sooner than that its own picture was; less than 0 if later.
     """
 
-    ago_s: float
+    at: float
     early_s: float
-
-
-IN_ORDER = Shown(0.0, 0.0)
-"""Of a picture that is handed out at once."""
 
 
 class DisplayClock:
@@ -49,11 +45,12 @@ class DisplayClock:
         self._apart = self._apart_by_now = 0.0
         self._period_ends: float | None = None
         self._newest_s = 0.0  # Of what arrived, by the stream's clock.
-        self._reordered = False
+        self.reordered = False
+        """Whether pictures come in another order than they are shown in."""
         self._lead_s: float | None = None  # From when a key picture is decoded until it is shown.
         self._told = float("-inf")
 
-    def see(self, now: float, shown_s: float, decoded_s: float | None, key: bool) -> Shown:
+    def see(self, now: float, shown_s: float, decoded_s: float | None, key: bool) -> Captured:
         """Return what is known of the picture that arrives now.
 
         That is nothing as long as pictures come in the order in which they are shown.
@@ -69,24 +66,24 @@ class DisplayClock:
         if key and shown_s < self._newest_s:
             self._period_ends = None
         self._learn(now, shown_s)
-        self._reordered = self._reordered or shown_s < self._newest_s
+        self.reordered = self.reordered or shown_s < self._newest_s
         self._newest_s = max(self._newest_s, shown_s)
         if key:
             self._lead_s = None if decoded_s is None else shown_s - decoded_s
-        if not self._reordered:
+        if not self.reordered:
             self._told = now
-            return IN_ORDER
+            return Captured(now, 0.0)
         comes_out = now
         if decoded_s is not None and self._lead_s is not None:
             comes_out = min(now, self._apart + decoded_s + self._lead_s)
         self._told = comes_out = max(self._told + LEAST_STEP_S, comes_out)
-        return Shown(now - comes_out, comes_out - (self._apart + shown_s))
+        return Captured(comes_out, comes_out - (self._apart + shown_s))
 
     def _learn(self, now: float, shown_s: float) -> None:
         apart = now - shown_s
         if self._period_ends is None or abs(apart - self._apart) > MAX_EARLY_S:
             self._apart = self._apart_by_now = apart
-            self._newest_s, self._reordered = shown_s, False
+            self._newest_s, self.reordered = shown_s, False
             self._period_ends = now + KNOWN_S
         elif now > self._period_ends:
             self._apart, self._apart_by_now = self._apart_by_now, apart

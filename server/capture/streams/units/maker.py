@@ -7,7 +7,6 @@ from typing import NamedTuple, TypeAlias
 
 from server.capture.frames.limits import is_too_large
 from server.capture.streams.units import annex_b
-from server.capture.streams.units.display import IN_ORDER, Shown
 from server.capture.streams.units.h264 import H264
 from server.capture.streams.units.h265 import H265
 from server.capture.streams.units.sequence import Sequence
@@ -28,7 +27,7 @@ class Encoded(NamedTuple):
         codec: What a decoder must be configured for, by RFC 6381.
         width: In pixels.
         height: In pixels.
-        shown: When it was captured.
+        early_s: See :class:`server.capture.frames.unit.Unit`.
     """
 
     data: bytes
@@ -36,7 +35,7 @@ class Encoded(NamedTuple):
     codec: str
     width: int
     height: int
-    shown: Shown = IN_ORDER
+    early_s: float = 0.0
 
 
 Syntax: TypeAlias = type[H264] | type[H265]

@@ -2,7 +2,7 @@
 
 import pytest
 
-from server.capture.streams.units.display import IN_ORDER, DisplayClock
+from server.capture.streams.units.display import Captured, DisplayClock
 from tests.support.fakes import FakeClock
 
 INTERVAL_S = 0.04
@@ -33,8 +33,7 @@ def captured(groups: int, arrives: str, jump_s: float = 0.0) -> list[tuple[float
                 *(clock(), stream_s + shown * INTERVAL_S, stream_s + (place - 2) * INTERVAL_S),
                 place == 0,
             )
-            at = clock() - one.ago_s
-            found.append((at - begin, at - one.early_s - begin))
+            found.append((one.at - begin, one.at - one.early_s - begin))
     return found
 
 
@@ -55,7 +54,8 @@ def test_pictures_in_order_are_left_alone() -> None:
     display = DisplayClock()
     for number in range(50):
         clock.advance(0.04 + 0.01 * (number % 3))
-        assert display.see(clock(), number * 0.04, number * 0.04, number % 10 == 0) == IN_ORDER
+        found = display.see(clock(), number * 0.04, number * 0.04, number % 10 == 0)
+        assert found == Captured(clock(), 0.0)
 
 
 @pytest.mark.parametrize("jump_s", [-3600.0, -3.0, 3600.0])
