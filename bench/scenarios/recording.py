@@ -62,8 +62,10 @@ def _measure(stand: Stand, kind: str, addresses: list[str], table: Table, past: 
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="porthole-bench-")))
         servers = {
-            record: stack.enter_context(_recording(stand, folder, addresses, record))
-            for record in RECORD
+            record: stack.enter_context(
+                _recording(stand, folder, addresses[at * CAMERAS :][:CAMERAS], record)
+            )
+            for at, record in enumerate(RECORD)
         }
         time.sleep(SETTLE_S)
         stand.quiet.wait(stand.say)
@@ -123,13 +125,14 @@ def _count(
 
 @contextmanager
 def _addresses(kind: str, film: Path, long_film: Path) -> Iterator[list[str]]:
-    """Yield the addresses of the cameras."""
+    """Yield the addresses of the cameras, one after the other for each server."""
+    count = len(RECORD) * CAMERAS
     if kind == "film":
-        yield [f"file:{film}"] * CAMERAS
+        yield [f"file:{film}"] * count
         return
     cameras = RtspServer(long_film)
     try:
-        yield [cameras.url(f"film{number}") for number in range(CAMERAS)]
+        yield [cameras.url(f"film{number}") for number in range(count)]
     finally:
         cameras.stop()
 

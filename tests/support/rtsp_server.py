@@ -21,7 +21,7 @@ class RtspServer:
     mjpeg, udp (which refuses TCP) and sound (which has no video).
 
     Args:
-        film: An MP4 of H.264 that film0 to film3 send, once.
+        film: An MP4 of H.264 that film0 to film7 send, once, each to one client.
     """
 
     def __init__(self, film: Path | None = None) -> None:

@@ -1,7 +1,7 @@
 """An RTSP server on GStreamer, run by the system's Python, which has its bindings.
 
 Usage: ``/usr/bin/python3 rtsp_service.py PORT [FILM]``, where 0 lets the system choose, and FILM is
-an MP4 of H.264 that four mounts send, once. Prints one line of JSON with the ports: ``open``, and
+an MP4 of H.264 that eight mounts send, once. Prints one line of JSON with the ports: ``open``, and
 ``digest`` and ``basic``, which want a user name and password.
 """
 
@@ -30,8 +30,8 @@ PICTURES = pictures(640, 360, 25)
 FAST = "x264enc tune=zerolatency speed-preset=ultrafast bitrate=3000"
 PAY = "rtph264pay name=pay0 pt=96"
 
-# As many cameras can send the same film, each at its own time.
-FILMS = 4
+# As many cameras can send the same film, each to one client: each that comes makes it begin anew.
+FILMS = 8
 
 MOUNTS = {
     # Groups of pictures of 1, 2 and 10 seconds.
