@@ -353,10 +353,23 @@ def test_day_is_shown_and_restored(server: PortholeServer, page: Page) -> None:
     expect(page.locator("[data-library]")).to_be_hidden()
 
 
-def test_long_day_is_loaded_while_it_is_scrolled(server: PortholeServer, page: Page) -> None:
-    """The server answers a hundred events at a time; the rest comes when it is needed, and at
-    the end the day before is offered."""
+def first_mark(page: Page) -> float | None:
+    """Return where the first event of a day is in the timeline, as a share of the day."""
+    share: float | None = page.evaluate(
+        """() => {
+          const path = document.querySelector('[data-camera=yard] .lane-events');
+          const [, left] = path?.getAttribute('d')?.match(/^M([\\d.]+)/) ?? [];
+          return left === undefined ? null : left / path.ownerSVGElement.clientWidth;
+        }"""
+    )
+    return share
+
+
+def test_long_day_is_shown_while_it_is_scrolled(server: PortholeServer, page: Page) -> None:
+    """There are a hundred cards at first, the rest comes when it is needed, and at the end the
+    day before is offered. The timeline has all of the day, where it once had what was scrolled."""
     open_as(server, page, "ann", day_of(BUSY))
+    wait_until(lambda: first_mark(page) == pytest.approx(0.5, abs=0.01))
     expect(cards(page)).to_have_count(100)
 
     cards(page).first.locator("[data-card-open]").focus()

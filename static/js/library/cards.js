@@ -17,7 +17,10 @@ export function keyOf({ kind, row }) {
   return `${kind}/${row.id}`;
 }
 
-/** Events: `open`, `lock` and `delete`, each with {item}; `more` when the last cards come into sight. */
+// A long day has thousands: so many more when the last ones come into sight.
+const AT_ONCE = 100;
+
+/** Events: `open`, `lock` and `delete`, each with {item}; `change` when it shows more of them. */
 export class Cards extends EventTarget {
   #list;
   #template;
@@ -26,6 +29,10 @@ export class Cards extends EventTarget {
   #cards = new Map();
   #current = '';
   #mayChange = false;
+  /** @type {Item[]} */
+  #items = [];
+  #most = AT_ONCE;
+  #showAgain = () => {};
 
   /** @param {HTMLElement} list @param {HTMLTemplateElement} template @param {HTMLElement} root  What scrolls. */
   constructor(list, template, root) {
@@ -37,7 +44,7 @@ export class Cards extends EventTarget {
     list.addEventListener('keydown', (event) => this.#onKey(event));
     list.addEventListener('focusin', ({ target }) => this.#setTabStop(target.closest('.card')));
     const observer = new IntersectionObserver((entries) => {
-      if (entries.some(({ isIntersecting }) => isIntersecting)) this.dispatchEvent(new CustomEvent('more'));
+      if (entries.some(({ isIntersecting }) => isIntersecting)) this.#showMore();
     }, { root, rootMargin: '0px 0px 600px' });
     observer.observe(this.#end);
   }
@@ -46,10 +53,15 @@ export class Cards extends EventTarget {
     return this.#cards.size;
   }
 
-  /** Whether the end of the list is in sight, or nearly. */
-  get isAtEnd() {
-    const { bottom } = this.#list.getBoundingClientRect();
-    return bottom < innerHeight + 600;
+  /** Whether there are more than are shown. */
+  get hasMore() {
+    return this.#items.length > this.#most;
+  }
+
+  // Whether the end of the list is in sight, or nearly.
+  get #isAtEnd() {
+    const { bottom, width } = this.#list.getBoundingClientRect();
+    return width > 0 && bottom < innerHeight + 600;
   }
 
   /**
@@ -57,19 +69,24 @@ export class Cards extends EventTarget {
    * @param {(camera: string) => string} titleOf
    * @param {{nowUnix: number, mayChange: boolean, current: string}} now  `current` is the key of what is played.
    */
-  show(items, titleOf, { nowUnix, mayChange, current }) {
+  show(items, titleOf, now) {
+    const { nowUnix, mayChange, current } = now;
     const hadFocus = this.#list.contains(document.activeElement);
     const focused = document.activeElement?.closest('.card');
     const before = [...this.#list.children].indexOf(focused);
     this.#mayChange = mayChange;
     this.#current = current;
-    const keys = new Set(items.map(keyOf));
+    this.#items = items;
+    this.#showAgain = () => this.show(this.#items, titleOf, now);
+    if (!items.some((item) => this.#cards.has(keyOf(item)))) this.#most = AT_ONCE;
+    const shown = items.slice(0, this.#most);
+    const keys = new Set(shown.map(keyOf));
     for (const [key, { element }] of this.#cards) {
       if (keys.has(key)) continue;
       element.remove();
       this.#cards.delete(key);
     }
-    items.forEach((item, index) => {
+    shown.forEach((item, index) => {
       const card = this.#cardOf(item);
       this.#fill(card, titleOf(item.row.camera), nowUnix);
       if (this.#list.children[index] !== card) this.#list.insertBefore(card, this.#list.children[index] ?? null);
@@ -77,7 +94,14 @@ export class Cards extends EventTarget {
     if (this.#list.lastElementChild !== this.#end) this.#list.append(this.#end);
     if (!this.#list.querySelector('.card-open[tabindex="0"]')) this.#setTabStop(this.#list.querySelector('.card'));
     // What had the focus was deleted: the card in its place gets it.
-    if (hadFocus && !focused?.isConnected) this.focusAt(Math.min(before, items.length - 1));
+    if (hadFocus && !focused?.isConnected) this.focusAt(Math.min(before, shown.length - 1));
+    if (this.#isAtEnd) this.#showMore();
+  }
+
+  #showMore() {
+    if (!this.hasMore) return;
+    this.#most += AT_ONCE;
+    this.dispatchEvent(new CustomEvent('change'));
   }
 
   /** @param {number} index */
@@ -89,6 +113,11 @@ export class Cards extends EventTarget {
 
   /** Bring a card into sight. @param {string} key @param {boolean} [focus] */
   reveal(key, focus = false) {
+    const place = this.#items.findIndex((item) => keyOf(item) === key);
+    if (place >= this.#most) {
+      this.#most = place + AT_ONCE;
+      this.#showAgain();
+    }
     const card = this.#cards.get(key)?.element;
     card?.scrollIntoView({ block: 'nearest' });
     if (focus) card?.querySelector('[data-card-open]').focus({ preventScroll: true });

@@ -271,12 +271,11 @@ export class Library extends EventTarget {
       recorded: store.cameras.size > 0, missing: store.missing.length > 0, anything: store.hasAnything, records: states.some(({ record }) => record && record !== 'off'),
       cameras: states.length, dayName: DAY.format(dateOf(day)), isToday: day === this.#today,
     }));
-    const earlier = state === 'ready' && !store.more ? this.#earlierDay(day) : null;
+    const earlier = state === 'ready' && !store.more && !this.#cards.hasMore ? this.#earlierDay(day) : null;
     this.#parts.earlier.hidden = earlier === null;
     this.#parts.earlier.dataset.day = earlier ?? '';
     if (earlier) setText(this.#parts.earlier, `Earlier: ${DAY.format(dateOf(earlier))}`);
     this.#playback.render(mayChange);
-    if (store.more && this.#cards.isAtEnd) store.loadMore();
   }
 
   #nameOf(day) {
@@ -390,7 +389,7 @@ export class Library extends EventTarget {
       this.#store.loadDays(detail.days);
       this.#draw();
     });
-    this.#cards.addEventListener('more', () => this.#store.loadMore());
+    this.#cards.addEventListener('change', () => this.#draw());
     this.#cards.addEventListener('open', ({ detail }) => this.#openItem(detail.item));
     const playback = this.#playback;
     playback.addEventListener('change', () => {

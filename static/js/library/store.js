@@ -2,7 +2,9 @@
 import { ask } from '../manage/api.js';
 import { EVERYTHING, FILM, boundsOf, dayOf, matches, mergeRows, monthsOf } from './data.js';
 
+// The first events are there soon; then come the others, which the timeline needs as well.
 const PAGE = 100;
+const EVENTS_PAGE = 500;
 const RECORDINGS_PAGE = 500;
 // A recording is at most 5 minutes long; one that began before midnight reaches into the day.
 const BEFORE_S = 600;
@@ -32,7 +34,6 @@ export class LibraryStore extends EventTarget {
   /** By kind of row. @type {Record<string, import('./data.js').Missing[]>} */
   #missing = {};
   #more = false;
-  #loadingMore = false;
   #turn = 0;
   /** What was told while the day is asked for: the answer may be older. @type {import('./data.js').Happening[] | null} */
   #told = null;
@@ -160,22 +161,17 @@ export class LibraryStore extends EventTarget {
     await this.#fillUp(turn);
   }
 
-  // A filter that the server does not know may have left nothing of what came.
   async #fillUp(turn) {
     let pages = 0;
-    while (this.#more && this.events.length < PAGE / 2 && turn === this.#turn && pages < MOST_PAGES) {
+    while (this.#more && turn === this.#turn && pages < MOST_PAGES) {
       pages += 1;
-      if (!(await this.loadMore())) return;
+      if (!(await this.#loadMore(turn))) return;
     }
   }
 
   /** Ask for earlier events of the day. @returns {Promise<boolean>} whether that worked */
-  async loadMore() {
-    if (!this.#more || this.#loadingMore) return false;
-    this.#loadingMore = true;
-    const turn = this.#turn;
-    const { ok, data } = await this.#askEvents(this.#events.at(-1)?.from);
-    this.#loadingMore = false;
+  async #loadMore(turn) {
+    const { ok, data } = await this.#askEvents(this.#events.at(-1)?.from, EVENTS_PAGE);
     if (!ok || turn !== this.#turn) return false;
     const before = this.#events.length;
     this.#events = mergeRows(this.#events, this.#ofDay(data.events));
@@ -271,10 +267,10 @@ export class LibraryStore extends EventTarget {
     return dayOf(from) === this.#shown.day && matches({ camera, label }, { ...this.#shown, locked: false });
   }
 
-  #askEvents(before) {
+  #askEvents(before, limit = PAGE) {
     const [since, end] = boundsOf(this.#shown.day);
     const { camera, label } = this.#shown;
-    return ask('GET', `api/events?${queryOf({ camera, label, since, before: before ?? end, limit: PAGE })}`);
+    return ask('GET', `api/events?${queryOf({ camera, label, since, before: before ?? end, limit })}`);
   }
 
   async #askRecordings(turn, known = 0) {
