@@ -20,8 +20,9 @@ import tempfile
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -38,6 +39,8 @@ __all__ = ["Joins", "make_films", "source_of"]
 THREADS = 6
 STAY_S = (0.2, 1.2)
 MUTE_S = (0.4, 1.2)
+# A command takes seconds to start, on a busy machine many.
+START_S = 90.0
 PATIENCE_S = 15.0
 # A video that did not fit a link, or seemed not to on a busy machine, is tried again this late.
 RETURN_S = 70.0
@@ -134,8 +137,11 @@ class Joins:
     def __enter__(self) -> "Joins":
         for thread in self._witnesses:
             thread.start()
-        # A command takes seconds to start.
-        wait_until(lambda: all(self._places.values()))
+        try:
+            wait_until(lambda: all(self._places.values()), START_S)
+        except BaseException:
+            self.__exit__()
+            raise
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -169,62 +175,67 @@ class Joins:
             more = self._chance.choice(({}, {"rendition": "auto", "width": 1280}, {"acks": 4}))
         return {"camera": name, "video": ["h264"], **more}
 
-    def _connect(self, name: str) -> tuple[Viewer, Screen]:
-        viewer, screen = Viewer("127.0.0.1", self.port, keep_events=False), Screen(self.films[name])
-        viewer.on_frame = screen.take
+    @contextmanager
+    def _connected(self) -> Iterator[Viewer]:
+        viewer = Viewer("127.0.0.1", self.port, keep_events=False)
         viewer.connect()
-        return viewer, screen
+        with closing(viewer):
+            yield viewer
 
-    def _leave(self, name: str, viewer: Viewer, screen: Screen) -> None:
-        viewer.close()
+    def _screen(self, name: str, viewer: Viewer) -> Screen:
+        """Return what a viewer sees from now on."""
+        screen = Screen(self.films[name])
+        viewer.on_frame = screen.take
+        return screen
+
+    def _keep(self, name: str, screen: Screen) -> None:
+        """Keep what was seen, to be judged."""
         with self._lock:
             self._places[name] |= screen.places()
             self._visits.append((name, screen))
 
     def _witness(self, name: str) -> None:
         """Watch all the time, so that all pictures have numbers, and keep nothing but these."""
-        viewer, screen = self._connect(name)
-        viewer.call("watch", {"camera": name, "video": ["h264"], "acks": 4})
-        while not self._over.is_set():
-            until = time.monotonic() + 0.2
-            viewer.pump(lambda until=until: time.monotonic() > until, 5)  # type: ignore[misc]
-            with self._lock:
-                self._places[name] |= screen.places()
-            screen.frames.clear()
-        viewer.close()
+        with self._connected() as viewer:
+            screen = self._screen(name, viewer)
+            viewer.call("watch", {"camera": name, "video": ["h264"], "acks": 4})
+            while not self._over.is_set():
+                pump_for(viewer, 0.2)
+                with self._lock:
+                    self._places[name] |= screen.places()
+                screen.frames.clear()
 
     def _join(self, name: str) -> None:
         """Watch for a moment; one in two times leave and come back on the same connection."""
         time.sleep(self._uniform(0, 1))
-        viewer, screen = self._connect(name)
-        for _ in range(1 + (self._uniform(0, 1) < 0.5)):
-            began, before = time.monotonic(), len(screen.painted)
-            viewer.call("watch", self._wish(name))
-            viewer.pump(lambda before=before: len(screen.painted) > before, PATIENCE_S)  # type: ignore[misc]
-            waited_s = time.monotonic() - began
-            until = time.monotonic() + self._uniform(*STAY_S)
-            viewer.pump(lambda until=until: time.monotonic() > until, 5)  # type: ignore[misc]
-            viewer.call("unwatch", {"camera": name})
-            with self._lock:
-                self.joins[name] += 1
-                self.waits_s[name].append(waited_s)
-        self._leave(name, viewer, screen)
+        with self._connected() as viewer:
+            for _ in range(1 + (self._uniform(0, 1) < 0.5)):
+                screen, began = self._screen(name, viewer), time.monotonic()
+                viewer.call("watch", self._wish(name))
+                viewer.pump(lambda screen=screen: screen.painted, PATIENCE_S)  # type: ignore[misc]
+                waited_s = time.monotonic() - began
+                pump_for(viewer, self._uniform(*STAY_S))
+                viewer.call("unwatch", {"camera": name})
+                self._keep(name, screen)
+                with self._lock:
+                    self.joins[name] += 1
+                    self.waits_s[name].append(waited_s)
 
     def _break(self, name: str) -> None:
         """Acknowledge nothing for a while, in mid-video, until JPEG comes; and see video again."""
-        viewer, screen = self._connect(name)
-        viewer.call("watch", self._wish(name))
-        viewer.pump(lambda: flows(screen), RETURN_S)
-        viewer.ack = "none"
-        until = time.monotonic() + self._uniform(*MUTE_S)
-        viewer.pump(lambda: time.monotonic() > until, 5)
-        before = len(screen.frames)
-        viewer.ack = "each"
-        viewer.acknowledge()
-        viewer.pump(lambda: len(screen.frames) > before, PATIENCE_S)
-        broken = "codec" not in screen.frames[before][0]
-        viewer.pump(lambda: flows(screen), RETURN_S)
-        self._leave(name, viewer, screen)
+        with self._connected() as viewer:
+            screen = self._screen(name, viewer)
+            viewer.call("watch", self._wish(name))
+            viewer.pump(lambda: flows(screen), RETURN_S)
+            viewer.ack = "none"
+            pump_for(viewer, self._uniform(*MUTE_S))
+            before = len(screen.frames)
+            viewer.ack = "each"
+            viewer.acknowledge()
+            viewer.pump(lambda: len(screen.frames) > before, PATIENCE_S)
+            broken = "codec" not in screen.frames[before][0]
+            viewer.pump(lambda: flows(screen), RETURN_S)
+        self._keep(name, screen)
         with self._lock:
             self.breaks[name] += broken
 
@@ -240,7 +251,15 @@ class Joins:
         """Compare what viewers were shown who have left."""
         visits, self._visits = self._visits, []
         for name, screen in visits:
-            screen.judge(self.shown[name], self._places[name], LEAST_DB)
+            with self._lock:
+                places = dict(self._places[name])
+            screen.judge(self.shown[name], places, LEAST_DB)
+
+
+def pump_for(viewer: Viewer, seconds: float) -> None:
+    """Have a viewer read for a while."""
+    until = time.monotonic() + seconds
+    viewer.pump(lambda: time.monotonic() > until, seconds + 5)
 
 
 def flows(screen: Screen) -> bool:
