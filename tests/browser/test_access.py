@@ -14,7 +14,6 @@ from tests.support.motion import MAX_MOTION
 from tests.support.server import PortholeServer
 from tests.support.visitor import PASSWORD
 
-
 TRANSITIONS = "document.getAnimations().filter((one) => one instanceof CSSTransition).length"
 
 

@@ -16,7 +16,9 @@ from tests.support.browser import (
     expect_state,
     show_tab,
     tile,
+    wait_for,
     wait_for_paint,
+    wait_to_see,
 )
 from tests.support.client import Viewer
 from tests.support.proxies import PrefixProxy
@@ -141,11 +143,12 @@ def test_a_busy_page_delays_no_picture(share_server: Start, page: Page) -> None:
     meanwhile = [seq for seq, at in acks if began < at < ended]
     assert len(meanwhile) >= 2
     assert meanwhile == sorted(set(meanwhile))
-    page.wait_for_function(
+    wait_for(
+        page,
         "([target]) => window.porthole.tiles.get('test').painted >= target",
-        arg=[before + len(meanwhile)],
+        [before + len(meanwhile)],
     )
-    wait_until(lambda: (page.evaluate(READ_TIME, "canvas") or 9999) < 1500)
+    wait_to_see(lambda: (page.evaluate(READ_TIME, "canvas") or 9999) < 1500)
 
 
 def test_acknowledgements_thin_out(start_server: Start, page: Page) -> None:
@@ -394,7 +397,7 @@ def test_plots_come_when_the_server_is_back(start_server: Start, page: Page) -> 
     page.on("requestfailed", lambda request: failed.append(request.url))
     page.goto(server.url)
     # Plots are drawn once there are figures. These come once a second, pictures ten times.
-    page.wait_for_function("window.porthole?.tiles.get('test')?.painted > 30")
+    wait_for(page, "window.porthole?.tiles.get('test')?.painted > 30")
     server.kill()
     expect_state(page, "test", "gone")
 

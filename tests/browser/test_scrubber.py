@@ -12,10 +12,17 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.support import axe
-from tests.support.browser import READ_TIME, expect_state, tile, wait_for_paint
+from tests.support.browser import (
+    READ_TIME,
+    expect_state,
+    tile,
+    wait_for,
+    wait_for_paint,
+    wait_to_see,
+)
 from tests.support.client import Viewer
 from tests.support.rtsp_server import RtspServer
-from tests.support.server import PortholeServer, wait_until
+from tests.support.server import PortholeServer
 from tests.support.states import camera_state
 
 Start = Callable[..., PortholeServer]
@@ -82,14 +89,15 @@ def open_camera(page: Page, server: PortholeServer, camera: str, remembered_s: f
         past = page.request.get(f"{server.url}api/cameras/{camera}/past").json()
         return past["from"] is not None and past["to"] - past["from"] >= remembered_s
 
-    wait_until(is_remembered)
+    wait_to_see(is_remembered)
     # The bar asks every few seconds.
-    page.wait_for_function(
+    wait_for(
+        page,
         """([name, least]) => {
           const { ariaValueMin, ariaValueMax } = document.querySelector('[data-bar-track]');
           return ariaValueMax - ariaValueMin >= least;
         }""",
-        arg=[camera, remembered_s],
+        [camera, remembered_s],
     )
 
 
@@ -131,7 +139,7 @@ def press_until_changed(page: Page, key: str, camera: str) -> float:
     """Press a key; return the burned-in time once that is another one."""
     before = burned(page, camera)
     page.keyboard.press(key)
-    wait_until(lambda: burned(page, camera) != before)
+    wait_to_see(lambda: burned(page, camera) != before)
     return burned(page, camera)
 
 
@@ -340,7 +348,7 @@ def test_a_drag_shows_the_picture_of_that_moment(
     drag_to(page, 0.4)
     expect_state(page, camera, "past")
     dropped = page.evaluate("(name) => window.porthole.tiles.get(name).dropped", camera)
-    wait_until(lambda: abs(bar_at(page) - burned(page, camera)) <= late_s)
+    wait_to_see(lambda: abs(bar_at(page) - burned(page, camera)) <= late_s)
     ago = round(time.time() - bar_at(page))
     assert 1 < ago < 60
     expect(tile(page, camera).locator(".tile-word")).to_have_text(re.compile(r"^\d+ s ago$"))
@@ -366,7 +374,7 @@ def test_keys_lead_through_time(server: PortholeServer, page: Page) -> None:
     open_camera(page, server, "door")
     page.keyboard.press("k")
     expect_state(page, "door", "past")
-    wait_until(lambda: bar_at(page) == pytest.approx(burned(page, "door"), abs=0.001))
+    wait_to_see(lambda: bar_at(page) == pytest.approx(burned(page, "door"), abs=0.001))
 
     here = burned(page, "door")
     before = press_until_changed(page, ",", "door")
@@ -384,7 +392,7 @@ def test_keys_lead_through_time(server: PortholeServer, page: Page) -> None:
     page.keyboard.press("j")
     expect_state(page, "door", "past")
     later = burned(page, "door")
-    wait_until(lambda: burned(page, "door") < later)
+    wait_to_see(lambda: burned(page, "door") < later)
     page.locator("[data-bar-track]").focus()
     page.keyboard.press("End")
     expect_state(page, "door", "live")
@@ -401,13 +409,13 @@ def test_all_cameras_show_one_moment(server: PortholeServer, page: Page) -> None
     for name in ("door", "hall", "yard"):
         expect_state(page, name, "past")
     drag_to(page, 0.6)
-    wait_until(lambda: bar_at(page) == pytest.approx(burned(page, "door"), abs=0.001))
+    wait_to_see(lambda: bar_at(page) == pytest.approx(burned(page, "door"), abs=0.001))
     moment = bar_at(page)
     # The newest that is not later, of what each remembers; nobody has watched all of the time.
     hall, yard = (remembered(page, server, name, moment) for name in ("hall", "yard"))
     assert max(hall, yard) <= moment + 0.002
-    wait_until(lambda: burned(page, "hall") == pytest.approx(hall, abs=0.002))
-    wait_until(lambda: yard - 3 < burned(page, "yard") <= yard)
+    wait_to_see(lambda: burned(page, "hall") == pytest.approx(hall, abs=0.002))
+    wait_to_see(lambda: yard - 3 < burned(page, "yard") <= yard)
 
     page.get_by_role("button", name="Back to all cameras").click()
     expect(page.locator("[data-past-pill]")).to_contain_text(re.compile(r"\d+ s ago.*Live", re.S))
