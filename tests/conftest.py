@@ -1,6 +1,6 @@
 """Fixtures that any test may use, and the order of tests; all of it is in ``tests/support``."""
 
-from tests.support.browser import blank, browser, context_options, new_context, page
+from tests.support.browser import blank, browser, context_options, keep_context, new_context, page
 from tests.support.certificates import certified
 from tests.support.cluster import bus, own_redis, shared_redis, start_node
 from tests.support.fakes import camera, clock, fanout, link, make_camera
@@ -19,6 +19,7 @@ __all__ = [
     "connect",
     "context_options",
     "fanout",
+    "keep_context",
     "link",
     "make_camera",
     "new_context",

@@ -16,6 +16,7 @@ from playwright.sync_api import (
     sync_playwright,
 )
 
+from tests.support.kept_context import KeptContext
 from tests.support.server import PATIENCE_S, ROOT, wait_until
 from tests.support.visitor import PASSWORD
 
@@ -27,6 +28,7 @@ CHROMIUM = "/usr/bin/chromium-headless-shell"
 
 FLAGS = [
     *("--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking"),
+    "--renderer-process-limit=1",  # tests/support/kept_context.py says why.
 ]
 
 # Playwright asks for motion unless told otherwise, whatever Chromium's flags say; without a GPU,
@@ -109,7 +111,10 @@ def blank(browser: Browser) -> Iterator[Page]:
 
 @pytest.fixture
 def new_context(browser: Browser) -> Iterator[Callable[..., BrowserContext]]:
-    """Open browsers that remember nothing; each is closed after the test, however that ends."""
+    """Open browsers that know nothing of each other, and close them after the test.
+
+    Take ``page`` if one will do, because it costs less.
+    """
     contexts: list[BrowserContext] = []
 
     def open_context(**options: Any) -> BrowserContext:
@@ -120,6 +125,24 @@ def new_context(browser: Browser) -> Iterator[Callable[..., BrowserContext]]:
 
     yield open_context
     for context in contexts:
+        context.close()
+
+
+@pytest.fixture(scope="session")
+def keep_context(browser: Browser) -> Iterator[Callable[[dict[str, Any]], KeptContext]]:
+    """Open contexts that are kept for the whole run, one for each set of options."""
+    kept: dict[str, KeptContext] = {}
+
+    def open_context(options: dict[str, Any]) -> KeptContext:
+        key = repr(sorted(options.items()))
+        if key not in kept:
+            context = browser.new_context(**STILL | options)
+            context.set_default_timeout(PATIENCE_S * 1000)
+            kept[key] = KeptContext(context)
+        return kept[key]
+
+    yield open_context
+    for context in kept.values():
         context.close()
 
 
@@ -134,11 +157,11 @@ def context_options() -> dict[str, Any]:
 
 @pytest.fixture
 def page(
-    new_context: Callable[..., BrowserContext], context_options: dict[str, Any]
+    keep_context: Callable[[dict[str, Any]], KeptContext], context_options: dict[str, Any]
 ) -> Iterator[Page]:
     """Open a page; whatever it complains about in the console fails the test."""
-    context = new_context(**context_options)
-    page = context.new_page()
+    context = keep_context(context_options)
+    page = context.open_page()
     complaints: list[str] = []
     page.on("pageerror", lambda error: complaints.append(str(error)))
     page.on(
@@ -147,7 +170,7 @@ def page(
     )
     page.complaints = complaints  # type: ignore[attr-defined]
     yield page
-    context.close()
+    context.empty()
     # A page whose server is gone cannot help it that the browser logs refused connections.
     told = [text for text in complaints if "ERR_CONNECTION" not in text]
     assert told == [], told
