@@ -30,6 +30,9 @@ Start = Callable[..., PortholeServer]
 Connect = Callable[..., Viewer]
 NewContext = Callable[..., BrowserContext]
 
+# For many pictures, or large ones.
+SLOW = "test:?size=320x180&fps=2"
+
 # What older browsers lack.
 NO_OFFSCREEN = "delete HTMLCanvasElement.prototype.transferControlToOffscreen;"
 
@@ -413,7 +416,7 @@ def test_what_is_off_screen_is_not_watched(
     start_server: Start, connect: Connect, page: Page
 ) -> None:
     """Tiles below the fold cost nothing until they are scrolled to."""
-    server = start_server(*(f"cam-{number}={SMALL}" for number in range(12)))
+    server = start_server(*(f"cam-{number}={SLOW}" for number in range(12)))
     viewer = connect(server)
     page.set_viewport_size({"width": 360, "height": 640})
     page.goto(server.url)
@@ -496,7 +499,7 @@ def test_pictures_are_on_the_screen(share_server: Start, page: Page, place: str)
 
 def test_nothing_overflows(share_server: Start, page: Page) -> None:
     """On a phone, a laptop and a wall the page scrolls one way at most: down."""
-    server = share_server(f"one={SMALL}", f"two={SMALL}", "ghost=/no/such/file.mp4")
+    server = share_server(f"one={SLOW}", f"two={SLOW}", "ghost=/no/such/file.mp4")
     page.goto(server.url)
     wait_for_paint(page, "one")
 
