@@ -1,6 +1,6 @@
 """Fixtures that any test may use, and the order of tests; all of it is in ``tests/support``."""
 
-from tests.support.browser import blank, browser, context_options, new_context, page
+from tests.support.browser import blank, browser, context_options, keep_context, new_context, page
 from tests.support.cluster import bus, own_redis, shared_redis, start_node
 from tests.support.garbage import pytest_collection
 from tests.support.order import pytest_collection_modifyitems
@@ -15,6 +15,7 @@ __all__ = [
     "cheap_passwords",
     "connect",
     "context_options",
+    "keep_context",
     "new_context",
     "ordinary_passwords",
     "own_redis",

@@ -16,7 +16,9 @@ from tests.support.browser import (
     expect_state,
     show_tab,
     tile,
+    wait_for,
     wait_for_paint,
+    wait_to_see,
 )
 from tests.support.client import Viewer
 from tests.support.proxies import PrefixProxy
@@ -27,6 +29,9 @@ from tests.support.visitor import PASSWORD
 Start = Callable[..., PortholeServer]
 Connect = Callable[..., Viewer]
 NewContext = Callable[..., BrowserContext]
+
+# For many pictures, or large ones.
+SLOW = "test:?size=320x180&fps=2"
 
 # What older browsers lack.
 NO_OFFSCREEN = "delete HTMLCanvasElement.prototype.transferControlToOffscreen;"
@@ -141,11 +146,12 @@ def test_a_busy_page_delays_no_picture(share_server: Start, page: Page) -> None:
     meanwhile = [seq for seq, at in acks if began < at < ended]
     assert len(meanwhile) >= 2
     assert meanwhile == sorted(set(meanwhile))
-    page.wait_for_function(
+    wait_for(
+        page,
         "([target]) => window.porthole.tiles.get('test').painted >= target",
-        arg=[before + len(meanwhile)],
+        [before + len(meanwhile)],
     )
-    wait_until(lambda: (page.evaluate(READ_TIME, "canvas") or 9999) < 1500)
+    wait_to_see(lambda: (page.evaluate(READ_TIME, "canvas") or 9999) < 1500)
 
 
 def test_acknowledgements_thin_out(start_server: Start, page: Page) -> None:
@@ -394,7 +400,7 @@ def test_plots_come_when_the_server_is_back(start_server: Start, page: Page) -> 
     page.on("requestfailed", lambda request: failed.append(request.url))
     page.goto(server.url)
     # Plots are drawn once there are figures. These come once a second, pictures ten times.
-    page.wait_for_function("window.porthole?.tiles.get('test')?.painted > 30")
+    wait_for(page, "window.porthole?.tiles.get('test')?.painted > 30")
     server.kill()
     expect_state(page, "test", "gone")
 
@@ -410,7 +416,7 @@ def test_what_is_off_screen_is_not_watched(
     start_server: Start, connect: Connect, page: Page
 ) -> None:
     """Tiles below the fold cost nothing until they are scrolled to."""
-    server = start_server(*(f"cam-{number}={SMALL}" for number in range(12)))
+    server = start_server(*(f"cam-{number}={SLOW}" for number in range(12)))
     viewer = connect(server)
     page.set_viewport_size({"width": 360, "height": 640})
     page.goto(server.url)
@@ -493,7 +499,7 @@ def test_pictures_are_on_the_screen(share_server: Start, page: Page, place: str)
 
 def test_nothing_overflows(share_server: Start, page: Page) -> None:
     """On a phone, a laptop and a wall the page scrolls one way at most: down."""
-    server = share_server(f"one={SMALL}", f"two={SMALL}", "ghost=/no/such/file.mp4")
+    server = share_server(f"one={SLOW}", f"two={SLOW}", "ghost=/no/such/file.mp4")
     page.goto(server.url)
     wait_for_paint(page, "one")
 

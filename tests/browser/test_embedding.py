@@ -18,6 +18,7 @@ import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
 from server.users.users import UsersFile
+from tests.support.browser import wait_for
 from tests.support.client import Viewer
 from tests.support.proxies import NoWebSocketProxy
 from tests.support.server import ROOT, PortholeServer, wait_until
@@ -140,8 +141,8 @@ def test_another_page_shows_one_camera(
 
     page.goto(panel.allowed)
     frame = page.frames[1]
-    frame.wait_for_function(PAINTED)
-    page.wait_for_function("() => document.getElementById('feed').naturalWidth === 320")
+    wait_for(frame, PAINTED)
+    wait_for(page, "() => document.getElementById('feed').naturalWidth === 320")
     expect(frame.locator(".topbar")).to_be_hidden()
     page.screenshot(path=str(tmp_path / "panel.png"))
 
@@ -191,7 +192,7 @@ def test_pages_that_are_not_named_show_and_read_nothing(
     panel.body = PANEL.format(kiosk=kiosk, feed=feed).encode()
 
     page.goto(panel.foreign)
-    page.wait_for_function("() => document.getElementById('feed').naturalWidth === 320")
+    wait_for(page, "() => document.getElementById('feed').naturalWidth === 320")
 
     assert page.evaluate(READ, {"address": snapshot}) is None
     assert page.frames[1].url.startswith("chrome-error://")
@@ -206,4 +207,4 @@ def test_a_kiosk_with_a_token_does_without_websocket(
 
     with NoWebSocketProxy(server.port) as proxy:
         page.goto(kiosk.replace(f":{server.port}/", f":{proxy.port}/"))
-        page.wait_for_function("() => document.querySelector('img.plain')?.naturalWidth === 320")
+        wait_for(page, "() => document.querySelector('img.plain')?.naturalWidth === 320")

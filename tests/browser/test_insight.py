@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from tests.support.browser import expect_state, show_tab, tile
+from tests.support.browser import expect_state, show_tab, tile, wait_to_see
 from tests.support.client import Viewer
 from tests.support.server import PortholeServer, wait_until
 
@@ -213,7 +213,7 @@ def test_a_camera_in_focus_goes_on_below_the_fold(page: Page) -> None:
     # It would end 0.6 s after it has left the screen.
     painted = "() => window.porthole.tiles.get('front').painted"
     target = page.evaluate(painted) + 25
-    wait_until(lambda: page.evaluate(painted) >= target)
+    wait_to_see(lambda: page.evaluate(painted) >= target)
 
 
 def test_the_system_is_in_a_drawer(page: Page) -> None:

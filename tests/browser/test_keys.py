@@ -7,7 +7,14 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.support.browser import expect_state, show_tab, tile, wait_for_paint
+from tests.support.browser import (
+    expect_state,
+    show_tab,
+    tile,
+    wait_for,
+    wait_for_paint,
+    wait_to_see,
+)
 from tests.support.client import Viewer
 from tests.support.server import PortholeServer, wait_until
 from tests.support.states import camera_state
@@ -295,7 +302,7 @@ def test_a_tour_by_keys_alone(server: PortholeServer, page: Page, connect: Conne
     press("ArrowRight")
     assert focus_of(page) == "two"
     press("Shift+ArrowLeft")
-    wait_until(
+    wait_to_see(
         lambda: page.locator(".tile[data-camera]").first.get_attribute("data-camera") == "two"
     )
     assert focus_of(page) == "two"
@@ -349,9 +356,9 @@ def test_a_tour_by_keys_alone(server: PortholeServer, page: Page, connect: Conne
     with page.expect_download():
         press("s")
     press("f")
-    page.wait_for_function("() => document.fullscreenElement !== null")
+    wait_for(page, "() => document.fullscreenElement !== null")
     press("f")
-    page.wait_for_function("() => document.fullscreenElement === null")
+    wait_for(page, "() => document.fullscreenElement === null")
 
     # Its settings, in the order in which they stand; no key of theirs does anything else.
     viewer = connect(server)

@@ -13,7 +13,7 @@ from server.recording.disk.index import Event
 from server.recording.disk.layout import event_id, recording_id
 from server.users.users import UsersFile
 from tests.support.axe import faults
-from tests.support.browser import log_in_by_hand
+from tests.support.browser import log_in_by_hand, wait_for, wait_to_see
 from tests.support.films import CROSSING, make_film
 from tests.support.recordings import write_recording
 from tests.support.server import PortholeServer, wait_until
@@ -317,7 +317,7 @@ def test_day_is_shown_and_restored(server: PortholeServer, page: Page) -> None:
     it back; Escape and Back close it."""
     open_as(server, page, "ann", "?camera=attic")
     # Until something is recorded today, the library opens with the day before.
-    wait_until(lambda: ask(page, "api/recordings?camera=lane")["recordings"], 20)
+    wait_to_see(lambda: ask(page, "api/recordings?camera=lane")["recordings"], 20)
     page.keyboard.press("e")
     expect(page.locator("[data-library]")).to_be_visible()
     page.locator("[data-days] [aria-current]").focus()
@@ -369,7 +369,7 @@ def test_long_day_is_shown_while_it_is_scrolled(server: PortholeServer, page: Pa
     """There are a hundred cards at first, the rest comes when it is needed, and at the end the
     day before is offered. The timeline has all of the day, where it once had what was scrolled."""
     open_as(server, page, "ann", day_of(BUSY))
-    wait_until(lambda: first_mark(page) == pytest.approx(0.5, abs=0.01))
+    wait_to_see(lambda: first_mark(page) == pytest.approx(0.5, abs=0.01))
     expect(cards(page)).to_have_count(100)
 
     cards(page).first.locator("[data-card-open]").focus()
@@ -385,14 +385,14 @@ def test_recordings_play_as_one(server: PortholeServer, page: Page) -> None:
     cards(page).nth(2).get_by_role("button", name=re.compile("^Motion door")).click()
     expect(page.locator("[data-playing-what]")).to_have_text("Motion")
     expect(cards(page).nth(2)).to_have_attribute("data-current", "")
-    wait_until(lambda: shown(page) >= NOON + 1, 10)
+    wait_to_see(lambda: shown(page) >= NOON + 1, 10)
 
     page.keyboard.press("i")
     page.keyboard.press("+")
     page.keyboard.press("+")
     # Into the second file, and over the gap into the third.
-    wait_until(lambda: NOON + 4 <= shown(page) < NOON + 9, 10)
-    wait_until(lambda: NOON + 60 <= shown(page) < NOON + 65, 10)
+    wait_to_see(lambda: NOON + 4 <= shown(page) < NOON + 9, 10)
+    wait_to_see(lambda: NOON + 60 <= shown(page) < NOON + 65, 10)
     expect(page.locator("[data-screen-note]")).to_contain_text("52 s without a recording")
     expect(page.locator("[data-playing-what]")).to_have_text("Person")
     page.keyboard.press("k")
@@ -433,20 +433,20 @@ def test_timeline_is_the_scrubber(server: PortholeServer, page: Page) -> None:
     page.mouse.move(box["x"] + box["width"] * (0.5 + 2 / 120), box["y"] + 5)
     picture = page.locator("[data-lanes-peek] img")
     expect(picture).to_be_visible()
-    page.wait_for_function("() => document.querySelector('[data-lanes-peek] img').naturalWidth > 0")
+    wait_for(page, "() => document.querySelector('[data-lanes-peek] img').naturalWidth > 0")
     page.mouse.down()
     page.mouse.up()
-    wait_until(lambda: shown(page) >= NOON + 2, 10)
+    wait_to_see(lambda: shown(page) >= NOON + 2, 10)
     page.keyboard.press("k")
 
     time_of = "() => document.querySelector('[data-reel]:not([hidden])').currentTime"
     before = page.evaluate(time_of)
     page.keyboard.press(".")
-    page.wait_for_function(f"(before) => ({time_of})() > before + 0.01", arg=before)
+    wait_for(page, f"(before) => ({time_of})() > before + 0.01", before)
     after = page.evaluate(time_of)
     assert after - before < 0.12
     page.keyboard.press(",")
-    page.wait_for_function(f"(after) => ({time_of})() < after - 0.01", arg=after)
+    wait_for(page, f"(after) => ({time_of})() < after - 0.01", after)
 
     page.keyboard.press("f")
     bar = page.locator("[data-playback]:fullscreen [data-playback-bar]")
@@ -472,7 +472,7 @@ def test_what_is_being_recorded_is_followed(server: PortholeServer, page: Page) 
     page.get_by_role("button", name="Play", exact=True).click()
 
     expect(page.locator("[data-playback]")).to_have_attribute("data-follows", "")
-    wait_until(lambda: shown(page, datetime.fromtimestamp(end)) > end + 1, 40)
+    wait_to_see(lambda: shown(page, datetime.fromtimestamp(end)) > end + 1, 40)
 
 
 def test_film_of_several_files_is_one(server: PortholeServer, page: Page) -> None:
@@ -520,7 +520,7 @@ def test_events_are_kept_and_deleted(server: PortholeServer, page: Page) -> None
     expect(cards(page)).to_have_count(0)
     assert ask(page, path)["events"]
     page.keyboard.press("Escape")
-    wait_until(lambda: ask(page, path)["events"] == [], 10)
+    wait_to_see(lambda: ask(page, path)["events"] == [], 10)
 
 
 def test_viewer_sees_their_cameras_only(server: PortholeServer, new_context: NewContext) -> None:

@@ -11,7 +11,7 @@ from playwright.sync_api import BrowserContext, Locator, Page, expect
 from playwright.sync_api import TimeoutError as PlaywrightTimeout
 
 from server.users.users import UsersFile
-from tests.support.browser import expect_state, show_tab, tile, wait_for_paint
+from tests.support.browser import expect_state, show_tab, tile, wait_for_paint, wait_to_see
 from tests.support.server import PortholeServer, wait_until
 from tests.support.visitor import PASSWORD, Visitor
 
@@ -127,7 +127,7 @@ def test_pictures_fill_a_laptops_window(
     page.set_viewport_size({"width": 1440, "height": 900})
     open_as(user, view)
 
-    wait_until(lambda: page.evaluate(SHARE) > least)
+    wait_to_see(lambda: page.evaluate(SHARE) > least)
     # Nothing is below the pictures, and nothing scrolls.
     assert page.evaluate("() => document.querySelector('.grid').scrollTop = 9") == 9
     assert page.evaluate("() => document.querySelector('.grid').scrollTop") == 0
@@ -277,7 +277,7 @@ def test_the_panel_has_tabs_and_can_be_closed(open_as: OpenAs, page: Page) -> No
     page.keyboard.press("d")
     expect(panel).to_be_hidden()
     assert page.evaluate("() => document.activeElement.className") == "tile-open"
-    wait_until(lambda: size_of(tile(page, NAMES[0]))[0] > before + 200)
+    wait_to_see(lambda: size_of(tile(page, NAMES[0]))[0] > before + 200)
     page.reload()
     expect(panel).to_be_hidden()
     tile(page, NAMES[0]).get_by_role("button", name="Controls").click()
@@ -344,7 +344,7 @@ def test_a_phone_held_sideways_shows_the_picture(open_as: OpenAs, new_context: N
 
     tile(page, NAMES[0]).locator(".tile-open").tap()
     expect(tile(page, NAMES[0])).to_have_attribute("data-focused", "")
-    wait_until(lambda: size_of(tile(page, NAMES[0])) == (844, 390))
+    wait_to_see(lambda: size_of(tile(page, NAMES[0])) == (844, 390))
     assert size_of(tile(page, NAMES[0]).locator("canvas"))[1] == pytest.approx(390, abs=1)
     tile(page, NAMES[0]).get_by_role("button", name="Back to all cameras").tap()
     expect(page.locator("[data-grid]")).to_have_attribute("data-view", "grid")
@@ -373,7 +373,7 @@ def test_a_kiosk_says_no_more_than_it_should(open_as: OpenAs, page: Page) -> Non
     """Pictures from edge to edge, names and a clock if asked for, and never an address."""
     page.set_viewport_size({"width": 1280, "height": 720})
     open_as("four", "?view=kiosk&layout=2x2")
-    wait_until(lambda: page.evaluate(SHARE) > 0.999)
+    wait_to_see(lambda: page.evaluate(SHARE) > 0.999)
     expect(page.locator(".tile-name").first).to_be_hidden()
     expect(page.locator("[data-kiosk-clock]")).to_be_hidden()
 

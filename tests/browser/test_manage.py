@@ -10,7 +10,7 @@ from playwright.sync_api import Page, Route, expect
 from server.users.users import UsersFile
 from tests.support.admin_api import ask_api, revision_of
 from tests.support.axe import faults
-from tests.support.browser import SMALL, log_in_by_hand, tile, wait_for_paint
+from tests.support.browser import SMALL, log_in_by_hand, tile, wait_for, wait_for_paint, wait_to_see
 from tests.support.server import PATIENCE_S, PortholeServer, wait_until
 from tests.support.visitor import PASSWORD
 
@@ -70,11 +70,11 @@ def test_a_camera_comes_and_goes_without_a_terminal(server: PortholeServer, page
     assert faults(page, "the list", "[data-manage]") == []
     page.get_by_role("button", name="Move The yard").press("ArrowUp")
     expect(page.locator("[data-moved]")).to_have_text("The yard: 1 of 2 cameras")
-    page.wait_for_function("[...window.porthole.tiles.keys()].join() === 'yard,door'")
+    wait_for(page, "[...window.porthole.tiles.keys()].join() === 'yard,door'")
     drag_below(page, "Move The yard", "Move door")
-    page.wait_for_function("[...window.porthole.tiles.keys()].join() === 'door,yard'")
+    wait_for(page, "[...window.porthole.tiles.keys()].join() === 'door,yard'")
     drag_below(page, "Move door", "Move The yard")
-    page.wait_for_function("[...window.porthole.tiles.keys()].join() === 'yard,door'")
+    wait_for(page, "[...window.porthole.tiles.keys()].join() === 'yard,door'")
 
     page.get_by_role("button", name="The yard yard").click()
     form = page.get_by_role("form", name="The yard")
@@ -127,7 +127,7 @@ def test_a_late_answer_closes_no_other_form(start_server: Start, page: Page) -> 
 
     def take_late() -> Route:
         # Playwright tells of it only while it is asked for something.
-        return wait_until(lambda: page.evaluate("1") and late) and late.pop()
+        return wait_to_see(lambda: page.evaluate("1") and late) and late.pop()
 
     page.goto(f"{server.url}?manage=cameras")
     page.get_by_role("button", name="yard yard").click()

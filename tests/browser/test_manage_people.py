@@ -9,7 +9,7 @@ from playwright.sync_api import BrowserContext, Page, expect
 
 from server.users.users import UsersFile
 from tests.support.axe import faults
-from tests.support.browser import log_in_by_hand, log_out, wait_for_paint
+from tests.support.browser import log_in_by_hand, log_out, wait_for, wait_for_paint
 from tests.support.server import PortholeServer
 from tests.support.visitor import PASSWORD
 
@@ -135,9 +135,7 @@ def test_ones_own_password_is_changed_on_the_page(
     expect(page.get_by_text("Your password was changed.")).to_be_visible()
 
     # The old connection ends, and the next one counts.
-    page.wait_for_function(
-        "document.querySelector('[data-link-word]').textContent !== 'Reconnecting'"
-    )
+    wait_for(page, "document.querySelector('[data-link-word]').textContent !== 'Reconnecting'")
     wait_for_paint(page, "door")
     assert page.url == server.url
     log_out(page)

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from tests.support.browser import NO_WORKER, expect_state, tile, wait_for_paint
+from tests.support.browser import NO_WORKER, expect_state, tile, wait_for_paint, wait_to_see
 from tests.support.client import Viewer
-from tests.support.server import PortholeServer, last_event, wait_until
+from tests.support.server import PortholeServer, last_event
 
 Start = Callable[..., PortholeServer]
 Connect = Callable[..., Viewer]
@@ -329,7 +329,7 @@ def test_a_camera_that_was_renamed_is_told_of(
     page.wait_for_url(server.url)
     expect(page.locator("[data-panel]")).to_be_hidden()
     small = "() => documentPictureInPicture.window.document.querySelector('p').textContent"
-    wait_until(lambda: page.evaluate(small) == "oldNo longer here")
+    wait_to_see(lambda: page.evaluate(small) == "oldNo longer here")
     wait_for_paint(page, "new")
     expect(kiosk.locator("[data-kiosk-missing]")).to_have_text(said)
     kiosk.close()

@@ -11,9 +11,9 @@ import pytest
 from playwright.sync_api import BrowserContext, CDPSession, Locator, Page, expect
 
 from server.users.users import UsersFile
-from tests.support.browser import expect_state, tile, wait_for_paint
+from tests.support.browser import expect_state, tile, wait_for, wait_for_paint, wait_to_see
 from tests.support.proxies import PrefixProxy
-from tests.support.server import PortholeServer, wait_until
+from tests.support.server import PortholeServer
 from tests.support.visitor import PASSWORD
 
 Start = Callable[..., PortholeServer]
@@ -75,7 +75,7 @@ def names(page: Page) -> list[str]:
 
 
 def expect_names(page: Page, *expected: str) -> None:
-    wait_until(lambda: names(page) == list(expected))
+    wait_to_see(lambda: names(page) == list(expected))
 
 
 def middle(locator: Locator) -> tuple[float, float]:
@@ -370,7 +370,7 @@ def test_layouts_and_pages(server: PortholeServer, page: Page) -> None:
     page.keyboard.press("PageDown")
     expect_names(page, "printer", "gate", "roof", "lift")
     wait_for_paint(page, "lift")
-    page.wait_for_function("() => window.porthole.tiles.get('door').fps === 0")
+    wait_for(page, "() => window.porthole.tiles.get('door').fps === 0")
     page.wait_for_url("**/?layout=2x2&page=2")
     page.reload()
     expect_names(page, "printer", "gate", "roof", "lift")
@@ -464,13 +464,13 @@ def test_a_copied_link_shows_the_same_in_another_browser(
     page.locator("[popovertarget='view-menu']").click()
     page.evaluate("navigator.clipboard.writeText = async (text) => { window.copied = text; }")
     page.locator("[data-view-act='copy']").click()
-    page.wait_for_function("window.copied")
+    wait_for(page, "window.copied")
     grid = page.evaluate("window.copied")
     page.keyboard.press("1")
     page.locator("#size-choice").select_option("auto")
     page.locator("[popovertarget='view-menu']").click()
     page.locator("[data-view-act='copy']").click()
-    page.wait_for_function("(before) => window.copied !== before", arg=grid)
+    wait_for(page, "(before) => window.copied !== before", grid)
     focus = page.evaluate("window.copied")
 
     page.goto("about:blank")  # Two pages of ten cameras are slow together.
@@ -557,7 +557,7 @@ def test_full_screen_zooms_too(server: PortholeServer, page: Page) -> None:
 
     tile(page, "door").locator(".tile-open").focus()
     page.keyboard.press("f")
-    page.wait_for_function("() => document.fullscreenElement?.dataset.camera === 'door'")
+    wait_for(page, "() => document.fullscreenElement?.dataset.camera === 'door'")
     page.keyboard.press("+")
     expect(page.locator(".zoom-badge")).to_have_text("1.3×")
     page.keyboard.press("f")
@@ -568,7 +568,8 @@ def test_full_screen_zooms_too(server: PortholeServer, page: Page) -> None:
 
 def covers(page: Page, camera: str) -> None:
     """The picture reaches over all edges of its glass, in any direction in which it is larger."""
-    page.wait_for_function(
+    wait_for(
+        page,
         """(camera) => {
           const tile = document.querySelector(`[data-camera="${camera}"]`);
           const [glass, canvas] = ['.viewport', 'canvas']
@@ -576,7 +577,7 @@ def covers(page: Page, camera: str) -> None:
           return canvas.left <= glass.left + 1 && canvas.right >= glass.right - 1
             && canvas.top <= glass.top + 1 && canvas.bottom >= glass.bottom - 1;
         }""",
-        arg=camera,
+        camera,
     )
 
 
@@ -721,8 +722,9 @@ def test_a_camera_pops_out(server: PortholeServer, page: Page, own_window: bool)
     button.click()
     expect(button).to_have_attribute("aria-pressed", "true")
     if own_window:
-        page.wait_for_function(
-            "() => documentPictureInPicture.window.document.querySelector('canvas').width === 320"
+        wait_for(
+            page,
+            "() => documentPictureInPicture.window.document.querySelector('canvas').width === 320",
         )
         # Its keys lead through time there, too.
         press = """(key) => documentPictureInPicture.window.document.body.dispatchEvent(
@@ -745,7 +747,7 @@ def test_a_camera_pops_out(server: PortholeServer, page: Page, own_window: bool)
     button.click()
     expect(button).to_have_attribute("aria-pressed", "false")
 
-    page.wait_for_function("() => window.porthole.tiles.get('yard').fps === 0")
+    wait_for(page, "() => window.porthole.tiles.get('yard').fps === 0")
 
 
 def test_the_page_can_be_installed(server: PortholeServer, new_context: NewContext) -> None:

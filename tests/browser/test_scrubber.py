@@ -12,10 +12,18 @@ import pytest
 from playwright.sync_api import BrowserContext, Page, Route, expect
 
 from tests.support import axe
-from tests.support.browser import READ_TIME, expect_state, serve, tile, wait_for_paint
+from tests.support.browser import (
+    READ_TIME,
+    expect_state,
+    serve,
+    tile,
+    wait_for,
+    wait_for_paint,
+    wait_to_see,
+)
 from tests.support.client import Viewer
 from tests.support.rtsp_server import RtspServer
-from tests.support.server import PortholeServer, wait_until
+from tests.support.server import PortholeServer
 from tests.support.states import camera_state
 
 Start = Callable[..., PortholeServer]
@@ -81,12 +89,13 @@ def open_camera(page: Page, server: PortholeServer, camera: str, remembered_s: f
     wait_for_paint(page, camera)
     wait_for_past(page, server, camera, remembered_s)
     # The bar asks every few seconds.
-    page.wait_for_function(
+    wait_for(
+        page,
         """([name, least]) => {
           const { ariaValueMin, ariaValueMax } = document.querySelector('[data-bar-track]');
           return ariaValueMax - ariaValueMin >= least;
         }""",
-        arg=[camera, remembered_s],
+        [camera, remembered_s],
     )
 
 
@@ -98,7 +107,7 @@ def wait_for_past(page: Page, server: PortholeServer, camera: str, remembered_s:
         begin = past["gaps"][-1][1] if past["gaps"] else past["from"]
         return begin is not None and past["to"] - begin >= remembered_s
 
-    wait_until(is_remembered, every_s=0.1)
+    wait_to_see(is_remembered)
 
 
 def share_of(page: Page, ago_s: float) -> float:
@@ -146,7 +155,7 @@ def press_until_changed(page: Page, key: str, camera: str) -> float:
     """Press a key; return the burned-in time once that is another one."""
     before = burned(page, camera)
     page.keyboard.press(key)
-    wait_until(lambda: burned(page, camera) != before, every_s=0.05)
+    wait_to_see(lambda: burned(page, camera) != before)
     return burned(page, camera)
 
 
@@ -500,7 +509,7 @@ def test_a_drag_shows_the_picture_of_that_moment(
     drag_to(page, 0.4)
     expect_state(page, camera, "past")
     dropped = page.evaluate("(name) => window.porthole.tiles.get(name).dropped", camera)
-    wait_until(lambda: abs(bar_at(page) - burned(page, camera)) <= late_s)
+    wait_to_see(lambda: abs(bar_at(page) - burned(page, camera)) <= late_s)
     ago = round(time.time() - bar_at(page))
     assert 1 < ago < 60
     expect(tile(page, camera).locator(".tile-word")).to_have_text(re.compile(r"^\d+ s ago$"))
@@ -526,9 +535,7 @@ def test_keys_lead_through_time(server: PortholeServer, page: Page) -> None:
     open_camera(page, server, "door")
     page.keyboard.press("k")
     expect_state(page, "door", "past")
-    wait_until(
-        lambda: bar_at(page) == pytest.approx(burned(page, "door"), abs=ROUNDED_S), every_s=0.1
-    )
+    wait_to_see(lambda: bar_at(page) == pytest.approx(burned(page, "door"), abs=ROUNDED_S))
 
     here = burned(page, "door")
     before = press_until_changed(page, ",", "door")
@@ -546,7 +553,7 @@ def test_keys_lead_through_time(server: PortholeServer, page: Page) -> None:
     page.keyboard.press("j")
     expect_state(page, "door", "past")
     later = burned(page, "door")
-    wait_until(lambda: burned(page, "door") < later)
+    wait_to_see(lambda: burned(page, "door") < later)
     page.locator("[data-bar-track]").focus()
     page.keyboard.press("End")
     expect_state(page, "door", "live")
@@ -563,16 +570,14 @@ def test_all_cameras_show_one_moment(server: PortholeServer, page: Page) -> None
 
     for name in ("door", "hall", "yard"):
         expect_state(page, name, "past")
-    wait_until(
-        lambda: bar_at(page) == pytest.approx(burned(page, "door"), abs=ROUNDED_S), every_s=0.1
-    )
+    wait_to_see(lambda: bar_at(page) == pytest.approx(burned(page, "door"), abs=ROUNDED_S))
     moment = bar_at(page) - 1
     page.keyboard.press("Shift+ArrowLeft")
     # The newest that is not later, of what each remembers.
     hall, yard = (remembered(page, server, name, moment) for name in ("hall", "yard"))
     assert max(hall, yard) <= moment + 0.002
-    wait_until(lambda: burned(page, "hall") == pytest.approx(hall, abs=0.002), every_s=0.1)
-    wait_until(lambda: yard - 3 < burned(page, "yard") <= yard, every_s=0.1)
+    wait_to_see(lambda: burned(page, "hall") == pytest.approx(hall, abs=0.002))
+    wait_to_see(lambda: yard - 3 < burned(page, "yard") <= yard)
 
     page.get_by_role("button", name="Back to all cameras").click()
     expect(page.locator("[data-past-pill]")).to_contain_text(re.compile(r"\d+ s ago.*Live", re.S))
@@ -623,7 +628,7 @@ def test_a_time_that_was_not_kept_has_no_picture(server: PortholeServer, page: P
     page.mouse.move(*point(page, 0.3))
     expect(card).to_contain_text("Not kept")
     # It moves with time.
-    wait_until(point_at_mark, every_s=0.1)
+    wait_to_see(point_at_mark)
     expect(card).to_have_attribute("data-picture", "")
     page.mouse.move(*point(page, 0.3))
     expect(card).to_contain_text("Not kept")
@@ -724,7 +729,7 @@ def test_fingers_tap_zoom_and_scroll(
         touch("Move", *wide)
     touch("End")
     expect_state(page, "door", "live")
-    wait_until(lambda: len(labels()) != len(before) or labels() != before)
+    wait_to_see(lambda: len(labels()) != len(before) or labels() != before)
     assert page.evaluate("visualViewport.scale") == 1
     assert bar_at(page) > at_first
 
@@ -743,7 +748,7 @@ def test_fingers_tap_zoom_and_scroll(
     for step in range(1, 8):
         touch("Move", (middle[0], middle[1] - 20 * step))
     touch("End")
-    wait_until(lambda: page.evaluate("scrollY || document.querySelector('.grid').scrollTop") > 20)
+    wait_to_see(lambda: page.evaluate("scrollY || document.querySelector('.grid').scrollTop") > 20)
     expect_state(page, "door", "live")
     assert page.locator("[data-scrubber]").get_attribute("data-past") == "live"
 

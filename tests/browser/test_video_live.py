@@ -12,7 +12,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from server.capture.sources.testpattern import read_time
-from tests.support.browser import READ_TIME, expect_state, show_tab, tile, wait_for_paint
+from tests.support.browser import READ_TIME, expect_state, show_tab, tile, wait_for, wait_for_paint
 from tests.support.rtsp_server import RtspServer
 from tests.support.server import PortholeServer
 from tests.support.webcodecs import NEEDS_WEBCODECS, NO_WEBCODECS
@@ -46,12 +46,13 @@ def server(share_server: Start) -> Iterator[PortholeServer]:
 
 def wait_for_codec(page: Page, codec: str | None) -> None:
     """Wait until pictures come as video of a codec, or with None as JPEG."""
-    page.wait_for_function(
+    wait_for(
+        page,
         """(codec) => {
           const door = window.porthole?.tiles.get('door');
           return door?.painted && (codec ? door.codec?.startsWith(codec) : door.codec === null);
         }""",
-        arg=codec,
+        codec,
     )
 
 
@@ -95,7 +96,7 @@ def test_the_dashboard_works_with_and_without_video(
     assert page.evaluate("() => document.querySelector('canvas').width") == 640
 
     page.evaluate(PRETEND, "hidden")
-    page.wait_for_function("() => window.porthole.tiles.get('door').fps === 0")
+    wait_for(page, "() => window.porthole.tiles.get('door').fps === 0")
     page.evaluate(PRETEND, "visible")
     wait_for_paint(page, "door", 10)
     wait_for_codec(page, codec)

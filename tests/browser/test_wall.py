@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from playwright.sync_api import Page
 
-from tests.support.browser import READ_TIME
+from tests.support.browser import READ_TIME, wait_for
 from tests.support.server import PATIENCE_S, PortholeServer
 
 Start = Callable[..., PortholeServer]
@@ -33,7 +33,7 @@ def test_sixteen_cameras_stay_live(start_server: Start, page: Page) -> None:
     server = start_server(*(f"{name}=test:?size=320x180&fps=15" for name in cameras))
     page.set_viewport_size({"width": 1920, "height": 1080})
     page.goto(server.url)
-    page.wait_for_function(ALL_LIVE, arg=COUNT, timeout=3 * PATIENCE_S * 1000)
+    wait_for(page, ALL_LIVE, COUNT, 3 * PATIENCE_S)
 
     seen = []
     for _ in range(WINDOWS):
@@ -46,7 +46,7 @@ def test_sixteen_cameras_stay_live(start_server: Start, page: Page) -> None:
 
     # And its word is good: of one tile, by what can be read off it.
     read_ms = f"(selector) => ({READ_TIME})(selector) < {2 * MAX_AGE_MS}"
-    page.wait_for_function(read_ms, arg=f"[data-camera='{cameras[0]}'] canvas")
+    wait_for(page, read_ms, f"[data-camera='{cameras[0]}'] canvas")
 
 
 def watch(page: Page) -> tuple[int, float, float]:

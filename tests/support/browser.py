@@ -8,6 +8,7 @@ import pytest
 from playwright.sync_api import (
     Browser,
     BrowserContext,
+    Frame,
     Locator,
     Page,
     Route,
@@ -15,7 +16,8 @@ from playwright.sync_api import (
     sync_playwright,
 )
 
-from tests.support.server import PATIENCE_S, ROOT
+from tests.support.kept_context import KeptContext
+from tests.support.server import PATIENCE_S, ROOT, wait_until
 from tests.support.visitor import PASSWORD
 from tests.support.webcodecs import NO_WEBCODECS, WITHOUT_WEBCODECS
 
@@ -27,8 +29,16 @@ CHROMIUM = "/usr/bin/chromium-headless-shell"
 
 FLAGS = [
     *("--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking"),
-    "--force-prefers-reduced-motion",
+    "--renderer-process-limit=1",  # tests/support/kept_context.py says why.
 ]
+
+# Playwright asks for motion unless told otherwise, whatever Chromium's flags say; without a GPU,
+# what moves is a fifth of the CPU time of a page.
+STILL = {"reduced_motion": "reduce"}
+
+# How often a condition is looked at, in ms. Playwright's own way, each animation frame, has the
+# page produce 60 of them a second.
+LOOK_MS = 50
 
 # For pages that need any picture: one of 1280 x 720 at 30 fps takes 0.8 s of CPU time a second.
 SMALL = "test:?size=320x180&fps=6"
@@ -103,11 +113,14 @@ def blank(browser: Browser) -> Iterator[Page]:
 
 @pytest.fixture
 def new_context(browser: Browser) -> Iterator[Callable[..., BrowserContext]]:
-    """Open browsers that remember nothing; each is closed after the test, however that ends."""
+    """Open browsers that know nothing of each other, and close them after the test.
+
+    Take ``page`` if one will do, because it costs less.
+    """
     contexts: list[BrowserContext] = []
 
     def open_context(**options: Any) -> BrowserContext:
-        context = browser.new_context(**options)
+        context = browser.new_context(**STILL | options)
         context.set_default_timeout(PATIENCE_S * 1000)
         if WITHOUT_WEBCODECS:
             context.add_init_script(NO_WEBCODECS)
@@ -116,6 +129,24 @@ def new_context(browser: Browser) -> Iterator[Callable[..., BrowserContext]]:
 
     yield open_context
     for context in contexts:
+        context.close()
+
+
+@pytest.fixture(scope="session")
+def keep_context(browser: Browser) -> Iterator[Callable[[dict[str, Any]], KeptContext]]:
+    """Open contexts that are kept for the whole run, one for each set of options."""
+    kept: dict[str, KeptContext] = {}
+
+    def open_context(options: dict[str, Any]) -> KeptContext:
+        key = repr(sorted(options.items()))
+        if key not in kept:
+            context = browser.new_context(**STILL | options)
+            context.set_default_timeout(PATIENCE_S * 1000)
+            kept[key] = KeptContext(context)
+        return kept[key]
+
+    yield open_context
+    for context in kept.values():
         context.close()
 
 
@@ -130,11 +161,11 @@ def context_options() -> dict[str, Any]:
 
 @pytest.fixture
 def page(
-    new_context: Callable[..., BrowserContext], context_options: dict[str, Any]
+    keep_context: Callable[[dict[str, Any]], KeptContext], context_options: dict[str, Any]
 ) -> Iterator[Page]:
     """Open a page; whatever it complains about in the console fails the test."""
-    context = new_context(**context_options)
-    page = context.new_page()
+    context = keep_context(context_options)
+    page = context.open_page()
     complaints: list[str] = []
     page.on("pageerror", lambda error: complaints.append(str(error)))
     page.on(
@@ -143,9 +174,10 @@ def page(
     )
     page.complaints = complaints  # type: ignore[attr-defined]
     yield page
-    context.close()
+    context.empty()
     # A page whose server is gone cannot help it that the browser logs refused connections.
-    assert [text for text in complaints if "ERR_CONNECTION" not in text] == []
+    told = [text for text in complaints if "ERR_CONNECTION" not in text]
+    assert told == [], told
 
 
 def tile(page: Page, camera: str) -> Locator:
@@ -162,8 +194,20 @@ def wait_for_paint(page: Page, camera: str, more: int = 3) -> int:
     """Wait until so many more frames of a camera have been painted; return how many there are."""
     painted = "(name) => window.porthole?.tiles.get(name)?.painted ?? 0"
     target = page.evaluate(painted, camera) + more
-    page.wait_for_function(f"([name, target]) => ({painted})(name) >= target", arg=[camera, target])
+    wait_for(page, f"([name, target]) => ({painted})(name) >= target", [camera, target])
     return target
+
+
+def wait_for(
+    page: Page | Frame, condition: str, argument: Any = None, patience_s: float = PATIENCE_S
+) -> None:
+    """Wait until a function or an expression of the page is true."""
+    page.wait_for_function(condition, arg=argument, timeout=patience_s * 1000, polling=LOOK_MS)
+
+
+def wait_to_see(condition: Callable[[], Any], patience_s: float = PATIENCE_S) -> Any:
+    """Return the first true value of a condition that asks a page: 3 to 6 ms of CPU time a look."""
+    return wait_until(condition, patience_s, LOOK_MS / 1000)
 
 
 def show_tab(page: Page, name: str) -> None:
