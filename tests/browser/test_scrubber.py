@@ -390,20 +390,6 @@ def test_keys_lead_through_time(server: PortholeServer, page: Page) -> None:
     expect_state(page, "door", "live")
 
 
-def test_the_bar_says_that_video_is_not_played_backwards_as_a_whole(
-    server: PortholeServer, page: Page
-) -> None:
-    """Only its key pictures are, and who sees the picture jump is told why; a step back is one."""
-    open_camera(page, server, "yard")
-    wait_until(lambda: page.evaluate("() => porthole.tiles.get('yard').codec !== null"))
-    note = page.locator("[data-scrub-note]")
-
-    page.keyboard.press("j")
-    expect(note).to_have_text("Backwards, video shows its key pictures only.")
-    page.keyboard.press("k")
-    expect(note).to_be_hidden()
-
-
 def test_all_cameras_show_one_moment(server: PortholeServer, page: Page) -> None:
     """And all go back with one key, from the grid as well."""
     open_camera(page, server, "door")

@@ -239,11 +239,10 @@ export class Scrubber extends EventTarget {
     save.disabled = disabled || this.#saving || seconds > MAX_CLIP_S || seconds <= 0;
   }
 
-  #noteFor({ fault, short, span, speed }, kept) {
+  #noteFor({ fault, short, span }, kept) {
     if (!this.#connected) return 'The past can be seen again once the server is connected.';
     if (fault) return fault;
     if (short && span !== null) return `Only ${formatAge(span.to - span.from)} of this camera are remembered.`;
-    if (speed < 0 && this.#tile.viewer.codec !== null) return 'Backwards, video shows its key pictures only.';
     if (kept !== null) return '';
     return this.#tile.state.rewind === 0 ? 'The past of this camera is not remembered.' : 'Nothing is remembered yet.';
   }
