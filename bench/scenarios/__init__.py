@@ -10,6 +10,7 @@ from bench.scenarios import (
     crowd,
     idle,
     memory,
+    motion,
     narrow,
     reading,
     recording,
@@ -46,5 +47,6 @@ SCENARIOS: dict[str, Callable[[Stand], Iterator[Table]]] = {
     "memory": memory.run,
     "startup": startup.run,
     "cluster": cluster.run,
+    "motion": motion.run,
 }
 """The scenarios by name, in the order in which they run."""

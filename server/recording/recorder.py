@@ -266,7 +266,7 @@ class _Lane:
     def on_motion(self, moving: bool, at_unix: float) -> None:
         """Begin when something moves, and note until when to go on when it does no more."""
         self._moving = moving
-        if moving and not self._source:
+        if not self._source:
             self._moved_unix = at_unix
         if self._mode == "motion":
             self._until = time.monotonic() + (0.0 if moving else self.camera.keeping.after_s)

@@ -226,7 +226,15 @@ class Rewind:
                 yield
 
     def drop_group(self) -> None:
-        """Drop the oldest picture that can be decoded by itself, and those that need it."""
+        """Drop the oldest picture that can be decoded by itself, and those that need it.
+
+        Of the last group that picture stays; then nothing is kept before the next one.
+        """
+        if len(self._groups) == 1 and self._open and len(self._groups[0]) > 1:
+            first, *rest = self._groups[0]
+            self._groups[0], self._open = [first], False
+            self._count(-_size(rest))
+            return
         if len(self._groups) > 1:
             self._dropped += 1
             self._count(-_size(self._groups.popleft()))

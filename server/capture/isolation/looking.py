@@ -32,7 +32,8 @@ SHARE = 0.02
 # What may be saved up, or owed, in seconds of a core.
 MAX_CREDIT_S = 0.06
 
-# In groups that are longer than this, key pictures alone would miss too much: all is decoded.
+# In groups that are longer than this, key pictures alone would miss too much: all is decoded, and
+# so all that is due is looked at.
 MAX_BLIND_S = 2.5
 
 # The weight of each look in what one picture costs.
@@ -54,7 +55,8 @@ class Looking:
         self._watch: MotionWatch | None = None
         self._due = 0.0
         self._fresh = True  # Whether nothing of this group was looked at.
-        self._looked_at = time.monotonic()
+        self._key_at = time.monotonic()
+        self._is_long = False  # Whether the group before was too long to wait for its end.
         self._credit_s = MAX_CREDIT_S
         self._credited_at = time.monotonic()
         self._cost_s = 0.0  # Of decoding one picture.
@@ -85,13 +87,14 @@ class Looking:
         if self._watch is None or self._source.info.still:
             return False
         now = time.monotonic()
-        self._fresh = self._fresh or self._own is None or self._own.at_key
+        if self._own is None or self._own.at_key:
+            self._fresh, self._is_long = True, now - self._key_at > MAX_BLIND_S
+            self._key_at = now
         if now < self._due or not (self._fresh or self._is_affordable(now)):
             return False
         self._fresh = False
         period_s = POLL_S if self._source.info.polled else LOOK_S
         self._due = max(self._due + period_s, now + period_s / 2)
-        self._looked_at = now
         return True
 
     def _is_affordable(self, now: float) -> bool:
@@ -101,7 +104,7 @@ class Looking:
         earned_s = SHARE * (now - self._credited_at)
         self._credit_s = min(MAX_CREDIT_S, self._credit_s + earned_s)
         self._credited_at = now
-        if self._watch.in_doubt or now - self._looked_at > MAX_BLIND_S:
+        if self._watch.in_doubt or self._is_long or now - self._key_at > MAX_BLIND_S:
             return True
         return self._own.undecoded * self._cost_s <= self._credit_s
 

@@ -131,6 +131,23 @@ def test_old_groups_go_as_a_whole() -> None:
     assert rewind.nbytes == 100 * len(rewind.units)
 
 
+def test_of_a_group_that_is_too_large_the_key_picture_stays() -> None:
+    """Of a camera with a key picture a minute there would be nothing to be seen at all."""
+    rewind = filled(*video(1, group=100))
+
+    rewind.drop_group()
+    rewind.put(unit(1.0))
+
+    assert times(rewind.units) == [0.0]
+    assert rewind.nbytes == 100
+    rewind.put(unit(1.1, key=True))
+    rewind.put(unit(1.2))
+    assert times(rewind.units) == [0.0, 1.1, 1.2]
+    for _ in range(3):
+        rewind.drop_group()
+    assert rewind.units == []
+
+
 def test_after_a_loss_nothing_is_kept_before_a_key_picture() -> None:
     """It could not be decoded; who listens is told of the loss, once."""
     rewind = filled(unit(0.0, key=True))
