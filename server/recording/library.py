@@ -10,9 +10,9 @@ from typing import Any, Generic, NamedTuple, TypeAlias, TypeVar
 from server.errors import PictureError, RequestError
 from server.loop import hub
 from server.recording.disk.index import INDEX_ERRORS, Event, Recorded
-from server.recording.disk.layout import picture_path, recording_path
+from server.recording.disk.layout import FILM, picture_path, recording_path
 from server.recording.disk.storage import Storage
-from server.recording.disk.writer import FILM, Writer
+from server.recording.disk.writer import Writer
 from server.recording.events import EventLog
 from server.recording.media.fragments import Kept, StoredUnit, cut, read_units
 from server.recording.media.moments import through

@@ -8,7 +8,8 @@ from server.capture.frames.unit import JPEG, Unit
 from server.delivery.fanout import Fanout
 from server.delivery.mjpeg import FrameWaiter
 from server.loop import hub
-from server.recording.disk.writer import FILM, Writer
+from server.recording.disk.layout import FILM
+from server.recording.disk.writer import Writer
 from server.recording.events import EventLog
 from server.recording.media.process import MediaError, MediaProcess
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from server.users.private import add_folder
 
 __all__ = [
+    "FILM",
     "camera_of",
     "event_id",
     "events_file",
@@ -30,6 +31,9 @@ EVENT_ID = re.compile(r"([A-Za-z0-9][A-Za-z0-9-]{0,39})_(\d{4})(\d\d)(\d\d)_\d{9
 DAY = re.compile(r"\d{4}-\d\d-\d\d")
 TIME = re.compile(r"\d\d-\d\d-\d\d(?:-\d{1,3})?")
 CAMERA = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,39}")
+
+FILM = "/film"
+"""After a camera's name: its film, which is written beside its recording."""
 
 
 def camera_of(key: str) -> str | None:

@@ -21,7 +21,7 @@ from server.loop import native
 from server.recording.disk.event_file import remove_empty
 from server.recording.disk.event_queue import EventQueue
 from server.recording.disk.index import Event, Recorded
-from server.recording.disk.layout import add_folders, recording_id, recording_path
+from server.recording.disk.layout import FILM, add_folders, recording_id, recording_path
 from server.recording.disk.recording_file import RecordingFile, head_of, set_locked
 from server.recording.disk.retention import Policy
 from server.recording.disk.segmenter import FRAGMENT_S, Begin, End, Fragment, Segmenter
@@ -46,9 +46,6 @@ CALL_DEADLINE_S = 10.0
 
 FULL = "the disk is full"
 FULL_ERRORS = errno.ENOSPC, errno.EDQUOT
-
-FILM = "/film"
-"""After a camera's name: its film, which is written beside its recording."""
 
 T = TypeVar("T")
 
