@@ -188,8 +188,8 @@ def main(fileno: int) -> None:
     listener = plain_socket(fileno=fileno)
     woken, wake = os.pipe()
     os.set_blocking(wake, False)
-    for end in (woken, wake):
-        os.set_inheritable(end, False)
+    for pipe in (woken, wake):
+        os.set_inheritable(pipe, False)
 
     children = fork_children()
     import manage
@@ -208,7 +208,7 @@ def main(fileno: int) -> None:
             received, ancillary, _, _ = line.recvmsg(MAX_REQUEST_BYTES, socket.CMSG_SPACE(4 * 4))
             request = json.loads(received or "null")
             if request is None:
-                end(lines.pop(line))
+                end_all(lines.pop(line))
                 line.close()
             elif not request:
                 socket.send_fds(line, [b"children"], [children])
@@ -279,7 +279,7 @@ def report_ended(statuses: dict[int, int]) -> None:
             os.close(statuses.pop(pid))
 
 
-def end(statuses: dict[int, int]) -> None:
+def end_all(statuses: dict[int, int]) -> None:
     """Kill the servers of tests that have ended."""
     for pid, status in statuses.items():
         os.kill(pid, signal.SIGKILL)
@@ -310,8 +310,8 @@ def become_server(
         sys.argv = ["manage.py", *request["arguments"]]  # type: ignore[misc]
         hubs.use_hub()  # Patching has created a hub, whose epoll has just been closed.
         cli()  # type: ignore[operator]
-    except SystemExit as end:
-        code = end.code if isinstance(end.code, int) else int(end.code is not None)
+    except SystemExit as done:
+        code = done.code if isinstance(done.code, int) else int(done.code is not None)
     except BaseException:  # noqa: BLE001  a fork must never go on as the fork server
         traceback.print_exc()
     finally:
