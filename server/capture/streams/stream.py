@@ -115,6 +115,8 @@ def open_stream(address: Address, timeout_s: float, data: BinaryIO | None = None
 class LiveStream(Video):
     """A stream that runs on its own clock, such as a camera's: drained, so that it never lags."""
 
+    paced = False
+
     def __init__(self, demuxer: Demuxer) -> None:
         super().__init__(demuxer, live=True)
         self._waited = False

@@ -36,12 +36,14 @@ class Video(Uncontrolled):
     Attributes:
         lazy: Whether nobody waits for pictures; see :class:`VideoSource`.
         came_at: When the newest picture came.
+        paced: Whether pictures are taken when they are to be decoded.
 
     Raises:
         SourceError: If its pictures are too large.
     """
 
     lazy = False
+    paced = True
 
     def __init__(self, demuxer: Demuxer, live: bool) -> None:
         self.arrivals = Arrivals()
@@ -61,7 +63,7 @@ class Video(Uncontrolled):
         self.info = SourceInfo(width, height, demuxer.fps, demuxer.codec, live, video=video)
         self._demuxer = demuxer
         self._decoder = Decoder(context)
-        self._display, self._early_s = DisplayClock(), 0.0
+        self._display, self._early_s = DisplayClock(self.paced), 0.0
         self._newest: Packet | None = None
         # A camera's own JPEG is handed over untouched.
         self._jpeg = demuxer.codec == "mjpeg" and demuxer.aspect == 1 and not demuxer.is_picture

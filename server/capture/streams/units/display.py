@@ -38,9 +38,12 @@ class DisplayClock:
     A picture cannot arrive before it was captured, so those that arrive the soonest after their
     time tell how far the clocks are apart: those that are not held back for others.
 
+    Args:
+        paced: Whether pictures come when they are to be decoded, as from a film.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, paced: bool = False) -> None:
+        self._paced = paced
         # By how much ours is ahead at least: in this period, and in it and the one before.
         self._apart = self._apart_by_now = 0.0
         self._period_ends: float | None = None
@@ -70,12 +73,16 @@ class DisplayClock:
         self._newest_s = max(self._newest_s, shown_s)
         if key:
             self._lead_s = None if decoded_s is None else shown_s - decoded_s
+        out_s = None  # When what comes out with it is to be shown.
+        if decoded_s is not None and self._lead_s is not None:
+            out_s = decoded_s + self._lead_s
+        if self._paced:
+            early_s = 0.0 if out_s is None else out_s - shown_s
+            return Captured(now, early_s if abs(early_s) < MAX_EARLY_S else 0.0)
         if not self.reordered:
             self._told = now
             return Captured(now, 0.0)
-        comes_out = now
-        if decoded_s is not None and self._lead_s is not None:
-            comes_out = min(now, self._apart + decoded_s + self._lead_s)
+        comes_out = now if out_s is None else min(now, self._apart + out_s)
         self._told = comes_out = max(self._told + LEAST_STEP_S, comes_out)
         return Captured(comes_out, comes_out - (self._apart + shown_s))
 

@@ -65,3 +65,19 @@ def test_a_clock_that_jumps_is_followed(jump_s: float) -> None:
 
     assert times == sorted(times)
     assert times[-10:] == pytest.approx([(50 + at) * INTERVAL_S for at in range(10)])
+
+
+def test_pictures_of_a_film_come_out_when_they_are_taken() -> None:
+    """A film is taken at the pace of decoding; the first pictures of a round once had one time."""
+    clock, found = FakeClock(), []
+    begin = clock()
+    display = DisplayClock(paced=True)
+    for number in range(30):
+        place, shown = number % 10, PYRAMID[number % 10]
+        one = display.see(clock(), shown * INTERVAL_S, (place - 2) * INTERVAL_S, place == 0)
+        found.append((one.at - begin, one.at - one.early_s - begin))
+        clock.advance(INTERVAL_S)
+
+    own = [10 * (number // 10) + PYRAMID[number % 10] for number in range(30)]
+    assert [at for at, _ in found] == pytest.approx([at * INTERVAL_S for at in range(30)])
+    assert [at for _, at in found] == pytest.approx([at * INTERVAL_S for at in own])
