@@ -22,7 +22,7 @@ QUIET = (
     "tests/system/cluster/test_video.py",
 )
 
-QUIET_AT_ONCE, AT_ONCE = 5, 5
+QUIET_AT_ONCE, AT_ONCE = 5, 4
 
 SLOWEST = 10
 

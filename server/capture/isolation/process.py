@@ -52,6 +52,7 @@ class Process:
             if process.wait(0.0):
                 self._unreaped.remove(process)
         self._status: int | None = None
+        self._reaping = native.threading.Lock()
         their_end, self._lifeline = os.pipe()
         discard_errors = (os.POSIX_SPAWN_OPEN, 2, os.devnull, os.O_WRONLY, 0)
         path = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
@@ -78,28 +79,35 @@ class Process:
 
     def kill(self) -> None:
         """Kill it at once with all its descendants; wait until it has ended."""
-        if self._status is None:
-            self._kill_group()
-            if not self.wait(KILL_DEADLINE_S) and self not in self._unreaped:
-                self._unreaped.append(self)
+        with self._reaping:
+            if self._status is None:
+                self._kill_group()
+        if not self.wait(KILL_DEADLINE_S) and self not in self._unreaped:
+            self._unreaped.append(self)
         self._close_lifeline()
 
     def wait(self, timeout_s: float) -> bool:
         """Wait until it has ended; return False if that takes longer than ``timeout_s``."""
         deadline = time.monotonic() + timeout_s
-        while self._status is None:
-            if os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT):
+        while not self._reap():
+            if time.monotonic() >= deadline:
+                return False
+            native.sleep(POLL_S)
+        self._close_lifeline()
+        return True
+
+    def _reap(self) -> bool:
+        """Return whether it has ended."""
+        with self._reaping:  # Who waits for its answer, and who closes it, may do so at once.
+            if self._status is None and os.waitid(
+                os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT
+            ):
                 # Kill what it has started, before its process id can be reused.
                 self._kill_group()
                 # Only with WNOHANG: without it waitpid is green, and would sleep on the hub.
                 _, status = os.waitpid(self.pid, os.WNOHANG)
                 self._status = os.waitstatus_to_exitcode(status)
-            elif time.monotonic() >= deadline:
-                return False
-            else:
-                native.sleep(POLL_S)
-        self._close_lifeline()
-        return True
+        return self._status is not None
 
     @property
     def exit_reason(self) -> str:
@@ -119,9 +127,9 @@ class Process:
         os.kill(self.pid, signal.SIGKILL)
 
     def _close_lifeline(self) -> None:
-        if self._lifeline >= 0:
-            os.close(self._lifeline)
-            self._lifeline = -1
+        lifeline, self._lifeline = self._lifeline, -1
+        if lifeline >= 0:
+            os.close(lifeline)
 
 
 def die_with_parent(lifeline: int) -> None:

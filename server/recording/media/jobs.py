@@ -182,10 +182,10 @@ class ClipJobs:
                 error = str(failure)
             except OSError as failure:
                 error = failure.strerror or "the file cannot be written"
+            if error is not None or job.ended_at is not None:
+                hub.run_native(job.path.unlink, True)
             if job.ended_at is None:
                 job.end(error)
-            if not job.done:
-                hub.run_native(job.path.unlink, True)
             hub.call_later(KEPT_S, self._sweep)
 
     def _make(self, job: ClipJob) -> None:

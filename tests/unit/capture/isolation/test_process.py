@@ -1,0 +1,24 @@
+"""A child process that ends while several threads look at it."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from server.capture.isolation.channel import Link
+from server.capture.isolation.process import Process
+
+
+@pytest.mark.usefixtures("own_children")
+def test_who_waits_and_who_kills_may_do_so_at_once() -> None:
+    """Of two, one found no such process any more: the other had just reaped it."""
+    with ThreadPoolExecutor(3) as threads:
+        for _ in range(20):
+            link, theirs = Link.pair()
+            with theirs:
+                process = Process("json.tool", theirs, {})  # It waits for its input.
+            waiting = [threads.submit(process.wait, 10.0) for _ in range(3)]
+            process.kill()
+            link.close()
+
+            assert [one.result() for one in waiting] == [True] * 3
+            assert process.exit_reason == "was killed by SIGKILL"
