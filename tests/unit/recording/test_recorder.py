@@ -48,6 +48,7 @@ class Desk:
         self.cameras: dict[str, Camera] = {}
         self.fanouts: dict[str, Fanout] = {}
         self.rewinds: dict[str, Rewind] = {}
+        self.media = MediaProcess()
         self.recorder = Recorder(
             self.settings,
             self.cameras,
@@ -56,7 +57,7 @@ class Desk:
             self.storage,
             self.writer,
             self.events,
-            MediaProcess(),
+            self.media,
             lambda *notice: self.notices.append(notice),
         )
         self.camera = self.add("door", "file:door.mp4")
@@ -91,6 +92,7 @@ def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
     desk = Desk(tmp_path)
     yield desk
     desk.recorder.close()
+    desk.media.close()
 
 
 def test_nothing_is_recorded_unasked(desk: Desk, film: list[Unit]) -> None:
