@@ -12,7 +12,7 @@ import requests
 
 from tests.support.client import Viewer
 from tests.support.films import make_film
-from tests.support.server import PortholeServer
+from tests.support.server import PortholeServer, wait_until
 from tests.support.states import state_of
 
 Start = Callable[..., PortholeServer]
@@ -63,7 +63,13 @@ def test_motion_is_seen_while_nobody_watches(
         "zones": [],
         "moving": False,
     }
-    events = requests.get(f"{server.url}api/events?label=motion", timeout=5).json()["events"]
+
+    def listed() -> list[dict[str, Any]] | None:
+        """Return the events, once the thread that writes has noted the end of the first."""
+        found = requests.get(f"{server.url}api/events?label=motion", timeout=5).json()["events"]
+        return found if any(one["to"] is not None for one in found) else None
+
+    events = wait_until(listed)
     event = next(one for one in events if one["to"] is not None)
     assert {one["camera"] for one in events} == {"film"}
     assert 1.0 < event["to"] - event["from"] < 4.5
