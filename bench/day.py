@@ -16,10 +16,10 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from bench.chromium import in_chromium
 from bench.process import ROOT, Server, cpu_s
-from bench.scenarios.browser import CHROMIUM, FLAGS
 from bench.table import quantile
 from server.capture.frames.unit import Unit
 from server.recording.disk.layout import recordings
@@ -27,6 +27,9 @@ from tests.support.client import Viewer
 from tests.support.day import DAY_S, Template, add_day
 from tests.support.films import make_film
 from tests.support.units import make_units
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 __all__ = ["main"]
 
@@ -208,13 +211,8 @@ def asked(server: Server, path: str) -> str:
 
 def open_library(server: Server, day: str, screenshot: Path | None) -> None:
     """Open the library on a day in Chromium, if that can be driven here."""
-    try:
-        from playwright.sync_api import sync_playwright
-    except ImportError:
-        say("no Playwright here: the library is left out")
-        return
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+
+    def measure(browser: "Browser") -> None:
         page = browser.new_page(viewport={"width": 1280, "height": 800})
         began = time.monotonic()
         page.goto(f"http://127.0.0.1:{server.port}/?library={day}")
@@ -223,7 +221,8 @@ def open_library(server: Server, day: str, screenshot: Path | None) -> None:
         page.wait_for_timeout(3000)
         if screenshot is not None:
             page.screenshot(path=screenshot)
-        browser.close()
+
+    in_chromium(say, "the library is", measure)
 
 
 def wait_for(condition: Callable[[], object]) -> None:

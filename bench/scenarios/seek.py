@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 import cv2
 import numpy as np
 
+from bench.burned import MAKE_READER
+from bench.chromium import in_chromium
 from bench.process import Server
-from bench.scenarios.browser import CHROMIUM, FLAGS
 from bench.stand import Stand
 from bench.table import Table, quantile
 from server.capture.sources.testpattern import read_time
@@ -33,35 +34,23 @@ PAINTED_WITHIN_S = 20.0
 FRAME_MS = 34
 
 # In the worker that paints: when each canvas first has a picture of about the moment that is
-# wanted, and the time that is burned into it, in Unix ms. The cells are those of
-# server/capture/sources/testpattern.py.
-WATCH = """
-(() => {
-  const strip = new OffscreenCanvas(56, 1);
-  const context = strip.getContext('2d', { willReadFrequently: true });
-  context.imageSmoothingEnabled = false;
+# wanted, and the time that is burned into it, in Unix ms.
+WATCH = f"""
+(() => {{
   const draw = OffscreenCanvasRenderingContext2D.prototype.drawImage;
+  const read = {MAKE_READER};
   globalThis.benchPast = null;
-  OffscreenCanvasRenderingContext2D.prototype.drawImage = function (...what) {
+  OffscreenCanvasRenderingContext2D.prototype.drawImage = function (...what) {{
     draw.apply(this, what);
-    const { canvas } = this;
+    const {{ canvas }} = this;
     if (benchPast === null || canvas.width < 128 || benchPast.has(canvas)) return;
     const now = performance.timeOrigin + performance.now();
-    const side = Math.floor(canvas.width / 64);
-    const top = 4 * side + Math.floor(side / 2);
-    draw.call(context, canvas, 4 * side, top, 56 * side, 1, 0, 0, 56, 1);
-    const { data } = context.getImageData(0, 0, 56, 1);
-    const bytes = [0, 0, 0, 0, 0, 0, 0];
-    for (let cell = 0; cell < 56; cell += 1) {
-      bytes[cell >> 3] = bytes[cell >> 3] * 2 + (data[cell * 4] > 127 ? 1 : 0);
-    }
-    const checksum = bytes.pop();
-    if (bytes.reduce((all, byte) => all ^ byte, 0) !== checksum) return;
-    const burned = bytes.reduce((all, byte) => all * 256 + byte, 0);
+    const burned = read(canvas);
     // What was asked for before may be painted late.
-    if (Math.abs(burned - benchWanted) < 1200) benchPast.set(canvas, [now, burned]);
-  };
-})();
+    if (burned === null || Math.abs(burned - benchWanted) >= 1200) return;
+    benchPast.set(canvas, [now, burned]);
+  }};
+}})();
 """
 
 # In the page: when the bar was pressed.
@@ -88,30 +77,22 @@ def run(stand: Stand) -> Iterator[Table]:
             *("other frames than asked for", "ms apart, most"),
         ),
     )
-    try:
-        from playwright.sync_api import Error, sync_playwright
-    except ImportError:
-        stand.say("no Playwright here: seeking is left out")
-        return
     rtsp = RtspServer()
-    try:
-        sources = [f"{name}={rtsp.url('720p30')}" for name in CAMERAS]
-        with stand.porthole(*sources) as server, sync_playwright() as playwright:
+
+    def measure(browser: "Browser") -> None:
+        with stand.porthole(*(f"{name}={rtsp.url('720p30')}" for name in CAMERAS)) as server:
             _remember(stand, server)
-            browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-            try:
-                page = _open(browser, server)
-                (worker,) = page.workers
-                worker.evaluate(WATCH)
-                page.evaluate(WATCH_BAR)
-                presses = Presses(stand, server, page, worker)
-                table.add("1, from live", *presses.from_live())
-                table.add("4, from another moment", *presses.together())
-            finally:
-                browser.close()
-    except Error as error:
-        stand.say(f"seeking is left out: {str(error).splitlines()[0]}")
-        return
+            page = _open(browser, server)
+            (worker,) = page.workers
+            worker.evaluate(WATCH)
+            page.evaluate(WATCH_BAR)
+            presses = Presses(stand, server, page, worker)
+            table.add("1, from live", *presses.from_live())
+            table.add("4, from another moment", *presses.together())
+
+    try:
+        if not in_chromium(stand.say, "seeking is", measure):
+            return
     finally:
         rtsp.stop()
     table.notes = [

@@ -11,8 +11,8 @@ from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING
 
+from bench.chromium import in_chromium
 from bench.process import Server, cpu_s
-from bench.scenarios.browser import CHROMIUM, FLAGS
 from bench.stand import Stand
 from bench.table import Table
 
@@ -41,25 +41,17 @@ def run(stand: Stand) -> Iterator[Table]:
             *("ms a painted frame", "server %"),
         ),
     )
-    try:
-        from playwright.sync_api import Error, sync_playwright
-    except ImportError:
-        stand.say("no Playwright here: the tiles are left out")
-        return
     with tempfile.TemporaryDirectory(prefix="porthole-bench-tiles-") as folder:
         film = _film(Path(folder) / "film.mp4")
         sources = [f"c{number}=file:{film}" for number in range(TILES)]
-        try:
-            with stand.porthole(*sources) as server, sync_playwright() as playwright:
-                browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-                try:
-                    for name, video in (("H.264", True), ("JPEG", False)):
-                        stand.say(f"{TILES} tiles as {name}")
-                        table.add(name, *_measure(stand, server, browser, video))
-                finally:
-                    browser.close()
-        except Error as error:
-            stand.say(f"tiles are left out: {str(error).splitlines()[0]}")
+
+        def measure(browser: "Browser") -> None:
+            with stand.porthole(*sources) as server:
+                for name, video in (("H.264", True), ("JPEG", False)):
+                    stand.say(f"{TILES} tiles as {name}")
+                    table.add(name, *_measure(stand, server, browser, video))
+
+        in_chromium(stand.say, "the tiles are", measure)
     if not table.rows:
         return
     table.notes = [

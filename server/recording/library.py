@@ -124,13 +124,13 @@ class Library:
         that began earlier by the clock. Nothing if the index cannot be read.
         """
         units: list[Kept] = []
-        until = to_unix + ROUNDING_S
+        until, last = to_unix + ROUNDING_S, 0.0
         for one in reversed(self._overlapping(camera, from_unix, until)):
             some = self._try_to_read(one, from_unix, until)
             if units:
-                last = max(one.at_unix for one in units)
                 some = list(dropwhile(lambda unit: not unit.key or unit.at_unix <= last, some))  # noqa: B023
             units += some
+            last = max((unit.at_unix for unit in some), default=last)
         return units
 
     def find(self, camera: str, at_unix: float) -> list[Kept]:

@@ -1,9 +1,7 @@
 """What a node keeps on its disk, on the bus: lists, pieces of files, changes, and what happens.
 
-A question is JSON. So is an answer, with a piece of a file behind it::
-
-    "PL"  version  question  node      length  facts                  piece
-    2     1        8 bytes   8 bytes   uint32  as many bytes, JSON    the rest
+A question is JSON. An answer is of the kind ``PL``, see :mod:`server.cluster.bus.answer`, with a
+piece of a file behind it.
 
 A node of an earlier version is never asked: it does not say that it has a library.
 """
@@ -13,6 +11,7 @@ from typing import Annotated, Literal, NamedTuple
 
 from pydantic import Field
 
+from server.cluster.bus.answer import pack_head, unpack_head
 from server.cluster.bus.messages import (
     CameraName,
     Count,
@@ -20,9 +19,8 @@ from server.cluster.bus.messages import (
     MessageError,
     NodeId,
     Text,
-    parse_message,
 )
-from server.cluster.bus.past_message import HEAD, Moment
+from server.cluster.bus.past_message import Moment
 from server.errors import ErrorCode
 from server.recording.disk.index import Event, Recorded
 from server.recording.disk.layout import camera_of
@@ -49,9 +47,12 @@ PIECE_BYTES = 256 << 10
 MAX_PICTURE_BYTES = 8 << 20
 """An event's picture is one piece; a larger one is not sent."""
 
+# With what comes before the piece.
+MAX_BYTES = (1 << 20) + MAX_PICTURE_BYTES
+
 MAX_TEXT = 40
 
-MAGIC, VERSION = b"PL", 1
+KIND = b"PL"
 
 Name = Annotated[str, Field(max_length=80)]
 
@@ -139,9 +140,7 @@ class Happened(Message):
 
 def pack_answer(question: str, node: str, facts: LibraryFacts, piece: bytes = b"") -> bytes:
     """Return an answer as bytes; question and node are ids of 16 hexadecimal digits."""
-    told = facts.model_dump_json().encode()
-    ids = bytes.fromhex(question), bytes.fromhex(node)
-    return HEAD.pack(MAGIC, VERSION, *ids, len(told)) + told + piece
+    return pack_head(KIND, question, node, facts) + piece
 
 
 def unpack_answer(message: bytes) -> LibraryAnswer:
@@ -150,16 +149,10 @@ def unpack_answer(message: bytes) -> LibraryAnswer:
     Raises:
         MessageError: If the message is not a valid one.
     """
-    if not HEAD.size < len(message) <= HEAD.size + (1 << 20) + MAX_PICTURE_BYTES:
-        raise MessageError(f"not an answer of a library: {len(message)} bytes")
-    magic, version, question, node, length = HEAD.unpack_from(message)
-    if (magic, version) != (MAGIC, VERSION):
-        raise MessageError("not an answer of a library, or of another version")
-    begin = HEAD.size + length
-    facts = parse_message(LibraryFacts, message[HEAD.size : begin])
+    question, node, facts, begin = unpack_head(KIND, LibraryFacts, message, MAX_BYTES)
     for row in facts.rows:
         _check(row)
-    return LibraryAnswer(question.hex(), node.hex(), facts, message[begin:])
+    return LibraryAnswer(question, node, facts, message[begin:])
 
 
 def _check(row: Recorded | Event) -> None:

@@ -1,11 +1,6 @@
 """A part of a camera's past on the bus: what there is, then units, video and JPEG alike.
 
-::
-
-    "PP"  version  request    node      length  facts
-    2     1        8 bytes    8 bytes   uint32  as many bytes, JSON
-
-and for each unit::
+An answer of the kind ``PP``, see :mod:`server.cluster.bus.answer`, and for each unit::
 
     seq     at_unix  key  width   height  length  length  codec           unit
     uint64  float64  1    uint16  uint16  1       uint32  ASCII           the rest
@@ -25,18 +20,12 @@ from typing import Annotated
 from pydantic import Field
 
 from server.capture.frames.unit import JPEG, Unit
+from server.cluster.bus.answer import pack_head, unpack_head
 from server.cluster.bus.frame_message import MAX_SEQ
-from server.cluster.bus.messages import (
-    Message,
-    MessageError,
-    NodeId,
-    Text,
-    parse_message,
-)
+from server.cluster.bus.messages import Message, MessageError, NodeId, Text
 from server.errors import ErrorCode
 
 __all__ = [
-    "HEAD",
     "MAX_PART_BYTES",
     "Moment",
     "PastFacts",
@@ -52,10 +41,7 @@ MAX_PART_BYTES = 1 << 20
 # Beyond any unit.
 MAX_BYTES = 32 << 20
 
-HEAD = struct.Struct("!2sB8s8sI")
-"""Of an answer: its kind and version, to which request, by which node, how long its JSON is."""
-
-MAGIC, VERSION = b"PP", 1
+KIND = b"PP"
 UNIT = struct.Struct("!QdBHHBI")
 CODEC = re.compile(r"(avc1|avc3|hvc1|hev1)\.[0-9A-Za-z.]{1,58}|" + JPEG)
 
@@ -138,9 +124,7 @@ def pack_part(request: str, node: str, facts: PastFacts, units: Sequence[Unit]) 
         facts: What there is.
         units: In order.
     """
-    told = facts.model_dump_json().encode()
-    ids = bytes.fromhex(request), bytes.fromhex(node)
-    parts = [HEAD.pack(MAGIC, VERSION, *ids, len(told)), told]
+    parts = [pack_head(KIND, request, node, facts)]
     for one in units:
         codec = one.codec.encode("ascii")
         sizes = one.width, one.height, len(codec), len(one.data)
@@ -154,18 +138,12 @@ def unpack_part(message: bytes) -> PastPart:
     Raises:
         MessageError: If the message is not a valid one.
     """
-    if not HEAD.size < len(message) <= MAX_BYTES:
-        raise MessageError(f"not a part of the past: {len(message)} bytes")
-    magic, version, request, node, length = HEAD.unpack_from(message)
-    if (magic, version) != (MAGIC, VERSION):
-        raise MessageError("not a part of the past, or of another version")
-    begin = HEAD.size + length
-    facts = parse_message(PastFacts, message[HEAD.size : begin])
+    request, node, facts, begin = unpack_head(KIND, PastFacts, message, MAX_BYTES)
     units: list[Unit] = []
     while begin < len(message):
         unit, begin = _unpack_unit(message, begin)
         units.append(unit)
-    return PastPart(id=request.hex(), node=node.hex(), facts=facts, units=units)
+    return PastPart(id=request, node=node, facts=facts, units=units)
 
 
 def _unpack_unit(message: bytes, begin: int) -> tuple[Unit, int]:
