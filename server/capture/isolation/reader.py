@@ -11,7 +11,6 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import asdict
-from operator import itemgetter
 from typing import Any, NoReturn
 
 from server.capture.devices.controls import ControlInfo, Value, read_controls
@@ -131,7 +130,7 @@ class IsolatedReader:
         self._check()
         return Reading(None, time.time()) if self._grabbed != grabbed else None
 
-    def read_on_hub(self, demand: Demand, wait: Callable[[float], bool]) -> Reading | None:
+    def read_on_hub(self, demand: Demand, wait: Callable[[float | None], bool]) -> Reading | None:
         """Return what :meth:`read` does, if it is JPEG without pixels or nothing; never blocks.
 
         A native call for each picture wakes two threads whose caches are cold. That is a quarter of
@@ -140,19 +139,19 @@ class IsolatedReader:
         Args:
             demand: What is wanted.
             wait: Waits until the child has sent something, or the read is to end, at most for some
-                seconds; returns whether that was so.
+                seconds, if any; returns whether that was so.
 
         Raises:
             NotOnHub: If anything else came, or the child hangs; :meth:`read` takes it from there.
         """
         grabbed = self._grabbed
         deadline = time.monotonic() + (IDLE_READ_S if demand.keys_only() else MAX_READ_S)
-        while (left_s := deadline - time.monotonic()) > 0:
+        while time.monotonic() < deadline:
             if not self._requested and is_due(demand):
                 self._request(demand)
             # Whoever wants more than a key picture hurries it.
             idle = self._requested or demand.keys_only()
-            signalled = wait(left_s if idle else min(left_s, self._until_due_s(demand)))
+            signalled = wait(None if idle else self._until_due_s(demand))
             received = self._receive_on_hub()
             if reading := self._take_answer(demand):
                 return reading
@@ -425,8 +424,8 @@ def _is_jpeg_alone(message: Message) -> bool:
     """Return whether it is a picture without pixels, and without a new area of memory."""
     if message.kind is not Kind.PICTURE or message.fd >= 0:
         return False
-    nbytes, high = itemgetter(3, 5)(SHAPE.unpack(message.payload))
-    return bool(nbytes) and not high
+    _, _, _, nbytes, _, high, *_ = SHAPE.unpack(message.payload)
+    return nbytes > 0 and not high
 
 
 def _fits(reading: Reading, demand: Demand) -> bool:

@@ -30,6 +30,7 @@ class Measured:
 
     Attributes:
         info: What the source said of itself; None while it was never open.
+        polled: Whether each picture is asked for; see :class:`SourceInfo`.
         fps: Pictures a second: measured, or promised until then; 0 while unknown, and for sources
             that are polled, whose rate is what is asked of them.
         waiting_for: What must come before there is a picture, for people.
@@ -37,6 +38,7 @@ class Measured:
 
     def __init__(self) -> None:
         self.info: SourceInfo | None = None
+        self.polled = False
         self.fps = 0.0
         self.waiting_for = ""
         self._size = (0, 0)
@@ -45,11 +47,6 @@ class Measured:
         self._opened_at = 0.0
         self._told_at = float("-inf")
         self._is_fine = False
-
-    @property
-    def polled(self) -> bool:
-        """Whether each picture is asked for; see :class:`SourceInfo`."""
-        return self.info is not None and self.info.polled
 
     @property
     def size(self) -> tuple[int, int]:
@@ -68,7 +65,7 @@ class Measured:
 
     def opened(self, info: SourceInfo) -> None:
         """Take what the source says, when it was opened, was set or has changed."""
-        before, self.info = self.info, info
+        before, self.info, self.polled = self.info, info, info.polled
         if info == before and self._opened_at:
             return
         self._size = info.width, info.height
