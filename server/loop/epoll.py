@@ -61,15 +61,20 @@ class Hub(epolls.Hub):  # type: ignore[misc]
 
     def switch(self) -> Any:
         """Let the hub run until it switches back to the caller."""
-        self.ensure_greenlet()
+        if self.greenlet.dead:
+            self.ensure_greenlet()
         return self.greenlet.switch()
 
     def _dispatch(self, ready: list[tuple[int, int]]) -> None:
         """Call who waits for these descriptors; found first, as one call may end another's wait."""
         readers, writers = self.listeners[self.READ], self.listeners[self.WRITE]
         reading, writing = self.READ_MASK | self.EXC_MASK, self.WRITE_MASK | self.EXC_MASK
-        listeners = [readers[fd] for fd, event in ready if event & reading and fd in readers]
-        listeners += [writers[fd] for fd, event in ready if event & writing and fd in writers]
+        listeners = []
+        for fd, event in ready:
+            if event & reading and fd in readers:
+                listeners.append(readers[fd])
+            if event & writing and fd in writers:
+                listeners.append(writers[fd])
         for listener in listeners:
             try:
                 listener.cb(listener.fileno)
@@ -101,6 +106,6 @@ class Hub(epolls.Hub):  # type: ignore[misc]
         while timers and timers[0][1].called:  # Canceled: nothing to wake up for.
             heapq.heappop(timers)
             self.timers_canceled -= 1
-        if self.soon:
+        if self.soon or (timers and timers[0][0] <= now):
             return 0.0
-        return max(0.0, timers[0][0] - now) if timers else IDLE_S
+        return timers[0][0] - now if timers else IDLE_S

@@ -113,7 +113,7 @@ class Signal:
         if not self._set:
             assert self._waiter is None, "a Signal has one waiter"
             # A bare timer: eventlet's Event and Timeout would cost twice as much.
-            self._loop = loop = hubs.get_hub()
+            loop = self._loop = self._loop or hubs.get_hub()
             self._waiter = waiter = getcurrent()
             timer = None
             if timeout_s is not None:

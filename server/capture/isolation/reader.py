@@ -19,7 +19,7 @@ from server.capture.frames.frame import Jpeg, Picture
 from server.capture.frames.happening import Happening
 from server.capture.frames.info import SourceInfo
 from server.capture.frames.limits import MAX_PIXELS, check_size
-from server.capture.frames.numbering import Place
+from server.capture.frames.numbering import UNCOUNTED, Place
 from server.capture.isolation.channel import BEAT, NO_SLOT, SHAPE, WANT, Kind, Message, Step
 from server.capture.isolation.happenings import read_happening
 from server.capture.isolation.shared_memory import FramePool
@@ -144,9 +144,8 @@ class IsolatedReader:
         Raises:
             NotOnHub: If anything else came, or the child hangs; :meth:`read` takes it from there.
         """
-        grabbed = self._grabbed
-        deadline = time.monotonic() + (IDLE_READ_S if demand.keys_only() else MAX_READ_S)
-        while time.monotonic() < deadline:
+        grabbed, began = self._grabbed, time.monotonic()
+        while True:
             if not self._requested and is_due(demand):
                 self._request(demand)
             # Whoever wants more than a key picture hurries it.
@@ -155,7 +154,8 @@ class IsolatedReader:
             received = self._receive_on_hub()
             if reading := self._take_answer(demand):
                 return reading
-            if signalled and not received:
+            longest_s = IDLE_READ_S if demand.keys_only() else MAX_READ_S
+            if (signalled and not received) or time.monotonic() - began > longest_s:
                 break
         if self._fault() is not None:
             raise NotOnHub
@@ -374,7 +374,7 @@ class IsolatedReader:
         self._requested = False
         self._slot = NO_SLOT
         self._busy_s = 0.0
-        self._answer = Reading(picture, at_unix, Place(*place))
+        self._answer = Reading(picture, at_unix, Place(*place) if place[0] else UNCOUNTED)
 
     def _take_happening(self, message: Message) -> None:
         try:
@@ -430,10 +430,10 @@ def _is_jpeg_alone(message: Message) -> bool:
 
 def _fits(reading: Reading, demand: Demand) -> bool:
     """Return whether a picture still meets the demand, which may have changed since."""
+    if not is_due(demand):
+        return False
     picture = reading.picture
-    return is_due(demand) and not (
-        isinstance(picture, Jpeg) and picture.quality > demand.jpeg_up_to()
-    )
+    return not isinstance(picture, Jpeg) or picture.quality <= demand.jpeg_up_to()
 
 
 def _environment(timeout_s: float) -> dict[str, str]:
