@@ -81,7 +81,7 @@ class Camera:
         self._tasks: list[hub.Task] = []
         self._connection = Connection(settings.address, self.name, server.read_timeout, open_reader)
         self._measured = Measured()
-        self._schedule = Schedule(lambda: self.fps, self._measured)
+        self._schedule = Schedule(self._measured, self.fps)
         self.rate = self._schedule.rate  # As last announced.
         output = self._output = Output(
             self.name, self.title, settings.process, self.meter, lambda: self.rate, self.tell, warn
@@ -302,7 +302,7 @@ class Camera:
 
     def set_fps(self, fps: float | None) -> None:
         """Capture at ``fps`` frames a second from the next picture on; None is the source's own."""
-        self.fps = fps
+        self.fps = self._schedule.fps = fps
         self.request_frame()
         self.tell()
 
@@ -409,9 +409,9 @@ class Camera:
             if picture is None:
                 self._state.arrived()
             elif self._state.wanted:
-                self._measured.see(size_of(picture))
+                self._measured.size = size_of(picture)
                 self._state.delivered(still_s)
-                again = self._schedule.asked or not source.info.still
+                again = not source.info.still or self._schedule.asked
                 if self._demand.pictures:
                     self._output.put(picture, at_unix, place, again)
                 self._demand.advance()

@@ -46,7 +46,14 @@ class Hub(epolls.Hub):  # type: ignore[misc]
         began = clock()
         try:
             while not self.stopping:
-                self._run_due()
+                while self.closed:
+                    self.close_one()
+                if self.next_timers:
+                    self.prepare_timers()
+                if self.timers and self.timers[0][0] <= (now := clock()):
+                    self.fire_timers(now)
+                if self.soon:
+                    self._run_soon()
                 now = clock()
                 if now - began > self.LONG_S:
                     self.on_round(now, now - began)
@@ -83,13 +90,7 @@ class Hub(epolls.Hub):  # type: ignore[misc]
             except BaseException:  # noqa: BLE001  a greenlet may end with anything
                 self.squelch_exception(listener.fileno, sys.exc_info())
 
-    def _run_due(self) -> None:
-        while self.closed:
-            self.close_one()
-        if self.next_timers:
-            self.prepare_timers()
-        if self.timers and self.timers[0][0] <= (now := self.clock()):
-            self.fire_timers(now)
+    def _run_soon(self) -> None:
         for _ in range(len(self.soon)):
             try:
                 self.soon.popleft()()

@@ -31,6 +31,8 @@ class Measured:
     Attributes:
         info: What the source said of itself; None while it was never open.
         polled: Whether each picture is asked for; see :class:`SourceInfo`.
+        size: Width and height of its pictures, in pixels, which may differ from what it said; 0
+            while unknown.
         fps: Pictures a second: measured, or promised until then; 0 while unknown, and for sources
             that are polled, whose rate is what is asked of them.
         waiting_for: What must come before there is a picture, for people.
@@ -41,17 +43,12 @@ class Measured:
         self.polled = False
         self.fps = 0.0
         self.waiting_for = ""
-        self._size = (0, 0)
+        self.size = (0, 0)
         self._kbps = 0.0
         self._group = 0
         self._opened_at = 0.0
         self._told_at = float("-inf")
         self._is_fine = False
-
-    @property
-    def size(self) -> tuple[int, int]:
-        """Width and height of its pictures, in pixels; 0 while unknown."""
-        return self._size
 
     @property
     def kbps(self) -> int:
@@ -68,7 +65,7 @@ class Measured:
         before, self.info, self.polled = self.info, info, info.polled
         if info == before and self._opened_at:
             return
-        self._size = info.width, info.height
+        self.size = info.width, info.height
         if before and info.fps == before.fps and self._opened_at:
             return  # What was measured still holds.
         self.fps = 0.0 if info.polled else round(info.fps, 3) or self.fps
@@ -81,10 +78,6 @@ class Measured:
         """Note that it is not waited for anything any more."""
         self.waiting_for = ""
         self._opened_at = 0.0
-
-    def see(self, size: tuple[int, int]) -> None:
-        """Take the width and height of a picture, which may differ from what the source said."""
-        self._size = size
 
     def update(self, figures: Figures, info: SourceInfo) -> bool:
         """Take what was measured, and what the source says; return whether to announce that."""
@@ -119,7 +112,7 @@ class Measured:
     def _describe_source(self) -> dict[str, Any] | None:
         if self.info is None:
             return None
-        width, height = self._size
+        width, height = self.size
         codec = CODECS.get(self.info.codec, self.info.codec.lower())
         return {
             "width": width or None,
