@@ -139,8 +139,7 @@ class CameraState:
     @sparse.setter
     def sparse(self, sparse: bool) -> None:
         now = time.monotonic()
-        late = self._picture_at is None or now - self._picture_at > self._picture_limit_s
-        if self.sparse and not sparse and not late:
+        if self.sparse and not sparse and self._has_picture(now):
             self._picture_at = now  # From now on they are expected sooner.
         self._sparse_since = (self._sparse_since or now) if sparse else None
 
@@ -199,10 +198,9 @@ class CameraState:
         When a read times out, FFmpeg first returns what its parser had held back. If the source
         goes on, another picture follows soon.
         """
-        silent_s = 0.0 if self._picture_at is None else now - self._picture_at
         self._was_left_over = (
-            silent_s > LEAST_LIMIT_S  # That alone tells, of nearly all pictures.
-            and silent_s > self._picture_limit_s
+            self._picture_at is not None
+            and not self._has_picture(now)
             and not self._was_left_over
             and not self._source.polled
             and self._schedule.expected_fps > 0
@@ -335,7 +333,7 @@ class CameraState:
             return "idle", "nobody is watching"
         if silence:
             return "stalled", silence
-        if self._picture_at is None or time.monotonic() - self._picture_at > self._picture_limit_s:
+        if not self._has_picture(time.monotonic()):
             return "starting", f"waiting for {waiting_for or 'the first picture'}"
         if withheld := self._withheld():
             return "stalled", withheld
@@ -345,6 +343,13 @@ class CameraState:
         if frozen_s and self._still_s > frozen_s:
             return "stalled", f"the picture has not changed for more than {frozen_s:g} s"
         return "live", ""
+
+    def _has_picture(self, now: float) -> bool:
+        """Whether the last picture is not older than it may be."""
+        if self._picture_at is None:
+            return False
+        age_s = now - self._picture_at
+        return age_s <= LEAST_LIMIT_S or age_s <= self._picture_limit_s
 
     @property
     def _is_sound(self) -> bool:
@@ -356,12 +361,16 @@ class CameraState:
         """What to say of a source that is open and brings no picture; nothing if it does."""
         if self._waiting_since is None:
             return ""
+        now, arrived_at, picture_at = time.monotonic(), self._arrived_at, self._picture_at
+        if arrived_at is not None and picture_at is not None:
+            silent_s = now - min(arrived_at, picture_at)
+            if silent_s <= min(self._server.stall_after, LEAST_LIMIT_S):
+                return ""  # As nearly always: no limit is shorter.
         waiting_for = self._source.waiting_for
         limits = [
             (self._arrived_at, self._arrival_limit_s),
             (self._picture_at, max(self._picture_limit_s, self.key_wait_s)),
         ]
-        now = time.monotonic()
         for at, limit_s in limits:
             if now - (self._waiting_since if at is None else at) > limit_s:
                 why = self.broken or (waiting_for and f"waiting for {waiting_for}")

@@ -148,6 +148,7 @@ class Link:
         self._sock = sock
         self._poll = native.select.poll()
         self._poll.register(sock, native.select.POLLIN)
+        self._buffer = memoryview(bytearray(MAX_BYTES))
 
     @staticmethod
     def pair() -> tuple["Link", Any]:
@@ -189,17 +190,17 @@ class Link:
         if timeout_ms != 0 and not self._poll.poll(timeout_ms):
             return None
         try:
-            data, extra, _, _ = self._sock.recvmsg(MAX_BYTES, FD_BYTES, AT_ONCE)
+            size, extra, _, _ = self._sock.recvmsg_into((self._buffer,), FD_BYTES, AT_ONCE)
         except BlockingIOError:
             return None
         except ConnectionError:
-            data, extra = b"", []
-        if not data:
+            size = 0
+        if not size:
             raise EOFError
-        kind = KINDS.get(data[0])
+        kind = KINDS.get(self._buffer[0])
         if kind is None:
-            raise ValueError(f"{data[0]} is no kind of message")
-        return Message(kind, data[1:], first_fd(extra) if extra else -1)
+            raise ValueError(f"{self._buffer[0]} is no kind of message")
+        return Message(kind, bytes(self._buffer[1:size]), first_fd(extra) if extra else -1)
 
     def fileno(self) -> int:
         """Return the socket's descriptor."""

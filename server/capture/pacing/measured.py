@@ -82,12 +82,14 @@ class Measured:
     def update(self, figures: Figures, info: SourceInfo) -> bool:
         """Take what was measured, and what the source says; return whether to announce that."""
         self.waiting_for = figures.waiting_for
-        if self._opened_at and info != self.info:
+        if self._opened_at and info is not self.info and info != self.info:
             self.opened(info)
             return True
         if not figures.fps or info.still:
             return False  # What is known already is told together with the rate.
         now = time.monotonic()
+        if now - self._told_at < EVERY_S:
+            return False
         fps = 0.0 if self.polled else round(figures.fps, 1 if figures.fps > 10 else 2)
         settled = now - self._opened_at > SETTLED_S
         share = FINE_FPS_CHANGE if settled and not self._is_fine else FPS_CHANGE
@@ -96,7 +98,7 @@ class Measured:
             _differs(figures.kbps, self._kbps, OTHER_CHANGE),
             _differs(figures.group, self._group, OTHER_CHANGE),
         )
-        if now - self._told_at < EVERY_S or not any(changes):
+        if not any(changes):
             return False
         self._told_at = now
         self._is_fine = settled
