@@ -64,7 +64,7 @@ MAX_BYTES = 32768
 # Room for one descriptor beside a message.
 FD_BYTES = native.socket.CMSG_SPACE(4)
 
-# As plain numbers: to combine flags takes ten times as long as to send a message.
+# As plain numbers: to combine members of an enum takes as long as to send a short message.
 BLOCKING = int(native.socket.MSG_NOSIGNAL)
 AT_ONCE = int(native.socket.MSG_NOSIGNAL | native.socket.MSG_DONTWAIT)
 
