@@ -171,8 +171,9 @@ class Credit:
             covered = min(frames, self._acks)
             self._gap = covered < self._covered
             self._covered = 1 if self._gap else covered
-            wide = min(2 * self._covered, self._acks + SPARE, int(MAX_FLIGHT_S * fps))
-            self._limit = max(self._window, wide)
+            # Of two frames that are less than the limit apart, one may wait for the other.
+            most = max(2, int(MAX_FLIGHT_S * fps)) if MAX_FLIGHT_S * fps > 1 else 1
+            self._limit = max(self._window, min(2 * self._covered, self._acks + SPARE, most))
 
     def _evaluate(self, now: float, fps: float) -> None:
         """End a trial: keep, widen or narrow the window."""

@@ -205,13 +205,29 @@ def test_a_gap_ends_thinning_for_longer_each_time(blank: Page) -> None:
 
 @pytest.mark.parametrize(
     ("fps", "hold", "round_trip", "expected"),
-    [(30, 8, 1, 4), (15, 8, 1, 3), (5, 8, 1, 1), (30, 8, 12, 1)],
-    ids=["keeps up", "within 150 ms", "too slow a camera", "long link"],
+    [
+        (30, 8, 1, 4),
+        (15, 8, 1, 3),
+        (10, 8, 1, 2),
+        (5, 8, 1, 2),
+        (5, 60, 50, 1),
+        (4, 8, 1, 1),
+        (30, 8, 12, 1),
+    ],
+    ids=[
+        "keeps up",
+        "all in flight",
+        "window of two",
+        "within 250 ms",
+        "too late for the third",
+        "too slow a camera",
+        "long link",
+    ],
 )
 def test_a_wider_window_allows_four_frames_for_one_acknowledgement(
     blank: Page, fps: int, hold: float, round_trip: float, expected: int
 ) -> None:
-    """As many as fit into 150 ms, where the link is quick."""
+    """As many as may be in flight and come in 250 ms, where the link is quick."""
     run = {"seconds": 8, "fps": fps, "hold": hold, "roundTrip": round_trip}
     ((_, covered),) = blank.evaluate(RUN_THINNING, [[run], 6])
 

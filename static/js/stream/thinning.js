@@ -5,10 +5,11 @@ import { smoothed } from './rate.js';
  * viewer that keeps up loses nothing by sending fewer.
  *
  * The server allows two frames in flight; if it grants a wider window, twice as many as the last acknowledgement
- * covered, but six at most. The next frame can be sent on time only if those before it are received, painted and
- * acknowledged while the window has room. So frames share an acknowledgement only if that takes well under the
- * time there is, and only after a while without a missed frame: first two, then four. A missed frame ends it at
- * once, and each time the next attempt waits longer, so that it costs almost no frames where it is the cause.
+ * covered, but six at most, and no more than 250 ms bring. The next frame can be sent on time only if those before
+ * it are received, painted and acknowledged while the window has room. So frames share an acknowledgement only if
+ * that takes well under the time there is, and only after a while without a missed frame: first two, then four. A
+ * missed frame ends it at once, and each time the next attempt waits longer, so that it costs almost no frames
+ * where it is the cause.
  *
  * Times are passed in, in milliseconds.
  */
@@ -16,6 +17,8 @@ const NARROW = { window: 2, frames: 2, waitMs: 45 };
 const MIN_WAIT_MS = 2000;
 const MAX_WAIT_MS = 300000;
 const MAX_SHARE = 0.5;
+// Of the time that frames may be in flight, what is left for the server's measure of the frame rate to differ.
+const FLIGHT_SHARE = 0.9;
 // A frame is not called late before.
 const LATE_INTERVALS = 1.5;
 // How late frames and timers usually are.
@@ -39,8 +42,8 @@ export class Thinning {
    * @param {number | undefined} window
    */
   grant(window) {
-    // A first frame waits for all that share its acknowledgement, which is due within 150 ms, otherwise within 50.
-    this.#most = window > NARROW.window ? { window, frames: MOST_FRAMES, waitMs: 145 } : NARROW;
+    // A first frame waits for all that share its acknowledgement, which is due within 250 ms, otherwise within 50.
+    this.#most = window > NARROW.window ? { window, frames: MOST_FRAMES, waitMs: 245 } : NARROW;
     this.#begin();
   }
 
@@ -117,12 +120,18 @@ export class Thinning {
 
   // In how many frame intervals the window is full when an acknowledgement is sent.
   get #room() {
-    return Math.max(1, Math.min(this.#most.window, 2 * this.#frames) - this.#frames + 1);
+    const window = Math.min(this.#most.window, 2 * this.#frames, this.#inFlight(this.#intervalMs));
+    return Math.max(1, window - this.#frames + 1);
   }
 
   #mostAt(intervalMs) {
     const { frames, waitMs } = this.#most;
     const inTime = 1 + Math.floor((waitMs - LATE_MS) / intervalMs);
-    return inTime >= 1 ? Math.min(frames, inTime) : 1;
+    return inTime >= 1 ? Math.min(frames, inTime, this.#inFlight(intervalMs)) : 1;
+  }
+
+  // The widest window at a frame rate.
+  #inFlight(intervalMs) {
+    return Math.max(NARROW.window, Math.floor((FLIGHT_SHARE * this.#most.waitMs) / intervalMs));
   }
 }
