@@ -152,24 +152,26 @@ class WebSocket:
             self.close()
         self._write(data)
 
-    def offer(self, packet: Packet) -> bool:
+    def offer(self, packet: Packet) -> str | None:
         """Send a packet without blocking; what the kernel does not take at once is sent later.
 
-        Only for a connection that is not :attr:`busy`. Returns False if it has ended.
+        Returns what stopped it: ``unsent`` while the connection is :attr:`busy`, ``gone`` if it has
+        ended, or None.
         """
-        assert not self._backlog
+        if self._backlog:
+            return "unsent"
         if self._closed:
-            return False
+            return "gone"
         try:
             sent = packet.send(self._kernel)
         except BlockingIOError:
             sent = 0
         except OSError:
             self.close()
-            return False
-        if sent < len(packet):
+            return "gone"
+        if sent < len(packet.data):
             self._keep(memoryview(packet.data)[sent:])
-        return True
+        return None
 
     def close(self) -> None:
         """End the connection at once, without blocking, and wake whoever waits on it."""
