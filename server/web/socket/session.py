@@ -173,6 +173,11 @@ class Session:
         websocket.on_message = self._on_message
         websocket.on_drained = self._on_drained
 
+    @property
+    def is_watching(self) -> bool:
+        """Whether it watches any camera."""
+        return bool(self._watching)
+
     def watching(self) -> list[str]:
         """Return the names of the cameras that it watches."""
         return list(self._watching)

@@ -17,7 +17,7 @@ from websockets.protocol import Protocol, Side
 from server.delivery.packet import Packet
 from server.loop import http_server, hub
 from server.loop.http_server import serve
-from server.protocol import BINARY, websocket_frame
+from server.protocol import BINARY, TEXT, websocket_frame
 from server.web.socket import websocket as transport
 from server.web.socket.websocket import MAX_MESSAGE_BYTES, WebSocket, WebSocketDriver
 from tests.support.certificates import Certified, TlsClient, secure
@@ -305,6 +305,40 @@ def test_small_packet_is_out_at_once(link: Link) -> None:
     assert websocket.offer(packet(1, 100)) is None
 
     assert not websocket.busy
+
+
+@pytest.mark.parametrize("last", ["packet", "text", "nothing", "the end"])
+def test_held_messages_leave_before_what_is_sent_next(link: Link, last: str) -> None:
+    """What is held leaves in order, before a packet, a message or the end, and only once."""
+    websocket, peer = link
+    websocket.hold(b"".join(websocket_frame(TEXT, b"first")))
+    websocket.hold(b"".join(websocket_frame(TEXT, b"second")))
+
+    end: dict[str, Callable[[], object]] = {
+        "packet": lambda: websocket.offer(packet(7, 1)),
+        "text": lambda: websocket.send_text("text"),
+        "nothing": websocket.release,
+        "the end": websocket.close,
+    }
+    end[last]()
+    websocket.release()
+    websocket.send_text("later")
+
+    after = {"packet": [b"\x07"], "text": [b"text"], "nothing": [], "the end": [b"\x03\xe9"]}[last]
+    later = [] if last == "the end" else [b"later"]
+    expected = [b"first", b"second", *after, *later]
+    assert [bytes(frame.data) for frame in peer.frames(len(expected))] == expected
+
+
+def test_held_messages_do_not_overtake(link: Link) -> None:
+    """Behind a packet that is still going out there is nothing to hold a message for."""
+    websocket, peer = link
+    websocket.offer(packet(7))
+
+    websocket.hold(b"".join(websocket_frame(TEXT, b"held")))
+
+    big, held = peer.frames(2)
+    assert (len(big.data), bytes(held.data)) == (500_000, b"held")
 
 
 def test_messages_do_not_mix(link: Link) -> None:
