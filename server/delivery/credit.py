@@ -11,8 +11,9 @@ delivered rate. It needs no estimate of the link's base delay, unlike TCP Vegas 
 1995) or BBR (Cardwell et al., 2016), whose estimates a camera's steady stream would spoil.
 
 A viewer may say that it will cover several frames by one acknowledgement while all is well. Its
-window is then twice what the last one covered. One that covers less than the one before means that
-the viewer waited in vain for a frame: the window is at once what it was at first.
+window is then twice what the last one covered, but only two frames more at most. One that covers
+less than the one before means that the viewer waited in vain for a frame: the window is at once
+what it was at first.
 
 Frames of video are small and many, and skipping one costs all up to the next key picture. They are
 bounded by time: none is sent while the oldest one in flight is overdue.
@@ -177,7 +178,8 @@ class Credit:
             self._covered = 1 if self._gap else covered
             # Of two frames that are less than the limit apart, one may wait for the other.
             most = max(2, int(MAX_FLIGHT_S * fps)) if MAX_FLIGHT_S * fps > 1 else 1
-            self._limit = max(self._window, min(2 * self._covered, self._acks + SPARE, most))
+            wide = min(2 * self._covered, self._covered + SPARE, most)
+            self._limit = max(self._window, wide)
 
     def _evaluate(self, now: float, fps: float) -> None:
         """End a trial: keep, widen or narrow the window."""

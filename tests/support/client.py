@@ -33,6 +33,9 @@ NOWHERE = bytearray(1024 * 1024)
 ACK_DEADLINE_S = 0.05
 RARE_ACK_DEADLINE_S = 0.25
 
+# So many pictures an acknowledgement covers at most, however many frames of video it may.
+MOST_PICTURES = 4
+
 # A frame is late when so many intervals have passed since the one before.
 LATE_INTERVALS = 1.5
 
@@ -369,7 +372,8 @@ class Viewer(_Connection):
         if arrival.catch_up:
             return
         if self.arrivals:
-            self._interval_s = arrival.at_unix - self.arrivals[-1].at_unix
+            interval_s = arrival.at_unix - self.arrivals[-1].at_unix
+            self._interval_s += 0.1 * (interval_s - self._interval_s)
         super()._arrive(arrival)
         if self.ack != "each":
             return
@@ -384,8 +388,10 @@ class Viewer(_Connection):
         """How many frames an acknowledgement covers at the rate at which they come."""
         if self.ack_every <= 2:
             return self.ack_every
+        is_video = self.arrivals[-1].codec is not None
+        most = self.ack_every if is_video else min(self.ack_every, MOST_PICTURES)
         wait_s = 0.9 * RARE_ACK_DEADLINE_S
-        return min(self.ack_every, max(2, int(wait_s / max(self._interval_s, 0.001))))
+        return min(most, max(2, int(wait_s / max(self._interval_s, 0.001))))
 
     def acknowledge(self) -> None:
         """Acknowledge what has arrived."""

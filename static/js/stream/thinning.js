@@ -5,10 +5,10 @@ import { smoothed } from './rate.js';
  * viewer that keeps up loses nothing by sending fewer.
  *
  * The server allows two frames in flight; if it grants a wider window, twice as many as the last acknowledgement
- * covered, but six at most, and no more than 250 ms bring. The next frame can be sent on time only if those before
+ * covered, but two more at most, and no more than 250 ms bring. The next frame can be sent on time only if those before
  * it are received, painted and acknowledged while the window has room. So frames share an acknowledgement only if
- * that takes well under the time there is, and only after a while without a missed frame: first two, then four. A
- * missed frame ends it at once, and each time the next attempt waits longer, so that it costs almost no frames
+ * that takes well under the time there is, and only after a while without a missed frame: first two, then four, and
+ * of video six: its frames are small, and limited by time alone. A missed frame ends it at once, and each time the next attempt waits longer, so that it costs almost no frames
  * where it is the cause.
  *
  * Times are passed in, in milliseconds.
@@ -21,11 +21,15 @@ const MAX_SHARE = 0.5;
 const FLIGHT_SHARE = 0.9;
 // A frame is not called late before.
 const LATE_INTERVALS = 1.5;
+// How many more frames than an acknowledgement covered may be in flight.
+const SPARE = 2;
 // How late frames and timers usually are.
 const LATE_MS = 3;
 
-/** The most frames that we want to cover by one acknowledgement. */
-export const MOST_FRAMES = 4;
+// The most pictures that we want to cover by one acknowledgement: if the link chokes, it holds up one more than that.
+const MOST_PICTURES = 4;
+/** The most frames. */
+export const MOST_FRAMES = 6;
 
 export class Thinning {
   #most = NARROW;
@@ -55,10 +59,11 @@ export class Thinning {
    * @param {boolean} facts.gap          Frames were missed before it.
    * @param {number} facts.holdMs        From its arrival to its paint: decoding, and waiting for the screen.
    * @param {number} facts.roundTripMs   To the server and back; NaN while unknown.
+   * @param {boolean} facts.video        It came as video.
    * @param {number} nowMs
    * @returns {number} how many frames an acknowledgement may cover
    */
-  painted({ at, gap, holdMs, roundTripMs }, nowMs) {
+  painted({ at, gap, holdMs, roundTripMs, video }, nowMs) {
     if (gap) {
       this.miss();
     } else {
@@ -67,7 +72,7 @@ export class Thinning {
       this.#holdMs = smoothed(this.#holdMs, holdMs);
     }
     this.#lastAt = at;
-    const most = this.#mostAt(this.#intervalMs);
+    const most = Math.min(this.#mostAt(this.#intervalMs), video ? MOST_FRAMES : MOST_PICTURES);
     const spareMs = MAX_SHARE * this.#intervalMs;
     const spentMs = roundTripMs + this.#holdMs;
     if (!(spentMs < this.#room * spareMs)) this.#frames = 1;
@@ -120,7 +125,8 @@ export class Thinning {
 
   // In how many frame intervals the window is full when an acknowledgement is sent.
   get #room() {
-    const window = Math.min(this.#most.window, 2 * this.#frames, this.#inFlight(this.#intervalMs));
+    const wide = Math.min(2 * this.#frames, this.#frames + SPARE);
+    const window = Math.min(this.#most.window, wide, this.#inFlight(this.#intervalMs));
     return Math.max(1, window - this.#frames + 1);
   }
 

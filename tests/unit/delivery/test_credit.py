@@ -352,6 +352,19 @@ def test_window_follows_what_an_acknowledgement_covers() -> None:
     assert windows == [2, 4, 6, 6]
 
 
+def test_wide_window_is_two_frames_more_than_covered() -> None:
+    """Whoever might cover six of video, and covers four pictures, has no more in flight for it."""
+    credit = Credit(2, START, acks=6)
+    assert credit.widest == 8
+
+    windows = []
+    for number, frames in enumerate((2, 4, 4, 6)):
+        cover(credit, 10 * number + 1, frames, START + number)
+        windows.append(credit.window)
+
+    assert windows == [4, 6, 6, 7]  # 250 ms of them.
+
+
 def test_a_gap_ends_the_wide_window() -> None:
     """An acknowledgement that covers less than before means that a frame is late: two again."""
     credit = Credit(2, START, acks=4)
