@@ -30,6 +30,8 @@ Start = Callable[..., PortholeServer]
 Connect = Callable[..., Viewer]
 
 FRAME_S = 0.1
+# The bar is never shorter, however little is remembered.
+LEAST_SHOWN_S = 10
 # The pattern cuts its time to milliseconds, and the page rounds.
 ROUNDED_S = 0.0015
 
@@ -114,7 +116,7 @@ def share_of(page: Page, ago_s: float) -> float:
     """Return where on the time bar is what was so many seconds ago."""
     track = page.locator("[data-bar-track]")
     begin, end = (float(track.get_attribute(f"aria-value{one}") or 0) for one in ("min", "max"))
-    return 1 - ago_s / (end - begin)
+    return 1 - ago_s / max(end - begin, LEAST_SHOWN_S)
 
 
 def burned(page: Page, camera: str) -> float:
@@ -593,7 +595,7 @@ def test_a_pointer_sees_the_moment_before_it_goes_there(server: PortholeServer, 
     """A card over the bar has its time, and once the pointer rests its picture."""
     open_camera(page, server, "door")
 
-    # Of the ten seconds that it shows, four are kept at least.
+    # Of what it shows, four seconds are kept at least.
     page.mouse.move(*point(page, 0.8))
     card = page.locator("[data-scrub-card]")
     expect(card).to_have_attribute("data-picture", "")
