@@ -25,6 +25,7 @@ from tests.support.client import Viewer
 from tests.support.rtsp_server import RtspServer
 from tests.support.server import PortholeServer
 from tests.support.states import camera_state
+from tests.support.webcodecs import NO_WEBCODECS
 
 Start = Callable[..., PortholeServer]
 Connect = Callable[..., Viewer]
@@ -500,12 +501,20 @@ def test_arrows_are_for_time_once_somebody_looks_back(blank: Page) -> None:
 # --- With cameras -----------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("camera", "late_s"), [("door", 0.002), ("yard", 1.0)])
+@pytest.mark.parametrize(
+    ("camera", "late_s", "script"),
+    [
+        pytest.param("door", 0.002, "", id="encoded here"),
+        pytest.param("yard", 1.0, "", id="H.264"),
+        pytest.param("yard", 1.0, NO_WEBCODECS, id="H.264 without WebCodecs"),
+    ],
+)
 def test_a_drag_shows_the_picture_of_that_moment(
-    server: PortholeServer, page: Page, camera: str, late_s: float
+    server: PortholeServer, page: Page, camera: str, late_s: float, script: str
 ) -> None:
     """Encoded here and H.264 alike, which is late by its way from the camera; the tile says how
     long ago, and nothing counts as lost."""
+    page.add_init_script(script)
     open_camera(page, server, camera)
 
     drag_to(page, 0.4)
