@@ -224,24 +224,26 @@ class CameraVideo:
         meter, numbering, now = self._meter, self._output.numbering, time.time()
         taken: dict[int, list[Unit]] = {}
         for head, data in arrived:
-            passed = head.track == 0 and self._sent["pass"]
-            if not passed and str(head.track) not in self._sent["encode"]:
+            at, key, place, at_unix, width, height, codec, early_s = head
+            passed = at == 0 and self._sent["pass"]
+            if not passed and str(at) not in self._sent["encode"]:
                 continue  # It was on its way when the video was no longer wanted.
-            track, units = self._order[head.track], taken.setdefault(head.track, [])
+            track = self._order[at]
+            units = taken.setdefault(at, [])
             before = numbering.newest
-            seq = numbering.number(head.place)
+            seq = numbering.number(place)
             newest = units[-1] if units else track.newest
             if newest is not None and seq <= newest.seq:
                 raise ValueError("a unit came twice")
             meter.captured += seq > before
             meter.ready += 1
-            meter.capture_s += max(0.0, now - head.at_unix)
-            if head.key:
-                track.codec = head.codec
-                self._keys_asked.discard(head.track)
+            if now > at_unix:
+                meter.capture_s += now - at_unix
+            if key:
+                track.codec = codec
+                self._keys_asked.discard(at)
                 if passed:
-                    self._output.note_size(head.width, head.height)
-            _, key, _, at_unix, width, height, codec, early_s = head
+                    self._output.note_size(width, height)
             units.append(Unit(data, key, seq, at_unix, codec, width, height, early_s))
         self._on_arrival()
         for at, units in taken.items():
