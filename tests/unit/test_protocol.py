@@ -28,6 +28,7 @@ from server.protocol import (
     parse_payload,
     room_of,
     socket_packet,
+    unit_head,
     websocket_frame,
 )
 
@@ -268,6 +269,23 @@ def test_packet_is_what_socketio_writes() -> None:
 
     assert bytes(first.data).decode() == "4" + text
     assert bytes(second.data) == attachment
+
+
+@given(st.integers(0, 2**53), st.floats(0, 4e9), st.booleans(), st.booleans(), st.binary())
+def test_a_unit_is_a_socketio_event(
+    seq: int, at_unix: float, key: bool, catch_up: bool, data: bytes
+) -> None:
+    """Its header says which unit it is, and nothing of catching up where that is not so."""
+    same = "door", "full", "avc1.64001f", 640, 360
+    head = unit_head(same, seq, at_unix, key, len(data), catch_up)
+
+    first, second = read_websocket(head + data)
+
+    packet = socketio_packet.Packet(encoded_packet=bytes(first.data).decode()[1:])
+    packet.add_attachment(bytes(second.data))
+    header = {"camera": "door", "rendition": "full", "codec": "avc1.64001f"}
+    header |= {"width": 640, "height": 360, "seq": seq, "at": at_unix, "key": key}
+    assert packet.data == ["frame", header | ({"catch_up": True} if catch_up else {}), data]
 
 
 def read_multipart(stream: bytes) -> list[tuple[dict[str, str], bytes]]:
