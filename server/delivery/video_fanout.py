@@ -8,8 +8,7 @@ lacks are few enough for its link, or a key picture comes.
 """
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Set
-from itertools import islice
+from collections.abc import Callable, Mapping, Set
 from types import MappingProxyType
 
 from server.capture.frames.encoding import encoding_of
@@ -122,25 +121,20 @@ class VideoFanout:
                 if viewer.flows:
                     self._fall_back(viewer)
             return
-        previous = video.previous_seq
-        for now, viewers in self._in_batches(video):
-            sent = 0
-            for viewer in viewers:
+        seq, previous = frame.seq, video.previous_seq
+        viewers = list(video.viewers.values())
+        for begin in range(0, len(viewers), self._batch_size):
+            if begin:
+                hub.sleep(0)
+            now, sent = self._clock(), 0
+            for viewer in viewers[begin : begin + self._batch_size]:
                 follows = viewer.chain == previous and viewer.flows
                 if follows and viewer.send_video(frame, now) is None:
-                    viewer.chain = viewer.last_seq = frame.seq
+                    viewer.chain = viewer.last_seq = seq
                     sent += 1
                 elif viewer.video is video and not self._offer(video, viewer, now):
                     self._camera.meter.drops[CHAIN] += 1
             self._count(video, frame, sent, sent)
-
-    def _in_batches(self, video: Video) -> Iterator[tuple[float, list[VideoViewer]]]:
-        """Yield the time and some viewers; let others run between batches."""
-        viewers = iter(list(video.viewers.values()))
-        while batch := list(islice(viewers, self._batch_size)):
-            yield self._clock(), batch
-            if len(batch) == self._batch_size:
-                hub.sleep(0)
 
     def _offer(self, video: Video, viewer: VideoViewer, now: float) -> bool:
         """Send a viewer all that it lacks; leave it with JPEG, and return False, if it is too much.

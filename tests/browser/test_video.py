@@ -476,6 +476,37 @@ def test_video_comes_back_after_a_fault(run: Run) -> None:
     assert painted == [8]
 
 
+def test_all_tiles_wait_for_one_refresh(blank: Page) -> None:
+    """Each had a frame of the browser's and a timer for every picture; and what one of them throws
+    does not keep the others from painting, or from waiting for the next one."""
+    called, asked = blank.evaluate(
+        """async () => {
+          const url = new URL('static/js/painting/refresh.js?one', document.baseURI);
+          const { onRefresh } = await import(url);
+          const real = globalThis.requestAnimationFrame;
+          const report = globalThis.reportError;
+          const called = [];
+          let asked = 0;
+          globalThis.requestAnimationFrame = (callback) => { asked += 1; return real(callback); };
+          globalThis.reportError = (error) => called.push(error);
+          const refreshed = () => new Promise((resolve) => onRefresh(resolve));
+          onRefresh(() => { throw 'broken'; });
+          onRefresh(() => called.push('canceled'))();
+          onRefresh(() => called.push('painted'));
+          await refreshed();
+          onRefresh(() => called.push('canceled'))();
+          onRefresh(() => called.push('again'));
+          await refreshed();
+          globalThis.requestAnimationFrame = real;
+          globalThis.reportError = report;
+          return [called, asked];
+        }"""
+    )
+
+    assert called == ["broken", "painted", "again"]
+    assert asked == 3  # One of them was canceled, as nobody else waited.
+
+
 def test_without_webcodecs_nothing_is_asked_for(blank: Page) -> None:
     """On plain http there is no VideoDecoder: JPEG is asked for, and painted."""
     payload, families, painted = blank.evaluate(

@@ -23,6 +23,7 @@ class Packet:
         awaited: Whether it was waited for, so that it arrived just then; others may have been there
             for a while.
         incomplete: Whether something of it, or between it and the next one, was lost on the way.
+        shown_s: When it is to be shown, by the stream's own clock; None if the stream has none.
     """
 
     encoded: "av.Packet[VideoStream]"
@@ -32,14 +33,9 @@ class Packet:
     arrived_at: float
     awaited: bool = True
     incomplete: bool = False
+    shown_s: float | None = None
 
     @property
     def data(self) -> bytes:
         """Its bytes, as the stream's format has them: Annex B, or with lengths as in MP4."""
         return bytes(self.encoded)
-
-    @property
-    def shown_s(self) -> float | None:
-        """When it is to be shown, by the stream's own clock; None if the stream has none."""
-        pts, base = self.encoded.pts, self.encoded.time_base
-        return None if pts is None else float(pts * base)

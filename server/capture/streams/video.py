@@ -115,7 +115,9 @@ class Video(Uncontrolled):
             if encoded is not None and encoded.key:
                 self._note_size(encoded.width, encoded.height)
         if self._on_picture is not None:
-            self._on_picture(None if encoded is None else encoded._replace(early_s=self._early_s))
+            if encoded is not None and self._early_s:
+                encoded = encoded._replace(early_s=self._early_s)
+            self._on_picture(encoded)
 
     def retrieve(self, jpeg_up_to: int = 0, pixels_from: int = 0) -> Picture | None:
         """Return the newest picture; None if there is none yet."""

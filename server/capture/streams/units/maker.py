@@ -103,11 +103,11 @@ class UnitMaker:
                 self._keep(kind, data[begin:end])
         else:
             return b"", False
-        if syntax.is_key(kind):
-            return self._make_key([data[begin:end] for begin, end in self._split(data)]), True
-        if self._length_size:
-            return annex_b.join(data[begin:end] for begin, end in self._split(data)), False
-        return data, False  # As nearly all are.
+        key = syntax.is_key(kind)
+        if not key and not self._length_size:
+            return data, False  # As nearly all are.
+        units = [data[begin:end] for begin, end in self._split(data)]
+        return self._make_key(units) if key else annex_b.join(units), key
 
     def _make_key(self, units: list[bytes]) -> bytes:
         """Return a key picture with all parameter sets in front; nothing if some are missing."""
