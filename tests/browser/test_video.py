@@ -274,6 +274,37 @@ def test_what_goes_wrong_with_video_leads_to_jpeg_at_once(run: Run, fault: str) 
     assert result["acked"]
 
 
+def test_a_moment_that_cannot_be_decoded_comes_as_jpeg(run: Run) -> None:
+    """Its group fails once, whatever of it follows, and it is sought again; then as JPEG. The
+    server had waited for ever for what was lost in the decoder, and sent nothing more."""
+    videos, acks, report = run(
+        """await rig.play(0, 1);
+        rig.units[0] = new ArrayBuffer(200);
+        rig.acks.length = 0;
+        const sought = [];
+        rig.request = async (event, { at, video = true }) => {
+          if (event === 'seek') sought.push(video);
+          return { ok: true, at, from: 900, to: 1100, seek: sought.length };
+        };
+        rig.viewer.seek(1000);
+        for (const seek of [1, 2]) {
+          await until(() => sought.length === seek);
+          for (let at = 0; at < 4; at += 1) {
+            rig.send(at, { seq: 10 * seek + at, live: false, seek, catch_up: at < 3 });
+          }
+        }
+        await until(() => sought.length === 3);
+        await rig.sendJpeg(33, '#f00', { live: false, seek: 3 });
+        await until(() => rig.acks.some(({ seq }) => seq === 33));
+        const { at, past } = rig.report;
+        return [sought, rig.acks.map(({ seq }) => seq), { at, fault: past.fault }];"""
+    )
+
+    assert videos == [True, True, False]
+    assert acks == [13, 23, 33]
+    assert report == {"at": 1000 + 33 / 25, "fault": ""}
+
+
 def test_a_codec_that_is_not_supported_is_not_asked_for_again(run: Run) -> None:
     """This browser may decode one family and not the other, and is asked once for each codec."""
     videos, supported, questions = run(

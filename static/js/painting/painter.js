@@ -30,6 +30,8 @@ export class Painter {
   #decoding = false;
   /** @type {UnitDecoder | null} */
   #video = null;
+  // Video has failed, and what follows needs what was lost, up to the next key picture.
+  #awaitsKey = false;
   #decoded = null;
   // Frames may be decoded in another order than they came in, as one is a JPEG and the next a unit of video.
   #offered = 0;
@@ -73,6 +75,7 @@ export class Painter {
   reset() {
     this.#generation += 1;
     this.#waiting = null;
+    this.#awaitsKey = false;
     this.endVideo();
     this.#replaceDecoded(null);
     this.#cancelRefresh?.();
@@ -124,6 +127,11 @@ export class Painter {
   }
 
   #offerUnit(unit) {
+    if (unit.header.key) this.#awaitsKey = false;
+    if (this.#awaitsKey) {
+      this.#skip(unit);
+      return;
+    }
     const { onHeld, onVideoFailed } = this.#hooks;
     this.#video ??= new UnitDecoder({
       onDecoded: (frame, picture) => this.#schedule(frame, picture),
@@ -132,7 +140,9 @@ export class Painter {
       onFailed: (fault, frame) => {
         this.#video = null;
         // A browser takes a decoder away that has long had nothing to do. There will be another.
-        if (fault !== 'reclaimed' || frame !== null) onVideoFailed(fault, frame);
+        if (fault === 'reclaimed' && frame === null) return;
+        this.#awaitsKey = true;
+        onVideoFailed(fault, frame);
       },
     });
     this.#video.put(unit);
