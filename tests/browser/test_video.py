@@ -281,7 +281,9 @@ def test_the_past_is_decoded_in_a_thread_of_its_own(run: Run, clip: Clip) -> Non
         """await rig.play(0, 1);
         rig.request = async (event, { at }) => ({ ok: true, at, from: 900, to: 1100, seek: 1 });
         rig.viewer.seek(1000);
-        for (let at = 8; at < 16; at += 1) rig.send(at, { live: false, seek: 1, catch_up: at < 15 });
+        for (let at = 8; at < 16; at += 1) {
+          rig.send(at, { live: false, seek: 1, catch_up: at < 15 });
+        }
         await until(() => rig.acks.some(({ seq }) => seq === 15));
         const result = [counts.made, rig.pixels(), rig.acks.map(({ seq }) => seq)];
         rig.viewer.seek(null);
@@ -306,7 +308,8 @@ def test_what_cannot_be_decoded_apart_is_decoded_here(run: Run, clip: Clip) -> N
           }
         };
         try {
-          const { openPastDecoder } = await import(new URL('static/js/painting/past-decoder.js?none', document.baseURI));
+          const another = 'static/js/painting/past-decoder.js?without-worker';
+          const { openPastDecoder } = await import(new URL(another, document.baseURI));
           const told = [];
           const header = { ...rig.header(0), key: true, codec: clip.codec, live: false };
           const frame = () => ({ header, bytes: rig.units[0].slice(0), shown: true, order: 1 });
