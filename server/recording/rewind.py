@@ -100,7 +100,7 @@ class Rewind:
             self._broken = False
         elif self._broken:
             return
-        newest = self.newest
+        newest = self._groups[-1][-1] if self._groups else None
         if newest is not None and unit.at_unix < newest.at_unix - STEP_BACK_S:
             self.clear()
         elif newest is not None:
