@@ -154,9 +154,10 @@ class WatchPayload(CameraPayload):
 
 
 class SeekPayload(CameraPayload):
-    """``seek``; ``at`` is in Unix seconds, and null for live."""
+    """``seek``; ``at`` is in Unix seconds, and null for live. Without ``video`` it is JPEG."""
 
     at: Annotated[float, Field(ge=0)] | None
+    video: bool = True
 
 
 class PlayPayload(CameraPayload):
