@@ -39,7 +39,7 @@ __all__ = ["main"]
 BEAT_S = 0.25
 
 # While nobody waits for pictures: in seconds, and in shares of how long the process may be silent.
-RESTING_BEAT_S = 1.0
+RESTING_BEAT_S = 2.0
 RESTING_BEAT_SHARE = 0.25
 
 BEST_QUALITY = 100

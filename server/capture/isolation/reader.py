@@ -35,8 +35,9 @@ __all__ = ["IsolatedReader", "NotOnHub"]
 # Longest delay before a due frame is requested.
 MAX_REQUEST_DELAY_S = 0.05
 
-# How long a read on the hub takes while only a key picture is wanted, now and then.
-IDLE_READ_S = 1.0
+# How long a read on the hub takes at most while only a key picture is wanted, now and then: longer
+# than its child takes from one beat to the next.
+IDLE_READ_S = 3.0
 
 # Until its first beat a child only loads Python: 0.1 s, or much longer on a busy machine.
 START_DEADLINE_S = 20.0
@@ -156,7 +157,8 @@ class IsolatedReader:
             received = self._receive_on_hub()
             if reading := self._take_answer(demand):
                 return reading
-            if signalled and not received:
+            # A beat ends a read that only waits for one: otherwise the time-out wakes the hub, too.
+            if signalled and (not received or (idle and demand.keys_only())):
                 break
         if self._fault() is not None:
             raise NotOnHub

@@ -12,6 +12,7 @@ be woken for it.
 
 import array
 import fcntl
+import functools
 import os
 import re
 import struct
@@ -26,7 +27,16 @@ from server.capture.isolation.channel import first_fd
 from server.capture.streams.units.display import MAX_EARLY_S
 from server.loop import native
 
-__all__ = ["MAX_UNIT_BYTES", "Gap", "UnitHead", "UnitReceiver", "UnitSender", "Why", "unit_sockets"]
+__all__ = [
+    "GATHER_S",
+    "MAX_UNIT_BYTES",
+    "Gap",
+    "UnitHead",
+    "UnitReceiver",
+    "UnitSender",
+    "Why",
+    "unit_sockets",
+]
 
 MAX_UNIT_BYTES = 6 << 20
 """A larger picture is damage: the largest that cameras send have a tenth of that."""
@@ -35,14 +45,16 @@ MAX_UNIT_BYTES = 6 << 20
 MAX_INLINE_BYTES = 48 << 10
 
 # Of several units. The kernel takes no message that is larger than a socket's usual buffer.
-MAX_MESSAGE_BYTES = 128 << 10
+MAX_MESSAGE_BYTES = 192 << 10
 
 # What the kernel lets wait in the socket, if it lets us choose.
 BUFFER_BYTES = 512 << 10
 
-# How long units may wait for others, and how many bytes of them: far less than the socket holds.
-GATHER_S = 0.25
-GATHER_BYTES = 96 << 10
+GATHER_S = 0.5
+"""How long units may wait for others."""
+
+# How many bytes of them may: far less than the socket holds.
+GATHER_BYTES = 160 << 10
 
 # As many are read at once. The hub comes back for more.
 MAX_AT_ONCE = 16
@@ -65,6 +77,9 @@ class Why(IntEnum):
     """Something was lost on the way from the camera, or cannot be decoded."""
     UNREAD = 2
     """The server had not read those before."""
+
+
+MAX_WHY = max(Why)
 
 
 class UnitHead(NamedTuple):
@@ -115,7 +130,7 @@ class UnitSender:
         fd: Its socket, which is closed with this.
 
     Attributes:
-        lazy: Whether units may wait for a quarter of a second, to go out together.
+        lazy: Whether units may wait for half a second, to go out together.
     """
 
     def __init__(self, fd: int) -> None:
@@ -313,7 +328,7 @@ class UnitReceiver:
             while message:
                 head, gap, nbytes = _unpack(message, self._tracks)
                 message = message[HEAD.size :]
-                if gap.skipped:
+                if gap is not None:
                     if units:
                         raise ValueError("what is missing comes before all units")
                     gaps.append(gap)
@@ -345,29 +360,36 @@ def _pack(head: UnitHead, skipped: int, why: Why, nbytes: int) -> bytes:
     )
 
 
-def _unpack(message: memoryview, tracks: int) -> tuple[UnitHead | None, Gap, int]:
-    """Return a unit's head, if it is one, what is missing before it, and its size in bytes."""
+def _unpack(message: memoryview, tracks: int) -> tuple[UnitHead | None, Gap | None, int]:
+    """Return a unit's head, if it is one, what is missing before it, if anything, and its size."""
     if len(message) < HEAD.size:
         raise ValueError("a message of a video is cut off")
     values = HEAD.unpack_from(message)
     track, flags, why, skipped, begun, number, at_unix, early_s, width, height, nbytes, codec = (
         values
     )
-    if track >= tracks or why > max(Why) or skipped > MAX_SKIPPED:
+    if track >= tracks or why > MAX_WHY or skipped > MAX_SKIPPED:
         raise ValueError("a message of a video makes no sense")
-    gap = Gap(track, Why(why), skipped)
+    gap = Gap(track, Why(why), skipped) if skipped else None
     if flags == GAP:
         return None, gap, 0
     sized = width and height and not is_too_large(width, height)
     counted = 0 < begun <= number
     if flags > KEY or not sized or not counted or not 0 < nbytes <= MAX_UNIT_BYTES:
         raise ValueError("a unit's head makes no sense")
-    if not CODEC.fullmatch(codec) or not 0 < at_unix < 1e12 or not abs(early_s) <= MAX_EARLY_S:
+    if not 0 < at_unix < 1e12 or not abs(early_s) <= MAX_EARLY_S:
         raise ValueError("a unit's head makes no sense")
     place = Place(begun, number)
-    name = codec.decode("ascii")
+    name = _name_of(codec)
     head = UnitHead(track, flags == KEY, place, at_unix, width, height, name, early_s)
     return head, gap, nbytes
+
+
+@functools.lru_cache(maxsize=64)
+def _name_of(codec: bytes) -> str:
+    if not CODEC.fullmatch(codec):
+        raise ValueError("a unit's head makes no sense")
+    return codec.decode("ascii")
 
 
 def _in_memory(data: bytes) -> int:

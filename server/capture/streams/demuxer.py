@@ -172,14 +172,15 @@ class Demuxer:
             return None
         if encoded.is_keyframe and self._splits is not False:
             encoded = self._complete(encoded)
-        stamp = encoded.dts
+        stamp, shown = encoded.dts, encoded.pts
         if stamp is None and not self.context.has_b_frames:
-            stamp = encoded.pts  # Pictures come in the order in which they are shown.
+            stamp = shown  # Pictures come in the order in which they are shown.
         return Packet(
             encoded,
             encoded.is_keyframe,
             encoded.size,
             None if stamp is None else stamp * self._time_base_s,
+            None if shown is None else shown * self._time_base_s,
             arrived_at,
             awaited,
             self._lost_something(arrived_at),
