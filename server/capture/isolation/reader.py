@@ -35,8 +35,7 @@ __all__ = ["IsolatedReader", "NotOnHub"]
 # Longest delay before a due frame is requested.
 MAX_REQUEST_DELAY_S = 0.05
 
-# How long a read on the hub takes at most while only a key picture is wanted, now and then: longer
-# than its child takes from one beat to the next.
+# How long a read on the hub takes at most while only a key picture is wanted: until a beat.
 IDLE_READ_S = 3.0
 
 # Until its first beat a child only loads Python: 0.1 s, or much longer on a busy machine.
@@ -157,8 +156,7 @@ class IsolatedReader:
             received = self._receive_on_hub()
             if reading := self._take_answer(demand):
                 return reading
-            # A beat ends a read that only waits for one: otherwise the time-out wakes the hub, too.
-            if signalled and (not received or (idle and demand.keys_only())):
+            if signalled and (not received or demand.keys_only()):  # A time-out would wake us, too.
                 break
         if self._fault() is not None:
             raise NotOnHub
