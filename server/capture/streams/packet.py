@@ -1,7 +1,6 @@
 """One encoded picture as it arrived: what is decoded here, and can be passed on untouched."""
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     import av
@@ -10,8 +9,7 @@ if TYPE_CHECKING:
 __all__ = ["Packet"]
 
 
-@dataclass(frozen=True, slots=True)
-class Packet:
+class Packet(NamedTuple):
     """One encoded picture.
 
     Attributes:

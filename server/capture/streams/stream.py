@@ -8,7 +8,6 @@ is closed at the end, also if opening fails.
 
 import functools
 import time
-from dataclasses import replace
 from typing import BinaryIO
 
 from server.capture.frames.stamp_clock import StampClock
@@ -83,7 +82,7 @@ DATAGRAM_BYTES = 96 << 10
 LATE_S = 0.03
 
 # So often a picture is waited for all the same, to see how the stream's clock and ours compare.
-MEASURE_S = 2.0
+MEASURE_S = 4.0
 
 USUAL_FPS = 25.0
 
@@ -215,7 +214,7 @@ class PacedStream(Video):
             raise SourceError("the stream ended")
         self._breath.nbytes += packet.nbytes
         came_at = self._clock.see(packet.stamp_s, packet.arrived_at, packet.awaited)
-        return packet if packet.awaited else replace(packet, arrived_at=came_at)
+        return packet if packet.awaited else packet._replace(arrived_at=came_at)
 
     # For the one that grabs.
 
