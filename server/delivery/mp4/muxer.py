@@ -99,7 +99,11 @@ class Muxer:
         return self._with_lengths(_nals_of(unit), with_sets)
 
     def fragment(self, samples: Sequence[Sample], time: int) -> bytes:
-        """Return the next fragment, which holds one or more pictures.
+        """Return the next fragment; see :meth:`fragment_parts`."""
+        return b"".join(self.fragment_parts(samples, time))
+
+    def fragment_parts(self, samples: Sequence[Sample], time: int) -> list[bytes]:
+        """Return the next fragment, which holds one or more pictures, without copying these.
 
         Args:
             samples: In the order in which they are decoded.
@@ -120,7 +124,7 @@ class Muxer:
         head = self._fragment_head(flags, struct.pack("!II", len(samples), 0) + listed, time)
         count = struct.pack("!II", len(samples), len(head) + 8)
         head = self._fragment_head(flags, count + listed, time)
-        return b"".join((head, struct.pack("!I4s", 8 + sum(map(len, payload)), b"mdat"), *payload))
+        return [head + struct.pack("!I4s", 8 + sum(map(len, payload)), b"mdat"), *payload]
 
     def _is_set(self, nal: memoryview) -> bool:
         return self._kept.kind_of(nal) in self._kept.kinds
