@@ -5,6 +5,7 @@ which it only writes to its log.
 """
 
 import os
+import stat
 from contextlib import suppress
 
 from server.loop import native
@@ -47,7 +48,10 @@ def receives_datagrams() -> bool:
     """Return whether this process, which reads one stream, has a socket of UDP."""
     inet = native.socket.AF_INET, native.socket.AF_INET6
     for name in os.listdir("/proc/self/fd"):
-        with suppress(OSError), native.socket.socket(fileno=os.dup(int(name))) as one:
-            if one.family in inet and one.type == native.socket.SOCK_DGRAM:
-                return True
+        with suppress(OSError):  # It is closed by now.
+            if not stat.S_ISSOCK(os.fstat(int(name)).st_mode):
+                continue
+            with native.socket.socket(fileno=os.dup(int(name))) as one:
+                if one.family in inet and one.type == native.socket.SOCK_DGRAM:
+                    return True
     return False
