@@ -29,7 +29,16 @@ from server.capture.isolation.channel import first_fd
 from server.capture.streams.units.display import MAX_EARLY_S
 from server.loop import native
 
-__all__ = ["MAX_UNIT_BYTES", "Gap", "UnitHead", "UnitReceiver", "UnitSender", "Why", "unit_sockets"]
+__all__ = [
+    "GATHER_S",
+    "MAX_UNIT_BYTES",
+    "Gap",
+    "UnitHead",
+    "UnitReceiver",
+    "UnitSender",
+    "Why",
+    "unit_sockets",
+]
 
 MAX_UNIT_BYTES = 6 << 20
 """A larger picture is damage: the largest that cameras send have a tenth of that."""
@@ -38,14 +47,16 @@ MAX_UNIT_BYTES = 6 << 20
 MAX_INLINE_BYTES = 48 << 10
 
 # Of several units. The kernel takes no message that is larger than a socket's usual buffer.
-MAX_MESSAGE_BYTES = 128 << 10
+MAX_MESSAGE_BYTES = 192 << 10
 
 # What the kernel lets wait in the socket, if it lets us choose.
 BUFFER_BYTES = 512 << 10
 
-# How long units may wait for others, and how many bytes of them: far less than the socket holds.
-GATHER_S = 0.25
-GATHER_BYTES = 96 << 10
+GATHER_S = 0.5
+"""How long units may wait for others."""
+
+# How many bytes of them may: far less than the socket holds.
+GATHER_BYTES = 160 << 10
 
 # As many are read at once. The hub comes back for more.
 MAX_AT_ONCE = 16
@@ -70,7 +81,7 @@ class Why(IntEnum):
     """The server had not read those before."""
 
 
-LAST_WHY = max(Why)
+MAX_WHY = max(Why)
 
 
 class UnitHead(NamedTuple):
@@ -121,7 +132,7 @@ class UnitSender:
         fd: Its socket, which is closed with this.
 
     Attributes:
-        lazy: Whether units may wait for a quarter of a second, to go out together.
+        lazy: Whether units may wait for half a second, to go out together.
     """
 
     def __init__(self, fd: int) -> None:
@@ -363,7 +374,7 @@ def _unpack(message: memoryview, tracks: int) -> tuple[UnitHead | None, Gap | No
     track, flags, why, skipped, begun, number, at_unix, early_s, width, height, nbytes, codec = (
         values
     )
-    if track >= tracks or why > LAST_WHY or skipped > MAX_SKIPPED:
+    if track >= tracks or why > MAX_WHY or skipped > MAX_SKIPPED:
         raise ValueError("a message of a video makes no sense")
     gap = Gap(track, Why(why), skipped) if skipped else None
     if flags == GAP:

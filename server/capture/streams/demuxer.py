@@ -182,10 +182,10 @@ class Demuxer:
             encoded.is_keyframe,
             encoded.size,
             None if stamp is None else stamp * base / base_parts,
+            None if pts is None else pts * base / base_parts,
             arrived_at,
             awaited,
             self._losses is not None and self._lost_something(self._losses, arrived_at),
-            None if pts is None else pts * base / base_parts,
         )
 
     def close(self) -> None:
