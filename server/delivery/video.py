@@ -130,6 +130,8 @@ class VideoViewer:
         last_seq: The newest frame it was sent, of whatever kind.
         video: The video that it is to be sent; None for JPEG alone.
         chain: The last frame of that video that it was sent; 0 for none.
+        accounted: How many frames of that video it has been sent, or are counted as dropped; those
+            before it joined are among them.
         flows: Whether the chain holds, so that it needs no JPEG.
         codecs: What it decodes, such as ``h264``.
         link: What its link carries.
@@ -139,6 +141,7 @@ class VideoViewer:
     last_seq: int = 0
     video: "Video | None" = None
     chain = 0
+    accounted = 0
     flows = False
     codecs: frozenset[str] = frozenset()
     link: Link
@@ -165,7 +168,8 @@ class Video:
         viewers: Who is to be sent it, by key.
         newest: The newest frame; None while the next key picture is waited for.
         previous_seq: The number of the one before it, which its viewer must have had.
-        frames: How many frames there were.
+        updated_seq: The newest frame before the last update; 0 for none.
+        frames: How many frames there were, with those that came and went between two updates.
         sent_bytes: Bytes of video sent, counted once per viewer.
     """
 
@@ -175,7 +179,8 @@ class Video:
         self.viewers: dict[object, VideoViewer] = {}
         self.newest: VideoFrame | None = None
         self.previous_seq = 0
-        self.frames = 0
+        self.updated_seq = 0
+        self.frames = track.taken - len(track.units)
         self.sent_bytes = 0
         self._camera = camera
         self._group: dict[int, VideoFrame] = {}  # By the unit's number, in order.
@@ -205,6 +210,7 @@ class Video:
     def update(self) -> bool:
         """Take what is new in the track; return whether there is anything, such as a loss."""
         units = self.track.units
+        self.updated_seq = self.newest.seq if self.newest else 0
         if not units:
             if self.newest is None:
                 return False
@@ -220,6 +226,7 @@ class Video:
             fresh.append(unit)
         else:
             self._begin_group(units[0])
+        self.frames = self.track.taken - len(fresh)
         for unit in reversed(fresh):
             self._add(unit)
         while len(group) > len(units):
