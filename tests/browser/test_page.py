@@ -731,8 +731,8 @@ def test_a_camera_pops_out(server: PortholeServer, page: Page, own_window: bool)
           new KeyboardEvent('keydown', { key, bubbles: true, cancelable: true }))"""
         assert page.evaluate(press, "k") is False
         expect_state(page, "yard", "past")
-        page.wait_for_function(
-            "() => / s ago/.test(documentPictureInPicture.window.document.body.textContent)"
+        wait_for(
+            page, "() => / s ago/.test(documentPictureInPicture.window.document.body.textContent)"
         )
         page.evaluate(press, "End")
         expect_state(page, "yard", "live")
