@@ -660,6 +660,12 @@ def test_the_bar_is_there_in_full_screen(server: PortholeServer, page: Page) -> 
 
     page.mouse.move(300, 300)
     expect(bar).to_have_css("opacity", "1")
+    # The words of the picture are above it.
+    place = (
+        "(part) => { const { top, bottom } = part.getBoundingClientRect(); return [top, bottom]; }"
+    )
+    caption = tile(page, "door").locator(".caption")
+    wait_to_see(lambda: caption.evaluate(place)[1] <= bar.evaluate(place)[0])
     page.keyboard.press("k")
     expect_state(page, "door", "past")
     expect(bar).to_have_css("opacity", "0")
