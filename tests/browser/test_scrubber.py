@@ -69,8 +69,10 @@ RIG = """(() => {
 def server(share_server: Start) -> Iterator[PortholeServer]:
     """Two cameras whose pictures are encoded here, and one that sends H.264."""
     rtsp = RtspServer()
-    small = "test:?size=320x180&fps=10"
-    yield share_server(f"door={small}", f"hall={small}", f"yard={rtsp.url('h264')}")
+    small = "test:?size=320x180"
+    yield share_server(
+        *(f"door={small}&fps=10", f"hall={small}&fps=5", f"yard={rtsp.url('small')}")
+    )
     rtsp.stop()
 
 
