@@ -74,8 +74,10 @@ RIG = """(() => {
 def server(share_server: Start) -> Iterator[PortholeServer]:
     """Two cameras whose pictures are encoded here, and one that sends H.264."""
     rtsp = RtspServer()
-    small = "test:?size=320x180&fps=10"
-    yield share_server(f"door={small}", f"hall={small}", f"yard={rtsp.url('h264')}")
+    small = "test:?size=320x180"
+    yield share_server(
+        *(f"door={small}&fps=10", f"hall={small}&fps=5", f"yard={rtsp.url('small')}")
+    )
     rtsp.stop()
 
 
@@ -737,6 +739,12 @@ def test_the_bar_is_there_in_full_screen(server: PortholeServer, page: Page) -> 
 
     page.mouse.move(300, 300)
     expect(bar).to_have_css("opacity", "1")
+    # The words of the picture are above it.
+    place = (
+        "(part) => { const { top, bottom } = part.getBoundingClientRect(); return [top, bottom]; }"
+    )
+    caption = tile(page, "door").locator(".caption")
+    wait_to_see(lambda: caption.evaluate(place)[1] <= bar.evaluate(place)[0])
     page.keyboard.press("k")
     expect_state(page, "door", "past")
     expect(bar).to_have_css("opacity", "0")
