@@ -25,7 +25,7 @@ from tests.support.client import Viewer
 from tests.support.rtsp_server import RtspServer
 from tests.support.server import PortholeServer
 from tests.support.states import camera_state
-from tests.support.webcodecs import NO_WEBCODECS
+from tests.support.webcodecs import NEEDS_WEBCODECS, NO_WEBCODECS
 
 Start = Callable[..., PortholeServer]
 Connect = Callable[..., Viewer]
@@ -68,6 +68,17 @@ RIG = """(() => {
   };
   return { past, asked, plain, switches, answer, frame, live, seen };
 })()"""
+
+# In the worker that decodes: how many units each of its decoders was given.
+COUNT_DECODED = """() => {
+  globalThis.decoded = [];
+  const { decode } = VideoDecoder.prototype;
+  VideoDecoder.prototype.decode = function (chunk) {
+    if (chunk.type === 'key') decoded.push(0);
+    decoded[decoded.length - 1] += 1;
+    return decode.call(this, chunk);
+  };
+}"""
 
 
 @pytest.fixture(scope="module")
@@ -666,6 +677,25 @@ def test_all_cameras_show_one_moment(server: PortholeServer, page: Page) -> None
     for name in ("door", "hall", "yard"):
         expect_state(page, name, "live")
     expect(page.locator("[data-past-pill]")).to_be_hidden()
+
+
+@NEEDS_WEBCODECS
+def test_the_past_is_decoded_in_its_own_worker(server: PortholeServer, page: Page) -> None:
+    """Under the page's own security policy; it is started when a camera comes into focus."""
+    complaints: list[str] = []
+    page.on("console", lambda message: complaints.append(message.text))
+    open_camera(page, server, "yard")
+    wait_for(page, "() => porthole.tiles.get('yard').codec !== null")
+    [worker] = (one for one in page.workers if "decoding-worker" in one.url)
+    worker.evaluate(COUNT_DECODED)
+
+    moment = time.time() - 2
+    page.keyboard.press("Shift+ArrowLeft")
+    page.keyboard.press("Shift+ArrowLeft")
+    wait_to_see(lambda: burned(page, "yard") < moment + 1)
+
+    assert worker.evaluate("() => decoded.at(-1)") >= 1
+    assert complaints == []
 
 
 def test_a_pointer_sees_the_moment_before_it_goes_there(server: PortholeServer, page: Page) -> None:
