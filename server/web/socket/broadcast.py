@@ -19,7 +19,6 @@ __all__ = ["Broadcast"]
 BATCH = 25
 """How many dashboards are written to before everybody else gets a turn: half a millisecond."""
 
-
 HOLD_S = 0.25
 """How long it may wait for a frame: one comes within that at five a second."""
 
