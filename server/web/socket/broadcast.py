@@ -19,7 +19,6 @@ __all__ = ["Broadcast"]
 BATCH = 25
 """How many dashboards are written to before everybody else gets a turn: half a millisecond."""
 
-
 HOLD_S = 0.25
 """How long it may wait for a frame: one comes within that at five a second."""
 
@@ -94,27 +93,35 @@ class Broadcast:
         while True:
             self._held.wait()
             hub.sleep(HOLD_S)
-            for number, session in enumerate(list(self._sessions.values()), 1):
-                session.websocket.release()
-                if number % BATCH == 0:
+            written = 0
+            for session in list(self._sessions.values()):
+                written += session.websocket.release()
+                if written == BATCH:
                     hub.sleep(0)
+                    written = 0
 
     def _send_batch(self) -> None:
         """Write the oldest message to some of its recipients."""
-        text, data, can_wait, recipients = self._waiting[0]
-        for _ in range(min(BATCH, len(recipients))):
-            sid, engine_id = recipients.popleft()
-            session = self._sessions.get(sid)
-            connection = self._server.eio.sockets.get(engine_id)
-            if session is None or connection is None:
-                continue  # It has left.
-            if connection.queue.empty():
-                if can_wait and session.is_watching:
-                    session.websocket.hold(data)
-                    self._held.set()
-                else:
-                    session.websocket.send_built(data)
-            else:  # Not before what waits there, such as hello.
-                self._server.eio.send(engine_id, text)
-        if not recipients:
+        message = self._waiting[0]
+        written = 0
+        while message.recipients and written < BATCH:
+            written += self._send_to(*message.recipients.popleft(), message)
+        if not message.recipients:
             self._waiting.popleft()
+
+    def _send_to(self, sid: str, engine_id: str, message: _Message) -> bool:
+        """Send a message to one recipient; return whether that took a write of its own."""
+        session = self._sessions.get(sid)
+        connection = self._server.eio.sockets.get(engine_id)
+        if session is None or connection is None:
+            return False  # It has left.
+        if not connection.queue.empty():
+            # Not before what waits there, such as hello.
+            self._server.eio.send(engine_id, message.text)
+        elif message.can_wait and session.is_watching:
+            session.websocket.hold(message.data)
+            self._held.set()
+            return False
+        else:
+            session.websocket.send_built(message.data)
+        return True

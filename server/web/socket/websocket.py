@@ -163,10 +163,12 @@ class WebSocket:
         else:
             self._held += data
 
-    def release(self) -> None:
-        """Send by themselves the messages that are still held."""
-        if self._held:
-            self._write(b"")
+    def release(self) -> bool:
+        """Send by themselves the messages that are still held; return whether there were any."""
+        if not self._held:
+            return False
+        self._write(b"")
+        return True
 
     def offer(self, packet: Packet) -> str | None:
         """Send a packet without blocking; what the kernel does not take at once is sent later.

@@ -5,11 +5,11 @@ import { smoothed } from './rate.js';
  * viewer that keeps up loses nothing by sending fewer.
  *
  * The server allows two frames in flight; if it grants a wider window, twice as many as the last acknowledgement
- * covered, but two more at most, and no more than 250 ms bring. The next frame can be sent on time only if those before
- * it are received, painted and acknowledged while the window has room. So frames share an acknowledgement only if
- * that takes well under the time there is, and only after a while without a missed frame: first two, then four, and
- * of video six: its frames are small, and limited by time alone. A missed frame ends it at once, and each time the next attempt waits longer, so that it costs almost no frames
- * where it is the cause.
+ * covered, but two more at most, and no more than 250 ms bring. The next frame can be sent on time only if those
+ * before it are received, painted and acknowledged while the window has room. So frames share an acknowledgement
+ * only if that takes well under the time there is, and only after a while without a missed frame: first two, then
+ * four, and of video six: its frames are small, and limited by time alone. A missed frame ends it at once, and each
+ * time the next attempt waits longer, so that it costs almost no frames where it is the cause.
  *
  * Times are passed in, in milliseconds.
  */
@@ -26,9 +26,10 @@ const SPARE = 2;
 // How late frames and timers usually are.
 const LATE_MS = 3;
 
-// The most pictures that we want to cover by one acknowledgement: if the link chokes, it holds up one more than that.
+// The most JPEGs that we want to cover by one acknowledgement: they are large, and a link that chokes holds up all
+// that are in flight.
 const MOST_PICTURES = 4;
-/** The most frames. */
+/** The most frames, of video. */
 export const MOST_FRAMES = 6;
 
 export class Thinning {
