@@ -39,10 +39,13 @@ __all__ = ["main"]
 BEAT_S = 0.25
 
 # While nobody waits for pictures: in seconds, and in shares of how long the process may be silent.
-RESTING_BEAT_S = 1.0
+RESTING_BEAT_S = 2.0
 RESTING_BEAT_SHARE = 0.25
 
 BEST_QUALITY = 100
+
+# After so many pictures that had gathered, messages have a turn.
+MAX_GATHERED = 60
 
 # How long the server may take to say what it wants of a source that was just opened.
 FIRST_MESSAGE_S = 0.5
@@ -181,10 +184,8 @@ class _Child:
                 self._set_step(Step.WAITING)
                 self._handle_messages(source, self._looking.wait_s if source.info.polled else None)
             self._set_step(Step.READING)
-            grabbed = source.grab()
-            self._videos.note_grabbed(grabbed)
-            self._grabbed += grabbed
-            if source.info != self._told:
+            grabbed = self._grab(source)
+            if source.info is not self._told and source.info != self._told:
                 self._told = source.info
                 self._link.send(Kind.CHANGED, json.dumps(_properties_of(source)).encode())
             self._rest(source)
@@ -198,6 +199,16 @@ class _Child:
             elif encoded or looked_at:
                 self._set_step(Step.DECODING)
                 self._work_on(source, encoded, looked_at)
+
+    def _grab(self, source: "Source") -> bool:
+        """Wait for the next picture, or take all that gathered while nobody waited for one."""
+        for _ in range(MAX_GATHERED):
+            grabbed = source.grab()
+            self._videos.note_grabbed(grabbed)
+            self._grabbed += grabbed
+            if self._wanted is not None or not self._videos.gathered:
+                break
+        return grabbed
 
     def _rest(self, source: "Source") -> None:
         """Let pictures gather while nobody waits for one; any message ends that."""
@@ -265,16 +276,18 @@ class _Child:
     def _deliver(self, source: "Source", encoded: bool, looked_at: bool) -> None:
         """Hand over the picture that is wanted, and encode and look at it if that is due too."""
         assert self._wanted is not None
-        self._load_libraries(source)
         slot, jpeg_up_to, pixels_from, changed, _ = WANT.unpack(self._wanted.payload)
+        self._load_libraries(source, jpeg_up_to > 0 and not pixels_from)
         try:
-            width = max(self._videos.width * encoded, WIDTH * looked_at)
-            picture = source.retrieve(jpeg_up_to, max(pixels_from, width))
+            width = pixels_from
+            if encoded or looked_at:
+                width = max(width, self._videos.width * encoded, WIDTH * looked_at)
+            picture = source.retrieve(jpeg_up_to, width)
             if encoded and picture is not None:
                 self._videos.encode(picture)
             if looked_at and picture is not None:
                 self._looking.see(picture)
-            if isinstance(picture, Jpeg) and not pixels_from:
+            if isinstance(picture, Jpeg) and picture.pixels is not None and not pixels_from:
                 picture = replace(picture, pixels=None)
             if picture is None and source.info.polled:
                 raise PictureError("nothing that can be decoded arrived")
@@ -302,15 +315,17 @@ class _Child:
             if fd >= 0:
                 os.close(fd)
 
-    def _load_libraries(self, source: "Source") -> None:
+    def _load_libraries(self, source: "Source", alone: bool) -> None:
         """Load what makes pixels before they are first wanted, without counting it as decoding.
 
         On a busy machine that may take longer than a picture may.
+
+        Args:
+            source: The source.
+            alone: Whether its JPEG will do, without pixels.
         """
-        assert self._wanted is not None
-        jpeg_up_to, pixels_from = WANT.unpack(self._wanted.payload)[1:3]
         is_jpeg = source.info.codec == "mjpeg"
-        if "numpy" in sys.modules or (is_jpeg and jpeg_up_to and not pixels_from):
+        if "numpy" in sys.modules or (is_jpeg and alone):
             return
         self._set_step(Step.STARTING)
         importlib.import_module("numpy")
