@@ -68,6 +68,23 @@ def test_a_page_finds_nothing_of_the_one_before(
     assert [key for key in fresh if left[key] == fresh[key]] == []
 
 
+def test_webcodecs_are_switched_off_in_every_page(
+    share_server: Callable[..., PortholeServer],
+    page: Page,
+    new_context: Callable[..., BrowserContext],
+) -> None:
+    """Since most pages have a context that is kept, only the others were without it, and a run that
+    was to show that the page works like that showed nothing."""
+    address = share_server(SMALL).url + "static/js/main.js"
+
+    found = []
+    for one in (page, new_context().new_page()):
+        one.goto(address)
+        found.append(one.evaluate("'VideoDecoder' in window"))
+
+    assert found == [not WITHOUT_WEBCODECS] * 2
+
+
 def test_files_are_kept_until_another_server_is_visited(
     share_server: Callable[..., PortholeServer],
     keep_context: Callable[[dict[str, Any]], KeptContext],
@@ -88,20 +105,3 @@ def test_files_are_kept_until_another_server_is_visited(
     first, second, third, _, after = (load(one) for one in (ours, ours, ours, other, ours))
 
     assert first == second == after > third
-
-
-def test_webcodecs_are_switched_off_in_every_page(
-    share_server: Callable[..., PortholeServer],
-    page: Page,
-    new_context: Callable[..., BrowserContext],
-) -> None:
-    """Since most pages have a context that is kept, only the others were without it, and a run that
-    was to show that the page works like that showed nothing."""
-    address = share_server(SMALL).url + "static/js/main.js"
-
-    found = []
-    for one in (page, new_context().new_page()):
-        one.goto(address)
-        found.append(one.evaluate("'VideoDecoder' in window"))
-
-    assert found == [not WITHOUT_WEBCODECS] * 2
