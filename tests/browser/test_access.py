@@ -8,7 +8,7 @@ from playwright.sync_api import Page, expect
 
 from server.users.users import UsersFile
 from tests.support.axe import faults
-from tests.support.browser import expect_state, log_out, show_tab, wait_for_paint
+from tests.support.browser import expect_state, log_in, log_out, show_tab, wait_for_paint
 from tests.support.keyboard import WHERE, step, step_to
 from tests.support.motion import MAX_MOTION
 from tests.support.server import PortholeServer
@@ -35,10 +35,8 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PortholeServer]
 @pytest.fixture
 def dashboard(server: PortholeServer, page: Page) -> Page:
     """The page, as ada sees it."""
-    page.goto(server.url + "login")
-    page.locator("[name=name]").fill("ada")
-    page.locator("[name=password]").fill(PASSWORD)
-    page.locator("[name=password]").press("Enter")
+    log_in(page, server, "ada")
+    page.goto(server.url)
     wait_for_paint(page, "two")
     expect_state(page, "ghost", "retrying")
     return page

@@ -13,7 +13,7 @@ from server.recording.disk.index import Event
 from server.recording.disk.layout import event_id, recording_id
 from server.users.users import UsersFile
 from tests.support.axe import faults
-from tests.support.browser import log_in_by_hand, wait_for, wait_to_see
+from tests.support.browser import log_in, wait_for, wait_to_see
 from tests.support.films import CROSSING, make_film
 from tests.support.recordings import write_recording
 from tests.support.server import PortholeServer, wait_until
@@ -98,8 +98,8 @@ def in_module(page: Page, name: str, body: str, argument: Any = None) -> Any:
 
 
 def open_as(server: PortholeServer, page: Page, name: str, query: str = "") -> Page:
+    log_in(page, server, name)
     page.goto(server.url + query)
-    log_in_by_hand(page, name)
     expect(page.locator(".tile[data-camera]").first).to_be_attached()
     return page
 

@@ -10,7 +10,7 @@ from playwright.sync_api import Page, Route, expect
 from server.users.users import UsersFile
 from tests.support.admin_api import ask_api, revision_of
 from tests.support.axe import faults
-from tests.support.browser import SMALL, log_in_by_hand, tile, wait_for, wait_for_paint, wait_to_see
+from tests.support.browser import SMALL, log_in, tile, wait_for, wait_for_paint, wait_to_see
 from tests.support.server import PATIENCE_S, PortholeServer, wait_until
 from tests.support.visitor import PASSWORD
 
@@ -40,8 +40,8 @@ def rows(page: Page) -> Any:
 
 def test_a_camera_comes_and_goes_without_a_terminal(server: PortholeServer, page: Page) -> None:
     """Tried before it is saved, changed, moved by keyboard, removed, and brought back."""
+    log_in(page, server, "ann")
     page.goto(f"{server.url}?manage=cameras")
-    log_in_by_hand(page, "ann")
     wait_for_paint(page, "door")
     expect(rows(page)).to_have_text(["door"])
 
@@ -155,8 +155,8 @@ def test_a_late_answer_closes_no_other_form(start_server: Start, page: Page) -> 
 
 def test_two_admins_are_told_of_each_other(server: PortholeServer, page: Page) -> None:
     """What was typed stays, and theirs can be seen; a camera of the command line stays its."""
+    log_in(page, server, "ann")
     page.goto(f"{server.url}?manage=cameras")
-    log_in_by_hand(page, "ann")
     expect(page.locator(".managed-mark")).to_have_text("Command line")
     page.get_by_role("button", name="door door").click()
     form = page.get_by_role("form", name="door")
@@ -179,8 +179,8 @@ def test_two_admins_are_told_of_each_other(server: PortholeServer, page: Page) -
 
 def test_nobody_else_is_sent_the_window(server: PortholeServer, page: Page) -> None:
     """What an operator may not do is not on the page."""
+    log_in(page, server, "otto")
     page.goto(f"{server.url}?manage=cameras")
-    log_in_by_hand(page, "otto")
     wait_for_paint(page, "door")
 
     expect(page.locator("[data-manage], [data-open-manage]")).to_have_count(0)

@@ -11,7 +11,7 @@ from playwright.sync_api import BrowserContext, Page, expect
 
 from server.users.users import UsersFile
 from tests.support.axe import faults
-from tests.support.browser import log_in_by_hand, wait_for_paint
+from tests.support.browser import log_in, wait_for_paint
 from tests.support.server import PortholeServer
 from tests.support.visitor import PASSWORD
 
@@ -49,8 +49,8 @@ def in_module(page: Page, name: str, body: str, argument: Any = None) -> Any:
 
 
 def open_as(server: PortholeServer, page: Page, name: str, query: str = "") -> Page:
+    log_in(page, server, name)
     page.goto(server.url + query)
-    log_in_by_hand(page, name)
     expect(page.locator("[data-switcher]")).to_be_visible()
     return page
 
