@@ -446,5 +446,5 @@ class Camera:
     def _watch(self) -> None:
         while True:
             hub.sleep(WATCH_PERIOD_S * (1 if self._state.viewers else UNWATCHED))
-            self._connection.end_long_read()
+            self._connection.end_silent_read()
             self._refresh()
