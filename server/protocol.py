@@ -6,6 +6,7 @@ and infinity, which Python's JSON parser accepts, are rejected. Unknown keys are
 newer clients can send more to older servers.
 """
 
+import functools
 import json
 import math
 import struct
@@ -51,6 +52,7 @@ __all__ = [
     "picture_packet",
     "room_of",
     "socket_head",
+    "unit_head",
     "websocket_frame",
 ]
 
@@ -152,9 +154,10 @@ class WatchPayload(CameraPayload):
 
 
 class SeekPayload(CameraPayload):
-    """``seek``; ``at`` is in Unix seconds, and null for live."""
+    """``seek``; ``at`` is in Unix seconds, and null for live. Without ``video`` it is JPEG."""
 
     at: Annotated[float, Field(ge=0)] | None
+    video: bool = True
 
 
 class PlayPayload(CameraPayload):
@@ -234,6 +237,38 @@ def socket_head(event: str, header: dict[str, Any], size: int) -> bytes:
     arguments = [event, header, {"_placeholder": True, "num": 0}]
     text = ("451-" + _compact(arguments)).encode()
     return b"".join((_frame_head(TEXT, len(text)), text, _frame_head(BINARY, size)))
+
+
+def unit_head(
+    same: tuple[str, str, str, int, int],
+    seq: int,
+    at_unix: float,
+    key: bool,
+    size: int,
+    catch_up: bool = False,
+) -> bytes:
+    """Return what comes before a unit of video in its ``frame`` event.
+
+    Args:
+        same: What it has in common with others: camera, rendition, codec, width and height.
+        seq: Its number.
+        at_unix: When it was captured.
+        key: Whether it can be decoded by itself.
+        size: Its bytes.
+        catch_up: Whether it is decoded only, and not painted.
+    """
+    more = ',"catch_up":true' if catch_up else ""
+    text = (
+        f'451-["frame",{{{_in_common(*same)},"seq":{seq},"at":{at_unix!r},'
+        f'"key":{"true" if key else "false"}{more}}},{{"_placeholder":true,"num":0}}]'
+    ).encode()
+    return b"".join((_frame_head(TEXT, len(text)), text, _frame_head(BINARY, size)))
+
+
+@functools.lru_cache(maxsize=256)
+def _in_common(camera: str, rendition: str, codec: str, width: int, height: int) -> str:
+    header = {"camera": camera, "rendition": rendition, "codec": codec}
+    return _compact(header | {"width": width, "height": height})[1:-1]
 
 
 # Built once: dumps() builds one for each frame.

@@ -5,7 +5,6 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -93,7 +92,7 @@ class _Film(Video):
         if packet is None:
             return False
         self._ours.now += 1 / FPS
-        self._take(replace(packet, arrived_at=self._ours.now))
+        self._take(packet._replace(arrived_at=self._ours.now))
         return True
 
 

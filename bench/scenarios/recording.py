@@ -42,7 +42,7 @@ def run(stand: Stand) -> Iterator[Table]:
         f"Recording: {CAMERAS} cameras, H.264, 1280x720 at 30 fps, both servers at the same time",
         (
             *("source", "viewers of each", "recorded", "server, % of a core"),
-            *("their processes, each", "in all", "fps", "age ms p50", "p95"),
+            *("their processes, each", "in all", "fps", "age ms p50", "p99"),
         ),
     )
     past = Table(
@@ -118,8 +118,8 @@ def _count(
         cpu = [spread(column, 2) for column in zip(*used[record], strict=True)]
         seen: list[str | None] = [None] * 3
         if viewers:
-            p50, p95 = (f"{quantile(ages[record], share):.0f}" for share in (0.5, 0.95))
-            seen = [spread(fps[record]), p50, p95]
+            p50, p99 = (f"{quantile(ages[record], share):.1f}" for share in (0.5, 0.99))
+            seen = [spread(fps[record]), p50, p99]
         table.add(kind, watching, record, *cpu, *seen)
 
 

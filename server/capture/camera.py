@@ -194,7 +194,7 @@ class Camera:
         before = self._state.wanted
         self._state.watched_by(viewers, duties)
         wanted = self._state.wanted
-        self._demand.watch(wanted)
+        self._demand.watch(wanted, viewers > 0)
         if before and not wanted:
             self._connection.forget()
             self._output.clear()

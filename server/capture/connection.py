@@ -22,6 +22,9 @@ log = logging.getLogger(__name__)
 # How long stopping a camera waits for its device to be free.
 RELEASE_DEADLINE_S = 3.0
 
+# A process that hands on JPEG sends a beat twice in this time.
+SILENT_S = 0.5
+
 
 class Connection:
     """Opens and closes one camera's source. Only the camera's capture loop calls its methods.
@@ -87,7 +90,8 @@ class Connection:
 
         It sends beats, so nearly no read ends like that, and a timer for each is not worth it.
         """
-        if self._waits_since is not None and time.monotonic() - self._waits_since > IDLE_READ_S:
+        longest_s = SILENT_S if self._passes else IDLE_READ_S
+        if self._waits_since is not None and time.monotonic() - self._waits_since > longest_s:
             self._news.set()
 
     def pause(self) -> None:

@@ -7,8 +7,9 @@ from typing import Any
 
 from server.capture.frames.info import SourceInfo
 from server.capture.interface import State
+from server.capture.isolation.units import GATHER_S
 from server.capture.motion.change import KEEP_ALIVE_S
-from server.capture.pacing.demand import PROBE_S
+from server.capture.pacing.demand import PROBE_S, UNSEEN_PROBE_S
 from server.capture.pacing.measured import Measured
 from server.capture.pacing.schedule import Schedule
 from server.capture.retry import REFUSED_S, Retry
@@ -138,10 +139,9 @@ class CameraState:
 
     @sparse.setter
     def sparse(self, sparse: bool) -> None:
-        now = time.monotonic()
-        if self.sparse and not sparse and self._has_picture(now):
-            self._picture_at = now  # From now on they are expected sooner.
-        self._sparse_since = (self._sparse_since or now) if sparse else None
+        if self.sparse and not sparse:
+            self._expect_sooner()
+        self._sparse_since = (self._sparse_since or time.monotonic()) if sparse else None
 
     def watched_by(self, viewers: int, duties: frozenset[str] = frozenset()) -> None:
         """Note how many watch, and what else it is open for."""
@@ -154,7 +154,15 @@ class CameraState:
             self._still_s = 0.0
         if wanted and not before and self._is_open:
             self._waiting_since = time.monotonic()
+        if viewers and not self.viewers and self.sparse:
+            self._expect_sooner()
         self.viewers, self.duties, self.wanted = viewers, duties, wanted
+
+    def _expect_sooner(self) -> None:
+        """Note that pictures are to come more often from now on; call it while the limit is old."""
+        now = time.monotonic()
+        if self._has_picture(now):
+            self._picture_at = now
 
     def opening(self) -> None:
         """Note that the source is being opened."""
@@ -380,14 +388,17 @@ class CameraState:
     @property
     def _arrival_limit_s(self) -> float:
         fps = self._schedule.expected_fps
-        return max(self._server.stall_after, 3 / fps if fps else 0.0)
+        limit_s = max(self._server.stall_after, 3 / fps if fps else 0.0)
+        # While nobody watches a video, its pictures come several at a time.
+        return limit_s + (GATHER_S if self.sparse and not self.viewers else 0.0)
 
     @property
     def _picture_limit_s(self) -> float:
         limit_s = max(self._arrival_limit_s, 3 / self._schedule.rate, LEAST_LIMIT_S)
         since = self._sparse_since
         if since is not None and time.monotonic() - since > LEAVING_S:
-            limit_s += PROBE_S + (GROUPS * self._source.group_s or UNKNOWN_GROUP_S)
+            limit_s += PROBE_S if self.viewers else UNSEEN_PROBE_S
+            limit_s += GROUPS * self._source.group_s or UNKNOWN_GROUP_S
         return limit_s
 
     @property

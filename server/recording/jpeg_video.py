@@ -1,5 +1,6 @@
 """Has video made of a camera that sends JPEG or pixels alone, so that it can be recorded."""
 
+import time
 from collections.abc import Callable
 from itertools import pairwise
 
@@ -7,17 +8,16 @@ from server.capture.frames.unit import JPEG, Unit
 from server.delivery.fanout import Fanout
 from server.loop import hub
 from server.recording.keeper import Keeper
+from server.recording.media.pace import ROUND_S, Pace, spread
 from server.recording.media.process import MediaError, MediaProcess
 from server.recording.rewind import Rewind
 
 __all__ = ["JpegVideo"]
 
-# So many are encoded at once, or what comes in that time: each request costs about a millisecond.
-BATCH_S = 0.5
+# So many are encoded at once of what was there at the beginning.
 MAX_BATCH = 25
 
-# More than can wait is dropped, besides what was there at the beginning. The process has a low
-# priority and may fall behind.
+# More than can wait is dropped, besides that.
 MAX_WAITING = 150
 
 MAX_FPS = 60
@@ -51,8 +51,10 @@ class JpegVideo:
         self._name = fanout.camera.name
         self._arrived = hub.Signal()
         self._closed = False
+        self._pace = Pace()
         self._encoding: list[Unit] = []
         self._waiting = list(rewind.between(before_unix, float("inf")))
+        self._before = len(self._waiting)  # How many of them came before it began.
         # Those are in memory anyway.
         self._max_waiting = len(self._waiting) + MAX_WAITING
         self._keeper = Keeper()
@@ -86,23 +88,50 @@ class JpegVideo:
         while not self._closed:
             if not self._waiting:
                 self._arrived.wait()
-            hub.sleep(BATCH_S)
-            while self._waiting and not self._closed:
-                batch, self._waiting = self._waiting[:MAX_BATCH], self._waiting[MAX_BATCH:]
-                self._encoding = [one for one in batch if one.codec == JPEG]
-                self._encode(self._encoding)
-                self._encoding = []
+            began = time.monotonic()
+            while self._before and not self._closed:
+                self._encode_before()
+            if self._waiting and not self._closed:
+                self._encode_round()
+            if not self._closed:
+                hub.sleep(max(0.0, began + ROUND_S - time.monotonic()))
         self._media.end_video(self._name)
 
-    def _encode(self, batch: list[Unit]) -> None:
+    def _encode_before(self) -> None:
+        """Encode some of what was there: all of it is wanted, and what comes waits for it."""
+        count = min(self._before, MAX_BATCH)
+        batch, self._waiting = self._waiting[:count], self._waiting[count:]
+        self._before -= count
+        batch = [one for one in batch if one.codec == JPEG]
+        if batch:
+            self._encode(batch, _fps(batch), urgent=True)
+
+    def _encode_round(self) -> None:
+        """Encode what has come since the last round, or what there is time for."""
+        waiting, self._waiting = self._waiting, []
+        pictures, urgent = self._pace.plan(len(waiting))
+        if left_out := len(waiting) - pictures:
+            self._on_dropped(left_out)
+        batch = spread(waiting, pictures)
+        began = time.monotonic()
+        done = self._encode(batch, _fps(waiting), urgent, ROUND_S)
+        self._pace.note(done, urgent, time.monotonic() - began)
+        self._waiting = batch[done:] + self._waiting
+
+    def _encode(self, batch: list[Unit], fps: int, urgent: bool, limit_s: float = 0.0) -> int:
+        """Encode the first of some pictures, as many as there is time for; return how many."""
+        self._encoding = batch
         try:
-            units = self._media.encode(self._name, batch, _fps(batch)) if batch else []
+            units, done = self._media.encode(self._name, batch, fps, urgent, limit_s)
         except MediaError:
             self._on_dropped(len(batch))
             self._on_unit(None)
-            return
+            return len(batch)
+        finally:
+            self._encoding = []
         for unit in units if not self._closed else ():
             self._on_unit(unit)
+        return done
 
 
 def _fps(pictures: list[Unit]) -> int:

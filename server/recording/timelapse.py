@@ -135,7 +135,7 @@ class Timelapse:
             return
         picture = Unit(frame.jpeg, True, frame.seq, self._at_unix, JPEG, frame.width, frame.height)
         try:
-            units = self._media.encode(self._track, [picture], FILM_FPS)
+            units, _ = self._media.encode(self._track, [picture], FILM_FPS)
         except MediaError:
             return
         if units and self._writer.put(self._track, units, LABEL, title):

@@ -38,7 +38,7 @@ class Template:
                 file = RecordingFile(path, head)
             elif isinstance(step, Fragment):
                 assert file is not None
-                file.append(step.data, step.ticks, step.key)
+                file.append(step.parts, step.ticks, step.key)
             elif isinstance(step, End) and file is not None:
                 file.close()
         self._fragments = path.read_bytes()[len(head) :]

@@ -28,7 +28,7 @@ def write_recording(
             file = RecordingFile(path, head_of(step, camera))
         elif isinstance(step, Fragment):
             assert file is not None
-            file.append(step.data, step.ticks, step.key)
+            file.append(step.parts, step.ticks, step.key)
     assert file is not None
     file.close()
     return path

@@ -30,6 +30,7 @@ from server.protocol import (
     picture_packet,
     room_of,
     socket_head,
+    unit_head,
     websocket_frame,
 )
 
@@ -288,6 +289,23 @@ def test_packet_of_a_picture_is_the_same_event(
     packet = picture_packet(camera, seq, at_unix, 64, 48, "320", jpeg)
 
     assert packet == socket_head("frame", header, len(jpeg)) + jpeg
+
+
+@given(st.integers(0, 2**53), st.floats(0, 4e9), st.booleans(), st.booleans(), st.binary())
+def test_a_unit_is_a_socketio_event(
+    seq: int, at_unix: float, key: bool, catch_up: bool, data: bytes
+) -> None:
+    """Its header says which unit it is, and nothing of catching up where that is not so."""
+    same = "door", "full", "avc1.64001f", 640, 360
+    head = unit_head(same, seq, at_unix, key, len(data), catch_up)
+
+    first, second = read_websocket(head + data)
+
+    packet = socketio_packet.Packet(encoded_packet=bytes(first.data).decode()[1:])
+    packet.add_attachment(bytes(second.data))
+    header = {"camera": "door", "rendition": "full", "codec": "avc1.64001f"}
+    header |= {"width": 640, "height": 360, "seq": seq, "at": at_unix, "key": key}
+    assert packet.data == ["frame", header | ({"catch_up": True} if catch_up else {}), data]
 
 
 def read_multipart(stream: bytes) -> list[tuple[dict[str, str], bytes]]:

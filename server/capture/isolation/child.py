@@ -39,10 +39,13 @@ __all__ = ["main"]
 BEAT_S = 0.25
 
 # While nobody waits for pictures: in seconds, and in shares of how long the process may be silent.
-RESTING_BEAT_S = 1.0
+RESTING_BEAT_S = 2.0
 RESTING_BEAT_SHARE = 0.25
 
 BEST_QUALITY = 100
+
+# After so many pictures that had gathered, messages have a turn.
+MAX_GATHERED = 60
 
 # How long the server may take to say what it wants of a source that was just opened.
 FIRST_MESSAGE_S = 0.5
@@ -181,9 +184,7 @@ class _Child:
                 self._set_step(Step.WAITING)
                 self._handle_messages(source, self._looking.wait_s if source.info.polled else None)
             self._set_step(Step.READING)
-            grabbed = source.grab()
-            self._videos.note_grabbed(grabbed)
-            self._grabbed += grabbed
+            grabbed = self._grab(source)
             if source.info is not self._told and source.info != self._told:
                 self._told = source.info
                 self._link.send(Kind.CHANGED, json.dumps(_properties_of(source)).encode())
@@ -198,6 +199,16 @@ class _Child:
             elif encoded or looked_at:
                 self._set_step(Step.DECODING)
                 self._work_on(source, encoded, looked_at)
+
+    def _grab(self, source: "Source") -> bool:
+        """Wait for the next picture, or take all that gathered while nobody waited for one."""
+        for _ in range(MAX_GATHERED):
+            grabbed = source.grab()
+            self._videos.note_grabbed(grabbed)
+            self._grabbed += grabbed
+            if self._wanted is not None or not self._videos.gathered:
+                break
+        return grabbed
 
     def _rest(self, source: "Source") -> None:
         """Let pictures gather while nobody waits for one; any message ends that."""

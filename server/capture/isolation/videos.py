@@ -121,6 +121,11 @@ class Videos:
         return rest_s
 
     @property
+    def gathered(self) -> bool:
+        """Whether more pictures are there, and nobody waits for one of them."""
+        return self._own is not None and self._own.lazy and self._own.behind
+
+    @property
     def caught_up(self) -> bool:
         """Whether the newest picture is of now, and does not come from the time of a rest."""
         self._rested = self._rested and self._own is not None and self._own.behind

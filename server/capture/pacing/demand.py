@@ -8,13 +8,17 @@ from server.capture.motion.settings import LOOK_S
 from server.capture.pacing.schedule import Schedule
 from server.capture.sources.reader import Demand
 
-__all__ = ["PROBE_S", "PictureDemand"]
+__all__ = ["PROBE_S", "UNSEEN_PROBE_S", "PictureDemand"]
 
 PROBE_S = 5.0
 """How often a picture is decoded for which nobody asks, if key pictures come that often.
 
 Without, nothing would tell that a video can still be decoded, or that it stands still. At 720p it
 costs about 0.3 % of a core."""
+
+UNSEEN_PROBE_S = 20.0
+"""The same while nobody watches at all, as while it is only recorded; but the second one comes
+after the usual time."""
 
 
 class PictureDemand:
@@ -45,6 +49,7 @@ class PictureDemand:
         self.pictures = True
         self._pixels_from = 0
         self._probe_at = 0.0
+        self._seen = True  # Whether anybody watches, be it video.
         self._first = False  # Whether no picture was taken since the source was opened.
         self._shown = True  # Whether anybody watches pictures.
         self._looking = False
@@ -66,14 +71,14 @@ class PictureDemand:
         self.pictures = self._shown or looking
         self._probe_at = 0.0
 
-    def watch(self, watched: bool) -> None:
-        """Set whether anybody watches, or it has to work without.
+    def watch(self, watched: bool, seen: bool = True) -> None:
+        """Set whether it has to work, and whether anybody watches.
 
         A film that had paused goes on with the next picture that is asked for, so one is at once.
         """
-        if watched and not self.watched:
+        if (watched and not self.watched) or (seen and not self._seen):
             self._probe_at = 0.0
-        self.watched = watched
+        self.watched, self._seen = watched, seen
 
     def restart(self) -> None:
         """Have the first picture decoded of a source that was just opened.
@@ -85,11 +90,14 @@ class PictureDemand:
 
     def advance(self) -> None:
         """Note that a picture was taken."""
-        self._first = False
+        first, self._first = self._first, False
         if self._shown:
             self._schedule.advance()
+        elif self._looking:
+            self._probe_at = time.monotonic() + self._look_s
         else:
-            self._probe_at = time.monotonic() + (self._look_s if self._looking else PROBE_S)
+            often = first or self._seen
+            self._probe_at = time.monotonic() + (PROBE_S if often else UNSEEN_PROBE_S)
 
     @property
     def _look_s(self) -> float:

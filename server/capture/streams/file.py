@@ -9,7 +9,7 @@ from server.capture.frames.frame import Picture
 from server.capture.streams.demuxer import Demuxer
 from server.capture.streams.packet import Packet
 from server.capture.streams.playout import Playout
-from server.capture.streams.video import Video
+from server.capture.streams.video import REST_S, Video
 from server.capture.streams.words import explain_file
 from server.config.local import why_no_file
 from server.errors import PictureError, SourceEnded, SourceError
@@ -24,9 +24,6 @@ __all__ = ["FileVideo"]
 OPTIONS = {"protocol_whitelist": "file,crypto,data", "pattern_type": "none"}
 
 MAX_WAIT_S = 0.2
-
-# While nobody waits for pictures, reading pauses for so long.
-REST_S = 0.25
 
 USUAL_FPS = 25.0
 

@@ -1,6 +1,16 @@
-"""Notices when packets of an RTP stream were lost: FFmpeg only writes that to its log."""
+"""Whether packets of a stream can be lost on their way, and when they were.
 
-__all__ = ["Losses"]
+FFmpeg tells neither whether a camera sends over TCP or UDP, if both may be tried, nor of losses,
+which it only writes to its log.
+"""
+
+import os
+import stat
+from contextlib import suppress
+
+from server.loop import native
+
+__all__ = ["Losses", "receives_datagrams"]
 
 # "RTP: missed %d packets", in libavformat/rtpdec.c.
 MISSED = "RTP: missed"
@@ -32,3 +42,16 @@ class Losses:
 
         av.logging.set_level(None)
         self._capture.__exit__(None, None, None)
+
+
+def receives_datagrams() -> bool:
+    """Return whether this process, which reads one stream, has a socket of UDP."""
+    inet = native.socket.AF_INET, native.socket.AF_INET6
+    for name in os.listdir("/proc/self/fd"):
+        with suppress(OSError):  # It is closed by now.
+            if not stat.S_ISSOCK(os.fstat(int(name)).st_mode):
+                continue
+            with native.socket.socket(fileno=os.dup(int(name))) as one:
+                if one.family in inet and one.type == native.socket.SOCK_DGRAM:
+                    return True
+    return False

@@ -1,7 +1,6 @@
 """One encoded picture as it arrived: what is decoded here, and can be passed on untouched."""
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     import av
@@ -10,8 +9,7 @@ if TYPE_CHECKING:
 __all__ = ["Packet"]
 
 
-@dataclass(frozen=True, slots=True)
-class Packet:
+class Packet(NamedTuple):
     """One encoded picture.
 
     Attributes:
@@ -19,6 +17,7 @@ class Packet:
         key: Whether it can be decoded by itself.
         nbytes: Its size.
         stamp_s: When it is to be decoded, by the stream's own clock; None if the stream has none.
+        shown_s: When it is to be shown, likewise.
         arrived_at: When it was read, in monotonic seconds.
         awaited: Whether it was waited for, so that it arrived just then; others may have been there
             for a while.
@@ -29,6 +28,7 @@ class Packet:
     key: bool
     nbytes: int
     stamp_s: float | None
+    shown_s: float | None
     arrived_at: float
     awaited: bool = True
     incomplete: bool = False
@@ -37,9 +37,3 @@ class Packet:
     def data(self) -> bytes:
         """Its bytes, as the stream's format has them: Annex B, or with lengths as in MP4."""
         return bytes(self.encoded)
-
-    @property
-    def shown_s(self) -> float | None:
-        """When it is to be shown, by the stream's own clock; None if the stream has none."""
-        pts, base = self.encoded.pts, self.encoded.time_base
-        return None if pts is None else float(pts * base)

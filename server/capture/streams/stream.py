@@ -8,16 +8,16 @@ is closed at the end, also if opening fails.
 
 import functools
 import time
-from dataclasses import replace
 from typing import BinaryIO
 
 from server.capture.frames.stamp_clock import StampClock
 from server.capture.streams.demuxer import Demuxer
+from server.capture.streams.losses import receives_datagrams
 from server.capture.streams.packet import Packet
 from server.capture.streams.playout import Playout
 from server.capture.streams.read_ahead import ReadAhead
 from server.capture.streams.tls import tls_options
-from server.capture.streams.video import Video
+from server.capture.streams.video import REST_S, Video
 from server.capture.streams.words import explain, host_of
 from server.config.address import Address
 from server.errors import SourceError
@@ -67,17 +67,22 @@ UDP_DELAY_US = "200000"
 
 MAX_WAIT_S = 0.2
 
-# While nobody waits for pictures, reading pauses for so long at most, and for no more than so many
-# bytes: no socket's buffer may run over.
-REST_S = 0.25
-REST_BYTES = 96 << 10
+# While nobody waits for pictures, reading pauses for so many bytes at most. What comes by TCP waits
+# with its sender when there is no more room. A pipe holds 64 kB, and a program that finds it full
+# stands still.
+REST_BYTES = 192 << 10
+PIPE_BYTES = 48 << 10
+
+# Of datagrams, what finds a socket full is lost: a system lets 200 kB wait, or less of small ones.
+DATAGRAM_REST_S = 0.25
+DATAGRAM_BYTES = 96 << 10
 
 # A picture that may be on its way yet is left for the next time: who waits for it is woken for each
 # of its parts.
 LATE_S = 0.03
 
 # So often a picture is waited for all the same, to see how the stream's clock and ours compare.
-MEASURE_S = 2.0
+MEASURE_S = 4.0
 
 USUAL_FPS = 25.0
 
@@ -104,9 +109,10 @@ def open_stream(address: Address, timeout_s: float, data: BinaryIO | None = None
     else:
         demuxer = _open(address, timeout_s, HLS)
     try:
+        limits = _limits(address, data is not None)
         if address.scheme in ("rtsp", "rtsps") or not demuxer.has_time_stamps:
-            return LiveStream(demuxer)
-        return PacedStream(demuxer)
+            return LiveStream(demuxer, *limits)
+        return PacedStream(demuxer, *limits)
     except BaseException:
         demuxer.close()
         raise
@@ -117,11 +123,13 @@ class LiveStream(Video):
 
     paced = False
 
-    def __init__(self, demuxer: Demuxer) -> None:
+    def __init__(
+        self, demuxer: Demuxer, rest_s: float = REST_S, rest_bytes: int = REST_BYTES
+    ) -> None:
         super().__init__(demuxer, live=True)
         self._waited = False
         self._clock = StampClock()
-        self._breath = _Breath(self._clock)
+        self._breath = _Breath(self._clock, rest_s, rest_bytes)
 
     def grab(self) -> bool:
         """Wait for the next picture."""
@@ -152,13 +160,20 @@ class LiveStream(Video):
 class _Breath:
     """For how long reading a live stream may pause.
 
+    Args:
+        clock: Of its time stamps.
+        longest_s: The longest pause.
+        most_bytes: How many bytes may wait meanwhile.
+
     Attributes:
         nbytes: How many bytes were read since the last pause.
     """
 
-    def __init__(self, clock: StampClock) -> None:
+    def __init__(self, clock: StampClock, longest_s: float, most_bytes: int) -> None:
         self.nbytes = 0
         self._clock = clock
+        self._longest_s = longest_s
+        self._most_bytes = most_bytes
         self._rested_at = 0.0
 
     def rest_s(self, now: float) -> float:
@@ -166,21 +181,23 @@ class _Breath:
         clock = self._clock
         if not clock.is_steady or now - clock.measured_at > MEASURE_S:
             return 0.0
-        if not now - LATE_S < clock.next_at < now + REST_S:
+        if not now - LATE_S < clock.next_at < now + self._longest_s:
             return 0.0
         bytes_s = self.nbytes / (now - self._rested_at)
         self._rested_at, self.nbytes = now, 0
-        return min(REST_S, REST_BYTES / bytes_s) if bytes_s else REST_S
+        return min(self._longest_s, self._most_bytes / bytes_s) if bytes_s else self._longest_s
 
 
 class PacedStream(Video):
     """A stream that may arrive in bursts, or faster than it is to be seen."""
 
-    def __init__(self, demuxer: Demuxer) -> None:
+    def __init__(
+        self, demuxer: Demuxer, rest_s: float = REST_S, rest_bytes: int = REST_BYTES
+    ) -> None:
         self._eager = native.threading.Event()
         self._eager.set()
         self._clock = StampClock()
-        self._breath = _Breath(self._clock)
+        self._breath = _Breath(self._clock, rest_s, rest_bytes)
         super().__init__(demuxer, live=not demuxer.finite)
         playout = Playout(1 / (self.info.fps or USUAL_FPS), MAX_STEP_S)
         # A playlist's segments come one by one, each a few seconds long: that is no delay.
@@ -197,7 +214,7 @@ class PacedStream(Video):
             raise SourceError("the stream ended")
         self._breath.nbytes += packet.nbytes
         came_at = self._clock.see(packet.stamp_s, packet.arrived_at, packet.awaited)
-        return packet if packet.awaited else replace(packet, arrived_at=came_at)
+        return packet if packet.awaited else packet._replace(arrived_at=came_at)
 
     # For the one that grabs.
 
@@ -230,6 +247,15 @@ class PacedStream(Video):
         """Close the connection, once no read is in progress."""
         self._eager.set()
         self._ahead.close()
+
+
+def _limits(address: Address, is_pipe: bool) -> tuple[float, int]:
+    """Return for how long reading an open stream may pause, and for how many bytes."""
+    if is_pipe:
+        return REST_S, PIPE_BYTES
+    if address.scheme in ("rtsp", "rtsps") and receives_datagrams():
+        return DATAGRAM_REST_S, DATAGRAM_BYTES
+    return REST_S, REST_BYTES
 
 
 def _open(

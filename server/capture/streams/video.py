@@ -19,7 +19,10 @@ from server.capture.streams.pixels import PixelMaker, luma_of, square
 from server.capture.streams.units.display import DisplayClock
 from server.capture.streams.units.maker import Encoded
 
-__all__ = ["Video"]
+__all__ = ["REST_S", "Video"]
+
+REST_S = 0.5
+"""While nobody waits for pictures, reading pauses for so long at most."""
 
 KEY_FRAME = "a key frame"
 
@@ -114,8 +117,10 @@ class Video(Uncontrolled):
                 self.info = replace(self.info, video=self._maker.codec)
             if encoded is not None and encoded.key:
                 self._note_size(encoded.width, encoded.height)
+        if encoded is not None and self._early_s:
+            encoded = encoded._replace(early_s=self._early_s)
         if self._on_picture is not None:
-            self._on_picture(None if encoded is None else encoded._replace(early_s=self._early_s))
+            self._on_picture(encoded)
 
     def retrieve(self, jpeg_up_to: int = 0, pixels_from: int = 0) -> Picture | None:
         """Return the newest picture; None if there is none yet."""

@@ -1,7 +1,7 @@
 """Makes fragmented MP4: how it begins, and each fragment that follows (ISO/IEC 14496-12)."""
 
 import struct
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -86,19 +86,24 @@ class Muxer:
         Those that are in effect are left out. Others, as of a camera that has changed its size,
         stay in it: FFmpeg, VLC and Chromium take them from there.
         """
-        nals = list(self._nals_of(unit))
-        sets = {bytes(nal) for is_set, nal in nals if is_set}
-        new = not sets <= self._in_effect
+        nals = _nals_of(unit)
+        sets = [nal for nal in nals if self._is_set(nal)]
+        new = not self._in_effect.issuperset(map(bytes, sets))
         if new:
-            self._in_effect = sets if unit.key else self._in_effect | sets
-        return _with_lengths(nal for is_set, nal in nals if new or not is_set), new
+            found = set(map(bytes, sets))
+            self._in_effect = found if unit.key else self._in_effect | found
+        return self._with_lengths(nals, new or not sets), new
 
     def lay_out_again(self, unit: Unit, with_sets: bool) -> Parts:
         """Return a unit as :meth:`lay_out` did."""
-        return _with_lengths(nal for is_set, nal in self._nals_of(unit) if with_sets or not is_set)
+        return self._with_lengths(_nals_of(unit), with_sets)
 
     def fragment(self, samples: Sequence[Sample], time: int) -> bytes:
-        """Return the next fragment, which holds one or more pictures.
+        """Return the next fragment; see :meth:`fragment_parts`."""
+        return b"".join(self.fragment_parts(samples, time))
+
+    def fragment_parts(self, samples: Sequence[Sample], time: int) -> list[bytes]:
+        """Return the next fragment, which holds one or more pictures, without copying these.
 
         Args:
             samples: In the order in which they are decoded.
@@ -119,12 +124,17 @@ class Muxer:
         head = self._fragment_head(flags, struct.pack("!II", len(samples), 0) + listed, time)
         count = struct.pack("!II", len(samples), len(head) + 8)
         head = self._fragment_head(flags, count + listed, time)
-        return b"".join((head, struct.pack("!I4s", 8 + sum(map(len, payload)), b"mdat"), *payload))
+        return [head + struct.pack("!I4s", 8 + sum(map(len, payload)), b"mdat"), *payload]
 
-    def _nals_of(self, unit: Unit) -> Iterator[tuple[bool, memoryview]]:
-        """Yield each NAL unit, and whether it is a parameter set."""
-        kinds, kind_of = self._kept.kinds, self._kept.kind_of
-        return ((kind_of(nal) in kinds, nal) for nal in _nals_of(unit))
+    def _is_set(self, nal: memoryview) -> bool:
+        return self._kept.kind_of(nal) in self._kept.kinds
+
+    def _with_lengths(self, nals: list[memoryview], with_sets: bool) -> Parts:
+        parts: Parts = []
+        for nal in nals:
+            if with_sets or not self._is_set(nal):
+                parts += (len(nal).to_bytes(LENGTH_BYTES), nal)
+        return parts
 
     def _fragment_head(self, flags: int, listed: bytes, time: int) -> bytes:
         return box(
@@ -139,13 +149,9 @@ class Muxer:
         )
 
 
-def _nals_of(unit: Unit) -> Iterator[memoryview]:
+def _nals_of(unit: Unit) -> list[memoryview]:
     view = memoryview(unit.data)
-    return (view[begin:end] for begin, end in annex_b.split(unit.data))
-
-
-def _with_lengths(nals: Iterable[memoryview]) -> Parts:
-    return [part for nal in nals for part in (len(nal).to_bytes(LENGTH_BYTES), nal)]
+    return [view[begin:end] for begin, end in annex_b.split(unit.data)]
 
 
 def _find_sets(codec: Codec, first: Unit) -> Sets:

@@ -12,8 +12,10 @@ import fcntl
 import json
 import os
 import struct
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import islice
 from pathlib import Path
 
 from server.delivery.mp4.boxes import box
@@ -48,6 +50,9 @@ BEGINS_WITH_KEY = 0x90000000
 
 # Where the duration of the whole is; see _with_duration.
 MEHD = struct.Struct("!I4sIQ")
+
+# Linux takes no more in one call.
+MAX_PARTS_AT_ONCE = 1024
 
 # Of the file's head, when it is read.
 MAX_HEAD_BYTES = 1 << 16
@@ -187,7 +192,7 @@ class RecordingFile:
         self._descriptor = open_private(path, os.O_RDWR)
         try:
             fcntl.flock(self._descriptor, fcntl.LOCK_EX)  # Who looks whether there is one is quick.
-            _write(self._descriptor, head, 0)
+            _write(self._descriptor, [head], 0)
             self._parts = _find_parts(head)
         except BaseException:
             path.unlink(missing_ok=True)
@@ -195,11 +200,11 @@ class RecordingFile:
             raise
         self.nbytes = len(head)
 
-    def append(self, fragment: bytes, ticks: int, key: bool) -> None:
+    def append(self, fragment: Sequence[bytes], ticks: int, key: bool) -> None:
         """Add a fragment.
 
         Args:
-            fragment: Its boxes.
+            fragment: Its boxes, in parts.
             ticks: How long it is.
             key: Whether it begins with a key picture.
 
@@ -207,7 +212,8 @@ class RecordingFile:
             OSError: If there is no room; then the file is as it was.
         """
         parts = replace(self._parts, sizes=[*self._parts.sizes], ticks=[*self._parts.ticks])
-        parts.add(len(fragment), ticks, key)
+        size = sum(map(len, fragment))
+        parts.add(size, ticks, key)
         try:
             _write(self._descriptor, fragment, self.nbytes)
             parts.write(self._descriptor)
@@ -216,7 +222,7 @@ class RecordingFile:
             self._parts.write(self._descriptor)
             raise
         self._parts = parts
-        self.nbytes += len(fragment)
+        self.nbytes += size
         self.ticks += ticks
 
     @property
@@ -400,8 +406,12 @@ def _with_duration(init_segment: bytes) -> bytes:
     return bytes(grown)
 
 
-def _write(descriptor: int, data: bytes, at: int) -> None:
-    view = memoryview(data)
-    while view:
-        written = os.pwrite(descriptor, view, at)
-        view, at = view[written:], at + written
+def _write(descriptor: int, parts: Sequence[bytes], at: int) -> None:
+    left = deque[memoryview](memoryview(part) for part in parts)
+    while left:
+        written = os.pwritev(descriptor, list(islice(left, MAX_PARTS_AT_ONCE)), at)
+        at += written
+        while left and written >= len(left[0]):
+            written -= len(left.popleft())
+        if written:
+            left[0] = left[0][written:]

@@ -1,6 +1,6 @@
 """Decides what goes into which file: units in, files and their fragments out."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from server.capture.frames.unit import JPEG, Unit
@@ -54,13 +54,13 @@ class Fragment:
     """The file goes on.
 
     Attributes:
-        data: Its boxes.
+        parts: Its boxes, in parts.
         ticks: How long it is.
         key: Whether it begins with a key picture.
         pictures: How many are in it.
     """
 
-    data: bytes
+    parts: Sequence[bytes]
     ticks: int
     key: bool
     pictures: int
@@ -187,6 +187,6 @@ class Segmenter:
             muxer.sample(unit, end - at, time - at)
             for (unit, time), at, end in zip(waiting, decoded, ends, strict=True)
         ]
-        data = muxer.fragment(samples, begin)
+        parts = muxer.fragment_parts(samples, begin)
         self._waiting, self._next = [], until
-        return Fragment(data, until - begin, samples[0].key, len(samples))
+        return Fragment(parts, until - begin, samples[0].key, len(samples))

@@ -258,7 +258,7 @@ class Writer:
                 file, known = track.file, track.known
                 assert file is not None
                 assert known is not None
-                self._with_room(lambda: file.append(step.data, step.ticks, step.key))
+                self._with_room(lambda: file.append(step.parts, step.ticks, step.key))
                 end = known.begin + file.ticks / TIMESCALE
                 track.known = replace(known, end=end, bytes=file.nbytes)
                 self.open[camera] = track.known

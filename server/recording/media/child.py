@@ -7,7 +7,9 @@ import heapq
 import json
 import os
 import socket
+import time
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from fractions import Fraction
 from typing import Any
 
@@ -46,12 +48,10 @@ def main() -> None:
     """Answer one request after the other, until the server closes the connection."""
     die_with_parent(1)
     os.umask(0o077)  # Films are for the server's account only.
-    try:
-        os.nice(NICENESS)
-    except OSError:
-        pass  # A service manager may forbid it.
     link = Link(socket.socket(fileno=0))
     worker = _Worker()
+    # Linux has a priority for each thread, and none can raise its own again.
+    gently = ThreadPoolExecutor(1, initializer=_lower_priority)
     try:
         while True:
             message = link.receive(None)
@@ -59,7 +59,10 @@ def main() -> None:
             request = read_json(message.payload)
             data = read_memory(message.fd) if message.fd >= 0 else b""
             units = unpack_units(data, request["listed"]) if data else []
-            answer, picture = worker.answer(request, units)
+            if request.get("urgent"):
+                answer, picture = worker.answer(request, units)
+            else:
+                answer, picture = gently.submit(worker.answer, request, units).result()
             fd = in_memory([picture]) if picture else -1
             link.send(Kind.PROCESSED, json.dumps(answer).encode(), fd)
             if fd >= 0:
@@ -67,6 +70,13 @@ def main() -> None:
     except (EOFError, OSError):
         pass  # The server closed the connection, or is gone.
     os._exit(0)
+
+
+def _lower_priority() -> None:
+    try:
+        os.nice(NICENESS)
+    except OSError:
+        pass  # A service manager may forbid it.
 
 
 class _Worker:
@@ -106,8 +116,15 @@ class _Worker:
             return {}, b""
         if name not in self._encoders:
             self._encoders[name] = JpegEncoder(request["fps"])
-        parts = pack_units(list(self._encoders[name].encode(pictures)))
-        return {"listed": len(parts[0])}, b"".join(parts)
+        encoder, limit_s = self._encoders[name], request["limit_s"]
+        units: list[Unit] = []
+        began = time.monotonic()
+        for done, picture in enumerate(pictures, 1):  # noqa: B007  it is used below
+            units += encoder.encode([picture])
+            if limit_s and time.monotonic() - began > limit_s:
+                break
+        parts = pack_units(units)
+        return {"listed": len(parts[0]), "done": done}, b"".join(parts)
 
 
 class _Decoder:

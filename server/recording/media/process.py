@@ -95,21 +95,34 @@ class MediaProcess:
         """
         return self._ask_in_turn({"do": do, **more}, units, is_wanted)[1]
 
-    def encode(self, video: str, pictures: Sequence[Unit], fps: int) -> list[Unit]:
-        """Return units of H.264 for the next pictures of a video, which are JPEG.
+    def encode(
+        self,
+        video: str,
+        pictures: Sequence[Unit],
+        fps: int,
+        urgent: bool = False,
+        limit_s: float = 0.0,
+    ) -> tuple[list[Unit], int]:
+        """Encode the next pictures of a video, which are JPEG, in H.264.
 
         Args:
             video: Its name. It begins with a key picture, and so it does after the process had to
                 be started again.
             pictures: At least one.
             fps: Pictures a second, about.
+            urgent: Whether to do it at the usual priority.
+            limit_s: After which time no more are begun; 0 for never.
+
+        Returns:
+            Their units, and how many of the pictures were encoded.
 
         Raises:
             MediaError: If they cannot be encoded; the video then begins anew.
         """
-        request = {"do": "encode", "video": video, "fps": fps}
+        request = {"do": "encode", "video": video, "fps": fps, "urgent": urgent, "limit_s": limit_s}
         answer, data = self._ask_in_turn(request, pictures)
-        return unpack_units(data, int(answer["listed"])) if data else []
+        units = unpack_units(data, int(answer["listed"])) if data else []
+        return units, int(answer["done"])
 
     def end_video(self, video: str) -> None:
         """Encode no more of a video; a process that is not running is not started for that."""

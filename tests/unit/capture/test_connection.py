@@ -8,9 +8,8 @@ from typing import Any
 import psutil
 import pytest
 
-from server.capture.connection import Connection
+from server.capture.connection import SILENT_S, Connection
 from server.capture.frames.frame import Jpeg, Picture
-from server.capture.isolation.reader import IDLE_READ_S
 from server.capture.sources.reader import Demand
 from server.config.address import parse_address
 from server.errors import SourceError
@@ -143,7 +142,7 @@ def test_read_on_the_hub_ends_though_nothing_comes(connection: Connection) -> No
             connection.end_silent_read()  # It has not waited for long.
 
     task = hub.spawn(read_until_silent)
-    hub.sleep(IDLE_READ_S + 0.05)
+    hub.sleep(SILENT_S + 0.05)
     waited = not task.done
     connection.end_silent_read()
     ended = task.join(2)

@@ -327,6 +327,37 @@ def test_video_alone_is_live_between_its_key_pictures(told: Told, clock: FakeClo
     assert state.current == "stalled", "nothing arrives"
 
 
+def test_who_comes_to_a_recorded_camera_does_not_find_it_stalled(
+    told: Told, clock: FakeClock
+) -> None:
+    """While nobody watches, its pictures are decoded every 20 s, and its video comes in parts;
+
+    whoever comes then must see it live, and be told in time that none can be decoded.
+    """
+    state = told.state
+    state.watched_by(0, frozenset({"record"}))
+    state.opening()
+    state.opened(INFO)
+    clock.advance(6)
+    told.source.update(Figures(25.0, 1000.0, 50), INFO)
+    state.sparse = True
+    state.delivered()
+    for _ in range(40):
+        clock.advance(0.5)
+        state.arrived()
+        state.refresh()
+        assert state.current == "live"
+
+    state.watched_by(1, frozenset({"record"}))
+    state.refresh()
+    assert state.current == "live"
+    for _ in range(25):
+        clock.advance(0.5)
+        state.arrived(broken="a picture arrived damaged")
+        state.refresh()
+    assert state.current == "stalled"
+
+
 def test_video_that_cannot_be_decoded_is_stalled_in_time(told: Told, clock: FakeClock) -> None:
     """Units go on arriving, but the last picture was decoded two groups ago."""
     state = told.state

@@ -6,12 +6,20 @@ No I/O. What is broken raises ValueError, and nothing else.
 import re
 from collections.abc import Iterable, Iterator
 
-__all__ = ["START", "join", "split", "split_lengths", "take", "unescape"]
+__all__ = ["START", "begins", "join", "split", "split_lengths", "take", "unescape"]
 
 START = b"\0\0\0\1"
 
 # Whole pictures are searched: ``bytes.find`` takes twice as long.
 _find_start = re.compile(b"\0\0\1").search
+
+
+def begins(data: bytes) -> Iterator[int]:
+    """Yield where each unit begins, and look for no later one before it is asked for."""
+    found = _find_start(data)
+    while found is not None:
+        yield found.end()
+        found = _find_start(data, found.end())
 
 
 def split(data: bytes) -> Iterator[tuple[int, int]]:
@@ -68,7 +76,7 @@ def take(data: bytes, at: int, count: int) -> tuple[list[bytes], int]:
 
 def join(units: Iterable[bytes]) -> bytes:
     """Return units in Annex B format."""
-    return b"".join(part for unit in units for part in (START, unit))
+    return b"".join([part for unit in units for part in (START, unit)])
 
 
 def unescape(unit: bytes) -> bytes:

@@ -94,6 +94,8 @@ class UnitMaker:
         return Encoded(whole, key, found.codec, found.width, found.height)
 
     def _make(self, data: bytes) -> tuple[bytes, bool]:
+        if not self._length_size and self._is_plain(data):
+            return data, False
         syntax = self._syntax
         for begin, end in self._split(data):
             kind = syntax.kind(data[begin : begin + 1])
@@ -107,7 +109,21 @@ class UnitMaker:
             return self._make_key([data[begin:end] for begin, end in self._split(data)]), True
         if self._length_size:
             return annex_b.join(data[begin:end] for begin, end in self._split(data)), False
-        return data, False  # As nearly all are.
+        return data, False
+
+    def _is_plain(self, data: bytes) -> bool:
+        """Return whether it is no key picture and has no parameter sets before it, as nearly all.
+
+        To find where its slice ends would take as long as everything else that is done with it.
+        """
+        syntax = self._syntax
+        for begin in annex_b.begins(data):
+            kind = syntax.kind(data[begin : begin + 1])
+            if syntax.is_slice(kind):
+                return not syntax.is_key(kind)
+            if kind in syntax.sets:
+                break
+        return False
 
     def _make_key(self, units: list[bytes]) -> bytes:
         """Return a key picture with all parameter sets in front; nothing if some are missing."""

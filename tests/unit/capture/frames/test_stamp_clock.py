@@ -45,11 +45,11 @@ class Stream:
 
 
 def test_pictures_that_waited_have_the_times_at_which_they_came() -> None:
-    """A process that wakes four times a second says of each picture when it came all the same."""
+    """A process that wakes twice a second says of each picture when it came all the same."""
     stream = Stream()
     stream.read(120)
-    for _ in range(400):
-        stream.rest(0.25)
+    for _ in range(200):
+        stream.rest(0.5)
         stream.read(1)
 
     assert stream.clock.is_steady

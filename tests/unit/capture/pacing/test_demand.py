@@ -9,7 +9,7 @@ from server.capture.frames.rendition import FULL, Rendition
 from server.capture.motion.settings import LOOK_S
 from server.capture.pacing import demand as demand_module
 from server.capture.pacing import schedule as schedule_module
-from server.capture.pacing.demand import PROBE_S, PictureDemand
+from server.capture.pacing.demand import PROBE_S, UNSEEN_PROBE_S, PictureDemand
 from server.capture.pacing.measured import Measured
 from server.capture.pacing.schedule import Schedule
 from tests.support.fakes import FakeClock
@@ -50,6 +50,27 @@ def test_without_viewers_of_pictures_a_key_picture_is_wanted_now_and_then(
     assert wanted.pictures
     assert wanted.demand.due() < clock.now
     assert not wanted.demand.keys_only()
+
+
+def test_what_nobody_watches_is_decoded_rarely(wanted: PictureDemand, clock: FakeClock) -> None:
+    """For a camera that is only recorded, that was a seventh of what its process took.
+
+    The second picture comes as soon as ever, since a source has to work for some seconds to count
+    as well; and whoever comes has one decoded at once.
+    """
+    wanted.set_renditions([])
+    wanted.restart()
+    wanted.watch(True, seen=False)
+    wanted.advance()
+    assert wanted.demand.due() == clock.now + PROBE_S
+    wanted.advance()
+    assert wanted.demand.due() == clock.now + UNSEEN_PROBE_S
+
+    wanted.watch(True, seen=True)
+
+    assert wanted.demand.due() < clock.now
+    wanted.advance()
+    assert wanted.demand.due() == clock.now + PROBE_S
 
 
 def test_pictures_are_wanted_to_be_looked_at_though_nobody_watches(

@@ -1,7 +1,6 @@
 """Decoding on demand, with packets of a real film."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +36,7 @@ def open_film(films: dict[str, Path]) -> Callable[[str], tuple[Decoder, list[Pac
         container = av.open(str(films[name]))
         stream = container.streams.video[0]
         packets = [
-            Packet(one, one.is_keyframe, one.size, None, 0.0)
+            Packet(one, one.is_keyframe, one.size, None, float(one.pts * one.time_base), 0.0)
             for one in container.demux(stream)
             if one.size
         ]
@@ -138,7 +137,7 @@ def test_nothing_is_shown_after_a_loss_until_the_next_key_frame(open_film: Open)
     for number, packet in enumerate(packets[:25]):
         if number == 4:
             continue
-        decoder.add(replace(packet, incomplete=number == 3))
+        decoder.add(packet._replace(incomplete=number == 3))
         if frame := decoder.newest():
             shown.append(number_of(frame))
 
@@ -154,7 +153,7 @@ def test_damaged_picture_is_told_once(open_film: Open) -> None:
     damaged = av.Packet(bytes(data))
     damaged.pts, damaged.dts = packets[1].encoded.pts, packets[1].encoded.dts
 
-    decoder.add(replace(packets[1], encoded=damaged))  # type: ignore[arg-type]
+    decoder.add(packets[1]._replace(encoded=damaged))  # type: ignore[arg-type]
     with pytest.raises(PictureError, match="waiting for the next key frame"):
         decoder.newest()
     decoder.add(packets[2])

@@ -113,7 +113,7 @@ def test_file_is_played_at_its_own_pace(clip: Path, paced: FakeClock) -> None:
 
 
 def test_film_that_is_read_now_and_then_keeps_its_pace(tmp_path: Path, paced: FakeClock) -> None:
-    """While it is only recorded it is read four times a second, and each picture has its own time;
+    """While it is only recorded it is read twice a second, and each picture has its own time;
 
     also where it starts over, and when somebody comes to watch in between.
     """
@@ -131,7 +131,7 @@ def test_film_that_is_read_now_and_then_keeps_its_pace(tmp_path: Path, paced: Fa
 
     assert np.diff(came) == pytest.approx([0.04] * 149, abs=1e-6)
     assert paced.now - began < 150 * 0.04 + 0.3
-    assert max(at - one for one, at in zip(came, grabbed, strict=True)) <= 0.25
+    assert max(at - one for one, at in zip(came, grabbed, strict=True)) <= 0.5
     assert len(set(grabbed)) < 70, "several are read at a time"
 
 

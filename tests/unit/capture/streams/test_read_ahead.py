@@ -26,7 +26,7 @@ class Film:
     def next(self) -> Packet:
         for stamp_s in self._stamps:
             self.read += 1
-            return Packet(None, True, self._nbytes, stamp_s, time.monotonic())  # type: ignore[arg-type]
+            return Packet(None, True, self._nbytes, stamp_s, stamp_s, time.monotonic())  # type: ignore[arg-type]
         raise SourceError("the stream ended")
 
 

@@ -4,6 +4,7 @@ import io
 import os
 import ssl
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -41,6 +42,24 @@ def rtsp() -> Iterator[RtspServer]:
 
 def open_url(url: str, timeout_s: float = TIMEOUT_S, **settings: Any) -> Video:
     return open_stream(replace(parse_address(url, Path()), **settings), timeout_s)
+
+
+def test_sockets_of_udp_are_noticed() -> None:
+    """What finds one full is lost, so it is to be read more often; FFmpeg does not tell which way
+    a camera has chosen where both may be tried.
+    """
+    script = (
+        "import socket\n"
+        "from server.capture.streams.losses import receives_datagrams\n"
+        "kinds = (socket.AF_INET, socket.SOCK_STREAM), (socket.AF_UNIX, socket.SOCK_DGRAM)\n"
+        "others = [socket.socket(*kind) for kind in kinds]\n"
+        "print(receives_datagrams())\n"
+        "datagrams = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)\n"
+        "print(receives_datagrams())\n"
+    )
+    run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=30)
+
+    assert run.stdout.split() == ["False", "True"], run.stderr
 
 
 def next_picture(source: Video, timeout_s: float = 5.0, **wanted: int) -> Picture:

@@ -36,7 +36,7 @@ def write(path: Path, units: Iterable[Unit]) -> RecordingFile:
             file = RecordingFile(path, head_of(step, "door"))
         elif isinstance(step, Fragment):
             assert file is not None
-            file.append(step.data, step.ticks, step.key)
+            file.append(step.parts, step.ticks, step.key)
     assert file is not None
     return file
 
@@ -183,7 +183,7 @@ def test_a_fragment_that_cannot_be_listed_is_not_there(
     assert isinstance(steps[0], Begin)
     file = RecordingFile(path, head_of(steps[0], "door"))
     for one in fragments:
-        file.append(one.data, one.ticks, one.key)
+        file.append(one.parts, one.ticks, one.key)
     before = path.read_bytes()
     write, tries = Parts.write, iter((False, True, True))
 
@@ -194,9 +194,9 @@ def test_a_fragment_that_cannot_be_listed_is_not_there(
 
     monkeypatch.setattr(Parts, "write", write_if_there_is_room)
     with pytest.raises(OSError, match="No space"):
-        file.append(last.data, last.ticks, last.key)
+        file.append(last.parts, last.ticks, last.key)
     assert path.read_bytes() == before
-    file.append(last.data, last.ticks, last.key)
+    file.append(last.parts, last.ticks, last.key)
     file.close()
 
     assert probe(path)["streams"][0]["nb_read_frames"] == str(len(film))

@@ -3,6 +3,7 @@
 import errno
 import os
 import threading
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -111,10 +112,11 @@ def full_after(monkeypatch: pytest.MonkeyPatch, nbytes: list[int]) -> None:
     """Let a file system have so many bytes left for fragments."""
     append = RecordingFile.append
 
-    def limited(self: RecordingFile, fragment: bytes, ticks: int, key: bool) -> None:
-        if len(fragment) > nbytes[0]:
+    def limited(self: RecordingFile, fragment: Sequence[bytes], ticks: int, key: bool) -> None:
+        size = sum(map(len, fragment))
+        if size > nbytes[0]:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        nbytes[0] -= len(fragment)
+        nbytes[0] -= size
         append(self, fragment, ticks, key)
 
     monkeypatch.setattr(RecordingFile, "append", limited)

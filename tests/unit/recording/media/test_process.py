@@ -204,13 +204,47 @@ def test_process_that_hangs_is_killed(units: list[Unit]) -> None:
         media.close()
 
 
+def test_what_is_live_goes_first(media: MediaProcess, units: list[Unit]) -> None:
+    """What is asked for has a low priority, but for what is urgent: that must not fall behind."""
+
+    def used_s() -> dict[int, float]:
+        """Return the CPU time of the process's threads, by their priority below ours."""
+        spent = dict.fromkeys((0, 10), 0.0)
+        for thread in Path(f"/proc/{media.pid}/task").iterdir():
+            nice = os.getpriority(os.PRIO_PROCESS, int(thread.name))
+            nanoseconds = int((thread / "schedstat").read_text().split()[0])
+            spent[nice - os.getpriority(os.PRIO_PROCESS, 0)] += nanoseconds / 1e9
+        return spent
+
+    pictures = [grey(100, seq, (1280, 720)) for seq in range(10)]
+    media.encode("first", pictures[:1], 20)
+    for urgent in (False, True):
+        before = used_s()
+        assert media.encode("first", pictures, 20, urgent)[1] == len(pictures)
+        after = used_s()
+        low, usual = after[10] - before[10], after[0] - before[0]
+        assert (usual > low) == urgent
+    media.end_video("first")
+
+
+def test_encoding_ends_when_its_time_is_over(media: MediaProcess) -> None:
+    """What is left is planned anew: on a machine that is suddenly busy it would take seconds."""
+    pictures = [grey(100, seq, (1280, 720)) for seq in range(30)]
+
+    units, done = media.encode("late", pictures, 20, limit_s=1e-6)
+
+    assert (len(units), done) == (1, 1)
+    units, done = media.encode("late", pictures[1:], 20)
+    assert (len(units), done) == (29, 29)
+    media.end_video("late")
+
+
 def test_process_ends_after_a_rest(units: list[Unit]) -> None:
     """It costs nothing while it is not needed."""
     media = MediaProcess(rest_s=0.2)
     media.ask("picture", units[:3], width=0)
     pid = media.pid
     assert pid
-    assert os.getpriority(os.PRIO_PROCESS, pid) == os.getpriority(os.PRIO_PROCESS, 0) + 10
 
     assert green(lambda: media.pid is None)
 
