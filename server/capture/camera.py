@@ -81,7 +81,7 @@ class Camera:
         self._tasks: list[hub.Task] = []
         self._connection = Connection(settings.address, self.name, server.read_timeout, open_reader)
         self._measured = Measured()
-        self._schedule = Schedule(self._measured, self.fps)
+        self._schedule = Schedule(lambda: self.fps, self._measured)
         self.rate = self._schedule.rate  # As last announced.
         output = self._output = Output(
             self.name, self.title, settings.process, self.meter, lambda: self.rate, self.tell, warn
@@ -302,7 +302,7 @@ class Camera:
 
     def set_fps(self, fps: float | None) -> None:
         """Capture at ``fps`` frames a second from the next picture on; None is the source's own."""
-        self.fps = self._schedule.fps = fps
+        self.fps = fps
         self.request_frame()
         self.tell()
 
@@ -446,5 +446,5 @@ class Camera:
     def _watch(self) -> None:
         while True:
             hub.sleep(WATCH_PERIOD_S * (1 if self._state.viewers else UNWATCHED))
-            self._connection.end_long_read()
+            self._connection.end_silent_read()
             self._refresh()

@@ -7,18 +7,11 @@ from collections.abc import Callable
 
 from server.capture.check import Check
 from server.capture.frames.frame import Jpeg
-from server.capture.isolation.reader import IsolatedReader, NotOnHub
+from server.capture.isolation.reader import IDLE_READ_S, IsolatedReader, NotOnHub
 from server.capture.isolation.spare import Spare
 from server.capture.motion.freeze import FreezeDetector
 from server.capture.opening import OpenReader, open_reader
-from server.capture.sources.reader import (
-    MAX_READ_S,
-    Demand,
-    Reader,
-    Reading,
-    compare,
-    read_and_compare,
-)
+from server.capture.sources.reader import Demand, Reader, Reading, compare, read_and_compare
 from server.config.address import Address
 from server.loop import hub
 
@@ -28,6 +21,9 @@ log = logging.getLogger(__name__)
 
 # How long stopping a camera waits for its device to be free.
 RELEASE_DEADLINE_S = 3.0
+
+# A process that hands on JPEG sends a beat twice in this time.
+SILENT_S = 0.5
 
 
 class Connection:
@@ -89,12 +85,13 @@ class Connection:
         if self._waits_since is not None:
             self._news.set()
 
-    def end_long_read(self) -> None:
-        """End a read on the hub that waits for long; called now and then.
+    def end_silent_read(self) -> None:
+        """End a read on the hub whose process sends nothing any more; called now and then.
 
-        A timer for each would cost as much as the rest of a read, and nearly none is needed.
+        It sends beats, so nearly no read ends like that, and a timer for each is not worth it.
         """
-        if self._waits_since is not None and time.monotonic() - self._waits_since > MAX_READ_S:
+        longest_s = SILENT_S if self._passes else IDLE_READ_S
+        if self._waits_since is not None and time.monotonic() - self._waits_since > longest_s:
             self._news.set()
 
     def pause(self) -> None:
@@ -127,7 +124,7 @@ class Connection:
     def _wait(self, timeout_s: float | None) -> bool:
         """Wait until the child process has sent something; return False if nothing came.
 
-        Without a time-out :meth:`end_long_read` ends it.
+        Without a time-out :meth:`end_silent_read` ends it.
         """
         if self._watch is None:
             assert isinstance(self.reader, IsolatedReader)

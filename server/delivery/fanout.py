@@ -367,7 +367,7 @@ class Fanout:
         viewers = list(room.viewers.items())
         for begin in range(0, len(viewers), BATCH_SIZE):
             if begin:
-                hub.sleep(0)
+                hub.sleep(0)  # Others have a turn.
             batch = viewers[begin : begin + BATCH_SIZE]
             present = [viewer for key, viewer in batch if room.viewers.get(key) is viewer]
             self._send(room, encoded, present)

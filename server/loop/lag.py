@@ -57,7 +57,7 @@ class LagMeter:
         """Return the lag that this share of the last five seconds did not exceed, in seconds."""
         now = time.monotonic()
         since = max(self._opened, now - self.RECENT_S)
-        recent = (length_s for end, length_s in self._turns if end > since)
+        recent = [length_s for end, length_s in self._turns if end > since]
         return lag_quantile(recent, now - since, share)
 
     def _note(self, now: float, turn_s: float) -> None:

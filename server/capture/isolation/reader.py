@@ -29,13 +29,13 @@ from server.config.address import Address
 from server.errors import ControlError, LoginRefused, PictureError, SourceEnded, SourceError
 from server.loop.memory import MMAP_THRESHOLD_BYTES, TRIM_THRESHOLD_BYTES
 
-__all__ = ["IsolatedReader", "NotOnHub"]
+__all__ = ["IDLE_READ_S", "IsolatedReader", "NotOnHub"]
 
 # Longest delay before a due frame is requested.
 MAX_REQUEST_DELAY_S = 0.05
 
-# How long a read on the hub takes at most while only a key picture is wanted: until a beat.
 IDLE_READ_S = 3.0
+"""How long a read on the hub takes at most while only a key picture is wanted: until a beat."""
 
 # Until its first beat a child only loads Python: 0.1 s, or much longer on a busy machine.
 START_DEADLINE_S = 20.0

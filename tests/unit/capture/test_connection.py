@@ -8,9 +8,9 @@ from typing import Any
 import psutil
 import pytest
 
-from server.capture.connection import Connection
+from server.capture.connection import SILENT_S, Connection
 from server.capture.frames.frame import Jpeg, Picture
-from server.capture.sources.reader import MAX_READ_S, Demand
+from server.capture.sources.reader import Demand
 from server.config.address import parse_address
 from server.errors import SourceError
 from server.loop import hub
@@ -139,12 +139,12 @@ def test_read_on_the_hub_ends_though_nothing_comes(connection: Connection) -> No
 
     def read_until_silent() -> None:
         while (taken := connection.read(PASSED_THROUGH)) and taken[0].picture is not None:
-            connection.end_long_read()  # It has not waited for long.
+            connection.end_silent_read()  # It has not waited for long.
 
     task = hub.spawn(read_until_silent)
-    hub.sleep(MAX_READ_S + 0.05)
+    hub.sleep(SILENT_S + 0.05)
     waited = not task.done
-    connection.end_long_read()
+    connection.end_silent_read()
     ended = task.join(2)
     newest.resume()
 
