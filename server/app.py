@@ -46,6 +46,7 @@ from server.web.past.library import create_library
 from server.web.past.past import create_past
 from server.web.past.timelapse import create_timelapse
 from server.web.socket.events import Events
+from server.web.socket.heartbeat import PING_PERIOD_S, PONG_DEADLINE_S
 from server.web.socket.polling import NoPolling
 from server.web.socket.validation import Json
 from server.web.socket.websocket import MAX_MESSAGE_BYTES, WebSocketDriver
@@ -264,8 +265,9 @@ def make_socketio(application: flask.Flask, count_refusal: Callable[[str], None]
         transports=["websocket"],
         allow_upgrades=False,
         max_http_buffer_size=MAX_MESSAGE_BYTES,
-        ping_interval=10,
-        ping_timeout=10,
+        ping_interval=PING_PERIOD_S,
+        ping_timeout=PONG_DEADLINE_S,
+        monitor_clients=False,  # The sessions do.
         json=Json,
         # The front door looks at origins; a second opinion would need a second setting.
         cors_allowed_origins=[],

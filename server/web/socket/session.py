@@ -11,19 +11,19 @@ from server.capture.frames.rendition import FULL
 from server.delivery.adaptation import Acknowledged, RenditionSelector
 from server.delivery.choice import FixedChoice, VideoSelector
 from server.delivery.credit import Credit
-from server.delivery.encoder import EncodedFrame
-from server.delivery.fanout import Fanout, Room
+from server.delivery.fanout import Fanout
 from server.delivery.link import Link
-from server.delivery.video import Burst, VideoFrame, VideoViewer
 from server.recording.memory import Memory
 from server.recording.player import Player
 from server.web.auth.connections import EVERYBODY, Credential
 from server.web.edge.bucket import Bucket
+from server.web.socket.heartbeat import PONG, Heartbeat
 from server.web.socket.past_viewer import PastViewer
 from server.web.socket.validation import Json
+from server.web.socket.viewer import Choice, SocketViewer
 from server.web.socket.websocket import Message, WebSocket
 
-__all__ = ["Session", "SocketViewer"]
+__all__ = ["Session"]
 
 ACK = re.compile(r'42\["ack", ?"([A-Za-z0-9-]{1,40})", ?([0-9]{1,15})(?:, ?([0-9]{1,6}))?\]')
 """A Socket.IO event named ``ack`` without an answer, as JSON encoders write it."""
@@ -51,76 +51,6 @@ CONNECT_PREFIX = "40"
 
 NONE: frozenset[str] = frozenset()
 """The codecs of a viewer that is sent JPEG alone."""
-
-Choice = RenditionSelector | FixedChoice | VideoSelector
-"""Whatever picks what a viewer is sent."""
-
-
-class SocketViewer(VideoViewer):
-    """One camera on one dashboard: a frame needs credit, and nothing unsent before it.
-
-    Args:
-        websocket: Where frames are sent.
-        credit: How many.
-        last_seq: The newest frame that the dashboard has had.
-        choice: Picks its rendition and video; None for JPEG of a fixed rendition.
-        codecs: What it decodes, such as ``h264``.
-        link: What its link carries.
-    """
-
-    room: Room
-
-    def __init__(
-        self,
-        websocket: WebSocket,
-        credit: Credit,
-        last_seq: int,
-        choice: Choice | None,
-        codecs: frozenset[str],
-        link: Link,
-    ) -> None:
-        self.last_seq = last_seq
-        self.credit = credit
-        self.choice = choice
-        self.codecs = codecs
-        self.link = link
-        self._websocket = websocket
-
-    @property
-    def obstacle(self) -> str | None:
-        """Why no JPEG can be sent now; None if one can."""
-        if not self.credit.ready:
-            return "credit"
-        return "unsent" if self._websocket.busy else None
-
-    def send(self, frame: EncodedFrame, now: float) -> str | None:
-        """Write the frame's packet without blocking; return the obstacle if it was not sent."""
-        credit = self.credit
-        if not credit.ready:
-            return "credit"
-        packet = frame.packet
-        obstacle = self._websocket.offer(packet)
-        if obstacle is None:
-            credit.spend(frame.seq, now, len(packet.data))
-        return obstacle
-
-    def send_video(self, frame: VideoFrame | Burst, now: float) -> str | None:
-        """Write the frames' packet without blocking; return the obstacle if it was not sent."""
-        link = self.link
-        if not self.credit.may_flow(now, link.bare_s, link.max_bytes):
-            return "credit"
-        packet = frame.packet
-        obstacle = self._websocket.offer(packet)
-        if obstacle is None and frame.painted:  # Nothing else is acknowledged.
-            self.credit.spend(frame.seq, now, len(packet.data))
-        return obstacle
-
-    def miss(self, obstacle: str) -> None:
-        """Note a missed frame, which more credit or a smaller picture might have carried."""
-        if obstacle == "credit":
-            self.credit.miss()
-        if self.choice is not None:
-            self.choice.miss()
 
 
 class Session:
@@ -169,6 +99,7 @@ class Session:
         self._events = Bucket(EVENTS_PER_S, EVENT_BURST, time.monotonic())
         self._received = 0
         self._messages = Bucket(MESSAGES_PER_S, MESSAGES_PER_S, time.monotonic())
+        self.heartbeat = Heartbeat(websocket, time.monotonic())
         websocket.admitted = True
         websocket.on_message = self._on_message
         websocket.on_drained = self._on_drained
@@ -412,6 +343,9 @@ class Session:
             name, seq, hold_ms = ack.groups()
             self._acknowledge(name, int(seq), int(hold_ms or 0), now)
             return True
+        if message == PONG:
+            self.heartbeat.answer(now)
+            return True
         if isinstance(message, str) and message.startswith(CONNECT_PREFIX):
             # It is connected already, and connecting is the most expensive event there is.
             self._count_refusal("flood")
@@ -432,7 +366,7 @@ class Session:
         """Reject an event over the rate limit; here, where that costs next to nothing."""
         asked = EVENT_ID.match(message) if isinstance(message, str) else None
         if asked is None:
-            return False  # Engine.IO's own, such as a pong.
+            return False  # Engine.IO's own.
         self._count_refusal("rate_limited")
         if asked[1]:
             self.websocket.send_text(f"43{asked[1]}{RATE_LIMITED}")

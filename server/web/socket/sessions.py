@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 # A viewer that has not acknowledged for so long shows nobody anything.
 EVICT_AFTER_S = 12.0
 
-EVICT_PERIOD_S = 1.0
+WATCH_PERIOD_S = 1.0
 
 EVICTED = (
     f"disconnected: nothing was acknowledged for {EVICT_AFTER_S:g} s; "
@@ -73,8 +73,8 @@ class Sessions:
         socketio.on_event("disconnect", self._on_disconnect)
 
     def open(self) -> None:
-        """Start looking for viewers to evict."""
-        self._task = hub.spawn(self._evict)
+        """Start watching who still answers."""
+        self._task = hub.spawn(self._watch)
 
     def flush(self) -> None:
         """Wait until everything sent has reached the dashboards' kernels, but not for long."""
@@ -170,13 +170,15 @@ class Sessions:
         waiting = engine_socket is not None and not engine_socket.queue.empty()
         return not session.websocket.closed and (waiting or session.websocket.busy)
 
-    def _evict(self) -> None:
-        """End connections that stopped acknowledging; a live one reconnects by itself."""
+    def _watch(self) -> None:
+        """End connections that answer no more; a live one reconnects by itself."""
         while True:
-            hub.sleep(EVICT_PERIOD_S)
+            hub.sleep(WATCH_PERIOD_S)
             now = time.monotonic()
             for session in list(self.by_id.values()):
-                if session.owing_s(now) > EVICT_AFTER_S:
+                if not session.heartbeat.beat(now):
+                    session.websocket.close()
+                elif session.owing_s(now) > EVICT_AFTER_S:
                     self._statistics.count_refusal("evicted")
                     log.info(
                         "evicted %s: nothing acknowledged for %g s", session.who, EVICT_AFTER_S

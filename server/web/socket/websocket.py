@@ -7,6 +7,7 @@ Python, and buffer fragments without limit. This one parses with the sans-I/O pr
 viewers share.
 """
 
+import functools
 import logging
 import socket
 from collections import deque
@@ -102,6 +103,10 @@ class WebSocket:
         self._messages_before_connect = 0
         self.on_message: Callable[[Message], bool] = lambda message: False
         """Called first with every message; returns whether it handled the message."""
+        self.ping: Callable[[], None] = lambda: None
+        """Has Engine.IO send a ping."""
+        self.forget_ping: Callable[[], None] = lambda: None
+        """Has Engine.IO wait for no pong."""
         self.on_drained: Callable[[], None] = lambda: None
         """Called when everything accepted has been sent."""
         self._watch = hub.ReadWatch(self._kernel, self._on_readable)
@@ -422,6 +427,10 @@ class WebSocketDriver:
                 b"Sec-WebSocket-Accept: " + accept_key(key).encode() + b"\r\n\r\n"
             )
             websocket = WebSocket(sock, self._count_refusal)
+            websocket.ping = functools.partial(
+                session.send, engine_packet.Packet(engine_packet.PING)
+            )
+            websocket.forget_ping = functools.partial(setattr, session, "last_ping", None)
             environ[ENVIRON_KEY] = websocket
             hub.call_later(CONNECT_DEADLINE_S, websocket.close_unless_admitted)
             try:

@@ -16,6 +16,8 @@ from tests.support.hostile import BINARY, CONTINUATION, PING, TEXT, Hostile
 from tests.support.server import FRESH, PortholeServer, expect_frames, last_event, wait_until
 
 Start = Callable[..., PortholeServer]
+ENGINE_PING = b"\x81\x012"  # As a WebSocket frame.
+
 Connect = Callable[..., Viewer]
 
 FORGIVEN = [
@@ -88,9 +90,9 @@ def own_server(start_server: Start) -> PortholeServer:
 
 @pytest.fixture(scope="module", autouse=True)
 def endings(share_server: Start) -> dict[str, "Future[bool]"]:
-    """Whether who says nothing is ended in time: that is waited for while the other tests run."""
+    """How those end who say nothing, or only answer pings; they wait while the other tests run."""
     port = share_server("test:?size=320x180").port
-    waiting = ThreadPoolExecutor(2, "silence")
+    waiting = ThreadPoolExecutor(3, "silence")
 
     def ends(connected: bool, within_s: float) -> bool:
         hostile = Hostile(port, connected=connected)
@@ -99,9 +101,21 @@ def endings(share_server: Start) -> dict[str, "Future[bool]"]:
         finally:
             hostile.close()
 
+    def is_pinged_on() -> bool:
+        patient = Hostile(port)
+        patient.sock.settimeout(15)
+        try:
+            for _ in range(3):
+                patient.expect(ENGINE_PING)
+                patient.send(b"3")
+            return not patient.is_closed(within_s=1)
+        finally:
+            patient.close()
+
     return {
         "silent": waiting.submit(ends, connected=False, within_s=8),
         "mute": waiting.submit(ends, connected=True, within_s=45),
+        "patient": waiting.submit(is_pinged_on),
     }
 
 
@@ -404,3 +418,8 @@ def test_a_silent_connection_is_ended(endings: dict[str, "Future[bool]"]) -> Non
 def test_who_answers_no_ping_is_ended(endings: dict[str, "Future[bool]"]) -> None:
     """A session whose peer has vanished without a word is over after two pings."""
     assert endings["mute"].result()
+
+
+def test_who_answers_pings_is_pinged_again_and_stays(endings: dict[str, "Future[bool]"]) -> None:
+    """The first ping is Engine.IO's own, all later ones are asked for."""
+    assert endings["patient"].result()

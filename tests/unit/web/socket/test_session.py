@@ -23,6 +23,7 @@ class FakeLine:
         self.sayings: list[str] = []
         self.on_message: Any = None
         self.on_drained: Any = None
+        self.pongs = 0
 
     def offer(self, packet: Packet) -> str | None:
         if self.busy:
@@ -32,6 +33,9 @@ class FakeLine:
 
     def send_text(self, text: str) -> None:
         self.sayings.append(text)
+
+    def forget_ping(self) -> None:
+        self.pongs += 1
 
     @property
     def headers(self) -> list[dict[str, Any]]:
@@ -99,18 +103,20 @@ def test_acknowledgement_brings_the_newest(
 def test_acknowledgement_takes_the_short_way(
     session: Session, line: FakeLine, camera: Camera, fanout: Fanout
 ) -> None:
-    """An ``ack`` is dealt with before Engine.IO, without a Flask context; the rest goes on."""
+    """An ``ack`` or a pong is dealt with before Engine.IO, without a Flask context; the rest goes
+    on."""
     session.watch(fanout)
     put_frame(camera, 1)
     wait_sent(line, 1)
 
     assert line.on_message('42["ack","door",1]') is True
     assert line.on_message('42["watch",{"camera":"door"}]') is False
-    assert line.on_message("3") is False
+    assert line.on_message("3") is True
     assert line.on_message(b'42["ack","door",1]') is False
 
     viewer: Any = fanout.get("sid")
     assert viewer.credit.in_flight == 0
+    assert line.pongs == 1
 
 
 @pytest.mark.parametrize(
