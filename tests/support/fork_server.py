@@ -294,6 +294,7 @@ def become_server(
     from eventlet import hubs
 
     from server.capture.isolation import process
+    from server.loop import epoll
 
     code = 1
     try:
@@ -308,7 +309,7 @@ def become_server(
             process.os = Forks(3)  # type: ignore[assignment]
         os.environ.update(request["environment"])  # type: ignore[call-overload]
         sys.argv = ["manage.py", *request["arguments"]]  # type: ignore[misc]
-        hubs.use_hub()  # Patching has created a hub, whose epoll has just been closed.
+        hubs.use_hub(epoll)  # Patching has created a hub, whose epoll has just been closed.
         cli()  # type: ignore[operator]
     except SystemExit as done:
         code = done.code if isinstance(done.code, int) else int(done.code is not None)
