@@ -187,7 +187,7 @@ class WebSocket:
         except OSError:
             self.close()
             return "gone"
-        if sent < len(packet.data):
+        if sent < packet.size:
             self._keep(memoryview(packet.data)[sent:])
         return None
 
