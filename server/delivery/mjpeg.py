@@ -126,7 +126,7 @@ class MjpegViewer:
         except OSError:
             self.leave()
             return "gone"
-        if sent < len(packet):
+        if sent < packet.size:
             self._unsent = memoryview(packet.data)[sent:]
             self._wake.set()
         return None

@@ -20,17 +20,19 @@ class Packet:
 
     Args:
         data: The bytes.
+
+    Attributes:
+        data: The bytes.
+        size: How many there are.
     """
 
-    __slots__ = ("__weakref__", "_fd", "_sent", "data")
+    __slots__ = ("__weakref__", "_fd", "_sent", "data", "size")
 
     def __init__(self, data: bytes) -> None:
         self.data = data
-        self._fd = -1
+        self.size = len(data)
+        self._fd: int | None = None  # Less than 0 if there can be none.
         self._sent = 0
-
-    def __len__(self) -> int:
-        return len(self.data)
 
     def send(self, sock: socket.socket) -> int:
         """Send what a non-blocking socket accepts at once; return the number of bytes.
@@ -39,25 +41,24 @@ class Packet:
             BlockingIOError: If it accepts none.
             OSError: If its peer has gone.
         """
-        if isinstance(sock, TlsEnd):
-            return sock.send(self.data)  # Encrypted for each.
         self._sent += 1
-        if self._sent == SHARED_FROM and len(self.data) >= SHARED_BYTES:
-            self._share()
+        if self.size < SHARED_BYTES or self._sent < SHARED_FROM or isinstance(sock, TlsEnd):
+            return sock.send(self.data)  # Over TLS it is encrypted for each.
+        if self._fd is None:
+            self._fd = self._share()
         if self._fd < 0:
             return sock.send(self.data)
-        return os.sendfile(sock.fileno(), self._fd, 0, len(self.data))
+        return os.sendfile(sock.fileno(), self._fd, 0, self.size)
 
-    def _share(self) -> None:
-        """Write the bytes to an anonymous file; bytes still being sent outlive it."""
+    def _share(self) -> int:
+        """Write the bytes to an anonymous file; return its descriptor, or -1."""
         try:
             fd = os.memfd_create("porthole-packet", os.MFD_CLOEXEC)
         except OSError:
-            return  # Out of descriptors: keep copying.
+            return -1  # Out of descriptors: keep copying.
+        # Bytes still being sent outlive it.
         weakref.finalize(self, os.close, fd).atexit = False
         try:
-            complete = os.write(fd, self.data) == len(self.data)
+            return fd if os.write(fd, self.data) == self.size else -1
         except OSError:
-            complete = False
-        if complete:
-            self._fd = fd
+            return -1

@@ -252,7 +252,7 @@ def test_no_acknowledgement_waits_for_ever(blank: Page) -> None:
     assert blank.evaluate(RUN_ACKNOWLEDGER) == 1
 
 
-@pytest.mark.skipif(WITHOUT_WEBCODECS, reason="it allows no worker that is changed")
+@pytest.mark.skipif(WITHOUT_WEBCODECS, reason="then there is no policy")
 def test_the_policy_allows_the_worker(share_server: Start, new_context: NewContext) -> None:
     """Under the page's own security policy it paints in a worker, and nothing is refused."""
     page = new_context().new_page()

@@ -617,6 +617,6 @@ def test_without_webcodecs_nothing_is_asked_for(blank: Page) -> None:
         }"""
     )
 
-    assert payload == {"camera": "door", "rendition": "full", "width": 320, "acks": 4}
+    assert payload == {"camera": "door", "rendition": "full", "width": 320, "acks": 6}
     assert families == []
     assert painted == [1]

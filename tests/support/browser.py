@@ -124,7 +124,9 @@ def blank(browser: Browser) -> Iterator[Page]:
 
 def open_context(browser: Browser, options: dict[str, Any]) -> BrowserContext:
     """Open a browser context as all tests have it."""
-    context = browser.new_context(**STILL | options)
+    # The page's policy allows no worker that is changed.
+    without = {"bypass_csp": True} if WITHOUT_WEBCODECS else {}
+    context = browser.new_context(**STILL | options | without)
     context.set_default_timeout(PATIENCE_S * 1000)
     if WITHOUT_WEBCODECS:
         context.add_init_script(NO_WEBCODECS)

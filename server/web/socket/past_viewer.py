@@ -140,7 +140,7 @@ class PastViewer:
         if self._websocket.offer(packet) is None:
             self.newest_seq = max(self.newest_seq, units[-1].seq, *(one.seq for one in push))
             self._flight.append((units[-1].seq, self._count))
-            self._credit.spend(self._count, time.monotonic(), len(packet))
+            self._credit.spend(self._count, time.monotonic(), packet.size)
             self._count += 1
 
     def _head(self, unit: Unit, catch_up: bool) -> bytes:

@@ -60,7 +60,7 @@ class SocketViewer(VideoViewer):
         packet = frame.packet
         obstacle = self._websocket.offer(packet)
         if obstacle is None:
-            credit.spend(frame.seq, now, len(packet.data))
+            credit.spend(frame.seq, now, packet.size)
         return obstacle
 
     def send_video(self, frame: VideoFrame | Burst, now: float) -> str | None:
@@ -71,7 +71,7 @@ class SocketViewer(VideoViewer):
         packet = frame.packet
         obstacle = self._websocket.offer(packet)
         if obstacle is None and frame.painted:  # Nothing else is acknowledged.
-            self.credit.spend(frame.seq, now, len(packet.data))
+            self.credit.spend(frame.seq, now, packet.size)
         return obstacle
 
     def miss(self, obstacle: str) -> None:

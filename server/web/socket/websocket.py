@@ -14,6 +14,8 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from engineio.packet import PING
+from engineio.packet import Packet as EnginePacket
 from websockets.frames import Opcode, apply_mask  # type: ignore[attr-defined]  # C where it can
 from websockets.protocol import Protocol, Side
 from websockets.utils import accept_key
@@ -194,7 +196,7 @@ class WebSocket:
         except OSError:
             self.close()
             return "gone"
-        if sent < len(packet.data):
+        if sent < packet.size:
             self._keep(memoryview(packet.data)[sent:])
         return None
 
@@ -427,9 +429,7 @@ class WebSocketDriver:
                 b"Sec-WebSocket-Accept: " + accept_key(key).encode() + b"\r\n\r\n"
             )
             websocket = WebSocket(sock, self._count_refusal)
-            websocket.ping = functools.partial(
-                session.send, engine_packet.Packet(engine_packet.PING)
-            )
+            websocket.ping = lambda: session.send(EnginePacket(PING))
             websocket.forget_ping = functools.partial(setattr, session, "last_ping", None)
             environ[ENVIRON_KEY] = websocket
             hub.call_later(CONNECT_DEADLINE_S, websocket.close_unless_admitted)

@@ -84,5 +84,5 @@ def test_packet_and_part_hold_the_jpeg() -> None:
     assert attachment.data == frame.jpeg
     assert frame.jpeg in frame.part.data
     size, _, rest = frame.chunk.data.partition(b"\r\n")
-    assert int(size, 16) == len(frame.part)
+    assert int(size, 16) == frame.part.size
     assert rest == frame.part.data + b"\r\n"
