@@ -5,7 +5,7 @@ from pathlib import Path
 
 from playwright.sync_api import Page, expect
 
-from tests.support.browser import READ_TIME, expect_state, tile, wait_for_paint
+from tests.support.browser import READ_TIME, expect_state, tile, wait_for, wait_for_paint
 from tests.support.cluster import expect_cameras
 from tests.support.films import CROSSING, make_film
 from tests.support.server import PortholeServer
@@ -63,5 +63,5 @@ def test_what_another_node_records_looks_like_our_own(
     expect(card.locator("img")).to_have_js_property("complete", True)
     card.locator("[data-card-open]").click()
     playing = "[...document.querySelectorAll('video')].some((one) => one.currentTime > 0.5)"
-    page.wait_for_function(playing)
+    wait_for(page, playing)
     page.keyboard.press("Escape")

@@ -32,8 +32,9 @@ FIND = """async () => ({
   dark: matchMedia('(prefers-color-scheme: dark)').matches,
   width: innerWidth,
   permission: (await navigator.permissions.query({ name: 'clipboard-read' })).state,
-  bytes: performance.getEntriesByType('navigation')[0].transferSize,
 })"""
+
+BYTES = "() => performance.getEntriesByType('navigation')[0].transferSize"
 
 
 def test_a_page_finds_nothing_of_the_one_before(
@@ -82,3 +83,25 @@ def test_webcodecs_are_switched_off_in_every_page(
         found.append(one.evaluate("'VideoDecoder' in window"))
 
     assert found == [not WITHOUT_WEBCODECS] * 2
+
+
+def test_files_are_kept_until_another_server_is_visited(
+    share_server: Callable[..., PortholeServer],
+    keep_context: Callable[[dict[str, Any]], KeptContext],
+    context_options: dict[str, Any],
+) -> None:
+    """Tests that share a server load its files once; those of another server find none of them."""
+    context = keep_context(context_options)
+
+    def load(server: PortholeServer) -> Any:
+        page = context.open_page()
+        page.goto(server.url + "static/js/main.js")
+        loaded = page.evaluate(BYTES)
+        context.empty()
+        return loaded
+
+    ours, other = share_server(SMALL), share_server(f"other={SMALL}")
+    load(other)
+    first, second, third, _, after = (load(one) for one in (ours, ours, ours, other, ours))
+
+    assert first == second == after > third

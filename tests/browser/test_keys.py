@@ -21,7 +21,9 @@ from tests.support.states import camera_state
 
 Connect = Callable[..., Viewer]
 
-CAMERAS = [f"{name}=test:?size=320x180&fps=10" for name in ("one", "two", "three")]
+# Of one, it is looked at.
+FPS = {"one": 10, "two": 5, "three": 5}
+CAMERAS = [f"{name}=test:?size=320x180&fps={fps}" for name, fps in FPS.items()]
 
 # What a keyboard of another country sends, and what the same key does on an American one.
 OTHER_KEYBOARDS = [

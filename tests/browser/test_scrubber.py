@@ -25,7 +25,7 @@ from tests.support.client import Viewer
 from tests.support.rtsp_server import RtspServer
 from tests.support.server import PortholeServer
 from tests.support.states import camera_state
-from tests.support.webcodecs import NO_WEBCODECS
+from tests.support.webcodecs import NEEDS_WEBCODECS, NO_WEBCODECS
 
 Start = Callable[..., PortholeServer]
 Connect = Callable[..., Viewer]
@@ -69,13 +69,26 @@ RIG = """(() => {
   return { past, asked, plain, switches, answer, frame, live, seen };
 })()"""
 
+# In the worker that decodes: how many units each of its decoders was given.
+COUNT_DECODED = """() => {
+  globalThis.decoded = [];
+  const { decode } = VideoDecoder.prototype;
+  VideoDecoder.prototype.decode = function (chunk) {
+    if (chunk.type === 'key') decoded.push(0);
+    decoded[decoded.length - 1] += 1;
+    return decode.call(this, chunk);
+  };
+}"""
+
 
 @pytest.fixture(scope="module")
 def server(share_server: Start) -> Iterator[PortholeServer]:
     """Two cameras whose pictures are encoded here, and one that sends H.264."""
     rtsp = RtspServer()
-    small = "test:?size=320x180&fps=10"
-    yield share_server(f"door={small}", f"hall={small}", f"yard={rtsp.url('h264')}")
+    small = "test:?size=320x180"
+    yield share_server(
+        *(f"door={small}&fps=10", f"hall={small}&fps=5", f"yard={rtsp.url('small')}")
+    )
     rtsp.stop()
 
 
@@ -666,6 +679,25 @@ def test_all_cameras_show_one_moment(server: PortholeServer, page: Page) -> None
     expect(page.locator("[data-past-pill]")).to_be_hidden()
 
 
+@NEEDS_WEBCODECS
+def test_the_past_is_decoded_in_its_own_worker(server: PortholeServer, page: Page) -> None:
+    """Under the page's own security policy; it is started when a camera comes into focus."""
+    complaints: list[str] = []
+    page.on("console", lambda message: complaints.append(message.text))
+    open_camera(page, server, "yard")
+    wait_for(page, "() => porthole.tiles.get('yard').codec !== null")
+    [worker] = (one for one in page.workers if "decoding-worker" in one.url)
+    worker.evaluate(COUNT_DECODED)
+
+    moment = time.time() - 2
+    page.keyboard.press("Shift+ArrowLeft")
+    page.keyboard.press("Shift+ArrowLeft")
+    wait_to_see(lambda: burned(page, "yard") < moment + 1)
+
+    assert worker.evaluate("() => decoded.at(-1)") >= 1
+    assert complaints == []
+
+
 def test_a_pointer_sees_the_moment_before_it_goes_there(server: PortholeServer, page: Page) -> None:
     """A card over the bar has its time, and once the pointer rests its picture."""
     open_camera(page, server, "door")
@@ -737,6 +769,12 @@ def test_the_bar_is_there_in_full_screen(server: PortholeServer, page: Page) -> 
 
     page.mouse.move(300, 300)
     expect(bar).to_have_css("opacity", "1")
+    # The words of the picture are above it.
+    place = (
+        "(part) => { const { top, bottom } = part.getBoundingClientRect(); return [top, bottom]; }"
+    )
+    caption = tile(page, "door").locator(".caption")
+    wait_to_see(lambda: caption.evaluate(place)[1] <= bar.evaluate(place)[0])
     page.keyboard.press("k")
     expect_state(page, "door", "past")
     expect(bar).to_have_css("opacity", "0")

@@ -265,11 +265,13 @@ def import_all() -> None:
         importlib.import_module(name)
     from server.app import STATIC
     from server.web.http.static_files import open_library
+    from tests.support.kept_templates import keep_templates
 
     # What every page asks for is joined once.
     library = open_library(STATIC)
     for path in ("css/dashboard.css", "css/login.css", "js/main.js", "js/stream/worker.js"):
         library.find(path, joined=True)
+    keep_templates(ROOT / "templates")
 
     gc.collect()
     gc.freeze()  # Frozen objects stay shared with the forks.

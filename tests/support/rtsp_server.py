@@ -17,8 +17,8 @@ USER, PASSWORD = "camera", "s3cret/@:word"
 
 
 class RtspServer:
-    """Serves the mounts of ``rtsp_service.py`` on loopback: h264, group2, group10, b-frames, h265,
-    mjpeg, udp (which refuses TCP) and sound (which has no video).
+    """Serves the mounts of ``rtsp_service.py`` on loopback: h264, small, group2, group10, b-frames,
+    h265, mjpeg, udp (which refuses TCP) and sound (which has no video).
 
     Args:
         film: An MP4 of H.264 that film0 to film7 send, once, each to one client.

@@ -38,6 +38,11 @@ MOUNTS = {
     "h264": f"( {PICTURES} ! {FAST} key-int-max=25 ! {PAY} config-interval=-1 )",
     "group2": f"( {PICTURES} ! {FAST} key-int-max=50 ! {PAY} )",
     "group10": f"( {PICTURES} ! {FAST} key-int-max=250 ! {PAY} )",
+    # For tests that need any H.264: a tenth of the pixels.
+    "small": (
+        f"( {pictures(320, 180, 10)} ! x264enc tune=zerolatency speed-preset=ultrafast "
+        f"bitrate=1000 key-int-max=10 ! {PAY} config-interval=-1 )"
+    ),
     "720p30": (
         f"( {pictures(1280, 720, 30)} ! x264enc tune=zerolatency speed-preset=ultrafast "
         f"bitrate=2500 key-int-max=60 ! {PAY} config-interval=-1 )"

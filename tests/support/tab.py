@@ -7,23 +7,13 @@ from urllib.parse import urlsplit
 
 from playwright.sync_api import BrowserContext, Error, Locator
 
-from tests.support.browser import READ_TIME
+from tests.support.browser import READ_TIME, WAIT
 from tests.support.server import wait_until
 
 __all__ = ["PATIENCE_S", "ChromiumTab", "Tab"]
 
 # A second browser is one more that has to share the machine with the other tests.
 PATIENCE_S = 40.0
-
-# Looks often, and for a second: each question from outside costs more than ten looks.
-WAIT = """async (look, values) => {
-  for (let tries = 0; tries < 20; tries += 1) {
-    const value = await look(...values);
-    if (value) return value;
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
-  return null;
-}"""
 
 PAINTED = "(name) => window.porthole?.tiles.get(name)?.painted ?? 0"
 

@@ -40,19 +40,22 @@ class StampClock:
         self._late_since: float | None = None
         self._came_at = float("-inf")
 
-    def see(self, stamp_s: float | None, at: float, awaited: bool) -> float:
+    def see(self, stamp_s: float | None, at: float, awaited: bool, measured: bool = False) -> float:
         """Return when the next picture came: when it was read, unless the stamps tell better.
 
         Args:
             stamp_s: Its time stamp; None if it has none.
             at: When it was read.
             awaited: Whether it was waited for, so that it came just then.
+            measured: Whether to tell when that was, by as much as pictures keep their order with:
+                a busy machine wakes who waits for one long after it came.
         """
         self._follow(stamp_s, at, awaited)
         if awaited:
             self._awaited_at = at
         came_at = self._offset + stamp_s if stamp_s is not None and self.is_steady else at
-        self._came_at = min(at, max(came_at, self._came_at + LEAST_STEP_S))
+        came_at = max(came_at, self._came_at + LEAST_STEP_S)
+        self._came_at = min(at, came_at + self._step_s / 2 if measured else came_at)
         return self._came_at
 
     @property

@@ -136,10 +136,10 @@ class LiveStream(Video):
         packet = self._demuxer.read()
         if packet is None:
             raise SourceError("the stream ended")
-        came_at = self._clock.see(packet.stamp_s, packet.arrived_at, packet.awaited)
+        measured = packet.awaited and not self.lazy
+        came_at = self._clock.see(packet.stamp_s, packet.arrived_at, packet.awaited, measured)
         # With B-frames it is the display clock that tells when pictures were captured.
-        measured = (packet.awaited and not self.lazy) or self._display.reordered
-        self._take(packet, packet.arrived_at if measured else came_at)
+        self._take(packet, packet.arrived_at if self._display.reordered else came_at)
         self._breath.nbytes += packet.nbytes
         self._waited = self._waited or packet.awaited
         if not self._waited:

@@ -18,6 +18,7 @@ export function setUpLarge(grid, foot, others) {
   // Whether one camera takes the place of another, and whether what fills the screen is in focus only meanwhile.
   let isTaken = false;
   let isVisit = false;
+  const fit = () => large?.style.setProperty('--foot', `${foot.offsetHeight}px`);
   const follow = () => {
     const now = findLarge();
     if (now === large || isTaken) return;
@@ -30,14 +31,14 @@ export function setUpLarge(grid, foot, others) {
       grid.focus(null);
     }
     for (const { element, place, next } of carried) move(element, large ?? place, large === null ? next : null);
+    fit();
   };
   document.addEventListener('fullscreenchange', follow);
   addEventListener('resize', follow);
   for (const type of OVER) {
     for (const { element } of carried) element.addEventListener(type, (event) => large !== null && event.stopPropagation(), { passive: true });
   }
-  const { style } = document.documentElement;
-  new ResizeObserver(() => style.setProperty('--foot', `${foot.offsetHeight}px`)).observe(foot);
+  new ResizeObserver(fit).observe(foot);
   grid.addEventListener('focus', async ({ detail: { tile } }) => {
     if (large === null || isTaken || large === tile?.element) return;
     isTaken = true;

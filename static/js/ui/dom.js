@@ -8,7 +8,11 @@
  * @param {string} text
  */
 export function setText(element, text) {
-  if (element.textContent !== text) element.textContent = text;
+  if (element.textContent === text) return;
+  const node = element.firstChild;
+  // A new node could be one that a :has() looks for: browsers would style all around it anew.
+  if (text !== '' && node instanceof Text && node === element.lastChild) node.data = text;
+  else element.textContent = text;
 }
 
 /** Set a tooltip only when it differs. @param {HTMLElement} element @param {string} text */

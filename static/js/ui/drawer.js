@@ -82,12 +82,17 @@ export function closeDrawer() {
   return was !== null;
 }
 
-/** Keep the drawers between the bars. @param {HTMLElement} between  What lies between them. */
+/** Keep the drawers, and toasts, between the bars. @param {HTMLElement} between  What lies between them. */
 export function fitDrawers(between) {
+  // Not the body, from which all of the page would inherit: it would be styled anew.
+  const fitted = document.querySelectorAll('.drawer, .toasts');
   const fit = () => {
     const { top, bottom } = between.getBoundingClientRect();
-    document.body.style.setProperty('--drawer-top', `${top}px`);
-    document.body.style.setProperty('--drawer-bottom', `${document.documentElement.clientHeight - bottom}px`);
+    const below = document.documentElement.clientHeight - bottom;
+    for (const { style } of fitted) {
+      style.setProperty('--drawer-top', `${top}px`);
+      style.setProperty('--drawer-bottom', `${below}px`);
+    }
   };
   new ResizeObserver(fit).observe(between);
   addEventListener('resize', fit);

@@ -1,0 +1,51 @@
+"""What the page may not do, or a browser styles all of it anew."""
+
+from playwright.sync_api import Page
+
+CHANGE_TEXT = """async () => {
+  const { setText } = await import(new URL('static/js/ui/dom.js', document.baseURI));
+  const part = document.createElement('p');
+  const nodes = [];
+  for (const text of ['one', 'two', '', 'three']) {
+    setText(part, text);
+    nodes.push([part.textContent, part.firstChild]);
+  }
+  part.replaceChildren('a', document.createElement('b'));
+  setText(part, 'four');
+  return [
+    nodes.map(([text]) => text).concat(part.textContent),
+    nodes[0][1] === nodes[1][1], part.childNodes.length,
+  ];
+}"""
+
+FIT = """async () => {
+  const { fitDrawers } = await import(new URL('static/js/ui/drawer.js', document.baseURI));
+  const [bar, between, drawer] = ['div', 'div', 'div'].map((tag) => document.createElement(tag));
+  bar.style.height = '50px';
+  between.style.height = '100px';
+  drawer.className = 'drawer';
+  document.body.style.margin = '0';
+  document.body.append(bar, between, drawer);
+  const before = document.body.style.length;
+  fitDrawers(between);
+  await new Promise((resolve) => { new ResizeObserver(resolve).observe(between); });
+  const inherited = document.body.style.length - before + document.documentElement.style.length;
+  const top = drawer.style.getPropertyValue('--drawer-top');
+  document.body.replaceChildren();
+  document.body.removeAttribute('style');
+  return [top, inherited];
+}"""
+
+
+def test_a_text_is_changed_in_its_place(blank: Page) -> None:
+    """A new node for each figure had the page styled anew around it, several times a second."""
+    texts, same, nodes = blank.evaluate(CHANGE_TEXT)
+
+    assert texts == ["one", "two", "", "three", "four"]
+    assert same
+    assert nodes == 1
+
+
+def test_drawers_are_told_where_they_are_and_nobody_else(blank: Page) -> None:
+    """It was written on the body, and all of the page inherited it: thrice styled while loading."""
+    assert blank.evaluate(FIT) == ["50px", 0]
