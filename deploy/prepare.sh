@@ -7,15 +7,16 @@ set -eu
 what=$1
 venv=.venv
 
-# Collect everything that is missing, by the names of Debian's packages, and install it at once.
+if [ "$(id -u)" = 0 ]; then
+    as_root=""
+elif command -v sudo >/dev/null && sudo -n true 2>/dev/null; then
+    as_root="sudo"
+else
+    as_root="none"
+fi
+
+# Install what is missing, by the names of Debian's packages.
 install_packages() {
-    if [ "$(id -u)" = 0 ]; then
-        as_root=""
-    elif command -v sudo >/dev/null && sudo -n true 2>/dev/null; then
-        as_root="sudo"
-    else
-        as_root="none"
-    fi
     if [ "$as_root" = none ] || ! command -v apt-get >/dev/null; then
         echo "These are missing and may not be installed from here. Please run:" >&2
         echo "    sudo apt-get install $*" >&2
@@ -47,15 +48,7 @@ if [ ! -x $venv/bin/pip ]; then
     $python -m venv --clear $venv
 fi
 
-requirements=requirements.txt
-if [ "$what" = development ]; then requirements=requirements-dev.txt; fi
-echo "Installing the packages of $requirements ..."
-$venv/bin/python -m pip install --quiet --disable-pip-version-check -r $requirements
-
-# OpenCV's wheel leaves these to the system.
-$venv/bin/python -c 'import cv2' 2>/dev/null || install_packages libgl1 libglib2.0-0 libxcb1
-$venv/bin/python -c 'import cv2'
-
+installing=""
 if [ "$what" = development ]; then
     missing=""
     for program in chromium firefox-esr ffmpeg curl git openssl; do
@@ -78,8 +71,24 @@ if [ "$what" = development ]; then
         gstreamer1.0-plugins-bad gstreamer1.0-plugins-ugly gstreamer1.0-libav"
     # Without a font the browser draws boxes instead of letters.
     [ -d /usr/share/fonts/truetype/dejavu ] || missing="$missing fonts-dejavu-core"
+    # Meanwhile the packages of Python are installed, as these take as long.
     # shellcheck disable=SC2086
-    [ -z "$missing" ] || install_packages $missing
+    [ -z "$missing" ] || { install_packages $missing & installing=$!; }
+fi
+
+requirements=requirements.txt
+failed=""
+if [ "$what" = development ]; then requirements=requirements-dev.txt; fi
+echo "Installing the packages of $requirements ..."
+$venv/bin/python -m pip install --quiet --disable-pip-version-check -r $requirements || failed=$?
+[ -z "$installing" ] || wait "$installing"
+[ -z "$failed" ] || exit "$failed"
+
+# OpenCV's wheel leaves these to the system.
+$venv/bin/python -c 'import cv2' 2>/dev/null || install_packages libgl1 libglib2.0-0 libxcb1
+$venv/bin/python -c 'import cv2'
+
+if [ "$what" = development ]; then
     for program in $services; do
         if [ -d /run/systemd/system ]; then $as_root systemctl disable --quiet --now $program
         else $as_root service $program stop; fi >/dev/null 2>&1 || true

@@ -5,6 +5,7 @@ compute a third of the time, so two cores have work for six processes. ``tests/s
 says which file begins when.
 """
 
+import contextlib
 import os
 import subprocess
 import sys
@@ -39,6 +40,8 @@ def main() -> int:
     rest = start(AT_ONCE, f"--after={waits}", *(f"--ignore={path}" for path in QUIET), pipe=waits)
     os.close(waits)
     quiet = start(QUIET_AT_ONCE, *QUIET).wait()
+    with contextlib.suppress(BrokenPipeError):  # It may have died.
+        os.write(goes, b"!")
     os.close(goes)
     # A signal that ended pytest is a negative number.
     return max(abs(quiet), abs(rest.wait()))

@@ -133,7 +133,7 @@ class Control:
         own = self._kept.setdefault(camera.name, {})
         if (fps := _read(KEPT_FPS, values.get("fps"))) is not None:
             own["fps"] = fps
-            camera.fps = None if fps == SOURCES_OWN else fps
+            camera.set_fps(None if fps == SOURCES_OWN else fps)
         if (quality := _read(KEPT_QUALITY, values.get("quality"))) is not None:
             own["quality"] = quality
             camera.quality = None if quality == SOURCES_OWN else quality

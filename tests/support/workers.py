@@ -28,7 +28,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     """Add the options of this plugin."""
     group = parser.getgroup("workers")
     group.addoption("--workers", type=int, default=1, help="processes that run tests at once")
-    group.addoption("--after", type=int, metavar="FD", help="collect, then wait for its end")
+    group.addoption("--after", type=int, metavar="FD", help="collect, then wait for a byte")
 
 
 @pytest.hookimpl(wrapper=True)
@@ -47,7 +47,7 @@ def pytest_runtestloop(session: pytest.Session) -> bool | None:
     """Run the tests, unless some could not be collected."""
     config = session.config
     if config.option.after is not None:
-        wait_for_end(config)
+        wait_for_turn(config)
     if session.testsfailed or config.option.collectonly:
         return None
     assert len(os.listdir("/proc/self/task")) == 1, "a library has started a thread"
@@ -78,10 +78,11 @@ def fork() -> int:
         return os.fork()
 
 
-def wait_for_end(config: pytest.Config) -> None:
+def wait_for_turn(config: pytest.Config) -> None:
     """Wait until those who run before have ended, and take over what they have noted."""
-    with open(config.option.after) as pipe:
-        pipe.read()
+    with open(config.option.after, "rb") as pipe:
+        if not pipe.read(1):
+            pytest.exit("who started this has ended", 1)
     config.pluginmanager.unregister(name="lfplugin")
     config.pluginmanager.register(LFPlugin(config), "lfplugin")
 

@@ -25,6 +25,10 @@ IS_WORKERS = """(selector) => {
   }
 }"""
 
+# How often what a page asked of a path was answered.
+TIMES_ASKED = """(path) => performance.getEntriesByType('resource')
+  .filter((one) => new URL(one.name).pathname.endsWith(path)).length"""
+
 ACTIVE = """() => {
   const { activeElement: at } = document;
   return at.ariaLabel ?? at.labels?.[0]?.textContent.trim() ?? at.textContent.trim();
@@ -83,9 +87,11 @@ def change_own_password(tab: Tab) -> None:
     tab.click("button", "Change your password")
     tab.fill("Your password now", PASSWORD, dialog)
     tab.fill("New password", OTHER, dialog)
+    asked = tab.evaluate(TIMES_ASKED, "api/views")
     tab.click("button", "Change", dialog)
     tab.wait_for_text(".toast", "Your password was changed.")
-    tab.wait("() => document.querySelector('[data-link-word]').textContent !== 'Reconnecting'")
+    # Asked for when it has connected anew. To who logs out before that, the answer would be 401.
+    tab.wait(f"(path, asked) => ({TIMES_ASKED})(path) > asked", "api/views", asked)
     tab.wait_for_paint("one")
 
 
