@@ -1,8 +1,10 @@
 """A film whose every picture is known, and what a viewer of it shows: is it one of those?"""
 
 from bisect import bisect_right
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +13,16 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from server.capture.frames.rendition import FULL
 from server.capture.streams.units import annex_b
 from server.capture.streams.units.h264 import H264
 from tests.support.units import encoded_in
 
-__all__ = ["Film", "Screen", "Shown", "psnr"]
+__all__ = ["Film", "Screen", "Shown", "as_jpeg_has_it", "psnr"]
 
 Luma = npt.NDArray[np.uint8]
+Units = list[tuple[dict[str, Any], bytes]]
+Compare = Callable[[str, int, Luma], None]
 
 # A JPEG may be that of a picture which the decoder still held when its unit came.
 NEAR = 6
@@ -58,15 +63,17 @@ class Shown:
     """What viewers were shown of a film.
 
     Attributes:
-        units: Pictures of video that were to be shown.
+        units: Pictures of the film's own video that were to be shown.
         identical: Those that came out of the decoder as in the film, to the last bit.
+        encoded: Pictures of video that the camera's process had encoded anew, smaller.
         jpegs: Pictures that came as JPEG.
-        least_db: The lowest PSNR of a JPEG.
+        least_db: The lowest PSNR of what was encoded anew.
         faults: What was grey, torn, missing or another picture.
     """
 
     units: int = 0
     identical: int = 0
+    encoded: int = 0
     jpegs: int = 0
     least_db: float = float("inf")
     faults: list[str] = field(default_factory=list)
@@ -81,7 +88,7 @@ class Screen:
 
     def __init__(self, film: Film) -> None:
         self.film = film
-        self.frames: list[tuple[dict[str, Any], bytes]] = []
+        self.frames: Units = []
 
     def take(self, header: dict[str, Any], data: bytes) -> None:
         """Keep a frame as it arrives; to be judged later."""
@@ -107,62 +114,72 @@ class Screen:
         Args:
             shown: What is found is added to it.
             places: Which pictures of the film some numbers are; also of other viewers. Not empty.
-            least_db: A JPEG with less than this is another picture.
+            least_db: What was encoded anew and has less than this is another picture.
         """
         order = [header["seq"] for header in self.painted]
         if order != sorted(set(order)):
             shown.faults.append(f"out of order: {order}")
-        self._judge_units(shown)
-        known = sorted(places)
+        compare = partial(self._judge_picture, shown, places, sorted(places), least_db)
+        units = [(header, data) for header, data in self.frames if "codec" in header]
+        for own, run in groupby(units, lambda one: one[0].get("rendition", FULL.name) == FULL.name):
+            if own:
+                self._judge_own(shown, list(run))
+            else:
+                self._judge_encoded(shown, list(run), compare)
         for header, data in self.frames:
             if "codec" not in header:
-                self._judge_jpeg(shown, header["seq"], data, places, known, least_db)
+                self._judge_jpeg(shown, header["seq"], data, compare)
 
-    def _judge_units(self, shown: Shown) -> None:
-        context = av.CodecContext.create("h264", "r")
-        context.thread_count = 1
+    def _judge_own(self, shown: Shown, units: Units) -> None:
         expected: dict[int, int] = {}  # By number: which picture is to be shown.
-        units = [(header, data) for header, data in self.frames if "codec" in header]
         for header, data in units:
             place = self.film.place_of(data)
             if place is None:
                 shown.faults.append(f"unit {header['seq']} is none of the film's")
-                continue
-            if "catch_up" not in header:
+            elif "catch_up" not in header:
                 expected[header["seq"]] = place
         shown.units += len(expected)
-        for packet in (*(packet_of(header["seq"], data) for header, data in units), None):
-            try:
-                frames = context.decode(packet)
-            except av.FFmpegError as error:
-                shown.faults.append(f"cannot be decoded: {error}")
-                continue
-            for frame in frames:
-                place = expected.pop(frame.pts, None)
-                if place is None:
-                    continue  # It was only to be decoded.
-                luma, picture = luma_of(frame), self.film.pictures[place]
-                if np.array_equal(luma, picture):
-                    shown.identical += 1
-                else:
-                    shown.faults.append(f"{frame.pts}: {psnr(luma, picture):.1f} dB")
+        for seq, luma in decoded(shown, units):
+            place = expected.pop(seq, None)
+            if place is None:
+                continue  # It was only to be decoded.
+            picture = self.film.pictures[place]
+            if np.array_equal(luma, picture):
+                shown.identical += 1
+            else:
+                shown.faults.append(f"{seq}: {psnr(luma, picture):.1f} dB")
         if expected:
             shown.faults.append(f"never came out: {list(expected)}")
 
-    def _judge_jpeg(
-        self,
-        shown: Shown,
-        seq: int,
-        data: bytes,
-        places: Mapping[int, int],
-        known: Sequence[int],
-        least_db: float,
-    ) -> None:
+    def _judge_encoded(self, shown: Shown, units: Units, compare: Compare) -> None:
+        expected = {header["seq"] for header, _ in units if "catch_up" not in header}
+        shown.encoded += len(expected)
+        for seq, luma in decoded(shown, units):
+            if seq in expected:
+                expected.remove(seq)
+                compare(f"encoded {seq}", seq, as_jpeg_has_it(luma, luma.shape))
+        if expected:
+            shown.faults.append(f"never came out: {list(expected)}")
+
+    def _judge_jpeg(self, shown: Shown, seq: int, data: bytes, compare: Compare) -> None:
         shown.jpegs += 1
         image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_GRAYSCALE)
         if image is None:
             shown.faults.append(f"JPEG {seq} cannot be decoded")
-            return
+        else:
+            compare(f"JPEG {seq}", seq, image)
+
+    def _judge_picture(
+        self,
+        shown: Shown,
+        places: Mapping[int, int],
+        known: Sequence[int],
+        least_db: float,
+        name: str,
+        seq: int,
+        image: Luma,
+    ) -> None:
+        """Find a picture that was encoded anew near its place in the film."""
         near = known[max(0, bisect_right(known, seq) - 1)]
         middle, every = places[near] + seq - near, len(self.film.pictures)
         nearby = [at % every for at in range(middle - NEAR, middle + NEAR + 1)]
@@ -171,12 +188,26 @@ class Screen:
             best_db = self._compare(image, range(every))
         shown.least_db = min(shown.least_db, best_db)
         if best_db < least_db:
-            shown.faults.append(f"JPEG {seq}: {best_db:.1f} dB")
+            shown.faults.append(f"{name}: {best_db:.1f} dB")
 
     def _compare(self, image: Luma, places: Iterable[int]) -> float:
-        """Return the best PSNR of a JPEG with some pictures of the film."""
+        """Return the best PSNR of a picture with some of the film."""
         pictures = [self.film.pictures[at] for at in places]
         return max(psnr(image, as_jpeg_has_it(one, image.shape)) for one in pictures)
+
+
+def decoded(shown: Shown, units: Units) -> Iterator[tuple[int, Luma]]:
+    """Yield the numbers and the brightness of pictures as they leave a decoder."""
+    context = av.CodecContext.create("h264", "r")
+    context.thread_count = 1
+    for packet in (*(packet_of(header["seq"], data) for header, data in units), None):
+        try:
+            frames = context.decode(packet)
+        except av.FFmpegError as error:
+            shown.faults.append(f"cannot be decoded: {error}")
+            continue
+        for frame in frames:
+            yield int(frame.pts or 0), luma_of(frame)
 
 
 def psnr(one: Luma, other: Luma) -> float:

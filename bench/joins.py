@@ -4,7 +4,8 @@
 720p with a key picture in two seconds, out of a command; with B-frames; with open groups, which are
 joined in their middle; and one whose size and parameter sets change. What each viewer is sent is
 decoded as a browser does, from the first unit on, and each picture that it would show is compared
-with that of the film: video to the last bit, JPEG by PSNR.
+with that of the film: its own video to the last bit, by PSNR JPEG and the smaller video that is
+encoded for a viewer who cannot follow.
 
 A chain is broken by acknowledging nothing for a while; it counts if JPEG came before the video was
 back. At the end a hundred viewers join one after the other, while somebody watches already: how
@@ -284,12 +285,15 @@ def first_pictures(port: int, name: str, wish: Mapping[str, Any]) -> list[float]
 
 def tell(joins: Joins) -> Table:
     """Return what was seen."""
-    columns = ("camera", "joins", "broken chains", "video", "identical", "JPEG", "PSNR", "faults")
+    columns = (
+        *("camera", "joins", "broken chains", "video", "identical", "encoded", "JPEG"),
+        *("PSNR", "faults"),
+    )
     table = Table("What viewers were shown", columns)
     for name, shown in joins.shown.items():
         table.add(
             *(name, joins.joins[name], joins.breaks[name], shown.units, shown.identical),
-            *(shown.jpegs, f"≥ {shown.least_db:.1f} dB", len(shown.faults)),
+            *(shown.encoded, shown.jpegs, f"≥ {shown.least_db:.1f} dB", len(shown.faults)),
         )
     return table
 

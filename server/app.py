@@ -50,6 +50,7 @@ from server.web.socket.polling import NoPolling
 from server.web.socket.validation import Json
 from server.web.socket.websocket import MAX_MESSAGE_BYTES, WebSocketDriver
 from server.web.statistics import Statistics
+from server.web.url_rules import UrlRule
 
 if TYPE_CHECKING:
     from server.cluster.bus.bus import Bus
@@ -79,6 +80,7 @@ class App:
         self.flask = flask.Flask(
             "porthole", template_folder=str(ROOT / "templates"), static_folder=None
         )
+        self.flask.url_rule_class = UrlRule
         self._library = library = open_library(STATIC)
         self.flask.context_processor(lambda: {"static": f"static/{library.version}"})
         self.runtime = runtime = Runtime(settings)

@@ -6,6 +6,7 @@ and infinity, which Python's JSON parser accepts, are rejected. Unknown keys are
 newer clients can send more to older servers.
 """
 
+import functools
 import json
 import math
 import struct
@@ -48,9 +49,10 @@ __all__ = [
     "is_preset_name",
     "mjpeg_part",
     "parse_payload",
+    "picture_packet",
     "room_of",
     "socket_head",
-    "socket_packet",
+    "unit_head",
     "websocket_frame",
 ]
 
@@ -152,9 +154,10 @@ class WatchPayload(CameraPayload):
 
 
 class SeekPayload(CameraPayload):
-    """``seek``; ``at`` is in Unix seconds, and null for live."""
+    """``seek``; ``at`` is in Unix seconds, and null for live. Without ``video`` it is JPEG."""
 
     at: Annotated[float, Field(ge=0)] | None
+    video: bool = True
 
 
 class PlayPayload(CameraPayload):
@@ -209,13 +212,20 @@ def room_of(camera: str) -> str:
     return f"camera:{camera}"
 
 
-def socket_packet(event: str, header: dict[str, Any], data: bytes) -> bytes:
-    """Return a binary Socket.IO event as one piece of WebSocket bytes, ready to be sent.
+def picture_packet(
+    camera: str, seq: int, at_unix: float, width: int, height: int, rendition: str, jpeg: bytes
+) -> bytes:
+    """Return the ``frame`` event of a JPEG as one piece of WebSocket bytes, ready to be sent.
 
     Built once for all viewers and written in one call, it avoids a second encoding and the delay
-    that Nagle's algorithm puts between two small writes.
+    that Nagle's algorithm puts between two small writes. Names need no escapes, and numbers are
+    written as Python has them, so it does without an encoder of JSON.
     """
-    return socket_head(event, header, len(data)) + data
+    text = (
+        f'451-["frame",{{"camera":"{camera}","seq":{seq},"at":{at_unix!r},"width":{width},'
+        f'"height":{height},"rendition":"{rendition}"}},{{"_placeholder":true,"num":0}}]'
+    ).encode()
+    return b"".join((_frame_head(TEXT, len(text)), text, _frame_head(BINARY, len(jpeg)), jpeg))
 
 
 def socket_head(event: str, header: dict[str, Any], size: int) -> bytes:
@@ -227,6 +237,38 @@ def socket_head(event: str, header: dict[str, Any], size: int) -> bytes:
     arguments = [event, header, {"_placeholder": True, "num": 0}]
     text = ("451-" + _compact(arguments)).encode()
     return b"".join((_frame_head(TEXT, len(text)), text, _frame_head(BINARY, size)))
+
+
+def unit_head(
+    same: tuple[str, str, str, int, int],
+    seq: int,
+    at_unix: float,
+    key: bool,
+    size: int,
+    catch_up: bool = False,
+) -> bytes:
+    """Return what comes before a unit of video in its ``frame`` event.
+
+    Args:
+        same: What it has in common with others: camera, rendition, codec, width and height.
+        seq: Its number.
+        at_unix: When it was captured.
+        key: Whether it can be decoded by itself.
+        size: Its bytes.
+        catch_up: Whether it is decoded only, and not painted.
+    """
+    more = ',"catch_up":true' if catch_up else ""
+    text = (
+        f'451-["frame",{{{_in_common(*same)},"seq":{seq},"at":{at_unix!r},'
+        f'"key":{"true" if key else "false"}{more}}},{{"_placeholder":true,"num":0}}]'
+    ).encode()
+    return b"".join((_frame_head(TEXT, len(text)), text, _frame_head(BINARY, size)))
+
+
+@functools.lru_cache(maxsize=256)
+def _in_common(camera: str, rendition: str, codec: str, width: int, height: int) -> str:
+    header = {"camera": camera, "rendition": rendition, "codec": codec}
+    return _compact(header | {"width": width, "height": height})[1:-1]
 
 
 # Built once: dumps() builds one for each frame.

@@ -26,32 +26,30 @@ QUIET_AT_ONCE, AT_ONCE = 5, 4
 
 SLOWEST = 10
 
-PYTEST = (sys.executable, "-m", "pytest")
+PYTEST = (sys.executable, "-m", "pytest", "-q", "-p", "tests.support.workers")
 
 
 def main() -> int:
     """Run what must be quiet, then all else, and return 0 if nothing has failed."""
-    # Keep what is compiled: with pytest's asserts it costs 6 s, and each process would do it anew.
+    # Keep what is compiled: with pytest's asserts it costs 6 s.
     os.environ["PYTHONDONTWRITEBYTECODE"] = ""
     os.environ[ADDRESS] = ForkServer().share()
-    # Compiles every test meanwhile.
-    with subprocess.Popen([*PYTEST, "--collect-only"], stdout=subprocess.DEVNULL):
-        quiet = run(QUIET_AT_ONCE, *QUIET)
-    return max(quiet, run(AT_ONCE, *(f"--ignore={path}" for path in QUIET)))
-
-
-def run(processes: int, *arguments: str) -> int:
-    """Run pytest on so many processes, and return its exit code."""
-    done = subprocess.run(
-        [
-            *PYTEST,
-            *("-n", str(processes), "--dist", "loadfile", "--no-loadscope-reorder"),
-            *(f"--durations={SLOWEST}", *arguments),
-        ],
-        check=False,
-    )
+    waits, goes = os.pipe()
+    # Collects all else meanwhile.
+    rest = start(AT_ONCE, f"--after={waits}", *(f"--ignore={path}" for path in QUIET), pipe=waits)
+    os.close(waits)
+    quiet = start(QUIET_AT_ONCE, *QUIET).wait()
+    os.close(goes)
     # A signal that ended pytest is a negative number.
-    return abs(done.returncode)
+    return max(abs(quiet), abs(rest.wait()))
+
+
+def start(workers: int, *arguments: str, pipe: int | None = None) -> subprocess.Popen[bytes]:
+    """Start pytest with so many workers."""
+    return subprocess.Popen(
+        [*PYTEST, f"--workers={workers}", f"--durations={SLOWEST}", *arguments],
+        pass_fds=() if pipe is None else (pipe,),
+    )
 
 
 if __name__ == "__main__":

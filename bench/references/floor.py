@@ -15,7 +15,7 @@ from typing import Any
 
 from bench.content import FPS, SIZE, load_jpegs, load_units
 from bench.references.listening import announce
-from server.protocol import TEXT, socket_packet, websocket_frame
+from server.protocol import TEXT, socket_head, websocket_frame
 
 WELCOME = (
     b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n"
@@ -60,7 +60,7 @@ def main() -> None:
             "rendition": "full",
         }
         data, more = frames[seq % len(frames)]
-        packet = socket_packet("frame", header | more, data)
+        packet = socket_head("frame", header | more, len(data)) + data
         for viewer in list(viewers):
             _send(viewer, packet, viewers)
 

@@ -38,8 +38,8 @@ __all__ = ["Camera", "State"]
 
 log = logging.getLogger(__name__)
 
-DEFAULT_QUALITY = 80
-"""The JPEG quality for pixels, if none was set."""
+DEFAULT_QUALITY, BEST_QUALITY = 80, 100
+"""The JPEG quality for pixels, and the highest of the source's own JPEG, if none was set."""
 
 # How often the state is checked against the clock, as a stall comes without an event; and how many
 # times as long that takes while nobody watches.
@@ -81,7 +81,8 @@ class Camera:
         self._tasks: list[hub.Task] = []
         self._connection = Connection(settings.address, self.name, server.read_timeout, open_reader)
         self._measured = Measured()
-        self._schedule = Schedule(lambda: self.fps, self._measured)
+        self._schedule = Schedule(self._measured, self.fps)
+        self.rate = self._schedule.rate  # As last announced.
         output = self._output = Output(
             self.name, self.title, settings.process, self.meter, lambda: self.rate, self.tell, warn
         )
@@ -91,18 +92,14 @@ class Camera:
             *(self.name, self.title, server, *known),
             lambda: self._pipeline.withheld,
             lambda: self.slot.frame is not None or not self._demand.pictures,
-            lambda: self.on_change(self),
+            self._announce,
             warn,
         )
         self.tuning = Tuning(
-            self._connection.interrupt,
-            self.set_transform,
-            self.tell,
+            *(self._connection.interrupt, self.set_transform, self.tell),
             lambda why: warn("error", f"{self.title}: {why}"),
         )
-        self._demand = PictureDemand(
-            self._schedule, lambda: output.best_jpeg(self.quality), settings.skip_unchanged
-        )
+        self._demand = PictureDemand(self._schedule, self._best_jpeg, settings.skip_unchanged)
         self._video = CameraVideo(settings, self.ladder, *known, output, self._state.arrived)
         self.videos = self._video.tracks
         self.motion = CameraMotion(self, output, self._demand)
@@ -126,11 +123,6 @@ class Camera:
     @enabled.setter
     def enabled(self, enabled: bool) -> None:
         self._state.enabled = enabled
-
-    @property
-    def rate(self) -> float:
-        """Frames a second that it delivers at most, as far as is known."""
-        return self._schedule.rate
 
     @property
     def width(self) -> int:
@@ -301,9 +293,16 @@ class Camera:
         self.more |= more
         self._state.refresh(changed=True)
 
+    def _announce(self) -> None:
+        self.rate = self._schedule.rate
+        self.on_change(self)
+
+    def _best_jpeg(self) -> int:
+        return 0 if self._pipeline.needed else self.quality or BEST_QUALITY  # Asked natively, too.
+
     def set_fps(self, fps: float | None) -> None:
         """Capture at ``fps`` frames a second from the next picture on; None is the source's own."""
-        self.fps = fps
+        self.fps = self._schedule.fps = fps
         self.request_frame()
         self.tell()
 
@@ -410,14 +409,14 @@ class Camera:
             if picture is None:
                 self._state.arrived()
             elif self._state.wanted:
-                self._measured.see(size_of(picture))
+                self._measured.size = size_of(picture)
                 self._state.delivered(still_s)
-                again = self._schedule.asked or not source.info.still
+                again = not source.info.still or self._schedule.asked
                 if self._demand.pictures:
                     self._output.put(picture, at_unix, place, again)
                 self._demand.advance()
                 self._state.give_up_if_frozen()
-            if self.state != "live":
+            if self._state.current != "live":
                 self._refresh()
         self._state.give_up_if_silent()
 
@@ -447,4 +446,5 @@ class Camera:
     def _watch(self) -> None:
         while True:
             hub.sleep(WATCH_PERIOD_S * (1 if self._state.viewers else UNWATCHED))
+            self._connection.end_long_read()
             self._refresh()

@@ -11,7 +11,14 @@ from server.capture.isolation.reader import IsolatedReader, NotOnHub
 from server.capture.isolation.spare import Spare
 from server.capture.motion.freeze import FreezeDetector
 from server.capture.opening import OpenReader, open_reader
-from server.capture.sources.reader import Demand, Reader, Reading, compare, read_and_compare
+from server.capture.sources.reader import (
+    MAX_READ_S,
+    Demand,
+    Reader,
+    Reading,
+    compare,
+    read_and_compare,
+)
 from server.config.address import Address
 from server.loop import hub
 
@@ -58,7 +65,7 @@ class Connection:
         # While the source sends JPEG that passes through, or all get its video, it is read on the
         # hub: a native thread that waits for next to nothing costs more than the rest.
         self._passes = False
-        self._waiting = False
+        self._waits_since: float | None = None
         self._news = hub.Signal()
         self._watch: hub.ReadWatch | None = None
 
@@ -79,7 +86,15 @@ class Connection:
     def interrupt(self) -> None:
         """Have the capture loop look at what is wanted by now; end its read, if on the hub."""
         self.wake.set()
-        if self._waiting:
+        if self._waits_since is not None:
+            self._news.set()
+
+    def end_long_read(self) -> None:
+        """End a read on the hub that waits for long; called now and then.
+
+        A timer for each would cost as much as the rest of a read, and nearly none is needed.
+        """
+        if self._waits_since is not None and time.monotonic() - self._waits_since > MAX_READ_S:
             self._news.set()
 
     def pause(self) -> None:
@@ -109,20 +124,23 @@ class Connection:
             self._passes = isinstance(picture, Jpeg) and picture.pixels is None
         return taken
 
-    def _wait(self, timeout_s: float) -> bool:
-        """Wait until the child process has sent something; return False if nothing came."""
+    def _wait(self, timeout_s: float | None) -> bool:
+        """Wait until the child process has sent something; return False if nothing came.
+
+        Without a time-out :meth:`end_long_read` ends it.
+        """
         if self._watch is None:
             assert isinstance(self.reader, IsolatedReader)
             self._watch = hub.ReadWatch(self.reader, self._on_readable)
         self._watch.start()
-        self._waiting = True
+        self._waits_since = time.monotonic()
         try:
             return self._news.wait(timeout_s)
         finally:
-            self._waiting = False
+            self._waits_since = None
 
     def _on_readable(self) -> None:
-        if self._waiting:
+        if self._waits_since is not None:
             self._news.set_now()
         elif self._watch is not None:
             self._watch.stop()  # It is read natively now, or not at all.

@@ -146,8 +146,7 @@ class CameraMotion:
     # In this process.
 
     def _on_frame(self) -> None:
-        now = time.monotonic()
-        if self._watched is None or self._busy or now < self._due:
+        if self._watched is None or self._busy or (now := time.monotonic()) < self._due:
             return
         self._busy = True
         self._due = max(self._due + LOOK_S, now + LOOK_S / 2)

@@ -15,8 +15,6 @@ from server.metrics import Meter
 
 __all__ = ["Output"]
 
-BEST_QUALITY = 100
-
 
 class Output:
     """Makes frames of a camera's pictures, and publishes them.
@@ -67,14 +65,6 @@ class Output:
         """Return what STATE says of the pictures that people see."""
         width, height = self.size
         return {"width": width, "height": height, "passed_through": self.jpeg_quality > 0}
-
-    def best_jpeg(self, limit: int | None) -> int:
-        """Return the highest quality that the source's JPEG may have; also called natively.
-
-        Args:
-            limit: What is set; None for no limit.
-        """
-        return 0 if self.pipeline.needed else limit or BEST_QUALITY
 
     def put(
         self, picture: Picture, at_unix: float, place: Place = UNCOUNTED, again: bool = True

@@ -23,6 +23,10 @@ log = logging.getLogger(__name__)
 # A source that has delivered pictures for this long was well.
 WELL_S = 3.0
 
+# For so long there may always be no picture: of those that show nothing new, only one may come in
+# KEEP_ALIVE_S.
+LEAST_LIMIT_S = 2 * KEEP_ALIVE_S
+
 # How long the next key frame may take, in groups, and if nothing is known of them.
 GROUPS = 1.5
 UNKNOWN_GROUP_S = 30.0
@@ -56,6 +60,7 @@ class CameraState:
         enabled: Whether an operator lets it work.
         viewers: How many watch.
         duties: What else its source is open for, such as recording.
+        wanted: Whether anybody watches, or it has to work without.
         ended: Whether a file has been played to its end.
         failure: Why it failed, since the last success, whether watched or not.
         missing: Whether the failure is that there is no such device or file.
@@ -92,6 +97,7 @@ class CameraState:
         self.enabled = True
         self.viewers = 0
         self.duties: frozenset[str] = frozenset()
+        self.wanted = False
         self.ended = False
         self.failure: str | None = None
         self.missing = False
@@ -137,11 +143,6 @@ class CameraState:
             self._expect_sooner()
         self._sparse_since = (self._sparse_since or time.monotonic()) if sparse else None
 
-    @property
-    def wanted(self) -> bool:
-        """Whether anybody watches, or it has to work without."""
-        return self.viewers > 0 or bool(self.duties)
-
     def watched_by(self, viewers: int, duties: frozenset[str] = frozenset()) -> None:
         """Note how many watch, and what else it is open for."""
         before, wanted = self.wanted, viewers > 0 or bool(duties)
@@ -155,12 +156,12 @@ class CameraState:
             self._waiting_since = time.monotonic()
         if viewers and not self.viewers and self.sparse:
             self._expect_sooner()
-        self.viewers, self.duties = viewers, duties
+        self.viewers, self.duties, self.wanted = viewers, duties, wanted
 
     def _expect_sooner(self) -> None:
         """Note that pictures are to come more often from now on; call it while the limit is old."""
         now = time.monotonic()
-        if self._picture_at is not None and now - self._picture_at <= self._picture_limit_s:
+        if self._has_picture(now):
             self._picture_at = now
 
     def opening(self) -> None:
@@ -205,10 +206,14 @@ class CameraState:
         When a read times out, FFmpeg first returns what its parser had held back. If the source
         goes on, another picture follows soon.
         """
-        silent = self._picture_at is not None and now - self._picture_at > self._picture_limit_s
-        streams = self._schedule.expected_fps and not self._source.polled
-        quick = self._schedule.rate >= 1
-        self._was_left_over = bool(silent and streams and quick and not self._was_left_over)
+        self._was_left_over = (
+            self._picture_at is not None
+            and not self._has_picture(now)
+            and not self._was_left_over
+            and not self._source.polled
+            and self._schedule.expected_fps > 0
+            and self._schedule.rate >= 1
+        )
         return self._was_left_over
 
     def give_up_if_frozen(self) -> None:
@@ -336,7 +341,7 @@ class CameraState:
             return "idle", "nobody is watching"
         if silence:
             return "stalled", silence
-        if self._picture_at is None or time.monotonic() - self._picture_at > self._picture_limit_s:
+        if not self._has_picture(time.monotonic()):
             return "starting", f"waiting for {waiting_for or 'the first picture'}"
         if withheld := self._withheld():
             return "stalled", withheld
@@ -346,6 +351,13 @@ class CameraState:
         if frozen_s and self._still_s > frozen_s:
             return "stalled", f"the picture has not changed for more than {frozen_s:g} s"
         return "live", ""
+
+    def _has_picture(self, now: float) -> bool:
+        """Whether the last picture is not older than it may be."""
+        if self._picture_at is None:
+            return False
+        age_s = now - self._picture_at
+        return age_s <= LEAST_LIMIT_S or age_s <= self._picture_limit_s
 
     @property
     def _is_sound(self) -> bool:
@@ -357,12 +369,16 @@ class CameraState:
         """What to say of a source that is open and brings no picture; nothing if it does."""
         if self._waiting_since is None:
             return ""
+        now, arrived_at, picture_at = time.monotonic(), self._arrived_at, self._picture_at
+        if arrived_at is not None and picture_at is not None:
+            silent_s = now - min(arrived_at, picture_at)
+            if silent_s <= min(self._server.stall_after, LEAST_LIMIT_S):
+                return ""  # As nearly always: no limit is shorter.
         waiting_for = self._source.waiting_for
         limits = [
             (self._arrived_at, self._arrival_limit_s),
             (self._picture_at, max(self._picture_limit_s, self.key_wait_s)),
         ]
-        now = time.monotonic()
         for at, limit_s in limits:
             if now - (self._waiting_since if at is None else at) > limit_s:
                 why = self.broken or (waiting_for and f"waiting for {waiting_for}")
@@ -378,8 +394,7 @@ class CameraState:
 
     @property
     def _picture_limit_s(self) -> float:
-        # Of pictures that show nothing new, there may be only one in KEEP_ALIVE_S.
-        limit_s = max(self._arrival_limit_s, 3 / self._schedule.rate, 2 * KEEP_ALIVE_S)
+        limit_s = max(self._arrival_limit_s, 3 / self._schedule.rate, LEAST_LIMIT_S)
         since = self._sparse_since
         if since is not None and time.monotonic() - since > LEAVING_S:
             limit_s += PROBE_S if self.viewers else UNSEEN_PROBE_S

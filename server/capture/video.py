@@ -114,29 +114,27 @@ class CameraVideo:
         """Apply what is set and known by now; return whether STATE says something else."""
         if not self.tracks:
             return False
-        full = self.tracks[FULL.name]
+        full, limit = self.tracks[FULL.name], self._schedule.limit
         before = full.codec, full.passed_through
-        own = self._own_codec()
+        info = self._source.info
+        # The source, unless there is no video, whatever it has.
+        if info is not None and (info.polled or self._lost or self._output.pipeline.needed):
+            info = None
+        own = "" if info is None or self._is_limited(limit) else info.video
+        encode = self._offer(self._source.size if info is not None else (0, 0))
         full.passed_through = bool(own)
-        encode: dict[str, Encoding] = {}
-        for at, (rendition, track) in enumerate(zip(self._ladder, self._order, strict=True)):
-            encoding = self._encoding(rendition)
-            track.codec = None if encoding is None else encoding.codec
-            track.kbps = 0 if encoding is None else encoding.kbps
-            if encoding is not None and track.rendition in self._wanted:
-                encode[str(at)] = encoding
         if own:
             full.codec, full.kbps = own, self._source.kbps
             encode.pop("0", None)
-        limit = min(self._schedule.limit or math.inf, MAX_FPS)
-        if self._schedule.limit is None and SAME_RATE * self._source.fps <= MAX_FPS:
-            limit = 0.0  # Whatever comes; a rate would lose some of what comes unevenly.
+        most = min(limit or MAX_FPS, MAX_FPS)
+        if limit is None and SAME_RATE * self._source.fps <= MAX_FPS:
+            most = 0.0  # Whatever comes; a rate would lose some of what comes unevenly.
         rate = round(min(self._schedule.rate, MAX_FPS)) or 1
         passed = full.passed_through and FULL.name in self._wanted
         wanted = {
             "pass": passed,
             "encode": encode,
-            "limit": limit,
+            "limit": most,
             "rate": rate,
             "lazy": self._lazy,
         }
@@ -152,28 +150,26 @@ class CameraVideo:
         if self._reader is not None and self._reader.request_key(at):
             self._keys_asked.add(at)
 
-    def _encoding(self, rendition: Rendition) -> Encoding | None:
-        """Return how a rendition is encoded; None if it is not offered, or cannot be."""
-        info, size = self._source.info, self._source.size
-        if info is None or info.polled or not all(size) or self._is_withheld:
-            return None
-        if rendition.width is not None and not rendition.scales(size[0]):
-            return None
-        return encoding_of(rendition.width or size[0], size)
+    def _is_limited(self, limit: float | None) -> bool:
+        """Return whether a frame rate was set that is less than the source's own."""
+        return limit is not None and limit < (SAME_RATE * self._source.fps or math.inf)
 
-    def _own_codec(self) -> str:
-        """Return what the source's own video is encoded as, if it can be passed through."""
-        info = self._source.info
-        if info is None or info.polled or self._is_withheld:
-            return ""
-        limit, fps = self._schedule.limit, self._source.fps
-        limited = limit is not None and limit < (SAME_RATE * fps or math.inf)
-        return "" if limited else info.video
+    def _offer(self, size: tuple[int, int]) -> dict[str, Encoding]:
+        """Note how each video would be encoded; return those that are wanted, by their number.
 
-    @property
-    def _is_withheld(self) -> bool:
-        """Whether there is no video, whatever the source has."""
-        return self._lost or self._output.pipeline.needed
+        Args:
+            size: Of the pictures that they would be made of; 0 if there are none.
+        """
+        wanted: dict[str, Encoding] = {}
+        for at, (rendition, track) in enumerate(zip(self._ladder, self._order, strict=True)):
+            if not all(size) or not (rendition.width is None or rendition.scales(size[0])):
+                track.codec, track.kbps = None, 0
+                continue
+            encoding = encoding_of(rendition.width or size[0], size)
+            track.codec, track.kbps = encoding.codec, encoding.kbps
+            if track.rendition in self._wanted:
+                wanted[str(at)] = encoding
+        return wanted
 
     def _send(self, wanted: dict[str, Any]) -> None:
         """Tell the child what is wanted, with a socket for the units if it has none."""
@@ -224,24 +220,26 @@ class CameraVideo:
         meter, numbering, now = self._meter, self._output.numbering, time.time()
         taken: dict[int, list[Unit]] = {}
         for head, data in arrived:
-            passed = head.track == 0 and self._sent["pass"]
-            if not passed and str(head.track) not in self._sent["encode"]:
+            at, key, place, at_unix, width, height, codec, early_s = head
+            passed = at == 0 and self._sent["pass"]
+            if not passed and str(at) not in self._sent["encode"]:
                 continue  # It was on its way when the video was no longer wanted.
-            track, units = self._order[head.track], taken.setdefault(head.track, [])
+            track = self._order[at]
+            units = taken.setdefault(at, [])
             before = numbering.newest
-            seq = numbering.number(head.place)
+            seq = numbering.number(place)
             newest = units[-1] if units else track.newest
             if newest is not None and seq <= newest.seq:
                 raise ValueError("a unit came twice")
             meter.captured += seq > before
             meter.ready += 1
-            meter.capture_s += max(0.0, now - head.at_unix)
-            if head.key:
-                track.codec = head.codec
-                self._keys_asked.discard(head.track)
+            if now > at_unix:
+                meter.capture_s += now - at_unix
+            if key:
+                track.codec = codec
+                self._keys_asked.discard(at)
                 if passed:
-                    self._output.note_size(head.width, head.height)
-            _, key, _, at_unix, width, height, codec, early_s = head
+                    self._output.note_size(width, height)
             units.append(Unit(data, key, seq, at_unix, codec, width, height, early_s))
         self._on_arrival()
         for at, units in taken.items():

@@ -173,7 +173,6 @@ class VideoSelector:
 
     def take(self, ack: Acknowledged, sent_seq: int, bare_s: float, now: float) -> bool:
         """Record an acknowledgement; return whether the choice or its reason changed."""
-        before = self.video, self.rendition, self.reason
         if self._broke:
             self._broke = False
             self._breaks.append(now)
@@ -182,9 +181,13 @@ class VideoSelector:
             late = ack.transit_s - self._link.bare_s > LATE_S
             self._late = self._late + 1 if late else 0
             self._holds.append(ack.hold_s)
-        else:
+        is_due = now >= self._look_at or self._late >= LATE_FRAMES
+        if ack.flows and not is_due:
+            return False  # As nearly always: nothing below would change anything.
+        before = self.video, self.rendition, self.reason
+        if not ack.flows:
             self._pictures.take(ack, sent_seq, bare_s, now)
-        if (now >= self._look_at or self._late >= LATE_FRAMES) and not self._pictures.starting:
+        if is_due and not self._pictures.starting:
             self._look_at = now + LOOK_S
             self._select(now)
         return (self.video, self.rendition, self.reason) != before

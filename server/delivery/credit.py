@@ -11,14 +11,13 @@ delivered rate. It needs no estimate of the link's base delay, unlike TCP Vegas 
 1995) or BBR (Cardwell et al., 2016), whose estimates a camera's steady stream would spoil.
 
 A viewer may say that it will cover several frames by one acknowledgement while all is well. Its
-window is then twice what the last one covered. One that covers less than the one before means that
-the viewer waited in vain for a frame: the window is at once what it was at first.
+window is then twice what the last one covered, but only two frames more at most. One that covers
+less than the one before means that the viewer waited in vain for a frame: the window is at once
+what it was at first.
 
 Frames of video are small and many, and skipping one costs all up to the next key picture. They are
 bounded by time: none is sent while the oldest one in flight is overdue.
 """
-
-from collections import deque
 
 from server.delivery.link import Delivery
 
@@ -55,8 +54,8 @@ class Credit:
         acks: The most frames that the viewer covers by one acknowledgement.
 
     Attributes:
+        ready: Whether one more frame may be sent.
         round_trip_s: The round trip of the newest acknowledged frame; None before the first.
-        delivery: What the newest acknowledgement was for.
     """
 
     def __init__(self, window: int, now: float, acks: int = 1) -> None:
@@ -65,12 +64,13 @@ class Credit:
         self._acks = acks
         self._covered = 1
         self._gap = False  # The last acknowledgement covered less than the one before.
-        self._flight: deque[tuple[int, float, int]] = deque()
+        self._flight: list[tuple[int, float, int]] = []
         self._bytes = 0
-        self.delivery = Delivery(0, 0, now, now)
+        self._delivered = 0, 0, now, now
         self.round_trip_s: float | None = None
         self._slow_frames = 0
         self._limit = window  # Frames that may be in flight now.
+        self.ready = True
 
         self._begin_trial(now)
         self._rate_before: float | None = None  # Set while a wider window is tried.
@@ -92,9 +92,9 @@ class Credit:
         return len(self._flight)
 
     @property
-    def ready(self) -> bool:
-        """Whether one more frame may be sent."""
-        return len(self._flight) < self._limit
+    def delivery(self) -> Delivery:
+        """What the newest acknowledgement was for."""
+        return Delivery(*self._delivered)
 
     def waiting_s(self, now: float) -> float:
         """Return how long ago the oldest frame in flight was sent; 0 if there is none."""
@@ -119,6 +119,7 @@ class Credit:
         """Record that frame ``seq`` was sent, of so many bytes."""
         self._bytes += size
         self._flight.append((seq, now, size))
+        self.ready = len(self._flight) < self._limit
 
     def miss(self) -> None:
         """Record that a frame was skipped for lack of credit."""
@@ -135,16 +136,19 @@ class Credit:
             fps: The camera's frame rate, which bounds how wide the window may get.
         """
         flight = self._flight
-        owed = len(flight)
-        if not owed or flight[0][0] > seq:
-            return 0
-        first_at, total = flight[0][1], 0
-        while flight and flight[0][0] <= seq:
-            _, sent_at, size = flight.popleft()
+        frames = total = 0
+        for number, _, size in flight:
+            if number > seq:
+                break
+            frames += 1
             total += size
+        if not frames:
+            return 0
+        _, first_at, _ = flight[0]
+        _, sent_at, size = flight[frames - 1]
+        del flight[:frames]
         self._bytes -= total
-        frames = owed - len(flight)
-        self.delivery = Delivery(size, total, first_at, sent_at)
+        self._delivered = size, total, first_at, sent_at
         self._trial_acks += frames
         round_trip_s = self.round_trip_s = now - sent_at
         if round_trip_s > STARVED_S:
@@ -159,6 +163,7 @@ class Credit:
                 self._evaluate(now, fps)
                 self._begin_trial(now)
         self._set_limit(frames, fps)
+        self.ready = len(flight) < self._limit
         return frames
 
     def _set_limit(self, frames: int, fps: float) -> None:
@@ -171,7 +176,9 @@ class Credit:
             covered = min(frames, self._acks)
             self._gap = covered < self._covered
             self._covered = 1 if self._gap else covered
-            wide = min(2 * self._covered, self._acks + SPARE, int(MAX_FLIGHT_S * fps))
+            # Of two frames that are less than the limit apart, one may wait for the other.
+            most = max(2, int(MAX_FLIGHT_S * fps)) if MAX_FLIGHT_S * fps > 1 else 1
+            wide = min(2 * self._covered, self._covered + SPARE, most)
             self._limit = max(self._window, wide)
 
     def _evaluate(self, now: float, fps: float) -> None:

@@ -1,14 +1,13 @@
 """Encodes frames to JPEG, and builds the bytes that viewers are sent."""
 
 import time
-from dataclasses import dataclass
-from functools import cached_property
-from typing import Any, cast
+from dataclasses import dataclass, field
+from typing import cast
 
 from server.capture.frames.frame import Frame, Image, Jpeg
 from server.delivery.packet import Packet
 from server.errors import EncodeError
-from server.protocol import mjpeg_part, socket_packet
+from server.protocol import mjpeg_part, picture_packet
 
 __all__ = ["EncodedFrame", "encode_jpeg", "pass_through"]
 
@@ -16,7 +15,7 @@ __all__ = ["EncodedFrame", "encode_jpeg", "pass_through"]
 MAX_SIDE = 65535
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True, eq=False)
 class EncodedFrame:
     """One frame as JPEG, shared by all its viewers.
 
@@ -39,34 +38,37 @@ class EncodedFrame:
     width: int
     height: int
     jpeg: bytes
+    # Not functools.cached_property, which takes a lock.
+    _packet: Packet | None = field(default=None, init=False, repr=False)
+    _part: Packet | None = field(default=None, init=False, repr=False)
+    _chunk: Packet | None = field(default=None, init=False, repr=False)
 
-    @cached_property
-    def header(self) -> dict[str, Any]:
-        """HEADER of the wire protocol."""
-        return {
-            "camera": self.camera,
-            "seq": self.seq,
-            "at": self.at_unix,
-            "width": self.width,
-            "height": self.height,
-            "rendition": self.rendition,
-        }
-
-    @cached_property
+    @property
     def packet(self) -> Packet:
         """The ``frame`` event as ready WebSocket bytes."""
-        return Packet(socket_packet("frame", self.header, self.jpeg))
+        if self._packet is None:
+            size = self.width, self.height
+            self._packet = Packet(
+                picture_packet(
+                    self.camera, self.seq, self.at_unix, *size, self.rendition, self.jpeg
+                )
+            )
+        return self._packet
 
-    @cached_property
+    @property
     def part(self) -> Packet:
         """The picture as one part of a multipart stream."""
-        return Packet(mjpeg_part(self.jpeg, self.at_unix))
+        if self._part is None:
+            self._part = Packet(mjpeg_part(self.jpeg, self.at_unix))
+        return self._part
 
-    @cached_property
+    @property
     def chunk(self) -> Packet:
         """The part as one chunk of a chunked response, RFC 9112 section 7.1."""
-        part = self.part.data
-        return Packet(b"%x\r\n%b\r\n" % (len(part), part))
+        if self._chunk is None:
+            part = self.part.data
+            self._chunk = Packet(b"%x\r\n%b\r\n" % (len(part), part))
+        return self._chunk
 
 
 def pass_through(frame: Frame, camera: str, rendition: str) -> EncodedFrame:

@@ -8,7 +8,7 @@ rendition to the smallest, and skips those in which no viewer can take it. Who i
 import functools
 import logging
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from typing import Protocol
 
 from server.capture.frames.frame import Frame
@@ -350,7 +350,10 @@ class Fanout:
         frame = room.slot.frame
         if frame is None or not room.is_behind(frame):
             return
-        if all(viewer.obstacle for viewer in room.viewers.values()):
+        for viewer in room.viewers.values():
+            if viewer.obstacle is None:
+                break
+        else:
             self._skip(room, frame)
             return
         room.slot.take()
@@ -361,8 +364,13 @@ class Fanout:
         room.frames += 1
         for on_encoded in self._encoded:
             on_encoded(encoded)
-        for viewers in self._in_batches(room):
-            self._send(room, encoded, viewers)
+        viewers = list(room.viewers.items())
+        for begin in range(0, len(viewers), BATCH_SIZE):
+            if begin:
+                hub.sleep(0)
+            batch = viewers[begin : begin + BATCH_SIZE]
+            present = [viewer for key, viewer in batch if room.viewers.get(key) is viewer]
+            self._send(room, encoded, present)
 
     def _skip(self, room: Room, frame: Frame) -> None:
         """Record a frame that no viewer here can take; once, however often the pump wakes."""
@@ -371,15 +379,6 @@ class Fanout:
         room.missed_seq = frame.seq
         for viewer in room.viewers.values():
             viewer.miss(viewer.obstacle or "")
-
-    def _in_batches(self, room: Room) -> Iterator[list[Viewer]]:
-        """Yield the viewers still present; yield to the hub between batches."""
-        viewers = list(room.viewers.items())
-        for begin in range(0, len(viewers), BATCH_SIZE):
-            if begin:
-                hub.sleep(0)
-            batch = viewers[begin : begin + BATCH_SIZE]
-            yield [viewer for key, viewer in batch if room.viewers.get(key) is viewer]
 
     def _send(self, room: Room, encoded: EncodedFrame, viewers: Iterable[Viewer]) -> None:
         """Send a frame to those that have not had it and can take it now."""

@@ -49,8 +49,7 @@ class RenditionEncoder:
             EncodeError: If OpenCV refuses the pixels.
         """
         if frame is not self._frame:
-            self.clear()
-            self._frame = frame
+            self._frame, self._pixels, self._encoded = frame, [], {}
         name = self._name_of(rendition, size_of(frame.picture)[0])
         encoded = self._encoded.get(name) or self._make(frame, rendition, name)
         if encoded is not None:
@@ -71,7 +70,9 @@ class RenditionEncoder:
 
     def _name_of(self, rendition: Rendition, width: int) -> str:
         """Return the name of the rendition that pictures of this width get."""
-        return rendition.name if rendition.scales(self._camera.width or width) else FULL.name
+        if rendition is FULL or not rendition.scales(self._camera.width or width):
+            return FULL.name
+        return rendition.name
 
     def _make(self, frame: Frame, rendition: Rendition, name: str) -> EncodedFrame | None:
         camera = self._camera

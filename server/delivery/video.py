@@ -1,13 +1,12 @@
 """One video of a camera as viewers are sent it: the group of pictures so far, ready as bytes."""
 
 from collections import deque
-from typing import Any
 
 from server.capture.frames.unit import Unit
 from server.capture.frames.video_track import VideoTrack
 from server.delivery.link import Link
 from server.delivery.packet import Packet
-from server.protocol import socket_head
+from server.protocol import unit_head
 
 __all__ = ["Burst", "Video", "VideoFrame", "VideoViewer", "decodes"]
 
@@ -46,7 +45,7 @@ class VideoFrame:
 
     painted = True
     __slots__ = (
-        *("_camera", "_catch_up_head", "_packet", "_rendition"),
+        *("_catch_up_head", "_packet", "_same"),
         *("at_unix", "begin", "number", "seq", "size", "unit"),
     )
 
@@ -57,8 +56,7 @@ class VideoFrame:
         self.size = len(unit.data)
         self.number = number
         self.begin = begin
-        self._camera = camera
-        self._rendition = rendition
+        self._same = camera, rendition, unit.codec, unit.width, unit.height
         self._packet: Packet | None = None
         self._catch_up_head = b""
 
@@ -66,32 +64,24 @@ class VideoFrame:
     def packet(self) -> Packet:
         """The ``frame`` event as ready WebSocket bytes, built once."""
         if self._packet is None:
-            self._packet = Packet(self._head() + self.unit.data)
+            unit = self.unit
+            head = unit_head(self._same, unit.seq, unit.at_unix, unit.key, self.size)
+            self._packet = Packet(head + unit.data)
         return self._packet
 
     @property
     def catch_up_head(self) -> bytes:
         """What comes before the unit's bytes when it is only decoded; built once."""
-        self._catch_up_head = self._catch_up_head or self._head(catch_up=True)
+        if not self._catch_up_head:
+            unit = self.unit
+            self._catch_up_head = unit_head(
+                self._same, unit.seq, unit.at_unix, unit.key, self.size, catch_up=True
+            )
         return self._catch_up_head
 
     def forget_packet(self) -> None:
         """Free the bytes that viewers who are up to date were sent."""
         self._packet = None
-
-    def _head(self, **more: bool) -> bytes:
-        unit = self.unit
-        header: dict[str, Any] = {
-            "camera": self._camera,
-            "seq": unit.seq,
-            "at": unit.at_unix,
-            "width": unit.width,
-            "height": unit.height,
-            "rendition": self._rendition,
-            "codec": unit.codec,
-            "key": unit.key,
-        }
-        return socket_head("frame", header | more, self.size)
 
 
 class Burst:
@@ -140,6 +130,8 @@ class VideoViewer:
         last_seq: The newest frame it was sent, of whatever kind.
         video: The video that it is to be sent; None for JPEG alone.
         chain: The last frame of that video that it was sent; 0 for none.
+        accounted: How many frames of that video it has been sent, or are counted as dropped; those
+            before it joined are among them.
         flows: Whether the chain holds, so that it needs no JPEG.
         codecs: What it decodes, such as ``h264``.
         link: What its link carries.
@@ -149,6 +141,7 @@ class VideoViewer:
     last_seq: int = 0
     video: "Video | None" = None
     chain = 0
+    accounted = 0
     flows = False
     codecs: frozenset[str] = frozenset()
     link: Link
@@ -175,7 +168,8 @@ class Video:
         viewers: Who is to be sent it, by key.
         newest: The newest frame; None while the next key picture is waited for.
         previous_seq: The number of the one before it, which its viewer must have had.
-        frames: How many frames there were.
+        updated_seq: The newest frame before the last update; 0 for none.
+        frames: How many frames there were, with those that came and went between two updates.
         sent_bytes: Bytes of video sent, counted once per viewer.
     """
 
@@ -185,10 +179,11 @@ class Video:
         self.viewers: dict[object, VideoViewer] = {}
         self.newest: VideoFrame | None = None
         self.previous_seq = 0
-        self.frames = 0
+        self.updated_seq = 0
+        self.frames = track.taken - len(track.units)
         self.sent_bytes = 0
         self._camera = camera
-        self._group: dict[int, VideoFrame] = {}  # By number, in order.
+        self._group: dict[int, VideoFrame] = {}  # By the unit's number, in order.
         self._end = 0
         self._marks: deque[tuple[float, int]] = deque()  # For the bit rate: time and bytes.
         self._began_unix = 0.0
@@ -215,6 +210,7 @@ class Video:
     def update(self) -> bool:
         """Take what is new in the track; return whether there is anything, such as a loss."""
         units = self.track.units
+        self.updated_seq = self.newest.seq if self.newest else 0
         if not units:
             if self.newest is None:
                 return False
@@ -222,17 +218,19 @@ class Video:
             return True
         if self.newest is not None and units[-1].seq == self.newest.seq:
             return False
+        group = self._group
         fresh: list[Unit] = []
         for unit in reversed(units):
-            if unit.seq in self._group:
+            if unit.seq in group:
                 break
             fresh.append(unit)
         else:
             self._begin_group(units[0])
+        self.frames = self.track.taken - len(fresh)
         for unit in reversed(fresh):
             self._add(unit)
-        for seq in list(self._group)[: len(self._group) - len(units)]:
-            del self._group[seq]  # The track has dropped the beginning of a long group.
+        while len(group) > len(units):
+            del group[next(iter(group))]  # The track has dropped the beginning of a long group.
         return True
 
     def missing(self, seq: int) -> tuple[int, int] | None:
@@ -254,12 +252,10 @@ class Video:
 
     def burst(self, seq: int, painted: bool = True) -> Burst:
         """Return the frames that :meth:`missing` counts; there must be some."""
-        frames: list[VideoFrame] = []
-        for one in reversed(self._group.values()):
-            if one.seq == seq:
-                break
-            frames.append(one)
-        frames.reverse()
+        group = list(self._group.values())
+        had = self._group.get(seq)
+        lacks = len(group) if had is None else group[-1].number - had.number
+        frames = group[len(group) - lacks :]
         last = self._last_burst
         # Many join at once when a page is reloaded or a key picture was lost.
         if (

@@ -8,8 +8,7 @@ lacks are few enough for its link, or a key picture comes.
 """
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Set
-from itertools import islice
+from collections.abc import Callable, Mapping, Set
 from types import MappingProxyType
 
 from server.capture.frames.encoding import encoding_of
@@ -38,8 +37,9 @@ TYPICAL_SHAPE = 16, 9
 # What goes before each unit on the wire, about.
 HEAD_BYTES = 240
 
-# Which frames were not sent because their viewer had not had the ones before them.
-CHAIN = "chain"
+# Why frames were not sent: their viewer had not had the ones before them, or owed acknowledgements,
+# or they were gone before this process came to send them.
+CHAIN, CREDIT, REPLACED = "chain", "credit", "replaced"
 
 
 class VideoFanout:
@@ -86,6 +86,7 @@ class VideoFanout:
             if not video.viewers:
                 video.update()  # The pump has not: nobody else is following it.
             video.viewers[viewer.key] = viewer
+            viewer.accounted = video.track.taken
         self.tell_camera()
 
     def leave(self, viewer: VideoViewer) -> None:
@@ -123,24 +124,19 @@ class VideoFanout:
                     self._fall_back(viewer)
             return
         previous = video.previous_seq
-        for now, viewers in self._in_batches(video):
-            sent = 0
-            for viewer in viewers:
+        viewers = list(video.viewers.values())
+        for begin in range(0, len(viewers), self._batch_size):
+            if begin:
+                hub.sleep(0)
+            now, sent = self._clock(), 0
+            for viewer in viewers[begin : begin + self._batch_size]:
                 follows = viewer.chain == previous and viewer.flows
                 if follows and viewer.send_video(frame, now) is None:
-                    viewer.chain = viewer.last_seq = frame.seq
+                    self._advance(video, viewer, frame, frame)
                     sent += 1
                 elif viewer.video is video and not self._offer(video, viewer, now):
-                    self._camera.meter.drops[CHAIN] += 1
+                    self._drop(viewer, frame.number + 1, CHAIN)
             self._count(video, frame, sent, sent)
-
-    def _in_batches(self, video: Video) -> Iterator[tuple[float, list[VideoViewer]]]:
-        """Yield the time and some viewers; let others run between batches."""
-        viewers = iter(list(video.viewers.values()))
-        while batch := list(islice(viewers, self._batch_size)):
-            yield self._clock(), batch
-            if len(batch) == self._batch_size:
-                hub.sleep(0)
 
     def _offer(self, video: Video, viewer: VideoViewer, now: float) -> bool:
         """Send a viewer all that it lacks; leave it with JPEG, and return False, if it is too much.
@@ -157,7 +153,7 @@ class VideoFanout:
                 self._camera.request_key(video.name)
             if not viewer.flows:
                 return False
-            self._camera.meter.drops["credit"] += missing[0] if missing else 1
+            self._drop(viewer, frame.number + 1, CREDIT)
             self._fall_back(viewer)
             return True
         # A picture that it has had as JPEG is not painted again.
@@ -165,7 +161,7 @@ class VideoFanout:
         one = frame if painted and missing[0] == 1 else video.burst(viewer.chain, painted)
         if viewer.send_video(one, now) is not None:
             return True
-        viewer.chain = viewer.last_seq = frame.seq
+        self._advance(video, viewer, one.frames[0] if isinstance(one, Burst) else one, frame)
         self._count(video, one, 1, int(painted))
         if not viewer.flows:
             viewer.flows = True
@@ -191,8 +187,24 @@ class VideoFanout:
     def _fall_back(self, viewer: VideoViewer) -> None:
         """Give a viewer JPEG until its chain can begin anew."""
         viewer.flows = False
-        viewer.miss("credit")
+        viewer.miss(CREDIT)
         self._on_flow(viewer)
+
+    def _advance(
+        self, video: Video, viewer: VideoViewer, first: VideoFrame, last: VideoFrame
+    ) -> None:
+        """Note what a viewer was sent, and count what it lacks of an older group."""
+        if first.number > viewer.accounted:
+            was_ready = viewer.chain == video.updated_seq
+            why = CHAIN if not viewer.flows else REPLACED if was_ready else CREDIT
+            self._drop(viewer, first.number, why)
+        viewer.accounted = last.number + 1
+        viewer.chain = viewer.last_seq = last.seq
+
+    def _drop(self, viewer: VideoViewer, end: int, why: str) -> None:
+        """Count the frames before number ``end`` that a viewer was not sent; each once."""
+        self._camera.meter.drops[why] += max(0, end - viewer.accounted)
+        viewer.accounted = max(end, viewer.accounted)
 
     def _count(self, video: Video, one: VideoFrame | Burst, viewers: int, painted: int) -> None:
         """Count what was sent to some viewers."""

@@ -18,8 +18,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import eventlet
 from eventlet import event, greenthread, hubs, tpool
+from greenlet import getcurrent  # type: ignore[import-untyped]
 
-from server.loop import native
+from server.loop import epoll, native
 
 if TYPE_CHECKING:
     from _typeshed import HasFileno
@@ -41,6 +42,8 @@ __all__ = [
 ]
 
 T = TypeVar("T")
+
+hubs.use_hub(epoll)  # Made when it is first asked for, in the place of any that eventlet has made.
 
 sleep: Callable[[float], None] = eventlet.sleep
 """Pause this green thread for some seconds; 0 lets everybody else run once."""
@@ -83,40 +86,44 @@ class Signal:
 
     def __init__(self) -> None:
         self._set = False
+        self._loop: Any = None  # The waiter's.
         self._waiter: Any = None  # Its greenlet.
-        self._wake: Any = None  # The timer that will switch to it.
+        self._waking = False  # Whether the hub will switch to it.
 
     def set(self) -> None:
         """Wake the waiter, or let the next wait return at once."""
         self._set = True
-        if self._waiter is not None and self._wake is None:
-            self._wake = hubs.get_hub().schedule_call_global(0, self._waiter.switch)
+        if self._waiter is not None and not self._waking:
+            self._waking = True
+            self._loop.soon.append(self._wake)
 
     def set_now(self) -> None:
         """Set it, and run the waiter before this returns; for callbacks of the hub alone."""
         self._set = True
-        if self._waiter is not None and self._wake is None:
+        if self._waiter is not None:
+            self._waiter.switch()
+
+    def _wake(self) -> None:
+        self._waking = False
+        if self._set and self._waiter is not None:
             self._waiter.switch()
 
     def wait(self, timeout_s: float | None = None) -> bool:
         """Wait until set, then clear; return False when ``timeout_s`` went by without."""
         if not self._set:
             assert self._waiter is None, "a Signal has one waiter"
-            # Bare timers: eventlet's Event and Timeout would cost twice as much, several times for
-            # each picture.
-            loop = hubs.get_hub()
-            self._waiter = greenthread.getcurrent()
+            # A bare timer: eventlet's Event and Timeout would cost twice as much.
+            loop = self._loop = self._loop or hubs.get_hub()
+            self._waiter = waiter = getcurrent()
+            timer = None
             if timeout_s is not None:
-                timer = loop.schedule_call_global(timeout_s, self._waiter.switch)
+                timer = loop.schedule_call_global(timeout_s, waiter.switch)
             try:
                 loop.switch()
             finally:
                 self._waiter = None
-                if timeout_s is not None:
+                if timer is not None:
                     timer.cancel()
-                if self._wake is not None:
-                    self._wake.cancel()
-                    self._wake = None
         was_set, self._set = self._set, False
         return was_set
 

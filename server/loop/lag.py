@@ -1,14 +1,11 @@
 """How late the hub runs what is due."""
 
-import os
 import time
 from collections import deque
 from collections.abc import Iterable
 from typing import Any
 
 from eventlet import hubs
-
-from server.loop.hub import ReadWatch
 
 __all__ = ["LagMeter", "lag_quantile"]
 
@@ -18,7 +15,8 @@ class LagMeter:
 
     A turn is what the hub does between two polls. Whatever becomes due meanwhile waits for its end.
     A timer that measures its own delay would have to run often to see short turns, and cost more
-    than all else that a server does for each picture of a camera.
+    than all else that a server does for each picture of a camera. Turns of less than a millisecond
+    count as no lag.
     """
 
     BEAT_S = 0.2
@@ -28,9 +26,6 @@ class LagMeter:
 
     MAX_TURNS = 5000
 
-    SHORT_S = 0.001
-    """Shorter turns count as no lag."""
-
     def __init__(self) -> None:
         self.worst_s = 0.0
         """The largest lag since the last :meth:`take`, in seconds."""
@@ -39,38 +34,18 @@ class LagMeter:
         self._turns: deque[tuple[float, float]] = deque(maxlen=self.MAX_TURNS)  # End and length.
         self._opened = self._due = self.beat
         self._timer: Any = None
-        self._poll: Any = None
-        self._never: ReadWatch | None = None
 
     def open(self) -> None:
         """Begin to measure."""
-        self._opened = turn = self.beat = time.monotonic()
-        # Without anything to wait for, the hub would sleep instead of polling.
-        self._never_readable = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
-        self._never = ReadWatch(self._never_readable, lambda: None)
-        loop = hubs.get_hub()
-        poll = self._poll = loop.do_poll
-        clock = time.monotonic
-
-        def timed_poll(seconds: float) -> Any:
-            nonlocal turn
-            now = clock()
-            if now - turn > self.SHORT_S:
-                self._note(now, now - turn)
-            ready = poll(seconds)
-            turn = clock()
-            return ready
-
-        loop.do_poll = timed_poll
+        self._opened = self.beat = time.monotonic()
+        hubs.get_hub().on_round = self._note
         self._schedule()
 
     def close(self) -> None:
         """Measure no more."""
-        if self._timer is not None and self._never is not None:
+        if self._timer is not None:
             self._timer.cancel()
-            hubs.get_hub().do_poll = self._poll
-            self._never.stop()
-            os.close(self._never_readable)
+            hubs.get_hub().on_round = lambda end, length_s: None
             self._timer = None
 
     def take(self) -> float:

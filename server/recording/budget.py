@@ -41,7 +41,8 @@ class Budget:
             self._work = self._thin()
         if self._work is not None and next(self._work, self) is self:
             self._work = None
-        self._drop(self._limit)
+        if self._spent > self._limit:
+            self._drop(self._limit)
 
     def _thin(self) -> Iterator[None]:
         """Free memory; each step takes a tenth of a millisecond."""

@@ -100,7 +100,7 @@ class Rewind:
             self._broken = False
         elif self._broken:
             return
-        newest = self.newest
+        newest = self._groups[-1][-1] if self._groups else None
         if newest is not None and unit.at_unix < newest.at_unix - STEP_BACK_S:
             self.clear()
         elif newest is not None:
@@ -133,8 +133,8 @@ class Rewind:
         at, place = self._place(at_unix)
         group = self._groups[at]
         if not self._is_reordered(group):
-            newest = at + 1 == len(self._groups) and place + 1 == len(group)
-            return Lead(group[: place + 1], [], newest)
+            units = through(group, at_unix)
+            return Lead(units, [], at + 1 == len(self._groups) and len(units) == len(group))
         times = self._times(group)
         group = [
             replace(one, at_unix=time, early_s=0.0) for one, time in zip(group, times, strict=True)

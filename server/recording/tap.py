@@ -85,6 +85,8 @@ class Tap:
             self._offer(JPEG, Unit(jpeg.data, True, frame.seq, frame.at_unix, JPEG, *size))
 
     def _on_encoded(self, one: EncodedFrame) -> None:
+        if one.seq <= self._seq:
+            return  # As most, that pass through.
         size = one.width, one.height
         self._offer(JPEG, Unit(one.jpeg, True, one.seq, one.at_unix, JPEG, *size))
 

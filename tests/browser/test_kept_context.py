@@ -3,11 +3,12 @@
 from collections.abc import Callable
 from typing import Any
 
-from playwright.sync_api import Page
+from playwright.sync_api import BrowserContext, Page
 
 from tests.support.browser import SMALL
 from tests.support.kept_context import KeptContext
 from tests.support.server import PortholeServer
+from tests.support.webcodecs import WITHOUT_WEBCODECS
 
 LEAVE = """async () => {
   document.cookie = 'left=1; path=/';
@@ -64,3 +65,20 @@ def test_a_page_finds_nothing_of_the_one_before(
 
     assert found == fresh
     assert [key for key in fresh if left[key] == fresh[key]] == []
+
+
+def test_webcodecs_are_switched_off_in_every_page(
+    share_server: Callable[..., PortholeServer],
+    page: Page,
+    new_context: Callable[..., BrowserContext],
+) -> None:
+    """Since most pages have a context that is kept, only the others were without it, and a run that
+    was to show that the page works like that showed nothing."""
+    address = share_server(SMALL).url + "static/js/main.js"
+
+    found = []
+    for one in (page, new_context().new_page()):
+        one.goto(address)
+        found.append(one.evaluate("'VideoDecoder' in window"))
+
+    assert found == [not WITHOUT_WEBCODECS] * 2

@@ -25,11 +25,14 @@ from tests.support.client import Viewer
 from tests.support.rtsp_server import RtspServer
 from tests.support.server import PortholeServer
 from tests.support.states import camera_state
+from tests.support.webcodecs import NO_WEBCODECS
 
 Start = Callable[..., PortholeServer]
 Connect = Callable[..., Viewer]
 
 FRAME_S = 0.1
+# The bar is never shorter, however little is remembered.
+LEAST_SHOWN_S = 10
 # The pattern cuts its time to milliseconds, and the page rounds.
 ROUNDED_S = 0.0015
 
@@ -45,7 +48,9 @@ RIG = """(() => {
   const waiting = [];
   const hooks = { onChange() {}, onSwitch() { switches.push(past.active); } };
   const switches = [];
+  const plain = [];
   const past = new module.Past((event, payload) => {
+    plain.push(payload.video === false);
     asked.push([event, payload.at ?? payload.speed ?? null]);
     return new Promise((resolve) => waiting.push(resolve));
   }, hooks);
@@ -61,7 +66,7 @@ RIG = """(() => {
     past.painted({ seek, at });
     await new Promise((resolve) => setTimeout(resolve));
   };
-  return { past, asked, switches, answer, frame, live, seen };
+  return { past, asked, plain, switches, answer, frame, live, seen };
 })()"""
 
 
@@ -114,7 +119,7 @@ def share_of(page: Page, ago_s: float) -> float:
     """Return where on the time bar is what was so many seconds ago."""
     track = page.locator("[data-bar-track]")
     begin, end = (float(track.get_attribute(f"aria-value{one}") or 0) for one in ("min", "max"))
-    return 1 - ago_s / (end - begin)
+    return 1 - ago_s / max(end - begin, LEAST_SHOWN_S)
 
 
 def burned(page: Page, camera: str) -> float:
@@ -242,6 +247,70 @@ def test_steps_lead_to_the_frames_beside(blank: Page) -> None:
     )
 
     assert result == [[50, 49.9, 1, 51, 51.1], 51.1]
+
+
+def test_a_held_key_stops_when_it_is_let_go(blank: Page) -> None:
+    """It repeats faster than pictures come, and went on for as many as were missing then. Another
+    moment that is wanted ends it at once."""
+    result = with_past(
+        blank,
+        """
+        const arrive = async (seek, at) => {
+          await rig.answer({ at, seek, before: at - 1, after: at + 1 });
+          rig.frame(seek, at);
+          await rig.seen(seek, at);
+        };
+        rig.past.seek(50);
+        await arrive(1, 50);
+        for (let held = 0; held < 30; held += 1) rig.past.step(-1);
+        for (const seek of [2, 3, 4]) await arrive(seek, 51 - seek);
+        const steps = rig.asked.length;
+        for (let held = 0; held < 30; held += 1) rig.past.step(-1);
+        rig.past.seek(20);
+        await arrive(5, 46);
+        await arrive(6, 20);
+        return [steps, rig.asked.map(([, at]) => at)];
+        """,
+    )
+
+    assert result == [4, [50, 49, 48, 47, 46, 20]]
+
+
+def test_a_moment_that_could_not_be_decoded_is_sought_again(blank: Page) -> None:
+    """It is the one that is wanted, though that is not answered yet: not the one from before, which
+    came back. If it fails once more it comes as JPEG, and what is sought next too, until live."""
+    result = with_past(
+        blank,
+        """
+        rig.past.seek(50);
+        await rig.answer({ at: 50, seek: 1 });
+        rig.frame(1, 50);
+        await rig.seen(1, 50);
+        rig.past.seek(40);
+        rig.frame(2, 40);
+        rig.past.retry();
+        await rig.answer({ at: 39.9, seek: 2 });
+        rig.frame(3, 40);
+        await rig.answer({ at: 39.9, seek: 3 });
+        rig.past.retry();
+        await new Promise((resolve) => setTimeout(resolve));
+        await rig.answer({ at: 39.9, seek: 4 });
+        rig.frame(4, 39.9);
+        await rig.seen(4, 39.9);
+        rig.past.seek(null);
+        await rig.answer({ at: null, seek: 5 });
+        rig.past.seek(30);
+        rig.frame(6, 30);
+        rig.past.seek(null);
+        rig.past.retry();
+        await rig.answer({ at: 30, seek: 6 });
+        await rig.seen(6, 30);
+        return [rig.asked.map(([, at]) => at), rig.plain, rig.past.report.fault];
+        """,
+    )
+
+    plain = [False, False, False, True, False, False, False]
+    assert result == [[50, 40, 40, 39.9, None, 30, None], plain, ""]
 
 
 def test_cameras_that_show_one_moment_say_one_time(blank: Page) -> None:
@@ -498,12 +567,20 @@ def test_arrows_are_for_time_once_somebody_looks_back(blank: Page) -> None:
 # --- With cameras -----------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("camera", "late_s"), [("door", 0.002), ("yard", 1.0)])
+@pytest.mark.parametrize(
+    ("camera", "late_s", "script"),
+    [
+        pytest.param("door", 0.002, "", id="encoded here"),
+        pytest.param("yard", 1.0, "", id="H.264"),
+        pytest.param("yard", 1.0, NO_WEBCODECS, id="H.264 without WebCodecs"),
+    ],
+)
 def test_a_drag_shows_the_picture_of_that_moment(
-    server: PortholeServer, page: Page, camera: str, late_s: float
+    server: PortholeServer, page: Page, camera: str, late_s: float, script: str
 ) -> None:
     """Encoded here and H.264 alike, which is late by its way from the camera; the tile says how
     long ago, and nothing counts as lost."""
+    page.add_init_script(script)
     open_camera(page, server, camera)
 
     drag_to(page, 0.4)
@@ -593,7 +670,7 @@ def test_a_pointer_sees_the_moment_before_it_goes_there(server: PortholeServer, 
     """A card over the bar has its time, and once the pointer rests its picture."""
     open_camera(page, server, "door")
 
-    # Of the ten seconds that it shows, four are kept at least.
+    # Of what it shows, four seconds are kept at least.
     page.mouse.move(*point(page, 0.8))
     card = page.locator("[data-scrub-card]")
     expect(card).to_have_attribute("data-picture", "")

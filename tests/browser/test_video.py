@@ -274,6 +274,93 @@ def test_what_goes_wrong_with_video_leads_to_jpeg_at_once(run: Run, fault: str) 
     assert result["acked"]
 
 
+def test_the_past_is_decoded_in_a_thread_of_its_own(run: Run, clip: Clip) -> None:
+    """A group is many pictures at once. Between two of them a browser waits for the thread that
+    owns the decoder, and that one is busy painting what is live; so another one owns it."""
+    made, pixels, acks, live = run(
+        """await rig.play(0, 1);
+        rig.request = async (event, { at }) => ({ ok: true, at, from: 900, to: 1100, seek: 1 });
+        rig.viewer.seek(1000);
+        for (let at = 8; at < 16; at += 1) {
+          rig.send(at, { live: false, seek: 1, catch_up: at < 15 });
+        }
+        await until(() => rig.acks.some(({ seq }) => seq === 15));
+        const result = [counts.made, rig.pixels(), rig.acks.map(({ seq }) => seq)];
+        rig.viewer.seek(null);
+        rig.send(16, { seq: 99 });
+        await until(() => rig.report.lastSeq === 99);
+        return [...result, rig.report.live];"""
+    )
+
+    assert made == 1
+    assert acks == [0, 15]
+    assert live
+    assert difference(pixels, clip.decode()[15]) < 4
+
+
+def test_what_cannot_be_decoded_apart_is_decoded_here(run: Run, clip: Clip) -> None:
+    """As where a policy forbids more workers; what was on its way to one is sought again."""
+    result = run(
+        """const { Worker } = globalThis;
+        globalThis.Worker = class extends Worker {
+          constructor(url, options) {
+            super('data:text/javascript,throw 1', options);
+          }
+        };
+        try {
+          const another = 'static/js/painting/past-decoder.js?without-worker';
+          const { openPastDecoder } = await import(new URL(another, document.baseURI));
+          const told = [];
+          const header = { ...rig.header(0), key: true, codec: clip.codec, live: false };
+          const frame = () => ({ header, bytes: rig.units[0].slice(0), shown: true, order: 1 });
+          const decode = () => new Promise((resolve) => {
+            openPastDecoder({
+              onDecoded: (_, picture) => { picture.close(); resolve('decoded'); },
+              onSkipped: ({ order }) => told.push(order),
+              onHeld() {},
+              onFailed: resolve,
+            }).put(frame());
+          });
+          return [await decode(), await decode(), told];
+        } finally {
+          globalThis.Worker = Worker;
+        }"""
+    )
+
+    assert result == ["broken", "decoded", [1]]
+
+
+def test_a_moment_that_cannot_be_decoded_comes_as_jpeg(run: Run) -> None:
+    """Its group fails once, whatever of it follows, and it is sought again; then as JPEG. The
+    server had waited for ever for what was lost in the decoder, and sent nothing more."""
+    videos, acks, report = run(
+        """await rig.play(0, 1);
+        rig.units[0] = new ArrayBuffer(200);
+        rig.acks.length = 0;
+        const sought = [];
+        rig.request = async (event, { at, video = true }) => {
+          if (event === 'seek') sought.push(video);
+          return { ok: true, at, from: 900, to: 1100, seek: sought.length };
+        };
+        rig.viewer.seek(1000);
+        for (const seek of [1, 2]) {
+          await until(() => sought.length === seek);
+          for (let at = 0; at < 4; at += 1) {
+            rig.send(at, { seq: 10 * seek + at, live: false, seek, catch_up: at < 3 });
+          }
+        }
+        await until(() => sought.length === 3);
+        await rig.sendJpeg(33, '#f00', { live: false, seek: 3 });
+        await until(() => rig.acks.some(({ seq }) => seq === 33));
+        const { at, past } = rig.report;
+        return [sought, rig.acks.map(({ seq }) => seq), { at, fault: past.fault }];"""
+    )
+
+    assert videos == [True, True, False]
+    assert acks == [13, 23, 33]
+    assert report == {"at": 1000 + 33 / 25, "fault": ""}
+
+
 def test_a_codec_that_is_not_supported_is_not_asked_for_again(run: Run) -> None:
     """This browser may decode one family and not the other, and is asked once for each codec."""
     videos, supported, questions = run(
@@ -474,6 +561,37 @@ def test_video_comes_back_after_a_fault(run: Run) -> None:
 
     assert videos == [["h264"], None, ["h264"]]
     assert painted == [8]
+
+
+def test_all_tiles_wait_for_one_refresh(blank: Page) -> None:
+    """Each had a frame of the browser's and a timer for every picture; and what one of them throws
+    does not keep the others from painting, or from waiting for the next one."""
+    called, asked = blank.evaluate(
+        """async () => {
+          const url = new URL('static/js/painting/refresh.js?one', document.baseURI);
+          const { onRefresh } = await import(url);
+          const real = globalThis.requestAnimationFrame;
+          const report = globalThis.reportError;
+          const called = [];
+          let asked = 0;
+          globalThis.requestAnimationFrame = (callback) => { asked += 1; return real(callback); };
+          globalThis.reportError = (error) => called.push(error);
+          const refreshed = () => new Promise((resolve) => onRefresh(resolve));
+          onRefresh(() => { throw 'broken'; });
+          onRefresh(() => called.push('canceled'))();
+          onRefresh(() => called.push('painted'));
+          await refreshed();
+          onRefresh(() => called.push('canceled'))();
+          onRefresh(() => called.push('again'));
+          await refreshed();
+          globalThis.requestAnimationFrame = real;
+          globalThis.reportError = report;
+          return [called, asked];
+        }"""
+    )
+
+    assert called == ["broken", "painted", "again"]
+    assert asked == 3  # One of them was canceled, as nobody else waited.
 
 
 def test_without_webcodecs_nothing_is_asked_for(blank: Page) -> None:

@@ -90,6 +90,7 @@ def test_the_dashboard_works_with_and_without_video(
     page.goto(server.url)
     wait_for_codec(page, codec)
     wait_for_paint(page, "door", 10)
+    assert page.workers[0].evaluate("'VideoDecoder' in self") is (codec is not None)
 
     ages = [page.evaluate(READ_TIME, CANVAS) for _ in range(15)]
     assert sorted(ages)[len(ages) // 2] < 500

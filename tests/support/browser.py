@@ -111,6 +111,15 @@ def blank(browser: Browser) -> Iterator[Page]:
     context.close()
 
 
+def open_context(browser: Browser, options: dict[str, Any]) -> BrowserContext:
+    """Open a browser context as all tests have it."""
+    context = browser.new_context(**STILL | options)
+    context.set_default_timeout(PATIENCE_S * 1000)
+    if WITHOUT_WEBCODECS:
+        context.add_init_script(NO_WEBCODECS)
+    return context
+
+
 @pytest.fixture
 def new_context(browser: Browser) -> Iterator[Callable[..., BrowserContext]]:
     """Open browsers that know nothing of each other, and close them after the test.
@@ -119,15 +128,11 @@ def new_context(browser: Browser) -> Iterator[Callable[..., BrowserContext]]:
     """
     contexts: list[BrowserContext] = []
 
-    def open_context(**options: Any) -> BrowserContext:
-        context = browser.new_context(**STILL | options)
-        context.set_default_timeout(PATIENCE_S * 1000)
-        if WITHOUT_WEBCODECS:
-            context.add_init_script(NO_WEBCODECS)
-        contexts.append(context)
-        return context
+    def open_another(**options: Any) -> BrowserContext:
+        contexts.append(open_context(browser, options))
+        return contexts[-1]
 
-    yield open_context
+    yield open_another
     for context in contexts:
         context.close()
 
@@ -137,15 +142,13 @@ def keep_context(browser: Browser) -> Iterator[Callable[[dict[str, Any]], KeptCo
     """Open contexts that are kept for the whole run, one for each set of options."""
     kept: dict[str, KeptContext] = {}
 
-    def open_context(options: dict[str, Any]) -> KeptContext:
+    def open_or_find(options: dict[str, Any]) -> KeptContext:
         key = repr(sorted(options.items()))
         if key not in kept:
-            context = browser.new_context(**STILL | options)
-            context.set_default_timeout(PATIENCE_S * 1000)
-            kept[key] = KeptContext(context)
+            kept[key] = KeptContext(open_context(browser, options))
         return kept[key]
 
-    yield open_context
+    yield open_or_find
     for context in kept.values():
         context.close()
 

@@ -31,10 +31,13 @@ NOWHERE = bytearray(1024 * 1024)
 # A client that acknowledges several frames at once must do so within the first of these times, or
 # the second if it has said so by `acks` (docs/protocol.md).
 ACK_DEADLINE_S = 0.05
-RARE_ACK_DEADLINE_S = 0.15
+RARE_ACK_DEADLINE_S = 0.25
 
-# At 30 fps the next frame is then half an interval late.
-GAP_S = 0.05
+# So many pictures an acknowledgement covers at most, however many frames of video it may.
+MOST_PICTURES = 4
+
+# A frame is late when so many intervals have passed since the one before.
+LATE_INTERVALS = 1.5
 
 
 @dataclass(slots=True)
@@ -180,7 +183,8 @@ class Viewer(_Connection):
 
     Attributes:
         ack: ``each`` acknowledges every frame as it arrives, ``none`` never does.
-        ack_every: How many frames one acknowledgement may cover; :class:`Crowd` keeps its deadline.
+        ack_every: How many frames one acknowledgement may cover, as far as the frame rate allows
+            (see static/js/stream/thinning.js); :class:`Crowd` keeps its deadline.
         keep_events: Whether ``events`` collects the server's other events.
         headers: Sent with the handshake, such as ``Authorization`` or ``Cookie`` and ``Origin``.
         auth: Sent as the Socket.IO ``auth`` payload.
@@ -204,6 +208,7 @@ class Viewer(_Connection):
         self._header: dict[str, Any] | None = None
         self._unacknowledged = 0
         self._unacknowledged_since = 0.0
+        self._interval_s = 0.0
         self._camera = ""
         key = base64.b64encode(os.urandom(16)).decode()
         more = "".join(f"{name}: {value}\r\n" for name, value in self.headers.items())
@@ -366,14 +371,27 @@ class Viewer(_Connection):
     def _arrive(self, arrival: Arrival) -> None:
         if arrival.catch_up:
             return
+        if self.arrivals:
+            interval_s = arrival.at_unix - self.arrivals[-1].at_unix
+            self._interval_s += 0.1 * (interval_s - self._interval_s)
         super()._arrive(arrival)
         if self.ack != "each":
             return
         self._unacknowledged += 1
         if self._unacknowledged == 1:
             self._unacknowledged_since = arrival.received_unix
-        if self._unacknowledged >= self.ack_every:
+        if self._unacknowledged >= self._most_covered:
             self.acknowledge()
+
+    @property
+    def _most_covered(self) -> int:
+        """How many frames an acknowledgement covers at the rate at which they come."""
+        if self.ack_every <= 2:
+            return self.ack_every
+        is_video = self.arrivals[-1].codec is not None
+        most = self.ack_every if is_video else min(self.ack_every, MOST_PICTURES)
+        wait_s = 0.9 * RARE_ACK_DEADLINE_S
+        return min(most, max(2, int(wait_s / max(self._interval_s, 0.001))))
 
     def acknowledge(self) -> None:
         """Acknowledge what has arrived."""
@@ -389,7 +407,10 @@ class Viewer(_Connection):
         waited_s = now - self._unacknowledged_since
         if self.ack_every <= 2:
             return waited_s > ACK_DEADLINE_S * 0.8
-        return waited_s > RARE_ACK_DEADLINE_S * 0.8 or now - self.arrivals[-1].received_unix > GAP_S
+        late_s = min(LATE_INTERVALS * self._interval_s, RARE_ACK_DEADLINE_S)
+        return (
+            waited_s > RARE_ACK_DEADLINE_S * 0.9 or now - self.arrivals[-1].received_unix > late_s
+        )
 
 
 @dataclass

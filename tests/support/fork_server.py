@@ -9,6 +9,7 @@ children of these servers. All processes of ``python -m tests`` share one fork s
 
 import array
 import atexit
+import importlib
 import json
 import os
 import select
@@ -29,6 +30,14 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 
 ADDRESS = "FORK_SERVER_OF_TESTS"
 """The variable with the address of one that runs; servers refuse what begins with PORTHOLE_."""
+
+# What the serving commands import late.
+LATE = (
+    *("encodings.idna", "engineio.async_drivers.eventlet"),
+    *("server.app", "server.cluster.node", "server.runtime"),
+    "server.capture.processing.builtin",  # Loads OpenCV.
+    "server.capture.sources.testpattern",
+)
 
 MAX_REQUEST_BYTES = 256 * 1024
 
@@ -245,18 +254,15 @@ def fork_children() -> int:
 
 
 def import_all() -> None:
-    """Import what the serving commands import late."""
+    """Import what servers do."""
     import gc
 
     gc.disable()  # Nearly all of this lives as long as the process.
     import manage
 
     manage.leave_out_clients()
-    import server.app
-    import server.capture.processing.builtin  # Loads OpenCV.
-    import server.capture.sources.testpattern
-    import server.cluster.node
-    import server.runtime  # noqa: F401
+    for name in LATE:
+        importlib.import_module(name)
     from server.app import STATIC
     from server.web.http.static_files import open_library
 
@@ -294,6 +300,7 @@ def become_server(
     from eventlet import hubs
 
     from server.capture.isolation import process
+    from server.loop import epoll
 
     code = 1
     try:
@@ -308,7 +315,7 @@ def become_server(
             process.os = Forks(3)  # type: ignore[assignment]
         os.environ.update(request["environment"])  # type: ignore[call-overload]
         sys.argv = ["manage.py", *request["arguments"]]  # type: ignore[misc]
-        hubs.use_hub()  # Patching has created a hub, whose epoll has just been closed.
+        hubs.use_hub(epoll)  # Patching has created a hub, whose epoll has just been closed.
         cli()  # type: ignore[operator]
     except SystemExit as done:
         code = done.code if isinstance(done.code, int) else int(done.code is not None)

@@ -110,13 +110,13 @@ export class Rig {
   }
 
   /** A plain picture arrives as a JPEG. */
-  async sendJpeg(seq, colour = '#f00') {
+  async sendJpeg(seq, colour = '#f00', more = {}) {
     const canvas = new OffscreenCanvas(this.clip.width, this.clip.height);
     const context = canvas.getContext('2d');
     context.fillStyle = colour;
     context.fillRect(0, 0, canvas.width, canvas.height);
     const blob = await canvas.convertToBlob({ type: 'image/jpeg' });
-    this.viewer.onFrame(this.header(seq), await blob.arrayBuffer());
+    this.viewer.onFrame(this.header(seq, more), await blob.arrayBuffer());
   }
 
   /** Send units one after another, each when the one before is painted. */

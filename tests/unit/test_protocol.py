@@ -15,6 +15,7 @@ from websockets.protocol import Protocol, Side, State
 
 from server import protocol
 from server.commands import COMMANDS, Quit, SetFps, SetMotion, SetQuality
+from server.config.models import CAMERA_NAME
 from server.errors import RequestError
 from server.protocol import (
     BINARY,
@@ -26,8 +27,10 @@ from server.protocol import (
     WatchPayload,
     mjpeg_part,
     parse_payload,
+    picture_packet,
     room_of,
-    socket_packet,
+    socket_head,
+    unit_head,
     websocket_frame,
 )
 
@@ -243,7 +246,7 @@ headers = st.fixed_dictionaries(
 @given(st.text(min_size=1, max_size=10).filter(lambda text: text), headers, st.binary())
 def test_packet_is_a_socketio_event(event: str, header: dict[str, Any], data: bytes) -> None:
     """Both WebSocket messages of a frame, in one buffer, are what python-socketio reads."""
-    first, second = read_websocket(socket_packet(event, header, data))
+    first, second = read_websocket(socket_head(event, header, len(data)) + data)
 
     assert (first.opcode, second.opcode) == (Opcode.TEXT, Opcode.BINARY)
     text = bytes(first.data).decode()
@@ -264,10 +267,45 @@ def test_packet_is_what_socketio_writes() -> None:
     )
     text, attachment = theirs.encode()
 
-    first, second = read_websocket(socket_packet("frame", header, b"jpeg"))
+    first, second = read_websocket(socket_head("frame", header, 4) + b"jpeg")
 
     assert bytes(first.data).decode() == "4" + text
     assert bytes(second.data) == attachment
+
+
+@given(
+    st.from_regex(CAMERA_NAME, fullmatch=True),
+    st.integers(0, 2**53),
+    st.floats(0, 4e9),
+    st.binary(),
+)
+def test_packet_of_a_picture_is_the_same_event(
+    camera: str, seq: int, at_unix: float, jpeg: bytes
+) -> None:
+    """To the byte what is written of the header as JSON, with any name that a camera may have."""
+    header = {"camera": camera, "seq": seq, "at": at_unix}
+    header |= {"width": 64, "height": 48, "rendition": "320"}
+
+    packet = picture_packet(camera, seq, at_unix, 64, 48, "320", jpeg)
+
+    assert packet == socket_head("frame", header, len(jpeg)) + jpeg
+
+
+@given(st.integers(0, 2**53), st.floats(0, 4e9), st.booleans(), st.booleans(), st.binary())
+def test_a_unit_is_a_socketio_event(
+    seq: int, at_unix: float, key: bool, catch_up: bool, data: bytes
+) -> None:
+    """Its header says which unit it is, and nothing of catching up where that is not so."""
+    same = "door", "full", "avc1.64001f", 640, 360
+    head = unit_head(same, seq, at_unix, key, len(data), catch_up)
+
+    first, second = read_websocket(head + data)
+
+    packet = socketio_packet.Packet(encoded_packet=bytes(first.data).decode()[1:])
+    packet.add_attachment(bytes(second.data))
+    header = {"camera": "door", "rendition": "full", "codec": "avc1.64001f"}
+    header |= {"width": 640, "height": 360, "seq": seq, "at": at_unix, "key": key}
+    assert packet.data == ["frame", header | ({"catch_up": True} if catch_up else {}), data]
 
 
 def read_multipart(stream: bytes) -> list[tuple[dict[str, str], bytes]]:
@@ -305,7 +343,7 @@ def test_part_ends_with_the_boundary() -> None:
 
 def test_header_is_strict_json() -> None:
     """The text of a packet is JSON without blanks that a browser's parser takes."""
-    (first, _) = read_websocket(socket_packet("frame", {"title": 'a "b" ä'}, b""))
+    (first, _) = read_websocket(socket_head("frame", {"title": 'a "b" ä'}, 0))
 
     text = bytes(first.data).decode()
     match = re.fullmatch(r"451-(\[.*\])", text)

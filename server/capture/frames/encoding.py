@@ -1,5 +1,6 @@
 """How videos are encoded here: H.264, so that every browser can decode them."""
 
+import functools
 from typing import NamedTuple
 
 __all__ = ["MAX_FPS", "Encoding", "encoding_of"]
@@ -46,8 +47,9 @@ class Encoding(NamedTuple):
         return f"avc1.{'4d40' if self.better else '42c0'}{self.level:02x}"
 
 
+@functools.lru_cache(maxsize=64)
 def encoding_of(width: int, size: tuple[int, int]) -> Encoding:
-    """Return how a video is encoded.
+    """Return how a video is encoded; asked several times a second.
 
     Args:
         width: How wide it is to be, in pixels.

@@ -13,7 +13,7 @@ MAX_PIXELS = 40_000_000
 
 def is_too_large(width: int, height: int) -> bool:
     """Return whether a picture of this size, in pixels, exceeds the limits."""
-    return max(width, height) > MAX_SIDE or width * height > MAX_PIXELS
+    return width > MAX_SIDE or height > MAX_SIDE or width * height > MAX_PIXELS
 
 
 def check_size(width: int, height: int) -> None:

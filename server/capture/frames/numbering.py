@@ -43,7 +43,8 @@ class Numbering:
             self._begun = place.begun
             self._offset = self.newest + 1 - place.begun
         seq = self._offset + place.number
-        self.newest = max(self.newest, seq)
+        if seq > self.newest:
+            self.newest = seq
         return seq
 
     def restart(self) -> None:

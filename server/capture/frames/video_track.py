@@ -29,6 +29,7 @@ class VideoTrack:
         kbps: Kilobits a second that it takes, as far as its camera knows; 0 for unknown.
         units: In order, without a gap. The first is a key picture, unless :attr:`cut`.
         cut: Whether the beginning of the group was dropped, as it is too long.
+        taken: How many units there have been.
     """
 
     def __init__(self, rendition: str) -> None:
@@ -38,6 +39,7 @@ class VideoTrack:
         self.kbps = 0
         self.units: deque[Unit] = deque()
         self.cut = False
+        self.taken = 0
         self._nbytes = 0
         self._listeners: list[Callable[[], None]] = []
 
@@ -80,6 +82,7 @@ class VideoTrack:
         elif not self.units:
             return False
         self.units.append(unit)
+        self.taken += 1
         self._nbytes += len(unit.data)
         while (self._nbytes > MAX_BYTES or len(self.units) > MAX_UNITS) and len(self.units) > 1:
             self._nbytes -= len(self.units.popleft().data)

@@ -64,6 +64,10 @@ MAX_BYTES = 32768
 # Room for one descriptor beside a message.
 FD_BYTES = native.socket.CMSG_SPACE(4)
 
+# As plain numbers: to combine members of an enum takes as long as to send a short message.
+BLOCKING = int(native.socket.MSG_NOSIGNAL)
+AT_ONCE = int(native.socket.MSG_NOSIGNAL | native.socket.MSG_DONTWAIT)
+
 WANT = struct.Struct("<iBI??")
 """A slot or :data:`NO_SLOT`, the highest accepted quality of the source's JPEG, the minimum width
 of its pixels (0 for none), whether the picture must show anything new, whether it must be a key
@@ -109,6 +113,9 @@ class Kind(IntEnum):
     PROCESSED = 32
 
 
+KINDS = {kind.value: kind for kind in Kind}
+
+
 class Step(IntEnum):
     """What the child's working thread is doing."""
 
@@ -141,6 +148,7 @@ class Link:
         self._sock = sock
         self._poll = native.select.poll()
         self._poll.register(sock, native.select.POLLIN)
+        self._buffer = memoryview(bytearray(MAX_BYTES))
 
     @staticmethod
     def pair() -> tuple["Link", Any]:
@@ -154,7 +162,7 @@ class Link:
         Raises:
             OSError: If the other end has gone.
         """
-        self._send(kind, payload, fd, native.socket.MSG_NOSIGNAL)
+        self._send(kind, payload, fd, BLOCKING)
 
     def offer(self, kind: Kind, payload: bytes = b"", fd: int = -1) -> bool:
         """Send if there is room; return whether there was. Never blocks, so also for the hub.
@@ -165,7 +173,7 @@ class Link:
             OSError: If the other end has gone.
         """
         try:
-            self._send(kind, payload, fd, native.socket.MSG_NOSIGNAL | native.socket.MSG_DONTWAIT)
+            self._send(kind, payload, fd, AT_ONCE)
         except BlockingIOError:
             return False
         return True
@@ -179,15 +187,20 @@ class Link:
         """
         # poll() rounds up to whole milliseconds, so short waits do not become a busy loop.
         timeout_ms = None if timeout_s is None else max(0.0, timeout_s) * 1000
-        if not self._poll.poll(timeout_ms):
+        if timeout_ms != 0 and not self._poll.poll(timeout_ms):
             return None
         try:
-            data, extra, _, _ = self._sock.recvmsg(MAX_BYTES, FD_BYTES)
+            size, extra, _, _ = self._sock.recvmsg_into((self._buffer,), FD_BYTES, AT_ONCE)
+        except BlockingIOError:
+            return None
         except ConnectionError:
-            data, extra = b"", []
-        if not data:
+            size = 0
+        if not size:
             raise EOFError
-        return Message(Kind(data[0]), data[1:], first_fd(extra) if extra else -1)
+        kind = KINDS.get(self._buffer[0])
+        if kind is None:
+            raise ValueError(f"{self._buffer[0]} is no kind of message")
+        return Message(kind, bytes(self._buffer[1:size]), first_fd(extra) if extra else -1)
 
     def fileno(self) -> int:
         """Return the socket's descriptor."""

@@ -276,16 +276,18 @@ class _Child:
     def _deliver(self, source: "Source", encoded: bool, looked_at: bool) -> None:
         """Hand over the picture that is wanted, and encode and look at it if that is due too."""
         assert self._wanted is not None
-        self._load_libraries(source)
         slot, jpeg_up_to, pixels_from, changed, _ = WANT.unpack(self._wanted.payload)
+        self._load_libraries(source, jpeg_up_to > 0 and not pixels_from)
         try:
-            width = max(self._videos.width * encoded, WIDTH * looked_at)
-            picture = source.retrieve(jpeg_up_to, max(pixels_from, width))
+            width = pixels_from
+            if encoded or looked_at:
+                width = max(width, self._videos.width * encoded, WIDTH * looked_at)
+            picture = source.retrieve(jpeg_up_to, width)
             if encoded and picture is not None:
                 self._videos.encode(picture)
             if looked_at and picture is not None:
                 self._looking.see(picture)
-            if isinstance(picture, Jpeg) and not pixels_from:
+            if isinstance(picture, Jpeg) and picture.pixels is not None and not pixels_from:
                 picture = replace(picture, pixels=None)
             if picture is None and source.info.polled:
                 raise PictureError("nothing that can be decoded arrived")
@@ -313,15 +315,17 @@ class _Child:
             if fd >= 0:
                 os.close(fd)
 
-    def _load_libraries(self, source: "Source") -> None:
+    def _load_libraries(self, source: "Source", alone: bool) -> None:
         """Load what makes pixels before they are first wanted, without counting it as decoding.
 
         On a busy machine that may take longer than a picture may.
+
+        Args:
+            source: The source.
+            alone: Whether its JPEG will do, without pixels.
         """
-        assert self._wanted is not None
-        jpeg_up_to, pixels_from = WANT.unpack(self._wanted.payload)[1:3]
         is_jpeg = source.info.codec == "mjpeg"
-        if "numpy" in sys.modules or (is_jpeg and jpeg_up_to and not pixels_from):
+        if "numpy" in sys.modules or (is_jpeg and alone):
             return
         self._set_step(Step.STARTING)
         importlib.import_module("numpy")

@@ -11,7 +11,6 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import asdict
-from operator import itemgetter
 from typing import Any, NoReturn
 
 from server.capture.devices.controls import ControlInfo, Value, read_controls
@@ -20,7 +19,7 @@ from server.capture.frames.frame import Jpeg, Picture
 from server.capture.frames.happening import Happening
 from server.capture.frames.info import SourceInfo
 from server.capture.frames.limits import MAX_PIXELS, check_size
-from server.capture.frames.numbering import Place
+from server.capture.frames.numbering import UNCOUNTED, Place
 from server.capture.isolation.channel import BEAT, NO_SLOT, SHAPE, WANT, Kind, Message, Step
 from server.capture.isolation.happenings import read_happening
 from server.capture.isolation.shared_memory import FramePool
@@ -131,7 +130,7 @@ class IsolatedReader:
         self._check()
         return Reading(None, time.time()) if self._grabbed != grabbed else None
 
-    def read_on_hub(self, demand: Demand, wait: Callable[[float], bool]) -> Reading | None:
+    def read_on_hub(self, demand: Demand, wait: Callable[[float | None], bool]) -> Reading | None:
         """Return what :meth:`read` does, if it is JPEG without pixels or nothing; never blocks.
 
         A native call for each picture wakes two threads whose caches are cold. That is a quarter of
@@ -140,23 +139,23 @@ class IsolatedReader:
         Args:
             demand: What is wanted.
             wait: Waits until the child has sent something, or the read is to end, at most for some
-                seconds; returns whether that was so.
+                seconds, if any; returns whether that was so.
 
         Raises:
             NotOnHub: If anything else came, or the child hangs; :meth:`read` takes it from there.
         """
-        grabbed = self._grabbed
-        deadline = time.monotonic() + (IDLE_READ_S if demand.keys_only() else MAX_READ_S)
-        while (left_s := deadline - time.monotonic()) > 0:
+        grabbed, began = self._grabbed, time.monotonic()
+        while True:
             if not self._requested and is_due(demand):
                 self._request(demand)
             # Whoever wants more than a key picture hurries it.
             idle = self._requested or demand.keys_only()
-            signalled = wait(left_s if idle else min(left_s, self._until_due_s(demand)))
+            signalled = wait(None if idle else self._until_due_s(demand))
             received = self._receive_on_hub()
             if reading := self._take_answer(demand):
                 return reading
-            if signalled and (not received or demand.keys_only()):  # A time-out would wake us, too.
+            longest_s = IDLE_READ_S if demand.keys_only() else MAX_READ_S
+            if (signalled and not received) or time.monotonic() - began > longest_s:
                 break
         if self._fault() is not None:
             raise NotOnHub
@@ -375,7 +374,7 @@ class IsolatedReader:
         self._requested = False
         self._slot = NO_SLOT
         self._busy_s = 0.0
-        self._answer = Reading(picture, at_unix, Place(*place))
+        self._answer = Reading(picture, at_unix, Place(*place) if place[0] else UNCOUNTED)
 
     def _take_happening(self, message: Message) -> None:
         try:
@@ -425,16 +424,16 @@ def _is_jpeg_alone(message: Message) -> bool:
     """Return whether it is a picture without pixels, and without a new area of memory."""
     if message.kind is not Kind.PICTURE or message.fd >= 0:
         return False
-    nbytes, high = itemgetter(3, 5)(SHAPE.unpack(message.payload))
-    return bool(nbytes) and not high
+    _, _, _, nbytes, _, high, *_ = SHAPE.unpack(message.payload)
+    return nbytes > 0 and not high
 
 
 def _fits(reading: Reading, demand: Demand) -> bool:
     """Return whether a picture still meets the demand, which may have changed since."""
+    if not is_due(demand):
+        return False
     picture = reading.picture
-    return is_due(demand) and not (
-        isinstance(picture, Jpeg) and picture.quality > demand.jpeg_up_to()
-    )
+    return not isinstance(picture, Jpeg) or picture.quality <= demand.jpeg_up_to()
 
 
 def _environment(timeout_s: float) -> dict[str, str]:

@@ -17,7 +17,9 @@ import os
 import re
 import struct
 import time
+from collections import defaultdict
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any, NamedTuple
 
@@ -140,12 +142,7 @@ class UnitSender:
         self._waiting: list[tuple[UnitHead, bytes]] = []
         self._waiting_bytes = 0
         self._waiting_since = 0.0
-        # By video: whether all units since a key picture were sent; what was skipped since, and
-        # why, and whether the server was told.
-        self._whole: dict[int, bool] = {}
-        self._skipped: dict[int, int] = {}
-        self._why: dict[int, Why] = {}
-        self._untold: set[int] = set()
+        self._sent: defaultdict[int, _Sent] = defaultdict(_Sent)  # By video.
 
     def send(self, head: UnitHead, data: bytes) -> None:
         """Send a unit, or have it wait for others; unless one before it is missing."""
@@ -176,37 +173,33 @@ class UnitSender:
 
     def _send_together(self, units: list[tuple[UnitHead, bytes]]) -> None:
         """Send units as one message if nothing is missing before them; else one by one."""
-        begun = {track for track, whole in self._whole.items() if whole}
+        begun = {track for track, sent in self._sent.items() if sent.whole}
         parts: list[bytes] = []
         for head, data in units:
             if head.key:
                 begun.add(head.track)
             large = len(data) > MAX_INLINE_BYTES
-            if large or head.track not in begun or self._skipped.get(head.track):
+            if large or head.track not in begun or self._sent[head.track].skipped:
                 break
             parts += (_pack(head, 0, Why.NOTHING, len(data)), data)
         else:
             if len(units) > 1 and self._send_message(parts):
-                self._whole |= dict.fromkeys(begun, True)
+                self._sent.update((track, _Sent(whole=True)) for track in begun)
                 return
         for head, data in units:
             self._send_unit(head, data)
 
     def _send_unit(self, head: UnitHead, data: bytes) -> None:
-        track = head.track
-        if not head.key and not self._whole.get(track):
-            self._skip(track)
-            return
-        skipped, why = self._skipped.get(track, 0), self._why.get(track, Why.NOTHING)
-        if len(data) > MAX_UNIT_BYTES:
-            self._lose(track, Why.DAMAGED)
-        elif self._send(_pack(head, skipped, why, len(data)), data):
-            self._whole[track] = True
-            if skipped:
-                self._skipped[track], self._why[track] = 0, Why.NOTHING
-                self._untold.discard(track)
+        sent = self._sent[head.track]
+        if not head.key and not sent.whole:
+            self._skip(head.track)
+        elif len(data) > MAX_UNIT_BYTES:
+            self._lose(head.track, Why.DAMAGED)
+        elif self._send(_pack(head, sent.skipped, sent.why, len(data)), data):
+            if not sent.whole:
+                self._sent[head.track] = _Sent(whole=True)
         else:
-            self._lose(track, Why.UNREAD)
+            self._lose(head.track, Why.UNREAD)
 
     def lose(self, track: int, why: Why) -> None:
         """Note that a unit is missing: send no more before the next key picture."""
@@ -214,21 +207,18 @@ class UnitSender:
         self._lose(track, why)
 
     def _lose(self, track: int, why: Why) -> None:
-        self._whole[track] = False
-        self._why[track] = self._why.get(track) or why
-        self._untold.add(track)
+        sent = self._sent[track]
+        sent.whole, sent.why, sent.untold = False, sent.why or why, True
         self._skip(track)
 
     def is_whole(self, track: int) -> bool:
         """Return whether all units of a video were sent since its last key picture."""
-        return self._whole.get(track, False)
+        return self._sent[track].whole
 
     def restart(self, track: int) -> None:
         """Begin a video with its next key picture."""
         self.flush()
-        for kept in (self._whole, self._skipped, self._why):
-            kept.pop(track, None)
-        self._untold.discard(track)
+        self._sent.pop(track, None)
 
     def close(self) -> None:
         """Send what waits, and close the socket."""
@@ -236,15 +226,14 @@ class UnitSender:
         self._sock.close()
 
     def _skip(self, track: int) -> None:
-        why = self._why.get(track, Why.NOTHING)
-        if not why:
+        sent = self._sent[track]
+        if not sent.why:
             return  # Its first key picture is waited for; nothing is missing.
-        self._skipped[track] = min(self._skipped.get(track, 0) + 1, MAX_SKIPPED)
-        if track in self._untold:
-            gap = HEAD.pack(track, GAP, why, self._skipped[track], 0, 0, 0.0, 0.0, 0, 0, 0, b"")
+        sent.skipped = min(sent.skipped + 1, MAX_SKIPPED)
+        if sent.untold:
+            gap = HEAD.pack(track, GAP, sent.why, sent.skipped, 0, 0, 0.0, 0.0, 0, 0, 0, b"")
             if self._send(gap, b""):
-                self._untold.discard(track)
-                self._skipped[track] = 0
+                sent.untold, sent.skipped = False, 0
 
     def _send(self, head: bytes, data: bytes) -> bool:
         """Send a message if there is room; return whether there was."""
@@ -267,6 +256,23 @@ class UnitSender:
         except OSError:
             return False  # It is full; if the server has gone, its other socket tells so.
         return True
+
+
+@dataclass(slots=True)
+class _Sent:
+    """How far one video was sent.
+
+    Attributes:
+        whole: Whether all units since a key picture were.
+        skipped: How many were skipped that the server was not told of.
+        why: What the first of those was missing for.
+        untold: Whether the server does not know yet that some are missing.
+    """
+
+    whole: bool = False
+    skipped: int = 0
+    why: Why = Why.NOTHING
+    untold: bool = False
 
 
 class UnitReceiver:
@@ -361,7 +367,7 @@ def _pack(head: UnitHead, skipped: int, why: Why, nbytes: int) -> bytes:
 
 
 def _unpack(message: memoryview, tracks: int) -> tuple[UnitHead | None, Gap | None, int]:
-    """Return a unit's head, if it is one, what is missing before it, if anything, and its size."""
+    """Return a unit's head, if it is one, what is missing before it, and its size in bytes."""
     if len(message) < HEAD.size:
         raise ValueError("a message of a video is cut off")
     values = HEAD.unpack_from(message)
@@ -373,21 +379,20 @@ def _unpack(message: memoryview, tracks: int) -> tuple[UnitHead | None, Gap | No
     gap = Gap(track, Why(why), skipped) if skipped else None
     if flags == GAP:
         return None, gap, 0
-    sized = width and height and not is_too_large(width, height)
-    counted = 0 < begun <= number
-    if flags > KEY or not sized or not counted or not 0 < nbytes <= MAX_UNIT_BYTES:
+    if flags > KEY or not 0 < begun <= number or not 0 < nbytes <= MAX_UNIT_BYTES:
         raise ValueError("a unit's head makes no sense")
-    if not 0 < at_unix < 1e12 or not abs(early_s) <= MAX_EARLY_S:
+    if not 0 < at_unix < 1e12 or not -MAX_EARLY_S <= early_s <= MAX_EARLY_S:
         raise ValueError("a unit's head makes no sense")
+    name = _codec_name(codec, width, height)
     place = Place(begun, number)
-    name = _name_of(codec)
     head = UnitHead(track, flags == KEY, place, at_unix, width, height, name, early_s)
     return head, gap, nbytes
 
 
-@functools.lru_cache(maxsize=64)
-def _name_of(codec: bytes) -> str:
-    if not CODEC.fullmatch(codec):
+@functools.lru_cache(32)
+def _codec_name(codec: bytes, width: int, height: int) -> str:
+    """Return a codec's name; ValueError if that is none, or pictures cannot have such a size."""
+    if not width or not height or is_too_large(width, height) or not CODEC.fullmatch(codec):
         raise ValueError("a unit's head makes no sense")
     return codec.decode("ascii")
 

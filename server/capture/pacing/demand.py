@@ -33,6 +33,8 @@ class PictureDemand:
         demand: For the reader.
         checked: Whether the camera is being checked.
         watched: Whether anybody watches, or it has to work without.
+        pictures: Whether decoded pictures are wanted at all. If not, all who watch get video, and a
+            key picture is decoded now and then to know that this can be done.
     """
 
     def __init__(
@@ -44,6 +46,7 @@ class PictureDemand:
         self._schedule = schedule
         self.checked = False
         self.watched = False
+        self.pictures = True
         self._pixels_from = 0
         self._probe_at = 0.0
         self._seen = True  # Whether anybody watches, be it video.
@@ -60,19 +63,12 @@ class PictureDemand:
         if self._shown and not renditions:
             self._probe_at = 0.0
         self._shown = bool(renditions)
-
-    @property
-    def pictures(self) -> bool:
-        """Whether decoded pictures are wanted at all.
-
-        If not, all who watch get video, and a key picture is decoded now and then to know that this
-        can be done.
-        """
-        return self._shown or self._looking
+        self.pictures = self._shown or self._looking
 
     def set_looking(self, looking: bool) -> None:
         """Set whether pictures are looked at in this process, also while nobody watches."""
         self._looking = looking
+        self.pictures = self._shown or looking
         self._probe_at = 0.0
 
     def watch(self, watched: bool, seen: bool = True) -> None:

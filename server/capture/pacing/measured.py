@@ -30,6 +30,9 @@ class Measured:
 
     Attributes:
         info: What the source said of itself; None while it was never open.
+        polled: Whether each picture is asked for; see :class:`SourceInfo`.
+        size: Width and height of its pictures, in pixels, which may differ from what it said; 0
+            while unknown.
         fps: Pictures a second: measured, or promised until then; 0 while unknown, and for sources
             that are polled, whose rate is what is asked of them.
         waiting_for: What must come before there is a picture, for people.
@@ -37,24 +40,15 @@ class Measured:
 
     def __init__(self) -> None:
         self.info: SourceInfo | None = None
+        self.polled = False
         self.fps = 0.0
         self.waiting_for = ""
-        self._size = (0, 0)
+        self.size = (0, 0)
         self._kbps = 0.0
         self._group = 0
         self._opened_at = 0.0
         self._told_at = float("-inf")
         self._is_fine = False
-
-    @property
-    def polled(self) -> bool:
-        """Whether each picture is asked for; see :class:`SourceInfo`."""
-        return self.info is not None and self.info.polled
-
-    @property
-    def size(self) -> tuple[int, int]:
-        """Width and height of its pictures, in pixels; 0 while unknown."""
-        return self._size
 
     @property
     def kbps(self) -> int:
@@ -68,10 +62,10 @@ class Measured:
 
     def opened(self, info: SourceInfo) -> None:
         """Take what the source says, when it was opened, was set or has changed."""
-        before, self.info = self.info, info
+        before, self.info, self.polled = self.info, info, info.polled
         if info == before and self._opened_at:
             return
-        self._size = info.width, info.height
+        self.size = info.width, info.height
         if before and info.fps == before.fps and self._opened_at:
             return  # What was measured still holds.
         self.fps = 0.0 if info.polled else round(info.fps, 3) or self.fps
@@ -85,19 +79,17 @@ class Measured:
         self.waiting_for = ""
         self._opened_at = 0.0
 
-    def see(self, size: tuple[int, int]) -> None:
-        """Take the width and height of a picture, which may differ from what the source said."""
-        self._size = size
-
     def update(self, figures: Figures, info: SourceInfo) -> bool:
         """Take what was measured, and what the source says; return whether to announce that."""
         self.waiting_for = figures.waiting_for
-        if self._opened_at and info != self.info:
+        if self._opened_at and info is not self.info and info != self.info:
             self.opened(info)
             return True
         if not figures.fps or info.still:
             return False  # What is known already is told together with the rate.
         now = time.monotonic()
+        if now - self._told_at < EVERY_S:
+            return False
         fps = 0.0 if self.polled else round(figures.fps, 1 if figures.fps > 10 else 2)
         settled = now - self._opened_at > SETTLED_S
         share = FINE_FPS_CHANGE if settled and not self._is_fine else FPS_CHANGE
@@ -106,7 +98,7 @@ class Measured:
             _differs(figures.kbps, self._kbps, OTHER_CHANGE),
             _differs(figures.group, self._group, OTHER_CHANGE),
         )
-        if now - self._told_at < EVERY_S or not any(changes):
+        if not any(changes):
             return False
         self._told_at = now
         self._is_fine = settled
@@ -122,7 +114,7 @@ class Measured:
     def _describe_source(self) -> dict[str, Any] | None:
         if self.info is None:
             return None
-        width, height = self._size
+        width, height = self.size
         codec = CODECS.get(self.info.codec, self.info.codec.lower())
         return {
             "width": width or None,

@@ -1,7 +1,6 @@
 """When a camera's next picture is due."""
 
 import time
-from collections.abc import Callable
 
 from server.capture.pacing.measured import Measured
 from server.capture.sources.reader import AT_ONCE
@@ -23,20 +22,23 @@ class Schedule:
     """Frame rates, and the time of the next picture that they ask for.
 
     Args:
-        fps: Returns what was set; None for the source's own rate.
         source: What is known of the source.
+        fps: Frames a second that are set; None for the source's own rate.
+
+    Attributes:
+        fps: The same; may be changed.
     """
 
-    def __init__(self, fps: Callable[[], float | None], source: Measured) -> None:
-        self._fps = fps
+    def __init__(self, source: Measured, fps: float | None) -> None:
         self._source = source
+        self.fps = fps
         self.due = 0.0
         """From when on a picture is taken, in monotonic seconds; may be asked natively."""
 
     @property
     def limit(self) -> float | None:
         """Frames a second that are asked for; None for all that come."""
-        return self._fps() or (POLLED_FPS if self._source.polled else None)
+        return self.fps or (POLLED_FPS if self._source.polled else None)
 
     @property
     def expected_fps(self) -> float:

@@ -77,7 +77,9 @@ class ProcessingPipeline:
     """Turns one camera's raw frames into those that people see. Called by green threads only."""
 
     def __init__(self, processors: Sequence[Processor], host: Host) -> None:
-        self.transform = Transform()
+        self._transform = Transform()
+        self.needed = bool(processors)
+        """Whether frames must pass through here."""
         self._host = host
         self._health = [Health(one) for one in processors]
         numbered = list(enumerate(processors))
@@ -105,9 +107,14 @@ class ProcessingPipeline:
         self._failing: set[int] = set()
 
     @property
-    def needed(self) -> bool:
-        """Whether frames must pass through here."""
-        return bool(self._health) or not self.transform.identity
+    def transform(self) -> Transform:
+        """How pictures are rotated, mirrored and cropped."""
+        return self._transform
+
+    @transform.setter
+    def transform(self, transform: Transform) -> None:
+        self._transform = transform
+        self.needed = bool(self._health) or not transform.identity
 
     @property
     def withheld(self) -> str:

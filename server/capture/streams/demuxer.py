@@ -92,7 +92,7 @@ class Demuxer:
         # What was lost while it was opened is missing somewhere in what comes first.
         lost = self._losses is not None and self._losses.seen()
         self._damaged_until = time.monotonic() + (BUFFERED_S if lost else 0.0)
-        self._time_base_s = float(self.stream.time_base or 0)
+        self._time_base = (self.stream.time_base or Fraction(0)).as_integer_ratio()
         self._encoded: Generator[Encoded] = self.container.demux(self.stream)  # type: ignore[assignment]
         # A packet that was read to see whether it belongs to the one before.
         self._held: _Read | None = None
@@ -172,18 +172,20 @@ class Demuxer:
             return None
         if encoded.is_keyframe and self._splits is not False:
             encoded = self._complete(encoded)
-        stamp, shown = encoded.dts, encoded.pts
+        pts, stamp = encoded.pts, encoded.dts
         if stamp is None and not self.context.has_b_frames:
-            stamp = shown  # Pictures come in the order in which they are shown.
+            stamp = pts  # Pictures come in the order in which they are shown.
+        # Numbers, as PyAV's fractions would take longer than all else here.
+        base, base_parts = self._time_base
         return Packet(
             encoded,
             encoded.is_keyframe,
             encoded.size,
-            None if stamp is None else stamp * self._time_base_s,
-            None if shown is None else shown * self._time_base_s,
+            None if stamp is None else stamp * base / base_parts,
+            None if pts is None else pts * base / base_parts,
             arrived_at,
             awaited,
-            self._lost_something(arrived_at),
+            self._losses is not None and self._lost_something(self._losses, arrived_at),
         )
 
     def close(self) -> None:
@@ -283,11 +285,9 @@ class Demuxer:
         now = time.monotonic()
         return _Read(encoded, now, now - began > WAIT_S)
 
-    def _lost_something(self, arrived_at: float) -> bool:
+    def _lost_something(self, losses: Losses, arrived_at: float) -> bool:
         """Return whether something is missing of the packet just read, or right after it."""
-        if self._losses is None:
-            return False
-        return self._losses.seen() or arrived_at < self._damaged_until
+        return losses.seen() or arrived_at < self._damaged_until
 
     def _complete(self, encoded: "Encoded") -> "Encoded":
         """Return a key picture with what follows it in packets of its own."""

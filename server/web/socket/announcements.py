@@ -175,7 +175,8 @@ class Announcements:
                     continue  # It has been removed or replaced meanwhile.
                 for view in self._views():
                     if view.sees(name):
-                        self._broadcast.send("camera", camera.describe(), view.room)
+                        state = camera.describe()
+                        self._broadcast.send("camera", state, view.room, can_wait=True)
             each_s = ANNOUNCE_PERIOD_EACH_S * len(self._sessions)
             hub.sleep(max(ANNOUNCE_PERIOD_S, each_s))
 
@@ -186,4 +187,5 @@ class Announcements:
             for view in self._views():
                 if not view.embedded:
                     seen = {n: c for n, c in stats["cameras"].items() if view.sees(n)}
-                    self._broadcast.send("stats", stats | {"cameras": seen}, view.room)
+                    stats_seen = stats | {"cameras": seen}
+                    self._broadcast.send("stats", stats_seen, view.room, can_wait=True)

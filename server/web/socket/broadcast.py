@@ -1,4 +1,7 @@
-"""Sends one message to many dashboards: built once, and written in turns."""
+"""Sends one message to many dashboards: built once, and written in turns.
+
+What can wait for a moment is written together with a dashboard's next frame.
+"""
 
 import json
 from collections import deque
@@ -17,11 +20,16 @@ BATCH = 25
 """How many dashboards are written to before everybody else gets a turn: half a millisecond."""
 
 
+HOLD_S = 0.25
+"""How long it may wait for a frame: one comes within that at five a second."""
+
+
 class _Message(NamedTuple):
     """An event that is on its way; ``recipients`` are Socket.IO's and Engine.IO's ids."""
 
     text: str
     data: bytes
+    can_wait: bool
     recipients: deque[tuple[str, str]]
 
 
@@ -41,26 +49,38 @@ class Broadcast:
         self._sessions = sessions
         self._waiting: deque[_Message] = deque()
         self._any = hub.Signal()
-        self._task: hub.Task | None = None
+        self._held = hub.Signal()
+        self._tasks: list[hub.Task] = []
 
     def open(self) -> None:
         """Start sending."""
-        self._task = hub.spawn(self._run)
+        self._tasks = [hub.spawn(self._run), hub.spawn(self._release)]
 
     def close(self) -> None:
         """Send at once what waits, and stop."""
-        if self._task:
-            self._task.kill()
+        for task in self._tasks:
+            task.kill()
         while self._waiting:
             self._send_batch()
+        for session in self._sessions.values():
+            session.websocket.release()
 
-    def send(self, event: str, payload: Mapping[str, Any], room: str) -> None:
-        """Send an event to everyone who is in a room now; returns at once."""
+    def send(
+        self, event: str, payload: Mapping[str, Any], room: str, can_wait: bool = False
+    ) -> None:
+        """Send an event to everyone who is in a room now; returns at once.
+
+        Args:
+            event: Its name.
+            payload: Its payload.
+            room: Of Socket.IO.
+            can_wait: Whether who watches a camera may get it a quarter of a second later.
+        """
         recipients = deque(self._server.manager.get_participants("/", room))
         if recipients:
             text = "2" + json.dumps([event, payload], separators=(",", ":"))
             data = b"".join(websocket_frame(TEXT, f"4{text}".encode()))
-            self._waiting.append(_Message(text, data, recipients))
+            self._waiting.append(_Message(text, data, can_wait, recipients))
             self._any.set()
 
     def _run(self) -> None:
@@ -70,9 +90,18 @@ class Broadcast:
                 self._send_batch()
                 hub.sleep(0)
 
+    def _release(self) -> None:
+        while True:
+            self._held.wait()
+            hub.sleep(HOLD_S)
+            for number, session in enumerate(list(self._sessions.values()), 1):
+                session.websocket.release()
+                if number % BATCH == 0:
+                    hub.sleep(0)
+
     def _send_batch(self) -> None:
         """Write the oldest message to some of its recipients."""
-        text, data, recipients = self._waiting[0]
+        text, data, can_wait, recipients = self._waiting[0]
         for _ in range(min(BATCH, len(recipients))):
             sid, engine_id = recipients.popleft()
             session = self._sessions.get(sid)
@@ -80,7 +109,11 @@ class Broadcast:
             if session is None or connection is None:
                 continue  # It has left.
             if connection.queue.empty():
-                session.websocket.send_built(data)
+                if can_wait and session.is_watching:
+                    session.websocket.hold(data)
+                    self._held.set()
+                else:
+                    session.websocket.send_built(data)
             else:  # Not before what waits there, such as hello.
                 self._server.eio.send(engine_id, text)
         if not recipients:

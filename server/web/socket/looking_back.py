@@ -47,7 +47,8 @@ class LookingBack:
             session.look_live(name)
             return _answer(None, None, number)
         at_unix, codec = found.units[-1].at_unix, found.units[-1].codec
-        if codec != JPEG and not decodes(session.codecs_of(name) or frozenset(), codec):
+        codecs = session.codecs_of(name) if payload.video else None
+        if codec != JPEG and not decodes(codecs or frozenset(), codec):
             memory = AsJpeg(memory, self._to_jpeg)
             found = memory.lead(at_unix)
         answer = _answer(at_unix, memory.span, number, *memory.neighbours(at_unix))

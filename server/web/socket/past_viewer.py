@@ -137,7 +137,7 @@ class PastViewer:
             self._wake.wait()
         if self._closed or number != self.player.number:
             return
-        if self._websocket.offer(packet):
+        if self._websocket.offer(packet) is None:
             self.newest_seq = max(self.newest_seq, units[-1].seq, *(one.seq for one in push))
             self._flight.append((units[-1].seq, self._count))
             self._credit.spend(self._count, time.monotonic(), len(packet))

@@ -95,28 +95,25 @@ class SocketViewer(VideoViewer):
 
     def send(self, frame: EncodedFrame, now: float) -> str | None:
         """Write the frame's packet without blocking; return the obstacle if it was not sent."""
-        obstacle = self.obstacle
-        if obstacle is not None:
-            return obstacle
+        credit = self.credit
+        if not credit.ready:
+            return "credit"
         packet = frame.packet
-        if not self._websocket.offer(packet):
-            return "gone"
-        self.credit.spend(frame.seq, now, len(packet.data))
-        return None
+        obstacle = self._websocket.offer(packet)
+        if obstacle is None:
+            credit.spend(frame.seq, now, len(packet.data))
+        return obstacle
 
     def send_video(self, frame: VideoFrame | Burst, now: float) -> str | None:
         """Write the frames' packet without blocking; return the obstacle if it was not sent."""
         link = self.link
         if not self.credit.may_flow(now, link.bare_s, link.max_bytes):
             return "credit"
-        if self._websocket.busy:
-            return "unsent"
         packet = frame.packet
-        if not self._websocket.offer(packet):
-            return "gone"
-        if frame.painted:  # Nothing else is acknowledged.
+        obstacle = self._websocket.offer(packet)
+        if obstacle is None and frame.painted:  # Nothing else is acknowledged.
             self.credit.spend(frame.seq, now, len(packet.data))
-        return None
+        return obstacle
 
     def miss(self, obstacle: str) -> None:
         """Note a missed frame, which more credit or a smaller picture might have carried."""
@@ -175,6 +172,11 @@ class Session:
         websocket.admitted = True
         websocket.on_message = self._on_message
         websocket.on_drained = self._on_drained
+
+    @property
+    def is_watching(self) -> bool:
+        """Whether it watches any camera."""
+        return bool(self._watching)
 
     def watching(self) -> list[str]:
         """Return the names of the cameras that it watches."""
@@ -407,7 +409,8 @@ class Session:
             return True
         ack = ACK.fullmatch(message) if isinstance(message, str) else None
         if ack is not None:
-            self._acknowledge(ack[1], int(ack[2]), int(ack[3] or 0), now)
+            name, seq, hold_ms = ack.groups()
+            self._acknowledge(name, int(seq), int(hold_ms or 0), now)
             return True
         if isinstance(message, str) and message.startswith(CONNECT_PREFIX):
             # It is connected already, and connecting is the most expensive event there is.

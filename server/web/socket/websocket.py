@@ -93,6 +93,7 @@ class WebSocket:
         self._fragments: list[bytes] = []
         self._fragments_text = False
         self._backlog: deque[memoryview] = deque()
+        self._held = b""  # Messages that leave with the next one.
         self._flusher: hub.Task | None = None
         self._drained = hub.Signal()
         self._closed = False
@@ -152,24 +153,43 @@ class WebSocket:
             self.close()
         self._write(data)
 
-    def offer(self, packet: Packet) -> bool:
+    def hold(self, data: bytes) -> None:
+        """Send a short message, given its bytes, with whatever is sent next; see :meth:`release`.
+
+        One write instead of two: each costs as much as a frame, and wakes the peer.
+        """
+        if self._backlog:
+            self.send_built(data)
+        else:
+            self._held += data
+
+    def release(self) -> None:
+        """Send by themselves the messages that are still held."""
+        if self._held:
+            self._write(b"")
+
+    def offer(self, packet: Packet) -> str | None:
         """Send a packet without blocking; what the kernel does not take at once is sent later.
 
-        Only for a connection that is not :attr:`busy`. Returns False if it has ended.
+        Returns what stopped it: ``unsent`` while the connection is :attr:`busy`, ``gone`` if it has
+        ended, or None.
         """
-        assert not self._backlog
+        if self._backlog:
+            return "unsent"
         if self._closed:
-            return False
+            return "gone"
+        if self._held:
+            packet = Packet(self._behind_held(packet.data))
         try:
             sent = packet.send(self._kernel)
         except BlockingIOError:
             sent = 0
         except OSError:
             self.close()
-            return False
-        if sent < len(packet):
+            return "gone"
+        if sent < len(packet.data):
             self._keep(memoryview(packet.data)[sent:])
-        return True
+        return None
 
     def close(self) -> None:
         """End the connection at once, without blocking, and wake whoever waits on it."""
@@ -180,7 +200,7 @@ class WebSocket:
         self._arrived.set()
         if not self._backlog:
             try:
-                self._kernel.send(GOING_AWAY)
+                self._kernel.send(self._behind_held(GOING_AWAY))
             except OSError:
                 pass  # The peer was faster, or its buffer is full.
         self._backlog.clear()
@@ -321,7 +341,7 @@ class WebSocket:
         """Hand bytes to the kernel, and what it does not take to the flusher."""
         if self._closed:
             return
-        rest = memoryview(data)
+        rest = memoryview(self._behind_held(data))
         if not self._backlog:
             try:
                 rest = rest[self._kernel.send(rest) :]
@@ -332,6 +352,11 @@ class WebSocket:
                 return
         if rest:
             self._keep(rest)
+
+    def _behind_held(self, data: bytes) -> bytes:
+        """Return bytes behind the messages that were held, which are held no more."""
+        held, self._held = self._held, b""
+        return held + data
 
     def _keep(self, rest: memoryview) -> None:
         self._backlog.append(rest)

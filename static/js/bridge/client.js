@@ -81,6 +81,11 @@ export class BackendClient extends EventTarget {
     this.#port.postMessage({ type: 'step', camera, by });
   }
 
+  /** Somebody may soon look back. */
+  expectPast() {
+    this.#port.postMessage({ type: 'past' });
+  }
+
   /** @param {string} camera */
   closeViewer(camera) {
     this.#port.postMessage({ type: 'close', camera });

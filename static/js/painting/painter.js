@@ -4,7 +4,8 @@
  *
  *     JPEG  ─► waiting (newest) ─► decode ─┐
  *                                          ├─► decoded (newest) ─► paint, close ─► animation frame
- *     video ─► unit-decoder.js ────────────┘
+ *     video ─► unit-decoder.js ────────────┤
+ *     past  ─► past-decoder.js ────────────┘
  *
  * Uses no document: it may run in a worker.
  *
@@ -17,6 +18,7 @@
  * @property {number} [order]  Of those offered to this painter.
  */
 import { decodeJpeg } from './jpeg.js';
+import { openPastDecoder } from './past-decoder.js';
 import { onRefresh } from './refresh.js';
 import { UnitDecoder } from './unit-decoder.js';
 
@@ -30,6 +32,10 @@ export class Painter {
   #decoding = false;
   /** @type {UnitDecoder | null} */
   #video = null;
+  /** @type {ReturnType<typeof openPastDecoder> | null} */
+  #past = null;
+  // Video has failed, and what follows needs what was lost, up to the next key picture.
+  #awaitsKey = false;
   #decoded = null;
   // Frames may be decoded in another order than they came in, as one is a JPEG and the next a unit of video.
   #offered = 0;
@@ -56,7 +62,7 @@ export class Painter {
     this.#hooks = hooks;
   }
 
-  /** How many units are in the decoder. */
+  /** How many units are in the decoder of live video. */
   get inDecoder() {
     return this.#video?.inside ?? 0;
   }
@@ -73,16 +79,23 @@ export class Painter {
   reset() {
     this.#generation += 1;
     this.#waiting = null;
+    this.#awaitsKey = false;
     this.endVideo();
     this.#replaceDecoded(null);
     this.#cancelRefresh?.();
     this.#cancelRefresh = null;
   }
 
-  /** Free the video decoder; the next unit must be a key picture. */
+  /** Free the video decoders; the next unit must be a key picture. */
   endVideo() {
     this.#video?.close();
     this.#video = null;
+    this.#endPast();
+  }
+
+  #endPast() {
+    this.#past?.close();
+    this.#past = null;
   }
 
   /**
@@ -124,18 +137,35 @@ export class Painter {
   }
 
   #offerUnit(unit) {
+    if (unit.header.key) this.#awaitsKey = false;
+    if (this.#awaitsKey) {
+      this.#skip(unit);
+      return;
+    }
+    if (unit.header.live) {
+      this.#endPast();
+      this.#video ??= new UnitDecoder(this.#decoderHooks(() => (this.#video = null)));
+      this.#video.put(unit);
+    } else {
+      this.#past ??= openPastDecoder(this.#decoderHooks(() => (this.#past = null)));
+      this.#past.put(unit);
+    }
+  }
+
+  #decoderHooks(onEnd) {
     const { onHeld, onVideoFailed } = this.#hooks;
-    this.#video ??= new UnitDecoder({
+    return {
       onDecoded: (frame, picture) => this.#schedule(frame, picture),
       onSkipped: (frame) => this.#skip(frame),
       onHeld,
       onFailed: (fault, frame) => {
-        this.#video = null;
+        onEnd();
         // A browser takes a decoder away that has long had nothing to do. There will be another.
-        if (fault !== 'reclaimed' || frame !== null) onVideoFailed(fault, frame);
+        if (fault === 'reclaimed' && frame === null) return;
+        this.#awaitsKey = true;
+        onVideoFailed(fault, frame);
       },
-    });
-    this.#video.put(unit);
+    };
   }
 
   #schedule(frame, image) {

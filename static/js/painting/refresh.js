@@ -1,25 +1,46 @@
 // Longer than the refresh interval of the slowest screen, short enough for smooth motion.
 const HIDDEN_MS = 70;
 
+/** Who waits: all together for one refresh, as many tiles may paint between two. @type {Set<() => void>} */
+const waiting = new Set();
+let request = 0;
+let timer = 0;
+
 /**
  * Call back once at the next refresh of the screen, or soon if there is none: a hidden page is not refreshed,
  * but its picture may be in a small window of its own (popout.js).
  *
  * Uses no document: it may run in a worker.
  *
- * @param {() => void} callback
+ * @param {() => void} callback  Another one for each call.
  * @returns {() => void} cancels it
  */
 export function onRefresh(callback) {
-  const cancel = () => {
-    cancelAnimationFrame(request);
-    clearTimeout(timer);
+  if (waiting.size === 0) {
+    request = requestAnimationFrame(callAll);
+    timer = setTimeout(callAll, HIDDEN_MS);
+  }
+  waiting.add(callback);
+  return () => {
+    if (waiting.delete(callback) && waiting.size === 0) stop();
   };
-  const once = () => {
-    cancel();
-    callback();
-  };
-  const request = requestAnimationFrame(once);
-  const timer = setTimeout(once, HIDDEN_MS);
-  return cancel;
+}
+
+function callAll() {
+  stop();
+  const callbacks = [...waiting];
+  waiting.clear();
+  for (const callback of callbacks) {
+    try {
+      callback();
+    } catch (error) {
+      // Of one tile: the others are painted all the same.
+      reportError(error);
+    }
+  }
+}
+
+function stop() {
+  cancelAnimationFrame(request);
+  clearTimeout(timer);
 }

@@ -64,13 +64,16 @@ export class UnitDecoder {
       // It needs none of those before it, and is newer.
       for (const older of this.#waiting.splice(0)) this.#onSkipped(older);
     } else if (rendition !== this.#rendition || this.#newestCodec !== codec) {
+      this.#waiting.push(unit);
       this.#fail('no key', unit);
       return;
     }
     this.#rendition = rendition;
     this.#waiting.push(unit);
     const nowMs = performance.now();
-    if (this.#isPunctual(nowMs) && nowMs - this.#waiting[0].receivedMs > MAX_WAIT_MS) this.#fail('slow', unit);
+    // Of the past, nothing newer comes that JPEG would show sooner.
+    const isLate = unit.header.live && this.#isPunctual(nowMs) && nowMs - this.#waiting[0].receivedMs > MAX_WAIT_MS;
+    if (isLate) this.#fail('slow', unit);
     else this.#feed();
   }
 
@@ -186,7 +189,9 @@ export class UnitDecoder {
 
   #fail(fault, unit) {
     if (this.#closed) return;
+    const lost = [...this.#inside.map((one) => one.unit), ...this.#waiting];
     this.close();
+    for (const one of lost) this.#onSkipped(one);
     this.#onFailed(fault, unit);
   }
 }

@@ -43,6 +43,7 @@ export class Scrubber extends EventTarget {
   #clip = null;
   #saveClip;
   #saving = false;
+  #frame = 0;
 
   /**
    * @param {HTMLElement} element
@@ -223,6 +224,15 @@ export class Scrubber extends EventTarget {
     this.#showButtons(told, at, disabled);
   }
 
+  // Of a seek there are several changes of each camera, and to draw the bar has the page be laid out.
+  #refreshSoon() {
+    if (this.#frame !== 0) return;
+    this.#frame = requestAnimationFrame(() => {
+      this.#frame = 0;
+      this.refresh();
+    });
+  }
+
   // The memory moves on by itself until it is asked about again.
   #kept(now) {
     const { from, to, heard } = this.#memory;
@@ -329,7 +339,7 @@ export class Scrubber extends EventTarget {
       this.#past.seek(at);
     });
     this.#bar.addEventListener('view', () => this.refresh());
-    this.#past.addEventListener('change', () => this.refresh());
+    this.#past.addEventListener('change', () => this.#refreshSoon());
   }
 
   #onSeek({ at, done, moved }) {

@@ -3,12 +3,13 @@
  * bridge/start.js, and touches nothing of the page but the canvases it is given. The page talks to it through
  * bridge/client.js.
  *
- * It receives messages {type, ...}: `connect` {base}; `video` {wanted}; of a `camera`, `open`, `want` {wanted, rendition,
+ * It receives messages {type, ...}: `connect` {base}; `video` {wanted}; `past` if somebody may soon look back; of a `camera`, `open`, `want` {wanted, rendition,
  * width}, `seek` {at}, `play` {speed}, `step` {by} and `close`; and, answered with the same `id`, `request`
  * {event, payload}, `clock`, and `picture` and `grab` of a `camera`.
  * It sends `answer` {id, answer}; `viewer` {report}; and `event` {name, detail} for events of the connection.
  */
 import { decodableFamilies } from '../painting/codecs.js';
+import { preparePastDecoder } from '../painting/past-decoder.js';
 import { ClockOffset } from './clock.js';
 import { Connection } from './connection.js';
 import { Viewer } from './viewer.js';
@@ -24,6 +25,7 @@ export class Backend {
   // What this browser decodes; empty until it has said so.
   #decodable = [];
   #videoWanted = false;
+  #pastExpected = false;
 
   /** @param {{postMessage: (message: object) => void} & EventTarget} port */
   constructor(port) {
@@ -38,6 +40,10 @@ export class Backend {
         break;
       case 'video':
         this.#videoWanted = more.wanted;
+        this.#offerVideo();
+        break;
+      case 'past':
+        this.#pastExpected = true;
         this.#offerVideo();
         break;
       case 'open':
@@ -98,6 +104,7 @@ export class Backend {
 
   #offerVideo() {
     this.#viewers.forEach((viewer) => viewer.setVideo(this.#families));
+    if (this.#pastExpected && this.#families.length > 0) preparePastDecoder();
   }
 
   get #families() {

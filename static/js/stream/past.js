@@ -22,7 +22,8 @@ const LOST_MS = 1500;
 // A picture stands for the time until the next one.
 const SHORT_S = 1;
 const NOTHING = 'Nothing of this camera is remembered yet.';
-const UNDECODABLE = 'This browser could not decode that moment.';
+// A held key must not go on for long after it is let go.
+const MAX_STEPS = 2;
 
 export class Past {
   #ask;
@@ -43,8 +44,11 @@ export class Past {
   // The newest moment that the server found, or that was painted; and of a found one, those next to it.
   #at = NaN;
   #around = null;
-  // Whether the decoder failed since a picture was seen.
+  // The moment that is being asked for; null for none, or for what is live.
+  #going = null;
+  // Whether the decoder failed since a picture was seen, and whether it did so again: then JPEG is asked for.
   #failed = false;
+  #plain = false;
   // What to ask for next: a moment, then steps from there, then a speed.
   #next = null;
   #busy = false;
@@ -97,15 +101,16 @@ export class Past {
   step(by) {
     if (this.#wanted === null) return;
     this.#speed = 0;
-    this.#wish({ at: this.#next?.at, steps: (this.#next?.steps ?? 0) + by });
+    const steps = (this.#next?.steps ?? 0) + by;
+    this.#wish({ at: this.#next?.at, steps: Math.max(-MAX_STEPS, Math.min(MAX_STEPS, steps)) });
   }
 
-  /** Its video could not be decoded: go there once more, from a picture that needs no other. */
+  /** Its video could not be decoded: go there once more, from a picture that needs no other, and then as JPEG. */
   retry() {
-    if (this.#failed) this.#fault = UNDECODABLE;
-    else if (this.#next === null) this.#wish(this.#here);
+    this.#plain = this.#failed;
     this.#failed = true;
-    this.#onChange();
+    this.#seen(); // It will not be.
+    if (this.#next === null && this.#wanted !== null) this.#wish(this.#here);
   }
 
   /** We joined the camera's room anew, and are sent what is live. */
@@ -155,7 +160,7 @@ export class Past {
   }
 
   get #here() {
-    const at = Number.isFinite(this.#at) ? this.#at : this.#wanted;
+    const at = this.#going ?? (Number.isFinite(this.#at) ? this.#at : this.#wanted);
     return this.#speed === 0 ? { at } : { at, speed: this.#speed };
   }
 
@@ -171,7 +176,11 @@ export class Past {
   #switch(active) {
     if (active === this.#active) return;
     this.#active = active;
-    if (!active) this.#arrived = false;
+    if (!active) {
+      this.#arrived = false;
+      this.#failed = false;
+      this.#plain = false;
+    }
     this.#onSwitch();
   }
 
@@ -202,8 +211,10 @@ export class Past {
   /** @returns {Promise<boolean>} whether the picture of a moment is there */
   async #goTo(at, turn) {
     const seen = this.#whenSeen();
-    const reply = await this.#ask('seek', { at });
+    this.#going = at;
+    const reply = await this.#ask('seek', this.#plain && at !== null ? { at, video: false } : { at });
     if (turn !== this.#turn) return false;
+    this.#going = null;
     if (reply.ok) this.#take(at, reply);
     else this.#fault = reply.message || reply.error;
     if (this.#fault !== '') this.#stay();
@@ -235,7 +246,8 @@ export class Past {
   }
 
   async #stepBy(steps, turn) {
-    for (let left = Math.abs(steps); left > 0 && this.#mayGoOn(turn); left -= 1) {
+    // Another moment that is wanted meanwhile ends it.
+    for (let left = Math.abs(steps); left > 0 && this.#mayGoOn(turn) && this.#next?.at === undefined; left -= 1) {
       // Played up to here, it is not known what is next to it.
       if (this.#around === null && !(await this.#goTo(this.#at, turn))) return;
       const to = steps < 0 ? this.#around?.before : this.#around?.after;

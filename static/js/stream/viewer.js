@@ -343,7 +343,7 @@ export class Viewer {
     const gap = this.#sequence.paint(header) > 0;
     const roundTripMs = this.#clock.roundTrip * 1000;
     // First of all: the server's credit waits for it.
-    const facts = { at: header.at, gap, holdMs: nowMs - receivedMs, roundTripMs };
+    const facts = { at: header.at, gap, holdMs: nowMs - receivedMs, roundTripMs, video: header.codec !== null };
     this.#acknowledger.painted(header.seq, facts, nowMs);
     this.#aliveUnix = nowUnix();
     this.#painted += 1;

@@ -36,17 +36,17 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def start_nodes(start_server: Start, tmp_path: Path) -> Callable[..., list[PortholeServer]]:
-    """Start two servers that trust nginx, each with a state folder of its own."""
+def start_nodes(start_server: Start, tmp_path: Path) -> Callable[[int], list[PortholeServer]]:
+    """Start so many servers that trust nginx, each with a state folder of its own."""
 
-    def start(*arguments: str) -> list[PortholeServer]:
+    def start(count: int) -> list[PortholeServer]:
         return [
             start_server(
                 *("test:?size=640x360&fps=25", "--trusted-proxies", "127.0.0.1"),
-                *("--state", str(tmp_path / f"node-{number}"), *arguments),
+                *("--state", str(tmp_path / f"node-{number}")),
                 program=FRESH,
             )
-            for number in (1, 2)
+            for number in range(1, count + 1)
         ]
 
     return start

@@ -19,7 +19,7 @@ from tests.support.nginx import Nginx
 from tests.support.server import PortholeServer, wait_until
 from tests.system.deploy.conftest import fetch
 
-StartNodes = Callable[..., list[PortholeServer]]
+StartNodes = Callable[[int], list[PortholeServer]]
 StartNginx = Callable[[Sequence[int]], Nginx]
 
 # What must be back within, once the node it was on is gone.
@@ -30,7 +30,7 @@ def test_a_client_is_live_again_when_its_node_is_killed(
     start_nodes: StartNodes, start_nginx: StartNginx, trust: ssl.SSLContext
 ) -> None:
     """kill -9 of the node a dashboard is on: it reconnects, and has pictures within 5 s."""
-    nodes = start_nodes()
+    nodes = start_nodes(2)
     nginx = start_nginx(ports_of(nodes))
     with Dashboard(nginx.url, trust) as dashboard:
         dashboard.ask("watch", {"camera": "test"})
@@ -60,7 +60,7 @@ def test_a_node_that_answers_nothing_is_left_within_a_second(
     start_nodes: StartNodes, start_nginx: StartNginx, trust: ssl.SSLContext
 ) -> None:
     """A node whose machine is gone, so that nobody even refuses, holds a page up for a second."""
-    node = start_nodes()[0].port
+    (node,) = ports_of(start_nodes(1))
     times_s = []
     with silent_port() as silent:
         nginx = start_nginx([silent, node])
@@ -81,7 +81,7 @@ def test_floods_of_logins_end_at_nginx(
     """After a burst of ten tries an address gets 429, while its pages still come."""
     UsersFile(tmp_path / "node-1").add_user("ada", "operator", None, "correct horse battery")
     # Without a bus, a login holds at one node only.
-    nginx = start_nginx(2 * ports_of(start_nodes())[:1])
+    nginx = start_nginx(2 * ports_of(start_nodes(1)))
 
     answers = [fetch(nginx.url + "login", trust, data=b"name=ada")[0] for _ in range(14)]
 

@@ -12,7 +12,7 @@ import psutil
 import pytest
 
 from tests.support.bad_camera import BadCamera
-from tests.support.server import ROOT, PortholeServer
+from tests.support.server import FORK_SERVER, ROOT, PortholeServer
 
 UNITS = ("porthole.service", "porthole-camera.service", "porthole-web@.service")
 
@@ -41,8 +41,7 @@ def test_their_commands_exist(name: str) -> None:
     started = re.search(r"^ExecStart=\S+ manage.py (\w+) (.*)$", text, re.MULTILINE)
     assert started
 
-    command = [sys.executable, "manage.py", started[1], "--help"]
-    told = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    told = FORK_SERVER.run([started[1], "--help"], {})
 
     for option in re.findall(r"--[a-z-]+", started[2]):
         assert f" {option} " in told.stdout, option
@@ -56,16 +55,7 @@ def test_only_what_may_pass_is_tried_again(tmp_path: Path) -> None:
     (tmp_path / "typo.toml").write_text("[server]\nprot = 8000\n")
     late = ("web", "--state", str(tmp_path / "state"), "--bus", "redis://127.0.0.1:1")
     typo = ("run", "--config", str(tmp_path / "typo.toml"))
-    late_code, typo_code = (
-        subprocess.run(
-            [sys.executable, "manage.py", *command],
-            cwd=ROOT,
-            stderr=subprocess.DEVNULL,
-            timeout=30,
-            check=False,
-        ).returncode
-        for command in (late, typo)
-    )
+    late_code, typo_code = (FORK_SERVER.run(command, {}).returncode for command in (late, typo))
 
     for name in UNITS:
         text = (ROOT / "deploy" / name).read_text(encoding="utf-8")

@@ -112,9 +112,9 @@ def test_a_full_disk_leaves_live_alone_and_costs_no_file(
         oldest = recordings(server)[0][0]["id"]
         viewer.call("watch", {"camera": "door", "video": ["h264"]})
         watch(viewer, 25)
+        before = counts_of(viewer)  # First, so that no drop among those below is missed.
         seqs: list[int] = []
         viewer.on_frame = lambda header, unit: seqs.append(header["seq"])
-        before = counts_of(viewer)
 
         disk.keep_full()
         wait_for_notice(viewer, "Recording is paused: the disk is full")

@@ -4,7 +4,9 @@ import cv2
 import numpy as np
 import pytest
 
-from bench.film import Film, Screen, Shown
+from bench.film import Film, Screen, Shown, as_jpeg_has_it
+from server.capture.frames.encoding import encoding_of
+from server.capture.streams.units.encoder import VideoEncoder
 from tests.support.films import make_film
 from tests.support.units import encoded_in
 
@@ -55,3 +57,25 @@ def test_a_grey_or_torn_jpeg_is_seen(film: Film) -> None:
 
     for wrong in (grey, torn):
         assert len(shown_of(film, jpeg=wrong).faults) == 1
+
+
+def test_smaller_video_is_compared_by_what_it_shows(film: Film) -> None:
+    """A viewer that cannot follow is sent video that is encoded anew; its bytes are none of the
+    film's, and five such pictures once counted as five faults."""
+    grey = [as_jpeg_has_it(one, one.shape) for one in film.pictures[:5]]
+    torn = [np.vstack((one[90:], one[:90])) for one in grey]
+    faults = []
+    for pictures in (grey, torn):
+        encoder, screen, shown = (
+            VideoEncoder(encoding_of(160, (320, 180)), 25),
+            Screen(film),
+            Shown(),
+        )
+        for seq, one in enumerate(pictures, 1):
+            unit = encoder.encode(encoder.scale(cv2.merge([one] * 3)))
+            screen.take({"seq": seq, "codec": unit.codec, "rendition": "160"}, unit.data)
+        screen.judge(shown, {1: 0}, 24.0)
+        faults.append(len(shown.faults))
+        assert (shown.units, shown.encoded) == (0, 5)
+
+    assert faults == [0, 5]

@@ -13,6 +13,7 @@ from server.capture import retry as retry_module
 from server.capture import state as state_module
 from server.capture.camera import Camera
 from server.capture.pacing import schedule as schedule_module
+from server.capture.pacing.schedule import DEFAULT_FPS
 from server.capture.sources import reader
 from server.errors import LoginRefused, PictureError, SourceEnded, SourceError
 from server.loop import hub
@@ -420,6 +421,21 @@ def test_fps_is_kept_on_average(
 
     assert taken - 2 <= camera.meter.captured <= taken + 2
     assert source.decoded == camera.meter.captured
+
+
+def test_rate_is_the_lower_one_of_source_and_setting(make_camera: MakeCamera) -> None:
+    """It is asked with each picture, so it is worked out when either of them is announced."""
+    source = FakeSource(fps=25)
+    camera = make_camera(source)
+    before = camera.rate
+    live(camera, source)
+    rates = [camera.rate]
+    for fps in (5.0, 60.0, None):
+        camera.set_fps(fps)
+        rates.append(camera.rate)
+
+    assert before == DEFAULT_FPS
+    assert rates == [25, 5, 25, 25]
 
 
 def test_change_of_fps_holds_for_the_next_picture(make_camera: MakeCamera) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from server.capture.connection import Connection
 from server.capture.frames.frame import Jpeg, Picture
-from server.capture.sources.reader import Demand
+from server.capture.sources.reader import MAX_READ_S, Demand
 from server.config.address import parse_address
 from server.errors import SourceError
 from server.loop import hub
@@ -127,6 +127,29 @@ def test_process_that_dies_is_named_also_when_read_on_the_hub(connection: Connec
 
     with pytest.raises(SourceError, match="its process was killed by SIGKILL"):
         assert all(take(connection) for _ in range(1000))
+
+
+@pytest.mark.usefixtures("own_children")
+def test_read_on_the_hub_ends_though_nothing_comes(connection: Connection) -> None:
+    """Its camera looks after it now and then: a timer for each read cost as much as the read."""
+    take(connection)
+    take(connection)
+    newest = max(psutil.Process().children(), key=lambda child: child.create_time())
+    newest.suspend()
+
+    def read_until_silent() -> None:
+        while (taken := connection.read(PASSED_THROUGH)) and taken[0].picture is not None:
+            connection.end_long_read()  # It has not waited for long.
+
+    task = hub.spawn(read_until_silent)
+    hub.sleep(MAX_READ_S + 0.05)
+    waited = not task.done
+    connection.end_long_read()
+    ended = task.join(2)
+    newest.resume()
+
+    assert waited
+    assert ended
 
 
 def test_hub_does_not_spin_while_nobody_reads(

@@ -32,7 +32,7 @@ class Told:
 
     def __init__(self) -> None:
         self.source = Measured()
-        self.fps: float | None = None
+        self.schedule = Schedule(self.source, None)
         self.withheld = ""
         self.shown = True
         self.states: list[str] = []
@@ -42,7 +42,7 @@ class Told:
             "Door",
             ServerSettings(),
             self.source,
-            Schedule(lambda: self.fps, self.source),
+            self.schedule,
             lambda: self.withheld,
             lambda: self.shown,
             lambda: self.states.append(self.state.current),
@@ -236,7 +236,7 @@ def test_polled_source_stalls_by_its_own_interval(
     told: Told, clock: FakeClock, fps: float | None, limit_s: float
 ) -> None:
     """A still camera that is asked once in ten seconds is not stalled in between."""
-    told.fps = fps
+    told.schedule.fps = fps
     state = open_and_watch(told, SourceInfo(64, 48, 0.0, "mjpeg", live=False, polled=True))
     state.delivered()
     clock.advance(limit_s - 0.1)

@@ -352,6 +352,19 @@ def test_window_follows_what_an_acknowledgement_covers() -> None:
     assert windows == [2, 4, 6, 6]
 
 
+def test_wide_window_is_two_frames_more_than_covered() -> None:
+    """Whoever might cover six of video, and covers four pictures, has no more in flight for it."""
+    credit = Credit(2, START, acks=6)
+    assert credit.widest == 8
+
+    windows = []
+    for number, frames in enumerate((2, 4, 4, 6)):
+        cover(credit, 10 * number + 1, frames, START + number)
+        windows.append(credit.window)
+
+    assert windows == [4, 6, 6, 7]  # 250 ms of them.
+
+
 def test_a_gap_ends_the_wide_window() -> None:
     """An acknowledgement that covers less than before means that a frame is late: two again."""
     credit = Credit(2, START, acks=4)
@@ -372,6 +385,45 @@ def test_wide_window_is_bounded_by_time() -> None:
         credit.acknowledge(10 * number + frames, START + number, 10.0)
 
     assert credit.window == 2
+
+
+@pytest.mark.parametrize("window", [1, 2])
+def test_two_frames_share_an_acknowledgement_at_five_a_second(window: int) -> None:
+    """The first waits 200 ms for the second; nothing is missed, and nothing older is in flight.
+
+    A window of one would have the viewer wait in vain, so whoever says ``acks`` has two.
+    """
+    credit = Credit(window, START, acks=4)
+    cover_at_five(credit, 1, START)
+
+    for seq in range(2, 20, 2):
+        at = START + seq * 0.2
+        for later in (0, 1):
+            assert credit.ready
+            credit.spend(seq + later, at + later * 0.2)
+            assert credit.waiting_s(at + later * 0.2) < MAX_FLIGHT_S
+        credit.acknowledge(seq + 1, at + 0.21, 5.0)
+
+    assert credit.window == 2
+
+
+def test_a_link_that_chokes_between_two_has_two_frames_in_flight() -> None:
+    """While an acknowledgement waits for a second frame, the first counts as in flight."""
+    credit = Credit(2, START, acks=4)
+    cover_at_five(credit, 1, START)
+    credit.spend(2, START + 0.4)  # It arrives, and then the link chokes.
+    credit.spend(3, START + 0.6)
+
+    assert not credit.ready
+    credit.acknowledge(2, START + 0.66, 5.0)  # The viewer did not wait any longer.
+    credit.spend(4, START + 0.8)
+    assert (credit.in_flight, credit.ready) == (2, False)
+
+
+def cover_at_five(credit: Credit, seq: int, now: float) -> None:
+    """Send and acknowledge one frame of a camera of five a second."""
+    credit.spend(seq, now)
+    credit.acknowledge(seq, now + 0.01, 5.0)
 
 
 def test_who_said_nothing_keeps_the_window() -> None:

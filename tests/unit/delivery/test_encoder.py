@@ -9,6 +9,7 @@ from server.capture.frames.frame import Frame
 from server.capture.sources.testpattern import TestPattern
 from server.delivery.encoder import encode_jpeg
 from server.errors import EncodeError
+from server.protocol import socket_head
 from tests.support.fakes import encoded, picture
 
 
@@ -24,11 +25,10 @@ def test_jpeg_holds_the_picture() -> None:
     assert 0 < took_s < 5
 
 
-def test_header_says_what_it_is() -> None:
-    """The header has the fields of the wire contract and nothing else."""
+def test_packet_says_what_it_is() -> None:
+    """The header has the fields of the wire contract and nothing else, and the picture follows."""
     frame, *_ = encode_jpeg(Frame(picture(64, 48), 3, 9.5), "door", "full", 80)
-
-    assert frame.header == {
+    header = {
         "camera": "door",
         "seq": 3,
         "at": 9.5,
@@ -36,6 +36,9 @@ def test_header_says_what_it_is() -> None:
         "height": 48,
         "rendition": "full",
     }
+
+    assert frame.packet.data == socket_head("frame", header, len(frame.jpeg)) + frame.jpeg
+    assert frame.packet is frame.packet, "built once"
 
 
 def test_quality_counts() -> None:

@@ -1,5 +1,6 @@
 """Video beside JPEG: who has an intact chain is sent units, everyone else pictures."""
 
+from collections import Counter
 from collections.abc import Collection, Iterator
 
 import pytest
@@ -203,6 +204,58 @@ def test_a_short_lack_of_credit_is_made_good(
     expected = [("video", 1), ("catch up", 2), ("catch up", 3), ("video", 4), ("video", 5)]
     assert viewer.got == expected
     assert camera.meter.drops["chain"] == camera.meter.drops["credit"] == 0
+
+
+def test_frames_that_came_with_the_next_key_picture_are_counted(
+    camera: Camera, fanout: Fanout, track: VideoTrack
+) -> None:
+    """The end of a group is gone when the next one has begun. On a busy machine both come at once,
+    and a picture was once missing that no drop named."""
+    viewer = Watcher()
+    fanout.join("a", viewer, video="full")
+    put(track, 1, 2, key=True)
+
+    track.extend([unit(3), unit(4), unit(5, key=True)])
+    settle(4)
+    put(track, 6)
+
+    assert viewer.got == [("video", seq) for seq in (1, 2, 5, 6)]
+    assert camera.meter.drops == Counter(replaced=2)
+
+
+def test_frames_that_were_owed_when_a_group_ended_are_counted(
+    camera: Camera, fanout: Fanout, track: VideoTrack
+) -> None:
+    """Credit that comes after the next key picture makes nothing good that was before it."""
+    viewer = Watcher()
+    fanout.join("a", viewer, video="full")
+    put(track, 1, key=True)
+    viewer.obstacle = "credit"
+    put(track, 2, 3)
+    put(track, 4, 5, key=True)
+
+    viewer.obstacle = None
+    fanout.serve(viewer)
+
+    assert viewer.got == [("video", 1), ("catch up", 4), ("video", 5)]
+    assert camera.meter.drops == Counter(credit=2)
+
+
+def test_all_frames_that_came_at_once_are_counted_of_who_is_sent_jpeg(
+    camera: Camera, fanout: Fanout, track: VideoTrack
+) -> None:
+    """However many the pump finds when it wakes."""
+    viewer = Watcher(rate_bps=1e6)
+    put(track, 1, key=True, size=200_000)
+    fanout.join("a", viewer, video="full")
+
+    track.extend([unit(2), unit(3)])
+    settle(4)
+    track.extend([unit(4), unit(5, key=True)])
+    settle(4)
+
+    assert viewer.got == [("video", 5)]
+    assert camera.meter.drops == Counter(chain=3)
 
 
 def test_a_lost_chain_of_the_camera_is_jpeg_at_once(

@@ -29,7 +29,7 @@ def test_lag_of_a_blocked_hub_is_measured() -> None:
 
 
 def test_waiting_is_no_lag() -> None:
-    """A hub with nothing to wait for does not poll; that was taken for one long turn."""
+    """A hub with nothing to do waits in its poll, which is no part of a turn."""
     meter = LagMeter()
     meter.open()
 

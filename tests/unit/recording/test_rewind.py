@@ -14,6 +14,9 @@ B_FRAMES = ("-c:v", "libx264", "-bf", "2", "-g", "10", "-pix_fmt", "yuv420p")
 
 T0 = 1_700_000_000.0
 
+# When units came while a clock was set back.
+BACK = (0.1, 0.2, 0.6, 0.7, 0.3, 0.4, 0.5, 0.8)
+
 
 def unit(at: float, key: bool = False, size: int = 100, seq: int | None = None) -> Unit:
     """Return a unit that looks like video; its number follows its time."""
@@ -121,6 +124,20 @@ def test_nothing_is_pushed_without_b_frames(tmp_path: Path) -> None:
     assert filled(*units).lead(units[3].at_unix) == (units[:4], [], False)
     assert filled(*units).lead(units[-1].at_unix).newest
     assert filled(jpeg(1.0)).lead(T0) == ([jpeg(1.0)], [], True)
+
+
+def test_times_out_of_order_lead_to_the_same_picture_for_all() -> None:
+    """As where the computer's clock was set back by less than a second: a seek counted places in
+    the order of the times, took them for places in the group, and showed another picture than the
+    one that is fetched of that moment."""
+    kept = [unit(0, key=True)] + [unit(at, seq=1000 + seq) for seq, at in enumerate(BACK, 1)]
+    rewind = filled(*kept)
+
+    for moment in (0.0, 0.15, 0.35, 0.5, 0.72, 9.0):
+        lead = rewind.lead(T0 + moment)
+        assert lead.units == rewind.find(T0 + moment)
+        assert lead.units[-1].at_unix <= T0 + moment + 1e-6
+        assert lead.newest == (len(lead.units) == len(kept))
 
 
 def test_old_groups_go_as_a_whole() -> None:

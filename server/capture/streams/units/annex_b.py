@@ -76,7 +76,7 @@ def take(data: bytes, at: int, count: int) -> tuple[list[bytes], int]:
 
 def join(units: Iterable[bytes]) -> bytes:
     """Return units in Annex B format."""
-    return b"".join(part for unit in units for part in (START, unit))
+    return b"".join([part for unit in units for part in (START, unit)])
 
 
 def unescape(unit: bytes) -> bytes:

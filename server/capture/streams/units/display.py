@@ -15,8 +15,8 @@ MAX_EARLY_S = 5.0
 # as many, says nothing any more.
 KNOWN_S = 5.0
 
-LEAST_STEP_S = 1e-4
-"""No two pictures have the same time."""
+LEAST_STEP_S = 2e-3
+"""No two pictures have the same time, also to who counts in milliseconds."""
 
 
 class Captured(NamedTuple):
@@ -56,7 +56,8 @@ class DisplayClock:
     def see(self, now: float, shown_s: float, decoded_s: float | None, key: bool) -> Captured:
         """Return what is known of the picture that arrives now.
 
-        That is nothing as long as pictures come in the order in which they are shown.
+        As long as pictures come in the order in which they are shown, that is when they came; what
+        came late because we did does not make those after it earlier.
 
         Args:
             now: When it came, in monotonic seconds.
@@ -80,8 +81,8 @@ class DisplayClock:
             early_s = 0.0 if out_s is None else out_s - shown_s
             return Captured(now, early_s if abs(early_s) < MAX_EARLY_S else 0.0)
         if not self.reordered:
-            self._told = now
-            return Captured(now, 0.0)
+            self._told = max(self._told + LEAST_STEP_S, now)
+            return Captured(self._told, 0.0)
         comes_out = now if out_s is None else min(now, self._apart + out_s)
         self._told = comes_out = max(self._told + LEAST_STEP_S, comes_out)
         return Captured(comes_out, comes_out - (self._apart + shown_s))

@@ -197,6 +197,18 @@ def test_what_is_damaged_is_told_at_once(pair: Pair) -> None:
     assert pair.gaps[1:] == [Gap(0, Why.DAMAGED, 2)]
 
 
+def test_each_loss_has_its_own_reason(pair: Pair) -> None:
+    """Once a stream had been damaged, whatever the server failed to read counted as damage too."""
+    pair.send(1, b"x", key=True)
+    pair.sender.lose(0, Why.DAMAGED)
+    pair.send(3, b"x", key=True)
+    pair.receive()
+    pair.sender.lose(0, Why.UNREAD)
+    pair.receive()
+
+    assert pair.gaps == [Gap(0, Why.DAMAGED, 1), Gap(0, Why.UNREAD, 1)]
+
+
 def test_an_endless_picture_is_not_sent(pair: Pair) -> None:
     """A stream without an end to its first picture must not fill the memory."""
     pair.send(1, bytes(MAX_UNIT_BYTES + 1), key=True)

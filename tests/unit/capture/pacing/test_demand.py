@@ -20,7 +20,7 @@ def wanted(clock: FakeClock, monkeypatch: pytest.MonkeyPatch) -> PictureDemand:
     """What a watched camera wants."""
     for module in (demand_module, schedule_module):
         monkeypatch.setattr(module, "time", clock)
-    made = PictureDemand(Schedule(lambda: 10.0, Measured()), lambda: 80, changed=False)
+    made = PictureDemand(Schedule(Measured(), 10.0), lambda: 80, changed=False)
     made.watched = True
     return made
 
@@ -96,7 +96,7 @@ def test_a_polled_camera_is_looked_at_as_seldom_as_it_is_fetched(
     """Once a second, if nothing is set: each picture is a request."""
     source = Measured()
     source.opened(SourceInfo(64, 48, 0.0, "mjpeg", live=False, polled=True))
-    polled = PictureDemand(Schedule(lambda: None, source), lambda: 80, changed=False)
+    polled = PictureDemand(Schedule(source, None), lambda: 80, changed=False)
     for one in (wanted, polled):
         one.watched = True
         one.set_renditions([])

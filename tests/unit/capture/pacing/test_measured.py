@@ -109,7 +109,7 @@ def test_size_of_the_pictures_counts(clock: FakeClock) -> None:
     measured = Measured()
     measured.opened(UNKNOWN)
 
-    measured.see((640, 360))
+    measured.size = 640, 360
 
     assert measured.describe()["source"]["width"] == 640
 

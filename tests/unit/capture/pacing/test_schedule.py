@@ -43,7 +43,7 @@ def test_rate_is_the_lower_one(
     setting of 26 to 30 took all.
     """
     chance = random.Random(1)
-    schedule = Schedule(lambda: fps, Measured())
+    schedule = Schedule(Measured(), fps)
     seconds = 60
     arrivals = sorted(
         (number + chance.uniform(-jitter, jitter)) / source_fps
@@ -57,7 +57,7 @@ def test_rate_is_the_lower_one(
 
 def test_gap_is_not_made_up_for_in_a_burst(clock: FakeClock) -> None:
     """After ten silent seconds there are two pictures at once, not a hundred."""
-    schedule = Schedule(lambda: 10.0, Measured())
+    schedule = Schedule(Measured(), 10.0)
     taken(schedule, clock, [0.0, 0.1, 0.2])
 
     found = taken(schedule, clock, [10 + number / 100 for number in range(20)])
@@ -67,7 +67,7 @@ def test_gap_is_not_made_up_for_in_a_burst(clock: FakeClock) -> None:
 
 def test_without_a_setting_every_picture_is_taken(clock: FakeClock) -> None:
     """Even those that come at once."""
-    schedule = Schedule(lambda: None, Measured())
+    schedule = Schedule(Measured(), None)
 
     assert len(taken(schedule, clock, [0.0, 0.0, 0.001, 5.0])) == 4
 
@@ -76,7 +76,7 @@ def test_polled_source_is_asked_once_a_second(clock: FakeClock) -> None:
     """Without a setting a still camera is asked now and then, not without pause."""
     source = Measured()
     source.opened(SourceInfo(64, 48, 0.0, "mjpeg", live=False, polled=True))
-    schedule = Schedule(lambda: None, source)
+    schedule = Schedule(source, None)
 
     found = taken(schedule, clock, [number / 100 for number in range(1000)])
 

@@ -371,6 +371,49 @@ def test_message_to_all_is_written_in_turns(
     assert runs == [2, 2, 2]
 
 
+def test_a_state_is_written_with_the_next_frame(
+    server: Server, connect: Callable[[], Dashboard], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """States and statistics to a thousand dashboards were as many writes as half their frames.
+
+    Who watches nothing has no next frame, and is told at once.
+    """
+    monkeypatch.setattr(broadcast, "HOLD_S", 60.0)
+    watching, other = connect(), connect()
+    watching.ask("watch", {"camera": "door"})
+    until(lambda: len(watching.frames) == 2)  # It owes two acknowledgements.
+
+    other.ask("quality", {"camera": "door", "quality": 33})
+    until(lambda: quality(other) == 33)
+    settle(3)
+    assert quality(watching) != 33
+    watching.raw(f'42["ack","door",{watching.frames[-1][0]["seq"]}]')
+    until(lambda: len(watching.frames) > 2)
+
+    assert quality(watching) == 33
+
+
+def test_a_state_does_not_wait_long_for_a_frame(
+    server: Server, connect: Callable[[], Dashboard], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where no frame comes, what is held leaves by itself."""
+    monkeypatch.setattr(broadcast, "HOLD_S", 0.05)
+    watching = connect()
+    watching.ask("watch", {"camera": "door"})
+    until(lambda: len(watching.frames) == 2)
+
+    connect().ask("quality", {"camera": "door", "quality": 33})
+
+    until(lambda: quality(watching) == 33)
+    assert len(watching.frames) == 2
+
+
+def quality(dashboard: Dashboard) -> int | None:
+    """Return a camera's quality as a dashboard was last told; None before."""
+    states = dashboard.seen("camera")
+    return states[-1]["quality"] if states else None
+
+
 def test_messages_that_wait_are_sent_before_the_end(
     server: Server, connect: Callable[[], Dashboard], monkeypatch: pytest.MonkeyPatch
 ) -> None:

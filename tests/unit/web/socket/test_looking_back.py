@@ -33,9 +33,10 @@ class Desk:
         self._looking = LookingBack(control, lambda name: self.rewind, self._make)
         self.session.watch(fanout)
 
-    def seek(self, at: float | None) -> dict[str, Any]:
+    def seek(self, at: float | None, video: bool = True) -> dict[str, Any]:
         wanted = None if at is None else T0 + at
-        return self._looking.seek(self.session, SeekPayload(camera="door", at=wanted))
+        payload = SeekPayload(camera="door", at=wanted, video=video)
+        return self._looking.seek(self.session, payload)
 
     def play(self, speed: float) -> dict[str, Any]:
         return self._looking.play(self.session, PlayPayload(camera="door", speed=speed))
@@ -285,3 +286,19 @@ def test_picture_that_cannot_be_made_changes_nothing(camera: Camera, fanout: Fan
     with pytest.raises(RequestError, match="too long"):
         desk.seek(0.5)
     assert desk.session.in_past("door") is None
+
+
+def test_who_cannot_decode_a_moment_asks_for_jpeg(camera: Camera, fanout: Fanout) -> None:
+    """A decoder that fails again is not given the same group for ever; the next seek is video."""
+    units = video(3)
+    desk = Desk(camera, fanout, units)
+    desk.session.watch(fanout, codecs=frozenset({"h264"}))
+
+    desk.seek(1.25, video=False)
+    desk.expect(units[12].seq)
+    desk.ack(units[12].seq)
+    assert "codec" not in desk.line.headers[-1]
+
+    desk.seek(0.15)
+    desk.expect(units[12].seq, units[0].seq, units[1].seq)
+    assert desk.line.headers[-1]["codec"] == units[1].codec

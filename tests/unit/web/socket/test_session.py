@@ -24,10 +24,11 @@ class FakeLine:
         self.on_message: Any = None
         self.on_drained: Any = None
 
-    def offer(self, packet: Packet) -> bool:
-        assert not self.busy, "offered on a busy line"
+    def offer(self, packet: Packet) -> str | None:
+        if self.busy:
+            return "unsent"
         self.packets.append(packet.data)
-        return not self.closed
+        return "gone" if self.closed else None
 
     def send_text(self, text: str) -> None:
         self.sayings.append(text)

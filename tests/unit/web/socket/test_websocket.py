@@ -17,7 +17,7 @@ from websockets.protocol import Protocol, Side
 from server.delivery.packet import Packet
 from server.loop import http_server, hub
 from server.loop.http_server import serve
-from server.protocol import BINARY, websocket_frame
+from server.protocol import BINARY, TEXT, websocket_frame
 from server.web.socket import websocket as transport
 from server.web.socket.websocket import MAX_MESSAGE_BYTES, WebSocket, WebSocketDriver
 from tests.support.certificates import Certified, TlsClient, secure
@@ -289,7 +289,7 @@ def test_offer_does_not_wait(link: Link) -> None:
     drained: list[bool] = []
     websocket.on_drained = lambda: drained.append(websocket.busy)
 
-    assert websocket.offer(packet(7))
+    assert websocket.offer(packet(7)) is None
 
     assert websocket.busy
     assert drained == []
@@ -302,9 +302,43 @@ def test_small_packet_is_out_at_once(link: Link) -> None:
     """A packet that the kernel takes leaves the line free."""
     websocket, _ = link
 
-    assert websocket.offer(packet(1, 100))
+    assert websocket.offer(packet(1, 100)) is None
 
     assert not websocket.busy
+
+
+@pytest.mark.parametrize("last", ["packet", "text", "nothing", "the end"])
+def test_held_messages_leave_before_what_is_sent_next(link: Link, last: str) -> None:
+    """What is held leaves in order, before a packet, a message or the end, and only once."""
+    websocket, peer = link
+    websocket.hold(b"".join(websocket_frame(TEXT, b"first")))
+    websocket.hold(b"".join(websocket_frame(TEXT, b"second")))
+
+    end: dict[str, Callable[[], object]] = {
+        "packet": lambda: websocket.offer(packet(7, 1)),
+        "text": lambda: websocket.send_text("text"),
+        "nothing": websocket.release,
+        "the end": websocket.close,
+    }
+    end[last]()
+    websocket.release()
+    websocket.send_text("later")
+
+    after = {"packet": [b"\x07"], "text": [b"text"], "nothing": [], "the end": [b"\x03\xe9"]}[last]
+    later = [] if last == "the end" else [b"later"]
+    expected = [b"first", b"second", *after, *later]
+    assert [bytes(frame.data) for frame in peer.frames(len(expected))] == expected
+
+
+def test_held_messages_do_not_overtake(link: Link) -> None:
+    """Behind a packet that is still going out there is nothing to hold a message for."""
+    websocket, peer = link
+    websocket.offer(packet(7))
+
+    websocket.hold(b"".join(websocket_frame(TEXT, b"held")))
+
+    big, held = peer.frames(2)
+    assert (len(big.data), bytes(held.data)) == (500_000, b"held")
 
 
 def test_messages_do_not_mix(link: Link) -> None:
@@ -329,8 +363,7 @@ def test_slow_peer_holds_one_packet(link: Link) -> None:
     settle()
 
     assert websocket.busy
-    with pytest.raises(AssertionError):
-        websocket.offer(packet(2))
+    assert websocket.offer(packet(2)) == "unsent"
 
 
 def test_offer_to_an_ended_connection_is_refused(link: Link) -> None:
@@ -338,7 +371,7 @@ def test_offer_to_an_ended_connection_is_refused(link: Link) -> None:
     websocket, _ = link
     websocket.close()
 
-    assert not websocket.offer(packet(1, 1))
+    assert websocket.offer(packet(1, 1)) == "gone"
 
 
 def test_send_to_an_ended_connection_raises(link: Link) -> None:

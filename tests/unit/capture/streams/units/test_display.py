@@ -1,5 +1,7 @@
 """When pictures that were sent out of order were captured."""
 
+from itertools import pairwise
+
 import pytest
 
 from server.capture.streams.units.display import Captured, DisplayClock
@@ -56,6 +58,20 @@ def test_pictures_in_order_are_left_alone() -> None:
         clock.advance(0.04 + 0.01 * (number % 3))
         found = display.see(clock(), number * 0.04, number * 0.04, number % 10 == 0)
         assert found == Captured(clock(), 0.0)
+
+
+def test_a_picture_that_was_read_late_does_not_make_the_next_earlier() -> None:
+    """That one's time follows from the stream's clock, as nobody waited for it. Times that went
+    back by up to 0.4 s put what is kept out of order, and a seek showed another picture."""
+    clock, times = FakeClock(), []
+    display = DisplayClock()
+    for number, late_s in enumerate([0.0, 0.0, 0.4, 0.0, 0.0, 0.0] + 20 * [0.0]):
+        came_at = clock() + number * INTERVAL_S + late_s
+        times.append(display.see(came_at, number * INTERVAL_S, None, number == 0).at - clock())
+
+    assert all(later - at > 0.001 for at, later in pairwise(times))
+    assert times[2] == pytest.approx(2 * INTERVAL_S + 0.4)
+    assert times[-1] == pytest.approx(25 * INTERVAL_S)
 
 
 @pytest.mark.parametrize("jump_s", [-3600.0, -3.0, 3600.0])

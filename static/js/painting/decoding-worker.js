@@ -1,0 +1,41 @@
+/**
+ * The entry point of the worker that decodes the past; see past-decoder.js.
+ *
+ * It receives {id, unit}, with null to close that decoder. Of units that are to be shown, it sends {id, type, order}:
+ * `decoded` with the `picture`, or `skipped`; and {id, type: 'failed', fault, lost} when a decoder has ended.
+ */
+import { decodableFamilies } from './codecs.js';
+import { UnitDecoder } from './unit-decoder.js';
+
+/** @type {Map<number, UnitDecoder>} */
+const decoders = new Map();
+
+// The first time, a browser takes a while to tell.
+decodableFamilies();
+
+self.addEventListener('message', ({ data: { id, unit } }) => {
+  if (unit === null) {
+    decoders.get(id)?.close();
+    decoders.delete(id);
+    return;
+  }
+  if (!decoders.has(id)) decoders.set(id, open(id));
+  decoders.get(id).put({ ...unit, receivedMs: performance.now() });
+});
+
+function open(id) {
+  return new UnitDecoder({
+    onDecoded: ({ shown, order }, picture) => {
+      if (shown) self.postMessage({ id, type: 'decoded', order, picture }, [picture]);
+      else picture.close();
+    },
+    onSkipped: ({ shown, order }) => {
+      if (shown) self.postMessage({ id, type: 'skipped', order });
+    },
+    onHeld: () => {},
+    onFailed: (fault, unit) => {
+      decoders.delete(id);
+      self.postMessage({ id, type: 'failed', fault, lost: unit !== null });
+    },
+  });
+}

@@ -1,0 +1,107 @@
+/**
+ * Decodes one camera's video of the past like UnitDecoder, but in a worker that all cameras share.
+ *
+ * A seek is a whole group at once, up to the picture that is wanted. A browser hands its decoder the next unit only
+ * between two tasks of the thread that asked: beside live pictures of other cameras, which are painted there, a group
+ * took three times as long as it does here.
+ *
+ *     put ─► decoding-worker.js: UnitDecoder ─► onDecoded
+ */
+import { UnitDecoder } from './unit-decoder.js';
+
+/** @type {Worker | null} */
+let worker = null;
+let unusable = typeof Worker === 'undefined';
+/** @type {Map<number, PastDecoder>} */
+const decoders = new Map();
+let opened = 0;
+
+/** Start the worker, which takes a while. */
+export function preparePastDecoder() {
+  if (worker === null && !unusable) worker = startWorker();
+}
+
+/**
+ * Open one, in this thread if there is no other.
+ *
+ * @param {ConstructorParameters<typeof UnitDecoder>[0]} hooks
+ * @returns {PastDecoder | UnitDecoder}
+ */
+export function openPastDecoder(hooks) {
+  preparePastDecoder();
+  return worker === null ? new UnitDecoder(hooks) : new PastDecoder(worker, hooks);
+}
+
+class PastDecoder {
+  #worker;
+  #hooks;
+  #id;
+  // By number, those that are to be shown.
+  #frames = new Map();
+  #last = null;
+
+  constructor(port, hooks) {
+    this.#worker = port;
+    this.#hooks = hooks;
+    opened += 1;
+    this.#id = opened;
+    decoders.set(this.#id, this);
+  }
+
+  /** @param {import('./painter.js').Received} frame  Its bytes are moved. */
+  put(frame) {
+    const { header, bytes, shown, order } = frame;
+    const { key, codec, rendition, live } = header;
+    this.#last = frame;
+    if (shown) this.#frames.set(order, frame);
+    this.#worker.postMessage({ id: this.#id, unit: { header: { key, codec, rendition, live }, bytes, shown, order } }, [bytes]);
+  }
+
+  /** Forget everything, for good. */
+  close() {
+    if (decoders.delete(this.#id)) this.#worker.postMessage({ id: this.#id, unit: null });
+  }
+
+  /** The worker tells what became of a unit. */
+  take({ type, order, picture, fault, lost }) {
+    const frame = this.#frames.get(order);
+    this.#frames.delete(order);
+    if (type === 'failed') {
+      this.fail(fault, lost ? this.#last : null);
+    } else if (type === 'skipped') {
+      this.#hooks.onSkipped(frame);
+    } else {
+      frame.decodedMs = performance.now();
+      this.#hooks.onDecoded(frame, picture);
+    }
+  }
+
+  /** End it; what was put since is lost as well. */
+  fail(fault, frame = this.#last) {
+    this.close();
+    for (const one of this.#frames.values()) this.#hooks.onSkipped(one);
+    this.#hooks.onFailed(fault, frame);
+  }
+}
+
+function startWorker() {
+  try {
+    const started = new Worker(new URL('./decoding-worker.js', import.meta.url), { type: 'module', name: 'decoder' });
+    started.addEventListener('message', ({ data }) => {
+      const decoder = decoders.get(data.id);
+      if (decoder === undefined) data.picture?.close();
+      else decoder.take(data);
+    });
+    // A policy forbids it, or the browser knows no modules in workers.
+    started.addEventListener('error', (event) => {
+      event.preventDefault();
+      unusable = true;
+      worker = null;
+      for (const decoder of [...decoders.values()]) decoder.fail('broken');
+    });
+    return started;
+  } catch {
+    unusable = true;
+    return null;
+  }
+}

@@ -1,0 +1,174 @@
+"""Runs files of tests on several processes, forked from the one that has collected all tests.
+
+Collecting takes five seconds of CPU time, which forks need not spend again. A worker takes its next
+file as it begins the last test of one, and sends its reports to the process it was forked from,
+which shows and counts them. ``tests/__main__.py`` loads this plugin by ``-p``.
+"""
+
+import os
+import sys
+import traceback
+import warnings
+from collections.abc import Generator, Iterator
+from itertools import chain, groupby, pairwise
+from multiprocessing import Pipe
+from multiprocessing.connection import Connection, wait
+from typing import Any, NoReturn
+
+import pytest
+from _pytest.cacheprovider import LFPlugin
+
+TURN_BYTES = 2
+
+ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1"}
+"""What libraries read when they are imported. Other threads would not be in a fork."""
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the options of this plugin."""
+    group = parser.getgroup("workers")
+    group.addoption("--workers", type=int, default=1, help="processes that run tests at once")
+    group.addoption("--after", type=int, metavar="FD", help="collect, then wait for its end")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_load_initial_conftests() -> Generator[None, object, object]:
+    """Import the fixtures, and what they import, without threads."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in ONE_THREAD.items():
+            patch.setenv(name, value)
+        return (yield)
+
+
+pytest_collection = pytest_load_initial_conftests
+
+
+def pytest_runtestloop(session: pytest.Session) -> bool | None:
+    """Run the tests, unless some could not be collected."""
+    config = session.config
+    if config.option.after is not None:
+        wait_for_end(config)
+    if session.testsfailed or config.option.collectonly:
+        return None
+    assert len(os.listdir("/proc/self/task")) == 1, "a library has started a thread"
+    files = [list(tests) for _, tests in groupby(session.items, lambda item: item.path)]
+    turns, fill = os.pipe()
+    os.write(fill, b"".join(turn.to_bytes(TURN_BYTES, "big") for turn in range(len(files))))
+    os.close(fill)
+    folders: Any = config._tmp_path_factory  # type: ignore[attr-defined]
+    folder = folders.getbasetemp()
+    workers: dict[Connection, int] = {}
+    for number in range(config.option.workers):
+        ours, theirs = Pipe(duplex=False)
+        pid = fork()
+        if pid == 0:
+            folders._basetemp = folder / f"worker-{number}"
+            work(session, take(files, turns), theirs)
+        theirs.close()
+        workers[ours] = pid
+    show(session, workers, turns)
+    os.close(turns)
+    return True
+
+
+def fork() -> int:
+    """Fork, which eventlet warns of: a hub that runs would go on in both. None runs yet."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        return os.fork()
+
+
+def wait_for_end(config: pytest.Config) -> None:
+    """Wait until those who run before have ended, and take over what they have noted."""
+    with open(config.option.after) as pipe:
+        pipe.read()
+    config.pluginmanager.unregister(name="lfplugin")
+    config.pluginmanager.register(LFPlugin(config), "lfplugin")
+
+
+def take(files: list[list[pytest.Item]], turns: int) -> Iterator[pytest.Item]:
+    """Yield the tests of one file after another, as long as there are some that nobody has."""
+    while turn := os.read(turns, TURN_BYTES):
+        yield from files[int.from_bytes(turn, "big")]
+
+
+def work(session: pytest.Session, tests: Iterator[pytest.Item], parent: Connection) -> NoReturn:
+    """Run tests as long as there are some, and end this process."""
+    code = 1
+    config = session.config
+    try:
+        config._tmp_path_factory._basetemp.mkdir()  # type: ignore[attr-defined]
+        config.pluginmanager.unregister(name="terminalreporter")
+        config.pluginmanager.register(Reports(config, parent))
+        # What is captured goes into a file, whose position the forks would share.
+        if capture := config.pluginmanager.get_plugin("capturemanager"):
+            capture.stop_global_capturing()
+            capture.start_global_capturing()
+            capture.suspend_global_capture()
+        try:
+            for test, following in pairwise(chain(tests, [None])):
+                assert test
+                config.hook.pytest_runtest_protocol(item=test, nextitem=following)
+        finally:
+            session._setupstate.teardown_exact(None)
+        config._ensure_unconfigure()  # Fails if a test has left something open.
+        code = 0
+    except BaseException:  # noqa: BLE001  a fork must never go on as what it was forked from
+        traceback.print_exc()
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+
+
+class Reports:
+    """Sends what happens in a worker to its parent."""
+
+    def __init__(self, config: pytest.Config, parent: Connection) -> None:
+        self._config = config
+        self._parent = parent
+
+    def pytest_runtest_logstart(self, nodeid: str, location: object) -> None:
+        """Say that a test begins."""
+        self._parent.send(("pytest_runtest_logstart", {"nodeid": nodeid, "location": location}))
+
+    def pytest_runtest_logfinish(self, nodeid: str, location: object) -> None:
+        """Say that a test has ended."""
+        self._parent.send(("pytest_runtest_logfinish", {"nodeid": nodeid, "location": location}))
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Say how a part of a test went."""
+        data = self._config.hook.pytest_report_to_serializable(config=self._config, report=report)
+        self._parent.send(("pytest_runtest_logreport", data))
+
+
+def show(session: pytest.Session, workers: dict[Connection, int], turns: int) -> None:
+    """Report what the workers send, and as failed what none of them has come to the end of."""
+    config = session.config
+    unfinished = {item.nodeid: item for item in session.items}
+    while workers:
+        for line in wait([*workers]):
+            assert isinstance(line, Connection)
+            try:
+                name, given = line.recv()
+            except EOFError:
+                line.close()
+                session.testsfailed += os.waitpid(workers.pop(line), 0)[1] != 0
+                continue
+            if name == "pytest_runtest_logreport":
+                given = {
+                    "report": config.hook.pytest_report_from_serializable(config=config, data=given)
+                }
+            elif name == "pytest_runtest_logfinish":
+                del unfinished[given["nodeid"]]
+            getattr(config.hook, name)(**given)
+        if session.shouldfail or session.shouldstop:
+            os.read(turns, TURN_BYTES * len(session.items))  # They end with the files they have.
+    if session.shouldfail:
+        raise session.Failed(session.shouldfail)
+    if session.shouldstop:
+        raise session.Interrupted(session.shouldstop)
+    for nodeid, item in unfinished.items():
+        why = "The process that ran this test, or was to run it, has died."
+        report = pytest.TestReport(nodeid, item.location, {}, "failed", why, "call")
+        config.hook.pytest_runtest_logreport(report=report)

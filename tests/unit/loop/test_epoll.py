@@ -1,0 +1,88 @@
+"""The hub's rounds: what runs in which, and that nothing ends or prolongs them."""
+
+import os
+from collections.abc import Iterator
+
+import pytest
+from eventlet import hubs
+
+from server.loop import hub
+from server.loop.epoll import Hub
+
+
+@pytest.fixture
+def loop() -> Iterator[Hub]:
+    """The running hub, which tells of each of its rounds."""
+    loop = hubs.get_hub()
+    assert isinstance(loop, Hub), "the program's own hub is the one that runs"
+    loop.LONG_S = -1.0
+    yield loop
+    del loop.LONG_S
+    loop.on_round = lambda end, length_s: None
+
+
+def test_a_canceled_timer_wakes_nobody(loop: Hub) -> None:
+    """Each wait that ended in time left a timer, for which the hub woke up later, in vain."""
+    rounds: list[float] = []
+    loop.on_round = lambda end, length_s: rounds.append(end)
+    for number in range(20):
+        loop.schedule_call_global(0.002 * number, lambda: None).cancel()
+
+    hub.sleep(0.06)
+
+    assert len(rounds) < 10
+
+
+def test_an_error_in_a_round_ends_neither_it_nor_the_hub(
+    loop: Hub, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """What fails is reported, and the next one in line runs."""
+    ran: list[str] = []
+    loop.soon.extend((lambda: ran.append("first"), lambda: 1 / 0, lambda: ran.append("last")))
+
+    hub.sleep(0.001)
+
+    assert ran == ["first", "last"]
+    assert "ZeroDivisionError" in capfd.readouterr().err
+
+
+def test_what_comes_soon_leaves_others_their_turn(loop: Hub) -> None:
+    """Two that set each other off without end must not keep the hub from polling."""
+    readable = os.eventfd(1)
+    read: list[bool] = []
+    turns = 0
+
+    def again() -> None:
+        nonlocal turns
+        turns += 1
+        if not read and turns < 1000:
+            loop.soon.append(again)
+
+    watch = hub.ReadWatch(readable, lambda: read.append(True))
+    again()
+    hub.sleep(0.001)
+    watch.stop()
+    os.close(readable)
+
+    assert read
+    assert turns < 100
+
+
+def test_a_callback_may_end_the_wait_of_another_that_is_due(loop: Hub) -> None:
+    """Both descriptors are readable in one poll, and each stops whoever comes after it."""
+    called: list[int] = []
+    fds = [os.eventfd(1), os.eventfd(1)]
+    watches: list[hub.ReadWatch] = []
+
+    def stop_all(fd: int) -> None:
+        called.append(fd)
+        for watch in watches:
+            watch.stop()
+
+    for fd in fds:
+        watches.append(hub.ReadWatch(fd, lambda fd=fd: stop_all(fd)))  # type: ignore[misc]
+    hub.sleep(0.001)
+    for fd in fds:
+        os.close(fd)
+
+    assert len(called) == 1

@@ -1,0 +1,37 @@
+"""Paths are matched, and URLs written, as Flask does by itself."""
+
+from pathlib import Path
+
+import flask
+import pytest
+from werkzeug.routing import BuildError, Rule
+
+from server.app import create_app
+from server.config.load import load_settings
+from server.web.url_rules import UrlRule
+
+
+def test_a_start_compiles_nothing_that_writes_urls(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Compiling it for every path took most of the time to make a server, and was never used."""
+    monkeypatch.setattr(Rule, "_compile_builder", lambda *_: pytest.fail("compiled at the start"))
+
+    app = create_app(load_settings(["door=test:"], None, tmp_path, {}, {}))
+
+    assert app.flask.test_client().get("/healthz").status_code == 200
+
+
+@pytest.mark.parametrize("rule_class", [Rule, UrlRule])
+def test_urls_are_written_all_the_same(rule_class: type[Rule]) -> None:
+    """What is not in the path is written after it."""
+    app = flask.Flask("paths", static_folder=None)
+    app.url_rule_class = rule_class
+    app.add_url_rule("/snapshot/<name>.jpg", "snapshot", lambda name: name)
+
+    with app.test_request_context("/"):
+        assert flask.url_for("snapshot", name="front door", width=320) == (
+            "/snapshot/front%20door.jpg?width=320"
+        )
+        with pytest.raises(BuildError, match="name"):
+            flask.url_for("snapshot")
