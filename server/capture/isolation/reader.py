@@ -34,8 +34,8 @@ __all__ = ["IsolatedReader", "NotOnHub"]
 # Longest delay before a due frame is requested.
 MAX_REQUEST_DELAY_S = 0.05
 
-# After so long, the next beat ends a read on the hub while only a key picture is wanted.
-IDLE_READ_S = 1.0
+# How long a read on the hub takes at most while only a key picture is wanted: until a beat.
+IDLE_READ_S = 3.0
 
 # Until its first beat a child only loads Python: 0.1 s, or much longer on a busy machine.
 START_DEADLINE_S = 20.0
