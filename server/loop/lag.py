@@ -19,7 +19,7 @@ class LagMeter:
     count as no lag.
     """
 
-    BEAT_S = 0.2
+    BEAT_S = 0.5
 
     RECENT_S = 5.0
     """How far back a quantile looks."""

@@ -24,7 +24,7 @@ class Watchdog:
         limit_s: How long the hub may stand still.
     """
 
-    PERIOD_S = 0.25
+    PERIOD_S = 0.5
 
     def __init__(self, lag: LagMeter, limit_s: float = 2.0) -> None:
         self._lag = lag

@@ -53,7 +53,8 @@ class JpegVideo:
         self._closed = False
         self._pace = Pace()
         self._encoding: list[Unit] = []
-        self._waiting = list(rewind.between(before_unix, float("inf")))
+        there = rewind.between(before_unix, float("inf"))
+        self._waiting = [one for one in there if one.codec == JPEG]
         self._before = len(self._waiting)  # How many of them came before it began.
         # Those are in memory anyway.
         self._max_waiting = len(self._waiting) + MAX_WAITING
@@ -85,44 +86,46 @@ class JpegVideo:
         self._arrived.set()
 
     def _run(self) -> None:
+        if not self._waiting:
+            self._arrived.wait()
+        hub.sleep(ROUND_S)  # Until it can be told how many come in a second.
         while not self._closed:
             if not self._waiting:
                 self._arrived.wait()
             began = time.monotonic()
-            while self._before and not self._closed:
-                self._encode_before()
             if self._waiting and not self._closed:
                 self._encode_round()
-            if not self._closed:
+            if not self._before and not self._closed:
                 hub.sleep(max(0.0, began + ROUND_S - time.monotonic()))
         self._media.end_video(self._name)
 
-    def _encode_before(self) -> None:
-        """Encode some of what was there: all of it is wanted, and what comes waits for it."""
-        count = min(self._before, MAX_BATCH)
-        batch, self._waiting = self._waiting[:count], self._waiting[count:]
-        self._before -= count
-        batch = [one for one in batch if one.codec == JPEG]
-        if batch:
-            self._encode(batch, _fps(batch), urgent=True)
-
     def _encode_round(self) -> None:
-        """Encode what has come since the last round, or what there is time for."""
-        waiting, self._waiting = self._waiting, []
-        pictures, urgent = self._pace.plan(len(waiting))
-        if left_out := len(waiting) - pictures:
-            self._on_dropped(left_out)
-        batch = spread(waiting, pictures)
-        began = time.monotonic()
-        done = self._encode(batch, _fps(waiting), urgent, ROUND_S)
-        self._pace.note(done, urgent, time.monotonic() - began)
-        self._waiting = batch[done:] + self._waiting
+        """Encode what has come since the last round, or what there is time for.
 
-    def _encode(self, batch: list[Unit], fps: int, urgent: bool, limit_s: float = 0.0) -> int:
+        Of what was there at the beginning, all is wanted, and what comes meanwhile waits for it.
+        """
+        waiting, self._waiting = self._waiting, []
+        batch, later = waiting, list[Unit]()
+        if self._before:
+            count = min(self._before, MAX_BATCH)
+            batch, later = waiting[:count], waiting[count:]
+        pictures, urgent = self._pace.plan(len(batch))
+        if not self._before and pictures < len(batch):
+            self._on_dropped(len(batch) - pictures)
+            batch = spread(batch, pictures)
+        starts = self._media.pid is None  # That takes time, too.
+        began = time.monotonic()
+        done = self._encode(batch, _fps(waiting), urgent)
+        if not starts:
+            self._pace.note(done, urgent, time.monotonic() - began)
+        self._before = max(0, self._before - done)
+        self._waiting = batch[done:] + later + self._waiting
+
+    def _encode(self, batch: list[Unit], fps: int, urgent: bool) -> int:
         """Encode the first of some pictures, as many as there is time for; return how many."""
         self._encoding = batch
         try:
-            units, done = self._media.encode(self._name, batch, fps, urgent, limit_s)
+            units, done = self._media.encode(self._name, batch, fps, urgent, ROUND_S)
         except MediaError:
             self._on_dropped(len(batch))
             self._on_unit(None)

@@ -100,11 +100,14 @@ class Background:
         new = _distance(now, self._mean) > limit
         elapsed_s = max(0.0, at - self._at)
         usual = JUMP if elapsed_s <= APART_S else JUMP_APART
-        if jump > usual or np.count_nonzero(new) > MOST * new.size:
+        count = np.count_nonzero(new)
+        if jump > usual or count > MOST * new.size:
             self._learn(now * gain, at)
             return None
-        changed = _distance(now, self._last) > self._levels / 2
-        moving = cv2.dilate((new & changed).astype(np.uint8), EDGE, iterations=2) > 0
+        changed = moving = new
+        if count:  # As a rule nothing is new.
+            changed = new & (_distance(now, self._last) > self._levels / 2)
+            moving = cv2.dilate(changed.astype(np.uint8), EDGE, iterations=2) > 0
         elapsed_s = min(APART_S, elapsed_s)
         learning = at - self._learned_at < LEARN_S
         self._adapt(now, new, moving, elapsed_s, learning)
@@ -112,7 +115,7 @@ class Background:
         self._mean *= 1 + (gain - 1) * _weight(elapsed_s, FOLLOW_S)
         self._gain = gain
         self._last, self._at = now, at
-        return None if learning else (new, new & changed)
+        return None if learning else (new, changed)
 
     def _learn(self, now: Plane, at: float) -> None:
         self._mean = now.copy()

@@ -7,7 +7,7 @@ from server.capture.frames.jpeg import decode_jpeg
 from server.capture.motion.background import Grey
 from server.capture.motion.settings import WIDTH
 
-__all__ = ["encode_small", "shrink"]
+__all__ = ["encode_small", "scale_down", "shrink"]
 
 # Of the pictures that people are shown.
 SHOWN_WIDTH = 640
@@ -48,5 +48,18 @@ def _scale(image: Image, width: int) -> Image:
     height, wide = image.shape[:2]
     if wide <= width:
         return image
-    size = (width, max(1, round(height * width / wide)))
-    return cv2.resize(image, size, interpolation=cv2.INTER_AREA)  # type: ignore[return-value]
+    return scale_down(image, width, max(1, round(height * width / wide)))
+
+
+def scale_down(image: Image, width: int, height: int) -> Image:
+    """Return a smaller copy, each of whose pixels is the mean of what it stands for.
+
+    First in halves, for which OpenCV has quick ways: a fifth of the time, for an eighth of 720p.
+    """
+    high, wide = image.shape[:2]
+    while high >= 4 * height and wide >= 4 * width:
+        high, wide = high // 2, wide // 2
+        image = cv2.resize(  # type: ignore[assignment]
+            image[: 2 * high, : 2 * wide], (wide, high), interpolation=cv2.INTER_AREA
+        )
+    return cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)  # type: ignore[return-value]

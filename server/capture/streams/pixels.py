@@ -136,8 +136,9 @@ def luma_of(frame: "VideoFrame", aspect: Fraction, width: int) -> "NDArray[np.ui
 
     That costs a fraction of colours in full size. None for pictures of which it cannot be taken.
     """
-    import cv2  # Only for pixels: see frame.py.
-    import numpy as np
+    import numpy as np  # Only for pixels: see frame.py.
+
+    from server.capture.motion.pictures import scale_down
 
     luma = frame.format.components[0]
     if frame.format.is_rgb or luma.bits != 8 or luma.plane != 0 or frame.rotation:
@@ -149,9 +150,7 @@ def luma_of(frame: "VideoFrame", aspect: Fraction, width: int) -> "NDArray[np.ui
     width = min(width, wide)
     flat: Image = np.frombuffer(plane, np.uint8, frame.height * plane.line_size)  # type: ignore[call-overload]
     rows = flat.reshape(frame.height, plane.line_size)[:, : frame.width]
-    size = (width, max(1, round(high * width / wide)))
-    small: Image = cv2.resize(rows, size, interpolation=cv2.INTER_AREA)  # type: ignore[assignment]
-    return small
+    return scale_down(rows, width, max(1, round(high * width / wide)))
 
 
 def _colorspace(frame: "VideoFrame") -> int:

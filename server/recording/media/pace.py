@@ -7,7 +7,7 @@ __all__ = ["ROUND_S", "Pace", "Plan", "spread"]
 
 T = TypeVar("T")
 
-ROUND_S = 0.5
+ROUND_S = 0.3
 """Pictures of this time are encoded at once."""
 
 # Of a round, what encoding may take at low priority.

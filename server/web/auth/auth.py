@@ -39,7 +39,7 @@ log = logging.getLogger(__name__)
 UNKNOWN_TOKEN = "this token is unknown, or was removed"
 
 # A removed user must lose access within a second.
-POLL_PERIOD_S = 0.4
+POLL_PERIOD_S = 0.7
 
 # How long a change of the list of users waits for the one before it.
 MAX_CHANGE_S = 20.0

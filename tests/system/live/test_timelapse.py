@@ -95,6 +95,7 @@ def test_a_job_becomes_a_film_beside_the_recording(start_server: Start, tmp_path
     server.kill()
     server = start_server("--config", str(settings))
     wait_until(lambda: (film() or {}).get("pictures", 0) >= 2, 40)
+    wait_until(lambda: len(recordings(server, "timelapse")) == 2, 40)  # It is written by then.
     again = recordings(server, "timelapse")
     assert [(one["film"], one["open"]) for one in again] == [("benchy", True), ("benchy", False)]
     assert again[1]["id"] == newest["id"]
