@@ -8,12 +8,12 @@ import sys
 import time
 from pathlib import Path
 
-from bench.content import prepare
-from bench.machine import describe
-from bench.process import ROOT, stolen_s
-from bench.quiet import Quiet
 from bench.scenarios import SCENARIOS
-from bench.stand import Stand
+from bench.support.content import prepare
+from bench.support.machine import describe
+from bench.support.process import ROOT, stolen_s
+from bench.support.quiet import Quiet
+from bench.support.stand import Stand
 
 VIEWERS = "1,10,50,100,250"
 

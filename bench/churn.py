@@ -11,10 +11,10 @@ from typing import Any
 
 import psutil
 
-from tests.support.bad_camera import BadCamera
-from tests.support.client import MjpegViewer, Viewer
-from tests.support.hostile import CONTINUATION, TEXT, Hostile, ask
-from tests.support.server import PortholeServer
+from tests.support.cameras.bad_camera import BadCamera
+from tests.support.clients.client import MjpegViewer, Viewer
+from tests.support.clients.hostile import CONTINUATION, TEXT, Hostile, ask
+from tests.support.servers.server import PortholeServer
 
 __all__ = ["Churn"]
 

@@ -18,15 +18,15 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bench.chromium import in_chromium
-from bench.process import ROOT, Server, cpu_s
-from bench.table import quantile
+from bench.support.chromium import in_chromium
+from bench.support.process import ROOT, Server, cpu_s
+from bench.support.table import quantile
 from server.capture.frames.unit import Unit
 from server.recording.disk.layout import recordings
-from tests.support.client import Viewer
-from tests.support.day import DAY_S, Template, add_day
-from tests.support.films import make_film
-from tests.support.units import make_units
+from tests.support.cameras.films import make_film
+from tests.support.cameras.units import make_units
+from tests.support.clients.client import Viewer
+from tests.support.recordings.day import DAY_S, Template, add_day
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser

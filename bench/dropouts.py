@@ -27,10 +27,10 @@ from urllib.parse import urlsplit, urlunsplit
 
 import psutil
 
-from tests.support.bad_camera import BadCamera
-from tests.support.client import Viewer
-from tests.support.dropping_proxy import DroppingProxy, Way
-from tests.support.server import PortholeServer
+from tests.support.cameras.bad_camera import BadCamera
+from tests.support.cameras.dropping_proxy import DroppingProxy, Way
+from tests.support.clients.client import Viewer
+from tests.support.servers.server import PortholeServer
 
 __all__ = ["main"]
 

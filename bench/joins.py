@@ -29,11 +29,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from bench.film import Film, Screen, Shown
-from bench.table import Table, quantile
-from tests.support.client import Viewer
-from tests.support.films import make_film
-from tests.support.server import PortholeServer, wait_until
+from bench.support.film import Film, Screen, Shown
+from bench.support.table import Table, quantile
+from tests.support.cameras.films import make_film
+from tests.support.clients.client import Viewer
+from tests.support.servers.server import PortholeServer, wait_until
 
 __all__ = ["Joins", "make_films", "source_of"]
 

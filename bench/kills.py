@@ -15,8 +15,8 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tests.support.films import make_film
-from tests.support.kills import KILLED, kill_once
+from tests.support.cameras.films import make_film
+from tests.support.recordings.kills import KILLED, kill_once
 
 __all__ = ["main"]
 

@@ -28,9 +28,9 @@ from pathlib import Path
 import psutil
 
 from bench.churn import Churn
-from tests.support.bad_camera import BadCamera
-from tests.support.films import make_film
-from tests.support.server import PortholeServer
+from tests.support.cameras.bad_camera import BadCamera
+from tests.support.cameras.films import make_film
+from tests.support.servers.server import PortholeServer
 
 __all__ = ["main"]
 
@@ -213,7 +213,7 @@ def run(minutes: float, seed: int, state: Path) -> bool:
         *(f"net{number}={camera.url()}" for number, camera in enumerate(cameras)),
         state=state,
         environment={},
-        program=("-m", "tests.support.observed"),
+        program=("-m", "tests.support.servers.observed"),
     )
     observer = Observer(server)
     churn = Churn(server, cameras, seed, observer.children)

@@ -10,13 +10,13 @@ import os
 import subprocess
 import sys
 
-from tests.support.fork_server import ADDRESS, ForkServer
+from tests.support.servers.fork_server import ADDRESS, ForkServer
 
 # What measures a rate or an age, and so wants a machine that does little else. Those of clusters
 # mostly wait.
 QUIET = (
-    "tests/browser/test_slow_link.py",
-    "tests/browser/test_wall.py",
+    "tests/browser/video/test_slow_link.py",
+    "tests/browser/page/test_wall.py",
     "tests/system/faults/test_flood.py",
     "tests/system/cluster/test_bad_bus.py",
     "tests/system/cluster/test_outage.py",

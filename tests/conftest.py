@@ -1,12 +1,19 @@
 """Fixtures that any test may use, and the order of tests; all of it is in ``tests/support``."""
 
-from tests.support.browser import blank, browser, context_options, keep_context, new_context, page
-from tests.support.cluster import bus, own_redis, shared_redis, start_node
+from tests.support.browser.chromium import (
+    blank,
+    browser,
+    context_options,
+    keep_context,
+    new_context,
+    page,
+)
 from tests.support.garbage import pytest_collection
 from tests.support.order import pytest_collection_modifyitems
 from tests.support.passwords import cheap_passwords, ordinary_passwords
-from tests.support.server import connect, share_server, start_server
-from tests.support.small_disk import small_disk
+from tests.support.recordings.small_disk import small_disk
+from tests.support.servers.cluster import bus, own_redis, shared_redis, start_node
+from tests.support.servers.server import connect, share_server, start_server
 
 __all__ = [
     "blank",

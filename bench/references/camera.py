@@ -10,8 +10,8 @@ import threading
 import time
 from pathlib import Path
 
-from bench.content import load_jpegs
 from bench.references.listening import announce
+from bench.support.content import load_jpegs
 
 HEAD = (
     b"HTTP/1.0 200 OK\r\nContent-Type: multipart/x-mixed-replace; boundary=frame\r\n"

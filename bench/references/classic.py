@@ -8,8 +8,8 @@ import cv2
 import flask
 from werkzeug.serving import make_server
 
-from bench.content import QUALITY
 from bench.references.listening import LoopingCamera, announce, part, read_arguments
+from bench.support.content import QUALITY
 
 
 class SharedFrame:

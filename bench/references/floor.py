@@ -13,8 +13,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-from bench.content import FPS, SIZE, load_jpegs, load_units
 from bench.references.listening import announce
+from bench.support.content import FPS, SIZE, load_jpegs, load_units
 from server.protocol import TEXT, socket_head, websocket_frame
 
 WELCOME = (

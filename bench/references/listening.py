@@ -4,7 +4,7 @@ import argparse
 import time
 from pathlib import Path
 
-from bench.content import FPS, Pixels, load_pixels
+from bench.support.content import FPS, Pixels, load_pixels
 
 __all__ = ["LoopingCamera", "announce", "part", "read_arguments"]
 

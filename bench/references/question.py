@@ -26,8 +26,8 @@ from collections.abc import Iterator
 import cv2
 import flask
 
-from bench.content import QUALITY
 from bench.references.listening import LoopingCamera, announce, part, read_arguments
+from bench.support.content import QUALITY
 
 
 class Newest:

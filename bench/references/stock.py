@@ -15,8 +15,8 @@ import cv2  # noqa: E402
 import flask  # noqa: E402
 from flask_socketio import SocketIO, join_room  # noqa: E402
 
-from bench.content import QUALITY, SIZE  # noqa: E402
 from bench.references.listening import LoopingCamera, announce, read_arguments  # noqa: E402
+from bench.support.content import QUALITY, SIZE  # noqa: E402
 
 
 def main() -> None:

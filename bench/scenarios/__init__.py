@@ -23,8 +23,8 @@ from bench.scenarios import (
     tls,
     viewers,
 )
-from bench.stand import Stand
-from bench.table import Table
+from bench.support.stand import Stand
+from bench.support.table import Table
 
 __all__ = ["SCENARIOS"]
 

@@ -15,7 +15,7 @@ from tests.screens.sheet import write_sheet
 from tests.screens.shoot import FLAGS, publish, shoot
 from tests.screens.stage import SIZES, Stage
 from tests.screens.views import VIEWS
-from tests.support.browser import CHROMIUM
+from tests.support.browser.chromium import CHROMIUM
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import cv2
 
 from tests.screens.scenes import FPS
-from tests.support.bad_camera import BadCamera, Fault
+from tests.support.cameras.bad_camera import BadCamera, Fault
 
 __all__ = ["SceneCamera"]
 

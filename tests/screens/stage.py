@@ -13,8 +13,8 @@ from playwright.sync_api import Browser, Page
 from server.users.users import UsersFile
 from tests.screens.camera import SceneCamera
 from tests.screens.scenes import film
-from tests.support.client import Viewer
-from tests.support.server import PortholeServer
+from tests.support.clients.client import Viewer
+from tests.support.servers.server import PortholeServer
 
 __all__ = ["CAMERAS", "PASSWORD", "SIZES", "Size", "Stage", "live", "open_focus", "settle"]
 

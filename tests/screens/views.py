@@ -15,11 +15,11 @@ from playwright.sync_api import Page
 
 from server.users.users import UsersFile
 from tests.screens.stage import PASSWORD, Stage, live, open_focus, settle
-from tests.support.admin_api import ask_api, revision_of
-from tests.support.browser import show_tab
-from tests.support.cluster import RedisServer
-from tests.support.proxies import NoWebSocketProxy
-from tests.support.server import PortholeServer, wait_until
+from tests.support.browser.chromium import show_tab
+from tests.support.clients.admin_api import ask_api, revision_of
+from tests.support.network.proxies import NoWebSocketProxy
+from tests.support.servers.cluster import RedisServer
+from tests.support.servers.server import PortholeServer, wait_until
 
 __all__ = ["VIEWS", "View"]
 

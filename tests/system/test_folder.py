@@ -13,7 +13,7 @@ import pytest
 
 from server.errors import ConfigError
 from server.users.folder import FolderLock, find_faults
-from tests.support.server import FORK_SERVER, ROOT, PortholeServer, start_server
+from tests.support.servers.server import FORK_SERVER, ROOT, PortholeServer, start_server
 
 __all__ = ["start_server"]
 

@@ -16,8 +16,8 @@ from server.config.local import find_devices
 from server.config.models import server_options
 from server.users.password import check_password
 from server.users.users import UsersFile
-from tests.support.rtsp_server import PASSWORD, RtspServer
-from tests.support.server import FORK_SERVER
+from tests.support.cameras.rtsp_server import PASSWORD, RtspServer
+from tests.support.servers.server import FORK_SERVER
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -7,10 +7,10 @@ import pytest
 from eventlet import tpool
 
 from server.capture.isolation import process
-from tests.support.certificates import certified
 from tests.support.fakes import camera, clock, fanout, link, make_camera
-from tests.support.fork_children import Forks
-from tests.support.server import FORK_SERVER
+from tests.support.network.certificates import certified
+from tests.support.servers.fork_children import Forks
+from tests.support.servers.server import FORK_SERVER
 
 __all__ = ["camera", "certified", "clock", "fanout", "link", "make_camera"]
 

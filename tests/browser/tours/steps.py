@@ -1,8 +1,8 @@
 """What people do on a tour, one function each; every step waits for what it leads to."""
 
-from tests.support.server import PortholeServer
-from tests.support.tab import Tab
-from tests.support.visitor import PASSWORD
+from tests.support.browser.tab import Tab
+from tests.support.browser.visitor import PASSWORD
+from tests.support.servers.server import PortholeServer
 
 MANAGE = "[data-manage]"
 FORM = f"{MANAGE} [data-form]"

@@ -14,10 +14,10 @@ import numpy as np
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
-from tests.support.browser import expect_state, log_in_by_hand, wait_for_paint
-from tests.support.reverse_proxy import free_ports
-from tests.support.server import FRESH, PortholeServer, wait_until
-from tests.support.visitor import PASSWORD
+from tests.support.browser.chromium import expect_state, log_in_by_hand, wait_for_paint
+from tests.support.browser.visitor import PASSWORD
+from tests.support.network.reverse_proxy import free_ports
+from tests.support.servers.server import FRESH, PortholeServer, wait_until
 
 LAPTOP = {"width": 1024, "height": 640}
 PHONE = {"width": 390, "height": 760}

@@ -7,12 +7,12 @@ from playwright.sync_api import BrowserContext
 
 from server.users.users import UsersFile
 from tests.browser.tours import steps
-from tests.support.films import make_film
-from tests.support.firefox import Firefox
-from tests.support.rtsp_server import RtspServer
-from tests.support.server import PortholeServer
-from tests.support.tab import ChromiumTab, Tab
-from tests.support.visitor import PASSWORD
+from tests.support.browser.firefox import Firefox
+from tests.support.browser.tab import ChromiumTab, Tab
+from tests.support.browser.visitor import PASSWORD
+from tests.support.cameras.films import make_film
+from tests.support.cameras.rtsp_server import RtspServer
+from tests.support.servers.server import PortholeServer
 
 OpenTab = Callable[[], Tab]
 StartServer = Callable[..., PortholeServer]

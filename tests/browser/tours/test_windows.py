@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.support.browser import SMALL, wait_for_paint
-from tests.support.keyboard import step, step_to
-from tests.support.motion import MAX_MOTION
-from tests.support.server import PortholeServer
-from tests.support.visitor import PASSWORD
+from tests.support.browser.chromium import SMALL, wait_for_paint
+from tests.support.browser.keyboard import step, step_to
+from tests.support.browser.motion import MAX_MOTION
+from tests.support.browser.visitor import PASSWORD
+from tests.support.servers.server import PortholeServer
 
 # What is cut at a side, or wider than what it stands in: [element, its width, the room it has].
 SPILL = """() => {

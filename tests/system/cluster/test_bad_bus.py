@@ -10,8 +10,8 @@ from itertools import pairwise
 import pytest
 
 from server.cluster.bus.frame_message import HEADER, MAX_SEQ, pack_frame
-from tests.support.client import Viewer
-from tests.support.cluster import (
+from tests.support.clients.client import Viewer
+from tests.support.servers.cluster import (
     SMALL,
     RedisServer,
     cameras_of,
@@ -21,7 +21,7 @@ from tests.support.cluster import (
     reading,
     watch_near_and_far,
 )
-from tests.support.server import PATIENCE_S, PortholeServer, expect_frames, wait_until
+from tests.support.servers.server import PATIENCE_S, PortholeServer, expect_frames, wait_until
 
 Start = Callable[..., PortholeServer]
 Connect = Callable[..., Viewer]

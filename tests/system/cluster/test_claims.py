@@ -7,7 +7,7 @@ import pytest
 from server.cluster.bus.bus import Bus
 from server.cluster.outgoing.claims import LIFETIME_S, Claims
 from server.errors import ConfigError
-from tests.support.cluster import RedisServer
+from tests.support.servers.cluster import RedisServer
 
 
 @pytest.fixture

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 from server.users.users import UsersFile
-from tests.support.client import Viewer
-from tests.support.cluster import PASSWORD as BUS_PASSWORD
-from tests.support.cluster import RedisServer, cameras_of, expect_cameras
-from tests.support.server import PortholeServer, last_event, wait_until
-from tests.support.visitor import PASSWORD, Visitor, is_gone, refused
+from tests.support.browser.visitor import PASSWORD, Visitor, is_gone, refused
+from tests.support.clients.client import Viewer
+from tests.support.servers.cluster import PASSWORD as BUS_PASSWORD
+from tests.support.servers.cluster import RedisServer, cameras_of, expect_cameras
+from tests.support.servers.server import PortholeServer, last_event, wait_until
 
 Start = Callable[..., PortholeServer]
 Connect = Callable[..., Viewer]

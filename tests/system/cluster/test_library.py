@@ -15,13 +15,13 @@ from server.recording.disk.event_file import write_event
 from server.recording.disk.index import Event
 from server.recording.disk.layout import event_id, recording_id
 from server.users.users import UsersFile
-from tests.support.admin_api import Answer, ask_json
-from tests.support.client import Viewer
-from tests.support.cluster import RedisServer, nodes_on
-from tests.support.films import make_film
-from tests.support.recordings import write_recording
-from tests.support.server import PortholeServer, last_event, wait_until
-from tests.support.units import make_units
+from tests.support.cameras.films import make_film
+from tests.support.cameras.units import make_units
+from tests.support.clients.admin_api import Answer, ask_json
+from tests.support.clients.client import Viewer
+from tests.support.recordings.recordings import write_recording
+from tests.support.servers.cluster import RedisServer, nodes_on
+from tests.support.servers.server import PortholeServer, last_event, wait_until
 
 Connect = Callable[..., Viewer]
 

@@ -8,8 +8,8 @@ from server.cluster.bus.bus import Bus
 from server.cluster.shared import poll
 from server.cluster.shared.logins import SharedLogins, Values
 from server.loop import hub
-from tests.support.cluster import RedisServer
 from tests.support.fakes import until
+from tests.support.servers.cluster import RedisServer
 
 
 class NodeOfTests:

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from tests.support.client import Viewer
-from tests.support.cluster import cameras_of, expect_cameras
-from tests.support.films import make_film
-from tests.support.server import PortholeServer
+from tests.support.cameras.films import make_film
+from tests.support.clients.client import Viewer
+from tests.support.servers.cluster import cameras_of, expect_cameras
+from tests.support.servers.server import PortholeServer
 
 Start = Callable[..., PortholeServer]
 Connect = Callable[..., Viewer]

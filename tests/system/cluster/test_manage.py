@@ -2,10 +2,10 @@
 
 from collections.abc import Callable
 
-from tests.support.admin_api import ask_api
-from tests.support.client import Viewer
-from tests.support.cluster import cameras_of, expect_cameras
-from tests.support.server import PortholeServer, last_event, wait_until
+from tests.support.clients.admin_api import ask_api
+from tests.support.clients.client import Viewer
+from tests.support.servers.cluster import cameras_of, expect_cameras
+from tests.support.servers.server import PortholeServer, last_event, wait_until
 
 YARD = {"name": "yard", "source": "test:?size=160x90&fps=10", "title": "Yard", "group": "Garden"}
 

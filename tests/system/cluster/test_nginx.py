@@ -12,11 +12,11 @@ import pytest
 import websocket
 from playwright.sync_api import Page, expect
 
-from tests.support.browser import expect_state, tile, wait_for_paint
-from tests.support.cluster import expect_cameras
-from tests.support.dashboard import Dashboard
-from tests.support.nginx import Nginx
-from tests.support.server import PortholeServer, wait_until
+from tests.support.browser.chromium import expect_state, tile, wait_for_paint
+from tests.support.clients.dashboard import Dashboard
+from tests.support.network.nginx import Nginx
+from tests.support.servers.cluster import expect_cameras
+from tests.support.servers.server import PortholeServer, wait_until
 from tests.system.deploy.conftest import certificate, start_nginx, trust
 from tests.system.deploy.test_nginx import RESUMED_S, ports_of, viewers_at
 

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from server.capture.frames.jpeg import inspect_jpeg
-from tests.support.client import Crowd, MjpegViewer, Viewer
-from tests.support.cluster import (
+from tests.support.clients.client import Crowd, MjpegViewer, Viewer
+from tests.support.servers.cluster import (
     PASSWORD,
     RedisServer,
     cameras_of,
@@ -21,7 +21,7 @@ from tests.support.cluster import (
     expect_state,
     figure,
 )
-from tests.support.server import (
+from tests.support.servers.server import (
     FORK_SERVER,
     FRESH,
     PATIENCE_S,

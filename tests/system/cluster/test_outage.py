@@ -8,15 +8,15 @@ from itertools import pairwise
 import psutil
 import pytest
 
-from tests.support.client import Viewer
-from tests.support.cluster import (
+from tests.support.clients.client import Viewer
+from tests.support.servers.cluster import (
     RedisServer,
     cameras_of,
     crowd_of,
     reading,
     watch_near_and_far,
 )
-from tests.support.server import PortholeServer, each_time
+from tests.support.servers.server import PortholeServer, each_time
 
 Start = Callable[..., PortholeServer]
 Connect = Callable[..., Viewer]

@@ -9,10 +9,10 @@ import pytest
 import redis
 
 from server.users.users import UsersFile
-from tests.support.client import Viewer
-from tests.support.cluster import PASSWORD, RedisServer
-from tests.support.server import ROOT, PortholeServer, wait_until
-from tests.support.visitor import Visitor
+from tests.support.browser.visitor import Visitor
+from tests.support.clients.client import Viewer
+from tests.support.servers.cluster import PASSWORD, RedisServer
+from tests.support.servers.server import ROOT, PortholeServer, wait_until
 
 Start = Callable[..., PortholeServer]
 Connect = Callable[..., Viewer]

@@ -9,8 +9,8 @@ from server.cluster.bus.bus import Bus
 from server.cluster.shared import poll
 from server.cluster.shared.users import share_users
 from server.users.users import UsersFile
-from tests.support.cluster import RedisServer
 from tests.support.fakes import until
+from tests.support.servers.cluster import RedisServer
 
 PASSWORD = "correct horse"
 

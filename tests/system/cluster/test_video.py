@@ -12,10 +12,10 @@ import pytest
 
 from server.capture.frames.unit import Unit
 from server.cluster.bus.unit_message import pack_unit
-from tests.support.client import Viewer
-from tests.support.cluster import RedisServer, cameras_of, expect_cameras, figure
-from tests.support.films import make_film
-from tests.support.server import PortholeServer, wait_until
+from tests.support.cameras.films import make_film
+from tests.support.clients.client import Viewer
+from tests.support.servers.cluster import RedisServer, cameras_of, expect_cameras, figure
+from tests.support.servers.server import PortholeServer, wait_until
 
 Start = Callable[..., PortholeServer]
 Connect = Callable[..., Viewer]

@@ -8,8 +8,8 @@ from server.cluster.bus.bus import Bus
 from server.cluster.shared import poll
 from server.cluster.shared.file import SharedFile
 from server.views.views import EVERYBODY, Views
-from tests.support.cluster import RedisServer
 from tests.support.fakes import until
+from tests.support.servers.cluster import RedisServer
 
 NIGHT = {"name": "Night", "query": "layout=1"}
 

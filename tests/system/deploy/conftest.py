@@ -12,8 +12,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from tests.support.nginx import Nginx
-from tests.support.server import FRESH, PortholeServer, start_server
+from tests.support.network.nginx import Nginx
+from tests.support.servers.server import FRESH, PortholeServer, start_server
 
 __all__ = ["start_server"]
 

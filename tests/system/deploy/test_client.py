@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.nginx import Nginx
-from tests.support.reverse_proxy import free_ports
-from tests.support.server import ROOT, PortholeServer, wait_until
+from tests.support.network.nginx import Nginx
+from tests.support.network.reverse_proxy import free_ports
+from tests.support.servers.server import ROOT, PortholeServer, wait_until
 
 Start = Callable[..., PortholeServer]
 StartNginx = Callable[[Sequence[int]], Nginx]

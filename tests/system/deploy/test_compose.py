@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from server.config.models import server_options
-from tests.support.server import ROOT, PortholeServer
+from tests.support.servers.server import ROOT, PortholeServer
 
 DEPLOY = ROOT / "deploy"
 

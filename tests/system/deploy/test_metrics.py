@@ -10,7 +10,7 @@ import pytest
 import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests.support.server import ROOT, PortholeServer
+from tests.support.servers.server import ROOT, PortholeServer
 
 NAME = re.compile(r"\bporthole_\w+")
 

@@ -14,9 +14,9 @@ import pytest
 import websocket
 
 from server.users.users import UsersFile
-from tests.support.dashboard import Dashboard
-from tests.support.nginx import Nginx
-from tests.support.server import PortholeServer, wait_until
+from tests.support.clients.dashboard import Dashboard
+from tests.support.network.nginx import Nginx
+from tests.support.servers.server import PortholeServer, wait_until
 from tests.system.deploy.conftest import fetch
 
 StartNodes = Callable[[int], list[PortholeServer]]

@@ -17,10 +17,10 @@ import numpy as np
 import pytest
 
 from server.users.users import UsersFile
-from tests.support.dashboard import Dashboard
-from tests.support.nginx import Nginx
-from tests.support.reverse_proxy import Apache, Caddy, Haproxy, Proxy
-from tests.support.server import ROOT, PortholeServer, wait_until
+from tests.support.clients.dashboard import Dashboard
+from tests.support.network.nginx import Nginx
+from tests.support.network.reverse_proxy import Apache, Caddy, Haproxy, Proxy
+from tests.support.servers.server import ROOT, PortholeServer, wait_until
 from tests.system.deploy.conftest import fetch
 
 PASSWORD = "correct horse battery"

@@ -11,8 +11,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.support.bad_camera import BadCamera
-from tests.support.server import FORK_SERVER, ROOT, PortholeServer
+from tests.support.cameras.bad_camera import BadCamera
+from tests.support.servers.server import FORK_SERVER, ROOT, PortholeServer
 
 UNITS = ("porthole.service", "porthole-camera.service", "porthole-web@.service")
 
@@ -77,7 +77,7 @@ def test_a_camera_works_within_their_limits(
         server = start_server(
             f"yard={camera.url()}",
             "test:?size=320x180",
-            program=("-m", "tests.support.confined", unit, sys.executable, "manage.py"),
+            program=("-m", "tests.support.servers.confined", unit, sys.executable, "manage.py"),
         )
         for path in ("snapshot/yard.jpg", "snapshot/test.jpg"):
             with urllib.request.urlopen(server.url + path, timeout=15) as answer:
@@ -108,7 +108,15 @@ def test_the_limits_are_limits() -> None:
         "        print('refused')\n"
     )
 
-    command = [sys.executable, "-m", "tests.support.confined", unit, sys.executable, "-c", tries]
+    command = [
+        sys.executable,
+        "-m",
+        "tests.support.servers.confined",
+        unit,
+        sys.executable,
+        "-c",
+        tries,
+    ]
     told = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
 
     assert told.stdout == 3 * "refused\n", told.stderr

@@ -16,9 +16,9 @@ from typing import Any
 import psutil
 import pytest
 
-from tests.support.bad_camera import BadCamera
-from tests.support.client import Viewer
-from tests.support.server import (
+from tests.support.cameras.bad_camera import BadCamera
+from tests.support.clients.client import Viewer
+from tests.support.servers.server import (
     FORK_SERVER,
     PATIENCE_S,
     PortholeServer,

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from tests.support.bad_camera import BadCamera
-from tests.support.client import Viewer
-from tests.support.dropping_proxy import DroppingProxy
-from tests.support.server import PortholeServer
+from tests.support.cameras.bad_camera import BadCamera
+from tests.support.cameras.dropping_proxy import DroppingProxy
+from tests.support.clients.client import Viewer
+from tests.support.servers.server import PortholeServer
 
 Start = Callable[..., PortholeServer]
 Connect = Callable[..., Viewer]

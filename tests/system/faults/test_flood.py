@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 
 from server.users.users import UsersFile
-from tests.support.client import Viewer
-from tests.support.hostile import ask
-from tests.support.server import PortholeServer, wait_until
+from tests.support.clients.client import Viewer
+from tests.support.clients.hostile import ask
+from tests.support.servers.server import PortholeServer, wait_until
 
 Start = Callable[..., PortholeServer]
 Connect = Callable[..., Viewer]

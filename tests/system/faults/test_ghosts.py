@@ -12,9 +12,9 @@ from typing import Any
 
 import psutil
 
-from tests.support.client import MjpegViewer, Viewer
-from tests.support.hostile import Hostile
-from tests.support.server import PortholeServer, wait_until
+from tests.support.clients.client import MjpegViewer, Viewer
+from tests.support.clients.hostile import Hostile
+from tests.support.servers.server import PortholeServer, wait_until
 from tests.system.faults.test_camera import MakeCamera, children_of, make_camera
 
 __all__ = ["make_camera"]
@@ -121,7 +121,7 @@ def test_nothing_is_left_of_those_who_are_gone(
     camera = make_camera()
     server = start_server(
         *("test:?size=320x180", f"door={camera.url()}", "--release-after", "0.5"),
-        program=("-m", "tests.support.observed"),
+        program=("-m", "tests.support.servers.observed"),
     )
     for end in (hang_up, reset):
         churn(server, end)

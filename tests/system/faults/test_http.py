@@ -12,9 +12,9 @@ import pytest
 
 from server.errors import ConfigError
 from server.web.edge.origin import OriginCheck
-from tests.support.client import Viewer
-from tests.support.hostile import Hostile, ask
-from tests.support.server import ROOT, PortholeServer, expect_frames, wait_until
+from tests.support.clients.client import Viewer
+from tests.support.clients.hostile import Hostile, ask
+from tests.support.servers.server import ROOT, PortholeServer, expect_frames, wait_until
 
 Start = Callable[..., PortholeServer]
 Connect = Callable[..., Viewer]

@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from tests.support.client import Viewer
-from tests.support.poor_link import PoorLink
-from tests.support.server import PortholeServer
+from tests.support.clients.client import Viewer
+from tests.support.network.poor_link import PoorLink
+from tests.support.servers.server import PortholeServer
 
 Start = Callable[..., PortholeServer]
 MakeLink = Callable[..., PoorLink]

@@ -18,9 +18,9 @@ import psutil
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests.support.bad_camera import BadCamera
-from tests.support.client import Crowd, MjpegViewer, Viewer
-from tests.support.server import ROOT, PortholeServer, last_event, wait_until
+from tests.support.cameras.bad_camera import BadCamera
+from tests.support.clients.client import Crowd, MjpegViewer, Viewer
+from tests.support.servers.server import ROOT, PortholeServer, last_event, wait_until
 from tests.system.faults.test_camera import Dashboard, MakeCamera, children_of, get, make_camera
 
 __all__ = ["make_camera"]
@@ -28,7 +28,7 @@ __all__ = ["make_camera"]
 Start = Callable[..., PortholeServer]
 Connect = Callable[..., Viewer]
 
-OBSERVED = ("-m", "tests.support.observed")
+OBSERVED = ("-m", "tests.support.servers.observed")
 
 # What the issue allows.
 SHUTDOWN_S = 5.0

@@ -11,9 +11,15 @@ from typing import Any
 import psutil
 import pytest
 
-from tests.support.client import Crowd, Viewer
-from tests.support.hostile import BINARY, CONTINUATION, PING, TEXT, Hostile
-from tests.support.server import FRESH, PortholeServer, expect_frames, last_event, wait_until
+from tests.support.clients.client import Crowd, Viewer
+from tests.support.clients.hostile import BINARY, CONTINUATION, PING, TEXT, Hostile
+from tests.support.servers.server import (
+    FRESH,
+    PortholeServer,
+    expect_frames,
+    last_event,
+    wait_until,
+)
 
 Start = Callable[..., PortholeServer]
 ENGINE_PING = b"\x81\x012"  # As a WebSocket frame.

@@ -11,7 +11,7 @@ import cv2
 import pytest
 
 from server.users.users import UsersFile
-from tests.support.server import ROOT, PortholeServer
+from tests.support.servers.server import ROOT, PortholeServer
 
 PASSWORD = "correct-horse"
 

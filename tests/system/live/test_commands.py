@@ -6,9 +6,9 @@ from pathlib import Path
 
 import psutil
 
-from tests.support.client import Viewer
-from tests.support.server import PortholeServer, wait_until
-from tests.support.states import state_of
+from tests.support.clients.client import Viewer
+from tests.support.clients.states import state_of
+from tests.support.servers.server import PortholeServer, wait_until
 
 Start = Callable[..., PortholeServer]
 Connect = Callable[..., Viewer]

@@ -12,10 +12,10 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.support.client import Viewer
-from tests.support.clip import make_clip
-from tests.support.server import ROOT, PortholeServer, last_event, wait_until
-from tests.support.states import state_of
+from tests.support.cameras.clip import make_clip
+from tests.support.clients.client import Viewer
+from tests.support.clients.states import state_of
+from tests.support.servers.server import ROOT, PortholeServer, last_event, wait_until
 
 Start = Callable[..., PortholeServer]
 Connect = Callable[..., Viewer]

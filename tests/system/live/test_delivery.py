@@ -9,8 +9,8 @@ import pytest
 import socketio
 
 from server.capture.sources.testpattern import read_time
-from tests.support.client import Crowd, MjpegViewer, Viewer
-from tests.support.server import PortholeServer, expect_frames, last_event, wait_until
+from tests.support.clients.client import Crowd, MjpegViewer, Viewer
+from tests.support.servers.server import PortholeServer, expect_frames, last_event, wait_until
 
 Start = Callable[..., PortholeServer]
 Connect = Callable[..., Viewer]

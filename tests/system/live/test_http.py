@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 
 from server.capture.sources.testpattern import read_time
-from tests.support.client import MjpegViewer, Viewer
-from tests.support.server import PortholeServer, wait_until
+from tests.support.clients.client import MjpegViewer, Viewer
+from tests.support.servers.server import PortholeServer, wait_until
 
 Start = Callable[..., PortholeServer]
 Connect = Callable[..., Viewer]

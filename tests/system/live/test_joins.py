@@ -4,7 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from bench.joins import Joins, make_films, source_of
-from tests.support.server import PortholeServer
+from tests.support.servers.server import PortholeServer
 
 
 def test_no_picture_is_grey_or_torn(

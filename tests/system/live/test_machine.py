@@ -12,9 +12,9 @@ from playwright.sync_api import Browser, Page, expect
 
 from server.users.users import UsersFile
 from server.web.edge.machine import own_addresses, own_names
-from tests.support.browser import log_in_by_hand
-from tests.support.server import PortholeServer, wait_until
-from tests.support.visitor import PASSWORD
+from tests.support.browser.chromium import log_in_by_hand
+from tests.support.browser.visitor import PASSWORD
+from tests.support.servers.server import PortholeServer, wait_until
 
 NOBODY = 65534
 

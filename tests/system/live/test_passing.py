@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 from server.capture.frames.jpeg import inspect_jpeg
-from tests.support.bad_camera import PICTURES, BadCamera, jpeg
-from tests.support.client import Viewer
-from tests.support.clip import make_clip
-from tests.support.server import PortholeServer, expect_frames, last_event
-from tests.support.states import state_of
+from tests.support.cameras.bad_camera import PICTURES, BadCamera, jpeg
+from tests.support.cameras.clip import make_clip
+from tests.support.clients.client import Viewer
+from tests.support.clients.states import state_of
+from tests.support.servers.server import PortholeServer, expect_frames, last_event
 
 Start = Callable[..., PortholeServer]
 Connect = Callable[..., Viewer]

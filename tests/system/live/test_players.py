@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
-from tests.support.client import Viewer
-from tests.support.films import make_film
-from tests.support.server import PortholeServer, wait_until
+from tests.support.cameras.films import make_film
+from tests.support.clients.client import Viewer
+from tests.support.servers.server import PortholeServer, wait_until
 
 Start = Callable[..., PortholeServer]
 Connect = Callable[..., Viewer]

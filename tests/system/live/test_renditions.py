@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from server.capture.frames.jpeg import inspect_jpeg
-from tests.support.bad_camera import BadCamera
-from tests.support.client import Crowd, Viewer
-from tests.support.server import PortholeServer, expect_frames, last_event
+from tests.support.cameras.bad_camera import BadCamera
+from tests.support.clients.client import Crowd, Viewer
+from tests.support.servers.server import PortholeServer, expect_frames, last_event
 
 Start = Callable[..., PortholeServer]
 Connect = Callable[..., Viewer]

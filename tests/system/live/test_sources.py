@@ -10,10 +10,10 @@ import cv2
 import numpy as np
 import pytest
 
-from tests.support.client import Crowd, Viewer
-from tests.support.clip import make_clip
-from tests.support.server import PortholeServer, last_event
-from tests.support.states import state_of
+from tests.support.cameras.clip import make_clip
+from tests.support.clients.client import Crowd, Viewer
+from tests.support.clients.states import state_of
+from tests.support.servers.server import PortholeServer, last_event
 
 Start = Callable[..., PortholeServer]
 Connect = Callable[..., Viewer]

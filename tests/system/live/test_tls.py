@@ -16,10 +16,10 @@ import requests
 
 from server.users.users import UsersFile
 from server.web.edge.certificate import read_certificate
-from tests.support.certificates import Certified, certified
-from tests.support.client import Crowd, MjpegViewer, Viewer
-from tests.support.server import PortholeServer, wait_until
-from tests.support.visitor import PASSWORD
+from tests.support.browser.visitor import PASSWORD
+from tests.support.clients.client import Crowd, MjpegViewer, Viewer
+from tests.support.network.certificates import Certified, certified
+from tests.support.servers.server import PortholeServer, wait_until
 
 __all__ = ["certified"]
 

@@ -11,11 +11,11 @@ from typing import Any
 
 import pytest
 
-from tests.support.client import Viewer
-from tests.support.films import make_film
-from tests.support.poor_link import PoorLink
-from tests.support.server import PortholeServer, expect_frames, last_event
-from tests.support.states import state_of
+from tests.support.cameras.films import make_film
+from tests.support.clients.client import Viewer
+from tests.support.clients.states import state_of
+from tests.support.network.poor_link import PoorLink
+from tests.support.servers.server import PortholeServer, expect_frames, last_event
 
 Share = Callable[..., PortholeServer]
 Connect = Callable[..., Viewer]

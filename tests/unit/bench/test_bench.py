@@ -4,8 +4,8 @@ import subprocess
 import sys
 from math import nan
 
-from bench.process import ROOT, cpu_s, rss_bytes
-from bench.table import Table, quantile, spread
+from bench.support.process import ROOT, cpu_s, rss_bytes
+from bench.support.table import Table, quantile, spread
 
 QUICK = ("--seconds", "0.5", "--repeats", "1", "--patience", "0")
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from server.protocol import TEXT, mjpeg_part, picture_packet, websocket_frame
-from tests.support.client import Crowd, MjpegViewer, Viewer
+from tests.support.clients.client import Crowd, MjpegViewer, Viewer
 from tests.support.fakes import until
 
 Serve = Callable[..., "Wire"]

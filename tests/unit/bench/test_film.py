@@ -4,11 +4,11 @@ import cv2
 import numpy as np
 import pytest
 
-from bench.film import Film, Screen, Shown, as_jpeg_has_it
+from bench.support.film import Film, Screen, Shown, as_jpeg_has_it
 from server.capture.frames.encoding import encoding_of
 from server.capture.streams.units.encoder import VideoEncoder
-from tests.support.films import make_film
-from tests.support.units import encoded_in
+from tests.support.cameras.films import make_film
+from tests.support.cameras.units import encoded_in
 
 OPTIONS = ("-c:v", "libx264", "-bf", "2", "-g", "12", "-pix_fmt", "yuv420p")
 SOURCE = "testsrc2=size=320x180:rate=25,hue=s=0"

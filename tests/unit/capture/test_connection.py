@@ -14,7 +14,7 @@ from server.capture.sources.reader import Demand
 from server.config.address import parse_address
 from server.errors import SourceError
 from server.loop import hub
-from tests.support.bad_camera import BadCamera
+from tests.support.cameras.bad_camera import BadCamera
 
 pytestmark = pytest.mark.usefixtures("forked_children")
 

@@ -25,9 +25,9 @@ from server.capture.sources.testpattern import read_time
 from server.config import models as config
 from server.config.address import parse_address
 from server.config.processors import parse_processors
+from tests.support.cameras.films import make_film
+from tests.support.cameras.rtsp_server import RtspServer
 from tests.support.fakes import until
-from tests.support.films import make_film
-from tests.support.rtsp_server import RtspServer
 
 X264 = ("-c:v", "libx264", "-tune", "zerolatency", "-pix_fmt", "yuv420p", "-g", "10")
 

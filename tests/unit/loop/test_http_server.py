@@ -11,8 +11,8 @@ import pytest
 from server.loop import http_server, hub
 from server.loop.http_server import Limiter, Secured
 from server.web.edge.connection_limiter import ConnectionLimiter
-from tests.support.certificates import Certified
 from tests.support.fakes import OpenLimiter, until
+from tests.support.network.certificates import Certified
 
 Application = Callable[[dict[str, object], Callable[..., object]], list[bytes]]
 

@@ -12,7 +12,7 @@ from eventlet import greenio
 from server.delivery.packet import SHARED_FROM, Packet
 from server.loop import hub
 from server.loop.tls import BATCH_BYTES, TlsEnd
-from tests.support.certificates import Certified, TlsClient, secure
+from tests.support.network.certificates import Certified, TlsClient, secure
 
 Pair = tuple[TlsEnd, TlsClient]
 

@@ -17,7 +17,7 @@ from server.recording.media.clip import Clip
 from server.recording.media.fragments import Kept
 from server.recording.past import Past
 from server.recording.rewind import Rewind
-from tests.support.units import make_units
+from tests.support.cameras.units import make_units
 
 BEGIN = 1_795_000_000.0
 HOUR_S = 3600.0

@@ -8,8 +8,8 @@ from server.capture.frames.unit import Unit
 from server.recording.memory import Lead
 from server.recording.player import Player, Step
 from server.recording.rewind import Rewind
+from tests.support.cameras.units import make_units
 from tests.support.fakes import FakeClock
-from tests.support.units import make_units
 from tests.unit.recording.test_rewind import B_FRAMES, T0, filled, jpeg, times, video
 
 

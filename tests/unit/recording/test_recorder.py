@@ -21,8 +21,8 @@ from server.recording.events import EventLog
 from server.recording.media.process import MediaProcess
 from server.recording.recorder import Recorder
 from server.recording.rewind import Rewind
+from tests.support.cameras.units import make_units
 from tests.support.fakes import camera_settings, offline_camera, until
-from tests.support.units import make_units
 
 pytestmark = pytest.mark.usefixtures("forked_children")
 

@@ -8,7 +8,7 @@ import pytest
 
 from server.capture.frames.unit import JPEG, Unit
 from server.recording.rewind import Rewind
-from tests.support.units import make_units
+from tests.support.cameras.units import make_units
 
 B_FRAMES = ("-c:v", "libx264", "-bf", "2", "-g", "10", "-pix_fmt", "yuv420p")
 

@@ -20,7 +20,13 @@ from server.capture.sources.still import StillCamera
 from server.config import reserved
 from server.config.address import Address, parse_address
 from server.errors import LoginRefused, PictureError, SourceError
-from tests.support.field_camera import LOGIN, PICTURES, STREAMS, FieldCamera, make_certificate
+from tests.support.cameras.field_camera import (
+    LOGIN,
+    PICTURES,
+    STREAMS,
+    FieldCamera,
+    make_certificate,
+)
 
 PASSWORD = quote(LOGIN[1], safe="")
 GOOD, WRONG = f"{LOGIN[0]}:{PASSWORD}", f"{LOGIN[0]}:guess"

@@ -10,7 +10,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from server.capture.sources.multipart import MAX_PICTURE_BYTES, JpegParser
-from tests.support.field_camera import PICTURES, STREAMS, part
+from tests.support.cameras.field_camera import PICTURES, STREAMS, part
 
 SOI, EOI = b"\xff\xd8", b"\xff\xd9"
 

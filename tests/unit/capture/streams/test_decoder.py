@@ -11,7 +11,7 @@ from server.capture.streams import decoder as decoder_module
 from server.capture.streams.decoder import Decoder
 from server.capture.streams.packet import Packet
 from server.errors import PictureError
-from tests.support.films import make_film
+from tests.support.cameras.films import make_film
 
 GROUP = 10
 

@@ -17,8 +17,8 @@ from server.capture.streams.decoder import Decoder
 from server.capture.streams.file import FileVideo
 from server.capture.streams.packet import Packet
 from server.errors import PictureError, SourceEnded, SourceError
+from tests.support.cameras.films import make_film
 from tests.support.fakes import FakeClock
-from tests.support.films import make_film
 
 FRAMES = 5
 FPS = 10.0

@@ -8,7 +8,7 @@ import pytest
 
 from server.capture.frames.frame import Image
 from server.capture.streams.file import FileVideo
-from tests.support.films import make_film
+from tests.support.cameras.films import make_film
 
 H264 = ("-c:v", "libx264", "-preset", "ultrafast", "-frames:v", "6")
 

@@ -24,9 +24,9 @@ from server.capture.streams.stream import open_stream
 from server.capture.streams.video import Video
 from server.config.address import Address, parse_address
 from server.errors import LoginRefused, PictureError, SourceError
-from tests.support.films import make_film
-from tests.support.rtsp_server import PASSWORD, RtspServer
-from tests.support.tcp import answer_with
+from tests.support.cameras.films import make_film
+from tests.support.cameras.rtsp_server import PASSWORD, RtspServer
+from tests.support.cameras.tcp import answer_with
 
 __all__ = ["answer_with"]
 

@@ -4,8 +4,8 @@ from typing import Any, cast
 
 from server.cluster.bus.messages import Wake
 from server.cluster.bus.outbox import MAX_AGE_S, MAX_PENDING, Outbox
-from tests.support.bus import FakeBus
 from tests.support.fakes import FakeClock, settle, until
+from tests.support.servers.bus import FakeBus
 
 
 def names(bus: FakeBus) -> list[str]:

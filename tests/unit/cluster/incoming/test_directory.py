@@ -31,8 +31,8 @@ from server.commands import SetFps, Stop
 from server.errors import RequestError
 from server.loop import hub
 from server.recording.disk.index import Event
-from tests.support.bus import FakeBus, FakeSubscription
 from tests.support.fakes import FakeClock, offline_camera, until
+from tests.support.servers.bus import FakeBus, FakeSubscription
 
 US, THEM, STRANGER = "0" * 16, "1" * 16, "2" * 16
 

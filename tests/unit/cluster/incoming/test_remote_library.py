@@ -13,7 +13,7 @@ from server.cluster.incoming.remote_library import RemoteLibraries
 from server.errors import RequestError
 from server.recording.disk.index import Recorded
 from server.recording.library import Missing, Query
-from tests.support.bus import FakeBus
+from tests.support.servers.bus import FakeBus
 
 WEB, ATTIC, CELLAR, STRANGER = (one * 16 for one in "1234")
 

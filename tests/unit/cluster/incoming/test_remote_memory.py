@@ -14,8 +14,8 @@ from server.cluster.outgoing.past_server import PastServer
 from server.errors import RequestError
 from server.recording.past import Past
 from server.recording.rewind import Rewind
-from tests.support.bus import FakeBus
-from tests.support.units import make_units
+from tests.support.cameras.units import make_units
+from tests.support.servers.bus import FakeBus
 from tests.unit.recording.test_rewind import B_FRAMES, T0, filled, jpeg, times, unit, video
 
 WEB, OWNER = "1" * 16, "2" * 16

@@ -16,8 +16,8 @@ from server.cluster.incoming import subscriber as reception
 from server.cluster.incoming.subscriber import Subscriber
 from server.delivery.encoder import encode_jpeg
 from server.loop import hub
-from tests.support.bus import FakeBus, FakeSubscription
 from tests.support.fakes import picture, settle, until
+from tests.support.servers.bus import FakeBus, FakeSubscription
 
 NODE, STRANGER = "0123456789abcdef", "f" * 16
 

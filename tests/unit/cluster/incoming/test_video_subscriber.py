@@ -16,8 +16,8 @@ from server.cluster.bus.unit_message import pack_unit
 from server.cluster.incoming import receiver, video_subscriber
 from server.cluster.incoming.video_subscriber import VideoSubscriber
 from server.loop import hub
-from tests.support.bus import FakeBus, FakeSubscription
 from tests.support.fakes import settle, until
+from tests.support.servers.bus import FakeBus, FakeSubscription
 
 NODE, STRANGER = "0123456789abcdef", "f" * 16
 

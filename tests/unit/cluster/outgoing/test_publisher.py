@@ -10,8 +10,8 @@ from server.cluster.bus.frame_message import peek
 from server.cluster.outgoing.publisher import Publisher
 from server.delivery.fanout import Fanout
 from server.loop import hub
-from tests.support.bus import FakeBus
 from tests.support.fakes import RecordingViewer, offline_camera, put_frame, settle, until
+from tests.support.servers.bus import FakeBus
 
 NODE = "0123456789abcdef"
 

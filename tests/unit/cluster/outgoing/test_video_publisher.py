@@ -14,8 +14,8 @@ from server.cluster.outgoing.video_publisher import VideoPublisher
 from server.delivery import video_reader
 from server.delivery.fanout import Fanout
 from server.loop import hub
-from tests.support.bus import FakeBus
 from tests.support.fakes import offline_camera, settle, until
+from tests.support.servers.bus import FakeBus
 
 NODE = "0123456789abcdef"
 

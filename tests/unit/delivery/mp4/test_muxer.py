@@ -13,7 +13,7 @@ from server.capture.frames.unit import Unit
 from server.delivery.mp4.muxer import Muxer
 from server.delivery.mp4.timeline import Timeline
 from server.errors import PictureError
-from tests.support.units import make_units
+from tests.support.cameras.units import make_units
 
 # Groups of 12, which begin as cameras' do, and how FFmpeg calls the bare stream.
 CODECS = {

@@ -9,7 +9,7 @@ import pytest
 from server.capture.frames.unit import Unit
 from server.recording.disk.storage import Storage
 from server.recording.disk.writer import Writer
-from tests.support.units import make_units
+from tests.support.cameras.units import make_units
 
 BEGIN_UNIX = 1_795_000_000.0
 

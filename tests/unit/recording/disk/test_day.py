@@ -12,8 +12,8 @@ from server.recording.disk.check import check
 from server.recording.disk.layout import recordings
 from server.recording.disk.retention import Limits, Policy
 from server.recording.disk.storage import Storage
-from tests.support.day import Template, add_day
-from tests.support.small_disk import assert_plays, rebuilt, rows_of
+from tests.support.recordings.day import Template, add_day
+from tests.support.recordings.small_disk import assert_plays, rebuilt, rows_of
 
 FILES, EVENTS = 150, 20
 CAMERAS = ("door", "yard")

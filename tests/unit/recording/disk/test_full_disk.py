@@ -14,8 +14,8 @@ from server.recording.disk.index import Event
 from server.recording.disk.layout import picture_path, recordings
 from server.recording.disk.storage import Storage
 from server.recording.disk.writer import Writer
-from tests.support.server import wait_until
-from tests.support.small_disk import SmallDisk, assert_plays, rebuilt, rows_of
+from tests.support.recordings.small_disk import SmallDisk, assert_plays, rebuilt, rows_of
+from tests.support.servers.server import wait_until
 
 MEGABYTES = 3
 

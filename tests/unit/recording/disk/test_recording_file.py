@@ -22,7 +22,7 @@ from server.recording.disk.recording_file import (
     set_locked,
 )
 from server.recording.disk.segmenter import Begin, Fragment, Segmenter
-from tests.support.units import make_units
+from tests.support.cameras.units import make_units
 
 
 def write(path: Path, units: Iterable[Unit]) -> RecordingFile:

@@ -18,7 +18,7 @@ from server.recording.disk.recording_file import RecordingFile, read_facts
 from server.recording.disk.retention import Policy
 from server.recording.disk.storage import Storage
 from server.recording.disk.writer import Writer
-from tests.support.server import wait_until
+from tests.support.servers.server import wait_until
 
 
 def later(film: list[Unit], seconds: float) -> list[Unit]:

@@ -12,7 +12,7 @@ from server.delivery.mp4.muxer import TIMESCALE, Muxer
 from server.errors import PictureError
 from server.recording.media.clip import Clip, can_be_copied, shown_from
 from server.recording.media.fragments import Kept, StoredUnit, cut, read_units
-from tests.support.units import make_units
+from tests.support.cameras.units import make_units
 
 BEGIN = 1e6
 

@@ -10,8 +10,8 @@ import pytest
 from server.capture.frames.unit import JPEG, Unit
 from server.recording.media.jobs import ClipJobs
 from server.recording.media.process import MediaProcess
-from tests.support.small_disk import SmallDisk, assert_plays
-from tests.support.units import make_units
+from tests.support.cameras.units import make_units
+from tests.support.recordings.small_disk import SmallDisk, assert_plays
 
 BEGIN = 1e6
 WHOLE = (BEGIN, BEGIN + 100)

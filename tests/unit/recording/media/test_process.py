@@ -18,8 +18,8 @@ from server.recording.media.jobs import MAX_WAITING, ClipJobs
 from server.recording.media.pictures import PictureMaker
 from server.recording.media.process import MediaError, MediaProcess
 from server.recording.media.recent import Recent
+from tests.support.cameras.units import make_units
 from tests.support.fakes import FakeClock
-from tests.support.units import make_units
 
 pytestmark = pytest.mark.usefixtures("forked_children")
 

@@ -19,8 +19,8 @@ from server.users import private
 from server.web.edge import tls
 from server.web.edge.certificate_sources import MAX_HOSTS, GivenCertificate, OwnCertificate
 from server.web.edge.tls import Tls, choose_certificate
-from tests.support.certificates import Certified
 from tests.support.fakes import until
+from tests.support.network.certificates import Certified
 
 HOSTS = ("localhost", "127.0.0.1")
 DAY = datetime.timedelta(days=1)

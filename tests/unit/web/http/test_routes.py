@@ -23,8 +23,8 @@ from server.loop import hub
 from server.manage import lineup
 from server.users.users import UsersFile
 from server.web.http import first_picture
+from tests.support.cameras.units import make_units
 from tests.support.fakes import FakeOpener, FakeSource, settle, until
-from tests.support.units import make_units
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ from server.config.load import load_settings
 from server.recording.disk.event_file import write_event
 from server.recording.disk.index import Event
 from server.users.users import UsersFile
-from tests.support.units import make_units
+from tests.support.cameras.units import make_units
 
 NOW = time.mktime((2026, 11, 26, 12, 0, 0, 0, 0, -1))
 DAY_S = 86400.0

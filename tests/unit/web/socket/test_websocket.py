@@ -20,8 +20,8 @@ from server.loop.http_server import serve
 from server.protocol import BINARY, TEXT, websocket_frame
 from server.web.socket import websocket as transport
 from server.web.socket.websocket import MAX_MESSAGE_BYTES, WebSocket, WebSocketDriver
-from tests.support.certificates import Certified, TlsClient, secure
 from tests.support.fakes import OpenLimiter, settle, until
+from tests.support.network.certificates import Certified, TlsClient, secure
 
 
 class Peer:

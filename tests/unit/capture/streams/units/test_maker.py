@@ -14,8 +14,8 @@ from server.capture.streams.units import annex_b
 from server.capture.streams.units.h264 import H264
 from server.capture.streams.units.h265 import H265
 from server.capture.streams.units.maker import UnitMaker, maker_of
-from tests.support.films import make_film
-from tests.support.units import encoded_in
+from tests.support.cameras.films import make_film
+from tests.support.cameras.units import encoded_in
 
 X264 = ("-c:v", "libx264", "-pix_fmt", "yuv420p")
 X265 = ("-c:v", "libx265", "-pix_fmt", "yuv420p", "-x265-params", "log-level=none:keyint=10")

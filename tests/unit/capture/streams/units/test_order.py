@@ -8,7 +8,7 @@ import pytest
 
 from server.capture.streams.units.maker import maker_of
 from server.capture.streams.units.order import DisplayOrder, heads_of
-from tests.support.films import make_film
+from tests.support.cameras.films import make_film
 
 ENCODERS = {
     "without B-frames": ("-c:v", "libx264", "-bf", "0", "-g", "12"),

@@ -1,0 +1,209 @@
+"""Cameras added, changed, moved and removed by an admin, on a real page."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page, Route, expect
+
+from server.users.users import UsersFile
+from tests.support.browser.axe import faults
+from tests.support.browser.chromium import (
+    SMALL,
+    log_in,
+    tile,
+    wait_for,
+    wait_for_paint,
+    wait_to_see,
+)
+from tests.support.browser.visitor import PASSWORD
+from tests.support.clients.admin_api import ask_api, revision_of
+from tests.support.servers.server import PATIENCE_S, PortholeServer, wait_until
+
+Start = Callable[..., PortholeServer]
+
+DOOR = "door=test:?size=160x90&fps=5"
+
+
+@pytest.fixture
+def context_options() -> dict[str, Any]:
+    """A phone's width, where the form takes the place of the list."""
+    return {"viewport": {"width": 390, "height": 800}, "bypass_csp": True, "has_touch": True}
+
+
+@pytest.fixture
+def server(start_server: Start, tmp_path: Path) -> PortholeServer:
+    """A camera of the command line; ann is an admin, otto an operator."""
+    people = UsersFile(tmp_path / "state")
+    people.add_user("ann", "admin", None, PASSWORD)
+    people.add_user("otto", "operator", None, PASSWORD)
+    return start_server(DOOR)
+
+
+def rows(page: Page) -> Any:
+    return page.locator(".managed-row .managed-title")
+
+
+def test_a_camera_comes_and_goes_without_a_terminal(server: PortholeServer, page: Page) -> None:
+    """Tried before it is saved, changed, moved by keyboard, removed, and brought back."""
+    log_in(page, server, "ann")
+    page.goto(f"{server.url}?manage=cameras")
+    wait_for_paint(page, "door")
+    expect(rows(page)).to_have_text(["door"])
+
+    page.get_by_role("button", name="Add a camera").click()
+    form = page.get_by_role("form", name="Add a camera")
+    address, trial = form.get_by_label("Address"), form.locator("[data-trial]")
+    address.fill("http://joe:s3cret@127.0.0.1:9/live")
+    expect(form.get_by_label("Name")).to_have_value("127-0-0-1")
+    form.get_by_role("button", name="Try", exact=True).click()
+    expect(trial).to_have_attribute("data-phase", "failed", timeout=PATIENCE_S * 1000)
+    expect(trial).to_contain_text("nothing answers at this address and port")
+    address.fill("http://169.254.169.254/latest")
+    form.get_by_role("button", name="Add", exact=True).click()
+    expect(form.locator("[data-wrong=source]")).to_contain_text("link-local")
+    expect(address).to_be_focused()
+    address.fill("test:?size=320x180&fps=5")
+    form.get_by_role("button", name="Try", exact=True).click()
+    expect(trial).to_contain_text("It works: 320 × 180.", timeout=PATIENCE_S * 1000)
+    form.get_by_label("Name").fill("yard")
+    form.get_by_label("Title").fill("The yard")
+    assert faults(page, "the form", "[data-manage]") == []
+    form.get_by_role("button", name="Add", exact=True).click()
+
+    expect(page.get_by_text("The yard was added.")).to_be_visible()
+    expect(rows(page)).to_have_text(["door", "The yard"])
+    assert faults(page, "the list", "[data-manage]") == []
+    page.get_by_role("button", name="Move The yard").press("ArrowUp")
+    expect(page.locator("[data-moved]")).to_have_text("The yard: 1 of 2 cameras")
+    wait_for(page, "[...window.porthole.tiles.keys()].join() === 'yard,door'")
+    drag_below(page, "Move The yard", "Move door")
+    wait_for(page, "[...window.porthole.tiles.keys()].join() === 'door,yard'")
+    drag_below(page, "Move door", "Move The yard")
+    wait_for(page, "[...window.porthole.tiles.keys()].join() === 'yard,door'")
+
+    page.get_by_role("button", name="The yard yard").click()
+    form = page.get_by_role("form", name="The yard")
+    form.get_by_label("Title").fill("The lawn")
+    form.get_by_role("button", name="Save").click()
+    expect(rows(page)).to_have_text(["The lawn", "door"])
+    expect(tile(page, "yard")).to_contain_text("The lawn")
+
+    page.get_by_role("button", name="The lawn yard").click()
+    page.get_by_role("button", name="Remove").click()
+    expect(rows(page)).to_have_text(["door"])
+    expect(tile(page, "yard")).to_have_count(0)
+    page.get_by_role("button", name="Undo").click()
+    expect(rows(page)).to_have_text(["The lawn", "door"])
+    page.get_by_role("button", name="Close", exact=True).click()
+    wait_for_paint(page, "yard")
+    wait_for_paint(page, "door")
+    assert "manage" not in page.url
+    # What was refused is told by the browser, too.
+    refusals = [text for text in page.complaints if "status of" in text]  # type: ignore[attr-defined]
+    assert len(refusals) == 2
+    page.complaints.clear()  # type: ignore[attr-defined]
+
+
+def drag_below(page: Page, handle: str, other: str) -> None:
+    """Drag a camera by its handle to below another one."""
+
+    def places() -> list[tuple[float, float]]:
+        # The list is built anew after each change: a row that is just replaced has no box.
+        boxes = [page.get_by_role("button", name=one).bounding_box() for one in (handle, other)]
+        return [(box["x"] + 10, box["y"] + 10) for box in boxes if box]
+
+    wait_until(lambda: len(places()) == 2)
+    (x, y), (_, below) = places()
+    page.mouse.move(x, y)
+    page.mouse.down()
+    page.mouse.move(x, below + 30, steps=4)
+    page.mouse.up()
+
+
+def test_a_late_answer_closes_no_other_form(start_server: Start, page: Page) -> None:
+    """An undo that took a while closed the form that was being filled in; its second try did
+    nothing. While a form is being saved, no other one can be opened beside it."""
+    server = start_server(DOOR)
+    assert ask_api(server, "POST", "", {"name": "yard", "source": SMALL}).status == 201
+    page.set_viewport_size({"width": 1280, "height": 800})
+    late: list[Route] = []
+    for path in ("undo", "door"):
+        page.route(f"**/api/admin/cameras/{path}", lambda route: late.append(route))
+
+    def take_late() -> Route:
+        # Playwright tells of it only while it is asked for something.
+        return wait_to_see(lambda: page.evaluate("1") and late) and late.pop()
+
+    page.goto(f"{server.url}?manage=cameras")
+    page.get_by_role("button", name="yard yard").click()
+    page.get_by_role("button", name="Remove").click()
+    page.get_by_role("button", name="Undo").click()
+    page.get_by_role("button", name="door door").click()
+    title = page.get_by_role("form", name="door").get_by_label("Title")
+    title.fill("Front door")
+    take_late().abort()
+    page.get_by_role("button", name="Try again").click()
+    take_late().continue_()
+
+    expect(page.get_by_text("yard is back.")).to_be_visible()
+    expect(title).to_have_value("Front door")
+    expect(title).to_be_visible()
+
+    page.get_by_role("button", name="Save").click()
+    saved = take_late()
+    expect(page.locator("[data-managed] .managed-list")).to_have_attribute("inert", "")
+    saved.continue_()
+    expect(rows(page)).to_have_text(["Front door", "yard"])
+    expect(page.locator("[data-managed] .managed-list")).not_to_have_attribute("inert", "")
+    page.complaints.clear()  # type: ignore[attr-defined]
+
+
+def test_two_admins_are_told_of_each_other(server: PortholeServer, page: Page) -> None:
+    """What was typed stays, and theirs can be seen; a camera of the command line stays its."""
+    log_in(page, server, "ann")
+    page.goto(f"{server.url}?manage=cameras")
+    expect(page.locator(".managed-mark")).to_have_text("Command line")
+    page.get_by_role("button", name="door door").click()
+    form = page.get_by_role("form", name="door")
+    expect(form).to_contain_text("The command line names this camera.")
+    expect(form.get_by_label("Address")).to_be_hidden()
+    form.get_by_label("Title").fill("Front door")
+    token = UsersFile(server.state).add_token("robot", "admin", None)
+    robot = {"Authorization": f"Bearer {token}"}
+    page.wait_for_timeout(700)  # The server notices a new token within half a second.
+    seen = robot | {"If-Match": revision_of(server, "door", robot)}
+    assert ask_api(server, "PUT", "/door", {"title": "Back door"}, seen).status == 200
+
+    form.get_by_role("button", name="Save").click()
+    expect(form).to_contain_text("Somebody else has changed this camera meanwhile.")
+    expect(form.get_by_label("Title")).to_have_value("Front door")
+    form.get_by_role("button", name="Show their version").click()
+    expect(form.get_by_label("Title")).to_have_value("Back door")
+    page.complaints.clear()  # type: ignore[attr-defined]
+
+
+def test_nobody_else_is_sent_the_window(server: PortholeServer, page: Page) -> None:
+    """What an operator may not do is not on the page."""
+    log_in(page, server, "otto")
+    page.goto(f"{server.url}?manage=cameras")
+    wait_for_paint(page, "door")
+
+    expect(page.locator("[data-manage], [data-open-manage]")).to_have_count(0)
+
+
+def test_an_empty_dashboard_offers_to_add_a_camera(start_server: Start, page: Page) -> None:
+    """The test pattern is nobody's; without it, one button leads to the first camera."""
+    server = start_server()
+    assert ask_api(server, "DELETE", "/test").status == 200
+    page.goto(server.url)
+
+    page.get_by_role("button", name="Add a camera").click()
+
+    form = page.get_by_role("form", name="Add a camera")
+    form.get_by_label("Address").fill("test:?size=160x90&fps=5")
+    form.get_by_role("button", name="Add", exact=True).click()
+    expect(rows(page)).to_have_text(["test"])
+    page.get_by_role("button", name="Close", exact=True).click()
+    wait_for_paint(page, "test")

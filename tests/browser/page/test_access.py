@@ -1,0 +1,155 @@
+"""The page for everybody: checked by axe-core, used by keyboard alone, and without motion."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from server.users.users import UsersFile
+from tests.support.browser.axe import faults
+from tests.support.browser.chromium import expect_state, log_in, log_out, show_tab, wait_for_paint
+from tests.support.browser.keyboard import WHERE, step, step_to
+from tests.support.browser.motion import MAX_MOTION
+from tests.support.browser.visitor import PASSWORD
+from tests.support.servers.server import PortholeServer
+
+TRANSITIONS = "document.getAnimations().filter((one) => one instanceof CSSTransition).length"
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PortholeServer]:
+    """Cameras in three states, and ada, who may do everything."""
+    state = tmp_path_factory.mktemp("access")
+    UsersFile(state).add_user("ada", "operator", None, PASSWORD)
+    server = PortholeServer(
+        *("--port", "0", "one=test:?size=320x180&fps=5", "two=test:?size=320x180&fps=5"),
+        "ghost=/no/such/file.mp4",
+        state=state,
+        environment={},
+    )
+    yield server
+    assert server.stop() == 0
+
+
+@pytest.fixture
+def dashboard(server: PortholeServer, page: Page) -> Page:
+    """The page, as ada sees it."""
+    log_in(page, server, "ada")
+    page.goto(server.url)
+    wait_for_paint(page, "two")
+    expect_state(page, "ghost", "retrying")
+    return page
+
+
+def test_axe_finds_nothing_serious(server: PortholeServer, dashboard: Page) -> None:
+    """Grid, focus, both dialogs and the login, light and dark, on a laptop and on a phone."""
+    page = dashboard
+    found = faults(page, "grid")
+    page.keyboard.press("?")
+    found += faults(page, "help", "[data-help]")
+    page.keyboard.press("Escape")
+    page.keyboard.press("i")
+    found += faults(page, "system", "[data-system]")
+    page.locator("[data-open-quit]").click()
+    found += faults(page, "quit", "[data-quit]")
+    page.keyboard.press("Escape")
+    page.keyboard.press("Escape")
+    page.keyboard.press("2")
+    expect(page.locator("[data-panel]")).to_be_visible()
+    for name in ("Image", "Motion", "Activity", "Statistics"):
+        show_tab(page, name)
+        found += faults(page, f"focus, {name}", "[data-panel] :is([role=tablist], [role=tabpanel])")
+    show_tab(page, "View")
+    found += faults(page, "focus")
+    page.set_viewport_size({"width": 390, "height": 844})
+    found += faults(page, "focus on a phone")
+    page.keyboard.press("Escape")
+    found += faults(page, "grid on a phone")
+    log_out(page)
+    page.wait_for_url("**/login")
+    found += faults(page, "login")
+
+    assert found == []
+
+
+def test_everything_by_keyboard(dashboard: Page, tmp_path: Path) -> None:
+    """A camera is reached, shown large, changed, saved, stopped and left; dialogs come and go."""
+    page = dashboard
+
+    # To a camera, by the link that skips what is above them.
+    assert step(page)["name"] == "Skip to the cameras"
+    page.keyboard.press("Enter")
+    assert step(page)["camera"] == "one"
+    assert step(page, "ArrowRight")["camera"] == "two"
+    page.keyboard.press("Enter")
+    expect(page.locator("[data-panel]")).to_be_visible()
+    assert page.evaluate(WHERE)["camera"] == "two"
+
+    # Its frame rate, a picture of it, stop and start.
+    step_to(page, "tab-view")
+    assert step(page, "ArrowRight")["name"] == "tab-image"
+    step_to(page, "fps-slider")
+    before = int(page.locator("#fps-slider").input_value())
+    page.keyboard.press("ArrowLeft")
+    expect(page.get_by_label("Frames per second")).to_have_value(str(before - 1))
+    with page.expect_download() as download:
+        page.keyboard.press("s")
+    assert download.value.suggested_filename.startswith("two-")
+    assert page.evaluate(WHERE)["name"] == "fps-slider"
+    # Not by the space bar here: it would be the slider's.
+    while page.locator("[data-action='toggle']:focus").count() == 0:
+        step(page, "Shift+Tab")
+    page.keyboard.press("Space")
+    expect_state(page, "two", "stopped")
+    page.keyboard.press("Space")
+    expect_state(page, "two", "live")
+
+    # Back: the focus is where it came from.
+    page.keyboard.press("Escape")
+    expect(page.locator("[data-panel]")).to_be_hidden()
+    assert page.evaluate(WHERE)["camera"] == "two"
+
+    # Help, which takes the focus, and gives it back.
+    assert step(page, "?")["dialog"]
+    page.keyboard.press("Escape")
+    assert page.evaluate(WHERE)["camera"] == "two"
+
+    # The question before the end, whose first answer is no.
+    step_to(page, "System", "Shift+Tab")
+    page.keyboard.press("Enter")
+    step_to(page, "Shut down the server")
+    page.keyboard.press("Enter")
+    assert page.evaluate(WHERE)["name"] == "Keep running"
+    page.keyboard.press("Enter")
+    expect(page.locator("[data-quit]")).to_be_hidden()
+    assert page.evaluate(WHERE)["name"] == "Shut down the server"
+    wait_for_paint(page, "one")
+
+
+def test_no_motion_where_none_is_wanted(dashboard: Page) -> None:
+    """Who asks for less motion gets none that lasts, in any state and dialog."""
+    page = dashboard
+    page.emulate_media(reduced_motion="reduce")
+    page.reload()
+    wait_for_paint(page, "two")
+    expect_state(page, "ghost", "retrying")
+
+    found = {"grid": page.evaluate(MAX_MOTION)}
+    page.keyboard.press("2")
+    found["focus"] = page.evaluate(MAX_MOTION)
+    page.keyboard.press("s")
+    page.wait_for_selector(".toast")
+    found["toast"] = page.evaluate(MAX_MOTION)
+    page.keyboard.press("?")
+    found["help"] = page.evaluate(MAX_MOTION)
+    # Transitions however short take turns, level by level: a change of colours took many frames.
+    page.emulate_media(color_scheme="dark")
+    transitions = page.evaluate(TRANSITIONS)
+    # The same page moves for everybody else: what was looked for can be found.
+    page.emulate_media(reduced_motion="no-preference")
+    moving = page.evaluate(MAX_MOTION)
+
+    assert {name: motion for name, motion in found.items() if motion[0] > 10} == {}
+    assert transitions == 0
+    assert moving[0] > 10

@@ -1,0 +1,72 @@
+"""A server whose clock is set while a page is open."""
+
+import re
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from playwright.sync_api import Page, expect
+
+from server.users.users import UsersFile
+from tests.support.browser.chromium import SMALL, wait_for_paint
+from tests.support.browser.visitor import PASSWORD
+from tests.support.servers.server import PortholeServer
+
+Start = Callable[..., PortholeServer]
+
+HOUR_S, DAY_S = 3600, 86400
+
+# Keeps what the tile says of its latency, each time that is said anew.
+KEEP_LATENCIES = """() => {
+  const place = document.querySelector('.tile[data-camera] [data-readout="latency"]');
+  window.latencies = [];
+  const keep = () => window.latencies.push(place.textContent);
+  const all = { childList: true, characterData: true, subtree: true };
+  new MutationObserver(keep).observe(place, all);
+}"""
+
+
+def test_a_clock_that_is_set_spoils_no_latency_and_ends_no_login(
+    start_server: Start, page: Page, tmp_path: Path
+) -> None:
+    """An hour forward was "-3599986 ms" for 20 s; three days back ended every login without a word.
+
+    The page sees that the clock was set and measures anew; until then latency is a dash.
+    """
+    step = tmp_path / "step"
+    step.write_text("0")
+    UsersFile(tmp_path / "state").add_user("ada", "operator", None, PASSWORD)
+    server = start_server(
+        SMALL, program=("-m", "tests.support.servers.stepping"), STEP_FILE=str(step)
+    )
+    page.goto(server.url)
+    page.locator("[name=name]").fill("ada")
+    page.locator("[name=password]").fill(PASSWORD)
+    page.locator("[name=password]").press("Enter")
+    wait_for_paint(page, "test")
+    latency = page.locator('.tile[data-camera] [data-readout="latency"]')
+    expect(latency).to_have_text(re.compile(r"^\d+ ms$"))
+    page.evaluate(KEEP_LATENCIES)
+    seconds = 0.0
+
+    for offset_s in (HOUR_S, 0, -3 * DAY_S, 40 * DAY_S, -3 * DAY_S):
+        (tmp_path / "next").write_text(str(offset_s))
+        (tmp_path / "next").replace(step)  # Never seen empty.
+        set_at = time.monotonic()
+        # On the way when the clock is set, the first of these are from before.
+        wait_for_paint(page, "test", 10)
+        expect(latency).to_have_text(re.compile(r"^\d+(\.\d)? m?s$"))
+        seconds = max(seconds, time.monotonic() - set_at)
+        wait_for_paint(page, "test", 15)
+        # Logins hold for what is asked anew, and for the connection that is there.
+        assert page.request.get(server.url + "api/cameras", max_redirects=0).status == 200
+        expect(page.locator("[data-link-word]")).to_have_text("Connected")
+
+    said = page.evaluate("window.latencies")
+    wrong = [text for text in said if not re.fullmatch(r"–( ms)?|\d+(\.\d)? ms|\d\.\d s", text)]
+    assert wrong == [], said
+    assert len(said) > 5
+    assert seconds < 5
+    page.reload()
+    wait_for_paint(page, "test")
+    expect(page).to_have_title("Porthole")

@@ -1,0 +1,107 @@
+"""What the page of a test promises, though its browser context is kept for the next one."""
+
+from collections.abc import Callable
+from typing import Any
+
+from playwright.sync_api import BrowserContext, Page
+
+from tests.support.browser.chromium import SMALL
+from tests.support.browser.kept_context import KeptContext
+from tests.support.browser.webcodecs import WITHOUT_WEBCODECS
+from tests.support.servers.server import PortholeServer
+
+LEAVE = """async () => {
+  document.cookie = 'left=1; path=/';
+  localStorage.left = '1';
+  sessionStorage.left = '1';
+  window.name = 'left';
+  history.pushState(null, '', '?left');
+  await caches.open('left');
+  await new Promise((resolve) => { indexedDB.open('left').onsuccess = resolve; });
+}"""
+
+FIND = """async () => ({
+  cookie: document.cookie,
+  local: Object.keys(localStorage),
+  session: Object.keys(sessionStorage),
+  name: window.name,
+  steps: history.length,
+  caches: await caches.keys(),
+  databases: (await indexedDB.databases()).map(({ name }) => name),
+  script: window.left ?? null,
+  dark: matchMedia('(prefers-color-scheme: dark)').matches,
+  width: innerWidth,
+  permission: (await navigator.permissions.query({ name: 'clipboard-read' })).state,
+})"""
+
+BYTES = "() => performance.getEntriesByType('navigation')[0].transferSize"
+
+
+def test_a_page_finds_nothing_of_the_one_before(
+    share_server: Callable[..., PortholeServer],
+    keep_context: Callable[[dict[str, Any]], KeptContext],
+    context_options: dict[str, Any],
+) -> None:
+    """Whatever a test and its page have left is gone, so that the order of tests never matters."""
+    address = share_server(SMALL).url + "static/js/main.js"
+    context = keep_context(context_options)
+
+    def open_page() -> Page:
+        page = context.open_page()
+        page.goto(address)
+        return page
+
+    fresh = open_page().evaluate(FIND)
+    page = context.open_page()
+    page.add_init_script("window.left = 'left'")
+    page.emulate_media(color_scheme="dark")
+    page.set_viewport_size({"width": 500, "height": 500})
+    page.context.grant_permissions(["clipboard-read"])
+    page.goto(address)
+    page.evaluate(LEAVE)
+    left = page.evaluate(FIND)
+    context.empty()
+    found = open_page().evaluate(FIND)
+    context.empty()
+
+    assert found == fresh
+    assert [key for key in fresh if left[key] == fresh[key]] == []
+
+
+def test_webcodecs_are_switched_off_in_every_page(
+    share_server: Callable[..., PortholeServer],
+    page: Page,
+    new_context: Callable[..., BrowserContext],
+) -> None:
+    """Since most pages have a context that is kept, only the others were without it, and a run that
+    was to show that the page works like that showed nothing."""
+    address = share_server(SMALL).url + "static/js/main.js"
+
+    found = []
+    for one in (page, new_context().new_page()):
+        one.goto(address)
+        found.append(one.evaluate("'VideoDecoder' in window"))
+
+    assert found == [not WITHOUT_WEBCODECS] * 2
+
+
+def test_files_are_kept_until_another_server_is_visited(
+    share_server: Callable[..., PortholeServer],
+    keep_context: Callable[[dict[str, Any]], KeptContext],
+    context_options: dict[str, Any],
+) -> None:
+    """Tests that share a server load its files once; those of another server find none of them."""
+    context = keep_context(context_options)
+
+    def load(server: PortholeServer) -> Any:
+        page = context.open_page()
+        page.goto(server.url + "static/js/main.js")
+        loaded = page.evaluate(BYTES)
+        context.empty()
+        return loaded
+
+    ours, other = share_server(SMALL), share_server(f"other={SMALL}")
+    load(other)
+    first, second, third, _, after = (load(one) for one in (ours, ours, ours, other, ours))
+
+    assert first == second == after > third

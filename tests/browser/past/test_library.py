@@ -1,0 +1,566 @@
+"""The library: days, events, playing what was recorded, keeping and deleting."""
+
+import re
+from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+from playwright.sync_api import BrowserContext, Locator, Page, expect
+
+from server.recording.disk.event_file import write_event
+from server.recording.disk.index import Event
+from server.recording.disk.layout import event_id, recording_id
+from server.users.users import UsersFile
+from tests.support.browser.axe import faults
+from tests.support.browser.chromium import log_in, wait_for, wait_to_see
+from tests.support.browser.visitor import PASSWORD
+from tests.support.cameras.films import CROSSING, make_film
+from tests.support.cameras.units import make_units
+from tests.support.recordings.recordings import write_recording
+from tests.support.servers.server import PortholeServer, wait_until
+
+NewContext = Callable[..., BrowserContext]
+
+WITH_MODULE = """async ([name, body, argument]) => new Function('module', 'argument',
+  `return (${body})(module, argument)`)(await import(`/static/js/library/${name}.js`), argument)"""
+
+# The moment on the screen, in Unix seconds.
+SHOWN = """(day) => {
+  const video = document.querySelector('[data-reel]:not([hidden])');
+  const time = document.querySelector('[data-playing-time]').textContent;
+  return video && !video.seeking && video.readyState > 1
+    ? new Date(`${day} ${time}`) / 1000 : null;
+}"""
+
+YESTERDAY = datetime.now().replace(hour=12, minute=0, second=0, microsecond=0) - timedelta(days=1)
+NOON = YESTERDAY.timestamp()
+BUSY = YESTERDAY - timedelta(days=2)
+MANY = 130
+SPARE = YESTERDAY - timedelta(days=3)
+FILMED = YESTERDAY - timedelta(days=4)
+
+# What was recorded of door: two files that follow each other, and after a gap a third.
+RECORDED = (NOON, NOON + 4, NOON + 60)
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PortholeServer]:
+    """A day with recordings and events, a busy one, and a camera that is recorded now.
+
+    ann is an operator; vera sees one camera.
+    """
+    folder = tmp_path_factory.mktemp("library")
+    media = folder / "state" / "media"
+    people = UsersFile(folder / "state")
+    people.add_user("ann", "operator", None, PASSWORD)
+    people.add_user("vera", "viewer", ["attic"], PASSWORD)
+    jpeg = make_film(folder / "one.jpg", "-frames:v", "1").read_bytes()
+    units = make_units(folder, 4)
+    for begin in RECORDED:
+        write_recording(media, units, "door", begin)
+
+    def note(camera: str, label: str, begin: float, end: float) -> None:
+        key = event_id(camera, begin)
+        event = Event(key, camera, label, begin, end, score=0.9, picture=True)
+        write_event(media, event, jpeg)
+
+    note("door", "motion", NOON + 1, NOON + 2)
+    note("door", "person", NOON + 61, NOON + 63)
+    note("yard", "person", NOON + 30, NOON + 40)
+    for begin in (SPARE.timestamp(), *(BUSY.timestamp() + 60 * one for one in range(MANY))):
+        write_event(media, Event(event_id("yard", begin), "yard", "car", begin, begin + 5))
+    key, begin = event_id("yard", FILMED.timestamp()), FILMED.timestamp()
+    write_event(media, Event(key, "yard", "timelapse", begin, begin + 3600, film="benchy"))
+    for moment in (begin, begin + 1800):
+        write_recording(media, units, "yard", moment, film="benchy")
+    film = make_film(
+        folder / "film.mp4", "-t", "8", "-g", "10", "-pix_fmt", "yuv420p", source=CROSSING
+    )
+    settings = folder / "porthole.toml"
+    settings.write_text(
+        f'[[camera]]\nname = "lane"\nsource = "file:{film}"\nrecord = "always"\nmotion = true\n'
+        + "".join(
+            f'[[camera]]\nname = "{name}"\nsource = "test:?size=160x90&fps=2"\n'
+            for name in ("door", "yard", "attic")
+        )
+    )
+    server = PortholeServer(
+        *("--config", str(settings), "--port", "0"), state=folder / "state", environment={}
+    )
+    yield server
+    assert server.stop() == 0
+    assert not [line for line in server.log if "Traceback" in line], server.log
+
+
+def in_module(page: Page, name: str, body: str, argument: Any = None) -> Any:
+    return page.evaluate(WITH_MODULE, [name, body, argument])
+
+
+def open_as(server: PortholeServer, page: Page, name: str, query: str = "") -> Page:
+    log_in(page, server, name)
+    page.goto(server.url + query)
+    expect(page.locator(".tile[data-camera]").first).to_be_attached()
+    return page
+
+
+def day_of(moment: datetime) -> str:
+    return f"?library={moment:%Y-%m-%d}"
+
+
+def cards(page: Page) -> Locator:
+    return page.locator("[data-cards] > .card")
+
+
+def shown(page: Page, day: datetime = YESTERDAY) -> float:
+    """Return the moment that is on the screen, in Unix seconds; 0 while there is none."""
+    return float(page.evaluate(SHOWN, f"{day:%Y-%m-%d}") or 0)
+
+
+def ask(page: Page, path: str) -> Any:
+    return page.evaluate("async (path) => (await fetch(path)).json()", path)
+
+
+# Parts without a document.
+
+
+def test_event_that_ends_while_the_day_is_asked_for_has_ended(blank: Page) -> None:
+    """The answer is older than what was told meanwhile, so it must not bring "now" back."""
+    body = """async ({ LibraryStore }) => {
+      const at = Date.now() / 1000;
+      const now = new Date();
+      const two = (number) => String(number).padStart(2, '0');
+      const day = `${now.getFullYear()}-${two(now.getMonth() + 1)}-${two(now.getDate())}`;
+      const event = { id: 'a', camera: 'door', label: 'motion', from: at, to: null };
+      const waiting = [];
+      window.fetch = (address) => new Promise((resolve) => waiting.push(() => resolve(
+        Response.json(address.includes('events')
+          ? { events: [event], more: false, missing: [] }
+          : { recordings: [], more: false, paused: '', missing: [{ node: 'attic', cameras: [] }] },
+        ))));
+      const store = new LibraryStore();
+      const shown = store.show({ day, camera: '', label: '', locked: false });
+      store.take({ ...event, to: at + 2 });
+      store.take({ ...event, id: 'b', camera: 'yard' });
+      for (const answer of waiting) answer();
+      await shown;
+      return [store.events.map(({ id, to }) => [id, to && to - at]), store.missing.length];
+    }"""
+
+    events, missing = in_module(blank, "store", body)
+
+    assert sorted(events) == [["a", 2], ["b", None]]
+    assert missing == 1
+
+
+def test_address_says_what_is_shown(blank: Page) -> None:
+    """What is written can be read; what is invalid is ignored; other parameters stay."""
+    found = in_module(
+        blank,
+        "data",
+        """({ EVERYTHING, readLibrary, writeLibrary }) => {
+          const shown = { day: '2026-11-26', camera: 'door', label: 'person', locked: true,
+            event: null, moment: { camera: 'door', at: 1795681234.5 } };
+          const query = writeLibrary(shown, '?camera=yard');
+          return [query, readLibrary(query), readLibrary('?library&at=nonsense&kept=2'),
+            readLibrary('?camera=yard'), writeLibrary(null, query),
+            writeLibrary(EVERYTHING, ''), readLibrary('?library=2026-13-01').day];
+        }""",
+    )
+
+    query, read, odd, none, left, whole, day = found
+    assert query == "?camera=yard&library=2026-11-26&of=door&label=person&kept=1&at=door@1795681234"
+    assert read["moment"] == {"camera": "door", "at": 1795681234}
+    assert (read["day"], read["camera"], read["label"], read["locked"]) == (
+        *("2026-11-26", "door", "person"),
+        True,
+    )
+    assert odd == {
+        "day": None,
+        "camera": "",
+        "label": "",
+        "locked": False,
+        "event": None,
+        "moment": None,
+    }
+    assert (none, left, whole, day) == (None, "?camera=yard", "?library", None)
+
+
+def test_recordings_are_found_by_their_time(blank: Page) -> None:
+    """The one that holds a moment, in a gap the next, after all of them none; files that follow
+    each other are one bar, and one that is open reaches to now."""
+    found = in_module(
+        blank,
+        "data",
+        """({ findRecording, isInGap, nextRecording, spansOf }) => {
+          const make = (id, from, to, open = false) => ({ id, from, to, open });
+          const all = [make('a', 0, 300), make('b', 301, 600), make('c', 700, 800, true)];
+          const idAt = (at) => findRecording(all, at)?.id ?? null;
+          return [[10, 300.5, 650, 790, 810, 2000].map(idAt), spansOf(all, 900),
+            isInGap(all[2], 600), isInGap(all[1], 300), nextRecording(all, all[0]).id,
+            nextRecording(all, all[2])];
+        }""",
+    )
+
+    ids, spans, gap, seam, following, last = found
+    assert ids == ["a", "b", "c", "c", "c", None]
+    assert spans == [{"from": 0, "to": 600}, {"from": 700, "to": 900}]
+    assert (gap, seam, following, last) == (True, False, "b", None)
+
+
+def test_days_begin_at_midnight_here(blank: Page) -> None:
+    """A day holds its own seconds, whatever the clocks did; days count over months and years."""
+    found = in_module(
+        blank,
+        "data",
+        """({ addDays, boundsOf, dayOf, monthsOf }) => {
+          const [from, to] = boundsOf('2026-03-29');
+          return [dayOf(from), dayOf(to - 1), dayOf(to), dayOf(from - 1), addDays('2026-12-31', 1),
+            addDays('2026-03-01', -1), monthsOf(['2026-10-31', '2026-11-01', '2026-11-02'])];
+        }""",
+    )
+
+    assert found == [
+        *("2026-03-29", "2026-03-29", "2026-03-30", "2026-03-28", "2027-01-01", "2026-02-28"),
+        ["2026-10", "2026-11"],
+    ]
+
+
+def test_timeline_zooms_around_what_is_pointed_at(blank: Page) -> None:
+    """The moment under the pointer stays; it never leaves the day; ticks are round times, and
+    marks that would lie on each other are one."""
+    found = in_module(
+        blank,
+        "data",
+        """async ({ joinMarks }) => {
+          const { TimeScale } = await import('/static/js/ui/timescale.js');
+          const scale = new TimeScale({ from: 0, to: 86400 }, 120);
+          scale.zoom(4, 21600);
+          const zoomed = [scale.from, scale.to, scale.share(21600)];
+          const { step, at } = scale.ticks(600, 100);
+          scale.move(-10);
+          const moved = [scale.from, scale.span];
+          scale.zoom(1e9, 0);
+          const closest = [scale.span, scale.isClosest];
+          scale.reveal(43200);
+          const revealed = [scale.from, scale.to];
+          scale.zoom(1e-9, 0);
+          const spans = [{ from: 0, to: 1 }, { from: 2, to: 3 }, { from: 50, to: 60 }];
+          const marks = joinMarks(spans, (x) => x, 3);
+          return { zoomed, step, at, moved, closest, revealed, whole: scale.isWhole, marks };
+        }""",
+    )
+
+    assert found["zoomed"] == [16200, 37800, 0.25]
+    assert (found["step"], found["at"]) == (3600, [18000, 21600, 25200, 28800, 32400, 36000])
+    assert found["moved"] == [0, 21600]
+    assert found["closest"] == [120, True]
+    assert found["revealed"] == [43140, 43260]
+    assert found["whole"]
+    assert found["marks"] == [[0, 5], [50, 60]]
+
+
+def test_empty_library_says_what_to_do(blank: Page) -> None:
+    """Each emptiness has its own words, and offers what this person may do about it."""
+    body = """({ emptyOf, noteOf }, cases) => {
+      const usual = { state: 'ready', message: '', cards: 0, filtered: false, recorded: false,
+        missing: false, anything: true, records: true, cameras: 2, mayChange: true,
+        dayName: 'Monday', isToday: false };
+      const told = cases.map((one) => emptyOf({ ...usual, ...one }));
+      return [...told.map((one) => one && [one.title, one.acts.map(({ act }) => act)]),
+        noteOf('', true, [], String), noteOf('No space left on device', true, [], String),
+        noteOf('', true, [{ node: 'attic', cameras: ['door', 'yard'] }], (name) => `the ${name}`)];
+    }"""
+    nothing = {"anything": False, "records": False}
+    cases = [
+        {"state": "loading"},
+        {"cards": 1},
+        {"state": "forbidden"},
+        {"state": "failed"},
+        {"filtered": True},
+        nothing,
+        nothing | {"mayChange": False},
+        nothing | {"missing": True},
+        {"recorded": True},
+        {"isToday": True},
+        {},
+    ]
+
+    *told, well, paused, missing = in_module(blank, "states", body, cases)
+
+    assert told == [
+        None,
+        None,
+        ["Not for you", []],
+        ["The library could not be loaded", ["retry"]],
+        ["No matching events", ["all"]],
+        ["Nothing is recorded yet", ["record-motion", "record-always"]],
+        ["Nothing is recorded yet", []],
+        ["Nothing to show yet", []],
+        ["No events", []],
+        ["Nothing yet today", []],
+        ["Nothing on this day", []],
+    ]
+    assert well == ""
+    assert paused.startswith("Recording is paused: No space left on device")
+    expected = (
+        "The node attic does not answer: what it keeps of the door and the yard is not shown."
+    )
+    assert missing == expected
+
+
+# The library in the page.
+
+
+def test_day_is_shown_and_restored(server: PortholeServer, page: Page) -> None:
+    """By keyboard: a key opens it, another day, a filter; the address has all of it, and brings
+    it back; Escape and Back close it."""
+    open_as(server, page, "ann", "?camera=attic")
+    # Until something is recorded today, the library opens with the day before.
+    wait_to_see(lambda: ask(page, "api/recordings?camera=lane")["recordings"], 20)
+    page.keyboard.press("e")
+    expect(page.locator("[data-library]")).to_be_visible()
+    page.locator("[data-days] [aria-current]").focus()
+    page.keyboard.press("ArrowLeft")
+
+    expect(cards(page)).to_have_count(3)
+    assert cards(page).locator("[data-card-what]").all_text_contents() == [
+        *("Person", "Person", "Motion")
+    ]
+    expect(page.locator("[data-library-day]")).to_contain_text("Yesterday")
+    expect(page.locator("[data-library-counts]")).to_have_text("3 events · 12 s recorded")
+    assert page.locator(".lane").evaluate_all("all => all.map(one => one.dataset.camera)") == [
+        *("door", "yard")
+    ]
+    assert faults(page, "a day", "[data-library]") == []
+
+    page.locator("[data-library-camera]").select_option("yard")
+    expect(cards(page)).to_have_count(1)
+    expect(page).to_have_url(re.compile(rf"\{day_of(YESTERDAY)}&of=yard|&library=.*&of=yard"))
+    page.get_by_role("button", name="Kept").click()
+    expect(page.locator("[data-empty-title]")).to_have_text("No matching events")
+    page.reload()
+    expect(page.locator("[data-empty-title]")).to_have_text("No matching events")
+    page.get_by_role("button", name="Show everything").click()
+    expect(cards(page)).to_have_count(3)
+
+    page.keyboard.press("Escape")
+    expect(page.locator("[data-library]")).to_be_hidden()
+    expect(page).to_have_url(re.compile(r"\?camera=attic$"))
+    page.get_by_role("button", name="Library", exact=True).click()
+    expect(page.locator("[data-library]")).to_be_visible()
+    page.go_back()
+    expect(page.locator("[data-library]")).to_be_hidden()
+
+
+def first_mark(page: Page) -> float | None:
+    """Return where the first event of a day is in the timeline, as a share of the day."""
+    share: float | None = page.evaluate(
+        """() => {
+          const path = document.querySelector('[data-camera=yard] .lane-events');
+          const [, left] = path?.getAttribute('d')?.match(/^M([\\d.]+)/) ?? [];
+          return left === undefined ? null : left / path.ownerSVGElement.clientWidth;
+        }"""
+    )
+    return share
+
+
+def test_long_day_is_shown_while_it_is_scrolled(server: PortholeServer, page: Page) -> None:
+    """There are a hundred cards at first, the rest comes when it is needed, and at the end the
+    day before is offered. The timeline has all of the day, where it once had what was scrolled."""
+    open_as(server, page, "ann", day_of(BUSY))
+    wait_to_see(lambda: first_mark(page) == pytest.approx(0.5, abs=0.01))
+    expect(cards(page)).to_have_count(100)
+
+    cards(page).first.locator("[data-card-open]").focus()
+    page.keyboard.press("End")
+
+    expect(cards(page)).to_have_count(MANY)
+
+
+def test_recordings_play_as_one(server: PortholeServer, page: Page) -> None:
+    """An event is played from before it, on into the next file, and over the gap to what was
+    recorded after it; other events are a key away; a part is marked and saved."""
+    open_as(server, page, "ann", day_of(YESTERDAY))
+    cards(page).nth(2).get_by_role("button", name=re.compile("^Motion door")).click()
+    expect(page.locator("[data-playing-what]")).to_have_text("Motion")
+    expect(cards(page).nth(2)).to_have_attribute("data-current", "")
+    wait_to_see(lambda: shown(page) >= NOON + 1, 10)
+
+    page.keyboard.press("i")
+    page.keyboard.press("+")
+    page.keyboard.press("+")
+    # Into the second file, and over the gap into the third.
+    wait_to_see(lambda: NOON + 4 <= shown(page) < NOON + 9, 10)
+    wait_to_see(lambda: NOON + 60 <= shown(page) < NOON + 65, 10)
+    expect(page.locator("[data-screen-note]")).to_contain_text("52 s without a recording")
+    expect(page.locator("[data-playing-what]")).to_have_text("Person")
+    page.keyboard.press("k")
+    page.keyboard.press("o")
+    save = page.get_by_role("link", name="Save clip")
+    expect(save).to_have_attribute(
+        "href", re.compile(r"^clip/door\.mp4\?from=\d+\.\d+&to=\d+\.\d+$")
+    )
+    with page.expect_download() as downloaded:
+        page.keyboard.press("s")
+    assert downloaded.value.path().read_bytes()[4:8] == b"ftyp"
+
+    page.keyboard.press("p")
+    expect(page.locator("[data-playing-camera]")).to_have_text("yard")
+    expect(page.locator("[data-screen-note]")).to_have_text("Not recorded: this is its picture")
+    page.keyboard.press("p")
+    expect(page.locator("[data-playing-camera]")).to_have_text("door")
+    expect(page).to_have_url(re.compile(r"event=door_\w+&at=door@\d+$"))
+    page.reload()
+    expect(page.locator("[data-playing-what]")).to_have_text("Motion")
+    page.keyboard.press("Escape")
+    expect(page.locator("[data-playback]")).to_be_hidden()
+    expect(page.locator("[data-library]")).to_be_visible()
+
+
+def test_timeline_is_the_scrubber(server: PortholeServer, page: Page) -> None:
+    """A moment that is pointed at has a picture, and a click shows it; paused, frames go one by
+    one. In full screen, the buttons go while nobody moves."""
+    open_as(server, page, "ann", day_of(YESTERDAY))
+    lane = page.get_by_role("slider", name="door")
+    lane.focus()
+    page.keyboard.press("Home")
+    for _ in range(12):
+        page.keyboard.press("+")
+    box = lane.locator("svg").bounding_box()
+    assert box
+    # Two minutes fill the lane, with the beginning in the middle.
+    page.mouse.move(box["x"] + box["width"] * (0.5 + 2 / 120), box["y"] + 5)
+    picture = page.locator("[data-lanes-peek] img")
+    expect(picture).to_be_visible()
+    wait_for(page, "() => document.querySelector('[data-lanes-peek] img').naturalWidth > 0")
+    page.mouse.down()
+    page.mouse.up()
+    wait_to_see(lambda: shown(page) >= NOON + 2, 10)
+    page.keyboard.press("k")
+
+    time_of = "() => document.querySelector('[data-reel]:not([hidden])').currentTime"
+    before = page.evaluate(time_of)
+    page.keyboard.press(".")
+    wait_for(page, f"(before) => ({time_of})() > before + 0.01", before)
+    after = page.evaluate(time_of)
+    assert after - before < 0.12
+    page.keyboard.press(",")
+    wait_for(page, f"(after) => ({time_of})() < after - 0.01", after)
+
+    page.keyboard.press("f")
+    bar = page.locator("[data-playback]:fullscreen [data-playback-bar]")
+    page.mouse.move(5, 5)
+    expect(bar).to_have_css("opacity", "1")
+    expect(bar).to_have_css("opacity", "0")
+
+
+def test_what_is_being_recorded_is_followed(server: PortholeServer, page: Page) -> None:
+    """A file that grows is played to its end as it was, and goes on when there is more."""
+    open_as(server, page, "ann")
+    expect(page.locator('.tile[data-camera="lane"] .tile-rec')).to_be_visible()
+
+    def newest() -> Any:
+        return ask(page, "api/recordings?camera=lane&limit=1")["recordings"][0]
+
+    wait_until(lambda: newest()["to"] - newest()["from"] > 2, 20)
+    end = newest()["to"]
+    page.evaluate(
+        "(at) => history.replaceState(null, '', `?library=&at=lane@${Math.floor(at)}`)", end - 1
+    )
+    page.reload()
+    page.get_by_role("button", name="Play", exact=True).click()
+
+    expect(page.locator("[data-playback]")).to_have_attribute("data-follows", "")
+    wait_to_see(lambda: shown(page, datetime.fromtimestamp(end)) > end + 1, 40)
+
+
+def test_film_of_several_files_is_one(server: PortholeServer, page: Page) -> None:
+    """A restart while it was made is not seen: one card with its name, played to its end."""
+    open_as(server, page, "ann", day_of(FILMED))
+    expect(cards(page)).to_have_count(1)
+    expect(cards(page)).to_contain_text("benchy")
+    cards(page).locator("[data-card-open]").click()
+    download = page.locator("[data-download]")
+    first = recording_id("yard", FILMED.timestamp())
+    expect(download).to_have_attribute("href", re.compile(first))
+
+    for _ in range(3):
+        page.keyboard.press("+")
+
+    second = recording_id("yard", FILMED.timestamp() + 1800)
+    expect(download).to_have_attribute("href", re.compile(second))
+    expect(page.locator("[data-playing-what]")).to_contain_text("benchy")
+
+
+def test_events_are_kept_and_deleted(server: PortholeServer, page: Page) -> None:
+    """An operator keeps an event for ever, deletes one and takes that back, and deletes it."""
+    open_as(server, page, "ann", day_of(SPARE))
+    path = f"api/events?since={SPARE.timestamp() - 1}&before={SPARE.timestamp() + 1}"
+    card = cards(page).locator("[data-card-open]")
+    card.focus()
+    page.keyboard.press("l")
+    expect(page.get_by_text("Car is kept for ever.")).to_be_visible()
+    assert ask(page, path)["events"][0]["locked"]
+    page.keyboard.press("l")
+    expect(page.get_by_text("Car is deleted when it is old.")).to_be_visible()
+
+    page.keyboard.press("Delete")
+    expect(page.locator("[data-delete-title]")).to_have_text("Delete Car, yard?")
+    page.keyboard.press("Escape")
+    expect(cards(page)).to_have_count(1)
+    page.keyboard.press("Delete")
+    page.get_by_role("button", name="Delete", exact=True).click()
+    expect(cards(page)).to_have_count(0)
+    page.get_by_role("button", name="Undo").click()
+    expect(cards(page)).to_have_count(1)
+    card.focus()
+    page.keyboard.press("Delete")
+    page.get_by_role("button", name="Delete", exact=True).click()
+    expect(cards(page)).to_have_count(0)
+    assert ask(page, path)["events"]
+    page.keyboard.press("Escape")
+    wait_to_see(lambda: ask(page, path)["events"] == [], 10)
+
+
+def test_viewer_sees_their_cameras_only(server: PortholeServer, new_context: NewContext) -> None:
+    """Of what others have, not even the camera's name; and no switch for recording."""
+    page = open_as(server, new_context(bypass_csp=True).new_page(), "vera", day_of(YESTERDAY))
+
+    expect(page.locator("[data-empty-title]")).to_have_text("Nothing is recorded yet")
+    expect(page.locator("[data-empty-acts] button")).to_have_count(0)
+    expect(page.locator(".lane")).to_have_count(0)
+    options = page.locator("[data-library-camera]").locator("option")
+    assert options.all_text_contents() == ["All cameras", "attic"]
+    page.keyboard.press("Escape")
+    page.keyboard.press("1")
+    page.get_by_role("tab", name="Activity").click()
+    expect(page.locator("[data-record-state]")).to_have_text("Off")
+    expect(page.locator("[data-record-modes]")).to_be_hidden()
+
+
+def test_events_are_told_on_the_page(server: PortholeServer, page: Page) -> None:
+    """An event of a camera that is not on the screen is a toast, which leads to it; the activity
+    has it with its picture. Recording is switched in the panel."""
+    open_as(server, page, "ann", "?camera=attic")
+    page.get_by_role("tab", name="Activity").click()
+    page.get_by_role("radio", name="Always").check(force=True)
+    wait_until(
+        lambda: (
+            "always"
+            in [one["record"] for one in ask(page, "api/cameras") if one["name"] == "attic"]
+        ),
+        10,
+    )
+    page.get_by_role("radio", name="Off").check(force=True)
+
+    toast = page.locator("[data-toasts] .toast", has_text="Motion: lane")
+    expect(toast).to_be_visible()
+    page.keyboard.press("t")
+    entry = page.locator("[data-entries] .entry[data-event]", has_text="Motion: lane").first
+    expect(entry.locator("img")).to_be_visible()
+    entry.get_by_role("button", name="Motion: lane").click()
+
+    expect(page.locator("[data-library]")).to_be_visible()
+    expect(page.locator("[data-playing-camera]")).to_have_text("lane")
+    expect(page.locator("[data-playing-what]")).to_have_text("Motion")

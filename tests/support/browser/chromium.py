@@ -1,0 +1,271 @@
+"""One Chromium for the whole run, and what tests do with the page in it."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    Error,
+    Frame,
+    Locator,
+    Page,
+    Route,
+    expect,
+    sync_playwright,
+)
+
+from tests.support.browser.kept_context import KeptContext
+from tests.support.browser.visitor import PASSWORD, Visitor
+from tests.support.browser.webcodecs import NO_WEBCODECS, WITHOUT_WEBCODECS
+from tests.support.servers.server import PATIENCE_S, ROOT, PortholeServer, wait_until
+
+# Otherwise 5 s, less than a page may take on a busy machine.
+expect.set_options(timeout=PATIENCE_S * 1000)
+
+# Without the windows of the whole browser: a fifth of the CPU time of opening the dashboard.
+CHROMIUM = "/usr/bin/chromium-headless-shell"
+
+FLAGS = [
+    *("--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking"),
+    "--renderer-process-limit=1",  # tests/support/browser/kept_context.py says why.
+]
+
+# Playwright asks for motion unless told otherwise, whatever Chromium's flags say; without a GPU,
+# what moves is a fifth of the CPU time of a page.
+STILL = {"reduced_motion": "reduce"}
+
+# How often a condition is looked at. Each animation frame would have the page produce 60 of them a
+# second.
+LOOK_S = 0.05
+
+# Looks often, and for a second: each question from outside costs more than ten looks.
+WAIT = f"""async (look, values) => {{
+  for (let tries = 0; tries < 20; tries += 1) {{
+    const value = await look(...values);
+    if (value) return value;
+    await new Promise((resolve) => setTimeout(resolve, {1000 * LOOK_S}));
+  }}
+  return null;
+}}"""
+
+# For pages that need any picture: one of 1280 x 720 at 30 fps takes 0.8 s of CPU time a second.
+SMALL = "test:?size=320x180&fps=6"
+
+# Reads the strip that the test pattern burns in; capture/sources/testpattern.py tells its layout.
+READ_TIME = """(selector) => {
+  const source = document.querySelector(selector);
+  if (!source || source.width < 128) return null;
+  const side = Math.floor(source.width / 64);
+  const canvas = document.createElement('canvas');
+  canvas.width = 56; canvas.height = 1;
+  const context = canvas.getContext('2d', { willReadFrequently: true });
+  context.imageSmoothingEnabled = false;
+  const top = 4 * side + Math.floor(side / 2);
+  // All cells at once: each time, Chromium copies the whole picture that a worker painted.
+  context.drawImage(source, 4 * side, top, 56 * side, 1, 0, 0, 56, 1);
+  const { data } = context.getImageData(0, 0, 56, 1);
+  const bytes = [];
+  for (let byte = 0; byte < 7; byte += 1) {
+    let value = 0;
+    for (let bit = 0; bit < 8; bit += 1) {
+      value = value * 2 + (data[(byte * 8 + bit) * 4] > 127 ? 1 : 0);
+    }
+    bytes.push(value);
+  }
+  const sum = bytes.slice(0, 6).reduce((all, byte) => all ^ byte, 0);
+  if (sum !== bytes[6]) return null;
+  return Date.now() - bytes.slice(0, 6).reduce((all, byte) => all * 256 + byte, 0);
+}"""
+
+# What newer browsers do when a policy on the way forbids workers.
+NO_WORKER = """window.Worker = class extends EventTarget {
+  constructor() { super(); setTimeout(() => this.dispatchEvent(new Event('error'))); }
+  terminate() {}
+};"""
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """Start Chromium once: Playwright allows a thread only one instance, and starting takes time.
+
+    Pages of one test would cost the next ones time: open them with ``new_context`` or ``page``.
+    """
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+def serve(route: Route) -> None:
+    """Answer with a file of the page, and at the top with an empty page."""
+    path = urlsplit(route.request.url).path.strip("/")
+    if path:
+        route.fulfill(path=ROOT / path)
+    else:
+        route.fulfill(body="", content_type="text/html")
+
+
+@pytest.fixture(scope="session")
+def blank(browser: Browser) -> Iterator[Page]:
+    """Open one page without the dashboard, from which tests import the dashboard's modules.
+
+    It needs no server. Tests leave it as it was: its globals and its storage.
+    """
+    context = browser.new_context()
+    context.route("http://localhost/**", serve)
+    page = context.new_page()
+    page.goto("http://localhost/")
+    yield page
+    context.close()
+
+
+def open_context(browser: Browser, options: dict[str, Any]) -> BrowserContext:
+    """Open a browser context as all tests have it."""
+    # The page's policy allows no worker that is changed.
+    without = {"bypass_csp": True} if WITHOUT_WEBCODECS else {}
+    context = browser.new_context(**STILL | options | without)
+    context.set_default_timeout(PATIENCE_S * 1000)
+    if WITHOUT_WEBCODECS:
+        context.add_init_script(NO_WEBCODECS)
+    return context
+
+
+@pytest.fixture
+def new_context(browser: Browser) -> Iterator[Callable[..., BrowserContext]]:
+    """Open browsers that know nothing of each other, and close them after the test.
+
+    Take ``page`` if one will do, because it costs less.
+    """
+    contexts: list[BrowserContext] = []
+
+    def open_another(**options: Any) -> BrowserContext:
+        contexts.append(open_context(browser, options))
+        return contexts[-1]
+
+    yield open_another
+    for context in contexts:
+        context.close()
+
+
+@pytest.fixture(scope="session")
+def keep_context(browser: Browser) -> Iterator[Callable[[dict[str, Any]], KeptContext]]:
+    """Open contexts that are kept for the whole run, one for each set of options."""
+    kept: dict[str, KeptContext] = {}
+
+    def open_or_find(options: dict[str, Any]) -> KeptContext:
+        key = repr(sorted(options.items()))
+        if key not in kept:
+            kept[key] = KeptContext(open_context(browser, options))
+        return kept[key]
+
+    yield open_or_find
+    for context in kept.values():
+        context.close()
+
+
+@pytest.fixture
+def context_options() -> dict[str, Any]:
+    """What ``page`` is opened with; a module may have its own.
+
+    The page's own security policy would forbid what Playwright evaluates in it.
+    """
+    return {"viewport": {"width": 1280, "height": 800}, "bypass_csp": True}
+
+
+@pytest.fixture
+def page(
+    keep_context: Callable[[dict[str, Any]], KeptContext], context_options: dict[str, Any]
+) -> Iterator[Page]:
+    """Open a page; whatever it complains about in the console fails the test."""
+    context = keep_context(context_options)
+    page = context.open_page()
+    complaints: list[str] = []
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.on(
+        "console",
+        lambda message: complaints.append(message.text) if message.type == "error" else None,
+    )
+    page.complaints = complaints  # type: ignore[attr-defined]
+    yield page
+    context.empty()
+    # A page whose server is gone cannot help it that the browser logs refused connections.
+    told = [text for text in complaints if "ERR_CONNECTION" not in text]
+    assert told == [], told
+
+
+def tile(page: Page, camera: str) -> Locator:
+    """Return a camera's tile."""
+    return page.locator(f'.tile[data-camera="{camera}"]')
+
+
+def expect_state(page: Page, camera: str, state: str) -> None:
+    """Wait until a camera's tile is in a state."""
+    expect(tile(page, camera)).to_have_attribute("data-state", state)
+
+
+def wait_for_paint(page: Page, camera: str, more: int = 3) -> int:
+    """Wait until so many more frames of a camera have been painted; return how many there are."""
+    painted = "(name) => window.porthole?.tiles.get(name)?.painted ?? 0"
+    target = page.evaluate(painted, camera) + more
+    wait_for(page, f"([name, target]) => ({painted})(name) >= target", [camera, target])
+    return target
+
+
+def wait_for(
+    page: Page | Frame, condition: str, argument: Any = None, patience_s: float = PATIENCE_S
+) -> None:
+    """Wait until a function or an expression of the page is true, whatever it shows by then.
+
+    Playwright's own way runs a script of 300 KB in each page first, which takes 0.05 s of CPU time.
+    """
+    look = f"""(argument) => ({WAIT})(() => {{
+      const value = ({condition});
+      return typeof value === 'function' ? value(argument) : value;
+    }}, []).then(Boolean)"""
+
+    def holds() -> bool:
+        try:
+            return bool(page.evaluate(look, argument))
+        except Error as error:
+            if "context was destroyed" not in str(error):
+                raise
+            return False  # Another page is being loaded.
+
+    try:
+        wait_until(holds, patience_s)
+    except AssertionError:
+        raise AssertionError(f"never true: {condition} of {argument}, on {page.url}") from None
+
+
+def wait_to_see(condition: Callable[[], Any], patience_s: float = PATIENCE_S) -> Any:
+    """Return the first true value of a condition that asks a page: 3 to 6 ms of CPU time a look."""
+    return wait_until(condition, patience_s, LOOK_S)
+
+
+def show_tab(page: Page, name: str) -> None:
+    """Show a part of the panel beside the camera in focus: View, Image, Activity or Statistics."""
+    page.get_by_role("tab", name=name).click()
+
+
+def log_in(page: Page, server: PortholeServer, name: str) -> None:
+    """Log in without the login page, which takes half as long as the dashboard."""
+    visitor = Visitor(server)
+    assert visitor.log_in(name)[0] == 303
+    key, _, value = visitor.cookie.partition("=")
+    page.context.add_cookies([{"name": key, "value": value, "url": server.url}])
+
+
+def log_out(page: Page) -> None:
+    """Log out, by the menu."""
+    page.locator("[popovertarget='page-menu']").click()
+    page.get_by_role("button", name="Log out").click()
+
+
+def log_in_by_hand(page: Page, name: str, password: str = PASSWORD) -> None:
+    """Fill in the login page, and send it."""
+    page.get_by_label("Name").fill(name)
+    page.get_by_label("Password").fill(password)
+    page.get_by_role("button", name="Log in").click()

@@ -1,0 +1,41 @@
+"""A server whose hub is busy once it is watched: ``python -m tests.support.servers.busy``.
+
+This simulates an overloaded CPU for as long as somebody watches.
+"""
+
+import manage  # Must be first: it patches the standard library.
+
+# isort: split
+import time
+from typing import Any
+
+from server.app import App
+from server.loop import hub
+
+BUSY_S = 0.7
+FREE_S = 0.02
+
+run = App.run
+
+
+def hold_up(app: App) -> None:
+    """Block the hub most of the time."""
+    while not any(camera.describe()["viewers"] for camera in app.cameras.values()):
+        hub.sleep(0.1)
+    hub.sleep(1)
+    while True:
+        until = time.monotonic() + BUSY_S
+        while time.monotonic() < until:
+            pass
+        hub.sleep(FREE_S)
+
+
+def run_busily(self: App, *arguments: Any, **options: Any) -> None:
+    """Serve with a busy hub."""
+    hub.spawn(hold_up, self)
+    run(self, *arguments, **options)
+
+
+if __name__ == "__main__":
+    App.run = run_busily  # type: ignore[method-assign]
+    manage.cli()

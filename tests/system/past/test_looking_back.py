@@ -1,0 +1,312 @@
+"""Looking back in a real server: the picture of a moment, and live again."""
+
+import json
+import pickle
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+from urllib.request import urlopen
+
+import cv2
+import numpy as np
+import pytest
+
+from tests.support.cameras.films import make_film
+from tests.support.clients.client import Viewer
+from tests.support.clients.states import state_of
+from tests.support.servers.server import PortholeServer
+
+Share = Callable[..., PortholeServer]
+Connect = Callable[..., Viewer]
+
+VIDEO = ("-c:v", "libx264", "-tune", "zerolatency", "-pix_fmt", "yuv420p", "-g", "25")
+REORDERED = ("-c:v", "libx264", "-bf", "2", "-pix_fmt", "yuv420p", "-g", "25")
+NAMES = ("video", "pixels", "jpeg", "slow")
+
+Seen = tuple[dict[str, Any], bytes]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Films of which each picture is another one."""
+    films = tmp_path_factory.mktemp("films")
+    make_film(films / "video.mp4", "-t", "4", *VIDEO)
+    make_film(films / "reordered.mp4", "-t", "4", *REORDERED)
+    make_film(films / "jpeg.avi", "-t", "4", "-c:v", "mjpeg", "-q:v", "5")
+    return films
+
+
+@pytest.fixture
+def server(share_server: Share, folder: Path) -> PortholeServer:
+    """A server with four kinds of cameras."""
+    return share_server(
+        f"video=file:{folder}/video.mp4",
+        "pixels=test:?size=320x180&fps=25",
+        f"jpeg=file:{folder}/jpeg.avi",
+        "slow=test:?size=320x180&fps=10",
+        f"reordered=file:{folder}/reordered.mp4",
+    )
+
+
+# Prints a checksum of each picture that a decoder has handed out after some units; with ``all``,
+# also of those that it still keeps then.
+DECODE = """
+import av, json, pickle, sys, zlib
+context = av.CodecContext.create("h264", "r")
+context.thread_count = 1
+units = [av.Packet(unit) for unit in pickle.load(sys.stdin.buffer)]
+units += [None] if sys.argv[1] == "all" else []
+pictures = [picture for unit in units for picture in context.decode(unit)]
+print(json.dumps([zlib.crc32(one.to_ndarray().tobytes()) for one in pictures]))
+"""
+
+
+def decode(frames: Sequence[Seen], how: str = "") -> list[int]:
+    done = subprocess.run(
+        [sys.executable, "-c", DECODE, how],
+        input=pickle.dumps([data for _, data in frames]),
+        capture_output=True,
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stderr.decode()
+    sums: list[int] = json.loads(done.stdout)
+    return sums
+
+
+class Watcher:
+    """A viewer that keeps every frame, and acknowledges those that are painted."""
+
+    def __init__(self, viewer: Viewer) -> None:
+        self.viewer = viewer
+        self.frames: list[Seen] = []
+        viewer.on_frame = lambda header, data: self.frames.append((header, data))
+
+    def watch(self, *names: str) -> None:
+        """Watch for a second or so."""
+        for name in names:
+            self.viewer.call("watch", {"camera": name, "video": ["h264"]})
+        self.viewer.pump(lambda: all(len(self.live(name)) >= 30 for name in names), 30)
+
+    def live(self, name: str) -> list[Seen]:
+        return [one for one in self.frames if is_painted(one, name) and "live" not in one[0]]
+
+    def past(self, name: str, number: int) -> list[Seen]:
+        return [one for one in self.frames if is_painted(one, name) and seek_of(one) == number]
+
+    def sent(self, number: int) -> list[Seen]:
+        return [one for one in self.frames if seek_of(one) == number]
+
+    def seek(self, name: str, at: float | None) -> dict[str, Any]:
+        """Go there; return the reply after the picture has come."""
+        reply: dict[str, Any] = self.viewer.call("seek", {"camera": name, "at": at})
+        assert reply["ok"], reply
+        if reply["at"] is not None:
+            self.viewer.pump(lambda: bool(self.past(name, reply["seek"])), 5)
+        return reply
+
+
+def difference(one: bytes, other: bytes) -> float:
+    """Return how much two JPEGs differ, in levels of brightness."""
+    pixels = [
+        cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_GRAYSCALE) for data in (one, other)
+    ]
+    assert pixels[0] is not None
+    assert pixels[1] is not None
+    return float(np.abs(pixels[0].astype(float) - pixels[1].astype(float)).mean())
+
+
+def is_painted(one: Seen, name: str) -> bool:
+    return one[0]["camera"] == name and "catch_up" not in one[0]
+
+
+def seek_of(one: Seen) -> int | None:
+    number: int | None = one[0].get("seek")
+    return number
+
+
+@pytest.mark.parametrize("name", ["video", "pixels", "jpeg"])
+def test_seek_shows_the_frame_of_that_moment(
+    server: PortholeServer, connect: Connect, name: str
+) -> None:
+    """The very frame that was live then comes, marked as past, and nothing live until it is asked
+    for; then it is live again, with newer frames."""
+    watcher = Watcher(connect(server))
+    watcher.watch(name)
+    (header, data), newest = watcher.live(name)[-12], watcher.live(name)[-1]
+
+    reply = watcher.seek(name, header["at"])
+    count = len(watcher.live(name))
+    with pytest.raises(TimeoutError):
+        watcher.viewer.pump(lambda: len(watcher.live(name)) > count, 0.3)
+    [(past, again)] = watcher.past(name, reply["seek"])
+
+    assert (past["seq"], again) == (header["seq"], data)
+    assert past["live"] is False
+    assert reply["at"] == past["at"]
+    assert reply["from"] <= past["at"] <= reply["to"]
+    assert reply["before"] < reply["at"] < reply["after"]
+    assert watcher.sent(reply["seek"])[0][0].get("key", True)
+    assert state_of(watcher.viewer, name)["viewers"] >= 1
+
+    live = watcher.seek(name, None)
+    watcher.viewer.pump(lambda: len(watcher.live(name)) >= count + 5, 10)
+
+    assert live["at"] is None
+    assert live["to"] > reply["to"]
+    following = watcher.live(name)[count:]
+    assert all(one[0]["seq"] > newest[0]["seq"] for one in following)
+    assert following[0][0].get("key", True) or "codec" in following[0][0]
+
+
+def test_the_neighbours_are_one_seek_away(server: PortholeServer, connect: Connect) -> None:
+    """A step to the frame before or after is a seek to the time that the answer tells."""
+    watcher = Watcher(connect(server))
+    watcher.watch("video")
+    seqs = [one[0]["seq"] for one in watcher.live("video")]
+    header, _ = watcher.live("video")[-12]
+
+    here = watcher.seek("video", header["at"])
+    after = watcher.seek("video", here["after"])
+    before = watcher.seek("video", after["before"])
+
+    [(past, _)] = watcher.past("video", after["seek"])
+    assert past["seq"] == seqs[seqs.index(header["seq"]) + 1]
+    assert before["at"] == here["at"]
+
+
+def test_all_cameras_go_to_one_instant(server: PortholeServer, connect: Connect) -> None:
+    """Four cameras of three kinds show the same moment, within a frame interval of each other."""
+    watcher = Watcher(connect(server))
+    watcher.watch(*NAMES)
+    moment = time.time() - 0.8
+
+    asked = {name: watcher.viewer.ask("seek", {"camera": name, "at": moment}) for name in NAMES}
+    watcher.viewer.pump(lambda: all(map(watcher.viewer.reply, asked.values())), 5)
+    replies = {name: watcher.viewer.reply(one) for name, one in asked.items()}
+    watcher.viewer.pump(lambda: all(watcher.past(n, r["seek"]) for n, r in replies.items()), 5)
+
+    for name, reply in replies.items():
+        [(past, _)] = watcher.past(name, reply["seek"])
+        assert past["at"] <= moment + 0.001 < reply["after"]
+
+
+def test_playing_shows_each_frame_and_arrives_at_live(
+    server: PortholeServer, connect: Connect
+) -> None:
+    """Played at eight times the speed, the past soon ends, and it is live again."""
+    watcher = Watcher(connect(server))
+    watcher.watch("video")
+    header, _ = watcher.live("video")[-25]
+
+    reply = watcher.seek("video", header["at"])
+    slowly = watcher.viewer.call("play", {"camera": "video", "speed": 1})
+    watcher.viewer.pump(lambda: len(watcher.past("video", reply["seek"])) > 5, 5)
+    units = [one[0]["seq"] for one in watcher.frames if seek_of(one) == reply["seek"]]
+    count = len(watcher.live("video"))
+    watcher.viewer.call("play", {"camera": "video", "speed": 8})
+    watcher.viewer.pump(lambda: len(watcher.live("video")) > count, 10)
+
+    assert slowly["speed"] == 1
+    assert units == list(range(units[0], units[-1] + 1)), "a chain without a gap"
+
+
+def test_seek_with_b_frames_shows_its_picture(server: PortholeServer, connect: Connect) -> None:
+    """A decoder keeps a picture until it has had two more units; without them nothing would be
+    painted, and what comes out first would be another picture."""
+    watcher = Watcher(connect(server))
+    watcher.watch("reordered")
+    units = [one for one in watcher.frames if "key" in one[0]]
+    units = units[next(at for at, one in enumerate(units) if one[0]["key"]) :]
+    wanted = len(units) - 8
+
+    reply = watcher.seek("reordered", units[wanted][0]["at"])
+    watcher.viewer.pump(lambda: "catch_up" in watcher.sent(reply["seek"])[-1][0], 5)
+
+    sent = watcher.sent(reply["seek"])
+    place = next(at for at, one in enumerate(sent) if "catch_up" not in one[0])
+    assert sent[place][0]["seq"] == units[wanted][0]["seq"]
+    assert decode(sent)[place] == decode(units, "all")[wanted]
+
+
+def test_who_decodes_no_video_is_shown_the_same_picture(
+    server: PortholeServer, connect: Connect
+) -> None:
+    """As JPEG, made of the video that is kept."""
+    watcher = Watcher(connect(server))
+    watcher.viewer.call("watch", {"camera": "video"})
+    watcher.viewer.pump(lambda: len(watcher.live("video")) >= 40, 30)
+    shown = watcher.live("video")[-25:-20]
+    header, _ = shown[2]
+
+    reply = watcher.seek("video", header["at"])
+
+    [(past, jpeg)] = watcher.past("video", reply["seek"])
+    assert past["seq"] == header["seq"]
+    assert "codec" not in past
+    differences = [difference(jpeg, live) for _, live in shown]
+    assert min(differences) == differences[2]
+
+
+def test_camera_that_is_stopped_can_be_looked_back_at(
+    server: PortholeServer, connect: Connect
+) -> None:
+    """What was seen before it was stopped is what one wants to know then."""
+    watcher = Watcher(connect(server))
+    watcher.watch("slow")
+    header, data = watcher.live("slow")[-12]
+
+    watcher.viewer.call("stop", {"camera": "slow"})
+    reply = watcher.seek("slow", header["at"])
+    watcher.viewer.call("play", {"camera": "slow", "speed": 1})
+    watcher.viewer.pump(lambda: len(watcher.past("slow", reply["seek"])) > 4, 10)
+    count = len(watcher.live("slow"))
+    watcher.viewer.call("start", {"camera": "slow"})
+    watcher.seek("slow", None)
+    watcher.viewer.pump(lambda: len(watcher.live("slow")) > count, 30)
+
+    assert watcher.past("slow", reply["seek"])[0][1] == data
+
+
+def test_who_acknowledges_nothing_gets_a_window(server: PortholeServer, connect: Connect) -> None:
+    """Frames of the past need credit like any other."""
+    viewer = connect(server)
+    watcher = Watcher(viewer)
+    watcher.watch("video")
+    viewer.ack = "none"
+
+    reply = viewer.call("seek", {"camera": "video", "at": watcher.live("video")[-25][0]["at"]})
+    viewer.call("play", {"camera": "video", "speed": 1})
+    with pytest.raises(TimeoutError):
+        viewer.pump(lambda: len(watcher.past("video", reply["seek"])) > 2, 0.5)
+
+    assert len(watcher.past("video", reply["seek"])) == 2
+    viewer.emit("ack", "video", watcher.past("video", reply["seek"])[-1][0]["seq"])
+    viewer.pump(lambda: len(watcher.past("video", reply["seek"])) == 4, 5)
+
+
+def test_what_can_be_sought_is_told(server: PortholeServer, connect: Connect) -> None:
+    """A page asks once how far back it can go."""
+    watcher = Watcher(connect(server))
+    watcher.watch("video")
+
+    with urlopen(f"{server.url}api/cameras/video/past", timeout=5) as answer:
+        past = json.load(answer)
+
+    header, _ = watcher.live("video")[0]
+    assert past["from"] <= header["at"] < past["to"]
+    assert past["marks"] == []
+    assert state_of(watcher.viewer, "video")["rewind"] == 60
+
+
+def test_only_what_is_watched_can_be_looked_back_at(
+    server: PortholeServer, connect: Connect
+) -> None:
+    """A seek moves a viewer; who is none is told so."""
+    viewer = connect(server)
+
+    assert viewer.call("seek", {"camera": "video", "at": 1})["error"] == "bad_request"
+    assert viewer.call("seek", {"camera": "attic", "at": 1})["error"] == "unknown_camera"
+    assert viewer.call("play", {"camera": "video", "speed": 0.1})["error"] == "bad_request"
