@@ -2,24 +2,16 @@
 
 from collections.abc import Callable, Iterator
 
-from bench.scenarios import (
-    browser,
-    cameras,
-    cluster,
+from bench.scenarios.cameras import cameras, cluster, idle, motion, reading, recording, startup
+from bench.scenarios.page import browser, seek, tiles
+from bench.scenarios.viewers import (
     control,
     crowd,
-    idle,
     memory,
-    motion,
     narrow,
-    reading,
-    recording,
     renditions,
-    seek,
     single,
     slow,
-    startup,
-    tiles,
     tls,
     viewers,
 )
