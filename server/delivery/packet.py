@@ -6,13 +6,14 @@ import weakref
 
 from server.loop.tls import TlsEnd
 
-__all__ = ["Packet"]
+__all__ = ["SHARED_BYTES", "Packet"]
 
 # A send copies its bytes into the kernel: 58 KiB for each viewer of a picture. sendfile(2) sends
 # from a file in memory without a copy, which is a quarter cheaper; making that file costs what four
 # viewers save. Of 9 KiB, a frame of video, it costs more than the copy; even at 20.
 SHARED_FROM = 5
 SHARED_BYTES = 32 * 1024
+"""From which size on bytes are shared."""
 
 
 class Packet:

@@ -20,7 +20,7 @@ from websockets.frames import Opcode, apply_mask  # type: ignore[attr-defined]  
 from websockets.protocol import Protocol, Side
 from websockets.utils import accept_key
 
-from server.delivery.packet import Packet
+from server.delivery.packet import SHARED_BYTES, Packet
 from server.loop import hub
 from server.loop.http_server import answer_was_sent
 from server.protocol import BINARY, TEXT, websocket_frame
@@ -183,12 +183,15 @@ class WebSocket:
         Returns what stopped it: ``unsent`` while the connection is :attr:`busy`, ``gone`` if it has
         ended, or None.
         """
+        if self._held:
+            if packet.size < SHARED_BYTES:
+                packet = Packet(self._behind_held(packet.data))
+            else:
+                self.release()  # To copy that much would cost more than a write.
         if self._backlog:
             return "unsent"
         if self._closed:
             return "gone"
-        if self._held:
-            packet = Packet(self._behind_held(packet.data))
         try:
             sent = packet.send(self._kernel)
         except BlockingIOError:

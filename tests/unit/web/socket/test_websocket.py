@@ -14,7 +14,7 @@ from websockets.extensions.permessage_deflate import ClientPerMessageDeflateFact
 from websockets.frames import Frame, Opcode
 from websockets.protocol import Protocol, Side
 
-from server.delivery.packet import Packet
+from server.delivery.packet import SHARED_BYTES, Packet
 from server.loop import http_server, hub
 from server.loop.http_server import serve
 from server.protocol import BINARY, TEXT, websocket_frame
@@ -307,7 +307,7 @@ def test_small_packet_is_out_at_once(link: Link) -> None:
     assert not websocket.busy
 
 
-@pytest.mark.parametrize("last", ["packet", "text", "nothing", "the end"])
+@pytest.mark.parametrize("last", ["packet", "large packet", "text", "nothing", "the end"])
 def test_held_messages_leave_before_what_is_sent_next(link: Link, last: str) -> None:
     """What is held leaves in order, before a packet, a message or the end, and only once."""
     websocket, peer = link
@@ -316,6 +316,7 @@ def test_held_messages_leave_before_what_is_sent_next(link: Link, last: str) -> 
 
     end: dict[str, Callable[[], object]] = {
         "packet": lambda: websocket.offer(packet(7, 1)),
+        "large packet": lambda: websocket.offer(packet(7, SHARED_BYTES)),
         "text": lambda: websocket.send_text("text"),
         "nothing": websocket.release,
         "the end": websocket.close,
@@ -324,7 +325,13 @@ def test_held_messages_leave_before_what_is_sent_next(link: Link, last: str) -> 
     websocket.release()
     websocket.send_text("later")
 
-    after = {"packet": [b"\x07"], "text": [b"text"], "nothing": [], "the end": [b"\x03\xe9"]}[last]
+    after = {
+        "packet": [b"\x07"],
+        "large packet": [b"\x07" * SHARED_BYTES],
+        "text": [b"text"],
+        "nothing": [],
+        "the end": [b"\x03\xe9"],
+    }[last]
     later = [] if last == "the end" else [b"later"]
     expected = [b"first", b"second", *after, *later]
     assert [bytes(frame.data) for frame in peer.frames(len(expected))] == expected
