@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import BrowserContext, Page, Route, expect
 
-from tests.support import axe
+from tests.support.browser import axe
 from tests.support.browser.chromium import (
     READ_TIME,
     expect_state,
