@@ -2,7 +2,7 @@
  * A viewer of a camera named `door`, in a page without a server: the test says what arrives, and reads what the
  * viewer asked for and acknowledged. The browser's own decoder is counted: what is in it, and what it gave out.
  */
-const base = new URL('../../static/js/', import.meta.url);
+const base = new URL('../../../static/js/', import.meta.url);
 const { Viewer } = await import(new URL('stream/viewer.js', base));
 const { ClockOffset } = await import(new URL('stream/clock.js', base));
 
