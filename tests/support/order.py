@@ -1,6 +1,6 @@
 """The order in which files of tests begin: what takes long does not begin last."""
 
-from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -46,28 +46,19 @@ LONG = (
     "tests/browser/tours/test_start.py",
 )
 
+# Then what starts servers, and at last what is short.
+SERVERS = ("tests/browser", "tests/system", "tests/screens")
+
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Sort tests by file."""
-    turns = find_turns(list(dict.fromkeys(item.path for item in items)))
-    items.sort(key=lambda item: turns[item.path])
+    items.sort(key=lambda item: _turn(item.path))
 
 
-def find_turns(files: Sequence[Path]) -> dict[Path, tuple[int, float]]:
-    """Return when each file begins: the long ones first.
-
-    Of the others those of each folder are spread over the run: unit tests and browsers compute,
-    while others wait.
-    """
-    turns: dict[Path, tuple[int, float]] = {}
-    short: dict[str, list[Path]] = {}
-    for file in files:
-        path = file.relative_to(ROOT)
-        if path.as_posix() in LONG:
-            turns[file] = 0, LONG.index(path.as_posix())
-        else:
-            short.setdefault(path.parts[1], []).append(file)
-    for group in short.values():
-        turns |= {file: (1, place / len(group)) for place, file in enumerate(group)}
-    return turns
+@cache
+def _turn(file: Path) -> tuple[int, int]:
+    path = file.relative_to(ROOT).as_posix()
+    if path in LONG:
+        return 0, LONG.index(path)
+    return 1 + (not path.startswith(SERVERS)), 0
