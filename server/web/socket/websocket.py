@@ -105,8 +105,8 @@ class WebSocket:
         self._messages_before_connect = 0
         self.on_message: Callable[[Message], bool] = lambda message: False
         """Called first with every message; returns whether it handled the message."""
-        self.ping: Callable[[], None] = lambda: None
-        """Has Engine.IO send a ping."""
+        self.ping: Callable[[], object] = lambda: None
+        """Has Engine.IO send a ping, unless it has ended the connection."""
         self.forget_ping: Callable[[], None] = lambda: None
         """Has Engine.IO wait for no pong."""
         self.on_drained: Callable[[], None] = lambda: None
@@ -432,7 +432,7 @@ class WebSocketDriver:
                 b"Sec-WebSocket-Accept: " + accept_key(key).encode() + b"\r\n\r\n"
             )
             websocket = WebSocket(sock, self._count_refusal)
-            websocket.ping = lambda: session.send(EnginePacket(PING))
+            websocket.ping = lambda: session.closed or session.send(EnginePacket(PING))
             websocket.forget_ping = functools.partial(setattr, session, "last_ping", None)
             environ[ENVIRON_KEY] = websocket
             hub.call_later(CONNECT_DEADLINE_S, websocket.close_unless_admitted)

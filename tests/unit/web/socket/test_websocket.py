@@ -8,6 +8,8 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from engineio.exceptions import SocketIsClosedError
+from engineio.packet import PING
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from websockets.extensions.permessage_deflate import ClientPerMessageDeflateFactory
@@ -472,6 +474,8 @@ class Handler:
         self.closed_with: list[dict[str, Any]] = []
         self.websockets: list[WebSocket] = []
         self.server = SimpleNamespace(reason=SimpleNamespace(TRANSPORT_ERROR="transport error"))
+        self.closed = False
+        self.sent: list[int] = []
 
     def run(self, websocket: WebSocket) -> None:
         self.websockets.append(websocket)
@@ -479,6 +483,11 @@ class Handler:
             raise self.fail
         while (message := websocket.wait()) is not None:
             websocket.send(message)
+
+    def send(self, packet: Any) -> None:
+        if self.closed:
+            raise SocketIsClosedError
+        self.sent.append(packet.packet_type)
 
     def close(self, **how: Any) -> None:
         self.closed_with.append(how)
@@ -535,6 +544,20 @@ def test_upgrade_opens_a_websocket(upgrade: Callable[..., tuple[bytes, Peer]]) -
     assert head.startswith(b"HTTP/1.1 101 ")
     assert b"Sec-WebSocket-Accept: ICX+Yqv66kxgM0FcWaLWlFLwTAI=\r\n" in head
     assert peer.frames()[0].data == b"3"
+
+
+def test_nobody_is_pinged_whose_connection_engineio_has_ended(
+    upgrade: Callable[..., tuple[bytes, Peer]], handler: Handler
+) -> None:
+    """It would raise, and end what pings all others: its session ends only a moment later."""
+    upgrade()
+    (websocket,) = handler.websockets
+
+    websocket.ping()
+    handler.closed = True
+    websocket.ping()
+
+    assert handler.sent == [PING]
 
 
 def test_compression_is_never_agreed_to(upgrade: Callable[..., tuple[bytes, Peer]]) -> None:
