@@ -11,7 +11,14 @@ import pytest
 from playwright.sync_api import BrowserContext, CDPSession, Locator, Page, expect
 
 from server.users.users import UsersFile
-from tests.support.browser.chromium import expect_state, tile, wait_for, wait_for_paint, wait_to_see
+from tests.support.browser.chromium import (
+    expect_state,
+    in_module,
+    tile,
+    wait_for,
+    wait_for_paint,
+    wait_to_see,
+)
 from tests.support.browser.visitor import PASSWORD
 from tests.support.network.proxies import PrefixProxy
 from tests.support.servers.server import PortholeServer
@@ -38,11 +45,6 @@ CAMERAS = {
 MOMENTS = itertools.count(time.time(), 0.05)
 
 # Runs a function with the named exports of one of the page's own modules.
-WITH_MODULE = """async ([name, body, argument]) => {
-  const module = await import(new URL(`static/js/${name}.js`, document.baseURI));
-  return new Function('module', 'argument', `return (${body})(module, argument)`)(module, argument);
-}"""
-
 
 # What another browser remembers, put there before its first page.
 OTHER_BROWSER = """if (!sessionStorage.begun) {
@@ -67,10 +69,6 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PortholeServer]
 def pair(share_server: Start) -> PortholeServer:
     """Another one with the first two: ten pictures take more than half of the time of a page."""
     return share_server(f"door={WIDE}", f"yard={PLAIN}")
-
-
-def in_module(page: Page, name: str, body: str, argument: Any = None) -> Any:
-    return page.evaluate(WITH_MODULE, [name, body, argument])
 
 
 def names(page: Page) -> list[str]:

@@ -4,21 +4,17 @@ import json
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
 from server.users.users import UsersFile
 from tests.support.browser.axe import faults
-from tests.support.browser.chromium import log_in, wait_for_paint
+from tests.support.browser.chromium import in_module, log_in, wait_for_paint
 from tests.support.browser.visitor import PASSWORD
 from tests.support.servers.server import PortholeServer
 
 CAMERAS = (("door", "Outside"), ("yard", "Outside"), ("safe", "Vault"), ("attic", ""))
-
-WITH_MODULE = """async ([name, body, argument]) => new Function('module', 'argument',
-  `return (${body})(module, argument)`)(await import(`/static/js/${name}.js`), argument)"""
 
 
 @pytest.fixture(scope="module")
@@ -42,10 +38,6 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PortholeServer]
     yield server
     assert server.stop() == 0
     assert not [line for line in server.log if "Traceback" in line], server.log
-
-
-def in_module(page: Page, name: str, body: str, argument: Any = None) -> Any:
-    return page.evaluate(WITH_MODULE, [name, body, argument])
 
 
 def open_as(server: PortholeServer, page: Page, name: str, query: str = "") -> Page:

@@ -13,7 +13,7 @@ from server.recording.disk.index import Event
 from server.recording.disk.layout import event_id, recording_id
 from server.users.users import UsersFile
 from tests.support.browser.axe import faults
-from tests.support.browser.chromium import log_in, wait_for, wait_to_see
+from tests.support.browser.chromium import in_module, log_in, wait_for, wait_to_see
 from tests.support.browser.visitor import PASSWORD
 from tests.support.cameras.films import CROSSING, make_film
 from tests.support.cameras.units import make_units
@@ -21,9 +21,6 @@ from tests.support.recordings.recordings import write_recording
 from tests.support.servers.server import PortholeServer, wait_until
 
 NewContext = Callable[..., BrowserContext]
-
-WITH_MODULE = """async ([name, body, argument]) => new Function('module', 'argument',
-  `return (${body})(module, argument)`)(await import(`/static/js/library/${name}.js`), argument)"""
 
 # The moment on the screen, in Unix seconds.
 SHOWN = """(day) => {
@@ -93,10 +90,6 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PortholeServer]
     assert not [line for line in server.log if "Traceback" in line], server.log
 
 
-def in_module(page: Page, name: str, body: str, argument: Any = None) -> Any:
-    return page.evaluate(WITH_MODULE, [name, body, argument])
-
-
 def open_as(server: PortholeServer, page: Page, name: str, query: str = "") -> Page:
     log_in(page, server, name)
     page.goto(server.url + query)
@@ -147,7 +140,7 @@ def test_event_that_ends_while_the_day_is_asked_for_has_ended(blank: Page) -> No
       return [store.events.map(({ id, to }) => [id, to && to - at]), store.missing.length];
     }"""
 
-    events, missing = in_module(blank, "store", body)
+    events, missing = in_module(blank, "library/store", body)
 
     assert sorted(events) == [["a", 2], ["b", None]]
     assert missing == 1
@@ -157,7 +150,7 @@ def test_address_says_what_is_shown(blank: Page) -> None:
     """What is written can be read; what is invalid is ignored; other parameters stay."""
     found = in_module(
         blank,
-        "data",
+        "library/data",
         """({ EVERYTHING, readLibrary, writeLibrary }) => {
           const shown = { day: '2026-11-26', camera: 'door', label: 'person', locked: true,
             event: null, moment: { camera: 'door', at: 1795681234.5 } };
@@ -191,7 +184,7 @@ def test_recordings_are_found_by_their_time(blank: Page) -> None:
     each other are one bar, and one that is open reaches to now."""
     found = in_module(
         blank,
-        "data",
+        "library/data",
         """({ findRecording, isInGap, nextRecording, spansOf }) => {
           const make = (id, from, to, open = false) => ({ id, from, to, open });
           const all = [make('a', 0, 300), make('b', 301, 600), make('c', 700, 800, true)];
@@ -212,7 +205,7 @@ def test_days_begin_at_midnight_here(blank: Page) -> None:
     """A day holds its own seconds, whatever the clocks did; days count over months and years."""
     found = in_module(
         blank,
-        "data",
+        "library/data",
         """({ addDays, boundsOf, dayOf, monthsOf }) => {
           const [from, to] = boundsOf('2026-03-29');
           return [dayOf(from), dayOf(to - 1), dayOf(to), dayOf(from - 1), addDays('2026-12-31', 1),
@@ -231,7 +224,7 @@ def test_timeline_zooms_around_what_is_pointed_at(blank: Page) -> None:
     marks that would lie on each other are one."""
     found = in_module(
         blank,
-        "data",
+        "library/data",
         """async ({ joinMarks }) => {
           const { TimeScale } = await import('/static/js/ui/timescale.js');
           const scale = new TimeScale({ from: 0, to: 86400 }, 120);
@@ -286,7 +279,7 @@ def test_empty_library_says_what_to_do(blank: Page) -> None:
         {},
     ]
 
-    *told, well, paused, missing = in_module(blank, "states", body, cases)
+    *told, well, paused, missing = in_module(blank, "library/states", body, cases)
 
     assert told == [
         None,

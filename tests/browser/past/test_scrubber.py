@@ -15,6 +15,7 @@ from tests.support.browser import axe
 from tests.support.browser.chromium import (
     READ_TIME,
     expect_state,
+    in_module,
     serve,
     tile,
     wait_for,
@@ -37,11 +38,6 @@ LEAST_SHOWN_S = 10
 ROUNDED_S = 0.0015
 
 # Runs a function with the named exports of one of the page's own modules.
-WITH_MODULE = """async ([name, body, argument]) => {
-  const module = await import(new URL(`static/js/${name}.js`, document.baseURI));
-  return new Function('module', 'argument', `return (${body})(module, argument)`)(module, argument);
-}"""
-
 # A Past, and a server that answers when the test says so; `asked` is what it was asked for.
 RIG = """(() => {
   const asked = [];
@@ -90,10 +86,6 @@ def server(share_server: Start) -> Iterator[PortholeServer]:
         *(f"door={small}&fps=10", f"hall={small}&fps=5", f"yard={rtsp.url('small')}")
     )
     rtsp.stop()
-
-
-def in_module(page: Page, name: str, body: str, argument: Any = None) -> Any:
-    return page.evaluate(WITH_MODULE, [name, body, argument])
 
 
 def with_past(page: Page, body: str) -> Any:

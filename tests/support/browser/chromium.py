@@ -51,6 +51,12 @@ WAIT = f"""async (look, values) => {{
   return null;
 }}"""
 
+# By the address from which the page has it, so that it is the same one.
+IN_MODULE = """async ([name, body, argument]) => {
+  const module = await import(new URL(`static/js/${name}.js`, document.baseURI));
+  return new Function('module', 'argument', `return (${body})(module, argument)`)(module, argument);
+}"""
+
 # For pages that need any picture: one of 1280 x 720 at 30 fps takes 0.8 s of CPU time a second.
 SMALL = "test:?size=320x180&fps=6"
 
@@ -248,6 +254,11 @@ def wait_to_see(condition: Callable[[], Any], patience_s: float = PATIENCE_S) ->
 def show_tab(page: Page, name: str) -> None:
     """Show a part of the panel beside the camera in focus: View, Image, Activity or Statistics."""
     page.get_by_role("tab", name=name).click()
+
+
+def in_module(page: Page, name: str, body: str, argument: Any = None) -> Any:
+    """Return what a function of a script's module and an argument, in JavaScript, comes to."""
+    return page.evaluate(IN_MODULE, [name, body, argument])
 
 
 def log_in(page: Page, server: PortholeServer, name: str) -> None:
