@@ -17,6 +17,7 @@
  * @property {number} [decodedMs]  When it was decoded, by the same clock.
  * @property {number} [order]  Of those offered to this painter.
  */
+import { drawPicture } from './drawing.js';
 import { decodeJpeg } from './jpeg.js';
 import { openPastDecoder } from './past-decoder.js';
 import { onRefresh } from './refresh.js';
@@ -37,6 +38,7 @@ export class Painter {
   // Video has failed, and what follows needs what was lost, up to the next key picture.
   #awaitsKey = false;
   #decoded = null;
+  #painting = false;
   // Frames may be decoded in another order than they came in, as one is a JPEG and the next a unit of video.
   #offered = 0;
   #newest = 0;
@@ -177,7 +179,7 @@ export class Painter {
     this.#newest = frame.order;
     if (this.#decoded !== null) this.#skip(this.#decoded.frame);
     this.#replaceDecoded({ frame, image });
-    if (this.#cancelRefresh === null) this.#paint();
+    this.#paintNext();
   }
 
   #skip(frame) {
@@ -185,27 +187,44 @@ export class Painter {
   }
 
   // At once, because the screen shows whatever is there at its next refresh; then not again before that.
-  #paint() {
+  async #paint() {
     this.#cancelRefresh = onRefresh(() => {
       this.#cancelRefresh = null;
-      if (this.#decoded !== null) this.#paint();
+      return this.#paintNext();
     });
     const { frame, image } = this.#decoded;
+    const generation = this.#generation;
+    this.#decoded = null;
+    this.#painting = true;
     // Until it is given back, whatever is drawn is lost; then the next frame is painted.
     const taken = this.#context.isContextLost?.() ?? false;
-    if (!taken) this.#draw(image, frame.header);
-    this.#replaceDecoded(null);
-    if (taken) this.#hooks.onUnpainted(frame);
-    else this.#hooks.onPainted(frame);
+    try {
+      if (!taken) await this.#draw(image, frame.header, () => generation === this.#generation);
+    } finally {
+      image.close();
+      this.#painting = false;
+    }
+    if (generation === this.#generation) {
+      if (taken) this.#hooks.onUnpainted(frame);
+      else this.#hooks.onPainted(frame);
+    }
+    await this.#paintNext();
   }
 
-  #draw(image, { width, height }) {
-    // Setting the size clears the canvas, so only on a change; the picture follows in the same task.
-    if (this.#canvas.width !== width || this.#canvas.height !== height) {
-      this.#canvas.width = width;
-      this.#canvas.height = height;
-    }
-    this.#context.drawImage(image, 0, 0, width, height);
+  async #paintNext() {
+    if (this.#decoded !== null && this.#cancelRefresh === null && !this.#painting) await this.#paint();
+  }
+
+  #draw(image, { width, height }, isWanted) {
+    return drawPicture(image, width, height, (draw) => {
+      if (!isWanted()) return;
+      // Setting the size clears the canvas, so only on a change; the picture follows in the same task.
+      if (this.#canvas.width !== width || this.#canvas.height !== height) {
+        this.#canvas.width = width;
+        this.#canvas.height = height;
+      }
+      draw(this.#context);
+    });
   }
 
   #replaceDecoded(decoded) {

@@ -1,8 +1,10 @@
 // Longer than the refresh interval of the slowest screen, short enough for smooth motion.
 const HIDDEN_MS = 70;
 
-/** Who waits: all together for one refresh, as many tiles may paint between two. @type {Set<() => void>} */
+/** Who waits: all together for one refresh, as many tiles may paint between two. @type {Set<() => void | Promise<void>>} */
 const waiting = new Set();
+/** Who is called now, one after the other. @type {typeof waiting} */
+const due = new Set();
 let request = 0;
 let timer = 0;
 
@@ -12,7 +14,7 @@ let timer = 0;
  *
  * Uses no document: it may run in a worker.
  *
- * @param {() => void} callback  Another one for each call.
+ * @param {() => void | Promise<void>} callback  Another one for each call. The next one is called when it is done.
  * @returns {() => void} cancels it
  */
 export function onRefresh(callback) {
@@ -22,17 +24,19 @@ export function onRefresh(callback) {
   }
   waiting.add(callback);
   return () => {
+    due.delete(callback);
     if (waiting.delete(callback) && waiting.size === 0) stop();
   };
 }
 
-function callAll() {
+async function callAll() {
   stop();
-  const callbacks = [...waiting];
+  for (const callback of waiting) due.add(callback);
   waiting.clear();
-  for (const callback of callbacks) {
+  for (const callback of due) {
+    due.delete(callback);
     try {
-      callback();
+      await callback();
     } catch (error) {
       // Of one tile: the others are painted all the same.
       reportError(error);

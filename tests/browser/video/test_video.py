@@ -563,6 +563,66 @@ def test_video_comes_back_after_a_fault(run: Run) -> None:
     assert painted == [8]
 
 
+# Draws pictures that differ, as if each way to do so took so long, or could not convert them.
+DRAW = """async ([drawMs, copyMs, refused]) => {
+  const url = new URL(`static/js/painting/drawing.js?${Math.random()}`, document.baseURI);
+  const { drawPicture } = await import(url);
+  const canvas = new OffscreenCanvas(64, 32);
+  const context = canvas.getContext('2d', { willReadFrequently: true });
+  const ways = [];
+  const spend = (ms) => { for (const until = performance.now() + ms; performance.now() < until;); };
+  const { drawImage, putImageData } = context;
+  context.drawImage = (...what) => {
+    spend(drawMs);
+    ways.push('draw');
+    drawImage.apply(context, what);
+  };
+  context.putImageData = (...what) => {
+    ways.push('put');
+    putImageData.apply(context, what);
+  };
+  const wrong = [];
+  for (let at = 0; at < 30; at += 1) {
+    const planes = new Uint8Array(64 * 32 * 1.5).fill(128).fill(16 + 7 * at, 0, 64 * 32);
+    const facts = { format: 'I420', codedWidth: 64, codedHeight: 32, timestamp: at };
+    const picture = new VideoFrame(planes, facts);
+    const { copyTo } = picture;
+    picture.copyTo = (...where) => {
+      spend(copyMs);
+      return refused ? Promise.reject(new TypeError()) : copyTo.apply(picture, where);
+    };
+    await drawPicture(picture, 64, 32, (draw) => draw(context));
+    picture.close();
+    const [red, , blue, alpha] = context.getImageData(40, 20, 1, 1).data;
+    const grey = Math.round((7 * at * 255) / 219);
+    const off = Math.max(Math.abs(red - grey), Math.abs(blue - grey), 255 - alpha);
+    if (off > 3) wrong.push([at, red, blue, grey]);
+  }
+  return [ways.join(' '), wrong];
+}"""
+
+
+@pytest.mark.parametrize(
+    ("times", "ways"),
+    [
+        # Without a GPU, to draw a picture of 720p took 7 ms of the thread that paints all tiles.
+        ([3, 0, False], ["draw"] * 10 + ["put"] * 20),
+        # With one, a copy may have to be read back from it.
+        ([1, 4, False], ["draw"] * 10 + ["put"] * 10 + ["draw"] * 10),
+        ([1, 0, True], ["draw"] * 30),
+    ],
+    ids=["copied", "slower", "refused"],
+)
+def test_pictures_are_drawn_in_the_faster_way(
+    blank: Page, times: list[object], ways: list[str]
+) -> None:
+    """Either way shows the same picture; which one takes less is found out by trying both."""
+    went, wrong = blank.evaluate(DRAW, times)
+
+    assert went == " ".join(ways)
+    assert wrong == []
+
+
 def test_all_tiles_wait_for_one_refresh(blank: Page) -> None:
     """Each had a frame of the browser's and a timer for every picture; and what one of them throws
     does not keep the others from painting, or from waiting for the next one."""
