@@ -15,12 +15,13 @@
  * @property {boolean} shown  False if it is decoded only because those after it need it.
  * @property {number} receivedMs  When it was received, by `performance.now()` of the thread that paints.
  * @property {number} [decodedMs]  When it was decoded, by the same clock.
+ * @property {number} [behindMs]  How long there has been something to decode when it was decoded.
  * @property {number} [order]  Of those offered to this painter.
  */
 import { drawPicture } from './drawing.js';
 import { decodeJpeg } from './jpeg.js';
 import { openPastDecoder } from './past-decoder.js';
-import { onRefresh } from './refresh.js';
+import { onRefresh, pace } from './refresh.js';
 import { UnitDecoder } from './unit-decoder.js';
 
 const COPY_QUALITY = 0.95;
@@ -84,8 +85,7 @@ export class Painter {
     this.#awaitsKey = false;
     this.endVideo();
     this.#replaceDecoded(null);
-    this.#cancelRefresh?.();
-    this.#cancelRefresh = null;
+    this.#cancelWait();
   }
 
   /** Free the video decoders; the next unit must be a key picture. */
@@ -131,6 +131,7 @@ export class Painter {
       this.#waiting = null;
       const bitmap = await decode(frame.bytes);
       frame.decodedMs = performance.now();
+      frame.behindMs = frame.decodedMs - frame.receivedMs;
       if (generation !== this.#generation) bitmap?.close();
       else if (bitmap === null) this.#hooks.onFailed(frame);
       else this.#schedule(frame, bitmap);
@@ -179,6 +180,7 @@ export class Painter {
     this.#newest = frame.order;
     if (this.#decoded !== null) this.#skip(this.#decoded.frame);
     this.#replaceDecoded({ frame, image });
+    if (frame.header.live) pace.decoded(frame.behindMs, frame.decodedMs);
     this.#paintNext();
   }
 
@@ -186,12 +188,31 @@ export class Painter {
     if (frame.shown) this.#hooks.onSkipped(frame);
   }
 
-  // At once, because the screen shows whatever is there at its next refresh; then not again before that.
-  async #paint() {
+  // At once, because the screen shows whatever is there at its next refresh, unless there is too much to paint; and
+  // what somebody asked for at once in any case.
+  async #paintNext() {
+    if (this.#decoded === null || this.#painting) return;
+    if (pace.intervalMs > 0 && !this.#decoded.frame.header.live) this.#cancelWait();
+    if (this.#cancelRefresh !== null) return;
+    if (pace.intervalMs > 0 && this.#decoded.frame.header.live) this.#waitForRefresh();
+    else await this.#paint();
+  }
+
+  #waitForRefresh() {
     this.#cancelRefresh = onRefresh(() => {
       this.#cancelRefresh = null;
-      return this.#paintNext();
+      return this.#decoded === null || this.#painting ? undefined : this.#paint();
     });
+  }
+
+  #cancelWait() {
+    this.#cancelRefresh?.();
+    this.#cancelRefresh = null;
+  }
+
+  async #paint() {
+    // Not again before that.
+    this.#waitForRefresh();
     const { frame, image } = this.#decoded;
     const generation = this.#generation;
     this.#decoded = null;
@@ -209,10 +230,6 @@ export class Painter {
       else this.#hooks.onPainted(frame);
     }
     await this.#paintNext();
-  }
-
-  async #paintNext() {
-    if (this.#decoded !== null && this.#cancelRefresh === null && !this.#painting) await this.#paint();
   }
 
   #draw(image, { width, height }, isWanted) {

@@ -1,3 +1,5 @@
+import { Pace } from './pace.js';
+
 // Longer than the refresh interval of the slowest screen, short enough for smooth motion.
 const HIDDEN_MS = 70;
 
@@ -7,10 +9,14 @@ const waiting = new Set();
 const due = new Set();
 let request = 0;
 let timer = 0;
+let calledMs = -Infinity;
+
+/** Of all pictures that this thread paints. */
+export const pace = new Pace();
 
 /**
  * Call back once at the next refresh of the screen, or soon if there is none: a hidden page is not refreshed,
- * but its picture may be in a small window of its own (popout.js).
+ * but its picture may be in a small window of its own (popout.js). Later while the pace is slower, all together.
  *
  * Uses no document: it may run in a worker.
  *
@@ -19,8 +25,9 @@ let timer = 0;
  */
 export function onRefresh(callback) {
   if (waiting.size === 0) {
-    request = requestAnimationFrame(callAll);
-    timer = setTimeout(callAll, HIDDEN_MS);
+    const { intervalMs } = pace;
+    if (intervalMs === 0) request = requestAnimationFrame(callAll);
+    timer = setTimeout(callAll, intervalMs === 0 ? HIDDEN_MS : calledMs + intervalMs - performance.now());
   }
   waiting.add(callback);
   return () => {
@@ -31,6 +38,7 @@ export function onRefresh(callback) {
 
 async function callAll() {
   stop();
+  calledMs = performance.now();
   for (const callback of waiting) due.add(callback);
   waiting.clear();
   for (const callback of due) {

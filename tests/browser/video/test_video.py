@@ -2,6 +2,7 @@
 
 import base64
 from collections.abc import Callable
+from statistics import median
 from typing import Any
 
 import numpy as np
@@ -621,6 +622,113 @@ def test_pictures_are_drawn_in_the_faster_way(
 
     assert went == " ".join(ways)
     assert wrong == []
+
+
+def test_the_pace_falls_while_pictures_wait(blank: Page) -> None:
+    """With sixteen tiles and two cores without a GPU, half of them starved: each picture was
+    painted, and the whole page composited for it, while others waited for their decoders."""
+    intervals = blank.evaluate(
+        """async () => {
+          const { Pace } = await import(new URL('static/js/painting/pace.js', document.baseURI));
+          const pace = new Pace();
+          let now = 5000;
+          const seconds = (count, behindMs) => {
+            for (const until = now + 1000 * count; now < until; now += 25) {
+              pace.decoded(behindMs, now);
+            }
+            return Math.round(pace.intervalMs);
+          };
+          const intervals = [
+            seconds(10, 10), seconds(1.1, 150), seconds(1, 150), seconds(5, 900), // slower
+            seconds(10, 60), seconds(2, 10), seconds(2, 10), // kept, and carefully faster
+            seconds(10, 10), seconds(0.9, 2000), seconds(20, 10),
+          ];
+          now += 3600e3;
+          pace.decoded(9000, now); // One after a silence is none too many.
+          return [...intervals, seconds(1, 10)];
+        }"""
+    )
+
+    assert intervals[0] == 0
+    assert intervals[1:4] == sorted(intervals[1:4])
+    assert intervals[1] >= 33
+    assert intervals[3:6] == [200, 200, 200]
+    assert 0 < intervals[6] < 200
+    assert intervals[7] < intervals[6]
+    assert intervals[8] > 0
+    assert intervals[9:] == [0, 0]
+
+
+def test_at_a_slow_pace_all_are_decoded_and_the_newest_is_painted(run: Run, clip: Clip) -> None:
+    """What is left out is painting only; what was asked for of the past is painted at once."""
+    live, decoded, past, pixels, left = run(
+        """const url = new URL('static/js/painting/refresh.js', document.baseURI);
+        const { pace } = await import(url);
+        await rig.play(0, 1);
+        const set = (behindMs, wanted) => {
+          let now = performance.now() - 1e6;
+          for (; pace.intervalMs !== wanted; now += 500) pace.decoded(behindMs, now);
+        };
+        set(500, 200);
+        try {
+          for (let at = 1; at < 9; at += 1) {
+            rig.send(at);
+            await until(() => rig.report.inDecoder === 0 || counts.decoders[0].inside === 0);
+          }
+          await until(() => rig.painted.at(-1) === 8);
+          const live = rig.painted.slice();
+          rig.send(9);
+          await until(() => counts.decoders[0].inside === 0);
+          rig.viewer.seek(1000);
+          rig.send(0, { live: false, seek: 1, seq: 100 });
+          await until(() => rig.report.at === 1004);
+          await sleep(0);
+          return [live, counts.decoders[0].inside, rig.report.live, rig.pixels(), counts.open.size];
+        } finally {
+          set(0, 0);
+        }"""
+    )
+
+    assert live[0] == 0
+    assert live[-1] == 8
+    assert len(live) < 9
+    assert decoded == 0
+    assert past is False
+    assert difference(pixels, clip.decode()[0]) < 4
+    assert left == 0
+
+
+def test_what_b_frames_hold_back_is_not_late(blank: Page) -> None:
+    """With B-frames a picture comes out when one of the next goes in, 200 ms later at 10 a second:
+    a browser with nothing else to do would have painted half of them."""
+    clip = encode_clip(group=12, options=("-preset", "fast", "-bf", "2", "-refs", "1"))
+    times = blank.evaluate(
+        """async (clip) => {
+          const url = (name) => new URL(`static/js/painting/${name}`, document.baseURI);
+          const { UnitDecoder } = await import(url('unit-decoder.js'));
+          const out = [];
+          const ignore = () => {};
+          const decoder = new UnitDecoder({
+            onDecoded: (unit, picture) => {
+              out.push([unit.decodedMs - unit.receivedMs, unit.behindMs]);
+              picture.close();
+            },
+            onSkipped: ignore, onHeld: ignore, onFailed: ignore,
+          });
+          for (const { key, data } of clip.units.slice(0, 8)) {
+            const bytes = Uint8Array.from(atob(data), (char) => char.charCodeAt(0)).buffer;
+            const header = { key, codec: clip.codec, rendition: 'full', live: true };
+            decoder.put({ header, bytes, shown: true, receivedMs: performance.now() });
+            await new Promise((resolve) => setTimeout(resolve, 60));
+          }
+          decoder.close();
+          return out;
+        }""",
+        clip.for_page(),
+    )
+
+    assert len(times) >= 4
+    assert median(held_ms - behind_ms for held_ms, behind_ms in times) >= 55
 
 
 def test_all_tiles_wait_for_one_refresh(blank: Page) -> None:
