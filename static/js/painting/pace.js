@@ -16,6 +16,8 @@ const FEW = 0.25;
 const GOOD_MS = 3000;
 const LEAST_MS = 33;
 const MOST_MS = 200;
+// A picture that somebody waits for has the time of the others for so long.
+const SPARED_MS = 400;
 
 export class Pace {
   #intervalMs = 0;
@@ -24,10 +26,21 @@ export class Pace {
   #late = 0;
   #soon = 0;
   #goodSinceMs = NaN;
+  #sparedUntilMs = -Infinity;
 
-  /** How long after the last pictures the next ones are painted at the earliest; 0 for at each refresh. */
-  get intervalMs() {
-    return this.#intervalMs;
+  /** How long after the last pictures the next ones are painted at the earliest; 0 for at each refresh. @param {number} nowMs */
+  intervalMs(nowMs) {
+    return nowMs < this.#sparedUntilMs ? MOST_MS : this.#intervalMs;
+  }
+
+  /** Somebody waits for a picture of the past: leave its decoder the time that painting takes. @param {number} nowMs */
+  spare(nowMs) {
+    this.#sparedUntilMs = nowMs + SPARED_MS;
+  }
+
+  /** It is there. */
+  resume() {
+    this.#sparedUntilMs = -Infinity;
   }
 
   /**

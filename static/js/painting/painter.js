@@ -36,6 +36,8 @@ export class Painter {
   #video = null;
   /** @type {ReturnType<typeof openPastDecoder> | null} */
   #past = null;
+  // Whether that one waits for its first unit, while live ones still come.
+  #pastExpected = false;
   // Video has failed, and what follows needs what was lost, up to the next key picture.
   #awaitsKey = false;
   #decoded = null;
@@ -78,6 +80,14 @@ export class Painter {
     else this.#offerUnit(frame);
   }
 
+  /** A picture of the past was asked for, which nothing shall delay. @param {string | null} codec  As which it may come. */
+  expectPast(codec) {
+    pace.spare(performance.now());
+    if (codec === null) return;
+    this.#pastExpected = true;
+    this.#openPast().prepare(codec);
+  }
+
   /** Forget every frame that is not painted yet. */
   reset() {
     this.#generation += 1;
@@ -95,7 +105,13 @@ export class Painter {
     this.#endPast();
   }
 
+  #openPast() {
+    this.#past ??= openPastDecoder(this.#decoderHooks(() => (this.#past = null)));
+    return this.#past;
+  }
+
   #endPast() {
+    this.#pastExpected = false;
     this.#past?.close();
     this.#past = null;
   }
@@ -146,12 +162,12 @@ export class Painter {
       return;
     }
     if (unit.header.live) {
-      this.#endPast();
+      if (!this.#pastExpected) this.#endPast();
       this.#video ??= new UnitDecoder(this.#decoderHooks(() => (this.#video = null)));
       this.#video.put(unit);
     } else {
-      this.#past ??= openPastDecoder(this.#decoderHooks(() => (this.#past = null)));
-      this.#past.put(unit);
+      this.#pastExpected = false;
+      this.#openPast().put(unit);
     }
   }
 
@@ -192,10 +208,11 @@ export class Painter {
   // what somebody asked for at once in any case.
   async #paintNext() {
     if (this.#decoded === null || this.#painting) return;
-    if (pace.intervalMs > 0 && !this.#decoded.frame.header.live) this.#cancelWait();
-    if (this.#cancelRefresh !== null) return;
-    if (pace.intervalMs > 0 && this.#decoded.frame.header.live) this.#waitForRefresh();
-    else await this.#paint();
+    if (pace.intervalMs(performance.now()) > 0) {
+      if (!this.#decoded.frame.header.live) this.#cancelWait();
+      else if (this.#cancelRefresh === null) this.#waitForRefresh();
+    }
+    if (this.#cancelRefresh === null) await this.#paint();
   }
 
   #waitForRefresh() {
@@ -225,6 +242,7 @@ export class Painter {
       image.close();
       this.#painting = false;
     }
+    if (!frame.header.live) pace.resume();
     if (generation === this.#generation) {
       if (taken) this.#hooks.onUnpainted(frame);
       else this.#hooks.onPainted(frame);

@@ -168,6 +168,7 @@ export class Viewer {
 
   /** Show a moment of the past, or with null what is live. @param {number | null} at */
   seek(at) {
+    if (at !== null) this.#painter.expectPast(this.#videoAsked ? (this.#lastFrame?.header.codec ?? null) : null);
     this.#past.seek(at);
   }
 

@@ -299,6 +299,44 @@ def test_the_past_is_decoded_in_a_thread_of_its_own(run: Run, clip: Clip) -> Non
     assert difference(pixels, clip.decode()[15]) < 4
 
 
+def test_a_seek_has_its_decoder_and_the_time_of_the_others(run: Run, clip: Clip) -> None:
+    """A browser took up to 50 ms to find a decoder, after the first picture had come; and beside
+    three cameras of 720p that are live, painting those took the time of a sought one's decoder."""
+    waited, told, intervals, pixels = run(
+        """const url = new URL('static/js/painting/refresh.js', document.baseURI);
+        const { pace } = await import(url);
+        const now = () => performance.now();
+        await rig.play(0, 1);
+        rig.request = async (event, { at }) => ({ ok: true, at, from: 900, to: 1100, seek: 1 });
+        const { postMessage } = Worker.prototype;
+        const told = [];
+        Worker.prototype.postMessage = function (message, moved) {
+          told.push(message.codec ?? (message.unit === null ? 'closed' : 'unit'));
+          postMessage.call(this, message, moved);
+        };
+        try {
+          const intervals = [pace.intervalMs(now())];
+          rig.viewer.seek(1000);
+          intervals.push(pace.intervalMs(now()), pace.intervalMs(now() + 1000));
+          rig.send(1); // On its way already.
+          for (let at = 8; at < 10; at += 1) {
+            rig.send(at, { live: false, seek: 1, catch_up: at < 9 });
+          }
+          await until(() => rig.report.live === false);
+          intervals.push(pace.intervalMs(now()));
+          return [rig.painted, told, intervals, rig.pixels()];
+        } finally {
+          Worker.prototype.postMessage = postMessage;
+        }"""
+    )
+
+    assert waited[0] == 0
+    assert told == [clip.codec, "unit", "unit"]
+    assert intervals[1] > 33
+    assert intervals[0] == intervals[2] == intervals[3]
+    assert difference(pixels, clip.decode()[9]) < 4
+
+
 def test_what_cannot_be_decoded_apart_is_decoded_here(run: Run, clip: Clip) -> None:
     """As where a policy forbids more workers; what was on its way to one is sought again."""
     result = run(
@@ -636,7 +674,7 @@ def test_the_pace_falls_while_pictures_wait(blank: Page) -> None:
             for (const until = now + 1000 * count; now < until; now += 25) {
               pace.decoded(behindMs, now);
             }
-            return Math.round(pace.intervalMs);
+            return Math.round(pace.intervalMs(now));
           };
           const intervals = [
             seconds(10, 10), seconds(1.1, 150), seconds(1, 150), seconds(5, 900), // slower
@@ -667,7 +705,7 @@ def test_at_a_slow_pace_all_are_decoded_and_the_newest_is_painted(run: Run, clip
         await rig.play(0, 1);
         const set = (behindMs, wanted) => {
           let now = performance.now() - 1e6;
-          for (; pace.intervalMs !== wanted; now += 500) pace.decoded(behindMs, now);
+          for (; pace.intervalMs(0) !== wanted; now += 500) pace.decoded(behindMs, now);
         };
         set(500, 200);
         try {
