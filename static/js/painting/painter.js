@@ -18,7 +18,7 @@
  * @property {number} [behindMs]  How long there has been something to decode when it was decoded.
  * @property {number} [order]  Of those offered to this painter.
  */
-import { drawPicture } from './drawing.js';
+import { drawPicture, drawsSlowly } from './drawing.js';
 import { decodeJpeg } from './jpeg.js';
 import { openPastDecoder } from './past-decoder.js';
 import { onRefresh, pace } from './refresh.js';
@@ -196,7 +196,7 @@ export class Painter {
     this.#newest = frame.order;
     if (this.#decoded !== null) this.#skip(this.#decoded.frame);
     this.#replaceDecoded({ frame, image });
-    if (frame.header.live) pace.decoded(frame.behindMs, frame.decodedMs);
+    if (frame.header.live) pace.decoded(frame.behindMs, frame.decodedMs, drawsSlowly());
     this.#paintNext();
   }
 

@@ -672,7 +672,7 @@ def test_the_pace_falls_while_pictures_wait(blank: Page) -> None:
           let now = 5000;
           const seconds = (count, behindMs) => {
             for (const until = now + 1000 * count; now < until; now += 25) {
-              pace.decoded(behindMs, now);
+              pace.decoded(behindMs, now, false);
             }
             return Math.round(pace.intervalMs(now));
           };
@@ -682,7 +682,7 @@ def test_the_pace_falls_while_pictures_wait(blank: Page) -> None:
             seconds(10, 10), seconds(0.9, 2000), seconds(20, 10),
           ];
           now += 3600e3;
-          pace.decoded(9000, now); // One after a silence is none too many.
+          pace.decoded(9000, now, false); // One after a silence is none too many.
           return [...intervals, seconds(1, 10)];
         }"""
     )
@@ -697,6 +697,29 @@ def test_the_pace_falls_while_pictures_wait(blank: Page) -> None:
     assert intervals[9:] == [0, 0]
 
 
+def test_many_pictures_are_painted_together_without_a_gpu(blank: Page) -> None:
+    """There the whole page is composited for each refresh that shows any new picture: 60 times a
+    second for sixteen cameras of 15, though half as often shows each of their pictures."""
+    intervals = blank.evaluate(
+        """async () => {
+          const { Pace } = await import(new URL('static/js/painting/pace.js', document.baseURI));
+          const pace = new Pace();
+          let now = 5000;
+          const second = (pictures, drawsSlowly) => {
+            for (let at = 0; at < pictures; at += 1) {
+              now += 1000 / pictures;
+              pace.decoded(5, now, drawsSlowly);
+            }
+            return pace.intervalMs(now);
+          };
+          return [second(240, true), second(240, false), second(60, true), second(240, true)];
+        }"""
+    )
+
+    assert intervals[0] == intervals[3] > 16
+    assert intervals[1:3] == [0, 0]
+
+
 def test_at_a_slow_pace_all_are_decoded_and_the_newest_is_painted(run: Run, clip: Clip) -> None:
     """What is left out is painting only; what was asked for of the past is painted at once."""
     live, decoded, past, pixels, left = run(
@@ -705,7 +728,7 @@ def test_at_a_slow_pace_all_are_decoded_and_the_newest_is_painted(run: Run, clip
         await rig.play(0, 1);
         const set = (behindMs, wanted) => {
           let now = performance.now() - 1e6;
-          for (; pace.intervalMs(0) !== wanted; now += 500) pace.decoded(behindMs, now);
+          for (; pace.intervalMs(0) !== wanted; now += 500) pace.decoded(behindMs, now, false);
         };
         set(500, 200);
         try {
