@@ -25,6 +25,10 @@ PATIENCE_S = 2.0
 # that is encoded here, which is even and never more than was said.
 ENTER = 0.7
 ENTER_ENCODED = 0.95
+# Small frames make a link look narrower than it is. After so long without a break, the next larger
+# video may take so many times that share.
+PROBE_S = 6.0
+PROBE_ROOM = 1.2
 # A link that is this full was too narrow, if the viewer could not follow once.
 STAY = 0.9
 # A viewer that could not follow so often, in so many seconds, is sent something smaller.
@@ -199,7 +203,8 @@ class VideoSelector:
             self._fail(cause, now)
         wanted = [self._own, *self._encoded] if self._wants_encoded else [self._own]
         names = [name for name in wanted if name is not None]
-        found = next((name for name in names if self._fits(name, now)), None)
+        next_larger = names[_index(names, self.video) - 1] if self.video in names[1:] else None
+        found = next((one for one in names if self._fits(one, now, one == next_larger)), None)
         rises = before is None or (found is not None and names.index(found) < _index(names, before))
         if found == before or (rises and now - self._changed_at < PATIENCE_S):
             return
@@ -220,11 +225,14 @@ class VideoSelector:
         narrow = self._kbps_of(self.video) * 1000 > STAY * self._link.rate_bps
         return "network" if breaks >= MAX_BREAKS or (narrow and not self._flows) else None
 
-    def _fits(self, name: str, now: float) -> bool:
+    def _fits(self, name: str, now: float, is_next_larger: bool) -> bool:
         """Return whether a video is sent, or fits the link, with room to spare."""
         if name == self.video:
             return True
         room = ENTER if name == self._own else ENTER_ENCODED
+        broke_at = self._breaks[-1] if self._breaks else 0.0
+        if is_next_larger and self._flows and now - max(broke_at, self._changed_at) > PROBE_S:
+            room *= PROBE_ROOM
         _, until = self._cooldowns.get(name, (0.0, 0.0))
         return now >= until and self._kbps_of(name) * 1000 <= room * self._link.rate_bps
 
