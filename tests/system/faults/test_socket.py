@@ -90,8 +90,8 @@ def server(share_server: Start) -> PortholeServer:
 
 @pytest.fixture
 def own_server(start_server: Start) -> PortholeServer:
-    """A server whose memory, log or end is looked at."""
-    return start_server("test:?size=320x180", program=FRESH)
+    """A server whose log or end is looked at."""
+    return start_server("test:?size=320x180")
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -234,8 +234,9 @@ def test_a_flood_of_pings_is_cut_off(server: PortholeServer, connect: Connect) -
     expect_undisturbed(server, good)
 
 
-def test_non_readers_are_evicted(own_server: PortholeServer, connect: Connect) -> None:
+def test_non_readers_are_evicted(start_server: Start, connect: Connect) -> None:
     """Ten viewers that never read but send pongs are gone within 15 s, and harmed nobody."""
+    own_server = start_server("test:?size=320x180", program=FRESH)  # Its memory is looked at.
     good = watched(own_server, connect)
     # What the first requests and frames make a process keep is no growth.
     expect_frames(good, 90)
