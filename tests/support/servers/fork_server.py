@@ -157,12 +157,15 @@ class ForkServer:
 
     def children(self) -> Forks:
         """Return what forks the children of this process, instead of ``os``."""
+        return Forks(self._connect_to_forks)
+
+    def _connect_to_forks(self) -> int:
         with self._lock:
             line = self._connect()
             line.send(b"{}")
             to_forks = socket.recv_fds(line, 16, 1)[1][0]
         os.set_inheritable(to_forks, False)
-        return Forks(to_forks)
+        return to_forks
 
     def _connect(self) -> socket.socket:
         if self._socket is None:
@@ -314,7 +317,7 @@ def become_server(
         os.dup2(children, 3, inheritable=False)
         os.closerange(4, max(map(int, os.listdir("/proc/self/fd"))) + 1)
         if not request["own_children"]:
-            process.os = Forks(3)  # type: ignore[assignment]
+            process.os = Forks(lambda: 3)  # type: ignore[assignment]
         os.environ.update(request["environment"])  # type: ignore[call-overload]
         sys.argv = ["manage.py", *request["arguments"]]  # type: ignore[misc]
         hubs.use_hub(epoll)  # Patching has created a hub, whose epoll has just been closed.

@@ -52,8 +52,10 @@ class Watched:
 
 
 @pytest.fixture(scope="module")
-def rtsp() -> Iterator[RtspServer]:
-    server = RtspServer()
+def rtsp(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RtspServer]:
+    """A camera; its film0 has B-frames, and times that no busy machine makes uneven."""
+    film = tmp_path_factory.mktemp("sent") / "film.mp4"
+    server = RtspServer(make_film(film, "-t", "20", *X264[:2], "-bf", "2", *X264[4:]))
     yield server
     server.stop()
 

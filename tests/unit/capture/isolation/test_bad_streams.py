@@ -12,8 +12,6 @@ from tests.support.cameras.bad_camera import huge_jpeg
 from tests.unit.capture.isolation.isolated import Open, loss, picture
 from tests.unit.capture.isolation.network_camera import FakeCamera, jpeg, part
 
-pytestmark = pytest.mark.usefixtures("forked_children")
-
 
 def test_stalling_camera_is_lost(isolate: Open, camera: FakeCamera) -> None:
     """A camera that sends nothing more fails after the time-out, and the error says so."""

@@ -16,8 +16,6 @@ from server.errors import ControlError, SourceError
 from tests.unit.capture.isolation.isolated import NOW, Open, loss, picture, until
 from tests.unit.capture.isolation.network_camera import FakeCamera
 
-pytestmark = pytest.mark.usefixtures("forked_children")
-
 ROOT = Path(__file__).parents[4]
 
 

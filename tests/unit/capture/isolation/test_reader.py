@@ -19,8 +19,6 @@ from server.errors import SourceError
 from tests.unit.capture.isolation.isolated import AS_IT_COMES, NEVER, NOW, Open, picture, until
 from tests.unit.capture.isolation.network_camera import PASSWORD, FakeCamera, jpeg
 
-pytestmark = pytest.mark.usefixtures("forked_children")
-
 
 def processes() -> dict[int, str]:
     """Return the command line of every process here, by its number."""
