@@ -18,6 +18,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 import traceback
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -38,6 +39,15 @@ LATE = (
     "server.capture.processing.builtin",  # Loads OpenCV.
     "server.capture.sources.testpattern",
 )
+
+# Of most test patterns: sizes with frame rates, and names.
+PATTERNS = (
+    *((160, 90, fps) for fps in (4, 5, 10)),
+    *((320, 180, fps) for fps in (2, 5, 6, 8, 10, 20, 25, 30, 60)),
+    *((640, 360, fps) for fps in (10, 12, 25, 30)),
+    (1280, 720, 30),
+)
+NAMES = ("Test", "door", "Door", "yard", "Yard", "other", "Other")
 
 MAX_REQUEST_BYTES = 256 * 1024
 
@@ -275,10 +285,21 @@ def import_all() -> None:
     for path in ("css/dashboard.css", "css/login.css", "js/main.js", "js/stream/worker.js"):
         library.find(path, joined=True)
     keep_templates(ROOT / "templates")
+    draw_lines()
 
     gc.collect()
     gc.freeze()  # Frozen objects stay shared with the forks.
     gc.enable()
+
+
+def draw_lines() -> None:
+    """Draw what test patterns show: each would unpack OpenCV's font anew."""
+    from server.capture.sources.testpattern import TestPattern
+
+    patterns = [TestPattern("test", (width, height), fps) for width, height, fps in PATTERNS]
+    patterns += [TestPattern(name, (320, 180)) for name in NAMES]
+    for pattern in patterns:
+        pattern.render(time.time())
 
 
 def report_ended(statuses: dict[int, int]) -> None:

@@ -93,10 +93,9 @@ def test_a_unit_has_the_time_of_what_a_decoder_hands_out_with_it(
     until(lambda: len(watched.units) > 50, 30)  # What waited at first arrives all at once.
 
     def hold_of_the_next() -> None:
-        begun, keys = len(watched.units), list[int]()
-        while len(keys) < 3:
-            until(lambda known=len(watched.units): len(watched.units) > known, 20)
-            keys = [at for at, unit in enumerate(watched.units) if unit.key and at >= begun]
+        begun = len(watched.units)
+        until(lambda: sum(unit.key for unit in watched.units[begun:]) > 2, 20)
+        keys = [at for at, unit in enumerate(watched.units) if unit.key and at >= begun]
         units = watched.units[keys[0] : keys[2]]
 
         shown = [units[one.pts].shown_unix for one in frames_of(units)]
@@ -109,7 +108,7 @@ def test_a_unit_has_the_time_of_what_a_decoder_hands_out_with_it(
 
 
 def frames_of(units: list[Unit]) -> list[av.VideoFrame]:
-    """Return what a decoder hands out, in its order; the number of its unit is each one's ``pts``."""
+    """Return what a decoder hands out, in its order; ``pts`` is the place of each one's unit."""
     context = av.CodecContext.create("h264", "r")
     packets: list[av.Packet[Any] | None] = []
     for at, unit in enumerate(units):
