@@ -23,7 +23,7 @@ from tests.support.clients.board import Board
 from tests.support.clients.client import Crowd, MjpegViewer, Viewer
 from tests.support.clients.fetch import get, status_of
 from tests.support.servers.processes import children_of
-from tests.support.servers.server import ROOT, PortholeServer, last_event, wait_until
+from tests.support.servers.server import FORK_SERVER, ROOT, PortholeServer, last_event, wait_until
 
 Start = Callable[..., PortholeServer]
 Connect = Callable[..., Viewer]
@@ -221,14 +221,7 @@ def test_a_state_folder_that_cannot_be_used_ends_the_start(tmp_path: Path) -> No
     """A file where the folder should be is one line and exit code 2."""
     (tmp_path / "state").write_text("")
 
-    ended = subprocess.run(
-        [sys.executable, "manage.py", "run", "--port", "0", "--state", str(tmp_path / "state")],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=30,
-        check=False,
-    )
+    ended = FORK_SERVER.run(["run", "--port", "0", "--state", str(tmp_path / "state")], {})
 
     assert ended.returncode == 2
     assert len(ended.stderr.splitlines()) == 1

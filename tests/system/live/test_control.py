@@ -3,20 +3,24 @@
 import json
 import signal
 import socket
-import subprocess
-import sys
 from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 from statistics import mean
 
-import psutil
 import pytest
 
 from tests.support.cameras.clip import make_clip
 from tests.support.clients.client import Viewer
 from tests.support.clients.states import state_of
-from tests.support.servers.server import ROOT, PortholeServer, each_time, last_event, wait_until
+from tests.support.servers.processes import children_of
+from tests.support.servers.server import (
+    FORK_SERVER,
+    PortholeServer,
+    each_time,
+    last_event,
+    wait_until,
+)
 
 Start = Callable[..., PortholeServer]
 Connect = Callable[..., Viewer]
@@ -90,7 +94,7 @@ def test_stop_releases_the_source_and_start_reopens_it(
 ) -> None:
     """After the reply to `stop` the server no longer holds the file; `start` brings it back."""
     clip = make_clip(tmp_path / "clip.mp4")
-    server = start_server(f"clip={clip}", own_children=True)
+    server = start_server(f"clip={clip}")
     viewer = connect(server)
     viewer.call("watch", {"camera": "clip"})
     viewer.pump(lambda: len(viewer.arrivals) >= 2, 10)
@@ -288,13 +292,8 @@ def test_a_taken_port_is_refused_in_one_line(start_server: Start, tmp_path: Path
     """A second server on the same port does not start, says so in one line, and exits with 2."""
     server = start_server("test:")
 
-    second = subprocess.run(
-        [sys.executable, "manage.py", "run", "--port", str(server.port), "--state", tmp_path],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=20,
-        check=False,
+    second = FORK_SERVER.run(
+        ["run", "--port", str(server.port), "--state", str(tmp_path / "second")], {}
     )
 
     assert second.returncode == 2
@@ -303,10 +302,9 @@ def test_a_taken_port_is_refused_in_one_line(start_server: Start, tmp_path: Path
 
 
 def held_files(server: PortholeServer) -> set[str]:
-    """Return what a server, which has its own children, and these have open."""
-    process = psutil.Process(server.process.pid)
+    """Return what a server and its cameras' processes have open."""
     files = set()
-    for pid in (process.pid, *(child.pid for child in process.children())):
+    for pid in (server.process.pid, *(child.pid for child in children_of(server))):
         try:
             links = list(Path(f"/proc/{pid}/fd").iterdir())
         except OSError:
