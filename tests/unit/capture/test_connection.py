@@ -16,8 +16,6 @@ from server.errors import SourceError
 from server.loop import hub
 from tests.support.cameras.bad_camera import BadCamera
 
-pytestmark = pytest.mark.usefixtures("forked_children")
-
 PASSED_THROUGH = Demand(due=lambda: 0.0, jpeg_up_to=lambda: 100)
 WITH_PIXELS = PASSED_THROUGH._replace(pixels_from=lambda: 320)
 
