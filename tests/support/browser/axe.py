@@ -11,24 +11,61 @@ __all__ = ["faults"]
 AXE = ROOT / "tests" / "vendor" / "axe.min.js"
 SERIOUS = ("serious", "critical")
 
+# Returns what puts everything back. Nine in ten elements are not shown: axe walks through all of
+# them for each rule, and finds nothing on them. In place of each hidden part there is an empty one,
+# unless something shown refers to what is in it.
+TAKE_OUT = """() => {
+  const hidden = [];
+  const texts = new Set();
+  const others = new Set();
+  const note = (names, one, ids) => {
+    for (const name of names) {
+      for (const id of one.getAttribute(name)?.split(' ') ?? []) ids.add(id);
+    }
+  };
+  const look = (parent) => {
+    for (const one of parent.children) {
+      if (one.matches('svg, select, script, template')) continue;
+      if (!one.checkVisibility()) {
+        hidden.push(one);
+        continue;
+      }
+      note(['aria-labelledby', 'aria-describedby', 'aria-details', 'aria-errormessage'], one, texts);
+      note(['aria-controls', 'aria-owns', 'aria-activedescendant'], one, others);
+      look(one);
+    }
+  };
+  look(document.body);
+  const isNamed = (one) => texts.has(one.id)
+    || [...one.querySelectorAll('[id]')].some(({ id }) => texts.has(id) || others.has(id));
+  const moved = hidden.filter((one) => !isNamed(one)).map((one) => [one, one.cloneNode(false)]);
+  for (const [one, empty] of moved) one.replaceWith(empty);
+  return () => {
+    for (const [one, empty] of moved) empty.replaceWith(one);
+  };
+}"""
+
 # Violations as [impact, rule, [selector, what is wrong]...]. A rule of which all violations are of
 # less impact would only cost time.
-RUN_AXE = """async ([within, tags, serious]) => {
-  const small = axe._audit.rules.filter(({ impact }) => !serious.includes(impact));
-  const all = { rules: Object.fromEntries(small.map(({ id }) => [id, { enabled: false }])) };
-  const some = { runOnly: { type: 'tag', values: tags } };
-  const how = { resultTypes: ['violations'], ...(tags ? some : all) };
-  const { violations } = await axe.run(within, how);
-  return violations.map(({ impact, id, nodes }) => [
-    impact, id, ...nodes.map(({ target, failureSummary }) => [target.join(' '), failureSummary]),
-  ]);
-}"""
+RUN_AXE = f"""async ([within, tags, serious]) => {{
+  const ids = [...document.querySelectorAll('[id]')].map(({{ id }}) => id);
+  const twice = ids.filter((id, at) => ids.indexOf(id) !== at);
+  const small = axe._audit.rules.filter(({{ impact }}) => !serious.includes(impact));
+  const all = {{ rules: Object.fromEntries(small.map(({{ id }}) => [id, {{ enabled: false }}])) }};
+  const some = {{ runOnly: {{ type: 'tag', values: tags }} }};
+  const how = {{ resultTypes: ['violations'], ...(tags ? some : all) }};
+  const putBack = ({TAKE_OUT})();
+  const {{ violations }} = await axe.run(within, how).finally(putBack);
+  return [...violations.map(({{ impact, id, nodes }}) => [
+    impact, id, ...nodes.map(({{ target, failureSummary }}) => [target.join(' '), failureSummary]),
+  ]), ...twice.map((id) => ['serious', 'duplicate-id', [`#${{id}}`, 'there are two']])];
+}}"""
 
 
 def faults(page: Page, where: str, within: str = "html") -> list[Any]:
     """Return what axe-core finds in the page as it is, light and dark, beyond small things.
 
-    A whole page takes over two seconds of CPU time. What is new on it is ``within`` a selector.
+    What is new on a page that was looked at is ``within`` a selector.
     """
     if not page.evaluate("'axe' in window"):
         page.evaluate(AXE.read_text(encoding="utf-8"))
