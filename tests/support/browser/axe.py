@@ -20,7 +20,7 @@ TAKE_OUT = """() => {
   const others = new Set();
   const note = (names, one, ids) => {
     for (const name of names) {
-      for (const id of one.getAttribute(name)?.split(' ') ?? []) ids.add(id);
+      for (const id of one.getAttribute(`aria-${name}`)?.split(' ') ?? []) ids.add(id);
     }
   };
   const look = (parent) => {
@@ -30,8 +30,8 @@ TAKE_OUT = """() => {
         hidden.push(one);
         continue;
       }
-      note(['aria-labelledby', 'aria-describedby', 'aria-details', 'aria-errormessage'], one, texts);
-      note(['aria-controls', 'aria-owns', 'aria-activedescendant'], one, others);
+      note(['labelledby', 'describedby', 'details', 'errormessage'], one, texts);
+      note(['controls', 'owns', 'activedescendant'], one, others);
       look(one);
     }
   };
@@ -46,20 +46,35 @@ TAKE_OUT = """() => {
 }"""
 
 # Violations as [impact, rule, [selector, what is wrong]...]. A rule of which all violations are of
-# less impact would only cost time.
+# less impact would only cost time. Nothing else runs meanwhile: axe waits for timers of 0 ms only,
+# as long as it does not read style sheets, of which one rule is.
 RUN_AXE = f"""async ([within, tags, serious]) => {{
   const ids = [...document.querySelectorAll('[id]')].map(({{ id }}) => id);
   const twice = ids.filter((id, at) => ids.indexOf(id) !== at);
   const small = axe._audit.rules.filter(({{ impact }}) => !serious.includes(impact));
   const all = {{ rules: Object.fromEntries(small.map(({{ id }}) => [id, {{ enabled: false }}])) }};
   const some = {{ runOnly: {{ type: 'tag', values: tags }} }};
-  const how = {{ resultTypes: ['violations'], ...(tags ? some : all) }};
+  const how = {{ resultTypes: ['violations'], preload: false, ...(tags ? some : all) }};
+  const {{ setTimeout }} = window;
+  window.setTimeout = (act, ms, ...more) => (
+    ms === 0 ? queueMicrotask(act) : setTimeout(act, ms, ...more)
+  );
   const putBack = ({TAKE_OUT})();
-  const {{ violations }} = await axe.run(within, how).finally(putBack);
+  const {{ violations }} = await axe.run(within, how).finally(() => {{
+    putBack();
+    window.setTimeout = setTimeout;
+  }});
   return [...violations.map(({{ impact, id, nodes }}) => [
     impact, id, ...nodes.map(({{ target, failureSummary }}) => [target.join(' '), failureSummary]),
   ]), ...twice.map((id) => ['serious', 'duplicate-id', [`#${{id}}`, 'there are two']])];
 }}"""
+
+
+# The rule that reads style sheets: whether a phone may be held as one likes.
+RUN_ON_SHEETS = """async () => {
+  const { violations } = await axe.run({ runOnly: ['css-orientation-lock'] });
+  return violations.map(({ impact, id, nodes }) => [impact, id, ...nodes.map(({ html }) => html)]);
+}"""
 
 
 def faults(page: Page, where: str, within: str = "html") -> list[Any]:
@@ -67,9 +82,11 @@ def faults(page: Page, where: str, within: str = "html") -> list[Any]:
 
     What is new on a page that was looked at is ``within`` a selector.
     """
+    found = []
     if not page.evaluate("'axe' in window"):
         page.evaluate(AXE.read_text(encoding="utf-8"))
-    found = []
+        if within == "html":
+            found += [[where, "any", *fault] for fault in page.evaluate(RUN_ON_SHEETS)]
     for scheme, tags in (("light", None), ("dark", ["cat.color"])):
         page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
         found += [
