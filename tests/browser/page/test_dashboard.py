@@ -159,7 +159,9 @@ def test_plots_come_when_the_server_is_back(start_server: Start, page: Page) -> 
 
 def test_nothing_overflows(share_server: Start, page: Page) -> None:
     """On a phone, a laptop and a wall the page scrolls one way at most: down."""
-    server = share_server(f"one={SMALL}", f"two={SMALL}", "ghost=/no/such/file.mp4")
+    server = share_server(
+        "one=test:?size=320x180&fps=2", "two=test:?size=320x180&fps=2", "ghost=/no/such/file.mp4"
+    )
     page.goto(server.url)
     wait_for_paint(page, "one")
 

@@ -78,7 +78,7 @@ RUN_ACKNOWLEDGER = """async () => {
 
 def test_a_busy_page_delays_no_picture(share_server: Start, page: Page) -> None:
     """While a script keeps the page from doing anything, pictures are painted and acknowledged."""
-    server = share_server("test:?size=640x360&fps=30")
+    server = share_server("test:?size=320x180&fps=20")
     page.goto(server.url)
     wait_for_paint(page, "test")
     backstage(page).evaluate(KEEP_ACKS)

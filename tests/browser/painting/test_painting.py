@@ -45,8 +45,9 @@ def place(request: pytest.FixtureRequest, page: Page) -> str:
 
 def test_pictures_are_live_on_the_canvas(share_server: Start, page: Page, place: str) -> None:
     """The time burned into the picture on the canvas is the present, wherever it was painted."""
-    server = share_server("test:?fps=10")
+    server = share_server("test:?size=640x360&fps=10")
     # To look at every picture is much for a browser without a GPU; it must not get smaller ones.
+    page.set_viewport_size({"width": 720, "height": 500})
     page.add_init_script("localStorage.setItem('porthole.sizes', '{\"test\": \"full\"}')")
     page.goto(server.url)
     wait_for_paint(page, "test", 10)
@@ -61,7 +62,7 @@ def test_pictures_are_live_on_the_canvas(share_server: Start, page: Page, place:
 
     # How low it gets is measured in bench/; here it must not be a backlog.
     assert sorted(ages)[len(ages) // 2] < 500
-    assert page.evaluate("() => document.querySelector('canvas').width") == 1280
+    assert page.evaluate("() => document.querySelector('canvas').width") == 640
     expect_state(page, "test", "live")
 
 
@@ -101,7 +102,7 @@ def test_a_snapshot_is_the_whole_picture(
     share_server: Start, page: Page, place: str, tmp_path: Path
 ) -> None:
     """`s` saves the picture on screen in full size, under the camera's name and the time."""
-    server = share_server("front-door=test:?fps=10")
+    server = share_server("front-door=test:?fps=3")
     page.goto(server.url)
     wait_for_paint(page, "front-door")
     page.keyboard.press("1")
@@ -123,7 +124,7 @@ def test_what_is_off_screen_is_not_watched(
     start_server: Start, connect: Connect, page: Page
 ) -> None:
     """Tiles below the fold cost nothing until they are scrolled to."""
-    server = start_server(*(f"cam-{number}={SMALL}" for number in range(12)))
+    server = start_server(*(f"cam-{number}=test:?size=320x180&fps=2" for number in range(12)))
     viewer = connect(server)
     page.set_viewport_size({"width": 360, "height": 640})
     page.goto(server.url)
@@ -188,7 +189,7 @@ def test_an_undecodable_picture_stops_nothing(share_server: Start, page: Page, p
 
 def test_pictures_are_on_the_screen(share_server: Start, page: Page, place: str) -> None:
     """What is on the canvas is what people see, fitted into its glass whatever its ratio."""
-    server = share_server("wide=test:?size=640x360&fps=10", "tall=test:?size=360x640&fps=10")
+    server = share_server("wide=test:?size=640x360&fps=4", "tall=test:?size=360x640&fps=4")
     # All glasses are equal there.
     page.goto(server.url + "?layout=2x2")
 
