@@ -4,9 +4,10 @@ Blocks on the disk: on native threads, or without a server.
 """
 
 import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from server.errors import PictureError
 from server.recording.disk.event_file import read_events, remove_empty
@@ -18,6 +19,11 @@ __all__ = ["Report", "check", "oldest_file"]
 
 # A file without a picture that is younger may just have been created.
 MIN_STUB_AGE_S = 60.0
+
+# So many changes of the index are one transaction.
+BATCH = 100
+
+Row = TypeVar("Row", Recorded, Event)
 
 
 @dataclass(slots=True)
@@ -73,6 +79,7 @@ def check(media: Path, index: Index, thorough: bool = True) -> Report:
         report.index_was_broken = index.set_aside() is not None
     known = {one.id: one for one in index.all_recordings()}
     found: set[str] = set()
+    new: list[Recorded] = []
     for key, path in recordings(media):
         have = known.get(key)
         now = _look(key, path, have if not thorough else None, report)
@@ -85,7 +92,11 @@ def check(media: Path, index: Index, thorough: bool = True) -> Report:
             index.put(now, renew=False)  # Its writer knows better.
         elif now != have:
             report.added += 1
-            index.put(now)
+            new.append(now)
+            if len(new) >= BATCH:
+                _renew(index, index.recordings_where, index.put, known, new)
+                new.clear()
+    _renew(index, index.recordings_where, index.put, known, new)
     gone = [key for key in known if key not in found]
     report.dropped += len(gone)
     index.remove(gone)
@@ -149,11 +160,28 @@ def _check_events(media: Path, index: Index, report: Report) -> None:
     for _, day in days(media):
         for event in read_events([day / "events.jsonl"]):
             found[event.id] = event
-    for event in found.values():
-        if known.get(event.id) != event:
-            report.added += 1
-            index.put_event(event)
+    new = [event for event in found.values() if known.get(event.id) != event]
+    report.added += len(new)
+    for begin in range(0, len(new), BATCH):
+        some = new[begin : begin + BATCH]
+        _renew(index, index.events_where, index.put_event, known, some)
     gone = [key for key in known if key not in found]
     report.dropped += len(gone)
     index.remove_events(gone)
     report.events = len(found)
+
+
+def _renew(
+    index: Index,
+    find: Callable[[str, Sequence[str]], list[Row]],
+    put: Callable[..., None],
+    known: Mapping[str, Row],
+    new: Sequence[Row],
+) -> None:
+    """Put rows into the index, unless what was known of them has changed since: files were read
+    before, and who has changed it knows better.
+    """
+    with index.changing():
+        here = f"WHERE id IN ({', '.join('?' * len(new))})"
+        now = {one.id: one for one in find(here, [one.id for one in new])}
+        put(*(one for one in new if now.get(one.id) == known.get(one.id)))

@@ -10,6 +10,7 @@ from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from server.loop import native
 from server.recording.disk.check import Report, check, oldest_file
@@ -60,6 +61,8 @@ class Storage:
         self.is_known: Callable[[str], bool] = lambda key: False
         self._free = free
         self._started_unix = time.time()
+        self._checking: Any = native.threading.Lock()
+        self._unchecked = False  # Whether the newest check could not be done.
         self._alive_path = media / ".alive"
         self._alive_unix = self._read_alive()
         # Changes of the index that could not be made yet, by the id of what they are about.
@@ -131,10 +134,12 @@ class Storage:
         if not self.media.is_dir():
             return []
         self._note_alive()
-        old = [one.id for one in overdue_events(self.index.all_events(), policy, time.time())]
-        self.remove_events(old)
-        recordings = [now_of(one) for one in self.index.all_recordings()]
-        return [one.id for one in overdue(recordings, policy, time.time())]
+        if self._unchecked:
+            self._unchecked = False
+            self.check_soon()
+        now_unix = time.time()
+        self.remove_events(overdue_events(self.index, policy, now_unix))
+        return overdue(self.index, policy, now_unix, now_of)
 
     def _read_alive(self) -> float:
         """Return until when a process before this one lived at least; 0 if that is not known."""
@@ -212,13 +217,16 @@ class Storage:
 
     def check_now(self) -> None:
         """Compare the index with the files, and end the events that no process knows any more."""
-        try:
-            self.report = check(self.media, self.index, thorough=False)
-            for event in self.index.all_events():
-                if event.end is None and not self.is_known(event.id):
-                    self._end_forgotten(event.id)
-        except INDEX_ERRORS:
-            return  # It is tried again at the next start, or by hand.
+        with self._checking:
+            try:
+                self.report = check(self.media, self.index, thorough=False)
+                for event in self.index.events_where("WHERE end IS NULL", ()):
+                    if not self.is_known(event.id):
+                        self._end_forgotten(event.id)
+            except INDEX_ERRORS:
+                self._unchecked = (
+                    True  # The disk may be full: it is tried again with the next tidying.
+                )
 
     def _end_forgotten(self, key: str) -> None:
         """End an event that went on when a process was killed."""

@@ -41,6 +41,8 @@ LOOK_S = 1.0
 
 TIDY_S = 60.0
 """How often what is too old, or too much, is deleted, and the index mended."""
+PAUSE_S = 0.005
+"""Between two recordings that are deleted: all other threads wait while this one works."""
 
 CALL_DEADLINE_S = 10.0
 
@@ -186,8 +188,8 @@ class Writer:
     def _run(self) -> None:
         while True:
             with self._news:
-                if not self._jobs and not self._closing and not self._overdue:
-                    self._news.wait(LOOK_S)
+                if not self._jobs and not self._closing:
+                    self._news.wait(PAUSE_S if self._overdue else LOOK_S)
                 job = self._jobs.popleft() if self._jobs else None
                 closing = self._closing and job is None
             if job is not None:
@@ -313,8 +315,6 @@ class Writer:
             else:
                 self._storage.forget(known.id)
                 remove_empty(file.path.parent)
-
-    # Room.
 
     def _with_room(self, write: Callable[[], None]) -> None:
         """Write, after deleting what is oldest if there is no room.
