@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from server.errors import PictureError
 from server.recording.disk.event_file import read_events, remove_empty
 from server.recording.disk.index import Event, Index, Recorded, recorded
-from server.recording.disk.layout import days, recordings
+from server.recording.disk.layout import days, events_file, picture_path, recordings
 from server.recording.disk.recording_file import is_being_written, read_facts, repair
 
 __all__ = ["Report", "check", "oldest_file"]
@@ -34,7 +34,8 @@ class Report:
         recordings: How many there are.
         events: How many there are.
         repaired: Recordings whose end was torn, by id.
-        unusable: Files without anything that can be played, by name; they are left alone.
+        unusable: Files that cannot be read, or without anything that can be played, by name; they
+            are left alone.
         removed: Recordings of which there was only the beginning; deleted.
         open: Recordings that are being written; what the index says of them stays.
         added: How many the index did not have, or had otherwise.
@@ -69,8 +70,8 @@ def check(media: Path, index: Index, thorough: bool = True) -> Report:
             does not know, or knows otherwise.
 
     Raises:
-        OSError: If a file cannot be read.
-        sqlite3.Error: If the index cannot be written.
+        OSError: If the index cannot be opened.
+        sqlite3.Error: If it cannot be written.
     """
     report = Report()
     if not media.is_dir():
@@ -82,7 +83,11 @@ def check(media: Path, index: Index, thorough: bool = True) -> Report:
     new: list[Recorded] = []
     for key, path in recordings(media):
         have = known.get(key)
-        now = _look(key, path, have if not thorough else None, report)
+        try:
+            now = _look(key, path, have if not thorough else None, report)
+        except OSError:
+            report.unusable.append(str(path))
+            now = have
         if now is None:
             continue
         found.add(key)
@@ -158,8 +163,12 @@ def _check_events(media: Path, index: Index, report: Report) -> None:
     known = {one.id: one for one in index.all_events()}
     found: dict[str, Event] = {}
     for _, day in days(media):
-        for event in read_events([day / "events.jsonl"]):
-            found[event.id] = event
+        file = day / "events.jsonl"
+        try:
+            found |= {event.id: event for event in read_events([file])}
+        except OSError:
+            report.unusable.append(str(file))
+            found |= {key: event for key, event in known.items() if _is_in(file, media, key)}
     new = [event for event in found.values() if known.get(event.id) != event]
     report.added += len(new)
     for begin in range(0, len(new), BATCH):
@@ -169,6 +178,11 @@ def _check_events(media: Path, index: Index, report: Report) -> None:
     report.dropped += len(gone)
     index.remove_events(gone)
     report.events = len(found)
+
+
+def _is_in(file: Path, media: Path, event: str) -> bool:
+    picture = picture_path(media, event)
+    return picture is not None and events_file(picture) == file
 
 
 def _renew(

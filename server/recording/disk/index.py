@@ -9,7 +9,7 @@ import sqlite3
 import time
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -59,6 +59,7 @@ COMMIT;
 # is changed later; all who ask the index wait as long.
 BUSY_TIMEOUT_S = 0.5
 
+COLUMNS = "id", "camera", "begin", "end", "bytes", "locked", "reason", "open", "film"
 DAY_S = 86400.0
 
 # Of differences of times, as the index computes them.
@@ -93,10 +94,9 @@ class Recorded:
 
     def describe(self) -> dict[str, Any]:
         """Return it as people and programs are told of it."""
-        told = asdict(self) | {"film": self.film or None}
-        return {"id": told.pop("id"), "camera": told.pop("camera")} | {
-            {"begin": "from", "end": "to"}.get(key, key): value for key, value in told.items()
-        }
+        told: dict[str, Any] = {"id": self.id, "camera": self.camera}
+        told |= {"from": self.begin, "to": self.end, "bytes": self.bytes, "locked": self.locked}
+        return told | {"reason": self.reason, "open": self.open, "film": self.film or None}
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,7 +213,7 @@ class Index:
 
     def put(self, *recordings: Recorded, renew: bool = True) -> None:
         """Add recordings, or renew what is known of them, unless they are not to be renewed."""
-        values = [tuple(asdict(one).values()) for one in recordings]
+        values = [[getattr(one, name) for name in COLUMNS] for one in recordings]
         known = "REPLACE" if renew else "IGNORE"
         with self.changing() as connection:
             connection.executemany(

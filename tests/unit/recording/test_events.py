@@ -176,9 +176,11 @@ def test_a_torn_line_costs_one_change(desk: Desk) -> None:
 
 
 def test_the_last_event_takes_its_files_with_it(desk: Desk) -> None:
-    """Nothing is left of a day without anything."""
+    """Nothing is left of a day without anything, nor what a server that was killed left half."""
     key = desk.log.begin("door", "motion", AT, picture=b"jpeg")
     desk.kept()
+    (picture,) = desk.storage.media.rglob(f"{key}.jpg")
+    picture.with_name(f".{picture.name}.0123456789abcdef.new").write_bytes(b"jp")
 
     desk.writer.call(lambda: remove_events(desk.storage.media, [key]))
 

@@ -1,5 +1,7 @@
 """The folder of recordings and its index, which others may be changing."""
 
+import errno
+import os
 import sqlite3
 from collections.abc import Iterable
 from dataclasses import replace
@@ -7,16 +9,21 @@ from pathlib import Path
 
 import pytest
 
+from server.capture.frames.unit import Unit
 from server.recording.disk import check as check_module
 from server.recording.disk.check import check
 from server.recording.disk.event_file import read_events
 from server.recording.disk.index import Event
-from server.recording.disk.layout import event_id
+from server.recording.disk.layout import event_id, recording_path, recordings
+from server.recording.disk.recording_file import Facts
 from server.recording.disk.retention import Policy
 from server.recording.disk.storage import Storage
+from server.recording.disk.writer import Writer
+from tests.support.recordings.small_disk import assert_plays, rebuilt, rows_of
 from tests.support.servers.server import wait_until
+from tests.unit.recording.disk.conftest import BEGIN_UNIX
 
-AT = 1_795_000_000.0
+AT = BEGIN_UNIX
 KEY = event_id("door", AT)
 EVENT = Event(KEY, "door", "motion", AT, AT + 5)
 
@@ -72,3 +79,52 @@ def test_a_check_undoes_nothing_that_changed_meanwhile(
     check(storage.media, storage.index)
 
     assert storage.index.all_events() == [EVENT]
+
+
+def test_a_file_that_cannot_be_read_hides_no_other(
+    storage: Storage, writer: Writer, film: list[Unit], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One bad sector ended the check of all, without a word: nothing after it was in the index."""
+    for camera in ("door", "shed", "yard"):
+        writer.put(camera, film, "always")
+        writer.end(camera)
+    writer.call(lambda: None)
+    before = rows_of(storage.index)
+    for one in before[0][1:]:
+        storage.index.remove([one.id])
+    bad = recording_path(storage.media, before[0][1].id)
+    read = check_module.read_facts
+
+    def fail(path: Path) -> Facts:
+        if path == bad:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        return read(path)
+
+    monkeypatch.setattr(check_module, "read_facts", fail)
+    torn = storage.media / "shed" / bad.parent.name / "events.jsonl"
+    torn.mkdir()
+
+    report = check(storage.media, storage.index)
+
+    assert sorted(report.unusable) == sorted([str(bad), str(torn)])
+    assert [one.camera for one in storage.index.all_recordings()] == ["door", "yard"]
+
+
+def test_an_hour_to_and_fro_by_the_clock_loses_nothing(
+    storage: Storage, writer: Writer, film: list[Unit], tmp_path: Path
+) -> None:
+    """Each step begins a file that says when it was by the clock, and all play."""
+    steps = (0, 3604, 8, 12)
+    for step in steps:
+        writer.put("door", [replace(one, at_unix=one.at_unix + step) for one in film], "always")
+    writer.end("door")
+    writer.call(lambda: None)
+
+    kept, events = rows_of(storage.index)
+    assert sorted(one.begin - BEGIN_UNIX for one in kept) == [0, 8, 3604]
+    assert [round(one.end - one.begin) for one in sorted(kept, key=lambda one: one.begin)] == [
+        *(4, 8, 4),
+    ]
+    for _, path in recordings(storage.media):
+        assert_plays(path)
+    assert (kept, events) == rebuilt(storage.media, tmp_path / "aside")
