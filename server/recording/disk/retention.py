@@ -4,6 +4,7 @@ Only those are loaded that may have to go: a month of six cameras has fifty thou
 look through these in Python every minute holds up all other threads.
 """
 
+from collections import defaultdict
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -64,18 +65,19 @@ def overdue(
         now_unix: In Unix seconds.
         now_of: Returns a recording as it is now, if it is being written.
     """
-    taken = dict(index.rows("SELECT camera, sum(bytes) FROM recordings GROUP BY camera"))
+    taken: defaultdict[str, float] = defaultdict(float)
+    taken.update(index.rows("SELECT camera, sum(bytes) FROM recordings GROUP BY camera"))
     for one in index.recordings_where("WHERE open", ()):
         taken[one.camera] += now_of(one).bytes - one.bytes  # The index has its beginning.
     gone: dict[str, Recorded] = {}
-    for camera in taken:
+    for camera in [*taken]:
         if days := policy.of(camera).days:
             old = "WHERE camera = ? AND end < ? AND NOT locked AND NOT open"
             found = index.recordings_where(old, (camera, now_unix - days * DAY_S))
             gone |= {one.id: one for one in found}
     for one in gone.values():
         taken[one.camera] -= one.bytes
-    page = [*_oldest(index, _too_large(taken, policy))]
+    page = _oldest(index, _too_large(taken, policy))
     while page and (cameras := _too_large(taken, policy)):
         for one in page:
             if one.id not in gone and one.camera in cameras:
