@@ -98,7 +98,8 @@ class FixedChoice:
 class VideoSelector:
     """Selects video or JPEG for one viewer, by the size of its tile and the speed of its link.
 
-    It begins with the smallest JPEG, which shows what the link carries. The camera's own video is
+    It begins with the smallest JPEG, which shows what the link carries, unless that is known from
+    before. The camera's own video is
     taken wherever it fits, because it costs nothing. Video that must be encoded is for links on
     which JPEG of the tile's size does not fit: then it is the largest size whose bit rate does. A
     video that was too much is tried again after a pause, which doubles each time.
@@ -161,6 +162,14 @@ class VideoSelector:
         self._pictures.aim(tile_width, sent_seq, now)
         self._look_at = 0.0
 
+    def begin(self, now: float) -> None:
+        """Begin with the camera's own video if the link is known to carry it."""
+        own, link = self._own, self._link
+        if own is None or not link.is_known:
+            return
+        if self._kbps_of(own) * 1000 <= ENTER * link.rate_bps:
+            self.video, self._changed_at = own, now
+
     def follow(self, camera: CameraInterface, sent_seq: int, now: float) -> bool:
         """Choose for another camera from now on; return whether the choice changed."""
         self._camera = camera
@@ -191,7 +200,7 @@ class VideoSelector:
         before = self.video, self.rendition, self.reason
         if not ack.flows:
             self._pictures.take(ack, sent_seq, bare_s, now)
-        if is_due and not self._pictures.starting:
+        if is_due and (before[0] is not None or not self._pictures.starting):
             self._look_at = now + LOOK_S
             self._select(now)
         return (self.video, self.rendition, self.reason) != before

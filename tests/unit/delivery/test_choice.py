@@ -84,6 +84,24 @@ def test_own_video_is_taken_on_a_quick_link() -> None:
         assert (tile.choice.video, tile.choice.reason) == ("full", "tile")
 
 
+def test_own_video_comes_first_on_a_link_that_is_known() -> None:
+    """As that of another tile; if it chokes by now, JPEG comes instead. A link that is known to be
+    narrow is sent the smallest JPEG first.
+    """
+    tile, narrow = Tile(Lens(), 1280, 1e6), Tile(Lens(), 1280, 1e6)
+    tile.link.take(Delivery(100_000, 100_000, 1.0, 1.0), 0.06, BARE_S)
+    narrow.link.take(Delivery(100_000, 100_000, 1.0, 1.0), 1.0, BARE_S)
+    for one in (tile, narrow):
+        one.choice.begin(one.now)
+    assert (tile.choice.video, tile.choice.reason) == ("full", "tile")
+    assert narrow.choice.video is None
+
+    tile.bits_per_s = 100e3
+    tile.watch(5.0, breaks=True)
+
+    assert tile.choice.video != "full"
+
+
 @pytest.mark.parametrize(("width", "expected"), [(1280, "640"), (640, "640"), (300, "320")])
 def test_encoded_video_is_for_a_link_too_narrow_for_jpeg(width: int, expected: str) -> None:
     """At 500 kbit/s the tile's size, or the largest whose bit rate fits; and it stays."""
