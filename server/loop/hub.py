@@ -220,10 +220,10 @@ class ReadWatch:
 
     Args:
         sock: A real socket, what has one, or its descriptor.
-        on_readable: Called with nothing.
+        on_readable: Called with the descriptor.
     """
 
-    def __init__(self, sock: "HasFileno | int", on_readable: Callable[[], None]) -> None:
+    def __init__(self, sock: "HasFileno | int", on_readable: Callable[[int], None]) -> None:
         self._fileno = sock if isinstance(sock, int) else sock.fileno()
         self._on_readable = on_readable
         self._listener: Any = None
@@ -233,18 +233,15 @@ class ReadWatch:
         """Begin, or go on after :meth:`stop`."""
         if self._listener is None:
             loop = hubs.get_hub()
-            self._listener = loop.add(loop.READ, self._fileno, self._call, self._let_go, None)
+            self._listener = loop.add(
+                loop.READ, self._fileno, self._on_readable, self._let_go, None
+            )
 
     def stop(self) -> None:
         """Call no more; required before the socket is closed."""
         listener, self._listener = self._listener, None
         if listener is not None:
             hubs.get_hub().remove(listener)
-
-    def _call(self, _fileno: int) -> None:
-        # The hub polls first and calls then: an earlier call of this round may have stopped us.
-        if self._listener is not None:
-            self._on_readable()
 
     def _let_go(self, *_: object) -> None:
         """Be told that the descriptor belongs to somebody else now."""

@@ -45,6 +45,7 @@ class Broadcast:
 
     def __init__(self, socketio: SocketIO, sessions: Mapping[str, Session]) -> None:
         self._server = socketio.server
+        self._connections = socketio.server.eio.sockets
         self._sessions = sessions
         self._waiting: deque[_Message] = deque()
         self._any = hub.Signal()
@@ -112,7 +113,7 @@ class Broadcast:
     def _send_to(self, sid: str, engine_id: str, message: _Message) -> bool:
         """Send a message to one recipient; return whether that took a write of its own."""
         session = self._sessions.get(sid)
-        connection = self._server.eio.sockets.get(engine_id)
+        connection = self._connections.get(engine_id)
         if session is None or connection is None:
             return False  # It has left.
         if not connection.queue.empty():
