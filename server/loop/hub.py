@@ -30,6 +30,7 @@ __all__ = [
     "Signal",
     "Task",
     "call_later",
+    "call_on_hub",
     "exit_now",
     "grow_native_pool",
     "listen",
@@ -263,6 +264,14 @@ def listen(host: str, port: int) -> socket.socket:
 def call_later(seconds: float, function: Callable[..., object], *args: object) -> None:
     """Run ``function`` in a green thread of its own after some seconds."""
     eventlet.spawn_after(seconds, function, *args)
+
+
+def call_on_hub(seconds: float, function: Callable[[], object]) -> None:
+    """Call ``function``, which must not block, on the hub after some seconds.
+
+    Without a green thread, which takes a tenth of a millisecond to begin.
+    """
+    hubs.get_hub().schedule_call_global(seconds, function)
 
 
 def exit_now(code: int) -> None:

@@ -18,6 +18,8 @@ __all__ = ["Broadcast"]
 
 BATCH = 25
 """How many dashboards are written to before everybody else gets a turn: half a millisecond."""
+MOST = 150
+"""The same of those that it is only kept for."""
 
 HOLD_S = 0.25
 """How long it may wait for a frame: one comes within that at five a second."""
@@ -105,8 +107,12 @@ class Broadcast:
         """Write the oldest message to some of its recipients."""
         message = self._waiting[0]
         written = 0
-        while message.recipients and written < BATCH:
+        for _ in range(min(MOST, len(message.recipients))):
             written += self._send_to(*message.recipients.popleft(), message)
+            if written == BATCH:
+                break
+        if message.can_wait:
+            self._held.set()
         if not message.recipients:
             self._waiting.popleft()
 
@@ -121,7 +127,6 @@ class Broadcast:
             self._server.eio.send(engine_id, message.text)
         elif message.can_wait and session.is_watching:
             session.websocket.hold(message.data)
-            self._held.set()
             return False
         else:
             session.websocket.send_built(message.data)

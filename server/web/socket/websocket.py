@@ -180,23 +180,23 @@ class WebSocket:
             return "unsent"
         if self._closed:
             return "gone"
-        sock, data, alone = self._kernel, packet.data, packet.size < SHARED_BYTES
+        small = packet.size < SHARED_BYTES
         if self._held:
-            if alone:
-                data = self._behind_held(data)
+            if small:
+                packet = Packet(self._behind_held(packet.data))
             elif (
                 self.release() and self._backlog
             ):  # To copy that much would cost more than a write.
                 return "unsent"
         try:
-            sent = sock.send(data) if alone else packet.send(sock)
+            sent = self._kernel.send(packet.data) if small else packet.send(self._kernel)
         except BlockingIOError:
             sent = 0
         except OSError:
             self.close()
             return "gone"
-        if sent < len(data):
-            self._keep(memoryview(data)[sent:])
+        if sent < packet.size:
+            self._keep(memoryview(packet.data)[sent:])
         return None
 
     def close(self) -> None:
@@ -221,7 +221,7 @@ class WebSocket:
             pass  # The peer was faster.
 
     def close_unless_admitted(self) -> None:
-        """End a connection that has not become a session."""
+        """End a connection that has not become a session; called on the hub."""
         if not self.admitted:
             self.close()
 
@@ -429,7 +429,7 @@ class WebSocketDriver:
             )
             websocket = WebSocket(sock, self._count_refusal)
             environ[ENVIRON_KEY] = websocket
-            hub.call_later(CONNECT_DEADLINE_S, websocket.close_unless_admitted)
+            hub.call_on_hub(CONNECT_DEADLINE_S, websocket.close_unless_admitted)
             try:
                 self._handler(websocket)
             except Exception as error:  # noqa: BLE001  whatever it was, this connection is over
