@@ -326,7 +326,8 @@ class Fanout:
         while True:
             self._wake.wait()
             self.rate = self.camera.rate
-            self._attempt(self.videos.pump)
+            if self.videos.watched:
+                self._attempt(self.videos.pump)
             for room in self.rooms.values():
                 if room.viewers:
                     self._attempt(self._pump, room)
