@@ -64,6 +64,7 @@ class Credit:
         self._acks = acks
         self._covered = 1
         self._gap = False  # The last acknowledgement covered less than the one before.
+        # What the limit followed from when it was last worked out, as hardly ever changes.
         self._limited_by: tuple[int, float, int, int] | None = None
         self._flight: list[tuple[int, float, int]] = []
         self._bytes = 0

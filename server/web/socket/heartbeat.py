@@ -21,9 +21,9 @@ PONG = "3"
 class Heartbeat:
     """Pings one connection.
 
-    Engine.IO takes a green thread more for each ping, another's turn to send it, a third's
-    to read the answer, and a look at every connection again and again: 0.6 ms, several percent of a
-    core for a thousand dashboards.
+    Engine.IO takes a green thread for each ping, another's turn to send it and a third's to read
+    the answer, and looks at every connection again and again: 0.6 ms, several percent of a core for
+    a thousand dashboards.
 
     Args:
         websocket: The connection.
