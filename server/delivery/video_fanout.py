@@ -56,6 +56,7 @@ class VideoFanout:
 
     Attributes:
         videos: By the rendition's name.
+        watched: Whether any of them has viewers.
     """
 
     def __init__(
@@ -74,6 +75,7 @@ class VideoFanout:
         self._readers = readers
         self._lazy_readers = lazy
         self.videos = {name: Video(camera.name, track) for name, track in camera.videos.items()}
+        self.watched = False
         self._wanted: tuple[list[str], bool] = [], False
 
     def join(self, viewer: VideoViewer, name: str | None) -> None:
@@ -234,7 +236,8 @@ class VideoFanout:
         """Tell the camera which videos are wanted, if that has changed."""
         held, videos = self._readers.values(), self.videos.values()
         names = [one.name for one in videos if one.viewers or one.name in held]
-        eager = any(one.viewers for one in videos) or self._readers.keys() - self._lazy_readers
+        self.watched = any(one.viewers for one in videos)
+        eager = self.watched or self._readers.keys() - self._lazy_readers
         wanted = names, bool(names) and not eager
         if wanted != self._wanted:
             self._wanted = wanted

@@ -278,11 +278,11 @@ class Session:
         Only an acknowledgement is progress: a peer that never reads can still send pongs, or watch
         again, for as long as it likes.
         """
-        waiting = [
-            self._past[name].waiting_s(now) if name in self._past else viewer.credit.waiting_s(now)
-            for name, (_, viewer) in self._watching.items()
-        ]
-        return max(waiting) + self._owed_before_s if any(waiting) else 0.0
+        longest_s = 0.0
+        for name, (_, viewer) in self._watching.items():
+            waiting = self._past.get(name) or viewer.credit
+            longest_s = max(longest_s, waiting.waiting_s(now))
+        return longest_s + self._owed_before_s if longest_s else 0.0
 
     def acknowledge(self, name: object, seq: object, hold_ms: object = 0) -> None:
         """Return the credit of frames up to ``seq``; invalid values are ignored.
