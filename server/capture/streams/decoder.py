@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from server.capture.frames.limits import MAX_PIXELS
 from server.capture.streams.packet import Packet
@@ -12,12 +12,27 @@ if TYPE_CHECKING:
     from av.video.codeccontext import VideoCodecContext
     from av.video.frame import VideoFrame
 
-__all__ = ["Decoder"]
+__all__ = ["Decoder", "context_of"]
 
 # Of a longer group of pictures the beginning is decoded before anybody wants it, for want of a
 # bound: 40 s at 25 fps, which few cameras reach.
 MAX_PENDING = 1000
 MAX_PENDING_BYTES = 32 << 20
+
+
+def context_of(codec: str, extradata: bytes) -> "VideoCodecContext":
+    """Return the context of a decoder that is not open yet.
+
+    Args:
+        codec: The name that FFmpeg gives the encoding.
+        extradata: Parameter sets from outside the stream, in Annex B format; may be empty.
+    """
+    import av
+
+    context = cast("VideoCodecContext", av.CodecContext.create(codec, "r"))
+    if extradata:
+        context.extradata = extradata
+    return context
 
 
 class Decoder:
