@@ -1,15 +1,20 @@
 """Puts pictures together of the packets that they arrive in. No I/O."""
 
+import struct
 from collections import deque
 from typing import NamedTuple
 
 from server.capture.rtsp.payloads import H264Payloads, H265Payloads
 from server.capture.rtsp.rtp import Order, RtpPacket, Stamps
+from server.capture.rtsp.splitter import Fragments
 
 __all__ = ["AccessUnit", "Assembler"]
 
 # How many pictures of a kind must have ended as their marker said before that is relied on.
 CONFIRMED = {False: 2, True: 1}
+
+# Of frames that continue a NAL unit, by how many bytes of the payload are not the unit's.
+FORMS = {count: struct.Struct(f"!HHHHQ{count}s") for count in (2, 3)}
 
 
 class AccessUnit(NamedTuple):
@@ -79,6 +84,19 @@ class Assembler:
             if gathered.has_slice and self._right[gathered.key] >= CONFIRMED[gathered.key]:
                 self._end()
                 self._ended = True
+
+    def fragments(self, last: RtpPacket) -> Fragments | None:
+        """Return what frames look like that continue the NAL unit of the packet added last."""
+        lead = self._payloads.continues
+        if not lead or last.marker:
+            return None
+        times = last.stamp << 32 | last.source
+        return Fragments(FORMS[len(lead)], 0x8000 | last.payload_type, self.order.next, times, lead)
+
+    def extend(self, parts: list[bytearray]) -> None:
+        """Take what such frames hold."""
+        self.order.skip(len(parts))
+        self._payloads.gathered.extend(parts)
 
     def _end_by_stamp(self, follows: bool) -> None:
         """End the picture that a new time stamp follows."""

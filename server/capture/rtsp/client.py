@@ -94,7 +94,7 @@ def _connect(
     left_s = max(0.1, deadline - time.monotonic())
     try:
         connection = Connection(parts, left_s, address.verify, address.guarded)
-    except native.socket.gaierror:
+    except (native.socket.gaierror, UnicodeError):
         raise SourceError(no_host(parts.hostname or "")) from None
     except ssl.SSLCertVerificationError as error:
         raise SourceError(no_certificate(host_of(address), error)) from None
@@ -141,7 +141,7 @@ class Client:
     ) -> None:
         self._connection = connection
         self._address = address
-        self._url = parts._replace(netloc=parts.netloc.rpartition("@")[2], fragment="").geturl()
+        self._url = parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
         self._login: Login | None = None
         if "@" in parts.netloc:
             self._login = Login(parts.username or "", parts.password or "")
@@ -293,8 +293,11 @@ class Client:
         if not self._begun:
             self._channel = channel  # Some cameras use another than they said.
             self._begun = True
-        if channel == self._channel:
-            self._assembler.add(packet)
+        if channel != self._channel:
+            return
+        self._assembler.add(packet)
+        if like := self._assembler.fragments(packet):
+            self._assembler.extend(self._splitter.take_fragments(like, channel))
 
     def _on_reports(self, data: memoryview) -> None:
         for kind in read_reports(data):

@@ -34,7 +34,7 @@ class Gathered:
     """
 
     def __init__(self) -> None:
-        self._parts: list[bytes] = []
+        self._parts: list[bytes | bytearray] = []
         self._units = 0
         self.has_slice = self.key = False
         self.whole = True
@@ -48,6 +48,14 @@ class Gathered:
             self.whole = False
         else:
             self._parts.append(data)
+
+    def extend(self, parts: list[bytearray]) -> None:
+        """Add several parts of the current unit."""
+        self.nbytes += sum(map(len, parts))
+        self._parts += parts
+        if self.nbytes > MAX_BYTES:
+            self._parts.clear()
+            self.whole = False
 
     def begin(self, data: bytes) -> None:
         """Begin a unit."""
@@ -65,21 +73,26 @@ class Gathered:
 
 
 class _Payloads:
-    """What both codecs have in common."""
+    """What both codecs have in common.
+
+    Attributes:
+        gathered: What has arrived of the current picture.
+        continues: What payloads begin with that continue its last unit; empty if none may.
+    """
 
     def __init__(self) -> None:
         self.gathered = Gathered()
-        self._fragment = False  # Whether a part of a unit may follow.
+        self.continues = b""
 
     def begin(self) -> Gathered:
         """Return what was gathered, and begin another picture."""
         gathered, self.gathered = self.gathered, Gathered()
-        self._fragment = False
+        self.continues = b""
         return gathered
 
     def interrupt(self) -> None:
         """Note that packets are missing here."""
-        self._fragment = False
+        self.continues = b""
         self.gathered.whole = False
 
     def look_into(self) -> None:
@@ -112,21 +125,27 @@ class _Payloads:
             if at > begin:
                 self._unit(payload[begin:at].tobytes())
 
-    def _part(self, header: int, first: bytes, rest: memoryview) -> None:
+    def _part(self, lead: bytes, first: bytes, rest: memoryview) -> None:
         """Add a part of a unit.
 
         Args:
-            header: Says whether it is the first or the last.
+            lead: What the payload begins with; its last byte says whether it is the first or the
+                last part.
             first: The unit's own header.
             rest: The part.
         """
+        header = lead[-1]
+        inner = lead[:-1] + bytes((header & 0x3F,))
         if header & 0x80:
             self._unit(first + rest.tobytes())
-        elif self._fragment:
+            self.continues = inner
+        elif self.continues:
             self.gathered.add(rest.tobytes())
         else:
             self.gathered.whole = False
-        self._fragment = bool(header & 0x80 or self._fragment) and not header & 0x40
+            self.continues = b""
+        if header & 0x40:
+            self.continues = b""
 
     def _head(self, payload: memoryview) -> bytes | None:
         raise NotImplementedError
@@ -146,11 +165,10 @@ class H264Payloads(_Payloads):
         kind = payload[0] & 31
         if kind == 28:
             if len(payload) > 2:
-                header = payload[1]
-                first = bytes((payload[0] & 0xE0 | header & 31,))
-                self._part(header, first, payload[2:])
+                first = bytes((payload[0] & 0xE0 | payload[1] & 31,))
+                self._part(payload[:2].tobytes(), first, payload[2:])
             return
-        self._fragment = False
+        self.continues = b""
         if kind < 24:
             self._unit(payload.tobytes())
         elif kind == 24:
@@ -192,11 +210,10 @@ class H265Payloads(_Payloads):
             return
         kind = payload[0] >> 1 & 63
         if kind == 49:
-            header = payload[2]
-            first = bytes((payload[0] & 0x81 | (header & 63) << 1, payload[1]))
-            self._part(header, first, payload[3:])
+            first = bytes((payload[0] & 0x81 | (payload[2] & 63) << 1, payload[1]))
+            self._part(payload[:3].tobytes(), first, payload[3:])
             return
-        self._fragment = False
+        self.continues = b""
         if kind == 48:
             self._units(payload, 2)
         elif kind == 50:

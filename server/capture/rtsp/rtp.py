@@ -63,6 +63,11 @@ class Order:
         self._cycles = 0
 
     @property
+    def next(self) -> int:
+        """The number of the packet that is expected."""
+        return self._next or 0
+
+    @property
     def newest(self) -> int:
         """The number of the newest packet, with how often they began anew, as RTCP has it."""
         return (self._cycles << 16 | ((self._next or 0) - 1) & 0xFFFF) & 0xFFFFFFFF
@@ -83,6 +88,12 @@ class Order:
             return False
         self._wrong += 1
         return self._wrong > MOST_WRONG
+
+    def skip(self, count: int) -> None:
+        """Note that so many packets followed each other."""
+        number = (self._next or 0) + count
+        self._next = number & 0xFFFF
+        self._cycles += number >> 16
 
 
 class Stamps:

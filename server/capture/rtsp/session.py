@@ -65,7 +65,8 @@ class Session:
 
     def request(self, method: str, *headers: tuple[str, str]) -> Request:
         """Return a request about it."""
-        return Request((("Session", self.name), *headers), method=method, url=self.base)
+        named = (("Session", self.name),) if self.name else ()
+        return Request((*named, *headers), method=method, url=self.base)
 
 
 def describe(ask: Ask, url: str) -> Offer:
@@ -77,8 +78,8 @@ def describe(ask: Ask, url: str) -> Offer:
     public = ask(Request(method="OPTIONS", url=url)).header("public")
     answer = ask(Request((("Accept", "application/sdp"),), method="DESCRIBE", url=url))
     described = parse_description(answer.body)
-    named = (answer.header("content-base"), answer.header("content-location"), described.control)
-    base = next((one for one in reversed(named) if ABSOLUTE.match(one)), url)
+    named = (described.control, answer.header("content-base"), answer.header("content-location"))
+    base = next((one for one in named if ABSOLUTE.match(one)), url)
     return Offer(
         base=base,
         video=choose_video(described),

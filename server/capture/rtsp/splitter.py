@@ -1,11 +1,12 @@
 """Splits what arrives on a connection into messages and interleaved frames. No I/O."""
 
+import struct
 from dataclasses import replace
 from typing import NamedTuple
 
 from server.capture.rtsp.message import Request, Response, RtspError, read_head
 
-__all__ = ["Frame", "Splitter"]
+__all__ = ["Fragments", "Frame", "Splitter"]
 
 # A frame takes up to 64 KiB. One read takes what gathers while nobody watches.
 BUFFER_BYTES = 256 << 10
@@ -26,6 +27,26 @@ class Frame(NamedTuple):
 
     channel: int
     data: memoryview
+
+
+class Fragments(NamedTuple):
+    """What frames look like that continue a NAL unit: they differ in their number only.
+
+    Attributes:
+        form: Of a frame's beginning: a dollar sign and the channel, the length, and of RTP the
+            first two bytes, the number, and then the time stamp with the source; last, what tells
+            of the payload that it continues the unit.
+        first: What begins RTP.
+        number: Of the next one.
+        times: Its time stamp and source.
+        payload: What its payload begins with.
+    """
+
+    form: struct.Struct
+    first: int
+    number: int
+    times: int
+    payload: bytes
 
 
 class Splitter:
@@ -77,6 +98,29 @@ class Splitter:
             if not self._skip_stray():
                 break
         return None
+
+    def take_fragments(self, like: Fragments, channel: int) -> list[bytearray]:
+        """Return what the frames that come next add to a NAL unit; empty if they are others.
+
+        Nearly all frames of a camera can be taken like this, and with much less work.
+        """
+        buffer, end, begin = self._buffer, self._end, self._begin
+        form, first, number, times, payload = like
+        unpack, size = form.unpack_from, form.size
+        mark = DOLLAR << 8 | channel
+        parts = []
+        while begin + size < end:
+            starts, length, second, one, when, leads = unpack(buffer, begin)
+            stop = begin + 4 + length
+            if one != number or leads != payload or when != times or second != first:
+                break
+            if starts != mark or stop > end:
+                break
+            parts.append(buffer[begin + size : stop])
+            number = (number + 1) & 0xFFFF
+            begin = stop
+        self._begin = begin
+        return parts
 
     def _take_message(self) -> Request | Response | None:
         begin, limit = self._begin, min(self._end, self._begin + MAX_HEAD_BYTES)

@@ -4,6 +4,7 @@ import contextlib
 import hashlib
 import re
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -69,6 +70,7 @@ class RtspCamera:
     Args:
         pictures: The NAL units of each picture.
         habits: See there.
+        tls: To speak TLS.
 
     Attributes:
         requests: What was asked, method and URL.
@@ -77,6 +79,7 @@ class RtspCamera:
     pictures: list[list[bytes]]
     habits: Habits = field(default_factory=Habits)
     requests: list[tuple[str, str]] = field(default_factory=list)
+    tls: ssl.SSLContext | None = None
 
     def __post_init__(self) -> None:
         self._listener = socket.create_server(("127.0.0.1", 0))
@@ -87,7 +90,7 @@ class RtspCamera:
 
     def url(self, login: str = "") -> str:
         """Return its address."""
-        return f"rtsp://{login}127.0.0.1:{self.port}/live"
+        return f"rtsp{'s' if self.tls else ''}://{login}127.0.0.1:{self.port}/live"
 
     def close(self) -> None:
         """Hang up."""
@@ -110,7 +113,11 @@ class RtspCamera:
                 self._start(self._serve, connection)
 
     def _serve(self, connection: socket.socket) -> None:
-        with connection, contextlib.suppress(OSError):
+        with contextlib.ExitStack() as stack, contextlib.suppress(OSError):
+            stack.enter_context(connection)
+            if self.tls is not None:
+                wrapped = self.tls.wrap_socket(connection, server_side=True)
+                connection = stack.enter_context(wrapped)
             _Talk(self, connection, self._over).run()
 
 

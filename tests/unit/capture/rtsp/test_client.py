@@ -1,6 +1,7 @@
 """Conversations with a camera that has habits of its own, up to its pictures."""
 
 import base64
+import ssl
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
@@ -18,6 +19,7 @@ from server.capture.streams.units import annex_b
 from server.config import reserved
 from server.config.address import Address, parse_address
 from server.errors import LoginRefused, SourceError
+from tests.support.cameras.field_camera import make_certificate
 from tests.support.cameras.rtsp_camera import Habits, RtspCamera
 from tests.support.cameras.video_clip import Clip, encode_clip
 
@@ -92,6 +94,18 @@ def test_pictures_come_whatever_the_habits(
         ("SETUP", f"{base}video"),
         ("PLAY", habits.get("base") or found.url()),
     ]
+
+
+def test_pictures_come_over_tls(clip: Clip, tmp_path: Path) -> None:
+    """With the certificate that a camera made for itself."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(make_certificate(tmp_path))
+    pictures = [[one[a:b] for a, b in annex_b.split(one)] for one in clip.units]
+    found = RtspCamera(pictures, Habits(digest=("SHA-256",)), tls=context)
+    try:
+        assert not any(one.incomplete for one in read(found.url(LOGIN), 20))
+    finally:
+        found.close()
 
 
 @pytest.mark.parametrize("digest", [("MD5",), ("SHA-256",), ("MD5", "SHA-256")])
