@@ -1,20 +1,16 @@
 """Puts pictures together of the packets that they arrive in. No I/O."""
 
-import struct
 from collections import deque
 from typing import NamedTuple
 
 from server.capture.rtsp.payloads import H264Payloads, H265Payloads
 from server.capture.rtsp.rtp import Order, RtpPacket, Stamps
-from server.capture.rtsp.splitter import Fragments
+from server.capture.rtsp.splitter import Splitter
 
 __all__ = ["AccessUnit", "Assembler"]
 
 # How many pictures of a kind must have ended as their marker said before that is relied on.
 CONFIRMED = {False: 2, True: 1}
-
-# Of frames that continue a NAL unit, by how many bytes of the payload are not the unit's.
-FORMS = {count: struct.Struct(f"!HHHHQ{count}s") for count in (2, 3)}
 
 
 class AccessUnit(NamedTuple):
@@ -65,9 +61,7 @@ class Assembler:
         payloads, payload = self._payloads, packet.payload
         follows = self.order.follows(packet.number, packet.source)
         if packet.stamp != self._stamp:
-            self._end_by_stamp(follows)
-            self._stamp, self._shown = packet.stamp, self._stamps.extend(packet.stamp)
-            self._ended = False
+            self._turn(packet.stamp, follows)
             if not follows:
                 self._lost = True
                 if not payloads.starts_picture(payload):
@@ -75,44 +69,68 @@ class Assembler:
         elif not follows:
             payloads.interrupt()
         elif self._marked:
-            self._continue(payload)
+            self._continue(payloads.starts_picture(payload))
         payloads.add(payload)
-        self._marked = packet.marker
-        if packet.marker and not self._wrong:
-            payloads.look_into()
-            gathered = payloads.gathered
-            if gathered.has_slice and self._right[gathered.key] >= CONFIRMED[gathered.key]:
-                self._end()
-                self._ended = True
+        self._mark(packet.marker)
 
-    def fragments(self, last: RtpPacket) -> Fragments | None:
-        """Return what frames look like that continue the NAL unit of the packet added last."""
-        lead = self._payloads.continues
-        if not lead or last.marker:
-            return None
-        times = last.stamp << 32 | last.source
-        return Fragments(FORMS[len(lead)], 0x8000 | last.payload_type, self.order.next, times, lead)
+    def take_unit(self, splitter: Splitter, mark: int, first: int) -> bool:
+        """Take a NAL unit that came in parts, if one is next and whole; return whether it is.
 
-    def extend(self, parts: list[bytearray]) -> None:
-        """Take what such frames hold."""
-        self.order.skip(len(parts))
-        self._payloads.gathered.extend(parts)
+        Args:
+            splitter: Where it is.
+            mark: See :meth:`Splitter.take_unit`.
+            first: See there.
+        """
+        order, payloads = self.order, self._payloads
+        if order.next is None:
+            return False
+        how = payloads.fragmentation
+        unit = splitter.take_unit(how, mark, first, order.next, order.source)
+        if unit is None:
+            return False
+        order.skip(len(unit.parts))
+        if unit.stamp != self._stamp:
+            self._turn(unit.stamp, True)
+        elif self._marked:
+            self._continue(payloads.starts_with(unit.lead, unit.parts))
+        payloads.add_parts(unit.lead, unit.parts)
+        self._mark(unit.marker)
+        return True
+
+    def _turn(self, stamp: int, follows: bool) -> None:
+        """Go on to another time stamp."""
+        if self._payloads.gathered.nbytes:
+            self._end_by_stamp(follows)
+        self._stamp, self._shown = stamp, self._stamps.extend(stamp)
+        self._ended = False
+
+    def _mark(self, marker: bool) -> None:
+        """End the picture if a marker says so that can be relied on."""
+        self._marked = marker
+        if not marker or self._wrong:
+            return
+        payloads = self._payloads
+        payloads.look_into()
+        gathered = payloads.gathered
+        if gathered.has_slice and self._right[gathered.key] >= CONFIRMED[gathered.key]:
+            self._end()
+            self._ended = True
 
     def _end_by_stamp(self, follows: bool) -> None:
         """End the picture that a new time stamp follows."""
         payloads = self._payloads
         payloads.look_into()
         gathered = payloads.gathered
-        if gathered.nbytes and not follows and not self._marked:
+        if not follows and not self._marked:
             payloads.interrupt()
         if gathered.has_slice:
             if self._marked:
                 self._right[gathered.key] += 1
             self._end()
 
-    def _continue(self, payload: memoryview) -> None:
+    def _continue(self, starts_picture: bool) -> None:
         """Judge a marker that is followed by a packet with the same time stamp."""
-        if self._payloads.starts_picture(payload):
+        if starts_picture:
             # Two pictures of one time, or the fields of one; parameter sets belong to what follows.
             if self._payloads.gathered.has_slice:
                 self._end()

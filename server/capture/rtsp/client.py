@@ -28,7 +28,7 @@ from server.capture.rtsp.rtp import (
     write_report,
 )
 from server.capture.rtsp.session import Session, describe, set_up
-from server.capture.rtsp.splitter import Frame, Splitter
+from server.capture.rtsp.splitter import DOLLAR, Frame, Splitter
 from server.capture.streams.words import explain, explain_status, host_of, no_certificate, no_host
 from server.config.address import Address
 from server.errors import SourceError
@@ -272,8 +272,15 @@ class Client:
         self._splitter.add(self._connection.read(self._splitter.room()))
 
     def _take(self) -> None:
-        take = self._splitter.take
-        while (item := take()) is not None:
+        splitter, assembler = self._splitter, self._assembler
+        assert assembler is not None
+        mark, first = DOLLAR << 8 | self._channel, 0x8000 | self.video.payload_type
+        while True:
+            while assembler.take_unit(splitter, mark, first):
+                pass
+            item = splitter.take()
+            if item is None:
+                return
             if isinstance(item, Frame):
                 self._on_frame(*item)
             elif isinstance(item, Request):
@@ -296,8 +303,6 @@ class Client:
         if channel != self._channel:
             return
         self._assembler.add(packet)
-        if like := self._assembler.fragments(packet):
-            self._assembler.extend(self._splitter.take_fragments(like, channel))
 
     def _on_reports(self, data: memoryview) -> None:
         for kind in read_reports(data):
@@ -306,7 +311,7 @@ class Client:
             elif kind == SENDER_REPORT and self._assembler is not None:
                 source = int.from_bytes(data[4:8], "big")
                 report = write_report(self._source, source, self._assembler.order.newest)
-                head = bytes((0x24, self._reports & 255)) + len(report).to_bytes(2, "big")
+                head = bytes((DOLLAR, self._reports & 255)) + len(report).to_bytes(2, "big")
                 self._connection.write(head + report)
 
     def _on_request(self, request: Request) -> None:

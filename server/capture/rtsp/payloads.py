@@ -3,9 +3,11 @@
 A payload holds one unit, several, or a part of one.
 """
 
+import struct
 from collections.abc import Iterator
 from contextlib import suppress
 
+from server.capture.rtsp.splitter import Fragmentation
 from server.capture.streams.units import annex_b
 from server.capture.streams.units.h264 import H264
 from server.capture.streams.units.h265 import H265
@@ -76,23 +78,25 @@ class _Payloads:
     """What both codecs have in common.
 
     Attributes:
+        fragmentation: How units come in parts.
         gathered: What has arrived of the current picture.
-        continues: What payloads begin with that continue its last unit; empty if none may.
     """
+
+    fragmentation: Fragmentation
 
     def __init__(self) -> None:
         self.gathered = Gathered()
-        self.continues = b""
+        self._fragment = False  # Whether a part of a unit may follow.
 
     def begin(self) -> Gathered:
         """Return what was gathered, and begin another picture."""
         gathered, self.gathered = self.gathered, Gathered()
-        self.continues = b""
+        self._fragment = False
         return gathered
 
     def interrupt(self) -> None:
         """Note that packets are missing here."""
-        self.continues = b""
+        self._fragment = False
         self.gathered.whole = False
 
     def look_into(self) -> None:
@@ -108,6 +112,10 @@ class _Payloads:
         """Return whether a payload begins with what can only be a picture's beginning."""
         head = self._head(payload)
         return head is not None and self._starts(head)
+
+    def starts_with(self, lead: bytes, parts: list[bytearray]) -> bool:
+        """Return the same of a unit that came in parts."""
+        return self._starts(self._header(lead) + parts[0][:2])
 
     def _unit(self, unit: bytes) -> None:
         """Add a whole unit, or its beginning."""
@@ -125,27 +133,40 @@ class _Payloads:
             if at > begin:
                 self._unit(payload[begin:at].tobytes())
 
-    def _part(self, lead: bytes, first: bytes, rest: memoryview) -> None:
+    def _part(self, header: int, first: bytes, rest: memoryview) -> None:
         """Add a part of a unit.
 
         Args:
-            lead: What the payload begins with; its last byte says whether it is the first or the
-                last part.
+            header: Says whether it is the first or the last.
             first: The unit's own header.
             rest: The part.
         """
-        header = lead[-1]
-        inner = lead[:-1] + bytes((header & 0x3F,))
         if header & 0x80:
             self._unit(first + rest.tobytes())
-            self.continues = inner
-        elif self.continues:
+            self._fragment = True
+        elif self._fragment:
             self.gathered.add(rest.tobytes())
         else:
             self.gathered.whole = False
-            self.continues = b""
         if header & 0x40:
-            self.continues = b""
+            self._fragment = False
+
+    def add_parts(self, lead: bytes, parts: list[bytearray]) -> None:
+        """Take a whole unit that came in parts.
+
+        Args:
+            lead: What led one of them.
+            parts: The unit, without its header.
+        """
+        header = self._header(lead)
+        self._fragment = False
+        self._note(header + parts[0][:64])
+        self.gathered.begin(header)
+        self.gathered.extend(parts)
+
+    def _header(self, lead: bytes) -> bytes:
+        """Return the header of a unit that comes in parts."""
+        raise NotImplementedError
 
     def _head(self, payload: memoryview) -> bytes | None:
         raise NotImplementedError
@@ -160,21 +181,25 @@ class _Payloads:
 class H264Payloads(_Payloads):
     """Gathers the units of H.264."""
 
+    fragmentation = Fragmentation(struct.Struct("!HHHHQ2s"), 31, 28)
+
     def add(self, payload: memoryview) -> None:
         """Take a packet's payload."""
         kind = payload[0] & 31
         if kind == 28:
             if len(payload) > 2:
-                first = bytes((payload[0] & 0xE0 | payload[1] & 31,))
-                self._part(payload[:2].tobytes(), first, payload[2:])
+                self._part(payload[1], self._header(payload[:2].tobytes()), payload[2:])
             return
-        self.continues = b""
+        self._fragment = False
         if kind < 24:
             self._unit(payload.tobytes())
         elif kind == 24:
             self._units(payload, 1)
         else:
             self.gathered.whole = False  # In another order, or unknown.
+
+    def _header(self, lead: bytes) -> bytes:
+        return bytes((lead[0] & 0xE0 | lead[1] & 31,))
 
     def _head(self, payload: memoryview) -> bytes | None:
         kind = payload[0] & 31
@@ -204,22 +229,26 @@ class H264Payloads(_Payloads):
 class H265Payloads(_Payloads):
     """Gathers the units of H.265."""
 
+    fragmentation = Fragmentation(struct.Struct("!HHHHQ3s"), 63 << 1, 49 << 1)
+
     def add(self, payload: memoryview) -> None:
         """Take a packet's payload."""
         if len(payload) < 3:
             return
         kind = payload[0] >> 1 & 63
         if kind == 49:
-            first = bytes((payload[0] & 0x81 | (payload[2] & 63) << 1, payload[1]))
-            self._part(payload[:3].tobytes(), first, payload[3:])
+            self._part(payload[2], self._header(payload[:3].tobytes()), payload[3:])
             return
-        self.continues = b""
+        self._fragment = False
         if kind == 48:
             self._units(payload, 2)
         elif kind == 50:
             self.gathered.whole = False
         else:
             self._unit(payload.tobytes())
+
+    def _header(self, lead: bytes) -> bytes:
+        return bytes((lead[0] & 0x81 | (lead[2] & 63) << 1, lead[1]))
 
     def _head(self, payload: memoryview) -> bytes | None:
         if len(payload) < 4:

@@ -54,45 +54,45 @@ def is_rtcp(data: memoryview) -> bool:
 
 
 class Order:
-    """Notices lost packets by their numbers. Not all cameras number them."""
+    """Notices lost packets by their numbers. Not all cameras number them.
+
+    Attributes:
+        next: The number that is expected; None before the first packet.
+        source: What stands for the camera.
+    """
 
     def __init__(self) -> None:
-        self._next: int | None = None
-        self._source = 0
+        self.next: int | None = None
+        self.source = 0
         self._wrong = 0
         self._cycles = 0
 
     @property
-    def next(self) -> int:
-        """The number of the packet that is expected."""
-        return self._next or 0
-
-    @property
     def newest(self) -> int:
         """The number of the newest packet, with how often they began anew, as RTCP has it."""
-        return (self._cycles << 16 | ((self._next or 0) - 1) & 0xFFFF) & 0xFFFFFFFF
+        return (self._cycles << 16 | ((self.next or 0) - 1) & 0xFFFF) & 0xFFFFFFFF
 
     def follows(self, number: int, source: int) -> bool:
         """Return whether a packet is the one after the last one."""
-        expected, self._next = self._next, (number + 1) & 0xFFFF
+        expected, self.next = self.next, (number + 1) & 0xFFFF
         if number == expected:
             self._wrong = 0
             if not number:
                 self._cycles += 1
             return True
         if expected is None:
-            self._source = source
+            self.source = source
             return True
-        if source != self._source:  # The camera began anew.
-            self._source = source
+        if source != self.source:  # The camera began anew.
+            self.source = source
             return False
         self._wrong += 1
         return self._wrong > MOST_WRONG
 
     def skip(self, count: int) -> None:
         """Note that so many packets followed each other."""
-        number = (self._next or 0) + count
-        self._next = number & 0xFFFF
+        number = (self.next or 0) + count
+        self.next = number & 0xFFFF
         self._cycles += number >> 16
 
 

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from server.capture.rtsp.message import Request, Response, RtspError, read_head
 
-__all__ = ["Fragments", "Frame", "Splitter"]
+__all__ = ["DOLLAR", "Fragmentation", "Fragmented", "Frame", "Splitter"]
 
 # A frame takes up to 64 KiB. One read takes what gathers while nobody watches.
 BUFFER_BYTES = 256 << 10
@@ -29,24 +29,35 @@ class Frame(NamedTuple):
     data: memoryview
 
 
-class Fragments(NamedTuple):
-    """What frames look like that continue a NAL unit: they differ in their number only.
+class Fragmentation(NamedTuple):
+    """How frames begin that hold a part of a NAL unit.
 
     Attributes:
-        form: Of a frame's beginning: a dollar sign and the channel, the length, and of RTP the
-            first two bytes, the number, and then the time stamp with the source; last, what tells
-            of the payload that it continues the unit.
-        first: What begins RTP.
-        number: Of the next one.
-        times: Its time stamp and source.
-        payload: What its payload begins with.
+        form: A dollar sign and the channel, the length; of RTP the first two bytes, the number, the
+            time stamp with the source; and what leads a part.
+        mask: Of what leads a part, the bits of its first byte that tell what it is.
+        kind: What these bits are.
     """
 
     form: struct.Struct
-    first: int
-    number: int
-    times: int
-    payload: bytes
+    mask: int
+    kind: int
+
+
+class Fragmented(NamedTuple):
+    """A NAL unit that came in parts.
+
+    Attributes:
+        lead: What led the last part.
+        parts: The unit, without its header.
+        stamp: The time stamp.
+        marker: Whether the last packet had the marker.
+    """
+
+    lead: bytes
+    parts: list[bytearray]
+    stamp: int
+    marker: bool
 
 
 class Splitter:
@@ -99,28 +110,50 @@ class Splitter:
                 break
         return None
 
-    def take_fragments(self, like: Fragments, channel: int) -> list[bytearray]:
-        """Return what the frames that come next add to a NAL unit; empty if they are others.
+    def take_unit(
+        self, how: Fragmentation, mark: int, first: int, number: int, source: int
+    ) -> Fragmented | None:
+        """Return a NAL unit in parts; None if what comes next is none, or not there as a whole.
 
-        Nearly all frames of a camera can be taken like this, and with much less work.
+        Nearly all that a camera sends can be taken like this, with a fifth of the work.
+
+        Args:
+            how: How its frames begin.
+            mark: The dollar sign and the channel.
+            first: The first two bytes of RTP, without a marker.
+            number: Of the first packet.
+            source: Of all.
         """
         buffer, end, begin = self._buffer, self._end, self._begin
-        form, first, number, times, payload = like
-        unpack, size = form.unpack_from, form.size
-        mark = DOLLAR << 8 | channel
-        parts = []
+        unpack, size = how.form.unpack_from, how.form.size
+        parts: list[bytearray] = []
+        times, inner, last = -1, b"", b""
         while begin + size < end:
-            starts, length, second, one, when, leads = unpack(buffer, begin)
+            starts, length, second, one, when, lead = unpack(buffer, begin)
             stop = begin + 4 + length
-            if one != number or leads != payload or when != times or second != first:
-                break
-            if starts != mark or stop > end:
-                break
+            if one != number or starts != mark or not begin + size < stop <= end:
+                return None
+            if not parts:
+                flags = lead[-1]
+                if flags & 0xC0 != 0x80 or lead[0] & how.mask != how.kind or second != first:
+                    return None
+                if when & 0xFFFFFFFF != source:
+                    return None
+                times = when
+                inner = lead[:-1] + bytes((flags & 0x3F,))
+                last = lead[:-1] + bytes((flags & 0x3F | 0x40,))
+            elif when != times:
+                return None
+            elif lead == last and second in (first, first | 0x80):
+                parts.append(buffer[begin + size : stop])
+                self._begin, self._stray = stop, 0
+                return Fragmented(lead, parts, when >> 32, second != first)
+            elif lead != inner or second != first:
+                return None
             parts.append(buffer[begin + size : stop])
             number = (number + 1) & 0xFFFF
             begin = stop
-        self._begin = begin
-        return parts
+        return None
 
     def _take_message(self) -> Request | Response | None:
         begin, limit = self._begin, min(self._end, self._begin + MAX_HEAD_BYTES)

@@ -109,13 +109,11 @@ def test_pictures_come_out_as_they_were_sent(
         at += len(chunk)
         splitter.room()[: len(chunk)] = chunk
         splitter.add(len(chunk))
-        while (frame := splitter.take()) is not None:
-            assert isinstance(frame, Frame)
-            packet = read_packet(frame.data)
-            assert packet is not None
-            assembler.add(packet)
-            if like := assembler.fragments(packet):
-                assembler.extend(splitter.take_fragments(like, frame.channel))
+        while taken := assembler.take_unit(splitter, 0x2400, 0x8060) or splitter.take():
+            if isinstance(taken, Frame):
+                packet = read_packet(taken.data)
+                assert packet is not None
+                assembler.add(packet)
 
     units = list(assembler.units)
     # Of the last one, only a marker tells that it has ended.
