@@ -63,16 +63,16 @@ def open_client(address: Address, timeout_s: float) -> "Client":
         LoginRefused: If the user name or password is refused.
         SourceError: If it cannot be opened; says why.
     """
-    parts, before = urlsplit(address.target), None
+    parts = urlsplit(address.target)
     deadline = time.monotonic() + timeout_s
     for _ in range(MAX_REDIRECTS + 1):
-        client = _connect(address, parts, before, timeout_s, deadline)
+        client = _connect(address, parts, timeout_s, deadline)
         try:
             client.open(deadline)
             return client
         except _RedirectedError as redirected:
             client.close()
-            before, parts = parts, _follow(address, str(redirected), parts)
+            parts = _follow(address, str(redirected), parts)
         except (OSError, EOFError) as error:
             client.close()
             if isinstance(error, OSError) and not isinstance(error, ssl.SSLError):
@@ -84,13 +84,7 @@ def open_client(address: Address, timeout_s: float) -> "Client":
     raise SourceError(f"{host_of(address)} redirects more than {MAX_REDIRECTS} times")
 
 
-def _connect(
-    address: Address,
-    parts: SplitResult,
-    before: SplitResult | None,
-    timeout_s: float,
-    deadline: float,
-) -> "Client":
+def _connect(address: Address, parts: SplitResult, timeout_s: float, deadline: float) -> "Client":
     left_s = max(0.1, deadline - time.monotonic())
     try:
         connection = Connection(parts, left_s, address.verify, address.guarded)
@@ -188,6 +182,7 @@ class Client:
         self._channel, self._reports = session.channel, session.reports
         self._assembler = Assembler(payloads_of(offer.video.codec))
         self._ask(session.request("PLAY", ("Range", "npt=0.000-")))
+        self._splitter.lenient = True
         self._take()
         while not self._begun and not self.over:
             self.receive()

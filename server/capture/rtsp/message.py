@@ -9,6 +9,7 @@ __all__ = [
     "RtspError",
     "format_request",
     "format_response",
+    "is_first_line",
     "read_head",
     "read_number",
 ]
@@ -57,6 +58,12 @@ class Request(_Message):
 
     method: str = ""
     url: str = ""
+
+
+def is_first_line(line: bytes) -> bool:
+    """Return whether a message can begin with a line."""
+    text = line.decode("utf-8", "replace")
+    return bool(STATUS_LINE.match(text) or REQUEST_LINE.match(text))
 
 
 def read_head(head: bytes) -> Request | Response:

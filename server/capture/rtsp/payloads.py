@@ -17,7 +17,7 @@ __all__ = ["Gathered", "H264Payloads", "H265Payloads", "payloads_of"]
 MAX_BYTES = 16 << 20
 """Of a picture: more is damage."""
 
-MAX_UNITS = 4096
+MAX_PARTS = 1 << 16
 
 # What is longer without a slice may hold one: some cameras send a picture as one long unit.
 MAX_SETS_BYTES = 400
@@ -37,36 +37,21 @@ class Gathered:
 
     def __init__(self) -> None:
         self._parts: list[bytes | bytearray] = []
-        self._units = 0
         self.has_slice = self.key = False
         self.whole = True
         self.nbytes = 0
 
-    def add(self, data: bytes) -> None:
-        """Add bytes to the current unit."""
-        self.nbytes += len(data)
-        if self.nbytes > MAX_BYTES:
-            self._parts.clear()
-            self.whole = False
-        else:
-            self._parts.append(data)
+    def begin(self, *parts: bytes | bytearray) -> None:
+        """Begin a unit, with what there is of it."""
+        self.extend(annex_b.START, *parts)
 
-    def extend(self, parts: list[bytearray]) -> None:
-        """Add several parts of the current unit."""
+    def extend(self, *parts: bytes | bytearray) -> None:
+        """Add parts to the current unit."""
         self.nbytes += sum(map(len, parts))
         self._parts += parts
-        if self.nbytes > MAX_BYTES:
+        if self.nbytes > MAX_BYTES or len(self._parts) > MAX_PARTS:
             self._parts.clear()
             self.whole = False
-
-    def begin(self, data: bytes) -> None:
-        """Begin a unit."""
-        self._units += 1
-        if self._units > MAX_UNITS:
-            self.whole = False
-        else:
-            self.add(annex_b.START)
-            self.add(data)
 
     @property
     def data(self) -> bytes:
@@ -145,7 +130,7 @@ class _Payloads:
             self._unit(first + rest.tobytes())
             self._fragment = True
         elif self._fragment:
-            self.gathered.add(rest.tobytes())
+            self.gathered.extend(rest.tobytes())
         else:
             self.gathered.whole = False
         if header & 0x40:
@@ -161,8 +146,7 @@ class _Payloads:
         header = self._header(lead)
         self._fragment = False
         self._note(header + parts[0][:64])
-        self.gathered.begin(header)
-        self.gathered.extend(parts)
+        self.gathered.begin(header, *parts)
 
     def _header(self, lead: bytes) -> bytes:
         """Return the header of a unit that comes in parts."""

@@ -4,7 +4,7 @@ import struct
 from dataclasses import replace
 from typing import NamedTuple
 
-from server.capture.rtsp.message import Request, Response, RtspError, read_head
+from server.capture.rtsp.message import Request, Response, RtspError, is_first_line, read_head
 
 __all__ = ["DOLLAR", "Fragmentation", "Fragmented", "Frame", "Splitter"]
 
@@ -14,6 +14,7 @@ LEAST_ROOM = 64 << 10
 
 MAX_HEAD_BYTES = 16 << 10
 MAX_BODY_BYTES = 64 << 10
+MAX_LINE_BYTES = 2 << 10
 
 # Some cameras send a few bytes between frames that belong to none.
 MAX_STRAY_BYTES = 64 << 10
@@ -64,6 +65,10 @@ class Splitter:
     """The bytes that have arrived and are not taken yet.
 
     Read into :meth:`room`, say how much by :meth:`add`, then :meth:`take` until it returns None.
+
+    Attributes:
+        lenient: Whether to skip what is neither, as cameras send it that count wrongly, up to
+            what may be a frame.
     """
 
     def __init__(self) -> None:
@@ -71,6 +76,7 @@ class Splitter:
         self._view = memoryview(self._buffer)
         self._begin = self._end = 0
         self._stray = 0
+        self.lenient = False
 
     def room(self) -> memoryview:
         """Return where to put what arrives next."""
@@ -104,7 +110,7 @@ class Splitter:
                     return None
                 self._begin, self._stray = stop, 0
                 return Frame(buffer[begin + 1], self._view[payload:stop])
-            if 0x41 <= first <= 0x5A:  # A capital letter.
+            if 0x41 <= first <= 0x5A and self._begins_message():  # A capital letter.
                 return self._take_message()
             if not self._skip_stray():
                 break
@@ -160,8 +166,8 @@ class Splitter:
         crlf = self._buffer.find(b"\r\n\r\n", begin, limit)
         bare = self._buffer.find(b"\n\n", begin, limit if crlf < 0 else crlf)
         if crlf < 0 and bare < 0:
-            if self._end - begin >= MAX_HEAD_BYTES or not self._begins_message(begin):
-                raise RtspError("it does not answer in RTSP")
+            if self._end - begin >= MAX_HEAD_BYTES:
+                raise RtspError("a message is too long")
             return None
         stop, body = (bare, bare + 2) if bare >= 0 else (crlf, crlf + 4)
         message = read_head(self._view[begin:stop].tobytes())
@@ -172,10 +178,19 @@ class Splitter:
         self._begin = body + message.length
         return replace(message, body=self._view[body : self._begin].tobytes())
 
-    def _begins_message(self, begin: int) -> bool:
-        """Return whether the first line, as far as it is there, may be one of RTSP."""
-        line, newline, _ = self._view[begin : self._end].tobytes().partition(b"\n")
-        return not newline or b"RTSP/" in line
+    def _begins_message(self) -> bool:
+        """Return whether the first line, as far as it is there, may be one of RTSP.
+
+        Raises:
+            RtspError: If it is none, and that is not to be expected.
+        """
+        stop = min(self._end, self._begin + MAX_LINE_BYTES)
+        line, newline, _ = bytes(self._buffer[self._begin : stop]).partition(b"\n")
+        if is_first_line(line) or not (newline or len(line) == MAX_LINE_BYTES):
+            return True
+        if not self.lenient:
+            raise RtspError("it does not answer in RTSP")
+        return False
 
     def _skip_stray(self) -> bool:
         """Skip empty lines, or other bytes up to a frame or a response; return if any were."""
@@ -183,7 +198,7 @@ class Splitter:
         if self._buffer[begin] in b"\r\n":
             self._begin += 1
             return True
-        found = (self._buffer.find(one, begin, self._end) for one in (b"$", RESPONSE))
+        found = (self._buffer.find(one, begin + 1, self._end) for one in (b"$", RESPONSE))
         # The beginning of a response may be cut off.
         rest = max(begin, self._end - len(RESPONSE) + 1)
         self._begin = min((stop for stop in found if stop >= 0), default=rest)

@@ -48,6 +48,7 @@ class Habits:
         asks: Whether it asks something of us in between.
         redirects_to: Where it sends everybody.
         base: Content-Base; empty for none.
+        lost: Which packets it does not send, counted from 0.
     """
 
     sets: str = ""
@@ -61,6 +62,7 @@ class Habits:
     asks: bool = False
     redirects_to: str = ""
     base: str = ""
+    lost: tuple[int, ...] = ()
 
 
 @dataclass
@@ -233,7 +235,8 @@ class _Talk:
                 for place, (payload, _) in enumerate(payloads):
                     last = place == len(payloads) - 1
                     packet = rtp(payload, number, at * 90_000 // FPS, last)
-                    packets.append(interleave(packet, self._habits.channel))
+                    if number not in self._habits.lost:
+                        packets.append(interleave(packet, self._habits.channel))
                     number += 1
                 at += 1
                 yield b"".join(packets)

@@ -20,6 +20,7 @@ from server.config import reserved
 from server.config.address import Address, parse_address
 from server.errors import LoginRefused, SourceError
 from tests.support.cameras.field_camera import make_certificate
+from tests.support.cameras.rtp import packetize
 from tests.support.cameras.rtsp_camera import Habits, RtspCamera
 from tests.support.cameras.video_clip import Clip, encode_clip
 
@@ -36,7 +37,7 @@ def clip() -> Clip:
 @pytest.fixture
 def camera(clip: Clip) -> Iterator[Camera]:
     """Start a camera with habits."""
-    pictures = [[one[begin:end] for begin, end in annex_b.split(one)] for one in clip.units]
+    pictures = pictures_of(clip)
     started: list[RtspCamera] = []
 
     def start(**habits: Any) -> RtspCamera:
@@ -46,6 +47,11 @@ def camera(clip: Clip) -> Iterator[Camera]:
     yield start
     for one in started:
         one.close()
+
+
+def pictures_of(clip: Clip) -> list[list[bytes]]:
+    """Return the NAL units of each picture."""
+    return [[one[begin:end] for begin, end in annex_b.split(one)] for one in clip.units]
 
 
 def address_of(url: str, **settings: Any) -> Address:
@@ -82,9 +88,7 @@ def test_pictures_come_whatever_the_habits(
 
     packets = read(found.url())
 
-    expected = [bytes(one) for one in clip.units]
-    units = [annex_b.join(one[a:b] for a, b in annex_b.split(one)) for one in expected]
-    assert [one.data for one in packets] == units[:12]
+    assert [one.data for one in packets] == [annex_b.join(one) for one in pictures_of(clip)[:12]]
     assert [one.key for one in packets] == [at % 8 == 0 for at in range(12)]
     assert not any(one.incomplete for one in packets)
     base = habits.get("base") or f"{found.url()}/"
@@ -100,7 +104,7 @@ def test_pictures_come_over_tls(clip: Clip, tmp_path: Path) -> None:
     """With the certificate that a camera made for itself."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(make_certificate(tmp_path))
-    pictures = [[one[a:b] for a, b in annex_b.split(one)] for one in clip.units]
+    pictures = pictures_of(clip)
     found = RtspCamera(pictures, Habits(digest=("SHA-256",)), tls=context)
     try:
         assert not any(one.incomplete for one in read(found.url(LOGIN), 20))
@@ -179,7 +183,7 @@ def test_a_guarded_address_is_checked_where_it_leads(
 
 def test_parameter_sets_may_come_in_the_description_only(clip: Clip) -> None:
     """Then the size of the pictures is known before the first one, and units have them."""
-    pictures = [[one[a:b] for a, b in annex_b.split(one)] for one in clip.units]
+    pictures = pictures_of(clip)
     sets = [unit for unit in pictures[0] if unit[0] & 31 in (7, 8)]
     bare = [[unit for unit in units if unit[0] & 31 not in (7, 8)] for units in pictures]
     text = ",".join(base64.b64encode(one).decode().rstrip("=") for one in sets)
@@ -197,6 +201,14 @@ def test_parameter_sets_may_come_in_the_description_only(clip: Clip) -> None:
             assert all(one in encoded.data for one in sets)
     finally:
         found.close()
+
+
+def test_lost_packets_are_told(camera: Camera, clip: Clip) -> None:
+    """Of the fourth picture the first one is lost: it is cut, or missing before the fifth."""
+    counts = [len(list(packetize(one, "h264"))) for one in pictures_of(clip)]
+    found = camera(lost=(sum(counts[:3]),))
+
+    assert [one.incomplete for one in read(found.url())] == [at == 3 for at in range(12)]
 
 
 def test_an_end_is_told(camera: Camera) -> None:

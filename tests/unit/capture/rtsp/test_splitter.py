@@ -72,6 +72,22 @@ def test_dialects_are_understood(sent: bytes, count: int) -> None:
     assert len(split(sent, [7])) == count
 
 
+def test_what_is_counted_wrongly_costs_no_more_than_itself() -> None:
+    """Some cameras send more than a frame's length says, and the rest may look like a message."""
+    rest = b"ABC\r\nxyz\n GARBAGE RTSP/1.0\r\n\r\n"
+    splitter = Splitter()
+    splitter.lenient = True
+    sent = interleave(b"one") + rest + interleave(b"two") + rest + OK
+    splitter.room()[: len(sent)] = sent
+    splitter.add(len(sent))
+
+    found = []
+    while (item := splitter.take()) is not None:
+        found.append(item.data.tobytes() if isinstance(item, Frame) else item.body)
+
+    assert found == [b"one", b"two", b"hello"]
+
+
 @pytest.mark.parametrize(
     "sent",
     [
