@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from av.video.codeccontext import VideoCodecContext
     from av.video.frame import VideoFrame
 
-__all__ = ["Decoder", "RoughDecoder"]
+__all__ = ["Decoder", "RoughDecoder", "context_of"]
 
 # Of a longer group of pictures the beginning is decoded before anybody wants it, for want of a
 # bound: 40 s at 25 fps, which few cameras reach.
@@ -23,6 +23,21 @@ MAX_PENDING_BYTES = 32 << 20
 # Of which FFmpeg's decoders do without the loop filter if they are told so.
 FILTERED = frozenset(("h264", "hevc"))
 ROUGH = {"skip_loop_filter": "all"}
+
+
+def context_of(codec: str, extradata: bytes) -> "VideoCodecContext":
+    """Return the context of a decoder that is not open yet.
+
+    Args:
+        codec: The name that FFmpeg gives the encoding.
+        extradata: Parameter sets from outside the stream, in Annex B format; may be empty.
+    """
+    import av
+
+    context = cast("VideoCodecContext", av.CodecContext.create(codec, "r"))
+    if extradata:
+        context.extradata = extradata
+    return context
 
 
 class Decoder:

@@ -13,8 +13,7 @@ from server.capture.frames.limits import check_size
 from server.capture.motion.glance import Glance, glance_at
 from server.capture.motion.settings import WIDTH
 from server.capture.streams.decoder import Decoder, RoughDecoder
-from server.capture.streams.demuxer import Demuxer
-from server.capture.streams.packet import Packet
+from server.capture.streams.packet import Packet, PacketReader
 from server.capture.streams.pixels import PixelMaker, luma_of, square
 from server.capture.streams.units.display import DisplayClock
 from server.capture.streams.units.maker import Encoded
@@ -48,14 +47,14 @@ class Video(Uncontrolled):
     lazy = False
     paced = True
 
-    def __init__(self, demuxer: Demuxer, live: bool) -> None:
+    def __init__(self, demuxer: PacketReader, live: bool) -> None:
         self.arrivals = Arrivals()
         self.came_at = 0.0
         self._on_picture: Callable[[Encoded | None], None] | None = None
         self._pixels = PixelMaker()
         self._use(demuxer, live)
 
-    def _use(self, demuxer: Demuxer, live: bool) -> None:
+    def _use(self, demuxer: PacketReader, live: bool) -> None:
         """Read from this from now on."""
         context = demuxer.context
         check_size(context.width, context.height)

@@ -153,7 +153,7 @@ def test_damaged_picture_is_told_once(open_film: Open) -> None:
     damaged = av.Packet(bytes(data))
     damaged.pts, damaged.dts = packets[1].encoded.pts, packets[1].encoded.dts
 
-    decoder.add(packets[1]._replace(encoded=damaged))  # type: ignore[arg-type]
+    decoder.add(packets[1]._replace(content=damaged))  # type: ignore[arg-type]
     with pytest.raises(PictureError, match="waiting for the next key frame"):
         decoder.newest()
     decoder.add(packets[2])
