@@ -207,17 +207,11 @@ class RoughDecoder:
         """Return the newest picture; see :meth:`Decoder.newest`."""
         self._wanted = True
         if self._rough is None and self._context.name in FILTERED:
-            self._rough = Decoder(self._copy(), ROUGH)
+            copy = context_of(self._context.name, self._context.extradata or b"")
+            self._rough = Decoder(copy, ROUGH)
             self._full.hand_on(self._rough)
         return self._choose().newest()
 
     def _choose(self) -> Decoder:
         rough, full = self._rough, self._full
         return full if rough is None or rough.waiting or rough.pending > full.pending else rough
-
-    def _copy(self) -> "VideoCodecContext":
-        import av
-
-        copy = cast("VideoCodecContext", av.CodecContext.create(self._context.name, "r"))
-        copy.extradata = self._context.extradata
-        return copy
