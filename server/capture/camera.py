@@ -362,7 +362,7 @@ class Camera:
         check = self._check
         if check is None:  # A check's picture is not processed.
             self._pipeline.open()
-        source = self._connection.open(check)
+        source = self._connection.open(check, self._state.frozen)
         if check is not None:
             check.wait_for_picture()
         self.meter.opened += 1

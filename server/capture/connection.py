@@ -65,10 +65,16 @@ class Connection:
         self._news = hub.Signal()
         self._watch: hub.ReadWatch | None = None
 
-    def open(self, check: Check | None) -> Reader:
-        """Open it, in its own way for a check; errors as for :func:`open_source`."""
+    def open(self, check: Check | None, frozen: bool = False) -> Reader:
+        """Open it, in its own way for a check; errors as for :func:`open_source`.
+
+        Args:
+            check: The check that it is opened for.
+            frozen: Whether the picture stood still: then the next one is compared with it.
+        """
         self.held, self._paused = True, False
-        self.forget()
+        if not frozen:
+            self.forget()
         opener = self._opener if check is None else check.open_reader or self._opener
         self.reader = hub.run_native(opener, self._address, self._name, self._timeout_s)
         return self.reader
