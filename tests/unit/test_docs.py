@@ -101,6 +101,14 @@ def test_links_lead_somewhere(page: str, request: pytest.FixtureRequest) -> None
             assert heading in anchors, target
 
 
+def test_every_row_belongs_to_a_table(page: str) -> None:
+    """Rows without a head above them, as after a blank line, are shown as text with bars in it."""
+    for table in re.findall(r"(?:^\|.*\n)+", FENCE.sub("", page), re.M):
+        head, rule = [*table.splitlines(), ""][:2]
+        assert re.fullmatch(r"\|(-+\|)+", rule), head
+        assert head.count("|") == rule.count("|"), head
+
+
 def test_cited_names_exist(page: str) -> None:
     """Functions, classes, fields and settings stand somewhere in the code, dotted ones together."""
     unknown = []
