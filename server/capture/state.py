@@ -291,7 +291,7 @@ class CameraState:
 
     def start_over(self) -> None:
         """Enable it, whether it was stopped, had ended or failed."""
-        self.enabled, self.ended = True, False
+        self.enabled, self.ended, self.frozen = True, False, False
         self.clear_failure()
         self.retry.reset()
 
@@ -347,6 +347,8 @@ class CameraState:
         if not self.wanted:
             if self.left_silent and self._is_open and not self._is_sound:
                 return "stalled", self.left_silent
+            if self.frozen and self.failure is not None:
+                return "retrying", self.failure
             return "idle", "nobody is watching"
         if silence:
             return "stalled", silence

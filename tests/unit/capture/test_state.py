@@ -134,6 +134,10 @@ def test_what_is_still_frozen_when_opened_anew_is_not_back(told: Told, clock: Fa
         state.refresh()
         assert state.frozen
         assert state.current == "stalled"
+    state.watched_by(0)
+    state.refresh()
+    assert state.current == "retrying"
+    state.watched_by(1)
     assert told.notices == [("warning", "Door went offline: frozen")]
 
     state.delivered(0.0)
