@@ -74,9 +74,8 @@ CameraName = Annotated[str, Field(min_length=1, max_length=40)]
 ControlName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_]{1,40}$")]
 PresetName = Annotated[str, Field(pattern=r"^[^\s\p{C}](?:[^\p{C}]{0,38}[^\s\p{C}])?$")]
 
-
-JobName = PresetName
-"""What a time-lapse film is made of, such as a printer's job."""
+JobName = Annotated[str, Field(pattern=r"^[^\s\p{C}](?:[^\p{C}]{0,118}[^\s\p{C}])?$")]
+"""What a time-lapse film is made of, such as a printer's file, whose names are long."""
 
 Fps = Annotated[float, Field(ge=MIN_FPS, le=MAX_FPS)]
 Quality = Annotated[int, Field(ge=MIN_QUALITY, le=MAX_QUALITY)]

@@ -7,8 +7,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page
 
-from tests.support.browser.pixels import difference
-from tests.support.cameras.video_clip import Clip, encode_clip
+from tests.support.cameras.video_clip import Clip, difference, encode_clip
 
 Run = Callable[..., Any]
 
