@@ -16,8 +16,10 @@ const FEW = 0.25;
 const GOOD_MS = 3000;
 const LEAST_MS = 33;
 const MOST_MS = 200;
-// Without a GPU, so many pictures a second are painted together: the page is composited whole, however few are new.
+// Without a GPU, from so many pictures a second on they are painted together: the page is composited whole, however few
+// are new. Often enough for each picture of a camera of 30 a second.
 const MANY = 100;
+const TOGETHER_MS = 25;
 // A picture that somebody waits for has the time of the others for so long.
 const SPARED_MS = 400;
 
@@ -61,7 +63,7 @@ export class Pace {
     if (behindMs < SOON_MS) this.#soon += 1;
     if (nowMs - this.#beganMs < WINDOW_MS) return;
     const perSecond = (1000 * this.#count) / (nowMs - this.#beganMs);
-    this.#leastMs = drawsSlowly && perSecond > MANY ? LEAST_MS : 0;
+    this.#leastMs = drawsSlowly && perSecond > MANY ? TOGETHER_MS : 0;
     this.#decide(nowMs);
     this.#begin(nowMs);
   }

@@ -108,7 +108,7 @@ def test_the_pace_falls_while_pictures_wait(blank: Page) -> None:
 
 def test_many_pictures_are_painted_together_without_a_gpu(blank: Page) -> None:
     """There the whole page is composited for each refresh that shows any new picture: 60 times a
-    second for sixteen cameras of 15, though half as often shows each of their pictures."""
+    second for sixteen cameras, though less often shows each of their pictures, too."""
     intervals = blank.evaluate(
         """async () => {
           const { Pace } = await import(new URL('static/js/painting/pace.js', document.baseURI));
@@ -125,7 +125,8 @@ def test_many_pictures_are_painted_together_without_a_gpu(blank: Page) -> None:
         }"""
     )
 
-    assert intervals[0] == intervals[3] > 16
+    # No camera of 30 pictures a second loses any.
+    assert 16 < intervals[0] == intervals[3] < 33
     assert intervals[1:3] == [0, 0]
 
 
