@@ -1,8 +1,9 @@
 /**
  * The entry point of the worker that decodes the past; see past-decoder.js.
  *
- * It receives {id, unit}, with null to close that decoder, or {id, codec} of units that will come. Of units that are to be shown, it sends {id, type, order}:
- * `decoded` with the `picture`, or `skipped`; and {id, type: 'failed', fault, lost} when a decoder has ended.
+ * It receives {id, unit}, with null to close that decoder, or {id, codec} of units that will come. Of units that are to be
+ * shown, it sends {id, type, order}: `decoded` with the `picture`, or `skipped`; and {id, type: 'failed', fault, lost} when
+ * a decoder has ended.
  */
 import { decodableFamilies } from './codecs.js';
 import { UnitDecoder } from './unit-decoder.js';

@@ -25,6 +25,8 @@ import { onRefresh, pace } from './refresh.js';
 import { UnitDecoder } from './unit-decoder.js';
 
 const COPY_QUALITY = 0.95;
+// A seek may be refused, or answered with JPEG.
+const EXPECTED_MS = 3000;
 
 export class Painter {
   #canvas;
@@ -36,8 +38,8 @@ export class Painter {
   #video = null;
   /** @type {ReturnType<typeof openPastDecoder> | null} */
   #past = null;
-  // Whether that one waits for its first unit, while live ones still come.
-  #pastExpected = false;
+  // Until when that one waits for its first unit, while live ones still come.
+  #expectedUntilMs = -Infinity;
   // Video has failed, and what follows needs what was lost, up to the next key picture.
   #awaitsKey = false;
   #decoded = null;
@@ -84,7 +86,7 @@ export class Painter {
   expectPast(codec) {
     pace.spare(performance.now());
     if (codec === null) return;
-    this.#pastExpected = true;
+    this.#expectedUntilMs = performance.now() + EXPECTED_MS;
     this.#openPast().prepare(codec);
   }
 
@@ -111,7 +113,7 @@ export class Painter {
   }
 
   #endPast() {
-    this.#pastExpected = false;
+    this.#expectedUntilMs = -Infinity;
     this.#past?.close();
     this.#past = null;
   }
@@ -162,11 +164,11 @@ export class Painter {
       return;
     }
     if (unit.header.live) {
-      if (!this.#pastExpected) this.#endPast();
+      if (performance.now() > this.#expectedUntilMs) this.#endPast();
       this.#video ??= new UnitDecoder(this.#decoderHooks(() => (this.#video = null)));
       this.#video.put(unit);
     } else {
-      this.#pastExpected = false;
+      this.#expectedUntilMs = -Infinity;
       this.#openPast().put(unit);
     }
   }
