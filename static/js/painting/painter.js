@@ -15,7 +15,7 @@
  * @property {boolean} shown  False if it is decoded only because those after it need it.
  * @property {number} receivedMs  When it was received, by `performance.now()` of the thread that paints.
  * @property {number} [decodedMs]  When it was decoded, by the same clock.
- * @property {number} [behindMs]  How long there has been something to decode when it was decoded.
+ * @property {number} [behindMs]  Of video: how long there had been something to decode when it was decoded.
  * @property {number} [order]  Of those offered to this painter.
  */
 import { drawPicture, drawsSlowly } from './drawing.js';
@@ -149,7 +149,6 @@ export class Painter {
       this.#waiting = null;
       const bitmap = await decode(frame.bytes);
       frame.decodedMs = performance.now();
-      frame.behindMs = frame.decodedMs - frame.receivedMs;
       if (generation !== this.#generation) bitmap?.close();
       else if (bitmap === null) this.#hooks.onFailed(frame);
       else this.#schedule(frame, bitmap);
@@ -198,7 +197,8 @@ export class Painter {
     this.#newest = frame.order;
     if (this.#decoded !== null) this.#skip(this.#decoded.frame);
     this.#replaceDecoded({ frame, image });
-    if (frame.header.live) pace.decoded(frame.behindMs, frame.decodedMs, drawsSlowly());
+    // Of JPEG, what is too much is not even decoded.
+    if (frame.header.live && frame.header.codec !== null) pace.decoded(frame.behindMs, frame.decodedMs, drawsSlowly());
     this.#paintNext();
   }
 

@@ -200,3 +200,28 @@ def test_what_b_frames_hold_back_is_not_late(blank: Page) -> None:
 
     assert len(times) >= 4
     assert median(held_ms - behind_ms for held_ms, behind_ms in times) >= 55
+
+
+def test_jpeg_that_waits_is_no_reason_to_paint_less(run: Run) -> None:
+    """Sixteen tiles of JPEG were painted 4.7 times a second, though of JPEG only the newest is
+    decoded: what was left out of painting had been decoded in vain."""
+    noted = run(
+        """const url = new URL('static/js/painting/refresh.js', document.baseURI);
+        const { pace } = await import(url);
+        const noted = [];
+        pace.decoded = (behindMs) => noted.push(behindMs);
+        try {
+          for (let seq = 1; seq < 6; seq += 1) {
+            await rig.sendJpeg(seq);
+            await until(() => rig.report.lastSeq === seq);
+          }
+          const ofJpeg = noted.length;
+          rig.send(0, { seq: 6 });
+          await until(() => rig.report.lastSeq === 6);
+          return [ofJpeg, noted.length];
+        } finally {
+          delete pace.decoded;
+        }"""
+    )
+
+    assert noted == [0, 1]
