@@ -146,7 +146,7 @@ class Connection:
         finally:
             self._waits_since = None
 
-    def _on_readable(self) -> None:
+    def _on_readable(self, _fd: int) -> None:
         if self._waits_since is not None:
             self._news.set_now()
         elif self._watch is not None:

@@ -15,6 +15,7 @@ import pytest
 from server.app import App, create_app
 from server.config.load import load_settings
 from server.config.models import server_options
+from tests.support.syntax import statements
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -283,14 +284,13 @@ def members() -> dict[str, set[str]]:
     """Return what is defined in each module and class of the server, by its name."""
     found: dict[str, set[str]] = {}
     for path in (ROOT / "server").rglob("*.py"):
-        tree = ast.parse(path.read_text(encoding="utf-8"))
-        for owner, body in [
-            (path.stem, tree.body),
-            *((one.name, one.body) for one in ast.walk(tree) if isinstance(one, ast.ClassDef)),
-        ]:
+        for node in statements(path):
+            if not isinstance(node, ast.Module | ast.ClassDef):
+                continue
+            owner = node.name if isinstance(node, ast.ClassDef) else path.stem
             names = {
                 one.name
-                for one in body
+                for one in node.body
                 if isinstance(one, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)
             }
             found.setdefault(owner, set()).update(names)

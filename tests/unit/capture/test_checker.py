@@ -30,8 +30,6 @@ from tests.support.fakes import (
     until,
 )
 
-pytestmark = pytest.mark.usefixtures("forked_children")
-
 Make = Callable[..., Camera]
 
 NETWORK = "http://127.0.0.1:9/live"
