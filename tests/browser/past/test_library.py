@@ -347,6 +347,7 @@ def test_events_are_told_on_the_page(server: PortholeServer, page: Page) -> None
     """An event of a camera that is not on the screen is a toast, which leads to it; the activity
     has it with its picture. Recording is switched in the panel."""
     open_as(server, page, "ann", "?camera=attic")
+    expect(page.locator("[data-toasts] .toast", has_text="Motion: lane")).to_be_visible()
     page.get_by_role("tab", name="Activity").click()
     page.get_by_role("radio", name="Always").check(force=True)
     wait_until(
@@ -358,8 +359,6 @@ def test_events_are_told_on_the_page(server: PortholeServer, page: Page) -> None
     )
     page.get_by_role("radio", name="Off").check(force=True)
 
-    toast = page.locator("[data-toasts] .toast", has_text="Motion: lane")
-    expect(toast).to_be_visible()
     page.keyboard.press("t")
     entry = page.locator("[data-entries] .entry[data-event]", has_text="Motion: lane").first
     expect(entry.locator("img")).to_be_visible()

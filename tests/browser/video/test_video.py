@@ -1,22 +1,13 @@
 """Video in a real browser: units go in, pictures come out on the canvas."""
 
-import base64
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
 from playwright.sync_api import Page
 
-from tests.support.cameras.video_clip import Clip, encode_clip
+from tests.support.cameras.video_clip import Clip, difference, encode_clip
 
 Run = Callable[..., Any]
-
-
-def difference(pixels: str, reference: Any) -> float:
-    """Return the mean difference between what was painted and a picture, in levels of 255."""
-    height, width, _ = reference.shape
-    painted = np.frombuffer(base64.b64decode(pixels), np.uint8).reshape(height, width, 4)
-    return float(np.abs(painted[:, :, :3].astype(int) - reference).mean())
 
 
 def test_painted_pictures_are_those_of_the_video(run: Run, clip: Clip) -> None:
