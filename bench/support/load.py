@@ -19,7 +19,8 @@ from typing import Any
 
 from bench.support.process import ROOT, busy_s, cpu_s, rss_bytes
 from bench.support.table import quantile
-from tests.support.clients.client import Arrival, Crowd, MjpegViewer, Viewer
+from tests.support.clients.client import Crowd, MjpegViewer, Viewer
+from tests.support.clients.connection import Arrival
 
 __all__ = ["Crew", "CrewWindow", "Group", "Load", "Window", "lag_p99_max"]
 

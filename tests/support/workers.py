@@ -9,8 +9,8 @@ import os
 import sys
 import traceback
 import warnings
-from collections.abc import Generator, Iterator
-from itertools import chain, groupby, pairwise
+from collections.abc import Callable, Generator, Iterator
+from itertools import chain, count, groupby, pairwise
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection, wait
 from typing import Any, NoReturn
@@ -58,15 +58,21 @@ def pytest_runtestloop(session: pytest.Session) -> bool | None:
     folders: Any = config._tmp_path_factory  # type: ignore[attr-defined]
     folder = folders.getbasetemp()
     workers: dict[Connection, int] = {}
-    for number in range(config.option.workers):
+    numbers = count()
+
+    def start() -> None:
         ours, theirs = Pipe(duplex=False)
+        number = next(numbers)
         pid = fork()
         if pid == 0:
             folders._basetemp = folder / f"worker-{number}"
             work(session, take(files, turns), theirs)
         theirs.close()
         workers[ours] = pid
-    show(session, workers, turns)
+
+    for _ in range(config.option.workers):
+        start()
+    show(session, workers, turns, start)
     os.close(turns)
     return True
 
@@ -143,9 +149,15 @@ class Reports:
         self._parent.send(("pytest_runtest_logreport", data))
 
 
-def show(session: pytest.Session, workers: dict[Connection, int], turns: int) -> None:
-    """Report what the workers send, and as failed what none of them has come to the end of."""
+def show(
+    session: pytest.Session, workers: dict[Connection, int], turns: int, start: Callable[[], None]
+) -> None:
+    """Report what the workers send, and as failed what none of them has come to the end of.
+
+    For each that dies another is started: files that nobody has begun are not lost with it.
+    """
     config = session.config
+    begun: set[Connection] = set()
     unfinished = {item.nodeid: item for item in session.items}
     while workers:
         for line in wait([*workers]):
@@ -154,8 +166,12 @@ def show(session: pytest.Session, workers: dict[Connection, int], turns: int) ->
                 name, given = line.recv()
             except EOFError:
                 line.close()
-                session.testsfailed += os.waitpid(workers.pop(line), 0)[1] != 0
+                died = os.waitpid(workers.pop(line), 0)[1] != 0
+                session.testsfailed += died
+                if died and line in begun:  # Otherwise the next one would die as well.
+                    start()
                 continue
+            begun.add(line)
             if name == "pytest_runtest_logreport":
                 given = {
                     "report": config.hook.pytest_report_from_serializable(config=config, data=given)

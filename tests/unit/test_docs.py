@@ -3,6 +3,7 @@
 import ast
 import json
 import re
+import shlex
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -14,6 +15,7 @@ import pytest
 from server.app import App, create_app
 from server.config.load import load_settings
 from server.config.models import server_options
+from tests.support.syntax import statements
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -99,6 +101,14 @@ def test_links_lead_somewhere(page: str, request: pytest.FixtureRequest) -> None
             titles = re.findall(r"^#+ (.*)$", linked.read_text(encoding="utf-8"), re.M)
             anchors = {re.sub(r"[^\w -]", "", one.lower()).replace(" ", "-") for one in titles}
             assert heading in anchors, target
+
+
+def test_every_row_belongs_to_a_table(page: str) -> None:
+    """Rows without a head above them, as after a blank line, are shown as text with bars in it."""
+    for table in re.findall(r"(?:^\|.*\n)+", FENCE.sub("", page), re.M):
+        head, rule = [*table.splitlines(), ""][:2]
+        assert re.fullmatch(r"\|(-+\|)+", rule), head
+        assert head.count("|") == rule.count("|"), head
 
 
 def test_cited_names_exist(page: str) -> None:
@@ -211,6 +221,18 @@ def test_cited_paths_are_served(page: str, app: App) -> None:
             assert any(f"{rule}/".startswith(f"{path}/") for rule in rules), span
 
 
+def test_octoprint_can_fill_in_its_lines() -> None:
+    """It formats a command as Python does, with values in quotes: single braces would end it."""
+    text = (ROOT / "docs/recording.md").read_text(encoding="utf-8")
+    lines = next(code for _, code in FENCE.findall(text) if "PrintStarted" in code)
+    sent = []
+    for command in re.findall(r"command: >-\n((?: {8}.*\n)+)", lines):
+        filled = " ".join(command.split()).format(name=shlex.quote("a friend's cup.gcode"))
+        sent.append(json.loads(shlex.split(filled)[-1]))
+
+    assert sent == [{"job": "a friend's cup.gcode"}, {"job": None}]
+
+
 def test_it_is_no_package() -> None:
     """``pip install .`` failed. Nothing promises any more that it would work."""
     text = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
@@ -262,14 +284,13 @@ def members() -> dict[str, set[str]]:
     """Return what is defined in each module and class of the server, by its name."""
     found: dict[str, set[str]] = {}
     for path in (ROOT / "server").rglob("*.py"):
-        tree = ast.parse(path.read_text(encoding="utf-8"))
-        for owner, body in [
-            (path.stem, tree.body),
-            *((one.name, one.body) for one in ast.walk(tree) if isinstance(one, ast.ClassDef)),
-        ]:
+        for node in statements(path):
+            if not isinstance(node, ast.Module | ast.ClassDef):
+                continue
+            owner = node.name if isinstance(node, ast.ClassDef) else path.stem
             names = {
                 one.name
-                for one in body
+                for one in node.body
                 if isinstance(one, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)
             }
             found.setdefault(owner, set()).update(names)

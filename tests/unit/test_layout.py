@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.order import LONG
+from tests.support.syntax import statements
 
 ROOT = Path(__file__).resolve().parents[2]
 PYTHON = sorted((ROOT / "server").rglob("*.py"))
@@ -122,7 +123,7 @@ def names_imported(path: Path) -> frozenset[str]:
 
 
 def read_imports(path: Path) -> Iterator[str]:
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in statements(path):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -241,7 +242,7 @@ def test_every_error_is_listed() -> None:
     classes = {
         node.name: (path, {ast.unparse(base).split(".")[-1] for base in node.bases})
         for path in PYTHON
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        for node in statements(path)
         if isinstance(node, ast.ClassDef)
     }
     while found := {n for n, (_, bases) in classes.items() if bases & errors and n not in errors}:

@@ -1,6 +1,5 @@
 """Probing: what is waited for, for how long, and how it is told."""
 
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from server.capture.sources.reader import Demand, Reading
 from server.config.address import parse_address
 from server.errors import PictureError, SourceEnded, SourceError
 from server.probe import Finding, examine
+from tests.support.fakes import FakeClock
 
 JPEG = Jpeg(b"", 640, 360, 90)
 KNOWN = Figures(fps=24.987, kbps=1499.6, group=50)
@@ -25,6 +25,8 @@ Step = Jpeg | SourceError | str
 class FakeReader:
     """A reader that goes through steps, and then sends nothing."""
 
+    clock = FakeClock()
+
     def __init__(self, *steps: Step, polled: bool = False) -> None:
         self.info = SourceInfo(640, 360, 0.0, "h264", True, polled=polled)
         self.figures = Figures()
@@ -32,13 +34,13 @@ class FakeReader:
         self._steps = list(steps)
 
     def read(self, _demand: Demand) -> Reading | None:
-        """Do the next step; after the first picture the figures are known."""
+        """Do the next step, in 10 ms; after the first picture the figures are known."""
+        self.clock.advance(0.01)
         step: Step = self._steps.pop(0) if self._steps else self.figures.waiting_for
         if isinstance(step, SourceError):
             raise step
         if isinstance(step, str):
             self.figures = self.figures._replace(waiting_for=step)
-            time.sleep(0.01)
             return None
         self.figures = KNOWN
         return Reading(step, 0.0)
@@ -50,7 +52,8 @@ class FakeReader:
 
 @pytest.fixture
 def find(monkeypatch: pytest.MonkeyPatch) -> Callable[[FakeReader], tuple[Finding, list[str]]]:
-    """A function that examines a reader, in little time; returns what was said, too."""
+    """A function that examines a reader, by its clock; returns what was said, too."""
+    monkeypatch.setattr(probe, "time", FakeReader.clock)
     monkeypatch.setattr(probe, "MEASURE_S", 0.05)
     monkeypatch.setattr(probe, "MAX_MEASURE_S", 0.1)
     monkeypatch.setattr(probe, "KEY_FRAME_S", 0.3)

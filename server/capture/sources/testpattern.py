@@ -22,6 +22,7 @@ from server.capture.devices.controls import ControlInfo, Value, find_control
 from server.capture.frames.arrivals import Arrivals
 from server.capture.frames.frame import Image
 from server.capture.frames.info import SourceInfo
+from server.capture.frames.stencil import Colour, Stencil, join, letter
 from server.capture.sources.adjustment import Adjustment
 from server.capture.sources.pacer import Pacer
 
@@ -85,7 +86,6 @@ class TestPattern:
         self._first_size = size
         self._pacer = Pacer()
         self.arrivals = Arrivals()
-        self._face = cv2.FontFace("sans")
         self._adjustment = Adjustment()
         self._apply_size(size, fps)
 
@@ -93,6 +93,8 @@ class TestPattern:
         width, height = size
         self.info = SourceInfo(width, height, fps, "raw", live=True, on_request=True)
         self._unit = min(height / 720, width / 1280)
+        # The time that was shown last. At first all signs: later ones are drawn on other threads.
+        self._told = "", join([self._line(one, 58, INK, 600) for one in "0123456789:."])
         backdrop = self._paint_backdrop(self._name)
         backdrops = _with_noise(backdrop, self._noise) if self._noise else [backdrop]
         moving = self._find_moving()
@@ -171,7 +173,8 @@ class TestPattern:
         width, height = self.info.width, self.info.height
         x, y = self._center
         reach = round(230 * self._unit) + 2
-        across = max(reach, self._width_of("00:00:00.0", 58, 600), self._width_of("M" * 28, 18))
+        clock, date = self._clock("00:00:00.0"), self._line("M" * 28, 18, MUTED)
+        across = max(reach, clock.width, date.width)
         top = round(height * 0.84 - 28 * self._unit) - 2
         return [
             np.s_[max(0, y - reach) : y + reach, max(0, x - across) : x + across],
@@ -197,14 +200,9 @@ class TestPattern:
         for index, colour in enumerate(SWATCHES):
             left, right = round(index * side), round((index + 1) * side)
             cv2.rectangle(image, (left, top), (right, height), colour, cv2.FILLED)
-        self._write(image, name, height - 66 * unit, 34, INK, 600)
-        self._write(
-            image,
-            f"{width} x {height} at {self.info.fps:g} fps",
-            self._center[1] - 62 * unit,
-            18,
-            MUTED,
-        )
+        self._write(image, self._line(name, 34, INK, 600), height - 66 * unit)
+        size = f"{width} x {height} at {self.info.fps:g} fps"
+        self._write(image, self._line(size, 18, MUTED), self._center[1] - 62 * unit)
         return image
 
     def _on_dial(self, turn: float, radius: float) -> tuple[int, int]:
@@ -237,38 +235,23 @@ class TestPattern:
         now = time.localtime(at_unix)
         tenths = int(at_unix % 1 * 10)
         middle = self._center[1]
-        self._write(
-            image,
-            time.strftime("%H:%M:%S", now) + f".{tenths}",
-            middle + 20 * self._unit,
-            58,
-            INK,
-            600,
-        )
-        self._write(image, time.strftime("%A %d %B %Y", now), middle + 74 * self._unit, 18, MUTED)
+        clock = self._clock(time.strftime("%H:%M:%S", now) + f".{tenths}")
+        self._write(image, clock, middle + 20 * self._unit)
+        date = self._line(time.strftime("%A %d %B %Y", now), 18, MUTED)
+        self._write(image, date, middle + 74 * self._unit)
 
-    def _write(
-        self,
-        image: Image,
-        text: str,
-        baseline: float,
-        size: float,
-        colour: tuple[int, int, int],
-        weight: int = 400,
-    ) -> None:
-        """Write a centred line; all digits have the same width, so a clock does not jitter."""
-        left = self.info.width // 2 - self._width_of(text, size, weight) // 2
-        place = left, round(baseline)
-        cv2.putText(image, text, place, colour, self._face, self._pixels(size), weight)
+    def _clock(self, text: str) -> Stencil:
+        """Return a time; all digits have the same width, so a clock does not jitter."""
+        if text != self._told[0]:
+            self._told = text, join([self._line(one, 58, INK, 600) for one in text])
+        return self._told[1]
 
-    def _width_of(self, text: str, size: float, weight: int = 400) -> int:
-        _, _, wide, _ = cv2.getTextSize(
-            (0, 0), text, (0, 0), self._face, self._pixels(size), weight
-        )
-        return wide
+    def _line(self, text: str, size: float, colour: Colour, weight: int = 400) -> Stencil:
+        return letter(text, max(8, round(size * self._unit)), weight, colour)
 
-    def _pixels(self, size: float) -> int:
-        return max(8, round(size * self._unit))
+    def _write(self, image: Image, line: Stencil, baseline: float) -> None:
+        """Write a centred line."""
+        line.lay(image, (self.info.width - line.width) // 2, round(baseline))
 
 
 class _Canvas:

@@ -1,14 +1,17 @@
 """A network camera that can misbehave in all the ways of cheap ones."""
 
+import struct
 import threading
+from collections.abc import Callable, Iterator
 from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Literal
+from typing import Any, Literal
 
 import cv2
 import numpy as np
+import pytest
 
-__all__ = ["PICTURES", "BadCamera", "Fault", "jpeg"]
+__all__ = ["PICTURES", "BadCamera", "Fault", "MakeCamera", "huge_jpeg", "jpeg", "make_camera"]
 
 Fault = Literal[
     "none", "stall", "frozen", "truncated", "empty", "garbage", "huge", "refuse", "black hole"
@@ -142,6 +145,23 @@ class BadCamera:
         return huge_jpeg() if fault == "huge" else good
 
 
+MakeCamera = Callable[..., BadCamera]
+
+
+@pytest.fixture
+def make_camera() -> Iterator[MakeCamera]:
+    """Make cameras that are closed at the end."""
+    cameras: list[BadCamera] = []
+
+    def make(**options: Any) -> BadCamera:
+        cameras.append(BadCamera(**options))
+        return cameras[-1]
+
+    yield make
+    for camera in cameras:
+        camera.close()
+
+
 def part(body: bytes) -> bytes:
     """Return one part of the stream."""
     head = f"--b\r\nContent-Type: image/jpeg\r\nContent-Length: {len(body)}\r\n\r\n"
@@ -157,5 +177,10 @@ def jpeg(width: int, height: int, number: int) -> bytes:
 
 @cache
 def huge_jpeg() -> bytes:
-    """Return a small JPEG that decodes to 12000 x 12000 pixels."""
-    return cv2.imencode(".jpg", np.zeros((12000, 12000), np.uint8))[1].tobytes()
+    """Return a JPEG of a few bytes whose header says 12000 x 12000: a decoder makes room for all.
+
+    To encode that many pixels would take seconds.
+    """
+    small = jpeg(320, 180, 0)
+    at = small.index(b"\xff\xc0") + 5
+    return small[:at] + struct.pack(">HH", 12000, 12000) + small[at + 4 :]

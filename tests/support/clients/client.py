@@ -2,15 +2,13 @@
 
 It speaks Socket.IO over WebSocket and MJPEG over HTTP, on plain sockets and one selector, so that
 measurements show the server and not the client. A viewer acknowledges as the browser does, or not
-at all, or reads at the rate of a poor link. A *light* viewer reads only a picture's header and lets
-the kernel discard the picture, so that hundreds of them fit on a core.
+at all, or reads at the rate of a poor link.
 """
 
 import base64
 import json
 import os
 import selectors
-import socket
 import ssl
 import struct
 import time
@@ -18,19 +16,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-__all__ = ["Arrival", "Crowd", "MjpegViewer", "Viewer"]
+from tests.support.clients.connection import Arrival, Connection
 
-READ_BYTES = 256 * 1024
-
-# What a light viewer reads of a message: enough for the header, and little of the picture.
-HEAD_BYTES = 512
-
-# With MSG_TRUNC TCP copies nothing into it (tcp(7)), but Python requires a buffer.
-NOWHERE = bytearray(1024 * 1024)
+__all__ = ["Crowd", "MjpegViewer", "Viewer"]
 
 # A client that acknowledges several frames at once must do so within the first of these times, or
 # the second if it has said so by `acks` (docs/protocol.md).
 ACK_DEADLINE_S = 0.05
+
 RARE_ACK_DEADLINE_S = 0.25
 
 # So many pictures an acknowledgement covers at most, however many frames of video it may.
@@ -40,145 +33,8 @@ MOST_PICTURES = 4
 LATE_INTERVALS = 1.5
 
 
-@dataclass(slots=True)
-class Arrival:
-    """One received frame.
-
-    Attributes:
-        seq: Its number; for MJPEG, a count.
-        at_unix: Its capture time in Unix seconds.
-        received_unix: When its last byte was read, in Unix seconds.
-        size: Of the JPEG or the access unit, in bytes.
-        codec: Of a frame of video; None for a JPEG.
-        catch_up: Whether it is only decoded; a viewer does not count it as an arrival.
-    """
-
-    seq: int
-    at_unix: float
-    received_unix: float
-    size: int
-    codec: str | None = None
-    catch_up: bool = False
-
-    @property
-    def age_s(self) -> float:
-        """How old the picture was on arrival."""
-        return self.received_unix - self.at_unix
-
-
 @dataclass
-class _Connection:
-    """The common part of both kinds of viewer: a socket, a buffer and a rate to read at.
-
-    Attributes:
-        bytes_per_s: The rate; None for no limit.
-        receive_buffer: The kernel's buffer, in bytes; None for its default.
-        light: Whether pictures are discarded unread: ``last_jpeg`` stays empty. Ignores the rate.
-            Ignored over TLS, where everything must be decrypted.
-        tls: For a connection over TLS: whom to trust.
-        last_jpeg: The newest picture.
-    """
-
-    host: str
-    port: int
-    bytes_per_s: float | None = None
-    receive_buffer: int | None = None
-    light: bool = False
-    tls: ssl.SSLContext | None = None
-    arrivals: list[Arrival] = field(default_factory=list)
-    last_jpeg: bytes = b""
-    closed: bool = False
-
-    def connect(self) -> None:
-        self.sock = socket.socket()
-        if self.receive_buffer:
-            self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, self.receive_buffer)
-        self.sock.connect((self.host, self.port))
-        self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        if self.tls is not None:
-            self.light = False
-            self.sock = self.tls.wrap_socket(self.sock, server_hostname=self.host)
-        self._buffer = bytearray()
-        self._skip = 0  # Bytes of a picture still to be discarded.
-        self._coming = Arrival(0, 0.0, 0.0, 0)  # The frame that they belong to.
-        self._allowance = 0.0
-        self._allowed_at = time.monotonic()
-
-    @property
-    def wants_bytes(self) -> bool:
-        """Whether its rate allows a read now."""
-        if self.bytes_per_s is None:
-            return True
-        now = time.monotonic()
-        # A fifth of a second at a time: a poor link carries packets, not long bursts.
-        self._allowance = min(
-            self._allowance + (now - self._allowed_at) * self.bytes_per_s, self.bytes_per_s / 5
-        )
-        self._allowed_at = now
-        return self._allowance >= 1
-
-    def read(self) -> None:
-        """Read and handle what is available, as far as the rate allows."""
-        if self.light:
-            self._read_light()
-            return
-        limit = READ_BYTES if self.bytes_per_s is None else max(1, int(self._allowance))
-        try:
-            data = self.sock.recv(limit)
-        except (BlockingIOError, TimeoutError, ssl.SSLWantReadError):
-            return
-        except OSError:
-            data = b""
-        self._allowance -= len(data)
-        if not data:
-            self.closed = True
-            return
-        self._buffer += data
-        self._parse()
-
-    def _read_light(self) -> None:
-        try:
-            if not self._skip:
-                data = self.sock.recv(HEAD_BYTES)
-                if not data:
-                    self.closed = True
-                    return
-                self._buffer += data
-                self._parse()
-            if self._skip:
-                size = min(self._skip, len(NOWHERE))
-                taken = self.sock.recv_into(NOWHERE, size, socket.MSG_TRUNC)
-                if not taken:
-                    self.closed = True
-                self._skip -= taken
-                if not self._skip:
-                    self._arrive(self._coming)
-        except (BlockingIOError, TimeoutError):
-            return
-        except OSError:
-            self.closed = True
-
-    def _throw_away(self, arrival: Arrival, present: int) -> None:
-        """Discard the rest of a picture, of which the buffer ends with ``present`` bytes."""
-        self._coming = arrival
-        self._skip = arrival.size - present
-        self._buffer.clear()
-
-    def _parse(self) -> None:
-        raise NotImplementedError
-
-    def _arrive(self, arrival: Arrival) -> None:
-        """Record a picture whose last byte was just read."""
-        arrival.received_unix = time.time()
-        self.arrivals.append(arrival)
-
-    def close(self) -> None:
-        self.closed = True
-        self.sock.close()
-
-
-@dataclass
-class Viewer(_Connection):
+class Viewer(Connection):
     """A Socket.IO connection that can watch cameras.
 
     Attributes:
@@ -414,7 +270,7 @@ class Viewer(_Connection):
 
 
 @dataclass
-class MjpegViewer(_Connection):
+class MjpegViewer(Connection):
     """An HTTP connection that reads a multipart stream."""
 
     path: str = "/video_feed"
@@ -457,9 +313,9 @@ class Crowd:
 
     def __init__(self) -> None:
         self._selector = selectors.DefaultSelector()
-        self.viewers: list[_Connection] = []
+        self.viewers: list[Connection] = []
 
-    def add(self, viewer: _Connection) -> None:
+    def add(self, viewer: Connection) -> None:
         """Add a connected viewer."""
         self.viewers.append(viewer)
         if viewer.bytes_per_s is None:

@@ -15,7 +15,8 @@ import signal
 import socket
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import cached_property
 from typing import Any
 
 __all__ = ["Forks", "serve"]
@@ -46,19 +47,24 @@ class Forks:
     """Takes the place of ``os`` in ``server/capture/isolation/process.py``.
 
     Args:
-        line: The descriptor that leads to the process that forks.
+        connect: Returns the descriptor that leads to the process that forks. Called once a child is
+            wanted.
     """
 
-    def __init__(self, line: int) -> None:
-        # Not earlier: it needs to know whether there is eventlet.
-        from server.loop import native
-
-        self._native: Any = native
-        self._line = native.socket.socket(fileno=line)
+    def __init__(self, connect: Callable[[], int]) -> None:
+        self._connect = connect
+        self._line: Any = None
         self._ends: dict[int, Any] = {}
 
     def __getattr__(self, name: str) -> Any:
         return getattr(os, name)
+
+    @cached_property
+    def _native(self) -> Any:
+        # Not earlier: it needs to know whether there is eventlet.
+        from server.loop import native
+
+        return native
 
     def posix_spawn(
         self,
@@ -73,6 +79,8 @@ class Forks:
         module = arguments[-1]
         if module not in MODULES:
             return os.posix_spawn(path, arguments, environment, file_actions=file_actions, **more)
+        if self._line is None:
+            self._line = self._native.socket.socket(fileno=self._connect())
         link, lifeline = (action[1] for action in file_actions[:2])
         errors = os.open(os.devnull, os.O_WRONLY) if file_actions[2:] else os.dup(2)
         socket = self._native.socket
@@ -111,7 +119,8 @@ class Forks:
 
     def disconnect(self) -> None:
         """Ask for no more children."""
-        self._line.close()
+        if self._line is not None:
+            self._line.close()
 
 
 def serve(line: socket.socket) -> None:

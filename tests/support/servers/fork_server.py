@@ -18,6 +18,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 import traceback
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -38,6 +39,15 @@ LATE = (
     "server.capture.processing.builtin",  # Loads OpenCV.
     "server.capture.sources.testpattern",
 )
+
+# Of most test patterns: sizes with frame rates, and names.
+PATTERNS = (
+    *((160, 90, fps) for fps in (4, 5, 10)),
+    *((320, 180, fps) for fps in (2, 5, 6, 8, 10, 20, 25, 30, 60)),
+    *((640, 360, fps) for fps in (10, 12, 25, 30)),
+    (1280, 720, 30),
+)
+NAMES = ("Test", "door", "Door", "yard", "Yard", "other", "Other")
 
 MAX_REQUEST_BYTES = 256 * 1024
 
@@ -157,12 +167,15 @@ class ForkServer:
 
     def children(self) -> Forks:
         """Return what forks the children of this process, instead of ``os``."""
+        return Forks(self._connect_to_forks)
+
+    def _connect_to_forks(self) -> int:
         with self._lock:
             line = self._connect()
             line.send(b"{}")
             to_forks = socket.recv_fds(line, 16, 1)[1][0]
         os.set_inheritable(to_forks, False)
-        return Forks(to_forks)
+        return to_forks
 
     def _connect(self) -> socket.socket:
         if self._socket is None:
@@ -272,10 +285,21 @@ def import_all() -> None:
     for path in ("css/dashboard.css", "css/login.css", "js/main.js", "js/stream/worker.js"):
         library.find(path, joined=True)
     keep_templates(ROOT / "templates")
+    draw_lines()
 
     gc.collect()
     gc.freeze()  # Frozen objects stay shared with the forks.
     gc.enable()
+
+
+def draw_lines() -> None:
+    """Draw what test patterns show: each would unpack OpenCV's font anew."""
+    from server.capture.sources.testpattern import TestPattern
+
+    patterns = [TestPattern("test", (width, height), fps) for width, height, fps in PATTERNS]
+    patterns += [TestPattern(name, (320, 180)) for name in NAMES]
+    for pattern in patterns:
+        pattern.render(time.time())
 
 
 def report_ended(statuses: dict[int, int]) -> None:
@@ -314,7 +338,7 @@ def become_server(
         os.dup2(children, 3, inheritable=False)
         os.closerange(4, max(map(int, os.listdir("/proc/self/fd"))) + 1)
         if not request["own_children"]:
-            process.os = Forks(3)  # type: ignore[assignment]
+            process.os = Forks(lambda: 3)  # type: ignore[assignment]
         os.environ.update(request["environment"])  # type: ignore[call-overload]
         sys.argv = ["manage.py", *request["arguments"]]  # type: ignore[misc]
         hubs.use_hub(epoll)  # Patching has created a hub, whose epoll has just been closed.

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from tests.support.network.nginx import Nginx
-from tests.support.servers.server import FRESH, PortholeServer, start_server
+from tests.support.servers.server import PortholeServer, start_server
 
 __all__ = ["start_server"]
 
@@ -44,7 +44,6 @@ def start_nodes(start_server: Start, tmp_path: Path) -> Callable[[int], list[Por
             start_server(
                 *("test:?size=640x360&fps=25", "--trusted-proxies", "127.0.0.1"),
                 *("--state", str(tmp_path / f"node-{number}")),
-                program=FRESH,
             )
             for number in range(1, count + 1)
         ]

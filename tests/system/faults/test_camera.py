@@ -4,131 +4,37 @@ import json
 import re
 import signal
 import time
-import urllib.request
 from base64 import b64encode
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 from pathlib import Path
 from statistics import median
-from typing import Any
 
 import psutil
 import pytest
 
-from tests.support.cameras.bad_camera import BadCamera
+from tests.support.cameras.bad_camera import BadCamera, MakeCamera
+from tests.support.clients.board import Board
 from tests.support.clients.client import Viewer
+from tests.support.clients.fetch import get
+from tests.support.servers.processes import child_for, children_of
 from tests.support.servers.server import (
     FORK_SERVER,
     PATIENCE_S,
     PortholeServer,
     each_time,
-    last_event,
     wait_until,
 )
+from tests.system.faults.conftest import OPTIONS, READ_TIMEOUT_S
 
 Start = Callable[..., PortholeServer]
 Connect = Callable[..., Viewer]
-MakeCamera = Callable[..., BadCamera]
-
-READ_TIMEOUT_S = 2.0
-OPTIONS = ("--read-timeout", str(READ_TIMEOUT_S), "--stall-after", "1", "--frozen-after", "2")
 
 # What is allowed beyond two read time-outs: from a state to its telling, on a loaded machine.
 TELLING_S = 1.0
 
 PASSWORD = "s3cret-of-the-yard"
-
-
-class Dashboard:
-    """One connection that watches cameras, and keeps of each its states and arrivals."""
-
-    def __init__(self, viewer: Viewer, *cameras: str) -> None:
-        self.viewer = viewer
-        self.arrivals: dict[str, list[tuple[int, float]]] = defaultdict(list)
-        viewer.on_frame = lambda header, _jpeg: self.arrivals[header["camera"]].append(
-            (header["seq"], time.monotonic())
-        )
-        self._states: dict[str, Any] = {}
-        self._read = 0
-        for camera in cameras:
-            self._states[camera] = viewer.call("watch", {"camera": camera})["camera"]
-
-    def state(self, camera: str) -> Any:
-        """Return a camera's newest STATE."""
-        events = self.viewer.events
-        for name, data in events[self._read :]:
-            if name == "camera":
-                self._states[data["name"]] = data
-        self._read = len(events)
-        return self._states[camera]
-
-    def until(self, condition: Callable[[], object], timeout_s: float = 25) -> None:
-        """Read until a condition holds."""
-        self.viewer.pump(lambda: bool(condition()), timeout_s)
-
-    def until_state(self, camera: str, *states: str, timeout_s: float = 25) -> Any:
-        """Read until a camera is in one of these states; return its STATE."""
-        self.until(lambda: self.state(camera)["state"] in states, timeout_s)
-        return self.state(camera)
-
-    def until_live(self, *cameras: str) -> None:
-        """Read until cameras are live and have sent a new picture each."""
-        counts = {camera: len(self.arrivals[camera]) for camera in cameras}
-        self.until(
-            lambda: all(
-                self.state(camera)["state"] == "live" and len(self.arrivals[camera]) > count
-                for camera, count in counts.items()
-            )
-        )
-
-    def stats(self) -> Any:
-        """Return the next ``stats``."""
-        count = len(self.viewer.events)
-        self.until(lambda: any(name == "stats" for name, _ in self.viewer.events[count:]), 5)
-        return last_event(self.viewer, "stats")
-
-
-@pytest.fixture
-def make_camera() -> Iterator[MakeCamera]:
-    """Make cameras that are closed at the end."""
-    cameras: list[BadCamera] = []
-
-    def make(**options: Any) -> BadCamera:
-        cameras.append(BadCamera(**options))
-        return cameras[-1]
-
-    yield make
-    for camera in cameras:
-        camera.close()
-
-
-def children_of(server: PortholeServer) -> list[psutil.Process]:
-    """Return the processes of its cameras, of a server that has its own children."""
-    return psutil.Process(server.process.pid).children()
-
-
-def child_for(server: PortholeServer, camera: BadCamera) -> psutil.Process | None:
-    """Return the process that reads a camera."""
-    for child in children_of(server):
-        try:
-            connections = child.net_connections()
-        except psutil.Error:
-            continue  # It has just ended.
-        if any(one.raddr and one.raddr.port == camera.port for one in connections):
-            return child
-    return None
-
-
-def get(server: PortholeServer, path: str) -> str:
-    """Return what a path answers, whatever the status."""
-    try:
-        with urllib.request.urlopen(server.url + path, timeout=10) as answer:
-            body: bytes = answer.read()
-    except urllib.error.HTTPError as error:
-        with error:
-            body = error.read()
-    return body.decode(errors="replace")
 
 
 def test_a_frozen_and_a_killed_process_disturb_no_other(
@@ -144,10 +50,9 @@ def test_a_frozen_and_a_killed_process_disturb_no_other(
         *(f"stopped={stopped.url()}", f"killed={killed.url()}", f"steady={steady.url()}"),
         "test:?size=320x180&fps=8",
         *OPTIONS,
-        own_children=True,
     )
     names = ("stopped", "killed", "steady", "test")
-    board = Dashboard(connect(server), *names)
+    board = Board(connect(server), *names)
 
     def hit() -> None:
         board.until_live(*names)
@@ -157,7 +62,7 @@ def test_a_frozen_and_a_killed_process_disturb_no_other(
 
 
 def _hit_two_and_expect_nothing_of_others(
-    server: PortholeServer, board: Dashboard, stopped: BadCamera, killed: BadCamera
+    server: PortholeServer, board: Board, stopped: BadCamera, killed: BadCamera
 ) -> None:
     others = ("steady", "test")
     before, at_start = board.stats()["cameras"], {name: board.arrivals[name][-1] for name in others}
@@ -203,7 +108,7 @@ def test_every_loss_has_its_name_and_its_end(
     }
     cameras = {name: make_camera() for name in said}
     server = start_server(*(f"{name}={one.url()}" for name, one in cameras.items()), *OPTIONS)
-    board = Dashboard(connect(server), *said)
+    board = Board(connect(server), *said)
     board.until_live(*said)
 
     cameras["stalls"].fault = "stall"
@@ -240,102 +145,13 @@ def test_a_black_hole_is_given_up_and_reached_later(
     camera = make_camera()
     camera.fault = "black hole"
     server = start_server(f"hole={camera.url()}", *OPTIONS)
-    board = Dashboard(connect(server), "hole")
+    board = Board(connect(server), "hole")
 
     retrying = board.until_state("hole", "retrying")
     camera.fault = "none"
     board.until_live("hole")
 
     assert "127.0.0.1" in retrying["reason"]
-
-
-def test_broken_pictures_are_counted_and_passed_over(
-    start_server: Start, connect: Connect, make_camera: MakeCamera
-) -> None:
-    """Truncated, empty, garbage and huge parts cost themselves; memory stays, and so does the rest.
-
-    A camera that sends nothing else is stalled, and live with its first good picture.
-    """
-    faults = ("truncated", "empty", "garbage", "huge")
-    cameras = {fault: make_camera() for fault in faults}
-    server = start_server(
-        *(f"{name}={one.url()}" for name, one in cameras.items()), *OPTIONS, own_children=True
-    )
-    board = Dashboard(connect(server), *faults)
-    board.until_live(*faults)
-
-    for fault, camera in cameras.items():
-        camera.fault = fault
-    for fault in faults:
-        board.until_state(fault, "stalled", "retrying")
-    board.until(lambda: board.stats()["cameras"]["huge"]["drops"].get("broken", 0) >= 3, 30)
-    stats = board.stats()["cameras"]
-    sizes = [child.memory_info().rss for child in children_of(server)]
-    for camera in cameras.values():
-        camera.fault = "none"
-    board.until_live(*faults)
-
-    # FFmpeg skips an empty part itself, and may end a stream of garbage.
-    assert all(stats[name]["drops"].get("broken", 0) for name in ("truncated", "huge"))
-    assert all(size < 300e6 for size in sizes)
-
-
-def test_a_camera_of_broken_pictures_only_is_not_starting_for_ever(
-    start_server: Start, connect: Connect, make_camera: MakeCamera
-) -> None:
-    """Opened well and never a picture that can be shown: that is stalled, and not ready."""
-    camera = make_camera()
-    server = start_server(f"door={camera.url()}", *OPTIONS)
-    camera.fault = "truncated"
-    board = Dashboard(connect(server), "door")
-
-    shown = board.until_state("door", "stalled", "retrying")
-    ready = get(server, "readyz")
-    camera.fault = "none"
-    board.until_live("door")
-
-    assert "not complete" in shown["reason"]
-    assert "door" in ready
-
-
-def test_a_frozen_picture_is_shown_stalled(
-    start_server: Start, connect: Connect, make_camera: MakeCamera
-) -> None:
-    """The very same picture again and again is no live camera; a new one makes it live again."""
-    frozen, living = make_camera(), make_camera()
-    server = start_server(f"frozen={frozen.url()}", f"living={living.url()}", *OPTIONS)
-    board = Dashboard(connect(server), "frozen", "living")
-    board.until_live("frozen", "living")
-
-    frozen.fault = "frozen"
-    stalled = board.until_state("frozen", "stalled", "retrying")
-    ready = get(server, "readyz")
-    living_meanwhile = board.state("living")["state"]
-    frozen.fault = "none"
-    board.until_live("frozen")
-
-    assert "has not changed for more than 2 s" in stalled["reason"]
-    assert "frozen: " in ready
-    assert living_meanwhile == "live"
-
-
-def test_a_size_that_changes_is_shown(
-    start_server: Start, connect: Connect, make_camera: MakeCamera
-) -> None:
-    """Larger or smaller in mid-stream: the STATE tells, and pictures are not scaled to the old."""
-    camera = make_camera()
-    server = start_server(f"door={camera.url()}", *OPTIONS)
-    board = Dashboard(connect(server), "door")
-    board.until_live("door")
-
-    for size in ((640, 480), (160, 120), (320, 180)):
-        camera.size = size
-        board.until(
-            lambda size=size: (board.state("door")["width"], board.state("door")["height"]) == size
-        )
-        board.until_live("door")
-
-    assert board.stats()["cameras"]["door"]["lost"] == 0
 
 
 def test_all_sources_stuck_at_once_leave_the_server_quick(
@@ -347,10 +163,8 @@ def test_all_sources_stuck_at_once_leave_the_server_quick(
     """
     names = [f"cam{number}" for number in range(5)]
     cameras = {name: make_camera(fps=10) for name in names}
-    server = start_server(
-        *(f"{name}={one.url()}" for name, one in cameras.items()), *OPTIONS, own_children=True
-    )
-    board = Dashboard(connect(server), *names)
+    server = start_server(*(f"{name}={one.url()}" for name, one in cameras.items()), *OPTIONS)
+    board = Board(connect(server), *names)
     board.until_live(*names)
     before_s = _answer_times(server, board, names)
     board.until_live(*names)
@@ -371,7 +185,7 @@ def test_all_sources_stuck_at_once_leave_the_server_quick(
     assert {board.state(name)["fps"] for name in names} == {9}
 
 
-def _answer_times(server: PortholeServer, board: Dashboard, names: Sequence[str]) -> list[float]:
+def _answer_times(server: PortholeServer, board: Board, names: Sequence[str]) -> list[float]:
     """Turn every knob, ask for the page's list, and return how many seconds each answer took."""
     took_s: list[float] = []
     for name in names:
@@ -424,7 +238,7 @@ def test_a_password_is_nowhere(
     server = start_server(
         "--config", str(config), "--log-level", "debug", *OPTIONS, own_children=True
     )
-    board = Dashboard(connect(server), *tables)
+    board = Board(connect(server), *tables)
     board.until_live("live", "query")
     for name in ("refusing", "gone"):
         board.until_state(name, "retrying")

@@ -1,23 +1,20 @@
 """However connections end, nothing of them stays: no viewer, no descriptor, no green thread."""
 
-import json
 import os
 import signal
 import socket
 import struct
 import time
-import urllib.request
 from collections.abc import Callable
-from typing import Any
 
 import psutil
 
+from tests.support.cameras.bad_camera import MakeCamera
 from tests.support.clients.client import MjpegViewer, Viewer
 from tests.support.clients.hostile import Hostile
+from tests.support.servers.cluster import cameras_of
+from tests.support.servers.processes import children_of
 from tests.support.servers.server import PortholeServer, wait_until
-from tests.system.faults.test_camera import MakeCamera, children_of, make_camera
-
-__all__ = ["make_camera"]
 
 Start = Callable[..., PortholeServer]
 
@@ -26,12 +23,6 @@ Start = Callable[..., PortholeServer]
 PATIENCE_S = 120.0
 # A look takes 20 ms of CPU.
 LOOK_EVERY_S = 0.5
-
-
-def states_of(server: PortholeServer) -> list[Any]:
-    with urllib.request.urlopen(server.url + "api/cameras", timeout=10) as answer:
-        states: list[Any] = json.loads(answer.read())
-        return states
 
 
 def greenlets_of(server: PortholeServer) -> int:
@@ -50,7 +41,7 @@ def descriptors_of(server: PortholeServer) -> int:
 
 def at_rest(server: PortholeServer) -> bool:
     """Whether nobody watches, nobody is connected, and no camera is held."""
-    if any(state["viewers"] for state in states_of(server)) or children_of(server):
+    if any(state["viewers"] for state in cameras_of(server).values()) or children_of(server):
         return False
     connections = [
         one
@@ -142,7 +133,7 @@ def test_nothing_is_left_of_those_who_are_gone(
     ]
     for feed in feeds:
         feed.connect()
-    wait_until(lambda: states_of(server)[0]["viewers"] >= 8)
+    wait_until(lambda: cameras_of(server)["test"]["viewers"] >= 8)
 
     wait_until(lambda: at_rest(server), PATIENCE_S, LOOK_EVERY_S)
     for connection in (*silent, *feeds):

@@ -18,12 +18,12 @@ import psutil
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests.support.cameras.bad_camera import BadCamera
+from tests.support.cameras.bad_camera import BadCamera, MakeCamera
+from tests.support.clients.board import Board
 from tests.support.clients.client import Crowd, MjpegViewer, Viewer
-from tests.support.servers.server import ROOT, PortholeServer, last_event, wait_until
-from tests.system.faults.test_camera import Dashboard, MakeCamera, children_of, get, make_camera
-
-__all__ = ["make_camera"]
+from tests.support.clients.fetch import get, status_of
+from tests.support.servers.processes import children_of
+from tests.support.servers.server import FORK_SERVER, ROOT, PortholeServer, last_event, wait_until
 
 Start = Callable[..., PortholeServer]
 Connect = Callable[..., Viewer]
@@ -32,16 +32,6 @@ OBSERVED = ("-m", "tests.support.servers.observed")
 
 # What the issue allows.
 SHUTDOWN_S = 5.0
-
-
-def status_of(server: PortholeServer, path: str) -> tuple[int, str]:
-    """Return status and text of a path."""
-    try:
-        with urllib.request.urlopen(server.url + path, timeout=10) as answer:
-            return answer.status, answer.read().decode()
-    except urllib.error.HTTPError as error:
-        with error:
-            return error.code, error.read().decode()
 
 
 def figures_of(server: PortholeServer) -> dict[tuple[str, str], float]:
@@ -69,7 +59,7 @@ def test_sigterm_ends_everything_in_time(
         *("--read-timeout", "30"),
         own_children=True,
     )
-    board = Dashboard(connect(server), "test", "stuck")
+    board = Board(connect(server), "test", "stuck")
     board.until_live("test", "stuck")
     hole.fault = "black hole"
     board.viewer.emit("watch", {"camera": "hole"})
@@ -121,7 +111,7 @@ def test_a_killed_server_leaves_nothing_and_begins_as_it_was(
     camera = make_camera()
     options = ("test:?size=320x180", f"door={camera.url()}")
     server = start_server(*options, own_children=True)
-    board = Dashboard(connect(server), "test", "door")
+    board = Board(connect(server), "test", "door")
     board.until_live("test", "door")
     for event, more in (("fps", {"fps": 7}), ("quality", {"quality": 42})):
         assert board.viewer.call(event, {"camera": "door"} | more)["ok"]
@@ -135,7 +125,7 @@ def test_a_killed_server_leaves_nothing_and_begins_as_it_was(
     server.kill()
     wait_until(lambda: not any(map(runs, children)))
     again = start_server(*options)
-    after = Dashboard(connect(again), "test", "door")
+    after = Board(connect(again), "test", "door")
     after.until_live("door")
 
     assert (after.state("door")["fps"], after.state("door")["quality"]) == (7, 42)
@@ -166,24 +156,38 @@ def test_the_state_file_is_whole_at_every_moment(
 
 def test_saving_survives_being_killed(tmp_path: Path) -> None:
     """Killed twenty times in the middle of nothing but saving: whole, and readable every time."""
+    # One process imports, and forks each that saves.
     code = (
-        "import itertools, sys; from pathlib import Path; from server.state import StateFile\n"
-        "file = StateFile(Path(sys.argv[1])); file.load(); print(flush=True)\n"
-        "for number in itertools.count(): file.save({'number': number, 'more': 'x' * 100_000})"
+        "import itertools, os, sys; from pathlib import Path; from server.state import StateFile\n"
+        "for _ in sys.stdin:\n"
+        "    if pid := os.fork():\n"
+        "        os.waitid(os.P_PID, pid, os.WEXITED); print('killed', flush=True)\n"
+        "        continue\n"
+        "    file = StateFile(Path(sys.argv[1])); file.load(); print(os.getpid(), flush=True)\n"
+        "    for number in itertools.count():\n"
+        "        file.save({'number': number, 'more': 'x' * 100_000})\n"
     )
     path = tmp_path / "state.json"
     chance = random.Random(2)
-    for _ in range(20):
-        with subprocess.Popen(
-            [sys.executable, "-c", code, str(tmp_path)], cwd=ROOT, stdout=subprocess.PIPE
-        ) as process:
-            assert process.stdout is not None
-            process.stdout.readline()
+    with subprocess.Popen(
+        [sys.executable, "-c", code, str(tmp_path)],
+        cwd=ROOT,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        bufsize=1,
+    ) as process:
+        assert process.stdin
+        assert process.stdout
+        for _ in range(20):
+            process.stdin.write("\n")
+            pid = int(process.stdout.readline())
             wait_until(path.exists)
             time.sleep(chance.uniform(0, 0.05))
-            process.kill()
+            os.kill(pid, signal.SIGKILL)
+            assert process.stdout.readline() == "killed\n"
 
-        assert len(json.loads(path.read_text())["more"]) == 100_000
+            assert len(json.loads(path.read_text())["more"]) == 100_000
 
 
 @pytest.mark.parametrize(
@@ -217,14 +221,7 @@ def test_a_state_folder_that_cannot_be_used_ends_the_start(tmp_path: Path) -> No
     """A file where the folder should be is one line and exit code 2."""
     (tmp_path / "state").write_text("")
 
-    ended = subprocess.run(
-        [sys.executable, "manage.py", "run", "--port", "0", "--state", str(tmp_path / "state")],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=30,
-        check=False,
-    )
+    ended = FORK_SERVER.run(["run", "--port", "0", "--state", str(tmp_path / "state")], {})
 
     assert ended.returncode == 2
     assert len(ended.stderr.splitlines()) == 1
@@ -236,7 +233,7 @@ def test_a_state_folder_that_vanishes_is_told_and_survived(
 ) -> None:
     """Changes hold although they cannot be kept, and every dashboard is told so."""
     server = start_server("test:?size=320x180")
-    board = Dashboard(connect(server), "test")
+    board = Board(connect(server), "test")
     board.until_live("test")
     (tmp_path / "state").rename(tmp_path / "moved")
     (tmp_path / "state").write_text("")
@@ -254,7 +251,7 @@ def test_a_state_folder_that_vanishes_is_told_and_survived(
 def test_a_hub_that_stands_still_is_seen(start_server: Start, connect: Connect) -> None:
     """Held up for 3 s, the server dumps where, counts it, is not ready, and recovers."""
     server = start_server("test:?size=320x180", program=OBSERVED)
-    board = Dashboard(connect(server), "test")
+    board = Board(connect(server), "test")
     board.until_live("test")
     assert status_of(server, "readyz") == (200, "ok\n")
 
@@ -333,7 +330,7 @@ def test_readiness_follows_the_cameras_that_are_wanted(
     camera.disappear()
     server = start_server("test:", f"door={camera.url()}", "--read-timeout", "2")
     assert status_of(server, "readyz") == (200, "ok\n")
-    board = Dashboard(connect(server), "test", "door")
+    board = Board(connect(server), "test", "door")
 
     failing = wait_until(lambda: (said := status_of(server, "readyz"))[0] == 503 and said)
     board.viewer.call("stop", {"camera": "door"})
@@ -352,7 +349,7 @@ def test_readiness_follows_the_cameras_that_are_wanted(
 def test_metrics_are_prometheus_and_agree_with_stats(start_server: Start, connect: Connect) -> None:
     """Prometheus's own parser reads them, and they are the numbers of the ``stats`` event."""
     server = start_server("test:?size=320x180", "other=test:?size=320x180")
-    board = Dashboard(connect(server), "test", "other")
+    board = Board(connect(server), "test", "other")
     board.until_live("test", "other")
     board.viewer.call("fps", {"camera": "test", "fps": -1})
 

@@ -90,8 +90,8 @@ def server(share_server: Start) -> PortholeServer:
 
 @pytest.fixture
 def own_server(start_server: Start) -> PortholeServer:
-    """A server whose memory, log or end is looked at."""
-    return start_server("test:?size=320x180", program=FRESH)
+    """A server whose log or end is looked at."""
+    return start_server("test:?size=320x180")
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -148,6 +148,17 @@ def test_breaches_of_protocol_end_their_own_connection(
     server: PortholeServer, connect: Connect, message: bytes
 ) -> None:
     """What no Socket.IO client sends ends the connection it came on, and leaves no ghost."""
+    expect_end(server, connect, message, within_s=5)
+
+
+@pytest.mark.parametrize("goodbye", [b"41", b"41/,", b"1"])
+def test_who_says_goodbye_is_gone(server: PortholeServer, connect: Connect, goodbye: bytes) -> None:
+    """Leaving Socket.IO and then only answering pings held a connection that nobody counted."""
+    expect_end(server, connect, goodbye, within_s=3)
+
+
+def expect_end(server: PortholeServer, connect: Connect, message: bytes, within_s: float) -> None:
+    """The connection of a viewer that sends this ends, and no other."""
     good = watched(server, connect)
     hostile = Hostile(server.port)
     hostile.send(b'421["watch",{"camera":"test"}]')
@@ -155,22 +166,7 @@ def test_breaches_of_protocol_end_their_own_connection(
 
     hostile.send(message)
 
-    assert hostile.is_closed(within_s=5)
-    hostile.close()
-    expect_undisturbed(server, good)
-
-
-@pytest.mark.parametrize("goodbye", [b"41", b"41/,", b"1"])
-def test_who_says_goodbye_is_gone(server: PortholeServer, connect: Connect, goodbye: bytes) -> None:
-    """Leaving Socket.IO and then only answering pings held a connection that nobody counted."""
-    good = watched(server, connect)
-    hostile = Hostile(server.port)
-    hostile.send(b'421["watch",{"camera":"test"}]')
-    hostile.expect(b"431[")
-
-    hostile.send(goodbye)
-
-    assert hostile.is_closed(within_s=3)
+    assert hostile.is_closed(within_s=within_s)
     hostile.close()
     expect_undisturbed(server, good)
 
@@ -234,8 +230,9 @@ def test_a_flood_of_pings_is_cut_off(server: PortholeServer, connect: Connect) -
     expect_undisturbed(server, good)
 
 
-def test_non_readers_are_evicted(own_server: PortholeServer, connect: Connect) -> None:
+def test_non_readers_are_evicted(start_server: Start, connect: Connect) -> None:
     """Ten viewers that never read but send pongs are gone within 15 s, and harmed nobody."""
+    own_server = start_server("test:?size=320x180", program=FRESH)  # Its memory is looked at.
     good = watched(own_server, connect)
     # What the first requests and frames make a process keep is no growth.
     expect_frames(good, 90)

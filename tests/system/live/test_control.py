@@ -3,19 +3,24 @@
 import json
 import signal
 import socket
-import subprocess
-import sys
 from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
+from statistics import mean
 
-import psutil
 import pytest
 
 from tests.support.cameras.clip import make_clip
 from tests.support.clients.client import Viewer
 from tests.support.clients.states import state_of
-from tests.support.servers.server import ROOT, PortholeServer, last_event, wait_until
+from tests.support.servers.processes import children_of
+from tests.support.servers.server import (
+    FORK_SERVER,
+    PortholeServer,
+    each_time,
+    last_event,
+    wait_until,
+)
 
 Start = Callable[..., PortholeServer]
 Connect = Callable[..., Viewer]
@@ -48,20 +53,23 @@ def test_fps_takes_effect_within_a_frame(start_server: Start, connect: Connect) 
     viewer.call("watch", {"camera": "test"})
     viewer.pump(lambda: len(viewer.arrivals) >= 10, 10)
 
-    reply = viewer.call("fps", {"camera": "test", "fps": 4})
-    before = len(viewer.arrivals)
-    viewer.pump(lambda: len(viewer.arrivals) >= before + 5, 10)
-    slow = viewer.arrivals[before + 1 :]
-    viewer.call("fps", {"camera": "test", "fps": 30})
-    before = len(viewer.arrivals)
-    viewer.pump(lambda: len(viewer.arrivals) >= before + 20, 10)
-    fast = viewer.arrivals[before + 1 :]
+    def intervals_at(fps: int, count: int) -> list[float]:
+        """Set a rate; return the intervals of so many pictures, without one on its way."""
+        reply = viewer.call("fps", {"camera": "test", "fps": fps})
+        assert reply["ok"]
+        assert reply["camera"]["fps"] == fps
+        before = len(viewer.arrivals)
+        viewer.pump(lambda: len(viewer.arrivals) >= before + count, 10)
+        times = [arrival.at_unix for arrival in viewer.arrivals[before + 1 :]]
+        return [later - earlier for earlier, later in pairwise(times)]
 
-    assert reply["ok"]
-    assert reply["camera"]["fps"] == 4
-    for earlier, later in pairwise(slow):
-        assert later.at_unix - earlier.at_unix == pytest.approx(0.25, abs=0.1)
-    assert (fast[-1].at_unix - fast[0].at_unix) / (len(fast) - 1) < 0.1
+    def down_and_up() -> None:
+        slow, fast = intervals_at(4, 5), intervals_at(30, 20)
+        assert slow == pytest.approx([0.25] * len(slow), abs=0.1)
+        assert mean(fast) < 0.1
+
+    # A busy machine may capture nothing for a second.
+    each_time(down_and_up)
 
 
 def test_quality_takes_effect_with_the_next_frame(start_server: Start, connect: Connect) -> None:
@@ -86,7 +94,7 @@ def test_stop_releases_the_source_and_start_reopens_it(
 ) -> None:
     """After the reply to `stop` the server no longer holds the file; `start` brings it back."""
     clip = make_clip(tmp_path / "clip.mp4")
-    server = start_server(f"clip={clip}", own_children=True)
+    server = start_server(f"clip={clip}")
     viewer = connect(server)
     viewer.call("watch", {"camera": "clip"})
     viewer.pump(lambda: len(viewer.arrivals) >= 2, 10)
@@ -284,13 +292,8 @@ def test_a_taken_port_is_refused_in_one_line(start_server: Start, tmp_path: Path
     """A second server on the same port does not start, says so in one line, and exits with 2."""
     server = start_server("test:")
 
-    second = subprocess.run(
-        [sys.executable, "manage.py", "run", "--port", str(server.port), "--state", tmp_path],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=20,
-        check=False,
+    second = FORK_SERVER.run(
+        ["run", "--port", str(server.port), "--state", str(tmp_path / "second")], {}
     )
 
     assert second.returncode == 2
@@ -299,10 +302,9 @@ def test_a_taken_port_is_refused_in_one_line(start_server: Start, tmp_path: Path
 
 
 def held_files(server: PortholeServer) -> set[str]:
-    """Return what a server, which has its own children, and these have open."""
-    process = psutil.Process(server.process.pid)
+    """Return what a server and its cameras' processes have open."""
     files = set()
-    for pid in (process.pid, *(child.pid for child in process.children())):
+    for pid in (server.process.pid, *(child.pid for child in children_of(server))):
         try:
             links = list(Path(f"/proc/{pid}/fd").iterdir())
         except OSError:

@@ -14,6 +14,7 @@ import pytest
 
 from tests.support.cameras.films import make_film
 from tests.support.clients.client import Viewer
+from tests.support.recordings.digests import digests
 from tests.support.servers.server import PortholeServer, wait_until
 
 Start = Callable[..., PortholeServer]
@@ -41,20 +42,6 @@ def server(film: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Por
     yield server
     assert server.stop() == 0
     assert not [line for line in server.log if "Traceback" in line]
-
-
-def digests(source: str, *options: str) -> list[tuple[float, str]]:
-    """Return time in seconds and digest of each picture; fails if FFmpeg finds anything wrong."""
-    command = ["ffmpeg", "-v", "error", "-i", source, *options, "-fps_mode", "passthrough"]
-    ended = subprocess.run(
-        [*command, "-enc_time_base", "1/90000", "-f", "framemd5", "-"],
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
-    assert (ended.returncode, ended.stderr) == (0, "")
-    lines = [line.split(",") for line in ended.stdout.splitlines() if line[0] != "#"]
-    return [(int(fields[2]) / 90_000, fields[-1].strip()) for fields in lines]
 
 
 @pytest.mark.parametrize("begin", ["", "?from=now"])

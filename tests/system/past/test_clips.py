@@ -14,6 +14,7 @@ import pytest
 
 from tests.support.cameras.films import make_film
 from tests.support.clients.client import Viewer
+from tests.support.recordings.digests import digests
 from tests.support.servers.server import PortholeServer, wait_until
 
 # 50 pictures, all different, in groups of 25.
@@ -87,30 +88,6 @@ def post(
             return answer.status, json.load(answer)
     except urllib.error.HTTPError as refused:
         return refused.code, json.load(refused)
-
-
-def digests(source: Path, *options: str, before: tuple[str, ...] = ()) -> list[tuple[float, str]]:
-    """Return time in seconds and digest of each picture; fails if FFmpeg finds anything wrong."""
-    command = [
-        "ffmpeg",
-        "-v",
-        "error",
-        *before,
-        "-i",
-        str(source),
-        *options,
-        "-fps_mode",
-        "passthrough",
-    ]
-    ended = subprocess.run(
-        [*command, "-enc_time_base", "1/90000", "-f", "framemd5", "-"],
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
-    assert (ended.returncode, ended.stderr) == (0, "")
-    lines = [line.split(",") for line in ended.stdout.splitlines() if line[0] != "#"]
-    return [(int(fields[2]) / 90_000, fields[-1].strip()) for fields in lines]
 
 
 def packets(source: Path) -> list[str]:

@@ -16,8 +16,6 @@ from server.errors import SourceError
 from server.loop import hub
 from tests.support.cameras.bad_camera import BadCamera
 
-pytestmark = pytest.mark.usefixtures("forked_children")
-
 PASSED_THROUGH = Demand(due=lambda: 0.0, jpeg_up_to=lambda: 100)
 WITH_PIXELS = PASSED_THROUGH._replace(pixels_from=lambda: 320)
 
@@ -159,10 +157,10 @@ def test_hub_does_not_spin_while_nobody_reads(
     calls = 0
     on_readable = connection._on_readable
 
-    def note() -> None:
+    def note(fd: int) -> None:
         nonlocal calls
         calls += 1
-        on_readable()
+        on_readable(fd)
 
     monkeypatch.setattr(connection, "_on_readable", note)
     take(connection)

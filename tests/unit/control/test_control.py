@@ -1,68 +1,19 @@
-"""What operators change: at once, for everybody, and over a restart."""
+"""What operators have changed outlives a restart."""
 
 import json
-import re
 import time
 from collections.abc import Callable
-from functools import singledispatchmethod
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from server import commands
 from server.capture.camera import Camera
 from server.capture.processing.transform import Transform
-from server.commands import (
-    COMMANDS,
-    CameraCommand,
-    Command,
-    Preset,
-    Quit,
-    Reset,
-    SetControl,
-    SetFps,
-    SetMotion,
-    SetQuality,
-    Start,
-    Stop,
-)
-from server.control import control as control_module
+from server.commands import Preset, Reset, SetControl, SetFps, SetMotion, SetQuality, Start, Stop
 from server.control.control import Control
-from server.errors import RequestError
-from server.loop import hub
 from server.state import StateFile
 from tests.support.fakes import offline_camera, until
-
-ROOT = Path(__file__).resolve().parents[3]
-
-Notices = list[tuple[str, str, str | None]]
-
-
-@pytest.fixture
-def camera() -> Camera:
-    """The one camera."""
-    return offline_camera()
-
-
-@pytest.fixture
-def notices() -> Notices:
-    """What everybody was told."""
-    return []
-
-
-@pytest.fixture
-def make(tmp_path: Path, notices: Notices) -> Callable[..., Control]:
-    """A function that makes a control over cameras, with its file in the test's folder."""
-
-    def make(*cameras: Camera, shut_down: Callable[[], None] = lambda: None) -> Control:
-        def notify(level: str, message: str, camera: str | None, who: str | None) -> None:
-            notices.append((level, f"{message} by {who}" if who else message, camera))
-
-        named = {camera.name: camera for camera in cameras}
-        return Control(named, StateFile(tmp_path), notify, shut_down)
-
-    return make
+from tests.unit.control.conftest import Notices
 
 
 def test_changes_survive_a_restart(make: Callable[..., Control], camera: Camera) -> None:
@@ -158,39 +109,6 @@ def test_changes_are_written_by_themselves(
     assert kept == {"cameras": {"door": {"quality": 33}}}
 
 
-def test_changes_are_told_with_who_and_what(
-    make: Callable[..., Control], camera: Camera, notices: Notices
-) -> None:
-    """Everybody hears who changed what; a change to what already is, is none."""
-    control = make(camera)
-
-    for _ in range(2):
-        control.execute("ann", SetFps(camera="door", fps=5))
-        control.execute("ann", SetQuality(camera="door", quality=70))
-        control.execute("ann", Stop(camera="door"))
-    for _ in range(2):
-        control.execute("ann", Start(camera="door"))
-
-    assert notices == [
-        ("info", "Door set to 5 fps by ann", "door"),
-        ("info", "Door set to quality 70 by ann", "door"),
-        ("info", "Door was stopped by ann", "door"),
-        ("info", "Door was started by ann", "door"),
-    ]
-
-
-def test_unknown_camera_is_refused(make: Callable[..., Control], camera: Camera) -> None:
-    """A camera that is not there is told by its code, and its long name is cut."""
-    control = make(camera)
-
-    with pytest.raises(RequestError) as caught:
-        control.camera("x" * 9999)
-
-    assert caught.value.code == "unknown_camera"
-    assert len(str(caught.value)) < 100
-    assert control.camera("door") is camera
-
-
 @pytest.mark.parametrize(
     "kept",
     [
@@ -278,19 +196,6 @@ def test_what_could_not_be_kept_is_tried_again(
     }
 
 
-def test_quit_is_told_and_shuts_down(
-    make: Callable[..., Control], camera: Camera, notices: Notices
-) -> None:
-    """The server tells who ends it, and ends."""
-    calls: list[str] = []
-    control = make(camera, shut_down=lambda: calls.append("down"))
-
-    control.execute("ann", Quit())
-
-    assert calls == ["down"]
-    assert "ann" in notices[0][1]
-
-
 def test_closing_during_a_write_waits_for_it(
     make: Callable[..., Control], camera: Camera, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -320,87 +225,6 @@ def test_closing_during_a_write_waits_for_it(
     assert json.loads((tmp_path / "state.json").read_text())["cameras"]["door"] == {"quality": 21}
 
 
-class FakeOwner:
-    """A node that notes the commands it is sent, or refuses them."""
-
-    def __init__(self) -> None:
-        self.asked: list[tuple[str, CameraCommand]] = []
-        self.figures: dict[str, object] = {}
-        self.refusal: RequestError | None = None
-
-    def execute(self, who: str, command: CameraCommand) -> None:
-        if self.refusal:
-            raise self.refusal
-        self.asked.append((who, command))
-
-
-def test_a_camera_of_another_node_is_changed_there(
-    make: Callable[..., Control],
-    camera: Camera,
-    notices: Notices,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """Its own node is asked, keeps the change and tells of it; here nothing is kept or told."""
-    owner = FakeOwner()
-    monkeypatch.setattr(camera, "owner", owner)
-    control = make(camera)
-    control.restore()
-
-    control.execute("ann", SetFps(camera="door", fps=5.0))
-    control.execute("ann", Stop(camera="door"))
-    owner.refusal = RequestError("unavailable", "it is gone")
-    with pytest.raises(RequestError, match="gone"):
-        control.execute("ann", Start(camera="door"))
-    control.close()
-
-    assert owner.asked == [
-        ("ann", SetFps(camera="door", fps=5.0)),
-        ("ann", Stop(camera="door")),
-    ]
-    assert notices == []
-    assert not (tmp_path / "state.json").exists()
-
-
-@pytest.mark.parametrize(
-    ("command", "attribute", "expected"),
-    [
-        (SetFps(camera="door", fps=5.0), "fps", 5.0),
-        (SetQuality(camera="door", quality=33), "quality", 33),
-        (SetQuality(camera="door", quality="source"), "quality", None),
-        (Stop(camera="door"), "enabled", False),
-        (Start(camera="door"), "enabled", True),
-    ],
-)
-def test_commands_go_to_a_camera_of_our_own(
-    make: Callable[..., Control],
-    camera: Camera,
-    command: Command,
-    attribute: str,
-    expected: object,
-) -> None:
-    """Each command does what its name says."""
-    make(camera).execute("ann", command)
-
-    assert getattr(camera, attribute) == expected
-
-
-def test_a_command_without_a_handler_is_an_error(
-    make: Callable[..., Control], camera: Camera
-) -> None:
-    """It once succeeded, and did nothing. Every command that there is has a handler."""
-
-    class Paint(CameraCommand):
-        event = "paint"
-
-    with pytest.raises(NotImplementedError, match="Paint has no handler"):
-        make(camera).execute("ann", Paint(camera="door"))
-
-    handlers = vars(Control)["_handle"].dispatcher
-    missing = handlers.dispatch(Paint)
-    assert all(handlers.dispatch(kind) is not missing for kind in COMMANDS.values())
-
-
 def test_controls_and_presets_survive_a_restart(
     make: Callable[..., Control], camera: Camera, notices: Notices, tmp_path: Path
 ) -> None:
@@ -425,61 +249,3 @@ def test_controls_and_presets_survive_a_restart(
     assert ("info", "Door: preset Night was saved by ann", "door") in notices
     kept = json.loads((tmp_path / "state.json").read_text())["cameras"]["door"]
     assert kept["presets"]["Night"]["crop"] == [0.0, 0.0, 0.5, 1.0]
-
-
-def test_a_slider_on_its_way_is_told_of_once(
-    make: Callable[..., Control],
-    camera: Camera,
-    notices: Notices,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """Many values in a row make one notice: of the last."""
-    monkeypatch.setattr(control_module, "REST_S", 0.05)
-    control = make(camera)
-
-    for left in range(10):
-        area = (left / 100, 0.0, 0.5, 1.0)
-        control.execute("ann", SetControl(camera="door", control="crop", value=area))
-    control.execute("bob", SetControl(camera="door", control="rotate", value="90"))
-
-    until(lambda: len(notices) == 2)
-    hub.sleep(0.1)
-    assert notices == [
-        ("info", "Door: Crop changed by ann", "door"),
-        ("info", "Door: Rotate set to 90° by bob", "door"),
-    ]
-
-
-def test_what_was_refused_is_not_told(
-    make: Callable[..., Control], camera: Camera, notices: Notices
-) -> None:
-    """Nobody hears of a value that no camera took."""
-    control = make(camera)
-
-    with pytest.raises(RequestError, match="Rotate: '45'; accepted: 0, 90, 180, 270"):
-        control.execute("ann", SetControl(camera="door", control="rotate", value="45"))
-
-    assert notices == []
-
-
-def test_the_new_command_of_the_docs_works(
-    make: Callable[..., Control],
-    camera: Camera,
-    notices: Notices,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """``docs/architecture.md`` shows how to add a command; that is all there is to do."""
-    text = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
-    names: dict[str, Any] = vars(commands) | {"_handle": singledispatchmethod(lambda *_: None)}
-    for example in re.findall(r"^```python\n(.*?)^```$", text, re.M | re.S):
-        exec(example, names)
-    monkeypatch.setattr(Control, "_handle", names["_handle"])
-    control = make(camera)
-
-    turns = []
-    for _ in range(2):
-        control.execute("ann", names["Flip"](camera="door"))
-        turns.append(camera.transform.rotate)
-
-    assert turns == [180, 0]
-    assert notices == [("info", "Door was flipped by ann", "door")] * 2

@@ -24,8 +24,6 @@ from server.recording.rewind import Rewind
 from tests.support.cameras.units import make_units
 from tests.support.fakes import camera_settings, offline_camera, until
 
-pytestmark = pytest.mark.usefixtures("forked_children")
-
 AT = 1_795_000_000.0
 
 

@@ -5,8 +5,6 @@ import os
 import re
 import shutil
 import stat
-import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -24,6 +22,7 @@ from server.users.private import PrivateFile, load_secret, open_private, write_p
 from server.users.users import UsersFile
 from server.web.auth.logins import Logins
 from tests.support.fakes import FakeClock
+from tests.support.servers.server import FORK_SERVER
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -94,16 +93,13 @@ def test_what_root_writes_belongs_to_the_folders_owner(folder: Path) -> None:
 @needs_root
 def test_a_folder_that_root_makes_belongs_to_whoever_has_the_one_above(folder: Path) -> None:
     """The first `sudo manage.py user add` leaves a folder that the server can use."""
-    added = subprocess.run(
+    added = FORK_SERVER.run(
         [
-            *(sys.executable, "manage.py", "user", "add", "ada", "--role", "operator"),
+            *("user", "add", "ada", "--role", "operator"),
             *("--password-stdin", "--state", str(folder / "new")),
         ],
-        cwd=ROOT,
-        input="correct horse\n",
-        text=True,
-        timeout=30,
-        check=False,
+        {},
+        "correct horse\n",
     )
 
     assert added.returncode == 0

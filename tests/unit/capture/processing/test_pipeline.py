@@ -17,8 +17,6 @@ from server.config.processors import parse_processors
 from server.metrics import Meter
 from tests.support.fakes import FakeSource, picture, until
 
-pytestmark = pytest.mark.usefixtures("forked_children")
-
 MakeCamera = Callable[..., Camera]
 
 

@@ -16,8 +16,6 @@ from server.config.load import load_settings
 from server.config.processors import parse_processors
 from server.errors import ConfigError
 
-pytestmark = pytest.mark.usefixtures("forked_children")
-
 FACTS = Facts(7, 1_700_000_000.5, 30.0, 1)
 ROOT = Path(__file__).resolve().parents[4]
 MODULE = "processing_functions"

@@ -52,7 +52,7 @@ def test_every_camera_is_understood(name: str, length: int) -> None:
     at a part of another type.
     """
     _, form, before = STREAMS[name]
-    pictures = PICTURES[:2] if length == 1 else PICTURES
+    pictures = SMALL if length < 10 else PICTURES  # There are 22,000 bytes in one of these.
     data = before + b"".join(form(picture) for picture in pictures)
 
     assert read(data, [length] * (len(data) // length)) == list(pictures)

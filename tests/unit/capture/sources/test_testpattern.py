@@ -77,6 +77,19 @@ def test_time_survives_jpeg(size: tuple[int, int], quality: int) -> None:
     assert read_time(cv2.imdecode(jpeg, cv2.IMREAD_COLOR)) == AT
 
 
+def test_a_picture_needs_no_font(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All signs are drawn at the start: each of the server's threads would unpack a font."""
+    pattern = TestPattern("door", (320, 180))
+    pattern.render(AT)
+    monkeypatch.setattr(cv2, "putText", None)
+
+    pictures = [pattern.render(AT + 0.7 * number) for number in range(60)]
+
+    assert [read_time(one) for one in pictures[-3:]] == pytest.approx(
+        [AT + 0.7 * number for number in (57, 58, 59)], abs=0.002
+    )
+
+
 def test_damaged_time_is_not_read() -> None:
     """A flipped cell fails the checksum instead of giving a wrong time."""
     image = TestPattern("door", (640, 360)).render(AT)

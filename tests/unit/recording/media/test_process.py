@@ -21,8 +21,6 @@ from server.recording.media.recent import Recent
 from tests.support.cameras.units import make_units
 from tests.support.fakes import FakeClock
 
-pytestmark = pytest.mark.usefixtures("forked_children")
-
 BEGIN = 1e6
 WHOLE = (BEGIN, BEGIN + 100)
 GREYS = [20 * number for number in range(1, 11)]

@@ -13,9 +13,7 @@ from server.errors import ConfigError
 from server.users.users import Person, UsersFile
 from server.web.auth.permissions import EMBEDDED, NEEDS, Need, may
 from tests.support.fakes import until
-from tests.unit.web.auth.test_auth import Site, make_site, site
-
-__all__ = ["make_site", "site"]
+from tests.unit.web.auth.site import Site
 
 PANEL = "https://panel.example"
 

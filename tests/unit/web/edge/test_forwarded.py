@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from server.web.edge.forwarded import Forwarded
+from server.errors import ConfigError
+from server.web.edge.forwarded import Forwarded, asked_from_here
 
 
 @pytest.mark.parametrize(
@@ -33,3 +34,38 @@ def test_trusted_proxies_are_believed(trusted: str, peer: str, said: str, client
     Forwarded(inside, [trusted])(environ, lambda *_: None)
 
     assert seen == [client]
+
+
+@pytest.mark.parametrize(
+    ("remote", "said", "address"),
+    [
+        ("10.0.0.1", "203.0.113.9", "203.0.113.9"),
+        ("10.0.0.1", "6.6.6.6, 203.0.113.9", "203.0.113.9"),
+        ("10.0.0.1", "203.0.113.9, 10.0.0.2", "203.0.113.9"),
+        ("10.0.0.1", "203.0.113.9, rubbish", "10.0.0.1"),
+        ("10.0.0.1", "", "10.0.0.1"),
+        ("192.0.2.5", "127.0.0.1", "192.0.2.5"),
+    ],
+)
+def test_only_a_trusted_proxy_is_believed(remote: str, said: str, address: str) -> None:
+    """The client is the last hop that is no proxy of ours; what stands before, anyone may write."""
+    seen: dict[str, Any] = {}
+    layer = Forwarded(lambda environ, _: (seen.update(environ), [])[1], ["10.0.0.0/24"])
+    environ = {
+        "REMOTE_ADDR": remote,
+        "HTTP_X_FORWARDED_FOR": said,
+        "HTTP_X_FORWARDED_PROTO": "https",
+        "wsgi.url_scheme": "http",
+    }
+
+    layer(environ, lambda *_: None)
+
+    assert seen["REMOTE_ADDR"] == address
+    assert seen["wsgi.url_scheme"] == ("https" if remote.startswith("10.") else "http")
+    assert not asked_from_here(seen)
+
+
+def test_a_wrong_proxy_is_refused() -> None:
+    """One line says what would be accepted."""
+    with pytest.raises(ConfigError, match="trusted_proxies: 'proxy'"):
+        Forwarded(lambda *_: [], ["proxy"])

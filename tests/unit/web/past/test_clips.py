@@ -22,8 +22,6 @@ from server.web.auth.auth import Auth
 from server.web.auth.guard import guard_requests
 from server.web.past.clips import create_clips
 
-pytestmark = pytest.mark.usefixtures("forked_children")
-
 BEGIN = 1e9
 SPAN = {"from": BEGIN, "to": BEGIN + 2}
 

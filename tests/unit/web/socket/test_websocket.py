@@ -1,73 +1,23 @@
 """The WebSocket, between a real green socket and another implementation of the protocol."""
 
-import base64
 import functools
 import socket
 from collections.abc import Callable, Iterator
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from engineio.exceptions import SocketIsClosedError
-from engineio.packet import PING
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from websockets.extensions.permessage_deflate import ClientPerMessageDeflateFactory
-from websockets.frames import Frame, Opcode
-from websockets.protocol import Protocol, Side
+from websockets.frames import Opcode
 
 from server.delivery.packet import SHARED_BYTES, Packet
-from server.loop import http_server, hub
-from server.loop.http_server import serve
+from server.loop import hub
 from server.protocol import BINARY, TEXT, websocket_frame
 from server.web.socket import websocket as transport
-from server.web.socket.websocket import MAX_MESSAGE_BYTES, WebSocket, WebSocketDriver
-from tests.support.fakes import OpenLimiter, settle, until
+from server.web.socket.websocket import MAX_MESSAGE_BYTES, WebSocket
+from tests.support.fakes import settle, until
 from tests.support.network.certificates import Certified, TlsClient, secure
-
-
-class Peer:
-    """The browser's end: the client side of the ``websockets`` library on a real socket."""
-
-    def __init__(self, sock: socket.socket | TlsClient) -> None:
-        self.sock = sock
-        sock.setblocking(False)
-        self.protocol = Protocol(Side.CLIENT, max_size=None)
-
-    def text(self, *messages: str) -> None:
-        for message in messages:
-            self.protocol.send_text(message.encode())
-        self.flush()
-
-    def flush(self) -> None:
-        self.raw(b"".join(self.protocol.data_to_send()))
-
-    def raw(self, data: bytes) -> None:
-        self.sock.sendall(data)
-
-    def frames(self, count: int = 1) -> list[Frame]:
-        """Return the next ``count`` frames that arrive."""
-        found: list[Any] = []
-        while len(found) < count:
-            assert hub.wait_readable(self.sock, 3), f"only {found} came"
-            data = self.sock.recv(1 << 20)
-            assert data, f"closed after {found}"
-            self.protocol.receive_data(data)
-            found += self.protocol.events_received()
-        return found
-
-    def closed(self) -> bool:
-        """Read to the end; return whether there is one."""
-        while hub.wait_readable(self.sock, 3):
-            try:
-                data = self.sock.recv(1 << 20)
-            except ConnectionError:
-                return True
-            if not data:
-                return True
-            self.protocol.receive_data(data)
-        return False
-
+from tests.unit.web.socket.peer import Peer
 
 Link = tuple[WebSocket, Peer]
 
@@ -461,148 +411,3 @@ def test_close_in_mid_packet_sends_no_garbage(link: Link) -> None:
 
     assert received
     assert packet(7).data.startswith(received)
-
-
-# The upgrade, by a real HTTP server.
-
-
-class Handler:
-    """Stands where Engine.IO's connection loop does."""
-
-    def __init__(self) -> None:
-        self.fail: Exception | None = None
-        self.closed_with: list[dict[str, Any]] = []
-        self.websockets: list[WebSocket] = []
-        self.server = SimpleNamespace(reason=SimpleNamespace(TRANSPORT_ERROR="transport error"))
-        self.closed = False
-        self.sent: list[int] = []
-
-    def run(self, websocket: WebSocket) -> None:
-        self.websockets.append(websocket)
-        if self.fail:
-            raise self.fail
-        while (message := websocket.wait()) is not None:
-            websocket.send(message)
-
-    def send(self, packet: Any) -> None:
-        if self.closed:
-            raise SocketIsClosedError
-        self.sent.append(packet.packet_type)
-
-    def close(self, **how: Any) -> None:
-        self.closed_with.append(how)
-
-
-@pytest.fixture
-def handler() -> Handler:
-    """Echoes what comes."""
-    return Handler()
-
-
-@pytest.fixture
-def upgrade(handler: Handler) -> Iterator[Callable[..., tuple[bytes, Peer]]]:
-    """A function that asks a server for a WebSocket; returns the answer's head and the peer."""
-    listener = hub.listen("127.0.0.1", 0)
-    engine = SimpleNamespace(ping_interval=10, ping_timeout=10)
-    application = WebSocketDriver(handler.run, engine)
-    task = hub.spawn(serve, listener, application, OpenLimiter())
-    socks: list[socket.socket] = []
-
-    def ask(version: str = "13", key: str | None = None, more: str = "") -> tuple[bytes, Peer]:
-        sock = socket.create_connection(listener.getsockname())
-        socks.append(sock)
-        key = base64.b64encode(bytes(16)).decode() if key is None else key
-        request = (
-            "GET /socket.io/ HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-            f"Sec-WebSocket-Version: {version}\r\nSec-WebSocket-Key: {key}\r\n{more}\r\n"
-        )
-        sock.sendall(request.encode())
-        peer = Peer(sock)
-        head = b""
-        while b"\r\n\r\n" not in head:
-            assert hub.wait_readable(sock, 3)
-            data = sock.recv(65536)
-            assert data, head
-            head += data
-        return head, peer
-
-    yield ask
-    for sock in socks:
-        sock.close()
-    until(lambda: all(websocket.closed for websocket in handler.websockets))
-    settle()
-    task.kill()
-    listener.close()
-
-
-def test_upgrade_opens_a_websocket(upgrade: Callable[..., tuple[bytes, Peer]]) -> None:
-    """The handshake is answered as RFC 6455 wants it, and messages flow."""
-    head, peer = upgrade()
-
-    peer.text("3")
-
-    assert head.startswith(b"HTTP/1.1 101 ")
-    assert b"Sec-WebSocket-Accept: ICX+Yqv66kxgM0FcWaLWlFLwTAI=\r\n" in head
-    assert peer.frames()[0].data == b"3"
-
-
-def test_nobody_is_pinged_whose_connection_engineio_has_ended(
-    upgrade: Callable[..., tuple[bytes, Peer]], handler: Handler
-) -> None:
-    """It would raise, and end what pings all others: its session ends only a moment later."""
-    upgrade()
-    (websocket,) = handler.websockets
-
-    websocket.ping()
-    handler.closed = True
-    websocket.ping()
-
-    assert handler.sent == [PING]
-
-
-def test_compression_is_never_agreed_to(upgrade: Callable[..., tuple[bytes, Peer]]) -> None:
-    """A browser's offer of permessage-deflate is not taken: it would squeeze every JPEG again."""
-    offer = ClientPerMessageDeflateFactory().get_request_params()
-    offered = "; ".join(["permessage-deflate", *(name for name, _ in offer)])
-
-    head, _ = upgrade(more=f"Sec-WebSocket-Extensions: {offered}\r\n")
-
-    assert head.startswith(b"HTTP/1.1 101 ")
-    assert b"extensions" not in head.lower()
-
-
-@pytest.mark.parametrize(("version", "key"), [("8", None), ("", None), ("13", "")])
-def test_other_versions_are_told_which_is_spoken(
-    upgrade: Callable[..., tuple[bytes, Peer]], version: str, key: str | None
-) -> None:
-    """A request that is no WebSocket of version 13 gets an answer that says so."""
-    head, _ = upgrade(version=version, key=key)
-
-    assert head.startswith(b"HTTP/1.1 426 ")
-    assert b"sec-websocket-version: 13\r\n" in head.lower()
-
-
-def test_handler_that_fails_leaves_no_ghost(
-    upgrade: Callable[..., tuple[bytes, Peer]], handler: Handler
-) -> None:
-    """If Engine.IO raises, its session is closed, and so is the connection."""
-    handler.fail = ValueError("bad packet")
-
-    _, peer = upgrade()
-
-    assert peer.closed()
-    assert handler.closed_with == [{"wait": False, "abort": True, "reason": "transport error"}]
-
-
-def test_deadline_of_the_http_server_leaves_no_ghost(
-    upgrade: Callable[..., tuple[bytes, Peer]],
-    handler: Handler,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """An upgrade that announces a body is given up when that does not come, session and all."""
-    monkeypatch.setattr(http_server._StrictProtocol, "HEAD_DEADLINE_S", 0.05)
-
-    _, peer = upgrade(more="Content-Length: 5\r\n")
-
-    assert peer.closed()
-    until(lambda: handler.closed_with)

@@ -1,0 +1,23 @@
+"""What a server answers over HTTP."""
+
+import urllib.error
+import urllib.request
+
+from tests.support.servers.server import PortholeServer
+
+__all__ = ["get", "status_of"]
+
+
+def status_of(server: PortholeServer, path: str) -> tuple[int, str]:
+    """Return status and text of a path."""
+    try:
+        with urllib.request.urlopen(server.url + path, timeout=10) as answer:
+            return answer.status, answer.read().decode(errors="replace")
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, error.read().decode(errors="replace")
+
+
+def get(server: PortholeServer, path: str) -> str:
+    """Return what a path answers, whatever the status."""
+    return status_of(server, path)[1]

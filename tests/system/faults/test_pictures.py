@@ -1,0 +1,101 @@
+"""Cameras whose pictures are broken, stand still or change, seen from the dashboard."""
+
+from collections.abc import Callable
+
+from tests.support.cameras.bad_camera import MakeCamera
+from tests.support.clients.board import Board
+from tests.support.clients.client import Viewer
+from tests.support.clients.fetch import get
+from tests.support.servers.processes import children_of
+from tests.support.servers.server import PortholeServer
+from tests.system.faults.conftest import OPTIONS
+
+Start = Callable[..., PortholeServer]
+Connect = Callable[..., Viewer]
+
+
+def test_broken_pictures_are_counted_and_passed_over(
+    start_server: Start, connect: Connect, make_camera: MakeCamera
+) -> None:
+    """Truncated, empty, garbage and huge parts cost themselves; memory stays, and so does the rest.
+
+    A camera that sends nothing else is stalled, and live with its first good picture.
+    """
+    faults = ("truncated", "empty", "garbage", "huge")
+    cameras = {fault: make_camera() for fault in faults}
+    server = start_server(*(f"{name}={one.url()}" for name, one in cameras.items()), *OPTIONS)
+    board = Board(connect(server), *faults)
+    board.until_live(*faults)
+
+    for fault, camera in cameras.items():
+        camera.fault = fault
+    for fault in faults:
+        board.until_state(fault, "stalled", "retrying")
+    board.until(lambda: board.stats()["cameras"]["huge"]["drops"].get("broken", 0) >= 3, 30)
+    stats = board.stats()["cameras"]
+    sizes = [child.memory_info().rss for child in children_of(server)]
+    for camera in cameras.values():
+        camera.fault = "none"
+    board.until_live(*faults)
+
+    # FFmpeg skips an empty part itself, and may end a stream of garbage.
+    assert all(stats[name]["drops"].get("broken", 0) for name in ("truncated", "huge"))
+    assert all(size < 300e6 for size in sizes)
+
+
+def test_a_camera_of_broken_pictures_only_is_not_starting_for_ever(
+    start_server: Start, connect: Connect, make_camera: MakeCamera
+) -> None:
+    """Opened well and never a picture that can be shown: that is stalled, and not ready."""
+    camera = make_camera()
+    server = start_server(f"door={camera.url()}", *OPTIONS)
+    camera.fault = "truncated"
+    board = Board(connect(server), "door")
+
+    shown = board.until_state("door", "stalled", "retrying")
+    ready = get(server, "readyz")
+    camera.fault = "none"
+    board.until_live("door")
+
+    assert "not complete" in shown["reason"]
+    assert "door" in ready
+
+
+def test_a_frozen_picture_is_shown_stalled(
+    start_server: Start, connect: Connect, make_camera: MakeCamera
+) -> None:
+    """The very same picture again and again is no live camera; a new one makes it live again."""
+    frozen, living = make_camera(), make_camera()
+    server = start_server(f"frozen={frozen.url()}", f"living={living.url()}", *OPTIONS)
+    board = Board(connect(server), "frozen", "living")
+    board.until_live("frozen", "living")
+
+    frozen.fault = "frozen"
+    stalled = board.until_state("frozen", "stalled", "retrying")
+    ready = get(server, "readyz")
+    living_meanwhile = board.state("living")["state"]
+    frozen.fault = "none"
+    board.until_live("frozen")
+
+    assert "has not changed for more than 2 s" in stalled["reason"]
+    assert "frozen: " in ready
+    assert living_meanwhile == "live"
+
+
+def test_a_size_that_changes_is_shown(
+    start_server: Start, connect: Connect, make_camera: MakeCamera
+) -> None:
+    """Larger or smaller in mid-stream: the STATE tells, and pictures are not scaled to the old."""
+    camera = make_camera()
+    server = start_server(f"door={camera.url()}", *OPTIONS)
+    board = Board(connect(server), "door")
+    board.until_live("door")
+
+    for size in ((640, 480), (160, 120), (320, 180)):
+        camera.size = size
+        board.until(
+            lambda size=size: (board.state("door")["width"], board.state("door")["height"]) == size
+        )
+        board.until_live("door")
+
+    assert board.stats()["cameras"]["door"]["lost"] == 0

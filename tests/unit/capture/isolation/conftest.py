@@ -1,0 +1,6 @@
+"""Fixtures of sources in processes of their own."""
+
+from tests.unit.capture.isolation.isolated import isolate
+from tests.unit.capture.isolation.network_camera import camera
+
+__all__ = ["camera", "isolate"]
