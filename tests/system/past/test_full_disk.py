@@ -16,18 +16,8 @@ from tests.support.recordings.small_disk import SmallDisk, assert_plays, rebuilt
 from tests.support.servers.server import PortholeServer, wait_until
 
 FILM = (
-    "-t",
-    "10",
-    "-c:v",
-    "libx264",
-    "-b:v",
-    "1500k",
-    "-bf",
-    "0",
-    "-g",
-    "25",
-    "-pix_fmt",
-    "yuv420p",
+    *("-t", "10", "-c:v", "libx264", "-preset", "ultrafast", "-b:v", "1500k", "-bf", "0"),
+    *("-g", "25", "-pix_fmt", "yuv420p"),
 )
 
 MEGABYTES = 6
