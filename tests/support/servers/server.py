@@ -128,6 +128,11 @@ class PortholeServer:
             self.send_signal(signal.SIGTERM)
         return self.wait()
 
+    def end(self) -> None:
+        """Stop the process; its exit code must be 0, and nothing unforeseen in its log."""
+        assert self.stop() == 0
+        assert not [line for line in self.log if "Traceback" in line], "\n".join(self.log)
+
     def kill(self) -> None:
         """Kill the process."""
         self.process.kill()
@@ -207,9 +212,8 @@ def share_server(
 
     yield share
 
-    assert {server.stop() for server in servers.values()} <= {0}
-    log = [line for server in servers.values() for line in server.log]
-    assert not [line for line in log if "Traceback" in line], "\n".join(log)
+    for server in servers.values():
+        server.end()
 
 
 @pytest.fixture
