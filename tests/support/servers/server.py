@@ -27,20 +27,25 @@ FRESH = ("manage.py",)
 PATIENCE_S = 30.0
 
 
+SELDOM_S = 0.1
+
+
 def wait_until(
     condition: Callable[[], Any], patience_s: float = PATIENCE_S, every_s: float = 0.01
 ) -> Any:
     """Return the condition's first true value; fail if none comes in time.
 
-    What is dear to look at is looked at less often.
+    Most looks ask a server over HTTP. So the longer the wait, the less often there is one, up to
+    :data:`SELDOM_S`; what is dearer to look at is looked at less often from the start.
     """
-    deadline = time.monotonic() + patience_s
+    started = time.monotonic()
     while True:
         value = condition()
         if value:
             return value
-        assert time.monotonic() < deadline, "the condition never held"
-        time.sleep(every_s)
+        waited_s = time.monotonic() - started
+        assert waited_s < patience_s, "the condition never held"
+        time.sleep(max(every_s, min(SELDOM_S, waited_s / 10)))
 
 
 def each_time(check: Callable[[], None], attempts: int = 3) -> None:

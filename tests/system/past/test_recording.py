@@ -32,7 +32,7 @@ record = "always"
 
 [[camera]]
 name = "pattern"
-source = "test:"
+source = "test:?size=320x180"
 fps = 5
 record = "always"
 """
