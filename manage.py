@@ -4,6 +4,7 @@
 # Before any other import: modules imported earlier keep the blocking originals. OpenCV and FFmpeg
 # read their own settings from the environment when they are loaded.
 import os
+import sys
 import warnings
 
 os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")
@@ -14,7 +15,15 @@ os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
 # eventlet warns at import that it is in maintenance mode. That is why only server/loop/ uses it.
 warnings.filterwarnings("ignore", message=r"\s*Eventlet is deprecated")
 
-import eventlet  # noqa: E402
+try:
+    import eventlet
+except ModuleNotFoundError:
+    print(
+        "Error: this Python does not have Porthole's packages. `make run` installs them into .venv,"
+        " and `. .venv/bin/activate` enters it.",
+        file=sys.stderr,
+    )
+    sys.exit(2)
 
 # Except os: its green open, write and waitpid would create a second hub, with its own descriptor,
 # on each native thread that saves a file, and cannot write to /dev/null.
@@ -27,7 +36,6 @@ import logging  # noqa: E402
 import re  # noqa: E402
 import signal  # noqa: E402
 import socket  # noqa: E402
-import sys  # noqa: E402
 from collections.abc import Callable  # noqa: E402
 from pathlib import Path  # noqa: E402
 from typing import Any, NoReturn  # noqa: E402

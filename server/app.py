@@ -46,7 +46,7 @@ from server.web.past.library import create_library
 from server.web.past.past import create_past
 from server.web.past.timelapse import create_timelapse
 from server.web.socket.events import Events
-from server.web.socket.heartbeat import PING_PERIOD_S, PONG_DEADLINE_S
+from server.web.socket.heartbeat import PING_PERIOD_S, PONG_DEADLINE_S, take_over_pings
 from server.web.socket.polling import NoPolling
 from server.web.socket.validation import Json
 from server.web.socket.websocket import MAX_MESSAGE_BYTES, WebSocketDriver
@@ -280,6 +280,7 @@ def make_socketio(application: flask.Flask, count_refusal: Callable[[str], None]
     engine = socketio.server.eio
     driver = functools.partial(WebSocketDriver, count_refusal=count_refusal)
     engine._async = engine._async | {"websocket": driver}
+    take_over_pings(engine)
     return socketio
 
 

@@ -19,6 +19,8 @@ An error that is raised and caught within one room is defined where it is raised
 
     capture/isolation/child.py         _CloseError         the server is done with the source
     capture/isolation/reader.py        NotOnHub            what comes next may take time
+    capture/rtsp/client.py             _RedirectedError    a camera says where to ask instead
+    capture/rtsp/message.py            RtspError           FFmpeg may understand the camera
     capture/sources/http_client.py     NotHttpError        others may understand the answer
     capture/processing/runner.py       LoadError           a processor cannot be imported
                                        _WrongResultError   a processor returned no picture

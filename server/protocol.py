@@ -49,7 +49,7 @@ __all__ = [
     "is_preset_name",
     "mjpeg_part",
     "parse_payload",
-    "picture_packet",
+    "picture_head",
     "room_of",
     "socket_head",
     "unit_head",
@@ -74,9 +74,8 @@ CameraName = Annotated[str, Field(min_length=1, max_length=40)]
 ControlName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_]{1,40}$")]
 PresetName = Annotated[str, Field(pattern=r"^[^\s\p{C}](?:[^\p{C}]{0,38}[^\s\p{C}])?$")]
 
-
-JobName = PresetName
-"""What a time-lapse film is made of, such as a printer's job."""
+JobName = Annotated[str, Field(pattern=r"^[^\s\p{C}](?:[^\p{C}]{0,118}[^\s\p{C}])?$")]
+"""What a time-lapse film is made of, such as a printer's file, whose names are long."""
 
 Fps = Annotated[float, Field(ge=MIN_FPS, le=MAX_FPS)]
 Quality = Annotated[int, Field(ge=MIN_QUALITY, le=MAX_QUALITY)]
@@ -212,20 +211,20 @@ def room_of(camera: str) -> str:
     return f"camera:{camera}"
 
 
-def picture_packet(
-    camera: str, seq: int, at_unix: float, width: int, height: int, rendition: str, jpeg: bytes
+def picture_head(
+    camera: str, seq: int, at_unix: float, width: int, height: int, rendition: str, size: int
 ) -> bytes:
-    """Return the ``frame`` event of a JPEG as one piece of WebSocket bytes, ready to be sent.
+    """Return what comes before the ``size`` bytes of a JPEG in its ``frame`` event.
 
-    Built once for all viewers and written in one call, it avoids a second encoding and the delay
-    that Nagle's algorithm puts between two small writes. Names need no escapes, and numbers are
-    written as Python has them, so it does without an encoder of JSON.
+    Written in one call with them, it avoids the delay that Nagle's algorithm puts between two small
+    writes. Names need no escapes, and numbers are written as Python has them, so it does without an
+    encoder of JSON.
     """
     text = (
         f'451-["frame",{{"camera":"{camera}","seq":{seq},"at":{at_unix!r},"width":{width},'
         f'"height":{height},"rendition":"{rendition}"}},{{"_placeholder":true,"num":0}}]'
     ).encode()
-    return b"".join((_frame_head(TEXT, len(text)), text, _frame_head(BINARY, len(jpeg)), jpeg))
+    return b"".join((_frame_head(TEXT, len(text)), text, _frame_head(BINARY, size)))
 
 
 def socket_head(event: str, header: dict[str, Any], size: int) -> bytes:

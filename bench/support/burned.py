@@ -1,6 +1,6 @@
 """Reads the time that a test pattern burns into its picture, in a browser."""
 
-__all__ = ["MAKE_READER"]
+__all__ = ["MAKE_READER", "ON_DRAWN"]
 
 MAKE_READER = """(() => {
   const strip = new OffscreenCanvas(56, 1);
@@ -26,3 +26,15 @@ MAKE_READER = """(() => {
 
 server/capture/sources/testpattern.py tells the layout of the cells.
 """
+
+ON_DRAWN = """((onDrawn) => {
+  const context = OffscreenCanvasRenderingContext2D.prototype;
+  for (const name of ['drawImage', 'putImageData']) {
+    const draw = context[name];
+    context[name] = function (...what) {
+      draw.apply(this, what);
+      onDrawn(this.canvas);
+    };
+  }
+})"""
+"""Calls a function with each canvas of a worker that was drawn onto, by either way to do so."""

@@ -196,7 +196,7 @@ class Camera:
         wanted = self._state.wanted
         self._demand.watch(wanted, viewers > 0)
         if before and not wanted:
-            self._connection.forget()
+            self._connection.forget(self._state.frozen)
             self._output.clear()
         if wanted and self._check is not None:
             # The viewers take over the source that the check has opened, or is opening.
@@ -362,7 +362,7 @@ class Camera:
         check = self._check
         if check is None:  # A check's picture is not processed.
             self._pipeline.open()
-        source = self._connection.open(check)
+        source = self._connection.open(check, self._state.frozen)
         if check is not None:
             check.wait_for_picture()
         self.meter.opened += 1
@@ -403,7 +403,7 @@ class Camera:
             if self._check is not None:
                 if picture is None:
                     continue  # It may be one that cannot be decoded.
-                self._state.delivered()
+                self._state.delivered(still_s)
                 self._state.refresh()
                 return
             if picture is None:

@@ -65,10 +65,15 @@ class Connection:
         self._news = hub.Signal()
         self._watch: hub.ReadWatch | None = None
 
-    def open(self, check: Check | None) -> Reader:
-        """Open it, in its own way for a check; errors as for :func:`open_source`."""
+    def open(self, check: Check | None, frozen: bool = False) -> Reader:
+        """Open it, in its own way for a check; errors as for :func:`open_source`.
+
+        Args:
+            check: The check that it is opened for.
+            frozen: As for :meth:`forget`.
+        """
         self.held, self._paused = True, False
-        self.forget()
+        self.forget(frozen)
         opener = self._opener if check is None else check.open_reader or self._opener
         self.reader = hub.run_native(opener, self._address, self._name, self._timeout_s)
         return self.reader
@@ -100,9 +105,14 @@ class Connection:
             self._paused = True
             hub.run_native(self.reader.pause)
 
-    def forget(self) -> None:
-        """Compare the next picture with none before: nobody wants any for a while."""
-        self._stillness = FreezeDetector()  # The old one may be in use on a native thread.
+    def forget(self, frozen: bool = False) -> None:
+        """Compare the next picture with none before, as nobody wants any for a while.
+
+        Args:
+            frozen: Whether the picture stood still; then the next one is compared with that.
+        """
+        if not frozen:  # The old one may be in use on a native thread.
+            self._stillness = FreezeDetector()
 
     def read(self, demand: Demand) -> tuple[Reading, float] | None:
         """Read a picture and compare it with the ones before; see :func:`read_and_compare`."""
@@ -136,7 +146,7 @@ class Connection:
         finally:
             self._waits_since = None
 
-    def _on_readable(self) -> None:
+    def _on_readable(self, _fd: int) -> None:
         if self._waits_since is not None:
             self._news.set_now()
         elif self._watch is not None:

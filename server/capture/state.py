@@ -65,6 +65,7 @@ class CameraState:
         failure: Why it failed, since the last success, whether watched or not.
         missing: Whether the failure is that there is no such device or file.
         broken: What was wrong with the last picture, if it could not be decoded.
+        frozen: Whether it was given up because its picture stood still, and none that differs came.
         left_silent: What was wrong when the last viewer left, if no picture was coming; else empty.
         retry: Knows when it may be tried again.
         current: The state as last announced.
@@ -102,6 +103,7 @@ class CameraState:
         self.failure: str | None = None
         self.missing = False
         self.broken = ""
+        self.frozen = False
         self.left_silent = ""
         self.retry = Retry()
         self._sparse_since: float | None = None
@@ -194,6 +196,7 @@ class CameraState:
             return
         self._picture_at = now
         self._still_s = still_s
+        self.frozen = self.frozen and still_s > 0
         self.broken = ""
         if self._first_picture_at is None:
             self._first_picture_at = now
@@ -217,9 +220,15 @@ class CameraState:
         return self._was_left_over
 
     def give_up_if_frozen(self) -> None:
-        """Raise SourceError when the picture has stood still so long that only reopening helps."""
+        """Raise SourceError when the picture has stood still so long that only reopening helps.
+
+        If it did not help, the source has as long again.
+        """
         limit_s = FROZEN_PATIENCE * self._server.frozen_after
-        if limit_s and self._still_s > limit_s:
+        if not limit_s or self._still_s <= limit_s or self._waiting_since is None:
+            return
+        if time.monotonic() - self._waiting_since > limit_s:
+            self.frozen = True
             raise SourceError(f"the picture has not changed for {limit_s:g} s; opened anew")
 
     def give_up_if_silent(self) -> None:
@@ -282,7 +291,7 @@ class CameraState:
 
     def start_over(self) -> None:
         """Enable it, whether it was stopped, had ended or failed."""
-        self.enabled, self.ended = True, False
+        self.enabled, self.ended, self.frozen = True, False, False
         self.clear_failure()
         self.retry.reset()
 
@@ -338,6 +347,8 @@ class CameraState:
         if not self.wanted:
             if self.left_silent and self._is_open and not self._is_sound:
                 return "stalled", self.left_silent
+            if self.frozen and self.failure is not None:
+                return "retrying", self.failure
             return "idle", "nobody is watching"
         if silence:
             return "stalled", silence

@@ -202,7 +202,7 @@ class CameraVideo:
         for track in self._order:
             track.lose()
 
-    def _receive(self) -> None:
+    def _receive(self, _fd: int) -> None:
         assert self._receiver is not None
         try:
             self._receiver.receive()

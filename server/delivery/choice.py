@@ -25,6 +25,10 @@ PATIENCE_S = 2.0
 # that is encoded here, which is even and never more than was said.
 ENTER = 0.7
 ENTER_ENCODED = 0.95
+# Small frames make a link look narrower than it is. After so long without a break, the next larger
+# video may take so many times that share.
+PROBE_S = 6.0
+PROBE_ROOM = 1.2
 # A link that is this full was too narrow, if the viewer could not follow once.
 STAY = 0.9
 # A viewer that could not follow so often, in so many seconds, is sent something smaller.
@@ -94,7 +98,8 @@ class FixedChoice:
 class VideoSelector:
     """Selects video or JPEG for one viewer, by the size of its tile and the speed of its link.
 
-    It begins with the smallest JPEG, which shows what the link carries. The camera's own video is
+    It begins with the smallest JPEG, which shows what the link carries, unless that is known from
+    before. The camera's own video is
     taken wherever it fits, because it costs nothing. Video that must be encoded is for links on
     which JPEG of the tile's size does not fit: then it is the largest size whose bit rate does. A
     video that was too much is tried again after a pause, which doubles each time.
@@ -157,6 +162,14 @@ class VideoSelector:
         self._pictures.aim(tile_width, sent_seq, now)
         self._look_at = 0.0
 
+    def begin(self, now: float) -> None:
+        """Begin with the camera's own video if the link is known to carry it."""
+        own, link = self._own, self._link
+        if own is None or not link.is_known:
+            return
+        if self._kbps_of(own) * 1000 <= ENTER * link.rate_bps:
+            self.video, self._changed_at = own, now
+
     def follow(self, camera: CameraInterface, sent_seq: int, now: float) -> bool:
         """Choose for another camera from now on; return whether the choice changed."""
         self._camera = camera
@@ -187,7 +200,7 @@ class VideoSelector:
         before = self.video, self.rendition, self.reason
         if not ack.flows:
             self._pictures.take(ack, sent_seq, bare_s, now)
-        if is_due and not self._pictures.starting:
+        if is_due and (before[0] is not None or not self._pictures.starting):
             self._look_at = now + LOOK_S
             self._select(now)
         return (self.video, self.rendition, self.reason) != before
@@ -199,7 +212,8 @@ class VideoSelector:
             self._fail(cause, now)
         wanted = [self._own, *self._encoded] if self._wants_encoded else [self._own]
         names = [name for name in wanted if name is not None]
-        found = next((name for name in names if self._fits(name, now)), None)
+        next_larger = names[_index(names, self.video) - 1] if self.video in names[1:] else None
+        found = next((one for one in names if self._fits(one, now, one == next_larger)), None)
         rises = before is None or (found is not None and names.index(found) < _index(names, before))
         if found == before or (rises and now - self._changed_at < PATIENCE_S):
             return
@@ -220,11 +234,14 @@ class VideoSelector:
         narrow = self._kbps_of(self.video) * 1000 > STAY * self._link.rate_bps
         return "network" if breaks >= MAX_BREAKS or (narrow and not self._flows) else None
 
-    def _fits(self, name: str, now: float) -> bool:
+    def _fits(self, name: str, now: float, is_next_larger: bool) -> bool:
         """Return whether a video is sent, or fits the link, with room to spare."""
         if name == self.video:
             return True
         room = ENTER if name == self._own else ENTER_ENCODED
+        broke_at = self._breaks[-1] if self._breaks else 0.0
+        if is_next_larger and self._flows and now - max(broke_at, self._changed_at) > PROBE_S:
+            room *= PROBE_ROOM
         _, until = self._cooldowns.get(name, (0.0, 0.0))
         return now >= until and self._kbps_of(name) * 1000 <= room * self._link.rate_bps
 

@@ -64,6 +64,8 @@ class Credit:
         self._acks = acks
         self._covered = 1
         self._gap = False  # The last acknowledgement covered less than the one before.
+        # What the limit followed from when it was last worked out, as hardly ever changes.
+        self._limited_by: tuple[int, float, int, int] | None = None
         self._flight: list[tuple[int, float, int]] = []
         self._bytes = 0
         self._delivered = 0, 0, now, now
@@ -162,7 +164,10 @@ class Credit:
             if now - self._trial_at >= TRIAL_S:
                 self._evaluate(now, fps)
                 self._begin_trial(now)
-        self._set_limit(frames, fps)
+        limited_by = frames, fps, self._window, self._slow_frames
+        if limited_by != self._limited_by or self._gap:
+            self._limited_by = limited_by
+            self._set_limit(frames, fps)
         self.ready = len(flight) < self._limit
         return frames
 

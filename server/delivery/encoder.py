@@ -7,7 +7,7 @@ from typing import cast
 from server.capture.frames.frame import Frame, Image, Jpeg
 from server.delivery.packet import Packet
 from server.errors import EncodeError
-from server.protocol import mjpeg_part, picture_packet
+from server.protocol import mjpeg_part, picture_head
 
 __all__ = ["EncodedFrame", "encode_jpeg", "pass_through"]
 
@@ -48,11 +48,10 @@ class EncodedFrame:
         """The ``frame`` event as ready WebSocket bytes."""
         if self._packet is None:
             size = self.width, self.height
-            self._packet = Packet(
-                picture_packet(
-                    self.camera, self.seq, self.at_unix, *size, self.rendition, self.jpeg
-                )
+            head = picture_head(
+                self.camera, self.seq, self.at_unix, *size, self.rendition, len(self.jpeg)
             )
+            self._packet = Packet(head, self.jpeg)
         return self._packet
 
     @property

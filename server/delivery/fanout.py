@@ -83,10 +83,6 @@ class Room:
         self.frames = 0
         self.sent_bytes = 0
 
-    def is_behind(self, frame: Frame) -> bool:
-        """Return whether a frame is newer than the newest encoded one."""
-        return self.newest is None or frame.seq > self.newest.seq
-
 
 class Fanout:
     """The rooms of one camera, and the pump that serves them.
@@ -264,10 +260,11 @@ class Fanout:
         frame = room.slot.frame
         if frame is None:
             return  # The source is closed, so the last encoded frame is outdated.
-        if room.is_behind(frame):
+        newest = room.newest
+        if newest is None or frame.seq > newest.seq:
             self._wake.set()
-        elif room.newest is not None and room.newest.seq > viewer.last_seq:
-            self._send(room, room.newest, (viewer,))
+        elif newest.seq > viewer.last_seq:
+            self._send(room, newest, (viewer,))
 
     def _on_units(self, video: Video) -> None:
         if video.viewers:  # Waking the pump would be most of what units cost that are only kept.
@@ -329,7 +326,8 @@ class Fanout:
         while True:
             self._wake.wait()
             self.rate = self.camera.rate
-            self._attempt(self.videos.pump)
+            if self.videos.watched:
+                self._attempt(self.videos.pump)
             for room in self.rooms.values():
                 if room.viewers:
                     self._attempt(self._pump, room)
@@ -347,8 +345,8 @@ class Fanout:
 
     def _pump(self, room: Room) -> None:
         """Encode and send the newest frame if a viewer here can take it."""
-        frame = room.slot.frame
-        if frame is None or not room.is_behind(frame):
+        frame, newest = room.slot.frame, room.newest
+        if frame is None or (newest is not None and frame.seq <= newest.seq):
             return
         for viewer in room.viewers.values():
             if viewer.obstacle is None:

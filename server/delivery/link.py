@@ -69,6 +69,14 @@ class Link:
         self._busy_from = 0.0  # since when something waited for it there,
         self._busy_bytes = 0  # and how much has passed since.
 
+    def copy(self) -> "Link":
+        """Return one that begins with what is known of this one."""
+        copy = Link()
+        copy.bare_s, copy.rate_bps, copy.max_bytes = self.bare_s, self.rate_bps, self.max_bytes
+        copy._rates.extend(self._rates)
+        copy._min_transit_s = self._min_transit_s
+        return copy
+
     @property
     def is_known(self) -> bool:
         """Whether anything was measured yet."""

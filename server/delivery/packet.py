@@ -20,20 +20,26 @@ class Packet:
     """Bytes to be sent to many sockets.
 
     Args:
-        data: The bytes.
+        parts: The bytes; a large packet's are only joined for who cannot take them in parts.
 
     Attributes:
-        data: The bytes.
         size: How many there are.
     """
 
-    __slots__ = ("__weakref__", "_fd", "_sent", "data", "size")
+    __slots__ = ("__weakref__", "_fd", "_parts", "_sent", "size")
 
-    def __init__(self, data: bytes) -> None:
-        self.data = data
-        self.size = len(data)
+    def __init__(self, *parts: bytes) -> None:
+        self._parts = parts
+        self.size = sum(map(len, parts))
         self._fd: int | None = None  # Less than 0 if there can be none.
         self._sent = 0
+
+    @property
+    def data(self) -> bytes:
+        """The bytes in one piece."""
+        if len(self._parts) > 1:
+            self._parts = (b"".join(self._parts),)
+        return self._parts[0]
 
     def send(self, sock: socket.socket) -> int:
         """Send what a non-blocking socket accepts at once; return the number of bytes.
@@ -43,12 +49,12 @@ class Packet:
             OSError: If its peer has gone.
         """
         self._sent += 1
-        if self.size < SHARED_BYTES or self._sent < SHARED_FROM or isinstance(sock, TlsEnd):
+        if self.size < SHARED_BYTES or isinstance(sock, TlsEnd):
             return sock.send(self.data)  # Over TLS it is encrypted for each.
-        if self._fd is None:
+        if self._fd is None and self._sent >= SHARED_FROM:
             self._fd = self._share()
-        if self._fd < 0:
-            return sock.send(self.data)
+        if self._fd is None or self._fd < 0:
+            return sock.sendmsg(self._parts)
         return os.sendfile(sock.fileno(), self._fd, 0, self.size)
 
     def _share(self) -> int:
@@ -60,6 +66,6 @@ class Packet:
         # Bytes still being sent outlive it.
         weakref.finalize(self, os.close, fd).atexit = False
         try:
-            return fd if os.write(fd, self.data) == self.size else -1
+            return fd if os.writev(fd, self._parts) == self.size else -1
         except OSError:
             return -1

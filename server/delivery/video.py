@@ -233,6 +233,12 @@ class Video:
             del group[next(iter(group))]  # The track has dropped the beginning of a long group.
         return True
 
+    @property
+    def key(self) -> VideoFrame | None:
+        """The key picture with which the group begins; None if it is not to be had."""
+        first = next(iter(self._group.values()), None)
+        return first if first is not None and first.unit.key else None
+
     def missing(self, seq: int) -> tuple[int, int] | None:
         """Return how many frames, and bytes, a viewer lacks; None if they are not to be had.
 
@@ -245,10 +251,8 @@ class Video:
         if first is not None:
             count = self.newest.number - first.number
             return count, self._end - first.begin - first.size
-        first = next(iter(self._group.values()))
-        if not first.unit.key:
-            return None
-        return len(self._group), self._end - first.begin
+        key = self.key
+        return None if key is None else (len(self._group), self._end - key.begin)
 
     def burst(self, seq: int, painted: bool = True) -> Burst:
         """Return the frames that :meth:`missing` counts; there must be some."""

@@ -21,7 +21,8 @@ __all__ = ["VideoFanout", "VideoViewer"]
 # What a viewer lacks is sent if that takes no longer than this, in seconds.
 MAX_CATCH_UP_S = 0.25
 # The same for a link of which nothing is known, in bytes: it may be a narrow one, and what is sent
-# cannot be taken back. A JPEG, which may be as large, measures it.
+# cannot be taken back. Of a group that takes more the key picture goes first, and measures it: that
+# is about as large as a JPEG, and need not be decoded and encoded here.
 MAX_BLIND_BYTES = 128_000
 # A browser's decoder needs this for a frame, roughly.
 DECODE_S = 0.002
@@ -55,6 +56,7 @@ class VideoFanout:
 
     Attributes:
         videos: By the rendition's name.
+        watched: Whether any of them has viewers.
     """
 
     def __init__(
@@ -73,6 +75,7 @@ class VideoFanout:
         self._readers = readers
         self._lazy_readers = lazy
         self.videos = {name: Video(camera.name, track) for name, track in camera.videos.items()}
+        self.watched = False
         self._wanted: tuple[list[str], bool] = [], False
 
     def join(self, viewer: VideoViewer, name: str | None) -> None:
@@ -146,7 +149,11 @@ class VideoFanout:
         frame = video.newest
         if frame is None or frame.seq < viewer.last_seq or frame.seq == viewer.chain:
             return True
-        missing = video.missing(viewer.chain)
+        missing, key = video.missing(viewer.chain), video.key
+        if missing is not None and key is not None and self._measures(viewer, key, *missing):
+            if viewer.chain == key.seq:
+                return True  # Its acknowledgement tells what the link carries.
+            frame, missing = key, (1, key.size)
         suits = viewer.flows or self._suits(video, frame, viewer)
         if not suits or missing is None or not self._fits(video, viewer, *missing):
             if suits and not video.track.passed_through:
@@ -167,6 +174,17 @@ class VideoFanout:
             viewer.flows = True
             self._on_flow(viewer)
         return True
+
+    def _measures(self, viewer: VideoViewer, key: VideoFrame, count: int, size: int) -> bool:
+        """Return whether the key picture of a group goes first, alone, to measure a link."""
+        if viewer.link.is_known or count == 1:
+            return False
+        if viewer.chain == key.seq:
+            return key.size + size > MAX_BLIND_BYTES
+        took_s = viewer.link.send_s(size) + (count - 1) * DECODE_S
+        is_news = not viewer.flows and key.seq > viewer.last_seq
+        fits = key.size <= MAX_BLIND_BYTES and took_s <= MAX_CATCH_UP_S
+        return size > MAX_BLIND_BYTES and is_news and fits
 
     def _suits(self, video: Video, frame: VideoFrame, viewer: VideoViewer) -> bool:
         """Return whether a viewer can decode a video, and its link carries it."""
@@ -218,7 +236,8 @@ class VideoFanout:
         """Tell the camera which videos are wanted, if that has changed."""
         held, videos = self._readers.values(), self.videos.values()
         names = [one.name for one in videos if one.viewers or one.name in held]
-        eager = any(one.viewers for one in videos) or self._readers.keys() - self._lazy_readers
+        self.watched = any(one.viewers for one in videos)
+        eager = self.watched or self._readers.keys() - self._lazy_readers
         wanted = names, bool(names) and not eager
         if wanted != self._wanted:
             self._wanted = wanted

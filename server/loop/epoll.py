@@ -5,6 +5,7 @@ each call counts, and eventlet makes twenty in every round before anything is do
 """
 
 import heapq
+import select
 import sys
 from collections import deque
 from collections.abc import Callable
@@ -17,6 +18,11 @@ __all__ = ["Hub", "is_available"]
 
 # Without any timer.
 IDLE_S = 60.0
+
+# What a descriptor is due for to its reader, and to its writer.
+ENDED = select.EPOLLERR | select.EPOLLHUP
+READING = select.EPOLLIN | select.EPOLLPRI | ENDED
+WRITING = select.EPOLLOUT | ENDED
 
 
 class Hub(epolls.Hub):  # type: ignore[misc]
@@ -75,20 +81,21 @@ class Hub(epolls.Hub):  # type: ignore[misc]
     def _dispatch(self, ready: list[tuple[int, int]]) -> None:
         """Call who waits for these descriptors; found first, as one call may end another's wait."""
         readers, writers = self.listeners[self.READ], self.listeners[self.WRITE]
-        reading, writing = self.READ_MASK | self.EXC_MASK, self.WRITE_MASK | self.EXC_MASK
-        listeners = []
+        due = []
         for fd, event in ready:
-            if event & reading and fd in readers:
-                listeners.append(readers[fd])
-            if event & writing and fd in writers:
-                listeners.append(writers[fd])
-        for listener in listeners:
+            if event & READING and fd in readers:
+                due.append((readers, fd, readers[fd]))
+            if event & WRITING and fd in writers:
+                due.append((writers, fd, writers[fd]))
+        for waiting, fd, listener in due:
+            if waiting.get(fd) is not listener:
+                continue
             try:
-                listener.cb(listener.fileno)
+                listener.cb(fd)
             except self.SYSTEM_EXCEPTIONS:
                 raise
             except BaseException:  # noqa: BLE001  a greenlet may end with anything
-                self.squelch_exception(listener.fileno, sys.exc_info())
+                self.squelch_exception(fd, sys.exc_info())
 
     def _run_soon(self) -> None:
         for _ in range(len(self.soon)):

@@ -44,7 +44,7 @@ class EventLog:
         self.on_event: Callable[[Event], None] = lambda event: None
         self.on_motion: Callable[[str, bool, float], None] = lambda camera, moving, at_unix: None
         self._storage = storage
-        storage.goes_on = lambda key: self._find(key) is not None
+        storage.is_known = self._knows
         self._writer = writer
         self._open: dict[tuple[str, str], Event] = {}
         self._ended: dict[tuple[str, str], Event] = {}  # For as long as they may go on.
@@ -203,6 +203,11 @@ class EventLog:
             if (mine := known.get((event.camera, event.label))) and mine.id == event.id:
                 del known[event.camera, event.label]
         self._changed.pop(event.id, None)
+
+    def _knows(self, key: str) -> bool:
+        """Return whether an event goes on, may do so again, or is still to be written."""
+        known = (*list(self._open.values()), *list(self._ended.values()))
+        return any(one.id == key for one in known) or self._writer.events.has(key)
 
     def _find(self, key: str) -> Event | None:
         return next((one for one in list(self._open.values()) if one.id == key), None)

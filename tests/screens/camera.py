@@ -4,7 +4,7 @@ from pathlib import Path
 
 import cv2
 
-from tests.screens.scenes import FPS
+from tests.screens.scenes.film import FPS
 from tests.support.cameras.bad_camera import BadCamera, Fault
 
 __all__ = ["SceneCamera"]

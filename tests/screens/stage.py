@@ -12,11 +12,21 @@ from playwright.sync_api import Browser, Page
 
 from server.users.users import UsersFile
 from tests.screens.camera import SceneCamera
-from tests.screens.scenes import film
+from tests.screens.scenes.film import film
 from tests.support.clients.client import Viewer
 from tests.support.servers.server import PortholeServer
 
-__all__ = ["CAMERAS", "PASSWORD", "SIZES", "Size", "Stage", "live", "open_focus", "settle"]
+__all__ = [
+    "CAMERAS",
+    "PASSWORD",
+    "SIZES",
+    "Size",
+    "Stage",
+    "live",
+    "log_in",
+    "open_focus",
+    "settle",
+]
 
 PASSWORD = "correct horse battery"
 
@@ -263,4 +273,13 @@ def open_focus(page: Page, number: int) -> Page:
     """Show a camera large, as a person does who has no keyboard."""
     page.locator(".tile[data-camera] .tile-open").nth(number).click()
     page.wait_for_selector(".grid[data-view='focus']")
+    return page
+
+
+def log_in(stage: Stage, name: str, password: str = PASSWORD) -> Page:
+    """Return the page of whoever logs in, on the login page if that is refused."""
+    page = stage.open(stage.shared(people=True).url + "login")
+    page.locator("[name=name]").fill(name)
+    page.locator("[name=password]").fill(password)
+    page.locator("[name=password]").press("Enter")
     return page

@@ -7,7 +7,7 @@ import cv2
 import pytest
 from playwright.sync_api import Browser, Page
 
-from tests.screens.scenes import SCENES
+from tests.screens.scenes.film import SCENES
 from tests.screens.sheet import write_sheet
 from tests.screens.shoot import shoot
 from tests.screens.stage import SIZES, Stage, live

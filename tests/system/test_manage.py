@@ -57,6 +57,18 @@ def test_version_is_told() -> None:
     assert manage_fresh("--version").stdout == f"porthole, version {__version__}\n"
 
 
+def test_another_python_is_told_where_the_packages_are() -> None:
+    """``python3 manage.py`` without the environment says how to enter it, in one line."""
+    bare = [sys.executable, "-I", "-S", str(ROOT / "manage.py"), "run"]
+    ended = subprocess.run(bare, capture_output=True, text=True, timeout=20)
+
+    assert ended.returncode == 2
+    assert ended.stdout == ""
+    assert len(ended.stderr.splitlines()) == 1
+    assert "`make run`" in ended.stderr
+    assert ".venv/bin/activate" in ended.stderr
+
+
 def assert_refused(ended: subprocess.CompletedProcess[str], *said: str) -> None:
     """Check for exit code 2 and one line that holds all of ``said``."""
     assert ended.returncode == 2, ended.stderr

@@ -3,6 +3,7 @@
 import ast
 import json
 import re
+import shlex
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -100,6 +101,14 @@ def test_links_lead_somewhere(page: str, request: pytest.FixtureRequest) -> None
             titles = re.findall(r"^#+ (.*)$", linked.read_text(encoding="utf-8"), re.M)
             anchors = {re.sub(r"[^\w -]", "", one.lower()).replace(" ", "-") for one in titles}
             assert heading in anchors, target
+
+
+def test_every_row_belongs_to_a_table(page: str) -> None:
+    """Rows without a head above them, as after a blank line, are shown as text with bars in it."""
+    for table in re.findall(r"(?:^\|.*\n)+", FENCE.sub("", page), re.M):
+        head, rule = [*table.splitlines(), ""][:2]
+        assert re.fullmatch(r"\|(-+\|)+", rule), head
+        assert head.count("|") == rule.count("|"), head
 
 
 def test_cited_names_exist(page: str) -> None:
@@ -210,6 +219,18 @@ def test_cited_paths_are_served(page: str, app: App) -> None:
         of_the_machine = path.startswith(("/dev/", "/etc/", "/opt/", "/var/", "/home", "/proc"))
         if re.fullmatch(r"/[\w./<>-]*", path) and not of_the_machine and path not in EXAMPLES:
             assert any(f"{rule}/".startswith(f"{path}/") for rule in rules), span
+
+
+def test_octoprint_can_fill_in_its_lines() -> None:
+    """It formats a command as Python does, with values in quotes: single braces would end it."""
+    text = (ROOT / "docs/recording.md").read_text(encoding="utf-8")
+    lines = next(code for _, code in FENCE.findall(text) if "PrintStarted" in code)
+    sent = []
+    for command in re.findall(r"command: >-\n((?: {8}.*\n)+)", lines):
+        filled = " ".join(command.split()).format(name=shlex.quote("a friend's cup.gcode"))
+        sent.append(json.loads(shlex.split(filled)[-1]))
+
+    assert sent == [{"job": "a friend's cup.gcode"}, {"job": None}]
 
 
 def test_it_is_no_package() -> None:

@@ -55,7 +55,7 @@ SERVER = {
 # The rooms within a room, the most basic first; what wires them lies beside them.
 INNER = {
     "capture": (
-        *("frames", "motion", "devices", "streams", "sources", "isolation", "pacing"),
+        *("frames", "motion", "devices", "streams", "rtsp", "sources", "isolation", "pacing"),
         "processing",
     ),
     "cluster": ("bus", "incoming", "outgoing", "shared"),

@@ -23,7 +23,7 @@ Step = Jpeg | SourceError | str
 
 
 class FakeReader:
-    """A reader that goes through steps, and then sends nothing; a wait takes 10 ms by its clock."""
+    """A reader that goes through steps, and then sends nothing."""
 
     clock = FakeClock()
 
@@ -34,13 +34,13 @@ class FakeReader:
         self._steps = list(steps)
 
     def read(self, _demand: Demand) -> Reading | None:
-        """Do the next step; after the first picture the figures are known."""
+        """Do the next step, in 10 ms; after the first picture the figures are known."""
+        self.clock.advance(0.01)
         step: Step = self._steps.pop(0) if self._steps else self.figures.waiting_for
         if isinstance(step, SourceError):
             raise step
         if isinstance(step, str):
             self.figures = self.figures._replace(waiting_for=step)
-            self.clock.advance(0.01)
             return None
         self.figures = KNOWN
         return Reading(step, 0.0)
@@ -52,7 +52,7 @@ class FakeReader:
 
 @pytest.fixture
 def find(monkeypatch: pytest.MonkeyPatch) -> Callable[[FakeReader], tuple[Finding, list[str]]]:
-    """A function that examines a reader, in little time; returns what was said, too."""
+    """A function that examines a reader, by its clock; returns what was said, too."""
     monkeypatch.setattr(probe, "time", FakeReader.clock)
     monkeypatch.setattr(probe, "MEASURE_S", 0.05)
     monkeypatch.setattr(probe, "MAX_MEASURE_S", 0.1)

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from bench.support.burned import MAKE_READER
+from bench.support.burned import MAKE_READER, ON_DRAWN
 from bench.support.chromium import in_chromium
 from bench.support.stand import Stand, clock_times_ms, p50_p99
 from bench.support.table import Table, quantile
@@ -20,7 +20,6 @@ LOOK = f"""
 (() => {{
   const ages = [];
   globalThis.benchAges = ages;
-  const draw = OffscreenCanvasRenderingContext2D.prototype.drawImage;
   const read = {MAKE_READER};
   let newest = 0;
   globalThis.benchLook = (source) => {{
@@ -35,12 +34,9 @@ LOOK = f"""
 # In the worker that paints: right after each picture is on its canvas.
 WATCH_PAINTING = (
     LOOK
-    + """
-  OffscreenCanvasRenderingContext2D.prototype.drawImage = function (...what) {
-    draw.apply(this, what);
-    benchLook(this.canvas);
-  };
-})();
+    + f"""
+  {ON_DRAWN}(benchLook);
+}})();
 """
 )
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import cv2
 import numpy as np
 
-from bench.support.burned import MAKE_READER
+from bench.support.burned import MAKE_READER, ON_DRAWN
 from bench.support.chromium import in_chromium
 from bench.support.process import Server
 from bench.support.stand import Stand
@@ -37,7 +37,6 @@ PAINTED_WITHIN_S = 20.0
 # the page asks for is read off the line: the bar has moved on since it was last looked at.
 WATCH = f"""
 (() => {{
-  const draw = OffscreenCanvasRenderingContext2D.prototype.drawImage;
   const read = {MAKE_READER};
   const {{ send }} = WebSocket.prototype;
   globalThis.benchPast = null;
@@ -47,9 +46,7 @@ WATCH = f"""
     if (seek !== null) benchAsked ??= JSON.parse(seek[1])[1].at;
     send.call(this, data);
   }};
-  OffscreenCanvasRenderingContext2D.prototype.drawImage = function (...what) {{
-    draw.apply(this, what);
-    const {{ canvas }} = this;
+  {ON_DRAWN}((canvas) => {{
     if (benchPast === null || benchAsked === null) return;
     if (canvas.width < 128 || benchPast.has(canvas)) return;
     const now = performance.timeOrigin + performance.now();
@@ -57,7 +54,7 @@ WATCH = f"""
     // What was asked for before may be painted late.
     if (burned === null || Math.abs(burned - 1000 * benchAsked) >= 1200) return;
     benchPast.set(canvas, [now, burned]);
-  }};
+  }});
 }})();
 """
 

@@ -16,7 +16,8 @@ else:
     Image = Any
 
 
-@dataclass(frozen=True, slots=True)
+# Nobody may change these. They are not frozen because that would make each five times as dear.
+@dataclass(slots=True)
 class Jpeg:
     """A picture as its camera encoded it: validated, and ready to be sent as it is.
 
@@ -54,7 +55,7 @@ def is_same(one: Picture, other: Picture) -> bool:
     return one.shape == other.shape and bool((one == other).all())
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Frame:
     """One captured picture; shared by reference, so its pixels must not be written to.
 

@@ -8,7 +8,8 @@ JPEG = "jpeg"
 """The codec of a picture that is a JPEG: like a key picture, it needs no other."""
 
 
-@dataclass(frozen=True, slots=True)
+# Nobody may change it. It is not frozen because that would make each five times as dear.
+@dataclass(slots=True)
 class Unit:
     """One access unit: the bytes of exactly one picture.
 

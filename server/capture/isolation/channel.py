@@ -27,6 +27,7 @@ the child sends       meaning
 ``SETTLED`` json      the answer to ``SET``: rejected values, and the source's new properties
 ``PICTURE`` ...       the answer to ``WANT``: slot, shape and number; carries a new area if there is
                       one
+``JPEG`` ...          the same, of JPEG without pixels or a new area: it can be taken in no time
 ``CHANGED`` json      the source's properties are others now
 ``BROKEN`` text       the answer to ``WANT`` if the picture cannot be decoded
 ``BEAT`` ...          alive; the current step, seconds in it, pictures grabbed so far, and what is
@@ -106,6 +107,7 @@ class Kind(IntEnum):
     REFUSED = 19
     CHANGED = 20
     HAPPENED = 24
+    JPEG = 25
     # For processors; see sandbox.py.
     PREPARE = 21
     PROCESS = 22
@@ -185,10 +187,11 @@ class Link:
             EOFError: If the other end has gone.
             ValueError: If the message is of an unknown kind.
         """
-        # poll() rounds up to whole milliseconds, so short waits do not become a busy loop.
-        timeout_ms = None if timeout_s is None else max(0.0, timeout_s) * 1000
-        if timeout_ms != 0 and not self._poll.poll(timeout_ms):
-            return None
+        if timeout_s != 0:
+            # poll() rounds up to whole milliseconds, so short waits do not become a busy loop.
+            timeout_ms = None if timeout_s is None else max(0.0, timeout_s) * 1000
+            if not self._poll.poll(timeout_ms):
+                return None
         try:
             size, extra, _, _ = self._sock.recvmsg_into((self._buffer,), FD_BYTES, AT_ONCE)
         except BlockingIOError:

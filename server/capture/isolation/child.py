@@ -310,7 +310,8 @@ class _Child:
         try:
             at_unix, place = self._videos.at_unix, self._videos.place
             shape = SHAPE.pack(slot, height, width, *_jpeg_shape(picture), at_unix, *place)
-            self._link.send(Kind.PICTURE, shape, fd)
+            alone = isinstance(picture, Jpeg) and picture.pixels is None and fd < 0
+            self._link.send(Kind.JPEG if alone else Kind.PICTURE, shape, fd)
         finally:
             if fd >= 0:
                 os.close(fd)

@@ -302,11 +302,15 @@ class IsolatedReader:
             raise NotOnHub from None
         if message is None:
             return False
-        if message.kind is not Kind.BEAT and not _is_jpeg_alone(message):
+        if message.kind is Kind.JPEG:
+            handle = self._take_picture
+        elif message.kind is Kind.BEAT:
+            handle = self._handle
+        else:
             self._unhandled = message
             raise NotOnHub
         self._received_at = time.monotonic()
-        self._handle(message)
+        handle(message)
         return True
 
     def _handle(self, message: Message) -> None:
@@ -316,7 +320,7 @@ class IsolatedReader:
                 step, self._busy_s, self._grabbed, fps, kbps, group = beat
                 self._step = Step(step)
                 self.figures = Figures(fps, kbps, group, message.payload[BEAT.size :].decode())
-            case Kind.PICTURE:
+            case Kind.PICTURE | Kind.JPEG:
                 self._take_picture(message)
             case Kind.BROKEN:
                 self._requested = False
@@ -358,6 +362,8 @@ class IsolatedReader:
                 self._pool.claim(slot)
             elif not self._pool or slot != self._slot:
                 raise ValueError("a slot that was not requested")
+            if message.kind is Kind.JPEG and (high or not nbytes):
+                raise ValueError("something else than JPEG alone")
             if nbytes:
                 check_size(width, height)
                 data = self._pool.copy_out(slot, nbytes)
@@ -418,14 +424,6 @@ def _want(slot: int, demand: Demand, polled: bool) -> bytes:
     # Polled again and again until something has changed, a camera would have no rest.
     changed = demand.changed and not polled
     return WANT.pack(slot, demand.jpeg_up_to(), demand.pixels_from(), changed, demand.keys_only())
-
-
-def _is_jpeg_alone(message: Message) -> bool:
-    """Return whether it is a picture without pixels, and without a new area of memory."""
-    if message.kind is not Kind.PICTURE or message.fd >= 0:
-        return False
-    _, _, _, nbytes, _, high, *_ = SHAPE.unpack(message.payload)
-    return nbytes > 0 and not high
 
 
 def _fits(reading: Reading, demand: Demand) -> bool:

@@ -143,6 +143,10 @@ def open_source(address: Address, name: str, timeout_s: float) -> Source:
 
         return FileVideo(address.target, loop=address.options.get("loop", "1") == "1")
     assert address.scheme in NETWORK_SCHEMES
+    if address.scheme in ("rtsp", "rtsps"):
+        from server.capture.rtsp.opening import open_rtsp
+
+        return open_rtsp(address, timeout_s)
     if address.scheme in ("http", "https"):
         from server.capture.sources.http import open_http
 

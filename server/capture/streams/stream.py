@@ -13,7 +13,7 @@ from typing import BinaryIO
 from server.capture.frames.stamp_clock import StampClock
 from server.capture.streams.demuxer import Demuxer
 from server.capture.streams.losses import receives_datagrams
-from server.capture.streams.packet import Packet
+from server.capture.streams.packet import Packet, PacketReader
 from server.capture.streams.playout import Playout
 from server.capture.streams.read_ahead import ReadAhead
 from server.capture.streams.tls import tls_options
@@ -23,7 +23,7 @@ from server.config.address import Address
 from server.errors import SourceError
 from server.loop import native
 
-__all__ = ["open_stream"]
+__all__ = ["LiveStream", "open_stream"]
 
 # The FFmpeg protocols that a source may use. Never file, concat or subfile: a camera's response,
 # such as a playlist, must not refer to files on this machine.
@@ -124,7 +124,7 @@ class LiveStream(Video):
     paced = False
 
     def __init__(
-        self, demuxer: Demuxer, rest_s: float = REST_S, rest_bytes: int = REST_BYTES
+        self, demuxer: PacketReader, rest_s: float = REST_S, rest_bytes: int = REST_BYTES
     ) -> None:
         super().__init__(demuxer, live=True)
         self._waited = False

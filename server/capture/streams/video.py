@@ -12,9 +12,8 @@ from server.capture.frames.jpeg import take_jpeg
 from server.capture.frames.limits import check_size
 from server.capture.motion.glance import Glance, glance_at
 from server.capture.motion.settings import WIDTH
-from server.capture.streams.decoder import Decoder
-from server.capture.streams.demuxer import Demuxer
-from server.capture.streams.packet import Packet
+from server.capture.streams.decoder import Decoder, RoughDecoder
+from server.capture.streams.packet import Packet, PacketReader
 from server.capture.streams.pixels import PixelMaker, luma_of, square
 from server.capture.streams.units.display import DisplayClock
 from server.capture.streams.units.maker import Encoded
@@ -48,14 +47,14 @@ class Video(Uncontrolled):
     lazy = False
     paced = True
 
-    def __init__(self, demuxer: Demuxer, live: bool) -> None:
+    def __init__(self, demuxer: PacketReader, live: bool) -> None:
         self.arrivals = Arrivals()
         self.came_at = 0.0
         self._on_picture: Callable[[Encoded | None], None] | None = None
         self._pixels = PixelMaker()
         self._use(demuxer, live)
 
-    def _use(self, demuxer: Demuxer, live: bool) -> None:
+    def _use(self, demuxer: PacketReader, live: bool) -> None:
         """Read from this from now on."""
         context = demuxer.context
         check_size(context.width, context.height)
@@ -66,6 +65,8 @@ class Video(Uncontrolled):
         self.info = SourceInfo(width, height, demuxer.fps, demuxer.codec, live, video=video)
         self._demuxer = demuxer
         self._decoder = Decoder(context)
+        # Of a film, how it is to be turned is not in the pictures, but beside them.
+        self._rough = RoughDecoder(self._decoder, context) if live else None
         self._display, self._early_s = DisplayClock(self.paced), 0.0
         self._newest: Packet | None = None
         # A camera's own JPEG is handed over untouched.
@@ -107,6 +108,8 @@ class Video(Uncontrolled):
             self._hand_on(packet)
         if not self._jpeg:
             self._decoder.add(packet)
+            if self._rough is not None:
+                self._rough.add(packet)
             self._say_what_is_waited_for()
 
     def _hand_on(self, packet: Packet) -> None:
@@ -143,7 +146,7 @@ class Video(Uncontrolled):
     @property
     def undecoded(self) -> int:
         """How many pictures are decoded before the newest one can be looked at."""
-        return self._decoder.pending
+        return (self._rough or self._decoder).pending
 
     def glance(self) -> Glance | None:
         """Return the newest picture, small and grey; None if there is none yet.
@@ -155,7 +158,7 @@ class Video(Uncontrolled):
             picture = self._retrieve_jpeg(BEST_QUALITY, WIDTH)
             return None if picture is None else glance_at(picture)
         try:
-            frame = self._decoder.newest()
+            frame = (self._rough or self._decoder).newest()
         finally:
             self._say_what_is_waited_for()
         if frame is None:

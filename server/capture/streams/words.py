@@ -3,13 +3,33 @@
 import errno
 import os
 import ssl
+from http import HTTPStatus
 from urllib.parse import urlsplit
 
 from server.config.address import Address
 from server.errors import LoginRefused, SourceError
 from server.loop import native
 
-__all__ = ["explain", "explain_file", "host_of"]
+__all__ = [
+    "DEFAULT_PORTS",
+    "explain",
+    "explain_file",
+    "explain_status",
+    "host_of",
+    "no_certificate",
+    "no_host",
+]
+
+# What RTSP (RFC 2326, 7.1.1) adds to HTTP.
+REASONS = {one.value: one.phrase for one in HTTPStatus} | {
+    451: "Parameter Not Understood",
+    453: "Not Enough Bandwidth",
+    454: "Session Not Found",
+    455: "Method Not Valid in This State",
+    457: "Invalid Range",
+    459: "Aggregate Operation Not Allowed",
+    551: "Option Not Supported",
+}
 
 DEFAULT_PORTS = {"rtsp": 554, "rtsps": 322, "http": 80, "https": 443}
 
@@ -35,10 +55,12 @@ def explain(error: Exception, address: Address, timeout_s: float) -> SourceError
 
     host = host_of(address)
     match error:
-        case av.error.HTTPUnauthorizedError() | av.error.HTTPForbiddenError():
-            return _refused(host, address, isinstance(error, av.error.HTTPForbiddenError))
+        case av.error.HTTPUnauthorizedError():
+            return explain_status(401, address)
+        case av.error.HTTPForbiddenError():
+            return explain_status(403, address)
         case av.error.HTTPNotFoundError():
-            return SourceError(f"{host} has no such stream (404 Not Found); check the URL's path")
+            return explain_status(404, address)
         case av.error.HTTPClientError() | av.error.HTTPServerError():
             return SourceError(f"{host} answers with an error ({_status(error)})")
         case av.error.ExitError() | TimeoutError():
@@ -54,12 +76,36 @@ def explain(error: Exception, address: Address, timeout_s: float) -> SourceError
         case av.error.ProtocolNotFoundError():
             return SourceError(f"{host} refers to a protocol that is not allowed here")
         case OSError(errno=errno.EPROTONOSUPPORT):
-            return SourceError(_no_transport(host, address))
+            return explain_status(461, address)
         case OSError(errno=errno.EIO) if address.scheme in DEFAULT_PORTS:
             return SourceError(_why_input_output(address, host, timeout_s))
         case OSError():
             return SourceError(f"{host} cannot be reached ({_text(error)})")
     return SourceError(f"{host} answers, but FFmpeg cannot read it ({_text(error)})")
+
+
+def explain_status(status: int, address: Address) -> SourceError:
+    """Return the error to raise for an answer by RTSP or HTTP that is a refusal."""
+    host = host_of(address)
+    match status:
+        case 401 | 403:
+            return _refused(host, address, status == 403)
+        case 404:
+            return SourceError(f"{host} has no such stream (404 Not Found); check the URL's path")
+        case 461:
+            return SourceError(_no_transport(host, address))
+    words = f"{status} {REASONS.get(status, '')}".strip()
+    return SourceError(f"{host} answers with an error ({words})")
+
+
+def no_host(name: str) -> str:
+    """Return what to say of a host's name that leads nowhere."""
+    return f"the host {name} is unknown; check the spelling"
+
+
+def no_certificate(host: str, error: ssl.SSLCertVerificationError) -> str:
+    """Return what to say of a certificate that cannot be verified."""
+    return f"{host} has a certificate that is not valid ({error.verify_message})"
 
 
 def explain_file(error: Exception, path: str) -> SourceError:
@@ -99,7 +145,7 @@ def _why_input_output(address: Address, host: str, timeout_s: float) -> str:
     try:
         socket.getaddrinfo(name, port)
     except OSError:
-        return f"the host {name} is unknown; check the spelling"
+        return no_host(name)
     if address.scheme in ("rtsps", "https"):
         context = ssl.create_default_context()
         try:
@@ -109,7 +155,7 @@ def _why_input_output(address: Address, host: str, timeout_s: float) -> str:
             ):
                 pass
         except ssl.SSLCertVerificationError as error:
-            return f"{host} has a certificate that is not valid ({error.verify_message})"
+            return no_certificate(host, error)
         except ssl.SSLError as error:
             return f"{host} does not speak TLS as it should ({error.reason or 'no reason given'})"
         except OSError as error:

@@ -6,7 +6,8 @@
     27          uint64   1      uint16  uint16  1       as many bytes, ASCII  the rest, Annex B
 
 ``after`` is the number of the unit that was sent before it, without which it cannot be decoded;
-of a key picture it is 0.
+of a key picture it is 0. A unit with the flag EARLY says itself by how much, see
+:mod:`server.cluster.bus.early`: nodes of earlier versions skip that.
 """
 
 import re
@@ -14,6 +15,7 @@ import struct
 from dataclasses import dataclass
 
 from server.capture.frames.unit import Unit
+from server.cluster.bus.early import add_early, take_early
 from server.cluster.bus.frame_message import HEADER, MAGIC, MAX_SEQ, FrameMessageError, peek
 
 __all__ = ["VERSION", "UnitMessage", "pack_unit", "unpack_unit"]
@@ -27,6 +29,7 @@ MORE = struct.Struct("!QBHHB")
 KEY = 1
 REPEATED = 2
 COMPLETE = 4
+EARLY = 8
 
 CODEC = re.compile(r"(avc1|avc3|hvc1|hev1)\.[0-9A-Za-z.]{1,58}")
 
@@ -65,12 +68,16 @@ def pack_unit(
     """
     codec = unit.codec.encode("ascii")
     flags = KEY * unit.key | REPEATED * repeated | COMPLETE * complete
+    data = unit.data
+    if unit.early_s:
+        flags |= EARLY
+        data = add_early(data, unit.codec, unit.early_s)
     return b"".join(
         (
             HEADER.pack(MAGIC, VERSION, bytes.fromhex(node), unit.seq, unit.at_unix),
             MORE.pack(0 if unit.key else after, flags, unit.width, unit.height, len(codec)),
             codec,
-            unit.data,
+            data,
         )
     )
 
@@ -95,5 +102,11 @@ def unpack_unit(message: bytes) -> UnitMessage:
     key = bool(flags & KEY)
     if (after != 0) if key else not 0 < after < seq <= MAX_SEQ:
         raise FrameMessageError("a unit that follows an impossible one")
-    unit = Unit(data, key, seq, at_unix, codec, width, height)
+    early_s = 0.0
+    if flags & EARLY:
+        try:
+            data, early_s = take_early(data, codec)
+        except ValueError as error:
+            raise FrameMessageError(f"a unit of an unknown time: {error}") from None
+    unit = Unit(data, key, seq, at_unix, codec, width, height, early_s)
     return UnitMessage(unit, after, bool(flags & REPEATED), bool(flags & COMPLETE))

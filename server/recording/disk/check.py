@@ -4,20 +4,26 @@ Blocks on the disk: on native threads, or without a server.
 """
 
 import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from server.errors import PictureError
 from server.recording.disk.event_file import read_events, remove_empty
 from server.recording.disk.index import Event, Index, Recorded, recorded
-from server.recording.disk.layout import days, recordings
+from server.recording.disk.layout import days, events_file, picture_path, recordings
 from server.recording.disk.recording_file import is_being_written, read_facts, repair
 
 __all__ = ["Report", "check", "oldest_file"]
 
 # A file without a picture that is younger may just have been created.
 MIN_STUB_AGE_S = 60.0
+
+# So many changes of the index are one transaction.
+BATCH = 100
+
+Row = TypeVar("Row", Recorded, Event)
 
 
 @dataclass(slots=True)
@@ -28,7 +34,8 @@ class Report:
         recordings: How many there are.
         events: How many there are.
         repaired: Recordings whose end was torn, by id.
-        unusable: Files without anything that can be played, by name; they are left alone.
+        unusable: Files that cannot be read, or without anything that can be played, by name; they
+            are left alone.
         removed: Recordings of which there was only the beginning; deleted.
         open: Recordings that are being written; what the index says of them stays.
         added: How many the index did not have, or had otherwise.
@@ -63,8 +70,8 @@ def check(media: Path, index: Index, thorough: bool = True) -> Report:
             does not know, or knows otherwise.
 
     Raises:
-        OSError: If a file cannot be read.
-        sqlite3.Error: If the index cannot be written.
+        OSError: If the index cannot be opened.
+        sqlite3.Error: If it cannot be written.
     """
     report = Report()
     if not media.is_dir():
@@ -73,9 +80,14 @@ def check(media: Path, index: Index, thorough: bool = True) -> Report:
         report.index_was_broken = index.set_aside() is not None
     known = {one.id: one for one in index.all_recordings()}
     found: set[str] = set()
+    new: list[Recorded] = []
     for key, path in recordings(media):
         have = known.get(key)
-        now = _look(key, path, have if not thorough else None, report)
+        try:
+            now = _look(key, path, have if not thorough else None, report)
+        except OSError:
+            report.unusable.append(str(path))
+            now = have
         if now is None:
             continue
         found.add(key)
@@ -85,7 +97,11 @@ def check(media: Path, index: Index, thorough: bool = True) -> Report:
             index.put(now, renew=False)  # Its writer knows better.
         elif now != have:
             report.added += 1
-            index.put(now)
+            new.append(now)
+            if len(new) >= BATCH:
+                _renew(index, index.recordings_where, index.put, known, new)
+                new.clear()
+    _renew(index, index.recordings_where, index.put, known, new)
     gone = [key for key in known if key not in found]
     report.dropped += len(gone)
     index.remove(gone)
@@ -147,13 +163,39 @@ def _check_events(media: Path, index: Index, report: Report) -> None:
     known = {one.id: one for one in index.all_events()}
     found: dict[str, Event] = {}
     for _, day in days(media):
-        for event in read_events([day / "events.jsonl"]):
-            found[event.id] = event
-    for event in found.values():
-        if known.get(event.id) != event:
-            report.added += 1
-            index.put_event(event)
+        file = day / "events.jsonl"
+        try:
+            found |= {event.id: event for event in read_events([file])}
+        except OSError:
+            report.unusable.append(str(file))
+            found |= {key: event for key, event in known.items() if _is_in(file, media, key)}
+    new = [event for event in found.values() if known.get(event.id) != event]
+    report.added += len(new)
+    for begin in range(0, len(new), BATCH):
+        some = new[begin : begin + BATCH]
+        _renew(index, index.events_where, index.put_event, known, some)
     gone = [key for key in known if key not in found]
     report.dropped += len(gone)
     index.remove_events(gone)
     report.events = len(found)
+
+
+def _is_in(file: Path, media: Path, event: str) -> bool:
+    picture = picture_path(media, event)
+    return picture is not None and events_file(picture) == file
+
+
+def _renew(
+    index: Index,
+    find: Callable[[str, Sequence[str]], list[Row]],
+    put: Callable[..., None],
+    known: Mapping[str, Row],
+    new: Sequence[Row],
+) -> None:
+    """Put rows into the index, unless what was known of them has changed since: files were read
+    before, and who has changed it knows better.
+    """
+    with index.changing():
+        here = f"WHERE id IN ({', '.join('?' * len(new))})"
+        now = {one.id: one for one in find(here, [one.id for one in new])}
+        put(*(one for one in new if now.get(one.id) == known.get(one.id)))

@@ -55,7 +55,10 @@ def remove_events(media: Path, keys: Iterable[str]) -> None:
             picture.unlink(missing_ok=True)
         if file.exists() and not read_events([file]):
             file.unlink(missing_ok=True)
-            remove_empty(file.parent / "events")
+            folder = file.parent / "events"
+            for left in folder.glob(".*.new"):  # Half a picture, of a process that was killed.
+                left.unlink(missing_ok=True)
+            remove_empty(folder)
 
 
 def remove_empty(folder: Path) -> None:

@@ -32,6 +32,11 @@ class EventQueue:
             if (before := self._waiting.get(event.id)) is not None:
                 self._waiting[event.id] = event, before[1]
 
+    def has(self, key: str) -> bool:
+        """Return whether something of an event waits."""
+        with self._lock:
+            return key in self._waiting
+
     def remove(self, key: str) -> None:
         """Drop an event."""
         with self._lock:

@@ -9,7 +9,7 @@ import sqlite3
 import time
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -55,9 +55,11 @@ PRAGMA user_version = 2;
 COMMIT;
 """
 
-# Another process may be writing, such as ``manage.py media check``.
-BUSY_TIMEOUT_S = 5.0
+# Another process may be writing, such as ``manage.py media check``. What cannot be changed by then
+# is changed later; all who ask the index wait as long.
+BUSY_TIMEOUT_S = 0.5
 
+COLUMNS = "id", "camera", "begin", "end", "bytes", "locked", "reason", "open", "film"
 DAY_S = 86400.0
 
 # Of differences of times, as the index computes them.
@@ -92,10 +94,9 @@ class Recorded:
 
     def describe(self) -> dict[str, Any]:
         """Return it as people and programs are told of it."""
-        told = asdict(self) | {"film": self.film or None}
-        return {"id": told.pop("id"), "camera": told.pop("camera")} | {
-            {"begin": "from", "end": "to"}.get(key, key): value for key, value in told.items()
-        }
+        told: dict[str, Any] = {"id": self.id, "camera": self.camera}
+        told |= {"from": self.begin, "to": self.end, "bytes": self.bytes, "locked": self.locked}
+        return told | {"reason": self.reason, "open": self.open, "film": self.film or None}
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,12 +211,12 @@ class Index:
 
     # Recordings.
 
-    def put(self, recording: Recorded, renew: bool = True) -> None:
-        """Add a recording, or renew what is known of it, unless it is not to be renewed."""
-        values = tuple(asdict(recording).values())
+    def put(self, *recordings: Recorded, renew: bool = True) -> None:
+        """Add recordings, or renew what is known of them, unless they are not to be renewed."""
+        values = [[getattr(one, name) for name in COLUMNS] for one in recordings]
         known = "REPLACE" if renew else "IGNORE"
         with self.changing() as connection:
-            connection.execute(
+            connection.executemany(
                 f"INSERT OR {known} INTO recordings VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", values
             )
 
@@ -226,17 +227,17 @@ class Index:
 
     def recording(self, key: str) -> Recorded | None:
         """Return one recording; None if there is none with that id."""
-        return next(iter(self._recordings("WHERE id = ?", (key,))), None)
+        return next(iter(self.recordings_where("WHERE id = ?", (key,))), None)
 
     def all_recordings(self) -> list[Recorded]:
         """Return all recordings, the oldest first."""
-        return self._recordings("ORDER BY begin", ())
+        return self.recordings_where("ORDER BY begin", ())
 
     def oldest(self, but: Collection[str] = ()) -> Recorded | None:
         """Return the oldest recording that may be deleted, but for some; None if there is none."""
         others = f"id NOT IN ({', '.join('?' * len(but))})"
         where = f"WHERE NOT locked AND NOT open AND {others} ORDER BY begin LIMIT 1"
-        return next(iter(self._recordings(where, but)), None)
+        return next(iter(self.recordings_where(where, but)), None)
 
     def recordings(
         self,
@@ -257,14 +258,16 @@ class Index:
         end = "CASE WHEN open THEN 1e15 ELSE end END"
         earliest = self._earliest("recordings", "open", since)
         where, values = _where(cameras, since, before, earliest, end=end)
-        return self._recordings(f"{where} ORDER BY begin DESC, id DESC LIMIT ?", (*values, limit))
+        return self.recordings_where(
+            f"{where} ORDER BY begin DESC, id DESC LIMIT ?", (*values, limit)
+        )
 
     def span(self, camera: str) -> tuple[float, float] | None:
         """Return from when to when there are recordings of a camera; None without any."""
         ends = [
             f"(SELECT {one} FROM recordings WHERE camera = ?)" for one in ("min(begin)", "max(end)")
         ]
-        rows = self._rows(f"SELECT {', '.join(ends)}", (camera, camera))
+        rows = self.rows(f"SELECT {', '.join(ends)}", (camera, camera))
         return (rows[0][0], rows[0][1]) if rows and rows[0][0] is not None else None
 
     def _earliest(self, table: str, is_open: str, since: float | None) -> float | None:
@@ -274,7 +277,7 @@ class Index:
         """
         if since is None:
             return None
-        ((longest, oldest),) = self._rows(
+        ((longest, oldest),) = self.rows(
             f"SELECT (SELECT max(end - begin) FROM {table}),"
             f" (SELECT min(begin) FROM {table} WHERE {is_open})",
             (),
@@ -282,8 +285,9 @@ class Index:
         earliest = since - (longest or 0.0) - ROUNDING_S
         return earliest if oldest is None else min(earliest, oldest)
 
-    def _recordings(self, rest: str, values: Iterable[Any]) -> list[Recorded]:
-        rows = self._rows(f"SELECT * FROM recordings {rest}", values)
+    def recordings_where(self, rest: str, values: Iterable[Any]) -> list[Recorded]:
+        """Return the recordings that the rest of a query in SQL selects."""
+        rows = self.rows(f"SELECT * FROM recordings {rest}", values)
         return [
             Recorded(
                 *(row[0], row[1], row[2], row[3], row[4], bool(row[5]), row[6], bool(row[7])),
@@ -294,16 +298,19 @@ class Index:
 
     # Events.
 
-    def put_event(self, event: Event) -> None:
-        """Add an event, or renew what is known of it."""
+    def put_event(self, *events: Event) -> None:
+        """Add events, or renew what is known of them."""
+        values = [
+            (
+                *(one.id, one.camera, one.label, one.score),
+                None if one.box is None else json.dumps(one.box),
+                *(one.begin, one.end, one.picture, one.locked, one.film),
+            )
+            for one in events
+        ]
         with self.changing() as connection:
-            connection.execute(
-                "INSERT OR REPLACE INTO events VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                (
-                    *(event.id, event.camera, event.label, event.score),
-                    None if event.box is None else json.dumps(event.box),
-                    *(event.begin, event.end, event.picture, event.locked, event.film),
-                ),
+            connection.executemany(
+                "INSERT OR REPLACE INTO events VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", values
             )
 
     def remove_events(self, ids: Iterable[str]) -> None:
@@ -313,11 +320,11 @@ class Index:
 
     def event(self, key: str) -> Event | None:
         """Return one event; None if there is none with that id."""
-        return next(iter(self._events("WHERE id = ?", (key,))), None)
+        return next(iter(self.events_where("WHERE id = ?", (key,))), None)
 
     def all_events(self) -> list[Event]:
         """Return all events, the oldest first."""
-        return self._events("ORDER BY begin", ())
+        return self.events_where("ORDER BY begin", ())
 
     def events(
         self,
@@ -330,16 +337,17 @@ class Index:
         """Return events, the newest first; see :meth:`recordings`."""
         earliest = self._earliest("events", "end IS NULL", since)
         where, values = _where(cameras, since, before, earliest, label)
-        return self._events(f"{where} ORDER BY begin DESC, id DESC LIMIT ?", (*values, limit))
+        return self.events_where(f"{where} ORDER BY begin DESC, id DESC LIMIT ?", (*values, limit))
 
-    def _events(self, rest: str, values: Iterable[Any]) -> list[Event]:
+    def events_where(self, rest: str, values: Iterable[Any]) -> list[Event]:
+        """Return the events that the rest of a query in SQL selects."""
         return [
             Event(
                 *(row[0], row[1], row[2], row[5], row[6], row[3]),
                 None if row[4] is None else tuple(json.loads(row[4])),
                 *(bool(row[7]), bool(row[8]), row[9]),
             )
-            for row in self._rows(f"SELECT * FROM events {rest}", values)
+            for row in self.rows(f"SELECT * FROM events {rest}", values)
         ]
 
     def days(self, month: str, cameras: Collection[str] | None) -> dict[str, Any]:
@@ -364,19 +372,20 @@ class Index:
             return days.setdefault(date, {}).setdefault(camera, empty)  # type: ignore[no-any-return]
 
         wanted = (*values, f"{month}-%")
-        for date, camera, count, seconds in self._rows(
+        for date, camera, count, seconds in self.rows(
             f"SELECT {day}, camera, count(*), sum(end - begin) FROM recordings {where}"
             " GROUP BY 1, 2 ORDER BY 1, 2",
             wanted,
         ):
             cell(date, camera).update(recordings=count, seconds=round(seconds, 1))
-        for date, camera, count in self._rows(
+        for date, camera, count in self.rows(
             f"SELECT {day}, camera, count(*) FROM events {where} GROUP BY 1, 2", wanted
         ):
             cell(date, camera)["events"] = count
         return dict(sorted(days.items()))
 
-    def _rows(self, query: str, values: Iterable[Any]) -> list[Any]:
+    def rows(self, query: str, values: Iterable[Any] = ()) -> list[Any]:
+        """Return what a query in SQL finds."""
         with self._lock:
             if self._connection is None and not self.path.exists():
                 return []

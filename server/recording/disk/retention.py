@@ -1,16 +1,23 @@
-"""Decides which recordings and events are to go."""
+"""Decides which recordings and events are to go, of those that the index has.
+
+Only those are loaded that may have to go: a month of six cameras has fifty thousand of each, and to
+look through these in Python every minute holds up all other threads.
+"""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
-from server.recording.disk.index import Event, Recorded
+from server.recording.disk.index import Index, Recorded
 
 __all__ = ["Limits", "Policy", "overdue", "overdue_events"]
 
 DAY_S = 86400.0
 GB = 1e9
+
+# So many of the oldest are looked at together.
+PAGE = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,38 +52,64 @@ class Policy:
         return self.cameras.get(camera, self.others)
 
 
-def overdue(recordings: Sequence[Recorded], policy: Policy, now_unix: float) -> list[Recorded]:
-    """Return which recordings are to be deleted, of all that there are, the oldest first.
+def overdue(
+    index: Index, policy: Policy, now_unix: float, now_of: Callable[[Recorded], Recorded]
+) -> list[str]:
+    """Return which recordings are to be deleted: too old ones, and the oldest of what is too much.
 
     Locked ones and those that are being written stay, but count for what all take.
+
+    Args:
+        index: Has them.
+        policy: How much is kept.
+        now_unix: In Unix seconds.
+        now_of: Returns a recording as it is now, if it is being written.
     """
-    total = 0.0
-    each: defaultdict[str, float] = defaultdict(float)
-    for one in recordings:
-        total += one.bytes
-        each[one.camera] += one.bytes
-    gone = []
-    for one in recordings:
-        limits = policy.of(one.camera)
-        old = limits.days and one.end < now_unix - limits.days * DAY_S
-        large = limits.gb and each[one.camera] > limits.gb * GB
-        if not (old or large or (policy.gb and total > policy.gb * GB)):
-            continue
-        if one.locked or one.open:
-            continue
-        gone.append(one)
-        total -= one.bytes
-        each[one.camera] -= one.bytes
+    taken: defaultdict[str, float] = defaultdict(float)
+    taken.update(index.rows("SELECT camera, sum(bytes) FROM recordings GROUP BY camera"))
+    for one in index.recordings_where("WHERE open", ()):
+        taken[one.camera] += now_of(one).bytes - one.bytes  # The index has its beginning.
+    gone: dict[str, Recorded] = {}
+    for camera in [*taken]:
+        if days := policy.of(camera).days:
+            old = "WHERE camera = ? AND end < ? AND NOT locked AND NOT open"
+            found = index.recordings_where(old, (camera, now_unix - days * DAY_S))
+            gone |= {one.id: one for one in found}
+    for one in gone.values():
+        taken[one.camera] -= one.bytes
+    page = _oldest(index, _too_large(taken, policy))
+    while page and (cameras := _too_large(taken, policy)):
+        for one in page:
+            if one.id not in gone and one.camera in cameras:
+                gone[one.id] = one
+                taken[one.camera] -= one.bytes
+                cameras = _too_large(taken, policy)
+        page = _oldest(index, cameras, page[-1])
+    return sorted(gone, key=lambda key: gone[key].begin)
+
+
+def overdue_events(index: Index, policy: Policy, now_unix: float) -> list[str]:
+    """Return which events are to be deleted: those that are over, old and not locked."""
+    gone: list[str] = []
+    for (camera,) in index.rows("SELECT DISTINCT camera FROM events"):
+        if days := policy.of(camera).days:
+            old = "SELECT id FROM events WHERE camera = ? AND end < ? AND NOT locked"
+            gone += [key for (key,) in index.rows(old, (camera, now_unix - days * DAY_S))]
     return gone
 
 
-def overdue_events(events: Iterable[Event], policy: Policy, now_unix: float) -> list[Event]:
-    """Return which events are to be deleted: those that are over, old and not locked."""
-    return [
-        one
-        for one in events
-        if (days := policy.of(one.camera).days)
-        and not one.locked
-        and one.end is not None
-        and one.end < now_unix - days * DAY_S
-    ]
+def _too_large(taken: Mapping[str, float], policy: Policy) -> Collection[str]:
+    """Return the cameras of which recordings have to go."""
+    if policy.gb and sum(taken.values()) > policy.gb * GB:
+        return taken.keys()
+    return {name for name, nbytes in taken.items() if nbytes > (policy.of(name).gb or 1e9) * GB}
+
+
+def _oldest(
+    index: Index, cameras: Collection[str], after: Recorded | None = None
+) -> list[Recorded]:
+    """Return the oldest of some cameras that may be deleted, those after one."""
+    names = ", ".join("?" * len(cameras))
+    where = f"WHERE camera IN ({names}) AND NOT locked AND NOT open AND (begin, id) > (?, ?)"
+    begin = (float("-inf"), "") if after is None else (after.begin, after.id)
+    return index.recordings_where(f"{where} ORDER BY begin, id LIMIT {PAGE}", (*cameras, *begin))

@@ -6,14 +6,17 @@ Blocks on the disk: on native threads only.
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from server.loop import native
 from server.recording.disk.check import Report, check, oldest_file
 from server.recording.disk.event_file import remove_empty, remove_events, write_event
 from server.recording.disk.index import INDEX_ERRORS, Event, Index, Recorded
+from server.recording.disk.last_sign import last_sign
 from server.recording.disk.layout import add_folders, recording_path
 from server.recording.disk.retention import Policy, overdue, overdue_events
 from server.users.private import open_private
@@ -46,7 +49,8 @@ class Storage:
         index: Of what is in the folder.
         removed: How many recordings had to go because the disk was full.
         report: What the newest check has found; None before the first.
-        goes_on: Returns whether an event of this id goes on; called on another thread.
+        is_known: Returns whether this process knows an event of this id, or has still to write it;
+            called on another thread.
     """
 
     def __init__(self, media: Path, free: FreeSpace = free_space) -> None:
@@ -54,9 +58,13 @@ class Storage:
         self.index = Index(media)
         self.removed = 0
         self.report: Report | None = None
-        self.goes_on: Callable[[str], bool] = lambda key: False
+        self.is_known: Callable[[str], bool] = lambda key: False
         self._free = free
         self._started_unix = time.time()
+        self._checking: Any = native.threading.Lock()
+        self._unchecked = False  # Whether the newest check could not be done.
+        self._alive_path = media / ".alive"
+        self._alive_unix = self._read_alive()
         # Changes of the index that could not be made yet, by the id of what they are about.
         self._owed: dict[str, Callable[[], None]] = {}
 
@@ -117,16 +125,34 @@ class Storage:
     def tidy(self, policy: Policy, now_of: Callable[[Recorded], Recorded]) -> list[str]:
         """Delete events that are too old, and return which recordings are, or too much.
 
+        Called now and then, it leaves a sign of life as well.
+
         Args:
             policy: How much is kept.
             now_of: Returns a recording as it is now, if it is being written.
         """
         if not self.media.is_dir():
             return []
-        old = [one.id for one in overdue_events(self.index.all_events(), policy, time.time())]
-        self.remove_events(old)
-        recordings = [now_of(one) for one in self.index.all_recordings()]
-        return [one.id for one in overdue(recordings, policy, time.time())]
+        self._note_alive()
+        if self._unchecked:
+            self._unchecked = False
+            self.check_soon()
+        now_unix = time.time()
+        self.remove_events(overdue_events(self.index, policy, now_unix))
+        return overdue(self.index, policy, now_unix, now_of)
+
+    def _read_alive(self) -> float:
+        """Return until when a process before this one lived at least; 0 if that is not known."""
+        try:
+            return self._alive_path.stat().st_mtime
+        except OSError:
+            return 0.0
+
+    def _note_alive(self) -> None:
+        """Leave a sign of life: if this process is killed, what goes on did so until now."""
+        with suppress(OSError):  # A disk that cannot be written shows elsewhere.
+            os.close(open_private(self._alive_path, os.O_WRONLY))
+            os.utime(self._alive_path)
 
     def delete_overdue(self, key: str) -> None:
         """Delete a recording, unless it was locked meanwhile, or is gone."""
@@ -191,14 +217,26 @@ class Storage:
 
     def check_now(self) -> None:
         """Compare the index with the files, and end the events that no process knows any more."""
-        try:
-            self.report = check(self.media, self.index, thorough=False)
-            for event in self.index.all_events():
-                began_before = event.end is None and event.begin < self._started_unix
-                if began_before and not self.goes_on(event.id):
-                    # What goes on is known to the process that has ended, and to nobody else.
-                    ended = replace(event, end=event.begin)
-                    write_event(self.media, ended)
-                    self.index.put_event(ended)
-        except INDEX_ERRORS:
-            return  # It is tried again at the next start, or by hand.
+        with self._checking:
+            try:
+                self.report = check(self.media, self.index, thorough=False)
+                for event in self.index.events_where("WHERE end IS NULL", ()):
+                    if not self.is_known(event.id):
+                        self._end_forgotten(event.id)
+            except INDEX_ERRORS:
+                self._unchecked = (
+                    True  # The disk may be full: it is tried again with the next tidying.
+                )
+
+    def _end_forgotten(self, key: str) -> None:
+        """End an event that went on when a process was killed."""
+        event = self.index.event(key)  # As it is now: it may have ended just before.
+        if event is None or event.end is not None or key in self._owed:
+            return
+        recordings = self.index.recordings([event.camera], since=event.begin, limit=-1)
+        others = self.index.events([event.camera], event.label, since=event.begin, limit=-1)
+        later = [one.begin for one in others if one.begin > event.begin]
+        latest_unix = min([self._started_unix, *later])
+        ended = replace(event, end=last_sign(event, recordings, self._alive_unix, latest_unix))
+        write_event(self.media, ended)
+        self.index.put_event(ended)

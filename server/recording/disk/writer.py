@@ -41,6 +41,8 @@ LOOK_S = 1.0
 
 TIDY_S = 60.0
 """How often what is too old, or too much, is deleted, and the index mended."""
+PAUSE_S = 0.005
+"""Between two recordings that are deleted: all other threads wait while this one works."""
 
 CALL_DEADLINE_S = 10.0
 
@@ -70,6 +72,7 @@ class Writer:
         policy: How much is kept; may be replaced at any time.
         open: What is being written, by camera; as new as its last fragment.
         dropped: How many pictures were not recorded, by camera; only grows.
+        events: What is known of events, and is still to be written.
         problem: Why nothing can be recorded now; empty if all is well.
     """
 
@@ -87,7 +90,7 @@ class Writer:
         self._news: Any = native.threading.Condition()
         self._jobs: deque[tuple[str, int, Callable[[], None]]] = deque()
         self._waiting: Counter[str] = Counter()
-        self._events = EventQueue()
+        self.events = EventQueue()
         self._closing = False
         self._thread: Any = None
 
@@ -142,7 +145,7 @@ class Writer:
             event: The event.
             jpeg: Its best picture, if there is a new one.
         """
-        self._events.put(event, jpeg)
+        self.events.put(event, jpeg)
         self.do(self._write_events)
 
     def call(self, job: Callable[[], T], timeout_s: float = CALL_DEADLINE_S) -> T:
@@ -185,8 +188,8 @@ class Writer:
     def _run(self) -> None:
         while True:
             with self._news:
-                if not self._jobs and not self._closing and not self._overdue:
-                    self._news.wait(LOOK_S)
+                if not self._jobs and not self._closing:
+                    self._news.wait(PAUSE_S if self._overdue else LOOK_S)
                 job = self._jobs.popleft() if self._jobs else None
                 closing = self._closing and job is None
             if job is not None:
@@ -313,8 +316,6 @@ class Writer:
                 self._storage.forget(known.id)
                 remove_empty(file.path.parent)
 
-    # Room.
-
     def _with_room(self, write: Callable[[], None]) -> None:
         """Write, after deleting what is oldest if there is no room.
 
@@ -342,7 +343,7 @@ class Writer:
             self._write(partial(self._storage.write_event, event, jpeg))
 
         try:
-            self._events.empty(write)
+            self.events.empty(write)
         except OSError:
             if not self._paused_until:  # Otherwise it is tried again after the pause.
                 raise
@@ -354,7 +355,7 @@ class Writer:
             OSError: If it cannot be written.
         """
         self._write(partial(self._storage.write_event, event))
-        self._events.renew(event)
+        self.events.renew(event)
 
     def remove_event(self, key: str) -> None:
         """Delete an event. On the writer's thread.
@@ -363,7 +364,7 @@ class Writer:
             OSError: If it cannot be deleted.
         """
         self._storage.remove_events([key])
-        self._events.remove(key)
+        self.events.remove(key)
 
     def set_locked(self, key: str, locked: bool) -> Recorded | None:
         """Keep a recording for ever, or no longer; return it. On the writer's thread.

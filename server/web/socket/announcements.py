@@ -116,7 +116,8 @@ class Announcements:
         notice = self._timeline.add(level, message, camera, who)
         for view in self._views():
             if not view.embedded and (camera is None or view.sees(camera)):
-                self._broadcast.send("notice", notice.payload(view.names), view.room)
+                payload = notice.payload(view.names)
+                self._broadcast.send("notice", payload, view.room, can_wait=True)
 
     def tell_event(self, event: Event) -> None:
         """Tell everyone who may see its camera of an event that began, changed or ended."""

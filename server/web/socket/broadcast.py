@@ -18,6 +18,8 @@ __all__ = ["Broadcast"]
 
 BATCH = 25
 """How many dashboards are written to before everybody else gets a turn: half a millisecond."""
+MOST = 150
+"""The same of those that it is only kept for."""
 
 HOLD_S = 0.25
 """How long it may wait for a frame: one comes within that at five a second."""
@@ -45,6 +47,7 @@ class Broadcast:
 
     def __init__(self, socketio: SocketIO, sessions: Mapping[str, Session]) -> None:
         self._server = socketio.server
+        self._connections = socketio.server.eio.sockets
         self._sessions = sessions
         self._waiting: deque[_Message] = deque()
         self._any = hub.Signal()
@@ -104,15 +107,19 @@ class Broadcast:
         """Write the oldest message to some of its recipients."""
         message = self._waiting[0]
         written = 0
-        while message.recipients and written < BATCH:
+        for _ in range(min(MOST, len(message.recipients))):
             written += self._send_to(*message.recipients.popleft(), message)
+            if written == BATCH:
+                break
+        if message.can_wait:
+            self._held.set()
         if not message.recipients:
             self._waiting.popleft()
 
     def _send_to(self, sid: str, engine_id: str, message: _Message) -> bool:
         """Send a message to one recipient; return whether that took a write of its own."""
         session = self._sessions.get(sid)
-        connection = self._server.eio.sockets.get(engine_id)
+        connection = self._connections.get(engine_id)
         if session is None or connection is None:
             return False  # It has left.
         if not connection.queue.empty():
@@ -120,7 +127,6 @@ class Broadcast:
             self._server.eio.send(engine_id, message.text)
         elif message.can_wait and session.is_watching:
             session.websocket.hold(message.data)
-            self._held.set()
             return False
         else:
             session.websocket.send_built(message.data)

@@ -91,6 +91,7 @@ class Session:
         self._watching: dict[str, tuple[Fanout, SocketViewer]] = {}
         self._again: dict[str, Callable[[], object]] = {}  # What watching each live takes.
         self._past: dict[str, PastViewer] = {}  # Of those, who looks at the past.
+        self._link: Link | None = None  # What is known of it by now, from whichever camera.
         self._seeks = 0
         self._last_seqs: dict[str, int] = {}
         self.bare_s = 0.0
@@ -132,7 +133,7 @@ class Session:
             fanout, rendition if rendition in fanout.rooms else FULL.name, codecs, acks
         )
         choice = FixedChoice(fanout.camera, rendition, codecs) if codecs else None
-        return self._start_watching(fanout, rendition, choice, codecs, acks, Link())
+        return self._start_watching(fanout, rendition, choice, codecs, acks, self._first_guess())
 
     def watch_what_fits(
         self,
@@ -154,7 +155,7 @@ class Session:
         _, before = self._watching.get(fanout.camera.name, (None, None))
         known = before is not None and before.codecs == codecs
         choice = before.choice if before is not None and known else None
-        link = before.link if before is not None else Link()
+        link = before.link if before is not None else self._first_guess()
         now = time.monotonic()
         if not isinstance(choice, RenditionSelector | VideoSelector):
             choice = RenditionSelector(fanout.camera, fanout.bytes_of, now, self._lag_s)
@@ -162,8 +163,13 @@ class Session:
                 choice = VideoSelector(
                     *(fanout.camera, fanout.kbps_of, fanout.bytes_of), choice, codecs, link
                 )
+                choice.begin(now)
         choice.aim(width, before.last_seq if before is not None else 0, now)
         return self._start_watching(fanout, choice.rendition, choice, codecs, acks, link)
+
+    def _first_guess(self) -> Link:
+        """Return what is known of its link, for a camera that it begins to watch."""
+        return self._link.copy() if self._link is not None else Link()
 
     def _start_watching(
         self,
@@ -272,11 +278,11 @@ class Session:
         Only an acknowledgement is progress: a peer that never reads can still send pongs, or watch
         again, for as long as it likes.
         """
-        waiting = [
-            self._past[name].waiting_s(now) if name in self._past else viewer.credit.waiting_s(now)
-            for name, (_, viewer) in self._watching.items()
-        ]
-        return max(waiting) + self._owed_before_s if any(waiting) else 0.0
+        longest_s = 0.0
+        for name, (_, viewer) in self._watching.items():
+            waiting = self._past.get(name) or viewer.credit
+            longest_s = max(longest_s, waiting.waiting_s(now))
+        return longest_s + self._owed_before_s if longest_s else 0.0
 
     def acknowledge(self, name: object, seq: object, hold_ms: object = 0) -> None:
         """Return the credit of frames up to ``seq``; invalid values are ignored.
@@ -310,6 +316,7 @@ class Session:
             ack = Acknowledged(seq, frames, round_trip_s, hold_ms / 1000, viewer.flows)
             if viewer.codecs:
                 viewer.link.take(credit.delivery, ack.transit_s, self.bare_s)
+                self._link = viewer.link
             if viewer.choice.take(ack, viewer.last_seq, self.bare_s, now):
                 self._move(name, fanout, viewer.choice)
         fanout.serve(viewer)

@@ -28,6 +28,9 @@ EVICT_AFTER_S = 12.0
 
 WATCH_PERIOD_S = 1.0
 
+# How many are looked at before everybody else gets a turn.
+BATCH = 50
+
 EVICTED = (
     f"disconnected: nothing was acknowledged for {EVICT_AFTER_S:g} s; "
     "after each frame emit 'ack' with its camera and seq"
@@ -174,8 +177,10 @@ class Sessions:
         """End connections that answer no more; a live one reconnects by itself."""
         while True:
             hub.sleep(WATCH_PERIOD_S)
-            now = time.monotonic()
-            for session in list(self.by_id.values()):
+            for number, session in enumerate(list(self.by_id.values())):
+                if number % BATCH == 0:
+                    hub.sleep(0)
+                    now = time.monotonic()
                 if not session.heartbeat.beat(now):
                     session.websocket.close()
                 elif session.owing_s(now) > EVICT_AFTER_S:

@@ -7,15 +7,12 @@ Python, and buffer fragments without limit. This one parses with the sans-I/O pr
 viewers share.
 """
 
-import functools
 import logging
 import socket
 from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from engineio.packet import PING
-from engineio.packet import Packet as EnginePacket
 from websockets.frames import Opcode, apply_mask  # type: ignore[attr-defined]  # C where it can
 from websockets.protocol import Protocol, Side
 from websockets.utils import accept_key
@@ -105,10 +102,6 @@ class WebSocket:
         self._messages_before_connect = 0
         self.on_message: Callable[[Message], bool] = lambda message: False
         """Called first with every message; returns whether it handled the message."""
-        self.ping: Callable[[], object] = lambda: None
-        """Has Engine.IO send a ping, unless it has ended the connection."""
-        self.forget_ping: Callable[[], None] = lambda: None
-        """Has Engine.IO wait for no pong."""
         self.on_drained: Callable[[], None] = lambda: None
         """Called when everything accepted has been sent."""
         self._watch = hub.ReadWatch(self._kernel, self._on_readable)
@@ -183,17 +176,20 @@ class WebSocket:
         Returns what stopped it: ``unsent`` while the connection is :attr:`busy`, ``gone`` if it has
         ended, or None.
         """
-        if self._held:
-            if packet.size < SHARED_BYTES:
-                packet = Packet(self._behind_held(packet.data))
-            else:
-                self.release()  # To copy that much would cost more than a write.
         if self._backlog:
             return "unsent"
         if self._closed:
             return "gone"
+        small = packet.size < SHARED_BYTES
+        if self._held:
+            if small:
+                packet = Packet(self._behind_held(packet.data))
+            elif (
+                self.release() and self._backlog
+            ):  # To copy that much would cost more than a write.
+                return "unsent"
         try:
-            sent = packet.send(self._kernel)
+            sent = self._kernel.send(packet.data) if small else packet.send(self._kernel)
         except BlockingIOError:
             sent = 0
         except OSError:
@@ -225,13 +221,13 @@ class WebSocket:
             pass  # The peer was faster.
 
     def close_unless_admitted(self) -> None:
-        """End a connection that has not become a session."""
+        """End a connection that has not become a session; called on the hub."""
         if not self.admitted:
             self.close()
 
     # Reading.
 
-    def _on_readable(self) -> None:
+    def _on_readable(self, _fd: int) -> None:
         """Read what has arrived, on the hub; close if the peer has, or misbehaves."""
         try:
             data = self._kernel.recv(FIRST_READ_BYTES)
@@ -432,10 +428,8 @@ class WebSocketDriver:
                 b"Sec-WebSocket-Accept: " + accept_key(key).encode() + b"\r\n\r\n"
             )
             websocket = WebSocket(sock, self._count_refusal)
-            websocket.ping = lambda: session.closed or session.send(EnginePacket(PING))
-            websocket.forget_ping = functools.partial(setattr, session, "last_ping", None)
             environ[ENVIRON_KEY] = websocket
-            hub.call_later(CONNECT_DEADLINE_S, websocket.close_unless_admitted)
+            hub.call_on_hub(CONNECT_DEADLINE_S, websocket.close_unless_admitted)
             try:
                 self._handler(websocket)
             except Exception as error:  # noqa: BLE001  whatever it was, this connection is over

@@ -176,8 +176,10 @@ export class Panel extends EventTarget {
     setTitle(title, tile.title);
     setText(word, tile.word);
     setText(since, Number.isFinite(tile.sinceS) ? `for ${formatAge(tile.sinceS)}` : '');
-    setText(reason, tile.stateReason);
-    reason.hidden = tile.stateReason === '';
+    // What the server said last is no reason for what became of the connection.
+    const why = condition === 'gone' ? tile.reason : tile.stateReason;
+    setText(reason, why);
+    reason.hidden = why === '';
     const running = isRunning(state.state);
     setText(toggle, running ? 'Stop' : 'Start');
     setTitle(this.#toggleButton, `${running ? 'Stop' : 'Start'} it for everybody  space`);

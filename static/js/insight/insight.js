@@ -6,7 +6,7 @@ import { CAMERA_CHARTS } from './charts.js';
 import { buildEntry, refreshAgo } from './entry.js';
 import { closeDrawer, fitDrawers } from '../ui/drawer.js';
 import { loadEvents, noticeOf } from './happenings.js';
-import { concerns, isOfState } from './notices.js';
+import { Told, concerns, isOfState } from './notices.js';
 import { Plots } from './plots.js';
 import { CAMERA_S, Samples } from './samples.js';
 import { System } from './system.js';
@@ -28,6 +28,7 @@ export class Insight {
   #recentShown = '';
   #own;
   #showEvent;
+  #told = new Told();
   // Removes the notice of the last event.
   #dismiss = () => {};
 
@@ -119,6 +120,7 @@ export class Insight {
     const isListed = this.#timeline.lists(notice);
     const isNew = this.#timeline.take(notice, isInSight && !isListed);
     if (!isNew || isInSight || isListed || document.querySelector('dialog[open]')) return;
+    if (!this.#told.isNews(notice)) return;
     this.#dismiss();
     const action = { word: 'Show', act: () => this.#showEvent(event) };
     this.#dismiss = this.#toasts.show(notice.message, 'info', { action });

@@ -17,6 +17,9 @@ const MAX_NOTICES = 2000;
 // As on the server: a notice that soon follows an equal one, except for its numbers, replaces it.
 const SAME_WITHIN_S = 5;
 
+// A street is busy all day: a toast for each car would always cover a part of the picture.
+const QUIET_S = 300;
+
 export class Notices {
   /** @type {Notice[]} by time, oldest first */
   #known = [];
@@ -63,6 +66,18 @@ export class Notices {
       .filter((notice) => camera === null || (notice.camera ?? '') === camera)
       .filter((notice) => level === null || notice.level === level)
       .reverse();
+  }
+}
+
+/** What toasts have told of events: the same of the same camera is no news for a while. */
+export class Told {
+  #at = new Map();
+
+  /** Whether an event is news; then it is told now. @param {Notice} notice  Of the event. */
+  isNews({ message, at }) {
+    const isNews = !(Math.abs(at - this.#at.get(message)) < QUIET_S);
+    if (isNews) this.#at.set(message, at);
+    return isNews;
   }
 }
 

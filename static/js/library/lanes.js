@@ -252,8 +252,8 @@ export class Lanes extends EventTarget {
       this.#hidePeek();
       return;
     }
-    this.#drag = { kind, camera, x: event.clientX, moved: kind === 'move' };
-    if (kind === 'seek' && event.pointerType === 'mouse') this.#seek(camera, this.#atOf(event), false);
+    this.#drag = { kind, camera, at: this.#atOf(event), x: event.clientX, moved: kind === 'move' };
+    if (kind === 'seek' && event.pointerType === 'mouse') this.#seek(camera, this.#drag.at, false);
   }
 
   #onMove(event) {
@@ -286,7 +286,8 @@ export class Lanes extends EventTarget {
     const drag = this.#drag;
     if (this.#pointers.size > 0) return;
     this.#drag = null;
-    if (drag?.kind === 'seek' && done) this.#seek(drag.camera, this.#atOf(event), true);
+    // What is opened by the press makes the lanes narrower: the place is another moment by now.
+    if (drag?.kind === 'seek' && done) this.#seek(drag.camera, drag.moved ? this.#atOf(event) : drag.at, true);
     if (event.pointerType !== 'mouse') this.#hidePeek();
   }
 

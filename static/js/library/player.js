@@ -162,9 +162,12 @@ export class Player extends EventTarget {
   step(by) {
     if (this.#recording === null) return;
     this.pause();
-    const now = Number.isNaN(this.#mediaTime) ? this.#front.currentTime : this.#mediaTime;
-    // Into the frame, and not to its edge: not all are equally long.
-    const to = now + (by + 0.3) * this.#frameS;
+    const { currentTime } = this.#front;
+    const into = currentTime - this.#mediaTime;
+    // The browser tells late which frame it shows; a step from the one before led nowhere. Into the frame, and not to
+    // its edge: not all are equally long.
+    const isTold = into >= 0 && into < this.#frameS;
+    const to = isTold ? this.#mediaTime + (by + 0.3) * this.#frameS : currentTime + by * this.#frameS;
     if (to < 0 || to >= this.#front.duration) {
       const recordings = this.#shelf.recordingsOf(this.camera);
       const other = by > 0 ? nextRecording(recordings, this.#recording) : recordings[recordings.findIndex(({ id }) => id === this.#recording.id) - 1];

@@ -15,11 +15,13 @@
  * @property {boolean} shown  False if it is decoded only because those after it need it.
  * @property {number} receivedMs  When it was received, by `performance.now()` of the thread that paints.
  * @property {number} [decodedMs]  When it was decoded, by the same clock.
+ * @property {number} [behindMs]  How long there has been something to decode when it was decoded.
  * @property {number} [order]  Of those offered to this painter.
  */
+import { drawPicture } from './drawing.js';
 import { decodeJpeg } from './jpeg.js';
 import { openPastDecoder } from './past-decoder.js';
-import { onRefresh } from './refresh.js';
+import { onRefresh, pace } from './refresh.js';
 import { UnitDecoder } from './unit-decoder.js';
 
 const COPY_QUALITY = 0.95;
@@ -37,6 +39,7 @@ export class Painter {
   // Video has failed, and what follows needs what was lost, up to the next key picture.
   #awaitsKey = false;
   #decoded = null;
+  #painting = false;
   // Frames may be decoded in another order than they came in, as one is a JPEG and the next a unit of video.
   #offered = 0;
   #newest = 0;
@@ -82,8 +85,7 @@ export class Painter {
     this.#awaitsKey = false;
     this.endVideo();
     this.#replaceDecoded(null);
-    this.#cancelRefresh?.();
-    this.#cancelRefresh = null;
+    this.#cancelWait();
   }
 
   /** Free the video decoders; the next unit must be a key picture. */
@@ -129,6 +131,7 @@ export class Painter {
       this.#waiting = null;
       const bitmap = await decode(frame.bytes);
       frame.decodedMs = performance.now();
+      frame.behindMs = frame.decodedMs - frame.receivedMs;
       if (generation !== this.#generation) bitmap?.close();
       else if (bitmap === null) this.#hooks.onFailed(frame);
       else this.#schedule(frame, bitmap);
@@ -177,35 +180,68 @@ export class Painter {
     this.#newest = frame.order;
     if (this.#decoded !== null) this.#skip(this.#decoded.frame);
     this.#replaceDecoded({ frame, image });
-    if (this.#cancelRefresh === null) this.#paint();
+    if (frame.header.live) pace.decoded(frame.behindMs, frame.decodedMs);
+    this.#paintNext();
   }
 
   #skip(frame) {
     if (frame.shown) this.#hooks.onSkipped(frame);
   }
 
-  // At once, because the screen shows whatever is there at its next refresh; then not again before that.
-  #paint() {
-    this.#cancelRefresh = onRefresh(() => {
-      this.#cancelRefresh = null;
-      if (this.#decoded !== null) this.#paint();
-    });
-    const { frame, image } = this.#decoded;
-    // Until it is given back, whatever is drawn is lost; then the next frame is painted.
-    const taken = this.#context.isContextLost?.() ?? false;
-    if (!taken) this.#draw(image, frame.header);
-    this.#replaceDecoded(null);
-    if (taken) this.#hooks.onUnpainted(frame);
-    else this.#hooks.onPainted(frame);
+  // At once, because the screen shows whatever is there at its next refresh, unless there is too much to paint; and
+  // what somebody asked for at once in any case.
+  async #paintNext() {
+    if (this.#decoded === null || this.#painting) return;
+    if (pace.intervalMs > 0 && !this.#decoded.frame.header.live) this.#cancelWait();
+    if (this.#cancelRefresh !== null) return;
+    if (pace.intervalMs > 0 && this.#decoded.frame.header.live) this.#waitForRefresh();
+    else await this.#paint();
   }
 
-  #draw(image, { width, height }) {
-    // Setting the size clears the canvas, so only on a change; the picture follows in the same task.
-    if (this.#canvas.width !== width || this.#canvas.height !== height) {
-      this.#canvas.width = width;
-      this.#canvas.height = height;
+  #waitForRefresh() {
+    this.#cancelRefresh = onRefresh(() => {
+      this.#cancelRefresh = null;
+      return this.#decoded === null || this.#painting ? undefined : this.#paint();
+    });
+  }
+
+  #cancelWait() {
+    this.#cancelRefresh?.();
+    this.#cancelRefresh = null;
+  }
+
+  async #paint() {
+    // Not again before that.
+    this.#waitForRefresh();
+    const { frame, image } = this.#decoded;
+    const generation = this.#generation;
+    this.#decoded = null;
+    this.#painting = true;
+    // Until it is given back, whatever is drawn is lost; then the next frame is painted.
+    const taken = this.#context.isContextLost?.() ?? false;
+    try {
+      if (!taken) await this.#draw(image, frame.header, () => generation === this.#generation);
+    } finally {
+      image.close();
+      this.#painting = false;
     }
-    this.#context.drawImage(image, 0, 0, width, height);
+    if (generation === this.#generation) {
+      if (taken) this.#hooks.onUnpainted(frame);
+      else this.#hooks.onPainted(frame);
+    }
+    await this.#paintNext();
+  }
+
+  #draw(image, { width, height }, isWanted) {
+    return drawPicture(image, width, height, (draw) => {
+      if (!isWanted()) return;
+      // Setting the size clears the canvas, so only on a change; the picture follows in the same task.
+      if (this.#canvas.width !== width || this.#canvas.height !== height) {
+        this.#canvas.width = width;
+        this.#canvas.height = height;
+      }
+      draw(this.#context);
+    });
   }
 
   #replaceDecoded(decoded) {

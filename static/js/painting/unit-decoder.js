@@ -140,6 +140,7 @@ export class UnitDecoder {
       picture.close();
       return;
     }
+    const behindMs = this.#behindMs(performance.now());
     // Whatever is still inside when pictures from a later key picture on come out was swallowed.
     const key = this.#inside.findLastIndex((one) => one.unit.header.key && one.timestamp <= picture.timestamp);
     for (const { unit } of this.#inside.splice(0, Math.max(0, key))) this.#onSkipped(unit);
@@ -150,9 +151,16 @@ export class UnitDecoder {
       picture.close();
     } else {
       unit.decodedMs = performance.now();
+      unit.behindMs = behindMs;
       this.#onDecoded(unit, picture);
     }
     this.#feed();
+  }
+
+  // What a decoder keeps because of B-frames is not late: it comes out soon after the unit that it waits for goes in.
+  #behindMs(nowMs) {
+    const given = nowMs - (this.#inside.at(-1)?.sinceMs ?? nowMs);
+    return this.#waiting.length === 0 ? given : Math.max(given, nowMs - this.#waiting[0].receivedMs);
   }
 
   #watch() {

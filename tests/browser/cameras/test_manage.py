@@ -18,6 +18,7 @@ from tests.support.browser.chromium import (
     wait_to_see,
 )
 from tests.support.browser.visitor import PASSWORD
+from tests.support.cameras.films import make_film
 from tests.support.clients.admin_api import ask_api, revision_of
 from tests.support.servers.server import PATIENCE_S, PortholeServer, wait_until
 
@@ -104,6 +105,30 @@ def test_a_camera_comes_and_goes_without_a_terminal(server: PortholeServer, page
     refusals = [text for text in page.complaints if "status of" in text]  # type: ignore[attr-defined]
     assert len(refusals) == 2
     page.complaints.clear()  # type: ignore[attr-defined]
+
+
+def test_a_film_of_the_media_folder_is_added(
+    start_server: Start, page: Page, tmp_path: Path
+) -> None:
+    """Chosen from what was found, it is tried, and has a name, without more being asked for."""
+    folder = tmp_path / "media"
+    folder.mkdir()
+    make_film(folder / "film.mp4", "-t", "2", source="testsrc2=size=160x90:rate=5")
+    settings = tmp_path / "porthole.toml"
+    settings.write_text('[server]\nmedia_folder = "media"\n')
+    server = start_server(DOOR, "--config", str(settings))
+    page.goto(f"{server.url}?manage=cameras")
+    page.get_by_role("button", name="Add a camera").click()
+    form = page.get_by_role("form", name="Add a camera")
+    expect(form.locator("[data-found-note]")).to_contain_text("1 file in the media folder")
+
+    form.get_by_label("A file of the media folder").press("ArrowDown")
+    expect(form.locator("[data-trial]")).to_contain_text("It works: 160 × 90.")
+    expect(form.get_by_label("Name")).to_have_value("film")
+    form.get_by_role("button", name="Add", exact=True).click()
+
+    expect(rows(page)).to_have_text(["door", "film"])
+    wait_for_paint(page, "film")
 
 
 def drag_below(page: Page, handle: str, other: str) -> None:

@@ -8,7 +8,14 @@ from playwright.sync_api import Page, expect
 
 from server.users.users import UsersFile
 from tests.support.browser.axe import faults
-from tests.support.browser.chromium import expect_state, log_in, log_out, show_tab, wait_for_paint
+from tests.support.browser.chromium import (
+    expect_state,
+    log_in,
+    log_out,
+    show_tab,
+    wait_for,
+    wait_for_paint,
+)
 from tests.support.browser.keyboard import WHERE, step, step_to
 from tests.support.browser.motion import MAX_MOTION
 from tests.support.browser.visitor import PASSWORD
@@ -153,3 +160,29 @@ def test_no_motion_where_none_is_wanted(dashboard: Page) -> None:
     assert {name: motion for name, motion in found.items() if motion[0] > 10} == {}
     assert transitions == 0
     assert moving[0] > 10
+
+
+def test_what_is_shown_is_looked_at(page: Page) -> None:
+    """What is hidden is taken out meanwhile, unless something shown refers to it, and is put back;
+    no fault that was planted is overlooked."""
+    page.set_content(
+        """<html lang="en"><title>Faults</title>
+        <style>@media (orientation: portrait) { body { transform: rotate(90deg); } }</style><main>
+        <p id="pale" style="color: #aaa; background: #fff">Pale</p>
+        <button aria-labelledby="named"></button><button id="bare"></button>
+        <div role="tablist"><button role="tab" aria-controls="panel">One</button></div>
+        <div id="panel" role="tabpanel" hidden><p style="color: #aaa">Hidden</p><img></div>
+        <div hidden><span id="named">Play</span></div>
+        <p id="twice">One</p><p id="twice" hidden>Two</p></main></html>"""
+    )
+    before = page.content()
+    page.evaluate("window.later = 0; setTimeout(() => { window.later = 1; }, 100)")
+
+    found = {(rule, *places[0][:1]) for _, _, _, rule, *places in faults(page, "here")}
+
+    assert found == {
+        *(("color-contrast", "#pale"), ("button-name", "#bare"), ("duplicate-id", "#twice")),
+        ("css-orientation-lock", "<"),
+    }
+    assert page.content() == before
+    wait_for(page, "window.later === 1")

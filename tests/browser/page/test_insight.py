@@ -9,7 +9,13 @@ from typing import Any
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from tests.support.browser.chromium import expect_state, show_tab, tile, wait_to_see
+from tests.support.browser.chromium import (
+    expect_state,
+    in_module,
+    show_tab,
+    tile,
+    wait_to_see,
+)
 from tests.support.clients.client import Viewer
 from tests.support.servers.server import PortholeServer, wait_until
 
@@ -158,6 +164,19 @@ def test_what_is_known_of_the_day(blank: Page) -> None:
         *("ada set Door to 4 fps", "Shutting down"),
     ]
     assert known["toasted"] == [[True, True, False, True], [False, False, True, True]]
+
+
+def test_a_busy_camera_is_told_now_and_then(blank: Page) -> None:
+    """A toast for each car in a street would always cover a part of the picture."""
+    events = [("Motion: Street", 0), ("Motion: Street", 12), ("Motion: Door", 13)]
+    later = [("Motion: Street", 250), ("Motion: Street", 301), ("Motion: Street", 320)]
+    body = """({ Told }, events) => {
+      const told = new Told();
+      return events.map(([message, at]) => told.isNews({ message, at }));
+    }"""
+    news = in_module(blank, "insight/notices", body, [*events, *later])
+
+    assert news == [True, False, True, False, True, False]
 
 
 def test_plots_show_and_say_what_is_measured(page: Page) -> None:

@@ -1,4 +1,4 @@
-"""The past on the page: the time bar, what a tile says of it, clips, and zones for motion."""
+"""The time bar: what it and the tiles say of the past, and clips that are marked on it."""
 
 import json
 import re
@@ -6,64 +6,38 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from playwright.sync_api import BrowserContext, Page, Route, expect
 
 from tests.support.browser import axe
 from tests.support.browser.chromium import (
-    READ_TIME,
     expect_state,
-    in_module,
-    serve,
     tile,
     wait_for,
     wait_for_paint,
     wait_to_see,
 )
+from tests.support.browser.time_bar import (
+    bar_at,
+    burned,
+    drag_to,
+    open_camera,
+    point,
+    press_until_changed,
+    remembered,
+    share_of,
+    wait_for_past,
+)
 from tests.support.browser.webcodecs import NEEDS_WEBCODECS, NO_WEBCODECS
 from tests.support.cameras.rtsp_server import RtspServer
-from tests.support.clients.client import Viewer
-from tests.support.clients.states import camera_state
 from tests.support.servers.server import PortholeServer
 
 Start = Callable[..., PortholeServer]
-Connect = Callable[..., Viewer]
 
 FRAME_S = 0.1
-# The bar is never shorter, however little is remembered.
-LEAST_SHOWN_S = 10
 # The pattern cuts its time to milliseconds, and the page rounds.
 ROUNDED_S = 0.0015
-
-# Runs a function with the named exports of one of the page's own modules.
-# A Past, and a server that answers when the test says so; `asked` is what it was asked for.
-RIG = """(() => {
-  const asked = [];
-  const waiting = [];
-  const hooks = { onChange() {}, onSwitch() { switches.push(past.active); } };
-  const switches = [];
-  const plain = [];
-  const past = new module.Past((event, payload) => {
-    plain.push(payload.video === false);
-    asked.push([event, payload.at ?? payload.speed ?? null]);
-    return new Promise((resolve) => waiting.push(resolve));
-  }, hooks);
-  const answer = async (reply) => {
-    waiting.shift()({ ok: true, from: 0, to: 100, ...reply });
-    await new Promise((resolve) => setTimeout(resolve));
-  };
-  const frame = (seek, at, more = {}) => {
-    return past.accept({ live: false, catchUp: false, seek, at, ...more });
-  };
-  const live = () => past.accept({ live: true, catchUp: false, seek: 0 });
-  const seen = async (seek, at) => {
-    past.painted({ seek, at });
-    await new Promise((resolve) => setTimeout(resolve));
-  };
-  return { past, asked, plain, switches, answer, frame, live, seen };
-})()"""
 
 # In the worker that decodes: how many units each of its decoders was given.
 COUNT_DECODED = """() => {
@@ -86,490 +60,6 @@ def server(share_server: Start) -> Iterator[PortholeServer]:
         *(f"door={small}&fps=10", f"hall={small}&fps=5", f"yard={rtsp.url('small')}")
     )
     rtsp.stop()
-
-
-def with_past(page: Page, body: str) -> Any:
-    """Run a test of where a viewer looks."""
-    return in_module(page, "stream/past", f"async (module) => {{ const rig = {RIG}; {body} }}")
-
-
-def open_camera(page: Page, server: PortholeServer, camera: str, remembered_s: float = 4) -> None:
-    """Put a camera in focus, and wait until so much of it is remembered."""
-    page.goto(f"{server.url}?camera={camera}")
-    wait_for_paint(page, camera)
-    wait_for_past(page, server, camera, remembered_s)
-    # The bar asks every few seconds.
-    wait_for(
-        page,
-        """([name, least]) => {
-          const { ariaValueMin, ariaValueMax } = document.querySelector('[data-bar-track]');
-          return ariaValueMax - ariaValueMin >= least;
-        }""",
-        [camera, remembered_s],
-    )
-
-
-def wait_for_past(page: Page, server: PortholeServer, camera: str, remembered_s: float) -> None:
-    """Wait until so much of a camera is remembered; what an earlier test left ends before a gap."""
-
-    def is_remembered() -> bool:
-        past = page.request.get(f"{server.url}api/cameras/{camera}/past").json()
-        begin = past["gaps"][-1][1] if past["gaps"] else past["from"]
-        return begin is not None and past["to"] - begin >= remembered_s
-
-    wait_to_see(is_remembered)
-
-
-def share_of(page: Page, ago_s: float) -> float:
-    """Return where on the time bar is what was so many seconds ago."""
-    track = page.locator("[data-bar-track]")
-    begin, end = (float(track.get_attribute(f"aria-value{one}") or 0) for one in ("min", "max"))
-    return 1 - ago_s / max(end - begin, LEAST_SHOWN_S)
-
-
-def burned(page: Page, camera: str) -> float:
-    """Return the time that is burned into a camera's picture."""
-    body = READ_TIME.replace("return Date.now() - ", "return ")
-    at_ms: float = page.evaluate(body, f'.tile[data-camera="{camera}"] canvas')
-    return at_ms / 1000
-
-
-def remembered(page: Page, server: PortholeServer, camera: str, moment: float) -> float:
-    """Return when the picture was captured that a camera remembers of a moment."""
-    picture = page.request.get(f"{server.url}api/cameras/{camera}/picture?at={moment}")
-    return float(picture.headers["x-timestamp"])
-
-
-def bar_at(page: Page) -> float:
-    """Return the moment at which the time bar is."""
-    return float(page.locator("[data-bar-track]").get_attribute("aria-valuenow") or "nan")
-
-
-def point(page: Page, share: float) -> tuple[float, float]:
-    """Return where a share of the time bar is."""
-    box = page.locator("[data-bar-track]").bounding_box()
-    assert box is not None
-    return box["x"] + share * box["width"], box["y"] + box["height"] / 2
-
-
-def drag_to(page: Page, share: float) -> None:
-    """Drag along the time bar, up to there."""
-    page.mouse.move(*point(page, 0.9))
-    page.mouse.down()
-    page.mouse.move(*point(page, share), steps=6)
-    page.mouse.up()
-    page.mouse.move(5, 5)
-
-
-def press_until_changed(page: Page, key: str, camera: str) -> float:
-    """Press a key; return the burned-in time once that is another one."""
-    before = burned(page, camera)
-    page.keyboard.press(key)
-    wait_to_see(lambda: burned(page, camera) != before)
-    return burned(page, camera)
-
-
-# --- What needs no camera ---------------------------------------------------------------------
-
-
-def test_frames_of_an_older_seek_are_not_shown(blank: Page) -> None:
-    """A frame may come before the answer to its seek; one of the seek before is late, and so are
-    live ones that were on their way. When live ones follow the past, that has caught up."""
-    result = with_past(
-        blank,
-        """
-        rig.past.seek(50);
-        const catchUp = { catchUp: true };
-        const before = [rig.live(), rig.frame(3, 50, catchUp), rig.live(), rig.frame(3, 50)];
-        await rig.answer({ at: 50, seek: 3 });
-        await rig.seen(3, 50);
-        rig.past.seek(40);
-        await rig.answer({ at: 40, seek: 4 });
-        const after = [rig.frame(3, 50), rig.live(), rig.frame(4, 40)];
-        await rig.seen(4, 40);
-        const caughtUp = [rig.live(), rig.frame(4, 41), rig.past.report.wanted];
-        return { before, after, caughtUp, switches: rig.switches };
-        """,
-    )
-
-    assert result == {
-        "before": [True, True, False, True],
-        "after": [False, False, True],
-        "caughtUp": [True, False, None],
-        "switches": [True, False],
-    }
-
-
-def test_only_the_newest_wish_is_asked_for(blank: Page) -> None:
-    """While somebody drags, one seek is in flight, and of the wishes meanwhile the last counts."""
-    result = with_past(
-        blank,
-        """
-        for (const at of [50, 49, 48, 47]) rig.past.seek(at);
-        await rig.answer({ at: 50, seek: 1 });
-        rig.past.seek(46);
-        rig.frame(1, 50);
-        await rig.seen(1, 50);
-        await rig.answer({ at: 46, seek: 2 });
-        rig.past.play(2);
-        rig.frame(2, 46);
-        await rig.seen(2, 46);
-        await rig.answer({ speed: 2 });
-        rig.past.seek(null);
-        await rig.answer({ at: null, seek: 3 });
-        return [rig.asked, rig.past.active, rig.past.report.wanted];
-        """,
-    )
-
-    assert result == [[["seek", 50], ["seek", 46], ["play", 2], ["seek", None]], False, None]
-
-
-def test_steps_lead_to_the_frames_beside(blank: Page) -> None:
-    """As the server names them; after playing it is asked first where that has got to."""
-    result = with_past(
-        blank,
-        """
-        const arrive = async (seek, at, around) => {
-          await rig.answer({ at, seek, ...around });
-          rig.frame(seek, at);
-          await rig.seen(seek, at);
-        };
-        rig.past.seek(50);
-        await arrive(1, 50, { before: 49.9, after: 50.1 });
-        rig.past.step(-1);
-        await arrive(2, 49.9, { before: 49.8, after: 50 });
-        rig.past.play(1);
-        await rig.answer({ speed: 1 });
-        rig.frame(2, 51);
-        await rig.seen(2, 51);
-        rig.past.step(1);
-        await arrive(3, 51, { before: 50.9, after: 51.1 });
-        await arrive(4, 51.1, { before: 51, after: null });
-        rig.past.step(1);
-        await new Promise((resolve) => setTimeout(resolve));
-        return [rig.asked.map(([, at]) => at), rig.past.report.wanted];
-        """,
-    )
-
-    assert result == [[50, 49.9, 1, 51, 51.1], 51.1]
-
-
-def test_a_held_key_stops_when_it_is_let_go(blank: Page) -> None:
-    """It repeats faster than pictures come, and went on for as many as were missing then. Another
-    moment that is wanted ends it at once."""
-    result = with_past(
-        blank,
-        """
-        const arrive = async (seek, at) => {
-          await rig.answer({ at, seek, before: at - 1, after: at + 1 });
-          rig.frame(seek, at);
-          await rig.seen(seek, at);
-        };
-        rig.past.seek(50);
-        await arrive(1, 50);
-        for (let held = 0; held < 30; held += 1) rig.past.step(-1);
-        for (const seek of [2, 3, 4]) await arrive(seek, 51 - seek);
-        const steps = rig.asked.length;
-        for (let held = 0; held < 30; held += 1) rig.past.step(-1);
-        rig.past.seek(20);
-        await arrive(5, 46);
-        await arrive(6, 20);
-        return [steps, rig.asked.map(([, at]) => at)];
-        """,
-    )
-
-    assert result == [4, [50, 49, 48, 47, 46, 20]]
-
-
-def test_a_moment_that_could_not_be_decoded_is_sought_again(blank: Page) -> None:
-    """It is the one that is wanted, though that is not answered yet: not the one from before, which
-    came back. If it fails once more it comes as JPEG, and what is sought next too, until live."""
-    result = with_past(
-        blank,
-        """
-        rig.past.seek(50);
-        await rig.answer({ at: 50, seek: 1 });
-        rig.frame(1, 50);
-        await rig.seen(1, 50);
-        rig.past.seek(40);
-        rig.frame(2, 40);
-        rig.past.retry();
-        await rig.answer({ at: 39.9, seek: 2 });
-        rig.frame(3, 40);
-        await rig.answer({ at: 39.9, seek: 3 });
-        rig.past.retry();
-        await new Promise((resolve) => setTimeout(resolve));
-        await rig.answer({ at: 39.9, seek: 4 });
-        rig.frame(4, 39.9);
-        await rig.seen(4, 39.9);
-        rig.past.seek(null);
-        await rig.answer({ at: null, seek: 5 });
-        rig.past.seek(30);
-        rig.frame(6, 30);
-        rig.past.seek(null);
-        rig.past.retry();
-        await rig.answer({ at: 30, seek: 6 });
-        await rig.seen(6, 30);
-        return [rig.asked.map(([, at]) => at), rig.plain, rig.past.report.fault];
-        """,
-    )
-
-    plain = [False, False, False, True, False, False, False]
-    assert result == [[50, 40, 40, 39.9, None, 30, None], plain, ""]
-
-
-def test_cameras_that_show_one_moment_say_one_time(blank: Page) -> None:
-    """Each has a picture of its own time, and beside each other they said 12 and 13 seconds ago.
-    A picture from long before does not stand for the moment that was asked for."""
-    result = with_past(
-        blank,
-        """
-        const asked = [];
-        const arrive = async (seek, at) => {
-          await rig.answer({ at, seek });
-          rig.frame(seek, at);
-          await rig.seen(seek, at);
-          asked.push([rig.past.report.wanted, rig.past.report.asked]);
-        };
-        rig.past.seek(50);
-        await arrive(1, 49.7);
-        rig.past.seek(48);
-        await arrive(2, 40);
-        rig.past.seek(47);
-        await arrive(3, 46.9);
-        rig.past.play(1);
-        asked.push(rig.past.report.asked);
-        return asked;
-        """,
-    )
-
-    assert result == [[49.7, 50], [40, None], [46.9, 47], None]
-
-
-def test_where_one_looked_is_sought_again(blank: Page) -> None:
-    """After the connection was lost, or the tile was out of sight; without memory it is live."""
-    result = with_past(
-        blank,
-        """
-        rig.past.seek(50);
-        await rig.answer({ at: 50, seek: 7 });
-        rig.past.forget();
-        const away = [rig.past.active, rig.past.away];
-        rig.past.restart();
-        await rig.answer({ at: null, from: null, to: null, seek: 1 });
-        return [rig.asked, away, rig.past.away, rig.past.report.fault];
-        """,
-    )
-
-    assert result[:3] == [[["seek", 50], ["seek", 50]], [False, True], False]
-    assert "remembered" in result[3]
-
-
-def test_the_bar_zooms_about_a_moment(blank: Page) -> None:
-    """That stays where it is as far as the ends allow; ticks are at round local times."""
-    zoomed, end, followed, ticks = in_module(
-        blank,
-        "ui/timescale",
-        """({ TimeScale }) => {
-          const scale = new TimeScale({ from: 1000, to: 1060 }, 2);
-          const shown = () => [scale.from, scale.to];
-          scale.zoom(3, 1020);
-          const zoomed = shown();
-          scale.reset();
-          scale.zoom(1000, 1060);
-          const end = shown();
-          scale.setWhole({ from: 1005, to: 1061.5 });
-          const followed = shown();
-          const ticks = new TimeScale({ from: 1001, to: 1031 }, 2).ticks(400, 100);
-          return [zoomed, end, followed, ticks.at];
-        }""",
-    )
-
-    assert zoomed[1] - zoomed[0] == pytest.approx(20)
-    assert (1020 - zoomed[0]) / 20 == pytest.approx(20 / 60)
-    assert end == [1058, 1060]
-    assert followed == [1059.5, 1061.5]
-    assert ticks == [1010, 1020, 1030]
-
-
-def test_ticks_are_round_on_the_day_on_which_clocks_are_set(
-    new_context: Callable[..., BrowserContext],
-) -> None:
-    """The timeline counted hours from midnight, and was off by one for the rest of such a day."""
-    page = new_context(timezone_id="Europe/Berlin").new_page()
-    page.route("http://localhost/**", serve)
-    page.goto("http://localhost/")
-
-    labels = in_module(
-        page,
-        "ui/timescale",
-        """({ TimeScale }) => ['2026-03-29', '2026-10-25'].map((day) => {
-          const from = new Date(`${day}T00:00`) / 1000;
-          const scale = new TimeScale({ from, to: from + 86400 }, 120);
-          const { at } = scale.ticks(500, 100);
-          return at.map((one) => new Date(one * 1000).getHours());
-        })""",
-    )
-
-    assert labels == [[0, 6, 12, 18, 0], [0, 6, 12, 18]]
-
-
-def test_every_state_of_the_bar_has_its_words(blank: Page) -> None:
-    """A camera without a past is told from one that is only being asked about, and what cannot be
-    had says why; nothing is called live that is not."""
-    kept = {"from": 1000, "to": 1060}
-    past = {"fault": "", "short": False, "span": None, "speed": 0}
-    usual = {
-        "connected": True,
-        "condition": "live",
-        "status": 200,
-        "kept": kept,
-        "goesOn": True,
-        "at": None,
-        "past": past,
-        "video": True,
-        "off": False,
-    }
-    cases: list[tuple[dict[str, Any], str, str, str]] = [
-        ({}, "live", "Live", "^$"),
-        ({"condition": "starting"}, "now", "Now", "^$"),
-        ({"condition": "retrying", "goesOn": False}, "now", "Offline", "^Nothing since .*:40"),
-        ({"connected": False}, "gone", "Disconnected", "once the server is connected"),
-        ({"kept": None, "status": None}, "loading", "", "^$"),
-        ({"kept": None}, "empty", "", "^Nothing is remembered yet"),
-        ({"kept": None, "condition": "retrying"}, "empty", "Offline", "is offline, and nothing"),
-        ({"kept": None, "condition": "stopped"}, "empty", "Stopped", "is stopped, and nothing"),
-        ({"kept": None, "off": True}, "empty", "", "not remembered"),
-        ({"kept": None, "status": 403}, "empty", "", "may not look back"),
-        ({"kept": None, "status": 503}, "empty", "", "cannot be asked for now"),
-        ({"at": 1030}, "past", "", "^$"),
-        ({"at": 1000}, "past", "", "the oldest picture"),
-        ({"at": 990}, "past", "", "Only this picture is left"),
-        ({"at": 1030, "past": {**past, "speed": -1}}, "past", "", "only key pictures"),
-        ({"at": 1030, "past": {**past, "speed": -1}, "video": False}, "past", "", "^$"),
-        ({"at": 1030, "past": {**past, "fault": "No node."}}, "past", "", "^No node"),
-    ]
-
-    told = in_module(
-        blank,
-        "recording/scrubber-words",
-        "({ describeBar }, cases) => cases.map((one) => describeBar(one))",
-        [{**usual, **case} for case, *_ in cases],
-    )
-
-    for (case, state, word, note), one in zip(cases, told, strict=True):
-        assert (one["state"], one["word"]) == (state, word), case
-        assert re.search(note, one["note"]), (case, one["note"])
-
-
-def test_a_click_asks_once(blank: Page) -> None:
-    """Pressed and let go at one place, the server was asked twice for one moment, and the picture
-    that the pointer had rested on was fetched at the same time, beside it."""
-    blank.set_content(
-        """<div id="bar" style="position: fixed; top: 100px; left: 100px; width: 400px">
-        <div data-bar-track style="height: 30px" tabindex="0"></div></div>"""
-    )
-    in_module(
-        blank,
-        "recording/scrubber-bar",
-        """({ ScrubberBar }) => {
-          const element = document.querySelector('#bar');
-          for (const name of ['kept', 'gaps', 'ticks', 'marks', 'clip', 'head', 'begin', 'end']) {
-            const part = document.createElement('span');
-            part.dataset[`bar${name[0].toUpperCase()}${name.slice(1)}`] = '';
-            element.append(part);
-          }
-          const bar = new ScrubberBar(element);
-          const whole = { from: 1000, to: 1400 };
-          bar.show({ whole, kept: whole, gaps: [], at: null, marks: [], clip: null });
-          window.told = [];
-          bar.addEventListener('seek', ({ detail: { at, done, moved } }) => {
-            window.told.push(['seek', at, done, moved]);
-          });
-          bar.addEventListener('hover', () => window.told.push(['hover', bar.dragging]));
-        }""",
-    )
-
-    blank.mouse.move(200, 110)
-    blank.mouse.down()
-    blank.mouse.up()
-    blank.mouse.move(210, 110)
-    told = blank.evaluate("window.told")
-    blank.set_content("")
-
-    assert told == [
-        *(["hover", False], ["seek", 1100, False, True], ["hover", True]),
-        *(["seek", 1100, True, False], ["hover", False]),
-    ]
-
-
-def test_zones_are_drawn_and_undone(blank: Page) -> None:
-    """Corners stay within the picture; a zone with less than three is none."""
-    result = in_module(
-        blank,
-        "recording/zones-shape",
-        """(zones) => {
-          const drawings = new zones.Drawings(zones.drawingOf([]));
-          for (const corner of [[-1, 0.2], [0.5, 0.2], [0.5, 2]]) {
-            drawings.set(zones.addCorner(drawings.now, corner));
-          }
-          drawings.set(zones.closeZone(drawings.now));
-          const drawn = zones.zonesOf(drawings.now);
-          drawings.set(zones.splitEdge(drawings.now, 0, 0));
-          drawings.set(zones.moveZone(drawings.now, 0, 0.9, -1));
-          const moved = zones.zonesOf(drawings.now);
-          drawings.set(zones.removeZone(drawings.now, 0));
-          const gone = zones.zonesOf(drawings.now);
-          for (let undone = 0; undone < 3; undone += 1) drawings.undo();
-          const again = zones.zonesOf(drawings.now);
-          const short = zones.removeCorner(drawings.now, 0, 1).zones;
-          return [drawn, moved, gone, again, short, zones.isInside(drawn[0], [0.4, 0.3])];
-        }""",
-    )
-
-    triangle = [[0, 0.2], [0.5, 0.2], [0.5, 1]]
-    moved = [[0.5, 0], [0.75, 0], [1, 0], [1, 0.8]]
-    assert result == [[triangle], [moved], [], [triangle], [], True]
-
-
-def test_arrows_are_for_time_once_somebody_looks_back(blank: Page) -> None:
-    """What is live can be stopped for everybody by a space bar; of the past it is paused."""
-    presses = [
-        ("ArrowLeft", "large", "here"),
-        ("ArrowLeft", "large", "past"),
-        ("ArrowLeft", "bar", "here"),
-        ("Shift+ArrowLeft", "large", "here"),
-        (" ", "large", "here"),
-        (" ", "large", "past"),
-        (" ", "button", "past"),
-        ("l", "large", "here"),
-        ("l", "large", "past"),
-        ("k", "page", "here"),
-        ("k", "page", "none"),
-        ("End", "page", "here"),
-        ("End", "page", "past"),
-        ("ArrowLeft", "slider", "past"),
-    ]
-
-    actions = in_module(
-        blank,
-        "page/keymap",
-        """({ actionFor }, presses) => presses.map(([keys, on, time]) => {
-          const shifted = keys.startsWith('Shift+');
-          const key = keys.replace('Shift+', '');
-          const press = { code: '', modified: false, repeated: false, dialog: false };
-          return actionFor({ ...press, key, shifted, on, time })?.action ?? null;
-        })""",
-        presses,
-    )
-
-    assert actions == [
-        *("move", "past-step", "past-step", "past-skip", "toggle", "past-toggle", None),
-        *("layout", "past-shuttle", "past-toggle", None, None, "past-live", None),
-    ]
-
-
-# --- With cameras -----------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -736,18 +226,6 @@ def test_a_time_that_was_not_kept_has_no_picture(server: PortholeServer, page: P
     expect(card).not_to_have_attribute("data-picture", "")
 
 
-def test_how_long_ago_is_said_in_words(blank: Page) -> None:
-    """A screen reader made a time of day of 2:05 min ago."""
-    said = in_module(
-        blank, "ui/format", "({ sayAgo }) => [0.2, 1, 59.9, 60, 125, 599, 600, NaN].map(sayAgo)"
-    )
-
-    assert said == [
-        *("0 seconds ago", "1 second ago", "59 seconds ago", "1 minute 0 seconds ago"),
-        *("2 minutes 5 seconds ago", "9 minutes 59 seconds ago", "", ""),
-    ]
-
-
 def test_the_bar_is_there_in_full_screen(server: PortholeServer, page: Page) -> None:
     """It had stayed behind on the page. While nobody moves it goes; another camera that is chosen
     fills the screen in its turn, and whoever came from the grid is back there afterwards."""
@@ -903,49 +381,6 @@ def test_a_name_that_is_cut_keeps_its_beginning(server: PortholeServer, page: Pa
     )
 
     assert directions == ["rtl"] * 3
-
-
-def test_zones_are_drawn_by_pointer_and_by_keys(
-    server: PortholeServer, page: Page, connect: Connect
-) -> None:
-    """On a zoomed picture too, in shares of the whole one; nothing is set before it is done."""
-    page.goto(f"{server.url}?camera=hall")
-    wait_for_paint(page, "hall")
-    page.get_by_role("tab", name="Motion").click()
-    page.get_by_label("Look for motion").check()
-    expect(page.locator("[data-motion-zones]")).to_have_text("The whole picture counts")
-    page.keyboard.press("+")
-    page.keyboard.press("+")
-    page.get_by_role("button", name="Draw zones").click()
-
-    box = page.locator("[data-zones]").bounding_box()
-    assert box is not None
-    for x, y in ((0.3, 0.4), (0.5, 0.4), (0.5, 0.6)):
-        page.mouse.click(box["x"] + x * box["width"], box["y"] + y * box["height"])
-    page.get_by_role("button", name="Close zone").click()
-    for keys in (
-        ["Enter"],
-        ["Shift+ArrowRight", "Enter"],
-        ["Shift+ArrowDown", "Enter"],
-        ["Escape"],
-    ):
-        for key in keys:
-            page.keyboard.press(key)
-    page.get_by_label("Zone 2, corner 3 of 3").press("ArrowDown")
-    viewer = connect(server)
-    assert camera_state(viewer, "hall")["motion"]["zones"] == []
-    page.get_by_role("button", name="Done").click()
-
-    expect(page.locator("[data-motion-zones]")).to_have_text("Only 2 zones of the picture count")
-    zones = camera_state(viewer, "hall")["motion"]["zones"]
-    assert [round(share, 2) for corner in zones[0] for share in corner] == pytest.approx(
-        [0.3, 0.4, 0.5, 0.4, 0.5, 0.6], abs=0.011
-    )
-    assert zones[1] == [[0.5, 0.5], [0.55, 0.5], [0.55, 0.56]]
-    page.get_by_role("button", name="Whole picture").click()
-    expect(page.locator("[data-motion-zones]")).to_have_text("The whole picture counts")
-    page.get_by_label("Look for motion").uncheck()
-    expect(page.locator("[data-motion-fields]")).to_be_hidden()
 
 
 def test_the_time_bar_can_be_used_by_everybody(server: PortholeServer, page: Page) -> None:

@@ -13,6 +13,7 @@ from playwright.sync_api import (
     Locator,
     Page,
     Route,
+    Worker,
     expect,
     sync_playwright,
 )
@@ -254,6 +255,11 @@ def wait_to_see(condition: Callable[[], Any], patience_s: float = PATIENCE_S) ->
 def show_tab(page: Page, name: str) -> None:
     """Show a part of the panel beside the camera in focus: View, Image, Activity or Statistics."""
     page.get_by_role("tab", name=name).click()
+
+
+def backstage(page: Page) -> Page | Worker:
+    """Return where pictures are received and painted: a worker, or the page itself."""
+    return page.workers[0] if page.workers else page
 
 
 def in_module(page: Page, name: str, body: str, argument: Any = None) -> Any:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Clip", "encode_clip"]
+__all__ = ["Clip", "difference", "encode_clip"]
 
 ACCESS_UNIT_DELIMITER = b"\x00\x00\x00\x01\x09"
 SEQUENCE_PARAMETERS = b"\x00\x00\x00\x01\x67"
@@ -58,3 +58,10 @@ def encode_clip(
     units = [ACCESS_UNIT_DELIMITER + unit for unit in stream.split(ACCESS_UNIT_DELIMITER)[1:]]
     at = units[0].index(SEQUENCE_PARAMETERS) + len(SEQUENCE_PARAMETERS)
     return Clip(units, width, height, f"avc1.{units[0][at : at + 3].hex()}")
+
+
+def difference(pixels: str, reference: npt.NDArray[np.uint8]) -> float:
+    """Return the mean difference between what was painted and a picture, in levels of 255."""
+    height, width, _ = reference.shape
+    painted = np.frombuffer(base64.b64decode(pixels), np.uint8).reshape(height, width, 4)
+    return float(np.abs(painted[:, :, :3].astype(int) - reference).mean())

@@ -6,6 +6,7 @@ import threading
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -154,6 +155,34 @@ def test_nodes_share_a_cameras_video(
     wait_until(lambda: cameras_of(owner)["door"]["viewers"] == 0)
     with bus.client() as client:
         assert dict(client.pubsub_numsub(CHANNEL)) == {CHANNEL.encode(): 0}
+
+
+def test_a_film_with_b_frames_plays_in_order_on_another_node(
+    start_node: Start, play: Callable[[PortholeServer], Player], tmp_path: Path
+) -> None:
+    """They were played in the order in which they are decoded: one step forth, two back."""
+    options = ("-t", "4", "-c:v", "libx264", "-preset", "ultrafast", "-bf", "2", "-g", "50")
+    more = ("-x264-params", "b-adapt=0", "-pix_fmt", "yuv420p")
+    film = make_film(tmp_path / "film.mp4", *options, *more, source=SOURCE)
+    start_node("run", f"door=file:{film}")
+    web = start_node("web")
+    expect_cameras(web, "door")
+
+    far = play(web)
+    far.expect(15)
+
+    shown = times(far.data[: far.data.rfind(b"moof") - 4])
+    assert shown != sorted(shown), "it has B-frames"
+    steps = [later - one for one, later in pairwise(sorted(shown)[:-3])]
+    assert len(steps) > 8
+    assert steps[-8:] == pytest.approx([0.1] * 8, abs=0.06)
+
+
+def times(data: bytes) -> list[float]:
+    """Return when each picture of a film is shown, in the order in which they are decoded."""
+    command = "ffprobe -v error -show_entries packet=pts_time -of csv=p=0 -"
+    told = subprocess.run(command.split(), input=data, capture_output=True, check=True, timeout=20)
+    return [float(line.strip(b",")) for line in told.stdout.split()]
 
 
 @pytest.mark.usefixtures("own_redis")

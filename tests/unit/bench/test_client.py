@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from server.protocol import TEXT, mjpeg_part, picture_packet, websocket_frame
+from server.protocol import TEXT, mjpeg_part, picture_head, websocket_frame
 from tests.support.clients.client import Crowd, MjpegViewer, Viewer
 from tests.support.fakes import until
 
@@ -69,7 +69,7 @@ WELCOME = b"HTTP/1.1 101 Switching Protocols\r\n\r\n" + b"".join(
 def packets(*sizes: int) -> bytes:
     """Return frames with pictures of these sizes, and an event between the first two."""
     frames = [
-        picture_packet("door", seq, float(seq), 64, 48, "full", b"\x81" * size)
+        picture_head("door", seq, float(seq), 64, 48, "full", size) + b"\x81" * size
         for seq, size in enumerate(sizes, start=1)
     ]
     event = b"".join(websocket_frame(TEXT, b'42["notice",{"level":"info"}]'))

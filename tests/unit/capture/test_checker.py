@@ -122,6 +122,31 @@ def test_failure_holds_until_a_check_has_a_picture(make: Make) -> None:
     assert camera.meter.lost == 3
 
 
+def test_frozen_picture_is_no_success_of_a_check(make: Make) -> None:
+    """What was given up because its picture stood still is back with a picture that differs."""
+    frozen, opened_anew, same, other = (FakeSource() for _ in range(4))
+    opener = FakeOpener(frozen, opened_anew, same, other)
+    camera = make(opener, frozen_after=0.02, release_after=0.0)
+    notices = notices_of(camera)
+    camera.set_viewers(1)
+
+    def stands_still() -> bool:
+        frozen.give()
+        return opener.calls > 1
+
+    until(stands_still)
+    camera.set_viewers(0)
+    until(lambda: camera.resting)
+    same.give()
+    camera.check()
+    assert (camera.state, same.closed) == ("retrying", 1)
+    other.give(picture(shade=91))
+    camera.check()
+
+    assert (camera.state, other.closed) == ("idle", 1)
+    assert [notice.partition(":")[0] for notice in notices] == ["warning", "info"]
+
+
 def test_viewer_takes_over_what_a_check_has_opened(make: Make) -> None:
     """A viewer that arrives during a check takes over its source, without a second connection."""
     source = FakeSource()

@@ -157,10 +157,10 @@ def test_hub_does_not_spin_while_nobody_reads(
     calls = 0
     on_readable = connection._on_readable
 
-    def note() -> None:
+    def note(fd: int) -> None:
         nonlocal calls
         calls += 1
-        on_readable()
+        on_readable(fd)
 
     monkeypatch.setattr(connection, "_on_readable", note)
     take(connection)

@@ -129,6 +129,29 @@ def test_still_picture_of_a_polled_source_is_not_frozen(
     assert camera.state == "live"
 
 
+def test_frozen_picture_is_compared_over_a_reopening(
+    make_camera: MakeCamera, monkeypatch: pytest.MonkeyPatch, clock: FakeClock
+) -> None:
+    """A camera that hangs sends the same picture to whoever connects: that is not live."""
+    for module in (camera_module, schedule_module, state_module, reader):
+        monkeypatch.setattr(module, "time", clock)
+    first, second = FakeSource(), FakeSource()
+    camera = make_camera(first, second, frozen_after=1.0)
+    same = picture()
+    camera.set_viewers(1)
+    for number in range(1, 6):
+        first.give(same)
+        until(lambda number=number: camera.meter.captured == number)  # type: ignore[misc]
+        clock.advance(1.0)
+    until(lambda: camera.meter.opened == 2)
+
+    second.give(same)
+    until(lambda: camera.state != "retrying")
+    assert camera.state == "stalled"
+    second.give(picture(shade=91))
+    until(lambda: camera.state == "live")
+
+
 def test_refused_login_is_tried_when_it_is_started(make_camera: MakeCamera) -> None:
     """Viewers and checks leave it alone for minutes; who has mended it need not wait."""
     source = FakeSource()

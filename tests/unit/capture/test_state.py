@@ -94,7 +94,7 @@ def test_a_failure_is_said_once_and_so_is_its_end(told: Told) -> None:
     assert told.notices == [("warning", "Door went offline: gone"), ("info", "Door is back online")]
 
 
-def test_what_is_held_back_is_no_live_picture(told: Told) -> None:
+def test_what_is_held_back_is_no_live_picture(told: Told, clock: FakeClock) -> None:
     """Nor is one that stands still; one that stands still for long is worth a reopening."""
     state = told.state
     state.watched_by(1)
@@ -110,9 +110,40 @@ def test_what_is_held_back_is_no_live_picture(told: Told) -> None:
 
     assert (state.current, state.reason[:31]) == ("stalled", "the picture has not changed for")
     state.give_up_if_frozen()
-    state.delivered(30.5)
+    for still_s in range(11, 42):
+        clock.advance(1)
+        state.delivered(still_s)
     with pytest.raises(SourceError, match="opened anew"):
         state.give_up_if_frozen()
+
+
+def test_what_is_still_frozen_when_opened_anew_is_not_back(told: Told, clock: FakeClock) -> None:
+    """It stays stalled, is told once, and has as long again; a picture that differs is live."""
+    state = open_and_watch(told)
+    clock.advance(30.5)
+    state.delivered(30.5)
+    with pytest.raises(SourceError):
+        state.give_up_if_frozen()
+    state.fail("frozen")
+
+    for _ in range(2):
+        state.opening()
+        state.opened(INFO)
+        state.delivered(31.0)
+        state.give_up_if_frozen()
+        state.refresh()
+        assert state.frozen
+        assert state.current == "stalled"
+    state.watched_by(0)
+    state.refresh()
+    assert state.current == "retrying"
+    state.watched_by(1)
+    assert told.notices == [("warning", "Door went offline: frozen")]
+
+    state.delivered(0.0)
+    state.refresh()
+    assert not state.frozen
+    assert state.current == "live"
 
 
 def test_an_open_source_lingers(told: Told, clock: FakeClock) -> None:

@@ -31,11 +31,16 @@ class Lens:
 
 
 class Tile:
-    """A viewer whose link has a rate, and whose server a lag: every frame is acknowledged."""
+    """A viewer whose link has a rate, and whose server a lag: every frame is acknowledged.
 
-    def __init__(self, lens: Any, width: int, bits_per_s: float, lag_s: float = 0.0) -> None:
+    A delay is what else each frame takes; a message that measures the bare link does not.
+    """
+
+    def __init__(
+        self, lens: Any, width: int, bits_per_s: float, lag_s: float = 0.0, delay_s: float = 0.0
+    ) -> None:
         self.lens, self.bits_per_s, self.now, self.seq = lens, bits_per_s, 1000.0, 0
-        self.lag_s = lag_s
+        self.lag_s, self.delay_s = lag_s, delay_s
         self.link = Link()
         pictures = RenditionSelector(lens, JPEG_BYTES.__getitem__, self.now, lambda _share: lag_s)
         self.choice = VideoSelector(
@@ -58,7 +63,7 @@ class Tile:
                 if video is None
                 else int(self.kbps_of(video) * 1000 / 8 / FPS)
             )
-            transit_s = BARE_S + self.lag_s + size * 8 / self.bits_per_s
+            transit_s = BARE_S + self.lag_s + self.delay_s + size * 8 / self.bits_per_s
             self.link.take(Delivery(size, size, self.now, self.now), transit_s, BARE_S)
             self.now += max(1 / FPS, transit_s - BARE_S)
             if breaks:
@@ -77,6 +82,24 @@ def test_own_video_is_taken_on_a_quick_link() -> None:
         tile.watch(0.1)
 
         assert (tile.choice.video, tile.choice.reason) == ("full", "tile")
+
+
+def test_own_video_comes_first_on_a_link_that_is_known() -> None:
+    """As that of another tile; if it chokes by now, JPEG comes instead. A link that is known to be
+    narrow is sent the smallest JPEG first.
+    """
+    tile, narrow = Tile(Lens(), 1280, 1e6), Tile(Lens(), 1280, 1e6)
+    tile.link.take(Delivery(100_000, 100_000, 1.0, 1.0), 0.06, BARE_S)
+    narrow.link.take(Delivery(100_000, 100_000, 1.0, 1.0), 1.0, BARE_S)
+    for one in (tile, narrow):
+        one.choice.begin(one.now)
+    assert (tile.choice.video, tile.choice.reason) == ("full", "tile")
+    assert narrow.choice.video is None
+
+    tile.bits_per_s = 100e3
+    tile.watch(5.0, breaks=True)
+
+    assert tile.choice.video != "full"
 
 
 @pytest.mark.parametrize(("width", "expected"), [(1280, "640"), (640, "640"), (300, "320")])
@@ -124,6 +147,19 @@ def test_a_link_that_widens_has_its_own_video_back() -> None:
     tile.watch(10)
 
     assert tile.choice.video in ("full", "960")
+
+
+@pytest.mark.parametrize(("bits_per_s", "expected"), [(500e3, "640"), (430e3, "320")])
+def test_small_frames_do_not_keep_a_link_small(bits_per_s: float, expected: str) -> None:
+    """Three milliseconds of each frame's time are not the link's: it seems narrower than it is."""
+    tile = Tile(Lens(), 1280, 300e3, delay_s=0.003)
+    tile.watch(5)
+    assert tile.choice.video == "320"
+
+    tile.bits_per_s = bits_per_s
+    tile.watch(30)
+
+    assert tile.choice.video == expected
 
 
 def test_a_link_that_chokes_is_sent_smaller_video() -> None:

@@ -115,9 +115,12 @@ def test_who_joins_is_sent_the_group_so_far(fanout: Fanout, track: VideoTrack) -
 
 
 def test_a_large_group_is_not_sent_before_the_link_was_measured(
-    fanout: Fanout, track: VideoTrack
+    fanout: Fanout, track: VideoTrack, told: Told
 ) -> None:
-    """A phone on 50 kB/s was sent 700 kB before its first picture, and given up before the last."""
+    """A phone on 50 kB/s was sent 700 kB before its first picture, and given up before the last.
+    Then everybody waited for a JPEG, which had to be decoded first, up to the newest picture: for
+    0.2 s as a rule, and 0.4. The key picture is there, and measures the link as well.
+    """
     fanout.join("a", Watcher(), video="full")
     put(track, 1, 2, 3, 4, key=True, size=40_000)
     late = Watcher()
@@ -127,9 +130,36 @@ def test_a_large_group_is_not_sent_before_the_link_was_measured(
 
     late.link.take(Delivery(60_000, 60_000, 0.0, 0.0), 0.01, 0.0)
     fanout.serve(late)
+    put(track, 6)
 
-    assert before == []
-    assert late.got == [*(("catch up", seq) for seq in (1, 2, 3, 4)), ("video", 5)]
+    assert before == [("video", 1)]
+    assert late.got[1:] == [
+        *(("catch up", seq) for seq in (2, 3, 4)),
+        *(("video", seq) for seq in (5, 6)),
+    ]
+    assert told.renditions[-1] == [], "no JPEG is asked for"
+
+
+def test_a_large_key_picture_measures_no_link(
+    camera: Camera, fanout: Fanout, track: VideoTrack
+) -> None:
+    """Nor one that is older than what its viewer has had, or whose group would take too long."""
+    fanout.join("a", Watcher(), video="full")
+    late, again, far = Watcher(), Watcher(), Watcher()
+    again.last_seq = 3
+    put(track, 1, 2, 3, key=True, size=130_000)
+    fanout.join("late", late, video="full")
+    put(track, *range(4, 8), key=True, size=60_000)
+    again.last_seq = 6
+    fanout.join("again", again, video="full")
+    put(track, *range(8, 33), size=60_000)
+    fanout.join("far", far, video="full")
+    put_frame(camera, 32)
+    until(lambda: late.got and again.got and far.got)
+
+    assert late.got[0] == ("video", 4), "the next one is small enough"
+    assert again.got == [("jpeg", 32)]
+    assert far.got == [("jpeg", 32)]
 
 
 def test_who_joins_on_a_narrow_link_is_sent_jpeg_until_a_key_picture(

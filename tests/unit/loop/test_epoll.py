@@ -58,7 +58,7 @@ def test_what_comes_soon_leaves_others_their_turn(loop: Hub) -> None:
         if not read and turns < 1000:
             loop.soon.append(again)
 
-    watch = hub.ReadWatch(readable, lambda: read.append(True))
+    watch = hub.ReadWatch(readable, lambda _fd: read.append(True))
     again()
     hub.sleep(0.001)
     watch.stop()
@@ -80,7 +80,7 @@ def test_a_callback_may_end_the_wait_of_another_that_is_due(loop: Hub) -> None:
             watch.stop()
 
     for fd in fds:
-        watches.append(hub.ReadWatch(fd, lambda fd=fd: stop_all(fd)))  # type: ignore[misc]
+        watches.append(hub.ReadWatch(fd, stop_all))
     hub.sleep(0.001)
     for fd in fds:
         os.close(fd)

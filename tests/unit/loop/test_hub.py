@@ -230,7 +230,7 @@ def test_a_callback_runs_the_waiter_at_once() -> None:
         order.append(signal.wait(5.0))
         theirs.recv(1)
 
-    def on_readable() -> None:
+    def on_readable(_fd: int) -> None:
         signal.set_now()
         order.append("called")
         watch.stop()

@@ -1,5 +1,8 @@
 """The log of what happens at the cameras."""
 
+import os
+import threading
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -11,6 +14,8 @@ from server.recording import events as module
 from server.recording.disk.check import check
 from server.recording.disk.event_file import read_events, remove_events
 from server.recording.disk.index import Event
+from server.recording.disk.layout import event_id
+from server.recording.disk.retention import Policy
 from server.recording.disk.storage import Storage
 from server.recording.disk.writer import Writer
 from server.recording.events import EventLog
@@ -171,27 +176,75 @@ def test_a_torn_line_costs_one_change(desk: Desk) -> None:
 
 
 def test_the_last_event_takes_its_files_with_it(desk: Desk) -> None:
-    """Nothing is left of a day without anything."""
+    """Nothing is left of a day without anything, nor what a server that was killed left half."""
     key = desk.log.begin("door", "motion", AT, picture=b"jpeg")
     desk.kept()
+    (picture,) = desk.storage.media.rglob(f"{key}.jpg")
+    picture.with_name(f".{picture.name}.0123456789abcdef.new").write_bytes(b"jp")
 
     desk.writer.call(lambda: remove_events(desk.storage.media, [key]))
 
     assert not (desk.storage.media / "door").exists()
 
 
-def test_what_went_on_when_the_server_was_killed_has_ended(desk: Desk) -> None:
-    """Nobody else would end it."""
-    desk.log.begin("door", "motion", AT)
-    desk.kept()
-    again = Storage(desk.storage.media)
-    writer = Writer(again)
-    writer.start()
+def left_open(media: Path, *begins: tuple[str, float]) -> Storage:
+    """Return what the next server finds where one was killed that had left a sign of life."""
+    killed = Storage(media)
+    for camera, begin_unix in begins:
+        key = event_id(camera, begin_unix)
+        killed.write_event(Event(key, camera, "motion", begin_unix))
+    killed.tidy(Policy(), lambda one: one)
+    killed.index.close()
+    return Storage(media)
+
+
+def test_what_went_on_when_the_server_was_killed_has_ended(tmp_path: Path) -> None:
+    """Nobody else would end it: it did when the server last left a sign of life, or before another
+    one began."""
+    now, media = time.time(), tmp_path / "media"
+    left_open(media, ("door", now - 900), ("shed", now - 900))
+    os.utime(media / ".alive", (now - 50, now - 50))
+    again = Storage(media)
+    later = Event(event_id("shed", now - 300), "shed", "motion", now - 300, end=now - 200)
+    again.write_event(later)
+
+    again.check_now()
+
+    ends = [(one.camera, one.end) for one in again.index.all_events() if one != later]
+    assert sorted(ends) == [("door", pytest.approx(now - 50, abs=1)), ("shed", now - 300)]
+    assert check(media, again.index).added == 0, "the files say the same"
+    again.index.close()
+
+
+def test_what_goes_on_ends_at_a_restart_though_the_clock_was_set_back(tmp_path: Path) -> None:
+    """It began later than it is now, by the clock, and went on for ever: "now"."""
+    began = time.time() + 3600
+    again = left_open(tmp_path / "media", ("door", began))
+
     again.check_now()
 
     (event,) = again.index.all_events()
-    assert event.end == AT
-    assert writer.stop(5.0)
+    assert event.end == began
+    again.index.close()
+
+
+def test_a_check_ends_nothing_that_goes_on(desk: Desk) -> None:
+    """Nor what has ended and is still to be written. A check also runs when an index is mended."""
+    for began in (time.time() - 60, time.time() + 3600):
+        key = desk.log.begin("door", "motion", began)
+        desk.kept()
+        desk.storage.check_now()
+        assert desk.kept()[-1].end is None
+
+        written, asked = threading.Event(), threading.Event()
+        desk.writer.do(lambda: (asked.set(), written.wait(10)))  # noqa: B023
+        asked.wait(10)
+        desk.log.end(key, began + 3)
+        desk.log.look()
+        desk.storage.check_now()
+        assert desk.storage.index.all_events()[-1].end is None
+        written.set()
+        assert desk.kept()[-1].end == began + 3
 
 
 def test_films_event_goes_on_after_a_restart(desk: Desk) -> None:

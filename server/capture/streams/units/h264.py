@@ -6,7 +6,7 @@ from server.capture.streams.units import annex_b
 from server.capture.streams.units.bits import Bits
 from server.capture.streams.units.sequence import MAX_HEADER_BYTES, Sequence
 
-__all__ = ["H264", "skip_colours"]
+__all__ = ["H264", "read_aspect", "skip_colours"]
 
 # Profiles whose sequence parameter sets describe their colours.
 HIGH_PROFILES = frozenset((100, 110, 122, 244, 44, 83, 86, 118, 128, 138, 139, 134, 135))
@@ -111,7 +111,7 @@ class H264:
             down -= high * (bits.unsigned() + bits.unsigned())
         if across <= 0 or down <= 0:
             raise ValueError("a sequence parameter set crops the whole picture")
-        aspect = _read_aspect(bits) if bits.take() else Fraction(1)
+        aspect = read_aspect(bits) if bits.take() else Fraction(1)
         codec = f"avc1.{unit[1]:02x}{unit[2]:02x}{unit[3]:02x}"
         return Sequence(codec, across, down, not progressive, aspect)
 
@@ -158,8 +158,8 @@ def _skip_order(bits: Bits) -> None:
             bits.signed()
 
 
-def _read_aspect(bits: Bits) -> Fraction:
-    """Read the beginning of the video usability information."""
+def read_aspect(bits: Bits) -> Fraction:
+    """Return the aspect of a pixel, which video usability information begins with."""
     try:
         if not bits.take():
             return Fraction(1)

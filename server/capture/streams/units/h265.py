@@ -4,6 +4,7 @@ from fractions import Fraction
 
 from server.capture.streams.units import annex_b
 from server.capture.streams.units.bits import Bits
+from server.capture.streams.units.h265_aspect import aspect_after_size
 from server.capture.streams.units.sequence import MAX_HEADER_BYTES, Sequence
 
 __all__ = ["H265", "skip_layers"]
@@ -78,7 +79,7 @@ class H265:
 
     @staticmethod
     def read(unit: bytes) -> Sequence:
-        """Read a sequence parameter set. What it says of the aspect of pixels is not read.
+        """Read a sequence parameter set.
 
         Raises:
             ValueError: If it is broken.
@@ -103,8 +104,12 @@ class H265:
             raise ValueError("a sequence parameter set crops the whole picture")
         # The general profile is at the same place in all of them: bytes 3 to 14.
         progressive, interlaced = payload[8] >> 7 & 1, payload[8] >> 6 & 1
+        try:
+            aspect = aspect_after_size(bits, layers)
+        except ValueError:  # Decoders do not mind.
+            aspect = Fraction(1)
         return Sequence(
-            _codec(payload[3:15]), across, down, bool(interlaced and not progressive), Fraction(1)
+            _codec(payload[3:15]), across, down, bool(interlaced and not progressive), aspect
         )
 
 

@@ -78,6 +78,11 @@ class UnitMaker:
         self._read_extradata(extradata)
         self._choose(None)
 
+    @property
+    def sequence(self) -> Sequence | None:
+        """What is known of the pictures; None before the first parameter set."""
+        return self._sequence
+
     def make(self, data: bytes) -> Encoded | None:
         """Return the access unit of a picture; None if it is broken or cannot be passed on.
 

@@ -8,7 +8,7 @@ import av
 import pytest
 
 from server.capture.streams import decoder as decoder_module
-from server.capture.streams.decoder import Decoder
+from server.capture.streams.decoder import Decoder, RoughDecoder
 from server.capture.streams.packet import Packet
 from server.errors import PictureError
 from tests.support.cameras.films import make_film
@@ -153,7 +153,7 @@ def test_damaged_picture_is_told_once(open_film: Open) -> None:
     damaged = av.Packet(bytes(data))
     damaged.pts, damaged.dts = packets[1].encoded.pts, packets[1].encoded.dts
 
-    decoder.add(packets[1]._replace(encoded=damaged))  # type: ignore[arg-type]
+    decoder.add(packets[1]._replace(content=damaged))  # type: ignore[arg-type]
     with pytest.raises(PictureError, match="waiting for the next key frame"):
         decoder.newest()
     decoder.add(packets[2])
@@ -176,3 +176,57 @@ def test_what_waits_is_bounded(open_film: Open, monkeypatch: pytest.MonkeyPatch)
     frame = decoder.newest()
     assert frame is not None
     assert number_of(frame) == 7
+
+
+def test_what_is_only_looked_at_is_decoded_roughly(films: dict[str, Path], open_film: Open) -> None:
+    """It takes less without the loop filter, and differs by a few levels up to the next key one.
+    What people see, who come in the middle of a group, is right to the last bit.
+    """
+    full, packets, _ = open_film("plain")
+    context = av.open(str(films["plain"])).streams.video[0].codec_context
+    rough = RoughDecoder(full, context)
+    right, _, _ = open_film("plain")
+    looked, seen = [], []
+    for number, packet in enumerate(packets):
+        full.add(packet)
+        rough.add(packet)
+        right.add(packet)
+        expected = right.newest()
+        assert expected is not None
+        if number % 2:
+            frame = rough.newest()
+            assert frame is not None
+            assert number_of(frame) == number
+            looked.append(difference(frame, expected))
+        if number in (16, 27, 39):
+            frame = full.newest()
+            assert frame is not None
+            seen.append(difference(frame, expected))
+
+    assert 0 < max(looked) < 12
+    assert seen == [0, 0, 0]
+
+
+def test_who_watches_has_what_is_looked_at_decoded_anyway(
+    films: dict[str, Path], open_film: Open
+) -> None:
+    """Nothing is decoded twice as long as somebody watches, but for a key picture."""
+    full, packets, decoded = open_film("plain")
+    context = av.open(str(films["plain"])).streams.video[0].codec_context
+    rough = RoughDecoder(full, context)
+    for number, packet in enumerate(packets):
+        full.add(packet)
+        rough.add(packet)
+        if number >= 10:
+            assert full.newest() is not None
+            assert rough.pending == 0 if number % 10 else rough.pending <= 1
+            rough.newest()
+
+    assert decoded == list(range(10, 40))
+
+
+def difference(frame: Any, other: Any) -> int:
+    """Return by how much two pictures differ at most, once they are small."""
+    greys = [one.to_ndarray(format="gray").astype(int)[:176] for one in (frame, other)]
+    small = [one.reshape(22, 8, 40, 8).mean((1, 3)) for one in greys]
+    return int(abs(small[0] - small[1]).max().round())

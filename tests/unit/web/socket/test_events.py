@@ -374,7 +374,7 @@ def test_message_to_all_is_written_in_turns(
 def test_a_state_is_written_with_the_next_frame(
     server: Server, connect: Callable[[], Dashboard], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """States and statistics to a thousand dashboards were as many writes as half their frames.
+    """What a thousand dashboards are told was as many writes as half their frames.
 
     Who watches nothing has no next frame, and is told at once.
     """
@@ -384,13 +384,16 @@ def test_a_state_is_written_with_the_next_frame(
     until(lambda: len(watching.frames) == 2)  # It owes two acknowledgements.
 
     other.ask("quality", {"camera": "door", "quality": 33})
-    until(lambda: quality(other) == 33)
+    server.app.runtime.notify("info", "the news", None)
+    until(lambda: quality(other) == 33 and is_told(other, "the news"))
     settle(3)
     assert quality(watching) != 33
+    assert not is_told(watching, "the news")
     watching.raw(f'42["ack","door",{watching.frames[-1][0]["seq"]}]')
     until(lambda: len(watching.frames) > 2)
 
     assert quality(watching) == 33
+    assert is_told(watching, "the news")
 
 
 def test_a_state_does_not_wait_long_for_a_frame(

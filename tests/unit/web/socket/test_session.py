@@ -23,7 +23,6 @@ class FakeLine:
         self.sayings: list[str] = []
         self.on_message: Any = None
         self.on_drained: Any = None
-        self.pongs = 0
 
     def offer(self, packet: Packet) -> str | None:
         if self.busy:
@@ -33,9 +32,6 @@ class FakeLine:
 
     def send_text(self, text: str) -> None:
         self.sayings.append(text)
-
-    def forget_ping(self) -> None:
-        self.pongs += 1
 
     @property
     def headers(self) -> list[dict[str, Any]]:
@@ -116,7 +112,6 @@ def test_acknowledgement_takes_the_short_way(
 
     viewer: Any = fanout.get("sid")
     assert viewer.credit.in_flight == 0
-    assert line.pongs == 1
 
 
 @pytest.mark.parametrize(
@@ -333,6 +328,36 @@ def test_what_fits_is_the_cameras_own_video_on_a_quick_link(
     assert viewer.credit.in_flight == 1, "what is not painted is not acknowledged either"
     assert line.seqs[-1] == 2
     assert '"rendition": "full", "reason": "tile", "video": "avc1.64001f"' in line.sayings[0]
+
+
+@pytest.mark.parametrize("fits", [True, False])
+def test_what_is_known_of_the_link_holds_for_the_next_camera(
+    session: Session, line: FakeLine, camera: Camera, fits: bool
+) -> None:
+    """A tile that is shown again began with a JPEG each time, for which the group of pictures was
+    decoded. Its link is that of the connection: its own video comes at once.
+    """
+    track = give_video(camera)
+    fanout = Fanout(camera)
+    fanout.open()
+    session.watch(fanout, "full", H264)
+    track.put(unit(1, True, 60_000))
+    settle()
+    line.on_message('42["ack","door",1,9999]')
+    session.unwatch("door")
+    track.put(unit(2))
+
+    watch = session.watch_what_fits if fits else session.watch
+    viewer = watch(fanout, 900 if fits else "full", H264)  # type: ignore[operator]
+    settle()
+    session.leave()
+    fanout.close()
+
+    assert line.seqs[-1] == 2
+    assert line.headers[-1]["codec"] == "avc1.64001f"
+    assert viewer.link.is_known
+    assert viewer.choice is not None
+    assert (viewer.choice.video, viewer.choice.reason) == ("full", "tile" if fits else "fixed")
 
 
 def test_a_fixed_rendition_turns_to_video_when_there_is_one(

@@ -7,12 +7,12 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from engineio.exceptions import SocketIsClosedError
-from engineio.packet import PING
 from websockets.extensions.permessage_deflate import ClientPerMessageDeflateFactory
+from websockets.frames import Opcode
 
 from server.loop import http_server, hub
 from server.loop.http_server import serve
+from server.web.socket.heartbeat import PING_PERIOD_S, Heartbeat
 from server.web.socket.websocket import WebSocket, WebSocketDriver
 from tests.support.fakes import OpenLimiter, settle, until
 from tests.unit.web.socket.peer import Peer
@@ -26,8 +26,6 @@ class Handler:
         self.closed_with: list[dict[str, Any]] = []
         self.websockets: list[WebSocket] = []
         self.server = SimpleNamespace(reason=SimpleNamespace(TRANSPORT_ERROR="transport error"))
-        self.closed = False
-        self.sent: list[int] = []
 
     def run(self, websocket: WebSocket) -> None:
         self.websockets.append(websocket)
@@ -35,11 +33,6 @@ class Handler:
             raise self.fail
         while (message := websocket.wait()) is not None:
             websocket.send(message)
-
-    def send(self, packet: Any) -> None:
-        if self.closed:
-            raise SocketIsClosedError
-        self.sent.append(packet.packet_type)
 
     def close(self, **how: Any) -> None:
         self.closed_with.append(how)
@@ -98,18 +91,22 @@ def test_upgrade_opens_a_websocket(upgrade: Callable[..., tuple[bytes, Peer]]) -
     assert peer.frames()[0].data == b"3"
 
 
-def test_nobody_is_pinged_whose_connection_engineio_has_ended(
+def test_nobody_is_pinged_whose_connection_has_ended(
     upgrade: Callable[..., tuple[bytes, Peer]], handler: Handler
 ) -> None:
-    """It would raise, and end what pings all others: its session ends only a moment later."""
-    upgrade()
+    """It raised, and ended what pings all others: a session ends a moment after its connection."""
+    _, peer = upgrade()
     (websocket,) = handler.websockets
+    heartbeat = Heartbeat(websocket, 0.0)
 
-    websocket.ping()
-    handler.closed = True
-    websocket.ping()
+    heartbeat.answer(1.0)
+    heartbeat.beat(1.0 + PING_PERIOD_S)
+    assert peer.frames()[0].data == b"2"
+    heartbeat.answer(12.0)
+    websocket.close()
+    heartbeat.beat(12.0 + PING_PERIOD_S)
 
-    assert handler.sent == [PING]
+    assert peer.frames()[0].opcode is Opcode.CLOSE
 
 
 def test_compression_is_never_agreed_to(upgrade: Callable[..., tuple[bytes, Peer]]) -> None:

@@ -176,6 +176,31 @@ def test_what_would_be_shown_wrongly_is_not_passed_on(
     assert maker.codec == ""
 
 
+@pytest.mark.parametrize(
+    ("options", "aspect"),
+    [
+        ("", (40, 33)),
+        (":bframes=4:ref=5:temporal-layers=3", (7, 5)),
+        (":scaling-list=default:no-sao=1:amp=1", (1, 1)),
+    ],
+)
+def test_the_aspect_of_h265_is_found_behind_everything_else(
+    tmp_path: Path, options: str, aspect: tuple[int, int]
+) -> None:
+    """Cameras whose pixels are not square would be shown distorted, without decoding."""
+    parameters = f"log-level=none:keyint=10{options}"
+    sar = f"setsar={aspect[0]}/{aspect[1]}"
+    encoder = ("-c:v", "libx265", "-preset", "ultrafast", "-pix_fmt", "yuv420p")
+    film = make_film(
+        tmp_path / "film.ts", "-t", "0.1", *encoder, "-x265-params", parameters, "-vf", sar
+    )
+    with av.open(str(film)) as container:
+        data = next(bytes(one) for one in container.demux(video=0) if one.size)
+    sequence = next(one for one in units_of(data) if H265.kind(one) == H265.sequence)
+
+    assert H265.read(sequence).aspect == Fraction(*aspect)
+
+
 def test_an_intra_refresh_has_no_key_picture(tmp_path: Path) -> None:
     """It begins anywhere, but no decoder shows a whole picture from there on at once."""
     options = (*X264, "-x264opts", "intra-refresh=1:keyint=10:bframes=0")

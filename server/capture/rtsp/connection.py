@@ -1,0 +1,104 @@
+"""A connection to a camera, over TCP or TLS, with as few system calls as can be."""
+
+import ssl
+import struct
+import time
+from contextlib import suppress
+from urllib.parse import SplitResult
+
+from server.capture.streams.tls import authorities
+from server.capture.streams.words import DEFAULT_PORTS
+from server.config.reserved import is_refused
+from server.config.url import must_verify
+from server.errors import SourceError
+from server.loop import native
+
+__all__ = ["Connection"]
+
+TIMEVAL = struct.Struct("@ll")
+
+
+class Connection:
+    """An open connection. For one thread.
+
+    Args:
+        parts: The URL of what to connect to.
+        timeout_s: How long that may take.
+        verify: Whether a certificate must be valid; None only where the host is not private.
+        guarded: Whether to connect to no link-local address.
+
+    Raises:
+        OSError: If it cannot be reached; an ``ssl.SSLError`` if TLS fails.
+        SourceError: If it may not be connected to.
+    """
+
+    def __init__(
+        self, parts: SplitResult, timeout_s: float, verify: bool | None, guarded: bool
+    ) -> None:
+        host = parts.hostname or ""
+        port = parts.port or DEFAULT_PORTS[parts.scheme]
+        deadline = time.monotonic() + timeout_s
+        self._socket = native.socket.create_connection((host, port), timeout_s)
+        self._plain = parts.scheme == "rtsp"
+        try:
+            if guarded and is_refused(self._socket.getpeername()[0]):
+                raise SourceError(f"{host} is a link-local address, where no camera is looked for")
+            self._socket.setsockopt(native.socket.IPPROTO_TCP, native.socket.TCP_NODELAY, 1)
+            if self._plain:
+                # The kernel keeps the time: Python would ask it before each read.
+                self._socket.settimeout(None)
+            else:
+                self._socket.settimeout(max(0.1, deadline - time.monotonic()))
+                context = _context(must_verify(verify, host))
+                self._socket = context.wrap_socket(self._socket, server_hostname=host)
+            self.set_timeout(timeout_s)
+        except BaseException:
+            self._socket.close()
+            raise
+
+    def set_timeout(self, timeout_s: float) -> None:
+        """Have a read or write take no longer; at least a millisecond."""
+        timeout_s = max(timeout_s, 0.001)
+        if not self._plain:
+            self._socket.settimeout(timeout_s)
+            return
+        value = TIMEVAL.pack(int(timeout_s), int(timeout_s % 1 * 1e6))
+        for option in (native.socket.SO_RCVTIMEO, native.socket.SO_SNDTIMEO):
+            self._socket.setsockopt(native.socket.SOL_SOCKET, option, value)
+
+    def read(self, room: memoryview) -> int:
+        """Wait until something arrives; return how many bytes were put into ``room``.
+
+        Raises:
+            TimeoutError: If nothing came in time.
+            EOFError: If the other side has closed the connection.
+            OSError: If the connection is lost.
+        """
+        try:
+            count: int = self._socket.recv_into(room)
+        except BlockingIOError:
+            raise TimeoutError from None
+        if not count:
+            raise EOFError
+        return count
+
+    def write(self, data: bytes) -> None:
+        """Send something short; raises OSError if the connection is lost."""
+        try:
+            self._socket.sendall(data)
+        except BlockingIOError:
+            raise TimeoutError from None
+
+    def close(self) -> None:
+        """Close it."""
+        with suppress(OSError):
+            self._socket.close()
+
+
+def _context(verify: bool) -> ssl.SSLContext:
+    if verify:
+        return ssl.create_default_context(cafile=authorities())
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return context

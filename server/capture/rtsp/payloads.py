@@ -1,0 +1,280 @@
+"""NAL units in packets of RTP: of H.264 by RFC 6184, of H.265 by RFC 7798. No I/O.
+
+A payload holds one unit, several, or a part of one.
+"""
+
+import struct
+from collections.abc import Iterator
+from contextlib import suppress
+
+from server.capture.rtsp.splitter import Fragmentation
+from server.capture.streams.units import annex_b
+from server.capture.streams.units.h264 import H264
+from server.capture.streams.units.h265 import H265
+
+__all__ = ["Gathered", "H264Payloads", "H265Payloads", "payloads_of"]
+
+MAX_BYTES = 16 << 20
+"""Of a picture: more is damage."""
+
+MAX_PARTS = 1 << 16
+
+# What is longer without a slice may hold one: some cameras send a picture as one long unit.
+MAX_SETS_BYTES = 400
+
+RECOVERY_POINT = 6
+
+
+class Gathered:
+    """What has arrived of a picture.
+
+    Attributes:
+        has_slice: Whether there is a part of the picture itself.
+        key: Whether a decoder can start at it.
+        whole: Whether nothing of it is missing, as far as can be told.
+        nbytes: How many bytes there are.
+    """
+
+    def __init__(self) -> None:
+        self._parts: list[bytes | bytearray] = []
+        self.has_slice = self.key = False
+        self.whole = True
+        self.nbytes = 0
+
+    def begin(self, *parts: bytes | bytearray) -> None:
+        """Begin a unit, with what there is of it."""
+        self.extend(annex_b.START, *parts)
+
+    def extend(self, *parts: bytes | bytearray) -> None:
+        """Add parts to the current unit."""
+        self.nbytes += sum(map(len, parts))
+        self._parts += parts
+        if self.nbytes > MAX_BYTES or len(self._parts) > MAX_PARTS:
+            self._parts.clear()
+            self.whole = False
+
+    @property
+    def data(self) -> bytes:
+        """All of it, in Annex B format."""
+        return b"".join(self._parts)
+
+
+class _Payloads:
+    """What both codecs have in common.
+
+    Attributes:
+        fragmentation: How units come in parts.
+        gathered: What has arrived of the current picture.
+    """
+
+    fragmentation: Fragmentation
+
+    def __init__(self) -> None:
+        self.gathered = Gathered()
+        self._fragment = False  # Whether a part of a unit may follow.
+
+    def begin(self) -> Gathered:
+        """Return what was gathered, and begin another picture."""
+        gathered, self.gathered = self.gathered, Gathered()
+        self._fragment = False
+        return gathered
+
+    def interrupt(self) -> None:
+        """Note that packets are missing here."""
+        self._fragment = False
+        self.gathered.whole = False
+
+    def look_into(self) -> None:
+        """Find slices behind parameter sets, in what was sent as one unit."""
+        gathered = self.gathered
+        if gathered.has_slice or gathered.nbytes < MAX_SETS_BYTES:
+            return
+        data = gathered.data
+        for begin, end in annex_b.split(data):
+            self._note(data[begin : min(end, begin + 64)])
+
+    def starts_picture(self, payload: memoryview) -> bool:
+        """Return whether a payload begins with what can only be a picture's beginning."""
+        head = self._head(payload)
+        return head is not None and self._starts(head)
+
+    def starts_with(self, lead: bytes, parts: list[bytearray]) -> bool:
+        """Return the same of a unit that came in parts."""
+        return self._starts(self._header(lead) + parts[0][:2])
+
+    def _unit(self, unit: bytes) -> None:
+        """Add a whole unit, or its beginning."""
+        self._note(unit)
+        self.gathered.begin(unit)
+
+    def _units(self, payload: memoryview, at: int) -> None:
+        """Add units that each follow their length."""
+        while at + 2 < len(payload):
+            begin = at + 2
+            at = begin + (payload[at] << 8 | payload[at + 1])
+            if at > len(payload):
+                self.gathered.whole = False
+                return
+            if at > begin:
+                self._unit(payload[begin:at].tobytes())
+
+    def _part(self, header: int, first: bytes, rest: memoryview) -> None:
+        """Add a part of a unit.
+
+        Args:
+            header: Says whether it is the first or the last.
+            first: The unit's own header.
+            rest: The part.
+        """
+        if header & 0x80:
+            self._unit(first + rest.tobytes())
+            self._fragment = True
+        elif self._fragment:
+            self.gathered.extend(rest.tobytes())
+        else:
+            self.gathered.whole = False
+        if header & 0x40:
+            self._fragment = False
+
+    def add_parts(self, lead: bytes, parts: list[bytearray]) -> None:
+        """Take a whole unit that came in parts.
+
+        Args:
+            lead: What led one of them.
+            parts: The unit, without its header.
+        """
+        header = self._header(lead)
+        self._fragment = False
+        self._note(header + parts[0][:64])
+        self.gathered.begin(header, *parts)
+
+    def _header(self, lead: bytes) -> bytes:
+        """Return the header of a unit that comes in parts."""
+        raise NotImplementedError
+
+    def _head(self, payload: memoryview) -> bytes | None:
+        raise NotImplementedError
+
+    def _starts(self, head: bytes) -> bool:
+        raise NotImplementedError
+
+    def _note(self, unit: bytes) -> None:
+        raise NotImplementedError
+
+
+class H264Payloads(_Payloads):
+    """Gathers the units of H.264."""
+
+    fragmentation = Fragmentation(struct.Struct("!HHHHQ2s"), 31, 28)
+
+    def add(self, payload: memoryview) -> None:
+        """Take a packet's payload."""
+        kind = payload[0] & 31
+        if kind == 28:
+            if len(payload) > 2:
+                self._part(payload[1], self._header(payload[:2].tobytes()), payload[2:])
+            return
+        self._fragment = False
+        if kind < 24:
+            self._unit(payload.tobytes())
+        elif kind == 24:
+            self._units(payload, 1)
+        else:
+            self.gathered.whole = False  # In another order, or unknown.
+
+    def _header(self, lead: bytes) -> bytes:
+        return bytes((lead[0] & 0xE0 | lead[1] & 31,))
+
+    def _head(self, payload: memoryview) -> bytes | None:
+        kind = payload[0] & 31
+        if kind == 28:
+            if len(payload) < 3 or not payload[1] & 0x80:
+                return None
+            return bytes((payload[1] & 31, payload[2]))
+        return payload[3:5].tobytes() if kind == 24 else payload[:2].tobytes()
+
+    def _starts(self, head: bytes) -> bool:
+        if len(head) < 2:
+            return False
+        kind = H264.kind(head)
+        # first_mb_in_slice, in an Exp-Golomb code: a leading 1 is 0.
+        return kind in (*H264.sets, H264.delimiter) or (kind in (1, 2, 5) and head[1] > 127)
+
+    def _note(self, unit: bytes) -> None:
+        kind = H264.kind(unit)
+        gathered = self.gathered
+        if H264.is_slice(kind):
+            gathered.has_slice = True
+            gathered.key = gathered.key or H264.is_key(kind)
+        elif kind == RECOVERY_POINT and any(_messages(unit)):
+            gathered.key = True
+
+
+class H265Payloads(_Payloads):
+    """Gathers the units of H.265."""
+
+    fragmentation = Fragmentation(struct.Struct("!HHHHQ3s"), 63 << 1, 49 << 1)
+
+    def add(self, payload: memoryview) -> None:
+        """Take a packet's payload."""
+        if len(payload) < 3:
+            return
+        kind = payload[0] >> 1 & 63
+        if kind == 49:
+            self._part(payload[2], self._header(payload[:3].tobytes()), payload[3:])
+            return
+        self._fragment = False
+        if kind == 48:
+            self._units(payload, 2)
+        elif kind == 50:
+            self.gathered.whole = False
+        else:
+            self._unit(payload.tobytes())
+
+    def _header(self, lead: bytes) -> bytes:
+        return bytes((lead[0] & 0x81 | (lead[2] & 63) << 1, lead[1]))
+
+    def _head(self, payload: memoryview) -> bytes | None:
+        if len(payload) < 4:
+            return None
+        kind = payload[0] >> 1 & 63
+        if kind == 49:
+            if not payload[2] & 0x80:
+                return None
+            return bytes(((payload[2] & 63) << 1, payload[1], payload[3]))
+        return payload[4:7].tobytes() if kind == 48 else payload[:3].tobytes()
+
+    def _starts(self, head: bytes) -> bool:
+        if len(head) < 3:
+            return False
+        kind = H265.kind(head)
+        # first_slice_segment_in_pic_flag
+        return kind in (*H265.sets, H265.delimiter) or (H265.is_slice(kind) and head[2] > 127)
+
+    def _note(self, unit: bytes) -> None:
+        kind = H265.kind(unit)
+        if H265.is_slice(kind):
+            self.gathered.has_slice = True
+            self.gathered.key = self.gathered.key or H265.is_key(kind)
+
+
+def payloads_of(codec: str) -> H264Payloads | H265Payloads:
+    """Return what gathers the units of ``h264`` or ``hevc``."""
+    return H264Payloads() if codec == "h264" else H265Payloads()
+
+
+def _messages(unit: bytes) -> Iterator[bool]:
+    """Yield of each message of H.264's supplemental information whether pictures recover there."""
+    data = annex_b.unescape(unit[:1024])
+    at = 1
+    with suppress(IndexError):
+        while at + 2 < len(data):
+            kind = size = 0
+            while data[at] == 255:
+                kind, at = kind + 255, at + 1
+            kind, at = kind + data[at], at + 1
+            while data[at] == 255:
+                size, at = size + 255, at + 1
+            size, at = size + data[at], at + 1
+            yield kind == RECOVERY_POINT
+            at += size

@@ -1,0 +1,205 @@
+"""Pictures on the canvas, painted in a worker or by the page itself."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from playwright.sync_api import BrowserContext, Page, expect
+
+from server.users.users import UsersFile
+from tests.support.browser.chromium import (
+    NO_WORKER,
+    READ_TIME,
+    SMALL,
+    backstage,
+    expect_state,
+    tile,
+    wait_for_paint,
+)
+from tests.support.browser.visitor import PASSWORD
+from tests.support.browser.webcodecs import WITHOUT_WEBCODECS
+from tests.support.clients.client import Viewer
+from tests.support.clients.states import wait_for_camera
+from tests.support.servers.server import PortholeServer
+
+Connect = Callable[..., Viewer]
+NewContext = Callable[..., BrowserContext]
+Start = Callable[..., PortholeServer]
+
+
+# What older browsers lack.
+NO_OFFSCREEN = "delete HTMLCanvasElement.prototype.transferControlToOffscreen;"
+
+
+@pytest.fixture(params=["worker", "no offscreen canvas", "no worker"])
+def place(request: pytest.FixtureRequest, page: Page) -> str:
+    """Have the page paint in a worker, or be unable to, in one way or the other."""
+    name: str = request.param
+    scripts = {"no offscreen canvas": NO_OFFSCREEN, "no worker": NO_WORKER}
+    if name in scripts:
+        page.add_init_script(scripts[name])
+    return name
+
+
+def test_pictures_are_live_on_the_canvas(share_server: Start, page: Page, place: str) -> None:
+    """The time burned into the picture on the canvas is the present, wherever it was painted."""
+    server = share_server("test:?size=640x360&fps=10")
+    # To look at every picture is much for a browser without a GPU; it must not get smaller ones.
+    page.set_viewport_size({"width": 720, "height": 500})
+    page.add_init_script("localStorage.setItem('porthole.sizes', '{\"test\": \"full\"}')")
+    page.goto(server.url)
+    wait_for_paint(page, "test", 10)
+
+    assert len(page.workers) == (1 if place == "worker" else 0)
+
+    ages = []
+    for _ in range(30):
+        age = page.evaluate(READ_TIME, '.tile[data-camera="test"] canvas')
+        assert age is not None, "the strip could not be read"
+        ages.append(age)
+
+    # How low it gets is measured in bench/; here it must not be a backlog.
+    assert sorted(ages)[len(ages) // 2] < 500
+    assert page.evaluate("() => document.querySelector('canvas').width") == 640
+    expect_state(page, "test", "live")
+
+
+@pytest.mark.skipif(WITHOUT_WEBCODECS, reason="then there is no policy")
+def test_the_policy_allows_the_worker(share_server: Start, new_context: NewContext) -> None:
+    """Under the page's own security policy it paints in a worker, and nothing is refused."""
+    page = new_context().new_page()
+    complaints: list[str] = []
+    page.on("console", lambda message: complaints.append(message.text))
+
+    page.goto(share_server(SMALL).url)
+    expect_state(page, "test", "live")
+
+    assert len(page.workers) == 1
+    assert complaints == []
+
+
+def test_a_login_opens_the_line_of_the_worker(
+    start_server: Start, page: Page, tmp_path: Path
+) -> None:
+    """The connection that the worker opens is that of whoever is logged in on the page."""
+    people = UsersFile(tmp_path / "state")
+    people.add_user("ada", "operator", None, PASSWORD)
+    server = start_server(SMALL)
+
+    page.goto(server.url)
+    page.locator("[name=name]").fill("ada")
+    page.locator("[name=password]").fill(PASSWORD)
+    page.locator("[name=password]").press("Enter")
+    wait_for_paint(page, "test")
+
+    assert len(page.workers) == 1
+    expect(page.locator("[data-link-word]")).to_have_text("Connected")
+
+
+def test_a_snapshot_is_the_whole_picture(
+    share_server: Start, page: Page, place: str, tmp_path: Path
+) -> None:
+    """`s` saves the picture on screen in full size, under the camera's name and the time."""
+    server = share_server("front-door=test:?fps=3")
+    page.goto(server.url)
+    wait_for_paint(page, "front-door")
+    page.keyboard.press("1")
+
+    with page.expect_download() as started:
+        page.keyboard.press("s")
+    download = started.value
+    download.save_as(tmp_path / "shot.jpg")
+
+    assert download.suggested_filename.startswith("front-door-2")
+    assert download.suggested_filename.endswith(".jpg")
+    saved = cv2.imread(str(tmp_path / "shot.jpg"))
+    assert saved is not None
+    # Whatever rendition is on the screen.
+    assert saved.shape == (720, 1280, 3)
+
+
+def test_what_is_off_screen_is_not_watched(
+    start_server: Start, connect: Connect, page: Page
+) -> None:
+    """Tiles below the fold cost nothing until they are scrolled to."""
+    server = start_server(*(f"cam-{number}=test:?size=320x180&fps=2" for number in range(12)))
+    viewer = connect(server)
+    page.set_viewport_size({"width": 360, "height": 640})
+    page.goto(server.url)
+    wait_for_paint(page, "cam-0")
+
+    wait_for_camera(viewer, "cam-11", viewers=0, state="idle")
+    tile(page, "cam-11").scroll_into_view_if_needed()
+    wait_for_paint(page, "cam-11")
+
+    wait_for_camera(viewer, "cam-0", viewers=0)
+
+
+def test_a_hidden_tab_is_no_viewer(start_server: Start, connect: Connect, page: Page) -> None:
+    """When the page says it is hidden the room is left, and joined again when it is shown."""
+    server = start_server(SMALL)
+    viewer = connect(server)
+    page.goto(server.url)
+    wait_for_paint(page, "test")
+
+    # Headless Chromium never hides a tab; the page hears what a browser would tell it.
+    page.evaluate(
+        """() => {
+          const pretend = (name, value) =>
+            Object.defineProperty(document, name, { value, configurable: true });
+          pretend('visibilityState', 'hidden');
+          pretend('hidden', true);
+          document.dispatchEvent(new Event('visibilitychange'));
+        }"""
+    )
+    wait_for_camera(viewer, "test", viewers=0)
+    page.evaluate(
+        """() => {
+          delete document.visibilityState;
+          delete document.hidden;
+          document.dispatchEvent(new Event('visibilitychange'));
+        }"""
+    )
+
+    wait_for_paint(page, "test", 5)
+
+
+def test_an_undecodable_picture_stops_nothing(share_server: Start, page: Page, place: str) -> None:
+    """After bytes that are no JPEG the page acknowledges all the same, and paints the next."""
+    server = share_server("test:?size=320x180&fps=15")
+    page.goto(server.url)
+    wait_for_paint(page, "test")
+
+    # Nobody can tell a broken picture from a whole one before trying to decode it.
+    backstage(page).evaluate(
+        """() => {
+          const decode = self.createImageBitmap;
+          self.broken = 0;
+          self.createImageBitmap = (...all) => (
+            (self.broken += 1) % 2 ? Promise.reject(new Error('broken')) : decode(...all)
+          );
+        }"""
+    )
+    wait_for_paint(page, "test", 20)
+
+    assert backstage(page).evaluate("() => self.broken") > 20
+
+
+def test_pictures_are_on_the_screen(share_server: Start, page: Page, place: str) -> None:
+    """What is on the canvas is what people see, fitted into its glass whatever its ratio."""
+    server = share_server("wide=test:?size=640x360&fps=4", "tall=test:?size=360x640&fps=4")
+    # All glasses are equal there.
+    page.goto(server.url + "?layout=2x2")
+
+    for name in ("wide", "tall"):
+        wait_for_paint(page, name)
+        glass = page.locator(f'[data-camera="{name}"] .viewport').screenshot()
+        shown = cv2.imdecode(np.frombuffer(glass, np.uint8), cv2.IMREAD_COLOR)
+        assert shown is not None
+        height, width = shown.shape[:2]
+        middle = shown[height // 3 : 2 * height // 3, 2 * width // 5 : 3 * width // 5]
+        assert middle.std() > 15, "the glass is empty"
+        edge = shown[height // 2, width // 20]
+        assert (edge.max() < 40) == (name == "tall"), edge

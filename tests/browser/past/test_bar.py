@@ -1,0 +1,200 @@
+"""What the time bar says and asks for, without a camera."""
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from playwright.sync_api import BrowserContext, Page
+
+from tests.support.browser.chromium import (
+    in_module,
+    serve,
+)
+
+
+def test_the_bar_zooms_about_a_moment(blank: Page) -> None:
+    """That stays where it is as far as the ends allow; ticks are at round local times."""
+    zoomed, end, followed, ticks = in_module(
+        blank,
+        "ui/timescale",
+        """({ TimeScale }) => {
+          const scale = new TimeScale({ from: 1000, to: 1060 }, 2);
+          const shown = () => [scale.from, scale.to];
+          scale.zoom(3, 1020);
+          const zoomed = shown();
+          scale.reset();
+          scale.zoom(1000, 1060);
+          const end = shown();
+          scale.setWhole({ from: 1005, to: 1061.5 });
+          const followed = shown();
+          const ticks = new TimeScale({ from: 1001, to: 1031 }, 2).ticks(400, 100);
+          return [zoomed, end, followed, ticks.at];
+        }""",
+    )
+
+    assert zoomed[1] - zoomed[0] == pytest.approx(20)
+    assert (1020 - zoomed[0]) / 20 == pytest.approx(20 / 60)
+    assert end == [1058, 1060]
+    assert followed == [1059.5, 1061.5]
+    assert ticks == [1010, 1020, 1030]
+
+
+def test_ticks_are_round_on_the_day_on_which_clocks_are_set(
+    new_context: Callable[..., BrowserContext],
+) -> None:
+    """The timeline counted hours from midnight, and was off by one for the rest of such a day."""
+    page = new_context(timezone_id="Europe/Berlin").new_page()
+    page.route("http://localhost/**", serve)
+    page.goto("http://localhost/")
+
+    labels = in_module(
+        page,
+        "ui/timescale",
+        """({ TimeScale }) => ['2026-03-29', '2026-10-25'].map((day) => {
+          const from = new Date(`${day}T00:00`) / 1000;
+          const scale = new TimeScale({ from, to: from + 86400 }, 120);
+          const { at } = scale.ticks(500, 100);
+          return at.map((one) => new Date(one * 1000).getHours());
+        })""",
+    )
+
+    assert labels == [[0, 6, 12, 18, 0], [0, 6, 12, 18]]
+
+
+def test_every_state_of_the_bar_has_its_words(blank: Page) -> None:
+    """A camera without a past is told from one that is only being asked about, and what cannot be
+    had says why; nothing is called live that is not."""
+    kept = {"from": 1000, "to": 1060}
+    past = {"fault": "", "short": False, "span": None, "speed": 0}
+    usual = {
+        "connected": True,
+        "condition": "live",
+        "status": 200,
+        "kept": kept,
+        "goesOn": True,
+        "at": None,
+        "past": past,
+        "video": True,
+        "off": False,
+    }
+    cases: list[tuple[dict[str, Any], str, str, str]] = [
+        ({}, "live", "Live", "^$"),
+        ({"condition": "starting"}, "now", "Now", "^$"),
+        ({"condition": "retrying", "goesOn": False}, "now", "Offline", "^Nothing since .*:40"),
+        ({"connected": False}, "gone", "Disconnected", "once the server is connected"),
+        ({"kept": None, "status": None}, "loading", "", "^$"),
+        ({"kept": None}, "empty", "", "^Nothing is remembered yet"),
+        ({"kept": None, "condition": "retrying"}, "empty", "Offline", "is offline, and nothing"),
+        ({"kept": None, "condition": "stopped"}, "empty", "Stopped", "is stopped, and nothing"),
+        ({"kept": None, "off": True}, "empty", "", "not remembered"),
+        ({"kept": None, "status": 403}, "empty", "", "may not look back"),
+        ({"kept": None, "status": 503}, "empty", "", "cannot be asked for now"),
+        ({"at": 1030}, "past", "", "^$"),
+        ({"at": 1000}, "past", "", "the oldest picture"),
+        ({"at": 990}, "past", "", "Only this picture is left"),
+        ({"at": 1030, "past": {**past, "speed": -1}}, "past", "", "only key pictures"),
+        ({"at": 1030, "past": {**past, "speed": -1}, "video": False}, "past", "", "^$"),
+        ({"at": 1030, "past": {**past, "fault": "No node."}}, "past", "", "^No node"),
+    ]
+
+    told = in_module(
+        blank,
+        "recording/scrubber-words",
+        "({ describeBar }, cases) => cases.map((one) => describeBar(one))",
+        [{**usual, **case} for case, *_ in cases],
+    )
+
+    for (case, state, word, note), one in zip(cases, told, strict=True):
+        assert (one["state"], one["word"]) == (state, word), case
+        assert re.search(note, one["note"]), (case, one["note"])
+
+
+def test_a_click_asks_once(blank: Page) -> None:
+    """Pressed and let go at one place, the server was asked twice for one moment, and the picture
+    that the pointer had rested on was fetched at the same time, beside it."""
+    blank.set_content(
+        """<div id="bar" style="position: fixed; top: 100px; left: 100px; width: 400px">
+        <div data-bar-track style="height: 30px" tabindex="0"></div></div>"""
+    )
+    in_module(
+        blank,
+        "recording/scrubber-bar",
+        """({ ScrubberBar }) => {
+          const element = document.querySelector('#bar');
+          for (const name of ['kept', 'gaps', 'ticks', 'marks', 'clip', 'head', 'begin', 'end']) {
+            const part = document.createElement('span');
+            part.dataset[`bar${name[0].toUpperCase()}${name.slice(1)}`] = '';
+            element.append(part);
+          }
+          const bar = new ScrubberBar(element);
+          const whole = { from: 1000, to: 1400 };
+          bar.show({ whole, kept: whole, gaps: [], at: null, marks: [], clip: null });
+          window.told = [];
+          bar.addEventListener('seek', ({ detail: { at, done, moved } }) => {
+            window.told.push(['seek', at, done, moved]);
+          });
+          bar.addEventListener('hover', () => window.told.push(['hover', bar.dragging]));
+        }""",
+    )
+
+    blank.mouse.move(200, 110)
+    blank.mouse.down()
+    blank.mouse.up()
+    blank.mouse.move(210, 110)
+    told = blank.evaluate("window.told")
+    blank.set_content("")
+
+    assert told == [
+        *(["hover", False], ["seek", 1100, False, True], ["hover", True]),
+        *(["seek", 1100, True, False], ["hover", False]),
+    ]
+
+
+def test_arrows_are_for_time_once_somebody_looks_back(blank: Page) -> None:
+    """What is live can be stopped for everybody by a space bar; of the past it is paused."""
+    presses = [
+        ("ArrowLeft", "large", "here"),
+        ("ArrowLeft", "large", "past"),
+        ("ArrowLeft", "bar", "here"),
+        ("Shift+ArrowLeft", "large", "here"),
+        (" ", "large", "here"),
+        (" ", "large", "past"),
+        (" ", "button", "past"),
+        ("l", "large", "here"),
+        ("l", "large", "past"),
+        ("k", "page", "here"),
+        ("k", "page", "none"),
+        ("End", "page", "here"),
+        ("End", "page", "past"),
+        ("ArrowLeft", "slider", "past"),
+    ]
+
+    actions = in_module(
+        blank,
+        "page/keymap",
+        """({ actionFor }, presses) => presses.map(([keys, on, time]) => {
+          const shifted = keys.startsWith('Shift+');
+          const key = keys.replace('Shift+', '');
+          const press = { code: '', modified: false, repeated: false, dialog: false };
+          return actionFor({ ...press, key, shifted, on, time })?.action ?? null;
+        })""",
+        presses,
+    )
+
+    assert actions == [
+        *("move", "past-step", "past-step", "past-skip", "toggle", "past-toggle", None),
+        *("layout", "past-shuttle", "past-toggle", None, None, "past-live", None),
+    ]
+
+
+def test_how_long_ago_is_said_in_words(blank: Page) -> None:
+    """A screen reader made a time of day of 2:05 min ago."""
+    said = in_module(
+        blank, "ui/format", "({ sayAgo }) => [0.2, 1, 59.9, 60, 125, 599, 600, NaN].map(sayAgo)"
+    )
+
+    assert said == [
+        *("0 seconds ago", "1 second ago", "59 seconds ago", "1 minute 0 seconds ago"),
+        *("2 minutes 5 seconds ago", "9 minutes 59 seconds ago", "", ""),
+    ]

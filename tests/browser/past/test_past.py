@@ -1,0 +1,234 @@
+"""Where a viewer looks: seeks, steps and answers, without a camera."""
+
+from typing import Any
+
+from playwright.sync_api import Page
+
+from tests.support.browser.chromium import (
+    in_module,
+)
+
+# A Past, and a server that answers when the test says so; `asked` is what it was asked for.
+RIG = """(() => {
+  const asked = [];
+  const waiting = [];
+  const hooks = { onChange() {}, onSwitch() { switches.push(past.active); } };
+  const switches = [];
+  const plain = [];
+  const past = new module.Past((event, payload) => {
+    plain.push(payload.video === false);
+    asked.push([event, payload.at ?? payload.speed ?? null]);
+    return new Promise((resolve) => waiting.push(resolve));
+  }, hooks);
+  const answer = async (reply) => {
+    waiting.shift()({ ok: true, from: 0, to: 100, ...reply });
+    await new Promise((resolve) => setTimeout(resolve));
+  };
+  const frame = (seek, at, more = {}) => {
+    return past.accept({ live: false, catchUp: false, seek, at, ...more });
+  };
+  const live = () => past.accept({ live: true, catchUp: false, seek: 0 });
+  const seen = async (seek, at) => {
+    past.painted({ seek, at });
+    await new Promise((resolve) => setTimeout(resolve));
+  };
+  return { past, asked, plain, switches, answer, frame, live, seen };
+})()"""
+
+
+def with_past(page: Page, body: str) -> Any:
+    """Run a test of where a viewer looks."""
+    return in_module(page, "stream/past", f"async (module) => {{ const rig = {RIG}; {body} }}")
+
+
+def test_frames_of_an_older_seek_are_not_shown(blank: Page) -> None:
+    """A frame may come before the answer to its seek; one of the seek before is late, and so are
+    live ones that were on their way. When live ones follow the past, that has caught up."""
+    result = with_past(
+        blank,
+        """
+        rig.past.seek(50);
+        const catchUp = { catchUp: true };
+        const before = [rig.live(), rig.frame(3, 50, catchUp), rig.live(), rig.frame(3, 50)];
+        await rig.answer({ at: 50, seek: 3 });
+        await rig.seen(3, 50);
+        rig.past.seek(40);
+        await rig.answer({ at: 40, seek: 4 });
+        const after = [rig.frame(3, 50), rig.live(), rig.frame(4, 40)];
+        await rig.seen(4, 40);
+        const caughtUp = [rig.live(), rig.frame(4, 41), rig.past.report.wanted];
+        return { before, after, caughtUp, switches: rig.switches };
+        """,
+    )
+
+    assert result == {
+        "before": [True, True, False, True],
+        "after": [False, False, True],
+        "caughtUp": [True, False, None],
+        "switches": [True, False],
+    }
+
+
+def test_only_the_newest_wish_is_asked_for(blank: Page) -> None:
+    """While somebody drags, one seek is in flight, and of the wishes meanwhile the last counts."""
+    result = with_past(
+        blank,
+        """
+        for (const at of [50, 49, 48, 47]) rig.past.seek(at);
+        await rig.answer({ at: 50, seek: 1 });
+        rig.past.seek(46);
+        rig.frame(1, 50);
+        await rig.seen(1, 50);
+        await rig.answer({ at: 46, seek: 2 });
+        rig.past.play(2);
+        rig.frame(2, 46);
+        await rig.seen(2, 46);
+        await rig.answer({ speed: 2 });
+        rig.past.seek(null);
+        await rig.answer({ at: null, seek: 3 });
+        return [rig.asked, rig.past.active, rig.past.report.wanted];
+        """,
+    )
+
+    assert result == [[["seek", 50], ["seek", 46], ["play", 2], ["seek", None]], False, None]
+
+
+def test_steps_lead_to_the_frames_beside(blank: Page) -> None:
+    """As the server names them; after playing it is asked first where that has got to."""
+    result = with_past(
+        blank,
+        """
+        const arrive = async (seek, at, around) => {
+          await rig.answer({ at, seek, ...around });
+          rig.frame(seek, at);
+          await rig.seen(seek, at);
+        };
+        rig.past.seek(50);
+        await arrive(1, 50, { before: 49.9, after: 50.1 });
+        rig.past.step(-1);
+        await arrive(2, 49.9, { before: 49.8, after: 50 });
+        rig.past.play(1);
+        await rig.answer({ speed: 1 });
+        rig.frame(2, 51);
+        await rig.seen(2, 51);
+        rig.past.step(1);
+        await arrive(3, 51, { before: 50.9, after: 51.1 });
+        await arrive(4, 51.1, { before: 51, after: null });
+        rig.past.step(1);
+        await new Promise((resolve) => setTimeout(resolve));
+        return [rig.asked.map(([, at]) => at), rig.past.report.wanted];
+        """,
+    )
+
+    assert result == [[50, 49.9, 1, 51, 51.1], 51.1]
+
+
+def test_a_held_key_stops_when_it_is_let_go(blank: Page) -> None:
+    """It repeats faster than pictures come, and went on for as many as were missing then. Another
+    moment that is wanted ends it at once."""
+    result = with_past(
+        blank,
+        """
+        const arrive = async (seek, at) => {
+          await rig.answer({ at, seek, before: at - 1, after: at + 1 });
+          rig.frame(seek, at);
+          await rig.seen(seek, at);
+        };
+        rig.past.seek(50);
+        await arrive(1, 50);
+        for (let held = 0; held < 30; held += 1) rig.past.step(-1);
+        for (const seek of [2, 3, 4]) await arrive(seek, 51 - seek);
+        const steps = rig.asked.length;
+        for (let held = 0; held < 30; held += 1) rig.past.step(-1);
+        rig.past.seek(20);
+        await arrive(5, 46);
+        await arrive(6, 20);
+        return [steps, rig.asked.map(([, at]) => at)];
+        """,
+    )
+
+    assert result == [4, [50, 49, 48, 47, 46, 20]]
+
+
+def test_a_moment_that_could_not_be_decoded_is_sought_again(blank: Page) -> None:
+    """It is the one that is wanted, though that is not answered yet: not the one from before, which
+    came back. If it fails once more it comes as JPEG, and what is sought next too, until live."""
+    result = with_past(
+        blank,
+        """
+        rig.past.seek(50);
+        await rig.answer({ at: 50, seek: 1 });
+        rig.frame(1, 50);
+        await rig.seen(1, 50);
+        rig.past.seek(40);
+        rig.frame(2, 40);
+        rig.past.retry();
+        await rig.answer({ at: 39.9, seek: 2 });
+        rig.frame(3, 40);
+        await rig.answer({ at: 39.9, seek: 3 });
+        rig.past.retry();
+        await new Promise((resolve) => setTimeout(resolve));
+        await rig.answer({ at: 39.9, seek: 4 });
+        rig.frame(4, 39.9);
+        await rig.seen(4, 39.9);
+        rig.past.seek(null);
+        await rig.answer({ at: null, seek: 5 });
+        rig.past.seek(30);
+        rig.frame(6, 30);
+        rig.past.seek(null);
+        rig.past.retry();
+        await rig.answer({ at: 30, seek: 6 });
+        await rig.seen(6, 30);
+        return [rig.asked.map(([, at]) => at), rig.plain, rig.past.report.fault];
+        """,
+    )
+
+    plain = [False, False, False, True, False, False, False]
+    assert result == [[50, 40, 40, 39.9, None, 30, None], plain, ""]
+
+
+def test_cameras_that_show_one_moment_say_one_time(blank: Page) -> None:
+    """Each has a picture of its own time, and beside each other they said 12 and 13 seconds ago.
+    A picture from long before does not stand for the moment that was asked for."""
+    result = with_past(
+        blank,
+        """
+        const asked = [];
+        const arrive = async (seek, at) => {
+          await rig.answer({ at, seek });
+          rig.frame(seek, at);
+          await rig.seen(seek, at);
+          asked.push([rig.past.report.wanted, rig.past.report.asked]);
+        };
+        rig.past.seek(50);
+        await arrive(1, 49.7);
+        rig.past.seek(48);
+        await arrive(2, 40);
+        rig.past.seek(47);
+        await arrive(3, 46.9);
+        rig.past.play(1);
+        asked.push(rig.past.report.asked);
+        return asked;
+        """,
+    )
+
+    assert result == [[49.7, 50], [40, None], [46.9, 47], None]
+
+
+def test_where_one_looked_is_sought_again(blank: Page) -> None:
+    """After the connection was lost, or the tile was out of sight; without memory it is live."""
+    result = with_past(
+        blank,
+        """
+        rig.past.seek(50);
+        await rig.answer({ at: 50, seek: 7 });
+        rig.past.forget();
+        const away = [rig.past.active, rig.past.away];
+        rig.past.restart();
+        await rig.answer({ at: null, from: null, to: null, seek: 1 });
+        return [rig.asked, away, rig.past.away, rig.past.report.fault];
+        """,
+    )
+
+    assert result[:3] == [[["seek", 50], ["seek", 50]], [False, True], False]
+    assert "remembered" in result[3]

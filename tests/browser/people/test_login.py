@@ -1,0 +1,101 @@
+"""Logging in and out by hand, and what the page shows to whom."""
+
+from collections.abc import Callable, Iterator
+
+import pytest
+from playwright.sync_api import BrowserContext, expect
+
+from tests.support.browser.chromium import SMALL, log_in_by_hand, log_out
+from tests.support.servers.server import PortholeServer
+from tests.support.servers.users import Users
+
+Start = Callable[..., PortholeServer]
+
+
+@pytest.fixture
+def context(new_context: Callable[..., BrowserContext]) -> Iterator[BrowserContext]:
+    """A browser's window whose pages may not break their own policy."""
+    context = new_context(viewport={"width": 1280, "height": 800})
+    complaints: list[str] = []
+    context.on("console", lambda message: complaints.append(message.text))
+    yield context
+    context.close()
+    assert [text for text in complaints if "Content Security Policy" in text] == []
+
+
+def test_logging_in_by_hand(server: PortholeServer, context: BrowserContext) -> None:
+    """From the login page to live pictures and back, without one violation of the policy."""
+    page = context.new_page()
+    page.goto(server.url)
+    expect(page).to_have_url(server.url + "login")
+
+    log_in_by_hand(page, "ada", "wrong password")
+    expect(page.get_by_role("alert")).to_have_text("Name or password is wrong.")
+    expect(page.get_by_label("Name")).to_have_value("ada")
+    log_in_by_hand(page, "ada")
+
+    expect(page).to_have_url(server.url)
+    expect(page.locator('.tile[data-camera="door"]')).to_have_attribute("data-state", "live")
+    expect(page.locator(".account")).to_contain_text("ada")
+    log_out(page)
+    expect(page).to_have_url(server.url + "login")
+    page.go_back()
+    expect(page).to_have_url(server.url + "login")
+
+
+def test_a_viewer_sees_what_is_for_viewers(server: PortholeServer, context: BrowserContext) -> None:
+    """The page of somebody with a list shows those cameras, and no way to shut down."""
+    page = context.new_page()
+    page.goto(server.url)
+    log_in_by_hand(page, "dora")
+
+    expect(page.locator('.tile[data-camera="yard"]')).to_have_attribute("data-state", "live")
+    expect(page.locator('.tile[data-camera="door"]')).to_have_count(0)
+    expect(page.locator("[data-open-quit]")).to_be_hidden()
+
+
+def test_a_removed_users_page_goes_to_the_login(
+    server: PortholeServer, people: Users, context: BrowserContext
+) -> None:
+    """Nobody is left looking at a page that no longer moves."""
+    page = context.new_page()
+    page.goto(server.url)
+    log_in_by_hand(page, "vera")
+    expect(page.locator('.tile[data-camera="door"]')).to_have_attribute("data-state", "live")
+
+    people.run("user", "remove", "vera")
+
+    expect(page).to_have_url(server.url + "login?why=ended")
+    expect(page.get_by_role("alert")).to_contain_text("your user was changed or removed")
+
+
+def test_the_first_users_login_page_says_why(
+    start_server: Start, people: Users, context: BrowserContext
+) -> None:
+    """Who looked on when there were no users is told that there are, and gets back to the view.
+
+    A bare login page took the place of the pictures, without a word.
+    """
+    server = start_server("door=test:?size=320x180&fps=5", "yard=test:?size=320x180&fps=5")
+    page = context.new_page()
+    page.goto(server.url + "?camera=yard")
+    expect(page.locator('.tile[data-camera="yard"]')).to_have_attribute("data-state", "live")
+
+    people.add("ada", "operator")
+
+    expect(page).to_have_url(server.url + "login?camera=yard&why=users")
+    expect(page.get_by_role("alert")).to_have_text("This server has users now. Log in to go on.")
+    log_in_by_hand(page, "ada", "wrong password")
+    expect(page.get_by_role("alert")).to_have_text("Name or password is wrong.")
+    log_in_by_hand(page, "ada")
+    expect(page).to_have_url(server.url + "?camera=yard")
+
+
+def test_an_open_server_shows_no_account(start_server: Start, context: BrowserContext) -> None:
+    """Without users there is nothing to log out of."""
+    server = start_server(f"test={SMALL}")
+    page = context.new_page()
+    page.goto(server.url)
+
+    expect(page.locator('.tile[data-camera="test"]')).to_have_attribute("data-state", "live")
+    expect(page.locator(".account")).to_have_count(0)

@@ -1,0 +1,283 @@
+"""What goes wrong with video leads to JPEG, and back."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page
+
+Run = Callable[..., Any]
+
+
+FALL_BACK = """
+  const began = performance.now();
+  await until(() => rig.asked.length === 2);
+  const { payload, atMs } = rig.asked[1];
+  // What was under way is acknowledged, but not looked at.
+  rig.send(9, { seq: 99 });
+  await rig.sendJpeg(100);
+  await until(() => rig.report.lastSeq === 100);
+  await sleep(20);
+  return {
+    video: payload.video ?? null, ms: atMs - began, fault: rig.report.videoFault,
+    open: counts.open.size, states: counts.decoders.map(({ state }) => state),
+    acked: rig.acks.some(({ seq }) => seq === 99),
+  };
+"""
+
+FAULTS = {
+    "error": (
+        "broken",
+        "await rig.play(0, 3); counts.decoders[0].fail(new DOMException('no', 'EncodingError'));"
+        " rig.send(3);",
+    ),
+    "garbage": ("broken", "rig.units[0] = new ArrayBuffer(200); rig.send(0);"),
+    "no key picture": ("no key", "rig.send(3);"),
+    "another rendition without a key picture": (
+        "no key",
+        "await rig.play(0, 3); rig.send(3, { rendition: '640' });",
+    ),
+    "taken away by the browser": (
+        "reclaimed",
+        "await rig.play(0, 2); rig.send(2);"
+        " counts.decoders[0].fail(new DOMException('', 'QuotaExceededError'));",
+    ),
+    "too slow": (
+        "slow",
+        "counts.delayMs = 450; for (let at = 0; at < 8; at += 1) rig.send(at);"
+        " for (let seq = 8; rig.asked.length < 2 && seq < 40; seq += 1) {"
+        "   await sleep(50); rig.send(7, { seq });"
+        " }",
+    ),
+    "nothing comes out": (
+        "stuck",
+        "VideoDecoder.prototype.decode = () => {}; for (let at = 0; at < 4; at += 1) rig.send(at);",
+    ),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_what_goes_wrong_with_video_leads_to_jpeg_at_once(run: Run, fault: str) -> None:
+    """JPEG is asked for within a second, and shown; nothing is left open."""
+    told, script = FAULTS[fault]
+    result = run(script + FALL_BACK)
+
+    assert result["video"] is None
+    assert result["ms"] < 1000
+    assert result["fault"] == told
+    assert result["open"] == 0
+    assert set(result["states"]) <= {"closed"}
+    assert result["acked"]
+
+
+def test_a_codec_that_is_not_supported_is_not_asked_for_again(run: Run) -> None:
+    """This browser may decode one family and not the other, and is asked once for each codec."""
+    videos, supported, questions = run(
+        """let questions = 0;
+        const ask = Object.getPrototypeOf(VideoDecoder).isConfigSupported;
+        VideoDecoder.isConfigSupported = (config) => {
+          questions += 1;
+          const able = !config.codec.startsWith('hev1');
+          return able ? ask.call(VideoDecoder, config) : { supported: false };
+        };
+        rig.viewer.close();
+        rig = new Rig(clip, ['h264', 'h265']);
+        rig.send(0, { codec: 'hev1.1.6.L60.B0' });
+        await until(() => rig.asked.length === 2);
+        rig.send(0, { codec: 'avc1.42c020', seq: 1 });
+        await until(() => rig.report.lastSeq === 1);
+        rig.viewer.want(false, 'full', 320);
+        rig.viewer.want(true, 'full', 320);
+        rig.send(0, { codec: 'avc1.42c020', seq: 1 });
+        await sleep(20);
+        rig.viewer.close();
+        const watches = rig.asked.filter(({ event }) => event === 'watch');
+        const videos = watches.map(({ payload }) => payload.video);
+        return [videos, counts.configs.map(({ codec }) => codec), questions];"""
+    )
+
+    assert videos == [["h264", "h265"], ["h264"], ["h264"]]
+    assert set(supported) == {"avc1.42c020"}
+    assert questions == 2
+
+
+def test_h265_that_is_promised_and_not_decoded_leads_to_jpeg(run: Run) -> None:
+    """Some browsers say that they decode H.265 and then do not, as a driver is missing."""
+    result = run(
+        """VideoDecoder.isConfigSupported = async () => ({ supported: true });
+        rig.viewer.close();
+        rig = new Rig(clip, ['h264', 'h265']);
+        rig.send(0, { codec: 'hev1.1.6.L90.B0' });
+        const result = await (async () => {"""
+        + FALL_BACK
+        + """})();
+        rig.viewer.close();
+        const configs = counts.configs.map(({ codec }) => codec);
+        return { ...result, asked: rig.asked[0].payload.video, configs };"""
+    )
+
+    assert result["asked"] == ["h264", "h265"]
+    assert result["configs"] == ["hev1.1.6.L90.B0"]
+    assert result["video"] is None
+    assert result["ms"] < 1000
+    assert result["fault"] == "broken"
+    assert result["open"] == 0
+    assert result["acked"]
+
+
+def test_a_codec_that_is_announced_is_looked_at_before_it_comes(run: Run) -> None:
+    """The answer to `watch` tells the codec: what cannot be decoded need not be sent first."""
+    videos = run(
+        """rig.viewer.close();
+        rig = new Rig(clip, ['h264', 'h265'], 'hev1.1.6.L63.B0');
+        await until(() => rig.asked.length === 3);
+        rig.viewer.close();
+        return rig.asked.slice(0, 3).map(({ payload }) => payload.video ?? null);"""
+    )
+
+    # This server sends it all the same.
+    assert videos == [["h264", "h265"], ["h264"], None]
+
+
+def test_a_long_sleep_is_no_fault(run: Run) -> None:
+    """After a laptop slept, timers are due before what was decoded is handed out."""
+    result = run(
+        """await rig.play(0, 2);
+        for (let at = 2; at < 6; at += 1) rig.send(at);
+        const until_ = performance.now() + 1500;
+        while (performance.now() < until_);
+        await until(() => rig.report.lastSeq === 5);
+        return [rig.asked.length, rig.report.videoFault, counts.open.size];"""
+    )
+
+    assert result == [1, "", 0]
+
+
+def test_an_idle_decoder_may_be_taken_away(run: Run) -> None:
+    """A browser takes decoders away that have nothing to do; the next key picture gets another."""
+    result = run(
+        """await rig.play(0, 2);
+        await sleep(20);
+        counts.decoders[0].fail(new DOMException('', 'QuotaExceededError'));
+        rig.send(8);
+        await until(() => rig.report.lastSeq === 8);
+        return [rig.asked.length, counts.made, rig.report.videoFault];"""
+    )
+
+    assert result == [1, 2, ""]
+
+
+def test_video_is_tried_again_later_and_later(blank: Page) -> None:
+    """After 2 s, 4 s, ... up to 5 minutes; a fault after a good while counts as the first."""
+    pauses = blank.evaluate(
+        """async () => {
+          const url = new URL('static/js/stream/video-choice.js', document.baseURI);
+          const { VideoChoice } = await import(url);
+          const choice = new VideoChoice();
+          choice.offer(['h264']);
+          let nowMs = 5000;
+          const pauses = [];
+          const fail = () => {
+            choice.failed('broken', 'avc1.42c01e', nowMs);
+            const pause = choice.pauseMs(nowMs);
+            if (choice.families(nowMs + pause - 1).length > 0) throw new Error('too soon');
+            nowMs += pause;
+            if (choice.families(nowMs).join() !== 'h264') throw new Error('not again');
+            pauses.push(pause / 1000);
+            nowMs += 1000;
+          };
+          for (let fault = 0; fault < 10; fault += 1) fail();
+          nowMs += 70000;
+          fail();
+          return pauses;
+        }"""
+    )
+
+    assert pauses == [2, 4, 8, 16, 32, 64, 128, 256, 300, 300, 2]
+
+
+@pytest.mark.parametrize(("delay_ms", "fault"), [(300, "slow"), (0, "")], ids=["slow", "quick"])
+def test_a_slow_browser_does_not_catch_up_again_and_again(
+    run: Run, delay_ms: int, fault: str
+) -> None:
+    """Each time it would decode a whole group for nothing; where the link is slow, it may."""
+    told = run(
+        """// What a busy machine adds would count, too.
+        let nowMs = performance.now();
+        performance.now = () => nowMs;
+        const { decode } = VideoDecoder.prototype;
+        VideoDecoder.prototype.decode = function (chunk) {
+          nowMs += arg;
+          return decode.call(this, chunk);
+        };
+        try {
+          for (let join = 0; join < 4; join += 1) {
+            rig.send(0, { seq: 10 * join, catch_up: true });
+            rig.send(1, { seq: 10 * join + 1 });
+            if (join < 3) await until(() => rig.report.lastSeq === 10 * join + 1);
+          }
+          await sleep(20);
+        } finally {
+          delete performance.now;
+        }
+        return rig.asked.length > 1 ? rig.report.videoFault : '';""",
+        arg=delay_ms,
+    )
+
+    assert told == fault
+
+
+def test_a_refused_change_to_jpeg_is_asked_for_again(run: Run) -> None:
+    """Otherwise video would keep coming, which is no longer looked at."""
+    videos = run(
+        """await rig.play(0, 2);
+        rig.refusing = true;
+        counts.decoders[0].fail(new DOMException('no', 'EncodingError'));
+        await until(() => rig.asked.length === 2);
+        rig.refusing = false;
+        await until(() => rig.asked.length >= 3);
+        return rig.asked.slice(0, 3).map(({ payload }) => payload.video ?? null);"""
+    )
+
+    assert videos == [["h264"], None, None]
+
+
+def test_video_comes_back_after_a_fault(run: Run) -> None:
+    """The pause over, video is asked for again, and painted."""
+    videos, painted = run(
+        """rig.send(3);
+        await until(() => rig.asked.length === 3);
+        await rig.play(8, 9);
+        return [rig.asked.map(({ payload }) => payload.video ?? null), rig.painted];"""
+    )
+
+    assert videos == [["h264"], None, ["h264"]]
+    assert painted == [8]
+
+
+def test_without_webcodecs_nothing_is_asked_for(blank: Page) -> None:
+    """On plain http there is no VideoDecoder: JPEG is asked for, and painted."""
+    payload, families, painted = blank.evaluate(
+        """async () => {
+          const real = globalThis.VideoDecoder;
+          delete globalThis.VideoDecoder;
+          try {
+            // As in a page that was opened without it.
+            const codecs = new URL('static/js/painting/codecs.js?without', document.baseURI);
+            const families = await (await import(codecs)).decodableFamilies();
+            const url = new URL('tests/support/browser/video_rig.js', document.baseURI);
+            const { Rig, until } = await import(url);
+            const rig = new Rig({ units: [], width: 320, height: 180 }, families);
+            await rig.sendJpeg(1);
+            await until(() => rig.report.painted === 1);
+            rig.viewer.close();
+            return [rig.asked[0].payload, families, rig.painted];
+          } finally {
+            globalThis.VideoDecoder = real;
+          }
+        }"""
+    )
+
+    assert payload == {"camera": "door", "rendition": "full", "width": 320, "acks": 6}
+    assert families == []
+    assert painted == [1]

@@ -1,0 +1,22 @@
+"""What fingers and pointers do on a page."""
+
+import itertools
+import time
+
+from playwright.sync_api import CDPSession, Locator
+
+# When fingers do something, Unix seconds.
+MOMENTS = itertools.count(time.time(), 0.05)
+
+
+def middle(locator: Locator) -> tuple[float, float]:
+    box = locator.bounding_box()
+    assert box is not None
+    return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+
+
+def touch(fingers: CDPSession, kind: str, *points: tuple[float, float]) -> None:
+    at = [{"x": x, "y": y, "id": number} for number, (x, y) in enumerate(points)]
+    # However slow the machine is, the fingers are not.
+    moment = next(MOMENTS)
+    fingers.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": at, "timestamp": moment})

@@ -1,0 +1,230 @@
+"""Conversations with a camera that has habits of its own, up to its pictures."""
+
+import base64
+import ssl
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
+from dataclasses import replace
+from ipaddress import ip_network
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from server.capture.rtsp.demuxer import RtspDemuxer
+from server.capture.rtsp.message import RtspError
+from server.capture.streams.packet import Packet
+from server.capture.streams.units import annex_b
+from server.config import reserved
+from server.config.address import Address, parse_address
+from server.errors import LoginRefused, SourceError
+from tests.support.cameras.field_camera import make_certificate
+from tests.support.cameras.rtp import packetize
+from tests.support.cameras.rtsp_camera import Habits, RtspCamera
+from tests.support.cameras.video_clip import Clip, encode_clip
+
+LOGIN = "ann:pass%20word@"
+
+Camera = Callable[..., RtspCamera]
+
+
+@pytest.fixture(scope="module")
+def clip() -> Clip:
+    return encode_clip(16, "320x180", 8)
+
+
+@pytest.fixture
+def camera(clip: Clip) -> Iterator[Camera]:
+    """Start a camera with habits."""
+    pictures = pictures_of(clip)
+    started: list[RtspCamera] = []
+
+    def start(**habits: Any) -> RtspCamera:
+        started.append(RtspCamera(pictures, Habits(**habits)))
+        return started[-1]
+
+    yield start
+    for one in started:
+        one.close()
+
+
+def pictures_of(clip: Clip) -> list[list[bytes]]:
+    """Return the NAL units of each picture."""
+    return [[one[begin:end] for begin, end in annex_b.split(one)] for one in clip.units]
+
+
+def address_of(url: str, **settings: Any) -> Address:
+    return replace(parse_address(url, Path()), **settings)
+
+
+def read(url: str, count: int = 12, timeout_s: float = 5.0) -> list[Packet]:
+    """Return the first pictures of a camera."""
+    with closing(RtspDemuxer(address_of(url), timeout_s)) as demuxer:
+        packets = [demuxer.read() for _ in range(count)]
+        assert (demuxer.context.width, demuxer.context.height) == (320, 180)
+    assert None not in packets
+    return [one for one in packets if one is not None]
+
+
+@pytest.mark.parametrize(
+    "habits",
+    [
+        {},
+        {"early": True},
+        {"asks": True},
+        {"channel": 4, "told_channel": 4},
+        {"channel": 0, "told_channel": 6},
+        {"base": "rtsp://10.0.0.1/elsewhere/"},
+        {"methods": "OPTIONS, DESCRIBE, SETUP, PLAY, TEARDOWN"},
+    ],
+    ids=str,
+)
+def test_pictures_come_whatever_the_habits(
+    camera: Camera, clip: Clip, habits: dict[str, Any]
+) -> None:
+    """Each is what was encoded, with none missing; only the video is asked for."""
+    found = camera(**habits)
+
+    packets = read(found.url())
+
+    assert [one.data for one in packets] == [annex_b.join(one) for one in pictures_of(clip)[:12]]
+    assert [one.key for one in packets] == [at % 8 == 0 for at in range(12)]
+    assert not any(one.incomplete for one in packets)
+    base = habits.get("base") or f"{found.url()}/"
+    assert found.requests[:4] == [
+        ("OPTIONS", found.url()),
+        ("DESCRIBE", found.url()),
+        ("SETUP", f"{base}video"),
+        ("PLAY", habits.get("base") or found.url()),
+    ]
+
+
+def test_pictures_come_over_tls(clip: Clip, tmp_path: Path) -> None:
+    """With the certificate that a camera made for itself."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(make_certificate(tmp_path))
+    pictures = pictures_of(clip)
+    found = RtspCamera(pictures, Habits(digest=("SHA-256",)), tls=context)
+    try:
+        assert not any(one.incomplete for one in read(found.url(LOGIN), 20))
+    finally:
+        found.close()
+
+
+@pytest.mark.parametrize("digest", [("MD5",), ("SHA-256",), ("MD5", "SHA-256")])
+def test_digest_is_answered_and_stale_nonces_renewed(camera: Camera, digest: Any) -> None:
+    """Here each is good for two requests, so opening alone takes several."""
+    found = camera(digest=digest, nonce_requests=2)
+
+    assert read(found.url(LOGIN), 3)
+
+
+def test_a_wrong_password_is_tried_once(camera: Camera) -> None:
+    """Cameras lock out who tries several."""
+    found = camera(digest=("MD5",))
+
+    with pytest.raises(LoginRefused, match="refuses the user name or password"):
+        read(found.url("ann:wrong@"))
+
+    assert [method for method, _ in found.requests] == ["OPTIONS", "OPTIONS"]
+
+
+def test_sessions_are_kept_alive(camera: Camera) -> None:
+    """The cameras hang up after two seconds without a request, and their nonces grow old as well;
+    one of them does not know GET_PARAMETER.
+    """
+    methods = "OPTIONS, DESCRIBE, SETUP, PLAY"
+    habits = {"timeout_s": 2.0, "digest": ("MD5",), "nonce_requests": 5}
+    found = [camera(**habits), camera(methods=methods, **habits)]
+
+    with ExitStack() as stack:
+        demuxers = [
+            stack.enter_context(closing(RtspDemuxer(address_of(one.url(LOGIN)), 5.0)))
+            for one in found
+        ]
+        for _ in range(75):
+            assert all(one.read() is not None for one in demuxers)
+
+    asked = [[method for method, _ in one.requests[5:]] for one in found]
+    assert asked[0].count("GET_PARAMETER") >= 3
+    assert asked[1].count("OPTIONS") >= 3
+
+
+def test_redirects_are_followed_with_the_login(camera: Camera) -> None:
+    """As FFmpeg does; a circle ends."""
+    found = camera(digest=("MD5",))
+    first = camera(redirects_to=found.url())
+    circle = camera()
+    circle.habits.redirects_to = circle.url()
+
+    assert read(first.url(LOGIN), 2)
+    with pytest.raises(SourceError, match="redirects more than"):
+        read(circle.url())
+    with pytest.raises(SourceError, match="protocol that is not allowed"):
+        read(camera(redirects_to="file:///etc/passwd").url())
+
+
+def test_a_guarded_address_is_checked_where_it_leads(
+    camera: Camera, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What an admin types on the page gets no request if it leads to a link-local address, whatever
+    the name led to when it was checked; an address of the settings file may.
+    """
+    found = camera()
+    url = found.url().replace("127.0.0.1", "localhost")
+    monkeypatch.setattr(reserved, "REFUSED", (ip_network("127.0.0.0/8"), ip_network("::1/128")))
+
+    with pytest.raises(SourceError, match="localhost is a link-local address"):
+        RtspDemuxer(address_of(url, guarded=True), 5.0)
+    assert found.requests == []
+    assert read(url, 1)
+
+
+def test_parameter_sets_may_come_in_the_description_only(clip: Clip) -> None:
+    """Then the size of the pictures is known before the first one, and units have them."""
+    pictures = pictures_of(clip)
+    sets = [unit for unit in pictures[0] if unit[0] & 31 in (7, 8)]
+    bare = [[unit for unit in units if unit[0] & 31 not in (7, 8)] for units in pictures]
+    text = ",".join(base64.b64encode(one).decode().rstrip("=") for one in sets)
+    found = RtspCamera(bare, Habits(sets=f"; sprop-parameter-sets={text}"))
+    try:
+        with closing(RtspDemuxer(address_of(found.url()), 5.0)) as demuxer:
+            maker = demuxer.unit_maker()
+            packet = demuxer.read()
+
+            assert packet is not None
+            assert maker is not None
+            assert maker.codec == clip.codec
+            encoded = maker.make(packet.data)
+            assert encoded is not None
+            assert all(one in encoded.data for one in sets)
+    finally:
+        found.close()
+
+
+def test_lost_packets_are_told(camera: Camera, clip: Clip) -> None:
+    """Of the fourth picture the first one is lost: it is cut, or missing before the fifth."""
+    counts = [len(list(packetize(one, "h264"))) for one in pictures_of(clip)]
+    found = camera(lost=(sum(counts[:3]),))
+
+    assert [one.incomplete for one in read(found.url())] == [at == 3 for at in range(12)]
+
+
+def test_an_end_is_told(camera: Camera) -> None:
+    """The camera hangs up in the middle."""
+    found = camera()
+    with closing(RtspDemuxer(address_of(found.url()), 5.0)) as demuxer:
+        demuxer.read()
+        threading.Thread(target=found.close).start()
+
+        with pytest.raises(SourceError, match="the stream ended: the connection was lost"):
+            all(demuxer.read() for _ in range(1000))
+
+
+def test_what_is_not_understood_is_left_to_ffmpeg(camera: Camera) -> None:
+    """Packets in an order of their own, for one."""
+    found = camera(sets="; packetization-mode=2")
+
+    with pytest.raises(RtspError):
+        RtspDemuxer(address_of(found.url()), 5.0)

@@ -1,0 +1,97 @@
+"""What cameras offer, and what is chosen of it."""
+
+import base64
+
+import pytest
+
+from server.capture.rtsp.description import choose_video, control_url, parse_description
+from server.capture.rtsp.message import RtspError
+
+# The sequence parameter set of 640x360 that x264 writes, and of 320x180.
+LARGE = base64.b64encode(
+    bytes.fromhex("6742c01eda0280bfe5c0440000030004000003012a3c58ba80")
+).decode()
+SMALL = base64.b64encode(
+    bytes.fromhex("6742c00cda05067e7c05a808080a000003000200000300641e2c5d40")
+).decode()
+
+
+def video(encoding: str = "H264", fmtp: str = "", protocol: str = "RTP/AVP") -> str:
+    lines = (f"m=video 0 {protocol} 96", f"a=rtpmap:96 {encoding}/90000", f"a=fmtp:96 {fmtp}")
+    return "\r\n".join(lines) + "\r\n"
+
+
+def test_a_description_is_read() -> None:
+    """Of a camera with sound and something else, whose lines end as Unix ends them."""
+    text = (
+        "v=0\no=- 1 1 IN IP4 10.0.0.1\ns=x\na=control:rtsp://10.0.0.1/live/\na=range:npt=now-\n"
+        "m=video 0 RTP/AVP 98\nb=AS:5000\na=framerate:12.5\na=rtpmap:98 h265/90000\n"
+        "a=fmtp:98 sprop-vps=QAEMAf//;sprop-sps=QgEB; sprop-pps=RAHAcvBTJA==;x\n"
+        "a=control:trackID=0\na=recvonly\n"
+        "m=audio 0 RTP/AVP 8\na=control:trackID=1\n"
+        "m=application 0 RTP/AVP 107\na=rtpmap:107 vnd.onvif.metadata/90000\n"
+    )
+
+    described = parse_description(text.encode())
+    found = choose_video(described)
+
+    assert described.control == "rtsp://10.0.0.1/live/"
+    assert [one.kind for one in described.media] == ["video", "audio", "application"]
+    assert found is described.media[0]
+    assert (found.codec, found.rate, found.payload_type) == ("hevc", 90_000, 98)
+    assert (found.control, found.fps) == ("trackID=0", 12.5)
+    assert [one[:2].hex() for one in found.parameter_sets] == ["4001", "4201", "4401"]
+
+
+def test_of_several_videos_the_widest_is_taken() -> None:
+    """As by FFmpeg; where the description does not tell, it has to find out."""
+    small = video(fmtp=f"sprop-parameter-sets={SMALL}")
+    large = video(fmtp=f"packetization-mode=1; sprop-parameter-sets={LARGE},aM48gA==")
+
+    found = choose_video(parse_description(f"v=0\r\n{small}{large}{small}".encode()))
+
+    assert found is not None
+    assert found.width == 640
+    with pytest.raises(RtspError):
+        choose_video(parse_description(f"v=0\r\n{small}{video()}".encode()))
+
+
+@pytest.mark.parametrize(
+    "media",
+    [
+        video("JPEG"),
+        video("MP4V-ES"),
+        video("H264", "packetization-mode=2"),
+        video("H265", "sprop-max-don-diff=3"),
+        video("H264", protocol="RTP/SAVP"),
+        video("H264") + video("JPEG"),
+        "m=video 0 RTP/AVP 26\r\n",
+        "m=video\r\n",
+    ],
+)
+def test_other_videos_are_left_to_ffmpeg(media: str) -> None:
+    """It reads them, or says what they are."""
+    with pytest.raises(RtspError):
+        choose_video(parse_description(f"v=0\r\n{media}".encode()))
+
+
+def test_sound_alone_is_no_video() -> None:
+    """Which is told; a page of HTML describes nothing."""
+    assert choose_video(parse_description(b"v=0\r\nm=audio 0 RTP/AVP 0\r\n")) is None
+    with pytest.raises(RtspError):
+        parse_description(b"<html>hello</html>")
+
+
+@pytest.mark.parametrize(
+    ("control", "expected"),
+    [
+        ("track1", "rtsp://cam/live?a=b/track1"),
+        ("*", "rtsp://cam/live?a=b"),
+        ("", "rtsp://cam/live?a=b"),
+        ("rtsp://other/track1", "rtsp://other/track1"),
+    ],
+)
+def test_addresses_are_joined_as_cameras_expect_it(control: str, expected: str) -> None:
+    """And not as the standard has it, by which a query would be cut off."""
+    assert control_url("rtsp://cam/live?a=b", control) == expected
+    assert control_url("rtsp://cam/live/", "track1") == "rtsp://cam/live/track1"

@@ -1,0 +1,100 @@
+"""Logins, beside the examples of the standards; a camera that checks them is in test_client.py."""
+
+import re
+
+import pytest
+
+from server.capture.rtsp import login as login_module
+from server.capture.rtsp.login import Login
+
+# RFC 7616, 3.9.1; the client's nonce is drawn, so it is given here.
+BOTH = [
+    'Digest realm="http-auth@example.org", qop="auth, auth-int", algorithm={}, '
+    'nonce="7ypf/xlj9XXwfDPEoM4URrv/xwf94BcCAzFZH4GiTo0v", '
+    'opaque="FQhe/qaU925kfnzjCev0ciny7QMkPqMAFRtzCUYo5tdS"'.replace("{}", one)
+    for one in ("MD5", "SHA-256")
+]
+CLIENT_NONCE = "f2/wE4q74E6zIJEtWaHKaf5wv/H5QzzpXusqGemxURZJ"
+ANSWERS = {
+    "MD5": "8ca523f5e9506fed4657c9700eebdbec",
+    "SHA-256": "753927fa0e85d155564e2e272a28d1802ca10daf4496794697cf8db5856cb6c1",
+}
+
+
+class Drawn(bytes):
+    """What is drawn as the client's nonce."""
+
+    def hex(self, *_args: object) -> str:
+        return CLIENT_NONCE
+
+
+def field(header: str, name: str) -> str:
+    found = re.search(rf'\b{name}="?([^",]*)', header)
+    assert found
+    return found[1]
+
+
+@pytest.mark.parametrize("offered", [BOTH, BOTH[:1], [", ".join(BOTH)], ['Basic realm="x"', *BOTH]])
+def test_the_best_digest_that_is_offered_is_sent(
+    offered: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In one header or several; with the numbers of the standard's example."""
+    monkeypatch.setattr(login_module.os, "urandom", lambda _count: Drawn())
+    login = Login("Mufasa", "Circle%20of%20Life")
+    assert login.header("GET", "/dir/index.html") == ""  # Nothing before it is asked for.
+    assert login.accept(offered)
+
+    header = login.header("GET", "/dir/index.html")
+
+    algorithm = "MD5" if offered == BOTH[:1] else "SHA-256"
+    assert field(header, "algorithm") == algorithm
+    assert field(header, "response") == ANSWERS[algorithm]
+    assert field(header, "nc") == "00000001"
+    assert field(header, "opaque") == "FQhe/qaU925kfnzjCev0ciny7QMkPqMAFRtzCUYo5tdS"
+    assert "00000002" in login.header("GET", "/dir/index.html")
+
+
+def test_digest_without_qop_is_sent_as_old_cameras_want_it() -> None:
+    """By RFC 2069, as corrected; with neither a count nor an algorithm."""
+    login = Login("Mufasa", "CircleOfLife")
+    assert login.accept(
+        ['Digest realm="testrealm@host.com", nonce="dcd98b7102dd2f0e8b11d0f600bfb0c093"']
+    )
+
+    header = login.header("GET", "/dir/index.html")
+
+    assert field(header, "response") == "1949323746fe6a43ef61f9606e7febea"
+    assert "nc=" not in header
+    assert "algorithm" not in header
+
+
+def test_basic_is_sent_where_nothing_else_is_offered() -> None:
+    """As UTF-8, with what a URL has encoded."""
+    login = Login("Aladdin", "open%20sesame")
+
+    assert login.accept(['Basic realm="WallyWorld"'])
+    assert login.header("DESCRIBE", "rtsp://x/") == "Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ=="
+
+
+@pytest.mark.parametrize(
+    "offered",
+    [[], ["Negotiate"], ['Digest realm="x", nonce="y", algorithm=SHA-512-256'], ["Digest"]],
+)
+def test_what_cannot_be_answered_is_no_reason_to_ask_again(offered: list[str]) -> None:
+    """Nothing is sent then."""
+    login = Login("a", "b")
+
+    assert not login.accept(offered)
+    assert login.header("OPTIONS", "rtsp://x/") == ""
+
+
+def test_a_refused_password_is_not_sent_again_and_a_stale_nonce_is_renewed() -> None:
+    """Some cameras call a nonce too old without saying so, later on."""
+    login = Login("a", "b")
+    challenge = 'Digest realm="x", nonce="{}"'
+    assert login.accept([challenge.format(1)])
+
+    assert not login.accept([challenge.format(2)])
+    assert login.accept([challenge.format(3) + ", stale=TRUE"])
+    assert login.renew([challenge.format(4)])
+    assert not login.renew([challenge.format(4)])

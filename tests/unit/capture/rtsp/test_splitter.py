@@ -1,0 +1,104 @@
+"""What arrives on a connection of RTSP, in pieces of any size."""
+
+from itertools import cycle
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from server.capture.rtsp.message import Request, Response, RtspError
+from server.capture.rtsp.splitter import Frame, Splitter
+from tests.support.cameras.rtp import interleave
+
+OK = b"RTSP/1.0 200 OK\r\nCSeq: 3\r\nContent-Length: 5\r\n\r\nhello"
+
+
+def split(data: bytes, sizes: list[int]) -> list[Frame | Request | Response]:
+    splitter, found, at, each = Splitter(), [], 0, cycle(sizes)
+    while at < len(data):
+        room = splitter.room()
+        chunk = data[at : at + min(next(each), len(room))]
+        at += len(chunk)
+        room[: len(chunk)] = chunk
+        splitter.add(len(chunk))
+        while (item := splitter.take()) is not None:
+            if isinstance(item, Frame):
+                item = Frame(item.channel, memoryview(item.data.tobytes()))
+            found.append(item)
+    return found
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(st.one_of(st.just(None), st.binary(min_size=1, max_size=90)), max_size=12),
+    st.lists(st.integers(1, 70), min_size=1, max_size=4),
+)
+def test_frames_between_messages_are_found(parts: list[bytes | None], sizes: list[int]) -> None:
+    """In their order, however they are cut."""
+    sent = b"".join(OK if one is None else interleave(one, 2) for one in parts)
+
+    found = split(sent, sizes)
+
+    assert len(found) == len(parts)
+    for part, item in zip(parts, found, strict=True):
+        if part is None:
+            assert isinstance(item, Response)
+            assert (item.status, item.header("cseq"), item.body) == (200, "3", b"hello")
+        else:
+            assert isinstance(item, Frame)
+            assert (item.channel, item.data.tobytes()) == (2, part)
+
+
+def test_the_longest_frames_fit() -> None:
+    """Several of them, so that the buffer has to be used anew."""
+    parts = [bytes((at,)) * 65_535 for at in range(12)]
+
+    found = split(b"".join(map(interleave, parts)), [300_000])
+
+    assert [one.data.tobytes() for one in found if isinstance(one, Frame)] == parts
+
+
+@pytest.mark.parametrize(
+    ("sent", "count"),
+    [
+        (b"\r\n\r\n" + OK + b"\r\n" + OK, 2),
+        (OK + b"\0\0\x01\xff" + interleave(b"abc") + OK, 3),
+        (b"RTSP/1.0 200 OK\nCSeq: 1\n\n" + OK, 2),
+        (b"OPTIONS rtsp://x/ RTSP/1.0\r\nCSeq: 1\r\n\r\n" + OK, 2),
+    ],
+)
+def test_dialects_are_understood(sent: bytes, count: int) -> None:
+    """Empty lines and stray bytes in between, bare line ends, and questions to us."""
+    assert len(split(sent, [7])) == count
+
+
+def test_what_is_counted_wrongly_costs_no_more_than_itself() -> None:
+    """Some cameras send more than a frame's length says, and the rest may look like a message."""
+    rest = b"ABC\r\nxyz\n GARBAGE RTSP/1.0\r\n\r\n"
+    splitter = Splitter()
+    splitter.lenient = True
+    sent = interleave(b"one") + rest + interleave(b"two") + rest + OK
+    splitter.room()[: len(sent)] = sent
+    splitter.add(len(sent))
+
+    found = []
+    while (item := splitter.take()) is not None:
+        found.append(item.data.tobytes() if isinstance(item, Frame) else item.body)
+
+    assert found == [b"one", b"two", b"hello"]
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        b"SSH-2.0-OpenSSH_9.2\r\n",
+        b"HTTP/1.1 400 Bad Request\r\n\r\n",
+        b"\0" * 70_000,
+        b"RTSP/1.0 200 OK\r\nX: " + b"x" * 20_000,
+        b"RTSP/1.0 200 OK\r\nContent-Length: 99999999\r\n\r\n",
+    ],
+)
+def test_what_is_no_rtsp_or_has_no_end_is_refused(sent: bytes) -> None:
+    """At once, and with a bound on what is kept."""
+    with pytest.raises(RtspError):
+        split(sent, [1000])

@@ -1,0 +1,41 @@
+"""In which order pictures are decoded that are shown in another."""
+
+import pytest
+
+from server.capture.rtsp.rtp import Stamps
+from server.capture.rtsp.stamps import DecodeStamps
+
+PLAIN = list(range(12))
+B_FRAMES = [0, 3, 1, 2, 6, 4, 5, 9, 7, 8, 12, 10, 11]
+PYRAMID = [0, 4, 2, 1, 3, 8, 6, 5, 7, 12, 10, 9, 11]
+
+
+@pytest.mark.parametrize(("shown", "settled"), [(PLAIN, 0), (B_FRAMES, 2), (PYRAMID, 3)])
+def test_stamps_of_decoding_grow_once_the_order_is_known(shown: list[int], settled: int) -> None:
+    """Without B-frames they are those of showing; otherwise later by what is held back."""
+    stamps = DecodeStamps()
+
+    decoded = [stamps.see(one, at == 0) for at, one in enumerate(shown)]
+
+    steady = decoded[settled:]
+    assert steady == sorted(set(steady))
+    assert all(one <= other for one, other in zip(steady, shown[settled:], strict=True))
+
+
+def test_a_clock_that_was_set_back_begins_anew() -> None:
+    """No key picture is shown before what was sent before it."""
+    stamps = DecodeStamps()
+    for one in (1000, 1001, 1002):
+        stamps.see(one, False)
+
+    assert [stamps.see(one, one == 5) for one in (5, 6, 7)] == [5, 6, 7]
+
+
+def test_stamps_of_rtp_go_on_beyond_their_end() -> None:
+    """They have 32 bits, which 13 hours fill; a step back is one back."""
+    stamps = Stamps()
+    top = 1 << 32
+
+    assert [stamps.extend(one % top) for one in (top - 10, top - 5, top + 3, top - 2)] == [
+        *(0, 5, 13, 8),
+    ]

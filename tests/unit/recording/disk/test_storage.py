@@ -1,0 +1,130 @@
+"""The folder of recordings and its index, which others may be changing."""
+
+import errno
+import os
+import sqlite3
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from server.capture.frames.unit import Unit
+from server.recording.disk import check as check_module
+from server.recording.disk.check import check
+from server.recording.disk.event_file import read_events
+from server.recording.disk.index import Event
+from server.recording.disk.layout import event_id, recording_path, recordings
+from server.recording.disk.recording_file import Facts
+from server.recording.disk.retention import Policy
+from server.recording.disk.storage import Storage
+from server.recording.disk.writer import Writer
+from tests.support.recordings.small_disk import assert_plays, rebuilt, rows_of
+from tests.support.servers.server import wait_until
+from tests.unit.recording.disk.conftest import BEGIN_UNIX
+
+AT = BEGIN_UNIX
+KEY = event_id("door", AT)
+EVENT = Event(KEY, "door", "motion", AT, AT + 5)
+
+
+def test_a_check_that_was_impossible_is_done_again(storage: Storage) -> None:
+    """As on a full disk, or while another process holds the index: until the next start, half
+    of what there is was not listed, and what is deleted was chosen from the rest.
+    """
+    storage.write_event(EVENT)
+    storage.index.remove_events([KEY])
+    other = sqlite3.connect(storage.index.path, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+
+    storage.check_now()
+    assert storage.index.all_events() == []
+    other.close()
+    storage.tidy(Policy(), lambda one: one)
+
+    wait_until(lambda: storage.index.all_events() == [EVENT], every_s=0.01)
+
+
+def test_an_index_that_is_locked_keeps_nobody_waiting(storage: Storage) -> None:
+    """What is written meanwhile is in the files, and in the index afterwards."""
+    storage.write_event(EVENT)
+    other = sqlite3.connect(storage.index.path, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    later = replace(EVENT, score=0.7)
+
+    storage.write_event(later)
+
+    assert storage.index.all_events() == [EVENT], "it can be read"
+    other.close()
+    storage.settle()
+    assert storage.index.all_events() == [later]
+
+
+def test_a_check_undoes_nothing_that_changed_meanwhile(
+    storage: Storage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An event ended just after its file was read: the index had it go on, and by the next check it
+    had ended when the server was last seen.
+    """
+    going = replace(EVENT, end=None)
+    storage.write_event(going)
+    storage.index.remove_events([KEY])
+
+    def read_and_end(files: Iterable[Path]) -> list[Event]:
+        found = read_events(files)
+        storage.write_event(EVENT)
+        return found
+
+    monkeypatch.setattr(check_module, "read_events", read_and_end)
+    check(storage.media, storage.index)
+
+    assert storage.index.all_events() == [EVENT]
+
+
+def test_a_file_that_cannot_be_read_hides_no_other(
+    storage: Storage, writer: Writer, film: list[Unit], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One bad sector ended the check of all, without a word: nothing after it was in the index."""
+    for camera in ("door", "shed", "yard"):
+        writer.put(camera, film, "always")
+        writer.end(camera)
+    writer.call(lambda: None)
+    before = rows_of(storage.index)
+    for one in before[0][1:]:
+        storage.index.remove([one.id])
+    bad = recording_path(storage.media, before[0][1].id)
+    read = check_module.read_facts
+
+    def fail(path: Path) -> Facts:
+        if path == bad:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        return read(path)
+
+    monkeypatch.setattr(check_module, "read_facts", fail)
+    torn = storage.media / "shed" / bad.parent.name / "events.jsonl"
+    torn.mkdir()
+
+    report = check(storage.media, storage.index)
+
+    assert sorted(report.unusable) == sorted([str(bad), str(torn)])
+    assert [one.camera for one in storage.index.all_recordings()] == ["door", "yard"]
+
+
+def test_an_hour_to_and_fro_by_the_clock_loses_nothing(
+    storage: Storage, writer: Writer, film: list[Unit], tmp_path: Path
+) -> None:
+    """Each step begins a file that says when it was by the clock, and all play."""
+    steps = (0, 3604, 8, 12)
+    for step in steps:
+        writer.put("door", [replace(one, at_unix=one.at_unix + step) for one in film], "always")
+    writer.end("door")
+    writer.call(lambda: None)
+
+    kept, events = rows_of(storage.index)
+    assert sorted(one.begin - BEGIN_UNIX for one in kept) == [0, 8, 3604]
+    assert [round(one.end - one.begin) for one in sorted(kept, key=lambda one: one.begin)] == [
+        *(4, 8, 4),
+    ]
+    for _, path in recordings(storage.media):
+        assert_plays(path)
+    assert (kept, events) == rebuilt(storage.media, tmp_path / "aside")
