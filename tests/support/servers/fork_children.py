@@ -32,6 +32,8 @@ LATE = (
     *("av.logging", "cv2", "numpy"),
     "server.capture.motion.watch",
     "server.capture.processing.builtin",
+    "server.capture.motion.pictures",
+    "server.capture.rtsp.opening",
     "server.capture.sources.command",
     "server.capture.sources.http",
     "server.capture.sources.testpattern",
