@@ -2,8 +2,8 @@
 
 What they import takes ten times as long as the rest of their start. One process has imported all of
 it, has no eventlet and no other thread, and forks a child whenever a server wants one. It is the
-parent of these children, so it reports to the servers how they have ended. Tests that look for a
-server's children, or measure them, have it start its own.
+parent of these children, so it reports to the servers how they have ended. Tests of what a server
+leaves behind, of what others can read of its children, or of what these take have it start its own.
 """
 
 import array
