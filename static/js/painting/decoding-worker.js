@@ -1,8 +1,9 @@
 /**
  * The entry point of the worker that decodes the past; see past-decoder.js.
  *
- * It receives {id, unit}, with null to close that decoder. Of units that are to be shown, it sends {id, type, order}:
- * `decoded` with the `picture`, or `skipped`; and {id, type: 'failed', fault, lost} when a decoder has ended.
+ * It receives {id, unit}, with null to close that decoder, or {id, codec} of units that will come. Of units that are to be
+ * shown, it sends {id, type, order}: `decoded` with the `picture`, or `skipped`; and {id, type: 'failed', fault, lost} when
+ * a decoder has ended.
  */
 import { decodableFamilies } from './codecs.js';
 import { UnitDecoder } from './unit-decoder.js';
@@ -13,14 +14,15 @@ const decoders = new Map();
 // The first time, a browser takes a while to tell.
 decodableFamilies();
 
-self.addEventListener('message', ({ data: { id, unit } }) => {
+self.addEventListener('message', ({ data: { id, unit, codec } }) => {
   if (unit === null) {
     decoders.get(id)?.close();
     decoders.delete(id);
     return;
   }
   if (!decoders.has(id)) decoders.set(id, open(id));
-  decoders.get(id).put({ ...unit, receivedMs: performance.now() });
+  if (unit === undefined) decoders.get(id).prepare(codec);
+  else decoders.get(id).put({ ...unit, receivedMs: performance.now() });
 });
 
 function open(id) {

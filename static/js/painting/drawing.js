@@ -43,8 +43,13 @@ export async function drawPicture(image, width, height, onReady) {
   way.bestMs = Math.min(way.bestMs, (performance.now() - beganMs) / (width * height));
 }
 
+/** Whether this browser draws without a GPU, as far as that is known: of JPEG it is not. */
+export function drawsSlowly() {
+  return drawing.tries >= TRIES && drawing.bestMs >= FAST_MS;
+}
+
 function chooseWay() {
-  if (drawing.tries < TRIES || drawing.bestMs < FAST_MS) return drawing;
+  if (!drawsSlowly()) return drawing;
   if (copying.tries < TRIES) return copying;
   return copying.bestMs < drawing.bestMs ? copying : drawing;
 }

@@ -18,13 +18,15 @@
  * @property {number} [behindMs]  How long there has been something to decode when it was decoded.
  * @property {number} [order]  Of those offered to this painter.
  */
-import { drawPicture } from './drawing.js';
+import { drawPicture, drawsSlowly } from './drawing.js';
 import { decodeJpeg } from './jpeg.js';
 import { openPastDecoder } from './past-decoder.js';
 import { onRefresh, pace } from './refresh.js';
 import { UnitDecoder } from './unit-decoder.js';
 
 const COPY_QUALITY = 0.95;
+// A seek may be refused, or answered with JPEG.
+const EXPECTED_MS = 3000;
 
 export class Painter {
   #canvas;
@@ -36,6 +38,8 @@ export class Painter {
   #video = null;
   /** @type {ReturnType<typeof openPastDecoder> | null} */
   #past = null;
+  // Until when that one waits for its first unit, while live ones still come.
+  #expectedUntilMs = -Infinity;
   // Video has failed, and what follows needs what was lost, up to the next key picture.
   #awaitsKey = false;
   #decoded = null;
@@ -78,6 +82,14 @@ export class Painter {
     else this.#offerUnit(frame);
   }
 
+  /** A picture of the past was asked for, which nothing shall delay. @param {string | null} codec  As which it may come. */
+  expectPast(codec) {
+    pace.spare(performance.now());
+    if (codec === null) return;
+    this.#expectedUntilMs = performance.now() + EXPECTED_MS;
+    this.#openPast().prepare(codec);
+  }
+
   /** Forget every frame that is not painted yet. */
   reset() {
     this.#generation += 1;
@@ -95,7 +107,13 @@ export class Painter {
     this.#endPast();
   }
 
+  #openPast() {
+    this.#past ??= openPastDecoder(this.#decoderHooks(() => (this.#past = null)));
+    return this.#past;
+  }
+
   #endPast() {
+    this.#expectedUntilMs = -Infinity;
     this.#past?.close();
     this.#past = null;
   }
@@ -146,12 +164,12 @@ export class Painter {
       return;
     }
     if (unit.header.live) {
-      this.#endPast();
+      if (performance.now() > this.#expectedUntilMs) this.#endPast();
       this.#video ??= new UnitDecoder(this.#decoderHooks(() => (this.#video = null)));
       this.#video.put(unit);
     } else {
-      this.#past ??= openPastDecoder(this.#decoderHooks(() => (this.#past = null)));
-      this.#past.put(unit);
+      this.#expectedUntilMs = -Infinity;
+      this.#openPast().put(unit);
     }
   }
 
@@ -180,7 +198,7 @@ export class Painter {
     this.#newest = frame.order;
     if (this.#decoded !== null) this.#skip(this.#decoded.frame);
     this.#replaceDecoded({ frame, image });
-    if (frame.header.live) pace.decoded(frame.behindMs, frame.decodedMs);
+    if (frame.header.live) pace.decoded(frame.behindMs, frame.decodedMs, drawsSlowly());
     this.#paintNext();
   }
 
@@ -192,10 +210,11 @@ export class Painter {
   // what somebody asked for at once in any case.
   async #paintNext() {
     if (this.#decoded === null || this.#painting) return;
-    if (pace.intervalMs > 0 && !this.#decoded.frame.header.live) this.#cancelWait();
-    if (this.#cancelRefresh !== null) return;
-    if (pace.intervalMs > 0 && this.#decoded.frame.header.live) this.#waitForRefresh();
-    else await this.#paint();
+    if (pace.intervalMs(performance.now()) > 0) {
+      if (!this.#decoded.frame.header.live) this.#cancelWait();
+      else if (this.#cancelRefresh === null) this.#waitForRefresh();
+    }
+    if (this.#cancelRefresh === null) await this.#paint();
   }
 
   #waitForRefresh() {
@@ -225,6 +244,7 @@ export class Painter {
       image.close();
       this.#painting = false;
     }
+    if (!frame.header.live) pace.resume();
     if (generation === this.#generation) {
       if (taken) this.#hooks.onUnpainted(frame);
       else this.#hooks.onPainted(frame);

@@ -48,6 +48,11 @@ class PastDecoder {
     decoders.set(this.#id, this);
   }
 
+  /** Have a decoder ready. @param {string} codec */
+  prepare(codec) {
+    this.#worker.postMessage({ id: this.#id, codec });
+  }
+
   /** @param {import('./painter.js').Received} frame  Its bytes are moved. */
   put(frame) {
     const { header, bytes, shown, order } = frame;

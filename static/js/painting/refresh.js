@@ -25,9 +25,10 @@ export const pace = new Pace();
  */
 export function onRefresh(callback) {
   if (waiting.size === 0) {
-    const { intervalMs } = pace;
+    const nowMs = performance.now();
+    const intervalMs = pace.intervalMs(nowMs);
     if (intervalMs === 0) request = requestAnimationFrame(callAll);
-    timer = setTimeout(callAll, intervalMs === 0 ? HIDDEN_MS : calledMs + intervalMs - performance.now());
+    timer = setTimeout(callAll, intervalMs === 0 ? HIDDEN_MS : calledMs + intervalMs - nowMs);
   }
   waiting.add(callback);
   return () => {

@@ -77,6 +77,11 @@ export class UnitDecoder {
     else this.#feed();
   }
 
+  /** Have a decoder ready for what comes: a browser may take a while to find one. @param {string} codec */
+  prepare(codec) {
+    if (this.#codec === '' && !this.#configuring) this.#configure(codec, null);
+  }
+
   /** Forget everything, for good. Its pictures are closed by who got them. */
   close() {
     this.#closed = true;
@@ -94,12 +99,11 @@ export class UnitDecoder {
   #feed() {
     while (!this.#closed && !this.#configuring && this.#waiting.length > 0 && this.#inside.length < MAX_INSIDE) {
       if (this.#waiting[0].header.codec === this.#codec) this.#decode(this.#waiting.shift());
-      else this.#configure(this.#waiting[0]);
+      else this.#configure(this.#waiting[0].header.codec, this.#waiting[0]);
     }
   }
 
-  async #configure(unit) {
-    const { codec } = unit.header;
+  async #configure(codec, unit) {
     this.#configuring = true;
     const able = await canDecode(codec);
     this.#configuring = false;

@@ -18,6 +18,8 @@ const RETRY_MS = 2000;
 const AGAIN_MS = 500;
 // A browser with so much to do that a frame waits this long for being decoded.
 const SLOW_MS = 150;
+// Tiles of which too many have failed together do not all try again at one moment.
+const SPREAD = 0.5;
 // While a window is resized its width changes often.
 const SETTLED_MS = 200;
 
@@ -168,6 +170,7 @@ export class Viewer {
 
   /** Show a moment of the past, or with null what is live. @param {number | null} at */
   seek(at) {
+    if (at !== null) this.#painter.expectPast(this.#videoAsked ? (this.#lastFrame?.header.codec ?? null) : null);
     this.#past.seek(at);
   }
 
@@ -304,7 +307,7 @@ export class Viewer {
     const video = this.#choice.families(nowMs);
     const pauseMs = this.#choice.pauseMs(nowMs);
     clearTimeout(this.#videoTimer);
-    if (pauseMs > 0) this.#videoTimer = setTimeout(() => this.#adjust(), pauseMs);
+    if (pauseMs > 0) this.#videoTimer = setTimeout(() => this.#adjust(), pauseMs * (1 + SPREAD * Math.random()));
     this.#videoAsked = video.length > 0;
     if (!this.#videoAsked) this.#painter.endVideo();
     this.#asked = this.#connection.request('watch', this.#videoAsked ? { ...payload, video } : payload);

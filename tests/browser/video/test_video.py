@@ -195,6 +195,43 @@ def test_the_past_is_decoded_in_a_thread_of_its_own(run: Run, clip: Clip) -> Non
     assert difference(pixels, clip.decode()[15]) < 4
 
 
+def test_a_seek_has_its_decoder_and_the_time_of_the_others(run: Run, clip: Clip) -> None:
+    """A browser took up to 50 ms to find a decoder, after the first picture had come; and beside
+    three cameras of 720p that are live, painting those took the time of a sought one's decoder."""
+    painted, told, spared_ms, resumed, pixels = run(
+        """const url = new URL('static/js/painting/refresh.js', document.baseURI);
+        const { pace } = await import(url);
+        const now = () => performance.now();
+        await rig.play(0, 1);
+        rig.request = async (event, { at }) => ({ ok: true, at, from: 900, to: 1100, seek: 1 });
+        const { postMessage } = Worker.prototype;
+        const told = [];
+        Worker.prototype.postMessage = function (message, moved) {
+          told.push(message.codec ?? (message.unit === null ? 'closed' : 'unit'));
+          postMessage.call(this, message, moved);
+        };
+        try {
+          rig.viewer.seek(1000);
+          const spared = pace.intervalMs(now());
+          rig.send(1); // On its way already.
+          for (let at = 8; at < 10; at += 1) {
+            rig.send(at, { live: false, seek: 1, catch_up: at < 9 });
+          }
+          await until(() => rig.report.live === false);
+          const resumed = pace.intervalMs(now()) === pace.intervalMs(now() + 1000);
+          return [rig.painted, told, spared, resumed, rig.pixels()];
+        } finally {
+          Worker.prototype.postMessage = postMessage;
+        }"""
+    )
+
+    assert painted[0] == 0
+    assert told == [clip.codec, "unit", "unit"]
+    assert spared_ms == 200
+    assert resumed
+    assert difference(pixels, clip.decode()[9]) < 4
+
+
 def test_what_cannot_be_decoded_apart_is_decoded_here(run: Run, clip: Clip) -> None:
     """As where a policy forbids more workers; what was on its way to one is sought again."""
     result = run(
