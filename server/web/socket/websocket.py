@@ -188,9 +188,8 @@ class WebSocket:
         if self._held:
             if small:
                 packet = Packet(self._behind_held(packet.data))
-            elif (
-                self.release() and self._backlog
-            ):  # To copy that much would cost more than a write.
+            # To copy that much would cost more than a write.
+            elif self.release() and self._backlog:
                 return "unsent"
         try:
             sent = self._kernel.send(packet.data) if small else packet.send(self._kernel)
