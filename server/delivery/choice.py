@@ -99,10 +99,10 @@ class VideoSelector:
     """Selects video or JPEG for one viewer, by the size of its tile and the speed of its link.
 
     It begins with the smallest JPEG, which shows what the link carries, unless that is known from
-    before. The camera's own video is
-    taken wherever it fits, because it costs nothing. Video that must be encoded is for links on
-    which JPEG of the tile's size does not fit: then it is the largest size whose bit rate does. A
-    video that was too much is tried again after a pause, which doubles each time.
+    before. The camera's own video is taken wherever it fits, because it costs nothing. Video that
+    must be encoded is for links on which JPEG of the tile's size does not fit: then it is the
+    largest size whose bit rate does. A video that was too much is tried again after a pause, which
+    doubles each time.
 
     Args:
         camera: The camera being watched.

@@ -195,7 +195,10 @@ class VideoFanout:
         """Return whether what a viewer lacks can be made good in time on its link."""
         took_s = viewer.link.send_s(size) + (count - 1) * DECODE_S
         if viewer.flows:
-            return count == 1 or took_s <= MAX_CATCH_UP_S
+            # One picture that measured the link took its decoder's first time as well; and a JPEG
+            # would have to be decoded first.
+            is_first = video.key is not None and viewer.chain == video.key.seq
+            return count == 1 or took_s <= (MAX_KEY_S if is_first else MAX_CATCH_UP_S)
         if count == 1:
             return took_s <= MAX_KEY_S
         if size > MAX_BLIND_BYTES and not viewer.link.is_known:

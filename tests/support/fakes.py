@@ -40,8 +40,10 @@ def until(condition: Callable[[], object], timeout_s: float = 4.0) -> None:
     clock_s = 0.0
     while not condition():
         assert clock_s < timeout_s, f"still not true after {timeout_s:g} s"
-        hub.sleep(0.002)
-        clock_s += 0.002
+        # The longer it lasts, the less it matters when it is seen.
+        pause_s = max(0.002, min(0.01, clock_s / 20))
+        hub.sleep(pause_s)
+        clock_s += pause_s
 
 
 def settle(turns: int = 20) -> None:

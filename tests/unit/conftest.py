@@ -9,6 +9,7 @@ from eventlet import tpool
 from server.capture.isolation import process
 from tests.support.fakes import camera, clock, fanout, link, make_camera
 from tests.support.network.certificates import certified
+from tests.support.servers.fork_children import Forks
 from tests.support.servers.server import FORK_SERVER
 
 __all__ = ["camera", "certified", "clock", "fanout", "link", "make_camera"]
@@ -25,12 +26,12 @@ def native_threads() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def forked_children() -> Iterator[None]:
+def forked_children() -> Iterator[Forks]:
     """Fork the processes of cameras, processors and recordings; see ``fork_children.py``."""
     forks = FORK_SERVER.children()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(process, "os", forks)
-        yield
+        yield forks
     forks.disconnect()
 
 

@@ -38,7 +38,7 @@ class Stencil:
     def lay(self, image: Image, left: int, baseline: int) -> None:
         """Write the line into a picture, as far as it has room there."""
         top, left = baseline - self.rise, left - self.lead
-        # Past its last row and column, if it ends left of the picture or above, are none.
+        # 0 if it ends above or left of the picture; less would count from the other side.
         down, across = max(0, top + len(self.keep)), max(0, left + len(self.keep[0]))
         part = image[max(0, top) : down, max(0, left) : across]
         if part.size:

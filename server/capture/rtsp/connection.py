@@ -4,6 +4,7 @@ import ssl
 import struct
 import time
 from contextlib import suppress
+from typing import Any
 from urllib.parse import SplitResult
 
 from server.capture.streams.tls import authorities
@@ -38,11 +39,9 @@ class Connection:
         host = parts.hostname or ""
         port = parts.port or DEFAULT_PORTS[parts.scheme]
         deadline = time.monotonic() + timeout_s
-        self._socket = native.socket.create_connection((host, port), timeout_s)
+        self._socket = _connect(host, port, timeout_s, guarded)
         self._plain = parts.scheme == "rtsp"
         try:
-            if guarded and is_refused(self._socket.getpeername()[0]):
-                raise SourceError(f"{host} is a link-local address, where no camera is looked for")
             self._socket.setsockopt(native.socket.IPPROTO_TCP, native.socket.TCP_NODELAY, 1)
             if self._plain:
                 # The kernel keeps the time: Python would ask it before each read.
@@ -93,6 +92,26 @@ class Connection:
         """Close it."""
         with suppress(OSError):
             self._socket.close()
+
+
+def _connect(host: str, port: int, timeout_s: float, guarded: bool) -> Any:
+    """Return a socket that is connected to the first of a host's addresses that answers."""
+    places = native.socket.getaddrinfo(host, port, type=native.socket.SOCK_STREAM)
+    failed: OSError | None = None
+    for family, kind, protocol, _, place in places:
+        if guarded and is_refused(place[0]):
+            raise SourceError(f"{host} is a link-local address, where no camera is looked for")
+        connecting = native.socket.socket(family, kind, protocol)
+        try:
+            # One that is silent, as of IPv6 where there is none, leaves time for the others.
+            connecting.settimeout(timeout_s / len(places))
+            connecting.connect(place)
+            return connecting
+        except OSError as error:
+            connecting.close()
+            failed = failed or error
+    assert failed is not None
+    raise failed
 
 
 def _context(verify: bool) -> ssl.SSLContext:

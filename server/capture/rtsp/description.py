@@ -152,8 +152,8 @@ def control_url(base: str, control: str) -> str:
 
 
 def _read_media(value: str) -> Media:
-    kind, _, protocol, *formats = (*value.split(), "", "", "")
-    return Media(kind.lower(), protocol.upper(), read_number(formats[0], -1))
+    kind, _, protocol, number, *_ = (*value.split(), "", "", "", "")
+    return Media(kind.lower(), protocol.upper(), read_number(number, -1))
 
 
 def _read_attribute(media: Media, value: str) -> None:

@@ -104,5 +104,6 @@ def set_up(ask: Ask, base: str, video: Media) -> Session:
     reports = int(found[2]) if found and found[2] else channel + 1
     name, _, options = answer.header("session").partition(";")
     timeout = re.search(r"timeout\s*=\s*(\d+)", options, re.I)
-    timeout_s = float(read_number(timeout[1])) if timeout else TIMEOUT_S
+    # Some cameras that have none say 0.
+    timeout_s = float(read_number(timeout[1]) if timeout else 0) or TIMEOUT_S
     return Session(base, name.strip(), channel, reports, max(timeout_s, LEAST_TIMEOUT_S) / 2)

@@ -102,7 +102,8 @@ class FileVideo(Video):
             self._decoder.show(self._tail.pop(0))
             self._await_tail()
         else:
-            self._take(self._packet, time.monotonic() if self._rested_at is None else self._due)
+            # Not when a busy machine woke us: pictures with B-frames are told apart by these times.
+            self._take(self._packet, self._due)
             self._last, self._packet = self._packet, None
         return True
 

@@ -4,6 +4,7 @@ What can wait for a moment is written together with a dashboard's next frame.
 """
 
 import json
+import time
 from collections import deque
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -51,6 +52,7 @@ class Broadcast:
         self._sessions = sessions
         self._waiting: deque[_Message] = deque()
         self._any = hub.Signal()
+        self._held_at: deque[float] = deque()  # When messages were left to the next frames.
         self._held = hub.Signal()
         self._tasks: list[hub.Task] = []
 
@@ -94,29 +96,32 @@ class Broadcast:
 
     def _release(self) -> None:
         while True:
-            self._held.wait()
-            hub.sleep(HOLD_S)
+            while not self._held_at:
+                self._held.wait()
+            held_at = self._held_at.popleft()
+            hub.sleep(max(0.0, held_at + HOLD_S - time.monotonic()))
             written = 0
             for session in list(self._sessions.values()):
-                written += session.websocket.release()
+                written += session.websocket.release(held_at)  # Not what was held since.
                 if written == BATCH:
                     hub.sleep(0)
                     written = 0
 
     def _send_batch(self) -> None:
         """Write the oldest message to some of its recipients."""
-        message = self._waiting[0]
+        message, now = self._waiting[0], time.monotonic()
         written = 0
         for _ in range(min(MOST, len(message.recipients))):
-            written += self._send_to(*message.recipients.popleft(), message)
+            written += self._send_to(*message.recipients.popleft(), message, now)
             if written == BATCH:
                 break
-        if message.can_wait:
-            self._held.set()
         if not message.recipients:
             self._waiting.popleft()
+            if message.can_wait:
+                self._held_at.append(now)
+                self._held.set()
 
-    def _send_to(self, sid: str, engine_id: str, message: _Message) -> bool:
+    def _send_to(self, sid: str, engine_id: str, message: _Message, now: float) -> bool:
         """Send a message to one recipient; return whether that took a write of its own."""
         session = self._sessions.get(sid)
         connection = self._connections.get(engine_id)
@@ -126,7 +131,7 @@ class Broadcast:
             # Not before what waits there, such as hello.
             self._server.eio.send(engine_id, message.text)
         elif message.can_wait and session.is_watching:
-            session.websocket.hold(message.data)
+            session.websocket.hold(message.data, now)
             return False
         else:
             session.websocket.send_built(message.data)

@@ -8,6 +8,7 @@ viewers share.
 """
 
 import logging
+import math
 import socket
 from collections import deque
 from collections.abc import Callable, Iterable
@@ -93,7 +94,8 @@ class WebSocket:
         self._fragments: list[bytes] = []
         self._fragments_text = False
         self._backlog: deque[memoryview] = deque()
-        self._held = b""  # Messages that leave with the next one.
+        self._held = b""  # Messages that leave with the next one,
+        self._held_at = 0.0  # and since when the first of them has waited.
         self._flusher: hub.Task | None = None
         self._drained = hub.Signal()
         self._closed = False
@@ -153,19 +155,21 @@ class WebSocket:
             self.close()
         self._write(data)
 
-    def hold(self, data: bytes) -> None:
+    def hold(self, data: bytes, now: float) -> None:
         """Send a short message, given its bytes, with whatever is sent next; see :meth:`release`.
 
         One write instead of two: each costs as much as a frame, and wakes the peer.
         """
         if self._backlog:
             self.send_built(data)
-        else:
-            self._held += data
-
-    def release(self) -> bool:
-        """Send by themselves the messages that are still held; return whether there were any."""
+            return
         if not self._held:
+            self._held_at = now
+        self._held += data
+
+    def release(self, until: float = math.inf) -> bool:
+        """Send by themselves the messages held since then or before; return whether any were."""
+        if not self._held or self._held_at > until:
             return False
         self._write(b"")
         return True
@@ -184,9 +188,8 @@ class WebSocket:
         if self._held:
             if small:
                 packet = Packet(self._behind_held(packet.data))
-            elif (
-                self.release() and self._backlog
-            ):  # To copy that much would cost more than a write.
+            # To copy that much would cost more than a write.
+            elif self.release() and self._backlog:
                 return "unsent"
         try:
             sent = self._kernel.send(packet.data) if small else packet.send(self._kernel)

@@ -24,7 +24,7 @@ from tests.support.servers.server import PATIENCE_S, PortholeServer, wait_until
 
 Start = Callable[..., PortholeServer]
 
-DOOR = "door=test:?size=160x90&fps=5"
+DOOR = "door=test:?size=160x90&fps=2"
 
 
 @pytest.fixture
@@ -50,7 +50,7 @@ def test_a_camera_comes_and_goes_without_a_terminal(server: PortholeServer, page
     """Tried before it is saved, changed, moved by keyboard, removed, and brought back."""
     log_in(page, server, "ann")
     page.goto(f"{server.url}?manage=cameras")
-    wait_for_paint(page, "door")
+    wait_for_paint(page, "door", 1)
     expect(rows(page)).to_have_text(["door"])
 
     page.get_by_role("button", name="Add a camera").click()
@@ -65,7 +65,7 @@ def test_a_camera_comes_and_goes_without_a_terminal(server: PortholeServer, page
     form.get_by_role("button", name="Add", exact=True).click()
     expect(form.locator("[data-wrong=source]")).to_contain_text("link-local")
     expect(address).to_be_focused()
-    address.fill("test:?size=320x180&fps=5")
+    address.fill("test:?size=320x180&fps=2")
     form.get_by_role("button", name="Try", exact=True).click()
     expect(trial).to_contain_text("It works: 320 × 180.", timeout=PATIENCE_S * 1000)
     form.get_by_label("Name").fill("yard")
@@ -98,8 +98,8 @@ def test_a_camera_comes_and_goes_without_a_terminal(server: PortholeServer, page
     page.get_by_role("button", name="Undo").click()
     expect(rows(page)).to_have_text(["The lawn", "door"])
     page.get_by_role("button", name="Close", exact=True).click()
-    wait_for_paint(page, "yard")
-    wait_for_paint(page, "door")
+    wait_for_paint(page, "yard", 1)
+    wait_for_paint(page, "door", 1)
     assert "manage" not in page.url
     # What was refused is told by the browser, too.
     refusals = [text for text in page.complaints if "status of" in text]  # type: ignore[attr-defined]
@@ -128,7 +128,7 @@ def test_a_film_of_the_media_folder_is_added(
     form.get_by_role("button", name="Add", exact=True).click()
 
     expect(rows(page)).to_have_text(["door", "film"])
-    wait_for_paint(page, "film")
+    wait_for_paint(page, "film", 1)
 
 
 def drag_below(page: Page, handle: str, other: str) -> None:
@@ -213,7 +213,7 @@ def test_nobody_else_is_sent_the_window(server: PortholeServer, page: Page) -> N
     """What an operator may not do is not on the page."""
     log_in(page, server, "otto")
     page.goto(f"{server.url}?manage=cameras")
-    wait_for_paint(page, "door")
+    wait_for_paint(page, "door", 1)
 
     expect(page.locator("[data-manage], [data-open-manage]")).to_have_count(0)
 
@@ -227,8 +227,8 @@ def test_an_empty_dashboard_offers_to_add_a_camera(start_server: Start, page: Pa
     page.get_by_role("button", name="Add a camera").click()
 
     form = page.get_by_role("form", name="Add a camera")
-    form.get_by_label("Address").fill("test:?size=160x90&fps=5")
+    form.get_by_label("Address").fill("test:?size=160x90&fps=2")
     form.get_by_role("button", name="Add", exact=True).click()
     expect(rows(page)).to_have_text(["test"])
     page.get_by_role("button", name="Close", exact=True).click()
-    wait_for_paint(page, "test")
+    wait_for_paint(page, "test", 1)

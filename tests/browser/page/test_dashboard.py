@@ -38,7 +38,8 @@ def test_every_state_is_told_in_words(start_server: Start, connect: Connect, pag
 
 
 def test_keys_focus_stop_and_start(start_server: Start, connect: Connect, page: Page) -> None:
-    """`2` focuses the second tile, space stops and starts it, Esc goes back."""
+    """`2` focuses the second tile, space stops and starts it, Esc goes back; `?` shows the keys.
+    Digits that are typed into a field do not move the focus to another camera."""
     server = start_server(f"one={SMALL}", f"two={SMALL}")
     page.goto(server.url)
     wait_for_paint(page, "two")
@@ -49,10 +50,20 @@ def test_keys_focus_stop_and_start(start_server: Start, connect: Connect, page: 
     expect_state(page, "two", "stopped")
     page.keyboard.press("Space")
     expect_state(page, "two", "live")
+    show_tab(page, "Image")
+    field = page.get_by_label("JPEG quality, 1 to 100")
+    field.focus()
+    field.press("1")
+    expect(page.locator("#panel-title")).to_have_text("two", ignore_case=True)
+    page.keyboard.press("Escape")
     page.keyboard.press("Escape")
 
     expect(page.locator("[data-panel]")).to_be_hidden()
     assert camera_state(connect(server), "one")["state"] == "live"
+    page.keyboard.press("?")
+    expect(page.locator("[data-help]")).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(page.locator("[data-help]")).to_be_hidden()
 
 
 def test_sliders_change_the_camera(start_server: Start, connect: Connect, page: Page) -> None:
@@ -76,33 +87,6 @@ def test_sliders_change_the_camera(start_server: Start, connect: Connect, page: 
     viewer.call("quality", {"camera": "test", "quality": 42})
 
     expect(quality).to_have_value("42")
-
-
-def test_keys_are_letters_while_typing(share_server: Start, connect: Connect, page: Page) -> None:
-    """Digits typed into a field do not move the focus to another camera."""
-    server = share_server(f"one={SMALL}", f"two={SMALL}")
-    page.goto(server.url)
-    wait_for_paint(page, "one")
-    page.keyboard.press("1")
-    show_tab(page, "Image")
-
-    field = page.get_by_label("JPEG quality, 1 to 100")
-    field.focus()
-    field.press("2")
-
-    expect(page.locator("#panel-title")).to_have_text("one", ignore_case=True)
-
-
-def test_help_opens_with_a_question_mark(share_server: Start, page: Page) -> None:
-    """`?` shows the keys, and Esc closes them."""
-    page.goto(share_server(SMALL).url)
-    wait_for_paint(page, "test")
-
-    page.keyboard.press("?")
-    expect(page.locator("[data-help]")).to_be_visible()
-    page.keyboard.press("Escape")
-
-    expect(page.locator("[data-help]")).to_be_hidden()
 
 
 def test_quit_asks_first(start_server: Start, page: Page) -> None:

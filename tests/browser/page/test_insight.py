@@ -22,8 +22,8 @@ from tests.support.servers.server import PortholeServer, wait_until
 Connect = Callable[..., Viewer]
 
 CAMERAS = (
-    "front=test:?size=320x180&fps=6",
-    "yard=test:?size=320x180&fps=6",
+    "front=test:?size=320x180&fps=3",
+    "yard=test:?size=320x180&fps=3",
     "ghost=http://127.0.0.1:9/",
 )
 

@@ -27,7 +27,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PortholeServer]
     settings = folder / "porthole.toml"
     settings.write_text(
         "\n".join(
-            f'[[camera]]\nname = "{name}"\nsource = "test:?size=160x90&fps=5"\n'
+            f'[[camera]]\nname = "{name}"\nsource = "test:?size=160x90&fps=2"\n'
             + (f'group = "{group}"\n' if group else "")
             for name, group in CAMERAS
         )

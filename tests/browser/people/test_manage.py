@@ -15,7 +15,7 @@ from tests.support.servers.server import PortholeServer
 
 Start = Callable[..., PortholeServer]
 
-CAMERAS = ("door=test:?size=160x90&fps=5", "yard=test:?size=160x90&fps=5")
+CAMERAS = ("door=test:?size=160x90&fps=2", "yard=test:?size=160x90&fps=2")
 OTHER = "another horse battery"
 
 
@@ -58,7 +58,7 @@ def test_people_come_and_go_without_a_terminal(
     phone = new_context(bypass_csp=True).new_page()
     phone.goto(server.url)
     log_in_by_hand(phone, "bea", password)
-    wait_for_paint(phone, "yard")
+    wait_for_paint(phone, "yard", 1)
     expect(phone.locator("[data-manage], [data-open-manage]")).to_have_count(0)
     row = page.locator(".person-row", has_text="bea")
     expect(row.locator("[data-on]")).to_be_visible()
@@ -122,7 +122,7 @@ def test_ones_own_password_is_changed_on_the_page(
     server = start_server(*CAMERAS)
     page.goto(server.url)
     log_in_by_hand(page, "vera")
-    wait_for_paint(page, "door")
+    wait_for_paint(page, "door", 1)
 
     page.locator("[popovertarget='page-menu']").click()
     page.get_by_role("button", name="Change your password").click()
@@ -138,11 +138,11 @@ def test_ones_own_password_is_changed_on_the_page(
 
     # The old connection ends, and the next one counts.
     wait_for(page, "document.querySelector('[data-link-word]').textContent !== 'Reconnecting'")
-    wait_for_paint(page, "door")
+    wait_for_paint(page, "door", 1)
     assert page.url == server.url
     log_out(page)
     log_in_by_hand(page, "vera", OTHER)
-    wait_for_paint(page, "door")
+    wait_for_paint(page, "door", 1)
     page.complaints.clear()  # type: ignore[attr-defined]
 
 
@@ -188,7 +188,7 @@ def test_access_from_other_devices_is_set_up_on_the_page(start_server: Start, pa
 def test_the_offer_to_set_up_access_goes_with_the_server(start_server: Start, page: Page) -> None:
     """There is nothing to set up while the server is gone, and the message about that has the
     place."""
-    server = start_server("door=test:?size=160x90&fps=5")
+    server = start_server("door=test:?size=160x90&fps=2")
     page.goto(server.url)
     offer = page.locator("[data-offer]")
     expect(offer).to_be_visible()

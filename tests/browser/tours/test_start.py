@@ -84,8 +84,10 @@ def album() -> Album:
 def bare(tmp_path: Path) -> Iterator[PortholeServer]:
     """What ``make run`` starts on a bare machine: no settings, no cameras, no users."""
     (port,) = free_ports(1)
+    # Otherwise its 30 fps take most of a core.
+    rate = {"PORTHOLE_FPS": "5"}
     server = PortholeServer(
-        "--port", str(port), state=tmp_path / "state", environment={}, program=FRESH
+        "--port", str(port), state=tmp_path / "state", environment=rate, program=FRESH
     )
     yield server
     assert server.stop() == 0

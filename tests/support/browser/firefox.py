@@ -32,6 +32,19 @@ PREFERENCES = {
     "fission.autostart": False,
     "dom.ipc.processCount": 1,
     "dom.ipc.processPrelaunch.enabled": False,
+    "browser.tabs.remote.separatePrivilegedContentProcess": False,
+    "extensions.webextensions.remote": False,
+    # Nothing is kept for another start, and nothing is done in the background.
+    "browser.sessionstore.interval": 3_600_000,
+    "browser.sessionstore.resume_from_crash": False,
+    "places.history.enabled": False,
+    "app.update.enabled": False,
+    "browser.search.update": False,
+    "browser.startup.homepage_override.mstone": "ignore",
+    "extensions.systemAddon.update.enabled": False,
+    "media.gmp-manager.updateEnabled": False,
+    "accessibility.force_disabled": 1,
+    "toolkit.cosmeticAnimations.enabled": False,
     # Nothing but loopback is asked for anything.
     "network.proxy.type": 0,
     "network.captive-portal-service.enabled": False,
@@ -61,6 +74,9 @@ KEYS = {
     "End": "\ue010",
     "Home": "\ue011",
 }
+
+# Said of a page that is left while it connects anew, as when its login has ended.
+LEFT = "was interrupted while the page was loading"
 
 # Where to press an element: [x, y], or why it cannot be pressed yet.
 PLACE = """async (one) => {
@@ -220,7 +236,7 @@ class FirefoxTab(Tab):
         """Take an event of this window."""
         if name == "browsingContext.downloadEnd":
             self._saved.append(parameters["filepath"])
-        elif parameters["level"] == "error":
+        elif parameters["level"] == "error" and LEFT not in str(parameters["text"]):
             self.complaints.append(str(parameters["text"]))
 
     def open(self, url: str) -> None:

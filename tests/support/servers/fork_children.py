@@ -2,8 +2,8 @@
 
 What they import takes ten times as long as the rest of their start. One process has imported all of
 it, has no eventlet and no other thread, and forks a child whenever a server wants one. It is the
-parent of these children, so it reports to the servers how they have ended. Tests that look for a
-server's children, or measure them, have it start its own.
+parent of these children, so it reports to the servers how they have ended. Tests of what a server
+leaves behind, of what others can read of its children, or of what these take have it start its own.
 """
 
 import array
@@ -32,6 +32,8 @@ LATE = (
     *("av.logging", "cv2", "numpy"),
     "server.capture.motion.watch",
     "server.capture.processing.builtin",
+    "server.capture.motion.pictures",
+    "server.capture.rtsp.opening",
     "server.capture.sources.command",
     "server.capture.sources.http",
     "server.capture.sources.testpattern",
@@ -47,12 +49,12 @@ class Forks:
     """Takes the place of ``os`` in ``server/capture/isolation/process.py``.
 
     Args:
-        connect: Returns the descriptor that leads to the process that forks. Called once a child is
+        reach: Returns the descriptor that leads to the process that forks. Called once a child is
             wanted.
     """
 
-    def __init__(self, connect: Callable[[], int]) -> None:
-        self._connect = connect
+    def __init__(self, reach: Callable[[], int]) -> None:
+        self._reach = reach
         self._line: Any = None
         self._ends: dict[int, Any] = {}
 
@@ -79,8 +81,7 @@ class Forks:
         module = arguments[-1]
         if module not in MODULES:
             return os.posix_spawn(path, arguments, environment, file_actions=file_actions, **more)
-        if self._line is None:
-            self._line = self._native.socket.socket(fileno=self._connect())
+        self.connect()
         link, lifeline = (action[1] for action in file_actions[:2])
         errors = os.open(os.devnull, os.O_WRONLY) if file_actions[2:] else os.dup(2)
         socket = self._native.socket
@@ -116,6 +117,11 @@ class Forks:
             end.shutdown(self._native.socket.SHUT_WR)
             end.recv(16)  # Ends when it is reaped.
             return pid, status
+
+    def connect(self) -> None:
+        """Connect to the process that forks, unless that has been done."""
+        if self._line is None:
+            self._line = self._native.socket.socket(fileno=self._reach())
 
     def disconnect(self) -> None:
         """Ask for no more children."""

@@ -27,20 +27,25 @@ FRESH = ("manage.py",)
 PATIENCE_S = 30.0
 
 
+SELDOM_S = 0.1
+
+
 def wait_until(
     condition: Callable[[], Any], patience_s: float = PATIENCE_S, every_s: float = 0.01
 ) -> Any:
     """Return the condition's first true value; fail if none comes in time.
 
-    What is dear to look at is looked at less often.
+    Most looks ask a server over HTTP. So the longer the wait, the less often there is one, up to
+    :data:`SELDOM_S`; what is dearer to look at is looked at less often from the start.
     """
-    deadline = time.monotonic() + patience_s
+    started = time.monotonic()
     while True:
         value = condition()
         if value:
             return value
-        assert time.monotonic() < deadline, "the condition never held"
-        time.sleep(every_s)
+        waited_s = time.monotonic() - started
+        assert waited_s < patience_s, "the condition never held"
+        time.sleep(max(every_s, min(SELDOM_S, waited_s / 10)))
 
 
 def each_time(check: Callable[[], None], attempts: int = 3) -> None:
@@ -128,6 +133,11 @@ class PortholeServer:
             self.send_signal(signal.SIGTERM)
         return self.wait()
 
+    def end(self) -> None:
+        """Stop the process; its exit code must be 0, and nothing unforeseen in its log."""
+        assert self.stop() == 0
+        assert not [line for line in self.log if "Traceback" in line], "\n".join(self.log)
+
     def kill(self) -> None:
         """Kill the process."""
         self.process.kill()
@@ -207,9 +217,8 @@ def share_server(
 
     yield share
 
-    assert {server.stop() for server in servers.values()} <= {0}
-    log = [line for server in servers.values() for line in server.log]
-    assert not [line for line in log if "Traceback" in line], "\n".join(log)
+    for server in servers.values():
+        server.end()
 
 
 @pytest.fixture

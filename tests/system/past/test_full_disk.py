@@ -16,18 +16,8 @@ from tests.support.recordings.small_disk import SmallDisk, assert_plays, rebuilt
 from tests.support.servers.server import PortholeServer, wait_until
 
 FILM = (
-    "-t",
-    "10",
-    "-c:v",
-    "libx264",
-    "-b:v",
-    "1500k",
-    "-bf",
-    "0",
-    "-g",
-    "25",
-    "-pix_fmt",
-    "yuv420p",
+    *("-t", "10", "-c:v", "libx264", "-preset", "ultrafast", "-b:v", "1500k", "-bf", "0"),
+    *("-g", "25", "-pix_fmt", "yuv420p"),
 )
 
 MEGABYTES = 6
@@ -133,8 +123,7 @@ def test_a_full_disk_leaves_live_alone_and_costs_no_file(
         states = [one["recording"] for one in told(viewer, "camera")]
     finally:
         viewer.close()
-        assert server.stop() == 0
-    assert not [line for line in server.log if "Traceback" in line], "\n".join(server.log)
+        server.end()
 
     assert paused == "the disk is full"
     assert oldest not in [one["id"] for one in kept]

@@ -22,8 +22,9 @@ from tests.support.servers.server import PortholeServer
 Share = Callable[..., PortholeServer]
 Connect = Callable[..., Viewer]
 
-VIDEO = ("-c:v", "libx264", "-tune", "zerolatency", "-pix_fmt", "yuv420p", "-g", "25")
-REORDERED = ("-c:v", "libx264", "-bf", "2", "-pix_fmt", "yuv420p", "-g", "25")
+X264 = ("-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p", "-g", "25")
+VIDEO = (*X264, "-tune", "zerolatency")
+REORDERED = (*X264, "-bf", "2")
 NAMES = ("video", "pixels", "jpeg", "slow")
 
 Seen = tuple[dict[str, Any], bytes]

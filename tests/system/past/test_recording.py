@@ -14,7 +14,10 @@ from tests.support.recordings.kills import KILLED, kill_once
 from tests.support.recordings.small_disk import assert_plays
 from tests.support.servers.server import FORK_SERVER, PortholeServer, last_event, wait_until
 
-FILM = ("-t", "10", "-c:v", "libx264", "-bf", "0", "-g", "25", "-pix_fmt", "yuv420p")
+FILM = (
+    *("-t", "10", "-c:v", "libx264", "-preset", "ultrafast", "-bf", "0", "-g", "25"),
+    *("-pix_fmt", "yuv420p"),
+)
 
 KILLED_AFTER = 60, 110
 """So many frames; ``python -m bench.kills`` has more of that."""
@@ -29,7 +32,7 @@ record = "always"
 
 [[camera]]
 name = "pattern"
-source = "test:"
+source = "test:?size=320x180"
 fps = 5
 record = "always"
 """

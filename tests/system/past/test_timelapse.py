@@ -16,7 +16,7 @@ Start = Callable[..., PortholeServer]
 SETTINGS = """
 [[camera]]
 name = "printer"
-source = "test:"
+source = "test:?size=320x180"
 fps = 5
 record = "always"
 timelapse = 0.25

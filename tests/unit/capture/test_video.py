@@ -50,6 +50,7 @@ def test_pictures_and_units_of_one_number_show_the_same(
     watched.camera.set_viewers(0)
 
     shown = dict(decode(watched.units))
+    shown.pop(watched.units[-1].seq, None)  # All that the decoder still held came with the last.
     at = {unit.seq: unit.at_unix for unit in watched.units}
     both = [one for one in watched.pictures if one.seq in shown]
     assert len(both) > 15

@@ -16,7 +16,10 @@ from server.config.address import parse_address
 from tests.support.cameras.films import make_film
 from tests.support.cameras.rtsp_server import RtspServer
 
-X264 = ("-c:v", "libx264", "-tune", "zerolatency", "-pix_fmt", "yuv420p", "-g", "10")
+X264 = (
+    *("-c:v", "libx264", "-tune", "zerolatency", "-pix_fmt", "yuv420p", "-g", "10"),
+    *("-preset", "ultrafast"),
+)
 
 Watch = Callable[..., "Watched"]
 

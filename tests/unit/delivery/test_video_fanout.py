@@ -140,6 +140,27 @@ def test_a_large_group_is_not_sent_before_the_link_was_measured(
     assert told.renditions[-1] == [], "no JPEG is asked for"
 
 
+def test_one_slow_acknowledgement_is_no_narrow_link(
+    camera: Camera, fanout: Fanout, track: VideoTrack
+) -> None:
+    """Of the key picture: its decoder had just begun. By it, what follows would take 0.4 s, but it
+    takes less; a JPEG would have to be decoded. What would take longer still is not sent.
+    """
+    fanout.join("a", Watcher(), video="full")
+    put(track, *range(1, 11), key=True, size=50_000)
+    viewers = {0.04: Watcher(), 0.06: Watcher()}
+    for took_s, viewer in viewers.items():
+        fanout.join(took_s, viewer, video="full")
+        assert viewer.got == [("video", 1)]
+        viewer.link.take(Delivery(50_000, 50_000, 0.0, 0.0), took_s, 0.0)
+        fanout.serve(viewer)
+    put_frame(camera, 10)
+    until(lambda: len(viewers[0.06].got) == 2)
+
+    assert viewers[0.04].got[-1] == ("video", 10)
+    assert viewers[0.06].got[-1] == ("jpeg", 10)
+
+
 def test_a_large_key_picture_measures_no_link(
     camera: Camera, fanout: Fanout, track: VideoTrack
 ) -> None:

@@ -15,6 +15,7 @@ from server.capture.isolation.reader import IsolatedReader
 from server.capture.sources.reader import Demand
 from server.config.address import parse_address
 from server.errors import PictureError, SourceError
+from tests.support.servers.fork_children import Forks
 
 Open = Callable[..., IsolatedReader]
 
@@ -29,8 +30,9 @@ AS_IT_COMES = Demand(due=lambda: 0.0, jpeg_up_to=lambda: 100)
 
 
 @pytest.fixture
-def isolate() -> Iterator[Open]:
+def isolate(forked_children: Forks) -> Iterator[Open]:
     """Open isolated sources, which are closed at the end and must leave nothing behind."""
+    forked_children.connect()
     opened: list[IsolatedReader] = []
     descriptors = len(os.listdir("/proc/self/fd"))
 

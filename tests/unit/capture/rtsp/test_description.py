@@ -1,8 +1,11 @@
 """What cameras offer, and what is chosen of it."""
 
 import base64
+from contextlib import suppress
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from server.capture.rtsp.description import choose_video, control_url, parse_description
 from server.capture.rtsp.message import RtspError
@@ -95,3 +98,20 @@ def test_addresses_are_joined_as_cameras_expect_it(control: str, expected: str) 
     """And not as the standard has it, by which a query would be cut off."""
     assert control_url("rtsp://cam/live?a=b", control) == expected
     assert control_url("rtsp://cam/live/", "track1") == "rtsp://cam/live/track1"
+
+
+LINES = [
+    "m=video 0 RTP/AVP 96",
+    "a=rtpmap:96 H264/90000",
+    "a=fmtp:96 sprop-parameter-sets=Z0,a",
+    "m=",
+]
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(st.one_of(st.sampled_from(LINES), st.text(max_size=20))))
+def test_rubbish_is_left_to_ffmpeg(lines: list[str]) -> None:
+    """And raises nothing else."""
+    with suppress(RtspError):
+        video = choose_video(parse_description("\n".join(lines).encode("utf-8", "replace")))
+        assert video is None or video.parameter_sets is not None

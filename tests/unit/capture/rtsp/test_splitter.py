@@ -1,5 +1,6 @@
 """What arrives on a connection of RTSP, in pieces of any size."""
 
+from contextlib import suppress
 from itertools import cycle
 
 import pytest
@@ -102,3 +103,24 @@ def test_what_is_no_rtsp_or_has_no_end_is_refused(sent: bytes) -> None:
     """At once, and with a bound on what is kept."""
     with pytest.raises(RtspError):
         split(sent, [1000])
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    st.lists(
+        st.one_of(
+            st.binary(max_size=30), st.sampled_from([OK, b"RTSP/1.0 ", b"A B RTSP/1.0\n\n", b"$"])
+        )
+    ),
+    st.booleans(),
+)
+def test_rubbish_is_no_more_than_refused(parts: list[bytes], lenient: bool) -> None:
+    """Whatever comes, taking it ends, and nothing but the error that is foreseen is raised."""
+    splitter, sent = Splitter(), b"".join(parts)
+    splitter.lenient = lenient
+    splitter.room()[: len(sent)] = sent
+    splitter.add(len(sent))
+
+    with suppress(RtspError):
+        while splitter.take() is not None:
+            pass

@@ -26,7 +26,7 @@ def test_test_address_opens_the_pattern() -> None:
         ("device:/dev/v4l/by-id/x", "devices.opencv.DeviceVideo", ("/dev/v4l/by-id/x",)),
         ("file:/a.mp4", "streams.file.FileVideo", ("/a.mp4", {"loop": True})),
         ("file:/a.mp4?loop=0", "streams.file.FileVideo", ("/a.mp4", {"loop": False})),
-        ("rtsp://cam/", "streams.stream.open_stream", ("rtsp://cam/", 2.5)),
+        ("rtsp://cam/", "rtsp.opening.open_rtsp", ("rtsp://cam/", 2.5)),
         ("exec:a b", "sources.command.CommandSource", ("a b", 2.5)),
         ("https://cam/", "sources.http.open_http", ("https://cam/", 2.5, _open_stream)),
     ],

@@ -112,11 +112,12 @@ def test_file_is_played_at_its_own_pace(clip: Path, paced: FakeClock) -> None:
     assert paced.now - started == pytest.approx(2 * FRAMES / FPS, abs=0.11)
 
 
-def test_film_that_is_read_now_and_then_keeps_its_pace(tmp_path: Path, paced: FakeClock) -> None:
-    """While it is only recorded it is read twice a second, and each picture has its own time;
-
-    also where it starts over, and when somebody comes to watch in between.
-    """
+def test_film_that_is_read_now_and_then_keeps_its_pace(
+    tmp_path: Path, paced: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While it is only recorded it is read twice a second, and each picture has its own time; also
+    where it starts over, and when somebody comes to watch in between, though we are woken late."""
+    monkeypatch.setattr(file_module.native, "sleep", lambda wait_s: paced.advance(wait_s + 0.005))
     film = make_film(tmp_path / "film.mp4", "-t", "1", "-bf", "0")
     source = FileVideo(str(film), loop=True)
     came, grabbed = [], []

@@ -263,8 +263,8 @@ def test_small_packet_is_out_at_once(link: Link) -> None:
 def test_held_messages_leave_before_what_is_sent_next(link: Link, last: str) -> None:
     """What is held leaves in order, before a packet, a message or the end, and only once."""
     websocket, peer = link
-    websocket.hold(b"".join(websocket_frame(TEXT, b"first")))
-    websocket.hold(b"".join(websocket_frame(TEXT, b"second")))
+    websocket.hold(b"".join(websocket_frame(TEXT, b"first")), 1.0)
+    websocket.hold(b"".join(websocket_frame(TEXT, b"second")), 2.0)
 
     end: dict[str, Callable[[], object]] = {
         "packet": lambda: websocket.offer(packet(7, 1)),
@@ -289,12 +289,27 @@ def test_held_messages_leave_before_what_is_sent_next(link: Link, last: str) -> 
     assert [bytes(frame.data) for frame in peer.frames(len(expected))] == expected
 
 
+def test_what_was_held_since_waits_on(link: Link) -> None:
+    """One message's time was up for all: others left before their frame came, each by a write."""
+    websocket, peer = link
+    websocket.hold(b"".join(websocket_frame(TEXT, b"first")), 1.0)
+    assert websocket.release(1.0)
+    websocket.hold(b"".join(websocket_frame(TEXT, b"second")), 1.1)
+
+    assert not websocket.release(1.0)
+    websocket.offer(packet(7, 1))
+
+    received = [bytes(frame.data) for frame in peer.frames(3)]
+    assert received == [b"first", b"second", b"\x07"]
+    assert not websocket.release()
+
+
 def test_held_messages_do_not_overtake(link: Link) -> None:
     """Behind a packet that is still going out there is nothing to hold a message for."""
     websocket, peer = link
     websocket.offer(packet(7))
 
-    websocket.hold(b"".join(websocket_frame(TEXT, b"held")))
+    websocket.hold(b"".join(websocket_frame(TEXT, b"held")), 1.0)
 
     big, held = peer.frames(2)
     assert (len(big.data), bytes(held.data)) == (500_000, b"held")
