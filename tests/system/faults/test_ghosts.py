@@ -39,17 +39,34 @@ def descriptors_of(server: PortholeServer) -> int:
     return len(os.listdir(f"/proc/{server.process.pid}/fd"))
 
 
-def at_rest(server: PortholeServer) -> bool:
-    """Whether nobody watches, nobody is connected, and no camera is held."""
-    if any(state["viewers"] for state in cameras_of(server).values()) or children_of(server):
-        return False
+def held(server: PortholeServer) -> list[object]:
+    """Return who is connected or watches, and the processes of cameras."""
+    watched = [
+        f"{name}: {state['viewers']} viewers"
+        for name, state in cameras_of(server).items()
+        if state["viewers"]
+    ]
     connections = [
         one
         for one in psutil.Process(server.process.pid).net_connections("tcp4")
         if one.status == psutil.CONN_ESTABLISHED and one.laddr.port == server.port
     ]
     # The request for the states just now may still be on its way out.
-    return len(connections) <= 1
+    return [*watched, *children_of(server), *connections[1:]]
+
+
+def rest(server: PortholeServer) -> None:
+    """Wait until nobody watches, nobody is connected, and no camera is held."""
+    last: list[object] = []
+
+    def is_at_rest() -> bool:
+        last[:] = held(server)
+        return not last
+
+    try:
+        wait_until(is_at_rest, PATIENCE_S, LOOK_EVERY_S)
+    except AssertionError:
+        raise AssertionError(f"still there after {PATIENCE_S:g} s: {last}") from None
 
 
 def reset(sock: socket.socket) -> None:
@@ -116,7 +133,7 @@ def test_nothing_is_left_of_those_who_are_gone(
     )
     for end in (hang_up, reset):
         churn(server, end)
-    wait_until(lambda: at_rest(server), PATIENCE_S, LOOK_EVERY_S)
+    rest(server)
     greenlets = wait_until(lambda: settled(greenlets_of, server))
     descriptors = descriptors_of(server)
 
@@ -135,7 +152,7 @@ def test_nothing_is_left_of_those_who_are_gone(
         feed.connect()
     wait_until(lambda: cameras_of(server)["test"]["viewers"] >= 8)
 
-    wait_until(lambda: at_rest(server), PATIENCE_S, LOOK_EVERY_S)
+    rest(server)
     for connection in (*silent, *feeds):
         connection.close()
 

@@ -432,10 +432,7 @@ def test_everybody_goes_on_with_a_camera_that_was_replaced(
 
 
 def test_a_video_that_nobody_watches_may_come_late(fanout: Fanout, told: Told) -> None:
-    """A recorder alone is served by fewer, larger hand-overs; a viewer ends that at once.
-
-    Nor is any picture decoded for it, from the very first.
-    """
+    """A recorder alone is handed more at once, less often, and no picture; a viewer ends that."""
     fanout.hold_video("recorder", "full", lazy=True)
     assert (told.videos, told.lazy) == ([["full"]], True)
     assert told.renditions == [[]]
