@@ -41,7 +41,7 @@ import { Scrubber } from './recording/scrubber.js';
 import { ClockOffset, SteppedClock, nowUnix } from './stream/clock.js';
 import { Announcer } from './ui/announcer.js';
 import { Banner } from './ui/banner.js';
-import { setUpHelp, setUpQuit } from './ui/dialogs.js';
+import { focusAfterDialogs, setUpHelp, setUpQuit } from './ui/dialogs.js';
 import { setText } from './ui/dom.js';
 import { closeMenu } from './ui/menu.js';
 import { Toasts } from './ui/toasts.js';
@@ -86,6 +86,7 @@ const plain = new PlainPoller();
 const mjpeg = new Mjpeg();
 const openHelp = setUpHelp(find('[data-help]'));
 const openQuit = setUpQuit(find('[data-quit]'), quitServer);
+focusAfterDialogs(find('[popovertarget="page-menu"]'));
 // Only admins are sent it.
 const manage = find('[data-manage]') && new Manage(find('[data-manage]'), document.querySelectorAll('[data-open-manage]'));
 const manageCameras =

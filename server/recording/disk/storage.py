@@ -224,9 +224,8 @@ class Storage:
                     if not self.is_known(event.id):
                         self._end_forgotten(event.id)
             except INDEX_ERRORS:
-                self._unchecked = (
-                    True  # The disk may be full: it is tried again with the next tidying.
-                )
+                # The disk may be full: it is tried again with the next tidying.
+                self._unchecked = True
 
     def _end_forgotten(self, key: str) -> None:
         """End an event that went on when a process was killed."""
@@ -238,5 +237,10 @@ class Storage:
         later = [one.begin for one in others if one.begin > event.begin]
         latest_unix = min([self._started_unix, *later])
         ended = replace(event, end=last_sign(event, recordings, self._alive_unix, latest_unix))
-        write_event(self.media, ended)
-        self.index.put_event(ended)
+        self._put_event(ended)
+        if self.is_known(key):  # A film that was interrupted has gone on meanwhile.
+            self._put_event(event)
+
+    def _put_event(self, event: Event) -> None:
+        write_event(self.media, event)
+        self.index.put_event(event)

@@ -1,4 +1,4 @@
-/** The two dialogs: help, and the confirmation before the server is shut down. */
+/** Help, the confirmation before the server is shut down, and where the keyboard focus goes after any dialog. */
 
 /**
  * @param {HTMLDialogElement} dialog
@@ -26,6 +26,22 @@ export function setUpQuit(dialog, onConfirmed) {
     dialog.returnValue = '';
     dialog.showModal();
   };
+}
+
+/**
+ * Give a button the keyboard focus when a dialog closes before which nothing had it, as one that a link opens.
+ *
+ * @param {HTMLElement} button
+ */
+export function focusAfterDialogs(button) {
+  const onClose = ({ target }) => {
+    const { activeElement, body } = document;
+    // What was in the dialog may keep the focus until the next frame.
+    const isLost = activeElement === body || target.contains(activeElement);
+    if (target instanceof HTMLDialogElement && isLost) button.focus({ preventScroll: true });
+  };
+  // `close` does not bubble.
+  document.addEventListener('close', onClose, { capture: true });
 }
 
 function closeOnBackdrop(dialog) {

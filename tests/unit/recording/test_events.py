@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -245,6 +246,26 @@ def test_a_check_ends_nothing_that_goes_on(desk: Desk) -> None:
         assert desk.storage.index.all_events()[-1].end is None
         written.set()
         assert desk.kept()[-1].end == began + 3
+
+
+def test_a_film_that_goes_on_during_a_check_is_not_ended(desk: Desk) -> None:
+    """The check had found that nobody knew its event, and then wrote that it had ended."""
+    began = time.time() - 60
+    key = event_id("door", began)
+    desk.storage.write_event(Event(key, "door", "timelapse", began, film="benchy"))
+    real = desk.storage.index.recordings
+
+    def resume_meanwhile(*args: Any, **named: Any) -> Any:
+        desk.log.resume("door", "timelapse", "benchy", began)
+        desk.kept()
+        return real(*args, **named)
+
+    desk.storage.index.recordings = resume_meanwhile  # type: ignore[method-assign]
+    desk.storage.check_now()
+
+    (event,) = desk.kept()
+    assert event.end is None
+    assert check(desk.storage.media, desk.storage.index).added == 0, "the files say the same"
 
 
 def test_films_event_goes_on_after_a_restart(desk: Desk) -> None:
