@@ -29,9 +29,11 @@ PLAY = """async (url) => {
   const canvas = new OffscreenCanvas(video.videoWidth, video.videoHeight);
   const drawn = canvas.getContext('2d', { willReadFrequently: true });
   const pixels = async (second) => {
+    // It may be told that it has moved before there is another picture to draw.
+    const shown = new Promise((resolve) => video.requestVideoFrameCallback(resolve));
     const seeked = until('seeked');
     video.currentTime = second;
-    await seeked;
+    await Promise.all([seeked, shown]);
     drawn.drawImage(video, 0, 0);
     const { data } = drawn.getImageData(0, 0, canvas.width, canvas.height);
     return Array.from(data);
