@@ -224,7 +224,7 @@ def picture_head(
         f'451-["frame",{{"camera":"{camera}","seq":{seq},"at":{at_unix!r},"width":{width},'
         f'"height":{height},"rendition":"{rendition}"}},{{"_placeholder":true,"num":0}}]'
     ).encode()
-    return b"".join((_frame_head(TEXT, len(text)), text, _frame_head(BINARY, size)))
+    return _event_head(text, size)
 
 
 def socket_head(event: str, header: dict[str, Any], size: int) -> bytes:
@@ -235,7 +235,7 @@ def socket_head(event: str, header: dict[str, Any], size: int) -> bytes:
     """
     arguments = [event, header, {"_placeholder": True, "num": 0}]
     text = ("451-" + _compact(arguments)).encode()
-    return b"".join((_frame_head(TEXT, len(text)), text, _frame_head(BINARY, size)))
+    return _event_head(text, size)
 
 
 def unit_head(
@@ -261,6 +261,10 @@ def unit_head(
         f'451-["frame",{{{_in_common(*same)},"seq":{seq},"at":{at_unix!r},'
         f'"key":{"true" if key else "false"}{more}}},{{"_placeholder":true,"num":0}}]'
     ).encode()
+    return _event_head(text, size)
+
+
+def _event_head(text: bytes, size: int) -> bytes:
     return b"".join((_frame_head(TEXT, len(text)), text, _frame_head(BINARY, size)))
 
 

@@ -2,7 +2,7 @@
 
 import ipaddress
 
-__all__ = ["is_refused"]
+__all__ = ["is_refused", "refusal_of"]
 
 # Link-local addresses, and what clouds answer with credentials: AWS (IPv6), Alibaba, Oracle, Azure.
 REFUSED = tuple(
@@ -29,3 +29,8 @@ def is_refused(text: str) -> bool:
         if inner is not None and is_refused(str(inner)):
             return True
     return any(address in one for one in REFUSED if one.version == address.version)
+
+
+def refusal_of(host: str) -> str:
+    """Return what to say of a host whose address is refused."""
+    return f"{host} is a link-local address, where no camera is looked for"

@@ -8,12 +8,13 @@ which hand out credentials to whoever asks, are not.
 import socket
 from collections.abc import Callable
 from http.client import HTTPConnection, HTTPException
-from ssl import CERT_NONE, create_default_context
 from typing import Any
 from urllib.parse import urljoin, urlsplit
 
+from server.capture.streams.tls import make_context
+from server.capture.streams.words import no_host
 from server.config.address import NETWORK_SCHEMES, Address
-from server.config.reserved import is_refused
+from server.config.reserved import is_refused, refusal_of
 from server.errors import SourceError
 from server.loop import hub, native
 
@@ -34,8 +35,8 @@ class ReachError(SourceError):
 def may_be_tried(address: Address, *, follow: bool = True, find: Resolve | None = None) -> None:
     """Raise ReachError if an address leads where it must not, by its name or by a redirect.
 
-    Blocks this green thread. Names are resolved once more when the source is opened; over HTTP,
-    whatever is connected to is checked again then (``Address.guarded``).
+    Blocks this green thread. Names are resolved once more when the source is opened; what
+    our own readers of HTTP and RTSP connect to is checked again then (``Address.guarded``).
 
     Args:
         address: Where pictures are to come from.
@@ -79,9 +80,9 @@ def _check(url: str, find: Resolve) -> str:
     try:
         found = find(host, port)
     except (OSError, UnicodeError):
-        raise SourceError(f"the host {host} is unknown; check the spelling") from None
+        raise SourceError(no_host(host)) from None
     if not found or any(is_refused(one) for one in found):
-        raise ReachError(f"{host} is a link-local address, where no camera is looked for")
+        raise ReachError(refusal_of(host))
     return found[0]
 
 
@@ -123,7 +124,5 @@ class _PinnedHttps(_Pinned):
     def connect(self) -> None:
         super().connect()
         # Nothing is trusted that comes from here, and cameras sign their own certificates.
-        context = create_default_context()
-        context.check_hostname = False
-        context.verify_mode = CERT_NONE
+        context = make_context(verify=False)
         self.sock = context.wrap_socket(self.sock, server_hostname=self.host)

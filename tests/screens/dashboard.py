@@ -13,19 +13,10 @@ from playwright.sync_api import Page
 
 from tests.screens.registry import VIEWS, View, view
 from tests.screens.stage import Stage, live, log_in, open_focus, settle
-from tests.support.browser.chromium import show_tab
+from tests.support.browser.chromium import SET_VISIBILITY, show_tab
 from tests.support.network.proxies import NoWebSocketProxy
 from tests.support.servers.cluster import RedisServer
 from tests.support.servers.server import PortholeServer, wait_until
-
-# Headless Chromium never hides a tab; the page hears what a browser would tell it.
-PRETEND_HIDDEN = """() => {
-  const pretend = (name, value) =>
-    Object.defineProperty(document, name, { value, configurable: true });
-  pretend('visibilityState', 'hidden');
-  pretend('hidden', true);
-  document.dispatchEvent(new Event('visibilitychange'));
-}"""
 
 BY_KEY: dict[str, str] = {"help": "?", "statistics": "n", "system": "i", "timeline": "t"}
 BY_CLICK: dict[str, str] = {
@@ -331,7 +322,7 @@ def idle(stage: Stage) -> Page:
     """A page that was in the background, at the moment in which it is looked at again."""
     server = stage.server(stage.cameras(4), "--release-after", "0")
     page = live(stage.open(server.url))
-    page.evaluate(PRETEND_HIDDEN)
+    page.evaluate(SET_VISIBILITY, "hidden")
     page.wait_for_function(
         "() => [...document.querySelectorAll('.tile[data-camera]')]"
         ".every((tile) => tile.dataset.state === 'idle')"

@@ -251,10 +251,8 @@ class Client:
             item = self._splitter.take()
             if item is None:
                 self._fill()
-            elif isinstance(item, Frame):
-                self._on_frame(*item)
-            elif isinstance(item, Request):
-                self._on_request(item)
+            elif not isinstance(item, Response):
+                self._on_unasked(item)
             elif item.status >= 200:
                 return item
 
@@ -276,12 +274,16 @@ class Client:
             item = splitter.take()
             if item is None:
                 return
-            if isinstance(item, Frame):
-                self._on_frame(*item)
-            elif isinstance(item, Request):
-                self._on_request(item)
-            else:
+            if isinstance(item, Response):
                 self._on_late_answer(item)
+            else:
+                self._on_unasked(item)
+
+    def _on_unasked(self, item: Frame | Request) -> None:
+        if isinstance(item, Frame):
+            self._on_frame(*item)
+        else:
+            self._on_request(item)
 
     def _on_frame(self, channel: int, data: memoryview) -> None:
         if is_rtcp(data):

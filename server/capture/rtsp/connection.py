@@ -1,15 +1,14 @@
 """A connection to a camera, over TCP or TLS, with as few system calls as can be."""
 
-import ssl
 import struct
 import time
 from contextlib import suppress
 from typing import Any
 from urllib.parse import SplitResult
 
-from server.capture.streams.tls import authorities
+from server.capture.streams.tls import make_context
 from server.capture.streams.words import DEFAULT_PORTS
-from server.config.reserved import is_refused
+from server.config.reserved import is_refused, refusal_of
 from server.config.url import must_verify
 from server.errors import SourceError
 from server.loop import native
@@ -48,7 +47,7 @@ class Connection:
                 self._socket.settimeout(None)
             else:
                 self._socket.settimeout(max(0.1, deadline - time.monotonic()))
-                context = _context(must_verify(verify, host))
+                context = make_context(must_verify(verify, host))
                 self._socket = context.wrap_socket(self._socket, server_hostname=host)
             self.set_timeout(timeout_s)
         except BaseException:
@@ -100,7 +99,7 @@ def _connect(host: str, port: int, timeout_s: float, guarded: bool) -> Any:
     failed: OSError | None = None
     for family, kind, protocol, _, place in places:
         if guarded and is_refused(place[0]):
-            raise SourceError(f"{host} is a link-local address, where no camera is looked for")
+            raise SourceError(refusal_of(host))
         connecting = native.socket.socket(family, kind, protocol)
         try:
             # One that is silent, as of IPv6 where there is none, leaves time for the others.
@@ -112,12 +111,3 @@ def _connect(host: str, port: int, timeout_s: float, guarded: bool) -> Any:
             failed = failed or error
     assert failed is not None
     raise failed
-
-
-def _context(verify: bool) -> ssl.SSLContext:
-    if verify:
-        return ssl.create_default_context(cafile=authorities())
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.check_hostname = False
-    context.verify_mode = ssl.CERT_NONE
-    return context

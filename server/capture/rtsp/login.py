@@ -105,7 +105,7 @@ class Login:
         else:
             response = hashed(secret, nonce, asked)
         user = self._user.decode("utf-8", "surrogateescape")
-        parts = [f"{name}={_quoted(value)}" for name, value in (("username", user),)]
+        parts = [f"username={_quoted(user)}"]
         parts += [f"realm={_quoted(fields.get('realm', ''))}", f"nonce={_quoted(fields['nonce'])}"]
         parts += [f"uri={_quoted(url)}", f'response="{response.decode()}"']
         if "algorithm" in fields:

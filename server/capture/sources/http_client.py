@@ -22,8 +22,9 @@ from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import HTTPError, InsecureRequestWarning, ReadTimeoutError
 
 from server.capture.sources.multipart import MAX_PICTURE_BYTES
+from server.capture.streams.words import no_host
 from server.config.address import Address
-from server.config.reserved import is_refused
+from server.config.reserved import is_refused, refusal_of
 from server.config.url import must_verify
 from server.errors import LoginRefused, SourceError
 from server.loop import native
@@ -308,7 +309,7 @@ class _PoolOverTls(HTTPSConnectionPool):
 def _checked(socket: Any, host: str) -> Any:
     if is_refused(socket.getpeername()[0]):
         socket.close()
-        raise SourceError(f"{host} is a link-local address, where no camera is looked for")
+        raise SourceError(refusal_of(host))
     return socket
 
 
@@ -336,7 +337,7 @@ def _why(error: BaseException, parts: SplitResult, timeout_s: float) -> str:
         return next((one for one in causes if isinstance(one, kind)), None)
 
     if cause(native.socket.gaierror):
-        return f"the host {parts.hostname} is unknown; check the spelling"
+        return no_host(parts.hostname or "")
     if unverified := cause(ssl.SSLCertVerificationError):
         return (
             f"{host} shows a TLS certificate that is not valid ({unverified.verify_message}); "

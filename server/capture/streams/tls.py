@@ -1,4 +1,4 @@
-"""Whether a camera's certificate must be valid, and FFmpeg's options for it."""
+"""Whether a camera's certificate must be valid: for connections of our own, and for FFmpeg's."""
 
 import ssl
 from urllib.parse import urlsplit
@@ -6,13 +6,23 @@ from urllib.parse import urlsplit
 from server.config.address import Address
 from server.config.url import must_verify
 
-__all__ = ["authorities", "tls_options"]
+__all__ = ["make_context", "tls_options"]
 
 # Where Debian keeps the certificates of authorities; FFmpeg's TLS comes without any.
 FALLBACK_AUTHORITIES = "/etc/ssl/certs/ca-certificates.crt"
 
 
-def authorities() -> str:
+def make_context(verify: bool) -> ssl.SSLContext:
+    """Return what a connection over TLS begins with; cameras sign their own certificates."""
+    if verify:
+        return ssl.create_default_context(cafile=_authorities())
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return context
+
+
+def _authorities() -> str:
     """Return this machine's list of authorities."""
     return ssl.get_default_verify_paths().cafile or FALLBACK_AUTHORITIES
 
@@ -21,4 +31,4 @@ def tls_options(address: Address) -> dict[str, str]:
     """Return FFmpeg's options for a connection over TLS."""
     if not must_verify(address.verify, urlsplit(address.target).hostname or ""):
         return {"tls_verify": "0"}
-    return {"tls_verify": "1", "ca_file": authorities()}
+    return {"tls_verify": "1", "ca_file": _authorities()}

@@ -70,7 +70,7 @@ def overdue(
     for one in index.recordings_where("WHERE open", ()):
         taken[one.camera] += now_of(one).bytes - one.bytes  # The index has its beginning.
     gone: dict[str, Recorded] = {}
-    for camera in [*taken]:
+    for camera in taken:
         if days := policy.of(camera).days:
             old = "WHERE camera = ? AND end < ? AND NOT locked AND NOT open"
             found = index.recordings_where(old, (camera, now_unix - days * DAY_S))
@@ -102,7 +102,9 @@ def _too_large(taken: Mapping[str, float], policy: Policy) -> Collection[str]:
     """Return the cameras of which recordings have to go."""
     if policy.gb and sum(taken.values()) > policy.gb * GB:
         return taken.keys()
-    return {name for name, nbytes in taken.items() if nbytes > (policy.of(name).gb or 1e9) * GB}
+    return {
+        name for name, nbytes in taken.items() if (gb := policy.of(name).gb) and nbytes > gb * GB
+    }
 
 
 def _oldest(

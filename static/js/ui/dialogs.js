@@ -35,10 +35,10 @@ export function setUpQuit(dialog, onConfirmed) {
  */
 export function focusAfterDialogs(button) {
   const onClose = ({ target }) => {
+    if (!(target instanceof HTMLDialogElement)) return;
     const { activeElement, body } = document;
     // What was in the dialog may keep the focus until the next frame.
-    const isLost = activeElement === body || target.contains(activeElement);
-    if (target instanceof HTMLDialogElement && isLost) button.focus({ preventScroll: true });
+    if (activeElement === body || target.contains(activeElement)) button.focus({ preventScroll: true });
   };
   // `close` does not bubble.
   document.addEventListener('close', onClose, { capture: true });

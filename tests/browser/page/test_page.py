@@ -8,6 +8,7 @@ import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
 from tests.support.browser.chromium import (
+    SET_VISIBILITY,
     expect_state,
     in_module,
     wait_for,
@@ -145,13 +146,7 @@ def test_a_camera_pops_out(pair: PortholeServer, page: Page, own_window: bool) -
         )
         page.evaluate(press, "End")
         expect_state(page, "yard", "live")
-    # Headless Chromium never hides a tab; the page hears what a browser would tell it.
-    page.evaluate(
-        """() => {
-          Object.defineProperty(document, 'visibilityState', { value: 'hidden' });
-          document.dispatchEvent(new Event('visibilitychange'));
-        }"""
-    )
+    page.evaluate(SET_VISIBILITY, "hidden")
     wait_for_paint(page, "yard", 3)
     button.click()
     expect(button).to_have_attribute("aria-pressed", "false")

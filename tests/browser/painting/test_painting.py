@@ -12,6 +12,7 @@ from server.users.users import UsersFile
 from tests.support.browser.chromium import (
     NO_WORKER,
     READ_TIME,
+    SET_VISIBILITY,
     SMALL,
     backstage,
     expect_state,
@@ -144,24 +145,9 @@ def test_a_hidden_tab_is_no_viewer(start_server: Start, connect: Connect, page: 
     page.goto(server.url)
     wait_for_paint(page, "test")
 
-    # Headless Chromium never hides a tab; the page hears what a browser would tell it.
-    page.evaluate(
-        """() => {
-          const pretend = (name, value) =>
-            Object.defineProperty(document, name, { value, configurable: true });
-          pretend('visibilityState', 'hidden');
-          pretend('hidden', true);
-          document.dispatchEvent(new Event('visibilitychange'));
-        }"""
-    )
+    page.evaluate(SET_VISIBILITY, "hidden")
     wait_for_camera(viewer, "test", viewers=0)
-    page.evaluate(
-        """() => {
-          delete document.visibilityState;
-          delete document.hidden;
-          document.dispatchEvent(new Event('visibilitychange'));
-        }"""
-    )
+    page.evaluate(SET_VISIBILITY, "visible")
 
     wait_for_paint(page, "test", 5)
 

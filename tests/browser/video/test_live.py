@@ -14,6 +14,7 @@ from playwright.sync_api import Page, expect
 from server.capture.sources.testpattern import read_time
 from tests.support.browser.chromium import (
     READ_TIME,
+    SET_VISIBILITY,
     expect_state,
     show_tab,
     tile,
@@ -35,12 +36,6 @@ PAINTED = "() => window.porthole.tiles.get('door').painted"
 
 # Longer than a viewer may have frames in flight, and shorter than it takes to be disconnected.
 ASLEEP_MS = 4000
-
-# Headless Chromium never hides a tab; the page hears what a browser would tell it.
-PRETEND = """(state) => {
-  Object.defineProperty(document, 'visibilityState', { value: state, configurable: true });
-  document.dispatchEvent(new Event('visibilitychange'));
-}"""
 
 
 @pytest.fixture(scope="module")
@@ -103,9 +98,9 @@ def test_the_dashboard_works_with_and_without_video(
     assert sorted(ages)[len(ages) // 2] < 500
     assert page.evaluate("() => document.querySelector('canvas').width") == 640
 
-    page.evaluate(PRETEND, "hidden")
+    page.evaluate(SET_VISIBILITY, "hidden")
     wait_for(page, "() => window.porthole.tiles.get('door').fps === 0")
-    page.evaluate(PRETEND, "visible")
+    page.evaluate(SET_VISIBILITY, "visible")
     wait_for_paint(page, "door", 10)
     wait_for_codec(page, codec)
     expect_state(page, "door", "live")

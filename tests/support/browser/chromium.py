@@ -87,6 +87,15 @@ READ_TIME = """(selector) => {
   return Date.now() - bytes.slice(0, 6).reduce((all, byte) => all * 256 + byte, 0);
 }"""
 
+# Headless Chromium never hides a tab; the page hears what a browser would tell it.
+SET_VISIBILITY = """(state) => {
+  const pretend = (name, value) =>
+    Object.defineProperty(document, name, { value, configurable: true });
+  pretend('visibilityState', state);
+  pretend('hidden', state === 'hidden');
+  document.dispatchEvent(new Event('visibilitychange'));
+}"""
+
 # What newer browsers do when a policy on the way forbids workers.
 NO_WORKER = """window.Worker = class extends EventTarget {
   constructor() { super(); setTimeout(() => this.dispatchEvent(new Event('error'))); }

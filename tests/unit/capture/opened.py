@@ -6,8 +6,11 @@ import pytest
 
 from server.capture import camera as camera_module
 from server.capture import retry as retry_module
+from server.capture import state as state_module
 from server.capture.camera import Camera
-from tests.support.fakes import FakeSource, until
+from server.capture.pacing import schedule as schedule_module
+from server.capture.sources import reader
+from tests.support.fakes import FakeClock, FakeSource, until
 
 MakeCamera = Callable[..., Camera]
 
@@ -18,6 +21,12 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(retry_module, "FIRST_S", 0.01)
     monkeypatch.setattr(retry_module, "PAUSE_S", 0.01)
     monkeypatch.setattr(camera_module, "WATCH_PERIOD_S", 0.005)
+
+
+def go_by(clock: FakeClock, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have cameras go by a clock that a test sets."""
+    for module in (camera_module, schedule_module, state_module, reader):
+        monkeypatch.setattr(module, "time", clock)
 
 
 def live(camera: Camera, source: FakeSource) -> None:

@@ -6,9 +6,7 @@ import pytest
 
 from server.capture import camera as camera_module
 from server.capture import connection as connection_module
-from server.capture import state as state_module
 from server.capture.camera import Camera
-from server.capture.pacing import schedule as schedule_module
 from server.errors import SourceEnded, SourceError
 from server.loop import hub
 from tests.support.fakes import (
@@ -20,7 +18,7 @@ from tests.support.fakes import (
     settle,
     until,
 )
-from tests.unit.capture.opened import MakeCamera, live, quick
+from tests.unit.capture.opened import MakeCamera, go_by, live, quick
 
 __all__ = ["quick"]
 
@@ -79,8 +77,7 @@ def test_source_stays_for_a_while(
     make_camera: MakeCamera, monkeypatch: pytest.MonkeyPatch, clock: FakeClock
 ) -> None:
     """Looking away for a moment does not close the device; ten seconds later it is closed."""
-    for module in (camera_module, schedule_module, state_module):
-        monkeypatch.setattr(module, "time", clock)
+    go_by(clock, monkeypatch)
     source = FakeSource()
     camera = make_camera(source)
     live(camera, source)

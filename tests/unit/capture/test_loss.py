@@ -5,14 +5,10 @@ from dataclasses import replace
 
 import pytest
 
-from server.capture import camera as camera_module
-from server.capture import state as state_module
-from server.capture.pacing import schedule as schedule_module
-from server.capture.sources import reader
 from server.errors import LoginRefused, PictureError, SourceError
 from server.loop import hub
 from tests.support.fakes import FakeClock, FakeSource, UndecodableError, picture, until
-from tests.unit.capture.opened import MakeCamera, live, quick
+from tests.unit.capture.opened import MakeCamera, go_by, live, quick
 
 __all__ = ["quick"]
 
@@ -113,8 +109,7 @@ def test_still_picture_of_a_polled_source_is_not_frozen(
     make_camera: MakeCamera, monkeypatch: pytest.MonkeyPatch, clock: FakeClock
 ) -> None:
     """A camera that makes a new picture every minute answers with the same one meanwhile."""
-    for module in (camera_module, schedule_module, state_module, reader):
-        monkeypatch.setattr(module, "time", clock)
+    go_by(clock, monkeypatch)
     source = FakeSource(live=False)
     source.info = replace(source.info, polled=True)
     camera = make_camera(source, frozen_after=2.0)
@@ -133,8 +128,7 @@ def test_frozen_picture_is_compared_over_a_reopening(
     make_camera: MakeCamera, monkeypatch: pytest.MonkeyPatch, clock: FakeClock
 ) -> None:
     """A camera that hangs sends the same picture to whoever connects: that is not live."""
-    for module in (camera_module, schedule_module, state_module, reader):
-        monkeypatch.setattr(module, "time", clock)
+    go_by(clock, monkeypatch)
     first, second = FakeSource(), FakeSource()
     camera = make_camera(first, second, frozen_after=1.0)
     same = picture()
@@ -175,8 +169,7 @@ def test_stall_is_noticed_and_ends(
     make_camera: MakeCamera, monkeypatch: pytest.MonkeyPatch, clock: FakeClock
 ) -> None:
     """A source that goes silent is stalled, and live again with its next picture."""
-    for module in (camera_module, schedule_module, state_module):
-        monkeypatch.setattr(module, "time", clock)
+    go_by(clock, monkeypatch)
     source = FakeSource()
     camera = make_camera(source, stall_after=2.0)
     live(camera, source)
@@ -195,8 +188,7 @@ def test_slow_source_is_not_stalled_between_two_pictures(
     make_camera: MakeCamera, monkeypatch: pytest.MonkeyPatch, clock: FakeClock
 ) -> None:
     """At one picture in ten seconds, ten seconds without one are no stall."""
-    for module in (camera_module, schedule_module, state_module):
-        monkeypatch.setattr(module, "time", clock)
+    go_by(clock, monkeypatch)
     source = FakeSource(fps=0.1)
     camera = make_camera(source, stall_after=2.0)
     live(camera, source)

@@ -2,14 +2,10 @@
 
 import pytest
 
-from server.capture import camera as camera_module
-from server.capture import state as state_module
-from server.capture.pacing import schedule as schedule_module
 from server.capture.pacing.schedule import DEFAULT_FPS
-from server.capture.sources import reader
 from server.loop import hub
 from tests.support.fakes import FakeClock, FakeSource, picture, until
-from tests.unit.capture.opened import MakeCamera, live, quick
+from tests.unit.capture.opened import MakeCamera, go_by, live, quick
 
 __all__ = ["quick"]
 
@@ -31,8 +27,7 @@ def test_fps_is_kept_on_average(
 
     A camera that claimed 25 but sent 60 used to be limited by settings up to 25 only.
     """
-    for module in (camera_module, schedule_module, state_module, reader):
-        monkeypatch.setattr(module, "time", clock)
+    go_by(clock, monkeypatch)
     source = FakeSource(fps=claimed)
     camera = make_camera(source, fps=fps)
     camera.set_viewers(1)
