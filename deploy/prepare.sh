@@ -29,23 +29,30 @@ install_packages() {
     $as_root apt-get install -y -qq --no-install-recommends "$@" >/dev/null
 }
 
+# Debian's own Python first: it is built with profile-guided optimization, which one from pyenv is not by
+# default, and takes a fifth less CPU time. PYTHON=... names another.
 python=""
-for candidate in python3 python3.14 python3.13 python3.12 python3.11; do
-    if command -v $candidate >/dev/null &&
-        $candidate -c 'import sys; sys.exit(sys.version_info < (3, 11))'; then
+for candidate in ${PYTHON:-/usr/bin/python3 python3 python3.14 python3.13 python3.12 python3.11}; do
+    if command -v "$candidate" >/dev/null &&
+        "$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 11))' &&
+        # Debian's comes without venv.
+        { [ "$as_root" != none ] || "$candidate" -c 'import ensurepip, venv' 2>/dev/null; }; then
         python=$candidate
         break
     fi
 done
 if [ -z "$python" ]; then
+    if [ -n "${PYTHON:-}" ]; then
+        echo "PYTHON=$PYTHON is not a Python of at least 3.11 with venv. Leave it out to have one found." >&2
+        exit 1
+    fi
     install_packages python3 python3-venv
     python=python3
 fi
 
 if [ ! -x $venv/bin/pip ]; then
-    # Debian's Python comes without venv.
-    $python -c 'import ensurepip, venv' 2>/dev/null || install_packages python3-venv
-    $python -m venv --clear $venv
+    "$python" -c 'import ensurepip, venv' 2>/dev/null || install_packages python3-venv
+    "$python" -m venv --clear $venv
 fi
 
 installing=""
