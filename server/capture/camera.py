@@ -445,6 +445,6 @@ class Camera:
 
     def _watch(self) -> None:
         while True:
-            hub.sleep(WATCH_PERIOD_S * (1 if self._state.viewers else UNWATCHED))
+            hub.rest(WATCH_PERIOD_S * (1 if self._state.viewers else UNWATCHED))
             self._connection.end_silent_read()
             self._refresh()
