@@ -56,10 +56,10 @@ class PastDecoder {
   /** @param {import('./painter.js').Received} frame  Its bytes are moved. */
   put(frame) {
     const { header, bytes, shown, order } = frame;
-    const { key, codec, rendition, live } = header;
+    const { key, codec, rendition, live, units } = header;
     this.#last = frame;
     if (shown) this.#frames.set(order, frame);
-    this.#worker.postMessage({ id: this.#id, unit: { header: { key, codec, rendition, live }, bytes, shown, order } }, [bytes]);
+    this.#worker.postMessage({ id: this.#id, unit: { header: { key, codec, rendition, live, units }, bytes, shown, order } }, [bytes]);
   }
 
   /** Forget everything, for good. */

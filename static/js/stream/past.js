@@ -212,7 +212,7 @@ export class Past {
   async #goTo(at, turn) {
     const seen = this.#whenSeen();
     this.#going = at;
-    const reply = await this.#ask('seek', this.#plain && at !== null ? { at, video: false } : { at });
+    const reply = await this.#ask('seek', this.#plain && at !== null ? { at, video: false } : { at, packed: true });
     if (turn !== this.#turn) return false;
     this.#going = null;
     if (reply.ok) this.#take(at, reply);

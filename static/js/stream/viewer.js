@@ -4,7 +4,7 @@
  */
 import { Acknowledger } from './acknowledger.js';
 import { nowUnix } from './clock.js';
-import { parseHeader } from './header.js';
+import { isWhole, parseHeader } from './header.js';
 import { canDecode } from '../painting/codecs.js';
 import { Painter } from '../painting/painter.js';
 import { Past } from './past.js';
@@ -205,7 +205,7 @@ export class Viewer {
   /** @param {unknown} rawHeader @param {unknown} bytes */
   onFrame(rawHeader, bytes) {
     const header = parseHeader(rawHeader);
-    if (!this.#watching || header === null || !(bytes instanceof ArrayBuffer)) return;
+    if (!this.#watching || header === null || !(bytes instanceof ArrayBuffer) || !isWhole(header, bytes)) return;
     const isVideo = header.codec !== null;
     const accepted = this.#past.accept(header);
     if (header.live) {

@@ -195,6 +195,35 @@ def test_the_past_is_decoded_in_a_thread_of_its_own(run: Run, clip: Clip) -> Non
     assert difference(pixels, clip.decode()[15]) < 4
 
 
+def test_a_group_in_few_frames_shows_its_last_picture(run: Run, clip: Clip) -> None:
+    """Each unit of a frame is decoded, in a thread of its own or here, and only the last painted;
+    what has another size than its header says is no frame."""
+    pixels, acks, here, asked = run(
+        """await rig.play(0, 1);
+        const asked = [];
+        rig.request = async (event, payload) => {
+          asked.push(payload.packed);
+          return { ok: true, at: payload.at, from: 900, to: 1100, seek: 1 };
+        };
+        rig.viewer.seek(1000);
+        rig.sendPacked(8, 12, { live: false, seek: 1, catch_up: true });
+        rig.sendPacked(12, 15, { live: false, seek: 1 });
+        rig.sendPacked(8, 10, { live: false, seek: 1, units: [1, 2] });
+        await until(() => rig.acks.some(({ seq }) => seq === 14));
+        const past = rig.pixels();
+        const acks = rig.acks.map(({ seq }) => seq);
+        rig.viewer.seek(null);
+        rig.sendPacked(16, 20, { seq: 99 });
+        await until(() => rig.report.lastSeq === 99);
+        return [past, acks, rig.pixels(), asked[0]];"""
+    )
+
+    reference = clip.decode()
+    assert (acks, asked) == ([0, 14], True)
+    assert difference(pixels, reference[14]) < 4
+    assert difference(here, reference[19]) < 4
+
+
 def test_a_seek_has_its_decoder_and_the_time_of_the_others(run: Run, clip: Clip) -> None:
     """A browser took up to 50 ms to find a decoder, after the first picture had come; and beside
     three cameras of 720p that are live, painting those took the time of a sought one's decoder."""
