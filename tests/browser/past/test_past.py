@@ -12,7 +12,10 @@ from tests.support.browser.chromium import (
 RIG = """(() => {
   const asked = [];
   const waiting = [];
-  const hooks = { onChange() { told.push(past.report.wanted); }, onSwitch() { switches.push(past.active); } };
+  const hooks = {
+    onChange() { told.push(past.report.wanted); },
+    onSwitch() { switches.push(past.active); },
+  };
   const told = [];
   const switches = [];
   const plain = [];
