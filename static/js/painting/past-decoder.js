@@ -48,6 +48,11 @@ class PastDecoder {
     decoders.set(this.#id, this);
   }
 
+  /** Whether there is anything still to be shown. */
+  get busy() {
+    return this.#frames.size > 0;
+  }
+
   /** Have a decoder ready. @param {string} codec */
   prepare(codec) {
     this.#worker.postMessage({ id: this.#id, codec });

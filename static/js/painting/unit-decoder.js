@@ -57,6 +57,11 @@ export class UnitDecoder {
     return this.#inside.length;
   }
 
+  /** Whether there is anything still to be decoded. */
+  get busy() {
+    return this.#waiting.length + this.#inside.length > 0;
+  }
+
   /** @param {import('./painter.js').Received} frame  Its bytes may be several units. */
   put(frame) {
     for (const unit of unpack(frame)) {

@@ -170,8 +170,17 @@ export class Viewer {
 
   /** Show a moment of the past, or with null what is live. @param {number | null} at */
   seek(at) {
-    if (at !== null) this.#painter.expectPast(this.#videoAsked ? (this.#lastFrame?.header.codec ?? null) : null);
+    if (at !== null) this.#painter.expectPast(this.#newestCodec);
     this.#past.seek(at);
+  }
+
+  /** A moment may be asked for soon. */
+  expectPast() {
+    this.#painter.preparePast(this.#newestCodec);
+  }
+
+  get #newestCodec() {
+    return this.#videoAsked ? (this.#lastFrame?.header.codec ?? null) : null;
   }
 
   /** Play the past, or with 0 pause it. @param {number} speed */

@@ -261,6 +261,51 @@ def test_a_seek_has_its_decoder_and_the_time_of_the_others(run: Run, clip: Clip)
     assert difference(pixels, clip.decode()[9]) < 4
 
 
+def test_the_next_seek_has_the_decoder_of_the_last(run: Run, clip: Clip) -> None:
+    """After each return to live there was a new one, of which the first picture took 10 to 50 ms
+    and not 2. One that still decodes is closed: its picture must not come after live."""
+    kept, closed, pixels = run(
+        """await rig.play(0, 1);
+        const told = [];
+        const { postMessage } = Worker.prototype;
+        Worker.prototype.postMessage = function (message, moved) {
+          told.push(message.unit === null ? 'closed' : message.id);
+          postMessage.call(this, message, moved);
+        };
+        let seek = 0;
+        rig.request = async (event, { at }) => {
+          seek += 1;
+          return { ok: true, at, from: 900, to: 1100, seek };
+        };
+        const painted = (seq) => until(() => rig.acks.some((one) => one.seq === seq));
+        try {
+          for (const [to, live] of [[10, 99], [12, 100]]) {
+            rig.viewer.seek(1000);
+            await until(() => seek % 2 === 1);
+            rig.sendPacked(8, to, { live: false, seek });
+            await painted(to - 1);
+            rig.viewer.seek(null);
+            await until(() => seek % 2 === 0);
+            rig.send(16, { seq: live });
+            await painted(live);
+          }
+          const kept = new Set(told).size;
+          rig.viewer.seek(1000);
+          await until(() => seek === 5);
+          rig.sendPacked(8, 16, { live: false, seek });
+          rig.viewer.seek(null);
+          rig.send(16, { seq: 101 });
+          await painted(101);
+          return [kept, told.at(-1), rig.pixels()];
+        } finally {
+          Worker.prototype.postMessage = postMessage;
+        }"""
+    )
+
+    assert (kept, closed) == (1, "closed")
+    assert difference(pixels, clip.decode()[16]) < 4
+
+
 def test_what_cannot_be_decoded_apart_is_decoded_here(run: Run, clip: Clip) -> None:
     """As where a policy forbids more workers; what was on its way to one is sought again."""
     result = run(
