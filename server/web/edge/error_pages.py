@@ -51,6 +51,10 @@ MOMENT = re.compile(r"\b\d{10}\.\d{3}\b")
 
 REMARK = re.compile(r"/\*.*?\*/|^\s+", re.DOTALL | re.MULTILINE)
 
+POLICY = "Content-Security-Policy"
+
+REPLACED = ("content-type", "content-length", "content-security-policy")
+
 # Of an answer that has none.
 STRICT = "default-src 'none'; style-src 'self'; base-uri 'none'; frame-ancestors 'none'"
 
@@ -80,13 +84,12 @@ class ErrorPages:
         """Serve the request."""
         if not wants_page(environ):
             return self._application(environ, start_response)
-        held: list[tuple[str, dict[str, str]]] = []
+        held: list[tuple[str, list[tuple[str, str]]]] = []
 
         def start(status: str, headers: list[tuple[str, str]], *more: Any) -> Any:
-            named = {name.title(): value for name, value in headers}
-            if status < "400" or kind_of(named) not in ("text/plain", "application/json"):
+            if status < "400" or kind_of(headers) not in ("text/plain", "application/json"):
                 return start_response(status, headers, *more)
-            held[:] = [(status, named)]
+            held[:] = [(status, headers)]
             return None
 
         answer = self._application(environ, start)
@@ -97,21 +100,23 @@ class ErrorPages:
         finally:
             if hasattr(answer, "close"):
                 answer.close()
-        status, named = held[0]
-        text = read_text(kind_of(named), body)
+        status, headers = held[0]
+        text = read_text(kind_of(headers), body)
         style, digest = prepare(self._sheet())
-        is_served = "Content-Security-Policy" in named
-        policy = named.get("Content-Security-Policy", STRICT)
+        policy = find(headers, POLICY)
         page = self._render(
-            **describe(int(status[:3]), text, environ), style=style, is_served=is_served
+            **describe(int(status[:3]), text, environ), style=style, is_served=bool(policy)
         ).encode()
-        named |= {
-            "Content-Type": "text/html; charset=utf-8",
-            "Content-Length": str(len(page)),
-            "Content-Security-Policy": policy.replace("style-src 'self'", f"style-src '{digest}'"),
-        }
-        named.setdefault("Cache-Control", "no-store")
-        start_response(status, list(named.items()))
+        policy = (policy or STRICT).replace("style-src 'self'", f"style-src '{digest}'")
+        kept = [one for one in headers if one[0].lower() not in REPLACED]
+        if not find(kept, "Cache-Control"):
+            kept.append(("Cache-Control", "no-store"))
+        kept += [
+            ("Content-Type", "text/html; charset=utf-8"),
+            ("Content-Length", str(len(page))),
+            (POLICY, policy),
+        ]
+        start_response(status, kept)
         return [page]
 
 
@@ -122,8 +127,13 @@ def wants_page(environ: dict[str, Any]) -> bool:
     )
 
 
-def kind_of(headers: Mapping[str, str]) -> str:
-    return headers.get("Content-Type", "").partition(";")[0].strip()
+def find(headers: Iterable[tuple[str, str]], name: str) -> str:
+    """Return the value of a header; empty without one."""
+    return next((value for one, value in headers if one.lower() == name.lower()), "")
+
+
+def kind_of(headers: Iterable[tuple[str, str]]) -> str:
+    return find(headers, "Content-Type").partition(";")[0].strip()
 
 
 def read_text(kind: str, body: bytes) -> str:
@@ -142,14 +152,15 @@ def describe(status: int, text: str, environ: Mapping[str, Any]) -> dict[str, An
     path = environ.get("RAW_PATH_INFO") or environ.get("PATH_INFO", "/")
     title, own = WORDS.get(status, OTHER)
     usual = default_exceptions.get(status)
-    if usual is not None and text == usual.description:
+    has_token = "token=" in environ.get("QUERY_STRING", "")
+    # What else there is, is for programs.
+    if (usual is not None and text == usual.description) or (status == 401 and not has_token):
         text = ""
     if status == 404 and path.startswith(KEPT) and not text.startswith("there is no camera"):
         title = NOT_KEPT
-    # Somebody with a token has no password.
-    has_token = "token=" in environ.get("QUERY_STRING", "")
     if status == 401 and has_token:
         title = DEAD_LINK
+    # Somebody with a token has no password to log in with.
     leads_home = status != 421 and not has_token
     is_passing = status in PASSING and environ["REQUEST_METHOD"] == "GET"
     return {

@@ -12,7 +12,7 @@ from werkzeug.test import Client, TestResponse
 from server.app import App, create_app
 from server.config.load import load_settings
 from server.users.users import UsersFile
-from server.web.edge.error_pages import say
+from server.web.edge.error_pages import ErrorPages, say
 
 PASSWORD = "correct horse"
 
@@ -152,6 +152,7 @@ def test_people_who_may_not_are_told_what_to_do(closed_app: App) -> None:
     assert (stranger.status_code, title_of(stranger)) == (401, "Log in first")
     assert stranger.headers["WWW-Authenticate"].startswith("Basic")
     assert 'href="./">Log in</a>' in stranger.text
+    assert "token" not in stranger.text
     assert (ann.status_code, ann.content_type.partition(";")[0]) == (401, "text/html")
     assert (hers.status_code, title_of(hers)) == (404, "There is nothing here")
     assert (framed.status_code, title_of(framed)) == (401, "This link does not work")
@@ -172,6 +173,24 @@ def test_the_login_page_stays_itself(closed_app: App) -> None:
     assert answer.status_code == 401
     assert "Name or password is wrong." in answer.text
     assert 'class="login-form"' in answer.text
+
+
+def test_all_headers_of_the_answer_stay() -> None:
+    """Two cookies are two headers of one name; only what says how long the text is goes."""
+
+    def refuse(_environ: object, start_response: Any) -> list[bytes]:
+        cookies = [("Set-Cookie", "a=1"), ("Set-Cookie", "b=2")]
+        start_response("403 Forbidden", [("Content-Type", "text/plain"), *cookies])
+        return [b"no"]
+
+    pages = ErrorPages(refuse, lambda **values: values["title"], lambda: b"")
+
+    answer = Client(pages).get("/", headers={"Accept": BROWSER})
+
+    assert (answer.status_code, answer.text) == (403, "This is not allowed")
+    assert answer.headers.getlist("Set-Cookie") == ["a=1", "b=2"]
+    assert answer.headers["Cache-Control"] == "no-store"
+    assert answer.headers.getlist("Content-Length") == [str(len(answer.data))]
 
 
 def test_words_for_programs_become_sentences() -> None:
