@@ -42,6 +42,11 @@ TELL_DROPS_S = 60.0
 
 DUTY = "record"
 
+JUMPED = (
+    "The clock has jumped ahead by {}. Until it has stood for a day, what is kept is not older for "
+    "that. If the clock is right, `python manage.py media trust-clock` has what is too old deleted"
+)
+
 Notify = Callable[[str, str, str | None], None]
 
 
@@ -84,6 +89,7 @@ class Recorder:
         self._lanes: dict[str, _Lane] = {}
         self._encoder = encoder
         self._problem = ""
+        self._doubts = False  # Whether people were told that the clock may be wrong.
         self._removed = 0
         self._dropped: Counter[str] = Counter()
         self._untold: Counter[str] = Counter()
@@ -168,6 +174,12 @@ class Recorder:
             self._removed += gone
             what = "recording was" if gone == 1 else "recordings were"
             self._notify("warning", f"The disk is full: the oldest {gone} {what} deleted", None)
+        if (self._storage.ahead_s > 0) != self._doubts:
+            self._doubts = not self._doubts
+            if self._doubts:
+                hours = round(self._storage.ahead_s / 3600)
+                ahead = f"{hours} hours" if hours < 72 else f"{round(hours / 24)} days"
+                self._notify("warning", JUMPED.format(ahead), None)
         for name, dropped in list(writer.dropped.items()):
             more = dropped - self._dropped[name]
             self._dropped[name] = dropped

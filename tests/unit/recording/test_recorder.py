@@ -292,3 +292,19 @@ def test_a_removed_camera_is_let_go(desk: Desk, film: list[Unit]) -> None:
     until(lambda: desk.recordings() and not desk.writer.open)
 
     assert not desk.recordings()[0].open
+
+
+def test_a_clock_that_may_be_wrong_is_told_once(desk: Desk) -> None:
+    """And again when it jumps again later."""
+    for _ in range(2):
+        desk.storage.ahead_s = 49 * 3600.0
+        until(lambda: bool(desk.notices))
+        desk.storage.ahead_s = 50 * 3600.0
+        desk.recorder._tell()
+        ((level, message, _),) = desk.notices
+        assert level == "warning"
+        assert message.startswith("The clock has jumped ahead by 49 hours.")
+        assert "manage.py media trust-clock" in message
+        desk.storage.ahead_s = 0.0
+        desk.recorder._tell()
+        desk.notices.clear()
