@@ -6,7 +6,6 @@ what the camera answers is written anew, without all that leads elsewhere.
 """
 
 import re
-import select
 from contextlib import ExitStack, closing, suppress
 from typing import Any
 from urllib.parse import SplitResult
@@ -76,8 +75,9 @@ class Relay:
     def _pass_on(self, ffmpeg: Any) -> None:
         camera, splitter = self._connection, Splitter()
         splitter.lenient = True
+        wait = native.select.select
         while not self.location:
-            ready = [camera] if camera.has_more else select.select([ffmpeg, camera], [], [])[0]
+            ready = [camera] if camera.has_more else wait([ffmpeg, camera], [], [])[0]
             if ffmpeg in ready:
                 asked = ffmpeg.recv(READ_BYTES)
                 if not asked:
