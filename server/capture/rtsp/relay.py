@@ -21,8 +21,8 @@ READ_BYTES = 64 << 10
 
 # Of an answer, what FFmpeg has to know.
 HEADERS = (
-    *("cseq", "session", "www-authenticate", "public", "range", "rtp-info"),
-    *("content-base", "content-location", "content-type"),
+    *("cseq", "session", "www-authenticate", "authentication-info", "public", "range"),
+    *("rtp-info", "content-base", "content-location", "content-type"),
 )
 TRANSPORT = ("unicast", "client_port", "server_port", "interleaved", "ssrc", "mode")
 

@@ -218,7 +218,7 @@ def fetcher(address: Address, timeout_s: float) -> Callable[[str], BinaryIO]:
 
     def fetch(url: str) -> BinaryIO:
         if not url.startswith(("http://", "https://")):
-            # As of what is encrypted; FFmpeg would read files, too.
+            # FFmpeg would read files, too; what is encrypted has another scheme in front.
             raise SourceError(f"{urlsplit(address.target).hostname} refers to what is not allowed")
         try:
             return cast(BinaryIO, _Fetched(replace(address, target=url), timeout_s))

@@ -158,6 +158,6 @@ def _open_stream(address: Address, timeout_s: float) -> Source:
     from server.capture.sources.http import fetcher
     from server.capture.streams.stream import open_stream
 
-    # What was set from the page, FFmpeg is read to: it would connect to where nobody has looked.
+    # FFmpeg itself would connect without a check.
     fetch = fetcher(address, timeout_s) if address.guarded else None
     return open_stream(address, timeout_s, fetch=fetch)
