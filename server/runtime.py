@@ -38,7 +38,7 @@ log = logging.getLogger(__name__)
 SHUTDOWN_DEADLINE_S = 4.0
 """Everything together has this long to close; then the process ends without it."""
 
-SWITCH_S = 0.0005
+SWITCH_S = 0.0002
 """How long a native thread may go on in Python while the hub waits for its turn. The hub gives it
 away with each system call, and would get it back after 5 ms, Python's own value."""
 

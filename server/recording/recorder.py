@@ -26,6 +26,10 @@ __all__ = ["Recorder"]
 # Units are handed to the writer when they make a fragment, or are so many bytes.
 MAX_CHUNK_BYTES = 1 << 20
 
+# What completes a fragment is a key picture, as a rule, which takes longest to be sent to viewers.
+# The thread that writes would want its turn at that moment.
+LATER_S = 0.02
+
 PERIOD_S = 0.5
 """How often what depends on the time is looked at."""
 
@@ -369,8 +373,10 @@ class _Lane:
         complete = completes_fragment(first, unit)
         if complete:
             self._first = unit
-        if complete or self._nbytes > MAX_CHUNK_BYTES:
+        if self._nbytes > MAX_CHUNK_BYTES:
             self._flush()
+        elif complete:
+            hub.call_on_hub(LATER_S, self._flush)
 
     def _take_made(self, unit: Unit | None) -> None:
         """Take what was encoded of JPEG, which has no numbers."""
