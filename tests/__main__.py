@@ -9,7 +9,9 @@ import contextlib
 import os
 import subprocess
 import sys
+import tempfile
 
+from tests.support.cameras.films import KEPT
 from tests.support.servers.fork_server import ADDRESS, ForkServer
 
 # What measures a rate or an age, and so wants a machine that does little else. Those of clusters
@@ -23,7 +25,7 @@ QUIET = (
     "tests/system/cluster/test_video.py",
 )
 
-QUIET_AT_ONCE, AT_ONCE = 5, 4
+QUIET_AT_ONCE, AT_ONCE = 6, 5
 
 SLOWEST = 10
 
@@ -31,10 +33,17 @@ PYTEST = (sys.executable, "-m", "pytest", "-q", "-p", "tests.support.workers")
 
 
 def main() -> int:
-    """Run what must be quiet, then all else, and return 0 if nothing has failed."""
+    """Run all tests, and return 0 if nothing has failed."""
     # Keep what is compiled: with pytest's asserts it costs 6 s.
     os.environ["PYTHONDONTWRITEBYTECODE"] = ""
     os.environ[ADDRESS] = ForkServer().share()
+    with tempfile.TemporaryDirectory(prefix="films-") as films:
+        os.environ[KEPT] = films
+        return run()
+
+
+def run() -> int:
+    """Run what must be quiet, then all else; return 0 if nothing has failed."""
     waits, goes = os.pipe()
     # Collects all else meanwhile.
     rest = start(AT_ONCE, f"--after={waits}", *(f"--ignore={path}" for path in QUIET), pipe=waits)

@@ -5,15 +5,14 @@ from pathlib import Path
 
 import pytest
 
-__all__ = ["LONG", "pytest_collection_modifyitems"]
+__all__ = ["LONG", "computes", "pytest_collection_modifyitems"]
 
 ROOT = Path(__file__).resolve().parents[2]
 
-# Over 20 s each, the longest first, but what computes (in a browser) and what waits in turn.
+# Over 20 s each, of each kind the longest first.
 LONG = (
     "tests/system/faults/test_flood.py",
     "tests/system/cluster/test_bad_bus.py",
-    # Who has a file of one or two tests is given the next one at once.
     "tests/browser/page/test_wall.py",
     "tests/system/cluster/test_outage.py",
     "tests/system/cluster/test_video.py",
@@ -47,13 +46,19 @@ LONG = (
 )
 
 # Then what starts servers, and at last what is short.
-SERVERS = ("tests/browser", "tests/system", "tests/screens")
+BROWSERS = ("tests/browser", "tests/screens")
+SERVERS = (*BROWSERS, "tests/system")
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Sort tests by file."""
     items.sort(key=lambda item: _turn(item.path))
+
+
+def computes(file: Path) -> bool:
+    """Return whether the tests of a file mostly compute, in a browser; all others mostly wait."""
+    return file.is_relative_to(ROOT) and file.relative_to(ROOT).as_posix().startswith(BROWSERS)
 
 
 @cache
