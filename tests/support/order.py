@@ -11,6 +11,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 # Over 20 s each, of each kind the longest first.
 LONG = (
+    "tests/system/faults/test_link.py",
     "tests/system/faults/test_flood.py",
     "tests/system/cluster/test_bad_bus.py",
     "tests/browser/page/test_wall.py",
@@ -31,9 +32,9 @@ LONG = (
     "tests/system/faults/test_process.py",
     "tests/browser/page/test_notices.py",
     "tests/browser/page/test_access.py",
-    "tests/system/faults/test_link.py",
     "tests/browser/page/test_keys.py",
     "tests/system/faults/test_http.py",
+    "tests/system/past/test_full_disk.py",
     "tests/browser/people/test_manage.py",
     "tests/system/cluster/test_common.py",
     "tests/browser/page/test_insight.py",

@@ -2,9 +2,9 @@
 
 Collecting takes five seconds of CPU time, which forks need not spend again. A worker takes one file
 after another, and sends its reports to the process it was forked from, which shows and counts them.
-Half of the workers take files that mostly compute as long as there are
-some, the others files that mostly wait: of one kind alone, all would wait or none would get on.
-``tests/__main__.py`` loads this plugin by ``-p``.
+Some of the workers take files that mostly compute as long as there are any, the others files that
+mostly wait: of one kind alone, all would wait or none would get on. ``tests/__main__.py`` loads
+this plugin by ``-p``.
 """
 
 import os
@@ -32,6 +32,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     """Add the options of this plugin."""
     group = parser.getgroup("workers")
     group.addoption("--workers", type=int, default=1, help="processes that run tests at once")
+    group.addoption("--computing", type=int, default=1, help="how many prefer what computes")
     group.addoption("--after", type=int, metavar="FD", help="collect, then wait for a byte")
 
 
@@ -71,7 +72,8 @@ def pytest_runtestloop(session: pytest.Session) -> bool | None:
         pid = fork()
         if pid == 0:
             folders._basetemp = folder / f"worker-{number}"
-            work(session, take(files, queues[:: -1 if number % 2 else 1]), theirs)
+            prefers = 1 if number % config.option.workers < config.option.computing else -1
+            work(session, take(files, queues[::prefers]), theirs)
         theirs.close()
         workers[ours] = pid
 
