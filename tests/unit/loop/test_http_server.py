@@ -5,6 +5,7 @@ import ssl
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 
@@ -74,6 +75,38 @@ def test_application_is_served(serve: Callable[[Application], int]) -> None:
 
     assert answer.startswith(b"HTTP/1.1 200 OK\r\n")
     assert answer.rstrip().endswith(b"/here") or b"/here" in answer
+
+
+def test_a_peer_that_reads_nothing_is_waited_for_once(
+    serve: Callable[[Application], int], limiter: OpenLimiter
+) -> None:
+    """What it had not taken in time was offered twice more at the end: for three deadlines in all,
+    its connection counted."""
+    deadline_s = 1.0
+    gave_up: list[float] = []
+
+    class Endless:
+        def __iter__(self) -> Iterator[bytes]:
+            while True:
+                yield bytes(8000)  # Less than what the server collects before it sends.
+
+        def close(self) -> None:
+            gave_up.append(time.monotonic())
+
+    def application(environ: dict[str, Any], start_response: Callable[..., object]) -> Endless:
+        environ["eventlet.input"].get_socket().settimeout(deadline_s)
+        start_response("200 OK", [])
+        return Endless()
+
+    with socket.socket() as peer:
+        peer.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
+        peer.connect(("127.0.0.1", serve(application)))  # type: ignore[arg-type]
+        peer.send(b"GET / HTTP/1.0\r\nHost: x\r\n\r\n")
+        until(lambda: bool(gave_up), 10 * deadline_s)
+        until(lambda: not limiter.inside, 10 * deadline_s)
+        took_s = time.monotonic() - gave_up[0]
+
+    assert took_s < deadline_s
 
 
 def test_requests_without_a_pause_leave_the_hub_to_others(
