@@ -12,6 +12,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.support.browser.chromium import show_tab
+from tests.support.browser.kept_context import lasting_port
 from tests.support.clients.client import Crowd, Viewer
 from tests.support.servers.server import PATIENCE_S, PortholeServer
 
@@ -65,7 +66,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PortholeServer]
     file = folder / "porthole.toml"
     file.write_text("\n".join(tables))
     server = PortholeServer(
-        "--config", str(file), "--port", "0", state=folder / "state", environment={}
+        "--config", str(file), "--port", lasting_port(), state=folder / "state", environment={}
     )
     yield server
     assert server.stop() == 0

@@ -14,6 +14,7 @@ from tests.support.browser.chromium import (
     wait_for_paint,
 )
 from tests.support.browser.fingers import middle, touch
+from tests.support.browser.kept_context import lasting_port
 from tests.support.browser.tiles import expect_names, names
 from tests.support.servers.server import PortholeServer
 
@@ -41,7 +42,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PortholeServer]
     """One server with ten cameras of three shapes, the last of them broken."""
     named = [f"{name}={source}" for name, source in CAMERAS.items()]
     state = tmp_path_factory.mktemp("page") / "state"
-    server = PortholeServer("--port", "0", *named, state=state, environment={})
+    server = PortholeServer("--port", lasting_port(), *named, state=state, environment={})
     yield server
     assert server.stop() == 0
 

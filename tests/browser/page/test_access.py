@@ -16,6 +16,7 @@ from tests.support.browser.chromium import (
     wait_for,
     wait_for_paint,
 )
+from tests.support.browser.kept_context import lasting_port
 from tests.support.browser.keyboard import WHERE, step, step_to
 from tests.support.browser.motion import MAX_MOTION
 from tests.support.browser.visitor import PASSWORD
@@ -30,7 +31,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PortholeServer]
     state = tmp_path_factory.mktemp("access")
     UsersFile(state).add_user("ada", "operator", None, PASSWORD)
     server = PortholeServer(
-        *("--port", "0", "one=test:?size=320x180&fps=5", "two=test:?size=320x180&fps=5"),
+        *("--port", lasting_port(), "one=test:?size=320x180&fps=5", "two=test:?size=320x180&fps=5"),
         "ghost=/no/such/file.mp4",
         state=state,
         environment={},

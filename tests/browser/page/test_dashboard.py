@@ -128,7 +128,7 @@ def test_the_page_resumes_when_the_server_is_back(start_server: Start, page: Pag
 
 def test_plots_come_when_the_server_is_back(start_server: Start, page: Page) -> None:
     """Opened for the first time while the server was gone, plots never came: that was kept."""
-    server = start_server(SMALL)
+    server = start_server(SMALL, "--port", "0")  # Where the browser has not been yet.
     failed: list[str] = []
     page.on("requestfailed", lambda request: failed.append(request.url))
     page.goto(server.url)

@@ -16,6 +16,7 @@ from tests.support.browser.chromium import (
     tile,
     wait_to_see,
 )
+from tests.support.browser.kept_context import lasting_port
 from tests.support.clients.client import Viewer
 from tests.support.servers.server import PortholeServer, wait_until
 
@@ -76,7 +77,7 @@ NOTICES = """async ({ rounds, screens }) => {
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PortholeServer]:
     state = tmp_path_factory.mktemp("insight")
-    server = PortholeServer("--port", "0", *CAMERAS, state=state, environment={})
+    server = PortholeServer("--port", lasting_port(), *CAMERAS, state=state, environment={})
     yield server
     assert server.stop() == 0
     assert not [line for line in server.log if "Traceback" in line], "\n".join(server.log)

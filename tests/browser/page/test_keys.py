@@ -15,6 +15,7 @@ from tests.support.browser.chromium import (
     wait_for_paint,
     wait_to_see,
 )
+from tests.support.browser.kept_context import lasting_port
 from tests.support.clients.client import Viewer
 from tests.support.clients.states import camera_state
 from tests.support.servers.server import PortholeServer, wait_until
@@ -53,7 +54,7 @@ ABOUT_FIVE = re.compile(r"^(4|5)(\.\d+)?$")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PortholeServer]:
     """One server with three cameras; each test leaves them running, at the source's own rate."""
     state = tmp_path_factory.mktemp("keys") / "state"
-    server = PortholeServer("--port", "0", *CAMERAS, state=state, environment={})
+    server = PortholeServer("--port", lasting_port(), *CAMERAS, state=state, environment={})
     yield server
     assert server.stop() == 0
 

@@ -11,6 +11,7 @@ from playwright.sync_api import TimeoutError as PlaywrightTimeout
 
 from server.users.users import UsersFile
 from tests.support.browser.chromium import expect_state, show_tab, tile, wait_for_paint, wait_to_see
+from tests.support.browser.kept_context import lasting_port
 from tests.support.browser.visitor import PASSWORD, Visitor
 from tests.support.servers.server import PortholeServer, wait_until
 
@@ -66,7 +67,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PortholeServer]
     for user, cameras in VIEWERS.items():
         people.add_user(user, "viewer", cameras, PASSWORD)
     server = PortholeServer(
-        *("--port", "0", *(f"{name}=test:?size=320x180&fps=2" for name in NAMES)),
+        *("--port", lasting_port(), *(f"{name}=test:?size=320x180&fps=2" for name in NAMES)),
         *(f"white=file:{white}", f"ghost=file:{SECRET}"),
         state=folder / "state",
         environment={},

@@ -14,6 +14,7 @@ from tests.support.browser.chromium import (
     wait_for_paint,
     wait_to_see,
 )
+from tests.support.browser.kept_context import lasting_port
 from tests.support.clients.client import Viewer
 from tests.support.servers.server import PortholeServer, last_event
 
@@ -130,7 +131,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PortholeServer]
     folder = tmp_path_factory.mktemp("notices")
     config = settings(folder, CAMERAS, {"yard": LONG, "void": LONG})
     server = PortholeServer(
-        "--port", "0", "--config", config, state=folder / "state", environment={}
+        "--port", lasting_port(), "--config", config, state=folder / "state", environment={}
     )
     yield server
     assert server.stop() == 0

@@ -11,6 +11,7 @@ from playwright.sync_api import BrowserContext, Page, expect
 from server.users.users import UsersFile
 from tests.support.browser.axe import faults
 from tests.support.browser.chromium import in_module, log_in, wait_for_paint
+from tests.support.browser.kept_context import lasting_port
 from tests.support.browser.visitor import PASSWORD
 from tests.support.servers.server import PortholeServer
 
@@ -33,7 +34,9 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PortholeServer]
         )
     )
     server = PortholeServer(
-        *("--config", str(settings), "--port", "0"), state=folder / "state", environment={}
+        *("--config", str(settings), "--port", lasting_port()),
+        state=folder / "state",
+        environment={},
     )
     yield server
     assert server.stop() == 0

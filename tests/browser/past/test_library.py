@@ -14,6 +14,7 @@ from server.recording.disk.layout import event_id, recording_id
 from server.users.users import UsersFile
 from tests.support.browser.axe import faults
 from tests.support.browser.chromium import log_in, wait_for, wait_to_see
+from tests.support.browser.kept_context import lasting_port
 from tests.support.browser.visitor import PASSWORD
 from tests.support.cameras.films import CROSSING, make_film
 from tests.support.cameras.units import make_units
@@ -83,7 +84,9 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PortholeServer]
         )
     )
     server = PortholeServer(
-        *("--config", str(settings), "--port", "0"), state=folder / "state", environment={}
+        *("--config", str(settings), "--port", lasting_port()),
+        state=folder / "state",
+        environment={},
     )
     yield server
     assert server.stop() == 0

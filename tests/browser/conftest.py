@@ -1,0 +1,35 @@
+"""Servers for pages: on ports that last, so that Chromium has their files already."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from tests.support.browser.kept_context import lasting_port
+from tests.support.servers.server import PortholeServer
+
+Start = Callable[..., PortholeServer]
+
+
+@pytest.fixture
+def start_server(start_server: Start) -> Start:
+    """Start servers as everywhere, but on a port that lasts unless a port is given."""
+
+    def start(*arguments: str, **more: Any) -> PortholeServer:
+        port = () if "--port" in arguments else ("--port", lasting_port())
+        return start_server(*port, *arguments, **more)
+
+    return start
+
+
+@pytest.fixture(scope="module")
+def share_server(share_server: Start) -> Start:
+    """Share servers as everywhere, but on ports that last."""
+    ports: dict[tuple[str, ...], str] = {}
+
+    def share(*arguments: str) -> PortholeServer:
+        if arguments not in ports:
+            ports[arguments] = lasting_port()
+        return share_server("--port", ports[arguments], *arguments)
+
+    return share
