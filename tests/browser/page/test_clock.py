@@ -8,13 +8,16 @@ from pathlib import Path
 from playwright.sync_api import Page, expect
 
 from server.users.users import UsersFile
-from tests.support.browser.chromium import SMALL, wait_for_paint
+from tests.support.browser.chromium import wait_for_paint
 from tests.support.browser.visitor import PASSWORD
 from tests.support.servers.server import PortholeServer
 
 Start = Callable[..., PortholeServer]
 
 HOUR_S, DAY_S = 3600, 86400
+
+# A hundred of its pictures are waited for.
+CAMERA = "test:?size=320x180&fps=12"
 
 # Keeps what the tile says of its latency, each time that is said anew.
 KEEP_LATENCIES = """() => {
@@ -37,7 +40,7 @@ def test_a_clock_that_is_set_spoils_no_latency_and_ends_no_login(
     step.write_text("0")
     UsersFile(tmp_path / "state").add_user("ada", "operator", None, PASSWORD)
     server = start_server(
-        SMALL, program=("-m", "tests.support.servers.stepping"), STEP_FILE=str(step)
+        CAMERA, program=("-m", "tests.support.servers.stepping"), STEP_FILE=str(step)
     )
     page.goto(server.url)
     page.locator("[name=name]").fill("ada")

@@ -33,6 +33,8 @@ Start = Callable[..., PortholeServer]
 # What older browsers lack.
 NO_OFFSCREEN = "delete HTMLCanvasElement.prototype.transferControlToOffscreen;"
 
+SHAPES = {"wide": "test:?size=640x360&fps=15", "tall": "test:?size=360x640&fps=4"}
+
 
 @pytest.fixture(params=["worker", "no offscreen canvas", "no worker"])
 def place(request: pytest.FixtureRequest, page: Page) -> str:
@@ -44,27 +46,89 @@ def place(request: pytest.FixtureRequest, page: Page) -> str:
     return name
 
 
-def test_pictures_are_live_on_the_canvas(share_server: Start, page: Page, place: str) -> None:
-    """The time burned into the picture on the canvas is the present, wherever it was painted."""
-    server = share_server("test:?size=640x360&fps=10")
-    # To look at every picture is much for a browser without a GPU; it must not get smaller ones.
-    page.set_viewport_size({"width": 720, "height": 500})
-    page.add_init_script("localStorage.setItem('porthole.sizes', '{\"test\": \"full\"}')")
-    page.goto(server.url)
-    wait_for_paint(page, "test", 10)
+def test_pictures_wherever_they_are_painted(
+    share_server: Start, page: Page, place: str, tmp_path: Path
+) -> None:
+    """They are of now, fill their glass on the screen, are saved whole; a broken one stops none.
 
+    All on one page: to load it takes half of the CPU time of looking at one of these.
+    """
+    server = share_server(
+        "front-door=test:?fps=3", *(f"{name}={it}" for name, it in SHAPES.items())
+    )
+    # In full size, or a browser without a GPU would get smaller ones.
+    page.add_init_script("localStorage.setItem('porthole.sizes', '{\"wide\": \"full\"}')")
+    # All glasses are equal there.
+    page.goto(server.url + "?layout=2x2")
+    for name in ("front-door", *SHAPES):
+        wait_for_paint(page, name)
     assert len(page.workers) == (1 if place == "worker" else 0)
 
+    see_now(page, "wide")
+    assert page.evaluate("() => document.querySelector('[data-camera=wide] canvas').width") == 640
+    expect_state(page, "wide", "live")
+    for name in SHAPES:
+        see_on_screen(page, name)
+    break_every_other(page, "wide")
+    save_first(page, tmp_path / "shot.jpg")
+
+
+def see_now(page: Page, camera: str) -> None:
+    """The time burned into the picture on the canvas is the present."""
     ages = []
     for _ in range(30):
-        age = page.evaluate(READ_TIME, '.tile[data-camera="test"] canvas')
+        age = page.evaluate(READ_TIME, f'.tile[data-camera="{camera}"] canvas')
         assert age is not None, "the strip could not be read"
         ages.append(age)
-
     # How low it gets is measured in bench/; here it must not be a backlog.
     assert sorted(ages)[len(ages) // 2] < 500
-    assert page.evaluate("() => document.querySelector('canvas').width") == 640
-    expect_state(page, "test", "live")
+
+
+def see_on_screen(page: Page, camera: str) -> None:
+    """What is on the canvas is what people see, fitted into its glass whatever its ratio."""
+    glass = page.locator(f'[data-camera="{camera}"] .viewport').screenshot()
+    shown = cv2.imdecode(np.frombuffer(glass, np.uint8), cv2.IMREAD_COLOR)
+    assert shown is not None
+    height, width = shown.shape[:2]
+    middle = shown[height // 3 : 2 * height // 3, 2 * width // 5 : 3 * width // 5]
+    assert middle.std() > 15, "the glass is empty"
+    edge = shown[height // 2, width // 20]
+    assert (edge.max() < 40) == (camera == "tall"), edge
+
+
+def break_every_other(page: Page, camera: str) -> None:
+    """After bytes that are no JPEG the page acknowledges all the same, and paints the next.
+
+    Nobody can tell a broken picture from a whole one before trying to decode it.
+    """
+    backstage(page).evaluate(
+        """() => {
+          self.decode = self.createImageBitmap;
+          self.broken = 0;
+          self.createImageBitmap = (...all) => (
+            (self.broken += 1) % 2 ? Promise.reject(new Error('broken')) : self.decode(...all)
+          );
+        }"""
+    )
+    wait_for_paint(page, camera, 20)
+    assert backstage(page).evaluate("() => self.broken") > 20
+    backstage(page).evaluate("() => { self.createImageBitmap = self.decode; }")
+
+
+def save_first(page: Page, path: Path) -> None:
+    """`s` saves the picture on screen in full size, under the camera's name and the time."""
+    page.keyboard.press("1")
+    with page.expect_download() as started:
+        page.keyboard.press("s")
+    download = started.value
+    download.save_as(path)
+
+    assert download.suggested_filename.startswith("front-door-2")
+    assert download.suggested_filename.endswith(".jpg")
+    saved = cv2.imread(str(path))
+    assert saved is not None
+    # Whatever rendition is on the screen.
+    assert saved.shape == (720, 1280, 3)
 
 
 @pytest.mark.skipif(WITHOUT_WEBCODECS, reason="then there is no policy")
@@ -99,28 +163,6 @@ def test_a_login_opens_the_line_of_the_worker(
     expect(page.locator("[data-link-word]")).to_have_text("Connected")
 
 
-def test_a_snapshot_is_the_whole_picture(
-    share_server: Start, page: Page, place: str, tmp_path: Path
-) -> None:
-    """`s` saves the picture on screen in full size, under the camera's name and the time."""
-    server = share_server("front-door=test:?fps=3")
-    page.goto(server.url)
-    wait_for_paint(page, "front-door")
-    page.keyboard.press("1")
-
-    with page.expect_download() as started:
-        page.keyboard.press("s")
-    download = started.value
-    download.save_as(tmp_path / "shot.jpg")
-
-    assert download.suggested_filename.startswith("front-door-2")
-    assert download.suggested_filename.endswith(".jpg")
-    saved = cv2.imread(str(tmp_path / "shot.jpg"))
-    assert saved is not None
-    # Whatever rendition is on the screen.
-    assert saved.shape == (720, 1280, 3)
-
-
 def test_what_is_off_screen_is_not_watched(
     start_server: Start, connect: Connect, page: Page
 ) -> None:
@@ -150,42 +192,3 @@ def test_a_hidden_tab_is_no_viewer(start_server: Start, connect: Connect, page: 
     page.evaluate(SET_VISIBILITY, "visible")
 
     wait_for_paint(page, "test", 5)
-
-
-def test_an_undecodable_picture_stops_nothing(share_server: Start, page: Page, place: str) -> None:
-    """After bytes that are no JPEG the page acknowledges all the same, and paints the next."""
-    server = share_server("test:?size=320x180&fps=15")
-    page.goto(server.url)
-    wait_for_paint(page, "test")
-
-    # Nobody can tell a broken picture from a whole one before trying to decode it.
-    backstage(page).evaluate(
-        """() => {
-          const decode = self.createImageBitmap;
-          self.broken = 0;
-          self.createImageBitmap = (...all) => (
-            (self.broken += 1) % 2 ? Promise.reject(new Error('broken')) : decode(...all)
-          );
-        }"""
-    )
-    wait_for_paint(page, "test", 20)
-
-    assert backstage(page).evaluate("() => self.broken") > 20
-
-
-def test_pictures_are_on_the_screen(share_server: Start, page: Page, place: str) -> None:
-    """What is on the canvas is what people see, fitted into its glass whatever its ratio."""
-    server = share_server("wide=test:?size=640x360&fps=4", "tall=test:?size=360x640&fps=4")
-    # All glasses are equal there.
-    page.goto(server.url + "?layout=2x2")
-
-    for name in ("wide", "tall"):
-        wait_for_paint(page, name)
-        glass = page.locator(f'[data-camera="{name}"] .viewport').screenshot()
-        shown = cv2.imdecode(np.frombuffer(glass, np.uint8), cv2.IMREAD_COLOR)
-        assert shown is not None
-        height, width = shown.shape[:2]
-        middle = shown[height // 3 : 2 * height // 3, 2 * width // 5 : 3 * width // 5]
-        assert middle.std() > 15, "the glass is empty"
-        edge = shown[height // 2, width // 20]
-        assert (edge.max() < 40) == (name == "tall"), edge

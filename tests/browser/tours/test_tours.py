@@ -20,7 +20,8 @@ StartServer = Callable[..., PortholeServer]
 BROWSERS = ("chromium", "firefox")
 ROLES = {"ann": "admin", "otto": "operator", "vera": "viewer"}
 SIZE = (1280, 800)
-SMALL = "test:?size=160x90&fps=5"
+# Firefox draws the whole window for each picture.
+SMALL = "test:?size=160x90&fps=3"
 
 
 # In Chromium, tests of their own show the parts of these; a tour takes up to 14 s of CPU time.
