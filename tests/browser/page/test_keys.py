@@ -125,27 +125,25 @@ def test_keys_belong_to_what_has_the_focus(
     expect(page.locator("[data-panel]")).to_be_hidden()
 
 
-def test_space_opens_the_tile_that_has_the_focus(server: PortholeServer, page: Page) -> None:
-    """Beside a large camera, space on another one's tile stopped the large one."""
-    open_page(page, server, "one")
-
-    page.keyboard.press("ArrowRight")
-    assert focus_of(page) == "two"
-    page.keyboard.press("Space")
-
-    expect(page.locator("#panel-title")).to_have_text("two")
-    expect_state(page, "one", "live")
-
-
-def test_arrows_on_a_fresh_page_go_to_the_first_tile(server: PortholeServer, page: Page) -> None:
-    """Whichever it is; the next one goes on from there."""
+def test_arrows_lead_from_tile_to_tile_and_space_opens_one(
+    server: PortholeServer, page: Page
+) -> None:
+    """On a fresh page the first arrow goes to the first tile, whichever it is. Beside a large
+    camera, space on another one's tile stopped the large one."""
     open_page(page, server)
 
     page.keyboard.press("ArrowDown")
     first = focus_of(page)
     page.keyboard.press("ArrowRight")
-
     assert (first, focus_of(page)) == ("one", "two")
+
+    page.keyboard.press("1")
+    expect(page.locator("#panel-title")).to_have_text("one")
+    page.keyboard.press("ArrowRight")
+    assert focus_of(page) == "two"
+    page.keyboard.press("Space")
+    expect(page.locator("#panel-title")).to_have_text("two")
+    expect_state(page, "one", "live")
 
 
 def test_other_keyboards_have_the_same_keys(blank: Page) -> None:
