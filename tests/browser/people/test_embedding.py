@@ -15,10 +15,11 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import BrowserContext, Page, expect
+from playwright.sync_api import Page, expect
 
 from server.users.users import UsersFile
 from tests.support.browser.chromium import wait_for
+from tests.support.browser.kept_context import KeptContext
 from tests.support.browser.visitor import GONE_S, PASSWORD, basic, is_gone
 from tests.support.clients.client import Viewer
 from tests.support.network.proxies import NoWebSocketProxy
@@ -118,9 +119,11 @@ def watching_door(server: PortholeServer) -> int:
 
 
 @pytest.fixture
-def page(new_context: Callable[..., BrowserContext]) -> Page:
-    """Open pages under their own security policies."""
-    return new_context().new_page()
+def page(keep_context: Callable[[dict[str, Any]], KeptContext]) -> Iterator[Page]:
+    """Open a page under its own security policy."""
+    context = keep_context({})
+    yield context.open_page()
+    context.empty()
 
 
 def test_another_page_shows_one_camera(

@@ -1,9 +1,10 @@
 """Logging in and out by hand, and what the page shows to whom."""
 
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
-from playwright.sync_api import BrowserContext, expect
+from playwright.sync_api import Page, expect
 
 from tests.support.browser.chromium import SMALL, log_in_by_hand, log_out
 from tests.support.servers.server import PortholeServer
@@ -13,19 +14,21 @@ Start = Callable[..., PortholeServer]
 
 
 @pytest.fixture
-def context(new_context: Callable[..., BrowserContext]) -> Iterator[BrowserContext]:
-    """A browser's window whose pages may not break their own policy."""
-    context = new_context(viewport={"width": 1280, "height": 800})
-    complaints: list[str] = []
-    context.on("console", lambda message: complaints.append(message.text))
-    yield context
-    context.close()
-    assert [text for text in complaints if "Content Security Policy" in text] == []
+def context_options() -> dict[str, Any]:
+    """Pages under their own security policy."""
+    return {"viewport": {"width": 1280, "height": 800}}
 
 
-def test_logging_in_by_hand(server: PortholeServer, context: BrowserContext) -> None:
+@pytest.fixture
+def page(page: Page) -> Iterator[Page]:
+    """A page that may not break its policy; a browser also complains when a login is refused."""
+    yield page
+    complaints: list[str] = page.complaints  # type: ignore[attr-defined]
+    complaints[:] = [text for text in complaints if "Content Security Policy" in text]
+
+
+def test_logging_in_by_hand(server: PortholeServer, page: Page) -> None:
     """From the login page to live pictures and back, without one violation of the policy."""
-    page = context.new_page()
     page.goto(server.url)
     expect(page).to_have_url(server.url + "login")
 
@@ -43,9 +46,8 @@ def test_logging_in_by_hand(server: PortholeServer, context: BrowserContext) -> 
     expect(page).to_have_url(server.url + "login")
 
 
-def test_a_viewer_sees_what_is_for_viewers(server: PortholeServer, context: BrowserContext) -> None:
+def test_a_viewer_sees_what_is_for_viewers(server: PortholeServer, page: Page) -> None:
     """The page of somebody with a list shows those cameras, and no way to shut down."""
-    page = context.new_page()
     page.goto(server.url)
     log_in_by_hand(page, "dora")
 
@@ -55,10 +57,9 @@ def test_a_viewer_sees_what_is_for_viewers(server: PortholeServer, context: Brow
 
 
 def test_a_removed_users_page_goes_to_the_login(
-    server: PortholeServer, people: Users, context: BrowserContext
+    server: PortholeServer, people: Users, page: Page
 ) -> None:
     """Nobody is left looking at a page that no longer moves."""
-    page = context.new_page()
     page.goto(server.url)
     log_in_by_hand(page, "vera")
     expect(page.locator('.tile[data-camera="door"]')).to_have_attribute("data-state", "live")
@@ -70,14 +71,13 @@ def test_a_removed_users_page_goes_to_the_login(
 
 
 def test_the_first_users_login_page_says_why(
-    start_server: Start, people: Users, context: BrowserContext
+    start_server: Start, people: Users, page: Page
 ) -> None:
     """Who looked on when there were no users is told that there are, and gets back to the view.
 
     A bare login page took the place of the pictures, without a word.
     """
     server = start_server("door=test:?size=320x180&fps=5", "yard=test:?size=320x180&fps=5")
-    page = context.new_page()
     page.goto(server.url + "?camera=yard")
     expect(page.locator('.tile[data-camera="yard"]')).to_have_attribute("data-state", "live")
 
@@ -91,10 +91,9 @@ def test_the_first_users_login_page_says_why(
     expect(page).to_have_url(server.url + "?camera=yard")
 
 
-def test_an_open_server_shows_no_account(start_server: Start, context: BrowserContext) -> None:
+def test_an_open_server_shows_no_account(start_server: Start, page: Page) -> None:
     """Without users there is nothing to log out of."""
     server = start_server(f"test={SMALL}")
-    page = context.new_page()
     page.goto(server.url)
 
     expect(page.locator('.tile[data-camera="test"]')).to_have_attribute("data-state", "live")
