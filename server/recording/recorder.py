@@ -156,7 +156,7 @@ class Recorder:
 
     def _run(self) -> None:
         while True:
-            hub.sleep(PERIOD_S)
+            hub.rest(PERIOD_S)
             for name, lane in list(self._lanes.items()):
                 if name in self._cameras:
                     lane.look()
