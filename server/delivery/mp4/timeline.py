@@ -51,12 +51,12 @@ class Timeline:
             at_unix: When it was captured, in Unix seconds.
             catch_up: Whether a newer one is there already.
         """
+        self._learn(at_unix)
         if catch_up:
-            self._zero_unix = self._last_unix = None
+            self._zero_unix = None
             return self._show(CATCH_UP_S)
         if self._zero_unix is None:
             self._zero_unix = at_unix - self._next
-        self._learn(at_unix)
         interval = self._interval or FIRST_INTERVAL_S
         behind_s = at_unix - self._zero_unix - self._next
         if behind_s > max(MAX_BEHIND_S, 2 * interval) or behind_s < -MAX_AHEAD_S:

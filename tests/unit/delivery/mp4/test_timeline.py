@@ -75,3 +75,22 @@ def test_pictures_to_catch_up_take_no_time() -> None:
     assert before[-1] == (49 * TIMESCALE // 1000, TIMESCALE // 1000)
     assert placed[0] == (0.05, 0.09)
     assert abs(placed[-1][0] - (0.05 + 9 / 25)) < 0.001
+
+
+def test_a_pause_after_a_hurry_is_no_frame_rate() -> None:
+    """The first pictures after one stood for half of the pause each, and then all others hurried.
+
+    A file that nobody watches pauses: whoever comes gets what was there, and a second later the
+    next picture.
+    """
+    timeline = Timeline()
+    for at in range(14):
+        timeline.place(START + at / 25, catch_up=True)
+    times = [14 / 25, *(1.7 + at / 25 for at in range(40))]
+
+    placed = place(timeline, times)
+
+    lengths = [end - begin for begin, end in placed]
+    assert 0.02 < min(lengths) < max(lengths) < 0.08
+    begins = [begin - placed[1][0] for begin, _ in placed[1:]]
+    assert max(abs(begin - at / 25) for at, begin in enumerate(begins)) < 0.06
