@@ -94,3 +94,20 @@ def test_a_pause_after_a_hurry_is_no_frame_rate() -> None:
     assert 0.02 < min(lengths) < max(lengths) < 0.08
     begins = [begin - placed[1][0] for begin, _ in placed[1:]]
     assert max(abs(begin - at / 25) for at, begin in enumerate(begins)) < 0.06
+
+
+def test_b_frames_stay_in_order_in_a_hurry_although_times_jitter() -> None:
+    """What is learned of the rate meanwhile is for the pictures that come after."""
+    dice = random.Random(1)
+    timeline = Timeline(0.08)
+    shown = []
+    for at in range(50):
+        captured = at / 25 + dice.uniform(-0.015, 0.015)
+        early_s = (-0.04, 0.04)[at % 2] if at else 0.0  # Every other one is shown before another.
+        begin, _ = timeline.place(START + captured, catch_up=True)
+        offset = timeline.offset(begin, START + captured, early_s)
+        shown.append((captured - early_s, begin + offset))
+
+    shown.sort()
+
+    assert all(one <= later for (_, one), (_, later) in itertools.pairwise(shown))
