@@ -412,24 +412,6 @@ def in_page(page: Page, module: str, body: str) -> Any:
     )
 
 
-def test_the_first_picture_is_waited_for(server: PortholeServer, page: Page) -> None:
-    """Of forty cameras on a slow machine ten were called stalled, three seconds after the page was
-    opened: their first pictures were on their way."""
-    page.goto(server.url + "login")
-
-    words = in_page(
-        page,
-        "camera/condition",
-        """({ conditionOf }) => {
-          const facts = { state: 'live', connected: true, watching: true, intervalS: 0.1 };
-          return [[false, 3], [false, 9], [true, 1], [true, 3]].map(
-            ([painted, silenceS]) => conditionOf({ ...facts, painted, silenceS }));
-        }""",
-    )
-
-    assert words == ["connecting", "stalled", "live", "stalled"]
-
-
 def test_what_is_wrong_is_one_badge(server: PortholeServer, page: Page) -> None:
     """A narrow link, code that fails, a server that is late; nothing for what is well."""
     page.goto(server.url + "login")
