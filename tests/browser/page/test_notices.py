@@ -10,7 +10,6 @@ from playwright.sync_api import Locator, Page, expect
 from tests.support.browser.chromium import (
     NO_WORKER,
     expect_state,
-    in_module,
     tile,
     wait_for_paint,
     wait_to_see,
@@ -352,22 +351,6 @@ def test_a_camera_that_is_only_late_is_not_told_of(blank: Page) -> None:
     gone = blank.evaluate(DEPARTED)
 
     assert gone == [{"were": ["hall"], "never": ["attic"]}]
-
-
-def test_the_first_picture_is_waited_for(blank: Page) -> None:
-    """Of forty cameras on a slow machine ten were called stalled, three seconds after the page was
-    opened: their first pictures were on their way."""
-    words = in_module(
-        blank,
-        "camera/condition",
-        """({ conditionOf }) => {
-          const facts = { state: 'live', connected: true, watching: true, intervalS: 0.1 };
-          return [[false, 3], [false, 9], [true, 1], [true, 3]].map(
-            ([painted, silenceS]) => conditionOf({ ...facts, painted, silenceS }));
-        }""",
-    )
-
-    assert words == ["connecting", "stalled", "live", "stalled"]
 
 
 def test_the_true_cause_of_a_small_picture_is_told(start_server: Start, page: Page) -> None:
