@@ -1,9 +1,16 @@
-"""Video and picture files for tests, made by FFmpeg's program."""
+"""Video and picture files for tests, made by FFmpeg's program, each once in a run."""
 
+import hashlib
+import os
+import shutil
 import subprocess
+import tempfile
 from pathlib import Path
 
-__all__ = ["CROSSING", "make_film"]
+__all__ = ["CROSSING", "KEPT", "make_film"]
+
+KEPT = "FILMS_OF_TESTS"
+"""The variable with a folder that keeps films for all processes of ``python -m tests``."""
 
 CROSSING = (
     "color=gray:size=320x180:rate=10[back];color=white:size=60x60:rate=10[box];"
@@ -13,13 +20,27 @@ CROSSING = (
 
 
 def make_film(path: Path, *options: str, source: str = "testsrc2=size=320x180:rate=25") -> Path:
-    """Write a film of FFmpeg's test picture.
+    """Write a film of FFmpeg's test picture, or of another source.
 
     Args:
         path: Its name says the format.
-        options: For the output, such as ``-t 1``.
+        options: For the output, such as ``-t 1``; they name no other file.
         source: A filter that makes pictures.
     """
-    command = ["ffmpeg", "-v", "error", "-y", "-f", "lavfi", "-i", source, *options, str(path)]
-    subprocess.run(command, check=True, timeout=60, capture_output=True)
+    command = ["ffmpeg", "-v", "error", "-y", "-f", "lavfi", "-i", source, *options]
+    kept = _place_of(command, path.suffix)
+    if kept is not None and kept.exists():
+        shutil.copyfile(kept, path)
+        return path
+    subprocess.run([*command, str(path)], check=True, timeout=60, capture_output=True)
+    if kept is not None:
+        with tempfile.TemporaryDirectory(dir=kept.parent) as aside:  # Others may be about to.
+            shutil.copyfile(path, Path(aside, kept.name)).replace(kept)
     return path
+
+
+def _place_of(command: list[str], suffix: str) -> Path | None:
+    """Return where a run keeps what a command makes; None if it keeps nothing."""
+    folder = os.environ.get(KEPT)
+    name = hashlib.sha256("\0".join(command).encode()).hexdigest()
+    return Path(folder, name + suffix) if folder else None
