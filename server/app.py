@@ -25,6 +25,7 @@ from server.views.views import Views
 from server.web.auth.auth import Auth, is_loopback, require_users
 from server.web.auth.guard import guard_requests
 from server.web.edge.connection_limiter import MAX_HEADS, ConnectionLimiter
+from server.web.edge.error_pages import ErrorPages
 from server.web.edge.forwarded import Forwarded
 from server.web.edge.in_the_clear import lead_to_tls
 from server.web.edge.machine import own_addresses, own_names
@@ -177,8 +178,21 @@ class App:
             self._library, NoPolling(self.flask.wsgi_app, count), self._stay_secure
         )
         origin_check = OriginCheck(application, hosts, server.allowed_origins, count)
-        self._front = Forwarded(origin_check, server.trusted_proxies)
-        self._in_the_clear = OriginCheck(lead_to_tls, hosts, (), count)
+        self._front = Forwarded(self._explain(origin_check), server.trusted_proxies)
+        self._in_the_clear = self._explain(OriginCheck(lead_to_tls, hosts, (), count))
+
+    def _explain(self, application: OriginCheck) -> ErrorPages:
+        """Put a page for people in the place of its errors."""
+
+        def render(**values: Any) -> str:
+            return self.flask.jinja_env.get_template("error.html").render(values)
+
+        def sheet() -> bytes:
+            file = self._library.find("css/error.css", joined=True)
+            assert file is not None
+            return file.body
+
+        return ErrorPages(application, render, sheet)
 
     def shut_down(self) -> None:
         """Ask :meth:`run` to end; returns at once, and asking twice is as good as once."""

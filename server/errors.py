@@ -9,6 +9,7 @@
     ├── SourceError       a source cannot be opened or read; the camera tries again
     │   ├── SourceEnded   a source has no more pictures, and that is no fault
     │   ├── LoginRefused  a source refuses its user name or password; it is tried rarely
+    │   ├── AddressRefused    an address set from the page leads where it must not
     │   └── PictureError  one picture cannot be decoded; the next one may be
     ├── ControlError      a source does not take a value; it keeps the one it has
     ├── EncodeError       a picture cannot be made into JPEG; the frame is dropped
@@ -40,6 +41,7 @@ from typing import Literal
 
 __all__ = [
     "AccountError",
+    "AddressRefused",
     "ConfigError",
     "ControlError",
     "EncodeError",
@@ -92,6 +94,10 @@ class SourceEnded(SourceError):
 
 class LoginRefused(SourceError):
     """A source refuses its user name or password; trying again soon could lock the account."""
+
+
+class AddressRefused(SourceError):
+    """An address that was set from the page leads to where no camera is looked for."""
 
 
 class PictureError(SourceError):

@@ -1,7 +1,8 @@
-"""The command that checks what is recorded: ``media check``."""
+"""The commands that look after what is recorded: ``media check`` and ``media trust-clock``."""
 
 import json
 import sqlite3
+from collections.abc import Callable
 from pathlib import Path
 
 import click
@@ -10,8 +11,11 @@ from server.config.load import load_settings
 from server.errors import ConfigError
 from server.recording.disk.check import Report, check
 from server.recording.disk.index import Index
+from server.recording.disk.storage import trust_clock
 
 __all__ = ["media"]
+
+Command = Callable[..., None]
 
 
 @click.group()
@@ -19,15 +23,21 @@ def media() -> None:
     """Look after recordings and events."""
 
 
+def _with_folder(command: Command) -> Command:
+    """Let a command be told where the recordings are."""
+    config = click.option(
+        "--config", type=click.Path(path_type=Path), help="The settings file that `run` is given."
+    )
+    state = click.option(
+        "--state",
+        type=click.Path(path_type=Path),
+        help="The state folder that `run` is given. Default: .porthole beside the settings file.",
+    )
+    return config(state(command))
+
+
 @media.command("check")
-@click.option(
-    "--config", type=click.Path(path_type=Path), help="The settings file that `run` is given."
-)
-@click.option(
-    "--state",
-    type=click.Path(path_type=Path),
-    help="The state folder that `run` is given. Default: .porthole beside the settings file.",
-)
+@_with_folder
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def _check(config: Path | None, state: Path | None, as_json: bool) -> None:
     """Read all recordings, cut off what is torn, and make the index anew.
@@ -47,6 +57,21 @@ def _check(config: Path | None, state: Path | None, as_json: bool) -> None:
     click.echo(json.dumps(report.describe()) if as_json else _say(report))
     if report.unusable:
         raise SystemExit(1)
+
+
+@media.command("trust-clock")
+@_with_folder
+def _trust_clock(config: Path | None, state: Path | None) -> None:
+    """Have what is older than keep_days deleted, although the clock has jumped ahead.
+
+    A server that runs does so within a minute, otherwise the next one that starts.
+    """
+    folder = load_settings((), config, state, {}, {}).state_dir / "media"
+    try:
+        trust_clock(folder)
+    except OSError as error:
+        raise ConfigError(f"{folder}: cannot be written ({error.strerror})") from error
+    click.echo("the clock is believed: what is older than keep_days by it will be deleted")
 
 
 def _say(report: Report) -> str:

@@ -153,10 +153,14 @@ class WatchPayload(CameraPayload):
 
 
 class SeekPayload(CameraPayload):
-    """``seek``; ``at`` is in Unix seconds, and null for live. Without ``video`` it is JPEG."""
+    """``seek``; ``at`` is in Unix seconds, and null for live. Without ``video`` it is JPEG.
+
+    With ``packed``, one ``frame`` may carry several units of video.
+    """
 
     at: Annotated[float, Field(ge=0)] | None
     video: bool = True
+    packed: bool = False
 
 
 class PlayPayload(CameraPayload):

@@ -4,6 +4,7 @@ By itself a runtime is a camera node, ``manage.py camera``; :mod:`server.app` ad
 """
 
 import logging
+import sys
 import time
 from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING, Protocol
@@ -36,6 +37,10 @@ log = logging.getLogger(__name__)
 
 SHUTDOWN_DEADLINE_S = 4.0
 """Everything together has this long to close; then the process ends without it."""
+
+SWITCH_S = 0.0002
+"""How long a native thread may go on in Python while the hub waits for its turn. The hub gives it
+away with each system call, and would get it back after 5 ms, Python's own value."""
 
 
 class Part(Protocol):
@@ -141,6 +146,7 @@ class Runtime:
         Args:
             on_shutdown: Called when the shutdown begins.
         """
+        sys.setswitchinterval(SWITCH_S)
         self.notify("info", "The server was started", None)
         for fault in find_faults(self.settings.state_dir):
             self.notify("warning", fault, None)

@@ -1,19 +1,21 @@
 """The whole suite, as ``make test`` runs it: file by file, on several processes at once.
 
-Tests in a browser mostly compute, those of faults, clusters and proxies mostly wait: together they
-compute a third of the time, so two cores have work for six processes. ``tests/support/order.py``
-says which file begins when.
+Tests in a browser mostly compute, all others mostly wait. Both go on as long as there are both, so
+that two cores have work for five processes, and not too much of it. ``tests/support/order.py`` says
+which file begins when.
 """
 
 import contextlib
 import os
 import subprocess
 import sys
+import tempfile
 
+from tests.support.cameras.films import KEPT
 from tests.support.servers.fork_server import ADDRESS, ForkServer
 
 # What measures a rate or an age, and so wants a machine that does little else. Those of clusters
-# mostly wait.
+# and of the link mostly wait. All but one begin at once; that of the slow link follows the wall.
 QUIET = (
     "tests/browser/video/test_slow_link.py",
     "tests/browser/page/test_wall.py",
@@ -21,9 +23,12 @@ QUIET = (
     "tests/system/cluster/test_bad_bus.py",
     "tests/system/cluster/test_outage.py",
     "tests/system/cluster/test_video.py",
+    "tests/system/faults/test_link.py",
 )
 
-QUIET_AT_ONCE, AT_ONCE = 5, 4
+QUIET_AT_ONCE, AT_ONCE = 6, 5
+# Of these, how many compute.
+QUIET_COMPUTING, COMPUTING = 1, 3
 
 SLOWEST = 10
 
@@ -31,15 +36,23 @@ PYTEST = (sys.executable, "-m", "pytest", "-q", "-p", "tests.support.workers")
 
 
 def main() -> int:
-    """Run what must be quiet, then all else, and return 0 if nothing has failed."""
+    """Run all tests, and return 0 if nothing has failed."""
     # Keep what is compiled: with pytest's asserts it costs 6 s.
     os.environ["PYTHONDONTWRITEBYTECODE"] = ""
     os.environ[ADDRESS] = ForkServer().share()
+    with tempfile.TemporaryDirectory(prefix="films-") as films:
+        os.environ[KEPT] = films
+        return run()
+
+
+def run() -> int:
+    """Run what must be quiet, then all else; return 0 if nothing has failed."""
     waits, goes = os.pipe()
     # Collects all else meanwhile.
-    rest = start(AT_ONCE, f"--after={waits}", *(f"--ignore={path}" for path in QUIET), pipe=waits)
+    others = [f"--after={waits}", *(f"--ignore={path}" for path in QUIET)]
+    rest = start(AT_ONCE, COMPUTING, *others, pipe=waits)
     os.close(waits)
-    quiet = start(QUIET_AT_ONCE, *QUIET).wait()
+    quiet = start(QUIET_AT_ONCE, QUIET_COMPUTING, *QUIET).wait()
     with contextlib.suppress(BrokenPipeError):  # It may have died.
         os.write(goes, b"!")
     os.close(goes)
@@ -47,11 +60,13 @@ def main() -> int:
     return max(abs(quiet), abs(rest.wait()))
 
 
-def start(workers: int, *arguments: str, pipe: int | None = None) -> subprocess.Popen[bytes]:
-    """Start pytest with so many workers."""
+def start(
+    workers: int, computing: int, *arguments: str, pipe: int | None = None
+) -> subprocess.Popen[bytes]:
+    """Start pytest with so many workers, of which some prefer what computes."""
+    numbers = (f"--workers={workers}", f"--computing={computing}", f"--durations={SLOWEST}")
     return subprocess.Popen(
-        [*PYTEST, f"--workers={workers}", f"--durations={SLOWEST}", *arguments],
-        pass_fds=() if pipe is None else (pipe,),
+        [*PYTEST, *numbers, *arguments], pass_fds=() if pipe is None else (pipe,)
     )
 
 

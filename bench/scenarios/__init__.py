@@ -2,7 +2,16 @@
 
 from collections.abc import Callable, Iterator
 
-from bench.scenarios.cameras import cameras, cluster, idle, motion, reading, recording, startup
+from bench.scenarios.cameras import (
+    cameras,
+    cluster,
+    idle,
+    motion,
+    reading,
+    recording,
+    startup,
+    turns,
+)
 from bench.scenarios.page import browser, seek, tiles
 from bench.scenarios.viewers import (
     control,
@@ -27,6 +36,7 @@ SCENARIOS: dict[str, Callable[[Stand], Iterator[Table]]] = {
     "cameras": cameras.run,
     "reading": reading.run,
     "recording": recording.run,
+    "turns": turns.run,
     "renditions": renditions.run,
     "idle": idle.run,
     "slow": slow.run,

@@ -41,8 +41,7 @@ log = logging.getLogger(__name__)
 DEFAULT_QUALITY, BEST_QUALITY = 80, 100
 """The JPEG quality for pixels, and the highest of the source's own JPEG, if none was set."""
 
-# How often the state is checked against the clock, as a stall comes without an event; and how many
-# times as long that takes while nobody watches.
+# How often a stall is looked for, as it comes without an event; how many times as long unwatched.
 WATCH_PERIOD_S, UNWATCHED = 0.25, 4
 
 
@@ -445,6 +444,7 @@ class Camera:
 
     def _watch(self) -> None:
         while True:
-            hub.sleep(WATCH_PERIOD_S * (1 if self._state.viewers else UNWATCHED))
+            hub.rest(WATCH_PERIOD_S * (1 if self._state.viewers else UNWATCHED))
             self._connection.end_silent_read()
-            self._refresh()
+            if self._state.may_be_late():
+                self._refresh()

@@ -62,7 +62,7 @@ class Checker:
             camera = min(resting, key=self._due, default=None)
             left_s = PERIOD_S if camera is None else self._due(camera) - time.monotonic()
             if camera is None or left_s > 0:
-                hub.sleep(min(left_s, PERIOD_S))
+                hub.rest(min(left_s, PERIOD_S))
                 continue
             try:
                 camera.check(self._open_reader)

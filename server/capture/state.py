@@ -35,6 +35,11 @@ UNKNOWN_GROUP_S = 30.0
 # silent until then follows from the usual limits.
 LEAVING_S = 0.1
 
+# A picture that is not older shows that nothing is late; every so many looks at the clock it is
+# compared all the same.
+FRESH_S = 0.25
+LOOKS = 4
+
 # A source that looks frozen is reopened after this many times the setting frozen_after.
 FROZEN_PATIENCE = 3
 
@@ -118,6 +123,7 @@ class CameraState:
         self._was_left_over = False
         self._unwatched_since = 0.0
         self._still_s = 0.0
+        self._looks = 0
 
         self.current: State = "idle"
         self.reason = "nobody is watching"
@@ -317,6 +323,17 @@ class CameraState:
         return self.retry.left_s if held else 0.0
 
     # The state that follows.
+
+    def may_be_late(self) -> bool:
+        """Return whether to compare it with the clock; called now and then.
+
+        While new pictures come nothing is late, and what is measured can wait.
+        """
+        self._looks += 1
+        at = self._picture_at
+        if self._looks % LOOKS == 0 or at is None or self.current != "live":
+            return True
+        return self._still_s > 0 or bool(self._withheld()) or time.monotonic() - at > FRESH_S
 
     def refresh(self, changed: bool = False) -> None:
         """Announce the state if it, or with ``changed`` anything else people see, is new."""

@@ -181,8 +181,8 @@ class Timeline:
             before: Only those earlier than this.
             camera: Only those of this camera; None for all, and those of the whole server.
         """
-        self._expire()
-        earliest = since if since is not None else 0.0
+        # What is older is only passed over: the clock may come back.
+        earliest = max(since if since is not None else 0.0, self._clock() - KEPT_S)
         latest = before if before is not None else float("inf")
         found = sorted(
             (

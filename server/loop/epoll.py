@@ -13,11 +13,16 @@ from typing import Any
 
 from eventlet.hubs import epolls
 from eventlet.hubs.epolls import is_available  # eventlet asks for it here.
+from eventlet.hubs.timer import Timer
+from greenlet import getcurrent  # type: ignore[import-untyped]
 
 __all__ = ["Hub", "is_available"]
 
 # Without any timer.
 IDLE_S = 60.0
+
+# How long a chore that is due waits for a round that is run anyway.
+SLACK_S = 0.05
 
 # What a descriptor is due for to its reader, and to its writer.
 ENDED = select.EPOLLERR | select.EPOLLHUP
@@ -41,6 +46,7 @@ class Hub(epolls.Hub):  # type: ignore[misc]
     def __init__(self, clock: Callable[[], float] | None = None) -> None:
         super().__init__(clock)
         self.soon: deque[Callable[[], object]] = deque()
+        self._chores: list[tuple[float, Any]] = []  # When each is due; a heap.
         self.on_round: Callable[[float, float], None] = lambda end, length_s: None
 
     def run(self, *_args: object, **_options: object) -> None:
@@ -61,6 +67,11 @@ class Hub(epolls.Hub):  # type: ignore[misc]
                 if self.soon:
                     self._run_soon()
                 now = clock()
+                while self._chores and self._chores[0][0] <= now:
+                    self._attempt(heapq.heappop(self._chores)[1])
+                    now = clock()
+                    if now - began > self.LONG_S:
+                        break  # The others have a round to themselves.
                 if now - began > self.LONG_S:
                     self.on_round(now, now - began)
                 ready = poll(self._idle_s(now))
@@ -69,6 +80,7 @@ class Hub(epolls.Hub):  # type: ignore[misc]
             self.timers_canceled = 0
             self.timers.clear()
             self.next_timers.clear()
+            self._chores.clear()
         finally:
             self.running = self.stopping = False
 
@@ -77,6 +89,15 @@ class Hub(epolls.Hub):  # type: ignore[misc]
         if self.greenlet.dead:
             self.ensure_greenlet()
         return self.greenlet.switch()
+
+    def rest(self, seconds: float) -> None:
+        """Pause the caller for some seconds, and for up to :data:`SLACK_S` more: ``hub.rest``."""
+        chore = Timer(seconds, getcurrent().switch)
+        heapq.heappush(self._chores, (self.clock() + seconds, chore))
+        try:
+            self.switch()
+        finally:
+            chore.called = True  # Also when this green thread was killed.
 
     def _dispatch(self, ready: list[tuple[int, int]]) -> None:
         """Call who waits for these descriptors; found first, as one call may end another's wait."""
@@ -99,12 +120,15 @@ class Hub(epolls.Hub):  # type: ignore[misc]
 
     def _run_soon(self) -> None:
         for _ in range(len(self.soon)):
-            try:
-                self.soon.popleft()()
-            except self.SYSTEM_EXCEPTIONS:
-                raise
-            except BaseException:  # noqa: BLE001  a greenlet may end with anything
-                self.squelch_generic_exception(sys.exc_info())
+            self._attempt(self.soon.popleft())
+
+    def _attempt(self, function: Callable[[], object]) -> None:
+        try:
+            function()
+        except self.SYSTEM_EXCEPTIONS:
+            raise
+        except BaseException:  # noqa: BLE001  a greenlet may end with anything
+            self.squelch_generic_exception(sys.exc_info())
 
     def _idle_s(self, now: float) -> float:
         """Return how long there is nothing to do but to poll."""
@@ -114,6 +138,9 @@ class Hub(epolls.Hub):  # type: ignore[misc]
         while timers and timers[0][1].called:  # Canceled: nothing to wake up for.
             heapq.heappop(timers)
             self.timers_canceled -= 1
-        if self.soon or (timers and timers[0][0] <= now):
+        if self.soon:
             return 0.0
-        return timers[0][0] - now if timers else IDLE_S
+        idle_s = timers[0][0] - now if timers else IDLE_S
+        if self._chores and (wait_s := self._chores[0][0] + SLACK_S - now) < idle_s:
+            idle_s = wait_s
+        return idle_s if idle_s > 0 else 0.0

@@ -187,6 +187,8 @@ class _StrictProtocol(wsgi.HttpProtocol):  # type: ignore[misc]
         return environ
 
     def finish(self) -> None:
+        # The peer has had its time to take what is still unsent. It would be offered twice more.
+        self.connection.settimeout(0)
         try:
             super().finish()
         finally:

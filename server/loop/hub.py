@@ -34,6 +34,7 @@ __all__ = [
     "exit_now",
     "grow_native_pool",
     "listen",
+    "rest",
     "run_native",
     "size_native_pool",
     "sleep",
@@ -48,6 +49,15 @@ hubs.use_hub(epoll)  # Made when it is first asked for, in the place of any that
 
 sleep: Callable[[float], None] = eventlet.sleep
 """Pause this green thread for some seconds; 0 lets everybody else run once."""
+
+
+def rest(seconds: float) -> None:
+    """Pause this green thread for some seconds and a moment more, for a chore that is in no hurry.
+
+    It goes on in a round that the hub runs anyway, if one comes within ``epoll.SLACK_S``. To wake
+    up for a chore alone costs more than most chores do.
+    """
+    hubs.get_hub().rest(seconds)
 
 
 class Task:

@@ -35,8 +35,8 @@ class ReachError(SourceError):
 def may_be_tried(address: Address, *, follow: bool = True, find: Resolve | None = None) -> None:
     """Raise ReachError if an address leads where it must not, by its name or by a redirect.
 
-    Blocks this green thread. Names are resolved once more when the source is opened; what
-    our own readers of HTTP and RTSP connect to is checked again then (``Address.guarded``).
+    Blocks this green thread. Names are resolved once more for each connection, and what is
+    connected to is checked again then (``Address.guarded``).
 
     Args:
         address: Where pictures are to come from.

@@ -26,6 +26,10 @@ __all__ = ["Recorder"]
 # Units are handed to the writer when they make a fragment, or are so many bytes.
 MAX_CHUNK_BYTES = 1 << 20
 
+# What completes a fragment is a key picture, as a rule, which takes longest to be sent to viewers.
+# The thread that writes would want its turn at that moment.
+LATER_S = 0.02
+
 PERIOD_S = 0.5
 """How often what depends on the time is looked at."""
 
@@ -41,6 +45,11 @@ CLOSE_DEADLINE_S = 2.0
 TELL_DROPS_S = 60.0
 
 DUTY = "record"
+
+JUMPED = (
+    "The clock has jumped ahead by {}. Until it has stood for a day, what is kept is not older for "
+    "that. If the clock is right, `python manage.py media trust-clock` has what is too old deleted"
+)
 
 Notify = Callable[[str, str, str | None], None]
 
@@ -84,6 +93,7 @@ class Recorder:
         self._lanes: dict[str, _Lane] = {}
         self._encoder = encoder
         self._problem = ""
+        self._doubts = False  # Whether people were told that the clock may be wrong.
         self._removed = 0
         self._dropped: Counter[str] = Counter()
         self._untold: Counter[str] = Counter()
@@ -146,7 +156,7 @@ class Recorder:
 
     def _run(self) -> None:
         while True:
-            hub.sleep(PERIOD_S)
+            hub.rest(PERIOD_S)
             for name, lane in list(self._lanes.items()):
                 if name in self._cameras:
                     lane.look()
@@ -168,6 +178,12 @@ class Recorder:
             self._removed += gone
             what = "recording was" if gone == 1 else "recordings were"
             self._notify("warning", f"The disk is full: the oldest {gone} {what} deleted", None)
+        if (self._storage.ahead_s > 0) != self._doubts:
+            self._doubts = not self._doubts
+            if self._doubts:
+                hours = round(self._storage.ahead_s / 3600)
+                ahead = f"{hours} hours" if hours < 72 else f"{round(hours / 24)} days"
+                self._notify("warning", JUMPED.format(ahead), None)
         for name, dropped in list(writer.dropped.items()):
             more = dropped - self._dropped[name]
             self._dropped[name] = dropped
@@ -357,8 +373,10 @@ class _Lane:
         complete = completes_fragment(first, unit)
         if complete:
             self._first = unit
-        if complete or self._nbytes > MAX_CHUNK_BYTES:
+        if self._nbytes > MAX_CHUNK_BYTES:
             self._flush()
+        elif complete:
+            hub.call_on_hub(LATER_S, self._flush)
 
     def _take_made(self, unit: Unit | None) -> None:
         """Take what was encoded of JPEG, which has no numbers."""

@@ -144,7 +144,7 @@ function listenToPage() {
   grid.addEventListener('focus', ({ detail }) => {
     panel.show(detail.tile);
     scrubber.show(detail.tile);
-    if (detail.tile !== null) backend.expectPast();
+    if (detail.tile !== null) backend.expectPast(detail.tile.name);
     motion.show(detail.tile);
     controls.show(detail.tile);
     recordPanel.show(detail.tile);

@@ -1,22 +1,26 @@
 """Runs files of tests on several processes, forked from the one that has collected all tests.
 
-Collecting takes five seconds of CPU time, which forks need not spend again. A worker takes its next
-file as it begins the last test of one, and sends its reports to the process it was forked from,
-which shows and counts them. ``tests/__main__.py`` loads this plugin by ``-p``.
+Collecting takes five seconds of CPU time, which forks need not spend again. A worker takes one file
+after another, and sends its reports to the process it was forked from, which shows and counts them.
+Some of the workers take files that mostly compute as long as there are any, the others files that
+mostly wait: of one kind alone, all would wait or none would get on. ``tests/__main__.py`` loads
+this plugin by ``-p``.
 """
 
 import os
 import sys
 import traceback
 import warnings
-from collections.abc import Callable, Generator, Iterator
-from itertools import chain, count, groupby, pairwise
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from itertools import count, groupby, pairwise
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection, wait
 from typing import Any, NoReturn
 
 import pytest
 from _pytest.cacheprovider import LFPlugin
+
+from tests.support.order import computes
 
 TURN_BYTES = 2
 
@@ -28,6 +32,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     """Add the options of this plugin."""
     group = parser.getgroup("workers")
     group.addoption("--workers", type=int, default=1, help="processes that run tests at once")
+    group.addoption("--computing", type=int, default=1, help="how many prefer what computes")
     group.addoption("--after", type=int, metavar="FD", help="collect, then wait for a byte")
 
 
@@ -52,9 +57,10 @@ def pytest_runtestloop(session: pytest.Session) -> bool | None:
         return None
     assert len(os.listdir("/proc/self/task")) == 1, "a library has started a thread"
     files = [list(tests) for _, tests in groupby(session.items, lambda item: item.path)]
-    turns, fill = os.pipe()
-    os.write(fill, b"".join(turn.to_bytes(TURN_BYTES, "big") for turn in range(len(files))))
-    os.close(fill)
+    kinds: dict[bool, list[int]] = {True: [], False: []}
+    for turn, tests in enumerate(files):
+        kinds[computes(tests[0].path)].append(turn)
+    queues = [fill(turns) for turns in kinds.values()]
     folders: Any = config._tmp_path_factory  # type: ignore[attr-defined]
     folder = folders.getbasetemp()
     workers: dict[Connection, int] = {}
@@ -66,14 +72,16 @@ def pytest_runtestloop(session: pytest.Session) -> bool | None:
         pid = fork()
         if pid == 0:
             folders._basetemp = folder / f"worker-{number}"
-            work(session, take(files, turns), theirs)
+            prefers = 1 if number % config.option.workers < config.option.computing else -1
+            work(session, take(files, queues[::prefers]), theirs)
         theirs.close()
         workers[ours] = pid
 
     for _ in range(config.option.workers):
         start()
-    show(session, workers, turns, start)
-    os.close(turns)
+    show(session, workers, queues, start)
+    for queue in queues:
+        os.close(queue)
     return True
 
 
@@ -93,14 +101,25 @@ def wait_for_turn(config: pytest.Config) -> None:
     config.pluginmanager.register(LFPlugin(config), "lfplugin")
 
 
-def take(files: list[list[pytest.Item]], turns: int) -> Iterator[pytest.Item]:
+def fill(turns: Iterable[int]) -> int:
+    """Return a pipe with these numbers, of which whoever reads takes the next."""
+    reads, writes = os.pipe()
+    os.write(writes, b"".join(turn.to_bytes(TURN_BYTES, "big") for turn in turns))
+    os.close(writes)
+    return reads
+
+
+def take(files: list[list[pytest.Item]], queues: Sequence[int]) -> Iterator[list[pytest.Item]]:
     """Yield the tests of one file after another, as long as there are some that nobody has."""
-    while turn := os.read(turns, TURN_BYTES):
-        yield from files[int.from_bytes(turn, "big")]
+    for queue in queues:
+        while turn := os.read(queue, TURN_BYTES):
+            yield files[int.from_bytes(turn, "big")]
 
 
-def work(session: pytest.Session, tests: Iterator[pytest.Item], parent: Connection) -> NoReturn:
-    """Run tests as long as there are some, and end this process."""
+def work(
+    session: pytest.Session, files: Iterator[list[pytest.Item]], parent: Connection
+) -> NoReturn:
+    """Run files of tests as long as there are some, and end this process."""
     code = 1
     config = session.config
     try:
@@ -113,9 +132,10 @@ def work(session: pytest.Session, tests: Iterator[pytest.Item], parent: Connecti
             capture.start_global_capturing()
             capture.suspend_global_capture()
         try:
-            for test, following in pairwise(chain(tests, [None])):
-                assert test
-                config.hook.pytest_runtest_protocol(item=test, nextitem=following)
+            for tests in files:
+                # Which file is next is not known yet. It shares the fixtures of the session alone.
+                for test, following in pairwise([*tests, session]):
+                    config.hook.pytest_runtest_protocol(item=test, nextitem=following)
         finally:
             session._setupstate.teardown_exact(None)
         config._ensure_unconfigure()  # Fails if a test has left something open.
@@ -150,7 +170,10 @@ class Reports:
 
 
 def show(
-    session: pytest.Session, workers: dict[Connection, int], turns: int, start: Callable[[], None]
+    session: pytest.Session,
+    workers: dict[Connection, int],
+    queues: Iterable[int],
+    start: Callable[[], None],
 ) -> None:
     """Report what the workers send, and as failed what none of them has come to the end of.
 
@@ -180,7 +203,8 @@ def show(
                 del unfinished[given["nodeid"]]
             getattr(config.hook, name)(**given)
         if session.shouldfail or session.shouldstop:
-            os.read(turns, TURN_BYTES * len(session.items))  # They end with the files they have.
+            for queue in queues:
+                os.read(queue, TURN_BYTES * len(session.items))  # They end with what they have.
     if session.shouldfail:
         raise session.Failed(session.shouldfail)
     if session.shouldstop:

@@ -246,10 +246,7 @@ def test_users_are_named_in_any_capitals(tmp_path: Path) -> None:
     """
 
     def run(*arguments: str, given: str = "") -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "manage.py", "user", *arguments, "--state", str(tmp_path)]
-        return subprocess.run(
-            command, cwd=ROOT, input=given, capture_output=True, text=True, timeout=20
-        )
+        return FORK_SERVER.run(["user", *arguments, "--state", str(tmp_path)], {}, given)
 
     password = "\ufeffcorrect horse\r\n"
     added = run("add", "Ada", "--role", "viewer", "--password-stdin", given=password)

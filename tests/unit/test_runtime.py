@@ -1,6 +1,7 @@
 """What every node has: parts that are opened in order and closed in reverse."""
 
 import logging
+import sys
 from pathlib import Path
 
 import pytest
@@ -45,6 +46,18 @@ def node(tmp_path: Path) -> Runtime:
     made.prepare()
     made.shut_down()
     return made
+
+
+def test_native_threads_give_the_hub_its_turn_soon(node: Runtime) -> None:
+    """Beside a thread that works in Python, as the one that writes recordings, each system call of
+    the hub could take 5 ms.
+    """
+    usual = sys.getswitchinterval()
+    try:
+        node.run()
+        assert sys.getswitchinterval() <= 0.0005 < usual
+    finally:
+        sys.setswitchinterval(usual)
 
 
 def test_parts_are_closed_in_reverse(node: Runtime) -> None:

@@ -38,6 +38,9 @@ __all__ = ["main"]
 
 BEAT_S = 0.25
 
+# While pictures are handed over, which says as much but for what is measured.
+FLOWING_BEAT_S = 1.0
+
 # While nobody waits for pictures: in seconds, and in shares of how long the process may be silent.
 RESTING_BEAT_S = 2.0
 RESTING_BEAT_SHARE = 0.25
@@ -91,23 +94,30 @@ class _Child:
         self._arrivals = Arrivals()
         self._told: SourceInfo | None = None
         # Written by the working thread, read by the beating thread.
-        self._grabbed = 0
+        self._grabbed = self._delivered = 0
         self._beat_s = self._resting_beat_s = BEAT_S
         self._step = (Step.STARTING, time.monotonic())
         self._beating.set()
 
     def beat(self) -> None:
         """Report regularly that this process is alive, and what its source is doing."""
+        delivered, sent_at = 0, float("-inf")
         try:
             while self._beating.wait():
-                step, since = self._step
-                *figures, waiting_for = self._arrivals.figures
-                busy_s = time.monotonic() - since
-                beat = BEAT.pack(step, busy_s, self._grabbed, *figures) + waiting_for.encode()
-                self._link.offer(Kind.BEAT, beat)
+                now = time.monotonic()
+                if delivered == self._delivered or now - sent_at >= FLOWING_BEAT_S - BEAT_S / 2:
+                    sent_at = now
+                    self._send_beat(now)
+                delivered = self._delivered
                 time.sleep(self._beat_s)
         except OSError:
             pass  # The server is gone, so this process will end too.
+
+    def _send_beat(self, now: float) -> None:
+        step, since = self._step
+        *figures, waiting_for = self._arrivals.figures
+        beat = BEAT.pack(step, now - since, self._grabbed, *figures) + waiting_for.encode()
+        self._link.offer(Kind.BEAT, beat)
 
     def serve(self, open_source: Opener | None) -> None:
         """Open a source and read it until it ends or the server closes it.
@@ -312,6 +322,7 @@ class _Child:
             shape = SHAPE.pack(slot, height, width, *_jpeg_shape(picture), at_unix, *place)
             alone = isinstance(picture, Jpeg) and picture.pixels is None and fd < 0
             self._link.send(Kind.JPEG if alone else Kind.PICTURE, shape, fd)
+            self._delivered += 1
         finally:
             if fd >= 0:
                 os.close(fd)

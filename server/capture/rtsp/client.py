@@ -34,7 +34,7 @@ from server.config.address import Address
 from server.errors import SourceError
 from server.loop import native
 
-__all__ = ["Client", "open_client"]
+__all__ = ["MAX_REDIRECTS", "Client", "connect", "follow", "open_client"]
 
 MAX_REDIRECTS = 5
 
@@ -66,13 +66,13 @@ def open_client(address: Address, timeout_s: float) -> "Client":
     parts = urlsplit(address.target)
     deadline = time.monotonic() + timeout_s
     for _ in range(MAX_REDIRECTS + 1):
-        client = _connect(address, parts, timeout_s, deadline)
+        client = Client(connect(address, parts, timeout_s, deadline), address, parts, timeout_s)
         try:
             client.open(deadline)
             return client
         except _RedirectedError as redirected:
             client.close()
-            parts = _follow(address, str(redirected), parts)
+            parts = follow(address, str(redirected), parts)
         except (OSError, EOFError) as error:
             client.close()
             if isinstance(error, OSError) and not isinstance(error, ssl.SSLError):
@@ -84,10 +84,22 @@ def open_client(address: Address, timeout_s: float) -> "Client":
     raise SourceError(f"{host_of(address)} redirects more than {MAX_REDIRECTS} times")
 
 
-def _connect(address: Address, parts: SplitResult, timeout_s: float, deadline: float) -> "Client":
+def connect(address: Address, parts: SplitResult, timeout_s: float, deadline: float) -> Connection:
+    """Connect to a camera.
+
+    Args:
+        address: Of the camera.
+        parts: The URL of where it is by now, after redirects.
+        timeout_s: How long it may take, for messages.
+        deadline: When to give up, in monotonic seconds.
+
+    Raises:
+        RtspError: If it does not speak TLS.
+        SourceError: If it cannot be reached, or must not be; says why.
+    """
     left_s = max(0.1, deadline - time.monotonic())
     try:
-        connection = Connection(parts, left_s, address.verify, address.guarded)
+        return Connection(parts, left_s, address.verify, address.guarded)
     except (native.socket.gaierror, UnicodeError):
         raise SourceError(no_host(parts.hostname or "")) from None
     except ssl.SSLCertVerificationError as error:
@@ -96,10 +108,9 @@ def _connect(address: Address, parts: SplitResult, timeout_s: float, deadline: f
         raise RtspError("it does not speak TLS as it should") from None
     except OSError as error:
         raise explain(error, address, timeout_s) from None
-    return Client(connection, address, parts, timeout_s)
 
 
-def _follow(address: Address, location: str, before: SplitResult) -> SplitResult:
+def follow(address: Address, location: str, before: SplitResult) -> SplitResult:
     """Return where a redirect leads, with the user name and password that are used there."""
     try:
         parts = urlsplit(location)

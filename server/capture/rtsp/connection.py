@@ -1,5 +1,6 @@
 """A connection to a camera, over TCP or TLS, with as few system calls as can be."""
 
+import ssl
 import struct
 import time
 from contextlib import suppress
@@ -10,7 +11,7 @@ from server.capture.streams.tls import make_context
 from server.capture.streams.words import DEFAULT_PORTS
 from server.config.reserved import is_refused, refusal_of
 from server.config.url import must_verify
-from server.errors import SourceError
+from server.errors import AddressRefused
 from server.loop import native
 
 __all__ = ["Connection"]
@@ -29,7 +30,7 @@ class Connection:
 
     Raises:
         OSError: If it cannot be reached; an ``ssl.SSLError`` if TLS fails.
-        SourceError: If it may not be connected to.
+        AddressRefused: If it may not be connected to.
     """
 
     def __init__(
@@ -53,6 +54,20 @@ class Connection:
         except BaseException:
             self._socket.close()
             raise
+
+    def fileno(self) -> int:
+        """Return its descriptor, to wait for with others."""
+        return int(self._socket.fileno())
+
+    @property
+    def peer(self) -> str:
+        """The IP address that it leads to."""
+        return str(self._socket.getpeername()[0])
+
+    @property
+    def has_more(self) -> bool:
+        """Whether something was received that its descriptor no longer shows."""
+        return not self._plain and self._socket.pending() > 0
 
     def set_timeout(self, timeout_s: float) -> None:
         """Have a read or write take no longer; at least a millisecond."""
@@ -80,6 +95,26 @@ class Connection:
             raise EOFError
         return count
 
+    def read_now(self, room: memoryview) -> int:
+        """Return how many bytes were there already, if its descriptor shows that there are some.
+
+        Over TLS that may be 0: what came was not meant for us, or is not whole.
+
+        Raises:
+            EOFError: If the other side has closed the connection.
+            OSError: If the connection is lost.
+        """
+        if self._plain:
+            return self.read(room)
+        timeout_s = self._socket.gettimeout()
+        self._socket.settimeout(0.0)
+        try:
+            return self.read(room)
+        except ssl.SSLWantReadError:
+            return 0
+        finally:
+            self._socket.settimeout(timeout_s)
+
     def write(self, data: bytes) -> None:
         """Send something short; raises OSError if the connection is lost."""
         try:
@@ -99,7 +134,7 @@ def _connect(host: str, port: int, timeout_s: float, guarded: bool) -> Any:
     failed: OSError | None = None
     for family, kind, protocol, _, place in places:
         if guarded and is_refused(place[0]):
-            raise SourceError(refusal_of(host))
+            raise AddressRefused(refusal_of(host))
         connecting = native.socket.socket(family, kind, protocol)
         try:
             # One that is silent, as of IPv6 where there is none, leaves time for the others.

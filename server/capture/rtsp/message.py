@@ -4,6 +4,7 @@ import re
 from dataclasses import dataclass
 
 __all__ = [
+    "CONTROL",
     "Request",
     "Response",
     "RtspError",

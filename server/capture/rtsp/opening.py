@@ -1,11 +1,15 @@
 """Opens a camera over RTSP: by the reader here where it can, otherwise by FFmpeg."""
 
 import time
+from urllib.parse import urlsplit
 
+from server.capture.rtsp.client import MAX_REDIRECTS, connect, follow
 from server.capture.rtsp.demuxer import RtspDemuxer
 from server.capture.rtsp.message import RtspError
+from server.capture.rtsp.relay import Relay
 from server.capture.streams.stream import LiveStream, open_stream
 from server.capture.streams.video import Video
+from server.capture.streams.words import host_of
 from server.config.address import Address
 from server.errors import LoginRefused, SourceError
 from server.loop import native
@@ -28,11 +32,11 @@ def open_rtsp(address: Address, timeout_s: float) -> Video:
         SourceError: If it cannot be opened; says why.
     """
     if address.transport == "udp":
-        return open_stream(address, timeout_s)
+        return _open_by_ffmpeg(address, timeout_s)
     try:
         demuxer = RtspDemuxer(address, timeout_s)
     except RtspError:
-        return _open_by_ffmpeg(address, timeout_s)
+        return _open_again(address, timeout_s)
     try:
         return LiveStream(demuxer)
     except BaseException:
@@ -40,15 +44,35 @@ def open_rtsp(address: Address, timeout_s: float) -> Video:
         raise
 
 
-def _open_by_ffmpeg(address: Address, timeout_s: float) -> Video:
-    """Open a camera that was asked already, and hung up on."""
+def _open_again(address: Address, timeout_s: float) -> Video:
+    """Open a camera by FFmpeg that was asked already, and hung up on."""
     began = time.monotonic()
     try:
-        return open_stream(address, timeout_s)
+        return _open_by_ffmpeg(address, timeout_s)
     except LoginRefused:
         raise
     except SourceError:
         if time.monotonic() - began > ENDING_S:
             raise
     native.sleep(ENDING_S)
-    return open_stream(address, timeout_s)
+    return _open_by_ffmpeg(address, timeout_s)
+
+
+def _open_by_ffmpeg(address: Address, timeout_s: float) -> Video:
+    """Open a camera by FFmpeg, which makes no connection of its own to a guarded one."""
+    if not address.guarded:
+        return open_stream(address, timeout_s)
+    parts = urlsplit(address.target)
+    deadline = time.monotonic() + timeout_s
+    for _ in range(MAX_REDIRECTS + 1):
+        try:
+            relay = Relay(connect(address, parts, timeout_s, deadline), parts, timeout_s)
+        except RtspError as error:
+            raise SourceError(f"{host_of(address)}: {error}") from None
+        try:
+            return open_stream(address, timeout_s, url=relay.url)
+        except SourceError:
+            if not relay.location:
+                raise
+        parts = follow(address, relay.location, parts)
+    raise SourceError(f"{host_of(address)} redirects more than {MAX_REDIRECTS} times")

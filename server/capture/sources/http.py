@@ -1,9 +1,12 @@
 """Opens what is at an HTTP URL, told apart by what arrives: type and first bytes, not the name."""
 
+import io
 import re
 import time
 from collections.abc import Callable
-from typing import TypeVar
+from dataclasses import replace
+from typing import BinaryIO, TypeVar, cast
+from urllib.parse import urlsplit
 
 from server.capture.frames.frame import size_of
 from server.capture.frames.jpeg import inspect_jpeg
@@ -13,9 +16,9 @@ from server.capture.sources.multipart import JpegParser
 from server.capture.sources.still import StillCamera, read_picture
 from server.capture.streams.pictures import decode_picture, form_of
 from server.config.address import Address
-from server.errors import PictureError, SourceError
+from server.errors import AddressRefused, PictureError, SourceError
 
-__all__ = ["open_http"]
+__all__ = ["fetcher", "open_http"]
 
 # Types that go on without end, whether or not their pictures are in parts.
 ENDLESS = re.compile(r"multipart/|video/(x-)?(motion-?)?m?jpeg")
@@ -28,6 +31,8 @@ JPEG_BODY = re.compile(rb"\s*(\xff\xd8\xff|--[^\r\n]+\r?\n[a-z-]+:|content-type:
 TEXT_TYPES = ("application/json", "text/plain")
 TEXT_BODY = re.compile(rb"(?!\s*#EXTM3U)[\t\r\n\x20-\x7e\x80-\xff]*")
 PAGE_BODY = re.compile(rb"\s*<(!doctype html|html|head)", re.IGNORECASE)
+
+PARTIAL = 206
 
 # Enough to recognise a body by.
 FIRST_BYTES = 256
@@ -60,6 +65,8 @@ def open_http(
     except NotHttpError as error:
         # FFmpeg is more lenient: it knows ICY, and answers without any head.
         client.close()
+        if address.guarded:
+            raise
         try:
             return open_stream(address, timeout_s)
         except SourceError:
@@ -197,3 +204,89 @@ class _Opening:
                 return False
             self._pictures += self._parser.feed(data)
         return True
+
+
+def fetcher(address: Address, timeout_s: float) -> Callable[[str], BinaryIO]:
+    """Return what reads in FFmpeg's place what is at a URL, and what that refers to.
+
+    The first must be there. A segment that is not is empty, and the next one may be there.
+
+    Args:
+        address: Whose URL it is, and how to reach it.
+        timeout_s: How long a host may take to answer, and then to send anything.
+    """
+
+    def fetch(url: str) -> BinaryIO:
+        if not url.startswith(("http://", "https://")):
+            # FFmpeg would read files, too; what is encrypted has another scheme in front.
+            raise SourceError(f"{urlsplit(address.target).hostname} refers to what is not allowed")
+        try:
+            return cast(BinaryIO, _Fetched(replace(address, target=url), timeout_s))
+        except AddressRefused:
+            raise
+        except SourceError:
+            if url == address.target:
+                raise
+            return io.BytesIO()
+
+    return fetch
+
+
+class _Fetched:
+    """What is at a URL, as a file.
+
+    Attributes:
+        name: Where it is, for what it refers to.
+    """
+
+    def __init__(self, address: Address, timeout_s: float) -> None:
+        self._client = Client(address, timeout_s)
+        self._rest = b""
+        self._at = 0
+        self._answer: Answer | None = None
+        try:
+            self._answer = answer = self._client.get()
+            self.name = self._client.url
+        except BaseException:
+            self._client.close()
+            raise
+        headers = answer.headers
+        length = "" if "Content-Encoding" in headers else headers.get("Content-Length", "")
+        self._size = int(length[:18]) if length.isdecimal() else None
+        ranges = headers.get("Accept-Ranges", "").lower()
+        self._seekable = ranges == "bytes" and self._size is not None
+
+    def read(self, size: int) -> bytes:
+        """Wait for something, and return at most ``size`` bytes; nothing at the end."""
+        if not self._rest and (self._size is None or self._at < self._size):
+            if self._answer is None:
+                self._answer = self._client.get({"Range": f"bytes={self._at}-"})
+                if self._answer.status != PARTIAL:
+                    raise SourceError(f"{self._answer.host} sends another part than was asked for")
+            self._rest = self._answer.read()
+        data, self._rest = self._rest[:size], self._rest[size:]
+        self._at += len(data)
+        return data
+
+    def seekable(self) -> bool:
+        return self._seekable
+
+    def tell(self) -> int:
+        return self._at
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        """Go to another place; it is asked for when it is read."""
+        base = {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._size or 0}[whence]
+        if base + offset != self._at:
+            self._drop()
+            self._at = base + offset
+        return self._at
+
+    def close(self) -> None:
+        self._drop()
+        self._client.close()
+
+    def _drop(self) -> None:
+        answer, self._answer, self._rest = self._answer, None, b""
+        if answer is not None:
+            answer.close()

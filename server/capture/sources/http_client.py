@@ -26,7 +26,7 @@ from server.capture.streams.words import no_host
 from server.config.address import Address
 from server.config.reserved import is_refused, refusal_of
 from server.config.url import must_verify
-from server.errors import LoginRefused, SourceError
+from server.errors import AddressRefused, LoginRefused, SourceError
 from server.loop import native
 
 __all__ = ["Answer", "Client", "NotHttpError"]
@@ -160,6 +160,15 @@ class Client:
             answer.close()
             self._follow(answer)
         raise SourceError(f"{answer.host} redirects more than {MAX_REDIRECTS} times")
+
+    @property
+    def url(self) -> str:
+        """Where the next request goes, with user name and password if they are sent there."""
+        parts = urlsplit(self._url)
+        login, at, _ = self._origin.netloc.rpartition("@")
+        if not at or "@" in parts.netloc or not self._is_trusted(parts):
+            return self._url
+        return parts._replace(netloc=f"{login}@{parts.netloc}").geturl()
 
     def close(self) -> None:
         """Close its connection."""
@@ -309,7 +318,7 @@ class _PoolOverTls(HTTPSConnectionPool):
 def _checked(socket: Any, host: str) -> Any:
     if is_refused(socket.getpeername()[0]):
         socket.close()
-        raise SourceError(refusal_of(host))
+        raise AddressRefused(refusal_of(host))
     return socket
 
 

@@ -155,6 +155,9 @@ def open_source(address: Address, name: str, timeout_s: float) -> Source:
 
 
 def _open_stream(address: Address, timeout_s: float) -> Source:
+    from server.capture.sources.http import fetcher
     from server.capture.streams.stream import open_stream
 
-    return open_stream(address, timeout_s)
+    # FFmpeg itself would connect without a check.
+    fetch = fetcher(address, timeout_s) if address.guarded else None
+    return open_stream(address, timeout_s, fetch=fetch)

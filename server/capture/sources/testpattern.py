@@ -12,7 +12,7 @@ import itertools
 import math
 import time
 import weakref
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, TypedDict
 
 import cv2
@@ -37,6 +37,12 @@ SHEETS = 4
 
 # The sizes it can be set to, besides its initial one.
 SIZES = ((320, 180), (640, 360), (1280, 720), (1920, 1080))
+
+# The date, as full as there is room for.
+DATES = ("%A %d %B %Y", "%a %d %b %Y", "%d %b")
+
+# How far from the centre the ring and its ticks begin, in units.
+WITHIN = 176
 
 # Colours in BGR.
 DEEP = (58, 34, 14)
@@ -201,8 +207,8 @@ class TestPattern:
             left, right = round(index * side), round((index + 1) * side)
             cv2.rectangle(image, (left, top), (right, height), colour, cv2.FILLED)
         self._write(image, self._line(name, 34, INK, 600), height - 66 * unit)
-        size = f"{width} x {height} at {self.info.fps:g} fps"
-        self._write(image, self._line(size, 18, MUTED), self._center[1] - 62 * unit)
+        size = f"{width} x {height}"
+        self._write_in_ring(image, -62, (f"{size} at {self.info.fps:g} fps", size))
         return image
 
     def _on_dial(self, turn: float, radius: float) -> tuple[int, int]:
@@ -234,11 +240,9 @@ class TestPattern:
     def _draw_clock(self, image: Image, at_unix: float) -> None:
         now = time.localtime(at_unix)
         tenths = int(at_unix % 1 * 10)
-        middle = self._center[1]
         clock = self._clock(time.strftime("%H:%M:%S", now) + f".{tenths}")
-        self._write(image, clock, middle + 20 * self._unit)
-        date = self._line(time.strftime("%A %d %B %Y", now), 18, MUTED)
-        self._write(image, date, middle + 74 * self._unit)
+        self._write(image, clock, self._center[1] + 20 * self._unit)
+        self._write_in_ring(image, 74, (time.strftime(form, now) for form in DATES))
 
     def _clock(self, text: str) -> Stencil:
         """Return a time; all digits have the same width, so a clock does not jitter."""
@@ -248,6 +252,20 @@ class TestPattern:
 
     def _line(self, text: str, size: float, colour: Colour, weight: int = 400) -> Stencil:
         return letter(text, max(8, round(size * self._unit)), weight, colour)
+
+    def _write_in_ring(self, image: Image, below: float, texts: Iterable[str]) -> None:
+        """Write the first of some texts that has room: letters have a least size, the ring none.
+
+        Args:
+            image: Where to write.
+            below: How far below the ring's centre, in units.
+            texts: The fullest first.
+        """
+        room = 2 * math.sqrt(WITHIN**2 - below**2) * self._unit
+        lines = (self._line(text, 18, MUTED) for text in texts)
+        line = next((one for one in lines if one.width <= room), None)
+        if line is not None:
+            self._write(image, line, self._center[1] + below * self._unit)
 
     def _write(self, image: Image, line: Stencil, baseline: float) -> None:
         """Write a centred line."""

@@ -25,7 +25,10 @@ if TYPE_CHECKING:
 
     Encoded = av.Packet[VideoStream]
 
-__all__ = ["Demuxer"]
+__all__ = ["Demuxer", "Fetch"]
+
+Fetch = Callable[[str], BinaryIO]
+"""Returns what is at a URL; raises SourceError if it cannot be had."""
 
 MAX_FPS = 240.0
 
@@ -65,6 +68,7 @@ class Demuxer:
         options: FFmpeg's, for its protocol and its format.
         timeout_s: How long opening, and then each read, may take; None for ever.
         lossy: Whether packets may be lost on the way, as over UDP.
+        fetch: Returns what is at a URL that the source refers to; None for FFmpeg itself.
 
     Raises:
         SourceError: If it cannot be opened, or holds no video that can be decoded.
@@ -78,7 +82,9 @@ class Demuxer:
         options: dict[str, str],
         timeout_s: float | None = None,
         lossy: bool = False,
+        fetch: Fetch | None = None,
     ) -> None:
+        self._fetch = fetch
         self._where = where
         self._explain = explain
         self._timeout_s = timeout_s
@@ -199,12 +205,22 @@ class Demuxer:
         options = {"max_pixels": str(PROBED_PIXELS)} | options
         started = time.monotonic()
         try:
-            return av.open(source, mode="r", options=options, timeout=self._timeout_s)
+            return av.open(
+                source,
+                mode="r",
+                options=options,
+                timeout=self._timeout_s,
+                io_open=self._fetch and self._open_other,
+            )
         except (av.FFmpegError, OSError, EOFError) as error:
             # RTSP takes a time-out for an invalid answer.
             late = self._timeout_s is not None and time.monotonic() - started >= self._timeout_s
             # Its text holds the URL, so it is not shown as the cause.
             raise self._explain(TimeoutError() if late else error) from None
+
+    def _open_other(self, url: str, flags: int, options: dict[str, str]) -> "BinaryIO":
+        assert self._fetch is not None
+        return self._fetch(url)
 
     def _choose(self) -> "VideoStream":
         """Return the video to read, and have FFmpeg skip everything else."""

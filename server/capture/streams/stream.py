@@ -11,7 +11,7 @@ import time
 from typing import BinaryIO
 
 from server.capture.frames.stamp_clock import StampClock
-from server.capture.streams.demuxer import Demuxer
+from server.capture.streams.demuxer import Demuxer, Fetch
 from server.capture.streams.losses import receives_datagrams
 from server.capture.streams.packet import Packet, PacketReader
 from server.capture.streams.playout import Playout
@@ -52,6 +52,9 @@ HLS = {
     "extension_picky": "0",
 }
 
+# FFmpeg would look for a connection of its own to use again.
+FETCHED = {"http_persistent": "0"}
+
 # What may wait in the socket, as far as the kernel lets us choose.
 UDP_BYTES = "1048576"
 
@@ -90,13 +93,21 @@ USUAL_FPS = 25.0
 MAX_STEP_S = 2.0
 
 
-def open_stream(address: Address, timeout_s: float, data: BinaryIO | None = None) -> Video:
+def open_stream(
+    address: Address,
+    timeout_s: float,
+    data: BinaryIO | None = None,
+    url: str | None = None,
+    fetch: Fetch | None = None,
+) -> Video:
     """Open a network stream, or one that is read from ``data``.
 
     Args:
         address: Holds the URL, and how to reach it; no message contains its password.
         timeout_s: How long opening, and then each read, may take.
         data: What to read instead of the URL.
+        url: What to open instead: RTSP at this machine, which leads there.
+        fetch: Returns what is at a URL; then FFmpeg connects to nothing.
 
     Raises:
         LoginRefused: If the user name or password is refused.
@@ -105,7 +116,11 @@ def open_stream(address: Address, timeout_s: float, data: BinaryIO | None = None
     if data is not None:
         demuxer = _open(address, timeout_s, PIPE, data)
     elif address.scheme in ("rtsp", "rtsps"):
-        demuxer = _open(address, timeout_s, RTSP[address.transport] | {"max_delay": UDP_DELAY_US})
+        # Over TLS, FFmpeg itself would take nothing but TCP.
+        options = RTSP["tcp" if url and address.scheme == "rtsps" else address.transport]
+        demuxer = _open(address, timeout_s, options | {"max_delay": UDP_DELAY_US}, url)
+    elif fetch is not None:
+        demuxer = _open(address, timeout_s, HLS | FETCHED, fetch(address.target), fetch)
     else:
         demuxer = _open(address, timeout_s, HLS)
     try:
@@ -259,17 +274,23 @@ def _limits(address: Address, is_pipe: bool) -> tuple[float, int]:
 
 
 def _open(
-    address: Address, timeout_s: float, options: dict[str, str], data: BinaryIO | None = None
+    address: Address,
+    timeout_s: float,
+    options: dict[str, str],
+    source: str | BinaryIO | None = None,
+    fetch: Fetch | None = None,
 ) -> Demuxer:
     # What is read from a pipe may be a playlist too.
-    allowed = {"protocol_whitelist": PROTOCOLS.get(address.scheme, "crypto")}
-    if address.scheme in ("https", "rtsps"):
+    protocols = "crypto" if fetch else PROTOCOLS.get(address.scheme, "crypto")
+    allowed = {"protocol_whitelist": protocols}
+    if address.scheme in ("https", "rtsps") and source is None:
         allowed |= tls_options(address)
     return Demuxer(
-        address.target if data is None else data,
+        address.target if source is None else source,
         host_of(address),
         functools.partial(explain, address=address, timeout_s=timeout_s),
         PROBE | options | allowed,
         timeout_s,
         lossy=address.scheme in ("rtsp", "rtsps") and address.transport != "tcp",
+        fetch=fetch,
     )

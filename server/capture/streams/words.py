@@ -146,7 +146,7 @@ def _why_input_output(address: Address, host: str, timeout_s: float) -> str:
         socket.getaddrinfo(name, port)
     except OSError:
         return no_host(name)
-    if address.scheme in ("rtsps", "https"):
+    if address.scheme in ("rtsps", "https") and not address.guarded:
         context = ssl.create_default_context()
         try:
             with (

@@ -321,7 +321,7 @@ class Exporter:
 
     def _measure(self) -> None:
         while True:
-            hub.sleep(STATS_PERIOD_S)
+            hub.rest(STATS_PERIOD_S)
             for name, stats in self._stats.items():
                 taken = stats.take()
                 self._figures[name] = Figures(**{key: taken[key] for key in Figures.model_fields})

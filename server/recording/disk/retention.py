@@ -9,12 +9,17 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
+from server.recording.disk.age_clock import BEYOND_S, Sight
 from server.recording.disk.index import Index, Recorded
 
-__all__ = ["Limits", "Policy", "overdue", "overdue_events"]
+__all__ = ["Limits", "Policy", "newest_unix", "overdue", "overdue_events"]
 
 DAY_S = 86400.0
 GB = 1e9
+
+# Too old, by two times.
+OLD = "(end < ? OR end IS NOT NULL AND begin > ?)"
+NEVER_UNIX = 1e15
 
 # So many of the oldest are looked at together.
 PAGE = 200
@@ -53,7 +58,7 @@ class Policy:
 
 
 def overdue(
-    index: Index, policy: Policy, now_unix: float, now_of: Callable[[Recorded], Recorded]
+    index: Index, policy: Policy, clock: Sight, now_of: Callable[[Recorded], Recorded]
 ) -> list[str]:
     """Return which recordings are to be deleted: too old ones, and the oldest of what is too much.
 
@@ -62,7 +67,7 @@ def overdue(
     Args:
         index: Has them.
         policy: How much is kept.
-        now_unix: In Unix seconds.
+        clock: Tells how old they are.
         now_of: Returns a recording as it is now, if it is being written.
     """
     taken: defaultdict[str, float] = defaultdict(float)
@@ -72,8 +77,8 @@ def overdue(
     gone: dict[str, Recorded] = {}
     for camera in taken:
         if days := policy.of(camera).days:
-            old = "WHERE camera = ? AND end < ? AND NOT locked AND NOT open"
-            found = index.recordings_where(old, (camera, now_unix - days * DAY_S))
+            old = f"WHERE camera = ? AND {OLD} AND NOT locked AND NOT open"
+            found = index.recordings_where(old, (camera, *_bounds(clock, days)))
             gone |= {one.id: one for one in found}
     for one in gone.values():
         taken[one.camera] -= one.bytes
@@ -88,14 +93,32 @@ def overdue(
     return sorted(gone, key=lambda key: gone[key].begin)
 
 
-def overdue_events(index: Index, policy: Policy, now_unix: float) -> list[str]:
+def overdue_events(index: Index, policy: Policy, clock: Sight) -> list[str]:
     """Return which events are to be deleted: those that are over, old and not locked."""
     gone: list[str] = []
     for (camera,) in index.rows("SELECT DISTINCT camera FROM events"):
         if days := policy.of(camera).days:
-            old = "SELECT id FROM events WHERE camera = ? AND end < ? AND NOT locked"
-            gone += [key for (key,) in index.rows(old, (camera, now_unix - days * DAY_S))]
+            old = f"SELECT id FROM events WHERE camera = ? AND {OLD} AND NOT locked"
+            gone += [key for (key,) in index.rows(old, (camera, *_bounds(clock, days)))]
     return gone
+
+
+def newest_unix(index: Index) -> float | None:
+    """Return when the newest recording or event began, by the clock of that time; None without."""
+    newest = "SELECT max(begin) AS begin FROM"
+    query = f"SELECT max(begin) FROM ({newest} recordings UNION ALL {newest} events)"
+    return next((unix for (unix,) in index.rows(query)), None)
+
+
+def _bounds(clock: Sight, days: float) -> tuple[float, float]:
+    """Return what is too old: what ended before the first time, or began after the second.
+
+    That lies in the future, because the clock was wrong: it is as old as that is known.
+    """
+    earliest_unix, since_unix = clock.age_unix - days * DAY_S, clock.beyond_since_unix
+    if since_unix is None or since_unix > earliest_unix:
+        return earliest_unix, NEVER_UNIX
+    return earliest_unix, clock.at.unix + BEYOND_S
 
 
 def _too_large(taken: Mapping[str, float], policy: Policy) -> Collection[str]:

@@ -13,15 +13,16 @@ from pathlib import Path
 from typing import Any
 
 from server.loop import native
+from server.recording.disk.age_clock import Moment, Sight, first_sight, look, parse, to_bytes
 from server.recording.disk.check import Report, check, oldest_file
 from server.recording.disk.event_file import remove_empty, remove_events, write_event
 from server.recording.disk.index import INDEX_ERRORS, Event, Index, Recorded
 from server.recording.disk.last_sign import last_sign
 from server.recording.disk.layout import add_folders, recording_path
-from server.recording.disk.retention import Policy, overdue, overdue_events
-from server.users.private import open_private
+from server.recording.disk.retention import Policy, newest_unix, overdue, overdue_events
+from server.users.private import PrivateFile, open_private
 
-__all__ = ["FreeSpace", "Storage", "free_space"]
+__all__ = ["FreeSpace", "Storage", "free_space", "read_clocks", "trust_clock"]
 
 # So much of the file system is left free, whichever is less.
 FREE_BYTES = 200_000_000
@@ -29,7 +30,13 @@ FREE_SHARE = 0.02
 
 PROBE_BYTES = 1 << 20
 
+# The last sign of life. Its time is when that was, and it says what is known of the clock.
+ALIVE = ".alive"
+
+BOOT = Path("/proc/sys/kernel/random/boot_id")
+
 FreeSpace = Callable[[Path], tuple[int, int]]
+Clocks = Callable[[], Moment]
 
 
 def free_space(folder: Path) -> tuple[int, int]:
@@ -38,32 +45,60 @@ def free_space(folder: Path) -> tuple[int, int]:
     return found.f_bavail * found.f_frsize, found.f_blocks * found.f_frsize
 
 
+def read_clocks() -> Moment:
+    """Return what this machine's clocks say now."""
+    try:
+        boot = BOOT.read_text().strip()
+    except OSError:
+        boot = ""
+    return Moment(time.time(), time.clock_gettime(time.CLOCK_BOOTTIME), boot)
+
+
+def trust_clock(media: Path, clocks: Clocks = read_clocks) -> None:
+    """Have ages told by the clock as it is, also by a server that runs.
+
+    Raises:
+        OSError: If the folder is not there, or cannot be written.
+    """
+    _write_sign(media / ALIVE, first_sight(clocks()))
+
+
 class Storage:
     """Where recordings and events are.
 
     Args:
         media: The folder; made when there is something to write.
         free: Returns how much of a file system is free, and how large it is.
+        clocks: Returns what the machine's clocks say.
 
     Attributes:
         index: Of what is in the folder.
+        ahead_s: By how much the clock has jumped ahead, while ages are still told as before that.
         removed: How many recordings had to go because the disk was full.
         report: What the newest check has found; None before the first.
         is_known: Returns whether this process knows an event of this id, or has still to write it;
             called on another thread.
     """
 
-    def __init__(self, media: Path, free: FreeSpace = free_space) -> None:
+    def __init__(
+        self,
+        media: Path,
+        free: FreeSpace = free_space,
+        clocks: Clocks = read_clocks,
+    ) -> None:
         self.media = media
         self.index = Index(media)
+        self.ahead_s = 0.0
         self.removed = 0
         self.report: Report | None = None
         self.is_known: Callable[[str], bool] = lambda key: False
         self._free = free
+        self._clocks = clocks
+        self._clock: Sight | None = None
         self._started_unix = time.time()
         self._checking: Any = native.threading.Lock()
         self._unchecked = False  # Whether the newest check could not be done.
-        self._alive_path = media / ".alive"
+        self._alive_path = media / ALIVE
         self._alive_unix = self._read_alive()
         # Changes of the index that could not be made yet, by the id of what they are about.
         self._owed: dict[str, Callable[[], None]] = {}
@@ -133,13 +168,12 @@ class Storage:
         """
         if not self.media.is_dir():
             return []
-        self._note_alive()
+        clock = self._look_at_clock()
         if self._unchecked:
             self._unchecked = False
             self.check_soon()
-        now_unix = time.time()
-        self.remove_events(overdue_events(self.index, policy, now_unix))
-        return overdue(self.index, policy, now_unix, now_of)
+        self.remove_events(overdue_events(self.index, policy, clock))
+        return overdue(self.index, policy, clock, now_of)
 
     def _read_alive(self) -> float:
         """Return until when a process before this one lived at least; 0 if that is not known."""
@@ -148,11 +182,25 @@ class Storage:
         except OSError:
             return 0.0
 
-    def _note_alive(self) -> None:
-        """Leave a sign of life: if this process is killed, what goes on did so until now."""
+    def _look_at_clock(self) -> Sight:
+        """Return what is known of the clock, and leave a sign of life with it.
+
+        If this process is killed, what goes on did so until now.
+        """
+        now, newest, last = self._clocks(), None, self._clock
+        with suppress(*INDEX_ERRORS):
+            newest = newest_unix(self.index)
+        with suppress(OSError):
+            last = parse(PrivateFile(self._alive_path).read() or b"") or last
+        if last is None:
+            # An earlier version has left nothing but the time.
+            sight = first_sight(now, self._read_alive() or newest)
+        else:
+            sight = look(last, now, newest)
+        self._clock, self.ahead_s = sight, sight.ahead_s
         with suppress(OSError):  # A disk that cannot be written shows elsewhere.
-            os.close(open_private(self._alive_path, os.O_WRONLY))
-            os.utime(self._alive_path)
+            _write_sign(self._alive_path, sight)
+        return sight
 
     def delete_overdue(self, key: str) -> None:
         """Delete a recording, unless it was locked meanwhile, or is gone."""
@@ -244,3 +292,12 @@ class Storage:
     def _put_event(self, event: Event) -> None:
         write_event(self.media, event)
         self.index.put_event(event)
+
+
+def _write_sign(path: Path, sight: Sight) -> None:
+    descriptor = open_private(path, os.O_WRONLY)
+    try:
+        os.pwrite(descriptor, to_bytes(sight), 0)
+        os.utime(descriptor)
+    finally:
+        os.close(descriptor)

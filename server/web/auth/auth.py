@@ -339,7 +339,7 @@ class Auth:
     def _run(self) -> None:
         aged_at = time.monotonic()
         while True:
-            hub.sleep(POLL_PERIOD_S)
+            hub.rest(POLL_PERIOD_S)
             try:
                 with self._loading.take():
                     is_new = self._reload()

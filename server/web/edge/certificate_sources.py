@@ -8,6 +8,7 @@ import os
 import shlex
 import ssl
 import stat
+import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,6 +23,10 @@ __all__ = ["MAX_HOSTS", "GivenCertificate", "OwnCertificate", "make_context"]
 
 # Renewed this long before it expires.
 RENEW_DAYS = 30
+
+# One that is valid later only was made while the clock was ahead, or the clock is behind, as at the
+# boot of a machine without a battery. After so long it is the former.
+EARLY_S = 86400.0
 
 # More than that is no machine's; those that it had before stay, as long as there is room.
 MAX_HOSTS = 64
@@ -116,6 +121,7 @@ class OwnCertificate:
         folder: The state folder.
         hosts: Returns the names and addresses that it must have.
         now: Returns the time.
+        steady: Returns the seconds of a clock that cannot be set.
     """
 
     self_made = True
@@ -125,10 +131,12 @@ class OwnCertificate:
         folder: Path,
         hosts: Callable[[], Iterable[str]],
         now: Callable[[], datetime.datetime] = lambda: datetime.datetime.now(datetime.UTC),
+        steady: Callable[[], float] = time.monotonic,
     ) -> None:
         self._cert = PrivateFile(folder / "tls-cert.pem")
         self._key = PrivateFile(folder / "tls-key.pem")
-        self._hosts, self._now = hosts, now
+        self._hosts, self._now, self._steady = hosts, now, steady
+        self._early_at: float | None = None  # Since when it is not valid yet.
         self._loaded = b""
 
     @property
@@ -186,10 +194,23 @@ class OwnCertificate:
             certificate = read_certificate(pem)
             before = certificate.hosts
             left = certificate.ends - now
-            if before.issuperset(needed) and left > datetime.timedelta(days=RENEW_DAYS):
+            lasts = left > datetime.timedelta(days=RENEW_DAYS)
+            if (
+                before.issuperset(needed)
+                and lasts
+                and not self._stays_early(certificate.begins > now)
+            ):
                 return pem
         hosts = [*needed, *sorted(before.difference(needed))]
         return make_certificate(key, hosts[:MAX_HOSTS], now)
+
+    def _stays_early(self, early: bool) -> bool:
+        if not early:
+            self._early_at = None
+            return False
+        if self._early_at is None:
+            self._early_at = self._steady()
+        return self._steady() - self._early_at > EARLY_S
 
 
 def make_context() -> ssl.SSLContext:

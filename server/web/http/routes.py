@@ -9,6 +9,7 @@ from typing import Any
 
 import flask
 from flask import Blueprint, Response
+from werkzeug.exceptions import HTTPException
 
 from server import __version__
 from server.capture.frames.rendition import FULL
@@ -179,21 +180,17 @@ def create_routes(
     def metrics() -> Response:
         return Response(exposition.text(), headers=NO_CACHE, content_type=CONTENT_TYPE)
 
-    @routes.app_errorhandler(404)
-    def not_found(error: Exception) -> Response:
-        text = getattr(error, "description", "not found")
-        return Response(f"{text}\n", 404, NO_CACHE, content_type="text/plain")
-
-    @routes.app_errorhandler(406)
-    def no_video(error: Exception) -> Response:
-        text = getattr(error, "description", "not acceptable")
-        return Response(f"{text}\n", 406, NO_CACHE, content_type="text/plain")
-
-    @routes.app_errorhandler(503)
-    def no_picture(error: Exception) -> Response:
-        text = getattr(error, "description", "unavailable")
-        headers = NO_CACHE | {"Retry-After": "2"}
-        return Response(f"{text}\n", 503, headers, content_type="text/plain")
+    @routes.app_errorhandler(HTTPException)
+    def tell_error(error: HTTPException) -> Response:
+        """Answer with a line of text; ``ErrorPages`` makes a page of it for people."""
+        status = error.code or 500
+        response = Response(f"{error.description}\n", status, NO_CACHE)
+        # Such as the methods that are allowed.
+        response.headers.update(error.get_headers())
+        response.content_type = "text/plain"
+        if status == 503:
+            response.headers["Retry-After"] = "2"
+        return response
 
     def seen() -> dict[str, Fanout]:
         person = asking().person

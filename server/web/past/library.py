@@ -70,6 +70,10 @@ def create_library(libraries: Libraries, pictures: PictureMaker, auth: Auth) -> 
     def events() -> Response:
         return answer_list("events", libraries.events(query()))
 
+    @routes.get("/api/events/<key>")
+    def event(key: str) -> Response:
+        return answer_json(seen(libraries.event, key).row.describe())
+
     @routes.get("/api/days")
     def days() -> Response:
         month = flask.request.args.get("month", time.strftime("%Y-%m"))

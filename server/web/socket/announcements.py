@@ -183,7 +183,7 @@ class Announcements:
 
     def _send_stats(self) -> None:
         while True:
-            hub.sleep(STATS_PERIOD_S)
+            hub.rest(STATS_PERIOD_S)
             stats = self._statistics.take(len(self._sessions))
             for view in self._views():
                 if not view.embedded:

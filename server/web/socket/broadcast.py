@@ -99,7 +99,7 @@ class Broadcast:
             while not self._held_at:
                 self._held.wait()
             held_at = self._held_at.popleft()
-            hub.sleep(max(0.0, held_at + HOLD_S - time.monotonic()))
+            hub.rest(max(0.0, held_at + HOLD_S - time.monotonic()))
             written = 0
             for session in list(self._sessions.values()):
                 written += session.websocket.release(held_at)  # Not what was held since.

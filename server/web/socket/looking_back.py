@@ -55,6 +55,7 @@ class LookingBack:
         if session.codecs_of(name) is None:
             raise RequestError("unavailable", "it is no longer watched")
         looking = session.look_back(name, memory)
+        looking.packed = payload.packed
         if number > looking.player.number:  # Otherwise a later seek was faster.
             looking.player.memory = memory
             looking.player.seek(number, found, time.monotonic())

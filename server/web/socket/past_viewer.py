@@ -3,7 +3,7 @@
 import logging
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from server.capture.frames.rendition import FULL
@@ -22,6 +22,9 @@ __all__ = ["PastViewer"]
 
 log = logging.getLogger(__name__)
 
+# A message costs a browser more than a unit does, but a decoder shall begin before all has arrived.
+MAX_PACK_BYTES = 64 * 1024
+
 
 class PastViewer:
     """Sends a viewer frames of the past, by a green thread of its own.
@@ -38,6 +41,7 @@ class PastViewer:
     Attributes:
         player: Where in the past it is.
         newest_seq: The largest number of a frame that was sent.
+        packed: Whether a frame may carry several units.
     """
 
     def __init__(
@@ -50,6 +54,7 @@ class PastViewer:
     ) -> None:
         self.player = player
         self.newest_seq = 0
+        self.packed = False
         self._fanout = fanout
         self._websocket = websocket
         self._credit = credit
@@ -126,11 +131,12 @@ class PastViewer:
             self._wake.wait(wait_s)
 
     def _send(self, units: list[Unit], push: Sequence[Unit]) -> None:
-        """Write frames without blocking, all but the last of the units as ``catch_up``."""
+        """Write frames without blocking, all but that of the last unit as ``catch_up``."""
         number = self.player.number
         parts: list[bytes] = []
-        for unit in (*units, *push):
-            parts += (self._head(unit, unit is not units[-1]), unit.data)
+        for pack in (*self._packs(units), *self._packs(push)):
+            parts.append(self._head(pack, pack[-1] is not units[-1]))
+            parts += [one.data for one in pack]
         packet = Packet(b"".join(parts))
         # A past that blocked may have let others write meanwhile.
         while self._websocket.busy and not self._closed:
@@ -143,7 +149,11 @@ class PastViewer:
             self._credit.spend(self._count, time.monotonic(), packet.size)
             self._count += 1
 
-    def _head(self, unit: Unit, catch_up: bool) -> bytes:
+    def _packs(self, units: Sequence[Unit]) -> Iterable[Sequence[Unit]]:
+        return packs(units) if self.packed else ([one] for one in units)
+
+    def _head(self, pack: Sequence[Unit], catch_up: bool) -> bytes:
+        unit, sizes = pack[-1], [len(one.data) for one in pack]
         header: dict[str, Any] = {
             "camera": self._fanout.camera.name,
             "seq": unit.seq,
@@ -155,7 +165,23 @@ class PastViewer:
             "seek": self.player.number,
         }
         if unit.codec != JPEG:
-            header |= {"codec": unit.codec, "key": unit.key}
+            header |= {"codec": unit.codec, "key": pack[0].key}
+        if len(pack) > 1:
+            header["units"] = sizes
         if catch_up:
             header["catch_up"] = True
-        return socket_head("frame", header, len(unit.data))
+        return socket_head("frame", header, sum(sizes))
+
+
+def packs(units: Iterable[Unit]) -> Iterator[list[Unit]]:
+    """Divide units into those that one frame can carry: only its first can be a key picture."""
+    pack: list[Unit] = []
+    nbytes = 0
+    for unit in units:
+        if pack and (unit.key or nbytes + len(unit.data) > MAX_PACK_BYTES):
+            yield pack
+            pack, nbytes = [], 0
+        pack.append(unit)
+        nbytes += len(unit.data)
+    if pack:
+        yield pack

@@ -176,7 +176,7 @@ class Sessions:
     def _watch(self) -> None:
         """End connections that answer no more; a live one reconnects by itself."""
         while True:
-            hub.sleep(WATCH_PERIOD_S)
+            hub.rest(WATCH_PERIOD_S)
             for number, session in enumerate(list(self.by_id.values())):
                 if number % BATCH == 0:
                     hub.sleep(0)

@@ -81,9 +81,9 @@ export class BackendClient extends EventTarget {
     this.#port.postMessage({ type: 'step', camera, by });
   }
 
-  /** Somebody may soon look back. */
-  expectPast() {
-    this.#port.postMessage({ type: 'past' });
+  /** Somebody may soon look back at a camera. @param {string} camera */
+  expectPast(camera) {
+    this.#port.postMessage({ type: 'past', camera });
   }
 
   /** @param {string} camera */

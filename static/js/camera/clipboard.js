@@ -1,5 +1,6 @@
 /** Copies pictures to the clipboard. */
 import { decodeJpeg } from '../painting/jpeg.js';
+import { inSentence } from '../ui/format.js';
 import { fetchJpeg } from './snapshot.js';
 
 /** Why nothing was copied, in words for people. */
@@ -37,7 +38,7 @@ export async function copyPicture(tile) {
 
 async function readPng(tile) {
   const { jpeg } = (await fetchJpeg(tile)) ?? {};
-  if (!jpeg) throw new ClipboardError(`${tile.title} has no picture to copy yet.`);
+  if (!jpeg) throw new ClipboardError(`${inSentence(tile.title)} has no picture to copy yet.`);
   const bitmap = await decodeJpeg(jpeg);
   const { width, height } = bitmap;
   const canvas = makeCanvas(width, height);

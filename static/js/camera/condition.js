@@ -28,6 +28,8 @@ const RUNNING = new Set(['idle', 'starting', 'live', 'stalled', 'retrying']);
 // A shorter gap is jitter, whatever the frame rate.
 const MIN_SILENCE_S = 2;
 const MAX_MISSED = 3;
+// The first pictures of many cameras share a link, and a page that has just begun.
+const FIRST_PICTURE_S = 8;
 
 /**
  * @param {object} facts
@@ -47,7 +49,7 @@ export function conditionOf({ state, connected, past = false, watching, painted,
   // We are watching, even if the server does not know or say so yet.
   if (state === 'idle' && watching) return 'starting';
   if (state !== 'live' || !watching) return /** @type {Condition} */ (state);
-  if (silenceS > Math.max(MIN_SILENCE_S, MAX_MISSED * intervalS)) return 'stalled';
+  if (silenceS > Math.max(painted ? MIN_SILENCE_S : FIRST_PICTURE_S, MAX_MISSED * intervalS)) return 'stalled';
   return painted ? 'live' : 'connecting';
 }
 

@@ -50,6 +50,7 @@ export class Panel extends EventTarget {
   #state;
   #operatorFields;
   #toggleButton;
+  #retryButton;
   #pictureButtons;
   #popoutButton;
   #locked;
@@ -84,6 +85,7 @@ export class Panel extends EventTarget {
     this.#state = element.querySelector('.panel-state');
     this.#operatorFields = element.querySelector('[data-operator]');
     this.#toggleButton = element.querySelector('[data-action="toggle"]');
+    this.#retryButton = element.querySelector('[data-action="retry"]');
     this.#pictureButtons = ['snapshot', 'copy'].map((action) => element.querySelector(`[data-action="${action}"]`));
     this.#popoutButton = element.querySelector('[data-action="popout"]');
     this.#locked = element.querySelector('[data-locked]');
@@ -202,6 +204,8 @@ export class Panel extends EventTarget {
     this.#toggleButton.hidden = !allowed;
     this.#operatorFields.disabled = !this.#connected;
     this.#toggleButton.disabled = !this.#connected;
+    // Its next try may be minutes away.
+    this.#retryButton.hidden = !allowed || !this.#connected || this.#tile.condition !== 'retrying';
     for (const button of this.#pictureButtons) button.disabled = !this.#tile.hasPicture;
     // A camera that is popped out can always come back.
     this.#popoutButton.disabled = !this.#tile.viewer.hasPicture && this.#popoutButton.ariaPressed !== 'true';

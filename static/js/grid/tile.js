@@ -99,7 +99,12 @@ export class Tile extends EventTarget {
     this.#parts.open.setAttribute('aria-describedby', this.#parts.overlayDetail.id);
     this.#clock = clock;
     this.#viewer = new ViewerProxy(backend, clock, state.name, this.#parts.canvas, chosenSize(state.name));
-    for (const type of ['painted', 'past']) this.#viewer.addEventListener(type, () => this.refresh());
+    this.#viewer.addEventListener('painted', () => this.refresh());
+    // From one moment to another only its words change. Those can wait, and the page is drawn less often while pictures
+    // of other cameras are still decoded.
+    this.#viewer.addEventListener('past', () => {
+      if (this.#viewer.isPast !== (this.#condition === 'past')) this.refresh();
+    });
     this.update(state);
   }
 

@@ -34,7 +34,7 @@
  * @property {string} camera         Empty for all.
  * @property {string} label          Empty for all.
  * @property {boolean} locked        Only what is kept for ever.
- * @property {string | null} event   The one that is played; then `moment` is its beginning, by which it is found.
+ * @property {string | null} event   The one that is played; then `moment` is its beginning.
  * @property {{camera: string, at: number} | null} moment  What is played.
  */
 

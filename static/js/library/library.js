@@ -182,11 +182,14 @@ export class Library extends EventTarget {
   // What is shown.
 
   async #go(shown) {
-    const linked = shown.event !== null ? await this.#store.find(shown) : null;
+    const answer = shown.event !== null ? await this.#store.find(shown.event) : null;
+    const linked = answer?.ok ? answer.data : null;
     const moment = linked ? linked.from : shown.moment?.at;
     const day = moment !== undefined ? dayOf(moment) : (shown.day ?? this.#today);
     this.#change({ ...shown, day, event: linked ? shown.event : null }, { newest: shown.day === null && moment === undefined });
-    if (shown.event !== null && linked === null && this.#connected) this.#toasts.show('This event is no longer kept.', 'warning');
+    if (answer && !answer.ok && this.#connected) {
+      this.#toasts.show(answer.status === 404 ? 'This event is no longer kept.' : `The event is not shown: ${answer.message}`, 'warning');
+    }
     await this.#loaded;
     if (linked) this.#playback.playEvent(linked);
     else if (shown.moment) this.#playback.seek(shown.moment.camera, shown.moment.at, false);

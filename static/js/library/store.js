@@ -181,14 +181,11 @@ export class LibraryStore extends EventTarget {
     return true;
   }
 
-  /** Find one event, which may be of another day, by when it began. @param {import('./data.js').Shown} shown @returns {Promise<import('./data.js').Happening | null>} */
-  async find({ event: id, moment }) {
-    const isIt = (event) => String(event.id) === id;
-    const known = this.#events.find(isIt);
-    if (known || moment === null) return known ?? null;
-    const { camera, at } = moment;
-    const { ok, data } = await ask('GET', `api/events?${queryOf({ camera, since: at - 1, before: at + 2, limit: PAGE })}`);
-    return (ok && data.events.find(isIt)) || null;
+  /** Ask for one event, which may be of another day. @param {string} id @returns {Promise<import('../manage/api.js').Answer>} */
+  async find(id) {
+    const known = this.#events.find((event) => String(event.id) === id);
+    if (known) return { ok: true, status: 200, data: known, message: '', headers: null };
+    return ask('GET', `api/events/${encodeURIComponent(id)}`);
   }
 
   /** An event has begun, changed or ended. @param {import('./data.js').Happening} event */

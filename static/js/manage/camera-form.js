@@ -173,7 +173,7 @@ export class CameraForm extends EventTarget {
   }
 
   #setWrong(fields) {
-    this.#sourceWrong.textContent = fields.source ?? '';
+    this.#sourceWrong.textContent = capitalize(fields.source ?? '');
     if (fields.source) this.#source.setAttribute('aria-invalid', 'true');
     else this.#source.removeAttribute('aria-invalid');
     for (const [name, field] of this.#fields) field.setWrong(fields[name]);

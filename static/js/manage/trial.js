@@ -43,7 +43,9 @@ export class Trial {
     const answer = await ask('POST', PATH, { body: what, signal: abort.signal });
     if (abort.signal.aborted) return answer;
     if (answer.ok) await this.#showPicture(answer.data, answer.headers);
-    else this.#show('failed', `No picture: ${answer.data?.fields?.source ?? answer.message}.`);
+    // What is wrong with the address is said below it.
+    else if (answer.data?.fields?.source) this.#show('none', '');
+    else this.#show('failed', `No picture: ${answer.message}.`);
     return answer;
   }
 

@@ -1,6 +1,7 @@
 /** Decides what each key and button does. */
 import { saveSnapshot } from '../camera/snapshot.js';
 import { closeDrawer } from '../ui/drawer.js';
+import { inSentence } from '../ui/format.js';
 import { leaveFullPage, toggleFullscreen } from '../ui/fullscreen.js';
 import { isKiosk, isKioskAction } from './kiosk.js';
 
@@ -92,6 +93,9 @@ export class Actions {
       case 'toggle':
         if (grid.focused) this.#commands.toggle(grid.focused);
         return grid.focused !== null;
+      case 'retry':
+        if (grid.focused) this.#commands.retry(grid.focused);
+        return grid.focused !== null;
       case 'snapshot':
         if (tile?.hasPicture) this.#save(tile);
         return tile?.hasPicture === true;
@@ -113,7 +117,7 @@ export class Actions {
 
   async #save(tile) {
     const name = await saveSnapshot(tile);
-    if (name === null) this.#toasts.show(`${tile.title} has no picture to save yet.`, 'warning');
+    if (name === null) this.#toasts.show(`${inSentence(tile.title)} has no picture to save yet.`, 'warning');
     else this.#toasts.show(`Saved ${name}`);
   }
 }

@@ -1,5 +1,6 @@
 /** What a person asks of the server: sends it, and shows what comes of it. */
 import { isRunning } from '../camera/condition.js';
+import { inSentence } from '../ui/format.js';
 
 export class Commands {
   #backend;
@@ -38,6 +39,11 @@ export class Commands {
     return reply;
   }
 
+  /** Have a camera that is retried opened at once. @param {import('../grid/tile.js').Tile} tile */
+  retry(tile) {
+    return this.send('start', { camera: tile.name });
+  }
+
   /** Stop a camera, or start it; a stop can be undone for a while. @param {import('../grid/tile.js').Tile} tile */
   async toggle(tile) {
     const event = isRunning(tile.state.state) ? 'stop' : 'start';
@@ -46,6 +52,6 @@ export class Commands {
     if (!reply.ok || event === 'start') return;
     tile.setStoppedHere();
     const action = { word: 'Undo', act: () => this.send('start', { camera: tile.name }) };
-    this.#offers.set(tile.name, this.#toasts.show(`${tile.title} is stopped for everybody.`, 'info', { action }));
+    this.#offers.set(tile.name, this.#toasts.show(`${inSentence(tile.title)} is stopped for everybody.`, 'info', { action }));
   }
 }

@@ -1,7 +1,7 @@
 /** One line in the top bar about all cameras, and the title of the page. */
 import { TROUBLE } from '../camera/condition.js';
 import { setText, setTitle } from '../ui/dom.js';
-import { plural } from '../ui/format.js';
+import { inSentence, plural } from '../ui/format.js';
 
 export class Summary {
   #element;
@@ -39,7 +39,7 @@ function summarize(count, problems, stopped) {
   if (count === 0) return ['', ''];
   if (problems.length > 0) {
     // Some are on other pages, so which ones and why is said here.
-    const each = problems.map(({ title, reason }) => `${title}, ${reason}`).join('; ');
+    const each = problems.map(({ title, reason }) => `${inSentence(title)}, ${reason}`).join('; ');
     return [plural(problems.length, 'problem'), `: ${each}`];
   }
   return stopped > 0 ? [`${stopped} stopped`, ` of ${count}`] : [plural(count, 'camera'), ''];

@@ -13,6 +13,7 @@ import { chosenSize } from '../camera/sizechoice.js';
 import { History } from './history.js';
 import { setUpStatistics } from './statistics.js';
 import { ViewMenu } from './viewmenu.js';
+import { inSentence } from '../ui/format.js';
 import { closeMenu } from '../ui/menu.js';
 
 const find = (selector) => document.querySelector(selector);
@@ -241,7 +242,7 @@ export class View extends EventTarget {
   async #copy(tile) {
     try {
       await copyPicture(tile);
-      this.#toasts.show(`Copied the picture of ${tile.title}`);
+      this.#toasts.show(`Copied the picture of ${inSentence(tile.title)}`);
     } catch (error) {
       if (!(error instanceof ClipboardError)) throw error;
       this.#toasts.show(error.message, 'warning');

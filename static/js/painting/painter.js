@@ -25,8 +25,8 @@ import { onRefresh, pace } from './refresh.js';
 import { UnitDecoder } from './unit-decoder.js';
 
 const COPY_QUALITY = 0.95;
-// A seek may be refused, or answered with JPEG.
-const EXPECTED_MS = 3000;
+// A decoder of the past is kept for the next moment: the first picture of a new one takes a busy browser 10 to 50 ms.
+const KEPT_MS = 60_000;
 
 export class Painter {
   #canvas;
@@ -38,8 +38,8 @@ export class Painter {
   #video = null;
   /** @type {ReturnType<typeof openPastDecoder> | null} */
   #past = null;
-  // Until when that one waits for its first unit, while live ones still come.
-  #expectedUntilMs = -Infinity;
+  // Until when that one is kept while what is live is shown.
+  #pastUntilMs = -Infinity;
   // Video has failed, and what follows needs what was lost, up to the next key picture.
   #awaitsKey = false;
   #decoded = null;
@@ -85,9 +85,12 @@ export class Painter {
   /** A picture of the past was asked for, which nothing shall delay. @param {string | null} codec  As which it may come. */
   expectPast(codec) {
     pace.spare(performance.now());
-    if (codec === null) return;
-    this.#expectedUntilMs = performance.now() + EXPECTED_MS;
-    this.#openPast().prepare(codec);
+    this.preparePast(codec);
+  }
+
+  /** One may be asked for soon. @param {string | null} codec  As which it may come. */
+  preparePast(codec) {
+    if (codec !== null) this.#openPast().prepare(codec);
   }
 
   /** Forget every frame that is not painted yet. */
@@ -108,12 +111,12 @@ export class Painter {
   }
 
   #openPast() {
+    this.#pastUntilMs = performance.now() + KEPT_MS;
     this.#past ??= openPastDecoder(this.#decoderHooks(() => (this.#past = null)));
     return this.#past;
   }
 
   #endPast() {
-    this.#expectedUntilMs = -Infinity;
     this.#past?.close();
     this.#past = null;
   }
@@ -163,11 +166,11 @@ export class Painter {
       return;
     }
     if (unit.header.live) {
-      if (performance.now() > this.#expectedUntilMs) this.#endPast();
+      // What is still decoded must not come after it.
+      if (this.#past?.busy || performance.now() > this.#pastUntilMs) this.#endPast();
       this.#video ??= new UnitDecoder(this.#decoderHooks(() => (this.#video = null)));
       this.#video.put(unit);
     } else {
-      this.#expectedUntilMs = -Infinity;
       this.#openPast().put(unit);
     }
   }

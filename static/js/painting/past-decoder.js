@@ -48,6 +48,11 @@ class PastDecoder {
     decoders.set(this.#id, this);
   }
 
+  /** Whether there is anything still to be shown. */
+  get busy() {
+    return this.#frames.size > 0;
+  }
+
   /** Have a decoder ready. @param {string} codec */
   prepare(codec) {
     this.#worker.postMessage({ id: this.#id, codec });
@@ -56,10 +61,10 @@ class PastDecoder {
   /** @param {import('./painter.js').Received} frame  Its bytes are moved. */
   put(frame) {
     const { header, bytes, shown, order } = frame;
-    const { key, codec, rendition, live } = header;
+    const { key, codec, rendition, live, units } = header;
     this.#last = frame;
     if (shown) this.#frames.set(order, frame);
-    this.#worker.postMessage({ id: this.#id, unit: { header: { key, codec, rendition, live }, bytes, shown, order } }, [bytes]);
+    this.#worker.postMessage({ id: this.#id, unit: { header: { key, codec, rendition, live, units }, bytes, shown, order } }, [bytes]);
   }
 
   /** Forget everything, for good. */

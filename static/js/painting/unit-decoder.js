@@ -57,8 +57,20 @@ export class UnitDecoder {
     return this.#inside.length;
   }
 
-  /** @param {import('./painter.js').Received} unit */
-  put(unit) {
+  /** Whether there is anything still to be decoded. */
+  get busy() {
+    return this.#waiting.length + this.#inside.length > 0;
+  }
+
+  /** @param {import('./painter.js').Received} frame  Its bytes may be several units. */
+  put(frame) {
+    for (const unit of unpack(frame)) {
+      if (this.#closed) this.#onSkipped(unit);
+      else this.#putUnit(unit);
+    }
+  }
+
+  #putUnit(unit) {
     const { key, codec, rendition } = unit.header;
     if (key) {
       // It needs none of those before it, and is newer.
@@ -206,4 +218,17 @@ export class UnitDecoder {
     for (const one of lost) this.#onSkipped(one);
     this.#onFailed(fault, unit);
   }
+}
+
+/** Its units one by one. @param {import('./painter.js').Received} frame @returns {import('./painter.js').Received[]} */
+function unpack(frame) {
+  const { header, bytes, shown } = frame;
+  if (!header.units) return [frame];
+  const last = header.units.length - 1;
+  let end = 0;
+  return header.units.map((size, index) => {
+    end += size;
+    const own = { ...header, key: header.key && index === 0 };
+    return { ...frame, header: own, bytes: new Uint8Array(bytes, end - size, size), shown: shown && index === last };
+  });
 }

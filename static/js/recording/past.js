@@ -1,7 +1,7 @@
 /**
  * Which moment the cameras show: the one in focus by itself, or all of them together; and back to what is live.
  *
- * Event: `change` when it is another moment, or another wish.
+ * Event: `change` ({tile}) when it is another moment, or another wish; of all cameras without a tile.
  */
 /** How fast the past can be played, in either direction. */
 export const SPEEDS = [0.25, 0.5, 1, 2, 4, 8];
@@ -32,7 +32,7 @@ export class Past extends EventTarget {
       this.#leftMs = -Infinity;
       this.#emit();
     });
-    grid.addEventListener('past', () => this.#emit());
+    grid.addEventListener('past', ({ detail: { tile } }) => this.#emit(tile));
   }
 
   /** Whether all cameras are moved together. */
@@ -158,11 +158,11 @@ export class Past extends EventTarget {
     return Number.isFinite(at) ? at : this.nowUnix;
   }
 
-  #emit() {
+  #emit(tile = null) {
     const active = this.active;
     if (this.#wasActive && !active) this.#leftMs = performance.now();
     if (!active) this.#together = this.#together && this.#grid.focused !== null;
     this.#wasActive = active;
-    this.dispatchEvent(new CustomEvent('change'));
+    this.dispatchEvent(new CustomEvent('change', { detail: { tile } }));
   }
 }

@@ -45,6 +45,9 @@ export class ScrubberBar extends EventTarget {
   #fingers = new Map();
   // What is being dragged.
   #drag = null;
+  // In CSS pixels. To measure while it is drawn would have the page be laid out each time.
+  #width = 0;
+  #labelWidth = 0;
   #drawn = '';
 
   /** @param {HTMLElement} element */
@@ -62,7 +65,7 @@ export class ScrubberBar extends EventTarget {
     for (const type of ['pointerup', 'pointercancel']) element.addEventListener(type, (event) => this.#onUp(event));
     element.addEventListener('pointerleave', () => this.#hover(null));
     element.addEventListener('wheel', (event) => this.#onWheel(event), { passive: false });
-    new ResizeObserver(() => this.#draw()).observe(this.#track);
+    new ResizeObserver(() => this.#measure()).observe(this.#track);
   }
 
   /** What has the role of a slider. */
@@ -104,8 +107,14 @@ export class ScrubberBar extends EventTarget {
     this.dispatchEvent(new CustomEvent('view'));
   }
 
+  #measure() {
+    this.#width = this.#track.clientWidth;
+    this.#labelWidth = LABEL_EM * parseFloat(getComputedStyle(this.#parts.ticks).fontSize);
+    this.#draw();
+  }
+
   #draw() {
-    const width = this.#track.clientWidth;
+    const width = this.#width;
     if (width === 0) return;
     const { whole, kept, gaps, at, marks, clip, disabled } = this.#shown;
     const view = this.#scale;
@@ -155,7 +164,7 @@ export class ScrubberBar extends EventTarget {
 
   // Built anew only when others are to be seen; otherwise moved as a whole.
   #drawTicks(view, width, marks) {
-    const label = LABEL_EM * parseFloat(getComputedStyle(this.#parts.ticks).fontSize);
+    const label = this.#labelWidth;
     const { step, at: ticks } = view.ticks(width, label);
     const near = marks.filter(({ at }) => view.shows(at)).slice(-MAX_MARKS);
     const drawn = [ticks, near.map(({ at, label }) => `${at}${label}`)].join('|');
@@ -184,7 +193,7 @@ export class ScrubberBar extends EventTarget {
   }
 
   #momentAt(x) {
-    return this.#scale.at(Math.min(1, Math.max(0, x / this.#track.clientWidth)));
+    return this.#scale.at(Math.min(1, Math.max(0, x / this.#width)));
   }
 
   #onDown(event) {
@@ -202,8 +211,8 @@ export class ScrubberBar extends EventTarget {
     const kind = event.target.closest('[data-bar-begin]') ? 'begin' : event.target.closest('[data-bar-end]') ? 'end' : 'seek';
     this.#drag = { kind, x, at: this.#momentAt(x), begun: event.pointerType !== 'touch' };
     if (kind === 'seek') {
-      this.#track.focus({ preventScroll: true });
       if (this.#drag.begun) this.#seek(x, false);
+      this.#track.focus({ preventScroll: true });
     }
     // The picture under the pointer is no longer wanted: the large one is.
     if (this.#drag.begun) this.#hover(x);
@@ -243,12 +252,13 @@ export class ScrubberBar extends EventTarget {
   }
 
   #seek(x, done) {
-    const toNow = x > this.#track.clientWidth - SNAP_PX && this.#scale.to >= this.#scale.whole.to - 0.5;
+    const toNow = x > this.#width - SNAP_PX && this.#scale.to >= this.#scale.whole.to - 0.5;
     const at = toNow ? null : this.#momentAt(x);
     const moved = at !== this.#drag.sought;
     Object.assign(this.#drag, { x, begun: true, sought: at, at: at ?? this.#scale.whole.to });
-    this.#draw();
+    // First of all: somebody waits for the picture.
     this.dispatchEvent(new CustomEvent('seek', { detail: { at, done, moved } }));
+    this.#draw();
   }
 
   #moveEnd(kind, at) {
@@ -270,7 +280,7 @@ export class ScrubberBar extends EventTarget {
     const other = [...this.#fingers].find(([one]) => one !== id)[1];
     const by = Math.max(8, Math.abs(x - other)) / Math.max(8, Math.abs(before - other));
     this.#scale.zoom(by, this.#momentAt((before + other) / 2));
-    this.#scale.move((before - x) / 2 / this.#track.clientWidth);
+    this.#scale.move((before - x) / 2 / this.#width);
     this.#onView();
   }
 
@@ -280,7 +290,7 @@ export class ScrubberBar extends EventTarget {
     const unit = event.deltaMode === 1 ? WHEEL_LINE_PX : 1;
     if (event.shiftKey || Math.abs(event.deltaX) > Math.abs(event.deltaY)) {
       const pixels = (event.deltaX || event.deltaY) * unit;
-      this.#scale.move(pixels / this.#track.clientWidth);
+      this.#scale.move(pixels / this.#width);
       this.#onView();
       return;
     }
@@ -292,8 +302,8 @@ export class ScrubberBar extends EventTarget {
 
   #hover(x) {
     const at = x === null || this.#shown.disabled ? null : this.#momentAt(x);
-    const edge = x === null ? 0 : Math.min(this.#track.clientWidth, Math.max(0, x));
-    const away = (mark) => Math.abs(this.#scale.share(mark.at) * this.#track.clientWidth - edge);
+    const edge = x === null ? 0 : Math.min(this.#width, Math.max(0, x));
+    const away = (mark) => Math.abs(this.#scale.share(mark.at) * this.#width - edge);
     const mark = this.#shown.marks.find((one) => away(one) <= MARK_PX)?.label ?? '';
     this.dispatchEvent(new CustomEvent('hover', { detail: { at, x: edge, mark } }));
   }

@@ -224,7 +224,7 @@ export class Scrubber extends EventTarget {
     this.#showButtons(told, at, disabled);
   }
 
-  // Of a seek there are several changes of each camera, and to draw the bar has the page be laid out.
+  // Of a seek there are several changes, and to draw the bar has the page be laid out.
   #refreshSoon() {
     if (this.#frame !== 0) return;
     this.#frame = requestAnimationFrame(() => {
@@ -339,7 +339,9 @@ export class Scrubber extends EventTarget {
       this.#past.seek(at);
     });
     this.#bar.addEventListener('view', () => this.refresh());
-    this.#past.addEventListener('change', () => this.#refreshSoon());
+    this.#past.addEventListener('change', ({ detail: { tile } }) => {
+      if (tile === null || tile === this.#tile) this.#refreshSoon();
+    });
   }
 
   #onSeek({ at, done, moved }) {

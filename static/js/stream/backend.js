@@ -3,7 +3,7 @@
  * bridge/start.js, and touches nothing of the page but the canvases it is given. The page talks to it through
  * bridge/client.js.
  *
- * It receives messages {type, ...}: `connect` {base}; `video` {wanted}; `past` if somebody may soon look back; of a `camera`, `open`, `want` {wanted, rendition,
+ * It receives messages {type, ...}: `connect` {base}; `video` {wanted}; of a `camera`, `past` if somebody may soon look back, `open`, `want` {wanted, rendition,
  * width}, `seek` {at}, `play` {speed}, `step` {by} and `close`; and, answered with the same `id`, `request`
  * {event, payload}, `clock`, and `picture` and `grab` of a `camera`.
  * It sends `answer` {id, answer}; `viewer` {report}; and `event` {name, detail} for events of the connection.
@@ -45,6 +45,7 @@ export class Backend {
       case 'past':
         this.#pastExpected = true;
         this.#offerVideo();
+        this.#viewers.get(camera)?.expectPast();
         break;
       case 'open':
         this.#open(camera, more.canvas);

@@ -212,15 +212,17 @@ export class Past {
   async #goTo(at, turn) {
     const seen = this.#whenSeen();
     this.#going = at;
-    const reply = await this.#ask('seek', this.#plain && at !== null ? { at, video: false } : { at });
+    const reply = await this.#ask('seek', this.#plain && at !== null ? { at, video: false } : { at, packed: true });
     if (turn !== this.#turn) return false;
     this.#going = null;
     if (reply.ok) this.#take(at, reply);
     else this.#fault = reply.message || reply.error;
     if (this.#fault !== '') this.#stay();
-    this.#onChange();
+    // Told with the picture, as a rule, which is there soon: to tell of both has the page be drawn twice.
     if (this.#active && this.#fault === '') await seen;
-    return turn === this.#turn && this.#active && this.#fault === '';
+    if (turn !== this.#turn) return false;
+    this.#onChange();
+    return this.#active && this.#fault === '';
   }
 
   #take(asked, { at, from, to, seek, before = null, after = null }) {

@@ -4,7 +4,7 @@
  */
 import { Acknowledger } from './acknowledger.js';
 import { nowUnix } from './clock.js';
-import { parseHeader } from './header.js';
+import { isWhole, parseHeader } from './header.js';
 import { canDecode } from '../painting/codecs.js';
 import { Painter } from '../painting/painter.js';
 import { Past } from './past.js';
@@ -170,8 +170,17 @@ export class Viewer {
 
   /** Show a moment of the past, or with null what is live. @param {number | null} at */
   seek(at) {
-    if (at !== null) this.#painter.expectPast(this.#videoAsked ? (this.#lastFrame?.header.codec ?? null) : null);
+    if (at !== null) this.#painter.expectPast(this.#newestCodec);
     this.#past.seek(at);
+  }
+
+  /** A moment may be asked for soon. */
+  expectPast() {
+    this.#painter.preparePast(this.#newestCodec);
+  }
+
+  get #newestCodec() {
+    return this.#videoAsked ? (this.#lastFrame?.header.codec ?? null) : null;
   }
 
   /** Play the past, or with 0 pause it. @param {number} speed */
@@ -205,7 +214,7 @@ export class Viewer {
   /** @param {unknown} rawHeader @param {unknown} bytes */
   onFrame(rawHeader, bytes) {
     const header = parseHeader(rawHeader);
-    if (!this.#watching || header === null || !(bytes instanceof ArrayBuffer)) return;
+    if (!this.#watching || header === null || !(bytes instanceof ArrayBuffer) || !isWhole(header, bytes)) return;
     const isVideo = header.codec !== null;
     const accepted = this.#past.accept(header);
     if (header.live) {

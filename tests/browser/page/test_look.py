@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Callable, Iterator
-from typing import Any
 
 import cv2
 import numpy as np
@@ -402,49 +401,3 @@ def test_a_kiosk_turns_its_pages(open_as: OpenAs, page: Page) -> None:
     assert shown.get_attribute("data-camera") == held
     page.mouse.up()
     expect(shown).not_to_have_attribute("data-camera", str(held))
-
-
-def in_page(page: Page, module: str, body: str) -> Any:
-    return page.evaluate(
-        """async ([module, body]) => new Function('module', `return (${body})(module)`)(
-          await import(new URL(`static/js/${module}.js`, document.baseURI)))""",
-        [module, body],
-    )
-
-
-def test_what_is_wrong_is_one_badge(server: PortholeServer, page: Page) -> None:
-    """A narrow link, code that fails, a server that is late; nothing for what is well."""
-    page.goto(server.url + "login")
-
-    tiles = in_page(
-        page,
-        "grid/trouble",
-        """({ troubleOf }) => {
-          const bad = [{ name: 'find', state: 'failing', message: 'no template' }];
-          return [
-            troubleOf('live', { process: [] }, 'tile'), troubleOf('live', {}, 'server'),
-            troubleOf('stalled', {}, 'network'), troubleOf('live', {}, 'network'),
-            troubleOf('live', { process: bad }, 'network'),
-            troubleOf('past', { state: 'live' }, 'network'),
-            troubleOf('past', { state: 'stalled' }, ''),
-          ].map((trouble) => trouble && [trouble.word, trouble.text]);
-        }""",
-    )
-    system = in_page(
-        page,
-        "insight/system",
-        """({ troubleOf }) => [
-          troubleOf({ cpu_percent: 40, hub_lag_ms: 8 }, true),
-          troubleOf({ cpu_percent: 180, hub_lag_ms: 8 }, true),
-          troubleOf({ cpu_percent: 99, hub_lag_ms: 60 }, true),
-          troubleOf({ cpu_percent: 50, hub_lag_ms: 400 }, true),
-          troubleOf({}, true), troubleOf({ cpu_percent: 40, hub_lag_ms: 8 }, false),
-        ]""",
-    )
-
-    assert tiles == [
-        *(None, None, None, ["Slow link", "Slow link"]),
-        ["Processor failing", "find: no template"],
-        *(None, ["Stalled", "Stalled"]),
-    ]
-    assert system == ["", "", "the CPU is full", "the event loop is late", "", "disconnected"]

@@ -110,17 +110,16 @@ def test_every_state_of_the_bar_has_its_words(blank: Page) -> None:
         assert re.search(note, one["note"]), (case, one["note"])
 
 
-def test_a_click_asks_once(blank: Page) -> None:
-    """Pressed and let go at one place, the server was asked twice for one moment, and the picture
-    that the pointer had rested on was fetched at the same time, beside it."""
-    blank.set_content(
+def show_bar(page: Page, listen: str) -> None:
+    """Show a bar of 400 s and pixels, 100 from the corner, and run a script with it."""
+    page.set_content(
         """<div id="bar" style="position: fixed; top: 100px; left: 100px; width: 400px">
         <div data-bar-track style="height: 30px" tabindex="0"></div></div>"""
     )
     in_module(
-        blank,
+        page,
         "recording/scrubber-bar",
-        """({ ScrubberBar }) => {
+        """async ({ ScrubberBar }, listen) => {
           const element = document.querySelector('#bar');
           for (const name of ['kept', 'gaps', 'ticks', 'marks', 'clip', 'head', 'begin', 'end']) {
             const part = document.createElement('span');
@@ -130,12 +129,23 @@ def test_a_click_asks_once(blank: Page) -> None:
           const bar = new ScrubberBar(element);
           const whole = { from: 1000, to: 1400 };
           bar.show({ whole, kept: whole, gaps: [], at: null, marks: [], clip: null });
+          await new Promise((resolve) => requestAnimationFrame(() => setTimeout(resolve)));
           window.told = [];
-          bar.addEventListener('seek', ({ detail: { at, done, moved } }) => {
-            window.told.push(['seek', at, done, moved]);
-          });
-          bar.addEventListener('hover', () => window.told.push(['hover', bar.dragging]));
+          new Function('bar', 'element', listen)(bar, element);
         }""",
+        listen,
+    )
+
+
+def test_a_click_asks_once(blank: Page) -> None:
+    """Pressed and let go at one place, the server was asked twice for one moment, and the picture
+    that the pointer had rested on was fetched at the same time, beside it."""
+    show_bar(
+        blank,
+        """bar.addEventListener('seek', ({ detail: { at, done, moved } }) => {
+          window.told.push(['seek', at, done, moved]);
+        });
+        bar.addEventListener('hover', () => window.told.push(['hover', bar.dragging]));""",
     )
 
     blank.mouse.move(200, 110)
@@ -149,6 +159,59 @@ def test_a_click_asks_once(blank: Page) -> None:
         *(["hover", False], ["seek", 1100, False, True], ["hover", True]),
         *(["seek", 1100, True, False], ["hover", False]),
     ]
+
+
+def test_a_press_is_told_before_anything_is_drawn(blank: Page) -> None:
+    """To draw the bar and to focus it took 5 ms of the 9 that passed until the server was asked;
+    half of that was the page being laid out in the middle of it, to measure the bar again."""
+    show_bar(
+        blank,
+        """const head = () => element.style.getPropertyValue('--head');
+        const measure = window.getComputedStyle;
+        window.getComputedStyle = (...what) => {
+          window.told.push(['measured']);
+          return measure.apply(window, what);
+        };
+        const track = element.querySelector('[data-bar-track]');
+        Object.defineProperty(track, 'clientWidth', {
+          get() {
+            window.told.push(['measured']);
+            return 400;
+          },
+        });
+        bar.addEventListener('seek', () => {
+          window.told.push([document.activeElement === track, head()]);
+        });""",
+    )
+
+    blank.mouse.move(200, 110)
+    blank.mouse.down()
+    blank.mouse.up()
+    told = blank.evaluate("window.told")
+    blank.set_content("")
+
+    assert told == [[False, "1.00000"], [True, "0.25000"]]
+
+
+def test_who_shows_one_camera_is_told_which_has_moved(blank: Page) -> None:
+    """The bar was drawn for each of four cameras that had moved together."""
+    told = in_module(
+        blank,
+        "recording/past",
+        """({ Past }) => {
+          const tile = { name: 'door', viewer: { past: { wanted: null } } };
+          const tiles = new Map([['door', tile]]);
+          const grid = Object.assign(new EventTarget(), { focused: null, tiles });
+          const past = new Past(grid, {});
+          const told = [];
+          past.addEventListener('change', ({ detail }) => told.push(detail.tile?.name ?? null));
+          grid.dispatchEvent(new CustomEvent('past', { detail: { tile } }));
+          past.live();
+          return told;
+        }""",
+    )
+
+    assert told == ["door", None]
 
 
 def test_arrows_are_for_time_once_somebody_looks_back(blank: Page) -> None:

@@ -12,7 +12,11 @@ from tests.support.browser.chromium import (
 RIG = """(() => {
   const asked = [];
   const waiting = [];
-  const hooks = { onChange() {}, onSwitch() { switches.push(past.active); } };
+  const hooks = {
+    onChange() { told.push(past.report.wanted); },
+    onSwitch() { switches.push(past.active); },
+  };
+  const told = [];
   const switches = [];
   const plain = [];
   const past = new module.Past((event, payload) => {
@@ -32,7 +36,7 @@ RIG = """(() => {
     past.painted({ seek, at });
     await new Promise((resolve) => setTimeout(resolve));
   };
-  return { past, asked, plain, switches, answer, frame, live, seen };
+  return { past, asked, told, plain, switches, answer, frame, live, seen };
 })()"""
 
 
@@ -213,6 +217,28 @@ def test_cameras_that_show_one_moment_say_one_time(blank: Page) -> None:
     )
 
     assert result == [[49.7, 50], [40, None], [46.9, 47], None]
+
+
+def test_what_was_found_is_told_with_its_picture(blank: Page) -> None:
+    """The page was drawn for the answer and again for the picture, of each camera, while those of
+    the others were still decoded. Without a picture, it is told all the same."""
+    result = with_past(
+        blank,
+        """
+        rig.past.seek(50);
+        await rig.answer({ at: 49.7, seek: 1 });
+        const before = [...rig.told];
+        rig.frame(1, 49.7);
+        await rig.seen(1, 49.7);
+        const after = [...rig.told];
+        rig.past.seek(40);
+        await rig.answer({ at: 39.9, seek: 2 });
+        while (rig.told.at(-1) !== 39.9) await new Promise((resolve) => setTimeout(resolve, 10));
+        return [before, after, rig.told];
+        """,
+    )
+
+    assert result == [[50], [50, 49.7], [50, 49.7, 40, 39.9]]
 
 
 def test_where_one_looked_is_sought_again(blank: Page) -> None:

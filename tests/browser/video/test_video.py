@@ -195,6 +195,35 @@ def test_the_past_is_decoded_in_a_thread_of_its_own(run: Run, clip: Clip) -> Non
     assert difference(pixels, clip.decode()[15]) < 4
 
 
+def test_a_group_in_few_frames_shows_its_last_picture(run: Run, clip: Clip) -> None:
+    """Each unit of a frame is decoded, in a thread of its own or here, and only the last painted;
+    what has another size than its header says is no frame."""
+    pixels, acks, here, asked = run(
+        """await rig.play(0, 1);
+        const asked = [];
+        rig.request = async (event, payload) => {
+          asked.push(payload.packed);
+          return { ok: true, at: payload.at, from: 900, to: 1100, seek: 1 };
+        };
+        rig.viewer.seek(1000);
+        rig.sendPacked(8, 12, { live: false, seek: 1, catch_up: true });
+        rig.sendPacked(12, 15, { live: false, seek: 1 });
+        rig.sendPacked(8, 10, { live: false, seek: 1, units: [1, 2] });
+        await until(() => rig.acks.some(({ seq }) => seq === 14));
+        const past = rig.pixels();
+        const acks = rig.acks.map(({ seq }) => seq);
+        rig.viewer.seek(null);
+        rig.sendPacked(16, 20, { seq: 99 });
+        await until(() => rig.report.lastSeq === 99);
+        return [past, acks, rig.pixels(), asked[0]];"""
+    )
+
+    reference = clip.decode()
+    assert (acks, asked) == ([0, 14], True)
+    assert difference(pixels, reference[14]) < 4
+    assert difference(here, reference[19]) < 4
+
+
 def test_a_seek_has_its_decoder_and_the_time_of_the_others(run: Run, clip: Clip) -> None:
     """A browser took up to 50 ms to find a decoder, after the first picture had come; and beside
     three cameras of 720p that are live, painting those took the time of a sought one's decoder."""
@@ -230,6 +259,51 @@ def test_a_seek_has_its_decoder_and_the_time_of_the_others(run: Run, clip: Clip)
     assert spared_ms == 200
     assert resumed
     assert difference(pixels, clip.decode()[9]) < 4
+
+
+def test_the_next_seek_has_the_decoder_of_the_last(run: Run, clip: Clip) -> None:
+    """After each return to live there was a new one, of which the first picture took 10 to 50 ms
+    and not 2. One that still decodes is closed: its picture must not come after live."""
+    kept, closed, pixels = run(
+        """await rig.play(0, 1);
+        const told = [];
+        const { postMessage } = Worker.prototype;
+        Worker.prototype.postMessage = function (message, moved) {
+          told.push(message.unit === null ? 'closed' : message.id);
+          postMessage.call(this, message, moved);
+        };
+        let seek = 0;
+        rig.request = async (event, { at }) => {
+          seek += 1;
+          return { ok: true, at, from: 900, to: 1100, seek };
+        };
+        const painted = (seq) => until(() => rig.acks.some((one) => one.seq === seq));
+        try {
+          for (const [to, live] of [[10, 99], [12, 100]]) {
+            rig.viewer.seek(1000);
+            await until(() => seek % 2 === 1);
+            rig.sendPacked(8, to, { live: false, seek });
+            await painted(to - 1);
+            rig.viewer.seek(null);
+            await until(() => seek % 2 === 0);
+            rig.send(16, { seq: live });
+            await painted(live);
+          }
+          const kept = new Set(told).size;
+          rig.viewer.seek(1000);
+          await until(() => seek === 5);
+          rig.sendPacked(8, 16, { live: false, seek });
+          rig.viewer.seek(null);
+          rig.send(16, { seq: 101 });
+          await painted(101);
+          return [kept, told.at(-1), rig.pixels()];
+        } finally {
+          Worker.prototype.postMessage = postMessage;
+        }"""
+    )
+
+    assert (kept, closed) == (1, "closed")
+    assert difference(pixels, clip.decode()[16]) < 4
 
 
 def test_what_cannot_be_decoded_apart_is_decoded_here(run: Run, clip: Clip) -> None:

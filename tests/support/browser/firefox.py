@@ -34,6 +34,9 @@ PREFERENCES = {
     "dom.ipc.processPrelaunch.enabled": False,
     "browser.tabs.remote.separatePrivilegedContentProcess": False,
     "extensions.webextensions.remote": False,
+    "network.process.enabled": False,
+    "media.rdd-process.enabled": False,
+    "media.utility-process.enabled": False,
     # Nothing is kept for another start, and nothing is done in the background.
     "browser.sessionstore.interval": 3_600_000,
     "browser.sessionstore.resume_from_crash": False,
@@ -57,6 +60,27 @@ PREFERENCES = {
     "toolkit.telemetry.server": "",
     "browser.newtabpage.enabled": False,
     "browser.startup.page": 0,
+    # What starts with it and is never used takes a second of its CPU time.
+    "extensions.enabledScopes": 0,
+    "extensions.screenshots.disabled": True,
+    "extensions.formautofill.addresses.enabled": False,
+    "extensions.formautofill.creditCards.enabled": False,
+    "screenshots.browser.component.enabled": False,
+    "signon.rememberSignons": False,
+    "browser.formfill.enable": False,
+    "browser.aboutwelcome.enabled": False,
+    "browser.ml.enable": False,
+    "browser.search.suggest.enabled": False,
+    "browser.startup.blankWindow": False,
+    "browser.tabs.firefox-view": False,
+    "browser.translations.enable": False,
+    "browser.uitour.enabled": False,
+    "browser.safebrowsing.downloads.enabled": False,
+    "browser.safebrowsing.malware.enabled": False,
+    "browser.safebrowsing.phishing.enabled": False,
+    "privacy.trackingprotection.enabled": False,
+    "dom.push.enabled": False,
+    "identity.fxaccounts.enabled": False,
     # It would take the focus.
     "browser.download.alwaysOpenPanel": False,
 }
@@ -128,6 +152,9 @@ GO_TO_FIELD = """(label, inside) => {
   field?.select?.();
   return field !== undefined && document.activeElement === field;
 }"""
+
+# Puts a text in place of what is selected, as if it were pasted: a key costs 9 ms of CPU time.
+PASTE = "(text) => document.execCommand(text ? 'insertText' : 'delete', false, text)"
 
 
 class Firefox:
@@ -280,7 +307,7 @@ class FirefoxTab(Tab):
 
     def fill(self, label: str, text: str, inside: str = "body") -> None:
         self.focus(label, inside)
-        self.type(text or "\ue017")
+        self.evaluate(PASTE, text)
 
     def focus(self, label: str, inside: str = "body") -> None:
         self.wait(GO_TO_FIELD, label, inside)

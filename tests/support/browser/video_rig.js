@@ -109,6 +109,20 @@ export class Rig {
     this.viewer.onFrame(this.header(seq, facts), this.units[at].slice(0));
   }
 
+  /** Units of the clip arrive as one frame, with the number of the last. */
+  sendPacked(from, to, { seq = to - 1, ...more } = {}) {
+    const units = this.units.slice(from, to);
+    const sizes = units.map(({ byteLength }) => byteLength);
+    const facts = { codec: this.clip.codec, key: this.clip.units[from].key, units: sizes, ...more };
+    const bytes = new Uint8Array(sizes.reduce((all, size) => all + size, 0));
+    let end = 0;
+    for (const unit of units) {
+      bytes.set(new Uint8Array(unit), end);
+      end += unit.byteLength;
+    }
+    this.viewer.onFrame(this.header(seq, facts), bytes.buffer);
+  }
+
   /** A plain picture arrives as a JPEG. */
   async sendJpeg(seq, colour = '#f00', more = {}) {
     const canvas = new OffscreenCanvas(this.clip.width, this.clip.height);

@@ -1,6 +1,5 @@
-"""Video and picture files for tests, made by FFmpeg's program."""
+"""Video and picture files for tests, made by FFmpeg's program, each once in a run."""
 
-import atexit
 import hashlib
 import os
 import shutil
@@ -8,7 +7,10 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-__all__ = ["CROSSING", "make_film"]
+__all__ = ["CROSSING", "KEPT", "make_film"]
+
+KEPT = "FILMS_OF_TESTS"
+"""The variable with a folder that keeps films for all processes of ``python -m tests``."""
 
 CROSSING = (
     "color=gray:size=320x180:rate=10[back];color=white:size=60x60:rate=10[box];"
@@ -17,27 +19,28 @@ CROSSING = (
 """Nothing for longer than events are merged, and then a box that crosses the picture; 8 s."""
 
 
-# Of the process that collects the tests: those that run them are forked from it, and share these.
-KEPT = Path(tempfile.mkdtemp(prefix="porthole-films-"))
-atexit.register(shutil.rmtree, KEPT, ignore_errors=True)
-
-
 def make_film(path: Path, *options: str, source: str = "testsrc2=size=320x180:rate=25") -> Path:
-    """Write a film of FFmpeg's test picture.
-
-    Starting FFmpeg takes longer than most films, so each is made once and then copied.
+    """Write a film of FFmpeg's test picture, or of another source.
 
     Args:
         path: Its name says the format.
-        options: For the output, such as ``-t 1``.
+        options: For the output, such as ``-t 1``; they name no other file.
         source: A filter that makes pictures.
     """
-    name = hashlib.sha256("\0".join((source, *options)).encode()).hexdigest()
-    kept = KEPT / f"{name}{path.suffix}"
-    if not kept.exists():
-        made = kept.with_stem(f"{name}-{os.getpid()}")  # Another process may be making it, too.
-        command = ["ffmpeg", "-v", "error", "-y", "-f", "lavfi", "-i", source, *options, str(made)]
-        subprocess.run(command, check=True, timeout=60, capture_output=True)
-        made.rename(kept)
-    shutil.copyfile(kept, path)
+    command = ["ffmpeg", "-v", "error", "-y", "-f", "lavfi", "-i", source, *options]
+    kept = _place_of(command, path.suffix)
+    if kept is not None and kept.exists():
+        shutil.copyfile(kept, path)
+        return path
+    subprocess.run([*command, str(path)], check=True, timeout=60, capture_output=True)
+    if kept is not None:
+        with tempfile.TemporaryDirectory(dir=kept.parent) as aside:  # Others may be about to.
+            shutil.copyfile(path, Path(aside, kept.name)).replace(kept)
     return path
+
+
+def _place_of(command: list[str], suffix: str) -> Path | None:
+    """Return where a run keeps what a command makes; None if it keeps nothing."""
+    folder = os.environ.get(KEPT)
+    name = hashlib.sha256("\0".join(command).encode()).hexdigest()
+    return Path(folder, name + suffix) if folder else None

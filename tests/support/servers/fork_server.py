@@ -12,6 +12,7 @@ import atexit
 import importlib
 import json
 import os
+import runpy
 import select
 import signal
 import socket
@@ -126,10 +127,12 @@ class ForkServer:
         environment: Mapping[str, str],
         given: str = "",
         own_children: bool = False,
+        module: str = "",
     ) -> ForkedProcess:
         """Run ``manage.py`` with these arguments, additional variables, and standard input.
 
-        The input must fit into a pipe. ``own_children``: see :class:`PortholeServer`.
+        The input must fit into a pipe. ``own_children`` and ``module``: see
+        :class:`PortholeServer`.
         """
         output, log, status, entry = os.pipe(), os.pipe(), os.pipe(), os.pipe()
         os.write(entry[1], given.encode())
@@ -139,6 +142,7 @@ class ForkServer:
                 "arguments": [*arguments],
                 "environment": {**environment},
                 "own_children": own_children,
+                "module": module,
             }
         ).encode()
         with self._lock:
@@ -342,7 +346,10 @@ def become_server(
         os.environ.update(request["environment"])  # type: ignore[call-overload]
         sys.argv = ["manage.py", *request["arguments"]]  # type: ignore[misc]
         hubs.use_hub(epoll)  # Patching has created a hub, whose epoll has just been closed.
-        cli()  # type: ignore[operator]
+        if request["module"]:
+            runpy.run_module(str(request["module"]), run_name="__main__")
+        else:
+            cli()  # type: ignore[operator]
     except SystemExit as done:
         code = done.code if isinstance(done.code, int) else int(done.code is not None)
     except BaseException:  # noqa: BLE001  a fork must never go on as the fork server

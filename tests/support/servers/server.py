@@ -69,6 +69,7 @@ class PortholeServer:
         state: The state folder.
         environment: Additional variables.
         program: What Python runs; empty for ``manage.py`` from the fork server.
+        module: What the fork server runs instead: a module that changes the server first.
         command: The command. A ``camera`` node does not listen.
         own_children: Whether the processes of its cameras are its children, started as in real
             life. Otherwise they are forked, which is faster; see ``fork_children.py``.
@@ -80,6 +81,7 @@ class PortholeServer:
         state: Path,
         environment: dict[str, str],
         program: Sequence[str] = (),
+        module: str = "",
         command: str = "run",
         own_children: bool = False,
     ) -> None:
@@ -88,7 +90,7 @@ class PortholeServer:
         self.process = (
             start_fresh([*program, *given], environment)
             if program
-            else FORK_SERVER.start(given, environment, own_children=own_children)
+            else FORK_SERVER.start(given, environment, own_children=own_children, module=module)
         )
         self.log: list[str] = []
         self._readers = [
@@ -170,6 +172,7 @@ def start_server(tmp_path: Path) -> Iterator[Callable[..., PortholeServer]]:
     def start(
         *arguments: str,
         program: Sequence[str] = (),
+        module: str = "",
         own_children: bool = False,
         **environment: str,
     ) -> PortholeServer:
@@ -182,6 +185,7 @@ def start_server(tmp_path: Path) -> Iterator[Callable[..., PortholeServer]]:
             state=next(one for one in folders if one not in taken),
             environment=environment,
             program=program,
+            module=module,
             own_children=own_children,
         )
         servers.append(server)

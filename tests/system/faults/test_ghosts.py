@@ -129,7 +129,8 @@ def test_nothing_is_left_of_those_who_are_gone(
     camera = make_camera()
     server = start_server(
         *("test:?size=320x180", f"door={camera.url()}", "--release-after", "0.5"),
-        program=("-m", "tests.support.servers.observed"),
+        *("--check-every", "0"),  # After a check, its process is kept for the next one.
+        module="tests.support.servers.observed",
     )
     for end in (hang_up, reset):
         churn(server, end)

@@ -28,7 +28,7 @@ from tests.support.servers.server import FORK_SERVER, ROOT, PortholeServer, last
 Start = Callable[..., PortholeServer]
 Connect = Callable[..., Viewer]
 
-OBSERVED = ("-m", "tests.support.servers.observed")
+OBSERVED = "tests.support.servers.observed"
 
 # What the issue allows.
 SHUTDOWN_S = 5.0
@@ -250,7 +250,7 @@ def test_a_state_folder_that_vanishes_is_told_and_survived(
 
 def test_a_hub_that_stands_still_is_seen(start_server: Start, connect: Connect) -> None:
     """Held up for 3 s, the server dumps where, counts it, is not ready, and recovers."""
-    server = start_server("test:?size=320x180", program=OBSERVED)
+    server = start_server("test:?size=320x180", module=OBSERVED)
     board = Board(connect(server), "test")
     board.until_live("test")
     assert status_of(server, "readyz") == (200, "ok\n")
@@ -272,7 +272,7 @@ def test_a_hub_that_stands_still_is_seen(start_server: Start, connect: Connect) 
 def test_stacks_are_dumped_where_errors_go_nowhere(tmp_path: Path) -> None:
     """With standard error thrown away the watchdog lives on: it counts more than one hang."""
     process = subprocess.Popen(
-        [sys.executable, *OBSERVED, "run", "--port", "0", "--state", str(tmp_path), "test:"],
+        [sys.executable, "-m", OBSERVED, "run", "--port", "0", "--state", str(tmp_path), "test:"],
         cwd=ROOT,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,

@@ -262,6 +262,30 @@ def test_picture_that_is_still_processed_is_not_live(told: Told) -> None:
     assert state.current == "live"
 
 
+@pytest.mark.parametrize("fault", ["silent", "still", "withheld"])
+def test_clock_is_looked_at_when_new_pictures_stop(
+    fault: str, told: Told, clock: FakeClock
+) -> None:
+    """While they came, four looks a second were a twentieth of what one viewer cost a server."""
+    state = open_and_watch(told)
+    looks = []
+    for _ in range(40):
+        clock.advance(0.04)
+        state.delivered()
+        state.refresh()
+        looks.append(state.may_be_late())
+    assert 0 < sum(looks) <= 10, "now and then: what was measured may be new"
+
+    for _ in range(7):
+        clock.advance(0.04)
+        if fault != "silent":
+            state.delivered(still_s=0.04 * (fault == "still"))
+        if fault == "withheld":
+            told.withheld = "processor x failed"
+
+    assert all(state.may_be_late() for _ in range(8))
+
+
 @pytest.mark.parametrize(("fps", "limit_s"), [(None, 3.0), (0.1, 30.0), (10.0, 2.0)])
 def test_polled_source_stalls_by_its_own_interval(
     told: Told, clock: FakeClock, fps: float | None, limit_s: float

@@ -91,6 +91,18 @@ def test_a_day_later_it_is_forgotten(tmp_path: Path, clock: FakeClock) -> None:
     assert told(restarted(tmp_path, clock)) == ["second"]
 
 
+def test_a_clock_that_was_ahead_has_forgotten_nothing(tmp_path: Path, clock: FakeClock) -> None:
+    """Whoever opened the page while it was a week ahead had the day's notices deleted."""
+    timeline = Timeline(tmp_path, clock.time)
+    timeline.add("info", "first", "door")
+
+    clock.advance(7 * 24 * 3600)
+    assert told(timeline) == []
+    clock.advance(-7 * 24 * 3600)
+
+    assert told(timeline) == ["first"]
+
+
 def test_the_fullest_camera_makes_room(
     tmp_path: Path, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,6 +1,7 @@
 """The hub's rounds: what runs in which, and that nothing ends or prolongs them."""
 
 import os
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -86,3 +87,62 @@ def test_a_callback_may_end_the_wait_of_another_that_is_due(loop: Hub) -> None:
         os.close(fd)
 
     assert len(called) == 1
+
+
+def test_chores_wait_for_a_round_that_is_run_anyway(loop: Hub) -> None:
+    """Each of a server's chores woke it up, and a wake-up cost more than what was done then."""
+    loop.LONG_S = 1.0
+    ran: list[float] = []
+    for number in range(1, 9):
+        hub.spawn(lambda number=number: (hub.rest(0.002 * number), ran.append(time.monotonic())))
+    hub.sleep(0)
+
+    hub.sleep(0.03)
+    woken_at = time.monotonic()
+    hub.sleep(0)
+
+    assert len(ran) == 8
+    assert min(ran) >= woken_at, "nobody woke up before"
+
+
+def test_a_chore_that_waits_in_vain_for_a_round_has_its_own(loop: Hub) -> None:
+    """With nothing else to do it would never be done."""
+    began = time.monotonic()
+
+    hub.rest(0.01)
+
+    assert 0.01 <= time.monotonic() - began < 1.0
+
+
+def test_long_chores_have_rounds_of_their_own(loop: Hub) -> None:
+    """A hundred cameras that are looked at in one round would hold up everybody's pictures."""
+    order: list[str] = []
+    for number in range(3):
+        hub.spawn(lambda number=number: (hub.rest(0.0), order.append(f"chore {number}")))
+    hub.sleep(0)  # LONG_S is negative: each of them is long.
+    for number in range(3):
+        loop.soon.append(lambda number=number: order.append(f"else {number}"))
+        hub.sleep(0)
+
+    assert order[:2] == ["else 0", "chore 0"]
+    assert order.index("chore 1") > order.index("else 1")
+
+
+def test_who_is_killed_while_resting_is_not_called(loop: Hub) -> None:
+    """Its green thread may be waiting for something else by then."""
+    ended = hub.Signal()
+    woken: list[bool] = []
+
+    def work() -> None:
+        try:
+            hub.rest(0.01)
+        finally:
+            woken.append(ended.wait(0.1))
+
+    task = hub.spawn(work)
+    hub.sleep(0)
+    task.kill()
+
+    hub.sleep(0.15)
+
+    assert woken == [False], "it waited for as long as it wanted"

@@ -5,6 +5,7 @@ import ssl
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 
@@ -74,6 +75,31 @@ def test_application_is_served(serve: Callable[[Application], int]) -> None:
 
     assert answer.startswith(b"HTTP/1.1 200 OK\r\n")
     assert answer.rstrip().endswith(b"/here") or b"/here" in answer
+
+
+def test_a_peer_that_reads_nothing_is_waited_for_once(
+    serve: Callable[[Application], int], limiter: OpenLimiter
+) -> None:
+    """What it had not taken in time was offered twice more, and its connection counted so long."""
+    gave_up: list[float] = []
+
+    def application(environ: Any, start_response: Callable[..., object]) -> Any:
+        environ["eventlet.input"].get_socket().settimeout(1.0)
+        start_response("200 OK", [])
+        try:
+            while True:
+                yield bytes(8000)  # Less than what the server collects before it sends.
+        finally:
+            gave_up.append(time.monotonic())
+
+    with socket.socket() as peer:
+        peer.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
+        peer.connect(("127.0.0.1", serve(application)))
+        peer.send(b"GET / HTTP/1.0\r\nHost: x\r\n\r\n")
+        until(lambda: gave_up, 10)
+        until(lambda: not limiter.inside, 10)
+
+    assert time.monotonic() - gave_up[0] < 1.0
 
 
 def test_requests_without_a_pause_leave_the_hub_to_others(

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from server.capture.frames.happening import Happening
+from server.loop import native
 from server.recording import events as module
 from server.recording.disk.check import check
 from server.recording.disk.event_file import read_events, remove_events
@@ -33,6 +34,9 @@ class Desk:
         self.storage = Storage(media)
         self.writer = Writer(self.storage)
         self.writer.start()
+        for thread in native.threading.enumerate():
+            if thread.name == "media check":
+                thread.join()  # A late one would run what a test has put into the index.
         self.log = EventLog(self.storage, self.writer)
         self.told: list[Event] = []
         self.moving: list[tuple[str, bool]] = []

@@ -292,3 +292,40 @@ def test_a_removed_camera_is_let_go(desk: Desk, film: list[Unit]) -> None:
     until(lambda: desk.recordings() and not desk.writer.open)
 
     assert not desk.recordings()[0].open
+
+
+def test_the_thread_that_writes_does_not_begin_with_a_key_picture(
+    desk: Desk, film: list[Unit], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each was handed over, with the second that it completes, before viewers had it: the two
+    threads wanted the same turn, and of all pictures it was those that were late."""
+    handed: list[list[Unit]] = []
+    put = desk.writer.put
+    monkeypatch.setattr(desk.writer, "put", lambda *one: handed.append(list(one[1])) or put(*one))
+    desk.set("always")
+
+    for unit in film[:41]:
+        desk.rewinds["door"].put(unit)
+    assert handed == []
+
+    until(lambda: bool(handed))
+    assert [one.seq for one in handed[0]] == [one.seq for one in film[:41]]
+    desk.set("off")
+    (recording,) = desk.recordings()
+    assert recording.end - recording.begin == pytest.approx(41 / 25, abs=0.01)
+
+
+def test_a_clock_that_may_be_wrong_is_told_once(desk: Desk) -> None:
+    """And again when it jumps again later."""
+    for _ in range(2):
+        desk.storage.ahead_s = 49 * 3600.0
+        until(lambda: bool(desk.notices))
+        desk.storage.ahead_s = 50 * 3600.0
+        desk.recorder._tell()
+        ((level, message, _),) = desk.notices
+        assert level == "warning"
+        assert message.startswith("The clock has jumped ahead by 49 hours.")
+        assert "manage.py media trust-clock" in message
+        desk.storage.ahead_s = 0.0
+        desk.recorder._tell()
+        desk.notices.clear()

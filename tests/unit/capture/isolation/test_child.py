@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 
 from server.capture.isolation import child
+from server.capture.isolation.channel import Kind, Message
 from server.errors import ControlError, SourceError
-from tests.unit.capture.isolation.isolated import NOW, Open, loss, picture, until
+from tests.unit.capture.isolation.isolated import NEVER, NOW, Open, loss, picture, until
 from tests.unit.capture.isolation.network_camera import FakeCamera
 
 ROOT = Path(__file__).parents[4]
@@ -42,6 +43,31 @@ def test_stopped_child_is_killed(isolate: Open) -> None:
 
     assert reason == "its process has not answered for 1 s; it was killed"
     assert not Path(f"/proc/{source._process.pid}").exists()
+
+
+def test_pictures_are_beats_too(isolate: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each beat woke the server beside 30 pictures a second that say as much."""
+    source = isolate("test:?size=320x180&fps=30")
+    beats: list[float] = []
+    handle = source._handle
+
+    def note(message: Message) -> None:
+        if message.kind is Kind.BEAT:
+            beats.append(time.monotonic())
+        handle(message)
+
+    monkeypatch.setattr(source, "_handle", note)
+    until_s = time.monotonic() + 1.5
+    while time.monotonic() < until_s:
+        picture(source)
+    with_pictures = len(beats)
+    until_s = time.monotonic() + 3.0
+    while len(beats) < with_pictures + 3 and time.monotonic() < until_s:
+        source.read(NEVER)
+    pace_s = beats[-1] - beats[-2]
+
+    assert 1 <= with_pictures <= 3, "what is measured is still told"
+    assert pace_s < 0.5, "without pictures they come as before"
 
 
 @pytest.mark.parametrize(

@@ -143,6 +143,22 @@ def test_pictures_kept_stay_as_they_were() -> None:
     assert all(np.array_equal(part, copy) for part, copy in kept)
 
 
+@pytest.mark.parametrize("size", [(160, 90), (320, 180), (320, 240), (480, 270), (1280, 720)])
+def test_words_stay_within_the_ring(size: tuple[int, int], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Letters have a least size: in a picture 320 pixels wide, the date lay across the ring."""
+    longest = 1_795_608_000.0  # A Wednesday in November.
+    full = TestPattern("door", size).render(longest).astype(int)
+    monkeypatch.setattr(TestPattern, "_write_in_ring", lambda *_: None)
+    bare = TestPattern("door", size).render(longest).astype(int)
+
+    rows, columns = np.nonzero(np.abs(full - bare).max(axis=-1) > 16)
+    away = np.hypot(columns - size[0] // 2, rows - int(size[1] * 0.49))
+    unit = min(size[0] / 1280, size[1] / 720)
+
+    assert away.max(initial=0) < 200 * unit
+    assert (size == (160, 90)) or len(away)
+
+
 def test_noise_makes_jpeg_bigger() -> None:
     """Noise makes the picture as hard to encode as a dim room."""
     sizes = []

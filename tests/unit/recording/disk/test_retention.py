@@ -7,11 +7,13 @@ from pathlib import Path
 import pytest
 
 from server.recording.disk import retention as module
+from server.recording.disk.age_clock import Moment, Sight
 from server.recording.disk.index import Event, Index, Recorded
 from server.recording.disk.retention import Limits, Policy, overdue, overdue_events
 
 DAY_S = 86400.0
 NOW = 100 * DAY_S
+CLOCK = Sight(Moment(NOW, 0.0, "boot"), NOW)
 MB = 1_000_000
 
 
@@ -65,7 +67,7 @@ def test_the_oldest_go_first(
     monkeypatch.setattr(module, "PAGE", 2)
     index.put(*ALL)
 
-    assert overdue(index, policy, NOW, lambda one: one) == gone
+    assert overdue(index, policy, CLOCK, lambda one: one) == gone
 
 
 def test_what_is_being_written_counts_as_it_is_now(index: Index) -> None:
@@ -75,7 +77,7 @@ def test_what_is_being_written_counts_as_it_is_now(index: Index) -> None:
     def now_of(one: Recorded) -> Recorded:
         return replace(one, bytes=2000 * MB) if one.open else one
 
-    assert overdue(index, Policy(gb=0.7), NOW, now_of) == [
+    assert overdue(index, Policy(gb=0.7), CLOCK, now_of) == [
         *("door-8", "yard-6", "door-3", "yard-2", "door-1"),
     ]
 
@@ -100,8 +102,8 @@ def test_only_what_may_have_to_go_is_looked_at(
     monkeypatch.setattr(index, "rows", counted)
     policy = Policy(gb=99.75, others=Limits(days=100))
 
-    assert len(overdue(index, policy, NOW, lambda one: one)) == 3
-    assert overdue_events(index, policy, NOW) == []
+    assert len(overdue(index, policy, CLOCK, lambda one: one)) == 3
+    assert overdue_events(index, policy, CLOCK) == []
     assert sum(loaded) < 2 * module.PAGE
 
 
@@ -114,5 +116,5 @@ def test_old_events_go(index: Index) -> None:
         Event("d", "door", "motion", NOW - 6 * DAY_S, NOW - 6 * DAY_S),
     )
 
-    assert overdue_events(index, Policy(others=Limits(7)), NOW) == ["a"]
-    assert overdue_events(index, Policy(), NOW) == []
+    assert overdue_events(index, Policy(others=Limits(7)), CLOCK) == ["a"]
+    assert overdue_events(index, Policy(), CLOCK) == []

@@ -52,6 +52,24 @@ def test_guesses_are_limited_per_address(site: Site) -> None:
     assert client.get("/healthz").status_code == 200
 
 
+def test_attempts_of_a_clock_that_was_ahead_lock_nobody_out(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They counted until it was that late again: for a year, or up to a restart."""
+    right = time.time
+    ahead_s = 365 * 86400.0
+    monkeypatch.setattr(time, "time", lambda: right() + ahead_s)
+    client = site.client()
+    codes = [log_in(client, "ada", f"guess {number}").status_code for number in range(11)]
+
+    ahead_s = 0.0
+
+    assert codes == [401] * 10 + [429]
+    assert log_in(client).status_code == 303
+    codes = [log_in(site.client(), "ada", "guess").status_code for _ in range(10)]
+    assert codes == [401] * 9 + [429], "those of now count"
+
+
 def test_guesses_are_limited_per_name(site: Site) -> None:
     """Many addresses together have thirty tries at one name, whether it exists or not."""
     for name in ("ada", "nobody"):

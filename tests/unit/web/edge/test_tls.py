@@ -33,10 +33,13 @@ class Own:
         self.folder = folder
         self.hosts: tuple[str, ...] = HOSTS
         self.now = datetime.datetime.now(datetime.UTC)
+        self.steady_s = 0.0
 
     def start(self) -> OwnCertificate:
         """Return it as a server that starts has it."""
-        return OwnCertificate(self.folder, lambda: self.hosts, lambda: self.now)
+        return OwnCertificate(
+            self.folder, lambda: self.hosts, lambda: self.now, lambda: self.steady_s
+        )
 
     def key(self) -> bytes:
         return (self.folder / "tls-key.pem").read_bytes()
@@ -195,6 +198,27 @@ def test_it_is_renewed_before_it_expires(own: Own) -> None:
     assert second.ends > first.ends
     assert second.fingerprint != first.fingerprint
     assert own.key() == key
+
+
+def test_one_that_is_not_valid_yet_is_made_again_a_day_later(own: Own) -> None:
+    """It was made while the clock was years ahead, and all clients rejected it until then. A clock
+    that is behind for a minute, as after a boot without a battery, is no reason for a new one.
+    """
+    source = own.start()
+    Tls(source)
+    own.now -= 3000 * DAY
+    assert not source.refresh()
+    own.now += 3000 * DAY
+    own.steady_s = 90000.0
+    assert not source.refresh()
+
+    own.now -= 3000 * DAY
+    assert not source.refresh()
+    own.steady_s += 90000.0
+    assert source.refresh()
+
+    _, certificate = source.load()
+    assert certificate.begins < own.now < certificate.ends
 
 
 def test_a_new_address_is_added(own: Own) -> None:

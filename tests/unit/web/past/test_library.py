@@ -234,6 +234,17 @@ def test_events_are_listed(ada: FlaskClient) -> None:
     assert ada.get("/event/yard_20261126_110000000.jpg").status_code == 404
 
 
+def test_an_event_is_found_by_its_id(ada: FlaskClient, dora: FlaskClient) -> None:
+    """A link to an event that did not say when it began found nothing; others' stay unknown."""
+    (newest, yard) = ada.get("/api/events").json["events"]
+
+    assert ada.get(f"/api/events/{newest['id']}").json == newest
+    assert ada.get(f"/api/events/{yard['id']}").json == yard
+    assert dora.get(f"/api/events/{newest['id']}").json == newest
+    assert dora.get(f"/api/events/{yard['id']}").status_code == 404
+    assert ada.get("/api/events/door_20200101_000000000").status_code == 404
+
+
 def test_operators_lock_and_delete_events(ada: FlaskClient, dora: FlaskClient) -> None:
     """As they do recordings."""
     path = "/api/events/door_20261126_120000000"

@@ -1,0 +1,196 @@
+"""Shows people on a page why there is no other, where programs get a line of text."""
+
+import base64
+import functools
+import hashlib
+import json
+import re
+import time
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from werkzeug.exceptions import default_exceptions
+
+__all__ = ["ErrorPages"]
+
+Application = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
+
+# Titles, and what is said where the answer says nothing of its own.
+WORDS: Mapping[int, tuple[str, str]] = {
+    400: ("That did not work", "The server does not understand this request."),
+    401: ("Log in first", "Only people who are logged in may see this."),
+    403: ("This is not allowed", "Whoever administers this server can change that."),
+    404: ("There is nothing here", "The address may be mistyped, or what it led to was removed."),
+    405: ("This is no page", "The address is for programs, which ask in another way."),
+    406: ("There is no video", "The camera sends none that can be shown here."),
+    410: ("This is no longer kept", "What the address led to was deleted."),
+    413: ("That was too much", "The server takes no request of this size."),
+    414: ("This address is too long", "Some of it may have been pasted twice."),
+    421: ("This server has another name", "It does not answer to the one in the address."),
+    429: ("Please wait a moment", "There were too many requests."),
+    500: ("Something went wrong", "The server could not do this. Its log says why."),
+    503: ("Not available just now", "This may pass by itself."),
+}
+OTHER = ("That did not work", "The server could not do this.")
+
+NOT_KEPT = "This is no longer kept"
+DEAD_LINK = "This link does not work"
+
+# What lies below is kept for a while only.
+KEPT = ("/clip/", "/recording/", "/event/")
+
+# Worth another try, by asking for the same address.
+PASSING = (429, 500, 503)
+
+MAX_TEXT = 600
+
+FORBIDDEN = re.compile(r"(\S+) may not see this")
+
+# Unix seconds, as programs want them.
+MOMENT = re.compile(r"\b\d{10}\.\d{3}\b")
+
+REMARK = re.compile(r"/\*.*?\*/|^\s+", re.DOTALL | re.MULTILINE)
+
+POLICY = "Content-Security-Policy"
+
+REPLACED = ("content-type", "content-length", "content-security-policy")
+
+# Of an answer that has none.
+STRICT = "default-src 'none'; style-src 'self'; base-uri 'none'; frame-ancestors 'none'"
+
+
+class ErrorPages:
+    """A WSGI layer that puts the text of an error on a page, if a browser asks for a page.
+
+    The page needs no other file, because where nothing is served under the name that was asked
+    for, or with too many connections, there is none. Status and headers stay as they are.
+
+    Args:
+        application: Answers the requests.
+        render: Returns the page with the given values in it.
+        sheet: Returns the style sheet.
+    """
+
+    def __init__(
+        self, application: Application, render: Callable[..., str], sheet: Callable[[], bytes]
+    ) -> None:
+        self._application = application
+        self._render = render
+        self._sheet = sheet
+
+    def __call__(
+        self, environ: dict[str, Any], start_response: Callable[..., Any]
+    ) -> Iterable[bytes]:
+        """Serve the request."""
+        if not wants_page(environ):
+            return self._application(environ, start_response)
+        held: list[tuple[str, list[tuple[str, str]]]] = []
+
+        def start(status: str, headers: list[tuple[str, str]], *more: Any) -> Any:
+            if status < "400" or kind_of(headers) not in ("text/plain", "application/json"):
+                return start_response(status, headers, *more)
+            held[:] = [(status, headers)]
+            return None
+
+        answer = self._application(environ, start)
+        if not held:
+            return answer
+        try:
+            body = b"".join(answer)
+        finally:
+            if hasattr(answer, "close"):
+                answer.close()
+        status, headers = held[0]
+        text = read_text(kind_of(headers), body)
+        style, digest = prepare(self._sheet())
+        policy = find(headers, POLICY)
+        page = self._render(
+            **describe(int(status[:3]), text, environ), style=style, is_served=bool(policy)
+        ).encode()
+        policy = (policy or STRICT).replace("style-src 'self'", f"style-src '{digest}'")
+        kept = [one for one in headers if one[0].lower() not in REPLACED]
+        if not find(kept, "Cache-Control"):
+            kept.append(("Cache-Control", "no-store"))
+        kept += [
+            ("Content-Type", "text/html; charset=utf-8"),
+            ("Content-Length", str(len(page))),
+            (POLICY, policy),
+        ]
+        start_response(status, kept)
+        return [page]
+
+
+def wants_page(environ: dict[str, Any]) -> bool:
+    """Return whether a person looks at the answer: a browser that opens an address says so."""
+    return environ["REQUEST_METHOD"] in ("GET", "POST") and "text/html" in environ.get(
+        "HTTP_ACCEPT", ""
+    )
+
+
+def find(headers: Iterable[tuple[str, str]], name: str) -> str:
+    """Return the value of a header; empty without one."""
+    return next((value for one, value in headers if one.lower() == name.lower()), "")
+
+
+def kind_of(headers: Iterable[tuple[str, str]]) -> str:
+    return find(headers, "Content-Type").partition(";")[0].strip()
+
+
+def read_text(kind: str, body: bytes) -> str:
+    """Return what an answer says; empty if that is no sentence for people."""
+    text = body.decode("utf-8", "replace").strip()
+    if kind == "application/json":
+        try:
+            text = json.loads(text)["message"]
+        except (ValueError, KeyError, TypeError):
+            return ""
+    return text[:MAX_TEXT] if isinstance(text, str) else ""
+
+
+def describe(status: int, text: str, environ: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what the page says of an error."""
+    path = environ.get("RAW_PATH_INFO") or environ.get("PATH_INFO", "/")
+    title, own = WORDS.get(status, OTHER)
+    usual = default_exceptions.get(status)
+    has_token = "token=" in environ.get("QUERY_STRING", "")
+    # What else there is, is for programs.
+    if (usual is not None and text == usual.description) or (status == 401 and not has_token):
+        text = ""
+    if status == 404 and path.startswith(KEPT) and not text.startswith("there is no camera"):
+        title = NOT_KEPT
+    if status == 401 and has_token:
+        title = DEAD_LINK
+    # Somebody with a token has no password to log in with.
+    leads_home = status != 421 and not has_token
+    is_passing = status in PASSING and environ["REQUEST_METHOD"] == "GET"
+    return {
+        "status": status,
+        "title": title,
+        # What is between backticks is code.
+        "parts": list(enumerate((say(text) or own).split("`"))),
+        # Relative: a proxy may have cut a prefix off the path.
+        "home": "../" * (path.count("/") - 1) or "./",
+        "home_word": leads_home and ("Log in" if status == 401 else "Open the dashboard"),
+        "is_passing": is_passing,
+    }
+
+
+def say(text: str) -> str:
+    """Return a text for programs as a sentence for people."""
+    forbidden = FORBIDDEN.fullmatch(text)
+    if forbidden:
+        text = f"You are known here as {forbidden[1]}, who may not see this"
+    text = MOMENT.sub(
+        lambda match: time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(float(match[0]))), text
+    )
+    if text and text[-1] not in ".!?":
+        text += "."
+    return text[:1].upper() + text[1:]
+
+
+@functools.lru_cache(maxsize=2)
+def prepare(sheet: bytes) -> tuple[str, str]:
+    """Return a style sheet without its comments, and what permits it in the page."""
+    style = REMARK.sub("", sheet.decode())
+    digest = hashlib.sha256(style.encode()).digest()
+    return style, f"sha256-{base64.b64encode(digest).decode()}"

@@ -1,0 +1,57 @@
+"""What the page calls a camera's condition, and the server's."""
+
+from playwright.sync_api import Page
+
+from tests.support.browser.chromium import in_module
+
+
+def test_the_first_picture_is_waited_for(blank: Page) -> None:
+    """Of forty cameras on a slow machine ten were called stalled, three seconds after the page was
+    opened: their first pictures were on their way."""
+    words = in_module(
+        blank,
+        "camera/condition",
+        """({ conditionOf }) => {
+          const facts = { state: 'live', connected: true, watching: true, intervalS: 0.1 };
+          return [[false, 3], [false, 9], [true, 1], [true, 3]].map(
+            ([painted, silenceS]) => conditionOf({ ...facts, painted, silenceS }));
+        }""",
+    )
+
+    assert words == ["connecting", "stalled", "live", "stalled"]
+
+
+def test_what_is_wrong_is_one_badge(blank: Page) -> None:
+    """A narrow link, code that fails, a server that is late; nothing for what is well."""
+    tiles = in_module(
+        blank,
+        "grid/trouble",
+        """({ troubleOf }) => {
+          const bad = [{ name: 'find', state: 'failing', message: 'no template' }];
+          return [
+            troubleOf('live', { process: [] }, 'tile'), troubleOf('live', {}, 'server'),
+            troubleOf('stalled', {}, 'network'), troubleOf('live', {}, 'network'),
+            troubleOf('live', { process: bad }, 'network'),
+            troubleOf('past', { state: 'live' }, 'network'),
+            troubleOf('past', { state: 'stalled' }, ''),
+          ].map((trouble) => trouble && [trouble.word, trouble.text]);
+        }""",
+    )
+    system = in_module(
+        blank,
+        "insight/system",
+        """({ troubleOf }) => [
+          troubleOf({ cpu_percent: 40, hub_lag_ms: 8 }, true),
+          troubleOf({ cpu_percent: 180, hub_lag_ms: 8 }, true),
+          troubleOf({ cpu_percent: 99, hub_lag_ms: 60 }, true),
+          troubleOf({ cpu_percent: 50, hub_lag_ms: 400 }, true),
+          troubleOf({}, true), troubleOf({ cpu_percent: 40, hub_lag_ms: 8 }, false),
+        ]""",
+    )
+
+    assert tiles == [
+        *(None, None, None, ["Slow link", "Slow link"]),
+        ["Processor failing", "find: no template"],
+        *(None, ["Stalled", "Stalled"]),
+    ]
+    assert system == ["", "", "the CPU is full", "the event loop is late", "", "disconnected"]

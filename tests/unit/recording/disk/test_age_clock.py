@@ -1,0 +1,271 @@
+"""By which time it is told how old something is, when the clock jumps."""
+
+import os
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from server.errors import ConfigError
+from server.media_commands import media as commands
+from server.recording.disk.age_clock import (
+    MAX_DOUBT_S,
+    Moment,
+    Sight,
+    first_sight,
+    look,
+    parse,
+    to_bytes,
+)
+from server.recording.disk.index import Event
+from server.recording.disk.layout import event_id
+from server.recording.disk.retention import Limits, Policy
+from server.recording.disk.storage import Storage, read_clocks, trust_clock
+from tests.unit.recording.disk.conftest import BEGIN_UNIX
+
+HOUR_S, DAY_S, YEAR_S = 3600.0, 86400.0, 365 * 86400.0
+
+
+class Machine:
+    """A machine with a clock that can be wrong; a server on it looks at it each minute or hour.
+
+    Attributes:
+        unix: What the clock says.
+        sight: What the server knows of it.
+    """
+
+    def __init__(self, unix: float = BEGIN_UNIX) -> None:
+        self.unix = unix
+        self._boots, self._boot_s = 1, 10 * HOUR_S
+        self.sight = first_sight(self.now())
+
+    def now(self) -> Moment:
+        """Return what its clocks say."""
+        return Moment(self.unix, self._boot_s, f"boot {self._boots}")
+
+    def look(self) -> Sight:
+        """Have the server look, and what it knows written and read again."""
+        known = parse(to_bytes(self.sight))
+        assert known == self.sight
+        self.sight = look(known, self.now())
+        return self.sight
+
+    def run(self, seconds: float, every_s: float = HOUR_S) -> None:
+        """Let time pass while the server runs."""
+        while seconds > 0:
+            self.unix, self._boot_s = self.unix + every_s, self._boot_s + every_s
+            seconds -= every_s
+            self.look()
+
+    def boot(self, off_s: float, has_battery: bool = True) -> None:
+        """Let it be off for a while; without a battery the clock stands still."""
+        self._boots, self._boot_s = self._boots + 1, 20.0
+        self.unix += off_s if has_battery else 0.0
+        self.look()
+
+    @property
+    def is_believed(self) -> bool:
+        """Whether ages are told by its clock."""
+        return self.look().age_unix == self.unix
+
+
+@pytest.fixture
+def machine() -> Machine:
+    """A machine that has run for hours."""
+    return Machine()
+
+
+def test_a_jump_ahead_makes_nothing_older_for_a_day(machine: Machine) -> None:
+    """A wrong answer of a time server made everything older than `keep_days` within a minute. Time
+    goes on meanwhile, so what is due by then is deleted all the same."""
+    machine.unix += 10 * YEAR_S
+
+    assert machine.look().age_unix == BEGIN_UNIX
+    assert machine.sight.ahead_s == 10 * YEAR_S
+    machine.run(23 * HOUR_S)
+    assert machine.sight.age_unix == BEGIN_UNIX + 23 * HOUR_S
+    machine.run(HOUR_S)
+    assert machine.is_believed
+
+
+def test_a_clock_that_comes_back_is_believed_at_once(machine: Machine) -> None:
+    """Somebody mends it after five hours; a later jump has its day again."""
+    for _ in range(2):
+        machine.unix += 40 * DAY_S
+        machine.run(20 * HOUR_S)
+        assert machine.sight.ahead_s == 40 * DAY_S
+        machine.unix -= 40 * DAY_S
+        assert machine.is_believed
+
+
+def test_small_steps_and_steps_back_wait_for_nothing(machine: Machine) -> None:
+    """As of a time server that corrects seconds; what is set back makes all younger."""
+    for step_s in (50 * 60.0, -50 * 60.0, -2 * HOUR_S, -YEAR_S):
+        machine.unix += step_s
+        assert machine.is_believed
+
+
+def test_a_clock_that_keeps_jumping_delays_for_three_days_at_most(machine: Machine) -> None:
+    """Each jump begins the day anew: it was about to be believed. But what has to go must go."""
+    machine.unix += 2 * HOUR_S
+    machine.run(23 * HOUR_S)
+    machine.unix += YEAR_S
+    machine.run(2 * HOUR_S)
+    assert machine.sight.ahead_s == YEAR_S + 2 * HOUR_S
+
+    waited_s = 25 * HOUR_S
+    while machine.sight.ahead_s:
+        machine.unix += DAY_S
+        machine.run(8 * HOUR_S)
+        waited_s += 8 * HOUR_S
+    assert MAX_DOUBT_S <= waited_s < MAX_DOUBT_S + 8 * HOUR_S
+
+
+def test_a_machine_that_was_off_tidies_at_once(machine: Machine) -> None:
+    """Ten days are no reason to keep anything longer, nor is a server that stopped as long."""
+    machine.boot(10 * DAY_S)
+
+    assert machine.is_believed
+    machine.unix, machine._boot_s = machine.unix + 10 * DAY_S, machine._boot_s + 10 * DAY_S
+    assert machine.is_believed
+
+
+def test_a_boot_years_later_is_a_jump(machine: Machine) -> None:
+    """Nobody sees the clock step while the machine is off. Further restarts do not end the day."""
+    machine.boot(20 * YEAR_S)
+    assert machine.sight.ahead_s == pytest.approx(20 * YEAR_S, abs=DAY_S)
+
+    for _ in range(3):
+        machine.run(7 * HOUR_S)
+        machine.boot(HOUR_S)
+        assert machine.sight.ahead_s > 19 * YEAR_S
+    machine.run(3 * HOUR_S)
+
+    assert machine.is_believed
+
+
+def test_a_server_started_after_the_clock_was_set_sees_the_jump(machine: Machine) -> None:
+    """The machine has run on, so it can tell ten minutes from twenty days."""
+    machine.unix, machine._boot_s = machine.unix + 20 * DAY_S, machine._boot_s + 600
+
+    assert machine.look().ahead_s == pytest.approx(20 * DAY_S, abs=600)
+
+
+@pytest.mark.parametrize("begins_unix", [None, 0.0])
+def test_a_machine_without_a_battery_learns_the_time_after_each_boot(
+    machine: Machine, begins_unix: float | None
+) -> None:
+    """Its clock begins where it was, or in 1970, and a minute later it is right: each evening, for
+    a printer, that is no reason for a notice."""
+    for _ in range(3):
+        now = machine.unix
+        machine.boot(0.0, has_battery=False)
+        if begins_unix is not None:
+            machine.unix = begins_unix
+        machine.run(60.0, every_s=60.0)
+        assert not machine.sight.ahead_s
+        machine.unix = now + 16 * HOUR_S
+        assert machine.is_believed
+        machine.run(8 * HOUR_S)
+        assert not machine.sight.ahead_s
+
+
+def test_a_first_look_is_compared_with_the_newest_thing() -> None:
+    """Without a last sign of life."""
+    now = Moment(BEGIN_UNIX, 10 * HOUR_S, "boot")
+
+    assert first_sight(now).age_unix == BEGIN_UNIX
+    assert first_sight(now, BEGIN_UNIX - 10 * DAY_S).age_unix == BEGIN_UNIX
+    assert first_sight(now, BEGIN_UNIX - YEAR_S).age_unix == BEGIN_UNIX - YEAR_S
+
+
+@pytest.mark.parametrize(
+    "data", [b"", b"\0" * 512, b"[]", b"{}", to_bytes(Sight(Moment(1, 2, ""), 3))[:90]]
+)
+def test_a_damaged_sight_is_none(data: bytes) -> None:
+    """As after a power cut, and of versions that left the time of the file only."""
+    assert parse(data) is None
+
+
+def old_event(storage: Storage, age_s: float) -> str:
+    key = event_id("door", BEGIN_UNIX - age_s)
+    storage.write_event(Event(key, "door", "motion", BEGIN_UNIX - age_s, BEGIN_UNIX - age_s))
+    return key
+
+
+POLICY = Policy(others=Limits(days=7))
+
+
+def kept(storage: Storage) -> list[str]:
+    """Return what is kept after tidying."""
+    storage.tidy(POLICY, lambda one: one)
+    return [one.id for one in storage.index.all_events()]
+
+
+@pytest.fixture
+def tidied(media: Path, machine: Machine) -> Storage:
+    """A folder on that machine, with an event of yesterday."""
+    storage = Storage(media, clocks=machine.now)
+    old_event(storage, DAY_S)
+    assert len(kept(storage)) == 1
+    return storage
+
+
+def test_a_jump_deletes_nothing_unless_the_clock_is_said_to_be_right(
+    tidied: Storage, machine: Machine
+) -> None:
+    """Over a restart of the server, too. A day of recordings was gone before anybody saw it."""
+    machine.unix += YEAR_S
+    assert len(kept(tidied)) == 1
+    assert tidied.ahead_s == YEAR_S
+    tidied.index.close()
+    again = Storage(tidied.media, clocks=machine.now)
+    assert len(kept(again)) == 1
+
+    trust_clock(again.media, machine.now)
+
+    assert kept(again) == []
+    assert again.ahead_s == 0.0
+    again.index.close()
+
+
+def test_the_command_ends_the_waiting(tmp_path: Path) -> None:
+    """It says so if there is nothing that it could end."""
+    media = tmp_path / "media"
+    arguments = ["trust-clock", "--state", str(tmp_path)]
+    refused = CliRunner().invoke(commands, arguments)
+    assert isinstance(refused.exception, ConfigError)
+
+    media.mkdir()
+    assert CliRunner().invoke(commands, arguments).exit_code == 0
+
+    known = parse((media / ".alive").read_bytes())
+    assert known is not None
+    assert not look(known, read_clocks()).ahead_s
+
+
+def test_a_version_before_has_left_the_time_only(tidied: Storage, machine: Machine) -> None:
+    """It is that of an empty file."""
+    for ago_s, count in ((YEAR_S, 1), (10 * DAY_S, 0)):
+        machine.unix = BEGIN_UNIX + ago_s
+        (tidied.media / ".alive").write_bytes(b"")
+        os.utime(tidied.media / ".alive", (BEGIN_UNIX, BEGIN_UNIX))
+        again = Storage(tidied.media, clocks=machine.now)
+        assert len(kept(again)) == count
+        again.index.close()
+    tidied.index.close()
+
+
+def test_what_was_recorded_while_the_clock_was_ahead_goes_in_time(
+    tidied: Storage, machine: Machine
+) -> None:
+    """By its own times it would have been kept for ten years more."""
+    old_event(tidied, -10 * YEAR_S)
+    assert len(kept(tidied)) == 2
+
+    machine.run(6.5 * DAY_S)
+    assert len(kept(tidied)) == 1, "that of yesterday was too old"
+    machine.run(DAY_S)
+
+    assert kept(tidied) == []
+    tidied.index.close()

@@ -1,0 +1,27 @@
+"""Films for tests, which a run makes once."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.support.cameras import films
+
+
+def test_a_film_is_made_once_in_a_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever wants the same again gets a copy; another source is another film."""
+    kept = tmp_path / "kept"
+    kept.mkdir()
+    monkeypatch.setenv(films.KEPT, str(kept))
+    source = "color=red:size=64x48:rate=5"
+    first = films.make_film(tmp_path / "first.mp4", "-t", "1", source=source)
+    made = first.read_bytes()
+    first.write_bytes(b"changed by a test")
+
+    with monkeypatch.context() as without:
+        without.setenv("PATH", "")
+        second = films.make_film(tmp_path / "second.mp4", "-t", "1", source=source)
+    other = films.make_film(tmp_path / "other.mp4", "-t", "1", source=source.replace("red", "blue"))
+
+    assert second.read_bytes() == made
+    assert other.read_bytes() != made
+    assert len(list(kept.iterdir())) == 2
