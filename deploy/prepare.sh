@@ -87,7 +87,11 @@ requirements=requirements.txt
 failed=""
 if [ "$what" = development ]; then requirements=requirements-dev.txt; fi
 echo "Installing the packages of $requirements ..."
-$venv/bin/python -m pip install --quiet --disable-pip-version-check -r $requirements || failed=$?
+install="$venv/bin/python -m pip install --quiet --disable-pip-version-check --no-compile"
+# The one that Debian's Python brings along takes 20 s only to choose among what is offered, a newer one
+# four. It works as well, so this may fail.
+$install --upgrade "pip>=25" 2>/dev/null || true
+$install -r $requirements || failed=$?
 [ -z "$installing" ] || wait "$installing"
 [ -z "$failed" ] || exit "$failed"
 
@@ -102,6 +106,8 @@ if [ "$what" = development ]; then
     done
     touch $venv/.development
 fi
-# A service may not write here, and would compile everything at each start: a quarter of a second.
+# A service may not write here, and would compile everything at each start. pip would compile on one
+# core, and also what nobody imports; some of that is meant to be wrong.
+$venv/bin/python -m compileall -q -j 0 -x '/(tests|pip|mypy|setuptools)/' $venv/lib || true
 $venv/bin/python -m compileall -q manage.py server
 touch $venv/.runtime

@@ -47,8 +47,8 @@ TELL_DROPS_S = 60.0
 DUTY = "record"
 
 JUMPED = (
-    "The clock has jumped ahead by {}. Until it has stood for a day, what is kept is not older for "
-    "that. If the clock is right, `python manage.py media trust-clock` has what is too old deleted"
+    "The clock has jumped ahead by {}. Nothing is deleted because of that until it has stood for a "
+    "day. If it is right, `python manage.py media trust-clock` deletes what is too old"
 )
 
 Notify = Callable[[str, str, str | None], None]

@@ -163,7 +163,7 @@ class Directory:
 
     def _watch(self) -> None:
         while True:
-            hub.sleep(WATCH_PERIOD_S)
+            hub.rest(WATCH_PERIOD_S)
             now = time.monotonic()
             for camera in list(self._cameras.values()):
                 if camera.away is not None and not self._bus_is_here():

@@ -32,7 +32,7 @@ def poll(step: Callable[[], None], failure: str) -> NoReturn:
         try:
             step()
             backoff.reset()
-            hub.sleep(PERIOD_S)
+            hub.rest(PERIOD_S)
         except BUS_ERRORS:
             hub.sleep(backoff.next_s())
         except ConfigError as error:

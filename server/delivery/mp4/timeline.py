@@ -38,7 +38,8 @@ class Timeline:
 
     def __init__(self, reorder_s: float = 0.0) -> None:
         self._reorder_s = reorder_s
-        self._caught_up: tuple[int, float] | None = None  # Where a hurry began: its first picture.
+        # Where a hurry began, by the file and by the camera, and how long a second takes in it.
+        self._caught_up: tuple[int, float, float] | None = None
         self._next = 0.0  # Seconds since the file's beginning, when the next picture is shown.
         self._interval: float | None = None
         self._last_unix: float | None = None
@@ -51,12 +52,12 @@ class Timeline:
             at_unix: When it was captured, in Unix seconds.
             catch_up: Whether a newer one is there already.
         """
+        self._learn(at_unix)
         if catch_up:
-            self._zero_unix = self._last_unix = None
+            self._zero_unix = None
             return self._show(CATCH_UP_S)
         if self._zero_unix is None:
             self._zero_unix = at_unix - self._next
-        self._learn(at_unix)
         interval = self._interval or FIRST_INTERVAL_S
         behind_s = at_unix - self._zero_unix - self._next
         if behind_s > max(MAX_BEHIND_S, 2 * interval) or behind_s < -MAX_AHEAD_S:
@@ -79,8 +80,8 @@ class Timeline:
         if self._zero_unix is not None:
             self._caught_up = None
             return round((shown_unix - self._zero_unix + self._reorder_s) * TIMESCALE) - begin
-        first, first_unix = self._caught_up = self._caught_up or (begin, shown_unix)
         hurry = CATCH_UP_S / (self._interval or FIRST_INTERVAL_S)
+        first, first_unix, hurry = self._caught_up = self._caught_up or (begin, shown_unix, hurry)
         return first + round((shown_unix - first_unix) * hurry * TIMESCALE) - begin
 
     def _learn(self, at_unix: float) -> None:

@@ -22,9 +22,9 @@ SETTLE_S = 3600.0
 """Within this time from its boot, a machine without a battery learns what time it is."""
 
 STAND_S = DAY_S
-"""After standing for so long a clock is believed again,"""
+"""A clock that has stood for so long since its last jump is believed again."""
 MAX_DOUBT_S = 3 * DAY_S
-"""and after so long in any case: it must not be possible that nothing is ever deleted."""
+"""Longest doubt, however often the clock jumps: what has to go is not kept for ever."""
 
 BEYOND_S = 3600.0
 """What lies this far in the future was recorded while the clock was wrong."""

@@ -89,7 +89,7 @@ class Tls:
     def _watch(self) -> None:
         told = ""
         while True:
-            hub.sleep(CHECK_S)
+            hub.rest(CHECK_S)
             try:
                 found = hub.run_native(self._look)
             except (ConfigError, OSError) as error:

@@ -203,7 +203,8 @@ def create_routes(
         fanout = next(iter(here.values()), None) if name is None else here.get(name)
         if fanout is None:
             known = ", ".join(here) or "none"
-            flask.abort(404, f"there is no camera {name!r}; cameras here: {known}")
+            asked = "" if name is None else f" {name[:40]!r}"
+            flask.abort(404, f"there is no camera{asked}; cameras here: {known}")
         return fanout
 
     return routes

@@ -189,7 +189,7 @@ def create_clips(
 
     def require_camera(name: str) -> None:
         if name not in fanouts or not asking().person.sees(name):
-            flask.abort(404, f"there is no camera {name!r}")
+            flask.abort(404, f"there is no camera {name[:40]!r}")
 
     def units_between(name: str, asked: tuple[float, float]) -> Sequence[Kept]:
         span = past.span(name)

@@ -74,6 +74,7 @@ export class Viewer {
   // Whether to request what fits once what is live is shown again.
   #adjusts = false;
   #videoTimer = 0;
+  #pastExpected = false;
   #watching = false;
   #watches = 0;
   // Incremented by every watch and unwatch, so that a late answer to an earlier one is ignored.
@@ -174,8 +175,9 @@ export class Viewer {
     this.#past.seek(at);
   }
 
-  /** A moment may be asked for soon. */
+  /** A moment may be asked for soon: have a decoder ready, or once there is something to decode. */
   expectPast() {
+    this.#pastExpected = this.#newestCodec === null;
     this.#painter.preparePast(this.#newestCodec);
   }
 
@@ -361,6 +363,7 @@ export class Viewer {
     this.#painted += 1;
     this.#decodeMs = smoothed(this.#decodeMs, decodedMs - receivedMs);
     if (header.codec !== null) this.#choice.worked();
+    if (header.codec !== null && this.#pastExpected) this.expectPast();
     this.#count(frame, nowMs);
     this.#sendReport();
   }

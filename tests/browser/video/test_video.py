@@ -306,6 +306,28 @@ def test_the_next_seek_has_the_decoder_of_the_last(run: Run, clip: Clip) -> None
     assert difference(pixels, clip.decode()[16]) < 4
 
 
+def test_a_camera_in_focus_has_the_decoder_for_a_seek(run: Run, clip: Clip) -> None:
+    """Also one whose first picture comes afterwards, as where a link leads to it."""
+    told = run(
+        """const told = [];
+        const { postMessage } = Worker.prototype;
+        Worker.prototype.postMessage = function (message, moved) {
+          told.push(message.codec ?? 'other');
+          postMessage.call(this, message, moved);
+        };
+        try {
+          rig.viewer.expectPast();
+          const before = told.length;
+          await rig.play(0, 3);
+          return [before, told];
+        } finally {
+          Worker.prototype.postMessage = postMessage;
+        }"""
+    )
+
+    assert told == [0, [clip.codec]]
+
+
 def test_what_cannot_be_decoded_apart_is_decoded_here(run: Run, clip: Clip) -> None:
     """As where a policy forbids more workers; what was on its way to one is sought again."""
     result = run(

@@ -13,14 +13,16 @@ class FakeClient:
 
     def __init__(self) -> None:
         self.published: list[tuple[str, bytes]] = []
-        self.fails = False
+        self.failures = 0
+        """How many of the next messages it does not take."""
         self.hangs = False
         self.connection_pool = self
 
     def publish(self, channel: str, data: bytes) -> int:
         while self.hangs:
             hub.sleep(0.001)
-        if self.fails:
+        if self.failures:
+            self.failures -= 1
             raise redis.ConnectionError("gone")
         self.published.append((channel, data))
         return 1

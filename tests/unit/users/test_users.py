@@ -1,7 +1,7 @@
 """The list of users and tokens."""
 
 import json
-import multiprocessing
+import os
 import stat
 from pathlib import Path
 
@@ -19,6 +19,7 @@ from server.users.password import (
 )
 from server.users.private import load_secret
 from server.users.users import UsersFile
+from tests.support.workers import fork
 
 PASSWORD = "correct horse"
 
@@ -272,20 +273,25 @@ def test_a_broken_list_is_not_quoted(file: UsersFile, tmp_path: Path) -> None:
     assert caught.value.__cause__ is None
 
 
-def _add_tokens(folder: Path, prefix: str) -> None:
-    for number in range(10):
-        UsersFile(folder).add_token(f"{prefix}{number}", "viewer", None)
+def _start_adding(folder: Path, prefix: str) -> int:
+    """Add ten tokens in a process of its own, as a command does; return its id."""
+    pid = fork()
+    if pid:
+        return pid
+    code = 1
+    try:
+        for number in range(10):
+            UsersFile(folder).add_token(f"{prefix}{number}", "viewer", None)
+        code = 0
+    finally:
+        os._exit(code)
 
 
 def test_two_commands_at_once_lose_nothing(tmp_path: Path) -> None:
     """Each reads what the other wrote, however they overlap."""
-    context = multiprocessing.get_context("spawn")
-    workers = [context.Process(target=_add_tokens, args=(tmp_path, name)) for name in "abc"]
-    for worker in workers:
-        worker.start()
-    for worker in workers:
-        worker.join(30)
+    pids = [_start_adding(tmp_path, name) for name in "abc"]
 
+    assert [os.waitpid(pid, 0)[1] for pid in pids] == [0, 0, 0]
     assert len(UsersFile(tmp_path).load().tokens) == 30
 
 

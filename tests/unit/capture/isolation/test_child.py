@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from server.capture.isolation import child
-from server.capture.isolation.channel import Kind, Message
+from server.capture.isolation.channel import Link
 from server.errors import ControlError, SourceError
-from tests.unit.capture.isolation.isolated import NEVER, NOW, Open, loss, picture, until
+from tests.unit.capture.isolation.isolated import NOW, Open, loss, picture, until
 from tests.unit.capture.isolation.network_camera import FakeCamera
 
 ROOT = Path(__file__).parents[4]
@@ -45,29 +45,36 @@ def test_stopped_child_is_killed(isolate: Open) -> None:
     assert not Path(f"/proc/{source._process.pid}").exists()
 
 
-def test_pictures_are_beats_too(isolate: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_pictures_are_beats_too(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each beat woke the server beside 30 pictures a second that say as much."""
-    source = isolate("test:?size=320x180&fps=30")
+    ours, theirs = Link.pair()
+    end = Link(theirs)
+    reading = child._Child(end)
+    now_s = 100.0
     beats: list[float] = []
-    handle = source._handle
 
-    def note(message: Message) -> None:
-        if message.kind is Kind.BEAT:
-            beats.append(time.monotonic())
-        handle(message)
+    class Time:
+        @staticmethod
+        def monotonic() -> float:
+            return now_s
 
-    monkeypatch.setattr(source, "_handle", note)
-    until_s = time.monotonic() + 1.5
-    while time.monotonic() < until_s:
-        picture(source)
-    with_pictures = len(beats)
-    until_s = time.monotonic() + 3.0
-    while len(beats) < with_pictures + 3 and time.monotonic() < until_s:
-        source.read(NEVER)
-    pace_s = beats[-1] - beats[-2]
+        @staticmethod
+        def sleep(seconds: float) -> None:
+            nonlocal now_s
+            if ours.receive(0.0):
+                beats.append(now_s - 100.0)
+            now_s += seconds
+            reading._delivered += 100.0 < now_s < 104.0
+            if now_s >= 106.0:
+                raise OSError("the server is gone")
 
-    assert 1 <= with_pictures <= 3, "what is measured is still told"
-    assert pace_s < 0.5, "without pictures they come as before"
+    monkeypatch.setattr(child, "time", Time)
+
+    reading.beat()
+    ours.close()
+    end.close()
+
+    assert beats == [0, 1, 2, 3, 4, 4.25, 4.5, 4.75, 5, 5.25, 5.5, 5.75]
 
 
 @pytest.mark.parametrize(

@@ -119,10 +119,9 @@ def test_bus_that_hangs_means_no_encoding(
 def test_lost_frames_are_counted(publisher: Publisher, camera: Camera, bus: FakeBus) -> None:
     """What the bus does not take is a drop with a name, and the next one follows."""
     publisher.want(True)
-    bus.commands.fails = True
+    bus.commands.failures = 1
     put_frame(camera, 1)
     until(lambda: camera.meter.drops["bus"] == 1)
-    bus.commands.fails = False
     put_frame(camera, 2)
 
     until(lambda: seqs(bus) == [2])

@@ -160,10 +160,9 @@ def test_units_that_are_lost_are_counted_and_the_group_sent_again(
 ) -> None:
     """What the bus did not take is a drop with a name; who has the others skips them."""
     put(track, 1, key=True)
-    bus.commands.fails = True
+    bus.commands.failures = 1
     put(track, 2)
     until(lambda: camera.meter.drops["bus"] == 1)
-    bus.commands.fails = False
 
     until(lambda: (2, 1) in links(bus))
     assert links(bus) == [(1, 0), (1, 0), (2, 1)]

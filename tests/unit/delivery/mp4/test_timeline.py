@@ -75,3 +75,39 @@ def test_pictures_to_catch_up_take_no_time() -> None:
     assert before[-1] == (49 * TIMESCALE // 1000, TIMESCALE // 1000)
     assert placed[0] == (0.05, 0.09)
     assert abs(placed[-1][0] - (0.05 + 9 / 25)) < 0.001
+
+
+def test_a_pause_after_a_hurry_is_no_frame_rate() -> None:
+    """The first pictures after one stood for half of the pause each, and then all others hurried.
+
+    A file that nobody watches pauses: whoever comes gets what was there, and a second later the
+    next picture.
+    """
+    timeline = Timeline()
+    for at in range(14):
+        timeline.place(START + at / 25, catch_up=True)
+    times = [14 / 25, *(1.7 + at / 25 for at in range(40))]
+
+    placed = place(timeline, times)
+
+    lengths = [end - begin for begin, end in placed]
+    assert 0.02 < min(lengths) < max(lengths) < 0.08
+    begins = [begin - placed[1][0] for begin, _ in placed[1:]]
+    assert max(abs(begin - at / 25) for at, begin in enumerate(begins)) < 0.06
+
+
+def test_b_frames_stay_in_order_in_a_hurry_although_times_jitter() -> None:
+    """What is learned of the rate meanwhile is for the pictures that come after."""
+    dice = random.Random(1)
+    timeline = Timeline(0.08)
+    shown = []
+    for at in range(50):
+        captured = at / 25 + dice.uniform(-0.015, 0.015)
+        early_s = (-0.04, 0.04)[at % 2] if at else 0.0  # Every other one is shown before another.
+        begin, _ = timeline.place(START + captured, catch_up=True)
+        offset = timeline.offset(begin, START + captured, early_s)
+        shown.append((captured - early_s, begin + offset))
+
+    shown.sort()
+
+    assert all(one <= later for (_, one), (_, later) in itertools.pairwise(shown))

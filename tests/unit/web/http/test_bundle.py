@@ -93,14 +93,14 @@ def test_style_sheets_keep_their_order() -> None:
 
 
 def test_every_style_sheet_belongs_to_a_page() -> None:
-    """To the dashboard, the login or the small window; nothing is left to be imported."""
+    """To the dashboard, the login, errors or the small window; nothing is left to be imported."""
     asked: set[str] = set()
 
     def note(path: str) -> str:
         asked.add(path)
         return read(path)
 
-    for page in ("dashboard", "login", "popout"):
+    for page in ("dashboard", "login", "error", "popout"):
         assert "@import" not in join_sheets(f"css/{page}.css", note)
 
     sheets = {path.relative_to(STATIC).as_posix() for path in STATIC.rglob("*.css")}
