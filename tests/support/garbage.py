@@ -1,4 +1,4 @@
-"""Spares the tests from searching for garbage where there is hardly any."""
+"""Spares the tests from searching for garbage where there is none."""
 
 import gc
 from collections.abc import Generator
@@ -6,10 +6,6 @@ from collections.abc import Generator
 import pytest
 
 __all__ = ["pytest_collection"]
-
-# How many more objects there must be for the youngest to be searched; Python's own is 700. What a
-# test itself wants to be gone, it collects.
-THRESHOLD = 20_000
 
 
 @pytest.hookimpl(wrapper=True)
@@ -24,5 +20,4 @@ def pytest_collection() -> Generator[None, object, object]:
         return (yield)
     finally:
         gc.freeze()
-        gc.set_threshold(THRESHOLD)
         gc.enable()
