@@ -7,9 +7,10 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
@@ -116,26 +117,34 @@ def shown(path: Path) -> str:
     return path.relative_to(ROOT).as_posix()
 
 
+class Declared(NamedTuple):
+    """What a file imports, by full name and inside functions too, and its classes' bases."""
+
+    imports: set[str]
+    classes: dict[str, set[str]]
+
+
 @cache
-def names_imported(path: Path) -> frozenset[str]:
-    """Return the full name of everything that a file imports, inside functions too."""
-    return frozenset(read_imports(path))
-
-
-def read_imports(path: Path) -> Iterator[str]:
+def declared_in(path: Path) -> Declared:
+    """Read a file, which takes a while for all of the server: once."""
+    found = Declared(set(), {})
     for node in statements(path):
         if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
+            found.imports.update(alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{path}: relative import"
             assert node.module
-            yield node.module
-            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+            found.imports.update(
+                (node.module, *(f"{node.module}.{alias.name}" for alias in node.names))
+            )
+        elif isinstance(node, ast.ClassDef):
+            found.classes[node.name] = {ast.unparse(base).split(".")[-1] for base in node.bases}
+    return found
 
 
 def modules_imported(path: Path) -> set[Path]:
     """Return the files of the server that a file imports."""
-    files = (ROOT / name.replace(".", "/") for name in names_imported(path))
+    files = (ROOT / name.replace(".", "/") for name in declared_in(path).imports)
     return {one.with_suffix(".py") for one in files} & set(PYTHON)
 
 
@@ -228,7 +237,7 @@ def test_library_is_imported_at_home_only(library: str) -> None:
     users = {
         shown(path)
         for path in PYTHON
-        if library in {name.split(".")[0] for name in names_imported(path)}
+        if library in {name.split(".")[0] for name in declared_in(path).imports}
     }
 
     assert {user for user in users if not user.startswith(HOMES[library])} == set()
@@ -240,10 +249,7 @@ def test_every_error_is_listed() -> None:
     tree = ast.parse((ROOT / "server" / "errors.py").read_text(encoding="utf-8"))
     listed = ast.get_docstring(tree) or ""
     classes = {
-        node.name: (path, {ast.unparse(base).split(".")[-1] for base in node.bases})
-        for path in PYTHON
-        for node in statements(path)
-        if isinstance(node, ast.ClassDef)
+        name: (path, bases) for path in PYTHON for name, bases in declared_in(path).classes.items()
     }
     while found := {n for n, (_, bases) in classes.items() if bases & errors and n not in errors}:
         errors |= found

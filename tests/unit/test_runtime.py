@@ -52,10 +52,11 @@ def test_native_threads_give_the_hub_its_turn_soon(node: Runtime) -> None:
     """Beside a thread that works in Python, as the one that writes recordings, each system call of
     the hub could take 5 ms.
     """
-    usual = sys.getswitchinterval()
+    usual = 0.005
+    sys.setswitchinterval(usual)  # Others may have run a node in this process before.
     try:
         node.run()
-        assert sys.getswitchinterval() <= 0.0005 < usual
+        assert sys.getswitchinterval() <= 0.0005
     finally:
         sys.setswitchinterval(usual)
 
