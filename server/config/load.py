@@ -212,7 +212,9 @@ def _cameras_from_arguments(named: list[str], server: ServerSettings) -> tuple[C
         name = name or _free_name(address.name, cameras)
         title = name if equals and name in argument else name.replace("-", " ").capitalize()
         cameras[name] = Camera(
-            name, title, address, server.fps, server.quality, check_every=server.check_every
+            *(name, title, address, server.fps, server.quality),
+            check_every=server.check_every,
+            keeping=Keeping(server.rewind, days=server.keep_days),
         )
     return tuple(cameras.values())
 

@@ -1,5 +1,6 @@
 """Settings: which place wins, and what is refused with which words."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -418,3 +419,19 @@ def test_processing_that_cannot_be_meant_is_refused(file: Path, process: str) ->
 
     with pytest.raises(ConfigError, match=r"camera 'door': process.*accepted"):
         load(config=file)
+
+
+def test_a_camera_of_the_command_line_takes_the_same_from_the_server(file: Path) -> None:
+    """With ``--rewind 5`` it was kept for a minute all the same, unless a file named it."""
+    file.write_text('[[camera]]\nname = "a"\nsource = "http://h/"\ntitle = "a"')
+    flags = {
+        "fps": "7",
+        "quality": "50",
+        "check_every": "5",
+        "rewind": "5",
+        "keep_days": "3",
+    }
+
+    camera = load("a=http://h/", flags=flags).cameras[0]
+
+    assert replace(camera, title="a") == load(config=file, flags=flags).cameras[0]
