@@ -207,7 +207,7 @@ class EventLog:
     def _knows(self, key: str) -> bool:
         """Return whether an event goes on, may do so again, or is still to be written."""
         known = (*list(self._open.values()), *list(self._ended.values()))
-        return any(one.id == key for one in known) or self._writer.events.has(key)
+        return any(one.id == key for one in known) or self._writer.events.find(key) is not None
 
     def _find(self, key: str) -> Event | None:
         return next((one for one in list(self._open.values()) if one.id == key), None)

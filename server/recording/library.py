@@ -225,8 +225,9 @@ class Library:
         return Found(found[:limit], len(found) > limit)
 
     def event(self, key: str) -> Event | None:
-        """Return an event; None if there is none with that id."""
-        return _ask(self._storage.index.event, key)
+        """Return an event, also one that was told but is not written yet; None if there is none."""
+        waiting = self._writer.events.find(key)
+        return waiting[0] if waiting is not None else _ask(self._storage.index.event, key)
 
     def picture_of(self, event: Event) -> bytes | None:
         """Return an event's best picture; None without one.
@@ -234,6 +235,9 @@ class Library:
         Raises:
             OSError: If it cannot be read.
         """
+        waiting = self._writer.events.find(event.id)
+        if waiting is not None and waiting[1] is not None:
+            return waiting[1]
         path = picture_path(self._storage.media, event.id)
         if path is None or not event.picture:
             return None

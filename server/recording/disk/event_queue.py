@@ -32,10 +32,10 @@ class EventQueue:
             if (before := self._waiting.get(event.id)) is not None:
                 self._waiting[event.id] = event, before[1]
 
-    def has(self, key: str) -> bool:
-        """Return whether something of an event waits."""
+    def find(self, key: str) -> tuple[Event, bytes | None] | None:
+        """Return what waits of an event: what is known of it, and its picture if that is new."""
         with self._lock:
-            return key in self._waiting
+            return self._waiting.get(key)
 
     def remove(self, key: str) -> None:
         """Drop an event."""

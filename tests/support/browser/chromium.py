@@ -8,6 +8,7 @@ import pytest
 from playwright.sync_api import (
     Browser,
     BrowserContext,
+    ConsoleMessage,
     Error,
     Frame,
     Locator,
@@ -199,11 +200,13 @@ def page(
     context = keep_context(context_options)
     page = context.open_page()
     complaints: list[str] = []
+
+    def complain(message: ConsoleMessage) -> None:
+        if message.type == "error":
+            complaints.append(f"{message.text} ({message.location.get('url')})")
+
     page.on("pageerror", lambda error: complaints.append(str(error)))
-    page.on(
-        "console",
-        lambda message: complaints.append(message.text) if message.type == "error" else None,
-    )
+    page.on("console", complain)
     page.complaints = complaints  # type: ignore[attr-defined]
     yield page
     context.empty()

@@ -1,5 +1,6 @@
 """What is on the disk as one past: over the borders of files, gaps, and a clock that was set."""
 
+import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import pairwise
@@ -9,6 +10,7 @@ import pytest
 
 from server.capture.frames.unit import Unit
 from server.recording.disk.check import check
+from server.recording.disk.index import Event
 from server.recording.disk.storage import Storage
 from server.recording.disk.writer import Writer
 from server.recording.events import EventLog
@@ -69,6 +71,26 @@ def shown(units: Sequence[Kept], from_unix: float) -> list[float]:
     assert units[0].key
     assert Clip(units, from_unix).seconds > 0
     return [one for one in times if one >= from_unix - BEGIN]
+
+
+def test_an_event_is_there_as_soon_as_it_is_told(library: Library) -> None:
+    """A page asked for its picture at once, before a busy disk had it, and showed none."""
+    disk_goes_on = threading.Event()
+    library._writer.do(disk_goes_on.wait)
+    told: list[Event] = []
+    library._events.on_event = told.append
+
+    key = library._events.begin("door", "motion", BEGIN, 0.5, picture=b"jpeg")
+    try:
+        assert library.event(key) == told[0]
+        assert library.picture_of(told[0]) == b"jpeg"
+    finally:
+        disk_goes_on.set()
+
+    library._writer.call(lambda: None)
+    assert library._writer.events.find(key) is None
+    assert library.event(key) == told[0]
+    assert library.picture_of(told[0]) == b"jpeg"
 
 
 def test_a_clock_set_forward_costs_a_group(library: Library, film: list[Unit]) -> None:
