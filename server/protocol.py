@@ -84,7 +84,7 @@ SourcesOwn = Literal["source"]
 SOURCES_OWN: SourcesOwn = "source"
 """In place of a number for fps and quality: whatever the source itself has."""
 
-PRESET_NAME = TypeAdapter(PresetName, config=ConfigDict(strict=True))
+PRESET_NAME = TypeAdapter(PresetName, config=ConfigDict(strict=True, defer_build=True))
 
 
 def _is_finite(value: object) -> bool:
@@ -130,7 +130,7 @@ ControlValue = Annotated[Any, PlainValidator(check_value)]
 class Payload(BaseModel):
     """The data a client sends with an event."""
 
-    model_config = ConfigDict(strict=True, frozen=True, allow_inf_nan=False)
+    model_config = ConfigDict(strict=True, frozen=True, allow_inf_nan=False, defer_build=True)
 
 
 class CameraPayload(Payload):

@@ -14,9 +14,7 @@ from server.delivery.fanout import Fanout
 from server.metrics import DROPS
 from server.web.statistics import REFUSALS, Statistics
 
-__all__ = ["CONTENT_TYPE", "Exposition"]
-
-CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+__all__ = ["Exposition"]
 
 STATES = ("idle", "starting", "live", "stalled", "retrying", "ended", "stopped")
 
@@ -28,6 +26,8 @@ class Exposition(Collector):
         fanouts: By camera name.
         statistics: Has the process's figures and the refusals.
     """
+
+    CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
     def __init__(self, fanouts: Mapping[str, Fanout], statistics: Statistics) -> None:
         self._fanouts = fanouts

@@ -5,7 +5,7 @@ import importlib
 import itertools
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import flask
 from flask import Blueprint, Response
@@ -24,9 +24,11 @@ from server.web.auth.guard import asking
 from server.web.edge.action import Action, parse_action
 from server.web.http.first_picture import first_frame, first_unit, require_video
 from server.web.http.login import csrf_token
-from server.web.http.prometheus import CONTENT_TYPE, Exposition
 from server.web.http.views import ShownViews
 from server.web.statistics import Statistics
+
+if TYPE_CHECKING:
+    from server.web.http.prometheus import Exposition
 
 __all__ = ["create_routes"]
 
@@ -54,12 +56,22 @@ def create_routes(
         shown: The saved views, which are in the page.
     """
     routes = Blueprint("web", __name__)
-    exposition = Exposition(fanouts, statistics)
 
     @functools.cache
     def load_opencv() -> None:
         """Load what draws and encodes while the first browser still loads the page; natively."""
         hub.spawn(hub.run_native, importlib.import_module, "cv2")
+
+    @functools.cache
+    def load_exposition() -> "Exposition":
+        """Load what writes the metrics when somebody first asks for them: it takes 50 ms."""
+
+        def load() -> "Exposition":
+            from server.web.http.prometheus import Exposition
+
+            return Exposition(fanouts, statistics)
+
+        return hub.run_native(load)
 
     @routes.get("/")
     def dashboard() -> Response:
@@ -178,7 +190,8 @@ def create_routes(
 
     @routes.get("/metrics")
     def metrics() -> Response:
-        return Response(exposition.text(), headers=NO_CACHE, content_type=CONTENT_TYPE)
+        exposition = load_exposition()
+        return Response(exposition.text(), headers=NO_CACHE, content_type=exposition.CONTENT_TYPE)
 
     @routes.app_errorhandler(HTTPException)
     def tell_error(error: HTTPException) -> Response:
