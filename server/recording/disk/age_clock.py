@@ -15,7 +15,7 @@ DAY_S = 86400.0
 STEP_S = 3600.0
 """A clock that moves by more, beside the time that passed, has jumped."""
 
-OFF_S = 30 * DAY_S
+OFF_S = 366 * DAY_S
 """A machine may have been off for so long. What follows is a jump."""
 
 SETTLE_S = 3600.0
