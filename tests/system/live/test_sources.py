@@ -75,7 +75,7 @@ def test_a_file_that_does_not_loop_ends_and_can_be_started_again(
     start_server: Start, connect: Connect, tmp_path: Path
 ) -> None:
     """`?loop=0` plays once; `start` plays it once more, and numbers go on growing."""
-    clip = make_clip(tmp_path / "clip.mp4", seconds=1)
+    clip = make_clip(tmp_path / "clip.mp4", seconds=2, rate=6)
     server = start_server(f"clip=file:{clip}?loop=0")
     viewer = connect(server)
     viewer.call("watch", {"camera": "clip"})
