@@ -118,6 +118,7 @@ def break_every_other(page: Page, camera: str) -> None:
 def save_first(page: Page, path: Path) -> None:
     """`s` saves the picture on screen in full size, under the camera's name and the time."""
     page.keyboard.press("1")
+    expect_state(page, "front-door", "live")  # Otherwise it is what is seen.
     with page.expect_download() as started:
         page.keyboard.press("s")
     download = started.value

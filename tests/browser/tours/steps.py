@@ -303,6 +303,8 @@ def remove_camera(tab: Tab, name: str, title: str, undo: bool = True) -> None:
         tab.click("button", act, newest)
         if act == "Undo":
             tab.wait_for_text(newest, f"{title} is back.")
+            # Where it goes by itself, what is below a click may move.
+            tab.click("button", "Dismiss", newest)
             tab.wait_for_paint(name)
 
 
