@@ -65,6 +65,7 @@ export class ManagePeople {
     this.#data = data;
     this.#element.querySelector('[data-add="token"]').disabled = data.open;
     this.#list.show(data);
+    this.#form.showNow(data.connections);
   }
 
   #note(text) {
@@ -79,9 +80,9 @@ export class ManagePeople {
       this.#toasts.show(message || 'The list of people is not loaded yet.', 'error');
       return;
     }
-    const now = this.#data.connections.filter(({ name }) => account !== null && name === account.name);
+    const { connections: now, you, open: isFirst } = this.#data;
     this.#show('form');
-    this.#form.open(kind, account, { cameras: data, now, you: this.#data.you, isFirst: this.#data.open });
+    this.#form.open(kind, account, { cameras: data, now, you, isFirst });
   }
 
   /** @param {'list' | 'form' | 'secret'} view */

@@ -43,7 +43,7 @@ export class PersonForm extends EventTarget {
    * @param {import('./people-list.js').Account | null} account  Null for a new one.
    * @param {object} about
    * @param {{name: string, title: string}[]} about.cameras  That there are.
-   * @param {import('./people-list.js').Connection[]} about.now  The account's.
+   * @param {import('./people-list.js').Connection[]} about.now  Of everybody.
    * @param {string | null} about.you  The admin's name.
    * @param {boolean} about.isFirst  Whether there are no users yet.
    */
@@ -68,8 +68,7 @@ export class PersonForm extends EventTarget {
     this.#form.elements.password.type = isFirst ? 'password' : 'text';
     this.#form.elements.password.autocomplete = isFirst ? 'new-password' : 'off';
     this.#find('[data-part="sign-out"]').hidden = isNew || kind === 'token';
-    this.#find('[data-on-now]').textContent =
-      now.length > 0 ? `On now: ${now.map(describeConnection).join('; ')}.` : 'Not on now.';
+    this.showNow(now);
     this.#find('[data-remove]').hidden = isNew;
     this.#find('[data-save]').textContent = isNew ? 'Add' : 'Save';
     const isEmbed = account?.embed === true;
@@ -83,6 +82,14 @@ export class PersonForm extends EventTarget {
     this.#form.elements.clips.checked = account?.clips === true;
     this.#refresh();
     this.#find('[data-title]').focus();
+  }
+
+  /** Say from where this account is on. @param {import('./people-list.js').Connection[]} connections  Of everybody. */
+  showNow(connections) {
+    const own = connections.filter(({ name }) => name === this.#account?.name);
+    const words = own.length > 0 ? `On now: ${own.map(describeConnection).join('; ')}.` : 'Not on now.';
+    const told = this.#find('[data-on-now]');
+    if (told.textContent !== words) told.textContent = words;
   }
 
   close() {

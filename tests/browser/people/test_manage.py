@@ -65,6 +65,11 @@ def test_people_come_and_go_without_a_terminal(
     row.locator("[data-open]").click()
     form = page.get_by_role("form", name="bea")
     expect(form).to_contain_text("watching yard")
+    # The form goes on telling who is on, as the list does.
+    phone.goto("about:blank")
+    expect(form).to_contain_text("Not on now.")
+    phone.goto(server.url)
+    expect(phone.locator(".tile[data-camera]").first).to_be_attached()
     form.get_by_role("button", name="Sign out everywhere").click()
     expect(phone).to_have_url(f"{server.url}login?why=ended")
 
