@@ -12,12 +12,13 @@ from server.errors import ConfigError
 from server.users.password import take_password
 from server.users.users import Account, Role, UsersFile
 
-__all__ = ["token", "user"]
+__all__ = ["state_options", "token", "user"]
 
 ROLES = click.Choice(["viewer", "operator", "admin"])
 
 
-def _state_options(command: Callable[..., None]) -> Callable[..., None]:
+def state_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Let a command be told whose state folder it is about."""
     config = click.option(
         "--config", type=click.Path(path_type=Path), help="The settings file that `run` is given."
     )
@@ -59,7 +60,7 @@ def user() -> None:
 )
 @_camera_option
 @_password_option
-@_state_options
+@state_options
 def _add_user(
     name: str, role: Role, cameras: tuple[str, ...], password_stdin: bool, **where: Any
 ) -> None:
@@ -79,7 +80,7 @@ def _add_user(
 )
 @_camera_option
 @click.option("--all-cameras", is_flag=True, help="May see all cameras again.")
-@_state_options
+@state_options
 def _change_user(
     name: str, role: Role | None, cameras: tuple[str, ...], all_cameras: bool, **where: Any
 ) -> None:
@@ -93,7 +94,7 @@ def _change_user(
 
 
 @user.command("list")
-@_state_options
+@state_options
 def _list_users(**where: Any) -> None:
     """List the users."""
     _list(_people_file(**where).load().users, "No users.")
@@ -102,7 +103,7 @@ def _list_users(**where: Any) -> None:
 @user.command("passwd")
 @click.argument("name")
 @_password_option
-@_state_options
+@state_options
 def _set_password(name: str, password_stdin: bool, **where: Any) -> None:
     """Change a user's password; closes the user's connections."""
     file = _people_file(**where)
@@ -113,7 +114,7 @@ def _set_password(name: str, password_stdin: bool, **where: Any) -> None:
 
 @user.command("remove")
 @click.argument("name")
-@_state_options
+@state_options
 def _remove_user(name: str, **where: Any) -> None:
     """Remove a user; closes the user's connections."""
     file = _people_file(**where)
@@ -152,7 +153,7 @@ def token() -> None:
     default="http://localhost:8000/",
     help="With --embed, the dashboard's URL for browsers. Default: http://localhost:8000/.",
 )
-@_state_options
+@state_options
 def _add_token(
     name: str,
     role: Role | None,
@@ -189,7 +190,7 @@ def _add_token(
 
 
 @token.command("list")
-@_state_options
+@state_options
 def _list_tokens(**where: Any) -> None:
     """List the tokens by name."""
     _list(_people_file(**where).load().tokens, "No tokens.")
@@ -197,7 +198,7 @@ def _list_tokens(**where: Any) -> None:
 
 @token.command("remove")
 @click.argument("name")
-@_state_options
+@state_options
 def _remove_token(name: str, **where: Any) -> None:
     """Remove a token; closes its connections."""
     file = _people_file(**where)

@@ -2,11 +2,11 @@
 
 import json
 import sqlite3
-from collections.abc import Callable
 from pathlib import Path
 
 import click
 
+from server.account_commands import state_options
 from server.config.load import load_settings
 from server.errors import ConfigError
 from server.recording.disk.check import Report, check
@@ -15,29 +15,14 @@ from server.recording.disk.storage import trust_clock
 
 __all__ = ["media"]
 
-Command = Callable[..., None]
-
 
 @click.group()
 def media() -> None:
     """Look after recordings and events."""
 
 
-def _with_folder(command: Command) -> Command:
-    """Let a command be told where the recordings are."""
-    config = click.option(
-        "--config", type=click.Path(path_type=Path), help="The settings file that `run` is given."
-    )
-    state = click.option(
-        "--state",
-        type=click.Path(path_type=Path),
-        help="The state folder that `run` is given. Default: .porthole beside the settings file.",
-    )
-    return config(state(command))
-
-
 @media.command("check")
-@_with_folder
+@state_options
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def _check(config: Path | None, state: Path | None, as_json: bool) -> None:
     """Read all recordings, cut off what is torn, and make the index anew.
@@ -60,7 +45,7 @@ def _check(config: Path | None, state: Path | None, as_json: bool) -> None:
 
 
 @media.command("trust-clock")
-@_with_folder
+@state_options
 def _trust_clock(config: Path | None, state: Path | None) -> None:
     """Have what is older than keep_days deleted, although the clock has jumped ahead.
 

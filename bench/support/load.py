@@ -22,7 +22,10 @@ from bench.support.table import quantile
 from tests.support.clients.client import Crowd, MjpegViewer, Viewer
 from tests.support.clients.connection import Arrival
 
-__all__ = ["Crew", "CrewWindow", "Group", "Load", "Window", "lag_p99_max"]
+__all__ = ["RARE_ACKS", "Crew", "CrewWindow", "Group", "Load", "Window", "lag_p99_max"]
+
+RARE_ACKS = 4
+"""How many pictures a page says that it acknowledges at once, as far as the frame rate allows."""
 
 
 @dataclass(frozen=True)

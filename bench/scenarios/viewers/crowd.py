@@ -5,7 +5,7 @@ import time
 from collections.abc import Iterator
 from statistics import median
 
-from bench.support.load import Group, lag_p99_max
+from bench.support.load import RARE_ACKS, Group, lag_p99_max
 from bench.support.process import Server
 from bench.support.stand import Stand
 from bench.support.table import Table
@@ -19,9 +19,6 @@ SOURCE = "test:?size=320x180&fps=5"
 SETTLE_S = 3.0
 
 CHANGE_PERIOD_S = 1.0
-
-# As a page says that it does, as far as the frame rate allows.
-RARE_ACKS = 4
 
 
 def run(stand: Stand) -> Iterator[Table]:

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Iterator
 
-from bench.scenarios.viewers.viewers import RARE_ACKS
+from bench.support.load import RARE_ACKS
 from bench.support.process import rss_bytes, threads_cpu_s, tree
 from bench.support.stand import Stand
 from bench.support.table import Table, spread

@@ -5,7 +5,7 @@ from math import nan
 from statistics import median
 
 from bench.support.content import Content
-from bench.support.load import Group, Window, lag_p99_max
+from bench.support.load import RARE_ACKS, Group, Window, lag_p99_max
 from bench.support.process import Server
 from bench.support.stand import SETTLE_S, Stand
 from bench.support.table import Table, spread
@@ -28,7 +28,6 @@ COLUMNS = (
 
 # The video that viewers decode, and how many frames they acknowledge at once as far as they may.
 VIDEO = ("h264",)
-RARE_ACKS = 4
 RARE_VIDEO_ACKS = 6
 # Who joins in the middle of a group, of two seconds, may be sent JPEG until the next one.
 VIDEO_SETTLE_S = 5.0

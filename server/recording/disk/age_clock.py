@@ -8,7 +8,7 @@ from before it, until the clock has come back or has stood for a day.
 import json
 from dataclasses import asdict, dataclass, replace
 
-__all__ = ["BEYOND_S", "Moment", "Sight", "first_sight", "look", "parse", "to_bytes"]
+__all__ = ["BEYOND_S", "DAY_S", "Moment", "Sight", "first_sight", "look", "parse", "to_bytes"]
 
 DAY_S = 86400.0
 

@@ -9,12 +9,11 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
-from server.recording.disk.age_clock import BEYOND_S, Sight
+from server.recording.disk.age_clock import BEYOND_S, DAY_S, Sight
 from server.recording.disk.index import Index, Recorded
 
 __all__ = ["Limits", "Policy", "newest_unix", "overdue", "overdue_events"]
 
-DAY_S = 86400.0
 GB = 1e9
 
 # Too old, by two times.

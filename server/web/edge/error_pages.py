@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from werkzeug.datastructures import Headers
 from werkzeug.exceptions import default_exceptions
 
 __all__ = ["ErrorPages"]
@@ -53,8 +54,6 @@ REMARK = re.compile(r"/\*.*?\*/|^\s+", re.DOTALL | re.MULTILINE)
 
 POLICY = "Content-Security-Policy"
 
-REPLACED = ("content-type", "content-length", "content-security-policy")
-
 # Of an answer that has none.
 STRICT = "default-src 'none'; style-src 'self'; base-uri 'none'; frame-ancestors 'none'"
 
@@ -87,7 +86,10 @@ class ErrorPages:
         held: list[tuple[str, list[tuple[str, str]]]] = []
 
         def start(status: str, headers: list[tuple[str, str]], *more: Any) -> Any:
-            if status < "400" or kind_of(headers) not in ("text/plain", "application/json"):
+            if status < "400" or kind_of(Headers(headers)) not in (
+                "text/plain",
+                "application/json",
+            ):
                 return start_response(status, headers, *more)
             held[:] = [(status, headers)]
             return None
@@ -100,23 +102,19 @@ class ErrorPages:
         finally:
             if hasattr(answer, "close"):
                 answer.close()
-        status, headers = held[0]
+        status, headers = held[0][0], Headers(held[0][1])
         text = read_text(kind_of(headers), body)
         style, digest = prepare(self._sheet())
-        policy = find(headers, POLICY)
+        policy = headers.get(POLICY, "")
         page = self._render(
             **describe(int(status[:3]), text, environ), style=style, is_served=bool(policy)
         ).encode()
-        policy = (policy or STRICT).replace("style-src 'self'", f"style-src '{digest}'")
-        kept = [one for one in headers if one[0].lower() not in REPLACED]
-        if not find(kept, "Cache-Control"):
-            kept.append(("Cache-Control", "no-store"))
-        kept += [
-            ("Content-Type", "text/html; charset=utf-8"),
-            ("Content-Length", str(len(page))),
-            (POLICY, policy),
-        ]
-        start_response(status, kept)
+        headers.setdefault("Cache-Control", "no-store")
+        headers["Content-Type"] = "text/html; charset=utf-8"
+        headers["Content-Length"] = str(len(page))
+        policy = policy or STRICT
+        headers[POLICY] = policy.replace("style-src 'self'", f"style-src '{digest}'")
+        start_response(status, headers.to_wsgi_list())
         return [page]
 
 
@@ -127,13 +125,8 @@ def wants_page(environ: dict[str, Any]) -> bool:
     )
 
 
-def find(headers: Iterable[tuple[str, str]], name: str) -> str:
-    """Return the value of a header; empty without one."""
-    return next((value for one, value in headers if one.lower() == name.lower()), "")
-
-
-def kind_of(headers: Iterable[tuple[str, str]]) -> str:
-    return find(headers, "Content-Type").partition(";")[0].strip()
+def kind_of(headers: Headers) -> str:
+    return headers.get("Content-Type", "").partition(";")[0].strip()
 
 
 def read_text(kind: str, body: bytes) -> str:

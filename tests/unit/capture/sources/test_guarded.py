@@ -12,8 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
 from dataclasses import replace
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from http.server import SimpleHTTPRequestHandler
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
@@ -33,6 +32,7 @@ from tests.support.cameras.films import make_film
 from tests.support.cameras.rtsp_camera import Habits, RtspCamera
 from tests.support.cameras.rtsp_server import RtspServer
 from tests.support.cameras.video_clip import encode_clip
+from tests.support.network.folder import serve_folder
 
 TIMEOUT_S = 5.0
 FILM = ("-c:v", "libx264", "-preset", "ultrafast", "-g", "25", "-pix_fmt", "yuv420p", "-t", "3")
@@ -247,14 +247,10 @@ class Folder(SimpleHTTPRequestHandler):
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, str]]:
     """A folder, and the address at which it is served."""
     path = tmp_path_factory.mktemp("www")
-    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Folder, directory=str(path)))
-    server.daemon_threads = True
-    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
     make_film(path / "film.ts", *FILM)
     make_film(path / "film.mp4", *FILM)  # What is in it stands at its end.
-    yield path, f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    server.server_close()
+    with serve_folder(path, Folder) as url:
+        yield path, url
 
 
 def playlist(*segments: str) -> str:

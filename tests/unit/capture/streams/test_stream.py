@@ -5,13 +5,11 @@ import os
 import ssl
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import replace
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from http.server import SimpleHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +26,7 @@ from server.errors import LoginRefused, PictureError, SourceError
 from tests.support.cameras.films import make_film
 from tests.support.cameras.rtsp_server import PASSWORD, RtspServer
 from tests.support.cameras.tcp import answer_with
+from tests.support.network.folder import serve_folder
 
 __all__ = ["answer_with"]
 
@@ -351,13 +350,9 @@ class Folder(SimpleHTTPRequestHandler):
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, str]]:
     """A folder, and the address at which it is served."""
     path = tmp_path_factory.mktemp("www")
-    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Folder, directory=str(path)))
-    server.daemon_threads = True
-    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
     make_film(path / "film.ts", *FILM, "-t", "8")
-    yield path, f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    server.server_close()
+    with serve_folder(path, Folder) as url:
+        yield path, url
 
 
 FILM = ("-c:v", "libx264", "-preset", "ultrafast", "-g", "25", "-pix_fmt", "yuv420p")
