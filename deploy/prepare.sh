@@ -76,6 +76,7 @@ if [ "$what" = development ]; then
     [ -e /usr/lib/*/girepository-1.0/GstRtspServer-1.0.typelib ] || missing="$missing \
         gir1.2-gst-rtsp-server-1.0 python3-gi gstreamer1.0-plugins-base gstreamer1.0-plugins-good \
         gstreamer1.0-plugins-bad gstreamer1.0-plugins-ugly gstreamer1.0-libav"
+    command -v gst-launch-1.0 >/dev/null || missing="$missing gstreamer1.0-tools"
     # Without a font the browser draws boxes instead of letters.
     [ -d /usr/share/fonts/truetype/dejavu ] || missing="$missing fonts-dejavu-core"
     # Meanwhile the packages of Python are installed, as these take as long.

@@ -1,5 +1,6 @@
 """Real server processes for the tests that use the whole program."""
 
+import contextlib
 import os
 import re
 import signal
@@ -117,6 +118,16 @@ class PortholeServer:
 
     def _address(self) -> re.Match[str] | None:
         return re.search(r"at (https?)://[^:]+:(\d+)/|shares \d+ camera()", "\n".join(self.log))
+
+    def kept(self) -> dict[Path, bytes]:
+        """Return the files of the state folder and their contents."""
+        contents = {}
+        # Sorted, a file that is just being written comes before the one it replaces.
+        for path in sorted(self.state.rglob("*")):
+            with contextlib.suppress(FileNotFoundError):
+                if path.is_file():
+                    contents[path] = path.read_bytes()
+        return contents
 
     def send_signal(self, number: int) -> None:
         """Send the process a signal."""
