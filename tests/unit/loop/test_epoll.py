@@ -89,20 +89,28 @@ def test_a_callback_may_end_the_wait_of_another_that_is_due(loop: Hub) -> None:
     assert len(called) == 1
 
 
-def test_chores_wait_for_a_round_that_is_run_anyway(loop: Hub) -> None:
-    """Each of a server's chores woke it up, and a wake-up cost more than what was done then."""
+def test_chores_wait_for_a_round_that_is_run_anyway(
+    loop: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each of a server's chores woke it up, and a wake-up cost more than the work then done."""
     loop.LONG_S = 1.0
-    ran: list[float] = []
+    rounds, ran = [0], []
+    dispatch = loop._dispatch
+
+    def count(ready: list[tuple[int, int]]) -> None:
+        rounds[0] += 1
+        dispatch(ready)
+
+    monkeypatch.setattr(loop, "_dispatch", count)
     for number in range(1, 9):
-        hub.spawn(lambda number=number: (hub.rest(0.002 * number), ran.append(time.monotonic())))
-    hub.sleep(0)
+        hub.spawn(lambda number=number: (hub.rest(0.002 * number), ran.append(rounds[0])))
 
     hub.sleep(0.03)
-    woken_at = time.monotonic()
     hub.sleep(0)
 
     assert len(ran) == 8
-    assert min(ran) >= woken_at, "nobody woke up before"
+    # What other tests have left behind in this process may wake the hub as well.
+    assert len(set(ran)) <= 4
 
 
 def test_a_chore_that_waits_in_vain_for_a_round_has_its_own(loop: Hub) -> None:
