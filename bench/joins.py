@@ -120,7 +120,7 @@ class Joins:
         self._places: dict[str, dict[int, int]] = {name: {} for name in self.films}
         self._visits: list[tuple[str, Screen]] = []
         self._witnesses = [
-            threading.Thread(target=self._witness, args=(one,)) for one in self.films
+            threading.Thread(target=self._try, args=(self._witness, name)) for name in self.films
         ]
 
     @property
@@ -139,7 +139,8 @@ class Joins:
         for thread in self._witnesses:
             thread.start()
         try:
-            wait_until(lambda: all(self._places.values()), START_S)
+            wait_until(lambda: all(self._places.values()) or self.faults, START_S)
+            assert not self.faults, self.faults
         except BaseException:
             self.__exit__()
             raise
@@ -199,7 +200,8 @@ class Joins:
         """Watch all the time, so that all pictures have numbers, and keep nothing but these."""
         with self._connected() as viewer:
             screen = self._screen(name, viewer)
-            viewer.call("watch", {"camera": name, "video": ["h264"], "acks": 4})
+            wish = {"camera": name, "video": ["h264"], "acks": 4}
+            viewer.call("watch", wish, timeout_s=START_S)
             while not self._over.is_set():
                 pump_for(viewer, 0.2)
                 with self._lock:
