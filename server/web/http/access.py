@@ -20,9 +20,9 @@ def create_access(access: Access, auth: Auth, restart: Callable[[], None]) -> Bl
     """Return the route ``/api/admin/access``.
 
     Args:
-        access: Keeps what is chosen.
-        auth: Says whether there are users.
-        restart: Has the server start anew, with what was chosen; returns at once.
+        access: Stores the choice.
+        auth: Knows whether there are users.
+        restart: Restarts the server with the new choice; does not block.
     """
     routes = Blueprint("access", __name__)
 
