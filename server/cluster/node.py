@@ -67,7 +67,7 @@ class Common:
         secret.share()
         self._users = share_users(bus, folder, secret.restore)
         self._users.sync_first()
-        # Unlike users, views may be refused by the bus, as with the ACL of an earlier release.
+        # Not synced at the start: a bus with the ACL of an earlier release refuses them.
         self._views = SharedFile(
             bus,
             "views",
