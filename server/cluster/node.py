@@ -218,11 +218,11 @@ class Node:
         self._outbox.close()
 
     def memory_of(self, name: str, deep: bool = False) -> Memory | None:
-        """Return the recorded past of another node's camera; None if there is none.
+        """Return the memory of another node's camera; None if it has none.
 
         Args:
             name: Name of the camera.
-            deep: Whether to include recordings on the node's disk.
+            deep: Whether to include what is on the node's disk.
         """
         camera = self._directory.camera(name) if self._directory is not None else None
         if camera is None or (camera.rewind_s == 0 and not deep):

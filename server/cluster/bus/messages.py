@@ -264,7 +264,7 @@ class Reply(Message):
 
 
 class Notice(Message):
-    """An event of a camera, as text for people."""
+    """A notice about a camera, for people."""
 
     node: NodeId
     level: Literal["info", "warning", "error"]

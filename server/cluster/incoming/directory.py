@@ -75,7 +75,7 @@ class Directory:
         self._cameras: dict[str, RemoteCamera] = {}
         self._task: hub.Task | None = None
         self.refused = 0
-        """Announcements skipped because there are too many cameras or another node has the name."""
+        """Number of announced cameras skipped: too many cameras, or the name is taken."""
 
     def camera(self, name: str) -> RemoteCamera | None:
         """Return another node's camera; None if there is none by that name."""

@@ -1,4 +1,4 @@
-"""The recorded past of another node's camera, with the interface of a local memory."""
+"""The past of another node's camera, with the interface of a local memory."""
 
 import time
 from collections.abc import Callable, Sequence

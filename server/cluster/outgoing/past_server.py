@@ -25,7 +25,7 @@ class PastServer:
         bus: The Redis server.
         node: This node's id.
         cameras: Names of this process's cameras; others are not served.
-        memory_of: Returns a camera's past in memory; None if there is none.
+        memory_of: Returns a camera's memory; None if it has none.
         past: The past of all cameras, in memory and on disk.
         library: The recordings on disk.
     """

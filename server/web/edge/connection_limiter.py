@@ -12,7 +12,7 @@ from server.addresses import is_loopback, network_of
 
 __all__ = ["MAX_HEADS", "ConnectionLimiter", "framing_fault"]
 
-# Far longer than any form or JSON that the page sends.
+# Enough for the login form and the JSON that the page sends.
 MAX_BODY_BYTES = 4096
 
 MAX_HEADS = 256

@@ -146,7 +146,7 @@ class StaticFiles:
             return self._application(environ, start_response)
         path = path.removeprefix(self.PREFIX)
         versioned = VERSIONED.fullmatch(path)
-        # A page may be of another version, before an upgrade or of another node.
+        # The page may be of another version: from before an upgrade, or from another node.
         keep = versioned is not None and versioned[1] == self._library.version
         file = self._library.find(versioned[2] if versioned else path, versioned is not None)
         if file is None:

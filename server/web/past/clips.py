@@ -54,7 +54,7 @@ def create_clips(
 
     Args:
         fanouts: By camera name.
-        past: The recorded past of all cameras.
+        past: The past of all cameras, in memory and on disk.
         jobs: Creates clips in the background.
         pictures: Decodes single pictures.
         auth: Logs refusals.

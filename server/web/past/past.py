@@ -1,4 +1,4 @@
-"""A camera's recorded past, over HTTP; see ``docs/recording.md``."""
+"""A camera's past, over HTTP; see ``docs/recording.md``."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -29,7 +29,7 @@ def create_past(
 
     Args:
         fanouts: By camera name.
-        memory_of: Returns a camera's recorded past; None if there is none.
+        memory_of: Returns a camera's memory; None if it has none.
         libraries: Has the events.
     """
     routes = Blueprint("past", __name__)

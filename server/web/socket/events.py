@@ -44,7 +44,7 @@ class Events:
         auth: Identifies clients, and closes connections that lose their right.
         credit_frames: The initial credit window of a viewer.
         timeline: Keeps the notices.
-        memory_of: Returns a camera's recorded past; None if there is none.
+        memory_of: Returns a camera's memory; None if it has none.
         to_jpeg: Converts kept video to JPEG.
     """
 

@@ -21,7 +21,7 @@ class LookingBack:
 
     Args:
         control: Knows the cameras.
-        memory_of: Returns a camera's recorded past; None if there is none.
+        memory_of: Returns a camera's memory; None if it has none.
         to_jpeg: Converts video that a dashboard cannot decode to JPEG.
     """
 

@@ -29,7 +29,7 @@ MAX_PACK_BYTES = 64 * 1024
 class PastViewer:
     """Sends a viewer frames of the past, in a separate green thread.
 
-    Keeps the camera open meanwhile, so that recording into memory continues.
+    Keeps the camera open meanwhile, so that its memory continues to fill.
 
     Args:
         fanout: The camera's fanout.
@@ -69,7 +69,7 @@ class PastViewer:
         hub.spawn(self._run)
 
     def hold(self) -> None:
-        """Keep the camera open and recording; call again after it was replaced."""
+        """Keep the camera open and its memory filling; call again after it was replaced."""
         full = self._fanout.camera.videos.get(FULL.name)
         # Take the new hold before releasing the old one: without viewers the camera would close.
         if full is not None and full.passed_through and full.codec is not None:
