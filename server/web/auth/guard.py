@@ -1,4 +1,4 @@
-"""Checks before each HTTP request's route runs who makes it and whether that is allowed."""
+"""Checks who makes each HTTP request, and whether they may, before its route runs."""
 
 from urllib.parse import urlencode
 

@@ -120,8 +120,8 @@ def owns(key_pem: bytes, certificate_pem: bytes) -> bool:
 def make_certificate(key_pem: bytes, hosts: Iterable[str], now: datetime.datetime) -> bytes:
     """Return a self-signed certificate for names and addresses, as PEM.
 
-    It is no CA: wherever users chose to trust it, a key stolen from this machine must not be good
-    for other hosts.
+    It cannot sign other certificates: a key stolen from this machine must not allow impersonating
+    other hosts to users who trust this certificate.
 
     Args:
         key_pem: The private key.

@@ -1,6 +1,6 @@
 """Joins the page's modules, and its style sheets, into one file each.
 
-The page has over a hundred modules. Requesting them one by one would emit a browser longer than the
+The page has over a hundred modules. Requesting them one by one would take a browser longer than the
 rest of opening the page, and each level of imports would add a round trip.
 """
 

@@ -28,7 +28,7 @@ RETRIED_S = 2.0
 # Time from a camera's first picture until its video must be known.
 KNOWN_S = 3.0
 
-# Longest interval between two pictures that is waited for.
+# Longest interval between two pictures to wait for.
 MAX_INTERVAL_S = 60.0
 
 Waited = TypeVar("Waited")

@@ -13,7 +13,7 @@ __all__ = ["answer_file", "answer_part"]
 
 PIECE_BYTES = 1 << 20
 
-# A recording never changes, but permissions can at any time, so browsers must not cache.
+# Permissions can change at any time, so browsers must not cache.
 NOT_KEPT = {"Cache-Control": "no-store", "Accept-Ranges": "bytes"}
 
 

@@ -41,7 +41,7 @@ class Events:
         fanouts: By camera name, in the order of the settings.
         control: Carries out commands.
         statistics: Sent once a second; counts refusals.
-        auth: Identifies clients, and closes connections that lose their right.
+        auth: Identifies clients, and closes connections whose access is revoked.
         credit_frames: The initial credit window of a viewer.
         timeline: Keeps the notices.
         memory_of: Returns a camera's memory; None if it has none.

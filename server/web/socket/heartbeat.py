@@ -65,7 +65,7 @@ def take_over_pings(engine: Any) -> None:
     on_connect = engine.handlers["connect"]
 
     def connect(engine_id: str, environ: dict[str, Any]) -> Any:
-        engine.sockets[engine_id].last_ping = None  # Without a last ping it schedules no next.
+        engine.sockets[engine_id].last_ping = None  # None stops it from scheduling pings.
         return on_connect(engine_id, environ)
 
     engine.on("connect", connect)

@@ -90,7 +90,7 @@ class Session:
         self._credit_frames = credit_frames
         self._watching: dict[str, tuple[Fanout, SocketViewer]] = {}
         self._rewatch: dict[str, Callable[[], object]] = {}  # Watches each camera live again.
-        self._past: dict[str, PastViewer] = {}  # Of the cameras shown from memory.
+        self._past: dict[str, PastViewer] = {}  # Viewers of cameras that show the past.
         self._link: Link | None = None  # The latest estimate, from whichever camera.
         self._seeks = 0
         self._last_seqs: dict[str, int] = {}

@@ -48,7 +48,7 @@ class Sessions:
 
     Args:
         socketio: The dashboards connect to it.
-        auth: Identifies clients, and closes connections that lose their right.
+        auth: Identifies clients, and closes connections whose access is revoked.
         statistics: Counts refusals.
         credit_frames: The initial credit window of a viewer.
         on_connected: Called with every new session, in a separate green thread.

@@ -257,8 +257,8 @@ class WebSocket:
     def _read_short_texts(self, data: bytes) -> bytes:
         """Handle short masked text messages at the start of the data; return the rest.
 
-        Such are the acknowledgements, thousands a second; each costs a tenth of what the parser
-        would take. The parser gets the rest. An incomplete message is kept for the next read.
+        Acknowledgements are such messages, thousands a second; here each takes a tenth of the time
+        it would in the parser, which gets the rest. Keeps an incomplete one for the next read.
         """
         at, end = 0, len(data)
         while at < end and data[at] == WHOLE_TEXT and not self._closed:
