@@ -243,7 +243,7 @@ class Node:
         if camera.away is not None:
             raise RequestError("unavailable", camera.away)
         if camera.rewind_s is None:
-            raise RequestError("unavailable", "its node runs a version that does not remember")
+            raise RequestError("unavailable", "its node runs a version that keeps no past")
         return self._past_requests.ask(camera.owner_id, camera.name, at_unix, **more)
 
     def claim_one(self, name: str) -> int:

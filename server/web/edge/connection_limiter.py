@@ -67,14 +67,14 @@ class ConnectionLimiter:
         """Admit a connection whose request head is complete, or return the refusal to send."""
         connection = self._take(key)
         if connection is None:
-            return refusal("408 Request Timeout", "The request took too long to come.")
+            return refusal("408 Request Timeout", "The request took too long to arrive.")
         crowded = len(self._admitted) >= self._most or (
             self._admitted_of[connection.network] >= self._most_per_address
             and not connection.exempt
         )
         if crowded:
             self._count("429")
-            return refusal("429 Too Many Requests", "There are too many connections; try later.")
+            return refusal("429 Too Many Requests", "There are too many connections; try again later.")
         self._admitted[key] = connection
         self._admitted_of[connection.network] += 1
         return None

@@ -22,7 +22,7 @@ DEFAULT_TEXTS: Mapping[int, tuple[str, str]] = {
     401: ("Log in first", "Only people who are logged in may see this."),
     403: ("This is not allowed", "Whoever administers this server can change that."),
     404: ("There is nothing here", "The address may be mistyped, or what it led to was removed."),
-    405: ("This is no page", "The address is for programs, which ask in another way."),
+    405: ("This is no page", "The address is for programs, which request it in another way."),
     406: ("There is no video", "The camera sends none that can be shown here."),
     410: ("This is no longer kept", "What the address led to was deleted."),
     413: ("That was too much", "The server takes no request of this size."),

@@ -37,7 +37,7 @@ def create_access(access: Access, auth: Auth, restart: Callable[[], None]) -> Bl
     def choose() -> Response:
         values = read_change(auth)
         if values.get("host") == NETWORK and not auth.closed:
-            message = "others could do everything: add the first user, an admin, before"
+            message = "others could do everything: first add a user, an admin"
             raise RequestError("forbidden", message)
         is_other = hub.run_native(access.choose, values)
         person = asking().person

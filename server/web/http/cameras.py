@@ -85,7 +85,7 @@ def create_admin_cameras(
         camera = catalog.complete({"name": "trial"} | given, known)
         note("camera try", source=camera.address.public)
         if not tried.take(time.monotonic()):
-            raise RequestError("rate_limited", "too many addresses were tried; wait some seconds")
+            raise RequestError("rate_limited", "too many addresses were tried; wait a few seconds")
         picture = trials.picture(camera.address)
         headers = {
             "Cache-Control": "no-store",

@@ -24,7 +24,7 @@ STATUS = {"forbidden": 403, "rate_limited": 429, "unavailable": 503}
 
 CSRF_HEADER = "X-CSRF-Token"
 
-EXPIRED = "This page had been open for too long. Reload it, and try again."
+EXPIRED = "This page was open for too long. Reload it and try again."
 NO_JSON = "the body must be a JSON object, sent as application/json"
 
 

@@ -21,7 +21,7 @@ def create_own_password(auth: Auth) -> Blueprint:
         credential = asking()
         name = credential.person.name
         if credential.by != "cookie" or name is None:
-            message = "only somebody who is logged in on the page has a password to change"
+            message = "only users who are logged in on the page can change their password"
             raise refuse_change(auth, 403, "forbidden", message)
         body = read_account(OwnPassword, read_change(auth))
         where = flask.request.remote_addr or ""

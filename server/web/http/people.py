@@ -162,7 +162,7 @@ def create_people(auth: Auth) -> Blueprint:
 
     def hashing() -> Any:
         if not passwords.take(time.monotonic()):
-            raise RequestError("rate_limited", "too many passwords were set; wait some seconds")
+            raise RequestError("rate_limited", "too many passwords were set; wait a few seconds")
         return auth.hashing()
 
     def log_in(name: str) -> None:

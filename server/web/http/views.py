@@ -114,7 +114,7 @@ def create_views(views: Views, shown: ShownViews, auth: Auth) -> Blueprint:
             raise RequestError("forbidden", BASIC)
         values = read_change(auth)
         if not changes.take(time.monotonic()):
-            raise RequestError("rate_limited", "views were changed too often; wait some seconds")
+            raise RequestError("rate_limited", "views were changed too often; wait a few seconds")
         return values
 
     def list_of(shared: bool) -> str | None:

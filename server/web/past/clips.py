@@ -115,7 +115,7 @@ def create_clips(
         if job.ended_at is None:
             if not job.is_awaited:
                 jobs.remove(job)
-            flask.abort(503, "nobody waits for this clip any more")
+            flask.abort(503, "nobody is waiting for this clip any more")
         if job.error is not None:
             flask.abort(503, f"this clip could not be made: {job.error}")
         return send_file(job)

@@ -78,7 +78,7 @@ def create_library(libraries: Libraries, pictures: PictureMaker, auth: Auth) -> 
     def days() -> Response:
         month = flask.request.args.get("month", time.strftime("%Y-%m"))
         if not re.fullmatch(r"\d{4}-(0[1-9]|1[0-2])", month):
-            flask.abort(404, f"{month[:40]!r} is no month; accepted: such as 2026-11")
+            flask.abort(404, f"{month[:40]!r} is not a month; accepted: such as 2026-11")
         found, missing = libraries.days(month, cameras())
         return answer_json({"days": found, "missing": [one._asdict() for one in missing]})
 
@@ -211,7 +211,7 @@ def create_library(libraries: Libraries, pictures: PictureMaker, auth: Auth) -> 
         return held
 
     def missing(key: str) -> Exception:
-        flask.abort(404, f"there is no {key[:80]!r}, or no longer")
+        flask.abort(404, f"there is no {key[:80]!r}; it may have been deleted")
 
     def read() -> dict[str, Any]:
         if asking().by == "basic":
@@ -219,7 +219,7 @@ def create_library(libraries: Libraries, pictures: PictureMaker, auth: Auth) -> 
             raise RequestError("forbidden", "log in on the page, or send a token")
         values = read_change(auth)
         if not changes.take(time.monotonic()):
-            raise RequestError("rate_limited", "too much was changed at once; wait some seconds")
+            raise RequestError("rate_limited", "too many changes at once; wait a few seconds")
         return values
 
     def read_locked() -> bool:

@@ -38,7 +38,7 @@ def create_timelapse(execute: Callable[[str, SetTimelapse], None], auth: Auth) -
         body = read_change(auth)
         if not may(person, SetTimelapse.event, camera):
             if person.sees(camera):
-                raise RequestError("forbidden", "only operators begin and end films")
+                raise RequestError("forbidden", "only operators may start and end films")
             raise refuse_change(auth, 404, "unknown_camera", f"there is no camera {camera[:40]!r}")
         where = flask.request.remote_addr or ""
         who = person.name or where
