@@ -103,7 +103,7 @@ class Directory:
             return
         for status in presence.cameras:
             camera = self._cameras.get(status.name)
-            if camera is not None and camera.is_other_than(status, presence.node):
+            if camera is not None and camera.is_replaced_by(status, presence.node):
                 self._remove(camera)
                 camera = None
             if status.name in self._local or (camera is None and self._is_full):
@@ -132,7 +132,7 @@ class Directory:
                 self._lose(
                     camera, f"its node {shown(camera.host)} is unavailable: it was shut down"
                 )
-                camera.said_goodbye = True
+                camera.was_shut_down = True
                 continue
             if camera.away is not None:
                 log.info("camera=%s is back on node %s", status.name, shown(presence.host))
@@ -181,7 +181,7 @@ class Directory:
         self._on_departure(camera)
 
     def _why_silent(self, camera: RemoteCamera) -> str:
-        if camera.away is not None and camera.said_goodbye:
+        if camera.away is not None and camera.was_shut_down:
             return camera.away
         if self._bus_is_here():
             return f"its node {shown(camera.host)} is unavailable"

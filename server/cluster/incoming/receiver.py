@@ -125,7 +125,7 @@ class Receiver:
     def _assign(self, seq: int, again: bool = False) -> int:
         """Assign a used frame its number on this node; ``again`` if it was used before."""
         if not again and not self._follows(seq):
-            log.warning("channel=%s numbering restarts: all numbers were lower for 2 s", self._channel)
+            log.warning("channel=%s numbering restarts: only lower numbers for 2 s", self._channel)
             self._numbering.restart(seq)
         self._last_seq, self._older_since = seq, None
         return self._numbering.assign(seq)

@@ -69,7 +69,7 @@ class RemoteCamera:
         """When its node last announced it, in monotonic seconds."""
         self.away: str | None = None
         """Why it is unavailable; None while its node announces it."""
-        self.said_goodbye = False
+        self.was_shut_down = False
         """Whether its node was shut down on purpose."""
         self._status = status
         self._away_since_unix = 0.0
@@ -233,10 +233,10 @@ class RemoteCamera:
         self.owner_id, self.host = owner_id, host
         self.heard_at = time.monotonic()
         was_away, self.away = self.away, None
-        self.said_goodbye = False
+        self.was_shut_down = False
         self._take(status, changed=was_away is not None)
 
-    def is_other_than(self, status: Status, node: str) -> bool:
+    def is_replaced_by(self, status: Status, node: str) -> bool:
         """Return whether an announcement replaces it with a camera of other renditions."""
         may_say_so = node == self.owner_id or self.away is not None
         return may_say_so and ladder_of(tuple(status.widths)) != self.ladder

@@ -151,7 +151,7 @@ class RemoteLibraries:
         if camera.away is not None:
             raise RequestError("unavailable", camera.away)
         if not camera.has_library:
-            raise RequestError("unavailable", "its node runs a version that does not share recordings")
+            raise RequestError("unavailable", "its node runs a version without recordings")
         answer = self._answers.wait(
             camera.owner_id, lambda one: self._send(camera.owner_id, id=one, key=key, **fields)
         )

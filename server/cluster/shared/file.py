@@ -115,7 +115,7 @@ class SharedFile:
                 self._synced = own
         elif shared is not None and shared != self._unusable:
             if own is not None and self._synced is None:
-                log.warning("the bus has different %s; ours were moved to %s", self._what, self._aside)
+                log.warning("the bus has different %s; moved ours to %s", self._what, self._aside)
                 self._set_aside(own)
             elif own not in (None, self._synced):
                 log.error("%s were changed on two nodes at once; ours are lost", self._what)

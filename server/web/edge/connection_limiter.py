@@ -74,7 +74,7 @@ class ConnectionLimiter:
         )
         if crowded:
             self._count("429")
-            return refusal("429 Too Many Requests", "There are too many connections; try again later.")
+            return refusal("429 Too Many Requests", "Too many connections; try again later.")
         self._admitted[key] = connection
         self._admitted_of[connection.network] += 1
         return None

@@ -40,11 +40,11 @@ class LookingBack:
         number = session.next_seek()
         memory = self._memory_of(name)
         if payload.at is None or memory is None:
-            session.look_live(name)
+            session.show_live(name)
             return _answer(None, _span_of(memory), number)
         found = memory.lead(payload.at + SAME_S)
         if not found.units:
-            session.look_live(name)
+            session.show_live(name)
             return _answer(None, None, number)
         at_unix, codec = found.units[-1].at_unix, found.units[-1].codec
         codecs = session.codecs_of(name) if payload.video else None
@@ -54,7 +54,7 @@ class LookingBack:
         answer = _answer(at_unix, memory.span, number, *memory.neighbours(at_unix))
         if session.codecs_of(name) is None:
             raise RequestError("unavailable", "it is no longer watched")
-        looking = session.look_back(name, memory)
+        looking = session.show_past(name, memory)
         looking.packed = payload.packed
         if number > looking.player.number:  # Otherwise a later seek has overtaken this one.
             looking.player.memory = memory

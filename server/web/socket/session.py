@@ -216,7 +216,7 @@ class Session:
         """Return the viewer of a camera's past; None if live or not watched."""
         return self._past.get(name)
 
-    def look_back(self, name: str, memory: Memory) -> PastViewer:
+    def show_past(self, name: str, memory: Memory) -> PastViewer:
         """Switch a watched camera from live to its past; return the viewer of the past."""
         known = self._past.get(name)
         if known is not None:
@@ -224,13 +224,13 @@ class Session:
         fanout, _ = self._watching[name]
         self._carry_over(name)
         credit = Credit(self._credit_frames, time.monotonic())
-        on_live = functools.partial(self.look_live, name)
+        on_live = functools.partial(self.show_live, name)
         past_viewer = PastViewer(fanout, self.websocket, Player(memory), credit, on_live)
         self._past[name] = past_viewer
         fanout.leave(self.sid)
         return past_viewer
 
-    def look_live(self, name: str) -> None:
+    def show_live(self, name: str) -> None:
         """Return a camera that shows the past to live, watched as before."""
         if name in self._past:
             self._rewatch[name]()
