@@ -1,4 +1,4 @@
-"""This process as a node on the bus: the cameras it shares and shows, and the state nodes share."""
+"""This process as a node on the bus: shared cameras and shared state."""
 
 import functools
 import logging
@@ -38,7 +38,7 @@ __all__ = ["Common", "Node"]
 
 log = logging.getLogger(__name__)
 
-# Login attempts counted on the bus at the same moment; any more are counted by this process alone.
+# Login attempts counted on the bus at the same time; more are counted by this process alone.
 MAX_LIMIT_CONNECTIONS = 16
 
 
@@ -67,7 +67,7 @@ class Common:
         secret.share()
         self._users = share_users(bus, folder, secret.restore)
         self._users.sync_first()
-        # A bus that refuses them, as one with the rights of an earlier release does, stops nothing.
+        # Not synced at the start: a bus with the ACL of an earlier release refuses them.
         self._views = SharedFile(
             bus,
             "views",
@@ -101,17 +101,17 @@ class Node:
     """One process on the bus.
 
     Args:
-        bus: The server.
-        cameras: This process's own, to be shared; by name.
-        rooms: Their fanouts; by name.
-        execute: Carries out the commands of operators on other nodes.
-        on_notice: Tells this node's dashboards: level, message, camera, and who did it.
-        note: Told of every request of another node; writes the audit log.
-        recording: All that is kept of our cameras.
-        on_event: Told of every event of another node's camera.
+        bus: The Redis server.
+        cameras: This process's cameras to share, by name.
+        rooms: Their fanouts, by name.
+        execute: Carries out commands from operators on other nodes.
+        on_notice: Shows a notice on this node's dashboards: level, message, camera, and who did it.
+        note: Writes each request from another node to the audit log.
+        recording: The memory and library of our cameras.
+        on_event: Called with every event of another node's camera.
 
     Attributes:
-        libraries: What other nodes keep of their cameras on their disks.
+        libraries: The recordings and events of other nodes.
     """
 
     def __init__(
@@ -156,7 +156,7 @@ class Node:
         self._listener: Listener | None = None
 
     def claim(self) -> None:
-        """Claim the cameras' names; raise ConfigError if another node has one of them."""
+        """Claim the cameras' names; raise ConfigError if another node holds one of them."""
         self._exporter.claim()
 
     def show_others(
@@ -183,7 +183,7 @@ class Node:
     def open(self) -> None:
         """Start sharing and showing cameras."""
         name = self._bus.name
-        # Also on a node without cameras, which may get some.
+        # A node without cameras needs these too: it may get some later.
         handlers: dict[str, Callable[[bytes], None]] = {
             name("wake"): handler_of(Wake, self._exporter.on_wake),
             name("request", self._id): handler_of(Request, self._exporter.on_request),
@@ -218,11 +218,11 @@ class Node:
         self._outbox.close()
 
     def memory_of(self, name: str, deep: bool = False) -> Memory | None:
-        """Return what another node remembers of one of its cameras; None for nothing.
+        """Return the memory of another node's camera; None if it has none.
 
         Args:
-            name: Of the camera.
-            deep: Whether what is on its disk counts as well.
+            name: Name of the camera.
+            deep: Whether to include what is on the node's disk.
         """
         camera = self._directory.camera(name) if self._directory is not None else None
         if camera is None or (camera.rewind_s == 0 and not deep):
@@ -235,7 +235,7 @@ class Node:
         return self._directory.cameras if self._directory is not None else []
 
     def _recorded_picture(self, camera: RemoteCamera, key: str, at_unix: float) -> list[Unit]:
-        """Return the picture of a moment in a recording, after those that are needed for it."""
+        """Return the units needed to decode a recording's picture at a time; its unit is last."""
         ask = functools.partial(self._ask_past, camera, deep=True, recording=key)
         return RemoteMemory(ask).find(at_unix)
 
@@ -243,27 +243,27 @@ class Node:
         if camera.away is not None:
             raise RequestError("unavailable", camera.away)
         if camera.rewind_s is None:
-            raise RequestError("unavailable", "its node runs a version that does not remember")
+            raise RequestError("unavailable", "its node runs a version that keeps no past")
         return self._past_requests.ask(camera.owner_id, camera.name, at_unix, **more)
 
     def claim_one(self, name: str) -> int:
-        """Claim the name of a camera that is to be added; return where its numbers go on.
+        """Claim the name of a camera to be added; return the seq to continue from.
 
         Raises:
-            ConfigError: If another node has it, or the bus is unavailable.
+            ConfigError: If another node holds it, or the bus is unavailable.
         """
         return self._exporter.claim_one(name)
 
     def release_one(self, name: str) -> None:
-        """Release the name of a camera that was removed."""
+        """Release the name of a removed camera."""
         self._exporter.release_one(name)
 
     def share(self, camera: Camera, rooms: Rooms) -> None:
-        """Share a camera that was added, or has replaced another one."""
+        """Share a camera that was added or has replaced another."""
         self._exporter.share(camera, rooms)
 
     def unshare(self, name: str) -> None:
-        """Stop sharing a camera that is removed or replaced."""
+        """Stop sharing a camera that is being removed or replaced."""
         self._exporter.unshare(name)
 
     def on_change(self, camera: str) -> None:
@@ -275,7 +275,7 @@ class Node:
         self._exporter.notify(level, message, camera, who)
 
     def tell_event(self, event: Event) -> None:
-        """Tell other nodes of an event of one of our cameras."""
+        """Send an event of one of our cameras to other nodes."""
         self._outbox.send(self._bus.name("event"), Happened(node=self._id, event=event))
 
     def _announce_arrival(self) -> None:

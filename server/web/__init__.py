@@ -1,1 +1,1 @@
-"""Users in: HTTP paths and Socket.IO events."""
+"""How users get in: HTTP paths and Socket.IO events."""

@@ -1,4 +1,4 @@
-"""The server's figures, once a second, for the ``stats`` event and for Prometheus."""
+"""The server's statistics, once a second, for the ``stats`` event and for Prometheus."""
 
 import time
 from collections import Counter
@@ -27,17 +27,17 @@ REFUSALS = (
         "wrong_password",
     ),
 )
-"""All reasons for a refusal. Prometheus gets each from the start, because it computes no rate for
-the first increase of a series that did not exist before."""
+"""All reasons for a refusal. All are exported from the start, because Prometheus computes no rate
+for the first increase of a new series."""
 
 
 class Statistics:
-    """Gathers the figures of all cameras and of the process.
+    """Gathers the statistics of all cameras and of the process.
 
     Args:
         fanouts: By camera name.
-        lag: Measures the hub.
-        watchdog: Counts its hangs.
+        lag: Measures the delay of the hub.
+        watchdog: Counts the hangs of the hub.
     """
 
     def __init__(
@@ -56,10 +56,10 @@ class Statistics:
         self.refused: Counter[str] = Counter()
         """Events, requests and connections refused since the start, by reason."""
         self.process: dict[str, Any] = {}
-        """The process's figures at the last :meth:`take`."""
+        """The process's statistics at the last :meth:`take`."""
 
     def _follow(self) -> None:
-        """Update the set of cameras, which come and go."""
+        """Follow cameras that were added or removed."""
         self._cameras = {
             name: self._stats_of(name, fanout.camera.meter)
             for name, fanout in self._fanouts.items()
@@ -75,18 +75,18 @@ class Statistics:
         return known if known is not None and known.meter is meter else CameraStats(meter)
 
     def count_refusal(self, reason: str) -> None:
-        """Count an event, request or connection that was refused."""
+        """Count a refused event, request or connection."""
         self.refused[reason] += 1
 
     def lag_s(self, share: float) -> float:
-        """Return a quantile of the event-loop delay of the last seconds."""
+        """Return a quantile of the recent event-loop delay, in seconds."""
         return self._lag.quantile(share)
 
     def take(self, connections: int) -> dict[str, Any]:
         """Return the ``stats`` payload for the time since the last call.
 
         Args:
-            connections: How many dashboards are connected.
+            connections: Number of connected dashboards.
         """
         self.process = self._meter.take() | {
             "hub_lag_ms": round(self._lag.take() * 1000, 1),
@@ -110,7 +110,7 @@ class Statistics:
         return {"at": round(time.time(), 3), "cameras": cameras, "process": self.process}
 
     def _take(self, watched: Mapping[str, Room | Video]) -> dict[str, dict[str, float]]:
-        """Return the figures since the last call of each rendition or video that has viewers."""
+        """Return the figures since the last call for each watched rendition or video."""
         figures = {}
         for name, one in watched.items():
             before = self._counts[one]

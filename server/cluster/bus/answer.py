@@ -1,9 +1,9 @@
-"""What the answers of nodes have in common: a head, and facts as JSON; binary data follows.
+"""The common form of nodes' answers: a head, facts as JSON, then binary data.
 
 ::
 
     kind  version  request    node      length  facts
-    2     1        8 bytes    8 bytes   uint32  as many bytes, JSON
+    2     1        8 bytes    8 bytes   uint32  ``length`` bytes, JSON
 """
 
 import struct
@@ -21,22 +21,22 @@ Facts = TypeVar("Facts", bound=Message)
 
 
 def pack_head(kind: bytes, request: str, node: str, facts: Message) -> bytes:
-    """Return the beginning of an answer.
+    """Return the head and facts of an answer.
 
     Args:
         kind: Two letters.
-        request: Id of what is answered, 16 hexadecimal digits.
-        node: Id of the node that answers, likewise.
-        facts: What there is besides the data.
+        request: Id of the request, 16 hexadecimal digits.
+        node: Id of the answering node, 16 hexadecimal digits.
+        facts: The JSON part.
     """
-    told = facts.model_dump_json().encode()
-    return HEAD.pack(kind, VERSION, bytes.fromhex(request), bytes.fromhex(node), len(told)) + told
+    text = facts.model_dump_json().encode()
+    return HEAD.pack(kind, VERSION, bytes.fromhex(request), bytes.fromhex(node), len(text)) + text
 
 
 def unpack_head(
     kind: bytes, facts: type[Facts], message: bytes, max_bytes: int
 ) -> tuple[str, str, Facts, int]:
-    """Return request, node and facts of an answer, and where its data begins.
+    """Return an answer's request id, node id and facts, and the offset of its data.
 
     Raises:
         MessageError: If the message is not a valid one of this kind and version.
@@ -45,7 +45,7 @@ def unpack_head(
         raise MessageError(f"not an answer: {len(message)} bytes")
     found, version, request, node, length = HEAD.unpack_from(message)
     if (found, version) != (kind, VERSION):
-        raise MessageError("not the answer that is expected, or of another version")
+        raise MessageError("not the expected kind of answer, or of another version")
     begin = HEAD.size + length
-    told = parse_message(facts, message[HEAD.size : begin])
-    return request.hex(), node.hex(), told, begin
+    parsed = parse_message(facts, message[HEAD.size : begin])
+    return request.hex(), node.hex(), parsed, begin

@@ -1,8 +1,8 @@
-"""Redis as Porthole uses it: its address, the names of keys and channels, and timeouts.
+"""Access to Redis: its address, the names of keys and channels, and timeouts.
 
-Every green thread that talks to Redis has its own connection, because two threads must not wait on
-one redis-py connection at the same time. All methods may block for a second or two, so nothing on
-the path of a frame to a local viewer calls them.
+Every green thread that uses Redis has its own connection, because two threads must not wait on one
+redis-py connection at the same time. All methods may block for a second or two, so nothing on the
+path of a frame to a local viewer calls them.
 """
 
 from collections.abc import Iterator
@@ -38,8 +38,8 @@ class Bus:
     """One Redis server and this installation's part of it.
 
     Args:
-        url: May hold a user and password; neither is ever shown.
-        prefix: Starts every key and channel, so that installations can share a server.
+        url: The address; may contain a user and password, which are never shown.
+        prefix: Prefix of every key and channel, so that installations can share a server.
 
     Raises:
         ConfigError: If the URL cannot be used.
@@ -49,7 +49,7 @@ class Bus:
         try:
             options = parse_url(url)  # type: ignore[no-untyped-call]
         except ValueError:
-            raise ConfigError(f"--bus: that is no address of Redis; accepted: {ACCEPTED}") from None
+            raise ConfigError(f"--bus: not an address of Redis; accepted: {ACCEPTED}") from None
         tls = options.pop("connection_class", None) is not None
         self._prefix = prefix
         self._kind = TlsConnection if tls else PlainConnection
@@ -96,7 +96,7 @@ class Bus:
             client.connection_pool.disconnect()
 
     def refusal(self, error: BaseException) -> ConfigError:
-        """Return the error to abort a start with when the bus cannot be used."""
+        """Return the error that aborts a start if the bus cannot be used."""
         # A wrong password stays wrong; anything else may work later.
         wrong = redis.AuthenticationError, redis.exceptions.NoPermissionError
         kind = ConfigError if isinstance(error, wrong) else NotYetError
@@ -108,7 +108,7 @@ class Subscription:
 
     Args:
         bus: The Redis server.
-        channels: What to subscribe to; in effect when the constructor returns.
+        channels: The channels; subscribed when the constructor returns.
 
     Raises:
         RedisError, OSError: If the bus is unavailable.
@@ -133,8 +133,8 @@ class Subscription:
     def messages(self) -> Iterator[tuple[str, bytes] | None]:
         """Yield the channel and data of each message, and None for every second without one.
 
-        A server that hangs is as silent as one with nothing to send, so after a second without
-        messages it is pinged and must answer.
+        After a second without messages, pings the server, to tell a hanging server from an idle
+        one.
 
         Raises:
             RedisError, OSError: When the bus is lost.
@@ -152,7 +152,7 @@ class Subscription:
             pinged = False
             received += 1
             if received % MESSAGES_PER_TURN == 0:
-                hub.sleep(0)  # Reading buffered data never blocks, so it would never yield either.
+                hub.sleep(0)  # Reading buffered data does not block, so it never yields.
             message = self._read()
             if message is not None:
                 yield message
@@ -177,11 +177,11 @@ class Subscription:
 
 
 def reason_of(error: BaseException) -> str:
-    """Return what is wrong, for people. Never quotes Redis, whose text may contain credentials."""
+    """Return the reason, for people. Never quotes Redis, whose text may contain credentials."""
     if isinstance(error, redis.AuthenticationError):
         return "refuses the user or password"
     if isinstance(error, redis.exceptions.NoPermissionError):
-        return "does not permit this user what is needed"
+        return "does not give this user the necessary permissions"
     if isinstance(error, redis.TimeoutError | TimeoutError):
         return "does not answer"
     if isinstance(error, redis.ConnectionError | OSError):

@@ -16,8 +16,8 @@ LOOK_UP_TIMEOUT_S = 1.0
 class Names:
     """Resolves host names, on at most one native thread per name.
 
-    The resolver blocks, for up to half a minute when its name server is away. On the hub that would
-    stop everything; on a native thread per connection it would use up those that cameras need.
+    The resolver blocks: for up to half a minute if its name server is away. On the hub that would
+    stop everything; with a native thread per connection, none would be left for the cameras.
     Until there is an answer, the last known addresses are used.
     """
 
@@ -26,10 +26,10 @@ class Names:
         self._looking: dict[str, hub.Task] = {}
 
     def addresses_of(self, name: str) -> list[str]:
-        """Return a name's addresses, the best first; an IP address is returned as it is.
+        """Return a name's addresses, best first; an IP address is returned unchanged.
 
         Raises:
-            OSError: If it was never resolved, and is not resolved within a second.
+            OSError: If the name was never resolved and cannot be within a second.
         """
         try:
             return [str(ipaddress.ip_address(name))]
@@ -40,18 +40,18 @@ class Names:
             task = self._looking[name] = hub.spawn(self._look_up, name)
         task.join(LOOK_UP_TIMEOUT_S)
         if name not in self._found:
-            raise OSError("its name is not found")
+            raise OSError("its name cannot be resolved")
         return self._found[name]
 
     def _look_up(self, name: str) -> None:
         try:
             self._found[name] = hub.run_native(_resolve, name)
         except OSError:
-            pass  # The addresses found before may still be right.
+            pass  # The last known addresses may still be right.
 
 
 NAMES = Names()
-"""One per process: connections come and go, and share what was resolved."""
+"""One per process, shared by all connections."""
 
 
 class PlainConnection(Connection):
@@ -65,7 +65,7 @@ class PlainConnection(Connection):
                 try:
                     return self._connect_to(address)
                 except OSError:
-                    pass  # For example ::1, when the server listens on 127.0.0.1 only.
+                    pass  # Such as ::1, if the server listens on 127.0.0.1 only.
             return self._connect_to(last)
         finally:
             self.host = name  # TLS verifies the peer by its name.

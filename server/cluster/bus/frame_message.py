@@ -5,7 +5,7 @@
     "PF"  version  node       seq        at_unix    JPEG
     2     1        8 bytes    uint64     float64    the rest; numbers are big endian
 
-A unit of a video has another version, see :mod:`server.cluster.bus.unit_message`.
+Video units have a different version, see :mod:`server.cluster.bus.unit_message`.
 """
 
 import math
@@ -34,7 +34,7 @@ VERSION = 1
 MAX_BYTES = 32 * 1024 * 1024
 
 MAX_SEQ = 999_999_999_999_999
-"""Acknowledgements have room for fifteen digits."""
+"""Acknowledgements allow fifteen digits."""
 
 
 class FrameMessageError(Exception):
@@ -48,17 +48,17 @@ def pack_frame(node: str, seq: int, at_unix: float, jpeg: bytes) -> bytes:
         node: Id of the camera's node, 16 hexadecimal digits.
         seq: The frame's number.
         at_unix: When it was captured, in Unix seconds.
-        jpeg: The picture.
+        jpeg: The picture as JPEG.
     """
     return HEADER.pack(MAGIC, VERSION, bytes.fromhex(node), seq, at_unix) + jpeg
 
 
 def peek(message: bytes, version: int = VERSION) -> tuple[str, int, float]:
-    """Return a frame's node, sequence number and time without looking at its picture.
+    """Return a frame's node, sequence number and time without parsing its picture.
 
     Args:
-        message: The whole of it.
-        version: What kind of frame it must be.
+        message: The whole message.
+        version: The version it must have.
 
     Raises:
         FrameMessageError: If the message is not a valid frame.

@@ -1,9 +1,9 @@
-"""What a node keeps on its disk, on the bus: lists, pieces of files, changes, and what happens.
+"""Messages about a node's recordings and events: lists, pieces of files, changes, new events.
 
-A question is JSON. An answer is of the kind ``PL``, see :mod:`server.cluster.bus.answer`, with a
-piece of a file behind it.
+A question is JSON. An answer has the kind ``PL``, see :mod:`server.cluster.bus.answer`, and may end
+with a piece of a file.
 
-A node of an earlier version is never asked: it does not say that it has a library.
+Nodes of earlier versions are never asked: they do not announce a library.
 """
 
 import math
@@ -39,15 +39,15 @@ __all__ = [
 ]
 
 MAX_ROWS = 501
-"""Of a list: as many as one page has, and one that tells whether there are more."""
+"""Longest list: the rows of a page, and one more that shows that there are more."""
 
 PIECE_BYTES = 256 << 10
-"""A file is fetched in pieces, of which each is asked for, so Redis never holds much of one."""
+"""Files are requested piece by piece, so that Redis never holds much of one."""
 
 MAX_PICTURE_BYTES = 8 << 20
-"""An event's picture is one piece; a larger one is not sent."""
+"""Largest picture of an event, which is sent as one piece."""
 
-# With what comes before the piece.
+# The piece, and the facts before it.
 MAX_BYTES = (1 << 20) + MAX_PICTURE_BYTES
 
 MAX_TEXT = 40
@@ -58,9 +58,9 @@ Name = Annotated[str, Field(max_length=80)]
 
 
 class Question(Message):
-    """Asks for something that a node keeps of its cameras, or to change it.
+    """Asks a node for its recordings and events, or to change one.
 
-    What is listed and counted is that of ``cameras``; the rest is about one thing, ``key``.
+    ``list`` and ``count`` use ``cameras``; the other requests concern one row, ``key``.
     """
 
     id: NodeId
@@ -75,14 +75,14 @@ class Question(Message):
     month: Annotated[str, Field(pattern=r"^\d{4}-\d\d$")] = "1970-01"
     key: Name = ""
     begin: Count = 0
-    """The first byte of the file that is wanted; an event's picture is read as a whole."""
+    """Offset of the first byte to read from the file; an event's picture is read as a whole."""
     nbytes: Annotated[int, Field(ge=0, le=PIECE_BYTES)] = 0
     who: Annotated[str, Field(max_length=80)] = ""
-    """Changes it; for the audit log."""
+    """Who makes the change, for the audit log."""
 
 
 class DayRow(Message):
-    """What a camera has on a day."""
+    """A camera's counts for one day."""
 
     day: Annotated[str, Field(pattern=r"^\d{4}-\d\d-\d\d$")]
     camera: CameraName
@@ -92,11 +92,11 @@ class DayRow(Message):
 
 
 class LibraryFacts(Message):
-    """What is answered besides a piece.
+    """The JSON part of an answer.
 
     Attributes:
-        more: Whether there are more than those in the list.
-        paused: Why nothing can be recorded there now; empty if it can.
+        more: Whether there are more rows than listed.
+        paused: Why recording is paused there; empty if it is not.
     """
 
     recordings: Annotated[list[Recorded], Field(max_length=MAX_ROWS)] = Field(default_factory=list)
@@ -114,7 +114,7 @@ class LibraryFacts(Message):
 
 
 class LibraryAnswer(NamedTuple):
-    """One answer: to which question, from which node, and what."""
+    """An answer: the question's id, the answering node's id, facts, and a piece of a file."""
 
     id: str
     node: str
@@ -132,7 +132,7 @@ class Happened(Message):
         """Return the event.
 
         Raises:
-            MessageError: If it cannot be one.
+            MessageError: If the event is impossible.
         """
         _check(self.event)
         return self.event
@@ -156,7 +156,7 @@ def unpack_answer(message: bytes) -> LibraryAnswer:
 
 
 def _check(row: Recorded | Event) -> None:
-    """Raise MessageError for a row that no library has."""
+    """Raise MessageError for an impossible row."""
     texts = [row.film, row.reason if isinstance(row, Recorded) else row.label]
     numbers = [row.begin, row.end or 0.0]
     if isinstance(row, Event):

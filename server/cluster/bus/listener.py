@@ -1,4 +1,4 @@
-"""Receives a node's small messages, all on one connection that is reopened when it is lost."""
+"""Receives a node's small messages over one connection, reopened when lost."""
 
 import logging
 from collections import Counter
@@ -15,11 +15,11 @@ log = logging.getLogger(__name__)
 
 
 class Listener:
-    """Receives messages while it is open, and logs once when the bus is lost and when it is back.
+    """Receives messages while open, and logs when the bus is lost and when it is back.
 
     Args:
         bus: The Redis server.
-        handlers: One per channel; whatever they raise is counted and stops there.
+        handlers: One per channel; their exceptions are counted and do not stop the listener.
         on_connected: Called after every successful subscription.
     """
 
@@ -90,5 +90,5 @@ class Listener:
 
 
 def handler_of(kind: type[Message], handle: Callable[..., None]) -> Callable[[bytes], None]:
-    """Return a handler that validates a message first; ``handle`` must be quick and not block."""
+    """Return a handler that validates a message first; ``handle`` must not block."""
     return lambda data: handle(parse_message(kind, data))

@@ -1,4 +1,4 @@
-"""The messages nodes exchange besides frames: JSON, validated like any untrusted input."""
+"""The messages between nodes other than frames: JSON, validated like any untrusted input."""
 
 from typing import Annotated, Any, Literal, Self, TypeVar
 
@@ -32,7 +32,7 @@ __all__ = [
     "request_of",
 ]
 
-# More than twice what a node with the largest allowed number of cameras sends.
+# More than twice the size that a node with the largest allowed number of cameras sends.
 MAX_BYTES = 512 * 1024
 
 NodeId = Annotated[str, Field(pattern=r"^[0-9a-f]{16}$")]
@@ -50,7 +50,7 @@ class MessageError(Exception):
 
 
 class Message(BaseModel):
-    """Anything a node sends. Unknown keys are ignored, so that newer nodes can add some."""
+    """Base of all messages. Ignores unknown keys, so that newer nodes can add some."""
 
     model_config = ConfigDict(strict=True, frozen=True, allow_inf_nan=False)
 
@@ -77,7 +77,7 @@ class Processing(Message):
 
 
 class ControlStatus(Message):
-    """One control, as in STATE. A kind this version does not know is not shown."""
+    """One control, as in STATE. Kinds unknown to this version are not shown."""
 
     name: ControlName
     title: Text
@@ -97,14 +97,14 @@ class ControlStatus(Message):
 
 
 class Chosen(Message):
-    """What an operator has set, as in STATE; None means the source's own."""
+    """The settings made by an operator, as in STATE; None for the source's own."""
 
     fps: Fps | None = None
     quality: Quality | None = None
 
 
 class SourceFacts(Message):
-    """What is known of a camera's source, as in STATE; None for what is not."""
+    """The known properties of a camera's source, as in STATE; None if unknown."""
 
     width: Side | None = None
     height: Side | None = None
@@ -123,7 +123,7 @@ class VideoFacts(Message):
 
 
 class MotionFacts(Message):
-    """How motion is looked for, as in STATE."""
+    """The settings of motion detection and its result, as in STATE."""
 
     sensitivity: Annotated[int, Field(ge=1, le=100)]
     min_size: Annotated[float, Field(ge=0, le=100)]
@@ -133,7 +133,7 @@ class MotionFacts(Message):
 
 
 class TimelapseFacts(Message):
-    """The film that is being made, as in STATE."""
+    """The time-lapse film in progress, as in STATE."""
 
     film: Annotated[str, Field(max_length=40)]
     job: Annotated[str, Field(max_length=40)] | None = None
@@ -142,7 +142,7 @@ class TimelapseFacts(Message):
 
 
 class Status(Message):
-    """A camera's STATE, as in the wire protocol, and its figures."""
+    """A camera's STATE, as in the wire protocol, and more for other nodes."""
 
     name: CameraName
     title: Annotated[str, Field(min_length=1, max_length=80)]
@@ -166,12 +166,12 @@ class Status(Message):
     videos: Annotated[
         dict[Annotated[str, Field(max_length=40)], VideoFacts], Field(max_length=9)
     ] = {}
-    """Those that its node has or would encode, by rendition."""
+    """Videos that its node has or can encode, by rendition."""
     prefers_video: bool = False
     rewind: Measure | None = None
-    """Nodes of earlier versions remember nothing, and do not say so."""
+    """Seconds kept in memory; None from earlier versions, which keep nothing."""
     library: bool = False
-    """Whether its node answers for what it keeps on its disk; earlier versions do not."""
+    """Whether its node answers questions about its recordings; earlier versions do not."""
     viewers: Count
     renditions: Annotated[list[Annotated[str, Field(max_length=40)]], Field(max_length=9)] = [
         "full"
@@ -192,24 +192,24 @@ class Presence(Message):
     leaving: bool = False
     cameras: Annotated[list[Status], Field(max_length=256)]
     removed: Annotated[list[CameraName], Field(max_length=256)] = []
-    """Cameras that it has no longer."""
+    """Cameras that it no longer has."""
 
 
 class Wake(Message):
-    """A node has just subscribed to a camera's frames, or, with None, has just joined the bus."""
+    """A node has just subscribed to a camera's frames or, if None, has just joined the bus."""
 
     camera: CameraName | None = None
     rendition: Annotated[str, Field(max_length=40)] = "full"
     video: bool = False
-    """Whether it is the video that it has subscribed to."""
+    """Whether it has subscribed to video instead of JPEG."""
     key: bool = False
-    """Whether it needs a key picture of that."""
+    """Whether it needs a key picture of the video."""
 
 
 class Request(Message):
-    """A command for a camera of another node: ``action`` is its event, beside it are its fields.
+    """A command for a camera of another node: ``action`` is its event, extra keys its fields.
 
-    Other fields are ignored: earlier versions send those of all commands, as null.
+    Fields of other commands are ignored: earlier versions send them all, as null.
     """
 
     model_config = ConfigDict(extra="allow")
@@ -222,7 +222,7 @@ class Request(Message):
 
     @property
     def command(self) -> CameraCommand:
-        """What the operator wants.
+        """The operator's command.
 
         Raises:
             RequestError: ``bad_request`` if a field is missing.
@@ -233,11 +233,11 @@ class Request(Message):
         sent = (self.model_extra or {}) | {"camera": self.camera}
         given = {name: sent[name] for name in kind.model_fields if sent.get(name) is not None}
         if any(one.is_required() and name not in given for name, one in kind.model_fields.items()):
-            raise RequestError("bad_request", f"{self.action}: what it takes is missing")
+            raise RequestError("bad_request", f"{self.action}: a required field is missing")
         return kind.model_validate(given)
 
     def details(self) -> dict[str, Any]:
-        """Return the command's fields for the audit log; of an incomplete one, its camera."""
+        """Return the command's fields for the audit log; only its camera if incomplete."""
         try:
             return self.command.details()
         except RequestError:
@@ -249,7 +249,7 @@ class Request(Message):
         try:
             self.command  # noqa: B018
         except RequestError:
-            pass  # Only incomplete, which the sender is told.
+            pass  # Incomplete: the sender gets an error reply.
         return self
 
 
@@ -264,7 +264,7 @@ class Reply(Message):
 
 
 class Notice(Message):
-    """An event of a camera, as text for people."""
+    """A notice about a camera, for people."""
 
     node: NodeId
     level: Literal["info", "warning", "error"]
@@ -274,7 +274,7 @@ class Notice(Message):
 
 
 def request_of(command: CameraCommand, **sender: Any) -> Request:
-    """Return a command as a request; ``sender`` is its ``id``, ``node`` and ``who``."""
+    """Return a command as a request; ``sender`` has its ``id``, ``node`` and ``who``."""
     return Request(action=command.event, **command.model_dump(), **sender)
 
 
@@ -282,7 +282,7 @@ M = TypeVar("M", bound=Message)
 
 
 def parse_message(kind: type[M], data: bytes) -> M:
-    """Return the message.
+    """Parse and validate a message.
 
     Raises:
         MessageError: If the data is not a valid message of this kind.

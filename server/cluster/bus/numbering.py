@@ -7,22 +7,22 @@ from server.cluster.bus.frame_message import MAX_SEQ
 __all__ = ["MAX_AHEAD_S", "SEQ_PER_S", "Numbering", "largest_seq"]
 
 SEQ_PER_S = 1000
-"""A shared camera's numbers start from the clock in ms, so that they keep growing over restarts:
-no camera delivers a thousand frames a second."""
+"""A shared camera's numbers start at the Unix time in ms, so that they grow across restarts: no
+camera delivers a thousand frames a second."""
 
 MAX_AHEAD_S = 24 * 3600.0
-"""How far a number may be ahead of our clock, in seconds; the clocks of two machines differ."""
+"""How far a number may be ahead of our clock, in seconds, as two machines' clocks may differ."""
 
 
 def largest_seq() -> int:
-    """Return the largest number that a genuine frame can have by now."""
+    """Return the largest number that a genuine frame can have now."""
     return min(round((time.time() + MAX_AHEAD_S) * SEQ_PER_S), MAX_SEQ)
 
 
 class Numbering:
-    """Maps a node's numbers to numbers that never go back, even when the node's do.
+    """Maps a node's numbers to numbers that never go back, even if the node's do.
 
-    All renditions of a camera share one, because viewers move between renditions.
+    All renditions of a camera share one instance, because viewers move between renditions.
     """
 
     def __init__(self) -> None:
@@ -30,7 +30,7 @@ class Numbering:
         self._highest = 0
 
     def number(self, seq: int) -> int:
-        """Return a frame's number on this node, without using it yet."""
+        """Return a frame's number on this node, without recording it as used."""
         return seq + self._shift
 
     def assign(self, seq: int) -> int:

@@ -1,4 +1,4 @@
-"""Sends a node's small messages in order, from one green thread."""
+"""Sends a node's small messages in order, in one green thread."""
 
 import logging
 import time
@@ -14,10 +14,10 @@ __all__ = ["Outbox"]
 
 log = logging.getLogger(__name__)
 
-# When full, the oldest message is dropped and counted, so that nothing grows while the bus is away.
+# When full, the oldest message is dropped and counted, so that memory is bounded without the bus.
 MAX_PENDING = 256
 
-# An older message is dropped: it is no longer true, or nobody waits for it any more.
+# Older messages are dropped: they are outdated, or their sender no longer waits.
 MAX_AGE_S = 1.5
 
 CLOSE_TIMEOUT_S = 0.5
@@ -28,7 +28,7 @@ class Outbox:
 
     Args:
         bus: The Redis server.
-        clock: Monotonic seconds.
+        clock: Returns monotonic seconds.
     """
 
     def __init__(self, bus: Bus, clock: Callable[[], float] = time.monotonic) -> None:
@@ -39,21 +39,21 @@ class Outbox:
         self._task: hub.Task | None = None
         self._closing = False
         self.dropped = 0
-        """The number of messages that were never sent."""
+        """Number of messages never sent."""
 
     def open(self) -> None:
         """Start sending."""
         self._task = hub.spawn(self._run)
 
     def close(self) -> None:
-        """Send what is pending, if that takes no more than a moment, and stop."""
+        """Send pending messages within ``CLOSE_TIMEOUT_S``, and stop."""
         self._closing = True
         self._arrived.set()
         if self._task and not self._task.join(CLOSE_TIMEOUT_S):
             self._task.kill()
 
     def send(self, channel: str, message: Message) -> None:
-        """Queue a message; returns at once."""
+        """Queue a message; does not block."""
         if len(self._pending) >= MAX_PENDING:
             self._pending.popleft()
             self.dropped += 1
@@ -78,7 +78,7 @@ class Outbox:
                 client.publish(channel, data)
                 backoff.reset()
             except BUS_ERRORS as error:
-                # It may have arrived all the same. Do not retry: a command must not run twice.
+                # Do not retry: the message may have arrived, and a command must not run twice.
                 self.dropped += 1
                 log.debug("message dropped: %s", type(error).__name__)
                 if self._closing:

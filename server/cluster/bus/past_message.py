@@ -1,13 +1,13 @@
-"""A part of a camera's past on the bus: what there is, then units, video and JPEG alike.
+"""A part of a camera's past on the bus: facts, then units of video or JPEG.
 
-An answer of the kind ``PP``, see :mod:`server.cluster.bus.answer`, and for each unit::
+An answer of the kind ``PP``, see :mod:`server.cluster.bus.answer`; then for each unit::
 
     seq     at_unix  key  width   height  length  length  codec           unit
     uint64  float64  1    uint16  uint16  1       uint32  ASCII           the rest
 
-``at_unix`` is when a unit's own picture was captured: with B-frames it goes back.
+``at_unix`` is when the unit's picture was captured; with B-frames it can go back.
 
-A node of an earlier version is never asked: it does not say how much it remembers.
+Nodes of earlier versions are never asked: they do not announce a memory.
 """
 
 import math
@@ -36,9 +36,9 @@ __all__ = [
 ]
 
 MAX_PART_BYTES = 1 << 20
-"""Units beyond this are in the next part; a single one may be larger."""
+"""Largest part; the remaining units are in the next. A single unit may be larger."""
 
-# Beyond any unit.
+# Larger than any unit.
 MAX_BYTES = 32 << 20
 
 KIND = b"PP"
@@ -50,7 +50,7 @@ Moment = Annotated[float, Field(ge=-1e12, le=1e12)]
 
 
 class PastRequest(Message):
-    """Asks for the picture of a moment, or all to another one, each with what it needs."""
+    """Asks for the picture at a time, or all pictures up to another, with all units to decode."""
 
     id: NodeId
     node: NodeId
@@ -58,32 +58,32 @@ class PastRequest(Message):
     at: Moment
     until: Moment | None = None
     after: Annotated[int, Field(ge=0, le=MAX_SEQ)] = 0
-    """The number of the last unit that the node has had; it needs those after it."""
+    """Number of the last unit received; send those after it."""
     after_at: Moment | None = None
-    """When that was captured."""
+    """Time of the last unit received."""
     deep: bool = False
-    """Whether to look on the disk as well, where units have times but no numbers."""
+    """Whether to search the disk as well, where units have times but no numbers."""
     recording: Annotated[str | None, Field(max_length=80)] = None
-    """With ``deep``, the recording that holds the picture; without, it is looked for."""
+    """With ``deep``, id of the recording with the picture; None to search for it."""
     empty: bool = False
-    """Whether only the facts are wanted."""
+    """Whether to send only the facts."""
     lead: bool = False
-    """Whether what shows the picture is wanted, see :class:`server.recording.memory.Lead`."""
+    """Whether to send a :class:`server.recording.memory.Lead`."""
 
 
 class PastFacts(Message):
-    """What there is besides the units of a part.
+    """The JSON part of an answer.
 
     Attributes:
-        begin: When the first picture of all was taken; None with nothing.
-        end: When the last one was.
-        before: When the one before the first unit was taken, or the one before what a lead shows;
-            None for none. Without units, the one before the picture that was asked for.
-        after: When the one after was, likewise.
-        more: Whether there are more units to be asked for.
-        pushed: How many units of a lead only push it out.
+        begin: Time of the oldest picture kept; None if there is none.
+        end: Time of the newest picture kept.
+        before: Time of the picture before the first unit, or before the one that a lead shows;
+            without units, before the requested picture. None if there is none.
+        after: Time of the picture after, likewise.
+        more: Whether there are more units to request.
+        pushed: Number of units at a lead's end that only push its picture out of the decoder.
         newest: Whether no later picture can be shown yet.
-        gaps: Between which times nothing was kept.
+        gaps: Time spans without pictures.
     """
 
     begin: Moment | None = None
@@ -100,13 +100,13 @@ class PastFacts(Message):
 
 @dataclass(frozen=True, slots=True)
 class PastPart:
-    """One answer.
+    """An answer.
 
     Attributes:
-        id: Of the request.
-        node: Who answers.
-        facts: What there is.
-        units: In order.
+        id: Id of the request.
+        node: Id of the answering node.
+        facts: The JSON part.
+        units: The units in order.
     """
 
     id: str
@@ -119,10 +119,10 @@ def pack_part(request: str, node: str, facts: PastFacts, units: Sequence[Unit]) 
     """Return an answer as bytes.
 
     Args:
-        request: Its id, 16 hexadecimal digits.
+        request: Id of the request, 16 hexadecimal digits.
         node: Id of the camera's node, 16 hexadecimal digits.
-        facts: What there is.
-        units: In order.
+        facts: The JSON part.
+        units: The units in order.
     """
     parts = [pack_head(KIND, request, node, facts)]
     for one in units:
@@ -148,14 +148,14 @@ def unpack_part(message: bytes) -> PastPart:
 
 def _unpack_unit(message: bytes, begin: int) -> tuple[Unit, int]:
     if len(message) < begin + UNIT.size:
-        raise MessageError("half a unit")
+        raise MessageError("an incomplete unit")
     seq, at_unix, key, width, height, named, size = UNIT.unpack_from(message, begin)
     begin += UNIT.size
     codec = message[begin : begin + named].decode("latin-1")
     begin += named
     data = message[begin : begin + size]
     if not CODEC.fullmatch(codec) or len(data) != size or not size:
-        raise MessageError("a unit of an unknown codec, or half a one")
+        raise MessageError("a unit that is incomplete or has an unknown codec")
     if not 0 < seq <= MAX_SEQ or not math.isfinite(at_unix) or not width or not height:
         raise MessageError("a unit with an impossible number, time or size")
     return Unit(data, bool(key), seq, at_unix, codec, width, height), begin + size

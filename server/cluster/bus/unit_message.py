@@ -1,13 +1,13 @@
-"""A unit of a video on the bus: the header of a frame, more about the unit, then its bytes.
+"""A video unit on the bus: the header of a frame, a second header, then the unit's bytes.
 
 ::
 
     as a frame  after    flags  width   height  length  codec                 unit
-    27          uint64   1      uint16  uint16  1       as many bytes, ASCII  the rest, Annex B
+    27          uint64   1      uint16  uint16  1       length bytes, ASCII   the rest, Annex B
 
-``after`` is the number of the unit that was sent before it, without which it cannot be decoded;
-of a key picture it is 0. A unit with the flag EARLY says itself by how much, see
-:mod:`server.cluster.bus.early`: nodes of earlier versions skip that.
+``after`` is the number of the previous unit, needed to decode this one; 0 for a key picture. A unit
+with the flag EARLY has its ``early_s`` embedded, see :mod:`server.cluster.bus.early`; nodes of
+earlier versions ignore that.
 """
 
 import re
@@ -21,7 +21,7 @@ from server.cluster.bus.frame_message import HEADER, MAGIC, MAX_SEQ, FrameMessag
 __all__ = ["VERSION", "UnitMessage", "pack_unit", "unpack_unit"]
 
 VERSION = 2
-"""A node of an earlier version does not know such frames, and never subscribes to them."""
+"""Nodes of earlier versions do not know this version, and never subscribe to it."""
 
 MORE = struct.Struct("!QBHHB")
 
@@ -39,13 +39,13 @@ START_CODES = (b"\0\0\1", b"\0\0\0\1")
 
 @dataclass(frozen=True, slots=True)
 class UnitMessage:
-    """A unit as another node has sent it.
+    """A unit as received from another node.
 
     Attributes:
-        unit: With the number that its node gave it.
-        after: The number of the unit before it; 0 for a key picture.
-        repeated: Whether it was sent before, for those who had come by then.
-        complete: Whether it is the last one that is repeated.
+        unit: The unit, with its node's number.
+        after: Number of the previous unit; 0 for a key picture.
+        repeated: Whether it is sent again, for a new subscriber.
+        complete: Whether it is the last of the repeated units.
     """
 
     unit: Unit
@@ -61,10 +61,10 @@ def pack_unit(
 
     Args:
         node: Id of the camera's node, 16 hexadecimal digits.
-        unit: What to send.
-        after: The number of the unit that was sent before it.
-        repeated: Whether it was sent before.
-        complete: Whether it is the last of those.
+        unit: The unit to send.
+        after: Number of the previous unit.
+        repeated: Whether it is sent again, for a new subscriber.
+        complete: Whether it is the last of the repeated units.
     """
     codec = unit.codec.encode("ascii")
     flags = KEY * unit.key | REPEATED * repeated | COMPLETE * complete
@@ -96,17 +96,17 @@ def unpack_unit(message: bytes) -> UnitMessage:
     codec = message[begin : begin + length].decode("latin-1")
     data = message[begin + length :]
     if not CODEC.fullmatch(codec):
-        raise FrameMessageError("a unit of an unknown codec")
+        raise FrameMessageError("a unit with an unknown codec")
     if not width or not height or not data.startswith(START_CODES):
         raise FrameMessageError("a unit without a size or a picture")
     key = bool(flags & KEY)
     if (after != 0) if key else not 0 < after < seq <= MAX_SEQ:
-        raise FrameMessageError("a unit that follows an impossible one")
+        raise FrameMessageError("a unit with an impossible predecessor")
     early_s = 0.0
     if flags & EARLY:
         try:
             data, early_s = take_early(data, codec)
         except ValueError as error:
-            raise FrameMessageError(f"a unit of an unknown time: {error}") from None
+            raise FrameMessageError(f"a unit with an invalid early time: {error}") from None
     unit = Unit(data, key, seq, at_unix, codec, width, height, early_s)
     return UnitMessage(unit, after, bool(flags & REPEATED), bool(flags & COMPLETE))

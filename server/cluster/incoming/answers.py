@@ -1,4 +1,4 @@
-"""Waits for what other nodes answer."""
+"""Waits for answers from other nodes."""
 
 import secrets
 from collections.abc import Callable, Collection
@@ -19,11 +19,11 @@ class _Waiting(NamedTuple, Generic[T]):
 
 
 class Answers(Generic[T]):
-    """Requests that are under way, and what the nodes that were asked, and no others, answer.
+    """Pending requests and the answers to them; accepts answers only from the nodes asked.
 
     Args:
-        most: How many there may be at a time.
-        deadline_s: How long a node may take.
+        most: Limit of pending requests.
+        deadline_s: Longest wait for an answer, in seconds.
     """
 
     def __init__(self, most: int, deadline_s: float) -> None:
@@ -35,11 +35,11 @@ class Answers(Generic[T]):
         """Send a request and return its answer; blocks this green thread.
 
         Args:
-            owner_id: The node that is asked.
+            owner_id: The node to ask.
             send: Sends the request, given its id.
 
         Raises:
-            RequestError: ``unavailable`` if it does not answer in time, or ``rate_limited``.
+            RequestError: ``unavailable`` if the node does not answer in time, or ``rate_limited``.
         """
         answers = self.gather([owner_id], send)
         if owner_id not in answers:
@@ -47,14 +47,14 @@ class Answers(Generic[T]):
         return answers[owner_id]
 
     def gather(self, owners: Collection[str], send: Callable[[str], None]) -> dict[str, T]:
-        """Send a request to several nodes and return what they answer; those too late are missing.
+        """Send a request to several nodes; return the answers that came in time, by node.
 
         Args:
-            owners: The nodes that are asked.
+            owners: The nodes to ask.
             send: Sends the request to all of them, given its id.
 
         Raises:
-            RequestError: ``rate_limited``.
+            RequestError: ``rate_limited`` if too many requests are pending.
         """
         if not owners:
             return {}
@@ -71,7 +71,7 @@ class Answers(Generic[T]):
         return waiting.answers
 
     def take(self, key: str, node: str, answer: T) -> None:
-        """Hand an answer to whoever waits for it, if it is from a node that was asked."""
+        """Deliver an answer to its pending request; ignore it if its node was not asked."""
         waiting = self._waiting.get(key)
         if waiting is None or node not in waiting.owners:
             return

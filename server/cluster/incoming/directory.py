@@ -17,16 +17,16 @@ __all__ = ["Directory"]
 
 log = logging.getLogger(__name__)
 
-# Nodes announce their cameras every 0.7 s. After three missed announcements the node has died,
-# hangs, or is cut off.
+# Nodes announce their cameras every 0.7 s. After three missed announcements, a node counts as dead,
+# hanging or cut off.
 SILENT_S = 2.1
 
-# A camera that has been away this long is removed from the list.
+# Cameras away for this long are removed from the list.
 FORGET_S = 600.0
 
 WATCH_PERIOD_S = 0.2
 
-# A limit against made-up names from a faulty or hostile node.
+# Protects against made-up names from a faulty or hostile node.
 MAX_CAMERAS = 256
 
 
@@ -36,15 +36,15 @@ class Directory:
     Args:
         bus: The Redis server.
         node: This node's id.
-        local: Names of this process's own cameras, which other nodes cannot take.
+        local: Names of this process's cameras, which other nodes cannot take.
         outbox: Sends messages to other nodes.
         requests: Sends requests to other nodes.
         bus_is_here: Returns whether the bus is connected.
         on_arrival: Called with a new camera.
         on_departure: Called with a camera that was removed from the list.
-        on_change: Called with a camera when something people see has changed.
+        on_change: Called with a camera when its visible state has changed.
         on_notice: Shows a notice on this node's dashboards: level, message, camera, and who did it.
-        on_event: Called with each event of a camera that begins, changes or ends.
+        on_event: Called when a camera's event begins, changes or ends.
     """
 
     def __init__(
@@ -75,7 +75,7 @@ class Directory:
         self._cameras: dict[str, RemoteCamera] = {}
         self._task: hub.Task | None = None
         self.refused = 0
-        """How often a camera was skipped because there are too many or its name is ours."""
+        """Number of announced cameras skipped: too many cameras, or the name is taken."""
 
     def camera(self, name: str) -> RemoteCamera | None:
         """Return another node's camera; None if there is none by that name."""
@@ -103,7 +103,7 @@ class Directory:
             return
         for status in presence.cameras:
             camera = self._cameras.get(status.name)
-            if camera is not None and camera.is_other_than(status, presence.node):
+            if camera is not None and camera.is_replaced_by(status, presence.node):
                 self._remove(camera)
                 camera = None
             if status.name in self._local or (camera is None and self._is_full):
@@ -132,7 +132,7 @@ class Directory:
                 self._lose(
                     camera, f"its node {shown(camera.host)} is unavailable: it was shut down"
                 )
-                camera.said_goodbye = True
+                camera.was_shut_down = True
                 continue
             if camera.away is not None:
                 log.info("camera=%s is back on node %s", status.name, shown(presence.host))
@@ -151,7 +151,7 @@ class Directory:
             self._on_notice(notice.level, notice.message, notice.camera, notice.who)
 
     def on_event(self, happened: Happened) -> None:
-        """Tell of what happens at another node's camera."""
+        """Pass on an event of another node's camera."""
         event = happened.check()
         camera = self._cameras.get(event.camera)
         if camera is not None and camera.owner_id == happened.node:
@@ -167,7 +167,7 @@ class Directory:
             now = time.monotonic()
             for camera in list(self._cameras.values()):
                 if camera.away is not None and not self._bus_is_here():
-                    camera.heard_at = now  # Without the bus, nothing can be heard of any node.
+                    camera.heard_at = now  # Without the bus, silence means nothing.
                     continue
                 silent_s = now - camera.heard_at
                 if silent_s > FORGET_S:
@@ -181,7 +181,7 @@ class Directory:
         self._on_departure(camera)
 
     def _why_silent(self, camera: RemoteCamera) -> str:
-        if camera.away is not None and camera.said_goodbye:
+        if camera.away is not None and camera.was_shut_down:
             return camera.away
         if self._bus_is_here():
             return f"its node {shown(camera.host)} is unavailable"

@@ -1,4 +1,4 @@
-"""What receivers of frames and of units have in common: one channel, and numbers that only grow."""
+"""Base of the receivers of frames and units: one channel, with growing numbers."""
 
 import logging
 import time
@@ -16,40 +16,40 @@ __all__ = ["Lateness", "Receiver"]
 log = logging.getLogger(__name__)
 
 # Redis queues frames for a slow receiver instead of skipping them. When frames arrive this much
-# later than the fastest did, the connection is reopened, which discards the queue.
+# later than the fastest, the connection is reopened, which discards the queue.
 BEHIND_S = 1.0
 
-# When every frame has had a number below the last one for this long, the last one was false, or
-# the node has lost its numbers: numbering restarts from the lower ones.
+# When all frames have had lower numbers than the last one for this long, that one was wrong or the
+# node has lost its numbers: numbering restarts from the lower ones.
 RESTART_AFTER_S = 2.0
 
 
 class Lateness:
-    """How much later than the fastest message the others come.
+    """Measures how much later than the fastest message the others arrive.
 
-    Compared with the smallest delay so far, because the clocks of two machines may differ.
+    Compares with the smallest delay so far, because two machines' clocks may differ.
     """
 
     def __init__(self) -> None:
         self._least_s = float("inf")
 
     def is_too_much(self, at_unix: float) -> bool:
-        """Return whether so much is queued that reconnecting is better."""
+        """Return whether a message is so late that reconnecting is better."""
         late_s = time.time() - at_unix
         self._least_s = min(self._least_s, late_s)
         return late_s - self._least_s > BEHIND_S
 
 
 class Receiver:
-    """Receives one channel on a connection of its own, one for any number of viewers.
+    """Receives one channel over a separate connection, shared by all viewers on this node.
 
     Args:
-        bus: Where messages come from.
+        bus: The Redis server.
         channel: The channel of the camera and rendition.
         accepts: Returns whether a node may send frames of this camera.
         on_connected: Called after every successful subscription.
-        drops: Counts the frames that were not used, by reason.
-        numbering: The camera's.
+        drops: Counts unused frames, by reason.
+        numbering: The camera's numbering.
     """
 
     def __init__(
@@ -73,20 +73,20 @@ class Receiver:
 
     @property
     def is_open(self) -> bool:
-        """Whether it receives."""
+        """Whether it is receiving."""
         return self._task is not None
 
     def open(self) -> None:
-        """Start receiving, if it does not already."""
+        """Start receiving, if not already."""
         if self._task is None:
             self._older_since = None
             self._task = hub.spawn(self._run)
 
     def close(self) -> bool:
-        """Stop receiving; return whether it was."""
+        """Stop receiving; return whether it was receiving."""
         task, self._task = self._task, None
         if task is not None:
-            # In another green thread: the caller may be a hub callback, which must not switch.
+            # Kill it in another green thread: a hub callback may call this and must not switch.
             hub.spawn(task.kill)
         return task is not None
 
@@ -102,11 +102,11 @@ class Receiver:
             hub.sleep(backoff.next_s())
 
     def _receive(self, backoff: Backoff) -> None:
-        """Receive until the bus is lost, or so much is queued that reconnecting is better."""
+        """Receive until the bus is lost, or until reconnecting is better."""
         raise NotImplementedError
 
     def _check(self, node: str, seq: int) -> None:
-        """Raise FrameMessageError for a message that the camera's node cannot have sent."""
+        """Raise FrameMessageError if the camera's node cannot have sent this message."""
         if not self._accepts(node):
             raise FrameMessageError("a frame from a node that does not have this camera")
         if seq > largest_seq():
@@ -116,16 +116,16 @@ class Receiver:
         return seq > self._last_seq and self._numbering.number(seq) <= largest_seq()
 
     def _is_rest_older(self) -> bool:
-        """Return whether all frames have been older than the last one used for long."""
+        """Return whether all frames have long had lower numbers than the last one used."""
         now = time.monotonic()
         if self._older_since is None:
             self._older_since = now
         return now - self._older_since > RESTART_AFTER_S
 
     def _assign(self, seq: int, again: bool = False) -> int:
-        """Return the number on this node of a frame that is used, for the second time if so."""
+        """Assign a used frame its number on this node; ``again`` if it was used before."""
         if not again and not self._follows(seq):
-            log.warning("channel=%s numbering restarts: all were lower for 2 s", self._channel)
+            log.warning("channel=%s numbering restarts: only lower numbers for 2 s", self._channel)
             self._numbering.restart(seq)
         self._last_seq, self._older_since = seq, None
         return self._numbering.assign(seq)

@@ -24,24 +24,24 @@ from server.metrics import Meter
 
 __all__ = ["RemoteCamera", "shown"]
 
-# States in which a source is open, and its last picture worth keeping.
+# States in which a source is open and its last picture is worth keeping.
 OPEN_STATES = ("starting", "live", "stalled")
 
-# How often a key picture may be asked for.
+# Shortest time between two requests for a key picture.
 KEY_PERIOD_S = 1.0
 
 
 class RemoteCamera:
-    """A camera as its node announces it, with its frames while somebody here watches.
+    """A camera as announced by its node; receives frames while somebody here watches.
 
     Args:
-        status: The first that was heard of it.
-        owner_id: The node that has it.
-        host: The name of that node's machine.
-        bus: Where frames come from.
-        outbox: Tells the node that frames are wanted.
-        requests: Sends commands to the owner.
-        on_change: Called whenever something people see has changed.
+        status: The first announced status.
+        owner_id: Id of the camera's node.
+        host: Name of the node's machine.
+        bus: The Redis server; frames come over it.
+        outbox: Sends the node requests for frames.
+        requests: Sends commands to the node.
+        on_change: Called when the visible state has changed.
     """
 
     def __init__(
@@ -61,7 +61,7 @@ class RemoteCamera:
         self.videos: Mapping[str, VideoTrack] = {
             one.name: VideoTrack(one.name) for one in self.ladder
         }
-        """What its node does not have has no codec."""
+        """Videos by rendition; those that its node does not have, have no codec."""
         self.prefers_video = status.prefers_video
         self.owner_id = owner_id
         self.host = host
@@ -69,7 +69,7 @@ class RemoteCamera:
         """When its node last announced it, in monotonic seconds."""
         self.away: str | None = None
         """Why it is unavailable; None while its node announces it."""
-        self.said_goodbye = False
+        self.was_shut_down = False
         """Whether its node was shut down on purpose."""
         self._status = status
         self._away_since_unix = 0.0
@@ -110,11 +110,11 @@ class RemoteCamera:
         self._keys_asked_at: dict[str, float] = {}
         self._learn_videos(status)
 
-    # What other parts of this node read and set.
+    # The interface of a camera.
 
     @property
     def owner(self) -> "RemoteCamera":
-        """The way to the node that owns it."""
+        """The object that executes commands on the camera's node."""
         return self
 
     @property
@@ -124,17 +124,17 @@ class RemoteCamera:
 
     @property
     def reason(self) -> str:
-        """Why it is in its state, for people."""
+        """The reason for its state, for people."""
         return self.away if self.away is not None else self._status.reason
 
     @property
     def rate(self) -> float:
-        """The highest frame rate it delivers, as far as is known."""
+        """The highest frame rate it delivers; 30 if unknown."""
         return min(filter(None, (self._status.fps, self._status.source_fps)), default=30.0)
 
     @property
     def encoding_quality(self) -> int:
-        """The JPEG quality at which its node encodes."""
+        """The JPEG quality that its node encodes with."""
         return self._status.quality
 
     @property
@@ -144,16 +144,16 @@ class RemoteCamera:
 
     @property
     def rewind_s(self) -> float | None:
-        """How many seconds its node remembers; None if it runs a version that does not."""
+        """Seconds that its node keeps in memory; None if its version keeps nothing."""
         return self._status.rewind
 
     @property
     def has_library(self) -> bool:
-        """Whether its node answers for what it keeps on its disk."""
+        """Whether its node answers questions about its recordings."""
         return self._status.library
 
     def number(self, seq: int) -> int:
-        """Return the number here of one of its node's frames."""
+        """Return the number on this node for one of its node's frames."""
         return self._numbering.number(seq)
 
     def slot_of(self, rendition: Rendition) -> Slot:
@@ -166,7 +166,7 @@ class RemoteCamera:
         return self._figures
 
     def describe(self) -> dict[str, Any]:
-        """Return STATE of the wire protocol; viewers are those of this node."""
+        """Return STATE of the wire protocol, with the viewers on this node."""
         since = self._status.since if self.away is None else self._away_since_unix
         status = self._status
         only_here = {"figures", "widths", "controls", "videos", "prefers_video", "library"}
@@ -180,13 +180,13 @@ class RemoteCamera:
         }
 
     def set_viewers(self, viewers: int) -> None:
-        """Set how many viewers watch on this node."""
+        """Set the number of viewers on this node."""
         if viewers != self._viewers:
             self._viewers = viewers
             self._on_change(self)
 
     def set_renditions(self, renditions: Collection[Rendition]) -> None:
-        """Set which renditions are watched on this node; only their frames are received."""
+        """Set the renditions watched on this node; receive only their frames."""
         for rendition, subscriber in self._subscribers.items():
             if rendition in renditions:
                 subscriber.open()
@@ -194,7 +194,7 @@ class RemoteCamera:
                 self._slots[rendition].clear()
 
     def set_videos(self, renditions: Collection[str], lazy: bool = False) -> None:
-        """Set which of its videos are watched on this node; only their units are received."""
+        """Set the videos watched on this node; receive only their units."""
         for name, subscriber in self._video_subscribers.items():
             if name in renditions:
                 subscriber.open()
@@ -202,7 +202,7 @@ class RemoteCamera:
                 self.videos[name].lose()
 
     def request_key(self, rendition: str) -> None:
-        """Ask its node for a key picture in a video that it encodes, at most one a second."""
+        """Ask its node for a key picture of a video it encodes, at most once a second."""
         track = self.videos.get(rendition)
         now = time.monotonic()
         last = self._keys_asked_at.get(rendition, -KEY_PERIOD_S)
@@ -219,30 +219,30 @@ class RemoteCamera:
                 self._wake(rendition.name)
 
     def execute(self, who: str, command: CameraCommand) -> None:
-        """Have its node carry out an operator's command; returns when that is done."""
+        """Send an operator's command to its node; block until it is carried out."""
         if self.away is not None:
             raise RequestError("unavailable", self.away)
         status = self._requests.ask(self.owner_id, who, command)
         if status is not None and status.name == self.name:
             self._take(status)
 
-    # What is heard.
+    # Announcements.
 
     def receive(self, status: Status, owner_id: str, host: str) -> None:
-        """Take what its node says of it."""
+        """Update it from an announcement of its node."""
         self.owner_id, self.host = owner_id, host
         self.heard_at = time.monotonic()
         was_away, self.away = self.away, None
-        self.said_goodbye = False
+        self.was_shut_down = False
         self._take(status, changed=was_away is not None)
 
-    def is_other_than(self, status: Status, node: str) -> bool:
-        """Return whether its name stands for a camera with other renditions from now on."""
+    def is_replaced_by(self, status: Status, node: str) -> bool:
+        """Return whether an announcement replaces it with a camera of other renditions."""
         may_say_so = node == self.owner_id or self.away is not None
         return may_say_so and ladder_of(tuple(status.widths)) != self.ladder
 
     def lose(self, reason: str) -> None:
-        """Mark it as unavailable, and why."""
+        """Mark it as unavailable, for a reason."""
         if self.away == reason:
             return
         if self.away is None:
@@ -259,8 +259,8 @@ class RemoteCamera:
     def _take(self, status: Status, changed: bool = False) -> None:
         if status.figures is not None:
             self._figures = status.figures.model_dump()
-            # /metrics reads meters. The node's counters only grow until the node restarts, and
-            # Prometheus handles counter resets.
+            # Copied for /metrics, which reads meters. The counters reset when the node restarts,
+            # which Prometheus handles.
             self.meter.captured = status.figures.captured
             self.meter.encoded = status.figures.encoded
             self.meter.lost = status.figures.lost
@@ -306,5 +306,5 @@ class RemoteCamera:
 
 
 def shown(host: str) -> str:
-    """Return the name of a node's machine as people are told it."""
-    return "".join(sign for sign in host if sign.isprintable()) or "without a name"
+    """Return the name of a node's machine for display."""
+    return "".join(one for one in host if one.isprintable()) or "without a name"

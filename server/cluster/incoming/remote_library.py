@@ -1,4 +1,4 @@
-"""What other nodes keep of their cameras on their disks, with the interface of a local library."""
+"""The recordings and events of other nodes, with the interface of a local library."""
 
 from collections.abc import Callable, Collection, Iterator
 from typing import Any
@@ -28,15 +28,15 @@ MAX_PENDING = 64
 
 
 class RemoteLibraries:
-    """Asks nodes, all that have what is wanted at once. Blocks the green thread that asks.
+    """Asks other nodes, several at the same time where needed. Blocks the calling green thread.
 
     Args:
         bus: Names the channels.
         node: This node's id.
         outbox: Sends the questions.
         cameras: Returns the cameras of other nodes.
-        units_of: Returns the picture of a moment in a recording, after those that are needed to
-            decode it: of which camera, with which id, and when.
+        units_of: Returns the units needed to decode a recording's picture, given the camera, the
+            recording's id and the time.
     """
 
     def __init__(
@@ -55,7 +55,7 @@ class RemoteLibraries:
         self._answers: Answers[LibraryAnswer] = Answers(MAX_PENDING, DEADLINE_S)
 
     def on_answer(self, data: bytes) -> None:
-        """Hand an answer to whoever waits for it, if it is from a node that was asked."""
+        """Deliver an answer to its pending question."""
         answer = unpack_answer(data)
         self._answers.take(answer.id, answer.node, answer)
 
@@ -64,7 +64,7 @@ class RemoteLibraries:
         return any(one.name == camera for one in self._cameras())
 
     def recordings(self, query: Query) -> Found[Recorded]:
-        """Return the newest recordings of each node, and which did not answer."""
+        """Return the newest recordings of each node, and which nodes did not answer."""
         found, missing = self._ask_all(query.cameras, do="list", **_fields(query))
         rows = [row for _, facts in found for row in facts.recordings]
         more = any(facts.more for _, facts in found)
@@ -72,13 +72,13 @@ class RemoteLibraries:
         return Found(rows, more, paused, missing)
 
     def events(self, query: Query) -> Found[Event]:
-        """Return the newest events of each node, and which did not answer."""
+        """Return the newest events of each node, and which nodes did not answer."""
         found, missing = self._ask_all(query.cameras, do="list", kind="event", **_fields(query))
         rows = [row for _, facts in found for row in facts.events]
         return Found(rows, any(facts.more for _, facts in found), [], missing)
 
     def days(self, month: str, cameras: Collection[str] | None) -> tuple[Days, list[Missing]]:
-        """Return what there is on each day of a month, by camera, and which did not answer."""
+        """Return each camera's counts per day of a month, and which nodes did not answer."""
         found, missing = self._ask_all(cameras, do="count", month=month)
         days: Days = {}
         for row in (one for _, facts in found for one in facts.days):
@@ -95,7 +95,7 @@ class RemoteLibraries:
         return next(iter(self._ask(key, do="find", kind="event").facts.events), None)
 
     def read(self, key: str, begin: int, end: int) -> Iterator[bytes]:
-        """Yield a recording's file from one byte up to another; less, if its node goes away."""
+        """Yield a recording's bytes from a begin up to an end; stop early if its node fails."""
         while begin < end:
             nbytes = min(PIECE_BYTES, end - begin)
             try:
@@ -103,34 +103,34 @@ class RemoteLibraries:
             except RequestError:
                 return
             if not piece:
-                return  # It was deleted meanwhile.
+                return  # The recording was deleted meanwhile.
             begin += len(piece)
             yield piece
 
     def picture_of(self, event: Event) -> bytes | None:
-        """Return an event's best picture; None without one."""
+        """Return an event's best picture; None if it has none."""
         return self._ask(event.id, do="read", kind="event").piece or None
 
     def picture_units(self, recording: Recorded, at_unix: float) -> list[Unit]:
-        """Return the picture of a moment, after those that are needed to decode it."""
+        """Return the units needed to decode the picture at a time; that picture's unit is last."""
         return self._units_of(self._camera(recording.id), recording.id, at_unix)
 
     def lock(self, key: str, locked: bool, who: str) -> Recorded | None:
-        """Have a recording kept for ever, or no longer; return it, or None if there is none."""
+        """Lock a recording against deletion, or unlock it; return it, or None if it is gone."""
         answer = self._ask(key, do="lock" if locked else "unlock", who=who[:80])
         return next(iter(answer.facts.recordings), None)
 
     def lock_event(self, key: str, locked: bool, who: str) -> Event | None:
-        """Have an event kept for ever, or no longer; return it, or None if there is none."""
+        """Lock an event against deletion, or unlock it; return it, or None if it is gone."""
         answer = self._ask(key, do="lock" if locked else "unlock", kind="event", who=who[:80])
         return next(iter(answer.facts.events), None)
 
     def remove(self, key: str, who: str) -> Recorded | None:
-        """Have a recording deleted; return what it was, or None if there was none."""
+        """Delete a recording; return it, or None if it was gone."""
         return next(iter(self._ask(key, do="delete", who=who[:80]).facts.recordings), None)
 
     def remove_event(self, key: str, who: str) -> Event | None:
-        """Have an event deleted; return what it was, or None if there was none."""
+        """Delete an event; return it, or None if it was gone."""
         answer = self._ask(key, do="delete", kind="event", who=who[:80])
         return next(iter(answer.facts.events), None)
 
@@ -151,20 +151,20 @@ class RemoteLibraries:
         if camera.away is not None:
             raise RequestError("unavailable", camera.away)
         if not camera.has_library:
-            raise RequestError("unavailable", "its node runs a version that shows no recordings")
+            raise RequestError("unavailable", "its node runs a version without recordings")
         answer = self._answers.wait(
             camera.owner_id, lambda one: self._send(camera.owner_id, id=one, key=key, **fields)
         )
         if answer.facts.error is not None:
             raise RequestError(answer.facts.error, answer.facts.message)
         if any(row.id != key for row in answer.facts.rows):
-            raise RequestError("unavailable", "its node answered something else")
+            raise RequestError("unavailable", "its node gave a wrong answer")
         return answer
 
     def _ask_all(
         self, cameras: Collection[str] | None, **fields: Any
     ) -> tuple[list[tuple[str, LibraryFacts]], list[Missing]]:
-        """Ask the nodes of some cameras; return their hosts and facts, and who did not answer."""
+        """Ask the nodes of some cameras; return hosts with facts, and nodes without an answer."""
         nodes: dict[str, list[RemoteCamera]] = {}
         for camera in self._cameras():
             if cameras is None or camera.name in cameras:
@@ -206,6 +206,6 @@ def _fields(query: Query) -> dict[str, Any]:
 
 
 def _is_of(facts: LibraryFacts, cameras: Collection[str]) -> bool:
-    """Return whether all that a node tells is of its own cameras."""
+    """Return whether all rows belong to these cameras."""
     named = [row.camera for row in facts.rows] + [row.camera for row in facts.days]
     return all(name in cameras for name in named)

@@ -1,4 +1,4 @@
-"""The past of a camera of another node, with the interface of a local one."""
+"""The past of another node's camera, with the interface of a local memory."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -20,15 +20,15 @@ DEADLINE_S = 2.0
 
 MAX_PENDING = 64
 
-# How long what was said of the times of all holds.
+# Time for which a received span counts as current.
 FRESH_S = 0.2
 
-# What is fetched at once is in memory here.
+# Largest read, all of which is in memory here.
 MAX_READ_BYTES = 256 << 20
 
 
 class PastRequests:
-    """Asks nodes for what they remember, and waits for their answers.
+    """Asks nodes for parts of their cameras' past, and waits for the answers.
 
     Args:
         bus: Names the channels.
@@ -46,9 +46,9 @@ class PastRequests:
         """Ask a camera's node for a part of its past; blocks this green thread.
 
         Args:
-            owner_id: The node.
-            camera: The camera's name.
-            at_unix: From which moment on.
+            owner_id: Id of the camera's node.
+            camera: Name of the camera.
+            at_unix: Start of the part, in Unix seconds.
             more: Further fields of :class:`PastRequest`.
 
         Raises:
@@ -66,19 +66,19 @@ class PastRequests:
         return part
 
     def on_part(self, data: bytes) -> None:
-        """Hand an answer to whoever waits for it, if it is from the node that was asked."""
+        """Deliver an answer to its pending request."""
         part = unpack_part(data)
         self._answers.take(part.id, part.node, part)
 
 
 class RemoteMemory:
-    """What another node keeps of a camera, for one viewer.
+    """The past of another node's camera, for one viewer.
 
-    What was fetched is kept while it is looked at, so that playing asks about once a second.
+    Keeps the last fetched units, so that playback sends only about one request a second.
 
     Args:
-        ask: Asks its node from a moment on, with further fields of :class:`PastRequest`.
-        number: Returns a frame's number on this node, given that of its own.
+        ask: Asks the node, given a start time and further fields of :class:`PastRequest`.
+        number: Maps a frame's number on its node to the one on this node.
     """
 
     def __init__(
@@ -87,15 +87,16 @@ class RemoteMemory:
         self._ask = ask
         self._number = number
         self._window = Rewind(float("inf"))
-        self._before: float | None = None  # When the picture before the window was taken.
-        self._after: float | None = None  # When the one after it was.
-        self._around: tuple[float, float | None, float | None] | None = None  # The last lead's.
+        self._before: float | None = None  # Time of the picture before the window.
+        self._after: float | None = None  # Time of the picture after the window.
+        # Time of the picture that the last lead showed, and of those before and after it.
+        self._around: tuple[float, float | None, float | None] | None = None
         self._span: tuple[float, float] | None = None
         self._gaps: Sequence[tuple[float, float]] = []
         self._span_at = 0.0
 
     def lead(self, at_unix: float, toward_s: float = 0.0) -> Lead:
-        """Return what shows the picture of a moment to who decodes one unit after the other."""
+        """Return the units that make a decoder show the picture at a time."""
         if not toward_s:
             units, facts = self._read(at_unix, lead=True)
             if units:
@@ -111,30 +112,30 @@ class RemoteMemory:
         return Lead(found.units, found.push, found.newest and self._after is None)
 
     def find(self, at_unix: float) -> list[Unit]:
-        """Return only the picture of a moment, after those that are needed to decode it."""
+        """Return the units needed to decode the picture at a time; that picture's unit is last."""
         units, _ = self._read(at_unix)
         return through(units, at_unix) if units else []
 
     def between(self, from_unix: float, to_unix: float) -> list[Unit]:
-        """Return all from one moment to another, after what is needed to decode the first."""
+        """Return all units between two times, preceded by those needed to decode the first."""
         units, _ = self._read(from_unix, until=to_unix)
-        # A node answers with what is nearest.
+        # Without units in between, the node sends the nearest picture.
         return units if units and units[0].shown_unix <= to_unix else []
 
     @property
     def span(self) -> tuple[float, float] | None:
-        """The times of the first and the last picture in Unix seconds; None with nothing."""
+        """Times of the oldest and newest picture in Unix seconds; None if there are none."""
         if time.monotonic() - self._span_at > FRESH_S:
             self._learn(self._ask(0.0, empty=True).facts)
         return self._span
 
     @property
     def gaps(self) -> Sequence[tuple[float, float]]:
-        """Between which times nothing was kept, as far as its node has said."""
+        """Time spans without pictures, as last received from its node."""
         return self._gaps
 
     def neighbours(self, at_unix: float) -> tuple[float | None, float | None]:
-        """Return the times of the pictures before and after that of a moment; None for none."""
+        """Return the times of the pictures before and after the one at a time; None for none."""
         if self._around is not None and self._around[0] == at_unix:
             return self._around[1:]
         if not self._has(at_unix):
@@ -144,12 +145,12 @@ class RemoteMemory:
         return before or self._before, after or self._after
 
     def _has(self, at_unix: float) -> bool:
-        """Return whether the picture of a moment was fetched."""
+        """Return whether the window contains the picture at a time."""
         span = self._window.span
         if span is None:
             return False
         begin, end = span
-        # Without one after it, there may be one by now.
+        # If no picture followed the window then, one may follow now.
         last = end if self._after is None else self._after
         return begin <= at_unix < last or (self._before is None and at_unix < begin)
 
@@ -161,15 +162,15 @@ class RemoteMemory:
             self._window.put(unit)
 
     def _read(self, at_unix: float, **more: float | bool) -> tuple[list[Unit], PastFacts]:
-        """Return units, and what was said of them: of the first part, what came before them."""
+        """Read all parts; return the units and the last part's facts, with the first's before."""
         part = self._ask(at_unix, **more)
         units, facts, size = list(part.units), part.facts, 0
         while part.facts.more and part.units:
             size += sum(len(one.data) for one in part.units)
             if size > MAX_READ_BYTES:
-                raise RequestError("unavailable", "too much to be fetched from the camera's node")
+                raise RequestError("unavailable", "too much to fetch from the camera's node")
             last = part.units[-1]
-            # Of what goes on to another moment nothing has to be looked at twice.
+            # When reading a span, continue from the last unit.
             begin = max(last.at_unix, at_unix) if "until" in more else at_unix
             part = self._ask(begin, **more, after=last.seq, after_at=last.at_unix)
             units += part.units

@@ -9,7 +9,7 @@ from server.errors import RequestError
 
 __all__ = ["Requests"]
 
-# A camera's node may take 3 s to release a device before it answers.
+# The node may need 3 s to release a device before it answers.
 DEADLINE_S = 3.3
 
 MAX_PENDING = 256
@@ -31,7 +31,7 @@ class Requests:
         self._answers: Answers[Reply] = Answers(MAX_PENDING, DEADLINE_S)
 
     def ask(self, owner_id: str, who: str, command: CameraCommand) -> Status | None:
-        """Send a command to a camera's node and wait; return the camera's STATE after it.
+        """Send a command to a camera's node; block for the answer; return the camera's new STATE.
 
         Raises:
             RequestError: The node's error, or ``unavailable`` if it does not answer in time.
@@ -47,5 +47,5 @@ class Requests:
         return reply.camera
 
     def on_reply(self, reply: Reply) -> None:
-        """Hand an answer to whoever waits for it, if it is from the node that was asked."""
+        """Deliver an answer to its pending request."""
         self._answers.take(reply.id, reply.node, reply)

@@ -13,21 +13,21 @@ from server.cluster.incoming.receiver import Lateness, Receiver
 
 __all__ = ["Subscriber"]
 
-# Skip at most this many frames at once, then yield to the hub.
+# Skip at most this many frames, then yield to the hub.
 MAX_BATCH = 32
 
 
 class Subscriber(Receiver):
-    """Receives JPEG, of which only the newest counts.
+    """Receives JPEG frames, and keeps only the newest.
 
     Args:
-        bus: Where frames come from.
+        bus: The Redis server.
         channel: The channel of the camera and rendition.
         accepts: Returns whether a node may send frames of this camera.
-        put: Called with every frame that is newer than those before.
+        put: Called with each newer frame.
         on_connected: Called after every successful subscription.
-        drops: Counts the frames that were not put, by reason.
-        numbering: The camera's.
+        drops: Counts unused frames, by reason.
+        numbering: The camera's numbering.
     """
 
     def __init__(
@@ -69,7 +69,7 @@ class Subscriber(Receiver):
             subscription.close()
 
     def _is_newer(self, message: bytes) -> bool:
-        """Return whether this is a newer frame; invalid messages must not displace valid ones."""
+        """Return whether this is a valid newer frame: invalid ones must not replace valid ones."""
         try:
             node, seq, _ = peek(message)
             self._check(node, seq)
@@ -77,20 +77,20 @@ class Subscriber(Receiver):
             self._reject(error)
             return False
         if seq == self._last_seq:
-            return False  # Repeated for another subscriber.
+            return False  # Repeated for a new subscriber.
         if self._follows(seq):
             self._older_since = None
             return True
         return self._is_rest_older()
 
     def _put_frame(self, message: bytes) -> float | None:
-        """Put a frame if it can be shown; return when it was captured, in Unix seconds."""
+        """Put a frame if it is valid; return its capture time in Unix seconds, or None."""
         try:
             frame = unpack_frame(message)
         except FrameMessageError as error:
             self._reject(error)
             return None
         seq = self._assign(frame.seq)
-        if self._task is not None:  # It may have been closed a moment ago.
+        if self._task is not None:  # It may have been closed meanwhile.
             self._put(replace(frame, seq=seq))
         return frame.at_unix

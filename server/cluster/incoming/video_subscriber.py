@@ -1,4 +1,4 @@
-"""Receives the units of one video of a remote camera while somebody here watches it."""
+"""Receives the units of a remote camera's video while somebody here watches it."""
 
 import time
 from collections import Counter
@@ -17,24 +17,24 @@ from server.cluster.incoming.receiver import Lateness, Receiver
 __all__ = ["VideoSubscriber"]
 
 CHAIN = "chain"
-"""The drop reason for units that came without the ones before them."""
+"""Drop reason of units whose predecessors are missing."""
 
-# How often a node is asked for its group so far, after units were lost on the way.
+# Shortest time between two requests for the current group, after units were lost.
 ASK_PERIOD_S = 1.0
 
 
 class VideoSubscriber(Receiver):
-    """Receives units, each of which is worth something only after the one before it.
+    """Receives units, each of which can only be decoded after the previous one.
 
     Args:
-        bus: Where units come from.
+        bus: The Redis server.
         channel: The channel of the camera and rendition.
         accepts: Returns whether a node may send units of this camera.
-        track: Where those that follow each other are, from a key picture on.
-        put: Puts one there.
+        track: Holds the unbroken chain of units since a key picture.
+        put: Adds a unit to the track.
         ask: Asks the camera's node for the units since the last key picture.
-        drops: Counts the units that were not put, by reason.
-        numbering: The camera's.
+        drops: Counts unused units, by reason.
+        numbering: The camera's numbering.
     """
 
     def __init__(
@@ -62,16 +62,16 @@ class VideoSubscriber(Receiver):
             self._asked_at = time.monotonic()
             self._on_connected()
             lateness = Lateness()
-            for message in subscription.messages():
+            for received in subscription.messages():
                 backoff.reset()
+                if received is None:
+                    continue
+                message = self._read(received[1])
                 if message is None:
                     continue
-                said = self._read(message[1])
-                if said is None:
-                    continue
-                self._take_in_order(said)
-                # What is repeated is old, and says nothing of the way here.
-                if not said.repeated and lateness.is_too_much(said.unit.at_unix):
+                self._take_in_order(message)
+                # Repeated units are old: their age says nothing about the connection.
+                if not message.repeated and lateness.is_too_much(message.unit.at_unix):
                     self._drops["behind"] += 1
                     return
         finally:
@@ -79,56 +79,56 @@ class VideoSubscriber(Receiver):
             self._repeated.clear()
             self._track.lose()
 
-    def _read(self, message: bytes) -> UnitMessage | None:
+    def _read(self, data: bytes) -> UnitMessage | None:
         try:
-            node, seq, _ = peek(message, VERSION)
+            node, seq, _ = peek(data, VERSION)
             self._check(node, seq)
-            return unpack_unit(message)
+            return unpack_unit(data)
         except FrameMessageError as error:
             self._reject(error)
             return None
 
-    def _take_in_order(self, said: UnitMessage) -> None:
-        """Put a unit; those that are repeated all at once, so that nobody shows each of them."""
-        if not said.repeated:
+    def _take_in_order(self, message: UnitMessage) -> None:
+        """Put a unit; put repeated ones together, so that viewers do not show each of them."""
+        if not message.repeated:
             self._take_repeated()
-            self._take(said)
+            self._take(message)
             return
-        if self._track.units and said.unit.seq <= self._last_seq:
-            return  # For another node that has just subscribed.
+        if self._track.units and message.unit.seq <= self._last_seq:
+            return  # Repeated for another node.
         again = self._repeated
-        if said.unit.key or len(again) >= MAX_UNITS or self._repeated_bytes > MAX_BYTES:
+        if message.unit.key or len(again) >= MAX_UNITS or self._repeated_bytes > MAX_BYTES:
             again.clear()
             self._repeated_bytes = 0
-        if said.unit.key or (again and again[-1].unit.seq == said.after):
-            again.append(said)
-            self._repeated_bytes += len(said.unit.data)
-        if said.complete:
+        if message.unit.key or (again and again[-1].unit.seq == message.after):
+            again.append(message)
+            self._repeated_bytes += len(message.unit.data)
+        if message.complete:
             self._take_repeated()
 
     def _take_repeated(self) -> None:
         again, self._repeated = self._repeated, []
-        for said in again:
-            self._take(said)
+        for message in again:
+            self._take(message)
 
-    def _take(self, said: UnitMessage) -> None:
-        """Put a unit if it can be decoded after those that were put."""
-        unit, track = said.unit, self._track
+    def _take(self, message: UnitMessage) -> None:
+        """Put a unit if it can be decoded after those already put."""
+        unit, track = message.unit, self._track
         chained = bool(track.units)
-        if not self._is_usable(said, chained):
+        if not self._is_usable(message, chained):
             self._drops[CHAIN] += 1
             if unit.seq > self._last_seq:
                 track.lose()
             self._ask_again()
-        elif self._task is not None:  # It may have been closed a moment ago.
-            again = said.repeated and unit.seq <= self._last_seq
+        elif self._task is not None:  # It may have been closed meanwhile.
+            again = message.repeated and unit.seq <= self._last_seq
             self._put(replace(unit, seq=self._assign(unit.seq, again)))
 
-    def _is_usable(self, said: UnitMessage, chained: bool) -> bool:
-        seq = said.unit.seq
-        if not said.unit.key:
-            return chained and said.after == self._last_seq
-        return said.repeated or self._follows(seq) or self._is_rest_older()
+    def _is_usable(self, message: UnitMessage, chained: bool) -> bool:
+        seq = message.unit.seq
+        if not message.unit.key:
+            return chained and message.after == self._last_seq
+        return message.repeated or self._follows(seq) or self._is_rest_older()
 
     def _ask_again(self) -> None:
         now = time.monotonic()

@@ -1,4 +1,4 @@
-"""Answers requests of other nodes in the order in which they come, on connections of its own."""
+"""Answers requests from other nodes in order, over separate connections."""
 
 import logging
 from collections import deque
@@ -13,19 +13,19 @@ __all__ = ["Answering"]
 
 log = logging.getLogger(__name__)
 
-# When full, the oldest request is dropped: whoever asked has given up, or asks again.
+# When full, the oldest request is dropped: its sender has given up, or will ask again.
 MAX_WAITING = 64
 
 T = TypeVar("T")
 
 
 class Answering(Generic[T]):
-    """Makes and publishes answers, so many at a time.
+    """Publishes answers, a limited number at a time.
 
     Args:
         bus: The Redis server.
-        answer: Returns the channel and the bytes of an answer; may block its green thread.
-        at_once: How many are in the making at a time.
+        answer: Returns the channel and bytes of an answer; may block its green thread.
+        at_once: Number of requests answered at the same time.
     """
 
     def __init__(self, bus: Bus, answer: Callable[[T], tuple[str, bytes]], at_once: int) -> None:
@@ -46,7 +46,7 @@ class Answering(Generic[T]):
             task.kill()
 
     def put(self, request: T) -> None:
-        """Have a request answered; returns at once."""
+        """Queue a request to be answered; does not block."""
         self._waiting.append(request)
         if self._idle:
             self._idle.pop().set()

@@ -1,4 +1,4 @@
-"""Which node owns which camera: one claim per name, which expires when its node dies."""
+"""Claims on camera names: each belongs to one node, and expires when the node dies."""
 
 import time
 from collections.abc import Mapping
@@ -12,20 +12,20 @@ from server.loop import hub
 __all__ = ["RENEW_S", "Claims"]
 
 RENEW_S = 0.7
-"""How often claims are renewed and cameras are announced."""
+"""Period at which claims are renewed and cameras are announced."""
 
 # A claim survives two lost renewals.
 LIFETIME_S = 2.1
 
-# How long a start waits for the claims of a previous process that was killed.
+# Longest wait of a start for the claims of a killed process to expire.
 CLAIM_TIMEOUT_S = LIFETIME_S + 0.6
 RETRY_PERIOD_S = 0.2
 
-# How long a camera's last sequence number is kept after its node has gone.
+# Time for which a camera's last sequence number is kept after its node has gone.
 SEQ_LIFETIME_S = 30 * 24 * 3600
 
-# Takes each claim that is free or ours, and stores the camera's last sequence number beside it.
-# Returns for each claim 1 and that number, or 0 and the holder.
+# Takes each claim that is free or ours, and stores the camera's last sequence number with it.
+# Returns, for each claim, 1 and that number, or 0 and the holder.
 TAKE = """
 local answers = {}
 local count = #KEYS / 2
@@ -55,10 +55,10 @@ class Claims:
     """This node's claims. Every method may block on the bus.
 
     Args:
-        bus: Where the claims are.
+        bus: Holds the claims.
         node: This node's id.
-        host: The name of its machine, for people.
-        names: The names of its cameras.
+        host: Name of this machine, for people.
+        names: Names of the cameras to claim.
     """
 
     def __init__(self, bus: Bus, node: str, host: str, names: tuple[str, ...]) -> None:
@@ -66,15 +66,15 @@ class Claims:
         self._holder = f"{node} {host}"
         self._names = names
         self.refused: dict[str, str] = {}
-        """The hosts that hold claims we want, by camera."""
+        """Hosts that hold claims we want, by camera."""
 
     def include(self, name: str) -> None:
-        """Renew one more claim from now on, which was taken already."""
+        """Start renewing a claim that was already taken."""
         if name not in self._names:
             self._names = (*self._names, name)
 
     def exclude(self, name: str) -> None:
-        """Renew a claim no longer; it is not released by this."""
+        """Stop renewing a claim, without releasing it."""
         self._names = tuple(one for one in self._names if one != name)
         self.refused.pop(name, None)
 
@@ -101,18 +101,18 @@ class Claims:
             client.connection_pool.disconnect()
         name, holder = next(iter(self.refused.items()))
         raise ConfigError(
-            f"camera {name!r} is shared by another node on this bus, on {holder}; "
-            "accepted: a name of its own for each"
+            f"camera {name!r} is shared by another node, on {holder}; "
+            "accepted: a name that no other camera on this bus has"
         )
 
     def renew(self, client: Client, seqs: Mapping[str, int]) -> dict[str, int]:
         """Take or keep the claims; return the last known sequence number of each camera we hold.
 
         Args:
-            client: The calling green thread's.
-            seqs: Each camera's current sequence number, if it has one.
+            client: The calling green thread's client.
+            seqs: Current sequence number of each camera that has one.
         """
-        names = self._names  # It may be another one once the answer is there.
+        names = self._names  # May be replaced while waiting for the answer.
         if not names:
             return {}
         keys = [self._bus.name(kind, name) for kind in ("claim", "seq") for name in names]
@@ -132,17 +132,17 @@ class Claims:
         return reached
 
     def release(self, client: Client) -> None:
-        """Release the claims, so that other nodes can take the names at once."""
+        """Release the claims, so that other nodes can take the names immediately."""
         if self._names:
             keys = [self._bus.name("claim", name) for name in self._names]
             client.eval(RELEASE, len(keys), *keys, self._holder)
 
 
 def _number(text: bytes) -> int:
-    """Return a stored sequence number; 0 if it is not valid."""
+    """Return a stored sequence number; 0 if invalid."""
     return int(text) if text.isdigit() and int(text) <= largest_seq() else 0
 
 
 def _host(text: bytes) -> str:
     host = text.decode("utf-8", "replace").partition(" ")[2][:64]
-    return "".join(sign for sign in host if sign.isprintable()) or "an unnamed machine"
+    return "".join(one for one in host if one.isprintable()) or "an unnamed machine"

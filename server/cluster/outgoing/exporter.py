@@ -1,4 +1,4 @@
-"""Shares this node's cameras: claims, demand, frames, states, and requests from other nodes."""
+"""Shares this node's cameras: claims, demand, frames, states, requests from other nodes."""
 
 import logging
 import time
@@ -33,12 +33,12 @@ __all__ = ["Execute", "Exporter", "Note"]
 log = logging.getLogger(__name__)
 
 Note = Callable[..., None]
-"""Logs who did what, from where, with what result, and further fields by name."""
+"""Writes to the audit log: who, what, from where, the result, and further fields by name."""
 
 Execute = Callable[[str, CameraCommand], None]
-"""Carries out an operator's command: who, and what. Raises RequestError."""
+"""Carries out an operator's command: who, and the command. Raises RequestError."""
 
-# How often Redis is asked which channels have subscribers, besides after every wake message.
+# Period at which Redis is asked which channels have subscribers; also done after wake messages.
 DEMAND_PERIOD_S = 0.15
 
 # When demand has been unknown for this long, publishing stops.
@@ -52,12 +52,12 @@ STATS_PERIOD_S = 1.0
 # Cameras per message.
 MAX_PER_MESSAGE = 32
 
-# Requests executed at the same time; each may wait for a device to be released.
+# Commands executed at the same time; each may wait for a device to be released.
 MAX_REQUESTS = 32
 
 
 class Feed(NamedTuple):
-    """What a channel carries."""
+    """The camera, kind and rendition that a channel carries."""
 
     camera: str
     kind: Literal["frame", "video"]
@@ -70,13 +70,13 @@ class Exporter:
     Args:
         bus: The Redis server.
         node: This node's id.
-        host: The name of its machine, for people.
-        cameras: This process's own, by name.
+        host: Name of this machine, for people.
+        cameras: This process's cameras, by name.
         rooms: Their fanouts, by name.
-        outbox: Where to say what.
-        execute: Carries out the commands of operators on other nodes.
-        on_notice: Tells this node's own dashboards: level, message, camera, and who did it.
-        note: Told of every request of another node, carried out or refused.
+        outbox: Sends messages to other nodes.
+        execute: Carries out commands from operators on other nodes.
+        on_notice: Shows a notice on this node's dashboards: level, message, camera, and who did it.
+        note: Writes each request from another node to the audit log.
     """
 
     def __init__(
@@ -115,19 +115,19 @@ class Exporter:
         """Claim the names of all cameras, and continue their sequence numbers.
 
         Raises:
-            ConfigError: If another node has one of them.
+            ConfigError: If another node holds one of them.
         """
         reached = self._claims.take_all()
         for name, camera in self._cameras.items():
             clock = round(time.time() * SEQ_PER_S)
-            # The number kept in Redis covers a clock that was set back.
+            # The number kept in Redis matters if the clock was set back.
             camera.numbering.continue_from(max(clock, reached[name] + SEQ_PER_S))
 
     def claim_one(self, name: str) -> int:
-        """Claim one more name; return the last known sequence number.
+        """Claim one more name; return the sequence number to continue from.
 
         Raises:
-            ConfigError: If another node has it, or the bus is unavailable.
+            ConfigError: If another node holds it, or the bus is unavailable.
         """
         reached = Claims(self._bus, self._node, self._host, (name,)).take_all()
         self._claims.include(name)
@@ -142,7 +142,7 @@ class Exporter:
         self._release(Claims(self._bus, self._node, self._host, (name,)))
 
     def share(self, camera: Camera, rooms: Rooms) -> None:
-        """Share a camera that was added, or has replaced another one."""
+        """Share a camera that was added or has replaced another."""
         self._prepare(camera, rooms)
         self._changed.add(camera.name)
         self._announce_now.set()
@@ -150,7 +150,7 @@ class Exporter:
             self.open()
 
     def unshare(self, name: str) -> None:
-        """Publish no more frames of a camera that is removed or replaced."""
+        """Stop publishing a camera that is being removed or replaced."""
         for key in [one for one in self._publishers if one.camera == name]:
             self._publishers.pop(key).want(False)
         self._stats.pop(name, None)
@@ -179,7 +179,7 @@ class Exporter:
             self._tasks = [hub.spawn(loop) for loop in loops]
 
     def close(self) -> None:
-        """Announce that this node is leaving and release the names; close ``outbox`` after this."""
+        """Announce that this node is leaving, and release the names; close ``outbox`` later."""
         for task in self._tasks:
             task.kill()
         for publisher in self._publishers.values():
@@ -217,7 +217,7 @@ class Exporter:
                 publisher.repeat()
 
     def on_request(self, request: Request) -> None:
-        """Carry out the command of an operator on another node, in a green thread of its own."""
+        """Carry out a command from an operator on another node, in a new green thread."""
         if self._requests >= MAX_REQUESTS:
             self._reply(request, "rate_limited", "too many requests; wait a second")
             return
@@ -293,7 +293,7 @@ class Exporter:
         )
 
     def _announce(self, names: list[str], leaving: bool = False) -> None:
-        # Split up: the controls of all cameras would exceed the size limit of one message.
+        # Split up, because the controls of all cameras could exceed a message's size limit.
         for at in range(0, max(1, len(names)), MAX_PER_MESSAGE):
             presence = Presence(
                 node=self._node,
@@ -304,7 +304,7 @@ class Exporter:
             self._outbox.send(self._bus.name("presence"), presence)
 
     def _announce_changes(self) -> None:
-        """Announce changed cameras soon, and all of them as often as claims are renewed."""
+        """Announce changed cameras promptly, and all cameras whenever claims are renewed."""
         all_at = 0.0
         while True:
             self._announce_now.wait(max(0.0, all_at - time.monotonic()))
@@ -370,8 +370,8 @@ class Exporter:
             log.info("camera=%s is shared again", name)
 
     def _update_demand(self, client: Client) -> None:
-        """Publish the renditions and videos that have subscribers, and no others."""
-        publishers = dict(self._publishers)  # Others may come and go before the answer is there.
+        """Publish exactly the renditions and videos that have subscribers."""
+        publishers = dict(self._publishers)  # May change while waiting for the answer.
         if not publishers:
             return
         channels = [publisher.channel.encode() for publisher in publishers.values()]

@@ -1,4 +1,4 @@
-"""Answers other nodes that ask for what this one keeps on its disk."""
+"""Answers other nodes' questions about this node's recordings and events."""
 
 from collections.abc import Callable, Container
 from pathlib import Path
@@ -21,19 +21,19 @@ from server.recording.library import Library, Query
 
 __all__ = ["LibraryServer"]
 
-# A slow disk that one is waiting for holds up no more than that.
+# Several, so that one waiting for a slow disk does not delay all others.
 AT_ONCE = 3
 
 
 class LibraryServer:
-    """Answers questions about this node's cameras, and makes the changes that operators ask for.
+    """Answers questions about this node's library, and makes the changes operators request.
 
     Args:
         bus: The Redis server.
         node: This node's id.
-        cameras: The names of this process's own; no others are told of.
-        library: What is kept.
-        note: Told of every change, made or refused; writes the audit log.
+        cameras: Names of this process's cameras; others are not served.
+        library: The recordings and events.
+        note: Writes each change, made or refused, to the audit log.
     """
 
     def __init__(

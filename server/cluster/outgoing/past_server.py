@@ -1,4 +1,4 @@
-"""Answers other nodes that look back at cameras of this one."""
+"""Answers other nodes that look back at this node's cameras."""
 
 from collections.abc import Callable, Container, Sequence
 from dataclasses import replace
@@ -19,15 +19,15 @@ __all__ = ["PastServer"]
 
 
 class PastServer:
-    """Reads from this node's buffers and disk and sends what it finds, one answer after the other.
+    """Reads from this node's memory and disk, and sends one answer at a time.
 
     Args:
         bus: The Redis server.
         node: This node's id.
-        cameras: The names of this process's own; no others are told of.
-        memory_of: Returns what is remembered of one of our cameras; None for nothing.
-        past: All that is kept of them.
-        library: What is on the disk.
+        cameras: Names of this process's cameras; others are not served.
+        memory_of: Returns a camera's memory; None if it has none.
+        past: The past of all cameras, in memory and on disk.
+        library: The recordings on disk.
     """
 
     def __init__(
@@ -106,7 +106,7 @@ class PastServer:
 
 
 def _after(units: Sequence[Kept], last_unix: float | None) -> Sequence[Kept]:
-    """Return the units after the last one that was sent, of which only the time is known."""
+    """Return the units after the last one sent, of which only the time is known."""
     times = [one.shown_unix for one in units]
     if last_unix is None or not times or last_unix < min(times):
         return units
@@ -115,7 +115,7 @@ def _after(units: Sequence[Kept], last_unix: float | None) -> Sequence[Kept]:
 
 
 def _first(units: Sequence[Kept]) -> tuple[Sequence[Kept], bool]:
-    """Return as many as one part holds, and whether there are more."""
+    """Return as many units as fit into one part, and whether there are more."""
     size = 0
     for at, one in enumerate(units):
         size += one.nbytes if isinstance(one, StoredUnit) else len(one.data)

@@ -16,11 +16,11 @@ __all__ = ["LOST", "Publisher", "Rooms"]
 log = logging.getLogger(__name__)
 
 LOST = "bus"
-"""The drop reason for frames that could not be published."""
+"""Drop reason of frames that could not be published."""
 
 
 class Rooms(Protocol):
-    """The part of a camera's fanout that publishers use."""
+    """The part of a fanout's interface that publishers use."""
 
     def join(self, key: object, viewer: "Publisher", rendition: str) -> None: ...
 
@@ -34,17 +34,17 @@ class Rooms(Protocol):
 class Publisher:
     """A viewer of one rendition, on behalf of all its viewers on other nodes.
 
-    It is in the room only while the channel has subscribers, so that no viewer means no work. It
-    takes one frame at a time, so that a slow bus skips frames. It has its own connection and green
-    thread, so that it delays nobody else.
+    Joins the room only while the channel has subscribers: no viewer, no work. Takes one frame at a
+    time, so that a slow bus skips frames. Uses a separate connection and green thread, so that it
+    delays no other viewer.
 
     Args:
-        bus: Where to publish.
+        bus: The Redis server.
         channel: The channel of the camera and rendition.
         node: This node's id.
         rooms: The camera's fanout.
-        rendition: The rendition's name.
-        meter: The camera's; counts lost frames.
+        rendition: Name of the rendition.
+        meter: The camera's meter; counts lost frames.
     """
 
     room: Room
@@ -67,16 +67,16 @@ class Publisher:
 
     @property
     def wanted(self) -> bool:
-        """Whether the channel has subscribers, as far as is known."""
+        """Whether the channel had subscribers when last checked."""
         return self._task is not None
 
     @property
     def obstacle(self) -> str | None:
-        """Why no frame can be taken now: the last one has not been sent yet."""
+        """``unsent`` while the last frame has not been sent; None if one can be taken."""
         return "unsent" if self._sending or self._frame is not None else None
 
     def send(self, frame: EncodedFrame, _now: float) -> str | None:
-        """Take the frame unless another one is being sent."""
+        """Take the frame unless another is being sent."""
         obstacle = self.obstacle
         if obstacle is None:
             self._frame = self._newest = frame
@@ -84,7 +84,7 @@ class Publisher:
         return obstacle
 
     def miss(self, obstacle: str) -> None:
-        """Do nothing: the newest frame is sent as soon as the last one is through."""
+        """Do nothing: the newest frame is sent as soon as the last one has been."""
 
     def want(self, wanted: bool) -> None:
         """Start or stop publishing."""

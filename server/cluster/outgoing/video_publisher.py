@@ -1,4 +1,4 @@
-"""Publishes the units of one video of a shared camera to other nodes."""
+"""Publishes the units of a shared camera's video to other nodes."""
 
 import logging
 import time
@@ -16,23 +16,23 @@ __all__ = ["VideoPublisher"]
 
 log = logging.getLogger(__name__)
 
-# How often the group so far is published again at most, however many nodes ask for it.
+# Shortest time between two repeats of the current group, however many nodes ask for it.
 REPEAT_PERIOD_S = 0.5
 
 
 class VideoPublisher:
     """A viewer of one video, on behalf of all its viewers on other nodes.
 
-    It holds the video only while the channel has subscribers. It takes one unit at a time from the
-    camera's group, so that a slow bus skips to the next key picture and nothing is kept for it.
+    Holds the video only while the channel has subscribers. Takes one unit at a time from the
+    camera's group, so that a slow bus skips to the next key picture and nothing is queued.
 
     Args:
-        bus: Where to publish.
+        bus: The Redis server.
         channel: The channel of the camera and rendition.
         node: This node's id.
         rooms: The camera's fanout.
-        camera: Whose video it is.
-        rendition: The rendition's name.
+        camera: The camera.
+        rendition: Name of the rendition.
     """
 
     def __init__(
@@ -51,14 +51,14 @@ class VideoPublisher:
         self._camera = camera
         self._rendition = rendition
         self._reader = VideoReader(lambda: camera.videos.get(rendition))
-        self._last_seq = 0  # The newest unit that was published.
+        self._last_seq = 0  # Number of the newest published unit.
         self._asked = False
         self._repeated_at = 0.0
         self._task: hub.Task | None = None
 
     @property
     def wanted(self) -> bool:
-        """Whether the channel has subscribers, as far as is known."""
+        """Whether the channel had subscribers when last checked."""
         return self._task is not None
 
     def want(self, wanted: bool) -> None:
@@ -78,7 +78,7 @@ class VideoPublisher:
         self._rooms.leave(self)
 
     def repeat(self) -> None:
-        """Publish the group so far again, for a node that has just subscribed."""
+        """Publish the current group again, for a node that has just subscribed."""
         self._asked = True
         self._reader.wake()
 

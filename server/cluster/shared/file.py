@@ -1,8 +1,8 @@
-"""A file of the state folder that is the same on every node: users and tokens, saved views.
+"""A file in the state folder that is kept equal on every node: users and tokens, saved views.
 
-Redis has the text, and every state folder has a copy. When a copy is changed, as by
-``manage.py user``, its node puts it on the bus, and the other nodes take it from there. Every node
-reads its own file, so that it works without the bus too.
+Redis has the text, and every state folder a copy. When a copy is changed, as by ``manage.py user``,
+its node puts it on the bus, and the other nodes take it from there. Every node reads its own copy,
+so that it also works without the bus.
 """
 
 import logging
@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 
 MAX_BYTES = 4 * 1024 * 1024
 
-# Replaces the text if it is still the one the change was based on. Empty text means none.
+# Replaces the text if it is still the one that the change was based on. Empty means no text.
 REPLACE = """
 if (redis.call('GET', KEYS[1]) or '') ~= ARGV[1] then return 0 end
 redis.call('SET', KEYS[1], ARGV[2])
@@ -36,13 +36,13 @@ class SharedFile:
     """Keeps a file of the state folder equal to the one on the bus.
 
     Args:
-        bus: Where it is.
-        key: Its name there.
-        what: What it holds, for the log.
-        read: Returns this node's copy, None without one; may raise ConfigError.
-        replace: Replaces this node's copy; raises ConfigError if it cannot.
-        aside: Where this node's copy goes if the bus has another one at the start.
-        restore: Called at every poll; restores what else Redis may have lost.
+        bus: Holds the shared text.
+        key: Name of the key on the bus.
+        what: Description of the contents, for the log.
+        read: Returns this node's copy, None if there is none; may raise ConfigError.
+        replace: Replaces this node's copy; raises ConfigError on failure.
+        aside: Path for a backup of this node's copy if the bus has another one at the start.
+        restore: Called at every poll to restore other data that Redis may have lost.
     """
 
     def __init__(
@@ -110,12 +110,12 @@ class SharedFile:
         if own == shared:
             self._synced = own
         elif own is not None and shared in (None, self._synced):
-            # It was changed here; or Redis has lost its data, and any copy will do.
+            # Our copy was changed, or Redis has lost its data and any copy will do.
             if client.eval(REPLACE, 1, self._key, shared or b"", own):
                 self._synced = own
         elif shared is not None and shared != self._unusable:
             if own is not None and self._synced is None:
-                log.warning("the bus has other %s; ours were moved to %s", self._what, self._aside)
+                log.warning("the bus has different %s; moved ours to %s", self._what, self._aside)
                 self._set_aside(own)
             elif own not in (None, self._synced):
                 log.error("%s were changed on two nodes at once; ours are lost", self._what)

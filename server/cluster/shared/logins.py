@@ -1,7 +1,7 @@
-"""Browser logins, the same on every node.
+"""Browser logins, kept equal on every node.
 
-On the bus they are a hash, a number that grows with every change, and an epoch. A missing or new
-epoch means that Redis has lost its data, and every node restores the logins it knows.
+The bus has a hash of them, a number that grows with every change, and an epoch. A missing or new
+epoch means that Redis has lost its data; then every node restores the logins it knows.
 """
 
 import json
@@ -20,10 +20,10 @@ __all__ = ["SharedLogins", "Values"]
 log = logging.getLogger(__name__)
 
 
-# Requests that look up a login at the same time; any more are answered from this node's copy.
+# Requests that look up a login at the same time; more are answered from this node's copy.
 MAX_CONNECTIONS = 8
 
-# Changes that wait for the bus to come back; the oldest are dropped.
+# Changes waiting for the bus to come back; the oldest are dropped.
 MAX_PENDING = 1000
 
 MAX_LOGINS = 20_000
@@ -33,10 +33,10 @@ Values = list[object]
 
 
 class SharedLogins:
-    """Keeps logins on the bus. Changes made while the bus is away are sent when it is back.
+    """Shares logins over the bus. Changes made while the bus is away are sent when it is back.
 
     Args:
-        bus: Where the logins are.
+        bus: Holds the shared logins.
     """
 
     def __init__(self, bus: Bus) -> None:
@@ -71,15 +71,15 @@ class SharedLogins:
         self._client.connection_pool.disconnect()
 
     def put(self, key: str, values: Values) -> None:
-        """Add a login on every node; blocks for a moment at most."""
+        """Add a login on every node; may block briefly."""
         self._change(key, values)
 
     def drop(self, key: str) -> None:
-        """Remove a login on every node; blocks for a moment at most."""
+        """Remove a login on every node; may block briefly."""
         self._change(key, None)
 
     def get(self, key: str) -> Values | None:
-        """Return a login another node may have made a moment ago; blocks for a moment at most."""
+        """Return a login that another node may have just made; may block briefly."""
         if key in self._pending:
             return self._pending[key]
         try:
@@ -121,7 +121,7 @@ class SharedLogins:
         self._send_pending()
         epoch, number = self._client.mget(self._epoch, self._number)
         if epoch is None:
-            # Only one node succeeds; the others then see an epoch that is new to them.
+            # Only one node succeeds; the others then see a new epoch.
             self._client.set(self._epoch, secrets.token_hex(8), nx=True)
             epoch = self._client.get(self._epoch)
             self._restore(ours())
@@ -132,7 +132,7 @@ class SharedLogins:
             return
         kept = self._client.hgetall(self._hash)
         if self._pending:
-            return  # Something was changed here meanwhile; the next poll sees it.
+            return  # Changed here meanwhile; the next poll gets it.
         self._seen = number
         logins = {key.decode("utf-8", "replace"): _values(text) for key, text in kept.items()}
         on_change({key: values for key, values in logins.items() if values is not None})

@@ -1,4 +1,4 @@
-"""Polls shared state on the bus for as long as a node runs."""
+"""Polls shared state on the bus while a node runs."""
 
 import logging
 from collections.abc import Callable
@@ -18,13 +18,13 @@ RETRY_S = 1.0
 
 
 def poll(step: Callable[[], None], failure: str) -> NoReturn:
-    """Call ``step`` again and again; runs in a green thread of its own until it is killed.
+    """Call ``step`` periodically; run in a separate green thread, until killed.
 
-    While the bus is away it waits longer each time, in silence: the listener logs the outage.
+    While the bus is away, waits longer each time and logs nothing: the listener logs the outage.
 
     Args:
         step: Compares this node's copy with the bus; may raise anything.
-        failure: What it means when ``step`` fails, for the log.
+        failure: The log message when ``step`` fails.
     """
     backoff = Backoff()
     logged = ""

@@ -1,4 +1,4 @@
-"""The key that signs session cookies, the same on every node."""
+"""The key that signs session cookies, kept equal on every node."""
 
 from pathlib import Path
 
@@ -10,10 +10,10 @@ __all__ = ["Secret"]
 
 
 class Secret:
-    """The state folder's key, kept equal on all nodes; the first node's key becomes the shared one.
+    """The state folder's key, kept equal on all nodes; the first node's becomes the shared one.
 
     Args:
-        bus: Where the shared key is.
+        bus: Holds the shared key.
         folder: The state folder, which keeps a copy.
     """
 
@@ -42,8 +42,8 @@ class Secret:
             client.connection_pool.disconnect()
         if not isinstance(shared, bytes) or len(shared) != SECRET_BYTES:
             raise ConfigError(
-                f"--bus: {self._name!r} at {self._bus.place} is no key of Porthole's; "
-                "accepted: a bus_prefix of its own, if another program has that name"
+                f"--bus: {self._name!r} at {self._bus.place} is not a key of Porthole's; "
+                "accepted: a different bus_prefix, if another program uses that name"
             )
         if shared != own:
             try:

@@ -1,4 +1,4 @@
-"""The users and tokens, the same on every node."""
+"""The users and tokens, kept equal on every node."""
 
 from collections.abc import Callable
 from functools import partial
@@ -15,12 +15,12 @@ __all__ = ["share_users"]
 def share_users(
     bus: Bus, folder: Path, restore: Callable[[Client], None] = lambda client: None
 ) -> SharedFile:
-    """Return what keeps a state folder's list of users equal to the one on the bus.
+    """Return the :class:`SharedFile` for a state folder's list of users.
 
     Args:
-        bus: Where the list is.
+        bus: Holds the shared list.
         folder: The state folder.
-        restore: Called at every poll; restores what else Redis may have lost.
+        restore: Called at every poll to restore other data that Redis may have lost.
     """
     users = UsersFile(folder)
     return SharedFile(

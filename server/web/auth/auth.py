@@ -1,4 +1,4 @@
-"""Authentication: identifies a person by cookie, token or password, and ends what is revoked."""
+"""Authentication: identifies people by cookie, token or password, and revokes access."""
 
 import hashlib
 import hmac
@@ -41,14 +41,13 @@ UNKNOWN_TOKEN = "this token is unknown, or was removed"
 # A removed user must lose access within a second.
 POLL_PERIOD_S = 0.7
 
-# How long a change of the list of users waits for the one before it.
+# Longest wait of a change to the list of users for the one before it.
 MAX_CHANGE_S = 20.0
 
 # How often connections are checked for logins that have expired.
 AGE_PERIOD_S = 60.0
 
-# Passwords hashed at a time, each using a core and 19 MB; others wait. One core is left for
-# pictures.
+# Passwords hashed at a time, each using a core and 19 MB; others wait. Leaves a core for pictures.
 MAX_HASHING = max(1, min(2, len(os.sched_getaffinity(0)) - 1))
 MAX_TURN_S = 2.0
 TURN_S = 0.01
@@ -70,7 +69,7 @@ class SharedLogins(Shared, Protocol):
 
 
 class Common(Protocol):
-    """State shared with other nodes; see :mod:`server.cluster.node`."""
+    """What is shared with other nodes; see :mod:`server.cluster.node`."""
 
     limits_url: str
     limits_options: dict[str, Any]
@@ -82,14 +81,14 @@ class Common(Protocol):
 class Auth:
     """The people who may use this server, their logins and their connections.
 
-    Once there has been an account, the server stays closed until it restarts: removing the last
+    Once there has been an account, the server requires a login until it restarts: removing the last
     user must not let everybody in.
 
     Args:
         application: The Flask application; sessions and the login limit are set up on it.
         folder: The state folder.
-        audit: Where logins and what is rejected are written down; opened by whoever made it.
-        common: What other nodes know too; None where there are none.
+        audit: Logs logins and refusals; opened by its creator.
+        common: The state shared with other nodes; None without a bus.
 
     Raises:
         ConfigError: If the state folder or the list of users cannot be used.
@@ -118,16 +117,16 @@ class Auth:
         else:
             self._throttle = LoginThrottle(application, common.limits_url, common.limits_options)
         self._lanes = Lanes(MAX_HASHING, MAX_TURN_S)
-        # The only lane in which the list of users is loaded, so that the newest one stays.
+        # One lane, so that an older load of the list of users cannot replace a newer one.
         self._loading = Lanes(1, MAX_CHANGE_S)
         self.count_refusal: Callable[[str], None] = lambda reason: None
         """Called with the reason of every refused request."""
         self.on_people: Callable[[Collection[str]], None] = lambda names: None
         """Called with the names of all users, at the start and when the list has changed."""
-        # Passwords that were correct, by network and name, so that a client that sends its password
-        # with every request costs only one hash. From another network they prove nothing, or
-        # somebody past the limit could still find out which password is correct. The key is random
-        # and stays in memory.
+        # Keyed digests of correct passwords, by network and name: a client that sends its password
+        # with every request costs only one hash. They do not count for other networks, or a client
+        # past the limit could still learn which password is correct. The key is random and never
+        # leaves memory.
         self._proof_key = secrets.token_bytes(32)
         self._proofs: dict[tuple[str, str], tuple[bytes, Person]] = {}
         self._proving: set[bytes] = set()
@@ -139,7 +138,7 @@ class Auth:
         )
 
     def open(self) -> None:
-        """Begin to notice changes of the list of users."""
+        """Start following changes of the list of users."""
         if self._common is not None:
             self._common.logins.open(self.logins.all, self._update_logins)
         self.on_people(self.people.users)
@@ -150,10 +149,10 @@ class Auth:
         if self._task:
             self._task.kill()
 
-    # Who is asking.
+    # Identifying.
 
     def identify(self, token: object = None, basic: bool = False) -> Credential | None:
-        """Return who makes the current request, or None if that is unknown.
+        """Return who makes the current request, or None if unknown.
 
         Args:
             token: The ``auth: {token}`` of a Socket.IO client.
@@ -168,10 +167,10 @@ class Auth:
         in_address = flask.request.args.get("token")
         given = header.token if header and header.scheme == "bearer" else token or in_address
         if given is not None:
-            # A wrong token is refused, even if the request also has a valid cookie.
+            # Refuse a wrong token even if the request also has a valid cookie.
             person = self.people.bearer(given) if isinstance(given, str) else None
             if given is in_address and person is not None and person.kind != "embed":
-                person = None  # URLs get stored and shared: only embed tokens are accepted there.
+                person = None  # URLs get stored and shared, so only embed tokens count there.
             return Credential(person, "bearer") if person else None
         user = flask_login.current_user
         if isinstance(user, LoggedIn):
@@ -190,18 +189,18 @@ class Auth:
         return self.people.has(credential.person)
 
     def refuse(self, who: str | None, what: str, why: str, **more: Value) -> None:
-        """Count and log that the current request is refused."""
+        """Count and log the refusal of the current request."""
         self.count_refusal(why)
         self.audit.note(who, what, flask.request.remote_addr or "", why, **more)
 
     def check(
         self, name: str, password: str, address: str, known_there: bool = False
     ) -> Person | None:
-        """Return the user if the password is correct. Takes equally long for unknown names.
+        """Return the user if the password is correct. Takes as long for unknown names.
 
         Args:
-            name: In any capitalization.
-            password: As it was typed.
+            name: The user name, in any capitalization.
+            password: The password as typed.
             address: The client's address.
             known_there: Whether that network has sent the user's correct password before.
 
@@ -217,7 +216,7 @@ class Auth:
 
     @contextmanager
     def hashing(self) -> Iterator[None]:
-        """Wait until a password may be hashed, and hold others off while the block does so.
+        """Occupy one of the slots for hashing passwords; wait until one is free.
 
         Raises:
             TooManyAttempts: If too many are being hashed.
@@ -235,17 +234,17 @@ class Auth:
         *values: P.args,
         **more: P.kwargs,
     ) -> R:
-        """Change the list of users; what that ends has ended when this returns.
+        """Change the list of users, and close the connections that lose access by it.
 
         Args:
-            credential: Who asks for it.
+            credential: Who requests the change.
             write: A method of the list.
-            values: Its arguments.
-            more: Its arguments.
+            values: Its positional arguments.
+            more: Its keyword arguments.
 
         Raises:
-            ConfigError: If the list cannot be changed like that, or not be written.
-            RequestError: If the change before it is not finished, or has taken away their access.
+            ConfigError: If the change is invalid, or the list cannot be written.
+            RequestError: If an earlier change is not finished, or has revoked this access.
         """
         result = self._change(credential, partial(write, self._file, *values, **more))
         self.sweep()
@@ -254,8 +253,8 @@ class Auth:
     def renew(self, credential: Credential, person: Person, password: str) -> None:
         """Give a user a new password, and the current request's browser a new login.
 
-        What was open with the old password ends at the next :meth:`sweep`, once this browser has
-        its new cookie.
+        Connections made with the old password end at the next :meth:`sweep`, to be called once this
+        browser has its new cookie.
         """
         assert person.name is not None
         with self.hashing():
@@ -265,13 +264,13 @@ class Auth:
             self._open_login(renewed)
 
     def sweep(self) -> int:
-        """Close every connection that is allowed no longer; return how many."""
+        """Close every connection that is no longer allowed; return how many."""
         return self.connections.sweep(self.holds)
 
     def log_in(self, person: Person) -> None:
-        """Log the current request's browser in as that person."""
+        """Log the current request's browser in as a person."""
         self._open_login(person)
-        # The browser's previous login has ended, and maybe the user's oldest one.
+        # This has ended the browser's previous login, and perhaps the user's oldest one.
         self.sweep()
 
     def _open_login(self, person: Person) -> None:
@@ -287,7 +286,7 @@ class Auth:
         self.logins.save()
 
     def log_out(self, credential: Credential) -> None:
-        """End the current request's login, and every connection that was made with it."""
+        """End the current request's login and every connection made with it."""
         flask_login.logout_user()
         begin_session(devices())
         if credential.login is not None:
@@ -297,14 +296,14 @@ class Auth:
 
     def _by_basic(self, name: str, password: str) -> Person | None:
         if is_token(password):
-            return self.people.bearer(password)  # Many players can send a token in no other way.
+            return self.people.bearer(password)  # Many players cannot send a token otherwise.
         address = flask.request.remote_addr or ""
-        # Checked first: past the limit, no answer may reveal whether the password is correct.
+        # Check first: past the limit, no answer may reveal whether the password is correct.
         self._throttle.check(address)
         place = network_of(address), self.people.name_of(name) or name
         text = "\0".join((*place, password)).encode("utf-8", "replace")
         proof = hmac.digest(self._proof_key, text, hashlib.sha256)
-        # A page with nine pictures sends nine requests at once: one check serves all of them.
+        # A page with nine pictures sends nine requests at once; one check serves them all.
         waited = proof in self._proving
         while proof in self._proving:
             hub.sleep(TURN_S)
@@ -334,7 +333,7 @@ class Auth:
         same = self.people.hash_of(name) == hashed
         return self.people.user(name) if right and same else None
 
-    # When that access ends.
+    # Revoking.
 
     def _run(self) -> None:
         aged_at = time.monotonic()
@@ -360,7 +359,7 @@ class Auth:
     def _change(self, credential: Credential, write: Callable[[], R]) -> R:
         try:
             with self._loading.take():
-                # Somebody else, or the command line, may just have changed the same list.
+                # Another request, or the command line, may just have changed the list.
                 self._reload()
                 if not self.holds(credential):
                     message = "your user was changed meanwhile; log in again"
@@ -371,7 +370,7 @@ class Auth:
             message = "another change is not finished; try again"
             raise RequestError("unavailable", message) from None
         except (ConfigError, RequestError):
-            self.sweep()  # What others have changed counts nevertheless.
+            self.sweep()  # The list may have been reloaded nevertheless.
             raise
         return result
 
@@ -395,7 +394,7 @@ def require_users(host: str, auth: Auth, state_dir: Path = Path(".porthole")) ->
     """Refuse to listen where others can reach this server while it has no users.
 
     Raises:
-        ConfigError: With the command that adds a user.
+        ConfigError: If so; the message has the command that adds a user.
     """
     if auth.closed or is_loopback(host):
         return
@@ -427,7 +426,7 @@ def is_loopback(host: str) -> bool:
     try:
         found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
     except OSError:
-        return True  # Listening there will fail, with a message of its own.
+        return True  # Listening there will fail with a clearer message.
     return all(
         ipaddress.ip_address(str(address[0]).partition("%")[0]).is_loopback for *_, address in found
     )

@@ -13,10 +13,10 @@ class Authorization:
     """A credential as it was sent, not yet verified.
 
     Attributes:
-        scheme: One of our own words, because the log must not repeat text that a client made up.
-        token: For ``bearer``.
-        name: For ``basic``.
-        password: For ``basic``; may be a token as well.
+        scheme: Normalized, because the log must not repeat arbitrary text from a client.
+        token: The token, for ``bearer``.
+        name: The user name, for ``basic``.
+        password: The password or a token, for ``basic``.
     """
 
     scheme: Literal["basic", "bearer", "other"]
@@ -39,7 +39,7 @@ def read_authorization(header: str | None) -> Authorization | None:
 
 
 def _decode(text: str) -> str:
-    """Return the text that is encoded in Base64; empty if it is not valid."""
+    """Return the text encoded in Base64; empty if invalid."""
     try:
         data = base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError):
@@ -47,6 +47,5 @@ def _decode(text: str) -> str:
     try:
         return data.decode()
     except UnicodeDecodeError:
-        # RFC 7617 lets a server ask for UTF-8, and we do, but aiohttp and requests send Latin-1
-        # regardless.
+        # We ask for UTF-8, as RFC 7617 allows, but aiohttp and requests send Latin-1 anyway.
         return data.decode("latin-1")

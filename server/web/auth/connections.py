@@ -12,12 +12,12 @@ __all__ = ["EVERYBODY", "Connection", "Connections", "Credential"]
 
 @dataclass(frozen=True, slots=True)
 class Credential:
-    """Who makes a request, and how that was proved.
+    """A person who makes requests, and how they proved who they are.
 
     Attributes:
-        person: The person, as of when the credential was checked.
+        person: The person as of when the credential was checked.
         by: How the person was identified.
-        login: The key of the login, if by cookie.
+        login: Key of the login, if by cookie.
     """
 
     person: Person
@@ -26,19 +26,19 @@ class Credential:
 
 
 EVERYBODY = Credential(OPEN, "open")
-"""Anybody, on a server without users."""
+"""Anyone, on a server without users."""
 
 
 @dataclass(frozen=True, slots=True)
 class Connection:
-    """A dashboard, a program or an MJPEG feed that is connected.
+    """An open connection of a dashboard, a program or a stream.
 
     Attributes:
-        credential: Who it is.
-        end: Closes it; called at most once, and must not block.
-        address: Where it connects from.
-        watching: Returns the names of the cameras that it watches now.
-        since_unix: When it connected.
+        credential: Who is connected.
+        end: Closes the connection; called at most once; must not block.
+        address: The client's address.
+        watching: Returns the names of the cameras being watched.
+        since_unix: When it connected, in Unix seconds.
     """
 
     credential: Credential
@@ -62,7 +62,7 @@ class Connections:
         self._open[key] = connection
 
     def leave(self, key: object) -> None:
-        """Remove a connection that has ended by itself."""
+        """Remove a connection that has ended."""
         self._open.pop(key, None)
 
     def sweep(self, holds: Callable[[Credential], bool]) -> int:

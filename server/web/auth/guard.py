@@ -1,4 +1,4 @@
-"""Checks every HTTP request before its route runs: who makes it, and is that allowed?"""
+"""Checks who makes each HTTP request, and whether they may, before its route runs."""
 
 from urllib.parse import urlencode
 
@@ -18,8 +18,8 @@ __all__ = ["answer", "asked_view", "asking", "guard_requests", "redirect"]
 LOCAL = Credential(Person(None, "viewer", kind="local"), "local")
 """A program on this machine, which may check the server's health."""
 
-# Query fields that do not describe a view: mjpg-streamer's action, a token, and why our page has
-# gone to the login.
+# Query fields that are not part of a view: mjpg-streamer's action, a token, and our page's reason
+# for going to the login.
 NO_VIEW = ("action", "token", "why")
 
 OPEN_TO_LOCAL = ("/readyz", "/metrics")
@@ -34,7 +34,7 @@ def guard_requests(application: flask.Flask, auth: Auth) -> None:
         flask.g.credential = None
         area = area_of(request.path, request.args.get("action"))
         if request.url_rule is None or area == NOWHERE:
-            return None  # There is no such route, which is not a secret.
+            return None  # Let Flask answer 404; that there is no such route is no secret.
         try:
             credential = auth.identify(basic=area in ASKS_FOR_BASIC)
         except TooManyAttempts as error:
@@ -54,7 +54,7 @@ def guard_requests(application: flask.Flask, auth: Auth) -> None:
         if person is not None:
             auth.refuse(person.name, area, "forbidden")
             return answer(403, f"{person.name} may not see this")
-        # Somebody with a token has no password, and a login would not work inside a frame.
+        # A token's owner has no password, and a login would not work inside a frame.
         embedded = "token" in request.args
         if area == "/" and not embedded:
             return redirect("login" + asked_view())
@@ -70,7 +70,7 @@ def guard_requests(application: flask.Flask, auth: Auth) -> None:
         else:
             message = "log in, or show a token"
         response = answer(401, message)
-        # When a script of our own page is refused, the browser must not ask for a password.
+        # If a script of our own page is refused, the browser must not prompt for a password.
         asks = area in ASKS_FOR_BASIC and not embedded
         if asks and request.headers.get("Sec-Fetch-Site") != "same-origin":
             response.headers["WWW-Authenticate"] = 'Basic realm="Porthole", charset="UTF-8"'
@@ -78,7 +78,7 @@ def guard_requests(application: flask.Flask, auth: Auth) -> None:
 
 
 def asking() -> Credential:
-    """Return who makes the current request; only for routes that need a login or token."""
+    """Return who makes the current request; only for routes that require a login or token."""
     credential = flask.g.credential
     assert isinstance(credential, Credential)
     return credential
@@ -87,12 +87,12 @@ def asking() -> Credential:
 def asked_view() -> str:
     """Return the current request's query, to return to the same view after a login."""
     asked = [pair for pair in flask.request.args.items(multi=True) if pair[0] not in NO_VIEW]
-    # Encoded again: nothing a client sends may get into a header or a page unchanged.
+    # Encode it again: no client input may get into a header or a page unchanged.
     return "?" + urlencode(asked, safe=",") if asked else ""
 
 
 def redirect(to: str) -> Response:
-    """Return a redirect; relative, so that it works behind a path prefix."""
+    """Return a relative redirect, which also works behind a path prefix."""
     return Response("", 303, {"Location": to, "Cache-Control": "no-store"})
 
 

@@ -1,4 +1,4 @@
-"""Browser logins, stored on the server so that each can be ended, and kept over restarts."""
+"""Browser logins, stored on the server so that each can be ended; they survive restarts."""
 
 import json
 import logging
@@ -19,7 +19,7 @@ __all__ = ["LIFETIME_S", "Login", "Logins", "Shared"]
 log = logging.getLogger(__name__)
 
 LIFETIME_S = 30 * 24 * 3600
-"""After this time a login ends in any case."""
+"""Longest duration of a login."""
 
 # Browsers that never log out leave their logins behind; the oldest are removed.
 MAX_PER_PERSON = 20
@@ -27,12 +27,12 @@ MAX_PER_PERSON = 20
 
 @dataclass(frozen=True, slots=True)
 class Login:
-    """One browser that somebody has logged in from.
+    """A user's login in one browser.
 
     Attributes:
         name: The user's name.
-        generation: The account's generation at that time; once it changes, this login is over.
-        at_unix: When it was made, in Unix seconds.
+        generation: The account's generation at that time; when it changes, this login ends.
+        at_unix: When the user logged in, in Unix seconds.
     """
 
     name: str
@@ -54,10 +54,10 @@ class Logins:
     """All logins, by the digest of the secret in the browser's cookie.
 
     Args:
-        path: The file; its content is not enough to log in.
-        clock: Unix seconds.
+        path: The file; its contents are not enough to log in.
+        clock: Returns Unix seconds.
         shared: The store shared with other nodes; None without a bus.
-        steady: Monotonic seconds, unaffected by changes of the clock; None to trust the clock.
+        steady: Returns monotonic seconds; None to trust the clock.
     """
 
     def __init__(
@@ -77,7 +77,7 @@ class Logins:
         self._saving = False
 
     def load(self, people: Users) -> None:
-        """Load the logins of the last run that are still valid. Blocks on the disk."""
+        """Load the last run's logins that are still valid. Blocks on the disk."""
         try:
             text = self._file.read()
             kept = json.loads(text)["logins"] if text is not None else {}
@@ -141,7 +141,7 @@ class Logins:
         self._logins = logins
 
     def _fetch(self, key: str) -> Login | None:
-        """Return a login that another node has just made, and that is not known here yet."""
+        """Return a new login of another node that has not been announced here yet."""
         values = self._shared.get(key) if self._shared is not None else None
         login = _checked(values) if values is not None else None
         if login is not None:
@@ -149,9 +149,9 @@ class Logins:
         return login
 
     def save(self) -> None:
-        """Write changes to the disk; returns when they are written. Never raises.
+        """Write changes to disk, and wait for that. Never raises.
 
-        When several callers overlap, the first one writes for all.
+        If callers overlap, the first writes for all, and the others do not wait.
         """
         if self._saving:
             return
@@ -199,7 +199,7 @@ def _checked(values: list[object]) -> Login | None:
 
 
 def _login(name: object, generation: object, at_unix: object) -> Login:
-    """Return a login from its stored form; raise TypeError if it is not valid."""
+    """Return a login from its stored form; raise TypeError if invalid."""
     if isinstance(name, str) and isinstance(generation, str) and isinstance(at_unix, int | float):
         return Login(name, generation, float(at_unix))
     raise TypeError("a login is a name, a generation and a time")

@@ -1,4 +1,4 @@
-"""Who may do what: a table and a function."""
+"""Permissions: a table of what each action needs, and a function that checks it."""
 
 import re
 from collections.abc import Mapping
@@ -43,28 +43,28 @@ EMBEDDED = frozenset(
         *("connect", "watch", "unwatch", "seek", "play", "clock"),
     }
 )
-"""All that embed tokens allow: pictures of one camera, and what a kiosk of it asks."""
+"""Paths and events that embed tokens allow: what an embedded dashboard uses."""
 
 EMBEDDED_CLIPS = re.compile(r"/clip|/api/cameras/[^/]+/(?:picture|past)")
-"""What those allow besides that are for clips, too."""
+"""Further paths that embed tokens with clips allow."""
 
 NOWHERE = "/?action"
-"""The area of unknown actions: it is not in the table, so it is denied to everybody."""
+"""The area of unknown actions; not in the table, so always denied."""
 
 ADMIN = "/api/admin"
-"""Where admins change cameras and people. HTTP Basic does not count there: browsers repeat it by
-themselves, for whichever page makes them."""
+"""Prefix of the paths where admins change cameras and people. HTTP Basic does not count there:
+browsers repeat it on their own, for any page that causes a request."""
 
 ASKS_FOR_BASIC = frozenset({"/video_feed", "/stream", "/snapshot", "/clip", "/api"})
-"""Where clients that know no other way may log in with HTTP Basic."""
+"""Areas that accept HTTP Basic, for clients without any other kind of login."""
 
 
 def area_of(path: str, action: str | None = None) -> str:
-    """Return the key in the table that an HTTP path belongs to, or one that is not in the table.
+    """Return an HTTP path's key in the table; some other text if it has none.
 
     Args:
-        path: Without its query.
-        action: The query's ``action``, which matters at the root path only.
+        path: The path without its query.
+        action: The query's ``action``, used for the root path only.
     """
     first = "/" + path.lstrip("/").partition("/")[0]
     if path == ADMIN or path.startswith(ADMIN + "/"):
@@ -79,9 +79,9 @@ def may(person: Person | None, what: str, camera: str | None = None) -> bool:
     """Return whether a person may do something.
 
     Args:
-        person: None if unknown.
+        person: The person; None if unknown.
         what: An event's name, a path, or a path's :func:`area_of`.
-        camera: The camera's name, if it concerns one.
+        camera: Name of the camera concerned, if any.
     """
     need = NEEDS.get(area_of(what) if what.startswith("/") else what)
     if need is Need.NOTHING:

@@ -1,4 +1,4 @@
-"""Limits how often passwords may be tried, per address, per name and per device."""
+"""Limits password attempts per address, per name and per device."""
 
 import logging
 import time
@@ -18,14 +18,14 @@ __all__ = ["LoginThrottle", "TooManyAttempts"]
 
 log = logging.getLogger(__name__)
 
-# Every attempt counts, right or wrong: attempts made at the same time must not all pass before the
-# first is counted. The limit of one address is below that of a name, so that one address alone
-# cannot lock a user out.
+# Every attempt counts, right or wrong: otherwise simultaneous attempts could all pass before the
+# first is counted. The limit per address is below that per name, so that one address alone cannot
+# lock a user out.
 PER_ADDRESS = limits.parse("10 per 5 minutes")
 PER_NAME = limits.parse("30 per 10 minutes")
 
-# A browser that has logged in before is counted by itself, so that attempts by others under its
-# user's name, or from its address, do not lock it out. See OWASP's "Slow down online guessing
+# A browser that has logged in before is counted separately, so that others' attempts under its
+# user's name or from its address do not lock it out. See OWASP's "Slow down online guessing
 # attacks with device cookies".
 PER_DEVICE = limits.parse("10 per 5 minutes")
 
@@ -47,8 +47,8 @@ class LoginThrottle:
 
     Args:
         application: The Flask application.
-        storage: Where Flask-Limiter counts; with Redis, several processes count together.
-        options: For the storage.
+        storage: URL of Flask-Limiter's storage; with Redis, several processes count together.
+        options: Options for the storage.
     """
 
     def __init__(
@@ -57,7 +57,7 @@ class LoginThrottle:
         storage: str = "memory://",
         options: Mapping[str, Any] | None = None,
     ) -> None:
-        # Only passwords are limited, so it need not check every request.
+        # The limiter checks no requests: only passwords are counted, by the methods below.
         self._limiter = Limiter(
             _nobody,
             app=application,
@@ -66,7 +66,7 @@ class LoginThrottle:
             strategy="moving-window",
             enabled=True,
         )
-        # While the storage is away, this process counts by itself.
+        # Counts in this process while the storage is unreachable.
         self._local = limits.strategies.MovingWindowRateLimiter(limits.storage.MemoryStorage())
 
     def count(self, address: str, name: str, known_there: bool = False) -> None:
@@ -74,9 +74,9 @@ class LoginThrottle:
 
         Args:
             address: The client's address.
-            name: The user whose password is tried.
+            name: The user name that is tried.
             known_there: Whether that network has sent the correct password before. Then attempts
-                under the same name from elsewhere do not count against it.
+                under the same name from elsewhere do not lock it out.
 
         Raises:
             TooManyAttempts: If the attempt is not allowed.
@@ -86,7 +86,7 @@ class LoginThrottle:
             self._spend(1, PER_NAME, "name", name.casefold()[:80])
 
     def count_device(self, device: str) -> None:
-        """Count an attempt from a browser in which the user has logged in before.
+        """Count an attempt from a browser where the user has logged in before.
 
         Raises:
             TooManyAttempts: If the attempt is not allowed.
@@ -120,7 +120,7 @@ class LoginThrottle:
             until = counter.get_window_stats(limit, "password", *key).reset_time
             wait_s = until - time.time()
             if wait_s > 2 * limit.get_expiry():
-                # The clock was set back: they would count until it is that late again.
+                # The clock was set back, so these attempts would count for far too long.
                 counter.clear(limit, "password", *key)
                 self._spend_at(counter, tries, limit, *key)
                 return

@@ -1,4 +1,4 @@
-"""Parses mjpg-streamer's queries of the root path, such as ``/?action=snapshot_1``."""
+"""Parses mjpg-streamer's queries on the root path, such as ``/?action=snapshot_1``."""
 
 import re
 from dataclasses import dataclass
@@ -10,11 +10,11 @@ FORM = re.compile(r"(stream|snapshot)(?:_([0-9]{1,4}))?")
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """What a query asks for.
+    """A parsed query.
 
     Attributes:
         area: The area whose permission it needs; see :mod:`server.web.auth.permissions`.
-        index: The camera's index, from 0; None if the query has no number.
+        index: Index of the camera, from 0; None if the query has no number.
     """
 
     area: str
@@ -22,7 +22,7 @@ class Action:
 
 
 def parse_action(text: str) -> Action | None:
-    """Return the meaning of an ``action`` value, or None if it is unknown."""
+    """Parse an ``action`` value; return None if it is unknown."""
     match = FORM.fullmatch(text)
     if match is None:
         return None

@@ -1,4 +1,4 @@
-"""A token bucket: so many events a second, and a burst at once."""
+"""A token bucket: limits events per second, and allows bursts."""
 
 __all__ = ["Bucket"]
 
@@ -7,9 +7,9 @@ class Bucket:
     """Limits a rate.
 
     Args:
-        per_s: Average events a second.
-        burst: Most events at once, after a pause.
-        now: Monotonic seconds.
+        per_s: Average events per second.
+        burst: Most events at once after a pause.
+        now: Time in monotonic seconds.
     """
 
     def __init__(self, per_s: float, burst: float, now: float) -> None:

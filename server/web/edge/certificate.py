@@ -1,4 +1,4 @@
-"""Certificates: made for this machine and signed by their own key, or read."""
+"""Creates self-signed certificates, and parses certificates."""
 
 import datetime
 import hashlib
@@ -24,9 +24,9 @@ __all__ = [
 ]
 
 VALID_DAYS = 820
-"""Apple accepts 825, also for certificates that people chose to trust; others have no limit."""
+"""Apple accepts 825, even for certificates that users chose to trust; others have no limit."""
 
-# A clock that is a little behind must not find it invalid.
+# A client whose clock is a little behind must not find the certificate invalid.
 EARLIER_DAYS = 1
 
 DNS_NAME = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_.-]{0,251}[A-Za-z0-9_])?")
@@ -37,13 +37,13 @@ MAX_COMMON_NAME = 64
 
 @dataclass(frozen=True, slots=True)
 class Certificate:
-    """What people and the server want to know of a certificate.
+    """The facts about a certificate that the server uses or shows.
 
     Attributes:
-        hosts: Names and addresses that it is for.
-        begins: From when it is valid.
-        ends: Until when it is valid.
-        fingerprint: SHA-256 of it, as browsers show it.
+        hosts: Names and addresses it is valid for.
+        begins: Start of its validity.
+        ends: End of its validity.
+        fingerprint: SHA-256, formatted as browsers show it.
     """
 
     hosts: frozenset[str]
@@ -53,10 +53,10 @@ class Certificate:
 
 
 def read_certificate(pem: bytes) -> Certificate:
-    """Return what the first certificate of a PEM file says.
+    """Parse the first certificate of a PEM file.
 
     Raises:
-        ValueError: If there is none, or it cannot be read.
+        ValueError: If there is none, or it cannot be parsed.
     """
     found = x509.load_pem_x509_certificate(pem)
     try:
@@ -78,7 +78,7 @@ def read_certificate(pem: bytes) -> Certificate:
 
 
 def certifiable(hosts: Iterable[str]) -> list[str]:
-    """Return names and addresses as a certificate has them, each once, without what none can be."""
+    """Return hosts as a certificate lists them, without duplicates and invalid ones."""
     found = {}
     for host in hosts:
         address = parse_address(host.strip("[]"))
@@ -90,7 +90,7 @@ def certifiable(hosts: Iterable[str]) -> list[str]:
 
 
 def make_key() -> bytes:
-    """Return a new private key on the curve P-256, as PEM."""
+    """Return a new P-256 private key as PEM."""
     return ec.generate_private_key(ec.SECP256R1()).private_bytes(
         serialization.Encoding.PEM,
         serialization.PrivateFormat.PKCS8,
@@ -99,16 +99,16 @@ def make_key() -> bytes:
 
 
 def is_key(pem: bytes) -> bool:
-    """Return whether this is a private key like those of :func:`make_key`."""
+    """Return whether this is an unencrypted elliptic-curve private key."""
     try:
         key = serialization.load_pem_private_key(pem, None)
-    except (ValueError, TypeError):  # A key with a passphrase is a TypeError.
+    except (ValueError, TypeError):  # TypeError: the key has a passphrase.
         return False
     return isinstance(key, ec.EllipticCurvePrivateKey)
 
 
 def owns(key_pem: bytes, certificate_pem: bytes) -> bool:
-    """Return whether a certificate can be read and was made for a key."""
+    """Return whether a certificate can be parsed and belongs to a key."""
     key = serialization.load_pem_private_key(key_pem, None)
     try:
         found = x509.load_pem_x509_certificate(certificate_pem)
@@ -118,16 +118,16 @@ def owns(key_pem: bytes, certificate_pem: bytes) -> bool:
 
 
 def make_certificate(key_pem: bytes, hosts: Iterable[str], now: datetime.datetime) -> bytes:
-    """Return a certificate for names and addresses, signed by its own key, as PEM.
+    """Return a self-signed certificate for names and addresses, as PEM.
 
-    It cannot sign others: a key that is stolen from this machine must not be worth more than
-    this machine, wherever people chose to trust its certificate.
+    It cannot sign other certificates: a key stolen from this machine must not allow impersonating
+    other hosts to users who trust this certificate.
 
     Args:
         key_pem: The private key.
-        hosts: Names and addresses, as :func:`certifiable` returns them. The first name that is not
-            localhost becomes its title.
-        now: From when it is valid, but for some hours.
+        hosts: Names and addresses as returned by :func:`certifiable`. The first name other than
+            localhost becomes the common name.
+        now: The current time; validity starts ``EARLIER_DAYS`` before.
     """
     key = serialization.load_pem_private_key(key_pem, None)
     assert isinstance(key, ec.EllipticCurvePrivateKey)

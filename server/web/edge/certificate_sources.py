@@ -1,6 +1,6 @@
-"""Where the server's certificate comes from: files that settings name, or the state folder.
+"""Sources of the server's certificate: files named in the settings, or the state folder.
 
-All of it blocks on the disk: call it natively once the server runs.
+Everything here blocks on the disk: call it on a native thread once the server runs.
 """
 
 import datetime
@@ -24,21 +24,21 @@ __all__ = ["MAX_HOSTS", "GivenCertificate", "OwnCertificate", "make_context"]
 # Renewed this long before it expires.
 RENEW_DAYS = 30
 
-# One that is valid later only was made while the clock was ahead, or the clock is behind, as at the
-# boot of a machine without a battery. After so long it is the former.
+# A certificate that is not valid yet was made while the clock was ahead; or the clock is now
+# behind, as at the boot of a machine without a battery. After this time, assume the former.
 EARLY_S = 86400.0
 
-# More than that is no machine's; those that it had before stay, as long as there is room.
+# No machine has more names and addresses; earlier ones stay while there is room.
 MAX_HOSTS = 64
 
 MAX_FILE_BYTES = 1024 * 1024
 
-# TLS 1.2 with forward secrecy and authenticated encryption only; those of TLS 1.3 always are so.
+# For TLS 1.2, only ciphers with forward secrecy and authenticated encryption, as all of TLS 1.3.
 CIPHERS = "ECDHE+AESGCM:ECDHE+CHACHA20"
 
 
 class GivenCertificate:
-    """The certificate that ``tls_cert`` and ``tls_key`` name.
+    """The certificate named by ``tls_cert`` and ``tls_key``.
 
     Args:
         cert: Path of a PEM file with the certificate and its chain.
@@ -50,19 +50,19 @@ class GivenCertificate:
     def __init__(self, cert: str, key: str | None) -> None:
         self._cert, self._key = cert, key
         self._seen: list[tuple[int, ...] | None] = []
-        self.is_there = True  # Or loading it says why not.
+        self.is_there = True  # If not, load() raises the reason.
 
     def refresh(self) -> bool:
-        """Return whether one of the files is another one, or has changed."""
+        """Return whether one of the files has been replaced or changed."""
         seen = [_signature(path) for path in (self._cert, self._key or self._cert)]
         changed, self._seen = seen != self._seen, seen
         return changed
 
     def load(self) -> tuple[ssl.SSLContext, "Certificate"]:
-        """Return what the files contain now.
+        """Load the files as they are now.
 
         Raises:
-            ConfigError: If they cannot be used; names the file, what is wrong, and the way out.
+            ConfigError: If they cannot be used; names the file, the fault and the way out.
         """
         from server.web.edge.certificate import read_certificate
 
@@ -84,8 +84,8 @@ class GivenCertificate:
             )
         if b"ENCRYPTED" in key:
             raise ConfigError(
-                f"{setting} = {path!r} contains a key with a passphrase, which nobody could type "
-                "at a start; accepted: one without, as written by "
+                f"{setting} = {path!r} contains a key with a passphrase, which nobody can type "
+                "when the server starts; accepted: a key without one, as written by "
                 f"`openssl pkey -in {shlex.quote(path)} -out NEW`"
             )
         try:
@@ -111,17 +111,17 @@ class GivenCertificate:
 
 
 class OwnCertificate:
-    """A certificate that the server makes for itself and keeps in its state folder.
+    """A certificate that the server creates and keeps in its state folder.
 
-    It is made again before it expires, and when the machine has a name or address that it lacks.
-    The key stays: who pinned it need not do so again. Browsers remember the certificate itself, so
-    one that is new has to be accepted again; therefore it keeps the hosts of the one before.
+    It is renewed before it expires, and when the machine gets a name or address that it lacks. The
+    key stays the same, so that pins of it remain valid. Users have to accept each new certificate
+    in their browsers again; to renew rarely, it keeps the hosts of the previous one.
 
     Args:
         folder: The state folder.
-        hosts: Returns the names and addresses that it must have.
+        hosts: Returns the names and addresses it must contain.
         now: Returns the time.
-        steady: Returns the seconds of a clock that cannot be set.
+        steady: Returns monotonic seconds.
     """
 
     self_made = True
@@ -136,7 +136,7 @@ class OwnCertificate:
         self._cert = PrivateFile(folder / "tls-cert.pem")
         self._key = PrivateFile(folder / "tls-key.pem")
         self._hosts, self._now, self._steady = hosts, now, steady
-        self._early_at: float | None = None  # Since when it is not valid yet.
+        self._early_at: float | None = None  # When it was first found not valid yet.
         self._loaded = b""
 
     @property
@@ -145,11 +145,11 @@ class OwnCertificate:
         return bool(self._loaded)
 
     def refresh(self) -> bool:
-        """Return whether there is a new certificate, after making one if that is needed.
+        """Create a certificate if needed; return whether there is a new one.
 
         Raises:
-            ConfigError: If the state folder cannot be used; a certificate that was there can be
-                loaded all the same.
+            ConfigError: If the state folder cannot be used; an existing certificate can still be
+                loaded.
         """
         from server.web.edge.certificate import is_key, make_key, owns
 
@@ -176,7 +176,7 @@ class OwnCertificate:
         return new != before
 
     def load(self) -> tuple[ssl.SSLContext, "Certificate"]:
-        """Return the certificate that :meth:`refresh` has found or made."""
+        """Return the certificate that :meth:`refresh` has found or created."""
         from server.web.edge.certificate import read_certificate
 
         context = make_context()
@@ -184,7 +184,7 @@ class OwnCertificate:
         return context, read_certificate(self._loaded)
 
     def _renew(self, key: bytes, pem: bytes) -> bytes:
-        """Return the certificate, or a new one if there is none or it has to be renewed."""
+        """Return the certificate, or a new one if it is missing or needs renewal."""
         from server.web.edge.certificate import certifiable, make_certificate, read_certificate
 
         needed = certifiable(self._hosts())[:MAX_HOSTS]
@@ -214,12 +214,12 @@ class OwnCertificate:
 
 
 def make_context() -> ssl.SSLContext:
-    """Return a context without a certificate that speaks TLS 1.2 and 1.3, and HTTP/1.1 over it."""
+    """Return a context, without a certificate yet, for TLS 1.2 and 1.3 and HTTP/1.1."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.set_ciphers(CIPHERS)
     context.set_alpn_protocols(["http/1.1"])
-    # Clients know whether their processor has instructions for AES.
+    # Let clients choose the cipher: they know whether their processor accelerates AES.
     context.options &= ~ssl.OP_CIPHER_SERVER_PREFERENCE
     context.options |= ssl.OP_NO_RENEGOTIATION
     return context
@@ -227,7 +227,7 @@ def make_context() -> ssl.SSLContext:
 
 def _read(setting: str, path: str) -> bytes:
     try:
-        # Non-blocking, because opening a pipe would block for ever.
+        # Non-blocking, because opening a pipe would block forever.
         with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb") as file:
             if stat.S_ISREG(os.fstat(file.fileno()).st_mode):
                 return file.read(MAX_FILE_BYTES)
@@ -241,7 +241,7 @@ def _read(setting: str, path: str) -> bytes:
 
 
 def _signature(path: str) -> tuple[int, ...] | None:
-    """Return what changes when a file does, or when a link leads to another one."""
+    """Return values that change when a file changes or a link points to another file."""
     try:
         status = os.stat(path)
     except OSError:

@@ -1,6 +1,6 @@
-"""Which connections and requests are let in: how many at a time, and framed in one way only.
+"""Limits open connections, and rejects requests with ambiguous framing.
 
-The HTTP server asks here as it reads, before there is a request that Flask could see.
+The HTTP server calls this while it reads, before Flask sees a request.
 """
 
 from collections import Counter
@@ -12,7 +12,7 @@ from server.addresses import is_loopback, network_of
 
 __all__ = ["MAX_HEADS", "ConnectionLimiter", "framing_fault"]
 
-# Nothing that is posted here is longer than a login form.
+# Enough for the login form and the JSON that the page sends.
 MAX_BODY_BYTES = 4096
 
 MAX_HEADS = 256
@@ -27,20 +27,20 @@ class _Connection:
 
 
 class ConnectionLimiter:
-    """Counts open connections and decides whether another is accepted.
+    """Counts open connections and decides whether to accept another.
 
-    Rejects, too, requests that two servers in a row could read differently (request smuggling,
+    Also rejects requests that a proxy and this server could read differently (request smuggling,
     RFC 9112 section 11.2).
 
-    Connections with an incomplete request head are counted separately, so they cannot use up the
-    limit; when there are too many, the oldest is closed. Loopback is exempt from the per-address
-    limit, because proxies and benchmarks connect from it.
+    Connections with an incomplete request head are counted separately, so that they cannot use up
+    the limit; when there are too many, the oldest is closed. Loopback is exempt from the
+    per-address limit, because proxies and benchmarks connect from it.
 
     Args:
-        most: Connections in all whose request's head was whole.
-        most_per_address: Of either kind, from one address or one IPv6 network of 56 bits.
+        most: Limit of connections with a complete request head.
+        most_per_address: Limit of either kind, per address or IPv6 network of 56 bits.
         count: Called with the reason for every refusal.
-        most_heads: Connections in all whose request's head is not whole.
+        most_heads: Limit of connections with an incomplete request head.
     """
 
     def __init__(
@@ -60,27 +60,27 @@ class ConnectionLimiter:
         self._admitted_of: Counter[str] = Counter()
 
     def enter(self, key: object, address: str, end: Callable[[], None]) -> None:
-        """Note a new connection; ``end`` is called, once at most, when it has to give way."""
+        """Register a new connection; ``end`` is called, at most once, to evict it."""
         self._await_head(key, _Connection(network_of(address), is_loopback(address), end))
 
     def admit(self, key: object) -> bytes | None:
-        """Note that a request's head is whole, or return the answer that turns it away."""
+        """Admit a connection whose request head is complete, or return the refusal to send."""
         connection = self._take(key)
         if connection is None:
-            return refusal("408 Request Timeout", "The request took too long to come.")
+            return refusal("408 Request Timeout", "The request took too long to arrive.")
         crowded = len(self._admitted) >= self._most or (
             self._admitted_of[connection.network] >= self._most_per_address
             and not connection.exempt
         )
         if crowded:
             self._count("429")
-            return refusal("429 Too Many Requests", "There are too many connections; try later.")
+            return refusal("429 Too Many Requests", "Too many connections; try again later.")
         self._admitted[key] = connection
         self._admitted_of[connection.network] += 1
         return None
 
     def await_next(self, key: object) -> None:
-        """Note that a request was answered, and the next one's head is awaited."""
+        """Note that a request was answered, and the next head is awaited."""
         connection = self._take(key)
         if connection is not None:
             self._await_head(key, connection)
@@ -92,14 +92,14 @@ class ConnectionLimiter:
     def _await_head(self, key: object, connection: "_Connection") -> None:
         network = connection.network
         if self._heads_of[network] >= self._most_per_address and not connection.exempt:
-            self._give_way(network)
+            self._evict_oldest(network)
         elif len(self._heads) >= self._most_heads:
-            self._give_way(max(self._heads_of, key=self._heads_of.__getitem__))
+            self._evict_oldest(max(self._heads_of, key=self._heads_of.__getitem__))
         self._heads[key] = connection
         self._heads_of[network] += 1
 
-    def _give_way(self, network: str) -> None:
-        """End the oldest connection of a network whose head is not whole."""
+    def _evict_oldest(self, network: str) -> None:
+        """Close a network's oldest connection with an incomplete head."""
         key = next(key for key, one in self._heads.items() if one.network == network)
         connection = self._take(key)
         assert connection is not None
@@ -120,7 +120,7 @@ class ConnectionLimiter:
         return None
 
     def fault(self, version: str, headers: Any) -> bytes | None:
-        """Return the answer to a request that is refused for its framing, or None."""
+        """Return the refusal of a request with bad framing, or None."""
         found = framing_fault(version, headers)
         if found is None:
             return None
@@ -129,11 +129,11 @@ class ConnectionLimiter:
 
 
 def framing_fault(version: str, headers: Any) -> str | None:
-    """Return what is ambiguous or useless about a request's framing, or None.
+    """Return what is ambiguous or unacceptable about a request's framing, or None.
 
     Args:
         version: The request line's version, such as ``HTTP/1.1``.
-        headers: As parsed by ``http.client``.
+        headers: The headers as parsed by ``http.client``.
     """
     lengths = headers.get_all("Content-Length", [])
     hosts = headers.get_all("Host", [])
@@ -154,7 +154,7 @@ def framing_fault(version: str, headers: Any) -> str | None:
 
 
 def refusal(status: str, message: str) -> bytes:
-    """Return a whole HTTP answer that ends the connection."""
+    """Return a complete HTTP response that closes the connection."""
     body = message.encode() + b"\n"
     return (
         f"HTTP/1.1 {status}\r\nContent-Type: text/plain\r\nContent-Length: {len(body)}\r\n"

@@ -1,4 +1,4 @@
-"""Shows people on a page why there is no other, where programs get a line of text."""
+"""Shows errors as a page to browsers; programs get a line of text."""
 
 import base64
 import functools
@@ -16,13 +16,13 @@ __all__ = ["ErrorPages"]
 
 Application = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
-# Titles, and what is said where the answer says nothing of its own.
-WORDS: Mapping[int, tuple[str, str]] = {
+# Titles, and the text for responses without their own.
+DEFAULT_TEXTS: Mapping[int, tuple[str, str]] = {
     400: ("That did not work", "The server does not understand this request."),
     401: ("Log in first", "Only people who are logged in may see this."),
     403: ("This is not allowed", "Whoever administers this server can change that."),
     404: ("There is nothing here", "The address may be mistyped, or what it led to was removed."),
-    405: ("This is no page", "The address is for programs, which ask in another way."),
+    405: ("This is no page", "The address is for programs, which request it in another way."),
     406: ("There is no video", "The camera sends none that can be shown here."),
     410: ("This is no longer kept", "What the address led to was deleted."),
     413: ("That was too much", "The server takes no request of this size."),
@@ -37,36 +37,36 @@ OTHER = ("That did not work", "The server could not do this.")
 NOT_KEPT = "This is no longer kept"
 DEAD_LINK = "This link does not work"
 
-# What lies below is kept for a while only.
+# Paths of recordings and clips, which are kept for a limited time.
 KEPT = ("/clip/", "/recording/", "/event/")
 
-# Worth another try, by asking for the same address.
+# Errors that may pass: the page offers to try again.
 PASSING = (429, 500, 503)
 
 MAX_TEXT = 600
 
 FORBIDDEN = re.compile(r"(\S+) may not see this")
 
-# Unix seconds, as programs want them.
+# Unix seconds, as written for programs.
 MOMENT = re.compile(r"\b\d{10}\.\d{3}\b")
 
-REMARK = re.compile(r"/\*.*?\*/|^\s+", re.DOTALL | re.MULTILINE)
+COMMENT = re.compile(r"/\*.*?\*/|^\s+", re.DOTALL | re.MULTILINE)
 
 POLICY = "Content-Security-Policy"
 
-# Of an answer that has none.
+# For responses without a policy.
 STRICT = "default-src 'none'; style-src 'self'; base-uri 'none'; frame-ancestors 'none'"
 
 
 class ErrorPages:
-    """A WSGI layer that puts the text of an error on a page, if a browser asks for a page.
+    """A WSGI layer that turns the text of an error into a page if a browser requests a page.
 
-    The page needs no other file, because where nothing is served under the name that was asked
-    for, or with too many connections, there is none. Status and headers stay as they are.
+    The page needs no further files, because they may not load either: under a wrong host name, or
+    with too many connections. Status and headers stay as they are.
 
     Args:
         application: Answers the requests.
-        render: Returns the page with the given values in it.
+        render: Renders the page with the given values.
         sheet: Returns the style sheet.
     """
 
@@ -104,10 +104,10 @@ class ErrorPages:
                 answer.close()
         status, headers = held[0][0], Headers(held[0][1])
         text = read_text(kind_of(headers), body)
-        style, digest = prepare(self._sheet())
+        style, digest = minify(self._sheet())
         policy = headers.get(POLICY, "")
         page = self._render(
-            **describe(int(status[:3]), text, environ), style=style, is_served=bool(policy)
+            **page_values(int(status[:3]), text, environ), style=style, is_served=bool(policy)
         ).encode()
         headers.setdefault("Cache-Control", "no-store")
         headers["Content-Type"] = "text/html; charset=utf-8"
@@ -119,7 +119,7 @@ class ErrorPages:
 
 
 def wants_page(environ: dict[str, Any]) -> bool:
-    """Return whether a person looks at the answer: a browser that opens an address says so."""
+    """Return whether a browser is opening a page: its Accept header then has text/html."""
     return environ["REQUEST_METHOD"] in ("GET", "POST") and "text/html" in environ.get(
         "HTTP_ACCEPT", ""
     )
@@ -130,7 +130,7 @@ def kind_of(headers: Headers) -> str:
 
 
 def read_text(kind: str, body: bytes) -> str:
-    """Return what an answer says; empty if that is no sentence for people."""
+    """Return the message of a response; empty if it has none for people."""
     text = body.decode("utf-8", "replace").strip()
     if kind == "application/json":
         try:
@@ -140,26 +140,26 @@ def read_text(kind: str, body: bytes) -> str:
     return text[:MAX_TEXT] if isinstance(text, str) else ""
 
 
-def describe(status: int, text: str, environ: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what the page says of an error."""
+def page_values(status: int, text: str, environ: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the values that the page shows for an error."""
     path = environ.get("RAW_PATH_INFO") or environ.get("PATH_INFO", "/")
-    title, own = WORDS.get(status, OTHER)
+    title, own = DEFAULT_TEXTS.get(status, OTHER)
     usual = default_exceptions.get(status)
     has_token = "token=" in environ.get("QUERY_STRING", "")
-    # What else there is, is for programs.
+    # Drop werkzeug's own descriptions and the 401 texts: they are for programs.
     if (usual is not None and text == usual.description) or (status == 401 and not has_token):
         text = ""
     if status == 404 and path.startswith(KEPT) and not text.startswith("there is no camera"):
         title = NOT_KEPT
     if status == 401 and has_token:
         title = DEAD_LINK
-    # Somebody with a token has no password to log in with.
+    # A token's owner has no password to log in with.
     leads_home = status != 421 and not has_token
     is_passing = status in PASSING and environ["REQUEST_METHOD"] == "GET"
     return {
         "status": status,
         "title": title,
-        # What is between backticks is code.
+        # Text between backticks is code.
         "parts": list(enumerate((say(text) or own).split("`"))),
         # Relative: a proxy may have cut a prefix off the path.
         "home": "../" * (path.count("/") - 1) or "./",
@@ -169,7 +169,7 @@ def describe(status: int, text: str, environ: Mapping[str, Any]) -> dict[str, An
 
 
 def say(text: str) -> str:
-    """Return a text for programs as a sentence for people."""
+    """Turn a message for programs into a sentence for people."""
     forbidden = FORBIDDEN.fullmatch(text)
     if forbidden:
         text = f"You are known here as {forbidden[1]}, who may not see this"
@@ -182,8 +182,8 @@ def say(text: str) -> str:
 
 
 @functools.lru_cache(maxsize=2)
-def prepare(sheet: bytes) -> tuple[str, str]:
-    """Return a style sheet without its comments, and what permits it in the page."""
-    style = REMARK.sub("", sheet.decode())
+def minify(sheet: bytes) -> tuple[str, str]:
+    """Return a style sheet without comments, and the CSP hash that permits it in the page."""
+    style = COMMENT.sub("", sheet.decode())
     digest = hashlib.sha256(style.encode()).digest()
     return style, f"sha256-{base64.b64encode(digest).decode()}"

@@ -1,4 +1,4 @@
-"""Client addresses and schemes as reverse proxies report them, taken from trusted proxies only."""
+"""Client addresses and schemes as reported by trusted reverse proxies."""
 
 import ipaddress
 from collections.abc import Callable, Iterable
@@ -16,18 +16,18 @@ Application = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 # Any of these headers shows that a proxy passed the request on.
 TRACES = ("HTTP_X_FORWARDED_FOR", "HTTP_FORWARDED", "HTTP_X_REAL_IP", "HTTP_VIA")
 
-# What stands before an IPv4 address that is written as one of IPv6.
+# Length of the prefix before an IPv4 address mapped to IPv6.
 MAPPED_BITS = 96
 
 FORWARDED = "porthole.forwarded"
-"""Key in a request's environment: whether any proxy passed it on, trusted or not."""
+"""Environment key: whether a proxy, trusted or not, forwarded the request."""
 
 
 class Forwarded:
     """A WSGI layer that sets the client's address and scheme from a trusted proxy's headers.
 
-    Everything behind it reads ``REMOTE_ADDR`` and ``wsgi.url_scheme`` and need not know of proxies.
-    X-Forwarded-Host is ignored: a proxy can pass Host on, and its name can go into allowed_hosts.
+    Everything behind it reads ``REMOTE_ADDR`` and ``wsgi.url_scheme``, unaware of proxies.
+    X-Forwarded-Host is ignored: a proxy can pass on Host, and allowed_hosts can list its name.
 
     Args:
         application: The WSGI application behind this layer.
@@ -52,7 +52,7 @@ class Forwarded:
 
     def _believe(self, environ: dict[str, Any]) -> None:
         # Each proxy appends its peer's address, so the client is the last address that is not a
-        # trusted proxy. The client may have made up everything before it.
+        # trusted proxy's. The client may have forged everything before it.
         for hop in reversed(environ.get("HTTP_X_FORWARDED_FOR", "").split(",")):
             address = hop.strip()
             if not is_address(address):

@@ -1,4 +1,4 @@
-"""Answers requests that come without TLS to the port where TLS is spoken."""
+"""Answers plain HTTP requests on the TLS port."""
 
 import urllib.parse
 from collections.abc import Callable, Iterable
@@ -6,15 +6,15 @@ from typing import Any
 
 __all__ = ["lead_to_tls"]
 
-# Of a path and a query, RFC 3986; what is encoded already stays so.
-PLAIN = "/?%:@!$&'()*+,;=~-._"
+# Characters allowed in a path and query, RFC 3986; % keeps what is already encoded.
+SAFE = "/?%:@!$&'()*+,;=~-._"
 
 
 def lead_to_tls(environ: dict[str, Any], start_response: Callable[..., object]) -> Iterable[bytes]:
-    """Redirect what only looks to the same place over TLS; a WSGI application.
+    """Redirect GET and HEAD to the same URL over TLS; a WSGI application.
 
-    Anything else is refused: its body was sent in the clear, and must not seem to be all right.
-    The Host must have been checked.
+    Other methods are refused: their body was sent unencrypted, which must not go unnoticed.
+    The Host must have been checked before.
     """
     headers = [
         ("Content-Type", "text/plain"),
@@ -28,8 +28,8 @@ def lead_to_tls(environ: dict[str, Any], start_response: Callable[..., object]) 
     place = path if path.startswith("/") else "/"
     if environ.get("QUERY_STRING"):
         place += "?" + environ["QUERY_STRING"]
-    place = urllib.parse.quote(place, safe=PLAIN, encoding="latin-1")
+    place = urllib.parse.quote(place, safe=SAFE, encoding="latin-1")
     url = f"https://{environ['HTTP_HOST']}{place}"
-    # Not cached: TLS may be turned off again. 308 keeps the method, as it should.
+    # Must not be cached, because TLS may be turned off again. 308 keeps the method.
     start_response("308 Permanent Redirect", [("Location", url), *headers])
     return [f"This server speaks TLS: {url}\n".encode()]

@@ -1,4 +1,4 @@
-"""This machine's names and addresses, for the Host check and the addresses printed at the start."""
+"""This machine's names and addresses, for the Host check and the URLs printed at start."""
 
 import array
 import fcntl
@@ -15,7 +15,7 @@ __all__ = ["Names", "own_addresses", "own_names", "reachable_at"]
 Names = Mapping[str, frozenset[str]]
 """Names of this machine in lower case, each with the addresses it resolves to."""
 
-# A name server that does not answer must not delay the start.
+# A name server that does not answer must not delay the start for long.
 LOOKUP_S = 2.0
 
 # Lists all IPv4 addresses on Linux. Netlink would too, but the shipped units do not allow it.
@@ -29,7 +29,7 @@ UNUSABLE = 0x01 | 0x08 | 0x20 | 0x40
 
 
 def own_names() -> Names:
-    """Return the host name, short and in full, and the mDNS name.
+    """Return the short and the full host name, and the mDNS name.
 
     A name that takes too long to resolve has no addresses.
     """
@@ -43,7 +43,7 @@ def own_names() -> Names:
             full = socket.getaddrinfo(host, None, flags=socket.AI_CANONNAME)[0][3]
             found.update(dict.fromkeys(_usable(full), frozenset()))
         except (OSError, UnicodeError):
-            pass  # Then it has no other name.
+            pass  # No further name.
         for name in list(found):
             found[name] = _addresses_of(name)
 
@@ -55,7 +55,7 @@ def own_names() -> Names:
 
 
 def own_addresses() -> list[str]:
-    """Return this machine's addresses, without loopback and link-local ones."""
+    """Return this machine's addresses, except loopback and link-local ones."""
     return list(dict.fromkeys([*_ipv4_addresses(), *_ipv6_addresses()]))
 
 
@@ -63,10 +63,10 @@ def reachable_at(bound: str, takes_ipv4: bool, addresses: Iterable[str], names: 
     """Return the hosts, as written in a URL, at which a browser reaches a listening socket.
 
     Args:
-        bound: The address it is bound to.
+        bound: The address the socket is bound to.
         takes_ipv4: Whether it accepts IPv4; a socket bound to ``::`` may or may not.
         addresses: This machine's addresses.
-        names: This machine's names. A name that also, or only, leads elsewhere is left out.
+        names: This machine's names. Names that resolve to other machines' addresses are left out.
     """
     here = ipaddress.ip_address(bound.partition("%")[0])
 
@@ -91,13 +91,13 @@ def reachable_at(bound: str, takes_ipv4: bool, addresses: Iterable[str], names: 
 
 
 def _usable(*names: str) -> list[str]:
-    """Return the names that identify this machine; one without a name is called localhost."""
+    """Return the names that identify this machine; leave out localhost, which any machine has."""
     plain = [name.lower().rstrip(".") for name in names]
     return [name for name in plain if name and not name.startswith(("localhost", "."))]
 
 
 def _addresses_of(name: str) -> frozenset[str]:
-    """Return a name's addresses, without link-local ones, which no URL can contain."""
+    """Return a name's addresses, except link-local ones, which URLs cannot contain."""
     try:
         found = socket.getaddrinfo(name, None, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError):
@@ -125,7 +125,7 @@ def _ipv6_addresses() -> list[str]:
     try:
         rows = [line.split() for line in IF_INET6.read_text(encoding="ascii").splitlines()]
     except OSError:
-        return []  # Without IPv6.
+        return []  # No IPv6.
     return [
         str(ipaddress.IPv6Address(bytes.fromhex(digits)))
         for digits, _, _, scope, flags, _ in rows

@@ -1,4 +1,4 @@
-"""Who asks, and for whom: the Host and Origin of a request, and how long its query is."""
+"""Checks a request's Host, Origin and query length."""
 
 import logging
 import re
@@ -14,14 +14,14 @@ log = logging.getLogger(__name__)
 
 DEFAULT_PORTS = {"http": 80, "https": 443}
 
-# The longest that our own page asks with names some dozens of cameras.
+# The longest query of our own page lists some dozens of cameras.
 MAX_QUERY_BYTES = 4096
 MAX_QUERY_FIELDS = 64
 
-# The longest name that DNS has.
+# The longest DNS name.
 MAX_NAME = 253
 
-# Whoever asks under ever new names must not fill the log.
+# A client that makes up new names must not fill the log.
 MAX_LOGGED_NAMES = 50
 
 HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(?::([0-9]{1,5}))?")
@@ -32,20 +32,20 @@ Application = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
 
 class OriginCheck:
-    """Lets requests in whose Host is ours, whose Origin is our own page, and whose query is short.
+    """Admits requests with one of our Hosts, a permitted Origin and a short query.
 
-    A page from elsewhere can make a browser connect here, and by DNS rebinding even under a name of
-    its own. The Host header gives that away: it then holds the other page's name, while an address
-    in digits, or one of our names, cannot be had by rebinding.
+    A foreign page can make a browser connect here, with DNS rebinding even as its own origin. The
+    Host header reveals that: it then has the foreign page's name. Rebinding works neither with IP
+    addresses nor with our names.
 
     Args:
-        application: What is behind the door.
-        hosts: Names we are reached by, besides localhost and addresses in digits.
+        application: The WSGI application behind this check.
+        hosts: Our names, besides localhost and IP addresses.
         origins: Origins of other pages that may connect, such as ``https://panel.example``.
         count: Called with the reason for every refusal.
 
     Raises:
-        ConfigError: If one of the origins is none.
+        ConfigError: If one of the origins is invalid.
     """
 
     def __init__(
@@ -64,18 +64,18 @@ class OriginCheck:
     def __call__(
         self, environ: dict[str, Any], start_response: Callable[..., Any]
     ) -> Iterable[bytes]:
-        """Serve the request, or answer why not."""
+        """Serve the request, or answer with the reason for the refusal."""
         host = environ.get("HTTP_HOST", "")
         if not self._is_ours(host):
-            return self._refuse(start_response, "421 Misdirected Request", self._tell_way(host))
+            return self._refuse(start_response, "421 Misdirected Request", self._explain_host(host))
         origin = environ.get("HTTP_ORIGIN")
         if origin is not None and not self._may_come_from(origin, environ):
             return self._refuse(
                 start_response,
                 "403 Forbidden",
-                f"Pages of {origin!r} may not connect: this server is asked as "
-                f"{environ['wsgi.url_scheme']}://{host}. The setting allowed_origins lets them; "
-                "where a proxy in front speaks TLS, trusted_proxies names it.",
+                f"Pages of {origin!r} may not connect: this server was addressed as "
+                f"{environ['wsgi.url_scheme']}://{host}. Add them to the setting allowed_origins, "
+                "or, if a proxy in front handles TLS, add the proxy to trusted_proxies.",
             )
         query = environ.get("QUERY_STRING", "")
         if len(query) > MAX_QUERY_BYTES or query.count("&") >= MAX_QUERY_FIELDS:
@@ -97,22 +97,22 @@ class OriginCheck:
         name = _name_in(host)
         return name is not None and (name in self._hosts or is_address(name))
 
-    def _tell_way(self, host: str) -> str:
-        """Return how somebody who runs this server has it answer to a name; log it once a name."""
+    def _explain_host(self, host: str) -> str:
+        """Return a message that says how to allow a name; log it once per name."""
         name = _name_in(host)
         if name is None or len(name) > MAX_NAME:
-            return f"{host[:MAX_NAME]!r} is no name of a server."
+            return f"{host[:MAX_NAME]!r} is not a valid host name."
         way = (
             f'start it with `--allowed-hosts {name}`, or put `allowed_hosts = ["{name}"]` under '
             "[server] in its settings file, with commas between several"
         )
         if name not in self._logged and len(self._logged) < MAX_LOGGED_NAMES:
             self._logged.add(name)
-            log.warning("asked for as %s, and refused; if that is this server: %s", name, way)
+            log.warning("refused a request for %s; if that is this server, %s", name, way)
         return f"This server does not answer to {name!r}. If that is its name, {way}."
 
     def _may_come_from(self, origin: str, environ: dict[str, Any]) -> bool:
-        """Whether a page of ``origin`` may do this; merely looking (GET) does no harm."""
+        """Return whether a page of ``origin`` may make this request; plain GETs are harmless."""
         is_upgrade = "HTTP_UPGRADE" in environ
         if environ["REQUEST_METHOD"] in ("GET", "HEAD") and not is_upgrade:
             return True
@@ -122,14 +122,14 @@ class OriginCheck:
 
 
 def _name_in(host: str) -> str | None:
-    """Return the name or address that a Host header holds, or None if it is none."""
+    """Return the name or address in a Host header; None if it is malformed."""
     match = HOST.fullmatch(host)
-    # With a full stop at its end a name is still the same one.
+    # A trailing full stop does not change a name.
     return match[1].strip("[]").lower().removesuffix(".") if match else None
 
 
 def _origin(text: str) -> tuple[str, str, int] | None:
-    """Return scheme, host and port of an Origin as browsers write it; None for anything else."""
+    """Return the scheme, host and port of an Origin; None if it is malformed."""
     scheme, _, place = text.lower().partition("://")
     match = HOST.fullmatch(place)
     if match is None or SCHEME.fullmatch(scheme) is None:
@@ -142,6 +142,6 @@ def _allowed(text: str) -> tuple[str, str, int]:
     if origin is None:
         raise ConfigError(
             f"allowed_origins: {text!r} cannot be used; "
-            "accepted: a scheme, a host and maybe a port, such as https://panel.example"
+            "accepted: a scheme, a host and optionally a port, such as https://panel.example"
         )
     return origin

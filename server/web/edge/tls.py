@@ -1,4 +1,4 @@
-"""Which certificate the server shows: the settings' or its own, and always the newest one."""
+"""The certificate in use: given in the settings or self-made, and always the newest."""
 
 import datetime
 import logging
@@ -18,28 +18,28 @@ __all__ = ["Tls", "choose_certificate"]
 
 log = logging.getLogger(__name__)
 
-# How soon a changed file or address is noticed.
+# Period of checks for changed files and addresses.
 CHECK_S = 5.0
 
 
 class Source(Protocol):
-    """Where a certificate comes from. All of it blocks on the disk: call it natively."""
+    """A source of certificates. Its methods block on the disk: call them on a native thread."""
 
     self_made: bool
 
     @property
     def is_there(self) -> bool:
-        """Whether there is a certificate that :meth:`load` can be tried with."""
+        """Whether there may be a certificate for :meth:`load`."""
 
     def refresh(self) -> bool:
-        """Return whether there is something new since the last time, after making it if needed.
+        """Create a certificate if needed; return whether there is a new one.
 
         Raises:
-            ConfigError: If that cannot be found out or made.
+            ConfigError: If the check or the creation fails.
         """
 
     def load(self) -> tuple[ssl.SSLContext, "Certificate"]:
-        """Return what is there now.
+        """Return the current certificate.
 
         Raises:
             ConfigError: If it cannot be used.
@@ -50,14 +50,14 @@ class Tls:
     """The certificate in use, replaced while the server runs.
 
     Args:
-        source: Where it comes from.
+        source: Provides the certificate.
 
     Raises:
-        ConfigError: If it cannot be used.
+        ConfigError: If no certificate can be used.
 
     Attributes:
-        context: For new connections.
-        certificate: The one in use.
+        context: TLS context for new connections.
+        certificate: The certificate in use.
     """
 
     def __init__(self, source: Source) -> None:
@@ -67,14 +67,14 @@ class Tls:
         except ConfigError as error:
             if not source.is_there:
                 raise
-            log.error("the certificate that is there stays: %s", error)
+            log.error("using the existing certificate: %s", error)
         self.context, self.certificate = source.load()
         self._task: hub.Task | None = None
         self._warn()
 
     @property
     def self_made(self) -> bool:
-        """Whether the certificate is signed by nobody else, so that browsers warn of it."""
+        """Whether the certificate is self-signed, so that browsers warn of it."""
         return self._source.self_made
 
     def open(self) -> None:
@@ -87,18 +87,18 @@ class Tls:
             self._task.kill()
 
     def _watch(self) -> None:
-        told = ""
+        logged = ""
         while True:
             hub.rest(CHECK_S)
             try:
                 found = hub.run_native(self._look)
             except (ConfigError, OSError) as error:
-                if str(error) != told:
-                    told = str(error)
-                    log.error("the certificate in use stays: %s", error)
+                if str(error) != logged:
+                    logged = str(error)
+                    log.error("keeping the certificate in use: %s", error)
                 continue
             if found is not None:
-                told = ""
+                logged = ""
                 self.context, self.certificate = found
                 log.info("new certificate, SHA-256 %s", self.certificate.fingerprint)
                 self._warn()
@@ -112,20 +112,20 @@ class Tls:
         if ends <= now:
             log.warning("the certificate expired on %s: clients reject it; renew it", ends)
         elif begins > now:
-            log.warning("the certificate is valid from %s on: is the clock right?", begins)
+            log.warning("the certificate is not valid before %s: is the clock right?", begins)
 
 
 def choose_certificate(
     tls: str, cert: str | None, key: str | None, folder: Path, hosts: Callable[[], Iterable[str]]
 ) -> Tls | None:
-    """Return what three settings ask for; None if they ask for no TLS.
+    """Return the certificate that the settings ask for; None for no TLS.
 
     Args:
-        tls: ``off`` or ``auto``; does not matter where ``cert`` is set.
-        cert: ``tls_cert``.
-        key: ``tls_key``.
-        folder: The state folder, which keeps a certificate of our own.
-        hosts: Returns the names and addresses for one.
+        tls: The setting ``tls``: ``off`` or ``auto``; ignored if ``cert`` is set.
+        cert: The setting ``tls_cert``.
+        key: The setting ``tls_key``.
+        folder: The state folder, which keeps a self-made certificate.
+        hosts: Returns the names and addresses for a self-made certificate.
 
     Raises:
         ConfigError: If a certificate cannot be used.
@@ -134,7 +134,7 @@ def choose_certificate(
         return Tls(GivenCertificate(cert, key))
     if key is not None:
         raise ConfigError(
-            f"tls_key = {key!r} is set, and tls_cert is not; accepted: both, or tls_cert alone "
+            f"tls_key = {key!r} is set, but tls_cert is not; accepted: both, or tls_cert alone "
             "with a file that contains certificate and key"
         )
     return Tls(OwnCertificate(folder, hosts)) if tls == "auto" else None

@@ -20,9 +20,9 @@ def create_access(access: Access, auth: Auth, restart: Callable[[], None]) -> Bl
     """Return the route ``/api/admin/access``.
 
     Args:
-        access: Keeps what is chosen.
-        auth: Says whether there are users.
-        restart: Has the server start anew, with what was chosen; returns at once.
+        access: Stores the choice.
+        auth: Knows whether there are users.
+        restart: Restarts the server with the new choice; does not block.
     """
     routes = Blueprint("access", __name__)
 
@@ -37,7 +37,7 @@ def create_access(access: Access, auth: Auth, restart: Callable[[], None]) -> Bl
     def choose() -> Response:
         values = read_change(auth)
         if values.get("host") == NETWORK and not auth.closed:
-            message = "others could do everything: add the first user, an admin, before"
+            message = "others could do everything: first add a user, an admin"
             raise RequestError("forbidden", message)
         is_other = hub.run_native(access.choose, values)
         person = asking().person

@@ -1,7 +1,7 @@
 """Joins the page's modules, and its style sheets, into one file each.
 
-The page has over a hundred modules. Asked for one by one, they cost a browser more than all else
-about opening the page, and each layer of imports is a round trip on a long link.
+The page has over a hundred modules. Requesting them one by one would take a browser longer than the
+rest of opening the page, and each level of imports would add a round trip.
 """
 
 import re
@@ -12,7 +12,7 @@ __all__ = ["join_modules", "join_sheets"]
 
 Read = Callable[[str], str]
 
-# The forms that our modules use, which a test holds.
+# The only forms our modules use; a test checks that.
 IMPORT = re.compile(r"^import (\{[^}]*\}) from '(\.[^']+)';", re.MULTILINE)
 EXPORT = re.compile(r"^export (?=(?:async function|function|class|const) (\w+))", re.MULTILINE)
 LATE_IMPORT = re.compile(r"(?<=\bimport\([`'])\.[^`'$]+")
@@ -20,27 +20,27 @@ OWN_URL = "import.meta.url"
 
 SHEET = re.compile(r'^@import url\("([^"]+)"\);\n', re.MULTILINE)
 
-# Written for browsers by others, in forms of their own: imported as they are.
+# Third-party modules use other forms; they are not bundled, but imported unchanged.
 VENDOR = "vendor/"
 
 
 def join_modules(entry: str, read: Read) -> str:
-    """Return a module that does and exports what ``entry`` does, and imports none of ours.
+    """Return a module equivalent to ``entry`` that contains all our modules it imports.
 
-    Every other module becomes a function that is called once, in the order in which a browser runs
-    modules, and returns the exports. That is the same as long as no export is assigned anew, no
-    imports form a circle, and only the entry awaits at its top level.
+    Every other module becomes a function that returns its exports, called once, in the order in
+    which a browser would run the modules. This is equivalent as long as no export is reassigned,
+    imports form no cycle, and only the entry uses top-level await.
 
     Args:
-        entry: A module's path.
-        read: Returns the text of the file with a path.
+        entry: Path of the module.
+        read: Returns the text of the file at a path.
     """
     names: dict[str, str] = {}
     imports: list[str] = []
     parts: list[str] = []
 
-    def take(path: str) -> str:
-        """Have a module run before those that import it; return the name of its exports."""
+    def emit(path: str) -> str:
+        """Emit a module before those that import it; return the name of its exports."""
         if path not in names:
             name = names[path] = "$" + re.sub(r"\W", "_", path)
             if path.startswith(VENDOR):
@@ -55,10 +55,10 @@ def join_modules(entry: str, read: Read) -> str:
         return names[path]
 
     def rewrite(path: str) -> str:
-        """Return a module's text with its imports taken from what was run before."""
+        """Return a module's text with its imports replaced by the emitted names."""
 
         def bind(match: re.Match[str]) -> str:
-            name = take(normpath(join(dirname(path), match[2])))
+            name = emit(normpath(join(dirname(path), match[2])))
             return f"const {match[1].replace(' as ', ': ')} = {name};"
 
         def lead(match: re.Match[str]) -> str:
@@ -68,7 +68,7 @@ def join_modules(entry: str, read: Read) -> str:
         return text.replace(OWN_URL, f"new URL('{relative(path)}', {OWN_URL})")
 
     def relative(path: str) -> str:
-        """Return a path as the joined module has to write it."""
+        """Return a path relative to the joined module."""
         way = relpath(path, dirname(entry))
         return way if way.startswith(".") else f"./{way}"
 
@@ -77,6 +77,6 @@ def join_modules(entry: str, read: Read) -> str:
 
 
 def join_sheets(entry: str, read: Read) -> str:
-    """Return a style sheet with those that it imports in it, one after the other."""
+    """Return a style sheet with its imports inlined."""
     folder = dirname(entry)
     return SHEET.sub(lambda match: join_sheets(normpath(join(folder, match[1])), read), read(entry))

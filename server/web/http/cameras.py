@@ -26,7 +26,7 @@ __all__ = ["create_admin_cameras"]
 
 BASE = "/api/admin/cameras"
 
-# A page with a picture of each of a dozen devices, and then somebody who types.
+# Enough for a page with pictures of a dozen devices, and then for somebody typing an address.
 TRIALS_PER_S = 0.5
 TRIALS_AT_ONCE = 16
 
@@ -43,9 +43,9 @@ def create_admin_cameras(
 
     Args:
         managed: Carries out the changes.
-        media: Where the files are that may be added; None for no files.
-        auth: Notes who changes what.
-        on_renamed: Called with a camera's old name and its new one.
+        media: Folder of the files that may be added; None if none may.
+        auth: Has the audit log, and the users' lists of cameras.
+        on_renamed: Called with a camera's old and new name.
     """
     routes = Blueprint("admin_cameras", __name__)
     catalog = managed.catalog
@@ -85,7 +85,7 @@ def create_admin_cameras(
         camera = catalog.complete({"name": "trial"} | given, known)
         note("camera try", source=camera.address.public)
         if not tried.take(time.monotonic()):
-            raise RequestError("rate_limited", "too many addresses were tried; wait some seconds")
+            raise RequestError("rate_limited", "too many addresses were tried; wait a few seconds")
         picture = trials.picture(camera.address)
         headers = {
             "Cache-Control": "no-store",
@@ -114,7 +114,7 @@ def create_admin_cameras(
         changed = managed.change(name, values, revision, who())
         new = changed["name"]
         if new != name:
-            # People who may see some cameras only go on seeing this one.
+            # People limited to some cameras keep their access to this one.
             auth.change(asking(), UsersFile.rename_camera, name, new)
             on_renamed(name, new)
         source = changed["settings"].get("source")
@@ -147,7 +147,7 @@ def create_admin_cameras(
         return answer_json({"cameras": catalog.describe_all()})
 
     def check_reach(values: Mapping[str, Any], name: str | None) -> None:
-        """Raise FormError if a source may not be reached from the page."""
+        """Raise FormError if a camera added on the page may not use this source."""
         if name in catalog.file:
             return
         address = catalog.complete(values, name).address
@@ -156,7 +156,7 @@ def create_admin_cameras(
         except ReachError as error:
             raise FormError({"source": str(error)}) from None
         except SourceError:
-            pass  # The host is unknown, and may be known later.
+            pass  # The host name does not resolve now, but may later.
 
     def used_by(source: str) -> str | None:
         try:
@@ -175,7 +175,7 @@ def create_admin_cameras(
 
 
 def revision_seen() -> str | None:
-    """Return the revision in ``If-Match``; None without one."""
+    """Return the revision in ``If-Match``; None without the header, empty if malformed."""
     text = flask.request.headers.get("If-Match")
     found = REVISION.fullmatch(text) if text else None
     return found[1] if found else (None if text is None else "")

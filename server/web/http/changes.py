@@ -1,4 +1,4 @@
-"""Requests that change something: what protects them, and the JSON they carry."""
+"""Requests that change something: their protection, JSON bodies and errors."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -24,15 +24,15 @@ STATUS = {"forbidden": 403, "rate_limited": 429, "unavailable": 503}
 
 CSRF_HEADER = "X-CSRF-Token"
 
-EXPIRED = "This page had been open for too long. Reload it, and try again."
+EXPIRED = "This page was open for too long. Reload it and try again."
 NO_JSON = "the body must be a JSON object, sent as application/json"
 
 
 def read_change(auth: Auth) -> dict[str, Any]:
-    """Return the JSON object that the current request carries.
+    """Return the JSON object in the current request's body.
 
-    The front door has compared a browser's Origin with the Host already. Beyond that, a cookie
-    counts only together with the page's CSRF token, and no form of another site can send JSON.
+    ``web/edge/origin.py`` has already compared a browser's Origin with the Host. In addition, a
+    cookie counts only together with the page's CSRF token, and other sites' forms cannot send JSON.
 
     Raises:
         HTTPException: If the token or the JSON is missing; the refusal is in the audit log.
@@ -44,7 +44,7 @@ def read_change(auth: Auth) -> dict[str, Any]:
         raise refuse_change(auth, 415, "bad_request", NO_JSON)
     try:
         body = json.loads(request.get_data(cache=False) or b"{}")
-        # Half of a surrogate pair can be written in JSON, but is no text, and cannot be kept.
+        # JSON allows a lone surrogate, which is not valid text and cannot be stored.
         json.dumps(body, ensure_ascii=False).encode()
     except (ValueError, RecursionError):
         body = None
@@ -54,12 +54,13 @@ def read_change(auth: Auth) -> dict[str, Any]:
 
 
 def refuse_change(auth: Auth, status: int, code: str, message: str, **more: Any) -> HTTPException:
-    """Return the exception that answers a request with why it is refused, after logging that.
+    """Log a refusal, and return the exception that answers the request with it.
 
     Args:
-        status: Of HTTP.
+        auth: Counts and logs the refusal.
+        status: The HTTP status.
         code: One of the protocol's error codes.
-        message: For people.
+        message: The reason, for people.
         more: Further fields of the answer.
     """
     who = asking().person.name
@@ -68,7 +69,7 @@ def refuse_change(auth: Auth, status: int, code: str, message: str, **more: Any)
 
 
 def refuse_view(auth: Auth, error: ViewError) -> HTTPException:
-    """Return the exception that answers why a saved view is not changed."""
+    """Return the exception that answers why a saved view was not changed."""
     if not error.field:
         return refuse_change(auth, 404, "unknown_view", str(error))
     fields = {error.field: str(error)}
@@ -76,14 +77,14 @@ def refuse_view(auth: Auth, error: ViewError) -> HTTPException:
 
 
 def answer_json(data: Any, status: int = 200) -> Response:
-    """Return JSON that is not cached, with keys in the order in which they are given."""
+    """Return a JSON response, not cacheable, with its keys in the given order."""
     text = flask.json.dumps(data, sort_keys=False)
     headers = {"Cache-Control": "no-store"}
     return Response(text, status, headers, content_type="application/json")
 
 
 def answering(auth: Auth) -> Callable[[Callable[..., Response]], Callable[..., Response]]:
-    """Answer what a route raises as JSON, and log that it was refused."""
+    """Decorate a route to log the errors it raises and answer them as JSON."""
 
     def decorate(route: Callable[..., Response]) -> Callable[..., Response]:
         @wraps(route)
@@ -116,13 +117,13 @@ def answering(auth: Auth) -> Callable[[Callable[..., Response]], Callable[..., R
 
 @contextmanager
 def keep_csrf() -> Iterator[None]:
-    """Keep this browser's CSRF token while it gets a new login: its page goes on using it."""
+    """Keep this browser's CSRF token across a new login, because its open page still uses it."""
     token = csrf_token()
     yield
     flask.session[CSRF] = token
 
 
 def area() -> str:
-    """Return the current request's route, without what a caller can choose."""
+    """Return the current request's route pattern, for the audit log."""
     rule = flask.request.url_rule
     return rule.rule if rule else flask.request.path[:80]

@@ -1,4 +1,4 @@
-"""CORS: lets scripts of other pages read pictures and states, but never with a cookie."""
+"""CORS: lets scripts on other sites read pictures and states, but never with a cookie."""
 
 from collections.abc import Iterable
 
@@ -16,13 +16,13 @@ PREFLIGHT_AGE_S = 600
 
 
 def share_with(application: flask.Flask, origins: Iterable[str]) -> None:
-    """Let scripts of these origins read pictures and states.
+    """Let scripts from these origins read pictures and states.
 
     Access-Control-Allow-Credentials is never sent, so browsers hide every response to a request
-    with a cookie: a script must send a token of its own, or read what is open to everybody.
+    with a cookie: a script must send a token, or the server must be open to everybody.
 
-    Must be called before ``guard_requests``, because browsers send the preflight request, which
-    asks whether a token may be sent, without the token.
+    Call this before ``guard_requests``: the preflight request, which asks whether a token may be
+    sent, comes without the token.
 
     Args:
         application: The Flask application.
@@ -50,7 +50,7 @@ def share_with(application: flask.Flask, origins: Iterable[str]) -> None:
         return response
 
     @application.after_request
-    def add(response: Response) -> Response:
+    def add_headers(response: Response) -> Response:
         if is_shared():
             response.vary.add("Origin")
             if asks_from_allowed():

@@ -1,4 +1,4 @@
-"""Waits for the first picture of an answer, while there is a prospect of one."""
+"""Waits for the first picture of a response, as long as one may still come."""
 
 import time
 from collections.abc import Callable
@@ -16,34 +16,34 @@ from server.errors import PictureError
 
 __all__ = ["first_frame", "first_unit", "require_video"]
 
-# Longer than a camera takes to open, shorter than people are willing to wait.
+# Longer than a camera takes to open, shorter than a user's patience.
 FIRST_FRAME_S = 8.0
 
 # How often the camera's state is checked while waiting for a picture.
 STATE_CHECK_S = 0.2
 
-# How long a camera that failed while nobody watched has to try again.
+# Time for a camera that failed while nobody watched to try again.
 RETRIED_S = 2.0
 
-# How long after its first picture a camera may still find out which video it has.
+# Time from a camera's first picture until its video must be known.
 KNOWN_S = 3.0
 
-# The longest time between two pictures that is waited for.
+# Longest interval between two pictures to wait for.
 MAX_INTERVAL_S = 60.0
 
 Waited = TypeVar("Waited")
 
 
 def require_video(fanout: Fanout, rendition: str, known: bool = False) -> None:
-    """Answer 406 if there is no such video.
+    """Answer 406 if a camera has no video in a rendition.
 
     Args:
-        fanout: Of the camera.
-        rendition: Which video.
-        known: Whether it is known by now what the camera can do.
+        fanout: The camera's fanout.
+        rendition: Name of the rendition.
+        known: Whether the camera's video, if it has one, must be known by now.
 
     Raises:
-        NotAcceptable: The message has the address of the camera's MJPEG.
+        NotAcceptable: If there is none; the message has the path of the camera's MJPEG.
     """
     name, track = fanout.camera.name, fanout.camera.videos.get(rendition)
     if track is None or (known and track.codec is None):
@@ -53,16 +53,16 @@ def require_video(fanout: Fanout, rendition: str, known: bool = False) -> None:
 
 
 def first_frame(fanout: Fanout, rendition: str, max_age_s: float) -> EncodedFrame:
-    """Return the first frame that is fresh enough, requesting one from the camera if needed.
+    """Return the first frame that is recent enough; request one from the camera if needed.
 
     Raises:
-        ServiceUnavailable: If there is none; the message has the camera's state and the reason.
+        ServiceUnavailable: If none came; the message has the camera's state and the reason.
     """
     waiter = FrameWaiter(fanout, rendition)
 
     def take(timeout_s: float) -> EncodedFrame | None:
         frame = waiter.next(timeout_s)
-        # A frame from before the clock was set back has a time in the future, and is old too.
+        # A frame in the future is old as well: it is from before the clock was set back.
         if frame is None or abs(time.time() - frame.at_unix) <= max_age_s:
             return frame
         fanout.camera.request_frame()
@@ -75,11 +75,11 @@ def first_frame(fanout: Fanout, rendition: str, max_age_s: float) -> EncodedFram
 
 
 def first_unit(fanout: Fanout, rendition: str, viewer: Mp4Viewer) -> tuple[Muxer, bytes]:
-    """Return what begins a viewer's MP4.
+    """Return the muxer and the first bytes of a viewer's MP4.
 
     Raises:
         ServiceUnavailable: If there is no picture; the message has the camera's state and reason.
-        NotAcceptable: If the camera works, but makes no video.
+        NotAcceptable: If the camera works but has no video.
     """
     live_since = float("inf")
 
@@ -99,15 +99,15 @@ def first_unit(fanout: Fanout, rendition: str, viewer: Mp4Viewer) -> tuple[Muxer
 def wait_for(
     fanout: Fanout, take: Callable[[float], Waited | None], keys_only: bool = False
 ) -> Waited:
-    """Return what ``take``, which waits for so many seconds, returns in the end.
+    """Call ``take`` until it returns something, and return that.
 
     Args:
-        fanout: Of the camera.
-        take: Returns None if nothing came.
+        fanout: The camera's fanout.
+        take: Waits up to that many seconds; returns None if nothing came.
         keys_only: Whether it waits for a key picture.
 
     Raises:
-        ServiceUnavailable: If it is nothing; the message has the camera's state and the reason.
+        ServiceUnavailable: If nothing came; the message has the camera's state and the reason.
     """
     camera = fanout.camera
     began = time.monotonic()
@@ -126,8 +126,8 @@ def wait_for(
 
 
 def _interval_s(camera: CameraInterface, keys_only: bool) -> float:
-    """Return how long the source takes from one picture to the next; 0 if that is not known."""
-    told = camera.describe()
-    fps, source = told["source_fps"], told["source"]
+    """Return the source's interval between pictures, in seconds; 0 if unknown."""
+    state = camera.describe()
+    fps, source = state["source_fps"], state["source"]
     pictures = (keys_only and source and source["group"]) or 1
     return min(pictures / fps, MAX_INTERVAL_S) if fps else 0.0

@@ -1,4 +1,4 @@
-"""Response headers that restrict what our pages may do, and who may show them in a frame."""
+"""Response headers that restrict what our pages may do and who may frame them."""
 
 import functools
 from collections.abc import Iterable
@@ -32,10 +32,10 @@ PERMISSIONS = ", ".join(
     for feature in ("camera", "microphone", "geolocation", "payment", "usb", "serial", "midi")
 )
 
-# For a year, browsers use TLS only. Not for subdomains, which may belong to somebody else.
+# Browsers use TLS only, for a year. Subdomains are left out: they may not be ours.
 STAY_SECURE = "max-age=31536000"
 
-HOST_SIGNS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_:[]")
+HOST_CHARACTERS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_:[]")
 
 
 def protect_pages(
@@ -45,9 +45,9 @@ def protect_pages(
 
     Args:
         application: The Flask application.
-        ancestors: Origins whose pages may show the dashboard in a frame. No page may frame the
-            login page, which would permit clickjacking.
-        stay_secure: Whether browsers that came over TLS are told to use nothing else.
+        ancestors: Origins whose pages may frame the dashboard. No page may frame the login page,
+            because that would permit clickjacking.
+        stay_secure: Whether to tell browsers that came over TLS to use only TLS.
     """
     framed_by = " ".join(ancestors) or NOBODY
 
@@ -58,8 +58,8 @@ def protect_pages(
             restrictions(
                 request.environ.get("HTTP_HOST", ""),
                 framed_by if request.path == "/" else NOBODY,
-                # Only if the URL contains a token: it makes browsers send "Origin: null" with our
-                # own forms.
+                # Used only if the URL contains a token, because no-referrer makes browsers send
+                # "Origin: null" with our own forms.
                 referrer="no-referrer" if "token" in request.args else "same-origin",
                 stay_secure=stay_secure and request.is_secure,
             )
@@ -74,13 +74,13 @@ def restrictions(
     """Return the headers of one response.
 
     Args:
-        host: The Host that was asked, as the client sent it.
-        framed_by: Who may show it in a frame.
+        host: The Host header as the client sent it.
+        framed_by: Origins that may frame the response.
         referrer: The referrer policy.
-        stay_secure: Whether the browser is told to use nothing but TLS.
+        stay_secure: Whether to tell the browser to use only TLS.
     """
-    # Any other character could end the directive and start another one.
-    known = bool(host) and HOST_SIGNS.issuperset(host)
+    # Any other character could end the directive and start a new one.
+    known = bool(host) and HOST_CHARACTERS.issuperset(host)
     sockets = f" ws://{host} wss://{host}" if known else ""
     headers = (
         ("Content-Security-Policy", POLICY.format(sockets=sockets, ancestors=framed_by)),

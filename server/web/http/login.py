@@ -21,8 +21,7 @@ MAX_FIELDS = 8
 NO_FORM = (
     "a login form has the fields name, password and csrf, as application/x-www-form-urlencoded"
 )
-# The session key of Flask-Login; if it is still set when the login page is shown, that login has
-# ended.
+# Flask-Login's session key; if it is still set when the login page is shown, the login has ended.
 LOGIN = "_user_id"
 
 WHY = {
@@ -30,9 +29,9 @@ WHY = {
     "have passed.",
     "users": "This server has users now. Log in to go on.",
 }
-"""What the login page says when the dashboard redirects to it, by ``?why=``."""
+"""Messages of the login page when the dashboard redirects to it, by ``?why=``."""
 
-EXPIRED = "This page had been open for too long. Please try again."
+EXPIRED = "This page was open for too long. Please try again."
 WRONG = "Name or password is wrong."
 
 
@@ -86,14 +85,14 @@ def create_login(auth: Auth) -> Blueprint:
         return redirect("./")
 
     def known(name: str) -> str:
-        """Return the name for the audit log if it is known: people type passwords here, too."""
+        """Return a known user's name for the audit log; some people type their password here."""
         return auth.people.name_of(name) or "(no user)"
 
     return routes
 
 
 def reason() -> str:
-    """Return why somebody who was logged in has to log in again; empty for anybody else."""
+    """Return why a user who was logged in has to log in again; empty for others."""
     if LOGIN in flask.session:
         return WHY["ended"]
     return WHY.get(flask.request.args.get("why", ""), "")
@@ -102,8 +101,7 @@ def reason() -> str:
 def read_form() -> dict[str, str] | None:
     """Return the current request's form; None if it is not a login form.
 
-    Flask's own parser is not used: it accepts files and any number of fields, and spends time on
-    each.
+    Flask's parser is not used: it accepts files and any number of fields, and spends time on each.
     """
     if flask.request.mimetype != "application/x-www-form-urlencoded":
         return None
@@ -123,13 +121,13 @@ def csrf_token() -> str:
 
 
 def is_ours(token: str) -> bool:
-    """Return whether a token is the one that this browser was given."""
+    """Return whether a CSRF token is the one that this browser was given."""
     own = flask.session.get(CSRF)
     return isinstance(own, str) and hmac.compare_digest(own.encode(), token.encode())
 
 
 def page(status: int = 200, message: str = "", name: str = "") -> Response:
-    """Return the login form, with what was wrong about the last attempt."""
+    """Return the login page, with a message about the last attempt."""
     text = flask.render_template(
         "login.html", csrf=csrf_token(), message=message, name=name[:80], view=asked_view()
     )

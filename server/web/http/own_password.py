@@ -1,4 +1,4 @@
-"""The path on which everybody changes their own password."""
+"""The HTTP path for changing one's own password."""
 
 import flask
 from flask import Blueprint, Response
@@ -21,11 +21,11 @@ def create_own_password(auth: Auth) -> Blueprint:
         credential = asking()
         name = credential.person.name
         if credential.by != "cookie" or name is None:
-            message = "only somebody who is logged in on the page has a password to change"
+            message = "only users who are logged in on the page can change their password"
             raise refuse_change(auth, 403, "forbidden", message)
         body = read_account(OwnPassword, read_change(auth))
         where = flask.request.remote_addr or ""
-        # Counted as a login: whoever finds an open page must not be able to guess here.
+        # Limited like a login, so that nobody can guess the password on a page left open.
         person = auth.check(name, body.old, where)
         if person is None:
             wrong = {"old": "this is not your password"}
@@ -34,7 +34,7 @@ def create_own_password(auth: Auth) -> Blueprint:
             auth.renew(credential, person, body.new)
         auth.audit.note(name, "password", where, "ok", by=credential.by)
         answer = answer_json({"ok": True})
-        # This browser reconnects with its new cookie, so it has to have it first.
+        # This browser reconnects with its new cookie, so it must receive that first.
         answer.call_on_close(auth.sweep)
         return answer
 

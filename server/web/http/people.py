@@ -24,7 +24,7 @@ from server.web.http.changes import answer_json, answering, keep_csrf, read_chan
 
 __all__ = ["create_people"]
 
-# Each password that is set costs tens of ms of a core.
+# Hashing a password takes tens of ms of a core.
 PASSWORDS_PER_S = 0.5
 PASSWORDS_AT_ONCE = 20
 
@@ -147,7 +147,7 @@ def create_people(auth: Auth) -> Blueprint:
         return answer_json({"removed": name})
 
     def find_user(name: str) -> str:
-        """Return a user's name as it was added."""
+        """Return a user's name in its original capitalization."""
         found = auth.people.name_of(name)
         if found is None:
             raise unknown(f"there is no user {name[:40]!r}; they were removed meanwhile")
@@ -162,18 +162,18 @@ def create_people(auth: Auth) -> Blueprint:
 
     def hashing() -> Any:
         if not passwords.take(time.monotonic()):
-            raise RequestError("rate_limited", "too many passwords were set; wait some seconds")
+            raise RequestError("rate_limited", "too many passwords were set; wait a few seconds")
         return auth.hashing()
 
     def log_in(name: str) -> None:
-        """Log in the browser that has added the first user, and that needed no login so far."""
+        """Log in the browser that added the first user, before which no login was needed."""
         person = auth.people.user(name)
         if person is not None:
             with keep_csrf():
                 auth.log_in(person)
 
     def described(name: str, password: str = "", given: str | None = None) -> dict[str, Any]:
-        """Return a user as changed, with the password if nobody knows it yet."""
+        """Return the changed user, with the password if the server made it up."""
         made = password if given is None and password else None
         return describe(name, auth.people.users.get(name)) | (
             {"password": made} if password else {}
@@ -188,7 +188,7 @@ def create_people(auth: Auth) -> Blueprint:
 
 
 def describe(name: str, account: Account | None) -> dict[str, Any]:
-    """Return an account without its secret; raise RequestError if it is there no longer."""
+    """Return an account without its secret; raise RequestError if it no longer exists."""
     if account is None:
         raise RequestError("unavailable", f"{name} was removed meanwhile")
     described: dict[str, Any] = {"name": name, "role": account.role, "cameras": account.cameras}

@@ -1,6 +1,6 @@
 """The metrics in Prometheus's format.
 
-They are the same numbers as in the ``stats`` event: both read the meters.
+The numbers equal those in the ``stats`` event: both come from the meters.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -24,7 +24,7 @@ class Exposition(Collector):
 
     Args:
         fanouts: By camera name.
-        statistics: Has the process's figures and the refusals.
+        statistics: Has the process's statistics and the refusals.
     """
 
     CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"

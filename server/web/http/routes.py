@@ -1,4 +1,4 @@
-"""The HTTP paths of the contract: the dashboard, MJPEG, MP4, snapshots, and those for machines."""
+"""The public HTTP paths: dashboard, MJPEG, MP4, snapshots, and those for other programs."""
 
 import functools
 import importlib
@@ -34,7 +34,7 @@ __all__ = ["create_routes"]
 
 SNAPSHOT_AGE_S = 2.0
 
-# With a longer delay the server is alive, but not usable.
+# With a longer delay the server is alive but not usable.
 READY_LAG_MS = 1000
 
 NO_CACHE = {
@@ -47,24 +47,24 @@ NO_CACHE = {
 def create_routes(
     fanouts: Mapping[str, Fanout], statistics: Statistics, auth: Auth, shown: ShownViews
 ) -> Blueprint:
-    """Return the HTTP side of the server.
+    """Return the server's main HTTP routes.
 
     Args:
         fanouts: By camera name, in the order of the settings; paths without a name mean the first.
         statistics: For readiness and Prometheus.
-        auth: Closes the feeds of people whose access is revoked.
-        shown: The saved views, which are in the page.
+        auth: Closes the streams of people whose access is revoked.
+        shown: Selects the saved views to put into the page.
     """
     routes = Blueprint("web", __name__)
 
     @functools.cache
     def load_opencv() -> None:
-        """Load what draws and encodes while the first browser still loads the page; natively."""
+        """Import OpenCV on a native thread while the first browser still loads the page."""
         hub.spawn(hub.run_native, importlib.import_module, "cv2")
 
     @functools.cache
     def load_exposition() -> "Exposition":
-        """Load what writes the metrics when somebody first asks for them: it takes 50 ms."""
+        """Import the metrics' writer on the first request for them: it takes 50 ms."""
 
         def load() -> "Exposition":
             from server.web.http.prometheus import Exposition
@@ -78,7 +78,7 @@ def create_routes(
         # Requests that OctoPrint, Mainsail and Klipper make to mjpg-streamer.
         text = flask.request.args.get("action")
         if text is not None:
-            return carry_out(parse_action(text), text)
+            return run_action(parse_action(text), text)
         load_opencv()
         credential = asking()
         logged_in = credential.by == "cookie"
@@ -95,12 +95,12 @@ def create_routes(
                 views=None if is_embedded else shown.to(credential),
             )
         )
-        # A page with a CSRF token in it, or a token in its URL, is for one person only.
+        # A page that contains a CSRF token, or has a token in its URL, is for one person only.
         private = logged_in or is_embedded
         page.headers["Cache-Control"] = "no-store" if private else "no-cache"
         return page
 
-    def carry_out(action: Action | None, text: str) -> Response:
+    def run_action(action: Action | None, text: str) -> Response:
         if action is None:
             flask.abort(404, f"there is no action {text[:40]!r}; accepted: stream or snapshot")
         camera = None
@@ -139,7 +139,7 @@ def create_routes(
 
     @contextmanager
     def watching(fanout: Fanout, viewer: MjpegViewer | Mp4Viewer) -> Iterator[Callable[[], None]]:
-        """Count a viewer as an open connection until it leaves, or at once if there is an error."""
+        """Register a viewer as an open connection until it leaves; on an error, remove it."""
 
         def leave() -> None:
             auth.connections.leave(viewer)
@@ -175,7 +175,7 @@ def create_routes(
 
     @routes.get("/readyz")
     def readyz() -> Response:
-        # What another node has lost makes no web node worse than the next one.
+        # Cameras of other nodes are left out: if one fails, it fails on every web node.
         own = [one.camera for one in seen().values() if one.camera.owner is None]
         failing = [
             f"{camera['name']}: {camera['state']}: {camera['reason']}\n"
@@ -194,11 +194,11 @@ def create_routes(
         return Response(exposition.text(), headers=NO_CACHE, content_type=exposition.CONTENT_TYPE)
 
     @routes.app_errorhandler(HTTPException)
-    def tell_error(error: HTTPException) -> Response:
-        """Answer with a line of text; ``ErrorPages`` makes a page of it for people."""
+    def answer_error(error: HTTPException) -> Response:
+        """Answer with a line of text, which ``ErrorPages`` turns into a page for browsers."""
         status = error.code or 500
         response = Response(f"{error.description}\n", status, NO_CACHE)
-        # Such as the methods that are allowed.
+        # Such as Allow, which lists the permitted methods.
         response.headers.update(error.get_headers())
         response.content_type = "text/plain"
         if status == 503:
@@ -238,7 +238,7 @@ def rendition_of(fanout: Fanout) -> str:
 
 
 def endless(body: Iterator[bytes], content_type: str, on_close: Callable[[], None]) -> Response:
-    """Return a response that goes on until either side ends it."""
+    """Return a response that lasts until either side closes it."""
     response = Response(body, headers=NO_CACHE, content_type=content_type)
     response.call_on_close(on_close)
     return response

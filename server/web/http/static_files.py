@@ -1,8 +1,8 @@
-"""Serves ``static/`` from memory: modules and style sheets joined, packed, and kept by browsers.
+"""Serves ``static/`` from memory: modules and style sheets bundled, compressed and cacheable.
 
-A page asks for ``static/VERSION/...``, where VERSION stands for the contents of all files, so that
-browsers keep what they have until something changes. Each file is at ``static/...`` too, as it
-is, and browsers then ask whether it has changed.
+A page requests ``static/VERSION/...``, where VERSION is a hash of all files, so that browsers cache
+them until one changes. Each file is also served unbundled at ``static/...``, where browsers ask
+every time whether it has changed.
 """
 
 import functools
@@ -26,24 +26,24 @@ Application = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 VERSION_DIGITS = 12
 VERSIONED = re.compile(rf"([0-9a-f]{{{VERSION_DIGITS}}})/(.+)")
 
-KEEP = "public, max-age=31536000, immutable"
-ASK = "no-cache"
+CACHE_FOREVER = "public, max-age=31536000, immutable"
+REVALIDATE = "no-cache"
 
-# Below, the headers of a packed answer are longer than what is saved.
+# Below this size, compression adds more headers than it saves.
 MIN_PACKED_BYTES = 1024
 PACKED_TYPES = ("text/", "image/svg", "application/manifest")
 
-# Not known to every system.
+# Types that some systems do not know.
 TYPES = {".js": "text/javascript", ".webmanifest": "application/manifest+json"}
 
 
 @dataclass(frozen=True, slots=True)
 class File:
-    """What is sent.
+    """A file as it is sent.
 
     Attributes:
         body: The contents.
-        packed: The same by gzip; None if that is not worth it.
+        packed: The contents compressed by gzip; None if that is not worth it.
         kind: The content type.
         tag: The ETag.
     """
@@ -55,7 +55,7 @@ class File:
 
 
 class Library:
-    """The files below a folder, and what is made of them. Reads all of them; blocks for some ms.
+    """The files below a folder, and their bundles. Reads all of them; blocks for some ms.
 
     Args:
         root: The folder.
@@ -70,7 +70,7 @@ class Library:
 
     @property
     def version(self) -> str:
-        """Digits that stand for the contents of all files, which are read anew if they changed."""
+        """A hash of the contents of all files; rereads them if any has changed."""
         seen = dict(scan(self._root))
         if seen != self._seen:
             self._seen = seen
@@ -83,7 +83,7 @@ class Library:
         return self._version
 
     def find(self, path: str, joined: bool) -> File | None:
-        """Return a file by its path; a joined one has in it all that it imports."""
+        """Return a file by its path; None if there is none. If joined, its imports are included."""
         if path not in self._contents:
             return None
         key = path, joined
@@ -120,14 +120,14 @@ def open_library(root: Path) -> Library:
 
 
 class StaticFiles:
-    """Answers requests for ``/static/...``, and hands on all others.
+    """Answers requests for ``/static/...``, and passes on all others.
 
-    Nothing in there is secret, and the login page needs it, so nobody is asked for a login.
+    Needs no login: the files are not secret, and the login page uses them.
 
     Args:
         library: The files.
         application: Answers all other requests.
-        stay_secure: Whether browsers that came over TLS are told to use nothing else.
+        stay_secure: Whether to tell browsers that came over TLS to use only TLS.
     """
 
     PREFIX = "/static/"
@@ -140,20 +140,20 @@ class StaticFiles:
     def __call__(
         self, environ: dict[str, Any], start_response: Callable[..., Any]
     ) -> Iterable[bytes]:
-        """Send the file, or that the browser has it already."""
+        """Send the file, or 304 if the browser has it already."""
         path = environ["PATH_INFO"]
         if environ["REQUEST_METHOD"] not in ("GET", "HEAD") or not path.startswith(self.PREFIX):
             return self._application(environ, start_response)
         path = path.removeprefix(self.PREFIX)
         versioned = VERSIONED.fullmatch(path)
-        # A page may be of another version, before an upgrade or of another node.
+        # The page may be of another version: from before an upgrade, or from another node.
         keep = versioned is not None and versioned[1] == self._library.version
         file = self._library.find(versioned[2] if versioned else path, versioned is not None)
         if file is None:
             return self._application(environ, start_response)
         headers = [
             ("Content-Type", file.kind),
-            ("Cache-Control", KEEP if keep else ASK),
+            ("Cache-Control", CACHE_FOREVER if keep else REVALIDATE),
             ("ETag", file.tag),
             *restrictions(
                 environ.get("HTTP_HOST", ""),
@@ -174,7 +174,7 @@ class StaticFiles:
 
 
 def accepts_gzip(text: str) -> bool:
-    """Whether an Accept-Encoding header allows gzip."""
+    """Return whether an Accept-Encoding header allows gzip."""
     for part in text.lower().split(","):
         name, _, quality = part.partition(";")
         if name.strip() == "gzip":
@@ -183,7 +183,7 @@ def accepts_gzip(text: str) -> bool:
 
 
 def scan(root: Path) -> Iterable[tuple[str, tuple[int, int]]]:
-    """Find all files below a folder: each one's path, time of change in ns, and size."""
+    """Yield each file below a folder: path, modification time in ns, and size."""
     for folder, _, names in os.walk(root):
         for name in names:
             path = os.path.join(folder, name)

@@ -1,4 +1,4 @@
-"""The HTTP API of saved views: everybody's own, and shared ones; see ``docs/views.md``."""
+"""The HTTP API of saved views, personal and shared; see ``docs/views.md``."""
 
 import time
 from collections.abc import Callable, Iterable
@@ -19,7 +19,7 @@ from server.web.http.changes import answer_json, answering, read_change
 
 __all__ = ["ShownViews", "create_views"]
 
-# Each change is flushed to the disk.
+# Each change is flushed to disk.
 CHANGES_PER_S = 2
 CHANGES_AT_ONCE = 40
 
@@ -29,11 +29,11 @@ BASIC = "log in on the page, or send a token"
 
 
 class ShownViews:
-    """What each person is shown of the saved views.
+    """Selects the saved views that a person may see.
 
     Args:
-        views: All of them.
-        cameras: Returns the cameras there are.
+        views: All saved views.
+        cameras: Returns all cameras.
     """
 
     def __init__(self, views: Views, cameras: Callable[[], Iterable[CameraInterface]]) -> None:
@@ -41,7 +41,7 @@ class ShownViews:
         self._cameras = cameras
 
     def to(self, credential: Credential) -> dict[str, Any]:
-        """Return a person's own views and the shared ones, as the page has them."""
+        """Return a person's own views and the shared ones, in the form the page uses."""
         person = credential.person
         keeps_own = has_own(credential)
         own = self._views.of(person.name) if keeps_own and person.name else None
@@ -110,15 +110,15 @@ def create_views(views: Views, shown: ShownViews, auth: Auth) -> Blueprint:
 
     def read() -> dict[str, Any]:
         if asking().by == "basic":
-            # Browsers repeat it by themselves, for whichever page makes them.
+            # Browsers repeat Basic credentials on their own, for any page that causes a request.
             raise RequestError("forbidden", BASIC)
         values = read_change(auth)
         if not changes.take(time.monotonic()):
-            raise RequestError("rate_limited", "views were changed too often; wait some seconds")
+            raise RequestError("rate_limited", "views were changed too often; wait a few seconds")
         return values
 
     def list_of(shared: bool) -> str | None:
-        """Return whose list the person who asks may change."""
+        """Return the owner of the list to change; raise RequestError if not allowed."""
         credential = asking()
         if shared and not may_share(credential):
             raise RequestError("forbidden", LIMITED)
@@ -127,7 +127,7 @@ def create_views(views: Views, shown: ShownViews, auth: Auth) -> Blueprint:
         return EVERYBODY if shared else credential.person.name
 
     def owner_of(key: str) -> str | None:
-        # Who has no views of their own can only mean one that was removed meanwhile.
+        # A person without views of their own can only mean a shared one, perhaps just removed.
         is_shared = any(one.id == key for one in views.shared()) or not has_own(asking())
         return list_of(is_shared)
 
@@ -142,11 +142,11 @@ def create_views(views: Views, shown: ShownViews, auth: Auth) -> Blueprint:
 
 
 def has_own(credential: Credential) -> bool:
-    """Whether the server keeps views for a person: those who have a login."""
+    """Return whether the server keeps views for a person: only for users who log in."""
     return credential.person.kind == "user"
 
 
 def may_share(credential: Credential) -> bool:
-    """Whether a person may change everybody's views."""
+    """Return whether a person may change the shared views."""
     person = credential.person
     return person.operates and person.cameras is None and person.kind != "embed"

@@ -1,4 +1,4 @@
-"""The HTTP paths of what was: clips, and single pictures; see ``docs/recording.md``."""
+"""The HTTP paths of clips and of pictures from the past; see ``docs/recording.md``."""
 
 import math
 import time
@@ -30,13 +30,13 @@ from server.web.past.ranges import answer_file, answer_part
 
 __all__ = ["create_clips"]
 
-LONGEST_S = 3600.0
+MAX_CLIP_S = 3600.0
 
-# A player asks for a clip in parts, while the memory that it is made of moves on.
+# A player requests a clip in parts, while the memory it comes from moves on.
 CLIPS_KEPT_S = 60.0
 CLIPS_KEPT_BYTES = 64 << 20
 
-# A pointer that moves along the scrubber asks for the same few pictures again and again.
+# A pointer moving along the scrubber requests the same few pictures repeatedly.
 PICTURES_KEPT_S = 30.0
 PICTURES_KEPT_BYTES = 16 << 20
 
@@ -50,14 +50,14 @@ def create_clips(
     pictures: PictureMaker,
     auth: Auth,
 ) -> flask.Blueprint:
-    """Return the routes for clips and for pictures of the past.
+    """Return the routes for clips and pictures from the past.
 
     Args:
         fanouts: By camera name.
-        past: What was.
-        jobs: Makes clips in the background.
-        pictures: Makes single pictures.
-        auth: Notes who is refused what.
+        past: The past of all cameras, in memory and on disk.
+        jobs: Creates clips in the background.
+        pictures: Decodes single pictures.
+        auth: Logs refusals.
     """
     routes = flask.Blueprint("clips", __name__)
     clips: Recent[Clip] = Recent(CLIPS_KEPT_S, CLIPS_KEPT_BYTES)
@@ -65,12 +65,12 @@ def create_clips(
 
     @routes.errorhandler(RequestError)
     def unavailable(error: Exception) -> Response:
-        """Answer that the camera's node does not."""
+        """Answer 503 if the camera's node does not answer."""
         return answer(503, str(error))
 
     @routes.get("/clip/<camera>.mp4")
     def clip(camera: str) -> Response:
-        if "_" in camera:  # No camera's name has one.
+        if "_" in camera:  # A job's key: camera names have no underscore.
             return send_job(camera)
         require_camera(camera)
         asked = read_span(flask.request.args)
@@ -93,7 +93,7 @@ def create_clips(
             flask.abort(503, str(error))
 
     def send_job(key: str) -> Response:
-        job = jobs.find(key, maker())
+        job = jobs.find(key, requester())
         if job is None or not asking().person.sees(job.camera):
             flask.abort(404, f"there is no clip {key[:40]!r}; they are kept for an hour")
         if job.error is not None:
@@ -103,11 +103,11 @@ def create_clips(
         return send_file(job)
 
     def send_encoded(name: str, asked: tuple[float, float], units: Sequence[Kept]) -> Response:
-        """Send a clip that has to be encoded, once it is."""
+        """Encode a clip, wait for it, and send it."""
         if flask.request.method == "HEAD":
             return Response(iter(()), content_type="video/mp4")
         try:
-            job = jobs.begin(maker(), name, asked, units)
+            job = jobs.begin(requester(), name, asked, units)
         except RequestError as error:
             raise HTTPException(str(error), answer(429, str(error))) from error
         while is_awaited() and not job.wait(PEER_CHECK_S):
@@ -115,7 +115,7 @@ def create_clips(
         if job.ended_at is None:
             if not job.is_awaited:
                 jobs.remove(job)
-            flask.abort(503, "nobody waits for this clip any more")
+            flask.abort(503, "nobody is waiting for this clip any more")
         if job.error is not None:
             flask.abort(503, f"this clip could not be made: {job.error}")
         return send_file(job)
@@ -139,7 +139,7 @@ def create_clips(
         except HTTPException as error:
             status = error.get_response().status_code
             raise refuse_change(auth, status, "bad_request", error.description or "") from None
-        job = jobs.begin(maker(), name, asked, units)
+        job = jobs.begin(requester(), name, asked, units)
         job.is_posted = True
         return answer_json(job.describe(), 201)
 
@@ -157,12 +157,12 @@ def create_clips(
 
     def read() -> dict[str, Any]:
         if asking().by == "basic":
-            # Browsers repeat it by themselves, for whichever page makes them.
+            # Browsers repeat Basic credentials on their own, for any page that causes a request.
             raise RequestError("forbidden", "log in on the page, or send a token")
         return read_change(auth)
 
     def find_job(key: str) -> ClipJob:
-        job = jobs.find(key, maker())
+        job = jobs.find(key, requester())
         if job is None:
             raise refuse_change(auth, 404, "bad_request", f"there is no clip {key[:40]!r}")
         return job
@@ -212,29 +212,29 @@ def is_awaited() -> bool:
     return not peer_has_gone(connection().fd)
 
 
-def maker() -> Hashable:
-    """Return whose the clips are that the current request is about."""
+def requester() -> Hashable:
+    """Return the owner of the clips that the current request may reach."""
     person = asking().person
     return person.kind, person.name
 
 
 def file_name(camera: str, at_unix: float) -> str:
-    """Return under which name to save a clip: its camera and its local time."""
+    """Return the file name for a clip: its camera and local time."""
     return f"{camera} {time.strftime('%Y-%m-%d %H.%M.%S', time.localtime(at_unix))}.mp4"
 
 
 def read_span(fields: Mapping[str, object]) -> tuple[float, float]:
-    """Return from when to when; answers 400 if that makes no sense."""
+    """Return the requested start and end; answer 400 if invalid."""
     begin, end = (read_number(fields.get(name), name) for name in ("from", "to"))
     if end < begin:
         refuse("'to' is before 'from'")
-    if end - begin > LONGEST_S:
+    if end - begin > MAX_CLIP_S:
         refuse("a clip is an hour long at most")
     return begin, end
 
 
 def read_number(value: object, name: str) -> float:
-    """Return a time in Unix seconds; answers 400 if it is none."""
+    """Return a time in Unix seconds; answer 400 if invalid."""
     number = math.nan
     if isinstance(value, str | int | float) and not isinstance(value, bool):
         with suppress(ValueError, OverflowError):
@@ -245,7 +245,7 @@ def read_number(value: object, name: str) -> float:
 
 
 def read_width(value: str | None) -> int:
-    """Return the width that is asked for, 0 for that of the picture; answers 400 if it is none."""
+    """Return the requested width, 0 for the picture's; answer 400 if invalid."""
     if value is None:
         return 0
     if not value.isascii() or not value.isdigit() or not 16 <= int(value[:9]) <= MAX_WIDTH:
@@ -254,5 +254,5 @@ def read_width(value: str | None) -> int:
 
 
 def refuse(why: str) -> NoReturn:
-    """Answer that a request makes no sense."""
+    """Answer 400 with a message."""
     raise HTTPException(why, answer(400, why))

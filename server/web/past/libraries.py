@@ -1,4 +1,4 @@
-"""What is kept of all cameras, on this node and on others, as if it were in one place."""
+"""The recordings and events of this node and all others, merged into one library."""
 
 from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
@@ -18,7 +18,7 @@ NOTHING: Found[Any] = Found([], False)
 
 
 class Elsewhere(Protocol):
-    """The libraries of other nodes; what one node is asked alone raises RequestError without it."""
+    """The libraries of other nodes; requests to a single node raise RequestError if it is away."""
 
     def has(self, camera: str) -> bool: ...
     def recordings(self, query: Query) -> Found[Recorded]: ...
@@ -41,8 +41,8 @@ class Held(NamedTuple, Generic[Row]):
     """A recording or an event.
 
     Attributes:
-        row: What it is.
-        there: Another node's library, if that has it; None if it is on this node's disk.
+        row: The recording or event.
+        there: The library of the node that has it; None if it is on this node's disk.
     """
 
     row: Row
@@ -50,14 +50,14 @@ class Held(NamedTuple, Generic[Row]):
 
 
 class Libraries:
-    """All that is kept. Its functions wait for the disk, and for other nodes.
+    """All recordings and events. Its methods wait for the disk and for other nodes.
 
-    A camera's node is asked first: this one may have recordings of it from before it was moved
-    there, or share the folder with it.
+    The camera's node is asked first: this node may have older recordings, from before the camera
+    moved there, or share the folder with it.
 
     Args:
-        here: This node's.
-        elsewhere: The other nodes'; None without a bus.
+        here: This node's library.
+        elsewhere: The other nodes' libraries; None without a bus.
     """
 
     def __init__(self, here: Library, elsewhere: Elsewhere | None) -> None:
@@ -65,17 +65,17 @@ class Libraries:
         self._elsewhere = elsewhere
 
     def recordings(self, query: Query) -> Found[Recorded]:
-        """Return recordings, the newest first."""
+        """Return recordings, newest first."""
         there = self._elsewhere.recordings(query) if self._elsewhere else NOTHING
         return merge(self._here.recordings(query), there, query.limit)
 
     def events(self, query: Query) -> Found[Event]:
-        """Return events, the newest first."""
+        """Return events, newest first."""
         there = self._elsewhere.events(query) if self._elsewhere else NOTHING
         return merge(self._here.events(query), there, query.limit)
 
     def days(self, month: str, cameras: Collection[str] | None) -> tuple[Days, Collection[Missing]]:
-        """Return what there is on each day of a month, and which nodes have not answered."""
+        """Return each camera's counts per day of a month, and which nodes did not answer."""
         days = self._here.days(month, cameras)
         if self._elsewhere is None:
             return days, ()
@@ -93,33 +93,33 @@ class Libraries:
         return self._find(key, self._here.event, lambda there: there.event(key))
 
     def path_of(self, held: Held[Recorded]) -> Path | None:
-        """Return where the file is; None if it is on another node, see :meth:`Elsewhere.read`."""
+        """Return the file's path; None if it is on another node, see :meth:`Elsewhere.read`."""
         return self._here.path_of(held.row) if held.there is None else None
 
     def picture_units(self, held: Held[Recorded], at_unix: float) -> Sequence[Kept]:
-        """Return the picture of a moment, after those that are needed to decode it."""
+        """Return the units needed to decode the picture at a time; that picture's unit is last."""
         return (held.there or self._here).picture_units(held.row, at_unix)
 
     def picture_of(self, held: Held[Event]) -> bytes | None:
-        """Return an event's best picture; None without one."""
+        """Return an event's best picture; None if it has none."""
         return (held.there or self._here).picture_of(held.row)
 
     def lock(self, held: Held[Recorded], locked: bool, who: str) -> Recorded | None:
-        """Keep a recording for ever, or no longer; return it, or None if it is gone."""
+        """Lock a recording against deletion, or unlock it; return it, or None if it is gone."""
         key = held.row.id
         return held.there.lock(key, locked, who) if held.there else self._here.lock(key, locked)
 
     def lock_event(self, held: Held[Event], locked: bool, who: str) -> Event | None:
-        """Keep an event for ever, or no longer; return it, or None if it is gone."""
+        """Lock an event against deletion, or unlock it; return it, or None if it is gone."""
         key, there = held.row.id, held.there
         return there.lock_event(key, locked, who) if there else self._here.lock_event(key, locked)
 
     def remove(self, held: Held[Recorded], who: str) -> Recorded | None:
-        """Delete a recording; return what it was, or None if it was gone."""
+        """Delete a recording; return it, or None if it was gone."""
         return (held.there or self._here).remove(held.row.id, who)
 
     def remove_event(self, held: Held[Event], who: str) -> Event | None:
-        """Delete an event; return what it was, or None if it was gone."""
+        """Delete an event; return it, or None if it was gone."""
         return (held.there or self._here).remove_event(held.row.id, who)
 
     def _find(
@@ -143,7 +143,7 @@ class Libraries:
 
 
 def merge(here: Found[Row], there: Found[Row], limit: int) -> Found[Row]:
-    """Return the newest of both; what both have, as the other node's library says."""
+    """Return the newest rows of both; of duplicates, the other node's."""
     rows = {one.id: one for one in (*here.rows, *there.rows)}
     newest = sorted(rows.values(), key=lambda one: (one.begin, one.id), reverse=True)
     more = here.more or there.more or len(newest) > limit

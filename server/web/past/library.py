@@ -1,4 +1,4 @@
-"""The HTTP API of what is kept on the disk: recordings, events, and the days that have some."""
+"""The HTTP API of recordings, events, and the days that have some."""
 
 import re
 import time
@@ -27,14 +27,14 @@ from server.web.past.ranges import answer_file, answer_part
 __all__ = ["create_library"]
 
 MAX_LIMIT = 500
-MAX_LABEL = 80  # No label is as long.
+MAX_LABEL = 80  # Labels are shorter.
 DEFAULT_LIMIT = 100
 
-# Small pictures, which the page asks for again whenever its list is shown.
+# Small pictures, which the page requests whenever it shows its list.
 PICTURES_KEPT_S = 600.0
 PICTURES_KEPT_BYTES = 16 << 20
 
-# Who may see it can change at any time.
+# Permissions can change at any time, so browsers must not cache.
 NOT_KEPT = {"Cache-Control": "no-store"}
 
 CHANGES_PER_S = 10
@@ -44,12 +44,12 @@ Kept = TypeVar("Kept", bound=Recorded | Event)
 
 
 def create_library(libraries: Libraries, pictures: PictureMaker, auth: Auth) -> Blueprint:
-    """Return the routes of what is kept on the disk.
+    """Return the routes for recordings and events.
 
     Args:
-        libraries: What there is.
-        pictures: Makes single pictures of it.
-        auth: Notes who changes it.
+        libraries: All recordings and events.
+        pictures: Decodes single pictures of them.
+        auth: Logs changes.
     """
     routes = Blueprint("library", __name__)
     made: Recent[bytes] = Recent(PICTURES_KEPT_S, PICTURES_KEPT_BYTES)
@@ -57,7 +57,7 @@ def create_library(libraries: Libraries, pictures: PictureMaker, auth: Auth) -> 
 
     @routes.errorhandler(RequestError)
     def unavailable(error: Exception) -> Response:
-        """Answer that the index cannot be read, or that a camera's node does not answer."""
+        """Answer 503 if the index cannot be read or a camera's node does not answer."""
         return answer(503, str(error))
 
     @routes.get("/api/recordings")
@@ -78,7 +78,7 @@ def create_library(libraries: Libraries, pictures: PictureMaker, auth: Auth) -> 
     def days() -> Response:
         month = flask.request.args.get("month", time.strftime("%Y-%m"))
         if not re.fullmatch(r"\d{4}-(0[1-9]|1[0-2])", month):
-            flask.abort(404, f"{month[:40]!r} is no month; accepted: such as 2026-11")
+            flask.abort(404, f"{month[:40]!r} is not a month; accepted: such as 2026-11")
         found, missing = libraries.days(month, cameras())
         return answer_json({"days": found, "missing": [one._asdict() for one in missing]})
 
@@ -153,7 +153,7 @@ def create_library(libraries: Libraries, pictures: PictureMaker, auth: Auth) -> 
     ) -> Response:
         locked = read_locked()
         held = permitted(find, key)
-        changed = carry_out(lambda: change(held, locked, who_asks()[0]), key)
+        changed = apply(lambda: change(held, locked, requester()[0]), key)
         note(f"{kind} lock" if locked else f"{kind} unlock", changed)
         return answer_json(changed.describe())
 
@@ -165,14 +165,14 @@ def create_library(libraries: Libraries, pictures: PictureMaker, auth: Auth) -> 
     ) -> Response:
         read()
         held = permitted(find, key)
-        removed = carry_out(lambda: change(held, who_asks()[0]), key)
+        removed = apply(lambda: change(held, requester()[0]), key)
         note(f"{kind} delete", removed)
         return answer_json(removed.describe())
 
-    # What a request asks for.
+    # Parsing requests.
 
     def cameras() -> list[str] | None:
-        """Return of which cameras; None for all."""
+        """Return the names of the requested cameras that are visible; None for all."""
         person = asking().person
         name = flask.request.args.get("camera")
         if name is not None:
@@ -203,7 +203,7 @@ def create_library(libraries: Libraries, pictures: PictureMaker, auth: Auth) -> 
         return int(text)
 
     def seen(find: Callable[[str], Held[Kept] | None], key: str) -> Held[Kept]:
-        """Return what has this id; no node is asked for what its asker may not see."""
+        """Return the row with this id; asks no node if the person may not see the camera."""
         camera = camera_of(key)
         held = find(key) if camera is not None and asking().person.sees(camera) else None
         if held is None:
@@ -211,15 +211,15 @@ def create_library(libraries: Libraries, pictures: PictureMaker, auth: Auth) -> 
         return held
 
     def missing(key: str) -> Exception:
-        flask.abort(404, f"there is no {key[:80]!r}, or no longer")
+        flask.abort(404, f"there is no {key[:80]!r}; it may have been deleted")
 
     def read() -> dict[str, Any]:
         if asking().by == "basic":
-            # Browsers repeat it by themselves, for whichever page makes them.
+            # Browsers repeat Basic credentials on their own, for any page that causes a request.
             raise RequestError("forbidden", "log in on the page, or send a token")
         values = read_change(auth)
         if not changes.take(time.monotonic()):
-            raise RequestError("rate_limited", "too much was changed at once; wait some seconds")
+            raise RequestError("rate_limited", "too many changes at once; wait a few seconds")
         return values
 
     def read_locked() -> bool:
@@ -229,13 +229,13 @@ def create_library(libraries: Libraries, pictures: PictureMaker, auth: Auth) -> 
         return locked
 
     def permitted(find: Callable[[str], Held[Kept] | None], key: str) -> Held[Kept]:
-        """Return what has this id, to operators who may see the camera."""
+        """Return the row with this id, for operators who may see the camera."""
         held = seen(find, key)
         if not asking().person.operates:
             raise RequestError("forbidden", "only operators may do this")
         return held
 
-    def carry_out(change: Callable[[], Kept | None], key: str) -> Kept:
+    def apply(change: Callable[[], Kept | None], key: str) -> Kept:
         try:
             changed = change()
         except OSError as error:
@@ -248,11 +248,11 @@ def create_library(libraries: Libraries, pictures: PictureMaker, auth: Auth) -> 
         return changed
 
     def note(what: str, changed: Recorded | Event) -> None:
-        who, where = who_asks()
+        who, where = requester()
         about = {"camera": changed.camera, "id": changed.id}
         auth.audit.note(who, what, where, "ok", by=asking().by, **about)
 
-    def who_asks() -> tuple[str, str]:
+    def requester() -> tuple[str, str]:
         where = flask.request.remote_addr or ""
         return asking().person.name or where, where
 

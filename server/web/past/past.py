@@ -1,4 +1,4 @@
-"""What was, over HTTP; see ``docs/recording.md``."""
+"""A camera's past, over HTTP; see ``docs/recording.md``."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -16,7 +16,7 @@ from server.web.past.libraries import Libraries
 
 __all__ = ["create_past"]
 
-# Of one camera's memory; a scrubber shows no more.
+# Marks per camera; a scrubber shows no more.
 MAX_MARKS = 500
 
 
@@ -25,12 +25,12 @@ def create_past(
     memory_of: Callable[[str], Memory | None],
     libraries: Libraries,
 ) -> Blueprint:
-    """Return the routes by which a camera's past is asked for.
+    """Return the routes for a camera's past.
 
     Args:
         fanouts: By camera name.
-        memory_of: Returns what is kept of a camera; None for nothing.
-        libraries: What happened.
+        memory_of: Returns a camera's memory; None if it has none.
+        libraries: Has the events.
     """
     routes = Blueprint("past", __name__)
 
@@ -45,15 +45,15 @@ def create_past(
         except RequestError as error:
             flask.abort(503, str(error))
         begin, end = span or (None, None)
-        told = span is not None and asking().person.kind != "embed"
-        marks = marks_of(camera, begin, end) if told else []
+        shows_events = span is not None and asking().person.kind != "embed"
+        marks = marks_of(camera, begin, end) if shows_events else []
         return answer_json({"from": begin, "to": end, "gaps": gaps, "marks": marks})
 
     def marks_of(camera: str, begin: float | None, end: float | None) -> list[dict[str, Any]]:
         try:
             found = libraries.events(Query([camera], begin, end, MAX_MARKS)).rows
         except RequestError:
-            return []  # The memory can be looked at although the index cannot be read.
+            return []  # The past can be viewed even if the index cannot be read.
         return [{"at": one.begin, "label": one.label, "id": one.id} for one in reversed(found)]
 
     return routes

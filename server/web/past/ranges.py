@@ -1,4 +1,4 @@
-"""Answers with files of a known size, or the part of one that is asked for (RFC 9110, 14)."""
+"""Answers with a file of known size, or the requested part of it (RFC 9110, section 14)."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,7 +13,7 @@ __all__ = ["answer_file", "answer_part"]
 
 PIECE_BYTES = 1 << 20
 
-# A picture of the past stays what it is, but who may see it can change at any time.
+# Permissions can change at any time, so browsers must not cache.
 NOT_KEPT = {"Cache-Control": "no-store", "Accept-Ranges": "bytes"}
 
 
@@ -24,14 +24,14 @@ def answer_part(
     read: Callable[[int, int], Iterator[bytes]],
     content_type: str = "video/mp4",
 ) -> Response:
-    """Return the answer to the current request, GET or HEAD, for a file.
+    """Return the response with a file to the current request, GET or HEAD.
 
     Args:
-        nbytes: The file's size.
-        tag: The same for the same file only; quotes are added.
-        name: Under which browsers save it.
-        read: Yields the file from one byte up to another.
-        content_type: Of the file.
+        nbytes: Size of the file.
+        tag: Identifies the file; becomes the ETag, with quotes added.
+        name: File name for browsers to save it under.
+        read: Yields the file's bytes from a begin up to an end.
+        content_type: The content type.
     """
     request = flask.request
     headers = NOT_KEPT | {
@@ -56,17 +56,17 @@ def answer_part(
 def answer_file(
     path: Path, tag: str, name: str, content_type: str = "video/mp4", nbytes: int | None = None
 ) -> Response:
-    """Return the answer to the current request for a file on the disk.
+    """Return the response with a file on disk to the current request.
 
     Args:
         path: The file.
-        tag: The same for the same file only; quotes are added.
-        name: Under which browsers save it.
-        content_type: Of the file.
-        nbytes: How much of it is there to be answered; None for all.
+        tag: Identifies the file; becomes the ETag, with quotes added.
+        name: File name for browsers to save it under.
+        content_type: The content type.
+        nbytes: Bytes to serve of a file that may still grow; None for all.
 
     Raises:
-        OSError: If it cannot be opened.
+        OSError: If the file cannot be opened.
     """
     file = hub.run_native(_open, path)
     try:
@@ -78,7 +78,7 @@ def answer_file(
             while begin < end:
                 piece = hub.run_native(file.read, min(PIECE_BYTES, end - begin))
                 if not piece:
-                    return  # It was cut off meanwhile.
+                    return  # The file was truncated meanwhile.
                 begin += len(piece)
                 yield piece
 
@@ -95,7 +95,7 @@ def _open(path: Path) -> BinaryIO:
 
 
 def _give_way(pieces: Iterator[bytes]) -> Iterator[bytes]:
-    """Yield the pieces, and let others work in between: a fast link would take all at once."""
+    """Yield the pieces, and let other green threads run in between, even on a fast link."""
     for piece in pieces:
         yield piece
         hub.sleep(0)

@@ -1,4 +1,4 @@
-"""Begins and ends time-lapse films over HTTP, for printers and other programs."""
+"""Starts and ends time-lapse films over HTTP, for printers and other programs."""
 
 from collections.abc import Callable
 
@@ -15,7 +15,7 @@ from server.web.http.changes import answer_json, answering, read_change, refuse_
 
 __all__ = ["create_timelapse"]
 
-# What other changes over HTTP are not refused for.
+# Status of error codes that ``changes.py`` does not map.
 STATUS = {"bad_request": 422, "unknown_camera": 404}
 
 
@@ -23,8 +23,8 @@ def create_timelapse(execute: Callable[[str, SetTimelapse], None], auth: Auth) -
     """Return the route.
 
     Args:
-        execute: Carries out the command of somebody.
-        auth: Notes who sent it.
+        execute: Carries out a user's command.
+        auth: Logs who sent it.
     """
     routes = Blueprint("timelapse", __name__)
 
@@ -33,18 +33,18 @@ def create_timelapse(execute: Callable[[str, SetTimelapse], None], auth: Auth) -
     def set_job(camera: str) -> Response:
         person = asking().person
         if asking().by == "basic":
-            # Browsers repeat it by themselves, for whichever page makes them.
+            # Browsers repeat Basic credentials on their own, for any page that causes a request.
             raise RequestError("forbidden", "log in on the page, or send a token")
         body = read_change(auth)
         if not may(person, SetTimelapse.event, camera):
             if person.sees(camera):
-                raise RequestError("forbidden", "only operators begin and end films")
+                raise RequestError("forbidden", "only operators may start and end films")
             raise refuse_change(auth, 404, "unknown_camera", f"there is no camera {camera[:40]!r}")
         where = flask.request.remote_addr or ""
         who = person.name or where
         try:
             if body.get("job") == "":
-                body["job"] = None  # There are notifiers that can send no null.
+                body["job"] = None  # Some notifiers cannot send null.
             command = parse_payload(SetTimelapse, ({**body, "camera": camera},))
             execute(who, command)
         except RequestError as error:

@@ -1,7 +1,7 @@
-"""What dashboards are told without asking: hello, changed cameras, notices and statistics.
+"""Sends dashboards what they did not request: hello, changed cameras, notices, statistics.
 
-Everything is sent once for each set of cameras that people may see, which is once in all if nobody
-is limited to some cameras.
+Each message is built once per set of cameras that users may see: just once if no user is limited to
+some cameras.
 """
 
 from collections.abc import Mapping
@@ -25,25 +25,25 @@ __all__ = ["Announcements", "View", "view_of"]
 # Viewers coming and going change STATE; changes within this time are announced together.
 ANNOUNCE_PERIOD_S = 0.05
 
-# To write a change to one dashboard takes 20 us. Many who come one after the other would otherwise
-# have each other announced to everybody all the time.
+# Writing a change to one dashboard takes 20 us. Without this, many dashboards connecting one after
+# the other would keep the server busy announcing them to each other.
 ANNOUNCE_PERIOD_EACH_S = 0.0002
 
 STATS_PERIOD_S = 1.0
 
 
 class View(NamedTuple):
-    """What some people may see."""
+    """What a group of users may see."""
 
     cameras: frozenset[str] | None
-    """None for all."""
+    """Names of the visible cameras; None for all."""
     names: bool
-    """Whether they are told the names of operators."""
+    """Whether they see the names of operators."""
     embedded: bool
-    """In another site's page: told states, but no notices, events or statistics."""
+    """Whether embedded in another site's page: gets states, but no notices, events, statistics."""
 
     def sees(self, camera: str) -> bool:
-        """Return whether they may know of a camera."""
+        """Return whether a camera is visible to them."""
         return self.cameras is None or camera in self.cameras
 
     @property
@@ -54,18 +54,18 @@ class View(NamedTuple):
 
 
 def view_of(session: Session) -> View:
-    """Return what a session's person may see."""
+    """Return what a session's user may see."""
     person = session.credential.person
     return View(person.cameras, person.operates, person.kind == "embed")
 
 
 class Announcements:
-    """Tells dashboards what happens.
+    """Announces changes to the dashboards.
 
     Args:
         socketio: Sends events.
         fanouts: By camera name, in the order of the settings.
-        sessions: Of the connected dashboards, by Socket.IO id.
+        sessions: The connected dashboards' sessions, by Socket.IO id.
         statistics: Sent once a second.
         timeline: Keeps the notices.
     """
@@ -100,7 +100,7 @@ class Announcements:
         self._broadcast.close()
 
     def announce(self, camera: CameraInterface) -> None:
-        """Send a camera's STATE to everyone who may see it; returns at once."""
+        """Send a camera's STATE to everyone who may see it; does not block."""
         self._changed[camera.name] = camera
         self._announce.set()
 
@@ -109,9 +109,9 @@ class Announcements:
 
         Args:
             level: ``info``, ``warning`` or ``error``.
-            message: What happened, without who did it.
-            camera: To which camera; None for the whole server.
-            who: Did it; sent to operators only.
+            message: What happened, without the name of who did it.
+            camera: Name of the camera; None for the whole server.
+            who: Who did it; sent to operators only.
         """
         notice = self._timeline.add(level, message, camera, who)
         for view in self._views():
@@ -120,17 +120,17 @@ class Announcements:
                 self._broadcast.send("notice", payload, view.room, can_wait=True)
 
     def tell_event(self, event: Event) -> None:
-        """Tell everyone who may see its camera of an event that began, changed or ended."""
+        """Send an event that began, changed or ended to everyone who may see its camera."""
         for view in self._views():
             if not view.embedded and view.sees(event.camera):
                 self._broadcast.send("event", event.describe(), view.room)
 
     def greet(self, session: Session) -> None:
-        """Send a session hello, and from then on whatever its view is sent."""
+        """Send hello to a session, and add it to the room of its view."""
         if session.sid not in self._sessions:
-            return  # It has disconnected in the meantime.
+            return  # It has disconnected meanwhile.
         person = session.credential.person
-        # Nothing can be sent to the room before hello, as nothing here lets anyone else run.
+        # Nothing can reach the room before hello: no other green thread runs in between.
         self._socketio.server.enter_room(session.sid, view_of(session).room)
         hello = {
             "version": PROTOCOL_VERSION,
@@ -143,19 +143,19 @@ class Announcements:
         self._broadcast.send("hello", hello, session.sid)
 
     def list_cameras(self) -> None:
-        """Send everyone the cameras that they may see, in order; returns at once."""
+        """Send everyone the cameras that they may see, in order; does not block."""
         for view in self._views():
             self._broadcast.send("cameras", {"cameras": self._seen_by(view)}, view.room)
 
     def tell_views(self, whose: str | None) -> None:
-        """Tell a user's pages, or everybody's, that the saved views have changed."""
+        """Tell a user's pages, or everyone's if None, that the saved views have changed."""
         for session in self._sessions.values():
             person = session.credential.person
             if person.kind != "embed" and whose in (None, person.name):
-                self._broadcast.send("views", {}, session.sid)  # Each is a room of its own, too.
+                self._broadcast.send("views", {}, session.sid)  # Each session is a room, too.
 
     def greet_all(self) -> None:
-        """Send everyone hello again, because a camera has left the list."""
+        """Send hello to everyone again, because a camera has left the list."""
         for session in self._sessions.values():
             hub.spawn(self.greet, session)
 
@@ -173,7 +173,7 @@ class Announcements:
             for name, camera in changed.items():
                 fanout = self._fanouts.get(name)
                 if fanout is None or fanout.camera is not camera:
-                    continue  # It has been removed or replaced meanwhile.
+                    continue  # Removed or replaced meanwhile.
                 for view in self._views():
                     if view.sees(name):
                         state = camera.describe()

@@ -1,6 +1,6 @@
-"""Sends one message to many dashboards: built once, and written in turns.
+"""Sends a message to many dashboards: builds it once, and writes it in batches.
 
-What can wait for a moment is written together with a dashboard's next frame.
+A message that can wait is written together with a dashboard's next frame.
 """
 
 import json
@@ -18,16 +18,16 @@ from server.web.socket.session import Session
 __all__ = ["Broadcast"]
 
 BATCH = 25
-"""How many dashboards are written to before everybody else gets a turn: half a millisecond."""
-MOST = 150
-"""The same of those that it is only kept for."""
+"""Dashboards written to before other green threads get a turn: half a millisecond."""
+MAX_VISITED = 150
+"""Dashboards visited in one batch, including those for which the message is only held."""
 
 HOLD_S = 0.25
-"""How long it may wait for a frame: one comes within that at five a second."""
+"""Longest wait for a frame; at five frames a second, one comes in time."""
 
 
 class _Message(NamedTuple):
-    """An event that is on its way; ``recipients`` are Socket.IO's and Engine.IO's ids."""
+    """An event to be sent; ``recipients`` are pairs of a Socket.IO and an Engine.IO id."""
 
     text: str
     data: bytes
@@ -36,14 +36,14 @@ class _Message(NamedTuple):
 
 
 class Broadcast:
-    """Sends events to rooms of Socket.IO, in order.
+    """Sends events to Socket.IO rooms, in order.
 
-    Socket.IO's own way puts every message into a queue of each client, whose green thread encodes
-    it again; for a thousand clients that is one long turn, in which no frame leaves.
+    Socket.IO itself would queue every message for each client, whose green thread encodes it again;
+    for a thousand clients that is one long turn, in which no frame leaves.
 
     Args:
         socketio: Has the rooms.
-        sessions: Of the connected dashboards, by Socket.IO id.
+        sessions: The connected dashboards' sessions, by Socket.IO id.
     """
 
     def __init__(self, socketio: SocketIO, sessions: Mapping[str, Session]) -> None:
@@ -51,8 +51,8 @@ class Broadcast:
         self._connections = socketio.server.eio.sockets
         self._sessions = sessions
         self._waiting: deque[_Message] = deque()
-        self._any = hub.Signal()
-        self._held_at: deque[float] = deque()  # When messages were left to the next frames.
+        self._arrived = hub.Signal()
+        self._held_at: deque[float] = deque()  # When each batch of held messages began to wait.
         self._held = hub.Signal()
         self._tasks: list[hub.Task] = []
 
@@ -61,7 +61,7 @@ class Broadcast:
         self._tasks = [hub.spawn(self._run), hub.spawn(self._release)]
 
     def close(self) -> None:
-        """Send at once what waits, and stop."""
+        """Send what is still waiting, and stop."""
         for task in self._tasks:
             task.kill()
         while self._waiting:
@@ -72,24 +72,24 @@ class Broadcast:
     def send(
         self, event: str, payload: Mapping[str, Any], room: str, can_wait: bool = False
     ) -> None:
-        """Send an event to everyone who is in a room now; returns at once.
+        """Send an event to everyone now in a room; does not block.
 
         Args:
-            event: Its name.
+            event: Name of the event.
             payload: Its payload.
-            room: Of Socket.IO.
-            can_wait: Whether who watches a camera may get it a quarter of a second later.
+            room: The Socket.IO room.
+            can_wait: Whether it may wait up to ``HOLD_S`` for the dashboard's next frame.
         """
         recipients = deque(self._server.manager.get_participants("/", room))
         if recipients:
             text = "2" + json.dumps([event, payload], separators=(",", ":"))
             data = b"".join(websocket_frame(TEXT, f"4{text}".encode()))
             self._waiting.append(_Message(text, data, can_wait, recipients))
-            self._any.set()
+            self._arrived.set()
 
     def _run(self) -> None:
         while True:
-            self._any.wait()
+            self._arrived.wait()
             while self._waiting:
                 self._send_batch()
                 hub.sleep(0)
@@ -102,16 +102,16 @@ class Broadcast:
             hub.rest(max(0.0, held_at + HOLD_S - time.monotonic()))
             written = 0
             for session in list(self._sessions.values()):
-                written += session.websocket.release(held_at)  # Not what was held since.
+                written += session.websocket.release(held_at)  # Not those held since.
                 if written == BATCH:
                     hub.sleep(0)
                     written = 0
 
     def _send_batch(self) -> None:
-        """Write the oldest message to some of its recipients."""
+        """Write the oldest message to the next of its recipients."""
         message, now = self._waiting[0], time.monotonic()
         written = 0
-        for _ in range(min(MOST, len(message.recipients))):
+        for _ in range(min(MAX_VISITED, len(message.recipients))):
             written += self._send_to(*message.recipients.popleft(), message, now)
             if written == BATCH:
                 break
@@ -122,13 +122,13 @@ class Broadcast:
                 self._held.set()
 
     def _send_to(self, sid: str, engine_id: str, message: _Message, now: float) -> bool:
-        """Send a message to one recipient; return whether that took a write of its own."""
+        """Send a message to one recipient; return whether it took a separate write."""
         session = self._sessions.get(sid)
         connection = self._connections.get(engine_id)
         if session is None or connection is None:
-            return False  # It has left.
+            return False  # It has disconnected.
         if not connection.queue.empty():
-            # Not before what waits there, such as hello.
+            # Keep the order with what is queued there, such as hello.
             self._server.eio.send(engine_id, message.text)
         elif message.can_wait and session.is_watching:
             session.websocket.hold(message.data, now)

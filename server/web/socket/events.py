@@ -1,4 +1,4 @@
-"""Answers the events that dashboards send: questions, and operators' commands."""
+"""Answers the events that dashboards send: requests, and operators' commands."""
 
 import logging
 import time
@@ -28,24 +28,24 @@ __all__ = ["Events"]
 log = logging.getLogger(__name__)
 
 AUTO = "auto"
-"""Asked for instead of a rendition, it is whichever fits."""
+"""Requested in place of a rendition: whichever fits."""
 
 P = TypeVar("P", bound=protocol.Payload)
 
 
 class Events:
-    """Everything that goes over Socket.IO, but for frames.
+    """Everything sent over Socket.IO except frames.
 
     Args:
-        socketio: Where events come and go.
+        socketio: Receives and sends the events.
         fanouts: By camera name, in the order of the settings.
         control: Carries out commands.
-        statistics: Sent once a second; counts what is refused.
-        auth: Says who connects, and ends connections that lose the right to be.
-        credit_frames: The credit window that a viewer begins with.
+        statistics: Sent once a second; counts refusals.
+        auth: Identifies clients, and closes connections whose access is revoked.
+        credit_frames: The initial credit window of a viewer.
         timeline: Keeps the notices.
-        memory_of: Returns what is kept of a camera.
-        to_jpeg: Makes JPEG of video that is kept.
+        memory_of: Returns a camera's memory; None if it has none.
+        to_jpeg: Converts kept video to JPEG.
     """
 
     def __init__(
@@ -67,14 +67,17 @@ class Events:
         self._statistics = statistics
         self._auth = auth
         self._sessions = Sessions(
-            socketio, auth, statistics, credit_frames, lambda session: self._told.greet(session)
+            *(socketio, auth, statistics, credit_frames),
+            lambda session: self._announcements.greet(session),
         )
-        self._told = Announcements(socketio, fanouts, self._sessions.by_id, statistics, timeline)
-        self.announce = self._told.announce
-        self.notify = self._told.notify
-        self.tell_event = self._told.tell_event
-        self.list_cameras = self._told.list_cameras
-        self.tell_views = self._told.tell_views
+        self._announcements = Announcements(
+            socketio, fanouts, self._sessions.by_id, statistics, timeline
+        )
+        self.announce = self._announcements.announce
+        self.notify = self._announcements.notify
+        self.tell_event = self._announcements.tell_event
+        self.list_cameras = self._announcements.list_cameras
+        self.tell_views = self._announcements.tell_views
 
         socketio.on_event("ack", self._on_ack)
         self._answer("watch", protocol.WatchPayload, self._watch)
@@ -89,36 +92,36 @@ class Events:
         socketio.on_event("*", self._on_unknown)
 
     def open(self) -> None:
-        """Start announcing, and evicting."""
-        self._told.open()
+        """Start announcing and evicting."""
+        self._announcements.open()
         self._sessions.open()
 
     def close(self) -> None:
-        """Send what waits, then end every connection."""
+        """Send what is still queued, then close every connection."""
         self._sessions.flush()
-        self._told.close()
+        self._announcements.close()
         self._sessions.close()
 
     def forget(self, camera: str) -> None:
-        """End the watching of a camera that was removed, and tell everyone that it is gone."""
+        """Stop everyone from watching a removed camera, and send everyone the new list."""
         self._socketio.server.close_room(protocol.room_of(camera))
         for session in list(self._sessions.by_id.values()):
             session.unwatch(camera)
-        self._told.list_cameras()
+        self._announcements.list_cameras()
 
     def follow(self, fanout: Fanout) -> None:
-        """Have everyone who watches a camera that was replaced go on with the new one."""
+        """Switch everyone who watches a replaced camera to the new one."""
         for session in list(self._sessions.by_id.values()):
             session.follow(fanout)
 
     def greet_anew(self) -> None:
-        """Send everyone hello again."""
-        self._told.greet_all()
+        """Send hello to everyone again."""
+        self._announcements.greet_all()
 
     def _answer(
         self, event: str, kind: type[P], handle: Callable[[Session, P], dict[str, Any]]
     ) -> None:
-        """Have an event parsed, permitted, handled, audited, and always answered."""
+        """Register an event: parse it, check permission, handle, audit, and always reply."""
 
         def on_event(*arguments: object) -> dict[str, Any]:
             session = self._sessions.current()
@@ -153,7 +156,7 @@ class Events:
         return self._refuse(RequestError("bad_request", f"there is no event {str(event)[:40]!r}"))
 
     def _on_ack(self, *arguments: object) -> None:
-        """Take an ``ack`` that :class:`Session` did not take off the socket itself."""
+        """Handle an ``ack`` that :class:`Session` did not recognise on the socket."""
         session = self._sessions.current()
         if session is not None and len(arguments) in (2, 3):
             session.acknowledge(*arguments)
@@ -214,7 +217,7 @@ class Events:
 
 
 def _permit(session: Session, event: str, payload: protocol.Payload) -> None:
-    """Raise RequestError if a session's person may not do this."""
+    """Raise RequestError if the session's user may not do this."""
     person = session.credential.person
     if not may(person, event):
         whose = "operators" if not person.operates else "operators of every camera"

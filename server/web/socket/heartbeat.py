@@ -1,4 +1,4 @@
-"""Pings of one connection: whether its peer is still there, and that we are."""
+"""Pings a connection: checks that the peer is alive, and shows it that we are."""
 
 from typing import Any
 
@@ -8,10 +8,10 @@ from server.web.socket.websocket import WebSocket
 __all__ = ["PING_PERIOD_S", "PONG", "PONG_DEADLINE_S", "Heartbeat", "take_over_pings"]
 
 PING_PERIOD_S = 10
-"""How long after a pong the next ping is sent, in seconds; clients are told, and count on it."""
+"""Seconds from a pong to the next ping; clients are told this value and rely on it."""
 
 PONG_DEADLINE_S = 10
-"""How long a pong may take, in seconds."""
+"""Longest wait for a pong, in seconds."""
 
 PING = b"".join(websocket_frame(TEXT, b"2"))
 PONG = "3"
@@ -21,13 +21,13 @@ PONG = "3"
 class Heartbeat:
     """Pings one connection.
 
-    Engine.IO takes a green thread for each ping, another's turn to send it and a third's to read
-    the answer, and looks at every connection again and again: 0.6 ms, several percent of a core for
-    a thousand dashboards.
+    Engine.IO takes a new green thread per ping, a turn of another to send it and of a third to read
+    the pong, and also polls every connection: 0.6 ms in all, several percent of a core for a
+    thousand dashboards.
 
     Args:
         websocket: The connection.
-        now: Monotonic seconds.
+        now: Time in monotonic seconds.
     """
 
     def __init__(self, websocket: WebSocket, now: float) -> None:
@@ -36,11 +36,11 @@ class Heartbeat:
         self._pinged = False
 
     def answer(self, now: float) -> None:
-        """Note a pong."""
+        """Note that a pong has arrived."""
         self._answered_at, self._pinged = now, False
 
     def beat(self, now: float) -> bool:
-        """Send a ping that is due; return False if the last one was not answered in time."""
+        """Send a ping if one is due; return False if the last was not answered in time."""
         silent_s = now - self._answered_at
         if silent_s >= PING_PERIOD_S and not self._pinged:
             self._pinged = True
@@ -49,23 +49,23 @@ class Heartbeat:
 
 
 def take_over_pings(engine: Any) -> None:
-    """Have an Engine.IO server send no pings, nor miss any; do it before anybody connects."""
+    """Turn off an Engine.IO server's pings and timeouts; call before any client connects."""
     base: Any = engine._async["queue"]
 
     class Queue(base):  # type: ignore[misc]
-        """What waits to be sent. For Engine.IO a connection is dead if nothing comes for long."""
+        """A queue without a timeout, after which Engine.IO would drop the connection."""
 
         def get(self, block: bool = True, timeout: float | None = None) -> Any:
             return super().get(block)
 
         def empty(self) -> bool:
-            return not self.queue  # Asked thousands of times a second; theirs takes three calls.
+            return not self.queue  # Asked thousands of times a second; the base makes three calls.
 
     engine._async = engine._async | {"queue": Queue}
     on_connect = engine.handlers["connect"]
 
     def connect(engine_id: str, environ: dict[str, Any]) -> Any:
-        engine.sockets[engine_id].last_ping = None  # Only after a ping it schedules another.
+        engine.sockets[engine_id].last_ping = None  # None stops it from scheduling pings.
         return on_connect(engine_id, environ)
 
     engine.on("connect", connect)

@@ -1,4 +1,4 @@
-"""Answers ``seek`` and ``play``: a viewer's way into the past of a camera, and back."""
+"""Answers ``seek`` and ``play``, which take a viewer into a camera's past and back to live."""
 
 import time
 from collections.abc import Callable
@@ -17,12 +17,12 @@ __all__ = ["LookingBack"]
 
 
 class LookingBack:
-    """The events by which dashboards look back.
+    """Handles the events with which dashboards look back.
 
     Args:
         control: Knows the cameras.
-        memory_of: Returns what is kept of a camera; None for nothing.
-        to_jpeg: Makes JPEG of what a dashboard cannot decode.
+        memory_of: Returns a camera's memory; None if it has none.
+        to_jpeg: Converts video that a dashboard cannot decode to JPEG.
     """
 
     def __init__(
@@ -33,18 +33,18 @@ class LookingBack:
         self._to_jpeg = to_jpeg
 
     def seek(self, session: Session, payload: SeekPayload) -> dict[str, Any]:
-        """Show the picture of a moment to a dashboard, or live again."""
+        """Show a dashboard the picture of a given time, or return it to live."""
         name = self._control.camera(payload.camera).name
         if session.codecs_of(name) is None:
             raise RequestError("bad_request", "camera: it is not watched")
-        number = session.number_seek()
+        number = session.next_seek()
         memory = self._memory_of(name)
         if payload.at is None or memory is None:
-            session.look_live(name)
+            session.show_live(name)
             return _answer(None, _span_of(memory), number)
         found = memory.lead(payload.at + SAME_S)
         if not found.units:
-            session.look_live(name)
+            session.show_live(name)
             return _answer(None, None, number)
         at_unix, codec = found.units[-1].at_unix, found.units[-1].codec
         codecs = session.codecs_of(name) if payload.video else None
@@ -54,16 +54,16 @@ class LookingBack:
         answer = _answer(at_unix, memory.span, number, *memory.neighbours(at_unix))
         if session.codecs_of(name) is None:
             raise RequestError("unavailable", "it is no longer watched")
-        looking = session.look_back(name, memory)
+        looking = session.show_past(name, memory)
         looking.packed = payload.packed
-        if number > looking.player.number:  # Otherwise a later seek was faster.
+        if number > looking.player.number:  # Otherwise a later seek has overtaken this one.
             looking.player.memory = memory
             looking.player.seek(number, found, time.monotonic())
             looking.wake()
         return answer
 
     def play(self, session: Session, payload: PlayPayload) -> dict[str, Any]:
-        """Play from where a dashboard is, or pause there."""
+        """Play from the dashboard's current position, or pause there."""
         name, speed = self._control.camera(payload.camera).name, payload.speed
         looking = session.in_past(name)
         if looking is None:
@@ -83,7 +83,7 @@ def _span_of(memory: Memory | None) -> tuple[float, float] | None:
     try:
         return memory.span if memory is not None else None
     except RequestError:
-        return None  # Another node's; live is live without.
+        return None  # The other node did not answer; live works without.
 
 
 def _answer(

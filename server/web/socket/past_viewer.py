@@ -1,4 +1,4 @@
-"""One camera on one dashboard while it shows the past: what it is sent, and by whose credit."""
+"""One camera on one dashboard while it shows the past."""
 
 import logging
 import time
@@ -22,25 +22,25 @@ __all__ = ["PastViewer"]
 
 log = logging.getLogger(__name__)
 
-# A message costs a browser more than a unit does, but a decoder shall begin before all has arrived.
+# A message costs a browser more than a unit, but decoding should begin before all has arrived.
 MAX_PACK_BYTES = 64 * 1024
 
 
 class PastViewer:
-    """Sends a viewer frames of the past, by a green thread of its own.
+    """Sends a viewer frames of the past, in a separate green thread.
 
-    Meanwhile its camera stays open, so that the past goes on to be kept.
+    Keeps the camera open meanwhile, so that its memory continues to fill.
 
     Args:
-        fanout: Of the camera.
-        websocket: Where frames are sent.
-        player: Knows which.
-        credit: How many.
-        on_live: Called when playing has arrived at now, or cannot go on.
+        fanout: The camera's fanout.
+        websocket: Frames are sent over it.
+        player: Chooses the frames.
+        credit: How many frames may be sent.
+        on_live: Called when playback reaches the present or cannot continue.
 
     Attributes:
-        player: Where in the past it is.
-        newest_seq: The largest number of a frame that was sent.
+        player: The position in the past.
+        newest_seq: The largest frame number sent.
         packed: Whether a frame may carry several units.
     """
 
@@ -59,9 +59,9 @@ class PastViewer:
         self._websocket = websocket
         self._credit = credit
         self._on_live = on_live
-        # Of each frame in flight its number, which may go back, and how many there were before it.
-        self._flight: deque[tuple[int, int]] = deque()
-        self._count = 0
+        # For each frame in flight: its seq, which may go back, and the count of frames before it.
+        self._in_flight: deque[tuple[int, int]] = deque()
+        self._sent = 0
         self._wake = hub.Signal()
         self._closed = False
         self._keeper = Keeper()
@@ -69,9 +69,9 @@ class PastViewer:
         hub.spawn(self._run)
 
     def hold(self) -> None:
-        """Keep the camera open, and what is kept of it coming; again after it was replaced."""
+        """Keep the camera open and its memory filling; call again after it was replaced."""
         full = self._fanout.camera.videos.get(FULL.name)
-        # The new hold before the old one goes: without any viewer the camera would let go.
+        # Take the new hold before releasing the old one: without viewers the camera would close.
         if full is not None and full.passed_through and full.codec is not None:
             self._fanout.hold_video(self, FULL.name)
             self._fanout.leave(self._keeper)
@@ -80,7 +80,7 @@ class PastViewer:
             self._fanout.leave(self)
 
     def close(self) -> None:
-        """Send no more, and let go of the camera."""
+        """Stop sending, and release the camera."""
         if not self._closed:
             self._closed = True
             self._wake.set()
@@ -88,7 +88,7 @@ class PastViewer:
             self._fanout.leave(self._keeper)
 
     def wake(self) -> None:
-        """Look whether anything can be sent: something has changed."""
+        """Check again whether anything can be sent."""
         self._wake.set()
 
     def waiting_s(self, now: float) -> float:
@@ -96,12 +96,12 @@ class PastViewer:
         return self._credit.waiting_s(now)
 
     def acknowledge(self, seq: int, now: float) -> bool:
-        """Return the credit of frames up to the last with this number; False if there is none."""
-        last = next((count for one, count in reversed(self._flight) if one == seq), None)
+        """Return the credit of frames up to the last one with this seq; False if unknown."""
+        last = next((count for one, count in reversed(self._in_flight) if one == seq), None)
         if last is None:
             return False
-        while self._flight and self._flight[0][1] <= last:
-            self._flight.popleft()
+        while self._in_flight and self._in_flight[0][1] <= last:
+            self._in_flight.popleft()
         self._credit.acknowledge(last, now, self._fanout.rate)
         self._wake.set()
         return True
@@ -131,23 +131,23 @@ class PastViewer:
             self._wake.wait(wait_s)
 
     def _send(self, units: list[Unit], push: Sequence[Unit]) -> None:
-        """Write frames without blocking, all but that of the last unit as ``catch_up``."""
+        """Write frames without blocking; all but the last unit's are marked ``catch_up``."""
         number = self.player.number
         parts: list[bytes] = []
         for pack in (*self._packs(units), *self._packs(push)):
             parts.append(self._head(pack, pack[-1] is not units[-1]))
             parts += [one.data for one in pack]
         packet = Packet(b"".join(parts))
-        # A past that blocked may have let others write meanwhile.
+        # If reading the past blocked, other green threads may have written meanwhile.
         while self._websocket.busy and not self._closed:
             self._wake.wait()
         if self._closed or number != self.player.number:
             return
         if self._websocket.offer(packet) is None:
             self.newest_seq = max(self.newest_seq, units[-1].seq, *(one.seq for one in push))
-            self._flight.append((units[-1].seq, self._count))
-            self._credit.spend(self._count, time.monotonic(), packet.size)
-            self._count += 1
+            self._in_flight.append((units[-1].seq, self._sent))
+            self._credit.spend(self._sent, time.monotonic(), packet.size)
+            self._sent += 1
 
     def _packs(self, units: Sequence[Unit]) -> Iterable[Sequence[Unit]]:
         return packs(units) if self.packed else ([one] for one in units)
@@ -174,7 +174,7 @@ class PastViewer:
 
 
 def packs(units: Iterable[Unit]) -> Iterator[list[Unit]]:
-    """Divide units into those that one frame can carry: only its first can be a key picture."""
+    """Group units into packs for one frame each; only a pack's first may be a key picture."""
     pack: list[Unit] = []
     nbytes = 0
     for unit in units:

@@ -1,4 +1,4 @@
-"""The answer to clients that start with long polling, as Socket.IO's do by default."""
+"""Rejects clients that start with long polling, as Socket.IO's do by default."""
 
 import json
 from collections.abc import Callable, Iterable
@@ -16,10 +16,10 @@ Application = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
 
 class NoPolling:
-    """Rejects transports other than WebSocket, and says so; passes all else on.
+    """Rejects transports other than WebSocket with an explanation; passes on other requests.
 
     Args:
-        application: Serves the rest.
+        application: Serves all other requests.
         count: Called with the reason for every refusal.
     """
 
@@ -32,7 +32,7 @@ class NoPolling:
     def __call__(
         self, environ: dict[str, Any], start_response: Callable[..., Any]
     ) -> Iterable[bytes]:
-        """Serve the request, or answer why not."""
+        """Serve the request, or answer 400 with the reason."""
         if environ.get("PATH_INFO", "").startswith(PATH):
             query = parse_qs(environ.get("QUERY_STRING", ""))
             if query.get("transport", ["polling"])[0] != "websocket":

@@ -26,11 +26,11 @@ from server.web.socket.websocket import Message, WebSocket
 __all__ = ["Session"]
 
 ACK = re.compile(r'42\["ack", ?"([A-Za-z0-9-]{1,40})", ?([0-9]{1,15})(?:, ?([0-9]{1,6}))?\]')
-"""A Socket.IO event named ``ack`` without an answer, as JSON encoders write it."""
+"""A Socket.IO event ``ack`` that expects no reply, as JSON encoders write it."""
 ACK_PREFIX = '42["ack",'
-"""How an ``ack`` in any other form begins."""
+"""The start of an ``ack`` in any other form."""
 
-# A longer hold says nothing about the link.
+# A longer hold is ignored: it says nothing about the link.
 MAX_HOLD_MS = 999_999
 
 EVENT_ID = re.compile(r"42([0-9]{0,10})\[")
@@ -38,19 +38,19 @@ RATE_LIMITED = json.dumps(
     [{"ok": False, "error": "rate_limited", "message": "too many events; wait a second"}]
 )
 
-# Dragging a slider sends a tenth of this.
+# Dragging a slider sends a tenth as many.
 EVENTS_PER_S = 60
 EVENT_BURST = 120
 
-# Sixteen cameras at 120 fps need fewer acknowledgements; more does not come from a dashboard.
+# Sixteen cameras at 120 fps need fewer acknowledgements; no dashboard sends more.
 MESSAGES_PER_S = 3000
-MESSAGES_AT_ONCE = 32
-"""Messages are counted this many at a time, as there are thousands a second."""
+MESSAGES_PER_CHECK = 32
+"""The rate limit is checked once per this many messages: there are thousands a second."""
 
 CONNECT_PREFIX = "40"
 
-NONE: frozenset[str] = frozenset()
-"""The codecs of a viewer that is sent JPEG alone."""
+NO_CODECS: frozenset[str] = frozenset()
+"""Codecs of a viewer that gets JPEG only."""
 
 
 class Session:
@@ -58,12 +58,12 @@ class Session:
 
     Args:
         sid: Its Socket.IO id.
-        websocket: Its transport, whose messages are seen here first.
-        who: The person or address, for notices.
+        websocket: Its transport; the session sees each message first.
+        who: The user name or address, for notices.
         role: ``viewer``, ``operator`` or ``admin``.
         credit_frames: The initial credit window.
-        count_refusal: Called with the reason for every event refused here.
-        credential: The right by which it is connected.
+        count_refusal: Called with the reason for every event rejected here.
+        credential: Who is connected, and by which right.
         lag_s: Returns a quantile of the hub's recent delay, in seconds.
     """
 
@@ -89,14 +89,14 @@ class Session:
         self.websocket = websocket
         self._credit_frames = credit_frames
         self._watching: dict[str, tuple[Fanout, SocketViewer]] = {}
-        self._again: dict[str, Callable[[], object]] = {}  # What watching each live takes.
-        self._past: dict[str, PastViewer] = {}  # Of those, who looks at the past.
-        self._link: Link | None = None  # What is known of it by now, from whichever camera.
+        self._rewatch: dict[str, Callable[[], object]] = {}  # Watches each camera live again.
+        self._past: dict[str, PastViewer] = {}  # Viewers of cameras that show the past.
+        self._link: Link | None = None  # The latest estimate, from whichever camera.
         self._seeks = 0
         self._last_seqs: dict[str, int] = {}
         self.bare_s = 0.0
-        """The round trip of a message on its link without load, in seconds; 0 while unknown."""
-        self._owed_before_s = 0.0  # By viewers that ended before anything was acknowledged.
+        """Round trip of a message on the unloaded link, in seconds; 0 while unknown."""
+        self._owed_before_s = 0.0  # Carried over from viewers that ended without any ack.
         self._events = Bucket(EVENTS_PER_S, EVENT_BURST, time.monotonic())
         self._received = 0
         self._messages = Bucket(MESSAGES_PER_S, MESSAGES_PER_S, time.monotonic())
@@ -107,55 +107,57 @@ class Session:
 
     @property
     def is_watching(self) -> bool:
-        """Whether it watches any camera."""
+        """Whether this dashboard watches any camera."""
         return bool(self._watching)
 
     def watching(self) -> list[str]:
-        """Return the names of the cameras that it watches."""
+        """Return the names of the watched cameras."""
         return list(self._watching)
 
     def watch(
         self,
         fanout: Fanout,
         rendition: str = FULL.name,
-        codecs: frozenset[str] = NONE,
+        codecs: frozenset[str] = NO_CODECS,
         acks: int = 1,
     ) -> SocketViewer:
         """Become a viewer of a camera; watching it again starts with fresh credit.
 
         Args:
-            fanout: Of the camera.
-            rendition: Its name.
-            codecs: What the dashboard decodes, such as ``h264``; nothing for JPEG alone.
-            acks: The most frames that it covers by one acknowledgement.
+            fanout: The camera's fanout.
+            rendition: Name of the rendition.
+            codecs: Video codecs the dashboard decodes, such as ``h264``; empty for JPEG only.
+            acks: Most frames that one acknowledgement may cover.
         """
-        self._again[fanout.camera.name] = lambda: self.watch(
+        self._rewatch[fanout.camera.name] = lambda: self.watch(
             fanout, rendition if rendition in fanout.rooms else FULL.name, codecs, acks
         )
         choice = FixedChoice(fanout.camera, rendition, codecs) if codecs else None
-        return self._start_watching(fanout, rendition, choice, codecs, acks, self._first_guess())
+        return self._start_watching(fanout, rendition, choice, codecs, acks, self._initial_link())
 
     def watch_what_fits(
         self,
         fanout: Fanout,
         width: int | None,
-        codecs: frozenset[str] = NONE,
+        codecs: frozenset[str] = NO_CODECS,
         acks: int = 1,
     ) -> SocketViewer:
-        """Become a viewer of a camera in what fits; its ``choice`` says what that is.
+        """Become a viewer of a camera in the rendition that fits, which its ``choice`` picks.
 
         Args:
-            fanout: Of the camera.
-            width: Of the tile, in device pixels; None for the widest rendition.
-            codecs: What the dashboard decodes, such as ``h264``; nothing for JPEG alone.
-            acks: The most frames that it covers by one acknowledgement.
+            fanout: The camera's fanout.
+            width: Width of the tile in device pixels; None for the widest rendition.
+            codecs: Video codecs the dashboard decodes, such as ``h264``; empty for JPEG only.
+            acks: Most frames that one acknowledgement may cover.
         """
-        self._again[fanout.camera.name] = lambda: self.watch_what_fits(fanout, width, codecs, acks)
-        # Watched again because its tile changed: what is known of its link still holds.
+        self._rewatch[fanout.camera.name] = lambda: self.watch_what_fits(
+            fanout, width, codecs, acks
+        )
+        # If only the tile has changed, the estimates of the link still hold.
         _, before = self._watching.get(fanout.camera.name, (None, None))
         known = before is not None and before.codecs == codecs
         choice = before.choice if before is not None and known else None
-        link = before.link if before is not None else self._first_guess()
+        link = before.link if before is not None else self._initial_link()
         now = time.monotonic()
         if not isinstance(choice, RenditionSelector | VideoSelector):
             choice = RenditionSelector(fanout.camera, fanout.bytes_of, now, self._lag_s)
@@ -167,8 +169,8 @@ class Session:
         choice.aim(width, before.last_seq if before is not None else 0, now)
         return self._start_watching(fanout, choice.rendition, choice, codecs, acks, link)
 
-    def _first_guess(self) -> Link:
-        """Return what is known of its link, for a camera that it begins to watch."""
+    def _initial_link(self) -> Link:
+        """Return the link estimate to begin with for another camera."""
         return self._link.copy() if self._link is not None else Link()
 
     def _start_watching(
@@ -182,7 +184,7 @@ class Session:
     ) -> SocketViewer:
         name = fanout.camera.name
         self._carry_over(name)
-        # A frame it has had must not be sent again after a short break.
+        # After a short break, do not send a frame that the dashboard already has.
         last_seq = self._last_seqs.get(name, 0)
         credit = Credit(self._credit_frames, time.monotonic(), acks)
         viewer = SocketViewer(self.websocket, credit, last_seq, choice, codecs, link)
@@ -194,63 +196,63 @@ class Session:
     def unwatch(self, name: str) -> None:
         """Stop being a viewer of a camera."""
         self._carry_over(name)
-        self._again.pop(name, None)
+        self._rewatch.pop(name, None)
         watched = self._watching.pop(name, None)
         if watched is not None:
             watched[0].leave(self.sid)
         self._end_past(name)
 
-    def number_seek(self) -> int:
-        """Return the number of a new seek."""
+    def next_seek(self) -> int:
+        """Return the number for a new seek."""
         self._seeks += 1
         return self._seeks
 
     def codecs_of(self, name: str) -> frozenset[str] | None:
-        """Return what the dashboard decodes of a camera's video; None if it does not watch it."""
+        """Return the codecs the dashboard decodes for a camera; None if it is not watched."""
         watched = self._watching.get(name)
         return watched[1].codecs if watched is not None else None
 
     def in_past(self, name: str) -> PastViewer | None:
-        """Return the viewer of a camera's past; None if it is watched live, or not at all."""
+        """Return the viewer of a camera's past; None if live or not watched."""
         return self._past.get(name)
 
-    def look_back(self, name: str, memory: Memory) -> PastViewer:
-        """Show the past of a camera that is watched, from the first seek on, and not live."""
+    def show_past(self, name: str, memory: Memory) -> PastViewer:
+        """Switch a watched camera from live to its past; return the viewer of the past."""
         known = self._past.get(name)
         if known is not None:
             return known
         fanout, _ = self._watching[name]
         self._carry_over(name)
         credit = Credit(self._credit_frames, time.monotonic())
-        on_live = functools.partial(self.look_live, name)
-        looking = PastViewer(fanout, self.websocket, Player(memory), credit, on_live)
-        self._past[name] = looking
+        on_live = functools.partial(self.show_live, name)
+        past_viewer = PastViewer(fanout, self.websocket, Player(memory), credit, on_live)
+        self._past[name] = past_viewer
         fanout.leave(self.sid)
-        return looking
+        return past_viewer
 
-    def look_live(self, name: str) -> None:
-        """Show a camera live again, as it was watched before, if it shows the past."""
+    def show_live(self, name: str) -> None:
+        """Return a camera that shows the past to live, watched as before."""
         if name in self._past:
-            self._again[name]()
+            self._rewatch[name]()
 
     def _end_past(self, name: str) -> None:
-        looking = self._past.pop(name, None)
-        if looking is not None:
-            looking.close()
+        past_viewer = self._past.pop(name, None)
+        if past_viewer is not None:
+            past_viewer.close()
 
     def follow(self, fanout: Fanout) -> None:
-        """Go on watching a fanout's camera, which has been replaced, in the rendition that fits."""
+        """Continue with the new camera of a fanout whose camera has been replaced."""
         name = fanout.camera.name
         watched = self._watching.get(name)
         choice = watched[1].choice if watched is not None else None
-        looking = self._past.get(name)
-        if looking is not None:
-            looking.hold()
+        past_viewer = self._past.get(name)
+        if past_viewer is not None:
+            past_viewer.hold()
         if watched is None or choice is None:
             return
         _, viewer = watched
         choice.follow(fanout.camera, viewer.last_seq, time.monotonic())
-        if looking is not None:
+        if past_viewer is not None:
             return
         video = viewer.video.name if viewer.video is not None else None
         if (viewer.room.rendition.name, video) != (choice.rendition, choice.video):
@@ -262,21 +264,22 @@ class Session:
             self.unwatch(name)
 
     def _carry_over(self, name: str) -> None:
-        """Carry the sequence number and the debt over to the next viewer."""
+        """Carry the sequence number and the overdue time over to the next viewer."""
         watched = self._watching.get(name)
         if watched is not None:
             _, viewer = watched
-            looking = self._past.get(name)
-            self._last_seqs[name] = max(viewer.last_seq, looking.newest_seq if looking else 0)
+            past_viewer = self._past.get(name)
+            past_seq = past_viewer.newest_seq if past_viewer else 0
+            self._last_seqs[name] = max(viewer.last_seq, past_seq)
             now = time.monotonic()
-            owing_s = looking.waiting_s(now) if looking else viewer.credit.waiting_s(now)
+            owing_s = past_viewer.waiting_s(now) if past_viewer else viewer.credit.waiting_s(now)
             self._owed_before_s += owing_s
 
     def owing_s(self, now: float) -> float:
         """Return how long its oldest missing acknowledgement has been due; 0 if none is.
 
-        Only an acknowledgement is progress: a peer that never reads can still send pongs, or watch
-        again, for as long as it likes.
+        Only an acknowledgement counts as progress: a peer that never reads could send pongs or
+        ``watch`` forever.
         """
         longest_s = 0.0
         for name, (_, viewer) in self._watching.items():
@@ -288,9 +291,9 @@ class Session:
         """Return the credit of frames up to ``seq``; invalid values are ignored.
 
         Args:
-            name: Of the camera.
-            seq: The newest frame that the viewer has painted.
-            hold_ms: Time from its arrival to its painting, in milliseconds.
+            name: Name of the camera.
+            seq: Number of the newest frame that the viewer has painted.
+            hold_ms: Time from arrival to painting of that frame, in milliseconds.
         """
         if isinstance(name, str) and isinstance(seq, int) and not isinstance(seq, bool):
             known = isinstance(hold_ms, int | float) and 0 <= hold_ms <= MAX_HOLD_MS
@@ -300,9 +303,9 @@ class Session:
         watched = self._watching.get(name)
         if watched is None:
             return
-        looking = self._past.get(name)
-        if looking is not None:
-            if looking.acknowledge(seq, now):
+        past_viewer = self._past.get(name)
+        if past_viewer is not None:
+            if past_viewer.acknowledge(seq, now):
                 self._owed_before_s = 0.0
             return
         fanout, viewer = watched
@@ -322,25 +325,25 @@ class Session:
         fanout.serve(viewer)
 
     def _move(self, name: str, fanout: Fanout, choice: Choice) -> None:
-        """Switch it to the rendition or video that was picked, and tell it which and why."""
+        """Switch the viewer to the choice's rendition or video; tell it which and why."""
         fanout.move(self.sid, choice.rendition, choice.video)
-        said: dict[str, Any] = {"camera": name, "rendition": choice.rendition}
-        said["reason"] = choice.reason
+        message: dict[str, Any] = {"camera": name, "rendition": choice.rendition}
+        message["reason"] = choice.reason
         if choice.video is not None:
-            said |= {"rendition": choice.video, "video": fanout.codec_of(choice.video)}
-        # Not through Socket.IO's queue: this may be a callback of the hub, which must not wait.
-        self.websocket.send_text("42" + json.dumps(["rendition", said]))
+            message |= {"rendition": choice.video, "video": fanout.codec_of(choice.video)}
+        # Bypass Socket.IO's queue: this may run in a hub callback, which must not wait.
+        self.websocket.send_text("42" + json.dumps(["rendition", message]))
 
     def _on_message(self, message: Message) -> bool:
         """Handle acknowledgements here; return whether the message was handled.
 
-        Through Flask-SocketIO each would cost a request context and a green thread. At thousands a
-        second, that would be most of the server's work; even parsing JSON would double their cost.
+        Through Flask-SocketIO each would cost a request context and a green thread: at thousands a
+        second, most of the server's work. Even parsing them as JSON would double their cost.
         """
         now = time.monotonic()
         self._received += 1
-        if self._received % MESSAGES_AT_ONCE == 0 and not self._messages.take(
-            now, MESSAGES_AT_ONCE
+        if self._received % MESSAGES_PER_CHECK == 0 and not self._messages.take(
+            now, MESSAGES_PER_CHECK
         ):
             self._count_refusal("flood")
             self.websocket.close()
@@ -354,7 +357,7 @@ class Session:
             self.heartbeat.answer(now)
             return True
         if isinstance(message, str) and message.startswith(CONNECT_PREFIX):
-            # It is connected already, and connecting is the most expensive event there is.
+            # Already connected, and connecting is the most expensive event.
             self._count_refusal("flood")
             self.websocket.close()
             return True
@@ -370,10 +373,10 @@ class Session:
         return True
 
     def _refuse(self, message: Message) -> bool:
-        """Reject an event over the rate limit; here, where that costs next to nothing."""
+        """Reject an event over the rate limit here, where rejecting costs almost nothing."""
         asked = EVENT_ID.match(message) if isinstance(message, str) else None
         if asked is None:
-            return False  # Engine.IO's own.
+            return False  # An Engine.IO packet.
         self._count_refusal("rate_limited")
         if asked[1]:
             self.websocket.send_text(f"43{asked[1]}{RATE_LIMITED}")
@@ -381,7 +384,7 @@ class Session:
 
     def _on_drained(self) -> None:
         for name, (fanout, viewer) in list(self._watching.items()):
-            if (looking := self._past.get(name)) is not None:
-                looking.wake()
+            if (past_viewer := self._past.get(name)) is not None:
+                past_viewer.wake()
             else:
                 fanout.serve(viewer)

@@ -1,4 +1,4 @@
-"""All connected dashboards: who may connect, who is evicted, and how connections end."""
+"""All connected dashboards: admits, evicts and closes them."""
 
 import json
 import logging
@@ -23,12 +23,12 @@ __all__ = ["Sessions"]
 
 log = logging.getLogger(__name__)
 
-# A viewer that has not acknowledged for so long shows nobody anything.
+# A viewer that has not acknowledged for this long shows no pictures.
 EVICT_AFTER_S = 12.0
 
 WATCH_PERIOD_S = 1.0
 
-# How many are looked at before everybody else gets a turn.
+# Sessions checked before other green threads get a turn.
 BATCH = 50
 
 EVICTED = (
@@ -36,22 +36,22 @@ EVICTED = (
     "after each frame emit 'ack' with its camera and seq"
 )
 
-# How long a shutdown waits until the last messages have reached the dashboards.
-FAREWELL_S = 0.5
+# Longest wait of a shutdown for the last messages to be sent.
+MAX_FLUSH_S = 0.5
 
-# How long a client that was refused may take to read why, and to disconnect.
-REFUSED_S = 1.0
+# Time a refused client has to read the reason and disconnect.
+CLOSE_REFUSED_AFTER_S = 1.0
 
 
 class Sessions:
     """Opens, evicts and ends the sessions of dashboards.
 
     Args:
-        socketio: Where they connect.
-        auth: Says who connects, and ends connections that lose the right to be.
-        statistics: Counts what is refused.
-        credit_frames: The credit window that a viewer begins with.
-        on_connected: Called with every new session, in a green thread of its own.
+        socketio: The dashboards connect to it.
+        auth: Identifies clients, and closes connections whose access is revoked.
+        statistics: Counts refusals.
+        credit_frames: The initial credit window of a viewer.
+        on_connected: Called with every new session, in a separate green thread.
 
     Attributes:
         by_id: The sessions by Socket.IO id; changed here only.
@@ -76,17 +76,17 @@ class Sessions:
         socketio.on_event("disconnect", self._on_disconnect)
 
     def open(self) -> None:
-        """Start watching who still answers."""
+        """Start checking that clients still answer."""
         self._task = hub.spawn(self._watch)
 
     def flush(self) -> None:
-        """Wait until everything sent has reached the dashboards' kernels, but not for long."""
-        deadline = time.monotonic() + FAREWELL_S
+        """Wait briefly until our kernel has taken all messages to the dashboards."""
+        deadline = time.monotonic() + MAX_FLUSH_S
         while time.monotonic() < deadline and any(map(self._is_unsent, self.by_id.values())):
             hub.sleep(0.01)
 
     def close(self) -> None:
-        """End every connection."""
+        """Close every connection."""
         if self._task:
             self._task.kill()
         for session in list(self.by_id.values()):
@@ -97,10 +97,10 @@ class Sessions:
         return self.by_id.get(flask.request.sid)  # type: ignore[attr-defined]
 
     def _on_connect(self, auth: object = None) -> None:
-        """Let a client in, or raise why not.
+        """Admit a client, or raise Refusal with the reason.
 
-        Nothing but Refusal may be raised: any other exception leaves the client half connected, and
-        after a TypeError Socket.IO calls this again, without ``auth``.
+        Raise nothing else: any other exception leaves the client half connected, and after a
+        TypeError Socket.IO calls this again, without ``auth``.
         """
         environ = flask.request.environ
         websocket = environ.get(ENVIRON_KEY)
@@ -113,17 +113,17 @@ class Sessions:
             log.exception("connection refused")
             refusal = Refusal("the server could not do this", {"code": "unavailable"})
         else:
-            # Spawned, so that it follows the acceptance, which is sent when this returns.
+            # Spawned to run after the acceptance, which is sent when this returns.
             hub.spawn(self._on_connected, session)
             return
         self._statistics.count_refusal(refusal.error_args["data"]["code"])
         if websocket is not None:
-            websocket.on_message = lambda _message: True  # Ignores whatever it still sends.
-            hub.call_later(REFUSED_S, websocket.close)
+            websocket.on_message = lambda _message: True  # Ignore further messages.
+            hub.call_later(CLOSE_REFUSED_AFTER_S, websocket.close)
         raise refusal
 
     def _credential(self, auth: object) -> Credential:
-        """Return the right by which a client may connect; raises Refusal if there is none."""
+        """Return the credential with which a client may connect; raise Refusal if none."""
         where = flask.request.remote_addr or ""
         token = auth.get("token") if isinstance(auth, dict) else None
         credential = self._auth.identify(token)
@@ -131,8 +131,8 @@ class Sessions:
             self._auth.audit.note(None, "connect", where, "unauthorized")
             message = UNKNOWN_TOKEN if shows_token(token) else "log in first"
             raise Refusal(message, {"code": "unauthorized"})
-        # An Origin has already been compared with Host. A browser always sends one here, so
-        # whatever has a browser's cookie but no Origin is not a browser.
+        # An Origin has already been compared with Host. Browsers always send one here, so a client
+        # with a browser's cookie but no Origin is not a browser.
         if credential.by == "cookie" and "HTTP_ORIGIN" not in flask.request.environ:
             self._auth.audit.note(credential.person.name, "connect", where, "forbidden")
             raise Refusal("a cookie counts only together with an Origin", {"code": "forbidden"})
@@ -166,7 +166,7 @@ class Sessions:
             session.leave()
 
     def _is_unsent(self, session: Session) -> bool:
-        """Return whether anything sent to a session has not reached its kernel."""
+        """Return whether the kernel has not yet taken all messages to a session."""
         server = self._socketio.server
         engine_id = server.manager.eio_sid_from_sid(session.sid, "/")
         engine_socket = server.eio.sockets.get(engine_id)
@@ -174,7 +174,7 @@ class Sessions:
         return not session.websocket.closed and (waiting or session.websocket.busy)
 
     def _watch(self) -> None:
-        """End connections that answer no more; a live one reconnects by itself."""
+        """Close connections that no longer answer; a live client reconnects by itself."""
         while True:
             hub.rest(WATCH_PERIOD_S)
             for number, session in enumerate(list(self.by_id.values())):
@@ -189,6 +189,6 @@ class Sessions:
                         "evicted %s: nothing acknowledged for %g s", session.who, EVICT_AFTER_S
                     )
                     reason = Notice(time.time(), "warning", EVICTED)
-                    # Not through Socket.IO's queue, which is lost with the connection.
+                    # Bypass Socket.IO's queue, which is lost with the connection.
                     session.websocket.send_text("42" + json.dumps(["notice", reason.payload()]))
                     session.websocket.close()

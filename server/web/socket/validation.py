@@ -1,9 +1,9 @@
 """Checks clients' messages before Engine.IO sees them.
 
-Engine.IO and Socket.IO allow more than dashboards need, and unexpected input makes them raise where
-it leaves a dead session in the rooms: an unknown packet type, an acknowledgement of nothing, a
-binary event with endless attachments, an event named ``connect``. Clients here send a few kinds of
-text and nothing else.
+Engine.IO and Socket.IO accept more than dashboards need, and some input makes them raise in places
+that leave a dead session in the rooms: an unknown packet type, an acknowledgement of nothing, a
+binary event with endless attachments, an event named ``connect``. Our clients send only a few kinds
+of text.
 """
 
 import json
@@ -13,13 +13,13 @@ from typing import Any
 
 __all__ = ["Json", "Verdict", "judge"]
 
-# Engine.IO protocol 4: 1 closes, 3 is a pong, 4 a message; inside it Socket.IO protocol 5: 0
-# connects and 1 disconnects, with or without a namespace and a JSON object; 2 is an event.
+# Engine.IO protocol 4: 1 is close, 3 pong, 4 a message. In a message, Socket.IO protocol 5: 0 is
+# connect and 1 disconnect, with or without a namespace and a JSON object; 2 is an event.
 LIFECYCLE = re.compile(r"3|40(/[^,\[\]{}]*,?)?(\{.*\})?", re.DOTALL)
-GOODBYE = re.compile(r"1|41(/[^,\[\]{}]*,?)?(\{.*\})?", re.DOTALL)
+DISCONNECT = re.compile(r"1|41(/[^,\[\]{}]*,?)?(\{.*\})?", re.DOTALL)
 EVENT = re.compile(r"42(/[^,\[\]{}]*,)?[0-9]{0,10}(?=\[)")
 
-# The server's own handlers have these names; an event would call them with forged data.
+# Names of the server's own handlers; an event so named would call them with forged data.
 RESERVED = ("connect", "disconnect", "connect_error")
 
 MAX_INTEGER_DIGITS = 20
@@ -28,14 +28,14 @@ MAX_INTEGER_DIGITS = 20
 class Verdict(Enum):
     """What to do with a message."""
 
-    PASS = "Engine.IO may see it"
-    DROP = "not an event that could be answered; it is counted and ignored"
-    LEAVE = "a disconnect; the connection ends"
-    END = "a protocol error; the connection ends"
+    PASS = "pass it to Engine.IO"
+    DROP = "not an event we can answer: count and ignore it"
+    LEAVE = "a disconnect: close the connection"
+    END = "a protocol error: close the connection"
 
 
 class Json:
-    """The JSON codec for Socket.IO: the standard one, with a limit on the length of numbers."""
+    """JSON codec for Socket.IO: the standard one, but with bounded integers."""
 
     dumps = staticmethod(json.dumps)
 
@@ -51,10 +51,10 @@ def judge(message: str | bytes) -> Verdict:
         return Verdict.END
     event = EVENT.match(message)
     if event is None:
-        # Half an event is a client's mistake; anything else is not a Socket.IO client at all.
+        # A malformed event is a client's mistake; anything else is no Socket.IO client.
         if message.startswith("42"):
             return Verdict.DROP
-        if GOODBYE.fullmatch(message):
+        if DISCONNECT.fullmatch(message):
             return Verdict.LEAVE
         return Verdict.PASS if LIFECYCLE.fullmatch(message) else Verdict.END
     try:
@@ -70,5 +70,5 @@ def _bounded_int(digits: str) -> int | float:
     return int(digits) if len(digits) <= MAX_INTEGER_DIGITS else float(digits)
 
 
-# Made once: json.loads with an option would make one for every call.
+# Created once: json.loads with an option would create one per call.
 _DECODER = json.JSONDecoder(parse_int=_bounded_int)

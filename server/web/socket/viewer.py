@@ -12,19 +12,19 @@ from server.web.socket.websocket import WebSocket
 __all__ = ["Choice", "SocketViewer"]
 
 Choice = RenditionSelector | FixedChoice | VideoSelector
-"""Whatever picks what a viewer is sent."""
+"""Picks the rendition or video that a viewer gets."""
 
 
 class SocketViewer(VideoViewer):
-    """One camera on one dashboard: a frame needs credit, and nothing unsent before it.
+    """One camera on one dashboard: sends a frame if there is credit and no unsent data.
 
     Args:
-        websocket: Where frames are sent.
-        credit: How many.
-        last_seq: The newest frame that the dashboard has had.
-        choice: Picks its rendition and video; None for JPEG of a fixed rendition.
-        codecs: What it decodes, such as ``h264``.
-        link: What its link carries.
+        websocket: Frames are sent over it.
+        credit: How many frames may be sent.
+        last_seq: Number of the newest frame that the dashboard has had.
+        choice: Picks the rendition and video; None for JPEG of a fixed rendition.
+        codecs: Codecs the dashboard decodes, such as ``h264``.
+        link: Estimate of the link's capacity.
     """
 
     room: Room
@@ -47,7 +47,7 @@ class SocketViewer(VideoViewer):
 
     @property
     def obstacle(self) -> str | None:
-        """Why no JPEG can be sent now; None if one can."""
+        """Why no JPEG can be sent now; None if it can."""
         if not self.credit.ready:
             return "credit"
         return "unsent" if self._websocket.busy else None
@@ -70,12 +70,12 @@ class SocketViewer(VideoViewer):
             return "credit"
         packet = frame.packet
         obstacle = self._websocket.offer(packet)
-        if obstacle is None and frame.painted:  # Nothing else is acknowledged.
+        if obstacle is None and frame.painted:  # Only painted frames are acknowledged.
             self.credit.spend(frame.seq, now, packet.size)
         return obstacle
 
     def miss(self, obstacle: str) -> None:
-        """Note a missed frame, which more credit or a smaller picture might have carried."""
+        """Note a missed frame, so that the credit or the choice can adapt."""
         if obstacle == "credit":
             self.credit.miss()
         if self.choice is not None:

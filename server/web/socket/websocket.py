@@ -1,9 +1,9 @@
 """The WebSocket under Engine.IO: strict parsing, bounded buffers.
 
-Engine.IO asks its driver for a class with ``wait``, ``send`` and ``close``. eventlet's own would
+Engine.IO expects a class with ``wait``, ``send`` and ``close`` from its driver. eventlet's would
 accept ``permessage-deflate`` and compress every JPEG for every viewer on the hub, unmask in pure
 Python, and buffer fragments without limit. This one parses with the sans-I/O protocol of the
-``websockets`` library and writes by itself: a frame is one non-blocking write of bytes that all
+``websockets`` library and does its own writing: a frame is one non-blocking write of bytes that all
 viewers share.
 """
 
@@ -14,7 +14,7 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from websockets.frames import Opcode, apply_mask  # type: ignore[attr-defined]  # C where it can
+from websockets.frames import Opcode, apply_mask  # type: ignore[attr-defined]  # in C if available
 from websockets.protocol import Protocol, Side
 from websockets.utils import accept_key
 
@@ -29,39 +29,39 @@ __all__ = ["ENVIRON_KEY", "MAX_MESSAGE_BYTES", "WebSocket", "WebSocketDriver"]
 log = logging.getLogger(__name__)
 
 ENVIRON_KEY = "porthole.websocket"
-"""Where a connection's WSGI environment holds its :class:`WebSocket`."""
+"""Key of the :class:`WebSocket` in its connection's WSGI environment."""
 
 MAX_MESSAGE_BYTES = 16 * 1024
-"""The longest message a client may send, in all its fragments; control events are far shorter."""
+"""Longest message from a client, all fragments together; control events are far shorter."""
 
-# Small enough that a flood of tiny messages cannot hold up the hub for long.
+# Small, so that a flood of tiny messages cannot block the hub for long.
 READ_BYTES = 8 * 1024
 
 # Nearly every read is one acknowledgement, and a larger buffer costs more to allocate.
 FIRST_READ_BYTES = 448
 
-# The header of a short masked text message, RFC 6455 section 5.2: flags, size, and the mask.
+# Header of a short masked text message, RFC 6455 section 5.2: flags, size, mask.
 WHOLE_TEXT = 0x81
 MASKED = 0x80
 SHORT_HEAD_BYTES = 6
 MAX_SHORT = 125
 
-# Pings and fragments in one read; no honest client sends a tenth of that.
+# Pings and fragments in one read; no honest client sends a tenth as many.
 MAX_FRAMES_AT_ONCE = 100
 
-# Messages of a connection that is not a session yet.
+# Messages from a connection that is not yet a session.
 MAX_MESSAGES_BEFORE_CONNECT = 3
 
-# Messages that wait for Engine.IO.
+# Messages waiting for Engine.IO.
 MAX_UNREAD = 64
 
-# Short messages that may wait behind a frame: answers to the peer, and what everybody is told.
+# Short messages queued behind a frame: replies and broadcasts.
 MAX_PENDING_MESSAGES = 100
 
 # A connection must become a Socket.IO session within this time.
 CONNECT_DEADLINE_S = 5.0
 
-# A peer that reads no control message for this long has gone.
+# A peer that reads no control message for this long is gone.
 WRITE_DEADLINE_S = 20.0
 
 # A close frame with the code 1001, RFC 6455 section 7.4.1.
@@ -71,41 +71,41 @@ Message = str | bytes
 
 
 class WebSocket:
-    """One open connection, on the server's side.
+    """The server's end of one open connection.
 
     Engine.IO's reading green thread calls :meth:`wait`, its writing one :meth:`send`, and the
-    fanout :meth:`offer`. Bytes leave in the order of these calls, message by whole message.
+    fanout :meth:`offer`. Messages leave whole, in the order of these calls.
 
     Args:
         sock: A connected green socket whose handshake is done.
-        count_refusal: Called with the reason for every message that is rejected.
+        count_refusal: Called with the reason for every rejected message.
     """
 
     def __init__(self, sock: Any, count_refusal: Callable[[str], None]) -> None:
-        # The real socket: non-blocking, without green waits. Not named _sock or socket, because
-        # Engine.IO would set a timeout on it, which makes it block.
+        # The real socket: non-blocking, without green waits. If it were named _sock or socket,
+        # Engine.IO would set a timeout on it, which would make it block.
         self._kernel: socket.socket = sock.fd
         self._count_refusal = count_refusal
         self._protocol = Protocol(Side.SERVER, max_size=MAX_MESSAGE_BYTES)
         self._between_frames = True
-        self._rest = b""  # The start of a short message that is incomplete.
+        self._rest = b""  # The start of an incomplete short message.
         self._inbox: deque[Message] = deque()
         self._arrived = hub.Signal()
         self._fragments: list[bytes] = []
         self._fragments_text = False
         self._backlog: deque[memoryview] = deque()
-        self._held = b""  # Messages that leave with the next one,
-        self._held_at = 0.0  # and since when the first of them has waited.
+        self._held = b""  # Messages to be sent together with the next one.
+        self._held_at = 0.0  # When the first of them was held.
         self._flusher: hub.Task | None = None
         self._drained = hub.Signal()
         self._closed = False
         self.admitted = False
-        """Whether it has become a Socket.IO session; set by that session."""
+        """Whether the connection has become a Socket.IO session; set by that session."""
         self._messages_before_connect = 0
         self.on_message: Callable[[Message], bool] = lambda message: False
-        """Called first with every message; returns whether it handled the message."""
+        """Called first with each message; returns whether it handled the message."""
         self.on_drained: Callable[[], None] = lambda: None
-        """Called when everything accepted has been sent."""
+        """Called when the backlog has been sent."""
         self._watch = hub.ReadWatch(self._kernel, self._on_readable)
 
     @property
@@ -115,7 +115,7 @@ class WebSocket:
 
     @property
     def busy(self) -> bool:
-        """Whether bytes of an earlier message still wait for the kernel."""
+        """Whether the kernel has not yet taken all of the earlier messages."""
         return bool(self._backlog)
 
     def wait(self) -> Message | None:
@@ -130,10 +130,10 @@ class WebSocket:
         return None
 
     def send(self, message: Message) -> None:
-        """Send a message; return when the kernel has all of it.
+        """Send a message; block until the kernel has all of it.
 
         Raises:
-            ConnectionError: If the connection has ended, or the peer reads nothing for too long.
+            ConnectionError: If the connection has ended, or the peer does not read for too long.
         """
         opcode, payload = (
             (TEXT, message.encode()) if isinstance(message, str) else (BINARY, message)
@@ -146,19 +146,19 @@ class WebSocket:
             raise ConnectionError("the connection has ended")
 
     def send_text(self, text: str) -> None:
-        """Send a short text without blocking; close the connection if too many are waiting."""
+        """Send a short text without blocking; close the connection if too many are queued."""
         self.send_built(b"".join(websocket_frame(TEXT, text.encode())))
 
     def send_built(self, data: bytes) -> None:
-        """Send a short message as :meth:`send_text`, given its bytes, which many may share."""
+        """Send a short message like :meth:`send_text`, already encoded, to share its bytes."""
         if len(self._backlog) > MAX_PENDING_MESSAGES:
             self.close()
         self._write(data)
 
     def hold(self, data: bytes, now: float) -> None:
-        """Send a short message, given its bytes, with whatever is sent next; see :meth:`release`.
+        """Send an encoded short message together with the next one; see :meth:`release`.
 
-        One write instead of two: each costs as much as a frame, and wakes the peer.
+        That saves a write, which costs as much as a frame and wakes the peer.
         """
         if self._backlog:
             self.send_built(data)
@@ -168,16 +168,16 @@ class WebSocket:
         self._held += data
 
     def release(self, until: float = math.inf) -> bool:
-        """Send by themselves the messages held since then or before; return whether any were."""
+        """Send the held messages now if held since ``until`` or before; return whether sent."""
         if not self._held or self._held_at > until:
             return False
         self._write(b"")
         return True
 
     def offer(self, packet: Packet) -> str | None:
-        """Send a packet without blocking; what the kernel does not take at once is sent later.
+        """Send a packet without blocking; what the kernel does not take now is sent later.
 
-        Returns what stopped it: ``unsent`` while the connection is :attr:`busy`, ``gone`` if it has
+        Returns the obstacle: ``unsent`` while the connection is :attr:`busy`, ``gone`` if it has
         ended, or None.
         """
         if self._backlog:
@@ -187,8 +187,8 @@ class WebSocket:
         small = packet.size < SHARED_BYTES
         if self._held:
             if small:
-                packet = Packet(self._behind_held(packet.data))
-            # To copy that much would cost more than a write.
+                packet = Packet(self._with_held(packet.data))
+            # Copying that much would cost more than a write.
             elif self.release() and self._backlog:
                 return "unsent"
         try:
@@ -199,11 +199,11 @@ class WebSocket:
             self.close()
             return "gone"
         if sent < packet.size:
-            self._keep(memoryview(packet.data)[sent:])
+            self._queue_rest(memoryview(packet.data)[sent:])
         return None
 
     def close(self) -> None:
-        """End the connection at once, without blocking, and wake whoever waits on it."""
+        """Close the connection immediately, without blocking, and wake all waiting threads."""
         if self._closed:
             return
         self._closed = True
@@ -211,9 +211,9 @@ class WebSocket:
         self._arrived.set()
         if not self._backlog:
             try:
-                self._kernel.send(self._behind_held(GOING_AWAY))
+                self._kernel.send(self._with_held(GOING_AWAY))
             except OSError:
-                pass  # The peer was faster, or its buffer is full.
+                pass  # The peer has closed first, or its buffer is full.
         self._backlog.clear()
         self._drained.set()
         if self._flusher is not None:
@@ -221,17 +221,17 @@ class WebSocket:
         try:
             self._kernel.shutdown(socket.SHUT_RDWR)
         except OSError:
-            pass  # The peer was faster.
+            pass  # The peer has closed first.
 
     def close_unless_admitted(self) -> None:
-        """End a connection that has not become a session; called on the hub."""
+        """Close a connection that has not become a session; called on the hub."""
         if not self.admitted:
             self.close()
 
     # Reading.
 
     def _on_readable(self, _fd: int) -> None:
-        """Read what has arrived, on the hub; close if the peer has, or misbehaves."""
+        """Read what has arrived, on the hub; close if the peer has closed or misbehaves."""
         try:
             data = self._kernel.recv(FIRST_READ_BYTES)
             if len(data) == FIRST_READ_BYTES:
@@ -244,9 +244,9 @@ class WebSocket:
             self.close()
             return
         if self._between_frames:
-            data = self._take_short_texts(self._rest + data if self._rest else data)
+            data = self._read_short_texts(self._rest + data if self._rest else data)
         if data and not self._closed:
-            self._take_strictly(data)
+            self._parse(data)
 
     def _more(self) -> bytes:
         try:
@@ -254,11 +254,11 @@ class WebSocket:
         except BlockingIOError:
             return b""
 
-    def _take_short_texts(self, data: bytes) -> bytes:
+    def _read_short_texts(self, data: bytes) -> bytes:
         """Handle short masked text messages at the start of the data; return the rest.
 
-        Acknowledgements are like that, thousands a second. One costs a tenth here of what it does
-        in the parser, which gets everything else. An incomplete one is kept for the next read.
+        Acknowledgements are such messages, thousands a second; here each takes a tenth of the time
+        it would in the parser, which gets the rest. Keeps an incomplete one for the next read.
         """
         at, end = 0, len(data)
         while at < end and data[at] == WHOLE_TEXT and not self._closed:
@@ -275,7 +275,7 @@ class WebSocket:
         self._rest = b""
         return data[at:]
 
-    def _take_strictly(self, data: bytes) -> None:
+    def _parse(self, data: bytes) -> None:
         self._protocol.receive_data(data)
         frames = self._protocol.events_received()
         if len(frames) > MAX_FRAMES_AT_ONCE:
@@ -301,7 +301,7 @@ class WebSocket:
         elif frame.opcode is Opcode.CONT:
             self._fragments.append(bytes(frame.data))
         else:
-            return  # Ping, pong and close are answered by the protocol.
+            return  # The protocol answers ping, pong and close.
         if not frame.fin:
             return
         payload, self._fragments = b"".join(self._fragments), []
@@ -310,7 +310,7 @@ class WebSocket:
         if self._fragments_text:
             self._deliver_text(payload)
         elif not self.on_message(payload):
-            self._pass_on(payload)
+            self._forward(payload)
 
     def _deliver_text(self, payload: bytes) -> None:
         try:
@@ -320,12 +320,12 @@ class WebSocket:
             self.close()
         else:
             if not self.on_message(text):
-                self._pass_on(text)
+                self._forward(text)
 
-    def _pass_on(self, message: Message) -> None:
-        """Hand a message to Engine.IO, if it is valid and not one too many."""
+    def _forward(self, message: Message) -> None:
+        """Queue a message for Engine.IO if it is valid and within the limits."""
         if not self.admitted:
-            # Before it is connected a client sends one message, and perhaps a pong.
+            # Before it is connected, a client sends one message and perhaps a pong.
             self._messages_before_connect += 1
             if self._messages_before_connect > MAX_MESSAGES_BEFORE_CONNECT:
                 self._count_refusal("flood")
@@ -333,7 +333,7 @@ class WebSocket:
                 return
         verdict = judge(message)
         if verdict is Verdict.LEAVE:
-            # Socket.IO would only end its session and leave the connection open, uncounted.
+            # Socket.IO would end only its session and leave the connection open, uncounted.
             self.close()
             return
         if verdict is not Verdict.PASS:
@@ -343,16 +343,16 @@ class WebSocket:
             return
         self._inbox.append(message)
         if len(self._inbox) >= MAX_UNREAD:
-            self._watch.stop()  # Until Engine.IO has caught up; meanwhile TCP slows the peer down.
+            self._watch.stop()  # Until Engine.IO catches up; meanwhile TCP slows the peer down.
         self._arrived.set()
 
     # Writing.
 
     def _write(self, data: bytes) -> None:
-        """Hand bytes to the kernel, and what it does not take to the flusher."""
+        """Write bytes to the kernel; leave what it does not take to the flusher."""
         if self._closed:
             return
-        rest = memoryview(self._behind_held(data))
+        rest = memoryview(self._with_held(data))
         if not self._backlog:
             try:
                 rest = rest[self._kernel.send(rest) :]
@@ -362,20 +362,20 @@ class WebSocket:
                 self.close()
                 return
         if rest:
-            self._keep(rest)
+            self._queue_rest(rest)
 
-    def _behind_held(self, data: bytes) -> bytes:
-        """Return bytes behind the messages that were held, which are held no more."""
+    def _with_held(self, data: bytes) -> bytes:
+        """Return the held messages followed by these bytes; clear what was held."""
         held, self._held = self._held, b""
         return held + data
 
-    def _keep(self, rest: memoryview) -> None:
+    def _queue_rest(self, rest: memoryview) -> None:
         self._backlog.append(rest)
         if self._flusher is None:
             self._flusher = hub.spawn(self._flush)
 
     def _flush(self) -> None:
-        """Send what the kernel did not take at once; :meth:`close` kills it while it waits."""
+        """Send the backlog, in a green thread; :meth:`close` kills it while it waits."""
         while self._backlog:
             hub.wait_writable(self._kernel)
             try:
@@ -395,12 +395,12 @@ class WebSocket:
 
 
 class WebSocketDriver:
-    """Turns an HTTP request into a WebSocket, for Engine.IO.
+    """Upgrades an HTTP request to a WebSocket, for Engine.IO.
 
     Args:
-        handler: Engine.IO's own loop over one connection.
-        server: The Engine.IO server; it ends connections that no longer answer its pings.
-        count_refusal: Called with the reason for every message that is rejected.
+        handler: Engine.IO's loop over one connection.
+        server: The Engine.IO server; unused, but Engine.IO passes it.
+        count_refusal: Called with the reason for every rejected message.
     """
 
     def __init__(
@@ -420,8 +420,8 @@ class WebSocketDriver:
         if environ.get("HTTP_SEC_WEBSOCKET_VERSION") != "13" or not key:
             headers = [("Sec-WebSocket-Version", "13"), ("Content-Type", "text/plain")]
             start_response("426 Upgrade Required", headers)
-            return [b"Only WebSocket version 13 is spoken here.\n"]
-        # No extension is ever accepted: deflate costs 2 ms a frame and viewer, to save 2 %.
+            return [b"Only WebSocket version 13 is supported.\n"]
+        # Accept no extension: deflate costs 2 ms per frame and viewer, and saves 2 %.
         sock = environ["eventlet.input"].get_socket()
         session: Any = self._handler.__self__  # type: ignore[attr-defined]
         try:
@@ -435,13 +435,13 @@ class WebSocketDriver:
             hub.call_on_hub(CONNECT_DEADLINE_S, websocket.close_unless_admitted)
             try:
                 self._handler(websocket)
-            except Exception as error:  # noqa: BLE001  whatever it was, this connection is over
+            except Exception as error:  # noqa: BLE001  any error ends this connection
                 log.info("connection ended by a bad packet: %r", error)
             finally:
                 websocket.close()
                 answer_was_sent()
         finally:
-            # Does nothing after an orderly end. Otherwise (a bad packet, a peer gone before the
-            # handshake, the HTTP server's deadline) a dead session would stay in the rooms.
+            # Has no effect after an orderly end. After any other (a bad packet, a peer gone before
+            # the handshake, the HTTP server's deadline) a dead session would stay in the rooms.
             session.close(wait=False, abort=True, reason=session.server.reason.TRANSPORT_ERROR)
         return []
