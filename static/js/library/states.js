@@ -1,21 +1,21 @@
-/** What the library says while it has nothing to show, and what it offers to do. Uses no document. */
+/** What the library says and offers while it has nothing to show. Uses no DOM. */
 
 const LIST = new Intl.ListFormat('en');
-const MOST_NAMED = 4;
+const MAX_NAMED = 4;
 
 /**
  * @typedef {{title: string, text: string, acts: {act: string, word: string, accent?: boolean}[]}} Empty
  *
  * @param {object} now
- * @param {string} now.state        Of the store.
+ * @param {string} now.state        The store's.
  * @param {string} now.message
  * @param {number} now.cards
  * @param {boolean} now.filtered    Whether a filter is set.
  * @param {boolean} now.recorded    Whether anything is recorded on this day.
- * @param {boolean} now.missing     Whether a node has not answered.
+ * @param {boolean} now.missing     Whether a node did not answer.
  * @param {boolean} now.anything    Whether anything is kept at all, as far as is known.
  * @param {boolean} now.records     Whether any camera is set to be recorded.
- * @param {number} now.cameras      How many there are.
+ * @param {number} now.cameras      Their number.
  * @param {boolean} now.mayChange
  * @param {string} now.dayName
  * @param {boolean} now.isToday
@@ -49,7 +49,7 @@ function say(title, text, acts = []) {
 }
 
 /**
- * What is wrong, in a line above everything; empty if all is well.
+ * The line above everything that says what is wrong; empty if all is well.
  *
  * @param {string} paused  Why nothing can be recorded; empty if it can.
  * @param {boolean} connected
@@ -64,5 +64,5 @@ export function noteOf(paused, connected, missing, titleOf) {
 }
 
 function listOf(titles) {
-  return titles.length > MOST_NAMED ? `${titles.length} cameras` : LIST.format(titles);
+  return titles.length > MAX_NAMED ? `${titles.length} cameras` : LIST.format(titles);
 }
