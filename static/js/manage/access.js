@@ -1,4 +1,4 @@
-/** The tab in which admins choose how others reach the server, from the first admin on. */
+/** The tab where admins choose how others reach the server, beginning with creating the first admin. */
 import { ask } from './api.js';
 import { showWrong } from './fields.js';
 import { make } from '../ui/dom.js';
@@ -10,7 +10,7 @@ const LOOPBACK = '127.0.0.1';
 const DISMISSED = 'offer-dismissed';
 
 /**
- * Offer the set-up on a server without users, until somebody does not want to be asked.
+ * Offer the set-up on a server without users, until somebody dismisses the offer.
  *
  * @param {HTMLElement} element
  */
@@ -68,7 +68,7 @@ export class ManageAccess {
     this.#showPlaces();
   }
 
-  /** What is chosen. */
+  /** The choice in the form. */
   get #choice() {
     const { host, tls } = this.#where.elements;
     const values = {};
@@ -104,7 +104,7 @@ export class ManageAccess {
     }
     const body = { name, role: 'admin', cameras: null, password };
     const { ok, data, message } = await ask('POST', 'api/admin/people/users', { body });
-    // The page was made for everybody; this browser is logged in now.
+    // This browser is logged in now, but the page was rendered for everybody.
     if (ok) location.reload();
     else showWrong(form, data?.fields ?? {}, message);
   }

@@ -1,4 +1,4 @@
-/** The patrol in the top bar: what comes next, and when; pauses and stops it. */
+/** The patrol in the top bar: shows what comes next and when, and has buttons to pause and stop. */
 import { setText } from '../ui/dom.js';
 
 /**
