@@ -87,7 +87,7 @@ export const CAMERA_CHARTS = [
     series: [
       { key: 'drop:replaced', label: 'Replaced', meaning: 'A newer frame came before any viewer was ready', tone: 1 },
       { key: 'drop:credit', label: 'Credit', meaning: 'A viewer had not acknowledged earlier frames', tone: 2, dash: LONG },
-      { key: 'drop:chain', label: 'Chain', meaning: 'A viewer had not had the video before it, and got JPEG', tone: 1, dash: LONG },
+      { key: 'drop:chain', label: 'Chain', meaning: 'A viewer had missed the video before it, and got JPEG', tone: 1, dash: LONG },
       { key: 'drop:unsent', label: 'Unsent', meaning: 'Earlier data for a viewer was still being sent', tone: 3, dash: SHORT },
       { key: 'drop:here', label: 'Here', meaning: 'Replaced by a newer frame in this browser', tone: 4, dash: DOTS },
       { key: 'drop:gone', label: 'Gone', meaning: 'A viewer had just left', tone: 5, dash: MIXED },

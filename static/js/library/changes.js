@@ -52,7 +52,7 @@ export class Changes extends EventTarget {
     const length = recordings.reduce((sum, { from, to }) => sum + to - from, 0);
     part('too-row').hidden = recordings.length === 0;
     part('too').checked = false;
-    setText(part('too-text'), `Also what was recorded then: ${formatLength(length)}`);
+    setText(part('too-text'), `Also delete the recording: ${formatLength(length)}`);
     // Esc leaves the last return value, which must not count as a confirmation.
     this.#dialog.returnValue = '';
     this.#dialog.showModal();

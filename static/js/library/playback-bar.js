@@ -55,7 +55,7 @@ export class PlaybackBar extends EventTarget {
     player.addEventListener('state', () => this.#showState());
     player.addEventListener('open', ({ detail }) => this.#preview(detail));
     player.addEventListener('shown', () => this.#endPreview());
-    player.addEventListener('gap', ({ detail }) => this.note(`Left out ${formatLength(detail.seconds)} without a recording`));
+    player.addEventListener('gap', ({ detail }) => this.note(`Skipped ${formatLength(detail.seconds)} without a recording`));
     player.addEventListener('end', () => this.note('Nothing was recorded after this'));
     player.addEventListener('fault', ({ detail }) => this.note(detail.message, true));
   }

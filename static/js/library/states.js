@@ -25,11 +25,11 @@ export function emptyOf({ state, message, cards, filtered, recorded, missing, an
   if (state === 'loading' || cards > 0) return null;
   if (state === 'forbidden') return say('Not for you', message || 'You may not see recordings.');
   if (state === 'failed') return say('The library could not be loaded', message, [{ act: 'retry', word: 'Try again' }]);
-  if (filtered) return say('No matching events', `None on ${dayName} is like this.`, [{ act: 'all', word: 'Show everything' }]);
-  if (missing) return say('Nothing to show yet', 'A node does not answer. What it keeps appears here when it does.');
+  if (filtered) return say('No matching events', `No event on ${dayName} matches the filters.`, [{ act: 'all', word: 'Show everything' }]);
+  if (missing) return say('Nothing to show yet', 'A node does not answer. Its recordings and events appear here when it does.');
   if (!anything && !records) return sayHow(cameras, mayChange);
   if (recorded) return say('No events', `Nothing happened on ${dayName}. Pick a moment in the timeline to see what was recorded.`);
-  if (isToday && records) return say('Nothing yet today', 'What happens, and what is recorded, appears here by itself.');
+  if (isToday && records) return say('Nothing yet today', 'Events and recordings appear here automatically.');
   return say('Nothing on this day', `Nothing was recorded on ${dayName}, and nothing happened.`);
 }
 
@@ -41,7 +41,7 @@ function sayHow(cameras, mayChange) {
     { act: 'record-motion', word: cameras === 1 ? 'Record motion' : 'Record motion on all cameras', accent: true },
     { act: 'record-always', word: 'Record always' },
   ];
-  return say(title, 'What is recorded can be watched here, and is deleted by itself when it is old. Each camera has the switch in its panel, too.', acts);
+  return say(title, 'Recordings appear here, and old ones are deleted automatically. Each camera has this switch in its panel, too.', acts);
 }
 
 function say(title, text, acts = []) {
@@ -59,7 +59,7 @@ function say(title, text, acts = []) {
 export function noteOf(paused, connected, missing, titleOf) {
   if (!connected) return 'Disconnected. What is shown was loaded before; recordings play again once the server is back.';
   const notes = missing.map(({ node, cameras }) => `The node ${node} does not answer: what it keeps of ${listOf(cameras.map(titleOf))} is not shown.`);
-  if (paused) notes.push(`Recording is paused: ${paused}. It goes on by itself; unlock or delete what is no longer needed.`);
+  if (paused) notes.push(`Recording is paused: ${paused}. It resumes automatically; unlock or delete what is no longer needed.`);
   return notes.join(' ');
 }
 

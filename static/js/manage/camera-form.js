@@ -162,13 +162,13 @@ export class CameraForm extends EventTarget {
     const fields = data?.fields ?? {};
     this.#setWrong(fields);
     if (data?.error === 'conflict') this.#conflict(data.camera, message);
-    else this.#alert(Object.keys(fields).length > 0 ? 'Nothing is saved yet: see below.' : capitalize(message));
+    else this.#alert(Object.keys(fields).length > 0 ? 'Not saved yet: see below.' : capitalize(message));
   }
 
   #conflict(current, message) {
     // Keep what was typed; saving again would replace the other change.
     if (current) this.#entry = current;
-    this.#alert(`${capitalize(message)}. ${current ? 'Save again to replace that.' : 'Copy what you need, and cancel.'}`);
+    this.#alert(`${capitalize(message)}. ${current ? 'Save again to replace that.' : 'Copy what you need, then cancel.'}`);
     this.#form.querySelector('[data-take-theirs]').hidden = !current;
   }
 

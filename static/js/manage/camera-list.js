@@ -79,7 +79,7 @@ export class CameraList extends EventTarget {
     mark.textContent = capitalize(entry.place);
     const handle = row.querySelector('[data-handle]');
     handle.setAttribute('aria-label', `Move ${shown}`);
-    handle.title = 'Drag it, or press the arrow keys';
+    handle.title = 'Drag to move, or press the arrow keys';
     handle.hidden = entry.problem !== null;
     this.#entries.set(row, entry);
     return row;

@@ -5,7 +5,7 @@ import { describeConnection } from './people-list.js';
 import { make } from '../ui/dom.js';
 
 const PATH = 'api/admin/people';
-const MADE = 'Leave it empty to have one made, which is shown once.';
+const MADE = 'Leave it empty to generate one, which is shown once.';
 
 /** Events: `busy` ({busy}), `saved` ({kind, account, secret, message, isFirst}), `remove` ({kind, account}) and `cancel`. */
 export class PersonForm extends EventTarget {

@@ -55,7 +55,7 @@ export class Secret extends EventTarget {
     const copied = await copyText(text.value);
     // If copying fails, select the text, for Ctrl+C or the phone's menu.
     if (!copied) text.focus();
-    const told = copied ? `${label} copied.` : 'This browser does not copy: the text is selected, copy it yourself.';
+    const told = copied ? `${label} copied.` : 'This browser cannot copy. The text is selected: copy it yourself.';
     this.#find('[data-copied]').textContent = told;
     if (copied) button.textContent = 'Copied';
     else button.after(make('p', 'managed-wrong', told));

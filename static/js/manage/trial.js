@@ -39,7 +39,7 @@ export class Trial {
     this.#abort.abort();
     const abort = new AbortController();
     this.#abort = abort;
-    this.#show('trying', 'Opening it. This takes some seconds.');
+    this.#show('trying', 'Opening it. This takes a few seconds.');
     const answer = await ask('POST', PATH, { body: what, signal: abort.signal });
     if (abort.signal.aborted) return answer;
     if (answer.ok) await this.#showPicture(answer.data, answer.headers);
@@ -56,7 +56,7 @@ export class Trial {
       await this.#picture.decode();
     } catch {
       URL.revokeObjectURL(url);
-      this.#show('failed', 'No picture: it came damaged.');
+      this.#show('failed', 'No picture: it arrived damaged.');
       return;
     }
     this.#show('picture', `It works: ${headers.get('X-Width')} × ${headers.get('X-Height')}.`, url);

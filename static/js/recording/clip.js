@@ -13,7 +13,7 @@ export const MAX_CLIP_S = 3600;
 const WORDS = {
   401: 'You have been logged out.',
   403: 'You may not save clips.',
-  404: 'Nothing is remembered of that time any more.',
+  404: 'That time is no longer remembered.',
   429: 'The server is making other clips. Try again in a moment.',
 };
 

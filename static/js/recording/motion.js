@@ -74,7 +74,7 @@ export class MotionPanel {
     setText(zones, count === 0 ? 'The whole picture counts' : `Only ${plural(count, 'zone')} of the picture ${count === 1 ? 'counts' : 'count'}`);
     whole.hidden = count === 0;
     now.dataset.status = motion.moving ? 'stalled' : 'idle';
-    setText(now.querySelector('[data-motion-word]'), motion.moving ? 'Something moves now' : 'Nothing moves now');
+    setText(now.querySelector('[data-motion-word]'), motion.moving ? 'Motion now' : 'No motion now');
   }
 
   #edit() {

@@ -45,7 +45,7 @@ function describeNothing({ condition, status, past, off }) {
   if (off) return empty('The past of this camera is not remembered.');
   if (status === null) return { state: 'loading', word, note: '' };
   if (status in REFUSALS) return empty(REFUSALS[status]);
-  if (status !== 200) return empty('What is remembered of this camera cannot be asked for now.');
+  if (status !== 200) return empty('The past of this camera cannot be loaded now.');
   const why = WITHOUT[condition];
   return empty(why ? `${why}, and nothing of it is remembered.` : 'Nothing is remembered yet.');
 }

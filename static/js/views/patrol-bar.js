@@ -20,7 +20,7 @@ export function setUpPatrolBar(element, patrol) {
     }
     const { next: coming, paused, held } = patrol;
     element.toggleAttribute('data-paused', paused);
-    pause.setAttribute('aria-label', paused ? 'Go on with the patrol' : 'Pause the patrol');
+    pause.setAttribute('aria-label', paused ? 'Resume the patrol' : 'Pause the patrol');
     pause.setAttribute('aria-pressed', String(paused));
     setText(word, coming === '' ? 'Nothing else to show' : 'Next');
     setText(what, coming);
