@@ -26,7 +26,7 @@ export class LibraryStore extends EventTarget {
   /** @type {import('./data.js').Recording[]} newest first */
   #recordings = [];
   #gone = new Set();
-  // Functions that delete them.
+  // Functions that delete items which are hidden so far.
   #leaving = new Set();
   #state = 'loading';
   #message = '';

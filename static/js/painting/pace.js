@@ -15,7 +15,7 @@ const MIN_SHARE = 0.25;
 const GOOD_MS = 3000;
 const MIN_INTERVAL_MS = 33;
 const MAX_INTERVAL_MS = 200;
-// Without a GPU the page is composited whole, however enough pictures are new, so above this many pictures per second they
+// Without a GPU the page is composited whole, however few pictures are new, so above this many pictures per second they
 // are painted together. The interval is short enough for every picture of a 30 fps camera.
 const MANY_FPS = 100;
 const BATCH_MS = 25;
